@@ -1,0 +1,1 @@
+"""Settings, logging and nothing else: what the outside decides about this process."""

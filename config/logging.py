@@ -1,0 +1,74 @@
+"""One JSON line per thing that happened, with who asked (request id, actor) and never a secret or a mail address."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+SECRET_NAMES = re.compile(r"token|secret|password|authorization|signature|email|cookie", re.IGNORECASE)
+MAIL_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
+CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]*(?=@)")
+
+
+def configure_logging(*, level: str, process: str) -> None:
+    """Send every log line of this process, our own and the libraries', to standard error as JSON.
+
+    Args:
+        level: a name of the standard library's levels, e.g. "INFO".
+        process: the name under which the process stands in the process list, e.g. "worker-reviews".
+    """
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _named(process),
+        redact,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(default=str),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+
+
+def redact(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+    """Blank what must not be in a log: values under secret names, mail addresses and URL credentials in any text."""
+    return {name: _blank(name, value) for name, value in line.items()}
+
+
+def _blank(name: str, value: object) -> object:
+    if SECRET_NAMES.search(name):
+        return "[redacted]"
+    if isinstance(value, str):
+        return MAIL_ADDRESS.sub("[mail address]", CREDENTIALS_IN_URL.sub("[credentials]", value))
+    if isinstance(value, dict):
+        return {inner: _blank(str(inner), held) for inner, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_blank("", held) for held in value]
+    return value
+
+
+def _named(process: str) -> structlog.typing.Processor:
+    def add_process(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+        return {**line, "process": process}
+
+    return add_process

@@ -1,0 +1,120 @@
+"""Every setting of Tutelage, one table: an environment variable each, read once, checked at the door."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+import environs
+from environs import Env
+
+Network = IPv4Network | IPv6Network
+
+DEVELOPMENT_SECRET = "development-only-secret-not-for-production"  # noqa: S105 - refused in production below
+ENVIRONMENTS = ("development", "production")
+IDENTITY_HEADERS = ("off", "gateway", "open")
+
+
+class SettingsError(Exception):
+    """A setting is missing or makes no sense; the message says which, and what would be right."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the environment said. Durations are seconds, sizes bytes, times of day UTC."""
+
+    environment: str
+    database_url: str
+    redis_url: str
+    jwt_secret: str
+    jwt_audience: str | None
+    jwt_issuer: str | None
+    identity_headers: str
+    gateway_secret: str | None
+    encryption_keys: tuple[str, ...]
+    smtp_url: str | None
+    mail_from: str
+    mail_folder: str
+    webhook_allowed_networks: tuple[Network, ...]
+    public_url: str
+    log_level: str
+    database_pool_size: int
+    api_workers: int
+    api_threads: int
+    worker_threads: int
+
+    @property
+    def production(self) -> bool:
+        """Whether development's comforts (default secrets, loopback webhooks, open headers) are off."""
+        return self.environment == "production"
+
+
+def read_settings() -> Settings:
+    """Read the environment (and `.env` where there is one).
+
+    Raises:
+        SettingsError: with one sentence naming the variable and what it should hold.
+    """
+    env = Env()
+    env.read_env(recurse=False)
+    try:
+        settings = _from(env)
+    except (environs.EnvError, ValueError) as error:
+        raise SettingsError(str(error)) from error
+    _check(settings)
+    return settings
+
+
+@cache
+def settings() -> Settings:
+    """This process's settings, read at first use."""
+    return read_settings()
+
+
+def _from(env: Env) -> Settings:
+    environment = env.str("TUTELAGE_ENV", "development", validate=environs.validate.OneOf(ENVIRONMENTS))
+    development = environment == "development"
+    return Settings(
+        environment=environment,
+        database_url=env.str("DATABASE_URL", ""),
+        redis_url=env.str("REDIS_URL", ""),
+        jwt_secret=env.str("JWT_SECRET", DEVELOPMENT_SECRET if development else ""),
+        jwt_audience=env.str("JWT_AUDIENCE", None),
+        jwt_issuer=env.str("JWT_ISSUER", None),
+        identity_headers=env.str("IDENTITY_HEADERS", "off", validate=environs.validate.OneOf(IDENTITY_HEADERS)),
+        gateway_secret=env.str("GATEWAY_SECRET", None),
+        encryption_keys=tuple(env.list("ENCRYPTION_KEYS", [DEVELOPMENT_SECRET] if development else [])),
+        smtp_url=env.str("SMTP_URL", None) or None,
+        mail_from=env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"),
+        mail_folder=env.str("MAIL_FOLDER", ".data/mail"),
+        webhook_allowed_networks=_networks(
+            env.list("WEBHOOK_ALLOWED_NETWORKS", ["127.0.0.0/8", "::1/128"] if development else [])
+        ),
+        public_url=env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
+        log_level=env.str("LOG_LEVEL", "INFO").upper(),
+        database_pool_size=env.int("DATABASE_POOL_SIZE", 8, validate=environs.validate.Range(1, 200)),
+        api_workers=env.int("API_WORKERS", 2, validate=environs.validate.Range(1, 64)),
+        api_threads=env.int("API_THREADS", 8, validate=environs.validate.Range(2, 128)),
+        worker_threads=env.int("WORKER_THREADS", 4, validate=environs.validate.Range(1, 64)),
+    )
+
+
+def _networks(names: list[str]) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(name.strip()) for name in names if name.strip())
+    except ValueError as error:
+        raise SettingsError(f"WEBHOOK_ALLOWED_NETWORKS holds networks such as 10.0.0.0/8: {error}") from error
+
+
+def _check(settings: Settings) -> None:
+    if len(settings.jwt_secret.encode()) < 32:
+        raise SettingsError("JWT_SECRET must hold at least 32 bytes (RFC 7518, section 3.2); it has fewer.")
+    if settings.production and DEVELOPMENT_SECRET in (settings.jwt_secret, *settings.encryption_keys):
+        raise SettingsError("JWT_SECRET and ENCRYPTION_KEYS must be your own in production.")
+    if not settings.encryption_keys:
+        raise SettingsError("ENCRYPTION_KEYS must hold at least one passphrase: webhook secrets are stored encrypted.")
+    if settings.identity_headers == "gateway" and not settings.gateway_secret:
+        raise SettingsError("IDENTITY_HEADERS=gateway needs GATEWAY_SECRET, which the gateway sends along.")
+    if settings.identity_headers == "open" and settings.production:
+        raise SettingsError("IDENTITY_HEADERS=open believes every caller and is for development alone.")

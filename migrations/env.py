@@ -1,0 +1,25 @@
+"""How Alembic reaches the database: through the connection or the address that its caller hands in."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlalchemy import Connection
+
+from models import metadata
+from models.engine import create
+
+
+def _run(connection: Connection) -> None:
+    context.configure(connection=connection, target_metadata=metadata, compare_server_default=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+connection: Connection | None = context.config.attributes.get("connection")
+if connection is not None:
+    _run(connection)
+else:
+    engine = create(context.config.get_main_option("sqlalchemy.url") or "", pool_size=1, name="tutelage-migrate")
+    with engine.connect() as own_connection:
+        _run(own_connection)
+    engine.dispose()

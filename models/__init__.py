@@ -1,0 +1,17 @@
+"""The ground floor: tables with their constraints and state machines, and the engine that reaches them."""
+
+from models import bookings, calendar, catalog, engagement, events, idempotency, people, sessions, webhooks
+from models.base import metadata
+
+__all__ = [
+    "bookings",
+    "calendar",
+    "catalog",
+    "engagement",
+    "events",
+    "idempotency",
+    "metadata",
+    "people",
+    "sessions",
+    "webhooks",
+]

@@ -1,0 +1,54 @@
+"""What every table shares: the naming of constraints, ids, time stamps, versions and enums."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import Column, DateTime, Enum, Integer, MetaData, Uuid, text
+from sqlalchemy.types import UserDefinedType
+
+# Names are a contract: workflows.constraints maps a violated constraint to its domain error by name.
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+Timestamp = DateTime(timezone=True)
+
+
+class Xid8(UserDefinedType[int]):
+    """PostgreSQL's 64-bit transaction id, which never wraps around."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_kw: object) -> str:
+        return "XID8"
+
+
+def enum(kind: type[StrEnum], name: str) -> Enum:
+    """A PostgreSQL enum holding the members' values, not their Python names."""
+    return Enum(kind, name=name, values_callable=lambda members: [member.value for member in members])
+
+
+def id_column() -> Column[object]:
+    """The primary key of a row of its own: a UUIDv7 made by the caller, so that an index of them grows at its end."""
+    return Column("id", Uuid, primary_key=True)
+
+
+def created() -> Column[object]:
+    """When the row was written, by the database's clock."""
+    return Column("created_at", Timestamp, nullable=False, server_default=text("now()"))
+
+
+def changing() -> tuple[Column[object], Column[object], Column[object]]:
+    """The columns of a row that changes: created_at, updated_at and version, the last two kept by a trigger."""
+    return (
+        created(),
+        Column("updated_at", Timestamp, nullable=False, server_default=text("now()")),
+        Column("version", Integer, nullable=False, server_default=text("1")),
+    )

@@ -1,0 +1,62 @@
+"""What is on offer: a mentor's listings, each with its duration, price and policies."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from models.base import changing, enum, id_column, metadata
+
+
+class BookingMode(StrEnum):
+    """Who decides about a booking of a listing."""
+
+    REQUEST = "request"  # its mentor, later
+    INSTANT = "instant"  # nobody: it is accepted as it is made
+
+
+listings = Table(
+    "listings",
+    metadata,
+    id_column(),
+    Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("description", Text),
+    Column("duration_minutes", Integer, nullable=False),
+    Column("price_amount", BigInteger, nullable=False),
+    Column("price_currency", Text, nullable=False),
+    Column("booking_mode", enum(BookingMode, "booking_mode"), nullable=False, server_default=text("'request'")),
+    Column("early_start_minutes", Integer, server_default=text("15")),
+    Column("min_notice_minutes", Integer, nullable=False, server_default=text("0")),
+    Column("buffer_minutes", Integer, nullable=False, server_default=text("0")),
+    Column("cancellation_window_hours", Integer, server_default=text("24")),
+    Column("late_fee_percent", Integer, nullable=False, server_default=text("50")),
+    Column("active", Boolean, nullable=False, server_default=text("true")),
+    *changing(),
+    CheckConstraint("char_length(title) BETWEEN 1 AND 200", name="title_length"),
+    CheckConstraint("duration_minutes BETWEEN 5 AND 1440", name="duration_minutes"),
+    CheckConstraint("price_amount >= 0", name="price_amount"),
+    CheckConstraint("price_currency ~ '^[A-Z]{3}$'", name="price_currency"),
+    CheckConstraint("early_start_minutes >= 0", name="early_start_minutes"),
+    CheckConstraint("min_notice_minutes >= 0", name="min_notice_minutes"),
+    CheckConstraint("buffer_minutes BETWEEN 0 AND 1440", name="buffer_minutes"),
+    CheckConstraint("cancellation_window_hours >= 0", name="cancellation_window_hours"),
+    CheckConstraint("late_fee_percent BETWEEN 0 AND 100", name="late_fee_percent"),
+    # The target of the key by which a booking's mentor is always its listing's.
+    UniqueConstraint("id", "mentor_profile_id"),
+    Index("ix_listings_mentor_profile_id_id", "mentor_profile_id", "id"),
+)

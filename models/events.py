@@ -1,0 +1,131 @@
+"""What happened, and everything that must still follow from it: the truth that Redis only carries nudges about."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from uuid import UUID, uuid5
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from models.base import Timestamp, Xid8, created, enum, id_column, metadata
+
+DELIVERY_NAMESPACE = UUID("0b9f4a7d-52c1-5d38-8e16-c3a2d4f7e815")
+
+
+class DeliveryState(StrEnum):
+    """Where one run of one effect stands."""
+
+    PENDING = "pending"  # in: the event's own transaction, or an operator's retry; out: the worker
+    DONE = "done"  # in: the worker, with the effect's own commit; final
+    DEAD = "dead"  # in: the worker, when the retries are used up; out: an operator's retry
+    CANCELLED = "cancelled"  # in: the worker or an operator, with the reason; final
+
+
+DELIVERY_TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
+    DeliveryState.PENDING: frozenset({DeliveryState.DONE, DeliveryState.DEAD, DeliveryState.CANCELLED}),
+    DeliveryState.DONE: frozenset(),
+    DeliveryState.DEAD: frozenset({DeliveryState.PENDING}),
+    DeliveryState.CANCELLED: frozenset(),
+}
+
+
+def delivery_id_of(event_id: UUID, effect: str, target: str) -> UUID:
+    """The name of a delivery for the outside world, the same on every attempt: the uuid5 of its key."""
+    return uuid5(DELIVERY_NAMESPACE, f"{event_id}/{effect}/{target}")
+
+
+# Append-only, by a trigger. A reader of the stream uses the cursor (xid, sequence) below the oldest running
+# transaction: sequence alone would skip what commits late.
+events = Table(
+    "events",
+    metadata,
+    id_column(),
+    Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
+    Column("sequence", BigInteger, Identity(always=True), nullable=False),
+    Column("type", Text, nullable=False),
+    Column("subject_type", Text, nullable=False),
+    Column("subject_id", Uuid, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("data", JSONB, nullable=False),
+    Column("occurred_at", Timestamp, nullable=False),
+    created(),
+    Index("ix_events_subject_id", "subject_id"),
+    Index("ix_events_type_id", "type", "id"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("event_id", Uuid, ForeignKey("events.id"), nullable=False),
+    Column("effect", Text, nullable=False),
+    Column("target", Text, nullable=False, server_default=text("''")),
+    Column("id", Uuid, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("state", enum(DeliveryState, "delivery_state"), nullable=False, server_default=text("'pending'")),
+    Column("due_at", Timestamp, nullable=False),
+    Column("nudge_at", Timestamp, nullable=False),
+    Column("nudges", Integer, nullable=False, server_default=text("0")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("lease_until", Timestamp),
+    Column("last_error", Text),
+    Column("done_at", Timestamp),
+    created(),
+    PrimaryKeyConstraint("event_id", "effect", "target"),
+    CheckConstraint("nudges >= 0 AND attempts >= 0", name="counters"),
+    CheckConstraint("(done_at IS NOT NULL) = (state = 'done')", name="done_at"),
+    Index("uq_deliveries_id", "id", unique=True),
+    # What the sweep reads, once a second and queue: as short as the backlog, however many rows are done.
+    Index("ix_deliveries_queue_nudge_at", "queue", "nudge_at", postgresql_where=text("state = 'pending'")),
+    Index("ix_deliveries_dead", "effect", "event_id", postgresql_where=text("state = 'dead'")),
+    # Each row is rewritten once or twice soon after its insert: room on its page, and a vacuum that keeps up.
+    postgresql_with={"fillfactor": "60", "autovacuum_vacuum_scale_factor": "0.01"},
+)
+
+delivery_attempts = Table(
+    "delivery_attempts",
+    metadata,
+    Column("event_id", Uuid, nullable=False),
+    Column("effect", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("error", Text),
+    Column("status_code", Integer),
+    Column("response", Text),
+    Column("duration_ms", Integer, nullable=False),
+    created(),
+    PrimaryKeyConstraint("event_id", "effect", "target", "attempt"),
+    ForeignKeyConstraint(
+        ["event_id", "effect", "target"], ["deliveries.event_id", "deliveries.effect", "deliveries.target"]
+    ),
+    CheckConstraint("outcome IN ('done', 'retry', 'cancelled', 'failed', 'dead')", name="outcome"),
+    CheckConstraint("duration_ms >= 0", name="duration_ms"),
+)
+
+# Which effect has been seen to want which event since when: what an old process, still running during a deploy,
+# did not know to write is filled in from here.
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("effect", Text, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("first_seen_at", Timestamp, nullable=False, server_default=text("now()")),
+    created(),
+    PrimaryKeyConstraint("effect", "event_type"),
+)

@@ -1,0 +1,40 @@
+"""Users and the mentor profiles that some of them have."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from models.base import changing, id_column, metadata
+
+users = Table(
+    "users",
+    metadata,
+    id_column(),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("time_zone", Text, nullable=False, server_default=text("'UTC'")),
+    *changing(),
+    CheckConstraint("char_length(email) BETWEEN 3 AND 320", name="email_length"),
+    CheckConstraint("char_length(name) BETWEEN 1 AND 200", name="name_length"),
+    # One account per mail address, however it is written.
+    Index("uq_users_email", text("lower(email)"), unique=True),
+)
+
+mentor_profiles = Table(
+    "mentor_profiles",
+    metadata,
+    id_column(),
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False, unique=True),
+    Column("headline", Text, nullable=False),
+    Column("bio", Text),
+    Column("time_zone", Text, nullable=False, server_default=text("'UTC'")),
+    Column("skills", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("rating_sum", Integer, nullable=False, server_default=text("0")),
+    Column("review_count", Integer, nullable=False, server_default=text("0")),
+    Column("active", Boolean, nullable=False, server_default=text("true")),
+    *changing(),
+    CheckConstraint("char_length(headline) BETWEEN 1 AND 200", name="headline_length"),
+    CheckConstraint("rating_sum BETWEEN review_count AND 5 * review_count", name="rating_within_one_to_five"),
+    Index("ix_mentor_profiles_skills", "skills", postgresql_using="gin"),
+)

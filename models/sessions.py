@@ -1,0 +1,86 @@
+"""Sessions: the meeting that an accepted booking becomes, exactly one."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from uuid import UUID, uuid5
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from models.base import Timestamp, changing, enum, id_column, metadata
+
+SESSION_NAMESPACE = UUID("6f1d3c2e-8a57-5b0e-9c44-0e7b1f6d2a93")
+
+
+class SessionStatus(StrEnum):
+    """Where the meeting stands."""
+
+    SCHEDULED = "scheduled"  # in: the effect sessions.create alone; out: either party
+    IN_PROGRESS = "in_progress"  # in: mentee or mentor; out: the mentor
+    COMPLETED = "completed"  # in: the mentor; final
+    CANCELLED = "cancelled"  # in: mentee, mentor or operator, by the listing's policy; final
+
+
+SESSION_TRANSITIONS: dict[SessionStatus, frozenset[SessionStatus]] = {
+    SessionStatus.SCHEDULED: frozenset({SessionStatus.IN_PROGRESS, SessionStatus.CANCELLED}),
+    SessionStatus.IN_PROGRESS: frozenset({SessionStatus.COMPLETED}),
+    SessionStatus.COMPLETED: frozenset(),
+    SessionStatus.CANCELLED: frozenset(),
+}
+
+
+def session_id_of(booking_id: UUID) -> UUID:
+    """The id of the one session that a booking can have: its uuid5, so that a second could not even be named."""
+    return uuid5(SESSION_NAMESPACE, str(booking_id))
+
+
+sessions = Table(
+    "sessions",
+    metadata,
+    id_column(),
+    Column("booking_id", Uuid, ForeignKey("bookings.id"), nullable=False, unique=True),
+    Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
+    Column("mentee_user_id", Uuid, ForeignKey("users.id")),
+    Column("start_time", Timestamp, nullable=False),
+    Column("end_time", Timestamp, nullable=False),
+    Column("status", enum(SessionStatus, "session_status"), nullable=False),
+    Column("title", Text),
+    Column("description", Text),
+    Column("notes", Text),
+    Column("metadata", JSONB),
+    Column("rating", SmallInteger),
+    Column("feedback", Text),
+    Column("action_items", JSONB),
+    Column("started_at", Timestamp),
+    Column("completed_at", Timestamp),
+    Column("cancelled_at", Timestamp),
+    Column("cancellation", JSONB),
+    *changing(),
+    # Neither side can drift from the other: a trigger alone could be raced (domain rule 3).
+    ForeignKeyConstraint(
+        ["booking_id", "start_time", "end_time", "mentor_profile_id"],
+        ["bookings.id", "bookings.start_time", "bookings.end_time", "bookings.mentor_profile_id"],
+    ),
+    CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
+    CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_is_an_object"),
+    CheckConstraint("jsonb_typeof(action_items) = 'array'", name="action_items_are_a_list"),
+    CheckConstraint("(started_at IS NOT NULL) = (status IN ('in_progress', 'completed'))", name="started_at"),
+    CheckConstraint("(completed_at IS NOT NULL) = (status = 'completed')", name="completed_at"),
+    CheckConstraint("(cancelled_at IS NOT NULL) = (status = 'cancelled')", name="cancelled_at"),
+    Index("ix_sessions_mentor_profile_id_start_time_id", "mentor_profile_id", text("start_time DESC"), "id"),
+    Index("ix_sessions_mentee_user_id_start_time_id", "mentee_user_id", text("start_time DESC"), "id"),
+    Index("ix_sessions_status_start_time", "status", "start_time"),
+    Index("ix_sessions_start_time", "start_time"),
+)
