@@ -11,7 +11,7 @@ from environs import Env
 
 Network = IPv4Network | IPv6Network
 
-DEVELOPMENT_SECRET = "development-only-secret-not-for-production"  # noqa: S105 - refused in production below
+DEVELOPMENT_SECRET = "development-only-secret-not-for-production"  # refused in production
 ENVIRONMENTS = ("development", "production")
 IDENTITY_HEADERS = ("off", "gateway", "open")
 

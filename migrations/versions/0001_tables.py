@@ -392,7 +392,8 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("(hold_id IS NULL) = (expires_at IS NULL)", name=op.f("ck_mentor_busy_a_hold_expires")),
         sa.CheckConstraint(
-            "NOT isempty(busy) AND NOT lower_inf(busy) AND NOT upper_inf(busy) AND lower_inc(busy) AND NOT upper_inc(busy)",
+            "NOT isempty(busy) AND NOT lower_inf(busy) AND NOT upper_inf(busy)"
+            " AND lower_inc(busy) AND NOT upper_inc(busy)",
             name=op.f("ck_mentor_busy_busy_is_a_half_open_stretch"),
         ),
         sa.CheckConstraint("num_nonnulls(booking_id, hold_id) = 1", name=op.f("ck_mentor_busy_a_booking_or_a_hold")),
