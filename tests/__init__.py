@@ -1,0 +1,1 @@
+"""Tests; tests/conftest.py says what they may ask for."""

@@ -1,0 +1,1 @@
+"""Tests of the command line: the embedded servers, `tutelage up`, and the smaller commands."""

@@ -1,0 +1,77 @@
+"""What every test may ask for: real servers, a database of its own, or a connection that is rolled back."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Connection, Engine
+
+from cli.migrate import upgrade
+from models.engine import create
+from tests import servers
+
+_OWNED: list[servers.Servers] = []
+_NUMBERS = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers, once per run: not in xdist's workers, and not just to list tests or options."""
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        _OWNED.append(servers.start())
+
+
+def pytest_unconfigure() -> None:
+    """Stop the servers, also after failures and Ctrl-C."""
+    while _OWNED:
+        _OWNED.pop().stop()
+
+
+@pytest.fixture(scope="session")
+def template_database(worker_id: str) -> str:
+    """The name of this worker's migrated, empty database, to be copied."""
+    name = f"tutelage_template_{worker_id}"
+    upgrade(servers.create_database(name))
+    return name
+
+
+@pytest.fixture
+def database_url(worker_id: str, template_database: str) -> Iterator[str]:
+    """The address of a fresh, migrated database that this test has for itself."""
+    name = f"tutelage_test_{worker_id}_{next(_NUMBERS)}"
+    with servers.temporary_database(name, template_database) as address:
+        yield address
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on the test's own database: what is committed through it is really committed."""
+    engine = create(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def rollback_engine(worker_id: str, template_database: str) -> Iterator[Engine]:
+    """An engine on a database that the worker's tests share, since each of them rolls back."""
+    with servers.temporary_database(f"tutelage_rollback_{worker_id}", template_database) as address:
+        engine = create(address)
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture
+def db(rollback_engine: Engine) -> Iterator[Connection]:
+    """A connection in a transaction that is rolled back after the test."""
+    with rollback_engine.connect() as connection:
+        transaction = connection.begin()
+        yield connection
+        if transaction.is_active:
+            transaction.rollback()
+
+
+@pytest.fixture
+def redis_url() -> str:
+    """The address of the Valkey that all tests of the run share."""
+    return servers.redis_url()

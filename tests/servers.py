@@ -1,0 +1,87 @@
+"""One PostgreSQL and one Valkey for a whole test run, and databases in them that cost milliseconds.
+
+The process that the user started (xdist's controller, or pytest itself) owns the servers; everybody finds them by two
+environment variables, which workers inherit.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+
+from cli.servers import Server, start_postgres, start_valkey
+
+POSTGRES_VARIABLE = "TUTELAGE_TEST_POSTGRES"
+REDIS_VARIABLE = "TUTELAGE_TEST_REDIS"
+# Nothing here outlives the run, so nothing needs to reach the disk.
+FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The two servers of a run and the folder they live in."""
+
+    postgres: Server
+    valkey: Server
+    folder: Path
+
+    def stop(self) -> None:
+        """Stop both and remove what they wrote."""
+        self.valkey.stop()
+        self.postgres.stop()
+        shutil.rmtree(self.folder)
+
+
+def start() -> Servers:
+    """Start both servers in a temporary folder and publish their addresses."""
+    folder = Path(tempfile.mkdtemp(prefix="tutelage-tests-"))
+    postgres = start_postgres(folder / "postgres", settings=FAST)
+    valkey = start_valkey(folder / "redis")
+    os.environ[POSTGRES_VARIABLE] = postgres.url
+    os.environ[REDIS_VARIABLE] = valkey.url
+    return Servers(postgres, valkey, folder)
+
+
+def redis_url() -> str:
+    """The address of the run's Valkey. All tests share it: use a key prefix, or a database number of your own."""
+    return os.environ[REDIS_VARIABLE]
+
+
+def database_address(name: str) -> str:
+    """The address of a database of this name in the run's PostgreSQL."""
+    return make_url(os.environ[POSTGRES_VARIABLE]).set(database=name).render_as_string(hide_password=False)
+
+
+def create_database(name: str, template: str = "template1") -> str:
+    """Make a database as a copy of another one and return its address."""
+    _administer(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+    return database_address(name)
+
+
+def drop_database(name: str) -> None:
+    """Remove a database, whoever is still connected to it."""
+    _administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def temporary_database(name: str, template: str = "template1") -> Iterator[str]:
+    """A database for the time of a `with` block; gives its address."""
+    address = create_database(name, template)
+    try:
+        yield address
+    finally:
+        drop_database(name)
+
+
+def _administer(statement: sql.Composed) -> None:
+    with psycopg.connect(database_address("postgres"), autocommit=True) as db:
+        db.execute(statement)
