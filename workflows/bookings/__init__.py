@@ -1,0 +1,1 @@
+"""Bookings: the decision about a mentor's time, up to its acceptance. What follows is for the effects."""

@@ -1,0 +1,115 @@
+"""A booking as the rules see it, who may do what with it, and how to find bookings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, or_, select
+
+from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
+from workflows.errors import Forbidden
+from workflows.identity.actor import Actor
+from workflows.paging import Page, newest_start_first
+from workflows.records import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Booking(Record):
+    """One mentor, one time, one listing, and where the decision stands. Times in UTC, money in minor units."""
+
+    table = bookings
+
+    id: UUID
+    listing_id: UUID
+    mentor_profile_id: UUID
+    mentee_user_id: UUID | None
+    kind: BookingKind
+    start_time: datetime
+    end_time: datetime
+    status: BookingStatus
+    title: str | None
+    notes: str | None
+    metadata: dict[str, Any] | None
+    price_amount: int
+    price_currency: str
+    buffer_minutes: int
+    session_id: UUID | None
+    decline_reason: str | None
+    cancel_reason: str | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+    @property
+    def duration_minutes(self) -> int:
+        """From start to end, in minutes."""
+        return int((self.end_time - self.start_time).total_seconds() // 60)
+
+
+def booking_query(booking_id: UUID) -> Select[Any]:
+    """The booking of that id."""
+    return Booking.query().where(bookings.c.id == booking_id)
+
+
+def awaited_booking_query(session_id: UUID) -> Select[Any]:
+    """The accepted booking whose session will have, or has, that id."""
+    return Booking.query().where(bookings.c.session_id == session_id)
+
+
+def bookings_query(
+    page: Page,
+    *,
+    mentee_user_id: UUID | None = None,
+    mentor_profile_id: UUID | None = None,
+    status: BookingStatus | None = None,
+) -> Select[Any]:
+    """The bookings of a mentee, of a mentor, or of both of these together; the latest start first."""
+    parties = []
+    if mentee_user_id is not None:
+        parties.append(bookings.c.mentee_user_id == mentee_user_id)
+    if mentor_profile_id is not None:
+        parties.append(bookings.c.mentor_profile_id == mentor_profile_id)
+    query = Booking.query().where(or_(*parties))
+    if status is not None:
+        query = query.where(bookings.c.status == status)
+    return newest_start_first(query, page, bookings.c.start_time, bookings.c.id)
+
+
+def participants_query(booking_id: UUID) -> Select[Any]:
+    """The users who take part in a booking besides its mentor."""
+    return select(booking_participants.c.user_id).where(booking_participants.c.booking_id == booking_id)
+
+
+def mentor_of(actor: Actor, booking: Booking) -> None:
+    """Refuse everybody but the booking's mentor.
+
+    Raises:
+        Forbidden: the caller is somebody else, or this mentor's user without acting as the mentor.
+    """
+    if actor.mentor_profile_id is None or actor.mentor_profile_id != booking.mentor_profile_id:
+        raise Forbidden("Only the mentor of this booking decides about it.")
+
+
+def mentee_of(actor: Actor, booking: Booking) -> None:
+    """Refuse everybody but the booking's mentee.
+
+    Raises:
+        Forbidden: the caller is somebody else.
+    """
+    if actor.user_id is None or actor.user_id != booking.mentee_user_id:
+        raise Forbidden("Only the mentee of this booking may take it back.")
+
+
+def participant_of(actor: Actor, booking: Booking) -> None:
+    """Refuse everybody who is neither party of the booking nor an operator.
+
+    Raises:
+        Forbidden: the booking is other people's.
+    """
+    mentor = actor.mentor_profile_id is not None and actor.mentor_profile_id == booking.mentor_profile_id
+    mentee = actor.user_id is not None and actor.user_id == booking.mentee_user_id
+    if not (mentor or mentee or actor.operator):
+        raise Forbidden("Only its participants see this booking.")

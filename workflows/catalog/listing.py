@@ -1,0 +1,63 @@
+"""A listing as the rules see it, and how to find listings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select
+
+from models.catalog import BookingMode, listings
+from workflows.errors import Forbidden
+from workflows.identity.actor import Actor
+from workflows.paging import Page, newest_first
+from workflows.records import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing(Record):
+    """A mentor's offer: how long, for how much (minor units), and by which policies."""
+
+    table = listings
+
+    id: UUID
+    mentor_profile_id: UUID
+    title: str
+    description: str | None
+    duration_minutes: int
+    price_amount: int
+    price_currency: str
+    booking_mode: BookingMode
+    early_start_minutes: int | None
+    min_notice_minutes: int
+    buffer_minutes: int
+    cancellation_window_hours: int | None
+    late_fee_percent: int
+    active: bool
+    created_at: datetime
+    version: int
+
+
+def listing_query(listing_id: UUID) -> Select[Any]:
+    """The listing of that id, active or not."""
+    return Listing.query().where(listings.c.id == listing_id)
+
+
+def listings_query(page: Page, *, mentor_profile_id: UUID | None) -> Select[Any]:
+    """Active listings, the newest first; with `mentor_profile_id`, that mentor's alone."""
+    query = Listing.query().where(listings.c.active)
+    if mentor_profile_id is not None:
+        query = query.where(listings.c.mentor_profile_id == mentor_profile_id)
+    return newest_first(query, page, listings.c.id)
+
+
+def owner_of(actor: Actor, listing: Listing) -> None:
+    """Refuse everybody but the listing's mentor.
+
+    Raises:
+        Forbidden: the listing is another mentor's.
+    """
+    if actor.mentor_profile_id != listing.mentor_profile_id:
+        raise Forbidden("Only the mentor of this listing may change it.")

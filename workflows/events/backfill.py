@@ -1,0 +1,81 @@
+"""Deliveries that nobody knew to write: an old process, running on during a deploy, does not know a new effect."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, exists, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from models.events import deliveries, events, subscriptions
+from workflows.events.catalogue import Event, event_types
+from workflows.events.record import fill_in
+from workflows.events.subscriptions import Effect, Subscriptions
+
+PAGE = 500
+
+
+def introduce(db: Connection, known: Subscriptions) -> None:
+    """Note when each subscription was first seen, once: from then on no event of its type may go without it."""
+    rows = [
+        {"effect": effect.name, "event_type": event_type, "queue": effect.queue}
+        for effect in known.inside()
+        for event_type in _types(effect)
+    ]
+    db.execute(insert(subscriptions).values(rows).on_conflict_do_nothing())
+
+
+def fill_gaps(db: Connection, known: Subscriptions, *, now: datetime, since: datetime | None = None) -> int:
+    """Write the deliveries that are missing, and return how many were.
+
+    Args:
+        since: how far to look back; None for the time at which each subscription was first seen.
+    """
+    first_seen = {
+        (row.effect, row.event_type): row.first_seen_at
+        for row in db.execute(select(subscriptions.c.effect, subscriptions.c.event_type, subscriptions.c.first_seen_at))
+    }
+    return sum(
+        _fill(db, effect, event_type, since or first_seen.get((effect.name, event_type), now))
+        for effect in known.inside()
+        for event_type in _types(effect)
+    )
+
+
+def _fill(db: Connection, effect: Effect, event_type: str, since: datetime) -> int:
+    filled, after = 0, _smallest_id_of(since)
+    while rows := _without(db, effect, event_type, since, after):
+        filled += sum(fill_in(db, _event(row), effect) for row in rows)
+        after = rows[-1].id
+    return filled
+
+
+def _without(db: Connection, effect: Effect, event_type: str, since: datetime, after: UUID) -> list[Row[Any]]:
+    has_one = exists().where(deliveries.c.event_id == events.c.id, deliveries.c.effect == effect.name)
+    query = (
+        select(events)
+        .where(events.c.type == event_type, events.c.id > after, events.c.created_at >= since, ~has_one)
+        # Nothing is missing from what is only just being written.
+        .where(events.c.created_at <= func.now())
+        .order_by(events.c.id)
+        .limit(PAGE)
+    )
+    return list(db.execute(query))
+
+
+def _event(row: Row[Any]) -> Event:
+    return event_types()[row.type].read(
+        id=row.id, actor=row.actor, occurred_at=row.occurred_at, sequence=row.sequence, data=row.data
+    )
+
+
+def _types(effect: Effect) -> list[str]:
+    return [name for name, event in event_types().items() if issubclass(event, effect.event)]
+
+
+def _smallest_id_of(moment: datetime) -> UUID:
+    """A bound below every UUIDv7 made since then, with a minute to spare for clocks that differ."""
+    milliseconds = max(0, int((moment.timestamp() - 60) * 1000))
+    return UUID(int=milliseconds << 80)

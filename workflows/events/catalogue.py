@@ -1,0 +1,187 @@
+"""Everything that can happen, as typed events; their fields are what partners are told, and nothing private."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from functools import cache
+from typing import Any, ClassVar, Self, get_type_hints
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from workflows.identity.actor import Actor
+from workflows.records import Record
+
+ENVELOPE = frozenset({"id", "actor", "occurred_at", "sequence"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened to one subject. Subclasses add the data; times are UTC.
+
+    `sequence` is the database's, and None until the event has been read back.
+    """
+
+    type: ClassVar[str] = "*"
+    subject: ClassVar[str] = ""
+
+    id: UUID = field(default_factory=uuid7)
+    actor: str
+    occurred_at: datetime
+    sequence: int | None = None
+
+    @property
+    def subject_id(self) -> UUID:
+        """The id of the row that the event is about."""
+        identifier: UUID = getattr(self, f"{self.subject}_id")
+        return identifier
+
+    def data(self) -> dict[str, Any]:
+        """The event's own fields, as JSON can hold them."""
+        return {name: _as_json(getattr(self, name)) for name in _own_fields(self.type)}
+
+    @classmethod
+    def about(cls, record: Record, *, actor: Actor, now: datetime) -> Self:
+        """The event that has happened to `record`, which holds its row as it stands after the step.
+
+        The record's own id is the event's `…_id`; whatever else the event tells, the record calls by the same name.
+        """
+        subject_id = f"{cls.subject}_id"
+        told = {name: getattr(record, "id" if name == subject_id else name) for name in _own_fields(cls.type)}
+        return cls(actor=actor.name, occurred_at=now, **told)
+
+    @classmethod
+    def read(cls, *, id: UUID, actor: str, occurred_at: datetime, sequence: int, data: dict[str, Any]) -> Self:
+        """The event that was stored; fields that a newer writer added are left alone."""
+        own = {name: _from_json(kind, data.get(name)) for name, kind in _own_fields(cls.type).items() if name in data}
+        return cls(id=id, actor=actor, occurred_at=occurred_at, sequence=sequence, **own)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookingEvent(Event):
+    """What every event about a booking tells."""
+
+    subject: ClassVar[str] = "booking"
+
+    booking_id: UUID
+    listing_id: UUID
+    mentor_profile_id: UUID
+    mentee_user_id: UUID | None
+    kind: str
+    status: str
+    start_time: datetime
+    end_time: datetime
+    session_id: UUID | None
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookingRequested(BookingEvent):
+    """A mentee asks for a mentor's time."""
+
+    type: ClassVar[str] = "booking.requested"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookingAccepted(BookingEvent):
+    """The mentor, or an instant listing, says yes."""
+
+    type: ClassVar[str] = "booking.accepted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookingDeclined(BookingEvent):
+    """The mentor says no."""
+
+    type: ClassVar[str] = "booking.declined"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookingCancelled(BookingEvent):
+    """The mentee takes a draft back, or it expired."""
+
+    type: ClassVar[str] = "booking.cancelled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionEvent(Event):
+    """What every event about a session tells."""
+
+    subject: ClassVar[str] = "session"
+
+    session_id: UUID
+    booking_id: UUID
+    mentor_profile_id: UUID
+    mentee_user_id: UUID | None
+    status: str
+    start_time: datetime
+    end_time: datetime
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionCreated(SessionEvent):
+    """An accepted booking has become a session."""
+
+    type: ClassVar[str] = "session.created"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionStarted(SessionEvent):
+    """One of the parties has opened the meeting."""
+
+    type: ClassVar[str] = "session.started"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionCompleted(SessionEvent):
+    """The mentor has closed the meeting."""
+
+    type: ClassVar[str] = "session.completed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookPinged(Event):
+    """An endpoint is asked whether it listens; only that endpoint hears of it."""
+
+    type: ClassVar[str] = "webhook.ping"
+    subject: ClassVar[str] = "webhook_endpoint"
+
+    webhook_endpoint_id: UUID
+
+
+def event_types() -> dict[str, type[Event]]:
+    """Every event by its type's name, in the order of this file."""
+    return {event.type: event for event in _below(Event) if event.type != "*"}
+
+
+def announced_types() -> tuple[str, ...]:
+    """The types that webhook endpoints can ask for: all that happens in the domain."""
+    return tuple(name for name, event in event_types().items() if event.subject != "webhook_endpoint")
+
+
+def _below(event: type[Event]) -> list[type[Event]]:
+    return [kind for child in event.__subclasses__() for kind in (child, *_below(child))]
+
+
+@cache
+def _own_fields(event_type: str) -> dict[str, Any]:
+    """The types of an event's own fields by name."""
+    event = event_types()[event_type]
+    hints = get_type_hints(event)
+    return {each.name: hints[each.name] for each in fields(event) if each.name not in ENVELOPE}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _from_json(kind: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if kind in (UUID, UUID | None):
+        return UUID(value)
+    return datetime.fromisoformat(value) if kind is datetime else value

@@ -1,0 +1,37 @@
+"""How an effect says that it did not simply succeed: try again later, or never again. Any other exception backs off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+class Retry(Exception):
+    """Not now: try again after a while. Counts as an attempt."""
+
+    def __init__(self, after: timedelta, reason: str) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+class Cancel(Exception):
+    """Never: what was to be done has lost its point. The reason is kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """What a transport reports of one attempt to reach the outside world.
+
+    Args:
+        error: None when the receiver took it; otherwise what went wrong, in words.
+        permanent: trying again would be pointless, whatever the policy says.
+        retry_after: the receiver's wish; it only ever delays.
+        status_code: the receiver's answer by number, where there was one.
+        response: the beginning of the receiver's answer.
+    """
+
+    error: str | None = None
+    permanent: bool = False
+    retry_after: timedelta | None = None
+    status_code: int | None = None
+    response: str | None = None

@@ -1,0 +1,148 @@
+"""Record what happened, with one delivery for everything that must follow: in the transaction of the change itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.expression import bindparam
+
+from models.events import delivery_id_of
+from workflows.events.catalogue import Event
+from workflows.events.subscriptions import Effect, OutsideEffect, load
+
+_NOTES = "tutelage.notes"
+
+# Due now means by the database's clock, which is the one that every claim goes by. A fresh delivery is nudged by its
+# own process, so that the sweep looks only 2 s later; a timer is nudged by nobody else, so that it looks on time.
+_PLAN = """
+INSERT INTO deliveries (event_id, effect, target, id, queue, due_at, nudge_at)
+SELECT {event}, planned.effect, planned.target, planned.id, planned.queue,
+       coalesce(planned.due_at, now()), coalesce(planned.due_at, now() + interval '2 seconds')
+FROM {source} unnest(
+    CAST(:effects AS text[]), CAST(:targets AS text[]), CAST(:ids AS uuid[]),
+    CAST(:queues AS text[]), CAST(:dues AS timestamptz[])
+) AS planned(effect, target, id, queue, due_at)
+"""
+
+_RECORD = text(
+    """
+WITH event AS (
+    INSERT INTO events (id, type, subject_type, subject_id, actor, data, occurred_at)
+    VALUES (:id, :type, :subject_type, :subject_id, :actor, :data, :occurred_at)
+    RETURNING id
+)
+"""
+    + _PLAN.format(event="event.id", source="event,")
+).bindparams(bindparam("data", type_=JSONB))
+
+_FOLLOW_UP = text(
+    _PLAN.format(event="CAST(:id AS uuid)", source="") + "ON CONFLICT DO NOTHING RETURNING effect, target"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nudge:
+    """Which delivery a worker is to look at now, and in which words an operator reads of it."""
+
+    event_id: UUID
+    effect: str
+    target: str
+    queue: str
+    subject: str
+    subject_id: UUID
+
+
+@dataclass
+class Notes:
+    """What a transaction recorded, for whoever commits it to log and to nudge."""
+
+    events: list[Event] = field(default_factory=list)
+    nudges: list[Nudge] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    effect: Effect | OutsideEffect
+    target: str
+    due_at: datetime | None
+
+
+def record(db: Connection, event: Event) -> None:
+    """Write the event and a pending delivery per effect and target that follows from it, in one statement."""
+    plans = [plan for effect in load().of(type(event)) for plan in _plans(effect, event)]
+    values = {
+        "type": event.type,
+        "subject_type": event.subject,
+        "subject_id": event.subject_id,
+        "actor": event.actor,
+        "data": event.data(),
+        "occurred_at": event.occurred_at,
+    }
+    db.execute(_RECORD, values | _arrays(event, plans))
+    notes = _notes(db)
+    notes.events.append(event)
+    notes.nudges += [_nudge(event, plan) for plan in plans if plan.due_at is None]
+
+
+def follow_up(db: Connection, event: Event, effect: OutsideEffect, targets: Sequence[str]) -> None:
+    """Add a delivery of `effect` per target to an event recorded before; those that are there already stay."""
+    _add(db, event, [_Plan(effect, target, None) for target in targets])
+
+
+def fill_in(db: Connection, event: Event, effect: Effect) -> int:
+    """Add the deliveries of one effect that an older process did not know to write; returns how many were missing."""
+    return _add(db, event, _plans(effect, event))
+
+
+def take_notes(db: Connection) -> Notes:
+    """What has been recorded on this connection since the last call; called at the end of each transaction."""
+    notes: Notes = db.info.pop(_NOTES, None) or Notes()
+    return notes
+
+
+def _plans(effect: Effect, event: Event) -> list[_Plan]:
+    due_at = effect.due(event) if effect.due else None
+    targets: Iterable[str] = effect.targets(event) if effect.targets else ("",)
+    return [_Plan(effect, target, due_at) for target in targets]
+
+
+def _add(db: Connection, event: Event, plans: list[_Plan]) -> int:
+    if not plans:
+        return 0
+    added = {(row.effect, row.target) for row in db.execute(_FOLLOW_UP, _arrays(event, plans))}
+    fresh = [plan for plan in plans if plan.due_at is None and (plan.effect.name, plan.target) in added]
+    _notes(db).nudges += [_nudge(event, plan) for plan in fresh]
+    return len(added)
+
+
+def _arrays(event: Event, plans: list[_Plan]) -> dict[str, object]:
+    return {
+        "id": event.id,
+        "effects": [plan.effect.name for plan in plans],
+        "targets": [plan.target for plan in plans],
+        "ids": [delivery_id_of(event.id, plan.effect.name, plan.target) for plan in plans],
+        "queues": [plan.effect.queue for plan in plans],
+        "dues": [plan.due_at for plan in plans],
+    }
+
+
+def _nudge(event: Event, plan: _Plan) -> Nudge:
+    return Nudge(
+        event_id=event.id,
+        effect=plan.effect.name,
+        target=plan.target,
+        queue=plan.effect.queue,
+        subject=event.subject,
+        subject_id=event.subject_id,
+    )
+
+
+def _notes(db: Connection) -> Notes:
+    # The connection's own note pad: it goes wherever the transaction goes, through any number of callers.
+    notes: Notes = db.info.setdefault(_NOTES, Notes())
+    return notes

@@ -1,0 +1,146 @@
+"""Which effects follow from which event: found in `workflows/on_*/` and in plug-ins, never imported by name."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+import workflows
+from workflows.events.catalogue import Event
+from workflows.events.delivery import Delivery
+from workflows.events.outcomes import Sent
+from workflows.events.policy import DEFAULT, RetryPolicy
+
+QUEUES = ("sessions", "reviews", "notifications", "analytics", "webhooks")
+PLUG_INS = "tutelage.effects"
+
+Subscribed = TypeVar("Subscribed", bound=Callable[..., None])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """What follows from an event inside the database, in one transaction with its delivery's end.
+
+    Args:
+        name: stored with every delivery and shown to operators; renaming it is a migration.
+        event: the type of event it follows from; `Event` for every type.
+        run: `(db, event, *, now)`, or `(db, event, target, *, now)` where there are targets.
+        due: when it is to run, for timers; None for at once.
+        targets: for whom it is to run, one delivery each; None for one delivery without a target.
+    """
+
+    name: str
+    queue: str
+    event: type[Event]
+    run: Callable[..., None]
+    due: Callable[[Any], datetime] | None = None
+    targets: Callable[[Any], Iterable[str]] | None = None
+    policy: RetryPolicy = DEFAULT
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutsideEffect:
+    """What leaves the house. Its deliveries are recorded by other effects.
+
+    Args:
+        transport: the name of the way out, which `workers/` provides.
+        prepare: `(db, delivery) → message`; raises `Cancel` when there is nothing to say any more.
+        settle: `(db, delivery, sent)`, in the transaction that writes the outcome.
+    """
+
+    name: str
+    queue: str
+    transport: str
+    prepare: Callable[[Connection, Delivery], Any]
+    settle: Callable[[Connection, Delivery, Sent], None]
+    policy: RetryPolicy = DEFAULT
+
+
+class Subscriptions:
+    """Every effect by its name, and the effects of each type of event."""
+
+    def __init__(self) -> None:
+        self._effects: dict[str, Effect | OutsideEffect] = {}
+
+    def add(self, effect: Effect | OutsideEffect) -> None:
+        """Take an effect in.
+
+        Raises:
+            ValueError: the name is taken, or no worker listens to the queue.
+        """
+        if effect.name in self._effects:
+            raise ValueError(f"There are two effects of the name {effect.name}.")
+        if effect.queue not in QUEUES:
+            raise ValueError(f"The effect {effect.name} asks for the queue {effect.queue}, which no worker listens to.")
+        self._effects[effect.name] = effect
+
+    def named(self, name: str) -> Effect | OutsideEffect | None:
+        """The effect of that name, or None where a newer process wrote a name that this one does not know."""
+        return self._effects.get(name)
+
+    def of(self, event: type[Event]) -> list[Effect]:
+        """What follows from an event of that class, in the order of the names."""
+        return [each for each in self.inside() if issubclass(event, each.event)]
+
+    def inside(self) -> list[Effect]:
+        """The effects that run in the database, in the order of their names."""
+        return sorted((e for e in self._effects.values() if isinstance(e, Effect)), key=lambda effect: effect.name)
+
+    def outside(self) -> list[OutsideEffect]:
+        """The effects that talk to the world, in the order of their names."""
+        return sorted((e for e in self._effects.values() if isinstance(e, OutsideEffect)), key=lambda each: each.name)
+
+
+_found = Subscriptions()
+
+
+def subscribe(
+    event: type[Event],
+    *,
+    name: str,
+    queue: str,
+    due: Callable[[Any], datetime] | None = None,
+    targets: Callable[[Any], Iterable[str]] | None = None,
+    policy: RetryPolicy = DEFAULT,
+) -> Callable[[Subscribed], Subscribed]:
+    """Make the decorated function an effect of `event`; the arguments are those of `Effect`."""
+
+    def take(run: Subscribed) -> Subscribed:
+        _found.add(
+            Effect(name=name, queue=queue, event=event, run=run, due=due, targets=targets, policy=policy),
+        )
+        return run
+
+    return take
+
+
+def send_outside(effect: OutsideEffect) -> OutsideEffect:
+    """Take in an effect that talks to the world."""
+    _found.add(effect)
+    return effect
+
+
+@cache
+def load() -> Subscriptions:
+    """Find every effect, once: this house's in `workflows/on_*/` and `workflows/outside/`, then the plug-ins'."""
+    for module in _effect_modules():
+        importlib.import_module(module)
+    for plug_in in entry_points(group=PLUG_INS):
+        plug_in.load()
+    return _found
+
+
+def _effect_modules() -> list[str]:
+    rooms = [room.name for room in pkgutil.iter_modules(workflows.__path__) if room.name.startswith("on_")]
+    packages = [importlib.import_module(f"workflows.{room}") for room in (*sorted(rooms), "outside")]
+    return [
+        f"{package.__name__}.{module.name}" for package in packages for module in pkgutil.iter_modules(package.__path__)
+    ]

@@ -1,0 +1,1 @@
+"""Who is who: users, mentor profiles, and whoever is calling."""

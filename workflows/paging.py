@@ -1,0 +1,59 @@
+"""Lists in pages: one query a page, by the key of the last item and never by an offset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Row, Select, and_, or_
+
+from workflows.records import Record
+
+Item = TypeVar("Item", bound=Record)
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which part of a list is wanted.
+
+    Args:
+        limit: the most items to return, 1 to 100.
+        after: the key of the last item of the page before; None for the first page.
+    """
+
+    limit: int = 20
+    after: Key | None = None
+
+
+@dataclass(frozen=True)
+class Listed(Generic[Item]):
+    """One page of a list; `next` is the key to continue after, None on the last page."""
+
+    items: list[Item]
+    next: Key | None
+
+
+def newest_start_first(
+    query: Select[Any], page: Page, start: ColumnElement[Any], id: ColumnElement[Any]
+) -> Select[Any]:
+    """Order by start time downwards, then id, as the indexes are; one item more than asked."""
+    if page.after is not None:
+        last_start, last_id = page.after
+        # The first condition alone bounds the index scan; a bare OR would not.
+        query = query.where(and_(start <= last_start, or_(start < last_start, id > last_id)))
+    return query.order_by(start.desc(), id).limit(page.limit + 1)
+
+
+def newest_first(query: Select[Any], page: Page, id: ColumnElement[Any]) -> Select[Any]:
+    """Order by a UUIDv7 downwards, which is by age; one item more than asked."""
+    if page.after is not None:
+        query = query.where(id < page.after[0])
+    return query.order_by(id.desc()).limit(page.limit + 1)
+
+
+def listed(rows: Sequence[Row[Any]], page: Page, record: type[Item], key: Callable[[Item], Key]) -> Listed[Item]:
+    """Cut the item too many off again: it only says that there is a next page."""
+    items = [record.of(row) for row in rows[: page.limit]]
+    return Listed(items, key(items[-1]) if len(rows) > page.limit else None)

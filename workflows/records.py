@@ -1,0 +1,32 @@
+"""Rows as typed, frozen records: what a select over a record's columns returns, and how a row becomes one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self
+
+from sqlalchemy import Row, Select, Table, select
+from sqlalchemy.sql.elements import ColumnElement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A row of `table`, whole or in part: each field is a column of that name, or a select's label of it."""
+
+    table: ClassVar[Table]
+
+    @classmethod
+    def columns(cls) -> list[ColumnElement[Any]]:
+        """The columns of the record's own table, in the order of its fields."""
+        return [cls.table.c[field.name] for field in fields(cls) if field.name in cls.table.c]
+
+    @classmethod
+    def query(cls) -> Select[Any]:
+        """A select of every such record; narrow it down with `.where(…)`."""
+        return select(*cls.columns())
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """The record that a row of `query()` holds; further columns of the row are left alone."""
+        found = row._mapping
+        return cls(**{field.name: found[field.name] for field in fields(cls)})

@@ -1,0 +1,1 @@
+"""Sessions: the meeting itself, from its creation to its end. Bookings are not known here."""

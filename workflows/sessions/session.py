@@ -1,0 +1,150 @@
+"""A session as the rules see it, who may do what with it, and how to find sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, select
+
+from models.bookings import bookings
+from models.catalog import listings
+from models.sessions import SessionStatus, sessions
+from workflows.errors import Forbidden
+from workflows.identity.actor import Actor
+from workflows.paging import Page, newest_start_first
+from workflows.records import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session(Record):
+    """The meeting of an accepted booking. Times in UTC; `early_start_minutes` is the listing's, None for any time.
+
+    `rating` and `feedback` are the mentor's own record of the meeting, not a review.
+    """
+
+    table = sessions
+
+    id: UUID
+    booking_id: UUID
+    mentor_profile_id: UUID
+    mentee_user_id: UUID | None
+    start_time: datetime
+    end_time: datetime
+    status: SessionStatus
+    title: str | None
+    description: str | None
+    notes: str | None
+    metadata: dict[str, Any] | None
+    rating: int | None
+    feedback: str | None
+    action_items: list[str] | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    cancelled_at: datetime | None
+    cancellation: dict[str, Any] | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+def session_query(session_id: UUID) -> Select[Any]:
+    """The session of that id."""
+    return Session.query().where(sessions.c.id == session_id)
+
+
+def session_to_start_query(session_id: UUID) -> Select[Any]:
+    """The session of that id, with its listing's `early_start_minutes` beside it."""
+    return (
+        select(*Session.columns(), listings.c.early_start_minutes)
+        .join_from(sessions, bookings, bookings.c.id == sessions.c.booking_id)
+        .join(listings, listings.c.id == bookings.c.listing_id)
+        .where(sessions.c.id == session_id)
+    )
+
+
+def sessions_query(
+    page: Page,
+    party: ColumnElement[bool],
+    *,
+    status: SessionStatus | None = None,
+    from_time: datetime | None = None,
+    to_time: datetime | None = None,
+) -> Select[Any]:
+    """A party's sessions, the latest start first.
+
+    Args:
+        party: `of_mentee(…)` or `of_mentor(…)`.
+        from_time: sessions that start then or later.
+        to_time: sessions that start before then.
+    """
+    query = Session.query().where(party)
+    if status is not None:
+        query = query.where(sessions.c.status == status)
+    if from_time is not None:
+        query = query.where(sessions.c.start_time >= from_time)
+    if to_time is not None:
+        query = query.where(sessions.c.start_time < to_time)
+    return newest_start_first(query, page, sessions.c.start_time, sessions.c.id)
+
+
+def of_mentee(user_id: UUID) -> ColumnElement[bool]:
+    """The sessions in which this user is the mentee."""
+    return sessions.c.mentee_user_id == user_id
+
+
+def of_mentor(mentor_profile_id: UUID) -> ColumnElement[bool]:
+    """The sessions that this mentor holds."""
+    return sessions.c.mentor_profile_id == mentor_profile_id
+
+
+def is_mentor(actor: Actor, session: Session) -> bool:
+    """Whether the caller acts as the session's mentor."""
+    return actor.mentor_profile_id is not None and actor.mentor_profile_id == session.mentor_profile_id
+
+
+def is_mentee(actor: Actor, session: Session) -> bool:
+    """Whether the caller is the session's mentee."""
+    return actor.user_id is not None and actor.user_id == session.mentee_user_id
+
+
+def mentor_of(actor: Actor, session: Session) -> None:
+    """Refuse everybody but the session's mentor.
+
+    Raises:
+        Forbidden: the caller is somebody else, the mentee included.
+    """
+    if not is_mentor(actor, session):
+        raise Forbidden("Only the mentor of this session may do this.")
+
+
+def mentee_of(actor: Actor, session: Session) -> None:
+    """Refuse everybody but the session's mentee.
+
+    Raises:
+        Forbidden: the caller is somebody else.
+    """
+    if not is_mentee(actor, session):
+        raise Forbidden("Only the mentee of this session may do this.")
+
+
+def party_of(actor: Actor, session: Session) -> None:
+    """Refuse everybody who is not one of the session's two parties.
+
+    Raises:
+        Forbidden: the session is other people's.
+    """
+    if not (is_mentor(actor, session) or is_mentee(actor, session)):
+        raise Forbidden("Only the parties of this session may do this.")
+
+
+def observer_of(actor: Actor, session: Session) -> None:
+    """Refuse everybody who is neither a party nor an operator.
+
+    Raises:
+        Forbidden: the session is other people's.
+    """
+    if not actor.operator:
+        party_of(actor, session)
