@@ -79,6 +79,21 @@ def password_file(folder: Path) -> Path:
     return folder / "password"
 
 
+def prepare_postgres(folder: Path) -> None:
+    """Make the folder and its password, where they are missing; the cluster itself is made at the first start."""
+    own_folder(folder)
+    password = password_file(folder)
+    if password.exists() or (folder / "data").exists():
+        return
+    fresh = folder / "password.new"
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)
+    fresh.write_text(secrets.token_urlsafe(32) + "\n")
+    if os.geteuid() == 0:
+        os.chown(fresh, folder.stat().st_uid, folder.stat().st_gid)
+    fresh.rename(password)
+
+
 def run_postgres(folder: Path, port: int, settings: dict[str, str]) -> None:
     """Become PostgreSQL on this folder; makes the cluster when there is none. Returns never.
 
@@ -90,7 +105,7 @@ def run_postgres(folder: Path, port: int, settings: dict[str, str]) -> None:
         OrdinaryUserError: when started by root where no ordinary user can run it.
         subprocess.CalledProcessError: when initdb fails; what it said stands on standard error.
     """
-    own_folder(folder)
+    prepare_postgres(folder)
     server = postgres_binary("postgres")
     become_owner_of(folder, [server, server.parent.parent / "share" / "postgres.bki"])
     os.chdir(folder)
@@ -132,10 +147,7 @@ def _make_cluster(folder: Path, *, sync: bool) -> None:
     """Run initdb under another name and rename at the end: an interrupted one leaves nothing that looks whole."""
     unfinished = folder / "data.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    password = password_file(folder)
-    password.touch(mode=0o600)
-    password.write_text(secrets.token_urlsafe(32) + "\n")
-    options = [*INITDB_OPTIONS, f"--pwfile={password}", f"--pgdata={unfinished}"]
+    options = [*INITDB_OPTIONS, f"--pwfile={password_file(folder)}", f"--pgdata={unfinished}"]
     quiet = [] if sync else ["--no-sync"]
     subprocess.run([postgres_binary("initdb"), *options, *quiet], check=True, stdout=sys.stderr)
     unfinished.rename(folder / "data")

@@ -72,8 +72,8 @@ def become_owner_of(folder: Path, reads: Sequence[Path]) -> None:
         _keep_read_search()
     except OSError as error:
         raise OrdinaryUserError(
-            f"Servers do not run as root, and user {owner.st_uid} may not enter {folder} "
-            f"or {reads[0].parent} ({error}). Start as an ordinary user, or move project and data folder to where every user may enter, such as /srv."
+            f"Servers do not run as root, and user {owner.st_uid} may not enter {folder} or "
+            f"{reads[0].parent} ({error}). Start as an ordinary user, or move both to an open folder such as /srv."
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -13,8 +14,9 @@ from pathlib import Path
 import psycopg
 import redis
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
-from cli.embedded import DATABASE, password_file
+from cli.embedded import DATABASE, password_file, prepare_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,7 +36,7 @@ class Server:
     def stop(self) -> None:
         """End it cleanly (SIGINT is PostgreSQL's fast shutdown, which does not wait for clients), or kill it."""
         if self.process.poll() is None:
-            self.process.send_signal(2)
+            self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(timeout=20)
         except subprocess.TimeoutExpired:
@@ -54,9 +56,11 @@ def start_postgres(folder: Path, port: int = 0, settings: Mapping[str, str] | No
     """
     port = port or free_port()
     extra = [word for name, value in (settings or {}).items() for word in ("--set", f"{name}={value}")]
+    prepare_postgres(folder)
+    url = postgres_url(folder, port)
     process, log = _spawn("postgres", folder, port, extra)
-    wait_for_postgres(folder, port, lambda: _still_runs(process, log))
-    return Server(postgres_url(folder, port), process, log)
+    wait_for_postgres(url, lambda: _still_runs(process, log))
+    return Server(url, process, log)
 
 
 def start_valkey(folder: Path, port: int = 0) -> Server:
@@ -79,25 +83,30 @@ def redis_url(port: int) -> str:
     return f"redis://127.0.0.1:{port}/0"
 
 
-def postgres_url(folder: Path, port: int, database: str = DATABASE) -> str:
-    """The address of a database of the embedded PostgreSQL, with the password that its folder keeps."""
+def postgres_url(folder: Path, port: int) -> str:
+    """The address of our database in the embedded PostgreSQL, with the password that its folder keeps."""
     password = password_file(folder).read_text().strip()
-    return f"postgresql://{DATABASE}:{password}@127.0.0.1:{port}/{database}"
+    return f"postgresql://{DATABASE}:{password}@127.0.0.1:{port}/{DATABASE}"
 
 
-def wait_for_postgres(folder: Path, port: int, check: Callable[[], None], seconds: float = 90) -> None:
-    """Wait until the embedded PostgreSQL takes connections, and make the database `tutelage` once.
+def wait_for_postgres(url: str, check: Callable[[], None], seconds: float = 90) -> None:
+    """Wait until a PostgreSQL takes connections, and make the database that the address names where it is missing.
 
     Args:
         check: called between attempts; raises when waiting has become pointless.
     """
+    name = str(conninfo_to_dict(url)["dbname"])
 
     def attempt() -> None:
-        with psycopg.connect(postgres_url(folder, port, "postgres"), connect_timeout=5, autocommit=True) as db:
-            if not db.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).rowcount:
-                db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+        try:
+            psycopg.connect(url, connect_timeout=5).close()
+        except psycopg.OperationalError as error:
+            if f'database "{name}" does not exist' not in str(error):
+                raise
+            with psycopg.connect(url, dbname="postgres", connect_timeout=5, autocommit=True) as db:
+                db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
-    wait_until(attempt, (psycopg.OperationalError, FileNotFoundError), check, "PostgreSQL", seconds)
+    wait_until(attempt, (psycopg.OperationalError,), check, "PostgreSQL", seconds)
 
 
 def wait_for_redis(url: str, check: Callable[[], None], seconds: float = 30) -> None:

@@ -1,0 +1,59 @@
+"""The command `tutelage` and its sub-commands, each loaded only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from config.settings import SettingsError
+
+COMMANDS = {
+    "up": "cli.up:up",
+    "demo": "cli.demo:demo",
+    "seed": "cli.seed:seed",
+    "token": "cli.token:token",
+    "migrate": "cli.migrate:migrate",
+    "doctor": "cli.doctor:doctor",
+    "effects": "cli.effects:effects",
+    "invariants": "cli.invariants:invariants",
+    "sweep": "cli.loops:sweep",
+    "maintain": "cli.loops:maintain",
+}
+
+
+class _Refused(click.ClickException):
+    exit_code = 2
+
+
+class LazyGroup(click.Group):
+    """A group that imports a sub-command when it runs: `tutelage sweep` has no need of the API."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import and return one command; None for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; a setting that makes no sense is one sentence and exit code 2, not a traceback."""
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            raise _Refused(str(error)) from error
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tutelage")
+def main() -> None:
+    """Tutelage: the booking-to-session engine of mentoring, coaching and tutoring marketplaces."""
+
+
+if __name__ == "__main__":
+    main()
