@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select
+from sqlalchemy import Select, select
 
 from models.catalog import BookingMode, listings
+from models.people import mentor_profiles
 from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
 from workflows.paging import Page, newest_first
@@ -43,6 +44,15 @@ class Listing(Record):
 def listing_query(listing_id: UUID) -> Select[Any]:
     """The listing of that id, active or not."""
     return Listing.query().where(listings.c.id == listing_id)
+
+
+def bookable_query(listing_id: UUID) -> Select[Any]:
+    """The listing of that id, if it and its mentor are active, with the mentor's `user_id` beside it."""
+    return (
+        select(*Listing.columns(), mentor_profiles.c.user_id)
+        .join_from(listings, mentor_profiles, mentor_profiles.c.id == listings.c.mentor_profile_id)
+        .where(listings.c.id == listing_id, listings.c.active, mentor_profiles.c.active)
+    )
 
 
 def listings_query(page: Page, *, mentor_profile_id: UUID | None) -> Select[Any]:

@@ -1,6 +1,6 @@
 """The life of a delivery: claimed by one worker at a time, and never lost by the death of any.
 
-Every change says `state = 'pending' AND attempts = <mine>`: a worker that comes late with an old outcome changes nothing.
+Every change says `state = 'pending' AND attempts = <mine>`: who comes late with an old outcome changes nothing.
 """
 
 from __future__ import annotations
@@ -27,15 +27,14 @@ def claim(db: Connection, key: Key) -> Delivery | None:
 
 def hold(db: Connection, leased: Delivery) -> bool:
     """Take a leased delivery for this transaction; False when the lease has been lost to somebody else."""
-    return _take(db, leased.key, deliveries.c.attempts == leased.attempts) is not None
+    return _take(db, leased.key, deliveries.c.attempts == leased.fence) is not None
 
 
 def lease(db: Connection, delivery: Delivery, duration: timedelta) -> Delivery:
     """Count the attempt before it is made, so that what kills its worker again and again ends in `dead` too."""
     until = func.now() + duration
-    leased = replace(delivery, attempts=delivery.attempts + 1)
-    _write(db, delivery, attempts=leased.attempts, lease_until=until, nudge_at=until)
-    return leased
+    _write(db, delivery, lease_until=until, nudge_at=until)
+    return replace(delivery, fence=delivery.attempt)
 
 
 def done(db: Connection, delivery: Delivery) -> bool:
@@ -45,7 +44,6 @@ def done(db: Connection, delivery: Delivery) -> bool:
         delivery,
         state=DeliveryState.DONE,
         done_at=func.now(),
-        attempts=max(delivery.attempts, 1),
         lease_until=None,
         last_error=None,
     )
@@ -59,7 +57,6 @@ def again(db: Connection, delivery: Delivery, after: timedelta, error: str) -> b
         delivery,
         due_at=due_at,
         nudge_at=due_at,
-        attempts=max(delivery.attempts, 1),
         lease_until=None,
         last_error=error[:TOLD_ERROR],
     )
@@ -71,7 +68,6 @@ def give_up(db: Connection, delivery: Delivery, state: DeliveryState, error: str
         db,
         delivery,
         state=state,
-        attempts=max(delivery.attempts, 1),
         lease_until=None,
         last_error=error[:TOLD_ERROR],
     )
@@ -98,7 +94,7 @@ def note_attempt(
             event_id=delivery.key.event_id,
             effect=delivery.key.effect,
             target=delivery.key.target,
-            attempt=max(delivery.attempts, 1),
+            attempt=delivery.attempt,
             outcome=outcome,
             error=error[:TOLD_ERROR] if error else None,
             status_code=status_code,
@@ -130,7 +126,15 @@ def _take(db: Connection, key: Key, condition: ColumnElement[bool]) -> Delivery 
     event = event_types()[row.type].read(
         id=key.event_id, actor=row.actor, occurred_at=row.occurred_at, sequence=row.sequence, data=row.data
     )
-    return Delivery(key=key, id=row.id, event=event, nudges=row.nudges, attempts=row.attempts, now=row.now)
+    return Delivery(
+        key=key,
+        id=row.id,
+        event=event,
+        nudges=row.nudges,
+        attempt=row.attempts + 1,
+        fence=row.attempts,
+        now=row.now,
+    )
 
 
 def _write(db: Connection, delivery: Delivery, **values: Any) -> bool:
@@ -139,9 +143,9 @@ def _write(db: Connection, delivery: Delivery, **values: Any) -> bool:
         .where(
             _is(delivery.key),
             deliveries.c.state == DeliveryState.PENDING,
-            deliveries.c.attempts == delivery.attempts,
+            deliveries.c.attempts == delivery.fence,
         )
-        .values(**values)
+        .values(attempts=delivery.attempt, **values)
     )
     return written.rowcount == 1
 

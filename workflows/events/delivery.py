@@ -25,7 +25,8 @@ class Delivery:
     Args:
         id: its name for the outside world, the same on every attempt.
         nudges: how often the sweep had to call for it; above zero, something may have died over it.
-        attempts: how many were begun, the one in hand included once it is leased.
+        attempt: the number of the attempt in hand, from 1.
+        fence: the number that the row holds; an outcome is written only while it still does.
         now: the database's clock when it was taken.
     """
 
@@ -33,7 +34,8 @@ class Delivery:
     id: UUID
     event: Event
     nudges: int
-    attempts: int
+    attempt: int
+    fence: int
     now: datetime
 
     @property

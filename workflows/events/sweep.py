@@ -37,7 +37,8 @@ _NUDGED = text(
     """
 UPDATE deliveries d
 SET nudges = d.nudges + 1, nudge_at = now() + least(30, power(2, d.nudges + 1)) * interval '1 second'
-FROM unnest(CAST(:event_ids AS uuid[]), CAST(:effects AS text[]), CAST(:targets AS text[])) AS n(event_id, effect, target)
+FROM unnest(CAST(:event_ids AS uuid[]), CAST(:effects AS text[]), CAST(:targets AS text[]))
+    AS n(event_id, effect, target)
 WHERE (d.event_id, d.effect, d.target) = (n.event_id, n.effect, n.target) AND d.state = 'pending'
 """
 )

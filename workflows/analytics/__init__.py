@@ -1,0 +1,1 @@
+"""Numbers: what happened on which day."""

@@ -1,0 +1,52 @@
+"""Taking a mentor's time: a block in the calendar, under the mentor's lock, or a refusal by the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Executable, Row
+from sqlalchemy.exc import IntegrityError
+
+from workflows.constraints import SLOT_TAKEN, constraint_of, error_of
+
+# Every writer of a mentor's calendar takes this lock first (order everywhere: mentor, booking, session, bundle): two
+# overlapping inserts that race inside the exclusion check alone deadlock. NO KEY, so that new drafts, whose foreign
+# key only shares the mentor's key, are not kept waiting.
+LOCK_MENTOR = """
+mentor AS (
+    SELECT id FROM mentor_profiles WHERE id = CAST(:mentor_profile_id AS uuid) FOR NO KEY UPDATE
+)
+"""
+
+# Follows a CTE `booking` that holds the accepted booking. A constraint cannot know the time: expired holds are deleted
+# by whoever takes their place, and counted by the insert so that it comes after.
+TAKE_TIME = """
+wanted AS (
+    SELECT id, mentor_profile_id, tstzrange(start_time, end_time + buffer_minutes * interval '1 minute') AS busy
+    FROM booking
+),
+expired AS (
+    DELETE FROM mentor_busy USING wanted
+    WHERE mentor_busy.mentor_profile_id = wanted.mentor_profile_id AND mentor_busy.busy && wanted.busy
+      AND mentor_busy.expires_at <= now()
+    RETURNING mentor_busy.id
+),
+taken AS (
+    INSERT INTO mentor_busy (id, mentor_profile_id, busy, booking_id)
+    SELECT CAST(:busy_id AS uuid), wanted.mentor_profile_id, wanted.busy, wanted.id
+    FROM wanted, (SELECT count(*) FROM expired) AS swept
+)
+"""
+
+
+def taking_time(db: Connection, statement: Executable, values: dict[str, Any]) -> Row[Any] | None:
+    """Run a statement that takes a mentor's time.
+
+    Raises:
+        Conflict: `slot_taken`, when somebody else has it.
+    """
+    try:
+        return db.execute(statement, values).one_or_none()
+    except IntegrityError as error:
+        refusal = error_of(error) if constraint_of(error) == SLOT_TAKEN else None
+        raise refusal or error from error

@@ -1,0 +1,1 @@
+"""What follows when anything happened. Each file is found, not imported."""

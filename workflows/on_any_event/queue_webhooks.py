@@ -1,0 +1,19 @@
+"""Announce what happened to every webhook endpoint that wants to hear of it: one delivery each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from workflows.events.catalogue import Event
+from workflows.events.record import follow_up
+from workflows.events.subscriptions import subscribe
+from workflows.outside.send_webhook import SEND_WEBHOOK
+from workflows.webhooks.endpoint import listeners
+
+
+@subscribe(Event, name="webhooks.queue", queue="webhooks")
+def queue_webhooks(db: Connection, event: Event, *, now: datetime) -> None:
+    """From here on, one endpoint's trouble is its own."""
+    follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id) for endpoint_id in listeners(db, event)])

@@ -1,0 +1,28 @@
+"""Create the session of the booking that was accepted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Connection
+
+from workflows.errors import Conflict
+from workflows.events.catalogue import BookingAccepted, SessionCreated
+from workflows.events.record import record
+from workflows.events.subscriptions import subscribe
+from workflows.identity.actor import SYSTEM
+from workflows.sessions.create import create
+
+log = structlog.get_logger(__name__)
+
+
+@subscribe(BookingAccepted, name="sessions.create", queue="sessions")
+def create_session(db: Connection, event: BookingAccepted, *, now: datetime) -> None:
+    """One session per booking (M4, M5): a duplicate is taken for done."""
+    try:
+        session = create(db, booking_id=event.booking_id)
+    except Conflict as duplicate:
+        log.warning("session.exists_already", booking_id=event.booking_id, code=duplicate.code)
+        return
+    record(db, SessionCreated.about(session, actor=SYSTEM, now=now))

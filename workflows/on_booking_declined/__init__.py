@@ -1,0 +1,1 @@
+"""What follows when the mentor said no. Each file is found, not imported."""

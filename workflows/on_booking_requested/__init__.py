@@ -1,0 +1,1 @@
+"""What follows when a mentee asked for a mentor's time. Each file is found, not imported."""

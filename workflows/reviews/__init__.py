@@ -1,0 +1,1 @@
+"""Reviews: who may write one, and until when."""

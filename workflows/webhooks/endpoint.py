@@ -1,0 +1,95 @@
+"""A webhook endpoint as the rules see it, who may do what with it, and how to find endpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, func, or_, select
+
+from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
+from workflows.errors import Forbidden
+from workflows.events.catalogue import Event, WebhookPinged
+from workflows.identity.actor import Actor
+from workflows.paging import Page, newest_first
+from workflows.records import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint(Record):
+    """Where a partner listens; `mentor_profile_id` is None for an operator's, which hears everything."""
+
+    table = webhook_endpoints
+
+    id: UUID
+    mentor_profile_id: UUID | None
+    url: str
+    event_types: list[str]
+    description: str | None
+    headers: dict[str, str]
+    rate_limit: int | None
+    state: EndpointState
+    disabled_reason: str | None
+    created_at: datetime
+    version: int
+
+
+def endpoint_query(endpoint_id: UUID) -> Select[Any]:
+    """The endpoint of that id."""
+    return Endpoint.query().where(webhook_endpoints.c.id == endpoint_id)
+
+
+def endpoints_query(page: Page, *, mentor_profile_id: UUID | None) -> Select[Any]:
+    """The endpoints of that mentor, or for None those of the operators; the newest first."""
+    query = Endpoint.query().where(webhook_endpoints.c.mentor_profile_id.is_not_distinct_from(mentor_profile_id))
+    return newest_first(query, page, webhook_endpoints.c.id)
+
+
+def sealed_secrets(db: Connection, endpoint_id: UUID) -> list[str]:
+    """The endpoint's valid secrets as they are stored, the newest first."""
+    secrets = webhook_secrets.c
+    return list(
+        db.scalars(
+            select(secrets.sealed_secret)
+            .where(
+                secrets.endpoint_id == endpoint_id, or_(secrets.expires_at.is_(None), secrets.expires_at > func.now())
+            )
+            .order_by(secrets.id.desc())
+        )
+    )
+
+
+def listeners(db: Connection, event: Event) -> list[UUID]:
+    """The endpoints that are to hear of an event: the active ones that want its type and may know of it.
+
+    A ping is for its own endpoint alone, in whichever state that is.
+    """
+    if isinstance(event, WebhookPinged):
+        return [event.webhook_endpoint_id]
+    endpoints = webhook_endpoints.c
+    family = event.type.partition(".")[0] + ".*"
+    return list(
+        db.scalars(
+            select(endpoints.id).where(
+                endpoints.state == EndpointState.ACTIVE,
+                endpoints.event_types.overlap([event.type, family, "*"]),
+                or_(
+                    endpoints.mentor_profile_id.is_(None),
+                    endpoints.mentor_profile_id == getattr(event, "mentor_profile_id", None),
+                ),
+            )
+        )
+    )
+
+
+def keeper_of(actor: Actor, endpoint: Endpoint) -> None:
+    """Refuse everybody but the endpoint's owner: its mentor, or any operator.
+
+    Raises:
+        Forbidden: the endpoint is somebody else's.
+    """
+    own = actor.mentor_profile_id is not None and actor.mentor_profile_id == endpoint.mentor_profile_id
+    if not (own or actor.operator):
+        raise Forbidden("Only its owner sees this webhook endpoint.")

@@ -1,0 +1,38 @@
+"""Ping a webhook endpoint: a signed message that asks whether it listens; the first 2xx makes it active."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, update
+
+from models.webhooks import EndpointState, webhook_endpoints
+from workflows.events.catalogue import WebhookPinged
+from workflows.events.record import record
+from workflows.identity.actor import Actor
+from workflows.webhooks.endpoint import Endpoint, keeper_of
+
+
+def ping_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint, now: datetime) -> WebhookPinged:
+    """Record the ping; it is sent, and tried again, like any other message.
+
+    Raises:
+        Forbidden: the endpoint is somebody else's.
+    """
+    keeper_of(actor, endpoint)
+    ping = WebhookPinged(actor=actor.name, occurred_at=now, webhook_endpoint_id=endpoint.id)
+    record(db, ping)
+    return ping
+
+
+def activate(db: Connection, endpoint_id: UUID) -> None:
+    """The endpoint has answered a ping: from now on it hears of events. A pause by hand outlives a ping."""
+    db.execute(
+        update(webhook_endpoints)
+        .where(
+            webhook_endpoints.c.id == endpoint_id,
+            webhook_endpoints.c.state.in_([EndpointState.PENDING, EndpointState.DISABLED]),
+        )
+        .values(state=EndpointState.ACTIVE, disabled_reason=None)
+    )
