@@ -90,7 +90,9 @@ def make_plan(
         worker_threads=settings.worker_threads,
     )
     parts = tuple(with_settings(part, postgres_settings) if part is POSTGRES else part for part in parts)
-    return Plan(parts, place, {**_defaults(data_dir, place, settings), **given, **_fixed(data_dir)})
+    return Plan(
+        parts, place, {**_defaults(data_dir, place, settings), **_embedded(parts, place), **given, **_fixed(data_dir)}
+    )
 
 
 def _left_out(without: Sequence[str], given: Mapping[str, str]) -> set[str]:
@@ -109,12 +111,13 @@ def _port(name: str, port: int, option: str, parts: Sequence[Part]) -> int:
     """The port itself when nobody has it, a free one for 0."""
     if port == 0:
         return free_port()
-    if any(part.name == name for part in parts) and not _is_free(port):
+    if any(part.name == name for part in parts) and not is_free(port):
         raise PlanError(f"Port {port} is taken by somebody else: choose another with {option}, or 0 for a free one.")
     return port
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether a server could listen at this port of 127.0.0.1."""
     with socket.socket() as probe:
         # As the servers do: connections of an earlier run that linger in TIME_WAIT take nothing.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -127,14 +130,24 @@ def _is_free(port: int) -> bool:
 
 def _defaults(data_dir: Path, place: Place, settings: Settings) -> dict[str, str]:
     """What the parts find in their environment unless somebody set it."""
-    prepare_postgres(data_dir / "postgres")
     return {
-        "DATABASE_URL": postgres_url(data_dir / "postgres", place.postgres_port),
-        "REDIS_URL": redis_url(place.redis_port),
         "PUBLIC_URL": f"http://{place.host}:{place.api_port}",
         "MAIL_FOLDER": str(data_dir / "mail"),
         "IDENTITY_HEADERS": "off" if settings.production else "open",
     }
+
+
+def _embedded(parts: Sequence[Part], place: Place) -> dict[str, str]:
+    """The addresses of the servers that we bring ourselves."""
+    names = {part.name for part in parts}
+    addresses = {}
+    if POSTGRES.name in names:
+        folder = place.data_dir / "postgres"
+        prepare_postgres(folder)
+        addresses["DATABASE_URL"] = postgres_url(folder, place.postgres_port)
+    if REDIS.name in names:
+        addresses["REDIS_URL"] = redis_url(place.redis_port)
+    return addresses
 
 
 def _fixed(data_dir: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, cast
-from xmlrpc.client import ServerProxy
+from xmlrpc.client import Fault, ServerProxy
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from supervisor import supervisord
@@ -24,9 +24,12 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from cli.ordinary_user import die_with_parent
 from cli.processes import Part, Place
+from cli.run_file import remove_run
 from cli.servers import ROOT, ServerError
 
 STARTS_BEFORE_GIVING_UP = 3
+# What a call raises while supervisord does not listen yet, or does not answer any more.
+SILENCE = (OSError, HTTPException, Fault)
 
 # The console scripts may not be installed (a bare checkout); the modules behind them always are.
 MODULES = {"tutelage": "cli.main", "celery": "celery", "gunicorn": "gunicorn", "cli.embedded": "cli.embedded"}
@@ -45,7 +48,7 @@ class Supervisor:
         # Not in the data folder: a socket's path may hold about 100 bytes.
         self.socket = Path(tempfile.mkdtemp(prefix="tutelage-")) / "supervisor.sock"
         configuration = data_dir / "supervisord.conf"
-        configuration.write_text(render(data_dir, parts, place, self.socket))
+        configuration.write_text(render(parts, place, self.socket))
         with (data_dir / "logs" / "supervisord.out").open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "cli.supervise", str(configuration), str(self.socket), str(os.getpid())],
@@ -61,7 +64,7 @@ class Supervisor:
         """What supervisord knows about every part, by name.
 
         Raises:
-            OSError, HTTPException: when supervisord does not answer.
+            OSError, HTTPException, Fault: when supervisord does not answer.
         """
         with self._remote() as remote:
             return {info["name"]: info for info in cast(list[dict[str, Any]], remote.supervisor.getAllProcessInfo())}
@@ -77,7 +80,7 @@ class Supervisor:
         self.check_alive()
         try:
             infos = self.infos()
-        except (OSError, HTTPException):
+        except SILENCE:
             return
         for name, info in infos.items():
             self._starts[name].add(info["start"])
@@ -117,14 +120,15 @@ class Supervisor:
         return ServerProxy("http://localhost", transport=SupervisorTransport(None, None, f"unix://{self.socket}"))
 
 
-def render(data_dir: Path, parts: Iterable[Part], place: Place, socket: Path) -> str:
+def render(parts: Iterable[Part], place: Place, socket: Path) -> str:
     """The text of supervisord.conf; a percent sign is doubled, since it begins an expansion there."""
     environment = Environment(
         loader=PackageLoader("cli"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
     )
     programs = [(part, shlex.join(command(part, place)).replace("%", "%%")) for part in parts]
-    folder = str(data_dir).replace("%", "%%")
-    return environment.get_template("supervisord.conf.j2").render(programs=programs, folder=folder, socket=socket)
+    return environment.get_template("supervisord.conf.j2").render(
+        programs=programs, root=str(ROOT).replace("%", "%%"), socket=str(socket).replace("%", "%%")
+    )
 
 
 def command(part: Part, place: Place) -> list[str]:
@@ -159,8 +163,11 @@ def main() -> None:
     try:
         if os.getppid() != int(parent):
             sys.exit("The process that started this supervisord has already gone.")
+        os.chdir(Path(configuration).parent)
         supervisord.main(["--nodaemon", "--silent", "--configuration", configuration])
     finally:
+        # When `up` was killed, nobody else is left to say that its run.json is not true any more.
+        remove_run(Path(configuration).parent)
         shutil.rmtree(Path(socket).parent, ignore_errors=True)
 
 

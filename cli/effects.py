@@ -1,0 +1,70 @@
+"""`tutelage effects`: what follows from each event, as this code and its plug-ins have it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from cli.addresses import DATA_DIR_OPTION, find_database_url
+from models.engine import create
+from workflows.events.backfill import fill_gaps, introduce
+from workflows.events.policy import RetryPolicy
+from workflows.events.subscriptions import Effect, load
+
+UNITS = (("h", 3600), ("min", 60), ("s", 1))
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def effects(context: click.Context) -> None:
+    """Print the table of event, effect, queue and retry policy."""
+    if context.invoked_subcommand is None:
+        Console().print(effects_table())
+
+
+@effects.command()
+@click.option(
+    "--since",
+    type=click.DateTime(),
+    help="How far to look back, UTC. By default: when each effect was first seen.",
+)
+@DATA_DIR_OPTION
+def backfill(since: datetime | None, data_dir: Path) -> None:
+    """Write the deliveries that are missing, e.g. for a new effect and old events."""
+    engine = create(find_database_url(data_dir), pool_size=1, name="tutelage-backfill")
+    with engine.begin() as db:
+        introduce(db, load())
+        count = fill_gaps(db, load(), now=datetime.now(UTC), since=since.replace(tzinfo=UTC) if since else None)
+    engine.dispose()
+    click.echo(f"{count} deliveries were missing and are written now." if count else "No delivery was missing.")
+
+
+def effects_table() -> Table:
+    """The table, ordered by event; the two that talk to the world come last."""
+    table = Table("Event", "Effect", "Queue", "Runs", "Retries", title="What follows from what")
+    found = load()
+    for effect in sorted(found.inside(), key=lambda effect: (effect.event.type, effect.name)):
+        table.add_row(_event(effect), effect.name, effect.queue, _when(effect), describe_policy(effect.policy))
+    for outside in found.outside():
+        table.add_row("(other effects)", outside.name, outside.queue, "per receiver", describe_policy(outside.policy))
+    return table
+
+
+def describe_policy(policy: RetryPolicy) -> str:
+    """E.g. "8 attempts over about 24 h"."""
+    total = sum(policy.pauses)
+    name, size = next((unit for unit in UNITS if total >= unit[1]), UNITS[-1])
+    return f"{policy.attempts} attempts over about {total / size:.0f} {name}"
+
+
+def _event(effect: Effect) -> str:
+    return "every event" if effect.event.type == "*" else effect.event.type
+
+
+def _when(effect: Effect) -> str:
+    time = "at a later time" if effect.due else "at once"
+    return f"{time}, per target" if effect.targets else time

@@ -1,0 +1,34 @@
+"""`tutelage sweep` and `tutelage maintain`: the two loops outside Celery, each until it is told to stop."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import threading
+
+import click
+
+from config.logging import configure_logging
+from config.settings import settings
+
+
+@click.command()
+def sweep() -> None:
+    """Nudge again, once a second, whatever is due and not done. Run two for safety."""
+    _run("sweep")
+
+
+@click.command()
+def maintain() -> None:
+    """Keep house: retention, missing deliveries, invariants."""
+    _run("maintain")
+
+
+def _run(name: str) -> None:
+    """Run one loop of workers/ until SIGTERM or SIGINT; what it has begun it finishes."""
+    configure_logging(level=settings().log_level, process=name)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    # By name: each loop pays for its own imports alone.
+    importlib.import_module(f"workers.{name}").run_forever(stop)

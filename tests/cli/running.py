@@ -1,0 +1,104 @@
+"""Run `tutelage up` as a user would, in a process of its own, for the tests of what it promises."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+from cli.leftovers import end_leftovers
+from cli.processes import PARTS, Stage
+from cli.run_file import Run, read_run
+from cli.servers import ROOT
+
+SERVERS_ALONE = tuple(part.name for part in PARTS if part.stage is not Stage.SERVER)
+PATIENCE_SECONDS = 90
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Up:
+    """A `tutelage up` and what it has said so far."""
+
+    process: subprocess.Popen[bytes]
+    data_dir: Path
+    output: Path
+
+    def said(self) -> str:
+        """Everything on its standard output and error until now."""
+        return self.output.read_text()
+
+    def run(self) -> Run:
+        """run.json, once it is there."""
+        await_value(self._is_ready, "the sentence that it is ready")
+        return await_value(lambda: read_run(self.data_dir), "run.json")
+
+    def pid(self, name: str) -> int:
+        """The process of a part, as run.json has it now."""
+        return next(entry["pid"] for entry in self.run()["processes"] if entry["name"] == name)
+
+    def ends(self) -> int:
+        """Wait for its end and return the exit code."""
+        return self.process.wait(timeout=PATIENCE_SECONDS)
+
+    def _is_ready(self) -> bool | None:
+        if "Tutelage is ready." in self.said():
+            return True
+        assert self.process.poll() is None, self.said()
+        return None
+
+
+@contextmanager
+def tutelage_up(
+    data_dir: Path,
+    *options: str,
+    without: Sequence[str] = SERVERS_ALONE,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Up]:
+    """Start it, on free ports unless the options say otherwise, and leave nothing behind."""
+    output = data_dir.with_suffix(f".{time.monotonic_ns()}.out")
+    left_out = [word for name in without for word in ("--without", name)]
+    command = [sys.executable, "-m", "cli.main", "up", "--port", "0", "--flower-port", "0", "--data-dir", str(data_dir)]
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [*command, *left_out, *options],
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+        )
+    try:
+        yield Up(process, data_dir, output)
+    finally:
+        refused = process.poll() == 1
+        process.kill()
+        process.wait()
+        # One that was refused because another runs must not end that other one's processes.
+        if not refused:
+            end_leftovers(data_dir, patience=5)
+
+
+def await_value(look: Callable[[], Value | None], what: str) -> Value:
+    """Look again and again until there is something."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if (value := look()) is not None:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"{what} did not appear within {PATIENCE_SECONDS} seconds")
+
+
+def await_end(pids: Sequence[int]) -> None:
+    """Wait until all these processes are gone."""
+    living = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
+    _gone, alive = psutil.wait_procs(living, timeout=PATIENCE_SECONDS)
+    assert not alive

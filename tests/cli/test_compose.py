@@ -1,0 +1,56 @@
+"""Tests that docker-compose.yml has the very parts and commands of the process list."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cli.processes import PARTS, Place, Stage
+from cli.servers import ROOT
+from workflows.events.subscriptions import QUEUES
+
+PROGRAMS = [part for part in PARTS if part.stage is Stage.PROGRAM]
+CONTAINER = Place(host="0.0.0.0", api_port=8000, flower_port=5555, data_dir=Path("/data"), worker_threads=4)
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    """The services, with every variable at its default."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    found: dict[str, Any] = yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text))["services"]
+    return found
+
+
+def test_the_parts_are_those_of_the_process_list_and_the_migration(services: dict[str, Any]) -> None:
+    assert set(services) == {part.name for part in PARTS} | {"migrate"}
+
+
+def test_every_queue_has_a_worker_of_its_own(services: dict[str, Any]) -> None:
+    assert {name for name in services if name.startswith("worker-")} == {f"worker-{queue}" for queue in QUEUES}
+
+
+@pytest.mark.parametrize("part", PROGRAMS, ids=lambda part: part.name)
+def test_the_commands_agree(services: dict[str, Any], part: Any) -> None:
+    assert [str(word) for word in services[part.name]["command"]] == part.argv(CONTAINER)
+
+
+@pytest.mark.parametrize("part", PROGRAMS, ids=lambda part: part.name)
+def test_programs_wait_for_the_migration_and_start_again(services: dict[str, Any], part: Any) -> None:
+    service = services[part.name]
+    assert service["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+    assert service["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", ["postgres", "redis", "api", "flower", *(f"worker-{queue}" for queue in QUEUES)])
+def test_what_can_be_asked_is_asked_whether_it_is_well(services: dict[str, Any], name: str) -> None:
+    assert services[name]["healthcheck"]["test"]
+
+
+def test_no_secret_has_a_default_and_flower_wants_a_password(services: dict[str, Any]) -> None:
+    assert services["flower"]["environment"]["FLOWER_BASIC_AUTH"].startswith("${FLOWER_BASIC_AUTH:?")
+    for name in ("JWT_SECRET", "ENCRYPTION_KEYS"):
+        assert services["api"]["environment"][name].startswith(f"${{{name}:?")

@@ -1,0 +1,69 @@
+"""Tests of `tutelage doctor`: one sentence per thing that is wrong."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.main import main
+from cli.run_file import write_run
+from cli.servers import free_port
+from tests.servers import temporary_database
+
+
+def examine(data_dir: Path, *words: str) -> Result:
+    """Run the command, with ports that are free unless the words say otherwise."""
+    ports = ["--port", str(free_port()), "--flower-port", str(free_port())]
+    return CliRunner().invoke(main, ["doctor", "--data-dir", str(data_dir), *ports, *words])
+
+
+def test_a_good_setup_is_fine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str, redis_url: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    result = examine(tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "with btree_gist, at the newest revision" in result.output
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        port = somebody.getsockname()[1]
+        result = examine(tmp_path, "--port", str(port))
+    assert result.exit_code == 1
+    assert f"Port {port} is taken" in result.output
+
+
+def test_an_unreachable_database_and_redis_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{free_port()}/nothing")
+    monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
+    result = examine(tmp_path)
+    assert result.exit_code == 1
+    assert "The database cannot be used" in result.output
+    assert "Redis cannot be reached" in result.output
+    assert "2 things are wrong." in result.output
+
+
+def test_a_database_that_was_not_migrated_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worker_id: str
+) -> None:
+    with temporary_database(f"tutelage_empty_{worker_id}") as url:
+        monkeypatch.setenv("DATABASE_URL", url)
+        result = examine(tmp_path)
+    assert result.exit_code == 1
+    assert "The database is at revision nothing: run `tutelage migrate`." in result.output
+
+
+def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_SECRET", "short")
+    assert "WRONG  JWT_SECRET must hold at least 32 bytes" in examine(tmp_path).output
+
+
+def test_a_process_that_is_gone_is_named(tmp_path: Path, database_url: str, redis_url: str) -> None:
+    run = {"database_url": database_url, "redis_url": redis_url, "processes": [{"name": "sweep", "pid": 2**22 + 1}]}
+    write_run(tmp_path, run)
+    assert "These processes are gone: sweep." in examine(tmp_path).output

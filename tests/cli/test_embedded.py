@@ -1,0 +1,128 @@
+"""Tests of the embedded servers: who runs them, where, and what survives."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+import redis
+
+from cli.embedded import password_file, prepare_postgres
+from cli.servers import ROOT, Server, ServerError, free_port, start_postgres, start_valkey
+
+FAST = {"fsync": "off"}
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Path:
+    """A folder that nobody but its owner may enter, as `mktemp -d` makes them."""
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.fixture
+def postgres(closed: Path) -> Iterator[Server]:
+    server = start_postgres(closed / "postgres", settings=FAST)
+    yield server
+    server.stop()
+
+
+def test_servers_run_as_an_ordinary_user_below_a_closed_folder(closed: Path, postgres: Server) -> None:
+    valkey = start_valkey(closed / "redis")
+    try:
+        for server in (postgres, valkey):
+            assert psutil.Process(server.process.pid).uids().real != 0
+        with redis.Redis.from_url(valkey.url) as client:
+            assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+    finally:
+        valkey.stop()
+
+
+@pytest.mark.usefixtures("postgres")
+def test_nobody_s_folders_are_opened_up(closed: Path) -> None:
+    assert stat.S_IMODE(closed.stat().st_mode) == 0o700
+    assert stat.S_IMODE(closed.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(password_file(closed / "postgres").stat().st_mode) == 0o600
+
+
+def test_postgres_asks_for_the_password(postgres: Server) -> None:
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(postgres.url, password="guessed")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("server_version_num", None), ("TimeZone", "UTC"), ("server_encoding", "UTF8"), ("data_checksums", "on")],
+)
+def test_settings_of_the_cluster(postgres: Server, setting: str, value: str | None) -> None:
+    with psycopg.connect(postgres.url) as db:
+        found = db.execute("SELECT current_setting(%s)", [setting]).fetchone()
+    assert found
+    assert found[0] == value if value else int(found[0]) >= 180000
+
+
+def test_data_is_kept_over_a_restart_and_over_a_kill(closed: Path) -> None:
+    folder = closed / "postgres"
+    first = start_postgres(folder)
+    with psycopg.connect(first.url) as db:
+        db.execute("CREATE TABLE kept AS SELECT 1 AS one")
+    backends = psutil.Process(first.process.pid).children()
+    first.process.kill()
+    first.process.wait()
+    # Its children notice by themselves; until then PostgreSQL rightly refuses a second server on the same data.
+    psutil.wait_procs(backends, timeout=30)
+    second = start_postgres(folder)
+    try:
+        with psycopg.connect(second.url) as db:
+            assert db.execute("SELECT one FROM kept").fetchone() == (1,)
+    finally:
+        second.stop()
+
+
+def test_an_interrupted_initdb_does_not_break_the_next_start(closed: Path) -> None:
+    folder = closed / "postgres"
+    prepare_postgres(folder)
+    half = folder / "data.unfinished"
+    half.mkdir()
+    (half / "PG_VERSION").write_text("18\n")
+    owner = folder.stat()
+    for path in (half, half / "PG_VERSION"):
+        os.chown(path, owner.st_uid, owner.st_gid)
+    start_postgres(folder, settings=FAST).stop()
+    assert not half.exists()
+
+
+def test_the_pid_of_a_killed_server_may_belong_to_somebody_else_now(closed: Path) -> None:
+    folder = closed / "postgres"
+    start_postgres(folder, settings=FAST).stop()
+    pid_file = folder / "data" / "postmaster.pid"
+    pid_file.write_text(f"{os.getpid()}\n{folder / 'data'}\n")
+    owner = folder.stat()
+    os.chown(pid_file, owner.st_uid, owner.st_gid)
+    start_postgres(folder, settings=FAST).stop()
+
+
+def test_a_server_that_cannot_start_says_why(closed: Path, postgres: Server) -> None:
+    taken = int(postgres.url.rsplit(":", 1)[1].split("/")[0])
+    with pytest.raises(ServerError, match="Address already in use"):
+        start_postgres(closed / "second", port=taken, settings=FAST)
+
+
+def test_servers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    code = "import sys, pathlib, cli.servers as s; v = s.start_valkey(pathlib.Path(sys.argv[1])); print(v.process.pid)"
+    command = [sys.executable, "-c", code, str(tmp_path / "redis")]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    if psutil.pid_exists(int(said.stdout)):
+        psutil.Process(int(said.stdout)).wait(timeout=30)
+
+
+def test_a_free_port_is_free() -> None:
+    assert 0 < free_port() < 65536

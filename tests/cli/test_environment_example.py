@@ -1,0 +1,18 @@
+"""Tests that .env.example lists every setting, and nothing that is none."""
+
+from __future__ import annotations
+
+import re
+
+from cli.servers import ROOT
+
+# Read by Flower itself, and by docker-compose.yml.
+BESIDES = {"FLOWER_BASIC_AUTH", "POSTGRES_PASSWORD"}
+
+
+def test_every_setting_stands_in_the_example() -> None:
+    settings = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', (ROOT / "config" / "settings.py").read_text()))
+    listed = re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert settings
+    assert len(listed) == len(set(listed))
+    assert set(listed) == settings | BESIDES

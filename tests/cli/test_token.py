@@ -1,0 +1,73 @@
+"""Tests of `tutelage token`: what stands in a token, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import jwt
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.main import main
+from config.settings import settings
+
+SECRET = "a secret of the tests that is long enough"
+
+
+@pytest.fixture(autouse=True)
+def own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name, value in {"JWT_SECRET": SECRET, "JWT_AUDIENCE": "tutelage", "JWT_ISSUER": "tests"}.items():
+        monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+def invoke(*words: str) -> Result:
+    """Run the command in this process."""
+    return CliRunner().invoke(main, ["token", *words])
+
+
+def claims(result: Result) -> dict[str, object]:
+    """What the printed token says, verified."""
+    assert result.exit_code == 0, result.output
+    content: dict[str, object] = jwt.decode(
+        result.output.strip(), SECRET, algorithms=["HS256"], audience="tutelage", issuer="tests"
+    )
+    return content
+
+
+def test_a_user_s_token_holds_the_ids_and_twelve_hours() -> None:
+    user, mentor = str(uuid4()), str(uuid4())
+    content = claims(invoke("--user", user, "--mentor", mentor))
+    assert (content["sub"], content["mentor_profile_id"], content["roles"]) == (user, mentor, [])
+    assert int(str(content["exp"])) - int(str(content["iat"])) == 12 * 3600
+
+
+def test_an_operator_s_token_needs_no_user() -> None:
+    content = claims(invoke("--operator", "--subject", "olga", "--hours", "1"))
+    assert (content["sub"], content["roles"]) == ("olga", ["operator"])
+    assert "mentor_profile_id" not in content
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--user", "42"),
+        ("--user", str(uuid4()), "--mentor", "42"),
+        ("--user", str(uuid4()), "--operator"),
+        ("--operator", "--mentor", str(uuid4())),
+        ("--operator", "--hours", "0"),
+    ],
+)
+def test_anything_else_is_refused(words: tuple[str, ...]) -> None:
+    assert invoke(*words).exit_code == 2
+
+
+def test_a_setting_that_makes_no_sense_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_SECRET", "short")
+    result = invoke("--operator")
+    assert result.exit_code == 2
+    assert result.output == "Error: JWT_SECRET must hold at least 32 bytes (RFC 7518, section 3.2); it has fewer.\n"
