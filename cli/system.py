@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from xmlrpc.client import Fault
 
 import click
 
@@ -130,8 +131,12 @@ def _start(plan: Plan, supervisor: Supervisor) -> None:
 
 def _start_stage(stage: Stage, plan: Plan, supervisor: Supervisor) -> None:
     for part in plan.parts:
-        if part.stage is stage:
+        if part.stage is not stage:
+            continue
+        try:
             supervisor.start(part)
+        except Fault as fault:
+            raise ServerError(f"{part.name} cannot be started: {fault.faultString}") from fault
 
 
 @contextmanager

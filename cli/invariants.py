@@ -1,0 +1,36 @@
+"""`tutelage invariants`: what must always be true, asked of the database now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from cli.addresses import DATA_DIR_OPTION, find_database_url
+from models.engine import create
+from workflows.invariants import Finding, check_all
+
+
+@click.command()
+@DATA_DIR_OPTION
+def invariants(data_dir: Path) -> None:
+    """Check every invariant. Exits with 1 when one is violated."""
+    engine = create(find_database_url(data_dir), pool_size=1, name="tutelage-invariants")
+    with engine.connect() as db:
+        findings = check_all(db)
+    engine.dispose()
+    Console().print(findings_table(findings))
+    broken = [finding.name for finding in findings if finding.violations]
+    if broken:
+        raise click.ClickException(f"Violated: {', '.join(broken)}.")
+
+
+def findings_table(findings: list[Finding]) -> Table:
+    """One line per invariant, with the ids of a few violations."""
+    table = Table("Invariant", "Violations", "For example", title="What must always be true")
+    for finding in findings:
+        style = "bold red" if finding.violations else "green"
+        table.add_row(finding.meaning, str(finding.violations), " ".join(finding.sample), style=style)
+    return table

@@ -1,0 +1,53 @@
+"""Tests of `tutelage invariants` and `tutelage effects`: what they print, and how they end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from click.testing import CliRunner
+
+from cli.main import main
+from config.settings import settings
+from workflows.events.subscriptions import load
+from workflows.invariants import queries
+
+
+@pytest.fixture
+def own_database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("COLUMNS", "250")
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+@pytest.mark.usefixtures("own_database")
+def test_an_empty_database_violates_nothing() -> None:
+    result = CliRunner().invoke(main, ["invariants"])
+    assert result.exit_code == 0, result.output
+    assert result.output.count(" 0 ") == len(queries())
+
+
+@pytest.mark.usefixtures("own_database")
+def test_a_violation_is_named_and_the_exit_code_is_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workflows.invariants.queries", lambda: {"never_one": "-- One row too many\nSELECT 'this-one'"})
+    result = CliRunner().invoke(main, ["invariants"])
+    assert result.exit_code == 1
+    assert "Violated: never_one." in result.output
+    assert "this-one" in result.output
+
+
+def test_every_effect_stands_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    result = CliRunner().invoke(main, ["effects"])
+    names = [*(effect.name for effect in load().inside()), *(effect.name for effect in load().outside())]
+    assert result.exit_code == 0, result.output
+    assert names
+    assert [name for name in names if name not in result.output] == []
+
+
+@pytest.mark.usefixtures("own_database")
+def test_backfill_of_an_empty_database_finds_nothing_missing() -> None:
+    result = CliRunner().invoke(main, ["effects", "backfill", "--since", "2026-01-01"])
+    assert (result.exit_code, result.output) == (0, "No delivery was missing.\n")
