@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, exists, func, select
+from sqlalchemy import Connection, Row, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from models.events import deliveries, events, subscriptions
@@ -27,18 +27,27 @@ def introduce(db: Connection, known: Subscriptions) -> None:
     db.execute(insert(subscriptions).values(rows).on_conflict_do_nothing())
 
 
-def fill_gaps(db: Connection, known: Subscriptions, *, now: datetime, since: datetime | None = None) -> int:
+def fill_gaps(
+    db: Connection,
+    known: Subscriptions,
+    *,
+    now: datetime,
+    since: datetime | None = None,
+    look_back: timedelta | None = None,
+) -> int:
     """Write the deliveries that are missing, and return how many were.
 
     Args:
-        since: how far to look back; None for the time at which each subscription was first seen.
+        since: where to begin, whenever each subscription was first seen; None for that time.
+        look_back: but no longer than this, to keep a frequent look cheap.
     """
+    earliest = now - look_back if look_back else datetime.min.replace(tzinfo=UTC)
     first_seen = {
         (row.effect, row.event_type): row.first_seen_at
         for row in db.execute(select(subscriptions.c.effect, subscriptions.c.event_type, subscriptions.c.first_seen_at))
     }
     return sum(
-        _fill(db, effect, event_type, since or first_seen.get((effect.name, event_type), now))
+        _fill(db, effect, event_type, since or max(earliest, first_seen.get((effect.name, event_type), now)))
         for effect in known.inside()
         for event_type in _types(effect)
     )
@@ -57,8 +66,6 @@ def _without(db: Connection, effect: Effect, event_type: str, since: datetime, a
     query = (
         select(events)
         .where(events.c.type == event_type, events.c.id > after, events.c.created_at >= since, ~has_one)
-        # Nothing is missing from what is only just being written.
-        .where(events.c.created_at <= func.now())
         .order_by(events.c.id)
         .limit(PAGE)
     )

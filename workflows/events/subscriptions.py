@@ -90,13 +90,17 @@ class Subscriptions:
         """What follows from an event of that class, in the order of the names."""
         return [each for each in self.inside() if issubclass(event, each.event)]
 
+    def all(self) -> list[Effect | OutsideEffect]:
+        """Every effect, in the order of the names."""
+        return sorted(self._effects.values(), key=lambda effect: effect.name)
+
     def inside(self) -> list[Effect]:
         """The effects that run in the database, in the order of their names."""
-        return sorted((e for e in self._effects.values() if isinstance(e, Effect)), key=lambda effect: effect.name)
+        return [effect for effect in self.all() if isinstance(effect, Effect)]
 
     def outside(self) -> list[OutsideEffect]:
         """The effects that talk to the world, in the order of their names."""
-        return sorted((e for e in self._effects.values() if isinstance(e, OutsideEffect)), key=lambda each: each.name)
+        return [effect for effect in self.all() if isinstance(effect, OutsideEffect)]
 
 
 _found = Subscriptions()

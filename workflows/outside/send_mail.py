@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, select
@@ -25,6 +26,7 @@ class Mail:
     subject: str
     text: str
     html: str
+    occurred_at: datetime
 
 
 def prepare(db: Connection, delivery: Delivery) -> Mail:
@@ -51,6 +53,7 @@ def prepare(db: Connection, delivery: Delivery) -> Mail:
         subject=row.title,
         text=row.body + "\n",
         html=as_html(Words(row.title, row.body)),
+        occurred_at=delivery.event.occurred_at,
     )
 
 

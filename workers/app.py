@@ -1,0 +1,81 @@
+"""The Celery app: five queues, one task per effect under the effect's own name, and settings with their reasons."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init, worker_shutdown
+from kombu import Queue
+
+from config.logging import configure_logging
+from config.settings import settings
+from workers.broker import WORKER_OPTIONS
+from workers.process import current
+from workflows.events.delivery import Key
+from workflows.events.subscriptions import QUEUES, load
+
+app = Celery("tutelage")
+app.conf.update(
+    broker_url=settings().redis_url or "redis://127.0.0.1:6379/0",
+    broker_transport_options=WORKER_OPTIONS,
+    # The default gives up after 100 tries; Redis may be away for longer than that.
+    broker_connection_max_retries=None,
+    broker_connection_retry_on_startup=True,
+    broker_connection_retry=True,
+    # Publishing with Redis down fails at once: the nudge is speed, the sweep is the guarantee.
+    task_publish_retry=False,
+    # Direct queues only: a FLUSHALL erases topic bindings, and publishing then silently goes nowhere.
+    task_queues=[Queue(name, routing_key=name) for name in QUEUES],
+    task_default_queue=QUEUES[0],
+    task_create_missing_queues=False,
+    task_serializer="json",
+    accept_content=["json"],
+    # The delivery's row is the result, and the record of every attempt.
+    task_ignore_result=True,
+    result_backend=None,
+    # The sweep brings back what a lost worker held; True would loop on a task that kills its worker.
+    task_acks_late=True,
+    task_reject_on_worker_lost=False,
+    # Tiny database effects: a few at hand keep the threads busy, and what a dead worker held stays little.
+    worker_prefetch_multiplier=4,
+    # What Flower shows.
+    worker_send_task_events=True,
+    task_send_sent_event=False,
+    # Celery's own lines per task would say again, in prose, what the delivery's line says.
+    worker_hijack_root_logger=False,
+    worker_enable_remote_control=True,
+    # A warm shutdown on SIGTERM finishes what runs; what it does not finish in time the sweep brings back.
+    worker_soft_shutdown_timeout=10,
+)
+
+
+def _deliver(effect: str, *, event: str, target: str = "", **_subject: Any) -> None:
+    """Look at one delivery now. Unknown arguments are a newer publisher's, for the eyes of operators."""
+    current().deliverer.deliver(Key(event_id=UUID(event), effect=effect, target=target))
+
+
+for _effect in load().all():
+    app.task(partial(_deliver, _effect.name), name=_effect.name, queue=_effect.queue)
+
+
+@setup_logging.connect
+def _log_as_everybody_else(loglevel: int | str = "INFO", **_kw: Any) -> None:
+    level = logging.getLevelName(loglevel) if isinstance(loglevel, int) else str(loglevel)
+    configure_logging(level=level, process="worker")
+    # One line per delivery is ours; received and succeeded would be two more.
+    for noisy in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@worker_process_init.connect
+def _begin_afresh_after_the_fork(**_kw: Any) -> None:
+    current.cache_clear()
+
+
+@worker_shutdown.connect
+def _say_what_is_left(**_kw: Any) -> None:
+    current().close()

@@ -1,0 +1,22 @@
+"""How processes reach Redis, and how little of their time they give it; as measured on Celery 5.7."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Without timeouts a worker hangs for good on a half-open connection, and a publish to a hung Redis never returns.
+_SHARED: dict[str, Any] = {
+    "socket_keepalive": True,
+    "health_check_interval": 5,
+    # Without these, publishing with Redis down takes 6 s of retries.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.05,
+    "interval_max": 0.1,
+    # At the default of 10 a pool of many threads failed to acknowledge messages.
+    "max_connections": 100,
+}
+
+# `retry_on_timeout` is left out on purpose: it silently turns pipelined batches off.
+PUBLISHER_OPTIONS = {**_SHARED, "socket_timeout": 0.5, "socket_connect_timeout": 0.5}
+WORKER_OPTIONS = {**_SHARED, "socket_timeout": 5, "socket_connect_timeout": 2}

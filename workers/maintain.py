@@ -1,0 +1,87 @@
+"""Maintain: the slow loop beside the sweep. It fills gaps, lets old keys go, and looks whether all is as it must be."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from threading import Event
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, delete, func, select, tuple_
+from sqlalchemy.exc import SQLAlchemyError
+
+from config.settings import settings
+from models import engine
+from models.idempotency import idempotency_keys
+from workers.app import app
+from workers.nudge import Nudger
+from workers.transactions import Transactions
+from workflows.events.backfill import fill_gaps, introduce
+from workflows.events.subscriptions import load
+from workflows.invariants import check_all
+
+log = structlog.get_logger(__name__)
+
+INTERVAL = 30.0
+LOOK_BACK = timedelta(hours=1)
+EXPIRED_KEYS_AT_ONCE = 1_000
+
+
+def run_forever(stop: Event) -> None:
+    """Maintain twice a minute until `stop` is set, beginning at once, whatever goes wrong in between."""
+    database = engine.create(settings().database_url, pool_size=1, name="tutelage-maintain")
+    nudger = Nudger(app)
+    # Once over everything, and then over what an old process may have written during a deploy.
+    look_back: timedelta | None = None
+    log.info("maintain.started")
+    while True:
+        maintain(Transactions(database, nudger), look_back)
+        look_back = LOOK_BACK
+        if stop.wait(INTERVAL):
+            break
+    nudger.flush()
+    database.dispose()
+    log.info("maintain.stopped")
+
+
+def maintain(transactions: Transactions, look_back: timedelta | None = None) -> None:
+    """One round; each chore in a transaction of its own, and one chore's failure is not the next one's.
+
+    Args:
+        look_back: how far to look for missing deliveries; None for as long as each subscription is known.
+    """
+    fill = partial(_fill_gaps, look_back=look_back)
+    for chore in (fill, _forget_expired_keys, _look_for_violations):
+        try:
+            with transactions() as db:
+                chore(db)
+        except SQLAlchemyError as error:
+            log.error("maintain.trouble", chore=str(chore), error=str(error))
+
+
+def _fill_gaps(db: Connection, *, look_back: timedelta | None) -> None:
+    """Deliveries that an old process did not know to write (durability.md, Maintain)."""
+    introduce(db, load())
+    filled = fill_gaps(db, load(), now=datetime.now(UTC), look_back=look_back)
+    if filled:
+        log.warning("maintain.filled_gaps", deliveries=filled)
+
+
+def _forget_expired_keys(db: Connection) -> None:
+    """In small batches, so that nobody waits for a long delete."""
+    key: Any = tuple_(*idempotency_keys.primary_key.columns)
+    expired = select(*idempotency_keys.primary_key.columns).where(idempotency_keys.c.expires_at < func.now())
+    db.execute(delete(idempotency_keys).where(key.in_(expired.limit(EXPIRED_KEYS_AT_ONCE))))
+
+
+def _look_for_violations(db: Connection) -> None:
+    for finding in check_all(db):
+        if finding.violations:
+            log.error(
+                "invariant.violated",
+                invariant=finding.name,
+                meaning=finding.meaning,
+                violations=finding.violations,
+                sample=finding.sample,
+            )

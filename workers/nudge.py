@@ -1,0 +1,143 @@
+"""The nudging thread: after a commit it tells the workers which rows to look at now. Speed, never the guarantee."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from queue import Empty, Full, Queue
+from threading import Lock, Thread
+
+import structlog
+from celery import Celery
+from kombu import Connection, Producer
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from workers.broker import PUBLISHER_OPTIONS
+from workflows.events.record import Nudge
+
+log = structlog.get_logger(__name__)
+
+CAPACITY = 10_000
+BATCH = 200
+PAUSE_AFTER_FAILURE = 0.5
+BROKER_TROUBLE = (KombuError, RedisError, OSError)
+
+
+class Publisher:
+    """Publishes nudges in pipelined batches over one connection of its own; for one thread."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._connection: Connection | None = None
+        self._producer: Producer | None = None
+
+    def publish(self, nudges: Sequence[Nudge]) -> None:
+        """Send them all in one round trip.
+
+        Raises:
+            KombuError | RedisError | OSError: Redis cannot be reached, or does not answer in time.
+        """
+        with self._connected() as producer, producer.batch():
+            for nudge in nudges:
+                self._app.send_task(
+                    nudge.effect, kwargs=arguments(nudge), queue=nudge.queue, producer=producer, retry=False
+                )
+
+    def waiting(self, queue: str) -> int:
+        """How many messages wait in a queue's list.
+
+        Raises:
+            KombuError | RedisError | OSError: as `publish` does.
+        """
+        with self._connected() as producer:
+            return int(producer.channel.client.llen(queue))
+
+    @contextmanager
+    def _connected(self) -> Iterator[Producer]:
+        try:
+            if self._connection is None or self._producer is None:
+                self._connection = Connection(
+                    self._app.conf.broker_url, transport_options=PUBLISHER_OPTIONS, connect_timeout=0.5
+                )
+                self._producer = Producer(self._connection.channel())
+            yield self._producer
+        except BROKER_TROUBLE:
+            # Whatever state the connection is in, the next use makes a new one.
+            self._producer = None
+            if self._connection is not None:
+                self._connection.release()
+                self._connection = None
+            raise
+
+
+def arguments(nudge: Nudge) -> dict[str, str]:
+    """A task's arguments, as an operator reads them in Flower: which subject, which event, and for whom."""
+    named = {nudge.subject: str(nudge.subject_id), "event": str(nudge.event_id)}
+    return named | {"target": nudge.target} if nudge.target else named
+
+
+class Nudger:
+    """One bounded queue and one thread: a request hands its nudges over and never touches Redis itself.
+
+    What does not fit, and what Redis does not take, is dropped: the sweep finds the rows.
+    """
+
+    def __init__(self, app: Celery, capacity: int = CAPACITY) -> None:
+        self._publisher = Publisher(app)
+        self._queue: Queue[Nudge] = Queue(capacity)
+        self._starting = Lock()
+        self._thread: Thread | None = None
+        self._down = False
+
+    def offer(self, nudges: Iterable[Nudge]) -> None:
+        """Take the nudges of a transaction that has committed; never waits."""
+        self._start()
+        for nudge in nudges:
+            try:
+                self._queue.put_nowait(nudge)
+            except Full:
+                log.warning("nudge.dropped", reason="the queue is full", effect=nudge.effect)
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Wait until everything offered has been published or dropped; False when that took longer than `timeout`."""
+        with self._queue.all_tasks_done:
+            return self._queue.all_tasks_done.wait_for(lambda: not self._queue.unfinished_tasks, timeout)
+
+    def _start(self) -> None:
+        # At the first use, so that a process that forks has its thread on the right side of the fork.
+        with self._starting:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = Thread(target=self._run, name="nudger", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            batch = self._next_batch()
+            try:
+                self._publish(batch)
+            finally:
+                for _ in batch:
+                    self._queue.task_done()
+
+    def _next_batch(self) -> list[Nudge]:
+        batch = [self._queue.get()]
+        while len(batch) < BATCH:
+            try:
+                batch.append(self._queue.get_nowait())
+            except Empty:
+                break
+        return batch
+
+    def _publish(self, batch: list[Nudge]) -> None:
+        try:
+            self._publisher.publish(batch)
+        except BROKER_TROUBLE as error:
+            if not self._down:
+                log.warning("nudge.unavailable", error=str(error), dropped=len(batch))
+            self._down = True
+            # While Redis is away, what comes is dropped in batches rather than tried one by one.
+            time.sleep(PAUSE_AFTER_FAILURE)
+        else:
+            self._down = False

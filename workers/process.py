@@ -1,0 +1,57 @@
+"""What one process holds once: its connections, its nudging thread, its transports; made at the first use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from celery import current_app
+
+from config.sealing import Sealer
+from config.settings import Settings, settings
+from models import engine
+from workers.deliver import Deliverer, Transport
+from workers.nudge import Nudger
+from workers.transactions import Transactions
+from workers.transports.http import WebhookTransport
+from workers.transports.mail import FolderTransport, MailTransport, SmtpTransport
+from workflows.events.subscriptions import load
+
+FLUSH_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Process:
+    """A worker's belongings."""
+
+    nudger: Nudger
+    transactions: Transactions
+    deliverer: Deliverer
+
+    def close(self) -> None:
+        """Publish what is still to be nudged, and let go of the database."""
+        self.nudger.flush(FLUSH_SECONDS)
+        self.transactions.engine.dispose()
+
+
+@cache
+def current() -> Process:
+    """This process's belongings, from its settings; after the fork where there is one."""
+    chosen = settings()
+    # A thread needs one connection at a time; one more for whoever looks in.
+    database = engine.create(chosen.database_url, pool_size=chosen.worker_threads + 1, name="tutelage-worker")
+    nudger = Nudger(current_app._get_current_object())
+    transactions = Transactions(database, nudger)
+    transports: Mapping[str, Transport] = {"http": _http(chosen), "mail": _mail(chosen)}
+    return Process(nudger, transactions, Deliverer(transactions, load(), transports))
+
+
+def _http(chosen: Settings) -> WebhookTransport:
+    return WebhookTransport(Sealer(chosen.encryption_keys), chosen.webhook_allowed_networks)
+
+
+def _mail(chosen: Settings) -> MailTransport:
+    if chosen.smtp_url:
+        return SmtpTransport(chosen.smtp_url, chosen.mail_from)
+    return FolderTransport(chosen.mail_folder, chosen.mail_from)

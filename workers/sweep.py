@@ -1,0 +1,86 @@
+"""The sweep: once a second, whatever is due and not done is nudged again. The nudge is speed, this is the guarantee.
+
+It stands outside Celery, since what repairs Redis must not depend on it. Any number of sweeps may run.
+"""
+
+from __future__ import annotations
+
+from threading import Event
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from config.settings import settings
+from models import engine
+from workers.app import app
+from workers.nudge import BROKER_TROUBLE, Publisher
+from workflows.events.subscriptions import QUEUES
+from workflows.events.sweep import PAGE, Cursor, nudged, overdue
+
+log = structlog.get_logger(__name__)
+
+INTERVAL = 1.0
+# A list longer than this is a backlog that its workers are working on; it is not published twice over.
+HIGH_WATER = 1_000
+
+
+def run_forever(stop: Event) -> None:
+    """Sweep once a second until `stop` is set, whatever goes wrong in between."""
+    database = engine.create(settings().database_url, pool_size=1, name="tutelage-sweep")
+    sweep = Sweep(database, Publisher(app))
+    log.info("sweep.started")
+    while not stop.wait(INTERVAL):
+        sweep.once()
+    database.dispose()
+    log.info("sweep.stopped")
+
+
+class Sweep:
+    """One sweep: every queue in turn, and one queue's trouble is not the next one's."""
+
+    def __init__(self, database: Engine, publisher: Publisher) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._trouble: str | None = None
+
+    def once(self) -> int:
+        """Nudge what is overdue in every queue, and return how many deliveries that were."""
+        count = 0
+        try:
+            for queue in QUEUES:
+                count += self._queue(queue)
+        except (SQLAlchemyError, *BROKER_TROUBLE) as error:
+            self._say(f"{type(error).__name__}: {error}")
+            return count
+        self._say(None)
+        if count:
+            log.info("sweep.nudged", deliveries=count)
+        return count
+
+    def _queue(self, queue: str) -> int:
+        waiting = self._publisher.waiting(queue)
+        list_is_empty, count, after = waiting == 0, 0, Cursor()
+        while waiting + count <= HIGH_WATER:
+            with self._database.begin() as db:
+                nudges = overdue(db, queue, list_is_empty=list_is_empty, after=after)
+                if not nudges:
+                    return count
+                self._publisher.publish(nudges)
+                nudged(db, nudges)
+            count += len(nudges)
+            last = nudges[-1]
+            after = Cursor(str(last.event_id), last.effect, last.target)
+            if len(nudges) < PAGE:
+                return count
+        return count
+
+    def _say(self, trouble: str | None) -> None:
+        """One line when trouble begins, changes or ends; not one a second."""
+        if trouble == self._trouble:
+            return
+        if trouble is not None:
+            log.error("sweep.trouble", error=trouble)
+        else:
+            log.info("sweep.recovered")
+        self._trouble = trouble

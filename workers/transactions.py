@@ -1,0 +1,45 @@
+"""Transactions as the API and the workers use them: commit, then log and nudge what was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import structlog
+from sqlalchemy import Connection, Engine
+
+from workflows.events.record import Notes, Nudge, take_notes
+
+log = structlog.get_logger(__name__)
+
+
+class TakesNudges(Protocol):
+    """Whoever is told what to look at after a commit."""
+
+    def offer(self, nudges: Iterable[Nudge]) -> None: ...
+
+
+class Transactions:
+    """Opens transactions that commit when their block ends well, and roll back when it raises."""
+
+    def __init__(self, engine: Engine, nudger: TakesNudges) -> None:
+        self.engine = engine
+        self._nudger = nudger
+
+    @contextmanager
+    def __call__(self) -> Iterator[Connection]:
+        """One transaction; everything it recorded is logged and nudged after its commit, never before."""
+        with self.engine.connect() as db:
+            take_notes(db)
+            try:
+                with db.begin():
+                    yield db
+            finally:
+                notes = take_notes(db)
+            self._tell(notes)
+
+    def _tell(self, notes: Notes) -> None:
+        for event in notes.events:
+            log.info(event.type, event_id=event.id, actor=event.actor, **{f"{event.subject}_id": event.subject_id})
+        self._nudger.offer(notes.nudges)

@@ -1,0 +1,119 @@
+"""Mail: over SMTP, or into a folder where development looks at it."""
+
+from __future__ import annotations
+
+import os
+import smtplib
+import ssl
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from workers.transports.deadline import deadline
+from workflows.events.outcomes import Sent
+from workflows.outside.send_mail import Mail
+
+REPLY_SECONDS = 10.0
+DEADLINE_SECONDS = 30.0
+SCHEMES = ("smtp", "smtps")
+
+
+class MailTransport(Protocol):
+    """Takes a mail to wherever mails go here."""
+
+    def send(self, mail: Mail) -> Sent: ...
+
+
+class SmtpTransport:
+    """One connection per mail.
+
+    Args:
+        url: `smtp://[user:password@]host[:port]`, with STARTTLS where the server offers it, or `smtps://…`.
+        sender: the From address, with a name if there is one.
+    """
+
+    def __init__(self, url: str, sender: str) -> None:
+        self._url = urlsplit(url)
+        if self._url.scheme not in SCHEMES or not self._url.hostname:
+            raise ValueError("SMTP_URL must read smtp://host:port or smtps://host:port.")
+        self._sender = sender
+        self._tls = ssl.create_default_context()
+
+    def send(self, mail: Mail) -> Sent:
+        """Hand the mail to the server; a 5xx answer is final, anything else may pass."""
+        server: list[smtplib.SMTP] = []
+        try:
+            with deadline(DEADLINE_SECONDS, lambda: server[0].sock if server else None), self._connect() as connected:
+                server.append(connected)
+                connected.send_message(compose(mail, self._sender))
+        except smtplib.SMTPRecipientsRefused as refused:
+            code, text = next(iter(refused.recipients.values()))
+            return _refused(code, text)
+        except smtplib.SMTPResponseException as refused:
+            return _refused(refused.smtp_code, refused.smtp_error)
+        except (smtplib.SMTPException, OSError) as error:
+            return Sent(error=f"{type(error).__name__}: {error}")
+        return Sent(status_code=250)
+
+    def _connect(self) -> smtplib.SMTP:
+        host, port = self._url.hostname or "", self._url.port
+        if self._url.scheme == "smtps":
+            server: smtplib.SMTP = smtplib.SMTP_SSL(host, port or 465, timeout=REPLY_SECONDS, context=self._tls)
+        else:
+            server = smtplib.SMTP(host, port or 25, timeout=REPLY_SECONDS)
+            server.ehlo()
+            if server.has_extn("starttls"):
+                server.starttls(context=self._tls)
+        if self._url.username:
+            server.login(unquote(self._url.username), unquote(self._url.password or ""))
+        return server
+
+
+class FolderTransport:
+    """Keeps each mail as a file, once: the development sink.
+
+    Args:
+        folder: where the files go, named by their deliveries.
+        sender: the From address, with a name if there is one.
+    """
+
+    def __init__(self, folder: str, sender: str) -> None:
+        self._folder = Path(folder)
+        self._sender = sender
+
+    def send(self, mail: Mail) -> Sent:
+        """Write `<delivery id>.eml`, whole or not at all."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file = self._folder / f"{mail.delivery_id}.eml"
+        draft = file.with_suffix(f".{os.getpid()}.draft")
+        draft.write_bytes(bytes(compose(mail, self._sender)))
+        draft.replace(file)
+        return Sent()
+
+
+def compose(mail: Mail, sender: str) -> EmailMessage:
+    """The mail as it goes out: plain and HTML, under a Message-ID that every attempt shares."""
+    name, address = parseaddr(sender)
+    message = EmailMessage()
+    message["From"] = Address(name, addr_spec=address)
+    message["To"] = Address(_one_line(mail.to_name), addr_spec=mail.to_address)
+    message["Subject"] = _one_line(mail.subject)
+    message["Date"] = format_datetime(mail.occurred_at)
+    message["Message-ID"] = f"<{mail.delivery_id}@{address.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(mail.text)
+    message.add_alternative(mail.html, subtype="html")
+    return message
+
+
+def _one_line(value: str) -> str:
+    """A header is one line, whatever somebody called themselves."""
+    return " ".join(value.split())
+
+
+def _refused(code: int, text: bytes | str) -> Sent:
+    said = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return Sent(error=f"The mail server answered {code}: {said}", permanent=500 <= code < 600, status_code=code)
