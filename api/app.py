@@ -1,0 +1,84 @@
+"""The application: everything that answers HTTP, put together."""
+
+from __future__ import annotations
+
+from threading import BoundedSemaphore
+
+from flask import Flask, Response, request
+from sqlalchemy import Engine
+
+from api import errors, requests
+from api.database import in_transaction
+from api.docs.document import document
+from api.docs.pages import pages
+from api.mount import Mount
+from api.parts import NAME, Parts
+from api.resources import bookings, catalog, operations, people, sessions, webhooks
+from api.waiting import with_session
+from config.sealing import Sealer
+from config.settings import Settings
+from config.settings import settings as settings_of_this_process
+from models.engine import create
+from workers.app import app as celery
+from workers.nudge import Nudger
+from workers.transactions import TakesNudges, Transactions
+
+LARGEST_BODY = 256 * 1024  # bytes
+
+AREAS = (
+    people.users,
+    people.mentors,
+    catalog.listings,
+    bookings.bookings,
+    sessions.sessions,
+    webhooks.webhooks,
+    operations.operations,
+)
+
+
+class Tutelage(Flask):
+    """A Flask application whose every request is one transaction, committed before it is answered."""
+
+    def dispatch_request(self) -> Response:
+        """Answer from the view, commit, and only then wait for what was asked to be waited for."""
+        return with_session(request, in_transaction(super().dispatch_request))
+
+
+def create_app(
+    settings: Settings | None = None, engine: Engine | None = None, nudger: TakesNudges | None = None
+) -> Flask:
+    """Make an application.
+
+    Args:
+        settings: this process's when left out.
+        engine: one of its own, on the settings' database, when left out.
+        nudger: takes what a commit leaves to be looked at; a thread that tells the workers when left out.
+    """
+    chosen = settings or settings_of_this_process()
+    app = Tutelage("api", static_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=LARGEST_BODY, TRAP_HTTP_EXCEPTIONS=False)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    # An address with doubled slashes is a wrong one, not a reason to be sent elsewhere.
+    app.url_map.merge_slashes = False
+    app.extensions[NAME] = _parts(chosen, engine, nudger)
+    requests.register(app)
+    errors.register(app)
+    api = document(app)
+    for area in AREAS:
+        api.register_blueprint(area)
+    app.register_blueprint(pages)
+    app.wsgi_app = Mount(app.wsgi_app)  # type: ignore[method-assign]
+    return app
+
+
+def _parts(settings: Settings, engine: Engine | None, nudger: TakesNudges | None) -> Parts:
+    database = engine or create(settings.database_url, pool_size=settings.database_pool_size, name="tutelage-api")
+    taker = nudger or Nudger(celery)
+    return Parts(
+        settings=settings,
+        engine=database,
+        nudger=taker,
+        transactions=Transactions(database, taker),
+        sealer=Sealer(settings.encryption_keys),
+        waiting_places=BoundedSemaphore(max(1, settings.api_threads // 2)),
+    )

@@ -1,0 +1,37 @@
+"""Blueprints of this API: strict about bodies, and documenting how each of their routes can refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any, TypeVar
+
+from flask_smorest import Blueprint
+
+from api.bodies import StrictParser
+from api.docs.refusing import describe_refusals
+
+PARSER = StrictParser()
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Area(Blueprint):
+    """The routes of one area."""
+
+    ARGUMENTS_PARSER = PARSER
+
+    def __init__(self, name: str, description: str) -> None:
+        super().__init__(name.lower().replace(" ", "_"), name, description=description)
+        self._prepare_doc_cbks.append(describe_refusals)
+        self.tag = name
+
+
+def refuses(*codes: str) -> Callable[[View], View]:
+    """Document the rules by which a route refuses, besides what every route of its kind can answer."""
+
+    def decorator(view: View) -> View:
+        view._apidoc = deepcopy(getattr(view, "_apidoc", {}))  # type: ignore[attr-defined]
+        view._apidoc.setdefault("refusals", []).extend(codes)  # type: ignore[attr-defined]
+        return view
+
+    return decorator

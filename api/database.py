@@ -1,0 +1,62 @@
+"""One transaction per request: begun at its first statement, committed before its answer leaves, else rolled back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import structlog
+from flask import Response, g, make_response
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.outage import is_connection_loss, is_lost_race, sqlstate_of
+from api.parts import parts
+
+log = structlog.get_logger("api.database")
+
+View = Callable[[], ResponseReturnValue]
+
+
+class _RolledBack(Exception):
+    """Leaves the transaction of a view that answered with an error instead of raising one."""
+
+
+def database() -> Connection:
+    """The connection of this request, in its transaction."""
+    if "db" not in g:
+        g.db = g.transaction.enter_context(parts().transactions())
+    connection: Connection = g.db
+    return connection
+
+
+def in_transaction(view: View) -> Response:
+    """Answer a request, and commit what it did before anybody hears of it.
+
+    A transaction that lost a race (deadlock, serialisation), or whose connection turned out to be broken before its
+    commit began, has done nothing: the view runs once more. After a commit that broke, nobody knows what it did.
+    """
+    try:
+        return _attempt(view)
+    except SQLAlchemyError as error:
+        if not (is_lost_race(error) or (is_connection_loss(error) and not g.committing)):
+            raise
+        log.warning("transaction retried", sqlstate=sqlstate_of(error), error=type(error).__name__)  # type: ignore[arg-type]
+        return _attempt(view)
+    finally:
+        g.pop("db", None)
+
+
+def _attempt(view: View) -> Response:
+    g.pop("db", None)
+    g.committing = False
+    try:
+        with ExitStack() as g.transaction:
+            response = make_response(view())
+            if response.status_code >= 400:
+                raise _RolledBack
+            g.committing = True
+    except _RolledBack:
+        return response
+    return response

@@ -1,0 +1,103 @@
+"""Every refusal and every failure in one shape, wherever it was raised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import structlog
+from flask import Flask, Response, g, jsonify
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+
+from api.outage import is_outage
+from api.refusals import CODE_OF_STATUS, status_of
+from workflows import constraints
+from workflows.errors import DomainError
+
+log = structlog.get_logger("api.errors")
+
+# What Werkzeug says in its own words, said to the person who reads it.
+SENTENCES = {
+    404: "There is no such address.",
+    405: "This address does not know this method; the Allow header lists those that it knows.",
+    413: "The body is too large; 256 kB are the most.",
+    500: "Something went wrong on our side; quote the request id if you report it.",
+    503: "The service cannot reach its database; try again in a moment.",
+}
+# Headers that belong to the error itself; the others describe Werkzeug's page, which is not sent.
+KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
+
+
+def register(app: Flask) -> None:
+    """Answer every error of this application in the one shape."""
+    app.register_error_handler(DomainError, answer_domain_error)
+    app.register_error_handler(HTTPException, answer_http_error)
+    app.register_error_handler(SQLAlchemyError, answer_database_error)
+    app.register_error_handler(Exception, answer_failure)
+
+
+def answer_domain_error(error: DomainError) -> Response:
+    """A business rule's refusal."""
+    status = status_of(error)
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="tutelage"'
+    return _answer(status, error.code, error.message, error.details, headers)
+
+
+def answer_http_error(error: HTTPException) -> Response:
+    """An error of Flask or Werkzeug: an unknown route, a wrong method, a body too large, or a defect outside a view."""
+    original = getattr(error, "original_exception", None)
+    if original is not None:
+        return answer_failure(original)
+    status = error.code or 500
+    code = CODE_OF_STATUS.get(status) or HTTPStatus(status).phrase.lower().replace(" ", "_")
+    headers = {name: value for name, value in error.get_headers() if name in KEPT_HEADERS}
+    message = SENTENCES.get(status) or error.description or HTTPStatus(status).phrase
+    return _answer(status, code, message, None, headers)
+
+
+def answer_database_error(error: SQLAlchemyError) -> Response:
+    """A violated constraint is the refusal it stands for, an absent database a 503, anything else a defect."""
+    refused = constraints.error_of(error) if isinstance(error, DBAPIError) else None
+    if refused is not None:
+        return answer_domain_error(refused)
+    if is_outage(error):
+        log.warning("database unavailable", error=type(error).__name__, reason=str(getattr(error, "orig", error)))
+        return unavailable()
+    return answer_failure(error)
+
+
+def answer_failure(error: Exception) -> Response:
+    """A defect: logged with its traceback, answered without anything of it."""
+    if isinstance(error, DomainError):
+        return answer_domain_error(error)
+    if isinstance(error, SQLAlchemyError) and is_outage(error):
+        return unavailable()
+    log.error("request failed", exc_info=error)
+    return _answer(500, "internal_error", SENTENCES[500])
+
+
+def unavailable(message: str = SENTENCES[503]) -> Response:
+    """The database is away for the moment."""
+    return _answer(503, "unavailable", message, None, {"Retry-After": "1"})
+
+
+def _answer(
+    status: int,
+    code: str,
+    message: str,
+    details: Mapping[str, list[str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    g.refusal = code
+    body = {"statusCode": status, "error": HTTPStatus(status).phrase, "message": message, "code": code}
+    if details:
+        body["details"] = details
+    response = jsonify({**body, "requestId": g.get("request_id")})
+    response.status_code = status
+    response.headers.update(headers or {})
+    return response

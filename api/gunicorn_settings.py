@@ -1,0 +1,68 @@
+"""How gunicorn runs the API: threads, since requests wait for PostgreSQL; everything of ours made after the fork."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger as GunicornLogger
+from gunicorn.workers.base import Worker
+
+from api.parts import parts_of
+from config.logging import configure_logging
+from config.settings import settings
+
+worker_class = "gthread"
+workers = settings().api_workers
+threads = settings().api_threads
+# A request may take a statement's 10 s and a preference's 10 s; a worker that says nothing for longer is hung.
+timeout = 30
+graceful_timeout = 15
+# Above the usual 60 s of load balancers, which must be the ones to close.
+keepalive = 75
+# Each request is one structured line of ours.
+accesslog = None
+logger_class = "api.gunicorn_settings.Logger"
+# The heartbeat of a worker must not wait for a disk.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+proc_name = "tutelage-api"
+
+
+class Logger(GunicornLogger):
+    """Gunicorn's own lines go where ours go, in the same form."""
+
+    def setup(self, cfg: Any) -> None:  # noqa: ARG002
+        """Leave formatting and output to the root logger."""
+        configure_logging(level=settings().log_level, process="api")
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.access_log.handlers.clear()
+        self.error_log.setLevel(settings().log_level)
+
+
+def on_starting(server: Arbiter) -> None:
+    """Refuse to believe everybody's headers on an address that not only this machine reaches."""
+    exposed = [str(address) for address in server.cfg.address if not _is_loopback(address)]
+    if settings().identity_headers == "open" and exposed:
+        raise SystemExit(
+            f"IDENTITY_HEADERS=open believes every caller, so it listens on loopback alone, not on {exposed[0]}."
+        )
+
+
+def worker_exit(_server: Arbiter, worker: Worker) -> None:
+    """Hand over what is still to be nudged before the process ends."""
+    app = getattr(worker, "wsgi", None)
+    if app is not None:
+        parts_of(app).close()
+
+
+def _is_loopback(address: Any) -> bool:
+    if not isinstance(address, tuple):
+        return True  # a socket in the file system
+    host = str(address[0])
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

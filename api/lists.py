@@ -1,0 +1,90 @@
+"""Lists: who is calling and the page they ask for, in one statement, whatever the page's size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+import marshmallow as ma
+from flask import request
+from sqlalchemy import Select
+
+from api import cursors
+from api.blueprints import PARSER
+from api.calls import Role
+from api.loaders import recognised
+from workflows.errors import Invalid
+from workflows.identity.actor import Actor
+from workflows.paging import Key, Page, listed
+from workflows.records import Record
+
+Query = Callable[..., Select[Any]]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a list is ordered by: the types of its key's parts, and the key of an item."""
+
+    kinds: tuple[type, ...]
+    key: Callable[[Any], Key]
+
+
+NEWEST_FIRST = Order((UUID,), lambda item: (item.id,))
+LATEST_START_FIRST = Order((datetime, UUID), lambda item: (item.start_time, item.id))
+
+
+def lists(
+    role: Role,
+    record: type[Record],
+    filters: type[ma.Schema],
+    order: Order,
+    seen_by: Callable[[Actor, Any], Any] | None = None,
+) -> Callable[[Query], Callable[[], dict[str, Any]]]:
+    """A route that answers pages of a list. Its view is called with claim, page and filters, and returns the select.
+
+    Args:
+        record: what a row of the select becomes.
+        filters: the schema of the query.
+        seen_by: how an item looks to a caller, where that differs.
+    """
+
+    def decorator(query: Query) -> Callable[[], dict[str, Any]]:
+        @wraps(query)
+        def view() -> dict[str, Any]:
+            asked, page = _asked(role, filters(), order)
+            actor, rows = recognised(role, lambda claim: query(claim, page, **asked))
+            found = listed(rows, page, record, order.key)
+            items = [seen_by(actor, item) for item in found.items] if seen_by else found.items
+            return {"items": items, "next_cursor": _next(found.next, asked)}
+
+        view._apidoc = deepcopy(getattr(query, "_apidoc", {}))  # type: ignore[attr-defined]
+        view._apidoc["loader"] = {"role": role, "subject": None, "changing": False}  # type: ignore[attr-defined]
+        view._apidoc["arguments"] = {"parameters": [{"in": "query", "schema": filters, "required": False}]}  # type: ignore[attr-defined]
+        return view
+
+    return decorator
+
+
+def _asked(role: Role, schema: ma.Schema, order: Order) -> tuple[dict[str, Any], Page]:
+    try:
+        asked = PARSER.parse(schema, request, location="query")
+        limit, cursor = asked.pop("limit"), asked.pop("cursor", None)
+        after = cursors.decode(cursor, order.kinds, route=_route(), filters=asked) if cursor is not None else None
+    except Invalid:
+        # Who is calling is the first question, even of those who ask for nonsense.
+        recognised(role)
+        raise
+    return asked, Page(limit=limit, after=after)
+
+
+def _next(key: Key | None, asked: dict[str, Any]) -> str | None:
+    return None if key is None else cursors.encode(key, route=_route(), filters=asked)
+
+
+def _route() -> str:
+    return request.url_rule.rule if request.url_rule else request.path

@@ -1,0 +1,42 @@
+"""Which database errors pass by themselves: a database that is away, and transactions that lost a race."""
+
+from __future__ import annotations
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+# By SQLSTATE class: connections, resources, operators' interventions (shutdowns, time limits), rollbacks of the
+# server's own making. A standby that was promoted late, and a lock not had in time, pass by themselves as well.
+_AWAY_CLASSES = ("08", "40", "53", "57")
+_AWAY_STATES = ("25006", "55P03")
+_LOST_RACES = ("40P01", "40001")
+
+
+def is_outage(error: SQLAlchemyError) -> bool:
+    """Whether the same request may well succeed a moment later, without anybody having to mend anything."""
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state = sqlstate_of(error)
+    if state is None:
+        return is_connection_loss(error)
+    return state.startswith(_AWAY_CLASSES) or state in _AWAY_STATES
+
+
+def is_connection_loss(error: SQLAlchemyError) -> bool:
+    """Whether the connection broke, or was never made: the driver then has no SQLSTATE to give."""
+    if not isinstance(error, DBAPIError):
+        return False
+    never_made = sqlstate_of(error) is None and type(error).__name__ in ("OperationalError", "InterfaceError")
+    return error.connection_invalidated or never_made
+
+
+def is_lost_race(error: SQLAlchemyError) -> bool:
+    """Whether the server gave up this transaction for the sake of another one (deadlock, serialisation)."""
+    return isinstance(error, DBAPIError) and sqlstate_of(error) in _LOST_RACES
+
+
+def sqlstate_of(error: DBAPIError) -> str | None:
+    """The five characters by which PostgreSQL says what happened; None where only the driver spoke."""
+    return getattr(error.orig, "sqlstate", None)

@@ -1,0 +1,46 @@
+"""What an application is made of besides its routes: settings, the database, the nudger, and how many may wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import BoundedSemaphore
+from typing import cast
+
+from flask import Flask, current_app
+from sqlalchemy import Engine
+
+from config.sealing import Sealer
+from config.settings import Settings
+from workers.nudge import Nudger
+from workers.transactions import TakesNudges, Transactions
+
+NAME = "tutelage"
+_FLUSH_SECONDS = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Made once per process and after the fork, which neither connections nor threads survive."""
+
+    settings: Settings
+    engine: Engine
+    nudger: TakesNudges
+    transactions: Transactions
+    sealer: Sealer
+    waiting_places: BoundedSemaphore
+
+    def close(self) -> None:
+        """Publish what is still to be nudged, and let go of the database."""
+        if isinstance(self.nudger, Nudger):
+            self.nudger.flush(_FLUSH_SECONDS)
+        self.engine.dispose()
+
+
+def parts() -> Parts:
+    """The parts of the application that answers the present request."""
+    return parts_of(current_app)
+
+
+def parts_of(app: Flask) -> Parts:
+    """The parts of an application."""
+    return cast(Parts, app.extensions[NAME])

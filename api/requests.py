@@ -1,0 +1,64 @@
+"""Each request by its name: an id taken or made, bound to every log line, answered, and one line when it is done."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from time import perf_counter
+
+import structlog
+from flask import Flask, Response, g, request
+
+from api.etags import not_modified
+
+log = structlog.get_logger("api.requests")
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+
+
+def register(app: Flask) -> None:
+    """Follow every request of this application from its first moment to its answer."""
+    app.before_request(_begin)
+    app.after_request(_end)
+
+
+def request_id_of(sent: str | None) -> str:
+    """The caller's own id where it is one that can stand in a log, a new one otherwise."""
+    return sent if sent and _SANE_ID.fullmatch(sent) else secrets.token_hex(16)
+
+
+def name_actor(name: str) -> None:
+    """Put the caller into this request's log lines."""
+    structlog.contextvars.bind_contextvars(actor=name)
+
+
+def _begin() -> None:
+    g.began = perf_counter()
+    g.request_id = request_id_of(request.headers.get("X-Request-Id"))
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _end(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.request_id
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if response.location and response.location.startswith("/") and not response.location.startswith("//"):
+        # Below /api, addresses begin with it too; stored answers hold them without.
+        response.headers["Location"] = request.script_root + response.location
+    if not_modified(request, response):
+        response.status_code = 304
+        response.set_data(b"")
+    _log(response)
+    return response
+
+
+def _log(response: Response) -> None:
+    refused = {"code": g.refusal} if "refusal" in g else {}
+    log.info(
+        "request",
+        method=request.method,
+        route=request.url_rule.rule if request.url_rule else None,
+        status=response.status_code,
+        duration_ms=round((perf_counter() - g.began) * 1000, 1),
+        **refused,
+    )

@@ -1,0 +1,76 @@
+"""Listings: what mentors offer."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, false
+
+from api.blueprints import Area, refuses
+from api.calls import ANYONE, MENTOR, Call, Subject
+from api.etags import tagged
+from api.lists import NEWEST_FIRST, lists
+from api.loaders import changes, reads
+from api.schemas import catalog as shapes
+from workflows.catalog.listing import Listing, listing_query, listings_query, owner_of
+from workflows.catalog.publish_listing import change_listing, publish_listing
+from workflows.errors import NotFound
+from workflows.identity.actor import Claim
+from workflows.paging import Page
+
+listings = Area("Listings", "What mentors offer: duration, price and policies.")
+
+LISTING = Subject(name="listing", query=listing_query, record=Listing)
+OWN_LISTING = Subject(name="listing", query=listing_query, record=Listing, access=owner_of)
+
+
+@listings.route("/listings", methods=["POST"])
+@refuses("not_found")
+@changes(MENTOR)
+@listings.arguments(shapes.NewListing)
+@listings.response(201, shapes.Listing)
+def create_listing(call: Call[None], body: dict[str, Any]) -> Any:
+    """Publish a listing.
+
+    Defaults: `bookingMode` request, `earlyStartMinutes` 15 (null: any time), `minNoticeMinutes` 0, `bufferMinutes` 0,
+    `cancellation` 24 hours and 50 percent (null: the mentee cannot cancel).
+    """
+    listing = publish_listing(call.db, actor=call.actor, offer=_without_course(body))
+    return tagged(listing, Location=f"/listings/{listing.id}")
+
+
+@listings.route("/listings/<id:listing_id>", methods=["PATCH"])
+@changes(MENTOR, OWN_LISTING)
+@listings.arguments(shapes.ListingChanges)
+@listings.response(200, shapes.Listing)
+def change_listing_of_mentor(call: Call[Listing], body: dict[str, Any]) -> Any:
+    """Change a listing for the bookings to come; what is booked already keeps its time and price."""
+    changed = change_listing(call.db, actor=call.actor, listing=call.subject, changes=_without_course(body))
+    return tagged(changed)
+
+
+@listings.route("/listings")
+@listings.response(200, shapes.Listings)
+@lists(ANYONE, Listing, shapes.ListingFilters, NEWEST_FIRST)
+def list_listings(
+    _claim: Claim, page: Page, *, mentor_profile_id: UUID | None = None, course_id: UUID | None = None
+) -> Select[Any]:
+    """List what can be booked, the newest first."""
+    query = listings_query(page, mentor_profile_id=mentor_profile_id)
+    return query if course_id is None else query.where(false())
+
+
+@listings.route("/listings/<id:listing_id>")
+@reads(ANYONE, LISTING)
+@listings.response(200, shapes.Listing)
+def get_listing(call: Call[Listing]) -> Any:
+    """Read a listing, whether it can still be booked or not."""
+    return tagged(call.subject)
+
+
+def _without_course(body: dict[str, Any]) -> dict[str, Any]:
+    # No course exists whose id a listing could hold: every id given names nothing.
+    if body.pop("course_id", None) is not None:
+        raise NotFound("There is no such course.")
+    return body

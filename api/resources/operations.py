@@ -1,0 +1,46 @@
+"""What monitors and operators ask: is it alive, is it ready, does it keep its promises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import text
+
+from api.blueprints import Area, refuses
+from api.calls import OPERATOR, Call
+from api.errors import unavailable
+from api.loaders import reads
+from api.parts import parts
+from api.revisions import is_migrated
+from api.schemas import health as shapes
+from workflows.invariants import check_all
+
+operations = Area("Operations", "For operators and monitors.")
+
+
+@operations.route("/operations/invariants")
+@reads(OPERATOR)
+@operations.response(200, shapes.Invariants)
+def get_invariants(call: Call[None]) -> Any:
+    """Ask the database for violations of what must always be true."""
+    findings = check_all(call.db)
+    return {"ok": not any(finding.violations for finding in findings), "items": findings}
+
+
+@operations.route("/health/live")
+@operations.response(200, shapes.Health)
+def get_liveness() -> Any:
+    """Whether this process answers at all."""
+    return {"status": "ok"}
+
+
+@operations.route("/health/ready")
+@refuses("unavailable")
+@operations.response(200, shapes.Health)
+def get_readiness() -> Any:
+    """Whether requests can be served: the database answers and is migrated. Redis does not matter for that."""
+    # Not the request's transaction: a probe must not be run again, and has nothing to commit.
+    with parts().engine.connect() as db:
+        found = db.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar_one()
+        revision = db.execute(text("SELECT version_num FROM alembic_version")).scalar() if found else None
+    return {"status": "ok"} if is_migrated(revision) else unavailable("The database is not migrated yet.")

@@ -1,0 +1,175 @@
+"""Sessions: the meetings that accepted bookings become, and their life cycle. No route creates or edits one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, select
+
+from api.blueprints import Area, refuses
+from api.calls import ANYONE, MENTOR, PERSON, Call, Subject
+from api.docs import examples
+from api.etags import tagged
+from api.lists import LATEST_START_FIRST, lists
+from api.loaders import changes, reads
+from api.schemas import sessions as shapes
+from api.schemas.base import EmptyBody
+from models.sessions import SessionStatus
+from workflows.bookings.booking import Booking, awaited_booking_query, participant_of
+from workflows.errors import Forbidden, NotFound
+from workflows.identity.actor import Actor, Claim
+from workflows.identity.recognise import caller_query
+from workflows.paging import Page
+from workflows.sessions.complete import complete
+from workflows.sessions.effects import effects_of
+from workflows.sessions.session import (
+    Session,
+    mentee_of,
+    mentor_of,
+    observer_of,
+    of_mentee,
+    of_mentor,
+    party_of,
+    session_query,
+    session_to_start_query,
+    sessions_query,
+)
+from workflows.sessions.start import start
+
+sessions = Area("Sessions", examples.LIFE_CYCLE)
+STEPS = ["PATCH", "POST"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionToStart(Session):
+    """A session beside its listing's early-start window."""
+
+    early_start_minutes: int | None
+
+
+def pending(db: Connection, actor: Actor, session_id: UUID) -> NotFound:
+    """The refusal for a session that is not there: to its participants it is about to be, to others it is nothing."""
+    row = db.execute(awaited_booking_query(session_id)).one_or_none()
+    if row is None or not _takes_part(actor, Booking.of(row)):
+        return NotFound("There is no such session.")
+    return NotFound("The session is being created; ask again in a moment.", code="session_pending", retry_after=1)
+
+
+def _session(access: Any, query: Any = session_query, record: type[Session] = Session) -> Subject:
+    return Subject(name="session", query=query, record=record, access=access, absent=pending)
+
+
+OBSERVED = _session(observer_of)
+FOR_ITS_MENTEE = _session(mentee_of)
+FOR_ITS_MENTOR = _session(mentor_of)
+FOR_EITHER_PARTY = _session(party_of, session_to_start_query, SessionToStart)
+
+
+@sessions.route("/sessions/mentee/my-sessions")
+@sessions.response(200, shapes.Sessions, example=examples.page(examples.SESSION_OF_MENTEE))
+@lists(PERSON, Session, shapes.SessionFilters, LATEST_START_FIRST, seen_by=shapes.as_seen_by)
+def list_sessions_of_mentee(
+    claim: Claim,
+    page: Page,
+    *,
+    status: SessionStatus | None = None,
+    from_time: datetime | None = None,
+    to_time: datetime | None = None,
+) -> Select[Any]:
+    """List the sessions in which the caller is the mentee, the latest start first."""
+    user: Any = claim.user_id or select(caller_query(claim).c.caller_user_id).scalar_subquery()
+    return sessions_query(page, of_mentee(user), status=status, from_time=from_time, to_time=to_time)
+
+
+@sessions.route("/sessions/mentor/my-sessions")
+@sessions.response(200, shapes.Sessions, example=examples.page(examples.SESSION))
+@lists(MENTOR, Session, shapes.SessionFilters, LATEST_START_FIRST, seen_by=shapes.as_seen_by)
+def list_sessions_of_mentor(
+    claim: Claim,
+    page: Page,
+    *,
+    status: SessionStatus | None = None,
+    from_time: datetime | None = None,
+    to_time: datetime | None = None,
+) -> Select[Any]:
+    """List the sessions that the caller holds as a mentor, the latest start first."""
+    mentor: Any = claim.mentor_profile_id
+    return sessions_query(page, of_mentor(mentor), status=status, from_time=from_time, to_time=to_time)
+
+
+@sessions.route("/sessions/mentee/<id:session_id>")
+@reads(PERSON, FOR_ITS_MENTEE)
+@sessions.response(200, shapes.Session, example=examples.SESSION_OF_MENTEE)
+def get_session_of_mentee(call: Call[Session]) -> Any:
+    """Read a session as its mentee."""
+    return tagged(shapes.as_seen_by(call.actor, call.subject))
+
+
+@sessions.route("/sessions/mentor/<id:session_id>")
+@reads(MENTOR, FOR_ITS_MENTOR)
+@sessions.response(200, shapes.Session, example=examples.SESSION)
+def get_session_of_mentor(call: Call[Session]) -> Any:
+    """Read a session as its mentor."""
+    return tagged(call.subject)
+
+
+@sessions.route("/sessions/<id:session_id>")
+@reads(ANYONE, OBSERVED)
+@sessions.response(200, shapes.Session, example=examples.SESSION)
+def get_session(call: Call[Session]) -> Any:
+    """Read a session as either party or as an operator."""
+    return tagged(shapes.as_seen_by(call.actor, call.subject))
+
+
+@sessions.route("/sessions/<id:session_id>/start", methods=STEPS)
+@refuses("invalid_transition", "too_early")
+@changes(PERSON, FOR_EITHER_PARTY)
+@sessions.arguments(EmptyBody, required=False, example={})
+@sessions.response(200, shapes.Session, example=examples.STARTED)
+def start_session(call: Call[SessionToStart], _body: dict[str, Any]) -> Any:
+    """Start a scheduled session.
+
+    Either party's step, from the listing's `earlyStartMinutes` before the start time on: scheduled → in_progress.
+    """
+    started = start(
+        call.db,
+        actor=call.actor,
+        session=call.subject,
+        early_start_minutes=call.subject.early_start_minutes,
+        now=call.now,
+    )
+    return tagged(shapes.as_seen_by(call.actor, started))
+
+
+@sessions.route("/sessions/<id:session_id>/complete", methods=STEPS)
+@refuses("invalid_transition")
+@changes(MENTOR, FOR_ITS_MENTOR)
+@sessions.arguments(shapes.Completion, required=False, example=examples.COMPLETION)
+@sessions.response(200, shapes.Session, example=examples.COMPLETED)
+def complete_session(call: Call[Session], body: dict[str, Any]) -> Any:
+    """Complete a session in progress.
+
+    The mentor's step alone: in_progress → completed. It unlocks the mentee's review, notifies both sides, counts the
+    day and is announced to webhooks, each as a durable task of its own.
+    """
+    return tagged(complete(call.db, actor=call.actor, session=call.subject, now=call.now, **body))
+
+
+@sessions.route("/sessions/<id:session_id>/effects")
+@reads(ANYONE, OBSERVED)
+@sessions.response(200, shapes.SessionEffects, example=examples.EFFECTS)
+def get_effects_of_session(call: Call[Session]) -> Any:
+    """Read what follows from a session, and how far it has come."""
+    shape = shapes.SessionEffectsForOperators if call.actor.operator else shapes.SessionEffects
+    return shape().dump({"items": effects_of(call.db, call.subject)})
+
+
+def _takes_part(actor: Actor, booking: Booking) -> bool:
+    try:
+        participant_of(actor, booking)
+    except Forbidden:
+        return False
+    return True

@@ -1,0 +1,110 @@
+"""Listings: what mentors offer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields
+
+from api.schemas.base import Answer, Body, page_of
+from api.schemas.fields import Id, Line, Price, Text, TrueOrFalse, Whole
+from api.schemas.lists import ListQuery
+from models.catalog import BookingMode
+
+MINUTES_OF_A_YEAR = 527_040
+HOURS_OF_A_YEAR = 8_784
+
+
+class CancellationPolicy(Body):
+    """Until when a mentee cancels without a fee, and what share of the price it costs afterwards."""
+
+    window_hours = Whole(0, HOURS_OF_A_YEAR, metadata={"example": 24})
+    late_fee_percent = Whole(0, 100, metadata={"example": 50})
+
+
+class Cancellation(fields.Nested):
+    """A listing's two columns of policy as one; null where the mentee cannot cancel."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(CancellationPolicy, allow_none=True, **kwargs)
+
+    def get_value(self, obj: Any, attr: str, accessor: Any = None, default: Any = ma.missing) -> Any:  # noqa: ARG002
+        """The policy of a listing."""
+        if obj.cancellation_window_hours is None:
+            return None
+        return {"window_hours": obj.cancellation_window_hours, "late_fee_percent": obj.late_fee_percent}
+
+
+class ListingChanges(Body):
+    """What of a listing is to be different; whatever is left out stays."""
+
+    title = Line(200, metadata={"example": "Career advice"})
+    description = Text(5000, allow_none=True)
+    duration_minutes = Whole(5, 1440, metadata={"example": 60})
+    price = Price()
+    course_id = Id(allow_none=True)
+    booking_mode = fields.Enum(BookingMode, by_value=True)
+    early_start_minutes = Whole(0, MINUTES_OF_A_YEAR, allow_none=True)
+    min_notice_minutes = Whole(0, MINUTES_OF_A_YEAR)
+    buffer_minutes = Whole(0, 1440)
+    cancellation = Cancellation()
+    active = TrueOrFalse(metadata={"description": "Whether the listing can be booked."})
+
+    @ma.post_load
+    def as_columns(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        """Prices and policies are one thing in a body, and two columns in a table."""
+        columns = {name: value for name, value in body.items() if name not in ("price", "cancellation")}
+        if "price" in body:
+            columns |= {"price_amount": body["price"]["amount"], "price_currency": body["price"]["currency"]}
+        if "cancellation" in body:
+            columns |= _policy(body["cancellation"])
+        return columns
+
+
+class NewListing(ListingChanges):
+    """An offer; what is left out takes the defaults that stand in parentheses in the documentation."""
+
+    class Meta(Body.Meta):
+        """A listing begins as active."""
+
+        exclude = ("active",)
+
+    title = Line(200, required=True, metadata={"example": "Career advice"})
+    duration_minutes = Whole(5, 1440, required=True, metadata={"example": 60})
+    price = Price(required=True)
+
+
+class Listing(Answer):
+    """A mentor's offer."""
+
+    id = Id()
+    mentor_profile_id = Id()
+    title = fields.String()
+    description = fields.String(allow_none=True)
+    duration_minutes = fields.Integer()
+    price = Price()
+    course_id = Id(allow_none=True, dump_default=None)
+    booking_mode = fields.Enum(BookingMode, by_value=True)
+    early_start_minutes = fields.Integer(allow_none=True)
+    min_notice_minutes = fields.Integer()
+    buffer_minutes = fields.Integer()
+    cancellation = Cancellation()
+    active = fields.Boolean()
+
+
+class ListingFilters(ListQuery):
+    """Which listings to list."""
+
+    mentor_profile_id = Id()
+    course_id = Id()
+
+
+Listings = page_of(Listing, "Listings")
+
+
+def _policy(cancellation: dict[str, int] | None) -> dict[str, int | None]:
+    if cancellation is None:
+        return {"cancellation_window_hours": None}
+    names = {"window_hours": "cancellation_window_hours", "late_fee_percent": "late_fee_percent"}
+    return {names[name]: value for name, value in cancellation.items()}

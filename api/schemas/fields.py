@@ -1,0 +1,151 @@
+"""The kinds of value that bodies and queries hold, each as strict as the column that it ends in."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import marshmallow as ma
+from marshmallow import ValidationError, fields, validate
+
+from api.auth import identifier
+from workflows.clock import zone
+from workflows.errors import Invalid
+
+LARGEST_METADATA = 16_384  # bytes, serialised
+LARGEST_AMOUNT = 2**53 - 1  # minor units: the largest integer that every JSON reader keeps exactly
+_RFC_3339 = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
+)
+_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
+_YEARS = range(1900, 3000)
+
+
+class Text(fields.String):
+    """Text of at most so many characters, stored as given."""
+
+    def __init__(self, longest: int, *, shortest: int = 0, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Length(min=shortest or None, max=longest), **kwargs)
+
+
+class Line(Text):
+    """Text that says something: not empty, and not only white space."""
+
+    def __init__(self, longest: int, **kwargs: Any) -> None:
+        super().__init__(longest, shortest=1, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        if text and not text.strip():
+            raise ValidationError("Must not be blank.")
+        return text
+
+
+class Id(fields.UUID):
+    """A UUID in its canonical form of 36 characters."""
+
+    def _validated(self, value: Any) -> UUID:
+        found = value if isinstance(value, UUID) else identifier(value)
+        if found is None:
+            raise self.make_error("invalid_uuid")
+        return found
+
+
+class Moment(fields.DateTime):
+    """A time with its zone (RFC 3339), read in any zone and answered in UTC with a Z."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:  # noqa: ARG002
+        if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+            raise ValidationError("Must be a time with a zone, such as 2030-05-04T09:00:00Z (RFC 3339).")
+        try:
+            moment = datetime.fromisoformat(_MICROSECONDS.sub(r"\1", value).upper())
+        except ValueError as error:
+            raise ValidationError("There is no such time.") from error
+        if moment.year not in _YEARS:
+            raise ValidationError(f"Must lie in the years {_YEARS.start} to {_YEARS.stop - 1}.")
+        return moment.astimezone(UTC)
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:  # noqa: ARG002
+        return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+class Whole(fields.Integer):
+    """An integer within bounds: no text, no fraction, no boolean."""
+
+    def __init__(self, least: int, most: int, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(min=least, max=most), **kwargs)
+
+
+class QueryWhole(fields.Integer):
+    """An integer within bounds as it stands in a query: digits."""
+
+    def __init__(self, least: int, most: int, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Range(min=least, max=most), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,9}", value):
+            raise self.make_error("invalid")
+        number: int = super()._deserialize(value, attr, data, **kwargs)
+        return number
+
+
+class TrueOrFalse(fields.Boolean):
+    """A JSON boolean, and nothing that could stand for one."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        truth: bool = super()._deserialize(value, attr, data, **kwargs)
+        return truth
+
+
+class TimeZone(Text):
+    """The name of an IANA time zone."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(64, shortest=1, metadata={"example": "Europe/Berlin"}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        name: str = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return zone(name).key
+        except Invalid as error:
+            raise ValidationError("Must be an IANA time zone such as Europe/Berlin.") from error
+
+
+class Metadata(fields.Dict):
+    """The client's own object, of at most 16 kB."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(keys=fields.String(), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
+        found: dict[str, Any] = super()._deserialize(value, attr, data, **kwargs)
+        if len(json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()) > LARGEST_METADATA:
+            raise ValidationError(f"Must not be larger than {LARGEST_METADATA} bytes.")
+        return found
+
+
+class Money(ma.Schema):
+    """An amount in minor units, with its ISO 4217 code."""
+
+    amount = Whole(0, LARGEST_AMOUNT, required=True, metadata={"example": 4000})
+    currency = fields.String(
+        required=True,
+        validate=validate.Regexp(r"[A-Z]{3}\Z", error="Must be an ISO 4217 code such as EUR."),
+        metadata={"example": "USD"},
+    )
+
+
+class Price(fields.Nested):
+    """A record's `price_amount` and `price_currency` as money."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(Money, unknown=ma.RAISE, **kwargs)
+
+    def get_value(self, obj: Any, attr: str, accessor: Any = None, default: Any = ma.missing) -> Any:  # noqa: ARG002
+        """The two columns as one."""
+        return {"amount": obj.price_amount, "currency": obj.price_currency}

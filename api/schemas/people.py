@@ -1,0 +1,62 @@
+"""Users and mentor profiles."""
+
+from __future__ import annotations
+
+from marshmallow import fields, validate
+
+from api.schemas.base import Answer, Body, page_of
+from api.schemas.fields import Id, Line, Moment, Text, TimeZone
+from api.schemas.lists import ListQuery
+
+
+class NewUser(Body):
+    """A person to be registered."""
+
+    email = fields.Email(required=True, validate=validate.Length(max=254), metadata={"example": "ada@example.org"})
+    name = Line(200, required=True, metadata={"example": "Ada Lovelace"})
+    time_zone = TimeZone(load_default="UTC")
+
+
+class User(Answer):
+    """A person with an account."""
+
+    id = Id()
+    email = fields.String()
+    name = fields.String()
+    time_zone = fields.String()
+    mentor_profile_id = Id(allow_none=True)
+    created_at = Moment()
+
+
+class NewMentorProfile(Body):
+    """What a user shows as a mentor."""
+
+    user_id = Id(metadata={"description": "Whose profile it is; the caller's own when left out."})
+    headline = Line(200, required=True, metadata={"example": "Engineering manager, 12 years"})
+    bio = Text(5000, load_default=None, allow_none=True)
+    time_zone = TimeZone(load_default=None, allow_none=True)
+    skills = fields.List(Line(60), load_default=list, validate=validate.Length(max=50), metadata={"example": ["go"]})
+
+
+class MentorProfile(Answer):
+    """A mentor as everybody signed in sees them."""
+
+    id = Id()
+    user_id = Id()
+    name = fields.String()
+    headline = fields.String()
+    bio = fields.String(allow_none=True)
+    time_zone = fields.String()
+    skills = fields.List(fields.String())
+    rating = fields.Float(allow_none=True, metadata={"description": "The average of all reviews, 1 to 5."})
+    review_count = fields.Integer()
+    active = fields.Boolean()
+
+
+class MentorFilters(ListQuery):
+    """Which mentors to list."""
+
+    skill = Line(60, metadata={"description": "Only mentors with this very skill, however it is written."})
+
+
+MentorProfiles = page_of(MentorProfile, "MentorProfiles")

@@ -1,0 +1,121 @@
+"""Sessions: what their life cycle takes, and how they are shown to whom."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from marshmallow import fields, validate
+
+from api.schemas.base import Answer, Body, page_of
+from api.schemas.bookings import Booking
+from api.schemas.fields import Id, Line, Moment, Text, Whole
+from api.schemas.lists import ListQuery
+from models.events import DeliveryState
+from models.sessions import SessionStatus
+from workflows.identity.actor import Actor
+from workflows.sessions.session import Session as SessionRecord
+from workflows.sessions.session import is_mentor
+
+
+class Completion(Body):
+    """What the mentor notes down about a session that has taken place."""
+
+    notes = Text(5000, load_default=None, allow_none=True, metadata={"description": "Shown to both sides."})
+    rating = Whole(1, 5, load_default=None, allow_none=True, metadata={"description": "The mentor's own record."})
+    feedback = Text(5000, load_default=None, allow_none=True, metadata={"description": "The mentor's own record."})
+    action_items = fields.List(
+        Line(500),
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(max=50),
+        metadata={"description": "Shown to both sides."},
+    )
+
+
+class Session(Answer):
+    """The meeting that an accepted booking became."""
+
+    id = Id()
+    booking_id = Id()
+    mentor_profile_id = Id()
+    mentee_user_id = Id(allow_none=True)
+    title = fields.String(allow_none=True)
+    description = fields.String(allow_none=True)
+    start_time = Moment()
+    end_time = Moment()
+    status = fields.Enum(SessionStatus, by_value=True)
+    notes = fields.String(allow_none=True)
+    metadata = fields.Dict(allow_none=True)
+    rating = fields.Integer(allow_none=True, metadata={"description": "Null for everybody but mentor and operators."})
+    feedback = fields.String(allow_none=True, metadata={"description": "Null for everybody but mentor and operators."})
+    action_items = fields.List(fields.String(), allow_none=True)
+    started_at = Moment(allow_none=True)
+    completed_at = Moment(allow_none=True)
+    cancelled_at = Moment(allow_none=True)
+    cancellation = fields.Dict(allow_none=True)
+    join_url = fields.String(allow_none=True, dump_default=None)
+    created_at = Moment()
+    updated_at = Moment()
+
+
+class BookedSession(Answer):
+    """A booking together with the session that it became."""
+
+    booking = fields.Nested(Booking)
+    session = fields.Nested(Session)
+
+
+class SessionFilters(ListQuery):
+    """Which of a party's sessions to list."""
+
+    status = fields.Enum(SessionStatus, by_value=True)
+    from_time = Moment(data_key="from", metadata={"description": "Sessions that start then or later."})
+    to_time = Moment(data_key="to", metadata={"description": "Sessions that start before then."})
+
+
+class SessionEffect(Answer):
+    """One run to be made of one effect for one event about the session."""
+
+    effect = fields.String(metadata={"example": "reviews.unlock"})
+    event = fields.String(metadata={"example": "session.completed"})
+    target = fields.String()
+    state = fields.Enum(DeliveryState, by_value=True)
+    attempts = fields.Integer()
+    due_at = Moment()
+    done_at = Moment(allow_none=True)
+
+
+class SessionEffectForOperators(SessionEffect):
+    """With what went wrong the last time."""
+
+    last_error = fields.String(allow_none=True)
+
+
+class SessionEffects(Answer):
+    """Everything that follows from a session, and how far it has come; operators see `lastError` too."""
+
+    items = fields.List(fields.Nested(SessionEffect))
+
+
+class SessionEffectsForOperators(Answer):
+    """The same for operators."""
+
+    items = fields.List(fields.Nested(SessionEffectForOperators))
+
+
+Sessions = page_of(Session, "Sessions")
+_SHOWN = Session()
+
+
+def as_seen_by(actor: Actor, session: SessionRecord) -> SessionRecord:
+    """The session without the mentor's own record of it, unless mentor or operator are looking."""
+    if actor.operator or is_mentor(actor, session):
+        return session
+    return replace(session, rating=None, feedback=None)
+
+
+def shown_session(session: SessionRecord) -> dict[str, Any]:
+    """A session as an answer shows it."""
+    shown: dict[str, Any] = _SHOWN.dump(session)
+    return shown

@@ -1,0 +1,74 @@
+"""Prefer: wait (RFC 7240): an answer that may take a moment longer, so that it can show the session itself."""
+
+from __future__ import annotations
+
+import re
+from time import monotonic, sleep
+from uuid import UUID
+
+import structlog
+from flask import Request, Response, json, jsonify
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.parts import parts
+from api.schemas.sessions import shown_session
+from workflows.sessions.session import Session, session_query
+
+log = structlog.get_logger("api.waiting")
+
+LONGEST = 10  # seconds
+_PAUSE = 0.02  # seconds between two looks
+_WAIT = re.compile(r'wait\s*=\s*"?(\d{1,9})"?', re.IGNORECASE | re.ASCII)
+_SESSION = re.compile(r"/sessions/([0-9a-f-]{36})")
+
+
+def preferred_wait(request: Request) -> int:
+    """How many seconds the caller would like to wait: 0 without a preference, and for one that makes no sense."""
+    for preference in request.headers.get("Prefer", "").split(","):
+        found = _WAIT.fullmatch(preference.partition(";")[0].strip())
+        if found:
+            # The first one counts (RFC 7240, section 2).
+            return min(int(found[1]), LONGEST)
+    return 0
+
+
+def with_session(request: Request, response: Response) -> Response:
+    """Turn a committed 202 into a 201 with the session, if the caller waits and it comes in time.
+
+    At most half of the server's threads wait at a time; whoever comes then keeps the 202, as does everybody whose
+    look fails: what has been committed has been answered, whatever happens now.
+    """
+    promised = _SESSION.fullmatch(response.location or "") if response.status_code == 202 else None
+    seconds = preferred_wait(request) if promised else 0
+    places = parts().waiting_places
+    if promised is None or not seconds or not places.acquire(blocking=False):
+        return response
+    try:
+        session = _await(UUID(promised[1]), monotonic() + seconds)
+    except SQLAlchemyError as error:
+        log.warning("wait given up", error=type(error).__name__)
+        return response
+    finally:
+        places.release()
+    return response if session is None else _both(response, session, seconds)
+
+
+def _await(session_id: UUID, until: float) -> Session | None:
+    engine = parts().engine.execution_options(isolation_level="AUTOCOMMIT")
+    while True:
+        # A connection for the moment of each look: those who wait must not keep others from working.
+        with engine.connect() as db:
+            row = db.execute(session_query(session_id)).one_or_none()
+        if row is not None or monotonic() >= until:
+            return None if row is None else Session.of(row)
+        sleep(_PAUSE)
+
+
+def _both(response: Response, session: Session, seconds: int) -> Response:
+    answer = jsonify({"booking": json.loads(response.get_data()), "session": shown_session(session)})
+    answer.status_code = 201
+    answer.headers["Location"] = response.headers["Location"]
+    answer.headers["Preference-Applied"] = f"wait={seconds}"
+    if "Idempotent-Replayed" in response.headers:
+        answer.headers["Idempotent-Replayed"] = "true"
+    return answer
