@@ -85,7 +85,9 @@ class Supervisor:
         for name, info in infos.items():
             self._starts[name].add(info["start"])
             if len(self._starts[name] - {0}) > STARTS_BEFORE_GIVING_UP:
-                raise ServerError(f"{name} ends over and over. It said:\n{tail(Path(info['stdout_logfile']))}")
+                raise ServerError(
+                    f"{name} ends over and over. It said:\n{tail(self.data_dir / info['stdout_logfile'])}"
+                )
 
     def start(self, part: Part) -> None:
         """Start a part that is stopped or that supervisord gave up on; returns at once."""

@@ -102,7 +102,7 @@ def running_system(
             with _watched(data_dir, plan, supervisor, say) as watch:
                 yield System(data_dir, plan, supervisor, watch)
         finally:
-            _stop(data_dir, supervisor)
+            _stop(data_dir, supervisor, say)
 
 
 def _clean_up(data_dir: Path, say: Callable[[str], None]) -> None:
@@ -149,10 +149,11 @@ def _watched(data_dir: Path, plan: Plan, supervisor: Supervisor, say: Callable[[
         watch.end()
 
 
-def _stop(data_dir: Path, supervisor: Supervisor) -> None:
+def _stop(data_dir: Path, supervisor: Supervisor, say: Callable[[str], None]) -> None:
     """Stop everything cleanly; a second Ctrl-C during that kills what still runs."""
     patience = 5.0
     try:
+        say("Stopping …")
         remove_run(data_dir)
         supervisor.end()
         supervisor.process.wait(timeout=STOPPING_SECONDS)

@@ -33,6 +33,26 @@ def test_it_ends_cleanly_and_leaves_nothing_behind(data_dir: Path, number: signa
         assert read_run(data_dir) is None
 
 
+def test_a_start_that_is_interrupted_leaves_nothing_behind(data_dir: Path) -> None:
+    with tutelage_up(data_dir) as up:
+        await_value(lambda: find_leftovers(data_dir) or None, "the first process")
+        up.process.send_signal(signal.SIGTERM)
+        assert up.ends() == 0, up.said()
+        assert find_leftovers(data_dir) == []
+
+
+def test_a_second_ctrl_c_does_not_wait_for_a_part_that_hangs(data_dir: Path) -> None:
+    with tutelage_up(data_dir) as up:
+        os.kill(up.pid("redis"), signal.SIGSTOP)
+        up.process.send_signal(signal.SIGINT)
+        await_value(lambda: "Stopping" in up.said() or None, "the sentence that it stops")
+        up.process.send_signal(signal.SIGINT)
+        assert up.ends() == 0, up.said()
+        assert find_leftovers(data_dir) == []
+        # It is up that hurried: the process manager would have waited.
+        assert "with SIGKILL" not in (data_dir / "logs" / "supervisord.log").read_text()
+
+
 def test_a_second_one_in_the_same_folder_says_that_the_first_is_running(data_dir: Path) -> None:
     with tutelage_up(data_dir) as first:
         before = first.run()

@@ -1,0 +1,88 @@
+"""Tests of the whole system under `tutelage up`: every part ready, and every part started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+
+import psutil
+import pytest
+import urllib3
+
+from cli.leftovers import find_leftovers
+from cli.processes import PARTS
+from cli.run_file import read_run
+from tests.cli.running import Up, await_value, tutelage_up
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """One running system for the tests of this module."""
+    with tutelage_up(tmp_path_factory.mktemp("everything") / "data", without=()) as running:
+        running.run()
+        yield running
+
+
+def get(url: str) -> urllib3.BaseHTTPResponse:
+    """One request, without a second try."""
+    return urllib3.request("GET", url, retries=False, timeout=10)
+
+
+def test_every_part_of_the_process_list_runs(up: Up) -> None:
+    run = up.run()
+    assert [entry["name"] for entry in run["processes"]] == [part.name for part in PARTS]
+    assert all(psutil.pid_exists(entry["pid"]) for entry in run["processes"])
+
+
+def test_api_and_flower_answer_where_run_json_says(up: Up) -> None:
+    run = up.run()
+    assert get(f"{run['api']['url']}/health/ready").status == 200
+    assert get(f"{run['flower']['url']}/healthcheck").status == 200
+    assert run["api"]["url"] in up.said()
+
+
+def test_the_api_s_master_comes_first_and_its_workers_follow(up: Up) -> None:
+    master, *workers = up.run()["api"]["pids"]
+    assert master == up.pid("api")
+    assert sorted(child.pid for child in psutil.Process(master).children()) == workers
+    assert workers
+
+
+def test_development_s_environment_reaches_the_parts(up: Up) -> None:
+    environment = psutil.Process(up.pid("api")).environ()
+    assert environment["IDENTITY_HEADERS"] == "open"
+    assert environment["PUBLIC_URL"] == up.run()["api"]["url"]
+    assert environment["MAIL_FOLDER"] == str(up.data_dir / "mail")
+    assert environment["TUTELAGE_DATA_DIR"] == str(up.data_dir)
+
+
+@pytest.mark.parametrize("name", ["worker-sessions", "sweep", "flower", "api"])
+def test_a_killed_part_is_started_again(up: Up, name: str) -> None:
+    killed = up.pid(name)
+    os.kill(killed, signal.SIGKILL)
+    fresh = await_value(lambda: up.pid(name) if up.pid(name) != killed else None, "a new process")
+    assert f"{name} ended and was started again, as process {fresh}." in up.said()
+
+
+def test_a_killed_worker_of_the_api_is_replaced_in_run_json(up: Up) -> None:
+    def workers() -> set[int]:
+        return set(up.run()["api"]["pids"][1:])
+
+    killed = await_value(lambda: next(iter(workers()), None), "a worker of the API")
+    os.kill(killed, signal.SIGKILL)
+    await_value(lambda: workers() if workers() and killed not in workers() else None, "another worker")
+
+
+def test_run_json_is_private_and_whole(up: Up) -> None:
+    file = up.data_dir / "run.json"
+    assert file.stat().st_mode & 0o077 == 0
+    assert set(json.loads(file.read_text())) == {"api", "flower", "database_url", "redis_url", "processes"}
+
+
+def test_at_the_end_nothing_stays(up: Up) -> None:
+    up.process.send_signal(signal.SIGTERM)
+    assert up.ends() == 0, up.said()
+    assert find_leftovers(up.data_dir) == []
+    assert read_run(up.data_dir) is None
