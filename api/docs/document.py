@@ -52,6 +52,9 @@ class DocumentedApi(Api):
     # Every route lists its refusals itself.
     DEFAULT_ERROR_RESPONSE_NAME = None
 
+    def _register_pagination_header(self) -> None:
+        """Nothing: lists have an envelope with a cursor."""
+
     def _register_error_handlers(self) -> None:
         """Nothing: one table answers every error."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from flask import jsonify
 from sqlalchemy import Connection, Select, select
 
 from api.blueprints import Area, refuses
@@ -163,8 +164,7 @@ def complete_session(call: Call[Session], body: dict[str, Any]) -> Any:
 @sessions.response(200, shapes.SessionEffects, example=examples.EFFECTS)
 def get_effects_of_session(call: Call[Session]) -> Any:
     """Read what follows from a session, and how far it has come."""
-    shape = shapes.SessionEffectsForOperators if call.actor.operator else shapes.SessionEffects
-    return shape().dump({"items": effects_of(call.db, call.subject)})
+    return jsonify(shapes.shown_effects(call.actor, effects_of(call.db, call.subject)))
 
 
 def _takes_part(actor: Actor, booking: Booking) -> bool:

@@ -35,10 +35,17 @@ class EmptyBody(Body):
 class Answer(Body):
     """The shape of what a client gets: every field is there, null where there is nothing."""
 
+    class Meta:
+        """Clients must expect that answers grow."""
+
+        unknown = ma.EXCLUDE
+
+    optional: tuple[str, ...] = ()
+
     def on_bind_field(self, field_name: str, field_obj: ma.fields.Field) -> None:
-        """Besides its name: documented as always present."""
+        """Besides its name: documented as always present, unless it is one of the optional ones."""
         super().on_bind_field(field_name, field_obj)
-        field_obj.required = True
+        field_obj.required = field_name not in self.optional
 
 
 def page_of(item: type[Answer], name: str) -> type[Answer]:

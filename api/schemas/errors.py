@@ -21,7 +21,4 @@ class Error(Answer):
     )
     request_id = fields.String(metadata={"description": "The id under which the log knows this request."})
 
-    def on_bind_field(self, field_name: str, field_obj: fields.Field) -> None:
-        """Details are there only when there are any."""
-        super().on_bind_field(field_name, field_obj)
-        field_obj.required = field_name != "details"
+    optional = ("details",)

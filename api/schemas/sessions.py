@@ -14,6 +14,7 @@ from api.schemas.lists import ListQuery
 from models.events import DeliveryState
 from models.sessions import SessionStatus
 from workflows.identity.actor import Actor
+from workflows.sessions.effects import EffectOfSession
 from workflows.sessions.session import Session as SessionRecord
 from workflows.sessions.session import is_mentor
 
@@ -84,28 +85,21 @@ class SessionEffect(Answer):
     attempts = fields.Integer()
     due_at = Moment()
     done_at = Moment(allow_none=True)
+    last_error = fields.String(allow_none=True, metadata={"description": "Only operators see what went wrong."})
 
-
-class SessionEffectForOperators(SessionEffect):
-    """With what went wrong the last time."""
-
-    last_error = fields.String(allow_none=True)
+    optional = ("last_error",)
 
 
 class SessionEffects(Answer):
-    """Everything that follows from a session, and how far it has come; operators see `lastError` too."""
+    """Everything that follows from a session, and how far it has come."""
 
     items = fields.List(fields.Nested(SessionEffect))
 
 
-class SessionEffectsForOperators(Answer):
-    """The same for operators."""
-
-    items = fields.List(fields.Nested(SessionEffectForOperators))
-
-
 Sessions = page_of(Session, "Sessions")
 _SHOWN = Session()
+_EFFECTS_FOR_OPERATORS = SessionEffects()
+_EFFECTS = SessionEffects(exclude=("items.last_error",))
 
 
 def as_seen_by(actor: Actor, session: SessionRecord) -> SessionRecord:
@@ -113,6 +107,12 @@ def as_seen_by(actor: Actor, session: SessionRecord) -> SessionRecord:
     if actor.operator or is_mentor(actor, session):
         return session
     return replace(session, rating=None, feedback=None)
+
+
+def shown_effects(actor: Actor, effects: list[EffectOfSession]) -> dict[str, Any]:
+    """What follows from a session as an answer shows it: to operators with what went wrong."""
+    shown: dict[str, Any] = (_EFFECTS_FOR_OPERATORS if actor.operator else _EFFECTS).dump({"items": effects})
+    return shown
 
 
 def shown_session(session: SessionRecord) -> dict[str, Any]:

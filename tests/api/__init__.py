@@ -1,0 +1,1 @@
+"""The API over HTTP, against a real database."""

@@ -1,0 +1,119 @@
+"""One mentor with one listing, one mentee and somebody else, in a database of the test's own, behind the real API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, func, select
+
+from models.base import metadata
+from tests import factories
+from tests.application import World, as_mentor, as_operator, as_user
+from workflows.bookings.booking import Booking
+from workflows.catalog.listing import Listing
+from workflows.identity.people import Mentor, User
+from workflows.sessions.session import Session
+
+Headers = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who plays in a test."""
+
+    mentor: Mentor
+    mentee: User
+    stranger: User
+    other_mentor: Mentor
+    listing: Listing
+
+    @property
+    def as_mentor(self) -> Headers:
+        return as_mentor(self.mentor)
+
+    @property
+    def as_mentee(self) -> Headers:
+        return as_user(self.mentee)
+
+    @property
+    def as_stranger(self) -> Headers:
+        return as_user(self.stranger)
+
+    @property
+    def as_other_mentor(self) -> Headers:
+        return as_mentor(self.other_mentor)
+
+    @property
+    def as_operator(self) -> Headers:
+        return as_operator()
+
+    def wish(self, **fields: Any) -> dict[str, Any]:
+        """A body for POST /bookings."""
+        return {"listingId": str(self.listing.id), "startTime": factories.next_slot().isoformat(), **fields}
+
+
+@pytest.fixture
+def world(engine: Engine) -> World:
+    """The application on the test's own database."""
+    return World.on(engine)
+
+
+@pytest.fixture
+def client(world: World) -> FlaskClient:
+    """A client of the application, without credentials."""
+    return world.client
+
+
+@pytest.fixture
+def cast(engine: Engine) -> Cast:
+    """The people of the test."""
+    with engine.begin() as db:
+        mentor = factories.make_mentor(db)
+        return Cast(
+            mentor=mentor,
+            mentee=factories.make_user(db),
+            stranger=factories.make_user(db, name="Somebody Else"),
+            other_mentor=factories.make_mentor(db),
+            listing=factories.make_listing(db, mentor),
+        )
+
+
+@pytest.fixture
+def draft(engine: Engine, cast: Cast) -> Booking:
+    """A booking that waits for its mentor's decision."""
+    with engine.begin() as db:
+        return factories.make_booking(db, listing=cast.listing, mentee=cast.mentee)
+
+
+@pytest.fixture
+def accepted(engine: Engine, draft: Booking) -> Booking:
+    """An accepted booking whose session is not there yet."""
+    with engine.begin() as db:
+        return factories.accept_booking(db, draft)
+
+
+@pytest.fixture
+def scheduled(engine: Engine, cast: Cast) -> Session:
+    """A session that can be started at any time."""
+    with engine.begin() as db:
+        listing = factories.make_listing(db, cast.mentor, early_start_minutes=None)
+        return factories.make_session(db, listing=listing, mentee=cast.mentee)
+
+
+@pytest.fixture
+def in_progress(engine: Engine, scheduled: Session) -> Session:
+    """A session that has been started."""
+    with engine.begin() as db:
+        return factories.start_session(db, scheduled)
+
+
+def counts(engine: Engine) -> dict[str, int]:
+    """How many rows each table has: the same before and after whatever must write nothing."""
+    with engine.connect() as db:
+        return {
+            table.name: db.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in metadata.sorted_tables
+        }

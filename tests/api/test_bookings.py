@@ -1,0 +1,154 @@
+"""Bookings over HTTP: asked for, decided, taken back, and seen by nobody else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine
+
+from tests import factories
+from tests.api.conftest import Cast
+from workflows.bookings.booking import Booking
+
+FIELDS = {
+    "id", "listingId", "mentorProfileId", "menteeUserId", "kind", "startTime", "endTime", "durationMinutes", "status",
+    "title", "notes", "metadata", "price", "courseId", "productId", "bundlePurchaseId", "sessionId", "declineReason",
+    "createdAt", "updatedAt",
+}  # fmt: skip
+
+
+def test_a_request_is_a_draft(client: FlaskClient, cast: Cast) -> None:
+    wish = cast.wish(title="Growing", notes="Zürich 🎓", metadata={"deep": [1, {"er": None}]})
+    answer = client.post("/bookings", json=wish, headers=cast.as_mentee)
+    assert answer.status_code == 201
+    assert set(answer.json) == FIELDS
+    assert answer.json["status"] == "draft"
+    assert answer.json["sessionId"] is None
+    assert answer.json["price"] == {"amount": 4000, "currency": "USD"}
+    assert {name: answer.json[name] for name in ("title", "notes", "metadata")} == {
+        name: wish[name] for name in ("title", "notes", "metadata")
+    }
+    assert answer.headers["Location"] == f"/bookings/{answer.json['id']}"
+    assert client.get(answer.headers["Location"], headers=cast.as_mentor).json == answer.json
+
+
+def test_times_are_read_in_any_zone_and_answered_in_utc(client: FlaskClient, cast: Cast) -> None:
+    answer = client.post("/bookings", json=cast.wish(startTime="2027-03-01T09:30:00+05:30"), headers=cast.as_mentee)
+    assert (answer.json["startTime"], answer.json["endTime"]) == ("2027-03-01T04:00:00Z", "2027-03-01T05:00:00Z")
+
+
+def test_an_end_must_be_the_listings_own(client: FlaskClient, cast: Cast) -> None:
+    start = factories.next_slot()
+    right, wrong = start + timedelta(hours=1), start + timedelta(minutes=59)
+    wish = {"startTime": start.isoformat()}
+    refused = client.post("/bookings", json=cast.wish(**wish, endTime=wrong.isoformat()), headers=cast.as_mentee)
+    assert (refused.status_code, list(refused.json["details"])) == (400, ["endTime"])
+    taken = client.post("/bookings", json=cast.wish(**wish, endTime=right.isoformat()), headers=cast.as_mentee)
+    assert taken.status_code == 201
+
+
+@pytest.mark.parametrize("method", ["PATCH", "POST"])
+def test_the_mentor_accepts(client: FlaskClient, cast: Cast, draft: Booking, method: str) -> None:
+    answer = client.open(f"/bookings/{draft.id}/accept", method=method, headers=cast.as_mentor)
+    assert answer.status_code == 202
+    assert set(answer.json) == FIELDS
+    assert answer.json["status"] == "accepted"
+    assert answer.headers["Location"] == f"/sessions/{answer.json['sessionId']}"
+
+
+@pytest.mark.parametrize("method", ["PATCH", "POST"])
+def test_the_mentor_declines_with_a_reason(client: FlaskClient, cast: Cast, draft: Booking, method: str) -> None:
+    path = f"/bookings/{draft.id}/decline"
+    answer = client.open(path, method=method, headers=cast.as_mentor, json={"reason": "Away"})
+    assert (answer.status_code, answer.json["status"], answer.json["declineReason"]) == (200, "declined", "Away")
+
+
+@pytest.mark.parametrize("method", ["PATCH", "POST"])
+def test_the_mentee_takes_a_draft_back(client: FlaskClient, cast: Cast, draft: Booking, method: str) -> None:
+    answer = client.open(f"/bookings/{draft.id}/cancel", method=method, headers=cast.as_mentee)
+    assert (answer.status_code, answer.json["status"]) == (200, "cancelled")
+
+
+# Who may take which step with a draft: the mentor decides, the mentee takes it back, nobody else does anything.
+STEPS = {
+    ("accept", "mentee"): 403,
+    ("accept", "stranger"): 403,
+    ("accept", "other_mentor"): 403,
+    ("accept", "operator"): 403,
+    ("decline", "mentee"): 403,
+    ("decline", "other_mentor"): 403,
+    ("decline", "operator"): 403,
+    ("cancel", "mentor"): 403,
+    ("cancel", "stranger"): 403,
+    ("cancel", "other_mentor"): 403,
+    ("cancel", "operator"): 403,
+}
+
+
+@pytest.mark.parametrize(("step", "who"), STEPS)
+def test_nobody_takes_another_ones_step(client: FlaskClient, cast: Cast, draft: Booking, step: str, who: str) -> None:
+    answer = client.patch(f"/bookings/{draft.id}/{step}", headers=getattr(cast, f"as_{who}"))
+    assert (answer.status_code, answer.json["code"]) == (STEPS[step, who], "forbidden")
+    assert client.get(f"/bookings/{draft.id}", headers=cast.as_mentee).json["status"] == "draft"
+
+
+def test_what_is_decided_stays_decided(client: FlaskClient, cast: Cast, accepted: Booking) -> None:
+    for step, headers in (("accept", cast.as_mentor), ("decline", cast.as_mentor), ("cancel", cast.as_mentee)):
+        answer = client.patch(f"/bookings/{accepted.id}/{step}", headers=headers)
+        assert (answer.status_code, answer.json["code"]) == (400, "invalid_transition")
+
+
+def test_a_booking_is_seen_by_its_participants_and_operators(client: FlaskClient, cast: Cast, draft: Booking) -> None:
+    path = f"/bookings/{draft.id}"
+    for headers in (cast.as_mentee, cast.as_mentor, cast.as_operator):
+        assert client.get(path, headers=headers).status_code == 200
+    for headers in (cast.as_stranger, cast.as_other_mentor):
+        assert client.get(path, headers=headers).status_code == 403
+
+
+def test_the_first_accepted_wins_the_time(client: FlaskClient, engine: Engine, cast: Cast, draft: Booking) -> None:
+    with engine.begin() as db:
+        rival = factories.make_booking(db, listing=cast.listing, mentee=cast.stranger, start_time=draft.start_time)
+    assert client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor).status_code == 202
+    late = client.patch(f"/bookings/{rival.id}/accept", headers=cast.as_mentor)
+    assert (late.status_code, late.json["code"]) == (409, "slot_taken")
+    assert client.get(f"/bookings/{rival.id}", headers=cast.as_mentor).json["status"] == "draft"
+
+
+def test_an_instant_listing_accepts_at_once(client: FlaskClient, cast: Cast) -> None:
+    client.patch(f"/listings/{cast.listing.id}", json={"bookingMode": "instant"}, headers=cast.as_mentor)
+    wish = cast.wish()
+    answer = client.post("/bookings", json=wish, headers=cast.as_mentee)
+    assert (answer.status_code, answer.json["status"]) == (202, "accepted")
+    assert answer.headers["Location"] == f"/sessions/{answer.json['sessionId']}"
+    second = client.post("/bookings", json=wish, headers=cast.as_stranger)
+    assert (second.status_code, second.json["code"]) == (409, "slot_taken")
+
+
+def test_a_listing_that_wants_notice_gets_it(client: FlaskClient, cast: Cast) -> None:
+    client.patch(f"/listings/{cast.listing.id}", json={"minNoticeMinutes": 500_000}, headers=cast.as_mentor)
+    answer = client.post("/bookings", json=cast.wish(), headers=cast.as_mentee)
+    assert (answer.status_code, answer.json["code"]) == (409, "too_soon")
+
+
+def test_bookings_are_listed_by_role_and_status(
+    client: FlaskClient, engine: Engine, cast: Cast, draft: Booking
+) -> None:
+    with engine.begin() as db:
+        listing = factories.make_listing(db, cast.other_mentor)
+    # The mentor is somebody's mentee, too.
+    wish = cast.wish(listingId=str(listing.id))
+    other = client.post("/bookings", json=wish, headers=cast.as_mentor).json["id"]
+
+    def listed(query: str) -> set[str]:
+        return {item["id"] for item in client.get(f"/bookings{query}", headers=cast.as_mentor).json["items"]}
+
+    assert listed("") == {str(draft.id), other}
+    assert listed("?role=mentor") == {str(draft.id)}
+    assert listed("?role=mentee") == {other}
+    assert listed("?status=draft") == {str(draft.id), other}
+    assert listed("?status=accepted") == set()
+    assert client.get("/bookings", headers=cast.as_stranger).json == {"items": [], "nextCursor": None}
+    assert client.get("/bookings", headers=cast.as_operator).status_code == 403

@@ -1,0 +1,65 @@
+"""Listings: published, changed and listed."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from flask.testing import FlaskClient
+
+from tests.api.conftest import Cast
+
+OFFER = {"title": "Career advice", "durationMinutes": 45, "price": {"amount": 4000, "currency": "USD"}}
+
+
+def test_a_mentor_publishes_a_listing_with_its_defaults(client: FlaskClient, cast: Cast) -> None:
+    answer = client.post("/listings", json={**OFFER, "courseId": None}, headers=cast.as_mentor)
+    assert answer.status_code == 201
+    assert answer.json == {
+        **OFFER,
+        "id": answer.json["id"],
+        "mentorProfileId": str(cast.mentor.id),
+        "description": None,
+        "courseId": None,
+        "bookingMode": "request",
+        "earlyStartMinutes": 15,
+        "minNoticeMinutes": 0,
+        "bufferMinutes": 0,
+        "cancellation": {"windowHours": 24, "lateFeePercent": 50},
+        "active": True,
+    }
+    assert client.get(answer.headers["Location"], headers=cast.as_stranger).json == answer.json
+
+
+def test_policies_can_be_chosen_and_taken_away(client: FlaskClient, cast: Cast) -> None:
+    chosen = {"bookingMode": "instant", "earlyStartMinutes": None, "cancellation": {"windowHours": 48}}
+    answer = client.post("/listings", json={**OFFER, **chosen}, headers=cast.as_mentor)
+    assert answer.json["cancellation"] == {"windowHours": 48, "lateFeePercent": 50}
+    assert (answer.json["bookingMode"], answer.json["earlyStartMinutes"]) == ("instant", None)
+    path = f"/listings/{answer.json['id']}"
+    changed = client.patch(path, json={"cancellation": None, "active": False}, headers=cast.as_mentor)
+    assert (changed.json["cancellation"], changed.json["active"]) == (None, False)
+    assert client.patch(path, json={}, headers=cast.as_mentor).json == changed.json
+
+
+def test_only_its_mentor_changes_a_listing(client: FlaskClient, cast: Cast) -> None:
+    path = f"/listings/{cast.listing.id}"
+    for headers in (cast.as_mentee, cast.as_other_mentor, cast.as_operator):
+        assert client.patch(path, json={"title": "Mine"}, headers=headers).status_code == 403
+    assert client.post("/listings", json=OFFER, headers=cast.as_mentee).status_code == 403
+    assert client.patch(path, json={"title": "Better"}, headers=cast.as_mentor).json["title"] == "Better"
+
+
+def test_a_course_that_is_not_there_is_not_found(client: FlaskClient, cast: Cast) -> None:
+    course = {"courseId": str(uuid4())}
+    assert client.post("/listings", json=OFFER | course, headers=cast.as_mentor).status_code == 404
+    assert client.patch(f"/listings/{cast.listing.id}", json=course, headers=cast.as_mentor).status_code == 404
+    assert client.get(f"/listings?courseId={uuid4()}", headers=cast.as_mentee).json["items"] == []
+
+
+def test_lists_hold_what_can_be_booked_by_mentor(client: FlaskClient, cast: Cast) -> None:
+    client.post("/listings", json=OFFER, headers=cast.as_other_mentor)
+    assert len(client.get("/listings", headers=cast.as_mentee).json["items"]) == 2
+    own = client.get(f"/listings?mentorProfileId={cast.mentor.id}", headers=cast.as_mentee).json["items"]
+    assert [listing["id"] for listing in own] == [str(cast.listing.id)]
+    client.patch(f"/listings/{cast.listing.id}", json={"active": False}, headers=cast.as_mentor)
+    assert client.get(f"/listings?mentorProfileId={cast.mentor.id}", headers=cast.as_mentee).json["items"] == []

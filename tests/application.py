@@ -1,0 +1,114 @@
+"""An application under test: the real one, on a real database, with the nudges kept where a test can run them."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from queue import Empty, Queue
+from typing import Any
+from uuid import UUID
+
+import jwt
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine
+
+from api.app import create_app
+from config.settings import Settings, read_settings
+from workers.deliver import Deliverer
+from workers.transactions import Transactions
+from workflows.events.delivery import Key
+from workflows.events.record import Nudge
+from workflows.events.subscriptions import load
+from workflows.identity.people import Mentor, User
+
+SECRET = "a secret of at least thirty-two bytes for tests"
+
+
+@dataclass
+class KeptNudges:
+    """Takes nudges as the nudging thread does, in a bounded queue, and publishes none of them."""
+
+    queue: Queue[Nudge] = field(default_factory=lambda: Queue(1000))
+
+    def offer(self, nudges: Iterable[Nudge]) -> None:
+        """Keep them."""
+        for nudge in nudges:
+            self.queue.put_nowait(nudge)
+
+    def take(self) -> list[Nudge]:
+        """All that were kept since the last call."""
+        taken: list[Nudge] = []
+        while True:
+            try:
+                taken.append(self.queue.get_nowait())
+            except Empty:
+                return taken
+
+
+def settings_for(database_url: str, **chosen: Any) -> Settings:
+    """Settings of a test: what the environment says, but for the database and what a test chooses."""
+    values = {
+        "database_url": database_url,
+        "jwt_secret": SECRET,
+        "encryption_keys": (SECRET,),
+        "identity_headers": "off",
+        "api_threads": 8,
+        **chosen,
+    }
+    return dataclasses.replace(read_settings(), **values)
+
+
+@dataclass
+class World:
+    """One application, its database, and how to speak to it as somebody."""
+
+    app: Flask
+    engine: Engine
+    nudges: KeptNudges
+
+    @classmethod
+    def on(cls, engine: Engine, **chosen: Any) -> World:
+        """An application on this engine's database."""
+        nudges = KeptNudges()
+        address = engine.url.render_as_string(hide_password=False)
+        return cls(create_app(settings_for(address, **chosen), engine, nudges), engine, nudges)
+
+    @property
+    def client(self) -> FlaskClient:
+        """A client without credentials."""
+        return self.app.test_client()
+
+    def run_session_effects(self) -> None:
+        """Do what the sessions worker would do now: create the sessions of accepted bookings."""
+        deliverer = Deliverer(Transactions(self.engine, self.nudges), load(), {})
+        for nudge in self.nudges.take():
+            if nudge.queue == "sessions":
+                deliverer.deliver(Key(event_id=nudge.event_id, effect=nudge.effect, target=nudge.target))
+
+
+def token(claims: dict[str, Any], *, secret: str = SECRET, algorithm: str = "HS256", lifetime: float = 300) -> str:
+    """A token with these claims that expires after `lifetime` seconds."""
+    return jwt.encode({"exp": time.time() + lifetime, **claims}, secret, algorithm=algorithm)
+
+
+def bearer(claims: dict[str, Any]) -> dict[str, str]:
+    """The header that carries a token with these claims."""
+    return {"Authorization": f"Bearer {token(claims)}"}
+
+
+def as_user(user: User | UUID) -> dict[str, str]:
+    """Headers of a user."""
+    return bearer({"sub": str(user.id if isinstance(user, User) else user)})
+
+
+def as_mentor(mentor: Mentor) -> dict[str, str]:
+    """Headers of a mentor, acting as such."""
+    return bearer({"sub": str(mentor.user_id), "mentor_profile_id": str(mentor.id)})
+
+
+def as_operator(name: str = "operator-1") -> dict[str, str]:
+    """Headers of an operator."""
+    return bearer({"sub": name, "roles": ["operator"]})
