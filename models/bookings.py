@@ -61,7 +61,7 @@ bookings = Table(
     Column("status", enum(BookingStatus, "booking_status"), nullable=False),
     Column("title", Text),
     Column("notes", Text),
-    Column("metadata", JSONB),
+    Column("metadata", JSONB(none_as_null=True)),
     Column("price_amount", BigInteger, nullable=False),
     Column("price_currency", Text, nullable=False),
     Column("buffer_minutes", Integer, nullable=False, server_default=text("0")),

@@ -59,14 +59,14 @@ sessions = Table(
     Column("title", Text),
     Column("description", Text),
     Column("notes", Text),
-    Column("metadata", JSONB),
+    Column("metadata", JSONB(none_as_null=True)),
     Column("rating", SmallInteger),
     Column("feedback", Text),
-    Column("action_items", JSONB),
+    Column("action_items", JSONB(none_as_null=True)),
     Column("started_at", Timestamp),
     Column("completed_at", Timestamp),
     Column("cancelled_at", Timestamp),
-    Column("cancellation", JSONB),
+    Column("cancellation", JSONB(none_as_null=True)),
     *changing(),
     # Neither side can drift from the other: a trigger alone could be raced (domain rule 3).
     ForeignKeyConstraint(
