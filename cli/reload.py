@@ -11,6 +11,7 @@ import click
 from watchfiles import Change, watch
 
 from cli.servers import ROOT
+from cli.supervise import SILENCE
 from cli.system import System
 
 PACKAGES = ("api", "config", "models", "workers", "workflows")
@@ -35,7 +36,10 @@ def _watch(system: System, stop: threading.Event) -> None:
     for changes in watch(*(ROOT / package for package in PACKAGES), watch_filter=_is_code, stop_event=stop):
         changed = ", ".join(sorted(Path(path).name for _change, path in changes))
         click.echo(f"{changed} changed: starting our parts again.")
-        system.restart(parts)
+        try:
+            system.restart(parts)
+        except SILENCE as error:
+            click.echo(f"Not every part could be started again: {error}")
 
 
 def _is_code(_change: Change, path: str) -> bool:

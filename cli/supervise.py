@@ -69,6 +69,10 @@ class Supervisor:
         with self._remote() as remote:
             return {info["name"]: info for info in cast(list[dict[str, Any]], remote.supervisor.getAllProcessInfo())}
 
+    def log(self, name: str) -> Path:
+        """Where a part's output goes."""
+        return self.data_dir / "logs" / f"{name}.log"
+
     def check_alive(self) -> None:
         """Raises ServerError when supervisord itself has gone."""
         if self.process.poll() is not None:
@@ -85,9 +89,7 @@ class Supervisor:
         for name, info in infos.items():
             self._starts[name].add(info["start"])
             if len(self._starts[name] - {0}) > STARTS_BEFORE_GIVING_UP:
-                raise ServerError(
-                    f"{name} ends over and over. It said:\n{tail(self.data_dir / info['stdout_logfile'])}"
-                )
+                raise ServerError(f"{name} ends over and over. It said:\n{tail(self.log(name))}")
 
     def start(self, part: Part) -> None:
         """Start a part that is stopped or that supervisord gave up on; returns at once."""
@@ -101,7 +103,8 @@ class Supervisor:
                 with self._remote() as remote:
                     remote.supervisor.stopProcess(_address(part), False)
         waiting = list(parts)
-        while waiting:
+        deadline = time.monotonic() + max(part.stop_seconds for part in parts) + 10
+        while waiting and time.monotonic() < deadline:
             infos = self.infos()
             for part in [part for part in waiting if infos[part.name]["state"] in STOPPED_STATES]:
                 self.start(part)

@@ -63,9 +63,7 @@ class Watch:
         for part in self.plan.parts:
             info = infos[part.name]
             if info["statename"] == "FATAL":
-                self.say(
-                    f"{part.name} has ended again and again; see {self.data_dir / info['stdout_logfile']}. Trying on."
-                )
+                self.say(f"{part.name} has ended again and again; see {self.supervisor.log(part.name)}. Trying on.")
                 self.supervisor.start(part)
             self._notice(part.name, info["pid"])
         run = describe(self.plan, self._pids)

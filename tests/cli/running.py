@@ -71,7 +71,8 @@ def tutelage_up(
         process = subprocess.Popen(
             [*command, *left_out, *options],
             cwd=ROOT,
-            env={**os.environ, **(environment or {})},
+            # A developer's own .env must not choose the servers of a test.
+            env={**os.environ, "DATABASE_URL": "", "REDIS_URL": "", **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,

@@ -109,6 +109,16 @@ def test_after_a_kill_of_up_and_of_its_process_manager_the_next_one_starts_at_on
             assert {entry["name"] for entry in second.run()["processes"]} == {"postgres", "redis"}
 
 
+def test_after_a_kill_of_everything_at_once_the_next_one_resumes(data_dir: Path) -> None:
+    with tutelage_up(data_dir) as first:
+        with psycopg.connect(first.run()["database_url"]) as db:
+            db.execute("CREATE TABLE kept AS SELECT 1 AS one")
+        for pid in (first.process.pid, *(process.pid for process in find_leftovers(data_dir))):
+            os.kill(pid, signal.SIGKILL)
+        with tutelage_up(data_dir) as second, psycopg.connect(second.run()["database_url"]) as db:
+            assert db.execute("SELECT one FROM kept").fetchone() == (1,)
+
+
 def test_without_its_process_manager_it_ends_everything_and_says_so(data_dir: Path) -> None:
     with tutelage_up(data_dir) as up:
         up.run()
