@@ -38,7 +38,7 @@ dev: $(READY) ## Run the system and start its parts again when their code change
 	@$(BIN)/tutelage up --reload $(ARGS)
 
 test: $(READY) ## Run all tests against a real PostgreSQL and a real Valkey (ARGS=... goes to pytest)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(READY) ## Check style, formatting, types and the direction of imports
 	@$(BIN)/ruff check .

@@ -16,9 +16,6 @@ from cli.processes import PARTS
 from cli.run_file import read_run
 from tests.cli.running import Up, await_value, tutelage_up
 
-# Under xdist one worker runs them all, so that the system starts once.
-pytestmark = pytest.mark.xdist_group("everything")
-
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
