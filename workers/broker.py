@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+from celery.app.amqp import AMQP
+from kombu import Connection
 
 # Without timeouts a worker hangs for good on a half-open connection, and a publish to a hung Redis never returns.
 _SHARED: dict[str, Any] = {
@@ -20,3 +24,24 @@ _SHARED: dict[str, Any] = {
 # `retry_on_timeout` is left out on purpose: it silently turns pipelined batches off.
 PUBLISHER_OPTIONS = {**_SHARED, "socket_timeout": 0.5, "socket_connect_timeout": 0.5}
 WORKER_OPTIONS = {**_SHARED, "socket_timeout": 5, "socket_connect_timeout": 2}
+
+
+class PromptConnection(Connection):
+    """A connection that looks for a lost Redis every second.
+
+    Celery's consumer leaves the pauses at Kombu's defaults, which grow to 30 s: far longer than the sessions that wait
+    for it should have to.
+    """
+
+    def ensure_connection(
+        self, errback: Callable[..., None] | None = None, max_retries: int | None = None, **options: Any
+    ) -> Connection:
+        """As Kombu's own, with pauses of at most a second."""
+        pauses = {"interval_start": 0.2, "interval_step": 0.2, "interval_max": 1}
+        return super().ensure_connection(errback, max_retries, **(options | pauses))
+
+
+class PromptAMQP(AMQP):
+    """Celery's messaging over such connections."""
+
+    Connection = PromptConnection
