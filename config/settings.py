@@ -57,7 +57,8 @@ def read_settings() -> Settings:
         SettingsError: with one sentence naming the variable and what it should hold.
     """
     env = Env()
-    env.read_env(recurse=False)
+    # The working folder's; without a path the one beside this very file would be looked for.
+    env.read_env(".env", recurse=False)
     try:
         settings = _from(env)
     except (environs.EnvError, ValueError) as error:
