@@ -12,11 +12,14 @@ def in_utc(moment: datetime) -> datetime:
     """The same moment in UTC.
 
     Raises:
-        Invalid: the moment has no zone, so that nobody can know which one is meant.
+        Invalid: the moment has no zone, so that nobody can know which one is meant; or lies beyond the years 1 to 9999.
     """
     if moment.tzinfo is None:
         raise Invalid("A time needs a zone: end it with Z or an offset such as +02:00.")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise Invalid("There is no such time: years go from 1 to 9999.") from error
 
 
 def zone(name: str) -> ZoneInfo:

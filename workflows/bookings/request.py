@@ -51,8 +51,8 @@ def request(
         raise Forbidden("Only a user books sessions.")
     listing = _bookable(db, listing_id, actor)
     start = in_utc(start_time)
-    end = _end_of(listing, start, end_time)
     _in_time(listing, start, now)
+    end = _end_of(listing, start, end_time)
     status = BookingStatus.ACCEPTED if listing.booking_mode is BookingMode.INSTANT else BookingStatus.DRAFT
     booking = insert_booking(
         db,
