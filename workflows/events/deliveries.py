@@ -22,12 +22,13 @@ TOLD_RESPONSE = 4_096
 def claim(db: Connection, key: Key) -> Delivery | None:
     """Take the delivery for this transaction; None when somebody did it, does it, or it is not due."""
     free = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= func.now())
-    return _take(db, key, and_(deliveries.c.due_at <= func.now(), free))
+    return _take(db, key, and_(deliveries.c.due_at <= func.now(), free), skip_locked=True)
 
 
 def hold(db: Connection, leased: Delivery) -> bool:
     """Take a leased delivery for this transaction; False when the lease has been lost to somebody else."""
-    return _take(db, leased.key, deliveries.c.attempts == leased.fence) is not None
+    # Waits for the row: a copy of the task that comes too late locks it for a moment, too, just to find it leased.
+    return _take(db, leased.key, deliveries.c.attempts == leased.fence, skip_locked=False) is not None
 
 
 def lease(db: Connection, delivery: Delivery, duration: timedelta) -> Delivery:
@@ -104,7 +105,7 @@ def note_attempt(
     )
 
 
-def _take(db: Connection, key: Key, condition: ColumnElement[bool]) -> Delivery | None:
+def _take(db: Connection, key: Key, condition: ColumnElement[bool], *, skip_locked: bool) -> Delivery | None:
     row = db.execute(
         select(
             deliveries.c.id,
@@ -119,7 +120,7 @@ def _take(db: Connection, key: Key, condition: ColumnElement[bool]) -> Delivery 
         )
         .join_from(deliveries, events, events.c.id == deliveries.c.event_id)
         .where(_is(key), deliveries.c.state == DeliveryState.PENDING, condition)
-        .with_for_update(of=deliveries, skip_locked=True)
+        .with_for_update(of=deliveries, skip_locked=skip_locked)
     ).one_or_none()
     if row is None:
         return None
