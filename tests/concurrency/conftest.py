@@ -1,0 +1,29 @@
+"""A database with a connection for each racer, and threads to race in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine
+
+from models.engine import create
+from tests.concurrency.racing import Race
+
+RACERS = 16
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine with a connection for every racer, and two for whoever looks on."""
+    engine = create(database_url, pool_size=RACERS + 2)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def race(engine: Engine) -> Iterator[Race]:
+    """A starting line."""
+    race = Race(engine, RACERS)
+    yield race
+    race.close()

@@ -1,0 +1,142 @@
+"""Every effect there is, delivered by tests: a life to play, a way out that counts, and who is due."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, select, update
+
+from models.events import DeliveryState, deliveries
+from models.sessions import session_id_of
+from tests import factories
+from workers.deliver import Deliverer
+from workers.transactions import Transactions
+from workflows.bookings.booking import Booking
+from workflows.bookings.cancel import cancel
+from workflows.bookings.decline import decline
+from workflows.events.delivery import Key
+from workflows.events.outcomes import Sent
+from workflows.events.record import Nudge
+from workflows.events.subscriptions import load
+from workflows.identity.actor import Actor
+from workflows.outside.send_mail import Mail
+from workflows.sessions.complete import complete
+from workflows.sessions.session import Session, session_query
+from workflows.webhooks.create_endpoint import create_endpoint
+
+
+class Deaf:
+    """Takes nudges and does nothing about them: these tests look at the rows."""
+
+    def offer(self, nudges: Iterable[Nudge]) -> None:
+        """Drop them."""
+
+
+@dataclass
+class CountingTransport:
+    """A way out that counts what it is given, by the name that the receiver knows a message by."""
+
+    sent: Counter[str] = field(default_factory=Counter)
+    _lock: Lock = field(default_factory=Lock)
+
+    def send(self, message: Any) -> Sent:
+        """Count it, and report success."""
+        name = str(message.delivery_id if isinstance(message, Mail) else message.webhook_id)
+        with self._lock:
+            self.sent[name] += 1
+        return Sent()
+
+
+@dataclass
+class House:
+    """A deliverer on a database, and what it has sent outside."""
+
+    engine: Engine
+    transport: CountingTransport = field(default_factory=CountingTransport)
+
+    @property
+    def transactions(self) -> Transactions:
+        """Transactions whose nudges nobody hears."""
+        return Transactions(self.engine, Deaf())
+
+    @property
+    def deliverer(self) -> Deliverer:
+        """The one task body, as a worker has it."""
+        return Deliverer(self.transactions, load(), {"mail": self.transport, "http": self.transport})
+
+    def due(self) -> list[Key]:
+        """Every delivery that is due and not done."""
+        with self.transactions() as db:
+            rows = db.execute(
+                select(deliveries.c.event_id, deliveries.c.effect, deliveries.c.target).where(
+                    deliveries.c.state == DeliveryState.PENDING, deliveries.c.due_at <= func.now()
+                )
+            )
+            return [Key(event_id=row.event_id, effect=row.effect, target=row.target) for row in rows]
+
+    def row(self, key: Key) -> Any:
+        """A delivery as it stands."""
+        with self.transactions() as db:
+            return db.execute(
+                select(deliveries).where(
+                    deliveries.c.event_id == key.event_id,
+                    deliveries.c.effect == key.effect,
+                    deliveries.c.target == key.target,
+                )
+            ).one()
+
+    def call_again(self) -> None:
+        """Pretend that the sweep had to call for all that is pending."""
+        with self.transactions() as db:
+            db.execute(update(deliveries).where(deliveries.c.state == DeliveryState.PENDING).values(nudges=1))
+
+    def let_time_pass(self) -> None:
+        """Make every timer due."""
+        with self.transactions() as db:
+            db.execute(
+                update(deliveries).where(deliveries.c.state == DeliveryState.PENDING).values(due_at=func.now())
+            )
+
+
+@dataclass
+class Life:
+    """Four requests of one mentee: accepted and held, declined, taken back, and left to expire."""
+
+    held: Booking
+    declined: Booking
+    taken_back: Booking
+    expiring: Booking
+
+
+def listen(db: Connection) -> None:
+    """Make an endpoint that wants to hear of everything, once it has answered its ping."""
+    owner, url = factories.OPERATOR, "https://partner.example/hooks"
+    create_endpoint(db, actor=owner, url=url, event_types=["*"], seal=str, now=datetime.now(UTC))
+
+
+def begin(db: Connection) -> Life:
+    """Make the requests."""
+    listing, mentee = factories.make_listing(db), factories.make_user(db)
+    return Life(*(factories.make_booking(db, listing=listing, mentee=mentee) for _ in range(4)))
+
+
+def decide(db: Connection, life: Life) -> None:
+    """All decisions but the one that nobody makes."""
+    now = datetime.now(UTC)
+    factories.accept_booking(db, life.held)
+    decline(db, actor=factories.mentor_of(life.declined), booking=life.declined, reason=None, now=now)
+    assert life.taken_back.mentee_user_id is not None
+    mentee = Actor.person(life.taken_back.mentee_user_id, None)
+    cancel(db, actor=mentee, booking=life.taken_back, reason=None, now=now)
+
+
+def hold(db: Connection, life: Life) -> None:
+    """The session of the accepted one, from its start to its end."""
+    session = Session.of(db.execute(session_query(session_id_of(life.held.id))).one())
+    started = factories.start_session(db, session)
+    complete(db, actor=factories.mentor_of(started), session=started, now=datetime.now(UTC))

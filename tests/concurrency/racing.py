@@ -1,0 +1,86 @@
+"""Let several calls race: each on a connection and in a thread of its own, released together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+
+from tests.eventually import eventually
+from workflows.errors import DomainError
+
+BARRIER_SECONDS = 20
+ROUNDS = 50
+
+
+class Race:
+    """A starting line for callers in threads of their own, which stay for all rounds.
+
+    Args:
+        engine: hands out a connection to each of them.
+        size: how many race at most.
+    """
+
+    def __init__(self, engine: Engine, size: int) -> None:
+        self._engine = engine
+        self._threads = ThreadPoolExecutor(size)
+
+    def run(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+        """What each call returned, or the refusal that it met; any other error is the test's."""
+        barrier = Barrier(len(calls))
+
+        def call_at_once(call: Callable[[], Any]) -> Any:
+            barrier.wait(BARRIER_SECONDS)
+            return _outcome(call)
+
+        return [future.result() for future in [self._threads.submit(call_at_once, call) for call in calls]]
+
+    def transact(self, calls: Sequence[Callable[[Connection], Any]]) -> list[Any]:
+        """As `run`, with each call in a transaction of its own, begun before the start and committed after."""
+        barrier = Barrier(len(calls))
+
+        def call_at_once(call: Callable[[Connection], Any]) -> Any:
+            def transaction() -> Any:
+                with self._engine.begin() as db:
+                    db.execute(text("SELECT 1"))
+                    barrier.wait(BARRIER_SECONDS)
+                    return call(db)
+
+            return _outcome(transaction)
+
+        return [future.result() for future in [self._threads.submit(call_at_once, call) for call in calls]]
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown()
+
+
+def _outcome(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except DomainError as refusal:
+        return refusal
+
+
+def codes(outcomes: Sequence[Any]) -> list[str]:
+    """The codes of those that were refused."""
+    return [outcome.code for outcome in outcomes if isinstance(outcome, DomainError)]
+
+
+def winners(outcomes: Sequence[Any]) -> list[Any]:
+    """What those got that were not refused."""
+    return [outcome for outcome in outcomes if not isinstance(outcome, DomainError)]
+
+
+def deadlocks(engine: Engine) -> int:
+    """How many deadlocks PostgreSQL has broken up in this database; all other connections must be about to end."""
+    others = text(
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+        # Whoever is connected may keep counts to itself for a while; who leaves has told them.
+        eventually(lambda: db.scalar(others), "the end of all other connections")
+        return int(db.scalar(text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")))

@@ -1,0 +1,115 @@
+"""Five copies of every task, at once and one after another: what follows from an event follows once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+from sqlalchemy import Engine, text
+
+from models.events import DeliveryState
+from tests.concurrency.deliveries import House, begin, decide, hold, listen
+from tests.concurrency.racing import Race
+from workflows.events.delivery import Key
+from workflows.events.subscriptions import load
+from workflows.invariants import check_all
+
+COPIES = 5
+
+# What one life leaves behind, whoever delivered it and however often.
+LEFT_BEHIND = {
+    # one session, of the one booking that was accepted
+    "SELECT count(*) FROM sessions": 1,
+    "SELECT count(*) FROM events WHERE type = 'session.created'": 1,
+    # one permit, of the one mentee
+    "SELECT count(*) FROM review_permits": 1,
+    # the request that nobody decided expired once
+    "SELECT count(*) FROM events WHERE type = 'booking.cancelled' AND actor = 'system'": 1,
+    # four requests, a refusal, a cancellation, an expiry for both, a session created and completed for both:
+    # twelve times somebody is told, each by both channels
+    "SELECT count(*) FROM notifications WHERE channel = 'in_app'": 12,
+    "SELECT count(*) FROM notifications WHERE channel = 'email'": 12,
+    "SELECT count(*) FROM deliveries WHERE effect = 'mail.send'": 12,
+    # one count of each kind, and the hour of the session
+    "SELECT sum(created) FROM daily_session_stats": 1,
+    "SELECT sum(started) FROM daily_session_stats": 1,
+    "SELECT sum(completed) FROM daily_session_stats": 1,
+    "SELECT sum(minutes) FROM daily_session_stats": 60,
+    # the ping and every event are announced to the one endpoint
+    "SELECT count(*) FROM deliveries WHERE effect = 'webhooks.send'": 12,
+    "SELECT count(*) FROM events": 12,
+    "SELECT count(*) FROM deliveries WHERE state <> 'done'": 0,
+}
+
+Deliver = Callable[[House, Race, Key], None]
+
+
+def _at_once(house: House, race: Race, key: Key) -> None:
+    race.run([partial(house.deliverer.deliver, key)] * COPIES)
+
+
+def _one_after_another(house: House, _race: Race, key: Key) -> None:
+    for _ in range(COPIES):
+        house.deliverer.deliver(key)
+
+
+@pytest.mark.parametrize("called_again", [False, True], ids=["fresh", "called for again"])
+@pytest.mark.parametrize("deliver", [_at_once, _one_after_another])
+def test_five_copies_of_every_task_do_what_one_does(
+    engine: Engine, race: Race, deliver: Deliver, called_again: bool
+) -> None:
+    house = House(engine)
+    delivered: list[Key] = []
+
+    def work_off() -> None:
+        while due := house.due():
+            if called_again:
+                house.call_again()
+            for key in due:
+                deliver(house, race, key)
+                row = house.row(key)
+                assert (row.state, row.attempts) == (DeliveryState.DONE, 1), key
+            delivered.extend(due)
+
+    with house.transactions() as db:
+        listen(db)
+    work_off()
+    with house.transactions() as db:
+        life = begin(db)
+    work_off()
+    with house.transactions() as db:
+        decide(db, life)
+    work_off()
+    with house.transactions() as db:
+        hold(db, life)
+    work_off()
+    house.let_time_pass()
+    work_off()
+
+    assert {key.effect for key in delivered} == {effect.name for effect in load().all()}
+    for key in delivered:
+        _at_once(house, race, key)
+    with house.transactions() as db:
+        assert {query: db.scalar(text(query)) for query in LEFT_BEHIND} == LEFT_BEHIND
+        assert not [finding for finding in check_all(db) if finding.violations]
+    # Each mail under its own name, each event under its own.
+    assert set(house.transport.sent.values()) == {1}
+    assert len(house.transport.sent) == 12 + 12
+
+
+def test_what_is_not_due_is_left_alone_however_often_it_is_called_for(engine: Engine, race: Race) -> None:
+    house = House(engine)
+    with house.transactions() as db:
+        life = begin(db)
+    with house.transactions() as db:
+        timer = Key(
+            event_id=db.scalar(text("SELECT event_id FROM deliveries WHERE effect = 'bookings.expire' LIMIT 1")),
+            effect="bookings.expire",
+        )
+    _at_once(house, race, timer)
+    row = house.row(timer)
+    assert (row.state, row.attempts) == (DeliveryState.PENDING, 0)
+    with house.transactions() as db:
+        drafts = db.scalar(text("SELECT count(*) FROM bookings WHERE status = 'draft'"))
+    assert drafts == len(vars(life))

@@ -1,0 +1,61 @@
+"""A lease, once taken, is its taker's: whoever else looks at the row for a moment must not cost it its outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from models.events import DeliveryState
+from tests import factories
+from tests.concurrency.deliveries import CountingTransport, House
+from tests.concurrency.racing import Race
+from tests.eventually import eventually
+from workflows.events.delivery import Key
+from workflows.events.outcomes import Sent
+
+WAITING = text(
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()"
+)
+
+
+@dataclass
+class Onlooker(CountingTransport):
+    """A way out during which somebody locks the delivery's row and still holds it when the message has been sent."""
+
+    db: Connection | None = None
+
+    def send(self, message: Any) -> Sent:
+        """Lock it, and send."""
+        assert self.db is not None
+        self.db.execute(text("SELECT FROM deliveries WHERE effect = 'mail.send' FOR UPDATE"))
+        return super().send(message)
+
+
+@pytest.fixture
+def key(engine: Engine) -> Key:
+    """A mail that is to be sent."""
+    house = House(engine)
+    with house.transactions() as db:
+        factories.make_booking(db)
+    for due in house.due():
+        house.deliverer.deliver(due)
+    return next(due for due in house.due() if due.effect == "mail.send")
+
+
+def test_an_outcome_waits_for_whoever_is_looking_at_the_row(engine: Engine, race: Race, key: Key) -> None:
+    with engine.connect() as onlooker:
+        house = House(engine, Onlooker(db=onlooker))
+
+        def look_until_the_outcome_waits() -> None:
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+                eventually(lambda: db.scalar(WAITING), "an outcome that waits for the row")
+            onlooker.rollback()
+
+        race.run([lambda: house.deliverer.deliver(key), look_until_the_outcome_waits])
+    row = house.row(key)
+    assert (row.state, row.attempts, row.lease_until) == (DeliveryState.DONE, 1, None)
+    assert set(house.transport.sent.values()) == {1}
