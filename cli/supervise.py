@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -51,7 +52,7 @@ class Supervisor:
         configuration.write_text(render(parts, place, self.socket))
         with (data_dir / "logs" / "supervisord.out").open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "cli.supervise", str(configuration), str(self.socket), str(os.getpid())],
+                [sys.executable, "-m", "cli.supervise", str(configuration), str(os.getpid())],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -152,6 +153,15 @@ def command(part: Part, place: Place) -> list[str]:
     ]
 
 
+def remove_socket(data_dir: Path) -> None:
+    """Remove the socket's folder that the configuration names, where a killed supervisord left it."""
+    configuration = data_dir / "supervisord.conf"
+    found = re.search(r"^file=(.+)$", configuration.read_text(), re.MULTILINE) if configuration.exists() else None
+    if found:
+        shutil.rmtree(Path(found[1]).parent, ignore_errors=True)
+        configuration.unlink()
+
+
 def tail(log: Path) -> str:
     """The last lines of a log file."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-20:]) if log.exists() else "(nothing)"
@@ -163,7 +173,7 @@ def _address(part: Part) -> str:
 
 def main() -> None:
     """Be supervisord, end with the parent, and take the socket's folder along at the end."""
-    configuration, socket, parent = sys.argv[1:]
+    configuration, parent = sys.argv[1:]
     die_with_parent(signal.SIGTERM)
     try:
         if os.getppid() != int(parent):
@@ -173,7 +183,7 @@ def main() -> None:
     finally:
         # When `up` was killed, nobody else is left to say that its run.json is not true any more.
         remove_run(Path(configuration).parent)
-        shutil.rmtree(Path(socket).parent, ignore_errors=True)
+        remove_socket(Path(configuration).parent)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from cli.processes import Part, Stage
 from cli.ready import wait_for_url, wait_for_workers
 from cli.run_file import Run, read_run, remove_run
 from cli.servers import ServerError, wait_for_postgres, wait_for_redis, wait_until
-from cli.supervise import Supervisor
+from cli.supervise import Supervisor, remove_socket
 from cli.watch import Watch
 
 STARTING_SECONDS = 120
@@ -109,6 +109,7 @@ def _clean_up(data_dir: Path, say: Callable[[str], None]) -> None:
     """End what an earlier run left behind; its run.json says nothing true any more."""
     remove_run(data_dir)
     count = end_leftovers(data_dir)
+    remove_socket(data_dir)
     if count:
         say(f"Ended {count} processes that an earlier run had left behind.")
 
@@ -163,3 +164,4 @@ def _stop(data_dir: Path, supervisor: Supervisor, say: Callable[[str], None]) ->
         # Also what an interrupted start or a killed process manager left.
         end_leftovers(data_dir, patience=patience)
         supervisor.process.wait()
+        remove_socket(data_dir)

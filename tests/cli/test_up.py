@@ -102,11 +102,13 @@ def test_after_a_kill_of_up_nothing_stays_and_the_next_one_starts(data_dir: Path
 def test_after_a_kill_of_up_and_of_its_process_manager_the_next_one_starts_at_once(data_dir: Path) -> None:
     with tutelage_up(data_dir) as first:
         first.run()
-        children = psutil.Process(first.process.pid).children()
-        for pid in (first.process.pid, *(child.pid for child in children)):
+        (manager,) = psutil.Process(first.process.pid).children()
+        (socket_file,) = {entry.laddr for entry in manager.net_connections("unix") if entry.laddr}
+        for pid in (first.process.pid, manager.pid):
             os.kill(pid, signal.SIGKILL)
         with tutelage_up(data_dir) as second:
             assert {entry["name"] for entry in second.run()["processes"]} == {"postgres", "redis"}
+            assert not Path(str(socket_file)).parent.exists()
 
 
 def test_after_a_kill_of_everything_at_once_the_next_one_resumes(data_dir: Path) -> None:
