@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import structlog
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_shutdown
+from celery.signals import celeryd_init, setup_logging, worker_process_init, worker_ready, worker_shutdown
 from kombu import Queue
+from sqlalchemy.exc import SQLAlchemyError
 
 from config.logging import configure_logging
 from config.settings import settings
@@ -17,6 +19,8 @@ from workers.broker import WORKER_OPTIONS, PromptAMQP
 from workers.process import current
 from workflows.events.delivery import Key
 from workflows.events.subscriptions import QUEUES, load
+
+log = structlog.get_logger(__name__)
 
 app = Celery("tutelage", amqp=PromptAMQP)
 app.conf.update(
@@ -65,10 +69,16 @@ for _effect in load().all():
     app.task(_task_of(_effect.name), name=_effect.name, queue=_effect.queue)
 
 
+@celeryd_init.connect
+def _take_its_name(sender: str, **_kw: Any) -> None:
+    # `--hostname reviews@%h`: the worker of the queue `reviews`, as it stands in the process list.
+    app.conf.tutelage_process = f"worker-{sender.partition('@')[0]}"
+
+
 @setup_logging.connect
 def _log_as_everybody_else(loglevel: int | str = "INFO", **_kw: Any) -> None:
     level = logging.getLevelName(loglevel) if isinstance(loglevel, int) else str(loglevel)
-    configure_logging(level=level, process="worker")
+    configure_logging(level=level, process=app.conf.get("tutelage_process", "celery"))
     # One line per delivery is ours; received and succeeded would be two more.
     for noisy in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -77,6 +87,15 @@ def _log_as_everybody_else(loglevel: int | str = "INFO", **_kw: Any) -> None:
 @worker_process_init.connect
 def _begin_afresh_after_the_fork(**_kw: Any) -> None:
     current.cache_clear()
+
+
+@worker_ready.connect
+def _warm_up(**_kw: Any) -> None:
+    # The first task of a worker should not wait for a connection to be made.
+    try:
+        current().transactions.engine.connect().close()
+    except SQLAlchemyError as error:
+        log.warning("worker.database_unavailable", error=str(error))
 
 
 @worker_shutdown.connect

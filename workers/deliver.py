@@ -75,16 +75,24 @@ class Deliverer:
             if leased is None:
                 return
             try:
-                message = effect.prepare(db, leased)
-            except Cancel as reason:
-                _give_up(db, leased, DeliveryState.CANCELLED, str(reason), timedelta())
+                with db.begin_nested():
+                    message = effect.prepare(db, leased)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is written to the row and tried again
+                _failed(db, effect, leased, error, timedelta())
                 return
         # No transaction is open while the transport talks.
         began = monotonic()
-        sent = self._transports[effect.transport].send(message)
+        sent = self._send(effect, leased, message)
         took = timedelta(seconds=monotonic() - began)
         with self._transactions() as db:
             _settle(db, effect, leased, sent, took)
+
+    def _send(self, effect: OutsideEffect, delivery: Delivery, message: Any) -> Sent:
+        try:
+            return self._transports[effect.transport].send(message)
+        except Exception as error:  # noqa: BLE001 - a transport's defect is told like a receiver's
+            log.error("delivery.transport_failed", **_about(delivery), exc_info=error)
+            return Sent(error=f"{type(error).__name__}: {error}")
 
 
 def _lease(db: Connection, effect: Effect | OutsideEffect, delivery: Delivery, duration: timedelta) -> Delivery | None:
@@ -132,8 +140,10 @@ def _failed(
     match error:
         case Cancel():
             _give_up(db, delivery, DeliveryState.CANCELLED, str(error), took)
-        case Retry():
+        case Retry() if delivery.attempt < effect.policy.attempts:
             _again(db, delivery, error.after, str(error), took)
+        case Retry():
+            _give_up(db, delivery, DeliveryState.DEAD, str(error), took)
         case _:
             reason = f"{type(error).__name__}: {error}"
             log.error("delivery.failed", **_about(delivery), exc_info=error)
@@ -144,7 +154,13 @@ def _settle(db: Connection, effect: OutsideEffect, delivery: Delivery, sent: Sen
     if not deliveries.hold(db, delivery):
         log.warning("delivery.settled_late", **_about(delivery))
         return
-    effect.settle(db, delivery, sent)
+    try:
+        with db.begin_nested():
+            effect.settle(db, delivery, sent)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is written to the row and tried again
+        take_notes(db)
+        _failed(db, effect, delivery, error, took)
+        return
     if sent.error is not None:
         _back_off(db, effect, delivery, sent, took)
         return

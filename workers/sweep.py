@@ -46,14 +46,13 @@ class Sweep:
 
     def once(self) -> int:
         """Nudge what is overdue in every queue, and return how many deliveries that were."""
-        count = 0
-        try:
-            for queue in QUEUES:
+        count, trouble = 0, None
+        for queue in QUEUES:
+            try:
                 count += self._queue(queue)
-        except (SQLAlchemyError, *BROKER_TROUBLE) as error:
-            self._say(f"{type(error).__name__}: {error}")
-            return count
-        self._say(None)
+            except (SQLAlchemyError, *BROKER_TROUBLE) as error:
+                trouble = f"{type(error).__name__}: {error}"
+        self._say(trouble)
         if count:
             log.info("sweep.nudged", deliveries=count)
         return count

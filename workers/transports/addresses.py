@@ -5,11 +5,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from config.settings import Network
 
 PUBLIC_PORTS = (443, 8443)
+NAT64 = ip_network("64:ff9b::/96")
+# Not the internet either, but some of the Pythons that we run on call them global.
+NOT_PUBLIC = tuple(ip_network(name) for name in ("192.0.0.0/24", "::/96", "64:ff9b:1::/48", "fec0::/10"))
 
 
 class AddressRefused(OSError):
@@ -44,9 +47,19 @@ def _is_allowed(address: IPv4Address | IPv6Address, allowed: Sequence[Network]) 
 
 
 def _check_public(address: IPv4Address | IPv6Address, scheme: str, port: int) -> None:
-    if not address.is_global or address.is_multicast:
+    meant = _meant(address)
+    if not meant.is_global or meant.is_multicast or any(meant in network for network in NOT_PUBLIC):
         raise AddressRefused(f"{address} is not a public address.")
     if scheme != "https":
         raise AddressRefused("Plain HTTP reaches only networks that the operator allows.")
     if port not in PUBLIC_PORTS:
         raise AddressRefused(f"Port {port} is not among {PUBLIC_PORTS}.")
+
+
+def _meant(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that an IPv6 address only wraps, where it does: packets go there in the end."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or address

@@ -26,6 +26,8 @@ CONNECT_SECONDS = 5.0
 DEADLINE_SECONDS = 15.0
 READ_BYTES = 64 * 1024
 KEPT_CHARACTERS = 4096
+LONGEST_WISH = timedelta(days=1)
+LONGEST_NUMBER = 10
 
 
 class WebhookTransport:
@@ -128,10 +130,11 @@ def _retry_after(response: BaseHTTPResponse) -> timedelta | None:
     """RFC 9110, section 10.2.3: seconds, or a date; anything else is no wish at all. At most a day is granted."""
     value = response.headers.get("retry-after", "").strip()
     if value.isdecimal():
-        wish = timedelta(seconds=min(int(value), 86_400))
+        # Longer than any time is, and too long for int to read.
+        wish = timedelta(seconds=int(value)) if len(value) < LONGEST_NUMBER else LONGEST_WISH
     else:
         try:
             wish = parsedate_to_datetime(value) - datetime.now(UTC)
         except (ValueError, TypeError):
             return None
-    return min(max(wish, timedelta()), timedelta(days=1))
+    return min(max(wish, timedelta()), LONGEST_WISH)

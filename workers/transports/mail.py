@@ -9,7 +9,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from workers.transports.deadline import deadline
@@ -44,11 +44,11 @@ class SmtpTransport:
 
     def send(self, mail: Mail) -> Sent:
         """Hand the mail to the server; a 5xx answer is final, anything else may pass."""
-        server: list[smtplib.SMTP] = []
+        met: list[smtplib.SMTP] = []
         try:
-            with deadline(DEADLINE_SECONDS, lambda: server[0].sock if server else None), self._connect() as connected:
-                server.append(connected)
-                connected.send_message(compose(mail, self._sender))
+            with deadline(DEADLINE_SECONDS, lambda: met[0].sock if met else None), self._connect(met) as server:
+                self._log_in(server)
+                server.send_message(compose(mail, self._sender))
         except smtplib.SMTPRecipientsRefused as refused:
             code, text = next(iter(refused.recipients.values()))
             return _refused(code, text)
@@ -58,18 +58,30 @@ class SmtpTransport:
             return Sent(error=f"{type(error).__name__}: {error}")
         return Sent(status_code=250)
 
-    def _connect(self) -> smtplib.SMTP:
+    def _connect(self, met: list[smtplib.SMTP]) -> smtplib.SMTP:
         host, port = self._url.hostname or "", self._url.port
         if self._url.scheme == "smtps":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(host, port or 465, timeout=REPLY_SECONDS, context=self._tls)
-        else:
-            server = smtplib.SMTP(host, port or 25, timeout=REPLY_SECONDS)
-            server.ehlo()
-            if server.has_extn("starttls"):
-                server.starttls(context=self._tls)
+            return _SmtpOverTls(met, host, port or 465, timeout=REPLY_SECONDS, context=self._tls)
+        return _Smtp(met, host, port or 25, timeout=REPLY_SECONDS)
+
+    def _log_in(self, server: smtplib.SMTP) -> None:
+        server.ehlo()
+        if self._url.scheme == "smtp" and server.has_extn("starttls"):
+            server.starttls(context=self._tls)
         if self._url.username:
             server.login(unquote(self._url.username), unquote(self._url.password or ""))
-        return server
+
+
+class _Smtp(smtplib.SMTP):
+    """Shows itself before it connects, so that a deadline can cut off even a greeting that never ends."""
+
+    def __init__(self, met: list[smtplib.SMTP], *args: Any, **kwargs: Any) -> None:
+        met.append(self)
+        super().__init__(*args, **kwargs)
+
+
+class _SmtpOverTls(_Smtp, smtplib.SMTP_SSL):
+    """The same, over TLS from the first byte."""
 
 
 class FolderTransport:
@@ -111,7 +123,8 @@ def compose(mail: Mail, sender: str) -> EmailMessage:
 
 def _one_line(value: str) -> str:
     """A header is one line, whatever somebody called themselves."""
-    return " ".join(value.split())
+    # An encoded word would be decoded on its way into the header, and some Pythons then write its line ends as such.
+    return " ".join(value.split()).replace("=?", "= ?")
 
 
 def _refused(code: int, text: bytes | str) -> Sent:
