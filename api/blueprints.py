@@ -10,6 +10,7 @@ from flask_smorest import Blueprint
 
 from api.bodies import StrictParser
 from api.docs.refusing import describe_refusals
+from api.schemas.base import camel
 
 PARSER = StrictParser()
 View = TypeVar("View", bound=Callable[..., Any])
@@ -23,7 +24,14 @@ class Area(Blueprint):
     def __init__(self, name: str, description: str) -> None:
         super().__init__(name.lower().replace(" ", "_"), name, description=description)
         self._prepare_doc_cbks.append(describe_refusals)
-        self.tag = name
+
+    def _store_endpoint_docs(self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any) -> None:
+        """Besides: every operation's name, for those who generate clients."""
+        super()._store_endpoint_docs(endpoint, obj, parameters, tags, **options)
+        documented = self._docs[endpoint]
+        for method in documented.keys() - {"parameters"}:
+            twin = method == "post" and "patch" in documented
+            documented[method]["operation"] = camel(endpoint) + ("ByPost" if twin else "")
 
 
 def refuses(*codes: str) -> Callable[[View], View]:

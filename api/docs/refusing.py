@@ -23,7 +23,8 @@ CREDENTIALS: list[dict[str, list[str]]] = [{"bearer": []}, {"userId": []}, {"men
 
 
 def describe_refusals(doc: dict[str, Any], doc_info: dict[str, Any], **_context: Any) -> dict[str, Any]:
-    """Add to an operation its refusals, its credentials and the headers that changes understand."""
+    """Add to an operation its name, its refusals, its credentials and the headers that changes understand."""
+    doc["operationId"] = doc_info["operation"]
     loader = doc_info.get("loader")
     codes = ["unavailable", "internal_error", *doc_info.get("refusals", [])]
     if loader is None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, text
 
 from models.base import metadata
-from tests import factories
+from models.engine import create
+from tests import factories, servers
 from tests.application import World, as_mentor, as_operator, as_user
 from workflows.bookings.booking import Booking
 from workflows.catalog.listing import Listing
@@ -55,9 +57,27 @@ class Cast:
         return {"listingId": str(self.listing.id), "startTime": factories.next_slot().isoformat(), **fields}
 
 
+@pytest.fixture(scope="session")
+def api_engine(worker_id: str, template_database: str) -> Iterator[Engine]:
+    """An engine on the database that the tests of the API use one after another."""
+    with servers.temporary_database(f"tutelage_api_{worker_id}", template_database) as address:
+        engine = create(address)
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture
+def engine(api_engine: Engine) -> Iterator[Engine]:
+    """An engine on a database that is empty when the test begins; what a test commits is really committed."""
+    yield api_engine
+    names = ", ".join(table.name for table in metadata.sorted_tables)
+    with api_engine.begin() as db:
+        db.execute(text(f"TRUNCATE {names} CASCADE"))
+
+
 @pytest.fixture
 def world(engine: Engine) -> World:
-    """The application on the test's own database."""
+    """The application on the test's database."""
     return World.on(engine)
 
 

@@ -27,7 +27,10 @@ def test_the_role_comes_before_the_look_up(world: World, cast: Cast, draft: Book
         assert answer.status_code == 403
 
 
-@pytest.mark.parametrize("path", ["0190a1b2-0000-7000-8000-00000000dead", "no-id", "%00", "{00000000-0000-0000-0000-000000000000}", "a" * 300])
+@pytest.mark.parametrize(
+    "path",
+    ["0190a1b2-0000-7000-8000-00000000dead", "no-id", "%00", "{00000000-0000-0000-0000-000000000000}", "a" * 300],
+)
 def test_what_the_path_names_comes_before_the_body(world: World, cast: Cast, path: str) -> None:
     answer = world.client.patch(NOWHERE.format(path), json=BAD_BODY, headers=cast.as_mentor)
     assert (answer.status_code, answer.json["code"]) == (404, "not_found")  # type: ignore[index]

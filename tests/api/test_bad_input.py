@@ -1,0 +1,237 @@
+"""Bad input is a 4xx in the one shape, never a 500, and writes nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Cast, counts
+from tests.application import World
+from workflows.bookings.booking import Booking
+from workflows.sessions.session import Session
+
+SOMEBODY = "0190a1b2-0000-7000-8000-00000000dead"
+SHAPE = {"statusCode", "error", "message", "code", "requestId"}
+
+
+def refused(answer: Any, status: int, code: str) -> dict[str, Any]:
+    """The body of a refusal, after a look at its shape."""
+    assert (answer.status_code, answer.json["code"], answer.json["statusCode"]) == (status, code, status), answer.json
+    assert set(answer.json) - {"details"} == SHAPE
+    assert answer.json["requestId"] == answer.headers["X-Request-Id"]
+    assert answer.content_type == "application/json"
+    return answer.json
+
+
+# Bodies that are no JSON, or none that could be kept.
+NO_JSON = {
+    "cut off": b'{"title": ',
+    "not UTF-8": b'{"title": "\xff"}',
+    "UTF-16": '{"title": "x"}'.encode("utf-16"),
+    "NaN": b'{"metadata": {"x": NaN}}',
+    "Infinity": b'{"metadata": {"x": -Infinity}}',
+    "too large a number": b'{"metadata": {"x": 1e999}}',
+    "too many digits": b'{"metadata": {"x": ' + b"9" * 5000 + b"}}",
+    "a depth bomb": b'{"metadata": ' + b'{"a":' * 20_000 + b"1" + b"}" * 20_000 + b"}",
+    "a depth bomb of lists": b"[" * 100_000,
+    "deeper than anybody needs": b'{"metadata": ' + b'{"a":' * 200 + b"1" + b"}" * 200 + b"}",
+    "a list": b"[]",
+    "text": b'"title"',
+    "null": b"null",
+    "a number": b"7",
+    "nothing": b"",
+    "only white space": b"   ",
+}
+
+
+@pytest.mark.parametrize("flaw", NO_JSON)
+def test_bodies_that_are_no_json_object(world: World, cast: Cast, flaw: str) -> None:
+    before = counts(world.engine)
+    answer = world.client.post("/bookings", data=NO_JSON[flaw], headers=cast.as_mentee, content_type="application/json")
+    refused(answer, 400, "invalid_request")
+    assert counts(world.engine) == before
+
+
+# Fields of a booking's request that do not fit → the field that is to blame, where it is not the same.
+WISHES: list[tuple[dict[str, Any], str | None]] = [
+    ({"listingId": "no-id"}, None),
+    ({"listingId": None}, None),
+    ({"listingId": 7}, None),
+    ({"listingId": f"urn:uuid:{SOMEBODY}"}, None),
+    ({"listingId": SOMEBODY.replace("-", "")}, None),
+    ({"startTime": "2030-01-01T10:00:00"}, None),
+    ({"startTime": "2030-01-01"}, None),
+    ({"startTime": "tomorrow"}, None),
+    ({"startTime": 1893456000}, None),
+    ({"startTime": None}, None),
+    ({"startTime": "2030-13-01T10:00:00Z"}, None),
+    ({"startTime": "2030-02-30T10:00:00Z"}, None),
+    ({"startTime": "2030-01-01T24:00:01Z"}, None),
+    ({"startTime": "2030-01-01T10:00:00+99:00"}, None),
+    ({"startTime": "0001-01-01T00:00:00+14:00"}, None),
+    ({"startTime": "9999-12-31T23:59:59-14:00"}, None),
+    ({"startTime": "2999-12-31T23:59:59Z"}, None),
+    ({"startTime": "2020-01-01T00:00:00Z"}, None),
+    ({"endTime": "2020-01-01T00:00:00Z"}, None),
+    ({"endTime": "2030-01-01T10:00:00"}, None),
+    ({"title": 7}, None),
+    ({"title": "x" * 201}, None),
+    ({"title": "a\0b"}, None),
+    ({"title": "\ud800"}, None),
+    ({"notes": ["x"]}, None),
+    ({"notes": "x" * 5001}, None),
+    ({"metadata": []}, None),
+    ({"metadata": "x"}, None),
+    ({"metadata": {"x": "y" * 16_400}}, None),
+    ({"metadata": {"a\0b": 1}}, None),
+    ({"metadata": {"deep": [{"x": "\udfff"}]}}, None),
+    ({"status": "accepted"}, None),
+    ({"menteeUserId": SOMEBODY}, None),
+    ({"start_time": "2030-01-01T10:00:00Z"}, None),
+    ({"\ud800": 1}, "_schema"),
+]
+
+
+@pytest.mark.parametrize(("fields", "blamed"), WISHES, ids=lambda value: ascii(value)[:60])
+def test_fields_of_a_booking_that_do_not_fit(
+    world: World, cast: Cast, fields: dict[str, Any], blamed: str | None
+) -> None:
+    before = counts(world.engine)
+    answer = world.client.post(
+        "/bookings",
+        data=json.dumps(cast.wish(**fields)),
+        headers=cast.as_mentee | {"Idempotency-Key": "k"},
+        content_type="application/json",
+    )
+    body = refused(answer, 400, "invalid_request")
+    assert {name.partition(".")[0] for name in body["details"]} == {blamed or next(iter(fields))}
+    assert counts(world.engine) == before
+
+
+def test_what_is_missing_is_named(world: World, cast: Cast) -> None:
+    body = refused(world.client.post("/bookings", json={}, headers=cast.as_mentee), 400, "invalid_request")
+    assert set(body["details"]) == {"listingId", "startTime"}
+
+
+def test_a_listing_of_nobody_is_not_found(world: World, cast: Cast) -> None:
+    before = counts(world.engine)
+    wish = cast.wish(listingId=SOMEBODY)
+    refused(world.client.post("/bookings", json=wish, headers=cast.as_mentee), 404, "not_found")
+    assert counts(world.engine) == before
+
+
+def test_a_megabyte_is_too_large_wherever_it_is_sent(world: World, cast: Cast, draft: Booking) -> None:
+    before = counts(world.engine)
+    big = json.dumps({"reason": "x" * 2**20})
+    for path, headers in (
+        ("/bookings", cast.as_mentee),
+        (f"/bookings/{draft.id}/accept", cast.as_mentor),
+        (f"/bookings/{draft.id}/decline", cast.as_mentor),
+    ):
+        for key in ({}, {"Idempotency-Key": "k"}):
+            answer = world.client.post(path, data=big, headers=headers | key, content_type="application/json")
+            refused(answer, 413, "too_large")
+    assert counts(world.engine) == before
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_a_body_is_declared_as_json(world: World, cast: Cast, content_type: str) -> None:
+    answer = world.client.post("/bookings", data=b'{"a": 1}', headers=cast.as_mentee, content_type=content_type)
+    refused(answer, 415, "unsupported_media_type")
+
+
+# Route, who asks, what is wrong.
+OTHERS: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("POST", "/users", "operator", {"email": "ada", "name": "Ada"}),
+    ("POST", "/users", "operator", {"email": "a@b.org\0", "name": "Ada"}),
+    ("POST", "/users", "operator", {"email": "a" * 250 + "@example.org", "name": "Ada"}),
+    ("POST", "/users", "operator", {"email": "a@example.org", "name": ""}),
+    ("POST", "/users", "operator", {"email": "a@example.org", "name": "  "}),
+    ("POST", "/users", "operator", {"email": "a@example.org", "name": "Ada", "timeZone": "Mars/Olympus"}),
+    ("POST", "/users", "operator", {"email": "a@example.org", "name": "Ada", "timeZone": "../../etc/passwd"}),
+    ("POST", "/users", "operator", {"email": "a@example.org", "name": "Ada", "timeZone": "/etc/passwd"}),
+    ("POST", "/users", "operator", {"email": "a@example.org", "name": "Ada", "timeZone": "Europe"}),
+    ("POST", "/users", "operator", {"email": "a@example.org", "name": "Ada", "role": "operator"}),
+    ("POST", "/mentor-profiles", "mentee", {"headline": "x", "skills": ["go"] * 51}),
+    ("POST", "/mentor-profiles", "mentee", {"headline": "x", "skills": ["g" * 61]}),
+    ("POST", "/mentor-profiles", "mentee", {"headline": "x", "skills": [None]}),
+    ("POST", "/mentor-profiles", "mentee", {"headline": "x", "skills": "go"}),
+    ("POST", "/mentor-profiles", "mentee", {"headline": "x" * 201}),
+    ("POST", "/mentor-profiles", "mentee", {"headline": "x", "bio": "x" * 5001}),
+    ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": "60"}),
+    ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": True}),
+    ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": 60.5}),
+    ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": 2**70}),
+    ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": 0}),
+    ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": None}),
+    ("PATCH", "/listings/{listing}", "mentor", {"title": None}),
+    ("PATCH", "/listings/{listing}", "mentor", {"price": 4000}),
+    ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 1}}),
+    ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": -1, "currency": "USD"}}),
+    ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 2**63, "currency": "USD"}}),
+    ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 1.5, "currency": "USD"}}),
+    ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 1, "currency": "usd"}}),
+    ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 1, "currency": "USD\n"}}),
+    ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 1, "currency": "USD", "tax": 1}}),
+    ("PATCH", "/listings/{listing}", "mentor", {"bookingMode": "maybe"}),
+    ("PATCH", "/listings/{listing}", "mentor", {"earlyStartMinutes": -1}),
+    ("PATCH", "/listings/{listing}", "mentor", {"earlyStartMinutes": 2**31}),
+    ("PATCH", "/listings/{listing}", "mentor", {"minNoticeMinutes": None}),
+    ("PATCH", "/listings/{listing}", "mentor", {"cancellation": {"lateFeePercent": 101}}),
+    ("PATCH", "/listings/{listing}", "mentor", {"cancellation": {"lateFeePercent": None}}),
+    ("PATCH", "/listings/{listing}", "mentor", {"cancellation": []}),
+    ("PATCH", "/listings/{listing}", "mentor", {"active": "yes"}),
+    ("PATCH", "/listings/{listing}", "mentor", {"active": 1}),
+    ("PATCH", "/listings/{listing}", "mentor", {"courseId": "x"}),
+    ("PATCH", "/listings/{listing}", "mentor", {"mentorProfileId": SOMEBODY}),
+    ("PATCH", "/bookings/{draft}/decline", "mentor", {"reason": "x" * 1001}),
+    ("PATCH", "/bookings/{draft}/accept", "mentor", {"anything": 1}),
+    ("PATCH", "/bookings/{draft}/cancel", "mentee", {"reason": {}}),
+    ("PATCH", "/sessions/{session}/complete", "mentor", {"rating": 0}),
+    ("PATCH", "/sessions/{session}/complete", "mentor", {"rating": 6}),
+    ("PATCH", "/sessions/{session}/complete", "mentor", {"rating": "5"}),
+    ("PATCH", "/sessions/{session}/complete", "mentor", {"rating": 4.5}),
+    ("PATCH", "/sessions/{session}/complete", "mentor", {"rating": True}),
+    ("PATCH", "/sessions/{session}/complete", "mentor", {"notes": "x" * 5001}),
+    ("PATCH", "/sessions/{session}/complete", "mentor", {"feedback": "a\0b"}),
+    ("PATCH", "/sessions/{session}/complete", "mentor", {"actionItems": ["x"] * 51}),
+    ("PATCH", "/sessions/{session}/complete", "mentor", {"actionItems": ["x" * 501]}),
+    ("PATCH", "/sessions/{session}/complete", "mentor", {"actionItems": "x"}),
+    ("PATCH", "/sessions/{session}/complete", "mentor", {"actionItems": [["x"]]}),
+    ("PATCH", "/sessions/{session}/complete", "mentor", {"status": "completed"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "who", "body"), OTHERS, ids=lambda value: ascii(value)[:40])
+def test_bodies_of_other_routes_that_do_not_fit(
+    world: World,
+    cast: Cast,
+    draft: Booking,
+    in_progress: Session,
+    method: str,
+    path: str,
+    who: str,
+    body: dict[str, Any],
+) -> None:
+    before = counts(world.engine)
+    address = path.format(listing=cast.listing.id, draft=draft.id, session=in_progress.id)
+    answer = world.client.open(
+        address,
+        method=method,
+        data=json.dumps(body),
+        headers=getattr(cast, f"as_{who}"),
+        content_type="application/json",
+    )
+    found = refused(answer, 400, "invalid_request")
+    assert any(name.partition(".")[0] in body for name in found["details"])
+    assert counts(world.engine) == before
+
+
+def test_longest_words_fit(world: World, cast: Cast, in_progress: Session) -> None:
+    wish = cast.wish(title="ü" * 200, notes="ü" * 5000, metadata={"x": "y" * 16_370})
+    assert world.client.post("/bookings", json=wish, headers=cast.as_mentee).status_code == 201
+    record = {"notes": "ü" * 5000, "feedback": "ü" * 5000, "actionItems": ["ü" * 500] * 50, "rating": 1}
+    path = f"/sessions/{in_progress.id}/complete"
+    assert world.client.patch(path, json=record, headers=cast.as_mentor).status_code == 200

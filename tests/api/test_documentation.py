@@ -1,0 +1,80 @@
+"""Documentation and mount: served from here, at the root and under /api alike."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.api.conftest import Cast
+
+
+@pytest.mark.parametrize("root", ["", "/api"])
+def test_the_page_asks_nobody_on_the_internet(client: FlaskClient, root: str) -> None:
+    page = client.get(f"{root}/docs")
+    assert page.status_code == 200
+    assert page.mimetype == "text/html"
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.get_data(as_text=True))
+    assert len(links) == 6
+    for link in links:
+        assert link.startswith(f"{root}/docs/"), link
+        assert client.get(link).status_code == 200, link
+    begin = client.get(f"{root}/docs/begin.js").get_data(as_text=True)
+    assert f'"{root}/openapi.json"' in begin
+    assert "http" not in begin
+
+
+def test_the_door_leads_to_the_documentation(client: FlaskClient) -> None:
+    assert client.get("/").headers["Location"] == "/docs"
+    assert client.get("/api/").headers["Location"] == "/api/docs"
+
+
+def test_both_mounts_are_the_same_application(client: FlaskClient, cast: Cast) -> None:
+    for path in ("/me", "/mentors", f"/listings/{cast.listing.id}", "/openapi.json"):
+        assert client.get(path, headers=cast.as_mentee).json == client.get(f"/api{path}", headers=cast.as_mentee).json
+    made = client.post("/api/bookings", json=cast.wish(), headers=cast.as_mentee)
+    assert made.headers["Location"] == f"/api/bookings/{made.json['id']}"
+    assert client.get(made.headers["Location"], headers=cast.as_mentee).json == made.json
+
+
+@pytest.fixture
+def document(client: FlaskClient) -> dict[str, Any]:
+    answer = client.get("/api/openapi.json")
+    assert answer.status_code == 200
+    assert isinstance(answer.json, dict)
+    return answer.json
+
+
+def test_sessions_tell_their_life_cycle_and_who_completes(document: dict[str, Any]) -> None:
+    tag = next(tag for tag in document["tags"] if tag["name"] == "Sessions")
+    for word in ("scheduled", "in_progress", "completed", "the mentor alone", "session_pending"):
+        assert word in tag["description"]
+
+
+def test_every_session_route_has_examples(document: dict[str, Any]) -> None:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if method == "parameters" or operation["tags"] != ["Sessions"]:
+                continue
+            for status, response in operation["responses"].items():
+                content = response["content"]["application/json"]
+                assert {"example", "examples"} & set(content), (path, method, status)
+            if "requestBody" in operation:
+                assert "example" in operation["requestBody"]["content"]["application/json"], (path, method)
+
+
+def test_every_route_lists_its_codes(document: dict[str, Any]) -> None:
+    accept = document["paths"]["/bookings/{booking_id}/accept"]["patch"]["responses"]
+    assert set(accept) == {"201", "202", "400", "401", "403", "404", "409", "412", "413", "415", "422", "500", "503"}
+    assert set(accept["409"]["content"]["application/json"]["examples"]) == {"slot_taken", "key_in_use"}
+    start = document["paths"]["/sessions/{session_id}/start"]["post"]["responses"]
+    assert {"invalid_transition", "too_early"} <= set(start["400"]["content"]["application/json"]["examples"])
+    assert {"not_found", "session_pending"} == set(start["404"]["content"]["application/json"]["examples"])
+
+
+def test_credentials_are_described(document: dict[str, Any]) -> None:
+    assert set(document["components"]["securitySchemes"]) == {"bearer", "userId", "mentorProfileId"}
+    assert document["paths"]["/health/live"]["get"]["security"] == []
+    assert {"bearer": []} in document["paths"]["/bookings"]["post"]["security"]

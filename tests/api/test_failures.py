@@ -1,0 +1,192 @@
+"""Errors of every origin in the one shape: routes, frameworks, the database, and defects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from api import database as api_database
+from api.loaders import recognise as real_recognise
+from models.engine import create
+from tests.api.conftest import Cast, counts
+from tests.application import World, as_user
+from workflows.bookings.booking import Booking
+
+SHAPE = {"statusCode", "error", "message", "code", "requestId"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nowhere", 404, "not_found"),
+        ("GET", "/api/nowhere", 404, "not_found"),
+        ("GET", "/api", 302, None),
+        ("GET", "/apiary", 404, "not_found"),
+        ("GET", "/sessions//x", 404, "not_found"),
+        ("GET", "/bookings/", 404, "not_found"),
+        ("DELETE", "/bookings", 405, "method_not_allowed"),
+        ("BREW", "/bookings", 405, "method_not_allowed"),
+        ("GET", "/docs/assets/../../secret", 404, "not_found"),
+        ("GET", "/docs/assets/nothing.js", 404, "not_found"),
+    ],
+)
+def test_addresses_and_methods_that_are_not_there(
+    world: World, method: str, path: str, status: int, code: str | None
+) -> None:
+    answer = world.client.open(path, method=method)
+    assert answer.status_code == status
+    if code:
+        assert (set(answer.json), answer.json["code"]) == (SHAPE, code)
+    if status == 405:
+        assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
+
+
+def test_head_and_options_are_sane(world: World, cast: Cast) -> None:
+    assert world.client.head("/me").status_code == 401
+    whole, head = (world.client.open("/me", method=method, headers=cast.as_mentee) for method in ("GET", "HEAD"))
+    assert (head.status_code, head.data, head.content_length) == (200, b"", whole.content_length)
+    options = world.client.options("/bookings")
+    assert (options.status_code, options.data) == (200, b"")
+    assert "POST" in options.headers["Allow"]
+
+
+def test_a_database_that_is_away_is_a_503_with_retry_after(cast: Cast) -> None:
+    gone = World.on(create("postgresql://tutelage@127.0.0.1:1/nothing", connect_timeout=1))
+    for path in ("/me", "/health/ready", "/bookings"):
+        answer = gone.client.get(path, headers=cast.as_mentee)
+        assert (answer.status_code, answer.json["code"]) == (503, "unavailable")
+        assert answer.headers["Retry-After"] == "1"
+        assert set(answer.json) == SHAPE
+    assert gone.client.get("/health/live").status_code == 200
+
+
+def test_a_database_without_tables_is_not_ready(world: World, engine: Engine) -> None:
+    assert world.client.get("/health/ready").json == {"status": "ok"}
+    with engine.connect() as db:
+        db.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        db.commit()
+    try:
+        assert world.client.get("/health/ready").status_code == 503
+    finally:
+        with engine.begin() as db:
+            db.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+
+
+def test_a_pool_without_a_free_connection_is_a_503(world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_arguments: Any, **_named: Any) -> None:
+        raise PoolTimeout("QueuePool limit reached")
+
+    monkeypatch.setattr("api.loaders.recognise", full)
+    assert world.client.get("/me", headers=cast.as_mentee).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts", "status"),
+    [
+        (psycopg.errors.DeadlockDetected("deadlock"), 1, 202),
+        (psycopg.errors.SerializationFailure("serialisation"), 1, 202),
+        (psycopg.OperationalError("server closed the connection"), 1, 202),
+        (psycopg.errors.DeadlockDetected("deadlock"), 2, 503),
+        (psycopg.errors.LockNotAvailable("lock timeout"), 1, 503),
+        (psycopg.errors.QueryCanceled("statement timeout"), 1, 503),
+        (psycopg.errors.AdminShutdown("terminating"), 2, 503),
+        (psycopg.errors.UndefinedTable("no such table"), 1, 500),
+    ],
+    ids=str,
+)
+def test_what_passes_is_tried_once_more_and_what_does_not_is_said(
+    world: World,
+    cast: Cast,
+    draft: Booking,
+    monkeypatch: pytest.MonkeyPatch,
+    error: psycopg.Error,
+    attempts: int,
+    status: int,
+) -> None:
+    left = [error] * attempts
+
+    def troubled(*arguments: Any, **named: Any) -> Any:
+        if left:
+            raise OperationalError("SELECT", {}, left.pop())
+        return real_recognise(*arguments, **named)
+
+    monkeypatch.setattr("api.loaders.recognise", troubled)
+    answer = world.client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor)
+    assert answer.status_code == status
+
+
+def test_a_defect_tells_the_log_everything_and_the_caller_nothing(
+    world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[dict[str, Any]] = []
+
+    def broken(*_arguments: Any, **_named: Any) -> None:
+        raise RuntimeError("the secret of the house")
+
+    monkeypatch.setattr("api.errors.log", type("Log", (), {"error": staticmethod(lambda _e, **f: logged.append(f))}))
+    monkeypatch.setattr("api.resources.bookings.request", broken)
+    before = counts(world.engine)
+    answer = world.client.post("/bookings", json=cast.wish(), headers=cast.as_mentee)
+    assert (answer.status_code, answer.json["code"], set(answer.json)) == (500, "internal_error", SHAPE)
+    assert "secret" not in answer.get_data(as_text=True)
+    assert "the secret of the house" in str(logged[0]["exc_info"])
+    assert counts(world.engine) == before
+
+
+def test_a_defect_outside_of_a_view_has_the_shape_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_response: Any) -> None:
+        raise RuntimeError("after the view")
+
+    monkeypatch.setitem(world.app.after_request_funcs, None, [broken, *world.app.after_request_funcs[None]])
+    answer = world.client.get("/health/live")
+    assert (answer.status_code, answer.json["code"]) == (500, "internal_error")
+
+
+def test_a_view_that_answers_with_an_error_is_rolled_back(world: World, cast: Cast) -> None:
+    before = counts(world.engine)
+
+    def writes_and_refuses() -> tuple[dict[str, str], int]:
+        api_database.database().execute(text("UPDATE users SET name = 'changed'"))
+        return {}, 409
+
+    app: Flask = world.app
+    app.view_functions["operations.get_liveness"] = writes_and_refuses
+    assert world.client.get("/health/live").status_code == 409
+    assert world.client.get("/me", headers=as_user(cast.mentee)).json["name"] == cast.mentee.name
+    assert counts(world.engine) == before
+
+
+def test_each_request_is_one_line_with_its_code_and_without_secrets(
+    world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[dict[str, Any]] = []
+    monkeypatch.setattr("api.requests.log", type("Log", (), {"info": staticmethod(lambda _e, **f: lines.append(f))}))
+    body = {"email": "a@example.org", "name": "Ada"}
+    world.client.post("/users?x=secret", json=body, headers=cast.as_operator)
+    world.client.post("/users", json=body, headers=cast.as_mentee)
+    assert [(line["route"], line["status"], line.get("code")) for line in lines] == [
+        ("/users", 201, None),
+        ("/users", 403, "forbidden"),
+    ]
+    assert all(isinstance(line["duration_ms"], float) for line in lines)
+    assert "example.org" not in str(lines)
+    assert "Bearer" not in str(lines)
+
+
+@pytest.mark.parametrize("sent", ["abc-1.2_3", "x" * 128])
+def test_a_sane_request_id_is_taken(world: World, sent: str) -> None:
+    answer = world.client.get("/nowhere", headers={"X-Request-Id": sent})
+    assert answer.headers["X-Request-Id"] == answer.json["requestId"] == sent
+
+
+@pytest.mark.parametrize("sent", ["", "x" * 129, "a b", "ä", "<script>"])
+def test_any_other_request_id_is_replaced(world: World, sent: str) -> None:
+    answer = world.client.get("/nowhere", headers={"X-Request-Id": sent})
+    assert answer.headers["X-Request-Id"] == answer.json["requestId"] != sent
+    assert len(answer.json["requestId"]) == 32

@@ -1,0 +1,143 @@
+"""Idempotency-Key: one change per key, its first answer again, and no second one in between."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, func, select, text, update
+
+from api.idempotency import Once
+from models.bookings import bookings
+from models.idempotency import idempotency_keys
+from tests.api.conftest import Cast
+from tests.application import World
+from workflows.bookings.booking import Booking
+
+KEY = {"Idempotency-Key": "a key of mine"}
+
+
+def booked(engine: Engine) -> int:
+    with engine.connect() as db:
+        return db.execute(select(func.count()).select_from(bookings)).scalar_one()
+
+
+def test_a_change_asked_for_twice_is_made_once(world: World, cast: Cast) -> None:
+    wish = cast.wish()
+    first = world.client.post("/bookings", json=wish, headers=cast.as_mentee | KEY)
+    again = world.client.post("/api/bookings", json=wish, headers=cast.as_mentee | KEY)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json == again.json
+    assert first.headers["ETag"] == again.headers["ETag"]
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.headers["Location"] == f"/api{first.headers['Location']}"
+    assert booked(world.engine) == 1
+
+
+def test_a_decision_is_answered_again_although_it_has_been_made(world: World, cast: Cast, draft: Booking) -> None:
+    headers = cast.as_mentor | KEY | {"If-Match": '"1"'}
+    first = world.client.patch(f"/bookings/{draft.id}/accept", headers=headers)
+    again = world.client.patch(f"/bookings/{str(draft.id).upper()}/accept", headers=headers)
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.json == again.json
+    other_key = {"Idempotency-Key": "another"}
+    assert world.client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor | other_key).status_code == 400
+
+
+def test_a_key_belongs_to_one_request(world: World, cast: Cast) -> None:
+    wish = cast.wish()
+    world.client.post("/bookings", json=wish, headers=cast.as_mentee | KEY)
+    for path, body in (("/bookings", wish | {"title": "Other"}), ("/bookings?x=1", wish)):
+        answer = world.client.post(path, json=body, headers=cast.as_mentee | KEY)
+        assert (answer.status_code, answer.json["code"]) == (422, "key_reused")
+    assert booked(world.engine) == 1
+
+
+def test_keys_are_the_callers_and_the_routes_own(world: World, cast: Cast, draft: Booking) -> None:
+    wish = cast.wish()
+    for headers in (cast.as_mentee, cast.as_stranger):
+        assert world.client.post("/bookings", json=wish, headers=headers | KEY).status_code == 201
+    for method, status in (("PATCH", 200), ("POST", 400)):
+        answer = world.client.open(f"/bookings/{draft.id}/cancel", method=method, headers=cast.as_mentee | KEY)
+        assert answer.status_code == status
+
+
+def test_a_refusal_is_not_kept(world: World, cast: Cast) -> None:
+    wish = cast.wish()
+    refused = world.client.post("/bookings", json=wish | {"title": 7}, headers=cast.as_mentee | KEY)
+    assert refused.status_code == 400
+    assert world.client.post("/bookings", json=wish, headers=cast.as_mentee | KEY).status_code == 201
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256, "tab\tkey", "schlüssel"])
+def test_keys_are_printable_and_not_too_long(world: World, cast: Cast, key: str) -> None:
+    headers = cast.as_mentee | {"Idempotency-Key": key}
+    answer = world.client.post("/bookings", json=cast.wish(), headers=headers)
+    assert (answer.status_code, list(answer.json["details"])) == (400, ["Idempotency-Key"])
+    longest = cast.as_mentee | {"Idempotency-Key": "k" * 255}
+    assert world.client.post("/bookings", json=cast.wish(), headers=longest).status_code == 201
+
+
+def test_a_key_whose_time_has_passed_is_free(world: World, cast: Cast) -> None:
+    wish = cast.wish()
+    world.client.post("/bookings", json=wish, headers=cast.as_mentee | KEY)
+    with world.engine.begin() as db:
+        db.execute(update(idempotency_keys).values(expires_at=text("now() - interval '1 second'")))
+    fresh = world.client.post("/bookings", json=wish, headers=cast.as_mentee | KEY)
+    assert "Idempotent-Replayed" not in fresh.headers
+    again = world.client.post("/bookings", json=wish, headers=cast.as_mentee | KEY)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert booked(world.engine) == 2
+
+
+def test_while_the_first_is_being_answered_the_second_is_told_to_come_back(
+    world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wish, meeting = cast.wish(), Barrier(2, timeout=10)
+    keep = Once.keep
+
+    def keep_slowly(self: Once, *arguments: Any) -> None:
+        meeting.wait()
+        meeting.wait()
+        keep(self, *arguments)
+
+    monkeypatch.setattr(Once, "keep", keep_slowly)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(world.client.post, "/bookings", json=wish, headers=cast.as_mentee | KEY)
+        meeting.wait()
+        second = world.client.post("/bookings", json=wish, headers=cast.as_mentee | KEY)
+        meeting.wait()
+        assert first.result().status_code == 201
+    assert (second.status_code, second.json["code"], second.headers["Retry-After"]) == (409, "key_in_use", "1")
+
+
+def test_raced_by_many_threads_a_change_is_made_once(world: World, cast: Cast) -> None:
+    start = Barrier(6, timeout=10)
+
+    def ask(body: dict[str, Any], key: str) -> Any:
+        start.wait()
+        return world.client.post("/bookings", json=body, headers=cast.as_mentee | {"Idempotency-Key": key})
+
+    with ThreadPoolExecutor(6) as pool:
+        for number in range(10):
+            wish = cast.wish()
+            answers = list(pool.map(ask, [wish] * 6, [f"race {number}"] * 6))
+            made = [answer for answer in answers if answer.status_code == 201]
+            assert {answer.status_code for answer in answers} <= {201, 409}
+            assert all(answer.json["code"] == "key_in_use" for answer in answers if answer.status_code == 409)
+            assert len([answer for answer in made if "Idempotent-Replayed" not in answer.headers]) == 1
+            assert len({answer.json["id"] for answer in made}) == 1
+            assert booked(world.engine) == number + 1
+
+
+def test_what_is_kept_can_not_be_read_in_the_database(world: World, cast: Cast) -> None:
+    wish = cast.wish(notes="between you and me")
+    world.client.post("/bookings", json=wish, headers=cast.as_mentee | KEY)
+    with world.engine.connect() as db:
+        stored = db.execute(select(idempotency_keys.c.body)).scalar_one()
+    assert b"between" not in stored
+    again = world.client.post("/bookings", json=wish, headers=cast.as_mentee | KEY)
+    assert again.json["notes"] == "between you and me"

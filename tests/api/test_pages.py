@@ -1,0 +1,178 @@
+"""Lists in pages: without gap or double, whatever is written meanwhile, and one query each."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, insert
+
+from models.bookings import BookingStatus, bookings
+from tests import factories
+from tests.api.conftest import Cast, Headers
+from tests.application import World
+from tests.statements import statements_of
+from workflows.identity.people import User
+
+
+def write_bookings(engine: Engine, cast: Cast, mentee: User, count: int, days: float = 100) -> set[str]:
+    """Drafts in fours of the same start, so that a page's edge falls between equals."""
+    first = factories.this_hour() + timedelta(days=days)
+    with engine.begin() as db:
+        original = factories.make_booking(db, listing=cast.listing, mentee=mentee, start_time=first)
+        start = [first + timedelta(hours=number // 4) for number in range(count - 1)]
+        made = [factories.uuid4() for _ in start]
+        db.execute(
+            insert(bookings),
+            [
+                {
+                    "id": id,
+                    "listing_id": original.listing_id,
+                    "mentor_profile_id": original.mentor_profile_id,
+                    "mentee_user_id": mentee.id,
+                    "start_time": begin,
+                    "end_time": begin + timedelta(hours=1),
+                    "status": BookingStatus.DRAFT,
+                    "price_amount": 1,
+                    "price_currency": "USD",
+                }
+                for id, begin in zip(made, start, strict=True)
+            ],
+        )
+    return {str(original.id), *map(str, made)}
+
+
+def walk(world: World, path: str, headers: Headers, between: object = None) -> list[str]:
+    """The ids of all items, page after page; `between` is called after the third page."""
+    found: list[str] = []
+    cursor, number = "", 0
+    while cursor is not None:
+        answer = world.client.get(f"{path}{f'&cursor={cursor}' if cursor else ''}", headers=headers)
+        assert answer.status_code == 200
+        found += [item["id"] for item in answer.json["items"]]
+        cursor, number = answer.json["nextCursor"], number + 1
+        if number == 3 and callable(between):
+            between()
+    return found
+
+
+def test_a_walk_has_no_gap_and_no_double_while_rows_come_and_go(world: World, cast: Cast) -> None:
+    expected = write_bookings(world.engine, cast, cast.mentee, 250)
+    late: set[str] = set()
+
+    def write_more() -> None:
+        late.update(write_bookings(world.engine, cast, cast.mentee, 10, days=99))
+        late.update(write_bookings(world.engine, cast, cast.mentee, 10, days=110))
+
+    found = walk(world, "/bookings?limit=7", cast.as_mentee, write_more)
+    assert len(found) == len(set(found))
+    assert set(found) - late == expected
+
+
+def test_a_page_is_in_its_order_and_of_its_size(world: World, cast: Cast) -> None:
+    write_bookings(world.engine, cast, cast.mentee, 30)
+    page = world.client.get("/bookings", headers=cast.as_mentee).json
+    assert len(page["items"]) == 20
+    keys = [(item["startTime"], item["id"]) for item in page["items"]]
+    assert keys == sorted(sorted(keys, key=lambda key: key[1]), key=lambda key: key[0], reverse=True)
+    whole = world.client.get("/bookings?limit=30", headers=cast.as_mentee).json
+    assert (len(whole["items"]), whole["nextCursor"]) == (30, None)
+
+
+def test_a_cursor_is_good_for_its_own_list_and_filters(world: World, cast: Cast) -> None:
+    write_bookings(world.engine, cast, cast.mentee, 5)
+    cursor = world.client.get("/bookings?limit=2", headers=cast.as_mentee).json["nextCursor"]
+    assert world.client.get(f"/bookings?limit=4&cursor={cursor}", headers=cast.as_mentee).status_code == 200
+    for path in (
+        "/bookings?status=draft",
+        "/bookings?role=mentee",
+        "/sessions/mentee/my-sessions?limit=2",
+        "/mentors?",
+    ):
+        answer = world.client.get(f"{path}&cursor={cursor}", headers=cast.as_mentee)
+        assert (answer.status_code, list(answer.json["details"])) == (400, ["cursor"])
+
+
+def forged(parts: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "x",
+        "ünï",
+        "%00",
+        "A" * 600,
+        "====",
+        forged([]),
+        forged({}),
+        forged(7),
+        forged(["x", "y"]),
+        forged([1, 2, 3]),
+    ],
+)
+def test_a_malformed_cursor_is_refused(world: World, cast: Cast, cursor: str) -> None:
+    answer = world.client.get(f"/bookings?cursor={cursor}", headers=cast.as_mentee)
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
+
+
+def test_a_cursor_with_a_bent_key_is_refused(world: World, cast: Cast) -> None:
+    write_bookings(world.engine, cast, cast.mentee, 5)
+    cursor = world.client.get("/bookings?limit=2", headers=cast.as_mentee).json["nextCursor"]
+    good = json.loads(base64.urlsafe_b64decode(cursor + "=="))
+    for bent in ([good[0], "2030-01-01T00:00:00", good[2]], [good[0], "x", good[2]], [good[0], good[1], "x"], good[:2]):
+        answer = world.client.get(f"/bookings?cursor={forged(bent)}", headers=cast.as_mentee)
+        assert answer.status_code == 400, bent
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/bookings", "/mentors", "/listings", "/sessions/mentee/my-sessions", "/sessions/mentor/my-sessions"],
+)
+def test_a_page_is_one_query_whatever_its_size(world: World, cast: Cast, path: str) -> None:
+    write_bookings(world.engine, cast, cast.mentee, 12)
+    for limit in (1, 10, 100):
+        with statements_of(world.engine) as made:
+            answer = world.client.get(f"{path}?limit={limit}", headers=cast.as_mentor)
+        assert answer.status_code == 200
+        assert len(made.statements) == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=101",
+        "limit=-1",
+        "limit=x",
+        "limit=1.5",
+        "limit=1_0",
+        "limit=%EF%BC%91",
+        "limit=",
+        "limit=1&limit=2",
+        "status=open",
+        "role=boss",
+        "status=",
+        "nonsense=1",
+        "cursor=a&cursor=b",
+        "role=%00",
+        "status=%FF",
+    ],
+)
+def test_queries_that_make_no_sense_are_refused(world: World, cast: Cast, query: str) -> None:
+    answer = world.client.get(f"/bookings?{query}", headers=cast.as_mentee)
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
+    assert set(answer.json["details"]) == {query.partition("=")[0]}
+
+
+@pytest.mark.parametrize(
+    "moment", ["2030-01-01", "2030-01-01T00:00:00", "2030-01-01T00:00:00+02:00", "0001-01-01T00:00:00Z"]
+)
+def test_times_in_a_query_have_a_zone(world: World, cast: Cast, moment: str) -> None:
+    # A plus that is not escaped is a space.
+    answer = world.client.get(f"/sessions/mentee/my-sessions?from={moment}", headers=cast.as_mentee)
+    assert (answer.status_code, list(answer.json["details"])) == (400, ["from"])

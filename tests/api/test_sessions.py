@@ -1,0 +1,173 @@
+"""Sessions over HTTP: their life cycle, and who sees what of them."""
+
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.api.conftest import Cast
+from tests.application import World
+from workflows.bookings.booking import Booking
+from workflows.sessions.session import Session
+
+FIELDS = {
+    "id", "bookingId", "mentorProfileId", "menteeUserId", "title", "description", "startTime", "endTime", "status",
+    "notes", "metadata", "rating", "feedback", "actionItems", "startedAt", "completedAt", "cancelledAt",
+    "cancellation", "joinUrl", "createdAt", "updatedAt",
+}  # fmt: skip
+RECORD = {"notes": "Good", "rating": 4, "feedback": "Prepared", "actionItems": ["Read", "Write"]}
+
+
+def test_the_way_from_a_request_to_a_completed_session(world: World, cast: Cast) -> None:
+    client = world.client
+    client.patch(f"/listings/{cast.listing.id}", json={"earlyStartMinutes": None}, headers=cast.as_mentor)
+    wish = cast.wish(title="Growing", notes="About me", metadata={"a": 1})
+    booking = client.post("/bookings", json=wish, headers=cast.as_mentee).json
+    accepted = client.patch(f"/bookings/{booking['id']}/accept", headers=cast.as_mentor)
+    world.run_session_effects()
+    session = client.get(accepted.headers["Location"], headers=cast.as_mentee).json
+    assert set(session) == FIELDS
+    assert session["id"] == accepted.json["sessionId"]
+    assert (session["startTime"], session["endTime"]) == (booking["startTime"], booking["endTime"])
+    assert (session["status"], session["metadata"], session["title"]) == ("scheduled", {"a": 1}, "Growing")
+    started = client.patch(f"/sessions/{session['id']}/start", headers=cast.as_mentee)
+    assert (started.status_code, started.json["status"]) == (200, "in_progress")
+    done = client.patch(f"/sessions/{session['id']}/complete", json=RECORD, headers=cast.as_mentor)
+    assert (done.status_code, done.json["status"]) == (200, "completed")
+    assert {name: done.json[name] for name in RECORD} == RECORD
+
+
+@pytest.mark.parametrize("method", ["PATCH", "POST"])
+def test_steps_take_both_methods_and_no_body(client: FlaskClient, cast: Cast, scheduled: Session, method: str) -> None:
+    for step in ("start", "complete"):
+        answer = client.open(f"/sessions/{scheduled.id}/{step}", method=method, headers=cast.as_mentor)
+        assert answer.status_code == 200
+
+
+# Who does which step, and what they hear: the parties start, the mentor alone completes.
+WHO = {
+    ("start", "mentee"): 200,
+    ("start", "mentor"): 200,
+    ("start", "stranger"): 403,
+    ("start", "other_mentor"): 403,
+    ("start", "operator"): 403,
+    ("complete", "mentee"): 403,
+    ("complete", "stranger"): 403,
+    ("complete", "other_mentor"): 403,
+    ("complete", "operator"): 403,
+}
+
+
+@pytest.mark.parametrize(("step", "who"), WHO)
+def test_steps_are_for_those_whose_they_are(
+    client: FlaskClient, cast: Cast, scheduled: Session, step: str, who: str
+) -> None:
+    answer = client.patch(f"/sessions/{scheduled.id}/{step}", headers=getattr(cast, f"as_{who}"))
+    assert answer.status_code == WHO[step, who]
+
+
+def test_no_step_is_skipped_or_taken_twice(client: FlaskClient, cast: Cast, scheduled: Session) -> None:
+    def step(name: str) -> tuple[int, str | None]:
+        answer = client.patch(f"/sessions/{scheduled.id}/{name}", headers=cast.as_mentor)
+        return answer.status_code, answer.json.get("code")
+
+    refused = (400, "invalid_transition")
+    assert [step(name) for name in ("complete", "start", "start", "complete", "complete", "start")] == [
+        refused, (200, None), refused, (200, None), refused, refused
+    ]  # fmt: skip
+
+
+def test_a_session_is_not_started_long_before_its_time(world: World, cast: Cast, accepted: Booking) -> None:
+    client = world.client
+    client.patch(f"/bookings/{accepted.id}/accept", headers=cast.as_mentor)
+    wish = client.post("/bookings", json=cast.wish(), headers=cast.as_mentee).json
+    location = client.patch(f"/bookings/{wish['id']}/accept", headers=cast.as_mentor).headers["Location"]
+    world.run_session_effects()
+    answer = client.patch(f"{location}/start", headers=cast.as_mentee)
+    assert (answer.status_code, answer.json["code"]) == (400, "too_early")
+
+
+def test_until_it_is_there_a_session_is_pending_for_its_parties_alone(
+    client: FlaskClient, cast: Cast, accepted: Booking
+) -> None:
+    path = f"/sessions/{accepted.session_id}"
+    for address, headers in (
+        (path, cast.as_mentee),
+        (path, cast.as_mentor),
+        (path, cast.as_operator),
+        (f"{path}/effects", cast.as_mentee),
+        (f"/sessions/mentee/{accepted.session_id}", cast.as_mentee),
+        (f"/sessions/mentor/{accepted.session_id}", cast.as_mentor),
+    ):
+        answer = client.get(address, headers=headers)
+        assert (answer.status_code, answer.json["code"]) == (404, "session_pending")
+        assert answer.headers["Retry-After"] == "1"
+    assert client.patch(f"{path}/start", headers=cast.as_mentee).json["code"] == "session_pending"
+    for headers in (cast.as_stranger, cast.as_other_mentor):
+        answer = client.get(path, headers=headers)
+        assert (answer.status_code, answer.json["code"]) == (404, "not_found")
+        assert "Retry-After" not in answer.headers
+
+
+def test_a_session_is_seen_by_its_parties_and_operators(client: FlaskClient, cast: Cast, scheduled: Session) -> None:
+    seen = {
+        f"/sessions/{scheduled.id}": {"mentee", "mentor", "operator"},
+        f"/sessions/{scheduled.id}/effects": {"mentee", "mentor", "operator"},
+        f"/sessions/mentee/{scheduled.id}": {"mentee"},
+        f"/sessions/mentor/{scheduled.id}": {"mentor"},
+    }
+    for path, who in seen.items():
+        for person in ("mentee", "mentor", "stranger", "other_mentor", "operator"):
+            answer = client.get(path, headers=getattr(cast, f"as_{person}"))
+            assert answer.status_code == (200 if person in who else 403), (path, person)
+
+
+def test_the_mentors_own_record_is_for_mentor_and_operators(
+    client: FlaskClient, cast: Cast, in_progress: Session
+) -> None:
+    path = f"/sessions/{in_progress.id}"
+    client.patch(f"{path}/complete", json=RECORD, headers=cast.as_mentor)
+    for headers in (cast.as_mentor, cast.as_operator):
+        assert client.get(path, headers=headers).json["rating"] == 4
+    mentees = client.get(path, headers=cast.as_mentee).json
+    listed = client.get("/sessions/mentee/my-sessions", headers=cast.as_mentee).json["items"][0]
+    for shown in (mentees, listed, client.get(f"/sessions/mentee/{in_progress.id}", headers=cast.as_mentee).json):
+        assert (shown["rating"], shown["feedback"]) == (None, None)
+        assert (shown["notes"], shown["actionItems"]) == ("Good", ["Read", "Write"])
+
+
+def test_each_party_lists_its_own_sessions(client: FlaskClient, cast: Cast, scheduled: Session) -> None:
+    mine = [str(scheduled.id)]
+
+    def listed(path: str, headers: dict[str, str]) -> list[str]:
+        return [item["id"] for item in client.get(path, headers=headers).json["items"]]
+
+    assert listed("/sessions/mentee/my-sessions", cast.as_mentee) == mine
+    assert listed("/sessions/mentor/my-sessions", cast.as_mentor) == mine
+    assert listed("/sessions/mentee/my-sessions", cast.as_mentor) == []
+    assert listed("/sessions/mentor/my-sessions", cast.as_other_mentor) == []
+    start = scheduled.start_time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    path = "/sessions/mentee/my-sessions"
+    assert listed(f"{path}?status=scheduled&from={start}", cast.as_mentee) == mine
+    assert listed(f"{path}?to={start}", cast.as_mentee) == []
+    assert listed(f"{path}?status=completed", cast.as_mentee) == []
+
+
+def test_effects_tell_operators_more(world: World, cast: Cast) -> None:
+    booking = world.client.post("/bookings", json=cast.wish(), headers=cast.as_mentee).json
+    location = world.client.patch(f"/bookings/{booking['id']}/accept", headers=cast.as_mentor).headers["Location"]
+    world.run_session_effects()
+    items = world.client.get(f"{location}/effects", headers=cast.as_mentee).json["items"]
+    created = next(item for item in items if item["effect"] == "sessions.create")
+    assert (created["event"], created["state"]) == ("booking.accepted", "done")
+    assert set(created) == {"effect", "event", "target", "state", "attempts", "dueAt", "doneAt"}
+    operators = world.client.get(f"{location}/effects", headers=cast.as_operator).json["items"]
+    assert set(operators[0]) == {*created, "lastError"}
+
+
+def test_no_route_creates_or_edits_a_session(client: FlaskClient, cast: Cast, scheduled: Session) -> None:
+    assert client.post("/sessions", json={}, headers=cast.as_mentor).status_code == 404
+    for method in ("PUT", "PATCH", "DELETE", "POST"):
+        answer = client.open(f"/sessions/{scheduled.id}", method=method, json={}, headers=cast.as_mentor)
+        assert (answer.status_code, answer.json["code"]) == (405, "method_not_allowed")
+        assert "GET" in answer.headers["Allow"]

@@ -1,0 +1,46 @@
+"""How little a decision asks of the database: its latency is made of round trips."""
+
+from __future__ import annotations
+
+from tests.api.conftest import Cast
+from tests.application import World
+from tests.statements import statements_of
+from workflows.bookings.booking import Booking
+from workflows.sessions.session import Session
+
+
+def test_accept_makes_three_statements_and_one_commit(world: World, cast: Cast, draft: Booking) -> None:
+    with statements_of(world.engine) as made:
+        answer = world.client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor)
+    assert answer.status_code == 202
+    assert len(made.statements) <= 3, made.statements
+    assert made.commits == 1
+
+
+def test_the_other_steps_make_no_more(world: World, cast: Cast, scheduled: Session) -> None:
+    for step in ("start", "complete"):
+        with statements_of(world.engine) as made:
+            assert world.client.patch(f"/sessions/{scheduled.id}/{step}", headers=cast.as_mentor).status_code == 200
+        assert len(made.statements) <= 3, made.statements
+        assert made.commits == 1
+
+
+def test_a_detail_makes_one_statement(world: World, cast: Cast, draft: Booking, scheduled: Session) -> None:
+    for path in (f"/bookings/{draft.id}", f"/sessions/{scheduled.id}", f"/listings/{cast.listing.id}"):
+        with statements_of(world.engine) as made:
+            assert world.client.get(path, headers=cast.as_mentee).status_code == 200
+        assert len(made.statements) == 1
+
+
+def test_what_needs_no_database_asks_nothing_of_it(world: World) -> None:
+    with statements_of(world.engine) as made:
+        for path in ("/health/live", "/docs", "/openapi.json", "/me", "/nowhere"):
+            world.client.get(path)
+    assert (made.statements, made.commits) == ([], 0)
+
+
+def test_the_nudges_of_a_refused_decision_are_not_given_on(world: World, cast: Cast, draft: Booking) -> None:
+    world.client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor)
+    assert {nudge.effect for nudge in world.nudges.take()} >= {"sessions.create"}
+    assert world.client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor).status_code == 400
+    assert world.nudges.take() == []

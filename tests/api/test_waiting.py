@@ -1,0 +1,151 @@
+"""Prefer: wait: a 201 with the session when it comes in time, a 202 otherwise, and never a held connection."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Thread
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from api import waiting
+from tests.api.conftest import Cast
+from tests.application import World
+from workflows.bookings.booking import Booking
+
+
+def prefer(value: str) -> dict[str, str]:
+    return {"Prefer": value}
+
+
+class Worker(Thread):
+    """Creates sessions while a test waits for them."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(daemon=True)
+        self.world, self.stop = world, Event()
+
+    def run(self) -> None:
+        while not self.stop.wait(0.01):
+            self.world.run_session_effects()
+
+    def __enter__(self) -> Worker:
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop.set()
+        self.join()
+
+
+def test_who_waits_gets_booking_and_session(world: World, cast: Cast, draft: Booking) -> None:
+    with Worker(world):
+        answer = world.client.patch(f"/api/bookings/{draft.id}/accept", headers=cast.as_mentor | prefer("wait=5"))
+    assert answer.status_code == 201
+    assert set(answer.json) == {"booking", "session"}
+    assert answer.json["booking"]["status"] == "accepted"
+    assert answer.json["session"]["id"] == answer.json["booking"]["sessionId"]
+    assert answer.headers["Preference-Applied"] == "wait=5"
+    assert answer.headers["Location"] == f"/api/sessions/{answer.json['session']['id']}"
+
+
+def test_an_instant_booking_can_be_waited_for(world: World, cast: Cast) -> None:
+    world.client.patch(f"/listings/{cast.listing.id}", json={"bookingMode": "instant"}, headers=cast.as_mentor)
+    with Worker(world):
+        answer = world.client.post("/bookings", json=cast.wish(), headers=cast.as_mentee | prefer("wait=5"))
+    assert (answer.status_code, set(answer.json)) == (201, {"booking", "session"})
+
+
+def test_a_draft_has_nothing_to_wait_for(world: World, cast: Cast) -> None:
+    began = monotonic()
+    answer = world.client.post("/bookings", json=cast.wish(), headers=cast.as_mentee | prefer("wait=5"))
+    assert (answer.status_code, answer.json["status"]) == (201, "draft")
+    assert monotonic() - began < 2
+
+
+def test_who_waits_in_vain_gets_the_202(world: World, cast: Cast, draft: Booking) -> None:
+    began = monotonic()
+    answer = world.client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor | prefer("wait=1"))
+    assert answer.status_code == 202
+    assert answer.headers["Location"] == f"/sessions/{answer.json['sessionId']}"
+    assert 0.9 < monotonic() - began < 3
+
+
+def test_a_kept_202_can_be_waited_for_again(world: World, cast: Cast, draft: Booking) -> None:
+    headers = cast.as_mentor | {"Idempotency-Key": "k"}
+    path = f"/bookings/{draft.id}/accept"
+    first = world.client.patch(path, headers=headers)
+    world.run_session_effects()
+    again = world.client.patch(path, headers=headers | prefer("wait=3"))
+    assert (first.status_code, again.status_code) == (202, 201)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.json["booking"] == first.json
+
+
+# What a client may write → for how many seconds it waits.
+PREFERENCES = {
+    "wait=3": 3,
+    "Wait=3": 3,
+    'wait="3"': 3,
+    "wait = 3": 3,
+    "respond-async, wait=3": 3,
+    "wait=3;strict, return=minimal": 3,
+    "wait=2, wait=9": 2,
+    "wait=11": 10,
+    "wait=999999999": 10,
+    "wait=0": 0,
+    "wait=-1": 0,
+    "wait=1.5": 0,
+    "wait=soon": 0,
+    "wait": 0,
+    "": 0,
+    "wait=" + "9" * 400: 0,
+}
+
+
+@pytest.mark.parametrize("header", PREFERENCES)
+def test_preferences_are_read_as_rfc_7240_has_them(header: str) -> None:
+    with Flask("any").test_request_context(headers=prefer(header)) as context:
+        assert waiting.preferred_wait(context.request) == PREFERENCES[header]
+
+
+def test_at_most_half_of_the_threads_wait(engine: Engine, cast: Cast, draft: Booking, accepted: Booking) -> None:
+    assert accepted.id == draft.id
+    world = World.on(engine, api_threads=2)
+    wishes = [world.client.post("/bookings", json=cast.wish(), headers=cast.as_mentee).json["id"] for _ in range(2)]
+
+    def accept(booking: str) -> float:
+        began = monotonic()
+        path = f"/bookings/{booking}/accept"
+        assert world.client.patch(path, headers=cast.as_mentor | prefer("wait=1")).status_code == 202
+        return monotonic() - began
+
+    with ThreadPoolExecutor(2) as pool:
+        shorter, longer = sorted(pool.map(accept, wishes))
+    assert shorter < 0.8 < longer
+
+
+def test_waiting_holds_no_connection(world: World, cast: Cast, draft: Booking) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        path = f"/bookings/{draft.id}/accept"
+        waiter = pool.submit(world.client.patch, path, headers=cast.as_mentor | prefer("wait=1"))
+        held = []
+        while not waiter.done():
+            held.append(world.engine.pool.checkedout())  # type: ignore[attr-defined]
+            sleep(0.005)
+    assert held.count(0) > len(held) / 2
+
+
+def test_a_database_lost_while_waiting_takes_nothing_back(
+    world: World, cast: Cast, draft: Booking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_arguments: Any) -> None:
+        raise OperationalError("SELECT", {}, Exception("gone"))
+
+    monkeypatch.setattr(waiting, "_await", lost)
+    answer = world.client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor | prefer("wait=1"))
+    assert answer.status_code == 202

@@ -1,0 +1,15 @@
+"""The same cast and the same application as the tests of the API."""
+
+from __future__ import annotations
+
+from tests.api.conftest import (  # noqa: F401 - fixtures are found by name
+    accepted,
+    api_engine,
+    cast,
+    client,
+    draft,
+    engine,
+    in_progress,
+    scheduled,
+    world,
+)

@@ -1,0 +1,155 @@
+"""Every documented code is produced by somebody, on a route that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from api.refusals import REFUSALS
+from models.engine import create
+from tests import factories
+from tests.api.conftest import Cast
+from tests.application import World
+from workflows.bookings.booking import Booking
+from workflows.sessions.session import Session
+
+JSON = {"Content-Type": "application/json"}
+Answer = Any
+
+
+class Stage:
+    """Everything that a refusal may need."""
+
+    def __init__(self, world: World, cast: Cast, draft: Booking, scheduled: Session) -> None:
+        self.world, self.cast, self.draft, self.scheduled = world, cast, draft, scheduled
+        self.client = world.client
+
+    def book(self, **fields: Any) -> Answer:
+        return self.client.post("/bookings", json=self.cast.wish(**fields), headers=self.cast.as_mentee)
+
+    def accept(self, booking: Booking | None = None, **headers: str) -> Answer:
+        path = f"/bookings/{(booking or self.draft).id}/accept"
+        return self.client.patch(path, headers=self.cast.as_mentor | headers)
+
+    def instant(self, **changes: Any) -> None:
+        changes |= {"bookingMode": "instant"}
+        path = f"/listings/{self.cast.listing.id}"
+        self.client.patch(path, json=changes, headers=self.cast.as_mentor)
+
+
+def too_early(stage: Stage) -> Answer:
+    session = stage.accept().json["sessionId"]
+    stage.world.run_session_effects()
+    return stage.client.patch(f"/sessions/{session}/start", headers=stage.cast.as_mentee)
+
+
+def session_pending(stage: Stage) -> Answer:
+    return stage.client.get(f"/sessions/{stage.accept().json['sessionId']}", headers=stage.cast.as_mentee)
+
+
+def slot_taken(stage: Stage) -> Answer:
+    with stage.world.engine.begin() as db:
+        cast = stage.cast
+        rival = factories.make_booking(
+            db, listing=cast.listing, mentee=cast.stranger, start_time=stage.draft.start_time
+        )
+    stage.accept()
+    return stage.accept(rival)
+
+
+def too_soon(stage: Stage) -> Answer:
+    stage.instant(minNoticeMinutes=500_000)
+    return stage.book()
+
+
+def email_taken(stage: Stage) -> Answer:
+    body = {"email": stage.cast.mentee.email, "name": "Twice"}
+    return stage.client.post("/users", json=body, headers=stage.cast.as_operator)
+
+
+def profile_exists(stage: Stage) -> Answer:
+    return stage.client.post("/mentor-profiles", json={"headline": "x"}, headers=stage.cast.as_mentor)
+
+
+def endpoint_exists(stage: Stage) -> Answer:
+    hook = {"url": "https://partner.example", "eventTypes": ["*"]}
+    stage.client.post("/webhook-endpoints", json=hook, headers=stage.cast.as_mentor)
+    return stage.client.post("/webhook-endpoints", json=hook, headers=stage.cast.as_mentor)
+
+
+def key_reused(stage: Stage) -> Answer:
+    key = {"Idempotency-Key": "k"}
+    stage.client.post("/bookings", json=stage.cast.wish(), headers=stage.cast.as_mentee | key)
+    return stage.client.post("/bookings", json=stage.cast.wish(), headers=stage.cast.as_mentee | key)
+
+
+def key_in_use(stage: Stage) -> Answer:
+    # The advisory lock of a first request that is still under way, taken by hand.
+    with stage.world.engine.connect() as db, pytest.MonkeyPatch.context() as patched:
+        patched.setattr("api.idempotency.Once._lock", lambda _self: 42)
+        db.exec_driver_sql("SELECT pg_advisory_lock(42)")
+        answer = stage.client.post("/bookings", headers=stage.cast.as_mentee | {"Idempotency-Key": "k"})
+        db.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+    return answer
+
+
+def duplicate_session(stage: Stage) -> Answer:
+    # No route creates sessions; the workflow refuses, and the API would say it so.
+    def again(db: Any, **_named: Any) -> None:
+        factories.create(db, booking_id=stage.scheduled.booking_id)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("api.resources.bookings.accept", again)
+        return stage.accept()
+
+
+def internal_error(stage: Stage) -> Answer:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("api.resources.bookings.accept", lambda *_a, **_n: 1 / 0)
+        return stage.accept()
+
+
+def unavailable(stage: Stage) -> Answer:
+    gone = World.on(create("postgresql://tutelage@127.0.0.1:1/nothing", connect_timeout=1))
+    return gone.client.get("/me", headers=stage.cast.as_mentee)
+
+
+PRODUCED: dict[str, Callable[[Stage], Answer]] = {
+    "invalid_request": lambda stage: stage.book(title=7),
+    "invalid_transition": lambda stage: [stage.accept(), stage.accept()][1],
+    "too_early": too_early,
+    "unauthenticated": lambda stage: stage.client.get("/me"),
+    "forbidden": lambda stage: stage.client.get(f"/bookings/{stage.draft.id}", headers=stage.cast.as_stranger),
+    "not_found": lambda stage: stage.client.get("/bookings/no-id", headers=stage.cast.as_mentee),
+    "session_pending": session_pending,
+    "method_not_allowed": lambda stage: stage.client.put(f"/sessions/{stage.scheduled.id}"),
+    "slot_taken": slot_taken,
+    "too_soon": too_soon,
+    "duplicate_session": duplicate_session,
+    "email_taken": email_taken,
+    "profile_exists": profile_exists,
+    "endpoint_exists": endpoint_exists,
+    "key_in_use": key_in_use,
+    "stale": lambda stage: stage.accept(**{"If-Match": '"7"'}),
+    "too_large": lambda stage: stage.book(notes="x" * 300_000),
+    "unsupported_media_type": lambda stage: stage.client.post(
+        "/bookings", data=b"x", headers=stage.cast.as_mentee, content_type="text/plain"
+    ),
+    "key_reused": key_reused,
+    "internal_error": internal_error,
+    "unavailable": unavailable,
+}
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+def test_a_documented_code_is_produced(
+    engine: Engine, world: World, cast: Cast, draft: Booking, scheduled: Session, code: str
+) -> None:
+    assert engine
+    answer = PRODUCED[code](Stage(world, cast, draft, scheduled))
+    assert (answer.status_code, answer.json["code"]) == (REFUSALS[code].status, code), answer.json
+    if code in ("session_pending", "key_in_use", "unavailable"):
+        assert answer.headers["Retry-After"] == "1"

@@ -1,0 +1,116 @@
+"""Every route is guarded or meant to be open, documented, and one of those that the contract names."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import schemathesis
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.app import create_app
+from tests.api.conftest import Cast, counts
+from tests.application import KeptNudges, World, settings_for
+
+# What anybody may ask, credentials or not: monitors, and the documentation.
+OPEN = {"/", "/openapi.json", "/docs", "/docs/begin.js", "/docs/assets/<path:name>", "/health/live", "/health/ready"}
+# What people see rather than programs call.
+UNDOCUMENTED = {"/", "/openapi.json", "/docs", "/docs/begin.js", "/docs/assets/<path:name>"}
+
+# The rows of the contract that are built, as `METHOD path`.
+CONTRACT = {
+    "POST /users", "GET /users/{}", "GET /me",
+    "POST /mentor-profiles", "GET /mentors", "GET /mentors/{}",
+    "POST /listings", "PATCH /listings/{}", "GET /listings", "GET /listings/{}",
+    "POST /bookings", "GET /bookings", "GET /bookings/{}",
+    "PATCH /bookings/{}/accept", "POST /bookings/{}/accept",
+    "PATCH /bookings/{}/decline", "POST /bookings/{}/decline",
+    "PATCH /bookings/{}/cancel", "POST /bookings/{}/cancel",
+    "GET /sessions/mentee/my-sessions", "GET /sessions/mentee/{}",
+    "GET /sessions/mentor/my-sessions", "GET /sessions/mentor/{}",
+    "GET /sessions/{}", "GET /sessions/{}/effects",
+    "PATCH /sessions/{}/start", "POST /sessions/{}/start",
+    "PATCH /sessions/{}/complete", "POST /sessions/{}/complete",
+    "POST /webhook-endpoints", "GET /webhook-endpoints", "GET /webhook-endpoints/{}",
+    "GET /webhook-endpoints/{}/secret", "POST /webhook-endpoints/{}/ping",
+    "GET /operations/invariants", "GET /health/live", "GET /health/ready",
+}  # fmt: skip
+
+SOMEBODYS = re.compile(r"<[^>]+>")
+
+
+def an_app() -> Flask:
+    """The application for its routes alone; its database is never asked."""
+    return create_app(settings_for("postgresql://nobody@127.0.0.1:1/nothing"), None, KeptNudges())
+
+
+ROUTES = sorted(
+    (method, rule.rule)
+    for rule in an_app().url_map.iter_rules()
+    for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+)
+
+
+@pytest.mark.parametrize(("method", "rule"), [route for route in ROUTES if route[1] not in OPEN])
+def test_without_credentials_every_route_answers_401_and_writes_nothing(
+    world: World, cast: Cast, method: str, rule: str
+) -> None:
+    before = counts(world.engine)
+    for path in (SOMEBODYS.sub(str(uuid4()), rule), SOMEBODYS.sub("no-id", rule)):
+        for root in ("", "/api"):
+            answer = world.client.open(f"{root}{path}", method=method, data=b"{", content_type="application/json")
+            assert (answer.status_code, answer.json["code"]) == (401, "unauthenticated")
+    assert counts(world.engine) == before
+    assert cast
+
+
+@pytest.mark.parametrize("rule", sorted(OPEN - {"/docs/assets/<path:name>"}))
+def test_open_routes_are_open(client: FlaskClient, rule: str) -> None:
+    assert client.get(rule).status_code in (200, 302)
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    answer = an_app().test_client().get("/openapi.json")
+    assert isinstance(answer.json, dict)
+    return answer.json
+
+
+def test_the_routes_are_those_of_the_contract() -> None:
+    built = {f"{method} {SOMEBODYS.sub('{}', rule)}" for method, rule in ROUTES if rule not in UNDOCUMENTED}
+    assert built == CONTRACT
+
+
+def test_every_route_is_documented(document: dict[str, Any]) -> None:
+    documented = {
+        f"{method.upper()} {re.sub('{[^}]+}', '{}', path)}"
+        for path, operations in document["paths"].items()
+        for method in operations
+        if method != "parameters"
+    }
+    assert documented == CONTRACT
+
+
+def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
+    assert document["openapi"] == "3.1.0"
+    schemathesis.openapi.from_dict(document).validate()
+
+
+def test_every_operation_has_a_name_of_its_own(document: dict[str, Any]) -> None:
+    names = [
+        operation["operationId"]
+        for operations in document["paths"].values()
+        for method, operation in operations.items()
+        if method != "parameters"
+    ]
+    assert len(names) == len(set(names)) == len(CONTRACT)
+
+
+def test_every_operation_says_in_a_sentence_what_it_does(document: dict[str, Any]) -> None:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if method != "parameters":
+                assert operation["summary"].endswith("."), (method, path)

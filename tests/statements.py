@@ -1,0 +1,38 @@
+"""Counting what a piece of work asks of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+
+@dataclass
+class Made:
+    """The statements and commits of a `with` block; BEGIN and COMMIT themselves are no statements."""
+
+    statements: list[str] = field(default_factory=list)
+    commits: int = 0
+
+
+@contextmanager
+def statements_of(engine: Engine) -> Iterator[Made]:
+    """What is made on this engine within the block."""
+    made = Made()
+
+    def on_statement(_db: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        made.statements.append(statement)
+
+    def on_commit(_db: Any) -> None:
+        made.commits += 1
+
+    event.listen(engine, "before_cursor_execute", on_statement)
+    event.listen(engine, "commit", on_commit)
+    try:
+        yield made
+    finally:
+        event.remove(engine, "before_cursor_execute", on_statement)
+        event.remove(engine, "commit", on_commit)
