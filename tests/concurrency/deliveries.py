@@ -98,9 +98,7 @@ class House:
     def let_time_pass(self) -> None:
         """Make every timer due."""
         with self.transactions() as db:
-            db.execute(
-                update(deliveries).where(deliveries.c.state == DeliveryState.PENDING).values(due_at=func.now())
-            )
+            db.execute(update(deliveries).where(deliveries.c.state == DeliveryState.PENDING).values(due_at=func.now()))
 
 
 @dataclass

@@ -20,7 +20,7 @@ from workflows.bookings.cancel import cancel
 from workflows.bookings.decline import decline
 from workflows.identity.actor import Actor
 
-Decision = Callable[[Connection, Booking], Booking]
+Decision = Callable[..., Booking]
 
 
 def _accepts(db: Connection, booking: Booking) -> Booking:
@@ -59,7 +59,7 @@ def test_of_two_decisions_at_once_one_is_made_and_the_other_refused(
 
 
 def _assert_decided_once(db: Connection, draft: Booking, decided: Booking) -> None:
-    """The row is as the winner was told, with one event of it, that event's effects, and its time where it takes any."""
+    """The row is as the winner was told, with one event of it, that event's effects, and its time if it takes any."""
     assert Booking.of(db.execute(booking_query(draft.id)).one()) == decided
     made = db.execute(
         select(events.c.id, events.c.type).where(
@@ -67,6 +67,6 @@ def _assert_decided_once(db: Connection, draft: Booking, decided: Booking) -> No
         )
     ).all()
     assert [event.type for event in made] == [f"booking.{decided.status}"]
-    assert db.scalar(select(func.count()).where(deliveries.c.event_id == made[0].id)) > 0
+    assert db.scalars(select(deliveries.c.effect).where(deliveries.c.event_id == made[0].id)).all()
     blocks = db.scalar(select(func.count()).where(mentor_busy.c.booking_id == draft.id))
     assert blocks == (decided.status is BookingStatus.ACCEPTED)

@@ -18,7 +18,7 @@ from workflows.sessions.create import create
 from workflows.sessions.session import Session, session_query
 from workflows.sessions.start import start
 
-Step = Callable[[Connection, Session], Session]
+Step = Callable[..., Session]
 
 
 def _mentor_starts(db: Connection, session: Session) -> Session:
@@ -44,9 +44,7 @@ STEPS: Mapping[str, Step] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("one", "other"), [("mentor starts", "mentor starts"), ("mentor starts", "mentee starts")]
-)
+@pytest.mark.parametrize(("one", "other"), [("mentor starts", "mentor starts"), ("mentor starts", "mentee starts")])
 def test_of_two_starts_at_once_one_is_made(engine: Engine, race: Race, one: str, other: str) -> None:
     for session in _scheduled(engine):
         outcomes = race.transact([partial(STEPS[one], session=session), partial(STEPS[other], session=session)])
@@ -66,7 +64,9 @@ def test_of_two_completions_at_once_one_is_made(engine: Engine, race: Race) -> N
 
 def test_a_completion_beside_a_start_comes_after_it_or_is_refused(engine: Engine, race: Race) -> None:
     for session in _scheduled(engine):
-        outcomes = race.transact([partial(_mentee_starts, session=session), partial(_mentor_completes, session=session)])
+        outcomes = race.transact(
+            [partial(_mentee_starts, session=session), partial(_mentor_completes, session=session)]
+        )
         assert codes(outcomes) in ([], ["invalid_transition"])
         taken = ["session.started", "session.completed"][: len(winners(outcomes))]
         assert _steps_of(engine, session) == taken

@@ -80,9 +80,7 @@ def _overlapping(db: Connection, listing: Listing, mentee: User) -> list[Booking
     """Drafts of an hour each that begin five minutes after one another: each overlaps all others."""
     begin = factories.next_slot()
     return [
-        factories.make_booking(
-            db, listing=listing, mentee=mentee, start_time=begin + timedelta(minutes=5 * number)
-        )
+        factories.make_booking(db, listing=listing, mentee=mentee, start_time=begin + timedelta(minutes=5 * number))
         for number in range(RIVALS)
     ]
 

@@ -1,0 +1,1 @@
+"""Measurements of what Tutelage promises, each a script of its own."""

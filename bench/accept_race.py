@@ -1,0 +1,176 @@
+"""Sixteen clients accept overlapping drafts of four mentors as fast as they can, with the accept's own statement.
+
+`python -m bench.accept_race [--seconds 10]` runs it on a fresh PostgreSQL under pgbench and prints what came of it: no
+deadlock, since every accept locks its mentor's row first. `--without-lock` shows what the lock is for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from cli.embedded import postgres_binary
+from cli.migrate import upgrade
+from cli.servers import start_postgres
+from workflows.bookings.calendar import LOCK_MENTOR
+from workflows.bookings.decide import ACCEPT
+
+CLIENTS = 16
+MENTORS = 4
+DRAFTS = 60_000
+LOCK = "FOR NO KEY UPDATE"
+
+# Each mentor's drafts begin ten minutes after one another and last an hour. Clients take the drafts in turn, so that
+# those who are busy at one moment always want overlapping times of the same mentors.
+_PEOPLE = """
+INSERT INTO users (id, email, name, time_zone)
+SELECT gen_random_uuid(), n || '@example.org', 'Number ' || n, 'UTC' FROM generate_series(0, {mentors}) n;
+INSERT INTO mentor_profiles (id, user_id, headline, time_zone)
+SELECT gen_random_uuid(), id, 'Mentor', 'UTC' FROM users WHERE email <> '0@example.org';
+INSERT INTO listings (id, mentor_profile_id, title, duration_minutes, price_amount, price_currency)
+SELECT gen_random_uuid(), id, 'An hour', 60, 4000, 'USD' FROM mentor_profiles;
+CREATE TABLE race_drafts AS
+SELECT n, gen_random_uuid() AS booking_id, gen_random_uuid() AS session_id, gen_random_uuid() AS busy_id,
+       l.id AS listing_id, l.mentor_profile_id,
+       date_trunc('hour', now()) + interval '1 day' + n / {mentors} * interval '10 minutes' AS start_time
+FROM generate_series(0, {drafts} - 1) n
+JOIN (SELECT row_number() OVER () - 1 AS number, * FROM listings) l ON l.number = n % {mentors};
+ALTER TABLE race_drafts ADD PRIMARY KEY (n);
+CREATE SEQUENCE race_turn MINVALUE 0 MAXVALUE {last} CYCLE CACHE 1;
+CREATE SEQUENCE race_refusals;
+INSERT INTO bookings (id, listing_id, mentor_profile_id, mentee_user_id, start_time, end_time, status, price_amount,
+                      price_currency)
+SELECT booking_id, listing_id, mentor_profile_id, (SELECT id FROM users WHERE email = '0@example.org'),
+       start_time, start_time + interval '1 hour', 'draft', 4000, 'USD'
+FROM race_drafts;
+ANALYZE;
+"""
+
+# pgbench gives a client up at the first refusal, so that the refusal is caught where the statement runs. Deadlocks are
+# not: pgbench counts those itself.
+_TURN = """
+CREATE FUNCTION race_turn() RETURNS void LANGUAGE plpgsql AS $race$
+DECLARE
+    turn bigint := nextval('race_turn');
+    draft race_drafts;
+BEGIN
+    SELECT * INTO draft FROM race_drafts WHERE n = turn;
+    EXECUTE $accept${statement}$accept$
+    USING draft.mentor_profile_id, draft.booking_id, draft.session_id, draft.busy_id, 1;
+EXCEPTION WHEN exclusion_violation THEN
+    PERFORM nextval('race_refusals');
+END $race$
+"""
+_PARAMETERS = ("mentor_profile_id", "booking_id", "session_id", "busy_id", "version")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a race.
+
+    Args:
+        turns: accepts that were tried and not broken up.
+        accepted: bookings that were accepted.
+        refused: accepts that were refused since the time was taken.
+        deadlocks: as PostgreSQL counted them.
+        per_second: turns a second.
+        longest_ms: how long the slowest turn took.
+    """
+
+    turns: int
+    accepted: int
+    refused: int
+    deadlocks: int
+    per_second: float
+    longest_ms: float
+
+
+def race(database_url: str, *, seconds: int, lock: bool = True, clients: int = CLIENTS, drafts: int = DRAFTS) -> Result:
+    """Run the race in a migrated, empty database.
+
+    Args:
+        lock: whether accepts lock their mentor's row first, as they do outside of this bench.
+        drafts: how many there are to be decided; more than can be tried in that time.
+    """
+    with psycopg.connect(database_url, autocommit=True) as db:
+        for statement in _PEOPLE.format(mentors=MENTORS, drafts=drafts, last=drafts - 1).split(";\n"):
+            db.execute(statement)
+        db.execute(_TURN.format(statement=_statement(lock)))
+        before = _deadlocks(db)
+    longest = _pgbench(database_url, seconds, clients)
+    # A fresh look: the clients have gone, and told their counts on leaving.
+    with psycopg.connect(database_url, autocommit=True) as db:
+        accepted = _number(db, "SELECT count(*) FROM bookings WHERE status = 'accepted'")
+        refused = _number(db, "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM race_refusals")
+        blocks = _number(db, "SELECT count(*) FROM mentor_busy")
+        if blocks != accepted:
+            raise AssertionError(f"{accepted} bookings are accepted, but {blocks} blocks are in the calendar.")
+        turns = accepted + refused
+        return Result(turns, accepted, refused, _deadlocks(db) - before, turns / seconds, longest)
+
+
+def _statement(lock: bool) -> str:
+    """The accept's statement with numbered parameters."""
+    statement = ACCEPT if lock else ACCEPT.replace(LOCK_MENTOR, LOCK_MENTOR.replace(LOCK, ""))
+    for number, name in enumerate(_PARAMETERS, start=1):
+        statement = re.sub(rf":{name}\b", f"${number}", statement)
+    return statement
+
+
+def _pgbench(database_url: str, seconds: int, clients: int) -> float:
+    """Let the clients loose, and return how long the slowest turn took in milliseconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "turn.sql"
+        script.write_text("SELECT race_turn();\n")
+        options = ["-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", str(seconds), "-f", str(script), "-l"]
+        command = [str(postgres_binary("pgbench")), *options, database_url]
+        # Deadlocks are looked for after this pause; PostgreSQL's own second would make a race that has some a long one.
+        environment = {**os.environ, "PGOPTIONS": "-c deadlock_timeout=100ms"}
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"pgbench ended with {done.returncode}: {done.stderr}")
+        lines = (line for log in Path(folder).glob("pgbench_log.*") for line in log.read_text().splitlines())
+        # client, transaction, microseconds or the word failed, …
+        return max(int(line.split()[2]) for line in lines if line.split()[2].isdecimal()) / 1000
+
+
+def _deadlocks(db: psycopg.Connection) -> int:
+    return _number(db, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+
+
+def _number(db: psycopg.Connection, query: str) -> int:
+    row = db.execute(query.encode()).fetchone()
+    return int(row[0]) if row else 0
+
+
+def main() -> None:
+    """Run it on a server of its own, print what came of it, and exit with 1 if there was a deadlock."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--without-lock", action="store_true")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tutelage-bench-") as folder:
+        server = start_postgres(Path(folder) / "postgres")
+        try:
+            upgrade(server.url)
+            result = race(server.url, seconds=chosen.seconds, lock=not chosen.without_lock)
+        finally:
+            server.stop()
+    print(
+        f"{CLIENTS} clients, {MENTORS} mentors, {chosen.seconds} s: {result.turns} accepts tried"
+        f" ({result.per_second:.0f} a second, the slowest took {result.longest_ms:.0f} ms),"
+        f" {result.accepted} accepted, {result.refused} refused, {result.deadlocks} deadlocks."
+    )
+    sys.exit(1 if result.deadlocks else 0)
+
+
+if __name__ == "__main__":
+    main()
