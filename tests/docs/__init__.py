@@ -1,0 +1,1 @@
+"""What people read is true: commands run, examples fit, tables agree with the code, links lead somewhere."""

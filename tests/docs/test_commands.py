@@ -1,0 +1,79 @@
+"""Tests of what the pages name: targets of make, commands, settings, routes and files, which are all there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from cli.main import COMMANDS
+from cli.servers import ROOT
+from tests.application import World
+from tests.docs.pages import DOCS, PAGES, README, name_of
+
+SETTING = re.compile(r"`([A-Z][A-Z0-9]+_[A-Z0-9_]+)")
+ROUTE = re.compile(r"\b(GET|POST|PATCH|PUT|DELETE) (/[a-z][\w/{}.-]*)")
+FILE = re.compile(r"`((?:api|cli|config|migrations|models|workers|workflows|tests)/[\w/.<>*-]*)`")
+# What an earlier system had, and this one has elsewhere.
+THEIRS = {"/sessions/book"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_target_of_make_that_is_named_is_there(page: Path) -> None:
+    for target in set(re.findall(r"\bmake ([a-z]+)\b", "\n".join(_code(page)))):
+        assert _recipe(target), f"make {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_that_is_named_is_there(page: Path) -> None:
+    assert set(re.findall(r"tutelage ([a-z]+)", "\n".join(_code(page)))) <= set(COMMANDS)
+
+
+def test_make_test_runs_all_tests() -> None:
+    assert _recipe("test")[-1].startswith(".venv/bin/python -m pytest")
+    assert "make test" in README.read_text()
+
+
+def test_make_demo_and_make_up_are_the_commands_that_the_tests_run() -> None:
+    assert _recipe("demo")[-1].split() == [".venv/bin/tutelage", "demo"]
+    assert _recipe("up")[-1].split() == [".venv/bin/tutelage", "up"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_setting_that_is_named_can_stand_in_env(page: Path) -> None:
+    known = set(re.findall(r"^# ([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert set(SETTING.findall(page.read_text())) <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_file_that_is_named_is_there(page: Path) -> None:
+    for file in FILE.findall(page.read_text()):
+        assert list(ROOT.glob(re.sub(r"<\w+>", "*", file))), file
+
+
+def test_every_route_that_is_named_is_there(engine: Engine) -> None:
+    rules = {
+        (method, re.sub(r"<[^>]+>", "{}", rule.rule))
+        for rule in World.on(engine).app.url_map.iter_rules()
+        for method in rule.methods or ()
+    }
+    for page in (README, *DOCS.rglob("*.md")):
+        for method, path in ROUTE.findall(page.read_text()):
+            # Examples hold real ids where the table has {id}.
+            plain = re.sub(r"\{\w+\}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "{}", path)
+            assert (method, plain) in rules or plain in THEIRS, f"{method} {path} in {page.name}"
+
+
+def _code(page: Path) -> list[str]:
+    """Everything that a page shows as code, whether in a line or in a block."""
+    text = page.read_text()
+    return [*re.findall(r"`([^`\n]+)`", text), *re.findall(r"^```bash\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)]
+
+
+def _recipe(target: str) -> list[str]:
+    """The commands that make would run for a target whose environment is ready."""
+    command = ["make", "--dry-run", "--no-print-directory", "--old-file=.venv/.ready", target]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()

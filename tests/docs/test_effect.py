@@ -1,0 +1,90 @@
+"""Tests of "Add an effect": the package on that page is installed, found, run by a worker, and listed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select
+
+from cli.servers import ROOT
+from models.catalog import listings
+from models.events import deliveries
+from tests import factories
+from tests.docs.pages import DOCS, blocks
+
+PAGE = DOCS / "sessions.md"
+# A process of its own: what is subscribed stays subscribed, for as long as a process lives.
+DELIVER = """
+from sqlalchemy import select
+from config.settings import settings
+from models.engine import create
+from models.events import deliveries
+from tests.application import KeptNudges
+from tests.factories import accept_booking, make_booking
+from workers.deliver import Deliverer
+from workers.transactions import Transactions
+from workflows.catalog.listing import Listing, listing_query
+from workflows.events.delivery import Key
+from workflows.events.subscriptions import load
+import sys
+
+engine = create(settings().database_url)
+transactions = Transactions(engine, KeptNudges())
+with transactions() as db:
+    accept_booking(db, make_booking(db, listing=Listing.of(db.execute(listing_query(sys.argv[1])).one())))
+with engine.connect() as db:
+    owed = db.execute(select(deliveries.c.event_id).where(deliveries.c.effect == "one_offs.withdraw")).scalars().all()
+for event_id in owed:
+    Deliverer(transactions, load(), {}).deliver(Key(event_id=event_id, effect="one_offs.withdraw"))
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder into which the page's own command installed the page's own package."""
+    folder = tmp_path_factory.mktemp("plug-in")
+    package, site = folder / "one_offs", folder / "site"
+    package.mkdir()
+    (package / "pyproject.toml").write_text(blocks(PAGE, "toml")[0])
+    (package / "one_offs.py").write_text(blocks(PAGE, "python")[0])
+    python, *command = blocks(PAGE, "bash")[0].splitlines()[0].split()
+    assert (python, command[-1]) == (".venv/bin/python", "./one_offs")
+    offline = ["--quiet", "--no-index", "--disable-pip-version-check", "--target", str(site)]
+    subprocess.run([sys.executable, *command, *offline], cwd=folder, check=True)
+    return site
+
+
+@pytest.mark.parametrize(("title", "active"), [("One-off: my notes, explained", False), ("Career advice", True)])
+def test_a_booking_withdraws_one_off_listings_alone(engine: Engine, installed: Path, title: str, active: bool) -> None:
+    with engine.begin() as db:
+        listing = factories.make_listing(db, title=title)
+    _run(engine, installed, "-c", DELIVER, str(listing.id))
+    with engine.connect() as db:
+        assert db.scalar(select(listings.c.active).where(listings.c.id == listing.id)) is active
+        states = db.scalars(select(deliveries.c.state).where(deliveries.c.effect == "one_offs.withdraw")).all()
+    assert states == ["done"]
+
+
+def test_it_is_listed_with_the_others(engine: Engine, installed: Path) -> None:
+    assert "one_offs.withdraw" in _run(engine, installed, "-m", "cli.main", "effects")
+
+
+def test_backfill_writes_what_older_events_are_owed(engine: Engine, installed: Path) -> None:
+    with engine.begin() as db:
+        factories.accept_booking(db, factories.make_booking(db))
+    backfill = ("-m", "cli.main", "effects", "backfill", "--since", "2026-01-31")
+    assert "1 deliveries were missing" in _run(engine, installed, *backfill)
+    with engine.connect() as db:
+        owed = db.scalars(select(deliveries.c.state).where(deliveries.c.effect == "one_offs.withdraw")).all()
+    assert owed == ["pending"]
+
+
+def _run(engine: Engine, site: Path, *arguments: str) -> str:
+    address = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    environment = {**os.environ, "PYTHONPATH": f"{site}:{ROOT}", "DATABASE_URL": address, "COLUMNS": "200"}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout

@@ -1,0 +1,96 @@
+"""Tests of the examples in the documentation: shapes, messages and the code that partners are given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from standardwebhooks import WebhookVerificationError
+
+from api.schemas.errors import Error
+from api.schemas.sessions import Session
+from models.sessions import SessionStatus
+from tests.docs.pages import DOCS, blocks
+from workers.transports.http import sign
+from workflows.errors import InvalidTransition
+from workflows.events.catalogue import SessionCompleted
+from workflows.outside.send_webhook import body_of
+from workflows.sessions.move import allow
+from workflows.sessions.session import Session as SessionRecord
+from workflows.webhooks.create_endpoint import new_secret
+
+SESSION, REFUSAL = (json.loads(block) for block in blocks(DOCS / "sessions.md", "json"))
+(MESSAGE,) = (json.loads(block) for block in blocks(DOCS / "webhooks.md", "json"))
+
+
+def test_the_session_has_every_field_of_an_answer_and_no_other() -> None:
+    assert Session().validate(SESSION) == {}
+
+
+def test_the_refusal_has_the_one_shape_and_the_sentence_that_is_said() -> None:
+    assert Error().validate(REFUSAL) == {}
+    with pytest.raises(InvalidTransition) as refused:
+        allow(_scheduled(), SessionStatus.COMPLETED)
+    assert (refused.value.code, refused.value.message) == (REFUSAL["code"], REFUSAL["message"])
+
+
+def test_the_webhook_message_is_the_one_that_is_sent() -> None:
+    told = MESSAGE["data"]
+    event = SessionCompleted(
+        id=UUID(MESSAGE["id"]),
+        actor="system",
+        occurred_at=datetime.fromisoformat(MESSAGE["timestamp"]),
+        sequence=MESSAGE["sequence"],
+        session_id=UUID(told["sessionId"]),
+        booking_id=UUID(told["bookingId"]),
+        mentor_profile_id=UUID(told["mentorProfileId"]),
+        mentee_user_id=UUID(told["menteeUserId"]),
+        status=told["status"],
+        start_time=datetime.fromisoformat(told["startTime"]),
+        end_time=datetime.fromisoformat(told["endTime"]),
+        version=told["version"],
+    )
+    assert json.loads(body_of(event)) == MESSAGE
+
+
+def test_the_receivers_code_takes_what_we_sign() -> None:
+    secret, body = new_secret(), json.dumps(MESSAGE).encode()
+    assert _reader()(secret, _signed(secret, body), body) == MESSAGE
+
+
+@pytest.mark.parametrize("age", [timedelta(minutes=6), timedelta(minutes=-6)])
+def test_the_receivers_code_refuses_what_is_five_minutes_off(age: timedelta) -> None:
+    secret, body = new_secret(), b"{}"
+    with pytest.raises(WebhookVerificationError):
+        _reader()(secret, _signed(secret, body, datetime.now(UTC) - age), body)
+
+
+def test_the_receivers_code_refuses_what_was_altered() -> None:
+    secret = new_secret()
+    with pytest.raises(WebhookVerificationError):
+        _reader()(secret, _signed(secret, b"{}"), b"{ }")
+
+
+def _reader() -> Callable[[str, dict[str, str], bytes], Any]:
+    namespace: dict[str, Any] = {}
+    exec("\n".join(blocks(DOCS / "webhooks.md", "python")), namespace)
+    reader: Callable[[str, dict[str, str], bytes], Any] = namespace["read"]
+    return reader
+
+
+def _signed(secret: str, body: bytes, at: datetime | None = None) -> dict[str, str]:
+    timestamp = str(int((at or datetime.now(UTC)).timestamp()))
+    return {
+        "webhook-id": MESSAGE["id"],
+        "webhook-timestamp": timestamp,
+        "webhook-signature": sign(secret, MESSAGE["id"], timestamp, body),
+    }
+
+
+def _scheduled() -> SessionRecord:
+    loaded = Session(exclude=("join_url",)).load({name: value for name, value in SESSION.items() if name != "joinUrl"})
+    return SessionRecord(version=1, **loaded)

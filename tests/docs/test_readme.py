@@ -1,0 +1,108 @@
+"""The README, run from top to bottom: its commands, in their order, against the system that its `make up` starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cli.leftovers import end_leftovers
+from cli.run_file import Run, read_run
+from cli.servers import ROOT
+from tests.cli.running import PATIENCE_SECONDS, await_value
+from tests.docs.pages import DOCS, README, blocks
+
+MAKE = [block.strip() for block in blocks(README, "bash") if block.startswith("make ")]
+STAND_IN = Path(__file__).parent / "stand_in"
+WORDS, *STEPS = [block for block in blocks(README, "bash") if not block.startswith("make ")]
+
+
+@dataclass(frozen=True)
+class Running:
+    """The system, and how a shell of somebody who uses it finds it."""
+
+    run: Run
+    environment: dict[str, str]
+
+    def shell(self, commands: str) -> str:
+        """Run them in the project's folder, up to the first that fails, which fails the test; returns what they say."""
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", commands],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """What `make up` starts, in a folder of its own and on free ports."""
+    assert MAKE == ["make demo", "make up"]
+    folder = tmp_path_factory.mktemp("up")
+    data_dir, output = folder / "data", folder / "out"
+    own = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    options = f"ARGS=--port 0 --flower-port 0 --data-dir {data_dir}"
+    with output.open("wb") as file:
+        # The environment is ready: this test runs in it. make is not to look whether it could be made anew.
+        command = [*MAKE[1].split(), "--old-file=.venv/.ready", options]
+        make = subprocess.Popen(command, cwd=ROOT, env=own, stdout=file, stderr=file, start_new_session=True)
+    try:
+        yield _ready(make, data_dir, output, own)
+        os.killpg(make.pid, signal.SIGINT)
+        make.wait(timeout=PATIENCE_SECONDS)
+        assert "Stopped." in output.read_text()
+    finally:
+        if make.poll() is None:
+            os.killpg(make.pid, signal.SIGKILL)
+        end_leftovers(data_dir, patience=5)
+
+
+def test_the_first_session_is_booked_held_and_followed_by_its_effects(running: Running) -> None:
+    said = running.shell(WORDS + "".join(STEPS))
+    scheduled, started, completed, effects = (json.loads(line) for line in said.splitlines() if line)
+    assert [session["status"] for session in (scheduled, started, completed)] == [
+        "scheduled",
+        "in_progress",
+        "completed",
+    ]
+    assert completed["actionItems"] == ["Write down three goals"]
+    assert {"sessions.create", "reviews.unlock", "notifications.session_completed"} <= {
+        item["effect"] for item in effects["items"]
+    }
+
+
+def test_the_other_pages_commands_say_that_all_is_well(running: Running) -> None:
+    assert "Violations" in running.shell("".join(blocks(DOCS / "durability.md", "bash")))
+    assert running.shell("".join(blocks(DOCS / "running.md", "bash"))).count(".") == 2
+
+
+def test_the_documentation_is_where_the_readme_says(running: Running) -> None:
+    assert "http://127.0.0.1:8000/api/docs" in README.read_text()
+    assert "swagger-ui" in running.shell("curl -sS --fail $API/api/docs")
+
+
+def test_the_mails_are_where_the_readme_says(running: Running) -> None:
+    folder = Path(running.environment["DATA"]) / "mail"
+    assert await_value(lambda: list(folder.glob("*.eml")) or None, "a mail")
+
+
+def _ready(make: subprocess.Popen[bytes], data_dir: Path, output: Path, own: dict[str, str]) -> Running:
+    def is_ready() -> Run | None:
+        assert make.poll() is None, output.read_text()
+        return read_run(data_dir)
+
+    run = await_value(is_ready, "run.json")
+    found = {"API": run["api"]["url"], "DATABASE_URL": run["database_url"], "DATA": str(data_dir)}
+    # A machine with Python and make alone has no curl.
+    found["PATH"] = os.pathsep.join([own["PATH"], str(STAND_IN)])
+    return Running(run, {**own, **found})

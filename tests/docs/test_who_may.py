@@ -1,0 +1,51 @@
+"""Tests of the table of who may do what: every route, asked by everybody in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, Engine
+
+from tests import factories
+from tests.application import World, as_mentor, as_operator, as_user
+from tests.docs.pages import DOCS, table
+
+ASKING = ("mentee", "mentor", "operator", "somebody else")
+
+
+def _cases() -> Iterator[tuple[str, str, bool]]:
+    for route, *cells in table(DOCS / "sessions.md", "route", *ASKING):
+        for who, cell in zip(ASKING, cells, strict=True):
+            if cell:
+                yield route, who, cell != "no"
+
+
+@pytest.mark.parametrize(("route", "who", "may"), list(_cases()))
+def test_the_table_is_true(engine: Engine, route: str, who: str, may: bool) -> None:
+    method, path = route.split()
+    with engine.begin() as db:
+        subject, headers = _scene(db, path, who)
+    answer = World.on(engine).client.open(path.replace("{id}", str(subject)), method=method, headers=headers)
+    if may:
+        # Whoever may book, and sends nothing, is told that the body does not fit.
+        assert answer.status_code in ((400,) if route == "POST /bookings" else (200, 202)), answer.json
+    else:
+        assert answer.status_code == 403
+
+
+def _scene(db: Connection, path: str, who: str) -> tuple[UUID, dict[str, str]]:
+    """A booking or session in the state that the route is about, and the headers of whoever asks."""
+    mentor, mentee = factories.make_mentor(db), factories.make_user(db)
+    listing = factories.make_listing(db, mentor, early_start_minutes=None)
+    asking = {
+        "mentee": as_user(mentee),
+        "mentor": as_mentor(mentor),
+        "operator": as_operator(),
+        "somebody else": as_user(factories.make_user(db)),
+    }
+    if path.startswith("/bookings"):
+        return factories.make_booking(db, listing=listing, mentee=mentee).id, asking[who]
+    session = factories.make_session(db, listing=listing, mentee=mentee)
+    return (factories.start_session(db, session) if path.endswith("complete") else session).id, asking[who]
