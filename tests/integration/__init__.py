@@ -1,0 +1,1 @@
+"""Tests of the workflows and workers against real PostgreSQL, Valkey, SMTP and HTTP servers."""

@@ -1,0 +1,128 @@
+"""Everything that delivers, in one process: real transactions on a real database, and the nudges kept for a look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, event, func, select, update
+
+from models.events import deliveries
+from workers.deliver import Deliverer
+from workers.transactions import Transactions
+from workflows.events.delivery import Key
+from workflows.events.outcomes import Sent
+from workflows.events.record import Nudge
+from workflows.events.subscriptions import Subscriptions, load
+
+
+@dataclass
+class KeptNudges:
+    """Takes nudges, and publishes none of them."""
+
+    nudges: list[Nudge] = field(default_factory=list)
+
+    def offer(self, nudges: Iterable[Nudge]) -> None:
+        """Keep them."""
+        self.nudges.extend(nudges)
+
+    def effects(self) -> list[str]:
+        """The effects that were nudged, by name."""
+        return sorted(nudge.effect for nudge in self.nudges)
+
+
+@dataclass
+class Receiver:
+    """The outside world: keeps what it is sent, and answers what it is told to."""
+
+    answers: Callable[[Any], Sent] = lambda _message: Sent(status_code=200)
+    received: list[Any] = field(default_factory=list)
+
+    def send(self, message: Any) -> Sent:
+        """Take a message."""
+        self.received.append(message)
+        return self.answers(message)
+
+
+class House:
+    """A worker's belongings on a test's own database."""
+
+    def __init__(self, engine: Engine, subscriptions: Subscriptions | None = None) -> None:
+        self.engine = engine
+        self.nudger = KeptNudges()
+        self.transactions = Transactions(engine, self.nudger)
+        self.mail = Receiver()
+        self.http = Receiver()
+        transports = {"mail": self.mail, "http": self.http}
+        self.deliverer = Deliverer(self.transactions, subscriptions or load(), transports)
+
+    def deliver(self, effect: str, event_id: UUID | None = None, target: str | None = None) -> Key:
+        """Look at one delivery now, as a worker does: the only one of that effect, unless said otherwise."""
+        key = self.key(effect, event_id, target)
+        self.deliverer.deliver(key)
+        return key
+
+    def key(self, effect: str, event_id: UUID | None = None, target: str | None = None) -> Key:
+        """The key of the only delivery of that effect, unless said otherwise."""
+        query = select(deliveries.c.event_id, deliveries.c.target).where(deliveries.c.effect == effect)
+        if event_id is not None:
+            query = query.where(deliveries.c.event_id == event_id)
+        if target is not None:
+            query = query.where(deliveries.c.target == target)
+        with self.engine.connect() as db:
+            row = db.execute(query).one()
+        return Key(event_id=row.event_id, effect=effect, target=row.target)
+
+    def row(self, key: Key) -> Any:
+        """The delivery as it stands, and the database's clock beside it."""
+        with self.engine.connect() as db:
+            return db.execute(select(deliveries, func.now().label("now")).where(*_is(key))).one()
+
+    def change(self, key: Key, **values: Any) -> None:
+        """Change the delivery's row behind everybody's back."""
+        with self.engine.begin() as db:
+            db.execute(update(deliveries).where(*_is(key)).values(**values))
+
+    def make_due(self, key: Key) -> None:
+        """Let the pause before the next attempt be over."""
+        self.change(key, due_at=func.now() - timedelta(seconds=5), nudge_at=func.now() - timedelta(seconds=3))
+
+    def run_all(self) -> None:
+        """Do whatever is due, and what follows from that, until nothing is left."""
+        while due := self._due():
+            for key in due:
+                self.deliverer.deliver(key)
+
+    def _due(self) -> list[Key]:
+        query = select(deliveries.c.event_id, deliveries.c.effect, deliveries.c.target).where(
+            deliveries.c.state == "pending", deliveries.c.due_at <= func.now()
+        )
+        with self.engine.connect() as db:
+            return [Key(**row._mapping) for row in db.execute(query)]
+
+
+def _is(key: Key) -> tuple[Any, ...]:
+    return (
+        deliveries.c.event_id == key.event_id,
+        deliveries.c.effect == key.effect,
+        deliveries.c.target == key.target,
+    )
+
+
+@contextmanager
+def counted_statements(db: Connection) -> Iterator[list[str]]:
+    """The statements that are sent over a connection within the block."""
+    statements: list[str] = []
+
+    def keep(_db: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements.append(statement)
+
+    event.listen(db, "before_cursor_execute", keep)
+    try:
+        yield statements
+    finally:
+        event.remove(db, "before_cursor_execute", keep)

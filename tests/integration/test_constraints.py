@@ -1,0 +1,298 @@
+"""Tests of the rules that tables hold: each named constraint is there, and each is violated by its name once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import CheckConstraint, Connection, ForeignKeyConstraint, Table, UniqueConstraint, insert, select, text
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+
+from models import metadata
+from models.bookings import booking_participants, bookings
+from models.calendar import mentor_busy
+from models.catalog import listings
+from models.engagement import daily_session_stats, notifications, review_permits
+from models.events import deliveries, delivery_attempts, events
+from models.idempotency import idempotency_keys
+from models.people import mentor_profiles, users
+from models.sessions import sessions
+from models.webhooks import webhook_endpoints, webhook_secrets
+from tests.factories import accept_booking, make_booking, make_listing, make_session
+from tests.integration.test_guards import refused
+from workflows.constraints import _MEANINGS
+
+NOW = datetime.now(UTC)
+HOUR = timedelta(hours=1)
+
+# By name, as the design has them; the code above the tables knows some of them by these very names.
+PROMISED_CONSTRAINTS = {
+    "ex_mentor_busy_mentor_profile_id_busy",
+    "uq_sessions_booking_id",
+    "fk_sessions_booking_id_start_time_end_time_mentor_profile_id",
+    "uq_mentor_profiles_user_id",
+    "uq_mentor_busy_booking_id",
+    "uq_mentor_busy_hold_id",
+    "uq_review_permits_session_id_mentee_user_id",
+    "uq_notifications_event_id_user_id_channel",
+    "pk_daily_session_stats",
+    "pk_booking_participants",
+    "pk_deliveries",
+    "ck_bookings_mentee_unless_group",
+    "ck_bookings_ends_after_it_starts",
+}
+PROMISED_INDEXES = {
+    # The lists, each in its own order.
+    "ix_bookings_mentor_profile_id_start_time_id": "(mentor_profile_id, start_time DESC, id)",
+    "ix_bookings_mentee_user_id_start_time_id": "(mentee_user_id, start_time DESC, id)",
+    "ix_bookings_status_start_time": "(status, start_time)",
+    "ix_sessions_mentor_profile_id_start_time_id": "(mentor_profile_id, start_time DESC, id)",
+    "ix_sessions_mentee_user_id_start_time_id": "(mentee_user_id, start_time DESC, id)",
+    "ix_sessions_status_start_time": "(status, start_time)",
+    # What the sweep reads.
+    "ix_deliveries_queue_nudge_at": "(queue, nudge_at) WHERE (state = 'pending'::delivery_state)",
+    "ix_mentor_profiles_skills": "USING gin (skills)",
+    "uq_users_email": "(lower(email))",
+}
+
+
+def test_every_promised_constraint_is_in_the_database(db: Connection) -> None:
+    assert set(db.scalars(text("SELECT conname FROM pg_constraint"))) >= PROMISED_CONSTRAINTS
+
+
+@pytest.mark.parametrize(("name", "shape"), PROMISED_INDEXES.items())
+def test_every_promised_index_is_in_the_database(db: Connection, name: str, shape: str) -> None:
+    definition = db.scalar(text("SELECT indexdef FROM pg_indexes WHERE indexname = :name"), {"name": name})
+    assert definition is not None
+    assert shape in definition
+
+
+def test_every_constraint_of_the_models_is_in_the_database_under_its_name(db: Connection) -> None:
+    there = set(db.scalars(text("SELECT conname FROM pg_constraint")))
+    named = {constraint.name for table in metadata.tables.values() for constraint in table.constraints}
+    assert named <= there
+    assert set(db.scalars(text("SELECT indexname FROM pg_indexes"))) >= {
+        index.name for table in metadata.tables.values() for index in table.indexes
+    }
+
+
+def test_names_follow_the_convention() -> None:
+    prefixes = {CheckConstraint: "ck_", UniqueConstraint: "uq_", ForeignKeyConstraint: "fk_", ExcludeConstraint: "ex_"}
+    for table in metadata.tables.values():
+        for constraint in table.constraints:
+            prefix = prefixes.get(type(constraint), "pk_")
+            assert str(constraint.name).startswith(f"{prefix}{table.name}"), constraint.name
+
+
+def test_every_name_that_the_code_gives_a_meaning_to_exists(db: Connection) -> None:
+    named = set(db.scalars(text("SELECT conname FROM pg_constraint UNION SELECT indexname FROM pg_indexes")))
+    guards = "".join(db.scalars(text("SELECT prosrc FROM pg_proc WHERE proname LIKE 'guard_%'")))
+    assert [name for name in _MEANINGS if name not in named and f"'{name}'" not in guards] == []
+
+
+def test_every_table_has_created_at_and_what_changes_has_a_version(db: Connection) -> None:
+    del db
+    for table in metadata.tables.values():
+        assert "created_at" in table.c, table.name
+        assert ("updated_at" in table.c) == ("version" in table.c), table.name
+
+
+def test_deliveries_leave_room_on_their_pages_and_are_vacuumed_early(db: Connection) -> None:
+    options = db.scalar(text("SELECT reloptions FROM pg_class WHERE relname = 'deliveries'"))
+    assert options == ["fillfactor=60", "autovacuum_vacuum_scale_factor=0.01"]
+
+
+class Rows:
+    """A good row of each table, to be spoiled in one column."""
+
+    def __init__(self, db: Connection) -> None:
+        self.db = db
+        self.session = make_session(db)
+        self.booking = accept_booking(db, make_booking(db))
+        self.listing = make_listing(db)
+        self.event_id = db.scalars(select(events.c.id).limit(1)).one()
+        self.delivery = db.execute(select(deliveries).limit(1)).one()._mapping
+
+    def of(self, table: Table) -> dict[str, Any]:
+        """A row that the table would take."""
+        return {**self._copied(table), **self._own().get(table.name, {})}
+
+    def _copied(self, table: Table) -> dict[str, Any]:
+        row = self.db.execute(select(table).limit(1)).one_or_none()
+        return dict(row._mapping) if row is not None else {}
+
+    def _own(self) -> dict[str, dict[str, Any]]:
+        start = NOW + 1000 * HOUR
+        return {
+            "users": {"id": uuid4(), "email": f"{uuid4().hex}@example.org"},
+            "mentor_profiles": {"id": uuid4(), "user_id": self.session.mentee_user_id},
+            "listings": {"id": uuid4()},
+            "bookings": {"id": uuid4(), "status": "draft", "session_id": None},
+            "mentor_busy": {
+                "id": uuid4(),
+                "booking_id": None,
+                "hold_id": uuid4(),
+                "expires_at": NOW,
+                "busy": text(f"tstzrange('{start.isoformat()}', '{(start + HOUR).isoformat()}')"),
+                "mentor_profile_id": self.listing.mentor_profile_id,
+            },
+            "sessions": {
+                "id": self.booking.session_id,
+                "booking_id": self.booking.id,
+                "mentor_profile_id": self.booking.mentor_profile_id,
+                "mentee_user_id": self.booking.mentee_user_id,
+                "start_time": self.booking.start_time,
+                "end_time": self.booking.end_time,
+            },
+            "review_permits": {
+                "id": uuid4(),
+                "session_id": self.session.id,
+                "mentee_user_id": self.session.mentee_user_id,
+                "mentor_profile_id": self.session.mentor_profile_id,
+                "unlocked_at": NOW,
+                "expires_at": NOW + HOUR,
+            },
+            "daily_session_stats": {"day": NOW.date(), "mentor_profile_id": self.session.mentor_profile_id},
+            "deliveries": {"id": uuid4(), "effect": "another", "done_at": None, "state": "pending"},
+            "delivery_attempts": {
+                **{name: self.delivery[name] for name in ("event_id", "effect", "target")},
+                "attempt": 1,
+                "outcome": "done",
+                "duration_ms": 1,
+            },
+            "webhook_endpoints": {"id": uuid4(), "url": f"https://{uuid4().hex}.example", "event_types": ["*"]},
+        }
+
+
+VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
+    (users, "ck_users_email_length", {"email": "ab"}),
+    (users, "ck_users_email_length", {"email": "a" * 321}),
+    (users, "ck_users_name_length", {"name": ""}),
+    (mentor_profiles, "ck_mentor_profiles_headline_length", {"headline": ""}),
+    # Reviews are one to five each.
+    (mentor_profiles, "ck_mentor_profiles_rating_within_one_to_five", {"review_count": 2, "rating_sum": 1}),
+    (mentor_profiles, "ck_mentor_profiles_rating_within_one_to_five", {"review_count": 2, "rating_sum": 11}),
+    (listings, "ck_listings_title_length", {"title": ""}),
+    (listings, "ck_listings_duration_minutes", {"duration_minutes": 4}),
+    (listings, "ck_listings_duration_minutes", {"duration_minutes": 1441}),
+    (listings, "ck_listings_price_amount", {"price_amount": -1}),
+    (listings, "ck_listings_price_currency", {"price_currency": "usd"}),
+    (listings, "ck_listings_early_start_minutes", {"early_start_minutes": -1}),
+    (listings, "ck_listings_min_notice_minutes", {"min_notice_minutes": -1}),
+    (listings, "ck_listings_buffer_minutes", {"buffer_minutes": 1441}),
+    (listings, "ck_listings_cancellation_window_hours", {"cancellation_window_hours": -1}),
+    (listings, "ck_listings_late_fee_percent", {"late_fee_percent": 101}),
+    # A booking ends after it starts, and not in the same moment.
+    (bookings, "ck_bookings_ends_after_it_starts", {"start_time": NOW, "end_time": NOW}),
+    # A single mentee, or a group; never both, never neither.
+    (bookings, "ck_bookings_mentee_unless_group", {"mentee_user_id": None}),
+    (bookings, "ck_bookings_mentee_unless_group", {"kind": "group"}),
+    (bookings, "ck_bookings_session_id_once_accepted", {"session_id": uuid4()}),
+    (bookings, "ck_bookings_session_id_once_accepted", {"status": "accepted"}),
+    (bookings, "ck_bookings_metadata_is_an_object", {"metadata": [1]}),
+    (bookings, "ck_bookings_price_amount", {"price_amount": -1}),
+    (bookings, "ck_bookings_buffer_minutes", {"buffer_minutes": -1}),
+    (mentor_busy, "ck_mentor_busy_a_booking_or_a_hold", {"hold_id": None, "expires_at": None}),
+    (mentor_busy, "ck_mentor_busy_a_hold_expires", {"expires_at": None}),
+    (mentor_busy, "ck_mentor_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(now(), now())")}),
+    (mentor_busy, "ck_mentor_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(now(), NULL)")}),
+    (mentor_busy, "ck_mentor_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(NULL, now())")}),
+    (mentor_busy, "ck_mentor_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(now(), now() + '1h', '[]')")}),
+    (sessions, "ck_sessions_rating", {"rating": 0}),
+    (sessions, "ck_sessions_rating", {"rating": 6}),
+    (sessions, "ck_sessions_metadata_is_an_object", {"metadata": "text"}),
+    (sessions, "ck_sessions_action_items_are_a_list", {"action_items": {"one": 1}}),
+    (sessions, "ck_sessions_started_at", {"started_at": NOW}),
+    (sessions, "ck_sessions_completed_at", {"completed_at": NOW}),
+    (sessions, "ck_sessions_cancelled_at", {"cancelled_at": NOW}),
+    (review_permits, "ck_review_permits_expires_after_it_opens", {"expires_at": NOW}),
+    (daily_session_stats, "ck_daily_session_stats_counters", {"completed": -1}),
+    (deliveries, "ck_deliveries_counters", {"attempts": -1}),
+    (deliveries, "ck_deliveries_done_at", {"done_at": NOW}),
+    (deliveries, "ck_deliveries_done_at", {"state": "done"}),
+    (delivery_attempts, "ck_delivery_attempts_outcome", {"outcome": "maybe"}),
+    (delivery_attempts, "ck_delivery_attempts_duration_ms", {"duration_ms": -1}),
+    (webhook_endpoints, "ck_webhook_endpoints_url_length", {"url": "http://"}),
+    (webhook_endpoints, "ck_webhook_endpoints_event_types_not_empty", {"event_types": []}),
+    (webhook_endpoints, "ck_webhook_endpoints_headers_are_an_object", {"headers": [1]}),
+    (webhook_endpoints, "ck_webhook_endpoints_rate_limit", {"rate_limit": 0}),
+    (webhook_endpoints, "ck_webhook_endpoints_disabled_reason", {"state": "disabled"}),
+    (webhook_endpoints, "ck_webhook_endpoints_disabled_reason", {"disabled_reason": "gone"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "spoiled"), [pytest.param(*row, id=f"{row[1]} {n}") for n, row in enumerate(VIOLATED)]
+)
+def test_a_row_that_breaks_a_rule_is_refused_by_the_rules_name(
+    db: Connection, table: Table, name: str, spoiled: dict[str, Any]
+) -> None:
+    good = Rows(db).of(table)
+    with refused(db, name):
+        db.execute(insert(table).values(good | spoiled))
+    db.execute(insert(table).values(good))
+
+
+def test_every_check_is_violated_here_once() -> None:
+    checks = {
+        constraint.name
+        for table in metadata.tables.values()
+        for constraint in table.constraints
+        if isinstance(constraint, CheckConstraint)
+    }
+    assert checks == {name for _table, name, _spoiled in VIOLATED}
+
+
+def test_what_is_unique_is_refused_a_second_time_by_its_name(db: Connection) -> None:
+    rows = Rows(db)
+    permit, endpoint, block = rows.of(review_permits), rows.of(webhook_endpoints), rows.of(mentor_busy)
+    notification = {
+        "id": uuid4(),
+        "event_id": rows.event_id,
+        "user_id": rows.session.mentee_user_id,
+        "channel": "email",
+        "kind": "k",
+        "title": "t",
+        "body": "b",
+    }
+    key = {"caller": "c", "method": "POST", "route": "r", "key": "k", "fingerprint": b"", "status_code": 200}
+    key |= {"headers": {}, "body": b""}
+    joined = {"booking_id": rows.booking.id, "user_id": rows.booking.mentee_user_id}
+    twice: list[tuple[Table, dict[str, Any], str]] = [
+        (review_permits, permit, "uq_review_permits_session_id_mentee_user_id"),
+        (notifications, notification, "uq_notifications_event_id_user_id_channel"),
+        (webhook_endpoints, endpoint, "uq_webhook_endpoints_mentor_profile_id_url"),
+        (daily_session_stats, rows.of(daily_session_stats), "pk_daily_session_stats"),
+        (idempotency_keys, key, "pk_idempotency_keys"),
+        (delivery_attempts, rows.of(delivery_attempts), "pk_delivery_attempts"),
+        (mentor_busy, block, "ex_mentor_busy_mentor_profile_id_busy"),
+    ]
+    for table, row, name in twice:
+        db.execute(insert(table).values(row))
+        with refused(db, name):
+            db.execute(insert(table).values({**row, **({"id": uuid4()} if "id" in row else {}), **_other_hold(row)}))
+    with refused(db, "pk_booking_participants"):
+        db.execute(insert(booking_participants).values(joined))
+    with refused(db, "uq_deliveries_id"):
+        db.execute(insert(deliveries).values({**rows.of(deliveries), "id": rows.delivery["id"]}))
+
+
+def _other_hold(row: dict[str, Any]) -> dict[str, Any]:
+    return {"hold_id": uuid4()} if row.get("hold_id") else {}
+
+
+def test_a_bookings_mentor_is_its_listings(db: Connection) -> None:
+    rows = Rows(db)
+    with refused(db, "fk_bookings_listing_id_mentor_profile_id"):
+        db.execute(insert(bookings).values({**rows.of(bookings), "mentor_profile_id": rows.listing.mentor_profile_id}))
+        db.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+
+
+def test_the_secrets_of_an_endpoint_go_with_it(db: Connection) -> None:
+    endpoint = Rows(db).of(webhook_endpoints)
+    db.execute(insert(webhook_endpoints).values(endpoint))
+    db.execute(insert(webhook_secrets).values(id=uuid4(), endpoint_id=endpoint["id"], sealed_secret="s"))
+    db.execute(webhook_endpoints.delete().where(webhook_endpoints.c.id == endpoint["id"]))
+    assert db.execute(select(webhook_secrets)).all() == []

@@ -1,0 +1,175 @@
+"""Tests of how much is asked of the database: statements a step, one query a page, and pages that miss nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Select
+
+from tests.factories import (
+    accept_booking,
+    acting_user,
+    make_booking,
+    make_listing,
+    make_mentor,
+    make_session,
+    make_user,
+    mentor_of,
+)
+from tests.integration.house import counted_statements
+from workflows.bookings.accept import accept
+from workflows.bookings.booking import Booking, bookings_query
+from workflows.bookings.cancel import cancel
+from workflows.bookings.decline import decline
+from workflows.catalog.listing import Listing, listings_query
+from workflows.events.catalogue import BookingAccepted
+from workflows.events.record import record
+from workflows.identity.actor import SYSTEM
+from workflows.identity.people import mentors
+from workflows.paging import Listed, Page, listed
+from workflows.sessions.create import create
+from workflows.sessions.session import Session, of_mentee, of_mentor, sessions_query
+from workflows.sessions.start import start
+
+NOW = datetime.now(UTC)
+
+
+def test_an_acceptance_is_two_statements_after_its_look_up(db: Connection) -> None:
+    booking = make_booking(db)
+    with counted_statements(db) as statements:
+        accept(db, actor=mentor_of(booking), booking=booking, now=NOW)
+    assert len(statements) == 2, statements
+    assert "mentor_busy" in statements[0]
+    assert "INSERT INTO events" in statements[1]
+
+
+def test_recording_an_event_with_everything_that_follows_is_one_statement(db: Connection) -> None:
+    event = BookingAccepted.about(accept_booking(db, make_booking(db)), actor=SYSTEM, now=NOW)
+    with counted_statements(db) as statements:
+        record(db, event)
+    assert len(statements) == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "most"),
+    [
+        (lambda db, booking: decline(db, actor=mentor_of(booking), booking=booking, reason=None, now=NOW), 2),
+        (lambda db, booking: cancel(db, actor=mentee_of(booking), booking=booking, reason=None, now=NOW), 2),
+        # The session itself; its event is the effect's.
+        (lambda db, booking: create(db, booking_id=accept_booking(db, booking).id), 3),
+    ],
+)
+def test_other_steps_are_as_short(db: Connection, step: Callable[[Connection, Booking], object], most: int) -> None:
+    booking = make_booking(db)
+    with counted_statements(db) as statements:
+        step(db, booking)
+    assert len(statements) == most
+
+
+def test_a_start_is_two_statements(db: Connection) -> None:
+    session = make_session(db)
+    with counted_statements(db) as statements:
+        start(db, actor=mentor_of(session), session=session, early_start_minutes=None, now=NOW)
+    assert len(statements) == 2
+
+
+def mentee_of(booking: Booking) -> Any:
+    """The mentee, acting for themselves."""
+    return acting_user(_WithId(booking.mentee_user_id))  # type: ignore[arg-type]
+
+
+class _WithId:
+    def __init__(self, id: object) -> None:
+        self.id = id
+
+
+def all_pages(db: Connection, limit: int, query: Callable[[Page], Select[Any]], record: Any, key: Any) -> list[Any]:
+    """Everything that a list holds, page by page; each page is one query and no longer than asked."""
+    items: list[Any] = []
+    page = Page(limit)
+    while True:
+        with counted_statements(db) as statements:
+            found: Listed[Any] = listed(db.execute(query(page)).all(), page, record, key)
+        assert len(statements) == 1
+        assert len(found.items) <= limit
+        items += found.items
+        if found.next is None:
+            return items
+        page = Page(limit, found.next)
+
+
+def by_start(item: Booking | Session) -> tuple[Any, ...]:
+    """The key of the lists in order of time."""
+    return item.start_time, item.id
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
+def test_bookings_are_listed_latest_start_first_without_gap_or_repeat(db: Connection, limit: int) -> None:
+    mentee = make_user(db)
+    same = NOW.replace(microsecond=0) + timedelta(days=3)
+    # Some begin at the same time, so that only their ids tell them apart.
+    made = [make_booking(db, mentee=mentee, start_time=same) for _ in range(3)]
+    made += [make_booking(db, mentee=mentee) for _ in range(4)]
+    make_booking(db)
+    found = all_pages(db, limit, lambda page: bookings_query(page, mentee_user_id=mentee.id), Booking, by_start)
+    assert found == sorted(made, key=lambda booking: (-booking.start_time.timestamp(), booking.id))
+
+
+def test_bookings_are_listed_by_role_and_status(db: Connection) -> None:
+    mentor, person = make_mentor(db), make_user(db)
+    listing = make_listing(db, mentor)
+    asked = make_booking(db, listing=listing, mentee=person)
+    yes = accept_booking(db, make_booking(db, listing=listing))
+    own = make_booking(db, mentee=person)
+
+    def ids(**narrowed: Any) -> set[Any]:
+        return {row.id for row in db.execute(bookings_query(Page(), **narrowed))}
+
+    assert ids(mentee_user_id=person.id) == {asked.id, own.id}
+    assert ids(mentor_profile_id=mentor.id) == {asked.id, yes.id}
+    assert ids(mentor_profile_id=mentor.id, mentee_user_id=person.id) == {asked.id, yes.id, own.id}
+    assert ids(mentor_profile_id=mentor.id, status="accepted") == {yes.id}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_sessions_are_listed_for_both_parties_latest_start_first(db: Connection, limit: int) -> None:
+    mentor, mentee = make_mentor(db), make_user(db)
+    listing = make_listing(db, mentor)
+    made = [make_session(db, listing=listing, mentee=mentee) for _ in range(5)]
+    make_session(db)
+    for party in (of_mentee(mentee.id), of_mentor(mentor.id)):
+        found = all_pages(db, limit, lambda page, party=party: sessions_query(page, party), Session, by_start)  # type: ignore[misc]
+        assert found == list(reversed(made))
+
+
+def test_sessions_are_listed_from_a_time_to_before_another(db: Connection) -> None:
+    mentee = make_user(db)
+    first, second, third = (make_session(db, mentee=mentee) for _ in range(3))
+    query = sessions_query(
+        Page(), of_mentee(mentee.id), from_time=first.start_time, to_time=third.start_time, status=first.status
+    )
+    assert [row.id for row in db.execute(query)] == [second.id, first.id]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_listings_and_mentors_are_listed_newest_first(db: Connection, limit: int) -> None:
+    mentor = make_mentor(db, skills=["paging"])
+    made = [make_listing(db, mentor) for _ in range(3)]
+    found = all_pages(
+        db, limit, lambda page: listings_query(page, mentor_profile_id=mentor.id), Listing, lambda item: (item.id,)
+    )
+    assert found == list(reversed(made))
+    others = [make_mentor(db, skills=["paging"]) for _ in range(2)]
+    page, seen = Page(limit), []
+    while True:
+        with counted_statements(db) as statements:
+            listed_mentors = mentors(db, page, skill="paging")
+        assert len(statements) == 1
+        seen += [mentor.id for mentor in listed_mentors.items]
+        if listed_mentors.next is None:
+            break
+        page = Page(limit, listed_mentors.next)
+    assert seen == [others[1].id, others[0].id, mentor.id]

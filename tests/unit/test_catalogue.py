@@ -1,0 +1,105 @@
+"""Tests of the events: what is stored is what is read back, by old code and new."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from workflows.events.catalogue import (
+    BookingAccepted,
+    Event,
+    SessionCompleted,
+    WebhookPinged,
+    announced_types,
+    event_types,
+)
+
+NOW = datetime(2030, 5, 4, 9, 0, 0, 123456, tzinfo=UTC)
+OWN = {
+    "booking_id": uuid4(),
+    "listing_id": uuid4(),
+    "mentor_profile_id": uuid4(),
+    "mentee_user_id": uuid4(),
+    "session_id": uuid4(),
+    "webhook_endpoint_id": uuid4(),
+    "kind": "individual",
+    "status": "accepted",
+    "start_time": NOW + timedelta(days=1),
+    "end_time": NOW + timedelta(days=1, hours=1),
+    "version": 2,
+}
+
+
+def an_event(kind: type[Event], **changed: Any) -> Event:
+    """An event of that type, with every field filled."""
+    own = {each.name: OWN[each.name] for each in fields(kind) if each.name in OWN}
+    return kind(actor="user:1", occurred_at=NOW, **(own | changed))
+
+
+def stored_and_read(event: Event, **added: Any) -> Event:
+    """The event as it comes back from JSON."""
+    data = json.loads(json.dumps(event.data() | added))
+    return type(event).read(id=event.id, actor=event.actor, occurred_at=event.occurred_at, sequence=7, data=data)
+
+
+@pytest.mark.parametrize("name", event_types())
+def test_what_is_stored_is_what_is_read_back(name: str) -> None:
+    event = an_event(event_types()[name])
+    read = stored_and_read(event)
+    assert read.sequence == 7
+    assert read.data() == event.data()
+    assert all(getattr(read, each) == getattr(event, each) for each in event.data())
+    assert type(read) is type(event)
+
+
+@pytest.mark.parametrize("name", event_types())
+def test_fields_that_a_newer_writer_added_are_left_alone(name: str) -> None:
+    event = an_event(event_types()[name])
+    assert stored_and_read(event, seats=3, mood={"is": "new"}).data() == event.data()
+
+
+@pytest.mark.parametrize("name", event_types())
+def test_every_event_names_its_subject(name: str) -> None:
+    event = an_event(event_types()[name])
+    assert event.subject_id == OWN[f"{event.subject}_id"]
+
+
+def test_a_group_has_no_single_mentee() -> None:
+    assert stored_and_read(an_event(BookingAccepted, mentee_user_id=None)).data()["mentee_user_id"] is None
+
+
+def test_a_time_in_another_zone_is_the_same_time_when_read() -> None:
+    start = datetime(2030, 5, 4, 11, tzinfo=timezone(timedelta(hours=2)))
+    read = stored_and_read(an_event(SessionCompleted, start_time=start))
+    assert isinstance(read, SessionCompleted)
+    assert read.start_time == start
+
+
+def test_ids_are_uuid7_so_that_they_grow_with_time() -> None:
+    ids = [an_event(WebhookPinged).id for _ in range(1000)]
+    assert ids == sorted(ids)
+    assert {each.version for each in ids} == {7}
+
+
+def test_the_types_that_happen_in_the_domain_are_announced_and_a_ping_is_not() -> None:
+    assert announced_types() == (
+        "booking.requested",
+        "booking.accepted",
+        "booking.declined",
+        "booking.cancelled",
+        "session.created",
+        "session.started",
+        "session.completed",
+    )
+    assert set(event_types()) == {*announced_types(), "webhook.ping"}
+
+
+def test_an_event_tells_nothing_private() -> None:
+    private = {"name", "email", "title", "notes", "description", "metadata", "reason", "feedback", "rating", "url"}
+    for kind in event_types().values():
+        assert not private & set(an_event(kind).data())

@@ -1,0 +1,116 @@
+"""Tests of the words of notifications: on the reader's clock, and harmless whatever somebody called themselves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.resources import files
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from jinja2 import UndefinedError
+
+from workflows.notifications.compose import Words, as_html, compose
+
+HOSTILE = '<script>alert("x")</script> & <img src=x onerror=y>'
+KINDS = ("booking_requested", "booking_cancelled", "booking_declined", "session_created", "session_completed")
+
+
+def words(kind: str, *, zone: str = "UTC", start: datetime = datetime(2030, 5, 4, 9, tzinfo=UTC), **told: Any) -> Words:
+    """A notification of that kind, to the mentee unless said otherwise."""
+    about = {
+        "event": SimpleNamespace(start_time=start, end_time=start.replace(minute=50)),
+        "reader": SimpleNamespace(time_zone=zone),
+        "reader_is_mentor": False,
+        "mentor": "Grace Hopper",
+        "mentees": "Ada Lovelace",
+        "others": "Grace Hopper",
+        "title": "Compilers",
+        "expired": False,
+        "reason": None,
+    }
+    return compose(kind, **(about | told))
+
+
+def test_every_template_is_a_kind_that_is_tested_here() -> None:
+    templates = {each.name for each in (files("workflows.notifications") / "templates").iterdir()}
+    assert templates == {"mail.html.j2", *(f"{kind}.txt.j2" for kind in KINDS)}
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "shown"),
+    [
+        # Summer time, on both sides of the ocean.
+        ("Europe/Berlin", datetime(2030, 7, 1, 9, tzinfo=UTC), "Monday, 1 July 2030, 11:00 (Europe/Berlin)"),
+        ("America/New_York", datetime(2030, 7, 1, 9, tzinfo=UTC), "Monday, 1 July 2030, 05:00 (America/New_York)"),
+        # Winter time.
+        ("Europe/Berlin", datetime(2030, 1, 7, 9, tzinfo=UTC), "Monday, 7 January 2030, 10:00 (Europe/Berlin)"),
+        # An hour before and an hour after the clocks go forward: two hours apart on the wall.
+        ("Europe/Berlin", datetime(2030, 3, 31, 0, 30, tzinfo=UTC), "01:30 (Europe/Berlin)"),
+        ("Europe/Berlin", datetime(2030, 3, 31, 1, 30, tzinfo=UTC), "03:30 (Europe/Berlin)"),
+        # Before and after they go back: the same on the wall.
+        ("Europe/Berlin", datetime(2030, 10, 27, 0, 30, tzinfo=UTC), "02:30 (Europe/Berlin)"),
+        ("Europe/Berlin", datetime(2030, 10, 27, 1, 30, tzinfo=UTC), "02:30 (Europe/Berlin)"),
+        # The date is the reader's, too.
+        ("Pacific/Auckland", datetime(2030, 5, 4, 20, tzinfo=UTC), "Sunday, 5 May 2030, 08:00 (Pacific/Auckland)"),
+        # Zones need not be whole hours.
+        ("Asia/Kathmandu", datetime(2030, 5, 4, 9, tzinfo=UTC), "14:45 (Asia/Kathmandu)"),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_times_are_on_the_readers_own_clock(kind: str, zone: str, start: datetime, shown: str) -> None:
+    assert shown in words(kind, zone=zone, start=start).body
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("reader_is_mentor", [True, False])
+@pytest.mark.parametrize("title", ["Compilers", None])
+def test_every_kind_has_a_title_of_one_line_and_a_body(kind: str, reader_is_mentor: bool, title: str | None) -> None:
+    for told in ({"expired": True, "reason": "On holiday"}, {"expired": False, "reason": None}):
+        found = words(kind, reader_is_mentor=reader_is_mentor, title=title, **told)
+        assert found.title
+        assert "\n" not in found.title
+        assert found.body
+        assert "None" not in found.title + found.body
+
+
+def test_a_declined_booking_says_why_where_the_mentor_said_so() -> None:
+    assert "was declined: On holiday" in words("booking_declined", reason="On holiday").body
+    assert "was declined." in words("booking_declined").body
+
+
+def test_an_expired_request_is_told_from_one_that_was_taken_back() -> None:
+    assert "has expired" in words("booking_cancelled", expired=True).body
+    assert "Ada Lovelace took back the request" in words("booking_cancelled", expired=False).body
+
+
+def test_only_the_mentee_is_invited_to_review() -> None:
+    assert "You may review Grace Hopper" in words("session_completed").body
+    assert "review" not in words("session_completed", reader_is_mentor=True).body
+
+
+def test_a_name_that_a_template_wants_and_nobody_gave_raises() -> None:
+    with pytest.raises(UndefinedError):
+        compose("booking_declined", event=SimpleNamespace(start_time=datetime(2030, 5, 4, tzinfo=UTC)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_hostile_names_are_plain_text_as_given_and_escaped_in_html(kind: str) -> None:
+    found = words(kind, mentor=HOSTILE, mentees=HOSTILE, others=HOSTILE, title=HOSTILE, reason=HOSTILE)
+    assert HOSTILE in found.title + found.body
+    html = as_html(found)
+    assert "<script" not in html
+    assert "<img" not in html
+    assert "&lt;script&gt;" in html
+
+
+@pytest.mark.parametrize("told", ["{{ 7 * 7 }}", "{% raw %}", "{{ event }}"])
+def test_what_people_write_is_never_a_template(told: str) -> None:
+    assert f"was declined: {told}" in words("booking_declined", reason=told).body
+
+
+def test_paragraphs_become_paragraphs() -> None:
+    html = as_html(Words("Title", "One.\n\nTwo & three.\n\n\n"))
+    assert "<p>One.</p>" in html
+    assert "<p>Two &amp; three.</p>" in html
+    assert html.count("<p>") == 2

@@ -1,0 +1,80 @@
+"""Tests of what never stands in a log, and of the shape of a line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from config.logging import redact
+
+PROGRAM = """
+import logging, structlog
+from config.logging import configure_logging
+configure_logging(level="INFO", process="worker-reviews")
+structlog.get_logger("ours").info("booking.accepted", booking_id="b-1", actor="mentor:m-1")
+logging.getLogger("theirs").warning("cannot reach redis://:hunter2@cache/0 for ada@example.org")
+try:
+    raise ValueError("mail to grace@example.org refused")
+except ValueError:
+    structlog.get_logger("ours").error("delivery.failed", exc_info=True)
+logging.getLogger("theirs").debug("not wanted")
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        # Values under a secret's name are blanked, however the name is written.
+        ({"token": "t"}, {"token": "[redacted]"}),
+        ({"access_token": "t"}, {"access_token": "[redacted]"}),
+        ({"client_secret": b"s"}, {"client_secret": "[redacted]"}),
+        ({"Authorization": "Bearer t"}, {"Authorization": "[redacted]"}),
+        ({"PASSWORD": "p"}, {"PASSWORD": "[redacted]"}),
+        ({"webhook-signature": "v1,s"}, {"webhook-signature": "[redacted]"}),
+        ({"set_cookie": "c"}, {"set_cookie": "[redacted]"}),
+        ({"email": "not even an address"}, {"email": "[redacted]"}),
+        # Mail addresses are blanked in any text.
+        ({"event": "mail to ada.l+x@mail.example.org sent"}, {"event": "mail to [mail address] sent"}),
+        ({"error": "<a@b.cd>, <e@f.gh>"}, {"error": "<[mail address]>, <[mail address]>"}),
+        # So are the credentials of a URL; the address itself may be read.
+        (
+            {"error": "connection to postgresql://tutelage:pa55@db:5432/t failed"},
+            {"error": "connection to postgresql://[credentials]@db:5432/t failed"},
+        ),
+        ({"url": "redis://:pa55@cache/0"}, {"url": "redis://[credentials]@cache/0"}),
+        # However deep it stands.
+        (
+            {"request": {"headers": {"Cookie": "c", "Accept": "*/*"}}},
+            {"request": {"headers": {"Cookie": "[redacted]", "Accept": "*/*"}}},
+        ),
+        (
+            {"people": [{"to": "a@b.cd"}, ("x", "c@d.ef")]},
+            {"people": [{"to": "[mail address]"}, ["x", "[mail address]"]]},
+        ),
+        ({"secrets": {"one": "s"}}, {"secrets": "[redacted]"}),
+        # What is neither stays as it is.
+        ({"attempt": 3, "took": 1.5, "ok": True, "none": None}, {"attempt": 3, "took": 1.5, "ok": True, "none": None}),
+        ({"event": "session.created", "session_id": "s-1"}, {"event": "session.created", "session_id": "s-1"}),
+        ({"url": "https://partner.example/hooks?x=1"}, {"url": "https://partner.example/hooks?x=1"}),
+    ],
+)
+def test_a_log_line_holds_no_secret_and_no_mail_address(line: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert redact(None, "info", line) == expected
+
+
+def test_every_line_is_json_with_its_process_level_and_time_ours_and_the_libraries_alike() -> None:
+    output = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert not output.stdout
+    ours, theirs, failed = (json.loads(line) for line in output.stderr.splitlines())
+    for line in (ours, theirs, failed):
+        assert line["process"] == "worker-reviews"
+        assert line["timestamp"].endswith("Z")
+    assert (ours["event"], ours["level"], ours["booking_id"]) == ("booking.accepted", "info", "b-1")
+    assert (theirs["logger"], theirs["level"]) == ("theirs", "warning")
+    assert "hunter2" not in output.stderr
+    assert "@example.org" not in output.stderr
+    assert "ValueError" in failed["exception"]

@@ -1,0 +1,85 @@
+"""Tests of a mail as it goes out: two bodies, one Message-ID per delivery, and headers that nobody can break."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from uuid import UUID, uuid4
+
+import pytest
+
+from workers.transports.mail import SmtpTransport, compose
+from workflows.outside.send_mail import Mail
+
+DELIVERY = UUID("0b9f4a7d-52c1-5d38-8e16-c3a2d4f7e815")
+SENDER = "Tutelage <no-reply@tutelage.example>"
+
+
+def sent(*, delivery_id: UUID = DELIVERY, name: str = "Ada", subject: str = "Booked", text: str = "Hi") -> EmailMessage:
+    """The mail as a mail server would read it off the wire."""
+    mail = Mail(
+        delivery_id=delivery_id,
+        to_name=name,
+        to_address="ada@example.org",
+        subject=subject,
+        text=text,
+        html=f"<p>{text}</p>",
+        occurred_at=datetime(2030, 5, 4, 9, tzinfo=UTC),
+    )
+    return message_from_bytes(bytes(compose(mail, SENDER)), policy=policy.default)  # type: ignore[return-value]
+
+
+def test_a_mail_is_plain_text_and_html() -> None:
+    mail = sent(text="Grüße, 你好")
+    assert mail.get_content_type() == "multipart/alternative"
+    plain, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert plain is not None
+    assert html is not None
+    assert plain.get_content().strip() == "Grüße, 你好"
+    assert html.get_content().strip() == "<p>Grüße, 你好</p>"
+
+
+def test_its_message_id_is_its_deliverys_and_the_same_on_every_attempt() -> None:
+    assert sent()["Message-ID"] == sent()["Message-ID"] == f"<{DELIVERY}@tutelage.example>"
+    assert sent(delivery_id=uuid4())["Message-ID"] != sent()["Message-ID"]
+
+
+def test_its_headers_say_who_when_and_that_a_machine_wrote_it() -> None:
+    mail = sent()
+    assert mail["From"] == "Tutelage <no-reply@tutelage.example>"
+    assert mail["To"] == "Ada <ada@example.org>"
+    assert mail["Date"].datetime == datetime(2030, 5, 4, 9, tzinfo=UTC)
+    assert mail["Auto-Submitted"] == "auto-generated"
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        # Line ends of every kind, which would begin a header or the body.
+        "Eve\r\nBcc: everybody@example.org",
+        "Eve\nBcc: everybody@example.org",
+        "Eve\rBcc: everybody@example.org",
+        "Eve\r\n\r\nA body of my own",
+        "Eve\x0b\x0c\x1c\x85\u2028\u2029Bcc: everybody@example.org",
+        # Addresses within a name.
+        'Eve" <everybody@example.org>, "',
+        "everybody@example.org, Eve",
+        # Encoded words that claim to be something else.
+        "=?utf-8?q?Eve=0D=0ABcc:_everybody@example.org?=",
+        "Ünï" * 200,
+    ],
+)
+def test_a_hostile_name_or_subject_adds_no_header_and_no_recipient(hostile: str) -> None:
+    mail = sent(name=hostile, subject=hostile)
+    assert mail["Bcc"] is None
+    assert [address.addr_spec for address in mail["To"].addresses] == ["ada@example.org"]
+    assert mail.get_content_type() == "multipart/alternative"
+    assert len(mail.get_all("Subject")) == 1
+    assert "\n" not in mail["Subject"]
+
+
+@pytest.mark.parametrize("url", ["localhost:25", "http://mail", "smtp://", "", "smtps:///x"])
+def test_an_address_that_is_no_mail_server_is_refused_in_a_sentence(url: str) -> None:
+    with pytest.raises(ValueError, match="SMTP_URL must read"):
+        SmtpTransport(url, SENDER)

@@ -1,0 +1,80 @@
+"""Tests of rows as records, and of lists in pages by key."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, dataclass
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, Row, Table, select
+
+from workflows.paging import Page, listed, newest_first, newest_start_first
+from workflows.records import Record
+
+things = Table("things", MetaData(), Column("id", Integer), Column("start", Integer), Column("hidden", Integer))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thing(Record):
+    """Part of a row, and something that a select adds to it."""
+
+    table = things
+
+    id: int
+    start: int
+    note: str
+
+
+def rows(*ids: int) -> list[Row[Any]]:
+    """Rows as a driver returns them, with a column that no record asks for."""
+    return [cast("Row[Any]", SimpleNamespace(_mapping={"id": n, "start": -n, "note": "n", "hidden": 0})) for n in ids]
+
+
+def test_a_record_selects_the_columns_of_its_own_fields_in_their_order() -> None:
+    assert [column.name for column in Thing.columns()] == ["id", "start"]
+
+
+def test_a_record_takes_its_fields_from_a_row_and_leaves_the_rest() -> None:
+    assert Thing.of(rows(7)[0]) == Thing(id=7, start=-7, note="n")
+
+
+def test_a_record_never_changes() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Thing.of(rows(7)[0]).id = 8  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("found", "limit", "items", "following"),
+    [
+        # Nothing there: an empty page, and no next one.
+        ((), 2, [], None),
+        # Less than a page, and exactly a page: the last one.
+        ((1,), 2, [1], None),
+        ((1, 2), 2, [1, 2], None),
+        # One more than a page only says that there is a next one, after the last that is shown.
+        ((1, 2, 3), 2, [1, 2], (2,)),
+        ((1, 2), 1, [1], (1,)),
+    ],
+)
+def test_a_page_ends_where_the_next_begins(
+    found: tuple[int, ...], limit: int, items: list[int], following: tuple[int] | None
+) -> None:
+    page = listed(rows(*found), Page(limit), Thing, lambda thing: (thing.id,))
+    assert [item.id for item in page.items] == items
+    assert page.next == following
+
+
+def test_a_page_asks_for_one_item_more_and_never_for_an_offset() -> None:
+    for query in (
+        newest_first(select(things), Page(20, (3,)), things.c.id),
+        newest_start_first(select(things), Page(20, (5, 3)), things.c.start, things.c.id),
+    ):
+        statement = str(query.compile(compile_kwargs={"literal_binds": True}))
+        assert "LIMIT 21" in statement
+        assert "OFFSET" not in statement
+
+
+def test_the_first_page_has_no_condition() -> None:
+    assert "WHERE" not in str(newest_first(select(things), Page(), things.c.id))
+    assert "WHERE" not in str(newest_start_first(select(things), Page(), things.c.start, things.c.id))

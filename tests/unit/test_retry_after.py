@@ -1,0 +1,66 @@
+"""Tests of the receiver's wish to be left alone for a while (RFC 9110, section 10.2.3)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from io import BytesIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from urllib3.response import HTTPResponse
+
+from workers.transports.http import _report
+
+DAY = timedelta(days=1)
+
+
+def wish(value: str, status: int = 429) -> timedelta | None:
+    """What the report says of an answer with that Retry-After."""
+    return _report(HTTPResponse(BytesIO(b""), {"retry-after": value}, status=status, preload_content=False)).retry_after
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        # Seconds.
+        ("0", timedelta()),
+        ("120", timedelta(minutes=2)),
+        (" 120 ", timedelta(minutes=2)),
+        # At most a day, however long the wish is.
+        ("86401", DAY),
+        ("9" * 300, DAY),
+        ("9" * 10_000, DAY),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", DAY),
+        # A date in the past is now.
+        ("Wed, 21 Oct 2015 07:28:00 GMT", timedelta()),
+        # Anything else is no wish at all.
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+        ("1.5", None),
+        ("1e3", None),
+        ("²", None),
+        ("2030-05-04T09:00:00Z", None),
+    ],
+)
+def test_a_wish_is_read_as_the_standard_says(value: str, expected: timedelta | None) -> None:
+    assert wish(value) == expected
+
+
+def test_a_date_ahead_is_waited_for() -> None:
+    found = wish(format_datetime(datetime.now(UTC) + timedelta(minutes=5), usegmt=True))
+    assert found is not None
+    assert timedelta(minutes=4, seconds=50) < found <= timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(("status", "heard"), [(429, True), (503, True), (500, False), (200, False), (404, False)])
+def test_a_wish_counts_where_the_standard_has_one(status: int, heard: bool) -> None:
+    assert (wish("120", status) is not None) is heard
+
+
+@given(st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=60))
+def test_whatever_a_receiver_writes_there_is_no_trouble(value: str) -> None:
+    found = wish(value)
+    assert found is None or timedelta() <= found <= DAY

@@ -1,0 +1,42 @@
+"""Tests of what is stored encrypted: it can be read back, by its keys alone, also while a key is replaced."""
+
+from __future__ import annotations
+
+import pytest
+
+from config.sealing import Sealer, UnsealError
+
+
+def test_what_was_sealed_is_read_back() -> None:
+    sealer = Sealer(["a passphrase"])
+    assert sealer.unseal(sealer.seal("whsec_ä€🔑")) == "whsec_ä€🔑"
+
+
+def test_the_stored_text_shows_nothing_and_is_never_the_same_twice() -> None:
+    sealer = Sealer(["a passphrase"])
+    assert "whsec" not in sealer.seal("whsec_secret")
+    assert sealer.seal("whsec_secret") != sealer.seal("whsec_secret")
+
+
+def test_a_new_key_in_front_seals_and_the_old_one_still_opens() -> None:
+    old, rotated, new = Sealer(["old"]), Sealer(["new", "old"]), Sealer(["new"])
+    assert rotated.unseal(old.seal("kept")) == "kept"
+    assert new.unseal(rotated.seal("fresh")) == "fresh"
+
+
+def test_without_its_key_nothing_is_opened_and_the_sentence_says_why() -> None:
+    with pytest.raises(UnsealError, match="ENCRYPTION_KEYS no longer holds"):
+        Sealer(["new"]).unseal(Sealer(["old"]).seal("lost"))
+
+
+@pytest.mark.parametrize("stored", ["", "not sealed at all", "gAAAAA==", "ä"])
+def test_what_was_never_sealed_is_refused(stored: str) -> None:
+    with pytest.raises(UnsealError):
+        Sealer(["key"]).unseal(stored)
+
+
+def test_a_changed_text_is_refused() -> None:
+    sealed = Sealer(["key"]).seal("pay 10")
+    changed = sealed[:-10] + ("A" if sealed[-10] != "A" else "B") + sealed[-9:]
+    with pytest.raises(UnsealError):
+        Sealer(["key"]).unseal(changed)

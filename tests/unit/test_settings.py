@@ -1,0 +1,129 @@
+"""Tests of the settings: what is the case without any, what is refused and how, and where they are read from."""
+
+from __future__ import annotations
+
+import os
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from config.settings import DEVELOPMENT_SECRET, SettingsError, read_settings
+
+OWN = "our own secret, which is long enough for everybody"
+PRODUCTION = {"TUTELAGE_ENV": "production", "JWT_SECRET": OWN, "ENCRYPTION_KEYS": OWN}
+NAMES = (
+    *("TUTELAGE_ENV", "DATABASE_URL", "REDIS_URL", "JWT_SECRET", "JWT_AUDIENCE", "JWT_ISSUER", "IDENTITY_HEADERS"),
+    *("GATEWAY_SECRET", "ENCRYPTION_KEYS", "SMTP_URL", "MAIL_FROM", "MAIL_FOLDER", "WEBHOOK_ALLOWED_NETWORKS"),
+    *("PUBLIC_URL", "LOG_LEVEL", "DATABASE_POOL_SIZE", "API_WORKERS", "API_THREADS", "WORKER_THREADS"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # A copy, so that what a .env file adds to the environment goes away with the test.
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    for name in NAMES:
+        os.environ.pop(name, None)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_without_any_setting_this_is_development_with_its_comforts() -> None:
+    settings = read_settings()
+    assert not settings.production
+    assert settings.jwt_secret == DEVELOPMENT_SECRET
+    assert settings.encryption_keys == (DEVELOPMENT_SECRET,)
+    assert settings.identity_headers == "off"
+    assert settings.webhook_allowed_networks == (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    assert settings.smtp_url is None
+    assert (settings.jwt_audience, settings.jwt_issuer, settings.gateway_secret) == (None, None, None)
+    assert settings.log_level == "INFO"
+
+
+def test_production_has_no_comforts() -> None:
+    os.environ.update(PRODUCTION)
+    settings = read_settings()
+    assert settings.production
+    assert settings.webhook_allowed_networks == ()
+    assert settings.identity_headers == "off"
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        # A key shorter than the hash is no key (RFC 7518, section 3.2).
+        ({"JWT_SECRET": "x" * 31}, "JWT_SECRET must hold at least 32 bytes"),
+        ({"TUTELAGE_ENV": "production", "ENCRYPTION_KEYS": OWN}, "JWT_SECRET must hold at least 32 bytes"),
+        # What everybody can read in the source is no secret.
+        ({**PRODUCTION, "JWT_SECRET": DEVELOPMENT_SECRET}, "must be your own in production"),
+        ({**PRODUCTION, "ENCRYPTION_KEYS": f"{OWN},{DEVELOPMENT_SECRET}"}, "must be your own in production"),
+        # Webhook secrets are never stored in the clear.
+        ({"TUTELAGE_ENV": "production", "JWT_SECRET": OWN}, "ENCRYPTION_KEYS must hold at least one passphrase"),
+        ({"ENCRYPTION_KEYS": ""}, "ENCRYPTION_KEYS must hold at least one passphrase"),
+        # Headers are believed from a gateway that proves itself, or in development.
+        ({"IDENTITY_HEADERS": "gateway"}, "IDENTITY_HEADERS=gateway needs GATEWAY_SECRET"),
+        ({**PRODUCTION, "IDENTITY_HEADERS": "open"}, "IDENTITY_HEADERS=open .* is for development alone"),
+        ({"IDENTITY_HEADERS": "maybe"}, "IDENTITY_HEADERS"),
+        ({"TUTELAGE_ENV": "staging"}, "TUTELAGE_ENV"),
+        # Networks are networks.
+        ({"WEBHOOK_ALLOWED_NETWORKS": "10.0.0.0/8,intranet"}, "WEBHOOK_ALLOWED_NETWORKS holds networks such as"),
+        ({"WEBHOOK_ALLOWED_NETWORKS": "10.0.0.1/8"}, "WEBHOOK_ALLOWED_NETWORKS holds networks such as"),
+        # Numbers are numbers, within what makes sense.
+        ({"DATABASE_POOL_SIZE": "many"}, "DATABASE_POOL_SIZE"),
+        ({"DATABASE_POOL_SIZE": "0"}, "DATABASE_POOL_SIZE"),
+        ({"API_WORKERS": "65"}, "API_WORKERS"),
+        ({"API_THREADS": "1"}, "API_THREADS"),
+        ({"WORKER_THREADS": "-1"}, "WORKER_THREADS"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused_in_a_sentence_that_names_it(
+    environment: dict[str, str], sentence: str
+) -> None:
+    os.environ.update(environment)
+    with pytest.raises(SettingsError, match=sentence):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("environment", "field", "value"),
+    [
+        # A list is separated by commas, and spaces around them mean nothing.
+        (
+            {"WEBHOOK_ALLOWED_NETWORKS": "10.0.0.0/8, fd00::/8"},
+            "webhook_allowed_networks",
+            (ip_network("10.0.0.0/8"), ip_network("fd00::/8")),
+        ),
+        # An empty list allows nothing, even in development.
+        ({"WEBHOOK_ALLOWED_NETWORKS": ""}, "webhook_allowed_networks", ()),
+        # The first key seals, all open.
+        ({"ENCRYPTION_KEYS": "new,old"}, "encryption_keys", ("new", "old")),
+        # No mail server is no mail server, whether unset or empty.
+        ({"SMTP_URL": ""}, "smtp_url", None),
+        # Paths are appended to the public address.
+        ({"PUBLIC_URL": "https://api.example.org/"}, "public_url", "https://api.example.org"),
+        ({"LOG_LEVEL": "debug"}, "log_level", "DEBUG"),
+        ({"IDENTITY_HEADERS": "open"}, "identity_headers", "open"),
+    ],
+)
+def test_a_setting_is_read_as_it_is_meant(environment: dict[str, str], field: str, value: object) -> None:
+    os.environ.update(environment)
+    assert getattr(read_settings(), field) == value
+
+
+def test_a_dotenv_file_in_the_working_folder_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://db/of-the-file\nPUBLIC_URL=https://file.example\n")
+    assert read_settings().database_url == "postgresql://db/of-the-file"
+    assert read_settings().public_url == "https://file.example"
+
+
+def test_the_environment_wins_over_the_dotenv_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://db/of-the-file\n")
+    os.environ["DATABASE_URL"] = "postgresql://db/of-the-environment"
+    assert read_settings().database_url == "postgresql://db/of-the-environment"
+
+
+def test_a_dotenv_file_above_the_working_folder_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://db/of-the-file\n")
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert read_settings().database_url == ""

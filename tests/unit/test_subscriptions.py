@@ -1,0 +1,129 @@
+"""Tests of which effect follows from which event. The names are stored with every delivery: a rename is a migration."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from workflows.events.catalogue import BookingAccepted, Event, SessionCompleted, WebhookPinged
+from workflows.events.subscriptions import QUEUES, Effect, Subscriptions, load
+
+# effect → event, queue, attempts. A line that changes here changes rows in every database there is: write a migration
+# that renames or ends their deliveries and subscriptions, and only then change the line.
+INSIDE = {
+    "analytics.session_completed": ("session.completed", "analytics", 8),
+    "analytics.session_created": ("session.created", "analytics", 8),
+    "analytics.session_started": ("session.started", "analytics", 8),
+    "bookings.expire": ("booking.requested", "sessions", 8),
+    "notifications.booking_cancelled": ("booking.cancelled", "notifications", 8),
+    "notifications.booking_declined": ("booking.declined", "notifications", 8),
+    "notifications.booking_requested": ("booking.requested", "notifications", 8),
+    "notifications.session_completed": ("session.completed", "notifications", 8),
+    "notifications.session_created": ("session.created", "notifications", 8),
+    "reviews.unlock": ("session.completed", "reviews", 8),
+    "sessions.create": ("booking.accepted", "sessions", 8),
+    "webhooks.queue": ("*", "webhooks", 8),
+}
+OUTSIDE = {"mail.send": ("mail", "notifications", 8), "webhooks.send": ("http", "webhooks", 10)}
+
+PLUG_IN = '''
+"""An effect from outside the project."""
+
+from workflows.events.catalogue import SessionCompleted
+from workflows.events.subscriptions import subscribe
+
+
+@subscribe(SessionCompleted, name="partner.invoice", queue="analytics")
+def invoice(db, event, *, now):
+    """Write an invoice."""
+'''
+ASK = """
+from workflows.events.catalogue import SessionCompleted
+from workflows.events.subscriptions import load
+print(*(effect.name for effect in load().of(SessionCompleted)))
+"""
+
+
+def test_the_names_queues_and_retries_are_those_that_databases_hold() -> None:
+    found = {effect.name: (effect.event.type, effect.queue, effect.policy.attempts) for effect in load().inside()}
+    assert found == INSIDE
+
+
+def test_the_ways_out_are_those_that_databases_hold() -> None:
+    found = {effect.name: (effect.transport, effect.queue, effect.policy.attempts) for effect in load().outside()}
+    assert found == OUTSIDE
+
+
+def test_the_queues_are_the_five_that_have_workers() -> None:
+    assert QUEUES == ("sessions", "reviews", "notifications", "analytics", "webhooks")
+
+
+def test_an_effect_of_every_event_follows_from_each() -> None:
+    assert "webhooks.queue" in {effect.name for effect in load().of(BookingAccepted)}
+    assert [effect.name for effect in load().of(WebhookPinged)] == ["webhooks.queue"]
+
+
+def test_effects_are_found_once_and_in_the_order_of_their_names() -> None:
+    assert load() is load()
+    names = [effect.name for effect in load().all()]
+    assert names == sorted(names)
+
+
+def test_only_the_expiry_of_a_draft_is_a_timer() -> None:
+    assert [effect.name for effect in load().inside() if effect.due] == ["bookings.expire"]
+
+
+def an_effect(name: str) -> Effect:
+    """An effect that does nothing."""
+    return Effect(name=name, queue="reviews", event=Event, run=lambda *_args, **_kwargs: None)
+
+
+def test_two_effects_of_one_name_are_refused_in_a_sentence() -> None:
+    known = Subscriptions()
+    known.add(an_effect("a"))
+    with pytest.raises(ValueError, match="There are two effects of the name a"):
+        known.add(replace(an_effect("a"), event=SessionCompleted))
+
+
+def test_a_queue_that_no_worker_listens_to_is_refused_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match="asks for the queue elsewhere, which no worker listens to"):
+        Subscriptions().add(replace(an_effect("a"), queue="elsewhere"))
+
+
+def test_a_name_that_a_newer_process_wrote_is_unknown_and_no_error() -> None:
+    assert load().named("reviews.celebrate") is None
+
+
+def plugged_in(folder: Path, source: str, program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process that has a package with that source installed beside the project."""
+    (folder / "partner_effects.py").write_text(source)
+    info = folder / "partner_effects-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: partner-effects\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[tutelage.effects]\npartner = partner_effects\n")
+    setup = f"import sys; sys.path.insert(0, {str(folder)!r})\n"
+    return subprocess.run([sys.executable, "-c", setup + program], capture_output=True, text=True, check=False)
+
+
+def test_a_package_outside_the_project_adds_an_effect_through_its_entry_point(tmp_path: Path) -> None:
+    asked = plugged_in(tmp_path, PLUG_IN, ASK)
+    assert asked.returncode == 0, asked.stderr
+    assert "partner.invoice" in asked.stdout.split()
+    assert "reviews.unlock" in asked.stdout.split()
+
+
+def test_a_plug_in_that_takes_a_name_of_ours_is_refused_at_once(tmp_path: Path) -> None:
+    asked = plugged_in(tmp_path, PLUG_IN.replace("partner.invoice", "reviews.unlock"), ASK)
+    assert asked.returncode != 0
+    assert "There are two effects of the name reviews.unlock" in asked.stderr
+
+
+def test_a_plug_ins_effect_has_a_task_of_its_own_name_in_celery(tmp_path: Path) -> None:
+    program = "from workers.app import app\nprint(app.tasks['partner.invoice'].queue)"
+    asked = plugged_in(tmp_path, PLUG_IN, program)
+    assert asked.returncode == 0, asked.stderr
+    assert asked.stdout.strip() == "analytics"
