@@ -22,7 +22,7 @@ class Area(Blueprint):
     ARGUMENTS_PARSER = PARSER
 
     def __init__(self, name: str, description: str) -> None:
-        super().__init__(name.lower().replace(" ", "_"), name, description=description)
+        super().__init__(name, __name__, description=description)
         self._prepare_doc_cbks.append(describe_refusals)
 
     def _store_endpoint_docs(self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any) -> None:

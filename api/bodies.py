@@ -11,7 +11,7 @@ from flask import Request
 from webargs import core
 from webargs.flaskparser import FlaskParser
 from webargs.multidictproxy import MultiDictProxy
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from workflows.errors import Invalid
 
@@ -28,7 +28,7 @@ class StrictParser(FlaskParser):
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ARG002
         """The body as JSON; an absent one is an empty object, so that the schema says what is missing."""
-        raw = req.get_data(cache=True)
+        raw = body_of(req)
         if not raw:
             return core.missing
         if not core.is_json(req.mimetype):
@@ -46,6 +46,19 @@ class StrictParser(FlaskParser):
     def handle_error(self, error: ma.ValidationError, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Refuse with the reasons by field, in the names that the client wrote."""
         raise Invalid("The request does not fit; see details.", details=reasons(error.messages)) from error
+
+
+def body_of(request: Request) -> bytes:
+    """The whole body.
+
+    Raises:
+        RequestEntityTooLarge: it is larger than the application takes.
+    """
+    raw = request.get_data(cache=True)
+    # A body that does not say its length is cut off at the limit by Werkzeug, without a word.
+    if request.content_length is None and len(raw) >= (request.max_content_length or len(raw) + 1):
+        raise RequestEntityTooLarge
+    return raw
 
 
 def strict_json(raw: bytes) -> Any:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import structlog
-from flask import Response, g, make_response
+from flask import Response, g, make_response, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.outage import is_connection_loss, is_lost_race, sqlstate_of
 from api.parts import parts
+from workflows.errors import Stale
 
 log = structlog.get_logger("api.database")
 
@@ -39,13 +40,20 @@ def in_transaction(view: View) -> Response:
     """
     try:
         return _attempt(view)
-    except SQLAlchemyError as error:
-        if not (is_lost_race(error) or (is_connection_loss(error) and not g.committing)):
+    except (SQLAlchemyError, Stale) as error:
+        if not _did_nothing_and_passes(error):
             raise
-        log.warning("transaction retried", sqlstate=sqlstate_of(error), error=type(error).__name__)  # type: ignore[arg-type]
+        log.warning("transaction retried", error=type(error).__name__, sqlstate=sqlstate_of(error))
         return _attempt(view)
     finally:
         g.pop("db", None)
+
+
+def _did_nothing_and_passes(error: SQLAlchemyError | Stale) -> bool:
+    if isinstance(error, Stale):
+        # Somebody changed the row between our look and our change; who named no version means the present one.
+        return "If-Match" not in request.headers
+    return is_lost_race(error) or (is_connection_loss(error) and not g.committing)
 
 
 def _attempt(view: View) -> Response:

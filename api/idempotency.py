@@ -9,6 +9,7 @@ from flask import Request, Response
 from sqlalchemy import Connection, Row, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from api.bodies import body_of
 from api.parts import parts
 from models.idempotency import idempotency_keys as keys
 from workflows.errors import Conflict, Invalid, KeyReused
@@ -36,7 +37,7 @@ class Once:
             "route": f"{rule} {arguments}",
             "key": key,
         }
-        payload = [self.identity["route"].encode(), request.query_string, request.get_data(cache=True)]
+        payload = [self.identity["route"].encode(), request.query_string, body_of(request)]
         self.fingerprint = _digest(*payload)
 
     def earlier_answer(self, db: Connection) -> Response | None:

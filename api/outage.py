@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 # By SQLSTATE class: connections, resources, operators' interventions (shutdowns, time limits), rollbacks of the
@@ -28,7 +28,7 @@ def is_connection_loss(error: SQLAlchemyError) -> bool:
     """Whether the connection broke, or was never made: the driver then has no SQLSTATE to give."""
     if not isinstance(error, DBAPIError):
         return False
-    never_made = sqlstate_of(error) is None and type(error).__name__ in ("OperationalError", "InterfaceError")
+    never_made = sqlstate_of(error) is None and isinstance(error, OperationalError | InterfaceError)
     return error.connection_invalidated or never_made
 
 
@@ -37,6 +37,6 @@ def is_lost_race(error: SQLAlchemyError) -> bool:
     return isinstance(error, DBAPIError) and sqlstate_of(error) in _LOST_RACES
 
 
-def sqlstate_of(error: DBAPIError) -> str | None:
-    """The five characters by which PostgreSQL says what happened; None where only the driver spoke."""
-    return getattr(error.orig, "sqlstate", None)
+def sqlstate_of(error: Exception) -> str | None:
+    """The five characters by which PostgreSQL says what happened; None where it did not say anything."""
+    return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None

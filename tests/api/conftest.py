@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from workflows.identity.people import Mentor, User
 from workflows.sessions.session import Session
 
 Headers = dict[str, str]
+# The tests of the API and those of its contract each have a database of their own.
+_NUMBERS = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Cast:
 @pytest.fixture(scope="session")
 def api_engine(worker_id: str, template_database: str) -> Iterator[Engine]:
     """An engine on the database that the tests of the API use one after another."""
-    with servers.temporary_database(f"tutelage_api_{worker_id}", template_database) as address:
+    with servers.temporary_database(f"tutelage_api_{worker_id}_{next(_NUMBERS)}", template_database) as address:
         engine = create(address)
         yield engine
         engine.dispose()

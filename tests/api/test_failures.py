@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -17,6 +17,7 @@ from models.engine import create
 from tests.api.conftest import Cast, counts
 from tests.application import World, as_user
 from workflows.bookings.booking import Booking
+from workflows.catalog.publish_listing import change_listing
 
 SHAPE = {"statusCode", "error", "message", "code", "requestId"}
 
@@ -121,6 +122,64 @@ def test_what_passes_is_tried_once_more_and_what_does_not_is_said(
     assert answer.status_code == status
 
 
+def test_connections_that_the_server_has_closed_are_replaced_unnoticed(world: World, cast: Cast) -> None:
+    assert world.client.get("/me", headers=cast.as_mentee).status_code == 200
+    close_all(world.engine)
+    assert world.client.get("/me", headers=cast.as_mentee).status_code == 200
+
+
+def test_a_commit_that_broke_is_a_503_and_is_not_made_again(world: World, cast: Cast) -> None:
+    before = counts(world.engine)
+    commits: list[Any] = []
+
+    def break_it(db: Any) -> None:
+        commits.append(db)
+        close_all(other)
+
+    other = create(world.engine.url.render_as_string(hide_password=False), pool_size=1)
+    event.listen(world.engine, "commit", break_it)
+    try:
+        answer = world.client.post("/bookings", json=cast.wish(), headers=cast.as_mentee)
+    finally:
+        event.remove(world.engine, "commit", break_it)
+        other.dispose()
+    assert (answer.status_code, answer.json["code"], len(commits)) == (503, "unavailable", 1)
+    assert counts(world.engine) == before
+    assert world.nudges.take() == []
+
+
+def test_two_changes_of_a_listing_at_once_are_made_one_after_the_other(
+    world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/listings/{cast.listing.id}"
+    meddled: list[int] = []
+
+    def meddle(*arguments: Any, **named: Any) -> Any:
+        if not meddled:
+            with world.engine.begin() as db:
+                meddled.append(db.execute(text("UPDATE listings SET description = 'theirs'")).rowcount)
+        return change_listing(*arguments, **named)
+
+    monkeypatch.setattr("api.resources.catalog.change_listing", meddle)
+    answer = world.client.patch(path, json={"title": "Ours"}, headers=cast.as_mentor)
+    assert (answer.status_code, answer.json["title"], answer.json["description"]) == (200, "Ours", "theirs")
+    meddled.clear()
+    named = {"If-Match": answer.headers["ETag"]}
+    assert world.client.patch(path, json={"title": "x"}, headers=cast.as_mentor | named).status_code == 412
+
+
+def close_all(engine: Engine) -> None:
+    """End every other connection to this database, as a restart of the server does."""
+    with engine.connect() as db:
+        db.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+        db.connection.invalidate()
+
+
 def test_a_defect_tells_the_log_everything_and_the_caller_nothing(
     world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,7 +215,7 @@ def test_a_view_that_answers_with_an_error_is_rolled_back(world: World, cast: Ca
         return {}, 409
 
     app: Flask = world.app
-    app.view_functions["operations.get_liveness"] = writes_and_refuses
+    app.view_functions["Operations.get_liveness"] = writes_and_refuses
     assert world.client.get("/health/live").status_code == 409
     assert world.client.get("/me", headers=as_user(cast.mentee)).json["name"] == cast.mentee.name
     assert counts(world.engine) == before
