@@ -1,0 +1,90 @@
+"""Play one booking's story through the workflows, as its mentee, its mentor and the workers would have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from cli.seeding.follow import Follower
+from cli.seeding.names import ACTION_ITEMS, NOTES, REASONS_TO_CANCEL, REASONS_TO_DECLINE, SESSION_NOTES, TOPICS
+from cli.seeding.plan import WITH_SESSION, Fate, Story
+from models.bookings import BookingStatus
+from workflows.bookings.accept import accept
+from workflows.bookings.booking import Booking
+from workflows.bookings.cancel import cancel
+from workflows.bookings.decline import decline
+from workflows.bookings.request import request
+from workflows.identity.actor import Actor
+from workflows.sessions.complete import complete
+from workflows.sessions.session import Session, session_query
+from workflows.sessions.start import start
+
+
+@dataclass(frozen=True)
+class Players:
+    """Who takes part in a story, and what is booked."""
+
+    mentee: Actor
+    mentor: Actor
+    listing_id: UUID
+
+
+def play(db: Connection, story: Story, players: Players, *, now: datetime) -> None:
+    """Take the booking as far as its story goes.
+
+    Raises:
+        DomainError: a rule is against it, such as a calendar that somebody else has filled meanwhile.
+    """
+    follower, random = Follower(db, now), story.random
+    booking = request(
+        db,
+        actor=players.mentee,
+        listing_id=players.listing_id,
+        start_time=story.start,
+        title=random.choice(TOPICS),
+        notes=random.choice(NOTES),
+        now=story.requested_at,
+    )
+    follower.follow()
+    if story.fate in WITH_SESSION:
+        booking = _accepted(db, story, players, booking)
+        follower.follow()
+        _hold(db, story, players, booking, follower)
+    elif story.fate is Fate.DECLINED:
+        reason = random.choice(REASONS_TO_DECLINE)
+        decline(db, actor=players.mentor, booking=booking, reason=reason, now=story.decided_at)
+    elif story.fate is Fate.CANCELLED:
+        reason = random.choice(REASONS_TO_CANCEL)
+        cancel(db, actor=players.mentee, booking=booking, reason=reason, now=story.decided_at)
+    follower.follow()
+    follower.run_timers()
+
+
+def _accepted(db: Connection, story: Story, players: Players, booking: Booking) -> Booking:
+    if booking.status is BookingStatus.ACCEPTED:
+        return booking
+    return accept(db, actor=players.mentor, booking=booking, now=story.decided_at)
+
+
+def _hold(db: Connection, story: Story, players: Players, booking: Booking, follower: Follower) -> None:
+    if story.fate is Fate.SCHEDULED or booking.session_id is None:
+        return
+    random = story.random
+    session = Session.of(db.execute(session_query(booking.session_id)).one())
+    started_at = min(story.start + timedelta(minutes=random.uniform(-4, 5)), follower.now)
+    opener = random.choice((players.mentee, players.mentor))
+    session = start(db, actor=opener, session=session, early_start_minutes=None, now=started_at)
+    follower.follow()
+    if story.fate is Fate.COMPLETED:
+        complete(
+            db,
+            actor=players.mentor,
+            session=session,
+            notes=random.choice(SESSION_NOTES),
+            rating=random.choice((3, 4, 4, 5, 5)),
+            action_items=random.sample(ACTION_ITEMS, random.randint(0, 3)),
+            now=story.end + timedelta(minutes=random.uniform(-5, 10)),
+        )

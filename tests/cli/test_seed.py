@@ -1,0 +1,146 @@
+"""Tests of `tutelage seed`: every state there is, made by the rules, and never made twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import Column, Connection, Engine, func, select
+
+from cli.main import main
+from cli.seed import fill
+from cli.seeding.people import plan_mentees, plan_mentors
+from cli.seeding.plan import TURNS, Fate, Planner, Story
+from config.settings import settings
+from models.bookings import BookingStatus, bookings
+from models.catalog import BookingMode, listings
+from models.events import DeliveryState, deliveries
+from models.people import mentor_profiles, users
+from models.sessions import SessionStatus, sessions
+from workflows.invariants import check_all
+
+NOW = datetime.now(UTC)
+MENTORS = 5
+MENTEES = len(TURNS)
+# Sessions are cancelled by a policy that a seeded story does not use.
+SESSION_STATES = {SessionStatus.SCHEDULED, SessionStatus.IN_PROGRESS, SessionStatus.COMPLETED}
+
+
+def states(db: Connection, column: Column[Any]) -> dict[str, int]:
+    """How many rows there are of each value."""
+    return {value: count for value, count in db.execute(select(column, func.count()).group_by(column))}
+
+
+def stories(seed: int, now: datetime = NOW) -> list[Story]:
+    """What is planned for everybody."""
+    planner = Planner(seed, plan_mentors(seed, MENTORS), now)
+    return [story for mentee in range(1, MENTEES + 1) for story in planner.stories_of(mentee)]
+
+
+def test_the_same_seed_plans_the_same_and_another_one_something_else() -> None:
+    assert stories(7) == stories(7)
+    assert plan_mentors(7, MENTORS) == plan_mentors(7, MENTORS)
+    assert stories(7) != stories(8)
+    assert not {person.email for person in plan_mentees(7, 50)} & {person.email for person in plan_mentees(8, 50)}
+
+
+def test_a_larger_number_begins_with_the_same_people() -> None:
+    assert plan_mentees(7, 50)[:20] == plan_mentees(7, 20)
+    assert plan_mentors(7, 50)[:20] == plan_mentors(7, 20)
+
+
+@pytest.mark.parametrize("hours", range(0, 24, 5))
+def test_whatever_the_hour_the_past_is_past_and_the_future_is_ahead(hours: int) -> None:
+    now = datetime(2027, 3, 27, 0, 3, tzinfo=UTC) + timedelta(hours=hours)
+    planned = stories(3, now)
+    assert planned
+    for story in planned:
+        assert story.requested_at < story.decided_at < min(story.start, now)
+        if story.fate is Fate.COMPLETED:
+            assert story.end < now
+        if story.fate in (Fate.DRAFT, Fate.SCHEDULED):
+            assert story.start > now
+        if story.fate is Fate.IN_PROGRESS:
+            assert story.start <= now < story.end
+
+
+def test_it_makes_bookings_and_sessions_in_every_state_and_every_invariant_holds(engine: Engine) -> None:
+    added = fill(engine, mentors=MENTORS, mentees=MENTEES, seed=1, now=NOW)
+    assert (added["mentors"], added["mentees"]) == (MENTORS, MENTEES)
+    assert added["left out"] == 0
+    with engine.connect() as db:
+        by_status = states(db, bookings.c.status)
+        assert set(by_status) == set(BookingStatus)
+        assert by_status[BookingStatus.DRAFT] == added[Fate.DRAFT]
+        assert by_status[BookingStatus.CANCELLED] == added[Fate.CANCELLED] + added[Fate.EXPIRED]
+        assert states(db, sessions.c.status) == {status: added[status.value] for status in SESSION_STATES}
+        assert set(states(db, listings.c.booking_mode)) == set(BookingMode)
+        assert [finding for finding in check_all(db) if finding.violations] == []
+
+
+def test_what_follows_is_done_and_only_mails_and_timers_are_left(engine: Engine) -> None:
+    fill(engine, mentors=MENTORS, mentees=MENTEES, seed=1, now=NOW)
+    with engine.connect() as db:
+        assert set(states(db, deliveries.c.state)) == {DeliveryState.PENDING, DeliveryState.DONE}
+        pending = select(deliveries.c.effect, deliveries.c.due_at).where(deliveries.c.state == DeliveryState.PENDING)
+        for row in db.execute(pending):
+            assert row.effect == "mail.send" or (row.effect == "bookings.expire" and row.due_at > NOW)
+
+
+def test_a_second_run_adds_nothing_and_a_larger_one_adds_what_is_missing(engine: Engine) -> None:
+    first = fill(engine, mentors=MENTORS, mentees=8, seed=1, now=NOW)
+    assert fill(engine, mentors=MENTORS, mentees=8, seed=1, now=NOW) == {}
+    more = fill(engine, mentors=MENTORS, mentees=12, seed=1, now=NOW)
+    assert (first["mentees"], more["mentees"], more["mentors"]) == (8, 4, 0)
+    with engine.connect() as db:
+        assert db.scalar(select(func.count()).select_from(users)) == MENTORS + 12
+        assert db.scalar(select(func.count()).select_from(mentor_profiles)) == MENTORS
+        assert [finding for finding in check_all(db) if finding.violations] == []
+
+
+@pytest.fixture
+def own_database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The command finds the test's database."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("COLUMNS", "120")
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+def seed(*options: str) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(main, ["seed", *options])
+
+
+@pytest.mark.usefixtures("own_database")
+def test_the_command_says_what_it_added_and_then_that_all_is_there() -> None:
+    result = seed("--mentors", "2", "--mentees", "3")
+    assert result.exit_code == 0, result.output
+    assert "Mentees" in result.output
+    assert "Every invariant holds." in result.output
+    again = seed("--mentors", "2", "--mentees", "3")
+    assert again.exit_code == 0, again.output
+    assert "Everything of this seed is there already; nothing was added." in again.output
+
+
+@pytest.mark.usefixtures("own_database")
+def test_invented_people_stay_out_of_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"TUTELAGE_ENV": "production", "JWT_SECRET": "s" * 40, "ENCRYPTION_KEYS": "k" * 40}.items():
+        monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    result = seed()
+    assert result.exit_code == 1
+    assert "invented people do not belong there" in result.output
+
+
+def test_without_a_database_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    settings.cache_clear()
+    result = seed("--data-dir", str(tmp_path))
+    settings.cache_clear()
+    assert result.exit_code == 2
+    assert "nothing runs in" in result.output
