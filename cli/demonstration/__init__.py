@@ -1,0 +1,1 @@
+"""What `tutelage demo` is made of: its stage (show, client, mailbox, receiver), its acts, and its end."""

@@ -1,0 +1,132 @@
+"""Fourth act: what stands in the database and in the mailbox now, counted: everything, and everything once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, func, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from cli.demonstration.decision import Booked
+from cli.demonstration.failure import DemoFailed
+from cli.demonstration.people import MINUTES, Cast
+from cli.demonstration.scene import Expected, Scene, Seen
+from cli.demonstration.show import DATABASE, RECEIVER, SMTP_SINK
+from models.engagement import daily_session_stats, notifications, review_permits
+from models.events import DeliveryState, deliveries, events
+from models.webhooks import EndpointState, webhook_endpoints
+
+# Three requests, one refusal, two sessions made and one completed: to one, one, and both people.
+MAILS = 3 + 1 + 2 * 2 + 2
+# The ping, three requests, one refusal, two acceptances, two sessions made, one started, one completed.
+WEBHOOKS = 1 + 3 + 1 + 2 + 2 + 1 + 1
+
+
+@dataclass(frozen=True)
+class _Count:
+    what: str
+    find: Callable[[Connection], Any]
+    right: Any
+    worker: str
+
+
+def audit(scene: Scene, cast: Cast, booked: Booked, engine: Engine) -> None:
+    """Count rows, mails and webhooks.
+
+    Raises:
+        DemoFailed: a count is not what the story adds up to.
+    """
+    scene.show.act("What is in the books now")
+    scene.await_all([_expect_quiet(cast, engine)], since=monotonic())
+    for count in _counts(cast, booked):
+        began = monotonic()
+        with engine.connect() as db:
+            found = count.find(db)
+        _check(count.what, found, count.right, count.worker)
+        scene.show.step(count.what, by=DATABASE, milliseconds=(monotonic() - began) * 1000)
+    _check_mails(scene, cast)
+    _check_webhooks(scene)
+
+
+def _expect_quiet(cast: Cast, engine: Engine) -> Expected:
+    """Deliveries that are due, or have been tried and are to be tried again: everything that is no timer."""
+    of_this_run = events.c.data["mentor_profile_id"].astext == cast.mentor_profile_id
+    statement = (
+        select(deliveries.c.effect, deliveries.c.last_error)
+        .join_from(deliveries, events, events.c.id == deliveries.c.event_id)
+        .where(of_this_run, deliveries.c.state == DeliveryState.PENDING)
+        .where(or_(deliveries.c.due_at <= func.now(), deliveries.c.attempts > 0))
+    )
+
+    def rows() -> list[str]:
+        with engine.connect() as db:
+            return [" ".join(filter(None, row)) for row in db.execute(statement)]
+
+    def look() -> Seen | None:
+        return None if rows() else Seen(monotonic(), "nothing is left to do but timers")
+
+    return Expected("The end of all deliveries", DATABASE, look, "sweep", lambda: ", ".join(rows()))
+
+
+def _counts(cast: Cast, booked: Booked) -> list[_Count]:
+    session, mentor = UUID(booked.session_id), UUID(cast.mentor_profile_id)
+    stats = daily_session_stats.c
+    permits = select(func.count()).where(
+        review_permits.c.session_id == session, review_permits.c.mentee_user_id == UUID(cast.mentee_id)
+    )
+    counters = (stats.created, stats.started, stats.completed, stats.minutes)
+    told = select(func.count()).where(notifications.c.session_id == session)
+    day = select(*(func.coalesce(func.sum(counter), 0) for counter in counters)).where(
+        stats.mentor_profile_id == mentor
+    )
+    return [
+        _Count("the review is unlocked, by one permit", lambda db: db.scalar(permits), 1, "worker-reviews"),
+        _Count(
+            f"the day is counted: 2 created, 1 started, 1 completed, {MINUTES} minutes",
+            lambda db: tuple(db.execute(day).one()),
+            (2, 1, 1, MINUTES),
+            "worker-analytics",
+        ),
+        _Count(
+            "8 notifications of the session: two people, two channels, created and completed",
+            lambda db: db.scalar(told),
+            8,
+            "worker-notifications",
+        ),
+    ]
+
+
+def _check_mails(scene: Scene, cast: Cast) -> None:
+    mails = scene.mailbox.mails(cast.mentee_mail, cast.mentor_mail)
+    _check("mails received", len(mails), MAILS, "worker-notifications")
+    _check("different Message-IDs", len({mail.message_id for mail in mails}), MAILS, "worker-notifications")
+    bodies = {mail.kinds for mail in mails}
+    _check("mails as text and HTML", bodies, {("text/plain", "text/html")}, "worker-notifications")
+    scene.show.step(f"{MAILS} mails received, each with a Message-ID of its own, as text and HTML", by=SMTP_SINK)
+
+
+def _check_webhooks(scene: Scene) -> None:
+    messages = scene.receiver.messages()
+    ids = {message.webhook_id for message in messages}
+    _check("webhooks received", len(ids), WEBHOOKS, "worker-webhooks")
+    scene.show.step(f"{WEBHOOKS} webhooks received, each with an id of its own and a signature that fits", by=RECEIVER)
+
+
+def _check(what: str, found: object, right: object, worker: str) -> None:
+    if found != right:
+        raise DemoFailed(f"{what}: found {found}, and {right} would be right.", process=worker)
+
+
+def silence_endpoint(scene: Scene, engine: Engine, endpoint_id: str) -> None:
+    """Pause the demo's endpoint when its receiver leaves: nobody should call a port that is somebody else's by then."""
+    endpoints = webhook_endpoints.c
+    statement = update(webhook_endpoints).where(endpoints.id == UUID(endpoint_id))
+    try:
+        with engine.begin() as db:
+            db.execute(statement.values(state=EndpointState.PAUSED, disabled_reason=None))
+    except SQLAlchemyError as error:
+        scene.show.say(f"The demo's webhook endpoint could not be paused: {error}")

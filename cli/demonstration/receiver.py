@@ -1,0 +1,131 @@
+"""A partner's webhook receiver: a small HTTP server that believes no message whose signature does not fit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from cli.demonstration.failure import DemoFailed
+
+HOST = "127.0.0.1"
+# The first ping may be faster than the secret's way to us.
+SECRET_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class ReceivedMessage:
+    """One message whose signature has been verified; `at` is this process's monotonic clock, in seconds."""
+
+    webhook_id: str
+    content: dict[str, Any]
+    at: float
+
+    @property
+    def type(self) -> str:
+        """What happened."""
+        return str(self.content["type"])
+
+    def is_about(self, subject_id: str) -> bool:
+        """Whether this id is among those that the message tells."""
+        return subject_id in self.content["data"].values()
+
+
+class Receiver:
+    """What has arrived until now.
+
+    Args:
+        bell: set whenever something arrives.
+    """
+
+    def __init__(self, bell: threading.Event) -> None:
+        self._bell = bell
+        self._secret = ""
+        self._has_secret = threading.Event()
+        self._messages: list[ReceivedMessage] = []
+        self._refused: list[str] = []
+        # Another run's late message for the same port is none of ours.
+        self.path = f"/hooks/{uuid4().hex}"
+        self.url = ""
+
+    def trust(self, secret: str) -> None:
+        """From now on messages are verified with this secret; those that came before it have waited."""
+        self._secret = secret
+        self._has_secret.set()
+
+    def messages(self) -> list[ReceivedMessage]:
+        """Every verified message, in the order of arrival."""
+        return self._messages[:]
+
+    def check(self) -> None:
+        """Fail when a message came whose signature does not fit.
+
+        Raises:
+            DemoFailed: with what was wrong about it.
+        """
+        if self._refused:
+            raise DemoFailed(
+                f"The receiver refused a webhook, since it could not verify it: {self._refused[0]}.",
+                process="worker-webhooks",
+            )
+
+    def take(self, body: bytes, headers: dict[str, str]) -> int:
+        """Verify one message and keep it; returns the status to answer with."""
+        if not self._has_secret.wait(SECRET_SECONDS):
+            return 503
+        try:
+            content = Webhook(self._secret).verify(body, headers)
+        except (WebhookVerificationError, ValueError) as error:
+            self._refused.append(str(error))
+            self._bell.set()
+            return 401
+        webhook_id = next(value for name, value in headers.items() if name.lower() == "webhook-id")
+        self._messages.append(ReceivedMessage(webhook_id, content, monotonic()))
+        self._bell.set()
+        return 204
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, receiver: Receiver) -> None:
+        self.receiver = receiver
+        super().__init__((HOST, 0), _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_POST(self) -> None:
+        """Answer a message."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        receiver = self.server.receiver
+        status = receiver.take(body, dict(self.headers)) if self.path == receiver.path else 404
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the demo shows what arrives."""
+
+
+@contextmanager
+def open_receiver(bell: threading.Event) -> Iterator[Receiver]:
+    """Listen for the time of a `with` block; `url` is where a webhook endpoint has to point."""
+    receiver = Receiver(bell)
+    with _Server(receiver) as server:
+        receiver.url = f"http://{HOST}:{server.server_address[1]}{receiver.path}"
+        thread = threading.Thread(target=server.serve_forever, name="receiver", daemon=True)
+        thread.start()
+        try:
+            yield receiver
+        finally:
+            server.shutdown()
+            thread.join()

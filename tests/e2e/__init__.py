@@ -1,0 +1,1 @@
+"""The whole system, played as its users play it."""

@@ -1,0 +1,132 @@
+"""Tests of `tutelage demo`: it tells the whole story, fails in sentences, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from cli.leftovers import end_leftovers, find_leftovers
+from cli.run_file import read_run
+from cli.servers import ROOT
+from tests.cli.running import await_value
+
+LONGEST_SECONDS = 120
+
+# What a run has to show, in this order: who did it, and what.
+STORY = (
+    ("tutelage", "ready: postgres, redis, api, worker-sessions"),
+    ("receiver", "the webhook webhook.ping, its signature verified"),
+    ("worker-webhooks", "the endpoint is active"),
+    ("api", "the mentee asks for an hour: a draft"),
+    ("api", "the mentor accepts: 202"),
+    ("worker-sessions", "the session exists, scheduled"),
+    ("api", "a double click, the same decision again: 400 invalid_transition"),
+    ("api", "the mentor accepts that as well: 409 slot_taken"),
+    ("api", "the mentor accepts with Prefer: wait=10: 201, the session is scheduled"),
+    ("api", "the mentee starts the session: in_progress"),
+    ("api", "the mentor completes it, with notes: completed"),
+    ("api", "all effects are done"),
+    ("postgres", "the review is unlocked, by one permit"),
+    ("postgres", "the day is counted: 2 created, 1 started, 1 completed, 60 minutes"),
+    ("smtp sink", "10 mails received"),
+    ("receiver", "11 webhooks received"),
+    ("api", "every invariant holds"),
+    ("flower", "Flower is served"),
+)
+
+
+@contextmanager
+def running_demo(data_dir: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`tutelage demo` in a process of its own; what it says goes to a file beside the data folder."""
+    command = [sys.executable, "-m", "cli.main", "demo", "--data-dir", str(data_dir), *options]
+    with said_in(data_dir).open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        end_leftovers(data_dir, patience=5)
+
+
+def said_in(data_dir: Path) -> Path:
+    """Where a demo's output is."""
+    return data_dir.with_suffix(".out")
+
+
+def play(data_dir: Path, *options: str) -> tuple[int, str]:
+    """A whole demo: its exit code, and everything that it said."""
+    with running_demo(data_dir, *options) as demo:
+        code = demo.wait(timeout=LONGEST_SECONDS)
+        assert find_leftovers(data_dir) == []
+        assert read_run(data_dir) is None
+    return code, said_in(data_dir).read_text()
+
+
+@pytest.mark.timeout(300)
+def test_it_plays_the_whole_story_and_does_so_again_in_the_same_folder(tmp_path: Path) -> None:
+    for _ in range(2):
+        code, said = play(tmp_path / "data")
+        assert code == 0, said
+        lines = iter(said.splitlines())
+        for who, what in STORY:
+            step = re.compile(rf"  ok +([\d,]+ ms)? +{re.escape(who)} +{re.escape(what)}")
+            assert any(step.match(line) for line in lines), f"{who}: {what}\n\n{said}"
+        assert re.search(r"reviews\.unlock +worker-reviews +done", said)
+        assert re.search(r"API docs +http://127\.0\.0\.1:\d+/api/docs", said)
+        assert "Every step came out as promised" in said
+        assert "\x1b" not in said
+
+
+def test_it_fails_in_sentences_when_an_effect_does_not_happen(tmp_path: Path) -> None:
+    code, said = play(tmp_path / "data", "--without", "worker-reviews", "--without", "flower", "--patience", "3")
+    assert code == 1, said
+    assert "Error: reviews.unlock (after session.completed) did not happen within 3 seconds: it is pending" in said
+    assert "worker-reviews does not run here: it was left out." in said
+    assert "Traceback" not in said
+
+
+def test_it_shows_the_log_of_the_part_that_did_not_do_its_work(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    with running_demo(data_dir, "--without", "flower", "--patience", "3") as demo:
+        run = await_value(lambda: read_run(data_dir), "run.json")
+        stopped = next(entry["pid"] for entry in run["processes"] if entry["name"] == "worker-webhooks")
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            await_value(lambda: "Error:" in said_in(data_dir).read_text() or None, "the failure")
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+        assert demo.wait(timeout=LONGEST_SECONDS) == 1
+    said = said_in(data_dir).read_text()
+    assert "did not happen within 3 seconds" in said
+    assert f"The end of {data_dir / 'logs' / 'worker-webhooks.log'}:" in said
+
+
+def test_interrupted_in_the_middle_it_ends_cleanly(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    with running_demo(data_dir, "--without", "worker-webhooks", "--without", "flower") as demo:
+        await_value(lambda: "is made, and is pending" in said_in(data_dir).read_text() or None, "the first steps")
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(timeout=LONGEST_SECONDS) == 130
+        assert find_leftovers(data_dir) == []
+    said = said_in(data_dir).read_text()
+    assert said.rstrip().endswith("Stopped.")
+    assert "Traceback" not in said
+
+
+def test_kept_it_stays_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    with running_demo(data_dir, "--keep", "--without", "flower") as demo:
+        await_value(lambda: "Press Ctrl-C to stop." in said_in(data_dir).read_text() or None, "the end of the story")
+        assert read_run(data_dir) is not None
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait(timeout=LONGEST_SECONDS) == 0
+        assert find_leftovers(data_dir) == []
