@@ -16,7 +16,7 @@ from cli.leftovers import end_leftovers
 from cli.run_file import Run, read_run
 from cli.servers import ROOT
 from tests.cli.running import PATIENCE_SECONDS, await_value
-from tests.docs.pages import DOCS, README, blocks
+from tests.docs.pages import DOCS, README, blocks, table
 
 MAKE = [block.strip() for block in blocks(README, "bash") if block.startswith("make ")]
 STAND_IN = Path(__file__).parent / "stand_in"
@@ -79,6 +79,14 @@ def test_the_first_session_is_booked_held_and_followed_by_its_effects(running: R
     assert {"sessions.create", "reviews.unlock", "notifications.session_completed"} <= {
         item["effect"] for item in effects["items"]
     }
+
+
+def test_the_commands_to_look_after_it_do_what_they_should(running: Running) -> None:
+    arguments = {"seed": "--mentors 2 --mentees 4", "doctor": "--data-dir $DATA"}
+    named = [row[0].split()[1] for row in table(README, "command", "does") if row[0].startswith("tutelage ")]
+    assert sorted(named) == ["doctor", "effects", "invariants", "seed"]
+    for name in named:
+        running.shell(f".venv/bin/tutelage {name} {arguments.get(name, '')}")
 
 
 def test_the_other_pages_commands_say_that_all_is_well(running: Running) -> None:
