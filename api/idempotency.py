@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from api.bodies import body_of
 from api.parts import parts
+from config.sealing import UnsealError
 from models.idempotency import idempotency_keys as keys
 from workflows.errors import Conflict, Invalid, KeyReused
 from workflows.identity.actor import Actor
@@ -104,7 +105,10 @@ def once(request: Request, actor: Actor) -> Once | None:
 
 
 def _replayed(row: Row) -> Response:
-    body = parts().sealer.unseal(row.body.decode())
+    try:
+        body = parts().sealer.unseal(row.body.decode())
+    except UnsealError as error:
+        raise KeyReused("The first answer under this key can be read no more; look at the resource itself.") from error
     response = Response(body, status=row.status_code, headers=row.headers)
     response.headers["Idempotent-Replayed"] = "true"
     return response

@@ -15,6 +15,7 @@ from workflows.events.backfill import fill_gaps, introduce
 from workflows.events.policy import RetryPolicy
 from workflows.events.subscriptions import Effect, load
 
+WIDTH = 120
 UNITS = (("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -23,7 +24,8 @@ UNITS = (("h", 3600), ("min", 60), ("s", 1))
 def effects(context: click.Context) -> None:
     """Print the table of event, effect, queue and retry policy."""
     if context.invoked_subcommand is None:
-        Console().print(effects_table())
+        # Wide enough for whole names wherever it goes: discovery hides nothing.
+        Console(width=max(Console().width, WIDTH)).print(effects_table())
 
 
 @effects.command()
@@ -45,7 +47,9 @@ def backfill(since: datetime | None, data_dir: Path) -> None:
 
 def effects_table() -> Table:
     """The table, ordered by event; the two that talk to the world come last."""
-    table = Table("Event", "Effect", "Queue", "Runs", "Retries", title="What follows from what")
+    table = Table(title="What follows from what")
+    for heading in ("Event", "Effect", "Queue", "Runs", "Retries"):
+        table.add_column(heading, no_wrap=True)
     found = load()
     for effect in sorted(found.inside(), key=lambda effect: (effect.event.type, effect.name)):
         table.add_row(_event(effect), effect.name, effect.queue, _when(effect), describe_policy(effect.policy))

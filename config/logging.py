@@ -11,6 +11,8 @@ from structlog.typing import EventDict, WrappedLogger
 
 SECRET_NAMES = re.compile(r"token|secret|password|authorization|signature|email|cookie", re.IGNORECASE)
 MAIL_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
+# PostgreSQL shows the row that violates a constraint, with whatever people wrote into it.
+ROW_IN_DETAIL = re.compile(r"DETAIL:  .*")
 CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]*(?=@)")
 
 
@@ -51,7 +53,7 @@ def configure_logging(*, level: str, process: str) -> None:
 
 
 def redact(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
-    """Blank what must not be in a log: values under secret names, mail addresses and URL credentials in any text."""
+    """Blank what must not be in a log: values under secret names; addresses, credentials and rows in any text."""
     return {name: _blank(name, value) for name, value in line.items()}
 
 
@@ -59,7 +61,8 @@ def _blank(name: str, value: object) -> object:
     if SECRET_NAMES.search(name):
         return "[redacted]"
     if isinstance(value, str):
-        return MAIL_ADDRESS.sub("[mail address]", CREDENTIALS_IN_URL.sub("[credentials]", value))
+        bare = ROW_IN_DETAIL.sub("DETAIL:  [row]", CREDENTIALS_IN_URL.sub("[credentials]", value))
+        return MAIL_ADDRESS.sub("[mail address]", bare)
     if isinstance(value, dict):
         return {inner: _blank(str(inner), held) for inner, held in value.items()}
     if isinstance(value, list | tuple):

@@ -30,5 +30,7 @@ def create(database_url: str, *, pool_size: int = 8, name: str = "tutelage", con
         max_overflow=0,
         pool_timeout=5,
         pool_reset_on_return="rollback",
+        # An error must not carry what people wrote into logs.
+        hide_parameters=True,
         connect_args={"options": options, "application_name": name, "connect_timeout": connect_timeout},
     )
