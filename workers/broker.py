@@ -27,7 +27,7 @@ WORKER_OPTIONS = {**_SHARED, "socket_timeout": 5, "socket_connect_timeout": 2}
 
 
 class PromptConnection(Connection):
-    """A connection that looks for a lost Redis every second.
+    """A connection that looks for a lost Redis every second, and outlives its loss.
 
     Celery's consumer leaves the pauses at Kombu's defaults, which grow to 30 s: far longer than the sessions that wait
     for it should have to.
@@ -39,6 +39,15 @@ class PromptConnection(Connection):
         """As Kombu's own, with pauses of at most a second."""
         pauses = {"interval_start": 0.2, "interval_step": 0.2, "interval_max": 1}
         return super().ensure_connection(errback, max_retries, **(options | pauses))
+
+    def maybe_close_channel(self, channel: Any) -> None:
+        """As Kombu's own, but leave a channel alone whose transport has been let go already.
+
+        Closing it would give back what was not acknowledged over a connection that is no more: an AttributeError which
+        ends the worker. The sweep gives it back.
+        """
+        if getattr(channel.connection, "client", None) is not None:
+            super().maybe_close_channel(channel)
 
 
 class PromptAMQP(AMQP):
