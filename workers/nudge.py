@@ -61,6 +61,8 @@ class Publisher:
                 self._connection = Connection(
                     self._app.conf.broker_url, transport_options=PUBLISHER_OPTIONS, connect_timeout=0.5
                 )
+                # Kombu's own pause between two attempts is 2 s.
+                self._connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, interval_max=0)
                 self._producer = Producer(self._connection.channel())
             yield self._producer
         except BROKER_TROUBLE:

@@ -15,8 +15,9 @@ from config.settings import settings
 from models import engine
 from workers.app import app
 from workers.nudge import BROKER_TROUBLE, Publisher
+from workflows.events.record import Nudge
 from workflows.events.subscriptions import QUEUES
-from workflows.events.sweep import PAGE, Cursor, nudged, overdue
+from workflows.events.sweep import PAGE, Cursor, missed, nudged, overdue
 
 log = structlog.get_logger(__name__)
 
@@ -65,14 +66,23 @@ class Sweep:
                 nudges = overdue(db, queue, list_is_empty=list_is_empty, after=after)
                 if not nudges:
                     return count
-                self._publisher.publish(nudges)
                 nudged(db, nudges)
+            self._publish(nudges)
             count += len(nudges)
             last = nudges[-1]
             after = Cursor(str(last.event_id), last.effect, last.target)
             if len(nudges) < PAGE:
                 return count
         return count
+
+    def _publish(self, nudges: list[Nudge]) -> None:
+        # Not while their rows are locked: a worker is quicker than a commit, and leaves locked rows alone.
+        try:
+            self._publisher.publish(nudges)
+        except BROKER_TROUBLE:
+            with self._database.begin() as db:
+                missed(db, nudges)
+            raise
 
     def _say(self, trouble: str | None) -> None:
         """One line when trouble begins, changes or ends; not one a second."""

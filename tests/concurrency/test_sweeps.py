@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 import redis
@@ -12,10 +12,14 @@ from sqlalchemy import Engine, text
 
 from cli.servers import start_valkey
 from models.engine import create
+from models.events import DeliveryState
 from tests import factories
+from tests.concurrency.deliveries import House
 from tests.concurrency.racing import Race
 from workers.nudge import Publisher
 from workers.sweep import Sweep
+from workflows.events.delivery import Key
+from workflows.events.record import Nudge
 from workflows.events.subscriptions import QUEUES
 
 REQUESTS = 40
@@ -39,10 +43,16 @@ def lists(own_valkey: str) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def sweeps(database_url: str, own_valkey: str) -> Iterator[list[Sweep]]:
-    """Two sweeps, each with connections of its own."""
+def app(own_valkey: str) -> Celery:
+    """A publisher's side of Celery, on that Valkey."""
     app = Celery("sweeps", broker=own_valkey)
     app.conf.task_queues = [Queue(name, routing_key=name) for name in QUEUES]
+    return app
+
+
+@pytest.fixture
+def sweeps(database_url: str, app: Celery) -> Iterator[list[Sweep]]:
+    """Two sweeps, each with connections of its own."""
     engines = [create(database_url, pool_size=1) for _ in range(2)]
     yield [Sweep(engine, Publisher(app)) for engine in engines]
     for engine in engines:
@@ -82,3 +92,48 @@ def test_what_is_published_but_still_in_its_list_is_not_called_for_again(
     assert sweeps[0].once() > 0
     assert sweeps[1].once() == 0
     assert sum(lists.llen(queue) for queue in QUEUES) > 0
+
+
+class Prompt(Publisher):
+    """Publishes to workers who look at the rows before the sweep can do anything else."""
+
+    def __init__(self, app: Celery, house: House) -> None:
+        super().__init__(app)
+        self._house = house
+
+    def publish(self, nudges: Sequence[Nudge]) -> None:
+        """Deliver at once."""
+        for nudge in nudges:
+            self._house.deliverer.deliver(Key(event_id=nudge.event_id, effect=nudge.effect, target=nudge.target))
+
+
+def test_a_worker_may_be_quicker_than_the_sweep(engine: Engine, app: Celery) -> None:
+    with engine.begin() as db:
+        factories.make_booking(db)
+        db.execute(text("UPDATE deliveries SET nudge_at = now() WHERE due_at <= now()"))
+    house = House(engine)
+    called = house.due()
+    assert Sweep(engine, Prompt(app, house)).once() == len(called)
+    assert {house.row(key).state for key in called} == {DeliveryState.DONE}
+
+
+class Failing(Publisher):
+    """Counts what waits, and then loses its connection."""
+
+    def publish(self, nudges: Sequence[Nudge]) -> None:
+        """Fail."""
+        raise ConnectionResetError(f"gone with {len(nudges)} nudges")
+
+
+def test_what_could_not_be_published_is_called_for_as_if_nobody_had_tried(
+    engine: Engine, app: Celery, lists: redis.Redis
+) -> None:
+    with engine.begin() as db:
+        factories.make_booking(db)
+        db.execute(text("UPDATE deliveries SET nudge_at = now() WHERE due_at <= now()"))
+    overdue = len(House(engine).due())
+    assert Sweep(engine, Failing(app)).once() == 0
+    with engine.begin() as db:
+        assert db.scalar(text("SELECT max(nudges) FROM deliveries")) == 0
+    assert Sweep(engine, Publisher(app)).once() == overdue > 0
+    assert sum(lists.llen(queue) for queue in QUEUES) == overdue

@@ -43,6 +43,16 @@ WHERE (d.event_id, d.effect, d.target) = (n.event_id, n.effect, n.target) AND d.
 """
 )
 
+_MISSED = text(
+    """
+UPDATE deliveries d
+SET nudges = d.nudges - 1, nudge_at = now()
+FROM unnest(CAST(:event_ids AS uuid[]), CAST(:effects AS text[]), CAST(:targets AS text[]))
+    AS n(event_id, effect, target)
+WHERE (d.event_id, d.effect, d.target) = (n.event_id, n.effect, n.target) AND d.state = 'pending' AND d.nudges > 0
+"""
+)
+
 
 @dataclass(frozen=True)
 class Cursor:
@@ -74,15 +84,21 @@ def overdue(db: Connection, queue: str, *, list_is_empty: bool, after: Cursor) -
 
 
 def nudged(db: Connection, nudges: Sequence[Nudge]) -> None:
-    """Note that these were published, in the transaction that found them: the next call for them waits longer."""
-    db.execute(
-        _NUDGED,
-        {
-            "event_ids": [nudge.event_id for nudge in nudges],
-            "effects": [nudge.effect for nudge in nudges],
-            "targets": [nudge.target for nudge in nudges],
-        },
-    )
+    """Note that these are called for, in the transaction that found them: the next call for them waits longer."""
+    db.execute(_NUDGED, _keys(nudges))
+
+
+def missed(db: Connection, nudges: Sequence[Nudge]) -> None:
+    """Note that these could not be published after all: they are to be called for at once."""
+    db.execute(_MISSED, _keys(nudges))
+
+
+def _keys(nudges: Sequence[Nudge]) -> dict[str, list[Any]]:
+    return {
+        "event_ids": [nudge.event_id for nudge in nudges],
+        "effects": [nudge.effect for nudge in nudges],
+        "targets": [nudge.target for nudge in nudges],
+    }
 
 
 def _nudge(row: Row[Any]) -> Nudge:
