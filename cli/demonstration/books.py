@@ -38,18 +38,25 @@ def audit(scene: Scene, cast: Cast, booked: Booked, engine: Engine) -> None:
     """Count rows, mails and webhooks.
 
     Raises:
-        DemoFailed: a count is not what the story adds up to.
+        DemoFailed: a count is not what the story adds up to, or the database cannot be asked.
     """
     scene.show.act("What is in the books now")
-    scene.await_all([_expect_quiet(cast, engine)], since=monotonic())
+    try:
+        scene.await_all([_expect_quiet(cast, engine)], since=monotonic())
+        _check_rows(scene, cast, booked, engine)
+    except SQLAlchemyError as error:
+        raise DemoFailed(f"The database could not be asked: {error}", process=DATABASE) from error
+    _check_mails(scene, cast)
+    _check_webhooks(scene)
+
+
+def _check_rows(scene: Scene, cast: Cast, booked: Booked, engine: Engine) -> None:
     for count in _counts(cast, booked):
         began = monotonic()
         with engine.connect() as db:
             found = count.find(db)
         _check(count.what, found, count.right, count.worker)
         scene.show.step(count.what, by=DATABASE, milliseconds=(monotonic() - began) * 1000)
-    _check_mails(scene, cast)
-    _check_webhooks(scene)
 
 
 def _expect_quiet(cast: Cast, engine: Engine) -> Expected:

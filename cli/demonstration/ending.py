@@ -8,6 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+import urllib3
 from rich import box
 from rich.table import Table
 
@@ -98,7 +99,10 @@ def check_invariants(scene: Scene, operator: Client) -> None:
 
 def check_page(scene: Scene, url: str, name: str, process: str) -> None:
     """Whether a page that people are sent to is there."""
-    response = scene.http.request("GET", url, timeout=scene.patience, retries=False)
+    try:
+        response = scene.http.request("GET", url, timeout=scene.patience, retries=False)
+    except urllib3.exceptions.HTTPError as error:
+        raise DemoFailed(f"{name} does not answer at {url}: {error}", process=process) from error
     if response.status != 200:
         raise DemoFailed(f"{name} answered {response.status} at {url}.", process=process)
     scene.show.step(f"{name} is served", by=process)

@@ -18,6 +18,7 @@ from cli.demonstration.failure import DemoFailed
 HOST = "127.0.0.1"
 # The first ping may be faster than the secret's way to us.
 SECRET_SECONDS = 10
+SHUTDOWN_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,9 @@ def open_receiver(bell: threading.Event) -> Iterator[Receiver]:
     receiver = Receiver(bell)
     with _Server(receiver) as server:
         receiver.url = f"http://{HOST}:{server.server_address[1]}{receiver.path}"
-        thread = threading.Thread(target=server.serve_forever, name="receiver", daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, args=(SHUTDOWN_POLL_SECONDS,), name="receiver", daemon=True
+        )
         thread.start()
         try:
             yield receiver
