@@ -8,6 +8,7 @@ from __future__ import annotations
 from threading import Event
 
 import structlog
+from redis.exceptions import ResponseError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -51,8 +52,12 @@ class Sweep:
         for queue in QUEUES:
             try:
                 count += self._queue(queue)
-            except (SQLAlchemyError, *BROKER_TROUBLE) as error:
+            except (SQLAlchemyError, ResponseError) as error:
                 trouble = f"{type(error).__name__}: {error}"
+            except BROKER_TROUBLE as error:
+                trouble = f"{type(error).__name__}: {error}"
+                # Redis is the same for every queue, and each attempt to reach it would wait for the time-out again.
+                break
         self._say(trouble)
         if count:
             log.info("sweep.nudged", deliveries=count)

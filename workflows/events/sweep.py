@@ -12,6 +12,10 @@ from workflows.events.record import Nudge
 
 PAGE = 500
 
+# After the last of so many nudges: 2, 4, 8, 16 and from then on 30 seconds. The exponent is bounded, since a row may be
+# nudged for days.
+_PAUSE = "least(30, power(2, least(d.nudges, 5))) * interval '1 second'"
+
 # Ordered by the key, so that a page of rows that stay (locked, or just published) cannot hide the ones behind it.
 # While the queue's list is empty nothing published can still be waiting in it, so that the growing pause between
 # nudges is not waited for: two seconds after it was due, a delivery is called for again.
@@ -29,14 +33,16 @@ _PATIENT = text(_OVERDUE.format(waiting="d.nudge_at <= now()"))
 _EMPTY_LIST = text(
     _OVERDUE.format(
         waiting="(d.nudge_at <= now() OR (d.nudge_at <= now() + interval '30 seconds'"
-        " AND d.nudges > 0 AND d.due_at + interval '2 seconds' <= now()))"
+        " AND d.nudges > 0 AND d.due_at + interval '2 seconds' <= now()"
+        # Another sweep may have filled the list since its length was read.
+        f" AND d.nudge_at - {_PAUSE} <= now() - interval '0.5 seconds'))"
     )
 )
 
 _NUDGED = text(
-    """
+    f"""
 UPDATE deliveries d
-SET nudges = d.nudges + 1, nudge_at = now() + least(30, power(2, d.nudges + 1)) * interval '1 second'
+SET nudges = d.nudges + 1, nudge_at = now() + {_PAUSE.replace("d.nudges", "(d.nudges + 1)")}
 FROM unnest(CAST(:event_ids AS uuid[]), CAST(:effects AS text[]), CAST(:targets AS text[]))
     AS n(event_id, effect, target)
 WHERE (d.event_id, d.effect, d.target) = (n.event_id, n.effect, n.target) AND d.state = 'pending'
