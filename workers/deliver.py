@@ -90,7 +90,7 @@ class Deliverer:
     def _send(self, effect: OutsideEffect, delivery: Delivery, message: Any) -> Sent:
         try:
             return self._transports[effect.transport].send(message)
-        except Exception as error:  # noqa: BLE001 - a transport's defect is told like a receiver's
+        except Exception as error:
             log.error("delivery.transport_failed", **_about(delivery), exc_info=error)
             return Sent(error=f"{type(error).__name__}: {error}")
 

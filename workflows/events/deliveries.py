@@ -9,11 +9,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 
 from models.events import DeliveryState, deliveries, delivery_attempts, events
 from workflows.events.catalogue import event_types
 from workflows.events.delivery import Delivery, Key
+
+log = structlog.get_logger(__name__)
 
 TOLD_ERROR = 2_000
 TOLD_RESPONSE = 4_096
@@ -124,7 +127,12 @@ def _take(db: Connection, key: Key, condition: ColumnElement[bool], *, skip_lock
     ).one_or_none()
     if row is None:
         return None
-    event = event_types()[row.type].read(
+    kind = event_types().get(row.type)
+    if kind is None:
+        # A newer process recorded it; a newer worker will run what follows from it.
+        log.warning("delivery.unknown_event", effect=key.effect, event_id=key.event_id, type=row.type)
+        return None
+    event = kind.read(
         id=key.event_id, actor=row.actor, occurred_at=row.occurred_at, sequence=row.sequence, data=row.data
     )
     return Delivery(
