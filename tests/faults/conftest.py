@@ -1,0 +1,31 @@
+"""One real system for all faults: what one test breaks has to be whole again for the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from cli.servers import start_valkey
+from cli.system import running_system
+from tests.cast import Cast, register
+from tests.faults.sufferer import Sufferer, Valkey
+
+
+@pytest.fixture(scope="session")
+def sufferer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sufferer]:
+    """A system with every part but Flower, and a Valkey of the test's own."""
+    folder = tmp_path_factory.mktemp("faults")
+    valkey = Valkey(folder / "redis", start_valkey(folder / "redis"))
+    environment = {"REDIS_URL": valkey.url}
+    with running_system(data_dir=folder / "data", without=("flower",), environment=environment) as system:
+        yield Sufferer(system, valkey)
+    valkey.server.stop()
+
+
+@pytest.fixture
+def cast(sufferer: Sufferer) -> Iterator[Cast]:
+    """A mentor and a mentee in the system, which must be in order when they leave."""
+    cast = register(sufferer.api)
+    yield cast
+    sufferer.assert_in_order(cast)

@@ -1,0 +1,135 @@
+"""A running system that is made to suffer: its parts by name, its database, and a Valkey to be taken away."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import psycopg
+import redis
+from urllib3.exceptions import HTTPError
+
+from cli.servers import Server, start_valkey
+from cli.system import System
+from tests.cast import Cast
+from tests.eventually import eventually
+from tests.speaking import Caller
+
+# The promise for a session whose nudge was lost, from the moment when all parts are there again.
+PROMISED_SECONDS = 5.0
+PENDING = """
+SELECT count(*) FROM deliveries
+WHERE state = 'pending' AND due_at <= now() AND (lease_until IS NULL OR lease_until <= now())
+"""
+
+
+@dataclass
+class Valkey:
+    """A Valkey at one address for good, whatever happens to the server behind it."""
+
+    folder: Path
+    server: Server
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return self.server.url
+
+    def kill(self) -> None:
+        """Take it away, with all that it held."""
+        self.server.process.kill()
+        self.server.process.wait()
+
+    def bring_back(self) -> None:
+        """A new, empty one at the same address."""
+        self.server = start_valkey(self.folder, int(self.url.rpartition(":")[2].partition("/")[0]))
+
+    def stop_answering(self) -> None:
+        """It keeps its connections and says nothing."""
+        self.server.process.send_signal(signal.SIGSTOP)
+
+    def answer_again(self) -> None:
+        """It goes on where it stopped."""
+        self.server.process.send_signal(signal.SIGCONT)
+
+    def client(self) -> redis.Redis:
+        """A connection to it."""
+        return redis.Redis.from_url(self.url)
+
+
+@dataclass
+class Sufferer:
+    """The system, and what a test may do to it."""
+
+    system: System
+    valkey: Valkey
+
+    @property
+    def api(self) -> Caller:
+        """Its door."""
+        url = self.system.run["api"]["url"]
+        assert url is not None
+        return Caller(url)
+
+    def pid(self, part: str) -> int:
+        """The process of a part, as of its last start."""
+        return next(entry["pid"] for entry in self.system.run["processes"] if entry["name"] == part)
+
+    def kill(self, part: str) -> None:
+        """kill -9 a part and all its children."""
+        process = psutil.Process(self.pid(part))
+        family = [process, *process.children(recursive=True)]
+        for each in family:
+            each.kill()
+        psutil.wait_procs(family, timeout=5)
+
+    @contextmanager
+    def stopped(self, part: str) -> Iterator[None]:
+        """For the time of a block a part does nothing at all."""
+        process = psutil.Process(self.pid(part))
+        process.suspend()
+        try:
+            yield
+        finally:
+            process.resume()
+
+    def log(self, part: str) -> str:
+        """What a part has logged so far."""
+        return (self.system.data_dir / "logs" / f"{part}.log").read_text()
+
+    def db(self) -> psycopg.Connection:
+        """A connection to its database, each statement a transaction of its own."""
+        return psycopg.connect(self.system.run["database_url"], autocommit=True)
+
+    def is_ready(self) -> bool:
+        """Whether the API answers, and says that it is ready."""
+        try:
+            return self.api("GET", "/health/ready").status == 200
+        except HTTPError:
+            return False
+
+    def sessions_of(self, bookings: Sequence[str]) -> int:
+        """How many sessions these bookings have together."""
+        with self.db() as db:
+            row = db.execute("SELECT count(*) FROM sessions WHERE booking_id = ANY(%s)", [list(bookings)]).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def await_sessions(self, bookings: Sequence[str], seconds: float = PROMISED_SECONDS) -> None:
+        """Wait until each of these bookings has its session."""
+        eventually(lambda: self.sessions_of(bookings) == len(bookings), f"{len(bookings)} sessions", seconds=seconds)
+
+    def assert_in_order(self, cast: Cast) -> None:
+        """All that is due and in nobody's hands gets done, and no invariant is violated."""
+
+        def nothing_pending() -> bool:
+            with self.db() as db:
+                return db.execute(PENDING).fetchone() == (0,)
+
+        eventually(nothing_pending, "the end of all that is due", seconds=30)
+        found = cast.operator.get("/operations/invariants")
+        assert found["ok"], found

@@ -1,0 +1,63 @@
+"""Everything is killed at once, `up` itself included: the next start resumes where the last answer was given."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+from urllib3.exceptions import HTTPError
+
+from cli.leftovers import find_leftovers
+from cli.servers import start_valkey
+from cli.system import running_system
+from tests.cast import Cast, register
+from tests.cli.running import tutelage_up
+from tests.faults.sufferer import Sufferer, Valkey
+from tests.speaking import Caller
+
+DRAFTS = 80
+CLIENTS = 4
+ANSWERED_BEFORE_THE_KILL = 20
+RESUMED_SECONDS = 10.0
+
+
+def test_after_a_kill_of_everything_the_next_start_keeps_every_answer(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    valkey = Valkey(tmp_path / "redis", start_valkey(tmp_path / "redis"))
+    environment = {"REDIS_URL": valkey.url}
+    try:
+        with tutelage_up(data_dir, without=("flower",), environment=environment) as up:
+            cast = register(Caller(str(up.run()["api"]["url"])))
+            accepted = _accept_until_everything_dies(cast, up.process.pid, data_dir, valkey)
+        assert ANSWERED_BEFORE_THE_KILL <= len(accepted) < DRAFTS
+        valkey.bring_back()
+        with running_system(data_dir=data_dir, without=("flower",), environment=environment) as system:
+            risen = Sufferer(system, valkey)
+            risen.await_sessions(accepted, RESUMED_SECONDS)
+            found = risen.api.as_operator().get("/operations/invariants")
+            assert found["ok"], found
+    finally:
+        valkey.server.stop()
+
+
+def _accept_until_everything_dies(cast: Cast, up: int, data_dir: Path, valkey: Valkey) -> list[str]:
+    """The bookings whose acceptance was answered before, or in the very moment of, the kill."""
+    drafts = [cast.request() for _ in range(DRAFTS)]
+    accepted: list[str] = []
+
+    def accept(draft: str) -> None:
+        try:
+            answer = cast.mentor("PATCH", f"/bookings/{draft}/accept")
+        except HTTPError:
+            return
+        if answer.status == 202:
+            accepted.append(draft)
+        if len(accepted) == ANSWERED_BEFORE_THE_KILL:
+            valkey.server.process.kill()
+            for process in [psutil.Process(up), *find_leftovers(data_dir)]:
+                process.kill()
+
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        list(clients.map(accept, drafts))
+    return accepted

@@ -1,0 +1,49 @@
+"""PostgreSQL is killed under load: 503 while it is away, and nothing that was answered with 2xx is lost."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from uuid import uuid4
+
+from tests.cast import Cast
+from tests.eventually import eventually
+from tests.faults.sufferer import Sufferer
+from tests.speaking import Answer
+
+DRAFTS = 60
+CLIENTS = 4
+
+
+def test_postgres_killed_under_load_loses_no_answer(sufferer: Sufferer, cast: Cast) -> None:
+    drafts = [cast.request() for _ in range(DRAFTS)]
+    before = sufferer.pid("postgres")
+    seen: list[Answer] = []
+    half_way = Event()
+
+    def accept(draft: str) -> Answer:
+        """Ask again, under the same key, for as long as the answer is that the database is away."""
+        key = uuid4().hex
+
+        def ask() -> list[Answer]:
+            answer = cast.mentor("PATCH", f"/bookings/{draft}/accept", Idempotency_Key=key)
+            seen.append(answer)
+            if len(seen) >= DRAFTS // 2:
+                half_way.set()
+            return [] if answer.status in (409, 503) else [answer]
+
+        return eventually(ask, "an answer", seconds=60)[0]
+
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        answers = [clients.submit(accept, draft) for draft in drafts]
+        half_way.wait(60)
+        sufferer.kill("postgres")
+        finals = [answer.result() for answer in answers]
+    assert {answer.status for answer in finals} == {202}
+    away = [answer for answer in seen if answer.status == 503]
+    assert away
+    assert {(answer.body["code"], answer.headers["Retry-After"]) for answer in away} == {("unavailable", "1")}
+    assert {answer.body["code"] for answer in seen if answer.status == 409} <= {"key_in_use"}
+    sufferer.await_sessions(drafts, 20)
+    eventually(lambda: sufferer.pid("postgres") != before, "a new PostgreSQL in run.json")
+    print("postgres:", len(away), "of", len(seen), max(a.seconds for a in seen))

@@ -1,0 +1,98 @@
+"""Speak HTTP with a running system, as somebody."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import urllib3
+
+from cli.token import sign
+from config.settings import settings
+
+# Longer than the longest preference to wait.
+PATIENCE_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, and how long it took."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who calls: their credentials as headers.
+
+    Args:
+        base: the address of the API, with a prefix if there is one.
+    """
+
+    base: str
+    identity: Mapping[str, str] = field(default_factory=dict)
+    pool: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(maxsize=32, retries=False))
+
+    def __call__(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
+        """Call, and read the answer to its end.
+
+        Args:
+            path: below the address of the API, or a whole address.
+            headers: with underscores for hyphens.
+
+        Raises:
+            urllib3.exceptions.HTTPError: there was no answer.
+        """
+        began = time.perf_counter()
+        response = self.pool.request(
+            method,
+            self.base + path,
+            json=body,
+            headers={**self.identity, **{name.replace("_", "-"): value for name, value in headers.items()}},
+            timeout=PATIENCE_SECONDS,
+        )
+        content = response.json() if "json" in response.headers.get("content-type", "") else response.data
+        return Answer(response.status, response.headers, content, time.perf_counter() - began)
+
+    def get(self, path: str, **headers: str) -> Any:
+        """The body of what must be there."""
+        return _good(self("GET", path, **headers))
+
+    def post(self, path: str, body: object = None, **headers: str) -> Any:
+        """The body of the answer to what must succeed."""
+        return _good(self("POST", path, body, **headers))
+
+    def patch(self, path: str, body: object = None, **headers: str) -> Any:
+        """The body of the answer to what must succeed."""
+        return _good(self("PATCH", path, body, **headers))
+
+    def as_user(self, user_id: str) -> Caller:
+        """The same door, as a user who is believed by the header."""
+        return self._as({"X-User-Id": user_id})
+
+    def as_mentor(self, mentor_profile_id: str) -> Caller:
+        """The same door, as a mentor who is believed by the header."""
+        return self._as({"X-Mentor-Profile-Id": mentor_profile_id})
+
+    def by_token(self, **claims: object) -> Caller:
+        """The same door, as whoever these claims of a token name."""
+        token = sign(dict(claims), lifetime=timedelta(hours=1), settings=settings())
+        return self._as({"Authorization": f"Bearer {token}"})
+
+    def as_operator(self) -> Caller:
+        """The same door, as an operator."""
+        return self.by_token(sub="tests", roles=["operator"])
+
+    def _as(self, identity: Mapping[str, str]) -> Caller:
+        return Caller(self.base, identity, self.pool)
+
+
+def _good(answer: Answer) -> Any:
+    assert 200 <= answer.status < 300, answer
+    return answer.body
