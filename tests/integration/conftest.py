@@ -2,13 +2,121 @@
 
 from __future__ import annotations
 
-import pytest
-from sqlalchemy import Engine
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
-from tests.integration.house import House
+import pytest
+import redis
+import structlog
+from celery import Celery
+from sqlalchemy import Engine, delete
+
+from cli.servers import Server, start_valkey
+from models import metadata
+from models.engine import create
+from tests import servers
+from tests.integration.house import House, without_guards
+from workers.app import app
+from workers.nudge import Publisher
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_log_lines() -> None:
+    """Log lines as they are for machines: painting tracebacks would take longer than the tests."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(default=str),
+        ]
+    )
+
+
+@pytest.fixture(scope="session")
+def worker_engine(worker_id: str, template_database: str) -> Iterator[Engine]:
+    """An engine on a database that the tests of one process use one after another."""
+    with servers.temporary_database(f"tutelage_integration_{worker_id}", template_database) as address:
+        engine = create(address, pool_size=20)
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture
+def engine(worker_engine: Engine) -> Engine:
+    """The process's own database, emptied: as good as a new one, and ten times as fast."""
+    with worker_engine.begin() as db, without_guards(db):
+        for table in metadata.sorted_tables:
+            db.execute(delete(table))
+    return worker_engine
 
 
 @pytest.fixture
 def house(engine: Engine) -> House:
-    """A worker's belongings on a database of the test's own, where everything really commits."""
+    """A worker's belongings on an empty database, where everything really commits."""
     return House(engine)
+
+
+@dataclass
+class StoppableValkey:
+    """A Valkey of the test process's own, which may go away for a while."""
+
+    server: Server
+    folder: Path
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Ended: whoever connects is refused. Back on the same port afterwards, and empty."""
+        port = int(self.server.url.rpartition(":")[2].partition("/")[0])
+        self.server.stop()
+        try:
+            yield
+        finally:
+            self.server = start_valkey(self.folder, port)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Hung: connections are there and nothing answers."""
+        self.server.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.server.process.send_signal(signal.SIGCONT)
+
+
+@pytest.fixture(scope="session")
+def worker_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoppableValkey]:
+    """A Valkey that only the tests of one process use, one after another."""
+    folder = tmp_path_factory.mktemp("valkey")
+    own = StoppableValkey(start_valkey(folder), folder)
+    yield own
+    own.server.stop()
+
+
+@pytest.fixture
+def stoppable_valkey(worker_valkey: StoppableValkey) -> StoppableValkey:
+    """The process's own Valkey, emptied."""
+    with redis.Redis.from_url(worker_valkey.server.url) as client:
+        client.flushall()
+    return worker_valkey
+
+
+@pytest.fixture
+def valkey(stoppable_valkey: StoppableValkey) -> Server:
+    """A running, empty Valkey."""
+    return stoppable_valkey.server
+
+
+@pytest.fixture
+def celery_app(stoppable_valkey: StoppableValkey, monkeypatch: pytest.MonkeyPatch) -> Celery:
+    """The real Celery app, on that Valkey."""
+    monkeypatch.setattr(app.conf, "broker_url", stoppable_valkey.server.url)
+    return app
+
+
+@pytest.fixture
+def publisher(celery_app: Celery) -> Publisher:
+    """What the sweep publishes with."""
+    return Publisher(celery_app)

@@ -1,0 +1,166 @@
+"""Tests of the life of a delivery: one worker at a time, none lost with any, and no late word from the dead."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from models.events import DeliveryState, deliveries, delivery_attempts
+from tests.factories import accept_booking, make_booking
+from tests.integration.house import House, without_guards
+from workflows.events import deliveries as life
+from workflows.events.delivery import Delivery, Key
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def key(house: House) -> Key:
+    """The delivery that is to create a session."""
+    with house.transactions() as db:
+        accept_booking(db, make_booking(db))
+    return house.key("sessions.create")
+
+
+def claimed(house: House, key: Key) -> Delivery | None:
+    """Claim it in a transaction of its own that ends at once."""
+    with house.transactions() as db:
+        return life.claim(db, key)
+
+
+def leased(house: House, key: Key, duration: timedelta = MINUTE) -> Delivery:
+    """Claim and lease it, as a worker does that then dies or goes outside."""
+    with house.transactions() as db:
+        delivery = life.claim(db, key)
+        assert delivery is not None
+        return life.lease(db, delivery, duration)
+
+
+def test_a_claim_reads_the_delivery_with_its_event(house: House, key: Key) -> None:
+    delivery = claimed(house, key)
+    assert delivery is not None
+    assert (delivery.key, delivery.attempt, delivery.fence, delivery.nudges) == (key, 1, 0, 0)
+    assert delivery.event.type == "booking.accepted"
+    assert delivery.event.sequence is not None
+    assert delivery.id == house.row(key).id
+
+
+def test_a_second_claimer_gets_nothing_and_does_not_wait(house: House, key: Key) -> None:
+    with house.transactions() as one, house.transactions() as two:
+        # Waiting for the lock at all would end in an error.
+        two.exec_driver_sql("SET LOCAL lock_timeout = '1ms'")
+        assert life.claim(one, key) is not None
+        assert life.claim(two, key) is None
+    assert claimed(house, key) is not None, "free again"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "due"),
+    [
+        # By the database's clock, to the second.
+        (-1, True),
+        (0, True),
+        (60, False),
+    ],
+)
+def test_what_is_not_due_is_not_claimed(house: House, key: Key, seconds: int, due: bool) -> None:
+    house.change(key, due_at=func.now() + timedelta(seconds=seconds))
+    assert (claimed(house, key) is not None) is due
+
+
+@pytest.mark.parametrize("state", ["done", "dead", "cancelled"])
+def test_what_has_ended_is_not_claimed(house: House, key: Key, state: str) -> None:
+    house.change(key, state=state, done_at=func.now() if state == "done" else None)
+    assert claimed(house, key) is None
+
+
+def test_a_lease_keeps_others_away_until_it_is_over(house: House, key: Key) -> None:
+    leased(house, key)
+    row = house.row(key)
+    assert (row.attempts, row.nudge_at) == (1, row.lease_until)
+    assert timedelta(seconds=50) < row.lease_until - row.now <= MINUTE
+    assert claimed(house, key) is None
+    house.change(key, lease_until=func.now() - timedelta(seconds=1))
+    again = claimed(house, key)
+    assert again is not None
+    assert (again.attempt, again.fence) == (2, 1)
+
+
+def test_who_leased_it_holds_it_until_somebody_else_did(house: House, key: Key) -> None:
+    first = leased(house, key, timedelta(seconds=-1))
+    with house.transactions() as db:
+        assert life.hold(db, first), "late, but nobody took over"
+    second = leased(house, key)
+    with house.transactions() as db:
+        assert not life.hold(db, first)
+        assert life.hold(db, second)
+
+
+def test_a_late_settler_changes_nothing_whatever_it_has_to_say(house: House, key: Key) -> None:
+    late = leased(house, key, timedelta(seconds=-1))
+    leased(house, key)
+    before = house.row(key)[:-1]
+    with house.transactions() as db:
+        assert not life.done(db, late)
+        assert not life.again(db, late, MINUTE, "late")
+        assert not life.give_up(db, late, DeliveryState.DEAD, "late")
+    assert house.row(key)[:-1] == before
+
+
+def test_nobody_settles_what_has_ended(house: House, key: Key) -> None:
+    late = leased(house, key)
+    house.change(key, state="cancelled")
+    with house.transactions() as db:
+        assert not life.hold(db, late)
+        assert not life.done(db, late)
+    assert house.row(key).state == "cancelled"
+
+
+def test_another_try_is_due_after_its_pause_and_not_before(house: House, key: Key) -> None:
+    delivery = leased(house, key)
+    with house.transactions() as db:
+        assert life.again(db, delivery, MINUTE, "x" * 5000)
+    row = house.row(key)
+    assert (row.state, row.lease_until, row.due_at) == ("pending", None, row.nudge_at)
+    assert timedelta(seconds=50) < row.due_at - row.now <= MINUTE
+    assert len(row.last_error) == 2000
+    assert claimed(house, key) is None
+
+
+def test_an_end_releases_the_lease_and_keeps_the_reason(house: House, key: Key) -> None:
+    delivery = leased(house, key)
+    with house.transactions() as db:
+        assert life.give_up(db, delivery, DeliveryState.DEAD, "It cannot be.")
+    row = house.row(key)
+    assert (row.state, row.lease_until, row.last_error, row.done_at) == ("dead", None, "It cannot be.", None)
+
+
+def test_an_attempt_is_kept_with_what_the_receiver_said(house: House, key: Key) -> None:
+    delivery = leased(house, key)
+    with house.transactions() as db:
+        life.note_attempt(
+            db,
+            delivery,
+            outcome="retry",
+            duration=timedelta(seconds=1.5),
+            error="no",
+            status_code=503,
+            response="r" * 9000,
+        )
+        row = db.execute(select(delivery_attempts)).one()
+    assert (row.attempt, row.outcome, row.error, row.status_code, row.duration_ms) == (1, "retry", "no", 503, 1500)
+    assert len(row.response) == 4096
+
+
+def test_an_event_of_a_type_that_is_not_known_yet_is_left_pending(house: House, key: Key) -> None:
+    with house.engine.begin() as db, without_guards(db):
+        db.exec_driver_sql("UPDATE events SET type = 'booking.celebrated'")
+    house.deliverer.deliver(key)
+    row = house.row(key)
+    assert (row.state, row.attempts, row.last_error) == ("pending", 0, None)
+
+
+def test_the_table_of_deliveries_holds_no_payload() -> None:
+    assert not {"data", "payload", "body"} & set(deliveries.c.keys())

@@ -1,0 +1,365 @@
+"""Tests of effects inside the database: with their delivery's end in one transaction, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from threading import Barrier, Thread
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Connection, Engine, func, select, text
+
+from models.bookings import bookings
+from models.events import deliveries, delivery_attempts, events
+from models.sessions import sessions
+from tests.factories import accept_booking, make_booking, make_user
+from tests.integration.house import House
+from tests.integration.test_record import an_event, nothing, private
+from workflows.events.catalogue import SessionCompleted
+from workflows.events.delivery import Key
+from workflows.events.outcomes import Cancel, Retry
+from workflows.events.policy import RetryPolicy
+from workflows.events.record import record
+from workflows.events.subscriptions import Effect, Subscriptions, load
+
+Run = Callable[..., None]
+SWIFT = RetryPolicy((60, 120), jitter=0)
+
+
+@pytest.fixture
+def with_effect(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[House, Key]]:
+    """A house in which one effect follows from a session's completion, and the delivery of it."""
+
+    def build(run: Run, **of_effect: Any) -> tuple[House, Key]:
+        effect = Effect(name="tried", queue="reviews", event=SessionCompleted, run=run, policy=SWIFT, **of_effect)
+        house = House(engine, private(monkeypatch, effect))
+        with house.transactions() as db:
+            record(db, an_event())
+        house.nudger.nudges.clear()
+        return house, house.key("tried") if not effect.targets else Key(event_id=uuid4(), effect="tried")
+
+    return build
+
+
+def attempts(house: House) -> list[Any]:
+    """What was kept of the attempts, in their order."""
+    with house.engine.connect() as db:
+        return list(db.execute(select(delivery_attempts).order_by(delivery_attempts.c.attempt)))
+
+
+def count(house: House, table: str) -> int:
+    """How many rows there are."""
+    with house.engine.connect() as db:
+        return int(db.scalar(text(f"SELECT count(*) FROM {table}")) or 0)
+
+
+def test_an_effect_commits_with_its_deliverys_end(with_effect: Callable[..., tuple[House, Key]]) -> None:
+    seen: list[datetime] = []
+
+    def run(db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
+        make_user(db)
+        seen.append(now)
+
+    house, key = with_effect(run)
+    house.deliverer.deliver(key)
+    row = house.row(key)
+    assert (row.state, row.attempts, row.last_error, row.lease_until) == ("done", 1, None, None)
+    assert row.done_at == seen[0], "the database's clock is the effect's"
+    assert count(house, "users") == 1
+    house.deliverer.deliver(key)
+    assert count(house, "users") == 1, "a second message finds nothing to do"
+
+
+def test_what_an_effect_recorded_is_nudged_after_its_commit(
+    with_effect: Callable[..., tuple[House, Key]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
+        del now
+        monkeypatch.setattr("workflows.events.record.load", load)
+        make_booking(db)
+        assert house.nudger.nudges == []
+
+    house, key = with_effect(run)
+    house.deliverer.deliver(key)
+    assert house.nudger.effects() == ["notifications.booking_requested", "webhooks.queue"]
+
+
+def test_a_failed_effect_leaves_its_attempt_its_error_and_a_pause_and_nothing_else(
+    with_effect: Callable[..., tuple[House, Key]],
+) -> None:
+    def run(db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
+        del now
+        make_user(db)
+        record(db, an_event())
+        raise RuntimeError("the lamp is broken")
+
+    house, key = with_effect(run)
+    house.deliverer.deliver(key)
+    row = house.row(key)
+    assert (row.state, row.attempts, row.last_error) == ("pending", 1, "RuntimeError: the lamp is broken")
+    assert row.nudge_at == row.due_at
+    assert timedelta(seconds=50) < row.due_at - row.now <= timedelta(seconds=60)
+    assert [(each.attempt, each.outcome, each.error) for each in attempts(house)] == [
+        (1, "retry", "RuntimeError: the lamp is broken")
+    ]
+    assert (count(house, "users"), count(house, "events")) == (0, 1)
+    assert house.nudger.nudges == [], "what it recorded went with it"
+
+
+def test_an_error_of_the_database_fails_the_effect_and_not_the_writing_of_that(
+    with_effect: Callable[..., tuple[House, Key]],
+) -> None:
+    house, key = with_effect(lambda db, _event, *, now: db.execute(text("SELECT 1/0"), {"now": now}))
+    house.deliverer.deliver(key)
+    row = house.row(key)
+    assert (row.state, row.attempts) == ("pending", 1)
+    assert "division by zero" in row.last_error
+
+
+def test_an_effect_ends_in_dead_when_its_attempts_are_used_up(
+    with_effect: Callable[..., tuple[House, Key]],
+) -> None:
+    def run(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
+        raise RuntimeError(f"still broken at {now.year}")
+
+    house, key = with_effect(run)
+    for _ in range(SWIFT.attempts):
+        assert house.row(key).state == "pending"
+        house.make_due(key)
+        house.deliverer.deliver(key)
+    row = house.row(key)
+    assert (row.state, row.attempts) == ("dead", 3)
+    assert row.last_error.startswith("RuntimeError: still broken")
+    assert [each.outcome for each in attempts(house)] == ["retry", "retry", "dead"]
+    house.make_due(key)
+    house.deliverer.deliver(key)
+    assert len(attempts(house)) == 3, "kept as it is, until an operator retries it"
+
+
+def test_an_effect_may_ask_for_its_own_pause(with_effect: Callable[..., tuple[House, Key]]) -> None:
+    def run(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
+        del now
+        raise Retry(timedelta(hours=3), "the shop opens at nine")
+
+    house, key = with_effect(run)
+    house.deliverer.deliver(key)
+    row = house.row(key)
+    assert (row.state, row.attempts, row.last_error) == ("pending", 1, "the shop opens at nine")
+    assert timedelta(hours=2, minutes=59) < row.due_at - row.now <= timedelta(hours=3)
+    for _ in range(SWIFT.attempts - 1):
+        house.make_due(key)
+        house.change(key, nudges=1)
+        house.deliverer.deliver(key)
+    row = house.row(key)
+    assert (row.state, row.last_error) == ("dead", "the shop opens at nine"), "it counts as an attempt"
+
+
+def test_an_effect_that_has_lost_its_point_is_cancelled_with_the_reason(
+    with_effect: Callable[..., tuple[House, Key]],
+) -> None:
+    def run(db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
+        del now
+        make_user(db)
+        raise Cancel("nobody is waiting for it")
+
+    house, key = with_effect(run)
+    house.deliverer.deliver(key)
+    row = house.row(key)
+    assert (row.state, row.last_error, row.done_at) == ("cancelled", "nobody is waiting for it", None)
+    assert [each.outcome for each in attempts(house)] == ["cancelled"]
+    assert count(house, "users") == 0
+
+
+def test_one_effects_failure_is_not_anothers(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_args: object, **_kwargs: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("workflows.notifications.notify.compose", broken)
+    with house.transactions() as db:
+        accept_booking(db, make_booking(db))
+    house.run_all()
+    with house.engine.connect() as db:
+        states = {
+            (row.effect, row.state) for row in db.execute(select(deliveries).where(deliveries.c.done_at.is_(None)))
+        }
+        assert db.scalar(select(func.count()).select_from(sessions)) == 1
+    assert {effect for effect, _state in states} == {
+        "bookings.expire",
+        "notifications.booking_requested",
+        "notifications.session_created",
+    }
+    assert {state for _effect, state in states} == {"pending"}
+
+
+def test_one_targets_failure_is_not_anothers(engine: Engine, with_effect: Callable[..., tuple[House, Key]]) -> None:
+    del engine
+
+    def run(_db: Connection, _event: SessionCompleted, target: str, *, now: datetime) -> None:
+        del now
+        if target == "bad":
+            raise RuntimeError("bad")
+
+    house, _key = with_effect(run, targets=lambda _event: ["good", "bad"])
+    house.run_all()
+    assert house.row(house.key("tried", target="good")).state == "done"
+    assert house.row(house.key("tried", target="bad")).state == "pending"
+
+
+def test_a_timer_waits_for_its_time_and_then_runs_like_any_other(
+    with_effect: Callable[..., tuple[House, Key]],
+) -> None:
+    later = datetime.now(UTC) + timedelta(days=1)
+    house, key = with_effect(nothing, due=lambda _event: later)
+    assert house.row(key).due_at == later
+    house.deliverer.deliver(key)
+    assert (house.row(key).state, house.row(key).attempts) == ("pending", 0)
+    house.make_due(key)
+    house.deliverer.deliver(key)
+    assert house.row(key).state == "done"
+
+
+class WorkerKilled(BaseException):
+    """Ends a worker in the middle of what it does, past every `except Exception`."""
+
+
+def kill(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
+    """An effect that kills its worker."""
+    raise WorkerKilled(now)
+
+
+def test_a_crash_in_a_first_run_leaves_nothing_and_the_row_as_it_was(
+    with_effect: Callable[..., tuple[House, Key]],
+) -> None:
+    house, key = with_effect(kill)
+    before = house.row(key)
+    with pytest.raises(WorkerKilled):
+        house.deliverer.deliver(key)
+    assert house.row(key)[:-1] == before[:-1]
+
+
+def test_what_kills_its_worker_again_and_again_ends_in_dead(with_effect: Callable[..., tuple[House, Key]]) -> None:
+    house, key = with_effect(kill)
+    for attempt in range(1, SWIFT.attempts + 1):
+        # As the sweep leaves it: called for again, its lease over.
+        house.change(key, nudges=attempt, lease_until=None)
+        with pytest.raises(WorkerKilled):
+            house.deliverer.deliver(key)
+        row = house.row(key)
+        # Counted in a commit of its own, before the run.
+        assert (row.state, row.attempts) == ("pending", attempt)
+        assert row.lease_until > row.now
+    house.change(key, nudges=9, lease_until=None)
+    house.deliverer.deliver(key)
+    row = house.row(key)
+    assert (row.state, row.last_error) == ("dead", "Its worker died during every attempt.")
+
+
+def test_a_nudged_row_that_succeeds_is_done_with_its_attempt_counted_once(
+    with_effect: Callable[..., tuple[House, Key]],
+) -> None:
+    house, key = with_effect(nothing)
+    house.change(key, nudges=1)
+    house.deliverer.deliver(key)
+    row = house.row(key)
+    assert (row.state, row.attempts, row.lease_until) == ("done", 1, None)
+
+
+def test_an_effect_whose_name_is_unknown_is_left_pending(engine: Engine, house: House) -> None:
+    with house.transactions() as db:
+        accept_booking(db, make_booking(db))
+    key = house.key("sessions.create")
+    House(engine, Subscriptions()).deliverer.deliver(key)
+    row = house.row(key)
+    assert (row.state, row.attempts, row.last_error) == ("pending", 0, None)
+
+
+def test_a_delivery_that_does_not_exist_is_nobodys_trouble(house: House) -> None:
+    house.deliverer.deliver(Key(event_id=uuid4(), effect="sessions.create"))
+
+
+def test_a_deadlock_is_tried_once_more_at_once(engine: Engine, with_effect: Callable[..., tuple[House, Key]]) -> None:
+    with engine.begin() as db:
+        one, two = make_user(db).id, make_user(db).id
+    lock = text("SELECT 1 FROM users WHERE id = :id FOR UPDATE")
+    met = Barrier(2)
+    runs: list[int] = []
+
+    def run(db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
+        del now
+        runs.append(len(runs))
+        # The other side waits for longer, so that this one is the victim.
+        db.exec_driver_sql("SET LOCAL deadlock_timeout = '10ms'")
+        db.execute(lock, {"id": one})
+        if len(runs) == 1:
+            met.wait(5)
+        db.execute(lock, {"id": two})
+
+    def other_side() -> None:
+        with engine.begin() as db:
+            db.exec_driver_sql("SET LOCAL deadlock_timeout = '4s'")
+            db.execute(lock, {"id": two})
+            met.wait(5)
+            db.execute(lock, {"id": one})
+
+    house, key = with_effect(run)
+    thread = Thread(target=other_side)
+    thread.start()
+    house.deliverer.deliver(key)
+    thread.join()
+    row = house.row(key)
+    assert (len(runs), row.state, row.attempts) == (2, "done", 1)
+    assert attempts(house) == []
+
+
+def test_five_copies_of_a_message_at_once_make_one_session(house: House) -> None:
+    with house.transactions() as db:
+        booking = accept_booking(db, make_booking(db))
+    key = house.key("sessions.create")
+    threads = [Thread(target=house.deliverer.deliver, args=(key,)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with house.engine.connect() as db:
+        assert db.scalars(select(sessions.c.id)).all() == [booking.session_id]
+        assert db.scalars(select(events.c.type).where(events.c.type == "session.created")).all() == ["session.created"]
+    assert house.row(key).state == "done"
+
+
+def test_a_session_that_is_there_already_is_taken_for_done(house: House) -> None:
+    with house.transactions() as db:
+        booking = accept_booking(db, make_booking(db))
+    key = house.deliver("sessions.create")
+    # As if the delivery had been restored from an older backup than the session.
+    house.change(key, state="pending", done_at=None)
+    house.deliverer.deliver(key)
+    assert house.row(key).state == "done"
+    with house.engine.connect() as db:
+        assert db.scalars(select(sessions.c.id)).all() == [booking.session_id]
+
+
+def test_a_draft_expires_when_its_time_has_come(house: House) -> None:
+    with house.transactions() as db:
+        booking = make_booking(db)
+    key = house.key("bookings.expire")
+    house.deliverer.deliver(key)
+    assert house.row(key).state == "pending"
+    house.make_due(key)
+    house.deliverer.deliver(key)
+    with house.engine.connect() as db:
+        row = db.execute(select(bookings).where(bookings.c.id == booking.id)).one()
+    assert (row.status, row.cancel_reason) == ("cancelled", "expired")
+    assert house.nudger.effects()[-2:] == ["webhooks.queue", "webhooks.queue"]
+
+
+def test_a_draft_that_was_decided_does_not_expire(house: House) -> None:
+    with house.transactions() as db:
+        accept_booking(db, make_booking(db))
+    key = house.key("bookings.expire")
+    house.make_due(key)
+    house.deliverer.deliver(key)
+    assert house.row(key).state == "done"
+    with house.engine.connect() as db:
+        assert db.scalars(select(bookings.c.status)).all() == ["accepted"]

@@ -1,0 +1,299 @@
+"""Tests of the sweep: whatever is due and not done is called for again, on a real Valkey, whatever happens to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from threading import Barrier, Thread
+from typing import Any
+from uuid import UUID
+
+import pytest
+import redis
+from sqlalchemy import Engine, func, insert, select, text, update
+
+from cli.servers import Server
+from models.events import deliveries, delivery_id_of, events
+from tests.eventually import eventually
+from tests.factories import accept_booking, make_booking
+from tests.integration.house import House, without_guards
+from tests.integration.test_record import an_event
+from workers import sweep as sweeping
+from workers.nudge import Publisher
+from workers.sweep import HIGH_WATER, Sweep
+from workflows.events.delivery import Key
+from workflows.events.record import Nudge, record
+from workflows.events.subscriptions import QUEUES
+from workflows.events.sweep import PAGE
+
+
+class Bell:
+    """A publisher that publishes to nobody, for the sweep's own rules."""
+
+    def __init__(self, waiting: int = 0) -> None:
+        self.rung: list[Nudge] = []
+        self.length = waiting
+
+    def publish(self, nudges: Sequence[Nudge]) -> None:
+        """Take the nudges."""
+        self.rung.extend(nudges)
+
+    def waiting(self, _queue: str) -> int:
+        """The length that the queue's list is said to have."""
+        return self.length
+
+
+def swept(house: House, bell: Bell | None = None) -> Bell:
+    """One round of the sweep."""
+    bell = bell or Bell()
+    Sweep(house.engine, bell).once()  # type: ignore[arg-type]
+    return bell
+
+
+@pytest.fixture
+def key(house: House) -> Key:
+    """The delivery that is to create a session, the only one that is pending."""
+    with house.transactions() as db:
+        accept_booking(db, make_booking(db))
+        db.execute(update(deliveries).where(deliveries.c.effect != "sessions.create").values(state="cancelled"))
+    return house.key("sessions.create")
+
+
+def overdue(house: House, key: Key, **values: Any) -> None:
+    """Let the delivery's time for a nudge have come, a while ago."""
+    past = func.now() - timedelta(seconds=10)
+    house.change(key, **{"due_at": past, "nudge_at": past, **values})
+
+
+def test_what_its_own_process_has_just_nudged_is_left_alone(house: House, key: Key) -> None:
+    del key
+    assert swept(house).rung == []
+
+
+def test_what_is_overdue_is_found_with_all_that_a_message_says(house: House, key: Key) -> None:
+    overdue(house, key)
+    (nudge,) = swept(house).rung
+    assert (nudge.event_id, nudge.effect, nudge.target, nudge.queue) == (key.event_id, key.effect, "", "sessions")
+    assert nudge.subject == "booking"
+    with house.engine.connect() as db:
+        assert nudge.subject_id == db.scalar(select(events.c.subject_id).where(events.c.id == key.event_id))
+
+
+def test_the_pause_between_nudges_doubles_to_half_a_minute_at_most(house: House, key: Key) -> None:
+    pauses = []
+    for nudges in range(8):
+        overdue(house, key)
+        swept(house)
+        row = house.row(key)
+        assert row.nudges == nudges + 1
+        pauses.append(round((row.nudge_at - row.now).total_seconds() + 0.4))
+    assert pauses == [2, 4, 8, 16, 30, 30, 30, 30]
+
+
+def test_a_row_that_is_nudged_for_days_stops_no_sweep(house: House, key: Key) -> None:
+    overdue(house, key, nudges=1_000_000)
+    assert len(swept(house).rung) == 1
+    assert house.row(key).nudges == 1_000_001
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ({}, True),
+        # Ended, one way or another.
+        ({"state": "done", "done_at": func.now()}, False),
+        ({"state": "dead"}, False),
+        ({"state": "cancelled"}, False),
+        # Leased to somebody, and not any more.
+        ({"lease_until": func.now() + timedelta(seconds=30)}, False),
+        ({"lease_until": func.now() - timedelta(seconds=1)}, True),
+        # Its time has not come.
+        ({"nudge_at": func.now() + timedelta(seconds=2)}, False),
+        ({"nudge_at": func.now() + timedelta(hours=2), "due_at": func.now() + timedelta(hours=2)}, False),
+    ],
+)
+def test_the_sweep_finds_what_is_pending_free_and_due(
+    house: House, key: Key, values: dict[str, Any], found: bool
+) -> None:
+    overdue(house, key, **values)
+    assert bool(swept(house).rung) is found
+
+
+SOON = timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "nudges", "due", "nudge_at", "found"),
+    [
+        # Nudged before, and the list is empty: whatever was published is gone, so that the pause is not waited for.
+        (0, 3, -timedelta(seconds=3), SOON, True),
+        # Something waits in the list: it may be this one's message.
+        (1, 3, -timedelta(seconds=3), SOON, False),
+        # It was due less than two seconds ago.
+        (0, 3, -timedelta(seconds=1), SOON, False),
+        # It is not due at all: a retry's pause is not cut short.
+        (0, 3, timedelta(hours=1), timedelta(hours=1), False),
+        # It was never nudged by a sweep: its own process has just done so.
+        (0, 0, -timedelta(seconds=3), timedelta(seconds=1), False),
+        # Another sweep has nudged it just now, after this one looked at the list.
+        (0, 3, -timedelta(seconds=3), timedelta(seconds=8), False),
+        (0, 9, -timedelta(seconds=90), timedelta(seconds=30), False),
+        (0, 9, -timedelta(seconds=90), timedelta(seconds=29), True),
+    ],
+)
+def test_an_empty_list_is_not_waited_for(
+    house: House, key: Key, waiting: int, nudges: int, due: timedelta, nudge_at: timedelta, found: bool
+) -> None:
+    house.change(key, nudges=nudges, due_at=func.now() + due, nudge_at=func.now() + nudge_at)
+    assert bool(swept(house, Bell(waiting)).rung) is found
+
+
+@pytest.mark.parametrize(("waiting", "swept_over"), [(HIGH_WATER, True), (HIGH_WATER + 1, False)])
+def test_a_backlog_is_not_published_twice_over(house: House, key: Key, waiting: int, swept_over: bool) -> None:
+    overdue(house, key)
+    assert bool(swept(house, Bell(waiting)).rung) is swept_over
+
+
+def many(house: House, count: int) -> list[UUID]:
+    """So many overdue deliveries of the sessions' queue; their events' ids in order."""
+    with house.engine.begin() as db:
+        made = [an_event() for _ in range(count)]
+        with without_guards(db):
+            record(db, made[0])
+            db.execute(deliveries.delete())
+            stored = dict(db.execute(select(events)).one()._mapping)
+            del stored["sequence"]
+            db.execute(insert(events), [stored | {"id": event.id} for event in made[1:]])
+            db.execute(
+                insert(deliveries).values(due_at=func.now() - timedelta(seconds=9), nudge_at=func.now()),
+                [
+                    {
+                        "event_id": event.id,
+                        "effect": "sessions.create",
+                        "id": delivery_id_of(event.id, "sessions.create", ""),
+                        "queue": "sessions",
+                    }
+                    for event in made
+                ],
+            )
+    return sorted(event.id for event in made)
+
+
+def test_pages_follow_one_another_until_nothing_is_left(house: House) -> None:
+    ids = many(house, PAGE + 20)
+    bell = swept(house)
+    assert [nudge.event_id for nudge in bell.rung] == ids
+
+
+def test_a_page_of_locked_rows_hides_nothing_behind_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workflows.events.sweep.PAGE", 3)
+    monkeypatch.setattr(sweeping, "PAGE", 3)
+    ids = many(house, 10)
+    with house.engine.begin() as worker:
+        worker.execute(select(deliveries).where(deliveries.c.event_id.in_(ids[:5])).with_for_update())
+        assert [nudge.event_id for nudge in swept(house).rung] == ids[5:]
+    assert [nudge.event_id for nudge in swept(house).rung if nudge.event_id in ids[:5]] == ids[:5]
+
+
+def test_a_queue_is_filled_to_the_high_water_mark_and_no_further(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workflows.events.sweep.PAGE", 3)
+    monkeypatch.setattr(sweeping, "PAGE", 3)
+    monkeypatch.setattr(sweeping, "HIGH_WATER", 5)
+    many(house, 20)
+    assert len(swept(house).rung) == 6
+
+
+def test_several_sweeps_at_once_publish_each_row_once(house: House) -> None:
+    ids = many(house, 300)
+    bells = [Bell() for _ in range(4)]
+    together = Barrier(4)
+
+    def run(bell: Bell) -> None:
+        together.wait(5)
+        swept(house, bell)
+
+    threads = [Thread(target=run, args=(bell,)) for bell in bells]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(nudge.event_id for bell in bells for nudge in bell.rung) == ids
+
+
+def test_one_queues_trouble_is_not_the_next_ones(house: House, key: Key) -> None:
+    class HalfDeaf(Bell):
+        def waiting(self, queue: str) -> int:
+            if queue == "sessions":
+                raise redis.ResponseError("WRONGTYPE")
+            return super().waiting(queue)
+
+    overdue(house, key)
+    house.change(key, queue="webhooks")
+    assert QUEUES.index("sessions") < QUEUES.index("webhooks")
+    assert len(swept(house, HalfDeaf()).rung) == 1
+
+
+def test_a_statement_that_fails_ends_no_sweep(house: House, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+    overdue(house, key)
+    monkeypatch.setattr("workflows.events.sweep._EMPTY_LIST", text("SELECT 1/0"))
+    sweep = Sweep(house.engine, Bell())  # type: ignore[arg-type]
+    assert sweep.once() == 0
+    monkeypatch.undo()
+    assert sweep.once() == 1
+
+
+def messages(valkey: Server, queue: str) -> list[dict[str, Any]]:
+    """The messages that wait in a queue's list, the oldest first."""
+    with redis.Redis.from_url(valkey.url) as client:
+        waiting: Iterable[bytes] = client.lrange(queue, 0, -1)  # type: ignore[assignment]
+        return [json.loads(message) for message in reversed(list(waiting))]
+
+
+def test_a_swept_row_is_a_message_on_its_queues_list(
+    house: House, key: Key, publisher: Publisher, valkey: Server
+) -> None:
+    overdue(house, key)
+    assert Sweep(house.engine, publisher).once() == 1
+    (message,) = messages(valkey, "sessions")
+    assert message["headers"]["task"] == "sessions.create"
+    assert str(key.event_id) in message["headers"]["kwargsrepr"]
+    assert publisher.waiting("sessions") == 1
+
+
+def test_while_valkey_is_away_nothing_moves_and_afterwards_all_is_found(
+    house: House, key: Key, publisher: Publisher, stoppable_valkey: Any
+) -> None:
+    overdue(house, key)
+    before = house.row(key)[:-1]
+    sweep = Sweep(house.engine, publisher)
+    with stoppable_valkey.stopped():
+        assert sweep.once() == 0
+        assert house.row(key)[:-1] == before
+    assert sweep.once() == 1
+
+
+def test_a_hung_valkey_holds_a_sweep_up_for_seconds_and_moves_nothing(
+    house: House, key: Key, publisher: Publisher, stoppable_valkey: Any
+) -> None:
+    overdue(house, key)
+    before = house.row(key)[:-1]
+    sweep = Sweep(house.engine, publisher)
+    assert publisher.waiting("sessions") == 0, "connected"
+    with stoppable_valkey.paused():
+        assert sweep.once() == 0
+    assert house.row(key)[:-1] == before
+    assert sweep.once() == 1
+
+
+def test_what_redis_forgot_is_found_again_within_seconds(
+    house: House, key: Key, publisher: Publisher, valkey: Server, engine: Engine
+) -> None:
+    del engine
+    overdue(house, key)
+    sweep = Sweep(house.engine, publisher)
+    assert sweep.once() == 1
+    assert sweep.once() == 0, "its message waits"
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+    eventually(sweep.once, "the next round or the one after it", seconds=2)
