@@ -70,9 +70,13 @@ for _effect in load().all():
 
 
 @celeryd_init.connect
-def _take_its_name(sender: str, **_kw: Any) -> None:
+def _take_its_name(sender: str, instance: Any, **_kw: Any) -> None:
     # `--hostname reviews@%h`: the worker of the queue `reviews`, as it stands in the process list.
     app.conf.tutelage_process = f"worker-{sender.partition('@')[0]}"
+    # Whatever Celery says from here on is a line like all others: no banner, and no warning in prose.
+    instance.quiet = True
+    _log_as_everybody_else(loglevel=settings().log_level)
+    logging.captureWarnings(True)
 
 
 @setup_logging.connect
