@@ -35,6 +35,8 @@ POSTGRES_SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_destination": "stderr",
+    # Without details: they quote the rows that were refused, with people's mail addresses.
+    "log_error_verbosity": "terse",
     "logging_collector": "off",
     # Bookings are many short statements: compiling them costs more than it saves.
     "jit": "off",
