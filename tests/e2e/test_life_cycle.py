@@ -1,0 +1,136 @@
+"""A booking's whole life over HTTP: at both mounts, by both ways to say who one is."""
+
+from __future__ import annotations
+
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.system import System
+from tests.cast import Cast, register
+from tests.e2e.receiver import listening
+from tests.eventually import eventually
+from tests.speaking import Caller
+
+STORY = [
+    "booking.requested",
+    "booking.accepted",
+    "session.created",
+    "session.started",
+    "session.completed",
+]
+COMPLETION = {"notes": "Read chapter 3.", "rating": 5, "feedback": "Quick.", "actionItems": ["Chapter 3"]}
+
+
+@pytest.mark.parametrize("by_token", [False, True], ids=["headers", "token"])
+@pytest.mark.parametrize("mount", ["", "/api"], ids=["root", "api"])
+def test_from_request_to_everything_that_follows(system: System, mount: str, by_token: bool) -> None:
+    api = Caller(str(system.run["api"]["url"]) + mount)
+    cast = register(api, by_token=by_token)
+    with listening() as partner:
+        endpoint = cast.mentor.post("/webhook-endpoints", {"url": partner.url, "eventTypes": ["*"]})["id"]
+        secret = cast.mentor.get(f"/webhook-endpoints/{endpoint}/secret")["secret"]
+        eventually(
+            lambda: cast.mentor.get(f"/webhook-endpoints/{endpoint}")["state"] == "active", "an answer to the ping"
+        )
+
+        booking = cast.request(title="Borrow checker", notes="Why?", metadata={"order": 7})
+        accepted = cast.mentor("PATCH", f"/bookings/{booking}/accept")
+        assert accepted.status == 202
+        session_id = accepted.body["sessionId"]
+        assert accepted.headers["Location"] == f"{mount}/sessions/{session_id}"
+        session = eventually(lambda: _read(cast.mentee, session_id), "the session", seconds=5)
+        assert (session["status"], session["bookingId"]) == ("scheduled", booking)
+        assert (session["title"], session["description"], session["metadata"]) == (
+            "Borrow checker",
+            "Why?",
+            {"order": 7},
+        )
+        assert [session["startTime"], session["endTime"]] == [accepted.body["startTime"], accepted.body["endTime"]]
+        assert session_id in _ids(cast.mentor.get("/sessions/mentor/my-sessions?status=scheduled"))
+        assert session_id in _ids(cast.mentee.get("/sessions/mentee/my-sessions"))
+
+        assert cast.mentee.post(f"/sessions/{session_id}/start")["status"] == "in_progress"
+        completed = cast.mentor.patch(f"/sessions/{session_id}/complete", COMPLETION)
+        assert {name: completed[name] for name in COMPLETION} == COMPLETION
+        seen = cast.mentee.get(f"/sessions/mentee/{session_id}")
+        assert (seen["status"], seen["notes"], seen["rating"], seen["feedback"]) == (
+            "completed",
+            COMPLETION["notes"],
+            None,
+            None,
+        )
+
+        done = eventually(lambda: _all_done(cast, session_id), "the end of all effects", seconds=15)
+        eventually(lambda: len(partner.received) == 1 + len(STORY), "all webhooks")
+        told = partner.verified(secret)
+    assert sorted(message["type"] for message in told) == sorted(["webhook.ping", *STORY])
+    assert {header["webhook-id"] for header, _ in partner.received} == {message["id"] for message in told}
+    assert {"reviews.unlock", "notifications.session_completed", "analytics.session_completed", "webhooks.queue"} <= {
+        effect["effect"] for effect in done if effect["event"] == "session.completed"
+    }
+    # One mail for the request, and for the session's creation and completion one for each side.
+    assert len(_mails_to(system, cast.addresses[0])) == 3
+    assert len(_mails_to(system, cast.addresses[1])) == 2
+    assert cast.operator.get("/operations/invariants")["ok"]
+
+
+def test_a_declined_booking_is_final_and_its_mentee_hears_why(system: System, api: Caller) -> None:
+    cast = register(api)
+    booking = cast.request()
+    declined = cast.mentor.patch(f"/bookings/{booking}/decline", {"reason": "I am on a ship that week."})
+    assert (declined["status"], declined["sessionId"]) == ("declined", None)
+    for step in ("accept", "decline"):
+        assert cast.mentor("POST", f"/bookings/{booking}/{step}").body["code"] == "invalid_transition"
+    assert cast.mentee("POST", f"/bookings/{booking}/cancel").body["code"] == "invalid_transition"
+    (mail,) = eventually(lambda: _mails_to(system, cast.addresses[1]), "the mail")
+    plain, html = (mail.get_body((kind,)) for kind in ("plain", "html"))
+    assert plain is not None
+    assert html is not None
+    assert "I am on a ship that week." in plain.get_content()
+    assert "I am on a ship that week." in html.get_content()
+
+
+def test_a_draft_is_taken_back_by_its_mentee_alone(api: Caller) -> None:
+    cast = register(api)
+    booking = cast.request()
+    assert cast.mentor("POST", f"/bookings/{booking}/cancel").status == 403
+    assert cast.mentee.post(f"/bookings/{booking}/cancel")["status"] == "cancelled"
+    accepted = cast.request()
+    cast.mentor.post(f"/bookings/{accepted}/accept")
+    refused = cast.mentee("POST", f"/bookings/{accepted}/cancel")
+    assert (refused.status, refused.body["code"]) == (400, "invalid_transition")
+
+
+def _read(caller: Caller, session_id: str) -> Any:
+    answer = caller("GET", f"/sessions/{session_id}")
+    assert answer.status == 200 or answer.body["code"] == "session_pending"
+    return answer.body if answer.status == 200 else None
+
+
+def _ids(page: Any) -> list[str]:
+    return [item["id"] for item in page["items"]]
+
+
+def _all_done(cast: Cast, session_id: str) -> list[dict[str, Any]]:
+    """The session's effects, once only the draft's expiry is left, which is for a later day."""
+    effects: list[dict[str, Any]] = cast.mentor.get(f"/sessions/{session_id}/effects")["items"]
+    open_ones = {effect["effect"] for effect in effects if effect["state"] != "done"}
+    completion = [effect for effect in effects if effect["event"] == "session.completed"]
+    return effects if completion and open_ones <= {"bookings.expire"} else []
+
+
+def _mails_to(system: System, address: str) -> list[EmailMessage]:
+    """The mails in the development folder that went to that address."""
+    files = (system.data_dir / "mail").glob("*.eml")
+    mails = [_parse(file) for file in files]
+    return [mail for mail in mails if address in mail["To"]]
+
+
+def _parse(file: Path) -> EmailMessage:
+    mail = message_from_bytes(file.read_bytes(), policy=policy.default)
+    assert isinstance(mail, EmailMessage)
+    return mail
