@@ -81,17 +81,28 @@ deliveries = Table(
     Column("nudge_at", Timestamp, nullable=False),
     Column("nudges", Integer, nullable=False, server_default=text("0")),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
+    # The attempts that a retry by hand has forgiven: the retry policy counts the others.
+    Column("forgiven", Integer, nullable=False, server_default=text("0")),
     Column("lease_until", Timestamp),
     Column("last_error", Text),
     Column("done_at", Timestamp),
     created(),
     PrimaryKeyConstraint("event_id", "effect", "target"),
     CheckConstraint("nudges >= 0 AND attempts >= 0", name="counters"),
+    CheckConstraint("forgiven BETWEEN 0 AND attempts", name="forgiven"),
     CheckConstraint("(done_at IS NOT NULL) = (state = 'done')", name="done_at"),
     Index("uq_deliveries_id", "id", unique=True),
     # What the sweep reads, once a second and queue: as short as the backlog, however many rows are done.
     Index("ix_deliveries_queue_nudge_at", "queue", "nudge_at", postgresql_where=text("state = 'pending'")),
     Index("ix_deliveries_dead", "effect", "event_id", postgresql_where=text("state = 'dead'")),
+    # One endpoint's, the newest first; what stands after a colon in a target only numbers the resends.
+    Index(
+        "ix_deliveries_webhook",
+        text("split_part(target, ':', 1)"),
+        "event_id",
+        "target",
+        postgresql_where=text("effect = 'webhooks.send'"),
+    ),
     # Each row is rewritten once or twice soon after its insert: room on its page, and a vacuum that keeps up.
     postgresql_with={"fillfactor": "60", "autovacuum_vacuum_scale_factor": "0.01"},
 )

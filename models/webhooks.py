@@ -19,6 +19,22 @@ class EndpointState(StrEnum):
     DISABLED = "disabled"  # in: policy, with the reason; out: a ping that its owner asked for and that got 2xx
 
 
+# Besides these, a new address makes any endpoint pending again: nobody there has answered a ping yet.
+ENDPOINT_TRANSITIONS: dict[EndpointState, frozenset[EndpointState]] = {
+    EndpointState.PENDING: frozenset({EndpointState.ACTIVE, EndpointState.DISABLED}),
+    EndpointState.ACTIVE: frozenset({EndpointState.PAUSED, EndpointState.DISABLED}),
+    EndpointState.PAUSED: frozenset({EndpointState.ACTIVE, EndpointState.DISABLED}),
+    EndpointState.DISABLED: frozenset({EndpointState.ACTIVE}),
+}
+
+
+class Signing(StrEnum):
+    """How an endpoint's messages are signed, in the words of Standard Webhooks."""
+
+    HMAC_SHA256 = "hmac-sha256"  # v1: one secret, which both sides hold
+    ED25519 = "ed25519"  # v1a: a private key here, its public key there
+
+
 webhook_endpoints = Table(
     "webhook_endpoints",
     metadata,
@@ -32,6 +48,15 @@ webhook_endpoints = Table(
     Column("rate_limit", Integer),
     Column("state", enum(EndpointState, "webhook_endpoint_state"), nullable=False, server_default=text("'pending'")),
     Column("disabled_reason", Text),
+    Column("signing", enum(Signing, "webhook_signing"), nullable=False, server_default=text("'hmac-sha256'")),
+    # Failed attempts in a row, the first of them, and until when the circuit breaker lets none through.
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("failing_since", Timestamp),
+    Column("open_until", Timestamp),
+    # When its owner was told that it will be disabled.
+    Column("warned_at", Timestamp),
+    # The next moment at which the rate cap has room.
+    Column("next_send_at", Timestamp),
     *changing(),
     UniqueConstraint("mentor_profile_id", "url", postgresql_nulls_not_distinct=True),
     CheckConstraint("char_length(url) BETWEEN 8 AND 2048", name="url_length"),
@@ -39,6 +64,8 @@ webhook_endpoints = Table(
     CheckConstraint("jsonb_typeof(headers) = 'object'", name="headers_are_an_object"),
     CheckConstraint("rate_limit > 0", name="rate_limit"),
     CheckConstraint("(disabled_reason IS NOT NULL) = (state = 'disabled')", name="disabled_reason"),
+    CheckConstraint("failures >= 0 AND (failures > 0) = (failing_since IS NOT NULL)", name="failures"),
+    CheckConstraint("failures > 0 OR (open_until IS NULL AND warned_at IS NULL)", name="only_failures_open_or_warn"),
 )
 
 webhook_secrets = Table(

@@ -18,7 +18,7 @@ from tests.docs.pages import DOCS, blocks
 from workers.transports.http import sign
 from workflows.errors import InvalidTransition
 from workflows.events.catalogue import SessionCompleted
-from workflows.outside.send_webhook import body_of
+from workflows.webhooks.messages import body_of
 from workflows.sessions.move import allow
 from workflows.sessions.session import Session as SessionRecord
 from workflows.webhooks.create_endpoint import new_secret

@@ -53,6 +53,8 @@ PROMISED_INDEXES = {
     "ix_sessions_status_start_time": "(status, start_time)",
     # What the sweep reads.
     "ix_deliveries_queue_nudge_at": "(queue, nudge_at) WHERE (state = 'pending'::delivery_state)",
+    "ix_deliveries_webhook": "(split_part(target, ':'::text, 1), event_id, target)"
+    " WHERE (effect = 'webhooks.send'::text)",
     "ix_mentor_profiles_skills": "USING gin (skills)",
     "uq_users_email": "(lower(email))",
 }
@@ -210,6 +212,8 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (review_permits, "ck_review_permits_expires_after_it_opens", {"expires_at": NOW}),
     (daily_session_stats, "ck_daily_session_stats_counters", {"completed": -1}),
     (deliveries, "ck_deliveries_counters", {"attempts": -1}),
+    (deliveries, "ck_deliveries_forgiven", {"attempts": 2, "forgiven": 3}),
+    (deliveries, "ck_deliveries_forgiven", {"forgiven": -1}),
     (deliveries, "ck_deliveries_done_at", {"done_at": NOW}),
     (deliveries, "ck_deliveries_done_at", {"state": "done"}),
     (delivery_attempts, "ck_delivery_attempts_outcome", {"outcome": "maybe"}),
@@ -220,6 +224,11 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (webhook_endpoints, "ck_webhook_endpoints_rate_limit", {"rate_limit": 0}),
     (webhook_endpoints, "ck_webhook_endpoints_disabled_reason", {"state": "disabled"}),
     (webhook_endpoints, "ck_webhook_endpoints_disabled_reason", {"disabled_reason": "gone"}),
+    (webhook_endpoints, "ck_webhook_endpoints_failures", {"failures": -1}),
+    (webhook_endpoints, "ck_webhook_endpoints_failures", {"failures": 1}),
+    (webhook_endpoints, "ck_webhook_endpoints_failures", {"failing_since": NOW}),
+    (webhook_endpoints, "ck_webhook_endpoints_only_failures_open_or_warn", {"open_until": NOW}),
+    (webhook_endpoints, "ck_webhook_endpoints_only_failures_open_or_warn", {"warned_at": NOW}),
 ]
 
 

@@ -27,6 +27,7 @@ OWN = {
     "mentee_user_id": uuid4(),
     "session_id": uuid4(),
     "webhook_endpoint_id": uuid4(),
+    "example_type": "session.completed",
     "kind": "individual",
     "status": "accepted",
     "start_time": NOW + timedelta(days=1),
@@ -96,7 +97,7 @@ def test_the_types_that_happen_in_the_domain_are_announced_and_a_ping_is_not() -
         "session.started",
         "session.completed",
     )
-    assert set(event_types()) == {*announced_types(), "webhook.ping"}
+    assert set(event_types()) == {*announced_types(), "webhook.ping", "webhook.example"}
 
 
 def test_an_event_tells_nothing_private() -> None:

@@ -15,7 +15,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from tests.unit.test_catalogue import OWN, an_event, stored_and_read
 from workers.transports.http import sign
 from workflows.events.catalogue import SessionCompleted, event_types
-from workflows.outside.send_webhook import body_of
+from workflows.webhooks.messages import body_of
 from workflows.webhooks.create_endpoint import new_secret
 
 

@@ -39,7 +39,7 @@ class Event:
 
     def data(self) -> dict[str, Any]:
         """The event's own fields, as JSON can hold them."""
-        return {name: _as_json(getattr(self, name)) for name in _own_fields(self.type)}
+        return {name: _as_json(getattr(self, name)) for name in own_fields(self.type)}
 
     @classmethod
     def about(cls, record: Record, *, actor: Actor, now: datetime) -> Self:
@@ -48,13 +48,13 @@ class Event:
         The record's own id is the event's `…_id`; whatever else the event tells, the record calls by the same name.
         """
         subject_id = f"{cls.subject}_id"
-        told = {name: getattr(record, "id" if name == subject_id else name) for name in _own_fields(cls.type)}
+        told = {name: getattr(record, "id" if name == subject_id else name) for name in own_fields(cls.type)}
         return cls(actor=actor.name, occurred_at=now, **told)
 
     @classmethod
     def read(cls, *, id: UUID, actor: str, occurred_at: datetime, sequence: int, data: dict[str, Any]) -> Self:
         """The event that was stored; fields that a newer writer added are left alone."""
-        own = {name: _from_json(kind, data.get(name)) for name, kind in _own_fields(cls.type).items() if name in data}
+        own = {name: _from_json(kind, data.get(name)) for name, kind in own_fields(cls.type).items() if name in data}
         return cls(id=id, actor=actor, occurred_at=occurred_at, sequence=sequence, **own)
 
 
@@ -151,6 +151,17 @@ class WebhookPinged(Event):
     webhook_endpoint_id: UUID
 
 
+@dataclass(frozen=True, kw_only=True)
+class WebhookExampleAsked(Event):
+    """An endpoint's owner wants to see an example of a message; only that endpoint hears of it."""
+
+    type: ClassVar[str] = "webhook.example"
+    subject: ClassVar[str] = "webhook_endpoint"
+
+    webhook_endpoint_id: UUID
+    example_type: str
+
+
 def event_types() -> dict[str, type[Event]]:
     """Every event by its type's name, in the order of this file."""
     return {event.type: event for event in _below(Event) if event.type != "*"}
@@ -166,7 +177,7 @@ def _below(event: type[Event]) -> list[type[Event]]:
 
 
 @cache
-def _own_fields(event_type: str) -> dict[str, Any]:
+def own_fields(event_type: str) -> dict[str, Any]:
     """The types of an event's own fields by name."""
     event = event_types()[event_type]
     hints = get_type_hints(event)

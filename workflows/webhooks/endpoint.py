@@ -9,9 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, func, or_, select
 
-from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
+from models.webhooks import EndpointState, Signing, webhook_endpoints, webhook_secrets
 from workflows.errors import Forbidden
-from workflows.events.catalogue import Event, WebhookPinged
+from workflows.events.catalogue import Event, WebhookExampleAsked, WebhookPinged
 from workflows.identity.actor import Actor
 from workflows.paging import Page, newest_first
 from workflows.records import Record
@@ -32,6 +32,7 @@ class Endpoint(Record):
     rate_limit: int | None
     state: EndpointState
     disabled_reason: str | None
+    signing: Signing
     created_at: datetime
     version: int
 
@@ -64,9 +65,9 @@ def sealed_secrets(db: Connection, endpoint_id: UUID) -> list[str]:
 def listeners(db: Connection, event: Event) -> list[UUID]:
     """The endpoints that are to hear of an event: the active ones that want its type and may know of it.
 
-    A ping is for its own endpoint alone, in whichever state that is.
+    A ping and an example are for their own endpoint alone, in whichever state that is.
     """
-    if isinstance(event, WebhookPinged):
+    if isinstance(event, WebhookPinged | WebhookExampleAsked):
         return [event.webhook_endpoint_id]
     endpoints = webhook_endpoints.c
     family = event.type.partition(".")[0] + ".*"
