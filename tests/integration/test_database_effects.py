@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, Engine, func, select, text
+from structlog.testing import capture_logs
 
 from models.bookings import bookings
 from models.events import deliveries, delivery_attempts, events
@@ -106,6 +107,21 @@ def test_a_failed_effect_leaves_its_attempt_its_error_and_a_pause_and_nothing_el
     ]
     assert (count(house, "users"), count(house, "events")) == (0, 1)
     assert house.nudger.nudges == [], "what it recorded went with it"
+
+
+def test_a_failure_is_logged_with_its_effect_event_attempt_and_actor(
+    with_effect: Callable[..., tuple[House, Key]],
+) -> None:
+    def run(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
+        raise RuntimeError(f"broken at {now.year}")
+
+    house, key = with_effect(run)
+    with capture_logs() as lines:
+        house.deliverer.deliver(key)
+    (line,) = [line for line in lines if line["event"] == "delivery.retry"]
+    assert (line["effect"], line["event_id"], line["attempt"]) == ("tried", key.event_id, 1)
+    assert line["actor"] == "system"
+    assert "session_id" in line
 
 
 def test_an_error_of_the_database_fails_the_effect_and_not_the_writing_of_that(

@@ -132,7 +132,9 @@ def test_a_delivery_is_moved_in_sql_only_as_its_table_says(
             db.execute(step)
 
 
-@pytest.mark.parametrize(("status", "begins"), [("draft", True), ("accepted", True), ("declined", False), ("cancelled", False)])  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize(
+    ("status", "begins"), [("draft", True), ("accepted", True), ("declined", False), ("cancelled", False)]
+)
 def test_a_booking_begins_as_a_draft_or_accepted(db: Connection, status: str, begins: bool) -> None:
     copy = {**_columns(db, bookings, make_booking(db).id), "id": uuid4(), "status": status, **BOOKING_STATE[status]}
     if begins:
@@ -263,7 +265,9 @@ def test_a_second_session_of_a_booking_is_refused(db: Connection) -> None:
         db.execute(insert(sessions).values(again | {"id": uuid4()}))
 
 
-@pytest.mark.parametrize("change", ["UPDATE events SET actor = 'nobody'", "UPDATE events SET id = id", "DELETE FROM events"])  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize(
+    "change", ["UPDATE events SET actor = 'nobody'", "UPDATE events SET id = id", "DELETE FROM events"]
+)
 def test_what_happened_is_never_changed_and_never_deleted(db: Connection, change: str) -> None:
     make_booking(db)
     with refused(db, "tr_events_append_only"):

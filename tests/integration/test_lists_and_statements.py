@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Select
 
 from tests.factories import (
     accept_booking,
-    acting_user,
     make_booking,
     make_listing,
     make_mentor,
@@ -27,7 +26,7 @@ from workflows.bookings.decline import decline
 from workflows.catalog.listing import Listing, listings_query
 from workflows.events.catalogue import BookingAccepted
 from workflows.events.record import record
-from workflows.identity.actor import SYSTEM
+from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.people import mentors
 from workflows.paging import Listed, Page, listed
 from workflows.sessions.create import create
@@ -76,14 +75,10 @@ def test_a_start_is_two_statements(db: Connection) -> None:
     assert len(statements) == 2
 
 
-def mentee_of(booking: Booking) -> Any:
+def mentee_of(booking: Booking) -> Actor:
     """The mentee, acting for themselves."""
-    return acting_user(_WithId(booking.mentee_user_id))  # type: ignore[arg-type]
-
-
-class _WithId:
-    def __init__(self, id: object) -> None:
-        self.id = id
+    assert booking.mentee_user_id is not None
+    return Actor.person(booking.mentee_user_id, None)
 
 
 def all_pages(db: Connection, limit: int, query: Callable[[Page], Select[Any]], record: Any, key: Any) -> list[Any]:

@@ -273,6 +273,19 @@ def test_while_valkey_is_away_nothing_moves_and_afterwards_all_is_found(
     assert sweep.once() == 1
 
 
+def test_what_could_not_be_published_is_called_for_again_at_once(house: House, key: Key) -> None:
+    class Mute(Bell):
+        def publish(self, _nudges: Sequence[Nudge]) -> None:
+            raise redis.ConnectionError("gone between the look and the call")
+
+    overdue(house, key, nudges=4)
+    assert swept(house, Mute()).rung == []
+    row = house.row(key)
+    assert row.nudges == 4
+    assert row.nudge_at <= row.now
+    assert len(swept(house).rung) == 1
+
+
 def test_a_hung_valkey_holds_a_sweep_up_for_seconds_and_moves_nothing(
     house: House, key: Key, publisher: Publisher, stoppable_valkey: Any
 ) -> None:

@@ -1,0 +1,48 @@
+"""The product's code as the tests of its shape see it."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PACKAGES = ("api", "cli", "config", "migrations", "models", "workers", "workflows")
+
+
+@cache
+def project() -> dict[str, Any]:
+    """pyproject.toml."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def contracts() -> list[dict[str, Any]]:
+    """import-linter's contracts."""
+    found: list[dict[str, Any]] = project()["tool"]["importlinter"]["contracts"]
+    return found
+
+
+def files() -> list[Path]:
+    """Every file of the product's code."""
+    return [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
+
+
+def functions(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Every function of a file, the nested ones too."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def imported(file: Path) -> set[str]:
+    """The modules that a file imports, as far as names tell."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names

@@ -1,0 +1,111 @@
+"""Tests of who imports whom: the contracts hold, each of them can break, and what they cannot see is held here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source import PACKAGES, ROOT, contracts, files, imported, project
+
+# They look at the product from outside, and import from it what they like.
+BESIDE_THE_PRODUCT = {"tests", "bench"}
+# One line that breaks each contract, by the beginning of its name.
+BREAKING = {
+    "Imports run down only": ("workflows/clock.py", "import workers.broker"),
+    "The settings stand alone": ("config/sealing.py", "import models.base"),
+    "Business rules and tables know no server": ("workflows/clock.py", "import celery"),
+    "Bookings and sessions never import each other": ("workflows/bookings/accept.py", "import workflows.sessions.move"),
+    "Migrations change tables by themselves": ("cli/migrate.py", "import migrations.env"),
+}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the product's code, to be broken."""
+    copy = tmp_path_factory.mktemp("tree")
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    return copy
+
+
+def lint(folder: Path) -> subprocess.CompletedProcess[str]:
+    """What import-linter says of the code in that folder."""
+    program = "from importlinter.cli import lint_imports; import sys; sys.exit(lint_imports(no_cache=True))"
+    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1", "COLUMNS": "200"}
+    return subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_every_contract_holds_and_each_can_break(tree: Path) -> None:
+    assert all(any(contract["name"].startswith(begin) for begin in BREAKING) for contract in contracts())
+    assert len(contracts()) == len(BREAKING)
+    clean = lint(tree)
+    assert clean.returncode == 0, clean.stdout + clean.stderr
+    assert f"Contracts: {len(contracts())} kept, 0 broken." in clean.stdout
+
+
+@pytest.mark.parametrize("contract", BREAKING)
+def test_a_contract_is_broken_by_an_import_against_it(tree: Path, contract: str) -> None:
+    place, line = BREAKING[contract]
+    file = tree / place
+    source = file.read_text()
+    file.write_text(f"{source}\n{line}\n")
+    try:
+        broken = lint(tree)
+    finally:
+        file.write_text(source)
+    assert broken.returncode != 0
+    (name,) = [each["name"] for each in contracts() if each["name"].startswith(contract)]
+    told = [line for line in broken.stdout.splitlines() if line.startswith(name)]
+    assert any("BROKEN" in line for line in told), broken.stdout
+
+
+def test_a_contracts_name_is_a_sentence() -> None:
+    for contract in contracts():
+        assert contract["name"][0].isupper()
+        assert len(contract["name"].split()) >= 5, contract["name"]
+
+
+def test_every_top_level_package_stands_in_a_contract() -> None:
+    folders = {file.parent.name for file in ROOT.glob("*/__init__.py")} - BESIDE_THE_PRODUCT
+    assert folders == set(PACKAGES)
+    assert set(project()["tool"]["importlinter"]["root_packages"]) == folders
+    named = {
+        module.partition(".")[0]
+        for contract in contracts()
+        for key in ("layers", "modules", "source_modules", "forbidden_modules")
+        for module in contract.get(key, [])
+    }
+    assert folders <= named
+
+
+def test_the_product_knows_nothing_of_what_tests_or_measures_it() -> None:
+    for file in files():
+        assert not {name.partition(".")[0] for name in imported(file)} & BESIDE_THE_PRODUCT, file
+
+
+def test_every_folder_of_code_is_a_package() -> None:
+    folders = {file.parent for file in [*files(), *(ROOT / "tests").rglob("*.py")]}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def test_nothing_imports_an_effect() -> None:
+    for file in [*files(), *(ROOT / "tests").rglob("*.py")]:
+        effects = {name for name in imported(file) if name.startswith("workflows.on_")}
+        assert not effects, f"{file.relative_to(ROOT)}: effects are found, not imported"
+
+
+def test_only_the_effects_know_bookings_and_sessions_both() -> None:
+    for file in (ROOT / "workflows").rglob("*.py"):
+        names = imported(file)
+        knows = {area for area in ("bookings", "sessions") if any(n.startswith(f"workflows.{area}") for n in names)}
+        inside = file.parent.name in ("bookings", "sessions")
+        assert len(knows) < 2 or file.parent.name.startswith("on_"), file
+        assert not inside or knows <= {file.parent.name}, file

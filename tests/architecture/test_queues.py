@@ -1,0 +1,53 @@
+"""Tests of queues and workers: each effect's queue has exactly one worker, and each effect its own task."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from cli.processes import PARTS
+from workers.app import app
+from workflows.events.subscriptions import QUEUES, load
+
+
+def test_every_queue_is_consumed_by_exactly_one_worker_of_the_process_list() -> None:
+    consumed = Counter(
+        queue
+        for part in PARTS
+        if "worker" in part.command
+        for queue in part.command[part.command.index("--queues") + 1].split(",")
+    )
+    assert consumed == Counter(QUEUES)
+    assert [part.queue for part in PARTS if part.queue] == list(QUEUES)
+
+
+def test_every_effects_queue_is_known_and_every_queue_has_an_effect() -> None:
+    assert {effect.queue for effect in load().all()} == set(QUEUES)
+
+
+def test_every_effect_is_a_task_of_its_own_name_on_its_own_queue() -> None:
+    tasks = {name: task for name, task in app.tasks.items() if not name.startswith("celery.")}
+    assert set(tasks) == {effect.name for effect in load().all()}
+    # Where a task goes that is sent by its name alone, as operators may do.
+    for effect in load().all():
+        assert vars(type(tasks[effect.name]))["queue"] == effect.queue
+
+
+def test_celery_is_set_so_that_nothing_is_lost_and_nobody_waits() -> None:
+    conf = app.conf
+    assert [queue.name for queue in conf.task_queues] == list(QUEUES)
+    # A FLUSHALL erases the bindings of other exchanges, and publishing then silently goes nowhere.
+    assert {queue.exchange.type for queue in conf.task_queues} == {"direct"}
+    assert conf.task_create_missing_queues is False
+    assert conf.accept_content == ["json"]
+    assert conf.task_ignore_result
+    assert conf.result_backend is None
+    assert conf.task_publish_retry is False
+    assert conf.broker_connection_max_retries is None
+    assert conf.broker_connection_retry_on_startup is True
+    assert conf.task_reject_on_worker_lost is False
+    assert conf.worker_send_task_events is True
+    options = conf.broker_transport_options
+    assert options["socket_timeout"] == 5
+    assert {"socket_connect_timeout", "socket_keepalive", "health_check_interval"} <= set(options)
+    # It silently turns pipelined batches off.
+    assert "retry_on_timeout" not in options

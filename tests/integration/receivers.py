@@ -1,0 +1,113 @@
+"""Receivers of webhooks and mails, well-behaved and otherwise, on real sockets of this machine."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+from typing import Any
+
+
+@dataclass
+class Request:
+    """What arrived."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class HttpReceiver:
+    """A web server that keeps what it is sent and answers what it is told to."""
+
+    url: str
+    requests: list[Request] = field(default_factory=list)
+    status: int = 204
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@contextmanager
+def http_receiver() -> Iterator[HttpReceiver]:
+    """A receiver for the time of the block."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            """Keep the request, and answer."""
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            named = {name.lower(): value for name, value in self.headers.items()}
+            receiver.requests.append(Request(self.path, named, body))
+            self.send_response(receiver.status)
+            for name, value in receiver.headers.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(receiver.body)))
+            self.end_headers()
+            # Whoever has read enough hangs up.
+            with suppress(ConnectionError):
+                self.wfile.write(receiver.body)
+
+        do_GET = do_POST
+
+        def log_message(self, *_args: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        receiver = HttpReceiver(f"http://127.0.0.1:{server.server_port}")
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield receiver
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+Talk = Callable[[socket.socket, Event], None]
+
+
+@contextmanager
+def talker(talk: Talk) -> Iterator[int]:
+    """A server that talks to each connection as told; gives its port. `talk` is told when to stop."""
+    stop = Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.05)
+
+        def serve() -> None:
+            while not stop.is_set():
+                with suppress(TimeoutError):
+                    connection, _address = server.accept()
+                    with connection, suppress(OSError):
+                        talk(connection, stop)
+
+        thread = Thread(target=serve)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            stop.set()
+            thread.join()
+
+
+def dripping(beginning: bytes, drop: bytes, every: float = 0.02) -> Talk:
+    """Say the beginning, and then drop after drop, for ever."""
+
+    def talk(connection: socket.socket, stop: Event) -> None:
+        connection.sendall(beginning)
+        while not stop.wait(every):
+            connection.sendall(drop)
+
+    return talk
+
+
+def silent(_connection: socket.socket, stop: Event) -> None:
+    """Accept, and say nothing."""
+    stop.wait()
+
+
+def hanging_up(connection: socket.socket, _stop: Event) -> None:
+    """Hang up without a word, once something was said."""
+    connection.recv(1)

@@ -1,0 +1,214 @@
+"""Tests of what follows from each event: rows for people, permits, counts, mails, each exactly once."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, select
+
+from models.engagement import daily_session_stats, notifications, review_permits
+from models.events import deliveries, events
+from tests.factories import (
+    acting_user,
+    make_booking,
+    make_listing,
+    make_mentor,
+    make_session,
+    make_user,
+    mentor_of,
+)
+from tests.integration.house import House
+from workflows.analytics.count import count
+from workflows.bookings.accept import accept
+from workflows.bookings.booking import Booking
+from workflows.bookings.cancel import cancel
+from workflows.bookings.decline import decline
+from workflows.identity.people import Mentor, User
+from workflows.reviews.unlock import unlock
+from workflows.sessions.complete import complete
+from workflows.sessions.effects import effects_of
+from workflows.sessions.session import Session, session_query
+from workflows.sessions.start import start
+
+
+class Pair:
+    """A mentor in Berlin, a mentee in New York, and the booking between them."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        with house.transactions() as db:
+            self.mentee: User = make_user(db, name="Ada", time_zone="America/New_York")
+            self.mentor_user: User = make_user(db, name="Grace", time_zone="Europe/Berlin")
+            self.mentor: Mentor = make_mentor(db, self.mentor_user)
+            self.booking: Booking = make_booking(
+                db, listing=make_listing(db, self.mentor), mentee=self.mentee, title="Compilers"
+            )
+
+    def decided(self, step: Any, actor: Any, **how: Any) -> None:
+        """Take a decision, and let everything follow."""
+        with self.house.transactions() as db:
+            step(db, actor=actor, booking=self.booking, now=datetime.now(UTC), **how)
+        self.house.run_all()
+
+    def told(self, kind: str) -> dict[tuple[UUID, str], Any]:
+        """The notifications of a kind by reader and channel."""
+        with self.house.engine.connect() as db:
+            rows = db.execute(select(notifications).where(notifications.c.kind == kind)).all()
+        found = {(row.user_id, str(row.channel)): row for row in rows}
+        assert len(found) == len(rows)
+        return found
+
+    def mails(self) -> list[tuple[str, str]]:
+        """Who was sent which subject."""
+        return sorted((mail.to_address, mail.subject) for mail in self.house.mail.received)
+
+
+@pytest.fixture
+def pair(house: House) -> Pair:
+    """Both of them, and a draft that its effects have not followed yet."""
+    return Pair(house)
+
+
+def session_of(pair: Pair) -> Session:
+    """The session that the booking became."""
+    with pair.house.engine.connect() as db:
+        query = select(events.c.subject_id).where(events.c.type == "session.created")
+        return Session.of(db.execute(session_query(db.scalars(query).one())).one())
+
+
+def test_a_request_tells_the_mentor_alone_in_the_application_and_by_mail(pair: Pair) -> None:
+    pair.house.run_all()
+    told = pair.told("booking_requested")
+    assert set(told) == {(pair.mentor_user.id, "in_app"), (pair.mentor_user.id, "email")}
+    row = told[pair.mentor_user.id, "in_app"]
+    assert (row.title, row.booking_id, row.session_id) == ("Ada asks for a session with you", pair.booking.id, None)
+    assert "“Compilers”" in row.body
+    assert "(Europe/Berlin)" in row.body
+    assert pair.mails() == [(pair.mentor_user.email, "Ada asks for a session with you")]
+
+
+def test_a_decline_tells_the_mentee_and_why(pair: Pair) -> None:
+    pair.decided(decline, mentor_of(pair.booking), reason="I am on holiday.")
+    told = pair.told("booking_declined")
+    assert set(told) == {(pair.mentee.id, "in_app"), (pair.mentee.id, "email")}
+    assert "I am on holiday." in told[pair.mentee.id, "email"].body
+    assert "(America/New_York)" in told[pair.mentee.id, "email"].body
+    with pair.house.engine.connect() as db:
+        data = db.scalars(select(events.c.data).where(events.c.type == "booking.declined")).one()
+    assert "holiday" not in str(data), "a private word is no part of the event"
+
+
+def test_a_cancellation_tells_the_mentor_and_not_who_cancelled(pair: Pair) -> None:
+    pair.decided(cancel, acting_user(pair.mentee), reason=None)
+    assert {reader for reader, _channel in pair.told("booking_cancelled")} == {pair.mentor_user.id}
+
+
+def test_an_expiry_tells_both(pair: Pair) -> None:
+    key = pair.house.key("bookings.expire")
+    pair.house.make_due(key)
+    pair.house.run_all()
+    told = pair.told("booking_cancelled")
+    assert {reader for reader, _channel in told} == {pair.mentee.id, pair.mentor_user.id}
+    assert "has expired" in told[pair.mentee.id, "email"].body
+
+
+def test_an_acceptance_becomes_a_session_and_both_are_told_on_their_own_clocks(pair: Pair) -> None:
+    pair.decided(accept, mentor_of(pair.booking))
+    session = session_of(pair)
+    told = pair.told("session_created")
+    both = (pair.mentee, pair.mentor_user)
+    assert set(told) == {(who.id, channel) for who in both for channel in ("in_app", "email")}
+    assert {row.session_id for row in told.values()} == {session.id}
+    assert "meet Grace on" in told[pair.mentee.id, "email"].body
+    assert "(America/New_York)" in told[pair.mentee.id, "email"].body
+    assert "meet Ada on" in told[pair.mentor_user.id, "email"].body
+    assert "(Europe/Berlin)" in told[pair.mentor_user.id, "email"].body
+    assert (pair.mentee.email, "Your session with Grace is booked") in pair.mails()
+
+
+def test_a_completed_session_has_all_its_effects_once(pair: Pair) -> None:
+    pair.decided(accept, mentor_of(pair.booking))
+    now = datetime.now(UTC)
+    with pair.house.transactions() as db:
+        session = start(db, actor=acting_user(pair.mentee), session=session_of(pair), early_start_minutes=None, now=now)
+        complete(db, actor=mentor_of(session), session=session, now=now)
+    pair.house.run_all()
+    with pair.house.engine.connect() as db:
+        permit = db.execute(select(review_permits)).one()
+        stats = db.execute(select(daily_session_stats)).one()
+        open_rows = db.scalars(select(deliveries.c.effect).where(deliveries.c.state != "done")).all()
+        followed = effects_of(db, session)
+    assert (permit.session_id, permit.mentee_user_id) == (session.id, pair.mentee.id)
+    assert (permit.unlocked_at, permit.expires_at) == (now, now + timedelta(days=30))
+    assert (stats.created, stats.started, stats.completed, stats.minutes) == (1, 1, 1, 60)
+    assert {reader for reader, _channel in pair.told("session_completed")} == {pair.mentee.id, pair.mentor_user.id}
+    assert open_rows == ["bookings.expire"]
+    assert {(each.event, each.effect) for each in followed} >= {
+        ("booking.accepted", "sessions.create"),
+        ("session.created", "notifications.session_created"),
+        ("session.started", "analytics.session_started"),
+        ("session.completed", "reviews.unlock"),
+        ("session.completed", "mail.send"),
+    }
+    # In the order in which it happened.
+    assert list(dict.fromkeys(each.event for each in followed)) == [
+        "booking.requested",
+        "booking.accepted",
+        "session.created",
+        "session.started",
+        "session.completed",
+    ]
+
+
+def test_running_an_effect_again_adds_nothing(pair: Pair) -> None:
+    pair.decided(accept, mentor_of(pair.booking))
+    key = pair.house.key("notifications.session_created")
+    pair.house.change(key, state="pending", done_at=None)
+    pair.house.deliverer.deliver(key)
+    assert pair.house.row(key).state == "done"
+    assert len(pair.told("session_created")) == 4
+
+
+def test_a_mail_is_the_notification_in_both_forms(pair: Pair) -> None:
+    pair.house.run_all()
+    (mail,) = pair.house.mail.received
+    assert mail.to_name == "Grace"
+    assert mail.text.startswith("Ada would like to meet you about “Compilers”")
+    assert "<h1" in mail.html
+    assert mail.delivery_id == pair.house.row(pair.house.key("mail.send")).id
+
+
+@pytest.mark.parametrize(
+    ("at", "day"),
+    [
+        # The day is UTC's, whatever the zone of the moment.
+        (datetime(2030, 5, 4, 23, 59, 59, 999999, tzinfo=UTC), date(2030, 5, 4)),
+        (datetime(2030, 5, 5, tzinfo=UTC), date(2030, 5, 5)),
+        (datetime.fromisoformat("2030-05-05T01:30:00+02:00"), date(2030, 5, 4)),
+        (datetime.fromisoformat("2030-05-04T20:00:00-05:00"), date(2030, 5, 5)),
+    ],
+)
+def test_a_session_counts_on_its_day_in_utc(db: Connection, at: datetime, day: date) -> None:
+    mentor = make_mentor(db)
+    for counter, minutes in (("created", 0), ("created", 0), ("completed", 45)):
+        count(db, counter, mentor_profile_id=mentor.id, at=at, minutes=minutes)  # type: ignore[arg-type]
+    row = db.execute(select(daily_session_stats)).one()
+    assert (row.day, row.created, row.started, row.completed, row.minutes) == (day, 2, 0, 1, 45)
+
+
+def test_a_review_is_unlocked_once_per_mentee_however_often_it_runs(db: Connection) -> None:
+    session = make_session(db)
+    at = datetime(2030, 5, 4, tzinfo=UTC)
+    for later in range(3):
+        unlock(
+            db,
+            session_id=session.id,
+            booking_id=session.booking_id,
+            mentor_profile_id=session.mentor_profile_id,
+            now=at + timedelta(days=later),
+        )
+    permit = db.execute(select(review_permits)).one()
+    assert (permit.unlocked_at, permit.expires_at) == (at, at + timedelta(days=30))

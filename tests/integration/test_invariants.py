@@ -1,0 +1,203 @@
+"""Tests of the invariants: silent about what is right, and each one finds the very thing that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
+
+from models.bookings import booking_participants, bookings
+from models.calendar import mentor_busy
+from models.engagement import daily_session_stats, notifications, review_permits
+from models.events import deliveries, events
+from models.sessions import sessions
+from tests.factories import acting_mentor, make_booking, make_listing, make_mentor, mentor_of
+from tests.integration.house import House, without_guards
+from workflows.bookings.accept import accept
+from workflows.bookings.booking import Booking
+from workflows.events.backfill import introduce
+from workflows.events.subscriptions import load
+from workflows.invariants import Finding, check_all, queries
+from workflows.sessions.complete import complete
+from workflows.sessions.session import Session, session_query
+from workflows.sessions.start import start
+
+
+@pytest.fixture
+def whole_story(house: House) -> Session:
+    """A booking that went all the way, with everything that followed, over a minute ago."""
+    with house.transactions() as db:
+        introduce(db, load())
+    with house.transactions() as db:
+        mentor = make_mentor(db)
+        booking = make_booking(db, listing=make_listing(db, mentor))
+        now = db.scalar(select(func.now()))
+        accepted = accept(db, actor=acting_mentor(mentor), booking=booking, now=now)
+    house.run_all()
+    with house.transactions() as db:
+        session = Session.of(db.execute(session_query(accepted.session_id)).one())  # type: ignore[arg-type]
+        session = start(db, actor=mentor_of(session), session=session, early_start_minutes=None, now=now)
+        session = complete(db, actor=mentor_of(session), session=session, now=now)
+    house.run_all()
+    _age(house.engine)
+    return session
+
+
+def _age(engine: Engine) -> None:
+    ago = timedelta(minutes=10)
+    with engine.begin() as db, without_guards(db):
+        db.exec_driver_sql("UPDATE bookings SET updated_at = updated_at - interval '10 minutes'")
+        db.execute(update(events).values(created_at=events.c.created_at - ago))
+        db.exec_driver_sql("UPDATE subscriptions SET first_seen_at = first_seen_at - interval '20 minutes'")
+
+
+def findings(house: House) -> dict[str, Finding]:
+    """Every invariant's finding by its name."""
+    with house.engine.connect() as db:
+        return {finding.name: finding for finding in check_all(db)}
+
+
+def test_a_whole_story_violates_nothing(house: House, whole_story: Session) -> None:
+    assert whole_story.status == "completed"
+    assert {name: finding.violations for name, finding in findings(house).items()} == dict.fromkeys(queries(), 0)
+
+
+def test_a_fresh_acceptance_is_no_violation_yet(house: House) -> None:
+    with house.transactions() as db:
+        booking = make_booking(db)
+        accept(db, actor=mentor_of(booking), booking=booking, now=booking.created_at)
+    assert sum(finding.violations for finding in findings(house).values()) == 0
+
+
+def test_an_empty_database_violates_nothing(house: House) -> None:
+    assert sum(finding.violations for finding in findings(house).values()) == 0
+
+
+def test_every_invariant_says_what_its_violation_is() -> None:
+    for name, query in queries().items():
+        first = query.splitlines()[0]
+        assert first.startswith("-- "), name
+        assert first.endswith("."), name
+
+
+Plant = Callable[[Connection, Session], object]
+PLANTED: dict[str, list[tuple[str, Plant]]] = {
+    "accepted_booking_without_session": [("the session is gone", lambda db, _s: db.execute(delete(sessions)))],
+    "session_differs_from_booking": [
+        (
+            "another start",
+            lambda db, s: db.execute(update(sessions).values(start_time=s.start_time - timedelta(minutes=1))),
+        ),
+        ("another end", lambda db, s: db.execute(update(sessions).values(end_time=s.end_time + timedelta(minutes=1)))),
+        ("another mentee", lambda db, _s: db.execute(update(sessions).values(mentee_user_id=uuid4()))),
+        ("no mentee", lambda db, _s: db.execute(update(sessions).values(mentee_user_id=None))),
+        ("another mentor", lambda db, _s: db.execute(update(sessions).values(mentor_profile_id=uuid4()))),
+        ("another id", lambda db, _s: db.execute(update(bookings).values(session_id=uuid4()))),
+        ("a declined booking", lambda db, _s: db.execute(update(bookings).values(status="declined", session_id=None))),
+    ],
+    "mentor_busy_twice": [("a copy of a block", lambda db, _s: _overlap(db))],
+    "open_session_without_block": [
+        ("no block", lambda db, _s: (_reopen(db), db.execute(delete(mentor_busy)))),
+        ("too short a block", lambda db, _s: (_reopen(db), _shorten(db))),
+    ],
+    "completed_session_without_effect": [
+        ("no event", lambda db, _s: _forget(db, events.c.type == "session.completed")),
+        (
+            "a delivery less",
+            lambda db, _s: db.execute(delete(deliveries).where(deliveries.c.effect == "reviews.unlock")),
+        ),
+    ],
+    "completed_session_without_permit": [
+        ("no permit", lambda db, _s: db.execute(delete(review_permits))),
+        ("somebody else's permit", lambda db, _s: db.execute(update(review_permits).values(mentee_user_id=uuid4()))),
+    ],
+    "notification_missing_or_doubled": [
+        ("one less", lambda db, _s: db.execute(delete(notifications).where(notifications.c.id == _first(db)))),
+        ("a reader more", lambda db, s: _join(db, s.booking_id)),
+    ],
+    "daily_count_differs": [
+        ("one more", lambda db, _s: db.execute(update(daily_session_stats).values(completed=2))),
+        ("minutes less", lambda db, _s: db.execute(update(daily_session_stats).values(minutes=59))),
+        ("no count", lambda db, _s: db.execute(delete(daily_session_stats))),
+        ("a count of nothing", lambda db, s: _count_nothing(db, s)),
+    ],
+    "delivery_long_overdue": [
+        (
+            "six minutes",
+            lambda db, _s: _set(db, state="pending", done_at=None, due_at=func.now() - timedelta(minutes=6)),
+        )
+    ],
+    "dead_delivery": [("one", lambda db, _s: _set(db, state="dead", done_at=None))],
+}
+
+
+def _overlap(db: Connection) -> None:
+    db.exec_driver_sql("ALTER TABLE mentor_busy DROP CONSTRAINT ex_mentor_busy_mentor_profile_id_busy")
+    block = dict(db.execute(select(mentor_busy)).one()._mapping)
+    db.execute(insert(mentor_busy).values(block | {"id": uuid4(), "booking_id": uuid4()}))
+
+
+def _reopen(db: Connection) -> None:
+    db.execute(update(sessions).values(status="in_progress", completed_at=None))
+
+
+def _shorten(db: Connection) -> None:
+    db.execute(update(mentor_busy).values(busy=text("tstzrange(lower(busy), upper(busy) - interval '1 minute')")))
+
+
+def _forget(db: Connection, which: object) -> None:
+    forgotten = select(events.c.id).where(which)  # type: ignore[arg-type]
+    db.execute(delete(deliveries).where(deliveries.c.event_id.in_(forgotten)))
+    db.execute(delete(notifications).where(notifications.c.event_id.in_(forgotten)))
+    db.execute(delete(events).where(which))  # type: ignore[arg-type]
+
+
+def _first(db: Connection) -> UUID:
+    query = select(notifications.c.id).where(notifications.c.kind == "session_completed").limit(1)
+    found: UUID = db.scalars(query).one()
+    return found
+
+
+def _join(db: Connection, booking_id: UUID) -> None:
+    db.execute(insert(booking_participants).values(booking_id=booking_id, user_id=uuid4()))
+
+
+def _count_nothing(db: Connection, session: Session) -> None:
+    row = {"day": func.current_date() - 1, "mentor_profile_id": session.mentor_profile_id, "created": 1}
+    db.execute(insert(daily_session_stats).values(row))
+
+
+def _set(db: Connection, **values: object) -> None:
+    db.execute(update(deliveries).where(deliveries.c.effect == "sessions.create").values(**values))
+
+
+def test_every_invariant_is_planted_here() -> None:
+    assert set(PLANTED) == set(queries())
+
+
+@pytest.mark.parametrize(
+    ("name", "plant"),
+    [pytest.param(name, plant, id=f"{name}: {what}") for name, cases in PLANTED.items() for what, plant in cases],
+)
+def test_each_invariant_finds_its_violation(house: House, whole_story: Session, name: str, plant: Plant) -> None:
+    with house.engine.connect() as db:
+        transaction = db.begin()
+        with without_guards(db):
+            plant(db, whole_story)
+            found = {finding.name: finding for finding in check_all(db)}[name]
+        transaction.rollback()
+    assert found.violations >= 1
+    assert found.sample
+
+
+def test_a_sample_is_a_few_of_many(house: House) -> None:
+    with house.transactions() as db:
+        made: list[Booking] = [make_booking(db) for _ in range(4)]
+    assert len(made) == 4
+    with house.engine.begin() as db, without_guards(db):
+        db.execute(update(deliveries).values(state="dead"))
+    dead = findings(house)["dead_delivery"]
+    assert (dead.violations, len(dead.sample)) == (12, 5)
