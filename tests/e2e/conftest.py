@@ -10,7 +10,7 @@ from cli.system import System, running_system
 from tests.speaking import Caller
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A running system with every part but Flower."""
     with running_system(data_dir=tmp_path_factory.mktemp("e2e") / "data", without=("flower",)) as system:

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.cast import Cast, register
-from tests.eventually import eventually
+from tests.eventually import eventually, stretched
 from tests.speaking import Answer, Caller
 
 CLICKS = 5
@@ -74,6 +74,6 @@ def _at_once(caller: Caller, path: str, **headers: str) -> list[Answer]:
 
 def _assert_one_session(cast: Cast, booking: str) -> None:
     session_id = cast.mentor.get(f"/bookings/{booking}")["sessionId"]
-    eventually(lambda: cast.mentor("GET", f"/sessions/{session_id}").status == 200, "the session", seconds=5)
+    eventually(lambda: cast.mentor("GET", f"/sessions/{session_id}").status == 200, "the session", seconds=stretched(5))
     listed = cast.mentor.get("/sessions/mentor/my-sessions")["items"]
     assert [session["id"] for session in listed if session["bookingId"] == booking] == [session_id]

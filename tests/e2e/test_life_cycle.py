@@ -12,7 +12,7 @@ import pytest
 from cli.system import System
 from tests.cast import Cast, register
 from tests.e2e.receiver import listening
-from tests.eventually import eventually
+from tests.eventually import eventually, stretched
 from tests.speaking import Caller
 
 STORY = [
@@ -42,7 +42,7 @@ def test_from_request_to_everything_that_follows(system: System, mount: str, by_
         assert accepted.status == 202
         session_id = accepted.body["sessionId"]
         assert accepted.headers["Location"] == f"{mount}/sessions/{session_id}"
-        session = eventually(lambda: _read(cast.mentee, session_id), "the session", seconds=5)
+        session = eventually(lambda: _read(cast.mentee, session_id), "the session", seconds=stretched(5))
         assert (session["status"], session["bookingId"]) == ("scheduled", booking)
         assert (session["title"], session["description"], session["metadata"]) == (
             "Borrow checker",
@@ -64,7 +64,7 @@ def test_from_request_to_everything_that_follows(system: System, mount: str, by_
             None,
         )
 
-        done = eventually(lambda: _all_done(cast, session_id), "the end of all effects", seconds=15)
+        done = eventually(lambda: _all_done(cast, session_id), "the end of all effects", seconds=stretched(15))
         eventually(lambda: len(partner.received) == 1 + len(STORY), "all webhooks")
         told = partner.verified(secret)
     assert sorted(message["type"] for message in told) == sorted(["webhook.ping", *STORY])

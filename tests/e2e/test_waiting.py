@@ -10,7 +10,7 @@ import pytest
 
 from cli.system import System
 from tests.cast import Cast, register
-from tests.eventually import eventually
+from tests.eventually import eventually, stretched
 from tests.speaking import Caller
 
 
@@ -51,7 +51,7 @@ def test_while_its_worker_is_stopped_a_session_is_pending_for_its_parties_and_no
             assert pending.headers["Retry-After"] == "1"
         assert stranger.mentee("GET", path).body["code"] == "not_found"
         assert cast.mentor("POST", f"{path}/start").body["code"] == "session_pending"
-    eventually(lambda: cast.mentor("GET", path).status == 200, "the session", seconds=5)
+    eventually(lambda: cast.mentor("GET", path).status == 200, "the session", seconds=stretched(5))
 
 
 @contextmanager

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from cli.servers import start_valkey
 from cli.system import running_system
 from tests.cast import Cast, register
-from tests.faults.sufferer import Sufferer, Valkey
+from tests.faults.sufferer import Figures, Sufferer, Valkey
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sufferer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sufferer]:
     """A system with every part but Flower, and a Valkey of the test's own."""
     folder = tmp_path_factory.mktemp("faults")
     valkey = Valkey(folder / "redis", start_valkey(folder / "redis"))
     environment = {"REDIS_URL": valkey.url}
-    with running_system(data_dir=folder / "data", without=("flower",), environment=environment) as system:
-        yield Sufferer(system, valkey)
-    valkey.server.stop()
+    try:
+        with running_system(data_dir=folder / "data", without=("flower",), environment=environment) as system:
+            yield Sufferer(system, valkey)
+    finally:
+        valkey.server.stop()
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Figures:
+    """Takes what a test has measured: into the report, and onto standard output for `pytest -s`."""
+
+    def take(name: str, value: float) -> None:
+        record_property(name, round(value, 4))
+        print(f"{name}: {value:.4f}")
+
+    return take
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from urllib3.exceptions import HTTPError
 from cli.servers import Server, start_valkey
 from cli.system import System
 from tests.cast import Cast
-from tests.eventually import eventually
+from tests.eventually import eventually, stretched
 from tests.speaking import Caller
 
 # The promise for a session whose nudge was lost, from the moment when all parts are there again.
@@ -25,6 +26,8 @@ PENDING = """
 SELECT count(*) FROM deliveries
 WHERE state = 'pending' AND due_at <= now() AND (lease_until IS NULL OR lease_until <= now())
 """
+
+Figures = Callable[[str, float], None]
 
 
 @dataclass
@@ -119,9 +122,12 @@ class Sufferer:
         assert row is not None
         return int(row[0])
 
-    def await_sessions(self, bookings: Sequence[str], seconds: float = PROMISED_SECONDS) -> None:
-        """Wait until each of these bookings has its session."""
-        eventually(lambda: self.sessions_of(bookings) == len(bookings), f"{len(bookings)} sessions", seconds=seconds)
+    def await_sessions(self, bookings: Sequence[str], seconds: float = PROMISED_SECONDS) -> float:
+        """Wait until each of these bookings has its session, and return how many seconds that took."""
+        began = time.monotonic()
+        patience = stretched(seconds)
+        eventually(lambda: self.sessions_of(bookings) == len(bookings), f"{len(bookings)} sessions", seconds=patience)
+        return time.monotonic() - began
 
     def assert_in_order(self, cast: Cast) -> None:
         """All that is due and in nobody's hands gets done, and no invariant is violated."""
@@ -130,6 +136,6 @@ class Sufferer:
             with self.db() as db:
                 return db.execute(PENDING).fetchone() == (0,)
 
-        eventually(nothing_pending, "the end of all that is due", seconds=30)
+        eventually(nothing_pending, "the end of all that is due", seconds=stretched(30))
         found = cast.operator.get("/operations/invariants")
         assert found["ok"], found

@@ -13,7 +13,7 @@ from cli.servers import start_valkey
 from cli.system import running_system
 from tests.cast import Cast, register
 from tests.cli.running import tutelage_up
-from tests.faults.sufferer import Sufferer, Valkey
+from tests.faults.sufferer import Figures, Sufferer, Valkey
 from tests.speaking import Caller
 
 DRAFTS = 80
@@ -22,7 +22,7 @@ ANSWERED_BEFORE_THE_KILL = 20
 RESUMED_SECONDS = 10.0
 
 
-def test_after_a_kill_of_everything_the_next_start_keeps_every_answer(tmp_path: Path) -> None:
+def test_after_a_kill_of_everything_the_next_start_keeps_every_answer(tmp_path: Path, figures: Figures) -> None:
     data_dir = tmp_path / "data"
     valkey = Valkey(tmp_path / "redis", start_valkey(tmp_path / "redis"))
     environment = {"REDIS_URL": valkey.url}
@@ -34,7 +34,8 @@ def test_after_a_kill_of_everything_the_next_start_keeps_every_answer(tmp_path: 
         valkey.bring_back()
         with running_system(data_dir=data_dir, without=("flower",), environment=environment) as system:
             risen = Sufferer(system, valkey)
-            risen.await_sessions(accepted, RESUMED_SECONDS)
+            figures("answers before the kill", len(accepted))
+            figures("seconds from ready to all sessions", risen.await_sessions(accepted, RESUMED_SECONDS))
             found = risen.api.as_operator().get("/operations/invariants")
             assert found["ok"], found
     finally:

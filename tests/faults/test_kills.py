@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import psutil
 
 from tests.cast import Cast
 from tests.eventually import eventually
-from tests.faults.sufferer import Sufferer
+from tests.faults.sufferer import Figures, Sufferer
 
 ROUNDS = 3
 # A worker has to be started again before it can do anything.
@@ -21,7 +18,7 @@ WHERE application_name = 'tutelage-worker' AND wait_event_type = 'Lock' AND quer
 
 
 def test_a_worker_killed_in_the_middle_of_its_task_leaves_one_session(
-    sufferer: Sufferer, cast: Cast, record_property: Callable[[str, object], None]
+    sufferer: Sufferer, cast: Cast, figures: Figures
 ) -> None:
     killed = sufferer.pid("worker-sessions")
     booking = cast.request()
@@ -31,30 +28,22 @@ def test_a_worker_killed_in_the_middle_of_its_task_leaves_one_session(
         cast.mentor.patch(f"/bookings/{booking}/accept")
         eventually(lambda: onlooker.execute(HELD).fetchone() == (1,), "the insert that waits", seconds=4)
         sufferer.kill("worker-sessions")
-        began = time.monotonic()
-    sufferer.await_sessions([booking], RESTART_SECONDS)
-    record_property("seconds until the session", round(time.monotonic() - began, 2))
-    print("worker killed:", round(time.monotonic() - began, 2))
+    figures("seconds from the kill to the session", sufferer.await_sessions([booking], RESTART_SECONDS))
     _assert_created_once(sufferer, booking)
     eventually(lambda: sufferer.pid("worker-sessions") != killed, "a new worker in run.json")
 
 
-def test_an_api_killed_right_after_its_answer_keeps_it(
-    sufferer: Sufferer, cast: Cast, record_property: Callable[[str, object], None]
-) -> None:
+def test_an_api_killed_right_after_its_answer_keeps_it(sufferer: Sufferer, cast: Cast, figures: Figures) -> None:
     for _ in range(ROUNDS):
         drafts = [cast.request() for _ in range(3)]
         for draft in drafts:
             cast.mentor.patch(f"/bookings/{draft}/accept")
-        began = time.monotonic()
         sufferer.kill("api")
-        sufferer.await_sessions(drafts)
-        record_property("seconds until the sessions", round(time.monotonic() - began, 2))
-        print("api killed:", round(time.monotonic() - began, 2))
+        figures("seconds from the kill to all sessions", sufferer.await_sessions(drafts))
         eventually(sufferer.is_ready, "an API that answers")
 
 
-def test_without_any_worker_everything_waits_and_is_then_done(sufferer: Sufferer, cast: Cast) -> None:
+def test_without_any_worker_everything_waits_and_is_then_done(sufferer: Sufferer, cast: Cast, figures: Figures) -> None:
     queues = [entry["name"] for entry in sufferer.system.run["processes"] if entry["name"].startswith("worker-")]
     workers = [psutil.Process(sufferer.pid(name)) for name in queues]
     for worker in workers:
@@ -73,7 +62,7 @@ def test_without_any_worker_everything_waits_and_is_then_done(sufferer: Sufferer
         for worker in workers:
             if worker.is_running():
                 worker.resume()
-    sufferer.await_sessions(drafts, RESTART_SECONDS)
+    figures("seconds from the kill to all sessions", sufferer.await_sessions(drafts, RESTART_SECONDS))
 
 
 def test_without_a_sweep_fresh_work_goes_on_and_what_was_lost_comes_with_it(sufferer: Sufferer, cast: Cast) -> None:

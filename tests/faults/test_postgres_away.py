@@ -8,14 +8,14 @@ from uuid import uuid4
 
 from tests.cast import Cast
 from tests.eventually import eventually
-from tests.faults.sufferer import Sufferer
+from tests.faults.sufferer import Figures, Sufferer
 from tests.speaking import Answer
 
 DRAFTS = 60
 CLIENTS = 4
 
 
-def test_postgres_killed_under_load_loses_no_answer(sufferer: Sufferer, cast: Cast) -> None:
+def test_postgres_killed_under_load_loses_no_answer(sufferer: Sufferer, cast: Cast, figures: Figures) -> None:
     drafts = [cast.request() for _ in range(DRAFTS)]
     before = sufferer.pid("postgres")
     seen: list[Answer] = []
@@ -46,4 +46,5 @@ def test_postgres_killed_under_load_loses_no_answer(sufferer: Sufferer, cast: Ca
     assert {answer.body["code"] for answer in seen if answer.status == 409} <= {"key_in_use"}
     sufferer.await_sessions(drafts, 20)
     eventually(lambda: sufferer.pid("postgres") != before, "a new PostgreSQL in run.json")
-    print("postgres:", len(away), "of", len(seen), max(a.seconds for a in seen))
+    figures("answers of 503", len(away))
+    figures("seconds that the slowest answer took", max(answer.seconds for answer in seen))
