@@ -10,7 +10,10 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 SECRET_NAMES = re.compile(r"token|secret|password|authorization|signature|email|cookie", re.IGNORECASE)
-MAIL_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
+# Bounded as RFC 5321 bounds the name: without, a long text that holds no address takes seconds to look through.
+MAIL_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(\.[\w-]{1,63})+")
+# A bearer token, a JWT, a webhook secret, wherever an error's text quotes one.
+SECRET_IN_TEXT = re.compile(r"(?<=bearer )\S+|\beyJ[\w-]+\.[\w-]+\.[\w-]*|\bwhsec_[\w+/=-]+", re.IGNORECASE)
 # PostgreSQL shows the row that violates a constraint, with whatever people wrote into it.
 ROW_IN_DETAIL = re.compile(r"DETAIL:  .*")
 CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]*(?=@)")
@@ -60,9 +63,11 @@ def redact(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
 def _blank(name: str, value: object) -> object:
     if SECRET_NAMES.search(name):
         return "[redacted]"
+    if isinstance(value, BaseException | bytes):
+        return _blank(name, str(value))
     if isinstance(value, str):
         bare = ROW_IN_DETAIL.sub("DETAIL:  [row]", CREDENTIALS_IN_URL.sub("[credentials]", value))
-        return MAIL_ADDRESS.sub("[mail address]", bare)
+        return MAIL_ADDRESS.sub("[mail address]", SECRET_IN_TEXT.sub("[secret]", bare))
     if isinstance(value, dict):
         return {inner: _blank(str(inner), held) for inner, held in value.items()}
     if isinstance(value, list | tuple):
