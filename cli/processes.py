@@ -28,6 +28,7 @@ class Place:
     postgres_port: int = 0
     redis_port: int = 0
     worker_threads: int = 4
+    webhook_threads: int = 32
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,13 @@ API = Part(
 
 def worker(queue: str) -> Part:
     """The Celery worker of one queue: a process of its own, so that each queue scales and fails on its own."""
+    # Receivers are waited for most of the time, so that webhooks get more threads than there is work for a core.
+    threads = "{webhook_threads}" if queue == "webhooks" else "{worker_threads}"
     return Part(
         name=f"worker-{queue}",
         command=(
             *(*CELERY, "worker", "--queues", queue, "--hostname", f"{queue}@%h"),
-            *("--pool", "threads", "--concurrency", "{worker_threads}", "--loglevel", "INFO"),
+            *("--pool", "threads", "--concurrency", threads, "--loglevel", "INFO"),
             *("--without-gossip", "--without-mingle"),
         ),
         reloads=True,

@@ -36,6 +36,7 @@ class Settings:
     smtp_url: str | None
     mail_from: str
     mail_folder: str
+    operations_mail: str | None
     webhook_allowed_networks: tuple[Network, ...]
     public_url: str
     log_level: str
@@ -43,6 +44,7 @@ class Settings:
     api_workers: int
     api_threads: int
     worker_threads: int
+    webhook_threads: int
 
     @property
     def production(self) -> bool:
@@ -88,6 +90,7 @@ def _from(env: Env) -> Settings:
         encryption_keys=tuple(env.list("ENCRYPTION_KEYS", [DEVELOPMENT_SECRET] if development else [])),
         smtp_url=env.str("SMTP_URL", None) or None,
         mail_from=env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"),
+        operations_mail=env.str("OPERATIONS_MAIL", None) or None,
         mail_folder=env.str("MAIL_FOLDER", ".data/mail"),
         webhook_allowed_networks=_networks(
             env.list("WEBHOOK_ALLOWED_NETWORKS", ["127.0.0.0/8", "::1/128"] if development else [])
@@ -98,6 +101,7 @@ def _from(env: Env) -> Settings:
         api_workers=env.int("API_WORKERS", 2, validate=environs.validate.Range(1, 64)),
         api_threads=env.int("API_THREADS", 8, validate=environs.validate.Range(2, 128)),
         worker_threads=env.int("WORKER_THREADS", 4, validate=environs.validate.Range(1, 64)),
+        webhook_threads=env.int("WEBHOOK_THREADS", 32, validate=environs.validate.Range(4, 256)),
     )
 
 

@@ -100,7 +100,6 @@ deliveries = Table(
         "ix_deliveries_webhook",
         text("split_part(target, ':', 1)"),
         "event_id",
-        "target",
         postgresql_where=text("effect = 'webhooks.send'"),
     ),
     # Each row is rewritten once or twice soon after its insert: room on its page, and a vacuum that keeps up.

@@ -55,6 +55,8 @@ webhook_endpoints = Table(
     Column("open_until", Timestamp),
     # When its owner was told that it will be disabled.
     Column("warned_at", Timestamp),
+    # When its owner was told of the first message that used up its attempts.
+    Column("exhausted_at", Timestamp),
     # The next moment at which the rate cap has room.
     Column("next_send_at", Timestamp),
     *changing(),

@@ -1,4 +1,4 @@
-"""The one task body: take a delivery, run its effect, and write what came of it."""
+"""The one task body: take a delivery, run its effect, and have written what came of it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from models.events import DeliveryState
+from workers.outcomes import Said, about, buried, failed, refused, succeeded
 from workers.transactions import Transactions
 from workflows.events import deliveries
 from workflows.events.delivery import Delivery, Key
-from workflows.events.outcomes import Cancel, Retry, Sent
+from workflows.events.outcomes import Postpone, Sent
 from workflows.events.record import take_notes
 from workflows.events.subscriptions import Effect, OutsideEffect, Subscriptions
 
 log = structlog.get_logger(__name__)
 
-# Longer than any effect may take: its statements time out after 10 s, a transport's deadline is 15 s.
+# Longer than any effect may take: its statements time out after 10 s, a mail's deadline is 30 s.
 DATABASE_LEASE = timedelta(seconds=20)
 OUTSIDE_LEASE = timedelta(seconds=45)
 SERIALIZATION_TROUBLE = {"40P01", "40001"}
@@ -55,66 +55,84 @@ class Deliverer:
             self._deliver_outside(effect, key)
 
     def _deliver_inside(self, effect: Effect, key: Key) -> None:
+        leased, said = None, None
         with self._transactions() as db:
             delivery = deliveries.claim(db, key)
             if delivery is None:
                 return
             if not delivery.nudges:
-                _run_inside(db, effect, delivery)
-                return
-            leased = _lease(db, effect, delivery, DATABASE_LEASE)
+                said = _run_inside(db, effect, delivery)
+            elif delivery.counted_attempt > effect.policy.attempts:
+                said = buried(db, delivery)
+            else:
+                leased = deliveries.lease(db, delivery, DATABASE_LEASE)
         if leased is not None:
             with self._transactions() as db:
-                if deliveries.hold(db, leased):
-                    _run_inside(db, effect, leased)
+                said = _run_inside(db, effect, leased) if deliveries.hold(db, leased) else None
+        if said is not None:
+            said.log()
 
     def _deliver_outside(self, effect: OutsideEffect, key: Key) -> None:
-        with self._transactions() as db:
-            delivery = deliveries.claim(db, key)
-            leased = delivery and _lease(db, effect, delivery, OUTSIDE_LEASE)
-            if leased is None:
-                return
-            try:
-                with db.begin_nested():
-                    message = effect.prepare(db, leased)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is written to the row and tried again
-                _failed(db, effect, leased, error, timedelta())
-                return
+        prepared = self._prepare(effect, key)
+        if prepared is None:
+            return
+        delivery, message = prepared
         # No transaction is open while the transport talks.
         began = monotonic()
-        sent = self._send(effect, leased, message)
-        took = timedelta(seconds=monotonic() - began)
-        with self._transactions() as db:
-            _settle(db, effect, leased, sent, took)
+        try:
+            sent = self._send(effect, delivery, message)
+            took = timedelta(seconds=monotonic() - began)
+            with self._transactions() as db:
+                said = _settle(db, effect, delivery, message, sent, took)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is written to the row and tried again
+            with self._transactions() as db:
+                said = failed(db, effect, delivery, error, timedelta(seconds=monotonic() - began))
+        said.log()
+
+    def _prepare(self, effect: OutsideEffect, key: Key) -> tuple[Delivery, Any] | None:
+        with self._transactions.each_by_itself() as db:
+            delivery = deliveries.claim_leased(db, key, OUTSIDE_LEASE)
+            if delivery is None:
+                return None
+            if delivery.counted_attempt > effect.policy.attempts:
+                said = buried(db, delivery)
+            else:
+                try:
+                    return delivery, effect.prepare(db, delivery)
+                except Exception as error:  # noqa: BLE001 - whatever it is, it is written to the row and tried again
+                    said = failed(db, effect, delivery, error, timedelta())
+        said.log()
+        return None
 
     def _send(self, effect: OutsideEffect, delivery: Delivery, message: Any) -> Sent:
         try:
             return self._transports[effect.transport].send(message)
+        except Postpone:
+            raise
         except Exception as error:
-            log.error("delivery.transport_failed", **_about(delivery), exc_info=error)
+            log.error("delivery.transport_failed", **about(delivery), exc_info=error)
             return Sent(error=f"{type(error).__name__}: {error}")
 
 
-def _lease(db: Connection, effect: Effect | OutsideEffect, delivery: Delivery, duration: timedelta) -> Delivery | None:
-    if delivery.attempt > effect.policy.attempts:
-        error = "Its worker died during every attempt."
-        log.error("delivery.dead", **_about(delivery), error=error)
-        deliveries.give_up(db, delivery, DeliveryState.DEAD, error)
-        return None
-    return deliveries.lease(db, delivery, duration)
+def _settle(
+    db: Connection, effect: OutsideEffect, delivery: Delivery, message: Any, sent: Sent, took: timedelta
+) -> Said:
+    # The outcome first: whoever lost the lease meanwhile writes nothing, and settles nothing.
+    said = refused(db, effect, delivery, sent, took) if sent.error is not None else succeeded(db, delivery, took, sent)
+    if said.ours:
+        effect.settle(db, delivery, message, sent)
+    return said
 
 
-def _run_inside(db: Connection, effect: Effect, delivery: Delivery) -> None:
+def _run_inside(db: Connection, effect: Effect, delivery: Delivery) -> Said:
     began = monotonic()
     try:
         _run_once_more_after_a_deadlock(db, effect, delivery)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is written to the row and tried again
         # What a failed effect recorded was rolled back with it.
         take_notes(db)
-        _failed(db, effect, delivery, error, timedelta(seconds=monotonic() - began))
-    else:
-        deliveries.done(db, delivery)
-        log.info("delivery.done", **_about(delivery), duration_ms=round((monotonic() - began) * 1000))
+        return failed(db, effect, delivery, error, timedelta(seconds=monotonic() - began))
+    return succeeded(db, delivery, timedelta(seconds=monotonic() - began))
 
 
 def _run_once_more_after_a_deadlock(db: Connection, effect: Effect, delivery: Delivery) -> None:
@@ -123,7 +141,7 @@ def _run_once_more_after_a_deadlock(db: Connection, effect: Effect, delivery: De
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) not in SERIALIZATION_TROUBLE:
             raise
-        log.warning("delivery.deadlock", **_about(delivery))
+        log.warning("delivery.deadlock", **about(delivery))
         take_notes(db)
         _run_in_savepoint(db, effect, delivery)
 
@@ -132,89 +150,3 @@ def _run_in_savepoint(db: Connection, effect: Effect, delivery: Delivery) -> Non
     arguments = (delivery.target,) if effect.targets else ()
     with db.begin_nested():
         effect.run(db, delivery.event, *arguments, now=delivery.now)
-
-
-def _failed(
-    db: Connection, effect: Effect | OutsideEffect, delivery: Delivery, error: Exception, took: timedelta
-) -> None:
-    match error:
-        case Cancel():
-            _give_up(db, delivery, DeliveryState.CANCELLED, str(error), took)
-        case Retry() if delivery.attempt < effect.policy.attempts:
-            _again(db, delivery, error.after, str(error), took)
-        case Retry():
-            _give_up(db, delivery, DeliveryState.DEAD, str(error), took)
-        case _:
-            reason = f"{type(error).__name__}: {error}"
-            log.error("delivery.failed", **_about(delivery), exc_info=error)
-            _back_off(db, effect, delivery, Sent(error=reason), took)
-
-
-def _settle(db: Connection, effect: OutsideEffect, delivery: Delivery, sent: Sent, took: timedelta) -> None:
-    if not deliveries.hold(db, delivery):
-        log.warning("delivery.settled_late", **_about(delivery))
-        return
-    try:
-        with db.begin_nested():
-            effect.settle(db, delivery, sent)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is written to the row and tried again
-        take_notes(db)
-        _failed(db, effect, delivery, error, took)
-        return
-    if sent.error is not None:
-        _back_off(db, effect, delivery, sent, took)
-        return
-    deliveries.done(db, delivery)
-    deliveries.note_attempt(
-        db, delivery, outcome="done", duration=took, status_code=sent.status_code, response=sent.response
-    )
-    log.info("delivery.done", **_about(delivery), duration_ms=round(took.total_seconds() * 1000))
-
-
-def _back_off(db: Connection, effect: Effect | OutsideEffect, delivery: Delivery, sent: Sent, took: timedelta) -> None:
-    pause = effect.policy.pause_after(delivery.attempt)
-    if pause is None or sent.permanent:
-        _give_up(db, delivery, DeliveryState.DEAD, sent.error or "", took, sent)
-    else:
-        # The receiver's wish only ever delays.
-        _again(db, delivery, max(pause, sent.retry_after or pause), sent.error or "", took, sent)
-
-
-def _again(
-    db: Connection, delivery: Delivery, after: timedelta, error: str, took: timedelta, sent: Sent | None = None
-) -> None:
-    deliveries.again(db, delivery, after, error)
-    _note(db, delivery, "retry", error, took, sent)
-    log.warning("delivery.retry", **_about(delivery), error=error, after_seconds=round(after.total_seconds()))
-
-
-def _give_up(
-    db: Connection, delivery: Delivery, state: DeliveryState, error: str, took: timedelta, sent: Sent | None = None
-) -> None:
-    deliveries.give_up(db, delivery, state, error)
-    _note(db, delivery, state.value, error, took, sent)
-    log.log(40 if state is DeliveryState.DEAD else 20, f"delivery.{state.value}", **_about(delivery), error=error)
-
-
-def _note(db: Connection, delivery: Delivery, outcome: str, error: str, took: timedelta, sent: Sent | None) -> None:
-    deliveries.note_attempt(
-        db,
-        delivery,
-        outcome=outcome,
-        error=error,
-        duration=took,
-        status_code=sent.status_code if sent else None,
-        response=sent.response if sent else None,
-    )
-
-
-def _about(delivery: Delivery) -> dict[str, Any]:
-    event = delivery.event
-    return {
-        "delivery_id": delivery.id,
-        "effect": delivery.key.effect,
-        "event_id": event.id,
-        "attempt": delivery.attempt,
-        "actor": event.actor,
-        f"{event.subject}_id": event.subject_id,
-    }

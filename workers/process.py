@@ -15,7 +15,8 @@ from workers.deliver import Deliverer, Transport
 from workers.nudge import Nudger
 from workers.transactions import Transactions
 from workers.transports.http import WebhookTransport
-from workers.transports.mail import FolderTransport, MailTransport, SmtpTransport
+from workers.transports.mail import FolderTransport, Letterhead, MailTransport, SmtpTransport
+from workers.transports.share import FairShare
 from workflows.events.subscriptions import load
 
 FLUSH_SECONDS = 3.0
@@ -39,19 +40,21 @@ class Process:
 def current() -> Process:
     """This process's belongings, from its settings; after the fork where there is one."""
     chosen = settings()
-    # A thread needs one connection at a time; one more for whoever looks in.
-    database = engine.create(chosen.database_url, pool_size=chosen.worker_threads + 1, name="tutelage-worker")
+    # Threads that wait for the outside world hold no connection meanwhile, so that a few serve many.
+    database = engine.create(chosen.database_url, pool_size=chosen.database_pool_size, name="tutelage-worker")
     nudger = Nudger(current_app._get_current_object())
     transactions = Transactions(database, nudger)
     transports: Mapping[str, Transport] = {"http": _http(chosen), "mail": _mail(chosen)}
     return Process(nudger, transactions, Deliverer(transactions, load(), transports))
 
 
-def _http(chosen: Settings) -> WebhookTransport:
-    return WebhookTransport(Sealer(chosen.encryption_keys), chosen.webhook_allowed_networks)
+def _http(chosen: Settings) -> Transport:
+    transport = WebhookTransport(Sealer(chosen.encryption_keys), chosen.webhook_allowed_networks)
+    return FairShare(transport, most=max(1, chosen.webhook_threads // 8))
 
 
 def _mail(chosen: Settings) -> MailTransport:
+    letterhead = Letterhead(chosen.mail_from, chosen.operations_mail or chosen.mail_from)
     if chosen.smtp_url:
-        return SmtpTransport(chosen.smtp_url, chosen.mail_from)
-    return FolderTransport(chosen.mail_folder, chosen.mail_from)
+        return SmtpTransport(chosen.smtp_url, letterhead)
+    return FolderTransport(chosen.mail_folder, letterhead)

@@ -39,6 +39,12 @@ class Transactions:
                 notes = take_notes(db)
             self._tell(notes)
 
+    @contextmanager
+    def each_by_itself(self) -> Iterator[Connection]:
+        """A connection on which every statement commits by itself; nothing is to be recorded on it."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+            yield db
+
     def _tell(self, notes: Notes) -> None:
         for event in notes.events:
             log.info(event.type, event_id=event.id, actor=event.actor, **{f"{event.subject}_id": event.subject_id})

@@ -41,7 +41,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_deliveries_webhook",
         "deliveries",
-        [sa.literal_column("split_part(target, ':', 1)"), "event_id", "target"],
+        [sa.literal_column("split_part(target, ':', 1)"), "event_id"],
         postgresql_where=sa.text("effect = 'webhooks.send'"),
     )
 

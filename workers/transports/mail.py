@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import smtplib
 import ssl
+from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
@@ -21,6 +22,14 @@ DEADLINE_SECONDS = 30.0
 SCHEMES = ("smtp", "smtps")
 
 
+@dataclass(frozen=True)
+class Letterhead:
+    """Whom mails come from, and where the operators read theirs: addresses, with names if there are any."""
+
+    sender: str
+    operators: str
+
+
 class MailTransport(Protocol):
     """Takes a mail to wherever mails go here."""
 
@@ -32,14 +41,14 @@ class SmtpTransport:
 
     Args:
         url: `smtp://[user:password@]host[:port]`, with STARTTLS where the server offers it, or `smtps://…`.
-        sender: the From address, with a name if there is one.
+        letterhead: whom mails come from, and where the operators read theirs.
     """
 
-    def __init__(self, url: str, sender: str) -> None:
+    def __init__(self, url: str, letterhead: Letterhead) -> None:
         self._url = urlsplit(url)
         if self._url.scheme not in SCHEMES or not self._url.hostname:
             raise ValueError("SMTP_URL must read smtp://host:port or smtps://host:port.")
-        self._sender = sender
+        self._letterhead = letterhead
         self._tls = ssl.create_default_context()
 
     def send(self, mail: Mail) -> Sent:
@@ -48,7 +57,7 @@ class SmtpTransport:
         try:
             with deadline(DEADLINE_SECONDS, lambda: met[0].sock if met else None), self._connect(met) as server:
                 self._log_in(server)
-                server.send_message(compose(mail, self._sender))
+                server.send_message(compose(mail, self._letterhead))
         except smtplib.SMTPRecipientsRefused as refused:
             code, text = next(iter(refused.recipients.values()))
             return _refused(code, text)
@@ -89,29 +98,30 @@ class FolderTransport:
 
     Args:
         folder: where the files go, named by their deliveries.
-        sender: the From address, with a name if there is one.
+        letterhead: whom mails come from, and where the operators read theirs.
     """
 
-    def __init__(self, folder: str, sender: str) -> None:
+    def __init__(self, folder: str, letterhead: Letterhead) -> None:
         self._folder = Path(folder)
-        self._sender = sender
+        self._letterhead = letterhead
 
     def send(self, mail: Mail) -> Sent:
         """Write `<delivery id>.eml`, whole or not at all."""
         self._folder.mkdir(parents=True, exist_ok=True)
         file = self._folder / f"{mail.delivery_id}.eml"
         draft = file.with_suffix(f".{os.getpid()}.draft")
-        draft.write_bytes(bytes(compose(mail, self._sender)))
+        draft.write_bytes(bytes(compose(mail, self._letterhead)))
         draft.replace(file)
         return Sent()
 
 
-def compose(mail: Mail, sender: str) -> EmailMessage:
+def compose(mail: Mail, letterhead: Letterhead) -> EmailMessage:
     """The mail as it goes out: plain and HTML, under a Message-ID that every attempt shares."""
-    name, address = parseaddr(sender)
+    name, address = parseaddr(letterhead.sender)
     message = EmailMessage()
     message["From"] = Address(name, addr_spec=address)
-    message["To"] = Address(_one_line(mail.to_name), addr_spec=mail.to_address)
+    to_address = mail.to_address or parseaddr(letterhead.operators)[1]
+    message["To"] = Address(_one_line(mail.to_name), addr_spec=to_address)
     message["Subject"] = _one_line(mail.subject)
     message["Date"] = format_datetime(mail.occurred_at)
     message["Message-ID"] = f"<{mail.delivery_id}@{address.rpartition('@')[2]}>"

@@ -20,11 +20,14 @@ ENVELOPE = frozenset({"id", "actor", "occurred_at", "sequence"})
 class Event:
     """Something that happened to one subject. Subclasses add the data; times are UTC.
 
+    What is not `announced` is nobody's business but its own endpoint's, or its owner's.
+
     `sequence` is the database's, and None until the event has been read back.
     """
 
     type: ClassVar[str] = "*"
     subject: ClassVar[str] = ""
+    announced: ClassVar[bool] = True
 
     id: UUID = field(default_factory=uuid7)
     actor: str
@@ -147,6 +150,7 @@ class WebhookPinged(Event):
 
     type: ClassVar[str] = "webhook.ping"
     subject: ClassVar[str] = "webhook_endpoint"
+    announced: ClassVar[bool] = False
 
     webhook_endpoint_id: UUID
 
@@ -157,9 +161,43 @@ class WebhookExampleAsked(Event):
 
     type: ClassVar[str] = "webhook.example"
     subject: ClassVar[str] = "webhook_endpoint"
+    announced: ClassVar[bool] = False
 
     webhook_endpoint_id: UUID
     example_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookEndpointEvent(Event):
+    """What every event about an endpoint's health tells; a mentor hears of their own endpoints alone."""
+
+    subject: ClassVar[str] = "webhook_endpoint"
+
+    webhook_endpoint_id: UUID
+    mentor_profile_id: UUID | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookEndpointExhausted(WebhookEndpointEvent):
+    """A message to the endpoint used up its attempts, the first one since the endpoint last took anything."""
+
+    type: ClassVar[str] = "webhook_endpoint.exhausted"
+    announced: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookEndpointFailing(WebhookEndpointEvent):
+    """The endpoint has taken nothing for three days; in two more it is disabled."""
+
+    type: ClassVar[str] = "webhook_endpoint.failing"
+    announced: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookEndpointDisabled(WebhookEndpointEvent):
+    """The endpoint is told nothing any more, until a ping that its owner asks for is answered."""
+
+    type: ClassVar[str] = "webhook_endpoint.disabled"
 
 
 def event_types() -> dict[str, type[Event]]:
@@ -168,8 +206,8 @@ def event_types() -> dict[str, type[Event]]:
 
 
 def announced_types() -> tuple[str, ...]:
-    """The types that webhook endpoints can ask for: all that happens in the domain."""
-    return tuple(name for name, event in event_types().items() if event.subject != "webhook_endpoint")
+    """The types that webhook endpoints can ask for."""
+    return tuple(name for name, event in event_types().items() if event.announced)
 
 
 def _below(event: type[Event]) -> list[type[Event]]:

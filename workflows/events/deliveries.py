@@ -6,32 +6,89 @@ Every change says `state = 'pending' AND attempts = <mine>`: who comes late with
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Uuid,
+    and_,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
 
-from models.events import DeliveryState, deliveries, delivery_attempts, events
+from models.base import Timestamp
+from models.events import DeliveryState, deliveries, delivery_attempts
 from workflows.events.catalogue import event_types
-from workflows.events.delivery import Delivery, Key
+from workflows.events.delivery import Attempt, Delivery, Key
 
 log = structlog.get_logger(__name__)
 
 TOLD_ERROR = 2_000
 TOLD_RESPONSE = 4_096
 
+# The statements of the hot path stand as text: built anew each time, they would cost more than they take to run.
+_READ = "d.id, d.nudges, d.attempts, d.forgiven, e.type, e.actor, e.sequence, e.data, e.occurred_at, now() AS now"
+_KEY = "d.event_id = :event_id AND d.effect = :effect AND d.target = :target"
+_FREE = "d.state = 'pending' AND d.due_at <= now() AND (d.lease_until IS NULL OR d.lease_until <= now())"
+_TYPES: dict[str, TypeEngine[Any]] = {
+    "id": Uuid(),
+    "sequence": BigInteger(),
+    "data": JSONB(),
+    "occurred_at": Timestamp,
+    "now": Timestamp,
+}
+
+_CLAIM = text(
+    f"SELECT {_READ} FROM deliveries d JOIN events e ON e.id = d.event_id"
+    f" WHERE {_KEY} AND {_FREE} FOR UPDATE OF d SKIP LOCKED"
+).columns(**_TYPES)
+_HOLD = text(f"SELECT 1 FROM deliveries d WHERE {_KEY} AND d.state = 'pending' AND d.attempts = :fence FOR UPDATE")
+# What a newer process recorded is left to a newer worker, so that only known types are taken.
+_CLAIM_LEASED = text(
+    f"""
+WITH free AS (SELECT d.event_id FROM deliveries d WHERE {_KEY} AND {_FREE} FOR UPDATE SKIP LOCKED)
+UPDATE deliveries d
+SET attempts = d.attempts + 1, lease_until = now() + :duration, nudge_at = now() + :duration
+FROM free, events e
+WHERE {_KEY} AND e.id = free.event_id AND e.type = ANY(:known)
+RETURNING {_READ}
+"""
+).columns(**_TYPES)
+_DONE = """
+UPDATE deliveries SET state = 'done', done_at = now(), attempts = :attempt, lease_until = NULL, last_error = NULL
+WHERE event_id = :event_id AND effect = :effect AND target = :target AND state = 'pending' AND attempts = :fence
+"""
+_DONE_INSIDE = text(_DONE)
+_DONE_OUTSIDE = text(
+    f"""
+WITH ours AS ({_DONE} RETURNING event_id, effect, target)
+INSERT INTO delivery_attempts (event_id, effect, target, attempt, outcome, status_code, response, duration_ms)
+SELECT event_id, effect, target, :attempt, 'done', :status_code, :response, :duration_ms FROM ours
+"""
+)
+
 
 def claim(db: Connection, key: Key) -> Delivery | None:
     """Take the delivery for this transaction; None when somebody did it, does it, or it is not due."""
-    free = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= func.now())
-    return _take(db, key, and_(deliveries.c.due_at <= func.now(), free), skip_locked=True)
+    row = db.execute(_CLAIM, vars(key)).one_or_none()
+    return None if row is None else _delivery(key, row)
 
 
 def hold(db: Connection, leased: Delivery) -> bool:
     """Take a leased delivery for this transaction; False when the lease has been lost to somebody else."""
     # Waits for the row: a copy of the task that comes too late locks it for a moment, too, just to find it leased.
-    return _take(db, leased.key, deliveries.c.attempts == leased.fence, skip_locked=False) is not None
+    return db.execute(_HOLD, vars(leased.key) | {"fence": leased.fence}).one_or_none() is not None
 
 
 def lease(db: Connection, delivery: Delivery, duration: timedelta) -> Delivery:
@@ -41,92 +98,44 @@ def lease(db: Connection, delivery: Delivery, duration: timedelta) -> Delivery:
     return replace(delivery, fence=delivery.attempt)
 
 
-def done(db: Connection, delivery: Delivery) -> bool:
-    """Mark it done, with whatever it did in this transaction."""
-    return _write(
-        db,
-        delivery,
-        state=DeliveryState.DONE,
-        done_at=func.now(),
-        lease_until=None,
-        last_error=None,
-    )
+def claim_leased(db: Connection, key: Key, duration: timedelta) -> Delivery | None:
+    """`claim` and `lease` in one statement, for what leaves the house."""
+    known = list(event_types())
+    row = db.execute(_CLAIM_LEASED, vars(key) | {"duration": duration, "known": known}).one_or_none()
+    delivery = None if row is None else _delivery(key, row)
+    # The row holds the attempt in hand already.
+    return delivery and replace(delivery, attempt=delivery.fence)
 
 
-def again(db: Connection, delivery: Delivery, after: timedelta, error: str) -> bool:
+def done(db: Connection, delivery: Delivery, attempt: Attempt | None = None) -> bool:
+    """Mark it done, with whatever it did in this transaction; of what left the house the attempt is kept, too."""
+    values = {**vars(delivery.key), "attempt": delivery.attempt, "fence": delivery.fence}
+    if attempt is None:
+        return db.execute(_DONE_INSIDE, values).rowcount == 1
+    values |= {"status_code": attempt.status_code, "response": _cut(attempt.response, TOLD_RESPONSE)}
+    return db.execute(_DONE_OUTSIDE, values | {"duration_ms": _milliseconds(attempt.took)}).rowcount == 1
+
+
+def again(db: Connection, delivery: Delivery, after: timedelta, attempt: Attempt) -> bool:
     """Leave it pending, due after a pause."""
     due_at = func.now() + after
-    return _write(
-        db,
-        delivery,
-        due_at=due_at,
-        nudge_at=due_at,
-        lease_until=None,
-        last_error=error[:TOLD_ERROR],
-    )
+    error = _cut(attempt.error, TOLD_ERROR)
+    return _write(db, delivery, attempt, due_at=due_at, nudge_at=due_at, lease_until=None, last_error=error)
 
 
-def give_up(db: Connection, delivery: Delivery, state: DeliveryState, error: str) -> bool:
-    """End it as dead or cancelled, with the reason, until an operator decides otherwise."""
-    return _write(
-        db,
-        delivery,
-        state=state,
-        lease_until=None,
-        last_error=error[:TOLD_ERROR],
-    )
+def postpone(db: Connection, leased: Delivery, until: datetime) -> bool:
+    """Leave it pending until then, as if it had never been taken: no attempt was made."""
+    untouched = replace(leased, attempt=leased.attempt - 1)
+    return _write(db, untouched, due_at=until, nudge_at=until, lease_until=None)
 
 
-def note_attempt(
-    db: Connection,
-    delivery: Delivery,
-    *,
-    outcome: str,
-    duration: timedelta,
-    error: str | None = None,
-    status_code: int | None = None,
-    response: str | None = None,
-) -> None:
-    """Keep what one attempt came to, for operators and partners.
-
-    Args:
-        outcome: done, retry, cancelled, failed or dead.
-        response: the beginning of a receiver's answer.
-    """
-    db.execute(
-        insert(delivery_attempts).values(
-            event_id=delivery.key.event_id,
-            effect=delivery.key.effect,
-            target=delivery.key.target,
-            attempt=delivery.attempt,
-            outcome=outcome,
-            error=error[:TOLD_ERROR] if error else None,
-            status_code=status_code,
-            response=response[:TOLD_RESPONSE] if response else None,
-            duration_ms=int(duration.total_seconds() * 1000),
-        )
-    )
+def give_up(db: Connection, delivery: Delivery, attempt: Attempt) -> bool:
+    """End it as dead or cancelled, whichever the attempt's outcome says, until an operator decides otherwise."""
+    state = DeliveryState(attempt.outcome)
+    return _write(db, delivery, attempt, state=state, lease_until=None, last_error=_cut(attempt.error, TOLD_ERROR))
 
 
-def _take(db: Connection, key: Key, condition: ColumnElement[bool], *, skip_locked: bool) -> Delivery | None:
-    row = db.execute(
-        select(
-            deliveries.c.id,
-            deliveries.c.nudges,
-            deliveries.c.attempts,
-            events.c.type,
-            events.c.actor,
-            events.c.sequence,
-            events.c.data,
-            events.c.occurred_at,
-            func.now().label("now"),
-        )
-        .join_from(deliveries, events, events.c.id == deliveries.c.event_id)
-        .where(_is(key), deliveries.c.state == DeliveryState.PENDING, condition)
-        .with_for_update(of=deliveries, skip_locked=skip_locked)
-    ).one_or_none()
-    if row is None:
-        return None
+def _delivery(key: Key, row: Row[Any]) -> Delivery | None:
     kind = event_types().get(row.type)
     if kind is None:
         # A newer process recorded it; a newer worker will run what follows from it.
@@ -142,12 +151,14 @@ def _take(db: Connection, key: Key, condition: ColumnElement[bool], *, skip_lock
         nudges=row.nudges,
         attempt=row.attempts + 1,
         fence=row.attempts,
+        forgiven=row.forgiven,
         now=row.now,
     )
 
 
-def _write(db: Connection, delivery: Delivery, **values: Any) -> bool:
-    written = db.execute(
+def _write(db: Connection, delivery: Delivery, attempt: Attempt | None = None, **values: Any) -> bool:
+    """Write the row, and what the attempt came to, in one statement; False when the row is no longer ours."""
+    written = (
         update(deliveries)
         .where(
             _is(delivery.key),
@@ -156,7 +167,28 @@ def _write(db: Connection, delivery: Delivery, **values: Any) -> bool:
         )
         .values(attempts=delivery.attempt, **values)
     )
-    return written.rowcount == 1
+    if attempt is None:
+        return db.execute(written).rowcount == 1
+    ours = written.returning(deliveries.c.event_id, deliveries.c.effect, deliveries.c.target).cte("ours")
+    told = {
+        "attempt": delivery.attempt,
+        "outcome": attempt.outcome,
+        "error": _cut(attempt.error, TOLD_ERROR),
+        "status_code": attempt.status_code,
+        "response": _cut(attempt.response, TOLD_RESPONSE),
+        "duration_ms": _milliseconds(attempt.took),
+    }
+    values_told = [literal(value, delivery_attempts.c[name].type) for name, value in told.items()]
+    noted = insert(delivery_attempts).from_select(["event_id", "effect", "target", *told], select(ours, *values_told))
+    return db.execute(noted).rowcount == 1
+
+
+def _cut(said: str | None, most: int) -> str | None:
+    return said[:most] if said else None
+
+
+def _milliseconds(took: timedelta) -> int:
+    return int(took.total_seconds() * 1000)
 
 
 def _is(key: Key) -> ColumnElement[bool]:

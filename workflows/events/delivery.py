@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from workflows.events.catalogue import Event
@@ -27,6 +27,7 @@ class Delivery:
         nudges: how often the sweep had to call for it; above zero, something may have died over it.
         attempt: the number of the attempt in hand, from 1.
         fence: the number that the row holds; an outcome is written only while it still does.
+        forgiven: how many attempts no longer count, since somebody asked for a retry after them.
         now: the database's clock when it was taken.
     """
 
@@ -36,9 +37,32 @@ class Delivery:
     nudges: int
     attempt: int
     fence: int
+    forgiven: int
     now: datetime
+
+    @property
+    def counted_attempt(self) -> int:
+        """The number of the attempt by which the retry policy goes."""
+        return self.attempt - self.forgiven
 
     @property
     def target(self) -> str:
         """For whom the run is, in the words of its effect; empty where there is but one."""
         return self.key.target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """What one attempt came to, for operators and partners.
+
+    Args:
+        outcome: done, retry, cancelled or dead.
+        took: how long it took.
+        response: the beginning of a receiver's answer.
+    """
+
+    outcome: str
+    took: timedelta
+    error: str | None = None
+    status_code: int | None = None
+    response: str | None = None

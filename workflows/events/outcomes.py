@@ -1,9 +1,9 @@
-"""How an effect says that it did not simply succeed: try again later, or never again. Any other exception backs off."""
+"""How an effect says that it did not simply succeed. Any exception that is none of these backs off."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 
 class Retry(Exception):
@@ -12,6 +12,14 @@ class Retry(Exception):
     def __init__(self, after: timedelta, reason: str) -> None:
         super().__init__(reason)
         self.after = after
+
+
+class Postpone(Exception):
+    """Not before then, for a reason that has nothing to do with this delivery. Does not count as an attempt."""
+
+    def __init__(self, until: datetime, reason: str) -> None:
+        super().__init__(reason)
+        self.until = until
 
 
 class Cancel(Exception):

@@ -53,14 +53,14 @@ class OutsideEffect:
     Args:
         transport: the name of the way out, which `workers/` provides.
         prepare: `(db, delivery) → message`; raises `Cancel` when there is nothing to say any more.
-        settle: `(db, delivery, sent)`, in the transaction that writes the outcome.
+        settle: `(db, delivery, message, sent)`, in the transaction that wrote the outcome.
     """
 
     name: str
     queue: str
     transport: str
     prepare: Callable[[Connection, Delivery], Any]
-    settle: Callable[[Connection, Delivery, Sent], None]
+    settle: Callable[[Connection, Delivery, Any, Sent], None]
     policy: RetryPolicy = DEFAULT
 
 

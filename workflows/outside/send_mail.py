@@ -10,19 +10,26 @@ from sqlalchemy import Connection, select
 
 from models.engagement import Channel, notifications
 from models.people import users
+from workflows.events.catalogue import WebhookEndpointEvent
 from workflows.events.delivery import Delivery
 from workflows.events.outcomes import Cancel, Sent
 from workflows.events.subscriptions import OutsideEffect, send_outside
 from workflows.notifications.compose import Words, as_html
+from workflows.notifications.endpoint_news import news_of
+
+OPERATORS = "operators"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
-    """A mail to one person; `delivery_id` makes its Message-ID, the same on every attempt."""
+    """A mail to one person; `delivery_id` makes its Message-ID, the same on every attempt.
+
+    `to_address` is None for the operators, whose address is a setting.
+    """
 
     delivery_id: UUID
     to_name: str
-    to_address: str
+    to_address: str | None
     subject: str
     text: str
     html: str
@@ -35,6 +42,8 @@ def prepare(db: Connection, delivery: Delivery) -> Mail:
     Raises:
         Cancel: there is no such notification any more.
     """
+    if delivery.target == OPERATORS:
+        return _to_operators(db, delivery)
     row = db.execute(
         select(users.c.name, users.c.email, notifications.c.title, notifications.c.body)
         .join_from(notifications, users, users.c.id == notifications.c.user_id)
@@ -46,19 +55,30 @@ def prepare(db: Connection, delivery: Delivery) -> Mail:
     ).one_or_none()
     if row is None:
         raise Cancel("There is no notification to be mailed.")
+    return _mail(delivery, row.name, row.email, Words(row.title, row.body))
+
+
+def settle(db: Connection, delivery: Delivery, message: Mail, sent: Sent) -> None:
+    """A mail leaves nothing behind but its delivery."""
+
+
+def _to_operators(db: Connection, delivery: Delivery) -> Mail:
+    news = news_of(db, delivery.event) if isinstance(delivery.event, WebhookEndpointEvent) else None
+    if news is None:
+        raise Cancel("The webhook endpoint has been deleted.")
+    return _mail(delivery, "Operators", None, news.words)
+
+
+def _mail(delivery: Delivery, name: str, address: str | None, words: Words) -> Mail:
     return Mail(
         delivery_id=delivery.id,
-        to_name=row.name,
-        to_address=row.email,
-        subject=row.title,
-        text=row.body + "\n",
-        html=as_html(Words(row.title, row.body)),
+        to_name=name,
+        to_address=address,
+        subject=words.title,
+        text=words.body + "\n",
+        html=as_html(words),
         occurred_at=delivery.event.occurred_at,
     )
-
-
-def settle(db: Connection, delivery: Delivery, sent: Sent) -> None:
-    """A mail leaves nothing behind but its delivery."""
 
 
 SEND_MAIL = send_outside(

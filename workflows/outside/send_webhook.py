@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
 
+from models.base import Timestamp
 from models.webhooks import EndpointState
-from workflows.events.catalogue import Event, WebhookPinged
+from workflows.events.catalogue import Event, WebhookExampleAsked, WebhookPinged
 from workflows.events.delivery import Delivery
 from workflows.events.outcomes import Cancel, Sent
 from workflows.events.policy import WEBHOOKS
 from workflows.events.subscriptions import OutsideEffect, send_outside
-from workflows.webhooks.endpoint import Endpoint, endpoint_query, sealed_secrets
+from workflows.webhooks.health import admit, has_answered, has_failed
+from workflows.webhooks.messages import body_of
 from workflows.webhooks.ping_endpoint import activate
+
+# The endpoint with its valid secrets, the newest first, in one row.
+_RECEIVER = text(
+    """
+SELECT e.id, e.url, e.headers, e.state, e.failures, e.open_until, e.rate_limit, (
+    SELECT array_agg(s.sealed_secret ORDER BY s.id DESC) FROM webhook_secrets s
+    WHERE s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > now())
+) AS secrets
+FROM webhook_endpoints e
+WHERE e.id = :endpoint_id
+"""
+).columns(id=Uuid, headers=JSONB, open_until=Timestamp)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookMessage:
     """One message to one endpoint. The transport unseals the secrets and signs `webhook_id.timestamp.body`.
 
-    `webhook_id` is the event's id, the same on every attempt and for every endpoint.
+    `webhook_id` is the event's id, the same on every attempt and for every endpoint; `troubled` says that the
+    endpoint's last message failed.
     """
 
     url: str
@@ -32,6 +45,8 @@ class WebhookMessage:
     body: bytes
     headers: dict[str, str]
     sealed_secrets: list[str]
+    endpoint_id: UUID
+    troubled: bool = False
 
 
 def prepare(db: Connection, delivery: Delivery) -> WebhookMessage:
@@ -39,55 +54,45 @@ def prepare(db: Connection, delivery: Delivery) -> WebhookMessage:
 
     Raises:
         Cancel: the endpoint is gone, or listens no more.
+        Postpone: the endpoint is to be spared for the moment.
     """
-    row = db.execute(endpoint_query(UUID(delivery.target))).one_or_none()
+    row = db.execute(_RECEIVER, {"endpoint_id": endpoint_of(delivery)}).one_or_none()
     if row is None:
         raise Cancel("The webhook endpoint has been deleted.")
-    endpoint = Endpoint.of(row)
-    if endpoint.state is not EndpointState.ACTIVE and not isinstance(delivery.event, WebhookPinged):
-        raise Cancel(f"The webhook endpoint is {endpoint.state}.")
+    if not _asked_for_by_hand(delivery.event):
+        if row.state != EndpointState.ACTIVE:
+            raise Cancel(f"The webhook endpoint is {row.state}.")
+        admit(db, row, nudges=delivery.nudges, now=delivery.now)
     return WebhookMessage(
-        url=endpoint.url,
+        url=row.url,
         webhook_id=delivery.event.id,
         body=body_of(delivery.event),
-        headers=endpoint.headers,
-        sealed_secrets=sealed_secrets(db, endpoint.id),
+        headers=row.headers,
+        sealed_secrets=row.secrets or [],
+        endpoint_id=row.id,
+        troubled=row.failures > 0,
     )
 
 
-def settle(db: Connection, delivery: Delivery, sent: Sent) -> None:
-    """An endpoint that took a ping is active from then on."""
-    if sent.error is None and isinstance(delivery.event, WebhookPinged):
-        activate(db, UUID(delivery.target))
+def settle(db: Connection, delivery: Delivery, message: WebhookMessage, sent: Sent) -> None:
+    """What the answer means for the endpoint; one that takes a ping is active from then on."""
+    if sent.error is None:
+        if isinstance(delivery.event, WebhookPinged):
+            activate(db, message.endpoint_id)
+        if message.troubled:
+            has_answered(db, message.endpoint_id)
+    else:
+        exhausted = delivery.counted_attempt >= WEBHOOKS.attempts or sent.permanent
+        has_failed(db, message.endpoint_id, sent, exhausted=exhausted, now=delivery.now)
 
 
-def body_of(event: Event) -> bytes:
-    """The message of an event: what happened to which ids when, with no names, addresses or notes."""
-    message = {
-        "id": str(event.id),
-        "type": event.type,
-        "timestamp": _utc(event.occurred_at),
-        "sequence": event.sequence,
-        "data": {_camel(name): value for name, value in _told(event).items()},
-    }
-    return json.dumps(message, separators=(",", ":")).encode()
+def endpoint_of(delivery: Delivery) -> UUID:
+    """The endpoint that a delivery is for: its target, which a resend continues with `:<n>`."""
+    return UUID(delivery.target.partition(":")[0])
 
 
-def _told(event: Event) -> dict[str, Any]:
-    told = {name: getattr(event, name) for name in event.data()}
-    return {
-        name: _utc(value) if isinstance(value, datetime) else str(value) if isinstance(value, UUID) else value
-        for name, value in told.items()
-    }
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
+def _asked_for_by_hand(event: Event) -> bool:
+    return isinstance(event, WebhookPinged | WebhookExampleAsked)
 
 
 SEND_WEBHOOK = send_outside(

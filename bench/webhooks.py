@@ -1,0 +1,195 @@
+"""How many webhooks a second one worker delivers, beside the bare HTTP client without database: `make bench-webhooks`.
+
+A fresh PostgreSQL and Valkey, one real worker process for the queue, and a receiver in a process of its own that
+answers at once, and then after 100 ms. All of them share this machine's cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import Engine, insert
+from uuid_utils.compat import uuid7
+
+from cli.migrate import upgrade
+from cli.servers import start_postgres, start_valkey
+from config.sealing import Sealer
+from models.engine import create
+from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
+from workers.nudge import Publisher
+from workers.transports.http import WebhookTransport
+from workflows.events.catalogue import SessionStarted
+from workflows.events.record import Nudge, follow_up, record, take_notes
+from workflows.outside.send_webhook import SEND_WEBHOOK, WebhookMessage
+from workflows.webhooks.create_endpoint import new_secret
+
+THREADS = 32
+KEY = "a-passphrase-for-this-benchmark-alone"
+LONGEST = 180  # seconds
+
+
+class Receiver:
+    """The receiver's process."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.url = f"http://127.0.0.1:{self._line()}/hook"
+
+    def taken(self) -> int:
+        """How many messages it has taken so far."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return int(self._line())
+
+    def wait_for(self, count: int) -> float:
+        """Wait until it has taken that many, and return when that was, in seconds of the monotonic clock."""
+        end = time.monotonic() + LONGEST
+        while self.taken() < count:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{self.taken()} of {count} messages arrived within {LONGEST} s.")
+            time.sleep(0.01)
+        return time.monotonic()
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+@contextmanager
+def receiver(delay: float) -> Iterator[Receiver]:
+    """A receiver that answers after `delay` seconds."""
+    command = [sys.executable, "-m", "bench.receiver", str(delay)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield Receiver(process)
+        process.terminate()
+
+
+@contextmanager
+def worker(environment: dict[str, str], log: Path) -> Iterator[None]:
+    """One real worker of the webhooks' queue."""
+    command = [sys.executable, "-m", "celery", "--app", "workers.app:app", "worker", "--queues", "webhooks"]
+    command += ["--pool", "threads", "--concurrency", str(THREADS), "--loglevel", "WARNING"]
+    command += ["--without-gossip", "--without-mingle"]
+    with log.open("wb") as file, subprocess.Popen(command, env=environment, stdout=file, stderr=file) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def an_endpoint(engine: Engine, url: str) -> UUID:
+    """An active endpoint of the operators, with its secret."""
+    endpoint_id = uuid7()
+    values = {"id": endpoint_id, "url": url, "event_types": ["*"], "state": EndpointState.ACTIVE}
+    with engine.begin() as db:
+        db.execute(insert(webhook_endpoints).values(**values))
+        sealed = Sealer([KEY]).seal(new_secret())
+        db.execute(insert(webhook_secrets).values(id=uuid7(), endpoint_id=endpoint_id, sealed_secret=sealed))
+    return endpoint_id
+
+
+def pending(engine: Engine, endpoint_id: UUID, count: int) -> list[Nudge]:
+    """Deliveries that are due, one event each, and the nudges for them."""
+    now = datetime.now(UTC)
+    nudges: list[Nudge] = []
+    with engine.begin() as db:
+        for _ in range(count):
+            event = SessionStarted(
+                actor="system",
+                occurred_at=now,
+                session_id=uuid7(),
+                booking_id=uuid7(),
+                mentor_profile_id=uuid7(),
+                mentee_user_id=uuid7(),
+                status="in_progress",
+                start_time=now,
+                end_time=now,
+                version=1,
+            )
+            record(db, event)
+            take_notes(db)
+            follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
+            nudges += take_notes(db).nudges
+    return nudges
+
+
+def bare(url: str, count: int) -> float:
+    """Messages a second of the HTTP client alone, by as many threads, signatures included."""
+    transport = WebhookTransport(Sealer([KEY]), [ip_network("127.0.0.0/8")])
+    sealed = [Sealer([KEY]).seal(new_secret())]
+    endpoint_id = uuid7()
+
+    def send(_number: int) -> None:
+        message = WebhookMessage(
+            url=url, webhook_id=uuid7(), body=b"{}" * 200, headers={}, sealed_secrets=sealed, endpoint_id=endpoint_id
+        )
+        sent = transport.send(message)
+        if sent.error:
+            raise RuntimeError(sent.error)
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(send, range(THREADS)))
+        began = time.monotonic()
+        list(threads.map(send, range(count)))
+        return count / (time.monotonic() - began)
+
+
+def delivered(engine: Engine, publisher: Publisher, target: Receiver, count: int) -> float:
+    """Deliveries a second of the worker, from the first nudge to the last arrival."""
+    endpoint_id = an_endpoint(engine, target.url)
+    already = target.taken()
+    warm = pending(engine, endpoint_id, THREADS)
+    publisher.publish(warm)
+    target.wait_for(already + THREADS)
+    nudges = pending(engine, endpoint_id, count)
+    began = time.monotonic()
+    publisher.publish(nudges)
+    return count / (target.wait_for(already + THREADS + count) - began)
+
+
+def main() -> None:
+    """Measure at once and at 100 ms, the bare client beside each, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=3000)
+    count = parser.parse_args().count
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tutelage-bench-")))
+        postgres = start_postgres(folder / "postgres")
+        stack.callback(postgres.stop)
+        valkey = start_valkey(folder / "redis")
+        stack.callback(valkey.stop)
+        upgrade(postgres.url)
+        settings = {"DATABASE_URL": postgres.url, "REDIS_URL": valkey.url, "ENCRYPTION_KEYS": KEY}
+        os.environ.update(settings, WEBHOOK_ALLOWED_NETWORKS="127.0.0.0/8", WEBHOOK_THREADS=str(THREADS * 8))
+        # Read after the environment is set: the app takes its broker from it.
+        from workers.app import app  # noqa: PLC0415
+
+        engine = create(postgres.url, pool_size=2)
+        stack.callback(engine.dispose)
+        stack.enter_context(worker(dict(os.environ), folder / "worker.log"))
+        for delay in (0.0, 0.1):
+            target = stack.enter_context(receiver(delay))
+            alone = bare(target.url, count)
+            through = delivered(engine, Publisher(app), target, count)
+            print(
+                f"receiver at {delay * 1000:.0f} ms: worker {through:.0f}/s, bare client {alone:.0f}/s,"
+                f" ratio {through / alone:.2f} ({count} messages, {THREADS} threads, {os.cpu_count()} cores)",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

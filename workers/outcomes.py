@@ -1,0 +1,124 @@
+"""What came of a delivery, written to its row; and the line that says so, for whoever commits it to log."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from workflows.events import deliveries
+from workflows.events.delivery import Attempt, Delivery
+from workflows.events.outcomes import Cancel, Postpone, Retry, Sent
+from workflows.events.subscriptions import Effect, OutsideEffect
+
+log = structlog.get_logger("workers.deliver")
+
+AnyEffect = Effect | OutsideEffect
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line to be logged once it is true.
+
+    Args:
+        ours: whether the row was still ours to write; who comes late has changed nothing.
+    """
+
+    name: str
+    fields: dict[str, Any]
+    level: int = logging.INFO
+    ours: bool = True
+
+    def log(self) -> None:
+        """Write the line."""
+        log.log(self.level, self.name, **self.fields)
+
+
+def succeeded(db: Connection, delivery: Delivery, took: timedelta, sent: Sent | None = None) -> Said:
+    """Mark the delivery done; of one that left the house the receiver's answer is kept, too."""
+    attempt = _attempt("done", took, None, sent) if sent else None
+    ours = deliveries.done(db, delivery, attempt)
+    return _said("delivery.done", delivery, ours=ours, duration_ms=round(took.total_seconds() * 1000))
+
+
+def failed(db: Connection, effect: AnyEffect, delivery: Delivery, error: Exception, took: timedelta) -> Said:
+    """Write what an exception means: postponed, cancelled, to be tried again, or dead."""
+    match error:
+        case Postpone():
+            ours = deliveries.postpone(db, delivery, error.until)
+            return _said("delivery.postponed", delivery, ours=ours, until=error.until, reason=str(error))
+        case Cancel():
+            return _end(db, delivery, "cancelled", str(error), took)
+        case Retry() if delivery.counted_attempt < effect.policy.attempts:
+            return _again(db, delivery, error.after, str(error), took)
+        case Retry():
+            return _end(db, delivery, "dead", str(error), took)
+        case _:
+            said = refused(db, effect, delivery, Sent(error=_in_words(error)), took)
+            return replace(said, fields=said.fields | {"exc_info": error}, level=logging.ERROR)
+
+
+def refused(db: Connection, effect: AnyEffect, delivery: Delivery, sent: Sent, took: timedelta) -> Said:
+    """Back off by the effect's policy, or end the delivery when it has no attempt left."""
+    pause = effect.policy.pause_after(delivery.counted_attempt)
+    error = sent.error or ""
+    if pause is None or sent.permanent:
+        return _end(db, delivery, "dead", error, took, sent)
+    # The receiver's wish only ever delays.
+    return _again(db, delivery, max(pause, sent.retry_after or pause), error, took, sent)
+
+
+def buried(db: Connection, delivery: Delivery) -> Said:
+    """End a delivery whose worker died during every attempt."""
+    return _end(db, delivery, "dead", "Its worker died during every attempt.", timedelta())
+
+
+def _again(
+    db: Connection, delivery: Delivery, after: timedelta, error: str, took: timedelta, sent: Sent | None = None
+) -> Said:
+    ours = deliveries.again(db, delivery, after, _attempt("retry", took, error, sent))
+    seconds = round(after.total_seconds())
+    return _said("delivery.retry", delivery, logging.WARNING, ours=ours, error=error, after_seconds=seconds)
+
+
+def _end(
+    db: Connection, delivery: Delivery, outcome: str, error: str, took: timedelta, sent: Sent | None = None
+) -> Said:
+    ours = deliveries.give_up(db, delivery, _attempt(outcome, took, error, sent))
+    level = logging.ERROR if outcome == "dead" else logging.INFO
+    return _said(f"delivery.{outcome}", delivery, level, ours=ours, error=error)
+
+
+def _attempt(outcome: str, took: timedelta, error: str | None, sent: Sent | None) -> Attempt:
+    status_code, response = (sent.status_code, sent.response) if sent else (None, None)
+    return Attempt(outcome=outcome, took=took, error=error, status_code=status_code, response=response)
+
+
+def _in_words(error: Exception) -> str:
+    """The error for the row: of the database's only what it says first, since its details show whole rows."""
+    diagnostics = getattr(error.orig, "diag", None) if isinstance(error, DBAPIError) else None
+    return f"{type(error).__name__}: {getattr(diagnostics, 'message_primary', None) or error}"
+
+
+def _said(name: str, delivery: Delivery, level: int = logging.INFO, *, ours: bool, **fields: Any) -> Said:
+    if not ours:
+        return Said("delivery.settled_late", about(delivery) | {"outcome": name}, logging.WARNING, ours=False)
+    return Said(name, about(delivery) | fields, level)
+
+
+def about(delivery: Delivery) -> dict[str, Any]:
+    """What every line about a delivery tells."""
+    event = delivery.event
+    return {
+        "delivery_id": delivery.id,
+        "effect": delivery.key.effect,
+        "event_id": event.id,
+        "attempt": delivery.attempt,
+        "actor": event.actor,
+        f"{event.subject}_id": event.subject_id,
+    }

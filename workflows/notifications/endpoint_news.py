@@ -1,0 +1,53 @@
+"""What the owner of a webhook endpoint is told about it, and who that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, select
+
+from models.people import mentor_profiles, users
+from models.webhooks import webhook_endpoints
+from workflows.events.catalogue import WebhookEndpointEvent
+from workflows.notifications.compose import Words, compose
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointNews:
+    """The words, and the mentor's user; None for an endpoint of the operators."""
+
+    kind: str
+    owner_user_id: UUID | None
+    words: Words
+
+
+def news_of(db: Connection, event: WebhookEndpointEvent) -> EndpointNews | None:
+    """Put an event into words, in the owner's time zone; None when the endpoint is gone."""
+    row = db.execute(_endpoint_with_owner(event.webhook_endpoint_id)).one_or_none()
+    if row is None:
+        return None
+    kind = event.type.replace(".", "_")
+    words = compose(
+        kind,
+        url=row.url,
+        # It may have recovered meanwhile; what is told is how it was.
+        failing_since=row.failing_since or event.occurred_at,
+        reason=row.disabled_reason or "It could not be reached.",
+        time_zone=row.time_zone or "UTC",
+    )
+    return EndpointNews(kind=kind, owner_user_id=row.user_id, words=words)
+
+
+def _endpoint_with_owner(endpoint_id: UUID) -> Select[Any]:
+    endpoints = webhook_endpoints.c
+    return (
+        select(endpoints.url, endpoints.failing_since, endpoints.disabled_reason, users.c.time_zone)
+        .add_columns(users.c.id.label("user_id"))
+        .join_from(
+            webhook_endpoints, mentor_profiles, mentor_profiles.c.id == endpoints.mentor_profile_id, isouter=True
+        )
+        .join(users, users.c.id == mentor_profiles.c.user_id, isouter=True)
+        .where(endpoints.id == endpoint_id)
+    )

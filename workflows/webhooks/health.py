@@ -1,0 +1,147 @@
+"""How an endpoint fares: the circuit breaker and the rate cap before a message, and what its answer means for it."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, func, text, update
+
+from models.events import DeliveryState, deliveries
+from models.webhooks import EndpointState, webhook_endpoints
+from workflows.events.catalogue import WebhookEndpointDisabled, WebhookEndpointExhausted, WebhookEndpointFailing
+from workflows.events.outcomes import Postpone, Sent
+from workflows.events.record import record
+from workflows.identity.actor import SYSTEM
+
+OPENS_AFTER = 10  # failures in a row
+PROBE = timedelta(minutes=1)
+GIVEN_UP_AFTER = timedelta(days=5)
+WARNED_AFTER = GIVEN_UP_AFTER - timedelta(hours=48)
+GONE = 410
+LONGEST_SPREAD = 15  # seconds
+
+# The breaker stays open for 30 s after the tenth failure in a row, and for an hour at most.
+_COUNT_FAILURE = text(
+    """
+UPDATE webhook_endpoints
+SET failures = failures + 1,
+    failing_since = coalesce(failing_since, :now),
+    open_until = CASE WHEN failures + 1 >= :opens_after THEN
+        :now + least(interval '1 hour', interval '30 seconds' * power(2, least(failures + 1 - :opens_after, 7))) END
+WHERE id = :id
+RETURNING id AS webhook_endpoint_id, mentor_profile_id, state, failing_since, warned_at, exhausted_at
+"""
+)
+
+# A turn every 1/rate seconds; unused turns of the last second may be made up for.
+_TAKE_TURN = text(
+    """
+UPDATE webhook_endpoints
+SET next_send_at = greatest(next_send_at, now() - interval '1 second') + interval '1 second' / rate_limit
+WHERE id = :id AND (next_send_at IS NULL OR next_send_at <= now())
+"""
+)
+
+
+def admit(db: Connection, endpoint: Row[Any], *, nudges: int, now: datetime) -> None:
+    """Let a message pass, or put it off without counting an attempt.
+
+    Args:
+        endpoint: its `id`, `open_until` and `rate_limit` as they were just read.
+        nudges: how often the message has been called for.
+
+    Raises:
+        Postpone: the circuit breaker is open and somebody else probes, or the rate cap is reached.
+    """
+    if endpoint.open_until is not None:
+        _probe(db, endpoint, now)
+    if endpoint.rate_limit is not None and not db.execute(_TAKE_TURN, {"id": endpoint.id}).rowcount:
+        # Whoever had to wait often waits longer, so that a long backlog does not come back all at once.
+        seconds = random.uniform(0.5, min(LONGEST_SPREAD, 2 ** min(nudges, 4)))
+        raise Postpone(now + timedelta(seconds=seconds), "The endpoint's rate cap is reached.")
+
+
+def has_answered(db: Connection, endpoint_id: UUID) -> None:
+    """A message was taken: nothing is held against the endpoint any more, and what was put off is due now."""
+    recovered = db.execute(
+        update(webhook_endpoints)
+        .where(webhook_endpoints.c.id == endpoint_id, webhook_endpoints.c.failures > 0)
+        .values(failures=0, failing_since=None, open_until=None, warned_at=None, exhausted_at=None)
+    )
+    if recovered.rowcount:
+        _call_for_what_was_put_off(db, endpoint_id)
+
+
+def has_failed(db: Connection, endpoint_id: UUID, sent: Sent, *, exhausted: bool, now: datetime) -> None:
+    """A message was not taken: count it, open the breaker, tell the owner, and disable the endpoint in the end.
+
+    Args:
+        exhausted: whether it was the message's last attempt.
+    """
+    endpoint = db.execute(_COUNT_FAILURE, {"id": endpoint_id, "now": now, "opens_after": OPENS_AFTER}).one_or_none()
+    if endpoint is None or endpoint.state == EndpointState.DISABLED:
+        return
+    failing_for = now - endpoint.failing_since
+    if sent.status_code == GONE:
+        _disable(db, endpoint, now, "The receiver answered 410 Gone.")
+    elif failing_for >= GIVEN_UP_AFTER:
+        _disable(db, endpoint, now, "No message was taken for five days.")
+    elif failing_for >= WARNED_AFTER and endpoint.warned_at is None:
+        _note(db, endpoint.webhook_endpoint_id, warned_at=now)
+        record(db, WebhookEndpointFailing(**_told(endpoint, now)))
+    elif exhausted and endpoint.exhausted_at is None:
+        _note(db, endpoint.webhook_endpoint_id, exhausted_at=now)
+        record(db, WebhookEndpointExhausted(**_told(endpoint, now)))
+
+
+def _probe(db: Connection, endpoint: Row[Any], now: datetime) -> None:
+    """While the breaker is open nobody passes; afterwards one, who keeps the others out until it knows."""
+    if endpoint.open_until > now:
+        raise _open(endpoint.open_until)
+    probing = db.execute(
+        update(webhook_endpoints)
+        .where(webhook_endpoints.c.id == endpoint.id, webhook_endpoints.c.open_until == endpoint.open_until)
+        .values(open_until=now + PROBE)
+    )
+    if not probing.rowcount:
+        raise _open(now + PROBE)
+
+
+def _open(until: datetime) -> Postpone:
+    return Postpone(until + timedelta(seconds=random.uniform(0, 5)), "The endpoint's circuit breaker is open.")
+
+
+def _call_for_what_was_put_off(db: Connection, endpoint_id: UUID) -> None:
+    db.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.effect == "webhooks.send",
+            func.split_part(deliveries.c.target, ":", 1) == str(endpoint_id),
+            deliveries.c.state == DeliveryState.PENDING,
+            # What was never tried; whatever failed keeps its own pause.
+            deliveries.c.attempts == deliveries.c.forgiven,
+            deliveries.c.due_at > func.now(),
+        )
+        .values(due_at=func.now(), nudge_at=func.now())
+    )
+
+
+def _disable(db: Connection, endpoint: Row[Any], now: datetime, reason: str) -> None:
+    _note(db, endpoint.webhook_endpoint_id, state=EndpointState.DISABLED, disabled_reason=reason)
+    record(db, WebhookEndpointDisabled(**_told(endpoint, now)))
+
+
+def _note(db: Connection, endpoint_id: UUID, **values: Any) -> None:
+    db.execute(update(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id).values(**values))
+
+
+def _told(endpoint: Row[Any], now: datetime) -> dict[str, Any]:
+    return {
+        "actor": SYSTEM.name,
+        "occurred_at": now,
+        "webhook_endpoint_id": endpoint.webhook_endpoint_id,
+        "mentor_profile_id": endpoint.mentor_profile_id,
+    }
