@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Event
@@ -9,7 +10,6 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Connection, delete, func, select, tuple_
-from sqlalchemy.exc import SQLAlchemyError
 
 from config.settings import settings
 from models import engine
@@ -36,8 +36,8 @@ def run_forever(stop: Event) -> None:
     look_back: timedelta | None = None
     log.info("maintain.started")
     while True:
-        maintain(Transactions(database, nudger), look_back)
-        look_back = LOOK_BACK
+        if maintain(Transactions(database, nudger), look_back):
+            look_back = LOOK_BACK
         if stop.wait(INTERVAL):
             break
     nudger.flush()
@@ -45,19 +45,29 @@ def run_forever(stop: Event) -> None:
     log.info("maintain.stopped")
 
 
-def maintain(transactions: Transactions, look_back: timedelta | None = None) -> None:
-    """One round; each chore in a transaction of its own, and one chore's failure is not the next one's.
+def maintain(transactions: Transactions, look_back: timedelta | None = None) -> bool:
+    """One round, each chore in a transaction of its own; returns whether all of them succeeded.
 
     Args:
         look_back: how far to look for missing deliveries; None for as long as each subscription is known.
     """
-    fill = partial(_fill_gaps, look_back=look_back)
-    for chore in (fill, _forget_expired_keys, _look_for_violations):
-        try:
-            with transactions() as db:
-                chore(db)
-        except SQLAlchemyError as error:
-            log.error("maintain.trouble", chore=str(chore), error=str(error))
+    chores: dict[str, Callable[[Connection], None]] = {
+        "fill gaps": partial(_fill_gaps, look_back=look_back),
+        "forget expired keys": _forget_expired_keys,
+        "look for violations": _look_for_violations,
+    }
+    return all([_do(transactions, name, chore) for name, chore in chores.items()])
+
+
+def _do(transactions: Transactions, name: str, chore: Callable[[Connection], None]) -> bool:
+    try:
+        with transactions() as db:
+            chore(db)
+    except Exception as error:
+        # One chore's failure is not the next one's, and the loop outlives them all.
+        log.error("maintain.trouble", chore=name, exc_info=error)
+        return False
+    return True
 
 
 def _fill_gaps(db: Connection, *, look_back: timedelta | None) -> None:

@@ -96,11 +96,14 @@ class Nudger:
     def offer(self, nudges: Iterable[Nudge]) -> None:
         """Take the nudges of a transaction that has committed; never waits."""
         self._start()
+        dropped = 0
         for nudge in nudges:
             try:
                 self._queue.put_nowait(nudge)
             except Full:
-                log.warning("nudge.dropped", reason="the queue is full", effect=nudge.effect)
+                dropped += 1
+        if dropped:
+            log.warning("nudge.dropped", reason="the queue is full", dropped=dropped)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until everything offered has been published or dropped; False when that took longer than `timeout`."""

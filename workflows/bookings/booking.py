@@ -72,6 +72,8 @@ def bookings_query(
         parties.append(bookings.c.mentee_user_id == mentee_user_id)
     if mentor_profile_id is not None:
         parties.append(bookings.c.mentor_profile_id == mentor_profile_id)
+    if not parties:
+        raise ValueError("A list of bookings is a mentee's, a mentor's or both; never everybody's.")
     query = Booking.query().where(or_(*parties))
     if status is not None:
         query = query.where(bookings.c.status == status)
