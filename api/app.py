@@ -13,7 +13,7 @@ from api.docs.document import document
 from api.docs.pages import pages
 from api.mount import Mount
 from api.parts import NAME, Parts
-from api.resources import bookings, catalog, operations, people, sessions, webhooks
+from api.resources import bookings, catalog, operations, people, sessions, webhook_deliveries, webhooks
 from api.waiting import with_session
 from config.sealing import Sealer
 from config.settings import Settings
@@ -32,6 +32,7 @@ AREAS = (
     bookings.bookings,
     sessions.sessions,
     webhooks.webhooks,
+    webhook_deliveries.webhook_deliveries,
     operations.operations,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Select
@@ -17,23 +18,36 @@ from api.schemas.base import EmptyBody
 from workflows.errors import NotFound
 from workflows.identity.actor import Claim
 from workflows.paging import Page
+from workflows.webhooks.ask_example import ask_example
+from workflows.webhooks.change_endpoint import change_endpoint, delete_endpoint
 from workflows.webhooks.create_endpoint import create_endpoint
 from workflows.webhooks.endpoint import Endpoint, endpoint_query, endpoints_query, keeper_of, sealed_secrets
 from workflows.webhooks.ping_endpoint import ping_endpoint
+from workflows.webhooks.recover import recover
+from workflows.webhooks.rotate_secret import rotate_secret
+from workflows.webhooks.secrets import verifier_of
 
 webhooks = Area("Webhooks", "Where partners are told of events, signed as Standard Webhooks.")
 
 ENDPOINT = Subject(name="webhook endpoint", query=endpoint_query, record=Endpoint, access=keeper_of)
+NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 @webhooks.route("/webhook-endpoints", methods=["POST"])
-@refuses("endpoint_exists")
+@refuses("endpoint_exists", "endpoint_limit")
 @changes(OPERATOR_OR_MENTOR)
 @webhooks.arguments(shapes.NewEndpoint)
 @webhooks.response(201, shapes.Endpoint)
 def create_webhook_endpoint(call: Call[None], body: dict[str, Any]) -> Any:
     """Create an endpoint; it is pinged at once, and told of events from its first 2xx answer on."""
-    endpoint = create_endpoint(call.db, actor=call.actor, seal=parts().sealer.seal, now=call.now, **body)
+    endpoint = create_endpoint(
+        call.db,
+        actor=call.actor,
+        seal=parts().sealer.seal,
+        allowed=parts().settings.webhook_allowed_networks,
+        now=call.now,
+        **body,
+    )
     return tagged(endpoint, Location=f"/webhook-endpoints/{endpoint.id}")
 
 
@@ -53,15 +67,58 @@ def get_webhook_endpoint(call: Call[Endpoint]) -> Any:
     return tagged(call.subject)
 
 
+@webhooks.route("/webhook-endpoints/<id:endpoint_id>", methods=["PATCH"])
+@refuses("endpoint_exists", "invalid_transition")
+@changes(OPERATOR_OR_MENTOR, ENDPOINT)
+@webhooks.arguments(shapes.EndpointChanges)
+@webhooks.response(200, shapes.Endpoint)
+def change_webhook_endpoint(call: Call[Endpoint], body: dict[str, Any]) -> Any:
+    """Change an endpoint.
+
+    A new `url` makes it `pending`, and it is pinged. `state` pauses an active endpoint, or lets a paused one go on;
+    what happens in a pause is not sent afterwards.
+    """
+    allowed = parts().settings.webhook_allowed_networks
+    return tagged(
+        change_endpoint(call.db, actor=call.actor, endpoint=call.subject, changes=body, allowed=allowed, now=call.now)
+    )
+
+
+@webhooks.route("/webhook-endpoints/<id:endpoint_id>", methods=["DELETE"])
+@changes(OPERATOR_OR_MENTOR, ENDPOINT)
+@webhooks.response(204)
+def delete_webhook_endpoint(call: Call[Endpoint]) -> Any:
+    """Delete an endpoint; what it was still to be told is not sent any more."""
+    delete_endpoint(call.db, actor=call.actor, endpoint=call.subject)
+
+
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/secret")
 @reads(OPERATOR_OR_MENTOR, ENDPOINT)
 @webhooks.response(200, shapes.Secret)
 def get_webhook_secret(call: Call[Endpoint]) -> Any:
-    """Read the secret that verifies the endpoint's messages."""
+    """Read what verifies the endpoint's messages: its newest secret, or for Ed25519 the public key."""
     sealed = sealed_secrets(call.db, call.subject.id)
     if not sealed:
         raise NotFound("This endpoint has no valid secret.")
-    return {"secret": parts().sealer.unseal(sealed[0])}, {"Cache-Control": "no-store"}
+    return {"secret": verifier_of(parts().sealer.unseal(sealed[0]))}, NOT_KEPT
+
+
+@webhooks.route("/webhook-endpoints/<id:endpoint_id>/secret/rotate", methods=["POST"])
+@refuses("secret_limit")
+@changes(OPERATOR_OR_MENTOR, ENDPOINT)
+@webhooks.arguments(shapes.Rotation, required=False)
+@webhooks.response(200, shapes.Secret)
+def rotate_webhook_secret(call: Call[Endpoint], body: dict[str, Any]) -> Any:
+    """Replace the secret; for `graceHours`, messages are signed with the old ones, too."""
+    secret = rotate_secret(
+        call.db,
+        actor=call.actor,
+        endpoint=call.subject,
+        seal=parts().sealer.seal,
+        grace=timedelta(hours=body["grace_hours"]),
+        secret=body.get("secret"),
+    )
+    return {"secret": verifier_of(secret)}, NOT_KEPT
 
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/ping", methods=["POST"])
@@ -72,3 +129,27 @@ def ping_webhook_endpoint(call: Call[Endpoint], _body: dict[str, Any]) -> Any:
     """Send a signed ping; the first 2xx answer makes the endpoint active."""
     ping = ping_endpoint(call.db, actor=call.actor, endpoint=call.subject, now=call.now)
     return {"endpoint_id": call.subject.id, "event_id": ping.id}
+
+
+@webhooks.route("/webhook-endpoints/<id:endpoint_id>/example", methods=["POST"])
+@refuses("endpoint_not_active")
+@changes(OPERATOR_OR_MENTOR, ENDPOINT)
+@webhooks.arguments(shapes.ExampleWanted)
+@webhooks.response(202, shapes.Ping)
+def send_webhook_example(call: Call[Endpoint], body: dict[str, Any]) -> Any:
+    """Send an active endpoint an example of a message; nobody else hears of it."""
+    asked = ask_example(call.db, actor=call.actor, endpoint=call.subject, event_type=body["event_type"], now=call.now)
+    return {"endpoint_id": call.subject.id, "event_id": asked.id}
+
+
+@webhooks.route("/webhook-endpoints/<id:endpoint_id>/recover", methods=["POST"])
+@refuses("endpoint_not_active")
+@changes(OPERATOR_OR_MENTOR, ENDPOINT)
+@webhooks.arguments(shapes.Recovery)
+@webhooks.response(202, shapes.Recovered)
+def recover_webhook_endpoint(call: Call[Endpoint], body: dict[str, Any]) -> Any:
+    """Send again what an active endpoint was not to be told: its dead deliveries of that time.
+
+    At most 10,000, the oldest first, 25 a second.
+    """
+    return {"recovered": recover(call.db, actor=call.actor, endpoint=call.subject, now=call.now, **body)}

@@ -1,9 +1,6 @@
-"""Webhook endpoints: where partners listen."""
+"""Webhook endpoints: where partners listen, of what, and by which secret they know us."""
 
 from __future__ import annotations
-
-import re
-from typing import Any
 
 import marshmallow as ma
 from marshmallow import fields, validate
@@ -11,48 +8,56 @@ from marshmallow import fields, validate
 from api.schemas.base import Answer, Body, page_of
 from api.schemas.fields import Id, Line, Moment, Text, Whole
 from api.schemas.lists import ListQuery
-from models.webhooks import EndpointState
+from models.webhooks import EndpointState, Signing
+from workflows.webhooks.address import LONGEST
+from workflows.webhooks.change_endpoint import BY_HAND
 
-MOST_HEADERS = 20
-LONGEST_HEADER = 1000
-_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-_VALUE = re.compile(r"[ -~]*")
-# These are the message's own; an endpoint that set them would break its signature or its framing.
-_OURS = {"host", "content-length", "content-type", "transfer-encoding", "connection", "te", "trailer", "upgrade"}
+LONGEST_GRACE = 168  # hours
 
 
-class NewEndpoint(Body):
-    """An address to be told, and of what."""
+class _Settings(Body):
+    """What can be chosen at first and changed later."""
 
-    url = Line(2048, required=True, metadata={"example": "https://partner.example/hooks/tutelage"})
+    url = Line(LONGEST, required=True, metadata={"example": "https://partner.example/hooks/tutelage"})
     event_types = fields.List(
         Line(100),
         required=True,
         validate=validate.Length(min=1, max=50),
         metadata={"example": ["session.completed"], "description": "Names, families such as `session.*`, or `*`."},
     )
-    description = Text(1000, load_default=None, allow_none=True)
+    description = Text(1000, allow_none=True)
     headers = fields.Dict(
         keys=fields.String(),
         values=fields.String(),
-        load_default=None,
         allow_none=True,
-        metadata={"description": "Sent along with every message; at most 20."},
+        metadata={"description": "Sent along with every message; at most 20. Their values are not shown again."},
     )
-    rate_limit = Whole(
-        1, 1000, load_default=None, allow_none=True, metadata={"description": "Messages a second; null for no limit."}
+    rate_limit = Whole(1, 1000, allow_none=True, metadata={"description": "Messages a second; null for no limit."})
+
+
+class NewEndpoint(_Settings):
+    """An address to be told, and of what."""
+
+    signing = fields.Enum(
+        Signing,
+        by_value=True,
+        metadata={"description": "`hmac-sha256` (v1, with a shared secret) unless said otherwise, or `ed25519` (v1a)."},
     )
 
-    @ma.validates("headers")
-    def check_headers(self, headers: dict[str, str] | None, **_context: Any) -> None:
-        """Refuse headers that are none, or that belong to the message itself."""
-        for name, value in (headers or {}).items():
-            if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value) or len(value) > LONGEST_HEADER:
-                raise ma.ValidationError("Must be HTTP headers of at most 1000 characters.")
-            if name.lower() in _OURS or name.lower().startswith("webhook-"):
-                raise ma.ValidationError(f"{name} is set by the message itself.")
-        if len(headers or {}) > MOST_HEADERS:
-            raise ma.ValidationError(f"Must not be more than {MOST_HEADERS}.")
+
+class EndpointChanges(_Settings):
+    """What is to be different from now on; what is left out stays."""
+
+    url = Line(
+        LONGEST, metadata={"description": "A new address makes the endpoint `pending` until it has answered a ping."}
+    )
+    event_types = fields.List(Line(100), validate=validate.Length(min=1, max=50))
+    state = fields.Enum(
+        EndpointState,
+        by_value=True,
+        validate=validate.OneOf(sorted(BY_HAND), error="Must be active or paused."),
+        metadata={"enum": sorted(state.value for state in BY_HAND)},
+    )
 
 
 class Endpoint(Answer):
@@ -61,6 +66,13 @@ class Endpoint(Answer):
     id = Id()
     url = fields.String()
     event_types = fields.List(fields.String())
+    description = fields.String(allow_none=True)
+    header_names = fields.Function(
+        lambda endpoint: list(endpoint.headers),
+        metadata={"type": "array", "items": {"type": "string"}, "description": "Of what is sent along."},
+    )
+    rate_limit = fields.Integer(allow_none=True)
+    signing = fields.Enum(Signing, by_value=True)
     state = fields.Enum(
         EndpointState, by_value=True, metadata={"description": "`pending` until its ping got a 2xx answer."}
     )
@@ -69,9 +81,24 @@ class Endpoint(Answer):
 
 
 class Secret(Answer):
-    """What the endpoint's messages are signed with (Standard Webhooks)."""
+    """What the endpoint's messages are verified with (Standard Webhooks)."""
 
-    secret = fields.String(metadata={"example": "whsec_…"})
+    secret = fields.String(
+        metadata={"example": "whsec_…", "description": "The secret itself, or the public key (`whpk_…`) of Ed25519."}
+    )
+
+
+class Rotation(Body):
+    """How long the old secrets stay valid, and which one follows."""
+
+    grace_hours = Whole(0, LONGEST_GRACE, load_default=24, metadata={"description": "0 ends the old ones at once."})
+    secret = Line(
+        200,
+        metadata={
+            "description": "Your own: `whsec_` and the base64 of 24 to 64 bytes, or for Ed25519 `whsk_` and the base64"
+            " of seed and public key. A fresh one when left out."
+        },
+    )
 
 
 class Ping(Answer):
@@ -79,6 +106,32 @@ class Ping(Answer):
 
     endpoint_id = Id()
     event_id = Id()
+
+
+class ExampleWanted(Body):
+    """Of which type of event an example is wanted."""
+
+    event_type = Line(100, required=True, metadata={"example": "session.completed"})
+
+
+class Recovery(Body):
+    """From when on, and until when, what has failed for good is to be sent again."""
+
+    since = Moment(required=True, metadata={"description": "At most 14 days ago."})
+    until = Moment(metadata={"description": "Now, when left out."})
+
+    @ma.validates_schema(skip_on_field_errors=True)
+    def check_order(self, data: dict[str, object], **_context: object) -> None:
+        """Refuse a time that ends before it begins."""
+        since, until = data["since"], data.get("until")
+        if until is not None and until <= since:  # type: ignore[operator]
+            raise ma.ValidationError("Must be after since.", "until")
+
+
+class Recovered(Answer):
+    """How many deliveries are on their way again."""
+
+    recovered = fields.Integer()
 
 
 class EndpointFilters(ListQuery):

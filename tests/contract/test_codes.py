@@ -81,6 +81,36 @@ def endpoint_exists(stage: Stage) -> Answer:
     return stage.client.post("/webhook-endpoints", json=hook, headers=stage.cast.as_mentor)
 
 
+def an_endpoint(stage: Stage) -> str:
+    hook = {"url": "https://partner.example", "eventTypes": ["*"]}
+    return stage.client.post("/webhook-endpoints", json=hook, headers=stage.cast.as_mentor).headers["Location"]
+
+
+def endpoint_limit(stage: Stage) -> Answer:
+    answers = [
+        stage.client.post(
+            "/webhook-endpoints",
+            json={"url": f"https://partner.example/{number}", "eventTypes": ["*"]},
+            headers=stage.cast.as_mentor,
+        )
+        for number in range(51)
+    ]
+    assert {answer.status_code for answer in answers[:50]} == {201}
+    return answers[50]
+
+
+def endpoint_not_active(stage: Stage) -> Answer:
+    path, body = f"{an_endpoint(stage)}/example", {"eventType": "session.created"}
+    return stage.client.post(path, json=body, headers=stage.cast.as_mentor)
+
+
+def secret_limit(stage: Stage) -> Answer:
+    path = f"{an_endpoint(stage)}/secret/rotate"
+    answers = [stage.client.post(path, headers=stage.cast.as_mentor) for _ in range(10)]
+    assert {answer.status_code for answer in answers[:9]} == {200}
+    return answers[9]
+
+
 def key_reused(stage: Stage) -> Answer:
     key = {"Idempotency-Key": "k"}
     stage.client.post("/bookings", json=stage.cast.wish(), headers=stage.cast.as_mentee | key)
@@ -133,6 +163,9 @@ PRODUCED: dict[str, Callable[[Stage], Answer]] = {
     "email_taken": email_taken,
     "profile_exists": profile_exists,
     "endpoint_exists": endpoint_exists,
+    "endpoint_limit": endpoint_limit,
+    "endpoint_not_active": endpoint_not_active,
+    "secret_limit": secret_limit,
     "key_in_use": key_in_use,
     "stale": lambda stage: stage.accept(**{"If-Match": '"7"'}),
     "too_large": lambda stage: stage.book(notes="x" * 300_000),

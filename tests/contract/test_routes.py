@@ -35,7 +35,10 @@ CONTRACT = {
     "PATCH /sessions/{}/start", "POST /sessions/{}/start",
     "PATCH /sessions/{}/complete", "POST /sessions/{}/complete",
     "POST /webhook-endpoints", "GET /webhook-endpoints", "GET /webhook-endpoints/{}",
-    "GET /webhook-endpoints/{}/secret", "POST /webhook-endpoints/{}/ping",
+    "PATCH /webhook-endpoints/{}", "DELETE /webhook-endpoints/{}",
+    "GET /webhook-endpoints/{}/secret", "POST /webhook-endpoints/{}/secret/rotate", "POST /webhook-endpoints/{}/ping",
+    "POST /webhook-endpoints/{}/example", "POST /webhook-endpoints/{}/recover", "GET /event-types",
+    "GET /webhook-deliveries", "GET /webhook-deliveries/{}", "POST /webhook-deliveries/{}/resend",
     "GET /operations/invariants", "GET /health/live", "GET /health/ready",
 }  # fmt: skip
 

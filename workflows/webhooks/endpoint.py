@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,8 +11,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, func, or_, select
 
 from models.webhooks import EndpointState, Signing, webhook_endpoints, webhook_secrets
-from workflows.errors import Forbidden
-from workflows.events.catalogue import Event, WebhookExampleAsked, WebhookPinged
+from workflows.errors import Conflict, Forbidden, Invalid
+from workflows.events.catalogue import Event, WebhookExampleAsked, WebhookPinged, announced_types
 from workflows.identity.actor import Actor
 from workflows.paging import Page, newest_first
 from workflows.records import Record
@@ -35,6 +36,21 @@ class Endpoint(Record):
     signing: Signing
     created_at: datetime
     version: int
+
+
+def checked_event_types(event_types: Sequence[str]) -> list[str]:
+    """The names, each once.
+
+    Raises:
+        Invalid: none, or one that is neither an event, nor a family such as `session.*`, nor `*`.
+    """
+    known = announced_types()
+    wanted = {*known, *(name.partition(".")[0] + ".*" for name in known), "*"}
+    unknown = sorted(set(event_types) - wanted)
+    if unknown or not event_types:
+        reasons = [f"unknown event type {name}" for name in unknown] or ["must name at least one event type"]
+        raise Invalid("These are no event types to listen for.", details={"eventTypes": reasons})
+    return list(dict.fromkeys(event_types))
 
 
 def endpoint_query(endpoint_id: UUID) -> Select[Any]:
@@ -94,3 +110,15 @@ def keeper_of(actor: Actor, endpoint: Endpoint) -> None:
     own = actor.mentor_profile_id is not None and actor.mentor_profile_id == endpoint.mentor_profile_id
     if not (own or actor.operator):
         raise Forbidden("Only its owner sees this webhook endpoint.")
+
+
+def listening(endpoint: Endpoint) -> None:
+    """Refuse to send what an endpoint would not be told.
+
+    Raises:
+        Conflict: the endpoint is not active.
+    """
+    if endpoint.state is not EndpointState.ACTIVE:
+        raise Conflict(
+            f"This endpoint is {endpoint.state} and hears of nothing; make it active first.", code="endpoint_not_active"
+        )

@@ -16,6 +16,7 @@ _VALUES: dict[str, Any] = {
     "listing_id": UUID("01a1fd8d-6e20-7a0c-9d3b-51c0a8f4d216"),
     "mentor_profile_id": UUID("01a1fd8d-6e18-743e-8127-181028f42b67"),
     "mentee_user_id": UUID("01a1fd8d-6e04-779d-8b29-918da6b1a40c"),
+    "webhook_endpoint_id": UUID("01a1fd8d-6e10-7c1e-8f02-6d1b0b7e4a55"),
     "kind": "individual",
     "start_time": _START,
     "end_time": _END,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, update
@@ -12,6 +13,14 @@ from workflows.events.catalogue import WebhookPinged
 from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.webhooks.endpoint import Endpoint, keeper_of
+
+# What an endpoint begins anew with: no failures counted, the circuit breaker closed, its owner warned of nothing.
+NOTHING_AGAINST_IT: dict[str, Any] = {
+    "failures": 0,
+    "failing_since": None,
+    "open_until": None,
+    "warned_at": None,
+}
 
 
 def ping_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint, now: datetime) -> WebhookPinged:
@@ -34,5 +43,5 @@ def activate(db: Connection, endpoint_id: UUID) -> None:
             webhook_endpoints.c.id == endpoint_id,
             webhook_endpoints.c.state.in_([EndpointState.PENDING, EndpointState.DISABLED]),
         )
-        .values(state=EndpointState.ACTIVE, disabled_reason=None)
+        .values(state=EndpointState.ACTIVE, disabled_reason=None, **NOTHING_AGAINST_IT)
     )

@@ -1,0 +1,135 @@
+"""Which addresses an endpoint may have, by their writing alone: whom a name leads to is checked at every sending."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from urllib.parse import urlsplit, urlunsplit
+
+import idna
+
+from workflows.errors import Invalid
+
+Network = IPv4Network | IPv6Network
+
+LONGEST = 2048  # characters
+PORTS = (443, 8443)
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@%]+)(?::([0-9]{1,5}))?")
+_WRITTEN = re.compile(r"(?:[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
+_NAME = re.compile(r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
+# What ends like this is an IPv4 address to some resolvers, in decimal, octal or hex: 127.1, 0x7f000001, 017700000001.
+_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
+_LOOPBACK = IPv4Address("127.0.0.1")
+
+
+@dataclass(frozen=True)
+class _Host:
+    """A host as it is looked up: a name in ASCII, or a literal address."""
+
+    name: str
+    literal: IPv4Address | IPv6Address | None = None
+
+
+def checked_address(url: str, allowed: Sequence[Network]) -> str:
+    """The address in its one writing: names in ASCII and lower case, without a default port.
+
+    Args:
+        allowed: the networks that may be reached besides the public internet.
+
+    Raises:
+        Invalid: no webhook is sent to such an address; the details say why.
+    """
+    scheme, authority, path, query = _parts(url)
+    found = _AUTHORITY.fullmatch(authority)
+    if found is None:
+        raise _invalid("must name a host and no credentials; a port is a number from 1 to 65535")
+    host = _host(found[1])
+    port = int(found[2]) if found[2] else _DEFAULT_PORTS[scheme]
+    if not 1 <= port <= 65_535:
+        raise _invalid("must have a port from 1 to 65535")
+    if host.literal is not None:
+        _check_literal(host.literal, allowed)
+    else:
+        _check_name(host.name, allowed)
+    if not allowed:
+        _check_public(scheme, port)
+    place = host.name if port == _DEFAULT_PORTS[scheme] else f"{host.name}:{port}"
+    written = urlunsplit((scheme, place, path, query, ""))
+    if len(written) > LONGEST:
+        raise _invalid(f"must have at most {LONGEST} characters")
+    return written
+
+
+def _parts(url: str) -> tuple[str, str, str, str]:
+    # Before anything is parsed: parsers drop line breaks and turn backslashes around, each in its own way.
+    if len(url) > LONGEST or not url.isprintable() or " " in url or "\\" in url:
+        raise _invalid(f"must have at most {LONGEST} characters, no spaces, no backslashes and no control characters")
+    if "#" in url:
+        raise _invalid("must have no fragment")
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise _invalid("is not a URL") from error
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise _invalid("must begin with https://")
+    if not _WRITTEN.fullmatch(parts.path) or not _WRITTEN.fullmatch(parts.query):
+        raise _invalid("must have everything after its host percent-encoded where RFC 3986 wants it so")
+    return parts.scheme, parts.netloc, parts.path, parts.query
+
+
+def _host(written: str) -> _Host:
+    if written.startswith("["):
+        try:
+            address = IPv6Address(written[1:-1])
+        except AddressValueError as error:
+            raise _invalid("must name a host or an IPv6 address in brackets") from error
+        return _Host(f"[{address}]", address)
+    name = _ascii(written)
+    if not _NUMBER.fullmatch(name):
+        return _Host(name)
+    try:
+        return _Host(name, IPv4Address(name))
+    except AddressValueError as error:
+        raise _invalid("must not write an address in numbers") from error
+
+
+def _ascii(written: str) -> str:
+    name = written.lower()
+    if not name.isascii() or "xn--" in name:
+        try:
+            name = idna.encode(name, uts46=True).decode()
+        except idna.IDNAError as error:
+            raise _invalid("must name a host by the rules of IDNA 2008") from error
+    if not _NAME.fullmatch(name):
+        raise _invalid("must name a host of letters, digits and hyphens, without a dot at its end")
+    return name
+
+
+def _check_literal(address: IPv4Address | IPv6Address, allowed: Sequence[Network]) -> None:
+    inside = any(address.version == network.version and address in network for network in allowed)
+    if not inside or (isinstance(address, IPv6Address) and address.ipv4_mapped):
+        raise _invalid("must name a host instead of writing an address in numbers")
+
+
+def _check_name(name: str, allowed: Sequence[Network]) -> None:
+    if name == "localhost" or name.endswith(".localhost"):
+        reachable = any(network.version == 4 and _LOOPBACK in network for network in allowed)
+    else:
+        # A name without a dot is one of the operator's own network.
+        reachable = "." in name or bool(allowed)
+    if not reachable:
+        raise _invalid("must name a host of the public internet")
+
+
+def _check_public(scheme: str, port: int) -> None:
+    if scheme != "https":
+        raise _invalid("must begin with https://")
+    if port not in PORTS:
+        raise _invalid("must use port 443 or 8443")
+
+
+def _invalid(reason: str) -> Invalid:
+    return Invalid("This is no address that a webhook can be sent to.", details={"url": [f"The URL {reason}."]})

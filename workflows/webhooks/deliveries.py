@@ -1,0 +1,161 @@
+"""What endpoints have been sent and are still to be sent, with every attempt, as their owners see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zlib import crc32
+
+from sqlalchemy import ColumnElement, Connection, Select, Text, Uuid, cast, func, literal_column, select, true, tuple_
+
+from models.events import DeliveryState, deliveries, delivery_attempts, events
+from models.webhooks import EndpointState, webhook_endpoints
+from workflows.errors import Forbidden
+from workflows.identity.actor import Actor
+from workflows.paging import Page
+from workflows.records import Record
+
+# Literal, so that the index over these deliveries alone is known to be enough.
+IS_WEBHOOK = deliveries.c.effect == literal_column("'webhooks.send'")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookDelivery(Record):
+    """One message to one endpoint; a resend of a message that has arrived is another one, with the same event."""
+
+    table = deliveries
+
+    id: UUID
+    event_id: UUID
+    target: str
+    state: DeliveryState
+    attempts: int
+    due_at: datetime
+    last_error: str | None
+    done_at: datetime | None
+    created_at: datetime
+    endpoint_id: UUID
+    endpoint_state: EndpointState
+    mentor_profile_id: UUID | None
+    event_type: str
+    last_status_code: int | None
+
+    @property
+    def next_attempt_at(self) -> datetime | None:
+        """When it is tried next; None when it is not."""
+        return self.due_at if self.state is DeliveryState.PENDING else None
+
+    @property
+    def version(self) -> int:
+        """A number that changes with whatever can be seen of it: deliveries count no versions of their own."""
+        return crc32(repr((self.id, self.state, self.attempts, self.next_attempt_at, self.last_error)).encode())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt(Record):
+    """One attempt to reach the endpoint."""
+
+    table = delivery_attempts
+
+    attempt: int
+    outcome: str
+    error: str | None
+    status_code: int | None
+    response: str | None
+    duration_ms: int
+    created_at: datetime
+
+
+def endpoint_id_in(target: ColumnElement[str]) -> ColumnElement[str]:
+    """The endpoint's id within a target: what stands after a colon only numbers the resends."""
+    return func.split_part(target, literal_column("':'"), literal_column("1"))
+
+
+def delivery_query(delivery_id: UUID) -> Select[Any]:
+    """The delivery of that id, to an endpoint that is there."""
+    return (
+        select(*_columns(deliveries.c))
+        .join_from(deliveries, events, events.c.id == deliveries.c.event_id)
+        .join(webhook_endpoints, webhook_endpoints.c.id == cast(endpoint_id_in(deliveries.c.target), Uuid))
+        .where(deliveries.c.id == delivery_id, IS_WEBHOOK)
+    )
+
+
+def deliveries_query(page: Page, *, endpoints: ColumnElement[bool], state: DeliveryState | None = None) -> Select[Any]:
+    """The deliveries to these endpoints, the newest events first.
+
+    Args:
+        endpoints: which endpoints, as a condition on `webhook_endpoints`.
+        state: deliveries in this state alone.
+    """
+    key = tuple_(deliveries.c.event_id, deliveries.c.id)
+    of_one = select(deliveries).where(
+        IS_WEBHOOK, endpoint_id_in(deliveries.c.target) == cast(webhook_endpoints.c.id, Text)
+    )
+    if state is not None:
+        of_one = of_one.where(deliveries.c.state == state)
+    if page.after is not None:
+        # The first condition alone bounds the index scan; that of the pair would not.
+        of_one = of_one.where(deliveries.c.event_id <= page.after[0], key < tuple_(*page.after))
+    # A page of each endpoint by the index, and then the first of them all: never a whole history to be sorted.
+    of_one = of_one.order_by(deliveries.c.event_id.desc(), deliveries.c.id.desc()).limit(page.limit + 1)
+    newest = of_one.correlate(webhook_endpoints).lateral("newest")
+    return (
+        select(*_columns(newest.c))
+        .select_from(webhook_endpoints.join(newest, true()).join(events, events.c.id == newest.c.event_id))
+        .where(endpoints)
+        .order_by(newest.c.event_id.desc(), newest.c.id.desc())
+        .limit(page.limit + 1)
+    )
+
+
+def attempts_of(db: Connection, delivery: WebhookDelivery) -> list[Attempt]:
+    """Every attempt that was recorded, in their order."""
+    attempts = delivery_attempts.c
+    query = (
+        Attempt.query()
+        .where(
+            attempts.event_id == delivery.event_id,
+            attempts.effect == literal_column("'webhooks.send'"),
+            attempts.target == delivery.target,
+        )
+        .order_by(attempts.attempt)
+    )
+    return [Attempt.of(row) for row in db.execute(query)]
+
+
+def keeper_of_endpoint(actor: Actor, delivery: WebhookDelivery) -> None:
+    """Refuse everybody but the owner of the delivery's endpoint.
+
+    Raises:
+        Forbidden: the endpoint is somebody else's.
+    """
+    own = actor.mentor_profile_id is not None and actor.mentor_profile_id == delivery.mentor_profile_id
+    if not (own or actor.operator):
+        raise Forbidden("Only the owner of its webhook endpoint sees this delivery.")
+
+
+def _columns(delivery: Any) -> list[ColumnElement[Any]]:
+    attempts = delivery_attempts.c
+    last_status_code = (
+        select(attempts.status_code)
+        .where(
+            attempts.event_id == delivery.event_id,
+            attempts.effect == delivery.effect,
+            attempts.target == delivery.target,
+        )
+        .order_by(attempts.attempt.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    own = ("id", "event_id", "target", "state", "attempts", "due_at", "last_error", "done_at", "created_at")
+    return [
+        *(delivery[name] for name in own),
+        webhook_endpoints.c.id.label("endpoint_id"),
+        webhook_endpoints.c.state.label("endpoint_state"),
+        webhook_endpoints.c.mentor_profile_id,
+        events.c.type.label("event_type"),
+        last_status_code.label("last_status_code"),
+    ]

@@ -1,0 +1,90 @@
+"""Send a message again: the same event under the same `webhook-id`, signed with the secrets of the day."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, func, or_, select, update
+
+from models.events import DeliveryState, deliveries, delivery_id_of, events
+from workflows.errors import Conflict
+from workflows.events.catalogue import Event, WebhookPinged, event_types
+from workflows.events.record import follow_up
+from workflows.identity.actor import Actor
+from workflows.outside.send_webhook import SEND_WEBHOOK
+from workflows.webhooks.deliveries import (
+    IS_WEBHOOK,
+    WebhookDelivery,
+    delivery_query,
+    endpoint_id_in,
+    keeper_of_endpoint,
+)
+
+
+def resend(db: Connection, *, actor: Actor, delivery: WebhookDelivery) -> WebhookDelivery:
+    """Make a pending one due now, give a dead one all its attempts again, or send a finished one anew.
+
+    A message that is being resent already is not resent a second time.
+
+    Returns:
+        The delivery that is on its way; for a finished one that is another one.
+
+    Raises:
+        Forbidden: the endpoint is somebody else's.
+        Conflict: the endpoint is not told anything now.
+    """
+    keeper_of_endpoint(actor, delivery)
+    if delivery.event_type != WebhookPinged.type and delivery.endpoint_state != "active":
+        raise Conflict(
+            f"The endpoint is {delivery.endpoint_state} and hears of nothing; make it active first.",
+            code="endpoint_not_active",
+        )
+    runs = _locked_runs(db, delivery)
+    (present,) = [run for run in runs if run.id == delivery.id]
+    on_its_way = present if present.state in (DeliveryState.PENDING, DeliveryState.DEAD) else _pending(runs)
+    delivery_id = _hasten(db, on_its_way) if on_its_way is not None else _anew(db, delivery, len(runs))
+    return WebhookDelivery.of(db.execute(delivery_query(delivery_id)).one())
+
+
+def _locked_runs(db: Connection, delivery: WebhookDelivery) -> list[Row[Any]]:
+    """Every run of this event to this endpoint, in one order, so that two resends at once see each other."""
+    query = (
+        select(deliveries.c.id, deliveries.c.state)
+        .where(
+            deliveries.c.event_id == delivery.event_id,
+            IS_WEBHOOK,
+            endpoint_id_in(deliveries.c.target) == str(delivery.endpoint_id),
+        )
+        .order_by(deliveries.c.created_at, deliveries.c.target)
+        .with_for_update(key_share=True)
+    )
+    return list(db.execute(query))
+
+
+def _pending(runs: list[Row[Any]]) -> Row[Any] | None:
+    return next((run for run in runs if run.state is DeliveryState.PENDING), None)
+
+
+def _hasten(db: Connection, run: Row[Any]) -> UUID:
+    delivery_id: UUID = run.id
+    due = {"due_at": func.now(), "nudge_at": func.now(), "nudges": 0}
+    if run.state is DeliveryState.DEAD:
+        due |= {"state": DeliveryState.PENDING, "forgiven": deliveries.c.attempts, "lease_until": None}
+    free = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= func.now())
+    # Whoever holds the lease is sending it this very moment.
+    db.execute(update(deliveries).where(deliveries.c.id == delivery_id, free).values(**due))
+    return delivery_id
+
+
+def _anew(db: Connection, delivery: WebhookDelivery, number: int) -> UUID:
+    target = f"{delivery.endpoint_id}:{number}"
+    follow_up(db, _event(db, delivery.event_id), SEND_WEBHOOK, [target])
+    return delivery_id_of(delivery.event_id, SEND_WEBHOOK.name, target)
+
+
+def _event(db: Connection, event_id: UUID) -> Event:
+    row = db.execute(select(events).where(events.c.id == event_id)).one()
+    return event_types()[row.type].read(
+        id=row.id, actor=row.actor, occurred_at=row.occurred_at, sequence=row.sequence, data=row.data
+    )

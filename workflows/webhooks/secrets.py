@@ -1,0 +1,88 @@
+"""The secrets and keys of Standard Webhooks: made, checked, and what of them a receiver is given.
+
+`whsec_` is the base64 of 24 to 64 bytes, for HMAC-SHA256 (`v1`). `whsk_` is the base64 of an Ed25519 seed and its
+public key, 64 bytes in all, and `whpk_` the base64 of that public key (`v1a`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from base64 import b64decode, b64encode
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from models.webhooks import Signing
+from workflows.errors import Invalid
+
+SYMMETRIC, PRIVATE, PUBLIC = "whsec_", "whsk_", "whpk_"
+SECRET_BYTES = 32
+SECRET_LENGTHS = range(24, 65)  # bytes
+SEED_BYTES = 32
+
+
+def new_secret(signing: Signing = Signing.HMAC_SHA256) -> str:
+    """A fresh secret, or private key, as Standard Webhooks writes it."""
+    if signing is Signing.HMAC_SHA256:
+        return SYMMETRIC + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    seed = secrets.token_bytes(SEED_BYTES)
+    return PRIVATE + b64encode(seed + _public_bytes(seed)).decode()
+
+
+def checked_secret(secret: str, signing: Signing) -> str:
+    """An owner's own secret, once it fits the way of signing.
+
+    Raises:
+        Invalid: it is not one.
+    """
+    if signing is Signing.HMAC_SHA256:
+        if secret.startswith(SYMMETRIC) and len(_bytes_of(secret)) in SECRET_LENGTHS:
+            return secret
+        raise _invalid("Must be whsec_ and the base64 of 24 to 64 bytes.")
+    key = _bytes_of(secret) if secret.startswith(PRIVATE) else b""
+    if len(key) == 2 * SEED_BYTES and key[SEED_BYTES:] == _public_bytes(key[:SEED_BYTES]):
+        return secret
+    raise _invalid("Must be whsk_ and the base64 of an Ed25519 seed followed by its public key, 64 bytes in all.")
+
+
+def verifier_of(secret: str) -> str:
+    """What a receiver verifies with: the secret itself, or the public key of a private one."""
+    return public_key_of(secret) if secret.startswith(PRIVATE) else secret
+
+
+def public_key_of(private_key: str) -> str:
+    """The `whpk_` of a `whsk_`."""
+    return PUBLIC + b64encode(_bytes_of(private_key)[SEED_BYTES:]).decode()
+
+
+def signing_of(secret: str) -> Signing:
+    """How a stored secret signs."""
+    return Signing.ED25519 if secret.startswith(PRIVATE) else Signing.HMAC_SHA256
+
+
+def hmac_key_of(secret: str) -> bytes:
+    """The bytes that a `whsec_` stands for."""
+    return _bytes_of(secret)
+
+
+def private_key_of(secret: str) -> Ed25519PrivateKey:
+    """The key that a `whsk_` stands for, ready to sign."""
+    return Ed25519PrivateKey.from_private_bytes(_bytes_of(secret)[:SEED_BYTES])
+
+
+def _public_bytes(seed: bytes) -> bytes:
+    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+
+
+def _bytes_of(secret: str) -> bytes:
+    encoded = secret.partition("_")[2]
+    try:
+        found = b64decode(encoded, validate=True)
+    except ValueError as error:
+        raise _invalid("Must be base64 after its prefix.") from error
+    if b64encode(found).decode() != encoded:
+        raise _invalid("Must be base64 in its one standard writing after its prefix.")
+    return found
+
+
+def _invalid(reason: str) -> Invalid:
+    return Invalid("This is no secret of Standard Webhooks.", details={"secret": [reason]})
