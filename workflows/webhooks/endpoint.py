@@ -85,6 +85,8 @@ def listeners(db: Connection, event: Event) -> list[UUID]:
     """
     if isinstance(event, WebhookPinged | WebhookExampleAsked):
         return [event.webhook_endpoint_id]
+    if not event.announced:
+        return []
     endpoints = webhook_endpoints.c
     family = event.type.partition(".")[0] + ".*"
     return list(

@@ -20,6 +20,7 @@ NOTHING_AGAINST_IT: dict[str, Any] = {
     "failing_since": None,
     "open_until": None,
     "warned_at": None,
+    "exhausted_at": None,
 }
 
 

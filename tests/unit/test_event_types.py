@@ -1,0 +1,80 @@
+"""Tests of what partners are told about event types: the schema fits the message, and the example is one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import ClassVar
+from uuid import uuid4
+
+import jsonschema_rs
+import pytest
+
+from tests.unit.test_catalogue import an_event, stored_and_read
+from workflows.errors import Invalid
+from workflows.events.catalogue import BookingAccepted, Event, WebhookExampleAsked, announced_types, event_types
+from workflows.webhooks.event_catalogue import catalogue, schema_of
+from workflows.webhooks.messages import LARGEST_BODY, body_of
+
+
+def test_every_type_that_can_be_asked_for_is_listed_with_a_sentence() -> None:
+    assert [each.type for each in catalogue()] == list(announced_types())
+    assert all(each.description.endswith(".") for each in catalogue())
+
+
+@pytest.mark.parametrize("name", announced_types())
+def test_the_schema_fits_the_messages_that_are_sent(name: str) -> None:
+    schema = jsonschema_rs.validator_for(schema_of(name), validate_formats=True)
+    message = json.loads(body_of(stored_and_read(an_event(event_types()[name]))))
+    schema.validate(message)
+    for spoiled in (
+        message | {"type": "another.type"},
+        message | {"id": 7},
+        message | {"sequence": None},
+        message | {"data": {}},
+        {field: value for field, value in message.items() if field != "data"},
+    ):
+        assert not schema.is_valid(spoiled)
+
+
+def test_what_may_be_absent_may_be_null() -> None:
+    schema = jsonschema_rs.validator_for(schema_of("booking.accepted"))
+    event = stored_and_read(an_event(BookingAccepted, mentee_user_id=None, session_id=None))
+    schema.validate(json.loads(body_of(event)))
+
+
+@pytest.mark.parametrize("name", announced_types())
+def test_the_example_is_a_message_of_its_type_and_the_one_that_is_sent(name: str) -> None:
+    (listed,) = [each.example for each in catalogue() if each.type == name]
+    jsonschema_rs.validator_for(schema_of(name), validate_formats=True).validate(listed)
+    asked = WebhookExampleAsked(
+        actor="system",
+        occurred_at=datetime.now(UTC),
+        sequence=1,
+        webhook_endpoint_id=uuid4(),
+        example_type=name,
+    )
+    sent = json.loads(body_of(asked))
+    assert (sent["type"], sent["data"]) == (name, listed["data"])
+    assert sent["id"] == str(asked.id)
+
+
+def test_a_message_of_more_than_256_kb_is_refused_where_it_would_be_made() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Novel(Event):
+        """An event of a package outside the project that tells too much."""
+
+        type: ClassVar[str] = "novel.written"
+        subject: ClassVar[str] = "novel"
+        novel_id: str
+        chapter: str
+
+    try:
+        told = {"actor": "system", "occurred_at": datetime.now(UTC), "novel_id": "1"}
+        assert len(body_of(Novel(chapter="x" * (LARGEST_BODY - 1000), **told))) < LARGEST_BODY
+        with pytest.raises(Invalid):
+            body_of(Novel(chapter="x" * LARGEST_BODY, **told))
+    finally:
+        # No other test is to hear of it.
+        Novel.type = "*"

@@ -1,0 +1,242 @@
+"""Tests of the addresses that endpoints may have: what is refused by its writing alone, and what is written anew."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflows.errors import Invalid
+from workflows.webhooks.address import LONGEST, checked_address
+
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+INTRANET = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+
+# An address, and how it is stored.
+PUBLIC = {
+    "https://partner.example": "https://partner.example",
+    "https://partner.example/": "https://partner.example/",
+    "https://partner.example/hooks/tutelage?key=1&b=%20": "https://partner.example/hooks/tutelage?key=1&b=%20",
+    "HTTPS://Partner.EXAMPLE/Hooks": "https://partner.example/Hooks",
+    "https://partner.example:443/x": "https://partner.example/x",
+    "https://partner.example:8443/x": "https://partner.example:8443/x",
+    "https://partner.example?": "https://partner.example",
+    "https://a-b--c.partner.example": "https://a-b--c.partner.example",
+    "https://1password.example": "https://1password.example",
+    "https://127.0.0.1.nip.example": "https://127.0.0.1.nip.example",
+    "https://0x7f.example": "https://0x7f.example",
+    "https://bücher.example/x": "https://xn--bcher-kva.example/x",
+    "https://xn--bcher-kva.example": "https://xn--bcher-kva.example",
+    "https://ＰＡＲＴＮＥＲ.example": "https://partner.example",
+    "https://partner。example": "https://partner.example",
+    "https://partner.example/a;b=(c)!*'$,@:~": "https://partner.example/a;b=(c)!*'$,@:~",
+}
+
+# Loopback, private, link-local and metadata addresses, in every notation that some resolver understands, and others.
+LITERALS = [
+    "127.0.0.1",
+    "127.1",
+    "127.0.1",
+    "0",
+    "0.0.0.0",
+    "2130706433",
+    "017700000001",
+    "0177.0.0.1",
+    "0177.0.0.01",
+    "0x7f000001",
+    "0x7f.0.0.1",
+    "0X7F.0x0.0x0.0x1",
+    "0x7f.1",
+    "127.0.0.0x1",
+    "0x",
+    "127.0.0.1.",
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.0.1",
+    "192.168.257",
+    "169.254.169.254",
+    "2852039166",
+    "0xa9fea9fe",
+    "0251.0376.0251.0376",
+    "168.63.129.16",
+    "100.64.0.1",
+    "224.0.0.1",
+    "255.255.255.255",
+    "4294967296",
+    "1.2.3.4.5",
+    "256.256.256.256",
+    "8.8.8.8",
+    "１２７.０.０.１",
+    "①②⑦.0.0.1",
+    "127。0。0。1",
+    "[::1]",
+    "[::]",
+    "[0:0:0:0:0:0:0:1]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[::127.0.0.1]",
+    "[fe80::1]",
+    "[fe80::1%eth0]",
+    "[fe80::1%25eth0]",
+    "[fd00::1]",
+    "[fd00:ec2::254]",
+    "[64:ff9b::7f00:1]",
+    "[2002:7f00:1::]",
+    "[2001:db8::1]",
+    "[2606:4700:4700::1111]",
+    "[v1.fe80]",
+    "[127.0.0.1]",
+    "[::1",
+    "::1",
+    "[]",
+]
+OTHERS = [
+    "",
+    "partner.example",
+    "//partner.example",
+    "https:partner.example",
+    "https:/partner.example",
+    "https://",
+    "https:///path",
+    "https://?x",
+    "http://partner.example",
+    "ftp://partner.example",
+    "file:///etc/passwd",
+    "gopher://partner.example",
+    "javascript:alert(1)",
+    "https://user@partner.example",
+    "https://user:secret@partner.example",
+    "https://@partner.example",
+    "https://:@partner.example",
+    "https://partner.example@127.0.0.1",
+    "https://partner.example\\@127.0.0.1",
+    "https://partner.example\\.evil.example",
+    "https://partner.example#fragment",
+    "https://partner.example/#",
+    "https://partner.example:80",
+    "https://partner.example:22",
+    "https://partner.example:0",
+    "https://partner.example:65536",
+    "https://partner.example:99999999",
+    "https://partner.example:",
+    "https://partner.example:+443",
+    "https://partner.example:４４３",
+    "https://partner.example:443:443",
+    "https://partner.example.",
+    "https://.partner.example",
+    "https://partner..example",
+    "https://-partner.example",
+    "https://partner-.example",
+    "https://part_ner.example",
+    "https://part%6eer.example",
+    "https://partner.example%00.evil.example",
+    "https://partner.example%2f@evil.example",
+    "https://localhost",
+    "https://LOCALHOST",
+    "https://hooks.localhost",
+    "https://internal",
+    "https://ｌｏｃａｌｈｏｓｔ",
+    "https://xn--.example",
+    "https://xn--zz.example",
+    "https://\u202epartner.example",
+    "https://part\u00adner.example\u200b/",
+    "https://\u2488partner.example",
+    "https://partner.example/\u00e4",
+    "https://partner.example/a b",
+    "https://partner.example/<a>",
+    'https://partner.example/"',
+    "https://partner.example/%zz",
+    "https://partner.example/%",
+    " https://partner.example",
+    "https://partner.example ",
+    "https://partner.example/\n",
+    "https://partner.example/\r\nHost: evil.example",
+    "https://part\tner.example",
+    "https://partner.example/\x00",
+    "https://partner.example/\x7f",
+    "https://partner.example/\u2028",
+    "ht\ntps://partner.example",
+    "https://" + "a" * 64 + ".example",
+    "https://" + "a." * 130 + "example",
+    "https://partner.example/" + "a" * LONGEST,
+]
+
+
+@pytest.mark.parametrize("url", PUBLIC)
+def test_a_public_address_is_stored_in_one_writing(url: str) -> None:
+    stored = checked_address(url, ())
+    assert stored == PUBLIC[url]
+    assert checked_address(stored, ()) == stored
+
+
+@pytest.mark.parametrize("host", LITERALS)
+def test_a_literal_address_is_refused_in_any_notation(host: str) -> None:
+    for url in (f"https://{host}/", f"https://{host}:8443/", f"http://{host}/"):
+        with pytest.raises(Invalid) as refused:
+            checked_address(url, ())
+        assert set(refused.value.details or {}) == {"url"}
+
+
+@pytest.mark.parametrize("url", OTHERS)
+def test_what_is_no_address_of_the_public_internet_is_refused(url: str) -> None:
+    with pytest.raises(Invalid):
+        checked_address(url, ())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9000/x",
+        "http://127.200.3.4",
+        "https://[::1]:9000",
+        "http://localhost:9000",
+        "http://hooks.localhost",
+        "http://receiver:9000",
+        "http://partner.example",
+        "https://partner.example:9000",
+    ],
+)
+def test_an_allowed_network_may_be_reached_over_http_and_at_any_port(url: str) -> None:
+    assert checked_address(url, LOOPBACK) == url
+
+
+# Where the operator lists networks, exactly those open up.
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("http://10.0.0.1", LOOPBACK),
+        ("http://127.0.0.1", INTRANET),
+        ("http://localhost", INTRANET),
+        ("http://[::1]", INTRANET),
+        ("http://[::ffff:10.0.0.1]", (*INTRANET, ip_network("::/0"))),
+        ("http://2130706433", LOOPBACK),
+        ("http://127.1", LOOPBACK),
+        ("http://0177.0.0.1", LOOPBACK),
+        ("http://0x7f.1", LOOPBACK),
+        ("http://169.254.169.254", INTRANET),
+        ("ftp://10.0.0.1", INTRANET),
+        ("http://user@10.0.0.1", INTRANET),
+        ("http://10.0.0.1:0", INTRANET),
+    ],
+)
+def test_what_the_operator_does_not_list_stays_closed(url: str, allowed: tuple) -> None:
+    with pytest.raises(Invalid):
+        checked_address(url, allowed)
+
+
+def test_one_writing_of_an_ipv6_address_is_stored() -> None:
+    assert checked_address("http://[0:0:0:0:0:0:0:1]/x", LOOPBACK) == "http://[::1]/x"
+
+
+@given(url=st.one_of(st.text(), st.text().map("https://".__add__), st.text().map("https://partner.example/".__add__)))
+def test_whatever_is_sent_is_refused_or_stored_as_plain_ascii(url: str) -> None:
+    try:
+        stored = checked_address(url, ())
+    except Invalid:
+        return
+    assert stored.isascii()
+    assert stored.isprintable()
+    assert stored.startswith("https://")
+    assert checked_address(stored, ()) == stored
