@@ -134,6 +134,5 @@ def test_a_receiver_with_another_name_in_its_certificate_is_told_nothing(web_ser
 def test_a_receiver_that_nobody_vouches_for_is_told_nothing(web_server: tuple[list[str], int]) -> None:
     asked, port = web_server
     report = WebhookTransport(SEALER, [ip_network("127.0.0.0/8")]).send(message(f"https://127.0.0.1:{port}/hook"))
-    assert report.error is not None
-    assert "CERTIFICATE_VERIFY_FAILED" in report.error
+    assert report.error == "TLS: the certificate is not signed by an authority that is trusted here."
     assert asked == []

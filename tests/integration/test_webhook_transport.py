@@ -16,8 +16,9 @@ from standardwebhooks import Webhook
 
 from config.sealing import Sealer
 from tests.integration.receivers import HttpReceiver, Talk, dripping, hanging_up, http_receiver, silent, talker
-from workers.transports import http
+from workers.transports.client import Client, Limits
 from workers.transports.http import WebhookTransport
+from workers.transports.resolver import Resolver
 from workflows.outside.send_webhook import WebhookMessage
 from workflows.webhooks.create_endpoint import new_secret
 
@@ -43,7 +44,9 @@ def transport() -> WebhookTransport:
 def message(url: str, **headers: str) -> WebhookMessage:
     """A message signed with two secrets, as while one replaces the other."""
     sealed = [SEALER.seal(secret) for secret in SECRETS]
-    return WebhookMessage(url=url, webhook_id=uuid4(), body=BODY, headers=headers, sealed_secrets=sealed)
+    return WebhookMessage(
+        url=url, webhook_id=uuid4(), endpoint_id=uuid4(), body=BODY, headers=headers, sealed_secrets=sealed
+    )
 
 
 def test_what_arrives_is_verified_by_the_library_with_either_secret(
@@ -79,7 +82,7 @@ def test_any_2xx_is_a_yes(transport: WebhookTransport, receiver: HttpReceiver, s
     assert (report.error, report.status_code) == (None, status)
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 404, 410, 429, 500, 503])
+@pytest.mark.parametrize("status", [400, 401, 404, 410, 429, 500, 503])
 def test_any_other_answer_is_told_in_a_sentence_and_is_tried_again(
     transport: WebhookTransport, receiver: HttpReceiver, status: int
 ) -> None:
@@ -94,6 +97,7 @@ def test_a_redirect_is_not_followed(transport: WebhookTransport, receiver: HttpR
         receiver.status, receiver.headers = 307, {"location": elsewhere.url}
         report = transport.send(message(receiver.url))
         assert report.status_code == 307
+        assert report.error == "The receiver answered 307; redirects are not followed."
         assert elsewhere.requests == []
 
 
@@ -141,24 +145,22 @@ HEADERS = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n"
         pytest.param(dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), id="promises without end"),
     ],
 )
-def test_a_receiver_that_takes_its_time_is_cut_off_at_the_deadline(
-    transport: WebhookTransport, monkeypatch: pytest.MonkeyPatch, talk: Talk
-) -> None:
+def test_a_receiver_that_takes_its_time_is_cut_off_at_the_deadline(talk: Talk) -> None:
     # Each read gets an answer in time; only an absolute deadline ends this.
-    monkeypatch.setattr(http, "DEADLINE_SECONDS", 0.6)
+    transport = WebhookTransport(SEALER, LOOPBACK, Client(LOOPBACK, limits=Limits(deadline=0.6)))
     with talker(talk) as port:
         began = time.monotonic()
         report = transport.send(message(f"http://127.0.0.1:{port}/"))
         took = time.monotonic() - began
-    assert report.error
+    assert report.error == "No complete answer within 0.6 s."
     assert not report.permanent
-    assert took < 3
+    assert 0.5 < took < 1.6
 
 
 def test_a_receiver_that_hangs_up_is_told_in_words(transport: WebhookTransport) -> None:
     with talker(hanging_up) as port:
         report = transport.send(message(f"http://127.0.0.1:{port}/"))
-    assert report.error
+    assert report.error == "The connection ended before an answer was complete."
     assert report.status_code is None
 
 
@@ -166,14 +168,12 @@ def test_nobody_listening_is_told_in_words(transport: WebhookTransport) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     report = transport.send(message(f"http://127.0.0.1:{port}/"))
-    assert report.error is not None
-    assert "refused" in report.error
+    assert report.error == "The connection could not be made."
 
 
 def test_a_host_that_nobody_has_is_told_in_words(transport: WebhookTransport) -> None:
     report = transport.send(message("https://no-such-host.invalid/hook"))
-    assert report.error is not None
-    assert report.error.startswith("The host was not found")
+    assert report.error == "The host was not found."
 
 
 @pytest.mark.parametrize(
@@ -182,19 +182,19 @@ def test_a_host_that_nobody_has_is_told_in_words(transport: WebhookTransport) ->
 def test_without_leave_this_machine_is_not_reached(receiver: HttpReceiver, url: str) -> None:
     port = receiver.url.rpartition(":")[2]
     report = WebhookTransport(SEALER, ()).send(message(url.format(port=port)))
-    assert report.error is not None
-    assert report.error.startswith("The address is not allowed")
+    assert report.error == "The address is not allowed."
     assert receiver.requests == []
 
 
 def test_plain_http_is_not_sent_to_the_internet() -> None:
-    report = WebhookTransport(SEALER, LOOPBACK).send(message("http://93.184.216.34/hook"))
-    assert report.error == "The address is not allowed: Plain HTTP reaches only networks that the operator allows."
+    client = Client(LOOPBACK, resolver=Resolver(lambda _host: ["93.184.216.34"]))
+    report = WebhookTransport(SEALER, LOOPBACK, client).send(message("http://partner.example/hook"))
+    assert report.error == "The address is not allowed."
 
 
 def test_https_to_what_speaks_no_tls_is_told_in_words(transport: WebhookTransport, receiver: HttpReceiver) -> None:
     report = transport.send(message(receiver.url.replace("http://", "https://")))
-    assert report.error
+    assert report.error == "TLS: no secure connection could be agreed on."
     assert receiver.requests == []
 
 

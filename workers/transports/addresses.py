@@ -2,53 +2,73 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
 
 from config.settings import Network
 
+Address = IPv4Address | IPv6Address
+
 PUBLIC_PORTS = (443, 8443)
-NAT64 = ip_network("64:ff9b::/96")
-# Not the internet either, but some of the Pythons that we run on call them global.
-NOT_PUBLIC = tuple(ip_network(name) for name in ("192.0.0.0/24", "::/96", "64:ff9b:1::/48", "fec0::/10"))
+
+# Written out, since what Python calls global differs from version to version.
+# https://www.iana.org/assignments/iana-ipv4-special-registry
+NOT_PUBLIC_IPV4 = tuple(
+    ip_network(name)
+    for name in (
+        "0.0.0.0/8",  # this network
+        "10.0.0.0/8",  # private
+        "100.64.0.0/10",  # shared by a carrier's customers; a cloud's metadata, too
+        "127.0.0.0/8",  # this machine
+        "168.63.129.16/32",  # a public address by its looks, and a cloud's platform service
+        "169.254.0.0/16",  # link-local; clouds' metadata
+        "172.16.0.0/12",  # private
+        "192.0.0.0/24",  # protocol assignments; a cloud's metadata, too
+        "192.0.2.0/24",  # documentation
+        "192.31.196.0/24",  # AS112
+        "192.52.193.0/24",  # AMT
+        "192.88.99.0/24",  # 6to4 relays
+        "192.168.0.0/16",  # private
+        "192.175.48.0/24",  # AS112
+        "198.18.0.0/15",  # benchmarks
+        "198.51.100.0/24",  # documentation
+        "203.0.113.0/24",  # documentation
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved, and everybody
+    )
+)
+
+# Everything else is no unicast address of the internet, or stands for an IPv4 address: mapped, compatible, NAT64.
+PUBLIC_IPV6 = IPv6Network("2000::/3")
+# https://www.iana.org/assignments/iana-ipv6-special-registry
+NOT_PUBLIC_IPV6 = tuple(
+    ip_network(name)
+    for name in (
+        "2001::/23",  # protocol assignments; Teredo leads to an IPv4 address
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4 leads to an IPv4 address
+        "2620:4f:8000::/48",  # AS112
+        "3fff::/20",  # documentation
+    )
+)
 
 
 class AddressRefused(OSError):
     """The name leads to where webhooks must not go; the message says why, for the operator's log."""
 
 
-@dataclass(frozen=True)
-class Target:
-    """A checked address to connect to."""
+def check(address: Address, scheme: str, port: int, allowed: Sequence[Network]) -> None:
+    """Refuse an address that is neither the internet's, over HTTPS at a port of webhooks, nor in an allowed network.
 
-    address: str
-    port: int
-
-
-def resolve(scheme: str, host: str, port: int, allowed: Sequence[Network]) -> Target:
-    """Resolve the name once and check every answer; the connection is then made to the address that was checked.
+    Args:
+        allowed: networks that may be reached by any scheme and at any port.
 
     Raises:
-        AddressRefused: any of the answers is private and not allowed, or plain HTTP would leave the allowed networks.
-        OSError: the name does not resolve.
+        AddressRefused: with the reason, for the operator.
     """
-    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = [ip_address(answer[4][0]) for answer in answers]
-    for address in addresses:
-        if not _is_allowed(address, allowed):
-            _check_public(address, scheme, port)
-    return Target(str(addresses[0]), port)
-
-
-def _is_allowed(address: IPv4Address | IPv6Address, allowed: Sequence[Network]) -> bool:
-    return any(address.version == network.version and address in network for network in allowed)
-
-
-def _check_public(address: IPv4Address | IPv6Address, scheme: str, port: int) -> None:
-    meant = _meant(address)
-    if not meant.is_global or meant.is_multicast or any(meant in network for network in NOT_PUBLIC):
+    if is_allowed(address, allowed):
+        return
+    if not _is_public(address):
         raise AddressRefused(f"{address} is not a public address.")
     if scheme != "https":
         raise AddressRefused("Plain HTTP reaches only networks that the operator allows.")
@@ -56,10 +76,18 @@ def _check_public(address: IPv4Address | IPv6Address, scheme: str, port: int) ->
         raise AddressRefused(f"Port {port} is not among {PUBLIC_PORTS}.")
 
 
-def _meant(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that an IPv6 address only wraps, where it does: packets go there in the end."""
+def is_allowed(address: Address, allowed: Sequence[Network]) -> bool:
+    """Whether the address is in one of those networks. With a zone it is in none: that names an interface of ours."""
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        return False
+    return any(address.version == network.version and address in network for network in allowed)
+
+
+def _is_public(address: Address) -> bool:
     if isinstance(address, IPv4Address):
-        return address
-    if address in NAT64:
-        return IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address.ipv4_mapped or address.sixtofour or address
+        return not any(address in network for network in NOT_PUBLIC_IPV4)
+    return (
+        address.scope_id is None
+        and address in PUBLIC_IPV6
+        and not any(address in network for network in NOT_PUBLIC_IPV6)
+    )
