@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
-from flask import make_response, request
+from flask import g, make_response, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Row, Select
 
@@ -75,6 +75,8 @@ def recognised(role: Role, also: Callable[[Claim], Select[Any]] | None = None) -
     permitted = role.held(claim)
     actor, rows = recognise(database(), claim, also=also(claim) if permitted and also else None)
     name_actor(actor.name)
+    # Whoever shows something after the view has ended must know to whom.
+    g.actor = actor
     if not permitted:
         raise Forbidden(role.needed)
     return actor, rows

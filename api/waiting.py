@@ -7,18 +7,18 @@ from time import monotonic, sleep
 from uuid import UUID
 
 import structlog
-from flask import Request, Response, json, jsonify
+from flask import Request, Response, g, json, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.parts import parts
-from api.schemas.sessions import shown_session
+from api.schemas.sessions import as_seen_by, shown_session
 from workflows.sessions.session import Session, session_query
 
 log = structlog.get_logger("api.waiting")
 
 LONGEST = 10  # seconds
 _PAUSE = 0.02  # seconds between two looks
-_WAIT = re.compile(r'wait\s*=\s*"?(\d{1,9})"?', re.IGNORECASE | re.ASCII)
+_WAIT = re.compile(r'wait\s*=\s*"?(\d+)"?', re.IGNORECASE | re.ASCII)
 _SESSION = re.compile(r"/sessions/([0-9a-f-]{36})")
 
 
@@ -28,7 +28,8 @@ def preferred_wait(request: Request) -> int:
         found = _WAIT.fullmatch(preference.partition(";")[0].strip())
         if found:
             # The first one counts (RFC 7240, section 2).
-            return min(int(found[1]), LONGEST)
+            digits = found[1].lstrip("0")
+            return LONGEST if len(digits) > len(str(LONGEST)) else min(int(digits or "0"), LONGEST)
     return 0
 
 
@@ -65,7 +66,9 @@ def _await(session_id: UUID, until: float) -> Session | None:
 
 
 def _both(response: Response, session: Session, seconds: int) -> Response:
-    answer = jsonify({"booking": json.loads(response.get_data()), "session": shown_session(session)})
+    # A replayed 202 may be an old one: by now the mentor may have completed the session.
+    shown = shown_session(as_seen_by(g.actor, session))
+    answer = jsonify({"booking": json.loads(response.get_data()), "session": shown})
     answer.status_code = 201
     answer.headers["Location"] = response.headers["Location"]
     answer.headers["Preference-Applied"] = f"wait={seconds}"

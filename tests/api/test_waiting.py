@@ -86,6 +86,21 @@ def test_a_kept_202_can_be_waited_for_again(world: World, cast: Cast, draft: Boo
     assert again.json["booking"] == first.json
 
 
+def test_a_mentee_who_waits_again_does_not_see_the_mentors_own_record(world: World, cast: Cast) -> None:
+    changes = {"bookingMode": "instant", "earlyStartMinutes": None}
+    world.client.patch(f"/listings/{cast.listing.id}", json=changes, headers=cast.as_mentor)
+    headers, wish = cast.as_mentee | {"Idempotency-Key": "k"}, cast.wish()
+    session = f"/sessions/{world.client.post('/bookings', json=wish, headers=headers).json['sessionId']}"
+    world.run_session_effects()
+    assert world.client.post(f"{session}/start", headers=cast.as_mentee).status_code == 200
+    record = {"rating": 2, "feedback": "Of no use.", "notes": "For both."}
+    assert world.client.post(f"{session}/complete", json=record, headers=cast.as_mentor).status_code == 200
+    again = world.client.post("/bookings", json=wish, headers=headers | prefer("wait=2"))
+    assert (again.status_code, again.json["session"]["status"]) == (201, "completed")
+    seen = {name: again.json["session"][name] for name in record}
+    assert seen == {"rating": None, "feedback": None, "notes": "For both."}
+
+
 # What a client may write → for how many seconds it waits.
 PREFERENCES = {
     "wait=3": 3,
@@ -103,7 +118,9 @@ PREFERENCES = {
     "wait=soon": 0,
     "wait": 0,
     "": 0,
-    "wait=" + "9" * 400: 0,
+    "wait=99999999999999": 10,
+    "wait=0000000000000000003": 3,
+    "wait=" + "9" * 5000: 10,
 }
 
 
