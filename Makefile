@@ -11,7 +11,7 @@ FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.1
 	$$candidate -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$candidate && exit; done; exit 1
 
-.PHONY: help setup demo up dev test check bench-accept lock clean
+.PHONY: help setup demo up dev test check bench-accept bench-webhooks lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -48,6 +48,9 @@ check: $(READY) ## Check style, formatting, types and the direction of imports
 
 bench-accept: $(READY) ## Race accepts for one mentor's time for ten seconds: no deadlock (ARGS=--without-lock shows some)
 	@$(BIN)/python -m bench.accept_race $(ARGS)
+
+bench-webhooks: $(READY) ## Measure one worker's webhook deliveries a second beside the bare HTTP client (ARGS='--count N')
+	@$(BIN)/python -m bench.webhooks $(ARGS)
 
 lock: $(READY) ## Resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \

@@ -33,7 +33,7 @@ from workers.transports.http import WebhookTransport
 from workflows.events.catalogue import SessionStarted
 from workflows.events.record import Nudge, follow_up, record, take_notes
 from workflows.outside.send_webhook import SEND_WEBHOOK, WebhookMessage
-from workflows.webhooks.create_endpoint import new_secret
+from workflows.webhooks.secrets import new_secret
 
 THREADS = 32
 KEY = "a-passphrase-for-this-benchmark-alone"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Protocol
 
 import structlog
@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 # Longer than any effect may take: its statements time out after 10 s, a mail's deadline is 30 s.
 DATABASE_LEASE = timedelta(seconds=20)
 OUTSIDE_LEASE = timedelta(seconds=45)
+# Seconds, well within the lease of what leaves the house.
+PAUSES_WITHOUT_DATABASE = (0.1, 0.5, 2, 5, 5)
 SERIALIZATION_TROUBLE = {"40P01", "40001"}
 
 
@@ -82,8 +84,7 @@ class Deliverer:
         try:
             sent = self._send(effect, delivery, message)
             took = timedelta(seconds=monotonic() - began)
-            with self._transactions() as db:
-                said = _settle(db, effect, delivery, message, sent, took)
+            said = self._settle(effect, delivery, message, sent, took)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is written to the row and tried again
             with self._transactions() as db:
                 said = failed(db, effect, delivery, error, timedelta(seconds=monotonic() - began))
@@ -103,6 +104,18 @@ class Deliverer:
                     said = failed(db, effect, delivery, error, timedelta())
         said.log()
         return None
+
+    def _settle(self, effect: OutsideEffect, delivery: Delivery, message: Any, sent: Sent, took: timedelta) -> Said:
+        # What has been sent is not to be sent again just because the database was away for a moment.
+        for pause in PAUSES_WITHOUT_DATABASE:
+            try:
+                with self._transactions() as db:
+                    return _settle(db, effect, delivery, message, sent, took)
+            except OperationalError as error:
+                log.warning("delivery.outcome_waits", **about(delivery), error=type(error).__name__)
+                sleep(pause)
+        with self._transactions() as db:
+            return _settle(db, effect, delivery, message, sent, took)
 
     def _send(self, effect: OutsideEffect, delivery: Delivery, message: Any) -> Sent:
         try:

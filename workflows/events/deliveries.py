@@ -62,7 +62,7 @@ UPDATE deliveries d
 SET attempts = d.attempts + 1, lease_until = now() + :duration, nudge_at = now() + :duration
 FROM free, events e
 WHERE {_KEY} AND e.id = free.event_id AND e.type = ANY(:known)
-RETURNING {_READ}
+RETURNING {_READ}, set_config('synchronous_commit', 'off', true)
 """
 ).columns(**_TYPES)
 _DONE = """
