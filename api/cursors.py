@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,45 +17,48 @@ from workflows.paging import Key
 # What a list is ordered by: how each kind of key part is written and read again.
 _READERS: dict[type, Any] = {datetime: datetime.fromisoformat, UUID: UUID}
 _LONGEST = 500
+_SIGNATURE = 16  # bytes
 
 
-def encode(key: Key, *, route: str, filters: Mapping[str, object]) -> str:
-    """The cursor that continues after `key` in this list."""
+def encode(key: Key, *, secret: str, route: str, filters: Mapping[str, object]) -> str:
+    """The cursor that continues after `key` in this list, signed with `secret`."""
     parts = [part.isoformat() if isinstance(part, datetime) else str(part) for part in key]
-    return base64.urlsafe_b64encode(json.dumps([_print_of(route, filters), *parts]).encode()).decode().rstrip("=")
+    payload = json.dumps(parts).encode()
+    return base64.urlsafe_b64encode(_signature(payload, secret, route, filters) + payload).decode().rstrip("=")
 
 
-def decode(cursor: str, kinds: tuple[type, ...], *, route: str, filters: Mapping[str, object]) -> Key:
+def decode(cursor: str, kinds: tuple[type, ...], *, secret: str, route: str, filters: Mapping[str, object]) -> Key:
     """The key that a cursor stands for.
 
     Args:
         kinds: the types of the key's parts.
 
     Raises:
-        Invalid: not a cursor, or one of another list or of other filters.
+        Invalid: not a cursor of ours, or one of another list or of other filters.
     """
     try:
-        return _read(cursor, kinds, _print_of(route, filters))
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        payload = _verified(cursor, secret, route, filters)
+        return tuple(_READERS[kind](part) for kind, part in zip(kinds, json.loads(payload), strict=True))
+    except ValueError as error:
         raise Invalid(
             "This cursor does not belong to this list with these filters; begin without one.",
             details={"cursor": ["Not a cursor of this list."]},
         ) from error
 
 
-def _read(cursor: str, kinds: tuple[type, ...], expected: str) -> Key:
+def _verified(cursor: str, secret: str, route: str, filters: Mapping[str, object]) -> bytes:
     if len(cursor) > _LONGEST or not cursor.isascii():
         raise ValueError("no cursor is that long")
-    padded = cursor + "=" * (-len(cursor) % 4)
-    found, *parts = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    if found != expected or len(parts) != len(kinds):
-        raise ValueError("the cursor of another list")
-    key = tuple(_READERS[kind](part) for kind, part in zip(kinds, parts, strict=True))
-    if any(isinstance(part, datetime) and part.tzinfo is None for part in key):
-        raise ValueError("a time without a zone")
-    return key
+    signed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    signature, payload = signed[:_SIGNATURE], signed[_SIGNATURE:]
+    # What is in a cursor is believed because nobody else can have written it.
+    if not hmac.compare_digest(signature, _signature(payload, secret, route, filters)):
+        raise ValueError("a forged cursor, or one of another list")
+    return payload
 
 
-def _print_of(route: str, filters: Mapping[str, object]) -> str:
-    text = json.dumps([route, sorted((name, str(value)) for name, value in filters.items() if value is not None)])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _signature(payload: bytes, secret: str, route: str, filters: Mapping[str, object]) -> bytes:
+    given = sorted((name, str(value)) for name, value in filters.items() if value is not None)
+    # Said in the message, so that no signature of this secret for anything else can stand for a cursor's.
+    message = json.dumps(["cursor", route, given]).encode() + b"\0" + payload
+    return hmac.digest(secret.encode(), message, hashlib.sha256)[:_SIGNATURE]

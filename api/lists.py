@@ -18,6 +18,7 @@ from api import cursors
 from api.blueprints import PARSER
 from api.calls import Role
 from api.loaders import recognised
+from api.parts import parts
 from workflows.errors import Invalid
 from workflows.identity.actor import Actor
 from workflows.paging import Key, Page, listed
@@ -74,7 +75,7 @@ def _asked(role: Role, schema: ma.Schema, order: Order) -> tuple[dict[str, Any],
     try:
         asked = PARSER.parse(schema, request, location="query")
         limit, cursor = asked.pop("limit"), asked.pop("cursor", None)
-        after = cursors.decode(cursor, order.kinds, route=_route(), filters=asked) if cursor is not None else None
+        after = cursors.decode(cursor, order.kinds, **_list(asked)) if cursor is not None else None
     except Invalid:
         # Who is calling is the first question, even of those who ask for nonsense.
         recognised(role)
@@ -83,8 +84,9 @@ def _asked(role: Role, schema: ma.Schema, order: Order) -> tuple[dict[str, Any],
 
 
 def _next(key: Key | None, asked: dict[str, Any]) -> str | None:
-    return None if key is None else cursors.encode(key, route=_route(), filters=asked)
+    return None if key is None else cursors.encode(key, **_list(asked))
 
 
-def _route() -> str:
-    return request.url_rule.rule if request.url_rule else request.path
+def _list(asked: dict[str, Any]) -> dict[str, Any]:
+    route = request.url_rule.rule if request.url_rule else request.path
+    return {"secret": parts().settings.jwt_secret, "route": route, "filters": asked}

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from datetime import timedelta
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, insert
 
+from api import cursors
 from models.bookings import BookingStatus, bookings
 from tests import factories
 from tests.api.conftest import Cast, Headers
@@ -95,37 +98,44 @@ def test_a_cursor_is_good_for_its_own_list_and_filters(world: World, cast: Cast)
         assert (answer.status_code, list(answer.json["details"])) == (400, ["cursor"])
 
 
+def encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
 def forged(parts: object) -> str:
-    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+    return encoded(json.dumps(parts).encode())
 
 
-@pytest.mark.parametrize(
-    "cursor",
-    [
-        "",
-        "x",
-        "ünï",
-        "%00",
-        "A" * 600,
-        "====",
-        forged([]),
-        forged({}),
-        forged(7),
-        forged(["x", "y"]),
-        forged([1, 2, 3]),
-    ],
-)
+# What stands in a cursor's place of parts, by somebody else's hand.
+NO_KEYS: list[object] = [[], {}, 7, True, 1.5, None, "x", ["x", "y"], [1, 2, 3], [[], {}], ["2030-01-01T00:00:00Z", 5]]
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "ünï", "%00", "A" * 600, "====", *map(forged, NO_KEYS)])
 def test_a_malformed_cursor_is_refused(world: World, cast: Cast, cursor: str) -> None:
     answer = world.client.get(f"/bookings?cursor={cursor}", headers=cast.as_mentee)
     assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
 
 
+@pytest.mark.parametrize("path", ["/bookings", "/mentors", "/listings"])
+def test_nobody_but_us_writes_cursors(world: World, cast: Cast, path: str) -> None:
+    rows: Any = [[uuid4()], ["0190a1b2-0000-7000-8000-00000000dead", "2030-01-01T00:00:00+00:00"]]
+    for parts in [*NO_KEYS, *rows]:
+        payload = json.dumps(parts, default=str).encode()
+        for secret in ("", "guessed"):
+            signature = cursors._signature(payload, secret, path, {})
+            answer = world.client.get(f"{path}?cursor={encoded(signature + payload)}", headers=cast.as_mentee)
+            assert (answer.status_code, list(answer.json["details"])) == (400, ["cursor"]), parts
+
+
 def test_a_cursor_with_a_bent_key_is_refused(world: World, cast: Cast) -> None:
     write_bookings(world.engine, cast, cast.mentee, 5)
     cursor = world.client.get("/bookings?limit=2", headers=cast.as_mentee).json["nextCursor"]
-    good = json.loads(base64.urlsafe_b64decode(cursor + "=="))
-    for bent in ([good[0], "2030-01-01T00:00:00", good[2]], [good[0], "x", good[2]], [good[0], good[1], "x"], good[:2]):
-        answer = world.client.get(f"/bookings?cursor={forged(bent)}", headers=cast.as_mentee)
+    signed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    signature, good = signed[:16], json.loads(signed[16:])
+    for bent in (["2030-01-01T00:00:00", good[1]], ["x", good[1]], [good[0], "x"], good[:1], [5, 5], {}, [good, good]):
+        answer = world.client.get(
+            f"/bookings?cursor={encoded(signature + json.dumps(bent).encode())}", headers=cast.as_mentee
+        )
         assert answer.status_code == 400, bent
 
 
