@@ -35,6 +35,7 @@ app.conf.update(
     # Direct queues only: a FLUSHALL erases topic bindings, and publishing then silently goes nowhere.
     task_queues=[Queue(name, routing_key=name) for name in QUEUES],
     task_default_queue=QUEUES[0],
+    task_routes={effect.name: {"queue": effect.queue} for effect in load().all()},
     task_create_missing_queues=False,
     task_serializer="json",
     accept_content=["json"],
@@ -66,7 +67,7 @@ def _task_of(effect: str) -> Callable[..., None]:
 
 
 for _effect in load().all():
-    app.task(_task_of(_effect.name), name=_effect.name, queue=_effect.queue)
+    app.task(_task_of(_effect.name), name=_effect.name)
 
 
 @celeryd_init.connect
