@@ -8,6 +8,7 @@ from flask import Flask, Response, request
 from sqlalchemy import Engine
 
 from api import errors, requests
+from api.bodies import LARGEST_BODY
 from api.database import in_transaction
 from api.docs.document import document
 from api.docs.pages import pages
@@ -22,8 +23,6 @@ from models.engine import create
 from workers.app import app as celery
 from workers.nudge import Nudger
 from workers.transactions import TakesNudges, Transactions
-
-LARGEST_BODY = 256 * 1024  # bytes
 
 AREAS = (
     people.users,

@@ -15,6 +15,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from workflows.errors import Invalid
 
+LARGEST_BODY = 256 * 1024  # bytes
 DEEPEST = 32
 _NO_TEXT = "Must not hold NUL characters or lone surrogates."
 

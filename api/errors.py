@@ -86,6 +86,17 @@ def unavailable(message: str = SENTENCES[503]) -> Response:
     return _answer(503, "unavailable", message, None, {"Retry-After": "1"})
 
 
+def shape(
+    status: int, code: str, message: str, request_id: str | None, details: Mapping[str, list[str]] | None = None
+) -> dict[str, object]:
+    """The body of every error."""
+    body: dict[str, object] = {"statusCode": status, "error": HTTPStatus(status).phrase, "message": message}
+    body["code"] = code
+    if details:
+        body["details"] = details
+    return {**body, "requestId": request_id}
+
+
 def _answer(
     status: int,
     code: str,
@@ -94,10 +105,7 @@ def _answer(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     g.refusal = code
-    body = {"statusCode": status, "error": HTTPStatus(status).phrase, "message": message, "code": code}
-    if details:
-        body["details"] = details
-    response = jsonify({**body, "requestId": g.get("request_id")})
+    response = jsonify(shape(status, code, message, g.get("request_id"), details))
     response.status_code = status
     response.headers.update(headers or {})
     return response

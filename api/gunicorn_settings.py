@@ -14,7 +14,7 @@ from api.parts import parts_of
 from config.logging import configure_logging
 from config.settings import settings
 
-worker_class = "gthread"
+worker_class = "api.gunicorn_worker.Worker"
 workers = settings().api_workers
 threads = settings().api_threads
 # A request may take a statement's 10 s and a preference's 10 s; a worker that says nothing for longer is hung.
@@ -22,6 +22,8 @@ timeout = 30
 graceful_timeout = 15
 # Above the usual 60 s of load balancers, which must be the ones to close.
 keepalive = 75
+# No header of a request says where the application is mounted: the default believes everybody on this machine.
+forwarder_headers = ""
 # Each request is one structured line of ours.
 accesslog = None
 logger_class = "api.gunicorn_settings.Logger"

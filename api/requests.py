@@ -20,6 +20,7 @@ def register(app: Flask) -> None:
     """Follow every request of this application from its first moment to its answer."""
     app.before_request(_begin)
     app.after_request(_end)
+    app.teardown_request(_forget)
 
 
 def request_id_of(sent: str | None) -> str:
@@ -50,6 +51,11 @@ def _end(response: Response) -> Response:
         response.set_data(b"")
     _log(response)
     return response
+
+
+def _forget(_error: BaseException | None) -> None:
+    # The thread's next lines, gunicorn's own among them, are about something else.
+    structlog.contextvars.clear_contextvars()
 
 
 def _log(response: Response) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import structlog
 from flask import Flask
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import OperationalError
@@ -46,6 +47,11 @@ def test_addresses_and_methods_that_are_not_there(
         assert (set(answer.json), answer.json["code"]) == (SHAPE, code)
     if status == 405:
         assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
+
+
+def test_what_a_thread_logs_after_a_request_is_not_of_that_request(world: World, cast: Cast) -> None:
+    assert world.client.get("/me", headers=cast.as_mentee).status_code == 200
+    assert structlog.contextvars.get_contextvars() == {}
 
 
 def test_head_and_options_are_sane(world: World, cast: Cast) -> None:

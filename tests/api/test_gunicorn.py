@@ -3,42 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import urllib3
 
 from cli.servers import free_port
+from tests.api.served import gunicorn
 from tests.application import SECRET, bearer
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@contextmanager
-def gunicorn(folder: Path, bind: str, **variables: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """Gunicorn with the API's settings, ended at the end of the block; gives the process and its log."""
-    log = folder / "log"
-    command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn_settings", "api.app:create_app()"]
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [*command, "--bind", bind],
-            cwd=ROOT,
-            stdout=out,
-            stderr=out,
-            env={**os.environ, "REDIS_URL": "redis://127.0.0.1:1/0", "API_WORKERS": "1", **variables},
-        )
-        try:
-            yield process, log
-        finally:
-            process.kill()
-            process.wait()
 
 
 def test_it_serves_logs_and_ends(tmp_path: Path, database_url: str) -> None:
