@@ -18,10 +18,10 @@ from tests.docs.pages import DOCS, blocks
 from workers.transports.http import sign
 from workflows.errors import InvalidTransition
 from workflows.events.catalogue import SessionCompleted
-from workflows.webhooks.messages import body_of
 from workflows.sessions.move import allow
 from workflows.sessions.session import Session as SessionRecord
 from workflows.webhooks.create_endpoint import new_secret
+from workflows.webhooks.messages import body_of
 
 SESSION, REFUSAL = (json.loads(block) for block in blocks(DOCS / "sessions.md", "json"))
 (MESSAGE,) = (json.loads(block) for block in blocks(DOCS / "webhooks.md", "json"))

@@ -1,0 +1,110 @@
+"""A partner under test: an endpoint of somebody's, in any state, and deliveries to it that went well or did not."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, func, insert, select, update
+
+from models.events import DeliveryState, deliveries, delivery_attempts
+from models.webhooks import EndpointState, webhook_endpoints
+from tests.application import World
+from workflows.events.catalogue import BookingRequested
+from workflows.events.record import follow_up, record, take_notes
+from workflows.outside.send_webhook import SEND_WEBHOOK
+
+HOOK = {"url": "https://partner.example/hooks", "eventTypes": ["session.completed"]}
+
+
+@dataclass(frozen=True)
+class Partner:
+    """One endpoint, its owner's headers, and the database behind it."""
+
+    engine: Engine
+    client: FlaskClient
+    headers: dict[str, str]
+    path: str
+
+    @classmethod
+    def of(cls, world: World, headers: dict[str, str], *, active: bool = True, **fields: Any) -> Partner:
+        """An endpoint created over HTTP; an active one has answered its ping, as far as the database knows."""
+        answer = world.client.post("/webhook-endpoints", json=HOOK | fields, headers=headers)
+        assert answer.status_code == 201, answer.json
+        partner = cls(world.engine, world.client, headers, answer.headers["Location"])
+        if active:
+            partner.becomes(EndpointState.ACTIVE)
+        return partner
+
+    @property
+    def id(self) -> UUID:
+        return UUID(self.path.rpartition("/")[2])
+
+    def becomes(self, state: EndpointState, **values: Any) -> None:
+        """Put the endpoint into a state, whatever leads there."""
+        reason = "given up" if state is EndpointState.DISABLED else None
+        with self.engine.begin() as db:
+            statement = update(webhook_endpoints).where(webhook_endpoints.c.id == self.id)
+            db.execute(statement.values(state=state, disabled_reason=reason, **values))
+
+    def row(self) -> Any:
+        """The endpoint as it is stored."""
+        with self.engine.connect() as db:
+            return db.execute(select(webhook_endpoints).where(webhook_endpoints.c.id == self.id)).one()
+
+    def told(self, state: DeliveryState = DeliveryState.PENDING, *, ago: timedelta = timedelta(), **values: Any) -> str:
+        """A delivery to the endpoint in that state, of an event of then; returns its id."""
+        moment = datetime.now(UTC) - ago
+        event = BookingRequested(
+            id=id_of(moment),
+            actor="system",
+            occurred_at=moment,
+            booking_id=uuid4(),
+            listing_id=uuid4(),
+            mentor_profile_id=uuid4(),
+            mentee_user_id=None,
+            kind="individual",
+            status="draft",
+            start_time=moment,
+            end_time=moment,
+            session_id=None,
+            version=1,
+        )
+        with self.engine.begin() as db:
+            record(db, event)
+            follow_up(db, event, SEND_WEBHOOK, [str(self.id)])
+            take_notes(db)
+            if state is DeliveryState.DEAD:
+                values = {"attempts": 10, "last_error": "The receiver answered 500."} | values
+            if state is DeliveryState.DONE:
+                values = {"attempts": 1, "done_at": func.now()} | values
+            of_event = (deliveries.c.event_id == event.id, deliveries.c.effect == SEND_WEBHOOK.name)
+            if state is not DeliveryState.PENDING or values:
+                db.execute(update(deliveries).where(*of_event).values(state=state, **values))
+            return str(db.scalars(select(deliveries.c.id).where(*of_event)).one())
+
+    def attempted(self, delivery_id: str, attempt: int, **values: Any) -> None:
+        """Record an attempt of a delivery."""
+        with self.engine.begin() as db:
+            key = db.execute(
+                select(deliveries.c.event_id, deliveries.c.effect, deliveries.c.target).where(
+                    deliveries.c.id == UUID(delivery_id)
+                )
+            ).one()
+            row = {"attempt": attempt, "outcome": "failed", "duration_ms": 12, **key._mapping, **values}
+            db.execute(insert(delivery_attempts).values(row))
+
+    def delivery(self, delivery_id: str) -> Any:
+        """A delivery as it is stored."""
+        with self.engine.connect() as db:
+            return db.execute(select(deliveries).where(deliveries.c.id == UUID(delivery_id))).one()
+
+
+def id_of(moment: datetime) -> UUID:
+    """A UUIDv7 made at that moment."""
+    made = (int(moment.timestamp() * 1000) << 80) | secrets.randbits(80)
+    return UUID(int=made & ~(0xF << 76) & ~(0x3 << 62) | (0x7 << 76) | (0x2 << 62))

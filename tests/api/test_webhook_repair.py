@@ -1,0 +1,172 @@
+"""What an endpoint missed, sent again as a whole; examples; and the catalogue of what it can be told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import select
+
+from models.events import DeliveryState, events
+from models.webhooks import EndpointState
+from tests.api.conftest import Cast
+from tests.api.partner import Partner
+from tests.application import World
+from workers.deliver import Deliverer
+from workers.transactions import Transactions
+from workflows.events.catalogue import announced_types
+from workflows.events.delivery import Key
+from workflows.events.subscriptions import load
+
+DEAD, PENDING, DONE, CANCELLED = (
+    DeliveryState.DEAD,
+    DeliveryState.PENDING,
+    DeliveryState.DONE,
+    DeliveryState.CANCELLED,
+)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def ago(time: timedelta) -> str:
+    """A moment so long ago, as a body holds it."""
+    return (datetime.now(UTC) - time).isoformat()
+
+
+def recovered(partner: Partner, **body: str) -> int:
+    answer = partner.client.post(f"{partner.path}/recover", json=body, headers=partner.headers)
+    assert answer.status_code == 202, answer.json
+    return int(answer.json["recovered"])
+
+
+def test_what_died_since_then_is_sent_again_in_its_order(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_mentor)
+    before = partner.told(DEAD, ago=5 * HOUR)
+    dead = [partner.told(DEAD, ago=hours * HOUR) for hours in (3, 2, 1)]
+    alive = {state: partner.told(state, ago=HOUR) for state in (PENDING, DONE, CANCELLED)}
+    others = Partner.of(world, cast.as_mentor, url="https://other.example").told(DEAD, ago=HOUR)
+    assert recovered(partner, since=ago(4 * HOUR)) == 3
+    rows = [partner.delivery(each) for each in dead]
+    assert {(row.state, row.attempts, row.forgiven, row.nudges) for row in rows} == {(PENDING, 10, 10, 0)}
+    # 25 a second, the oldest first.
+    assert [row.due_at - rows[0].due_at for row in rows] == [timedelta(milliseconds=40) * place for place in range(3)]
+    assert all(row.nudge_at == row.due_at for row in rows)
+    assert [partner.delivery(each).state for each in (before, others)] == [DEAD, DEAD]
+    assert {state: partner.delivery(each).state for state, each in alive.items()} == {each: each for each in alive}
+    assert recovered(partner, since=ago(4 * HOUR)) == 0
+
+
+def test_recovering_ends_where_it_is_told_to(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_mentor)
+    early, late = partner.told(DEAD, ago=3 * HOUR), partner.told(DEAD, ago=HOUR)
+    assert recovered(partner, since=ago(14 * DAY - HOUR), until=ago(2 * HOUR)) == 1
+    assert (partner.delivery(early).state, partner.delivery(late).state) == (PENDING, DEAD)
+
+
+def test_a_dead_resend_is_recovered_and_a_dead_ping_is_not(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_mentor)
+    delivery = partner.told(DONE, ago=HOUR)
+    copy = partner.client.post(f"/webhook-deliveries/{delivery}/resend", headers=cast.as_mentor).json["id"]
+    deliver_queued(world)
+    with world.engine.begin() as db:
+        db.exec_driver_sql("UPDATE deliveries SET state = 'dead' WHERE effect = 'webhooks.send' AND state = 'pending'")
+    dead = partner.client.get("/webhook-deliveries?state=dead", headers=cast.as_mentor).json["items"]
+    assert {item["eventType"] for item in dead} == {"webhook.ping", "booking.requested"}
+    assert recovered(partner, since=ago(2 * HOUR)) == 1
+    assert partner.delivery(copy).state == PENDING
+
+
+def test_ten_thousand_are_recovered_at_most(world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workflows.webhooks.recover.MOST", 2)
+    partner = Partner.of(world, cast.as_mentor)
+    dead = [partner.told(DEAD, ago=hours * HOUR) for hours in (3, 2, 1)]
+    assert recovered(partner, since=ago(DAY)) == 2
+    assert [partner.delivery(each).state for each in dead] == [PENDING, PENDING, DEAD]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "since"),
+        ({"since": None}, "since"),
+        ({"since": "yesterday"}, "since"),
+        ({"since": "2026-01-01T00:00:00"}, "since"),
+        ({"since": ago(14 * DAY + HOUR)}, "since"),
+        ({"since": ago(-HOUR)}, "since"),
+        ({"since": ago(HOUR), "until": ago(HOUR + HOUR)}, "until"),
+        ({"since": ago(HOUR), "until": None}, "until"),
+        ({"since": ago(HOUR), "state": "done"}, "state"),
+    ],
+)
+def test_times_that_make_no_sense_are_refused(world: World, cast: Cast, body: dict[str, Any], field: str) -> None:
+    partner = Partner.of(world, cast.as_mentor)
+    answer = partner.client.post(f"{partner.path}/recover", json=body, headers=cast.as_mentor)
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
+    assert list(answer.json["details"]) == [field]
+
+
+@pytest.mark.parametrize(
+    ("step", "body"), [("recover", {"since": ago(HOUR)}), ("example", {"eventType": "session.created"})]
+)
+def test_who_may_repair_and_when(world: World, cast: Cast, step: str, body: dict[str, str]) -> None:
+    partner = Partner.of(world, cast.as_mentor)
+    path = f"{partner.path}/{step}"
+    nowhere = f"/webhook-endpoints/{uuid4()}/{step}"
+    for where, headers, sent, status in (
+        (path, {}, {"x": 1}, 401),
+        (nowhere, cast.as_mentee, {"x": 1}, 403),
+        (nowhere, cast.as_mentor, {"x": 1}, 404),
+        (path, cast.as_other_mentor, {"x": 1}, 403),
+        (path, cast.as_mentor, {"x": 1}, 400),
+        (path, cast.as_mentor | {"If-Match": '"99"'}, body, 412),
+        (path, cast.as_mentor, body, 202),
+    ):
+        assert world.client.post(where, json=sent, headers=headers).status_code == status
+    for state in (EndpointState.PENDING, EndpointState.PAUSED, EndpointState.DISABLED):
+        partner.becomes(state)
+        answer = world.client.post(path, json=body, headers=cast.as_mentor)
+        assert (answer.status_code, answer.json["code"]) == (409, "endpoint_not_active")
+
+
+def test_an_example_is_for_its_own_endpoint_alone(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_mentor, eventTypes=["*"])
+    Partner.of(world, cast.as_operator, eventTypes=["*"])
+    Partner.of(world, cast.as_mentor, url="https://other.example", eventTypes=["*"])
+    world.nudges.take()
+    answer = partner.client.post(
+        f"{partner.path}/example", json={"eventType": "session.completed"}, headers=cast.as_mentor
+    )
+    assert (answer.status_code, answer.json["endpointId"]) == (202, str(partner.id))
+    assert deliver_queued(world) == [str(partner.id)]
+    with world.engine.connect() as db:
+        event = db.execute(select(events).where(events.c.id == UUID(answer.json["eventId"]))).one()
+    assert (event.type, event.subject_id) == ("webhook.example", partner.id)
+    assert event.data == {"webhook_endpoint_id": str(partner.id), "example_type": "session.completed"}
+
+
+@pytest.mark.parametrize("name", ["session.exploded", "session.*", "*", "webhook.ping", "webhook.example", ""])
+def test_there_are_examples_of_what_can_be_asked_for_alone(world: World, cast: Cast, name: str) -> None:
+    partner = Partner.of(world, cast.as_mentor)
+    answer = partner.client.post(f"{partner.path}/example", json={"eventType": name}, headers=cast.as_mentor)
+    assert (answer.status_code, list(answer.json["details"])) == (400, ["eventType"])
+
+
+def test_the_catalogue_lists_every_type_with_schema_and_example(world: World, cast: Cast) -> None:
+    for headers, status in (({}, 401), (cast.as_mentee, 403), (cast.as_mentor, 200), (cast.as_operator, 200)):
+        assert world.client.get("/event-types", headers=headers).status_code == status
+    items = world.client.get("/event-types", headers=cast.as_mentor).json["items"]
+    assert [item["type"] for item in items] == list(announced_types())
+    for item in items:
+        assert set(item) == {"type", "description", "schema", "example"}
+        assert item["schema"]["properties"]["type"] == {"const": item["type"]}
+        assert item["example"]["type"] == item["type"]
+
+
+def deliver_queued(world: World) -> list[str]:
+    """Do what follows from all events in the database, and return for which endpoints there is something now."""
+    deliverer = Deliverer(Transactions(world.engine, world.nudges), load(), {})
+    for nudge in world.nudges.take():
+        if nudge.effect == "webhooks.queue":
+            deliverer.deliver(Key(event_id=nudge.event_id, effect=nudge.effect, target=nudge.target))
+    return [nudge.target for nudge in world.nudges.take() if nudge.effect == "webhooks.send"]

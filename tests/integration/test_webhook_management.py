@@ -1,0 +1,277 @@
+"""Tests of what owners do with their endpoints: what reaches the receiver, and what happens when two act at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, func, insert, select, update
+from uuid_utils.compat import uuid7
+
+from models.events import DeliveryState, deliveries, events
+from models.webhooks import EndpointState, Signing, webhook_endpoints, webhook_secrets
+from tests.concurrency.racing import Race, codes, winners
+from tests.factories import make_booking
+from tests.integration.house import House
+from workflows.events.delivery import Key
+from workflows.events.outcomes import Sent
+from workflows.identity.actor import Actor
+from workflows.webhooks.ask_example import ask_example
+from workflows.webhooks.change_endpoint import change_endpoint, delete_endpoint
+from workflows.webhooks.create_endpoint import MOST_ENDPOINTS, create_endpoint
+from workflows.webhooks.deliveries import WebhookDelivery, delivery_query
+from workflows.webhooks.endpoint import Endpoint, endpoint_query
+from workflows.webhooks.event_catalogue import example_message
+from workflows.webhooks.recover import recover
+from workflows.webhooks.resend import resend
+from workflows.webhooks.rotate_secret import rotate_secret
+
+OPERATOR = Actor(operator=True, name="operator:1")
+NOW = datetime.now(UTC)
+ROUNDS = 10
+
+
+@pytest.fixture
+def race(house: House) -> Iterator[Race]:
+    """A starting line for five."""
+    race = Race(house.engine, 5)
+    yield race
+    race.close()
+
+
+def created(db: Connection, number: int = 0, **fields: Any) -> Endpoint:
+    """An operator's endpoint, pinged."""
+    return create_endpoint(
+        db,
+        actor=OPERATOR,
+        url=f"https://partner.example/{number}",
+        event_types=["booking.*"],
+        seal=lambda secret: f"sealed:{secret}",
+        now=NOW,
+        **fields,
+    )
+
+
+def listening(house: House, **fields: Any) -> Endpoint:
+    """An endpoint that has answered its ping."""
+    with house.transactions() as db:
+        endpoint = created(db, **fields)
+    house.run_all()
+    house.http.received.clear()
+    return as_it_is(house, endpoint)
+
+
+def as_it_is(house: House, endpoint: Endpoint) -> Endpoint:
+    """The endpoint as it is stored now."""
+    with house.engine.connect() as db:
+        return Endpoint.of(db.execute(endpoint_query(endpoint.id)).one())
+
+
+def told(house: House, state: DeliveryState) -> WebhookDelivery:
+    """A delivery of a booking's request to the only endpoint, in that state."""
+    with house.transactions() as db:
+        make_booking(db)
+    house.run_all()
+    house.http.received.clear()
+    with house.engine.connect() as db:
+        event_id = db.scalars(select(events.c.id).where(events.c.type == "booking.requested")).one()
+    key = house.key("webhooks.send", event_id)
+    if state is DeliveryState.DEAD:
+        house.change(key, state=state, done_at=None, attempts=10)
+    return delivery_of(house, key)
+
+
+def delivery_of(house: House, key: Key) -> WebhookDelivery:
+    """The delivery as its owner sees it."""
+    with house.engine.connect() as db:
+        delivery_id = db.scalars(
+            select(deliveries.c.id).where(
+                deliveries.c.event_id == key.event_id,
+                deliveries.c.effect == key.effect,
+                deliveries.c.target == key.target,
+            )
+        ).one()
+        return WebhookDelivery.of(db.execute(delivery_query(delivery_id)).one())
+
+
+def resending(delivery: WebhookDelivery) -> Callable[[Connection], UUID]:
+    return lambda db: resend(db, actor=OPERATOR, delivery=delivery).id
+
+
+def test_a_resend_says_the_same_under_the_same_id_with_the_secrets_of_the_day(house: House) -> None:
+    endpoint = listening(house)
+    with house.transactions() as db:
+        make_booking(db)
+    house.run_all()
+    (first,) = house.http.received
+    delivery = delivery_of(house, house.key("webhooks.send", first.webhook_id))
+    with house.transactions() as db:
+        rotate_secret(db, actor=OPERATOR, endpoint=endpoint, seal=str, grace=timedelta(hours=1))
+        resend(db, actor=OPERATOR, delivery=delivery)
+    house.run_all()
+    second = house.http.received[1]
+    assert (second.webhook_id, second.body, second.url) == (first.webhook_id, first.body, first.url)
+    # The new secret first, and the old one as long as it is valid.
+    assert len(second.sealed_secrets) == 2
+    assert second.sealed_secrets[1] == first.sealed_secrets[0]
+
+
+def test_a_dead_delivery_is_tried_as_often_again_and_no_more(house: House) -> None:
+    listening(house)
+    delivery = told(house, DeliveryState.DEAD)
+    house.http.answers = lambda _message: Sent(error="The receiver answered 500.", status_code=500)
+    with house.transactions() as db:
+        resend(db, actor=OPERATOR, delivery=delivery)
+    key = house.key("webhooks.send", delivery.event_id)
+    for attempt in range(11, 21):
+        assert house.row(key).state == "pending"
+        with house.engine.begin() as db:
+            # The circuit breaker is another story.
+            db.execute(update(webhook_endpoints).values(open_until=None))
+        house.make_due(key)
+        house.deliverer.deliver(key)
+        assert house.row(key).attempts == attempt
+    assert house.row(key).state == "dead"
+    assert len(house.http.received) == 10
+
+
+def test_an_example_arrives_as_a_message_of_its_type(house: House) -> None:
+    endpoint = listening(house)
+    with house.transactions() as db:
+        asked = ask_example(db, actor=OPERATOR, endpoint=endpoint, event_type="session.completed", now=NOW)
+    house.run_all()
+    (message,) = house.http.received
+    body = json.loads(message.body)
+    assert (body["type"], body["id"], message.webhook_id) == ("session.completed", str(asked.id), asked.id)
+    assert body["data"] == example_message("session.completed")["data"]
+    assert isinstance(body["sequence"], int)
+
+
+def test_what_was_recovered_arrives(house: House) -> None:
+    endpoint = listening(house)
+    delivery = told(house, DeliveryState.DEAD)
+    with house.transactions() as db:
+        since, now = NOW - timedelta(hours=1), datetime.now(UTC) + timedelta(seconds=1)
+        assert recover(db, actor=OPERATOR, endpoint=endpoint, since=since, now=now) == 1
+    house.run_all()
+    assert [message.webhook_id for message in house.http.received] == [delivery.event_id]
+
+
+def test_a_paused_endpoint_hears_of_nothing_until_it_goes_on(house: House) -> None:
+    endpoint = listening(house)
+    for state, heard in ((EndpointState.PAUSED, 0), (EndpointState.ACTIVE, 1)):
+        with house.transactions() as db:
+            changes = {"state": state}
+            endpoint = change_endpoint(db, actor=OPERATOR, endpoint=endpoint, changes=changes, now=NOW)
+        with house.transactions() as db:
+            make_booking(db)
+        house.run_all()
+        assert len(house.http.received) == heard
+
+
+def test_a_moved_endpoint_is_pinged_at_its_new_address_and_then_active(house: House) -> None:
+    endpoint = listening(house)
+    with house.transactions() as db:
+        moved = {"url": "https://elsewhere.example"}
+        change_endpoint(db, actor=OPERATOR, endpoint=endpoint, changes=moved, now=NOW)
+    house.run_all()
+    assert [message.url for message in house.http.received] == ["https://elsewhere.example"]
+    assert as_it_is(house, endpoint).state is EndpointState.ACTIVE
+
+
+def test_an_endpoint_with_ed25519_signs_with_a_private_key(house: House) -> None:
+    endpoint = listening(house, signing=Signing.ED25519)
+    with house.engine.connect() as db:
+        (sealed,) = db.scalars(
+            select(webhook_secrets.c.sealed_secret).where(webhook_secrets.c.endpoint_id == endpoint.id)
+        )
+    assert sealed.startswith("sealed:whsk_")
+
+
+@pytest.mark.parametrize("state", [DeliveryState.DONE, DeliveryState.DEAD])
+def test_five_resends_at_once_send_once(house: House, race: Race, state: DeliveryState) -> None:
+    listening(house)
+    delivery = told(house, state)
+    assert len(set(race.transact([resending(delivery)] * 5))) == 1
+    house.run_all()
+    assert [message.webhook_id for message in house.http.received] == [delivery.event_id]
+
+
+def test_two_recoveries_at_once_recover_each_delivery_once(house: House, race: Race) -> None:
+    endpoint = listening(house)
+    told(house, DeliveryState.DEAD)
+
+    def recovering(db: Connection) -> int:
+        now = datetime.now(UTC) + timedelta(seconds=1)
+        return recover(db, actor=OPERATOR, endpoint=endpoint, since=NOW - timedelta(hours=1), now=now)
+
+    assert sorted(race.transact([recovering] * 5)) == [0, 0, 0, 0, 1]
+    house.run_all()
+    assert len(house.http.received) == 1
+
+
+def test_rotations_at_once_leave_ten_valid_secrets_at_most(house: House, race: Race) -> None:
+    endpoint = listening(house)
+    with house.engine.begin() as db:
+        old = [{"id": uuid7(), "endpoint_id": endpoint.id, "sealed_secret": "s"} for _ in range(7)]
+        db.execute(insert(webhook_secrets), old)
+
+    def rotating(db: Connection) -> str:
+        return rotate_secret(db, actor=OPERATOR, endpoint=endpoint, seal=str)
+
+    outcomes = race.transact([rotating] * 5)
+    assert (len(winners(outcomes)), codes(outcomes)) == (2, ["secret_limit"] * 3)
+    with house.engine.connect() as db:
+        assert db.scalar(select(func.count()).select_from(webhook_secrets)) == 10
+        assert db.scalar(select(func.count()).where(webhook_secrets.c.expires_at.is_(None))) == 1
+
+
+def test_two_rotations_at_once_both_sign(house: House, race: Race) -> None:
+    endpoint = listening(house)
+
+    def rotating(db: Connection) -> str:
+        return rotate_secret(db, actor=OPERATOR, endpoint=endpoint, seal=str)
+
+    secrets = race.transact([rotating] * 2)
+    with house.transactions() as db:
+        ask_example(db, actor=OPERATOR, endpoint=endpoint, event_type="session.created", now=NOW)
+    house.run_all()
+    (message,) = house.http.received
+    assert {*secrets} < {*message.sealed_secrets}
+    assert len(message.sealed_secrets) == 3
+
+
+def test_the_last_place_for_an_endpoint_is_taken_once(house: House, race: Race) -> None:
+    with house.engine.begin() as db:
+        rows = [
+            {"id": uuid7(), "url": f"https://other.example/{number}", "event_types": ["*"]}
+            for number in range(MOST_ENDPOINTS - 1)
+        ]
+        db.execute(insert(webhook_endpoints), rows)
+
+    def creating(number: int) -> Callable[[Connection], UUID]:
+        return lambda db: created(db, number).id
+
+    outcomes = race.transact([creating(number) for number in range(5)])
+    assert (len(winners(outcomes)), codes(outcomes)) == (1, ["endpoint_limit"] * 4)
+
+
+def test_of_changes_and_a_deletion_at_once_one_is_made_on_what_was_seen(house: House, race: Race) -> None:
+    for number in range(ROUNDS):
+        with house.engine.begin() as db:
+            endpoint = created(db, number)
+
+        def changing(db: Connection, seen: Endpoint = endpoint) -> str:
+            change_endpoint(db, actor=OPERATOR, endpoint=seen, changes={"rate_limit": 5}, now=NOW)
+            return "changed"
+
+        def deleting(db: Connection, seen: Endpoint = endpoint) -> str:
+            delete_endpoint(db, actor=OPERATOR, endpoint=seen)
+            return "deleted"
+
+        outcomes = race.transact([changing, deleting, changing])
+        assert (len(winners(outcomes)), codes(outcomes)) == (1, ["stale"] * 2)
