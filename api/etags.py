@@ -20,23 +20,31 @@ class Versioned(Protocol):
 Record = TypeVar("Record", bound=Versioned)
 
 
-def tagged(record: Record, **headers: str) -> tuple[Record, dict[str, str]]:
-    """The record as a view returns it: with its ETag, and whatever other headers the answer has."""
-    return record, {"ETag": tag_of(record), **headers}
+def tagged(record: Record, *, view: object = None, **headers: str) -> tuple[Record, dict[str, str]]:
+    """The record as a view returns it: with its ETag, and whatever other headers the answer has.
+
+    Args:
+        view: what the representation depends on besides the record's version; None where on nothing.
+    """
+    return record, {"ETag": tag_of(record, view), **headers}
 
 
-def tag_of(record: Versioned) -> str:
-    """The strong entity tag of a record."""
-    return f'"{record.version}"'
+def tag_of(record: Versioned, view: object = None) -> str:
+    """The strong entity tag of a record: its version, and by which view of it this is."""
+    return f'"{record.version}"' if view is None else f'"{record.version}-{view}"'
 
 
 def require_match(request: Request, record: Versioned) -> None:
     """Refuse a change that was decided on another version; without If-Match, every version will do.
 
+    A record is the same whoever has looked at it: of a tag, the version alone counts.
+
     Raises:
-        Stale: none of the tags sent is the record's.
+        Stale: none of the tags sent is of the record's version.
     """
-    if "If-Match" in request.headers and str(record.version) not in request.if_match:
+    if "If-Match" not in request.headers or request.if_match.star_tag:
+        return
+    if str(record.version) not in {(tag or "").partition("-")[0] for tag in request.if_match}:
         raise Stale("This has changed since you read it; read it again, and decide again.")
 
 

@@ -13,6 +13,7 @@ from api.etags import not_modified
 
 log = structlog.get_logger("api.requests")
 
+CREDENTIALS = ("Authorization", "X-User-Id", "X-Mentor-Profile-Id")
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 
@@ -43,6 +44,10 @@ def _begin() -> None:
 def _end(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if "Cache-Control" not in response.headers:
+        # Whoever asks sees what is theirs: kept by nobody for somebody else, and asked for again each time.
+        response.headers["Cache-Control"] = "private, no-cache"
+        response.vary.update(CREDENTIALS)
     if response.location and response.location.startswith("/") and not response.location.startswith("//"):
         # Below /api, addresses begin with it too; stored answers hold them without.
         response.headers["Location"] = request.script_root + response.location

@@ -48,7 +48,7 @@ def create_user(call: Call[None], body: dict[str, Any]) -> Any:
     Operators register people on behalf of the identity provider; mail addresses are unique however they are written.
     """
     user = register_user(call.db, actor=call.actor, **body)
-    return tagged(user, Location=f"/users/{user.id}")
+    return _tagged(user, Location=f"/users/{user.id}")
 
 
 @users.route("/users/<id:user_id>")
@@ -56,7 +56,7 @@ def create_user(call: Call[None], body: dict[str, Any]) -> Any:
 @users.response(200, shapes.User)
 def get_user(call: Call[User]) -> Any:
     """Read an account."""
-    return tagged(call.subject)
+    return _tagged(call.subject)
 
 
 @users.route("/me")
@@ -65,7 +65,7 @@ def get_user(call: Call[User]) -> Any:
 def get_me(call: Call[None]) -> Any:
     """Read the caller's own account."""
     assert call.actor.user_id is not None
-    return tagged(User.of(call.db.execute(user_query(call.actor.user_id)).one()))
+    return _tagged(User.of(call.db.execute(user_query(call.actor.user_id)).one()))
 
 
 @mentors.route("/mentor-profiles", methods=["POST"])
@@ -99,3 +99,8 @@ def list_mentors(_claim: Claim, page: Page, *, skill: str | None = None) -> Sele
 def get_mentor(call: Call[Mentor]) -> Any:
     """Read a mentor's profile."""
     return tagged(call.subject)
+
+
+def _tagged(user: User, **headers: str) -> Any:
+    # A profile of theirs changes what is shown of users, and not their own row.
+    return tagged(user, view=user.mentor_profile_id, **headers)

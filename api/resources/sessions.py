@@ -106,7 +106,7 @@ def list_sessions_of_mentor(
 @sessions.response(200, shapes.Session, example=examples.SESSION_OF_MENTEE)
 def get_session_of_mentee(call: Call[Session]) -> Any:
     """Read a session as its mentee."""
-    return tagged(shapes.as_seen_by(call.actor, call.subject))
+    return _tagged(call.actor, call.subject)
 
 
 @sessions.route("/sessions/mentor/<id:session_id>")
@@ -114,7 +114,7 @@ def get_session_of_mentee(call: Call[Session]) -> Any:
 @sessions.response(200, shapes.Session, example=examples.SESSION)
 def get_session_of_mentor(call: Call[Session]) -> Any:
     """Read a session as its mentor."""
-    return tagged(call.subject)
+    return _tagged(call.actor, call.subject)
 
 
 @sessions.route("/sessions/<id:session_id>")
@@ -122,7 +122,7 @@ def get_session_of_mentor(call: Call[Session]) -> Any:
 @sessions.response(200, shapes.Session, example=examples.SESSION)
 def get_session(call: Call[Session]) -> Any:
     """Read a session as either party or as an operator."""
-    return tagged(shapes.as_seen_by(call.actor, call.subject))
+    return _tagged(call.actor, call.subject)
 
 
 @sessions.route("/sessions/<id:session_id>/start", methods=STEPS)
@@ -142,7 +142,7 @@ def start_session(call: Call[SessionToStart], _body: dict[str, Any]) -> Any:
         early_start_minutes=call.subject.early_start_minutes,
         now=call.now,
     )
-    return tagged(shapes.as_seen_by(call.actor, started))
+    return _tagged(call.actor, started)
 
 
 @sessions.route("/sessions/<id:session_id>/complete", methods=STEPS)
@@ -156,7 +156,7 @@ def complete_session(call: Call[Session], body: dict[str, Any]) -> Any:
     The mentor's step alone: in_progress → completed. It unlocks the mentee's review, notifies both sides, counts the
     day and is announced to webhooks, each as a durable task of its own.
     """
-    return tagged(complete(call.db, actor=call.actor, session=call.subject, now=call.now, **body))
+    return _tagged(call.actor, complete(call.db, actor=call.actor, session=call.subject, now=call.now, **body))
 
 
 @sessions.route("/sessions/<id:session_id>/effects")
@@ -165,6 +165,12 @@ def complete_session(call: Call[Session], body: dict[str, Any]) -> Any:
 def get_effects_of_session(call: Call[Session]) -> Any:
     """Read what follows from a session, and how far it has come."""
     return jsonify(shapes.shown_effects(call.actor, effects_of(call.db, call.subject)))
+
+
+def _tagged(actor: Actor, session: Session) -> Any:
+    seen = shapes.as_seen_by(actor, session)
+    # A mentee who acts as a mentor elsewhere must not take one view for the other.
+    return tagged(seen, view="whole" if seen is session else None)
 
 
 def _takes_part(actor: Actor, booking: Booking) -> bool:

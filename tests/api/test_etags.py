@@ -70,3 +70,44 @@ def test_single_resources_have_a_tag(client: FlaskClient, cast: Cast, draft: Boo
         f"/sessions/mentee/{scheduled.id}",
     ):
         assert client.get(path, headers=cast.as_mentee).headers["ETag"] == '"1"', path
+
+
+def test_a_profile_of_ones_own_changes_ones_tag(client: FlaskClient, cast: Cast) -> None:
+    held = client.get("/me", headers=cast.as_stranger).headers["ETag"]
+    profile = client.post("/mentor-profiles", json={"headline": "New"}, headers=cast.as_stranger).json
+    for path in ("/me", f"/users/{cast.stranger.id}"):
+        answer = client.get(path, headers=cast.as_stranger | {"If-None-Match": held})
+        assert (answer.status_code, answer.json["mentorProfileId"]) == (200, profile["id"])
+        assert answer.headers["ETag"] != held
+
+
+def test_each_view_of_a_session_has_its_own_tag(client: FlaskClient, cast: Cast, in_progress: Session) -> None:
+    path, record = f"/sessions/{in_progress.id}", {"rating": 3, "feedback": "Late."}
+    assert client.patch(f"{path}/complete", json=record, headers=cast.as_mentor).status_code == 200
+    mentees, mentors, operators = (
+        client.get(path, headers=headers).headers["ETag"]
+        for headers in (cast.as_mentee, cast.as_mentor, cast.as_operator)
+    )
+    assert mentees != mentors == operators
+    answer = client.get(path, headers=cast.as_mentor | {"If-None-Match": mentees})
+    assert (answer.status_code, answer.json["rating"]) == (200, 3)
+    assert client.get(path, headers=cast.as_mentor | {"If-None-Match": mentors}).status_code == 304
+
+
+def test_whoever_read_it_a_version_is_a_version(client: FlaskClient, cast: Cast, scheduled: Session) -> None:
+    for reader, path in ((cast.as_mentor, "start"), (cast.as_mentor, "complete")):
+        tag = client.get(f"/sessions/{scheduled.id}", headers=reader).headers["ETag"]
+        step = f"/sessions/{scheduled.id}/{path}"
+        assert client.patch(step, headers=cast.as_mentor | {"If-Match": '"99-whole"'}).status_code == 412
+        assert client.patch(step, headers=cast.as_mentor | {"If-Match": tag}).status_code == 200
+
+
+def test_answers_are_kept_for_nobody_else(client: FlaskClient, cast: Cast, draft: Booking) -> None:
+    for path, headers in ((f"/bookings/{draft.id}", cast.as_mentee), ("/bookings", cast.as_mentee), ("/me", {})):
+        answer = client.get(path, headers=headers)
+        assert answer.headers["Cache-Control"] == "private, no-cache"
+        assert set(answer.vary) == {"Authorization", "X-User-Id", "X-Mentor-Profile-Id"}
+    tag = client.get(f"/bookings/{draft.id}", headers=cast.as_mentee).headers["ETag"]
+    again = client.get(f"/bookings/{draft.id}", headers=cast.as_mentee | {"If-None-Match": tag})
+    assert (again.status_code, again.headers["Cache-Control"]) == (304, "private, no-cache")
+    assert "max-age=3600" in client.get("/docs/assets/index.css").headers["Cache-Control"]
