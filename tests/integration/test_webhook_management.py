@@ -26,6 +26,7 @@ from workflows.webhooks.create_endpoint import MOST_ENDPOINTS, create_endpoint
 from workflows.webhooks.deliveries import WebhookDelivery, delivery_query
 from workflows.webhooks.endpoint import Endpoint, endpoint_query
 from workflows.webhooks.event_catalogue import example_message
+from workflows.webhooks.ping_endpoint import activate
 from workflows.webhooks.recover import recover
 from workflows.webhooks.resend import resend
 from workflows.webhooks.rotate_secret import rotate_secret
@@ -180,6 +181,17 @@ def test_a_moved_endpoint_is_pinged_at_its_new_address_and_then_active(house: Ho
         change_endpoint(db, actor=OPERATOR, endpoint=endpoint, changes=moved, now=NOW)
     house.run_all()
     assert [message.url for message in house.http.received] == ["https://elsewhere.example"]
+    assert as_it_is(house, endpoint).state is EndpointState.ACTIVE
+
+
+def test_a_ping_that_was_answered_elsewhere_makes_no_new_address_active(house: House) -> None:
+    with house.transactions() as db:
+        endpoint = created(db)
+        change_endpoint(db, actor=OPERATOR, endpoint=endpoint, changes={"url": "https://elsewhere.example"}, now=NOW)
+        activate(db, endpoint.id, url=endpoint.url)
+    assert as_it_is(house, endpoint).state is EndpointState.PENDING
+    with house.transactions() as db:
+        activate(db, endpoint.id, url="https://elsewhere.example")
     assert as_it_is(house, endpoint).state is EndpointState.ACTIVE
 
 

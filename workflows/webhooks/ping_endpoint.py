@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, true, update
 
 from models.webhooks import EndpointState, webhook_endpoints
 from workflows.events.catalogue import WebhookPinged
@@ -36,13 +36,20 @@ def ping_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint, now: date
     return ping
 
 
-def activate(db: Connection, endpoint_id: UUID) -> None:
-    """The endpoint has answered a ping: from now on it hears of events. A pause by hand outlives a ping."""
+def activate(db: Connection, endpoint_id: UUID, *, url: str | None = None) -> None:
+    """The endpoint has answered a ping: from now on it hears of events. A pause by hand outlives a ping.
+
+    Args:
+        url: where the ping was answered; when the endpoint has moved since, nobody has answered at its new address.
+    """
+    endpoints = webhook_endpoints.c
+    there = endpoints.url == url if url is not None else true()
     db.execute(
         update(webhook_endpoints)
         .where(
-            webhook_endpoints.c.id == endpoint_id,
-            webhook_endpoints.c.state.in_([EndpointState.PENDING, EndpointState.DISABLED]),
+            endpoints.id == endpoint_id,
+            endpoints.state.in_([EndpointState.PENDING, EndpointState.DISABLED]),
+            there,
         )
-        .values(state=EndpointState.ACTIVE, disabled_reason=None, **NOTHING_AGAINST_IT)
+        .values(state=EndpointState.ACTIVE, disabled_reason=None)
     )
