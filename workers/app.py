@@ -15,14 +15,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config.logging import configure_logging
 from config.settings import settings
-from workers.broker import WORKER_OPTIONS, PromptAMQP
+from workers.broker import WORKER_OPTIONS, PromptAMQP, UnhurriedEvents
 from workers.process import current
 from workflows.events.delivery import Key
 from workflows.events.subscriptions import QUEUES, load
 
 log = structlog.get_logger(__name__)
 
-app = Celery("tutelage", amqp=PromptAMQP)
+app = Celery("tutelage", amqp=PromptAMQP, events=UnhurriedEvents)
 app.conf.update(
     broker_url=settings().redis_url or "redis://127.0.0.1:6379/0",
     broker_transport_options=WORKER_OPTIONS,
