@@ -15,6 +15,7 @@ from workflows.events.catalogue import WebhookEndpointDisabled, WebhookEndpointE
 from workflows.events.outcomes import Postpone, Sent
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
+from workflows.webhooks.deliveries import IS_WEBHOOK, endpoint_id_in
 
 OPENS_AFTER = 10  # failures in a row
 PROBE = timedelta(minutes=1)
@@ -36,11 +37,13 @@ RETURNING id AS webhook_endpoint_id, mentor_profile_id, state, failing_since, wa
 """
 )
 
-# A turn every 1/rate seconds; unused turns of the last second may be made up for.
+# A turn every 1/rate seconds; unused turns of the last second may be made up for, so that as many go at once as the
+# rate says, and no more.
 _TAKE_TURN = text(
     """
 UPDATE webhook_endpoints
-SET next_send_at = greatest(next_send_at, now() - interval '1 second') + interval '1 second' / rate_limit
+SET next_send_at = greatest(next_send_at, now() - interval '1 second' + interval '1 second' / rate_limit)
+    + interval '1 second' / rate_limit
 WHERE id = :id AND (next_send_at IS NULL OR next_send_at <= now())
 """
 )
@@ -89,12 +92,18 @@ def has_failed(db: Connection, endpoint_id: UUID, sent: Sent, *, exhausted: bool
         _disable(db, endpoint, now, "The receiver answered 410 Gone.")
     elif failing_for >= GIVEN_UP_AFTER:
         _disable(db, endpoint, now, "No message was taken for five days.")
-    elif failing_for >= WARNED_AFTER and endpoint.warned_at is None:
-        _note(db, endpoint.webhook_endpoint_id, warned_at=now)
-        record(db, WebhookEndpointFailing(**_told(endpoint, now)))
-    elif exhausted and endpoint.exhausted_at is None:
+    else:
+        _warn(db, endpoint, failing_for=failing_for, exhausted=exhausted, now=now)
+
+
+def _warn(db: Connection, endpoint: Row[Any], *, failing_for: timedelta, exhausted: bool, now: datetime) -> None:
+    # Both may be due at once: the attempts of one message take a little longer than three days.
+    if exhausted and endpoint.exhausted_at is None:
         _note(db, endpoint.webhook_endpoint_id, exhausted_at=now)
         record(db, WebhookEndpointExhausted(**_told(endpoint, now)))
+    if failing_for >= WARNED_AFTER and endpoint.warned_at is None:
+        _note(db, endpoint.webhook_endpoint_id, warned_at=now)
+        record(db, WebhookEndpointFailing(**_told(endpoint, now)))
 
 
 def _probe(db: Connection, endpoint: Row[Any], now: datetime) -> None:
@@ -118,11 +127,11 @@ def _call_for_what_was_put_off(db: Connection, endpoint_id: UUID) -> None:
     db.execute(
         update(deliveries)
         .where(
-            deliveries.c.effect == "webhooks.send",
-            func.split_part(deliveries.c.target, ":", 1) == str(endpoint_id),
+            IS_WEBHOOK,
+            endpoint_id_in(deliveries.c.target) == str(endpoint_id),
             deliveries.c.state == DeliveryState.PENDING,
-            # What was never tried; whatever failed keeps its own pause.
-            deliveries.c.attempts == deliveries.c.forgiven,
+            # What was never tried; whatever failed keeps its own pause, and what is recovered its pace.
+            deliveries.c.attempts == 0,
             deliveries.c.due_at > func.now(),
         )
         .values(due_at=func.now(), nudge_at=func.now())

@@ -1,0 +1,116 @@
+"""Endpoints that listen already, and messages that are due to them, for tests of what happens between the two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select, update
+from uuid_utils.compat import uuid7
+
+from models.events import delivery_attempts, events
+from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
+from tests.integration.house import House
+from workers.deliver import Deliverer
+from workflows.events.catalogue import SessionStarted
+from workflows.events.delivery import Key
+from workflows.events.outcomes import Sent
+from workflows.events.policy import WEBHOOKS
+from workflows.events.record import follow_up, record
+from workflows.outside.send_webhook import SEND_WEBHOOK
+from workflows.webhooks.secrets import new_secret
+
+NO = Sent(error="The receiver answered 500.", status_code=500)
+YES = Sent(status_code=200)
+GONE = Sent(error="The receiver answered 410.", status_code=410)
+
+
+def listening(
+    house: House, url: str = "https://partner.example/in", *, seal: Callable[[str], str] = str, **columns: Any
+) -> UUID:
+    """An active endpoint, of the operators and for every type unless the columns say otherwise."""
+    values = {"id": uuid7(), "url": url, "event_types": ["*"], "state": EndpointState.ACTIVE, **columns}
+    with house.engine.begin() as db:
+        db.execute(insert(webhook_endpoints).values(**values))
+        secret = {"id": uuid7(), "endpoint_id": values["id"], "sealed_secret": seal(new_secret())}
+        db.execute(insert(webhook_secrets).values(**secret))
+    return UUID(str(values["id"]))
+
+
+def messages(house: House, endpoint_id: UUID, count: int = 1) -> list[Key]:
+    """That many events, each with its message to the endpoint, due now."""
+    happened = [_an_event() for _ in range(count)]
+    with house.transactions() as db:
+        for event in happened:
+            record(db, event)
+            follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
+    return [Key(event_id=event.id, effect=SEND_WEBHOOK.name, target=str(endpoint_id)) for event in happened]
+
+
+def send_one(house: House, endpoint_id: UUID, answer: Sent) -> Key:
+    """One new message, answered by that."""
+    house.http.answers = lambda _message: answer
+    (key,) = messages(house, endpoint_id)
+    house.deliverer.deliver(key)
+    return key
+
+
+def use_up(house: House, endpoint_id: UUID) -> Key:
+    """A message that fails at its last attempt."""
+    (key,) = messages(house, endpoint_id)
+    house.change(key, attempts=WEBHOOKS.attempts - 1)
+    house.http.answers = lambda _message: NO
+    house.deliverer.deliver(key)
+    assert house.row(key).state == "dead"
+    return key
+
+
+def all_at_once(deliverer: Deliverer, keys: Iterable[Key], threads: int = 10) -> None:
+    """Look at all of these, as a worker does with as many threads."""
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(deliverer.deliver, keys))
+
+
+def endpoint(house: House, endpoint_id: UUID) -> Any:
+    """The endpoint's row as it stands."""
+    with house.engine.connect() as db:
+        return db.execute(select(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)).one()
+
+
+def set_endpoint(house: House, endpoint_id: UUID, **values: Any) -> None:
+    """Change the endpoint's row behind everybody's back: so does time pass."""
+    with house.engine.begin() as db:
+        db.execute(update(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id).values(**values))
+
+
+def attempts_kept(house: House, key: Key) -> list[str]:
+    """The outcomes of the attempts that were recorded, in their order."""
+    kept = delivery_attempts.c
+    query = select(kept.outcome).where(kept.event_id == key.event_id, kept.target == key.target).order_by(kept.attempt)
+    with house.engine.connect() as db:
+        return list(db.scalars(query))
+
+
+def announced(house: House, event_type: str) -> list[Any]:
+    """The events of that type."""
+    with house.engine.connect() as db:
+        return list(db.execute(select(events).where(events.c.type == event_type)))
+
+
+def _an_event() -> SessionStarted:
+    now = datetime.now(UTC)
+    return SessionStarted(
+        actor="system",
+        occurred_at=now,
+        session_id=uuid7(),
+        booking_id=uuid7(),
+        mentor_profile_id=uuid7(),
+        mentee_user_id=uuid7(),
+        status="in_progress",
+        start_time=now,
+        end_time=now + timedelta(hours=1),
+        version=1,
+    )

@@ -1,0 +1,138 @@
+"""Tests of what ends in disabling an endpoint, and of the warnings before: each told once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from threading import Event
+from uuid import UUID
+
+import pytest
+from sqlalchemy import delete, func
+
+from models.webhooks import webhook_endpoints
+from tests.integration.endpoints import (
+    GONE,
+    NO,
+    YES,
+    all_at_once,
+    announced,
+    endpoint,
+    listening,
+    messages,
+    send_one,
+    set_endpoint,
+    use_up,
+)
+from tests.integration.house import House
+from workflows.events.outcomes import Sent
+
+SECOND = timedelta(seconds=1)
+NOTHING_AGAINST_IT = (0, None, None, None, None)
+
+
+@pytest.fixture
+def partner(house: House) -> UUID:
+    """An endpoint that listens."""
+    return listening(house)
+
+
+def test_410_disables_at_once_others_are_told_and_what_is_left_is_cancelled(house: House, partner: UUID) -> None:
+    wanted = listening(house, "https://watcher.example", event_types=["webhook_endpoint.*"])
+    listening(house, "https://else.example", event_types=["booking.*"])
+    listening(house, "https://mentor.example", event_types=["session.created"])
+    (left,) = messages(house, partner)
+    first = send_one(house, partner, GONE)
+    row = endpoint(house, partner)
+    assert (row.state, row.disabled_reason) == ("disabled", "The receiver answered 410 Gone.")
+    (event,) = announced(house, "webhook_endpoint.disabled")
+    assert event.data["webhook_endpoint_id"] == str(partner)
+    house.deliver("webhooks.queue", event.id)
+    assert house.key("webhooks.send", event.id).target == str(wanted)
+    for key in (left, first):
+        house.make_due(key)
+        house.deliverer.deliver(key)
+        assert (house.row(key).state, house.row(key).last_error) == (
+            "cancelled",
+            "The webhook endpoint is disabled.",
+        )
+    assert len(house.http.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("failing_for", "state"),
+    [(timedelta(days=5, seconds=-60), "active"), (timedelta(days=5), "disabled")],
+)
+def test_five_days_without_one_success_disable(house: House, partner: UUID, failing_for: timedelta, state: str) -> None:
+    set_endpoint(house, partner, failures=1, failing_since=func.now() - failing_for)
+    send_one(house, partner, NO)
+    row = endpoint(house, partner)
+    assert row.state == state
+    assert row.disabled_reason == ("No message was taken for five days." if state == "disabled" else None)
+    assert len(announced(house, "webhook_endpoint.disabled")) == (state == "disabled")
+
+
+def test_of_many_failures_after_five_days_one_disables(house: House, partner: UUID) -> None:
+    set_endpoint(house, partner, failures=1, failing_since=func.now() - timedelta(days=6))
+    keys = messages(house, partner, 5)
+    everybody_sends = Event()
+
+    def answer(_message: object) -> Sent:
+        if len(house.http.received) == len(keys):
+            everybody_sends.set()
+        assert everybody_sends.wait(20)
+        return NO
+
+    house.http.answers = answer
+    all_at_once(house.deliverer, keys)
+    assert len(announced(house, "webhook_endpoint.disabled")) == 1
+
+
+def test_three_days_without_success_warn_once(house: House, partner: UUID) -> None:
+    set_endpoint(house, partner, failures=1, failing_since=func.now() - timedelta(days=3) + timedelta(minutes=1))
+    send_one(house, partner, NO)
+    assert announced(house, "webhook_endpoint.failing") == []
+    set_endpoint(house, partner, failing_since=func.now() - timedelta(days=3))
+    for _ in range(3):
+        send_one(house, partner, NO)
+    assert len(announced(house, "webhook_endpoint.failing")) == 1
+    assert endpoint(house, partner).state == "active"
+    send_one(house, partner, YES)
+    set_endpoint(house, partner, failures=1, failing_since=func.now() - timedelta(days=4))
+    send_one(house, partner, NO)
+    assert len(announced(house, "webhook_endpoint.failing")) == 2, "a new row of failures is told anew"
+
+
+# The policy's ten attempts take longer than three days: warning and last attempt may come together.
+@pytest.mark.parametrize("failing_for", [timedelta(hours=1), timedelta(hours=75)])
+def test_the_first_message_that_uses_up_its_attempts_is_told_once(
+    house: House, partner: UUID, failing_for: timedelta
+) -> None:
+    set_endpoint(house, partner, failures=1, failing_since=func.now() - failing_for)
+    use_up(house, partner)
+    assert len(announced(house, "webhook_endpoint.exhausted")) == 1
+    use_up(house, partner)
+    assert len(announced(house, "webhook_endpoint.exhausted")) == 1
+
+
+def test_an_endpoint_deleted_meanwhile_is_cancelled_quietly(
+    house: House, partner: UUID, caplog: pytest.LogCaptureFixture
+) -> None:
+    (waiting, sending) = messages(house, partner, 2)
+
+    def delete_it(_message: object) -> Sent:
+        with house.engine.begin() as db:
+            db.execute(delete(webhook_endpoints))
+        return NO
+
+    house.http.answers = delete_it
+    house.deliverer.deliver(sending)
+    assert (house.row(sending).state, house.row(sending).last_error) == ("pending", NO.error)
+    for key in (waiting, sending):
+        house.make_due(key)
+        house.deliverer.deliver(key)
+        assert (house.row(key).state, house.row(key).last_error) == (
+            "cancelled",
+            "The webhook endpoint has been deleted.",
+        )
+    assert announced(house, "webhook_endpoint.disabled") == []
+    assert [line for line in caplog.records if line.levelname == "ERROR"] == []

@@ -1,0 +1,110 @@
+"""Tests of the fair share: an endpoint that hangs holds a bounded number of senders, and nobody else notices."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from tests.eventually import eventually, stretched
+from tests.integration.endpoints import YES, all_at_once, attempts_kept, listening, messages
+from tests.integration.house import House
+from tests.integration.receivers import http_receiver
+from tests.integration.test_webhook_transport import LOOPBACK, SEALER
+from workers.deliver import Deliverer
+from workers.transports.client import Client, Limits
+from workers.transports.http import WebhookTransport
+from workers.transports.share import FairShare
+from workflows.events.outcomes import Sent
+from workflows.events.subscriptions import load
+
+MOST = 3
+
+
+def sharing(house: House, sender: object) -> Deliverer:
+    """A worker whose senders are shared fairly."""
+    return Deliverer(house.transactions, load(), {"http": FairShare(sender, MOST), "mail": house.mail})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def hanging() -> Iterator[str]:
+    """The address of a server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_one_endpoint_holds_at_most_its_share_and_the_others_are_put_off_uncounted(house: House) -> None:
+    partner = listening(house)
+    keys = messages(house, partner, 10)
+    deliverer = sharing(house, house.http)
+
+    def put_off() -> int:
+        return sum(row.due_at > row.now for row in map(house.row, keys))
+
+    def answer(_message: object) -> Sent:
+        # Nobody is answered before all have asked.
+        eventually(lambda: put_off() == len(keys) - MOST, "the others, put off")
+        return YES
+
+    house.http.answers = answer
+    all_at_once(deliverer, keys)
+    assert len(house.http.received) == MOST
+    rows = {key: house.row(key) for key in keys}
+    assert Counter((row.state, row.attempts) for row in rows.values()) == {("done", 1): MOST, ("pending", 0): 7}
+    for key, row in rows.items():
+        if row.state == "pending":
+            assert timedelta() < row.due_at - row.now <= timedelta(seconds=1)
+            assert (row.lease_until, row.last_error, attempts_kept(house, key)) == (None, None, [])
+
+
+def test_what_was_put_off_goes_when_its_turn_comes(house: House) -> None:
+    keys = messages(house, listening(house), 10)
+    deliverer = sharing(house, house.http)
+
+    def all_done() -> bool:
+        all_at_once(deliverer, keys)
+        return {house.row(key).state for key in keys} == {"done"}
+
+    eventually(all_done, "every message")
+    assert len({message.webhook_id for message in house.http.received}) == len(house.http.received) == len(keys)
+    assert {house.row(key).attempts for key in keys} == {1}
+
+
+def test_the_share_is_free_again_whatever_the_sending_came_to(house: House) -> None:
+    partner = listening(house)
+    deliverer = sharing(house, house.http)
+
+    def boom(_message: object) -> Sent:
+        raise KeyError("a defect")
+
+    for answer in (boom, lambda _message: Sent(error="no"), lambda _message: YES):
+        house.http.answers = answer
+        house.http.received.clear()
+        all_at_once(deliverer, messages(house, partner, MOST), threads=MOST)
+        assert len(house.http.received) == MOST
+
+
+def test_while_one_hangs_all_others_are_told_at_once(house: House, hanging: str) -> None:
+    held = messages(house, listening(house, hanging, seal=SEALER.seal), 10)
+    with http_receiver() as receiver, ThreadPoolExecutor(10) as senders:
+        well = listening(house, receiver.url, seal=SEALER.seal)
+        transport = WebhookTransport(SEALER, LOOPBACK, Client(LOOPBACK, limits=Limits(deadline=stretched(5))))
+        deliverer = sharing(house, transport)
+        waiting = [senders.submit(deliverer.deliver, key) for key in held]
+        eventually(lambda: sum(each.done() for each in waiting) == len(held) - MOST, "those that are put off")
+        told = messages(house, well, 2 * MOST)
+        began = time.monotonic()
+        for key in told:
+            senders.submit(deliverer.deliver, key).result(timeout=20)
+        assert time.monotonic() - began < stretched(3)
+        assert len(receiver.requests) == len(told)
+        assert sum(not each.done() for each in waiting) == MOST, "they hang still"
+    transport.close()
+    rows = [house.row(key) for key in held]
+    assert Counter((row.state, row.attempts) for row in rows) == {("pending", 1): MOST, ("pending", 0): 7}
+    assert all(row.last_error.startswith("No complete answer within") for row in rows if row.attempts)
