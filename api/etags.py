@@ -42,10 +42,15 @@ def require_match(request: Request, record: Versioned) -> None:
     Raises:
         Stale: none of the tags sent is of the record's version.
     """
-    if "If-Match" not in request.headers or request.if_match.star_tag:
+    if any_version_will_do(request):
         return
     if str(record.version) not in {(tag or "").partition("-")[0] for tag in request.if_match}:
         raise Stale("This has changed since you read it; read it again, and decide again.")
+
+
+def any_version_will_do(request: Request) -> bool:
+    """Whether the caller decided on no version in particular, and so cannot have decided on an old one."""
+    return "If-Match" not in request.headers or request.if_match.star_tag
 
 
 def not_modified(request: Request, response: Response) -> bool:

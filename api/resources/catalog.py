@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from flask import request
 from sqlalchemy import Select, false
 
 from api.blueprints import Area, refuses
 from api.calls import ANYONE, MENTOR, Call, Subject
-from api.etags import tagged
+from api.etags import any_version_will_do, tagged
 from api.lists import NEWEST_FIRST, lists
 from api.loaders import changes, reads
 from api.schemas import catalog as shapes
@@ -46,7 +47,13 @@ def create_listing(call: Call[None], body: dict[str, Any]) -> Any:
 @listings.response(200, shapes.Listing)
 def change_listing_of_mentor(call: Call[Listing], body: dict[str, Any]) -> Any:
     """Change a listing for the bookings to come; what is booked already keeps its time and price."""
-    changed = change_listing(call.db, actor=call.actor, listing=call.subject, changes=_without_course(body))
+    changed = change_listing(
+        call.db,
+        actor=call.actor,
+        listing=call.subject,
+        changes=_without_course(body),
+        any_version=any_version_will_do(request),
+    )
     return tagged(changed)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from uuid import uuid4
 
 from flask.testing import FlaskClient
+from sqlalchemy import Engine, update
 
+from models.people import mentor_profiles
 from tests.api.conftest import Cast
 
 OFFER = {"title": "Career advice", "durationMinutes": 45, "price": {"amount": 4000, "currency": "USD"}}
@@ -63,3 +65,10 @@ def test_lists_hold_what_can_be_booked_by_mentor(client: FlaskClient, cast: Cast
     assert [listing["id"] for listing in own] == [str(cast.listing.id)]
     client.patch(f"/listings/{cast.listing.id}", json={"active": False}, headers=cast.as_mentor)
     assert client.get(f"/listings?mentorProfileId={cast.mentor.id}", headers=cast.as_mentee).json["items"] == []
+
+
+def test_lists_leave_out_mentors_who_cannot_be_booked(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+    with engine.begin() as db:
+        db.execute(update(mentor_profiles).where(mentor_profiles.c.id == cast.mentor.id).values(active=False))
+    for path in ("/listings", f"/listings?mentorProfileId={cast.mentor.id}"):
+        assert client.get(path, headers=cast.as_mentee).json["items"] == []

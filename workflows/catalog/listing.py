@@ -56,8 +56,12 @@ def bookable_query(listing_id: UUID) -> Select[Any]:
 
 
 def listings_query(page: Page, *, mentor_profile_id: UUID | None) -> Select[Any]:
-    """Active listings, the newest first; with `mentor_profile_id`, that mentor's alone."""
-    query = Listing.query().where(listings.c.active)
+    """What can be booked: active listings of active mentors, the newest first; or of one mentor alone."""
+    query = (
+        Listing.query()
+        .join_from(listings, mentor_profiles, mentor_profiles.c.id == listings.c.mentor_profile_id)
+        .where(listings.c.active, mentor_profiles.c.active)
+    )
     if mentor_profile_id is not None:
         query = query.where(listings.c.mentor_profile_id == mentor_profile_id)
     return newest_first(query, page, listings.c.id)

@@ -32,12 +32,16 @@ def publish_listing(db: Connection, *, actor: Actor, offer: dict[str, Any]) -> L
     return Listing.of(row)
 
 
-def change_listing(db: Connection, *, actor: Actor, listing: Listing, changes: dict[str, Any]) -> Listing:
+def change_listing(
+    db: Connection, *, actor: Actor, listing: Listing, changes: dict[str, Any], any_version: bool = False
+) -> Listing:
     """Change an offer for the bookings to come; what is booked already keeps its time and price.
 
     Args:
         listing: as the caller saw it.
         changes: columns of `listings` by name.
+        any_version: the caller decided on no version in particular; what others change meanwhile stays, column by
+            column.
 
     Raises:
         Forbidden: another mentor's listing.
@@ -46,12 +50,10 @@ def change_listing(db: Connection, *, actor: Actor, listing: Listing, changes: d
     owner_of(actor, listing)
     if not changes:
         return listing
-    row = db.execute(
-        update(listings)
-        .where(listings.c.id == listing.id, listings.c.version == listing.version)
-        .values(**changes)
-        .returning(*Listing.columns())
-    ).one_or_none()
+    change = update(listings).where(listings.c.id == listing.id).values(**changes).returning(*Listing.columns())
+    if not any_version:
+        change = change.where(listings.c.version == listing.version)
+    row = db.execute(change).one_or_none()
     if row is None:
         raise Stale("The listing has changed since it was read; read it again.")
     return Listing.of(row)
