@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from models.events import DeliveryState, deliveries, delivery_attempts
+from models.events import deliveries, delivery_attempts
 from tests.factories import accept_booking, make_booking
 from tests.integration.house import House, without_guards
 from workflows.events import deliveries as life
-from workflows.events.delivery import Delivery, Key
+from workflows.events.delivery import Attempt, Delivery, Key
 
 MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -104,8 +105,11 @@ def test_a_late_settler_changes_nothing_whatever_it_has_to_say(house: House, key
     before = house.row(key)[:-1]
     with house.transactions() as db:
         assert not life.done(db, late)
-        assert not life.again(db, late, MINUTE, "late")
-        assert not life.give_up(db, late, DeliveryState.DEAD, "late")
+        assert not life.done(db, late, Attempt(outcome="done", took=SECOND))
+        assert not life.again(db, late, MINUTE, Attempt(outcome="retry", took=SECOND, error="late"))
+        assert not life.give_up(db, late, Attempt(outcome="dead", took=SECOND, error="late"))
+        assert not life.postpone(db, late, late.now + MINUTE)
+        assert db.execute(select(delivery_attempts)).all() == []
     assert house.row(key)[:-1] == before
 
 
@@ -121,7 +125,7 @@ def test_nobody_settles_what_has_ended(house: House, key: Key) -> None:
 def test_another_try_is_due_after_its_pause_and_not_before(house: House, key: Key) -> None:
     delivery = leased(house, key)
     with house.transactions() as db:
-        assert life.again(db, delivery, MINUTE, "x" * 5000)
+        assert life.again(db, delivery, MINUTE, Attempt(outcome="retry", took=SECOND, error="x" * 5000))
     row = house.row(key)
     assert (row.state, row.lease_until, row.due_at) == ("pending", None, row.nudge_at)
     assert timedelta(seconds=50) < row.due_at - row.now <= MINUTE
@@ -129,29 +133,61 @@ def test_another_try_is_due_after_its_pause_and_not_before(house: House, key: Ke
     assert claimed(house, key) is None
 
 
-def test_an_end_releases_the_lease_and_keeps_the_reason(house: House, key: Key) -> None:
+@pytest.mark.parametrize("end", ["dead", "cancelled"])
+def test_an_end_releases_the_lease_and_keeps_the_reason(house: House, key: Key, end: str) -> None:
     delivery = leased(house, key)
     with house.transactions() as db:
-        assert life.give_up(db, delivery, DeliveryState.DEAD, "It cannot be.")
+        assert life.give_up(db, delivery, Attempt(outcome=end, took=SECOND, error="It cannot be."))
     row = house.row(key)
-    assert (row.state, row.lease_until, row.last_error, row.done_at) == ("dead", None, "It cannot be.", None)
+    assert (row.state, row.lease_until, row.last_error, row.done_at) == (end, None, "It cannot be.", None)
 
 
 def test_an_attempt_is_kept_with_what_the_receiver_said(house: House, key: Key) -> None:
     delivery = leased(house, key)
+    took = timedelta(seconds=1.5)
     with house.transactions() as db:
-        life.note_attempt(
-            db,
-            delivery,
-            outcome="retry",
-            duration=timedelta(seconds=1.5),
-            error="no",
-            status_code=503,
-            response="r" * 9000,
+        life.again(
+            db, delivery, MINUTE, Attempt(outcome="retry", took=took, error="no", status_code=503, response="r" * 9000)
         )
         row = db.execute(select(delivery_attempts)).one()
     assert (row.attempt, row.outcome, row.error, row.status_code, row.duration_ms) == (1, "retry", "no", 503, 1500)
     assert len(row.response) == 4096
+
+
+def test_a_success_outside_is_kept_as_an_attempt_and_one_inside_is_not(house: House, key: Key) -> None:
+    delivery = leased(house, key)
+    with house.transactions() as db:
+        assert life.done(db, delivery, Attempt(outcome="done", took=SECOND, status_code=204, response="thanks"))
+        row = db.execute(select(delivery_attempts)).one()
+    assert (row.attempt, row.outcome, row.status_code, row.response) == (1, "done", 204, "thanks")
+
+
+def test_what_is_put_off_counts_no_attempt(house: House, key: Key) -> None:
+    delivery = leased(house, key)
+    with house.transactions() as db:
+        assert life.postpone(db, delivery, delivery.now + MINUTE)
+        assert db.execute(select(delivery_attempts)).all() == []
+    row = house.row(key)
+    assert (row.state, row.attempts, row.lease_until) == ("pending", 0, None)
+    assert row.due_at == row.nudge_at == delivery.now + MINUTE
+
+
+def test_attempts_that_were_forgiven_do_not_count(house: House, key: Key) -> None:
+    house.change(key, attempts=5, forgiven=4)
+    delivery = claimed(house, key)
+    assert delivery is not None
+    assert (delivery.attempt, delivery.counted_attempt) == (6, 2)
+
+
+def test_what_leaves_the_house_is_claimed_and_leased_at_once(house: House, key: Key) -> None:
+    with house.transactions() as db:
+        delivery = life.claim_leased(db, key, MINUTE)
+        assert delivery is not None
+        assert (delivery.attempt, delivery.fence) == (1, 1)
+    assert (house.row(key).attempts, house.row(key).nudge_at) == (1, house.row(key).lease_until)
+    with house.transactions() as db:
+        assert life.claim_leased(db, key, MINUTE) is None
+        assert life.done(db, delivery)
 
 
 def test_an_event_of_a_type_that_is_not_known_yet_is_left_pending(house: House, key: Key) -> None:

@@ -248,6 +248,13 @@ def endpoint_state(house: House, endpoint: Endpoint) -> EndpointState:
         return Endpoint.of(db.execute(endpoint_query(endpoint.id)).one()).state
 
 
+def failures(house: House, endpoint: Endpoint) -> int:
+    """How many messages in a row the endpoint has not taken."""
+    with house.engine.connect() as db:
+        query = select(webhook_endpoints.c.failures).where(webhook_endpoints.c.id == endpoint.id)
+        return int(db.scalar(query) or 0)
+
+
 def test_an_endpoint_is_active_from_the_first_2xx_to_its_ping(house: House) -> None:
     endpoint = an_endpoint(house)
     answer(house, Sent(error="The receiver answered 500.", status_code=500))
@@ -323,6 +330,33 @@ def test_webhooks_are_tried_by_their_own_policy(house: House) -> None:
         house.make_due(key)
         house.deliverer.deliver(key)
     assert house.row(key).state == "dead"
+
+
+@pytest.mark.parametrize("permanent", [False, True])
+def test_a_message_that_was_not_taken_counts_against_its_endpoint_until_one_is(house: House, permanent: bool) -> None:
+    endpoint = an_endpoint(house)
+    house.deliver("webhooks.queue")
+    answer(house, Sent(error="no", permanent=permanent))
+    key = house.deliver("webhooks.send")
+    assert failures(house, endpoint) == 1
+    answer(house, Sent(status_code=204))
+    house.change(key, state="pending")
+    house.make_due(key)
+    house.deliverer.deliver(key)
+    assert failures(house, endpoint) == 0
+
+
+def test_the_operators_are_mailed_once_when_a_message_to_their_endpoint_is_given_up(house: House) -> None:
+    an_endpoint(house)
+    answer(house, Sent(error="no", permanent=True))
+    house.deliver("webhooks.queue")
+    house.deliver("webhooks.send")
+    answer(house, Sent())
+    house.run_all()
+    (mail,) = house.mail.received
+    assert (mail.to_name, mail.to_address) == ("Operators", None)
+    assert mail.subject == "A webhook message could not be delivered"
+    assert "https://partner.example/hook" in mail.text
 
 
 def test_every_way_out_names_a_transport_that_workers_have() -> None:

@@ -180,7 +180,8 @@ def _write(db: Connection, delivery: Delivery, attempt: Attempt | None = None, *
     }
     values_told = [literal(value, delivery_attempts.c[name].type) for name, value in told.items()]
     noted = insert(delivery_attempts).from_select(["event_id", "effect", "target", *told], select(ours, *values_told))
-    return db.execute(noted).rowcount == 1
+    # Of an INSERT SQLAlchemy would otherwise report -1 rows.
+    return db.execute(noted.execution_options(preserve_rowcount=True)).rowcount == 1
 
 
 def _cut(said: str | None, most: int) -> str | None:
