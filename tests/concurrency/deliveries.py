@@ -13,17 +13,19 @@ from sqlalchemy import Connection, Engine, func, select, update
 
 from models.events import DeliveryState, deliveries
 from models.sessions import session_id_of
+from models.webhooks import webhook_endpoints
 from tests import factories
 from workers.deliver import Deliverer
 from workers.transactions import Transactions
 from workflows.bookings.booking import Booking
 from workflows.bookings.cancel import cancel
 from workflows.bookings.decline import decline
+from workflows.events.catalogue import WebhookEndpointDisabled, WebhookEndpointExhausted, WebhookEndpointFailing
 from workflows.events.delivery import Key
 from workflows.events.outcomes import Sent
-from workflows.events.record import Nudge
+from workflows.events.record import Nudge, record
 from workflows.events.subscriptions import load
-from workflows.identity.actor import Actor
+from workflows.identity.actor import SYSTEM, Actor
 from workflows.outside.send_mail import Mail
 from workflows.sessions.complete import complete
 from workflows.sessions.session import Session, session_query
@@ -138,3 +140,18 @@ def hold(db: Connection, life: Life) -> None:
     session = Session.of(db.execute(session_query(session_id_of(life.held.id))).one())
     started = factories.start_session(db, session)
     complete(db, actor=factories.mentor_of(started), session=started, now=datetime.now(UTC))
+
+
+def fare_badly(db: Connection) -> None:
+    """Everything that an endpoint's owner is told about its health."""
+    endpoint_id = db.scalars(select(webhook_endpoints.c.id)).one()
+    for event in (WebhookEndpointExhausted, WebhookEndpointFailing, WebhookEndpointDisabled):
+        record(
+            db,
+            event(
+                actor=SYSTEM.name,
+                occurred_at=datetime.now(UTC),
+                webhook_endpoint_id=endpoint_id,
+                mentor_profile_id=None,
+            ),
+        )

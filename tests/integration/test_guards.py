@@ -101,6 +101,9 @@ def _move(table: Any, id: UUID, state: str, held: dict[str, dict[str, Any]]) -> 
 @pytest.mark.parametrize(("here", "there", "allowed"), pairs(BookingStatus, BOOKING_TRANSITIONS))
 def test_a_booking_is_moved_in_sql_only_as_its_table_says(db: Connection, here: str, there: str, allowed: bool) -> None:
     step = _move(bookings, booking_in(db, here), there, BOOKING_STATE)
+    if here == "accepted":
+        # The session's id has a guard of its own, which must not be the one that refuses here.
+        step = step.values(session_id=bookings.c.session_id)
     if allowed:
         assert db.execute(step).rowcount == 1
     else:

@@ -19,10 +19,10 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from cli.servers import free_port
 from tests.integration.receivers import Talk, dripping, hanging_up, silent, talker
 from workers.transports import mail as mailing
-from workers.transports.mail import FolderTransport, SmtpTransport
+from workers.transports.mail import FolderTransport, Letterhead, SmtpTransport
 from workflows.outside.send_mail import Mail
 
-SENDER = "Tutelage <no-reply@tutelage.example>"
+LETTERHEAD = Letterhead("Tutelage <no-reply@tutelage.example>", "operators@tutelage.example")
 
 
 class MailServer:
@@ -61,7 +61,7 @@ def server() -> Iterator[MailServer]:
 
 def transport(port: int) -> SmtpTransport:
     """The transport to a server at that port."""
-    return SmtpTransport(f"smtp://127.0.0.1:{port}", SENDER)
+    return SmtpTransport(f"smtp://127.0.0.1:{port}", LETTERHEAD)
 
 
 def a_mail(**changed: Any) -> Mail:
@@ -94,6 +94,11 @@ def test_a_mail_arrives_in_both_forms_under_its_own_id(server: Any) -> None:
     assert mail["Message-ID"] == f"<{sent.delivery_id}@tutelage.example>"
     assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
     assert mail.get_body(("plain",)).get_content().strip() == "You meet Grace."  # type: ignore[union-attr]
+
+
+def test_a_mail_without_an_address_reaches_the_operators(server: Any) -> None:
+    assert transport(server.port).send(a_mail(to_name="Operators", to_address=None)).error is None
+    assert server.recipients == ["operators@tutelage.example"]
 
 
 def test_a_mail_that_is_sent_twice_is_the_same_mail(server: Any) -> None:
@@ -171,14 +176,14 @@ def test_nobody_listening_is_told_in_words_and_tried_again() -> None:
 
 
 def test_a_log_in_that_the_server_does_not_offer_is_told_in_words(server: Any) -> None:
-    report = SmtpTransport(f"smtp://user:pass%40word@127.0.0.1:{server.port}", SENDER).send(a_mail())
+    report = SmtpTransport(f"smtp://user:pass%40word@127.0.0.1:{server.port}", LETTERHEAD).send(a_mail())
     assert report.error
     assert "word" not in report.error
     assert server.received == []
 
 
 def test_the_folder_keeps_each_mail_once_and_whole(tmp_path: Path) -> None:
-    folder = FolderTransport(str(tmp_path / "mail"), SENDER)
+    folder = FolderTransport(str(tmp_path / "mail"), LETTERHEAD)
     sent = a_mail()
     for _ in range(2):
         assert folder.send(sent).error is None
@@ -190,7 +195,7 @@ def test_the_folder_keeps_each_mail_once_and_whole(tmp_path: Path) -> None:
 
 
 def test_the_folder_shows_no_half_written_mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, sent = FolderTransport(str(tmp_path), SENDER), a_mail()
+    folder, sent = FolderTransport(str(tmp_path), LETTERHEAD), a_mail()
     seen: list[list[str]] = []
     replace_file = Path.replace
 

@@ -14,6 +14,7 @@ from workflows.notifications.compose import Words, as_html, compose
 
 HOSTILE = '<script>alert("x")</script> & <img src=x onerror=y>'
 KINDS = ("booking_requested", "booking_cancelled", "booking_declined", "session_created", "session_completed")
+ABOUT_ENDPOINTS = ("webhook_endpoint_disabled", "webhook_endpoint_exhausted", "webhook_endpoint_failing")
 
 
 def words(kind: str, *, zone: str = "UTC", start: datetime = datetime(2030, 5, 4, 9, tzinfo=UTC), **told: Any) -> Words:
@@ -34,7 +35,7 @@ def words(kind: str, *, zone: str = "UTC", start: datetime = datetime(2030, 5, 4
 
 def test_every_template_is_a_kind_that_is_tested_here() -> None:
     templates = {each.name for each in (files("workflows.notifications") / "templates").iterdir()}
-    assert templates == {"mail.html.j2", *(f"{kind}.txt.j2" for kind in KINDS)}
+    assert templates == {"mail.html.j2", *(f"{kind}.txt.j2" for kind in KINDS + ABOUT_ENDPOINTS)}
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,28 @@ def test_a_declined_booking_says_why_where_the_mentor_said_so() -> None:
 def test_an_expired_request_is_told_from_one_that_was_taken_back() -> None:
     assert "has expired" in words("booking_cancelled", expired=True).body
     assert "Ada Lovelace took back the request" in words("booking_cancelled", expired=False).body
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("webhook_endpoint_disabled", "is told nothing any more: The receiver answered 410 Gone."),
+        ("webhook_endpoint_exhausted", "has used up its attempts"),
+        ("webhook_endpoint_failing", "no message since Saturday, 4 May 2030, 11:00 (Europe/Berlin)"),
+    ],
+)
+def test_the_owner_of_an_endpoint_is_told_which_and_what(kind: str, told: str) -> None:
+    found = compose(
+        kind,
+        url="https://partner.example/hook",
+        failing_since=datetime(2030, 5, 4, 9, tzinfo=UTC),
+        reason="The receiver answered 410 Gone.",
+        time_zone="Europe/Berlin",
+    )
+    assert found.title
+    assert "\n" not in found.title
+    assert "https://partner.example/hook" in found.body
+    assert told in found.body
 
 
 def test_only_the_mentee_is_invited_to_review() -> None:

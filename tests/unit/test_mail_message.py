@@ -9,25 +9,32 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from workers.transports.mail import SmtpTransport, compose
+from workers.transports.mail import Letterhead, SmtpTransport, compose
 from workflows.outside.send_mail import Mail
 
 DELIVERY = UUID("0b9f4a7d-52c1-5d38-8e16-c3a2d4f7e815")
-SENDER = "Tutelage <no-reply@tutelage.example>"
+LETTERHEAD = Letterhead("Tutelage <no-reply@tutelage.example>", "Operators <operators@tutelage.example>")
 
 
-def sent(*, delivery_id: UUID = DELIVERY, name: str = "Ada", subject: str = "Booked", text: str = "Hi") -> EmailMessage:
+def sent(
+    *,
+    delivery_id: UUID = DELIVERY,
+    name: str = "Ada",
+    address: str | None = "ada@example.org",
+    subject: str = "Booked",
+    text: str = "Hi",
+) -> EmailMessage:
     """The mail as a mail server would read it off the wire."""
     mail = Mail(
         delivery_id=delivery_id,
         to_name=name,
-        to_address="ada@example.org",
+        to_address=address,
         subject=subject,
         text=text,
         html=f"<p>{text}</p>",
         occurred_at=datetime(2030, 5, 4, 9, tzinfo=UTC),
     )
-    return message_from_bytes(bytes(compose(mail, SENDER)), policy=policy.default)  # type: ignore[return-value]
+    return message_from_bytes(bytes(compose(mail, LETTERHEAD)), policy=policy.default)  # type: ignore[return-value]
 
 
 def test_a_mail_is_plain_text_and_html() -> None:
@@ -51,6 +58,10 @@ def test_its_headers_say_who_when_and_that_a_machine_wrote_it() -> None:
     assert mail["To"] == "Ada <ada@example.org>"
     assert mail["Date"].datetime == datetime(2030, 5, 4, 9, tzinfo=UTC)
     assert mail["Auto-Submitted"] == "auto-generated"
+
+
+def test_a_mail_without_an_address_goes_to_the_operators() -> None:
+    assert sent(name="Operators", address=None)["To"] == "Operators <operators@tutelage.example>"
 
 
 @pytest.mark.parametrize(
@@ -82,4 +93,4 @@ def test_a_hostile_name_or_subject_adds_no_header_and_no_recipient(hostile: str)
 @pytest.mark.parametrize("url", ["localhost:25", "http://mail", "smtp://", "", "smtps:///x"])
 def test_an_address_that_is_no_mail_server_is_refused_in_a_sentence(url: str) -> None:
     with pytest.raises(ValueError, match="SMTP_URL must read"):
-        SmtpTransport(url, SENDER)
+        SmtpTransport(url, LETTERHEAD)

@@ -24,6 +24,9 @@ INSIDE = {
     "notifications.booking_requested": ("booking.requested", "notifications", 8),
     "notifications.session_completed": ("session.completed", "notifications", 8),
     "notifications.session_created": ("session.created", "notifications", 8),
+    "notifications.webhook_endpoint_disabled": ("webhook_endpoint.disabled", "notifications", 8),
+    "notifications.webhook_endpoint_exhausted": ("webhook_endpoint.exhausted", "notifications", 8),
+    "notifications.webhook_endpoint_failing": ("webhook_endpoint.failing", "notifications", 8),
     "reviews.unlock": ("session.completed", "reviews", 8),
     "sessions.create": ("booking.accepted", "sessions", 8),
     "webhooks.queue": ("*", "webhooks", 8),
@@ -123,7 +126,7 @@ def test_a_plug_in_that_takes_a_name_of_ours_is_refused_at_once(tmp_path: Path) 
 
 
 def test_a_plug_ins_effect_has_a_task_of_its_own_name_in_celery(tmp_path: Path) -> None:
-    program = "from workers.app import app\nprint(app.tasks['partner.invoice'].queue)"
+    program = "from workers.app import app\nprint(app.amqp.router.route({}, 'partner.invoice')['queue'].name)"
     asked = plugged_in(tmp_path, PLUG_IN, program)
     assert asked.returncode == 0, asked.stderr
     assert asked.stdout.strip() == "analytics"
