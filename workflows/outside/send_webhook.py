@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from models.base import Timestamp
 from models.webhooks import EndpointState
+from workflows.errors import Invalid
 from workflows.events.catalogue import Event, WebhookExampleAsked, WebhookPinged
 from workflows.events.delivery import Delivery
 from workflows.events.outcomes import Cancel, Sent
@@ -53,7 +54,7 @@ def prepare(db: Connection, delivery: Delivery) -> WebhookMessage:
     """Read where the message goes, and put it into words.
 
     Raises:
-        Cancel: the endpoint is gone, or listens no more.
+        Cancel: the endpoint is gone or listens no more, or the message is too large for anybody.
         Postpone: the endpoint is to be spared for the moment.
     """
     row = db.execute(_RECEIVER, {"endpoint_id": endpoint_of(delivery)}).one_or_none()
@@ -63,10 +64,15 @@ def prepare(db: Connection, delivery: Delivery) -> WebhookMessage:
         if row.state != EndpointState.ACTIVE:
             raise Cancel(f"The webhook endpoint is {row.state}.")
         admit(db, row, nudges=delivery.nudges, now=delivery.now)
+    try:
+        body = body_of(delivery.event)
+    except Invalid as too_large:
+        # However often it is tried, it stays as large.
+        raise Cancel(too_large.message) from too_large
     return WebhookMessage(
         url=row.url,
         webhook_id=delivery.event.id,
-        body=body_of(delivery.event),
+        body=body,
         headers=row.headers,
         sealed_secrets=row.secrets or [],
         endpoint_id=row.id,
@@ -78,7 +84,7 @@ def settle(db: Connection, delivery: Delivery, message: WebhookMessage, sent: Se
     """What the answer means for the endpoint; one that takes a ping is active from then on."""
     if sent.error is None:
         if isinstance(delivery.event, WebhookPinged):
-            activate(db, message.endpoint_id)
+            activate(db, message.endpoint_id, url=message.url)
         if message.troubled:
             has_answered(db, message.endpoint_id)
     else:
