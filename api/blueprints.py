@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any, TypeVar
 
@@ -36,10 +36,23 @@ class Area(Blueprint):
 
 def refuses(*codes: str) -> Callable[[View], View]:
     """Document the rules by which a route refuses, besides what every route of its kind can answer."""
+    return _noting("refusals", codes)
 
+
+def understands(*headers: dict[str, Any]) -> Callable[[View], View]:
+    """Document headers of the request, besides those that every route of its kind understands."""
+    return _noting("headers", headers)
+
+
+def versioned(view: View) -> View:
+    """Document that the answer has an ETag, so that 304 can say enough."""
+    return _noting("versioned", (True,))(view)
+
+
+def _noting(key: str, values: Iterable[Any]) -> Callable[[View], View]:
     def decorator(view: View) -> View:
         view._apidoc = deepcopy(getattr(view, "_apidoc", {}))  # type: ignore[attr-defined]
-        view._apidoc.setdefault("refusals", []).extend(codes)  # type: ignore[attr-defined]
+        view._apidoc.setdefault(key, []).extend(values)  # type: ignore[attr-defined]
         return view
 
     return decorator

@@ -19,6 +19,13 @@ REQUEST_HEADERS = {
         "schema": {"type": "string", "example": '"1"'},
     },
 }
+IF_NONE_MATCH = {
+    "in": "header",
+    "name": "If-None-Match",
+    "required": False,
+    "description": "The ETag of what the caller holds already: if it is still that, the answer is an empty 304.",
+    "schema": {"type": "string", "example": '"1"'},
+}
 CREDENTIALS: list[dict[str, list[str]]] = [{"bearer": []}, {"userId": []}, {"mentorProfileId": []}]
 
 
@@ -31,6 +38,10 @@ def describe_refusals(doc: dict[str, Any], doc_info: dict[str, Any], **_context:
         doc["security"] = []
         return _with_responses(doc, doc_info.get("refusals", []))
     doc["security"] = CREDENTIALS
+    doc.setdefault("parameters", []).extend(doc_info.get("headers", []))
+    if doc_info.get("versioned"):
+        doc["parameters"].append(IF_NONE_MATCH)
+        doc["responses"]["304"] = {"description": "Nothing has changed: the caller holds this very representation."}
     codes += ["unauthenticated", *_of_loader(loader)]
     if "requestBody" in doc:
         codes += ["invalid_request", "unsupported_media_type", "too_large"]
@@ -38,7 +49,7 @@ def describe_refusals(doc: dict[str, Any], doc_info: dict[str, Any], **_context:
         codes.append("invalid_request")
     if loader["changing"]:
         codes += ["invalid_request", "key_reused", "key_in_use", "too_large"]
-        doc.setdefault("parameters", []).extend(_headers(loader))
+        doc["parameters"].extend(_headers(loader))
     return _with_responses(doc, codes)
 
 

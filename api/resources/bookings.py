@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
-from api.blueprints import Area, refuses
+from api.blueprints import Area, refuses, understands, versioned
 from api.calls import ANYONE, MENTOR, PERSON, Call, Subject
 from api.docs import examples
 from api.etags import tagged
@@ -36,7 +36,7 @@ STEPS = ["PATCH", "POST"]
 @bookings.route("/bookings", methods=["POST"])
 @refuses("not_found", "too_soon", "slot_taken")
 @changes(PERSON)
-@bookings.doc(parameters=[examples.PREFER])
+@understands(examples.PREFER)
 @bookings.arguments(shapes.NewBooking, example=examples.NEW_BOOKING)
 @bookings.response(201, shapes.Booking, description="A draft; its mentor decides.", example=examples.DRAFT)
 @bookings.alt_response(
@@ -73,6 +73,7 @@ def list_bookings(
 
 
 @bookings.route("/bookings/<id:booking_id>")
+@versioned
 @reads(ANYONE, BOOKING)
 @bookings.response(200, shapes.Booking)
 def get_booking(call: Call[Booking]) -> Any:
@@ -83,7 +84,7 @@ def get_booking(call: Call[Booking]) -> Any:
 @bookings.route("/bookings/<id:booking_id>/accept", methods=STEPS)
 @refuses("invalid_transition", "slot_taken")
 @changes(MENTOR, FOR_ITS_MENTOR)
-@bookings.doc(parameters=[examples.PREFER])
+@understands(examples.PREFER)
 @bookings.arguments(EmptyBody, required=False)
 @bookings.response(
     202, shapes.Booking, description="Accepted; the session follows at `Location`.", example=examples.ACCEPTED

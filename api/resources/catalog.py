@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import request
 from sqlalchemy import Select, false
 
-from api.blueprints import Area, refuses
+from api.blueprints import Area, refuses, versioned
 from api.calls import ANYONE, MENTOR, Call, Subject
 from api.etags import any_version_will_do, tagged
 from api.lists import NEWEST_FIRST, lists
@@ -69,6 +69,7 @@ def list_listings(
 
 
 @listings.route("/listings/<id:listing_id>")
+@versioned
 @reads(ANYONE, LISTING)
 @listings.response(200, shapes.Listing)
 def get_listing(call: Call[Listing]) -> Any:

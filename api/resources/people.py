@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select
 
-from api.blueprints import Area, refuses
+from api.blueprints import Area, refuses, versioned
 from api.calls import ANYONE, OPERATOR, PERSON, Call, Subject
 from api.etags import tagged
 from api.lists import NEWEST_FIRST, lists
@@ -52,6 +52,7 @@ def create_user(call: Call[None], body: dict[str, Any]) -> Any:
 
 
 @users.route("/users/<id:user_id>")
+@versioned
 @reads(ANYONE, USER)
 @users.response(200, shapes.User)
 def get_user(call: Call[User]) -> Any:
@@ -60,6 +61,7 @@ def get_user(call: Call[User]) -> Any:
 
 
 @users.route("/me")
+@versioned
 @reads(PERSON)
 @users.response(200, shapes.User)
 def get_me(call: Call[None]) -> Any:
@@ -94,6 +96,7 @@ def list_mentors(_claim: Claim, page: Page, *, skill: str | None = None) -> Sele
 
 
 @mentors.route("/mentors/<id:mentor_profile_id>")
+@versioned
 @reads(ANYONE, MENTOR_PROFILE)
 @mentors.response(200, shapes.MentorProfile)
 def get_mentor(call: Call[Mentor]) -> Any:

@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import jsonify
 from sqlalchemy import Connection, Select, select
 
-from api.blueprints import Area, refuses
+from api.blueprints import Area, refuses, versioned
 from api.calls import ANYONE, MENTOR, PERSON, Call, Subject
 from api.docs import examples
 from api.etags import tagged
@@ -102,6 +102,7 @@ def list_sessions_of_mentor(
 
 
 @sessions.route("/sessions/mentee/<id:session_id>")
+@versioned
 @reads(PERSON, FOR_ITS_MENTEE)
 @sessions.response(200, shapes.Session, example=examples.SESSION_OF_MENTEE)
 def get_session_of_mentee(call: Call[Session]) -> Any:
@@ -110,6 +111,7 @@ def get_session_of_mentee(call: Call[Session]) -> Any:
 
 
 @sessions.route("/sessions/mentor/<id:session_id>")
+@versioned
 @reads(MENTOR, FOR_ITS_MENTOR)
 @sessions.response(200, shapes.Session, example=examples.SESSION)
 def get_session_of_mentor(call: Call[Session]) -> Any:
@@ -118,6 +120,7 @@ def get_session_of_mentor(call: Call[Session]) -> Any:
 
 
 @sessions.route("/sessions/<id:session_id>")
+@versioned
 @reads(ANYONE, OBSERVED)
 @sessions.response(200, shapes.Session, example=examples.SESSION)
 def get_session(call: Call[Session]) -> Any:

@@ -59,6 +59,8 @@ def test_every_session_route_has_examples(document: dict[str, Any]) -> None:
             if method == "parameters" or operation["tags"] != ["Sessions"]:
                 continue
             for status, response in operation["responses"].items():
+                if status == "304":
+                    continue
                 content = response["content"]["application/json"]
                 assert {"example", "examples"} & set(content), (path, method, status)
             if "requestBody" in operation:
@@ -78,3 +80,33 @@ def test_credentials_are_described(document: dict[str, Any]) -> None:
     assert set(document["components"]["securitySchemes"]) == {"bearer", "userId", "mentorProfileId"}
     assert document["paths"]["/health/live"]["get"]["security"] == []
     assert {"bearer": []} in document["paths"]["/bookings"]["post"]["security"]
+
+
+def headers_of(operation: dict[str, Any]) -> set[str]:
+    return {each["name"] for each in operation.get("parameters", []) if each["in"] == "header"}
+
+
+def test_every_change_says_which_headers_it_understands(document: dict[str, Any]) -> None:
+    for path, operations in document["paths"].items():
+        for method in operations.keys() & {"post", "patch", "put", "delete"}:
+            known = headers_of(operations[method])
+            assert "Idempotency-Key" in known, (method, path)
+            assert ("If-Match" in known) == ("{" in path), (method, path)
+    assert "Prefer" in headers_of(document["paths"]["/bookings"]["post"])
+    assert "Prefer" in headers_of(document["paths"]["/bookings/{booking_id}/accept"]["patch"])
+
+
+def test_what_has_a_tag_says_that_it_may_be_unchanged(document: dict[str, Any]) -> None:
+    reading = {path: operations["get"] for path, operations in document["paths"].items() if "get" in operations}
+    tagged = {path for path, operation in reading.items() if "304" in operation["responses"]}
+    assert tagged >= {
+        "/me",
+        "/users/{user_id}",
+        "/mentors/{mentor_profile_id}",
+        "/listings/{listing_id}",
+        "/bookings/{booking_id}",
+        "/sessions/{session_id}",
+        "/sessions/mentee/{session_id}",
+        "/sessions/mentor/{session_id}",
+    }
+    assert all("If-None-Match" in headers_of(document["paths"][path]["get"]) for path in tagged)
