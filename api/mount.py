@@ -22,5 +22,7 @@ class Mount:
         path = environ.get("PATH_INFO", "")
         if path == PREFIX or path.startswith(f"{PREFIX}/"):
             environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + PREFIX
-            environ["PATH_INFO"] = path[len(PREFIX) :] or "/"
+            path = path[len(PREFIX) :] or "/"
+        # Werkzeug reads all the slashes in front as one, though with two of them it is another address.
+        environ["PATH_INFO"] = f"/.{path}" if path.startswith("//") else path
         return self.application(environ, start_response)

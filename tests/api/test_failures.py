@@ -49,6 +49,13 @@ def test_addresses_and_methods_that_are_not_there(
         assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
 
 
+@pytest.mark.parametrize("path", ["//me", "/api//me", "///api/me", "//api//me", "/api//", "//"])
+def test_an_address_with_slashes_too_many_is_another_one(world: World, cast: Cast, path: str) -> None:
+    # As a server hands it on: a client would take the first part for a host.
+    answer = world.client.get(environ_overrides={"PATH_INFO": path}, headers=cast.as_mentee)
+    assert (answer.status_code, answer.json["code"]) == (404, "not_found")
+
+
 def test_what_a_thread_logs_after_a_request_is_not_of_that_request(world: World, cast: Cast) -> None:
     assert world.client.get("/me", headers=cast.as_mentee).status_code == 200
     assert structlog.contextvars.get_contextvars() == {}
