@@ -13,6 +13,7 @@ from threading import Event
 import pytest
 from structlog.testing import capture_logs
 
+from tests.eventually import stretched
 from tests.integration.partners import Partner, partner
 from tests.integration.receivers import Talk, dripping, silent, talker
 from tests.integration.test_webhook_transport import SEALER, SECRETS, message
@@ -156,7 +157,7 @@ def test_a_name_server_that_hangs_holds_no_sender() -> None:
     began = time.monotonic()
     with ThreadPoolExecutor(16) as pool:
         reports = list(pool.map(lambda n: ours.send(message(f"http://hanging.example/{n}")), range(16)))
-    assert time.monotonic() - began < 1.3
+    assert time.monotonic() - began < stretched(1.3)
     assert {report.error for report in reports} == {"The host was not found."}
     released.set()
 
@@ -166,7 +167,7 @@ def test_looking_up_counts_against_the_deadline() -> None:
     ours = transport(lambda _host: ["127.0.0.1"] if released.wait(20) else [], Limits(connect=5, deadline=0.3))
     began = time.monotonic()
     assert ours.send(message("http://hanging.example/")).error == "No complete answer within 0.3 s."
-    assert time.monotonic() - began < 1.3
+    assert time.monotonic() - began < stretched(1.3)
     released.set()
 
 
@@ -202,7 +203,7 @@ def test_the_deadline_holds_whatever_a_server_does_and_however_many_do_it(scheme
         began = time.monotonic()
         with ThreadPoolExecutor(2) as pool:
             reports = list(pool.map(lambda url: ours.send(message(url)), urls))
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < stretched(1.5)
     assert {report.error for report in reports} == {"No complete answer within 0.5 s."}
     assert {report.response for report in reports} == {None}
 
@@ -218,7 +219,7 @@ def test_interim_answers_in_a_flood_end_before_the_deadline() -> None:
     with talker(flood) as port:
         report = ours.send(message(f"http://partner.example:{port}/"))
     assert report.error is not None
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < stretched(5)
 
 
 def test_the_operators_log_tells_what_the_partner_is_not_told() -> None:

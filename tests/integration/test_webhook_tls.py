@@ -182,6 +182,11 @@ def test_tls_is_spoken_from_version_1_2_on(
     assert sent(authority, served_by)[0] == error
 
 
+def test_older_versions_are_refused_whatever_the_systems_openssl_allows() -> None:
+    # Where the system's own policy refuses them already, a server that speaks them shows no difference.
+    assert Client(LOOPBACK)._tls.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
 def test_no_setting_of_the_environment_turns_verification_off(
     authority: Authority, stranger: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:

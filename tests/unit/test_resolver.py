@@ -10,6 +10,7 @@ from threading import Event
 
 import pytest
 
+from tests.eventually import stretched
 from workers.transports.resolver import HostNotFound, Resolver
 
 
@@ -78,7 +79,7 @@ def test_a_name_server_that_hangs_holds_nobody_longer_than_they_wait_and_is_aske
     with ThreadPoolExecutor(16) as pool:
         waiting = [pool.submit(resolver.addresses, "hanging.example", 0.3) for _ in range(16)]
         assert all(isinstance(each.exception(), HostNotFound) for each in waiting)
-    assert time.monotonic() - began < 1.3
+    assert time.monotonic() - began < stretched(1.3)
     # Others are found meanwhile.
     assert resolver.addresses("partner.example", 1) == (ip_address("1.1.1.1"),)
     assert asked == ["hanging.example", "partner.example"]

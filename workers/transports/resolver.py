@@ -82,7 +82,12 @@ class Resolver:
         if not self._free.acquire(timeout=max(seconds, 0)):
             answer.set_exception(OSError("too many names are being looked up"))
             return
-        Thread(target=self._wait_for, args=(host, answer), name="resolver", daemon=True).start()
+        try:
+            Thread(target=self._wait_for, args=(host, answer), name="resolver", daemon=True).start()
+        except RuntimeError as error:
+            # The system gives no more threads for the moment.
+            self._free.release()
+            answer.set_exception(OSError(str(error)))
 
     def _wait_for(self, host: str, answer: Future[Found]) -> None:
         try:
