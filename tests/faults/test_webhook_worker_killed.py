@@ -1,0 +1,89 @@
+"""The worker of the webhooks is killed in the middle of a thousand messages: all arrive, each under its one id."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from tests.cast import Cast
+from tests.eventually import eventually, stretched
+from tests.faults.crowd import Partner, crowd, subscribed
+from tests.faults.sufferer import Figures, Sufferer
+
+PARTNERS, EVENTS = 20, 50
+MESSAGES = PARTNERS * EVENTS
+KILLED_AFTER = 300
+ARRIVAL_SECONDS = 90.0
+
+# An honest stand-in for the 45 s that a lease takes to run out: whoever held these is dead.
+LET_LEASES_RUN_OUT = """
+UPDATE deliveries SET lease_until = now(), nudge_at = now()
+WHERE effect = 'webhooks.send' AND state = 'pending' AND lease_until > now() AND target = ANY(%s)
+"""
+STATES = """
+SELECT state::text, count(*) FROM deliveries WHERE effect = 'webhooks.send' AND target = ANY(%s) GROUP BY state
+"""
+EVENT_IDS = "SELECT id::text FROM events WHERE type = 'booking.requested' AND subject_id = ANY(%s)"
+
+
+@pytest.fixture
+def partners(sufferer: Sufferer, cast: Cast) -> Iterator[list[Partner]]:  # noqa: ARG001 - registers before them
+    """Twenty endpoints that take whatever they are sent."""
+    with crowd(well=PARTNERS) as partners, subscribed(sufferer, partners, "booking.requested"):
+        yield partners
+
+
+def test_of_a_thousand_messages_none_is_lost_when_the_worker_is_killed_and_every_copy_has_its_events_id(
+    sufferer: Sufferer, cast: Cast, partners: list[Partner], figures: Figures
+) -> None:
+    targets = [str(partner.id) for partner in partners]
+    # Nothing is sent before there is all of it.
+    with sufferer.stopped("worker-webhooks"):
+        bookings = [cast.request() for _ in range(EVENTS)]
+    killed = sufferer.pid("worker-webhooks")
+    eventually(lambda: arrived(partners) >= KILLED_AFTER, "the first messages", seconds=stretched(60))
+    sufferer.kill("worker-webhooks")
+    with sufferer.db() as db:
+        figures("messages in the worker's hands", db.execute(LET_LEASES_RUN_OUT, [targets]).rowcount)
+    figures("messages that had arrived", arrived(partners))
+    eventually(lambda: distinct(partners) == MESSAGES, "every message", seconds=stretched(ARRIVAL_SECONDS))
+    eventually(lambda: sufferer.pid("worker-webhooks") != killed, "a new worker in run.json")
+
+    def states() -> dict[str, int]:
+        with sufferer.db() as db:
+            return dict(db.execute(STATES, [targets]).fetchall())
+
+    eventually(lambda: states() == {"done": MESSAGES}, "the end of every delivery", seconds=stretched(30))
+    with sufferer.db() as db:
+        event_ids = {row[0] for row in db.execute(EVENT_IDS, [bookings])}
+    assert len(event_ids) == EVENTS
+    for partner in partners:
+        assert_whole(partner, event_ids)
+    copies = Counter((partner.url, each.headers["webhook-id"]) for partner in partners for each in partner.arrivals)
+    figures("share that arrived twice", sum(number > 1 for number in copies.values()) / MESSAGES)
+    assert max(copies.values()) <= 2, "killed once, sent twice at most"
+
+
+def assert_whole(partner: Partner, event_ids: set[str]) -> None:
+    """The partner has every event, genuine, and each copy of it says the same."""
+    bodies: dict[str, set[bytes]] = {}
+    for arrival in list(partner.arrivals):
+        message: Any = Webhook(partner.secret).verify(arrival.body, arrival.headers)
+        assert message["id"] == arrival.headers["webhook-id"]
+        bodies.setdefault(message["id"], set()).add(arrival.body)
+    assert bodies.keys() == event_ids
+    assert {len(said) for said in bodies.values()} == {1}
+
+
+def arrived(partners: list[Partner]) -> int:
+    """How many messages have come in, copies included."""
+    return sum(len(partner.arrivals) for partner in partners)
+
+
+def distinct(partners: list[Partner]) -> int:
+    """How many have come in, each counted once."""
+    return sum(len({each.headers["webhook-id"] for each in list(partner.arrivals)}) for partner in partners)
