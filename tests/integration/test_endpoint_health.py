@@ -154,7 +154,7 @@ def test_what_is_recovered_keeps_its_pace_when_the_endpoint_answers_again(house:
     send_one(house, partner, NO)
     with house.transactions() as db:
         found = Endpoint.of(db.execute(endpoint_query(partner)).one())
-        now = db.scalar(select(func.now()))
+        now = db.execute(select(func.now())).scalar_one()
         assert recover(db, actor=OPERATOR, endpoint=found, since=now - timedelta(hours=1), now=now) == 50
     send_one(house, partner, YES)
     dues = sorted(house.row(key).due_at for key in dead)
@@ -195,7 +195,8 @@ def test_a_prober_that_dies_is_followed_by_another(house: House, partner: UUID) 
 def test_a_ping_and_an_example_pass_an_open_breaker(house: House, partner: UUID) -> None:
     trip(house, partner)
     with house.transactions() as db:
-        found, now = Endpoint.of(db.execute(endpoint_query(partner)).one()), db.scalar(select(func.now()))
+        found = Endpoint.of(db.execute(endpoint_query(partner)).one())
+        now = db.execute(select(func.now())).scalar_one()
         ping = ping_endpoint(db, actor=OPERATOR, endpoint=found, now=now)
         example = ask_example(db, actor=OPERATOR, endpoint=found, event_type="session.completed", now=now)
     for event in (example, ping):

@@ -40,8 +40,14 @@ def partner(house: House) -> UUID:
 @pytest.mark.parametrize("rate", [1, 5])
 def test_no_more_go_at_once_than_the_rate_cap_says_and_none_is_lost(house: House, rate: int) -> None:
     capped = listening(house, rate_limit=rate)
-    keys, arrived = messages(house, capped, 4 * rate), []
-    house.http.answers = lambda _message: arrived.append(time.monotonic()) or YES
+    keys = messages(house, capped, 4 * rate)
+    arrived: list[float] = []
+
+    def answer(_message: object) -> Sent:
+        arrived.append(time.monotonic())
+        return YES
+
+    house.http.answers = answer
     began = time.monotonic()
     all_at_once(house.deliverer, keys)
     took = time.monotonic() - began
