@@ -166,8 +166,11 @@ def complete_session(call: Call[Session], body: dict[str, Any]) -> Any:
 @reads(ANYONE, OBSERVED)
 @sessions.response(200, shapes.SessionEffects, example=examples.EFFECTS)
 def get_effects_of_session(call: Call[Session]) -> Any:
-    """Read what follows from a session, and how far it has come."""
-    return jsonify(shapes.shown_effects(call.actor, effects_of(call.db, call.subject)))
+    """Read what follows from a session, and how far it has come.
+
+    Operators see every message to a webhook endpoint, everybody else those to endpoints of their own.
+    """
+    return jsonify(shapes.shown_effects(call.actor, effects_of(call.db, call.subject, seen_by=call.actor)))
 
 
 def _tagged(actor: Actor, session: Session) -> Any:

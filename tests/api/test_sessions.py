@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import Engine, text
 
 from tests.api.conftest import Cast
 from tests.application import World
@@ -163,6 +164,35 @@ def test_effects_tell_operators_more(world: World, cast: Cast) -> None:
     assert set(created) == {"effect", "event", "target", "state", "attempts", "dueAt", "doneAt"}
     operators = world.client.get(f"{location}/effects", headers=cast.as_operator).json["items"]
     assert set(operators[0]) == {*created, "lastError"}
+
+
+def test_who_else_listens_is_shown_to_operators_alone(world: World, cast: Cast, engine: Engine) -> None:
+    body = {"url": "https://partner.example", "eventTypes": ["*"]}
+    for owner in (cast.as_operator, cast.as_mentor):
+        assert world.client.post("/webhook-endpoints", json=body, headers=owner).status_code == 201
+    booking = world.client.post("/bookings", json=cast.wish(), headers=cast.as_mentee).json
+    location = world.client.patch(f"/bookings/{booking['id']}/accept", headers=cast.as_mentor).headers["Location"]
+    world.run_session_effects()
+    with engine.begin() as db:
+        # What the effect webhooks.queue writes, and a resend: the endpoint's id, and that with a number.
+        db.execute(
+            text(
+                "INSERT INTO deliveries (event_id, effect, target, id, queue, due_at)"
+                " SELECT events.id, 'webhooks.send', endpoints.id || suffix, gen_random_uuid(), 'webhooks', now()"
+                " FROM events, webhook_endpoints endpoints, (VALUES (''), (':1')) suffixes (suffix)"
+                " WHERE events.type = 'session.created'"
+            )
+        )
+        (own,) = db.scalars(text("SELECT id::text FROM webhook_endpoints WHERE mentor_profile_id IS NOT NULL"))
+
+    def listeners(headers: dict[str, str]) -> set[str]:
+        items = world.client.get(f"{location}/effects", headers=headers).json["items"]
+        assert "sessions.create" in {item["effect"] for item in items}
+        return {item["target"] for item in items if item["effect"] == "webhooks.send"}
+
+    assert listeners(cast.as_mentee) == set()
+    assert listeners(cast.as_mentor) == {own, f"{own}:1"}
+    assert len(listeners(cast.as_operator)) == 4
 
 
 def test_no_route_creates_or_edits_a_session(client: FlaskClient, cast: Cast, scheduled: Session) -> None:

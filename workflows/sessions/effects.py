@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, Text, cast, not_, or_, select
 
 from models.events import DeliveryState, deliveries, events
+from models.webhooks import webhook_endpoints
+from workflows.identity.actor import Actor
 from workflows.sessions.session import Session
+from workflows.webhooks.deliveries import IS_WEBHOOK, endpoint_id_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +31,14 @@ class EffectOfSession:
     last_error: str | None
 
 
-def effects_of(db: Connection, session: Session) -> list[EffectOfSession]:
-    """Every delivery of the session's and its booking's events, in the order in which these happened."""
-    rows = db.execute(
+def effects_of(db: Connection, session: Session, *, seen_by: Actor | None = None) -> list[EffectOfSession]:
+    """Every delivery of the session's and its booking's events, in the order in which these happened.
+
+    Args:
+        seen_by: whoever looks. Who else listens by webhook is nobody's business but operators', so that everybody
+            else sees the messages to endpoints of their own alone; None sees everything.
+    """
+    query = (
         select(
             deliveries.c.id.label("delivery_id"),
             deliveries.c.effect,
@@ -45,4 +54,11 @@ def effects_of(db: Connection, session: Session) -> list[EffectOfSession]:
         .where(events.c.subject_id.in_([session.booking_id, session.id]))
         .order_by(events.c.sequence, deliveries.c.effect, deliveries.c.target)
     )
-    return [EffectOfSession(**row._mapping) for row in rows]
+    if seen_by is not None and not seen_by.operator:
+        query = query.where(or_(not_(IS_WEBHOOK), endpoint_id_in(deliveries.c.target).in_(_endpoints_of(seen_by))))
+    return [EffectOfSession(**row._mapping) for row in db.execute(query)]
+
+
+def _endpoints_of(actor: Actor) -> Select[Any]:
+    own = webhook_endpoints.c.mentor_profile_id == actor.mentor_profile_id
+    return select(cast(webhook_endpoints.c.id, Text)).where(own)
