@@ -11,6 +11,7 @@ from celery.app.amqp import AMQP
 from celery.app.events import Events
 from celery.events.dispatcher import EventDispatcher
 from kombu import Connection
+from kombu.asynchronous import get_event_loop
 from kombu.transport import redis, virtual
 
 EVENTS_INTERVAL = 0.2  # seconds
@@ -102,13 +103,22 @@ class UnhurriedDispatcher(EventDispatcher):
     """Sends what Flower shows a few times a second, not once per turn of the worker's loop: a third of its time."""
 
     _last = 0.0
+    _comes = False
 
     def flush(self, errors: bool = True, groups: bool = True) -> None:
-        """As Celery's own, once per interval; the loop turns again before long."""
-        now = monotonic()
-        if now - self._last >= EVENTS_INTERVAL:
-            self._last = now
-            super().flush(errors, groups)
+        """As Celery's own, once per interval; what comes in between is sent at its end."""
+        rest = self._last + EVENTS_INTERVAL - monotonic()
+        hub = get_event_loop()
+        if rest <= 0 or hub is None:
+            self._now(errors, groups)
+        elif not self._comes:
+            self._comes = True
+            hub.call_later(rest, self._now)
+
+    def _now(self, errors: bool = True, groups: bool = True) -> None:
+        self._last = monotonic()
+        self._comes = False
+        super().flush(errors, groups)
 
 
 class UnhurriedEvents(Events):
