@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import fields, validate
 
 from api.schemas.base import Answer, Body, page_of
-from api.schemas.fields import Id, Metadata, Moment, Price, Text
+from api.schemas.fields import Id, Metadata, Moment, OneLine, Price, Text
 from api.schemas.lists import ListQuery
 from models.bookings import BookingKind, BookingStatus
 
@@ -18,7 +18,7 @@ class NewBooking(Body):
     end_time = Moment(
         load_default=None, allow_none=True, metadata={"description": "The listing's duration after the start."}
     )
-    title = Text(200, load_default=None, allow_none=True)
+    title = OneLine(200, load_default=None, allow_none=True)
     notes = Text(5000, load_default=None, allow_none=True)
     metadata = Metadata(
         load_default=None, allow_none=True, metadata={"description": "At most 16 kB; copied to the session."}

@@ -21,6 +21,9 @@ _RFC_3339 = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
 )
 _MICROSECONDS = re.compile(r"(\.\d{6})\d+")
+# Control characters, the separators of lines and paragraphs, and what turns the direction of all that follows (UAX #9).
+# The marks U+200E, U+200F and U+061C are letters' neighbours in Hebrew and Arabic names, and stay.
+_BREAKS_THE_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _YEARS = range(1900, 3000)
 
 
@@ -31,8 +34,18 @@ class Text(fields.String):
         super().__init__(validate=validate.Length(min=shortest or None, max=longest), **kwargs)
 
 
-class Line(Text):
-    """Text that says something: not empty, and not only white space."""
+class OneLine(Text):
+    """Text of one line, as it may stand in a sentence of ours or in a mail's subject: nothing in it ends the line."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        if _BREAKS_THE_LINE.search(text):
+            raise ValidationError("Must be one line, without control characters.")
+        return text
+
+
+class Line(OneLine):
+    """One line that says something: not empty, and not only white space."""
 
     def __init__(self, longest: int, **kwargs: Any) -> None:
         super().__init__(longest, shortest=1, **kwargs)

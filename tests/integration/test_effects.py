@@ -95,10 +95,17 @@ def test_a_decline_tells_the_mentee_and_why(pair: Pair) -> None:
     told = pair.told("booking_declined")
     assert set(told) == {(pair.mentee.id, "in_app"), (pair.mentee.id, "email")}
     assert "I am on holiday." in told[pair.mentee.id, "email"].body
+    assert "Grace writes:\n\n> I am on holiday.\n" in told[pair.mentee.id, "email"].body
     assert "(America/New_York)" in told[pair.mentee.id, "email"].body
     with pair.house.engine.connect() as db:
         data = db.scalars(select(events.c.data).where(events.c.type == "booking.declined")).one()
     assert "holiday" not in str(data), "a private word is no part of the event"
+
+
+def test_a_reason_of_white_space_is_none(pair: Pair) -> None:
+    pair.decided(decline, mentor_of(pair.booking), reason=" \n\n ")
+    body = pair.told("booking_declined")[pair.mentee.id, "email"].body
+    assert "was declined.\n\nYou are welcome" in body
 
 
 def test_a_cancellation_tells_the_mentor_and_not_who_cancelled(pair: Pair) -> None:

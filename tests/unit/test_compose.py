@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
-from workflows.notifications.compose import Words, as_html, compose
+from workflows.notifications.compose import Quotation, Words, as_html, compose
 
 HOSTILE = '<script>alert("x")</script> & <img src=x onerror=y>'
 KINDS = ("booking_requested", "booking_cancelled", "booking_declined", "session_created", "session_completed")
@@ -76,7 +76,8 @@ def test_every_kind_has_a_title_of_one_line_and_a_body(kind: str, reader_is_ment
 
 
 def test_a_declined_booking_says_why_where_the_mentor_said_so() -> None:
-    assert "was declined: On holiday" in words("booking_declined", reason="On holiday").body
+    said = words("booking_declined", reason=Quotation("On holiday")).body
+    assert "was declined. Grace Hopper writes:\n\n> On holiday\n\nYou are welcome" in said
     assert "was declined." in words("booking_declined").body
 
 
@@ -129,7 +130,43 @@ def test_hostile_names_are_plain_text_as_given_and_escaped_in_html(kind: str) ->
 
 @pytest.mark.parametrize("told", ["{{ 7 * 7 }}", "{% raw %}", "{{ event }}"])
 def test_what_people_write_is_never_a_template(told: str) -> None:
-    assert f"was declined: {told}" in words("booking_declined", reason=told).body
+    assert f"> {told}\n" in words("booking_declined", reason=Quotation(told)).body
+
+
+# Every way to end a line, and what some programs take for one.
+LINE_ENDS = ["\n", "\n\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029", "\x00"]
+
+
+@pytest.mark.parametrize("end", LINE_ENDS, ids=ascii)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("reader_is_mentor", [True, False])
+def test_no_name_and_no_title_adds_a_line(kind: str, end: str, reader_is_mentor: bool) -> None:
+    def told(name: str) -> Words:
+        who = dict.fromkeys(("mentor", "mentees", "others", "title"), name)
+        return words(kind, reader_is_mentor=reader_is_mentor, **who)
+
+    # As if it had been written with blanks in the first place.
+    assert told(f"Eve{end}Your account is suspended") == told("Eve Your account is suspended")
+
+
+@pytest.mark.parametrize("end", LINE_ENDS, ids=ascii)
+def test_every_line_of_a_reason_is_seen_to_be_the_mentors(end: str) -> None:
+    said = words("booking_declined", reason=Quotation(f"On holiday{end}You are suspended"))
+    ours = words("booking_declined", reason=Quotation("On holiday")).body.splitlines()
+    quoted = [line for line in said.body.splitlines() if line.startswith(">")]
+    assert [line for line in said.body.splitlines() if line not in quoted] == [line for line in ours if line[:1] != ">"]
+    assert "On holiday" in quoted[0]
+    assert "You are suspended" in quoted[-1]
+    html = as_html(said)
+    quotation = html[html.index("<blockquote") : html.index("</blockquote>")]
+    assert "On holiday" in quotation
+    assert "You are suspended" in quotation
+    assert "welcome" not in quotation
+
+
+def test_an_endpoints_reason_is_one_line_of_ours() -> None:
+    found = compose("webhook_endpoint_disabled", url="https://x.example", reason="Gone.\n\nPay here", time_zone="UTC")
+    assert "Gone. Pay here" in found.body
 
 
 def test_paragraphs_become_paragraphs() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,10 @@ _templates = Environment(
 )
 
 
+# White space of every kind, and control characters: some programs take them for line ends.
+_GAP = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+
+
 @dataclass(frozen=True)
 class Words:
     """A title of one line and a body of paragraphs, both plain text: escaped wherever they are shown."""
@@ -26,13 +31,25 @@ class Words:
     body: str
 
 
+@dataclass(frozen=True)
+class Quotation:
+    """What somebody wrote, in as many lines as they liked: each is marked, so that none can pass for one of ours."""
+
+    words: str
+
+    def __str__(self) -> str:
+        return "\n".join(f"> {_one_line(line)}".rstrip() for line in self.words.strip().splitlines())
+
+
 def compose(kind: str, **told: Any) -> Words:
     """Render `templates/<kind>.txt.j2`.
 
     Args:
-        told: what the template names; a name that is missing raises.
+        told: what the template names; a name that is missing raises. Text becomes one line: whatever somebody calls
+            themselves or their booking, it adds no line to what we say. Only a `Quotation` keeps its lines.
     """
-    title, _, body = _templates.get_template(f"{kind}.txt.j2").render(**told).strip().partition("\n")
+    lines = {name: _one_line(value) if isinstance(value, str) else value for name, value in told.items()}
+    title, _, body = _templates.get_template(f"{kind}.txt.j2").render(**lines).strip().partition("\n")
     return Words(title=title.strip(), body=body.strip())
 
 
@@ -42,9 +59,19 @@ def as_html(words: Words) -> str:
     return _templates.get_template("mail.html.j2").render(title=words.title, paragraphs=paragraphs)
 
 
+def _one_line(text: str) -> str:
+    return _GAP.sub(" ", text).strip()
+
+
+def _is_quoted(paragraph: str) -> bool:
+    """Whether a `Quotation` wrote it."""
+    return all(line.startswith(">") for line in paragraph.splitlines())
+
+
 def _local_time(moment: datetime, time_zone: str) -> str:
     """The moment on the reader's own clock, with the zone's name: nobody has to guess."""
     return f"{moment.astimezone(ZoneInfo(time_zone)):%A, %-d %B %Y, %H:%M} ({time_zone})"
 
 
 _templates.filters["local_time"] = _local_time
+_templates.tests["quoted"] = _is_quoted
