@@ -7,12 +7,13 @@ from marshmallow import fields, validate
 from api.schemas.base import Answer, Body, page_of
 from api.schemas.fields import Id, Line, Moment, Text, TimeZone
 from api.schemas.lists import ListQuery
+from api.schemas.mail_address import MailAddress
 
 
 class NewUser(Body):
     """A person to be registered."""
 
-    email = fields.Email(required=True, validate=validate.Length(max=254), metadata={"example": "ada@example.org"})
+    email = MailAddress(required=True, metadata={"example": "ada@example.org"})
     name = Line(200, required=True, metadata={"example": "Ada Lovelace"})
     time_zone = TimeZone(load_default="UTC")
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from uuid import uuid4
 
+import pytest
 from flask.testing import FlaskClient
 
 from tests.api.conftest import Cast
+from workers.transports.mail import Letterhead, compose
+from workflows.outside.send_mail import Mail
 
 ADA = {"email": "Ada@Example.org", "name": "Ada", "timeZone": "Europe/London"}
 
@@ -24,6 +28,95 @@ def test_a_mail_address_is_unique_however_it_is_written(client: FlaskClient, cas
     client.post("/users", json=ADA, headers=cast.as_operator)
     answer = client.post("/users", json={**ADA, "email": "aDA@example.ORG"}, headers=cast.as_operator)
     assert (answer.status_code, answer.json["code"]) == (409, "email_taken")
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        # Letters that no mailbox's name may have without SMTPUTF8.
+        "ü@example.org",
+        "a\u200b@example.org",
+        # Control characters, blanks and other dress for the same mailbox.
+        '"\u0001"@example.org',
+        '"a b"@example.org',
+        '"a"@example.org',
+        "a\u0001@example.org",
+        "a@example.org ",
+        " a@example.org",
+        # The trailing separators of lines, paragraphs and labels.
+        "a@example.org\n",
+        "a@example.org\u2028",
+        "a@example.org\u2029",
+        "a@example.org\u0085",
+        "a@example.org\u200b",
+        "a@example.org.",
+        "a@example.org。",
+        # Domains that DNS cannot hold, or that are none.
+        "a@exam ple.org",
+        "a@" + "ü" * 64 + ".org",
+        "a@☃☃.ﷺ",
+        "a@[127.0.0.1]",
+        "a@example..org",
+        # Too long a local part.
+        "a" * 65 + "@example.org",
+        "a.@example.org",
+        ".a@example.org",
+        "a(comment)@example.org",
+        "a@b@example.org",
+    ],
+    ids=ascii,
+)
+def test_an_address_that_no_mail_reaches_is_refused(client: FlaskClient, cast: Cast, email: str) -> None:
+    answer = client.post("/users", json={**ADA, "email": email}, headers=cast.as_operator)
+    assert (answer.status_code, answer.json["code"], set(answer.json["details"])) == (400, "invalid_request", {"email"})
+
+
+@pytest.mark.parametrize(
+    ("email", "kept"),
+    [
+        ("Ada.Lovelace+books@Example.org", "Ada.Lovelace+books@Example.org"),
+        ("o'hara_#!$%&*/=?^`{|}~-@example.org", "o'hara_#!$%&*/=?^`{|}~-@example.org"),
+        ("ada@xn--bcher-kva.example", "ada@xn--bcher-kva.example"),
+        # A domain in other letters is kept as it goes over the wire, so that it is one address in every spelling.
+        ("ada@bücher.example", "ada@xn--bcher-kva.example"),
+        ("ada@BÜCHER.example", "ada@xn--bcher-kva.example"),
+    ],
+)
+def test_an_address_is_kept_as_mails_can_go_there(client: FlaskClient, cast: Cast, email: str, kept: str) -> None:
+    answer = client.post("/users", json={**ADA, "email": email}, headers=cast.as_operator)
+    assert (answer.status_code, answer.json["email"]) == (201, kept)
+    mail = Mail(
+        delivery_id=uuid4(),
+        to_name="Ada",
+        to_address=kept,
+        subject="Hi",
+        text="Hi\n",
+        html="<p>Hi</p>",
+        occurred_at=datetime.now(UTC),
+    )
+    letterhead = Letterhead("no-reply@tutelage.example", "operators@tutelage.example")
+    assert bytes(compose(mail, letterhead)).isascii()
+
+
+def test_one_mailbox_has_one_account_however_its_domain_is_spelt(client: FlaskClient, cast: Cast) -> None:
+    for email, status in (("ada@bücher.example", 201), ("ADA@xn--bcher-kva.example", 409), ("ada@BÜCHER.example", 409)):
+        answer = client.post("/users", json={**ADA, "email": email}, headers=cast.as_operator)
+        assert answer.status_code == status
+
+
+def test_a_name_is_one_line(client: FlaskClient, cast: Cast) -> None:
+    for name in ("Eve\n\nYour account is suspended", "Eve\u2028x", "Eve\x85x", "Eve\x1b[2J", "Eve\u202egpj.exe"):
+        answer = client.post("/users", json={**ADA, "name": name}, headers=cast.as_operator)
+        assert (answer.status_code, set(answer.json["details"])) == (400, {"name"})
+    for name in ("Åsa Ó Briain-Łęcka", "نور\u200f الدين", "می\u200cخواهم"):
+        body = {"email": f"{uuid4().hex}@example.org", "name": name}
+        assert client.post("/users", json=body, headers=cast.as_operator).json["name"] == name
+
+
+@pytest.mark.parametrize("zone", ["localtime", "posixrules", "Factory", "right/Europe/Berlin", "posix/UTC"])
+def test_a_time_zone_means_the_same_on_every_machine(client: FlaskClient, cast: Cast, zone: str) -> None:
+    answer = client.post("/users", json={**ADA, "timeZone": zone}, headers=cast.as_operator)
+    assert (answer.status_code, set(answer.json["details"])) == (400, {"timeZone"})
 
 
 def test_an_account_is_for_its_person_and_operators(client: FlaskClient, cast: Cast) -> None:
