@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -17,6 +18,9 @@ from workflows.errors import Invalid
 
 LARGEST_BODY = 256 * 1024  # bytes
 DEEPEST = 32
+_UTF_8 = ("utf-8", "utf8")
+# PostgreSQL writes numbers out in full: 1e308 would become 309 digits in every answer.
+_LARGEST_EXPONENT = 20
 _NO_TEXT = "Must not hold NUL characters or lone surrogates."
 
 
@@ -32,8 +36,10 @@ class StrictParser(FlaskParser):
         raw = body_of(req)
         if not raw:
             return core.missing
-        if not core.is_json(req.mimetype):
-            raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
+        if not core.is_json(req.mimetype) or req.mimetype_params.get("charset", "utf-8").lower() not in _UTF_8:
+            raise UnsupportedMediaType("Send the body as Content-Type: application/json, in UTF-8.")
+        if req.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+            raise UnsupportedMediaType("Send the body as it is, without a Content-Encoding.")
         return checked(strict_json(raw))
 
     def load_querystring(self, req: Request, schema: ma.Schema) -> MultiDictProxy:
@@ -66,10 +72,13 @@ def strict_json(raw: bytes) -> Any:
     """The value that a JSON text stands for.
 
     Raises:
-        Invalid: no JSON in UTF-8, nested too deeply, or with numbers that are none (NaN, Infinity, 1e999).
+        Invalid: no JSON in UTF-8, nested too deeply, with a name twice in an object, or with numbers that are none
+            (NaN, Infinity) or beyond what anybody counts (1e21 and more, 1e-21 and less).
     """
     try:
-        return json.loads(raw.decode("utf-8"), parse_constant=_no_number, parse_float=_finite)
+        return json.loads(
+            raw.decode("utf-8"), parse_constant=_no_number, parse_float=_sane, object_pairs_hook=_each_once
+        )
     except (ValueError, RecursionError) as error:
         raise Invalid("The body is not valid JSON.") from error
 
@@ -130,8 +139,18 @@ def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _finite(text: str) -> float:
+def _sane(text: str) -> float:
     number = float(text)
-    if number in (float("inf"), float("-inf")):
+    if not math.isfinite(number):
         raise ValueError(f"{text} is too large")
+    if number and not -_LARGEST_EXPONENT <= math.floor(math.log10(abs(number))) <= _LARGEST_EXPONENT:
+        raise ValueError(f"{text} is too large or too small")
     return number
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        # Readers differ about which of the two counts: a proxy may have judged the other one.
+        raise ValueError("a name stands twice in an object")
+    return found
