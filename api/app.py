@@ -15,6 +15,7 @@ from api.docs.pages import pages
 from api.mount import Mount
 from api.parts import NAME, Parts
 from api.resources import bookings, catalog, operations, people, sessions, webhook_deliveries, webhooks
+from api.revisions import read_revisions
 from api.waiting import with_session
 from config.sealing import Sealer
 from config.settings import Settings
@@ -61,6 +62,7 @@ def create_app(
     # An address with doubled slashes is a wrong one, not a reason to be sent elsewhere.
     app.url_map.merge_slashes = False
     app.extensions[NAME] = _parts(chosen, engine, nudger)
+    read_revisions()
     requests.register(app)
     errors.register(app)
     api = document(app)

@@ -10,6 +10,11 @@ from alembic.script import ScriptDirectory
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
 
+def read_revisions() -> None:
+    """Read the migrations' names, so that no probe has to wait for a disk, or for the folder of a later version."""
+    _revisions()
+
+
 def is_migrated(revision: str | None) -> bool:
     """Whether a database at this revision has all that this code needs.
 

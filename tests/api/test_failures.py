@@ -82,14 +82,22 @@ def test_a_database_that_is_away_is_a_503_with_retry_after(cast: Cast) -> None:
 
 def test_a_database_without_tables_is_not_ready(world: World, engine: Engine) -> None:
     assert world.client.get("/health/ready").json == {"status": "ok"}
-    with engine.connect() as db:
+    with engine.begin() as db:
+        newest = db.scalar(text("SELECT version_num FROM alembic_version"))
         db.execute(text("UPDATE alembic_version SET version_num = '0001'"))
-        db.commit()
     try:
         assert world.client.get("/health/ready").status_code == 503
     finally:
         with engine.begin() as db:
-            db.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+            db.execute(text("UPDATE alembic_version SET version_num = :newest"), {"newest": newest})
+
+
+def test_a_probe_reads_no_files(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_arguments: Any) -> None:
+        raise OSError("no file is read here")
+
+    monkeypatch.setattr("api.revisions.ScriptDirectory", read)
+    assert world.client.get("/health/ready").status_code == 200
 
 
 def test_a_pool_without_a_free_connection_is_a_503(world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
