@@ -26,6 +26,16 @@ def test_the_page_asks_nobody_on_the_internet(client: FlaskClient, root: str) ->
     assert "http" not in begin
 
 
+def test_the_page_runs_nothing_but_what_comes_from_here(client: FlaskClient) -> None:
+    answer = client.get("/api/docs")
+    policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
+    assert (policy["default-src"], policy["script-src"], policy["connect-src"]) == ("'none'", "'self'", "'self'")
+    page = answer.get_data(as_text=True)
+    assert "<script>" not in page
+    assert "<style" not in page
+    assert re.search(r"\son\w+=", page) is None
+
+
 def test_the_door_leads_to_the_documentation(client: FlaskClient) -> None:
     assert client.get("/").headers["Location"] == "/docs"
     assert client.get("/api/").headers["Location"] == "/api/docs"
