@@ -177,9 +177,10 @@ def test_who_else_listens_is_shown_to_operators_alone(world: World, cast: Cast, 
         # What the effect webhooks.queue writes, and a resend: the endpoint's id, and that with a number.
         db.execute(
             text(
-                "INSERT INTO deliveries (event_id, effect, target, id, queue, due_at)"
-                " SELECT events.id, 'webhooks.send', endpoints.id || suffix, gen_random_uuid(), 'webhooks', now()"
-                " FROM events, webhook_endpoints endpoints, (VALUES (''), (':1')) suffixes (suffix)"
+                "INSERT INTO deliveries (event_id, effect, target, id, queue, due_at, nudge_at)"
+                " SELECT events.id, 'webhooks.send', endpoints.id || suffix, gen_random_uuid(), 'webhooks',"
+                " now(), now()"
+                " FROM events, webhook_endpoints endpoints, (VALUES (''), ('\\:1')) suffixes (suffix)"
                 " WHERE events.type = 'session.created'"
             )
         )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, Text, cast, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Text, cast, not_, or_, select
 
 from models.events import DeliveryState, deliveries, events
 from models.webhooks import webhook_endpoints
@@ -55,10 +54,13 @@ def effects_of(db: Connection, session: Session, *, seen_by: Actor | None = None
         .order_by(events.c.sequence, deliveries.c.effect, deliveries.c.target)
     )
     if seen_by is not None and not seen_by.operator:
-        query = query.where(or_(not_(IS_WEBHOOK), endpoint_id_in(deliveries.c.target).in_(_endpoints_of(seen_by))))
+        query = query.where(_shown_to(seen_by))
     return [EffectOfSession(**row._mapping) for row in db.execute(query)]
 
 
-def _endpoints_of(actor: Actor) -> Select[Any]:
+def _shown_to(actor: Actor) -> ColumnElement[bool]:
+    if actor.mentor_profile_id is None:
+        return not_(IS_WEBHOOK)
     own = webhook_endpoints.c.mentor_profile_id == actor.mentor_profile_id
-    return select(cast(webhook_endpoints.c.id, Text)).where(own)
+    ids = select(cast(webhook_endpoints.c.id, Text)).where(own)
+    return or_(not_(IS_WEBHOOK), endpoint_id_in(deliveries.c.target).in_(ids))
