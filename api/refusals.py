@@ -35,7 +35,7 @@ REFUSALS: dict[str, Refusal] = {
     "key_in_use": Refusal(409, "A request with this Idempotency-Key is being answered; see `Retry-After`."),
     "stale": Refusal(412, "If-Match names another version than the present one."),
     "too_large": Refusal(413, "The body is larger than 256 kB."),
-    "unsupported_media_type": Refusal(415, "The body is not declared as application/json."),
+    "unsupported_media_type": Refusal(415, "The body is not declared as application/json, or is not plain UTF-8."),
     "key_reused": Refusal(422, "This Idempotency-Key belongs to another request."),
     "internal_error": Refusal(500, "A defect of ours; the log holds it under the request's id."),
     "unavailable": Refusal(503, "The database cannot be reached; see `Retry-After`."),
