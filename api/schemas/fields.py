@@ -12,6 +12,7 @@ import marshmallow as ma
 from marshmallow import ValidationError, fields, validate
 
 from api.auth import identifier
+from api.schemas.currencies import CURRENCIES
 from workflows.clock import zone
 from workflows.errors import Invalid
 
@@ -142,14 +143,19 @@ class Metadata(fields.Dict):
         return found
 
 
+def _currency(code: str) -> None:
+    if code not in CURRENCIES:
+        raise ValidationError("Must be an active ISO 4217 code such as EUR.")
+
+
 class Money(ma.Schema):
     """An amount in minor units, with its ISO 4217 code."""
 
     amount = Whole(0, LARGEST_AMOUNT, required=True, metadata={"example": 4000})
     currency = fields.String(
         required=True,
-        validate=validate.Regexp(r"[A-Z]{3}\Z", error="Must be an ISO 4217 code such as EUR."),
-        metadata={"example": "USD"},
+        validate=_currency,
+        metadata={"example": "USD", "pattern": "^[A-Z]{3}$", "description": "An active code of ISO 4217."},
     )
 
 

@@ -33,6 +33,11 @@ NO_JSON = {
     "NaN": b'{"metadata": {"x": NaN}}',
     "Infinity": b'{"metadata": {"x": -Infinity}}',
     "too large a number": b'{"metadata": {"x": 1e999}}',
+    "a number of 309 digits": b'{"metadata": {"x": 1e308}}',
+    "a number of 22 digits": b'{"metadata": {"x": [-1.5e21]}}',
+    "a number next to nothing": b'{"metadata": {"x": 1e-300}}',
+    "a name twice": b'{"title": "x", "title": "y"}',
+    "a name twice, deep down": b'{"metadata": {"x": [{"a": 1, "\\u0061": 1}]}}',
     "too many digits": b'{"metadata": {"x": ' + b"9" * 5000 + b"}}",
     "a depth bomb": b'{"metadata": ' + b'{"a":' * 20_000 + b"1" + b"}" * 20_000 + b"}",
     "a depth bomb of lists": b"[" * 100_000,
@@ -145,6 +150,28 @@ def test_a_body_is_declared_as_json(world: World, cast: Cast, content_type: str)
     refused(answer, 415, "unsupported_media_type")
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "application/json; charset=utf-16"},
+        {"Content-Type": "application/json; charset=latin1"},
+        {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+        {"Content-Type": "application/json", "Content-Encoding": "identity, br"},
+    ],
+)
+def test_a_body_is_plain_utf_8(world: World, cast: Cast, headers: dict[str, str]) -> None:
+    answer = world.client.post("/bookings", json=cast.wish(), headers=cast.as_mentee | headers)
+    refused(answer, 415, "unsupported_media_type")
+
+
+def test_plain_utf_8_may_be_declared(world: World, cast: Cast) -> None:
+    headers = cast.as_mentee | {"Content-Type": 'application/json; charset="UTF-8"', "Content-Encoding": "Identity"}
+    metadata = {"a": 1e20, "b": -1.5e-20, "c": 0.0, "d": 123456789012345678901234567890}
+    data = json.dumps(cast.wish(metadata=metadata))
+    answer = world.client.post("/bookings", data=data, headers=headers)
+    assert (answer.status_code, answer.json["metadata"]) == (201, metadata)
+
+
 # Route, who asks, what is wrong.
 OTHERS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("POST", "/users", "operator", {"email": "ada", "name": "Ada"}),
@@ -177,6 +204,9 @@ OTHERS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 1.5, "currency": "USD"}}),
     ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 1, "currency": "usd"}}),
     ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 1, "currency": "USD\n"}}),
+    ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 1, "currency": "ZZZ"}}),
+    ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 1, "currency": "XAU"}}),
+    ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 1, "currency": "DEM"}}),
     ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 1, "currency": "USD", "tax": 1}}),
     ("PATCH", "/listings/{listing}", "mentor", {"bookingMode": "maybe"}),
     ("PATCH", "/listings/{listing}", "mentor", {"earlyStartMinutes": -1}),
