@@ -10,7 +10,6 @@ import pytest
 
 from tests.eventually import eventually
 from tests.integration.partners import YES, Partner, partner
-from tests.integration.receivers import talker
 from tests.integration.test_webhook_transport import SEALER, message
 from workers.transports.client import Client, Limits
 from workers.transports.http import WebhookTransport
@@ -54,6 +53,9 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced(running: Part
     assert ours.send(message(f"http://partner.example:{running.port}/")).error is None
     running.hang_up()
     eventually(lambda: running.ended == {1}, "the end of the connection")
+    # The end is seen before anything is said.
+    (key,) = ours._client._kept._idle
+    assert ours._client._kept.take([key]) is None
     assert ours.send(message(f"http://partner.example:{running.port}/")).error is None
     # Each arrived once.
     assert [number for number, _head in running.arrived] == [1, 2]
@@ -95,6 +97,7 @@ def test_a_connection_is_not_used_again_when(running: Partner, answer: bytes) ->
     for _ in range(2):
         assert ours.send(message(f"http://partner.example:{running.port}/")).status_code == 200
     assert running.used() == {1, 2}
+    assert ours._client._kept._number == 0
 
 
 @pytest.mark.parametrize(
@@ -122,7 +125,7 @@ def test_an_idle_connection_is_closed_by_us(running: Partner) -> None:
 
 
 def test_many_threads_send_each_message_once_and_leave_few_connections(running: Partner) -> None:
-    ours = transport()
+    ours = transport(Limits(idle=60))
     urls = [f"http://partner.example:{running.port}/{number}" for number in range(640)]
     with ThreadPoolExecutor(64) as pool:
         reports = list(pool.map(lambda url: ours.send(message(url)), urls))
@@ -142,10 +145,9 @@ def test_where_one_address_refuses_another_of_the_name_is_tried(running: Partner
 
 
 def test_an_answer_that_ends_too_early_is_none() -> None:
-    with talker(
-        lambda connection, _stop: connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
-    ) as port:
-        report = transport().send(message(f"http://partner.example:{port}/"))
+    with partner() as running:
+        running.answer, running.answers = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", 1
+        report = transport().send(message(f"http://partner.example:{running.port}/"))
     assert report.error == "The connection ended before an answer was complete."
 
 
