@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import pytest
 
@@ -12,8 +13,9 @@ from tests.eventually import eventually
 from tests.integration.partners import YES, Partner, partner
 from tests.integration.test_webhook_transport import SEALER, message
 from workers.transports.client import Client, Limits
+from workers.transports.connections import Key, connection_to, open_socket
 from workers.transports.http import WebhookTransport
-from workers.transports.kept import KEPT_PER_KEY
+from workers.transports.kept import KEPT, KEPT_PER_KEY, Kept
 from workers.transports.resolver import Resolver
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -133,9 +135,22 @@ def test_many_threads_send_each_message_once_and_leave_few_connections(running: 
     assert {report.response for report in reports} == {"ok"}
     assert sorted(head.split()[1] for head in running.heads()) == sorted(f"/{number}" for number in range(640))
     assert running.connections <= 64
-    eventually(lambda: len(running.open) <= KEPT_PER_KEY, "few connections")
     ours.close()
     eventually(lambda: not running.open, "the end of all connections")
+
+
+@pytest.mark.parametrize(("hosts", "most"), [(1, KEPT_PER_KEY), (KEPT + 3, KEPT)])
+def test_only_so_many_connections_are_kept(running: Partner, hosts: int, most: int) -> None:
+    kept, address = Kept(idle_seconds=60), ip_address("127.0.0.1")
+    tls = ssl.create_default_context()
+    for number in range(most + 3):
+        key = Key("http", f"h{number % hosts}.example", address, running.port)
+        connection = connection_to(key, tls, 5, open_socket)
+        connection.connect()
+        kept.give(connection)
+    assert eventually(lambda: len(running.ended) == 3, "the end of those beyond")
+    assert len(running.open) == most
+    kept.close()
 
 
 def test_where_one_address_refuses_another_of_the_name_is_tried(running: Partner) -> None:
