@@ -36,6 +36,7 @@ from workflows.outside.send_webhook import SEND_WEBHOOK, WebhookMessage
 from workflows.webhooks.secrets import new_secret
 
 THREADS = 32
+ENDPOINTS = 8
 KEY = "a-passphrase-for-this-benchmark-alone"
 LONGEST = 180  # seconds
 
@@ -101,12 +102,12 @@ def an_endpoint(engine: Engine, url: str) -> UUID:
     return endpoint_id
 
 
-def pending(engine: Engine, endpoint_id: UUID, count: int) -> list[Nudge]:
-    """Deliveries that are due, one event each, and the nudges for them."""
+def pending(engine: Engine, endpoints: list[UUID], count: int) -> list[Nudge]:
+    """Deliveries that are due, one event each, to the endpoints in turn, and the nudges for them."""
     now = datetime.now(UTC)
     nudges: list[Nudge] = []
     with engine.begin() as db:
-        for _ in range(count):
+        for number in range(count):
             event = SessionStarted(
                 actor="system",
                 occurred_at=now,
@@ -121,7 +122,7 @@ def pending(engine: Engine, endpoint_id: UUID, count: int) -> list[Nudge]:
             )
             record(db, event)
             take_notes(db)
-            follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
+            follow_up(db, event, SEND_WEBHOOK, [str(endpoints[number % len(endpoints)])])
             nudges += take_notes(db).nudges
     return nudges
 
@@ -149,15 +150,17 @@ def bare(url: str, count: int) -> float:
 
 def delivered(engine: Engine, publisher: Publisher, target: Receiver, count: int) -> float:
     """Deliveries a second of the worker, from the first nudge to the last arrival."""
-    endpoint_id = an_endpoint(engine, target.url)
+    endpoints = [an_endpoint(engine, f"{target.url}/{number}") for number in range(ENDPOINTS)]
     already = target.taken()
-    warm = pending(engine, endpoint_id, THREADS)
-    publisher.publish(warm)
-    target.wait_for(already + THREADS)
-    nudges = pending(engine, endpoint_id, count)
+    # Each has answered once, so that it gets its whole share, and no thread has still to connect.
+    publisher.publish(pending(engine, endpoints, ENDPOINTS))
+    target.wait_for(already + ENDPOINTS)
+    publisher.publish(pending(engine, endpoints, THREADS))
+    target.wait_for(already + ENDPOINTS + THREADS)
+    nudges = pending(engine, endpoints, count)
     began = time.monotonic()
     publisher.publish(nudges)
-    return count / (target.wait_for(already + THREADS + count) - began)
+    return count / (target.wait_for(already + ENDPOINTS + THREADS + count) - began)
 
 
 def main() -> None:
@@ -173,7 +176,7 @@ def main() -> None:
         stack.callback(valkey.stop)
         upgrade(postgres.url)
         settings = {"DATABASE_URL": postgres.url, "REDIS_URL": valkey.url, "ENCRYPTION_KEYS": KEY}
-        os.environ.update(settings, WEBHOOK_ALLOWED_NETWORKS="127.0.0.0/8", WEBHOOK_THREADS=str(THREADS * 8))
+        os.environ.update(settings, WEBHOOK_ALLOWED_NETWORKS="127.0.0.0/8", WEBHOOK_THREADS=str(THREADS))
         # Read after the environment is set: the app takes its broker from it.
         from workers.app import app  # noqa: PLC0415
 

@@ -50,7 +50,8 @@ def current() -> Process:
 
 def _http(chosen: Settings) -> Transport:
     transport = WebhookTransport(Sealer(chosen.encryption_keys), chosen.webhook_allowed_networks)
-    return FairShare(transport, most=max(1, chosen.webhook_threads // 8))
+    threads = chosen.webhook_threads
+    return FairShare(transport, few=max(1, threads // 8), many=max(1, threads * 3 // 4))
 
 
 def _mail(chosen: Settings) -> MailTransport:

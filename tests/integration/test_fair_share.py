@@ -20,15 +20,17 @@ from workers.deliver import Deliverer
 from workers.transports.client import Client, Limits
 from workers.transports.http import WebhookTransport
 from workers.transports.share import FairShare
+from workflows.events.delivery import Key
 from workflows.events.outcomes import Sent
 from workflows.events.subscriptions import load
 
 MOST = 3
+MANY = 6
 
 
 def sharing(house: House, sender: object) -> Deliverer:
     """A worker whose senders are shared fairly."""
-    return Deliverer(house.transactions, load(), {"http": FairShare(sender, MOST), "mail": house.mail})  # type: ignore[arg-type]
+    return Deliverer(house.transactions, load(), {"http": FairShare(sender, few=MOST, many=MANY), "mail": house.mail})  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -58,8 +60,35 @@ def test_one_endpoint_holds_at_most_its_share_and_the_others_are_put_off_uncount
     assert Counter((row.state, row.attempts) for row in rows.values()) == {("done", 1): MOST, ("pending", 0): 7}
     for key, row in rows.items():
         if row.state == "pending":
-            assert timedelta() < row.due_at - row.now <= timedelta(seconds=1)
+            assert timedelta() < row.due_at - row.now <= timedelta(seconds=2)
             assert (row.lease_until, row.last_error, attempts_kept(house, key)) == (None, None, [])
+
+
+def test_an_endpoint_that_answers_quickly_gets_a_larger_share_until_it_does_not(house: House) -> None:
+    partner = listening(house)
+    deliverer = sharing(house, house.http)
+
+    def share_of(count: int) -> int:
+        keys = messages(house, partner, count)
+        house.http.received.clear()
+
+        def answer(_message: object) -> Sent:
+            eventually(lambda: put_off(keys) + len(house.http.received) == count, "everybody, sent or put off")
+            return answers_with
+
+        house.http.answers = answer
+        all_at_once(deliverer, keys)
+        return len(house.http.received)
+
+    def put_off(keys: list[Key]) -> int:
+        return sum(row.due_at > row.now for row in map(house.row, keys) if row.state == "pending" and not row.attempts)
+
+    answers_with = YES
+    all_at_once(deliverer, messages(house, partner, 1))
+    assert share_of(10) == MANY
+    answers_with = Sent(error="no")
+    assert share_of(10) == MANY
+    assert share_of(10) == MOST
 
 
 def test_what_was_put_off_goes_when_its_turn_comes(house: House) -> None:

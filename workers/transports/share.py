@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from threading import Lock
+from time import monotonic
 from typing import Protocol
 from uuid import UUID
 
 from workflows.events.outcomes import Postpone, Sent
 from workflows.outside.send_webhook import WebhookMessage
 
-PAUSE = timedelta(seconds=1)
+QUICK = 1.0  # seconds
+LONGEST_PAUSE = 2.0  # seconds
 
 
 class Sender(Protocol):
@@ -21,17 +24,20 @@ class Sender(Protocol):
 
 
 class FairShare:
-    """Lets at most `most` messages be on their way to one endpoint at a time; the others are put off, uncounted.
+    """Bounds how many messages are on their way to one endpoint at a time; the others are put off, uncounted.
 
     Args:
-        most: of this process's senders; the rest is there for everybody else.
+        few: for an endpoint that has yet to show that it answers within a second, or failed to the last time.
+        many: for one whose last answer was quick; should it hang, the rest of the senders is there for the others.
     """
 
-    def __init__(self, sender: Sender, most: int) -> None:
+    def __init__(self, sender: Sender, *, few: int, many: int) -> None:
         self._sender = sender
-        self._most = most
+        self._few = few
+        self._many = many
         self._lock = Lock()
         self._on_their_way: Counter[UUID] = Counter()
+        self._quick: set[UUID] = set()
 
     def send(self, message: WebhookMessage) -> Sent:
         """Send the message, or put it off.
@@ -40,14 +46,28 @@ class FairShare:
             Postpone: the endpoint has its share of the senders.
         """
         endpoint = message.endpoint_id
-        with self._lock:
-            if self._on_their_way[endpoint] >= self._most:
-                raise Postpone(datetime.now(UTC) + PAUSE, "The endpoint has its share of the senders.")
-            self._on_their_way[endpoint] += 1
+        self._enter(endpoint)
+        began = monotonic()
+        quick = False
         try:
-            return self._sender.send(message)
+            sent = self._sender.send(message)
+            quick = sent.error is None and monotonic() - began < QUICK
+            return sent
         finally:
-            with self._lock:
-                self._on_their_way[endpoint] -= 1
-                if not self._on_their_way[endpoint]:
-                    del self._on_their_way[endpoint]
+            self._leave(endpoint, quick=quick)
+
+    def _enter(self, endpoint: UUID) -> None:
+        with self._lock:
+            most = self._many if endpoint in self._quick else self._few
+            if self._on_their_way[endpoint] >= most:
+                # Not all of them at the same moment again.
+                pause = timedelta(seconds=random.uniform(LONGEST_PAUSE / 4, LONGEST_PAUSE))
+                raise Postpone(datetime.now(UTC) + pause, "The endpoint has its share of the senders.")
+            self._on_their_way[endpoint] += 1
+
+    def _leave(self, endpoint: UUID, *, quick: bool) -> None:
+        with self._lock:
+            (self._quick.add if quick else self._quick.discard)(endpoint)
+            self._on_their_way[endpoint] -= 1
+            if not self._on_their_way[endpoint]:
+                del self._on_their_way[endpoint]
