@@ -24,6 +24,7 @@ from supervisor.states import RUNNING_STATES, STOPPED_STATES
 from supervisor.xmlrpc import SupervisorTransport
 
 from cli.ordinary_user import die_with_parent
+from cli.private import UMASK, write_private
 from cli.processes import Part, Place
 from cli.run_file import remove_run
 from cli.servers import ROOT, ServerError
@@ -49,8 +50,10 @@ class Supervisor:
         # Not in the data folder: a socket's path may hold about 100 bytes.
         self.socket = Path(tempfile.mkdtemp(prefix="tutelage-")) / "supervisor.sock"
         configuration = data_dir / "supervisord.conf"
-        configuration.write_text(render(parts, place, self.socket))
-        with (data_dir / "logs" / "supervisord.out").open("wb") as output:
+        write_private(configuration, render(parts, place, self.socket))
+        said = data_dir / "logs" / "supervisord.out"
+        write_private(said, "")
+        with said.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "cli.supervise", str(configuration), str(os.getpid())],
                 cwd=ROOT,
@@ -175,6 +178,8 @@ def main() -> None:
     """Be supervisord, end with the parent, and take the socket's folder along at the end."""
     configuration, parent = sys.argv[1:]
     die_with_parent(signal.SIGTERM)
+    # For its own files and for those of every part.
+    os.umask(UMASK)
     try:
         if os.getppid() != int(parent):
             sys.exit("The process that started this supervisord has already gone.")

@@ -15,6 +15,7 @@ from cli.leftovers import end_leftovers
 from cli.lock import sole_owner
 from cli.migrate import upgrade
 from cli.plan import Plan, make_plan
+from cli.private import prepare_data_folder
 from cli.processes import Part, Stage
 from cli.ready import wait_for_url, wait_for_workers
 from cli.run_file import Run, read_run, remove_run
@@ -85,7 +86,7 @@ def running_system(
         ServerError: when a part does not come up in time; says what its log ends with.
     """
     data_dir = data_dir.absolute()
-    (data_dir / "logs").mkdir(parents=True, exist_ok=True)
+    prepare_data_folder(data_dir)
     with sole_owner(data_dir):
         _clean_up(data_dir, say)
         plan = make_plan(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -81,8 +83,33 @@ def test_run_json_is_private_and_whole(up: Up) -> None:
     assert set(json.loads(file.read_text())) == {"api", "flower", "database_url", "redis_url", "processes"}
 
 
+def open_to_others(folder: Path) -> set[str]:
+    """What in this folder somebody else could read or enter."""
+    return {path.name for path in folder.iterdir() if stat.S_IMODE(path.stat().st_mode) & 0o077}
+
+
+def test_nobody_else_reads_what_it_keeps(up: Up) -> None:
+    assert {"logs", "postgres", "redis", "run.json", "supervisord.conf"} <= {
+        path.name for path in up.data_dir.iterdir()
+    }
+    assert open_to_others(up.data_dir / "logs") == set()
+    # The lock holds a process id, and nothing else.
+    assert open_to_others(up.data_dir) <= {"lock"}
+    # For passing through to PostgreSQL's folder, which is another user's when root starts it.
+    assert stat.S_IMODE(up.data_dir.stat().st_mode) == 0o711
+
+
+def test_every_part_writes_for_its_owner_alone(up: Up) -> None:
+    for entry in up.run()["processes"]:
+        status = Path(f"/proc/{entry['pid']}/status").read_text()
+        assert "Umask:\t0077" in status, entry["name"]
+
+
 def test_at_the_end_nothing_stays(up: Up) -> None:
     up.process.send_signal(signal.SIGTERM)
     assert up.ends() == 0, up.said()
     assert find_leftovers(up.data_dir) == []
     assert read_run(up.data_dir) is None
+    # Flower writes down what it has seen when it ends.
+    assert list(up.data_dir.glob("flower.db*"))
+    assert open_to_others(up.data_dir) <= {"lock"}
