@@ -15,9 +15,10 @@ from models.engine import create
 from tests.api.served import await_ready, connected, gunicorn, heard
 from tests.application import SECRET, bearer
 
-TOKEN = bearer({"sub": "tests", "roles": ["operator"]})["Authorization"]
-NEW_USER = b"POST /users HTTP/1.1\r\nHost: x\r\nAuthorization: " + TOKEN.encode() + b"\r\nContent-Length: 500\r\n\r\n{"
-SLOW = {"heads": b"GET /me HTTP/1.1\r\nHost: x\r\n", "bodies": NEW_USER}
+SLOW = {
+    "heads": "GET /me HTTP/1.1\r\nHost: x\r\n",
+    "bodies": "POST /users HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nContent-Length: 500\r\n\r\n{{",
+}
 OPEN_TRANSACTIONS = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
 )
@@ -26,12 +27,13 @@ OPEN_TRANSACTIONS = text(
 @pytest.mark.parametrize("kind", SLOW)
 def test_64_slow_clients_are_cut_off_all_at_once(tmp_path: Path, database_url: str, kind: str) -> None:
     address = f"127.0.0.1:{free_port()}"
+    token = bearer({"sub": "tests", "roles": ["operator"]})["Authorization"]
     with gunicorn(tmp_path, address, DATABASE_URL=database_url, JWT_SECRET=SECRET, API_THREADS="8"):
         await_ready(address)
         # Who has said nothing at all takes no thread.
         silent = [connected(address) for _ in range(64)]
         assert urllib3.request("GET", f"http://{address}/health/live", timeout=3, retries=False).status == 200
-        slow = [connected(address, SLOW[kind]) for _ in range(64)]
+        slow = [connected(address, SLOW[kind].format(token=token).encode()) for _ in range(64)]
         began = time.monotonic()
         engine = create(database_url)
         with engine.connect() as db:
@@ -39,7 +41,7 @@ def test_64_slow_clients_are_cut_off_all_at_once(tmp_path: Path, database_url: s
             assert db.execute(OPEN_TRANSACTIONS).scalar_one() == 0
         engine.dispose()
         for path, status in (("/health/live", 200), ("/me", 403), ("/health/ready", 200)):
-            headers = {"Authorization": TOKEN}
+            headers = {"Authorization": token}
             answer = urllib3.request("GET", f"http://{address}{path}", headers=headers, timeout=20, retries=False)
             assert answer.status == status
         assert time.monotonic() - began < READ_SECONDS + 5
