@@ -89,7 +89,7 @@ class World:
                 deliverer.deliver(Key(event_id=nudge.event_id, effect=nudge.effect, target=nudge.target))
 
 
-def token(claims: dict[str, Any], *, secret: str = SECRET, algorithm: str = "HS256", lifetime: float = 300) -> str:
+def token(claims: dict[str, Any], *, secret: str = SECRET, algorithm: str = "HS256", lifetime: float = 3600) -> str:
     """A token with these claims that expires after `lifetime` seconds."""
     return jwt.encode({"exp": time.time() + lifetime, **claims}, secret, algorithm=algorithm)
 
