@@ -40,8 +40,11 @@ class Authority:
     def __post_init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._subject = _name(self.name)
-        built = _builder(self._subject, self._subject, self._key.public_key(), datetime.now(UTC) + HOUR).add_extension(
-            x509.BasicConstraints(ca=True, path_length=None), critical=True
+        built = (
+            _builder(self._subject, self._subject, self._key.public_key(), datetime.now(UTC) + HOUR)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(_signs_certificates(), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
         )
         self.file = self.folder / f"{self.name}.pem"
         self.file.write_bytes(built.sign(self._key, SHA256()).public_bytes(Encoding.PEM))
@@ -49,7 +52,11 @@ class Authority:
     def server(self, *names: str, common_name: str = "tests", until: timedelta = HOUR) -> ssl.SSLContext:
         """The server's side of TLS, with a certificate for those names."""
         key = ec.generate_private_key(ec.SECP256R1())
-        built = _builder(_name(common_name), self._subject, key.public_key(), datetime.now(UTC) + until)
+        built = _builder(_name(common_name), self._subject, key.public_key(), datetime.now(UTC) + until).add_extension(
+            # From Python 3.13 on, a certificate without it is not taken.
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+            critical=False,
+        )
         if names:
             built = built.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
         return _context(self.folder / "server.pem", key, built.sign(self._key, SHA256()))
@@ -71,6 +78,22 @@ def _builder(
         .not_valid_before(datetime.now(UTC) - timedelta(days=2))
         .not_valid_after(until)
     )
+
+
+def _signs_certificates() -> x509.KeyUsage:
+    uses = dict.fromkeys(
+        (
+            "digital_signature",
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    )
+    return x509.KeyUsage(key_cert_sign=True, crl_sign=True, **uses)
 
 
 def _name(common_name: str) -> x509.Name:
