@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.transports.signing import SecretMalformed, new_private_key, public_key, sign, signatures
+from models.webhooks import Signing
+from workers.transports.signing import SecretMalformed, sign, signatures
+from workflows.webhooks.secrets import new_secret, public_key_of
 
 # The standard's own example, which the sender that it comes from tests with, too.
 PRIVATE = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
@@ -64,7 +66,7 @@ def verify_v1a(public: str, body: bytes, headers: dict[str, str]) -> None:
 
 def test_the_standards_vectors_are_reproduced() -> None:
     assert sign(PRIVATE, *MESSAGE) == V1A
-    assert public_key(PRIVATE) == PUBLIC
+    assert public_key_of(PRIVATE) == PUBLIC
     assert sign("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", *MESSAGE) == V1
 
 
@@ -100,30 +102,30 @@ def test_whatever_was_altered_is_refused_by_the_libraries(verify: Verify, secret
 
 @pytest.mark.parametrize("verify", LIBRARIES)
 def test_a_symmetric_secret_verifies_beside_an_asymmetric_one(verify: Verify) -> None:
-    secret, private = "whsec_" + b64encode(b"x" * 32).decode(), new_private_key()
+    secret, private = "whsec_" + b64encode(b"x" * 32).decode(), new_secret(Signing.ED25519)
     sent = headers(b"{}", private, secret)
     verify(secret, b"{}", sent)
-    verify_v1a(public_key(private), b"{}", sent)
+    verify_v1a(public_key_of(private), b"{}", sent)
 
 
 @given(body=st.binary(max_size=500))
 def test_an_asymmetric_signature_is_verified_by_the_public_key_alone(body: bytes) -> None:
-    private = new_private_key()
+    private = new_secret(Signing.ED25519)
     sent = headers(body, private)
-    verify_v1a(public_key(private), body, sent)
+    verify_v1a(public_key_of(private), body, sent)
     later = str(int(sent["webhook-timestamp"]) + 1)
     for key, message, altered in [
-        (public_key(private), body + b" ", sent),
-        (public_key(private), body, sent | {"webhook-id": "other"}),
-        (public_key(private), body, sent | {"webhook-timestamp": later}),
-        (public_key(new_private_key()), body, sent),
+        (public_key_of(private), body + b" ", sent),
+        (public_key_of(private), body, sent | {"webhook-id": "other"}),
+        (public_key_of(private), body, sent | {"webhook-timestamp": later}),
+        (public_key_of(new_secret(Signing.ED25519)), body, sent),
     ]:
         with pytest.raises(InvalidSignature):
             verify_v1a(key, message, altered)
 
 
 def test_a_new_private_key_is_written_as_the_standard_wants_it_and_never_the_same_twice() -> None:
-    keys = {new_private_key() for _ in range(20)}
+    keys = {new_secret(Signing.ED25519) for _ in range(20)}
     assert len(keys) == 20
     assert all(key.startswith("whsk_") and len(b64decode(key[5:], validate=True)) == 64 for key in keys)
 
