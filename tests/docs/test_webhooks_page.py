@@ -23,7 +23,7 @@ from tests.docs.pages import DOCS, blocks, table
 from workers.transports import addresses, client, connections, retry_after, signing
 from workflows.events.policy import WEBHOOKS
 from workflows.webhooks import address, health, messages, recover, rotate_secret
-from workflows.webhooks.secrets import new_secret
+from workflows.webhooks.secrets import new_secret, public_key_of
 
 PAGE = DOCS / "webhooks.md"
 TEXT = " ".join(PAGE.read_text().split())
@@ -54,7 +54,7 @@ def python(_folder: Path, secret: str, headers: dict[str, str], body: bytes) -> 
 
 def ed25519(_folder: Path, secret: str, headers: dict[str, str], body: bytes) -> Any:
     try:
-        return _python()["read_ed25519"](signing.public_key(secret), headers, body)
+        return _python()["read_ed25519"](public_key_of(secret), headers, body)
     except ValueError:
         return None
 
