@@ -27,6 +27,8 @@ REFUSALS: dict[str, Refusal] = {
     "too_soon": Refusal(409, "The listing wants more notice."),
     "duplicate_session": Refusal(409, "The booking has its session already."),
     "email_taken": Refusal(409, "There is an account with this mail address already."),
+    "listing_exists": Refusal(409, "The mentor has a listing of this course already."),
+    "not_cancellable": Refusal(409, "The listing's policy lets no mentee cancel."),
     "profile_exists": Refusal(409, "The user has a mentor profile already."),
     "endpoint_exists": Refusal(409, "There is an endpoint with this address already."),
     "endpoint_limit": Refusal(409, "The owner has 50 webhook endpoints already."),

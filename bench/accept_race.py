@@ -20,7 +20,7 @@ import psycopg
 from cli.embedded import postgres_binary
 from cli.migrate import upgrade
 from cli.servers import start_postgres
-from workflows.bookings.calendar import LOCK_MENTOR
+from workflows.availability.busy import LOCK_MENTOR
 from workflows.bookings.decide import ACCEPT
 
 CLIENTS = 16

@@ -55,6 +55,7 @@ bookings = Table(
     Column("listing_id", Uuid, nullable=False),
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
     Column("mentee_user_id", Uuid, ForeignKey("users.id")),
+    Column("course_id", Uuid, ForeignKey("courses.id")),
     Column("kind", enum(BookingKind, "booking_kind"), nullable=False, server_default=text("'individual'")),
     Column("start_time", Timestamp, nullable=False),
     Column("end_time", Timestamp, nullable=False),

@@ -1,4 +1,4 @@
-"""What is on offer: a mentor's listings, each with its duration, price and policies."""
+"""What is on offer: courses, and the mentors' listings, each with its duration, price and policies."""
 
 from __future__ import annotations
 
@@ -29,11 +29,24 @@ class BookingMode(StrEnum):
     INSTANT = "instant"  # nobody: it is accepted as it is made
 
 
+courses = Table(
+    "courses",
+    metadata,
+    id_column(),
+    Column("title", Text, nullable=False),
+    Column("description", Text),
+    Column("active", Boolean, nullable=False, server_default=text("true")),
+    *changing(),
+    CheckConstraint("char_length(title) BETWEEN 1 AND 200", name="title_length"),
+)
+
 listings = Table(
     "listings",
     metadata,
     id_column(),
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
+    # A mentor teaches a course by holding a listing of it.
+    Column("course_id", Uuid, ForeignKey("courses.id")),
     Column("title", Text, nullable=False),
     Column("description", Text),
     Column("duration_minutes", Integer, nullable=False),
@@ -58,5 +71,6 @@ listings = Table(
     CheckConstraint("late_fee_percent BETWEEN 0 AND 100", name="late_fee_percent"),
     # The target of the key by which a booking's mentor is always its listing's.
     UniqueConstraint("id", "mentor_profile_id"),
+    UniqueConstraint("course_id", "mentor_profile_id"),
     Index("ix_listings_mentor_profile_id_id", "mentor_profile_id", "id"),
 )

@@ -41,6 +41,23 @@ SESSION_TRANSITIONS: dict[SessionStatus, frozenset[SessionStatus]] = {
 }
 
 
+class CancelledBy(StrEnum):
+    """As whom somebody cancelled a session."""
+
+    MENTEE = "mentee"
+    MENTOR = "mentor"
+    OPERATOR = "operator"
+
+
+class CancellationType(StrEnum):
+    """Why a session was cancelled, in the words of whoever did it."""
+
+    CLIENT_REQUEST = "client_request"
+    COACH_REQUEST = "coach_request"
+    EMERGENCY = "emergency"
+    OTHER = "other"
+
+
 def session_id_of(booking_id: UUID) -> UUID:
     """The id of the one session that a booking can have: its uuid5, so that a second could not even be named."""
     return uuid5(SESSION_NAMESPACE, str(booking_id))
@@ -53,6 +70,7 @@ sessions = Table(
     Column("booking_id", Uuid, ForeignKey("bookings.id"), nullable=False, unique=True),
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
     Column("mentee_user_id", Uuid, ForeignKey("users.id")),
+    Column("course_id", Uuid, ForeignKey("courses.id")),
     Column("start_time", Timestamp, nullable=False),
     Column("end_time", Timestamp, nullable=False),
     Column("status", enum(SessionStatus, "session_status"), nullable=False),

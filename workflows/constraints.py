@@ -24,6 +24,12 @@ _MEANINGS: dict[str, tuple[type[DomainError], str | None, str]] = {
         "endpoint_exists",
         "There is an endpoint with this address already.",
     ),
+    "fk_listings_course_id": (NotFound, None, "There is no such course."),
+    "uq_listings_course_id_mentor_profile_id": (
+        Conflict,
+        "listing_exists",
+        "You have a listing of this course already; change that one.",
+    ),
     "ck_bookings_ends_after_it_starts": (Invalid, None, "A booking must end after it starts."),
 }
 

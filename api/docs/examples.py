@@ -108,6 +108,38 @@ COMPLETED = {
     "updatedAt": "2030-05-04T10:01:40Z",
 }
 
+CANCELLATION: dict[str, Any] = {"reason": "I have fallen ill.", "type": "client_request", "refundRequested": True}
+
+_HALF = {"amount": 2000, "currency": "USD"}
+
+CANCELLED: dict[str, Any] = {
+    **SESSION,
+    "status": "cancelled",
+    "cancelledAt": "2030-05-03T18:00:00Z",
+    "cancellation": {
+        "cancelledBy": "mentee",
+        **CANCELLATION,
+        "late": True,
+        "fee": _HALF,
+        "refund": _HALF,
+        "policy": {"windowHours": 24, "lateFeePercent": 50},
+    },
+    "fee": _HALF,
+    "refund": _HALF,
+    "updatedAt": "2030-05-03T18:00:00Z",
+}
+
+QUOTE: dict[str, Any] = {
+    "sessionId": _SESSION_ID,
+    "allowed": True,
+    "cancelledBy": "mentee",
+    "late": True,
+    "fee": _HALF,
+    "refund": _HALF,
+    "freeUntil": "2030-05-03T09:00:00Z",
+    "policy": {"windowHours": 24, "lateFeePercent": 50},
+}
+
 SESSION_OF_MENTEE = {**COMPLETED, "rating": None, "feedback": None}
 
 BOOKED = {"booking": ACCEPTED, "session": SESSION}

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import request
-from sqlalchemy import Select, false
+from sqlalchemy import Select
 
 from api.blueprints import Area, refuses, versioned
 from api.calls import ANYONE, MENTOR, Call, Subject
@@ -16,7 +16,6 @@ from api.loaders import changes, reads
 from api.schemas import catalog as shapes
 from workflows.catalog.listing import Listing, listing_query, listings_query, owner_of
 from workflows.catalog.publish_listing import change_listing, publish_listing
-from workflows.errors import NotFound
 from workflows.identity.actor import Claim
 from workflows.paging import Page
 
@@ -27,7 +26,7 @@ OWN_LISTING = Subject(name="listing", query=listing_query, record=Listing, acces
 
 
 @listings.route("/listings", methods=["POST"])
-@refuses("not_found")
+@refuses("not_found", "listing_exists")
 @changes(MENTOR)
 @listings.arguments(shapes.NewListing)
 @listings.response(201, shapes.Listing)
@@ -37,11 +36,12 @@ def create_listing(call: Call[None], body: dict[str, Any]) -> Any:
     Defaults: `bookingMode` request, `earlyStartMinutes` 15 (null: any time), `minNoticeMinutes` 0, `bufferMinutes` 0,
     `cancellation` 24 hours and 50 percent (null: the mentee cannot cancel).
     """
-    listing = publish_listing(call.db, actor=call.actor, offer=_without_course(body))
+    listing = publish_listing(call.db, actor=call.actor, offer=body)
     return tagged(listing, Location=f"/listings/{listing.id}")
 
 
 @listings.route("/listings/<id:listing_id>", methods=["PATCH"])
+@refuses("listing_exists")
 @changes(MENTOR, OWN_LISTING)
 @listings.arguments(shapes.ListingChanges)
 @listings.response(200, shapes.Listing)
@@ -51,7 +51,7 @@ def change_listing_of_mentor(call: Call[Listing], body: dict[str, Any]) -> Any:
         call.db,
         actor=call.actor,
         listing=call.subject,
-        changes=_without_course(body),
+        changes=body,
         any_version=any_version_will_do(request),
     )
     return tagged(changed)
@@ -64,8 +64,7 @@ def list_listings(
     _claim: Claim, page: Page, *, mentor_profile_id: UUID | None = None, course_id: UUID | None = None
 ) -> Select[Any]:
     """List what can be booked, the newest first."""
-    query = listings_query(page, mentor_profile_id=mentor_profile_id)
-    return query if course_id is None else query.where(false())
+    return listings_query(page, mentor_profile_id=mentor_profile_id, course_id=course_id)
 
 
 @listings.route("/listings/<id:listing_id>")
@@ -75,10 +74,3 @@ def list_listings(
 def get_listing(call: Call[Listing]) -> Any:
     """Read a listing, whether it can still be booked or not."""
     return tagged(call.subject)
-
-
-def _without_course(body: dict[str, Any]) -> dict[str, Any]:
-    # No course exists whose id a listing could hold: every id given names nothing.
-    if body.pop("course_id", None) is not None:
-        raise NotFound("There is no such course.")
-    return body

@@ -24,8 +24,10 @@ from workflows.errors import Forbidden, NotFound
 from workflows.identity.actor import Actor, Claim
 from workflows.identity.recognise import caller_query
 from workflows.paging import Page
+from workflows.sessions.cancel import cancel, session_to_cancel_query
 from workflows.sessions.complete import complete
 from workflows.sessions.effects import effects_of
+from workflows.sessions.policy import SessionToCancel, quote_for
 from workflows.sessions.session import (
     Session,
     mentee_of,
@@ -66,6 +68,7 @@ def _session(access: Any, query: Any = session_query, record: type[Session] = Se
 OBSERVED = _session(observer_of)
 FOR_ITS_MENTEE = _session(mentee_of)
 FOR_ITS_MENTOR = _session(mentor_of)
+TO_CANCEL = _session(observer_of, session_to_cancel_query, SessionToCancel)
 FOR_EITHER_PARTY = _session(party_of, session_to_start_query, SessionToStart)
 
 
@@ -160,6 +163,28 @@ def complete_session(call: Call[Session], body: dict[str, Any]) -> Any:
     day and is announced to webhooks, each as a durable task of its own.
     """
     return _tagged(call.actor, complete(call.db, actor=call.actor, session=call.subject, now=call.now, **body))
+
+
+@sessions.route("/sessions/<id:session_id>/cancel", methods=STEPS)
+@refuses("invalid_transition", "not_cancellable")
+@changes(ANYONE, TO_CANCEL)
+@sessions.arguments(shapes.CancellationOfSession, example=examples.CANCELLATION)
+@sessions.response(200, shapes.CancelledSession, example=examples.CANCELLED)
+def cancel_session(call: Call[SessionToCancel], body: dict[str, Any]) -> Any:
+    """Cancel a scheduled session, by its listing's policy.
+
+    The mentee pays the late fee inside the policy's window; mentor and operator cancel at any time without one. The
+    refund is the price without the fee, when it is asked for. The mentor's time is free again at once.
+    """
+    return _tagged(call.actor, cancel(call.db, actor=call.actor, session=call.subject, now=call.now, **body))
+
+
+@sessions.route("/sessions/<id:session_id>/cancellation-quote")
+@reads(ANYONE, TO_CANCEL)
+@sessions.response(200, shapes.CancellationQuote, example=examples.QUOTE)
+def get_cancellation_quote(call: Call[SessionToCancel]) -> Any:
+    """Read what it would cost the caller to cancel the session now."""
+    return jsonify(shapes.shown_quote(call.subject, quote_for(call.actor, call.subject, now=call.now)))
 
 
 @sessions.route("/sessions/<id:session_id>/effects")

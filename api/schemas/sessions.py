@@ -9,12 +9,13 @@ from marshmallow import fields, validate
 
 from api.schemas.base import Answer, Body, page_of
 from api.schemas.bookings import Booking
-from api.schemas.fields import Id, Line, Moment, Text, Whole
+from api.schemas.fields import Id, Line, Moment, Money, Text, TrueOrFalse, Whole
 from api.schemas.lists import ListQuery
 from models.events import DeliveryState
-from models.sessions import SessionStatus
+from models.sessions import CancellationType, CancelledBy, SessionStatus
 from workflows.identity.actor import Actor
 from workflows.sessions.effects import EffectOfSession
+from workflows.sessions.policy import Quote
 from workflows.sessions.session import Session as SessionRecord
 from workflows.sessions.session import is_mentor
 
@@ -60,6 +61,41 @@ class Session(Answer):
     updated_at = Moment()
 
 
+class CancellationOfSession(Body):
+    """Why a session is called off, and whether money is to go back."""
+
+    reason = Text(2000, shortest=1, required=True, metadata={"description": "Shown to both sides."})
+    type = fields.Enum(CancellationType, by_value=True)
+    refund_requested = TrueOrFalse(load_default=False)
+
+
+class PolicyOfListing(Answer):
+    """A listing's policy of cancellation as it stands now."""
+
+    window_hours = fields.Integer(allow_none=True, metadata={"description": "Null: the mentee cannot cancel."})
+    late_fee_percent = fields.Integer()
+
+
+class CancellationQuote(Answer):
+    """What it would cost the caller to cancel now."""
+
+    session_id = Id()
+    allowed = fields.Boolean()
+    cancelled_by = fields.Enum(CancelledBy, by_value=True)
+    late = fields.Boolean(metadata={"description": "Whether the mentee is inside the window."})
+    fee = fields.Nested(Money)
+    refund = fields.Nested(Money, metadata={"description": "What goes back when it is asked for."})
+    free_until = Moment(allow_none=True, metadata={"description": "Until when it costs the mentee nothing."})
+    policy = fields.Nested(PolicyOfListing)
+
+
+class CancelledSession(Session):
+    """A session that was called off, with what it cost and what goes back."""
+
+    fee = fields.Nested(Money, attribute="cancellation.fee")
+    refund = fields.Nested(Money, attribute="cancellation.refund")
+
+
 class BookedSession(Answer):
     """A booking together with the session that it became."""
 
@@ -98,6 +134,7 @@ class SessionEffects(Answer):
 
 Sessions = page_of(Session, "Sessions")
 _SHOWN = Session()
+_QUOTE = CancellationQuote()
 _EFFECTS_FOR_OPERATORS = SessionEffects()
 _EFFECTS = SessionEffects(exclude=("items.last_error",))
 
@@ -107,6 +144,23 @@ def as_seen_by(actor: Actor, session: SessionRecord) -> SessionRecord:
     if actor.operator or is_mentor(actor, session):
         return session
     return replace(session, rating=None, feedback=None)
+
+
+def shown_quote(session: SessionRecord, quote: Quote) -> dict[str, Any]:
+    """A quote as an answer shows it."""
+    shown: dict[str, Any] = _QUOTE.dump(
+        {
+            "session_id": session.id,
+            "allowed": quote.allowed,
+            "cancelled_by": quote.cancelled_by,
+            "late": quote.late,
+            "fee": {"amount": quote.fee_amount, "currency": quote.currency},
+            "refund": {"amount": quote.refund_amount, "currency": quote.currency},
+            "free_until": quote.free_until,
+            "policy": {"window_hours": quote.window_hours, "late_fee_percent": quote.late_fee_percent},
+        }
+    )
+    return shown
 
 
 def shown_effects(actor: Actor, effects: list[EffectOfSession]) -> dict[str, Any]:

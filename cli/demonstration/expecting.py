@@ -10,7 +10,7 @@ from typing import Any
 from cli.demonstration.client import Client
 from cli.demonstration.scene import Expected, Scene, Seen
 from cli.demonstration.show import RECEIVER, SMTP_SINK
-from workflows.events.catalogue import Event
+from workflows.events.event import Event
 from workflows.events.subscriptions import load
 
 

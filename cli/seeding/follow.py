@@ -11,9 +11,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from workflows.events.catalogue import Event
 from workflows.events.deliveries import claim, done
 from workflows.events.delivery import Key
+from workflows.events.event import Event
 from workflows.events.record import take_notes
 from workflows.events.subscriptions import Effect, load
 

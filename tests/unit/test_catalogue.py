@@ -33,6 +33,21 @@ OWN = {
     "start_time": NOW + timedelta(days=1),
     "end_time": NOW + timedelta(days=1, hours=1),
     "version": 2,
+    "course_id": uuid4(),
+    "cancelled_by": "mentee",
+    "cancellation_type": "client_request",
+    "late": True,
+    "fee_amount": 2000,
+    "refund_amount": 2000,
+    "currency": "USD",
+    "user_id": uuid4(),
+    "capacity": 8,
+    "seats_taken": 3,
+    "bundle_purchase_id": uuid4(),
+    "product_id": uuid4(),
+    "expires_at": NOW + timedelta(days=30),
+    "review_id": uuid4(),
+    "rating": 5,
 }
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from tests.unit.test_catalogue import an_event, stored_and_read
 from workflows.errors import Invalid
-from workflows.events.catalogue import BookingAccepted, Event, WebhookExampleAsked, announced_types, event_types
+from workflows.events.catalogue import BookingAccepted, WebhookExampleAsked, announced_types, event_types
+from workflows.events.event import Event
 from workflows.webhooks.event_catalogue import catalogue, schema_of
 from workflows.webhooks.messages import LARGEST_BODY, body_of
 

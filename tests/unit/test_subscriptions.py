@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from workflows.events.catalogue import BookingAccepted, Event, SessionCompleted, WebhookPinged
+from workflows.events.catalogue import BookingAccepted, SessionCompleted, WebhookPinged
+from workflows.events.event import Event
 from workflows.events.subscriptions import QUEUES, Effect, Subscriptions, load
 
 # effect → event, queue, attempts. A line that changes here changes rows in every database there is: write a migration

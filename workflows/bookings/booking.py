@@ -26,6 +26,7 @@ class Booking(Record):
     listing_id: UUID
     mentor_profile_id: UUID
     mentee_user_id: UUID | None
+    course_id: UUID | None
     kind: BookingKind
     start_time: datetime
     end_time: datetime

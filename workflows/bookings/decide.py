@@ -9,8 +9,8 @@ from uuid_utils.compat import uuid7
 
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus, bookings
 from models.sessions import session_id_of
+from workflows.availability.busy import LOCK_MENTOR, TAKE_TIME, taking_time
 from workflows.bookings.booking import Booking, booking_query
-from workflows.bookings.calendar import LOCK_MENTOR, TAKE_TIME, taking_time
 from workflows.errors import InvalidTransition
 
 _COLUMNS = ", ".join(f"bookings.{column.name}" for column in Booking.columns())

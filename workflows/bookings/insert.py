@@ -12,19 +12,20 @@ from uuid_utils.compat import uuid7
 
 from models.bookings import BookingStatus
 from models.sessions import session_id_of
+from workflows.availability.busy import LOCK_MENTOR, TAKE_TIME, taking_time
 from workflows.bookings.booking import Booking
-from workflows.bookings.calendar import LOCK_MENTOR, TAKE_TIME, taking_time
 
 # The parties, the price and the buffer are the listing's and the mentee's as they are at this moment.
 _INSERT = """
 booking AS (
     INSERT INTO bookings (
-        id, listing_id, mentor_profile_id, mentee_user_id, kind, start_time, end_time, status,
+        id, listing_id, mentor_profile_id, mentee_user_id, course_id, kind, start_time, end_time, status,
         title, notes, metadata, price_amount, price_currency, buffer_minutes, session_id
     )
     SELECT CAST(:id AS uuid), CAST(:listing_id AS uuid), CAST(:mentor_profile_id AS uuid),
-           CAST(:mentee_user_id AS uuid), CAST(:kind AS booking_kind), CAST(:start_time AS timestamptz),
-           CAST(:end_time AS timestamptz), CAST(:status AS booking_status), :title, :notes, CAST(:metadata AS jsonb),
+           CAST(:mentee_user_id AS uuid), CAST(:course_id AS uuid), CAST(:kind AS booking_kind),
+           CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz), CAST(:status AS booking_status),
+           :title, :notes, CAST(:metadata AS jsonb),
            :price_amount, :price_currency, :buffer_minutes, CAST(:session_id AS uuid)
     {source}
     RETURNING *
@@ -34,12 +35,16 @@ joined AS (
     SELECT id, mentee_user_id FROM booking WHERE mentee_user_id IS NOT NULL
 )
 """
+# By name: a table's own order is that in which its columns came to be.
+_COLUMNS = ", ".join(column.name for column in Booking.columns())
 _METADATA = bindparam("metadata", type_=JSONB(none_as_null=True))
 _DRAFT = (
-    text(f"WITH {_INSERT.format(source='')} SELECT * FROM booking").bindparams(_METADATA).columns(*Booking.columns())
+    text(f"WITH {_INSERT.format(source='')} SELECT {_COLUMNS} FROM booking")
+    .bindparams(_METADATA)
+    .columns(*Booking.columns())
 )
 _ACCEPTED = (
-    text(f"WITH {LOCK_MENTOR}, {_INSERT.format(source='FROM mentor')}, {TAKE_TIME} SELECT * FROM booking")
+    text(f"WITH {LOCK_MENTOR}, {_INSERT.format(source='FROM mentor')}, {TAKE_TIME} SELECT {_COLUMNS} FROM booking")
     .bindparams(_METADATA)
     .columns(*Booking.columns())
 )

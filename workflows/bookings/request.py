@@ -60,6 +60,7 @@ def request(
         listing_id=listing.id,
         mentor_profile_id=listing.mentor_profile_id,
         mentee_user_id=actor.user_id,
+        course_id=listing.course_id,
         kind=BookingKind.INDIVIDUAL,
         start_time=start,
         end_time=end,

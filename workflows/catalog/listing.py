@@ -25,6 +25,7 @@ class Listing(Record):
 
     id: UUID
     mentor_profile_id: UUID
+    course_id: UUID | None
     title: str
     description: str | None
     duration_minutes: int
@@ -55,8 +56,8 @@ def bookable_query(listing_id: UUID) -> Select[Any]:
     )
 
 
-def listings_query(page: Page, *, mentor_profile_id: UUID | None) -> Select[Any]:
-    """What can be booked: active listings of active mentors, the newest first; or of one mentor alone."""
+def listings_query(page: Page, *, mentor_profile_id: UUID | None = None, course_id: UUID | None = None) -> Select[Any]:
+    """What can be booked: active listings of active mentors, the newest first; or of one mentor or course alone."""
     query = (
         Listing.query()
         .join_from(listings, mentor_profiles, mentor_profiles.c.id == listings.c.mentor_profile_id)
@@ -64,6 +65,8 @@ def listings_query(page: Page, *, mentor_profile_id: UUID | None) -> Select[Any]
     )
     if mentor_profile_id is not None:
         query = query.where(listings.c.mentor_profile_id == mentor_profile_id)
+    if course_id is not None:
+        query = query.where(listings.c.course_id == course_id)
     return newest_first(query, page, listings.c.id)
 
 

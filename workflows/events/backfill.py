@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Row, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from models.events import deliveries, events, subscriptions
-from workflows.events.catalogue import Event, event_types
+from workflows.events.catalogue import event_types
+from workflows.events.event import Event
 from workflows.events.record import fill_in
 from workflows.events.subscriptions import Effect, Subscriptions
 

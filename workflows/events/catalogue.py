@@ -2,63 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from typing import Any, ClassVar, Self, get_type_hints
+from typing import ClassVar
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
-from workflows.identity.actor import Actor
-from workflows.records import Record
-
-ENVELOPE = frozenset({"id", "actor", "occurred_at", "sequence"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """Something that happened to one subject. Subclasses add the data; times are UTC.
-
-    What is not `announced` is nobody's business but its own endpoint's, or its owner's.
-
-    `sequence` is the database's, and None until the event has been read back.
-    """
-
-    type: ClassVar[str] = "*"
-    subject: ClassVar[str] = ""
-    announced: ClassVar[bool] = True
-
-    id: UUID = field(default_factory=uuid7)
-    actor: str
-    occurred_at: datetime
-    sequence: int | None = None
-
-    @property
-    def subject_id(self) -> UUID:
-        """The id of the row that the event is about."""
-        identifier: UUID = getattr(self, f"{self.subject}_id")
-        return identifier
-
-    def data(self) -> dict[str, Any]:
-        """The event's own fields, as JSON can hold them."""
-        return {name: _as_json(getattr(self, name)) for name in own_fields(self.type)}
-
-    @classmethod
-    def about(cls, record: Record, *, actor: Actor, now: datetime) -> Self:
-        """The event that has happened to `record`, which holds its row as it stands after the step.
-
-        The record's own id is the event's `…_id`; whatever else the event tells, the record calls by the same name.
-        """
-        subject_id = f"{cls.subject}_id"
-        told = {name: getattr(record, "id" if name == subject_id else name) for name in own_fields(cls.type)}
-        return cls(actor=actor.name, occurred_at=now, **told)
-
-    @classmethod
-    def read(cls, *, id: UUID, actor: str, occurred_at: datetime, sequence: int, data: dict[str, Any]) -> Self:
-        """The event that was stored; fields that a newer writer added are left alone."""
-        own = {name: _from_json(kind, data.get(name)) for name, kind in own_fields(cls.type).items() if name in data}
-        return cls(id=id, actor=actor, occurred_at=occurred_at, sequence=sequence, **own)
+from workflows.events.event import Event
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +20,7 @@ class BookingEvent(Event):
     listing_id: UUID
     mentor_profile_id: UUID
     mentee_user_id: UUID | None
+    course_id: UUID | None = None
     kind: str
     status: str
     start_time: datetime
@@ -117,6 +67,7 @@ class SessionEvent(Event):
     booking_id: UUID
     mentor_profile_id: UUID
     mentee_user_id: UUID | None
+    course_id: UUID | None = None
     status: str
     start_time: datetime
     end_time: datetime
@@ -142,6 +93,95 @@ class SessionCompleted(SessionEvent):
     """The mentor has closed the meeting."""
 
     type: ClassVar[str] = "session.completed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionCancelled(SessionEvent):
+    """The meeting is called off, by the policy that its listing had at that moment; money in minor units.
+
+    `cancelled_by` is mentee, mentor or operator; `late` says that the mentee was inside the policy's window.
+    """
+
+    type: ClassVar[str] = "session.cancelled"
+
+    cancelled_by: str
+    cancellation_type: str
+    late: bool
+    fee_amount: int
+    refund_amount: int
+    currency: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeatEvent(Event):
+    """What every event about a seat of a group tells; `seats_taken` is how many were then."""
+
+    subject: ClassVar[str] = "booking"
+
+    booking_id: UUID
+    listing_id: UUID
+    mentor_profile_id: UUID
+    course_id: UUID | None = None
+    user_id: UUID
+    start_time: datetime
+    end_time: datetime
+    capacity: int
+    seats_taken: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeatJoined(SeatEvent):
+    """Somebody has taken a seat of a group session."""
+
+    type: ClassVar[str] = "seat.joined"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeatLeft(SeatEvent):
+    """Somebody has given their seat of a group session back."""
+
+    type: ClassVar[str] = "seat.left"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleExhausted(Event):
+    """The last session of a bundle has been spent."""
+
+    type: ClassVar[str] = "bundle.exhausted"
+    subject: ClassVar[str] = "bundle_purchase"
+
+    bundle_purchase_id: UUID
+    mentee_user_id: UUID
+    course_id: UUID
+    product_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewUnlocked(Event):
+    """A mentee of a completed session may review it, until `expires_at`."""
+
+    type: ClassVar[str] = "review.unlocked"
+    subject: ClassVar[str] = "session"
+
+    session_id: UUID
+    booking_id: UUID
+    mentor_profile_id: UUID
+    mentee_user_id: UUID
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewSubmitted(Event):
+    """A mentee has reviewed a session; `rating` is 1 to 5."""
+
+    type: ClassVar[str] = "review.submitted"
+    subject: ClassVar[str] = "review"
+
+    review_id: UUID
+    session_id: UUID
+    mentor_profile_id: UUID
+    mentee_user_id: UUID
+    rating: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,25 +252,3 @@ def announced_types() -> tuple[str, ...]:
 
 def _below(event: type[Event]) -> list[type[Event]]:
     return [kind for child in event.__subclasses__() for kind in (child, *_below(child))]
-
-
-@cache
-def own_fields(event_type: str) -> dict[str, Any]:
-    """The types of an event's own fields by name."""
-    event = event_types()[event_type]
-    hints = get_type_hints(event)
-    return {each.name: hints[each.name] for each in fields(event) if each.name not in ENVELOPE}
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value) if isinstance(value, UUID) else value
-
-
-def _from_json(kind: Any, value: Any) -> Any:
-    if value is None:
-        return None
-    if kind in (UUID, UUID | None):
-        return UUID(value)
-    return datetime.fromisoformat(value) if kind is datetime else value

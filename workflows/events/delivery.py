@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from workflows.events.catalogue import Event
+from workflows.events.event import Event
 
 
 @dataclass(frozen=True, kw_only=True)

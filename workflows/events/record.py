@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import bindparam
 
 from models.events import delivery_id_of
-from workflows.events.catalogue import Event
+from workflows.events.event import Event
 from workflows.events.subscriptions import Effect, OutsideEffect, load
 
 _NOTES = "tutelage.notes"

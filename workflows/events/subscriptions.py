@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 import workflows
-from workflows.events.catalogue import Event
 from workflows.events.delivery import Delivery
+from workflows.events.event import Event
 from workflows.events.outcomes import Sent
 from workflows.events.policy import DEFAULT, RetryPolicy
 

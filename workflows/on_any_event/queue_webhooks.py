@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from workflows.events.catalogue import Event
+from workflows.events.event import Event
 from workflows.events.record import follow_up
 from workflows.events.subscriptions import subscribe
 from workflows.outside.send_webhook import SEND_WEBHOOK

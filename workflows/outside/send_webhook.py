@@ -11,8 +11,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from models.base import Timestamp
 from models.webhooks import EndpointState
 from workflows.errors import Invalid
-from workflows.events.catalogue import Event, WebhookExampleAsked, WebhookPinged
+from workflows.events.catalogue import WebhookExampleAsked, WebhookPinged
 from workflows.events.delivery import Delivery
+from workflows.events.event import Event
 from workflows.events.outcomes import Cancel, Sent
 from workflows.events.policy import WEBHOOKS
 from workflows.events.subscriptions import OutsideEffect, send_outside

@@ -18,6 +18,7 @@ _COPIED = {
     "booking_id": bookings.c.id,
     "mentor_profile_id": bookings.c.mentor_profile_id,
     "mentee_user_id": bookings.c.mentee_user_id,
+    "course_id": bookings.c.course_id,
     "start_time": bookings.c.start_time,
     "end_time": bookings.c.end_time,
     "title": bookings.c.title,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, Row, update
 
 from models.sessions import SESSION_TRANSITIONS, SessionStatus, sessions
 from workflows.errors import InvalidTransition
@@ -32,8 +32,17 @@ def move(db: Connection, session: Session, status: SessionStatus, **values: Any)
         .values(status=status, **values)
         .returning(*Session.columns())
     ).one_or_none()
+    return moved(db, row, session, status)
+
+
+def moved(db: Connection, row: Row[Any] | None, session: Session, status: SessionStatus) -> Session:
+    """The session that a compare-and-set returned, or the refusal for having come second.
+
+    Raises:
+        InvalidTransition: nothing was moved, since somebody got there first.
+    """
     if row is None:
-        # Somebody got there first; what they did makes the message.
+        # What they did makes the message.
         allow(Session.of(db.execute(session_query(session.id)).one()), status)
         raise InvalidTransition("The session has just changed; read it again.")
     return Session.of(row)

@@ -31,6 +31,7 @@ class Session(Record):
     booking_id: UUID
     mentor_profile_id: UUID
     mentee_user_id: UUID | None
+    course_id: UUID | None
     start_time: datetime
     end_time: datetime
     status: SessionStatus

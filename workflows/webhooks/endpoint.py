@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Select, func, or_, select
 
 from models.webhooks import EndpointState, Signing, webhook_endpoints, webhook_secrets
 from workflows.errors import Conflict, Forbidden, Invalid
-from workflows.events.catalogue import Event, WebhookExampleAsked, WebhookPinged, announced_types
+from workflows.events.catalogue import WebhookExampleAsked, WebhookPinged, announced_types
+from workflows.events.event import Event
 from workflows.identity.actor import Actor
 from workflows.paging import Page, newest_first
 from workflows.records import Record

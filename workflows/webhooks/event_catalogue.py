@@ -11,7 +11,8 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 from uuid import UUID
 
-from workflows.events.catalogue import WebhookExampleAsked, announced_types, event_types, own_fields
+from workflows.events.catalogue import WebhookExampleAsked, announced_types, event_types
+from workflows.events.event import own_fields
 from workflows.webhooks.messages import body_of, camel
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -53,7 +54,7 @@ def catalogue() -> tuple[EventType, ...]:
 
 def schema_of(event_type: str) -> dict[str, Any]:
     """The JSON Schema of the messages of that type. Messages may grow: whoever reads them leaves alone what is new."""
-    data = {camel(name): _schema(kind) for name, kind in own_fields(event_type).items()}
+    data = {camel(name): _schema(kind) for name, kind in own_fields(event_types()[event_type]).items()}
     properties = {
         "id": _ID,
         "type": {"const": event_type},

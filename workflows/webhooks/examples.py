@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from workflows.events.catalogue import event_types, own_fields
+from workflows.events.catalogue import event_types
+from workflows.events.event import own_fields
 
 _START = datetime(2030, 5, 4, 9, tzinfo=UTC)
 _END = datetime(2030, 5, 4, 10, tzinfo=UTC)
@@ -17,6 +18,8 @@ _VALUES: dict[str, Any] = {
     "mentor_profile_id": UUID("01a1fd8d-6e18-743e-8127-181028f42b67"),
     "mentee_user_id": UUID("01a1fd8d-6e04-779d-8b29-918da6b1a40c"),
     "webhook_endpoint_id": UUID("01a1fd8d-6e10-7c1e-8f02-6d1b0b7e4a55"),
+    "course_id": None,
+    "user_id": UUID("01a1fd8d-6e04-779d-8b29-918da6b1a40c"),
     "kind": "individual",
     "start_time": _START,
     "end_time": _END,
@@ -30,6 +33,21 @@ _STEPS: dict[str, dict[str, Any]] = {
     "session.created": {"status": "scheduled", "version": 1},
     "session.started": {"status": "in_progress", "version": 2},
     "session.completed": {"status": "completed", "version": 3},
+    "session.cancelled": {
+        "status": "cancelled",
+        "version": 2,
+        "cancelled_by": "mentee",
+        "cancellation_type": "client_request",
+        "late": True,
+        "fee_amount": 2000,
+        "refund_amount": 2000,
+        "currency": "USD",
+    },
+    "seat.joined": {"capacity": 8, "seats_taken": 3},
+    "seat.left": {"capacity": 8, "seats_taken": 2},
+    "bundle.exhausted": {"course_id": UUID("01a1fd8d-6e1c-7d2f-9a41-0c55aa10e7b3")},
+    "review.unlocked": {"expires_at": datetime(2030, 6, 3, 10, tzinfo=UTC)},
+    "review.submitted": {"rating": 5},
 }
 # For the fields of events that packages outside the project bring along.
 _OF_KIND: dict[Any, Any] = {
@@ -49,5 +67,5 @@ def example_of(event_type: str) -> dict[str, Any]:
         KeyError: there is no such type.
     """
     values = _VALUES | _STEPS.get(event_type, {})
-    kinds = own_fields(event_types()[event_type].type)
+    kinds = own_fields(event_types()[event_type])
     return {name: values.get(name, _OF_KIND.get(kind)) for name, kind in kinds.items()}

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, Row, func, or_, select, update
 
 from models.events import DeliveryState, deliveries, delivery_id_of, events
 from workflows.errors import Conflict
-from workflows.events.catalogue import Event, WebhookPinged, event_types
+from workflows.events.catalogue import WebhookPinged, event_types
+from workflows.events.event import Event
 from workflows.events.record import follow_up
 from workflows.identity.actor import Actor
 from workflows.outside.send_webhook import SEND_WEBHOOK

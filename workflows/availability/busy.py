@@ -1,4 +1,4 @@
-"""Taking a mentor's time: a block in the calendar, under the mentor's lock, or a refusal by the database."""
+"""Taking a mentor's time and giving it back: blocks in the calendar, under the mentor's lock."""
 
 from __future__ import annotations
 
@@ -35,6 +35,13 @@ taken AS (
     INSERT INTO mentor_busy (id, mentor_profile_id, busy, booking_id)
     SELECT CAST(:busy_id AS uuid), wanted.mentor_profile_id, wanted.busy, wanted.id
     FROM wanted, (SELECT count(*) FROM expired) AS swept
+)
+"""
+
+# Follows a CTE `session` that holds the cancelled session: its block is free for the next one.
+GIVE_TIME_BACK = """
+given_back AS (
+    DELETE FROM mentor_busy USING session WHERE mentor_busy.booking_id = session.booking_id
 )
 """
 

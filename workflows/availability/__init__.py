@@ -1,0 +1,1 @@
+"""When a mentor has time: so far, which times are taken."""
