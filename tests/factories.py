@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
+from models.bookings import bookings
+from models.catalog import listings
 from workflows.bookings.accept import accept
 from workflows.bookings.booking import Booking
 from workflows.bookings.request import request
@@ -92,6 +94,12 @@ def make_session(db: Connection, *, listing: Listing | None = None, mentee: User
 def start_session(db: Connection, session: Session) -> Session:
     """The session in progress, started by its mentor before its time."""
     return start(db, actor=mentor_of(session), session=session, early_start_minutes=None, now=datetime.now(UTC))
+
+
+def listing_of(db: Connection, session: Session) -> Listing:
+    """The listing that a session was booked on."""
+    booked = select(bookings.c.listing_id).where(bookings.c.id == session.booking_id).scalar_subquery()
+    return Listing.of(db.execute(Listing.query().where(listings.c.id == booked)).one())
 
 
 def acting_user(user: User) -> Actor:

@@ -66,6 +66,16 @@ def too_soon(stage: Stage) -> Answer:
     return stage.book()
 
 
+def not_cancellable(stage: Stage) -> Answer:
+    offer = {"title": "Firm", "durationMinutes": 60, "price": {"amount": 1, "currency": "EUR"}, "cancellation": None}
+    listing = stage.client.post("/listings", json=offer, headers=stage.cast.as_mentor).json["id"]
+    booking = stage.client.post("/bookings", json=stage.cast.wish(listingId=listing), headers=stage.cast.as_mentee)
+    accepted = stage.client.patch(f"/bookings/{booking.json['id']}/accept", headers=stage.cast.as_mentor)
+    stage.world.run_session_effects()
+    path = f"/sessions/{accepted.json['sessionId']}/cancel"
+    return stage.client.patch(path, json={"reason": "Ill"}, headers=stage.cast.as_mentee)
+
+
 def email_taken(stage: Stage) -> Answer:
     body = {"email": stage.cast.mentee.email, "name": "Twice"}
     return stage.client.post("/users", json=body, headers=stage.cast.as_operator)
@@ -160,6 +170,7 @@ PRODUCED: dict[str, Callable[[Stage], Answer]] = {
     "slot_taken": slot_taken,
     "too_soon": too_soon,
     "duplicate_session": duplicate_session,
+    "not_cancellable": not_cancellable,
     "email_taken": email_taken,
     "profile_exists": profile_exists,
     "endpoint_exists": endpoint_exists,

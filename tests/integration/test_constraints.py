@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from models import metadata
 from models.bookings import booking_participants, bookings
 from models.calendar import mentor_busy
-from models.catalog import listings
+from models.catalog import courses, listings
 from models.engagement import daily_session_stats, notifications, review_permits
 from models.events import deliveries, delivery_attempts, events
 from models.idempotency import idempotency_keys
@@ -129,6 +129,7 @@ class Rows:
         return {
             "users": {"id": uuid4(), "email": f"{uuid4().hex}@example.org"},
             "mentor_profiles": {"id": uuid4(), "user_id": self.session.mentee_user_id},
+            "courses": {"id": uuid4(), "title": "Algebra"},
             "listings": {"id": uuid4()},
             "bookings": {"id": uuid4(), "status": "draft", "session_id": None},
             "mentor_busy": {
@@ -175,6 +176,7 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     # Reviews are one to five each.
     (mentor_profiles, "ck_mentor_profiles_rating_within_one_to_five", {"review_count": 2, "rating_sum": 1}),
     (mentor_profiles, "ck_mentor_profiles_rating_within_one_to_five", {"review_count": 2, "rating_sum": 11}),
+    (courses, "ck_courses_title_length", {"title": ""}),
     (listings, "ck_listings_title_length", {"title": ""}),
     (listings, "ck_listings_duration_minutes", {"duration_minutes": 4}),
     (listings, "ck_listings_duration_minutes", {"duration_minutes": 1441}),

@@ -47,7 +47,6 @@ OWN = {
     "product_id": uuid4(),
     "expires_at": NOW + timedelta(days=30),
     "review_id": uuid4(),
-    "rating": 5,
 }
 
 
@@ -111,6 +110,12 @@ def test_the_types_that_happen_in_the_domain_are_announced_and_a_ping_is_not() -
         "session.created",
         "session.started",
         "session.completed",
+        "session.cancelled",
+        "seat.joined",
+        "seat.left",
+        "bundle.exhausted",
+        "review.unlocked",
+        "review.submitted",
         "webhook_endpoint.disabled",
     )
     assert set(event_types()) - set(announced_types()) == {

@@ -172,7 +172,7 @@ class ReviewUnlocked(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewSubmitted(Event):
-    """A mentee has reviewed a session; `rating` is 1 to 5."""
+    """A mentee has reviewed a session; what they wrote stands at the mentor's reviews."""
 
     type: ClassVar[str] = "review.submitted"
     subject: ClassVar[str] = "review"
@@ -181,7 +181,6 @@ class ReviewSubmitted(Event):
     session_id: UUID
     mentor_profile_id: UUID
     mentee_user_id: UUID
-    rating: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,144 @@
+"""Cancelling sessions over HTTP: who may, what it costs, and what is free again afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from tests import factories
+from tests.api.conftest import Cast
+from tests.application import World
+from tests.statements import statements_of
+from workflows.sessions.session import Session
+
+ILL: dict[str, Any] = {"reason": "I have fallen ill.", "refundRequested": True}
+WHO = {"mentee": 200, "mentor": 200, "operator": 200, "stranger": 403, "other_mentor": 403}
+
+
+def headers_of(cast: Cast, who: str) -> dict[str, str]:
+    """With which headers each of them calls."""
+    headers: dict[str, str] = getattr(cast, f"as_{who}")
+    return headers
+
+
+@pytest.mark.parametrize(("who", "status"), WHO.items())
+@pytest.mark.parametrize("method", ["PATCH", "POST"])
+def test_the_parties_and_operators_cancel(
+    world: World, cast: Cast, scheduled: Session, method: str, who: str, status: int
+) -> None:
+    path = f"/sessions/{scheduled.id}"
+    quote = world.client.get(f"{path}/cancellation-quote", headers=headers_of(cast, who))
+    answer = world.client.open(f"{path}/cancel", method=method, json=ILL, headers=headers_of(cast, who))
+    assert (quote.status_code, answer.status_code) == (status, status)
+    if status == 200:
+        assert (answer.json["status"], answer.json["cancellation"]["cancelledBy"]) == ("cancelled", who)
+        assert (answer.json["fee"], answer.json["refund"]) == (quote.json["fee"], quote.json["refund"])
+        assert answer.headers["ETag"].startswith('"2')
+    else:
+        assert world.client.get(path, headers=cast.as_mentee).json["status"] == "scheduled"
+
+
+def test_a_mentee_inside_the_window_pays_what_they_were_quoted(world: World, cast: Cast, engine: Engine) -> None:
+    with engine.begin() as db:
+        listing = factories.make_listing(
+            db, cast.mentor, price_amount=4001, cancellation_window_hours=8784, late_fee_percent=50
+        )
+        session = factories.make_session(db, listing=listing, mentee=cast.mentee)
+    path = f"/sessions/{session.id}"
+    quote = world.client.get(f"{path}/cancellation-quote", headers=cast.as_mentee).json
+    assert (quote["allowed"], quote["late"], quote["fee"]["amount"], quote["refund"]["amount"]) == (
+        (True, True, 2001, 2000)
+    )  # fmt: skip
+    kept = world.client.patch(f"{path}/cancel", json=ILL, headers=cast.as_mentee).json["cancellation"]
+    assert kept == {
+        "cancelledBy": "mentee",
+        "type": "client_request",
+        **ILL,
+        "late": True,
+        "fee": {"amount": 2001, "currency": "USD"},
+        "refund": {"amount": 2000, "currency": "USD"},
+        "policy": {"windowHours": 8784, "lateFeePercent": 50},
+    }
+    seen = world.client.get(path, headers=cast.as_mentor).json
+    assert (seen["status"], seen["cancellation"]) == ("cancelled", kept)
+
+
+def test_the_policy_stays_as_it_stood(world: World, cast: Cast, scheduled: Session) -> None:
+    path = f"/sessions/{scheduled.id}"
+    kept = world.client.patch(f"{path}/cancel", json=ILL, headers=cast.as_mentee).json["cancellation"]
+    listing = world.client.get(f"/bookings/{scheduled.booking_id}", headers=cast.as_mentee).json["listingId"]
+    world.client.patch(f"/listings/{listing}", json={"cancellation": None}, headers=cast.as_mentor)
+    assert world.client.get(path, headers=cast.as_mentee).json["cancellation"] == kept
+
+
+@pytest.mark.parametrize("step", ["start", "complete", "cancel"])
+def test_what_is_cancelled_stays_cancelled(world: World, cast: Cast, scheduled: Session, step: str) -> None:
+    path = f"/sessions/{scheduled.id}"
+    assert world.client.patch(f"{path}/cancel", json=ILL, headers=cast.as_mentor).status_code == 200
+    again = world.client.patch(f"{path}/{step}", json=ILL if step == "cancel" else None, headers=cast.as_mentor)
+    assert (again.status_code, again.json["code"]) == (400, "invalid_transition")
+
+
+def test_a_session_in_progress_is_not_cancelled(world: World, cast: Cast, in_progress: Session) -> None:
+    answer = world.client.patch(f"/sessions/{in_progress.id}/cancel", json=ILL, headers=cast.as_mentor)
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid_transition")
+
+
+def test_the_mentors_time_is_free_again(world: World, cast: Cast, scheduled: Session) -> None:
+    wish = cast.wish(startTime=scheduled.start_time.isoformat())
+    rival = world.client.post("/bookings", json=wish, headers=cast.as_mentee).json["id"]
+    accept = f"/bookings/{rival}/accept"
+    assert world.client.patch(accept, headers=cast.as_mentor).json["code"] == "slot_taken"
+    world.client.patch(f"/sessions/{scheduled.id}/cancel", json=ILL, headers=cast.as_mentor)
+    assert world.client.patch(accept, headers=cast.as_mentor).status_code == 202
+    # The booking itself stays accepted: it was, and its session says what became of it.
+    booking = world.client.get(f"/bookings/{scheduled.booking_id}", headers=cast.as_mentee).json
+    assert booking["status"] == "accepted"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"reason": ""},
+        {"reason": "x" * 2001},
+        {"reason": 7},
+        {"reason": "Ill", "type": "coach"},
+        {"reason": "Ill", "refundRequested": "yes"},
+        {"reason": "Ill", "fee": 0},
+    ],
+)
+def test_a_cancellation_that_does_not_fit_changes_nothing(
+    world: World, cast: Cast, scheduled: Session, body: dict[str, Any]
+) -> None:
+    answer = world.client.patch(f"/sessions/{scheduled.id}/cancel", json=body, headers=cast.as_mentee)
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
+    assert world.client.get(f"/sessions/{scheduled.id}", headers=cast.as_mentee).json["status"] == "scheduled"
+
+
+def test_a_second_click_under_one_key_gets_the_first_answer(world: World, cast: Cast, scheduled: Session) -> None:
+    headers = cast.as_mentee | {"Idempotency-Key": "once"}
+    first, second = (
+        world.client.patch(f"/sessions/{scheduled.id}/cancel", json=ILL, headers=headers) for _ in range(2)
+    )
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert second.json == first.json
+    assert second.headers["Idempotent-Replayed"] == "true"
+
+
+def test_an_older_version_is_stale(world: World, cast: Cast, scheduled: Session) -> None:
+    headers = cast.as_mentee | {"If-Match": '"9"'}
+    answer = world.client.patch(f"/sessions/{scheduled.id}/cancel", json=ILL, headers=headers)
+    assert (answer.status_code, answer.json["code"]) == (412, "stale")
+
+
+def test_cancelling_makes_three_statements_and_a_quote_one(world: World, cast: Cast, scheduled: Session) -> None:
+    with statements_of(world.engine) as made:
+        world.client.get(f"/sessions/{scheduled.id}/cancellation-quote", headers=cast.as_mentee)
+    assert len(made.statements) == 1
+    with statements_of(world.engine) as made:
+        answer = world.client.patch(f"/sessions/{scheduled.id}/cancel", json=ILL, headers=cast.as_mentee)
+    assert answer.status_code == 200
+    assert (len(made.statements), made.commits) == (3, 1)

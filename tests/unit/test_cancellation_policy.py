@@ -1,0 +1,100 @@
+"""Tests of what cancelling costs: a table of who cancels when, and the rounding of fees."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.sessions import SessionStatus
+from workflows.errors import Conflict, Forbidden
+from workflows.identity.actor import Actor
+from workflows.sessions.policy import SessionToCancel, as_stored, quote_for, require_allowed
+
+START = datetime(2030, 5, 4, 9, tzinfo=UTC)
+MENTOR, MENTEE = uuid4(), uuid4()
+AS = {
+    "mentee": Actor.person(MENTEE, None),
+    "mentor": Actor.person(uuid4(), MENTOR),
+    "operator": Actor(operator=True, name="operator:o"),
+}
+
+
+def a_session(**changed: Any) -> SessionToCancel:
+    """A scheduled session for 40 dollars that costs half within 24 hours."""
+    values: dict[str, Any] = dict.fromkeys(
+        ("course_id", "title", "description", "notes", "metadata", "rating", "feedback", "action_items")
+    )
+    values |= dict.fromkeys(("started_at", "completed_at", "cancelled_at", "cancellation"))
+    values |= {"id": uuid4(), "booking_id": uuid4(), "mentor_profile_id": MENTOR, "mentee_user_id": MENTEE}
+    values |= {"start_time": START, "end_time": START + timedelta(hours=1), "status": SessionStatus.SCHEDULED}
+    values |= {"created_at": START, "updated_at": START, "version": 1}
+    values |= {"price_amount": 4000, "price_currency": "USD", "cancellation_window_hours": 24, "late_fee_percent": 50}
+    return SessionToCancel(**(values | changed))
+
+
+@pytest.mark.parametrize(
+    ("who", "hours_before", "late", "fee"),
+    [
+        # A mentee before the window pays nothing, at its very edge included.
+        ("mentee", 48, False, 0),
+        ("mentee", 24, False, 0),
+        # Inside the window the fee is due, and after the start too.
+        ("mentee", 23.99, True, 2000),
+        ("mentee", 0, True, 2000),
+        ("mentee", -1, True, 2000),
+        # The mentor and operators pay nothing at any time.
+        ("mentor", 0, False, 0),
+        ("operator", 0, False, 0),
+    ],
+)
+def test_only_a_mentee_inside_the_window_pays(who: str, hours_before: float, late: bool, fee: int) -> None:
+    quote = quote_for(AS[who], a_session(), now=START - timedelta(hours=hours_before))
+    assert (quote.cancelled_by, quote.allowed, quote.late, quote.fee_amount) == (who, True, late, fee)
+    assert quote.refund_amount == 4000 - fee
+
+
+def test_a_window_of_no_hours_is_open_until_the_start() -> None:
+    session = a_session(cancellation_window_hours=0)
+    assert not quote_for(AS["mentee"], session, now=START).late
+    assert quote_for(AS["mentee"], session, now=START + timedelta(seconds=1)).late
+
+
+@pytest.mark.parametrize(("who", "allowed"), [("mentee", False), ("mentor", True), ("operator", True)])
+def test_without_a_window_the_mentee_cannot_cancel(who: str, allowed: bool) -> None:
+    quote = quote_for(AS[who], a_session(cancellation_window_hours=None), now=START - timedelta(days=9))
+    assert quote.allowed is allowed
+    if not allowed:
+        with pytest.raises(Conflict, match="cannot be cancelled by the mentee") as refusal:
+            require_allowed(quote)
+        assert refusal.value.code == "not_cancellable"
+
+
+@pytest.mark.parametrize(("price", "percent", "fee"), [(1, 50, 1), (3, 50, 2), (99, 33, 33), (0, 100, 0), (7, 0, 0)])
+def test_a_fee_is_rounded_half_up_to_the_minor_unit(price: int, percent: int, fee: int) -> None:
+    session = a_session(price_amount=price, late_fee_percent=percent)
+    assert quote_for(AS["mentee"], session, now=START).fee_amount == fee
+
+
+@given(price=st.integers(0, 2**53), percent=st.integers(0, 100))
+def test_fee_and_refund_are_the_price(price: int, percent: int) -> None:
+    quote = quote_for(AS["mentee"], a_session(price_amount=price, late_fee_percent=percent), now=START)
+    assert 0 <= quote.fee_amount <= price
+    assert quote.fee_amount + quote.refund_amount == price
+
+
+@pytest.mark.parametrize(("asked", "refund"), [(True, 2000), (False, 0)])
+def test_a_refund_is_given_when_it_is_asked_for(asked: bool, refund: int) -> None:
+    quote = quote_for(AS["mentee"], a_session(), now=START)
+    stored = as_stored(quote, reason="Ill", kind="emergency", refund_requested=asked)
+    assert (stored["refund"], stored["refundRequested"]) == ({"amount": refund, "currency": "USD"}, asked)
+    assert stored["policy"] == {"windowHours": 24, "lateFeePercent": 50}
+
+
+def test_nobody_else_has_a_quote() -> None:
+    with pytest.raises(Forbidden):
+        quote_for(Actor.person(uuid4(), None), a_session(), now=START)
