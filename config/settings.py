@@ -14,6 +14,7 @@ Network = IPv4Network | IPv6Network
 DEVELOPMENT_SECRET = "development-only-secret-not-for-production"  # refused in production
 ENVIRONMENTS = ("development", "production")
 IDENTITY_HEADERS = ("off", "gateway", "open")
+_SHORTEST_TOKEN = 16
 
 
 class SettingsError(Exception):
@@ -45,6 +46,9 @@ class Settings:
     api_threads: int
     worker_threads: int
     webhook_threads: int
+    metrics_token: str | None
+    metrics_port: int
+    metrics_host: str
 
     @property
     def production(self) -> bool:
@@ -102,6 +106,9 @@ def _from(env: Env) -> Settings:
         api_threads=env.int("API_THREADS", 8, validate=environs.validate.Range(2, 128)),
         worker_threads=env.int("WORKER_THREADS", 4, validate=environs.validate.Range(1, 64)),
         webhook_threads=env.int("WEBHOOK_THREADS", 32, validate=environs.validate.Range(4, 256)),
+        metrics_token=env.str("METRICS_TOKEN", None) or None,
+        metrics_port=env.int("METRICS_PORT", 0, validate=environs.validate.Range(0, 65_535)),
+        metrics_host=env.str("METRICS_HOST", "127.0.0.1"),
     )
 
 
@@ -119,6 +126,8 @@ def _check(settings: Settings) -> None:
         raise SettingsError("JWT_SECRET and ENCRYPTION_KEYS must be your own in production.")
     if not settings.encryption_keys:
         raise SettingsError("ENCRYPTION_KEYS must hold at least one passphrase: webhook secrets are stored encrypted.")
+    if settings.metrics_token is not None and len(settings.metrics_token) < _SHORTEST_TOKEN:
+        raise SettingsError(f"METRICS_TOKEN must have at least {_SHORTEST_TOKEN} characters.")
     if settings.identity_headers == "gateway" and not settings.gateway_secret:
         raise SettingsError("IDENTITY_HEADERS=gateway needs GATEWAY_SECRET, which the gateway sends along.")
     if settings.identity_headers == "open" and settings.production:

@@ -1,0 +1,101 @@
+"""Everything that is counted or measured, one table: what stands at `/metrics` and in docs/metrics.md.
+
+A label's values are few and known beforehand: a route's rule, a code, a queue. Never an id, a path or a name.
+
+Where processes share a folder (PROMETHEUS_MULTIPROC_DIR), prometheus_client keeps the figures of each in files there,
+and whoever is asked adds them up. Gauges are the living processes' alone.
+"""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+# Upper bounds in seconds: of what should take milliseconds, of one statement, and of what may wait for days.
+ANSWER_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+STATEMENT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
+DELAY_SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600)
+
+
+def _counter(name: str, meaning: str, *labels: str) -> Counter:
+    return Counter(f"tutelage_{name}", meaning, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+    return Histogram(f"tutelage_{name}", meaning, labels, registry=REGISTRY, buckets=buckets)
+
+
+def _latest(name: str, meaning: str, *labels: str) -> Gauge:
+    """What one process knows about all; where several do, the one that looked last."""
+    return Gauge(f"tutelage_{name}", meaning, labels, registry=REGISTRY, multiprocess_mode="livemostrecent")
+
+
+def _together(name: str, meaning: str, *labels: str) -> Gauge:
+    """What each process has of its own, added up."""
+    return Gauge(f"tutelage_{name}", meaning, labels, registry=REGISTRY, multiprocess_mode="livesum")
+
+
+HTTP_REQUESTS = _counter("http_requests", "Requests answered.", "method", "route", "status")
+HTTP_DURATION = _histogram(
+    "http_request_duration_seconds", "From a whole request to its answer.", ANSWER_SECONDS, "method", "route"
+)
+REFUSALS = _counter("refusals", "Requests refused, by the error's code.", "code")
+
+EVENTS = _counter("events", "What happened, by the event's type, once it was committed.", "type")
+SESSIONS_CREATED = _counter("sessions_created", "Sessions that accepted bookings became.")
+TRANSITIONS = _counter("transitions", "Steps of bookings and sessions.", "machine", "from", "to")
+REFUSED_TRANSITIONS = _counter(
+    "refused_transitions", "Steps that somebody asked for and the state machine does not have.", "machine", "from", "to"
+)
+
+STATEMENT_DURATION = _histogram(
+    "database_statement_duration_seconds", "SQL statements that succeeded.", STATEMENT_SECONDS, "process"
+)
+DATABASE_ERRORS = _counter(
+    "database_errors", "SQL statements that failed, by their SQLSTATE's class.", "process", "sqlstate_class"
+)
+CONNECTIONS_IN_USE = _together("database_connections_in_use", "Connections in somebody's hands.", "process")
+CONNECTIONS_MOST = _together("database_connections_most", "As many connections as the pools may open.", "process")
+TRANSACTION_RETRIES = _counter(
+    "transaction_retries", "Transactions run once more, as they had lost a race or their connection.", "work", "reason"
+)
+
+DELIVERY_DURATION = _histogram(
+    "delivery_duration_seconds", "Attempts at deliveries, by what came of them.", ANSWER_SECONDS, "effect", "outcome"
+)
+DELIVERY_DELAY = _histogram(
+    "delivery_delay_seconds", "From when a delivery was due to when it was done.", DELAY_SECONDS, "effect"
+)
+DELIVERIES_DUE = _latest("deliveries_due", "Deliveries that are due and not done; 100,000 stands for more.", "queue")
+OLDEST_DUE_AGE = _latest("deliveries_oldest_due_age_seconds", "How long the oldest of them has been due.", "queue")
+DELIVERIES_DEAD = _latest("deliveries_dead", "Deliveries that were given up.", "queue", "effect")
+QUEUE_LENGTH = _latest("queue_length", "Nudges that wait in a queue's list in Redis.", "queue")
+
+NUDGES = _counter("nudges", "Nudges for the workers: published, or dropped for the sweep to repeat.", "outcome")
+SWEEP_RUNS = _counter("sweep_runs", "Rounds of the sweep.", "outcome")
+SWEEP_NUDGED = _counter("sweep_nudged", "Deliveries that the sweep had to call for.", "queue")
+MAINTAIN_CHORES = _counter("maintain_chores", "Chores of maintain.", "chore", "outcome")
+INVARIANT_VIOLATIONS = _latest(
+    "invariant_violations", "What must never be true, and how often it is found to be.", "invariant"
+)
+
+BUILD_INFO = Gauge(
+    "tutelage_build_info",
+    "Always 1; the labels say what runs.",
+    ("version", "python"),
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+
+
+def tell_build() -> None:
+    """Say which version this process runs; called once it is the process that it is going to be."""
+    try:
+        release = version("tutelage")
+    except PackageNotFoundError:
+        release = "0.0.0"
+    BUILD_INFO.labels(release, platform.python_version()).set(1)
