@@ -22,6 +22,7 @@ from config.settings import Settings
 from config.settings import settings as settings_of_this_process
 from models.engine import create
 from workers.app import app as celery
+from workers.metering import metered
 from workers.nudge import Nudger
 from workers.transactions import TakesNudges, Transactions
 
@@ -74,7 +75,9 @@ def create_app(
 
 
 def _parts(settings: Settings, engine: Engine | None, nudger: TakesNudges | None) -> Parts:
-    database = engine or create(settings.database_url, pool_size=settings.database_pool_size, name="tutelage-api")
+    database = engine or metered(
+        create(settings.database_url, pool_size=settings.database_pool_size, name="tutelage-api"), process="api"
+    )
     taker = nudger or Nudger(celery)
     return Parts(
         settings=settings,

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.outage import is_connection_loss, is_lost_race, sqlstate_of
 from api.parts import parts
+from config import telemetry
 from workflows.errors import Stale
 
 log = structlog.get_logger("api.database")
@@ -44,6 +45,7 @@ def in_transaction(view: View) -> Response:
         if not _did_nothing_and_passes(error):
             raise
         log.warning("transaction retried", error=type(error).__name__, sqlstate=sqlstate_of(error))
+        telemetry.TRANSACTION_RETRIES.labels("request", _reason(error)).inc()
         return _attempt(view)
     finally:
         g.pop("db", None)
@@ -54,6 +56,12 @@ def _did_nothing_and_passes(error: SQLAlchemyError | Stale) -> bool:
         # Somebody changed the row between our look and our change; who named no version means the present one.
         return "If-Match" not in request.headers
     return is_lost_race(error) or (is_connection_loss(error) and not g.committing)
+
+
+def _reason(error: SQLAlchemyError | Stale) -> str:
+    if isinstance(error, Stale):
+        return "stale"
+    return "lost_race" if is_lost_race(error) else "lost_connection"
 
 
 def _attempt(view: View) -> Response:

@@ -12,8 +12,9 @@ from werkzeug.exceptions import HTTPException
 
 from api.outage import is_outage
 from api.refusals import CODE_OF_STATUS, status_of
+from config import telemetry
 from workflows import constraints
-from workflows.errors import DomainError
+from workflows.errors import DomainError, InvalidTransition
 
 log = structlog.get_logger("api.errors")
 
@@ -40,6 +41,8 @@ def register(app: Flask) -> None:
 def answer_domain_error(error: DomainError) -> Response:
     """A business rule's refusal."""
     status = status_of(error)
+    if isinstance(error, InvalidTransition) and error.step:
+        telemetry.REFUSED_TRANSITIONS.labels(*error.step).inc()
     headers = {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)

@@ -11,7 +11,9 @@ from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.workers.base import Worker
 
 from api.parts import parts_of
+from config.exposition import forget_process
 from config.logging import configure_logging
+from config.metrics_port import begin_telemetry
 from config.settings import settings
 
 worker_class = "api.gunicorn_worker.Worker"
@@ -51,6 +53,16 @@ def on_starting(server: Arbiter) -> None:
         raise SystemExit(
             f"IDENTITY_HEADERS=open believes every caller, so it listens on loopback alone, not on {exposed[0]}."
         )
+
+
+def post_worker_init(_worker: Worker) -> None:
+    """Begin to be measured, in the process that is going to answer."""
+    begin_telemetry(settings())
+
+
+def child_exit(_server: Arbiter, worker: Worker) -> None:
+    """Forget what a worker said about itself, however it came to its end; what it counted stays."""
+    forget_process(worker.pid)
 
 
 def worker_exit(_server: Arbiter, worker: Worker) -> None:

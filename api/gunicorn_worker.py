@@ -14,6 +14,7 @@ from gunicorn import util
 from gunicorn.http.message import Request
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from api.counting import count_unread
 from api.framing import read_whole, refusal_of
 from api.requests import request_id_of
 
@@ -61,6 +62,7 @@ class Worker(ThreadWorker):
         """Refuse what is no HTTP, or is too much of it, in the shape of every other error."""
         request_id = request_id_of(dict(req.headers if req else ()).get("X-REQUEST-ID"))
         status, answer = refusal_of(exc, request_id)
+        count_unread(status)
         if status == 500:
             log.error("request failed", exc_info=exc, request_id=request_id)
         else:

@@ -9,6 +9,7 @@ from time import perf_counter
 import structlog
 from flask import Flask, Response, g, request
 
+from api.counting import count
 from api.etags import not_modified
 
 log = structlog.get_logger("api.requests")
@@ -54,7 +55,7 @@ def _end(response: Response) -> Response:
     if not_modified(request, response):
         response.status_code = 304
         response.set_data(b"")
-    _log(response)
+    _tell(response)
     return response
 
 
@@ -63,13 +64,15 @@ def _forget(_error: BaseException | None) -> None:
     structlog.contextvars.clear_contextvars()
 
 
-def _log(response: Response) -> None:
+def _tell(response: Response) -> None:
     refused = {"code": g.refusal} if "refusal" in g else {}
+    route, took = request.url_rule.rule if request.url_rule else None, perf_counter() - g.began
+    count(request.method, route, response.status_code, took, g.get("refusal"))
     log.info(
         "request",
         method=request.method,
-        route=request.url_rule.rule if request.url_rule else None,
+        route=route,
         status=response.status_code,
-        duration_ms=round((perf_counter() - g.began) * 1000, 1),
+        duration_ms=round(took * 1000, 1),
         **refused,
     )

@@ -9,6 +9,7 @@ import threading
 import click
 
 from config.logging import configure_logging
+from config.metrics_port import begin_telemetry
 from config.settings import settings
 
 
@@ -27,6 +28,7 @@ def maintain() -> None:
 def _run(name: str) -> None:
     """Run one loop of workers/ until SIGTERM or SIGINT; what it has begun it finishes."""
     configure_logging(level=settings().log_level, process=name)
+    begin_telemetry(settings())
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

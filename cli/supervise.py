@@ -23,6 +23,7 @@ from supervisor import supervisord
 from supervisor.states import RUNNING_STATES, STOPPED_STATES
 from supervisor.xmlrpc import SupervisorTransport
 
+from cli.figures import figures_folder
 from cli.ordinary_user import die_with_parent
 from cli.private import UMASK, write_private
 from cli.processes import Part, Place
@@ -136,7 +137,10 @@ def render(parts: Iterable[Part], place: Place, socket: Path) -> str:
     )
     programs = [(part, shlex.join(command(part, place)).replace("%", "%%")) for part in parts]
     return environment.get_template("supervisord.conf.j2").render(
-        programs=programs, root=str(ROOT).replace("%", "%%"), socket=str(socket).replace("%", "%%")
+        programs=programs,
+        root=str(ROOT).replace("%", "%%"),
+        socket=str(socket).replace("%", "%%"),
+        figures=str(figures_folder(place.data_dir)).replace("%", "%%"),
     )
 
 

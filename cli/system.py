@@ -11,6 +11,7 @@ from xmlrpc.client import Fault
 
 import click
 
+from cli.figures import prepare_figures
 from cli.leftovers import end_leftovers
 from cli.lock import sole_owner
 from cli.migrate import upgrade
@@ -111,6 +112,7 @@ def _clean_up(data_dir: Path, say: Callable[[str], None]) -> None:
     remove_run(data_dir)
     count = end_leftovers(data_dir)
     remove_socket(data_dir)
+    prepare_figures(data_dir)
     if count:
         say(f"Ended {count} processes that an earlier run had left behind.")
 

@@ -20,6 +20,12 @@ FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _GAUGES_OF = re.compile(r"gauge_live\w+_(\d+)\.db")
 
 
+def prepare_folder() -> None:
+    """Make the shared folder, if it is wanted and not there: whoever counts into a missing one would fail."""
+    if FOLDER_VARIABLE in os.environ:
+        Path(os.environ[FOLDER_VARIABLE]).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def exposition() -> bytes:
     """All figures, in Prometheus's text format."""
     folder = os.environ.get(FOLDER_VARIABLE)
@@ -52,7 +58,7 @@ class _Folder(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Everything, without the gauges of processes that were killed before they could take them along."""
-        gauges = [_GAUGES_OF.fullmatch(file.name) for file in self._folder.iterdir()]
+        gauges = [_GAUGES_OF.fullmatch(file.name) for file in self._folder.glob("gauge_*.db")]
         for pid in {int(found[1]) for found in gauges if found}:
             if not _lives(pid):
                 forget_process(pid)

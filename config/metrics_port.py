@@ -14,7 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import structlog
 
-from config.exposition import CONTENT_TYPE, bears, exposition
+from config.exposition import CONTENT_TYPE, bears, exposition, prepare_folder
 from config.settings import Settings
 from config.telemetry import tell_build
 
@@ -47,6 +47,7 @@ def begin_telemetry(settings: Settings) -> None:
 
     A port that cannot be had is a line in the log: nobody's work should wait for being measured.
     """
+    prepare_folder()
     tell_build()
     if not settings.metrics_port:
         return

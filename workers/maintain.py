@@ -11,10 +11,13 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, delete, func, select, tuple_
 
+from config import telemetry
 from config.settings import settings
 from models import engine
 from models.idempotency import idempotency_keys
 from workers.app import app
+from workers.gauging import gauge_deliveries, gauge_invariants
+from workers.metering import metered
 from workers.nudge import Nudger
 from workers.transactions import Transactions
 from workflows.events.backfill import fill_gaps, introduce
@@ -30,7 +33,9 @@ EXPIRED_KEYS_AT_ONCE = 1_000
 
 def run_forever(stop: Event) -> None:
     """Maintain twice a minute until `stop` is set, beginning at once, whatever goes wrong in between."""
-    database = engine.create(settings().database_url, pool_size=1, name="tutelage-maintain")
+    database = metered(
+        engine.create(settings().database_url, pool_size=1, name="tutelage-maintain"), process="maintain"
+    )
     nudger = Nudger(app)
     # Once over everything, and then over what an old process may have written during a deploy.
     look_back: timedelta | None = None
@@ -55,6 +60,7 @@ def maintain(transactions: Transactions, look_back: timedelta | None = None) -> 
         "fill gaps": partial(_fill_gaps, look_back=look_back),
         "forget expired keys": _forget_expired_keys,
         "look for violations": _look_for_violations,
+        "gauge deliveries": gauge_deliveries,
     }
     return all([_do(transactions, name, chore) for name, chore in chores.items()])
 
@@ -66,7 +72,9 @@ def _do(transactions: Transactions, name: str, chore: Callable[[Connection], Non
     except Exception as error:
         # One chore's failure is not the next one's, and the loop outlives them all.
         log.error("maintain.trouble", chore=name, exc_info=error)
+        telemetry.MAINTAIN_CHORES.labels(name, "trouble").inc()
         return False
+    telemetry.MAINTAIN_CHORES.labels(name, "ok").inc()
     return True
 
 
@@ -86,7 +94,9 @@ def _forget_expired_keys(db: Connection) -> None:
 
 
 def _look_for_violations(db: Connection) -> None:
-    for finding in check_all(db):
+    findings = check_all(db)
+    gauge_invariants(findings)
+    for finding in findings:
         if finding.violations:
             log.error(
                 "invariant.violated",

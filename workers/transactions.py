@@ -1,4 +1,4 @@
-"""Transactions as the API and the workers use them: commit, then log and nudge what was recorded."""
+"""Transactions as the API and the workers use them: commit, then log, count and nudge what was recorded."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy import Connection, Engine
 
+from workers.counting import count
 from workflows.events.record import Notes, Nudge, take_notes
 
 log = structlog.get_logger(__name__)
@@ -29,7 +30,7 @@ class Transactions:
 
     @contextmanager
     def __call__(self) -> Iterator[Connection]:
-        """One transaction; everything it recorded is logged and nudged after its commit, never before."""
+        """One transaction; everything it recorded is logged, counted and nudged after its commit, never before."""
         with self.engine.connect() as db:
             take_notes(db)
             try:
@@ -46,6 +47,7 @@ class Transactions:
             yield db
 
     def _tell(self, notes: Notes) -> None:
+        count(notes.events)
         for event in notes.events:
             log.info(event.type, event_id=event.id, actor=event.actor, **{f"{event.subject}_id": event.subject_id})
         self._nudger.offer(notes.nudges)

@@ -55,9 +55,18 @@ class Invalid(DomainError):
 
 
 class InvalidTransition(Invalid):
-    """The state machine has no such step from here."""
+    """The state machine has no such step from here.
+
+    Args:
+        message: as for every refusal.
+        step: of which machine, from which state and to which one, where whoever refuses knows; it is counted.
+    """
 
     default_code = "invalid_transition"
+
+    def __init__(self, message: str, *, code: str | None = None, step: tuple[str, str, str] | None = None) -> None:
+        super().__init__(message, code=code)
+        self.step = step
 
 
 class Conflict(DomainError):

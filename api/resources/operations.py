@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import Response, request
 from sqlalchemy import text
 
 from api.blueprints import Area, refuses
 from api.calls import OPERATOR, Call
 from api.errors import unavailable
 from api.loaders import reads
+from api.metrics_access import require_permission
 from api.parts import parts
 from api.revisions import is_migrated
 from api.schemas import health as shapes
+from config.exposition import CONTENT_TYPE, exposition
 from workflows.invariants import check_all
 
 operations = Area("Operations", "For operators and monitors.")
@@ -25,6 +28,15 @@ def get_invariants(call: Call[None]) -> Any:
     """Ask the database for violations of what must always be true."""
     findings = check_all(call.db)
     return {"ok": not any(finding.violations for finding in findings), "items": findings}
+
+
+@operations.route("/metrics")
+@refuses("unauthenticated", "not_found")
+@operations.response(200, {"type": "string"}, content_type=CONTENT_TYPE, description="Prometheus's text format.")
+def get_metrics() -> Any:
+    """What has been counted and measured here, for Prometheus; METRICS_TOKEN is the bearer token, if there is one."""
+    require_permission(request, parts().settings)
+    return Response(exposition(), content_type=CONTENT_TYPE)
 
 
 @operations.route("/health/live")

@@ -16,7 +16,12 @@ from tests.api.conftest import Cast, counts
 from tests.application import KeptNudges, World, settings_for
 
 # What anybody may ask, credentials or not: monitors, and the documentation.
-OPEN = {"/", "/openapi.json", "/docs", "/docs/begin.js", "/docs/assets/<path:name>", "/health/live", "/health/ready"}
+OPEN = {
+    "/", "/openapi.json", "/docs", "/docs/begin.js", "/docs/assets/<path:name>",
+    "/health/live", "/health/ready",
+    # In development, and from this machine; who else may is held in tests/api/test_metrics_access.py.
+    "/metrics",
+}  # fmt: skip
 # What people see rather than programs call.
 UNDOCUMENTED = {"/", "/openapi.json", "/docs", "/docs/begin.js", "/docs/assets/<path:name>"}
 
@@ -40,7 +45,7 @@ CONTRACT = {
     "GET /webhook-endpoints/{}/secret", "POST /webhook-endpoints/{}/secret/rotate", "POST /webhook-endpoints/{}/ping",
     "POST /webhook-endpoints/{}/example", "POST /webhook-endpoints/{}/recover", "GET /event-types",
     "GET /webhook-deliveries", "GET /webhook-deliveries/{}", "POST /webhook-deliveries/{}/resend",
-    "GET /operations/invariants", "GET /health/live", "GET /health/ready",
+    "GET /operations/invariants", "GET /health/live", "GET /health/ready", "GET /metrics",
 }  # fmt: skip
 
 SOMEBODYS = re.compile(r"<[^>]+>")

@@ -79,12 +79,18 @@ def allow(booking: Booking, status: BookingStatus) -> None:
         InvalidTransition: there is no such step from the booking's status.
     """
     if status not in BOOKING_TRANSITIONS[booking.status]:
-        raise InvalidTransition(f"A booking that is {booking.status} cannot become {status}.")
+        step = step_of(booking, status)
+        raise InvalidTransition(f"A booking that is {booking.status} cannot become {status}.", step=step)
+
+
+def step_of(booking: Booking, status: BookingStatus) -> tuple[str, str, str]:
+    """The step that is refused, for whoever counts refusals."""
+    return "booking", booking.status, status
 
 
 def _moved(db: Connection, row: Row[Any] | None, booking: Booking, status: BookingStatus) -> Booking:
     if row is None:
         # Somebody got there first; what they decided makes the message.
         allow(Booking.of(db.execute(booking_query(booking.id)).one()), status)
-        raise InvalidTransition("The booking has just changed; read it again.")
+        raise InvalidTransition("The booking has just changed; read it again.", step=step_of(booking, status))
     return Booking.of(row)

@@ -44,7 +44,7 @@ def moved(db: Connection, row: Row[Any] | None, session: Session, status: Sessio
     if row is None:
         # What they did makes the message.
         allow(Session.of(db.execute(session_query(session.id)).one()), status)
-        raise InvalidTransition("The session has just changed; read it again.")
+        raise InvalidTransition("The session has just changed; read it again.", step=_step(session, status))
     return Session.of(row)
 
 
@@ -55,4 +55,9 @@ def allow(session: Session, status: SessionStatus) -> None:
         InvalidTransition: there is no such step from the session's status.
     """
     if status not in SESSION_TRANSITIONS[session.status]:
-        raise InvalidTransition(f"A session that is {session.status} cannot become {status}.")
+        step = _step(session, status)
+        raise InvalidTransition(f"A session that is {session.status} cannot become {status}.", step=step)
+
+
+def _step(session: Session, status: SessionStatus) -> tuple[str, str, str]:
+    return "session", session.status, status

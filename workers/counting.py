@@ -1,0 +1,46 @@
+"""What committed events add to the figures: how often which of them happened, and which steps they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from config import telemetry
+from workflows.events.catalogue import (
+    BookingAccepted,
+    BookingCancelled,
+    BookingDeclined,
+    BookingEvent,
+    BookingRequested,
+    SessionCancelled,
+    SessionCompleted,
+    SessionCreated,
+    SessionEvent,
+    SessionStarted,
+)
+from workflows.events.event import Event
+
+NOTHING = "none"
+
+# The state from which each step leads. What an instant listing accepts was nothing before.
+BEFORE: dict[type[Event], str] = {
+    BookingRequested: NOTHING,
+    BookingAccepted: "draft",
+    BookingDeclined: "draft",
+    BookingCancelled: "draft",
+    SessionCreated: NOTHING,
+    SessionStarted: "scheduled",
+    SessionCompleted: "in_progress",
+    SessionCancelled: "scheduled",
+}
+
+
+def count(events: Iterable[Event]) -> None:
+    """Count what a transaction recorded, after its commit."""
+    for event in events:
+        telemetry.EVENTS.labels(event.type).inc()
+        if isinstance(event, SessionCreated):
+            telemetry.SESSIONS_CREATED.inc()
+        before = BEFORE.get(type(event))
+        if before is not None and isinstance(event, BookingEvent | SessionEvent):
+            first = event.version == 1
+            telemetry.TRANSITIONS.labels(event.subject, NOTHING if first else before, event.status).inc()
