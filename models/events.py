@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from uuid import UUID, uuid5
 
@@ -36,12 +37,38 @@ class DeliveryState(StrEnum):
     CANCELLED = "cancelled"  # in: the worker or an operator, with the reason; final
 
 
+class ErrorClass(StrEnum):
+    """What kind of failure an attempt ended in."""
+
+    CONNECT = "connect"
+    DNS = "dns"
+    HEADER = "header"  # one that cannot be sent
+    INTERNAL = "internal"  # a defect of ours
+    PROTOCOL = "protocol"  # the answer was not HTTP, or broke off
+    REDIRECT = "redirect"
+    REFUSED_ADDRESS = "refused_address"
+    STATUS = "status"  # an answer, and not a 2xx
+    TIMEOUT = "timeout"
+    TLS = "tls"
+    # What ends a delivery as cancelled.
+    DELETED = "deleted"
+    NOT_LISTENING = "not_listening"  # paused or disabled when it was due; can be recovered
+    TOO_LARGE = "too_large"
+
+
+CANCEL_REASONS = (ErrorClass.DELETED, ErrorClass.NOT_LISTENING, ErrorClass.TOO_LARGE)
+
+
 DELIVERY_TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.PENDING: frozenset({DeliveryState.DONE, DeliveryState.DEAD, DeliveryState.CANCELLED}),
     DeliveryState.DONE: frozenset(),
     DeliveryState.DEAD: frozenset({DeliveryState.PENDING}),
     DeliveryState.CANCELLED: frozenset(),
 }
+
+
+def _values(classes: Iterable[ErrorClass]) -> tuple[str, ...]:
+    return tuple(each.value for each in classes)
 
 
 def delivery_id_of(event_id: UUID, effect: str, target: str) -> UUID:
@@ -85,12 +112,20 @@ deliveries = Table(
     Column("forgiven", Integer, nullable=False, server_default=text("0")),
     Column("lease_until", Timestamp),
     Column("last_error", Text),
+    # Why it was cancelled, for whoever wants to know what can be taken up again.
+    Column("cancel_reason", Text),
+    # Its own due_at for as long as it waits for its receiver's sake, not because of an attempt of its own.
+    Column("put_off_until", Timestamp),
     Column("done_at", Timestamp),
     created(),
     PrimaryKeyConstraint("event_id", "effect", "target"),
     CheckConstraint("nudges >= 0 AND attempts >= 0", name="counters"),
     CheckConstraint("forgiven BETWEEN 0 AND attempts", name="forgiven"),
     CheckConstraint("(done_at IS NOT NULL) = (state = 'done')", name="done_at"),
+    CheckConstraint(
+        f"cancel_reason IS NULL OR (state = 'cancelled' AND cancel_reason IN {_values(CANCEL_REASONS)})",
+        name="cancel_reason",
+    ),
     Index("uq_deliveries_id", "id", unique=True),
     # What the sweep reads, once a second and queue: as short as the backlog, however many rows are done.
     Index("ix_deliveries_queue_nudge_at", "queue", "nudge_at", postgresql_where=text("state = 'pending'")),
@@ -101,6 +136,13 @@ deliveries = Table(
         text("split_part(target, ':', 1)"),
         "event_id",
         postgresql_where=text("effect = 'webhooks.send'"),
+    ),
+    # What `recover` looks for: short, however much has arrived.
+    Index(
+        "ix_deliveries_webhook_failed",
+        text("split_part(target, ':', 1)"),
+        "event_id",
+        postgresql_where=text("effect = 'webhooks.send' AND (state = 'dead' OR cancel_reason = 'not_listening')"),
     ),
     # Each row is rewritten once or twice soon after its insert: room on its page, and a vacuum that keeps up.
     postgresql_with={"fillfactor": "60", "autovacuum_vacuum_scale_factor": "0.01"},
@@ -115,6 +157,7 @@ delivery_attempts = Table(
     Column("attempt", Integer, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("error", Text),
+    Column("error_class", Text),
     Column("status_code", Integer),
     Column("response", Text),
     Column("duration_ms", Integer, nullable=False),
@@ -125,6 +168,7 @@ delivery_attempts = Table(
     ),
     CheckConstraint("outcome IN ('done', 'retry', 'cancelled', 'failed', 'dead')", name="outcome"),
     CheckConstraint("duration_ms >= 0", name="duration_ms"),
+    CheckConstraint(f"error_class IN {_values(ErrorClass)}", name="error_class"),
 )
 
 # Which effect has been seen to want which event since when: what an old process, still running during a deploy,
