@@ -14,7 +14,7 @@ from api.docs.document import document
 from api.docs.pages import pages
 from api.mount import Mount
 from api.parts import NAME, Parts
-from api.resources import bookings, catalog, operations, people, sessions, webhook_deliveries, webhooks
+from api.resources import bookings, calendar, catalog, operations, people, sessions, webhook_deliveries, webhooks
 from api.revisions import read_revisions
 from api.waiting import with_session
 from config.sealing import Sealer
@@ -32,6 +32,7 @@ AREAS = (
     catalog.listings,
     bookings.bookings,
     sessions.sessions,
+    calendar.calendar,
     webhooks.webhooks,
     webhook_deliveries.webhook_deliveries,
     operations.operations,

@@ -18,8 +18,13 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.base import changing, enum, id_column, metadata
+
+# The most that a listing, or the operator, may ask for; the same stands in the table's check.
+MOST_REMINDERS = 5
+LONGEST_BEFORE = 43_200  # minutes: 30 days
 
 
 class BookingMode(StrEnum):
@@ -58,6 +63,8 @@ listings = Table(
     Column("buffer_minutes", Integer, nullable=False, server_default=text("0")),
     Column("cancellation_window_hours", Integer, server_default=text("24")),
     Column("late_fee_percent", Integer, nullable=False, server_default=text("50")),
+    # How long before the start both sides are reminded; null for what the operator has chosen.
+    Column("reminder_minutes", ARRAY(Integer)),
     Column("active", Boolean, nullable=False, server_default=text("true")),
     *changing(),
     CheckConstraint("char_length(title) BETWEEN 1 AND 200", name="title_length"),
@@ -69,6 +76,11 @@ listings = Table(
     CheckConstraint("buffer_minutes BETWEEN 0 AND 1440", name="buffer_minutes"),
     CheckConstraint("cancellation_window_hours >= 0", name="cancellation_window_hours"),
     CheckConstraint("late_fee_percent BETWEEN 0 AND 100", name="late_fee_percent"),
+    CheckConstraint(
+        "cardinality(reminder_minutes) <= 5 AND 1 <= ALL (reminder_minutes) AND 43200 >= ALL (reminder_minutes)"
+        " AND array_position(reminder_minutes, NULL) IS NULL",
+        name="reminder_minutes",
+    ),
     # The target of the key by which a booking's mentor is always its listing's.
     UniqueConstraint("id", "mentor_profile_id"),
     UniqueConstraint("course_id", "mentor_profile_id"),

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
     SmallInteger,
     Table,
     Text,
@@ -85,6 +86,8 @@ sessions = Table(
     Column("completed_at", Timestamp),
     Column("cancelled_at", Timestamp),
     Column("cancellation", JSONB(none_as_null=True)),
+    # The SEQUENCE of its invitations (RFC 5545), raised by a trigger when it is cancelled, whoever does that.
+    Column("calendar_sequence", Integer, nullable=False, server_default=text("0")),
     *changing(),
     # Neither side can drift from the other: a trigger alone could be raced (domain rule 3).
     ForeignKeyConstraint(
@@ -92,6 +95,7 @@ sessions = Table(
         ["bookings.id", "bookings.start_time", "bookings.end_time", "bookings.mentor_profile_id"],
     ),
     CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
+    CheckConstraint("calendar_sequence >= 0", name="calendar_sequence"),
     CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_is_an_object"),
     CheckConstraint("jsonb_typeof(action_items) = 'array'", name="action_items_are_a_list"),
     CheckConstraint("(started_at IS NOT NULL) = (status IN ('in_progress', 'completed'))", name="started_at"),

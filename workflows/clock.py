@@ -40,3 +40,12 @@ def _names() -> frozenset[str]:
     # Not what the machine has: its folder also holds its own clock's zone (`localtime`, `posixrules`) and everything
     # once more as `posix/…` and with leap seconds as `right/…`. `Factory` stands for a zone that nobody has set.
     return frozenset((files("tzdata") / "zones").read_text(encoding="utf-8").split()) - {"Factory"}
+
+
+def local_time(moment: datetime, time_zone: str) -> str:
+    """The moment on somebody's own clock, with the zone's name: nobody has to guess.
+
+    Args:
+        time_zone: an IANA name, as users have one.
+    """
+    return f"{moment.astimezone(ZoneInfo(time_zone)):%A, %-d %B %Y, %H:%M} ({time_zone})"

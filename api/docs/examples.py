@@ -168,6 +168,31 @@ EFFECTS = {
 }
 
 
+CALENDAR_SECRET = {
+    "secret": "pK7bT0yq3mVhO2c9XwZ5sLr8dNfEaGu1iJtR4kYvQ6A",
+    "url": "https://tutelage.example/calendar/pK7bT0yq3mVhO2c9XwZ5sLr8dNfEaGu1iJtR4kYvQ6A.ics",
+}
+
+CALENDAR_FEED = "\r\n".join(
+    (
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        "PRODID:-//Tutelage//Tutelage//EN",
+        "BEGIN:VEVENT",
+        f"UID:{_BOOKING_ID}",
+        "SEQUENCE:0",
+        "DTSTAMP:20300501T123000Z",
+        "DTSTART:20300504T090000Z",
+        "DTEND:20300504T100000Z",
+        "SUMMARY:From engineer to manager\\, with Grace Hopper",
+        "STATUS:CONFIRMED",
+        "END:VEVENT",
+        "END:VCALENDAR",
+        "",
+    )
+)
+
+
 def page(item: dict[str, Any]) -> dict[str, Any]:
     """A page with one item, and nothing after it."""
     return {"items": [item], "nextCursor": None}

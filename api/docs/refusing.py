@@ -33,15 +33,15 @@ def describe_refusals(doc: dict[str, Any], doc_info: dict[str, Any], **_context:
     """Add to an operation its name, its refusals, its credentials and the headers that changes understand."""
     doc["operationId"] = doc_info["operation"]
     loader = doc_info.get("loader")
+    if doc_info.get("versioned"):
+        doc.setdefault("parameters", []).append(IF_NONE_MATCH)
+        doc["responses"]["304"] = {"description": "Nothing has changed: the caller holds this very representation."}
     codes = ["unavailable", "internal_error", *doc_info.get("refusals", [])]
     if loader is None:
         doc["security"] = []
         return _with_responses(doc, doc_info.get("refusals", []))
     doc["security"] = CREDENTIALS
     doc.setdefault("parameters", []).extend(doc_info.get("headers", []))
-    if doc_info.get("versioned"):
-        doc["parameters"].append(IF_NONE_MATCH)
-        doc["responses"]["304"] = {"description": "Nothing has changed: the caller holds this very representation."}
     codes += ["unauthenticated", *_of_loader(loader)]
     if "requestBody" in doc:
         codes += ["invalid_request", "unsupported_media_type", "too_large"]

@@ -34,7 +34,8 @@ def create_listing(call: Call[None], body: dict[str, Any]) -> Any:
     """Publish a listing.
 
     Defaults: `bookingMode` request, `earlyStartMinutes` 15 (null: any time), `minNoticeMinutes` 0, `bufferMinutes` 0,
-    `cancellation` 24 hours and 50 percent (null: the mentee cannot cancel).
+    `cancellation` 24 hours and 50 percent (null: the mentee cannot cancel), `reminderMinutes` null (what the operator
+    has chosen; an empty list reminds nobody).
     """
     listing = publish_listing(call.db, actor=call.actor, offer=body)
     return tagged(listing, Location=f"/listings/{listing.id}")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import marshmallow as ma
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from api.schemas.base import Answer, Body, page_of
 from api.schemas.fields import Id, Line, Price, Text, TrueOrFalse, Whole
 from api.schemas.lists import ListQuery
-from models.catalog import BookingMode
+from models.catalog import LONGEST_BEFORE, MOST_REMINDERS, BookingMode
 
 MINUTES_OF_A_YEAR = 527_040
 HOURS_OF_A_YEAR = 8_784
@@ -36,6 +36,21 @@ class Cancellation(fields.Nested):
         return {"window_hours": obj.cancellation_window_hours, "late_fee_percent": obj.late_fee_percent}
 
 
+def _each_once(minutes: list[int]) -> None:
+    if len(set(minutes)) < len(minutes):
+        raise ma.ValidationError("Must not name a time twice.")
+
+
+class Reminders(fields.List):
+    """How many minutes before the start both sides are reminded: up to five times, none of them twice."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        described = "Minutes before the start at which both sides are reminded; null for what the operator has chosen."
+        shown = {"example": [1440, 60], "uniqueItems": True, "description": described}
+        longest = validate.Length(max=MOST_REMINDERS)
+        super().__init__(Whole(1, LONGEST_BEFORE), validate=[longest, _each_once], metadata=shown, **kwargs)
+
+
 class ListingChanges(Body):
     """What of a listing is to be different; whatever is left out stays."""
 
@@ -49,6 +64,7 @@ class ListingChanges(Body):
     min_notice_minutes = Whole(0, MINUTES_OF_A_YEAR)
     buffer_minutes = Whole(0, 1440)
     cancellation = Cancellation()
+    reminder_minutes = Reminders(allow_none=True)
     active = TrueOrFalse(metadata={"description": "Whether the listing can be booked."})
 
     @ma.post_load
@@ -90,6 +106,7 @@ class Listing(Answer):
     min_notice_minutes = fields.Integer()
     buffer_minutes = fields.Integer()
     cancellation = Cancellation()
+    reminder_minutes = fields.List(fields.Integer(), allow_none=True)
     active = fields.Boolean()
 
 

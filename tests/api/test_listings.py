@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, update
 
@@ -27,6 +28,7 @@ def test_a_mentor_publishes_a_listing_with_its_defaults(client: FlaskClient, cas
         "minNoticeMinutes": 0,
         "bufferMinutes": 0,
         "cancellation": {"windowHours": 24, "lateFeePercent": 50},
+        "reminderMinutes": None,
         "active": True,
     }
     assert client.get(answer.headers["Location"], headers=cast.as_stranger).json == answer.json
@@ -72,3 +74,25 @@ def test_lists_leave_out_mentors_who_cannot_be_booked(client: FlaskClient, cast:
         db.execute(update(mentor_profiles).where(mentor_profiles.c.id == cast.mentor.id).values(active=False))
     for path in ("/listings", f"/listings?mentorProfileId={cast.mentor.id}"):
         assert client.get(path, headers=cast.as_mentee).json["items"] == []
+
+
+def test_a_listing_says_when_both_sides_are_reminded(client: FlaskClient, cast: Cast) -> None:
+    made = client.post("/listings", json={**OFFER, "reminderMinutes": [30, 2880]}, headers=cast.as_mentor)
+    assert (made.status_code, made.json["reminderMinutes"]) == (201, [30, 2880])
+    path = f"/listings/{made.json['id']}"
+    for chosen in ([], None, [43_200], [1, 2, 3, 4, 5]):
+        changed = client.patch(path, json={"reminderMinutes": chosen}, headers=cast.as_mentor)
+        assert (changed.status_code, changed.json["reminderMinutes"]) == (200, chosen)
+        assert client.get(path, headers=cast.as_mentee).json["reminderMinutes"] == chosen
+
+
+@pytest.mark.parametrize(
+    "nonsense", [[0], [-60], [43_201], [60, 60], [1, 2, 3, 4, 5, 6], [None], ["60"], [1.5], [True], 60, "60"]
+)
+def test_reminders_that_make_no_sense_are_refused(client: FlaskClient, cast: Cast, nonsense: object) -> None:
+    for answer in (
+        client.post("/listings", json={**OFFER, "reminderMinutes": nonsense}, headers=cast.as_mentor),
+        client.patch(f"/listings/{cast.listing.id}", json={"reminderMinutes": nonsense}, headers=cast.as_mentor),
+    ):
+        assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
+        assert any(field.startswith("reminderMinutes") for field in answer.json["details"])

@@ -21,6 +21,8 @@ OPEN = {
     "/health/live", "/health/ready",
     # In development, and from this machine; who else may is held in tests/api/test_metrics_access.py.
     "/metrics",
+    # Whoever knows the address is who may read it; a wrong one leads nowhere.
+    "/calendar/<secret>.ics",
 }  # fmt: skip
 # What people see rather than programs call.
 UNDOCUMENTED = {"/", "/openapi.json", "/docs", "/docs/begin.js", "/docs/assets/<path:name>"}
@@ -45,6 +47,7 @@ CONTRACT = {
     "GET /webhook-endpoints/{}/secret", "POST /webhook-endpoints/{}/secret/rotate", "POST /webhook-endpoints/{}/ping",
     "POST /webhook-endpoints/{}/example", "POST /webhook-endpoints/{}/recover", "GET /event-types",
     "GET /webhook-deliveries", "GET /webhook-deliveries/{}", "POST /webhook-deliveries/{}/resend",
+    "POST /calendar/secret", "GET /calendar/{}.ics",
     "GET /operations/invariants", "GET /health/live", "GET /health/ready", "GET /metrics",
 }  # fmt: skip
 
@@ -76,7 +79,7 @@ def test_without_credentials_every_route_answers_401_and_writes_nothing(
     assert cast
 
 
-@pytest.mark.parametrize("rule", sorted(OPEN - {"/docs/assets/<path:name>"}))
+@pytest.mark.parametrize("rule", sorted(OPEN - {"/docs/assets/<path:name>", "/calendar/<secret>.ics"}))
 def test_open_routes_are_open(client: FlaskClient, rule: str) -> None:
     assert client.get(rule).status_code in (200, 302)
 

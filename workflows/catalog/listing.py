@@ -19,7 +19,10 @@ from workflows.records import Record
 
 @dataclass(frozen=True, kw_only=True)
 class Listing(Record):
-    """A mentor's offer: how long, for how much (minor units), and by which policies."""
+    """A mentor's offer: how long, for how much (minor units), and by which policies.
+
+    `reminder_minutes` before the start both sides are reminded; None for what the operator has chosen.
+    """
 
     table = listings
 
@@ -37,6 +40,7 @@ class Listing(Record):
     buffer_minutes: int
     cancellation_window_hours: int | None
     late_fee_percent: int
+    reminder_minutes: list[int] | None
     active: bool
     created_at: datetime
     version: int
