@@ -12,9 +12,11 @@ from redis.exceptions import ResponseError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from config import telemetry
 from config.settings import settings
 from models import engine
 from workers.app import app
+from workers.metering import metered
 from workers.nudge import BROKER_TROUBLE, Publisher
 from workflows.events.record import Nudge
 from workflows.events.subscriptions import QUEUES
@@ -29,7 +31,7 @@ HIGH_WATER = 1_000
 
 def run_forever(stop: Event) -> None:
     """Sweep once a second until `stop` is set, whatever goes wrong in between."""
-    database = engine.create(settings().database_url, pool_size=1, name="tutelage-sweep")
+    database = metered(engine.create(settings().database_url, pool_size=1, name="tutelage-sweep"), process="sweep")
     sweep = Sweep(database, Publisher(app))
     log.info("sweep.started")
     while not stop.wait(INTERVAL):
@@ -59,12 +61,14 @@ class Sweep:
                 # Redis is the same for every queue, and each attempt to reach it would wait for the time-out again.
                 break
         self._say(trouble)
+        telemetry.SWEEP_RUNS.labels("trouble" if trouble else "ok").inc()
         if count:
             log.info("sweep.nudged", deliveries=count)
         return count
 
     def _queue(self, queue: str) -> int:
         waiting = self._publisher.waiting(queue)
+        telemetry.QUEUE_LENGTH.labels(queue).set(waiting)
         list_is_empty, count, after = waiting == 0, 0, Cursor()
         while waiting + count <= HIGH_WATER:
             with self._database.begin() as db:
@@ -73,6 +77,7 @@ class Sweep:
                     return count
                 nudged(db, nudges)
             self._publish(nudges)
+            telemetry.SWEEP_NUDGED.labels(queue).inc(len(nudges))
             count += len(nudges)
             last = nudges[-1]
             after = Cursor(str(last.event_id), last.effect, last.target)
