@@ -13,6 +13,9 @@ Network = IPv4Network | IPv6Network
 
 DEVELOPMENT_SECRET = "development-only-secret-not-for-production"  # refused in production
 ENVIRONMENTS = ("development", "production")
+# As a listing's own reminders are bounded.
+MOST_REMINDERS = 5
+LONGEST_BEFORE = 43_200  # minutes
 IDENTITY_HEADERS = ("off", "gateway", "open")
 _SHORTEST_TOKEN = 16
 
@@ -40,6 +43,7 @@ class Settings:
     operations_mail: str | None
     webhook_allowed_networks: tuple[Network, ...]
     public_url: str
+    reminder_minutes: tuple[int, ...]
     log_level: str
     database_pool_size: int
     api_workers: int
@@ -100,6 +104,7 @@ def _from(env: Env) -> Settings:
             env.list("WEBHOOK_ALLOWED_NETWORKS", ["127.0.0.0/8", "::1/128"] if development else [])
         ),
         public_url=env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
+        reminder_minutes=_reminders(env.list("REMINDER_MINUTES", [1440, 60], subcast=int)),
         log_level=env.str("LOG_LEVEL", "INFO").upper(),
         database_pool_size=env.int("DATABASE_POOL_SIZE", 8, validate=environs.validate.Range(1, 200)),
         api_workers=env.int("API_WORKERS", 2, validate=environs.validate.Range(1, 64)),
@@ -117,6 +122,14 @@ def _networks(names: list[str]) -> tuple[Network, ...]:
         return tuple(ip_network(name.strip()) for name in names if name.strip())
     except ValueError as error:
         raise SettingsError(f"WEBHOOK_ALLOWED_NETWORKS holds networks such as 10.0.0.0/8: {error}") from error
+
+
+def _reminders(minutes: list[int]) -> tuple[int, ...]:
+    if len(minutes) > MOST_REMINDERS or len(set(minutes)) < len(minutes):
+        raise SettingsError(f"REMINDER_MINUTES holds up to {MOST_REMINDERS} numbers, none of them twice.")
+    if not all(1 <= each <= LONGEST_BEFORE for each in minutes):
+        raise SettingsError(f"REMINDER_MINUTES holds minutes before the start, from 1 to {LONGEST_BEFORE} (30 days).")
+    return tuple(minutes)
 
 
 def _check(settings: Settings) -> None:

@@ -16,6 +16,7 @@ NAMES = (
     *("TUTELAGE_ENV", "DATABASE_URL", "REDIS_URL", "JWT_SECRET", "JWT_AUDIENCE", "JWT_ISSUER", "IDENTITY_HEADERS"),
     *("GATEWAY_SECRET", "ENCRYPTION_KEYS", "SMTP_URL", "MAIL_FROM", "MAIL_FOLDER", "WEBHOOK_ALLOWED_NETWORKS"),
     *("PUBLIC_URL", "LOG_LEVEL", "DATABASE_POOL_SIZE", "API_WORKERS", "API_THREADS", "WORKER_THREADS"),
+    "REMINDER_MINUTES",
 )
 
 
@@ -74,6 +75,12 @@ def test_production_has_no_comforts() -> None:
         ({"API_WORKERS": "65"}, "API_WORKERS"),
         ({"API_THREADS": "1"}, "API_THREADS"),
         ({"WORKER_THREADS": "-1"}, "WORKER_THREADS"),
+        # Reminders come before the start, up to five of them.
+        ({"REMINDER_MINUTES": "60,soon"}, "REMINDER_MINUTES"),
+        ({"REMINDER_MINUTES": "60,0"}, "REMINDER_MINUTES holds minutes before the start"),
+        ({"REMINDER_MINUTES": "43201"}, "REMINDER_MINUTES holds minutes before the start"),
+        ({"REMINDER_MINUTES": "60,60"}, "REMINDER_MINUTES holds up to 5 numbers, none of them twice"),
+        ({"REMINDER_MINUTES": "1,2,3,4,5,6"}, "REMINDER_MINUTES holds up to 5 numbers"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused_in_a_sentence_that_names_it(
@@ -127,3 +134,12 @@ def test_a_dotenv_file_above_the_working_folder_is_left_alone(tmp_path: Path, mo
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
     assert read_settings().database_url == ""
+
+
+@pytest.mark.parametrize(("said", "minutes"), [(None, (1440, 60)), ("", ()), ("30", (30,)), ("15, 2880", (15, 2880))])
+def test_reminders_are_a_day_and_an_hour_before_unless_said_otherwise(
+    said: str | None, minutes: tuple[int, ...]
+) -> None:
+    if said is not None:
+        os.environ["REMINDER_MINUTES"] = said
+    assert read_settings().reminder_minutes == minutes
