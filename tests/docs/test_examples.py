@@ -93,4 +93,4 @@ def _signed(secret: str, body: bytes, at: datetime | None = None) -> dict[str, s
 
 def _scheduled() -> SessionRecord:
     loaded = Session(exclude=("join_url",)).load({name: value for name, value in SESSION.items() if name != "joinUrl"})
-    return SessionRecord(version=1, **loaded)
+    return SessionRecord(version=1, course_id=None, **loaded)
