@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from workers.transports.deadline import deadline
+from workflows.calendar.invitation import Invitation
 from workflows.events.outcomes import Sent
 from workflows.outside.send_mail import Mail
 
@@ -128,7 +129,23 @@ def compose(mail: Mail, letterhead: Letterhead) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
+    if mail.invitation:
+        _invite(message, mail.invitation, name, address)
     return message
+
+
+def _invite(message: EmailMessage, invitation: Invitation, sender: str, address: str) -> None:
+    """Put the invitation where every program looks for it (RFC 6047): as an alternative, and as a file."""
+    calendar = invitation.written(organizer=sender or address, address=address)
+    # As bytes in base64: every line ends as RFC 5545 has it, whatever servers do to the lines of a text.
+    message.add_alternative(
+        calendar,
+        maintype="text",
+        subtype="calendar",
+        cte="base64",
+        params={"method": invitation.method, "charset": "UTF-8"},
+    )
+    message.add_attachment(calendar, maintype="application", subtype="ics", filename="invite.ics")
 
 
 def _one_line(value: str) -> str:
