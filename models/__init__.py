@@ -1,6 +1,17 @@
 """The ground floor: tables with their constraints and state machines, and the engine that reaches them."""
 
-from models import bookings, calendar, catalog, engagement, events, idempotency, people, sessions, webhooks
+from models import (
+    bookings,
+    calendar,
+    catalog,
+    engagement,
+    events,
+    idempotency,
+    notifications,
+    people,
+    sessions,
+    webhooks,
+)
 from models.base import metadata
 
 __all__ = [
@@ -11,6 +22,7 @@ __all__ = [
     "events",
     "idempotency",
     "metadata",
+    "notifications",
     "people",
     "sessions",
     "webhooks",

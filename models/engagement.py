@@ -1,8 +1,6 @@
-"""What a session leaves behind: permits to review it, notifications about it, and the day's counts."""
+"""What a session leaves behind: permits to review it, and the day's counts."""
 
 from __future__ import annotations
-
-from enum import StrEnum
 
 from sqlalchemy import (
     CheckConstraint,
@@ -13,21 +11,12 @@ from sqlalchemy import (
     Integer,
     PrimaryKeyConstraint,
     Table,
-    Text,
     UniqueConstraint,
     Uuid,
     text,
 )
 
-from models.base import Timestamp, changing, created, enum, id_column, metadata
-
-
-class Channel(StrEnum):
-    """By which way a person hears of something."""
-
-    IN_APP = "in_app"
-    EMAIL = "email"
-
+from models.base import Timestamp, changing, created, id_column, metadata
 
 review_permits = Table(
     "review_permits",
@@ -42,25 +31,6 @@ review_permits = Table(
     UniqueConstraint("session_id", "mentee_user_id"),
     CheckConstraint("expires_at > unlocked_at", name="expires_after_it_opens"),
     Index("ix_review_permits_mentee_user_id_id", "mentee_user_id", "id"),
-)
-
-notifications = Table(
-    "notifications",
-    metadata,
-    id_column(),
-    Column("event_id", Uuid, ForeignKey("events.id"), nullable=False),
-    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
-    Column("channel", enum(Channel, "notification_channel"), nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("body", Text, nullable=False),
-    Column("booking_id", Uuid, ForeignKey("bookings.id")),
-    Column("session_id", Uuid, ForeignKey("sessions.id")),
-    Column("read_at", Timestamp),
-    created(),
-    # Whatever is delivered twice is told once.
-    UniqueConstraint("event_id", "user_id", "channel"),
-    Index("ix_notifications_user_id_id", "user_id", "id"),
 )
 
 daily_session_stats = Table(

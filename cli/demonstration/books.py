@@ -16,8 +16,9 @@ from cli.demonstration.failure import DemoFailed
 from cli.demonstration.people import MINUTES, Cast
 from cli.demonstration.scene import Expected, Scene, Seen
 from cli.demonstration.show import DATABASE, RECEIVER, SMTP_SINK
-from models.engagement import daily_session_stats, notifications, review_permits
+from models.engagement import daily_session_stats, review_permits
 from models.events import DeliveryState, deliveries, events
+from models.notifications import notifications
 from models.webhooks import EndpointState, webhook_endpoints
 
 # Three requests, one refusal, two sessions made and one completed: to one, one, and both people.

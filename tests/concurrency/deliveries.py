@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, func, select, update
 
@@ -20,14 +21,25 @@ from workers.transactions import Transactions
 from workflows.bookings.booking import Booking
 from workflows.bookings.cancel import cancel
 from workflows.bookings.decline import decline
-from workflows.events.catalogue import WebhookEndpointDisabled, WebhookEndpointExhausted, WebhookEndpointFailing
+from workflows.events.catalogue import (
+    BundleExhausted,
+    ReviewUnlocked,
+    SeatJoined,
+    SeatLeft,
+    WebhookEndpointDisabled,
+    WebhookEndpointExhausted,
+    WebhookEndpointFailing,
+)
 from workflows.events.delivery import Key
 from workflows.events.outcomes import Sent
 from workflows.events.record import Nudge, record
 from workflows.events.subscriptions import load
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.outside.send_mail import Mail
+from workflows.sessions.cancel import cancel as call_off
+from workflows.sessions.cancel import session_to_cancel_query
 from workflows.sessions.complete import complete
+from workflows.sessions.policy import SessionToCancel
 from workflows.sessions.session import Session, session_query
 from workflows.webhooks.create_endpoint import create_endpoint
 
@@ -105,9 +117,10 @@ class House:
 
 @dataclass
 class Life:
-    """Four requests of one mentee: accepted and held, declined, taken back, and left to expire."""
+    """Five requests of one mentee: accepted and held or called off, declined, taken back, and left to expire."""
 
     held: Booking
+    called_off: Booking
     declined: Booking
     taken_back: Booking
     expiring: Booking
@@ -122,13 +135,14 @@ def listen(db: Connection) -> None:
 def begin(db: Connection) -> Life:
     """Make the requests."""
     listing, mentee = factories.make_listing(db), factories.make_user(db)
-    return Life(*(factories.make_booking(db, listing=listing, mentee=mentee) for _ in range(4)))
+    return Life(*(factories.make_booking(db, listing=listing, mentee=mentee) for _ in range(5)))
 
 
 def decide(db: Connection, life: Life) -> None:
     """All decisions but the one that nobody makes."""
     now = datetime.now(UTC)
     factories.accept_booking(db, life.held)
+    factories.accept_booking(db, life.called_off)
     decline(db, actor=factories.mentor_of(life.declined), booking=life.declined, reason=None, now=now)
     assert life.taken_back.mentee_user_id is not None
     mentee = Actor.person(life.taken_back.mentee_user_id, None)
@@ -136,10 +150,29 @@ def decide(db: Connection, life: Life) -> None:
 
 
 def hold(db: Connection, life: Life) -> None:
-    """The session of the accepted one, from its start to its end."""
+    """The sessions of the accepted ones: one from its start to its end, the other as far as its cancellation."""
+    now = datetime.now(UTC)
     session = Session.of(db.execute(session_query(session_id_of(life.held.id))).one())
+    off = SessionToCancel.of(db.execute(session_to_cancel_query(session_id_of(life.called_off.id))).one())
+    call_off(db, actor=factories.mentor_of(off), session=off, reason="On holiday", now=now)
     started = factories.start_session(db, session)
-    complete(db, actor=factories.mentor_of(started), session=started, now=datetime.now(UTC))
+    complete(db, actor=factories.mentor_of(started), session=started, now=now)
+
+
+def join_and_leave(db: Connection, life: Life) -> None:
+    """What no workflow records yet: seats of a group, a bundle's last session, and a review that may be written."""
+    held = life.held
+    assert held.mentee_user_id is not None
+    about = {"actor": f"user:{held.mentee_user_id}", "occurred_at": datetime.now(UTC)}
+    of_booking = {"booking_id": held.id, "mentor_profile_id": held.mentor_profile_id}
+    seat = {"listing_id": held.listing_id, "user_id": held.mentee_user_id, "capacity": 8, "seats_taken": 1}
+    times = {"start_time": held.start_time, "end_time": held.end_time}
+    record(db, SeatJoined(**about, **of_booking, **seat, **times))
+    record(db, SeatLeft(**about, **of_booking, **seat, **times))
+    bundle = {"bundle_purchase_id": uuid4(), "course_id": uuid4(), "product_id": uuid4()}
+    record(db, BundleExhausted(**about, **bundle, mentee_user_id=held.mentee_user_id))
+    review = {"session_id": session_id_of(held.id), "mentee_user_id": held.mentee_user_id}
+    record(db, ReviewUnlocked(**about, **of_booking, **review, expires_at=datetime.now(UTC) + timedelta(days=30)))
 
 
 def fare_badly(db: Connection) -> None:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from models.events import DeliveryState
-from tests.concurrency.deliveries import House, begin, decide, fare_badly, hold, listen
+from tests.concurrency.deliveries import House, begin, decide, fare_badly, hold, join_and_leave, listen
 from tests.concurrency.racing import Race
 from workflows.events.delivery import Key
 from workflows.events.subscriptions import load
@@ -19,27 +19,30 @@ COPIES = 5
 
 # What one life leaves behind, whoever delivered it and however often.
 LEFT_BEHIND = {
-    # one session, of the one booking that was accepted
-    "SELECT count(*) FROM sessions": 1,
-    "SELECT count(*) FROM events WHERE type = 'session.created'": 1,
+    # two sessions, of the two bookings that were accepted
+    "SELECT count(*) FROM sessions": 2,
+    "SELECT count(*) FROM events WHERE type = 'session.created'": 2,
     # one permit, of the one mentee
     "SELECT count(*) FROM review_permits": 1,
     # the request that nobody decided expired once
     "SELECT count(*) FROM events WHERE type = 'booking.cancelled' AND actor = 'system'": 1,
-    # four requests, a refusal, a cancellation, an expiry for both, a session created and completed for both:
-    # twelve times somebody is told, each by both channels
-    "SELECT count(*) FROM notifications WHERE channel = 'in_app'": 12,
-    "SELECT count(*) FROM notifications WHERE channel = 'email'": 12,
+    # five requests, a refusal, a cancellation and an expiry for both; two sessions created, one completed, one called
+    # off, each for both; a seat joined and left, each for both, and a bundle used up: twenty-two times somebody is
+    # told, each by both channels
+    "SELECT count(*) FROM notifications WHERE channel = 'email'": 22,
+    # and in the application alone of two acceptances, a start, and a review that may be written
+    "SELECT count(*) FROM notifications WHERE channel = 'in_app'": 26,
+    "SELECT count(*) FROM notifications WHERE channel = 'push'": 0,
     # and the operators three times, about their endpoint, by mail alone
-    "SELECT count(*) FROM deliveries WHERE effect = 'mail.send'": 15,
-    # one count of each kind, and the hour of the session
-    "SELECT sum(created) FROM daily_session_stats": 1,
+    "SELECT count(*) FROM deliveries WHERE effect = 'mail.send'": 25,
+    # a count of each kind, and the hour of the session
+    "SELECT sum(created) FROM daily_session_stats": 2,
     "SELECT sum(started) FROM daily_session_stats": 1,
     "SELECT sum(completed) FROM daily_session_stats": 1,
     "SELECT sum(minutes) FROM daily_session_stats": 60,
     # the ping and every event but two about its health are announced to the one endpoint
-    "SELECT count(*) FROM deliveries WHERE effect = 'webhooks.send'": 13,
-    "SELECT count(*) FROM events": 15,
+    "SELECT count(*) FROM deliveries WHERE effect = 'webhooks.send'": 21,
+    "SELECT count(*) FROM events": 23,
     "SELECT count(*) FROM deliveries WHERE state <> 'done'": 0,
 }
 
@@ -86,6 +89,9 @@ def test_five_copies_of_every_task_do_what_one_does(
         hold(db, life)
     work_off()
     with house.transactions() as db:
+        join_and_leave(db, life)
+    work_off()
+    with house.transactions() as db:
         fare_badly(db)
     work_off()
     house.let_time_pass()
@@ -99,7 +105,7 @@ def test_five_copies_of_every_task_do_what_one_does(
         assert not [finding for finding in check_all(db) if finding.violations]
     # Each mail under its own name, each event under its own.
     assert set(house.transport.sent.values()) == {1}
-    assert len(house.transport.sent) == 15 + 13
+    assert len(house.transport.sent) == 25 + 21
 
 
 def test_what_is_not_due_is_left_alone_however_often_it_is_called_for(engine: Engine, race: Race) -> None:

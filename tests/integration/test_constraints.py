@@ -14,9 +14,10 @@ from models import metadata
 from models.bookings import booking_participants, bookings
 from models.calendar import mentor_busy
 from models.catalog import courses, listings
-from models.engagement import daily_session_stats, notifications, review_permits
+from models.engagement import daily_session_stats, review_permits
 from models.events import deliveries, delivery_attempts, events
 from models.idempotency import idempotency_keys
+from models.notifications import notifications
 from models.people import mentor_profiles, users
 from models.sessions import sessions
 from models.webhooks import webhook_endpoints, webhook_secrets

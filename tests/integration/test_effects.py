@@ -9,8 +9,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, select
 
-from models.engagement import daily_session_stats, notifications, review_permits
+from models.engagement import daily_session_stats, review_permits
 from models.events import deliveries, events
+from models.notifications import notifications
 from tests.factories import (
     acting_user,
     make_booking,

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import delete, func, select
 
-from models.engagement import notifications
+from models.notifications import notifications
 from models.webhooks import webhook_endpoints
 from tests.factories import make_mentor, make_user
 from tests.integration.endpoints import GONE, NO, announced, listening, send_one, set_endpoint, use_up

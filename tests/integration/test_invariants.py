@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, text, u
 
 from models.bookings import booking_participants, bookings
 from models.calendar import mentor_busy
-from models.engagement import daily_session_stats, notifications, review_permits
+from models.engagement import daily_session_stats, review_permits
 from models.events import deliveries, events
+from models.notifications import notifications
 from models.sessions import sessions
 from tests.factories import acting_mentor, make_booking, make_listing, make_mentor, mentor_of
 from tests.integration.house import House, without_guards

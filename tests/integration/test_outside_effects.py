@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text, update
 
-from models.engagement import notifications
 from models.events import delivery_attempts
+from models.notifications import notifications
 from models.webhooks import EndpointState, webhook_endpoints
 from tests.factories import OPERATOR, accept_booking, make_booking
 from tests.integration.house import House

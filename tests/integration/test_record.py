@@ -143,6 +143,7 @@ def test_a_commit_nudges_what_it_recorded_and_only_then(house: House) -> None:
         accept_booking(db, make_booking(db))
         assert house.nudger.nudges == []
     assert house.nudger.effects() == [
+        "notifications.booking_accepted",
         "notifications.booking_requested",
         "sessions.create",
         "webhooks.queue",

@@ -13,15 +13,30 @@ from jinja2 import UndefinedError
 from workflows.notifications.compose import Quotation, Words, as_html, compose
 
 HOSTILE = '<script>alert("x")</script> & <img src=x onerror=y>'
-KINDS = ("booking_requested", "booking_cancelled", "booking_declined", "session_created", "session_completed")
+KINDS = (
+    *("booking_requested", "booking_accepted", "booking_cancelled", "booking_declined"),
+    *("session_created", "session_started", "session_completed", "session_cancelled"),
+    *("review_unlocked", "seat_joined", "seat_left"),
+)
+OF_NO_BOOKING = ("bundle_exhausted",)
 ABOUT_ENDPOINTS = ("webhook_endpoint_disabled", "webhook_endpoint_exhausted", "webhook_endpoint_failing")
+ENDED = {
+    "actor": "user:1",
+    "cancelled_by": "mentee",
+    "mentee_user_id": "1",
+    "fee_amount": 2000,
+    "refund_amount": 2000,
+    "currency": "USD",
+}
 
 
 def words(kind: str, *, zone: str = "UTC", start: datetime = datetime(2030, 5, 4, 9, tzinfo=UTC), **told: Any) -> Words:
     """A notification of that kind, to the mentee unless said otherwise."""
     about = {
-        "event": SimpleNamespace(start_time=start, end_time=start.replace(minute=50)),
-        "reader": SimpleNamespace(time_zone=zone),
+        "event": SimpleNamespace(
+            start_time=start, end_time=start.replace(minute=50), expires_at=start, capacity=8, seats_taken=3, **ENDED
+        ),
+        "reader": SimpleNamespace(time_zone=zone, acts_as={"user:1"}),
         "reader_is_mentor": False,
         "mentor": "Grace Hopper",
         "mentees": "Ada Lovelace",
@@ -29,13 +44,14 @@ def words(kind: str, *, zone: str = "UTC", start: datetime = datetime(2030, 5, 4
         "title": "Compilers",
         "expired": False,
         "reason": None,
+        "who": "Ada Lovelace",
     }
     return compose(kind, **(about | told))
 
 
 def test_every_template_is_a_kind_that_is_tested_here() -> None:
     templates = {each.name for each in (files("workflows.notifications") / "templates").iterdir()}
-    assert templates == {"mail.html.j2", *(f"{kind}.txt.j2" for kind in KINDS + ABOUT_ENDPOINTS)}
+    assert templates == {"mail.html.j2", *(f"{kind}.txt.j2" for kind in KINDS + OF_NO_BOOKING + ABOUT_ENDPOINTS)}
 
 
 @pytest.mark.parametrize(
@@ -120,7 +136,8 @@ def test_a_name_that_a_template_wants_and_nobody_gave_raises() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_hostile_names_are_plain_text_as_given_and_escaped_in_html(kind: str) -> None:
-    found = words(kind, mentor=HOSTILE, mentees=HOSTILE, others=HOSTILE, title=HOSTILE, reason=HOSTILE)
+    everywhere = dict.fromkeys(("mentor", "mentees", "others", "title", "reason", "who"), HOSTILE)
+    found = words(kind, **everywhere)
     assert HOSTILE in found.title + found.body
     html = as_html(found)
     assert "<script" not in html
@@ -142,7 +159,7 @@ LINE_ENDS = ["\n", "\n\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e",
 @pytest.mark.parametrize("reader_is_mentor", [True, False])
 def test_no_name_and_no_title_adds_a_line(kind: str, end: str, reader_is_mentor: bool) -> None:
     def told(name: str) -> Words:
-        who = dict.fromkeys(("mentor", "mentees", "others", "title"), name)
+        who = dict.fromkeys(("mentor", "mentees", "others", "title", "who"), name)
         return words(kind, reader_is_mentor=reader_is_mentor, **who)
 
     # As if it had been written with blanks in the first place.

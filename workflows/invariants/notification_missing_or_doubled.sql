@@ -1,4 +1,4 @@
--- Somebody has not exactly one notification per channel of an event whose notifications are done.
+-- Somebody has not exactly one notification per channel that they want of an event whose notifications are done.
 SELECT e.id
 FROM deliveries d
 JOIN events e ON e.id = d.event_id
@@ -7,10 +7,17 @@ JOIN mentor_profiles m ON m.id = s.mentor_profile_id
 CROSS JOIN LATERAL (
     SELECT m.user_id
     UNION ALL
-    SELECT p.user_id FROM booking_participants p WHERE p.booking_id = s.booking_id
+    -- Whoever joins a group after it was made was not there to be told of that.
+    SELECT p.user_id FROM booking_participants p
+    WHERE p.booking_id = s.booking_id AND (s.mentee_user_id IS NOT NULL OR e.type <> 'session.created')
 ) reader
-CROSS JOIN unnest(enum_range(NULL::notification_channel)) AS told(channel)
+CROSS JOIN (VALUES ('in_app'::notification_channel), ('email')) AS told(channel)
+LEFT JOIN notification_preferences chosen
+  ON chosen.user_id = reader.user_id AND chosen.channel = told.channel
+  AND chosen.kind = split_part(d.effect, '.', 2)
 LEFT JOIN notifications n ON n.event_id = e.id AND n.user_id = reader.user_id AND n.channel = told.channel
 WHERE d.effect IN ('notifications.session_created', 'notifications.session_completed') AND d.state = 'done'
+  -- What was wanted at the time is known unless it has been changed since, or in the same moment.
+  AND (chosen.user_id IS NULL OR chosen.updated_at < d.done_at - interval '1 minute')
 GROUP BY e.id, reader.user_id, told.channel
-HAVING count(n.id) <> 1
+HAVING count(n.id) <> CASE WHEN coalesce(bool_and(chosen.wanted), true) THEN 1 ELSE 0 END

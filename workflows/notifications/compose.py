@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from workflows.notifications.money import money
+
 _templates = Environment(
     loader=PackageLoader("workflows.notifications"),
     autoescape=select_autoescape(["html.j2"]),
@@ -74,4 +76,5 @@ def _local_time(moment: datetime, time_zone: str) -> str:
 
 
 _templates.filters["local_time"] = _local_time
+_templates.filters["money"] = money
 _templates.tests["quoted"] = _is_quoted

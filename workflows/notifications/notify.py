@@ -1,8 +1,8 @@
-"""Notify people of an event: a row for the application, a row for the mail, and the mail's own delivery."""
+"""Notify people of an event: a row per person and channel, and the deliveries of what leaves the house."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,40 +10,42 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
-from models.engagement import Channel, notifications
-from workflows.events.catalogue import BookingEvent, SessionEvent
+from models.notifications import Channel, notifications
+from workflows.events.event import Event
 from workflows.events.record import follow_up
 from workflows.notifications.compose import Words, compose
 from workflows.notifications.people import Parties, Person
 from workflows.outside.send_mail import SEND_MAIL
 
+MOST_NAMES = 3
+
 
 def notify(
-    db: Connection,
-    event: BookingEvent | SessionEvent,
-    *,
-    kind: str,
-    parties: Parties,
-    readers: Sequence[Person],
-    **told: Any,
+    db: Connection, event: Event, *, kind: str, parties: Parties, readers: Sequence[Person], **told: Any
 ) -> None:
-    """Tell each reader once per channel, in their own time zone, however often this runs.
+    """Tell each reader once per channel that they want, in their own time zone, however often this runs.
 
     Args:
-        kind: the notification's kind, and its template's name.
+        kind: one of `KINDS`, and its template's name.
         told: what that template wants to know besides the event and the parties.
     """
-    rows = [
-        row
-        for reader in readers
-        for row in _rows(event, kind, reader, compose(kind, event=event, **_about(parties, reader), **told))
-    ]
-    db.execute(insert(notifications).values(rows).on_conflict_do_nothing())
-    follow_up(db, event, SEND_MAIL, [str(reader.user_id) for reader in readers])
+    letters = [(reader, compose(kind, event=event, **_about(parties, reader), **told)) for reader in readers]
+    tell(db, event, kind=kind, letters=letters)
+
+
+def tell(db: Connection, event: Event, *, kind: str, letters: Iterable[tuple[Person, Words]]) -> None:
+    """As `notify`, in words that are there already."""
+    heard = [(person, words, person.hears(kind)) for person, words in letters]
+    rows = [_row(event, kind, person, words, channel) for person, words, channels in heard for channel in channels]
+    if rows:
+        db.execute(insert(notifications).values(rows).on_conflict_do_nothing())
+    mailed = [str(person.user_id) for person, _words, channels in heard if Channel.EMAIL in channels]
+    if mailed:
+        follow_up(db, event, SEND_MAIL, mailed)
 
 
 def _about(parties: Parties, reader: Person) -> dict[str, Any]:
-    mentees = " and ".join(mentee.name for mentee in parties.mentees) or "your group"
+    mentees = _names(parties.mentees)
     is_mentor = reader == parties.mentor
     return {
         "reader": reader,
@@ -55,20 +57,24 @@ def _about(parties: Parties, reader: Person) -> dict[str, Any]:
     }
 
 
-def _rows(event: BookingEvent | SessionEvent, kind: str, reader: Person, words: Words) -> list[dict[str, Any]]:
+def _names(mentees: Sequence[Person]) -> str:
+    names = [mentee.name for mentee in mentees[:MOST_NAMES]]
+    if len(mentees) > MOST_NAMES:
+        names = [*names[:-1], f"{len(mentees) - MOST_NAMES + 1} others"]
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])) or "your group"
+
+
+def _row(event: Event, kind: str, person: Person, words: Words, channel: Channel) -> Mapping[str, Any]:
     # A booking's session may not exist yet; only an event of the session itself points to one.
-    session_id: UUID | None = event.session_id if isinstance(event, SessionEvent) else None
-    return [
-        {
-            "id": uuid7(),
-            "event_id": event.id,
-            "user_id": reader.user_id,
-            "channel": channel,
-            "kind": kind,
-            "title": words.title,
-            "body": words.body,
-            "booking_id": event.booking_id,
-            "session_id": session_id,
-        }
-        for channel in Channel
-    ]
+    session_id: UUID | None = event.subject_id if event.subject == "session" else None
+    return {
+        "id": uuid7(),
+        "event_id": event.id,
+        "user_id": person.user_id,
+        "channel": channel,
+        "kind": kind,
+        "title": words.title,
+        "body": words.body,
+        "booking_id": getattr(event, "booking_id", None),
+        "session_id": session_id,
+    }

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from sqlalchemy import Connection
-from sqlalchemy.dialects.postgresql import insert
-from uuid_utils.compat import uuid7
 
-from models.engagement import Channel, notifications
 from workflows.events.catalogue import WebhookEndpointEvent
 from workflows.events.record import follow_up
-from workflows.notifications.endpoint_news import EndpointNews, news_of
+from workflows.notifications.endpoint_news import news_of
+from workflows.notifications.notify import tell
+from workflows.notifications.people import person_of
 from workflows.outside.send_mail import OPERATORS, SEND_MAIL
 
 
@@ -21,21 +20,4 @@ def notify_owner(db: Connection, event: WebhookEndpointEvent) -> None:
     if news.owner_user_id is None:
         follow_up(db, event, SEND_MAIL, [OPERATORS])
     else:
-        _write(db, event, news)
-        follow_up(db, event, SEND_MAIL, [str(news.owner_user_id)])
-
-
-def _write(db: Connection, event: WebhookEndpointEvent, news: EndpointNews) -> None:
-    rows = [
-        {
-            "id": uuid7(),
-            "event_id": event.id,
-            "user_id": news.owner_user_id,
-            "channel": channel,
-            "kind": news.kind,
-            "title": news.words.title,
-            "body": news.words.body,
-        }
-        for channel in Channel
-    ]
-    db.execute(insert(notifications).values(rows).on_conflict_do_nothing())
+        tell(db, event, kind=news.kind, letters=[(person_of(db, news.owner_user_id), news.words)])

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from models.engagement import Channel, notifications
+from models.notifications import Channel, notifications
 from models.people import users
 from workflows.events.catalogue import WebhookEndpointEvent
 from workflows.events.delivery import Delivery

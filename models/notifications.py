@@ -1,0 +1,77 @@
+"""What people are told: their notifications, which of them they want, and the browsers that show them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from models.base import Timestamp, changing, created, enum, id_column, metadata
+
+
+class Channel(StrEnum):
+    """By which way a person hears of something."""
+
+    IN_APP = "in_app"
+    EMAIL = "email"
+    PUSH = "push"
+
+
+notifications = Table(
+    "notifications",
+    metadata,
+    id_column(),
+    Column("event_id", Uuid, ForeignKey("events.id"), nullable=False),
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
+    Column("channel", enum(Channel, "notification_channel"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("booking_id", Uuid, ForeignKey("bookings.id")),
+    Column("session_id", Uuid, ForeignKey("sessions.id")),
+    Column("read_at", Timestamp),
+    created(),
+    # Whatever is delivered twice is told once.
+    UniqueConstraint("event_id", "user_id", "channel"),
+    Index("ix_notifications_user_id_id", "user_id", "id"),
+    # What is counted at every look of the application, and is little of what there is.
+    Index("ix_notifications_unread", "user_id", "id", postgresql_where=text("channel = 'in_app' AND read_at IS NULL")),
+)
+
+notification_preferences = Table(
+    "notification_preferences",
+    metadata,
+    # Only what somebody once chose; all else is the kind's default. A choice that was taken back stays, as the default:
+    # so that it is known since when what is told may differ from it.
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("channel", enum(Channel, "notification_channel"), nullable=False),
+    Column("wanted", Boolean, nullable=False),
+    *changing(),
+    PrimaryKeyConstraint("user_id", "kind", "channel"),
+)
+
+push_subscriptions = Table(
+    "push_subscriptions",
+    metadata,
+    id_column(),
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
+    # Whoever knows address and keys can write to that browser: they are stored encrypted, and found by a digest.
+    Column("endpoint_digest", Text, nullable=False, unique=True),
+    Column("sealed", Text, nullable=False),
+    # The push service alone, to tell one's browsers apart by.
+    Column("host", Text, nullable=False),
+    *changing(),
+    Index("ix_push_subscriptions_user_id_id", "user_id", "id"),
+)

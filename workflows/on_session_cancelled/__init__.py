@@ -1,0 +1,1 @@
+"""What follows when a session was called off. Each file is found, not imported."""
