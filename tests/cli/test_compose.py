@@ -26,7 +26,30 @@ def services() -> dict[str, Any]:
 
 
 def test_the_parts_are_those_of_the_process_list_and_the_migration(services: dict[str, Any]) -> None:
-    assert set(services) == {part.name for part in PARTS} | {"migrate"}
+    always = {name for name, service in services.items() if "profiles" not in service}
+    assert always == {part.name for part in PARTS} | {"migrate"}
+
+
+def test_what_watches_is_there_for_whoever_asks_and_listens_to_this_machine_alone(services: dict[str, Any]) -> None:
+    watching = {name: service for name, service in services.items() if "profiles" in service}
+    assert set(watching) == {"prometheus", "grafana"}
+    for service in watching.values():
+        assert service["profiles"] == ["monitoring"]
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+        mounted = [volume.partition(":")[0] for volume in service["volumes"] if volume.startswith("./")]
+        assert mounted
+        assert all((ROOT / path).exists() for path in mounted)
+
+
+@pytest.mark.parametrize("part", PROGRAMS, ids=lambda part: part.name)
+def test_every_process_shows_its_figures_inside_the_network_alone(services: dict[str, Any], part: Any) -> None:
+    service = services[part.name]
+    port = service["environment"]["METRICS_PORT"]
+    assert service["environment"]["METRICS_HOST"] == "0.0.0.0"
+    assert not [published for published in service.get("ports", []) if str(port) in published]
+    # Several processes answer for each other by a folder; a single one must not find another's figures in it.
+    shared = service["environment"].get("PROMETHEUS_MULTIPROC_DIR")
+    assert service.get("tmpfs") == ([shared] if part.name == "api" else None)
 
 
 def test_every_queue_has_a_worker_of_its_own(services: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ MOST = 100_000
 
 # Timers that are due some day are not read: what is due has been nudged, or leased, for less than a minute ahead.
 _DUE = text(
-    f"""
+    """
 SELECT asked.queue, due.deliveries, due.age
 FROM unnest(CAST(:queues AS text[])) AS asked(queue)
 CROSS JOIN LATERAL (
@@ -22,7 +22,7 @@ CROSS JOIN LATERAL (
         WHERE d.state = 'pending' AND d.queue = asked.queue
           AND d.nudge_at <= now() + interval '1 minute' AND d.due_at <= now()
         ORDER BY d.nudge_at
-        LIMIT {MOST}
+        LIMIT :most
     ) AS owed
 ) AS due
 """
@@ -45,9 +45,9 @@ class Backlog:
     oldest: timedelta
 
 
-def backlogs(db: Connection, queues: Sequence[str]) -> list[Backlog]:
-    """What each of these queues owes, by the database's clock, in one statement."""
-    rows = db.execute(_DUE, {"queues": list(queues)})
+def backlogs(db: Connection, queues: Sequence[str], *, most: int = MOST) -> list[Backlog]:
+    """What each of these queues owes, by the database's clock, in one statement that counts up to `most` of each."""
+    rows = db.execute(_DUE, {"queues": list(queues), "most": most})
     return [Backlog(queue=row.queue, due=row.deliveries, oldest=row.age) for row in rows]
 
 

@@ -1,0 +1,63 @@
+"""The files in deploy/, read; and the metrics that expressions of PromQL speak of."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from cli.servers import ROOT
+from config import telemetry
+
+DEPLOY = ROOT / "deploy"
+_NAME = re.compile(r"\btutelage_\w+")
+_PARTS = re.compile(r"_(bucket|sum|count)$")
+
+
+def dashboard() -> dict[str, Any]:
+    """The dashboard."""
+    found: dict[str, Any] = json.loads((DEPLOY / "grafana" / "tutelage.json").read_text())
+    return found
+
+
+def panels() -> list[dict[str, Any]]:
+    """Its panels, without the rows' titles."""
+    return [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
+
+
+def queries_of_panels() -> Iterator[str]:
+    """Every expression on the dashboard."""
+    for panel in panels():
+        yield from (target["expr"] for target in panel["targets"])
+
+
+def alerts() -> list[dict[str, Any]]:
+    """Every rule."""
+    groups = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def prometheus() -> dict[str, Any]:
+    """The example of Prometheus's own settings."""
+    found: dict[str, Any] = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    return found
+
+
+def metrics_in(expression: str) -> set[str]:
+    """Which of our metrics an expression asks for, by the names of docs/metrics.md."""
+    histograms = {family.name for family in telemetry.REGISTRY.collect() if family.type == "histogram"}
+    named = set()
+    for name in _NAME.findall(expression):
+        whole = _PARTS.sub("", name)
+        named.add(whole if whole in histograms else name)
+    return named
+
+
+def metrics_of_the_table() -> set[str]:
+    """Every metric that there is, by its name on the wire."""
+    return {
+        f"{family.name}_total" if family.type == "counter" else family.name for family in telemetry.REGISTRY.collect()
+    }

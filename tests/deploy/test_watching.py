@@ -1,0 +1,99 @@
+"""Tests of the dashboard, the alerts and Prometheus's settings: they ask for what there is, and for all of it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from cli.processes import PARTS, Stage
+from config import telemetry
+from tests.deploy.rules import (
+    alerts,
+    dashboard,
+    metrics_in,
+    metrics_of_the_table,
+    panels,
+    prometheus,
+    queries_of_panels,
+)
+
+SELECTOR = re.compile(r"(tutelage_\w+)\s*\{([^}]*)\}")
+GROUPED = re.compile(r"\bby \(([^)]*)\)")
+# What Prometheus itself adds to each series.
+ADDED = {"job", "instance", "le"}
+
+
+def labels() -> set[str]:
+    """Every label of every metric."""
+    return {label for each in vars(telemetry).values() for label in getattr(each, "_labelnames", ())}
+
+
+EXPRESSIONS = [*queries_of_panels(), *(rule["expr"] for rule in alerts())]
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_an_expression_asks_for_metrics_and_labels_that_there_are(expression: str) -> None:
+    assert metrics_in(expression) <= metrics_of_the_table()
+    asked = {label.strip() for group in GROUPED.findall(expression) for label in group.split(",")}
+    for _name, selector in SELECTOR.findall(expression):
+        asked |= {label.strip() for label in re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", selector)}
+    assert asked <= labels() | ADDED
+    for opening, closing in ("()", "{}", "[]"):
+        assert expression.count(opening) == expression.count(closing)
+
+
+def test_the_dashboard_shows_every_metric() -> None:
+    assert set().union(*map(metrics_in, queries_of_panels())) == metrics_of_the_table()
+
+
+def test_every_query_of_the_dashboard_is_of_the_job_that_was_chosen() -> None:
+    for expression in queries_of_panels():
+        assert expression.count('job=~"$job"') == len(re.findall(r"tutelage_\w+|\bup\b", expression)), expression
+
+
+def test_the_dashboard_asks_which_data_source_is_meant() -> None:
+    variables = {variable["name"]: variable for variable in dashboard()["templating"]["list"]}
+    assert variables["datasource"]["type"] == "datasource"
+    assert variables["datasource"]["query"] == "prometheus"
+    for panel in panels():
+        for each in (panel, *panel["targets"]):
+            assert each["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+
+
+def test_panels_have_names_of_their_own_and_do_not_lie_upon_each_other() -> None:
+    found = dashboard()["panels"]
+    assert len({panel["id"] for panel in found}) == len(found)
+    assert len({panel["title"] for panel in found}) == len(found)
+    taken: set[tuple[int, int]] = set()
+    for panel in found:
+        place = panel["gridPos"]
+        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        assert not cells & taken
+        assert max(x for x, _y in cells) < 24
+        taken |= cells
+    assert all(panel["description"] for panel in panels())
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
+def test_an_alert_says_what_it_means_and_where_to_look(rule: dict[str, Any]) -> None:
+    assert re.fullmatch(r"Tutelage\w+", rule["alert"])
+    assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+    assert rule["annotations"]["summary"].endswith(".")
+    assert rule["annotations"]["description"].endswith(".")
+    # The sentences name labels that the expression leaves.
+    left = {label.strip() for group in GROUPED.findall(rule["expr"]) for label in group.split(",")} | {"instance"}
+    assert set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"]))) <= left
+
+
+def test_alerts_have_names_of_their_own() -> None:
+    assert len({rule["alert"] for rule in alerts()}) == len(alerts())
+
+
+def test_prometheus_looks_at_every_program_where_it_listens() -> None:
+    (job,) = prometheus()["scrape_configs"]
+    (found,) = job["dns_sd_configs"]
+    programs = [part.name for part in PARTS if part.stage is Stage.PROGRAM and part.reloads]
+    assert (job["job_name"], found["names"]) == ("tutelage", programs)
+    assert prometheus()["rule_files"] == ["alerts.yml"]

@@ -1,0 +1,103 @@
+"""Tests of what is still owed, as maintain finds it: by queue and by effect, with what is due and nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from tests import factories
+from tests.integration.house import House
+from tests.scraping import Figures
+from workers.maintain import maintain
+from workflows.events.backlog import _DUE, backlogs, dead_by_effect
+from workflows.events.subscriptions import QUEUES
+from workflows.invariants import queries
+
+
+@pytest.fixture
+def owing(house: House) -> House:
+    """A house with one booking that was just accepted."""
+    with house.transactions() as db:
+        factories.accept_booking(db, factories.make_booking(db))
+    return house
+
+
+def due(house: House) -> dict[str, int]:
+    with house.engine.connect() as db:
+        return {found.queue: found.due for found in backlogs(db, QUEUES)}
+
+
+def age(house: House, queue: str) -> timedelta:
+    with house.engine.connect() as db:
+        return next(found.oldest for found in backlogs(db, QUEUES) if found.queue == queue)
+
+
+def test_every_queue_is_told_of_and_an_empty_one_owes_nothing(house: House) -> None:
+    assert due(house) == dict.fromkeys(QUEUES, 0)
+    assert {age(house, queue) for queue in QUEUES} == {timedelta()}
+
+
+def test_what_is_due_counts_and_what_is_done_or_not_due_does_not(owing: House) -> None:
+    before = due(owing)["sessions"]
+    key = owing.key("sessions.create")
+    owing.change(key, due_at=text("now() - interval '1 hour'"), nudge_at=text("now() + interval '30 seconds'"))
+    assert due(owing)["sessions"] == before
+    assert timedelta(hours=1) <= age(owing, "sessions") < timedelta(hours=1, minutes=5)
+    # A timer that is due tomorrow is nobody's backlog.
+    owing.change(key, due_at=text("now() + interval '1 day'"), nudge_at=text("now() + interval '1 day'"))
+    assert due(owing)["sessions"] == before - 1
+    owing.change(key, due_at=text("now()"), nudge_at=text("now()"))
+    owing.deliver("sessions.create")
+    assert due(owing)["sessions"] == before - 1
+
+
+def test_a_leased_one_is_still_owed(owing: House) -> None:
+    before = due(owing)["sessions"]
+    lease = text("now() + interval '45 seconds'")
+    owing.change(owing.key("sessions.create"), lease_until=lease, nudge_at=lease)
+    assert due(owing)["sessions"] == before
+
+
+def test_a_count_has_an_end(owing: House) -> None:
+    assert sum(due(owing).values()) > 1
+    with owing.engine.connect() as db:
+        assert max(found.due for found in backlogs(db, QUEUES, most=1)) == 1
+
+
+def test_the_statement_reads_the_index_of_what_is_pending(owing: House) -> None:
+    with owing.engine.begin() as db:
+        db.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = db.execute(text(f"EXPLAIN {_DUE}"), {"queues": list(QUEUES), "most": 9}).scalars().all()
+    assert any("ix_deliveries_queue_nudge_at" in line for line in plan), plan
+    assert not any("Seq Scan on deliveries" in line for line in plan), plan
+
+
+def test_maintain_tells_the_figures_and_takes_them_back(owing: House) -> None:
+    owing.change(owing.key("sessions.create"), state="dead")
+    assert maintain(owing.transactions)
+    figures = Figures.here()
+    dead = "tutelage_deliveries_dead"
+    assert figures.total(dead, queue="sessions", effect="sessions.create") == figures.total(dead) == 1
+    assert figures.total("tutelage_invariant_violations", invariant="dead_delivery") == 1
+    assert figures.values("invariant") == set(queries())
+    with owing.engine.connect() as db:
+        assert dead_by_effect(db) == {"sessions.create": 1}
+    owing.change(owing.key("sessions.create"), state="pending")
+    assert maintain(owing.transactions)
+    assert Figures.here().total(dead) == 0
+    assert Figures.here().total("tutelage_invariant_violations", invariant="dead_delivery") == 0
+    assert Figures.here().total("tutelage_deliveries_due", queue="sessions") == due(owing)["sessions"]
+
+
+def test_chores_are_counted_by_how_they_went(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_db: object) -> None:
+        raise ValueError("for the test")
+
+    before = Figures.here()
+    monkeypatch.setattr("workers.maintain.gauge_deliveries", fail)
+    assert not maintain(house.transactions)
+    grown = Figures.here().since(before)
+    assert grown.total("tutelage_maintain_chores_total", chore="gauge deliveries", outcome="trouble") == 1
+    assert grown.total("tutelage_maintain_chores_total", outcome="ok") == 3

@@ -1,0 +1,53 @@
+"""Read what is exposed for Prometheus, and compare it before and after something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from config.exposition import exposition
+
+Labels = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Every sample of one scrape, by its name and labels; and each metric's kind by its name."""
+
+    samples: Mapping[tuple[str, Labels], float]
+    kinds: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, text: str) -> Figures:
+        """What the text says; it must be such as Prometheus reads."""
+        samples, kinds = {}, {}
+        for family in text_string_to_metric_families(text):
+            # The parser takes the ending of counters away.
+            kinds[f"{family.name}_total" if family.type == "counter" else family.name] = family.type
+            for sample in family.samples:
+                samples[sample.name, frozenset(sample.labels.items())] = sample.value
+        return cls(samples, kinds)
+
+    @classmethod
+    def here(cls) -> Figures:
+        """What this process would answer."""
+        return cls.of(exposition().decode())
+
+    def all(self, name: str, **labels: str) -> dict[Labels, float]:
+        """The samples of that name with at least these labels."""
+        asked = frozenset(labels.items())
+        return {found: value for (each, found), value in self.samples.items() if each == name and asked <= found}
+
+    def total(self, name: str, **labels: str) -> float:
+        """Their sum; 0 for none."""
+        return sum(self.all(name, **labels).values())
+
+    def since(self, before: Figures) -> Figures:
+        """How much every sample has grown."""
+        return Figures({key: value - before.samples.get(key, 0) for key, value in self.samples.items()}, self.kinds)
+
+    def values(self, label: str) -> set[str]:
+        """Every value that a label has anywhere."""
+        return {value for _name, labels in self.samples for key, value in labels if key == label}

@@ -1,0 +1,37 @@
+"""Tests of which steps events are: every step of both state machines is counted, and only those."""
+
+from __future__ import annotations
+
+from models.bookings import BOOKING_TRANSITIONS
+from models.sessions import SESSION_TRANSITIONS
+from workers.counting import BEFORE, NOTHING
+from workflows.events.catalogue import BookingEvent, SessionEvent, event_types
+
+# The state that each step leads to, by the event's name.
+AFTER = {
+    "booking.requested": "draft",
+    "booking.accepted": "accepted",
+    "booking.declined": "declined",
+    "booking.cancelled": "cancelled",
+    "session.created": "scheduled",
+    "session.started": "in_progress",
+    "session.completed": "completed",
+    "session.cancelled": "cancelled",
+}
+
+
+def test_every_step_of_both_machines_is_an_event_that_is_counted() -> None:
+    tables = {"booking": BOOKING_TRANSITIONS, "session": SESSION_TRANSITIONS}
+    steps = {
+        (machine, str(before), str(after))
+        for machine, table in tables.items()
+        for before, follow in table.items()
+        for after in follow
+    }
+    counted = {(kind.subject, before, AFTER[kind.type]) for kind, before in BEFORE.items() if before != NOTHING}
+    assert counted == steps
+
+
+def test_what_is_counted_as_a_step_tells_its_state_and_version() -> None:
+    assert {kind.type for kind in BEFORE} == set(AFTER) <= set(event_types())
+    assert all(issubclass(kind, BookingEvent | SessionEvent) for kind in BEFORE)
