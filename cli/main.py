@@ -17,6 +17,7 @@ COMMANDS = {
     "doctor": "cli.doctor:doctor",
     "effects": "cli.effects:effects",
     "invariants": "cli.invariants:invariants",
+    "analytics": "cli.analytics:analytics",
     "sweep": "cli.loops:sweep",
     "maintain": "cli.loops:maintain",
 }

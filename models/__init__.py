@@ -1,8 +1,10 @@
 """The ground floor: tables with their constraints and state machines, and the engine that reaches them."""
 
 from models import (
+    analytics,
     bookings,
     calendar,
+    calendar_secrets,
     catalog,
     engagement,
     events,
@@ -15,8 +17,10 @@ from models import (
 from models.base import metadata
 
 __all__ = [
+    "analytics",
     "bookings",
     "calendar",
+    "calendar_secrets",
     "catalog",
     "engagement",
     "events",

@@ -16,7 +16,8 @@ from cli.demonstration.failure import DemoFailed
 from cli.demonstration.people import MINUTES, Cast
 from cli.demonstration.scene import Expected, Scene, Seen
 from cli.demonstration.show import DATABASE, RECEIVER, SMTP_SINK
-from models.engagement import daily_session_stats, review_permits
+from models.analytics import daily_session_stats
+from models.engagement import review_permits
 from models.events import DeliveryState, deliveries, events
 from models.notifications import notifications
 from models.webhooks import EndpointState, webhook_endpoints
@@ -87,7 +88,8 @@ def _counts(cast: Cast, booked: Booked) -> list[_Count]:
         review_permits.c.session_id == session, review_permits.c.mentee_user_id == UUID(cast.mentee_id)
     )
     counters = (stats.created, stats.started, stats.completed, stats.minutes)
-    told = select(func.count()).where(notifications.c.session_id == session)
+    both_sides = ("session_created", "session_completed")
+    told = select(func.count()).where(notifications.c.session_id == session, notifications.c.kind.in_(both_sides))
     day = select(*(func.coalesce(func.sum(counter), 0) for counter in counters)).where(
         stats.mentor_profile_id == mentor
     )

@@ -23,6 +23,7 @@ from workflows.bookings.cancel import cancel
 from workflows.bookings.decline import decline
 from workflows.events.catalogue import (
     BundleExhausted,
+    ReviewSubmitted,
     ReviewUnlocked,
     SeatJoined,
     SeatLeft,
@@ -173,6 +174,8 @@ def join_and_leave(db: Connection, life: Life) -> None:
     record(db, BundleExhausted(**about, **bundle, mentee_user_id=held.mentee_user_id))
     review = {"session_id": session_id_of(held.id), "mentee_user_id": held.mentee_user_id}
     record(db, ReviewUnlocked(**about, **of_booking, **review, expires_at=datetime.now(UTC) + timedelta(days=30)))
+    mentor = {"mentor_profile_id": held.mentor_profile_id}
+    record(db, ReviewSubmitted(**about, **mentor, **review, review_id=uuid4()))
 
 
 def fare_badly(db: Connection) -> None:

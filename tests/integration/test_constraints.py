@@ -11,10 +11,11 @@ from sqlalchemy import CheckConstraint, Connection, ForeignKeyConstraint, Table,
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from models import metadata
+from models.analytics import daily_session_stats, daily_transition_times, quarter_hour_session_stats
 from models.bookings import booking_participants, bookings
 from models.calendar import mentor_busy
 from models.catalog import courses, listings
-from models.engagement import daily_session_stats, review_permits
+from models.engagement import review_permits
 from models.events import deliveries, delivery_attempts, events
 from models.idempotency import idempotency_keys
 from models.notifications import notifications
@@ -38,7 +39,7 @@ PROMISED_CONSTRAINTS = {
     "uq_mentor_busy_hold_id",
     "uq_review_permits_session_id_mentee_user_id",
     "uq_notifications_event_id_user_id_channel",
-    "pk_daily_session_stats",
+    "uq_daily_session_stats_day_mentor_profile_id_course_id",
     "pk_booking_participants",
     "pk_deliveries",
     "ck_bookings_mentee_unless_group",
@@ -158,6 +159,13 @@ class Rows:
                 "expires_at": NOW + HOUR,
             },
             "daily_session_stats": {"day": NOW.date(), "mentor_profile_id": self.session.mentor_profile_id},
+            "quarter_hour_session_stats": {"quarter_hour": NOW, "mentor_profile_id": self.session.mentor_profile_id},
+            "daily_transition_times": {
+                "day": NOW.date(),
+                "mentor_profile_id": self.session.mentor_profile_id,
+                "transition": "length",
+                "bucket": 0,
+            },
             "deliveries": {"id": uuid4(), "effect": "another", "done_at": None, "state": "pending"},
             "delivery_attempts": {
                 **{name: self.delivery[name] for name in ("event_id", "effect", "target")},
@@ -213,11 +221,19 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (sessions, "ck_sessions_cancelled_at", {"cancelled_at": NOW}),
     (review_permits, "ck_review_permits_expires_after_it_opens", {"expires_at": NOW}),
     (daily_session_stats, "ck_daily_session_stats_counters", {"completed": -1}),
+    (daily_session_stats, "ck_daily_session_stats_counters", {"requests_reviewed": -1}),
+    (quarter_hour_session_stats, "ck_quarter_hour_session_stats_counters", {"seats_left": -1}),
+    (daily_transition_times, "ck_daily_transition_times_counters", {"bucket": -1}),
+    (daily_transition_times, "ck_daily_transition_times_counters", {"count": -1}),
     (deliveries, "ck_deliveries_counters", {"attempts": -1}),
     (deliveries, "ck_deliveries_forgiven", {"attempts": 2, "forgiven": 3}),
     (deliveries, "ck_deliveries_forgiven", {"forgiven": -1}),
     (deliveries, "ck_deliveries_done_at", {"done_at": NOW}),
     (deliveries, "ck_deliveries_done_at", {"state": "done"}),
+    # Only what was cancelled has a reason for that.
+    (deliveries, "ck_deliveries_cancel_reason", {"cancel_reason": "not_listening"}),
+    (deliveries, "ck_deliveries_cancel_reason", {"state": "cancelled", "cancel_reason": "timeout"}),
+    (delivery_attempts, "ck_delivery_attempts_error_class", {"error_class": "bad luck"}),
     (delivery_attempts, "ck_delivery_attempts_outcome", {"outcome": "maybe"}),
     (delivery_attempts, "ck_delivery_attempts_duration_ms", {"duration_ms": -1}),
     (webhook_endpoints, "ck_webhook_endpoints_url_length", {"url": "http://"}),
@@ -275,7 +291,10 @@ def test_what_is_unique_is_refused_a_second_time_by_its_name(db: Connection) -> 
         (review_permits, permit, "uq_review_permits_session_id_mentee_user_id"),
         (notifications, notification, "uq_notifications_event_id_user_id_channel"),
         (webhook_endpoints, endpoint, "uq_webhook_endpoints_mentor_profile_id_url"),
-        (daily_session_stats, rows.of(daily_session_stats), "pk_daily_session_stats"),
+        # Of no course, too, a mentor has one row of each time.
+        (daily_session_stats, rows.of(daily_session_stats), "uq_daily_session_stats_day_mentor_profile_id_course_id"),
+        (quarter_hour_session_stats, rows.of(quarter_hour_session_stats), "uq_quarter_hour_session_stats_whose"),
+        (daily_transition_times, rows.of(daily_transition_times), "uq_daily_transition_times_whose"),
         (idempotency_keys, key, "pk_idempotency_keys"),
         (delivery_attempts, rows.of(delivery_attempts), "pk_delivery_attempts"),
         (mentor_busy, block, "ex_mentor_busy_mentor_profile_id_busy"),

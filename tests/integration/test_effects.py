@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, select
 
-from models.engagement import daily_session_stats, review_permits
+from models.analytics import daily_session_stats
+from models.engagement import review_permits
 from models.events import deliveries, events
 from models.notifications import notifications
 from tests.factories import (
@@ -22,7 +23,7 @@ from tests.factories import (
     mentor_of,
 )
 from tests.integration.house import House
-from workflows.analytics.count import count
+from workflows.analytics.count import Count, count
 from workflows.bookings.accept import accept
 from workflows.bookings.booking import Booking
 from workflows.bookings.cancel import cancel
@@ -201,8 +202,8 @@ def test_a_mail_is_the_notification_in_both_forms(pair: Pair) -> None:
 )
 def test_a_session_counts_on_its_day_in_utc(db: Connection, at: datetime, day: date) -> None:
     mentor = make_mentor(db)
-    for counter, minutes in (("created", 0), ("created", 0), ("completed", 45)):
-        count(db, counter, mentor_profile_id=mentor.id, at=at, minutes=minutes)  # type: ignore[arg-type]
+    for amounts in ({"created": 1}, {"created": 1}, {"completed": 1, "minutes": 45}):
+        count(db, Count(at, amounts), mentor_profile_id=mentor.id, course_id=None)
     row = db.execute(select(daily_session_stats)).one()
     assert (row.day, row.created, row.started, row.completed, row.minutes) == (day, 2, 0, 1, 45)
 

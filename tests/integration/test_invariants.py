@@ -9,9 +9,10 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 
+from models.analytics import daily_session_stats
 from models.bookings import booking_participants, bookings
 from models.calendar import mentor_busy
-from models.engagement import daily_session_stats, review_permits
+from models.engagement import review_permits
 from models.events import deliveries, events
 from models.notifications import notifications
 from models.sessions import sessions

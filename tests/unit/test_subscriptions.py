@@ -16,6 +16,13 @@ from workflows.events.subscriptions import QUEUES, Effect, Subscriptions, load
 # effect → event, queue, attempts. A line that changes here changes rows in every database there is: write a migration
 # that renames or ends their deliveries and subscriptions, and only then change the line.
 INSIDE = {
+    "analytics.booking_accepted": ("booking.accepted", "analytics", 8),
+    "analytics.booking_declined": ("booking.declined", "analytics", 8),
+    "analytics.booking_requested": ("booking.requested", "analytics", 8),
+    "analytics.review_submitted": ("review.submitted", "analytics", 8),
+    "analytics.seat_joined": ("seat.joined", "analytics", 8),
+    "analytics.seat_left": ("seat.left", "analytics", 8),
+    "analytics.session_cancelled": ("session.cancelled", "analytics", 8),
     "analytics.session_completed": ("session.completed", "analytics", 8),
     "analytics.session_created": ("session.created", "analytics", 8),
     "analytics.session_started": ("session.started", "analytics", 8),

@@ -1,4 +1,4 @@
-"""Count the session on the day on which it was started."""
+"""Count the session when it was started, and how much later that was than agreed on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from workflows.analytics.count import count
+from models.analytics import Transition
+from workflows.analytics.count import Count, count
+from workflows.analytics.transitions import take_time
 from workflows.events.catalogue import SessionStarted
 from workflows.events.subscriptions import subscribe
 
@@ -14,4 +16,13 @@ from workflows.events.subscriptions import subscribe
 @subscribe(SessionStarted, name="analytics.session_started", queue="analytics")
 def record_analytics(db: Connection, event: SessionStarted, *, now: datetime) -> None:
     """One more for its mentor."""
-    count(db, "started", mentor_profile_id=event.mentor_profile_id, at=event.occurred_at)
+    started = Count(event.occurred_at, {"started": 1})
+    count(db, started, mentor_profile_id=event.mentor_profile_id, course_id=event.course_id)
+    take_time(
+        db,
+        Transition.START_DELAY,
+        since=event.start_time,
+        until=event.occurred_at,
+        mentor_profile_id=event.mentor_profile_id,
+        course_id=event.course_id,
+    )

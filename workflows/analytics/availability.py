@@ -1,0 +1,84 @@
+"""When a mentor is open, and when booked: minutes by weekday and hour of their own clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Integer, Row, Select, Text, and_, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import INTERVAL
+
+from models.people import mentor_profiles
+from models.sessions import SessionStatus, sessions
+from workflows.analytics.period import Period
+from workflows.analytics.slots import clock_of, offsets_of
+
+WEEKDAYS, HOURS = 7, 24
+_QUARTER = cast("15 minutes", INTERVAL)
+
+
+@dataclass(frozen=True)
+class HourOfWeek:
+    """One hour of the week in a period's zone.
+
+    Args:
+        weekday: 0 for Monday to 6 for Sunday.
+        hour: 0 to 23, by the clocks: an hour that comes twice counts twice, one that is left out not at all.
+        open_minutes: how long the mentor could have been booked; None while mentors say no weekly hours.
+        booked_minutes: how long sessions took, or are to take; cancelled ones took none.
+    """
+
+    weekday: int
+    hour: int
+    open_minutes: int | None
+    booked_minutes: int
+
+
+def mentor_zone_query(mentor_profile_id: UUID) -> Select[Any]:
+    """The mentor and the zone of their clocks."""
+    return select(mentor_profiles.c.id, mentor_profiles.c.time_zone).where(mentor_profiles.c.id == mentor_profile_id)
+
+
+def booked_minutes_query(mentor_profile_id: UUID, period: Period) -> Select[Any]:
+    """The seconds of a mentor's sessions by weekday and hour, cut at the period's ends."""
+    offsets = offsets_of(period)
+    start = func.greatest(sessions.c.start_time, period.start)
+    end = func.least(sessions.c.end_time, period.end)
+    first = func.date_bin(_QUARTER, start, func.to_timestamp(0))
+    # A quarter of an hour lies within one hour of every zone, and no change of the clocks falls into it.
+    quarters = func.generate_series(first, end, _QUARTER).table_valued("quarter", name="quarters").render_derived()
+    quarter = quarters.c.quarter
+    part = func.least(end, quarter + _QUARTER) - func.greatest(start, quarter)
+    clock = clock_of(quarter, offsets)
+    weekday, hour = _field("isodow", clock) - 1, _field("hour", clock)
+    seconds = func.sum(func.extract("epoch", part))
+    shown: list[ColumnElement[Any]] = [weekday.label("weekday"), hour.label("hour"), seconds.label("seconds")]
+    return (
+        select(*shown)
+        .select_from(sessions)
+        .join(quarters, quarter < end)
+        .join(offsets, and_(quarter >= offsets.c.since, quarter < offsets.c.until))
+        .where(
+            sessions.c.mentor_profile_id == mentor_profile_id,
+            sessions.c.status != SessionStatus.CANCELLED,
+            sessions.c.start_time < period.end,
+            sessions.c.end_time > period.start,
+        )
+        .group_by(weekday, hour)
+    )
+
+
+def hours_of_week(booked: Iterable[Row[Any]]) -> list[HourOfWeek]:
+    """All 168 of them, from Monday's first to Sunday's last."""
+    seconds = {(row.weekday, row.hour): row.seconds for row in booked}
+    return [
+        HourOfWeek(weekday, hour, None, int(seconds.get((weekday, hour), 0) // 60))
+        for weekday in range(WEEKDAYS)
+        for hour in range(HOURS)
+    ]
+
+
+def _field(name: str, clock: ColumnElement[Any]) -> ColumnElement[int]:
+    return cast(func.date_part(literal(name, Text), clock), Integer)
