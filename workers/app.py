@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -59,11 +59,16 @@ app.conf.update(
 
 
 def _task_of(effect: str) -> Callable[..., None]:
-    def look_now(*, event: str, target: str = "", **_subject: Any) -> None:
-        """Look at one delivery now. Unknown arguments are a newer publisher's, or for the eyes of operators."""
-        current().deliverer.deliver(Key(event_id=UUID(event), effect=effect, target=target))
+    def look_now(*, also: Sequence[Mapping[str, str]] = (), **first: Any) -> None:
+        """Look at these deliveries now. Unknown arguments are a newer publisher's, or for the eyes of operators."""
+        keys = [_key(effect, **named) for named in (first, *also)]
+        current().deliverer.deliver_all(effect, keys)
 
     return look_now
+
+
+def _key(effect: str, *, event: str, target: str = "", **_subject: Any) -> Key:
+    return Key(event_id=UUID(event), effect=effect, target=target)
 
 
 for _effect in load().all():
@@ -71,9 +76,10 @@ for _effect in load().all():
 
 
 @celeryd_init.connect
-def _take_its_name(sender: str, instance: Any, **_kw: Any) -> None:
+def _take_its_name(sender: str, instance: Any, options: Mapping[str, Any], **_kw: Any) -> None:
     # `--hostname reviews@%h`: the worker of the queue `reviews`, as it stands in the process list.
     app.conf.tutelage_process = f"worker-{sender.partition('@')[0]}"
+    app.conf.tutelage_threads = options.get("concurrency") or 1
     # Whatever Celery says from here on is a line like all others: no banner, and no warning in prose.
     instance.quiet = True
     _log_as_everybody_else(loglevel=settings().log_level)

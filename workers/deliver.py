@@ -2,59 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from time import monotonic, sleep
-from typing import Any, Protocol
+from time import monotonic
 
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from workers.outcomes import Said, about, buried, failed, refused, succeeded
+from workers.outcomes import Said, about, buried, failed, succeeded
+from workers.outside import OutsideDeliverer, Transport
+from workers.senders import InThisThread, Senders
 from workers.transactions import Transactions
 from workflows.events import deliveries
 from workflows.events.delivery import Delivery, Key
-from workflows.events.outcomes import Postpone, Sent
 from workflows.events.record import take_notes
-from workflows.events.subscriptions import Effect, OutsideEffect, Subscriptions
+from workflows.events.subscriptions import Effect, Subscriptions
 
 log = structlog.get_logger(__name__)
 
-# Longer than any effect may take: its statements time out after 10 s, a mail's deadline is 30 s.
+# Longer than any effect may take: its statements time out after 10 s.
 DATABASE_LEASE = timedelta(seconds=20)
-OUTSIDE_LEASE = timedelta(seconds=45)
-# Seconds, well within the lease of what leaves the house.
-PAUSES_WITHOUT_DATABASE = (0.1, 0.5, 2, 5, 5)
 SERIALIZATION_TROUBLE = {"40P01", "40001"}
 
 
-class Transport(Protocol):
-    """A way out of the house: gives the message to the receiver, and reports; raises only for a defect."""
-
-    def send(self, message: Any) -> Sent: ...
-
-
 class Deliverer:
-    """Delivers, whatever the effect: those in the database in one transaction, those outside between two."""
+    """Delivers, whatever the effect: those in the database in one transaction, those outside between two.
+
+    Args:
+        senders: who talks to the outside world; the caller's own thread, unless there are others.
+    """
 
     def __init__(
-        self, transactions: Transactions, subscriptions: Subscriptions, transports: Mapping[str, Transport]
+        self,
+        transactions: Transactions,
+        subscriptions: Subscriptions,
+        transports: Mapping[str, Transport],
+        senders: Senders | None = None,
     ) -> None:
         self._transactions = transactions
         self._subscriptions = subscriptions
-        self._transports = transports
+        self._outside = OutsideDeliverer(transactions, transports, senders or InThisThread())
 
     def deliver(self, key: Key) -> None:
         """Look at one delivery now, and run it unless somebody did or does, or it is not due."""
-        effect = self._subscriptions.named(key.effect)
+        self.deliver_all(key.effect, [key])
+
+    def deliver_all(self, name: str, keys: Sequence[Key]) -> None:
+        """Look at some deliveries of one effect, as `deliver` does at one."""
+        effect = self._subscriptions.named(name)
         if effect is None:
-            # A newer process wrote the row; a newer worker will run it.
-            log.warning("delivery.unknown_effect", effect=key.effect, event_id=key.event_id)
+            # A newer process wrote the rows; a newer worker will run them.
+            log.warning("delivery.unknown_effect", effect=name, event_id=keys[0].event_id, deliveries=len(keys))
         elif isinstance(effect, Effect):
-            self._deliver_inside(effect, key)
+            for key in keys:
+                self._deliver_inside(effect, key)
         else:
-            self._deliver_outside(effect, key)
+            self._outside.deliver(effect, keys)
 
     def _deliver_inside(self, effect: Effect, key: Key) -> None:
         leased, said = None, None
@@ -73,68 +77,6 @@ class Deliverer:
                 said = _run_inside(db, effect, leased) if deliveries.hold(db, leased) else None
         if said is not None:
             said.log()
-
-    def _deliver_outside(self, effect: OutsideEffect, key: Key) -> None:
-        prepared = self._prepare(effect, key)
-        if prepared is None:
-            return
-        delivery, message = prepared
-        # No transaction is open while the transport talks.
-        began = monotonic()
-        try:
-            sent = self._send(effect, delivery, message)
-            took = timedelta(seconds=monotonic() - began)
-            said = self._settle(effect, delivery, message, sent, took)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is written to the row and tried again
-            with self._transactions() as db:
-                said = failed(db, effect, delivery, error, timedelta(seconds=monotonic() - began))
-        said.log()
-
-    def _prepare(self, effect: OutsideEffect, key: Key) -> tuple[Delivery, Any] | None:
-        with self._transactions.each_by_itself() as db:
-            delivery = deliveries.claim_leased(db, key, OUTSIDE_LEASE)
-            if delivery is None:
-                return None
-            if delivery.counted_attempt > effect.policy.attempts:
-                said = buried(db, delivery)
-            else:
-                try:
-                    return delivery, effect.prepare(db, delivery)
-                except Exception as error:  # noqa: BLE001 - whatever it is, it is written to the row and tried again
-                    said = failed(db, effect, delivery, error, timedelta())
-        said.log()
-        return None
-
-    def _settle(self, effect: OutsideEffect, delivery: Delivery, message: Any, sent: Sent, took: timedelta) -> Said:
-        # What has been sent is not to be sent again just because the database was away for a moment.
-        for pause in PAUSES_WITHOUT_DATABASE:
-            try:
-                with self._transactions() as db:
-                    return _settle(db, effect, delivery, message, sent, took)
-            except OperationalError as error:
-                log.warning("delivery.outcome_waits", **about(delivery), error=type(error).__name__)
-                sleep(pause)
-        with self._transactions() as db:
-            return _settle(db, effect, delivery, message, sent, took)
-
-    def _send(self, effect: OutsideEffect, delivery: Delivery, message: Any) -> Sent:
-        try:
-            return self._transports[effect.transport].send(message)
-        except Postpone:
-            raise
-        except Exception as error:
-            log.error("delivery.transport_failed", **about(delivery), exc_info=error)
-            return Sent(error=f"{type(error).__name__}: {error}")
-
-
-def _settle(
-    db: Connection, effect: OutsideEffect, delivery: Delivery, message: Any, sent: Sent, took: timedelta
-) -> Said:
-    # The outcome first: whoever lost the lease meanwhile writes nothing, and settles nothing.
-    said = refused(db, effect, delivery, sent, took) if sent.error is not None else succeeded(db, delivery, took, sent)
-    if said.ours:
-        effect.settle(db, delivery, message, sent)
-    return said
 
 
 def _run_inside(db: Connection, effect: Effect, delivery: Delivery) -> Said:

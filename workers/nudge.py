@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, Full, Queue
 from threading import Lock, Thread
+from typing import Any
 
 import structlog
 from celery import Celery
@@ -16,11 +17,13 @@ from redis.exceptions import RedisError
 
 from workers.broker import PUBLISHER_OPTIONS
 from workflows.events.record import Nudge
+from workflows.events.subscriptions import OutsideEffect, load
 
 log = structlog.get_logger(__name__)
 
 CAPACITY = 10_000
 BATCH = 200
+MOST_IN_A_MESSAGE = 20
 PAUSE_AFTER_FAILURE = 0.5
 BROKER_TROUBLE = (KombuError, RedisError, OSError)
 
@@ -40,9 +43,16 @@ class Publisher:
             KombuError | RedisError | OSError: Redis cannot be reached, or does not answer in time.
         """
         with self._connected() as producer, producer.batch():
-            for nudge in nudges:
+            for group in groups(nudges):
+                named, first = arguments(*group), group[0]
                 self._app.send_task(
-                    nudge.effect, kwargs=arguments(nudge), queue=nudge.queue, producer=producer, retry=False
+                    first.effect,
+                    kwargs=named,
+                    # Celery's own would end after a thousand characters, and take its time.
+                    kwargsrepr=str(named),
+                    queue=first.queue,
+                    producer=producer,
+                    retry=False,
                 )
 
     def waiting(self, queue: str) -> int:
@@ -74,10 +84,31 @@ class Publisher:
             raise
 
 
-def arguments(nudge: Nudge) -> dict[str, str]:
-    """A task's arguments, as an operator reads them in Flower: which subject, which event, and for whom."""
-    named = {nudge.subject: str(nudge.subject_id), "event": str(nudge.event_id)}
-    return named | {"target": nudge.target} if nudge.target else named
+def groups(nudges: Iterable[Nudge]) -> list[list[Nudge]]:
+    """The nudges as messages name them: one each, but some of an effect together that leaves the house.
+
+    Its worker waits for receivers most of the time, and has a sender for each. What happens in the database is work
+    for a whole worker, and is shared among them one by one.
+    """
+    grouped: list[list[Nudge]] = []
+    open_groups: dict[tuple[str, str], list[Nudge]] = {}
+    for nudge in nudges:
+        group = open_groups.get((nudge.queue, nudge.effect))
+        if group is None or len(group) == MOST_IN_A_MESSAGE:
+            group = []
+            grouped.append(group)
+            if isinstance(load().named(nudge.effect), OutsideEffect):
+                open_groups[nudge.queue, nudge.effect] = group
+        group.append(nudge)
+    return grouped
+
+
+def arguments(nudge: Nudge, *also: Nudge) -> dict[str, Any]:
+    """A task's arguments, as an operator reads them in Flower: which subject, which event, and for whom; which also."""
+    named: dict[str, Any] = {nudge.subject: str(nudge.subject_id), "event": str(nudge.event_id)}
+    if nudge.target:
+        named["target"] = nudge.target
+    return named | {"also": [arguments(each) for each in also]} if also else named
 
 
 class Nudger:

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from models.events import ErrorClass
 from workflows.events import deliveries
 from workflows.events.delivery import Attempt, Delivery
 from workflows.events.outcomes import Cancel, Postpone, Retry, Sent
@@ -41,9 +42,18 @@ class Said:
 
 def succeeded(db: Connection, delivery: Delivery, took: timedelta, sent: Sent | None = None) -> Said:
     """Mark the delivery done; of one that left the house the receiver's answer is kept, too."""
-    attempt = _attempt("done", took, None, sent) if sent else None
-    ours = deliveries.done(db, delivery, attempt)
+    ours = deliveries.done(db, delivery, attempt_of(sent, took) if sent else None)
+    return written(delivery, took, ours=ours)
+
+
+def written(delivery: Delivery, took: timedelta, *, ours: bool = True) -> Said:
+    """The line of a success that was marked as done."""
     return _said("delivery.done", delivery, ours=ours, duration_ms=round(took.total_seconds() * 1000))
+
+
+def attempt_of(sent: Sent, took: timedelta) -> Attempt:
+    """What is kept of an attempt whose message was taken."""
+    return _attempt("done", took, None, sent)
 
 
 def failed(db: Connection, effect: AnyEffect, delivery: Delivery, error: Exception, took: timedelta) -> Said:
@@ -53,13 +63,14 @@ def failed(db: Connection, effect: AnyEffect, delivery: Delivery, error: Excepti
             ours = deliveries.postpone(db, delivery, error.until)
             return _said("delivery.postponed", delivery, ours=ours, until=error.until, reason=str(error))
         case Cancel():
-            return _end(db, delivery, "cancelled", str(error), took)
+            sent = Sent(error_class=error.because)
+            return _end(db, delivery, "cancelled", str(error), took, sent)
         case Retry() if delivery.counted_attempt < effect.policy.attempts:
             return _again(db, delivery, error.after, str(error), took)
         case Retry():
             return _end(db, delivery, "dead", str(error), took)
         case _:
-            said = refused(db, effect, delivery, Sent(error=_in_words(error)), took)
+            said = refused(db, effect, delivery, Sent(error=_in_words(error), error_class=ErrorClass.INTERNAL), took)
             return replace(said, fields=said.fields | {"exc_info": error}, level=logging.ERROR)
 
 
@@ -95,8 +106,15 @@ def _end(
 
 
 def _attempt(outcome: str, took: timedelta, error: str | None, sent: Sent | None) -> Attempt:
-    status_code, response = (sent.status_code, sent.response) if sent else (None, None)
-    return Attempt(outcome=outcome, took=took, error=error, status_code=status_code, response=response)
+    told = sent or Sent()
+    return Attempt(
+        outcome=outcome,
+        took=took,
+        error=error,
+        error_class=told.error_class,
+        status_code=told.status_code,
+        response=told.response,
+    )
 
 
 def _in_words(error: Exception) -> str:

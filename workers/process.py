@@ -11,13 +11,16 @@ from celery import current_app
 from config.sealing import Sealer
 from config.settings import Settings, settings
 from models import engine
-from workers.deliver import Deliverer, Transport
+from workers.deliver import Deliverer
 from workers.nudge import Nudger
+from workers.outside import Transport
+from workers.senders import Pool
 from workers.transactions import Transactions
 from workers.transports.http import WebhookTransport
 from workers.transports.mail import FolderTransport, Letterhead, MailTransport, SmtpTransport
 from workers.transports.share import FairShare
 from workflows.events.subscriptions import load
+from workflows.house_rules import HouseRules
 
 FLUSH_SECONDS = 3.0
 
@@ -42,10 +45,17 @@ def current() -> Process:
     chosen = settings()
     # Threads that wait for the outside world hold no connection meanwhile, so that a few serve many.
     database = engine.create(chosen.database_url, pool_size=chosen.database_pool_size, name="tutelage-worker")
-    nudger = Nudger(current_app._get_current_object())
+    app = current_app._get_current_object()
+    nudger = Nudger(app)
     transactions = Transactions(database, nudger)
     transports: Mapping[str, Transport] = {"http": _http(chosen), "mail": _mail(chosen)}
-    return Process(nudger, transactions, Deliverer(transactions, load(), transports))
+    # As many as Celery has threads: those only wait for what they have handed over.
+    senders = Pool(app.conf.get("tutelage_threads", 1))
+    return Process(nudger, transactions, Deliverer(transactions, load().under(_rules(chosen)), transports, senders))
+
+
+def _rules(chosen: Settings) -> HouseRules:
+    return HouseRules(reminder_minutes=chosen.reminder_minutes)
 
 
 def _http(chosen: Settings) -> Transport:

@@ -11,6 +11,7 @@ from models.events import deliveries, delivery_attempts
 from tests.factories import accept_booking, make_booking
 from tests.integration.house import House, without_guards
 from workflows.events import deliveries as life
+from workflows.events import outside
 from workflows.events.delivery import Attempt, Delivery, Key
 
 MINUTE = timedelta(minutes=1)
@@ -181,12 +182,11 @@ def test_attempts_that_were_forgiven_do_not_count(house: House, key: Key) -> Non
 
 def test_what_leaves_the_house_is_claimed_and_leased_at_once(house: House, key: Key) -> None:
     with house.transactions() as db:
-        delivery = life.claim_leased(db, key, MINUTE)
-        assert delivery is not None
+        (delivery,) = outside.claim_leased(db, key.effect, [key], MINUTE)
         assert (delivery.attempt, delivery.fence) == (1, 1)
     assert (house.row(key).attempts, house.row(key).nudge_at) == (1, house.row(key).lease_until)
     with house.transactions() as db:
-        assert life.claim_leased(db, key, MINUTE) is None
+        assert outside.claim_leased(db, key.effect, [key], MINUTE) == []
         assert life.done(db, delivery)
 
 

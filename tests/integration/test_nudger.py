@@ -82,7 +82,7 @@ def test_a_batch_is_one_pipeline_to_valkey(publisher: Publisher, valkey: Server)
         before = client.info("stats")["total_reads_processed"]  # type: ignore[index]
         publisher.publish(nudges(100))
         reads = client.info("stats")["total_reads_processed"] - before  # type: ignore[index]
-    assert reads < 20, "a read a message would be a round trip each"
+    assert reads < 50, "a read a message would be a round trip each"
 
 
 def test_what_does_not_fit_is_dropped_at_once(celery_app: Celery, stoppable_valkey: Any) -> None:

@@ -15,7 +15,7 @@ from models.notifications import notifications
 from models.webhooks import EndpointState, webhook_endpoints
 from tests.factories import OPERATOR, accept_booking, make_booking
 from tests.integration.house import House
-from workers.deliver import OUTSIDE_LEASE
+from workers.outside import LEASE
 from workflows.events.delivery import Delivery, Key
 from workflows.events.outcomes import Retry, Sent
 from workflows.events.policy import DEFAULT, WEBHOOKS
@@ -76,7 +76,7 @@ def test_while_the_transport_talks_the_row_is_leased_and_no_transaction_is_open(
     house.deliverer.deliver(mail)
     row, open_now = seen[0]
     assert (row.state, row.attempts, row.nudge_at) == ("pending", 1, row.lease_until)
-    assert timedelta(seconds=40) < row.lease_until - row.now <= OUTSIDE_LEASE
+    assert timedelta(seconds=40) < row.lease_until - row.now <= LEASE
     assert open_now == 0
     assert len(house.mail.received) == 1, "a second message finds it leased"
 
@@ -179,10 +179,11 @@ def test_a_mail_whose_notification_is_gone_is_cancelled_unsent(house: House, mai
 
 
 def with_send_mail(house: House, **changed: Callable[..., Any]) -> House:
-    """A house whose way to send mail is changed."""
+    """A house whose way to send mail is changed, and always has something to settle."""
     known = Subscriptions()
     for effect in load().all():
-        known.add(replace(SEND_MAIL, **changed) if effect is SEND_MAIL else effect)  # type: ignore[arg-type]
+        changes = {"settles": lambda *_args: True} | changed
+        known.add(replace(SEND_MAIL, **changes) if effect is SEND_MAIL else effect)  # type: ignore[arg-type]
     return House(house.engine, known)
 
 

@@ -38,10 +38,10 @@ TOLD_ERROR = 2_000
 TOLD_RESPONSE = 4_096
 
 # The statements of the hot path stand as text: built anew each time, they would cost more than they take to run.
-_READ = "d.id, d.nudges, d.attempts, d.forgiven, e.type, e.actor, e.sequence, e.data, e.occurred_at, now() AS now"
+READ = "d.id, d.nudges, d.attempts, d.forgiven, e.type, e.actor, e.sequence, e.data, e.occurred_at, now() AS now"
 _KEY = "d.event_id = :event_id AND d.effect = :effect AND d.target = :target"
-_FREE = "d.state = 'pending' AND d.due_at <= now() AND (d.lease_until IS NULL OR d.lease_until <= now())"
-_TYPES: dict[str, TypeEngine[Any]] = {
+FREE = "d.state = 'pending' AND d.due_at <= now() AND (d.lease_until IS NULL OR d.lease_until <= now())"
+TYPES: dict[str, TypeEngine[Any]] = {
     "id": Uuid(),
     "sequence": BigInteger(),
     "data": JSONB(),
@@ -50,21 +50,10 @@ _TYPES: dict[str, TypeEngine[Any]] = {
 }
 
 _CLAIM = text(
-    f"SELECT {_READ} FROM deliveries d JOIN events e ON e.id = d.event_id"
-    f" WHERE {_KEY} AND {_FREE} FOR UPDATE OF d SKIP LOCKED"
-).columns(**_TYPES)
+    f"SELECT {READ} FROM deliveries d JOIN events e ON e.id = d.event_id"
+    f" WHERE {_KEY} AND {FREE} FOR UPDATE OF d SKIP LOCKED"
+).columns(**TYPES)
 _HOLD = text(f"SELECT 1 FROM deliveries d WHERE {_KEY} AND d.state = 'pending' AND d.attempts = :fence FOR UPDATE")
-# What a newer process recorded is left to a newer worker, so that only known types are taken.
-_CLAIM_LEASED = text(
-    f"""
-WITH free AS (SELECT d.event_id FROM deliveries d WHERE {_KEY} AND {_FREE} FOR UPDATE SKIP LOCKED)
-UPDATE deliveries d
-SET attempts = d.attempts + 1, lease_until = now() + :duration, nudge_at = now() + :duration
-FROM free, events e
-WHERE {_KEY} AND e.id = free.event_id AND e.type = ANY(:known)
-RETURNING {_READ}, set_config('synchronous_commit', 'off', true)
-"""
-).columns(**_TYPES)
 _DONE = """
 UPDATE deliveries SET state = 'done', done_at = now(), attempts = :attempt, lease_until = NULL, last_error = NULL
 WHERE event_id = :event_id AND effect = :effect AND target = :target AND state = 'pending' AND attempts = :fence
@@ -82,7 +71,7 @@ SELECT event_id, effect, target, :attempt, 'done', :status_code, :response, :dur
 def claim(db: Connection, key: Key) -> Delivery | None:
     """Take the delivery for this transaction; None when somebody did it, does it, or it is not due."""
     row = db.execute(_CLAIM, vars(key)).one_or_none()
-    return None if row is None else _delivery(key, row)
+    return None if row is None else delivery_of(key, row)
 
 
 def hold(db: Connection, leased: Delivery) -> bool:
@@ -98,44 +87,38 @@ def lease(db: Connection, delivery: Delivery, duration: timedelta) -> Delivery:
     return replace(delivery, fence=delivery.attempt)
 
 
-def claim_leased(db: Connection, key: Key, duration: timedelta) -> Delivery | None:
-    """`claim` and `lease` in one statement, for what leaves the house."""
-    known = list(event_types())
-    row = db.execute(_CLAIM_LEASED, vars(key) | {"duration": duration, "known": known}).one_or_none()
-    delivery = None if row is None else _delivery(key, row)
-    # The row holds the attempt in hand already.
-    return delivery and replace(delivery, attempt=delivery.fence)
-
-
 def done(db: Connection, delivery: Delivery, attempt: Attempt | None = None) -> bool:
     """Mark it done, with whatever it did in this transaction; of what left the house the attempt is kept, too."""
     values = {**vars(delivery.key), "attempt": delivery.attempt, "fence": delivery.fence}
     if attempt is None:
         return db.execute(_DONE_INSIDE, values).rowcount == 1
-    values |= {"status_code": attempt.status_code, "response": _cut(attempt.response, TOLD_RESPONSE)}
-    return db.execute(_DONE_OUTSIDE, values | {"duration_ms": _milliseconds(attempt.took)}).rowcount == 1
+    values |= {"status_code": attempt.status_code, "response": cut(attempt.response, TOLD_RESPONSE)}
+    return db.execute(_DONE_OUTSIDE, values | {"duration_ms": milliseconds(attempt.took)}).rowcount == 1
 
 
 def again(db: Connection, delivery: Delivery, after: timedelta, attempt: Attempt) -> bool:
     """Leave it pending, due after a pause."""
     due_at = func.now() + after
-    error = _cut(attempt.error, TOLD_ERROR)
+    error = cut(attempt.error, TOLD_ERROR)
     return _write(db, delivery, attempt, due_at=due_at, nudge_at=due_at, lease_until=None, last_error=error)
 
 
 def postpone(db: Connection, leased: Delivery, until: datetime) -> bool:
     """Leave it pending until then, as if it had never been taken: no attempt was made."""
     untouched = replace(leased, attempt=leased.attempt - 1)
-    return _write(db, untouched, due_at=until, nudge_at=until, lease_until=None)
+    return _write(db, untouched, due_at=until, nudge_at=until, put_off_until=until, lease_until=None)
 
 
 def give_up(db: Connection, delivery: Delivery, attempt: Attempt) -> bool:
     """End it as dead or cancelled, whichever the attempt's outcome says, until an operator decides otherwise."""
     state = DeliveryState(attempt.outcome)
-    return _write(db, delivery, attempt, state=state, lease_until=None, last_error=_cut(attempt.error, TOLD_ERROR))
+    because = attempt.error_class if state is DeliveryState.CANCELLED else None
+    error = cut(attempt.error, TOLD_ERROR)
+    return _write(db, delivery, attempt, state=state, lease_until=None, last_error=error, cancel_reason=because)
 
 
-def _delivery(key: Key, row: Row[Any]) -> Delivery | None:
+def delivery_of(key: Key, row: Row[Any]) -> Delivery | None:
+    """The delivery of a row that was claimed; None when its event is of a type that is not known here yet."""
     kind = event_types().get(row.type)
     if kind is None:
         # A newer process recorded it; a newer worker will run what follows from it.
@@ -173,10 +156,11 @@ def _write(db: Connection, delivery: Delivery, attempt: Attempt | None = None, *
     told = {
         "attempt": delivery.attempt,
         "outcome": attempt.outcome,
-        "error": _cut(attempt.error, TOLD_ERROR),
+        "error": cut(attempt.error, TOLD_ERROR),
+        "error_class": attempt.error_class,
         "status_code": attempt.status_code,
-        "response": _cut(attempt.response, TOLD_RESPONSE),
-        "duration_ms": _milliseconds(attempt.took),
+        "response": cut(attempt.response, TOLD_RESPONSE),
+        "duration_ms": milliseconds(attempt.took),
     }
     values_told = [literal(value, delivery_attempts.c[name].type) for name, value in told.items()]
     noted = insert(delivery_attempts).from_select(["event_id", "effect", "target", *told], select(ours, *values_told))
@@ -184,11 +168,13 @@ def _write(db: Connection, delivery: Delivery, attempt: Attempt | None = None, *
     return db.execute(noted.execution_options(preserve_rowcount=True)).rowcount == 1
 
 
-def _cut(said: str | None, most: int) -> str | None:
+def cut(said: str | None, most: int) -> str | None:
+    """The beginning of what was said, as long as it is kept; None for nothing."""
     return said[:most] if said else None
 
 
-def _milliseconds(took: timedelta) -> int:
+def milliseconds(took: timedelta) -> int:
+    """The duration as it is kept."""
     return int(took.total_seconds() * 1000)
 
 

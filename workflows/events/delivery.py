@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from models.events import ErrorClass
 from workflows.events.event import Event
 
 
@@ -58,11 +59,13 @@ class Attempt:
     Args:
         outcome: done, retry, cancelled or dead.
         took: how long it took.
+        error_class: what kind of failure it was.
         response: the beginning of a receiver's answer.
     """
 
     outcome: str
     took: timedelta
     error: str | None = None
+    error_class: ErrorClass | None = None
     status_code: int | None = None
     response: str | None = None

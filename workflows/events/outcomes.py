@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from models.events import ErrorClass
+
 
 class Retry(Exception):
     """Not now: try again after a while. Counts as an attempt."""
@@ -23,7 +25,11 @@ class Postpone(Exception):
 
 
 class Cancel(Exception):
-    """Never: what was to be done has lost its point. The reason is kept."""
+    """Never: what was to be done has lost its point. The reason is kept, in words and as what it is."""
+
+    def __init__(self, reason: str, because: ErrorClass | None = None) -> None:
+        super().__init__(reason)
+        self.because = because
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +38,7 @@ class Sent:
 
     Args:
         error: None when the receiver took it; otherwise what went wrong, in words.
+        error_class: what kind of failure that was.
         permanent: trying again would be pointless, whatever the policy says.
         retry_after: the receiver's wish; it only ever delays.
         status_code: the receiver's answer by number, where there was one.
@@ -39,6 +46,7 @@ class Sent:
     """
 
     error: str | None = None
+    error_class: ErrorClass | None = None
     permanent: bool = False
     retry_after: timedelta | None = None
     status_code: int | None = None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from workflows.events.delivery import Delivery
 from workflows.events.event import Event
 from workflows.events.outcomes import Sent
 from workflows.events.policy import DEFAULT, RetryPolicy
+from workflows.house_rules import HouseRules
 
 QUEUES = ("sessions", "reviews", "notifications", "analytics", "webhooks")
 PLUG_INS = "tutelage.effects"
@@ -35,6 +36,7 @@ class Effect:
         run: `(db, event, *, now)`, or `(db, event, target, *, now)` where there are targets.
         due: when it is to run, for timers; None for at once.
         targets: for whom it is to run, one delivery each; None for one delivery without a target.
+        ruled: whether `run` asks for what the operator has chosen, as `rules`.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Effect:
     due: Callable[[Any], datetime] | None = None
     targets: Callable[[Any], Iterable[str]] | None = None
     policy: RetryPolicy = DEFAULT
+    ruled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,15 +55,21 @@ class OutsideEffect:
 
     Args:
         transport: the name of the way out, which `workers/` provides.
-        prepare: `(db, delivery) → message`; raises `Cancel` when there is nothing to say any more.
+        prepare: `(db, delivery) → message`, or `(db, delivery, found) → message` where there is a look-up; raises
+            `Cancel` when there is nothing to say any more.
+        look_up: `(db, deliveries) → found`, what the preparation of several needs, read at once.
         settle: `(db, delivery, message, sent)`, in the transaction that wrote the outcome.
+        settles: `(delivery, message)`, whether `settle` has anything to do for a success; where it has not, the outcome
+            is written together with those of others.
     """
 
     name: str
     queue: str
     transport: str
-    prepare: Callable[[Connection, Delivery], Any]
+    prepare: Callable[..., Any]
     settle: Callable[[Connection, Delivery, Any, Sent], None]
+    look_up: Callable[[Connection, Sequence[Delivery]], Any] | None = None
+    settles: Callable[[Delivery, Any], bool] = lambda _delivery, _message: True
     policy: RetryPolicy = DEFAULT
 
 
@@ -81,6 +90,16 @@ class Subscriptions:
         if effect.queue not in QUEUES:
             raise ValueError(f"The effect {effect.name} asks for the queue {effect.queue}, which no worker listens to.")
         self._effects[effect.name] = effect
+
+    def under(self, rules: HouseRules) -> Subscriptions:
+        """The same effects, of which those that ask are told what the operator has chosen."""
+        told = Subscriptions()
+        for effect in self._effects.values():
+            if isinstance(effect, Effect) and effect.ruled:
+                told.add(replace(effect, run=partial(effect.run, rules=rules)))
+            else:
+                told.add(effect)
+        return told
 
     def named(self, name: str) -> Effect | OutsideEffect | None:
         """The effect of that name, or None where a newer process wrote a name that this one does not know."""
@@ -114,12 +133,13 @@ def subscribe(
     due: Callable[[Any], datetime] | None = None,
     targets: Callable[[Any], Iterable[str]] | None = None,
     policy: RetryPolicy = DEFAULT,
+    ruled: bool = False,
 ) -> Callable[[Subscribed], Subscribed]:
     """Make the decorated function an effect of `event`; the arguments are those of `Effect`."""
 
     def take(run: Subscribed) -> Subscribed:
         _found.add(
-            Effect(name=name, queue=queue, event=event, run=run, due=due, targets=targets, policy=policy),
+            Effect(name=name, queue=queue, event=event, run=run, due=due, targets=targets, policy=policy, ruled=ruled),
         )
         return run
 

@@ -1,0 +1,168 @@
+"""What leaves the house: leased together, sent by a sender each, and settled, with no transaction open meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from time import monotonic, sleep
+from typing import Any, Protocol
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from models.events import ErrorClass
+from workers.ledger import Ledger
+from workers.outcomes import Said, about, attempt_of, buried, failed, refused, succeeded, written
+from workers.senders import Job, Jobs, Senders
+from workers.transactions import Transactions
+from workflows.events import outside
+from workflows.events.delivery import Delivery, Key
+from workflows.events.outcomes import Postpone, Sent
+from workflows.events.outside import Success
+from workflows.events.subscriptions import OutsideEffect
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(seconds=45)
+# Whoever begins later might still be talking when the lease is over: a mail's deadline is 30 s.
+LATEST = 12.0  # seconds
+# Seconds, well within the lease of what leaves the house.
+PAUSES_WITHOUT_DATABASE = (0.1, 0.5, 2, 5, 5)
+
+
+class Transport(Protocol):
+    """A way out of the house: gives the message to the receiver, and reports; raises only for a defect."""
+
+    def send(self, message: Any) -> Sent: ...
+
+
+@dataclass(frozen=True)
+class Errand:
+    """A message to be sent for a delivery that was leased, and since when it has been."""
+
+    effect: OutsideEffect
+    delivery: Delivery
+    message: Any
+    since: float = field(default_factory=monotonic)
+
+
+class OutsideDeliverer:
+    """Sends what is due: each message by its own sender, so that one receiver who hangs is nobody else's trouble."""
+
+    def __init__(self, transactions: Transactions, transports: Mapping[str, Transport], senders: Senders) -> None:
+        self._transactions = transactions
+        self._transports = transports
+        self._senders = senders
+        self._ledger = Ledger(transactions)
+
+    def deliver(self, effect: OutsideEffect, keys: Sequence[Key]) -> None:
+        """Send those of an effect's deliveries that are free and due; all are settled when this returns."""
+        jobs = Jobs(self._senders)
+        try:
+            while keys:
+                # Nothing is leased before somebody is there to send it.
+                hired = self._senders.hire(len(keys))
+                self._send_some(effect, keys[:hired], jobs)
+                keys = keys[hired:]
+        finally:
+            jobs.wait()
+
+    def _send_some(self, effect: OutsideEffect, keys: Sequence[Key], jobs: Jobs) -> None:
+        unneeded = len(keys)
+        try:
+            for errand in self._errands(effect, keys):
+                unneeded -= 1
+                jobs.send(partial(self._run, errand))
+        finally:
+            self._senders.let_go(unneeded)
+
+    def _errands(self, effect: OutsideEffect, keys: Sequence[Key]) -> Iterator[Errand]:
+        with self._transactions.each_by_itself() as db:
+            since = monotonic()
+            deliveries = outside.claim_leased(db, effect.name, keys, LEASE)
+            found = _found(db, effect, deliveries)
+            for delivery in deliveries:
+                try:
+                    if delivery.counted_attempt > effect.policy.attempts:
+                        buried(db, delivery).log()
+                    else:
+                        yield Errand(effect, delivery, effect.prepare(db, delivery, *found(delivery)), since)
+                except Exception as error:  # noqa: BLE001 - whatever it is, it is written to the row and tried again
+                    failed(db, effect, delivery, error, timedelta()).log()
+
+    def _run(self, errand: Errand) -> Job:
+        began = monotonic()
+        try:
+            sent = self._send(errand)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is written to the row and tried again
+            return partial(self._fail, errand, error, timedelta(seconds=monotonic() - began))
+        return partial(self._settle_or_fail, errand, sent, timedelta(seconds=monotonic() - began))
+
+    def _settle_or_fail(self, errand: Errand, sent: Sent, took: timedelta) -> None:
+        try:
+            said = self._settle(errand, sent, took)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is written to the row and tried again
+            self._fail(errand, error, took)
+        else:
+            said.log()
+
+    def _fail(self, errand: Errand, error: Exception, took: timedelta) -> None:
+        with self._transactions() as db:
+            said = failed(db, errand.effect, errand.delivery, error, took)
+        said.log()
+
+    def _send(self, errand: Errand) -> Sent:
+        if monotonic() - errand.since > LATEST:
+            raise Postpone(errand.delivery.now, "It was held up until there was too little left of its lease.")
+        try:
+            return self._transports[errand.effect.transport].send(errand.message)
+        except Postpone:
+            raise
+        except Exception as error:
+            log.error("delivery.transport_failed", **about(errand.delivery), exc_info=error)
+            return Sent(error=f"{type(error).__name__}: {error}", error_class=ErrorClass.INTERNAL)
+
+    def _settle(self, errand: Errand, sent: Sent, took: timedelta) -> Said:
+        # What has been sent is not to be sent again just because the database was away for a moment.
+        for pause in PAUSES_WITHOUT_DATABASE:
+            try:
+                return self._settle_once(errand, sent, took)
+            except OperationalError as error:
+                log.warning("delivery.outcome_waits", **about(errand.delivery), error=type(error).__name__)
+                sleep(pause)
+        return self._settle_once(errand, sent, took)
+
+    def _settle_once(self, errand: Errand, sent: Sent, took: timedelta) -> Said:
+        delivery = errand.delivery
+        quiet = sent.error is None and not errand.effect.settles(delivery, errand.message)
+        if quiet and self._ledger.done(Success(delivery=delivery, attempt=attempt_of(sent, took))):
+            return written(delivery, took)
+        with self._transactions() as db:
+            return _settle(db, errand, sent, took)
+
+
+def _found(
+    db: Connection, effect: OutsideEffect, deliveries: Sequence[Delivery]
+) -> Callable[[Delivery], tuple[Any, ...]]:
+    """What the preparation of each is given: read for all at once, or by itself if one of them spoils that."""
+    look_up = effect.look_up
+    if look_up is None:
+        return lambda _delivery: ()
+    try:
+        together = look_up(db, deliveries) if deliveries else None
+    except Exception as error:  # noqa: BLE001 - whose error it is shows when each is looked up by itself
+        log.warning("delivery.look_up_failed", effect=effect.name, error=type(error).__name__)
+        return lambda delivery: (look_up(db, [delivery]),)
+    return lambda _delivery: (together,)
+
+
+def _settle(db: Connection, errand: Errand, sent: Sent, took: timedelta) -> Said:
+    # The outcome first: whoever lost the lease meanwhile writes nothing, and settles nothing.
+    effect, delivery = errand.effect, errand.delivery
+    said = refused(db, effect, delivery, sent, took) if sent.error is not None else succeeded(db, delivery, took, sent)
+    if said.ours:
+        effect.settle(db, delivery, errand.message, sent)
+    return said
