@@ -47,6 +47,9 @@ OWN = {
     "product_id": uuid4(),
     "expires_at": NOW + timedelta(days=30),
     "review_id": uuid4(),
+    "minutes_before": 60,
+    "remind_at": NOW + timedelta(hours=23),
+    "useful_until": NOW + timedelta(days=1),
 }
 
 
@@ -119,6 +122,8 @@ def test_the_types_that_happen_in_the_domain_are_announced_and_a_ping_is_not() -
         "webhook_endpoint.disabled",
     )
     assert set(event_types()) - set(announced_types()) == {
+        "booking.undecided",
+        "session.reminder_set",
         "webhook.ping",
         "webhook.example",
         "webhook_endpoint.exhausted",

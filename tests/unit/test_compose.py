@@ -15,6 +15,7 @@ from workflows.notifications.compose import Quotation, Words, as_html, compose
 HOSTILE = '<script>alert("x")</script> & <img src=x onerror=y>'
 KINDS = (
     *("booking_requested", "booking_accepted", "booking_cancelled", "booking_declined"),
+    *("booking_reminder", "session_reminder"),
     *("session_created", "session_started", "session_completed", "session_cancelled"),
     *("review_unlocked", "seat_joined", "seat_left"),
 )
@@ -45,6 +46,7 @@ def words(kind: str, *, zone: str = "UTC", start: datetime = datetime(2030, 5, 4
         "expired": False,
         "reason": None,
         "who": "Ada Lovelace",
+        "starts_in": "1 hour",
     }
     return compose(kind, **(about | told))
 

@@ -12,6 +12,7 @@ import pytest
 from workflows.events.catalogue import BookingAccepted, SessionCompleted, WebhookPinged
 from workflows.events.event import Event
 from workflows.events.subscriptions import QUEUES, Effect, Subscriptions, load
+from workflows.house_rules import HouseRules
 
 # effect → event, queue, attempts. A line that changes here changes rows in every database there is: write a migration
 # that renames or ends their deliveries and subscriptions, and only then change the line.
@@ -27,9 +28,11 @@ INSIDE = {
     "analytics.session_created": ("session.created", "analytics", 8),
     "analytics.session_started": ("session.started", "analytics", 8),
     "bookings.expire": ("booking.requested", "sessions", 8),
+    "bookings.remind": ("booking.requested", "sessions", 8),
     "notifications.booking_accepted": ("booking.accepted", "notifications", 8),
     "notifications.booking_cancelled": ("booking.cancelled", "notifications", 8),
     "notifications.booking_declined": ("booking.declined", "notifications", 8),
+    "notifications.booking_reminder": ("booking.undecided", "notifications", 8),
     "notifications.booking_requested": ("booking.requested", "notifications", 8),
     "notifications.bundle_exhausted": ("bundle.exhausted", "notifications", 8),
     "notifications.review_unlocked": ("review.unlocked", "notifications", 8),
@@ -38,10 +41,12 @@ INSIDE = {
     "notifications.session_cancelled": ("session.cancelled", "notifications", 8),
     "notifications.session_completed": ("session.completed", "notifications", 8),
     "notifications.session_created": ("session.created", "notifications", 8),
+    "notifications.session_reminder": ("session.reminder_set", "notifications", 8),
     "notifications.session_started": ("session.started", "notifications", 8),
     "notifications.webhook_endpoint_disabled": ("webhook_endpoint.disabled", "notifications", 8),
     "notifications.webhook_endpoint_exhausted": ("webhook_endpoint.exhausted", "notifications", 8),
     "notifications.webhook_endpoint_failing": ("webhook_endpoint.failing", "notifications", 8),
+    "reminders.set": ("session.created", "notifications", 8),
     "reviews.unlock": ("session.completed", "reviews", 8),
     "sessions.create": ("booking.accepted", "sessions", 8),
     "webhooks.queue": ("*", "webhooks", 8),
@@ -91,8 +96,28 @@ def test_effects_are_found_once_and_in_the_order_of_their_names() -> None:
     assert names == sorted(names)
 
 
-def test_only_the_expiry_of_a_draft_is_a_timer() -> None:
-    assert [effect.name for effect in load().inside() if effect.due] == ["bookings.expire"]
+def test_expiries_and_reminders_are_timers_and_nothing_else_is() -> None:
+    timers = [effect.name for effect in load().inside() if effect.due]
+    assert timers == ["bookings.expire", "bookings.remind", "notifications.session_reminder"]
+
+
+def test_what_the_operator_has_chosen_is_handed_down_to_those_who_ask() -> None:
+    asked: list[HouseRules] = []
+
+    def run(_db: object, _event: object, *, now: object, rules: HouseRules) -> None:
+        del now
+        asked.append(rules)
+
+    known = Subscriptions()
+    known.add(replace(an_effect("a"), run=run, ruled=True))
+    known.add(an_effect("b"))
+    chosen = HouseRules(reminder_minutes=(5,))
+    told = known.under(chosen)
+    for effect in told.inside():
+        effect.run(None, None, now=None)
+    assert asked == [chosen]
+    assert told.named("b") is known.named("b")
+    assert [effect.name for effect in load().inside() if effect.ruled] == ["reminders.set"]
 
 
 def an_effect(name: str) -> Effect:

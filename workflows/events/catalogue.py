@@ -58,6 +58,16 @@ class BookingCancelled(BookingEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BookingUndecided(BookingEvent):
+    """Nobody has decided a request for a day; it expires at `expires_at`."""
+
+    type: ClassVar[str] = "booking.undecided"
+    announced: ClassVar[bool] = False
+
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class SessionEvent(Event):
     """What every event about a session tells."""
 
@@ -110,6 +120,18 @@ class SessionCancelled(SessionEvent):
     fee_amount: int
     refund_amount: int
     currency: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionReminderSet(SessionEvent):
+    """Both sides are to be reminded of a session at `remind_at`, or a little later: before `useful_until`."""
+
+    type: ClassVar[str] = "session.reminder_set"
+    announced: ClassVar[bool] = False
+
+    minutes_before: int
+    remind_at: datetime
+    useful_until: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,10 +14,8 @@ from models.notifications import Channel, notifications
 from workflows.events.event import Event
 from workflows.events.record import follow_up
 from workflows.notifications.compose import Words, compose
-from workflows.notifications.people import Parties, Person
+from workflows.notifications.people import Parties, Person, names_of
 from workflows.outside.send_mail import SEND_MAIL
-
-MOST_NAMES = 3
 
 
 def notify(
@@ -45,7 +43,7 @@ def tell(db: Connection, event: Event, *, kind: str, letters: Iterable[tuple[Per
 
 
 def _about(parties: Parties, reader: Person) -> dict[str, Any]:
-    mentees = _names(parties.mentees)
+    mentees = names_of(parties.mentees)
     is_mentor = reader == parties.mentor
     return {
         "reader": reader,
@@ -55,13 +53,6 @@ def _about(parties: Parties, reader: Person) -> dict[str, Any]:
         "others": mentees if is_mentor else parties.mentor.name,
         "title": parties.title,
     }
-
-
-def _names(mentees: Sequence[Person]) -> str:
-    names = [mentee.name for mentee in mentees[:MOST_NAMES]]
-    if len(mentees) > MOST_NAMES:
-        names = [*names[:-1], f"{len(mentees) - MOST_NAMES + 1} others"]
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])) or "your group"
 
 
 def _row(event: Event, kind: str, person: Person, words: Words, channel: Channel) -> Mapping[str, Any]:

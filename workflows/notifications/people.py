@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,8 @@ from models.bookings import booking_participants, bookings
 from models.notifications import Channel
 from models.people import mentor_profiles, users
 from workflows.notifications.choices import browsers_of, choices_of, wanted
+
+MOST_NAMES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,14 @@ def parties_of(db: Connection, booking_id: UUID) -> Parties:
 def person_of(db: Connection, user_id: UUID) -> Person:
     """Read one user, with what they want to hear, in one statement."""
     return _person(db.execute(_told(null(), is_mentor=False).where(users.c.id == user_id)).one())
+
+
+def names_of(mentees: Sequence[Person]) -> str:
+    """The mentees of a booking in a sentence, the first of them by name."""
+    names = [mentee.name for mentee in mentees[:MOST_NAMES]]
+    if len(mentees) > MOST_NAMES:
+        names = [*names[:-1], f"{len(mentees) - MOST_NAMES + 1} others"]
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])) or "your group"
 
 
 def _mentor(booking_id: UUID) -> Select[Any]:

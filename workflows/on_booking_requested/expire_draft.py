@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from models.bookings import BookingStatus
 from workflows.bookings.booking import Booking, booking_query
 from workflows.bookings.cancel import expire
+from workflows.bookings.deadline import deadline_of
 from workflows.events.catalogue import BookingRequested
 from workflows.events.subscriptions import subscribe
 
-TIME_TO_DECIDE = timedelta(hours=72)
 
-
-def deadline(event: BookingRequested) -> datetime:
-    """When the request expires: at its start, and after 72 hours at the latest."""
-    return min(event.start_time, event.occurred_at + TIME_TO_DECIDE)
-
-
-@subscribe(BookingRequested, name="bookings.expire", queue="sessions", due=deadline)
+@subscribe(BookingRequested, name="bookings.expire", queue="sessions", due=deadline_of)
 def expire_draft(db: Connection, event: BookingRequested, *, now: datetime) -> None:
     """Most drafts have been decided by then, and nothing is left to do."""
     booking = Booking.of(db.execute(booking_query(event.booking_id)).one())

@@ -10,12 +10,14 @@ from sqlalchemy import Connection, select
 
 from models.notifications import Channel, notifications
 from models.people import users
+from workflows.calendar.invitation import Guest, Invitation, invitation_for
 from workflows.events.catalogue import WebhookEndpointEvent
 from workflows.events.delivery import Delivery
 from workflows.events.outcomes import Cancel, Sent
 from workflows.events.subscriptions import OutsideEffect, send_outside
 from workflows.notifications.compose import Words, as_html
 from workflows.notifications.endpoint_news import news_of
+from workflows.reminders.still import words_now
 
 OPERATORS = "operators"
 
@@ -34,18 +36,19 @@ class Mail:
     text: str
     html: str
     occurred_at: datetime
+    invitation: Invitation | None = None
 
 
 def prepare(db: Connection, delivery: Delivery) -> Mail:
     """Read the words that were written for this person, and where they go.
 
     Raises:
-        Cancel: there is no such notification any more.
+        Cancel: there is no such notification any more, or what it says has lost its point.
     """
     if delivery.target == OPERATORS:
         return _to_operators(db, delivery)
     row = db.execute(
-        select(users.c.name, users.c.email, notifications.c.title, notifications.c.body)
+        select(users.c.name, users.c.email, users.c.time_zone, notifications.c.title, notifications.c.body)
         .join_from(notifications, users, users.c.id == notifications.c.user_id)
         .where(
             notifications.c.event_id == delivery.event.id,
@@ -55,7 +58,10 @@ def prepare(db: Connection, delivery: Delivery) -> Mail:
     ).one_or_none()
     if row is None:
         raise Cancel("There is no notification to be mailed.")
-    return _mail(delivery, row.name, row.email, Words(row.title, row.body))
+    event, reader_id = delivery.event, UUID(delivery.target)
+    words = words_now(db, event, reader_id, Words(row.title, row.body), now=delivery.now)
+    guest = Guest(user_id=reader_id, time_zone=row.time_zone, name=row.name, address=row.email)
+    return _mail(delivery, row.name, row.email, words, invitation_for(db, event, guest))
 
 
 def settle(db: Connection, delivery: Delivery, message: Mail, sent: Sent) -> None:
@@ -69,7 +75,9 @@ def _to_operators(db: Connection, delivery: Delivery) -> Mail:
     return _mail(delivery, "Operators", None, news.words)
 
 
-def _mail(delivery: Delivery, name: str, address: str | None, words: Words) -> Mail:
+def _mail(
+    delivery: Delivery, name: str, address: str | None, words: Words, invitation: Invitation | None = None
+) -> Mail:
     return Mail(
         delivery_id=delivery.id,
         to_name=name,
@@ -78,9 +86,17 @@ def _mail(delivery: Delivery, name: str, address: str | None, words: Words) -> M
         text=words.body + "\n",
         html=as_html(words),
         occurred_at=delivery.event.occurred_at,
+        invitation=invitation,
     )
 
 
 SEND_MAIL = send_outside(
-    OutsideEffect(name="mail.send", queue="notifications", transport="mail", prepare=prepare, settle=settle)
+    OutsideEffect(
+        name="mail.send",
+        queue="notifications",
+        transport="mail",
+        prepare=prepare,
+        settle=settle,
+        settles=lambda _delivery, _message: False,
+    )
 )

@@ -1,0 +1,299 @@
+"""Tests of invitations: a REQUEST with the mail of a booking, a CANCEL with that of a cancellation, read back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from icalendar import Calendar, Event
+from sqlalchemy import select
+
+from models.events import deliveries
+from models.events import events as EVENTS
+from models.sessions import sessions
+from tests.factories import acting_user, make_booking, make_listing, make_mentor, make_user, mentor_of
+from tests.integration.house import House, counted_statements
+from workers.transports.mail import Letterhead, compose
+from workflows.bookings.accept import accept
+from workflows.events.catalogue import event_types
+from workflows.events.delivery import Delivery
+from workflows.identity.people import Mentor, User
+from workflows.outside.send_mail import SEND_MAIL, Mail
+from workflows.sessions.cancel import cancel, session_to_cancel_query
+from workflows.sessions.complete import complete
+from workflows.sessions.policy import SessionToCancel
+from workflows.sessions.session import Session, session_query
+from workflows.sessions.start import start
+
+LETTERHEAD = Letterhead("Tutelage <no-reply@tutelage.example>", "operators@tutelage.example")
+NAME = 'Grace "Amazing" Hopper, Zoë; 👩‍💻'
+TITLE = "Compilers, and more; 你好"
+# The Saturday before the last Sunday of March: New York has put its clocks forward already, Berlin does so on the next
+# day.
+SPRING = date(datetime.now(UTC).year + 1, 3, 31)
+START = datetime.combine(SPRING - timedelta(days=SPRING.isoweekday() % 7 + 1), time(9), UTC)
+DAY = f"{START:%A, %-d %B %Y}"
+
+
+class Pair:
+    """A mentor in Berlin and a mentee in New York, their booking, and what was mailed about it."""
+
+    def __init__(self, house: House, title: str | None = TITLE) -> None:
+        self.house = house
+        with house.transactions() as db:
+            self.mentee: User = make_user(db, name="Ada Lovelace", time_zone="America/New_York")
+            self.mentor_user: User = make_user(db, name=NAME, time_zone="Europe/Berlin")
+            self.mentor: Mentor = make_mentor(db, self.mentor_user)
+            listing = make_listing(db, self.mentor, early_start_minutes=None)
+            self.booking = make_booking(db, listing=listing, mentee=self.mentee, title=title, start_time=START)
+
+    def accept(self) -> None:
+        """Accept the booking, and make its session, with the mails yet to go out."""
+        with self.house.transactions() as db:
+            accept(db, actor=mentor_of(self.booking), booking=self.booking, now=datetime.now(UTC))
+        self.house.deliver("sessions.create")
+        self.house.deliver("notifications.session_created")
+
+    def cancel(self) -> None:
+        """Call the session off, as its mentee."""
+        with self.house.transactions() as db:
+            session = SessionToCancel.of(db.execute(session_to_cancel_query(self.session().id)).one())
+            cancel(db, actor=acting_user(self.mentee), session=session, reason="I am ill.", now=datetime.now(UTC))
+
+    def session(self) -> Session:
+        """The session as it stands."""
+        with self.house.engine.connect() as db:
+            session_id = db.scalars(select(sessions.c.id)).one()
+            return Session.of(db.execute(session_query(session_id)).one())
+
+    def mails(self, subject: str) -> dict[str, Mail]:
+        """Run all that is due, and return the mails with that in their subject, by reader."""
+        self.house.run_all()
+        return {mail.to_address: mail for mail in self.house.mail.received if subject in mail.subject}
+
+
+@pytest.fixture
+def pair(house: House) -> Pair:
+    """Both of them."""
+    return Pair(house)
+
+
+def sent(mail: Mail) -> EmailMessage:
+    """The mail as its reader's program gets it."""
+    message = message_from_bytes(bytes(compose(mail, LETTERHEAD)), policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def calendar_of(mail: Mail) -> Calendar:
+    """The calendar object that goes along with a mail."""
+    (part,) = [part for part in sent(mail).walk() if part.get_content_type() == "text/calendar"]
+    found = Calendar.from_ical(part.get_payload(decode=True))
+    assert isinstance(found, Calendar)
+    return found
+
+
+def event_of(mail: Mail) -> Event:
+    """Its one entry."""
+    (found,) = calendar_of(mail).walk("VEVENT")
+    assert isinstance(found, Event)
+    return found
+
+
+def test_a_booked_session_invites_each_of_both_alone(pair: Pair) -> None:
+    pair.accept()
+    mails = pair.mails("is booked")
+    assert set(mails) == {pair.mentee.email, pair.mentor_user.email}
+    for address, mail in mails.items():
+        calendar = calendar_of(mail)
+        assert (calendar["METHOD"], calendar["VERSION"]) == ("REQUEST", "2.0")
+        assert calendar["PRODID"]
+        event = event_of(mail)
+        # One attendee (RFC 5546): nobody learns another's address, and nobody is asked for an answer.
+        assert str(event["ATTENDEE"]) == f"mailto:{address}"
+        parameters = dict(event["ATTENDEE"].params)
+        assert (parameters["RSVP"], parameters["PARTSTAT"], parameters["ROLE"]) == (
+            "FALSE",
+            "ACCEPTED",
+            "REQ-PARTICIPANT",
+        )
+        assert str(event["ORGANIZER"]) == "mailto:no-reply@tutelage.example"
+        assert event["ORGANIZER"].params["CN"] == "Tutelage"
+        assert other_address(pair, address) not in str(sent(mail))
+        assert (event["SEQUENCE"], event["STATUS"], event["TRANSP"]) == (0, "CONFIRMED", "OPAQUE")
+        assert event["UID"] == str(pair.booking.id)
+        assert (event["DTSTART"].dt, event["DTEND"].dt) == (START, START + timedelta(hours=1))
+        assert event["DTSTAMP"].dt <= datetime.now(UTC)
+        assert event["LAST-MODIFIED"].dt == event["DTSTAMP"].dt
+        # Times are in UTC, so that no zone has to be sent along.
+        assert b"TZID" not in calendar.to_ical()
+    assert event_of(mails[pair.mentor_user.email])["ATTENDEE"].params["CN"] == NAME.replace('"', "'")
+
+
+def other_address(pair: Pair, address: str) -> str:
+    """The address of the one who was not written to."""
+    return pair.mentee.email if address == pair.mentor_user.email else pair.mentor_user.email
+
+
+def test_it_says_whom_one_meets_and_when_on_ones_own_clock(pair: Pair) -> None:
+    pair.accept()
+    mails = pair.mails("is booked")
+    to_mentee, to_mentor = event_of(mails[pair.mentee.email]), event_of(mails[pair.mentor_user.email])
+    assert str(to_mentee["SUMMARY"]) == f"{TITLE}, with {NAME}"
+    assert str(to_mentor["SUMMARY"]) == f"{TITLE}, with Ada Lovelace"
+    assert str(to_mentee["DESCRIPTION"]) == (
+        f"You meet {NAME}.\nFrom {DAY}, 05:00 (America/New_York)\nto {DAY}, 06:00 (America/New_York)"
+    )
+    assert f"From {DAY}, 10:00 (Europe/Berlin)" in str(to_mentor["DESCRIPTION"])
+
+
+def test_a_session_without_a_title_is_one_with_somebody(house: House) -> None:
+    pair = Pair(house, title=None)
+    pair.accept()
+    assert str(event_of(pair.mails("is booked")[pair.mentor_user.email])["SUMMARY"]) == "Session with Ada Lovelace"
+
+
+def test_the_mail_has_it_as_an_alternative_and_as_a_file(pair: Pair) -> None:
+    pair.accept()
+    mail = sent(pair.mails("is booked")[pair.mentee.email])
+    kinds = [part.get_content_type() for part in mail.walk()]
+    assert kinds == [
+        *("multipart/mixed", "multipart/alternative"),
+        *("text/plain", "text/html", "text/calendar", "application/ics"),
+    ]
+    alternative, file = (
+        part for part in mail.walk() if part.get_content_type() in ("text/calendar", "application/ics")
+    )
+    assert dict(alternative["Content-Type"].params) == {"method": "REQUEST", "charset": "UTF-8"}
+    assert (file.get_content_disposition(), file.get_filename()) == ("attachment", "invite.ics")
+    raw = file.get_payload(decode=True)
+    assert raw == alternative.get_payload(decode=True)
+    assert raw.count(b"\n") == raw.count(b"\r\n")
+    assert max(len(line) for line in raw.split(b"\r\n")) <= 75
+    assert mail.get_body(("plain",)).get_content().startswith(f"“{TITLE}”: you meet")  # type: ignore[union-attr]
+
+
+def test_a_cancelled_session_takes_the_same_entry_back(pair: Pair) -> None:
+    pair.accept()
+    invited = {address: event_of(mail) for address, mail in pair.mails("is booked").items()}
+    pair.cancel()
+    mails = pair.mails("cancelled")
+    assert mails
+    for address, mail in mails.items():
+        assert calendar_of(mail)["METHOD"] == "CANCEL"
+        event, before = event_of(mail), invited[address]
+        for same in ("UID", "ORGANIZER", "ATTENDEE", "DTSTART", "DTEND", "SUMMARY"):
+            assert event[same] == before[same]
+        # Whichever of both arrives first, the cancellation stands.
+        assert (before["SEQUENCE"], event["SEQUENCE"]) == (0, 1)
+        assert event["DTSTAMP"].dt >= before["DTSTAMP"].dt
+        assert event["STATUS"] == "CANCELLED"
+        assert str(event["DESCRIPTION"]).startswith("This session has been cancelled.")
+        (alternative,) = [part for part in sent(mail).walk() if part.get_content_type() == "text/calendar"]
+        assert alternative["Content-Type"].params["method"] == "CANCEL"
+
+
+def test_the_sequence_is_stored_and_raised_by_whoever_cancels(pair: Pair) -> None:
+    pair.accept()
+    with pair.house.engine.connect() as db:
+        assert db.scalars(select(sessions.c.calendar_sequence)).one() == 0
+    pair.cancel()
+    with pair.house.engine.connect() as db:
+        assert db.scalars(select(sessions.c.calendar_sequence)).one() == 1
+
+
+def test_no_invitation_leaves_after_the_cancellation(pair: Pair) -> None:
+    pair.accept()
+    pair.cancel()
+    assert pair.mails("is booked") == {}
+    with pair.house.engine.connect() as db:
+        rows = db.execute(
+            select(deliveries.c.state, deliveries.c.last_error).where(
+                deliveries.c.effect == "mail.send", deliveries.c.state == "cancelled"
+            )
+        ).all()
+    assert {tuple(row) for row in rows} == {("cancelled", "The session was cancelled before this mail left.")}
+    assert len(rows) == 2
+
+
+def test_a_mail_of_a_session_that_is_over_invites_nobody_any_more(pair: Pair) -> None:
+    pair.accept()
+    now = datetime.now(UTC)
+    with pair.house.transactions() as db:
+        actor = mentor_of(pair.booking)
+        started = start(db, actor=actor, session=pair.session(), early_start_minutes=None, now=now)
+        complete(db, actor=actor, session=started, now=now)
+    mails = pair.mails("is booked")
+    assert {mail.invitation for mail in mails.values()} == {None}
+    assert len(mails) == 2
+
+
+def test_other_mails_invite_nobody(pair: Pair) -> None:
+    (mail,) = pair.mails("asks for a session").values()
+    assert mail.invitation is None
+    assert [part.get_content_type() for part in sent(mail).walk()] == [
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+    ]
+
+
+def prepared(pair: Pair) -> Mail:
+    """The mail of the booked session to its mentee, prepared as for an attempt."""
+    house = pair.house
+    with house.engine.connect() as db:
+        query = select(deliveries.c.event_id).where(deliveries.c.effect == "mail.send").limit(1)
+        event_id = db.scalars(query.where(deliveries.c.target == str(pair.mentee.id))).one()
+    return _prepare(house, event_id, str(pair.mentee.id))
+
+
+def _prepare(house: House, event_id: Any, target: str) -> Mail:
+    row = house.row(house.key("mail.send", event_id, target))
+    event = next(iter(_events(house, event_id)))
+    delivery = Delivery(
+        key=house.key("mail.send", event_id, target),
+        id=row.id,
+        event=event,
+        nudges=0,
+        attempt=1,
+        fence=0,
+        forgiven=0,
+        now=row.now,
+    )
+    with house.engine.connect() as db, counted_statements(db) as statements:
+        mail = SEND_MAIL.prepare(db, delivery)
+    # The words and the address, and what stands in a calendar.
+    assert len(statements) == 2
+    assert isinstance(mail, Mail)
+    return mail
+
+
+def _events(house: House, event_id: Any) -> list[Any]:
+    with house.engine.connect() as db:
+        row = db.execute(select(EVENTS).where(EVENTS.c.id == event_id)).one()
+    kind = event_types()[row.type]
+    return [kind.read(id=row.id, actor=row.actor, occurred_at=row.occurred_at, sequence=row.sequence, data=row.data)]
+
+
+def test_every_attempt_sends_the_same_bytes(pair: Pair) -> None:
+    pair.accept()
+    first, second = prepared(pair), prepared(pair)
+    assert bytes(first.invitation.written(organizer="T", address="t@t.example")) == bytes(  # type: ignore[union-attr]
+        second.invitation.written(organizer="T", address="t@t.example")  # type: ignore[union-attr]
+    )
+
+
+@pytest.mark.parametrize("sender", ["no-reply@tutelage.example", '"Büro, T; Ltd" <no-reply@tutelage.example>'])
+def test_whoever_sends_it_is_the_organizer(pair: Pair, sender: str) -> None:
+    pair.accept()
+    mail = replace(prepared(pair), to_name="Ada\r\nBcc: eve@example.org")
+    message = message_from_bytes(bytes(compose(mail, Letterhead(sender, sender))), policy=policy.default)
+    (part,) = [part for part in message.walk() if part.get_content_type() == "text/calendar"]
+    (event,) = Calendar.from_ical(part.get_payload(decode=True)).walk("VEVENT")
+    assert str(event["ORGANIZER"]) == "mailto:no-reply@tutelage.example"
+    assert event["ORGANIZER"].params["CN"]
+    assert "ATTENDEE" in event

@@ -1,0 +1,440 @@
+"""Tests of reminders: each once, in time, on the reader's own clock, and never of what has begun or is off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import func, select
+
+from models.events import deliveries, events
+from models.notifications import notifications
+from tests.factories import make_booking, make_listing, make_mentor, make_user, mentor_of
+from tests.integration.house import House, counted_statements
+from workflows.bookings.accept import accept
+from workflows.bookings.booking import Booking
+from workflows.bookings.decline import decline
+from workflows.events.catalogue import BookingUndecided, SessionCreated, SessionReminderSet, event_types
+from workflows.events.delivery import Delivery, Key
+from workflows.events.event import Event
+from workflows.events.outcomes import Cancel
+from workflows.events.subscriptions import load
+from workflows.house_rules import HouseRules
+from workflows.identity.people import User
+from workflows.outside.send_mail import SEND_MAIL, Mail
+from workflows.sessions.cancel import cancel, session_to_cancel_query
+from workflows.sessions.policy import SessionToCancel
+from workflows.sessions.session import Session, session_query
+from workflows.sessions.start import start
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+class Pair:
+    """A mentor and a mentee, each with a clock of their own, and a session between them.
+
+    Args:
+        ahead: how long before its start the session is made.
+        start_time: when it starts; a while from now unless it matters.
+    """
+
+    def __init__(
+        self,
+        house: House,
+        *,
+        ahead: timedelta = timedelta(days=3),
+        start_time: datetime | None = None,
+        zones: tuple[str, str] = ("Europe/Berlin", "America/New_York"),
+        **offer: Any,
+    ) -> None:
+        self.house = house
+        with house.transactions() as db:
+            self.mentor_user: User = make_user(db, name="Grace", time_zone=zones[0])
+            self.mentee: User = make_user(db, name="Ada", time_zone=zones[1])
+            mentor = make_mentor(db, self.mentor_user)
+            listing = make_listing(db, mentor, early_start_minutes=None, **offer)
+            starts = start_time or datetime.now(UTC) + timedelta(days=3)
+            self.booking: Booking = make_booking(
+                db, listing=listing, mentee=self.mentee, title="Compilers", start_time=starts
+            )
+        self.start = self.booking.start_time
+        self.made = self.start - ahead
+
+    def accept(self, *, rules: HouseRules | None = None) -> None:
+        """Accept the booking when it is made, and set its session's reminders."""
+        with self.house.transactions() as db:
+            accept(db, actor=mentor_of(self.booking), booking=self.booking, now=datetime.now(UTC))
+        self.house.deliver("sessions.create")
+        created = replace(self.event(SessionCreated), occurred_at=self.made)
+        self.run("reminders.set", created, now=self.made, **({"rules": rules} if rules else {}))
+
+    def run(self, effect: str, event: Event, *, now: datetime, **told: Any) -> list[str]:
+        """Run an effect as if it were then, and return the statements that it made."""
+        found = load().named(effect)
+        assert found is not None
+        with self.house.transactions() as db, counted_statements(db) as statements:
+            found.run(db, event, now=now, **told)  # type: ignore[union-attr]
+        return statements
+
+    def event(self, kind: type[Event]) -> Any:
+        """The one event of that type."""
+        (found,) = self.events(kind)
+        return found
+
+    def events(self, kind: type[Event]) -> list[Any]:
+        """The events of that type, in their order."""
+        with self.house.engine.connect() as db:
+            rows = db.execute(select(events).where(events.c.type == kind.type).order_by(events.c.sequence)).all()
+        return [
+            event_types()[row.type].read(
+                id=row.id, actor=row.actor, occurred_at=row.occurred_at, sequence=row.sequence, data=row.data
+            )
+            for row in rows
+        ]
+
+    def remind(self, minutes: int, *, late: timedelta = timedelta(0)) -> list[str]:
+        """Run a reminder at its time, or late."""
+        (event,) = [each for each in self.events(SessionReminderSet) if each.minutes_before == minutes]
+        return self.run("notifications.session_reminder", event, now=event.remind_at + late)
+
+    def told(self, kind: str = "session_reminder") -> list[Any]:
+        """The notifications of a kind."""
+        with self.house.engine.connect() as db:
+            return list(db.execute(select(notifications).where(notifications.c.kind == kind)))
+
+    def session(self) -> Session:
+        """The session as it stands."""
+        with self.house.engine.connect() as db:
+            return Session.of(db.execute(session_query(self.event(SessionCreated).session_id)).one())
+
+    def begin(self) -> None:
+        """Start the session."""
+        with self.house.transactions() as db:
+            start(db, actor=mentor_of(self.booking), session=self.session(), early_start_minutes=None, now=self.made)
+
+    def cancel(self) -> None:
+        """Call the session off."""
+        with self.house.transactions() as db:
+            session = SessionToCancel.of(db.execute(session_to_cancel_query(self.session().id)).one())
+            cancel(db, actor=mentor_of(self.booking), session=session, reason="I am ill.", now=self.made)
+
+    def mail(self, event: Event, reader: User, *, now: datetime) -> Mail:
+        """The mail of an event as it would leave at that moment."""
+        key = Key(event_id=event.id, effect="mail.send", target=str(reader.id))
+        taken = {"nudges": 0, "attempt": 1, "fence": 0, "forgiven": 0}
+        delivery = Delivery(key=key, id=self.house.row(key).id, event=event, now=now, **taken)
+        with self.house.engine.connect() as db:
+            mail = SEND_MAIL.prepare(db, delivery)
+        assert isinstance(mail, Mail)
+        return mail
+
+
+def ahead_of(pair: Pair) -> list[tuple[int, timedelta]]:
+    """The reminders that are set: minutes, and how long before the start they are due."""
+    with pair.house.engine.connect() as db:
+        rows = db.execute(
+            select(events.c.data["minutes_before"].as_integer(), deliveries.c.due_at, deliveries.c.nudge_at)
+            .join_from(deliveries, events, events.c.id == deliveries.c.event_id)
+            .where(deliveries.c.effect == "notifications.session_reminder")
+        ).all()
+    # Nobody else nudges a timer, so that the sweep looks on time.
+    assert all(due == nudge for _minutes, due, nudge in rows)
+    return sorted(((minutes, pair.start - due) for minutes, due, _nudge in rows), reverse=True)
+
+
+def test_both_are_reminded_a_day_and_an_hour_before(house: House) -> None:
+    pair = Pair(house)
+    pair.accept()
+    assert ahead_of(pair) == [(1440, DAY), (60, HOUR)]
+    pair.remind(1440)
+    pair.remind(60)
+    readers = (pair.mentor_user.id, pair.mentee.id)
+    told = [(row.user_id, str(row.channel)) for row in pair.told()]
+    assert sorted(told) == sorted([(who, by) for who in readers for by in ("in_app", "email")] * 2)
+    assert {row.session_id for row in pair.told()} == {pair.session().id}
+    assert {row.title for row in pair.told() if row.user_id == pair.mentee.id} == {
+        "Your session with Grace starts in 24 hours",
+        "Your session with Grace starts in 1 hour",
+    }
+
+
+@pytest.mark.parametrize(
+    ("offer", "rules", "wanted"),
+    [
+        # The operator's, for a listing that does not say.
+        ({}, HouseRules(reminder_minutes=(30,)), [30]),
+        ({}, HouseRules(reminder_minutes=()), []),
+        # The listing's own, whatever the operator says.
+        ({"reminder_minutes": [10, 2880]}, HouseRules(reminder_minutes=(30,)), [2880, 10]),
+        ({"reminder_minutes": []}, HouseRules(reminder_minutes=(30,)), []),
+    ],
+)
+def test_the_listing_says_when_and_otherwise_the_operator(
+    house: House, offer: dict[str, Any], rules: HouseRules, wanted: list[int]
+) -> None:
+    pair = Pair(house, **offer)
+    pair.accept(rules=rules)
+    assert [minutes for minutes, _ahead in ahead_of(pair)] == wanted
+
+
+@pytest.mark.parametrize(
+    ("ahead", "wanted"), [(DAY + HOUR, [1440, 60]), (DAY, [60]), (2 * HOUR, [60]), (HOUR, []), (HOUR / 2, [])]
+)
+def test_a_session_made_late_skips_what_has_passed(house: House, ahead: timedelta, wanted: list[int]) -> None:
+    pair = Pair(house, ahead=ahead)
+    pair.accept()
+    assert [minutes for minutes, _ahead in ahead_of(pair)] == wanted
+
+
+def test_what_is_set_late_is_set_as_far_as_it_is_of_use(house: House) -> None:
+    pair = Pair(house)
+    pair.accept(rules=HouseRules(reminder_minutes=()))
+    created = replace(pair.event(SessionCreated), occurred_at=pair.made)
+    # The system was away, and the day's reminder would now speak at the hour's time.
+    pair.run("reminders.set", created, now=pair.start - HOUR / 2)
+    assert [minutes for minutes, _ahead in ahead_of(pair)] == [60]
+
+
+def test_setting_them_again_adds_nothing(house: House) -> None:
+    pair = Pair(house)
+    pair.accept()
+    created = replace(pair.event(SessionCreated), occurred_at=pair.made)
+    for _ in range(5):
+        # As if the delivery had been restored from an older backup than the events.
+        pair.run("reminders.set", created, now=pair.made)
+    assert len(pair.events(SessionReminderSet)) == 2
+
+
+def test_to_set_them_asks_once_and_writes_each_in_one_statement(house: House) -> None:
+    pair = Pair(house)
+    pair.accept(rules=HouseRules(reminder_minutes=()))
+    created = replace(pair.event(SessionCreated), occurred_at=pair.made)
+    assert len(pair.run("reminders.set", created, now=pair.made)) == 3
+
+
+def test_a_cancelled_session_reminds_nobody(house: House) -> None:
+    pair = Pair(house)
+    pair.accept()
+    pair.cancel()
+    # One look, and nothing follows.
+    assert len(pair.remind(1440)) == 1
+    pair.remind(60)
+    assert pair.told() == []
+
+
+def test_a_started_session_reminds_nobody(house: House) -> None:
+    pair = Pair(house)
+    pair.accept()
+    pair.begin()
+    pair.remind(60)
+    assert pair.told() == []
+
+
+@pytest.mark.parametrize(
+    ("minutes", "late", "says"),
+    [
+        # After an outage it says how long it is from now.
+        (1440, timedelta(hours=3), "starts in 21 hours"),
+        (1440, timedelta(hours=22), "starts in 2 hours"),
+        (60, timedelta(minutes=15), "starts in 45 minutes"),
+        (60, timedelta(minutes=59), "starts in 1 minute"),
+        # The hour's reminder has come, which says it better.
+        (1440, timedelta(hours=23), None),
+        # The session has begun, or should have.
+        (60, HOUR, None),
+        (60, timedelta(days=2), None),
+        (1440, timedelta(days=2), None),
+    ],
+)
+def test_a_late_reminder_is_sent_while_it_is_of_use(
+    house: House, minutes: int, late: timedelta, says: str | None
+) -> None:
+    pair = Pair(house)
+    pair.accept()
+    pair.remind(minutes, late=late)
+    assert len(pair.told()) == (4 if says else 0)
+    assert all(says in row.title for row in pair.told() if says)
+
+
+def test_a_reminder_makes_few_statements(house: House) -> None:
+    pair = Pair(house)
+    pair.accept()
+    # Whether it is still of use, both sides, the rows, and the mails' deliveries.
+    assert len(pair.remind(60)) == 4
+
+
+def test_a_reminders_mail_says_how_long_it_is_when_it_leaves(house: House) -> None:
+    pair = Pair(house)
+    pair.accept()
+    pair.remind(60)
+    event = pair.events(SessionReminderSet)[1]
+    mail = pair.mail(event, pair.mentee, now=pair.start - timedelta(minutes=20))
+    assert mail.subject == "Your session with Grace starts in 20 minutes"
+    assert "which is in 20 minutes" in mail.text
+    assert "20 minutes" in mail.html
+    assert mail.invitation is None
+
+
+@pytest.mark.parametrize("what", ["late", "cancelled", "started"])
+def test_a_reminders_mail_does_not_leave_when_it_is_of_no_use(house: House, what: str) -> None:
+    pair = Pair(house)
+    pair.accept()
+    pair.remind(60)
+    event, now = pair.events(SessionReminderSet)[1], pair.start - HOUR / 2
+    if what == "late":
+        now = pair.start
+    elif what == "cancelled":
+        pair.cancel()
+    else:
+        pair.begin()
+    with pytest.raises(Cancel, match="The session has begun or is off"):
+        pair.mail(event, pair.mentee, now=now)
+
+
+def next_year(month: int, day: int, hour: int, zone: str) -> datetime:
+    """The Sunday on or after that day next year, at that hour on that zone's clock."""
+    first = datetime(datetime.now(UTC).year + 1, month, day, hour, tzinfo=ZoneInfo(zone))
+    return first + timedelta(days=(7 - first.isoweekday()) % 7)
+
+
+@pytest.mark.parametrize(
+    ("zones", "clock", "month", "first"),
+    [
+        # The last Sundays of March and October, in the mentor's zone; the mentee's has no changes.
+        (("Europe/Berlin", "Asia/Tokyo"), "Europe/Berlin", 3, 25),
+        (("Europe/Berlin", "Asia/Tokyo"), "Europe/Berlin", 10, 25),
+        # The second Sunday of March and the first of November, in the mentee's; the mentor's are weeks apart from them.
+        (("Europe/Berlin", "America/New_York"), "America/New_York", 3, 8),
+        (("Europe/Berlin", "America/New_York"), "America/New_York", 11, 1),
+        # The first Sundays of April and October, by half an hour.
+        (("Australia/Lord_Howe", "Europe/London"), "Australia/Lord_Howe", 4, 1),
+        (("Australia/Lord_Howe", "Europe/London"), "Australia/Lord_Howe", 10, 1),
+    ],
+)
+def test_across_a_change_of_the_clocks_a_day_is_24_hours_and_times_are_each_readers_own(
+    house: House, zones: tuple[str, str], clock: str, month: int, first: int
+) -> None:
+    starts = next_year(month, first, 9, clock).astimezone(UTC)
+    before = (starts - DAY).astimezone(ZoneInfo(clock))
+    assert before.utcoffset() != starts.astimezone(ZoneInfo(clock)).utcoffset(), "the clocks change in between"
+    pair = Pair(house, start_time=starts, zones=zones)
+    pair.accept()
+    assert ahead_of(pair) == [(1440, DAY), (60, HOUR)]
+    pair.remind(1440)
+    for reader, zone in zip((pair.mentor_user, pair.mentee), zones, strict=True):
+        bodies = {row.body for row in pair.told() if row.user_id == reader.id}
+        (body,) = bodies
+        assert f"{starts.astimezone(ZoneInfo(zone)):%A, %-d %B %Y, %H:%M} ({zone}), which is in 24 hours." in body
+
+
+def test_replayed_and_raced_each_reminds_once_per_person_and_channel(house: House) -> None:
+    pair = Pair(house)
+    pair.accept()
+    for event in pair.events(SessionReminderSet):
+        key = house.key("notifications.session_reminder", event.id)
+        house.deliverer.deliver(key)
+        assert house.row(key).state == "pending", "its time has not come"
+        house.make_due(key)
+        for _ in range(5):
+            two = [Thread(target=house.deliverer.deliver, args=(key,)) for _worker in range(2)]
+            for worker in two:
+                worker.start()
+            for worker in two:
+                worker.join()
+        assert (house.row(key).state, house.row(key).attempts) == ("done", 1)
+        # And once more, as after a restored backup.
+        house.change(key, state="pending", done_at=None)
+        house.deliverer.deliver(key)
+    with house.engine.connect() as db:
+        mails = select(func.count()).where(deliveries.c.effect == "mail.send", deliveries.c.event_id.in_(_ids(pair)))
+        assert db.scalar(mails) == 4
+    assert len(pair.told()) == 8
+    house.run_all()
+    reminded = [mail.to_address for mail in house.mail.received if "starts in" in mail.subject]
+    assert sorted(reminded) == sorted([pair.mentor_user.email, pair.mentee.email] * 2)
+
+
+def _ids(pair: Pair) -> Sequence[UUID]:
+    return [event.id for event in pair.events(SessionReminderSet)]
+
+
+# What follows is about requests that nobody decides.
+
+
+def undecided(pair: Pair, *, after: timedelta = DAY) -> None:
+    """Let that much time pass since the request."""
+    requested = pair.event(event_types()["booking.requested"])
+    pair.run("bookings.remind", requested, now=requested.occurred_at + after)
+
+
+def remind_mentor(pair: Pair, *, after: timedelta = DAY) -> None:
+    """Tell the mentor, if there is something to be told."""
+    for event in pair.events(BookingUndecided):
+        pair.run("notifications.booking_reminder", event, now=event.occurred_at + (after - DAY))
+
+
+def test_a_mentor_is_reminded_once_of_a_request_that_waits_for_a_day(house: House) -> None:
+    pair = Pair(house, start_time=datetime.now(UTC) + timedelta(days=9))
+    key = house.key("bookings.remind")
+    row = house.row(key)
+    assert row.due_at == pair.event(event_types()["booking.requested"]).occurred_at + DAY
+    for _ in range(3):
+        undecided(pair)
+        remind_mentor(pair)
+    told = pair.told("booking_reminder")
+    assert [(row.user_id, str(row.channel)) for row in told] == [
+        (pair.mentor_user.id, str(row.channel)) for row in told
+    ]
+    assert {str(row.channel) for row in told} == {"in_app", "email"}
+    assert len(told) == 2
+    assert told[0].title == "Ada is waiting for your answer"
+    expires = (pair.events(BookingUndecided)[0].occurred_at + 2 * DAY).astimezone(ZoneInfo("Europe/Berlin"))
+    assert f"it expires on {expires:%A, %-d %B %Y, %H:%M} (Europe/Berlin)" in told[0].body
+
+
+@pytest.mark.parametrize(
+    ("starts_after", "runs_after", "reminds"),
+    [
+        (timedelta(hours=25, minutes=1), DAY, True),
+        # Within the hour it is over, by its start or by the 72 hours.
+        (timedelta(hours=24, minutes=59), DAY, False),
+        (timedelta(hours=20), DAY, False),
+        (timedelta(days=9), timedelta(hours=70), True),
+        (timedelta(days=9), timedelta(hours=71, minutes=30), False),
+        (timedelta(days=9), timedelta(days=5), False),
+    ],
+)
+def test_a_mentor_is_reminded_only_while_there_is_time_to_decide(
+    house: House, starts_after: timedelta, runs_after: timedelta, reminds: bool
+) -> None:
+    pair = Pair(house, start_time=datetime.now(UTC) + starts_after)
+    undecided(pair, after=runs_after)
+    assert bool(pair.events(BookingUndecided)) == reminds
+
+
+def test_a_request_that_was_decided_reminds_nobody(house: House) -> None:
+    pair = Pair(house, start_time=datetime.now(UTC) + timedelta(days=9))
+    with house.transactions() as db:
+        decline(db, actor=mentor_of(pair.booking), booking=pair.booking, reason=None, now=datetime.now(UTC))
+    undecided(pair)
+    assert pair.events(BookingUndecided) == []
+
+
+def test_a_decision_between_the_note_and_the_mail_ends_the_reminder(house: House) -> None:
+    pair = Pair(house, start_time=datetime.now(UTC) + timedelta(days=9))
+    undecided(pair)
+    remind_mentor(pair)
+    event = pair.event(BookingUndecided)
+    assert pair.mail(event, pair.mentor_user, now=event.occurred_at).subject == "Ada is waiting for your answer"
+    with pytest.raises(Cancel, match="has run out"):
+        pair.mail(event, pair.mentor_user, now=event.expires_at)
+    with house.transactions() as db:
+        decline(db, actor=mentor_of(pair.booking), booking=pair.booking, reason=None, now=datetime.now(UTC))
+    with pytest.raises(Cancel, match="has been decided"):
+        pair.mail(event, pair.mentor_user, now=event.occurred_at)

@@ -1,0 +1,37 @@
+"""Note after a day that nobody has decided a request, so that its mentor is reminded of it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, exists, select
+
+from models.bookings import BookingStatus
+from models.events import events
+from workflows.bookings.booking import Booking, booking_query
+from workflows.bookings.deadline import deadline_of
+from workflows.events.catalogue import BookingRequested, BookingUndecided
+from workflows.events.record import record
+from workflows.events.subscriptions import subscribe
+from workflows.identity.actor import SYSTEM
+
+PATIENCE = timedelta(hours=24)
+# With less time than that, the reminder would be followed by the notice that it is over.
+WORTH_A_REMINDER = timedelta(hours=1)
+
+
+def after_a_day(event: BookingRequested) -> datetime:
+    """When the mentor has had a day to decide."""
+    return event.occurred_at + PATIENCE
+
+
+@subscribe(BookingRequested, name="bookings.remind", queue="sessions", due=after_a_day)
+def remind_mentor(db: Connection, event: BookingRequested, *, now: datetime) -> None:
+    """Once, and only while there is time left to decide in."""
+    expires_at = deadline_of(event)
+    if expires_at - now < WORTH_A_REMINDER:
+        return
+    booking = Booking.of(db.execute(booking_query(event.booking_id)).one())
+    noted = exists().where(events.c.subject_id == booking.id, events.c.type == BookingUndecided.type)
+    if booking.status is BookingStatus.DRAFT and not db.scalar(select(noted)):
+        record(db, BookingUndecided.about(booking, actor=SYSTEM, now=now, expires_at=expires_at))

@@ -1,0 +1,1 @@
+"""What follows when nobody has decided a request for a day. Each file is found, not imported."""

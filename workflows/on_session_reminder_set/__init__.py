@@ -1,0 +1,1 @@
+"""What follows when a reminder of a session was set. Each file is found, not imported."""
