@@ -87,6 +87,17 @@ class Partner:
                 db.execute(update(deliveries).where(*of_event).values(state=state, **values))
             return str(db.scalars(select(deliveries.c.id).where(*of_event)).one())
 
+    def run(self, event_id: UUID, target: str) -> Any:
+        """The run of an event for that target."""
+        with self.engine.connect() as db:
+            of_run = (deliveries.c.event_id == event_id, deliveries.c.target == target)
+            return db.execute(select(deliveries).where(*of_run)).one()
+
+    def ends(self, run: Any, state: DeliveryState, **values: Any) -> None:
+        """Put a pending run into a state."""
+        with self.engine.begin() as db:
+            db.execute(update(deliveries).where(deliveries.c.id == run.id).values(state=state, **values))
+
     def attempted(self, delivery_id: str, attempt: int, **values: Any) -> None:
         """Record an attempt of a delivery."""
         with self.engine.begin() as db:

@@ -171,7 +171,9 @@ def test_a_list_makes_one_statement_and_a_detail_two(world: World, cast: Cast) -
 def test_a_pending_delivery_is_tried_now(world: World, cast: Cast) -> None:
     partner = Partner.of(world, cast.as_mentor)
     delivery = partner.told(attempts=3, due_at=datetime.now(UTC) + 10 * HOUR, nudge_at=datetime.now(UTC) + 10 * HOUR)
+    world.nudges.take()
     assert resent(partner, delivery).json["id"] == delivery
+    assert [nudge.target for nudge in world.nudges.take()] == [str(partner.id)], "at once, without waiting for a sweep"
     row = partner.delivery(delivery)
     assert row.due_at <= datetime.now(UTC)
     assert row.nudge_at == row.due_at
@@ -182,8 +184,10 @@ def test_a_delivery_that_is_just_being_sent_is_left_alone(world: World, cast: Ca
     partner = Partner.of(world, cast.as_mentor)
     delivery = partner.told(attempts=1, lease_until=datetime.now(UTC) + HOUR)
     before = partner.delivery(delivery)
+    world.nudges.take()
     assert resent(partner, delivery).json["id"] == delivery
     assert partner.delivery(delivery) == before
+    assert world.nudges.take() == []
 
 
 def test_a_dead_delivery_gets_all_its_attempts_again(world: World, cast: Cast) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from models.events import DeliveryState, events
+from models.events import DeliveryState, ErrorClass, events
 from models.webhooks import EndpointState
 from tests.api.conftest import Cast
 from tests.api.partner import Partner
 from tests.application import World
+from tests.statements import statements_of
 from workers.deliver import Deliverer
 from workers.transactions import Transactions
 from workflows.events.catalogue import announced_types
@@ -26,12 +27,18 @@ DEAD, PENDING, DONE, CANCELLED = (
     DeliveryState.DONE,
     DeliveryState.CANCELLED,
 )
+NOT_LISTENING = ErrorClass.NOT_LISTENING
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def ago(time: timedelta) -> str:
     """A moment so long ago, as a body holds it."""
     return (datetime.now(UTC) - time).isoformat()
+
+
+def asking(world: World, headers: dict[str, str], **fields: Any) -> Partner:
+    """An endpoint that asks for what its deliveries tell of."""
+    return Partner.of(world, headers, **{"eventTypes": ["booking.*"], **fields})
 
 
 def recovered(partner: Partner, **body: str) -> int:
@@ -41,31 +48,34 @@ def recovered(partner: Partner, **body: str) -> int:
 
 
 def test_what_died_since_then_is_sent_again_in_its_order(world: World, cast: Cast) -> None:
-    partner = Partner.of(world, cast.as_mentor)
+    partner = asking(world, cast.as_mentor)
     before = partner.told(DEAD, ago=5 * HOUR)
     dead = [partner.told(DEAD, ago=hours * HOUR) for hours in (3, 2, 1)]
     alive = {state: partner.told(state, ago=HOUR) for state in (PENDING, DONE, CANCELLED)}
-    others = Partner.of(world, cast.as_mentor, url="https://other.example").told(DEAD, ago=HOUR)
+    others = asking(world, cast.as_mentor, url="https://other.example").told(DEAD, ago=HOUR)
+    world.nudges.take()
     assert recovered(partner, since=ago(4 * HOUR)) == 3
     rows = [partner.delivery(each) for each in dead]
     assert {(row.state, row.attempts, row.forgiven, row.nudges) for row in rows} == {(PENDING, 10, 10, 0)}
     # 25 a second, the oldest first.
     assert [row.due_at - rows[0].due_at for row in rows] == [timedelta(milliseconds=40) * place for place in range(3)]
     assert all(row.nudge_at == row.due_at for row in rows)
+    # The first goes at once; the sweep calls for the others when they are due.
+    assert [nudge.event_id for nudge in world.nudges.take()] == [rows[0].event_id]
     assert [partner.delivery(each).state for each in (before, others)] == [DEAD, DEAD]
     assert {state: partner.delivery(each).state for state, each in alive.items()} == {each: each for each in alive}
     assert recovered(partner, since=ago(4 * HOUR)) == 0
 
 
 def test_recovering_ends_where_it_is_told_to(world: World, cast: Cast) -> None:
-    partner = Partner.of(world, cast.as_mentor)
+    partner = asking(world, cast.as_mentor)
     early, late = partner.told(DEAD, ago=3 * HOUR), partner.told(DEAD, ago=HOUR)
     assert recovered(partner, since=ago(14 * DAY - HOUR), until=ago(2 * HOUR)) == 1
     assert (partner.delivery(early).state, partner.delivery(late).state) == (PENDING, DEAD)
 
 
 def test_a_dead_resend_is_recovered_and_a_dead_ping_is_not(world: World, cast: Cast) -> None:
-    partner = Partner.of(world, cast.as_mentor)
+    partner = asking(world, cast.as_mentor)
     delivery = partner.told(DONE, ago=HOUR)
     copy = partner.client.post(f"/webhook-deliveries/{delivery}/resend", headers=cast.as_mentor).json["id"]
     deliver_queued(world)
@@ -77,9 +87,70 @@ def test_a_dead_resend_is_recovered_and_a_dead_ping_is_not(world: World, cast: C
     assert partner.delivery(copy).state == PENDING
 
 
+def test_what_was_not_sent_in_a_pause_is_recovered_once(world: World, cast: Cast) -> None:
+    partner = asking(world, cast.as_mentor)
+    world.nudges.take()
+    missed = [partner.told(CANCELLED, ago=hours * HOUR, cancel_reason=NOT_LISTENING) for hours in (3, 2)]
+    dead = partner.told(DEAD, ago=HOUR)
+    before = [partner.delivery(each) for each in missed]
+    assert recovered(partner, since=ago(DAY)) == 3
+    assert [partner.delivery(each) for each in missed] == before, "what was cancelled stays so"
+    copies = [partner.run(row.event_id, f"{partner.id}:1") for row in before]
+    assert {(copy.state, copy.attempts, copy.forgiven, copy.queue) for copy in copies} == {(PENDING, 0, 0, "webhooks")}
+    assert [row.due_at - copies[0].due_at for row in (*copies, partner.delivery(dead))] == [
+        timedelta(milliseconds=40) * place for place in range(3)
+    ]
+    assert [nudge.target for nudge in world.nudges.take()] == [f"{partner.id}:1"]
+    assert recovered(partner, since=ago(DAY)) == 0
+    shown = partner.client.get(f"/webhook-deliveries/{copies[0].id}", headers=cast.as_mentor).json
+    assert (shown["state"], shown["eventId"]) == ("pending", str(before[0].event_id))
+
+
+def test_what_is_missed_again_is_recovered_again_and_counts_once(world: World, cast: Cast) -> None:
+    partner = asking(world, cast.as_mentor)
+    missed = partner.delivery(partner.told(CANCELLED, ago=HOUR, cancel_reason=NOT_LISTENING))
+    for number in range(1, 12):
+        assert recovered(partner, since=ago(DAY)) == 1
+        copy = partner.run(missed.event_id, f"{partner.id}:{number}")
+        partner.ends(copy, CANCELLED, cancel_reason=NOT_LISTENING)
+    assert recovered(partner, since=ago(DAY)) == 1
+    partner.ends(partner.run(missed.event_id, f"{partner.id}:12"), DONE, done_at=func.now())
+    assert recovered(partner, since=ago(DAY)) == 0
+
+
+@pytest.mark.parametrize("reason", [None, "too_large", "deleted"])
+def test_what_was_cancelled_for_another_reason_is_not_recovered(world: World, cast: Cast, reason: str | None) -> None:
+    partner = asking(world, cast.as_mentor)
+    partner.told(CANCELLED, ago=HOUR, cancel_reason=reason, last_error="The webhook endpoint is paused.")
+    assert recovered(partner, since=ago(DAY)) == 0
+
+
+def test_what_is_no_longer_asked_for_is_not_recovered(world: World, cast: Cast) -> None:
+    partner = asking(world, cast.as_mentor)
+    partner.told(DEAD, ago=HOUR)
+    partner.told(CANCELLED, ago=HOUR, cancel_reason=NOT_LISTENING)
+    partner.becomes(EndpointState.ACTIVE, event_types=["session.*", "booking.accepted"])
+    assert recovered(partner, since=ago(DAY)) == 0
+    for event_types in (["*"], ["booking.requested"]):
+        partner.becomes(EndpointState.ACTIVE, event_types=event_types)
+        assert recovered(partner, since=ago(DAY)) == (2 if event_types == ["*"] else 0)
+
+
+@pytest.mark.parametrize("count", [1, 60])
+def test_recovering_makes_as_many_statements_for_sixty_as_for_one(world: World, cast: Cast, count: int) -> None:
+    partner = asking(world, cast.as_mentor)
+    for _ in range(count):
+        partner.told(DEAD, ago=HOUR)
+        partner.told(CANCELLED, ago=HOUR, cancel_reason=NOT_LISTENING)
+    with statements_of(world.engine) as made:
+        assert recovered(partner, since=ago(DAY)) == 2 * count
+    # Who calls and about what; what failed, what died, what was cancelled.
+    assert len(made.statements) == 4
+
+
 def test_ten_thousand_are_recovered_at_most(world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workflows.webhooks.recover.MOST", 2)
-    partner = Partner.of(world, cast.as_mentor)
+    partner = asking(world, cast.as_mentor)
     dead = [partner.told(DEAD, ago=hours * HOUR) for hours in (3, 2, 1)]
     assert recovered(partner, since=ago(DAY)) == 2
     assert [partner.delivery(each).state for each in dead] == [PENDING, PENDING, DEAD]

@@ -94,6 +94,11 @@ def follow_up(db: Connection, event: Event, effect: OutsideEffect, targets: Sequ
     _add(db, event, [_Plan(effect, target, None) for target in targets])
 
 
+def call_for(db: Connection, nudges: Iterable[Nudge]) -> None:
+    """Have deliveries that are due looked at right after the commit, without waiting for the sweep."""
+    _notes(db).nudges += nudges
+
+
 def fill_in(db: Connection, event: Event, effect: Effect) -> int:
     """Add the deliveries of one effect that an older process did not know to write; returns how many were missing."""
     return _add(db, event, _plans(effect, event))

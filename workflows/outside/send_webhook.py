@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Uuid, text
+from sqlalchemy import Connection, Row, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.base import Timestamp
+from models.events import ErrorClass
 from models.webhooks import EndpointState
 from workflows.errors import Invalid
 from workflows.events.catalogue import WebhookExampleAsked, WebhookPinged
@@ -19,17 +22,18 @@ from workflows.events.policy import WEBHOOKS
 from workflows.events.subscriptions import OutsideEffect, send_outside
 from workflows.webhooks.health import admit, has_answered, has_failed
 from workflows.webhooks.messages import body_of
+from workflows.webhooks.missed import why_it_is_told_nothing
 from workflows.webhooks.ping_endpoint import activate
 
-# The endpoint with its valid secrets, the newest first, in one row.
-_RECEIVER = text(
+# Each endpoint with its valid secrets, the newest first, in one row.
+_RECEIVERS = text(
     """
 SELECT e.id, e.url, e.headers, e.state, e.failures, e.open_until, e.rate_limit, (
     SELECT array_agg(s.sealed_secret ORDER BY s.id DESC) FROM webhook_secrets s
     WHERE s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > now())
 ) AS secrets
 FROM webhook_endpoints e
-WHERE e.id = :endpoint_id
+WHERE e.id = ANY(:endpoint_ids)
 """
 ).columns(id=Uuid, headers=JSONB, open_until=Timestamp)
 
@@ -51,25 +55,31 @@ class WebhookMessage:
     troubled: bool = False
 
 
-def prepare(db: Connection, delivery: Delivery) -> WebhookMessage:
-    """Read where the message goes, and put it into words.
+def look_up(db: Connection, deliveries: Sequence[Delivery]) -> dict[UUID, Row[Any]]:
+    """Where messages go: their endpoints by id."""
+    endpoint_ids = list({endpoint_of(delivery) for delivery in deliveries})
+    return {row.id: row for row in db.execute(_RECEIVERS, {"endpoint_ids": endpoint_ids})}
+
+
+def prepare(db: Connection, delivery: Delivery, found: Mapping[UUID, Row[Any]]) -> WebhookMessage:
+    """See whether the message may go, and put it into words.
 
     Raises:
         Cancel: the endpoint is gone or listens no more, or the message is too large for anybody.
         Postpone: the endpoint is to be spared for the moment.
     """
-    row = db.execute(_RECEIVER, {"endpoint_id": endpoint_of(delivery)}).one_or_none()
+    row = found.get(endpoint_of(delivery))
     if row is None:
-        raise Cancel("The webhook endpoint has been deleted.")
+        raise Cancel("The webhook endpoint has been deleted.", ErrorClass.DELETED)
     if not _asked_for_by_hand(delivery.event):
         if row.state != EndpointState.ACTIVE:
-            raise Cancel(f"The webhook endpoint is {row.state}.")
+            raise Cancel(why_it_is_told_nothing(row.state), ErrorClass.NOT_LISTENING)
         admit(db, row, nudges=delivery.nudges, now=delivery.now)
     try:
         body = body_of(delivery.event)
     except Invalid as too_large:
         # However often it is tried, it stays as large.
-        raise Cancel(too_large.message) from too_large
+        raise Cancel(too_large.message, ErrorClass.TOO_LARGE) from too_large
     return WebhookMessage(
         url=row.url,
         webhook_id=delivery.event.id,
@@ -93,6 +103,11 @@ def settle(db: Connection, delivery: Delivery, message: WebhookMessage, sent: Se
         has_failed(db, message.endpoint_id, sent, exhausted=exhausted, now=delivery.now)
 
 
+def settles(delivery: Delivery, message: WebhookMessage) -> bool:
+    """Whether a message that is taken changes anything for its endpoint."""
+    return message.troubled or isinstance(delivery.event, WebhookPinged)
+
+
 def endpoint_of(delivery: Delivery) -> UUID:
     """The endpoint that a delivery is for: its target, which a resend continues with `:<n>`."""
     return UUID(delivery.target.partition(":")[0])
@@ -104,6 +119,13 @@ def _asked_for_by_hand(event: Event) -> bool:
 
 SEND_WEBHOOK = send_outside(
     OutsideEffect(
-        name="webhooks.send", queue="webhooks", transport="http", prepare=prepare, settle=settle, policy=WEBHOOKS
+        name="webhooks.send",
+        queue="webhooks",
+        transport="http",
+        look_up=look_up,
+        prepare=prepare,
+        settle=settle,
+        settles=settles,
+        policy=WEBHOOKS,
     )
 )

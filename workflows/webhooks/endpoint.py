@@ -79,29 +79,25 @@ def sealed_secrets(db: Connection, endpoint_id: UUID) -> list[str]:
     )
 
 
-def listeners(db: Connection, event: Event) -> list[UUID]:
-    """The endpoints that are to hear of an event: the active ones that want its type and may know of it.
+def listeners(db: Connection, event: Event) -> dict[UUID, EndpointState]:
+    """The endpoints that asked for an event and may know of it, and whether each is active.
 
-    A ping and an example are for their own endpoint alone, in whichever state that is.
+    A ping and an example are for their own endpoint alone, and that hears them in whichever state it is.
     """
     if isinstance(event, WebhookPinged | WebhookExampleAsked):
-        return [event.webhook_endpoint_id]
+        return {event.webhook_endpoint_id: EndpointState.ACTIVE}
     if not event.announced:
-        return []
+        return {}
     endpoints = webhook_endpoints.c
     family = event.type.partition(".")[0] + ".*"
-    return list(
-        db.scalars(
-            select(endpoints.id).where(
-                endpoints.state == EndpointState.ACTIVE,
-                endpoints.event_types.overlap([event.type, family, "*"]),
-                or_(
-                    endpoints.mentor_profile_id.is_(None),
-                    endpoints.mentor_profile_id == getattr(event, "mentor_profile_id", None),
-                ),
-            )
-        )
+    query = select(endpoints.id, endpoints.state).where(
+        endpoints.event_types.overlap([event.type, family, "*"]),
+        or_(
+            endpoints.mentor_profile_id.is_(None),
+            endpoints.mentor_profile_id == getattr(event, "mentor_profile_id", None),
+        ),
     )
+    return {row.id: row.state for row in db.execute(query)}
 
 
 def keeper_of(actor: Actor, endpoint: Endpoint) -> None:

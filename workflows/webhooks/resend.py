@@ -11,7 +11,7 @@ from models.events import DeliveryState, deliveries, delivery_id_of, events
 from workflows.errors import Conflict
 from workflows.events.catalogue import WebhookPinged, event_types
 from workflows.events.event import Event
-from workflows.events.record import follow_up
+from workflows.events.record import Nudge, call_for, follow_up
 from workflows.identity.actor import Actor
 from workflows.outside.send_webhook import SEND_WEBHOOK
 from workflows.webhooks.deliveries import (
@@ -51,14 +51,22 @@ def resend(db: Connection, *, actor: Actor, delivery: WebhookDelivery) -> Webhoo
 def _locked_runs(db: Connection, delivery: WebhookDelivery) -> list[Row[Any]]:
     """Every run of this event to this endpoint, in one order, so that two resends at once see each other."""
     query = (
-        select(deliveries.c.id, deliveries.c.state)
+        select(
+            deliveries.c.id,
+            deliveries.c.state,
+            deliveries.c.event_id,
+            deliveries.c.target,
+            events.c.subject_type,
+            events.c.subject_id,
+        )
+        .join_from(deliveries, events, events.c.id == deliveries.c.event_id)
         .where(
             deliveries.c.event_id == delivery.event_id,
             IS_WEBHOOK,
             endpoint_id_in(deliveries.c.target) == str(delivery.endpoint_id),
         )
         .order_by(deliveries.c.created_at, deliveries.c.target)
-        .with_for_update(key_share=True)
+        .with_for_update(key_share=True, of=deliveries)
     )
     return list(db.execute(query))
 
@@ -74,8 +82,20 @@ def _hasten(db: Connection, run: Row[Any]) -> UUID:
         due |= {"state": DeliveryState.PENDING, "forgiven": deliveries.c.attempts, "lease_until": None}
     free = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= func.now())
     # Whoever holds the lease is sending it this very moment.
-    db.execute(update(deliveries).where(deliveries.c.id == delivery_id, free).values(**due))
+    if db.execute(update(deliveries).where(deliveries.c.id == delivery_id, free).values(**due)).rowcount:
+        call_for(db, [_nudge(run)])
     return delivery_id
+
+
+def _nudge(run: Row[Any]) -> Nudge:
+    return Nudge(
+        event_id=run.event_id,
+        effect=SEND_WEBHOOK.name,
+        target=run.target,
+        queue=SEND_WEBHOOK.queue,
+        subject=run.subject_type,
+        subject_id=run.subject_id,
+    )
 
 
 def _anew(db: Connection, delivery: WebhookDelivery, number: int) -> UUID:

@@ -1,0 +1,153 @@
+"""What failed on its way to an endpoint: found, and sent again at a pace, by a few statements however much it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Uuid, text
+
+from models.events import DeliveryState, delivery_id_of
+from workflows.events.record import Nudge, call_for
+from workflows.outside.send_webhook import SEND_WEBHOOK
+from workflows.webhooks.endpoint import Endpoint
+
+# The ids are UUIDv7: those bounds alone keep the index scan short, with a minute to spare for clocks that differ.
+# What was cancelled counts once, however many runs of it there were, and not at all once it arrived or is on its way.
+_FAILED = text(
+    """
+SELECT d.event_id, d.target, d.state, e.subject_type, e.subject_id, (
+    SELECT count(*) FROM deliveries run
+    WHERE run.event_id = d.event_id AND run.effect = 'webhooks.send' AND split_part(run.target, ':', 1) = :endpoint
+) AS runs
+FROM deliveries d JOIN events e ON e.id = d.event_id
+WHERE d.effect = 'webhooks.send' AND split_part(d.target, ':', 1) = :endpoint
+  AND (d.state = 'dead' OR d.cancel_reason = 'not_listening')
+  AND d.event_id BETWEEN :first AND :last AND e.occurred_at >= :since AND e.occurred_at < :until
+  AND e.type NOT IN ('webhook.ping', 'webhook.example')
+  AND CAST(:event_types AS text[]) && ARRAY[e.type, split_part(e.type, '.', 1) || '.*', '*']
+  AND (d.state = 'dead' OR NOT EXISTS (
+      SELECT FROM deliveries other
+      WHERE other.event_id = d.event_id AND other.effect = 'webhooks.send'
+        AND split_part(other.target, ':', 1) = :endpoint
+        AND (other.state <> 'cancelled' OR (length(other.target), other.target) > (length(d.target), d.target))))
+ORDER BY d.event_id, d.target
+LIMIT :most
+FOR NO KEY UPDATE OF d SKIP LOCKED
+"""
+).columns(event_id=Uuid(), subject_id=Uuid())
+
+_DUE = "now() + again.place * interval '1 second' / :per_second"
+
+_REVIVE = text(
+    f"""
+UPDATE deliveries d
+SET state = 'pending', forgiven = d.attempts, due_at = {_DUE}, nudge_at = {_DUE}, nudges = 0, lease_until = NULL
+FROM unnest(CAST(:event_ids AS uuid[]), CAST(:targets AS text[]), CAST(:places AS int[]))
+    AS again(event_id, target, place)
+WHERE d.event_id = again.event_id AND d.effect = 'webhooks.send' AND d.target = again.target AND d.state = 'dead'
+"""
+)
+
+# Of two that recover the same at once, the later one finds the key taken.
+_ADD = text(
+    f"""
+INSERT INTO deliveries (event_id, effect, target, id, queue, due_at, nudge_at)
+SELECT again.event_id, 'webhooks.send', again.target, again.id, :queue, {_DUE}, {_DUE}
+FROM unnest(CAST(:event_ids AS uuid[]), CAST(:targets AS text[]), CAST(:ids AS uuid[]), CAST(:places AS int[]))
+    AS again(event_id, target, id, place)
+ON CONFLICT DO NOTHING
+"""
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A run that failed, and its place among those that are sent again.
+
+    Args:
+        runs: how many runs of this event to this endpoint there have been.
+    """
+
+    place: int
+    event_id: UUID
+    target: str
+    state: DeliveryState
+    runs: int
+    subject_type: str
+    subject_id: UUID
+
+    @property
+    def next_target(self) -> str:
+        """Whom it is sent to again: a dead run is taken up itself, a cancelled one is followed by another."""
+        if self.state is DeliveryState.DEAD:
+            return self.target
+        return f"{self.target.partition(':')[0]}:{self.runs}"
+
+
+def find_failed(db: Connection, endpoint: Endpoint, *, since: datetime, until: datetime, most: int) -> list[Failed]:
+    """What died, and what was not sent since the endpoint was not active; the oldest first, of types it asks for.
+
+    The rows are locked until the end of the transaction; those that somebody else is just sending again are left out.
+    """
+    asked = {
+        "endpoint": str(endpoint.id),
+        "event_types": endpoint.event_types,
+        "since": since,
+        "until": until,
+        "first": _smallest_id_of(since - timedelta(minutes=1)),
+        "last": _smallest_id_of(until + timedelta(minutes=1)),
+        "most": most,
+    }
+    return [
+        Failed(place=place, **{**row._mapping, "state": DeliveryState(row.state)})
+        for place, row in enumerate(db.execute(_FAILED, asked))
+    ]
+
+
+def send_again(db: Connection, failed: Sequence[Failed], *, per_second: int) -> int:
+    """Make them due one after the other, and return how many are on their way."""
+    dead = [each for each in failed if each.state is DeliveryState.DEAD]
+    cancelled = [each for each in failed if each.state is not DeliveryState.DEAD]
+    count = _revive(db, dead, per_second) + _add(db, cancelled, per_second)
+    call_for(db, [_nudge(each) for each in failed[:1]])
+    return count
+
+
+def _revive(db: Connection, dead: Sequence[Failed], per_second: int) -> int:
+    return db.execute(_REVIVE, _arrays(dead) | {"per_second": per_second}).rowcount if dead else 0
+
+
+def _add(db: Connection, cancelled: Sequence[Failed], per_second: int) -> int:
+    if not cancelled:
+        return 0
+    ids = [delivery_id_of(each.event_id, SEND_WEBHOOK.name, each.next_target) for each in cancelled]
+    more = {"ids": ids, "queue": SEND_WEBHOOK.queue, "per_second": per_second}
+    return db.execute(_ADD, _arrays(cancelled) | more).rowcount
+
+
+def _arrays(failed: Sequence[Failed]) -> dict[str, Any]:
+    return {
+        "event_ids": [each.event_id for each in failed],
+        "targets": [each.next_target for each in failed],
+        "places": [each.place for each in failed],
+    }
+
+
+def _nudge(first: Failed) -> Nudge:
+    return Nudge(
+        event_id=first.event_id,
+        effect=SEND_WEBHOOK.name,
+        target=first.next_target,
+        queue=SEND_WEBHOOK.queue,
+        subject=first.subject_type,
+        subject_id=first.subject_id,
+    )
+
+
+def _smallest_id_of(moment: datetime) -> UUID:
+    """A bound below every UUIDv7 made from then on."""
+    return UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
