@@ -9,11 +9,12 @@ from uuid import UUID
 
 import structlog
 from celery import Celery
-from celery.signals import celeryd_init, setup_logging, worker_process_init, worker_ready, worker_shutdown
+from celery.signals import celeryd_init, setup_logging, worker_init, worker_process_init, worker_ready, worker_shutdown
 from kombu import Queue
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.logging import configure_logging
+from config.metrics_port import begin_telemetry
 from config.settings import settings
 from workers.broker import WORKER_OPTIONS, PromptAMQP, UnhurriedEvents
 from workers.process import current
@@ -93,6 +94,11 @@ def _log_as_everybody_else(loglevel: int | str = "INFO", **_kw: Any) -> None:
     # One line per delivery is ours; received and succeeded would be two more.
     for noisy in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@worker_init.connect
+def _begin_to_be_measured(**_kw: Any) -> None:
+    begin_telemetry(settings())
 
 
 @worker_process_init.connect

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
+from config import telemetry
 from workers.outcomes import Said, about, buried, failed, succeeded
 from workers.outside import OutsideDeliverer, Transport
 from workers.senders import InThisThread, Senders
@@ -97,6 +98,7 @@ def _run_once_more_after_a_deadlock(db: Connection, effect: Effect, delivery: De
         if getattr(error.orig, "sqlstate", None) not in SERIALIZATION_TROUBLE:
             raise
         log.warning("delivery.deadlock", **about(delivery))
+        telemetry.TRANSACTION_RETRIES.labels("delivery", "lost_race").inc()
         take_notes(db)
         _run_in_savepoint(db, effect, delivery)
 

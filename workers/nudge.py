@@ -15,6 +15,7 @@ from kombu import Connection, Producer
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from config import telemetry
 from workers.broker import PUBLISHER_OPTIONS
 from workflows.events.record import Nudge
 from workflows.events.subscriptions import OutsideEffect, load
@@ -135,6 +136,7 @@ class Nudger:
                 dropped += 1
         if dropped:
             log.warning("nudge.dropped", reason="the queue is full", dropped=dropped)
+            telemetry.NUDGES.labels("dropped").inc(dropped)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until everything offered has been published or dropped; False when that took longer than `timeout`."""
@@ -173,7 +175,9 @@ class Nudger:
             if not self._down:
                 log.warning("nudge.unavailable", error=str(error), dropped=len(batch))
             self._down = True
+            telemetry.NUDGES.labels("dropped").inc(len(batch))
             # While Redis is away, what comes is dropped in batches rather than tried one by one.
             time.sleep(PAUSE_AFTER_FAILURE)
         else:
             self._down = False
+            telemetry.NUDGES.labels("published").inc(len(batch))

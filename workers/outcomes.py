@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from models.events import ErrorClass
+from workers.counting import count_attempt
 from workflows.events import deliveries
 from workflows.events.delivery import Attempt, Delivery
 from workflows.events.outcomes import Cancel, Postpone, Retry, Sent
@@ -24,19 +25,24 @@ AnyEffect = Effect | OutsideEffect
 
 @dataclass(frozen=True)
 class Said:
-    """A line to be logged once it is true.
+    """A line to be logged, and counted, once it is true.
 
     Args:
         ours: whether the row was still ours to write; who comes late has changed nothing.
+        took: how long the attempt took.
+        late: for how long the delivery had been due before.
     """
 
     name: str
     fields: dict[str, Any]
     level: int = logging.INFO
     ours: bool = True
+    took: timedelta = timedelta()
+    late: timedelta = timedelta()
 
     def log(self) -> None:
         """Write the line."""
+        count_attempt(self.fields["effect"], self.name.removeprefix("delivery."), self.took, self.late)
         log.log(self.level, self.name, **self.fields)
 
 
@@ -48,7 +54,7 @@ def succeeded(db: Connection, delivery: Delivery, took: timedelta, sent: Sent | 
 
 def written(delivery: Delivery, took: timedelta, *, ours: bool = True) -> Said:
     """The line of a success that was marked as done."""
-    return _said("delivery.done", delivery, ours=ours, duration_ms=round(took.total_seconds() * 1000))
+    return _said("delivery.done", delivery, took, ours=ours, duration_ms=round(took.total_seconds() * 1000))
 
 
 def attempt_of(sent: Sent, took: timedelta) -> Attempt:
@@ -61,7 +67,7 @@ def failed(db: Connection, effect: AnyEffect, delivery: Delivery, error: Excepti
     match error:
         case Postpone():
             ours = deliveries.postpone(db, delivery, error.until)
-            return _said("delivery.postponed", delivery, ours=ours, until=error.until, reason=str(error))
+            return _said("delivery.postponed", delivery, took, ours=ours, until=error.until, reason=str(error))
         case Cancel():
             sent = Sent(error_class=error.because)
             return _end(db, delivery, "cancelled", str(error), took, sent)
@@ -94,7 +100,7 @@ def _again(
 ) -> Said:
     ours = deliveries.again(db, delivery, after, _attempt("retry", took, error, sent))
     seconds = round(after.total_seconds())
-    return _said("delivery.retry", delivery, logging.WARNING, ours=ours, error=error, after_seconds=seconds)
+    return _said("delivery.retry", delivery, took, logging.WARNING, ours=ours, error=error, after_seconds=seconds)
 
 
 def _end(
@@ -102,7 +108,7 @@ def _end(
 ) -> Said:
     ours = deliveries.give_up(db, delivery, _attempt(outcome, took, error, sent))
     level = logging.ERROR if outcome == "dead" else logging.INFO
-    return _said(f"delivery.{outcome}", delivery, level, ours=ours, error=error)
+    return _said(f"delivery.{outcome}", delivery, took, level, ours=ours, error=error)
 
 
 def _attempt(outcome: str, took: timedelta, error: str | None, sent: Sent | None) -> Attempt:
@@ -123,10 +129,13 @@ def _in_words(error: Exception) -> str:
     return f"{type(error).__name__}: {getattr(diagnostics, 'message_primary', None) or error}"
 
 
-def _said(name: str, delivery: Delivery, level: int = logging.INFO, *, ours: bool, **fields: Any) -> Said:
+def _said(
+    name: str, delivery: Delivery, took: timedelta, level: int = logging.INFO, *, ours: bool, **fields: Any
+) -> Said:
     if not ours:
-        return Said("delivery.settled_late", about(delivery) | {"outcome": name}, logging.WARNING, ours=False)
-    return Said(name, about(delivery) | fields, level)
+        fields = {"outcome": name}
+        return Said("delivery.settled_late", about(delivery) | fields, logging.WARNING, ours=False, took=took)
+    return Said(name, about(delivery) | fields, level, took=took, late=delivery.late)
 
 
 def about(delivery: Delivery) -> dict[str, Any]:

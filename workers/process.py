@@ -12,6 +12,7 @@ from config.sealing import Sealer
 from config.settings import Settings, settings
 from models import engine
 from workers.deliver import Deliverer
+from workers.metering import metered
 from workers.nudge import Nudger
 from workers.outside import Transport
 from workers.senders import Pool
@@ -43,9 +44,12 @@ class Process:
 def current() -> Process:
     """This process's belongings, from its settings; after the fork where there is one."""
     chosen = settings()
-    # Threads that wait for the outside world hold no connection meanwhile, so that a few serve many.
-    database = engine.create(chosen.database_url, pool_size=chosen.database_pool_size, name="tutelage-worker")
     app = current_app._get_current_object()
+    # Threads that wait for the outside world hold no connection meanwhile, so that a few serve many.
+    database = metered(
+        engine.create(chosen.database_url, pool_size=chosen.database_pool_size, name="tutelage-worker"),
+        process=app.conf.get("tutelage_process", "worker"),
+    )
     nudger = Nudger(app)
     transactions = Transactions(database, nudger)
     transports: Mapping[str, Transport] = {"http": _http(chosen), "mail": _mail(chosen)}

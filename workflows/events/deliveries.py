@@ -38,7 +38,10 @@ TOLD_ERROR = 2_000
 TOLD_RESPONSE = 4_096
 
 # The statements of the hot path stand as text: built anew each time, they would cost more than they take to run.
-READ = "d.id, d.nudges, d.attempts, d.forgiven, e.type, e.actor, e.sequence, e.data, e.occurred_at, now() AS now"
+READ = (
+    "d.id, d.nudges, d.attempts, d.forgiven, e.type, e.actor, e.sequence, e.data, e.occurred_at, now() AS now,"
+    " now() - d.due_at AS late"
+)
 _KEY = "d.event_id = :event_id AND d.effect = :effect AND d.target = :target"
 FREE = "d.state = 'pending' AND d.due_at <= now() AND (d.lease_until IS NULL OR d.lease_until <= now())"
 TYPES: dict[str, TypeEngine[Any]] = {
@@ -136,6 +139,7 @@ def delivery_of(key: Key, row: Row[Any]) -> Delivery | None:
         fence=row.attempts,
         forgiven=row.forgiven,
         now=row.now,
+        late=row.late,
     )
 
 

@@ -30,6 +30,7 @@ class Delivery:
         fence: the number that the row holds; an outcome is written only while it still does.
         forgiven: how many attempts no longer count, since somebody asked for a retry after them.
         now: the database's clock when it was taken.
+        late: for how long it had been due then.
     """
 
     key: Key
@@ -40,6 +41,7 @@ class Delivery:
     fence: int
     forgiven: int
     now: datetime
+    late: timedelta = timedelta()
 
     @property
     def counted_attempt(self) -> int:

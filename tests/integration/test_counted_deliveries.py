@@ -1,0 +1,151 @@
+"""Tests of what deliveries, nudges and the sweep add to the figures: every outcome once, with its time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from celery import Celery
+from sqlalchemy import func, text
+from sqlalchemy.exc import OperationalError
+
+from cli.servers import Server
+from tests.factories import accept_booking, make_booking
+from tests.integration.house import House
+from tests.integration.test_nudger import nudges
+from tests.integration.test_sweep import Bell
+from tests.scraping import Figures
+from workers import deliver
+from workers.nudge import Nudger
+from workers.sweep import Sweep
+from workflows.events.delivery import Key
+from workflows.events.outcomes import Postpone, Sent
+
+ATTEMPTS, DELAY = "tutelage_delivery_duration_seconds_count", "tutelage_delivery_delay_seconds"
+
+
+@pytest.fixture
+def mail(house: House) -> Key:
+    """A mail that waits to be sent."""
+    with house.transactions() as db:
+        make_booking(db)
+    house.deliver("notifications.booking_requested")
+    return house.key("mail.send")
+
+
+def outcomes(before: Figures, effect: str = "mail.send") -> dict[str, float]:
+    """How often which outcome was counted since then."""
+    grown = Figures.here().since(before).all(ATTEMPTS, effect=effect)
+    return {dict(labels)["outcome"]: count for labels, count in grown.items() if count}
+
+
+@pytest.mark.parametrize(
+    ("sent", "outcome"),
+    [
+        (Sent(status_code=250), "done"),
+        (Sent(error="451 later"), "retry"),
+        (Sent(error="550 nobody", permanent=True), "dead"),
+    ],
+)
+def test_an_attempt_is_counted_by_what_came_of_it(house: House, mail: Key, sent: Sent, outcome: str) -> None:
+    house.mail.answers = lambda _message: sent
+    before = Figures.here()
+    house.deliverer.deliver(mail)
+    assert outcomes(before) == {outcome: 1}
+    # Looked at once more, it is not there to be counted again.
+    house.deliverer.deliver(mail)
+    assert outcomes(before) == {outcome: 1}
+
+
+def test_what_is_put_off_is_counted_as_such(house: House, mail: Key) -> None:
+    def busy(_message: object) -> Sent:
+        raise Postpone(datetime.now(UTC) + timedelta(minutes=1), "its pace")
+
+    house.mail.answers = busy
+    before = Figures.here()
+    house.deliverer.deliver(mail)
+    assert outcomes(before) == {"postponed": 1}
+
+
+def test_who_comes_too_late_with_an_outcome_is_counted_as_late(house: House, mail: Key) -> None:
+    def lose(_message: object) -> Sent:
+        house.change(mail, attempts=7)
+        return Sent(status_code=250)
+
+    house.mail.answers = lose
+    before = Figures.here()
+    house.deliverer.deliver(mail)
+    assert outcomes(before) == {"settled_late": 1}
+
+
+def test_a_delay_is_counted_from_when_it_was_due_to_when_it_was_done(house: House, mail: Key) -> None:
+    house.change(mail, due_at=func.now() - timedelta(seconds=90), nudge_at=func.now())
+    before = Figures.here()
+    house.mail.answers = lambda _message: Sent(error="451 later")
+    house.deliverer.deliver(mail)
+    assert Figures.here().since(before).total(f"{DELAY}_count", effect="mail.send") == 0
+    house.change(mail, due_at=func.now() - timedelta(seconds=90), nudge_at=func.now())
+    house.mail.answers = lambda _message: Sent(status_code=250)
+    house.deliverer.deliver(mail)
+    grown = Figures.here().since(before)
+    assert grown.total(f"{DELAY}_count", effect="mail.send") == 1
+    assert 90 <= grown.total(f"{DELAY}_sum", effect="mail.send") < 120
+
+
+def test_the_session_that_is_created_is_counted_once_it_is_committed(house: House) -> None:
+    before = Figures.here()
+    with house.transactions() as db:
+        accept_booking(db, make_booking(db))
+        assert Figures.here().since(before).total("tutelage_events_total") == 0
+    house.deliver("sessions.create")
+    grown = Figures.here().since(before)
+    assert grown.total("tutelage_sessions_created_total") == 1
+    assert grown.total("tutelage_transitions_total", machine="session", to="scheduled") == 1
+    assert outcomes(before, "sessions.create") == {"done": 1}
+
+
+def test_a_deadlock_that_is_tried_again_is_counted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    with house.transactions() as db:
+        accept_booking(db, make_booking(db))
+    real, failures = deliver._run_in_savepoint, [OperationalError("", {}, psycopg.errors.DeadlockDetected())]
+
+    def run(*arguments: object) -> None:
+        if failures:
+            raise failures.pop()
+        real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(deliver, "_run_in_savepoint", run)
+    before = Figures.here()
+    house.deliver("sessions.create")
+    assert outcomes(before, "sessions.create") == {"done": 1}
+    retries = Figures.here().since(before).total("tutelage_transaction_retries_total", work="delivery")
+    assert retries == 1
+
+
+def test_nudges_are_counted_as_published_or_dropped(celery_app: Celery, valkey: Server) -> None:
+    assert valkey
+    before = Figures.here()
+    nudger = Nudger(celery_app)
+    nudger.offer(nudges(7))
+    assert nudger.flush()
+    grown = Figures.here().since(before)
+    assert grown.total("tutelage_nudges_total", outcome="published") == 7
+    assert grown.total("tutelage_nudges_total", outcome="dropped") == 0
+    gone = Nudger(Celery("gone", broker="redis://127.0.0.1:1/0", set_as_current=False))
+    gone.offer(nudges(3))
+    assert gone.flush()
+    assert Figures.here().since(before).total("tutelage_nudges_total", outcome="dropped") == 3
+
+
+def test_the_sweep_tells_its_rounds_what_waits_and_what_it_repeats(house: House) -> None:
+    with house.transactions() as db:
+        accept_booking(db, make_booking(db))
+    past = text("now() - interval '10 seconds'")
+    house.change(house.key("sessions.create"), due_at=past, nudge_at=past)
+    before = Figures.here()
+    Sweep(house.engine, Bell(waiting=3)).once()  # type: ignore[arg-type]
+    grown = Figures.here().since(before)
+    assert grown.total("tutelage_sweep_runs_total", outcome="ok") == 1
+    assert grown.total("tutelage_sweep_nudged_total", queue="sessions") == 1
+    assert Figures.here().total("tutelage_queue_length", queue="sessions") == 3
