@@ -14,7 +14,17 @@ from api.docs.document import document
 from api.docs.pages import pages
 from api.mount import Mount
 from api.parts import NAME, Parts
-from api.resources import bookings, calendar, catalog, operations, people, sessions, webhook_deliveries, webhooks
+from api.resources import (
+    bookings,
+    calendar,
+    catalog,
+    notifications,
+    operations,
+    people,
+    sessions,
+    webhook_deliveries,
+    webhooks,
+)
 from api.revisions import read_revisions
 from api.waiting import with_session
 from config.sealing import Sealer
@@ -33,6 +43,7 @@ AREAS = (
     bookings.bookings,
     sessions.sessions,
     calendar.calendar,
+    notifications.notifications,
     webhooks.webhooks,
     webhook_deliveries.webhook_deliveries,
     operations.operations,

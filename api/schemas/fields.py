@@ -25,7 +25,7 @@ _MICROSECONDS = re.compile(r"(\.\d{6})\d+")
 # Control characters, the separators of lines and paragraphs, and what turns the direction of all that follows (UAX #9).
 # The marks U+200E, U+200F and U+061C are letters' neighbours in Hebrew and Arabic names, and stay.
 _BREAKS_THE_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-_YEARS = range(1900, 3000)
+YEARS = range(1900, 3000)
 
 
 class Text(fields.String):
@@ -78,8 +78,8 @@ class Moment(fields.DateTime):
             moment = datetime.fromisoformat(_MICROSECONDS.sub(r"\1", value).upper())
         except ValueError as error:
             raise ValidationError("There is no such time.") from error
-        if moment.year not in _YEARS:
-            raise ValidationError(f"Must lie in the years {_YEARS.start} to {_YEARS.stop - 1}.")
+        if moment.year not in YEARS:
+            raise ValidationError(f"Must lie in the years {YEARS.start} to {YEARS.stop - 1}.")
         return moment.astimezone(UTC)
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:  # noqa: ARG002
@@ -104,6 +104,15 @@ class QueryWhole(fields.Integer):
             raise self.make_error("invalid")
         number: int = super()._deserialize(value, attr, data, **kwargs)
         return number
+
+
+class QueryFlag(fields.Boolean):
+    """A boolean as it stands in a query: `true` or `false`."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:  # noqa: ARG002
+        if value not in ("true", "false"):
+            raise self.make_error("invalid", input=value)
+        return bool(value == "true")
 
 
 class TrueOrFalse(fields.Boolean):

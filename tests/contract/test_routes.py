@@ -48,6 +48,9 @@ CONTRACT = {
     "POST /webhook-endpoints/{}/example", "POST /webhook-endpoints/{}/recover", "GET /event-types",
     "GET /webhook-deliveries", "GET /webhook-deliveries/{}", "POST /webhook-deliveries/{}/resend",
     "POST /calendar/secret", "GET /calendar/{}.ics",
+    "GET /notifications", "GET /notifications/unread-count",
+    "POST /notifications/{}/read", "POST /notifications/read-all",
+    "GET /notification-preferences", "PUT /notification-preferences",
     "GET /operations/invariants", "GET /health/live", "GET /health/ready", "GET /metrics",
 }  # fmt: skip
 

@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from models.bookings import booking_participants
 from models.catalog import courses
-from models.notifications import notifications
+from models.notifications import Channel, notification_preferences, notifications
 from tests.factories import (
     OPERATOR,
     accept_booking,
@@ -32,6 +32,9 @@ from workflows.events.event import Event
 from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.identity.people import Mentor, User
+from workflows.invariants import check_all
+from workflows.notifications.choices import Choice
+from workflows.notifications.preferences import choices_for_change, choose, switch_off
 from workflows.sessions.cancel import cancel, session_to_cancel_query
 from workflows.sessions.complete import complete
 from workflows.sessions.policy import SessionToCancel
@@ -274,3 +277,38 @@ def test_people_and_what_they_want_are_read_in_one_statement_and_written_in_two(
     # The claim, a savepoint and its end, the people, their notifications, the mails, and the delivery's end.
     assert len(made.statements) <= 7, made.statements
     assert len([each for each in made.statements if "notification_preferences" in each]) == 1
+
+
+def test_a_channel_that_is_switched_off_writes_no_row_and_sends_nothing(told: Told) -> None:
+    with told.house.transactions() as db:
+        for kind, channel in (("session_created", Channel.EMAIL), ("session_cancelled", Channel.EMAIL)):
+            switch_off(db, Choice(user_id=told.ada.id, kind=kind, channel=channel))
+        booking = make_booking(db, listing=make_listing(db, told.mentor), mentee=told.ada)
+        accept_booking(db, booking)
+    told.house.run_all()
+    assert set(told.of("session_created")) == {("Ada", "in_app"), ("Grace", "in_app"), ("Grace", "email")}
+    assert {mail.to_name for mail in told.house.mail.received if "is booked" in mail.subject} == {"Grace"}
+
+
+def violations(told: Told) -> int:
+    """How many people have not what they should have, a while after they last chose."""
+    with told.house.engine.begin() as db, without_guards(db):
+        long_ago = datetime.now(UTC) - timedelta(hours=1)
+        db.execute(update(notification_preferences).values(updated_at=long_ago))
+        (finding,) = [each for each in check_all(db) if each.name == "notification_missing_or_doubled"]
+    return finding.violations
+
+
+def test_the_invariant_goes_by_what_people_chose(told: Told) -> None:
+    off = Choice(user_id=told.ada.id, kind="session_created", channel=Channel.EMAIL)
+    with told.house.transactions() as db:
+        switch_off(db, off)
+        booking = make_booking(db, listing=make_listing(db, told.mentor), mentee=told.ada)
+        accept_booking(db, booking)
+    told.house.run_all()
+    assert violations(told) == 0
+    with told.house.transactions() as db:
+        before = choices_for_change(db, told.ada.id)
+        choose(db, user_id=told.ada.id, before=before, wishes={})
+    # As if they had wanted the mail all along.
+    assert violations(told) == 1

@@ -1,0 +1,222 @@
+"""Notifications over HTTP: everybody's own, listed, counted and read; and what people want to hear of."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, insert, select
+from uuid_utils.compat import uuid7
+
+from models.notifications import Channel, notification_preferences, notifications
+from tests.api.conftest import Cast, Headers
+from tests.application import World
+from tests.concurrency.racing import Race
+from tests.statements import statements_of
+from workflows.bookings.booking import Booking
+from workflows.events.catalogue import ReviewUnlocked
+from workflows.events.record import record
+from workflows.notifications.kinds import KINDS
+from workflows.sessions.session import Session
+
+SHAPE = {"id", "kind", "title", "body", "createdAt", "readAt", "sessionId", "bookingId"}
+
+
+@pytest.fixture
+def told(engine: Engine, cast: Cast, scheduled: Session) -> list[UUID]:
+    """Three notifications of the mentee's, the oldest first; each is a mail as well."""
+    return [tell(engine, cast.mentee.id, scheduled, f"The {n}.") for n in ("first", "second", "third")]
+
+
+def tell(engine: Engine, user_id: UUID, session: Session, title: str) -> UUID:
+    """Tell somebody something, in the application and by mail."""
+    event = ReviewUnlocked(
+        actor="system",
+        occurred_at=datetime.now(UTC),
+        session_id=session.id,
+        booking_id=session.booking_id,
+        mentor_profile_id=session.mentor_profile_id,
+        mentee_user_id=user_id,
+        expires_at=datetime.now(UTC),
+    )
+    about = {"event_id": event.id, "user_id": user_id, "kind": "review_unlocked", "title": title, "body": "So it is."}
+    about |= {"booking_id": session.booking_id, "session_id": session.id}
+    in_app, mail = uuid7(), uuid7()
+    with engine.begin() as db:
+        record(db, event)
+        db.execute(insert(notifications).values(id=in_app, channel=Channel.IN_APP, **about))
+        db.execute(insert(notifications).values(id=mail, channel=Channel.EMAIL, **about))
+    return in_app
+
+
+def titles(client: FlaskClient, headers: Headers, query: str = "") -> list[str]:
+    """What a list shows."""
+    return [item["title"] for item in client.get(f"/notifications{query}", headers=headers).json["items"]]
+
+
+def test_the_newest_comes_first_and_mails_are_not_shown(client: FlaskClient, cast: Cast, told: list[UUID]) -> None:
+    found = client.get("/notifications", headers=cast.as_mentee).json
+    assert [item["id"] for item in found["items"]] == [str(each) for each in reversed(told)]
+    assert set(found["items"][0]) == SHAPE
+    assert found["items"][0]["sessionId"] is not None
+    assert found["items"][0]["readAt"] is None
+    assert found["nextCursor"] is None
+
+
+def test_a_mentor_reads_their_own_by_the_profile_alone(
+    client: FlaskClient, cast: Cast, engine: Engine, scheduled: Session
+) -> None:
+    tell(engine, cast.mentor.user_id, scheduled, "To the mentor.")
+    assert titles(client, cast.as_mentor) == ["To the mentor."]
+    assert titles(client, cast.as_stranger) == []
+
+
+def test_pages_follow_each_other_and_keep_to_their_filter(client: FlaskClient, cast: Cast, told: list[UUID]) -> None:
+    assert client.post(f"/notifications/{told[1]}/read", headers=cast.as_mentee).status_code == 200
+    assert titles(client, cast.as_mentee, "?unread=true") == ["The third.", "The first."]
+    assert titles(client, cast.as_mentee, "?unread=false") == ["The second."]
+    first = client.get("/notifications?unread=true&limit=1", headers=cast.as_mentee).json
+    rest = client.get(f"/notifications?unread=true&limit=1&cursor={first['nextCursor']}", headers=cast.as_mentee).json
+    assert [item["title"] for item in rest["items"]] == ["The first."]
+    assert rest["nextCursor"] is None
+    of_another_list = client.get(f"/notifications?cursor={first['nextCursor']}", headers=cast.as_mentee)
+    assert of_another_list.status_code == 400
+    assert client.get("/notifications?unread=maybe", headers=cast.as_mentee).status_code == 400
+
+
+def test_a_list_and_a_count_ask_little_of_the_database(world: World, cast: Cast, told: list[UUID]) -> None:
+    with statements_of(world.engine) as made:
+        assert len(world.client.get("/notifications?unread=true", headers=cast.as_mentee).json["items"]) == len(told)
+    assert len(made.statements) == 1
+    with statements_of(world.engine) as made:
+        assert world.client.get("/notifications/unread-count", headers=cast.as_mentee).json == {"unread": 3}
+    assert len(made.statements) == 2
+
+
+def test_one_is_read_once_and_stays_read(client: FlaskClient, cast: Cast, told: list[UUID]) -> None:
+    path = f"/notifications/{told[0]}/read"
+    first = client.post(path, headers=cast.as_mentee)
+    again = client.post(path, headers=cast.as_mentee)
+    assert first.json["readAt"] is not None
+    assert again.json == first.json
+    assert (first.headers["ETag"], again.headers["ETag"]) == ('"2"', '"2"')
+    assert client.get("/notifications/unread-count", headers=cast.as_mentee).json == {"unread": 2}
+    stale = client.post(f"/notifications/{told[1]}/read", headers=cast.as_mentee | {"If-Match": '"2"'})
+    assert (stale.status_code, stale.json["code"]) == (412, "stale")
+
+
+def test_somebody_elses_is_refused_and_a_mail_is_not_there(
+    client: FlaskClient, cast: Cast, engine: Engine, told: list[UUID]
+) -> None:
+    assert client.post(f"/notifications/{told[0]}/read", headers=cast.as_stranger).status_code == 403
+    assert client.post(f"/notifications/{uuid4()}/read", headers=cast.as_mentee).status_code == 404
+    assert client.post("/notifications/no-id/read", headers=cast.as_mentee).status_code == 404
+    assert client.post(f"/notifications/{told[0]}/read", headers=cast.as_operator).status_code == 403
+    with engine.connect() as db:
+        mail = db.scalars(select(notifications.c.id).where(notifications.c.channel == Channel.EMAIL).limit(1)).one()
+    assert client.post(f"/notifications/{mail}/read", headers=cast.as_mentee).status_code == 404
+
+
+def test_all_are_read_at_once_and_nobody_elses(
+    world: World, cast: Cast, engine: Engine, scheduled: Session, told: list[UUID]
+) -> None:
+    tell(engine, cast.stranger.id, scheduled, "To somebody else.")
+    with statements_of(engine) as made:
+        answer = world.client.post("/notifications/read-all", headers=cast.as_mentee)
+    assert answer.json == {"read": len(told)}
+    assert len(made.statements) == 2
+    assert world.client.post("/notifications/read-all", headers=cast.as_mentee).json == {"read": 0}
+    assert world.client.get("/notifications/unread-count", headers=cast.as_stranger).json == {"unread": 1}
+    with engine.connect() as db:
+        mails = db.scalars(select(notifications.c.read_at).where(notifications.c.channel == Channel.EMAIL)).all()
+    assert set(mails) == {None}
+
+
+def preferences(client: FlaskClient, headers: Headers) -> dict[str, dict[str, bool]]:
+    """What somebody hears of, by kind."""
+    found = client.get("/notification-preferences", headers=headers).json
+    return {item["kind"]: item["channels"] for item in found["items"]}
+
+
+def put(client: FlaskClient, headers: Headers, *items: dict[str, Any]) -> Any:
+    """Choose."""
+    return client.put("/notification-preferences", json={"items": list(items)}, headers=headers)
+
+
+def test_by_itself_every_kind_is_as_its_table_says(client: FlaskClient, cast: Cast) -> None:
+    found = preferences(client, cast.as_mentee)
+    assert list(found) == list(KINDS)
+    assert found["session_created"] == {"inApp": True, "email": True, "push": True}
+    assert found["session_started"] == {"inApp": True, "email": False, "push": True}
+
+
+def test_a_choice_replaces_all_others_and_only_choices_are_stored(
+    client: FlaskClient, cast: Cast, engine: Engine
+) -> None:
+    chosen = put(client, cast.as_mentee, {"kind": "session_created", "channels": {"email": False, "push": True}})
+    assert chosen.status_code == 200
+    assert preferences(client, cast.as_mentee)["session_created"] == {"inApp": True, "email": False, "push": True}
+    with engine.connect() as db:
+        rows = db.execute(select(notification_preferences)).all()
+    assert [(row.kind, row.channel, row.wanted) for row in rows] == [("session_created", Channel.EMAIL, False)]
+    put(client, cast.as_mentee, {"kind": "session_started", "channels": {"email": True}})
+    now = preferences(client, cast.as_mentee)
+    assert now["session_created"]["email"]
+    assert now["session_started"]["email"]
+    assert preferences(client, cast.as_stranger)["session_started"]["email"] is False
+
+
+def test_a_choice_is_made_on_what_was_seen(client: FlaskClient, cast: Cast) -> None:
+    seen = client.get("/notification-preferences", headers=cast.as_mentee)
+    etag = seen.headers["ETag"]
+    unchanged = client.get("/notification-preferences", headers=cast.as_mentee | {"If-None-Match": etag})
+    assert unchanged.status_code == 304
+    off = {"kind": "seat_left", "channels": {"inApp": False}}
+    first = put(client, cast.as_mentee | {"If-Match": etag}, off)
+    assert first.status_code == 200
+    assert first.headers["ETag"] != etag
+    second = put(client, cast.as_mentee | {"If-Match": etag}, off)
+    assert (second.status_code, second.json["code"]) == (412, "stale")
+    assert put(client, cast.as_mentee | {"If-Match": first.headers["ETag"]}).headers["ETag"] == etag
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        # No such kind.
+        [{"kind": "lottery_won", "channels": {}}],
+        # Nobody could say which one is meant.
+        [{"kind": "seat_left", "channels": {}}, {"kind": "seat_left", "channels": {"push": False}}],
+        # What nobody should miss.
+        [{"kind": "session_cancelled", "channels": {"inApp": False}}],
+        [{"kind": "seat_left", "channels": {"fax": True}}],
+        [{"kind": "seat_left", "channels": {"email": "no"}}],
+        [{"kind": "seat_left"}],
+    ],
+)
+def test_what_cannot_be_chosen_is_refused_with_a_reason(
+    client: FlaskClient, cast: Cast, items: list[dict[str, Any]]
+) -> None:
+    answer = put(client, cast.as_mentee, *items)
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
+    assert answer.json["details"]
+
+
+def test_operators_have_neither(client: FlaskClient, cast: Cast, draft: Booking) -> None:
+    assert draft
+    for path in ("/notifications", "/notifications/unread-count", "/notification-preferences"):
+        assert client.get(path, headers=cast.as_operator).status_code == 403
+
+
+def test_of_choices_made_on_the_same_sight_one_is_kept(world: World, cast: Cast, engine: Engine) -> None:
+    seen = world.client.get("/notification-preferences", headers=cast.as_mentee)
+    headers = cast.as_mentee | {"If-Match": seen.headers["ETag"]}
+    kinds = ("seat_left", "seat_joined", "session_created", "session_completed")
+    wishes = [{"kind": kind, "channels": {"email": False}} for kind in kinds]
+    race = Race(engine, len(wishes))
+    outcomes = race.run([lambda wish=wish: put(world.client, headers, wish).status_code for wish in wishes])
+    race.close()
+    assert sorted(outcomes) == [200, 412, 412, 412]
