@@ -12,8 +12,10 @@ from structlog.typing import EventDict, WrappedLogger
 SECRET_NAMES = re.compile(r"token|secret|password|authorization|signature|email|cookie", re.IGNORECASE)
 # Bounded as RFC 5321 bounds the name: without, a long text that holds no address takes seconds to look through.
 MAIL_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(\.[\w-]{1,63})+")
-# A bearer token, a JWT, a webhook secret, wherever an error's text quotes one.
-SECRET_IN_TEXT = re.compile(r"(?<=bearer )\S+|\beyJ[\w-]+\.[\w-]+\.[\w-]*|\bwhsec_[\w+/=-]+", re.IGNORECASE)
+# A bearer token, a JWT, a webhook secret, a calendar feed's address, wherever an error's text quotes one.
+SECRET_IN_TEXT = re.compile(
+    r"(?<=bearer )\S+|\beyJ[\w-]+\.[\w-]+\.[\w-]*|\bwhsec_[\w+/=-]+|(?<=/calendar/)[^/\s]+(?=\.ics)", re.IGNORECASE
+)
 # PostgreSQL shows the row that violates a constraint, with whatever people wrote into it.
 ROW_IN_DETAIL = re.compile(r"DETAIL:  .*")
 CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]*(?=@)")

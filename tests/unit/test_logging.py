@@ -51,6 +51,10 @@ logging.getLogger("theirs").debug("not wanted")
         ({"error": "refused: Authorization: Bearer abc.def"}, {"error": "refused: Authorization: Bearer [secret]"}),
         ({"event": "token eyJhbGciOi.eyJzdWIi.c2ln is old"}, {"event": "token [secret] is old"}),
         ({"sample": ["whsec_c2VjcmV0+/="]}, {"sample": ["[secret]"]}),
+        (
+            {"error": "GET /api/calendar/pK7b-T0_yq3.ics?x HTTP/1.1: too slow"},
+            {"error": "GET /api/calendar/[secret].ics?x HTTP/1.1: too slow"},
+        ),
         # Errors are texts, too.
         ({"error": ValueError("mail to a@b.cd")}, {"error": "mail to [mail address]"}),
         ({"body": b"to a@b.cd"}, {"body": "b'to [mail address]'"}),
