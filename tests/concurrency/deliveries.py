@@ -110,10 +110,13 @@ class House:
         with self.transactions() as db:
             db.execute(update(deliveries).where(deliveries.c.state == DeliveryState.PENDING).values(nudges=1))
 
-    def let_time_pass(self) -> None:
-        """Make every timer due."""
+    def let_time_pass(self, effect: str | None = None) -> None:
+        """Make every timer due, or those of one effect."""
+        waiting = update(deliveries).where(deliveries.c.state == DeliveryState.PENDING)
+        if effect is not None:
+            waiting = waiting.where(deliveries.c.effect == effect)
         with self.transactions() as db:
-            db.execute(update(deliveries).where(deliveries.c.state == DeliveryState.PENDING).values(due_at=func.now()))
+            db.execute(waiting.values(due_at=func.now()))
 
 
 @dataclass

@@ -27,14 +27,14 @@ LEFT_BEHIND = {
     # the request that nobody decided expired once
     "SELECT count(*) FROM events WHERE type = 'booking.cancelled' AND actor = 'system'": 1,
     # five requests, a refusal, a cancellation and an expiry for both; two sessions created, one completed, one called
-    # off, each for both; a seat joined and left, each for both, and a bundle used up: twenty-two times somebody is
-    # told, each by both channels
-    "SELECT count(*) FROM notifications WHERE channel = 'email'": 22,
+    # off, each for both; a seat joined and left, each for both, and a bundle used up; two reminders of each session,
+    # each for both, and one of a request: thirty-one times somebody is told, each by both channels
+    "SELECT count(*) FROM notifications WHERE channel = 'email'": 31,
     # and in the application alone of two acceptances, a start, and a review that may be written
-    "SELECT count(*) FROM notifications WHERE channel = 'in_app'": 26,
+    "SELECT count(*) FROM notifications WHERE channel = 'in_app'": 35,
     "SELECT count(*) FROM notifications WHERE channel = 'push'": 0,
     # and the operators three times, about their endpoint, by mail alone
-    "SELECT count(*) FROM deliveries WHERE effect = 'mail.send'": 25,
+    "SELECT count(*) FROM deliveries WHERE effect = 'mail.send'": 34,
     # a count of each kind, and the hour of the session
     "SELECT sum(created) FROM daily_session_stats": 2,
     "SELECT sum(started) FROM daily_session_stats": 1,
@@ -48,9 +48,9 @@ LEFT_BEHIND = {
     "SELECT sum(requests_completed) + sum(requests_reviewed) FROM daily_session_stats": 1 + 1,
     # three decisions, two sessions after an acceptance, a start and an end
     "SELECT sum(count) FROM daily_transition_times": 3 + 2 + 1 + 1,
-    # the ping and every event but two about its health are announced to the one endpoint
+    # the ping and every event but two about its health and five about reminders are announced to the one endpoint
     "SELECT count(*) FROM deliveries WHERE effect = 'webhooks.send'": 22,
-    "SELECT count(*) FROM events": 24,
+    "SELECT count(*) FROM events": 29,
     "SELECT count(*) FROM deliveries WHERE state <> 'done'": 0,
 }
 
@@ -93,6 +93,8 @@ def test_five_copies_of_every_task_do_what_one_does(
     with house.transactions() as db:
         decide(db, life)
     work_off()
+    house.let_time_pass("notifications.session_reminder")
+    work_off()
     with house.transactions() as db:
         hold(db, life)
     work_off()
@@ -101,6 +103,8 @@ def test_five_copies_of_every_task_do_what_one_does(
     work_off()
     with house.transactions() as db:
         fare_badly(db)
+    work_off()
+    house.let_time_pass("bookings.remind")
     work_off()
     house.let_time_pass()
     work_off()
@@ -113,7 +117,7 @@ def test_five_copies_of_every_task_do_what_one_does(
         assert not [finding for finding in check_all(db) if finding.violations]
     # Each mail under its own name, each event under its own.
     assert set(house.transport.sent.values()) == {1}
-    assert len(house.transport.sent) == 25 + 22
+    assert len(house.transport.sent) == 34 + 22
 
 
 def test_what_is_not_due_is_left_alone_however_often_it_is_called_for(engine: Engine, race: Race) -> None:
