@@ -15,6 +15,7 @@ from api.docs.pages import pages
 from api.mount import Mount
 from api.parts import NAME, Parts
 from api.resources import (
+    analytics,
     bookings,
     calendar,
     catalog,
@@ -46,6 +47,7 @@ AREAS = (
     notifications.notifications,
     webhooks.webhooks,
     webhook_deliveries.webhook_deliveries,
+    analytics.analytics,
     operations.operations,
 )
 

@@ -15,7 +15,7 @@ from workflows.errors import Invalid
 from workflows.paging import Key
 
 # What a list is ordered by: how each kind of key part is written and read again.
-_READERS: dict[type, Any] = {datetime: datetime.fromisoformat, UUID: UUID}
+_READERS: dict[type, Any] = {datetime: datetime.fromisoformat, UUID: UUID, str: str}
 _LONGEST = 500
 _SIGNATURE = 16  # bytes
 

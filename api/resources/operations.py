@@ -15,7 +15,10 @@ from api.metrics_access import require_permission
 from api.parts import parts
 from api.revisions import is_migrated
 from api.schemas import health as shapes
+from api.schemas.analytics import Summary
 from config.exposition import CONTENT_TYPE, exposition
+from models.sessions import SessionStatus
+from workflows.analytics.summary import summary_of, summary_query
 from workflows.invariants import check_all
 
 operations = Area("Operations", "For operators and monitors.")
@@ -37,6 +40,25 @@ def get_metrics() -> Any:
     """What has been counted and measured here, for Prometheus; METRICS_TOKEN is the bearer token, if there is one."""
     require_permission(request, parts().settings)
     return Response(exposition(), content_type=CONTENT_TYPE)
+
+
+@operations.route("/operations/summary")
+@reads(OPERATOR)
+@operations.response(200, Summary)
+def get_summary(call: Call[None]) -> Any:
+    """Tell how things stand: sessions by status, sessions by mentor, and how many accepted bookings have become one."""
+    found = summary_of(call.db.execute(summary_query()).one())
+    return {
+        "sessions_by_status": [
+            {"status": SessionStatus(status), "sessions": count} for status, count in sorted(found.statuses.items())
+        ],
+        "sessions_by_mentor": found.busiest,
+        "conversion": {
+            "sessions": found.sessions,
+            "accepted_bookings": found.accepted_bookings,
+            "rate": found.rate,
+        },
+    }
 
 
 @operations.route("/health/live")

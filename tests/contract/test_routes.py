@@ -51,6 +51,8 @@ CONTRACT = {
     "GET /notifications", "GET /notifications/unread-count",
     "POST /notifications/{}/read", "POST /notifications/read-all",
     "GET /notification-preferences", "PUT /notification-preferences",
+    "GET /analytics/sessions", "GET /analytics/conversion", "GET /analytics/availability",
+    "GET /analytics/transition-times", "GET /operations/summary",
     "GET /operations/invariants", "GET /health/live", "GET /health/ready", "GET /metrics",
 }  # fmt: skip
 

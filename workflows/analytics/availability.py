@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Row, Select, Text, and_, cast, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Integer, Select, Text, and_, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import INTERVAL
 
 from models.people import mentor_profiles
@@ -36,13 +35,33 @@ class HourOfWeek:
     booked_minutes: int
 
 
+@dataclass(frozen=True)
+class Availability:
+    """The hours of a mentor's week, added up over a period."""
+
+    mentor_profile_id: UUID
+    period: Period
+    hours: list[HourOfWeek]
+
+
 def mentor_zone_query(mentor_profile_id: UUID) -> Select[Any]:
     """The mentor and the zone of their clocks."""
     return select(mentor_profiles.c.id, mentor_profiles.c.time_zone).where(mentor_profiles.c.id == mentor_profile_id)
 
 
-def booked_minutes_query(mentor_profile_id: UUID, period: Period) -> Select[Any]:
-    """The seconds of a mentor's sessions by weekday and hour, cut at the period's ends."""
+def availability_of(db: Connection, mentor_profile_id: UUID, period: Period) -> Availability:
+    """A mentor's hours of the week, all 168 of them, from Monday's first to Sunday's last."""
+    booked = db.execute(_booked_seconds(mentor_profile_id, period))
+    seconds = {(row.weekday, row.hour): row.seconds for row in booked}
+    hours = [
+        HourOfWeek(weekday, hour, None, int(seconds.get((weekday, hour), 0) // 60))
+        for weekday in range(WEEKDAYS)
+        for hour in range(HOURS)
+    ]
+    return Availability(mentor_profile_id, period, hours)
+
+
+def _booked_seconds(mentor_profile_id: UUID, period: Period) -> Select[Any]:
     offsets = offsets_of(period)
     start = func.greatest(sessions.c.start_time, period.start)
     end = func.least(sessions.c.end_time, period.end)
@@ -68,16 +87,6 @@ def booked_minutes_query(mentor_profile_id: UUID, period: Period) -> Select[Any]
         )
         .group_by(weekday, hour)
     )
-
-
-def hours_of_week(booked: Iterable[Row[Any]]) -> list[HourOfWeek]:
-    """All 168 of them, from Monday's first to Sunday's last."""
-    seconds = {(row.weekday, row.hour): row.seconds for row in booked}
-    return [
-        HourOfWeek(weekday, hour, None, int(seconds.get((weekday, hour), 0) // 60))
-        for weekday in range(WEEKDAYS)
-        for hour in range(HOURS)
-    ]
 
 
 def _field(name: str, clock: ColumnElement[Any]) -> ColumnElement[int]:

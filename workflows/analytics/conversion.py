@@ -9,7 +9,8 @@ from sqlalchemy import BigInteger, ColumnElement, Row, Select, cast, func, selec
 
 from models.analytics import REQUEST_COUNTERS
 from workflows.analytics.period import Period
-from workflows.analytics.slots import Whose, slots_of
+from workflows.analytics.slots import slots_of
+from workflows.analytics.whose import Whose
 
 
 @dataclass(frozen=True)

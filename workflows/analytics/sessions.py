@@ -14,7 +14,8 @@ from models.catalog import courses
 from models.people import mentor_profiles, users
 from models.sessions import sessions
 from workflows.analytics.period import Period
-from workflows.analytics.slots import Slots, Whose, slots_of
+from workflows.analytics.slots import Slots, slots_of
+from workflows.analytics.whose import Whose
 from workflows.paging import Page
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, FromClause, Table, and_, cast, func, literal, true
+from sqlalchemy import ColumnElement, Date, FromClause, Table, and_, cast, func, literal
 from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL
 
 from models.analytics import daily_session_stats, quarter_hour_session_stats
@@ -29,19 +28,6 @@ class Slots:
     source: FromClause
     within: ColumnElement[bool]
     day: ColumnElement[Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Whose:
-    """Whose numbers are wanted; None for everybody's, or every course's."""
-
-    mentor_profile_id: UUID | None = None
-    course_id: UUID | None = None
-
-    def of(self, table: Table) -> ColumnElement[bool]:
-        """Whether a row of the table is theirs."""
-        wanted = {"mentor_profile_id": self.mentor_profile_id, "course_id": self.course_id}
-        return and_(true(), *(table.c[name] == id for name, id in wanted.items() if id is not None))
 
 
 def slots_of(period: Period) -> Slots:

@@ -11,8 +11,8 @@ from sqlalchemy import BigInteger, Row, Select, cast, func, select
 
 from models.analytics import Transition, daily_transition_times
 from workflows.analytics.period import Period
-from workflows.analytics.slots import Whose
-from workflows.analytics.transitions import BOUNDS
+from workflows.analytics.transitions import BOUNDS, MAY_BE_NEGATIVE
+from workflows.analytics.whose import Whose
 
 _ONE_MORE_DAY = timedelta(days=1) - timedelta(microseconds=1)
 
@@ -70,7 +70,8 @@ def histograms_of(rows: Iterable[Row[Any]]) -> list[Histogram]:
 
 
 def _histogram(transition: Transition, found: dict[tuple[Transition, int], Row[Any]]) -> Histogram:
-    edges = [None, *(bound / 1000 for bound in BOUNDS[transition]), None]
+    lowest = None if transition is MAY_BE_NEGATIVE else 0.0
+    edges = [lowest, *(bound / 1000 for bound in BOUNDS[transition]), None]
     rows = [found.get((transition, number)) for number in range(len(edges) - 1)]
     buckets = tuple(
         Bucket(low, high, row.held if row else 0) for low, high, row in zip(edges, edges[1:], rows, strict=False)

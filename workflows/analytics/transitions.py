@@ -30,7 +30,7 @@ BOUNDS: dict[Transition, tuple[int, ...]] = {
     Transition.LENGTH: tuple(minutes * _MINUTE for minutes in (5, 15, 30, 45, 60, 90, 120, 180, 240, 480)),
 }
 # Clocks differ: what comes after something else takes no time at the least. Only a start may be early.
-_MAY_BE_NEGATIVE = Transition.START_DELAY
+MAY_BE_NEGATIVE = Transition.START_DELAY
 
 
 def take_time(
@@ -72,4 +72,4 @@ def take_time(
 def milliseconds(transition: Transition, took: timedelta) -> int:
     """Whole milliseconds, downwards."""
     whole = took // timedelta(milliseconds=1)
-    return whole if transition is _MAY_BE_NEGATIVE else max(0, whole)
+    return whole if transition is MAY_BE_NEGATIVE else max(0, whole)

@@ -1,0 +1,66 @@
+"""Tables as CSV (RFC 4180), line by line; text in which a spreadsheet could see a formula is shown as text."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from enum import Enum
+from io import StringIO
+from typing import Any
+
+from flask import Request, Response
+
+from api.schemas.base import camel
+
+JSON, CSV = "application/json", "text/csv"
+# What spreadsheets take for the beginning of a formula, in its wide forms too.
+_FORMULAS = tuple("=+-@＝＋－＠")
+_CHUNK = 16 * 1024  # characters
+
+
+def wants_csv(request: Request) -> bool:
+    """Whether the caller would rather have a table than JSON; whoever does not care gets JSON."""
+    return request.accept_mimetypes.best_match([JSON, CSV], default=JSON) == CSV
+
+
+def csv_answer(name: str, columns: tuple[str, ...], lines: Iterable[Mapping[str, Any]]) -> Response:
+    """A table that is sent as it is made.
+
+    Args:
+        name: the file's, without its ending.
+        columns: the lines' keys, in their order; clients see them in camelCase.
+    """
+    response = Response(_chunks(columns, lines), content_type=f"{CSV}; charset=utf-8; header=present")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+def _chunks(columns: tuple[str, ...], lines: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    buffer = StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow([camel(name) for name in columns])
+    for line in lines:
+        writer.writerow([cell(line[name]) for name in columns])
+        if buffer.tell() >= _CHUNK:
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue()
+
+
+def cell(value: Any) -> Any:
+    """A value as it stands in a table; nothing is an empty cell."""
+    match value:
+        case Enum():
+            return value.value
+        case str():
+            # An apostrophe in front is how people write text that looks like a formula.
+            return f"'{value}" if value.lstrip().startswith(_FORMULAS) or value[:1] in "\t\r\n" else value
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case date():
+            return value.isoformat()
+        case _:
+            return value

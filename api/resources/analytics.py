@@ -1,0 +1,190 @@
+"""Numbers: what happened to sessions, how far requests came, how long steps took, and which hours are booked."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from api.blueprints import Area, refuses
+from api.calls import OPERATOR_OR_MENTOR, this_moment
+from api.csv_tables import CSV
+from api.database import database
+from api.reports import Report, Rows, reports
+from api.schemas import analytics as shapes
+from workflows.analytics.availability import Availability, availability_of, mentor_zone_query
+from workflows.analytics.conversion import Conversion, conversion_query
+from workflows.analytics.period import Edge, Period, period
+from workflows.analytics.sessions import COUNTS, OF_STATUS, SUBJECTS, Grouping, session_counts_query
+from workflows.analytics.transition_times import Histogram, histograms_of, transition_times_query
+from workflows.analytics.whose import whose
+from workflows.errors import Invalid, NotFound
+from workflows.identity.actor import Claim
+
+analytics = Area("Analytics", "Numbers for operators, and for mentors about themselves; as JSON or as tables in CSV.")
+
+AS_TABLE = analytics.alt_response(
+    200,
+    schema={"type": "string"},
+    content_type=CSV,
+    success=True,
+    description="The whole table, by `Accept: text/csv`.",
+)
+_PERCENTILES = {"p50_seconds": 0.5, "p90_seconds": 0.9, "p99_seconds": 0.99}
+
+
+@analytics.route("/analytics/sessions")
+@AS_TABLE
+@analytics.response(200, shapes.SessionCounts)
+@reports(OPERATOR_OR_MENTOR, shapes.SessionFilters)
+def count_sessions(
+    claim: Claim,
+    *,
+    group_by: Grouping,
+    time_zone: str,
+    from_: Edge | None = None,
+    to: Edge | None = None,
+    mentor_profile_id: UUID | None = None,
+    course_id: UUID | None = None,
+) -> Report:
+    """Count what happened to sessions, by day or week on the clocks of a zone, by mentor or by course.
+
+    Items are those with something to count. By `status` they are the sessions that begin in the period, as they stand
+    now; otherwise what happened in the period, wherever its sessions lie.
+    """
+    span = period(from_, to, time_zone, now=this_moment())
+    of = whose(claim, mentor_profile_id=mentor_profile_id, course_id=course_id)
+    counts = OF_STATUS if group_by is Grouping.STATUS else COUNTS
+    return Report(
+        name=f"sessions-by-{group_by}",
+        query=lambda page: session_counts_query(page, period=span, group=group_by, whose=of),
+        body=lambda rows: {"items": _as_they_are(rows)},
+        columns=(*SUBJECTS[group_by], *counts),
+        lines=_as_they_are,
+        listed=True,
+    )
+
+
+@analytics.route("/analytics/conversion")
+@AS_TABLE
+@analytics.response(200, shapes.Conversion)
+@reports(OPERATOR_OR_MENTOR, shapes.InZone)
+def get_conversion(
+    claim: Claim,
+    *,
+    time_zone: str,
+    from_: Edge | None = None,
+    to: Edge | None = None,
+    mentor_profile_id: UUID | None = None,
+    course_id: UUID | None = None,
+) -> Report:
+    """Tell how many of the requests made in the period were accepted, became sessions, were completed and reviewed.
+
+    Of these same requests, whenever the rest followed. Requests for instant listings are accepted as they are made;
+    groups, which nobody requests, are left out.
+    """
+    span = period(from_, to, time_zone, now=this_moment())
+    of = whose(claim, mentor_profile_id=mentor_profile_id, course_id=course_id)
+    counts = ("requests", "accepted", "sessions", "completed", "reviewed")
+    return Report(
+        name="conversion",
+        query=lambda _page: conversion_query(period=span, whose=of),
+        body=lambda rows: _conversion(rows, span),
+        columns=("from", "to", *counts, *(f"{part}_rate" for part in counts[1:])),
+        lines=lambda rows: [_in_one_line(_conversion(rows, span))],
+    )
+
+
+@analytics.route("/analytics/transition-times")
+@AS_TABLE
+@analytics.response(200, shapes.TransitionTimes)
+@reports(OPERATOR_OR_MENTOR, shapes.OfPeriod)
+def get_transition_times(
+    claim: Claim,
+    *,
+    from_: Edge | None = None,
+    to: Edge | None = None,
+    mentor_profile_id: UUID | None = None,
+    course_id: UUID | None = None,
+) -> Report:
+    """Tell how long steps took: deciding, making the session, starting late or early, and the meeting itself.
+
+    Each as a histogram with its average, and estimates of its median, 90th and 99th percentile. Days are UTC's.
+    """
+    span = period(from_, to, "UTC", now=this_moment())
+    of = whose(claim, mentor_profile_id=mentor_profile_id, course_id=course_id)
+    return Report(
+        name="transition-times",
+        query=lambda _page: transition_times_query(period=span, whose=of),
+        body=lambda rows: {"items": [_histogram(each) for each in histograms_of(rows)]},
+        columns=("transition", "from_seconds", "to_seconds", "count"),
+        lines=lambda rows: [
+            {"transition": each.transition, **vars(bucket)} for each in histograms_of(rows) for bucket in each.buckets
+        ],
+    )
+
+
+@analytics.route("/analytics/availability")
+@refuses("not_found")
+@AS_TABLE
+@analytics.response(200, shapes.Availability)
+@reports(OPERATOR_OR_MENTOR, shapes.AvailabilityFilters)
+def get_availability(
+    claim: Claim,
+    *,
+    from_: Edge | None = None,
+    to: Edge | None = None,
+    mentor_profile_id: UUID | None = None,
+    time_zone: str | None = None,
+) -> Report:
+    """Tell how many minutes of each hour of the week a mentor is open and booked in the period, on the mentor's clocks.
+
+    Booked is what sessions take that are not cancelled, in the future too. An hour that comes twice when clocks change
+    counts twice.
+    """
+    mentor = whose(claim, mentor_profile_id=mentor_profile_id).mentor_profile_id
+    if mentor is None:
+        raise Invalid("Say whose hours are meant.", details={"mentorProfileId": ["Missing data for required field."]})
+    # Checked before anybody's zone is known; the days' ends follow from that.
+    now = this_moment()
+    period(from_, to, time_zone or "UTC", now=now)
+
+    def hours(rows: Rows) -> Availability:
+        if not rows:
+            raise NotFound("There is no such mentor.")
+        span = period(from_, to, time_zone or rows[0].time_zone, now=now)
+        return availability_of(database(), mentor, span)
+
+    return Report(
+        name="availability",
+        query=lambda _page: mentor_zone_query(mentor),
+        body=lambda rows: _availability(hours(rows)),
+        columns=("weekday", "hour", "open_minutes", "booked_minutes"),
+        lines=lambda rows: [vars(hour) for hour in hours(rows).hours],
+    )
+
+
+def _availability(found: Availability) -> dict[str, Any]:
+    span = found.period
+    about = {"mentor_profile_id": found.mentor_profile_id, "time_zone": span.zone.key}
+    return {**about, "from_": span.start, "to": span.end, "items": found.hours}
+
+
+def _as_they_are(rows: Rows) -> list[dict[str, Any]]:
+    return [dict(row._mapping) for row in rows]
+
+
+def _conversion(rows: Rows, span: Period) -> dict[str, Any]:
+    found = Conversion.of(rows[0])
+    parts = {name: count for name, count in vars(found).items() if name != "requests"}
+    rates = {name: found.rate(count) for name, count in parts.items()}
+    return {"from_": span.start, "to": span.end, **vars(found), "rates": rates}
+
+
+def _in_one_line(conversion: dict[str, Any]) -> dict[str, Any]:
+    rates = {f"{part}_rate": rate for part, rate in conversion["rates"].items()}
+    return {**conversion, "from": conversion["from_"], **rates}
+
+
+def _histogram(each: Histogram) -> dict[str, Any]:
+    percentiles = {name: each.percentile(share) for name, share in _PERCENTILES.items()}
+    return {**vars(each), "average_seconds": each.average_seconds, **percentiles}

@@ -1,0 +1,209 @@
+"""Numbers about sessions and requests, as operators and mentors see them."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from typing import Any
+
+from marshmallow import ValidationError, fields
+
+from api.schemas.base import Answer, Body, page_of
+from api.schemas.fields import YEARS, Id, Moment, QueryWhole, TimeZone
+from api.schemas.lists import ListQuery
+from models.analytics import Transition
+from models.sessions import SessionStatus
+from workflows.analytics.sessions import Grouping
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+class DayOrMoment(fields.String):
+    """A day, or a time with its zone (RFC 3339)."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date | datetime:  # type: ignore[override]
+        if not isinstance(value, str) or not _DAY.fullmatch(value):
+            return Moment().deserialize(value, attr, data, **kwargs)
+        try:
+            day = date.fromisoformat(value)
+        except ValueError as error:
+            raise ValidationError("There is no such day.") from error
+        if day.year not in YEARS:
+            raise ValidationError(f"Must lie in the years {YEARS.start} to {YEARS.stop - 1}.")
+        return day
+
+
+class OfPeriod(Body):
+    """Which time is meant, and whose numbers."""
+
+    from_ = DayOrMoment(
+        data_key="from",
+        metadata={
+            "example": "2030-05-01",
+            "description": "A day, or a moment (RFC 3339), of which the quarter of an hour counts that it lies in."
+            " 30 days in all where left out; a period has at most 366.",
+        },
+    )
+    to = DayOrMoment(
+        metadata={
+            "example": "2030-05-31",
+            "description": "The last day, which is in it, or the moment before which it ends. Today where left out.",
+        }
+    )
+    mentor_profile_id = Id(metadata={"description": "For operators; mentors see their own numbers alone."})
+    course_id = Id()
+
+
+class InZone(OfPeriod):
+    """Besides: on which clocks days begin."""
+
+    time_zone = TimeZone(load_default="UTC")
+
+
+class SessionFilters(InZone, ListQuery):
+    """Which sessions to count, and by what to tell them apart."""
+
+    limit = QueryWhole(1, 100, load_default=100)
+    group_by = fields.Enum(Grouping, by_value=True, load_default=Grouping.DAY)
+
+
+class AvailabilityFilters(OfPeriod):
+    """Whose hours, and on which clocks."""
+
+    course_id = None  # type: ignore[assignment]
+    mentor_profile_id = Id(metadata={"description": "Of an operator: required. Mentors see their own hours alone."})
+    time_zone = TimeZone()
+
+
+class SessionCount(Answer):
+    """What happened to sessions on a day, in a week, with a mentor, or in a course; or the sessions of a status."""
+
+    optional = (
+        *("day", "week", "mentor_profile_id", "mentor_name", "course_id", "course_title", "status", "sessions"),
+        *("created", "started", "completed", "cancelled", "late_cancellations", "seats", "seats_joined", "seats_left"),
+    )
+
+    day = fields.Date()
+    week = fields.Date(metadata={"description": "Its Monday."})
+    mentor_profile_id = Id()
+    mentor_name = fields.String()
+    course_id = Id(allow_none=True, metadata={"description": "Null for what is of no course."})
+    course_title = fields.String(allow_none=True)
+    status = fields.Enum(SessionStatus, by_value=True)
+    sessions = fields.Integer(
+        metadata={"description": "With a status: those to begin in the period, as they stand now."}
+    )
+    created = fields.Integer()
+    started = fields.Integer()
+    completed = fields.Integer()
+    cancelled = fields.Integer()
+    late_cancellations = fields.Integer()
+    minutes = fields.Integer(metadata={"description": "Of completed sessions; with a status, of those sessions."})
+    seats = fields.Integer(metadata={"description": "Taken and not given back; below zero where more were given back."})
+    seats_joined = fields.Integer()
+    seats_left = fields.Integer()
+
+
+SessionCounts = page_of(SessionCount, "SessionCounts")
+
+
+class Bucket(Answer):
+    """How many times lay from one bound to before the next."""
+
+    from_seconds = fields.Float(allow_none=True)
+    to_seconds = fields.Float(allow_none=True)
+    count = fields.Integer()
+
+
+class TransitionTime(Answer):
+    """How long one kind of step took. Percentiles are estimates; a start before its time is below zero."""
+
+    transition = fields.Enum(Transition, by_value=True)
+    count = fields.Integer()
+    average_seconds = fields.Float(allow_none=True)
+    p50_seconds = fields.Float(allow_none=True)
+    p90_seconds = fields.Float(allow_none=True)
+    p99_seconds = fields.Float(allow_none=True)
+    buckets = fields.List(fields.Nested(Bucket))
+
+
+class TransitionTimes(Answer):
+    """All kinds of step."""
+
+    items = fields.List(fields.Nested(TransitionTime))
+
+
+class Rates(Answer):
+    """Shares of the requests, 0 to 1; null where there were none."""
+
+    accepted = fields.Float(allow_none=True)
+    sessions = fields.Float(allow_none=True)
+    completed = fields.Float(allow_none=True)
+    reviewed = fields.Float(allow_none=True)
+
+
+class Conversion(Answer):
+    """The requests of a period, and how many of these same ones came how far, whenever they did."""
+
+    from_ = Moment(data_key="from")
+    to = Moment()
+    requests = fields.Integer()
+    accepted = fields.Integer()
+    sessions = fields.Integer()
+    completed = fields.Integer()
+    reviewed = fields.Integer()
+    rates = fields.Nested(Rates)
+
+
+class HourOfWeek(Answer):
+    """One hour of the week, by the clocks of the zone."""
+
+    weekday = fields.Integer(metadata={"description": "0 for Monday to 6 for Sunday."})
+    hour = fields.Integer()
+    open_minutes = fields.Integer(
+        allow_none=True, metadata={"description": "Null for as long as mentors say no weekly hours: nobody knows."}
+    )
+    booked_minutes = fields.Integer()
+
+
+class Availability(Answer):
+    """The 168 hours of a week."""
+
+    mentor_profile_id = Id()
+    time_zone = fields.String()
+    from_ = Moment(data_key="from")
+    to = Moment()
+    items = fields.List(fields.Nested(HourOfWeek))
+
+
+class StatusCount(Answer):
+    """How many sessions stand there."""
+
+    status = fields.Enum(SessionStatus, by_value=True)
+    sessions = fields.Integer()
+
+
+class MentorCount(Answer):
+    """How many sessions a mentor has."""
+
+    mentor_profile_id = Id()
+    mentor_name = fields.String()
+    sessions = fields.Integer()
+
+
+class SessionsOfBookings(Answer):
+    """Every accepted booking becomes a session."""
+
+    sessions = fields.Integer()
+    accepted_bookings = fields.Integer()
+    rate = fields.Float(allow_none=True, metadata={"description": "Null without any accepted booking."})
+
+
+class Summary(Answer):
+    """How things stand, of all time."""
+
+    sessions_by_status = fields.List(fields.Nested(StatusCount))
+    sessions_by_mentor = fields.List(
+        fields.Nested(MentorCount), metadata={"description": "The hundred with the most sessions."}
+    )
+    conversion = fields.Nested(SessionsOfBookings)
