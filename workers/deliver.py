@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 # Longer than any effect may take: its statements time out after 10 s.
 DATABASE_LEASE = timedelta(seconds=20)
 SERIALIZATION_TROUBLE = {"40P01", "40001"}
+_RETRIES = telemetry.TRANSACTION_RETRIES.labels("delivery", "lost_race")
 
 
 class Deliverer:
@@ -98,7 +99,7 @@ def _run_once_more_after_a_deadlock(db: Connection, effect: Effect, delivery: De
         if getattr(error.orig, "sqlstate", None) not in SERIALIZATION_TROUBLE:
             raise
         log.warning("delivery.deadlock", **about(delivery))
-        telemetry.TRANSACTION_RETRIES.labels("delivery", "lost_race").inc()
+        _RETRIES.inc()
         take_notes(db)
         _run_in_savepoint(db, effect, delivery)
 

@@ -26,6 +26,7 @@ def metered(engine: Engine, process: str) -> Engine:
 
 def _measure_statements(engine: Engine, process: str) -> None:
     duration = telemetry.STATEMENT_DURATION.labels(process)
+    telemetry.DATABASE_ERRORS.labels(process, NO_ANSWER)
 
     def begin(_db: Any, _cursor: Any, _statement: Any, _parameters: Any, context: Any, _many: Any) -> None:
         context.tutelage_began = perf_counter()

@@ -27,6 +27,7 @@ BATCH = 200
 MOST_IN_A_MESSAGE = 20
 PAUSE_AFTER_FAILURE = 0.5
 BROKER_TROUBLE = (KombuError, RedisError, OSError)
+_PUBLISHED, _DROPPED = (telemetry.NUDGES.labels(outcome) for outcome in ("published", "dropped"))
 
 
 class Publisher:
@@ -136,7 +137,7 @@ class Nudger:
                 dropped += 1
         if dropped:
             log.warning("nudge.dropped", reason="the queue is full", dropped=dropped)
-            telemetry.NUDGES.labels("dropped").inc(dropped)
+            _DROPPED.inc(dropped)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until everything offered has been published or dropped; False when that took longer than `timeout`."""
@@ -175,9 +176,9 @@ class Nudger:
             if not self._down:
                 log.warning("nudge.unavailable", error=str(error), dropped=len(batch))
             self._down = True
-            telemetry.NUDGES.labels("dropped").inc(len(batch))
+            _DROPPED.inc(len(batch))
             # While Redis is away, what comes is dropped in batches rather than tried one by one.
             time.sleep(PAUSE_AFTER_FAILURE)
         else:
             self._down = False
-            telemetry.NUDGES.labels("published").inc(len(batch))
+            _PUBLISHED.inc(len(batch))

@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 INTERVAL = 1.0
 # A list longer than this is a backlog that its workers are working on; it is not published twice over.
 HIGH_WATER = 1_000
+_RUNS = {outcome: telemetry.SWEEP_RUNS.labels(outcome) for outcome in ("ok", "trouble")}
+_NUDGED = {queue: telemetry.SWEEP_NUDGED.labels(queue) for queue in QUEUES}
 
 
 def run_forever(stop: Event) -> None:
@@ -61,7 +63,7 @@ class Sweep:
                 # Redis is the same for every queue, and each attempt to reach it would wait for the time-out again.
                 break
         self._say(trouble)
-        telemetry.SWEEP_RUNS.labels("trouble" if trouble else "ok").inc()
+        _RUNS["trouble" if trouble else "ok"].inc()
         if count:
             log.info("sweep.nudged", deliveries=count)
         return count
@@ -77,7 +79,7 @@ class Sweep:
                     return count
                 nudged(db, nudges)
             self._publish(nudges)
-            telemetry.SWEEP_NUDGED.labels(queue).inc(len(nudges))
+            _NUDGED[queue].inc(len(nudges))
             count += len(nudges)
             last = nudges[-1]
             after = Cursor(str(last.event_id), last.effect, last.target)

@@ -1,0 +1,134 @@
+"""The figures of a live system: all that dashboards and alerts ask for, exact, and of every process of the machine."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+
+import psutil
+import pytest
+import urllib3
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from cli.figures import figures_folder
+from cli.processes import PARTS, Stage
+from cli.system import System
+from tests.cast import Cast, register
+from tests.deploy.rules import alerts, metrics_in, metrics_of_the_table, queries_of_panels
+from tests.eventually import eventually, stretched
+from tests.scraping import Figures
+from tests.speaking import Caller
+
+COMPLETION = {"notes": "n", "rating": 5, "feedback": "f", "actionItems": []}
+# A UUID, a long number, a mail address, an address: whatever is somebody's or grows.
+OF_SOMEBODY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}|\d{5,}|@|://")
+REQUESTS = "tutelage_http_requests_total"
+
+
+@pytest.fixture
+def cast(api: Caller) -> Cast:
+    """A mentor and a mentee."""
+    return register(api)
+
+
+def scraped(api: Caller) -> Figures:
+    """What Prometheus would read now."""
+    answer = api("GET", "/metrics")
+    assert answer.status == HTTPStatus.OK
+    return Figures.of(answer.body.decode())
+
+
+def play(cast: Cast) -> None:
+    """One booking to its end, with a few steps that are refused."""
+    booking = cast.request()
+    answer = cast.mentor("PATCH", f"/bookings/{booking}/accept", Prefer="wait=10")
+    session = answer.body["session"]["id"] if answer.status == 201 else answer.body["sessionId"]
+    eventually(lambda: cast.mentee("GET", f"/sessions/{session}").status == 200, "the session")
+    assert cast.mentor("PATCH", f"/bookings/{booking}/accept").status == 400
+    assert cast.mentee("GET", "/bookings/nowhere").status == 404
+    cast.mentee.post(f"/sessions/{session}/start")
+    cast.mentor.patch(f"/sessions/{session}/complete", COMPLETION)
+
+
+def test_all_that_dashboards_and_alerts_ask_for_is_there(api: Caller, cast: Cast) -> None:
+    play(cast)
+    asked = set().union(*map(metrics_in, [*queries_of_panels(), *(rule["expr"] for rule in alerts())]))
+    assert asked == metrics_of_the_table()
+    eventually(lambda: asked <= set(scraped(api).kinds), "every metric", seconds=stretched(30))
+
+
+def test_every_process_of_the_machine_is_in_the_answer(system: System, api: Caller, cast: Cast) -> None:
+    play(cast)
+    programs = {part.name for part in PARTS if part.stage is Stage.PROGRAM and part.reloads}
+
+    def all_told() -> bool:
+        statements = scraped(api).all("tutelage_database_statement_duration_seconds_count")
+        return {dict(labels)["process"] for labels, count in statements.items() if count} == programs
+
+    eventually(all_told, "statements of every process", seconds=stretched(30))
+    assert system.plan.environment.get("METRICS_PORT") is None
+
+
+def test_what_two_processes_of_the_api_answer_is_counted_together_and_exactly(system: System, api: Caller) -> None:
+    def answered_by(pid: int) -> float:
+        files = [str(figures_folder(system.data_dir) / f"counter_{pid}.db")]
+        found = [sample for metric in MultiProcessCollector.merge(files) for sample in metric.samples]
+        return sum(each.value for each in found if each.name == REQUESTS and each.labels["route"] == "/health/live")
+
+    workers = system.run["api"]["pids"][1:]
+    assert len(workers) == 2
+    before, sent = scraped(api), 0
+
+    def both_answered() -> bool:
+        nonlocal sent
+        for _ in range(20):
+            # Each over a connection of its own, which either of them may accept.
+            assert urllib3.request("GET", f"{api.base}/health/live", headers={"Connection": "close"}).status == 200
+            sent += 1
+        return all(answered_by(pid) for pid in workers)
+
+    eventually(both_answered, "an answer of each process")
+    grown = scraped(api).since(before)
+    assert grown.total(REQUESTS, route="/health/live", status="200") == sent
+    assert grown.total("tutelage_http_request_duration_seconds_count", route="/health/live") == sent
+
+
+def test_what_the_workers_do_is_counted_by_whoever_is_asked(api: Caller, cast: Cast) -> None:
+    before = scraped(api)
+    for _ in range(5):
+        play(cast)
+
+    def grown(name: str, **labels: str) -> float:
+        return scraped(api).since(before).total(name, **labels)
+
+    attempts = "tutelage_delivery_duration_seconds_count"
+    eventually(lambda: grown(attempts, effect="reviews.unlock", outcome="done") == 5, "five permits")
+    assert grown("tutelage_sessions_created_total") == 5
+    assert grown("tutelage_transitions_total", machine="session", to="completed") == 5
+    assert grown("tutelage_transitions_total", machine="booking", to="accepted") == 5
+    assert grown("tutelage_refused_transitions_total", machine="booking", to="accepted") == 5
+    assert grown(attempts, effect="sessions.create", outcome="done") == 5
+    assert grown("tutelage_delivery_delay_seconds_count", effect="sessions.create") == 5
+    eventually(lambda: grown(attempts, effect="mail.send", outcome="done") >= 15, "the mails")
+
+
+def test_no_label_holds_anything_of_somebody_or_grows_with_use(api: Caller, cast: Cast) -> None:
+    play(cast)
+    before = scraped(api)
+    for _ in range(3):
+        play(cast)
+        for path in ("/nowhere/1", "/users/7", f"/sessions/{cast.mentor_user_id}"):
+            cast.mentee("GET", path)
+    after = scraped(api)
+    labels = {(name, value) for _metric, found in after.samples for name, value in found if name != "python"}
+    assert [pair for pair in labels if OF_SOMEBODY.search(pair[1])] == []
+    # Some effect may have come to its end in the second round alone; what people did adds nothing.
+    assert len(after.samples) < len(before.samples) + 200
+    assert len(after.samples) < 6_000
+
+
+def test_the_figures_of_processes_lie_where_nobody_else_reads_them(system: System) -> None:
+    folder = figures_folder(system.data_dir)
+    assert folder.stat().st_mode & 0o077 == 0
+    living = {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_*.db")}
+    assert all(psutil.pid_exists(pid) for pid in living)
