@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -15,16 +16,18 @@ from cli.servers import Server
 from tests.eventually import eventually
 from tests.integration.test_sweep import messages
 from workers import nudge as nudging
-from workers.nudge import BATCH, Nudger, Publisher, arguments
+from workers.app import app
+from workers.nudge import BATCH, MOST_IN_A_MESSAGE, Nudger, Publisher, arguments, groups
+from workflows.events.delivery import Key
 from workflows.events.record import Nudge
 
 
-def nudges(count: int, *, queue: str = "reviews", target: str = "") -> list[Nudge]:
+def nudges(count: int, *, queue: str = "reviews", target: str = "", effect: str = "reviews.unlock") -> list[Nudge]:
     """So many nudges."""
     return [
         Nudge(
             event_id=uuid4(),
-            effect="reviews.unlock",
+            effect=effect,
             target=target,
             queue=queue,
             subject="session",
@@ -47,6 +50,52 @@ def test_a_task_reads_like_a_sentence_in_flower() -> None:
     assert arguments(plain) == {"session": str(plain.subject_id), "event": str(plain.event_id)}
     (aimed,) = nudges(1, target="user-7")
     assert arguments(aimed)["target"] == "user-7"
+
+
+def test_a_message_that_names_several_reads_like_a_list_of_such_sentences() -> None:
+    first, second, third = nudges(3, target="endpoint-1")
+    named = arguments(first, second, third)
+    assert named == arguments(first) | {"also": [arguments(second), arguments(third)]}
+
+
+def test_what_leaves_the_house_is_named_several_at_a_time_and_what_does_not_one_by_one() -> None:
+    inside, outside = nudges(3), nudges(MOST_IN_A_MESSAGE + 2, queue="webhooks", effect="webhooks.send")
+    unknown = nudges(2, effect="plugins.newer")
+    mails = nudges(2, queue="notifications", effect="mail.send")
+    mixed = [inside[0], outside[0], mails[0], unknown[0], inside[1], *outside[1:], *mails[1:], *unknown[1:], inside[2]]
+    assert groups(mixed) == [
+        [inside[0]],
+        outside[:MOST_IN_A_MESSAGE],
+        mails,
+        [unknown[0]],
+        [inside[1]],
+        outside[MOST_IN_A_MESSAGE:],
+        [unknown[1]],
+        [inside[2]],
+    ]
+
+
+def test_a_message_shows_operators_all_that_it_names(nudger: Nudger, valkey: Server) -> None:
+    offered = nudges(MOST_IN_A_MESSAGE, queue="webhooks", effect="webhooks.send", target=str(uuid4()))
+    nudger.offer(offered)
+    assert nudger.flush()
+    arrived = messages(valkey, "webhooks")
+    shown = "".join(message["headers"]["kwargsrepr"] for message in arrived)
+    assert {message["headers"]["task"] for message in arrived} == {"webhooks.send"}
+    for nudge in offered:
+        assert str(nudge.event_id) in shown
+        assert str(nudge.subject_id) in shown
+
+
+def test_a_worker_reads_all_that_a_message_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[tuple[str, list[Key]]] = []
+    belongings = SimpleNamespace(deliverer=SimpleNamespace(deliver_all=lambda *args: looked.append(args)))
+    monkeypatch.setattr("workers.app.current", lambda: belongings)
+    named = nudges(3, queue="webhooks", effect="webhooks.send", target="endpoint-1")
+    for sent in (arguments(*named), arguments(named[0]), arguments(named[1]) | {"newer": "publisher"}):
+        app.tasks["webhooks.send"](**sent)
+    keys = [Key(event_id=nudge.event_id, effect="webhooks.send", target="endpoint-1") for nudge in named]
+    assert looked == [("webhooks.send", keys), ("webhooks.send", keys[:1]), ("webhooks.send", keys[1:2])]
 
 
 def test_what_is_offered_arrives_on_its_queues_list_in_order(nudger: Nudger, valkey: Server) -> None:

@@ -1,0 +1,190 @@
+"""Tests of messages that name several deliveries: leased and settled together, and each one's fate its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from tests.eventually import eventually
+from tests.integration.endpoints import NO, YES, attempts_kept, listening, messages
+from tests.integration.house import House
+from tests.statements import statements_of
+from workers import outside as outside_worker
+from workers.deliver import Deliverer
+from workers.senders import Pool, Senders
+from workflows.events import outside
+from workflows.events.delivery import Delivery, Key
+from workflows.events.outcomes import Sent
+from workflows.events.subscriptions import Subscriptions, load
+from workflows.outside.send_webhook import SEND_WEBHOOK, WebhookMessage, look_up
+
+SECONDS = 20
+OTHER = "https://another.example/in"
+
+
+def worker(house: House, senders: Senders | None = None, **changed: Callable[..., Any]) -> Deliverer:
+    """A worker with senders of its own, and perhaps another way to send webhooks."""
+    known = Subscriptions()
+    for effect in load().all():
+        known.add(replace(SEND_WEBHOOK, **changed) if effect is SEND_WEBHOOK else effect)  # type: ignore[arg-type]
+    return Deliverer(house.transactions, known, {"http": house.http, "mail": house.mail}, senders)
+
+
+def states(house: House, keys: Sequence[Key]) -> list[str]:
+    """Their states, in order."""
+    return [house.row(key).state for key in keys]
+
+
+def test_ten_are_leased_by_one_statement_and_looked_up_by_one(house: House) -> None:
+    keys = messages(house, listening(house), 5) + messages(house, listening(house, OTHER), 5)
+    deliverer = worker(house)
+    with statements_of(house.engine) as made:
+        deliverer.deliver_all("webhooks.send", keys)
+    assert states(house, keys) == ["done"] * 10
+    # One after the other, in this thread, each outcome is written by itself.
+    assert len(made.statements) == 1 + 1 + 10, made.statements
+    assert [message.webhook_id for message in house.http.received] == [key.event_id for key in keys]
+
+
+def test_one_alone_makes_three_statements(house: House) -> None:
+    (key,) = messages(house, listening(house))
+    with statements_of(house.engine) as made:
+        house.deliverer.deliver(key)
+    assert len(made.statements) == 3, made.statements
+
+
+def test_one_that_hangs_keeps_none_of_its_message_waiting(house: House) -> None:
+    stuck, others = listening(house), listening(house, OTHER)
+    keys = messages(house, stuck) + messages(house, others, 9)
+    back = Event()
+
+    def answer(message: WebhookMessage) -> Sent:
+        assert message.endpoint_id != stuck or back.wait(SECONDS)
+        return YES
+
+    house.http.answers = answer
+    working = Thread(target=worker(house, Pool(3)).deliver_all, args=("webhooks.send", keys))
+    working.start()
+    eventually(lambda: states(house, keys[1:]) == ["done"] * 9, "all but the one that hangs")
+    assert states(house, keys[:1]) == ["pending"]
+    assert working.is_alive(), "the message is at its end when all of it is"
+    back.set()
+    working.join(SECONDS)
+    assert states(house, keys) == ["done"] * 10
+
+
+def test_nothing_is_leased_before_somebody_is_there_to_send_it(house: House) -> None:
+    keys = messages(house, listening(house), 6)
+    back = Event()
+
+    def answer(_message: object) -> Sent:
+        assert back.wait(SECONDS)
+        return YES
+
+    house.http.answers = answer
+    working = Thread(target=worker(house, Pool(2)).deliver_all, args=("webhooks.send", keys))
+    working.start()
+    eventually(lambda: len(house.http.received) == 2, "two messages on their way")
+    rows = [house.row(key) for key in keys]
+    assert [(row.attempts, row.lease_until is None) for row in rows] == [(1, False)] * 2 + [(0, True)] * 4
+    back.set()
+    working.join(SECONDS)
+    assert states(house, keys) == ["done"] * 6
+
+
+def test_each_has_its_own_outcome(house: House) -> None:
+    endpoints = {
+        answer: listening(house, f"https://partner.example/{answer}") for answer in ("yes", "no", "raises", "paused")
+    }
+    keys = {answer: messages(house, endpoint)[0] for answer, endpoint in endpoints.items()}
+
+    def answer(message: WebhookMessage) -> Sent:
+        if message.endpoint_id == endpoints["raises"]:
+            raise KeyError("a defect")
+        return NO if message.endpoint_id == endpoints["no"] else YES
+
+    house.http.answers = answer
+    with house.engine.begin() as db:
+        db.exec_driver_sql("UPDATE webhook_endpoints SET state = 'paused' WHERE id = %s", (endpoints["paused"],))
+    worker(house, Pool(4)).deliver_all("webhooks.send", list(keys.values()))
+    assert {name: attempts_kept(house, key) for name, key in keys.items()} == {
+        "yes": ["done"],
+        "no": ["retry"],
+        "raises": ["retry"],
+        "paused": ["cancelled"],
+    }
+
+
+def test_the_same_one_named_twice_is_sent_once(house: House) -> None:
+    (key,) = messages(house, listening(house))
+    worker(house, Pool(4)).deliver_all("webhooks.send", [key, key, key])
+    assert len(house.http.received) == 1
+    assert attempts_kept(house, key) == ["done"]
+
+
+def test_whoever_spoils_the_look_up_spoils_only_their_own(house: House) -> None:
+    keys = messages(house, listening(house), 3)
+
+    def look(db: Connection, deliveries: Sequence[Delivery]) -> Any:
+        if any(delivery.key == keys[1] for delivery in deliveries):
+            raise ValueError("no such target")
+        return look_up(db, deliveries)
+
+    worker(house, Pool(2), look_up=look).deliver_all("webhooks.send", keys)
+    assert states(house, keys) == ["done", "pending", "done"]
+    assert house.row(keys[1]).last_error == "ValueError: no such target"
+
+
+def test_what_was_held_up_until_its_lease_is_nearly_over_is_put_off_uncounted_and_unsent(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside_worker, "LATEST", -1.0)
+    keys = messages(house, listening(house), 2)
+    worker(house, Pool(2)).deliver_all("webhooks.send", keys)
+    assert house.http.received == []
+    for row in map(house.row, keys):
+        assert (row.state, row.attempts, row.lease_until) == ("pending", 0, None)
+        assert row.due_at <= row.now
+
+
+def test_workers_that_are_told_of_the_same_ones_share_them(house: House) -> None:
+    keys = messages(house, listening(house), 60)
+    workers = [worker(house, Pool(4)) for _ in range(3)]
+    orders = (keys, keys[::-1], keys[30:] + keys[:30])
+    threads = [Thread(target=each.deliver_all, args=("webhooks.send", order)) for each, order in zip(workers, orders)]  # noqa: B905
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert Counter(states(house, keys)) == {"done": 60}
+    assert len({message.webhook_id for message in house.http.received}) == len(house.http.received) == 60
+    assert {row.attempts for row in map(house.row, keys)} == {1}
+
+
+def test_what_is_leased_comes_in_the_order_in_which_it_was_asked_for(house: House) -> None:
+    keys = messages(house, listening(house), 8)[::-1]
+    with house.engine.begin() as db:
+        leased = outside.claim_leased(db, "webhooks.send", keys, timedelta(minutes=1))
+    assert [delivery.key for delivery in leased] == keys
+    assert {(delivery.attempt, delivery.fence) for delivery in leased} == {(1, 1)}
+
+
+def test_of_those_asked_for_only_the_free_and_due_are_leased(house: House) -> None:
+    keys = messages(house, listening(house), 6)
+    free, done, leased, later, locked, gone = keys
+    row = house.row(free)
+    house.change(done, state="done", done_at=row.now)
+    house.change(leased, lease_until=row.now + timedelta(seconds=30))
+    house.change(later, due_at=row.now + timedelta(seconds=30))
+    house.change(gone, state="cancelled")
+    with house.engine.begin() as onlooker, house.engine.begin() as db:
+        onlooker.exec_driver_sql("SELECT FROM deliveries WHERE event_id = %s FOR UPDATE", (locked.event_id,))
+        taken = outside.claim_leased(db, "webhooks.send", keys, timedelta(minutes=1))
+    assert [delivery.key for delivery in taken] == [free]
