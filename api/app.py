@@ -16,12 +16,15 @@ from api.mount import Mount
 from api.parts import NAME, Parts
 from api.resources import (
     analytics,
+    audit,
     bookings,
     calendar,
     catalog,
+    courses,
     notifications,
     operations,
     people,
+    reviews,
     sessions,
     webhook_deliveries,
     webhooks,
@@ -40,15 +43,18 @@ from workers.transactions import TakesNudges, Transactions
 AREAS = (
     people.users,
     people.mentors,
+    courses.courses,
     catalog.listings,
     bookings.bookings,
     sessions.sessions,
+    reviews.reviews,
     calendar.calendar,
     notifications.notifications,
     webhooks.webhooks,
     webhook_deliveries.webhook_deliveries,
     analytics.analytics,
     operations.operations,
+    audit.audit,
 )
 
 

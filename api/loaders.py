@@ -89,17 +89,18 @@ def _call(role: Role, subject: Subject | None, path: dict[str, UUID | None]) -> 
     (subject_id,) = path.values()
     if subject_id is None:
         recognised(role)
-        raise _no_such(subject)
+        raise no_such(subject)
     actor, rows = recognised(role, lambda _claim: subject.query(subject_id))
     if not rows:
-        raise subject.absent(database(), actor, subject_id) if subject.absent else _no_such(subject)
+        raise subject.absent(database(), actor, subject_id) if subject.absent else no_such(subject)
     found = subject.record.of(rows[0])
     if subject.access:
         subject.access(actor, found)
     return Call(database(), actor, found, this_moment())
 
 
-def _no_such(subject: Subject) -> NotFound:
+def no_such(subject: Subject) -> NotFound:
+    """The refusal for an id in a path that is not there."""
     return NotFound(f"There is no such {subject.name}.")
 
 

@@ -2,15 +2,16 @@
 
 from models import (
     analytics,
+    audit,
     bookings,
     calendar,
     calendar_secrets,
     catalog,
-    engagement,
     events,
     idempotency,
     notifications,
     people,
+    reviews,
     sessions,
     webhooks,
 )
@@ -18,16 +19,17 @@ from models.base import metadata
 
 __all__ = [
     "analytics",
+    "audit",
     "bookings",
     "calendar",
     "calendar_secrets",
     "catalog",
-    "engagement",
     "events",
     "idempotency",
     "metadata",
     "notifications",
     "people",
+    "reviews",
     "sessions",
     "webhooks",
 ]

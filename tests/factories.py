@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, insert, select
 
-from models.bookings import bookings
+from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
 from models.catalog import listings
+from models.sessions import session_id_of
 from workflows.bookings.accept import accept
 from workflows.bookings.booking import Booking
 from workflows.bookings.request import request
+from workflows.catalog.courses import Course, create_course
 from workflows.catalog.listing import Listing
 from workflows.catalog.publish_listing import publish_listing
 from workflows.identity.actor import Actor
 from workflows.identity.people import Mentor, User
 from workflows.identity.publish_mentor_profile import publish_mentor_profile
 from workflows.identity.register_user import register_user
+from workflows.reviews.permit import Permit, permit_query
+from workflows.reviews.review import Review
+from workflows.reviews.reviewable import ReviewableSession, reviewable_query
+from workflows.reviews.submit import submit
+from workflows.reviews.unlock import unlock
+from workflows.sessions.complete import complete
 from workflows.sessions.create import create
 from workflows.sessions.session import Session
 from workflows.sessions.start import start
@@ -94,6 +103,69 @@ def make_session(db: Connection, *, listing: Listing | None = None, mentee: User
 def start_session(db: Connection, session: Session) -> Session:
     """The session in progress, started by its mentor before its time."""
     return start(db, actor=mentor_of(session), session=session, early_start_minutes=None, now=datetime.now(UTC))
+
+
+def complete_session(db: Connection, session: Session, *, at: datetime | None = None) -> Session:
+    """The session completed by its mentor; what follows from that is left to the effects."""
+    started = session if session.status == "in_progress" else start_session(db, session)
+    return complete(db, actor=mentor_of(session), session=started, now=at or datetime.now(UTC))
+
+
+def make_permit(
+    db: Connection, *, listing: Listing | None = None, mentee: User | None = None, at: datetime | None = None
+) -> Permit:
+    """A permit to review a session that was completed at that time, now unless said otherwise."""
+    session = complete_session(db, make_session(db, listing=listing, mentee=mentee), at=at)
+    assert session.mentee_user_id is not None
+    return unlock_review(db, session, session.mentee_user_id)
+
+
+def unlock_review(db: Connection, session: Session, mentee_user_id: UUID) -> Permit:
+    """A mentee's permit to review a completed session; whoever else was there gets one too."""
+    assert session.completed_at is not None
+    unlock(
+        db,
+        session_id=session.id,
+        booking_id=session.booking_id,
+        mentor_profile_id=session.mentor_profile_id,
+        completed_at=session.completed_at,
+        now=session.completed_at,
+    )
+    return Permit.of(db.execute(permit_query(session.id, mentee_user_id)).one())
+
+
+def make_review(db: Connection, permit: Permit | None = None, *, rating: int = 5, comment: str | None = None) -> Review:
+    """A review of a new session, unless a permit is given."""
+    used = permit or make_permit(db)
+    session = ReviewableSession.of(db.execute(reviewable_query(used.session_id)).one())
+    reviewer = Actor.person(used.mentee_user_id, None)
+    return submit(db, actor=reviewer, session=session, rating=rating, comment=comment, now=used.unlocked_at)
+
+
+def make_group_session(db: Connection, mentees: Sequence[User], *, listing: Listing | None = None) -> Session:
+    """The scheduled session of a group of these people."""
+    offer, begin = listing or make_listing(db), next_slot()
+    booking_id = uuid4()
+    group = {
+        "id": booking_id,
+        "listing_id": offer.id,
+        "mentor_profile_id": offer.mentor_profile_id,
+        "kind": BookingKind.GROUP,
+        "start_time": begin,
+        "end_time": begin + timedelta(minutes=offer.duration_minutes),
+        "status": BookingStatus.ACCEPTED,
+        "price_amount": offer.price_amount,
+        "price_currency": offer.price_currency,
+        "session_id": session_id_of(booking_id),
+    }
+    db.execute(insert(bookings).values(group))
+    db.execute(insert(booking_participants), [{"booking_id": booking_id, "user_id": mentee.id} for mentee in mentees])
+    return create(db, booking_id=booking_id)
+
+
+def make_course(db: Connection, *, title: str = "Linear algebra I") -> Course:
+    """A course of the catalogue."""
+    return create_course(db, actor=OPERATOR, title=title)
 
 
 def listing_of(db: Connection, session: Session) -> Listing:

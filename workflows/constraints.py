@@ -30,6 +30,12 @@ _MEANINGS: dict[str, tuple[type[DomainError], str | None, str]] = {
         "listing_exists",
         "You have a listing of this course already; change that one.",
     ),
+    "uq_reviews_session_id_mentee_user_id": (
+        Conflict,
+        "already_reviewed",
+        "You have reviewed this session already.",
+    ),
+    "tr_reviews_answered_once": (Conflict, "already_answered", "You have answered this review already."),
     "ck_bookings_ends_after_it_starts": (Invalid, None, "A booking must end after it starts."),
 }
 

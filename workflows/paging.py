@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, and_, or_
+from sqlalchemy import ColumnElement, Row, Select, and_, or_, select, true
 
 from workflows.records import Record
 
@@ -51,6 +51,19 @@ def newest_first(query: Select[Any], page: Page, id: ColumnElement[Any]) -> Sele
     if page.after is not None:
         query = query.where(id < page.after[0])
     return query.order_by(id.desc()).limit(page.limit + 1)
+
+
+def beneath(owner: Select[Any], items: Select[Any]) -> Select[Any]:
+    """A list's rows, if there is what the list belongs to: none without it, and one that is no item for an empty list.
+
+    Args:
+        owner: selects what the list belongs to, at most one row.
+        items: the page's select, in its order.
+    """
+    there = select(true().label("owner_is_there")).where(owner.exists()).subquery("owner")
+    found = items.add_columns(true().label("is_item")).subquery("items")
+    # A left join without a condition can only be a nested loop over the owner's one row, and keeps the order inside.
+    return select(found).select_from(there.outerjoin(found, true()))
 
 
 def listed(rows: Sequence[Row[Any]], page: Page, record: type[Item], key: Callable[[Item], Key]) -> Listed[Item]:

@@ -17,9 +17,9 @@ from cli.demonstration.people import MINUTES, Cast
 from cli.demonstration.scene import Expected, Scene, Seen
 from cli.demonstration.show import DATABASE, RECEIVER, SMTP_SINK
 from models.analytics import daily_session_stats
-from models.engagement import review_permits
 from models.events import DeliveryState, deliveries, events
 from models.notifications import notifications
+from models.reviews import review_permits
 from models.webhooks import EndpointState, webhook_endpoints
 
 # Three requests, one refusal, two sessions made and one completed: to one, one, and both people.

@@ -76,6 +76,32 @@ def not_cancellable(stage: Stage) -> Answer:
     return stage.client.patch(path, json={"reason": "Ill"}, headers=stage.cast.as_mentee)
 
 
+def listing_exists(stage: Stage) -> Answer:
+    with stage.world.engine.begin() as db:
+        course = factories.make_course(db)
+    offer = {"title": "Algebra", "durationMinutes": 60, "price": {"amount": 1, "currency": "EUR"}}
+    offers = [{**offer, "courseId": str(course.id)}] * 2
+    return [stage.client.post("/listings", json=each, headers=stage.cast.as_mentor) for each in offers][1]
+
+
+def review(stage: Stage) -> Answer:
+    body, headers = {"rating": 5}, stage.cast.as_mentee
+    return stage.client.post(f"/sessions/{stage.scheduled.id}/review", json=body, headers=headers)
+
+
+def already_reviewed(stage: Stage) -> Answer:
+    with stage.world.engine.begin() as db:
+        session = factories.complete_session(db, stage.scheduled)
+        factories.make_review(db, factories.unlock_review(db, session, stage.cast.mentee.id))
+    return review(stage)
+
+
+def already_answered(stage: Stage) -> Answer:
+    already_reviewed(stage)
+    path, body = f"/sessions/{stage.scheduled.id}/review/answer", {"answer": "Thank you"}
+    return [stage.client.post(path, json=body, headers=stage.cast.as_mentor) for _ in range(2)][1]
+
+
 def email_taken(stage: Stage) -> Answer:
     body = {"email": stage.cast.mentee.email, "name": "Twice"}
     return stage.client.post("/users", json=body, headers=stage.cast.as_operator)
@@ -171,6 +197,10 @@ PRODUCED: dict[str, Callable[[Stage], Answer]] = {
     "too_soon": too_soon,
     "duplicate_session": duplicate_session,
     "not_cancellable": not_cancellable,
+    "listing_exists": listing_exists,
+    "already_reviewed": already_reviewed,
+    "review_not_open": review,
+    "already_answered": already_answered,
     "email_taken": email_taken,
     "profile_exists": profile_exists,
     "endpoint_exists": endpoint_exists,

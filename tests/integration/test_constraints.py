@@ -12,17 +12,18 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from models import metadata
 from models.analytics import daily_session_stats, daily_transition_times, quarter_hour_session_stats
+from models.audit import audit_entries
 from models.bookings import booking_participants, bookings
 from models.calendar import mentor_busy
 from models.catalog import courses, listings
-from models.engagement import review_permits
 from models.events import deliveries, delivery_attempts, events
 from models.idempotency import idempotency_keys
 from models.notifications import notifications
 from models.people import mentor_profiles, users
+from models.reviews import review_permits, reviews
 from models.sessions import sessions
 from models.webhooks import webhook_endpoints, webhook_secrets
-from tests.factories import accept_booking, make_booking, make_listing, make_session
+from tests.factories import accept_booking, make_booking, make_listing, make_permit, make_session
 from tests.integration.test_guards import refused
 from workflows.constraints import _MEANINGS
 
@@ -115,6 +116,7 @@ class Rows:
         self.session = make_session(db)
         self.booking = accept_booking(db, make_booking(db))
         self.listing = make_listing(db)
+        self.reviewable = make_permit(db)
         self.event_id = db.scalars(select(events.c.id).limit(1)).one()
         self.delivery = db.execute(select(deliveries).limit(1)).one()._mapping
 
@@ -157,6 +159,21 @@ class Rows:
                 "mentor_profile_id": self.session.mentor_profile_id,
                 "unlocked_at": NOW,
                 "expires_at": NOW + HOUR,
+            },
+            "reviews": {
+                "id": uuid4(),
+                "session_id": self.reviewable.session_id,
+                "mentee_user_id": self.reviewable.mentee_user_id,
+                "mentor_profile_id": self.reviewable.mentor_profile_id,
+                "rating": 5,
+            },
+            "audit_entries": {
+                "id": uuid4(),
+                "actor": "operator:tests",
+                "action": "review.hidden",
+                "subject_type": "review",
+                "subject_id": uuid4(),
+                "occurred_at": NOW,
             },
             "daily_session_stats": {"day": NOW.date(), "mentor_profile_id": self.session.mentor_profile_id},
             "quarter_hour_session_stats": {"quarter_hour": NOW, "mentor_profile_id": self.session.mentor_profile_id},
@@ -220,6 +237,17 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (sessions, "ck_sessions_completed_at", {"completed_at": NOW}),
     (sessions, "ck_sessions_cancelled_at", {"cancelled_at": NOW}),
     (review_permits, "ck_review_permits_expires_after_it_opens", {"expires_at": NOW}),
+    (reviews, "ck_reviews_rating", {"rating": 0}),
+    (reviews, "ck_reviews_rating", {"rating": 6}),
+    (reviews, "ck_reviews_comment_length", {"comment": "x" * 5001}),
+    (reviews, "ck_reviews_answer_length", {"answer": "", "answered_at": NOW}),
+    (reviews, "ck_reviews_answer_length", {"answer": "x" * 5001, "answered_at": NOW}),
+    (reviews, "ck_reviews_answered_at", {"answer": "Thank you"}),
+    (reviews, "ck_reviews_answered_at", {"answered_at": NOW}),
+    # Nothing is hidden without a reason.
+    (reviews, "ck_reviews_hidden_at", {"hidden_at": NOW}),
+    (reviews, "ck_reviews_hidden_at", {"hidden_reason": "Spam"}),
+    (audit_entries, "ck_audit_entries_data_is_an_object", {"data": [1]}),
     (daily_session_stats, "ck_daily_session_stats_counters", {"completed": -1}),
     (daily_session_stats, "ck_daily_session_stats_counters", {"requests_reviewed": -1}),
     (quarter_hour_session_stats, "ck_quarter_hour_session_stats_counters", {"seats_left": -1}),
@@ -289,6 +317,7 @@ def test_what_is_unique_is_refused_a_second_time_by_its_name(db: Connection) -> 
     joined = {"booking_id": rows.booking.id, "user_id": rows.booking.mentee_user_id}
     twice: list[tuple[Table, dict[str, Any], str]] = [
         (review_permits, permit, "uq_review_permits_session_id_mentee_user_id"),
+        (reviews, rows.of(reviews), "uq_reviews_session_id_mentee_user_id"),
         (notifications, notification, "uq_notifications_event_id_user_id_channel"),
         (webhook_endpoints, endpoint, "uq_webhook_endpoints_mentor_profile_id_url"),
         # Of no course, too, a mentor has one row of each time.
@@ -318,6 +347,12 @@ def test_a_bookings_mentor_is_its_listings(db: Connection) -> None:
     with refused(db, "fk_bookings_listing_id_mentor_profile_id"):
         db.execute(insert(bookings).values({**rows.of(bookings), "mentor_profile_id": rows.listing.mentor_profile_id}))
         db.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+
+
+def test_a_reviews_mentor_is_its_permits(db: Connection) -> None:
+    rows = Rows(db)
+    with refused(db, "fk_reviews_session_id_mentee_user_id_mentor_profile_id"):
+        db.execute(insert(reviews).values({**rows.of(reviews), "mentor_profile_id": rows.listing.mentor_profile_id}))
 
 
 def test_the_secrets_of_an_endpoint_go_with_it(db: Connection) -> None:

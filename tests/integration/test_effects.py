@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Connection, select
 
 from models.analytics import daily_session_stats
-from models.engagement import review_permits
 from models.events import deliveries, events
 from models.notifications import notifications
+from models.reviews import review_permits
 from tests.factories import (
     acting_user,
     make_booking,
@@ -29,6 +29,7 @@ from workflows.bookings.booking import Booking
 from workflows.bookings.cancel import cancel
 from workflows.bookings.decline import decline
 from workflows.identity.people import Mentor, User
+from workflows.notifications.compose import as_html
 from workflows.reviews.unlock import unlock
 from workflows.sessions.complete import complete
 from workflows.sessions.effects import effects_of
@@ -186,7 +187,7 @@ def test_a_mail_is_the_notification_in_both_forms(pair: Pair) -> None:
     (mail,) = pair.house.mail.received
     assert mail.to_name == "Grace"
     assert mail.text.startswith("Ada would like to meet you about “Compilers”")
-    assert "<h1" in mail.html
+    assert "<h1" in as_html(mail.words)
     assert mail.delivery_id == pair.house.row(pair.house.key("mail.send")).id
 
 
@@ -217,6 +218,7 @@ def test_a_review_is_unlocked_once_per_mentee_however_often_it_runs(db: Connecti
             session_id=session.id,
             booking_id=session.booking_id,
             mentor_profile_id=session.mentor_profile_id,
+            completed_at=at,
             now=at + timedelta(days=later),
         )
     permit = db.execute(select(review_permits)).one()

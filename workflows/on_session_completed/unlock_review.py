@@ -13,11 +13,12 @@ from workflows.reviews.unlock import unlock
 
 @subscribe(SessionCompleted, name="reviews.unlock", queue="reviews")
 def unlock_review(db: Connection, event: SessionCompleted, *, now: datetime) -> None:
-    """The thirty days begin when the session was completed, however late this runs."""
+    """One permit for each mentee who takes part, and each of them is told of their own."""
     unlock(
         db,
         session_id=event.session_id,
         booking_id=event.booking_id,
         mentor_profile_id=event.mentor_profile_id,
-        now=event.occurred_at,
+        completed_at=event.occurred_at,
+        now=now,
     )

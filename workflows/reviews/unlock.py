@@ -10,13 +10,29 @@ from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
 from models.bookings import booking_participants
-from models.engagement import review_permits
+from models.reviews import review_permits
+from workflows.events.catalogue import ReviewUnlocked
+from workflows.events.record import record
+from workflows.identity.actor import SYSTEM
+from workflows.reviews.permit import Permit
 
 OPEN = timedelta(days=30)
 
 
-def unlock(db: Connection, *, session_id: UUID, booking_id: UUID, mentor_profile_id: UUID, now: datetime) -> None:
-    """Write a permit per mentee, once each (domain rule 8)."""
+def unlock(
+    db: Connection,
+    *,
+    session_id: UUID,
+    booking_id: UUID,
+    mentor_profile_id: UUID,
+    completed_at: datetime,
+    now: datetime,
+) -> None:
+    """Write a permit per mentee, once each, and record `review.unlocked` of each that was written (domain rule 8).
+
+    Args:
+        completed_at: when the session was completed: the thirty days begin then, however late this runs.
+    """
     mentees = db.scalars(select(booking_participants.c.user_id).where(booking_participants.c.booking_id == booking_id))
     permits = [
         {
@@ -24,10 +40,16 @@ def unlock(db: Connection, *, session_id: UUID, booking_id: UUID, mentor_profile
             "session_id": session_id,
             "mentee_user_id": mentee,
             "mentor_profile_id": mentor_profile_id,
-            "unlocked_at": now,
-            "expires_at": now + OPEN,
+            "unlocked_at": completed_at,
+            "expires_at": completed_at + OPEN,
         }
         for mentee in mentees
     ]
-    if permits:
-        db.execute(insert(review_permits).values(permits).on_conflict_do_nothing())
+    if not permits:
+        return
+    written = db.execute(
+        insert(review_permits).values(permits).on_conflict_do_nothing().returning(*Permit.columns())
+    ).all()
+    for permit in map(Permit.of, written):
+        told = {"session_id": permit.session_id, "booking_id": booking_id}
+        record(db, ReviewUnlocked.about(permit, actor=SYSTEM, now=now, **told))

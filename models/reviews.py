@@ -1,0 +1,67 @@
+"""What mentees say about their sessions: permits to review one, and the reviews themselves."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+
+from models.base import Timestamp, changing, created, id_column, metadata
+
+LONGEST_TEXT = 5000  # characters; the same stands in the table's checks
+
+review_permits = Table(
+    "review_permits",
+    metadata,
+    id_column(),
+    Column("session_id", Uuid, ForeignKey("sessions.id"), nullable=False),
+    Column("mentee_user_id", Uuid, ForeignKey("users.id"), nullable=False),
+    Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
+    Column("unlocked_at", Timestamp, nullable=False),
+    Column("expires_at", Timestamp, nullable=False),
+    created(),
+    UniqueConstraint("session_id", "mentee_user_id"),
+    # The target of the key by which a review's parties are always its permit's.
+    UniqueConstraint("session_id", "mentee_user_id", "mentor_profile_id"),
+    CheckConstraint("expires_at > unlocked_at", name="expires_after_it_opens"),
+    Index("ix_review_permits_mentee_user_id_id", "mentee_user_id", "id"),
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    id_column(),
+    Column("session_id", Uuid, nullable=False),
+    Column("mentee_user_id", Uuid, nullable=False),
+    Column("mentor_profile_id", Uuid, nullable=False),
+    # Counted in the mentor's average as it is, which is why a trigger keeps it from ever changing.
+    Column("rating", SmallInteger, nullable=False),
+    Column("comment", Text),
+    Column("answer", Text),
+    Column("answered_at", Timestamp),
+    # By an operator; what is hidden does not count.
+    Column("hidden_at", Timestamp),
+    Column("hidden_reason", Text),
+    *changing(),
+    ForeignKeyConstraint(
+        ["session_id", "mentee_user_id", "mentor_profile_id"],
+        ["review_permits.session_id", "review_permits.mentee_user_id", "review_permits.mentor_profile_id"],
+    ),
+    # One review per permit.
+    UniqueConstraint("session_id", "mentee_user_id"),
+    CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
+    CheckConstraint("char_length(comment) <= 5000", name="comment_length"),
+    CheckConstraint("char_length(answer) BETWEEN 1 AND 5000", name="answer_length"),
+    CheckConstraint("(answered_at IS NOT NULL) = (answer IS NOT NULL)", name="answered_at"),
+    CheckConstraint("(hidden_at IS NOT NULL) = (hidden_reason IS NOT NULL)", name="hidden_at"),
+    Index("ix_reviews_mentor_profile_id_id", "mentor_profile_id", "id"),
+)

@@ -1,0 +1,103 @@
+"""A review as the rules see it, who may see it, and how to find reviews."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, or_, select
+
+from models.people import users
+from models.reviews import reviews
+from workflows.errors import NotFound
+from workflows.identity.actor import Actor
+from workflows.paging import Page, newest_first
+from workflows.records import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review(Record):
+    """What one mentee says of one session, 1 to 5 and in words, and what the mentor answered. Times in UTC."""
+
+    table = reviews
+
+    id: UUID
+    session_id: UUID
+    mentee_user_id: UUID
+    mentor_profile_id: UUID
+    reviewer_name: str
+    rating: int
+    comment: str | None
+    answer: str | None
+    answered_at: datetime | None
+    hidden_at: datetime | None
+    hidden_reason: str | None
+    created_at: datetime
+    version: int
+
+    @property
+    def hidden(self) -> bool:
+        """Whether an operator has hidden it, so that it is shown to few and does not count."""
+        return self.hidden_at is not None
+
+    @property
+    def reviewer(self) -> str:
+        """How the reviewer is called in public: "Ada L." of Ada Lovelace."""
+        return shown_name(self.reviewer_name)
+
+    @classmethod
+    def query(cls) -> Select[Any]:
+        return select(*cls.columns(), users.c.name.label("reviewer_name")).join_from(
+            reviews, users, users.c.id == reviews.c.mentee_user_id
+        )
+
+
+def shown_name(name: str) -> str:
+    """The first name with the initial of the last one: who reads reviews needs a person, and no full identity."""
+    first, *others = name.split()
+    return f"{first} {others[-1][0]}." if others else first
+
+
+def review_query(review_id: UUID) -> Select[Any]:
+    """The review of that id, hidden or not."""
+    return Review.query().where(reviews.c.id == review_id)
+
+
+def reviews_of_session_query(session_id: UUID) -> Select[Any]:
+    """Every review of a session that is not hidden: one, or of a group several."""
+    return Review.query().where(reviews.c.session_id == session_id, reviews.c.hidden_at.is_(None))
+
+
+def reviews_of_mentor_query(page: Page, mentor_profile_id: UUID, *, also_hidden_of: Any) -> Select[Any]:
+    """A mentor's reviews, the newest first.
+
+    Args:
+        also_hidden_of: the user, or a query of the id, who sees their own reviews even when they are hidden; None for
+            an operator, who sees all of them.
+    """
+    query = Review.query().where(reviews.c.mentor_profile_id == mentor_profile_id)
+    if also_hidden_of is not None:
+        query = query.where(or_(reviews.c.hidden_at.is_(None), reviews.c.mentee_user_id == also_hidden_of))
+    return newest_first(query, page, reviews.c.id)
+
+
+def is_author(actor: Actor, review: Review) -> bool:
+    """Whether the caller wrote the review."""
+    return actor.user_id is not None and actor.user_id == review.mentee_user_id
+
+
+def is_about(actor: Actor, review: Review) -> bool:
+    """Whether the caller acts as the mentor whom the review is about."""
+    return actor.mentor_profile_id is not None and actor.mentor_profile_id == review.mentor_profile_id
+
+
+def reader_of(actor: Actor, review: Review) -> None:
+    """Refuse everybody but its author and operators where a review is hidden.
+
+    Raises:
+        NotFound: to everybody else, it is not there.
+    """
+    if review.hidden and not (actor.operator or is_author(actor, review)):
+        raise NotFound("There is no such review.")
