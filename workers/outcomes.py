@@ -92,7 +92,8 @@ def refused(db: Connection, effect: AnyEffect, delivery: Delivery, sent: Sent, t
 
 def buried(db: Connection, delivery: Delivery) -> Said:
     """End a delivery whose worker died during every attempt."""
-    return _end(db, delivery, "dead", "Its worker died during every attempt.", timedelta())
+    ours = Sent(error_class=ErrorClass.INTERNAL)
+    return _end(db, delivery, "dead", "Its worker died during every attempt.", timedelta(), ours)
 
 
 def _again(

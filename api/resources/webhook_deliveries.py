@@ -81,5 +81,6 @@ def list_event_types(_call: Call[None]) -> Any:
 
 
 def _with_attempts(call: Call[WebhookDelivery], delivery: WebhookDelivery) -> dict[str, Any]:
-    shown = {name: getattr(delivery, name) for name in shapes.WebhookDelivery().fields}
+    names = [field.attribute or name for name, field in shapes.WebhookDelivery().fields.items()]
+    shown = {name: getattr(delivery, name) for name in names}
     return {**shown, "attempt_log": attempts_of(call.db, delivery)}

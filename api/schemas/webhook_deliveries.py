@@ -7,7 +7,7 @@ from marshmallow import fields
 from api.schemas.base import Answer, page_of
 from api.schemas.fields import Id, Moment
 from api.schemas.lists import ListQuery
-from models.events import DeliveryState
+from models.events import DeliveryState, ErrorClass
 
 
 class WebhookDelivery(Answer):
@@ -21,7 +21,7 @@ class WebhookDelivery(Answer):
     attempts = fields.Integer()
     next_attempt_at = Moment(allow_none=True)
     last_status_code = fields.Integer(allow_none=True)
-    last_error = fields.String(allow_none=True)
+    last_error = fields.String(attribute="told_error", allow_none=True)
     created_at = Moment()
     done_at = Moment(allow_none=True)
 
@@ -34,7 +34,14 @@ class Attempt(Answer):
     outcome = fields.String(metadata={"enum": ["done", "retry", "cancelled", "failed", "dead"]})
     status_code = fields.Integer(allow_none=True)
     duration_ms = fields.Integer()
-    error = fields.String(allow_none=True)
+    error = fields.String(attribute="told_error", allow_none=True)
+    error_class = fields.String(
+        allow_none=True,
+        metadata={
+            "enum": [*(each.value for each in ErrorClass), None],
+            "description": "What kind of failure it was; `internal` was ours, not the endpoint's.",
+        },
+    )
     response = fields.String(allow_none=True, metadata={"description": "The beginning of the endpoint's answer."})
 
 

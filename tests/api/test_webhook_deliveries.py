@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from models.events import DeliveryState
+from models.events import DeliveryState, ErrorClass
 from models.webhooks import EndpointState
 from tests.api.conftest import Cast
 from tests.api.partner import Partner
@@ -42,7 +42,9 @@ def resent(partner: Partner, delivery: str, **headers: str) -> Any:
 def test_a_delivery_is_shown_with_its_attempts(world: World, cast: Cast) -> None:
     partner = Partner.of(world, cast.as_mentor)
     delivery = partner.told(DEAD)
-    partner.attempted(delivery, 1, error="No complete answer within 15 s.", duration_ms=15_000)
+    partner.attempted(
+        delivery, 1, error="No complete answer within 15 s.", error_class=ErrorClass.TIMEOUT, duration_ms=15_000
+    )
     partner.attempted(delivery, 2, outcome="dead", status_code=500, response="Oops", error="It answered 500.")
     row = partner.delivery(delivery)
     shown = partner.client.get(f"/webhook-deliveries/{delivery}", headers=cast.as_mentor).json
@@ -70,6 +72,7 @@ def test_a_delivery_is_shown_with_its_attempts(world: World, cast: Cast) -> None
             "statusCode": None,
             "durationMs": 15_000,
             "error": "No complete answer within 15 s.",
+            "errorClass": "timeout",
             "response": None,
         },
         {
@@ -78,9 +81,22 @@ def test_a_delivery_is_shown_with_its_attempts(world: World, cast: Cast) -> None
             "statusCode": 500,
             "durationMs": 12,
             "error": "It answered 500.",
+            "errorClass": None,
             "response": "Oops",
         },
     ]
+
+
+def test_a_defect_of_ours_is_named_and_not_described(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_mentor)
+    delivery = partner.told(attempts=1, last_error="KeyError: 'a line of ours'")
+    partner.attempted(delivery, 1, error="KeyError: 'a line of ours'", error_class=ErrorClass.INTERNAL)
+    shown = partner.client.get(f"/webhook-deliveries/{delivery}", headers=cast.as_mentor)
+    (attempt,) = shown.json["attemptLog"]
+    assert (attempt["errorClass"], attempt["error"]) == ("internal", "Something went wrong on our side, not on yours.")
+    assert shown.json["lastError"] == attempt["error"]
+    listed = partner.client.get("/webhook-deliveries", headers=cast.as_mentor)
+    assert "KeyError" not in shown.text + listed.text
 
 
 def test_what_is_pending_says_when_it_is_tried_next(world: World, cast: Cast) -> None:

@@ -25,7 +25,7 @@ from workflows.webhooks.secrets import new_secret
 
 NO = Sent(error="The receiver answered 500.", status_code=500)
 YES = Sent(status_code=200)
-GONE = Sent(error="The receiver answered 410.", status_code=410)
+GONE = Sent(error="The receiver answered 410.", status_code=410, permanent=True)
 
 
 def listening(

@@ -49,13 +49,11 @@ def test_410_disables_at_once_others_are_told_and_what_is_left_is_cancelled(hous
     house.deliver("webhooks.queue", event.id)
     assert house.row(house.key("webhooks.send", event.id, str(wanted))).state == "pending"
     assert house.row(house.key("webhooks.send", event.id, str(partner))).state == "cancelled", "kept for its recovery"
-    for key in (left, first):
-        house.make_due(key)
-        house.deliverer.deliver(key)
-        assert (house.row(key).state, house.row(key).last_error) == (
-            "cancelled",
-            "The webhook endpoint is disabled.",
-        )
+    assert (house.row(first).state, house.row(first).last_error) == ("dead", "The receiver answered 410.")
+    assert announced(house, "webhook_endpoint.exhausted") == [], "it was told of something worse"
+    house.make_due(left)
+    house.deliverer.deliver(left)
+    assert (house.row(left).state, house.row(left).last_error) == ("cancelled", "The webhook endpoint is disabled.")
     assert len(house.http.received) == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 from uuid import UUID
 
@@ -124,7 +125,7 @@ def test_when_it_has_passed_exactly_one_of_many_probes(house: House, partner: UU
     assert states == {("done", 1): 1, ("pending", 0): 9}
 
 
-def test_a_success_resets_everything_and_what_was_put_off_is_due_now(house: House, partner: UUID) -> None:
+def test_a_success_resets_everything_and_what_was_put_off_is_due_at_a_pace(house: House, partner: UUID) -> None:
     trip(house, partner)
     set_endpoint(house, partner, warned_at=func.now(), exhausted_at=func.now())
     waiting = messages(house, partner, 5)
@@ -132,7 +133,12 @@ def test_a_success_resets_everything_and_what_was_put_off_is_due_now(house: Hous
     let_it_half_open(house, partner)
     send_one(house, partner, YES)
     assert record_of(house, partner) == NOTHING_AGAINST_IT
-    assert all(row.due_at <= row.now and row.nudge_at <= row.now for row in map(house.row, waiting))
+    rows = sorted(map(house.row, waiting), key=lambda row: row.event_id)
+    assert [row.due_at - rows[0].due_at for row in rows] == [place * SECOND / 25 for place in range(5)]
+    assert rows[0].due_at <= rows[0].now
+    assert all(row.nudge_at == row.due_at for row in rows)
+    for key in waiting:
+        house.make_due(key)
     all_at_once(house.deliverer, waiting)
     assert {house.row(key).state for key in waiting} == {"done"}
 
@@ -145,6 +151,31 @@ def test_a_success_leaves_the_others_their_own_pauses(house: House, partner: UUI
     send_one(house, partner, YES)
     assert house.row(failed).due_at > house.row(failed).now
     assert house.row(other).due_at > house.row(other).now
+
+
+def test_what_failed_and_was_put_off_later_is_called_for_as_well(house: House, partner: UUID) -> None:
+    failed = send_one(house, partner, NO)
+    trip(house, partner)
+    house.make_due(failed)
+    house.deliverer.deliver(failed)
+    assert house.row(failed).due_at > house.row(failed).now + 20 * SECOND
+    let_it_half_open(house, partner)
+    send_one(house, partner, YES)
+    row = house.row(failed)
+    assert (row.due_at <= row.now, row.attempts) == (True, 1)
+
+
+def test_nothing_is_called_for_later_than_it_was_due_anyway(house: House, partner: UUID) -> None:
+    trip(house, partner)
+    waiting = messages(house, partner, 60)
+    for key in waiting:
+        house.change(key, due_at=func.now() + 10 * SECOND, put_off_until=func.now() + 10 * SECOND)
+    house.change(waiting[-1], due_at=func.now() + SECOND, put_off_until=func.now() + SECOND)
+    before = house.row(waiting[-1]).due_at
+    let_it_half_open(house, partner)
+    send_one(house, partner, YES)
+    assert house.row(waiting[-1]).due_at == before
+    assert all(row.due_at < row.now + 3 * SECOND for row in map(house.row, waiting))
 
 
 def test_what_is_recovered_keeps_its_pace_when_the_endpoint_answers_again(house: House, partner: UUID) -> None:
@@ -168,6 +199,40 @@ def test_a_probe_that_fails_opens_it_for_longer(house: House, partner: UUID) -> 
     row = endpoint(house, partner)
     assert row.failures == OPENS_AFTER + 1
     assert timedelta(seconds=55) < row.open_until - house.row(key).now <= timedelta(seconds=60)
+
+
+@pytest.mark.parametrize("before", [OPENS_AFTER - 4, OPENS_AFTER - 1])
+def test_failures_that_were_on_their_way_together_open_it_once(house: House, partner: UUID, before: int) -> None:
+    set_endpoint(house, partner, failures=before, failing_since=func.now())
+    keys = messages(house, partner, 9)
+    all_there = Barrier(len(keys))
+
+    def answer(_message: object) -> Sent:
+        all_there.wait(20)
+        return NO
+
+    house.http.answers = answer
+    all_at_once(house.deliverer, keys, threads=len(keys))
+    row = endpoint(house, partner)
+    assert row.failures == OPENS_AFTER
+    assert row.open_until - house.row(keys[0]).now <= 30 * SECOND
+
+
+def test_a_late_failure_does_not_prolong_what_a_probe_has_found(house: House, partner: UUID) -> None:
+    (late,) = messages(house, partner)
+
+    def answer(_message: object) -> Sent:
+        # While it is on its way the breaker opens, and a probe fails.
+        trip(house, partner)
+        let_it_half_open(house, partner)
+        send_one(house, partner, NO)
+        return NO
+
+    house.http.answers = answer
+    house.deliverer.deliver(late)
+    row = endpoint(house, partner)
+    assert row.failures == OPENS_AFTER + 1
+    assert timedelta(seconds=50) < row.open_until - house.row(late).now <= timedelta(seconds=60)
 
 
 def test_a_prober_that_dies_is_followed_by_another(house: House, partner: UUID) -> None:

@@ -171,5 +171,5 @@ def test_what_is_no_http_is_told_without_what_was_said(answer: bytes) -> None:
     with partner() as running:
         running.answer, running.answers = answer, 1
         report = transport().send(message(f"http://partner.example:{running.port}/"))
-    assert report.error == "The answer was not HTTP."
+    assert (report.error_class, report.error) == ("protocol", "The answer was not HTTP.")
     assert report.response is None

@@ -137,7 +137,7 @@ def test_no_cookie_is_kept_and_nothing_is_unpacked(running: Partner) -> None:
 def test_a_header_that_would_be_two_is_not_sent(running: Partner) -> None:
     ours = transport(lambda _host: ["127.0.0.1"])
     report = ours.send(message(f"http://partner.example:{running.port}/", **{"x-a": "1\r\nhost: other"}))
-    assert report.error == "The endpoint's headers cannot be sent."
+    assert (report.error_class, report.error) == ("header", "The endpoint's headers cannot be sent.")
     assert running.arrived == []
 
 

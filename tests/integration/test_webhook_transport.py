@@ -80,7 +80,7 @@ def test_the_endpoints_own_headers_are_sent_along_and_ours_win(
 def test_any_2xx_is_a_yes(transport: WebhookTransport, receiver: HttpReceiver, status: int) -> None:
     receiver.status = status
     report = transport.send(message(receiver.url))
-    assert (report.error, report.status_code) == (None, status)
+    assert (report.error, report.error_class, report.status_code) == (None, None, status)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 410, 429, 500, 503])
@@ -90,7 +90,9 @@ def test_any_other_answer_is_told_in_a_sentence_and_is_tried_again(
     receiver.status, receiver.body = status, b"go away"
     report = transport.send(message(receiver.url))
     assert report.error == f"The receiver answered {status}."
-    assert (report.status_code, report.response, report.permanent) == (status, "go away", False)
+    # Only who is gone for good is not tried again.
+    assert (report.status_code, report.response, report.permanent) == (status, "go away", status == 410)
+    assert report.error_class == "status"
 
 
 def test_a_redirect_is_not_followed(transport: WebhookTransport, receiver: HttpReceiver) -> None:
@@ -99,6 +101,7 @@ def test_a_redirect_is_not_followed(transport: WebhookTransport, receiver: HttpR
         report = transport.send(message(receiver.url))
         assert report.status_code == 307
         assert report.error == "The receiver answered 307; redirects are not followed."
+        assert report.error_class == "redirect"
         assert elsewhere.requests == []
 
 
@@ -153,7 +156,7 @@ def test_a_receiver_that_takes_its_time_is_cut_off_at_the_deadline(talk: Talk) -
         began = time.monotonic()
         report = transport.send(message(f"http://127.0.0.1:{port}/"))
         took = time.monotonic() - began
-    assert report.error == "No complete answer within 0.6 s."
+    assert (report.error_class, report.error) == ("timeout", "No complete answer within 0.6 s.")
     assert not report.permanent
     assert 0.5 < took < stretched(1.6)
 
@@ -161,7 +164,7 @@ def test_a_receiver_that_takes_its_time_is_cut_off_at_the_deadline(talk: Talk) -
 def test_a_receiver_that_hangs_up_is_told_in_words(transport: WebhookTransport) -> None:
     with talker(hanging_up) as port:
         report = transport.send(message(f"http://127.0.0.1:{port}/"))
-    assert report.error == "The connection ended before an answer was complete."
+    assert (report.error_class, report.error) == ("protocol", "The connection ended before an answer was complete.")
     assert report.status_code is None
 
 
@@ -169,12 +172,12 @@ def test_nobody_listening_is_told_in_words(transport: WebhookTransport) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     report = transport.send(message(f"http://127.0.0.1:{port}/"))
-    assert report.error == "The connection could not be made."
+    assert (report.error_class, report.error) == ("connect", "The connection could not be made.")
 
 
 def test_a_host_that_nobody_has_is_told_in_words(transport: WebhookTransport) -> None:
     report = transport.send(message("https://no-such-host.invalid/hook"))
-    assert report.error == "The host was not found."
+    assert (report.error_class, report.error) == ("dns", "The host was not found.")
 
 
 @pytest.mark.parametrize(
@@ -183,19 +186,19 @@ def test_a_host_that_nobody_has_is_told_in_words(transport: WebhookTransport) ->
 def test_without_leave_this_machine_is_not_reached(receiver: HttpReceiver, url: str) -> None:
     port = receiver.url.rpartition(":")[2]
     report = WebhookTransport(SEALER, ()).send(message(url.format(port=port)))
-    assert report.error == "The address is not allowed."
+    assert (report.error_class, report.error) == ("refused_address", "The address is not allowed.")
     assert receiver.requests == []
 
 
 def test_plain_http_is_not_sent_to_the_internet() -> None:
     client = Client(LOOPBACK, resolver=Resolver(lambda _host: ["93.184.216.34"]))
     report = WebhookTransport(SEALER, LOOPBACK, client).send(message("http://partner.example/hook"))
-    assert report.error == "The address is not allowed."
+    assert (report.error_class, report.error) == ("refused_address", "The address is not allowed.")
 
 
 def test_https_to_what_speaks_no_tls_is_told_in_words(transport: WebhookTransport, receiver: HttpReceiver) -> None:
     report = transport.send(message(receiver.url.replace("http://", "https://")))
-    assert report.error == "TLS: no secure connection could be agreed on."
+    assert (report.error_class, report.error) == ("tls", "TLS: no secure connection could be agreed on.")
     assert receiver.requests == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from http.client import HTTPException
 
+from models.events import ErrorClass
 from workers.transports.addresses import AddressRefused
 from workers.transports.connections import ConnectFailed
 from workers.transports.deadline import DeadlineExceeded
@@ -27,27 +28,27 @@ OF_CERTIFICATE = {
 }
 
 
-def told(error: Exception) -> str:
-    """The sentence for the partner."""
+def told(error: Exception) -> tuple[ErrorClass, str]:
+    """What kind of failure it is, and the sentence for the partner."""
     match error:
         case DeadlineExceeded():
-            return str(error)
+            return ErrorClass.TIMEOUT, str(error)
         case UrlRefused() | AddressRefused():
-            return "The address is not allowed."
+            return ErrorClass.REFUSED_ADDRESS, "The address is not allowed."
         case HeaderRefused():
-            return "The endpoint's headers cannot be sent."
+            return ErrorClass.HEADER, "The endpoint's headers cannot be sent."
         case HostNotFound():
-            return "The host was not found."
+            return ErrorClass.DNS, "The host was not found."
         case ConnectFailed():
-            return "The connection could not be made."
+            return ErrorClass.CONNECT, "The connection could not be made."
         case ssl.SSLCertVerificationError():
-            return OF_CERTIFICATE.get(error.verify_code, "TLS: the certificate is not valid.")
+            return ErrorClass.TLS, OF_CERTIFICATE.get(error.verify_code, "TLS: the certificate is not valid.")
         case ssl.SSLError():
-            return TLS_FAILED
+            return ErrorClass.TLS, TLS_FAILED
         case HTTPException() if not isinstance(error, ConnectionError):
-            return "The answer was not HTTP."
+            return ErrorClass.PROTOCOL, "The answer was not HTTP."
         case _:
-            return "The connection ended before an answer was complete."
+            return ErrorClass.PROTOCOL, "The connection ended before an answer was complete."
 
 
 def detail(error: Exception) -> str:

@@ -10,6 +10,7 @@ import structlog
 
 from config.sealing import Sealer
 from config.settings import Network
+from models.events import ErrorClass
 from workers.transports.client import Answer, Client
 from workers.transports.destinations import Destination, UrlRefused, host_of
 from workers.transports.failures import detail, told
@@ -18,6 +19,7 @@ from workers.transports.retry_after import wish
 from workers.transports.signing import sign, signatures
 from workflows.events.outcomes import Sent
 from workflows.outside.send_webhook import WebhookMessage
+from workflows.webhooks.health import GONE
 
 __all__ = ["WebhookTransport", "sign"]
 
@@ -70,8 +72,11 @@ class WebhookTransport:
 
 
 def _report(answer: Answer) -> Sent:
+    error_class, error = _error(answer.status)
     return Sent(
-        error=_error(answer.status),
+        error=error,
+        error_class=error_class,
+        permanent=answer.status == GONE,
         status_code=answer.status,
         # PostgreSQL's text holds no NUL.
         response=answer.beginning.decode("utf-8", "replace").replace("\x00", ""),
@@ -79,16 +84,17 @@ def _report(answer: Answer) -> Sent:
     )
 
 
-def _error(status: int) -> str | None:
+def _error(status: int) -> tuple[ErrorClass | None, str | None]:
     if 200 <= status < 300:
-        return None
+        return None, None
     if 300 <= status < 400:
-        return f"The receiver answered {status}; redirects are not followed."
-    return f"The receiver answered {status}."
+        return ErrorClass.REDIRECT, f"The receiver answered {status}; redirects are not followed."
+    return ErrorClass.STATUS, f"The receiver answered {status}."
 
 
 def _failed(message: WebhookMessage, error: Exception) -> Sent:
     # Of the URL the host alone: a path or a query may be the partner's secret.
     host = host_of(message.url)
     log.warning("webhook.attempt_failed", webhook_id=message.webhook_id, host=host, detail=detail(error))
-    return Sent(error=told(error))
+    error_class, sentence = told(error)
+    return Sent(error=sentence, error_class=error_class)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -43,7 +44,7 @@ class WebhookMessage:
     """One message to one endpoint. The transport unseals the secrets and signs `webhook_id.timestamp.body`.
 
     `webhook_id` is the event's id, the same on every attempt and for every endpoint; `troubled` says that the
-    endpoint's last message failed.
+    endpoint's last message failed, and `breaker_until` until when its circuit breaker was open when this one passed.
     """
 
     url: str
@@ -53,6 +54,7 @@ class WebhookMessage:
     sealed_secrets: list[str]
     endpoint_id: UUID
     troubled: bool = False
+    breaker_until: datetime | None = None
 
 
 def look_up(db: Connection, deliveries: Sequence[Delivery]) -> dict[UUID, Row[Any]]:
@@ -71,10 +73,11 @@ def prepare(db: Connection, delivery: Delivery, found: Mapping[UUID, Row[Any]]) 
     row = found.get(endpoint_of(delivery))
     if row is None:
         raise Cancel("The webhook endpoint has been deleted.", ErrorClass.DELETED)
+    breaker_until = row.open_until
     if not _asked_for_by_hand(delivery.event):
         if row.state != EndpointState.ACTIVE:
             raise Cancel(why_it_is_told_nothing(row.state), ErrorClass.NOT_LISTENING)
-        admit(db, row, nudges=delivery.nudges, now=delivery.now)
+        breaker_until = admit(db, row, nudges=delivery.nudges, now=delivery.now)
     try:
         body = body_of(delivery.event)
     except Invalid as too_large:
@@ -88,6 +91,7 @@ def prepare(db: Connection, delivery: Delivery, found: Mapping[UUID, Row[Any]]) 
         sealed_secrets=row.secrets or [],
         endpoint_id=row.id,
         troubled=row.failures > 0,
+        breaker_until=breaker_until,
     )
 
 
@@ -98,9 +102,10 @@ def settle(db: Connection, delivery: Delivery, message: WebhookMessage, sent: Se
             activate(db, message.endpoint_id, url=message.url)
         if message.troubled:
             has_answered(db, message.endpoint_id)
-    else:
+    elif sent.error_class is not ErrorClass.INTERNAL:
+        # A defect of ours is held against nobody else.
         exhausted = delivery.counted_attempt >= WEBHOOKS.attempts or sent.permanent
-        has_failed(db, message.endpoint_id, sent, exhausted=exhausted, now=delivery.now)
+        has_failed(db, message.endpoint_id, sent, seen=message.breaker_until, exhausted=exhausted, now=delivery.now)
 
 
 def settles(delivery: Delivery, message: WebhookMessage) -> bool:

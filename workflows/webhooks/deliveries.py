@@ -8,9 +8,22 @@ from typing import Any
 from uuid import UUID
 from zlib import crc32
 
-from sqlalchemy import ColumnElement, Connection, Select, Text, Uuid, cast, func, literal_column, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    Select,
+    Text,
+    Uuid,
+    cast,
+    func,
+    literal_column,
+    select,
+    true,
+    tuple_,
+)
 
-from models.events import DeliveryState, deliveries, delivery_attempts, events
+from models.events import DeliveryState, ErrorClass, deliveries, delivery_attempts, events
 from models.webhooks import EndpointState, webhook_endpoints
 from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
@@ -19,6 +32,7 @@ from workflows.records import Record
 
 # Literal, so that the index over these deliveries alone is known to be enough.
 IS_WEBHOOK = deliveries.c.effect == literal_column("'webhooks.send'")
+OURS = "Something went wrong on our side, not on yours."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +55,17 @@ class WebhookDelivery(Record):
     mentor_profile_id: UUID | None
     event_type: str
     last_status_code: int | None
+    last_error_class: str | None
 
     @property
     def next_attempt_at(self) -> datetime | None:
         """When it is tried next; None when it is not."""
         return self.due_at if self.state is DeliveryState.PENDING else None
+
+    @property
+    def told_error(self) -> str | None:
+        """What its owner reads of the last failure."""
+        return _told(self.last_error, self.last_error_class)
 
     @property
     def version(self) -> int:
@@ -62,10 +82,16 @@ class Attempt(Record):
     attempt: int
     outcome: str
     error: str | None
+    error_class: str | None
     status_code: int | None
     response: str | None
     duration_ms: int
     created_at: datetime
+
+    @property
+    def told_error(self) -> str | None:
+        """What the endpoint's owner reads of the failure."""
+        return _told(self.error, self.error_class)
 
 
 def endpoint_id_in(target: ColumnElement[str]) -> ColumnElement[str]:
@@ -137,10 +163,28 @@ def keeper_of_endpoint(actor: Actor, delivery: WebhookDelivery) -> None:
         raise Forbidden("Only the owner of its webhook endpoint sees this delivery.")
 
 
+def _told(error: str | None, error_class: str | None) -> str | None:
+    # Our defects are for operators to read.
+    return OURS if error is not None and error_class == ErrorClass.INTERNAL else error
+
+
 def _columns(delivery: Any) -> list[ColumnElement[Any]]:
+    own = ("id", "event_id", "target", "state", "attempts", "due_at", "last_error", "done_at", "created_at")
+    return [
+        *(delivery[name] for name in own),
+        webhook_endpoints.c.id.label("endpoint_id"),
+        webhook_endpoints.c.state.label("endpoint_state"),
+        webhook_endpoints.c.mentor_profile_id,
+        events.c.type.label("event_type"),
+        _of_last_attempt(delivery, delivery_attempts.c.status_code).label("last_status_code"),
+        _of_last_attempt(delivery, delivery_attempts.c.error_class).label("last_error_class"),
+    ]
+
+
+def _of_last_attempt(delivery: Any, column: ColumnElement[Any]) -> ScalarSelect[Any]:
     attempts = delivery_attempts.c
-    last_status_code = (
-        select(attempts.status_code)
+    return (
+        select(column)
         .where(
             attempts.event_id == delivery.event_id,
             attempts.effect == delivery.effect,
@@ -150,12 +194,3 @@ def _columns(delivery: Any) -> list[ColumnElement[Any]]:
         .limit(1)
         .scalar_subquery()
     )
-    own = ("id", "event_id", "target", "state", "attempts", "due_at", "last_error", "done_at", "created_at")
-    return [
-        *(delivery[name] for name in own),
-        webhook_endpoints.c.id.label("endpoint_id"),
-        webhook_endpoints.c.state.label("endpoint_state"),
-        webhook_endpoints.c.mentor_profile_id,
-        events.c.type.label("event_type"),
-        last_status_code.label("last_status_code"),
-    ]

@@ -7,15 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, text, update
+from sqlalchemy import Connection, Row, text, update
 
-from models.events import DeliveryState, deliveries
 from models.webhooks import EndpointState, webhook_endpoints
 from workflows.events.catalogue import WebhookEndpointDisabled, WebhookEndpointExhausted, WebhookEndpointFailing
 from workflows.events.outcomes import Postpone, Sent
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
-from workflows.webhooks.deliveries import IS_WEBHOOK, endpoint_id_in
 
 OPENS_AFTER = 10  # failures in a row
 PROBE = timedelta(minutes=1)
@@ -23,17 +21,45 @@ GIVEN_UP_AFTER = timedelta(days=5)
 WARNED_AFTER = GIVEN_UP_AFTER - timedelta(hours=48)
 GONE = 410
 LONGEST_SPREAD = 15  # seconds
+PER_SECOND = 25
 
-# The breaker stays open for 30 s after the tenth failure in a row, and for an hour at most.
+_TOLD = "id AS webhook_endpoint_id, mentor_profile_id, state, failing_since, warned_at, exhausted_at"
+
+# The breaker stays open for 30 s after the tenth failure in a row, and for an hour at most. A message that was on its
+# way already when another's failure opened it adds nothing to that.
 _COUNT_FAILURE = text(
-    """
+    f"""
 UPDATE webhook_endpoints
 SET failures = failures + 1,
     failing_since = coalesce(failing_since, :now),
     open_until = CASE WHEN failures + 1 >= :opens_after THEN
         :now + least(interval '1 hour', interval '30 seconds' * power(2, least(failures + 1 - :opens_after, 7))) END
-WHERE id = :id
-RETURNING id AS webhook_endpoint_id, mentor_profile_id, state, failing_since, warned_at, exhausted_at
+WHERE id = :id AND open_until IS NOT DISTINCT FROM CAST(:seen AS timestamptz)
+RETURNING {_TOLD}
+"""
+)
+_AS_IT_STANDS = text(f"SELECT {_TOLD} FROM webhook_endpoints WHERE id = :id")
+
+# What was put off for the endpoint's sake; whatever failed keeps its own pause, and what is recovered its pace.
+# Nothing of it is in a worker's hands, since none of it is due; nobody is waited for all the same.
+_CALL = text(
+    """
+WITH waiting AS MATERIALIZED (
+    SELECT event_id, target FROM deliveries
+    WHERE effect = 'webhooks.send' AND split_part(target, ':', 1) = :endpoint AND state = 'pending'
+      AND put_off_until = due_at AND due_at > now()
+    ORDER BY event_id, target
+    FOR NO KEY UPDATE SKIP LOCKED
+), called AS (
+    SELECT event_id, target,
+           now() + (row_number() OVER (ORDER BY event_id, target) - 1) * interval '1 second' / :per_second AS due_at
+    FROM waiting
+)
+UPDATE deliveries d
+SET due_at = called.due_at, nudge_at = called.due_at
+FROM called
+WHERE d.event_id = called.event_id AND d.effect = 'webhooks.send' AND d.target = called.target
+  AND called.due_at < d.due_at
 """
 )
 
@@ -49,45 +75,55 @@ WHERE id = :id AND (next_send_at IS NULL OR next_send_at <= now())
 )
 
 
-def admit(db: Connection, endpoint: Row[Any], *, nudges: int, now: datetime) -> None:
+def admit(db: Connection, endpoint: Row[Any], *, nudges: int, now: datetime) -> datetime | None:
     """Let a message pass, or put it off without counting an attempt.
 
     Args:
         endpoint: its `id`, `open_until` and `rate_limit` as they were just read.
         nudges: how often the message has been called for.
 
+    Returns:
+        Until when the breaker is open now, for whoever is to tell of the attempt: a probe passes while it is.
+
     Raises:
         Postpone: the circuit breaker is open and somebody else probes, or the rate cap is reached.
     """
-    if endpoint.open_until is not None:
-        _probe(db, endpoint, now)
+    open_until = None if endpoint.open_until is None else _probe(db, endpoint, now)
     if endpoint.rate_limit is not None and not db.execute(_TAKE_TURN, {"id": endpoint.id}).rowcount:
         # Whoever had to wait often waits longer, so that a long backlog does not come back all at once.
         seconds = random.uniform(0.5, min(LONGEST_SPREAD, 2 ** min(nudges, 4)))
         raise Postpone(now + timedelta(seconds=seconds), "The endpoint's rate cap is reached.")
+    return open_until
 
 
 def has_answered(db: Connection, endpoint_id: UUID) -> None:
-    """A message was taken: nothing is held against the endpoint any more, and what was put off is due now."""
+    """A message was taken: nothing is held against the endpoint any more, and what was put off is due, at a pace."""
     recovered = db.execute(
         update(webhook_endpoints)
         .where(webhook_endpoints.c.id == endpoint_id, webhook_endpoints.c.failures > 0)
         .values(failures=0, failing_since=None, open_until=None, warned_at=None, exhausted_at=None)
     )
     if recovered.rowcount:
-        _call_for_what_was_put_off(db, endpoint_id)
+        db.execute(_CALL, {"endpoint": str(endpoint_id), "per_second": PER_SECOND})
 
 
-def has_failed(db: Connection, endpoint_id: UUID, sent: Sent, *, exhausted: bool, now: datetime) -> None:
+def has_failed(
+    db: Connection, endpoint_id: UUID, sent: Sent, *, seen: datetime | None, exhausted: bool, now: datetime
+) -> None:
     """A message was not taken: count it, open the breaker, tell the owner, and disable the endpoint in the end.
 
     Args:
+        seen: until when the breaker was open when the message was let pass; None for not at all.
         exhausted: whether it was the message's last attempt.
     """
-    endpoint = db.execute(_COUNT_FAILURE, {"id": endpoint_id, "now": now, "opens_after": OPENS_AFTER}).one_or_none()
+    counted = {"id": endpoint_id, "now": now, "opens_after": OPENS_AFTER, "seen": seen}
+    endpoint = (
+        db.execute(_COUNT_FAILURE, counted).one_or_none()
+        or db.execute(_AS_IT_STANDS, {"id": endpoint_id}).one_or_none()
+    )
     if endpoint is None or endpoint.state == EndpointState.DISABLED:
         return
-    failing_for = now - endpoint.failing_since
+    failing_for = now - (endpoint.failing_since or now)
     if sent.status_code == GONE:
         _disable(db, endpoint, now, "The receiver answered 410 Gone.")
     elif failing_for >= GIVEN_UP_AFTER:
@@ -106,36 +142,23 @@ def _warn(db: Connection, endpoint: Row[Any], *, failing_for: timedelta, exhaust
         record(db, WebhookEndpointFailing(**_told(endpoint, now)))
 
 
-def _probe(db: Connection, endpoint: Row[Any], now: datetime) -> None:
+def _probe(db: Connection, endpoint: Row[Any], now: datetime) -> datetime:
     """While the breaker is open nobody passes; afterwards one, who keeps the others out until it knows."""
     if endpoint.open_until > now:
         raise _open(endpoint.open_until)
+    until = now + PROBE
     probing = db.execute(
         update(webhook_endpoints)
         .where(webhook_endpoints.c.id == endpoint.id, webhook_endpoints.c.open_until == endpoint.open_until)
-        .values(open_until=now + PROBE)
+        .values(open_until=until)
     )
     if not probing.rowcount:
-        raise _open(now + PROBE)
+        raise _open(until)
+    return until
 
 
 def _open(until: datetime) -> Postpone:
     return Postpone(until + timedelta(seconds=random.uniform(0, 5)), "The endpoint's circuit breaker is open.")
-
-
-def _call_for_what_was_put_off(db: Connection, endpoint_id: UUID) -> None:
-    db.execute(
-        update(deliveries)
-        .where(
-            IS_WEBHOOK,
-            endpoint_id_in(deliveries.c.target) == str(endpoint_id),
-            deliveries.c.state == DeliveryState.PENDING,
-            # What was never tried; whatever failed keeps its own pause, and what is recovered its pace.
-            deliveries.c.attempts == 0,
-            deliveries.c.due_at > func.now(),
-        )
-        .values(due_at=func.now(), nudge_at=func.now())
-    )
 
 
 def _disable(db: Connection, endpoint: Row[Any], now: datetime, reason: str) -> None:

@@ -1,0 +1,104 @@
+"""Tests of what goes wrong on our side: tried again, told to the operator, and held against no endpoint."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import structlog
+from sqlalchemy import func, select
+
+from config.sealing import Sealer
+from models.events import delivery_attempts
+from tests.integration.endpoints import NO, YES, announced, endpoint, listening, messages, send_one, set_endpoint
+from tests.integration.house import House
+from workers.deliver import Deliverer
+from workers.transports.http import WebhookTransport
+from workflows.events.policy import WEBHOOKS
+from workflows.events.subscriptions import load
+from workflows.outside import send_webhook
+
+GONE_KEY = Sealer(["a key that ENCRYPTION_KEYS no longer holds"])
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def partner(house: House) -> UUID:
+    """An endpoint that listens, and whose secret nobody can open any more."""
+    return listening(house, seal=GONE_KEY.seal)
+
+
+@pytest.fixture
+def deliverer(house: House) -> Deliverer:
+    """A worker with the keys of today."""
+    transport = WebhookTransport(Sealer(["the key of today, and long enough"]), ())
+    return Deliverer(house.transactions, load(), {"http": transport, "mail": house.mail})
+
+
+def health(house: House, endpoint_id: UUID) -> tuple[Any, ...]:
+    row = endpoint(house, endpoint_id)
+    return row.state, row.failures, row.failing_since, row.open_until, row.warned_at, row.exhausted_at
+
+
+def classes(house: House) -> list[str | None]:
+    with house.engine.connect() as db:
+        return list(db.scalars(select(delivery_attempts.c.error_class)))
+
+
+def test_a_secret_that_cannot_be_opened_is_no_failure_of_the_endpoint(
+    house: House, partner: UUID, deliverer: Deliverer
+) -> None:
+    before = health(house, partner)
+    keys = messages(house, partner, 12)
+    with structlog.testing.capture_logs() as lines:
+        for key in keys:
+            deliverer.deliver(key)
+    assert health(house, partner) == before
+    assert {(row.state, row.attempts) for row in map(house.row, keys)} == {("pending", 1)}
+    assert all(timedelta() < row.due_at - row.now < timedelta(seconds=7) for row in map(house.row, keys))
+    assert classes(house) == ["internal"] * len(keys)
+    told = [line for line in lines if line["event"] == "delivery.transport_failed"]
+    assert [line["log_level"] for line in told] == ["error"] * len(keys)
+    assert {type(line["exc_info"]).__name__ for line in told} == {"UnsealError"}
+
+
+def test_it_neither_warns_the_owner_nor_disables_the_endpoint_however_long_it_lasts(
+    house: House, partner: UUID, deliverer: Deliverer
+) -> None:
+    set_endpoint(house, partner, failures=9, failing_since=func.now() - 6 * DAY)
+    before = health(house, partner)
+    (key,) = messages(house, partner)
+    house.change(key, attempts=WEBHOOKS.attempts - 1)
+    deliverer.deliver(key)
+    assert house.row(key).state == "dead"
+    assert health(house, partner) == before
+    for name in ("exhausted", "failing", "disabled"):
+        assert announced(house, f"webhook_endpoint.{name}") == []
+
+
+@pytest.mark.parametrize("broken", ["body_of", "admit"])
+def test_a_bug_while_preparing_is_no_failure_of_the_endpoint(
+    house: House, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def bug(*_args: object, **_kw: object) -> None:
+        raise KeyError("a bug")
+
+    partner = listening(house)
+    before = health(house, partner)
+    with monkeypatch.context() as patched:
+        patched.setattr(send_webhook, broken, bug)
+        key = send_one(house, partner, YES)
+    row = house.row(key)
+    assert (row.state, row.attempts, row.last_error) == ("pending", 1, "KeyError: 'a bug'")
+    assert (health(house, partner), classes(house)) == (before, ["internal"])
+    house.make_due(key)
+    house.deliverer.deliver(key)
+    assert house.row(key).state == "done"
+
+
+def test_a_failure_of_the_endpoints_own_counts_still(house: House) -> None:
+    partner = listening(house)
+    send_one(house, partner, NO)
+    assert endpoint(house, partner).failures == 1
