@@ -88,6 +88,7 @@ def make_plan(
         postgres_port=free_port(),
         redis_port=free_port(),
         worker_threads=settings.worker_threads,
+        notification_threads=settings.notification_threads,
         webhook_threads=settings.webhook_threads,
     )
     parts = tuple(with_settings(part, postgres_settings) if part is POSTGRES else part for part in parts)

@@ -28,6 +28,7 @@ class Place:
     postgres_port: int = 0
     redis_port: int = 0
     worker_threads: int = 4
+    notification_threads: int = 16
     webhook_threads: int = 32
 
 
@@ -83,8 +84,9 @@ API = Part(
 
 def worker(queue: str) -> Part:
     """The Celery worker of one queue: a process of its own, so that each queue scales and fails on its own."""
-    # Receivers are waited for most of the time, so that webhooks get more threads than there is work for a core.
-    threads = "{webhook_threads}" if queue == "webhooks" else "{worker_threads}"
+    # Receivers and mail servers are waited for most of the time: more threads than there is work for a core.
+    waiting = {"webhooks": "{webhook_threads}", "notifications": "{notification_threads}"}
+    threads = waiting.get(queue, "{worker_threads}")
     return Part(
         name=f"worker-{queue}",
         command=(

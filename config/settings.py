@@ -9,6 +9,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 import environs
 from environs import Env
 
+from config.mail_server import mail_server
+
 Network = IPv4Network | IPv6Network
 
 DEVELOPMENT_SECRET = "development-only-secret-not-for-production"  # refused in production
@@ -49,6 +51,7 @@ class Settings:
     api_workers: int
     api_threads: int
     worker_threads: int
+    notification_threads: int
     webhook_threads: int
     metrics_token: str | None
     metrics_port: int
@@ -71,9 +74,9 @@ def read_settings() -> Settings:
     env.read_env(".env", recurse=False)
     try:
         settings = _from(env)
+        _check(settings)
     except (environs.EnvError, ValueError) as error:
         raise SettingsError(str(error)) from error
-    _check(settings)
     return settings
 
 
@@ -110,6 +113,7 @@ def _from(env: Env) -> Settings:
         api_workers=env.int("API_WORKERS", 2, validate=environs.validate.Range(1, 64)),
         api_threads=env.int("API_THREADS", 8, validate=environs.validate.Range(2, 128)),
         worker_threads=env.int("WORKER_THREADS", 4, validate=environs.validate.Range(1, 64)),
+        notification_threads=env.int("NOTIFICATION_THREADS", 16, validate=environs.validate.Range(8, 256)),
         webhook_threads=env.int("WEBHOOK_THREADS", 32, validate=environs.validate.Range(4, 256)),
         metrics_token=env.str("METRICS_TOKEN", None) or None,
         metrics_port=env.int("METRICS_PORT", 0, validate=environs.validate.Range(0, 65_535)),
@@ -133,6 +137,8 @@ def _reminders(minutes: list[int]) -> tuple[int, ...]:
 
 
 def _check(settings: Settings) -> None:
+    if settings.smtp_url:
+        mail_server(settings.smtp_url)
     if len(settings.jwt_secret.encode()) < 32:
         raise SettingsError("JWT_SECRET must hold at least 32 bytes (RFC 7518, section 3.2); it has fewer.")
     if settings.production and DEVELOPMENT_SECRET in (settings.jwt_secret, *settings.encryption_keys):

@@ -10,6 +10,7 @@ from celery import current_app
 
 from config.sealing import Sealer
 from config.settings import Settings, settings
+from config.signing import Signer
 from models import engine
 from workers.deliver import Deliverer
 from workers.metering import metered
@@ -17,9 +18,12 @@ from workers.nudge import Nudger
 from workers.outside import Transport
 from workers.senders import Pool
 from workers.transactions import Transactions
+from workers.transports.bounded import Bounded, Sparing
 from workers.transports.http import WebhookTransport
-from workers.transports.mail import FolderTransport, Letterhead, MailTransport, SmtpTransport
+from workers.transports.letterhead import PURPOSE, Letterhead, Links
+from workers.transports.mail import FolderTransport
 from workers.transports.share import FairShare
+from workers.transports.smtp import SmtpTransport
 from workflows.events.subscriptions import load
 from workflows.house_rules import HouseRules
 
@@ -68,8 +72,12 @@ def _http(chosen: Settings) -> Transport:
     return FairShare(transport, few=max(1, threads // 8), many=max(1, threads * 3 // 4))
 
 
-def _mail(chosen: Settings) -> MailTransport:
-    letterhead = Letterhead(chosen.mail_from, chosen.operations_mail or chosen.mail_from)
-    if chosen.smtp_url:
-        return SmtpTransport(chosen.smtp_url, letterhead)
-    return FolderTransport(chosen.mail_folder, letterhead)
+def _mail(chosen: Settings) -> Transport:
+    links = Links(chosen.public_url, Signer(chosen.encryption_keys, PURPOSE))
+    letterhead = Letterhead(chosen.mail_from, chosen.operations_mail or chosen.mail_from, links)
+    if not chosen.smtp_url:
+        return FolderTransport(chosen.mail_folder, letterhead)
+    # A server that hangs never takes so many that nobody is left to write notifications.
+    many = max(1, chosen.notification_threads // 2)
+    server = SmtpTransport(chosen.smtp_url, letterhead)
+    return Bounded(Sparing(server, "mail server"), few=max(1, many // 4), many=many)

@@ -9,7 +9,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.api.conftest import Cast
-from workers.transports.mail import Letterhead, compose
+from workers.transports.letterhead import Letterhead
+from workers.transports.mail import compose
+from workflows.notifications.compose import Words
 from workflows.outside.send_mail import Mail
 
 ADA = {"email": "Ada@Example.org", "name": "Ada", "timeZone": "Europe/London"}
@@ -89,9 +91,7 @@ def test_an_address_is_kept_as_mails_can_go_there(client: FlaskClient, cast: Cas
         delivery_id=uuid4(),
         to_name="Ada",
         to_address=kept,
-        subject="Hi",
-        text="Hi\n",
-        html="<p>Hi</p>",
+        words=Words("Hi", "Hi"),
         occurred_at=datetime.now(UTC),
     )
     letterhead = Letterhead("no-reply@tutelage.example", "operators@tutelage.example")

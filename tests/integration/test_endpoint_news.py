@@ -13,7 +13,8 @@ from models.webhooks import webhook_endpoints
 from tests.factories import make_mentor, make_user
 from tests.integration.endpoints import GONE, NO, announced, listening, send_one, set_endpoint, use_up
 from tests.integration.house import House
-from workers.transports.mail import Letterhead, compose
+from workers.transports.letterhead import Letterhead
+from workers.transports.mail import compose
 
 LETTERHEAD = Letterhead("Tutelage <no-reply@tutelage.example>", "Those who operate <operators@example.org>")
 MENTORS_ADDRESS = "grace@example.org"

@@ -17,7 +17,8 @@ from models.events import events as EVENTS
 from models.sessions import sessions
 from tests.factories import acting_user, make_booking, make_listing, make_mentor, make_user, mentor_of
 from tests.integration.house import House, counted_statements
-from workers.transports.mail import Letterhead, compose
+from workers.transports.letterhead import Letterhead
+from workers.transports.mail import compose
 from workflows.bookings.accept import accept
 from workflows.events.catalogue import event_types
 from workflows.events.delivery import Delivery

@@ -18,8 +18,11 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from cli.servers import free_port
 from tests.integration.receivers import Talk, dripping, hanging_up, silent, talker
-from workers.transports import mail as mailing
-from workers.transports.mail import FolderTransport, Letterhead, SmtpTransport
+from workers.transports import smtp, smtp_lines
+from workers.transports.letterhead import Letterhead
+from workers.transports.mail import FolderTransport
+from workers.transports.smtp import SmtpTransport
+from workflows.notifications.compose import Words
 from workflows.outside.send_mail import Mail
 
 LETTERHEAD = Letterhead("Tutelage <no-reply@tutelage.example>", "operators@tutelage.example")
@@ -70,9 +73,7 @@ def a_mail(**changed: Any) -> Mail:
         delivery_id=uuid4(),
         to_name="Ada Lovelace",
         to_address="ada@example.org",
-        subject="Your session is booked – really",
-        text="You meet Grace.\n",
-        html="<p>You meet Grace.</p>",
+        words=Words("Your session is booked – really", "You meet Grace."),
         occurred_at=datetime(2030, 5, 4, 9, tzinfo=UTC),
     )
     return replace(mail, **changed)
@@ -147,7 +148,7 @@ GREETING = b"220 mail.example ESMTP\r\n"
     ],
 )
 def test_a_server_that_takes_its_time_is_cut_off_at_the_deadline(monkeypatch: pytest.MonkeyPatch, talk: Talk) -> None:
-    monkeypatch.setattr(mailing, "DEADLINE_SECONDS", 0.5)
+    monkeypatch.setattr(smtp, "DEADLINE_SECONDS", 0.5)
     with talker(talk) as port:
         began = time.monotonic()
         report = transport(port).send(a_mail())
@@ -161,7 +162,7 @@ def test_a_server_that_takes_its_time_is_cut_off_at_the_deadline(monkeypatch: py
 def test_a_server_that_makes_no_sense_is_told_in_words_and_tried_again(
     monkeypatch: pytest.MonkeyPatch, talk: Talk
 ) -> None:
-    monkeypatch.setattr(mailing, "REPLY_SECONDS", 0.5)
+    monkeypatch.setattr(smtp_lines, "REPLY_SECONDS", 0.5)
     with talker(talk) as port:
         report = transport(port).send(a_mail())
     assert report.error

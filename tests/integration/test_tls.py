@@ -22,7 +22,7 @@ from cli.servers import free_port
 from tests.integration.test_mail_transport import LETTERHEAD, MailServer, a_mail
 from tests.integration.test_webhook_transport import SEALER, message
 from workers.transports.http import WebhookTransport
-from workers.transports.mail import SmtpTransport
+from workers.transports.smtp import SmtpTransport
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,11 @@ def words(kind: str, *, zone: str = "UTC", start: datetime = datetime(2030, 5, 4
 
 def test_every_template_is_a_kind_that_is_tested_here() -> None:
     templates = {each.name for each in (files("workflows.notifications") / "templates").iterdir()}
-    assert templates == {"mail.html.j2", *(f"{kind}.txt.j2" for kind in KINDS + OF_NO_BOOKING + ABOUT_ENDPOINTS)}
+    assert templates == {
+        "mail.html.j2",
+        "mail.txt.j2",
+        *(f"{kind}.txt.j2" for kind in KINDS + OF_NO_BOOKING + ABOUT_ENDPOINTS),
+    }
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from workers.transports.mail import Letterhead, SmtpTransport, compose
+from workers.transports.letterhead import Letterhead
+from workers.transports.mail import compose
+from workers.transports.smtp import SmtpTransport
+from workflows.notifications.compose import Words
 from workflows.outside.send_mail import Mail
 
 DELIVERY = UUID("0b9f4a7d-52c1-5d38-8e16-c3a2d4f7e815")
@@ -29,9 +32,7 @@ def sent(
         delivery_id=delivery_id,
         to_name=name,
         to_address=address,
-        subject=subject,
-        text=text,
-        html=f"<p>{text}</p>",
+        words=Words(subject, text),
         occurred_at=datetime(2030, 5, 4, 9, tzinfo=UTC),
     )
     return message_from_bytes(bytes(compose(mail, LETTERHEAD)), policy=policy.default)  # type: ignore[return-value]
@@ -44,7 +45,7 @@ def test_a_mail_is_plain_text_and_html() -> None:
     assert plain is not None
     assert html is not None
     assert plain.get_content().strip() == "Grüße, 你好"
-    assert html.get_content().strip() == "<p>Grüße, 你好</p>"
+    assert "<p>Grüße, 你好</p>" in html.get_content()
 
 
 def test_its_message_id_is_its_deliverys_and_the_same_on_every_attempt() -> None:

@@ -34,6 +34,14 @@ class Words:
 
 
 @dataclass(frozen=True)
+class Footer:
+    """What stands below a mail: what its kind is called, and where that is switched off."""
+
+    sentence: str
+    link: str
+
+
+@dataclass(frozen=True)
 class Quotation:
     """What somebody wrote, in as many lines as they liked: each is marked, so that none can pass for one of ours."""
 
@@ -55,10 +63,15 @@ def compose(kind: str, **told: Any) -> Words:
     return Words(title=title.strip(), body=body.strip())
 
 
-def as_html(words: Words) -> str:
+def as_text(words: Words, footer: Footer | None = None) -> str:
+    """The same words as the text of a mail."""
+    return _templates.get_template("mail.txt.j2").render(body=words.body, footer=footer).strip() + "\n"
+
+
+def as_html(words: Words, footer: Footer | None = None) -> str:
     """The same words as the HTML of a mail, escaped."""
     paragraphs = [paragraph.strip() for paragraph in words.body.split("\n\n") if paragraph.strip()]
-    return _templates.get_template("mail.html.j2").render(title=words.title, paragraphs=paragraphs)
+    return _templates.get_template("mail.html.j2").render(title=words.title, paragraphs=paragraphs, footer=footer)
 
 
 def _one_line(text: str) -> str:

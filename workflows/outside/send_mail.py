@@ -15,8 +15,10 @@ from workflows.events.catalogue import WebhookEndpointEvent
 from workflows.events.delivery import Delivery
 from workflows.events.outcomes import Cancel, Sent
 from workflows.events.subscriptions import OutsideEffect, send_outside
-from workflows.notifications.compose import Words, as_html
+from workflows.notifications.choices import Choice
+from workflows.notifications.compose import Words
 from workflows.notifications.endpoint_news import news_of
+from workflows.notifications.unsubscribe import can_be_stopped
 from workflows.reminders.still import words_now
 
 OPERATORS = "operators"
@@ -26,17 +28,27 @@ OPERATORS = "operators"
 class Mail:
     """A mail to one person; `delivery_id` makes its Message-ID, the same on every attempt.
 
-    `to_address` is None for the operators, whose address is a setting.
+    `to_address` is None for the operators, whose address is a setting; `choice` is what stops mails of this kind, and
+    None where nothing does.
     """
 
     delivery_id: UUID
     to_name: str
     to_address: str | None
-    subject: str
-    text: str
-    html: str
+    words: Words
     occurred_at: datetime
+    choice: Choice | None = None
     invitation: Invitation | None = None
+
+    @property
+    def subject(self) -> str:
+        """What the reader's list of mails shows."""
+        return self.words.title
+
+    @property
+    def text(self) -> str:
+        """What it says, without what stands at the foot of every mail."""
+        return self.words.body
 
 
 def prepare(db: Connection, delivery: Delivery) -> Mail:
@@ -48,7 +60,8 @@ def prepare(db: Connection, delivery: Delivery) -> Mail:
     if delivery.target == OPERATORS:
         return _to_operators(db, delivery)
     row = db.execute(
-        select(users.c.name, users.c.email, users.c.time_zone, notifications.c.title, notifications.c.body)
+        select(users.c.name, users.c.email, users.c.time_zone)
+        .add_columns(notifications.c.kind, notifications.c.title, notifications.c.body)
         .join_from(notifications, users, users.c.id == notifications.c.user_id)
         .where(
             notifications.c.event_id == delivery.event.id,
@@ -61,7 +74,15 @@ def prepare(db: Connection, delivery: Delivery) -> Mail:
     event, reader_id = delivery.event, UUID(delivery.target)
     words = words_now(db, event, reader_id, Words(row.title, row.body), now=delivery.now)
     guest = Guest(user_id=reader_id, time_zone=row.time_zone, name=row.name, address=row.email)
-    return _mail(delivery, row.name, row.email, words, invitation_for(db, event, guest))
+    return Mail(
+        delivery_id=delivery.id,
+        to_name=row.name,
+        to_address=row.email,
+        words=words,
+        occurred_at=event.occurred_at,
+        choice=_choice(reader_id, row.kind),
+        invitation=invitation_for(db, event, guest),
+    )
 
 
 def settle(db: Connection, delivery: Delivery, message: Mail, sent: Sent) -> None:
@@ -72,22 +93,17 @@ def _to_operators(db: Connection, delivery: Delivery) -> Mail:
     news = news_of(db, delivery.event) if isinstance(delivery.event, WebhookEndpointEvent) else None
     if news is None:
         raise Cancel("The webhook endpoint has been deleted.")
-    return _mail(delivery, "Operators", None, news.words)
-
-
-def _mail(
-    delivery: Delivery, name: str, address: str | None, words: Words, invitation: Invitation | None = None
-) -> Mail:
     return Mail(
         delivery_id=delivery.id,
-        to_name=name,
-        to_address=address,
-        subject=words.title,
-        text=words.body + "\n",
-        html=as_html(words),
+        to_name="Operators",
+        to_address=None,
+        words=news.words,
         occurred_at=delivery.event.occurred_at,
-        invitation=invitation,
     )
+
+
+def _choice(user_id: UUID, kind: str) -> Choice | None:
+    return Choice(user_id=user_id, kind=kind, channel=Channel.EMAIL) if can_be_stopped(kind, Channel.EMAIL) else None
 
 
 SEND_MAIL = send_outside(

@@ -1,0 +1,130 @@
+"""A bound on how many senders one way out takes, so that what waits for the outside never holds up the house."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from time import monotonic
+from typing import Any, Protocol
+
+import structlog
+
+from workflows.events.outcomes import Postpone, Sent
+
+log = structlog.get_logger(__name__)
+
+QUICK = 2.0  # seconds
+# While the share is taken, others come again soon.
+CROWDED_SECONDS = 2.0
+# While a server is away it is asked again after 2 s, and then after twice as long each time.
+FIRST_PAUSE = 2.0
+LONGEST_PAUSE = 30.0
+# Whatever could not be handed over for so long is tried by its own policy, so that it ends one day.
+PATIENCE = timedelta(days=3)
+SERVICE_NOT_AVAILABLE = 421
+
+
+class Sender(Protocol):
+    """Whoever really sends."""
+
+    def send(self, message: Any) -> Sent: ...
+
+
+class Bounded:
+    """Lets so many messages be on their way at a time; the others are put off, uncounted.
+
+    Args:
+        many: as long as the last answer was quick.
+        few: until then.
+    """
+
+    def __init__(self, sender: Sender, *, few: int, many: int) -> None:
+        self._sender = sender
+        self._few = few
+        self._many = many
+        self._lock = Lock()
+        self._on_their_way = 0
+        self._quick = False
+
+    def send(self, message: Any) -> Sent:
+        """Send the message, or put it off.
+
+        Raises:
+            Postpone: this way out has its share of the senders.
+        """
+        self._enter()
+        began = monotonic()
+        quick = False
+        try:
+            sent = self._sender.send(message)
+            quick = sent.error is None and monotonic() - began < QUICK
+            return sent
+        finally:
+            with self._lock:
+                self._on_their_way -= 1
+                self._quick = quick
+
+    def _enter(self) -> None:
+        with self._lock:
+            if self._on_their_way >= (self._many if self._quick else self._few):
+                pause = random.uniform(CROWDED_SECONDS / 4, CROWDED_SECONDS)
+                raise Postpone(_in(pause), "As many as may be are on their way by this way already.")
+            self._on_their_way += 1
+
+
+class Sparing:
+    """Spares a server that cannot be reached: nothing is sent for a while, and no attempt of anything is used up.
+
+    A server's answer, whatever it is, is about the message, and the message's own policy goes by it.
+
+    Args:
+        name: of the server, for the log.
+    """
+
+    def __init__(self, sender: Sender, name: str) -> None:
+        self._sender = sender
+        self._name = name
+        self._lock = Lock()
+        self._failures = 0
+        self._open_until = 0.0
+
+    def send(self, message: Any) -> Sent:
+        """Send the message, or put it off.
+
+        Args:
+            message: tells by `occurred_at` how old it is.
+
+        Raises:
+            Postpone: the server is away.
+        """
+        left = self._open_until - monotonic()
+        if left > 0:
+            # Not all of them in the first moment.
+            raise Postpone(_in(left + random.uniform(0, FIRST_PAUSE)), f"The {self._name} is away.")
+        sent = self._sender.send(message)
+        if not _is_away(sent):
+            self._failures = 0
+            return sent
+        pause = self._spare(sent)
+        if datetime.now(UTC) - message.occurred_at > PATIENCE:
+            return sent
+        raise Postpone(_in(pause + random.uniform(0, FIRST_PAUSE)), f"The {self._name} is away: {sent.error}")
+
+    def _spare(self, sent: Sent) -> float:
+        with self._lock:
+            # Those who failed together failed once.
+            if self._open_until <= monotonic():
+                self._failures += 1
+                pause = min(FIRST_PAUSE * 2 ** (self._failures - 1), LONGEST_PAUSE)
+                self._open_until = monotonic() + pause
+                log.warning("server.away", server=self._name, error=sent.error, pause_seconds=pause)
+            return max(self._open_until - monotonic(), 0.0)
+
+
+def _is_away(sent: Sent) -> bool:
+    return sent.error is not None and sent.status_code in (None, SERVICE_NOT_AVAILABLE)
+
+
+def _in(seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)

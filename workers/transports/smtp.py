@@ -1,0 +1,100 @@
+"""Mail over SMTP: over kept connections, within a deadline, and reported in the server's own words."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from contextlib import suppress
+
+from config.mail_server import mail_server
+from models.events import ErrorClass
+from workers.transports.deadline import DeadlineExceeded, deadline
+from workers.transports.letterhead import Letterhead
+from workers.transports.mail import compose
+from workers.transports.smtp_lines import Line, Lines
+from workflows.events.outcomes import Sent
+from workflows.outside.send_mail import Mail
+
+DEADLINE_SECONDS = 30.0
+CLOSING = 421
+
+
+class SmtpTransport:
+    """Sends mails, from as many threads as there are.
+
+    Args:
+        url: an SMTP_URL; see `config.mail_server`.
+        letterhead: what all mails share.
+
+    Raises:
+        ValueError: the URL names no mail server.
+    """
+
+    def __init__(self, url: str, letterhead: Letterhead) -> None:
+        self._letterhead = letterhead
+        # Certificates and their names are verified by default; no setting changes that.
+        self._lines = Lines(mail_server(url), ssl.create_default_context())
+
+    def send(self, mail: Mail) -> Sent:
+        """Hand the mail to the server; a 5xx answer is final, anything else may pass."""
+        message = compose(mail, self._letterhead)
+        used: list[smtplib.SMTP] = []
+        line: Line | None = None
+        try:
+            with deadline(DEADLINE_SECONDS, lambda: getattr(used[-1], "line", None) if used else None):
+                line = self._lines.take(used.append)
+                line.mails += 1
+                line.server.send_message(message)
+        except smtplib.SMTPException as error:
+            return self._refused(error, line)
+        except OSError as error:
+            self._drop(used)
+            return Sent(error=f"{type(error).__name__}: {error}", error_class=_class_of(error))
+        self._lines.give(line)
+        return Sent(status_code=250)
+
+    def close(self) -> None:
+        """Let go of the connections that wait for a next mail."""
+        self._lines.close()
+
+    def _refused(self, error: smtplib.SMTPException, line: Line | None) -> Sent:
+        code: int
+        text: bytes | str
+        match error:
+            case smtplib.SMTPRecipientsRefused():
+                code, text = next(iter(error.recipients.values()))
+            case smtplib.SMTPResponseException():
+                code, text = error.smtp_code, error.smtp_error
+            case _:
+                if line is not None:
+                    line.server.close()
+                return Sent(error=f"{type(error).__name__}: {error}", error_class=ErrorClass.PROTOCOL)
+        if line is not None:
+            # A refusal is no reason to part, unless the server says so itself.
+            self._lines.give(line) if code != CLOSING else line.leave()
+        return _answered(code, text)
+
+    def _drop(self, used: list[smtplib.SMTP]) -> None:
+        for server in used:
+            with suppress(OSError):
+                server.close()
+
+
+def _answered(code: int, text: bytes | str) -> Sent:
+    said = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return Sent(
+        error=f"The mail server answered {code}: {said}",
+        error_class=ErrorClass.STATUS,
+        permanent=500 <= code < 600,
+        status_code=code,
+    )
+
+
+def _class_of(error: OSError) -> ErrorClass:
+    match error:
+        case DeadlineExceeded() | TimeoutError():
+            return ErrorClass.TIMEOUT
+        case ssl.SSLError():
+            return ErrorClass.TLS
+        case _:
+            return ErrorClass.CONNECT

@@ -1,0 +1,34 @@
+"""What an unsubscribe link names: one person, one kind, one channel, in as few bytes as there are."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from models.notifications import Channel
+from workflows.errors import NotFound
+from workflows.notifications.choices import Choice
+from workflows.notifications.kinds import KINDS
+
+_ID_BYTES = 16
+
+
+def can_be_stopped(kind: str, channel: Channel) -> bool:
+    """Whether there is anything to unsubscribe from."""
+    return kind in KINDS and channel not in KINDS[kind].always
+
+
+def written(choice: Choice) -> bytes:
+    """The choice as a link holds it."""
+    return choice.user_id.bytes + f"{choice.channel} {choice.kind}".encode()
+
+
+def read(payload: bytes) -> Choice:
+    """The choice that a link holds.
+
+    Raises:
+        NotFound: it names a channel or a kind that is no more, or nothing at all.
+    """
+    channel, _, kind = payload[_ID_BYTES:].decode("ascii", "replace").partition(" ")
+    if channel not in list(Channel) or not can_be_stopped(kind, Channel(channel)):
+        raise NotFound("There is nothing to unsubscribe from at this address.")
+    return Choice(user_id=UUID(bytes=payload[:_ID_BYTES]), kind=kind, channel=Channel(channel))
