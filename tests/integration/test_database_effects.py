@@ -203,9 +203,11 @@ def test_one_effects_failure_is_not_anothers(house: House, monkeypatch: pytest.M
         assert db.scalar(select(func.count()).select_from(sessions)) == 1
     assert {effect for effect, _state in states} == {
         "bookings.expire",
+        "bookings.remind",
         "notifications.booking_accepted",
         "notifications.booking_requested",
         "notifications.session_created",
+        "notifications.session_reminder",
     }
     assert {state for _effect, state in states} == {"pending"}
 

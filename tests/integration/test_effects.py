@@ -155,7 +155,8 @@ def test_a_completed_session_has_all_its_effects_once(pair: Pair) -> None:
     assert (permit.unlocked_at, permit.expires_at) == (now, now + timedelta(days=30))
     assert (stats.created, stats.started, stats.completed, stats.minutes) == (1, 1, 1, 60)
     assert {reader for reader, _channel in pair.told("session_completed")} == {pair.mentee.id, pair.mentor_user.id}
-    assert open_rows == ["bookings.expire"]
+    timers = ["bookings.expire", "bookings.remind", "notifications.session_reminder", "notifications.session_reminder"]
+    assert sorted(open_rows) == timers
     assert {(each.event, each.effect) for each in followed} >= {
         ("booking.accepted", "sessions.create"),
         ("session.created", "notifications.session_created"),
