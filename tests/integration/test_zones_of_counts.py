@@ -1,0 +1,244 @@
+"""Tests of counts and booked minutes on the clocks of a zone: exact over both changes of the clocks, in three zones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import Connection, insert, select
+
+from models.analytics import daily_session_stats
+from models.catalog import courses
+from tests import factories
+from tests.integration.happenings import HOUR, at
+from tests.statements import statements_of
+from workflows.analytics.availability import availability_of
+from workflows.analytics.conversion import Conversion, conversion_query
+from workflows.analytics.count import Count, count
+from workflows.analytics.period import Period, period
+from workflows.analytics.sessions import Grouping, session_counts_query
+from workflows.analytics.whose import Whose
+from workflows.bookings.accept import accept
+from workflows.bookings.request import request
+from workflows.identity.actor import Actor
+from workflows.paging import Page
+from workflows.sessions.cancel import cancel, session_to_cancel_query
+from workflows.sessions.create import create
+from workflows.sessions.policy import SessionToCancel
+from workflows.sessions.session import Session
+
+NOW = datetime(2027, 6, 1, tzinfo=UTC)
+# Both changes of the clocks, in the north, in the south, and by half an hour where days of UTC are far from the zone's.
+CHANGES = [
+    ("Europe/Berlin", date(2026, 3, 29)),
+    ("Europe/Berlin", date(2026, 10, 25)),
+    ("America/New_York", date(2026, 3, 8)),
+    ("America/New_York", date(2026, 11, 1)),
+    ("Australia/Lord_Howe", date(2026, 4, 5)),
+    ("Australia/Lord_Howe", date(2026, 10, 4)),
+]
+# How many minutes of that Sunday's clocks have that hour.
+AT_THE_CHANGE = dict(zip(CHANGES, [(2, 0), (2, 120), (2, 0), (1, 120), (1, 90), (2, 30)], strict=True))
+WIDE = Page(limit=1000)
+
+
+@pytest.fixture
+def mentor_id(db: Connection) -> UUID:
+    return factories.make_mentor(db).id
+
+
+def of(zone: str, first: date, last: date) -> Period:
+    return period(first, last, zone, now=NOW)
+
+
+def rows(db: Connection, span: Period, group: Grouping, whose: Whose | None = None) -> list[Any]:
+    return list(db.execute(session_counts_query(WIDE, period=span, group=group, whose=whose or Whose())))
+
+
+def moments(around: date) -> Iterator[datetime]:
+    """One every twenty minutes or so, from two days before to three days after."""
+    start = datetime(around.year, around.month, around.day, tzinfo=UTC) - timedelta(days=2)
+    return (start + n * timedelta(minutes=19, seconds=59, microseconds=999_999) for n in range(360))
+
+
+@pytest.fixture
+def made(db: Connection, mentor_id: UUID, request: pytest.FixtureRequest) -> list[datetime]:
+    """When sessions were created around a change of the clocks."""
+    _zone, changes = request.param
+    found = list(moments(changes))
+    for moment in found:
+        count(db, Count(moment, {"created": 1}), mentor_profile_id=mentor_id, course_id=None)
+    return found
+
+
+@pytest.mark.parametrize(("zone", "changes", "made"), [(*each, each) for each in CHANGES], indirect=["made"])
+def test_days_and_weeks_are_those_of_the_zones_clocks(
+    db: Connection, made: list[datetime], zone: str, changes: date
+) -> None:
+    there = ZoneInfo(zone)
+    span = of(zone, changes - timedelta(days=3), changes + timedelta(days=3))
+    days = Counter(moment.astimezone(there).date() for moment in made)
+    assert {row.day: row.created for row in rows(db, span, Grouping.DAY)} == days
+    assert len(days) >= 5
+    weeks = Counter(day - timedelta(days=day.weekday()) for moment in made if (day := moment.astimezone(there).date()))
+    assert {row.week: row.created for row in rows(db, span, Grouping.WEEK)} == weeks
+
+
+@pytest.mark.parametrize(("zone", "changes", "made"), [(*each, each) for each in CHANGES], indirect=["made"])
+def test_a_period_takes_its_own_days_in_whole_and_no_others(
+    db: Connection, made: list[datetime], zone: str, changes: date
+) -> None:
+    there = ZoneInfo(zone)
+    expected = sum(moment.astimezone(there).date() == changes for moment in made)
+    span = of(zone, changes, changes)
+    for group in (Grouping.DAY, Grouping.WEEK, Grouping.MENTOR, Grouping.COURSE):
+        assert [row.created for row in rows(db, span, group)] == [expected], group
+
+
+@pytest.mark.parametrize("made", [CHANGES[0]], indirect=True)
+def test_days_of_utc_are_the_same_by_day_and_by_quarter_of_an_hour(db: Connection, made: list[datetime]) -> None:
+    first, last = date(2026, 3, 27), date(2026, 3, 31)
+    by_day = rows(db, of("UTC", first, last), Grouping.DAY)
+    # A zone that is UTC's equal but for a change far away is read by the quarter.
+    cut = period(first, at("2026-03-31T23:45Z"), "UTC", now=NOW)
+    by_quarter = rows(db, cut, Grouping.DAY)
+    late = sum(moment >= cut.end for moment in made if moment.date() == last)
+    assert [row.created for row in by_quarter] == [row.created for row in by_day[:-1]] + [by_day[-1].created - late]
+    assert sum(row.created for row in by_day) == sum(first <= moment.date() <= last for moment in made)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"])
+def test_a_grouping_by_course_or_mentor_names_them_and_leaves_nothing_out(db: Connection, zone: str) -> None:
+    course = uuid4()
+    db.execute(insert(courses).values(id=course, title="Compilers"))
+    ada, ben = (factories.make_mentor(db, factories.make_user(db, name=name)) for name in ("Ada", "Ben"))
+    moment = at("2026-05-04T10:00Z")
+    for mentor, course_id, times in ((ada, None, 1), (ada, course, 2), (ben, course, 3)):
+        for _ in range(times):
+            completed = Count(moment, {"completed": 1, "minutes": 45})
+            count(db, completed, mentor_profile_id=mentor.id, course_id=course_id)
+    span = of(zone, date(2026, 5, 4), date(2026, 5, 4))
+    assert [(row.mentor_name, row.completed, row.minutes) for row in rows(db, span, Grouping.MENTOR)] == [
+        ("Ada", 3, 135),
+        ("Ben", 3, 135),
+    ]
+    assert [(row.course_title, row.completed) for row in rows(db, span, Grouping.COURSE)] == [
+        (None, 1),
+        ("Compilers", 5),
+    ]
+    hers = Whose(mentor_profile_id=ada.id, course_id=course)
+    assert [row.completed for row in rows(db, span, Grouping.DAY, hers)] == [2]
+
+
+def test_seats_are_those_that_were_not_given_back(db: Connection, mentor_id: UUID) -> None:
+    joined, left = (
+        Count(at("2026-05-04T10:00Z"), {"seats_joined": 3}),
+        Count(at("2026-05-05T10:00Z"), {"seats_left": 1}),
+    )
+    count(db, joined, left, mentor_profile_id=mentor_id, course_id=None)
+    (week,) = rows(db, of("UTC", date(2026, 5, 4), date(2026, 5, 10)), Grouping.WEEK)
+    assert (week.seats, week.seats_joined, week.seats_left) == (2, 3, 1)
+    monday, tuesday = rows(db, of("UTC", date(2026, 5, 4), date(2026, 5, 10)), Grouping.DAY)
+    assert (monday.seats, tuesday.seats) == (3, -1)
+
+
+def test_a_day_on_which_only_requests_were_made_is_no_item(db: Connection, mentor_id: UUID) -> None:
+    count(db, Count(at("2026-05-04T10:00Z"), {"requests": 1}), mentor_profile_id=mentor_id, course_id=None)
+    span = of("UTC", date(2026, 5, 4), date(2026, 5, 4))
+    assert rows(db, span, Grouping.DAY) == []
+    assert Conversion.of(db.execute(conversion_query(period=span, whose=Whose())).one()).requests == 1
+
+
+@pytest.mark.parametrize(("zone", "changes"), CHANGES)
+def test_a_cohort_is_of_its_days_on_the_zones_clocks(db: Connection, mentor_id: UUID, zone: str, changes: date) -> None:
+    span = of(zone, changes, changes)
+    quarter = timedelta(minutes=15)
+    for moment in (span.start - timedelta(seconds=1), span.start, span.end - quarter, span.end):
+        asked = {"requests": 1, "requests_accepted": 1}
+        count(db, Count(moment, asked), mentor_profile_id=mentor_id, course_id=None)
+    found = Conversion.of(db.execute(conversion_query(period=span, whose=Whose())).one())
+    assert (found.requests, found.accepted, found.reviewed) == (2, 2, 0)
+    assert (found.rate(found.accepted), found.rate(found.reviewed)) == (1.0, 0.0)
+
+
+def a_session(db: Connection, mentor: Any, start: datetime, minutes: int) -> Session:
+    """A session at that time, whatever the present is."""
+    listing = factories.make_listing(db, mentor, duration_minutes=minutes)
+    asked = start - timedelta(days=2)
+    mentee = factories.acting_user(factories.make_user(db))
+    booking = request(db, actor=mentee, listing_id=listing.id, start_time=start, now=asked)
+    return create(db, booking_id=accept(db, actor=factories.mentor_of(booking), booking=booking, now=asked).id)
+
+
+def booked(db: Connection, mentor_id: UUID, span: Period) -> dict[tuple[int, int], int]:
+    found = availability_of(db, mentor_id, span)
+    assert len(found.hours) == 168
+    assert {hour.open_minutes for hour in found.hours} == {None}
+    return {(hour.weekday, hour.hour): hour.booked_minutes for hour in found.hours if hour.booked_minutes}
+
+
+@pytest.mark.parametrize(("zone", "changes"), CHANGES)
+def test_booked_minutes_lie_in_the_hours_that_the_clocks_show(db: Connection, zone: str, changes: date) -> None:
+    mentor, there = factories.make_mentor(db), ZoneInfo(zone)
+    # All around the change without a gap, by pieces that begin and end within hours.
+    begin = datetime(changes.year, changes.month, changes.day, tzinfo=there).astimezone(UTC) - 2 * HOUR
+    for number in range(12):
+        a_session(db, mentor, begin + number * timedelta(minutes=50), 50)
+    expected: Counter[tuple[int, int]] = Counter()
+    for minute in range(600):
+        clock = (begin + timedelta(minutes=minute)).astimezone(there)
+        expected[clock.weekday(), clock.hour] += 1
+    span = of(zone, changes - timedelta(days=1), changes + timedelta(days=1))
+    assert booked(db, mentor.id, span) == expected
+    hour, minutes = AT_THE_CHANGE[zone, changes]
+    assert expected[6, hour] == minutes, "the hour of the change is left out, comes twice, or is longer or shorter"
+
+
+def test_booked_minutes_are_cut_at_the_ends_of_the_period_and_add_up_over_weeks(db: Connection) -> None:
+    mentor = factories.make_mentor(db)
+    for start in ("2026-05-04T23:30Z", "2026-05-11T10:15Z", "2026-05-18T10:15Z"):
+        a_session(db, mentor, at(start), 90)
+    assert booked(db, mentor.id, of("UTC", date(2026, 5, 5), date(2026, 5, 31))) == {
+        (1, 0): 60,
+        (0, 10): 90,
+        (0, 11): 90,
+    }
+    assert booked(db, mentor.id, of("UTC", date(2026, 5, 4), date(2026, 5, 4))) == {(0, 23): 30}
+
+
+def test_a_cancelled_session_takes_no_time_and_nobody_elses_does(db: Connection) -> None:
+    mentor = factories.make_mentor(db)
+    session = a_session(db, mentor, at("2026-05-04T10:00Z"), 60)
+    a_session(db, factories.make_mentor(db), at("2026-05-04T12:00Z"), 60)
+    span = of("UTC", date(2026, 5, 4), date(2026, 5, 4))
+    assert booked(db, mentor.id, span) == {(0, 10): 60}
+    row = db.execute(session_to_cancel_query(session.id)).one()
+    actor = Actor(operator=True, name="operator:tests")
+    cancel(db, actor=actor, session=SessionToCancel.of(row), reason="x", now=at("2026-05-03T10:00Z"))
+    assert booked(db, mentor.id, span) == {}
+
+
+def test_by_status_are_the_sessions_of_the_period_as_they_stand(db: Connection) -> None:
+    mentor = factories.make_mentor(db)
+    for start in ("2026-05-04T10:00Z", "2026-05-05T10:00Z", "2026-05-06T00:00Z"):
+        a_session(db, mentor, at(start), 45)
+    started = a_session(db, mentor, at("2026-05-05T12:00Z"), 30)
+    factories.start_session(db, started)
+    span = of("UTC", date(2026, 5, 4), date(2026, 5, 5))
+    found = {row.status: (row.sessions, row.minutes) for row in rows(db, span, Grouping.STATUS)}
+    assert found == {"scheduled": (2, 90), "in_progress": (1, 30)}
+    assert rows(db, span, Grouping.STATUS, Whose(mentor_profile_id=uuid4())) == []
+
+
+def test_a_report_is_one_statement(db: Connection) -> None:
+    for zone in ("UTC", "Europe/Berlin"):
+        for group in Grouping:
+            with statements_of(db.engine) as made:
+                rows(db, of(zone, date(2026, 1, 1), date(2026, 12, 31)), group)
+            assert len(made.statements) == 1
+    assert db.scalars(select(daily_session_stats.c.day)).all() == []

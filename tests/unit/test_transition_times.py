@@ -1,0 +1,82 @@
+"""Tests of the histograms: where a time falls, what is said of many, and that both who count know the same bounds."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from models.analytics import Transition
+from workflows.analytics.transition_times import histograms_of
+from workflows.analytics.transitions import BOUNDS, milliseconds
+from workflows.invariants import queries
+
+
+def rows(transition: Transition, *seconds: float) -> list[Any]:
+    """What the database would hold after these times."""
+    found: dict[int, Any] = {}
+    for each in seconds:
+        ms = milliseconds(transition, timedelta(seconds=each))
+        bucket = bisect_right(BOUNDS[transition], ms)
+        row = found.setdefault(bucket, SimpleNamespace(transition=transition, bucket=bucket, held=0, milliseconds=0))
+        row.held += 1
+        row.milliseconds += ms
+    return list(found.values())
+
+
+def histogram(transition: Transition, *seconds: float) -> Any:
+    return next(each for each in histograms_of(rows(transition, *seconds)) if each.transition is transition)
+
+
+def test_every_transition_has_a_histogram_even_an_empty_one() -> None:
+    found = histograms_of([])
+    assert [each.transition for each in found] == list(Transition)
+    assert {(each.count, each.average_seconds, each.percentile(0.5)) for each in found} == {(0, None, None)}
+    assert [len(each.buckets) for each in found] == [len(BOUNDS[each.transition]) + 1 for each in found]
+
+
+def test_a_time_at_a_bound_belongs_to_the_bucket_above() -> None:
+    found = histogram(Transition.LENGTH, 3599.999, 3600)
+    assert [(b.from_seconds, b.to_seconds) for b in found.buckets if b.count] == [(2700, 3600), (3600, 5400)]
+
+
+def test_the_ends_are_open_but_for_nothing_itself() -> None:
+    length, delay = histogram(Transition.LENGTH), histogram(Transition.START_DELAY)
+    assert (length.buckets[0].from_seconds, length.buckets[-1].to_seconds) == (0, None)
+    assert (delay.buckets[0].from_seconds, delay.buckets[0].to_seconds) == (None, -600)
+
+
+def test_only_a_start_can_be_early() -> None:
+    assert milliseconds(Transition.START_DELAY, timedelta(seconds=-1)) == -1000
+    assert milliseconds(Transition.START_DELAY, timedelta(microseconds=-1)) == -1, "downwards"
+    assert milliseconds(Transition.LENGTH, timedelta(seconds=-1)) == 0, "clocks differ"
+
+
+def test_the_average_is_exact() -> None:
+    assert histogram(Transition.LENGTH, 60, 120, 240).average_seconds == 140
+    assert histogram(Transition.START_DELAY, -60, 30).average_seconds == -15
+
+
+@pytest.mark.parametrize(
+    ("seconds", "share", "estimate"),
+    [
+        # Ten times between 45 and 60 minutes are taken to be spread evenly.
+        ([3000] * 10, 0.5, 3150),
+        ([3000] * 10, 0.99, 3591),
+        # Half of them below half an hour, the other half above eight hours, of which no more is known.
+        ([1000] * 5 + [40_000] * 5, 0.5, 1800),
+        ([1000] * 5 + [40_000] * 5, 0.9, 28_800),
+    ],
+)
+def test_a_percentile_is_estimated_within_its_bucket(seconds: list[float], share: float, estimate: float) -> None:
+    assert histogram(Transition.LENGTH, *seconds).percentile(share) == estimate
+
+
+def test_a_recount_goes_by_the_same_bounds() -> None:
+    arrays = re.findall(r"\('[\w.]+', '(\w+)', [^\n]*\n\s*ARRAY\[([^\]]+)\]", queries()["daily_count_differs"])
+    written = {(name, tuple(int(bound) for bound in bounds.split(","))) for name, bounds in arrays}
+    assert written == {(transition.value, bounds) for transition, bounds in BOUNDS.items()}
