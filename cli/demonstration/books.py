@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
@@ -24,6 +25,9 @@ from models.webhooks import EndpointState, webhook_endpoints
 
 # Three requests, one refusal, two sessions made and one completed: to one, one, and both people.
 MAILS = 3 + 1 + 2 * 2 + 2
+# Two sessions made, for the calendars of both people.
+INVITATIONS = 2 * 2
+WORDS = ("text/plain", "text/html")
 # The ping, three requests, one refusal, two acceptances, two sessions made, one started, one completed.
 WEBHOOKS = 1 + 3 + 1 + 2 + 2 + 1 + 1
 
@@ -114,9 +118,11 @@ def _check_mails(scene: Scene, cast: Cast) -> None:
     mails = scene.mailbox.mails(cast.mentee_mail, cast.mentor_mail)
     _check("mails received", len(mails), MAILS, "worker-notifications")
     _check("different Message-IDs", len({mail.message_id for mail in mails}), MAILS, "worker-notifications")
-    bodies = {mail.kinds for mail in mails}
-    _check("mails as text and HTML", bodies, {("text/plain", "text/html")}, "worker-notifications")
+    bodies = Counter(mail.kinds for mail in mails)
+    right = {WORDS: MAILS - INVITATIONS, (*WORDS, "text/calendar", "application/ics"): INVITATIONS}
+    _check("mails as text and HTML, with invitations", bodies, right, "worker-notifications")
     scene.show.step(f"{MAILS} mails received, each with a Message-ID of its own, as text and HTML", by=SMTP_SINK)
+    scene.show.step(f"{INVITATIONS} of them are invitations, for the calendars of both", by=SMTP_SINK)
 
 
 def _check_webhooks(scene: Scene) -> None:

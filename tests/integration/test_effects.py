@@ -169,6 +169,7 @@ def test_a_completed_session_has_all_its_effects_once(pair: Pair) -> None:
         "booking.requested",
         "booking.accepted",
         "session.created",
+        "session.reminder_set",
         "session.started",
         "session.completed",
     ]
