@@ -71,27 +71,15 @@ class OutsideDeliverer:
             jobs.wait()
 
     def _send_some(self, effect: OutsideEffect, keys: Sequence[Key], jobs: Jobs) -> None:
-        unneeded = len(keys)
+        errands: list[Errand] = []
         try:
-            for errand in self._errands(effect, keys):
-                unneeded -= 1
-                jobs.send(partial(self._run, errand))
+            with self._transactions.each_by_itself() as db:
+                errands.extend(_errands(db, effect, keys))
         finally:
-            self._senders.let_go(unneeded)
-
-    def _errands(self, effect: OutsideEffect, keys: Sequence[Key]) -> Iterator[Errand]:
-        with self._transactions.each_by_itself() as db:
-            since = monotonic()
-            deliveries = outside.claim_leased(db, effect.name, keys, LEASE)
-            found = _found(db, effect, deliveries)
-            for delivery in deliveries:
-                try:
-                    if delivery.counted_attempt > effect.policy.attempts:
-                        buried(db, delivery).log()
-                    else:
-                        yield Errand(effect, delivery, effect.prepare(db, delivery, *found(delivery)), since)
-                except Exception as error:  # noqa: BLE001 - whatever it is, it is written to the row and tried again
-                    failed(db, effect, delivery, error, timedelta()).log()
+            # No connection is held any more while anybody talks.
+            for errand in errands:
+                jobs.send(partial(self._run, errand))
+            self._senders.let_go(len(keys) - len(errands))
 
     def _run(self, errand: Errand) -> Job:
         began = monotonic()
@@ -142,6 +130,21 @@ class OutsideDeliverer:
             return written(delivery, took)
         with self._transactions() as db:
             return _settle(db, errand, sent, took)
+
+
+def _errands(db: Connection, effect: OutsideEffect, keys: Sequence[Key]) -> Iterator[Errand]:
+    """Lease those that are free and due, and prepare their messages; what came of the others is written."""
+    since = monotonic()
+    deliveries = outside.claim_leased(db, effect.name, keys, LEASE)
+    found = _found(db, effect, deliveries)
+    for delivery in deliveries:
+        try:
+            if delivery.counted_attempt > effect.policy.attempts:
+                buried(db, delivery).log()
+            else:
+                yield Errand(effect, delivery, effect.prepare(db, delivery, *found(delivery)), since)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is written to the row and tried again
+            failed(db, effect, delivery, error, timedelta()).log()
 
 
 def _found(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from tests.eventually import eventually
 from tests.integration.endpoints import NO, YES, attempts_kept, listening, messages
@@ -140,6 +141,27 @@ def test_whoever_spoils_the_look_up_spoils_only_their_own(house: House) -> None:
     worker(house, Pool(2), look_up=look).deliver_all("webhooks.send", keys)
     assert states(house, keys) == ["done", "pending", "done"]
     assert house.row(keys[1]).last_error == "ValueError: no such target"
+
+
+def test_those_who_are_ready_are_sent_although_the_database_goes_away_over_the_next(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = messages(house, listening(house), 3)
+
+    def away(*_args: object) -> Any:
+        raise OperationalError("UPDATE", {}, Exception("the server closed the connection"))
+
+    def prepare(db: Connection, delivery: Delivery, found: Any) -> WebhookMessage:
+        if delivery.key == keys[1]:
+            raise KeyError("a defect")
+        return SEND_WEBHOOK.prepare(db, delivery, found)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(outside_worker, "failed", away)
+    pool = Pool(3)
+    with pytest.raises(OperationalError):
+        worker(house, pool, prepare=prepare).deliver_all("webhooks.send", keys)
+    assert states(house, keys) == ["done", "pending", "pending"]
+    assert pool.hire(10) == 3, "all senders are free again"
 
 
 def test_what_was_held_up_until_its_lease_is_nearly_over_is_put_off_uncounted_and_unsent(
