@@ -154,7 +154,7 @@ def test_those_who_are_ready_are_sent_although_the_database_goes_away_over_the_n
     def prepare(db: Connection, delivery: Delivery, found: Any) -> WebhookMessage:
         if delivery.key == keys[1]:
             raise KeyError("a defect")
-        return SEND_WEBHOOK.prepare(db, delivery, found)  # type: ignore[no-any-return]
+        return SEND_WEBHOOK.prepare(db, delivery, found)
 
     monkeypatch.setattr(outside_worker, "failed", away)
     pool = Pool(3)
