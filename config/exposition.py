@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,12 +11,12 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Metri
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from config.ended_processes import forget_gauges, put_away
 from config.telemetry import REGISTRY
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 # Read by prometheus_client, when it is imported.
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-_GAUGES_OF = re.compile(r"gauge_live\w+_(\d+)\.db")
 
 
 def prepare_folder() -> None:
@@ -39,9 +38,7 @@ def exposition() -> bytes:
 def forget_process(pid: int) -> None:
     """A process has ended: what it counted stays, what it said about itself does not."""
     if FOLDER_VARIABLE in os.environ:
-        # Not prometheus_client's own, which fails where two look after the same process at once.
-        for file in Path(os.environ[FOLDER_VARIABLE]).glob(f"gauge_live*_{pid}.db"):
-            file.unlink(missing_ok=True)
+        forget_gauges(Path(os.environ[FOLDER_VARIABLE]), pid)
 
 
 def bears(authorization: str, token: str) -> bool:
@@ -58,28 +55,17 @@ class _Folder(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Everything, without the gauges of processes that were killed before they could take them along."""
-        gauges = [_GAUGES_OF.fullmatch(file.name) for file in self._folder.glob("gauge_*.db")]
-        for pid in {int(found[1]) for found in gauges if found}:
-            if not _lives(pid):
-                forget_process(pid)
-        # A file is empty for a moment between its making and its first page.
-        files = [str(file) for file in self._folder.glob("*.db") if _size(file)]
-        found: Iterable[Metric] = MultiProcessCollector.merge(files, accumulate=True)  # type: ignore[no-untyped-call]
-        return found
+        if not self._folder.is_dir():
+            return ()
+        with put_away(self._folder):
+            files = [str(file) for file in self._folder.glob("*.db") if _has_begun(file)]
+            found: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+            return found
 
 
-def _size(file: Path) -> int:
+def _has_begun(file: Path) -> bool:
+    """Whether it has a first page: it has none for a moment; and gauges may be gone before one looks."""
     try:
-        return file.stat().st_size
+        return file.stat().st_size > 0
     except FileNotFoundError:
-        return 0
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
-    return True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from cli.servers import ROOT
+from config.ended_processes import MANY
 from config.exposition import FOLDER_VARIABLE
 from tests.scraping import Figures
 
@@ -110,6 +113,39 @@ def test_a_file_without_a_first_page_yet_is_no_trouble(start: Start, folder: Pat
         (folder / name).touch()
     assert shown(start).total("tutelage_http_requests_total") == 3
     assert not (folder / "gauge_livesum_1234567.db").exists()
+    assert shown(start).total("tutelage_http_requests_total") == 3
+
+
+def test_what_many_dead_have_counted_is_kept_in_one_file(start: Start, folder: Path) -> None:
+    lives = counting(start, 4, held=1)
+    whole = (folder / f"counter_{lives.pid}.db", folder / f"histogram_{lives.pid}.db")
+    dead = range(4_200_000, 4_200_000 + MANY + 1)  # above the largest number that a process can have
+    for pid in dead:
+        for file in whole:
+            shutil.copy(file, folder / f"{file.name.partition('_')[0]}_{pid}.db")
+    for _ in range(3):
+        figures = shown(start)
+        assert figures.total("tutelage_http_requests_total", route="/me") == 4 * (MANY + 2)
+        assert figures.total("tutelage_http_request_duration_seconds_count") == 4 * (MANY + 2)
+        assert figures.total("tutelage_http_request_duration_seconds_sum") == pytest.approx(0.08 * (MANY + 2))
+    assert len(list(folder.glob("counter_*.db"))) < 8
+    # What comes later is added to it.
+    for pid in dead:
+        shutil.copy(whole[0], folder / f"counter_{pid}.db")
+    assert shown(start).total("tutelage_http_requests_total", route="/me") == 4 * (2 * MANY + 3)
+
+
+def test_while_somebody_reads_nothing_is_put_together(start: Start, folder: Path) -> None:
+    lives = counting(start, 4, held=1)
+    dead = [folder / f"counter_{pid}.db" for pid in range(4_200_000, 4_200_000 + MANY + 1)]
+    for file in dead:
+        shutil.copy(folder / f"counter_{lives.pid}.db", file)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        assert shown(start).total("tutelage_http_requests_total") == 4 * (MANY + 2)
+        assert all(file.exists() for file in dead)
+    assert shown(start).total("tutelage_http_requests_total") == 4 * (MANY + 2)
+    assert not any(file.exists() for file in dead)
 
 
 def test_many_may_look_while_many_come_and_go(start: Start) -> None:
