@@ -26,6 +26,7 @@ from api.resources import (
     people,
     reviews,
     sessions,
+    unsubscribing,
     webhook_deliveries,
     webhooks,
 )
@@ -50,6 +51,7 @@ AREAS = (
     reviews.reviews,
     calendar.calendar,
     notifications.notifications,
+    unsubscribing.unsubscribing,
     webhooks.webhooks,
     webhook_deliveries.webhook_deliveries,
     analytics.analytics,

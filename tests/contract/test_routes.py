@@ -22,7 +22,7 @@ OPEN = {
     # In development, and from this machine; who else may is held in tests/api/test_metrics_access.py.
     "/metrics",
     # Whoever knows the address is who may read it; a wrong one leads nowhere.
-    "/calendar/<secret>.ics",
+    "/calendar/<secret>.ics", "/unsubscribe/<signed>",
 }  # fmt: skip
 # What people see rather than programs call.
 UNDOCUMENTED = {"/", "/openapi.json", "/docs", "/docs/begin.js", "/docs/assets/<path:name>"}
@@ -53,6 +53,7 @@ CONTRACT = {
     "POST /calendar/secret", "GET /calendar/{}.ics",
     "GET /notifications", "GET /notifications/unread-count",
     "POST /notifications/{}/read", "POST /notifications/read-all",
+    "GET /unsubscribe/{}", "POST /unsubscribe/{}",
     "GET /notification-preferences", "PUT /notification-preferences",
     "GET /analytics/sessions", "GET /analytics/conversion", "GET /analytics/availability",
     "GET /analytics/transition-times", "GET /operations/summary",
@@ -87,7 +88,9 @@ def test_without_credentials_every_route_answers_401_and_writes_nothing(
     assert cast
 
 
-@pytest.mark.parametrize("rule", sorted(OPEN - {"/docs/assets/<path:name>", "/calendar/<secret>.ics"}))
+@pytest.mark.parametrize(
+    "rule", sorted(OPEN - {"/docs/assets/<path:name>", "/calendar/<secret>.ics", "/unsubscribe/<signed>"})
+)
 def test_open_routes_are_open(client: FlaskClient, rule: str) -> None:
     assert client.get(rule).status_code in (200, 302)
 

@@ -1,0 +1,96 @@
+"""Unsubscribe links, as every mail holds one: whoever has the link stops that kind of mail, without signing in."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from flask import Response
+
+from api.blueprints import Area, refuses
+from api.database import database
+from api.parts import parts
+from config.signing import Forged, Signer
+from workers.transports.letterhead import PURPOSE
+from workflows.errors import NotFound
+from workflows.notifications.choices import Choice
+from workflows.notifications.kinds import KINDS
+from workflows.notifications.preferences import switch_off
+from workflows.notifications.unsubscribe import read
+
+unsubscribing = Area("Unsubscribing", "The links at the foot of mails, and what mail programs do with them (RFC 8058).")
+
+HTML = "text/html"
+# No script, nothing from elsewhere, and no way to be framed: a click is to be the reader's own.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>{title}</title>
+<style>
+body {{ font: 18px/1.5 system-ui, sans-serif; max-width: 34em; margin: 15vh auto; padding: 0 1em; color: #222 }}
+button {{ font: inherit; padding: .5em 1em }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+<p>{words}</p>
+{form}</body>
+</html>
+"""
+_FORM = """<form method="post">
+<input type="hidden" name="List-Unsubscribe" value="One-Click">
+<button type="submit">Get no more of these mails</button>
+</form>
+"""
+
+
+@unsubscribing.route("/unsubscribe/<signed>")
+@refuses("not_found", "internal_error")
+@unsubscribing.response(200, {"type": "string"}, content_type=HTML, description="A page with a button.")
+def show_unsubscribing(signed: str) -> Any:
+    """Show what would be stopped, with a button that does it.
+
+    To look changes nothing: programs that check links for viruses look at all of them.
+    """
+    sentence = KINDS[_choice(signed).kind].sentence
+    return _page("No more of these mails?", f"You get mails that say: “{sentence}”", _FORM)
+
+
+@unsubscribing.route("/unsubscribe/<signed>", methods=["POST"])
+@refuses("not_found", "internal_error", "unavailable")
+@unsubscribing.response(200, {"type": "string"}, content_type=HTML, description="A page that says so.")
+def unsubscribe(signed: str) -> Any:
+    """Stop that kind of mail, however often this is asked.
+
+    The body may be the one of RFC 8058, `List-Unsubscribe=One-Click`, or anything else: the link says it all.
+    """
+    choice = _choice(signed)
+    switch_off(database(), choice)
+    sentence = KINDS[choice.kind].sentence
+    return _page(
+        "You get no more of these mails",
+        f"No mail will say “{sentence}” any more. In the application you can have them back: there, your preferences"
+        " say which news reaches you by which way.",
+    )
+
+
+def _choice(signed: str) -> Choice:
+    signer = Signer(parts().settings.encryption_keys, PURPOSE)
+    try:
+        return read(signer.verify(signed))
+    except Forged as error:
+        raise NotFound("There is nothing to unsubscribe from at this address.") from error
+
+
+def _page(title: str, words: str, form: str = "") -> Response:
+    page = Response(
+        _PAGE.format(title=escape(title), words=escape(words), form=form), content_type=f"{HTML}; charset=utf-8"
+    )
+    page.headers["Content-Security-Policy"] = POLICY
+    page.headers["Referrer-Policy"] = "no-referrer"
+    page.headers["Cache-Control"] = "no-store"
+    return page

@@ -1,0 +1,147 @@
+"""The links at the foot of mails: one click stops a kind, a look stops nothing, and nobody can make a link up."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from email import message_from_bytes, policy
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, func, select
+
+from config.signing import Signer
+from models.notifications import Channel, notification_preferences
+from tests.api.conftest import Cast, counts
+from tests.api.test_notifications import preferences
+from tests.application import SECRET, World
+from tests.integration.house import House
+from tests.integration.test_mail_transport import a_mail
+from workers.transports.letterhead import PURPOSE, Letterhead, Links
+from workers.transports.mail import compose
+from workflows.bookings.booking import Booking
+from workflows.notifications.choices import Choice
+from workflows.notifications.unsubscribe import written
+
+ONE_CLICK = {"data": "List-Unsubscribe=One-Click", "content_type": "application/x-www-form-urlencoded"}
+LETTERHEAD = Letterhead(
+    "no-reply@tutelage.example", "o@x.example", Links("https://t.example", Signer([SECRET], PURPOSE))
+)
+
+
+def link(cast: Cast, kind: str = "session_created", *, secret: str = SECRET) -> str:
+    """The path of a link that stops the mentee's mails of that kind."""
+    choice = Choice(user_id=cast.mentee.id, kind=kind, channel=Channel.EMAIL)
+    return f"/unsubscribe/{Signer([secret], PURPOSE).sign(written(choice))}"
+
+
+@pytest.mark.parametrize("root", ["", "/api"])
+def test_one_click_stops_that_kind_of_mail_and_nothing_else(client: FlaskClient, cast: Cast, root: str) -> None:
+    before = preferences(client, cast.as_mentee)
+    answer = client.post(root + link(cast), **ONE_CLICK)
+    assert (answer.status_code, answer.mimetype) == (200, "text/html")
+    after = preferences(client, cast.as_mentee)
+    assert after.pop("session_created") == {"inApp": True, "email": False, "push": True}
+    del before["session_created"]
+    assert after == before
+    assert preferences(client, cast.as_stranger)["session_created"]["email"]
+
+
+def test_a_second_click_is_as_good_as_the_first(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+    for body in (ONE_CLICK, {}, {"data": b"\xff", "content_type": "multipart/form-data; boundary=x"}):
+        assert client.post(link(cast), **body).status_code == 200
+    with engine.connect() as db:
+        assert db.scalar(select(func.count()).select_from(notification_preferences)) == 1
+
+
+def test_to_look_changes_nothing_and_shows_a_button(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+    before = counts(engine)
+    for method in ("GET", "HEAD"):
+        answer = client.open(link(cast), method=method)
+        assert (answer.status_code, answer.mimetype) == (200, "text/html")
+    page = client.get(link(cast))
+    assert '<form method="post">' in page.text
+    assert "A session of yours is booked." in page.text
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert page.headers["Cache-Control"] == "no-store"
+    assert str(cast.mentee.id) not in page.text
+    assert cast.mentee.name not in page.text
+    assert counts(engine) == before
+
+
+def forged(cast: Cast) -> dict[str, str]:
+    """Links that are none of ours, by what is wrong with them."""
+    good = link(cast).rpartition("/")[2]
+    whole = urlsafe_b64decode(good + "=" * (-len(good) % 4))
+    other = whole[:-1] + bytes([whole[-1] ^ 1])
+    for_calendar = Signer([SECRET], "calendar").sign(whole[32:])
+    choices = {
+        "no such kind": Choice(user_id=cast.mentee.id, kind="lottery_won", channel=Channel.EMAIL),
+        "nobody": Choice(user_id=uuid4(), kind="seat_left", channel=Channel.EMAIL),
+        "what cannot be stopped": Choice(user_id=cast.mentee.id, kind="session_cancelled", channel=Channel.IN_APP),
+    }
+    return {
+        "another secret": link(cast, secret="x" * 40).rpartition("/")[2],
+        "another payload": urlsafe_b64encode(other).decode().rstrip("="),
+        "another purpose": for_calendar,
+        "half of one": good[: len(good) // 2],
+        "no base64": good[:-1] + "!",
+        "padded": good + "=" * (-len(good) % 4) + "=",
+        "nothing": "x",
+        "long": "A" * 5000,
+        "other letters": "ü" * 20,
+        **{name: Signer([SECRET], PURPOSE).sign(written(choice)) for name, choice in choices.items()},
+    }
+
+
+def test_what_nobody_signed_is_not_found_and_changes_nothing(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+    before = counts(engine)
+    for name, signed in forged(cast).items():
+        answer = client.post(f"/unsubscribe/{signed}", **ONE_CLICK)
+        assert (answer.status_code, answer.json["code"]) == (404, "not_found"), name
+        if name != "nobody":
+            assert client.get(f"/unsubscribe/{signed}").status_code == 404, name
+    assert counts(engine) == before
+
+
+def test_links_outlive_the_rotation_of_keys(engine: Engine, cast: Cast) -> None:
+    rotated = World.on(engine, encryption_keys=("another passphrase, put in front of the old one", SECRET))
+    assert rotated.client.post(link(cast), **ONE_CLICK).status_code == 200
+    without = World.on(engine, encryption_keys=("another passphrase, put in front of the old one",))
+    assert without.client.post(link(cast), **ONE_CLICK).status_code == 404
+
+
+def test_the_link_in_a_mail_is_one_that_works(world: World, cast: Cast, draft: Booking) -> None:
+    house = House(world.engine)
+    house.run_all()
+    (mail,) = [mail for mail in house.mail.received if mail.to_address]
+    read = message_from_bytes(bytes(compose(mail, LETTERHEAD)), policy=policy.default)
+    header = read["List-Unsubscribe"]
+    assert header.startswith("<https://t.example/unsubscribe/")
+    assert header.endswith(">")
+    assert read["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    url = header[1:-1]
+    for kind in ("plain", "html"):
+        part = read.get_body((kind,))  # type: ignore[attr-defined]
+        assert url in part.get_content().replace("=\n", "")
+    assert world.client.post(urlsplit(url).path, **ONE_CLICK).status_code == 200
+    assert preferences(world.client, cast.as_mentor)["booking_requested"]["email"] is False
+    assert draft
+
+
+def test_the_header_with_the_link_is_never_folded() -> None:
+    base = "https://" + "a-long-name." * 20 + "example"
+    letterhead = Letterhead("no-reply@tutelage.example", "o@x.example", Links(base, Signer([SECRET], PURPOSE)))
+    choice = Choice(user_id=uuid4(), kind="webhook_endpoint_exhausted", channel=Channel.EMAIL)
+    raw = bytes(compose(a_mail(choice=choice), letterhead))
+    (line,) = [line for line in raw.splitlines() if line.startswith(b"List-Unsubscribe: ")]
+    assert line.startswith(b"List-Unsubscribe: <https://a-long-name.")
+    assert line.endswith(b">")
+    assert len(line) < 998
+
+
+def test_what_cannot_be_switched_off_has_no_link() -> None:
+    read = message_from_bytes(bytes(compose(a_mail(choice=None), LETTERHEAD)), policy=policy.default)
+    assert read["List-Unsubscribe"] is None
+    assert "unsubscribe" not in str(read)
