@@ -25,9 +25,8 @@ from workflows.notifications.choices import Choice
 from workflows.notifications.unsubscribe import written
 
 ONE_CLICK = {"data": "List-Unsubscribe=One-Click", "content_type": "application/x-www-form-urlencoded"}
-LETTERHEAD = Letterhead(
-    "no-reply@tutelage.example", "o@x.example", Links("https://t.example", Signer([SECRET], PURPOSE))
-)
+LINKS = Links("https://t.example", Signer([SECRET], PURPOSE))
+LETTERHEAD = Letterhead("no-reply@tutelage.example", "o@x.example", LINKS)
 
 
 def link(cast: Cast, kind: str = "session_created", *, secret: str = SECRET) -> str:
