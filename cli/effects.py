@@ -10,12 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.addresses import DATA_DIR_OPTION, find_database_url
+from config.settings import settings
 from models.engine import create
+from workers.rules import house_rules
 from workflows.events.backfill import fill_gaps, introduce
 from workflows.events.policy import RetryPolicy
-from workflows.events.subscriptions import Effect, load
+from workflows.events.subscriptions import Effect, Subscriptions, load
 
-WIDTH = 120
+WIDTH = 160
 UNITS = (("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -25,7 +27,8 @@ def effects(context: click.Context) -> None:
     """Print the table of event, effect, queue and retry policy."""
     if context.invoked_subcommand is None:
         # Wide enough for whole names wherever it goes: discovery hides nothing.
-        Console(width=max(Console().width, WIDTH)).print(effects_table())
+        chosen = load().under(house_rules(settings()))
+        Console(width=max(Console().width, WIDTH)).print(effects_table(chosen))
 
 
 @effects.command()
@@ -45,12 +48,11 @@ def backfill(since: datetime | None, data_dir: Path) -> None:
     click.echo(f"{count} deliveries were missing and are written now." if count else "No delivery was missing.")
 
 
-def effects_table() -> Table:
-    """The table, ordered by event; the two that talk to the world come last."""
+def effects_table(found: Subscriptions) -> Table:
+    """The table, ordered by event; those that talk to the world come last."""
     table = Table(title="What follows from what")
     for heading in ("Event", "Effect", "Queue", "Runs", "Retries"):
         table.add_column(heading, no_wrap=True)
-    found = load()
     for effect in sorted(found.inside(), key=lambda effect: (effect.event.type, effect.name)):
         table.add_row(_event(effect), effect.name, effect.queue, _when(effect), describe_policy(effect.policy))
     for outside in found.outside():

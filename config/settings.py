@@ -20,6 +20,10 @@ MOST_REMINDERS = 5
 LONGEST_BEFORE = 43_200  # minutes
 IDENTITY_HEADERS = ("off", "gateway", "open")
 _SHORTEST_TOKEN = 16
+# 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h: ten attempts over about 75 hours.
+RETRY_PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)  # seconds
+MOST_PAUSES = 30
+LONGEST_PAUSE = 604_800  # seconds
 
 
 class SettingsError(Exception):
@@ -44,6 +48,7 @@ class Settings:
     mail_folder: str
     operations_mail: str | None
     webhook_allowed_networks: tuple[Network, ...]
+    webhook_retry_pauses: tuple[float, ...]
     public_url: str
     reminder_minutes: tuple[int, ...]
     log_level: str
@@ -106,6 +111,7 @@ def _from(env: Env) -> Settings:
         webhook_allowed_networks=_networks(
             env.list("WEBHOOK_ALLOWED_NETWORKS", ["127.0.0.0/8", "::1/128"] if development else [])
         ),
+        webhook_retry_pauses=_pauses(env.list("WEBHOOK_RETRY_PAUSES", list(RETRY_PAUSES), subcast=float)),
         public_url=env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
         reminder_minutes=_reminders(env.list("REMINDER_MINUTES", [1440, 60], subcast=int)),
         log_level=env.str("LOG_LEVEL", "INFO").upper(),
@@ -126,6 +132,15 @@ def _networks(names: list[str]) -> tuple[Network, ...]:
         return tuple(ip_network(name.strip()) for name in names if name.strip())
     except ValueError as error:
         raise SettingsError(f"WEBHOOK_ALLOWED_NETWORKS holds networks such as 10.0.0.0/8: {error}") from error
+
+
+def _pauses(seconds: list[float]) -> tuple[float, ...]:
+    if not 1 <= len(seconds) <= MOST_PAUSES or not all(0 < each <= LONGEST_PAUSE for each in seconds):
+        raise SettingsError(
+            f"WEBHOOK_RETRY_PAUSES holds 1 to {MOST_PAUSES} numbers of seconds, each above 0 and at most"
+            f" {LONGEST_PAUSE} (7 days)."
+        )
+    return tuple(seconds)
 
 
 def _reminders(minutes: list[int]) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from workers.deliver import Deliverer
 from workers.metering import metered
 from workers.nudge import Nudger
 from workers.outside import Transport
+from workers.rules import house_rules
 from workers.senders import Pool
 from workers.transactions import Transactions
 from workers.transports.bounded import Bounded, Sparing
@@ -25,7 +26,6 @@ from workers.transports.mail import FolderTransport
 from workers.transports.share import FairShare
 from workers.transports.smtp import SmtpTransport
 from workflows.events.subscriptions import load
-from workflows.house_rules import HouseRules
 
 FLUSH_SECONDS = 3.0
 
@@ -59,11 +59,8 @@ def current() -> Process:
     transports: Mapping[str, Transport] = {"http": _http(chosen), "mail": _mail(chosen)}
     # As many as Celery has threads: those only wait for what they have handed over.
     senders = Pool(app.conf.get("tutelage_threads", 1))
-    return Process(nudger, transactions, Deliverer(transactions, load().under(_rules(chosen)), transports, senders))
-
-
-def _rules(chosen: Settings) -> HouseRules:
-    return HouseRules(reminder_minutes=chosen.reminder_minutes)
+    effects = load().under(house_rules(chosen))
+    return Process(nudger, transactions, Deliverer(transactions, effects, transports, senders))
 
 
 def _http(chosen: Settings) -> Transport:

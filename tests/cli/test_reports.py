@@ -47,6 +47,18 @@ def test_every_effect_stands_in_the_table(monkeypatch: pytest.MonkeyPatch) -> No
     assert [name for name in names if name not in result.output] == []
 
 
+def test_effects_tells_of_the_pauses_that_the_operator_has_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    for pauses, told in ((None, "10 attempts over about 76 h"), ("5,55", "3 attempts over about 1 min")):
+        if pauses:
+            monkeypatch.setenv("WEBHOOK_RETRY_PAUSES", pauses)
+        settings.cache_clear()
+        (line,) = [
+            line for line in CliRunner().invoke(main, ["effects"]).output.splitlines() if "webhooks.send" in line
+        ]
+        assert told in line
+    settings.cache_clear()
+
+
 @pytest.mark.usefixtures("own_database")
 def test_backfill_of_an_empty_database_finds_nothing_missing() -> None:
     result = CliRunner().invoke(main, ["effects", "backfill", "--since", "2026-01-01"])

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from config.settings import DEVELOPMENT_SECRET, SettingsError, read_settings
+from workers.rules import house_rules
+from workflows.events.policy import WEBHOOKS
 
 OWN = "our own secret, which is long enough for everybody"
 PRODUCTION = {"TUTELAGE_ENV": "production", "JWT_SECRET": OWN, "ENCRYPTION_KEYS": OWN}
@@ -17,6 +19,7 @@ NAMES = (
     *("GATEWAY_SECRET", "ENCRYPTION_KEYS", "SMTP_URL", "MAIL_FROM", "MAIL_FOLDER", "WEBHOOK_ALLOWED_NETWORKS"),
     *("PUBLIC_URL", "LOG_LEVEL", "DATABASE_POOL_SIZE", "API_WORKERS", "API_THREADS", "WORKER_THREADS"),
     "REMINDER_MINUTES",
+    "WEBHOOK_RETRY_PAUSES",
 )
 
 
@@ -76,6 +79,12 @@ def test_production_has_no_comforts() -> None:
         ({"API_THREADS": "1"}, "API_THREADS"),
         ({"WORKER_THREADS": "-1"}, "WORKER_THREADS"),
         # Reminders come before the start, up to five of them.
+        ({"WEBHOOK_RETRY_PAUSES": "5,soon"}, "WEBHOOK_RETRY_PAUSES"),
+        ({"WEBHOOK_RETRY_PAUSES": ""}, "WEBHOOK_RETRY_PAUSES holds 1 to 30 numbers"),
+        ({"WEBHOOK_RETRY_PAUSES": "5,0"}, "WEBHOOK_RETRY_PAUSES holds 1 to 30 numbers"),
+        ({"WEBHOOK_RETRY_PAUSES": "nan"}, "WEBHOOK_RETRY_PAUSES"),
+        ({"WEBHOOK_RETRY_PAUSES": "604801"}, "each above 0 and at most 604800"),
+        ({"WEBHOOK_RETRY_PAUSES": ",".join(["1"] * 31)}, "WEBHOOK_RETRY_PAUSES holds 1 to 30 numbers"),
         ({"REMINDER_MINUTES": "60,soon"}, "REMINDER_MINUTES"),
         ({"REMINDER_MINUTES": "60,0"}, "REMINDER_MINUTES holds minutes before the start"),
         ({"REMINDER_MINUTES": "43201"}, "REMINDER_MINUTES holds minutes before the start"),
@@ -143,3 +152,9 @@ def test_reminders_are_a_day_and_an_hour_before_unless_said_otherwise(
     if said is not None:
         os.environ["REMINDER_MINUTES"] = said
     assert read_settings().reminder_minutes == minutes
+
+
+def test_the_pauses_of_webhooks_are_the_policys_unless_somebody_chose_others() -> None:
+    assert house_rules(read_settings()).webhook_retry_pauses == WEBHOOKS.pauses
+    os.environ["WEBHOOK_RETRY_PAUSES"] = "0.5, 60,3600"
+    assert house_rules(read_settings()).webhook_retry_pauses == (0.5, 60, 3600)

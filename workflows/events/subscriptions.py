@@ -61,6 +61,7 @@ class OutsideEffect:
         settle: `(db, delivery, message, sent)`, in the transaction that wrote the outcome.
         settles: `(delivery, message)`, whether `settle` has anything to do for a success; where it has not, the outcome
             is written together with those of others.
+        ruled: `(effect, rules) → effect`, what the operator's choices make of it; None for nothing.
     """
 
     name: str
@@ -71,6 +72,7 @@ class OutsideEffect:
     look_up: Callable[[Connection, Sequence[Delivery]], Any] | None = None
     settles: Callable[[Delivery, Any], bool] = lambda _delivery, _message: True
     policy: RetryPolicy = DEFAULT
+    ruled: Callable[[OutsideEffect, HouseRules], OutsideEffect] | None = None
 
 
 class Subscriptions:
@@ -97,6 +99,8 @@ class Subscriptions:
         for effect in self._effects.values():
             if isinstance(effect, Effect) and effect.ruled:
                 told.add(replace(effect, run=partial(effect.run, rules=rules)))
+            elif isinstance(effect, OutsideEffect) and effect.ruled:
+                told.add(effect.ruled(effect, rules))
             else:
                 told.add(effect)
         return told

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +20,9 @@ from workflows.events.catalogue import WebhookExampleAsked, WebhookPinged
 from workflows.events.delivery import Delivery
 from workflows.events.event import Event
 from workflows.events.outcomes import Cancel, Sent
-from workflows.events.policy import WEBHOOKS
+from workflows.events.policy import WEBHOOKS, RetryPolicy
 from workflows.events.subscriptions import OutsideEffect, send_outside
+from workflows.house_rules import HouseRules
 from workflows.webhooks.health import admit, has_answered, has_failed
 from workflows.webhooks.messages import body_of
 from workflows.webhooks.missed import why_it_is_told_nothing
@@ -95,7 +97,9 @@ def prepare(db: Connection, delivery: Delivery, found: Mapping[UUID, Row[Any]]) 
     )
 
 
-def settle(db: Connection, delivery: Delivery, message: WebhookMessage, sent: Sent) -> None:
+def settle(
+    db: Connection, delivery: Delivery, message: WebhookMessage, sent: Sent, *, policy: RetryPolicy = WEBHOOKS
+) -> None:
     """What the answer means for the endpoint; one that takes a ping is active from then on."""
     if sent.error is None:
         if isinstance(delivery.event, WebhookPinged):
@@ -104,13 +108,19 @@ def settle(db: Connection, delivery: Delivery, message: WebhookMessage, sent: Se
             has_answered(db, message.endpoint_id)
     elif sent.error_class is not ErrorClass.INTERNAL:
         # A defect of ours is held against nobody else.
-        exhausted = delivery.counted_attempt >= WEBHOOKS.attempts or sent.permanent
+        exhausted = delivery.counted_attempt >= policy.attempts or sent.permanent
         has_failed(db, message.endpoint_id, sent, seen=message.breaker_until, exhausted=exhausted, now=delivery.now)
 
 
 def settles(delivery: Delivery, message: WebhookMessage) -> bool:
     """Whether a message that is taken changes anything for its endpoint."""
     return message.troubled or isinstance(delivery.event, WebhookPinged)
+
+
+def by_the_operators_pauses(effect: OutsideEffect, rules: HouseRules) -> OutsideEffect:
+    """The effect with the pauses that the operator has chosen."""
+    policy = RetryPolicy(rules.webhook_retry_pauses)
+    return replace(effect, policy=policy, settle=partial(settle, policy=policy))
 
 
 def endpoint_of(delivery: Delivery) -> UUID:
@@ -132,5 +142,6 @@ SEND_WEBHOOK = send_outside(
         settle=settle,
         settles=settles,
         policy=WEBHOOKS,
+        ruled=by_the_operators_pauses,
     )
 )

@@ -1,0 +1,29 @@
+"""Tests of the pauses that the operator has chosen for webhooks: when a message is tried again, and when it is dead."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.integration.endpoints import NO, announced, attempts_kept, listening, send_one
+from tests.integration.house import House
+from workflows.events.subscriptions import load
+from workflows.house_rules import HouseRules
+from workflows.outside.send_mail import SEND_MAIL
+
+
+def test_a_message_is_tried_by_the_operators_pauses_and_is_dead_after_the_last(house: House) -> None:
+    strict = House(house.engine, load().under(HouseRules(webhook_retry_pauses=(60,))))
+    partner = listening(strict)
+    key = send_one(strict, partner, NO)
+    row = strict.row(key)
+    assert timedelta(seconds=48 - 1) < row.due_at - row.now < timedelta(seconds=72)
+    assert announced(strict, "webhook_endpoint.exhausted") == []
+    strict.make_due(key)
+    strict.deliverer.deliver(key)
+    assert (strict.row(key).state, attempts_kept(strict, key)) == ("dead", ["retry", "dead"])
+    assert len(announced(strict, "webhook_endpoint.exhausted")) == 1
+
+
+def test_other_effects_keep_their_own() -> None:
+    chosen = load().under(HouseRules(webhook_retry_pauses=(60,)))
+    assert chosen.named("mail.send") == SEND_MAIL
