@@ -1,0 +1,151 @@
+"""Courses: kept by operators, read by everybody, taught by whoever has a listing of one."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine
+
+from tests import factories
+from tests.api.conftest import Cast
+from tests.application import World
+from tests.statements import statements_of
+from workflows.catalog.courses import Course
+
+ALGEBRA = {"title": "Linear algebra I", "description": "Vectors, matrices, and what they are for."}
+OFFER = {"title": "Algebra, an hour", "durationMinutes": 60, "price": {"amount": 4000, "currency": "USD"}}
+
+
+@pytest.fixture
+def course(engine: Engine) -> Course:
+    """A course of the catalogue."""
+    with engine.begin() as db:
+        return factories.make_course(db)
+
+
+def offer_of(course: Course, **changes: Any) -> dict[str, Any]:
+    """A body for POST /listings."""
+    return {**OFFER, "courseId": str(course.id), **changes}
+
+
+def test_an_operator_adds_a_course_and_everybody_reads_it(world: World, cast: Cast) -> None:
+    added = world.client.post("/courses", json=ALGEBRA, headers=cast.as_operator)
+    assert (added.status_code, added.headers["ETag"]) == (201, '"1"')
+    assert added.json == {
+        "id": added.json["id"],
+        **ALGEBRA,
+        "active": True,
+        "createdAt": added.json["createdAt"],
+    }
+    for headers in (cast.as_mentee, cast.as_mentor, cast.as_operator):
+        read = world.client.get(added.headers["Location"], headers=headers)
+        assert (read.json, read.headers["ETag"]) == (added.json, '"1"')
+        assert world.client.get("/courses", headers=headers).json == {"items": [added.json], "nextCursor": None}
+
+
+def test_under_one_key_a_course_is_added_once(world: World, cast: Cast) -> None:
+    key = {"Idempotency-Key": "once"}
+    first, again = (world.client.post("/courses", json=ALGEBRA, headers=cast.as_operator | key) for _ in range(2))
+    assert first.json == again.json
+    assert len(world.client.get("/courses", headers=cast.as_mentee).json["items"]) == 1
+
+
+@pytest.mark.parametrize("who", ["mentee", "mentor"])
+def test_only_operators_keep_the_catalogue(world: World, cast: Cast, course: Course, who: str) -> None:
+    headers = getattr(cast, f"as_{who}")
+    assert world.client.post("/courses", json=ALGEBRA, headers=headers).status_code == 403
+    assert world.client.patch(f"/courses/{course.id}", json={"title": "Mine"}, headers=headers).status_code == 403
+
+
+def test_a_course_that_is_not_active_leaves_the_catalogue_and_can_still_be_read(
+    world: World, cast: Cast, course: Course
+) -> None:
+    path = f"/courses/{course.id}"
+    changed = world.client.patch(path, json={"active": False, "description": None}, headers=cast.as_operator)
+    assert (changed.status_code, changed.json["active"], changed.headers["ETag"]) == (200, False, '"2"')
+    assert world.client.get("/courses", headers=cast.as_mentee).json["items"] == []
+    assert world.client.get(path, headers=cast.as_mentee).json == changed.json
+    assert world.client.patch(path, json={}, headers=cast.as_operator).json == changed.json
+    world.client.patch(path, json={"active": True}, headers=cast.as_operator)
+    assert len(world.client.get("/courses", headers=cast.as_mentee).json["items"]) == 1
+
+
+def test_an_operator_changes_what_they_have_seen(world: World, cast: Cast, course: Course) -> None:
+    path, seen = f"/courses/{course.id}", {"If-Match": '"1"'}
+    assert world.client.patch(path, json={"title": "One"}, headers=cast.as_operator | seen).status_code == 200
+    stale = world.client.patch(path, json={"title": "Two"}, headers=cast.as_operator | seen)
+    assert (stale.status_code, stale.json["code"]) == (412, "stale")
+    assert world.client.get(path, headers=cast.as_mentee).json["title"] == "One"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"title": ""},
+        {"title": " "},
+        {"title": "Two\nlines"},
+        {"title": "x" * 201},
+        {"title": 7},
+        {"title": None},
+        {"title": "Fine", "description": "x" * 5001},
+        {"title": "Fine", "active": "no"},
+        {"title": "Fine", "id": str(uuid4())},
+    ],
+)
+def test_a_course_that_does_not_fit_is_refused(world: World, cast: Cast, course: Course, body: dict[str, Any]) -> None:
+    for answer in (
+        world.client.post("/courses", json=body, headers=cast.as_operator),
+        world.client.patch(f"/courses/{course.id}", json=body, headers=cast.as_operator),
+    ):
+        assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
+
+
+def test_courses_come_in_pages_the_newest_first_by_one_statement(world: World, cast: Cast, engine: Engine) -> None:
+    with engine.begin() as db:
+        made = [factories.make_course(db, title=f"Course {number}") for number in range(3)]
+    with statements_of(engine) as statements:
+        first = world.client.get("/courses?limit=2", headers=cast.as_mentee).json
+    assert len(statements.statements) == 1
+    rest = world.client.get(f"/courses?limit=2&cursor={first['nextCursor']}", headers=cast.as_mentee).json
+    found = [item["id"] for item in first["items"] + rest["items"]]
+    assert (found, rest["nextCursor"]) == ([str(course.id) for course in reversed(made)], None)
+
+
+def test_what_is_not_in_the_catalogue_is_not_found(world: World, cast: Cast) -> None:
+    for course_id in (uuid4(), "no-id"):
+        for method in ("GET", "PATCH"):
+            answer = world.client.open(f"/courses/{course_id}", method=method, json={}, headers=cast.as_operator)
+            assert (answer.status_code, answer.json["code"]) == (404, "not_found")
+
+
+def test_a_mentor_teaches_a_course_by_one_listing_of_it(world: World, cast: Cast, course: Course) -> None:
+    first = world.client.post("/listings", json=offer_of(course), headers=cast.as_mentor)
+    assert (first.status_code, first.json["courseId"]) == (201, str(course.id))
+    again = world.client.post("/listings", json=offer_of(course, title="Once more"), headers=cast.as_mentor)
+    assert (again.status_code, again.json["code"]) == (409, "listing_exists")
+    # Another listing of the same mentor does not become one of the course either; another mentor's does.
+    path = f"/listings/{cast.listing.id}"
+    moved = world.client.patch(path, json={"courseId": str(course.id)}, headers=cast.as_mentor)
+    assert (moved.status_code, moved.json["code"]) == (409, "listing_exists")
+    other = world.client.post("/listings", json=offer_of(course), headers=cast.as_other_mentor)
+    assert other.status_code == 201
+    of_course = world.client.get(f"/listings?courseId={course.id}", headers=cast.as_mentee).json["items"]
+    assert [item["id"] for item in of_course] == [other.json["id"], first.json["id"]]
+    own = f"/listings?courseId={course.id}&mentorProfileId={cast.mentor.id}"
+    assert [item["id"] for item in world.client.get(own, headers=cast.as_mentee).json["items"]] == [first.json["id"]]
+
+
+def test_a_booking_and_its_session_belong_to_the_listings_course(world: World, cast: Cast, course: Course) -> None:
+    listing = world.client.post("/listings", json=offer_of(course), headers=cast.as_mentor).json["id"]
+    booking = world.client.post("/bookings", json=cast.wish(listingId=listing), headers=cast.as_mentee).json
+    assert booking["courseId"] == str(course.id)
+    # What is booked stays of its course, whatever becomes of the listing.
+    world.client.patch(f"/listings/{listing}", json={"courseId": None}, headers=cast.as_mentor)
+    accepted = world.client.patch(f"/bookings/{booking['id']}/accept", headers=cast.as_mentor).json
+    assert accepted["courseId"] == str(course.id)
+    world.run_session_effects()
+    with world.engine.connect() as db:
+        held = db.exec_driver_sql("SELECT id, course_id FROM sessions").one()
+    assert (str(held.id), held.course_id) == (accepted["sessionId"], course.id)
