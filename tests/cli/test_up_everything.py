@@ -60,6 +60,15 @@ def test_development_s_environment_reaches_the_parts(up: Up) -> None:
     assert environment["TUTELAGE_DATA_DIR"] == str(up.data_dir)
 
 
+def test_our_own_parts_share_their_figures_and_flower_keeps_to_itself(up: Up) -> None:
+    for part in PARTS:
+        shared = psutil.Process(up.pid(part.name)).environ().get("PROMETHEUS_MULTIPROC_DIR")
+        assert shared == (str(up.data_dir / "metrics") if part.reloads else None), part.name
+    shown = get(f"{up.run()['api']['url']}/metrics")
+    assert b"flower" not in shown.data
+    assert b'tutelage_database_statement_duration_seconds_count{process="worker-sessions"}' in shown.data
+
+
 @pytest.mark.parametrize("name", ["worker-sessions", "sweep", "flower", "api"])
 def test_a_killed_part_is_started_again(up: Up, name: str) -> None:
     killed = up.pid(name)

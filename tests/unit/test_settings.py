@@ -18,6 +18,7 @@ NAMES = (
     *("TUTELAGE_ENV", "DATABASE_URL", "REDIS_URL", "JWT_SECRET", "JWT_AUDIENCE", "JWT_ISSUER", "IDENTITY_HEADERS"),
     *("GATEWAY_SECRET", "ENCRYPTION_KEYS", "SMTP_URL", "MAIL_FROM", "MAIL_FOLDER", "WEBHOOK_ALLOWED_NETWORKS"),
     *("PUBLIC_URL", "LOG_LEVEL", "DATABASE_POOL_SIZE", "API_WORKERS", "API_THREADS", "WORKER_THREADS"),
+    *("METRICS_TOKEN", "METRICS_PORT", "METRICS_HOST"),
     "REMINDER_MINUTES",
     "WEBHOOK_RETRY_PAUSES",
 )
@@ -78,6 +79,9 @@ def test_production_has_no_comforts() -> None:
         ({"API_WORKERS": "65"}, "API_WORKERS"),
         ({"API_THREADS": "1"}, "API_THREADS"),
         ({"WORKER_THREADS": "-1"}, "WORKER_THREADS"),
+        ({"METRICS_PORT": "65536"}, "METRICS_PORT"),
+        # What can be guessed keeps nobody out.
+        ({"METRICS_TOKEN": "scrape"}, "METRICS_TOKEN must have at least 16 characters"),
         # Reminders come before the start, up to five of them.
         ({"WEBHOOK_RETRY_PAUSES": "5,soon"}, "WEBHOOK_RETRY_PAUSES"),
         ({"WEBHOOK_RETRY_PAUSES": ""}, "WEBHOOK_RETRY_PAUSES holds 1 to 30 numbers"),
@@ -115,6 +119,10 @@ def test_a_setting_that_makes_no_sense_is_refused_in_a_sentence_that_names_it(
         ({"ENCRYPTION_KEYS": "new,old"}, "encryption_keys", ("new", "old")),
         # No mail server is no mail server, whether unset or empty.
         ({"SMTP_URL": ""}, "smtp_url", None),
+        # Without a token or a port there is none, and a port is this machine's own.
+        ({"METRICS_TOKEN": ""}, "metrics_token", None),
+        ({}, "metrics_port", 0),
+        ({"METRICS_PORT": "9464"}, "metrics_host", "127.0.0.1"),
         # Paths are appended to the public address.
         ({"PUBLIC_URL": "https://api.example.org/"}, "public_url", "https://api.example.org"),
         ({"LOG_LEVEL": "debug"}, "log_level", "DEBUG"),
