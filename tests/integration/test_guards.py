@@ -15,8 +15,18 @@ from sqlalchemy.exc import IntegrityError
 
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus, bookings
 from models.events import DELIVERY_TRANSITIONS, DeliveryState, deliveries, events
+from models.reviews import reviews
 from models.sessions import SESSION_TRANSITIONS, SessionStatus, sessions
-from tests.factories import accept_booking, make_booking, make_listing, make_session, make_user
+from tests.factories import (
+    OPERATOR,
+    accept_booking,
+    make_booking,
+    make_listing,
+    make_review,
+    make_session,
+    make_user,
+)
+from workflows.audit.note import note
 from workflows.constraints import constraint_of
 
 NOW = datetime.now(UTC)
@@ -274,6 +284,40 @@ def test_a_second_session_of_a_booking_is_refused(db: Connection) -> None:
 def test_what_happened_is_never_changed_and_never_deleted(db: Connection, change: str) -> None:
     make_booking(db)
     with refused(db, "tr_events_append_only"):
+        db.execute(text(change))
+
+
+REWRITTEN: list[tuple[str, dict[str, Any]]] = [
+    ("tr_reviews_unchangeable", {"rating": 4}),
+    ("tr_reviews_unchangeable", {"id": uuid4()}),
+    ("tr_reviews_unchangeable", {"session_id": uuid4()}),
+    ("tr_reviews_unchangeable", {"mentee_user_id": uuid4()}),
+    ("tr_reviews_unchangeable", {"mentor_profile_id": uuid4()}),
+    ("tr_reviews_unchangeable", {"comment": "Something else"}),
+    ("tr_reviews_answered_once", {"answer": "Something better"}),
+    ("tr_reviews_answered_once", {"answered_at": NOW - HOUR}),
+    ("tr_reviews_answered_once", {"answer": None, "answered_at": None}),
+]
+
+
+@pytest.mark.parametrize(("name", "changed"), [pytest.param(*each, id=str(list(each[1]))) for each in REWRITTEN])
+def test_what_a_review_says_is_never_written_anew(db: Connection, name: str, changed: dict[str, Any]) -> None:
+    review = make_review(db, comment="Well done")
+    written = update(reviews).where(reviews.c.id == review.id)
+    db.execute(written.values(answer="Thank you", answered_at=NOW))
+    with refused(db, name):
+        db.execute(written.values(**changed))
+    db.execute(written.values(hidden_at=NOW, hidden_reason="Spam"))
+    db.execute(written.values(hidden_at=None, hidden_reason=None, comment=None))
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE audit_entries SET reason = 'none'", "UPDATE audit_entries SET id = id", "DELETE FROM audit_entries"],
+)
+def test_what_was_done_is_never_changed_and_never_deleted(db: Connection, change: str) -> None:
+    note(db, actor=OPERATOR, action="review.hidden", subject=("review", uuid4()), reason="Spam", now=NOW)
+    with refused(db, "tr_audit_entries_append_only"):
         db.execute(text(change))
 
 

@@ -14,9 +14,10 @@ from models.bookings import booking_participants, bookings
 from models.calendar import mentor_busy
 from models.events import deliveries, events
 from models.notifications import notifications
-from models.reviews import review_permits
+from models.people import mentor_profiles
+from models.reviews import review_permits, reviews
 from models.sessions import sessions
-from tests.factories import acting_mentor, make_booking, make_listing, make_mentor, mentor_of
+from tests.factories import acting_mentor, make_booking, make_listing, make_mentor, make_review, mentor_of
 from tests.integration.house import House, without_guards
 from workflows.bookings.accept import accept
 from workflows.bookings.booking import Booking
@@ -24,6 +25,7 @@ from workflows.events.backfill import introduce
 from workflows.events.catalogue import BookingRequested
 from workflows.events.subscriptions import load
 from workflows.invariants import Finding, check_all, queries
+from workflows.reviews.permit import Permit
 from workflows.sessions.complete import complete
 from workflows.sessions.session import Session, session_query
 from workflows.sessions.start import start
@@ -44,6 +46,9 @@ def whole_story(house: House) -> Session:
         session = Session.of(db.execute(session_query(accepted.session_id)).one())  # type: ignore[arg-type]
         session = start(db, actor=mentor_of(session), session=session, early_start_minutes=None, now=now)
         session = complete(db, actor=mentor_of(session), session=session, now=now)
+    house.run_all()
+    with house.transactions() as db:
+        make_review(db, Permit.of(db.execute(Permit.query()).one()))
     house.run_all()
     _age(house.engine)
     return session
@@ -116,6 +121,22 @@ PLANTED: dict[str, list[tuple[str, Plant]]] = {
     "completed_session_without_permit": [
         ("no permit", lambda db, _s: db.execute(delete(review_permits))),
         ("somebody else's permit", lambda db, _s: db.execute(update(review_permits).values(mentee_user_id=uuid4()))),
+    ],
+    "permit_of_nobody_present": [
+        ("somebody else's", lambda db, _s: db.execute(update(review_permits).values(mentee_user_id=uuid4()))),
+        ("another mentor's", lambda db, _s: db.execute(update(review_permits).values(mentor_profile_id=uuid4()))),
+        ("of no session", lambda db, _s: db.execute(update(review_permits).values(session_id=uuid4()))),
+        ("too early", lambda db, _s: _reopen(db)),
+    ],
+    "rating_differs_from_reviews": [
+        ("a review more", lambda db, _s: db.execute(update(mentor_profiles).values(rating_sum=9, review_count=2))),
+        ("another sum", lambda db, _s: db.execute(update(mentor_profiles).values(rating_sum=3))),
+        ("no count", lambda db, _s: db.execute(update(mentor_profiles).values(rating_sum=0, review_count=0))),
+        (
+            "hidden and counted",
+            lambda db, s: db.execute(update(reviews).values(hidden_at=s.end_time, hidden_reason="x")),
+        ),
+        ("counted and not there", lambda db, _s: db.execute(delete(reviews))),
     ],
     "notification_missing_or_doubled": [
         ("one less", lambda db, _s: db.execute(delete(notifications).where(notifications.c.id == _first(db)))),

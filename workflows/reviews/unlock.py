@@ -33,7 +33,12 @@ def unlock(
     Args:
         completed_at: when the session was completed: the thirty days begin then, however late this runs.
     """
-    mentees = db.scalars(select(booking_participants.c.user_id).where(booking_participants.c.booking_id == booking_id))
+    # In one order, so that two who write the same permits at once wait for one another, and never in a circle.
+    mentees = db.scalars(
+        select(booking_participants.c.user_id)
+        .where(booking_participants.c.booking_id == booking_id)
+        .order_by(booking_participants.c.user_id)
+    )
     permits = [
         {
             "id": uuid7(),

@@ -1,0 +1,122 @@
+"""Tests of reviews below the API: who is told that one may be written, by which name its author is shown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, delete, select
+
+from models.events import events
+from models.people import mentor_profiles
+from models.reviews import review_permits
+from tests import factories
+from tests.integration.house import House, counted_statements
+from workflows.errors import Conflict, Forbidden
+from workflows.identity.actor import Actor
+from workflows.reviews.moderate import moderate
+from workflows.reviews.review import Review, review_query, shown_name
+from workflows.reviews.reviewable import ReviewableSession, reviewable_query
+from workflows.reviews.submit import submit
+from workflows.sessions.session import Session
+
+
+def unlocked(engine: Engine) -> dict[str, Any]:
+    """Every `review.unlocked` by its mentee."""
+    with engine.connect() as db:
+        rows = db.execute(select(events).where(events.c.type == "review.unlocked")).all()
+    told = {row.data["mentee_user_id"]: row for row in rows}
+    assert len(told) == len(rows)
+    return told
+
+
+@pytest.fixture
+def group(house: House) -> Session:
+    """A group session of three people that has been completed, with nothing followed from that yet."""
+    with house.transactions() as db:
+        people = [factories.make_user(db) for _ in range(3)]
+        session = factories.make_group_session(db, people)
+        return factories.complete_session(db, session, at=datetime(2030, 5, 4, 10, tzinfo=UTC))
+
+
+def test_each_mentee_of_a_group_is_told_once_of_a_permit_of_their_own(house: House, group: Session) -> None:
+    house.run_all()
+    told = unlocked(house.engine)
+    with house.engine.connect() as db:
+        permits = {str(row.mentee_user_id): row for row in db.execute(select(review_permits))}
+    assert set(told) == set(permits)
+    assert len(told) == 3
+    for mentee, event in told.items():
+        assert (event.subject_type, event.subject_id, event.actor) == ("session", group.id, "system")
+        assert datetime.fromisoformat(event.data["expires_at"]) == permits[mentee].expires_at
+        assert permits[mentee].expires_at == datetime(2030, 5, 4, 10, tzinfo=UTC) + timedelta(days=30)
+    key = house.key("reviews.unlock")
+    house.change(key, state="pending", done_at=None)
+    house.make_due(key)
+    house.deliver("reviews.unlock")
+    assert house.row(key).state == "done"
+    assert unlocked(house.engine).keys() == told.keys()
+
+
+def test_whoever_has_a_permit_already_is_not_told_again(house: House, group: Session) -> None:
+    house.run_all()
+    first = unlocked(house.engine)
+    with house.transactions() as db:
+        mentee = db.execute(reviewable_query(group.id)).one().mentees[0]
+        db.execute(delete(review_permits).where(review_permits.c.mentee_user_id == mentee))
+        factories.unlock_review(db, group, mentee)
+    with house.engine.connect() as db:
+        told = db.scalars(select(events.c.data["mentee_user_id"].astext).where(events.c.type == "review.unlocked"))
+        assert sorted(told) == sorted([*first, str(mentee)])
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Ada Lovelace", "Ada L."),
+        ("Alan Mathison Turing", "Alan T."),
+        ("  Grace   Hopper ", "Grace H."),
+        ("Plato", "Plato"),
+        ("Ångström Öhman", "Ångström Ö."),
+        ("李 小龙", "李 小."),
+    ],
+)
+def test_a_reviewer_is_shown_by_the_first_name_and_an_initial(name: str, shown: str) -> None:
+    assert shown_name(name) == shown
+
+
+def test_the_mentor_does_not_review_themselves_and_nobody_else_moderates(db: Connection) -> None:
+    permit = factories.make_permit(db)
+    session = ReviewableSession.of(db.execute(reviewable_query(permit.session_id)).one())
+    now = datetime.now(UTC)
+    for actor in (factories.mentor_of(session), factories.OPERATOR):
+        with pytest.raises(Forbidden):
+            submit(db, actor=actor, session=session, rating=5, now=now)
+    review = factories.make_review(db, permit)
+    author = Actor.person(permit.mentee_user_id, None)
+    with pytest.raises(Forbidden):
+        moderate(db, actor=author, review=review, hidden=True, reason="Mine", now=now)
+    assert Review.of(db.execute(review_query(review.id)).one()) == review
+
+
+def test_a_refused_review_counts_nothing(db: Connection) -> None:
+    permit = factories.make_permit(db)
+    factories.make_review(db, permit, rating=2)
+    rated = select(mentor_profiles.c.rating_sum, mentor_profiles.c.review_count, mentor_profiles.c.version).where(
+        mentor_profiles.c.id == permit.mentor_profile_id
+    )
+    before = db.execute(rated).one()
+    with pytest.raises(Conflict, match="already"):
+        factories.make_review(db, permit, rating=5)
+    assert db.execute(rated).one() == before
+    assert tuple(before) == (2, 1, 2)
+
+
+def test_a_review_is_written_and_counted_in_one_statement_and_told_in_another(db: Connection) -> None:
+    permit = factories.make_permit(db)
+    session = ReviewableSession.of(db.execute(reviewable_query(permit.session_id)).one())
+    author = Actor.person(permit.mentee_user_id, None)
+    with counted_statements(db) as statements:
+        submit(db, actor=author, session=session, rating=5, now=datetime.now(UTC))
+    assert len(statements) == 2
