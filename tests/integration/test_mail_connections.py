@@ -1,0 +1,217 @@
+"""Tests of connections to the mail server: kept, checked, let go in time, and never in the clear where TLS is due."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from threading import Event, Thread
+
+import pytest
+
+from tests.integration.test_mail_transport import LETTERHEAD, a_mail
+from workers.transports import smtp_lines
+from workers.transports.smtp import SmtpTransport
+
+Answer = Callable[["Talk", str], bytes]
+
+
+@dataclass
+class Talk:
+    """A mail server that keeps what each connection was told, and answers as it is told to."""
+
+    port: int = 0
+    connections: list[list[str]] = field(default_factory=list)
+    mails: int = 0
+    # What it says to a command, where that is not the usual.
+    answers: dict[str, bytes] = field(default_factory=dict)
+    # How many mails a connection may send before the server hangs up without a word.
+    patience: int = 1000
+    offers: bytes = b"250 mail.example\r\n"
+
+    def serve(self, connection: socket.socket) -> None:
+        """Talk to one connection until it is over."""
+        told: list[str] = []
+        self.connections.append(told)
+        connection.sendall(self.answers.get("greeting", b"220 mail.example\r\n"))
+        lines = connection.makefile("rb")
+        taken = 0
+        for line in lines:
+            command = line.split()[0].decode().lower() if line.split() else ""
+            told.append(command)
+            if command == "quit":
+                return
+            connection.sendall(self.answers.get(command) or self._usual(command))
+            if command == "data" and command not in self.answers:
+                for each in lines:
+                    if each == b".\r\n":
+                        break
+                self.mails += 1
+                taken += 1
+                connection.sendall(self.answers.get("content", b"250 kept\r\n"))
+                if taken >= self.patience:
+                    return
+
+    def _usual(self, command: str) -> bytes:
+        return {"ehlo": self.offers, "data": b"354 go on\r\n"}.get(command, b"250 ok\r\n")
+
+
+@contextmanager
+def talking(talk: Talk) -> Iterator[None]:
+    """Let it listen for the time of the block, with a thread per connection."""
+    stop = Event()
+    open_now: list[socket.socket] = []
+
+    def serve(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            talk.serve(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(32) as threads:
+        talk.port = server.getsockname()[1]
+        server.settimeout(0.05)
+
+        def accept() -> None:
+            while not stop.is_set():
+                with suppress(TimeoutError):
+                    connection, _address = server.accept()
+                    open_now.append(connection)
+                    threads.submit(serve, connection)
+
+        accepting = Thread(target=accept)
+        accepting.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            accepting.join()
+            for connection in open_now:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def server() -> Iterator[Talk]:
+    """A well-behaved one, at first."""
+    talk = Talk()
+    with talking(talk):
+        yield talk
+
+
+@pytest.fixture
+def transport(server: Talk) -> Iterator[SmtpTransport]:
+    """What sends there."""
+    transport = SmtpTransport(f"smtp://127.0.0.1:{server.port}", LETTERHEAD)
+    yield transport
+    transport.close()
+
+
+def test_many_mails_go_over_one_connection(server: Talk, transport: SmtpTransport) -> None:
+    for _ in range(5):
+        assert transport.send(a_mail()).error is None
+    assert (server.mails, len(server.connections)) == (5, 1)
+    assert server.connections[0].count("ehlo") == 1
+
+
+def test_threads_have_connections_of_their_own(server: Talk, transport: SmtpTransport) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        reports = list(threads.map(lambda _number: transport.send(a_mail()), range(40)))
+    assert {report.error for report in reports} == {None}
+    assert server.mails == 40
+    assert 1 <= len(server.connections) <= 4
+
+
+def test_a_connection_is_let_go_after_so_many_mails(
+    server: Talk, transport: SmtpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp_lines, "MAILS", 2)
+    for _ in range(5):
+        assert transport.send(a_mail()).error is None
+    assert [told.count("data") for told in server.connections] == [2, 2, 1]
+
+
+def test_a_connection_is_let_go_when_it_is_old(
+    server: Talk, transport: SmtpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp_lines, "AGE_SECONDS", 0.0)
+    for _ in range(2):
+        assert transport.send(a_mail()).error is None
+    assert [told.count("data") for told in server.connections] == [1, 1]
+
+
+def test_a_server_that_hung_up_meanwhile_is_called_again(server: Talk, transport: SmtpTransport) -> None:
+    server.patience = 1
+    for _ in range(3):
+        assert transport.send(a_mail()).error is None
+    assert (server.mails, len(server.connections)) == (3, 3)
+
+
+@pytest.mark.parametrize("said", [b"421 4.4.2 Too long idle\r\n", b"nonsense\r\n", b"500 What?\r\n"])
+def test_a_connection_that_is_not_well_is_not_used_again(server: Talk, transport: SmtpTransport, said: bytes) -> None:
+    assert transport.send(a_mail()).error is None
+    server.answers["rset"] = said
+    assert transport.send(a_mail()).error is None
+    assert (server.mails, len(server.connections)) == (2, 2)
+
+
+def test_a_kept_connection_that_says_nothing_costs_little_time(
+    server: Talk, transport: SmtpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp_lines, "STILL_THERE_SECONDS", 0.1)
+    assert transport.send(a_mail()).error is None
+    server.answers["rset"] = b" "
+    assert transport.send(a_mail()).error is None
+    assert (server.mails, len(server.connections)) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("rcpt", b"550 5.1.1 No such user\r\n"),
+        ("rcpt", b"451 4.7.1 Greylisted\r\n"),
+        ("mail", b"452 4.3.1 Later\r\n"),
+        ("data", b"554 5.7.1 Not wanted\r\n"),
+    ],
+)
+def test_a_refusal_is_no_reason_to_part(server: Talk, transport: SmtpTransport, command: str, said: bytes) -> None:
+    server.answers[command] = said
+    report = transport.send(a_mail())
+    assert report.status_code == int(said[:3])
+    assert report.permanent is said.startswith(b"5")
+    del server.answers[command]
+    assert transport.send(a_mail()).error is None
+    assert len(server.connections) == 1
+
+
+def test_a_server_that_says_goodbye_is_left(server: Talk, transport: SmtpTransport) -> None:
+    server.answers["content"] = b"421 4.3.2 Shutting down\r\n"
+    assert transport.send(a_mail()).status_code == 421
+    del server.answers["content"]
+    assert transport.send(a_mail()).error is None
+    assert len(server.connections) == 2
+
+
+def test_a_server_that_wants_nobody_says_so_in_its_greeting(server: Talk, transport: SmtpTransport) -> None:
+    server.answers["greeting"] = b"554 No SMTP service here\r\n"
+    report = transport.send(a_mail())
+    assert (report.status_code, server.connections[0]) == (554, [])
+
+
+def test_where_starttls_is_due_a_server_without_it_gets_neither_password_nor_mail(server: Talk) -> None:
+    server.offers = b"250-mail.example\r\n250 AUTH PLAIN LOGIN\r\n"
+    transport = SmtpTransport(f"smtp+starttls://user:secret@127.0.0.1:{server.port}", LETTERHEAD)
+    report = transport.send(a_mail())
+    assert report.error is not None
+    assert not report.permanent
+    assert server.mails == 0
+    assert set(server.connections[0]) <= {"ehlo", "starttls", "quit"}
+
+
+def test_what_waits_too_long_is_let_go(transport: SmtpTransport, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp_lines, "IDLE_SECONDS", 0.05)
+    gone = Event()
+    leave = smtp_lines.Line.leave
+    monkeypatch.setattr(smtp_lines.Line, "leave", lambda line: (leave(line), gone.set()))
+    assert transport.send(a_mail()).error is None
+    assert gone.wait(10)

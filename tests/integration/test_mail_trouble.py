@@ -1,0 +1,176 @@
+"""Tests of a mail server that is down, puts off or hangs: nothing but mail waits, and each mail goes out once."""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from threading import Event
+
+import pytest
+from aiosmtpd.controller import Controller
+from sqlalchemy import func, select, update
+
+from cli.servers import free_port
+from models.events import deliveries
+from models.notifications import notifications
+from tests.eventually import eventually
+from tests.factories import make_booking, make_listing
+from tests.integration.house import House
+from tests.integration.test_mail_connections import Talk, talking
+from tests.integration.test_mail_transport import LETTERHEAD, MailServer
+from workers.deliver import Deliverer
+from workers.transports.bounded import Bounded, Sparing
+from workers.transports.smtp import SmtpTransport
+from workflows.events.delivery import Key
+from workflows.events.subscriptions import load
+
+REQUESTS = 6
+FEW, MANY = 2, 8
+
+
+class Post(House):
+    """A house whose mail really goes to a server."""
+
+    def to(self, port: int) -> None:
+        """Send mail to that port of this machine from now on."""
+        server = SmtpTransport(f"smtp://127.0.0.1:{port}", LETTERHEAD)
+        mail = Bounded(Sparing(server, "mail server"), few=FEW, many=MANY)
+        self.deliverer = Deliverer(self.transactions, load(), {"mail": mail, "http": self.http})
+
+    def ask(self, count: int = REQUESTS) -> None:
+        """So many requests, each of which is told to its mentor."""
+        with self.transactions() as db:
+            listing = make_listing(db)
+            for _ in range(count):
+                make_booking(db, listing=listing)
+
+    def tell(self) -> None:
+        """Do all that is due but send mails."""
+        for key in self._due():
+            if key.effect != "mail.send":
+                self.deliverer.deliver(key)
+
+    def due_again(self) -> None:
+        """Let every pause be over."""
+        with self.engine.begin() as db:
+            pending = deliveries.c.state == "pending", deliveries.c.effect == "mail.send"
+            db.execute(update(deliveries).where(*pending).values(due_at=func.now(), lease_until=None))
+
+    def mails(self, state: str) -> list[Key]:
+        """The mails in that state."""
+        query = select(deliveries.c.event_id, deliveries.c.target).where(
+            deliveries.c.effect == "mail.send", deliveries.c.state == state
+        )
+        with self.engine.connect() as db:
+            return [Key(event_id=row.event_id, effect="mail.send", target=row.target) for row in db.execute(query)]
+
+    def told(self) -> int:
+        """How many notifications there are in the application."""
+        with self.engine.connect() as db:
+            query = select(func.count()).where(notifications.c.channel == "in_app")
+            return int(db.scalar(query) or 0)
+
+
+@pytest.fixture
+def post(house: House) -> Post:
+    """That house."""
+    return Post(house.engine)
+
+
+@contextmanager
+def back_at(port: int) -> Iterator[MailServer]:
+    """A mail server at that port."""
+    handler = MailServer()
+    controller = Controller(handler, hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        yield handler
+    finally:
+        controller.stop()
+
+
+def message_ids(handler: MailServer) -> Counter[str]:
+    """How often each mail arrived, by its Message-ID."""
+    return Counter(message_from_bytes(raw, policy=policy.default)["Message-ID"] for raw in handler.received)
+
+
+def each_once(post: Post, handler: MailServer) -> None:
+    """Every mail went out once, under the name of its delivery."""
+    assert message_ids(handler) == Counter(f"<{post.row(key).id}@tutelage.example>" for key in post.mails("done"))
+    assert len(handler.received) == REQUESTS
+    assert post.mails("pending") == []
+
+
+def test_while_the_server_is_down_no_attempt_is_used_up_and_all_goes_out_once_it_is_back(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.transports.bounded.FIRST_PAUSE", 0.01)
+    port = free_port()
+    post.to(port)
+    post.ask()
+    for _ in range(5):
+        post.run_all()
+        post.due_again()
+    assert post.told() == REQUESTS, "nothing but mail waits"
+    assert [post.row(key).attempts for key in post.mails("pending")] == [0] * REQUESTS
+    with back_at(port) as handler:
+
+        def work() -> bool:
+            post.due_again()
+            post.run_all()
+            return not post.mails("pending")
+
+        eventually(work, "all mails sent")
+        each_once(post, handler)
+
+
+def test_what_is_put_off_goes_out_once_under_its_first_message_id(post: Post) -> None:
+    port = free_port()
+    with back_at(port) as handler:
+        handler.to_data = "451 4.3.0 Try again later"
+        post.to(port)
+        post.ask()
+        post.run_all()
+        assert post.told() == REQUESTS
+        assert {post.row(key).attempts for key in post.mails("pending")} == {1}
+        assert handler.received == []
+        handler.to_data = "250 2.0.0 OK"
+        post.due_again()
+        post.run_all()
+        each_once(post, handler)
+
+
+@dataclass
+class Hanging(Talk):
+    """Takes connections, and says nothing over any of them until it is let."""
+
+    let: Event = field(default_factory=Event)
+
+    def serve(self, connection: socket.socket) -> None:
+        """Wait."""
+        self.connections.append([repr(connection)])
+        self.let.wait(60)
+
+
+def test_a_server_that_hangs_holds_no_more_than_mails_share_and_never_the_rest(post: Post) -> None:
+    hanging = Hanging()
+    with talking(hanging), ThreadPoolExecutor(2 * MANY) as worker:
+        post.to(hanging.port)
+        post.ask()
+        post.tell()
+        mails = [worker.submit(post.deliverer.deliver, key) for key in post.mails("pending") * 3]
+        eventually(lambda: len(hanging.connections) == FEW, "mails that hang")
+        eventually(lambda: sum(not mail.done() for mail in mails) == FEW, "the end of all others")
+        # The same worker goes on telling people in the application meanwhile.
+        post.ask()
+        worker.submit(post.tell).result(timeout=30)
+        assert post.told() == 2 * REQUESTS
+        assert len(hanging.connections) == FEW
+        assert sum(not mail.done() for mail in mails) == FEW
+        hanging.let.set()
+    assert {post.row(key).attempts for key in post.mails("pending")} == {0}

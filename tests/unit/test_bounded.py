@@ -1,0 +1,136 @@
+"""Tests of the bounds on what goes out: a share of the senders, and a server that is away is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from workers.transports import bounded
+from workers.transports.bounded import PATIENCE, Bounded, Sparing
+from workflows.events.outcomes import Postpone, Sent
+
+NEWS = SimpleNamespace(occurred_at=datetime.now(UTC))
+OLD_NEWS = SimpleNamespace(occurred_at=datetime.now(UTC) - PATIENCE - timedelta(hours=1))
+AWAY = Sent(error="ConnectionRefusedError")
+LATER = Sent(error="The mail server answered 451: later", status_code=451)
+NO = Sent(error="The mail server answered 550: no", status_code=550, permanent=True)
+
+
+class Server:
+    """Answers what it is told to, once it is let."""
+
+    def __init__(self, *answers: Sent) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+        self.open = Event()
+        self.open.set()
+
+    def send(self, _message: Any) -> Sent:
+        """Take a message."""
+        self.asked += 1
+        self.open.wait(10)
+        return self.answers.pop(0) if self.answers else Sent()
+
+
+@contextmanager
+def hanging(way_out: Bounded, server: Server, count: int) -> Iterator[None]:
+    """So many messages are on their way, and stay there for the time of the block."""
+    server.open.clear()
+    with ThreadPoolExecutor(count) as threads:
+        before = server.asked
+        futures = [threads.submit(way_out.send, NEWS) for _ in range(count)]
+        while server.asked < before + count:
+            assert not any(future.done() for future in futures)
+        try:
+            yield
+        finally:
+            server.open.set()
+
+
+def test_a_way_out_has_a_few_senders_until_it_was_quick_and_many_then() -> None:
+    server = Server()
+    way_out = Bounded(server, few=1, many=3)
+    with hanging(way_out, server, 1), pytest.raises(Postpone):
+        way_out.send(NEWS)
+    with hanging(way_out, server, 3), pytest.raises(Postpone):
+        way_out.send(NEWS)
+
+
+def test_a_failure_takes_the_trust_back() -> None:
+    server = Server(Sent(), NO)
+    way_out = Bounded(server, few=1, many=3)
+    for _ in range(2):
+        way_out.send(NEWS)
+    with hanging(way_out, server, 1), pytest.raises(Postpone):
+        way_out.send(NEWS)
+
+
+def test_a_sender_that_fails_gives_its_place_back() -> None:
+    class Broken:
+        def send(self, _message: Any) -> Sent:
+            raise RuntimeError("a defect")
+
+    way_out = Bounded(Broken(), few=1, many=1)
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            way_out.send(NEWS)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time that passes for the pauses, in its one element."""
+    now = [1000.0]
+    monkeypatch.setattr(bounded, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.mark.parametrize("answer", [AWAY, Sent(error="The mail server answered 421: bye", status_code=421)])
+def test_a_server_that_is_away_uses_nobodys_attempts_up_and_is_left_alone(clock: list[float], answer: Sent) -> None:
+    server = Server(answer, answer)
+    way_out = Sparing(server, "mail server")
+    pauses = []
+    for _ in range(2):
+        with pytest.raises(Postpone) as put_off:
+            way_out.send(NEWS)
+        pauses.append((put_off.value.until - datetime.now(UTC)).total_seconds())
+        with pytest.raises(Postpone):
+            way_out.send(NEWS)
+        clock[0] += 5
+    assert server.asked == 2, "those that came meanwhile were not tried"
+    assert 1 < pauses[0] < 4.1
+    assert 3 < pauses[1] < 6.1
+    assert way_out.send(NEWS).error is None
+    assert way_out.send(NEWS).error is None
+
+
+def test_the_pauses_end_at_half_a_minute(clock: list[float]) -> None:
+    server = Server(*[AWAY] * 10)
+    way_out = Sparing(server, "mail server")
+    for _ in range(9):
+        with pytest.raises(Postpone):
+            way_out.send(NEWS)
+        clock[0] += 60
+    with pytest.raises(Postpone) as put_off:
+        way_out.send(NEWS)
+    assert (put_off.value.until - datetime.now(UTC)).total_seconds() <= 32
+
+
+@pytest.mark.parametrize("answer", [LATER, NO])
+def test_an_answer_is_about_the_message_and_its_own_policy_goes_by_it(clock: list[float], answer: Sent) -> None:
+    assert clock
+    server = Server(answer)
+    way_out = Sparing(server, "mail server")
+    assert way_out.send(NEWS) is answer
+    assert way_out.send(NEWS).error is None
+
+
+def test_what_has_waited_for_days_ends_by_its_own_policy(clock: list[float]) -> None:
+    assert clock
+    assert Sparing(Server(AWAY), "mail server").send(OLD_NEWS) is AWAY
