@@ -78,10 +78,16 @@ def change_webhook_endpoint(call: Call[Endpoint], body: dict[str, Any]) -> Any:
     A new `url` makes it `pending`, and it is pinged. `state` pauses an active endpoint, or lets a paused one go on;
     what happens in a pause is not sent afterwards.
     """
-    allowed = parts().settings.webhook_allowed_networks
-    return tagged(
-        change_endpoint(call.db, actor=call.actor, endpoint=call.subject, changes=body, allowed=allowed, now=call.now)
+    changed = change_endpoint(
+        call.db,
+        actor=call.actor,
+        endpoint=call.subject,
+        changes=body,
+        seal=parts().sealer.seal,
+        allowed=parts().settings.webhook_allowed_networks,
+        now=call.now,
     )
+    return tagged(changed)
 
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>", methods=["DELETE"])

@@ -19,6 +19,7 @@ from workers.transports.http import WebhookTransport
 from workflows.events.policy import WEBHOOKS
 from workflows.events.subscriptions import load
 from workflows.outside import send_webhook
+from workflows.webhooks.headers import sealed_headers
 
 GONE_KEY = Sealer(["a key that ENCRYPTION_KEYS no longer holds"])
 DAY = timedelta(days=1)
@@ -62,6 +63,14 @@ def test_a_secret_that_cannot_be_opened_is_no_failure_of_the_endpoint(
     told = [line for line in lines if line["event"] == "delivery.transport_failed"]
     assert [line["log_level"] for line in told] == ["error"] * len(keys)
     assert {type(line["exc_info"]).__name__ for line in told} == {"UnsealError"}
+
+
+def test_neither_is_a_header_that_cannot_be_opened(house: House, deliverer: Deliverer) -> None:
+    today = Sealer(["the key of today, and long enough"])
+    partner = listening(house, seal=today.seal, headers=sealed_headers({"authorization": "Bearer hush"}, GONE_KEY.seal))
+    (key,) = messages(house, partner)
+    deliverer.deliver(key)
+    assert (house.row(key).state, endpoint(house, partner).failures, classes(house)) == ("pending", 0, ["internal"])
 
 
 def test_it_neither_warns_the_owner_nor_disables_the_endpoint_however_long_it_lasts(

@@ -167,7 +167,7 @@ def test_a_paused_endpoint_hears_of_nothing_until_it_goes_on(house: House) -> No
     for state, heard in ((EndpointState.PAUSED, 0), (EndpointState.ACTIVE, 1)):
         with house.transactions() as db:
             changes = {"state": state}
-            endpoint = change_endpoint(db, actor=OPERATOR, endpoint=endpoint, changes=changes, now=NOW)
+            endpoint = change_endpoint(db, actor=OPERATOR, endpoint=endpoint, changes=changes, seal=str, now=NOW)
         with house.transactions() as db:
             make_booking(db)
         house.run_all()
@@ -178,7 +178,7 @@ def test_a_moved_endpoint_is_pinged_at_its_new_address_and_then_active(house: Ho
     endpoint = listening(house)
     with house.transactions() as db:
         moved = {"url": "https://elsewhere.example"}
-        change_endpoint(db, actor=OPERATOR, endpoint=endpoint, changes=moved, now=NOW)
+        change_endpoint(db, actor=OPERATOR, endpoint=endpoint, changes=moved, seal=str, now=NOW)
     house.run_all()
     assert [message.url for message in house.http.received] == ["https://elsewhere.example"]
     assert as_it_is(house, endpoint).state is EndpointState.ACTIVE
@@ -187,7 +187,9 @@ def test_a_moved_endpoint_is_pinged_at_its_new_address_and_then_active(house: Ho
 def test_a_ping_that_was_answered_elsewhere_makes_no_new_address_active(house: House) -> None:
     with house.transactions() as db:
         endpoint = created(db)
-        change_endpoint(db, actor=OPERATOR, endpoint=endpoint, changes={"url": "https://elsewhere.example"}, now=NOW)
+        change_endpoint(
+            db, actor=OPERATOR, endpoint=endpoint, changes={"url": "https://elsewhere.example"}, seal=str, now=NOW
+        )
         activate(db, endpoint.id, url=endpoint.url)
     assert as_it_is(house, endpoint).state is EndpointState.PENDING
     with house.transactions() as db:
@@ -278,7 +280,7 @@ def test_of_changes_and_a_deletion_at_once_one_is_made_on_what_was_seen(house: H
             endpoint = created(db, number)
 
         def changing(db: Connection, seen: Endpoint = endpoint) -> str:
-            change_endpoint(db, actor=OPERATOR, endpoint=seen, changes={"rate_limit": 5}, now=NOW)
+            change_endpoint(db, actor=OPERATOR, endpoint=seen, changes={"rate_limit": 5}, seal=str, now=NOW)
             return "changed"
 
         def deleting(db: Connection, seen: Endpoint = endpoint) -> str:

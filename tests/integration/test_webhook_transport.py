@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -22,6 +23,7 @@ from workers.transports.http import WebhookTransport
 from workers.transports.resolver import Resolver
 from workflows.outside.send_webhook import WebhookMessage
 from workflows.webhooks.create_endpoint import new_secret
+from workflows.webhooks.headers import sealed_headers
 
 SEALER = Sealer(["a passphrase of the tests"])
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -42,7 +44,7 @@ def transport() -> WebhookTransport:
     return WebhookTransport(SEALER, LOOPBACK)
 
 
-def message(url: str, **headers: str) -> WebhookMessage:
+def message(url: str, **headers: Any) -> WebhookMessage:
     """A message signed with two secrets, as while one replaces the other."""
     sealed = [SEALER.seal(secret) for secret in SECRETS]
     return WebhookMessage(
@@ -74,6 +76,19 @@ def test_the_endpoints_own_headers_are_sent_along_and_ours_win(
     assert request.headers["webhook-id"] != "forged"
     assert request.headers["content-type"] == "application/json"
     assert request.path == "/"
+
+
+def test_sealed_headers_are_opened_on_the_way_out_and_older_plain_ones_are_sent_as_they_are(
+    transport: WebhookTransport, receiver: HttpReceiver
+) -> None:
+    sealed = sealed_headers({"Authorization": "Bearer hush", "X-Tenant": "7"}, SEALER.seal)
+    assert "hush" not in str(sealed)
+    told = message(receiver.url, **sealed, **{"X-Older": "plain"})
+    assert "hush" not in repr(told)
+    transport.send(told)
+    (request,) = receiver.requests
+    sent = [request.headers[name] for name in ("authorization", "x-tenant", "x-older")]
+    assert sent == ["Bearer hush", "7", "plain"]
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])

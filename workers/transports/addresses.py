@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv6Network, ip_network
 
-from config.settings import Network
-
-Address = IPv4Address | IPv6Address
-
-PUBLIC_PORTS = (443, 8443)
+from workflows.webhooks.address import PORTS, Address, Network, within
 
 # Written out, since what Python calls global differs from version to version.
 # https://www.iana.org/assignments/iana-ipv4-special-registry
@@ -66,21 +62,14 @@ def check(address: Address, scheme: str, port: int, allowed: Sequence[Network]) 
     Raises:
         AddressRefused: with the reason, for the operator.
     """
-    if is_allowed(address, allowed):
+    if within(address, allowed):
         return
     if not _is_public(address):
         raise AddressRefused(f"{address} is not a public address.")
     if scheme != "https":
         raise AddressRefused("Plain HTTP reaches only networks that the operator allows.")
-    if port not in PUBLIC_PORTS:
-        raise AddressRefused(f"Port {port} is not among {PUBLIC_PORTS}.")
-
-
-def is_allowed(address: Address, allowed: Sequence[Network]) -> bool:
-    """Whether the address is in one of those networks. With a zone it is in none: that names an interface of ours."""
-    if isinstance(address, IPv6Address) and address.scope_id is not None:
-        return False
-    return any(address.version == network.version and address in network for network in allowed)
+    if port not in PORTS:
+        raise AddressRefused(f"Port {port} is not among {PORTS}.")
 
 
 def _is_public(address: Address) -> bool:

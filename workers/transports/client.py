@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPResponse
 
-from config.settings import Network
-from workers.transports.addresses import Address, check
+from workers.transports.addresses import check
 from workers.transports.connections import (
     READ_BYTES,
     AnswerTooLong,
@@ -24,6 +23,7 @@ from workers.transports.deadline import Deadline, deadline
 from workers.transports.destinations import Destination, destination_of
 from workers.transports.kept import IDLE_SECONDS, Kept
 from workers.transports.resolver import Resolver
+from workflows.webhooks.address import Address, Network
 
 KEPT_BYTES = 4096
 MOST_ADDRESSES = 3

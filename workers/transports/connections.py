@@ -14,7 +14,8 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from workers.transports.addresses import Address, AddressRefused
+from workers.transports.addresses import AddressRefused
+from workflows.webhooks.address import Address
 
 # Head and body together. What comes beyond that is not read.
 READ_BYTES = 64 * 1024

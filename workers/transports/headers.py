@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# No line ends, folded ones included: what follows one would be another header, or another request.
-VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-# They say where a message ends, who it is for, or how it travels: whoever chooses those chooses another message.
-OURS = frozenset(
-    {
-        *("accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host"),
-        *("keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "user-agent"),
-    }
-)
-OUR_PREFIXES = ("proxy-", "webhook-")
+from workflows.webhooks.headers import is_ours, wrong
 
 
 class HeaderRefused(ValueError):
@@ -31,7 +20,7 @@ def headers_of(
         custom: the endpoint's own; those that are ours to set are left out.
 
     Raises:
-        HeaderRefused: a name or a value that would not stay within its line.
+        HeaderRefused: what should not have been stored, and would perhaps not stay within its line.
     """
     return _own(custom) | {
         "host": authority,
@@ -47,10 +36,10 @@ def headers_of(
 def _own(custom: Mapping[str, str]) -> dict[str, str]:
     own: dict[str, str] = {}
     for name, value in custom.items():
-        if not NAME.fullmatch(name):
-            raise HeaderRefused(f"{name!r} is no name of a header.")
-        if not VALUE.fullmatch(value):
-            raise HeaderRefused(f"The header {name} has a value that does not fit into a line.")
-        if name.lower() not in OURS and not name.lower().startswith(OUR_PREFIXES):
-            own[name.lower()] = value
+        if is_ours(name):
+            continue
+        why = wrong(name, value)
+        if why is not None:
+            raise HeaderRefused(why)
+        own[name.lower()] = value
     return own

@@ -9,7 +9,6 @@ from http.client import HTTPException
 import structlog
 
 from config.sealing import Sealer
-from config.settings import Network
 from models.events import ErrorClass
 from workers.transports.client import Answer, Client
 from workers.transports.destinations import Destination, UrlRefused, host_of
@@ -19,6 +18,8 @@ from workers.transports.retry_after import wish
 from workers.transports.signing import sign, signatures
 from workflows.events.outcomes import Sent
 from workflows.outside.send_webhook import WebhookMessage
+from workflows.webhooks.address import Network
+from workflows.webhooks.headers import opened_headers
 from workflows.webhooks.health import GONE
 
 __all__ = ["WebhookTransport", "sign"]
@@ -30,7 +31,7 @@ class WebhookTransport:
     """Sends messages, from as many threads as there are, and reports what each receiver said.
 
     Args:
-        sealer: opens the endpoints' stored secrets.
+        sealer: opens the endpoints' stored secrets and headers.
         allowed: networks that may be reached besides the public internet.
         client: sends in place of the one that is made for those networks.
     """
@@ -43,7 +44,7 @@ class WebhookTransport:
         """Post the message; 2xx is success, everything else an error in words that a partner may read.
 
         Raises:
-            UnsealError: a secret was sealed with a key that is gone.
+            UnsealError: a secret or a header was sealed with a key that is gone.
             SecretMalformed: a secret is none.
         """
         try:
@@ -63,7 +64,7 @@ class WebhookTransport:
         webhook_id = str(message.webhook_id)
         secrets = [self._sealer.unseal(sealed) for sealed in message.sealed_secrets]
         return headers_of(
-            message.headers,
+            opened_headers(message.headers, self._sealer.unseal),
             authority=destination.authority,
             webhook_id=webhook_id,
             timestamp=timestamp,

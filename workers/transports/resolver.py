@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from threading import BoundedSemaphore, Lock, Thread
 from time import monotonic
 
-from workers.transports.addresses import Address
+from workflows.webhooks.address import Address
 
 LookUp = Callable[[str], Sequence[str]]
 Found = tuple[Address, ...]

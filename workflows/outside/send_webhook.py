@@ -43,7 +43,7 @@ WHERE e.id = ANY(:endpoint_ids)
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookMessage:
-    """One message to one endpoint. The transport unseals the secrets and signs `webhook_id.timestamp.body`.
+    """One message to one endpoint. The transport unseals secrets and headers, and signs `webhook_id.timestamp.body`.
 
     `webhook_id` is the event's id, the same on every attempt and for every endpoint; `troubled` says that the
     endpoint's last message failed, and `breaker_until` until when its circuit breaker was open when this one passed.
@@ -52,7 +52,7 @@ class WebhookMessage:
     url: str
     webhook_id: UUID
     body: bytes
-    headers: dict[str, str]
+    headers: dict[str, Any]
     sealed_secrets: list[str]
     endpoint_id: UUID
     troubled: bool = False

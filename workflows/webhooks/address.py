@@ -13,6 +13,7 @@ import idna
 from workflows.errors import Invalid
 
 Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
 
 LONGEST = 2048  # characters
 PORTS = (443, 8443)
@@ -30,7 +31,41 @@ class _Host:
     """A host as it is looked up: a name in ASCII, or a literal address."""
 
     name: str
-    literal: IPv4Address | IPv6Address | None = None
+    literal: Address | None = None
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A URL that has been read, in the one way in which it can be.
+
+    Args:
+        host: lower-case ASCII, a name or an address without brackets.
+        path: what was written, empty included; `query` likewise, without its question mark.
+        literal: the address, when the URL names one and no host.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    query: str
+    literal: Address | None
+
+    @property
+    def authority(self) -> str:
+        """Host and port, without the port that goes without saying: the value of the Host header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def target(self) -> str:
+        """What the request line names: path and query."""
+        return (self.path or "/") + (f"?{self.query}" if self.query else "")
+
+    @property
+    def url(self) -> str:
+        """The URL in its one writing."""
+        return urlunsplit((self.scheme, self.authority, self.path, self.query, ""))
 
 
 def checked_address(url: str, allowed: Sequence[Network]) -> str:
@@ -38,6 +73,19 @@ def checked_address(url: str, allowed: Sequence[Network]) -> str:
 
     Args:
         allowed: the networks that may be reached besides the public internet.
+
+    Raises:
+        Invalid: no webhook is sent to such an address; the details say why.
+    """
+    return read_address(url, allowed).url
+
+
+def read_address(url: str, allowed: Sequence[Network]) -> Destination:
+    """Read a URL strictly: what two parsers could understand differently is refused.
+
+    Args:
+        allowed: the networks that may be reached besides the public internet: by any scheme, at any port, and by
+            writing their addresses.
 
     Raises:
         Invalid: no webhook is sent to such an address; the details say why.
@@ -56,11 +104,17 @@ def checked_address(url: str, allowed: Sequence[Network]) -> str:
         _check_name(host.name, allowed)
     if not allowed:
         _check_public(scheme, port)
-    place = host.name if port == _DEFAULT_PORTS[scheme] else f"{host.name}:{port}"
-    written = urlunsplit((scheme, place, path, query, ""))
-    if len(written) > LONGEST:
+    read = Destination(scheme, host.name, port, path, query, host.literal)
+    if len(read.url) > LONGEST:
         raise _invalid(f"must have at most {LONGEST} characters")
-    return written
+    return read
+
+
+def within(address: Address, networks: Sequence[Network]) -> bool:
+    """Whether the address is in one of those networks. With a zone it is in none: that names an interface of ours."""
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        return False
+    return any(address.version == network.version and address in network for network in networks)
 
 
 def _parts(url: str) -> tuple[str, str, str, str]:
@@ -86,7 +140,7 @@ def _host(written: str) -> _Host:
             address = IPv6Address(written[1:-1])
         except AddressValueError as error:
             raise _invalid("must name a host or an IPv6 address in brackets") from error
-        return _Host(f"[{address}]", address)
+        return _Host(str(address), address)
     name = _ascii(written)
     if not _NUMBER.fullmatch(name):
         return _Host(name)
@@ -108,15 +162,14 @@ def _ascii(written: str) -> str:
     return name
 
 
-def _check_literal(address: IPv4Address | IPv6Address, allowed: Sequence[Network]) -> None:
-    inside = any(address.version == network.version and address in network for network in allowed)
-    if not inside or (isinstance(address, IPv6Address) and address.ipv4_mapped):
+def _check_literal(address: Address, allowed: Sequence[Network]) -> None:
+    if not within(address, allowed) or (isinstance(address, IPv6Address) and address.ipv4_mapped):
         raise _invalid("must name a host instead of writing an address in numbers")
 
 
 def _check_name(name: str, allowed: Sequence[Network]) -> None:
     if name == "localhost" or name.endswith(".localhost"):
-        reachable = any(network.version == 4 and _LOOPBACK in network for network in allowed)
+        reachable = within(_LOOPBACK, allowed)
     else:
         # A name without a dot is one of the operator's own network.
         reachable = "." in name or bool(allowed)

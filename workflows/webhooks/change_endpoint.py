@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from workflows.errors import Invalid, InvalidTransition, Stale
 from workflows.identity.actor import Actor
 from workflows.webhooks.address import Network, checked_address
 from workflows.webhooks.endpoint import Endpoint, checked_event_types, keeper_of
-from workflows.webhooks.headers import checked_headers
+from workflows.webhooks.headers import checked_headers, sealed_headers
 from workflows.webhooks.ping_endpoint import NOTHING_AGAINST_IT, ping_endpoint
 
 # Only these two steps are made by hand; a ping that is answered makes the others active.
@@ -26,6 +26,7 @@ def change_endpoint(
     actor: Actor,
     endpoint: Endpoint,
     changes: dict[str, Any],
+    seal: Callable[[str], str],
     now: datetime,
     allowed: Sequence[Network] = (),
 ) -> Endpoint:
@@ -34,6 +35,7 @@ def change_endpoint(
     Args:
         endpoint: as the caller saw it.
         changes: columns of `webhook_endpoints` by name; `state` pauses an active endpoint, or lets a paused one go on.
+        seal: encrypts headers' values for storage.
         allowed: the networks that may be reached besides the public internet.
 
     Raises:
@@ -44,7 +46,7 @@ def change_endpoint(
         IntegrityError: the owner has an endpoint with this address already.
     """
     keeper_of(actor, endpoint)
-    values = _checked(changes, allowed)
+    values = _checked(changes, seal, allowed)
     moved = values.get("url", endpoint.url) != endpoint.url
     if "state" in values:
         _check_step(endpoint.state, values["state"], moved=moved)
@@ -73,14 +75,14 @@ def delete_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint) -> None
         raise _stale()
 
 
-def _checked(changes: dict[str, Any], allowed: Sequence[Network]) -> dict[str, Any]:
+def _checked(changes: dict[str, Any], seal: Callable[[str], str], allowed: Sequence[Network]) -> dict[str, Any]:
     checked = dict(changes)
     if "url" in checked:
         checked["url"] = checked_address(checked["url"], allowed)
     if "event_types" in checked:
         checked["event_types"] = checked_event_types(checked["event_types"])
     if "headers" in checked:
-        checked["headers"] = checked_headers(checked["headers"] or {})
+        checked["headers"] = sealed_headers(checked_headers(checked["headers"] or {}), seal)
     return checked
 
 

@@ -13,7 +13,7 @@ from workflows.errors import Conflict, Forbidden
 from workflows.identity.actor import Actor
 from workflows.webhooks.address import Network, checked_address
 from workflows.webhooks.endpoint import Endpoint, checked_event_types
-from workflows.webhooks.headers import checked_headers
+from workflows.webhooks.headers import checked_headers, sealed_headers
 from workflows.webhooks.ping_endpoint import ping_endpoint
 from workflows.webhooks.secrets import new_secret
 
@@ -38,7 +38,7 @@ def create_endpoint(
 
     Args:
         event_types: names of events, families such as `session.*`, or `*`.
-        seal: encrypts the secret for storage.
+        seal: encrypts the secret and the headers' values for storage.
         headers: sent along with every message.
         rate_limit: messages a second, None for no limit of its own.
         allowed: the networks that may be reached besides the public internet.
@@ -54,7 +54,7 @@ def create_endpoint(
     columns = {
         "url": checked_address(url, allowed),
         "event_types": checked_event_types(event_types),
-        "headers": checked_headers(headers or {}),
+        "headers": sealed_headers(checked_headers(headers or {}), seal),
         "description": description,
         "rate_limit": rate_limit,
         "signing": signing,

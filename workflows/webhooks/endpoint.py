@@ -21,7 +21,10 @@ from workflows.records import Record
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint(Record):
-    """Where a partner listens; `mentor_profile_id` is None for an operator's, which hears everything."""
+    """Where a partner listens; `mentor_profile_id` is None for an operator's, which hears everything.
+
+    Of `headers` the values are sealed.
+    """
 
     table = webhook_endpoints
 
@@ -30,7 +33,7 @@ class Endpoint(Record):
     url: str
     event_types: list[str]
     description: str | None
-    headers: dict[str, str]
+    headers: dict[str, Any]
     rate_limit: int | None
     state: EndpointState
     disabled_reason: str | None

@@ -1,9 +1,10 @@
-"""The headers that an endpoint's owner wants to see on every message."""
+"""The headers that an endpoint's owner wants to see on every message: which there may be, and how they are stored."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from workflows.errors import Invalid
 
@@ -39,6 +40,7 @@ OURS = frozenset(
         "x-real-ip",
     )
 )
+SEALED = "sealed"
 OUR_FAMILIES = ("webhook-", "proxy-", "x-forwarded-", "sec-", ":")
 
 
@@ -48,10 +50,28 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     Raises:
         Invalid: too many, no headers by RFC 9110, too long, or the message's own.
     """
-    reason = _too_many(headers) or next((why for item in headers.items() if (why := _wrong(*item))), None)
+    reason = _too_many(headers) or next((why for item in headers.items() if (why := wrong(*item))), None)
     if reason:
         raise Invalid("These headers cannot be sent along.", details={"headers": [reason]})
     return dict(headers)
+
+
+def sealed_headers(headers: Mapping[str, str], seal: Callable[[str], str]) -> dict[str, dict[str, str]]:
+    """The headers as they are stored: their names can be read, their values are encrypted.
+
+    Args:
+        seal: encrypts a value.
+    """
+    return {name: {SEALED: seal(value)} for name, value in headers.items()}
+
+
+def opened_headers(stored: Mapping[str, Any], unseal: Callable[[str], str]) -> dict[str, str]:
+    """Stored headers as they are sent along. What an older version stored is plain text, until it is next written.
+
+    Args:
+        unseal: opens an encrypted value; whatever it raises is raised.
+    """
+    return {name: value if isinstance(value, str) else unseal(value[SEALED]) for name, value in stored.items()}
 
 
 def _too_many(headers: Mapping[str, str]) -> str | None:
@@ -62,10 +82,16 @@ def _too_many(headers: Mapping[str, str]) -> str | None:
     return None
 
 
-def _wrong(name: str, value: str) -> str | None:
+def is_ours(name: str) -> bool:
+    """Whether the message itself says that, or nobody may."""
+    return name.lower() in OURS or name.lower().startswith(OUR_FAMILIES)
+
+
+def wrong(name: str, value: str) -> str | None:
+    """Why that is no header to be sent along, in words that do not hold its value; None when it is one."""
     if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         return f"A name must be a token of at most {LONGEST_NAME} characters."
-    if name.lower() in OURS or name.lower().startswith(OUR_FAMILIES):
+    if is_ours(name):
         return f"{name} is set by the message itself, or by nobody."
     if not _VALUE.fullmatch(value) or len(value) > LONGEST_VALUE or value != value.strip():
         return (
