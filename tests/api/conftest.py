@@ -16,8 +16,10 @@ from models.engine import create
 from tests import factories, servers
 from tests.application import World, as_mentor, as_operator, as_user
 from workflows.bookings.booking import Booking
+from workflows.catalog.courses import Course
 from workflows.catalog.listing import Listing
 from workflows.identity.people import Mentor, User
+from workflows.reviews.review import Review
 from workflows.sessions.session import Session
 
 Headers = dict[str, str]
@@ -131,6 +133,20 @@ def in_progress(engine: Engine, scheduled: Session) -> Session:
     """A session that has been started."""
     with engine.begin() as db:
         return factories.start_session(db, scheduled)
+
+
+@pytest.fixture
+def reviewed(engine: Engine, cast: Cast) -> Review:
+    """The mentee's review of a session of the mentor."""
+    with engine.begin() as db:
+        return factories.make_review(db, factories.make_permit(db, listing=cast.listing, mentee=cast.mentee))
+
+
+@pytest.fixture
+def course(engine: Engine) -> Course:
+    """A course of the catalogue."""
+    with engine.begin() as db:
+        return factories.make_course(db)
 
 
 def counts(engine: Engine) -> dict[str, int]:

@@ -18,13 +18,6 @@ from workflows.sessions.session import Session
 THANKS = {"answer": "Thank you, I enjoyed it too."}
 
 
-@pytest.fixture
-def reviewed(engine: Engine, cast: Cast) -> Review:
-    """The mentee's review of a session of the mentor."""
-    with engine.begin() as db:
-        return factories.make_review(db, factories.make_permit(db, listing=cast.listing, mentee=cast.mentee))
-
-
 def answer(world: World, session_id: object, headers: Headers, body: Any = None, **more: str) -> Any:
     """Answer a review of a session."""
     path = f"/sessions/{session_id}/review/answer"

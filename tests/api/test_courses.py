@@ -18,13 +18,6 @@ ALGEBRA = {"title": "Linear algebra I", "description": "Vectors, matrices, and w
 OFFER = {"title": "Algebra, an hour", "durationMinutes": 60, "price": {"amount": 4000, "currency": "USD"}}
 
 
-@pytest.fixture
-def course(engine: Engine) -> Course:
-    """A course of the catalogue."""
-    with engine.begin() as db:
-        return factories.make_course(db)
-
-
 def offer_of(course: Course, **changes: Any) -> dict[str, Any]:
     """A body for POST /listings."""
     return {**OFFER, "courseId": str(course.id), **changes}

@@ -7,9 +7,11 @@ from tests.api.conftest import (  # noqa: F401 - fixtures are found by name
     api_engine,
     cast,
     client,
+    course,
     draft,
     engine,
     in_progress,
+    reviewed,
     scheduled,
     world,
 )

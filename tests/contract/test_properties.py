@@ -19,6 +19,8 @@ from tests.api.conftest import Cast
 from tests.application import World
 from tests.contract.test_routes import CONTRACT, an_app
 from workflows.bookings.booking import Booking
+from workflows.catalog.courses import Course
+from workflows.reviews.review import Review
 from workflows.sessions.session import Session
 
 
@@ -62,6 +64,8 @@ def test_any_request_gets_a_documented_answer(
     cast: Cast,
     draft: Booking,
     scheduled: Session,
+    reviewed: Review,
+    course: Course,
 ) -> None:
     SWITCH.application = world.app
     ids: dict[str, Any] = {
@@ -70,11 +74,17 @@ def test_any_request_gets_a_documented_answer(
         "listing_id": cast.listing.id,
         "user_id": cast.mentee.id,
         "mentor_profile_id": cast.mentor.id,
+        "review_id": reviewed.id,
+        "course_id": course.id,
     }
+    if case.path.endswith("/answer"):
+        ids["session_id"] = reviewed.session_id
     if real:
         case.path_parameters = {name: str(ids.get(name, value)) for name, value in (case.path_parameters or {}).items()}
         if isinstance(case.body, dict) and "listingId" in case.body:
             case.body["listingId"] = str(cast.listing.id)
+        if isinstance(case.body, dict) and "courseId" in case.body:
+            case.body["courseId"] = str(course.id)
     headers = dict(getattr(cast, f"as_{who}"))
     for name in ("Authorization", "X-User-Id", "X-Mentor-Profile-Id", *([] if keyed else ["Idempotency-Key"])):
         (case.headers or {}).pop(name, None)
