@@ -81,8 +81,8 @@ def test_one_that_hangs_keeps_none_of_its_message_waiting(house: House) -> None:
     assert states(house, keys) == ["done"] * 10
 
 
-def test_nothing_is_leased_before_somebody_is_there_to_send_it(house: House) -> None:
-    keys = messages(house, listening(house), 6)
+def test_no_more_are_leased_than_there_are_senders_and_one_in_four_who_are_next(house: House) -> None:
+    keys = messages(house, listening(house), 9)
     back = Event()
 
     def answer(_message: object) -> Sent:
@@ -90,14 +90,14 @@ def test_nothing_is_leased_before_somebody_is_there_to_send_it(house: House) -> 
         return YES
 
     house.http.answers = answer
-    working = Thread(target=worker(house, Pool(2)).deliver_all, args=("webhooks.send", keys))
+    working = Thread(target=worker(house, Pool(4)).deliver_all, args=("webhooks.send", keys))
     working.start()
-    eventually(lambda: len(house.http.received) == 2, "two messages on their way")
+    eventually(lambda: len(house.http.received) == 4, "four messages on their way")
     rows = [house.row(key) for key in keys]
-    assert [(row.attempts, row.lease_until is None) for row in rows] == [(1, False)] * 2 + [(0, True)] * 4
+    assert [(row.attempts, row.lease_until is None) for row in rows] == [(1, False)] * 5 + [(0, True)] * 4
     back.set()
     working.join(SECONDS)
-    assert states(house, keys) == ["done"] * 6
+    assert states(house, keys) == ["done"] * 9
 
 
 def test_each_has_its_own_outcome(house: House) -> None:

@@ -96,15 +96,28 @@ def test_one_who_hires_gets_those_who_are_free_and_waits_for_the_first_when_none
 
 def test_several_who_become_free_at_nearly_the_same_time_are_hired_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.senders.PATIENCE", SECONDS)
-    pool = Pool(4)
-    assert pool.hire(4) == 4
+    pool = Pool(3)
+    assert pool.hire(3) == 3
     hired: list[int] = []
     waiting = Thread(target=lambda: hired.append(pool.hire(10)))
     waiting.start()
-    for _ in range(4):
+    for _ in range(3):
         pool.let_go(1)
     waiting.join(SECONDS)
-    assert hired == [4]
+    assert hired == [3]
+
+
+def test_one_in_four_can_be_hired_ahead_and_sends_when_the_next_is_through() -> None:
+    street, pool = Street(), Pool(4)
+    street.settling.set()
+    assert pool.hire(10) == 5
+    jobs = Jobs(pool)
+    for _ in range(5):
+        jobs.send(street.send)
+    eventually(lambda: street.on_their_way == 4, "all that can be on their way")
+    street.green.release(5)
+    jobs.wait()
+    assert (street.arrived, street.most) == (5, 4)
 
 
 def test_those_who_hire_are_many_and_all_are_served() -> None:
@@ -118,7 +131,7 @@ def test_those_who_hire_are_many_and_all_are_served() -> None:
         giver.join(SECONDS)
     assert street.settled == 200
     assert street.most <= 4
-    assert pool.hire(10) == 4, "all are free again"
+    assert pool.hire(10) == 5, "all are free again"
 
 
 @pytest.mark.parametrize("make", [InThisThread, lambda: Pool(2)], ids=["in this thread", "pool"])

@@ -5,6 +5,7 @@ Every change says `state = 'pending' AND attempts = <mine>`: who comes late with
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,6 +32,7 @@ from models.base import Timestamp
 from models.events import DeliveryState, deliveries, delivery_attempts
 from workflows.events.catalogue import event_types
 from workflows.events.delivery import Attempt, Delivery, Key
+from workflows.events.event import Event
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +76,7 @@ SELECT event_id, effect, target, :attempt, 'done', :status_code, :response, :dur
 def claim(db: Connection, key: Key) -> Delivery | None:
     """Take the delivery for this transaction; None when somebody did it, does it, or it is not due."""
     row = db.execute(_CLAIM, vars(key)).one_or_none()
-    return None if row is None else delivery_of(key, row)
+    return None if row is None else delivery_of(key, row, event_types())
 
 
 def hold(db: Connection, leased: Delivery) -> bool:
@@ -120,9 +122,9 @@ def give_up(db: Connection, delivery: Delivery, attempt: Attempt) -> bool:
     return _write(db, delivery, attempt, state=state, lease_until=None, last_error=error, cancel_reason=because)
 
 
-def delivery_of(key: Key, row: Row[Any]) -> Delivery | None:
+def delivery_of(key: Key, row: Row[Any], known: Mapping[str, type[Event]]) -> Delivery | None:
     """The delivery of a row that was claimed; None when its event is of a type that is not known here yet."""
-    kind = event_types().get(row.type)
+    kind = known.get(row.type)
     if kind is None:
         # A newer process recorded it; a newer worker will run what follows from it.
         log.warning("delivery.unknown_event", effect=key.effect, event_id=key.event_id, type=row.type)

@@ -73,17 +73,18 @@ def claim_leased(db: Connection, effect: str, keys: Sequence[Key], duration: tim
     Args:
         duration: of the lease; the attempt in hand is counted with it.
     """
+    known = event_types()
     asked = {
         "effect": effect,
         "event_ids": [key.event_id for key in keys],
         "targets": [key.target for key in keys],
         "duration": duration,
-        "known": list(event_types()),
+        "known": list(known),
     }
     taken: dict[Key, Delivery] = {}
     for row in db.execute(_CLAIM, asked):
         key = Key(event_id=row.event_id, effect=effect, target=row.target)
-        delivery = delivery_of(key, row)
+        delivery = delivery_of(key, row, known)
         if delivery is not None:
             # The row holds the attempt in hand already.
             taken[key] = replace(delivery, attempt=delivery.fence)
