@@ -40,14 +40,14 @@ def rebuild(write: bool, data_dir: Path) -> None:
     engine.dispose()
     _tell(found, waiting, written=write)
     if left:
-        raise click.ClickException(f"{len(left)} counts are not what the events add up to.")
+        raise click.ClickException(f"Rows that are not what the events add up to: {len(left)}.")
 
 
 def _tell(found: list[Difference], waiting: Owed, *, written: bool) -> None:
     if found:
         Console(width=max(Console().width, WIDTH)).print(differences_table(found))
     if found and written:
-        click.echo(f"{len(found)} counts differed and are set right now.")
+        click.echo(f"Rows that differed and are set right now: {len(found)}.")
     elif not found:
         click.echo("No count differs from its events.")
     for sentence in _owed_sentences(waiting):
@@ -68,14 +68,9 @@ def _words(values: dict[str, object] | dict[str, int] | None) -> str:
 
 
 def _owed_sentences(waiting: Owed) -> list[str]:
-    told = []
-    if waiting.pending:
-        told.append(f"{waiting.pending} events wait to be counted; the workers of analytics do it.")
-    if waiting.given_up:
-        told.append(f"{waiting.given_up} events could not be counted; their deliveries are dead or cancelled.")
-    if waiting.without_delivery:
-        told.append(
-            f"{waiting.without_delivery} events are older than what counts them;"
-            " `tutelage effects backfill --since` has them counted."
-        )
-    return told
+    told = {
+        "Waiting to be counted by the workers": waiting.pending,
+        "Not to be counted, since their deliveries are dead or cancelled": waiting.given_up,
+        "Older than what counts them (see `tutelage effects backfill --since`)": waiting.without_delivery,
+    }
+    return [f"{what}: {count}." for what, count in told.items() if count]

@@ -14,35 +14,29 @@ from sqlalchemy.sql.expression import bindparam
 
 from models.analytics import COUNTERS
 
-_NAMES = ", ".join(COUNTERS)
-_ADDED_UP = ", ".join(f"sum({name})::integer AS {name}" for name in COUNTERS)
-_GIVEN = ", ".join(f"{name} integer" for name in COUNTERS)
-_ONE_MORE = ", ".join(f"{name} = stats.{name} + excluded.{name}" for name in COUNTERS)
-
-# The days first and in their order, then the quarters in theirs, whoever counts: so that two who meet wait for one
-# another, and never in a circle.
-_COUNT = text(
-    f"""
-WITH added AS (
-    SELECT date_bin('15 minutes', at, TIMESTAMPTZ 'epoch') AS quarter_hour, {_ADDED_UP}
-    FROM jsonb_to_recordset(:counts) AS counts(at timestamptz, {_GIVEN})
-    GROUP BY 1
-),
-by_day AS (
-    INSERT INTO daily_session_stats AS stats (day, mentor_profile_id, course_id, {_NAMES})
-    SELECT (quarter_hour AT TIME ZONE 'UTC')::date, CAST(:mentor_profile_id AS uuid), CAST(:course_id AS uuid),
-           {_ADDED_UP}
-    FROM added GROUP BY 1 ORDER BY 1
-    ON CONFLICT (day, mentor_profile_id, course_id) DO UPDATE SET {_ONE_MORE}
-    RETURNING 1
-)
-INSERT INTO quarter_hour_session_stats AS stats (quarter_hour, mentor_profile_id, course_id, {_NAMES})
-SELECT quarter_hour, CAST(:mentor_profile_id AS uuid), CAST(:course_id AS uuid), {_NAMES}
-FROM added, (SELECT count(*) FROM by_day) AS days_are_counted
-ORDER BY 1
-ON CONFLICT (quarter_hour, mentor_profile_id, course_id) DO UPDATE SET {_ONE_MORE}
+_SLOTS = {
+    "daily_session_stats": ("day", "(at AT TIME ZONE 'UTC')::date"),
+    "quarter_hour_session_stats": ("quarter_hour", "date_bin('15 minutes', at, TIMESTAMPTZ 'epoch')"),
+}
+_COUNT = """
+INSERT INTO {table} AS stats ({column}, mentor_profile_id, course_id, {names})
+SELECT {slot}, CAST(:mentor_profile_id AS uuid), CAST(:course_id AS uuid), {added_up}
+FROM jsonb_to_recordset(:counts) AS counts(at timestamptz, {given})
+GROUP BY 1 ORDER BY 1
+ON CONFLICT ({column}, mentor_profile_id, course_id) DO UPDATE SET {one_more}
 """
-).bindparams(bindparam("counts", type_=JSONB))
+_NAMES = {
+    "names": ", ".join(COUNTERS),
+    "added_up": ", ".join(f"sum({name})" for name in COUNTERS),
+    "given": ", ".join(f"{name} integer" for name in COUNTERS),
+    "one_more": ", ".join(f"{name} = stats.{name} + excluded.{name}" for name in COUNTERS),
+}
+# The days first and in their order, then the quarters in theirs, whoever counts: so that those who meet wait for one
+# another, and never in a circle. Not one statement, which would lock both tables in an order of its own.
+_STATEMENTS = [
+    text(_COUNT.format(table=table, column=column, slot=slot, **_NAMES)).bindparams(bindparam("counts", type_=JSONB))
+    for table, (column, slot) in _SLOTS.items()
+]
 
 
 @dataclass(frozen=True)
@@ -66,8 +60,9 @@ def count(db: Connection, *counts: Count, mentor_profile_id: UUID, course_id: UU
     """
     if not counts:
         return
-    values = {"counts": [_as_json(each) for each in counts], "mentor_profile_id": mentor_profile_id}
-    db.execute(_COUNT, values | {"course_id": course_id})
+    of = {"mentor_profile_id": mentor_profile_id, "course_id": course_id}
+    for statement in _STATEMENTS:
+        db.execute(statement, {"counts": [_as_json(each) for each in counts], **of})
 
 
 def _as_json(each: Count) -> dict[str, Any]:
