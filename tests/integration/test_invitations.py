@@ -183,7 +183,7 @@ def test_a_cancelled_session_takes_the_same_entry_back(pair: Pair) -> None:
     invited = {address: event_of(mail) for address, mail in pair.mails("is booked").items()}
     pair.cancel()
     mails = pair.mails("cancelled")
-    assert mails
+    assert set(mails) == set(invited) == {pair.mentee.email, pair.mentor_user.email}
     for address, mail in mails.items():
         assert calendar_of(mail)["METHOD"] == "CANCEL"
         event, before = event_of(mail), invited[address]
