@@ -46,11 +46,11 @@ for _ in range(2000):
     times.append(perf_counter() - began)
 print(sorted(times)[len(times) // 2])
 """
-# A hundredth of the five milliseconds that an accept takes; seen: 20 microseconds.
-MOST_SECONDS = 0.00005
+# A fiftieth of the five milliseconds that an accept takes; seen: 20 microseconds.
+MOST_SECONDS = 0.0001
 
 
-def test_an_accept_is_counted_in_a_hundredth_of_its_time(
+def test_an_accept_is_counted_in_a_fiftieth_of_its_time(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     environment = {**os.environ, FOLDER_VARIABLE: str(tmp_path)}

@@ -100,4 +100,5 @@ def test_chores_are_counted_by_how_they_went(house: House, monkeypatch: pytest.M
     assert not maintain(house.transactions)
     grown = Figures.here().since(before)
     assert grown.total("tutelage_maintain_chores_total", chore="gauge deliveries", outcome="trouble") == 1
-    assert grown.total("tutelage_maintain_chores_total", outcome="ok") == 3
+    assert grown.total("tutelage_maintain_chores_total", outcome="trouble") == 1
+    assert grown.total("tutelage_maintain_chores_total", outcome="ok") >= 3
