@@ -12,6 +12,7 @@ import pytest
 from standardwebhooks import WebhookVerificationError
 
 from api.schemas.errors import Error
+from api.schemas.reviews import Review
 from api.schemas.sessions import Session
 from models.sessions import SessionStatus
 from tests.docs.pages import DOCS, blocks
@@ -29,6 +30,11 @@ SESSION, REFUSAL = (json.loads(block) for block in blocks(DOCS / "sessions.md", 
 
 def test_the_session_has_every_field_of_an_answer_and_no_other() -> None:
     assert Session().validate(SESSION) == {}
+
+
+def test_the_review_has_every_field_of_an_answer_and_no_other() -> None:
+    (review,) = (json.loads(block) for block in blocks(DOCS / "reviews.md", "json"))
+    assert Review().validate(review) == {}
 
 
 def test_the_refusal_has_the_one_shape_and_the_sentence_that_is_said() -> None:

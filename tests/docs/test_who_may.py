@@ -12,15 +12,24 @@ from tests import factories
 from tests.application import World, as_mentor, as_operator, as_user
 from tests.docs.pages import DOCS, table
 
-NEEDS_A_BODY = ("POST /bookings", "PATCH /sessions/{id}/cancel")
+NEEDS_A_BODY = (
+    "POST /bookings",
+    "PATCH /sessions/{id}/cancel",
+    "POST /courses",
+    "POST /sessions/{id}/review",
+    "POST /sessions/{id}/review/answer",
+    "PATCH /reviews/{id}",
+)
+PAGES = ("sessions.md", "reviews.md")
 ASKING = ("mentee", "mentor", "operator", "somebody else")
 
 
 def _cases() -> Iterator[tuple[str, str, bool]]:
-    for route, *cells in table(DOCS / "sessions.md", "route", *ASKING):
-        for who, cell in zip(ASKING, cells, strict=True):
-            if cell:
-                yield route, who, cell != "no"
+    for page in PAGES:
+        for route, *cells in table(DOCS / page, "route", *ASKING):
+            for who, cell in zip(ASKING, cells, strict=True):
+                if cell:
+                    yield route, who, cell != "no"
 
 
 @pytest.mark.parametrize(("route", "who", "may"), list(_cases()))
@@ -37,7 +46,7 @@ def test_the_table_is_true(engine: Engine, route: str, who: str, may: bool) -> N
 
 
 def _scene(db: Connection, path: str, who: str) -> tuple[UUID, dict[str, str]]:
-    """A booking or session in the state that the route is about, and the headers of whoever asks."""
+    """What the route is about, in the state that it needs, and the headers of whoever asks."""
     mentor, mentee = factories.make_mentor(db), factories.make_user(db)
     listing = factories.make_listing(db, mentor, early_start_minutes=None)
     asking = {
@@ -48,5 +57,12 @@ def _scene(db: Connection, path: str, who: str) -> tuple[UUID, dict[str, str]]:
     }
     if path.startswith("/bookings"):
         return factories.make_booking(db, listing=listing, mentee=mentee).id, asking[who]
+    if path.startswith("/mentors"):
+        return mentor.id, asking[who]
+    if path.startswith("/courses"):
+        return factories.make_course(db).id, asking[who]
+    if path.startswith("/reviews"):
+        permit = factories.make_permit(db, listing=listing, mentee=mentee)
+        return factories.make_review(db, permit).id, asking[who]
     session = factories.make_session(db, listing=listing, mentee=mentee)
     return (factories.start_session(db, session) if path.endswith("complete") else session).id, asking[who]
