@@ -20,6 +20,7 @@ from cli.migrate import newest_revision
 from cli.plan import is_free
 from cli.run_file import read_run
 from config.settings import SettingsError, read_settings
+from workflows.notifications.wording_check import complaints
 
 LEAST_SPACE = 500 * 1024**2
 
@@ -54,6 +55,19 @@ def settings_make_sense(_patient: Patient) -> str:
         return f"The settings can be read; this is {read_settings().environment}."
     except SettingsError as error:
         raise Complaint(str(error)) from error
+
+
+def templates_can_be_used(_patient: Patient) -> str:
+    """What the operator wants mails and notifications to say."""
+    try:
+        folder = read_settings().templates_folder
+    except SettingsError:
+        return "The templates were not looked at."
+    if folder is None:
+        return "Mails and notifications say what they say by themselves."
+    if found := complaints(Path(folder)):
+        raise Complaint("\n       ".join(found))
+    return f"The templates in {folder} can be used."
 
 
 def binaries_run(_patient: Patient) -> str:
@@ -155,6 +169,7 @@ def _examine_database(db: psycopg.Connection[Any]) -> str:
 CHECKS: tuple[Callable[[Patient], str], ...] = (
     python_is_new_enough,
     settings_make_sense,
+    templates_can_be_used,
     binaries_run,
     data_folder_is_writable,
     disk_has_space,

@@ -13,6 +13,7 @@ from cli.leftovers import FOLDER_VARIABLE, MARK_VARIABLE
 from cli.processes import PARTS, POSTGRES, REDIS, Part, Place, with_settings
 from cli.servers import free_port, postgres_url, redis_url
 from config.settings import Settings, read_settings
+from workflows.notifications.wording_check import complaints
 
 
 class PlanError(Exception):
@@ -69,10 +70,13 @@ def make_plan(
     """Decide on parts, ports and environment; arguments as for cli.system.running_system.
 
     Raises:
-        PlanError: an unknown part, a port that somebody has taken, or Flower without a password in production.
+        PlanError: an unknown part, a port that somebody has taken, Flower without a password in production, or
+            templates that cannot be used.
         SettingsError: when a setting makes no sense.
     """
     settings = read_settings()
+    if settings.templates_folder and (found := complaints(Path(settings.templates_folder))):
+        raise PlanError(" ".join(found))
     given = {name: value for name, value in {**os.environ, **environment}.items() if value}
     left_out = _left_out(without, given)
     parts = tuple(part for part in PARTS if part.name not in left_out)

@@ -47,6 +47,7 @@ class Settings:
     mail_from: str
     mail_folder: str
     operations_mail: str | None
+    templates_folder: str | None
     webhook_allowed_networks: tuple[Network, ...]
     webhook_retry_pauses: tuple[float, ...]
     public_url: str
@@ -107,6 +108,7 @@ def _from(env: Env) -> Settings:
         smtp_url=env.str("SMTP_URL", None) or None,
         mail_from=env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"),
         operations_mail=env.str("OPERATIONS_MAIL", None) or None,
+        templates_folder=env.str("TEMPLATES_FOLDER", None) or None,
         mail_folder=env.str("MAIL_FOLDER", ".data/mail"),
         webhook_allowed_networks=_networks(
             env.list("WEBHOOK_ALLOWED_NETWORKS", ["127.0.0.0/8", "::1/128"] if development else [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from workers.broker import WORKER_OPTIONS, PromptAMQP, UnhurriedEvents
 from workers.process import current
 from workflows.events.delivery import Key
 from workflows.events.subscriptions import QUEUES, load
+from workflows.notifications.wording_check import complaints
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +87,14 @@ def _take_its_name(sender: str, instance: Any, options: Mapping[str, Any], **_kw
     instance.quiet = True
     _log_as_everybody_else(loglevel=settings().log_level)
     logging.captureWarnings(True)
+
+
+@celeryd_init.connect
+def _look_at_the_templates(**_kw: Any) -> None:
+    # Before anybody is told anything by them: a worker that cannot word its mails does not start.
+    folder = settings().templates_folder
+    if folder and (found := complaints(Path(folder))):
+        raise SystemExit("\n".join(found))
 
 
 @setup_logging.connect

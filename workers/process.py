@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from celery import current_app
 
@@ -21,11 +22,13 @@ from workers.senders import Pool
 from workers.transactions import Transactions
 from workers.transports.bounded import Bounded, Sparing
 from workers.transports.http import WebhookTransport
+from workers.transports.lanes import Shares
 from workers.transports.letterhead import PURPOSE, Letterhead, Links
 from workers.transports.mail import FolderTransport
 from workers.transports.share import FairShare
 from workers.transports.smtp import SmtpTransport
 from workflows.events.subscriptions import load
+from workflows.notifications import wording
 
 FLUSH_SECONDS = 3.0
 
@@ -48,6 +51,7 @@ class Process:
 def current() -> Process:
     """This process's belongings, from its settings; after the fork where there is one."""
     chosen = settings()
+    wording.use(Path(chosen.templates_folder) if chosen.templates_folder else None)
     app = current_app._get_current_object()
     # Threads that wait for the outside world hold no connection meanwhile, so that a few serve many.
     database = metered(
@@ -65,8 +69,7 @@ def current() -> Process:
 
 def _http(chosen: Settings) -> Transport:
     transport = WebhookTransport(Sealer(chosen.encryption_keys), chosen.webhook_allowed_networks)
-    threads = chosen.webhook_threads
-    return FairShare(transport, few=max(1, threads // 8), many=max(1, threads * 3 // 4))
+    return FairShare(transport, Shares.of(chosen.webhook_threads))
 
 
 def _mail(chosen: Settings) -> Transport:

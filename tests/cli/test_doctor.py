@@ -67,3 +67,14 @@ def test_a_process_that_is_gone_is_named(tmp_path: Path, database_url: str, redi
     run = {"database_url": database_url, "redis_url": redis_url, "processes": [{"name": "sweep", "pid": 2**22 + 1}]}
     write_run(tmp_path, run)
     assert "These processes are gone: sweep." in examine(tmp_path).output
+
+
+def test_templates_that_cannot_be_used_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    templates = tmp_path / "templates"
+    templates.mkdir()
+    monkeypatch.setenv("TEMPLATES_FOLDER", str(templates))
+    assert f"The templates in {templates} can be used." in examine(tmp_path).output
+    (templates / "session_created.txt.j2").write_text("{{ metnor }}")
+    result = examine(tmp_path)
+    assert result.exit_code == 1
+    assert "session_created.txt.j2 names metnor" in result.output

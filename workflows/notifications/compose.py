@@ -4,22 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
-from workflows.notifications.money import money
-
-_templates = Environment(
-    loader=PackageLoader("workflows.notifications"),
-    autoescape=select_autoescape(["html.j2"]),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-
+from workflows.notifications.wording import wording
 
 # White space of every kind, and control characters: some programs take them for line ends.
 _GAP = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
@@ -59,35 +46,20 @@ def compose(kind: str, **told: Any) -> Words:
             themselves or their booking, it adds no line to what we say. Only a `Quotation` keeps its lines.
     """
     lines = {name: _one_line(value) if isinstance(value, str) else value for name, value in told.items()}
-    title, _, body = _templates.get_template(f"{kind}.txt.j2").render(**lines).strip().partition("\n")
+    title, _, body = wording().render(f"{kind}.txt.j2", **lines).strip().partition("\n")
     return Words(title=title.strip(), body=body.strip())
 
 
 def as_text(words: Words, footer: Footer | None = None) -> str:
     """The same words as the text of a mail."""
-    return _templates.get_template("mail.txt.j2").render(body=words.body, footer=footer).strip() + "\n"
+    return wording().render("mail.txt.j2", body=words.body, footer=footer).strip() + "\n"
 
 
 def as_html(words: Words, footer: Footer | None = None) -> str:
     """The same words as the HTML of a mail, escaped."""
     paragraphs = [paragraph.strip() for paragraph in words.body.split("\n\n") if paragraph.strip()]
-    return _templates.get_template("mail.html.j2").render(title=words.title, paragraphs=paragraphs, footer=footer)
+    return wording().render("mail.html.j2", title=words.title, paragraphs=paragraphs, footer=footer)
 
 
 def _one_line(text: str) -> str:
     return _GAP.sub(" ", text).strip()
-
-
-def _is_quoted(paragraph: str) -> bool:
-    """Whether a `Quotation` wrote it."""
-    return all(line.startswith(">") for line in paragraph.splitlines())
-
-
-def _local_time(moment: datetime, time_zone: str) -> str:
-    """The moment on the reader's own clock, with the zone's name: nobody has to guess."""
-    return f"{moment.astimezone(ZoneInfo(time_zone)):%A, %-d %B %Y, %H:%M} ({time_zone})"
-
-
-_templates.filters["local_time"] = _local_time
-_templates.filters["money"] = money
-_templates.tests["quoted"] = _is_quoted
