@@ -22,7 +22,6 @@ from workers.senders import Pool
 from workers.transactions import Transactions
 from workers.transports.bounded import Bounded, Sparing
 from workers.transports.http import WebhookTransport
-from workers.transports.lanes import Shares
 from workers.transports.letterhead import PURPOSE, Letterhead, Links
 from workers.transports.mail import FolderTransport
 from workers.transports.share import FairShare
@@ -69,7 +68,8 @@ def current() -> Process:
 
 def _http(chosen: Settings) -> Transport:
     transport = WebhookTransport(Sealer(chosen.encryption_keys), chosen.webhook_allowed_networks)
-    return FairShare(transport, Shares.of(chosen.webhook_threads))
+    threads = chosen.webhook_threads
+    return FairShare(transport, few=max(1, threads // 8), many=max(1, threads * 3 // 4))
 
 
 def _mail(chosen: Settings) -> Transport:
