@@ -25,6 +25,7 @@ from workflows.invariants import check_all
 MEANINGS = {
     "mentors": "Mentors, with skills and a time zone",
     "listings": "Listings, on request and instant",
+    "courses": "Courses, taught by those mentors who have the skill",
     "mentees": "Mentees",
     Fate.DRAFT: "Bookings that wait for a decision (draft)",
     Fate.DECLINED: "Bookings declined",
@@ -33,6 +34,7 @@ MEANINGS = {
     Fate.SCHEDULED: "Bookings accepted, their session scheduled",
     Fate.IN_PROGRESS: "Bookings accepted, their session in progress",
     Fate.COMPLETED: "Bookings accepted, their session completed",
+    "reviews": "Reviews of completed sessions, some of them answered",
     "left out": "Bookings left out, since their time is taken",
 }
 
@@ -75,6 +77,7 @@ def fill(engine: Engine, *, mentors: int, mentees: int, seed: int, now: datetime
     # Every story is planned, whoever is there already, so that those who are missing find the same calendars.
     stories = [(person, planner.stories_of(place)) for place, person in enumerate(plan_mentees(seed, mentees), start=1)]
     filler = Filler(engine, now)
+    filler.add_courses()
     filler.add_mentors(planned)
     filler.add_mentees(planned, stories)
     return filler.added

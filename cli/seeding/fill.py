@@ -9,11 +9,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, select
 
+from cli.seeding.names import COURSES
 from cli.seeding.people import PlannedMentor, PlannedPerson
 from cli.seeding.plan import Story
 from cli.seeding.play import Players, play
-from models.catalog import listings
+from models.catalog import courses, listings
 from models.people import mentor_profiles, users
+from workflows.catalog.courses import create_course
 from workflows.catalog.publish_listing import publish_listing
 from workflows.errors import Conflict
 from workflows.identity.actor import Actor
@@ -46,13 +48,23 @@ class Filler:
     now: datetime
     added: Counter[str] = field(default_factory=Counter)
 
+    def add_courses(self) -> None:
+        """Add the courses that the catalogue does not have yet."""
+        with self.engine.begin() as db:
+            known = _known_courses(db)
+            for title, description in COURSES.values():
+                if title not in known:
+                    create_course(db, actor=SEEDER, title=title, description=description)
+                    self.added["courses"] += 1
+
     def add_mentors(self, mentors: list[PlannedMentor]) -> None:
         """Register those that are missing, with their profiles and listings, in one transaction."""
         with self.engine.begin() as db:
             known = _known(db, [mentor.person.email for mentor in mentors])
+            courses = _known_courses(db)
             for mentor in mentors:
                 if mentor.person.email not in known:
-                    self._add_mentor(db, mentor)
+                    self._add_mentor(db, mentor, courses.get(mentor.course))
 
     def add_mentees(self, mentors: list[PlannedMentor], mentees: list[tuple[PlannedPerson, list[Story]]]) -> None:
         """Register those that are missing and play their stories, each mentee's with their account."""
@@ -69,7 +81,7 @@ class Filler:
                     for story in stories:
                         self._play(db, story, mentee, by_place[story.mentor])
 
-    def _add_mentor(self, db: Connection, mentor: PlannedMentor) -> None:
+    def _add_mentor(self, db: Connection, mentor: PlannedMentor, course_id: UUID | None) -> None:
         user = self._register(db, mentor.person)
         profile = publish_mentor_profile(
             db,
@@ -80,8 +92,10 @@ class Filler:
             time_zone=None,
             skills=mentor.skills,
         )
-        for offer in mentor.offers:
-            publish_listing(db, actor=Actor.person(user.id, profile.id), offer=offer)
+        for place, offer in enumerate(mentor.offers):
+            # A mentor has one listing of a course.
+            of_course = {"course_id": None if place else course_id}
+            publish_listing(db, actor=Actor.person(user.id, profile.id), offer=offer | of_course)
         self.added["mentors"] += 1
         self.added["listings"] += len(mentor.offers)
 
@@ -95,16 +109,23 @@ class Filler:
             return
         try:
             with db.begin_nested():
-                play(db, story, Players(mentee, mentor.actor, listing_id), now=self.now)
+                reviewed = play(db, story, Players(mentee, mentor.actor, listing_id), now=self.now)
         except Conflict:
             # After an interrupted run, somebody may have booked that time.
             self.added["left out"] += 1
         else:
             self.added[story.fate.value] += 1
+            self.added["reviews"] += reviewed
 
 
 def _known(db: Connection, addresses: list[str]) -> set[str]:
     return set(db.scalars(select(users.c.email).where(users.c.email.in_(addresses))))
+
+
+def _known_courses(db: Connection) -> dict[str | None, UUID]:
+    titles = [title for title, _description in COURSES.values()]
+    rows = db.execute(select(courses.c.title, courses.c.id).where(courses.c.title.in_(titles)))
+    return {row.title: row.id for row in rows}
 
 
 def _find(db: Connection, addresses: list[str]) -> dict[str, _Bookable]:

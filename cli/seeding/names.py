@@ -84,3 +84,21 @@ ACTION_ITEMS = (
     "Practise with a timer",
     "Book the next session",
 )
+# By rating, with more good ones than bad ones, as people write them.
+COMMENTS = {
+    5: ("Clear, kind and to the point.", "I left with a plan, and it worked.", None),
+    4: ("Very helpful, a little rushed at the end.", "Good questions, and patience with mine.", None),
+    3: ("Useful in parts; I had hoped for more examples.", None),
+    2: ("We spent most of the time on what I knew already.",),
+}
+ANSWERS = (
+    "Thank you, I enjoyed it too.",
+    "Thank you for saying so. Let us begin with that the next time.",
+    "Well prepared as you were, it was easy.",
+)
+# Courses by the skill that those who teach them have.
+COURSES = {
+    "statistics": ("Statistics from the beginning", "Chance, samples and what can be said about the rest."),
+    "interviews": ("Ready for the interview", "Stories worth telling, and questions worth asking."),
+    "exam preparation": ("Four weeks to the exam", "What to learn, what to leave, and how to keep calm."),
+}

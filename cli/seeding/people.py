@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from cli.seeding.names import BIOS, FAMILY_NAMES, GIVEN_NAMES, OFFERS, TIME_ZONES, TRADES
+from cli.seeding.names import BIOS, COURSES, FAMILY_NAMES, GIVEN_NAMES, OFFERS, TIME_ZONES, TRADES
 from models.catalog import BookingMode
 
 DURATIONS = (30, 45, 60, 90)
@@ -28,13 +28,21 @@ class PlannedPerson:
 
 @dataclass(frozen=True)
 class PlannedMentor:
-    """An account with a profile, and `offers`: columns of `listings`, with a title of its own each."""
+    """An account with a profile, and `offers`: columns of `listings`, with a title of its own each.
+
+    The first offer is of the `course` of that title, if there is one.
+    """
 
     person: PlannedPerson
     headline: str
     bio: str
     skills: list[str]
     offers: list[dict[str, Any]]
+
+    @property
+    def course(self) -> str | None:
+        """The title of the course that a mentor with these skills teaches."""
+        return next((title for skill, (title, _) in COURSES.items() if skill in self.skills), None)
 
 
 def plan_mentors(seed: int, count: int) -> list[PlannedMentor]:

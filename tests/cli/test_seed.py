@@ -12,6 +12,7 @@ from sqlalchemy import Column, Connection, Engine, func, select
 
 from cli.main import main
 from cli.seed import fill
+from cli.seeding.names import COURSES
 from cli.seeding.people import plan_mentees, plan_mentors
 from cli.seeding.plan import TURNS, Fate, Planner, Story
 from config.settings import settings
@@ -19,6 +20,7 @@ from models.bookings import BookingStatus, bookings
 from models.catalog import BookingMode, listings
 from models.events import DeliveryState, deliveries
 from models.people import mentor_profiles, users
+from models.reviews import reviews
 from models.sessions import SessionStatus, sessions
 from workflows.invariants import check_all
 
@@ -78,6 +80,11 @@ def test_it_makes_bookings_and_sessions_in_every_state_and_every_invariant_holds
         assert by_status[BookingStatus.CANCELLED] == added[Fate.CANCELLED] + added[Fate.EXPIRED]
         assert states(db, sessions.c.status) == {status: added[status.value] for status in SESSION_STATES}
         assert set(states(db, listings.c.booking_mode)) == set(BookingMode)
+        assert db.scalar(select(func.count()).select_from(reviews)) == added["reviews"] > 0
+        assert db.scalar(select(func.count()).where(reviews.c.answer.is_not(None))) > 0
+        assert db.scalar(select(func.max(reviews.c.created_at))) <= NOW
+        taught = select(func.count()).where(listings.c.course_id.is_not(None))
+        assert (added["courses"], db.scalar(taught) > 0) == (len(COURSES), True)
         assert [finding for finding in check_all(db) if finding.violations] == []
 
 
@@ -87,7 +94,7 @@ def test_what_follows_is_done_and_only_mails_and_timers_are_left(engine: Engine)
         assert set(states(db, deliveries.c.state)) == {DeliveryState.PENDING, DeliveryState.DONE}
         pending = select(deliveries.c.effect, deliveries.c.due_at).where(deliveries.c.state == DeliveryState.PENDING)
         for row in db.execute(pending):
-            assert row.effect == "mail.send" or (row.effect == "bookings.expire" and row.due_at > NOW)
+            assert row.effect == "mail.send" or row.due_at > NOW
 
 
 def test_a_second_run_adds_nothing_and_a_larger_one_adds_what_is_missing(engine: Engine) -> None:
