@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 from uuid import uuid4
@@ -24,7 +24,6 @@ from workflows.bookings.decline import decline
 from workflows.events.catalogue import (
     BundleExhausted,
     ReviewSubmitted,
-    ReviewUnlocked,
     SeatJoined,
     SeatLeft,
     WebhookEndpointDisabled,
@@ -164,7 +163,7 @@ def hold(db: Connection, life: Life) -> None:
 
 
 def join_and_leave(db: Connection, life: Life) -> None:
-    """What no workflow records yet: seats of a group, a bundle's last session, and a review that may be written."""
+    """What no workflow records yet: seats of a group, a bundle's last session, and a review."""
     held = life.held
     assert held.mentee_user_id is not None
     about = {"actor": f"user:{held.mentee_user_id}", "occurred_at": datetime.now(UTC)}
@@ -176,7 +175,6 @@ def join_and_leave(db: Connection, life: Life) -> None:
     bundle = {"bundle_purchase_id": uuid4(), "course_id": uuid4(), "product_id": uuid4()}
     record(db, BundleExhausted(**about, **bundle, mentee_user_id=held.mentee_user_id))
     review = {"session_id": session_id_of(held.id), "mentee_user_id": held.mentee_user_id}
-    record(db, ReviewUnlocked(**about, **of_booking, **review, expires_at=datetime.now(UTC) + timedelta(days=30)))
     mentor = {"mentor_profile_id": held.mentor_profile_id}
     record(db, ReviewSubmitted(**about, **mentor, **review, review_id=uuid4()))
 
