@@ -12,6 +12,7 @@ from celery import current_app
 from config.sealing import Sealer
 from config.settings import Settings, settings
 from config.signing import Signer
+from config.vapid import vapid
 from models import engine
 from workers.deliver import Deliverer
 from workers.metering import metered
@@ -21,9 +22,12 @@ from workers.rules import house_rules
 from workers.senders import Pool
 from workers.transactions import Transactions
 from workers.transports.bounded import Bounded, Sparing
+from workers.transports.client import Client
 from workers.transports.http import WebhookTransport
+from workers.transports.lanes import Shares
 from workers.transports.letterhead import PURPOSE, Letterhead, Links
 from workers.transports.mail import FolderTransport
+from workers.transports.push import PushTransport
 from workers.transports.share import FairShare
 from workers.transports.smtp import SmtpTransport
 from workflows.events.subscriptions import load
@@ -59,7 +63,7 @@ def current() -> Process:
     )
     nudger = Nudger(app)
     transactions = Transactions(database, nudger)
-    transports: Mapping[str, Transport] = {"http": _http(chosen), "mail": _mail(chosen)}
+    transports: Mapping[str, Transport] = {"http": _http(chosen), "mail": _mail(chosen), "push": _push(chosen)}
     # As many as Celery has threads: those only wait for what they have handed over.
     senders = Pool(app.conf.get("tutelage_threads", 1))
     effects = load().under(house_rules(chosen))
@@ -68,8 +72,14 @@ def current() -> Process:
 
 def _http(chosen: Settings) -> Transport:
     transport = WebhookTransport(Sealer(chosen.encryption_keys), chosen.webhook_allowed_networks)
-    threads = chosen.webhook_threads
-    return FairShare(transport, few=max(1, threads // 8), many=max(1, threads * 3 // 4))
+    return FairShare(transport, Shares.of(chosen.webhook_threads))
+
+
+def _push(chosen: Settings) -> Transport:
+    key = vapid(chosen.vapid_private_key, chosen.vapid_subject)
+    client = Client(chosen.webhook_allowed_networks)
+    transport = PushTransport(key, Sealer(chosen.encryption_keys), client, chosen.public_url)
+    return Bounded(transport, few=1, many=max(1, chosen.notification_threads // 8))
 
 
 def _mail(chosen: Settings) -> Transport:
