@@ -124,7 +124,7 @@ class _Stage:
         engine = create(system.plan.database_url, pool_size=1, name="tutelage-demo")
         stack.callback(engine.dispose)
         cast = gather(scene)
-        stack.callback(silence_endpoint, scene, engine, cast.endpoint_id)
+        stack.callback(silence_endpoint, scene, cast)
         booked = decide(scene, cast)
         meet(scene, cast, booked)
         audit(scene, cast, booked, engine)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, true
 
-from api.blueprints import Area, refuses
+from api.blueprints import Area, refuses, versioned
 from api.calls import OPERATOR_OR_MENTOR, Call, Subject
 from api.etags import tagged
 from api.lists import Order, lists
@@ -50,6 +50,7 @@ def list_webhook_deliveries(
 
 
 @webhook_deliveries.route("/webhook-deliveries/<id:delivery_id>")
+@versioned
 @reads(OPERATOR_OR_MENTOR, DELIVERY)
 @webhook_deliveries.response(200, shapes.DeliveryWithAttempts)
 def get_webhook_delivery(call: Call[WebhookDelivery]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select
 
-from api.blueprints import Area, refuses
+from api.blueprints import Area, refuses, versioned
 from api.calls import OPERATOR_OR_MENTOR, Call, Subject
 from api.etags import tagged
 from api.lists import NEWEST_FIRST, lists
@@ -60,6 +60,7 @@ def list_webhook_endpoints(claim: Claim, page: Page) -> Select[Any]:
 
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>")
+@versioned
 @reads(OPERATOR_OR_MENTOR, ENDPOINT)
 @webhooks.response(200, shapes.Endpoint)
 def get_webhook_endpoint(call: Call[Endpoint]) -> Any:
@@ -76,7 +77,7 @@ def change_webhook_endpoint(call: Call[Endpoint], body: dict[str, Any]) -> Any:
     """Change an endpoint.
 
     A new `url` makes it `pending`, and it is pinged. `state` pauses an active endpoint, or lets a paused one go on;
-    what happens in a pause is not sent afterwards.
+    what happens in a pause is not sent by itself afterwards, and can be recovered.
     """
     changed = change_endpoint(
         call.db,
@@ -154,8 +155,9 @@ def send_webhook_example(call: Call[Endpoint], body: dict[str, Any]) -> Any:
 @webhooks.arguments(shapes.Recovery)
 @webhooks.response(202, shapes.Recovered)
 def recover_webhook_endpoint(call: Call[Endpoint], body: dict[str, Any]) -> Any:
-    """Send again what an active endpoint was not to be told: its dead deliveries of that time.
+    """Send again what an active endpoint missed: what is dead of that time, and what was not sent as it was not active.
 
-    At most 10,000, the oldest first, 25 a second.
+    Of the types that it asks for now; at most 10,000, the oldest first, 25 a second. What is recovered already, or has
+    arrived, is not sent twice.
     """
     return {"recovered": recover(call.db, actor=call.actor, endpoint=call.subject, now=call.now, **body)}

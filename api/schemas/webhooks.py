@@ -115,7 +115,7 @@ class ExampleWanted(Body):
 
 
 class Recovery(Body):
-    """From when on, and until when, what has failed for good is to be sent again."""
+    """From when on, and until when, what has failed for good or was not sent is to be sent again."""
 
     since = Moment(required=True, metadata={"description": "At most 14 days ago."})
     until = Moment(metadata={"description": "Now, when left out."})

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, func, or_, select, update
+from sqlalchemy import Connection, Engine, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli.demonstration.decision import Booked
@@ -21,7 +21,6 @@ from models.analytics import daily_session_stats
 from models.events import DeliveryState, deliveries, events
 from models.notifications import notifications
 from models.reviews import review_permits
-from models.webhooks import EndpointState, webhook_endpoints
 
 # Three requests, one refusal, two sessions made and one completed: to one, one, and both people.
 MAILS = 3 + 1 + 2 * 2 + 2
@@ -138,12 +137,9 @@ def _check(what: str, found: object, right: object, worker: str) -> None:
         raise DemoFailed(f"{what}: found {found}, and {right} would be right.", process=worker)
 
 
-def silence_endpoint(scene: Scene, engine: Engine, endpoint_id: str) -> None:
+def silence_endpoint(scene: Scene, cast: Cast) -> None:
     """Pause the demo's endpoint when its receiver leaves: nobody should call a port that is somebody else's by then."""
-    endpoints = webhook_endpoints.c
-    statement = update(webhook_endpoints).where(endpoints.id == UUID(endpoint_id))
     try:
-        with engine.begin() as db:
-            db.execute(statement.values(state=EndpointState.PAUSED, disabled_reason=None))
-    except SQLAlchemyError as error:
-        scene.show.say(f"The demo's webhook endpoint could not be paused: {error}")
+        cast.mentor.patch(f"/webhook-endpoints/{cast.endpoint_id}", {"state": "paused"})
+    except DemoFailed as failure:
+        scene.show.say(f"The demo's webhook endpoint could not be paused: {failure}")

@@ -55,6 +55,10 @@ class Client:
         headers = {"Idempotency-Key": str(uuid4()), **({"Prefer": prefer} if prefer else {})}
         return self._checked("POST", path, body or {}, expect, headers)
 
+    def patch(self, path: str, body: dict[str, Any], *, expect: int = 200) -> Answer:
+        """Change a part of something, under a key of its own."""
+        return self._checked("PATCH", path, body, expect, {"Idempotency-Key": str(uuid4())})
+
     def refused(self, path: str, *, expect: int, code: str) -> Answer:
         """Try to change something that must be refused in just this way."""
         answer = self.post(path, expect=expect)

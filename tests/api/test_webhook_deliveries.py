@@ -271,3 +271,11 @@ def test_a_resend_is_decided_on_what_was_seen(world: World, cast: Cast) -> None:
     stale = partner.client.post(f"{path}/resend", headers=cast.as_mentor | {"If-Match": tag})
     assert (stale.status_code, stale.json["code"]) == (412, "stale")
     assert partner.client.post(f"{path}/resend", json={"x": 1}, headers=cast.as_mentor).status_code == 400
+
+
+def test_endpoints_and_deliveries_that_have_not_changed_are_told_so(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_mentor)
+    for path in (partner.path, f"/webhook-deliveries/{partner.told(DEAD)}"):
+        tag = partner.client.get(path, headers=cast.as_mentor).headers["ETag"]
+        known = partner.client.get(path, headers=cast.as_mentor | {"If-None-Match": tag})
+        assert (known.status_code, known.data) == (304, b"")
