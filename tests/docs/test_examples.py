@@ -11,12 +11,15 @@ from uuid import UUID
 import pytest
 from standardwebhooks import WebhookVerificationError
 
+from api.schemas.analytics import SessionCounts
+from api.schemas.base import camel
 from api.schemas.errors import Error
 from api.schemas.reviews import Review
 from api.schemas.sessions import Session
 from models.sessions import SessionStatus
 from tests.docs.pages import DOCS, blocks
 from workers.transports.http import sign
+from workflows.analytics.sessions import COUNTS, SUBJECTS, Grouping
 from workflows.errors import InvalidTransition
 from workflows.events.catalogue import SessionCompleted
 from workflows.sessions.move import allow
@@ -35,6 +38,13 @@ def test_the_session_has_every_field_of_an_answer_and_no_other() -> None:
 def test_the_review_has_every_field_of_an_answer_and_no_other() -> None:
     (review,) = (json.loads(block) for block in blocks(DOCS / "reviews.md", "json"))
     assert Review().validate(review) == {}
+
+
+def test_the_counts_of_sessions_have_the_fields_of_an_answer_and_no_others() -> None:
+    (counts,) = (json.loads(block) for block in blocks(DOCS / "analytics.md", "json"))
+    assert SessionCounts().validate(counts) == {}
+    (week,) = counts["items"]
+    assert [*week] == [camel(name) for name in (*SUBJECTS[Grouping.WEEK], *COUNTS)]
 
 
 def test_the_refusal_has_the_one_shape_and_the_sentence_that_is_said() -> None:

@@ -82,9 +82,9 @@ def test_the_first_session_is_booked_held_and_followed_by_its_effects(running: R
 
 
 def test_the_commands_to_look_after_it_do_what_they_should(running: Running) -> None:
-    arguments = {"seed": "--mentors 2 --mentees 4", "doctor": "--data-dir $DATA"}
+    arguments = {"seed": "--mentors 2 --mentees 4", "doctor": "--data-dir $DATA", "analytics": "rebuild"}
     named = [row[0].split()[1] for row in table(README, "command", "does") if row[0].startswith("tutelage ")]
-    assert sorted(named) == ["doctor", "effects", "invariants", "seed"]
+    assert sorted(named) == ["analytics", "doctor", "effects", "invariants", "seed"]
     for name in named:
         running.shell(f".venv/bin/tutelage {name} {arguments.get(name, '')}")
 
@@ -92,6 +92,14 @@ def test_the_commands_to_look_after_it_do_what_they_should(running: Running) -> 
 def test_the_other_pages_commands_say_that_all_is_well(running: Running) -> None:
     assert "Violations" in running.shell("".join(blocks(DOCS / "durability.md", "bash")))
     assert running.shell("".join(blocks(DOCS / "running.md", "bash"))).count(".") == 2
+
+
+def test_the_analytics_pages_commands_show_numbers_that_are_right(running: Running) -> None:
+    operator = 'operator="Authorization: Bearer $(.venv/bin/tutelage token --operator)"\n'
+    said = running.shell(WORDS + operator + "".join(blocks(DOCS / "analytics.md", "bash")))
+    assert '"nextCursor":null' in said
+    assert "mentorProfileId,mentorName,created" in said
+    assert "No count differs from its events." in said
 
 
 def test_the_documentation_is_where_the_readme_says(running: Running) -> None:
