@@ -27,9 +27,8 @@ MAILS = 3 + 1 + 2 * 2 + 2
 # Two sessions made, for the calendars of both people.
 INVITATIONS = 2 * 2
 WORDS = ("text/plain", "text/html")
-# The ping, three requests, one refusal, two acceptances, two sessions made, one started, one completed, one review
-# unlocked.
-WEBHOOKS = 1 + 3 + 1 + 2 + 2 + 1 + 1 + 1
+# The ping, three requests, one refusal, two acceptances, two sessions made, one started, one completed.
+WEBHOOKS = 1 + 3 + 1 + 2 + 2 + 1 + 1
 
 
 @dataclass(frozen=True)
