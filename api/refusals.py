@@ -37,6 +37,7 @@ REFUSALS: dict[str, Refusal] = {
     "endpoint_limit": Refusal(409, "The owner has 50 webhook endpoints already."),
     "endpoint_not_active": Refusal(409, "The webhook endpoint hears of nothing before it is active again."),
     "secret_limit": Refusal(409, "Ten secrets of the webhook endpoint are valid already."),
+    "push_off": Refusal(409, "Nothing is pushed here: whoever runs this has set no key for it."),
     "key_in_use": Refusal(409, "A request with this Idempotency-Key is being answered; see `Retry-After`."),
     "stale": Refusal(412, "If-Match names another version than the present one."),
     "too_large": Refusal(413, "The body is larger than 256 kB."),

@@ -13,6 +13,7 @@ COMMANDS = {
     "demo": "cli.demo:demo",
     "seed": "cli.seed:seed",
     "token": "cli.token:token",
+    "vapid": "cli.vapid:make_vapid_key",
     "migrate": "cli.migrate:migrate",
     "doctor": "cli.doctor:doctor",
     "effects": "cli.effects:effects",

@@ -10,6 +10,7 @@ import environs
 from environs import Env
 
 from config.mail_server import mail_server
+from config.vapid import vapid
 
 Network = IPv4Network | IPv6Network
 
@@ -48,6 +49,8 @@ class Settings:
     mail_folder: str
     operations_mail: str | None
     templates_folder: str | None
+    vapid_private_key: str | None
+    vapid_subject: str | None
     webhook_allowed_networks: tuple[Network, ...]
     webhook_retry_pauses: tuple[float, ...]
     public_url: str
@@ -109,6 +112,8 @@ def _from(env: Env) -> Settings:
         mail_from=env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"),
         operations_mail=env.str("OPERATIONS_MAIL", None) or None,
         templates_folder=env.str("TEMPLATES_FOLDER", None) or None,
+        vapid_private_key=env.str("VAPID_PRIVATE_KEY", None) or None,
+        vapid_subject=env.str("VAPID_SUBJECT", None) or None,
         mail_folder=env.str("MAIL_FOLDER", ".data/mail"),
         webhook_allowed_networks=_networks(
             env.list("WEBHOOK_ALLOWED_NETWORKS", ["127.0.0.0/8", "::1/128"] if development else [])
@@ -156,6 +161,7 @@ def _reminders(minutes: list[int]) -> tuple[int, ...]:
 def _check(settings: Settings) -> None:
     if settings.smtp_url:
         mail_server(settings.smtp_url)
+    vapid(settings.vapid_private_key, settings.vapid_subject)
     if len(settings.jwt_secret.encode()) < 32:
         raise SettingsError("JWT_SECRET must hold at least 32 bytes (RFC 7518, section 3.2); it has fewer.")
     if settings.production and DEVELOPMENT_SECRET in (settings.jwt_secret, *settings.encryption_keys):

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from models.events import ErrorClass
+from models.events import CANCEL_REASONS, ErrorClass
 from workers.counting import count_attempt
 from workflows.events import deliveries
 from workflows.events.delivery import Attempt, Delivery
@@ -84,6 +84,9 @@ def refused(db: Connection, effect: AnyEffect, delivery: Delivery, sent: Sent, t
     """Back off by the effect's policy, or end the delivery when it has no attempt left."""
     pause = effect.policy.pause_after(delivery.counted_attempt)
     error = sent.error or ""
+    if sent.error_class in CANCEL_REASONS:
+        # Whom it was for is gone: that is nothing to be mended.
+        return _end(db, delivery, "cancelled", error, took, sent)
     if pause is None or sent.permanent:
         return _end(db, delivery, "dead", error, took, sent)
     # The receiver's wish only ever delays.

@@ -16,6 +16,7 @@ from models.events import DeliveryState, deliveries
 from models.sessions import session_id_of
 from models.webhooks import webhook_endpoints
 from tests import factories
+from tests.integration.browsers import SubscribedBrowser
 from workers.deliver import Deliverer
 from workers.transactions import Transactions
 from workflows.bookings.booking import Booking
@@ -35,7 +36,9 @@ from workflows.events.outcomes import Sent
 from workflows.events.record import Nudge, record
 from workflows.events.subscriptions import load
 from workflows.identity.actor import SYSTEM, Actor
+from workflows.notifications.browsers import subscribe_browser
 from workflows.outside.send_mail import Mail
+from workflows.outside.send_push import PushMessage
 from workflows.sessions.cancel import cancel as call_off
 from workflows.sessions.cancel import session_to_cancel_query
 from workflows.sessions.complete import complete
@@ -60,7 +63,13 @@ class CountingTransport:
 
     def send(self, message: Any) -> Sent:
         """Count it, and report success."""
-        name = str(message.delivery_id if isinstance(message, Mail) else message.webhook_id)
+        match message:
+            case Mail():
+                name = str(message.delivery_id)
+            case PushMessage():
+                name = str(message.notification_id)
+            case _:
+                name = str(message.webhook_id)
         with self._lock:
             self.sent[name] += 1
         return Sent()
@@ -81,7 +90,7 @@ class House:
     @property
     def deliverer(self) -> Deliverer:
         """The one task body, as a worker has it."""
-        return Deliverer(self.transactions, load(), {"mail": self.transport, "http": self.transport})
+        return Deliverer(self.transactions, load(), dict.fromkeys(("mail", "http", "push"), self.transport))
 
     def due(self) -> list[Key]:
         """Every delivery that is due and not done."""
@@ -136,8 +145,11 @@ def listen(db: Connection) -> None:
 
 
 def begin(db: Connection) -> Life:
-    """Make the requests."""
+    """Make the requests; the mentee's browser shows what comes of them."""
     listing, mentee = factories.make_listing(db), factories.make_user(db)
+    keys = SubscribedBrowser("https://push.example/x").subscription
+    actor = factories.acting_user(mentee)
+    subscribe_browser(db, actor=actor, endpoint=keys["endpoint"], seal=str, allowed=[], **keys["keys"])
     return Life(*(factories.make_booking(db, listing=listing, mentee=mentee) for _ in range(5)))
 
 

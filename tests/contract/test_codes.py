@@ -184,6 +184,10 @@ def unavailable(stage: Stage) -> Answer:
     return gone.client.get("/me", headers=stage.cast.as_mentee)
 
 
+def push_off(stage: Stage) -> Answer:
+    return stage.client.get("/push-subscriptions/key", headers=stage.cast.as_mentee)
+
+
 PRODUCED: dict[str, Callable[[Stage], Answer]] = {
     "invalid_request": lambda stage: stage.book(title=7),
     "invalid_transition": lambda stage: [stage.accept(), stage.accept()][1],
@@ -207,6 +211,7 @@ PRODUCED: dict[str, Callable[[Stage], Answer]] = {
     "endpoint_limit": endpoint_limit,
     "endpoint_not_active": endpoint_not_active,
     "secret_limit": secret_limit,
+    "push_off": push_off,
     "key_in_use": key_in_use,
     "stale": lambda stage: stage.accept(**{"If-Match": '"7"'}),
     "too_large": lambda stage: stage.book(notes="x" * 300_000),

@@ -53,6 +53,8 @@ CONTRACT = {
     "POST /calendar/secret", "GET /calendar/{}.ics",
     "GET /notifications", "GET /notifications/unread-count",
     "POST /notifications/{}/read", "POST /notifications/read-all",
+    "GET /push-subscriptions/key", "POST /push-subscriptions", "GET /push-subscriptions",
+    "DELETE /push-subscriptions/{}",
     "GET /unsubscribe/{}", "POST /unsubscribe/{}",
     "GET /notification-preferences", "PUT /notification-preferences",
     "GET /analytics/sessions", "GET /analytics/conversion", "GET /analytics/availability",

@@ -57,7 +57,8 @@ class House:
         self.transactions = Transactions(engine, self.nudger)
         self.mail = Receiver()
         self.http = Receiver()
-        transports = {"mail": self.mail, "http": self.http}
+        self.push = Receiver()
+        transports = {"mail": self.mail, "http": self.http, "push": self.push}
         self.deliverer = Deliverer(self.transactions, subscriptions or load(), transports)
 
     def deliver(self, effect: str, event_id: UUID | None = None, target: str | None = None) -> Key:

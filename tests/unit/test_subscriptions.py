@@ -51,7 +51,11 @@ INSIDE = {
     "sessions.create": ("booking.accepted", "sessions", 8),
     "webhooks.queue": ("*", "webhooks", 8),
 }
-OUTSIDE = {"mail.send": ("mail", "notifications", 8), "webhooks.send": ("http", "webhooks", 10)}
+OUTSIDE = {
+    "mail.send": ("mail", "notifications", 8),
+    "push.send": ("push", "notifications", 7),
+    "webhooks.send": ("http", "webhooks", 10),
+}
 
 PLUG_IN = '''
 """An effect from outside the project."""

@@ -37,6 +37,8 @@ class RetryPolicy:
 
 # Eight attempts over about a day.
 DEFAULT = RetryPolicy((2, 15, 2 * MINUTE, 15 * MINUTE, HOUR, 5 * HOUR, 18 * HOUR))
+# Seven attempts over some six hours: later than that, nobody wants to be called.
+PUSH = RetryPolicy((5, 30, 2 * MINUTE, 10 * MINUTE, HOUR, 5 * HOUR))
 # Ten attempts over about 75 hours, as dedicated webhook senders do, unless the operator has chosen other pauses.
 WEBHOOKS = RetryPolicy(
     (5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR),

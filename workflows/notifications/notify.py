@@ -16,6 +16,7 @@ from workflows.events.record import follow_up
 from workflows.notifications.compose import Words, compose
 from workflows.notifications.people import Parties, Person, names_of
 from workflows.outside.send_mail import SEND_MAIL
+from workflows.outside.send_push import SEND_PUSH
 
 
 def notify(
@@ -37,6 +38,9 @@ def tell(db: Connection, event: Event, *, kind: str, letters: Iterable[tuple[Per
     rows = [_row(event, kind, person, words, channel) for person, words, channels in heard for channel in channels]
     if rows:
         db.execute(insert(notifications).values(rows).on_conflict_do_nothing())
+    pushed = [str(each) for person, _words, channels in heard if Channel.PUSH in channels for each in person.browsers]
+    if pushed:
+        follow_up(db, event, SEND_PUSH, pushed)
     mailed = [str(person.user_id) for person, _words, channels in heard if Channel.EMAIL in channels]
     if mailed:
         follow_up(db, event, SEND_MAIL, mailed)

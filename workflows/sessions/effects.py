@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Text, cast, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Text, and_, cast, or_, select
 
 from models.events import DeliveryState, deliveries, events
 from models.webhooks import webhook_endpoints
@@ -59,8 +59,10 @@ def effects_of(db: Connection, session: Session, *, seen_by: Actor | None = None
 
 
 def _shown_to(actor: Actor) -> ColumnElement[bool]:
+    # In how many browsers the other side reads, and what operators are told beside, is no party's business.
+    public = deliveries.c.effect.not_in(["webhooks.send", "push.send", "channels.send"])
     if actor.mentor_profile_id is None:
-        return not_(IS_WEBHOOK)
+        return public
     own = webhook_endpoints.c.mentor_profile_id == actor.mentor_profile_id
     ids = select(cast(webhook_endpoints.c.id, Text)).where(own)
-    return or_(not_(IS_WEBHOOK), endpoint_id_in(deliveries.c.target).in_(ids))
+    return or_(public, and_(IS_WEBHOOK, endpoint_id_in(deliveries.c.target).in_(ids)))

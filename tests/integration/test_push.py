@@ -1,0 +1,310 @@
+"""Tests of Web Push: what leaves is for one browser alone, and a browser that has gone is forgotten."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from uuid import UUID, uuid4
+
+import http_ece
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import func, select
+
+from config.sealing import Sealer
+from config.vapid import Vapid, new_private_key, vapid
+from models.notifications import Channel, notifications, push_subscriptions
+from tests.factories import acting_user, make_booking, make_listing, make_mentor, make_user
+from tests.integration.browsers import SubscribedBrowser, text
+from tests.integration.house import House
+from tests.integration.receivers import HttpReceiver, Request, http_receiver
+from workers.deliver import Deliverer
+from workers.transports.client import Client
+from workers.transports.push import PushTransport
+from workflows.errors import Invalid
+from workflows.events.delivery import Key
+from workflows.events.subscriptions import load
+from workflows.identity.people import User
+from workflows.notifications.browsers import MOST, Browser, subscribe_browser
+from workflows.notifications.choices import Choice
+from workflows.notifications.compose import Words
+from workflows.notifications.preferences import switch_off
+from workflows.outside.send_push import PushMessage
+
+SEALER = Sealer(["a passphrase that is long enough for these tests"])
+LOOPBACK = [ip_network("127.0.0.0/8")]
+
+
+@pytest.fixture
+def key() -> Vapid:
+    """Ours."""
+    made = vapid(new_private_key(), "mailto:operators@tutelage.example")
+    assert made is not None
+    return made
+
+
+@pytest.fixture
+def service() -> Iterator[HttpReceiver]:
+    """A browser maker's push service."""
+    with http_receiver() as receiver:
+        receiver.status = 201
+        yield receiver
+
+
+@pytest.fixture
+def browser(service: HttpReceiver) -> SubscribedBrowser:
+    """A browser there."""
+    return SubscribedBrowser(f"{service.url}/send/abc")
+
+
+class Pushing:
+    """Grace, who is asked for a session, and whose browser shows it."""
+
+    def __init__(self, house: House, key: Vapid | None) -> None:
+        self.house = house
+        transport = PushTransport(key, SEALER, Client(LOOPBACK), "https://t.example")
+        house.deliverer = Deliverer(house.transactions, load(), {"mail": house.mail, "push": transport})
+        with house.transactions() as db:
+            self.grace = make_user(db, name="Grace")
+            self.listing = make_listing(db, make_mentor(db, self.grace))
+
+    def subscribe(self, browser: SubscribedBrowser, user: User | None = None) -> Browser:
+        """Let a browser hear of all that Grace, or somebody else, hears."""
+        keys = browser.subscription["keys"]
+        with self.house.transactions() as db:
+            return subscribe_browser(
+                db,
+                actor=acting_user(user or self.grace),
+                endpoint=browser.endpoint,
+                seal=SEALER.seal,
+                allowed=LOOPBACK,
+                **keys,
+            )
+
+    def be_asked(self) -> None:
+        """Somebody asks for a session."""
+        with self.house.transactions() as db:
+            make_booking(db, listing=self.listing)
+        for key in self.house._due():
+            if key.effect == "notifications.booking_requested":
+                self.house.deliverer.deliver(key)
+
+    def push(self) -> Key:
+        """Send the one push that is due."""
+        return self.house.deliver("push.send")
+
+    def subscriptions(self) -> list[UUID]:
+        """The browsers that are known."""
+        with self.house.engine.connect() as db:
+            return list(db.scalars(select(push_subscriptions.c.id)))
+
+
+@pytest.fixture
+def pushing(house: House, key: Vapid) -> Pushing:
+    """Her, in a house that pushes."""
+    return Pushing(house, key)
+
+
+def test_a_browser_can_read_what_it_is_pushed(
+    pushing: Pushing, browser: SubscribedBrowser, service: HttpReceiver
+) -> None:
+    pushing.subscribe(browser)
+    pushing.be_asked()
+    row = pushing.house.row(pushing.push())
+    assert (row.state, row.attempts) == ("done", 1)
+    (request,) = service.requests
+    assert request.path == "/send/abc"
+    told = browser.read(request.body)
+    assert (told["kind"], told["title"]) == ("booking_requested", "Ada Lovelace asks for a session with you")
+    assert told["url"] == "https://t.example/notifications"
+    assert told["ids"]["booking"]
+    assert b"Lovelace" not in request.body
+
+
+def test_a_push_service_can_tell_who_pushes(
+    pushing: Pushing, browser: SubscribedBrowser, service: HttpReceiver, key: Vapid
+) -> None:
+    pushing.subscribe(browser)
+    pushing.be_asked()
+    pushing.push()
+    headers = service.requests[0].headers
+    assert (headers["content-encoding"], headers["ttl"], headers["urgency"]) == ("aes128gcm", "86400", "normal")
+    scheme, _, rest = headers["authorization"].partition(" ")
+    fields = dict(each.strip().split("=", 1) for each in rest.split(","))
+    assert (scheme, fields["k"]) == ("vapid", key.public_key)
+    claims = jwt.decode(fields["t"], key.key.public_key(), algorithms=["ES256"], audience=service.url)
+    assert claims["sub"] == "mailto:operators@tutelage.example"
+    assert 0 < claims["exp"] - datetime.now(UTC).timestamp() <= 24 * 3600
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_browser_that_has_gone_is_forgotten_and_nothing_is_dead(
+    pushing: Pushing, browser: SubscribedBrowser, service: HttpReceiver, status: int
+) -> None:
+    pushing.subscribe(browser)
+    pushing.be_asked()
+    service.status = status
+    row = pushing.house.row(pushing.push())
+    assert row.state == "cancelled"
+    assert str(status) in row.last_error
+    assert pushing.subscriptions() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        # It may pass.
+        (429, "pending"),
+        (500, "pending"),
+        (503, "pending"),
+        # It will not; an operator sees it.
+        (400, "dead"),
+        (403, "dead"),
+        (302, "dead"),
+    ],
+)
+def test_trouble_that_passes_is_tried_again_and_no_other(
+    pushing: Pushing, browser: SubscribedBrowser, service: HttpReceiver, status: int, state: str
+) -> None:
+    pushing.subscribe(browser)
+    pushing.be_asked()
+    service.status, service.headers = status, {"Retry-After": "120", "Location": "http://127.0.0.1:1/"}
+    row = pushing.house.row(pushing.push())
+    assert (row.state, row.attempts) == (state, 1)
+    assert len(service.requests) == 1
+    assert len(pushing.subscriptions()) == 1
+    if status in (429, 503):
+        assert 110 < (row.due_at - row.now).total_seconds() <= 120
+
+
+def test_every_browser_of_a_person_is_a_delivery_of_its_own(
+    pushing: Pushing, browser: SubscribedBrowser, service: HttpReceiver
+) -> None:
+    other = replace(browser, endpoint=f"{service.url}/send/xyz")
+    targets = {str(pushing.subscribe(each).id) for each in (browser, other)}
+    pushing.be_asked()
+    for target in targets:
+        pushing.house.deliver("push.send", target=target)
+    assert {request.path for request in service.requests} == {"/send/abc", "/send/xyz"}
+    with pushing.house.engine.connect() as db:
+        query = select(func.count()).where(notifications.c.channel == Channel.PUSH)
+        assert db.scalar(query) == 1
+
+
+def test_a_browser_that_changes_hands_shows_nothing_of_whose_it_was(
+    pushing: Pushing, browser: SubscribedBrowser, service: HttpReceiver
+) -> None:
+    first = pushing.subscribe(browser)
+    pushing.be_asked()
+    with pushing.house.transactions() as db:
+        somebody = make_user(db, name="Somebody")
+    second = pushing.subscribe(browser, somebody)
+    assert (second.id, second.user_id) == (first.id, somebody.id)
+    row = pushing.house.row(pushing.push())
+    assert (row.state, service.requests) == ("cancelled", [])
+
+
+def test_who_has_switched_pushes_off_gets_none(pushing: Pushing, browser: SubscribedBrowser) -> None:
+    pushing.subscribe(browser)
+    with pushing.house.transactions() as db:
+        switch_off(db, Choice(user_id=pushing.grace.id, kind="booking_requested", channel=Channel.PUSH))
+    pushing.be_asked()
+    with pushing.house.engine.connect() as db:
+        channels = set(db.scalars(select(notifications.c.channel)))
+    assert channels == {Channel.IN_APP, Channel.EMAIL}
+
+
+def test_nobody_else_than_who_subscribed_last_and_no_more_than_twenty_browsers(
+    pushing: Pushing, service: HttpReceiver
+) -> None:
+    ids = [pushing.subscribe(SubscribedBrowser(f"{service.url}/send/{number}")).id for number in range(MOST + 2)]
+    assert set(pushing.subscriptions()) == set(ids[2:])
+
+
+def test_addresses_and_keys_are_stored_encrypted(pushing: Pushing, browser: SubscribedBrowser) -> None:
+    pushing.subscribe(browser)
+    with pushing.house.engine.connect() as db:
+        stored = str(db.execute(select(push_subscriptions)).one())
+    assert "send/abc" not in stored
+    assert text(browser.secret) not in stored
+
+
+def test_without_a_key_of_ours_what_was_due_ends_in_words(house: House, browser: SubscribedBrowser) -> None:
+    pushing = Pushing(house, None)
+    pushing.subscribe(browser)
+    pushing.be_asked()
+    row = house.row(pushing.push())
+    assert (row.state, row.last_error) == ("cancelled", "Nothing is pushed here any more.")
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"endpoint": "http://push.example/x"}, "endpoint"),
+        ({"endpoint": "https://10.0.0.1/x"}, "endpoint"),
+        ({"endpoint": "https://localhost/x"}, "endpoint"),
+        ({"endpoint": "https://user:password@push.example/x"}, "endpoint"),
+        ({"endpoint": "https://push.example:22/x"}, "endpoint"),
+        ({"endpoint": "javascript:alert(1)"}, "endpoint"),
+        ({"p256dh": "AAAA"}, "keys.p256dh"),
+        ({"p256dh": text(b"\x04" + b"\x01" * 64)}, "keys.p256dh"),
+        ({"p256dh": "ü"}, "keys.p256dh"),
+        ({"auth": text(b"short")}, "keys.auth"),
+        ({"auth": "!"}, "keys.auth"),
+    ],
+)
+def test_nothing_is_pushed_to_what_is_no_browser_of_the_internet(
+    pushing: Pushing, changed: dict[str, str], field: str
+) -> None:
+    good = SubscribedBrowser("https://push.example/x").subscription
+    fields = {"endpoint": good["endpoint"], **good["keys"], **changed}
+    with pushing.house.transactions() as db, pytest.raises(Invalid) as refused:
+        subscribe_browser(db, actor=acting_user(pushing.grace), seal=SEALER.seal, allowed=[], **fields)
+    assert set(refused.value.details or {}) == {field}
+
+
+def message(browser: SubscribedBrowser, words: Words) -> PushMessage:
+    """A notification for that browser."""
+    sealed = SEALER.seal(json.dumps(browser.subscription))
+    return PushMessage(
+        sealed=sealed,
+        subscription_id=uuid4(),
+        notification_id=uuid4(),
+        kind="session_created",
+        words=words,
+        session_id=uuid4(),
+        booking_id=None,
+        occurred_at=datetime.now(UTC),
+    )
+
+
+def test_an_address_that_leads_inside_is_not_called_whatever_was_stored(key: Vapid, service: HttpReceiver) -> None:
+    transport = PushTransport(key, SEALER, Client([]), "https://t.example")
+    inside = SubscribedBrowser(service.url.replace("http://", "https://"))
+    report = transport.send(message(inside, Words("x", "y")))
+    assert report.error == "The address is not allowed."
+    assert service.requests == []
+
+
+def test_the_longest_words_fit_into_what_push_services_take(
+    key: Vapid, service: HttpReceiver, browser: SubscribedBrowser
+) -> None:
+    transport = PushTransport(key, SEALER, Client(LOOPBACK), "https://t.example")
+    assert transport.send(message(browser, Words("\U0001f4c5" * 500, "\u4f60" * 20_000))).error is None
+    (request,) = service.requests
+    assert isinstance(request, Request)
+    assert len(request.body) <= 4096
+    assert browser.read(request.body)["url"].startswith("https://t.example/sessions/")
+
+
+def test_a_message_that_somebody_else_gets_hold_of_tells_them_nothing(
+    key: Vapid, service: HttpReceiver, browser: SubscribedBrowser
+) -> None:
+    PushTransport(key, SEALER, Client(LOOPBACK), "https://t.example").send(message(browser, Words("x", "y")))
+    thief = replace(browser, key=ec.generate_private_key(ec.SECP256R1()))
+    with pytest.raises(http_ece.ECEException):
+        thief.read(service.requests[0].body)

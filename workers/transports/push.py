@@ -1,0 +1,121 @@
+"""Web Push: encrypted for one browser (RFC 8291), signed by our key (RFC 8292), and sent by the guarded client."""
+
+from __future__ import annotations
+
+import json
+import time
+from http.client import HTTPException
+from typing import Any
+
+import jwt
+import structlog
+from pywebpush import WebPusher
+
+from config.sealing import Sealer
+from config.vapid import Vapid
+from models.events import ErrorClass
+from workers.transports.client import Answer, Client
+from workers.transports.destinations import Destination, UrlRefused
+from workers.transports.failures import detail, told
+from workers.transports.retry_after import wish
+from workflows.events.outcomes import Sent
+from workflows.outside.send_push import PushMessage
+
+log = structlog.get_logger(__name__)
+
+# A push service keeps what a browser that is switched off has missed so long, in seconds.
+TIME_TO_LIVE = 24 * 3600
+# Shorter than the 24 hours that RFC 8292 allows: clocks differ.
+SIGNATURE_SECONDS = 12 * 3600
+# Of a message of at most 4 kB, with what encryption adds.
+TITLE_CHARACTERS, BODY_CHARACTERS = 120, 600
+GONE = (404, 410)
+
+
+class PushTransport:
+    """Pushes notifications.
+
+    Args:
+        vapid: by which push services know us; None where nothing is pushed.
+        sealer: opens what the browsers' addresses were stored as.
+        client: sends to addresses that anybody may have chosen.
+        base: PUBLIC_URL, for the address that a click on a notification opens.
+    """
+
+    def __init__(self, vapid: Vapid | None, sealer: Sealer, client: Client, base: str) -> None:
+        self._vapid = vapid
+        self._sealer = sealer
+        self._client = client
+        self._base = base
+
+    def send(self, message: PushMessage) -> Sent:
+        """Give the message to the browser's push service.
+
+        Raises:
+            UnsealError: the address was sealed with a key that is gone.
+        """
+        if self._vapid is None:
+            return Sent(error="Nothing is pushed here any more.", error_class=ErrorClass.NOT_LISTENING)
+        subscription = json.loads(self._sealer.unseal(message.sealed))
+        try:
+            destination = self._client.destination_of(subscription["endpoint"])
+            body = WebPusher(subscription).encode(self._payload(message))["body"]
+            return _report(self._client.post(destination, _headers(self._vapid, destination), body))
+        except (OSError, HTTPException, UrlRefused) as error:
+            error_class, sentence = told(error)
+            # Of the address nothing: it is the browser's secret.
+            log.warning("push.attempt_failed", subscription_id=message.subscription_id, detail=detail(error))
+            return Sent(error=sentence, error_class=error_class)
+
+    def close(self) -> None:
+        """Close the connections that wait for a next message."""
+        self._client.close()
+
+    def _payload(self, message: PushMessage) -> bytes:
+        path = f"sessions/{message.session_id}" if message.session_id else "notifications"
+        payload: dict[str, Any] = {
+            "kind": message.kind,
+            "title": message.words.title[:TITLE_CHARACTERS],
+            "body": message.words.body[:BODY_CHARACTERS],
+            "url": f"{self._base}/{path}",
+            "ids": {
+                "notification": str(message.notification_id),
+                "session": str(message.session_id) if message.session_id else None,
+                "booking": str(message.booking_id) if message.booking_id else None,
+            },
+        }
+        return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _headers(vapid: Vapid, destination: Destination) -> dict[str, str]:
+    claims = {
+        "aud": f"{destination.scheme}://{destination.authority}",
+        "exp": int(time.time()) + SIGNATURE_SECONDS,
+        "sub": vapid.subject,
+    }
+    token = jwt.encode(claims, vapid.key, algorithm="ES256")
+    return {
+        "host": destination.authority,
+        "content-type": "application/octet-stream",
+        "content-encoding": "aes128gcm",
+        "accept-encoding": "identity",
+        "user-agent": "Tutelage",
+        "ttl": str(TIME_TO_LIVE),
+        "urgency": "normal",
+        "authorization": f"vapid t={token}, k={vapid.public_key}",
+    }
+
+
+def _report(answer: Answer) -> Sent:
+    status = answer.status
+    if 200 <= status < 300:
+        return Sent(status_code=status)
+    passes = status == 429 or status >= 500
+    return Sent(
+        error=f"The push service answered {status}.",
+        error_class=ErrorClass.DELETED if status in GONE else ErrorClass.STATUS,
+        # The same message would be refused again; whoever has mended what was wrong retries it.
+        permanent=not passes,
+        status_code=status,
+        retry_after=wish(status, answer.retry_after),
+    )

@@ -1,0 +1,143 @@
+"""The browsers that show a person's notifications: where they are reached is a secret, and is stored as one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import Connection, Select, delete, select
+from sqlalchemy.dialects.postgresql import insert
+from uuid_utils.compat import uuid7
+
+from models.notifications import push_subscriptions
+from workflows.errors import Forbidden, Invalid
+from workflows.identity.actor import Actor
+from workflows.paging import Page, newest_first
+from workflows.records import Record
+from workflows.webhooks.address import Network, checked_address
+
+# More than anybody uses; of those that are never heard of again the oldest go first.
+MOST = 20
+AUTH_BYTES = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Browser(Record):
+    """A browser that has subscribed; `host` is its maker's push service."""
+
+    table = push_subscriptions
+
+    id: UUID
+    user_id: UUID
+    host: str
+    created_at: datetime
+    version: int
+
+
+def browser_query(subscription_id: UUID) -> Select[Any]:
+    """The subscription of that id."""
+    return Browser.query().where(push_subscriptions.c.id == subscription_id)
+
+
+def browsers_query(page: Page, user_id: Any) -> Select[Any]:
+    """A user's subscriptions, the newest first."""
+    return newest_first(Browser.query().where(push_subscriptions.c.user_id == user_id), page, push_subscriptions.c.id)
+
+
+def subscribe_browser(
+    db: Connection,
+    *,
+    actor: Actor,
+    endpoint: str,
+    p256dh: str,
+    auth: str,
+    seal: Callable[[str], str],
+    allowed: Sequence[Network],
+) -> Browser:
+    """Push to that browser from now on. Whose it was before hears nothing there any more: one browser, one person.
+
+    Args:
+        endpoint: where its push service takes messages for it.
+        p256dh: its public key, and `auth` its secret, in base64 for URLs.
+        allowed: networks that may be reached besides the public internet.
+
+    Raises:
+        Invalid: nothing is pushed to such an address, or these are no keys.
+    """
+    address = _checked_endpoint(endpoint, allowed)
+    keys = {"p256dh": _checked_key(p256dh), "auth": _checked_auth(auth)}
+    sealed = seal(json.dumps({"endpoint": address, "keys": keys}))
+    columns = push_subscriptions.c
+    statement = insert(push_subscriptions).values(
+        id=uuid7(),
+        user_id=actor.user_id,
+        endpoint_digest=hashlib.sha256(address.encode()).hexdigest(),
+        sealed=sealed,
+        host=urlsplit(address).hostname,
+    )
+    renewed = {name: statement.excluded[name] for name in ("user_id", "sealed", "host")}
+    row = db.execute(
+        statement.on_conflict_do_update(index_elements=[columns.endpoint_digest], set_=renewed).returning(
+            *Browser.columns()
+        )
+    ).one()
+    newest = select(columns.id).where(columns.user_id == actor.user_id).order_by(columns.id.desc()).limit(MOST)
+    db.execute(delete(push_subscriptions).where(columns.user_id == actor.user_id, columns.id.not_in(newest)))
+    return Browser.of(row)
+
+
+def forget_browser(db: Connection, subscription_id: UUID) -> None:
+    """Push nothing there any more."""
+    db.execute(delete(push_subscriptions).where(push_subscriptions.c.id == subscription_id))
+
+
+def owner_of(actor: Actor, browser: Browser) -> None:
+    """Refuse everybody but whoever subscribed.
+
+    Raises:
+        Forbidden: it is somebody else's.
+    """
+    if actor.user_id != browser.user_id:
+        raise Forbidden("This push subscription is somebody else's.")
+
+
+def _checked_endpoint(endpoint: str, allowed: Sequence[Network]) -> str:
+    try:
+        return checked_address(endpoint, allowed)
+    except Invalid as error:
+        reasons = [reason for found in (error.details or {}).values() for reason in found]
+        raise Invalid("Nothing is pushed to such an address.", details={"endpoint": reasons}) from error
+
+
+def _checked_key(p256dh: str) -> str:
+    try:
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _bytes(p256dh))
+    except ValueError as error:
+        raise _no_key("p256dh", "Must be a point of P-256, in base64 for URLs.") from error
+    return p256dh
+
+
+def _checked_auth(auth: str) -> str:
+    try:
+        secret = _bytes(auth)
+    except ValueError as error:
+        raise _no_key("auth", "Must be base64 for URLs.") from error
+    if len(secret) != AUTH_BYTES:
+        raise _no_key("auth", f"Must be {AUTH_BYTES} bytes.")
+    return auth
+
+
+def _bytes(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _no_key(name: str, reason: str) -> Invalid:
+    return Invalid("These are no keys of a browser.", details={f"keys.{name}": [reason]})

@@ -1,0 +1,82 @@
+"""Push the notification of one event to one browser of one person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from models.events import ErrorClass
+from models.notifications import Channel, notifications, push_subscriptions
+from workflows.events.delivery import Delivery
+from workflows.events.outcomes import Cancel, Sent
+from workflows.events.policy import PUSH
+from workflows.events.subscriptions import OutsideEffect, send_outside
+from workflows.notifications.browsers import forget_browser
+from workflows.notifications.compose import Words
+from workflows.reminders.still import words_now
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushMessage:
+    """A notification for one browser; `sealed` is where and by which keys, and whoever unseals it can write there."""
+
+    sealed: str
+    subscription_id: UUID
+    notification_id: UUID
+    kind: str
+    words: Words
+    session_id: UUID | None
+    booking_id: UUID | None
+    occurred_at: datetime
+
+
+def prepare(db: Connection, delivery: Delivery) -> PushMessage:
+    """Read the words that were written for whoever the browser belongs to now.
+
+    Raises:
+        Cancel: it belongs to nobody, or to somebody whom this does not concern; or the words have lost their point.
+    """
+    subscription_id = UUID(delivery.target)
+    row = db.execute(
+        select(push_subscriptions.c.sealed, notifications)
+        .join_from(push_subscriptions, notifications, notifications.c.user_id == push_subscriptions.c.user_id)
+        .where(
+            push_subscriptions.c.id == subscription_id,
+            notifications.c.event_id == delivery.event.id,
+            notifications.c.channel == Channel.PUSH,
+        )
+    ).one_or_none()
+    if row is None:
+        raise Cancel("The browser is not subscribed any more.", ErrorClass.DELETED)
+    return PushMessage(
+        sealed=row.sealed,
+        subscription_id=subscription_id,
+        notification_id=row.id,
+        kind=row.kind,
+        words=words_now(db, delivery.event, row.user_id, Words(row.title, row.body), now=delivery.now),
+        session_id=row.session_id,
+        booking_id=row.booking_id,
+        occurred_at=delivery.event.occurred_at,
+    )
+
+
+def settle(db: Connection, delivery: Delivery, message: PushMessage, sent: Sent) -> None:
+    """A browser that has unsubscribed is forgotten."""
+    if sent.error_class is ErrorClass.DELETED:
+        forget_browser(db, message.subscription_id)
+
+
+SEND_PUSH = send_outside(
+    OutsideEffect(
+        name="push.send",
+        queue="notifications",
+        transport="push",
+        prepare=prepare,
+        settle=settle,
+        settles=lambda _delivery, _message: False,
+        policy=PUSH,
+    )
+)
