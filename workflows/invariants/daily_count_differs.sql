@@ -1,9 +1,10 @@
 -- Counts of a day, of a quarter of an hour, or of how long a step took, are not what the counted events add up to.
--- Counted is what has a delivery that is done: counts and deliveries change in one transaction. Looks at the last month,
--- or from tutelage.recount_since on; `tutelage analytics rebuild` sets that, and reads the other columns.
+-- Counted is what has a delivery that is done: counts and deliveries change in one transaction. Looks at the last three
+-- days, since it is asked all the time, or from tutelage.recount_since on: `tutelage analytics rebuild` sets that to the
+-- beginning, and reads the other columns too.
 WITH begun AS (
     SELECT coalesce(nullif(current_setting('tutelage.recount_since', true), '')::timestamptz,
-                    date_trunc('day', now(), 'UTC') - interval '31 days') AS since
+                    date_trunc('day', now(), 'UTC') - interval '3 days') AS since
 ),
 -- An event is never recorded before it happens, but for clocks that differ: its UUIDv7 bounds the search.
 earliest AS (
