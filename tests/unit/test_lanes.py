@@ -48,11 +48,12 @@ def test_when_prompt_endpoints_begin_to_hang_together_every_other_prompt_one_is_
             lanes.leave(other, entered, now, Pace.PROMPT)
 
 
-def test_unknown_endpoints_never_take_the_reserve() -> None:
+def test_a_new_endpoint_is_told_like_a_prompt_one_and_gets_no_more_before_it_answers() -> None:
     lanes = Lanes(SHARES)
     (prompt,) = known(lanes, Pace.PROMPT)
-    assert sum(let_in(lanes, uuid4(), 1, wanted=1) for _ in range(40)) == 24
-    assert lanes.enter(prompt, 1) is Pace.PROMPT
+    assert let_in(lanes, prompt, 1) == 24
+    for _ in range(8):
+        assert let_in(lanes, uuid4(), 1) == 1
 
 
 def test_all_slow_endpoints_together_take_a_quarter() -> None:
@@ -61,7 +62,7 @@ def test_all_slow_endpoints_together_take_a_quarter() -> None:
     (prompt,) = known(lanes, Pace.PROMPT)
     assert sum(let_in(lanes, endpoint, 1) for endpoint in slow) == 8
     assert let_in(lanes, prompt, 1) == 16
-    assert let_in(lanes, uuid4(), 1) == 0
+    assert let_in(lanes, uuid4(), 1) == 1, "out of the reserve"
 
 
 def test_who_lets_messages_wait_for_more_than_a_second_counts_as_slow_before_it_answers() -> None:

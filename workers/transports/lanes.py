@@ -26,7 +26,7 @@ class Shares:
         many: to one prompt endpoint.
         few: to any other one.
         slow: to all slow ones together, so that those that hang again and again leave room for the others.
-        reserve: how many senders are left to prompt endpoints that have nothing on their way: whichever endpoints begin
+        reserve: how many senders are left to endpoints that have nothing on their way and are not slow: whichever begin
             to hang at the same moment, all with many messages, the others are told.
     """
 
@@ -41,7 +41,11 @@ class Shares:
         """The usual shares of so many senders."""
         quarter = max(1, senders // 4)
         return cls(
-            senders=senders, many=max(1, senders - quarter), few=max(1, senders // 8), slow=quarter, reserve=quarter
+            senders=senders,
+            many=max(1, senders - quarter),
+            few=max(1, senders // 8),
+            slow=quarter,
+            reserve=quarter,
         )
 
 
@@ -106,7 +110,7 @@ class Lanes:
 
     def _has_room(self, endpoint: _Endpoint, pace: Pace) -> bool:
         shares = self.shares
-        if pace is Pace.PROMPT and not endpoint.on_their_way:
+        if not endpoint.on_their_way and pace is not Pace.SLOW:
             return True
         if shares.senders - self._on_their_way <= shares.reserve:
             return False
