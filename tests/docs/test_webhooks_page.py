@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from models.events import ErrorClass
 from models.webhooks import ENDPOINT_TRANSITIONS, EndpointState, Signing
 from tests.docs import event_table
 from tests.docs.pages import DOCS, blocks, table
@@ -35,7 +36,7 @@ NODE = shutil.which("node")
 BASH = shutil.which("bash") or "bash"
 NODE_DRIVER = """
 const { secret, headers, body } = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
-console.log(JSON.stringify(read(secret, headers, Buffer.from(body, "base64"))));
+console.log(JSON.stringify({function}(secret, headers, Buffer.from(body, "base64"))));
 """
 BASH_DRIVER = """
 is_ours "$secret" "$id" "$timestamp" "$signature" message.json && cat message.json
@@ -60,9 +61,11 @@ def ed25519(_folder: Path, secret: str, headers: dict[str, str], body: bytes) ->
 
 
 def javascript(_folder: Path, secret: str, headers: dict[str, str], body: bytes) -> Any:
-    given = json.dumps({"secret": secret, "headers": headers, "body": b64encode(body).decode()})
-    (code,) = blocks(PAGE, "javascript")
-    return _said([NODE or "node", "--eval", code + NODE_DRIVER], input=given)
+    return _node("read", secret, headers, body)
+
+
+def javascript_ed25519(_folder: Path, secret: str, headers: dict[str, str], body: bytes) -> Any:
+    return _node("readEd25519", public_key_of(secret), headers, body)
 
 
 def bash(folder: Path, secret: str, headers: dict[str, str], body: bytes) -> Any:
@@ -71,7 +74,7 @@ def bash(folder: Path, secret: str, headers: dict[str, str], body: bytes) -> Any
     return _said([BASH, "-c", _functions() + BASH_DRIVER], cwd=folder, env=_environment(secret=secret, **given))
 
 
-READERS: list[Reader] = [python, ed25519, bash, *([javascript] if NODE else [])]
+READERS: list[Reader] = [python, ed25519, bash, *([javascript, javascript_ed25519] if NODE else [])]
 every_reader = pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
 
 
@@ -115,8 +118,9 @@ def test_the_pages_code_refuses_somebody_elses_signature(reader: Reader, tmp_pat
 
 def test_the_javascript_signs_what_we_sign_and_compares_in_constant_time() -> None:
     # Where there is no Node to run it, this is what is left to be seen.
-    (code,) = blocks(PAGE, "javascript")
+    code, with_public_key = blocks(PAGE, "javascript")
     assert 'createHmac("sha256", key).update(`${id}.${timestamp}.`).update(body)' in code
+    assert 'scheme === "v1a" && verify(null, signed, key, Buffer.from(encoded, "base64"))' in with_public_key
     assert "timingSafeEqual(given, expected)" in code
 
 
@@ -156,6 +160,10 @@ def test_the_table_of_states_has_every_step() -> None:
     assert steps == {str(state): {str(each) for each in follow} for state, follow in ENDPOINT_TRANSITIONS.items()}
 
 
+def test_the_table_of_error_classes_has_every_class() -> None:
+    assert {row[0] for row in table(PAGE, "errorClass", "what happened")} == set(ErrorClass)
+
+
 def test_the_table_of_pauses_is_the_policy() -> None:
     rows = table(PAGE, "before attempt", "pause")
     assert [int(attempt) for attempt, _pause in rows] == list(range(2, WEBHOOKS.attempts + 1))
@@ -179,7 +187,7 @@ def test_the_table_of_pauses_is_the_policy() -> None:
         f"sends {recover.PER_SECOND} a second",
         f"No message is larger than {messages.LARGEST_BODY // 1024} kB",
         f"at most {address.LONGEST:,} characters",
-        f"port {' or '.join(map(str, addresses.PUBLIC_PORTS))}",
+        f"port {' or '.join(map(str, address.PORTS))}",
         f"outside {addresses.PUBLIC_IPV6}",
     ],
 )
@@ -227,6 +235,12 @@ def _python() -> dict[str, Any]:
     return namespace
 
 
+def _node(function: str, secret: str, headers: dict[str, str], body: bytes) -> Any:
+    given = json.dumps({"secret": secret, "headers": headers, "body": b64encode(body).decode()})
+    code = "\n".join(blocks(PAGE, "javascript")) + NODE_DRIVER.replace("{function}", function)
+    return _said([NODE or "node", "--eval", code], input=given)
+
+
 def _shell() -> list[str]:
     functions, sending = blocks(PAGE, "bash")
     return [functions, sending]
@@ -248,7 +262,7 @@ def _said(command: list[str], **given: Any) -> Any:
 
 
 def _secret(reader: Reader) -> str:
-    return new_secret(Signing.ED25519 if reader is ed25519 else Signing.HMAC_SHA256)
+    return new_secret(Signing.ED25519 if reader in (ed25519, javascript_ed25519) else Signing.HMAC_SHA256)
 
 
 def _signed(secrets: list[str], *, seconds: int = 0) -> dict[str, str]:
