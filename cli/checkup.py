@@ -20,6 +20,7 @@ from cli.migrate import newest_revision
 from cli.plan import is_free
 from cli.run_file import read_run
 from config.settings import SettingsError, read_settings
+from workers.transports.channels import ChannelsTransport
 from workflows.notifications.wording_check import complaints
 
 LEAST_SPACE = 500 * 1024**2
@@ -68,6 +69,18 @@ def templates_can_be_used(_patient: Patient) -> str:
     if found := complaints(Path(folder)):
         raise Complaint("\n       ".join(found))
     return f"The templates in {folder} can be used."
+
+
+def channels_can_be_used(_patient: Patient) -> str:
+    """Where the operators want to be told what happens."""
+    try:
+        urls = read_settings().apprise_urls
+        ChannelsTransport(urls)
+    except SettingsError:
+        return "The operators' channels were not looked at."
+    except ValueError as error:
+        raise Complaint(str(error)) from error
+    return f"The operators have {len(urls)} channels of their own."
 
 
 def binaries_run(_patient: Patient) -> str:
@@ -170,6 +183,7 @@ CHECKS: tuple[Callable[[Patient], str], ...] = (
     python_is_new_enough,
     settings_make_sense,
     templates_can_be_used,
+    channels_can_be_used,
     binaries_run,
     data_folder_is_writable,
     disk_has_space,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -19,6 +20,7 @@ ENVIRONMENTS = ("development", "production")
 # As a listing's own reminders are bounded.
 MOST_REMINDERS = 5
 LONGEST_BEFORE = 43_200  # minutes
+NOTICE_KINDS = ("session_created", "session_cancelled", "webhook_endpoint_disabled")
 IDENTITY_HEADERS = ("off", "gateway", "open")
 _SHORTEST_TOKEN = 16
 # 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h: ten attempts over about 75 hours.
@@ -49,6 +51,8 @@ class Settings:
     mail_folder: str
     operations_mail: str | None
     templates_folder: str | None
+    apprise_urls: tuple[str, ...]
+    apprise_kinds: tuple[str, ...]
     vapid_private_key: str | None
     vapid_subject: str | None
     webhook_allowed_networks: tuple[Network, ...]
@@ -112,6 +116,9 @@ def _from(env: Env) -> Settings:
         mail_from=env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"),
         operations_mail=env.str("OPERATIONS_MAIL", None) or None,
         templates_folder=env.str("TEMPLATES_FOLDER", None) or None,
+        # Blanks between them: such a URL may hold commas.
+        apprise_urls=tuple(env.str("APPRISE_URLS", "").split()),
+        apprise_kinds=tuple(env.list("APPRISE_KINDS", list(NOTICE_KINDS), validate=_only(NOTICE_KINDS))),
         vapid_private_key=env.str("VAPID_PRIVATE_KEY", None) or None,
         vapid_subject=env.str("VAPID_SUBJECT", None) or None,
         mail_folder=env.str("MAIL_FOLDER", ".data/mail"),
@@ -132,6 +139,14 @@ def _from(env: Env) -> Settings:
         metrics_port=env.int("METRICS_PORT", 0, validate=environs.validate.Range(0, 65_535)),
         metrics_host=env.str("METRICS_HOST", "127.0.0.1"),
     )
+
+
+def _only(known: tuple[str, ...]) -> Callable[[list[str]], None]:
+    def check(names: list[str]) -> None:
+        if unknown := sorted(set(names) - set(known)):
+            raise environs.ValidationError(f"{', '.join(unknown)} is none of {', '.join(known)}")
+
+    return check
 
 
 def _networks(names: list[str]) -> tuple[Network, ...]:

@@ -19,6 +19,7 @@ from config.metrics_port import begin_telemetry
 from config.settings import settings
 from workers.broker import WORKER_OPTIONS, PromptAMQP, UnhurriedEvents
 from workers.process import current
+from workers.transports.channels import ChannelsTransport
 from workflows.events.delivery import Key
 from workflows.events.subscriptions import QUEUES, load
 from workflows.notifications.wording_check import complaints
@@ -90,11 +91,15 @@ def _take_its_name(sender: str, instance: Any, options: Mapping[str, Any], **_kw
 
 
 @celeryd_init.connect
-def _look_at_the_templates(**_kw: Any) -> None:
+def _look_at_words_and_channels(**_kw: Any) -> None:
     # Before anybody is told anything by them: a worker that cannot word its mails does not start.
     folder = settings().templates_folder
     if folder and (found := complaints(Path(folder))):
         raise SystemExit("\n".join(found))
+    try:
+        ChannelsTransport(settings().apprise_urls)
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
 
 
 @setup_logging.connect

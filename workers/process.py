@@ -22,6 +22,7 @@ from workers.rules import house_rules
 from workers.senders import Pool
 from workers.transactions import Transactions
 from workers.transports.bounded import Bounded, Sparing
+from workers.transports.channels import ChannelsTransport
 from workers.transports.client import Client
 from workers.transports.http import WebhookTransport
 from workers.transports.lanes import Shares
@@ -64,6 +65,7 @@ def current() -> Process:
     nudger = Nudger(app)
     transactions = Transactions(database, nudger)
     transports: Mapping[str, Transport] = {"http": _http(chosen), "mail": _mail(chosen), "push": _push(chosen)}
+    transports = {**transports, "channels": Bounded(ChannelsTransport(chosen.apprise_urls), few=1, many=1)}
     # As many as Celery has threads: those only wait for what they have handed over.
     senders = Pool(app.conf.get("tutelage_threads", 1))
     effects = load().under(house_rules(chosen))

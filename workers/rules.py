@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from config.settings import Settings
+from workers.transports.channels import name_of
 from workflows.house_rules import HouseRules
 
 
@@ -10,5 +11,7 @@ def house_rules(chosen: Settings) -> HouseRules:
     """The operator's choices, as `workflows/` knows them."""
     return HouseRules(
         reminder_minutes=chosen.reminder_minutes,
+        notice_channels=tuple(name_of(url) for url in chosen.apprise_urls),
+        notice_kinds=frozenset(chosen.apprise_kinds),
         webhook_retry_pauses=chosen.webhook_retry_pauses,
     )

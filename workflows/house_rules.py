@@ -13,10 +13,13 @@ class HouseRules:
 
     Args:
         reminder_minutes: how many minutes before a session both sides are reminded, where its listing does not say.
+        notice_channels: the names of the channels by which operators are told; and of what, `notice_kinds`.
         webhook_retry_pauses: seconds from each failed attempt of a webhook to the next.
     """
 
     reminder_minutes: tuple[int, ...] = (1440, 60)
+    notice_channels: tuple[str, ...] = ()
+    notice_kinds: frozenset[str] = frozenset()
     webhook_retry_pauses: tuple[float, ...] = WEBHOOKS.pauses
 
 

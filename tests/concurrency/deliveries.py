@@ -35,9 +35,12 @@ from workflows.events.delivery import Key
 from workflows.events.outcomes import Sent
 from workflows.events.record import Nudge, record
 from workflows.events.subscriptions import load
+from workflows.house_rules import HouseRules
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.notifications.browsers import subscribe_browser
+from workflows.notifications.notices import NOTICES
 from workflows.outside.send_mail import Mail
+from workflows.outside.send_notice import Notice
 from workflows.outside.send_push import PushMessage
 from workflows.sessions.cancel import cancel as call_off
 from workflows.sessions.cancel import session_to_cancel_query
@@ -64,7 +67,7 @@ class CountingTransport:
     def send(self, message: Any) -> Sent:
         """Count it, and report success."""
         match message:
-            case Mail():
+            case Mail() | Notice():
                 name = str(message.delivery_id)
             case PushMessage():
                 name = str(message.notification_id)
@@ -90,7 +93,9 @@ class House:
     @property
     def deliverer(self) -> Deliverer:
         """The one task body, as a worker has it."""
-        return Deliverer(self.transactions, load(), dict.fromkeys(("mail", "http", "push"), self.transport))
+        rules = HouseRules(notice_channels=("chat",), notice_kinds=frozenset(NOTICES))
+        ways_out = dict.fromkeys(("mail", "http", "push", "channels"), self.transport)
+        return Deliverer(self.transactions, load().under(rules), ways_out)
 
     def due(self) -> list[Key]:
         """Every delivery that is due and not done."""

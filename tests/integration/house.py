@@ -59,6 +59,8 @@ class House:
         self.http = Receiver()
         self.push = Receiver()
         transports = {"mail": self.mail, "http": self.http, "push": self.push}
+        self.channels = Receiver()
+        transports["channels"] = self.channels
         self.deliverer = Deliverer(self.transactions, subscriptions or load(), transports)
 
     def deliver(self, effect: str, event_id: UUID | None = None, target: str | None = None) -> Key:

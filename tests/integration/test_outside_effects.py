@@ -362,4 +362,4 @@ def test_the_operators_are_mailed_once_when_a_message_to_their_endpoint_is_given
 
 
 def test_every_way_out_names_a_transport_that_workers_have() -> None:
-    assert {effect.transport for effect in load().outside()} == {"mail", "http", "push"}
+    assert {effect.transport for effect in load().outside()} == {"mail", "http", "push", "channels"}

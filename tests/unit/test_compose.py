@@ -56,6 +56,9 @@ def test_every_template_is_a_kind_that_is_tested_here() -> None:
     assert templates == {
         "mail.html.j2",
         "mail.txt.j2",
+        # Held in tests/integration/test_channels.py.
+        "notice_session_cancelled.txt.j2",
+        "notice_session_created.txt.j2",
         *(f"{kind}.txt.j2" for kind in KINDS + OF_NO_BOOKING + ABOUT_ENDPOINTS),
     }
 

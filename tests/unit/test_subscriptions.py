@@ -29,6 +29,9 @@ INSIDE = {
     "analytics.session_started": ("session.started", "analytics", 8),
     "bookings.expire": ("booking.requested", "sessions", 8),
     "bookings.remind": ("booking.requested", "sessions", 8),
+    "channels.session_cancelled": ("session.cancelled", "notifications", 8),
+    "channels.session_created": ("session.created", "notifications", 8),
+    "channels.webhook_endpoint_disabled": ("webhook_endpoint.disabled", "notifications", 8),
     "notifications.booking_accepted": ("booking.accepted", "notifications", 8),
     "notifications.booking_cancelled": ("booking.cancelled", "notifications", 8),
     "notifications.booking_declined": ("booking.declined", "notifications", 8),
@@ -52,6 +55,7 @@ INSIDE = {
     "webhooks.queue": ("*", "webhooks", 8),
 }
 OUTSIDE = {
+    "channels.send": ("channels", "notifications", 8),
     "mail.send": ("mail", "notifications", 8),
     "push.send": ("push", "notifications", 7),
     "webhooks.send": ("http", "webhooks", 10),
@@ -121,7 +125,10 @@ def test_what_the_operator_has_chosen_is_handed_down_to_those_who_ask() -> None:
         effect.run(None, None, now=None)
     assert asked == [chosen]
     assert told.named("b") is known.named("b")
-    assert [effect.name for effect in load().inside() if effect.ruled] == ["reminders.set"]
+    assert [effect.name for effect in load().inside() if effect.ruled] == [
+        *("channels.session_cancelled", "channels.session_created", "channels.webhook_endpoint_disabled"),
+        "reminders.set",
+    ]
 
 
 def an_effect(name: str) -> Effect:

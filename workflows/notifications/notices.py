@@ -1,0 +1,25 @@
+"""Notices for the operators' own channels, a chat for instance: what happened, by ids and times, and nobody's name."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from workflows.events.catalogue import SessionCancelled, SessionCreated, WebhookEndpointDisabled
+from workflows.events.event import Event
+from workflows.events.record import follow_up
+from workflows.house_rules import HouseRules
+from workflows.outside.send_notice import SEND_NOTICE
+
+# What operators can be told of, by the names that APPRISE_KINDS knows.
+NOTICES: dict[str, type[Event]] = {
+    "session_created": SessionCreated,
+    "session_cancelled": SessionCancelled,
+    "webhook_endpoint_disabled": WebhookEndpointDisabled,
+}
+
+
+def tell_operators(db: Connection, event: Event, *, rules: HouseRules) -> None:
+    """One notice per channel, if the operator wants to hear of this."""
+    kind = next(name for name, known in NOTICES.items() if isinstance(event, known))
+    if kind in rules.notice_kinds:
+        follow_up(db, event, SEND_NOTICE, rules.notice_channels)

@@ -1,0 +1,18 @@
+"""Tell the operators, by channels of their own, that a session has been cancelled."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from workflows.events.catalogue import SessionCancelled
+from workflows.events.subscriptions import subscribe
+from workflows.house_rules import USUAL, HouseRules
+from workflows.notifications.notices import tell_operators
+
+
+@subscribe(SessionCancelled, name="channels.session_cancelled", queue="notifications", ruled=True)
+def tell_channels(db: Connection, event: SessionCancelled, *, now: datetime, rules: HouseRules = USUAL) -> None:
+    """Only where the operator has channels, and wants to hear of this."""
+    tell_operators(db, event, rules=rules)
