@@ -1,7 +1,8 @@
 """How many webhooks a second one worker delivers, beside the bare HTTP client without database: `make bench-webhooks`.
 
-A fresh PostgreSQL and Valkey, one real worker process for the queue, and a receiver in a process of its own that
-answers at once, and then after 100 ms. All of them share this machine's cores.
+A fresh PostgreSQL and Valkey, one real worker process for the queue with its log as `tutelage up` has it, and a
+receiver in a process of its own that answers at once, and then after 100 ms. All of them share this machine's cores.
+Messages name several deliveries where those come together, and one each where they come one by one: the last line.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -82,7 +83,7 @@ def receiver(delay: float) -> Iterator[Receiver]:
 def worker(environment: dict[str, str], log: Path) -> Iterator[None]:
     """One real worker of the webhooks' queue."""
     command = [sys.executable, "-m", "celery", "--app", "workers.app:app", "worker", "--queues", "webhooks"]
-    command += ["--pool", "threads", "--concurrency", str(THREADS), "--loglevel", "WARNING"]
+    command += ["--pool", "threads", "--concurrency", str(THREADS), "--loglevel", "INFO"]
     command += ["--without-gossip", "--without-mingle"]
     with log.open("wb") as file, subprocess.Popen(command, env=environment, stdout=file, stderr=file) as process:
         try:
@@ -148,23 +149,33 @@ def bare(url: str, count: int) -> float:
         return count / (time.monotonic() - began)
 
 
-def delivered(engine: Engine, publisher: Publisher, target: Receiver, count: int) -> float:
+def delivered(engine: Engine, publish: Callable[[list[Nudge]], None], target: Receiver, count: int) -> float:
     """Deliveries a second of the worker, from the first nudge to the last arrival."""
     endpoints = [an_endpoint(engine, f"{target.url}/{number}") for number in range(ENDPOINTS)]
     already = target.taken()
     # Each has answered once, so that it gets its whole share, and no thread has still to connect.
-    publisher.publish(pending(engine, endpoints, ENDPOINTS))
+    publish(pending(engine, endpoints, ENDPOINTS))
     target.wait_for(already + ENDPOINTS)
-    publisher.publish(pending(engine, endpoints, THREADS))
+    publish(pending(engine, endpoints, THREADS))
     target.wait_for(already + ENDPOINTS + THREADS)
     nudges = pending(engine, endpoints, count)
     began = time.monotonic()
-    publisher.publish(nudges)
+    publish(nudges)
     return count / (target.wait_for(already + ENDPOINTS + THREADS + count) - began)
 
 
+def one_by_one(publisher: Publisher) -> Callable[[list[Nudge]], None]:
+    """Publish each in a message of its own, as it happens when events are far enough apart."""
+
+    def publish(nudges: list[Nudge]) -> None:
+        for nudge in nudges:
+            publisher.publish([nudge])
+
+    return publish
+
+
 def main() -> None:
-    """Measure at once and at 100 ms, the bare client beside each, and print a table."""
+    """Measure at once, at 100 ms and one by one, the bare client beside each, and print a line of each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=3000)
     count = parser.parse_args().count
@@ -183,12 +194,14 @@ def main() -> None:
         engine = create(postgres.url, pool_size=2)
         stack.callback(engine.dispose)
         stack.enter_context(worker(dict(os.environ), folder / "worker.log"))
-        for delay in (0.0, 0.1):
+        publisher = Publisher(app)
+        together, singly = publisher.publish, one_by_one(publisher)
+        for delay, publish, how in ((0.0, together, ""), (0.1, together, ""), (0.0, singly, ", one by one")):
             target = stack.enter_context(receiver(delay))
             alone = bare(target.url, count)
-            through = delivered(engine, Publisher(app), target, count)
+            through = delivered(engine, publish, target, count)
             print(
-                f"receiver at {delay * 1000:.0f} ms: worker {through:.0f}/s, bare client {alone:.0f}/s,"
+                f"receiver at {delay * 1000:.0f} ms{how}: worker {through:.0f}/s, bare client {alone:.0f}/s,"
                 f" ratio {through / alone:.2f} ({count} messages, {THREADS} threads, {os.cpu_count()} cores)",
                 flush=True,
             )
