@@ -1,1 +1,1 @@
-"""The two ways out of the house. Each prepares a message and settles its outcome; the transport is handed in."""
+"""The ways out of the house. Each prepares a message and settles its outcome; the transport is handed in."""

@@ -1,0 +1,35 @@
+"""Tests of the page about notifications: its table is the table of kinds, and its forms of SMTP_URL can be read."""
+
+from __future__ import annotations
+
+import pytest
+
+from config.mail_server import mail_server
+from models.notifications import Channel
+from tests.docs.pages import DOCS, table
+from workflows.notifications.kinds import KINDS
+
+PAGE = DOCS / "notifications.md"
+ROWS = {
+    kind: chosen
+    for kinds, _who, chosen in table(PAGE, "kind", "who is told", "unless they chose otherwise")
+    for kind in kinds.split(", ")
+}
+
+
+def test_the_table_has_every_kind_and_no_other() -> None:
+    assert set(ROWS) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_table_says_by_which_ways_each_kind_is_heard_of(kind: str) -> None:
+    by_mail = Channel.EMAIL in KINDS[kind].channels
+    assert ROWS[kind].startswith("everywhere" if by_mail else "not by mail")
+    assert ("always" in ROWS[kind]) is bool(KINDS[kind].always)
+
+
+def test_every_form_of_smtp_url_can_be_read() -> None:
+    forms = [row[0] for row in table(PAGE, "SMTP_URL", "means")]
+    assert len(forms) == 4
+    for form in forms:
+        assert mail_server(form).host == "host"
