@@ -184,7 +184,7 @@ def test_the_table_of_pauses_is_the_policy() -> None:
         "48 hours before the endpoint is disabled",
         f"`recover`, which is {recover.LOOK_BACK.days} days",
         f"goes back {recover.LOOK_BACK.days} days, takes {recover.MOST:,} deliveries",
-        f"sends {recover.PER_SECOND} a second",
+        f"sends {health.PER_SECOND} a second",
         f"No message is larger than {messages.LARGEST_BODY // 1024} kB",
         f"at most {address.LONGEST:,} characters",
         f"port {' or '.join(map(str, address.PORTS))}",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from threading import Event
+from functools import partial
+from threading import Barrier, Event
 from uuid import UUID
 
 import pytest
@@ -25,6 +26,7 @@ from tests.integration.endpoints import (
 )
 from tests.integration.house import House
 from workflows.events.outcomes import Sent
+from workflows.events.policy import WEBHOOKS
 
 SECOND = timedelta(seconds=1)
 NOTHING_AGAINST_IT = (0, None, None, None, None)
@@ -55,6 +57,28 @@ def test_410_disables_at_once_others_are_told_and_what_is_left_is_cancelled(hous
     house.deliverer.deliver(left)
     assert (house.row(left).state, house.row(left).last_error) == ("cancelled", "The webhook endpoint is disabled.")
     assert len(house.http.received) == 1
+
+
+@pytest.mark.parametrize(("answer", "told"), [(GONE, "disabled"), (NO, "exhausted")])
+def test_what_several_find_at_once_is_told_once(house: House, partner: UUID, answer: Sent, told: str) -> None:
+    # The breaker has been opened by another meanwhile: what is found late is told once as well.
+    for open_until in (None, func.now() + timedelta(minutes=1)):
+        in_trouble = {"failures": 9, "failing_since": func.now(), "open_until": None, "exhausted_at": None}
+        set_endpoint(house, partner, state="active", disabled_reason=None, **in_trouble)
+        keys = messages(house, partner, 8)
+        for key in keys:
+            house.change(key, attempts=WEBHOOKS.attempts - 1)
+        all_there = Barrier(len(keys), partial(set_endpoint, house, partner, open_until=open_until))
+
+        def wait_for_all(_message: object, all_there: Barrier = all_there) -> Sent:
+            all_there.wait(20)
+            return answer
+
+        before = len(announced(house, f"webhook_endpoint.{told}"))
+        house.http.answers = wait_for_all
+        all_at_once(house.deliverer, keys, threads=len(keys))
+        assert {house.row(key).state for key in keys} == {"dead"}
+        assert len(announced(house, f"webhook_endpoint.{told}")) == before + 1
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ GIVEN_UP_AFTER = timedelta(days=5)
 WARNED_AFTER = GIVEN_UP_AFTER - timedelta(hours=48)
 GONE = 410
 LONGEST_SPREAD = 15  # seconds
-PER_SECOND = 25
+PER_SECOND = 25  # of what was put off, or is recovered
 
 _TOLD = "id AS webhook_endpoint_id, mentor_profile_id, state, failing_since, warned_at, exhausted_at"
 
@@ -38,7 +38,8 @@ WHERE id = :id AND open_until IS NOT DISTINCT FROM CAST(:seen AS timestamptz)
 RETURNING {_TOLD}
 """
 )
-_AS_IT_STANDS = text(f"SELECT {_TOLD} FROM webhook_endpoints WHERE id = :id")
+# Locked, so that of several who find the same at once one alone tells of it.
+_AS_IT_STANDS = text(f"SELECT {_TOLD} FROM webhook_endpoints WHERE id = :id FOR NO KEY UPDATE")
 
 # What was put off for the endpoint's sake; whatever failed keeps its own pause, and what is recovered its pace.
 # Nothing of it is in a worker's hands, since none of it is due; nobody is waited for all the same.
@@ -46,8 +47,8 @@ _CALL = text(
     """
 WITH waiting AS MATERIALIZED (
     SELECT event_id, target FROM deliveries
-    WHERE effect = 'webhooks.send' AND split_part(target, ':', 1) = :endpoint AND state = 'pending'
-      AND put_off_until = due_at AND due_at > now()
+    WHERE effect = 'webhooks.send' AND split_part(target, ':', 1) = :endpoint
+      AND queue = 'webhooks' AND state = 'pending' AND put_off_until = due_at AND due_at > now()
     ORDER BY event_id, target
     FOR NO KEY UPDATE SKIP LOCKED
 ), called AS (

@@ -10,10 +10,10 @@ from workflows.errors import Invalid
 from workflows.identity.actor import Actor
 from workflows.webhooks.endpoint import Endpoint, keeper_of, listening
 from workflows.webhooks.failed import find_failed, send_again
+from workflows.webhooks.health import PER_SECOND
 
 LOOK_BACK = timedelta(days=14)
 MOST = 10_000
-PER_SECOND = 25
 
 
 def recover(
