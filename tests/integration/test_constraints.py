@@ -15,6 +15,7 @@ from models.analytics import daily_session_stats, daily_transition_times, quarte
 from models.audit import audit_entries
 from models.bookings import booking_participants, bookings
 from models.calendar import mentor_busy
+from models.calendar_secrets import calendar_secrets
 from models.catalog import courses, listings
 from models.events import deliveries, delivery_attempts, events
 from models.idempotency import idempotency_keys
@@ -190,6 +191,7 @@ class Rows:
                 "outcome": "done",
                 "duration_ms": 1,
             },
+            "calendar_secrets": {"user_id": self.session.mentee_user_id, "digest": uuid4().bytes * 2},
             "webhook_endpoints": {"id": uuid4(), "url": f"https://{uuid4().hex}.example", "event_types": ["*"]},
         }
 
@@ -213,6 +215,12 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (listings, "ck_listings_buffer_minutes", {"buffer_minutes": 1441}),
     (listings, "ck_listings_cancellation_window_hours", {"cancellation_window_hours": -1}),
     (listings, "ck_listings_late_fee_percent", {"late_fee_percent": 101}),
+    # A few reminders, each from a minute to thirty days before the start.
+    (listings, "ck_listings_reminder_minutes", {"reminder_minutes": [1, 2, 3, 4, 5, 6]}),
+    (listings, "ck_listings_reminder_minutes", {"reminder_minutes": [0]}),
+    (listings, "ck_listings_reminder_minutes", {"reminder_minutes": [43_201]}),
+    (listings, "ck_listings_reminder_minutes", {"reminder_minutes": [None]}),
+    (calendar_secrets, "ck_calendar_secrets_digest", {"digest": b"short"}),
     # A booking ends after it starts, and not in the same moment.
     (bookings, "ck_bookings_ends_after_it_starts", {"start_time": NOW, "end_time": NOW}),
     # A single mentee, or a group; never both, never neither.
@@ -231,6 +239,7 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (mentor_busy, "ck_mentor_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(now(), now() + '1h', '[]')")}),
     (sessions, "ck_sessions_rating", {"rating": 0}),
     (sessions, "ck_sessions_rating", {"rating": 6}),
+    (sessions, "ck_sessions_calendar_sequence", {"calendar_sequence": -1}),
     (sessions, "ck_sessions_metadata_is_an_object", {"metadata": "text"}),
     (sessions, "ck_sessions_action_items_are_a_list", {"action_items": {"one": 1}}),
     (sessions, "ck_sessions_started_at", {"started_at": NOW}),
