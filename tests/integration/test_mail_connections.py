@@ -100,8 +100,9 @@ def server() -> Iterator[Talk]:
 
 
 @pytest.fixture
-def transport(server: Talk) -> Iterator[SmtpTransport]:
-    """What sends there."""
+def transport(server: Talk, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpTransport]:
+    """What sends there, patient with a machine that has other things to do."""
+    monkeypatch.setattr(smtp_lines, "STILL_THERE_SECONDS", smtp_lines.REPLY_SECONDS)
     transport = SmtpTransport(f"smtp://127.0.0.1:{server.port}", LETTERHEAD)
     yield transport
     transport.close()
