@@ -67,11 +67,18 @@ def test_a_window_of_no_hours_is_open_until_the_start() -> None:
 @pytest.mark.parametrize(("who", "allowed"), [("mentee", False), ("mentor", True), ("operator", True)])
 def test_without_a_window_the_mentee_cannot_cancel(who: str, allowed: bool) -> None:
     quote = quote_for(AS[who], a_session(cancellation_window_hours=None), now=START - timedelta(days=9))
-    assert quote.allowed is allowed
+    assert (quote.allowed, quote.refund_amount) == (allowed, 4000 if allowed else 0)
     if not allowed:
         with pytest.raises(Conflict, match="cannot be cancelled by the mentee") as refusal:
             require_allowed(quote)
         assert refusal.value.code == "not_cancellable"
+
+
+@pytest.mark.parametrize("status", ["in_progress", "completed", "cancelled"])
+@pytest.mark.parametrize("who", AS)
+def test_what_is_no_longer_scheduled_is_not_quoted_for(who: str, status: str) -> None:
+    quote = quote_for(AS[who], a_session(status=SessionStatus(status)), now=START)
+    assert (quote.allowed, quote.late, quote.fee_amount, quote.refund_amount) == (False, False, 0, 0)
 
 
 @pytest.mark.parametrize(("price", "percent", "fee"), [(1, 50, 1), (3, 50, 2), (99, 33, 33), (0, 100, 0), (7, 0, 0)])

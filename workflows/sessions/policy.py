@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from models.sessions import CancelledBy
+from models.sessions import CancelledBy, SessionStatus
 from workflows.errors import Conflict, Forbidden
 from workflows.identity.actor import Actor
 from workflows.sessions.session import Session, is_mentee, is_mentor
@@ -26,7 +26,8 @@ class SessionToCancel(Session):
 class Quote:
     """What it would cost the caller to cancel now. Amounts are minor units of `currency`.
 
-    `refund_amount` is what a refund would come to; `late` says that the mentee is inside the window.
+    `refund_amount` is what a refund would come to; `late` says that the mentee is inside the window. What cannot be
+    cancelled, by the policy or since it is no longer scheduled, is not `allowed`: it costs and gives back nothing.
     """
 
     cancelled_by: CancelledBy
@@ -47,16 +48,19 @@ def quote_for(actor: Actor, session: SessionToCancel, *, now: datetime) -> Quote
         Forbidden: the caller is neither party nor operator.
     """
     canceller = canceller_of(actor, session)
-    free_until = _free_until(session) if canceller is CancelledBy.MENTEE else None
-    late = free_until is not None and now > free_until
+    by_mentee = canceller is CancelledBy.MENTEE
+    free_until = _free_until(session) if by_mentee else None
+    scheduled = session.status is SessionStatus.SCHEDULED
+    allowed = scheduled and not (by_mentee and session.cancellation_window_hours is None)
+    late = allowed and free_until is not None and now > free_until
     # Half up to the minor unit, in whole numbers.
     fee = (session.price_amount * session.late_fee_percent + 50) // 100 if late else 0
     return Quote(
         cancelled_by=canceller,
-        allowed=canceller is not CancelledBy.MENTEE or free_until is not None,
+        allowed=allowed,
         late=late,
         fee_amount=fee,
-        refund_amount=session.price_amount - fee,
+        refund_amount=session.price_amount - fee if allowed else 0,
         currency=session.price_currency,
         window_hours=session.cancellation_window_hours,
         late_fee_percent=session.late_fee_percent,
