@@ -18,7 +18,7 @@ from workflows.identity.actor import Actor
 
 HEADER = "Idempotency-Key"
 _LONGEST = 255
-_STORED_HEADERS = ("Content-Type", "ETag", "Location")
+_STORED_HEADERS = ("Cache-Control", "Content-Type", "ETag", "Location")
 
 
 class Once:

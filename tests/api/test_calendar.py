@@ -91,7 +91,9 @@ def test_a_new_secret_ends_the_old_one(client: FlaskClient, cast: Cast) -> None:
 def test_the_same_key_makes_one_secret(client: FlaskClient, cast: Cast) -> None:
     headers = cast.as_mentee | {"Idempotency-Key": "once"}
     assert make_secret(client, headers) == make_secret(client, headers)
-    assert client.post("/calendar/secret", headers=headers).headers["Idempotent-Replayed"] == "true"
+    again = client.post("/calendar/secret", headers=headers)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.headers["Cache-Control"] == "no-store", "it is as secret as at first"
 
 
 @pytest.mark.parametrize(
