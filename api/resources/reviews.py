@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from flask import request
 from sqlalchemy import Select, select
 
 from api.blueprints import Area, refuses, versioned
 from api.calls import ANYONE, MENTOR, OPERATOR, PERSON, Call, Subject, this_moment
 from api.docs import examples_of_reviews as examples
-from api.etags import tag_of
+from api.etags import any_version_will_do, tag_of
 from api.lists import NEWEST_FIRST, lists
 from api.loaders import changes, reads
 from api.resources.people import MENTOR_PROFILE
@@ -104,7 +105,15 @@ def moderate_review(call: Call[Review], body: dict[str, Any]) -> Any:
 
     What is hidden does not count in the mentor's average. The reason stands in the audit.
     """
-    return _shown(call.actor, moderate(call.db, actor=call.actor, review=call.subject, now=call.now, **body))
+    moderated = moderate(
+        call.db,
+        actor=call.actor,
+        review=call.subject,
+        now=call.now,
+        any_version=any_version_will_do(request),
+        **body,
+    )
+    return _shown(call.actor, moderated)
 
 
 def _caller(claim: Claim) -> Any:

@@ -40,10 +40,18 @@ def _reviews(db: Connection, permit: Permit, *, rating: int = 5) -> Review:
     return submit(db, actor=author, session=session, rating=rating, now=datetime.now(UTC))
 
 
-def _hides(db: Connection, review: Review, *, hidden: bool) -> Review:
+def _hides(db: Connection, review: Review, *, hidden: bool, any_version: bool = False) -> Review:
     present = Review.of(db.execute(review_query(review.id)).one())
     now = datetime.now(UTC)
-    return moderate(db, actor=factories.OPERATOR, review=present, hidden=hidden, reason="A race", now=now)
+    return moderate(
+        db,
+        actor=factories.OPERATOR,
+        review=present,
+        hidden=hidden,
+        reason="A race",
+        now=now,
+        any_version=any_version,
+    )
 
 
 def _answers(db: Connection, review: Review) -> Review:
@@ -133,6 +141,22 @@ def test_two_operators_who_hide_at_once_take_it_off_once(engine: Engine, race: R
         with engine.begin() as db:
             noted = select(func.count()).where(audit_entries.c.subject_id == review.id)
             assert db.scalar(noted) == len(winners(outcomes))
+    assert _violations(engine) == NONE
+
+
+def test_of_operators_who_saw_no_version_in_particular_the_last_decision_stands(engine: Engine, race: Race) -> None:
+    for permit in _permits(engine, ROUNDS // 2):
+        with engine.begin() as db:
+            review = factories.make_review(db, permit, rating=3)
+        before = _rating(engine, permit.mentor_profile_id)
+        decisions = [partial(_hides, review=review, hidden=hidden, any_version=True) for hidden in (True, False, True)]
+        outcomes = race.transact([*decisions, partial(_answers, review=review)])
+        assert set(codes(outcomes[:3])) == set()
+        with engine.begin() as db:
+            left = Review.of(db.execute(review_query(review.id)).one())
+        assert left == max(winners(outcomes), key=lambda each: each.version)
+        after = _rating(engine, permit.mentor_profile_id)
+        assert (before[0] - after[0], before[1] - after[1]) == ((3, 1) if left.hidden else (0, 0))
     assert _violations(engine) == NONE
 
 
