@@ -182,6 +182,17 @@ def booked(db: Connection, mentor_id: UUID, span: Period) -> dict[tuple[int, int
     return {(hour.weekday, hour.hour): hour.booked_minutes for hour in found.hours if hour.booked_minutes}
 
 
+def test_booked_minutes_add_up_however_a_session_lies_across_the_hours(db: Connection) -> None:
+    mentor = factories.make_mentor(db)
+    begin = at("2026-05-04T20:06:55.5Z")
+    a_session(db, mentor, begin, 60)
+    span = of("UTC", date(2026, 5, 4), date(2026, 5, 10))
+    assert booked(db, mentor.id, span) == {(0, 20): 53, (0, 21): 7}
+    # From Monday's last hour to Tuesday's first.
+    a_session(db, mentor, begin + 3 * HOUR, 70)
+    assert booked(db, mentor.id, span) == {(0, 20): 53, (0, 21): 7, (0, 23): 53, (1, 0): 17}
+
+
 @pytest.mark.parametrize(("zone", "changes"), CHANGES)
 def test_booked_minutes_lie_in_the_hours_that_the_clocks_show(db: Connection, zone: str, changes: date) -> None:
     mentor, there = factories.make_mentor(db), ZoneInfo(zone)

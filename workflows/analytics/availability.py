@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
+from itertools import accumulate, pairwise
 from typing import Any
 from uuid import UUID
 
@@ -53,12 +56,16 @@ def availability_of(db: Connection, mentor_profile_id: UUID, period: Period) -> 
     """A mentor's hours of the week, all 168 of them, from Monday's first to Sunday's last."""
     booked = db.execute(_booked_seconds(mentor_profile_id, period))
     seconds = {(row.weekday, row.hour): row.seconds for row in booked}
-    hours = [
-        HourOfWeek(weekday, hour, None, int(seconds.get((weekday, hour), 0) // 60))
-        for weekday in range(WEEKDAYS)
-        for hour in range(HOURS)
-    ]
+    week = [(weekday, hour) for weekday in range(WEEKDAYS) for hour in range(HOURS)]
+    minutes = whole_minutes([seconds.get(each, Decimal()) for each in week])
+    hours = [HourOfWeek(*each, None, taken) for each, taken in zip(week, minutes, strict=True)]
     return Availability(mentor_profile_id, period, hours)
+
+
+def whole_minutes(seconds: Iterable[Decimal]) -> list[int]:
+    """Whole minutes that add up: what is left of one hour's last minute goes to the next hour that has any."""
+    passed = [0, *(int(total // 60) for total in accumulate(seconds))]
+    return [after - before for before, after in pairwise(passed)]
 
 
 def _booked_seconds(mentor_profile_id: UUID, period: Period) -> Select[Any]:
