@@ -69,18 +69,20 @@ def test_a_leap_year_is_the_longest(zone: str) -> None:
         asked(date(2028, 1, 1), date(2029, 1, 1), zone)
 
 
+# A day may be the first and the last, a moment may not.
 @pytest.mark.parametrize(
-    ("first", "last"),
+    ("first", "last", "reason"),
     [
-        (date(2026, 5, 2), date(2026, 5, 1)),
-        (at("2026-05-01T10:00Z"), at("2026-05-01T10:00Z")),
-        (date(2026, 6, 1), None),
+        (date(2026, 5, 2), date(2026, 5, 1), "Must not lie before `from`."),
+        (at("2026-05-01T10:00Z"), at("2026-05-01T10:00Z"), "Must lie after `from`."),
+        (date(2026, 5, 1), at("2026-05-01T00:00Z"), "Must lie after `from`."),
+        (date(2026, 6, 1), None, "Must not lie before `from`."),
     ],
 )
-def test_a_period_must_end_after_it_begins(first: Edge, last: Edge | None) -> None:
+def test_a_period_must_end_after_it_begins(first: Edge, last: Edge | None, reason: str) -> None:
     with pytest.raises(Invalid) as refused:
         asked(first, last)
-    assert list(refused.value.details or {}) == ["to"]
+    assert refused.value.details == {"to": [reason]}
 
 
 def test_an_unknown_zone_is_refused() -> None:

@@ -68,12 +68,17 @@ def period(first: Edge | None, last: Edge | None, time_zone: str, *, now: dateti
         first = (end - QUARTER).astimezone(there).date() - timedelta(days=USUAL - 1)
     start = _start(first, there)
     if end <= start:
-        raise Invalid("The period must end after it begins.", details={"to": ["Must not lie before `from`."]})
+        raise Invalid("The period must end after it begins.", details={"to": [_too_early(last)]})
     # By the clocks of the zone, whose days are not all of 24 hours.
     if end.astimezone(there).replace(tzinfo=None) - start.astimezone(there).replace(tzinfo=None) > LONGEST * DAY:
         reason = f"Must not lie more than {LONGEST} days after `from`."
         raise Invalid(f"A period has at most {LONGEST} days.", details={"to": [reason]})
     return Period(start, end, there)
+
+
+def _too_early(last: Edge) -> str:
+    # A last day is in the period; a moment is what the period ends before.
+    return "Must lie after `from`." if isinstance(last, datetime) else "Must not lie before `from`."
 
 
 def _start(edge: Edge, there: ZoneInfo) -> datetime:
