@@ -13,6 +13,7 @@ import http_ece
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import func, select
 
 from config.sealing import Sealer
@@ -37,6 +38,7 @@ from workflows.outside.send_push import PushMessage
 
 SEALER = Sealer(["a passphrase that is long enough for these tests"])
 LOOPBACK = [ip_network("127.0.0.0/8")]
+KEYS = SubscribedBrowser("https://push.example/x").subscription["keys"]
 
 
 @pytest.fixture
@@ -255,6 +257,12 @@ def test_without_a_key_of_ours_what_was_due_ends_in_words(house: House, browser:
         ({"p256dh": "ü"}, "keys.p256dh"),
         ({"auth": text(b"short")}, "keys.auth"),
         ({"auth": "!"}, "keys.auth"),
+        ({"auth": KEYS["auth"] + "!!!"}, "keys.auth"),
+        ({"auth": KEYS["auth"] + "===="}, "keys.auth"),
+        ({"auth": KEYS["auth"] + "="}, "keys.auth"),
+        ({"auth": KEYS["auth"] + "\n"}, "keys.auth"),
+        ({"p256dh": KEYS["p256dh"] + "!!!"}, "keys.p256dh"),
+        ({"p256dh": KEYS["p256dh"] + "===="}, "keys.p256dh"),
     ],
 )
 def test_nothing_is_pushed_to_what_is_no_browser_of_the_internet(
@@ -265,6 +273,28 @@ def test_nothing_is_pushed_to_what_is_no_browser_of_the_internet(
     with pushing.house.transactions() as db, pytest.raises(Invalid) as refused:
         subscribe_browser(db, actor=acting_user(pushing.grace), seal=SEALER.seal, allowed=[], **fields)
     assert set(refused.value.details or {}) == {field}
+
+
+def test_keys_are_stored_as_they_were_read_however_they_were_written(
+    pushing: Pushing, browser: SubscribedBrowser, service: HttpReceiver
+) -> None:
+    compressed = browser.key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    with pushing.house.transactions() as db:
+        subscribe_browser(
+            db,
+            actor=acting_user(pushing.grace),
+            endpoint=browser.endpoint,
+            p256dh=text(compressed),
+            auth=text(browser.secret) + "==",
+            seal=SEALER.seal,
+            allowed=LOOPBACK,
+        )
+    with pushing.house.engine.connect() as db:
+        sealed = db.scalars(select(push_subscriptions.c.sealed)).one()
+    assert json.loads(SEALER.unseal(sealed))["keys"] == browser.subscription["keys"]
+    pushing.be_asked()
+    pushing.push()
+    assert browser.read(service.requests[0].body)["kind"] == "booking_requested"
 
 
 def message(browser: SubscribedBrowser, words: Words) -> PushMessage:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from base64 import urlsafe_b64decode
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Connection, Select, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
@@ -27,6 +29,8 @@ from workflows.webhooks.address import Network, checked_address
 # More than anybody uses; of those that are never heard of again the oldest go first.
 MOST = 20
 AUTH_BYTES = 16
+# What Python's own decoder reads, it reads leniently: it leaves out whatever is no base64.
+_BASE64 = re.compile(r"[A-Za-z0-9_-]+={0,2}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,10 +123,10 @@ def _checked_endpoint(endpoint: str, allowed: Sequence[Network]) -> str:
 
 def _checked_key(p256dh: str) -> str:
     try:
-        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _bytes(p256dh))
+        point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _bytes(p256dh))
     except ValueError as error:
         raise _no_key("p256dh", "Must be a point of P-256, in base64 for URLs.") from error
-    return p256dh
+    return _text(point.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint))
 
 
 def _checked_auth(auth: str) -> str:
@@ -132,11 +136,18 @@ def _checked_auth(auth: str) -> str:
         raise _no_key("auth", "Must be base64 for URLs.") from error
     if len(secret) != AUTH_BYTES:
         raise _no_key("auth", f"Must be {AUTH_BYTES} bytes.")
-    return auth
+    return _text(secret)
 
 
 def _bytes(text: str) -> bytes:
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    bare = text.rstrip("=")
+    if _BASE64.fullmatch(text) is None or (bare != text and len(text) % 4):
+        raise ValueError("This is no base64 for URLs.")
+    return urlsafe_b64decode(bare + "=" * (-len(bare) % 4))
+
+
+def _text(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def _no_key(name: str, reason: str) -> Invalid:
