@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
 from models.notifications import push_subscriptions
+from models.people import users
 from workflows.errors import Forbidden, Invalid
 from workflows.identity.actor import Actor
 from workflows.paging import Page, newest_first
@@ -80,6 +81,8 @@ def subscribe_browser(
     keys = {"p256dh": _checked_key(p256dh), "auth": _checked_auth(auth)}
     sealed = seal(json.dumps({"endpoint": address, "keys": keys}))
     columns = push_subscriptions.c
+    # Whoever subscribes several at once is counted one after the other.
+    db.execute(select(users.c.id).where(users.c.id == actor.user_id).with_for_update(key_share=True))
     statement = insert(push_subscriptions).values(
         id=uuid7(),
         user_id=actor.user_id,
