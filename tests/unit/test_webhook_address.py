@@ -194,12 +194,30 @@ def test_what_is_no_address_of_the_public_internet_is_refused(url: str) -> None:
         "http://localhost:9000",
         "http://hooks.localhost",
         "http://receiver:9000",
-        "http://partner.example",
-        "https://partner.example:9000",
+        "http://hooks.internal:9000",
+        "http://hooks.home.arpa",
     ],
 )
 def test_an_allowed_network_may_be_reached_over_http_and_at_any_port(url: str) -> None:
     assert checked_address(url, LOOPBACK) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://partner.example",
+        "http://partner.example:443",
+        "https://partner.example:22",
+        "https://partner.example:9000",
+        "http://internal.example",
+        "http://localhost.example:9000",
+    ],
+)
+@pytest.mark.parametrize("allowed", [LOOPBACK, INTRANET])
+def test_a_public_name_is_held_to_the_public_rules_whatever_is_allowed_besides(url: str, allowed: tuple) -> None:
+    with pytest.raises(Invalid) as refused:
+        checked_address(url, allowed)
+    assert set(refused.value.details or {}) == {"url"}
 
 
 # Where the operator lists networks, exactly those open up.

@@ -23,6 +23,8 @@ _WRITTEN = re.compile(r"(?:[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
 _NAME = re.compile(r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 # What ends like this is an IPv4 address to some resolvers, in decimal, octal or hex: 127.1, 0x7f000001, 017700000001.
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
+# Names that no public DNS answers for, besides those without a dot (RFC 6761, RFC 8375, and ICANN's of 2024).
+_PRIVATE = (".localhost", ".internal", ".home.arpa")
 _LOOPBACK = IPv4Address("127.0.0.1")
 
 
@@ -71,13 +73,19 @@ class Destination:
 def checked_address(url: str, allowed: Sequence[Network]) -> str:
     """The address in its one writing: names in ASCII and lower case, without a default port.
 
+    Nobody looks a name up here. One that belongs to the public internet is held to the rules for that, although it
+    might lead into an allowed network.
+
     Args:
         allowed: the networks that may be reached besides the public internet.
 
     Raises:
         Invalid: no webhook is sent to such an address; the details say why.
     """
-    return read_address(url, allowed).url
+    read = read_address(url, allowed)
+    if read.literal is None and not _is_private(read.host):
+        _check_public(read.scheme, read.port)
+    return read.url
 
 
 def read_address(url: str, allowed: Sequence[Network]) -> Destination:
@@ -175,6 +183,10 @@ def _check_name(name: str, allowed: Sequence[Network]) -> None:
         reachable = "." in name or bool(allowed)
     if not reachable:
         raise _invalid("must name a host of the public internet")
+
+
+def _is_private(name: str) -> bool:
+    return "." not in name or name.endswith(_PRIVATE)
 
 
 def _check_public(scheme: str, port: int) -> None:
