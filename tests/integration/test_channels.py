@@ -112,7 +112,7 @@ def test_a_cancellation_says_by_whom_and_what_it_costs() -> None:
     said = compose("notice_session_cancelled", event=event)
     assert said.title == "A session has been cancelled by the mentee"
     assert "Saturday, 4 May 2030, 09:00 (UTC)" in said.body
-    assert "Late: a fee of USD 20.00 is due. USD 20.00 to go back." in said.body
+    assert "Late. A fee of USD 20.00 is kept. USD 20.00 is to go back." in said.body
 
 
 def test_without_channels_or_wishes_nobody_is_told(house: House) -> None:

@@ -143,9 +143,10 @@ def test_a_late_cancellation_says_to_both_what_it_costs_and_why(told: Told) -> N
     ada, grace = found["Ada", "email"], found["Grace", "email"]
     assert (ada.title, grace.title) == ("Your session with Grace is cancelled", "Your session with Ada is cancelled")
     assert "(America/New_York) does not take place: you cancelled it. The reason given:\n\n> I am ill." in ada.body
-    assert "a fee of USD 20.00 is due from you.\nUSD 20.00 goes back to you." in ada.body
+    money = "Of the price of USD 40.00, a fee of USD 20.00 is kept for cancelling late, and USD 20.00 goes back to "
+    assert f"{money}you." in ada.body
     assert "(Europe/Berlin) does not take place: Ada cancelled it." in grace.body
-    assert "a fee of USD 20.00 is due from Ada.\nUSD 20.00 goes back to Ada." in grace.body
+    assert f"{money}Ada." in grace.body
     assert {row.session_id for row in found.values()} != {None}
 
 
@@ -155,12 +156,12 @@ def test_a_cancellation_by_the_other_side_costs_nothing(told: Told, canceller: s
     called_off(told, actor, currency="JPY")
     body = told.of("session_cancelled")["Ada", "email"].body
     assert f"does not take place: {who} cancelled it." in body
-    assert body.endswith("No fee is due.\nJPY 4,000 goes back to you.")
+    assert body.endswith("No fee is due. The price of JPY 4,000 goes back to you.")
 
 
-def test_what_does_not_go_back_is_not_mentioned(told: Told) -> None:
+def test_a_refund_that_nobody_asked_for_is_said_to_be_none(told: Told) -> None:
     called_off(told, acting_user(told.ada), refund=False)
-    assert told.of("session_cancelled")["Ada", "in_app"].body.endswith("No fee is due.")
+    assert told.of("session_cancelled")["Ada", "in_app"].body.endswith("No fee is due. No refund was asked for.")
 
 
 def unlocked(session: Session, user_id: UUID) -> ReviewUnlocked:

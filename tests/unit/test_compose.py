@@ -28,6 +28,9 @@ ENDED = {
     "fee_amount": 2000,
     "refund_amount": 2000,
     "currency": "USD",
+    "late": True,
+    "session_id": 7,
+    "mentor_profile_id": 8,
 }
 
 
@@ -45,6 +48,7 @@ def words(kind: str, *, zone: str = "UTC", start: datetime = datetime(2030, 5, 4
         "title": "Compilers",
         "expired": False,
         "reason": None,
+        "refund_requested": True,
         "who": "Ada Lovelace",
         "starts_in": "1 hour",
     }
@@ -136,6 +140,35 @@ def test_the_owner_of_an_endpoint_is_told_which_and_what(kind: str, told: str) -
 def test_only_the_mentee_is_invited_to_review() -> None:
     assert "You may review Grace Hopper" in words("session_completed").body
     assert "review" not in words("session_completed", reader_is_mentor=True).body
+
+
+# The fee, the refund, whether it was asked for → what the mentee reads.
+@pytest.mark.parametrize(
+    ("fee", "refund", "asked", "said"),
+    [
+        (
+            167,
+            166,
+            True,
+            "Of the price of JPY 333, a fee of JPY 167 is kept for cancelling late, and JPY 166 goes back",
+        ),
+        (333, 0, True, "The whole price of JPY 333 is kept as the fee for cancelling late."),
+        (167, 0, False, "A fee of JPY 167 is kept for cancelling late. No refund was asked for."),
+        (0, 333, True, "No fee is due. The price of JPY 333 goes back to you."),
+        (0, 0, True, "No fee is due."),
+        (0, 0, False, "No fee is due. No refund was asked for."),
+    ],
+)
+def test_a_cancellation_speaks_of_money_that_is_there_and_of_no_second_payment(
+    fee: int, refund: int, asked: bool, said: str
+) -> None:
+    start = datetime(2030, 5, 4, 9, tzinfo=UTC)
+    told = ENDED | {"fee_amount": fee, "refund_amount": refund, "currency": "JPY"}
+    event = SimpleNamespace(start_time=start, **told)
+    assert words("session_cancelled", event=event, refund_requested=asked).body.splitlines()[-1].startswith(said)
+    notice = compose("notice_session_cancelled", event=event).body
+    assert ("A fee of JPY" in notice, "No fee is due." in notice) == (fee > 0, fee == 0)
+    assert ("is to go back." in notice, "Nothing goes back." in notice) == (refund > 0, refund == 0)
 
 
 def test_a_name_that_a_template_wants_and_nobody_gave_raises() -> None:

@@ -30,4 +30,5 @@ def notify_participants(db: Connection, event: SessionCancelled, *, now: datetim
         parties=parties,
         readers=parties.everybody,
         reason=Quotation(reason) if reason else None,
+        refund_requested=bool(cancellation.get("refundRequested")),
     )
