@@ -197,6 +197,44 @@ def test_a_server_that_wants_nobody_says_so_in_its_greeting(server: Talk, transp
     server.answers["greeting"] = b"554 No SMTP service here\r\n"
     report = transport.send(a_mail())
     assert (report.status_code, server.connections[0]) == (554, [])
+    assert (report.permanent, report.away) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("greeting", b"554 No SMTP service here\r\n"),
+        ("ehlo", b"554 Not today\r\n"),
+        ("auth", b"535 5.7.8 Authentication credentials invalid\r\n"),
+        ("auth", b"454 4.7.0 Temporary authentication failure\r\n"),
+        ("mail", b"530 5.7.0 Authentication required\r\n"),
+        ("rcpt", b"535 5.7.8 Authentication credentials invalid\r\n"),
+        ("data", b"538 5.7.11 Encryption required\r\n"),
+        ("mail", b"421 4.3.2 Shutting down\r\n"),
+    ],
+)
+def test_what_a_server_answers_to_everybody_is_held_against_no_mail(server: Talk, command: str, said: bytes) -> None:
+    server.offers = b"250-mail.example\r\n250 AUTH PLAIN\r\n"
+    server.answers |= {"auth": b"235 Welcome\r\n", "helo": b"554 Not today\r\n", command: said}
+    report = SmtpTransport(f"smtp://user:secret@127.0.0.1:{server.port}", LETTERHEAD).send(a_mail())
+    assert (report.permanent, report.away, report.status_code) == (False, True, int(said[:3]))
+    assert server.mails == 0
+
+
+@pytest.mark.parametrize("said", [b"550 5.7.1 No\r\n", b"451 4.7.1 Later\r\n"])
+def test_what_a_server_answers_to_one_mail_is_no_matter_of_the_others(
+    server: Talk, transport: SmtpTransport, said: bytes
+) -> None:
+    server.answers["rcpt"] = said
+    assert transport.send(a_mail()).away is False
+
+
+def test_a_line_that_breaks_off_within_a_mail_costs_the_mail_an_attempt(server: Talk, transport: SmtpTransport) -> None:
+    # It hangs up on what it was sent, without a word.
+    server.answers["content"], server.patience = b"", 1
+    report = transport.send(a_mail())
+    assert report.error is not None
+    assert (report.permanent, report.away, report.status_code) == (False, False, None)
 
 
 def test_where_starttls_is_due_a_server_without_it_gets_neither_password_nor_mail(server: Talk) -> None:

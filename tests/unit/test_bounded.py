@@ -18,7 +18,8 @@ from workflows.events.outcomes import Postpone, Sent
 
 NEWS = SimpleNamespace(occurred_at=datetime.now(UTC))
 OLD_NEWS = SimpleNamespace(occurred_at=datetime.now(UTC) - PATIENCE - timedelta(hours=1))
-AWAY = Sent(error="ConnectionRefusedError")
+AWAY = Sent(error="ConnectionRefusedError", away=True)
+BROKEN_OFF = Sent(error="SMTPServerDisconnected: Connection unexpectedly closed")
 LATER = Sent(error="The mail server answered 451: later", status_code=451)
 NO = Sent(error="The mail server answered 550: no", status_code=550, permanent=True)
 
@@ -91,7 +92,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-@pytest.mark.parametrize("answer", [AWAY, Sent(error="The mail server answered 421: bye", status_code=421)])
+@pytest.mark.parametrize(
+    "answer", [AWAY, Sent(error="The mail server answered 535: who are you?", status_code=535, away=True)]
+)
 def test_a_server_that_is_away_uses_nobodys_attempts_up_and_is_left_alone(clock: list[float], answer: Sent) -> None:
     server = Server(answer, answer)
     way_out = Sparing(server, "mail server")
@@ -122,8 +125,8 @@ def test_the_pauses_end_at_half_a_minute(clock: list[float]) -> None:
     assert (put_off.value.until - datetime.now(UTC)).total_seconds() <= 32
 
 
-@pytest.mark.parametrize("answer", [LATER, NO])
-def test_an_answer_is_about_the_message_and_its_own_policy_goes_by_it(clock: list[float], answer: Sent) -> None:
+@pytest.mark.parametrize("answer", [LATER, NO, BROKEN_OFF])
+def test_what_comes_of_a_message_is_its_own_affair_and_its_policy_goes_by_it(clock: list[float], answer: Sent) -> None:
     assert clock
     server = Server(answer)
     way_out = Sparing(server, "mail server")

@@ -22,7 +22,6 @@ FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 30.0
 # Whatever could not be handed over for so long is tried by its own policy, so that it ends one day.
 PATIENCE = timedelta(days=3)
-SERVICE_NOT_AVAILABLE = 421
 
 
 class Sender(Protocol):
@@ -74,9 +73,9 @@ class Bounded:
 
 
 class Sparing:
-    """Spares a server that cannot be reached: nothing is sent for a while, and no attempt of anything is used up.
+    """Spares a server that is away: nothing is sent for a while, and no attempt of anything is used up.
 
-    A server's answer, whatever it is, is about the message, and the message's own policy goes by it.
+    Whatever else comes of a message is the message's own affair, and its policy goes by it.
 
     Args:
         name: of the server, for the log.
@@ -103,7 +102,7 @@ class Sparing:
             # Not all of them in the first moment.
             raise Postpone(_in(left + random.uniform(0, FIRST_PAUSE)), f"The {self._name} is away.")
         sent = self._sender.send(message)
-        if not _is_away(sent):
+        if not sent.away:
             self._failures = 0
             return sent
         pause = self._spare(sent)
@@ -120,10 +119,6 @@ class Sparing:
                 self._open_until = monotonic() + pause
                 log.warning("server.away", server=self._name, error=sent.error, pause_seconds=pause)
             return max(self._open_until - monotonic(), 0.0)
-
-
-def _is_away(sent: Sent) -> bool:
-    return sent.error is not None and sent.status_code in (None, SERVICE_NOT_AVAILABLE)
 
 
 def _in(seconds: float) -> datetime:

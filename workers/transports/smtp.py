@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 import ssl
 from contextlib import suppress
+from dataclasses import replace
 
 from config.mail_server import mail_server
 from models.events import ErrorClass
@@ -17,6 +18,8 @@ from workflows.outside.send_mail import Mail
 
 DEADLINE_SECONDS = 30.0
 CLOSING = 421
+# Whatever they answer: not to us, or not now. That says nothing of the mail.
+SERVER_WIDE = frozenset({CLOSING, 530, 535, 538})
 
 
 class SmtpTransport:
@@ -36,7 +39,11 @@ class SmtpTransport:
         self._lines = Lines(mail_server(url), ssl.create_default_context())
 
     def send(self, mail: Mail) -> Sent:
-        """Hand the mail to the server; a 5xx answer is final, anything else may pass."""
+        """Hand the mail to the server; where it refuses this mail by a 5xx answer that is final, all else may pass.
+
+        Whatever goes wrong before the server listens to the mail is told as `away`; a line that breaks off later may
+        do so because of the mail.
+        """
         message = compose(mail, self._letterhead)
         used: list[smtplib.SMTP] = []
         line: Line | None = None
@@ -46,10 +53,11 @@ class SmtpTransport:
                 line.mails += 1
                 line.server.send_message(message)
         except smtplib.SMTPException as error:
-            return self._refused(error, line)
+            sent = self._refused(error, line)
+            return sent if line is not None else _away(sent)
         except OSError as error:
             self._drop(used)
-            return Sent(error=f"{type(error).__name__}: {error}", error_class=_class_of(error))
+            return Sent(error=f"{type(error).__name__}: {error}", error_class=_class_of(error), away=line is None)
         self._lines.give(line)
         return Sent(status_code=250)
 
@@ -85,9 +93,15 @@ def _answered(code: int, text: bytes | str) -> Sent:
     return Sent(
         error=f"The mail server answered {code}: {said}",
         error_class=ErrorClass.STATUS,
-        permanent=500 <= code < 600,
-        status_code=code,
+        permanent=500 <= code < 600 and code not in SERVER_WIDE,
+        # -1 is what smtplib makes of nonsense.
+        status_code=code if code > 0 else None,
+        away=code in SERVER_WIDE,
     )
+
+
+def _away(sent: Sent) -> Sent:
+    return replace(sent, permanent=False, away=True)
 
 
 def _class_of(error: OSError) -> ErrorClass:

@@ -43,6 +43,7 @@ class Sent:
         retry_after: the receiver's wish; it only ever delays.
         status_code: the receiver's answer by number, where there was one.
         response: the beginning of the receiver's answer.
+        away: the receiver takes nothing from anybody for now; it was no matter of this message.
     """
 
     error: str | None = None
@@ -51,3 +52,4 @@ class Sent:
     retry_after: timedelta | None = None
     status_code: int | None = None
     response: str | None = None
+    away: bool = False
