@@ -220,6 +220,27 @@ def test_who_has_switched_pushes_off_gets_none(pushing: Pushing, browser: Subscr
     assert channels == {Channel.IN_APP, Channel.EMAIL}
 
 
+def test_who_switches_pushes_off_while_one_waits_does_not_get_it(
+    pushing: Pushing, browser: SubscribedBrowser, service: HttpReceiver
+) -> None:
+    pushing.subscribe(browser)
+    pushing.be_asked()
+    with pushing.house.transactions() as db:
+        switch_off(db, Choice(user_id=pushing.grace.id, kind="booking_requested", channel=Channel.PUSH))
+    row = pushing.house.row(pushing.push())
+    assert (row.state, row.last_error) == ("cancelled", "Its reader wants nothing of this kind pushed any more.")
+    assert service.requests == []
+
+
+def test_who_unsubscribes_while_a_mail_waits_does_not_get_it(pushing: Pushing) -> None:
+    pushing.be_asked()
+    with pushing.house.transactions() as db:
+        switch_off(db, Choice(user_id=pushing.grace.id, kind="booking_requested", channel=Channel.EMAIL))
+    row = pushing.house.row(pushing.house.deliver("mail.send"))
+    assert (row.state, row.last_error) == ("cancelled", "Its reader wants no mails of this kind any more.")
+    assert pushing.house.mail.received == []
+
+
 def test_nobody_else_than_who_subscribed_last_and_no_more_than_twenty_browsers(
     pushing: Pushing, service: HttpReceiver
 ) -> None:

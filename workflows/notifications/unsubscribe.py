@@ -17,6 +17,15 @@ def can_be_stopped(kind: str, channel: Channel) -> bool:
     return kind in KINDS and channel not in KINDS[kind].always
 
 
+def is_stopped(kind: str, channel: Channel, *, wanted: bool | None) -> bool:
+    """Whether a notification that was written is not to leave any more: its reader has unsubscribed since.
+
+    Args:
+        wanted: what they chose; None where they chose nothing.
+    """
+    return wanted is False and can_be_stopped(kind, channel)
+
+
 def written(choice: Choice) -> bytes:
     """The choice as a link holds it."""
     return choice.user_id.bytes + f"{choice.channel} {choice.kind}".encode()

@@ -8,17 +8,17 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from models.notifications import Channel, notifications
+from models.notifications import Channel, notification_preferences, notifications
 from models.people import users
 from workflows.calendar.invitation import Guest, Invitation, invitation_for
 from workflows.events.catalogue import WebhookEndpointEvent
 from workflows.events.delivery import Delivery
 from workflows.events.outcomes import Cancel, Sent
 from workflows.events.subscriptions import OutsideEffect, send_outside
-from workflows.notifications.choices import Choice
+from workflows.notifications.choices import Choice, is_chosen
 from workflows.notifications.compose import Words
 from workflows.notifications.endpoint_news import news_of
-from workflows.notifications.unsubscribe import can_be_stopped
+from workflows.notifications.unsubscribe import can_be_stopped, is_stopped
 from workflows.reminders.still import words_now
 
 OPERATORS = "operators"
@@ -55,14 +55,17 @@ def prepare(db: Connection, delivery: Delivery) -> Mail:
     """Read the words that were written for this person, and where they go.
 
     Raises:
-        Cancel: there is no such notification any more, or what it says has lost its point.
+        Cancel: there is no such notification any more, its reader has unsubscribed since, or what it says has lost its
+            point.
     """
     if delivery.target == OPERATORS:
         return _to_operators(db, delivery)
     row = db.execute(
         select(users.c.name, users.c.email, users.c.time_zone)
         .add_columns(notifications.c.kind, notifications.c.title, notifications.c.body)
+        .add_columns(notification_preferences.c.wanted)
         .join_from(notifications, users, users.c.id == notifications.c.user_id)
+        .outerjoin(notification_preferences, is_chosen())
         .where(
             notifications.c.event_id == delivery.event.id,
             notifications.c.user_id == UUID(delivery.target),
@@ -71,6 +74,8 @@ def prepare(db: Connection, delivery: Delivery) -> Mail:
     ).one_or_none()
     if row is None:
         raise Cancel("There is no notification to be mailed.")
+    if is_stopped(row.kind, Channel.EMAIL, wanted=row.wanted):
+        raise Cancel("Its reader wants no mails of this kind any more.")
     event, reader_id = delivery.event, UUID(delivery.target)
     words = words_now(db, event, reader_id, Words(row.title, row.body), now=delivery.now)
     guest = Guest(user_id=reader_id, time_zone=row.time_zone, name=row.name, address=row.email)

@@ -9,13 +9,15 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from models.events import ErrorClass
-from models.notifications import Channel, notifications, push_subscriptions
+from models.notifications import Channel, notification_preferences, notifications, push_subscriptions
 from workflows.events.delivery import Delivery
 from workflows.events.outcomes import Cancel, Sent
 from workflows.events.policy import PUSH
 from workflows.events.subscriptions import OutsideEffect, send_outside
 from workflows.notifications.browsers import forget_browser
+from workflows.notifications.choices import is_chosen
 from workflows.notifications.compose import Words
+from workflows.notifications.unsubscribe import is_stopped
 from workflows.reminders.still import words_now
 
 
@@ -37,12 +39,14 @@ def prepare(db: Connection, delivery: Delivery) -> PushMessage:
     """Read the words that were written for whoever the browser belongs to now.
 
     Raises:
-        Cancel: it belongs to nobody, or to somebody whom this does not concern; or the words have lost their point.
+        Cancel: it belongs to nobody, or to somebody whom this does not concern or who does not want it any more; or
+            the words have lost their point.
     """
     subscription_id = UUID(delivery.target)
     row = db.execute(
-        select(push_subscriptions.c.sealed, notifications)
+        select(push_subscriptions.c.sealed, notifications, notification_preferences.c.wanted)
         .join_from(push_subscriptions, notifications, notifications.c.user_id == push_subscriptions.c.user_id)
+        .outerjoin(notification_preferences, is_chosen())
         .where(
             push_subscriptions.c.id == subscription_id,
             notifications.c.event_id == delivery.event.id,
@@ -51,6 +55,8 @@ def prepare(db: Connection, delivery: Delivery) -> PushMessage:
     ).one_or_none()
     if row is None:
         raise Cancel("The browser is not subscribed any more.", ErrorClass.DELETED)
+    if is_stopped(row.kind, Channel.PUSH, wanted=row.wanted):
+        raise Cancel("Its reader wants nothing of this kind pushed any more.")
     return PushMessage(
         sealed=row.sealed,
         subscription_id=subscription_id,
