@@ -88,7 +88,8 @@ def refused(db: Connection, effect: AnyEffect, delivery: Delivery, sent: Sent, t
         # Whom it was for is gone: that is nothing to be mended.
         return _end(db, delivery, "cancelled", error, took, sent)
     if pause is None or sent.permanent:
-        return _end(db, delivery, "dead", error, took, sent)
+        lapses = isinstance(effect, OutsideEffect) and effect.lapses(sent)
+        return _end(db, delivery, "cancelled" if lapses else "dead", error, took, sent)
     # The receiver's wish only ever delays.
     return _again(db, delivery, max(pause, sent.retry_after or pause), error, took, sent)
 

@@ -28,6 +28,7 @@ from workers.transports.client import Client
 from workers.transports.push import PushTransport
 from workflows.errors import Invalid
 from workflows.events.delivery import Key
+from workflows.events.policy import PUSH
 from workflows.events.subscriptions import load
 from workflows.identity.people import User
 from workflows.notifications.browsers import MOST, Browser, subscribe_browser
@@ -163,10 +164,10 @@ def test_a_browser_that_has_gone_is_forgotten_and_nothing_is_dead(
         (429, "pending"),
         (500, "pending"),
         (503, "pending"),
-        # It will not; an operator sees it.
-        (400, "dead"),
-        (403, "dead"),
-        (302, "dead"),
+        # It will not, and nobody here could mend it.
+        (400, "cancelled"),
+        (403, "cancelled"),
+        (302, "cancelled"),
     ],
 )
 def test_trouble_that_passes_is_tried_again_and_no_other(
@@ -178,9 +179,43 @@ def test_trouble_that_passes_is_tried_again_and_no_other(
     row = pushing.house.row(pushing.push())
     assert (row.state, row.attempts) == (state, 1)
     assert len(service.requests) == 1
-    assert len(pushing.subscriptions()) == 1
+    assert len(pushing.subscriptions()) == (status not in (400, 302)), "where our key is refused no browser is at fault"
     if status in (429, 503):
         assert 110 < (row.due_at - row.now).total_seconds() <= 120
+
+
+@pytest.mark.parametrize("endpoint", ["https://nobody.invalid/x", "https://127.0.0.1:1/x"])
+def test_a_browser_that_could_never_be_reached_is_forgotten_in_the_end_and_nothing_is_dead(
+    pushing: Pushing, endpoint: str
+) -> None:
+    pushing.subscribe(SubscribedBrowser(endpoint))
+    pushing.be_asked()
+    key = pushing.house.key("push.send")
+    for attempt in range(1, PUSH.attempts + 1):
+        pushing.house.make_due(key)
+        pushing.push()
+        row = pushing.house.row(key)
+        assert row.attempts == attempt
+        assert (row.state, len(pushing.subscriptions())) == (
+            ("pending", 1) if attempt < PUSH.attempts else ("cancelled", 0)
+        )
+    assert row.last_error in ("The host was not found.", "The connection could not be made.")
+
+
+def test_a_defect_of_ours_ends_as_dead_and_forgets_nobody(
+    pushing: Pushing, browser: SubscribedBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise RuntimeError("for the test")
+
+    monkeypatch.setattr(PushTransport, "send", fail)
+    pushing.subscribe(browser)
+    pushing.be_asked()
+    key = pushing.house.key("push.send")
+    pushing.house.change(key, attempts=PUSH.attempts - 1)
+    pushing.push()
+    assert pushing.house.row(key).state == "dead"
+    assert len(pushing.subscriptions()) == 1
 
 
 def test_every_browser_of_a_person_is_a_delivery_of_its_own(

@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
 from models.base import Timestamp
-from models.events import DeliveryState, deliveries, delivery_attempts
+from models.events import CANCEL_REASONS, DeliveryState, deliveries, delivery_attempts
 from workflows.events.catalogue import event_types
 from workflows.events.delivery import Attempt, Delivery, Key
 from workflows.events.event import Event
@@ -117,7 +117,8 @@ def postpone(db: Connection, leased: Delivery, until: datetime) -> bool:
 def give_up(db: Connection, delivery: Delivery, attempt: Attempt) -> bool:
     """End it as dead or cancelled, whichever the attempt's outcome says, until an operator decides otherwise."""
     state = DeliveryState(attempt.outcome)
-    because = attempt.error_class if state is DeliveryState.CANCELLED else None
+    cancelled = state is DeliveryState.CANCELLED and attempt.error_class in CANCEL_REASONS
+    because = attempt.error_class if cancelled else None
     error = cut(attempt.error, TOLD_ERROR)
     return _write(db, delivery, attempt, state=state, lease_until=None, last_error=error, cancel_reason=because)
 

@@ -61,6 +61,8 @@ class OutsideEffect:
         settle: `(db, delivery, message, sent)`, in the transaction that wrote the outcome.
         settles: `(delivery, message)`, whether `settle` has anything to do for a success; where it has not, the outcome
             is written together with those of others.
+        lapses: `(sent)`, whether what is given up after such an attempt ends as cancelled, and not as dead: nobody here
+            could mend it.
         ruled: `(effect, rules) → effect`, what the operator's choices make of it; None for nothing.
     """
 
@@ -71,6 +73,7 @@ class OutsideEffect:
     settle: Callable[[Connection, Delivery, Any, Sent], None]
     look_up: Callable[[Connection, Sequence[Delivery]], Any] | None = None
     settles: Callable[[Delivery, Any], bool] = lambda _delivery, _message: True
+    lapses: Callable[[Sent], bool] = lambda _sent: False
     policy: RetryPolicy = DEFAULT
     ruled: Callable[[OutsideEffect, HouseRules], OutsideEffect] | None = None
 

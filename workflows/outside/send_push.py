@@ -20,6 +20,8 @@ from workflows.notifications.compose import Words
 from workflows.notifications.unsubscribe import is_stopped
 from workflows.reminders.still import words_now
 
+OUR_KEY_REFUSED = (401, 403)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PushMessage:
@@ -70,9 +72,20 @@ def prepare(db: Connection, delivery: Delivery) -> PushMessage:
 
 
 def settle(db: Connection, delivery: Delivery, message: PushMessage, sent: Sent) -> None:
-    """A browser that has unsubscribed is forgotten."""
-    if sent.error_class is ErrorClass.DELETED:
+    """A browser that has unsubscribed is forgotten, and so is one that could not be reached until this was given up."""
+    exhausted = delivery.counted_attempt >= PUSH.attempts or sent.permanent
+    if sent.error_class is ErrorClass.DELETED or (_may_be_the_browsers(sent) and exhausted):
         forget_browser(db, message.subscription_id)
+
+
+def is_nobodys_fault(sent: Sent) -> bool:
+    """Whether a push that is given up is nothing for an operator to mend: anybody may name an address that fails."""
+    return sent.error_class is not ErrorClass.INTERNAL
+
+
+def _may_be_the_browsers(sent: Sent) -> bool:
+    # Where our key is refused, it is refused for every browser there: none of them is the worse for it.
+    return sent.error is not None and is_nobodys_fault(sent) and sent.status_code not in OUR_KEY_REFUSED
 
 
 SEND_PUSH = send_outside(
@@ -84,5 +97,6 @@ SEND_PUSH = send_outside(
         settle=settle,
         settles=lambda _delivery, _message: False,
         policy=PUSH,
+        lapses=is_nobodys_fault,
     )
 )
