@@ -12,6 +12,7 @@ from sqlalchemy import insert, select, update
 
 from models.bookings import booking_participants
 from models.catalog import courses
+from models.events import deliveries
 from models.notifications import Channel, notification_preferences, notifications
 from tests.factories import (
     OPERATOR,
@@ -27,10 +28,10 @@ from tests.factories import (
 )
 from tests.integration.house import House, without_guards
 from tests.statements import statements_of
-from workflows.events.catalogue import BundleExhausted, ReviewUnlocked, SeatJoined, SeatLeft
+from workflows.events.catalogue import BundleExhausted, ReviewUnlocked, SeatJoined, SeatLeft, SessionCreated
 from workflows.events.event import Event
 from workflows.events.record import record
-from workflows.identity.actor import Actor
+from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
 from workflows.notifications.choices import Choice
@@ -157,6 +158,23 @@ def test_a_cancellation_by_the_other_side_costs_nothing(told: Told, canceller: s
     body = told.of("session_cancelled")["Ada", "email"].body
     assert f"does not take place: {who} cancelled it." in body
     assert body.endswith("No fee is due. The price of JPY 4,000 goes back to you.")
+
+
+def test_a_session_that_is_cancelled_before_anybody_heard_of_it_is_not_said_to_be_booked(told: Told) -> None:
+    session = told.session()
+    with told.house.transactions() as db:
+        record(db, SessionCreated.about(session, actor=SYSTEM, now=datetime.now(UTC)))
+        found = SessionToCancel.of(db.execute(session_to_cancel_query(session.id)).one())
+        cancel(db, actor=OPERATOR, session=found, reason="I am ill.", now=datetime.now(UTC))
+    told.house.run_all()
+    assert told.of("session_created") == {}
+    everywhere = {(name, channel) for name in ("Ada", "Grace") for channel in ("in_app", "email")}
+    assert set(told.of("session_cancelled")) == everywhere
+    with told.house.engine.connect() as db:
+        # It was made and followed up all the same.
+        done = select(deliveries.c.state).where(deliveries.c.effect == "notifications.session_created")
+        assert db.scalars(done).all() == ["done"]
+        assert [finding for finding in check_all(db) if finding.violations] == []
 
 
 def test_a_refund_that_nobody_asked_for_is_said_to_be_none(told: Told) -> None:

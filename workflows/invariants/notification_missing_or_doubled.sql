@@ -17,6 +17,8 @@ LEFT JOIN notification_preferences chosen
   AND chosen.kind = split_part(d.effect, '.', 2)
 LEFT JOIN notifications n ON n.event_id = e.id AND n.user_id = reader.user_id AND n.channel = told.channel
 WHERE d.effect IN ('notifications.session_created', 'notifications.session_completed') AND d.state = 'done'
+  -- That a session is booked is told to nobody once it is cancelled; who was first is unknown of the same moment.
+  AND (e.type <> 'session.created' OR s.cancelled_at IS NULL OR s.cancelled_at > d.done_at + interval '1 minute')
   -- What was wanted at the time is known unless it has been changed since, or in the same moment.
   AND (chosen.user_id IS NULL OR chosen.updated_at < d.done_at - interval '1 minute')
 GROUP BY e.id, reader.user_id, told.channel
