@@ -66,7 +66,7 @@ def failed(db: Connection, effect: AnyEffect, delivery: Delivery, error: Excepti
     """Write what an exception means: postponed, cancelled, to be tried again, or dead."""
     match error:
         case Postpone():
-            ours = deliveries.postpone(db, delivery, error.until)
+            ours = deliveries.postpone(db, delivery, error.until, away=str(error) if error.away else None)
             return _said("delivery.postponed", delivery, took, ours=ours, until=error.until, reason=str(error))
         case Cancel():
             sent = Sent(error_class=error.because)

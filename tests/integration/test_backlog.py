@@ -53,6 +53,24 @@ def test_what_is_due_counts_and_what_is_done_or_not_due_does_not(owing: House) -
     assert due(owing)["sessions"] == before - 1
 
 
+def test_what_waits_for_a_server_that_is_away_is_as_old_as_it_is_however_often_it_was_put_off(owing: House) -> None:
+    before = due(owing)["sessions"]
+    key = owing.key("sessions.create")
+    soon = text("now() + interval '30 seconds'")
+    long_ago = text("now() - interval '1 hour'")
+    owing.change(key, due_at=soon, nudge_at=soon, put_off_until=soon, created_at=long_ago)
+    assert due(owing)["sessions"] == before - 1, "nobody is away: there were many at once"
+    owing.change(key, last_error="The mail server is away.")
+    assert due(owing)["sessions"] == before
+    assert timedelta(hours=1) <= age(owing, "sessions") < timedelta(hours=1, minutes=5)
+    # While it is tried again, too.
+    owing.change(key, attempts=1, lease_until=soon)
+    assert timedelta(hours=1) <= age(owing, "sessions") < timedelta(hours=1, minutes=5)
+    # Since an attempt was made its own pauses count.
+    owing.change(key, attempts=1, lease_until=None, due_at=text("now()"))
+    assert age(owing, "sessions") < timedelta(minutes=5)
+
+
 def test_a_leased_one_is_still_owed(owing: House) -> None:
     before = due(owing)["sessions"]
     lease = text("now() + interval '45 seconds'")

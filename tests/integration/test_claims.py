@@ -171,6 +171,15 @@ def test_what_is_put_off_counts_no_attempt(house: House, key: Key) -> None:
     row = house.row(key)
     assert (row.state, row.attempts, row.lease_until) == ("pending", 0, None)
     assert row.due_at == row.nudge_at == delivery.now + MINUTE
+    assert row.last_error is None
+
+
+def test_why_something_is_put_off_is_kept_where_somebody_is_away(house: House, key: Key) -> None:
+    delivery = leased(house, key)
+    with house.transactions() as db:
+        assert life.postpone(db, delivery, delivery.now + MINUTE, away="The mail server is away: refused")
+    row = house.row(key)
+    assert (row.state, row.attempts, row.last_error) == ("pending", 0, "The mail server is away: refused")
 
 
 def test_attempts_that_were_forgiven_do_not_count(house: House, key: Key) -> None:

@@ -118,6 +118,7 @@ def test_while_the_server_is_down_no_attempt_is_used_up_and_all_goes_out_once_it
         post.due_again()
     assert post.told() == REQUESTS, "nothing but mail waits"
     assert [post.row(key).attempts for key in post.mails("pending")] == [0] * REQUESTS
+    assert all("The mail server is away: Conn" in post.row(key).last_error for key in post.mails("pending"))
     with back_at(port) as handler:
 
         def work() -> bool:

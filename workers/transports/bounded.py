@@ -87,6 +87,7 @@ class Sparing:
         self._lock = Lock()
         self._failures = 0
         self._open_until = 0.0
+        self._error = ""
 
     def send(self, message: Any) -> Sent:
         """Send the message, or put it off.
@@ -100,7 +101,9 @@ class Sparing:
         left = self._open_until - monotonic()
         if left > 0:
             # Not all of them in the first moment.
-            raise Postpone(_in(left + random.uniform(0, FIRST_PAUSE)), f"The {self._name} is away.")
+            raise Postpone(
+                _in(left + random.uniform(0, FIRST_PAUSE)), f"The {self._name} is away: {self._error}", away=True
+            )
         sent = self._sender.send(message)
         if not sent.away:
             self._failures = 0
@@ -108,7 +111,8 @@ class Sparing:
         pause = self._spare(sent)
         if datetime.now(UTC) - message.occurred_at > PATIENCE:
             return sent
-        raise Postpone(_in(pause + random.uniform(0, FIRST_PAUSE)), f"The {self._name} is away: {sent.error}")
+        put_off = _in(pause + random.uniform(0, FIRST_PAUSE))
+        raise Postpone(put_off, f"The {self._name} is away: {sent.error}", away=True)
 
     def _spare(self, sent: Sent) -> float:
         with self._lock:
@@ -117,6 +121,7 @@ class Sparing:
                 self._failures += 1
                 pause = min(FIRST_PAUSE * 2 ** (self._failures - 1), LONGEST_PAUSE)
                 self._open_until = monotonic() + pause
+                self._error = sent.error or ""
                 log.warning("server.away", server=self._name, error=sent.error, pause_seconds=pause)
             return max(self._open_until - monotonic(), 0.0)
 

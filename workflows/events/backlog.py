@@ -10,17 +10,23 @@ from sqlalchemy import Connection, Interval, text
 
 MOST = 100_000
 
+# What has waited from the first for a server that is away: put off again and again, it is hardly ever due. Webhooks
+# wait for their own endpoints, which is their owners' affair.
+_WAITS = """
+d.put_off_until = d.due_at AND d.last_error IS NOT NULL AND d.effect <> 'webhooks.send'
+          AND d.attempts = CASE WHEN d.lease_until > now() THEN 1 ELSE 0 END
+"""
 # Timers that are due some day are not read: what is due has been nudged, or leased, for less than a minute ahead.
 _DUE = text(
-    """
+    f"""
 SELECT asked.queue, due.deliveries, due.age
 FROM unnest(CAST(:queues AS text[])) AS asked(queue)
 CROSS JOIN LATERAL (
-    SELECT count(*) AS deliveries, coalesce(now() - min(owed.due_at), interval '0') AS age
+    SELECT count(*) AS deliveries, coalesce(now() - min(owed.since), interval '0') AS age
     FROM (
-        SELECT d.due_at FROM deliveries d
+        SELECT CASE WHEN {_WAITS} THEN d.created_at ELSE d.due_at END AS since FROM deliveries d
         WHERE d.state = 'pending' AND d.queue = asked.queue
-          AND d.nudge_at <= now() + interval '1 minute' AND d.due_at <= now()
+          AND d.nudge_at <= now() + interval '1 minute' AND (d.due_at <= now() OR {_WAITS})
         ORDER BY d.nudge_at
         LIMIT :most
     ) AS owed
@@ -37,7 +43,8 @@ class Backlog:
 
     Args:
         due: how many deliveries are due and not done; MOST stands for that many or more.
-        oldest: for how long the oldest of them has been due, since it was recorded or since its last attempt's pause.
+        oldest: for how long the oldest of them has been due, since it was recorded or since its last attempt's pause;
+            what waits for a server that is away counts as due all the time.
     """
 
     queue: str

@@ -108,10 +108,15 @@ def again(db: Connection, delivery: Delivery, after: timedelta, attempt: Attempt
     return _write(db, delivery, attempt, due_at=due_at, nudge_at=due_at, lease_until=None, last_error=error)
 
 
-def postpone(db: Connection, leased: Delivery, until: datetime) -> bool:
-    """Leave it pending until then, as if it had never been taken: no attempt was made."""
+def postpone(db: Connection, leased: Delivery, until: datetime, *, away: str | None = None) -> bool:
+    """Leave it pending until then, as if it had never been taken: no attempt was made.
+
+    Args:
+        away: that whoever takes it is away, in words, which are kept; None for what is no trouble.
+    """
     untouched = replace(leased, attempt=leased.attempt - 1)
-    return _write(db, untouched, due_at=until, nudge_at=until, put_off_until=until, lease_until=None)
+    kept: dict[str, Any] = {"last_error": cut(away, TOLD_ERROR)} if away else {}
+    return _write(db, untouched, due_at=until, nudge_at=until, put_off_until=until, lease_until=None, **kept)
 
 
 def give_up(db: Connection, delivery: Delivery, attempt: Attempt) -> bool:

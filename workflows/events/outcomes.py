@@ -17,11 +17,16 @@ class Retry(Exception):
 
 
 class Postpone(Exception):
-    """Not before then, for a reason that has nothing to do with this delivery. Does not count as an attempt."""
+    """Not before then, for a reason that has nothing to do with this delivery. Does not count as an attempt.
 
-    def __init__(self, until: datetime, reason: str) -> None:
+    Args:
+        away: the receiver of all such deliveries is away, which an operator wants to see; the reason is kept.
+    """
+
+    def __init__(self, until: datetime, reason: str, *, away: bool = False) -> None:
         super().__init__(reason)
         self.until = until
+        self.away = away
 
 
 class Cancel(Exception):
