@@ -25,14 +25,29 @@ _MICROSECONDS = re.compile(r"(\.\d{6})\d+")
 # Control characters, the separators of lines and paragraphs, and what turns the direction of all that follows (UAX #9).
 # The marks U+200E, U+200F and U+061C are letters' neighbours in Hebrew and Arabic names, and stay.
 _BREAKS_THE_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+# Several lines may hold line breaks and tabs; the rest makes terminals and mails show another text than was written.
+_BREAKS_THE_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 YEARS = range(1900, 3000)
 
 
 class Text(fields.String):
-    """Text of at most so many characters, stored as given."""
+    """Text of at most so many characters and any number of lines, stored as given; where it must be, it says something.
+
+    Args:
+        shortest: from 1 on it must not be only white space.
+    """
 
     def __init__(self, longest: int, *, shortest: int = 0, **kwargs: Any) -> None:
         super().__init__(validate=validate.Length(min=shortest or None, max=longest), **kwargs)
+        self._must_say = shortest > 0
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        if _BREAKS_THE_TEXT.search(text):
+            raise ValidationError("Must have no control characters but line breaks and tabs.")
+        if self._must_say and text and not text.strip():
+            raise ValidationError("Must not be blank.")
+        return text
 
 
 class OneLine(Text):
@@ -50,12 +65,6 @@ class Line(OneLine):
 
     def __init__(self, longest: int, **kwargs: Any) -> None:
         super().__init__(longest, shortest=1, **kwargs)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text: str = super()._deserialize(value, attr, data, **kwargs)
-        if text and not text.strip():
-            raise ValidationError("Must not be blank.")
-        return text
 
 
 class Id(fields.UUID):

@@ -90,6 +90,10 @@ WISHES: list[tuple[dict[str, Any], str | None]] = [
     ({"title": "\ud800"}, None),
     ({"notes": ["x"]}, None),
     ({"notes": "x" * 5001}, None),
+    ({"notes": "a\0b"}, None),
+    ({"notes": "\x1b[2J"}, None),
+    ({"notes": "a\u202eb"}, None),
+    ({"notes": "a\u2066b"}, None),
     ({"metadata": []}, None),
     ({"metadata": "x"}, None),
     ({"metadata": {"x": "y" * 16_400}}, None),
@@ -116,6 +120,29 @@ def test_fields_of_a_booking_that_do_not_fit(
     body = refused(answer, 400, "invalid_request")
     assert {name.partition(".")[0] for name in body["details"]} == {blamed or next(iter(fields))}
     assert counts(world.engine) == before
+
+
+@pytest.mark.parametrize(
+    "reason", ["", "   ", "\n\t\r\n", "\u00a0", "a\0b", "a\x1b[1Ab", "a\x85b", "a\u202eb", "a\u2069b"]
+)
+def test_a_reason_says_something_and_hides_nothing(
+    world: World, cast: Cast, scheduled: Session, draft: Booking, reason: str
+) -> None:
+    body = {"reason": reason}
+    answer = world.client.post(f"/sessions/{scheduled.id}/cancel", json=body, headers=cast.as_mentee)
+    assert set(refused(answer, 400, "invalid_request")["details"]) == {"reason"}
+    # Of a refusal nobody has to say why.
+    if reason.strip():
+        answer = world.client.patch(f"/bookings/{draft.id}/decline", json=body, headers=cast.as_mentor)
+        assert set(refused(answer, 400, "invalid_request")["details"]) == {"reason"}
+
+
+@pytest.mark.parametrize(
+    "notes", ["One.\n\n\tTwo.\r\nThree.", "\u200eשלום\u200f", "\u061cسلام", "a\u2028b", "👩\u200d🏫", " "]
+)
+def test_text_of_several_lines_is_stored_as_given(world: World, cast: Cast, notes: str) -> None:
+    answer = world.client.post("/bookings", json=cast.wish(notes=notes), headers=cast.as_mentee)
+    assert (answer.status_code, answer.json["notes"]) == (201, notes)
 
 
 def test_what_is_missing_is_named(world: World, cast: Cast) -> None:
