@@ -29,6 +29,7 @@ from workers.transports.lanes import Shares
 from workers.transports.letterhead import PURPOSE, Letterhead, Links
 from workers.transports.mail import FolderTransport
 from workers.transports.push import PushTransport
+from workers.transports.push_share import push_share
 from workers.transports.share import FairShare
 from workers.transports.smtp import SmtpTransport
 from workflows.events.subscriptions import load
@@ -81,7 +82,7 @@ def _push(chosen: Settings) -> Transport:
     key = vapid(chosen.vapid_private_key, chosen.vapid_subject)
     client = Client(chosen.webhook_allowed_networks)
     transport = PushTransport(key, Sealer(chosen.encryption_keys), client, chosen.public_url)
-    return Bounded(transport, few=1, many=max(1, chosen.notification_threads // 8))
+    return push_share(transport, max(2, chosen.notification_threads // 4))
 
 
 def _mail(chosen: Settings) -> Transport:

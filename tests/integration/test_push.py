@@ -358,6 +358,7 @@ def message(browser: SubscribedBrowser, words: Words) -> PushMessage:
     sealed = SEALER.seal(json.dumps(browser.subscription))
     return PushMessage(
         sealed=sealed,
+        host="push.example",
         subscription_id=uuid4(),
         notification_id=uuid4(),
         kind="session_created",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from uuid import NAMESPACE_DNS, UUID, uuid5
 
 from sqlalchemy import Connection, select
 
@@ -28,6 +28,7 @@ class PushMessage:
     """A notification for one browser; `sealed` is where and by which keys, and whoever unseals it can write there."""
 
     sealed: str
+    host: str
     subscription_id: UUID
     notification_id: UUID
     kind: str
@@ -35,6 +36,11 @@ class PushMessage:
     session_id: UUID | None
     booking_id: UUID | None
     occurred_at: datetime
+
+    @property
+    def endpoint_id(self) -> UUID:
+        """By which senders are shared: one for each push service, whosever browser it is."""
+        return uuid5(NAMESPACE_DNS, self.host)
 
 
 def prepare(db: Connection, delivery: Delivery) -> PushMessage:
@@ -46,7 +52,7 @@ def prepare(db: Connection, delivery: Delivery) -> PushMessage:
     """
     subscription_id = UUID(delivery.target)
     row = db.execute(
-        select(push_subscriptions.c.sealed, notifications, notification_preferences.c.wanted)
+        select(push_subscriptions.c.sealed, push_subscriptions.c.host, notifications, notification_preferences.c.wanted)
         .join_from(push_subscriptions, notifications, notifications.c.user_id == push_subscriptions.c.user_id)
         .outerjoin(notification_preferences, is_chosen())
         .where(
@@ -61,6 +67,7 @@ def prepare(db: Connection, delivery: Delivery) -> PushMessage:
         raise Cancel("Its reader wants nothing of this kind pushed any more.")
     return PushMessage(
         sealed=row.sealed,
+        host=row.host,
         subscription_id=subscription_id,
         notification_id=row.id,
         kind=row.kind,

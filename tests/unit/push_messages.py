@@ -1,0 +1,24 @@
+"""Notifications for browsers at push services of one's choice."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from workflows.notifications.compose import Words
+from workflows.outside.send_push import PushMessage
+
+
+def to_host(host: str) -> PushMessage:
+    """A notification for a browser there."""
+    return PushMessage(
+        sealed="",
+        host=host,
+        subscription_id=uuid4(),
+        notification_id=uuid4(),
+        kind="session_created",
+        words=Words("A title", "A body"),
+        session_id=None,
+        booking_id=None,
+        occurred_at=datetime.now(UTC),
+    )

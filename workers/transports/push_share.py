@@ -1,0 +1,19 @@
+"""A fair share of the senders for each push service: whoever subscribes a browser at one that hangs holds up its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workers.transports.bounded import Bounded
+from workers.transports.lanes import Shares
+from workers.transports.share import FairShare
+
+
+def push_share(sender: Any, senders: int) -> Bounded:
+    """Push by so many senders at most, and to no host that hangs by more than its share of them.
+
+    Args:
+        sender: whoever really pushes.
+    """
+    # Anybody may name any number of hosts: each is given a chance at once, but never more than there are senders.
+    return Bounded(FairShare(sender, Shares.of(senders)), few=senders, many=senders)
