@@ -5,10 +5,11 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
 from api.blueprints import Area, refuses
 from api.database import database
+from api.errors import answer_domain_error
 from api.parts import parts
 from config.signing import Forged, Signer
 from workers.transports.letterhead import PURPOSE
@@ -20,6 +21,7 @@ from workflows.notifications.unsubscribe import read
 
 unsubscribing = Area("Unsubscribing", "The links at the foot of mails, and what mail programs do with them (RFC 8058).")
 
+JSON = "application/json"
 HTML = "text/html"
 # No script, nothing from elsewhere, and no way to be framed: a click is to be the reader's own.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -76,6 +78,18 @@ def unsubscribe(signed: str) -> Any:
         f"No mail will say “{sentence}” any more. In the application you can have them back: there, your preferences"
         " say which news reaches you by which way.",
     )
+
+
+@unsubscribing.errorhandler(NotFound)
+def show_refusal(error: NotFound) -> Response:
+    """In a browser, a page that says it: whoever follows a link that a mail program broke is no client of the API."""
+    answer = answer_domain_error(error)
+    if request.accept_mimetypes.best_match([JSON, HTML], default=JSON) == HTML:
+        status = answer.status_code
+        answer = _page("This link does not work", f"{error.message} Take the whole address from the mail.")
+        answer.status_code = status
+    answer.vary.add("Accept")
+    return answer
 
 
 def _choice(signed: str) -> Choice:

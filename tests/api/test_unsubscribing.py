@@ -104,6 +104,22 @@ def test_what_nobody_signed_is_not_found_and_changes_nothing(client: FlaskClient
     assert counts(engine) == before
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_browser_reads_in_words_that_a_link_does_not_work(client: FlaskClient, cast: Cast, method: str) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    wrong = (forged(cast)["another payload"], forged(cast)["half of one"])
+    for signed in wrong:
+        page = client.open(f"/unsubscribe/{signed}", method=method, headers=browser)
+        assert (page.status_code, page.mimetype, page.headers["Cache-Control"]) == (404, "text/html", "no-store")
+        assert "There is nothing to unsubscribe from at this address." in page.text
+        assert "<form" not in page.text
+        assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+        assert "Accept" in page.headers["Vary"]
+    for accept in ("*/*", "application/json", "application/json, text/html;q=0.5"):
+        answer = client.open(f"/unsubscribe/{wrong[0]}", method=method, headers={"Accept": accept})
+        assert (answer.status_code, answer.json["code"]) == (404, "not_found")  # type: ignore[index]
+
+
 def test_links_outlive_the_rotation_of_keys(engine: Engine, cast: Cast) -> None:
     rotated = World.on(engine, encryption_keys=("another passphrase, put in front of the old one", SECRET))
     assert rotated.client.post(link(cast), **ONE_CLICK).status_code == 200
