@@ -97,7 +97,7 @@ def get_conversion(
 @analytics.route("/analytics/transition-times")
 @AS_TABLE
 @analytics.response(200, shapes.TransitionTimes)
-@reports(OPERATOR_OR_MENTOR, shapes.OfPeriod)
+@reports(OPERATOR_OR_MENTOR, shapes.OfDays)
 def get_transition_times(
     claim: Claim,
     *,
@@ -108,7 +108,8 @@ def get_transition_times(
 ) -> Report:
     """Tell how long steps took: deciding, making the session, starting late or early, and the meeting itself.
 
-    Each as a histogram with its average, and estimates of its median, 90th and 99th percentile. Days are UTC's.
+    Each as a histogram with its average, and estimates of its median, 90th and 99th percentile. A period is of whole
+    days of UTC: these numbers are kept by the day, so that moments are refused.
     """
     span = period(from_, to, "UTC", now=this_moment())
     of = whose(claim, mentor_profile_id=mentor_profile_id, course_id=course_id)

@@ -33,6 +33,15 @@ class DayOrMoment(fields.String):
         return day
 
 
+class DayOfUtc(DayOrMoment):
+    """A day, where nothing is counted by the hour."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date | datetime:  # type: ignore[override]
+        if not isinstance(value, str) or not _DAY.fullmatch(value):
+            raise ValidationError("Must be a day of UTC, such as 2030-05-01.")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
 class OfPeriod(Body):
     """Which time is meant, and whose numbers."""
 
@@ -52,6 +61,18 @@ class OfPeriod(Body):
     )
     mentor_profile_id = Id(metadata={"description": "For operators; mentors see their own numbers alone."})
     course_id = Id()
+
+
+class OfDays(OfPeriod):
+    """Which days of UTC are meant, and whose numbers."""
+
+    from_ = DayOfUtc(
+        data_key="from",
+        metadata={"example": "2030-05-01", "description": "30 days in all where left out; at most 366."},
+    )
+    to = DayOfUtc(
+        metadata={"example": "2030-05-31", "description": "The last day, which is in it. Today where left out."}
+    )
 
 
 class InZone(OfPeriod):
@@ -116,7 +137,10 @@ class Bucket(Answer):
 
 
 class TransitionTime(Answer):
-    """How long one kind of step took. Percentiles are estimates; a start before its time is below zero."""
+    """How long one kind of step took; a start before its time is below zero.
+
+    Percentiles are estimates by the buckets: even of a single time they tell where in its bucket it may have been.
+    """
 
     transition = fields.Enum(Transition, by_value=True)
     count = fields.Integer()

@@ -134,6 +134,16 @@ def test_rates_are_shares_of_the_requests(client: FlaskClient, engine: Engine, c
     assert (line["requests"], line["reviewed"], line["completedRate"]) == ("8", "1", "0.25")
 
 
+@pytest.mark.parametrize("field", ["from", "to"])
+def test_times_of_steps_are_of_whole_days_and_of_no_moments(client: FlaskClient, cast: Cast, field: str) -> None:
+    days = {"from": "2026-05-04", "to": "2026-05-05"}
+    path = "/analytics/transition-times"
+    assert client.get(path, query_string=days, headers=cast.as_mentor).status_code == 200
+    moment = client.get(path, query_string={**days, field: f"{days[field]}T12:00:00Z"}, headers=cast.as_mentor)
+    assert (moment.status_code, moment.json["code"]) == (400, "invalid_request")
+    assert moment.json["details"] == {field: ["Must be a day of UTC, such as 2030-05-01."]}
+
+
 def test_histograms_of_nothing_have_their_buckets(client: FlaskClient, cast: Cast) -> None:
     items = client.get("/analytics/transition-times", headers=cast.as_mentor).json["items"]
     assert [(item["transition"], item["count"], item["p50Seconds"], item["averageSeconds"]) for item in items] == [
