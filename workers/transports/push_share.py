@@ -1,4 +1,4 @@
-"""A fair share of the senders for each push service: whoever subscribes a browser at one that hangs holds up its own."""
+"""A fair share of the senders for each push service: browsers at one that hangs hold up each other, and nobody else."""
 
 from __future__ import annotations
 
