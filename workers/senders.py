@@ -85,8 +85,19 @@ class Pool:
             grows = self._idle < 0 and self._threads < 2 * self._count
             self._threads += grows
         if grows:
-            Thread(target=self._run, name="sender", daemon=True).start()
+            self._grow()
         self._sends.put(send)
+
+    def _grow(self) -> None:
+        try:
+            Thread(target=self._run, name="sender", daemon=True).start()
+        except RuntimeError:
+            # The machine has no thread left: this one is not sent, and whoever was hired for it is free again.
+            with self._changed:
+                self._idle += 1
+                self._threads -= 1
+            self.let_go(1)
+            raise
 
     def _wait_for(self, wanted: int, seconds: float | None) -> None:
         if self._free < wanted:
@@ -118,7 +129,12 @@ class Jobs:
         """Give one to a sender who was hired."""
         with self._lock:
             self._open += 1
-        self._senders.send(lambda: self._watched_send(send))
+        try:
+            self._senders.send(lambda: self._watched_send(send))
+        except Exception as error:  # noqa: BLE001 - raised again by whoever waits for it
+            # Nobody has it, so that nobody would ever end it; the others can be sent all the same.
+            self._error = error
+            self._end_one()
 
     def wait(self) -> None:
         """Wait until all are done.
