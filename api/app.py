@@ -22,6 +22,7 @@ from api.resources import (
     catalog,
     courses,
     notifications,
+    operated_deliveries,
     operations,
     people,
     push,
@@ -58,6 +59,7 @@ AREAS = (
     webhook_deliveries.webhook_deliveries,
     analytics.analytics,
     operations.operations,
+    operated_deliveries.operated_deliveries,
     audit.audit,
 )
 

@@ -130,6 +130,8 @@ deliveries = Table(
     # What the sweep reads, once a second and queue: as short as the backlog, however many rows are done.
     Index("ix_deliveries_queue_nudge_at", "queue", "nudge_at", postgresql_where=text("state = 'pending'")),
     Index("ix_deliveries_dead", "effect", "event_id", postgresql_where=text("state = 'dead'")),
+    # What operators list: few among all that are done.
+    Index("ix_deliveries_cancelled", "event_id", postgresql_where=text("state = 'cancelled'")),
     # One endpoint's, the newest first; what stands after a colon in a target only numbers the resends.
     Index(
         "ix_deliveries_webhook",

@@ -59,6 +59,8 @@ CONTRACT = {
     "GET /notification-preferences", "PUT /notification-preferences",
     "GET /analytics/sessions", "GET /analytics/conversion", "GET /analytics/availability",
     "GET /analytics/transition-times", "GET /operations/summary",
+    "GET /operations/deliveries", "POST /operations/deliveries/retry",
+    "POST /operations/deliveries/{}/retry", "POST /operations/deliveries/{}/cancel",
     "GET /operations/invariants", "GET /health/live", "GET /health/ready", "GET /metrics",
 }  # fmt: skip
 

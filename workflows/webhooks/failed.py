@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Uuid, text
 
 from models.events import DeliveryState, delivery_id_of
 from workflows.events.record import Nudge, call_for
+from workflows.events.revive import DUE_IN_ITS_PLACE, REVIVE_IN_ITS_PLACE
 from workflows.outside.send_webhook import SEND_WEBHOOK
 from workflows.webhooks.endpoint import Endpoint
 
@@ -40,12 +41,9 @@ FOR NO KEY UPDATE OF d SKIP LOCKED
 """
 ).columns(event_id=Uuid(), subject_id=Uuid())
 
-_DUE = "now() + again.place * interval '1 second' / :per_second"
-
 _REVIVE = text(
     f"""
-UPDATE deliveries d
-SET state = 'pending', forgiven = d.attempts, due_at = {_DUE}, nudge_at = {_DUE}, nudges = 0, lease_until = NULL
+{REVIVE_IN_ITS_PLACE}
 FROM unnest(CAST(:event_ids AS uuid[]), CAST(:targets AS text[]), CAST(:places AS int[]))
     AS again(event_id, target, place)
 WHERE d.event_id = again.event_id AND d.effect = 'webhooks.send' AND d.target = again.target AND d.state = 'dead'
@@ -56,7 +54,7 @@ WHERE d.event_id = again.event_id AND d.effect = 'webhooks.send' AND d.target = 
 _ADD = text(
     f"""
 INSERT INTO deliveries (event_id, effect, target, id, queue, due_at, nudge_at)
-SELECT again.event_id, 'webhooks.send', again.target, again.id, :queue, {_DUE}, {_DUE}
+SELECT again.event_id, 'webhooks.send', again.target, again.id, :queue, {DUE_IN_ITS_PLACE}, {DUE_IN_ITS_PLACE}
 FROM unnest(CAST(:event_ids AS uuid[]), CAST(:targets AS text[]), CAST(:ids AS uuid[]), CAST(:places AS int[]))
     AS again(event_id, target, id, place)
 ON CONFLICT DO NOTHING

@@ -11,7 +11,8 @@ from models.events import DeliveryState, deliveries, delivery_id_of, events
 from workflows.errors import Conflict
 from workflows.events.catalogue import WebhookPinged, event_types
 from workflows.events.event import Event
-from workflows.events.record import Nudge, call_for, follow_up
+from workflows.events.record import call_for, follow_up
+from workflows.events.revive import DUE_NOW, REVIVED, nudge_of
 from workflows.identity.actor import Actor
 from workflows.outside.send_webhook import SEND_WEBHOOK
 from workflows.webhooks.deliveries import (
@@ -55,7 +56,9 @@ def _locked_runs(db: Connection, delivery: WebhookDelivery) -> list[Row[Any]]:
             deliveries.c.id,
             deliveries.c.state,
             deliveries.c.event_id,
+            deliveries.c.effect,
             deliveries.c.target,
+            deliveries.c.queue,
             events.c.subject_type,
             events.c.subject_id,
         )
@@ -77,25 +80,12 @@ def _pending(runs: list[Row[Any]]) -> Row[Any] | None:
 
 def _hasten(db: Connection, run: Row[Any]) -> UUID:
     delivery_id: UUID = run.id
-    due = {"due_at": func.now(), "nudge_at": func.now(), "nudges": 0}
-    if run.state is DeliveryState.DEAD:
-        due |= {"state": DeliveryState.PENDING, "forgiven": deliveries.c.attempts, "lease_until": None}
+    due = REVIVED if run.state is DeliveryState.DEAD else DUE_NOW
     free = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= func.now())
     # Whoever holds the lease is sending it this very moment.
     if db.execute(update(deliveries).where(deliveries.c.id == delivery_id, free).values(**due)).rowcount:
-        call_for(db, [_nudge(run)])
+        call_for(db, [nudge_of(run)])
     return delivery_id
-
-
-def _nudge(run: Row[Any]) -> Nudge:
-    return Nudge(
-        event_id=run.event_id,
-        effect=SEND_WEBHOOK.name,
-        target=run.target,
-        queue=SEND_WEBHOOK.queue,
-        subject=run.subject_type,
-        subject_id=run.subject_id,
-    )
 
 
 def _anew(db: Connection, delivery: WebhookDelivery, number: int) -> UUID:

@@ -1,0 +1,74 @@
+"""What operators do with what must still follow: look for it, retry what is dead, cancel what is not to be done."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select
+
+from api.blueprints import Area, refuses
+from api.calls import OPERATOR, Call, Subject
+from api.docs import examples_of_operations as examples
+from api.etags import tagged
+from api.lists import Order, lists
+from api.loaders import changes
+from api.schemas import operated_deliveries as shapes
+from api.schemas.base import EmptyBody
+from models.events import DeliveryState
+from workflows.identity.actor import Claim
+from workflows.operations.cancel_delivery import cancel_delivery
+from workflows.operations.delivery import OperatedDelivery, operated_deliveries_query, operated_query
+from workflows.operations.retry_deliveries import retry_deliveries
+from workflows.operations.retry_delivery import retry_delivery
+from workflows.paging import Page
+
+operated_deliveries = Area("Deliveries", "What must still follow from what happened, as operators see and mend it.")
+
+DELIVERY = Subject(name="delivery", query=operated_query, record=OperatedDelivery)
+NEWEST_EVENT_FIRST = Order((UUID, UUID), lambda item: (item.event_id, item.id))
+
+
+@operated_deliveries.route("/operations/deliveries")
+@operated_deliveries.response(200, shapes.OperatedDeliveries, example=examples.page(examples.DEAD))
+@lists(OPERATOR, OperatedDelivery, shapes.OperatedDeliveryFilters, NEWEST_EVENT_FIRST)
+def list_deliveries(
+    _claim: Claim, page: Page, *, state: DeliveryState | None = None, effect: str | None = None
+) -> Select[Any]:
+    """List deliveries of every effect, those of the newest events first."""
+    return operated_deliveries_query(page, state=state, effect=effect)
+
+
+@operated_deliveries.route("/operations/deliveries/<id:delivery_id>/retry", methods=["POST"])
+@refuses("invalid_transition")
+@changes(OPERATOR, DELIVERY)
+@operated_deliveries.arguments(EmptyBody, required=False)
+@operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.RETRIED)
+def retry_dead_delivery(call: Call[OperatedDelivery], _body: dict[str, Any]) -> Any:
+    """Retry a dead delivery: at once, and with all its attempts again."""
+    return tagged(retry_delivery(call.db, actor=call.actor, delivery=call.subject, now=call.now))
+
+
+@operated_deliveries.route("/operations/deliveries/<id:delivery_id>/cancel", methods=["POST"])
+@refuses("invalid_transition")
+@changes(OPERATOR, DELIVERY)
+@operated_deliveries.arguments(shapes.Cancelling, required=False, example=examples.CANCELLING)
+@operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.CANCELLED)
+def cancel_pending_delivery(call: Call[OperatedDelivery], body: dict[str, Any]) -> Any:
+    """Cancel a pending delivery, for good.
+
+    What is just leaving the house may still arrive; its outcome changes nothing any more.
+    """
+    return tagged(cancel_delivery(call.db, actor=call.actor, delivery=call.subject, now=call.now, **body))
+
+
+@operated_deliveries.route("/operations/deliveries/retry", methods=["POST"])
+@changes(OPERATOR)
+@operated_deliveries.arguments(shapes.Retrying, example=examples.RETRYING)
+@operated_deliveries.response(202, shapes.Retried, example=examples.ALL_RETRIED)
+def retry_dead_deliveries(call: Call[None], body: dict[str, Any]) -> Any:
+    """Retry what is dead: at most 10,000, the oldest events first, 25 a second of each effect.
+
+    The answer's `id` is what the audit knows the retry by.
+    """
+    return retry_deliveries(call.db, actor=call.actor, now=call.now, effect=body.get("effect"), since=body.get("since"))

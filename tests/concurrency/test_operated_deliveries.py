@@ -1,0 +1,172 @@
+"""Operators and workers at the same delivery: whoever comes first has it, and who comes late changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, Engine, select, update
+from uuid_utils.compat import uuid7
+
+from models.audit import audit_entries
+from models.events import DeliveryState, deliveries, delivery_attempts
+from tests.concurrency.conftest import RACERS
+from tests.concurrency.racing import Race, codes, winners
+from tests.factories import OPERATOR
+from workflows.events import deliveries as life
+from workflows.events import outside
+from workflows.events.catalogue import ReviewUnlocked
+from workflows.events.delivery import Attempt, Delivery, Key
+from workflows.events.record import follow_up, record
+from workflows.operations.cancel_delivery import cancel_delivery
+from workflows.operations.delivery import OperatedDelivery, operated_query
+from workflows.operations.retry_deliveries import retry_deliveries
+from workflows.operations.retry_delivery import retry_delivery
+from workflows.outside.send_webhook import SEND_WEBHOOK
+
+ROUNDS = 10
+EACH = 20
+LEASE = timedelta(seconds=45)
+TOOK = timedelta(milliseconds=5)
+
+SETTLES: dict[str, Callable[[Connection, Delivery], Any]] = {
+    "done": lambda db, leased: life.done(db, leased, Attempt(outcome="done", took=TOOK)),
+    "done together": lambda db, leased: outside.done(
+        db, [outside.Success(delivery=leased, attempt=Attempt(outcome="done", took=TOOK))]
+    ),
+    "again": lambda db, leased: life.again(db, leased, TOOK, Attempt(outcome="retry", took=TOOK, error="No.")),
+    "dead": lambda db, leased: life.give_up(db, leased, Attempt(outcome="dead", took=TOOK, error="No.")),
+    "postponed": lambda db, leased: life.postpone(db, leased, datetime.now(UTC)),
+}
+
+
+def _delivery(db: Connection, **values: Any) -> Key:
+    now = datetime.now(UTC)
+    event = ReviewUnlocked(
+        actor="system",
+        occurred_at=now,
+        session_id=uuid7(),
+        booking_id=uuid7(),
+        mentor_profile_id=uuid7(),
+        mentee_user_id=uuid7(),
+        expires_at=now,
+    )
+    record(db, event)
+    target = str(uuid7())
+    follow_up(db, event, SEND_WEBHOOK, [target])
+    if values:
+        db.execute(update(deliveries).where(deliveries.c.target == target).values(**values))
+    return Key(event_id=event.id, effect=SEND_WEBHOOK.name, target=target)
+
+
+def _dead(db: Connection) -> Key:
+    return _delivery(db, state=DeliveryState.DEAD, attempts=10)
+
+
+def _leased(engine: Engine) -> Delivery:
+    with engine.begin() as db:
+        key = _delivery(db)
+    with engine.begin() as db:
+        (leased,) = outside.claim_leased(db, key.effect, [key], LEASE)
+    return leased
+
+
+def _row(db: Connection, key: Key) -> Any:
+    return db.execute(select(deliveries).where(deliveries.c.target == key.target)).one()
+
+
+def _seen(db: Connection, key: Key) -> OperatedDelivery:
+    return OperatedDelivery.of(db.execute(operated_query(_row(db, key).id)).one())
+
+
+def _retry(db: Connection, *, delivery: OperatedDelivery) -> OperatedDelivery:
+    return retry_delivery(db, actor=OPERATOR, delivery=delivery, now=datetime.now(UTC))
+
+
+def _cancel(db: Connection, *, delivery: OperatedDelivery) -> OperatedDelivery:
+    return cancel_delivery(db, actor=OPERATOR, delivery=delivery, reason="Stop.", now=datetime.now(UTC))
+
+
+def _retry_all(db: Connection) -> int:
+    return retry_deliveries(db, actor=OPERATOR, now=datetime.now(UTC), effect=SEND_WEBHOOK.name).retried
+
+
+def _entries(db: Connection, subject: UUID) -> list[str]:
+    return list(db.scalars(select(audit_entries.c.action).where(audit_entries.c.subject_id == subject)))
+
+
+def test_of_many_retries_at_once_one_is_made(engine: Engine, race: Race) -> None:
+    for _ in range(ROUNDS):
+        with engine.begin() as db:
+            delivery = _seen(db, _dead(db))
+        outcomes = race.transact([partial(_retry, delivery=delivery)] * RACERS)
+        assert codes(outcomes) == ["invalid_transition"] * (RACERS - 1)
+        with engine.connect() as db:
+            assert _entries(db, delivery.id) == ["delivery.retried"]
+
+
+def test_of_many_retries_of_everything_each_delivery_is_in_one(engine: Engine, race: Race) -> None:
+    for _ in range(ROUNDS):
+        with engine.begin() as db:
+            keys = [_dead(db) for _ in range(EACH)]
+            single = _seen(db, keys[0])
+        outcomes = race.transact([*[_retry_all] * 6, partial(_retry, delivery=single)])
+        one_by_one = sum(1 for each in winners(outcomes) if isinstance(each, OperatedDelivery))
+        assert sum(each for each in winners(outcomes) if isinstance(each, int)) + one_by_one == EACH
+        with engine.connect() as db:
+            assert {_row(db, key).state for key in keys} == {DeliveryState.PENDING}
+
+
+@pytest.mark.parametrize("settle", SETTLES.values(), ids=list(SETTLES))
+def test_who_settles_what_has_been_cancelled_changes_nothing(
+    engine: Engine, settle: Callable[[Connection, Delivery], Any]
+) -> None:
+    leased = _leased(engine)
+    with engine.begin() as db:
+        _cancel(db, delivery=_seen(db, leased.key))
+        before = _row(db, leased.key)
+    with engine.begin() as db:
+        assert not life.hold(db, leased)
+        assert not settle(db, leased)
+        assert _row(db, leased.key) == before
+        of_target = delivery_attempts.c.target == leased.key.target
+        assert db.execute(select(delivery_attempts).where(of_target)).all() == []
+    assert (before.state, before.last_error, before.lease_until) == (DeliveryState.CANCELLED, "Stop.", None)
+
+
+@pytest.mark.parametrize("settle", ["done", "done together", "dead"])
+def test_of_a_worker_and_an_operator_at_once_one_has_it(engine: Engine, race: Race, settle: str) -> None:
+    for _ in range(ROUNDS):
+        leased = _leased(engine)
+        with engine.begin() as db:
+            delivery = _seen(db, leased.key)
+        settled, cancelled = race.transact(
+            [partial(SETTLES[settle], leased=leased), partial(_cancel, delivery=delivery)]
+        )
+        with engine.connect() as db:
+            state = _row(db, leased.key).state
+            audited = _entries(db, delivery.id)
+        if isinstance(cancelled, OperatedDelivery):
+            assert (bool(settled), state, audited) == (False, DeliveryState.CANCELLED, ["delivery.cancelled"])
+        else:
+            assert codes([cancelled]) == ["invalid_transition"]
+            assert (bool(settled), state, audited) == (True, DeliveryState(settle.partition(" ")[0]), [])
+
+
+def test_a_late_outcome_of_before_a_retry_is_no_outcome_of_the_retry(engine: Engine) -> None:
+    leased = _leased(engine)
+    with engine.begin() as db:
+        # Its lease was over, and another attempt was the last one.
+        of_run = deliveries.c.target == leased.key.target
+        db.execute(update(deliveries).where(of_run).values(attempts=leased.fence + 1, state=DeliveryState.DEAD))
+        _retry(db, delivery=_seen(db, leased.key))
+        before = _row(db, leased.key)
+    with engine.begin() as db:
+        for settle in SETTLES.values():
+            assert not settle(db, leased)
+        assert _row(db, leased.key) == before
+    assert before.state == DeliveryState.PENDING

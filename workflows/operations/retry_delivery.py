@@ -1,0 +1,40 @@
+"""Retry a dead delivery: an operator's step, once what killed it has been mended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, update
+
+from models.events import DeliveryState, deliveries
+from workflows.audit.note import note
+from workflows.errors import InvalidTransition
+from workflows.events.record import call_for
+from workflows.events.revive import REVIVED, nudge_of
+from workflows.identity.actor import Actor
+from workflows.operations.delivery import OperatedDelivery, for_operators, operated_query
+
+
+def retry_delivery(db: Connection, *, actor: Actor, delivery: OperatedDelivery, now: datetime) -> OperatedDelivery:
+    """Make it pending and due now, with all its attempts again.
+
+    Raises:
+        Forbidden: the caller is no operator.
+        InvalidTransition: it is not dead, or no longer.
+    """
+    for_operators(actor)
+    dead = (deliveries.c.id == delivery.id, deliveries.c.state == DeliveryState.DEAD)
+    # Of two at once, the later one waits for the row, and finds it pending.
+    if not db.execute(update(deliveries).where(*dead).values(**REVIVED)).rowcount:
+        raise InvalidTransition("Only a dead delivery is retried.")
+    row = db.execute(operated_query(delivery.id)).one()
+    call_for(db, [nudge_of(row)])
+    note(
+        db,
+        actor=actor,
+        action="delivery.retried",
+        subject=("delivery", delivery.id),
+        data={"effect": delivery.effect, "eventId": str(delivery.event_id), "attempts": delivery.attempts},
+        now=now,
+    )
+    return OperatedDelivery.of(row)
