@@ -13,6 +13,7 @@ from tests.eventually import eventually, stretched
 from tests.speaking import Answer, Caller
 
 CLICKS = 5
+FOLLOWING = ("session.reminder_set", "review.unlocked")
 
 
 @pytest.fixture
@@ -49,7 +50,9 @@ def test_five_starts_and_five_completions_at_once_happen_once(cast: Cast) -> Non
     effects = eventually(
         lambda: cast.mentor.get(f"/sessions/{session}/effects")["items"], "the effects of the completion"
     )
-    assert Counter(effect["event"] for effect in effects if effect["effect"] == "webhooks.queue") == {
+    queued = Counter(effect["event"] for effect in effects if effect["effect"] == "webhooks.queue")
+    # What follows from these by itself may have happened by now, or not.
+    assert {event: times for event, times in queued.items() if event not in FOLLOWING} == {
         "booking.requested": 1,
         "booking.accepted": 1,
         "session.created": 1,

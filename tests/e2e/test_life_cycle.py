@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -21,6 +22,7 @@ STORY = [
     "session.created",
     "session.started",
     "session.completed",
+    "review.unlocked",
 ]
 COMPLETION = {"notes": "Read chapter 3.", "rating": 5, "feedback": "Quick.", "actionItems": ["Chapter 3"]}
 
@@ -116,11 +118,12 @@ def _ids(page: Any) -> list[str]:
 
 
 def _all_done(cast: Cast, session_id: str) -> list[dict[str, Any]]:
-    """The session's effects, once only the draft's expiry is left, which is for a later day."""
+    """The session's effects, once only timers are left, which are for a later day."""
     effects: list[dict[str, Any]] = cast.mentor.get(f"/sessions/{session_id}/effects")["items"]
-    open_ones = {effect["effect"] for effect in effects if effect["state"] != "done"}
+    now = datetime.now(UTC).isoformat()
+    owed = [effect for effect in effects if effect["state"] != "done" and effect["dueAt"] <= now]
     completion = [effect for effect in effects if effect["event"] == "session.completed"]
-    return effects if completion and open_ones <= {"bookings.expire"} else []
+    return effects if completion and not owed else []
 
 
 def _mails_to(system: System, address: str) -> list[EmailMessage]:

@@ -84,7 +84,11 @@ def test_what_an_effect_recorded_is_nudged_after_its_commit(
 
     house, key = with_effect(run)
     house.deliverer.deliver(key)
-    assert house.nudger.effects() == ["notifications.booking_requested", "webhooks.queue"]
+    assert house.nudger.effects() == [
+        "analytics.booking_requested",
+        "notifications.booking_requested",
+        "webhooks.queue",
+    ]
 
 
 def test_a_failed_effect_leaves_its_attempt_its_error_and_a_pause_and_nothing_else(

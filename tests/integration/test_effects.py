@@ -172,6 +172,7 @@ def test_a_completed_session_has_all_its_effects_once(pair: Pair) -> None:
         "session.reminder_set",
         "session.started",
         "session.completed",
+        "review.unlocked",
     ]
 
 

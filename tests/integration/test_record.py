@@ -77,7 +77,11 @@ def test_what_is_due_at_once_is_noted_for_a_nudge_and_a_timer_is_not(db: Connect
     booking = make_booking(db)
     notes = take_notes(db)
     assert [event.type for event in notes.events] == ["booking.requested"]
-    assert sorted(nudge.effect for nudge in notes.nudges) == ["notifications.booking_requested", "webhooks.queue"]
+    assert sorted(nudge.effect for nudge in notes.nudges) == [
+        "analytics.booking_requested",
+        "notifications.booking_requested",
+        "webhooks.queue",
+    ]
     assert {(nudge.subject, nudge.subject_id) for nudge in notes.nudges} == {("booking", booking.id)}
     assert take_notes(db).nudges == [], "notes are taken once"
 
@@ -143,6 +147,8 @@ def test_a_commit_nudges_what_it_recorded_and_only_then(house: House) -> None:
         accept_booking(db, make_booking(db))
         assert house.nudger.nudges == []
     assert house.nudger.effects() == [
+        "analytics.booking_accepted",
+        "analytics.booking_requested",
         "notifications.booking_accepted",
         "notifications.booking_requested",
         "sessions.create",
