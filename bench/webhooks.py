@@ -40,6 +40,7 @@ THREADS = 32
 ENDPOINTS = 8
 KEY = "a-passphrase-for-this-benchmark-alone"
 LONGEST = 180  # seconds
+ANSWERED = 0.5  # seconds, longer than any receiver takes
 
 
 class Receiver:
@@ -154,10 +155,10 @@ def delivered(engine: Engine, publish: Callable[[list[Nudge]], None], target: Re
     endpoints = [an_endpoint(engine, f"{target.url}/{number}") for number in range(ENDPOINTS)]
     already = target.taken()
     # Each has answered once, so that it gets its whole share, and no thread has still to connect.
-    publish(pending(engine, endpoints, ENDPOINTS))
-    target.wait_for(already + ENDPOINTS)
-    publish(pending(engine, endpoints, THREADS))
-    target.wait_for(already + ENDPOINTS + THREADS)
+    for number, first in ((ENDPOINTS, ENDPOINTS), (THREADS, ENDPOINTS + THREADS)):
+        publish(pending(engine, endpoints, number))
+        target.wait_for(already + first)
+        time.sleep(ANSWERED)
     nudges = pending(engine, endpoints, count)
     began = time.monotonic()
     publish(nudges)

@@ -63,7 +63,7 @@ class OutsideDeliverer:
         jobs = Jobs(self._senders)
         try:
             while keys:
-                # Little is leased before somebody is there to send it: a lease keeps other workers out.
+                # Nothing is leased before somebody is there to send it: a lease keeps other workers out.
                 hired = self._senders.hire(len(keys))
                 self._send_some(effect, keys[:hired], jobs)
                 keys = keys[hired:]

@@ -67,15 +67,19 @@ def current() -> Process:
     transactions = Transactions(database, nudger)
     transports: Mapping[str, Transport] = {"http": _http(chosen), "mail": _mail(chosen), "push": _push(chosen)}
     transports = {**transports, "channels": Bounded(ChannelsTransport(chosen.apprise_urls), few=1, many=1)}
-    # As many as Celery has threads: those only wait for what they have handed over.
-    senders = Pool(app.conf.get("tutelage_threads", 1))
+    senders = Pool(_with_reserve(app.conf.get("tutelage_threads", 1)))
     effects = load().under(house_rules(chosen))
     return Process(nudger, transactions, Deliverer(transactions, effects, transports, senders))
 
 
+def _with_reserve(threads: int) -> int:
+    # Of the senders a quarter is kept in reserve; Celery's threads are as many as the others, and only wait for them.
+    return threads + threads // 3
+
+
 def _http(chosen: Settings) -> Transport:
     transport = WebhookTransport(Sealer(chosen.encryption_keys), chosen.webhook_allowed_networks)
-    return FairShare(transport, Shares.of(chosen.webhook_threads))
+    return FairShare(transport, Shares.of(_with_reserve(chosen.webhook_threads)))
 
 
 def _push(chosen: Settings) -> Transport:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from queue import SimpleQueue
-from threading import Condition, Event, Lock, Semaphore, Thread
+from threading import Condition, Event, Lock, Thread
 from typing import Protocol
 
 Job = Callable[[], None]
@@ -44,16 +44,13 @@ class InThisThread:
 class Pool:
     """So many messages on their way at a time, each in a thread that takes care of what follows as well.
 
-    Some more can be hired, who send when the next is through: so that nobody who could talk waits for the database.
-
     Args:
-        count: how many messages may be on their way.
+        count: how many can be hired.
     """
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._free = count + count // 4
-        self._on_their_way = Semaphore(count)
+        self._free = count
         self._threads = 0
         self._idle = 0
         self._sends: SimpleQueue[Send] = SimpleQueue()
@@ -109,8 +106,7 @@ class Pool:
         while True:
             with self._changed:
                 self._idle += 1
-            with self._on_their_way:
-                rest = self._sends.get()()
+            rest = self._sends.get()()
             self.let_go(1)
             rest()
 

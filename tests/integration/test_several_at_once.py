@@ -81,7 +81,7 @@ def test_one_that_hangs_keeps_none_of_its_message_waiting(house: House) -> None:
     assert states(house, keys) == ["done"] * 10
 
 
-def test_no_more_are_leased_than_there_are_senders_and_one_in_four_who_are_next(house: House) -> None:
+def test_nothing_is_leased_before_somebody_is_there_to_send_it(house: House) -> None:
     keys = messages(house, listening(house), 9)
     back = Event()
 
@@ -94,7 +94,7 @@ def test_no_more_are_leased_than_there_are_senders_and_one_in_four_who_are_next(
     working.start()
     eventually(lambda: len(house.http.received) == 4, "four messages on their way")
     rows = [house.row(key) for key in keys]
-    assert [(row.attempts, row.lease_until is None) for row in rows] == [(1, False)] * 5 + [(0, True)] * 4
+    assert [(row.attempts, row.lease_until is None) for row in rows] == [(1, False)] * 4 + [(0, True)] * 5
     back.set()
     working.join(SECONDS)
     assert states(house, keys) == ["done"] * 9

@@ -93,6 +93,11 @@ class Lanes:
         self._slow += pace is Pace.SLOW
         return pace
 
+    def flows(self, endpoint_id: UUID, now: float) -> bool:
+        """Whether messages to the endpoint arrive one after the other, so that in a moment the next may go."""
+        endpoint = self._endpoints.get(endpoint_id) or _Endpoint()
+        return endpoint.on_their_way > 0 and endpoint.pace_at(now) is Pace.PROMPT
+
     def leave(self, endpoint_id: UUID, entered: Pace, now: float, found: Pace) -> None:
         """A message has come to its end.
 
