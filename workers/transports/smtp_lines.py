@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from threading import Lock
@@ -73,13 +74,11 @@ class Line:
 
     def leave(self) -> None:
         """Say goodbye without waiting for an answer."""
-        try:
+        # Whoever is gone already needs no goodbye.
+        with suppress(OSError, smtplib.SMTPException):
             if self.server.sock is not None:
                 self.server.putcmd("quit")
-        except (OSError, smtplib.SMTPException):
-            pass  # whoever is gone already needs no goodbye
-        finally:
-            self.server.close()
+        self.server.close()
 
 
 class Lines:
