@@ -58,7 +58,7 @@ def a_mail() -> Mail:
     """A mail such as those that go out most."""
     words = Words("Your session with Grace is booked", "You meet Grace on Monday.\n\nThe session ends at ten.")
     return Mail(
-        delivery_id=uuid4(), to_name="Ada", to_address="ada@example.org", words=words, occurred_at=datetime.now(UTC)
+        delivery_id=uuid4(), to_name="Ada", to_address="ada@example.org", words=words, written_at=datetime.now(UTC)
     )
 
 

@@ -74,7 +74,7 @@ def a_mail(**changed: Any) -> Mail:
         to_name="Ada Lovelace",
         to_address="ada@example.org",
         words=Words("Your session is booked – really", "You meet Grace."),
-        occurred_at=datetime(2030, 5, 4, 9, tzinfo=UTC),
+        written_at=datetime(2030, 5, 4, 9, tzinfo=UTC),
     )
     return replace(mail, **changed)
 

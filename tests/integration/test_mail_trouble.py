@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from threading import Event
 
@@ -16,11 +17,11 @@ from aiosmtpd.controller import Controller
 from sqlalchemy import func, select, update
 
 from cli.servers import free_port
-from models.events import deliveries
+from models.events import deliveries, events
 from models.notifications import notifications
 from tests.eventually import eventually
 from tests.factories import make_booking, make_listing
-from tests.integration.house import House
+from tests.integration.house import House, without_guards
 from tests.integration.test_mail_connections import Talk, talking
 from tests.integration.test_mail_transport import LETTERHEAD, MailServer
 from workers.deliver import Deliverer
@@ -175,3 +176,24 @@ def test_a_server_that_hangs_holds_no_more_than_mails_share_and_never_the_rest(p
         assert sum(not mail.done() for mail in mails) == FEW
         hanging.let.set()
     assert {post.row(key).attempts for key in post.mails("pending")} == {0}
+
+
+def test_a_reminder_that_was_set_long_ago_waits_as_any_other_mail_and_bears_the_date_on_which_it_was_written(
+    post: Post,
+) -> None:
+    port = free_port()
+    post.to(port)
+    post.ask(1)
+    long_ago = func.now() - timedelta(days=30)
+    with post.engine.begin() as db, without_guards(db):
+        db.execute(update(events).values(occurred_at=long_ago))
+    post.run_all()
+    (key,) = post.mails("pending")
+    assert post.row(key).attempts == 0
+    with back_at(port) as handler:
+        post.to(port)
+        post.due_again()
+        post.run_all()
+        (raw,) = handler.received
+    date = message_from_bytes(raw, policy=policy.default)["Date"].datetime
+    assert abs(date - datetime.now(UTC)) < timedelta(hours=1)

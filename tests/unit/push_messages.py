@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from workflows.notifications.compose import Words
+from workflows.notifications.useful import USEFUL
 from workflows.outside.send_push import PushMessage
 
 
@@ -20,5 +21,6 @@ def to_host(host: str) -> PushMessage:
         words=Words("A title", "A body"),
         session_id=None,
         booking_id=None,
-        occurred_at=datetime.now(UTC),
+        written_at=datetime.now(UTC),
+        useful_until=datetime.now(UTC) + USEFUL,
     )

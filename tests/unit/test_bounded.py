@@ -16,8 +16,8 @@ from workers.transports import bounded
 from workers.transports.bounded import PATIENCE, Bounded, Sparing
 from workflows.events.outcomes import Postpone, Sent
 
-NEWS = SimpleNamespace(occurred_at=datetime.now(UTC))
-OLD_NEWS = SimpleNamespace(occurred_at=datetime.now(UTC) - PATIENCE - timedelta(hours=1))
+NEWS = SimpleNamespace(written_at=datetime.now(UTC))
+OLD_NEWS = SimpleNamespace(written_at=datetime.now(UTC) - PATIENCE - timedelta(hours=1))
 AWAY = Sent(error="ConnectionRefusedError", away=True)
 BROKEN_OFF = Sent(error="SMTPServerDisconnected: Connection unexpectedly closed")
 LATER = Sent(error="The mail server answered 451: later", status_code=451)
@@ -123,6 +123,37 @@ def test_the_pauses_end_at_half_a_minute(clock: list[float]) -> None:
     with pytest.raises(Postpone) as put_off:
         way_out.send(NEWS)
     assert (put_off.value.until - datetime.now(UTC)).total_seconds() <= 32
+
+
+def test_what_a_server_wishes_while_it_is_away_only_delays(clock: list[float]) -> None:
+    assert clock
+    for wish, least, most in ((60, 60, 63), (1, 1.9, 4.1)):
+        server = Server(Sent(error="503", away=True, retry_after=timedelta(seconds=wish)))
+        with pytest.raises(Postpone) as put_off:
+            Sparing(server, "server").send(NEWS)
+        assert least < (put_off.value.until - datetime.now(UTC)).total_seconds() <= most
+
+
+@pytest.mark.parametrize(("age", "minutes"), [(timedelta(minutes=1), 0.1), (timedelta(hours=10), 60)])
+def test_where_it_is_said_so_what_is_old_waits_for_longer(clock: list[float], age: timedelta, minutes: float) -> None:
+    assert clock
+    old = SimpleNamespace(written_at=datetime.now(UTC) - age)
+    way_out = Sparing(Server(AWAY), "server", patience=0.1)
+    # Tried and not tried alike.
+    for _ in range(2):
+        with pytest.raises(Postpone) as put_off:
+            way_out.send(old)
+        waits = (put_off.value.until - datetime.now(UTC)).total_seconds() / 60
+        assert minutes - 0.1 < waits <= minutes + 0.1
+
+
+def test_however_often_a_server_was_away_it_is_away_and_nothing_else(clock: list[float]) -> None:
+    half_minutes_of_a_day = 2880
+    way_out = Sparing(Server(*[AWAY] * half_minutes_of_a_day), "mail server")
+    for _ in range(half_minutes_of_a_day):
+        clock[0] += 60
+        with pytest.raises(Postpone):
+            way_out.send(NEWS)
 
 
 @pytest.mark.parametrize("answer", [LATER, NO, BROKEN_OFF])

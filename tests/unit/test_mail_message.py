@@ -33,7 +33,7 @@ def sent(
         to_name=name,
         to_address=address,
         words=Words(subject, text),
-        occurred_at=datetime(2030, 5, 4, 9, tzinfo=UTC),
+        written_at=datetime(2030, 5, 4, 9, tzinfo=UTC),
     )
     return message_from_bytes(bytes(compose(mail, LETTERHEAD)), policy=policy.default)  # type: ignore[return-value]
 

@@ -78,14 +78,18 @@ class Sparing:
     Whatever else comes of a message is the message's own affair, and its policy goes by it.
 
     Args:
-        name: of the server, for the log.
+        name: of the server, for the log and for whoever reads why a message waits.
+        shown: how the log tells it from its like; its name where there is but one.
+        patience: the share of its age that a message waits for longer: what is old hardly matters a little later.
     """
 
-    def __init__(self, sender: Sender, name: str) -> None:
+    def __init__(self, sender: Sender, name: str, *, shown: str | None = None, patience: float = 0.0) -> None:
         self._sender = sender
         self._name = name
+        self._shown = shown or name
+        self._patience = patience
         self._lock = Lock()
-        self._failures = 0
+        self._pause = 0.0
         self._open_until = 0.0
         self._error = ""
 
@@ -93,36 +97,40 @@ class Sparing:
         """Send the message, or put it off.
 
         Args:
-            message: tells by `occurred_at` how old it is.
+            message: tells by `written_at` since when it waits.
 
         Raises:
             Postpone: the server is away.
         """
         left = self._open_until - monotonic()
         if left > 0:
-            # Not all of them in the first moment.
-            raise Postpone(
-                _in(left + random.uniform(0, FIRST_PAUSE)), f"The {self._name} is away: {self._error}", away=True
-            )
+            raise self._put_off(left, self._error, message)
         sent = self._sender.send(message)
         if not sent.away:
-            self._failures = 0
+            self._pause = 0.0
             return sent
         pause = self._spare(sent)
-        if datetime.now(UTC) - message.occurred_at > PATIENCE:
+        if datetime.now(UTC) - message.written_at > PATIENCE:
             return sent
-        put_off = _in(pause + random.uniform(0, FIRST_PAUSE))
-        raise Postpone(put_off, f"The {self._name} is away: {sent.error}", away=True)
+        raise self._put_off(pause, sent.error or "", message)
+
+    def _put_off(self, seconds: float, error: str, message: Any) -> Postpone:
+        age = datetime.now(UTC) - message.written_at
+        # Not all of them in the first moment.
+        until = max(seconds + random.uniform(0, FIRST_PAUSE), self._patience * age.total_seconds())
+        return Postpone(_in(until), f"The {self._name} is away: {error}", away=True)
 
     def _spare(self, sent: Sent) -> float:
+        wish = (sent.retry_after or timedelta()).total_seconds()
         with self._lock:
             # Those who failed together failed once.
             if self._open_until <= monotonic():
-                self._failures += 1
-                pause = min(FIRST_PAUSE * 2 ** (self._failures - 1), LONGEST_PAUSE)
+                self._pause = min(2 * self._pause or FIRST_PAUSE, LONGEST_PAUSE)
+                pause = max(self._pause, wish)
                 self._open_until = monotonic() + pause
                 self._error = sent.error or ""
-                log.warning("server.away", server=self._name, error=sent.error, pause_seconds=pause)
+                log.warning("server.away", server=self._shown, error=sent.error, pause_seconds=pause)
+            self._open_until = max(self._open_until, monotonic() + wish)
             return max(self._open_until - monotonic(), 0.0)
 
 

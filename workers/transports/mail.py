@@ -69,7 +69,7 @@ def compose(mail: Mail, letterhead: Letterhead) -> EmailMessage:
     to_address = mail.to_address or parseaddr(letterhead.operators)[1]
     message["To"] = Address(_one_line(mail.to_name), addr_spec=to_address)
     message["Subject"] = _one_line(mail.subject)
-    message["Date"] = format_datetime(mail.occurred_at)
+    message["Date"] = format_datetime(mail.written_at)
     message["Message-ID"] = f"<{mail.delivery_id}@{address.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     if footer:

@@ -23,13 +23,15 @@ from workflows.outside.send_push import PushMessage
 
 log = structlog.get_logger(__name__)
 
-# A push service keeps what a browser that is switched off has missed so long, in seconds.
-TIME_TO_LIVE = 24 * 3600
 # Shorter than the 24 hours that RFC 8292 allows: clocks differ.
 SIGNATURE_SECONDS = 12 * 3600
 # Of a message of at most 4 kB, with what encryption adds.
 TITLE_CHARACTERS, BODY_CHARACTERS = 120, 600
+# Of the subscription, it is final: RFC 8030, section 7.3.
 GONE = (404, 410)
+# Whatever stands before the push service says that it is not there.
+AWAY = (502, 503, 504)
+OUT_OF_REACH = frozenset({ErrorClass.CONNECT, ErrorClass.DNS, ErrorClass.TIMEOUT, ErrorClass.TLS})
 
 
 class PushTransport:
@@ -49,7 +51,7 @@ class PushTransport:
         self._base = base
 
     def send(self, message: PushMessage) -> Sent:
-        """Give the message to the browser's push service.
+        """Give the message to the browser's push service; that it is out of anybody's reach is told as `away`.
 
         Raises:
             UnsealError: the address was sealed with a key that is gone.
@@ -60,12 +62,12 @@ class PushTransport:
         try:
             destination = self._client.destination_of(subscription["endpoint"])
             body = WebPusher(subscription).encode(self._payload(message))["body"]
-            return _report(self._client.post(destination, _headers(self._vapid, destination), body))
+            return _report(self._client.post(destination, _headers(self._vapid, destination, message), body))
         except (OSError, HTTPException, UrlRefused) as error:
             error_class, sentence = told(error)
             # Of the address nothing: it is the browser's secret.
             log.warning("push.attempt_failed", subscription_id=message.subscription_id, detail=detail(error))
-            return Sent(error=sentence, error_class=error_class)
+            return Sent(error=sentence, error_class=error_class, away=error_class in OUT_OF_REACH)
 
     def close(self) -> None:
         """Close the connections that wait for a next message."""
@@ -87,10 +89,11 @@ class PushTransport:
         return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _headers(vapid: Vapid, destination: Destination) -> dict[str, str]:
+def _headers(vapid: Vapid, destination: Destination, message: PushMessage) -> dict[str, str]:
+    now = time.time()
     claims = {
         "aud": f"{destination.scheme}://{destination.authority}",
-        "exp": int(time.time()) + SIGNATURE_SECONDS,
+        "exp": int(now) + SIGNATURE_SECONDS,
         "sub": vapid.subject,
     }
     token = jwt.encode(claims, vapid.key, algorithm="ES256")
@@ -100,7 +103,8 @@ def _headers(vapid: Vapid, destination: Destination) -> dict[str, str]:
         "content-encoding": "aes128gcm",
         "accept-encoding": "identity",
         "user-agent": "Tutelage",
-        "ttl": str(TIME_TO_LIVE),
+        # So long it is kept for a browser that is switched off.
+        "ttl": str(max(0, int(message.useful_until.timestamp() - now))),
         "urgency": "normal",
         "authorization": f"vapid t={token}, k={vapid.public_key}",
     }
@@ -118,4 +122,5 @@ def _report(answer: Answer) -> Sent:
         permanent=not passes,
         status_code=status,
         retry_after=wish(status, answer.retry_after),
+        away=status in AWAY,
     )

@@ -7,13 +7,14 @@ from typing import Any
 from workers.transports.bounded import Bounded
 from workers.transports.lanes import Shares
 from workers.transports.share import FairShare
+from workers.transports.sparing_each import SparingEach
 
 
 def push_share(sender: Any, senders: int) -> Bounded:
-    """Push by so many senders at most, and to no host that hangs by more than its share of them.
+    """Push by so many senders at most, to no host that hangs by more than its share, and to none while it is away.
 
     Args:
         sender: whoever really pushes.
     """
     # Anybody may name any number of hosts: each is given a chance at once, but never more than there are senders.
-    return Bounded(FairShare(sender, Shares.of(senders)), few=senders, many=senders)
+    return Bounded(SparingEach(FairShare(sender, Shares.of(senders))), few=senders, many=senders)

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Interval, text
 MOST = 100_000
 
 # What has waited from the first for a server that is away: put off again and again, it is hardly ever due. Webhooks
-# wait for their own endpoints, which is their owners' affair.
+# wait for their own endpoints, which is their owners' affair, and pushes for hosts that anybody may have named.
 _WAITS = """
-d.put_off_until = d.due_at AND d.last_error IS NOT NULL AND d.effect <> 'webhooks.send'
+d.put_off_until = d.due_at AND d.last_error IS NOT NULL AND d.effect NOT IN ('webhooks.send', 'push.send')
           AND d.attempts = CASE WHEN d.lease_until > now() THEN 1 ELSE 0 END
 """
 # Timers that are due some day are not read: what is due has been nudged, or leased, for less than a minute ahead.

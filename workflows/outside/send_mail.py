@@ -28,6 +28,7 @@ OPERATORS = "operators"
 class Mail:
     """A mail to one person; `delivery_id` makes its Message-ID, the same on every attempt.
 
+    `written_at` is its Date, and since when it waits: a reminder's event is much older than what it says.
     `to_address` is None for the operators, whose address is a setting; `choice` is what stops mails of this kind, and
     None where nothing does.
     """
@@ -36,7 +37,7 @@ class Mail:
     to_name: str
     to_address: str | None
     words: Words
-    occurred_at: datetime
+    written_at: datetime
     choice: Choice | None = None
     invitation: Invitation | None = None
 
@@ -62,7 +63,7 @@ def prepare(db: Connection, delivery: Delivery) -> Mail:
         return _to_operators(db, delivery)
     row = db.execute(
         select(users.c.name, users.c.email, users.c.time_zone)
-        .add_columns(notifications.c.kind, notifications.c.title, notifications.c.body)
+        .add_columns(notifications.c.kind, notifications.c.title, notifications.c.body, notifications.c.created_at)
         .add_columns(notification_preferences.c.wanted)
         .join_from(notifications, users, users.c.id == notifications.c.user_id)
         .outerjoin(notification_preferences, is_chosen())
@@ -84,7 +85,7 @@ def prepare(db: Connection, delivery: Delivery) -> Mail:
         to_name=row.name,
         to_address=row.email,
         words=words,
-        occurred_at=event.occurred_at,
+        written_at=row.created_at,
         choice=_choice(reader_id, row.kind),
         invitation=invitation_for(db, event, guest),
     )
@@ -103,7 +104,7 @@ def _to_operators(db: Connection, delivery: Delivery) -> Mail:
         to_name="Operators",
         to_address=None,
         words=news.words,
-        occurred_at=delivery.event.occurred_at,
+        written_at=delivery.event.occurred_at,
     )
 
 

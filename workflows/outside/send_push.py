@@ -18,14 +18,16 @@ from workflows.notifications.browsers import forget_browser
 from workflows.notifications.choices import is_chosen
 from workflows.notifications.compose import Words
 from workflows.notifications.unsubscribe import is_stopped
+from workflows.notifications.useful import useful_until
 from workflows.reminders.still import words_now
-
-OUR_KEY_REFUSED = (401, 403)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PushMessage:
-    """A notification for one browser; `sealed` is where and by which keys, and whoever unseals it can write there."""
+    """A notification for one browser; `sealed` is where and by which keys, and whoever unseals it can write there.
+
+    `written_at` is since when it waits to be pushed, and `useful_until` when it is not to be shown any more.
+    """
 
     sealed: str
     host: str
@@ -35,7 +37,8 @@ class PushMessage:
     words: Words
     session_id: UUID | None
     booking_id: UUID | None
-    occurred_at: datetime
+    written_at: datetime
+    useful_until: datetime
 
     @property
     def endpoint_id(self) -> UUID:
@@ -48,7 +51,7 @@ def prepare(db: Connection, delivery: Delivery) -> PushMessage:
 
     Raises:
         Cancel: it belongs to nobody, or to somebody whom this does not concern or who does not want it any more; or
-            the words have lost their point.
+            the words have lost their point, or are of no use by now.
     """
     subscription_id = UUID(delivery.target)
     row = db.execute(
@@ -65,34 +68,36 @@ def prepare(db: Connection, delivery: Delivery) -> PushMessage:
         raise Cancel("The browser is not subscribed any more.", ErrorClass.DELETED)
     if is_stopped(row.kind, Channel.PUSH, wanted=row.wanted):
         raise Cancel("Its reader wants nothing of this kind pushed any more.")
+    words = words_now(db, delivery.event, row.user_id, Words(row.title, row.body), now=delivery.now)
+    until = useful_until(delivery.event, written_at=row.created_at)
+    if delivery.now >= until:
+        raise Cancel("It could not be pushed while it was of use.")
     return PushMessage(
         sealed=row.sealed,
         host=row.host,
         subscription_id=subscription_id,
         notification_id=row.id,
         kind=row.kind,
-        words=words_now(db, delivery.event, row.user_id, Words(row.title, row.body), now=delivery.now),
+        words=words,
         session_id=row.session_id,
         booking_id=row.booking_id,
-        occurred_at=delivery.event.occurred_at,
+        written_at=row.created_at,
+        useful_until=until,
     )
 
 
 def settle(db: Connection, delivery: Delivery, message: PushMessage, sent: Sent) -> None:
-    """A browser that has unsubscribed is forgotten, and so is one that could not be reached until this was given up."""
-    exhausted = delivery.counted_attempt >= PUSH.attempts or sent.permanent
-    if sent.error_class is ErrorClass.DELETED or (_may_be_the_browsers(sent) and exhausted):
+    """A browser that is gone is forgotten when its push service says so, and for nothing else.
+
+    Nobody knows of all other trouble whose it is: the message's, our key's, the service's, or our own network's.
+    """
+    if sent.error_class is ErrorClass.DELETED:
         forget_browser(db, message.subscription_id)
 
 
 def is_nobodys_fault(sent: Sent) -> bool:
     """Whether a push that is given up is nothing for an operator to mend: anybody may name an address that fails."""
     return sent.error_class is not ErrorClass.INTERNAL
-
-
-def _may_be_the_browsers(sent: Sent) -> bool:
-    # Where our key is refused, it is refused for every browser there: none of them is the worse for it.
-    return sent.error is not None and is_nobodys_fault(sent) and sent.status_code not in OUR_KEY_REFUSED
 
 
 SEND_PUSH = send_outside(

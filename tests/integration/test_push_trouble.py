@@ -1,0 +1,238 @@
+"""Tests of push services out of reach: no browser is forgotten, nobody else waits, and nothing comes too late."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, update
+
+from cli.servers import free_port
+from config.vapid import Vapid
+from models.notifications import notifications, push_subscriptions
+from tests.integration.browsers import SubscribedBrowser
+from tests.integration.house import House, without_guards
+from tests.integration.receivers import HttpReceiver, http_receiver, silent, talker
+from tests.integration.test_push import LOOPBACK, SEALER, Pushing, key
+from workers.deliver import Deliverer
+from workers.transports import bounded
+from workers.transports.bounded import LONGEST_PAUSE
+from workers.transports.client import Client, Limits
+from workers.transports.push import PushTransport
+from workers.transports.push_share import push_share
+from workers.transports.resolver import Resolver
+from workflows.events.backlog import backlogs
+from workflows.events.delivery import Key
+from workflows.events.policy import PUSH
+from workflows.events.subscriptions import load
+from workflows.notifications.useful import USEFUL
+
+__all__ = ["key"]
+
+QUICKLY = Limits(connect=0.3, deadline=0.3)
+
+
+@dataclass
+class Network:
+    """Ours: while it is down no name leads anywhere; what is up leads to this machine."""
+
+    up: bool = True
+    asked: list[str] = field(default_factory=list)
+
+    def look_up(self, host: str) -> list[str]:
+        """Where that host is."""
+        self.asked.append(host)
+        if not self.up:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return ["127.0.0.1"]
+
+
+class Trouble(Pushing):
+    """Grace, whose browsers are told by the whole way out, over a network that may fail."""
+
+    def __init__(self, house: House, vapid: Vapid) -> None:
+        super().__init__(house, vapid)
+        self.vapid = vapid
+        self.network = Network()
+        self.client = self.leave(Limits())
+
+    def leave(self, limits: Limits) -> Client:
+        """Push by a way out that takes no longer than this."""
+        client = Client(LOOPBACK, resolver=Resolver(self.network.look_up, fresh_seconds=0), limits=limits)
+        way_out = push_share(PushTransport(self.vapid, SEALER, client, "https://t.example"), 4)
+        self.house.deliverer = Deliverer(self.house.transactions, load(), {"mail": self.house.mail, "push": way_out})
+        return client
+
+    def asked_at(self, *endpoints: str) -> list[Key]:
+        """Somebody asks Grace, whose browsers are at those addresses: what is to be pushed to each."""
+        targets = [str(self.subscribe(SubscribedBrowser(endpoint)).id) for endpoint in endpoints]
+        self.be_asked()
+        return [self.house.key("push.send", target=target) for target in targets]
+
+    def try_again(self, push: Key) -> Any:
+        """Let its pause be over, and see what comes of it."""
+        self.house.make_due(push)
+        self.house.deliverer.deliver(push)
+        return self.house.row(push)
+
+    def let_pass(self, time: timedelta) -> None:
+        """What was written has been waiting for so long by now."""
+        with self.house.engine.begin() as db, without_guards(db):
+            db.execute(update(notifications).values(created_at=func.now() - time))
+
+
+@pytest.fixture
+def trouble(house: House, key: Vapid) -> Iterator[Trouble]:
+    """Her, in a house that pushes."""
+    made = Trouble(house, key)
+    yield made
+    made.client.close()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time that passes for the pauses, in its one element."""
+    now = [1000.0]
+    monkeypatch.setattr(bounded, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def service() -> Iterator[HttpReceiver]:
+    """A push service that is well."""
+    with http_receiver() as receiver:
+        receiver.status = 201
+        yield receiver
+
+
+def at(service: HttpReceiver, host: str) -> str:
+    """A browser's address there, by a name of one's choice."""
+    return f"{service.url.replace('127.0.0.1', host)}/send/abc"
+
+
+def test_while_our_own_network_is_down_no_attempt_is_used_up_and_nobody_is_forgotten(
+    trouble: Trouble, service: HttpReceiver, clock: list[float]
+) -> None:
+    pushes = trouble.asked_at(at(service, "one.internal"), at(service, "two.internal"))
+    trouble.network.up = False
+    for _ in range(PUSH.attempts + 3):
+        for push in pushes:
+            row = trouble.try_again(push)
+            assert (row.state, row.attempts) == ("pending", 0)
+            assert row.last_error == "The push service is away: The host was not found."
+        clock[0] += 2 * LONGEST_PAUSE
+    assert len(trouble.subscriptions()) == 2
+    trouble.network.up = True
+    assert {trouble.try_again(push).state for push in pushes} == {"done"}
+    assert len(service.requests) == 2
+
+
+@pytest.mark.parametrize("trouble_of", ["refused", "silent", "tls", "gateway", "unavailable"])
+def test_a_push_service_that_cannot_be_reached_costs_no_attempt_and_no_browser(
+    trouble: Trouble, service: HttpReceiver, clock: list[float], trouble_of: str
+) -> None:
+    with ExitStack() as servers:
+        match trouble_of:
+            case "refused":
+                endpoint = f"http://127.0.0.1:{free_port()}/x"
+            case "silent":
+                endpoint = f"http://127.0.0.1:{servers.enter_context(talker(silent))}/x"
+                trouble.leave(QUICKLY)
+            case "tls":
+                endpoint = service.url.replace("http://", "https://") + "/x"
+            case _:
+                endpoint, service.status = f"{service.url}/x", 502 if trouble_of == "gateway" else 503
+        (push,) = trouble.asked_at(endpoint)
+        for _ in range(PUSH.attempts + 1):
+            row = trouble.try_again(push)
+            assert (row.state, row.attempts) == ("pending", 0)
+            assert row.last_error.startswith("The push service is away: ")
+            clock[0] += 2 * LONGEST_PAUSE
+    assert len(trouble.subscriptions()) == 1
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 413, 429, 500])
+def test_whatever_a_push_service_answers_but_that_a_browser_is_gone_forgets_nobody(
+    trouble: Trouble, service: HttpReceiver, status: int
+) -> None:
+    service.status = status
+    (push,) = trouble.asked_at(f"{service.url}/x")
+    trouble.house.change(push, attempts=PUSH.attempts - 1)
+    row = trouble.try_again(push)
+    assert (row.state, row.last_error) == ("cancelled", f"The push service answered {status}.")
+    assert len(trouble.subscriptions()) == 1
+
+
+def test_while_one_push_service_is_away_those_of_the_others_are_told_at_once(
+    trouble: Trouble, service: HttpReceiver, clock: list[float]
+) -> None:
+    away = f"http://away.internal:{free_port()}"
+    first, second, third, well = trouble.asked_at(f"{away}/1", f"{away}/2", f"{away}/3", at(service, "well.internal"))
+    for push in (first, second, third):
+        assert trouble.try_again(push).attempts == 0
+    assert trouble.try_again(well).state == "done"
+    assert trouble.network.asked.count("away.internal") == 1, "one of them is enough to know it"
+    clock[0] += 2 * LONGEST_PAUSE
+    service.requests.clear()
+    # It is back.
+    with trouble.house.engine.begin() as db:
+        moved = SEALER.seal(json.dumps(SubscribedBrowser(at(service, "away.internal")).subscription))
+        db.execute(update(push_subscriptions).values(sealed=moved))
+    assert {trouble.try_again(push).state for push in (first, second, third)} == {"done"}
+    assert len(service.requests) == 3
+
+
+def test_a_push_service_that_says_for_how_long_it_is_away_is_left_alone_for_so_long(
+    trouble: Trouble, service: HttpReceiver, clock: list[float]
+) -> None:
+    assert clock
+    service.status, service.headers = 503, {"Retry-After": "600"}
+    for push in trouble.asked_at(f"{service.url}/x", f"{service.url}/y"):
+        row = trouble.try_again(push)
+        assert (row.state, row.attempts) == ("pending", 0)
+        assert 590 < (row.due_at - row.now).total_seconds() <= 605
+    assert len(service.requests) == 1
+
+
+def test_what_has_become_of_no_use_ends_as_cancelled_and_says_why(
+    trouble: Trouble, service: HttpReceiver, clock: list[float]
+) -> None:
+    trouble.network.up = False
+    (push,) = trouble.asked_at(at(service, "one.internal"))
+    trouble.let_pass(USEFUL - timedelta(minutes=1))
+    assert trouble.try_again(push).state == "pending"
+    trouble.let_pass(USEFUL)
+    trouble.network.up = True
+    clock[0] += 2 * LONGEST_PAUSE
+    row = trouble.try_again(push)
+    assert (row.state, row.attempts) == ("cancelled", 1)
+    assert row.last_error == "It could not be pushed while it was of use."
+    assert service.requests == []
+    assert len(trouble.subscriptions()) == 1
+
+
+def test_a_push_service_keeps_it_for_a_browser_that_is_switched_off_no_longer_than_it_is_of_use(
+    trouble: Trouble, service: HttpReceiver
+) -> None:
+    (push,) = trouble.asked_at(f"{service.url}/x")
+    trouble.let_pass(timedelta(hours=20))
+    assert trouble.try_again(push).state == "done"
+    hours = int(service.requests[0].headers["ttl"]) / 3600
+    assert 3.9 < hours <= 4
+
+
+def test_what_waits_for_a_push_service_is_no_backlog_of_ours(trouble: Trouble, service: HttpReceiver) -> None:
+    trouble.network.up = False
+    (push,) = trouble.asked_at(at(service, "nobody.internal"))
+    assert trouble.try_again(push).last_error is not None
+    trouble.house.change(push, created_at=func.now() - timedelta(hours=1))
+    with trouble.house.engine.connect() as db:
+        (backlog,) = backlogs(db, ["notifications"])
+    # Anybody may name one that there is not.
+    assert backlog.oldest < timedelta(minutes=5)
