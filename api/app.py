@@ -17,6 +17,7 @@ from api.parts import NAME, Parts
 from api.resources import (
     analytics,
     audit,
+    availability,
     bookings,
     calendar,
     catalog,
@@ -48,6 +49,7 @@ AREAS = (
     people.mentors,
     courses.courses,
     catalog.listings,
+    availability.availability,
     bookings.bookings,
     sessions.sessions,
     reviews.reviews,

@@ -24,6 +24,7 @@ REFUSALS: dict[str, Refusal] = {
     "session_pending": Refusal(404, "The booking is accepted and its session is about to be there; see `Retry-After`."),
     "method_not_allowed": Refusal(405, "The route knows other methods; `Allow` lists them."),
     "slot_taken": Refusal(409, "The mentor is already taken at this time."),
+    "outside_hours": Refusal(409, "The mentor has said other hours."),
     "too_soon": Refusal(409, "The listing wants more notice."),
     "duplicate_session": Refusal(409, "The booking has its session already."),
     "email_taken": Refusal(409, "There is an account with this mail address already."),

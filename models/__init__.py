@@ -3,6 +3,7 @@
 from models import (
     analytics,
     audit,
+    availability,
     bookings,
     calendar,
     calendar_secrets,
@@ -20,6 +21,7 @@ from models.base import metadata
 __all__ = [
     "analytics",
     "audit",
+    "availability",
     "bookings",
     "calendar",
     "calendar_secrets",

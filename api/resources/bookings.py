@@ -34,7 +34,7 @@ STEPS = ["PATCH", "POST"]
 
 
 @bookings.route("/bookings", methods=["POST"])
-@refuses("not_found", "too_soon", "slot_taken")
+@refuses("not_found", "outside_hours", "too_soon", "slot_taken")
 @changes(PERSON)
 @understands(examples.PREFER)
 @bookings.arguments(shapes.NewBooking, example=examples.NEW_BOOKING)

@@ -163,6 +163,12 @@ def key_in_use(stage: Stage) -> Answer:
     return answer
 
 
+def outside_hours(stage: Stage) -> Answer:
+    path, hours = f"/mentors/{stage.cast.mentor.id}/hours", {"weekday": 6, "startTime": "00:00", "endTime": "00:01"}
+    stage.client.put(path, json={"hours": [hours]}, headers=stage.cast.as_mentor)
+    return stage.book()
+
+
 def duplicate_session(stage: Stage) -> Answer:
     # No route creates sessions; the workflow refuses, and the API would say it so.
     def again(db: Any, **_named: Any) -> None:
@@ -198,6 +204,7 @@ PRODUCED: dict[str, Callable[[Stage], Answer]] = {
     "session_pending": session_pending,
     "method_not_allowed": lambda stage: stage.client.put(f"/sessions/{stage.scheduled.id}"),
     "slot_taken": slot_taken,
+    "outside_hours": outside_hours,
     "too_soon": too_soon,
     "duplicate_session": duplicate_session,
     "not_cancellable": not_cancellable,

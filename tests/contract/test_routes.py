@@ -32,6 +32,7 @@ CONTRACT = {
     "POST /users", "GET /users/{}", "GET /me",
     "POST /mentor-profiles", "GET /mentors", "GET /mentors/{}",
     "POST /listings", "PATCH /listings/{}", "GET /listings", "GET /listings/{}",
+    "GET /mentors/{}/hours", "PUT /mentors/{}/hours",
     "POST /bookings", "GET /bookings", "GET /bookings/{}",
     "PATCH /bookings/{}/accept", "POST /bookings/{}/accept",
     "PATCH /bookings/{}/decline", "POST /bookings/{}/decline",

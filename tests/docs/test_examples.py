@@ -12,6 +12,7 @@ import pytest
 from standardwebhooks import WebhookVerificationError
 
 from api.schemas.analytics import SessionCounts
+from api.schemas.availability import NewHours, WeeklyHours
 from api.schemas.base import camel
 from api.schemas.errors import Error
 from api.schemas.reviews import Review
@@ -20,6 +21,7 @@ from models.sessions import SessionStatus
 from tests.docs.pages import DOCS, blocks
 from workers.transports.http import sign
 from workflows.analytics.sessions import COUNTS, SUBJECTS, Grouping
+from workflows.availability.hours import Span
 from workflows.errors import InvalidTransition
 from workflows.events.catalogue import SessionCompleted
 from workflows.sessions.move import allow
@@ -38,6 +40,13 @@ def test_the_session_has_every_field_of_an_answer_and_no_other() -> None:
 def test_the_review_has_every_field_of_an_answer_and_no_other() -> None:
     (review,) = (json.loads(block) for block in blocks(DOCS / "reviews.md", "json"))
     assert Review().validate(review) == {}
+
+
+def test_the_hours_have_every_field_of_an_answer_and_no_other() -> None:
+    (hours,) = (json.loads(block) for block in blocks(DOCS / "availability.md", "json"))
+    asked = {name: hours[name] for name in ("timeZone", "hours")}
+    assert NewHours().load(asked)["hours"] == [Span(0, 540, 750)]
+    assert set(WeeklyHours().fields[name].data_key for name in WeeklyHours().fields) == {*hours}
 
 
 def test_the_counts_of_sessions_have_the_fields_of_an_answer_and_no_others() -> None:

@@ -19,8 +19,9 @@ NEEDS_A_BODY = (
     "POST /sessions/{id}/review",
     "POST /sessions/{id}/review/answer",
     "PATCH /reviews/{id}",
+    "PUT /mentors/{id}/hours",
 )
-PAGES = ("sessions.md", "reviews.md")
+PAGES = ("sessions.md", "reviews.md", "availability.md")
 ASKING = ("mentee", "mentor", "operator", "somebody else")
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from models import metadata
 from models.analytics import daily_session_stats, daily_transition_times, quarter_hour_session_stats
 from models.audit import audit_entries
+from models.availability import availability_rules, weekly_hours
 from models.bookings import booking_participants, bookings
 from models.calendar import mentor_busy
 from models.calendar_secrets import calendar_secrets
@@ -118,8 +119,14 @@ class Rows:
         self.booking = accept_booking(db, make_booking(db))
         self.listing = make_listing(db)
         self.reviewable = make_permit(db)
+        self.hours = self._said_hours()
         self.event_id = db.scalars(select(events.c.id).limit(1)).one()
         self.delivery = db.execute(select(deliveries).limit(1)).one()._mapping
+
+    def _said_hours(self) -> dict[str, Any]:
+        said = {"revision": 1, "time_zone": "UTC", "since": NOW, "mentor_profile_id": self.booking.mentor_profile_id}
+        self.db.execute(insert(weekly_hours).values(said := {**said, "id": uuid4()}))
+        return said
 
     def of(self, table: Table) -> dict[str, Any]:
         """A row that the table would take."""
@@ -153,6 +160,8 @@ class Rows:
                 "start_time": self.booking.start_time,
                 "end_time": self.booking.end_time,
             },
+            "weekly_hours": {**self.hours, "id": uuid4(), "mentor_profile_id": self.listing.mentor_profile_id},
+            "availability_rules": {"weekly_hours_id": self.hours["id"], "weekday": 0, "opens": 540, "closes": 720},
             "review_permits": {
                 "id": uuid4(),
                 "session_id": self.session.id,
@@ -237,6 +246,13 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (mentor_busy, "ck_mentor_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(now(), NULL)")}),
     (mentor_busy, "ck_mentor_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(NULL, now())")}),
     (mentor_busy, "ck_mentor_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(now(), now() + '1h', '[]')")}),
+    (weekly_hours, "ck_weekly_hours_revision", {"revision": 0}),
+    (weekly_hours, "ck_weekly_hours_holds_until_after_since", {"until": NOW - HOUR}),
+    (availability_rules, "ck_availability_rules_weekday", {"weekday": 7}),
+    (availability_rules, "ck_availability_rules_weekday", {"weekday": -1}),
+    (availability_rules, "ck_availability_rules_within_a_day", {"closes": 540}),
+    (availability_rules, "ck_availability_rules_within_a_day", {"closes": 1441}),
+    (availability_rules, "ck_availability_rules_within_a_day", {"opens": -1}),
     (sessions, "ck_sessions_rating", {"rating": 0}),
     (sessions, "ck_sessions_rating", {"rating": 6}),
     (sessions, "ck_sessions_calendar_sequence", {"calendar_sequence": -1}),
@@ -336,11 +352,17 @@ def test_what_is_unique_is_refused_a_second_time_by_its_name(db: Connection) -> 
         (idempotency_keys, key, "pk_idempotency_keys"),
         (delivery_attempts, rows.of(delivery_attempts), "pk_delivery_attempts"),
         (mentor_busy, block, "ex_mentor_busy_mentor_profile_id_busy"),
+        (weekly_hours, rows.of(weekly_hours), "uq_weekly_hours_mentor_profile_id_revision"),
+        (availability_rules, rows.of(availability_rules), "pk_availability_rules"),
     ]
     for table, row, name in twice:
         db.execute(insert(table).values(row))
         with refused(db, name):
             db.execute(insert(table).values({**row, **({"id": uuid4()} if "id" in row else {}), **_other_hold(row)}))
+    with refused(db, "uq_weekly_hours_present"):
+        db.execute(insert(weekly_hours).values({**rows.hours, "id": uuid4(), "revision": 2}))
+    with refused(db, "ex_availability_rules_weekly_hours_id_weekday"):
+        db.execute(insert(availability_rules).values({**rows.of(availability_rules), "opens": 600}))
     with refused(db, "pk_booking_participants"):
         db.execute(insert(booking_participants).values(joined))
     with refused(db, "uq_deliveries_id"):

@@ -20,13 +20,17 @@ from models.sessions import SESSION_TRANSITIONS, SessionStatus, sessions
 from tests.factories import (
     OPERATOR,
     accept_booking,
+    acting_mentor,
     make_booking,
     make_listing,
+    make_mentor,
     make_review,
     make_session,
     make_user,
 )
 from workflows.audit.note import note
+from workflows.availability.hours import Span, WeeklyHours, weekly_hours_query
+from workflows.availability.set_hours import set_hours
 from workflows.constraints import constraint_of
 
 NOW = datetime.now(UTC)
@@ -319,6 +323,26 @@ def test_what_was_done_is_never_changed_and_never_deleted(db: Connection, change
     note(db, actor=OPERATOR, action="review.hidden", subject=("review", uuid4()), reason="Spam", now=NOW)
     with refused(db, "tr_audit_entries_append_only"):
         db.execute(text(change))
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("tr_weekly_hours_unchangeable", "UPDATE weekly_hours SET time_zone = 'Europe/Berlin'"),
+        ("tr_weekly_hours_unchangeable", "UPDATE weekly_hours SET since = since - interval '1 day'"),
+        ("tr_weekly_hours_unchangeable", "UPDATE weekly_hours SET revision = 2"),
+        ("tr_availability_rules_unchangeable", "UPDATE availability_rules SET closes = closes + 1"),
+    ],
+)
+def test_hours_that_were_said_are_never_changed(db: Connection, name: str, change: str) -> None:
+    mentor = make_mentor(db)
+    seen = WeeklyHours.of(db.execute(weekly_hours_query(mentor.id)).one())
+    set_hours(db, actor=acting_mentor(mentor), seen=seen, spans=[Span(0, 540, 600)], time_zone=None, now=NOW)
+    with refused(db, name):
+        db.execute(text(change))
+    db.execute(text("UPDATE weekly_hours SET until = now()"))
+    with refused(db, "tr_weekly_hours_unchangeable"):
+        db.execute(text("UPDATE weekly_hours SET until = NULL"))
 
 
 def test_versions_and_times_of_change_are_kept_by_the_database(db: Connection) -> None:

@@ -45,6 +45,7 @@ OWN = {
     "seats_taken": 3,
     "bundle_purchase_id": uuid4(),
     "product_id": uuid4(),
+    "changed": "hours",
     "expires_at": NOW + timedelta(days=30),
     "review_id": uuid4(),
     "minutes_before": 60,
@@ -119,6 +120,7 @@ def test_the_types_that_happen_in_the_domain_are_announced_and_a_ping_is_not() -
         "bundle.exhausted",
         "review.unlocked",
         "review.submitted",
+        "availability.changed",
         "webhook_endpoint.disabled",
     )
     assert set(event_types()) - set(announced_types()) == {

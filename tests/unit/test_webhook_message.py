@@ -50,7 +50,7 @@ def test_a_body_is_the_same_bytes_on_every_attempt(name: str) -> None:
 def test_a_body_holds_no_names_no_mails_and_no_notes(name: str) -> None:
     told = json.loads(body_of(stored_and_read(an_event(event_types()[name]))))["data"]
     allowed = {"status", "kind", "version", "startTime", "endTime", "expiresAt", "capacity", "seatsTaken"}
-    allowed |= {"minutesBefore", "remindAt", "usefulUntil"}
+    allowed |= {"minutesBefore", "remindAt", "usefulUntil", "changed"}
     allowed |= {"cancelledBy", "cancellationType", "late", "feeAmount", "refundAmount", "currency"}
     assert all(field.endswith("Id") or field in allowed for field in told)
 

@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 
 from models.bookings import BookingKind, BookingStatus
 from models.catalog import BookingMode
+from workflows.availability.hours import Hours
+from workflows.availability.open_times import hours_around, is_open
 from workflows.bookings.booking import Booking
 from workflows.bookings.insert import insert_booking
 from workflows.catalog.listing import Listing, bookable_query
@@ -45,14 +47,16 @@ def request(
         Forbidden: an operator books nothing.
         NotFound: no such active listing.
         Invalid: a start in the past or too far ahead, an end that is not the listing's, the mentor's own listing.
-        Conflict: `too_soon` before the listing's notice; for an instant listing `slot_taken`.
+        Conflict: `too_soon` before the listing's notice; `outside_hours` where the mentor has said others; for an
+            instant listing `slot_taken`.
     """
     if actor.user_id is None:
         raise Forbidden("Only a user books sessions.")
-    listing = _bookable(db, listing_id, actor)
+    listing, hours = _bookable(db, listing_id, actor)
     start = in_utc(start_time)
     _in_time(listing, start, now)
     end = _end_of(listing, start, end_time)
+    _within(hours, start, end)
     status = BookingStatus.ACCEPTED if listing.booking_mode is BookingMode.INSTANT else BookingStatus.DRAFT
     booking = insert_booking(
         db,
@@ -76,13 +80,13 @@ def request(
     return booking
 
 
-def _bookable(db: Connection, listing_id: UUID, actor: Actor) -> Listing:
+def _bookable(db: Connection, listing_id: UUID, actor: Actor) -> tuple[Listing, Hours | None]:
     row = db.execute(bookable_query(listing_id)).one_or_none()
     if row is None:
         raise NotFound("There is no such listing.")
     if row.user_id == actor.user_id:
         raise Invalid("Nobody books their own listing.", details={"listingId": ["is your own listing"]})
-    return Listing.of(row)
+    return Listing.of(row), Hours.read(row.hours) if row.hours else None
 
 
 def _end_of(listing: Listing, start: datetime, end_time: datetime | None) -> datetime:
@@ -103,4 +107,11 @@ def _in_time(listing: Listing, start: datetime, now: datetime) -> None:
     if start < now + timedelta(minutes=listing.min_notice_minutes):
         raise Conflict(
             f"This listing wants {listing.min_notice_minutes} minutes of notice; choose a later time.", code="too_soon"
+        )
+
+
+def _within(hours: Hours | None, start: datetime, end: datetime) -> None:
+    if hours is not None and not is_open(hours, start, end):
+        raise Conflict(
+            f"This lies outside the mentor's hours, which are {hours_around(hours, start)}.", code="outside_hours"
         )

@@ -11,6 +11,7 @@ from sqlalchemy import Select, select
 
 from models.catalog import BookingMode, listings
 from models.people import mentor_profiles
+from workflows.availability.hours import present_hours
 from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
 from workflows.paging import Page, newest_first
@@ -52,9 +53,9 @@ def listing_query(listing_id: UUID) -> Select[Any]:
 
 
 def bookable_query(listing_id: UUID) -> Select[Any]:
-    """The listing of that id, if it and its mentor are active, with the mentor's `user_id` beside it."""
+    """The listing of that id, if it and its mentor are active, with the mentor's `user_id` and `hours` beside it."""
     return (
-        select(*Listing.columns(), mentor_profiles.c.user_id)
+        select(*Listing.columns(), mentor_profiles.c.user_id, present_hours(mentor_profiles.c.id).label("hours"))
         .join_from(listings, mentor_profiles, mentor_profiles.c.id == listings.c.mentor_profile_id)
         .where(listings.c.id == listing_id, listings.c.active, mentor_profiles.c.active)
     )

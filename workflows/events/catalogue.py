@@ -206,6 +206,18 @@ class ReviewSubmitted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AvailabilityChanged(Event):
+    """A mentor can be booked at other times than before; `changed` says by what of theirs: `hours`."""
+
+    type: ClassVar[str] = "availability.changed"
+    subject: ClassVar[str] = "mentor_profile"
+
+    mentor_profile_id: UUID
+    changed: str
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class WebhookPinged(Event):
     """An endpoint is asked whether it listens; only that endpoint hears of it."""
 

@@ -1,0 +1,53 @@
+"""When mentors can be booked: the weekly hours that they say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+
+from api.blueprints import Area, versioned
+from api.calls import ANYONE, MENTOR, Call, Subject
+from api.docs import examples_of_availability as examples
+from api.etags import any_version_will_do, tagged
+from api.loaders import changes, reads
+from api.schemas import availability as shapes
+from workflows.availability.hours import WeeklyHours, owner_of, weekly_hours_query
+from workflows.availability.set_hours import set_hours
+
+availability = Area("Availability", "When mentors can be booked: at any time, until they say hours of their week.")
+
+HOURS = Subject(name="mentor", query=weekly_hours_query, record=WeeklyHours)
+OWN_HOURS = Subject(name="mentor", query=weekly_hours_query, record=WeeklyHours, access=owner_of)
+
+
+@availability.route("/mentors/<id:mentor_profile_id>/hours")
+@versioned
+@reads(ANYONE, HOURS)
+@availability.response(200, shapes.WeeklyHours, example=examples.WEEKLY_HOURS)
+def get_hours(call: Call[WeeklyHours]) -> Any:
+    """Read a mentor's weekly hours."""
+    return tagged(call.subject)
+
+
+@availability.route("/mentors/<id:mentor_profile_id>/hours", methods=["PUT"])
+@changes(MENTOR, OWN_HOURS)
+@availability.arguments(shapes.NewHours, example=examples.NEW_HOURS)
+@availability.response(200, shapes.WeeklyHours, example=examples.WEEKLY_HOURS)
+def put_hours(call: Call[WeeklyHours], body: dict[str, Any]) -> Any:
+    """Say one's weekly hours: from now on, nobody asks for a time outside of them.
+
+    They replace all hours said before. They keep to the clocks of `timeZone`, the profile's where it is left out,
+    whenever these are put forward or back. What is booked or asked for already stays.
+    """
+    any_version = any_version_will_do(request)
+    hours = set_hours(
+        call.db,
+        actor=call.actor,
+        seen=call.subject,
+        spans=body["hours"],
+        time_zone=body["time_zone"],
+        now=call.now,
+        any_version=any_version,
+    )
+    return tagged(hours)

@@ -1,0 +1,90 @@
+"""When mentors can be booked."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
+
+from api.schemas.base import Answer, Body
+from api.schemas.fields import Id, TimeZone, Whole
+from models.availability import MINUTES_OF_A_DAY
+from workflows.availability.hours import Span as OpenSpan
+from workflows.availability.open_times import clock
+
+MOST_SPANS = 100
+_SHOWN = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
+_WEEKDAY = {"description": "0 for Monday to 6 for Sunday.", "example": 0}
+
+
+class ClockTime(fields.String):
+    """A time of the day as clocks show it, to the minute; read as minutes since midnight.
+
+    Args:
+        end: it may also be the midnight at the day's end, 24:00.
+    """
+
+    def __init__(self, *, end: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._end = end
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:  # type: ignore[override]
+        shown: str = super()._deserialize(value, attr, data, **kwargs)
+        if self._end and shown == clock(MINUTES_OF_A_DAY):
+            return MINUTES_OF_A_DAY
+        parts = _SHOWN.fullmatch(shown)
+        if parts is None:
+            raise ValidationError(f"Must be a time from 00:00 to {'24:00' if self._end else '23:59'}, such as 09:30.")
+        return int(parts[1]) * 60 + int(parts[2])
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str:  # noqa: ARG002
+        return clock(value)
+
+
+class NewSpan(Body):
+    """One open stretch of a weekday."""
+
+    weekday = Whole(0, 6, required=True, metadata=_WEEKDAY)
+    start_time = ClockTime(required=True, metadata={"example": "09:00"})
+    end_time = ClockTime(end=True, required=True, metadata={"example": "12:30", "description": "At most 24:00."})
+
+    @validates_schema
+    def _ends_later(self, span: dict[str, Any], **_: Any) -> None:
+        if span["end_time"] <= span["start_time"]:
+            reason = "Must be after `startTime`; hours over midnight are two, to 24:00 and from 00:00."
+            raise ValidationError(reason, field_name="end_time")
+
+    @post_load
+    def _as_span(self, span: dict[str, Any], **_: Any) -> OpenSpan:
+        return OpenSpan(span["weekday"], span["start_time"], span["end_time"])
+
+
+class NewHours(Body):
+    """A mentor's whole week."""
+
+    hours = fields.List(
+        fields.Nested(NewSpan),
+        required=True,
+        validate=validate.Length(max=MOST_SPANS),
+        metadata={"description": "None opens every time."},
+    )
+    time_zone = TimeZone(load_default=None, allow_none=True)
+
+
+class Span(Answer):
+    """One open stretch of a weekday."""
+
+    weekday = fields.Integer(metadata=_WEEKDAY)
+    start_time = ClockTime(attribute="opens", metadata={"example": "09:00"})
+    end_time = ClockTime(end=True, attribute="closes", metadata={"example": "12:30"})
+
+
+class WeeklyHours(Answer):
+    """A mentor's week, in its order; without hours, every time can be booked."""
+
+    mentor_profile_id = Id()
+    time_zone = fields.String(
+        attribute="hours.time_zone", metadata={"description": "On whose clocks the hours are.", "example": "UTC"}
+    )
+    hours = fields.List(fields.Nested(Span), attribute="hours.spans")

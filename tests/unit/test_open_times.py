@@ -1,0 +1,164 @@
+"""When weekly hours are open, also where clocks change."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflows.availability.hours import Hours, Span
+from workflows.availability.open_times import hours_around, is_open, open_times
+
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+SUNDAY = 6
+
+
+def at(moment: str) -> datetime:
+    """A moment by its ISO form."""
+    return datetime.fromisoformat(moment)
+
+
+def clock(shown: str) -> int:
+    """Minutes since midnight."""
+    hours, minutes = shown.split(":")
+    return int(hours) * 60 + int(minutes)
+
+
+def said(time_zone: str, *spans: tuple[int, str, str]) -> Hours:
+    """Hours by weekday, beginning and end."""
+    return Hours(time_zone, tuple(sorted(Span(day, clock(opens), clock(closes)) for day, opens, closes in spans)))
+
+
+# Each a Sunday on which clocks change, with what is open of a span on that day, in UTC.
+CHANGES = [
+    # Berlin leaves out the hour from two.
+    ("Europe/Berlin", "2026-03-29", "01:00", "04:00", "2026-03-29T00:00Z", "2026-03-29T02:00Z"),
+    ("Europe/Berlin", "2026-03-29", "02:30", "04:00", "2026-03-29T01:00Z", "2026-03-29T02:00Z"),
+    ("Europe/Berlin", "2026-03-29", "01:30", "02:30", "2026-03-29T00:30Z", "2026-03-29T01:00Z"),
+    ("Europe/Berlin", "2026-03-29", "02:00", "03:00", None, None),
+    ("Europe/Berlin", "2026-03-29", "02:10", "02:50", None, None),
+    # And has it twice: what begins or ends in it does so the first time.
+    ("Europe/Berlin", "2026-10-25", "01:00", "04:00", "2026-10-24T23:00Z", "2026-10-25T03:00Z"),
+    ("Europe/Berlin", "2026-10-25", "02:30", "04:00", "2026-10-25T00:30Z", "2026-10-25T03:00Z"),
+    ("Europe/Berlin", "2026-10-25", "01:00", "02:30", "2026-10-24T23:00Z", "2026-10-25T00:30Z"),
+    ("America/New_York", "2026-03-08", "01:00", "04:00", "2026-03-08T06:00Z", "2026-03-08T08:00Z"),
+    ("America/New_York", "2026-11-01", "00:00", "24:00", "2026-11-01T04:00Z", "2026-11-02T05:00Z"),
+    # Half an hour.
+    ("Australia/Lord_Howe", "2026-10-04", "01:45", "03:00", "2026-10-03T15:15Z", "2026-10-03T16:00Z"),
+    ("Australia/Lord_Howe", "2026-10-04", "02:10", "02:40", "2026-10-03T15:30Z", "2026-10-03T15:40Z"),
+    ("Australia/Lord_Howe", "2026-04-05", "01:00", "02:00", "2026-04-04T14:00Z", "2026-04-04T15:30Z"),
+    # Midnight itself is left out.
+    ("America/Santiago", "2026-09-06", "00:00", "02:00", "2026-09-06T04:00Z", "2026-09-06T05:00Z"),
+]
+
+
+@pytest.mark.parametrize(("zone", "day", "opens", "closes", "since", "until"), CHANGES)
+def test_hours_keep_to_the_clocks_on_the_day_on_which_these_change(
+    zone: str, day: str, opens: str, closes: str, since: str | None, until: str | None
+) -> None:
+    noon = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    found = list(open_times(said(zone, (SUNDAY, opens, closes)), noon - DAY, noon + DAY))
+    assert found == ([(at(since), at(until))] if since and until else [])
+
+
+def test_on_a_day_that_is_left_out_nothing_is_open() -> None:
+    # Samoa went from Thursday, 29 December 2011 to the 31st.
+    hours = said("Pacific/Apia", (3, "22:00", "24:00"), (4, "09:00", "17:00"), (5, "00:00", "01:00"))
+    around = at("2011-12-29T12:00Z"), at("2011-12-31T12:00Z")
+    assert list(open_times(hours, *around)) == [(at("2011-12-30T08:00Z"), at("2011-12-30T11:00Z"))]
+
+
+def test_spans_that_touch_are_one_stretch_over_midnight_too() -> None:
+    hours = said("UTC", (0, "09:00", "12:00"), (0, "12:00", "24:00"), (1, "00:00", "01:00"), (1, "02:00", "03:00"))
+    assert list(open_times(hours, at("2026-05-04T00:00Z"), at("2026-05-06T00:00Z"))) == [
+        (at("2026-05-04T09:00Z"), at("2026-05-05T01:00Z")),
+        (at("2026-05-05T02:00Z"), at("2026-05-05T03:00Z")),
+    ]
+
+
+ALL_WEEK = [(day, "00:00", "24:00") for day in range(7)]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Australia/Lord_Howe", "Pacific/Chatham"])
+def test_who_is_always_open_is_open_in_one_stretch_of_a_year(zone: str) -> None:
+    start, end = at("2026-01-01T00:00Z"), at("2027-01-01T00:00Z")
+    assert list(open_times(said(zone, *ALL_WEEK), start, end)) == [(start, end)]
+
+
+def test_before_it_begins_or_after_it_ends_nothing_is_open() -> None:
+    hours, moment = said("UTC", *ALL_WEEK), at("2026-05-04T10:00Z")
+    assert list(open_times(hours, moment, moment)) == []
+    assert list(open_times(hours, moment, moment - DAY)) == []
+
+
+# A mentor in Berlin is open on Mondays from nine to twelve.
+@pytest.mark.parametrize(
+    ("start", "minutes", "open_"),
+    [
+        ("2026-05-04T07:00Z", 180, True),
+        ("2026-05-04T07:00Z", 181, False),
+        ("2026-05-04T06:59Z", 60, False),
+        ("2026-05-04T09:30Z", 60, False),
+        ("2026-05-05T07:00Z", 60, False),
+        # In winter, an hour later by UTC.
+        ("2026-12-07T07:00Z", 60, False),
+        ("2026-12-07T08:00Z", 180, True),
+        # Somebody's own way of writing the time changes nothing.
+        ("2026-05-04T00:00-07:00", 60, True),
+    ],
+)
+def test_a_time_is_open_when_all_of_it_is(start: str, minutes: int, open_: bool) -> None:
+    begin = at(start)
+    assert is_open(said("Europe/Berlin", (0, "09:00", "12:00")), begin, begin + minutes * MINUTE) is open_
+
+
+def test_hours_that_say_nothing_open_every_time() -> None:
+    assert is_open(said("Europe/Berlin"), at("2026-05-04T03:00Z"), at("2026-05-04T04:00Z"))
+
+
+def test_whoever_is_refused_reads_the_hours_of_that_weekday() -> None:
+    hours = said("Europe/Berlin", (0, "09:00", "12:30"), (0, "18:00", "24:00"))
+    assert hours_around(hours, at("2026-05-03T22:30Z")) == (
+        "on Mondays 09:00 to 12:30 and 18:00 to 24:00 (Europe/Berlin)"
+    )
+    assert hours_around(hours, at("2026-05-04T22:30Z")) == "on Tuesdays none (Europe/Berlin)"
+
+
+EDGES = st.integers(min_value=0, max_value=96).map(lambda quarter: quarter * 15)
+SPANS = st.tuples(st.integers(0, 6), EDGES, EDGES).filter(lambda span: span[1] < span[2]).map(lambda span: Span(*span))
+
+
+def apart(spans: list[Span]) -> tuple[Span, ...]:
+    """Those that overlap none before them."""
+    kept: list[Span] = []
+    for span in sorted(spans):
+        if not kept or kept[-1].weekday != span.weekday or kept[-1].closes <= span.opens:
+            kept.append(span)
+    return tuple(kept)
+
+
+@given(
+    spans=st.lists(SPANS, max_size=12).map(apart),
+    zone=st.sampled_from(["UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe"]),
+    first=st.dates(date(2026, 1, 1), date(2026, 12, 1)),
+    days=st.integers(1, 9),
+)
+def test_away_from_changes_open_is_whatever_the_clocks_show_within_a_span(
+    spans: tuple[Span, ...], zone: str, first: date, days: int
+) -> None:
+    there = ZoneInfo(zone)
+    start = datetime(first.year, first.month, first.day, 7, 30, tzinfo=UTC)
+    end = start + days * DAY
+    found = list(open_times(Hours(zone, spans), start, end))
+    assert all(earlier[1] < later[0] for earlier, later in pairwise(found))
+    unchanged = (start - DAY).astimezone(there).utcoffset() == (end + DAY).astimezone(there).utcoffset()
+    for quarter in range(days * 96 if unchanged else 0):
+        moment = start + quarter * 15 * MINUTE
+        shown = moment.astimezone(there)
+        minutes = shown.hour * 60 + shown.minute
+        expected = any(span.weekday == shown.weekday() and span.opens <= minutes < span.closes for span in spans)
+        assert any(since <= moment < until for since, until in found) == expected, shown
