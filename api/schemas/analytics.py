@@ -185,7 +185,7 @@ class HourOfWeek(Answer):
     weekday = fields.Integer(metadata={"description": "0 for Monday to 6 for Sunday."})
     hour = fields.Integer()
     open_minutes = fields.Integer(
-        allow_none=True, metadata={"description": "Null for as long as mentors say no weekly hours: nobody knows."}
+        allow_none=True, metadata={"description": "By the hours that held at the time; null where none did."}
     )
     booked_minutes = fields.Integer()
 

@@ -336,11 +336,11 @@ def test_lines_end_as_the_standard_says(client: FlaskClient, engine: Engine, cas
         ("/analytics/sessions?timeZone=Europe/Berlin", 1),
         ("/analytics/conversion", 1),
         ("/analytics/transition-times", 1),
-        # Whose clocks, and then what they show.
-        ("/analytics/availability", 2),
+        # Whose clocks, then what is booked and what is open on them.
+        ("/analytics/availability", 3),
     ],
 )
-def test_a_report_costs_one_statement_with_who_is_calling(
+def test_a_report_costs_few_statements_with_who_is_calling(
     world: World, cast: Cast, path: str, most: int, accept: str
 ) -> None:
     counted(world.engine, cast.mentor, datetime.now(UTC))

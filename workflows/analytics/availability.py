@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import timedelta
 from itertools import accumulate, pairwise
 from typing import Any
 from uuid import UUID
@@ -14,10 +14,12 @@ from sqlalchemy.dialects.postgresql import INTERVAL
 
 from models.people import mentor_profiles
 from models.sessions import SessionStatus, sessions
+from workflows.analytics.open_minutes import open_hours_of
 from workflows.analytics.period import Period
 from workflows.analytics.slots import clock_of, offsets_of
 
-WEEKDAYS, HOURS = 7, 24
+WEEK = [(weekday, hour) for weekday in range(7) for hour in range(24)]
+MINUTE = timedelta(minutes=1)
 _QUARTER = cast("15 minutes", INTERVAL)
 
 
@@ -28,7 +30,8 @@ class HourOfWeek:
     Args:
         weekday: 0 for Monday to 6 for Sunday.
         hour: 0 to 23, by the clocks: an hour that comes twice counts twice, one that is left out not at all.
-        open_minutes: how long the mentor could have been booked; None while mentors say no weekly hours.
+        open_minutes: how long the mentor could have been booked, by the hours that they had said at the time; None
+            where they had said none.
         booked_minutes: how long sessions took, or are to take; cancelled ones took none.
     """
 
@@ -54,21 +57,25 @@ def mentor_zone_query(mentor_profile_id: UUID) -> Select[Any]:
 
 def availability_of(db: Connection, mentor_profile_id: UUID, period: Period) -> Availability:
     """A mentor's hours of the week, all 168 of them, from Monday's first to Sunday's last."""
-    booked = db.execute(_booked_seconds(mentor_profile_id, period))
-    seconds = {(row.weekday, row.hour): row.seconds for row in booked}
-    week = [(weekday, hour) for weekday in range(WEEKDAYS) for hour in range(HOURS)]
-    minutes = whole_minutes([seconds.get(each, Decimal()) for each in week])
-    hours = [HourOfWeek(*each, None, taken) for each, taken in zip(week, minutes, strict=True)]
+    booked = {(row.weekday, row.hour): row.taken for row in db.execute(_booked(mentor_profile_id, period))}
+    open_for = open_hours_of(db, mentor_profile_id, period)
+    open_minutes = [None] * len(WEEK) if open_for is None else _minutes(open_for)
+    minutes = zip(WEEK, open_minutes, _minutes(booked), strict=True)
+    hours = [HourOfWeek(weekday, hour, free, taken) for (weekday, hour), free, taken in minutes]
     return Availability(mentor_profile_id, period, hours)
 
 
-def whole_minutes(seconds: Iterable[Decimal]) -> list[int]:
+def _minutes(of_hours: Mapping[tuple[int, int], timedelta]) -> list[int]:
+    return whole_minutes(of_hours.get(each, timedelta()) for each in WEEK)
+
+
+def whole_minutes(times: Iterable[timedelta]) -> list[int]:
     """Whole minutes that add up: what is left of one hour's last minute goes to the next hour that has any."""
-    passed = [0, *(int(total // 60) for total in accumulate(seconds))]
+    passed = [0, *(total // MINUTE for total in accumulate(times))]
     return [after - before for before, after in pairwise(passed)]
 
 
-def _booked_seconds(mentor_profile_id: UUID, period: Period) -> Select[Any]:
+def _booked(mentor_profile_id: UUID, period: Period) -> Select[Any]:
     offsets = offsets_of(period)
     start = func.greatest(sessions.c.start_time, period.start)
     end = func.least(sessions.c.end_time, period.end)
@@ -79,8 +86,7 @@ def _booked_seconds(mentor_profile_id: UUID, period: Period) -> Select[Any]:
     part = func.least(end, quarter + _QUARTER) - func.greatest(start, quarter)
     clock = clock_of(quarter, offsets)
     weekday, hour = _field("isodow", clock) - 1, _field("hour", clock)
-    seconds = func.sum(func.extract("epoch", part))
-    shown: list[ColumnElement[Any]] = [weekday.label("weekday"), hour.label("hour"), seconds.label("seconds")]
+    shown = [weekday.label("weekday"), hour.label("hour"), func.sum(part).label("taken")]
     return (
         select(*shown)
         .select_from(sessions)

@@ -1,0 +1,147 @@
+"""Open minutes by weekday and hour: by the hours that held at the time, on the clocks of whoever asks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import Connection
+
+from tests import factories
+from workflows.analytics.availability import availability_of
+from workflows.analytics.period import Period, period
+from workflows.availability.hours import Span, WeeklyHours, weekly_hours_query
+from workflows.availability.set_hours import set_hours
+from workflows.identity.people import Mentor
+
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+MONDAY_MORNING = Span(0, 9 * 60, 12 * 60 + 30)
+
+Say = Callable[..., WeeklyHours]
+
+
+@pytest.fixture
+def mentor(db: Connection) -> Mentor:
+    """A mentor who has said no hours."""
+    return factories.make_mentor(db)
+
+
+@pytest.fixture
+def say(db: Connection, mentor: Mentor) -> Say:
+    """Say hours at a moment, those of the past as they would have been said then."""
+
+    def said(*spans: Span, at: datetime = NOW, time_zone: str = "UTC") -> WeeklyHours:
+        seen = WeeklyHours.of(db.execute(weekly_hours_query(mentor.id)).one())
+        actor = factories.acting_mentor(mentor)
+        return set_hours(db, actor=actor, seen=seen, spans=spans, time_zone=time_zone, now=at)
+
+    return said
+
+
+def of(zone: str, first: date, last: date) -> Period:
+    """From a day to another one, on the clocks of a zone."""
+    return period(first, last, zone, now=NOW)
+
+
+def open_minutes(db: Connection, mentor_id: UUID, span: Period) -> dict[tuple[int, int], int | None]:
+    """By weekday and hour, what is not closed."""
+    found = availability_of(db, mentor_id, span)
+    assert len(found.hours) == 168
+    return {(hour.weekday, hour.hour): hour.open_minutes for hour in found.hours if hour.open_minutes != 0}
+
+
+MAY = of("UTC", date(2026, 5, 4), date(2026, 5, 31))  # four weeks
+
+
+def test_who_says_no_hours_has_no_open_minutes_rather_than_none(db: Connection, mentor: Mentor, say: Say) -> None:
+    assert set(open_minutes(db, mentor.id, MAY).values()) == {None}
+    say(MONDAY_MORNING, at=NOW - timedelta(days=300))
+    say(at=NOW - timedelta(days=299))
+    assert set(open_minutes(db, mentor.id, MAY).values()) == {None}
+
+
+def test_every_week_of_the_period_counts(db: Connection, mentor: Mentor, say: Say) -> None:
+    say(MONDAY_MORNING, Span(6, 23 * 60 + 50, 1440))
+    say_of_another = factories.make_mentor(db)
+    assert open_minutes(db, mentor.id, MAY) == {(0, 9): 240, (0, 10): 240, (0, 11): 240, (0, 12): 120, (6, 23): 40}
+    assert set(open_minutes(db, say_of_another.id, MAY).values()) == {None}
+
+
+def test_in_another_zone_the_same_time_lies_in_other_hours(db: Connection, mentor: Mentor, say: Say) -> None:
+    say(MONDAY_MORNING)
+    kathmandu = of("Asia/Kathmandu", date(2026, 5, 4), date(2026, 5, 10))
+    assert open_minutes(db, mentor.id, kathmandu) == {(0, 14): 15, (0, 15): 60, (0, 16): 60, (0, 17): 60, (0, 18): 15}
+
+
+def test_the_past_does_not_change_with_what_is_said_today(db: Connection, mentor: Mentor, say: Say) -> None:
+    tuesday_noon = datetime(2026, 5, 12, 12, tzinfo=UTC)
+    say(MONDAY_MORNING, Span(1, 11 * 60, 13 * 60), at=datetime(2026, 5, 8, tzinfo=UTC))
+    say(Span(1, 11 * 60, 14 * 60), at=tuesday_noon)
+    say(at=datetime(2026, 5, 20, tzinfo=UTC))
+    assert open_minutes(db, mentor.id, MAY) == {
+        # The first hours count for the time before, too: two Mondays.
+        **{(0, 9): 120, (0, 10): 120, (0, 11): 120, (0, 12): 60},
+        # Tuesday the fifth to one; the twelfth, when the second hours began at noon, and the nineteenth to two.
+        **{(1, 11): 180, (1, 12): 180, (1, 13): 120},
+    }
+
+
+def test_hours_said_in_one_moment_hold_one_after_the_other(db: Connection, mentor: Mentor, say: Say) -> None:
+    # Whoever came first may be the second to have the mentor's lock.
+    say(MONDAY_MORNING, at=NOW)
+    say(Span(1, 0, 60), at=NOW - timedelta(seconds=1))
+    assert open_minutes(db, mentor.id, MAY).keys() == {(0, 9), (0, 10), (0, 11), (0, 12)}
+    ahead = of("UTC", date(2026, 12, 7), date(2026, 12, 13))
+    assert open_minutes(db, mentor.id, ahead) == {(1, 0): 60}
+
+
+# Each a zone, a Sunday on which its clocks change, and the zone of whoever asks.
+CHANGES = [
+    ("Europe/Berlin", date(2026, 3, 29), "Europe/Berlin"),
+    ("Europe/Berlin", date(2026, 10, 25), "Europe/Berlin"),
+    ("America/New_York", date(2026, 11, 1), "America/New_York"),
+    ("America/New_York", date(2026, 3, 8), "Europe/Berlin"),
+    ("Australia/Lord_Howe", date(2026, 4, 5), "Australia/Lord_Howe"),
+    ("Australia/Lord_Howe", date(2026, 10, 4), "UTC"),
+]
+
+
+@pytest.mark.parametrize(("zone", "changes", "asked_in"), CHANGES)
+def test_on_days_on_which_clocks_change_every_minute_counts_once(
+    db: Connection, mentor: Mentor, say: Say, zone: str, changes: date, asked_in: str
+) -> None:
+    # All day long but for the time between seven and ten past, so that hours lie across the change.
+    say(Span(5, 0, 1440), Span(6, 0, 420), Span(6, 430, 1440), time_zone=zone)
+    there, asking = ZoneInfo(zone), ZoneInfo(asked_in)
+    start = datetime(changes.year, changes.month, changes.day, tzinfo=there) - timedelta(days=1)
+    end = datetime(changes.year, changes.month, changes.day, tzinfo=there) + timedelta(days=1)
+    expected: Counter[tuple[int, int]] = Counter()
+    moment = start.astimezone(UTC)
+    while moment < end.astimezone(UTC):
+        shown = moment.astimezone(there)
+        if shown.weekday() == 5 or not 420 <= shown.hour * 60 + shown.minute < 430:
+            clock = moment.astimezone(asking)
+            expected[clock.weekday(), clock.hour] += 1
+        moment += MINUTE
+    around = of(asked_in, changes - timedelta(days=2), changes + timedelta(days=2))
+    assert open_minutes(db, mentor.id, around) == expected
+
+
+def test_a_period_cuts_what_lies_across_its_ends(db: Connection, mentor: Mentor, say: Say) -> None:
+    say(MONDAY_MORNING)
+    begin = datetime(2026, 5, 4, 9, 45, tzinfo=UTC)
+    span = period(begin, begin + timedelta(minutes=45), "UTC", now=NOW)
+    assert open_minutes(db, mentor.id, span) == {(0, 9): 15, (0, 10): 30}
+
+
+def test_hours_that_begin_within_a_minute_lose_none_of_it(db: Connection, mentor: Mentor, say: Say) -> None:
+    say(Span(1, 0, 60), at=datetime(2026, 5, 1, tzinfo=UTC))
+    say(*(Span(day, 0, 1440) for day in range(7)), at=datetime(2026, 5, 4, 10, 20, 30, 500_000, tzinfo=UTC))
+    monday = of("UTC", date(2026, 5, 4), date(2026, 5, 4))
+    found = open_minutes(db, mentor.id, monday)
+    assert (found[0, 10], found[0, 11], sum(found.values())) == (39, 60, 39 + 13 * 60)  # type: ignore[arg-type]
