@@ -4,18 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-LIFE_CYCLE = """The meeting that an accepted booking becomes: exactly one, created by a durable task and by no route.
-
-| from | to | who |
-|---|---|---|
-| (none) | `scheduled` | the task that follows the acceptance of a booking |
-| `scheduled` | `in_progress` | mentee or mentor, from `earlyStartMinutes` of the listing before the start time on |
-| `in_progress` | `completed` | **the mentor alone** |
-
-No step is skipped, none leads back, `completed` is final; any other step is refused with 400 `invalid_transition`.
-Start and end are the booking's and never change. Only the two parties and operators see a session. Until the task has
-run, its parties get 404 `session_pending` with `Retry-After: 1`, and everybody else 404 `not_found`."""
-
 PREFER = {
     "in": "header",
     "name": "Prefer",

@@ -8,7 +8,7 @@ from sqlalchemy import Select, select
 
 from api.blueprints import Area, refuses, understands, versioned
 from api.calls import ANYONE, MENTOR, PERSON, Call, Subject
-from api.docs import examples
+from api.docs import examples, life_cycles
 from api.etags import tagged
 from api.lists import LATEST_START_FIRST, lists
 from api.loaders import changes, reads
@@ -25,7 +25,7 @@ from workflows.identity.actor import Claim
 from workflows.identity.recognise import caller_query
 from workflows.paging import Page
 
-bookings = Area("Bookings", "The decision about a mentor's time: draft, accepted, declined or cancelled.")
+bookings = Area("Bookings", life_cycles.OF_BOOKINGS)
 
 BOOKING = Subject(name="booking", query=booking_query, record=Booking, access=participant_of)
 FOR_ITS_MENTOR = Subject(name="booking", query=booking_query, record=Booking, access=mentor_of)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, select
 
 from api.blueprints import Area, refuses, versioned
 from api.calls import ANYONE, MENTOR, PERSON, Call, Subject
-from api.docs import examples
+from api.docs import examples, life_cycles
 from api.etags import tagged
 from api.lists import LATEST_START_FIRST, lists
 from api.loaders import changes, reads
@@ -42,7 +42,7 @@ from workflows.sessions.session import (
 )
 from workflows.sessions.start import start
 
-sessions = Area("Sessions", examples.LIFE_CYCLE)
+sessions = Area("Sessions", life_cycles.OF_SESSIONS)
 STEPS = ["PATCH", "POST"]
 
 

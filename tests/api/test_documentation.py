@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from models.bookings import BOOKING_TRANSITIONS
+from models.sessions import SESSION_TRANSITIONS
 from tests.api.conftest import Cast
 
 
@@ -61,6 +63,20 @@ def test_sessions_tell_their_life_cycle_and_who_completes(document: dict[str, An
     tag = next(tag for tag in document["tags"] if tag["name"] == "Sessions")
     for word in ("scheduled", "in_progress", "completed", "the mentor alone", "session_pending"):
         assert word in tag["description"]
+
+
+@pytest.mark.parametrize(
+    ("area", "transitions"), [("Bookings", BOOKING_TRANSITIONS), ("Sessions", SESSION_TRANSITIONS)]
+)
+def test_life_cycles_have_every_step_that_there_is_and_no_other(
+    document: dict[str, Any], area: str, transitions: dict[str, frozenset[str]]
+) -> None:
+    (described,) = (tag["description"] for tag in document["tags"] if tag["name"] == area)
+    steps = set(re.findall(r"^\| `(\w+)` \| `(\w+)` \| \S", described, re.MULTILINE))
+    assert steps == {(before, after) for before, follow in transitions.items() for after in follow}
+    final = {before for before, follow in transitions.items() if not follow}
+    (told,) = re.findall(r"[^.\n]+(?= are final)", described)
+    assert set(re.findall(r"`(\w+)`", told)) == final
 
 
 def test_every_session_route_has_examples(document: dict[str, Any]) -> None:
