@@ -28,7 +28,7 @@ from tests.integration.house import House
 from workflows.events.outcomes import Sent
 from workflows.events.policy import WEBHOOKS
 
-SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
 NOTHING_AGAINST_IT = (0, None, None, None, None)
 
 
@@ -86,7 +86,7 @@ def test_what_several_find_at_once_is_told_once(house: House, partner: UUID, ans
     [(timedelta(days=5, seconds=-60), "active"), (timedelta(days=5), "disabled")],
 )
 def test_five_days_without_one_success_disable(house: House, partner: UUID, failing_for: timedelta, state: str) -> None:
-    set_endpoint(house, partner, failures=1, failing_since=func.now() - failing_for)
+    set_endpoint(house, partner, failures=1, failing_since=func.now() - failing_for, warned_at=func.now() - 2 * DAY)
     send_one(house, partner, NO)
     row = endpoint(house, partner)
     assert row.state == state
@@ -94,8 +94,26 @@ def test_five_days_without_one_success_disable(house: House, partner: UUID, fail
     assert len(announced(house, "webhook_endpoint.disabled")) == (state == "disabled")
 
 
+# Its last attempts may all have been made before the third day was over, and then for days there was none.
+@pytest.mark.parametrize("failing_for", [timedelta(days=5), timedelta(days=6), timedelta(days=60)])
+def test_nobody_is_disabled_who_was_not_warned_two_days_before(
+    house: House, partner: UUID, failing_for: timedelta
+) -> None:
+    set_endpoint(house, partner, failures=1, failing_since=func.now() - failing_for)
+    send_one(house, partner, NO)
+    assert (endpoint(house, partner).state, len(announced(house, "webhook_endpoint.failing"))) == ("active", 1)
+    set_endpoint(house, partner, warned_at=func.now() - 2 * DAY + timedelta(minutes=1))
+    send_one(house, partner, NO)
+    assert (endpoint(house, partner).state, announced(house, "webhook_endpoint.disabled")) == ("active", [])
+    set_endpoint(house, partner, warned_at=func.now() - 2 * DAY)
+    send_one(house, partner, NO)
+    assert (endpoint(house, partner).state, len(announced(house, "webhook_endpoint.disabled"))) == ("disabled", 1)
+    assert len(announced(house, "webhook_endpoint.failing")) == 1
+
+
 def test_of_many_failures_after_five_days_one_disables(house: House, partner: UUID) -> None:
-    set_endpoint(house, partner, failures=1, failing_since=func.now() - timedelta(days=6))
+    since = {"failing_since": func.now() - 6 * DAY, "warned_at": func.now() - 2 * DAY}
+    set_endpoint(house, partner, failures=1, **since)
     keys = messages(house, partner, 5)
     everybody_sends = Event()
 
@@ -125,7 +143,7 @@ def test_three_days_without_success_warn_once(house: House, partner: UUID) -> No
     assert len(announced(house, "webhook_endpoint.failing")) == 2, "a new row of failures is told anew"
 
 
-# The policy's ten attempts take longer than three days: warning and last attempt may come together.
+# The policy's ten attempts take about three days: warning and last attempt may come together.
 @pytest.mark.parametrize("failing_for", [timedelta(hours=1), timedelta(hours=75)])
 def test_the_first_message_that_uses_up_its_attempts_is_told_once(
     house: House, partner: UUID, failing_for: timedelta

@@ -260,7 +260,7 @@ class WebhookEndpointExhausted(WebhookEndpointEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookEndpointFailing(WebhookEndpointEvent):
-    """The endpoint has taken nothing for three days; in two more it is disabled."""
+    """The endpoint has taken nothing for three days or longer; in two at the earliest it is disabled."""
 
     type: ClassVar[str] = "webhook_endpoint.failing"
     announced: ClassVar[bool] = False

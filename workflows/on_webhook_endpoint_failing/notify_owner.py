@@ -1,4 +1,4 @@
-"""Tell the owner that their endpoint will be disabled in two days."""
+"""Tell the owner that their endpoint will be disabled, in two days at the earliest."""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@ from workflows.identity.actor import SYSTEM
 OPENS_AFTER = 10  # failures in a row
 PROBE = timedelta(minutes=1)
 GIVEN_UP_AFTER = timedelta(days=5)
-WARNED_AFTER = GIVEN_UP_AFTER - timedelta(hours=48)
+NOTICE = timedelta(hours=48)
+WARNED_AFTER = GIVEN_UP_AFTER - NOTICE
 GONE = 410
 LONGEST_SPREAD = 15  # seconds
 PER_SECOND = 25  # of what was put off, or is recovered
@@ -113,6 +114,8 @@ def has_failed(
 ) -> None:
     """A message was not taken: count it, open the breaker, tell the owner, and disable the endpoint in the end.
 
+    Whoever fails only now and then is warned late, and has the time of the notice from then on.
+
     Args:
         seen: until when the breaker was open when the message was let pass; None for not at all.
         exhausted: whether it was the message's last attempt.
@@ -127,14 +130,14 @@ def has_failed(
     failing_for = now - (endpoint.failing_since or now)
     if sent.status_code == GONE:
         _disable(db, endpoint, now, "The receiver answered 410 Gone.")
-    elif failing_for >= GIVEN_UP_AFTER:
+    elif failing_for >= GIVEN_UP_AFTER and endpoint.warned_at is not None and now - endpoint.warned_at >= NOTICE:
         _disable(db, endpoint, now, "No message was taken for five days.")
     else:
         _warn(db, endpoint, failing_for=failing_for, exhausted=exhausted, now=now)
 
 
 def _warn(db: Connection, endpoint: Row[Any], *, failing_for: timedelta, exhausted: bool, now: datetime) -> None:
-    # Both may be due at once: the attempts of one message take a little longer than three days.
+    # Both may be due at once: the attempts of one message take about three days.
     if exhausted and endpoint.exhausted_at is None:
         _note(db, endpoint.webhook_endpoint_id, exhausted_at=now)
         record(db, WebhookEndpointExhausted(**_told(endpoint, now)))
