@@ -1,9 +1,7 @@
-"""What a request carries, read strictly: JSON as RFC 8259 has it, text that PostgreSQL can hold, nothing unknown."""
+"""What a request carries, read strictly: JSON without guesses, text that PostgreSQL can hold, nothing unknown."""
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -14,13 +12,12 @@ from webargs.flaskparser import FlaskParser
 from webargs.multidictproxy import MultiDictProxy
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
+from api.strict_json import strict_json
 from workflows.errors import Invalid
 
 LARGEST_BODY = 256 * 1024  # bytes
 DEEPEST = 32
 _UTF_8 = ("utf-8", "utf8")
-# PostgreSQL writes numbers out in full: 1e308 would become 309 digits in every answer.
-_LARGEST_EXPONENT = 20
 _NO_TEXT = "Must not hold NUL characters or lone surrogates."
 
 
@@ -66,21 +63,6 @@ def body_of(request: Request) -> bytes:
     if request.content_length is None and len(raw) >= (request.max_content_length or len(raw) + 1):
         raise RequestEntityTooLarge
     return raw
-
-
-def strict_json(raw: bytes) -> Any:
-    """The value that a JSON text stands for.
-
-    Raises:
-        Invalid: no JSON in UTF-8, nested too deeply, with a name twice in an object, or with numbers that are none
-            (NaN, Infinity) or beyond what anybody counts (1e21 and more, 1e-21 and less).
-    """
-    try:
-        return json.loads(
-            raw.decode("utf-8"), parse_constant=_no_number, parse_float=_sane, object_pairs_hook=_each_once
-        )
-    except (ValueError, RecursionError) as error:
-        raise Invalid("The body is not valid JSON.") from error
 
 
 def checked(value: Any) -> Any:
@@ -133,24 +115,3 @@ def _parts(value: Any) -> Iterator[tuple[str, int, Any]]:
                 waiting += [(outermost, depth + 1, name), (outermost, depth + 1, inner)]
         elif isinstance(part, list):
             waiting += [(field, depth + 1, inner) for inner in part]
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _sane(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} is too large")
-    if number and not -_LARGEST_EXPONENT <= math.floor(math.log10(abs(number))) <= _LARGEST_EXPONENT:
-        raise ValueError(f"{text} is too large or too small")
-    return number
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        # Readers differ about which of the two counts: a proxy may have judged the other one.
-        raise ValueError("a name stands twice in an object")
-    return found

@@ -59,6 +59,44 @@ def test_bodies_that_are_no_json_object(world: World, cast: Cast, flaw: str) -> 
     assert counts(world.engine) == before
 
 
+# What the sentence says of it, where there is more to say than that it is no JSON.
+TOLD = {
+    "not UTF-8": "The body is not UTF-8.",
+    "UTF-16": "The body is not UTF-8.",
+    "cut off": "The body is not valid JSON: see line 1, column 11.",
+    "NaN": "The body has NaN, which is no JSON number.",
+    "Infinity": "The body has -Infinity, which is no JSON number.",
+    "too large a number": "The body has a number that is out of range: 1e999.",
+    "a number of 309 digits": "The body has a number that is out of range: 1e308.",
+    "a number of 22 digits": "The body has a number that is out of range: -1.5e21.",
+    "a number next to nothing": "The body has a number that is out of range: 1e-300.",
+    "too many digits": f"The body has a number that is out of range: {'9' * 30}….",
+    "a name twice": 'The body has the name "title" twice in one object.',
+    "a name twice, deep down": 'The body has the name "a" twice in one object.',
+    "a depth bomb": "The body is nested too deeply.",
+    "a depth bomb of lists": "The body is nested too deeply.",
+}
+
+
+@pytest.mark.parametrize("flaw", TOLD)
+def test_a_body_that_is_no_json_is_told_what_is_wrong(world: World, cast: Cast, flaw: str) -> None:
+    answer = world.client.post("/bookings", data=NO_JSON[flaw], headers=cast.as_mentee, content_type="application/json")
+    assert refused(answer, 400, "invalid_request")["message"] == TOLD[flaw]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("x" * 100_000, "x" * 30 + "…"), ("a\x1b[2J", "a\\u001b[2J"), ("\ud800", "\\ud800"), ("a\nb", "a\\nb")],
+    ids=["long", "control characters", "half a pair", "a line break"],
+)
+def test_a_doubled_name_is_told_on_one_line_however_it_is_written(
+    world: World, cast: Cast, name: str, shown: str
+) -> None:
+    data = json.dumps({name: 1})[:-1] + "," + json.dumps({name: 2})[1:]
+    answer = world.client.post("/bookings", data=data, headers=cast.as_mentee, content_type="application/json")
+    assert refused(answer, 400, "invalid_request")["message"] == f'The body has the name "{shown}" twice in one object.'
+
+
 # Fields of a booking's request that do not fit → the field that is to blame, where it is not the same.
 WISHES: list[tuple[dict[str, Any], str | None]] = [
     ({"listingId": "no-id"}, None),
