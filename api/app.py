@@ -39,9 +39,9 @@ from config.sealing import Sealer
 from config.settings import Settings
 from config.settings import settings as settings_of_this_process
 from models.engine import create
-from workers.app import app as celery
 from workers.metering import metered
 from workers.nudge import Nudger
+from workers.queues import app as celery
 from workers.transactions import TakesNudges, Transactions
 
 AREAS = (

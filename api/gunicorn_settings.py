@@ -10,7 +10,10 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.workers.base import Worker
 
+# Imported before the fork, once for all workers; what it makes, it makes in each.
+import api.app  # noqa: F401
 from api.parts import parts_of
+from config.collecting import settle
 from config.exposition import forget_process
 from config.logging import configure_logging
 from config.metrics_port import begin_telemetry
@@ -55,8 +58,14 @@ def on_starting(server: Arbiter) -> None:
         )
 
 
+def when_ready(_server: Arbiter) -> None:
+    """What the master has imported belongs to it and to all of its workers."""
+    settle()
+
+
 def post_worker_init(_worker: Worker) -> None:
     """Begin to be measured, in the process that is going to answer."""
+    settle()
     begin_telemetry(settings())
 
 

@@ -67,7 +67,7 @@ def _belongs(process: psutil.Process, data_dir: Path) -> bool:
 
 def _is_manager(process: psutil.Process) -> bool:
     try:
-        return "cli.supervise" in process.cmdline()
+        return "cli.manager" in process.cmdline()
     except psutil.Error:
         return False
 

@@ -8,6 +8,7 @@ import threading
 
 import click
 
+from config.collecting import settle
 from config.logging import configure_logging
 from config.metrics_port import begin_telemetry
 from config.settings import settings
@@ -33,4 +34,6 @@ def _run(name: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     # By name: each loop pays for its own imports alone.
-    importlib.import_module(f"workers.{name}").run_forever(stop)
+    loop = importlib.import_module(f"workers.{name}")
+    settle()
+    loop.run_forever(stop)

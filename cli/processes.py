@@ -58,7 +58,7 @@ class Part:
         return [word.format_map(vars(place)) for word in self.command]
 
 
-CELERY = ("celery", "--app", "workers.app:app")
+CELERY = ("celery", "--app")
 
 POSTGRES = Part(
     name="postgres",
@@ -90,7 +90,7 @@ def worker(queue: str) -> Part:
     return Part(
         name=f"worker-{queue}",
         command=(
-            *(*CELERY, "worker", "--queues", queue, "--hostname", f"{queue}@%h"),
+            *(*CELERY, "workers.app:app", "worker", "--queues", queue, "--hostname", f"{queue}@%h"),
             *("--pool", "threads", "--concurrency", threads, "--loglevel", "INFO"),
             *("--without-gossip", "--without-mingle"),
         ),
@@ -104,7 +104,7 @@ MAINTAIN = Part(name="maintain", command=("tutelage", "maintain"), reloads=True)
 FLOWER = Part(
     name="flower",
     command=(
-        *(*CELERY, "flower", "--address={host}", "--port={flower_port}", "--persistent"),
+        *(*CELERY, "workers.queues:app", "flower", "--address={host}", "--port={flower_port}", "--persistent"),
         *("--db={data_dir}/flower.db", "--state_save_interval=30000", "--max_tasks=20000"),
     ),
 )

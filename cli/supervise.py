@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -19,18 +16,18 @@ from typing import Any, cast
 from xmlrpc.client import Fault, ServerProxy
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from supervisor import supervisord
 from supervisor.states import RUNNING_STATES, STOPPED_STATES
 from supervisor.xmlrpc import SupervisorTransport
 
 from cli.figures import figures_folder
-from cli.ordinary_user import die_with_parent
-from cli.private import UMASK, write_private
+from cli.manager_socket import new_socket
+from cli.private import write_private
 from cli.processes import Part, Place
-from cli.run_file import remove_run
 from cli.servers import ROOT, ServerError
 
 STARTS_BEFORE_GIVING_UP = 3
+# Seconds. A part that ends is started again after one at the earliest, and asking keeps the others from starting.
+LOOKS_AT_STARTS_EVERY = 0.5
 # What a call raises while supervisord does not listen yet, or does not answer any more.
 SILENCE = (OSError, HTTPException, Fault)
 
@@ -47,16 +44,16 @@ class Supervisor:
         Must be called in a thread that lives as long as the system: the kernel takes its end for the parent's death.
         """
         self.data_dir = data_dir
+        self._looks_again = 0.0
         self._starts: defaultdict[str, set[int]] = defaultdict(set)
-        # Not in the data folder: a socket's path may hold about 100 bytes.
-        self.socket = Path(tempfile.mkdtemp(prefix="tutelage-")) / "supervisor.sock"
+        self.socket = new_socket()
         configuration = data_dir / "supervisord.conf"
         write_private(configuration, render(parts, place, self.socket))
         said = data_dir / "logs" / "supervisord.out"
         write_private(said, "")
         with said.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "cli.supervise", str(configuration), str(os.getpid())],
+                [sys.executable, "-m", "cli.manager", str(configuration), str(os.getpid())],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -87,6 +84,9 @@ class Supervisor:
     def check_start(self) -> None:
         """Raises ServerError when there is no sense in waiting for a part, since it ends over and over."""
         self.check_alive()
+        if time.monotonic() < self._looks_again:
+            return
+        self._looks_again = time.monotonic() + LOOKS_AT_STARTS_EVERY
         try:
             infos = self.infos()
         except SILENCE:
@@ -153,20 +153,9 @@ def command(part: Part, place: Place) -> list[str]:
         "cli.tethered",
         part.stop_signal,
         "--",
-        sys.executable,
-        "-m",
         MODULES[program],
         *words,
     ]
-
-
-def remove_socket(data_dir: Path) -> None:
-    """Remove the socket's folder that the configuration names, where a killed supervisord left it."""
-    configuration = data_dir / "supervisord.conf"
-    found = re.search(r"^file=(.+)$", configuration.read_text(), re.MULTILINE) if configuration.exists() else None
-    if found:
-        shutil.rmtree(Path(found[1]).parent, ignore_errors=True)
-        configuration.unlink()
 
 
 def tail(log: Path) -> str:
@@ -176,24 +165,3 @@ def tail(log: Path) -> str:
 
 def _address(part: Part) -> str:
     return f"{part.stage.name.lower()}s:{part.name}"
-
-
-def main() -> None:
-    """Be supervisord, end with the parent, and take the socket's folder along at the end."""
-    configuration, parent = sys.argv[1:]
-    die_with_parent(signal.SIGTERM)
-    # For its own files and for those of every part.
-    os.umask(UMASK)
-    try:
-        if os.getppid() != int(parent):
-            sys.exit("The process that started this supervisord has already gone.")
-        os.chdir(Path(configuration).parent)
-        supervisord.main(["--nodaemon", "--silent", "--configuration", configuration])
-    finally:
-        # When `up` was killed, nobody else is left to say that its run.json is not true any more.
-        remove_run(Path(configuration).parent)
-        remove_socket(Path(configuration).parent)
-
-
-if __name__ == "__main__":
-    main()

@@ -14,6 +14,7 @@ import click
 from cli.figures import prepare_figures
 from cli.leftovers import end_leftovers
 from cli.lock import sole_owner
+from cli.manager_socket import remove_socket
 from cli.migrate import upgrade
 from cli.plan import Plan, make_plan
 from cli.private import prepare_data_folder
@@ -21,7 +22,7 @@ from cli.processes import Part, Stage
 from cli.ready import wait_for_url, wait_for_workers
 from cli.run_file import Run, read_run, remove_run
 from cli.servers import ServerError, wait_for_postgres, wait_for_redis, wait_until
-from cli.supervise import Supervisor, remove_socket
+from cli.supervise import Supervisor
 from cli.watch import Watch
 
 STARTING_SECONDS = 120

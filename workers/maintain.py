@@ -15,10 +15,10 @@ from config import telemetry
 from config.settings import settings
 from models import engine
 from models.idempotency import idempotency_keys
-from workers.app import app
 from workers.gauging import gauge_deliveries, gauge_invariants
 from workers.metering import metered
 from workers.nudge import Nudger
+from workers.queues import app
 from workers.transactions import Transactions
 from workflows.events.backfill import fill_gaps, introduce
 from workflows.events.subscriptions import load

@@ -15,9 +15,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from config import telemetry
 from config.settings import settings
 from models import engine
-from workers.app import app
 from workers.metering import metered
 from workers.nudge import BROKER_TROUBLE, Publisher
+from workers.queues import app
 from workflows.events.record import Nudge
 from workflows.events.subscriptions import QUEUES
 from workflows.events.sweep import PAGE, Cursor, missed, nudged, overdue

@@ -1,0 +1,48 @@
+"""The Celery app for whoever hands something to the workers: five queues, and settings with their reasons.
+
+What the workers themselves run stands in `workers.app`: the API, the loops and Flower have no need of its imports.
+"""
+
+from __future__ import annotations
+
+from celery import Celery
+from kombu import Queue
+
+from config.settings import settings
+from workers.broker import WORKER_OPTIONS, PromptAMQP, UnhurriedEvents
+from workflows.events.subscriptions import QUEUES, load
+
+app = Celery("tutelage", amqp=PromptAMQP, events=UnhurriedEvents)
+app.conf.update(
+    broker_url=settings().redis_url or "redis://127.0.0.1:6379/0",
+    broker_transport_options=WORKER_OPTIONS,
+    # The default gives up after 100 tries; Redis may be away for longer than that.
+    broker_connection_max_retries=None,
+    broker_connection_retry_on_startup=True,
+    broker_connection_retry=True,
+    # Publishing with Redis down fails at once: the nudge is speed, the sweep is the guarantee.
+    task_publish_retry=False,
+    # Direct queues only: a FLUSHALL erases topic bindings, and publishing then silently goes nowhere.
+    task_queues=[Queue(name, routing_key=name) for name in QUEUES],
+    task_default_queue=QUEUES[0],
+    task_routes={effect.name: {"queue": effect.queue} for effect in load().all()},
+    task_create_missing_queues=False,
+    task_serializer="json",
+    accept_content=["json"],
+    # The delivery's row is the result, and the record of every attempt.
+    task_ignore_result=True,
+    result_backend=None,
+    # The sweep brings back what a lost worker held; True would loop on a task that kills its worker.
+    task_acks_late=True,
+    task_reject_on_worker_lost=False,
+    # Tiny database effects: a few at hand keep the threads busy, and what a dead worker held stays little.
+    worker_prefetch_multiplier=4,
+    # What Flower shows.
+    worker_send_task_events=True,
+    task_send_sent_event=False,
+    # Celery's own lines per task would say again, in prose, what the delivery's line says.
+    worker_hijack_root_logger=False,
+    worker_enable_remote_control=True,
+    # A warm shutdown on SIGTERM finishes what runs; what it does not finish in time the sweep brings back.
+    worker_soft_shutdown_timeout=10,
+)
