@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from models.events import ErrorClass
+from workers.leases import LEASE, Leases
 from workers.ledger import Ledger
 from workers.outcomes import Said, about, attempt_of, buried, failed, refused, succeeded, written
 from workers.senders import Job, Jobs, Senders
@@ -26,8 +27,7 @@ from workflows.events.subscriptions import OutsideEffect
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(seconds=45)
-# Whoever begins later might still be talking when the lease is over: a mail's deadline is 30 s.
+# Whoever begins later might find the lease over before it is renewed for the first time.
 LATEST = 12.0  # seconds
 # Seconds, well within the lease of what leaves the house.
 PAUSES_WITHOUT_DATABASE = (0.1, 0.5, 2, 5, 5)
@@ -57,6 +57,7 @@ class OutsideDeliverer:
         self._transports = transports
         self._senders = senders
         self._ledger = Ledger(transactions)
+        self._leases = Leases(transactions)
 
     def deliver(self, effect: OutsideEffect, keys: Sequence[Key]) -> None:
         """Send those of an effect's deliveries that are free and due; all are settled when this returns."""
@@ -106,7 +107,8 @@ class OutsideDeliverer:
         if monotonic() - errand.since > LATEST:
             raise Postpone(errand.delivery.now, "It was held up until there was too little left of its lease.")
         try:
-            return self._transports[errand.effect.transport].send(errand.message)
+            with self._leases.kept(errand.delivery):
+                return self._transports[errand.effect.transport].send(errand.message)
         except Postpone:
             raise
         except Exception as error:

@@ -50,9 +50,13 @@ class Talk:
                         break
                 self.mails += 1
                 taken += 1
-                connection.sendall(self.answers.get("content", b"250 kept\r\n"))
+                self.verdict(connection)
                 if taken >= self.patience:
                     return
+
+    def verdict(self, connection: socket.socket) -> None:
+        """Say what comes of a mail."""
+        connection.sendall(self.answers.get("content", b"250 kept\r\n"))
 
     def _usual(self, command: str) -> bytes:
         return {"ehlo": self.offers, "data": b"354 go on\r\n"}.get(command, b"250 ok\r\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from types import SimpleNamespace
@@ -90,6 +90,20 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
     monkeypatch.setattr(bounded, "monotonic", lambda: now[0])
     return now
+
+
+def test_those_that_are_waited_for_for_long_leave_room_for_a_few_others_until_it_is_taken(clock: list[float]) -> None:
+    server = Server()
+    way_out = Bounded(server, few=1, many=3)
+    with ExitStack() as street:
+        for _ in range(3):
+            street.enter_context(hanging(way_out, server, 1))
+            with pytest.raises(Postpone):
+                way_out.send(NEWS)
+            clock[0] += bounded.LONG
+        with pytest.raises(Postpone):
+            way_out.send(NEWS)
+    assert way_out.send(NEWS).error is None
 
 
 @pytest.mark.parametrize(

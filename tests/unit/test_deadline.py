@@ -10,7 +10,7 @@ from threading import Event, active_count
 import pytest
 
 from tests.eventually import stretched
-from workers.transports.deadline import DeadlineExceeded, deadline
+from workers.transports.deadline import Deadline, DeadlineExceeded, deadline
 from workers.transports.watchdog import Watchdog
 
 
@@ -95,3 +95,33 @@ def test_a_connection_that_is_taken_into_use_too_late_is_cut_off_all_the_same(
 def test_an_error_of_the_block_itself_is_told_as_it_is() -> None:
     with pytest.raises(ValueError, match="on purpose"), deadline(5, lambda: None):
         raise ValueError("on purpose")
+
+
+def test_whoever_is_given_more_time_has_it_from_then_on(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = pair
+    with deadline(0.1, lambda: ours) as watched:
+        watched.begin_again(30)
+        time.sleep(0.2)
+        theirs.sendall(b"late")
+        assert ours.recv(100) == b"late"
+
+
+def test_whoever_has_had_more_time_is_told_how_much(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, _theirs = pair
+
+    def read() -> None:
+        with deadline(30, lambda: ours) as watched:
+            watched.begin_again(0.2)
+            ours.recv(100)
+
+    with pytest.raises(DeadlineExceeded, match=r"within 0\.2 s"):
+        read()
+
+
+def test_no_time_is_given_once_it_is_up(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, _theirs = pair
+    watched = Deadline(0.05, lambda: ours)
+    assert ours.recv(100) == b""
+    watched.begin_again(30)
+    assert (watched.passed, watched.left) == (True, 0)
+    watched.call_off()

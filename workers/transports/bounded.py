@@ -15,6 +15,8 @@ from workflows.events.outcomes import Postpone, Sent
 log = structlog.get_logger(__name__)
 
 QUICK = 2.0  # seconds
+# Whoever is waited for that long keeps no other from being tried: it may be the one message, or the one connection.
+LONG = 30.0  # seconds
 # While the share is taken, others come again soon.
 CROWDED_SECONDS = 2.0
 # While a server is away it is asked again after 2 s, and then after twice as long each time.
@@ -34,8 +36,8 @@ class Bounded:
     """Lets so many messages be on their way at a time; the others are put off, uncounted.
 
     Args:
-        many: as long as the last answer was quick.
-        few: until then.
+        many: as long as the last answer was quick, and never more.
+        few: until then, besides those that have been for long.
     """
 
     def __init__(self, sender: Sender, *, few: int, many: int) -> None:
@@ -43,7 +45,7 @@ class Bounded:
         self._few = few
         self._many = many
         self._lock = Lock()
-        self._on_their_way = 0
+        self._on_their_way: list[float] = []
         self._quick = False
 
     def send(self, message: Any) -> Sent:
@@ -52,8 +54,7 @@ class Bounded:
         Raises:
             Postpone: this way out has its share of the senders.
         """
-        self._enter()
-        began = monotonic()
+        began = self._enter()
         quick = False
         try:
             sent = self._sender.send(message)
@@ -61,15 +62,18 @@ class Bounded:
             return sent
         finally:
             with self._lock:
-                self._on_their_way -= 1
+                self._on_their_way.remove(began)
                 self._quick = quick
 
-    def _enter(self) -> None:
+    def _enter(self) -> float:
         with self._lock:
-            if self._on_their_way >= (self._many if self._quick else self._few):
+            now = monotonic()
+            fresh = sum(now - began < LONG for began in self._on_their_way)
+            if len(self._on_their_way) >= self._many or (fresh >= self._few and not self._quick):
                 pause = random.uniform(CROWDED_SECONDS / 4, CROWDED_SECONDS)
                 raise Postpone(_in(pause), "As many as may be are on their way by this way already.")
-            self._on_their_way += 1
+            self._on_their_way.append(now)
+        return now
 
 
 class Sparing:

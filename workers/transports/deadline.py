@@ -45,6 +45,13 @@ class Deadline:
         if self.passed or not self.left:
             raise DeadlineExceeded(f"No complete answer within {self.seconds:g} s.")
 
+    def begin_again(self, seconds: float) -> None:
+        """Give so many seconds from now on, unless the time is up already."""
+        self.call_off()
+        if not self.passed:
+            self.seconds, self._until = seconds, monotonic() + seconds
+        self._alarm = WATCHDOG.after(self.left, self._cut_off)
+
     def call_off(self) -> None:
         """All was said in time. Nothing is cut off any more once this returns."""
         while not self._alarm.over:
@@ -78,9 +85,9 @@ def deadline(seconds: float, current_socket: Callable[[], socket.socket | None])
     except Exception as error:
         # Whoever waited for just what was left may be back before the watchdog has rung.
         if watched.passed or not watched.left:
-            raise DeadlineExceeded(f"No complete answer within {seconds:g} s.") from error
+            raise DeadlineExceeded(f"No complete answer within {watched.seconds:g} s.") from error
         raise
     finally:
         watched.call_off()
     if watched.passed:
-        raise DeadlineExceeded(f"No complete answer within {seconds:g} s.")
+        raise DeadlineExceeded(f"No complete answer within {watched.seconds:g} s.")

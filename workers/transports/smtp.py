@@ -16,6 +16,7 @@ from workers.transports.smtp_lines import Line, Lines
 from workflows.events.outcomes import Sent
 from workflows.outside.send_mail import Mail
 
+# Until the server has the mail, whatever it says meanwhile; then it is given more.
 DEADLINE_SECONDS = 30.0
 CLOSING = 421
 # Whatever they answer: not to us, or not now. That says nothing of the mail.
@@ -48,9 +49,10 @@ class SmtpTransport:
         used: list[smtplib.SMTP] = []
         line: Line | None = None
         try:
-            with deadline(DEADLINE_SECONDS, lambda: getattr(used[-1], "line", None) if used else None):
+            with deadline(DEADLINE_SECONDS, lambda: getattr(used[-1], "line", None) if used else None) as watched:
                 line = self._lines.take(used.append)
                 line.mails += 1
+                line.server.handed_over = watched.begin_again
                 line.server.send_message(message)
         except smtplib.SMTPException as error:
             sent = self._refused(error, line)

@@ -12,11 +12,15 @@ from dataclasses import dataclass, field
 from functools import cache
 from threading import Lock
 from time import monotonic
+from typing import Any
 
 from config.mail_server import MailServer, Security
 from workers.transports.watchdog import WATCHDOG
 
-REPLY_SECONDS = 10.0
+REPLY_SECONDS = 30.0
+# A server that has a mail may scan it for long before it says that it keeps it, and whoever has hung up meanwhile hands
+# it a second copy: RFC 5321, section 4.5.3.2.6.
+VERDICT_SECONDS = 600.0
 # A connection that waited has to say something quickly, or another one is opened.
 STILL_THERE_SECONDS = 2.0
 # Servers hang up on who says nothing for minutes, and on who stays too long or sends too much.
@@ -27,15 +31,35 @@ KEPT = 32
 
 
 class _Smtp(smtplib.SMTP):
-    """Keeps a second handle on its connection: the first changes hands during the TLS handshake, and in between a
-    deadline could not cut it off."""
+    """Is patient with a server that has a mail, and says when that is so and for how many seconds.
+
+    Keeps a second handle on its connection: the first changes hands during the TLS handshake, and in between a deadline
+    could not cut it off.
+    """
 
     line: socket.socket | None = None
+    handed_over: Callable[[float], None] = staticmethod(lambda _seconds: None)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         opened: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]
+        _keep_alive(opened)
         self.line = opened.dup()
         return opened
+
+    def send(self, s: Any) -> None:
+        """Send a command, which is text, or the whole of a mail with its final dot, which is bytes."""
+        super().send(s)
+        if isinstance(s, bytes) and self.sock is not None:
+            self.sock.settimeout(VERDICT_SECONDS)
+            self.handed_over(VERDICT_SECONDS)
+
+    def data(self, msg: Any) -> tuple[int, bytes]:
+        """Hand a mail over, and wait for what the server says to it."""
+        try:
+            return super().data(msg)
+        finally:
+            if self.sock is not None:
+                self.sock.settimeout(REPLY_SECONDS)
 
     def close(self) -> None:
         """Close both handles."""
@@ -180,6 +204,15 @@ class Lines:
             old = [line for since, line in self._idle if since <= moment]
             self._idle = deque(entry for entry in self._idle if entry[0] > moment)
         return old
+
+
+def _keep_alive(connection: socket.socket) -> None:
+    """Notice within a minute that the other machine is gone, however long an answer may take."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # Where the system lets one say so; elsewhere it takes its usual hours, and the deadline is sooner.
+    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 @cache

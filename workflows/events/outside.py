@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import Connection, Uuid, text
 
@@ -31,6 +32,25 @@ WHERE d.event_id = free.event_id AND d.effect = free.effect AND d.target = free.
 RETURNING d.event_id, d.target, {READ}, set_config('synchronous_commit', 'off', true)
 """
 ).columns(event_id=Uuid(), **TYPES)
+
+# Like the others, a row that somebody is looking at is left for the next time.
+_RENEW = text(
+    """
+WITH ours AS (
+    SELECT d.event_id, d.effect, d.target
+    FROM unnest(
+        CAST(:event_ids AS uuid[]), CAST(:effects AS text[]), CAST(:targets AS text[]), CAST(:fences AS int[])
+    ) AS told(event_id, effect, target, fence)
+    JOIN deliveries d ON d.event_id = told.event_id AND d.effect = told.effect AND d.target = told.target
+    WHERE d.state = 'pending' AND d.attempts = told.fence AND d.lease_until IS NOT NULL
+    FOR UPDATE OF d SKIP LOCKED
+)
+UPDATE deliveries d
+SET lease_until = now() + :duration, nudge_at = now() + :duration
+FROM ours
+WHERE d.event_id = ours.event_id AND d.effect = ours.effect AND d.target = ours.target
+"""
+)
 
 # Rows that somebody is looking at are left out rather than waited for: one of them would hold up all the others.
 _DONE = text(
@@ -91,20 +111,30 @@ def claim_leased(db: Connection, effect: str, keys: Sequence[Key], duration: tim
     return [taken.pop(key) for key in keys if key in taken]
 
 
+def renew(db: Connection, leased: Sequence[Delivery], duration: timedelta) -> None:
+    """Lease those that are still ours for so long from now on, in one statement that waits for nobody."""
+    db.execute(_RENEW, _named(leased) | {"duration": duration})
+
+
 def done(db: Connection, successes: Sequence[Success]) -> set[Key]:
     """Mark them done and keep their attempts, in one statement that waits for nobody.
 
     Returns:
         Those that were written; of the others somebody else holds the row at the moment, or has it for good.
     """
-    told = {
-        "event_ids": [each.delivery.key.event_id for each in successes],
-        "effects": [each.delivery.key.effect for each in successes],
-        "targets": [each.delivery.key.target for each in successes],
-        "fences": [each.delivery.fence for each in successes],
+    told = _named([each.delivery for each in successes]) | {
         "attempts": [each.delivery.attempt for each in successes],
         "status_codes": [each.attempt.status_code for each in successes],
         "responses": [cut(each.attempt.response, TOLD_RESPONSE) for each in successes],
         "durations": [milliseconds(each.attempt.took) for each in successes],
     }
     return {Key(event_id=row.event_id, effect=row.effect, target=row.target) for row in db.execute(_DONE, told)}
+
+
+def _named(leased: Sequence[Delivery]) -> dict[str, Any]:
+    return {
+        "event_ids": [each.key.event_id for each in leased],
+        "effects": [each.key.effect for each in leased],
+        "targets": [each.key.target for each in leased],
+        "fences": [each.fence for each in leased],
+    }

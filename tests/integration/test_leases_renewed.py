@@ -1,0 +1,161 @@
+"""Tests of leases that are renewed: as long as their senders live and no longer, and of nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import timedelta
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+from sqlalchemy import func
+from sqlalchemy.exc import OperationalError
+
+from tests.eventually import eventually
+from tests.factories import make_booking
+from tests.integration.house import House
+from tests.statements import statements_of
+from workers import leases
+from workers.leases import LEASE, Leases
+from workers.transactions import Transactions
+from workflows.events import outside
+from workflows.events.delivery import Delivery, Key
+
+SOME = timedelta(seconds=5)
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leases are renewed many times a second."""
+    monkeypatch.setattr(leases, "EVERY", 0.03)
+
+
+@pytest.fixture
+def mails(house: House) -> list[Delivery]:
+    """Three mails in a sender's hands, whose leases are nearly over."""
+    with house.transactions() as db:
+        for _ in range(3):
+            make_booking(db)
+    due = house._due()
+    for key in due:
+        house.deliverer.deliver(key)
+    keys = [key for key in house._due() if key.effect == "mail.send"]
+    with house.engine.begin() as db:
+        return outside.claim_leased(db, "mail.send", keys, SOME)
+
+
+def left(house: House, key: Key) -> timedelta:
+    """How long its lease lasts."""
+    row = house.row(key)
+    assert row.nudge_at == row.lease_until
+    return timedelta() if row.lease_until is None else row.lease_until - row.now
+
+
+def is_renewed(house: House, delivery: Delivery) -> Callable[[], bool]:
+    """Whether it has its full length again."""
+    return lambda: left(house, delivery.key) > LEASE - SOME
+
+
+def test_what_is_on_its_way_is_renewed_until_it_has_arrived(house: House, mails: list[Delivery]) -> None:
+    keeping, one = Leases(house.transactions), mails[0]
+    for _ in range(2):
+        with keeping.kept(one):
+            eventually(is_renewed(house, one), "a lease that was renewed")
+            house.change(one.key, lease_until=func.now() + SOME, nudge_at=func.now() + SOME)
+            eventually(is_renewed(house, one), "a lease that was renewed again")
+        # Whoever has stopped sending keeps nobody from it.
+        eventually(lambda: not keeping._renewing, "the end of the thread")
+        house.change(one.key, lease_until=func.now() + SOME, nudge_at=func.now() + SOME)
+    assert left(house, one.key) <= SOME
+    assert {left(house, each.key) <= SOME for each in mails[1:]} == {True}
+
+
+def test_what_arrives_soon_is_never_renewed(
+    house: House, mails: list[Delivery], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "EVERY", 30.0)
+    with statements_of(house.engine) as made, Leases(house.transactions).kept(mails[0]):
+        pass
+    assert made.statements == []
+
+
+def test_all_are_renewed_by_one_statement(house: House, mails: list[Delivery]) -> None:
+    with house.transactions.each_by_itself() as db, statements_of(house.engine) as made:
+        outside.renew(db, mails, LEASE)
+    assert len(made.statements) == 1
+    assert all(is_renewed(house, each)() for each in mails)
+
+
+def test_what_is_no_longer_ours_is_left_as_it_is(house: House, mails: list[Delivery]) -> None:
+    taken, over, ours = mails
+    house.change(taken.key, attempts=taken.fence + 1)
+    house.change(over.key, state="cancelled", lease_until=None)
+    with house.transactions.each_by_itself() as db:
+        outside.renew(db, mails, LEASE)
+    assert left(house, taken.key) <= SOME
+    assert house.row(over.key).lease_until is None
+    assert is_renewed(house, ours)()
+
+
+def test_a_row_that_somebody_holds_keeps_no_other_from_being_renewed(house: House, mails: list[Delivery]) -> None:
+    held, other, _third = mails
+    with house.engine.begin() as onlooker:
+        onlooker.exec_driver_sql("SELECT FROM deliveries WHERE event_id = %s FOR UPDATE", (held.key.event_id,))
+        with house.transactions.each_by_itself() as db:
+            outside.renew(db, mails, LEASE)
+    assert is_renewed(house, other)()
+    assert left(house, held.key) <= SOME
+
+
+def test_while_the_database_is_away_it_is_asked_again_and_again(house: House, mails: list[Delivery]) -> None:
+    asked: list[int] = []
+
+    class Away(Transactions):
+        @contextmanager
+        def each_by_itself(self) -> Any:
+            """Not at first."""
+            asked.append(1)
+            if len(asked) < 3:
+                raise OperationalError("UPDATE", {}, Exception("the server closed the connection"))
+            with super().each_by_itself() as db:
+                yield db
+
+    with Leases(Away(house.engine, house.nudger)).kept(mails[0]):
+        eventually(is_renewed(house, mails[0]), "a lease that was renewed")
+    assert len(asked) >= 3
+
+
+def test_a_machine_without_threads_renews_again_when_it_has_some(
+    house: House, mails: list[Delivery], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping, refused = Leases(house.transactions), Event()
+
+    def no_thread(**_how: object) -> Thread:
+        refused.set()
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as poor, keeping.kept(mails[0]):
+        poor.setattr(leases, "Thread", no_thread)
+        assert refused.wait(30)
+    with keeping.kept(mails[1]):
+        eventually(is_renewed(house, mails[1]), "a lease that was renewed")
+
+
+def test_whoever_hangs_for_ever_loses_the_lease(house: House, mails: list[Delivery]) -> None:
+    now = [0.0]
+    keeping = Leases(house.transactions, clock=lambda: now[0])
+    over = Event()
+
+    def hang() -> None:
+        with keeping.kept(mails[0]):
+            over.wait(30)
+
+    hanging = Thread(target=hang)
+    hanging.start()
+    eventually(is_renewed(house, mails[0]), "a lease that was renewed")
+    now[0] = leases.LONGEST
+    eventually(lambda: not keeping._renewing, "the end of the thread")
+    assert hanging.is_alive()
+    over.set()
+    hanging.join()

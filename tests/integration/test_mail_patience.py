@@ -1,0 +1,107 @@
+"""Tests of a mail server that takes its time over a mail it has: it is waited for, and is handed no second copy."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Event, Thread
+
+import pytest
+
+from tests.eventually import eventually
+from tests.integration.house import House
+from tests.integration.test_mail_connections import Talk, talking
+from tests.integration.test_mail_transport import a_mail, transport
+from tests.integration.test_mail_trouble import Post
+from workers import leases
+from workers.transports import smtp, smtp_lines
+
+RFC_5321_AT_THE_FINAL_DOT = timedelta(minutes=10)
+
+
+@dataclass
+class Thinking(Talk):
+    """Takes a mail, and thinks about it until it is let, or for so many seconds."""
+
+    thinks: float = 60.0
+    let: Event = field(default_factory=Event)
+
+    def verdict(self, connection: socket.socket) -> None:
+        """Think, and then answer."""
+        self.let.wait(self.thinks)
+        super().verdict(connection)
+
+
+@pytest.fixture
+def server() -> Iterator[Thinking]:
+    """A server that scans what it is sent."""
+    thinking = Thinking()
+    with talking(thinking):
+        yield thinking
+        thinking.let.set()
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever hands a mail over has half a second for it, and half a second for each reply until then."""
+    monkeypatch.setattr(smtp, "DEADLINE_SECONDS", 0.5)
+    monkeypatch.setattr(smtp_lines, "REPLY_SECONDS", 0.5)
+
+
+def test_a_server_that_has_the_mail_is_given_the_ten_minutes_of_the_standard() -> None:
+    assert timedelta(seconds=smtp_lines.VERDICT_SECONDS) >= RFC_5321_AT_THE_FINAL_DOT
+    assert leases.LONGEST > smtp.DEADLINE_SECONDS + smtp_lines.VERDICT_SECONDS, "and nobody else sends it meanwhile"
+
+
+@pytest.mark.usefixtures("hurried")
+def test_an_answer_that_comes_later_than_any_other_may_is_taken(server: Thinking) -> None:
+    server.thinks = 1.5
+    report = transport(server.port).send(a_mail())
+    assert (report.error, report.status_code) == (None, 250)
+    assert (server.mails, len(server.connections)) == (1, 1)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_the_next_mail_over_the_same_line_has_no_more_time_than_the_first(server: Thinking) -> None:
+    server.thinks = 0.0
+    post = transport(server.port)
+    assert post.send(a_mail()).error is None
+    server.answers["mail"] = b" "
+    report = post.send(a_mail())
+    assert report.error == "DeadlineExceeded: No complete answer within 0.5 s."
+    assert len(server.connections) == 1
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_server_that_never_answers_is_given_up_in_the_end(server: Thinking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp_lines, "VERDICT_SECONDS", 1.0)
+    report = transport(server.port).send(a_mail())
+    assert report.error == "DeadlineExceeded: No complete answer within 1 s."
+    assert (report.permanent, report.away) == (False, False), "it may have kept it"
+
+
+def test_while_a_server_thinks_nobody_else_sends_the_mail(
+    house: House, server: Thinking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "EVERY", 0.05)
+    post = Post(house.engine)
+    post.to(server.port)
+    post.ask(1)
+    post.tell()
+    (key,) = post.mails("pending")
+    sending = Thread(target=post.deliverer.deliver, args=(key,))
+    sending.start()
+    first = eventually(lambda: post.row(key).lease_until, "a lease")
+    eventually(lambda: server.connections and server.connections[0].count("data"), "a mail that the server has")
+    # Longer than the lease that it was taken with: renewed again and again, it never ends.
+    eventually(lambda: post.row(key).lease_until > first + timedelta(seconds=0.5), "a lease that was renewed")
+    row = post.row(key)
+    assert (row.attempts, row.nudge_at) == (1, row.lease_until)
+    post.deliverer.deliver(key)
+    server.let.set()
+    sending.join(20)
+    row = post.row(key)
+    assert (row.state, row.attempts, row.lease_until) == ("done", 1, None)
+    assert server.mails == 1
