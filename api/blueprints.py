@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from copy import deepcopy
-from typing import Any, TypeVar
+from typing import Any
 
 from flask_smorest import Blueprint
 
 from api.bodies import StrictParser
 from api.docs.refusing import describe_refusals
+from api.documented import View, describe, told_of
 from api.schemas.base import camel
 
 PARSER = StrictParser()
-View = TypeVar("View", bound=Callable[..., Any])
 
 
 class Area(Blueprint):
@@ -51,8 +50,6 @@ def versioned(view: View) -> View:
 
 def _noting(key: str, values: Iterable[Any]) -> Callable[[View], View]:
     def decorator(view: View) -> View:
-        view._apidoc = deepcopy(getattr(view, "_apidoc", {}))  # type: ignore[attr-defined]
-        view._apidoc.setdefault(key, []).extend(values)  # type: ignore[attr-defined]
-        return view
+        return describe(view, view, **{key: [*told_of(view).get(key, []), *values]})
 
     return decorator

@@ -11,6 +11,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from flask import request
+
+from api.parts import parts
 from workflows.errors import Invalid
 from workflows.paging import Key
 
@@ -18,6 +21,12 @@ from workflows.paging import Key
 _READERS: dict[type, Any] = {datetime: datetime.fromisoformat, UUID: UUID, str: str}
 _LONGEST = 500
 _SIGNATURE = 16  # bytes
+
+
+def of_this_list(filters: Mapping[str, object]) -> dict[str, Any]:
+    """What the cursors of the request's list are bound to, for `encode` and `decode`: its route and its filters."""
+    route = request.url_rule.rule if request.url_rule else request.path
+    return {"secret": parts().settings.jwt_secret, "route": route, "filters": filters}
 
 
 def encode(key: Key, *, secret: str, route: str, filters: Mapping[str, object]) -> str:

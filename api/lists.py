@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -17,8 +16,8 @@ from sqlalchemy import Row, Select
 from api import cursors
 from api.blueprints import PARSER
 from api.calls import Role, Subject
+from api.documented import describe, in_query
 from api.loaders import no_such, recognised
-from api.parts import parts
 from workflows.errors import Invalid
 from workflows.identity.actor import Actor, Claim
 from workflows.paging import Key, Page, beneath, listed
@@ -66,10 +65,8 @@ def lists(
             items = [seen_by(actor, item) for item in found.items] if seen_by else found.items
             return {"items": items, "next_cursor": _next(found.next, asked)}
 
-        view._apidoc = deepcopy(getattr(query, "_apidoc", {}))  # type: ignore[attr-defined]
-        view._apidoc["loader"] = {"role": role, "subject": within, "changing": False}  # type: ignore[attr-defined]
-        view._apidoc["arguments"] = {"parameters": [{"in": "query", "schema": filters, "required": False}]}  # type: ignore[attr-defined]
-        return view
+        loader = {"role": role, "subject": within, "changing": False}
+        return describe(view, query, loader=loader, arguments=in_query(filters))
 
     return decorator
 
@@ -102,7 +99,7 @@ def _asked(
     try:
         asked = PARSER.parse(schema, request, location="query") | path
         limit, cursor = asked.pop("limit"), asked.pop("cursor", None)
-        after = cursors.decode(cursor, order.kinds, **_list(asked)) if cursor is not None else None
+        after = cursors.decode(cursor, order.kinds, **cursors.of_this_list(asked)) if cursor is not None else None
     except Invalid:
         # Who is calling is the first question, even of those who ask for nonsense, and then what the path names.
         if within is None:
@@ -114,9 +111,4 @@ def _asked(
 
 
 def _next(key: Key | None, asked: dict[str, Any]) -> str | None:
-    return None if key is None else cursors.encode(key, **_list(asked))
-
-
-def _list(asked: dict[str, Any]) -> dict[str, Any]:
-    route = request.url_rule.rule if request.url_rule else request.path
-    return {"secret": parts().settings.jwt_secret, "route": route, "filters": asked}
+    return None if key is None else cursors.encode(key, **cursors.of_this_list(asked))

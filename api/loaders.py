@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -17,6 +16,7 @@ from sqlalchemy import Row, Select
 from api.auth import claim_of
 from api.calls import Call, Role, Subject, this_moment
 from api.database import database
+from api.documented import describe
 from api.etags import require_match
 from api.idempotency import once
 from api.parts import parts
@@ -36,7 +36,7 @@ def reads(role: Role, subject: Subject | None = None) -> Callable[[View], View]:
         def loaded(*args: Any, **path: UUID | None) -> ResponseReturnValue:
             return view(_call(role, subject, path), *args)
 
-        return _documented(loaded, role, subject, changing=False)
+        return describe(loaded, view, loader={"role": role, "subject": subject, "changing": False})
 
     return decorator
 
@@ -59,7 +59,7 @@ def changes(role: Role, subject: Subject | None = None) -> Callable[[View], View
                 change.keep(call.db, response)
             return response
 
-        return _documented(loaded, role, subject, changing=True)
+        return describe(loaded, view, loader={"role": role, "subject": subject, "changing": True})
 
     return decorator
 
@@ -102,10 +102,3 @@ def _call(role: Role, subject: Subject | None, path: dict[str, UUID | None]) -> 
 def no_such(subject: Subject) -> NotFound:
     """The refusal for an id in a path that is not there."""
     return NotFound(f"There is no such {subject.name}.")
-
-
-def _documented(view: View, role: Role, subject: Subject | None, *, changing: bool) -> View:
-    # A copy: one view may stand behind several routes with different loaders.
-    view._apidoc = deepcopy(getattr(view, "_apidoc", {}))  # type: ignore[attr-defined]
-    view._apidoc["loader"] = {"role": role, "subject": subject, "changing": changing}  # type: ignore[attr-defined]
-    return view
