@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import wraps
 from itertools import chain
@@ -15,10 +14,12 @@ from sqlalchemy import Row, Select
 
 from api import cursors
 from api.blueprints import PARSER
-from api.calls import Role
+from api.calls import Role, this_moment
 from api.csv_tables import csv_answer, wants_csv
+from api.documented import describe, in_query
 from api.loaders import recognised
 from api.parts import parts
+from api.questions import question_of
 from workers.transactions import Transactions
 from workflows.errors import Forbidden, Invalid
 from workflows.identity.actor import Claim
@@ -75,11 +76,15 @@ class Asked:
         return body, {"Vary": "Accept"}
 
     def _cursor(self, rows: Rows) -> str:
-        return cursors.encode((rows[self.page.limit - 1].key,), **_list(self.filters))
+        return cursors.encode((rows[self.page.limit - 1].key,), **cursors.of_this_list(self.filters))
 
 
 def reports(role: Role, filters: type[ma.Schema]) -> Callable[[Callable[..., Report]], Callable[[], Any]]:
-    """A route that answers a report. Its view is called with the claim and the filters, and returns the report."""
+    """A route that answers a report. Its view is called with the question, and returns the report.
+
+    Args:
+        filters: the schema of the query; what in it is no part of a `Question` comes along by name.
+    """
 
     def decorator(report_of: Callable[..., Report]) -> Callable[[], Any]:
         @wraps(report_of)
@@ -93,7 +98,8 @@ def reports(role: Role, filters: type[ma.Schema]) -> Callable[[Callable[..., Rep
             rows = in_order(role, lambda: recognised(role, ask)[1])
             return made[0].answer(rows)
 
-        return documented(view, report_of, role, filters)
+        loader = {"role": role, "subject": None, "changing": False}
+        return describe(view, report_of, loader=loader, arguments=in_query(filters))
 
     return decorator
 
@@ -107,21 +113,14 @@ def in_order(role: Role, ask: Callable[[], Rows]) -> Rows:
         raise
 
 
-def documented(view: Callable[[], Any], of: Callable[..., Any], role: Role, filters: type[ma.Schema]) -> Any:
-    """The view with what the documentation tells of its caller and its query."""
-    view._apidoc = deepcopy(getattr(of, "_apidoc", {}))  # type: ignore[attr-defined]
-    view._apidoc["loader"] = {"role": role, "subject": None, "changing": False}  # type: ignore[attr-defined]
-    view._apidoc["arguments"] = {"parameters": [{"in": "query", "schema": filters, "required": False}]}  # type: ignore[attr-defined]
-    return view
-
-
 def _asked(report_of: Callable[..., Report], claim: Claim, schema: ma.Schema) -> Asked:
     filters = PARSER.parse(schema, request, location="query")
     limit, cursor = filters.pop("limit", LINES_AT_ONCE), filters.pop("cursor", None)
-    after = cursors.decode(cursor, (str,), **_list(filters)) if cursor is not None else None
+    after = cursors.decode(cursor, (str,), **cursors.of_this_list(filters)) if cursor is not None else None
     if wants_csv(request):
         limit = LINES_AT_ONCE
-    return Asked(report_of(claim, **filters), Page(limit=limit, after=after), filters)
+    question, besides = question_of(claim, filters, this_moment())
+    return Asked(report_of(question, **besides), Page(limit=limit, after=after), filters)
 
 
 def _further(report: Report, rows: Rows, page: Page, transactions: Transactions) -> Iterator[Line]:
@@ -131,8 +130,3 @@ def _further(report: Report, rows: Rows, page: Page, transactions: Transactions)
         with transactions() as db:
             rows = db.execute(report.query(page)).all()
         yield from report.lines(rows[: page.limit])
-
-
-def _list(filters: Mapping[str, Any]) -> dict[str, Any]:
-    route = request.url_rule.rule if request.url_rule else request.path
-    return {"secret": parts().settings.jwt_secret, "route": route, "filters": filters}

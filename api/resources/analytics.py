@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from api.blueprints import Area, refuses
-from api.calls import OPERATOR_OR_MENTOR, this_moment
+from api.calls import OPERATOR_OR_MENTOR
 from api.csv_tables import CSV
 from api.database import database
+from api.questions import Question
 from api.reports import Report, Rows, reports
 from api.schemas import analytics as shapes
 from workflows.analytics.availability import Availability, availability_of, mentor_zone_query
 from workflows.analytics.conversion import Conversion, conversion_query
-from workflows.analytics.period import Edge, Period, period
+from workflows.analytics.period import Period
 from workflows.analytics.sessions import COUNTS, OF_STATUS, SUBJECTS, Grouping, session_counts_query
 from workflows.analytics.transition_times import Histogram, histograms_of, transition_times_query
-from workflows.analytics.whose import whose
 from workflows.errors import Invalid, NotFound
-from workflows.identity.actor import Claim
 
 analytics = Area("Analytics", "Numbers for operators, and for mentors about themselves; as JSON or as tables in CSV.")
 
@@ -36,27 +34,16 @@ _PERCENTILES = {"p50_seconds": 0.5, "p90_seconds": 0.9, "p99_seconds": 0.99}
 @AS_TABLE
 @analytics.response(200, shapes.SessionCounts)
 @reports(OPERATOR_OR_MENTOR, shapes.SessionFilters)
-def count_sessions(
-    claim: Claim,
-    *,
-    group_by: Grouping,
-    time_zone: str,
-    from_: Edge | None = None,
-    to: Edge | None = None,
-    mentor_profile_id: UUID | None = None,
-    course_id: UUID | None = None,
-) -> Report:
+def count_sessions(asked: Question, *, group_by: Grouping) -> Report:
     """Count what happened to sessions, by day or week on the clocks of a zone, by mentor or by course.
 
     Items are those with something to count. By `status` they are the sessions that begin in the period, as they stand
     now; otherwise what happened in the period, wherever its sessions lie.
     """
-    span = period(from_, to, time_zone, now=this_moment())
-    of = whose(claim, mentor_profile_id=mentor_profile_id, course_id=course_id)
     counts = OF_STATUS if group_by is Grouping.STATUS else COUNTS
     return Report(
         name=f"sessions-by-{group_by}",
-        query=lambda page: session_counts_query(page, period=span, group=group_by, whose=of),
+        query=lambda page: session_counts_query(page, period=asked.period, group=group_by, whose=asked.whose),
         body=lambda rows: {"items": _as_they_are(rows)},
         columns=(*SUBJECTS[group_by], *counts),
         lines=_as_they_are,
@@ -68,26 +55,17 @@ def count_sessions(
 @AS_TABLE
 @analytics.response(200, shapes.Conversion)
 @reports(OPERATOR_OR_MENTOR, shapes.InZone)
-def get_conversion(
-    claim: Claim,
-    *,
-    time_zone: str,
-    from_: Edge | None = None,
-    to: Edge | None = None,
-    mentor_profile_id: UUID | None = None,
-    course_id: UUID | None = None,
-) -> Report:
+def get_conversion(asked: Question) -> Report:
     """Tell how many of the requests made in the period were accepted, became sessions, were completed and reviewed.
 
     Of these same requests, whenever the rest followed. Requests for instant listings are accepted as they are made;
     groups, which nobody requests, are left out.
     """
-    span = period(from_, to, time_zone, now=this_moment())
-    of = whose(claim, mentor_profile_id=mentor_profile_id, course_id=course_id)
+    span = asked.period
     counts = ("requests", "accepted", "sessions", "completed", "reviewed")
     return Report(
         name="conversion",
-        query=lambda _page: conversion_query(period=span, whose=of),
+        query=lambda _page: conversion_query(period=span, whose=asked.whose),
         body=lambda rows: _conversion(rows, span),
         columns=("from", "to", *counts, *(f"{part}_rate" for part in counts[1:])),
         lines=lambda rows: [_in_one_line(_conversion(rows, span))],
@@ -98,29 +76,26 @@ def get_conversion(
 @AS_TABLE
 @analytics.response(200, shapes.TransitionTimes)
 @reports(OPERATOR_OR_MENTOR, shapes.OfDays)
-def get_transition_times(
-    claim: Claim,
-    *,
-    from_: Edge | None = None,
-    to: Edge | None = None,
-    mentor_profile_id: UUID | None = None,
-    course_id: UUID | None = None,
-) -> Report:
+def get_transition_times(asked: Question) -> Report:
     """Tell how long steps took: deciding, making the session, starting late or early, and the meeting itself.
 
     Each as a histogram with its average, and estimates of its median, 90th and 99th percentile. A period is of whole
     days of UTC: these numbers are kept by the day, so that moments are refused.
     """
-    span = period(from_, to, "UTC", now=this_moment())
-    of = whose(claim, mentor_profile_id=mentor_profile_id, course_id=course_id)
     return Report(
         name="transition-times",
-        query=lambda _page: transition_times_query(period=span, whose=of),
+        query=lambda _page: transition_times_query(period=asked.period, whose=asked.whose),
         body=lambda rows: {"items": [_histogram(each) for each in histograms_of(rows)]},
-        columns=("transition", "from_seconds", "to_seconds", "count"),
-        lines=lambda rows: [
-            {"transition": each.transition, **vars(bucket)} for each in histograms_of(rows) for bucket in each.buckets
-        ],
+        columns=(
+            "transition",
+            "transition_count",
+            "average_seconds",
+            *_PERCENTILES,
+            "from_seconds",
+            "to_seconds",
+            "count",
+        ),
+        lines=lambda rows: [line for each in histograms_of(rows) for line in _lines(each)],
     )
 
 
@@ -129,38 +104,27 @@ def get_transition_times(
 @AS_TABLE
 @analytics.response(200, shapes.Availability)
 @reports(OPERATOR_OR_MENTOR, shapes.AvailabilityFilters)
-def get_availability(
-    claim: Claim,
-    *,
-    from_: Edge | None = None,
-    to: Edge | None = None,
-    mentor_profile_id: UUID | None = None,
-    time_zone: str | None = None,
-) -> Report:
+def get_availability(asked: Question) -> Report:
     """Tell how many minutes of each hour of the week a mentor is open and booked in the period, on the mentor's clocks.
 
     Booked is what sessions take that are not cancelled, in the future too. An hour that comes twice when clocks change
     counts twice.
     """
-    mentor = whose(claim, mentor_profile_id=mentor_profile_id).mentor_profile_id
+    mentor = asked.whose.mentor_profile_id
     if mentor is None:
         raise Invalid("Say whose hours are meant.", details={"mentorProfileId": ["Missing data for required field."]})
-    # Checked before anybody's zone is known; the days' ends follow from that.
-    now = this_moment()
-    period(from_, to, time_zone or "UTC", now=now)
 
     def hours(rows: Rows) -> Availability:
         if not rows:
             raise NotFound("There is no such mentor.")
-        span = period(from_, to, time_zone or rows[0].time_zone, now=now)
-        return availability_of(database(), mentor, span)
+        return availability_of(database(), mentor, asked.period_in(rows[0].time_zone))
 
     return Report(
         name="availability",
         query=lambda _page: mentor_zone_query(mentor),
         body=lambda rows: _availability(hours(rows)),
-        columns=("weekday", "hour", "open_minutes", "booked_minutes"),
-        lines=lambda rows: [vars(hour) for hour in hours(rows).hours],
+        columns=("mentor_profile_id", "time_zone", "from", "to", "weekday", "hour", "open_minutes", "booked_minutes"),
+        lines=lambda rows: _in_hours(_availability(hours(rows))),
     )
 
 
@@ -168,6 +132,10 @@ def _availability(found: Availability) -> dict[str, Any]:
     span = found.period
     about = {"mentor_profile_id": found.mentor_profile_id, "time_zone": span.zone.key}
     return {**about, "from_": span.start, "to": span.end, "items": found.hours}
+
+
+def _in_hours(week: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{**week, "from": week["from_"], **vars(hour)} for hour in week["items"]]
 
 
 def _as_they_are(rows: Rows) -> list[dict[str, Any]]:
@@ -187,5 +155,14 @@ def _in_one_line(conversion: dict[str, Any]) -> dict[str, Any]:
 
 
 def _histogram(each: Histogram) -> dict[str, Any]:
+    return {**vars(each), **_of_all_times(each)}
+
+
+def _lines(each: Histogram) -> list[dict[str, Any]]:
+    of_step = {"transition": each.transition, "transition_count": each.count, **_of_all_times(each)}
+    return [{**of_step, **vars(bucket)} for bucket in each.buckets]
+
+
+def _of_all_times(each: Histogram) -> dict[str, float | None]:
     percentiles = {name: each.percentile(share) for name, share in _PERCENTILES.items()}
-    return {**vars(each), "average_seconds": each.average_seconds, **percentiles}
+    return {"average_seconds": each.average_seconds, **percentiles}

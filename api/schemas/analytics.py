@@ -16,6 +16,7 @@ from models.sessions import SessionStatus
 from workflows.analytics.sessions import Grouping
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_EITHER_FORM = "Must be a day, such as 2030-05-04, or a time with a zone, such as 2030-05-04T09:00:00Z (RFC 3339)."
 
 
 class DayOrMoment(fields.String):
@@ -23,7 +24,7 @@ class DayOrMoment(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date | datetime:  # type: ignore[override]
         if not isinstance(value, str) or not _DAY.fullmatch(value):
-            return Moment().deserialize(value, attr, data, **kwargs)
+            return Moment(error_messages={"form": _EITHER_FORM}).deserialize(value, attr, data, **kwargs)
         try:
             day = date.fromisoformat(value)
         except ValueError as error:

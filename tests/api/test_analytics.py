@@ -153,6 +153,34 @@ def test_histograms_of_nothing_have_their_buckets(client: FlaskClient, cast: Cas
     assert len(lines) == sum(len(item["buckets"]) for item in items)
 
 
+def test_a_table_has_all_that_json_has_and_says_on_each_line_what_json_says_once(
+    world: World, cast: Cast, in_progress: Session
+) -> None:
+    assert world.client.patch(f"/sessions/{in_progress.id}/complete", headers=cast.as_mentor).status_code == 200
+    House(world.engine).run_all()
+    steps = world.client.get("/analytics/transition-times", headers=cast.as_mentor).json["items"]
+    of_steps = table_of(world.client.get("/analytics/transition-times", headers=cast.as_mentor | AS_TABLE))
+    wanted = [
+        {**step, "count": bucket["count"], "transitionCount": step["count"], **bucket}
+        for step in steps
+        for bucket in step.pop("buckets")
+    ]
+    assert of_steps == [in_cells(line) for line in wanted]
+    assert {line["averageSeconds"] for line in of_steps if line["transition"] == "length"} != {""}
+    ahead = f"/analytics/availability?from={in_progress.start_time.date()}&to={in_progress.end_time.date()}"
+    week = world.client.get(ahead, headers=cast.as_mentor).json
+    of_hours = table_of(world.client.get(ahead, headers=cast.as_mentor | AS_TABLE))
+    assert of_hours == [in_cells({**hour, **week}) for hour in week.pop("items")]
+    whole = world.client.get("/analytics/conversion", headers=cast.as_mentor).json
+    rates = {f"{part}Rate": rate for part, rate in whole.pop("rates").items()}
+    of_requests = table_of(world.client.get("/analytics/conversion", headers=cast.as_mentor | AS_TABLE))
+    assert of_requests == [in_cells({**whole, **rates})]
+
+
+def in_cells(line: dict[str, Any]) -> dict[str, str]:
+    return {name: "" if value is None else str(value) for name, value in line.items()}
+
+
 def test_a_whole_life_shows_in_every_report(world: World, cast: Cast, in_progress: Session) -> None:
     path = f"/sessions/{in_progress.id}/complete"
     assert world.client.patch(path, headers=cast.as_mentor).status_code == 200
@@ -219,6 +247,37 @@ def test_nonsense_is_refused_with_the_field_to_blame(
     answer = client.get(f"/analytics/sessions?{query}", headers=cast.as_mentor | {"Accept": accept})
     assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
     assert field in answer.json["details"]
+
+
+@pytest.mark.parametrize("field", ["from", "to"])
+@pytest.mark.parametrize("nonsense", ["abc", "2026-5-4", "2026-05-04T10:00:00", "1777888800", ""])
+def test_an_edge_that_is_neither_a_day_nor_a_time_is_told_both_forms(
+    client: FlaskClient, cast: Cast, field: str, nonsense: str
+) -> None:
+    answer = client.get("/analytics/sessions", query_string={field: nonsense}, headers=cast.as_mentor)
+    form = "Must be a day, such as 2030-05-04, or a time with a zone, such as 2030-05-04T09:00:00Z (RFC 3339)."
+    assert (answer.status_code, answer.json["details"]) == (400, {field: [form]})
+
+
+# Nonsense beside somebody else's id → as 400, whichever field it is in and whatever is asked.
+@pytest.mark.parametrize(
+    ("report", "query", "field"),
+    [
+        *((report, "from=2026-05-04&to=2026-05-03", "to") for report in REPORTS),
+        *((report, "to=3000-01-01", "to") for report in REPORTS),
+        ("sessions", "cursor=nonsense", "cursor"),
+        ("availability", "timeZone=Europe/Atlantis", "timeZone"),
+    ],
+)
+def test_the_form_of_the_query_comes_before_whose_numbers_it_names(
+    client: FlaskClient, cast: Cast, report: str, query: str, field: str
+) -> None:
+    named = f"/analytics/{report}?mentorProfileId={cast.other_mentor.id}"
+    answer = client.get(f"{named}&{query}", headers=cast.as_mentor)
+    assert (answer.status_code, list(answer.json["details"])) == (400, [field])
+    assert client.get(f"{named}&{query}", headers=cast.as_mentee).status_code == 403
+    assert client.get(f"{named}&{query}").status_code == 401
+    assert client.get(named, headers=cast.as_mentor).status_code == 403
 
 
 def test_who_is_calling_comes_before_what_they_ask(client: FlaskClient, cast: Cast) -> None:
