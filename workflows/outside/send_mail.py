@@ -17,6 +17,7 @@ from workflows.events.outcomes import Cancel, Sent
 from workflows.events.subscriptions import OutsideEffect, send_outside
 from workflows.notifications.choices import Choice, is_chosen
 from workflows.notifications.compose import Words
+from workflows.notifications.concerned import concerned, is_party
 from workflows.notifications.endpoint_news import news_of
 from workflows.notifications.unsubscribe import can_be_stopped, is_stopped
 from workflows.reminders.still import words_now
@@ -56,15 +57,15 @@ def prepare(db: Connection, delivery: Delivery) -> Mail:
     """Read the words that were written for this person, and where they go.
 
     Raises:
-        Cancel: there is no such notification any more, its reader has unsubscribed since, or what it says has lost its
-            point.
+        Cancel: there is no such notification any more, its reader has unsubscribed since or is no party of it any
+            more, or what it says has lost its point.
     """
     if delivery.target == OPERATORS:
         return _to_operators(db, delivery)
     row = db.execute(
         select(users.c.name, users.c.email, users.c.time_zone)
         .add_columns(notifications.c.kind, notifications.c.title, notifications.c.body, notifications.c.created_at)
-        .add_columns(notification_preferences.c.wanted)
+        .add_columns(notification_preferences.c.wanted, is_party().label("party"))
         .join_from(notifications, users, users.c.id == notifications.c.user_id)
         .outerjoin(notification_preferences, is_chosen())
         .where(
@@ -78,6 +79,7 @@ def prepare(db: Connection, delivery: Delivery) -> Mail:
     if is_stopped(row.kind, Channel.EMAIL, wanted=row.wanted):
         raise Cancel("Its reader wants no mails of this kind any more.")
     event, reader_id = delivery.event, UUID(delivery.target)
+    concerned(event, party=row.party)
     words = words_now(db, event, reader_id, Words(row.title, row.body), now=delivery.now)
     guest = Guest(user_id=reader_id, time_zone=row.time_zone, name=row.name, address=row.email)
     return Mail(

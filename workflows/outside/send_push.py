@@ -17,6 +17,7 @@ from workflows.events.subscriptions import OutsideEffect, send_outside
 from workflows.notifications.browsers import forget_browser
 from workflows.notifications.choices import is_chosen
 from workflows.notifications.compose import Words
+from workflows.notifications.concerned import concerned, is_party
 from workflows.notifications.unsubscribe import is_stopped
 from workflows.notifications.useful import useful_until
 from workflows.reminders.still import words_now
@@ -55,7 +56,8 @@ def prepare(db: Connection, delivery: Delivery) -> PushMessage:
     """
     subscription_id = UUID(delivery.target)
     row = db.execute(
-        select(push_subscriptions.c.sealed, push_subscriptions.c.host, notifications, notification_preferences.c.wanted)
+        select(push_subscriptions.c.sealed, push_subscriptions.c.host, notifications)
+        .add_columns(notification_preferences.c.wanted, is_party().label("party"))
         .join_from(push_subscriptions, notifications, notifications.c.user_id == push_subscriptions.c.user_id)
         .outerjoin(notification_preferences, is_chosen())
         .where(
@@ -68,6 +70,7 @@ def prepare(db: Connection, delivery: Delivery) -> PushMessage:
         raise Cancel("The browser is not subscribed any more.", ErrorClass.DELETED)
     if is_stopped(row.kind, Channel.PUSH, wanted=row.wanted):
         raise Cancel("Its reader wants nothing of this kind pushed any more.")
+    concerned(delivery.event, party=row.party)
     words = words_now(db, delivery.event, row.user_id, Words(row.title, row.body), now=delivery.now)
     until = useful_until(delivery.event, written_at=row.created_at)
     if delivery.now >= until:

@@ -13,6 +13,7 @@ from workflows.events.catalogue import BookingUndecided, SessionReminderSet
 from workflows.events.event import Event
 from workflows.events.outcomes import Cancel
 from workflows.notifications.compose import Words
+from workflows.notifications.concerned import NO_PARTY
 from workflows.notifications.people import parties_of
 from workflows.reminders.words import session_reminder
 
@@ -35,7 +36,7 @@ def words_now(db: Connection, event: Event, reader_id: UUID, written: Words, *, 
     """What a mail says that leaves now: of a reminder how long it is from now on, of all else what was written.
 
     Raises:
-        Cancel: it is a reminder of what has begun, is off, or has been decided.
+        Cancel: it is a reminder of what has begun, is off, or has been decided, or of what its reader is no party of.
     """
     if isinstance(event, BookingUndecided) and not is_undecided(db, event, now=now):
         raise Cancel("The request has been decided, or has run out.")
@@ -44,5 +45,7 @@ def words_now(db: Connection, event: Event, reader_id: UUID, written: Words, *, 
     if not is_of_use(db, event, now=now):
         raise Cancel("The session has begun or is off, or a later reminder of it has come.")
     parties = parties_of(db, event.booking_id)
-    readers = (person for person in parties.everybody if person.user_id == reader_id)
-    return next((session_reminder(event, parties, reader, now=now) for reader in readers), written)
+    reader = next((person for person in parties.everybody if person.user_id == reader_id), None)
+    if reader is None:
+        raise Cancel(NO_PARTY)
+    return session_reminder(event, parties, reader, now=now)

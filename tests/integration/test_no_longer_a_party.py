@@ -1,0 +1,144 @@
+"""Tests of what waits to be sent while its reader ceases to be a party: they hear only of what ended for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import delete, select
+
+from models.bookings import booking_participants
+from models.events import deliveries
+from tests.factories import acting_user, make_group_session, make_listing, make_mentor, make_user
+from tests.integration.browsers import SubscribedBrowser
+from tests.integration.house import House, without_guards
+from workflows.events.catalogue import (
+    BookingCancelled,
+    BookingDeclined,
+    ReviewUnlocked,
+    SeatJoined,
+    SeatLeft,
+    SessionCancelled,
+    SessionCompleted,
+    SessionCreated,
+    SessionReminderSet,
+    SessionStarted,
+)
+from workflows.events.event import Event, own_fields
+from workflows.events.record import record
+from workflows.identity.actor import SYSTEM
+from workflows.identity.people import User
+from workflows.notifications.browsers import subscribe_browser
+from workflows.sessions.session import Session
+
+NO_PARTY = "Its reader is no party of it any more."
+LEAVES_THE_HOUSE = ("mail.send", "push.send")
+
+
+@dataclass
+class Group:
+    """A session of Grace's with Ada and Ben, of whom each has a browser."""
+
+    house: House
+    session: Session
+    people: dict[str, User]
+    browsers: dict[str, str]
+
+    def happen(self, kind: type[Event], **told: Any) -> None:
+        """Record an event of it that is about Ben, and do all that follows but send it."""
+        now = datetime.now(UTC)
+        known = {name: getattr(self.session, name) for name in own_fields(kind) if hasattr(self.session, name)}
+        about = {"session_id": self.session.id, "user_id": self.people["Ben"].id, "listing_id": self.session.id}
+        about |= {"capacity": 8, "seats_taken": 2, "expires_at": now + timedelta(days=1), "kind": "group"}
+        about |= {"fee_amount": 0, "refund_amount": 0, "currency": "USD", "late": False, "cancelled_by": "mentor"}
+        about |= {"cancellation_type": "other", "mentee_user_id": self.people["Ben"].id}
+        of_it = {name: value for name, value in (known | about | told).items() if name in own_fields(kind)}
+        with self.house.transactions() as db:
+            record(db, kind(actor=SYSTEM.name, occurred_at=now, **of_it))
+        while due := [key for key in self.house._due() if key.effect not in LEAVES_THE_HOUSE]:
+            for key in due:
+                self.house.deliverer.deliver(key)
+
+    def leave(self, name: str) -> None:
+        """Whoever that is takes part no more."""
+        with self.house.engine.begin() as db, without_guards(db):
+            db.execute(delete(booking_participants).where(booking_participants.c.user_id == self.people[name].id))
+
+    def sent(self, effect: str) -> dict[str, tuple[str, str | None]]:
+        """What became of what was to be sent, by its reader."""
+        self.house.run_all()
+        names = {str(user.id): name for name, user in self.people.items()} | self.browsers
+        query = select(deliveries).where(deliveries.c.effect == effect)
+        with self.house.engine.connect() as db:
+            return {names[row.target]: (str(row.state), row.last_error) for row in db.execute(query)}
+
+
+def subscribed(house: House, name: str, user: User) -> UUID:
+    """Their browser."""
+    browser = SubscribedBrowser(f"https://push.example/{name}")
+    with house.transactions() as db:
+        keys = browser.subscription["keys"]
+        return subscribe_browser(
+            db, actor=acting_user(user), endpoint=browser.endpoint, seal=str, allowed=[], **keys
+        ).id
+
+
+@pytest.fixture
+def group(house: House) -> Group:
+    """Theirs, of which nobody has been told anything yet."""
+    with house.transactions() as db:
+        people = {name: make_user(db, name=name) for name in ("Grace", "Ada", "Ben")}
+        listing = make_listing(db, make_mentor(db, people["Grace"]))
+        session = make_group_session(db, [people["Ada"], people["Ben"]], listing=listing)
+    with house.engine.begin() as db, without_guards(db):
+        db.execute(delete(deliveries))
+    browsers = {str(subscribed(house, name, user)): name for name, user in people.items()}
+    return Group(house, session, people, browsers)
+
+
+STILL_TO_COME = {"minutes_before": 60, "remind_at": datetime(2020, 1, 1, tzinfo=UTC)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        pytest.param(SessionCreated, {}, id="booked"),
+        pytest.param(
+            SessionReminderSet, STILL_TO_COME | {"useful_until": datetime(2200, 1, 1, tzinfo=UTC)}, id="reminder"
+        ),
+        pytest.param(SessionCompleted, {}, id="completed"),
+        pytest.param(SeatJoined, {}, id="seat taken"),
+    ],
+)
+def test_whoever_has_left_meanwhile_is_mailed_and_pushed_nothing_of_it(
+    group: Group, kind: type[Event], told: dict[str, Any]
+) -> None:
+    group.happen(kind, **told)
+    group.leave("Ben")
+    for effect in LEAVES_THE_HOUSE:
+        became = group.sent(effect)
+        assert became.pop("Ben") == ("cancelled", NO_PARTY)
+        assert became
+        assert set(became.values()) == {("done", None)}, "the others are told"
+
+
+@pytest.mark.parametrize("kind", [SessionStarted, ReviewUnlocked])
+def test_whoever_has_left_meanwhile_is_pushed_nothing_of_it(group: Group, kind: type[Event]) -> None:
+    group.happen(kind)
+    group.leave("Ben")
+    assert group.sent("push.send")["Ben"] == ("cancelled", NO_PARTY)
+
+
+@pytest.mark.parametrize("kind", [SessionCancelled, SeatLeft, BookingDeclined, BookingCancelled])
+def test_what_ended_for_somebody_they_are_told_although_they_are_no_party_any_more(
+    group: Group, kind: type[Event]
+) -> None:
+    group.happen(kind)
+    group.leave("Ben")
+    for effect in LEAVES_THE_HOUSE:
+        became = group.sent(effect)
+        assert became["Ben"] == ("done", None)
+        assert set(became.values()) == {("done", None)}
