@@ -1,4 +1,4 @@
-"""Which servers a command talks to: those that the settings name, or else those of the `tutelage up` that runs."""
+"""Which database a command talks to: the one that the settings name, or else that of the `tutelage up` that runs."""
 
 from __future__ import annotations
 
@@ -24,18 +24,9 @@ def find_database_url(data_dir: Path) -> str:
     Raises:
         SettingsError: when DATABASE_URL is not set and nothing runs in the data folder.
     """
-    return _find(settings().database_url, "DATABASE_URL", "database_url", data_dir)
-
-
-def find_redis_url(data_dir: Path) -> str:
-    """The address of Redis; errors as for find_database_url."""
-    return _find(settings().redis_url, "REDIS_URL", "redis_url", data_dir)
-
-
-def _find(setting: str, variable: str, key: str, data_dir: Path) -> str:
-    if setting:
-        return setting
+    if named := settings().database_url:
+        return named
     run = read_run(data_dir)
     if run is None:
-        raise SettingsError(f"Set {variable}, or start `tutelage up`: nothing runs in {data_dir}.")
-    return str(run[key])
+        raise SettingsError(f"Set DATABASE_URL, or start `tutelage up`: nothing runs in {data_dir}.")
+    return str(run["database_url"])

@@ -18,7 +18,6 @@ HOURS = (8, 19)
 # In days from today; two at least, so that no time zone turns the past into the future or the other way round.
 PAST = (-60, -2)
 FUTURE = (2, 30)
-HALF_HOUR = timedelta(minutes=30)
 
 
 class Fate(StrEnum):

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, or_
 
-from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
+from models.bookings import BookingKind, BookingStatus, bookings
 from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
 from workflows.paging import Page, newest_start_first
@@ -79,11 +79,6 @@ def bookings_query(
     if status is not None:
         query = query.where(bookings.c.status == status)
     return newest_start_first(query, page, bookings.c.start_time, bookings.c.id)
-
-
-def participants_query(booking_id: UUID) -> Select[Any]:
-    """The users who take part in a booking besides its mentor."""
-    return select(booking_participants.c.user_id).where(booking_participants.c.booking_id == booking_id)
 
 
 def mentor_of(actor: Actor, booking: Booking) -> None:
