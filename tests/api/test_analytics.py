@@ -20,6 +20,7 @@ from tests.application import World, as_user
 from tests.integration.house import House
 from tests.statements import statements_of
 from workflows.analytics.count import Count, count
+from workflows.analytics.whose import Whose
 from workflows.identity.people import Mentor
 from workflows.sessions.session import Session
 
@@ -33,7 +34,7 @@ def counted(engine: Engine, mentor: Mentor, *moments: datetime, course_id: Any =
     """As if so much had happened at each of these moments."""
     with engine.begin() as db:
         counts = [Count(moment, amounts or {"created": 1}) for moment in moments]
-        count(db, *counts, mentor_profile_id=mentor.id, course_id=course_id)
+        count(db, Whose(mentor_profile_id=mentor.id, course_id=course_id), *counts)
 
 
 def table_of(answer: Any) -> list[dict[str, str]]:
@@ -199,6 +200,11 @@ def test_a_whole_life_shows_in_every_report(world: World, cast: Cast, in_progres
     assert {line["openMinutes"] for line in lines} == {""}
     (now,) = world.client.get(f"/analytics/sessions?groupBy=status&{ahead}", headers=cast.as_mentor).json["items"]
     assert now == {"status": "completed", "sessions": 1, "minutes": 60}
+
+
+def test_hours_of_the_week_are_of_no_course(client: FlaskClient, cast: Cast) -> None:
+    refused = client.get(f"/analytics/availability?courseId={uuid4()}", headers=cast.as_mentor)
+    assert (refused.status_code, [*refused.json["details"]]) == (400, ["courseId"])
 
 
 def test_an_operator_says_whose_hours_and_gets_the_mentors_own_clocks(

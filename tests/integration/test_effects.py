@@ -24,6 +24,7 @@ from tests.factories import (
 )
 from tests.integration.house import House
 from workflows.analytics.count import Count, count
+from workflows.analytics.whose import Whose
 from workflows.bookings.accept import accept
 from workflows.bookings.booking import Booking
 from workflows.bookings.cancel import cancel
@@ -207,7 +208,7 @@ def test_a_mail_is_the_notification_in_both_forms(pair: Pair) -> None:
 def test_a_session_counts_on_its_day_in_utc(db: Connection, at: datetime, day: date) -> None:
     mentor = make_mentor(db)
     for amounts in ({"created": 1}, {"created": 1}, {"completed": 1, "minutes": 45}):
-        count(db, Count(at, amounts), mentor_profile_id=mentor.id, course_id=None)
+        count(db, Whose(mentor_profile_id=mentor.id), Count(at, amounts))
     row = db.execute(select(daily_session_stats)).one()
     assert (row.day, row.created, row.started, row.completed, row.minutes) == (day, 2, 0, 1, 45)
 

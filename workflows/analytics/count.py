@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -52,17 +52,29 @@ class Count:
     amounts: Mapping[str, int]
 
 
-def count(db: Connection, *counts: Count, mentor_profile_id: UUID, course_id: UUID | None) -> None:
+class Counted(Protocol):
+    """Whatever says whose it is: a mentor's, and of the listing's course, or of none. Most events do."""
+
+    @property
+    def mentor_profile_id(self) -> UUID | None:
+        """Whose."""
+
+    @property
+    def course_id(self) -> UUID | None:
+        """Of what."""
+
+
+def count(db: Connection, of: Counted, *counts: Count) -> None:
     """Add amounts to a mentor's counters of the days in UTC, and of the quarters of an hour, on which they happened.
 
     Args:
-        course_id: the listing's course; None for a listing of no course.
+        of: whose counters; mostly the event that is counted.
     """
     if not counts:
         return
-    of = {"mentor_profile_id": mentor_profile_id, "course_id": course_id}
+    whose = {"mentor_profile_id": of.mentor_profile_id, "course_id": of.course_id}
     for statement in _STATEMENTS:
-        db.execute(statement, {"counts": [_as_json(each) for each in counts], **of})
+        db.execute(statement, {"counts": [_as_json(each) for each in counts], **whose})
 
 
 def _as_json(each: Count) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from datetime import datetime, timedelta
-from uuid import UUID
+from typing import Protocol
 
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
 from models.analytics import Transition, daily_transition_times
+from workflows.analytics.count import Counted
 from workflows.clock import in_utc
 
 _SECOND = 1_000
@@ -33,29 +34,28 @@ BOUNDS: dict[Transition, tuple[int, ...]] = {
 MAY_BE_NEGATIVE = Transition.START_DELAY
 
 
-def take_time(
-    db: Connection,
-    transition: Transition,
-    *,
-    since: datetime | None,
-    until: datetime,
-    mentor_profile_id: UUID,
-    course_id: UUID | None,
-) -> None:
+class Step(Counted, Protocol):
+    """An event that ends a stretch of time that is taken."""
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When the step was made."""
+
+
+def take_time(db: Connection, transition: Transition, step: Step, *, since: datetime | None) -> None:
     """Add one to the bucket of the time that a step took, on the day in UTC on which it was made.
 
     Args:
         since: None where there is nothing to measure from, such as a request for an instant listing.
-        until: when the step was made.
     """
     if since is None:
         return
-    took = milliseconds(transition, until - since)
+    took = milliseconds(transition, step.occurred_at - since)
     times = daily_transition_times.c
     statement = insert(daily_transition_times).values(
-        day=in_utc(until).date(),
-        mentor_profile_id=mentor_profile_id,
-        course_id=course_id,
+        day=in_utc(step.occurred_at).date(),
+        mentor_profile_id=step.mentor_profile_id,
+        course_id=step.course_id,
         transition=transition,
         bucket=bisect_right(BOUNDS[transition], took),
         count=1,

@@ -24,12 +24,5 @@ def record_analytics(db: Connection, event: BookingAccepted, *, now: datetime) -
     counts = came_to("requests_accepted", history, individual=individual)
     if history.requested_at is None and individual:
         counts.append(Count(event.occurred_at, {"requests": 1}))
-    count(db, *counts, mentor_profile_id=event.mentor_profile_id, course_id=event.course_id)
-    take_time(
-        db,
-        Transition.REQUEST_TO_DECISION,
-        since=history.requested_at,
-        until=event.occurred_at,
-        mentor_profile_id=event.mentor_profile_id,
-        course_id=event.course_id,
-    )
+    count(db, event, *counts)
+    take_time(db, Transition.REQUEST_TO_DECISION, event, since=history.requested_at)

@@ -16,11 +16,4 @@ from workflows.events.subscriptions import subscribe
 @subscribe(BookingDeclined, name="analytics.booking_declined", queue="analytics")
 def record_analytics(db: Connection, event: BookingDeclined, *, now: datetime) -> None:
     """A no is a decision, too."""
-    take_time(
-        db,
-        Transition.REQUEST_TO_DECISION,
-        since=history_of(db, event.booking_id).requested_at,
-        until=event.occurred_at,
-        mentor_profile_id=event.mentor_profile_id,
-        course_id=event.course_id,
-    )
+    take_time(db, Transition.REQUEST_TO_DECISION, event, since=history_of(db, event.booking_id).requested_at)

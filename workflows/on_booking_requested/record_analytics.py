@@ -16,4 +16,4 @@ from workflows.events.subscriptions import subscribe
 def record_analytics(db: Connection, event: BookingRequested, *, now: datetime) -> None:
     """One more for its mentor."""
     asked = Count(event.occurred_at, {"requests": int(event.kind == BookingKind.INDIVIDUAL)})
-    count(db, asked, mentor_profile_id=event.mentor_profile_id, course_id=event.course_id)
+    count(db, event, asked)

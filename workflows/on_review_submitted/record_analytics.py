@@ -21,4 +21,4 @@ def record_analytics(db: Connection, event: ReviewSubmitted, *, now: datetime) -
         return
     history = history_of(db, session.booking_id)
     reviewed = came_to("requests_reviewed", history, individual=session.mentee_user_id is not None)
-    count(db, *reviewed, mentor_profile_id=session.mentor_profile_id, course_id=session.course_id)
+    count(db, session, *reviewed)

@@ -15,4 +15,4 @@ from workflows.events.subscriptions import subscribe
 def record_analytics(db: Connection, event: SeatJoined, *, now: datetime) -> None:
     """One more for its mentor."""
     seat = Count(event.occurred_at, {"seats_joined": 1})
-    count(db, seat, mentor_profile_id=event.mentor_profile_id, course_id=event.course_id)
+    count(db, event, seat)

@@ -15,4 +15,4 @@ from workflows.events.subscriptions import subscribe
 def record_analytics(db: Connection, event: SessionCancelled, *, now: datetime) -> None:
     """One more for its mentor; late is what its listing's policy called so at that moment."""
     cancelled = Count(event.occurred_at, {"cancelled": 1, "late_cancellations": int(event.late)})
-    count(db, cancelled, mentor_profile_id=event.mentor_profile_id, course_id=event.course_id)
+    count(db, event, cancelled)

@@ -22,12 +22,5 @@ def record_analytics(db: Connection, event: SessionCompleted, *, now: datetime) 
     minutes = int((event.end_time - event.start_time).total_seconds() // 60)
     completed = Count(event.occurred_at, {"completed": 1, "minutes": minutes})
     became = came_to("requests_completed", history, individual=event.mentee_user_id is not None)
-    count(db, completed, *became, mentor_profile_id=event.mentor_profile_id, course_id=event.course_id)
-    take_time(
-        db,
-        Transition.LENGTH,
-        since=history.started_at,
-        until=event.occurred_at,
-        mentor_profile_id=event.mentor_profile_id,
-        course_id=event.course_id,
-    )
+    count(db, event, completed, *became)
+    take_time(db, Transition.LENGTH, event, since=history.started_at)

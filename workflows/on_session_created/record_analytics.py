@@ -21,12 +21,5 @@ def record_analytics(db: Connection, event: SessionCreated, *, now: datetime) ->
     history = history_of(db, event.booking_id)
     created = Count(event.occurred_at, {"created": 1})
     became = came_to("requests_with_session", history, individual=event.mentee_user_id is not None)
-    count(db, created, *became, mentor_profile_id=event.mentor_profile_id, course_id=event.course_id)
-    take_time(
-        db,
-        Transition.ACCEPTANCE_TO_SESSION,
-        since=history.accepted_at,
-        until=event.occurred_at,
-        mentor_profile_id=event.mentor_profile_id,
-        course_id=event.course_id,
-    )
+    count(db, event, created, *became)
+    take_time(db, Transition.ACCEPTANCE_TO_SESSION, event, since=history.accepted_at)

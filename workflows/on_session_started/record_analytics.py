@@ -17,12 +17,5 @@ from workflows.events.subscriptions import subscribe
 def record_analytics(db: Connection, event: SessionStarted, *, now: datetime) -> None:
     """One more for its mentor."""
     started = Count(event.occurred_at, {"started": 1})
-    count(db, started, mentor_profile_id=event.mentor_profile_id, course_id=event.course_id)
-    take_time(
-        db,
-        Transition.START_DELAY,
-        since=event.start_time,
-        until=event.occurred_at,
-        mentor_profile_id=event.mentor_profile_id,
-        course_id=event.course_id,
-    )
+    count(db, event, started)
+    take_time(db, Transition.START_DELAY, event, since=event.start_time)
