@@ -10,13 +10,22 @@ from sqlalchemy import Connection, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import bindparam
 
-from models.analytics import daily_session_stats, daily_transition_times, quarter_hour_session_stats
+from models.analytics import COUNTERS, daily_session_stats, daily_transition_times, quarter_hour_session_stats
 from workflows.invariants import queries
 
 INVARIANT = "daily_count_differs"
-# In the order in which whoever counts writes them, so that nobody waits in a circle.
-TABLES: tuple[Table, ...] = (daily_session_stats, quarter_hour_session_stats, daily_transition_times)
-_KEPT_BY_THE_DATABASE = ("id", "created_at", "updated_at", "version")
+# What a row is about, and what it counts. In the order in which whoever counts writes them, so that nobody waits in a
+# circle.
+KEYS: dict[Table, tuple[str, ...]] = {
+    daily_session_stats: ("day", "mentor_profile_id", "course_id"),
+    quarter_hour_session_stats: ("quarter_hour", "mentor_profile_id", "course_id"),
+    daily_transition_times: ("day", "mentor_profile_id", "course_id", "transition", "bucket"),
+}
+COUNTED: dict[Table, tuple[str, ...]] = {
+    daily_session_stats: COUNTERS,
+    quarter_hour_session_stats: COUNTERS,
+    daily_transition_times: ("count", "milliseconds"),
+}
 
 # Everything that ever happened takes longer to read than a request may.
 _PATIENCE = (
@@ -24,7 +33,7 @@ _PATIENCE = (
 )
 # Whoever counts locks the tables until the delivery is done as well: once nobody does, what is done is counted, what is
 # not done is not, and nobody counts until the end of the transaction. Reading goes on.
-_STOP_COUNTING = f"LOCK TABLE {', '.join(table.name for table in TABLES)} IN SHARE ROW EXCLUSIVE MODE"
+_STOP_COUNTING = f"LOCK TABLE {', '.join(table.name for table in KEYS)} IN SHARE ROW EXCLUSIVE MODE"
 _OWED = """
 SELECT count(*) FILTER (WHERE d.event_id IS NULL) AS without_delivery,
        count(*) FILTER (WHERE d.state = 'pending') AS pending,
@@ -84,7 +93,7 @@ def set_right(db: Connection) -> list[Difference]:
     """
     db.execute(text(_STOP_COUNTING))
     found = differences(db)
-    for table in TABLES:
+    for table in KEYS:
         wrong = [difference for difference in found if difference.table == table.name]
         if wrong:
             db.execute(_delete(table), {"rows": [difference.key for difference in wrong]})
@@ -93,29 +102,20 @@ def set_right(db: Connection) -> list[Difference]:
 
 
 def _delete(table: Table) -> Any:
-    key = _key(table)
-    same = " AND ".join(f"{table.name}.{name} IS NOT DISTINCT FROM wrong.{name}" for name in key)
+    same = " AND ".join(f"{table.name}.{name} IS NOT DISTINCT FROM wrong.{name}" for name in KEYS[table])
     return _with_rows(
         f"DELETE FROM {table.name} USING jsonb_populate_recordset(NULL::{table.name}, :rows) AS wrong WHERE {same}"
     )
 
 
 def _insert(table: Table) -> Any:
-    key, counters = _key(table), [name for name in _columns(table) if name not in _key(table)]
-    values = ", ".join([*key, *(f"coalesce({name}, 0)" for name in counters)])
+    key, counted = KEYS[table], COUNTED[table]
+    values = ", ".join([*key, *(f"coalesce({name}, 0)" for name in counted)])
     return _with_rows(
-        f"INSERT INTO {table.name} ({', '.join([*key, *counters])})"
+        f"INSERT INTO {table.name} ({', '.join([*key, *counted])})"
         f" SELECT {values} FROM jsonb_populate_recordset(NULL::{table.name}, :rows)"
     )
 
 
 def _with_rows(statement: str) -> Any:
     return text(statement).bindparams(bindparam("rows", type_=JSONB))
-
-
-def _columns(table: Table) -> list[str]:
-    return [column.name for column in table.columns if column.name not in _KEPT_BY_THE_DATABASE]
-
-
-def _key(table: Table) -> list[str]:
-    return [name for name in _columns(table) if table.c[name].server_default is None]

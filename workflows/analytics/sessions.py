@@ -38,7 +38,10 @@ SUBJECTS: dict[Grouping, tuple[str, ...]] = {
     Grouping.STATUS: ("status",),
 }
 # And what is told of it. Seats are those that were taken and not given back; below zero where more were given back.
-COUNTS = (*SESSION_COUNTERS[:6], "seats", *SESSION_COUNTERS[6:])
+COUNTS = (
+    *("created", "started", "completed", "cancelled", "late_cancellations", "minutes"),
+    *("seats", "seats_joined", "seats_left"),
+)
 OF_STATUS = ("sessions", "minutes")
 
 ISO_DAY = "YYYY-MM-DD"
