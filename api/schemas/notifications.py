@@ -88,6 +88,9 @@ class Wish(Body):
 
     kind = Line(100, required=True, metadata={"example": "session_completed"})
     channels = fields.Nested(ChannelWishes, required=True)
+    # Whoever changes what they have read sends it back whole.
+    description = fields.String(metadata={"description": "As it was read; it changes nothing."})
+    always = fields.List(fields.String(), metadata={"description": "As it was read; it changes nothing."})
 
 
 class Wishes(Body):

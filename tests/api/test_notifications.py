@@ -169,6 +169,23 @@ def test_a_choice_replaces_all_others_and_only_choices_are_stored(
     assert preferences(client, cast.as_stranger)["session_started"]["email"] is False
 
 
+def test_what_was_read_can_be_changed_and_written_back(client: FlaskClient, cast: Cast) -> None:
+    seen = client.get("/notification-preferences", headers=cast.as_mentee)
+    unchanged = put(client, cast.as_mentee | {"If-Match": seen.headers["ETag"]}, *seen.json["items"])
+    assert (unchanged.status_code, unchanged.json) == (200, seen.json)
+    assert unchanged.headers["ETag"] == seen.headers["ETag"]
+    items = seen.json["items"]
+    items[0]["channels"]["email"] = not items[0]["channels"]["email"]
+    # What a kind is called, and what cannot be switched off, nobody chooses.
+    items[0] |= {"description": "Something else.", "always": ["push"]}
+    changed = put(client, cast.as_mentee | {"If-Match": seen.headers["ETag"]}, *items)
+    assert changed.status_code == 200
+    assert changed.json["items"][0] == items[0] | {
+        name: unchanged.json["items"][0][name] for name in ("description", "always")
+    }
+    assert changed.json["items"][1:] == seen.json["items"][1:]
+
+
 def test_a_choice_is_made_on_what_was_seen(client: FlaskClient, cast: Cast) -> None:
     seen = client.get("/notification-preferences", headers=cast.as_mentee)
     etag = seen.headers["ETag"]
@@ -195,6 +212,8 @@ def test_a_choice_is_made_on_what_was_seen(client: FlaskClient, cast: Cast) -> N
         [{"kind": "seat_left", "channels": {"fax": True}}],
         [{"kind": "seat_left", "channels": {"email": "no"}}],
         [{"kind": "seat_left"}],
+        [{"kind": "seat_left", "channels": {}, "always": "push"}],
+        [{"kind": "seat_left", "channels": {}, "sentence": "You have left."}],
     ],
 )
 def test_what_cannot_be_chosen_is_refused_with_a_reason(
