@@ -61,10 +61,15 @@ class OfPeriod(Body):
         }
     )
     mentor_profile_id = Id(metadata={"description": "For operators; mentors see their own numbers alone."})
+
+
+class OfCourse(OfPeriod):
+    """Besides: of one course alone."""
+
     course_id = Id()
 
 
-class OfDays(OfPeriod):
+class OfDays(OfCourse):
     """Which days of UTC are meant, and whose numbers."""
 
     from_ = DayOfUtc(
@@ -76,7 +81,7 @@ class OfDays(OfPeriod):
     )
 
 
-class InZone(OfPeriod):
+class InZone(OfCourse):
     """Besides: on which clocks days begin."""
 
     time_zone = TimeZone(load_default="UTC")
@@ -92,7 +97,6 @@ class SessionFilters(InZone, ListQuery):
 class AvailabilityFilters(OfPeriod):
     """Whose hours, and on which clocks."""
 
-    course_id = None  # type: ignore[assignment]
     mentor_profile_id = Id(metadata={"description": "Of an operator: required. Mentors see their own hours alone."})
     time_zone = TimeZone()
 
@@ -186,7 +190,8 @@ class HourOfWeek(Answer):
     weekday = fields.Integer(metadata={"description": "0 for Monday to 6 for Sunday."})
     hour = fields.Integer()
     open_minutes = fields.Integer(
-        allow_none=True, metadata={"description": "By the hours that held at the time; null where none did."}
+        allow_none=True,
+        metadata={"description": "By the hours that held at the time; null for a mentor who has never said any."},
     )
     booked_minutes = fields.Integer()
 

@@ -10,8 +10,8 @@ from marshmallow import ValidationError, fields, post_load, validate, validates_
 from api.schemas.base import Answer, Body
 from api.schemas.fields import Id, TimeZone, Whole
 from models.availability import MINUTES_OF_A_DAY
-from workflows.availability.hours import Span as OpenSpan
-from workflows.availability.open_times import clock
+from workflows.availability import hours
+from workflows.availability.words import clock
 
 MOST_SPANS = 100
 _SHOWN = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
@@ -22,11 +22,13 @@ class ClockTime(fields.String):
     """A time of the day as clocks show it, to the minute; read as minutes since midnight.
 
     Args:
+        example: for the documentation.
         end: it may also be the midnight at the day's end, 24:00.
     """
 
-    def __init__(self, *, end: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, example: str, *, end: bool = False, **kwargs: Any) -> None:
+        pattern = f"^({_SHOWN.pattern}{'|24:00' if end else ''})$"
+        super().__init__(metadata={"example": example, "pattern": pattern}, **kwargs)
         self._end = end
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:  # type: ignore[override]
@@ -46,8 +48,8 @@ class NewSpan(Body):
     """One open stretch of a weekday."""
 
     weekday = Whole(0, 6, required=True, metadata=_WEEKDAY)
-    start_time = ClockTime(required=True, metadata={"example": "09:00"})
-    end_time = ClockTime(end=True, required=True, metadata={"example": "12:30", "description": "At most 24:00."})
+    start_time = ClockTime("09:00", required=True)
+    end_time = ClockTime("12:30", end=True, required=True)
 
     @validates_schema
     def _ends_later(self, span: dict[str, Any], **_: Any) -> None:
@@ -56,8 +58,8 @@ class NewSpan(Body):
             raise ValidationError(reason, field_name="end_time")
 
     @post_load
-    def _as_span(self, span: dict[str, Any], **_: Any) -> OpenSpan:
-        return OpenSpan(span["weekday"], span["start_time"], span["end_time"])
+    def _as_span(self, span: dict[str, Any], **_: Any) -> hours.Span:
+        return hours.Span(span["weekday"], span["start_time"], span["end_time"])
 
 
 class NewHours(Body):
@@ -67,7 +69,7 @@ class NewHours(Body):
         fields.Nested(NewSpan),
         required=True,
         validate=validate.Length(max=MOST_SPANS),
-        metadata={"description": "None opens every time."},
+        metadata={"description": "In any order, and none over another. An empty list opens every time."},
     )
     time_zone = TimeZone(load_default=None, allow_none=True)
 
@@ -76,15 +78,13 @@ class Span(Answer):
     """One open stretch of a weekday."""
 
     weekday = fields.Integer(metadata=_WEEKDAY)
-    start_time = ClockTime(attribute="opens", metadata={"example": "09:00"})
-    end_time = ClockTime(end=True, attribute="closes", metadata={"example": "12:30"})
+    start_time = ClockTime("09:00", attribute="opens")
+    end_time = ClockTime("12:30", end=True, attribute="closes")
 
 
 class WeeklyHours(Answer):
     """A mentor's week, in its order; without hours, every time can be booked."""
 
     mentor_profile_id = Id()
-    time_zone = fields.String(
-        attribute="hours.time_zone", metadata={"description": "On whose clocks the hours are.", "example": "UTC"}
-    )
+    time_zone = fields.String(metadata={"description": "On whose clocks the hours are.", "example": "UTC"})
     hours = fields.List(fields.Nested(Span), attribute="hours.spans")

@@ -98,6 +98,26 @@ def test_the_same_hours_once_more_are_no_change(world: World, cast: Cast, path: 
         assert db.scalar(select(func.count()).select_from(weekly_hours)) == 1
 
 
+def test_to_open_every_time_once_more_is_no_change_on_any_clocks(client: FlaskClient, cast: Cast, path: str) -> None:
+    for body in ({"hours": []}, {"hours": [], "timeZone": "Asia/Tokyo"}):
+        again = client.put(path, json=body, headers=cast.as_mentor)
+        assert (again.status_code, again.headers["ETag"]) == (200, '"0"')
+    client.put(path, json=WEEK, headers=cast.as_mentor)
+    for body in ({"hours": []}, {"hours": [], "timeZone": "Asia/Tokyo"}):
+        assert client.put(path, json=body, headers=cast.as_mentor).headers["ETag"] == '"2"'
+
+
+def test_hours_that_overlap_are_named(client: FlaskClient, cast: Cast, path: str) -> None:
+    twice = {**MORNING, "startTime": "12:00", "endTime": "13:00"}
+    refused = client.put(path, json={"hours": [twice, MORNING, EVENING, EVENING]}, headers=cast.as_mentor)
+    assert refused.json["details"] == {
+        "hours": [
+            "On Mondays, 09:00 to 12:30 and 12:00 to 13:00 overlap.",
+            "On Thursdays, 18:00 to 24:00 and 18:00 to 24:00 overlap.",
+        ]
+    }
+
+
 def test_what_somebody_else_said_meanwhile_is_not_lost(client: FlaskClient, cast: Cast, path: str) -> None:
     seen = {"If-Match": client.get(path, headers=cast.as_mentor).headers["ETag"]}
     assert client.put(path, json=WEEK, headers=cast.as_mentor | seen).status_code == 200
@@ -164,7 +184,7 @@ def test_a_request_falls_into_the_hours_from_beginning_to_end(
     assert answer.status_code == status
     if status == 409:
         assert answer.json["code"] == "outside_hours"
-        assert "on Mondays 09:00 to 12:30 (Europe/Berlin)" in answer.json["message"]
+        assert "on Mondays from 09:00 to 12:30 (Europe/Berlin)" in answer.json["message"]
 
 
 def test_an_instant_booking_does_too(client: FlaskClient, cast: Cast, path: str) -> None:

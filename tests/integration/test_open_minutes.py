@@ -58,11 +58,17 @@ def open_minutes(db: Connection, mentor_id: UUID, span: Period) -> dict[tuple[in
 MAY = of("UTC", date(2026, 5, 4), date(2026, 5, 31))  # four weeks
 
 
-def test_who_says_no_hours_has_no_open_minutes_rather_than_none(db: Connection, mentor: Mentor, say: Say) -> None:
+def test_who_has_never_said_hours_has_no_open_minutes_rather_than_none(db: Connection, mentor: Mentor) -> None:
     assert set(open_minutes(db, mentor.id, MAY).values()) == {None}
-    say(MONDAY_MORNING, at=NOW - timedelta(days=300))
-    say(at=NOW - timedelta(days=299))
-    assert set(open_minutes(db, mentor.id, MAY).values()) == {None}
+
+
+def test_who_has_taken_their_hours_back_is_open_at_every_time(db: Connection, mentor: Mentor, say: Say) -> None:
+    say(MONDAY_MORNING, at=datetime(2026, 4, 1, tzinfo=UTC))
+    say(at=datetime(2026, 5, 31, 12, tzinfo=UTC))
+    last_half = dict.fromkeys([(6, hour) for hour in range(12, 24)], 60)
+    assert open_minutes(db, mentor.id, MAY) == {(0, 9): 240, (0, 10): 240, (0, 11): 240, (0, 12): 120, **last_half}
+    june = of("Europe/Berlin", date(2026, 6, 1), date(2026, 6, 7))
+    assert set(open_minutes(db, mentor.id, june).values()) == {60}
 
 
 def test_every_week_of_the_period_counts(db: Connection, mentor: Mentor, say: Say) -> None:
@@ -82,12 +88,14 @@ def test_the_past_does_not_change_with_what_is_said_today(db: Connection, mentor
     tuesday_noon = datetime(2026, 5, 12, 12, tzinfo=UTC)
     say(MONDAY_MORNING, Span(1, 11 * 60, 13 * 60), at=datetime(2026, 5, 8, tzinfo=UTC))
     say(Span(1, 11 * 60, 14 * 60), at=tuesday_noon)
-    say(at=datetime(2026, 5, 20, tzinfo=UTC))
+    say(Span(2, 0, 1), at=datetime(2026, 5, 20, 1, tzinfo=UTC))
     assert open_minutes(db, mentor.id, MAY) == {
         # The first hours count for the time before, too: two Mondays.
         **{(0, 9): 120, (0, 10): 120, (0, 11): 120, (0, 12): 60},
         # Tuesday the fifth to one; the twelfth, when the second hours began at noon, and the nineteenth to two.
         **{(1, 11): 180, (1, 12): 180, (1, 13): 120},
+        # The twenty-seventh.
+        (2, 0): 1,
     }
 
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflows.availability.hours import Hours, Span
-from workflows.availability.open_times import hours_around, is_open, open_times
+from workflows.availability.open_times import is_open, open_times
+from workflows.availability.words import around
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 SUNDAY = 6
@@ -53,6 +54,8 @@ CHANGES = [
     ("Australia/Lord_Howe", "2026-04-05", "01:00", "02:00", "2026-04-04T14:00Z", "2026-04-04T15:30Z"),
     # Midnight itself is left out.
     ("America/Santiago", "2026-09-06", "00:00", "02:00", "2026-09-06T04:00Z", "2026-09-06T05:00Z"),
+    # Put back from one minute past midnight, so that Saturday's last hour comes once more after Sunday has begun.
+    ("America/St_Johns", "2010-11-07", "00:00", "02:00", "2010-11-07T02:30Z", "2010-11-07T05:30Z"),
 ]
 
 
@@ -120,12 +123,19 @@ def test_hours_that_say_nothing_open_every_time() -> None:
     assert is_open(said("Europe/Berlin"), at("2026-05-04T03:00Z"), at("2026-05-04T04:00Z"))
 
 
+def test_what_ends_in_the_hour_that_comes_twice_is_open_the_first_time() -> None:
+    start, end = at("2010-11-06T20:00Z"), at("2010-11-07T03:15Z")
+    found = open_times(said("America/St_Johns", (SUNDAY, "00:00", "02:00")), start, end)
+    assert list(found) == [(at("2010-11-07T02:30Z"), end)]
+
+
 def test_whoever_is_refused_reads_the_hours_of_that_weekday() -> None:
-    hours = said("Europe/Berlin", (0, "09:00", "12:30"), (0, "18:00", "24:00"))
-    assert hours_around(hours, at("2026-05-03T22:30Z")) == (
-        "on Mondays 09:00 to 12:30 and 18:00 to 24:00 (Europe/Berlin)"
+    hours = said("Europe/Berlin", (0, "09:00", "12:00"), (0, "12:00", "12:30"), (0, "18:00", "24:00"))
+    assert around(hours, at("2026-05-03T22:30Z")) == (
+        "The mentor can be booked on Mondays from 09:00 to 12:30, from 18:00 to 24:00 (Europe/Berlin),"
+        " and all of the session must lie within."
     )
-    assert hours_around(hours, at("2026-05-04T22:30Z")) == "on Tuesdays none (Europe/Berlin)"
+    assert around(hours, at("2026-05-04T22:30Z")) == "The mentor cannot be booked on Tuesdays (Europe/Berlin)."
 
 
 EDGES = st.integers(min_value=0, max_value=96).map(lambda quarter: quarter * 15)
@@ -160,5 +170,6 @@ def test_away_from_changes_open_is_whatever_the_clocks_show_within_a_span(
         moment = start + quarter * 15 * MINUTE
         shown = moment.astimezone(there)
         minutes = shown.hour * 60 + shown.minute
-        expected = any(span.weekday == shown.weekday() and span.opens <= minutes < span.closes for span in spans)
+        within = [span for span in spans if span.weekday == shown.weekday() and span.opens <= minutes < span.closes]
+        expected = bool(within) or not spans
         assert any(since <= moment < until for since, until in found) == expected, shown

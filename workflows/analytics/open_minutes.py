@@ -13,29 +13,29 @@ from sqlalchemy import Connection, Select, or_, select
 
 from models.availability import weekly_hours
 from workflows.analytics.period import Period
-from workflows.availability.hours import Hours, as_json
+from workflows.availability.hours import Hours, spans_as_json
 from workflows.availability.open_times import Stretch, open_times
 
-HourOfWeek = tuple[int, int]  # weekday (0 for Monday), hour
+Hour = tuple[int, int]  # weekday (0 for Monday), hour
 _HOUR = timedelta(hours=1)
 
 
-def open_hours_of(db: Connection, mentor_profile_id: UUID, period: Period) -> dict[HourOfWeek, timedelta] | None:
+def open_hours_of(db: Connection, mentor_profile_id: UUID, period: Period) -> dict[Hour, timedelta] | None:
     """How long a mentor is open in each hour of the week in a period, on the clocks of the period's zone.
 
     The first hours that a mentor ever said count for all the time before them.
 
     Returns:
-        What is not in it is closed; None where no hours were said, so that every time was open.
+        What is not in it is closed; None where the mentor has never said any hours.
     """
     said = db.execute(_said_in(period, mentor_profile_id)).all()
-    if not any(row.hours["spans"] for row in said):
+    if not said:
         return None
-    found: dict[HourOfWeek, timedelta] = defaultdict(timedelta)
+    found: dict[Hour, timedelta] = defaultdict(timedelta)
     for row in said:
         since = period.start if row.revision == 1 else max(row.since, period.start)
         until = min(row.until or period.end, period.end)
-        for start, end in _on_the_clocks(open_times(Hours.read(row.hours), since, until), period):
+        for start, end in _on_the_clocks(open_times(Hours.read(row.time_zone, row.spans), since, until), period):
             for begin, after in _cut_by_hour(start, end):
                 found[begin.weekday(), begin.hour] += after - begin
     return found
@@ -44,7 +44,7 @@ def open_hours_of(db: Connection, mentor_profile_id: UUID, period: Period) -> di
 def _said_in(period: Period, mentor_profile_id: UUID) -> Select[Any]:
     said = weekly_hours.c
     return (
-        select(said.since, said.until, said.revision, as_json().label("hours"))
+        select(said.since, said.until, said.revision, said.time_zone, spans_as_json().label("spans"))
         .where(said.mentor_profile_id == mentor_profile_id)
         .where(or_(said.since < period.end, said.revision == 1))
         .where(or_(said.until.is_(None), said.until > period.start))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, func, select, text
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, select, text
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from models.availability import availability_rules, weekly_hours
@@ -38,16 +38,16 @@ class Hours:
 
     Args:
         time_zone: an IANA name: the hours keep to its clocks, whatever these do.
-        spans: in their order, and none over another; where there are none, every time can be booked.
+        spans: in their order, and none over another; where there are none, every time is open.
     """
 
     time_zone: str
-    spans: tuple[Span, ...]
+    spans: tuple[Span, ...] = ()
 
     @classmethod
-    def read(cls, stored: Mapping[str, Any]) -> Self:
-        """The hours that a query's `as_json` holds."""
-        return cls(stored["time_zone"], tuple(Span(*span) for span in stored["spans"]))
+    def read(cls, time_zone: str, spans: Iterable[Iterable[int]]) -> Self:
+        """The hours of a row of `weekly_hours`, with its `spans_as_json`."""
+        return cls(time_zone, tuple(Span(*span) for span in spans))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,40 +57,46 @@ class WeeklyHours(Record):
     table = weekly_hours
 
     mentor_profile_id: UUID
-    hours: Hours
+    time_zone: str
     version: int
+    spans: list[list[int]]
+
+    @property
+    def hours(self) -> Hours:
+        """The same as they are reckoned with."""
+        return Hours.read(self.time_zone, self.spans)
 
     @classmethod
-    def of(cls, row: Row[Any]) -> Self:
-        """The hours that a row of `weekly_hours_query` holds."""
-        said = row.hours or {"time_zone": row.time_zone, "spans": [], "version": 0}
-        return cls(mentor_profile_id=row.id, hours=Hours.read(said), version=said["version"])
+    def query(cls) -> Select[Any]:
+        mentor, said = mentor_profiles.c, weekly_hours.c
+        return select(
+            mentor.id.label("mentor_profile_id"),
+            func.coalesce(said.time_zone, mentor.time_zone).label("time_zone"),
+            func.coalesce(said.revision, 0).label("version"),
+            spans_as_json().label("spans"),
+        ).join_from(mentor_profiles, weekly_hours, present_of(mentor.id), isouter=True)
 
 
 def weekly_hours_query(mentor_profile_id: UUID) -> Select[Any]:
-    """The mentor's present hours; of a mentor who has said none, at least the zone of their clocks."""
-    own = mentor_profiles.c
-    return select(own.id, own.time_zone, present_hours(own.id).label("hours")).where(own.id == mentor_profile_id)
+    """The present hours of the mentor of that id; who has said none is open at every time, on their own clocks."""
+    return WeeklyHours.query().where(mentor_profiles.c.id == mentor_profile_id)
 
 
-def present_hours(mentor_profile_id: ColumnElement[UUID]) -> ScalarSelect[Any]:
-    """The present hours of the mentor in another query's row, as JSON; null where they have never said any."""
-    present = (weekly_hours.c.mentor_profile_id == mentor_profile_id, weekly_hours.c.until.is_(None))
-    return select(as_json()).where(*present).scalar_subquery()
+def present_of(mentor_profile_id: ColumnElement[UUID]) -> ColumnElement[bool]:
+    """Whether a row of `weekly_hours` holds for the mentor now."""
+    return and_(weekly_hours.c.mentor_profile_id == mentor_profile_id, weekly_hours.c.until.is_(None))
 
 
-def as_json() -> ColumnElement[Any]:
-    """A row of `weekly_hours` with its spans."""
+def spans_as_json() -> ColumnElement[Any]:
+    """The spans of a row of `weekly_hours`, in their order; none where there is no such row."""
+    return func.coalesce(_spans(), text("'[]'::jsonb"))
+
+
+def _spans() -> ScalarSelect[Any]:
     span = availability_rules.c
     each = func.jsonb_build_array(span.weekday, span.opens, span.closes)
     in_order = func.jsonb_agg(aggregate_order_by(each, span.weekday, span.opens))
-    spans = select(in_order).where(span.weekly_hours_id == weekly_hours.c.id).scalar_subquery()
-    said = weekly_hours.c
-    return func.jsonb_build_object(
-        *("time_zone", said.time_zone),
-        *("version", said.revision),
-        *("spans", func.coalesce(spans, text("'[]'::jsonb"))),
-    )
+    return select(in_order).where(span.weekly_hours_id == weekly_hours.c.id).scalar_subquery()
 
 
 def owner_of(actor: Actor, found: WeeklyHours) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import astuple
 from datetime import datetime
 from itertools import pairwise
 
@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from models.people import mentor_profiles
 from workflows.availability.hours import Hours, Span, WeeklyHours, owner_of, weekly_hours_query
+from workflows.availability.words import overlap
 from workflows.errors import Invalid, Stale
 from workflows.events.catalogue import AvailabilityChanged
 from workflows.events.record import record
@@ -32,8 +33,8 @@ said AS (
     SELECT :id, :mentor_profile_id, :revision, :time_zone, coalesce((SELECT until FROM ended), :now)
 )
 INSERT INTO availability_rules (weekly_hours_id, weekday, opens, closes)
-SELECT :id, weekday, opens, closes
-FROM jsonb_to_recordset(:spans) AS span(weekday smallint, opens smallint, closes smallint)
+SELECT :id, CAST(span -> 0 AS smallint), CAST(span -> 1 AS smallint), CAST(span -> 2 AS smallint)
+FROM jsonb_array_elements(:spans) AS span
 """
 ).bindparams(bindparam("spans", type_=JSONB))
 
@@ -64,7 +65,7 @@ def set_hours(
     owner_of(actor, seen)
     _none_over_another(spans)
     own = mentor_profiles.c
-    # First of all: whoever else says these hours, or takes this mentor's time, waits.
+    # First of all: whoever else says these hours waits.
     lock = select(own.time_zone).where(own.id == seen.mentor_profile_id).with_for_update(key_share=True)
     own_zone = db.execute(lock).scalar_one()
     # In a statement of its own: what is read must be younger than the lock.
@@ -72,9 +73,15 @@ def set_hours(
     if not any_version and before.version != seen.version:
         raise Stale("The hours have changed since they were read; read them again.")
     hours = Hours(time_zone or own_zone, tuple(sorted(spans)))
-    if hours == before.hours:
+    # Where every time is open, it is so on all clocks.
+    if hours == before.hours or not (hours.spans or before.spans):
         return before
-    after = WeeklyHours(mentor_profile_id=seen.mentor_profile_id, hours=hours, version=before.version + 1)
+    after = WeeklyHours(
+        mentor_profile_id=seen.mentor_profile_id,
+        time_zone=hours.time_zone,
+        version=before.version + 1,
+        spans=[[*astuple(span)] for span in hours.spans],
+    )
     _say(db, after, now)
     record(
         db,
@@ -94,17 +101,20 @@ def _say(db: Connection, after: WeeklyHours, now: datetime) -> None:
         "id": uuid7(),
         "mentor_profile_id": after.mentor_profile_id,
         "revision": after.version,
-        "time_zone": after.hours.time_zone,
-        "spans": [asdict(span) for span in after.hours.spans],
+        "time_zone": after.time_zone,
+        "spans": after.spans,
         "now": now,
     }
     db.execute(_SAY, values)
 
 
 def _none_over_another(spans: Iterable[Span]) -> None:
-    for earlier, later in pairwise(sorted(spans)):
-        if earlier.weekday == later.weekday and later.opens < earlier.closes:
-            raise Invalid(
-                "Hours must not overlap; join them, or let one end where the other begins.",
-                details={"hours": [f"Two of weekday {later.weekday} overlap."]},
-            )
+    reasons = [
+        overlap(earlier, later)
+        for earlier, later in pairwise(sorted(spans))
+        if earlier.weekday == later.weekday and later.opens < earlier.closes
+    ]
+    if reasons:
+        raise Invalid(
+            "Hours must not overlap; join them, or let one end where the other begins.", details={"hours": reasons}
+        )

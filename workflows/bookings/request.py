@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from models.bookings import BookingKind, BookingStatus
 from models.catalog import BookingMode
 from workflows.availability.hours import Hours
-from workflows.availability.open_times import hours_around, is_open
+from workflows.availability.open_times import is_open
+from workflows.availability.words import around
 from workflows.bookings.booking import Booking
 from workflows.bookings.insert import insert_booking
 from workflows.catalog.listing import Listing, bookable_query
@@ -80,13 +81,13 @@ def request(
     return booking
 
 
-def _bookable(db: Connection, listing_id: UUID, actor: Actor) -> tuple[Listing, Hours | None]:
+def _bookable(db: Connection, listing_id: UUID, actor: Actor) -> tuple[Listing, Hours]:
     row = db.execute(bookable_query(listing_id)).one_or_none()
     if row is None:
         raise NotFound("There is no such listing.")
     if row.user_id == actor.user_id:
         raise Invalid("Nobody books their own listing.", details={"listingId": ["is your own listing"]})
-    return Listing.of(row), Hours.read(row.hours) if row.hours else None
+    return Listing.of(row), Hours.read(row.time_zone, row.spans)
 
 
 def _end_of(listing: Listing, start: datetime, end_time: datetime | None) -> datetime:
@@ -110,8 +111,6 @@ def _in_time(listing: Listing, start: datetime, now: datetime) -> None:
         )
 
 
-def _within(hours: Hours | None, start: datetime, end: datetime) -> None:
-    if hours is not None and not is_open(hours, start, end):
-        raise Conflict(
-            f"This lies outside the mentor's hours, which are {hours_around(hours, start)}.", code="outside_hours"
-        )
+def _within(hours: Hours, start: datetime, end: datetime) -> None:
+    if not is_open(hours, start, end):
+        raise Conflict(around(hours, start), code="outside_hours")

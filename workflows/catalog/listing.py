@@ -9,9 +9,10 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
+from models.availability import weekly_hours
 from models.catalog import BookingMode, listings
 from models.people import mentor_profiles
-from workflows.availability.hours import present_hours
+from workflows.availability.hours import present_of, spans_as_json
 from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
 from workflows.paging import Page, newest_first
@@ -53,10 +54,15 @@ def listing_query(listing_id: UUID) -> Select[Any]:
 
 
 def bookable_query(listing_id: UUID) -> Select[Any]:
-    """The listing of that id, if it and its mentor are active, with the mentor's `user_id` and `hours` beside it."""
+    """The listing of that id, if it and its mentor are active.
+
+    Beside it the mentor's `user_id`, and the `time_zone` and `spans` of their hours; null and none where they say none.
+    """
+    mentor = mentor_profiles.c
     return (
-        select(*Listing.columns(), mentor_profiles.c.user_id, present_hours(mentor_profiles.c.id).label("hours"))
-        .join_from(listings, mentor_profiles, mentor_profiles.c.id == listings.c.mentor_profile_id)
+        select(*Listing.columns(), mentor.user_id, weekly_hours.c.time_zone, spans_as_json().label("spans"))
+        .join_from(listings, mentor_profiles, mentor.id == listings.c.mentor_profile_id)
+        .outerjoin(weekly_hours, present_of(mentor.id))
         .where(listings.c.id == listing_id, listings.c.active, mentor_profiles.c.active)
     )
 
