@@ -33,7 +33,7 @@ class DeliveryState(StrEnum):
 
     PENDING = "pending"  # in: the event's own transaction, or an operator's retry; out: the worker
     DONE = "done"  # in: the worker, with the effect's own commit; final
-    DEAD = "dead"  # in: the worker, when the retries are used up; out: an operator's retry
+    DEAD = "dead"  # in: the worker, when the retries are used up; out: an operator, who retries or cancels it
     CANCELLED = "cancelled"  # in: the worker or an operator, with the reason; final
 
 
@@ -62,9 +62,14 @@ CANCEL_REASONS = (ErrorClass.DELETED, ErrorClass.NOT_LISTENING, ErrorClass.TOO_L
 DELIVERY_TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.PENDING: frozenset({DeliveryState.DONE, DeliveryState.DEAD, DeliveryState.CANCELLED}),
     DeliveryState.DONE: frozenset(),
-    DeliveryState.DEAD: frozenset({DeliveryState.PENDING}),
+    DeliveryState.DEAD: frozenset({DeliveryState.PENDING, DeliveryState.CANCELLED}),
     DeliveryState.CANCELLED: frozenset(),
 }
+
+
+def states_before(state: DeliveryState) -> frozenset[DeliveryState]:
+    """Those from which a step leads to that state."""
+    return frozenset(here for here, steps in DELIVERY_TRANSITIONS.items() if state in steps)
 
 
 def _values(classes: Iterable[ErrorClass]) -> tuple[str, ...]:

@@ -54,10 +54,11 @@ def retry_dead_delivery(call: Call[OperatedDelivery], _body: dict[str, Any]) -> 
 @changes(OPERATOR, DELIVERY)
 @operated_deliveries.arguments(shapes.Cancelling, required=False, example=examples.CANCELLING)
 @operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.CANCELLED)
-def cancel_pending_delivery(call: Call[OperatedDelivery], body: dict[str, Any]) -> Any:
-    """Cancel a pending delivery, for good.
+def cancel_unfinished_delivery(call: Call[OperatedDelivery], body: dict[str, Any]) -> Any:
+    """Cancel a pending or dead delivery, for good.
 
-    What is just leaving the house may still arrive; its outcome changes nothing any more.
+    Of a dead one this says that somebody has seen it, and that it is not to be retried. What is just leaving the house
+    may still arrive; its outcome changes nothing any more.
     """
     return tagged(cancel_delivery(call.db, actor=call.actor, delivery=call.subject, now=call.now, **body))
 

@@ -43,6 +43,7 @@ class Cancelling(Body):
 
     reason = Text(
         2000,
+        shortest=1,
         load_default=None,
         allow_none=True,
         metadata={"description": "Kept as the delivery's `lastError`, and in the audit."},

@@ -47,6 +47,13 @@ def audited(world: World, cast: Cast, subject: str) -> list[dict[str, Any]]:
     return items
 
 
+def dead_in_the_house(world: World, cast: Cast) -> int:
+    """How many deliveries are dead, as the invariants have it."""
+    items = world.client.get("/operations/invariants", headers=cast.as_operator).json["items"]
+    (found,) = [item["violations"] for item in items if item["name"] == "dead_delivery"]
+    return int(found)
+
+
 def die(engine: Engine, delivery: str) -> str:
     """Let all other deliveries of the same event die, too, and return the id of one of them."""
     event = select(deliveries.c.event_id).where(deliveries.c.id == UUID(delivery)).scalar_subquery()
@@ -156,7 +163,7 @@ def test_a_dead_delivery_is_pending_and_nudged_at_once_with_all_its_attempts(wor
     ("step", "state"),
     [
         *(("retry", state) for state in (PENDING, DONE, CANCELLED)),
-        *(("cancel", state) for state in (DEAD, DONE, CANCELLED)),
+        *(("cancel", state) for state in (DONE, CANCELLED)),
     ],
 )
 def test_a_step_that_does_not_lead_from_here_is_refused(
@@ -190,6 +197,40 @@ def test_a_cancelled_delivery_says_why(world: World, cast: Cast, body: Any, told
     assert (row.state, row.lease_until, row.last_error, row.cancel_reason) == (CANCELLED, None, told, None)
     (entry,) = audited(world, cast, delivery)
     assert (entry["action"], entry["reason"]) == ("delivery.cancelled", kept)
+
+
+def test_a_dead_delivery_is_cancelled_by_whoever_has_seen_it_and_is_dead_no_more(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_operator)
+    mail = die(world.engine, partner.told(DONE))
+    given_up = dead_in_the_house(world, cast)
+    seen = posted(world, cast, f"/{mail}/cancel", {"reason": "They wrote to us themselves."})
+    assert (seen.status_code, seen.json["state"], seen.json["attempts"]) == (200, "cancelled", 8)
+    assert seen.json["lastError"] == "They wrote to us themselves."
+    assert mail not in listed(world, cast, "?state=dead")
+    assert dead_in_the_house(world, cast) == given_up - 1
+    (entry,) = audited(world, cast, mail)
+    assert (entry["action"], entry["reason"]) == ("delivery.cancelled", "They wrote to us themselves.")
+    for step in ("retry", "cancel"):
+        assert posted(world, cast, f"/{mail}/{step}").json["code"] == "invalid_transition"
+
+
+def test_what_was_cancelled_after_its_death_is_not_recovered(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_operator, eventTypes=["booking.*"])
+    seen, left = partner.told(DEAD), partner.told(DEAD)
+    assert posted(world, cast, f"/{seen}/cancel").status_code == 200
+    since = {"since": (datetime.now(UTC) - HOUR).isoformat()}
+    recovered = world.client.post(f"/webhook-endpoints/{partner.id}/recover", json=since, headers=cast.as_operator)
+    assert recovered.json == {"recovered": 1}
+    assert (partner.delivery(seen).state, partner.delivery(left).state) == (CANCELLED, PENDING)
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "\n\t", "x" * 2001, 7])
+def test_a_reason_says_something(world: World, cast: Cast, reason: Any) -> None:
+    delivery = Partner.of(world, cast.as_operator).told()
+    answer = posted(world, cast, f"/{delivery}/cancel", {"reason": reason})
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
+    assert list(answer.json["details"]) == ["reason"]
+    assert audited(world, cast, delivery) == []
 
 
 def test_a_step_is_made_once_under_a_key_and_on_the_version_that_was_seen(world: World, cast: Cast) -> None:

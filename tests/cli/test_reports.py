@@ -38,6 +38,16 @@ def test_a_violation_is_named_and_the_exit_code_is_1(monkeypatch: pytest.MonkeyP
     assert "this-one" in result.output
 
 
+@pytest.mark.usefixtures("own_database")
+def test_ids_of_violations_are_whole_on_any_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [f"e86ecbcf-0000-7000-8000-bb3df000000{digit}" for digit in range(5)]
+    values = ", ".join(f"('{each}')" for each in ids)
+    monkeypatch.setattr("workflows.invariants.queries", lambda: {"never_any": f"-- A row\nVALUES {values}"})
+    monkeypatch.setenv("COLUMNS", "60")
+    printed = CliRunner().invoke(main, ["invariants"]).output.split()
+    assert [each for each in ids if each not in printed] == []
+
+
 def test_every_effect_stands_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "250")
     result = CliRunner().invoke(main, ["effects"])

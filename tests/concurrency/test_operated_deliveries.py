@@ -96,7 +96,8 @@ def _retry_all(db: Connection) -> int:
 
 
 def _entries(db: Connection, subject: UUID) -> list[str]:
-    return list(db.scalars(select(audit_entries.c.action).where(audit_entries.c.subject_id == subject)))
+    query = select(audit_entries.c.action).where(audit_entries.c.subject_id == subject)
+    return list(db.scalars(query.order_by(audit_entries.c.id)))
 
 
 def test_of_many_retries_at_once_one_is_made(engine: Engine, race: Race) -> None:
@@ -151,10 +152,26 @@ def test_of_a_worker_and_an_operator_at_once_one_has_it(engine: Engine, race: Ra
             state = _row(db, leased.key).state
             audited = _entries(db, delivery.id)
         if isinstance(cancelled, OperatedDelivery):
-            assert (bool(settled), state, audited) == (False, DeliveryState.CANCELLED, ["delivery.cancelled"])
+            assert (state, audited) == (DeliveryState.CANCELLED, ["delivery.cancelled"])
+            assert not settled or settle == "dead", "what has just died is cancelled all the same"
         else:
             assert codes([cancelled]) == ["invalid_transition"]
             assert (bool(settled), state, audited) == (True, DeliveryState(settle.partition(" ")[0]), [])
+
+
+def test_what_is_retried_and_cancelled_at_once_ends_as_cancelled(engine: Engine, race: Race) -> None:
+    for _ in range(ROUNDS):
+        with engine.begin() as db:
+            delivery = _seen(db, _dead(db))
+        retried, cancelled = race.transact([partial(_retry, delivery=delivery), partial(_cancel, delivery=delivery)])
+        assert isinstance(cancelled, OperatedDelivery)
+        with engine.connect() as db:
+            assert db.scalar(select(deliveries.c.state).where(deliveries.c.id == delivery.id)) == "cancelled"
+            entries = _entries(db, delivery.id)
+        if isinstance(retried, OperatedDelivery):
+            assert entries == ["delivery.retried", "delivery.cancelled"]
+        else:
+            assert (codes([retried]), entries) == (["invalid_transition"], ["delivery.cancelled"])
 
 
 def test_a_late_outcome_of_before_a_retry_is_no_outcome_of_the_retry(engine: Engine) -> None:

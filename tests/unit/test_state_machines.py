@@ -45,6 +45,8 @@ DELIVERY_STEPS = {
     ("pending", "cancelled"),
     # An operator's retry: the only way back there is.
     ("dead", "pending"),
+    # An operator has seen it, and will not have it retried.
+    ("dead", "cancelled"),
 }
 
 

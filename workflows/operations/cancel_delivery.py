@@ -1,4 +1,4 @@
-"""Cancel a pending delivery: an operator's step, for what is not to be done any more."""
+"""Cancel a pending or dead delivery: an operator's step, for what is not to be done any more."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, update
 
-from models.events import DeliveryState, deliveries
+from models.events import DeliveryState, deliveries, states_before
 from workflows.audit.note import note
 from workflows.errors import InvalidTransition
 from workflows.events.deliveries import TOLD_ERROR, cut
@@ -29,17 +29,17 @@ def cancel_delivery(
 
     Raises:
         Forbidden: the caller is no operator.
-        InvalidTransition: it is not pending, or no longer.
+        InvalidTransition: it is done or cancelled, perhaps just now.
     """
     for_operators(actor)
-    pending = (deliveries.c.id == delivery.id, deliveries.c.state == DeliveryState.PENDING)
+    unfinished = (deliveries.c.id == delivery.id, deliveries.c.state.in_(states_before(DeliveryState.CANCELLED)))
     ended = {
         "state": DeliveryState.CANCELLED,
         "lease_until": None,
         "last_error": cut(reason, TOLD_ERROR) or WITHOUT_A_REASON,
     }
-    if not db.execute(update(deliveries).where(*pending).values(**ended)).rowcount:
-        raise InvalidTransition("Only a pending delivery is cancelled.")
+    if not db.execute(update(deliveries).where(*unfinished).values(**ended)).rowcount:
+        raise InvalidTransition("Only a pending or a dead delivery is cancelled.")
     note(
         db,
         actor=actor,

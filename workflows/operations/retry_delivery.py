@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, update
 
-from models.events import DeliveryState, deliveries
+from models.events import DeliveryState, deliveries, states_before
 from workflows.audit.note import note
 from workflows.errors import InvalidTransition
 from workflows.events.record import call_for
@@ -23,7 +23,7 @@ def retry_delivery(db: Connection, *, actor: Actor, delivery: OperatedDelivery, 
         InvalidTransition: it is not dead, or no longer.
     """
     for_operators(actor)
-    dead = (deliveries.c.id == delivery.id, deliveries.c.state == DeliveryState.DEAD)
+    dead = (deliveries.c.id == delivery.id, deliveries.c.state.in_(states_before(DeliveryState.PENDING)))
     # Of two at once, the later one waits for the row, and finds it pending.
     if not db.execute(update(deliveries).where(*dead).values(**REVIVED)).rowcount:
         raise InvalidTransition("Only a dead delivery is retried.")
