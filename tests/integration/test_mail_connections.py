@@ -25,6 +25,8 @@ class Talk:
     port: int = 0
     connections: list[list[str]] = field(default_factory=list)
     mails: int = 0
+    # What it has kept.
+    contents: list[bytes] = field(default_factory=list)
     # What it says to a command, where that is not the usual.
     answers: dict[str, bytes] = field(default_factory=dict)
     # How many mails a connection may send before the server hangs up without a word.
@@ -45,12 +47,11 @@ class Talk:
                 return
             connection.sendall(self.answers.get(command) or self._usual(command))
             if command == "data" and command not in self.answers:
-                for each in lines:
-                    if each == b".\r\n":
-                        break
+                content = b"".join(iter(lines.readline, b".\r\n"))
                 self.mails += 1
                 taken += 1
                 self.verdict(connection)
+                self.contents.append(content)
                 if taken >= self.patience:
                     return
 

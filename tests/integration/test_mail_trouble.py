@@ -178,6 +178,76 @@ def test_a_server_that_hangs_holds_no_more_than_mails_share_and_never_the_rest(p
     assert {post.row(key).attempts for key in post.mails("pending")} == {0}
 
 
+@dataclass
+class Recovering(Talk):
+    """Hangs at one step until it is back: at its greeting, or when it has a mail; `dies` loses what it then had."""
+
+    at: str = "greeting"
+    dies: bool = False
+    back: Event = field(default_factory=Event)
+    hanging: int = 0
+
+    def serve(self, connection: socket.socket) -> None:
+        """Greet, perhaps late."""
+        if self.at == "greeting":
+            self._hang()
+        super().serve(connection)
+
+    def verdict(self, connection: socket.socket) -> None:
+        """Answer, perhaps late."""
+        if self.at == "content":
+            self._hang()
+        super().verdict(connection)
+
+    def _hang(self) -> None:
+        if not self.back.is_set():
+            self.hanging += 1
+            self.back.wait(60)
+            if self.dies:
+                raise ConnectionResetError
+
+
+@pytest.mark.parametrize(
+    ("at", "dies", "attempts"),
+    [
+        # Whoever hangs before it has a mail is away: no attempt is used up.
+        ("greeting", True, [1] * REQUESTS),
+        # Who answers late after all is waited for.
+        ("content", False, [1] * REQUESTS),
+        # What was lost with it is sent again.
+        ("content", True, [1] * (REQUESTS - FEW) + [2] * FEW),
+    ],
+)
+def test_when_a_server_that_hung_is_back_each_mail_goes_out_once_and_nothing_else_has_waited(
+    post: Post, monkeypatch: pytest.MonkeyPatch, at: str, dies: bool, attempts: list[int]
+) -> None:
+    monkeypatch.setattr("workers.transports.bounded.FIRST_PAUSE", 0.01)
+    server = Recovering(at=at, dies=dies)
+    with talking(server), ThreadPoolExecutor(REQUESTS) as worker:
+        post.to(server.port)
+        post.ask()
+        post.tell()
+        mails = [worker.submit(post.deliverer.deliver, key) for key in post.mails("pending")]
+        eventually(lambda: server.hanging == FEW, "mails that hang")
+        eventually(lambda: sum(not mail.done() for mail in mails) == FEW, "the end of all others")
+        assert post.told() == REQUESTS
+        server.back.set()
+        for mail in mails:
+            mail.result(timeout=30)
+
+        def work() -> bool:
+            post.due_again()
+            post.run_all()
+            return not post.mails("pending")
+
+        eventually(work, "all mails sent")
+    sent = post.mails("done")
+    assert sorted(post.row(key).attempts for key in sent) == attempts
+    names = Counter(message_from_bytes(raw, policy=policy.default)["Message-ID"] for raw in server.contents)
+    assert names == Counter(f"<{post.row(key).id}@tutelage.example>" for key in sent)
+    assert len(names) == REQUESTS
+
+
 def test_a_reminder_that_was_set_long_ago_waits_as_any_other_mail_and_bears_the_date_on_which_it_was_written(
     post: Post,
 ) -> None:
