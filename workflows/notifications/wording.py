@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, PackageLoader, StrictUndefined, select_autoescape
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from workflows.clock import local_time
 from workflows.notifications.money import money
 
 _PACKAGE = "workflows.notifications"
@@ -20,11 +19,6 @@ _PACKAGE = "workflows.notifications"
 def _is_quoted(paragraph: str) -> bool:
     """Whether a `Quotation` wrote it."""
     return all(line.startswith(">") for line in paragraph.splitlines())
-
-
-def _local_time(moment: datetime, time_zone: str) -> str:
-    """The moment on the reader's own clock, with the zone's name: nobody has to guess."""
-    return f"{moment.astimezone(ZoneInfo(time_zone)):%A, %-d %B %Y, %H:%M} ({time_zone})"
 
 
 class Wording:
@@ -45,7 +39,7 @@ class Wording:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.environment.filters["local_time"] = _local_time
+        self.environment.filters["local_time"] = local_time
         self.environment.filters["money"] = money
         self.environment.tests["quoted"] = _is_quoted
 
