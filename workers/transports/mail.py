@@ -8,7 +8,6 @@ from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
-from typing import Protocol
 
 from workers.transports.letterhead import Letterhead
 from workflows.calendar.invitation import Invitation
@@ -16,6 +15,7 @@ from workflows.events.outcomes import Sent
 from workflows.notifications.compose import Footer, as_html, as_text
 from workflows.notifications.kinds import KINDS
 from workflows.outside.send_mail import Mail
+from workflows.text import one_line
 
 
 class _WithLinks(EmailPolicy):
@@ -30,12 +30,6 @@ class _WithLinks(EmailPolicy):
 
 LINKS = {"list-unsubscribe"}
 _POLICY = _WithLinks()
-
-
-class MailTransport(Protocol):
-    """Takes a mail to wherever mails go here."""
-
-    def send(self, mail: Mail) -> Sent: ...
 
 
 class FolderTransport:
@@ -67,8 +61,8 @@ def compose(mail: Mail, letterhead: Letterhead) -> EmailMessage:
     message = EmailMessage(_POLICY)
     message["From"] = Address(name, addr_spec=address)
     to_address = mail.to_address or parseaddr(letterhead.operators)[1]
-    message["To"] = Address(_one_line(mail.to_name), addr_spec=to_address)
-    message["Subject"] = _one_line(mail.subject)
+    message["To"] = Address(_header(mail.to_name), addr_spec=to_address)
+    message["Subject"] = _header(mail.subject)
     message["Date"] = format_datetime(mail.written_at)
     message["Message-ID"] = f"<{mail.delivery_id}@{address.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
@@ -103,7 +97,7 @@ def _invite(message: EmailMessage, invitation: Invitation, sender: str, address:
     message.add_attachment(calendar, maintype="application", subtype="ics", filename="invite.ics")
 
 
-def _one_line(value: str) -> str:
+def _header(value: str) -> str:
     """A header is one line, whatever somebody called themselves."""
     # An encoded word would be decoded on its way into the header, and some Pythons then write its line ends as such.
-    return " ".join(value.split()).replace("=?", "= ?")
+    return one_line(value).replace("=?", "= ?")

@@ -6,22 +6,16 @@ this with takes ten times as long, and makes a line end of a `\\N` that somebody
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import chain
 from urllib.parse import quote
 
+from workflows.text import one_line
+
 LONGEST = 75  # octets, without the line's end (section 3.1)
 _END = b"\r\n"
 _HEAD = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Tutelage//Tutelage//EN", "CALSCALE:GREGORIAN")
-# What stands in no value (section 3.3.11), and besides what some programs take for a line's end.
-_GAP = re.compile("[\\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-
-
-def one_line(words: str) -> str:
-    """Somebody's words as they may stand among ours: nothing in them begins a line, let alone a property."""
-    return _GAP.sub(" ", words).strip()
 
 
 def text(name: str, value: str) -> str:

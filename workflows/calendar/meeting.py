@@ -12,9 +12,10 @@ from sqlalchemy import Select, select
 
 from models.people import mentor_profiles, users
 from models.sessions import SessionStatus, sessions
-from workflows.calendar.lines import moment, one_line, text
+from workflows.calendar.lines import moment, text
 from workflows.clock import local_time
 from workflows.records import Record
+from workflows.text import one_line
 
 MENTOR, MENTEE = users.alias("mentor"), users.alias("mentee")
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from workflows.notifications.wording import wording
-
-# White space of every kind, and control characters: some programs take them for line ends.
-_GAP = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+from workflows.text import one_line
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class Quotation:
     words: str
 
     def __str__(self) -> str:
-        return "\n".join(f"> {_one_line(line)}".rstrip() for line in self.words.strip().splitlines())
+        return "\n".join(f"> {one_line(line)}".rstrip() for line in self.words.strip().splitlines())
 
 
 def compose(kind: str, **told: Any) -> Words:
@@ -45,7 +42,7 @@ def compose(kind: str, **told: Any) -> Words:
         told: what the template names; a name that is missing raises. Text becomes one line: whatever somebody calls
             themselves or their booking, it adds no line to what we say. Only a `Quotation` keeps its lines.
     """
-    lines = {name: _one_line(value) if isinstance(value, str) else value for name, value in told.items()}
+    lines = {name: one_line(value) if isinstance(value, str) else value for name, value in told.items()}
     title, _, body = wording().render(f"{kind}.txt.j2", **lines).strip().partition("\n")
     return Words(title=title.strip(), body=body.strip())
 
@@ -59,7 +56,3 @@ def as_html(words: Words, footer: Footer | None = None) -> str:
     """The same words as the HTML of a mail, escaped."""
     paragraphs = [paragraph.strip() for paragraph in words.body.split("\n\n") if paragraph.strip()]
     return wording().render("mail.html.j2", title=words.title, paragraphs=paragraphs, footer=footer)
-
-
-def _one_line(text: str) -> str:
-    return _GAP.sub(" ", text).strip()
