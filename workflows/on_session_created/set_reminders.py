@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 from workflows.events.catalogue import SessionCreated
 from workflows.events.subscriptions import subscribe
 from workflows.house_rules import USUAL, HouseRules
-from workflows.reminders.set_reminders import set_reminders
+from workflows.reminders.set_all import set_all
 
 
 @subscribe(SessionCreated, name="reminders.set", queue="notifications", ruled=True)
-def remind_participants(db: Connection, event: SessionCreated, *, now: datetime, rules: HouseRules = USUAL) -> None:
+def set_reminders(db: Connection, event: SessionCreated, *, now: datetime, rules: HouseRules = USUAL) -> None:
     """A day and an hour before the start, unless its listing or the operator says otherwise."""
-    set_reminders(db, event, rules=rules, now=now)
+    set_all(db, event, rules=rules, now=now)

@@ -26,7 +26,7 @@ def after_a_day(event: BookingRequested) -> datetime:
 
 
 @subscribe(BookingRequested, name="bookings.remind", queue="sessions", due=after_a_day)
-def remind_mentor(db: Connection, event: BookingRequested, *, now: datetime) -> None:
+def note_undecided(db: Connection, event: BookingRequested, *, now: datetime) -> None:
     """Once, and only while there is time left to decide in."""
     expires_at = deadline_of(event)
     if expires_at - now < WORTH_A_REMINDER:

@@ -14,7 +14,7 @@ from workflows.notifications.people import parties_of
 
 
 @subscribe(BookingCancelled, name="notifications.booking_cancelled", queue="notifications")
-def notify_mentor(db: Connection, event: BookingCancelled, *, now: datetime) -> None:
+def notify_parties(db: Connection, event: BookingCancelled, *, now: datetime) -> None:
     """Only the system expires, and whoever takes a request back knows of it already."""
     expired = event.actor == SYSTEM.name
     parties = parties_of(db, event.booking_id)

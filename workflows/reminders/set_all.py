@@ -20,7 +20,7 @@ from workflows.identity.actor import SYSTEM
 from workflows.reminders.times import Reminder, reminders_of
 
 
-def set_reminders(db: Connection, event: SessionCreated, *, rules: HouseRules, now: datetime) -> None:
+def set_all(db: Connection, event: SessionCreated, *, rules: HouseRules, now: datetime) -> None:
     """Record what is to come, by the listing's times or else the house's; once, however often this runs.
 
     What lay before the session was made is left out, and so is what would come too late to be of use by now.
