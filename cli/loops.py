@@ -22,7 +22,7 @@ def sweep() -> None:
 
 @click.command()
 def maintain() -> None:
-    """Keep house: retention, missing deliveries, invariants."""
+    """Keep house: missing deliveries, old keys, messages too old to recover, invariants."""
     _run("maintain")
 
 

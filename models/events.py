@@ -151,6 +151,12 @@ deliveries = Table(
         "event_id",
         postgresql_where=text("effect = 'webhooks.send' AND (state = 'dead' OR cancel_reason = 'not_listening')"),
     ),
+    # What was kept for endpoints that were not listening, and is let go of in the end.
+    Index(
+        "ix_deliveries_missed",
+        "event_id",
+        postgresql_where=text("cancel_reason = 'not_listening' AND attempts = 0"),
+    ),
     # Each row is rewritten once or twice soon after its insert: room on its page, and a vacuum that keeps up.
     postgresql_with={"fillfactor": "60", "autovacuum_vacuum_scale_factor": "0.01"},
 )

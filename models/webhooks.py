@@ -57,6 +57,8 @@ webhook_endpoints = Table(
     Column("warned_at", Timestamp),
     # When its owner was told of the first message that used up its attempts.
     Column("exhausted_at", Timestamp),
+    # When it last ceased to be active, by a trigger; of one that never was, when it was made.
+    Column("active_until", Timestamp, nullable=False, server_default=text("now()")),
     # The next moment at which the rate cap has room.
     Column("next_send_at", Timestamp),
     *changing(),

@@ -1,4 +1,4 @@
-"""Maintain: the slow loop beside the sweep. It fills gaps, lets old keys go, and looks whether all is as it must be."""
+"""Maintain: the slow loop beside the sweep. It fills gaps, lets go what is old, and looks whether all is well."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from workers.transactions import Transactions
 from workflows.events.backfill import fill_gaps, introduce
 from workflows.events.subscriptions import load
 from workflows.invariants import check_all
+from workflows.webhooks.missed import forget_missed
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +60,7 @@ def maintain(transactions: Transactions, look_back: timedelta | None = None) -> 
     chores: dict[str, Callable[[Connection], None]] = {
         "fill gaps": partial(_fill_gaps, look_back=look_back),
         "forget expired keys": _forget_expired_keys,
+        "forget missed messages": _forget_missed_messages,
         "look for violations": _look_for_violations,
         "gauge deliveries": gauge_deliveries,
     }
@@ -91,6 +93,11 @@ def _forget_expired_keys(db: Connection) -> None:
     key: Any = tuple_(*idempotency_keys.primary_key.columns)
     expired = select(*idempotency_keys.primary_key.columns).where(idempotency_keys.c.expires_at < func.now())
     db.execute(delete(idempotency_keys).where(key.in_(expired.limit(EXPIRED_KEYS_AT_ONCE))))
+
+
+def _forget_missed_messages(db: Connection) -> None:
+    """Of endpoints that did not listen, once nobody can recover them any more: in small batches, too."""
+    forget_missed(db, now=datetime.now(UTC))
 
 
 def _look_for_violations(db: Connection) -> None:

@@ -42,7 +42,7 @@ def listening(
 
 def messages(house: House, endpoint_id: UUID, count: int = 1) -> list[Key]:
     """That many events, each with its message to the endpoint, due now."""
-    happened = [_an_event() for _ in range(count)]
+    happened = [an_event() for _ in range(count)]
     with house.transactions() as db:
         for event in happened:
             record(db, event)
@@ -100,7 +100,8 @@ def announced(house: House, event_type: str) -> list[Any]:
         return list(db.execute(select(events).where(events.c.type == event_type)))
 
 
-def _an_event() -> SessionStarted:
+def an_event() -> SessionStarted:
+    """A session that has just begun."""
     now = datetime.now(UTC)
     return SessionStarted(
         actor="system",

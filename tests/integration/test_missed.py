@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from models.events import deliveries
 from models.webhooks import EndpointState
 from tests.factories import OPERATOR, make_booking
-from tests.integration.endpoints import attempts_kept, listening, messages, set_endpoint
+from tests.integration.endpoints import an_event, attempts_kept, endpoint, listening, messages, set_endpoint
 from tests.integration.house import House
+from workers.maintain import maintain
+from workflows.errors import NotFound
+from workflows.events.delivery import Key
+from workflows.events.record import follow_up, record
+from workflows.outside.send_webhook import SEND_WEBHOOK
+from workflows.webhooks.deliveries import WebhookDelivery, delivery_query
 from workflows.webhooks.endpoint import Endpoint, endpoint_query
+from workflows.webhooks.missed import FORGET
 from workflows.webhooks.recover import recover
+from workflows.webhooks.resend import resend
 
 NOT_ACTIVE = [EndpointState.PENDING, EndpointState.PAUSED, EndpointState.DISABLED]
 
@@ -79,6 +89,109 @@ def test_what_comes_due_while_an_endpoint_is_not_active_is_recovered(house: Hous
     assert [recovered(house, partner), recovered(house, partner)] == [1, 0]
     house.run_all()
     assert [run.state for run in runs(house, partner)] == ["cancelled", "done"]
+
+
+# Recovery reaches back fourteen days: whoever has not listened for longer is probably not there any more.
+@pytest.mark.parametrize(("silent_for", "kept"), [(timedelta(days=13), 1), (timedelta(days=15), 0)])
+@pytest.mark.parametrize("state", NOT_ACTIVE)
+def test_what_is_missed_is_kept_for_whoever_listened_within_fourteen_days(
+    house: House, state: EndpointState, silent_for: timedelta, kept: int
+) -> None:
+    partner = listening(house)
+    becomes(house, partner, state)
+    set_endpoint(house, partner, active_until=func.now() - silent_for)
+    with house.transactions() as db:
+        make_booking(db)
+    house.deliver("webhooks.queue")
+    assert len(runs(house, partner)) == kept
+
+
+def test_the_fourteen_days_begin_when_an_endpoint_ceases_to_listen_and_with_no_later_step(house: House) -> None:
+    partner = listening(house)
+    set_endpoint(house, partner, active_until=func.now() - timedelta(days=60))
+    becomes(house, partner, EndpointState.PAUSED)
+    with house.transactions() as db:
+        make_booking(db)
+    house.deliver("webhooks.queue")
+    assert len(runs(house, partner)) == 1
+    ceased = endpoint(house, partner).active_until
+    for state in (EndpointState.DISABLED, EndpointState.PENDING):
+        becomes(house, partner, state)
+        assert endpoint(house, partner).active_until == ceased
+
+
+def test_maintain_lets_go_what_was_missed_so_long_ago_that_nobody_can_recover_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflows.webhooks.missed.FORGOTTEN_AT_ONCE", 2)
+    partner = listening(house)
+    old, young = timedelta(days=15), timedelta(days=13)
+    missed = {"state": "cancelled", "cancel_reason": "not_listening"}
+    gone = [happened(house, partner, ago=old, **missed) for _ in range(3)]
+    stays = [
+        happened(house, partner, ago=young, **missed),
+        happened(house, partner, ago=old),
+        happened(house, partner, ago=old, state="dead", attempts=10),
+        happened(house, partner, ago=old, state="done", done_at=func.now(), attempts=1),
+        # Somebody's decision, and what was tried before: both are worth keeping.
+        happened(house, partner, ago=old, state="cancelled", last_error="An operator cancelled it."),
+        happened(house, partner, ago=old, attempts=1, **missed),
+    ]
+    for left in (1, 0):
+        maintain(house.transactions)
+        assert len(runs(house, partner)) == len(stays) + left, "in small batches"
+    assert [run.event_id for run in runs(house, partner)] == sorted(stays)
+    assert not set(stays) & set(gone)
+
+
+def test_what_is_let_go_is_found_by_an_index(house: House) -> None:
+    with house.engine.begin() as db:
+        db.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = db.execute(text(f"EXPLAIN {FORGET}"), {"before": UUID(int=0), "most": 9}).scalars().all()
+    assert any("ix_deliveries_missed" in line for line in plan), plan
+
+
+def test_runs_are_numbered_on_after_the_first_has_been_let_go(house: House) -> None:
+    partner = listening(house)
+    event_id = happened(house, partner, ago=timedelta(days=15), state="cancelled", cancel_reason="not_listening")
+    (run,) = runs(house, partner)
+    first = resent(house, run.id)
+    house.deliver("webhooks.send", event_id, first.target)
+    maintain(house.transactions)
+    assert [run.target for run in runs(house, partner)] == [f"{partner}:1"]
+    assert resent(house, first.id).target == f"{partner}:2"
+
+
+def test_what_has_just_been_let_go_is_not_there_to_be_sent_again(house: House) -> None:
+    partner = listening(house)
+    happened(house, partner, ago=timedelta(days=15), state="cancelled", cancel_reason="not_listening")
+    (run,) = runs(house, partner)
+    with house.engine.connect() as db:
+        seen = WebhookDelivery.of(db.execute(delivery_query(run.id)).one())
+    maintain(house.transactions)
+    with house.transactions() as db, pytest.raises(NotFound):
+        resend(db, actor=OPERATOR, delivery=seen)
+
+
+def happened(house: House, endpoint_id: UUID, *, ago: timedelta, **values: Any) -> UUID:
+    """An event of then, with its message to the endpoint as the values have it; returns the event's id."""
+    moment = datetime.now(UTC) - ago
+    event_id = UUID(int=(int(moment.timestamp() * 1000) << 80) | secrets.randbits(80))
+    event = replace(an_event(), id=event_id, occurred_at=moment)
+    with house.transactions() as db:
+        record(db, event)
+        follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
+    key = Key(event_id=event_id, effect=SEND_WEBHOOK.name, target=str(endpoint_id))
+    if values:
+        house.change(key, **values)
+    return event_id
+
+
+def resent(house: House, delivery_id: UUID) -> WebhookDelivery:
+    """What is on its way after a resend."""
+    with house.transactions() as db:
+        delivery = WebhookDelivery.of(db.execute(delivery_query(delivery_id)).one())
+        return resend(db, actor=OPERATOR, delivery=delivery)
 
 
 def test_fanning_out_again_keeps_nothing_twice(house: House) -> None:

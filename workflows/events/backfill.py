@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from models.events import deliveries, events, subscriptions
+from workflows.events.bounds import SPARE, smallest_id_of
 from workflows.events.catalogue import event_types
 from workflows.events.event import Event
 from workflows.events.record import fill_in
@@ -55,7 +56,7 @@ def fill_gaps(
 
 
 def _fill(db: Connection, effect: Effect, event_type: str, since: datetime) -> int:
-    filled, after = 0, _smallest_id_of(since)
+    filled, after = 0, smallest_id_of(since - SPARE)
     while rows := _without(db, effect, event_type, since, after):
         filled += sum(fill_in(db, _event(row), effect) for row in rows)
         after = rows[-1].id
@@ -81,9 +82,3 @@ def _event(row: Row[Any]) -> Event:
 
 def _types(effect: Effect) -> list[str]:
     return [name for name, event in event_types().items() if issubclass(event, effect.event)]
-
-
-def _smallest_id_of(moment: datetime) -> UUID:
-    """A bound below every UUIDv7 made since then, with a minute to spare for clocks that differ."""
-    milliseconds = max(0, int((moment.timestamp() - 60) * 1000))
-    return UUID(int=milliseconds << 80)

@@ -128,6 +128,11 @@ def endpoint_of(delivery: Delivery) -> UUID:
     return UUID(delivery.target.partition(":")[0])
 
 
+def number_of(target: str) -> int:
+    """Which of the resends to its endpoint a target is for; 0 for the first run."""
+    return int(target.partition(":")[2] or 0)
+
+
 def _asked_for_by_hand(event: Event) -> bool:
     return isinstance(event, WebhookPinged | WebhookExampleAsked)
 

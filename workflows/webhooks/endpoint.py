@@ -17,6 +17,7 @@ from workflows.events.event import Event
 from workflows.identity.actor import Actor
 from workflows.paging import Page, newest_first
 from workflows.records import Record
+from workflows.webhooks.missed import LOOK_BACK
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,8 @@ def sealed_secrets(db: Connection, endpoint_id: UUID) -> list[str]:
 def listeners(db: Connection, event: Event) -> dict[UUID, EndpointState]:
     """The endpoints that asked for an event and may know of it, and whether each is active.
 
-    A ping and an example are for their own endpoint alone, and that hears them in whichever state it is.
+    Those that ceased to be so long ago that they could not recover it are not among them: most are gone for good. A
+    ping and an example are for their own endpoint alone, and that hears them in whichever state it is.
     """
     if isinstance(event, WebhookPinged | WebhookExampleAsked):
         return {event.webhook_endpoint_id: EndpointState.ACTIVE}
@@ -95,6 +97,7 @@ def listeners(db: Connection, event: Event) -> dict[UUID, EndpointState]:
     family = event.type.partition(".")[0] + ".*"
     query = select(endpoints.id, endpoints.state).where(
         endpoints.event_types.overlap([event.type, family, "*"]),
+        or_(endpoints.state == EndpointState.ACTIVE, endpoints.active_until > func.now() - LOOK_BACK),
         or_(
             endpoints.mentor_profile_id.is_(None),
             endpoints.mentor_profile_id == getattr(event, "mentor_profile_id", None),

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Uuid, text
 
 from models.events import DeliveryState, delivery_id_of
+from workflows.events.bounds import SPARE, smallest_id_of
 from workflows.events.record import Nudge, call_for
 from workflows.events.revive import DUE_IN_ITS_PLACE, REVIVE_IN_ITS_PLACE
 from workflows.outside.send_webhook import SEND_WEBHOOK
 from workflows.webhooks.endpoint import Endpoint
 
-# The ids are UUIDv7: those bounds alone keep the index scan short, with a minute to spare for clocks that differ.
+# The bounds of the ids alone keep the index scan short.
 # What was cancelled counts once, however many runs of it there were, and not at all once it arrived or is on its way.
 _FAILED = text(
     """
 SELECT d.event_id, d.target, d.state, e.subject_type, e.subject_id, (
-    SELECT count(*) FROM deliveries run
+    SELECT 1 + max(coalesce(CAST(nullif(split_part(run.target, ':', 2), '') AS int), 0)) FROM deliveries run
     WHERE run.event_id = d.event_id AND run.effect = 'webhooks.send' AND split_part(run.target, ':', 1) = :endpoint
-) AS runs
+) AS next_number
 FROM deliveries d JOIN events e ON e.id = d.event_id
 WHERE d.effect = 'webhooks.send' AND split_part(d.target, ':', 1) = :endpoint
   AND (d.state = 'dead' OR d.cancel_reason = 'not_listening')
@@ -67,14 +68,14 @@ class Failed:
     """A run that failed, and its place among those that are sent again.
 
     Args:
-        runs: how many runs of this event to this endpoint there have been.
+        next_number: of the run that would follow upon those of this event to this endpoint.
     """
 
     place: int
     event_id: UUID
     target: str
     state: DeliveryState
-    runs: int
+    next_number: int
     subject_type: str
     subject_id: UUID
 
@@ -83,7 +84,7 @@ class Failed:
         """Whom it is sent to again: a dead run is taken up itself, a cancelled one is followed by another."""
         if self.state is DeliveryState.DEAD:
             return self.target
-        return f"{self.target.partition(':')[0]}:{self.runs}"
+        return f"{self.target.partition(':')[0]}:{self.next_number}"
 
 
 def find_failed(db: Connection, endpoint: Endpoint, *, since: datetime, until: datetime, most: int) -> list[Failed]:
@@ -96,8 +97,8 @@ def find_failed(db: Connection, endpoint: Endpoint, *, since: datetime, until: d
         "event_types": endpoint.event_types,
         "since": since,
         "until": until,
-        "first": _smallest_id_of(since - timedelta(minutes=1)),
-        "last": _smallest_id_of(until + timedelta(minutes=1)),
+        "first": smallest_id_of(since - SPARE),
+        "last": smallest_id_of(until + SPARE),
         "most": most,
     }
     return [
@@ -144,8 +145,3 @@ def _nudge(first: Failed) -> Nudge:
         subject=first.subject_type,
         subject_id=first.subject_id,
     )
-
-
-def _smallest_id_of(moment: datetime) -> UUID:
-    """A bound below every UUIDv7 made from then on."""
-    return UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from models.events import delivery_id_of
 from models.webhooks import EndpointState
+from workflows.events.bounds import smallest_id_of
 from workflows.events.event import Event
 from workflows.events.subscriptions import OutsideEffect
+
+# As far back as it can be recovered, whoever recovers it.
+LOOK_BACK = timedelta(days=14)
+# For whoever is just recovering the oldest.
+GRACE = timedelta(hours=1)
+FORGOTTEN_AT_ONCE = 1_000
 
 # Neither a nudge nor a worker is needed for what is not to be sent.
 _KEEP = text(
@@ -21,6 +29,19 @@ FROM unnest(CAST(:targets AS text[]), CAST(:ids AS uuid[]), CAST(:whys AS text[]
 ON CONFLICT DO NOTHING
 """
 )
+
+# Those alone that were never in a worker's hands: attempts are kept. Nobody is waited for.
+FORGET = """
+DELETE FROM deliveries d
+USING (
+    SELECT event_id, effect, target FROM deliveries
+    WHERE cancel_reason = 'not_listening' AND attempts = 0 AND event_id < :before
+    ORDER BY event_id
+    LIMIT :most
+    FOR UPDATE SKIP LOCKED
+) AS old
+WHERE d.event_id = old.event_id AND d.effect = old.effect AND d.target = old.target
+"""
 
 
 def why_it_is_told_nothing(state: EndpointState) -> str:
@@ -48,3 +69,9 @@ def keep_missed(db: Connection, event: Event, effect: OutsideEffect, endpoints: 
             "whys": [why_it_is_told_nothing(state) for state in endpoints.values()],
         },
     )
+
+
+def forget_missed(db: Connection, *, now: datetime) -> int:
+    """Let a batch of it go that is too old to be recovered, the oldest first; returns how many there were."""
+    before = smallest_id_of(now - LOOK_BACK - GRACE)
+    return db.execute(text(FORGET), {"before": before, "most": FORGOTTEN_AT_ONCE}).rowcount

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -11,8 +11,8 @@ from workflows.identity.actor import Actor
 from workflows.webhooks.endpoint import Endpoint, keeper_of, listening
 from workflows.webhooks.failed import find_failed, send_again
 from workflows.webhooks.health import PER_SECOND
+from workflows.webhooks.missed import LOOK_BACK
 
-LOOK_BACK = timedelta(days=14)
 MOST = 10_000
 
 

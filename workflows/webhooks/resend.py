@@ -8,13 +8,13 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, func, or_, select, update
 
 from models.events import DeliveryState, deliveries, delivery_id_of, events
-from workflows.errors import Conflict
+from workflows.errors import Conflict, NotFound
 from workflows.events.catalogue import WebhookPinged, event_types
 from workflows.events.event import Event
 from workflows.events.record import call_for, follow_up
 from workflows.events.revive import DUE_NOW, REVIVED, nudge_of
 from workflows.identity.actor import Actor
-from workflows.outside.send_webhook import SEND_WEBHOOK
+from workflows.outside.send_webhook import SEND_WEBHOOK, number_of
 from workflows.webhooks.deliveries import (
     IS_WEBHOOK,
     WebhookDelivery,
@@ -35,6 +35,7 @@ def resend(db: Connection, *, actor: Actor, delivery: WebhookDelivery) -> Webhoo
     Raises:
         Forbidden: the endpoint is somebody else's.
         Conflict: the endpoint is not told anything now.
+        NotFound: it has just been let go of.
     """
     keeper_of_endpoint(actor, delivery)
     if delivery.event_type != WebhookPinged.type and delivery.endpoint_state != "active":
@@ -43,9 +44,15 @@ def resend(db: Connection, *, actor: Actor, delivery: WebhookDelivery) -> Webhoo
             code="endpoint_not_active",
         )
     runs = _locked_runs(db, delivery)
-    (present,) = [run for run in runs if run.id == delivery.id]
+    present = next((run for run in runs if run.id == delivery.id), None)
+    if present is None:
+        raise NotFound("This delivery is so old that it has just been let go of.")
     on_its_way = present if present.state in (DeliveryState.PENDING, DeliveryState.DEAD) else _pending(runs)
-    delivery_id = _hasten(db, on_its_way) if on_its_way is not None else _anew(db, delivery, len(runs))
+    delivery_id = (
+        _hasten(db, on_its_way)
+        if on_its_way is not None
+        else _anew(db, delivery, 1 + max(number_of(run.target) for run in runs))
+    )
     return WebhookDelivery.of(db.execute(delivery_query(delivery_id)).one())
 
 
