@@ -17,7 +17,7 @@ from workflows.errors import NotFound
 from workflows.notifications.choices import Choice
 from workflows.notifications.kinds import KINDS
 from workflows.notifications.preferences import switch_off
-from workflows.notifications.unsubscribe import read
+from workflows.notifications.unsubscribe import NOTHING, read
 
 unsubscribing = Area("Unsubscribing", "The links at the foot of mails, and what mail programs do with them (RFC 8058).")
 
@@ -97,7 +97,7 @@ def _choice(signed: str) -> Choice:
     try:
         return read(signer.verify(signed))
     except Forged as error:
-        raise NotFound("There is nothing to unsubscribe from at this address.") from error
+        raise NotFound(NOTHING) from error
 
 
 def _page(title: str, words: str, form: str = "") -> Response:

@@ -16,6 +16,7 @@ from models.people import users
 from workflows.errors import Invalid, NotFound
 from workflows.notifications.choices import Choice, Choices, choices_of, wanted
 from workflows.notifications.kinds import KINDS
+from workflows.notifications.unsubscribe import NOTHING, can_be_stopped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +94,9 @@ def switch_off(db: Connection, choice: Choice) -> None:
     Raises:
         NotFound: there is no such person, no such kind, or it cannot be switched off.
     """
-    known = KINDS.get(choice.kind)
-    if known is None or choice.channel in known.always:
-        raise NotFound("There is nothing to unsubscribe from at this address.")
-    if db.execute(select(users.c.id).where(users.c.id == choice.user_id)).one_or_none() is None:
-        raise NotFound("There is nothing to unsubscribe from at this address.")
+    person = select(users.c.id).where(users.c.id == choice.user_id)
+    if not can_be_stopped(choice.kind, choice.channel) or db.execute(person).one_or_none() is None:
+        raise NotFound(NOTHING)
     _write(db, [{"user_id": choice.user_id, "kind": choice.kind, "channel": choice.channel, "wanted": False}])
 
 

@@ -9,6 +9,7 @@ from workflows.errors import NotFound
 from workflows.notifications.choices import Choice
 from workflows.notifications.kinds import KINDS
 
+NOTHING = "There is nothing to unsubscribe from at this address."
 _ID_BYTES = 16
 
 
@@ -39,5 +40,5 @@ def read(payload: bytes) -> Choice:
     """
     channel, _, kind = payload[_ID_BYTES:].decode("ascii", "replace").partition(" ")
     if channel not in list(Channel) or not can_be_stopped(kind, Channel(channel)):
-        raise NotFound("There is nothing to unsubscribe from at this address.")
+        raise NotFound(NOTHING)
     return Choice(user_id=UUID(bytes=payload[:_ID_BYTES]), kind=kind, channel=Channel(channel))
