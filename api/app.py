@@ -96,7 +96,7 @@ def create_app(
     errors.register(app)
     api = document(app)
     for area in AREAS:
-        api.register_blueprint(area)
+        api.add(area)
     app.register_blueprint(pages)
     app.wsgi_app = Mount(app.wsgi_app)  # type: ignore[method-assign]
     return app

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from threading import Lock
 from typing import Any
 
 import marshmallow as ma
-from flask import Flask
+from flask import Flask, Response
 from flask_smorest import Api
 
+from api.blueprints import Area
 from api.ids import IdConverter
 from api.schemas.errors import Error
 
@@ -46,11 +48,36 @@ _SECURITY = {
 
 
 class DocumentedApi(Api):
-    """Documents errors in our shape, and leaves answering them to api/errors.py."""
+    """Documents errors in our shape, and leaves answering them to api/errors.py.
+
+    The document is written when it is first asked for: most processes end without that, and it is most of the time in
+    which an application is made.
+    """
 
     ERROR_SCHEMA = Error
     # Every route lists its refusals itself.
     DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def __init__(self, app: Flask) -> None:
+        self._unwritten: list[Area] = []
+        self._writing = Lock()
+        super().__init__(app)
+
+    def add(self, area: Area) -> None:
+        """Answer at the routes of an area, and document them once somebody reads."""
+        app = self._app
+        app.extensions["flask-smorest"]["blp_name_to_api"][area.name] = self
+        app.register_blueprint(area)
+        self._unwritten.append(area)
+
+    def _openapi_json(self) -> Response:
+        with self._writing:
+            while self._unwritten:
+                area = self._unwritten.pop(0)
+                area.register_views_in_doc(self, self._app, self.spec, name=area.name, parameters=None)
+                self.spec.tag({"name": area.name, "description": area.description})
+        answer: Response = super()._openapi_json()
+        return answer
 
     def _register_pagination_header(self) -> None:
         """Nothing: lists have an envelope with a cursor."""
