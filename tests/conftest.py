@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Connection, Engine
+from xdist.remote import Producer
 
 from cli.migrate import upgrade
 from models.engine import create
-from tests import servers
+from tests import scheduling, servers
 
 _OWNED: list[servers.Servers] = []
 _NUMBERS = itertools.count(1)
@@ -29,6 +30,21 @@ def pytest_unconfigure() -> None:
     """Stop the servers, also after failures and Ctrl-C."""
     while _OWNED:
         _OWNED.pop().stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first."""
+    scheduling.longest_first(items)
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> scheduling.SharingSystems | None:
+    """What `--dist loadfile` means here."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    # The order is ours; by default the files with the fewest tests come last, which take longest.
+    config.option.loadscopereorder = False
+    return scheduling.SharingSystems(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,40 @@
+"""Which tests go to one process together, and in which order: what takes longest first, so that all end together."""
+
+from __future__ import annotations
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+# Tests of one running system, which whoever gets the first of them starts, for all of them. Those are not among them
+# which start systems of their own.
+SHARING = ("tests/faults/", "tests/e2e/")
+ON_THEIR_OWN = ("tests/faults/test_everything_killed.py", "tests/e2e/test_demo.py", "tests/e2e/test_demo_receiver.py")
+# Those that start whole systems, those that wait, and then all others.
+FIRST = (
+    "tests/faults/",
+    "tests/e2e/test_demo.py",
+    "tests/e2e/",
+    "tests/cli/test_up",
+    "tests/docs/test_readme.py",
+    "tests/api/test_slow_clients.py",
+    "tests/concurrency/",
+    "tests/cli/",
+)
+
+
+class SharingSystems(LoadFileScheduling):  # type: ignore[misc]
+    """A file's tests stay together, as ever, and those of a folder that shares a running system do so, too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        shared = next((folder for folder in SHARING if file.startswith(folder)), None)
+        return file if shared is None or file in ON_THEIR_OWN else shared
+
+
+def longest_first(items: list[pytest.Item]) -> None:
+    """Put the tests in that order; within a file, and among files alike, they stay as they are."""
+    items.sort(key=lambda item: _rank(item.nodeid))
+
+
+def _rank(nodeid: str) -> int:
+    return next((rank for rank, beginning in enumerate(FIRST) if nodeid.startswith(beginning)), len(FIRST))
