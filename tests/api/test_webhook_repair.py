@@ -223,6 +223,23 @@ def test_there_are_examples_of_what_can_be_asked_for_alone(world: World, cast: C
     assert (answer.status_code, list(answer.json["details"])) == (400, ["eventType"])
 
 
+def test_an_example_of_more_than_256_kb_is_refused_where_somebody_hears_of_it(
+    world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partner = Partner.of(world, cast.as_mentor)
+    world.nudges.take()
+    monkeypatch.setattr("workflows.webhooks.messages.LARGEST_BODY", 300)
+    answer = partner.client.post(
+        f"{partner.path}/example", json={"eventType": "session.completed"}, headers=cast.as_mentor
+    )
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
+    assert set(answer.json) >= {"statusCode", "error", "message", "requestId"}
+    assert "300 are the most" in answer.json["message"]
+    with world.engine.connect() as db:
+        assert db.scalar(select(func.count()).where(events.c.type == "webhook.example")) == 0
+    assert world.nudges.take() == []
+
+
 def test_the_catalogue_lists_every_type_with_schema_and_example(world: World, cast: Cast) -> None:
     for headers, status in (({}, 401), (cast.as_mentee, 403), (cast.as_mentor, 200), (cast.as_operator, 200)):
         assert world.client.get("/event-types", headers=headers).status_code == status

@@ -12,10 +12,11 @@ import pytest
 from sqlalchemy import Connection, func, insert, select, update
 from uuid_utils.compat import uuid7
 
-from models.events import DeliveryState, deliveries, events
+from models.events import DeliveryState, deliveries, delivery_attempts, events
 from models.webhooks import EndpointState, Signing, webhook_endpoints, webhook_secrets
 from tests.concurrency.racing import Race, codes, winners
 from tests.factories import make_booking
+from tests.integration.endpoints import messages
 from tests.integration.house import House
 from workflows.events.delivery import Key
 from workflows.events.outcomes import Sent
@@ -172,6 +173,24 @@ def test_a_paused_endpoint_hears_of_nothing_until_it_goes_on(house: House) -> No
             make_booking(db)
         house.run_all()
         assert len(house.http.received) == heard
+
+
+def test_a_message_of_more_than_256_kb_is_cancelled_for_good_and_held_against_nobody(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = listening(house)
+    (key,) = messages(house, endpoint.id)
+    monkeypatch.setattr("workflows.webhooks.messages.LARGEST_BODY", 300)
+    house.deliverer.deliver(key)
+    row = house.row(key)
+    assert (row.state, row.cancel_reason, row.attempts) == ("cancelled", "too_large", 1)
+    assert row.last_error.endswith("bytes; 300 are the most.")
+    assert house.http.received == []
+    assert as_it_is(house, endpoint).state is EndpointState.ACTIVE
+    with house.engine.connect() as db:
+        assert db.scalar(select(webhook_endpoints.c.failures).where(webhook_endpoints.c.id == endpoint.id)) == 0
+        (attempt,) = db.execute(select(delivery_attempts).where(delivery_attempts.c.event_id == key.event_id)).all()
+    assert (attempt.outcome, attempt.error_class) == ("cancelled", "too_large")
 
 
 def test_a_moved_endpoint_is_pinged_at_its_new_address_and_then_active(house: House) -> None:
