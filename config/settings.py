@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any
 
 import environs
-from environs import Env
+from environs import Env, validate
 
 from config.mail_server import mail_server
+from config.readings import Network, networks, only, pauses, reminders
 from config.vapid import vapid
-
-Network = IPv4Network | IPv6Network
 
 DEVELOPMENT_SECRET = "development-only-secret-not-for-production"  # refused in production
 ENVIRONMENTS = ("development", "production")
-# As a listing's own reminders are bounded.
-MOST_REMINDERS = 5
-LONGEST_BEFORE = 43_200  # minutes
 NOTICE_KINDS = ("session_created", "session_cancelled", "webhook_endpoint_disabled")
 IDENTITY_HEADERS = ("off", "gateway", "open")
 _SHORTEST_TOKEN = 16
-# 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h: ten attempts over about 75 hours.
-RETRY_PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)  # seconds
-MOST_PAUSES = 30
-LONGEST_PAUSE = 604_800  # seconds
 
 
 class SettingsError(Exception):
@@ -35,7 +26,10 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the environment said. Durations are seconds, sizes bytes, times of day UTC."""
+    """What the environment said. Durations are seconds, sizes bytes, times of day UTC.
+
+    What is None of `reminder_minutes` and `webhook_retry_pauses` is as the house's rules have it.
+    """
 
     environment: str
     database_url: str
@@ -56,9 +50,9 @@ class Settings:
     vapid_private_key: str | None
     vapid_subject: str | None
     webhook_allowed_networks: tuple[Network, ...]
-    webhook_retry_pauses: tuple[float, ...]
+    webhook_retry_pauses: tuple[float, ...] | None
     public_url: str
-    reminder_minutes: tuple[int, ...]
+    reminder_minutes: tuple[int, ...] | None
     log_level: str
     database_pool_size: int
     api_workers: int
@@ -100,77 +94,74 @@ def settings() -> Settings:
 
 
 def _from(env: Env) -> Settings:
-    environment = env.str("TUTELAGE_ENV", "development", validate=environs.validate.OneOf(ENVIRONMENTS))
+    environment = env.str("TUTELAGE_ENV", "development", validate=validate.OneOf(ENVIRONMENTS))
     development = environment == "development"
     return Settings(
         environment=environment,
-        database_url=env.str("DATABASE_URL", ""),
-        redis_url=env.str("REDIS_URL", ""),
-        jwt_secret=env.str("JWT_SECRET", DEVELOPMENT_SECRET if development else ""),
-        jwt_audience=env.str("JWT_AUDIENCE", None),
-        jwt_issuer=env.str("JWT_ISSUER", None),
-        identity_headers=env.str("IDENTITY_HEADERS", "off", validate=environs.validate.OneOf(IDENTITY_HEADERS)),
-        gateway_secret=env.str("GATEWAY_SECRET", None),
-        encryption_keys=tuple(env.list("ENCRYPTION_KEYS", [DEVELOPMENT_SECRET] if development else [])),
-        smtp_url=env.str("SMTP_URL", None) or None,
-        mail_from=env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"),
-        operations_mail=env.str("OPERATIONS_MAIL", None) or None,
-        templates_folder=env.str("TEMPLATES_FOLDER", None) or None,
-        # Blanks between them: such a URL may hold commas.
-        apprise_urls=tuple(env.str("APPRISE_URLS", "").split()),
-        apprise_kinds=tuple(env.list("APPRISE_KINDS", list(NOTICE_KINDS), validate=_only(NOTICE_KINDS))),
-        vapid_private_key=env.str("VAPID_PRIVATE_KEY", None) or None,
-        vapid_subject=env.str("VAPID_SUBJECT", None) or None,
-        mail_folder=env.str("MAIL_FOLDER", ".data/mail"),
-        webhook_allowed_networks=_networks(
-            env.list("WEBHOOK_ALLOWED_NETWORKS", ["127.0.0.0/8", "::1/128"] if development else [])
-        ),
-        webhook_retry_pauses=_pauses(env.list("WEBHOOK_RETRY_PAUSES", list(RETRY_PAUSES), subcast=float)),
         public_url=env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
-        reminder_minutes=_reminders(env.list("REMINDER_MINUTES", [1440, 60], subcast=int)),
         log_level=env.str("LOG_LEVEL", "INFO").upper(),
-        database_pool_size=env.int("DATABASE_POOL_SIZE", 8, validate=environs.validate.Range(1, 200)),
-        api_workers=env.int("API_WORKERS", 2, validate=environs.validate.Range(1, 64)),
-        api_threads=env.int("API_THREADS", 8, validate=environs.validate.Range(2, 128)),
-        worker_threads=env.int("WORKER_THREADS", 4, validate=environs.validate.Range(1, 64)),
-        notification_threads=env.int("NOTIFICATION_THREADS", 16, validate=environs.validate.Range(8, 256)),
-        webhook_threads=env.int("WEBHOOK_THREADS", 32, validate=environs.validate.Range(4, 256)),
-        metrics_token=env.str("METRICS_TOKEN", None) or None,
-        metrics_port=env.int("METRICS_PORT", 0, validate=environs.validate.Range(0, 65_535)),
-        metrics_host=env.str("METRICS_HOST", "127.0.0.1"),
+        **_callers(env, development),
+        **_mails(env),
+        **_other_ways_out(env, development),
+        **_servers(env),
+        **_sizes(env),
     )
 
 
-def _only(known: tuple[str, ...]) -> Callable[[list[str]], None]:
-    def check(names: list[str]) -> None:
-        if unknown := sorted(set(names) - set(known)):
-            raise environs.ValidationError(f"{', '.join(unknown)} is none of {', '.join(known)}")
-
-    return check
-
-
-def _networks(names: list[str]) -> tuple[Network, ...]:
-    try:
-        return tuple(ip_network(name.strip()) for name in names if name.strip())
-    except ValueError as error:
-        raise SettingsError(f"WEBHOOK_ALLOWED_NETWORKS holds networks such as 10.0.0.0/8: {error}") from error
+def _callers(env: Env, development: bool) -> dict[str, Any]:
+    return {
+        "jwt_secret": env.str("JWT_SECRET", DEVELOPMENT_SECRET if development else ""),
+        "jwt_audience": env.str("JWT_AUDIENCE", None),
+        "jwt_issuer": env.str("JWT_ISSUER", None),
+        "identity_headers": env.str("IDENTITY_HEADERS", "off", validate=validate.OneOf(IDENTITY_HEADERS)),
+        "gateway_secret": env.str("GATEWAY_SECRET", None),
+        "encryption_keys": tuple(env.list("ENCRYPTION_KEYS", [DEVELOPMENT_SECRET] if development else [])),
+    }
 
 
-def _pauses(seconds: list[float]) -> tuple[float, ...]:
-    if not 1 <= len(seconds) <= MOST_PAUSES or not all(0 < each <= LONGEST_PAUSE for each in seconds):
-        raise SettingsError(
-            f"WEBHOOK_RETRY_PAUSES holds 1 to {MOST_PAUSES} numbers of seconds, each above 0 and at most"
-            f" {LONGEST_PAUSE} (7 days)."
-        )
-    return tuple(seconds)
+def _mails(env: Env) -> dict[str, Any]:
+    return {
+        "smtp_url": env.str("SMTP_URL", None) or None,
+        "mail_from": env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"),
+        "mail_folder": env.str("MAIL_FOLDER", ".data/mail"),
+        "operations_mail": env.str("OPERATIONS_MAIL", None) or None,
+        "templates_folder": env.str("TEMPLATES_FOLDER", None) or None,
+        "reminder_minutes": reminders(env.list("REMINDER_MINUTES", None, subcast=int)),
+    }
 
 
-def _reminders(minutes: list[int]) -> tuple[int, ...]:
-    if len(minutes) > MOST_REMINDERS or len(set(minutes)) < len(minutes):
-        raise SettingsError(f"REMINDER_MINUTES holds up to {MOST_REMINDERS} numbers, none of them twice.")
-    if not all(1 <= each <= LONGEST_BEFORE for each in minutes):
-        raise SettingsError(f"REMINDER_MINUTES holds minutes before the start, from 1 to {LONGEST_BEFORE} (30 days).")
-    return tuple(minutes)
+def _other_ways_out(env: Env, development: bool) -> dict[str, Any]:
+    here = ["127.0.0.0/8", "::1/128"] if development else []
+    return {
+        # Blanks between them: such a URL may hold commas.
+        "apprise_urls": tuple(env.str("APPRISE_URLS", "").split()),
+        "apprise_kinds": tuple(env.list("APPRISE_KINDS", list(NOTICE_KINDS), validate=only(NOTICE_KINDS))),
+        "vapid_private_key": env.str("VAPID_PRIVATE_KEY", None) or None,
+        "vapid_subject": env.str("VAPID_SUBJECT", None) or None,
+        "webhook_allowed_networks": networks(env.list("WEBHOOK_ALLOWED_NETWORKS", here)),
+        "webhook_retry_pauses": pauses(env.list("WEBHOOK_RETRY_PAUSES", None, subcast=float)),
+    }
+
+
+def _servers(env: Env) -> dict[str, Any]:
+    return {
+        "database_url": env.str("DATABASE_URL", ""),
+        "redis_url": env.str("REDIS_URL", ""),
+        "metrics_token": env.str("METRICS_TOKEN", None) or None,
+        "metrics_port": env.int("METRICS_PORT", 0, validate=validate.Range(0, 65_535)),
+        "metrics_host": env.str("METRICS_HOST", "127.0.0.1"),
+    }
+
+
+def _sizes(env: Env) -> dict[str, Any]:
+    return {
+        "database_pool_size": env.int("DATABASE_POOL_SIZE", 8, validate=validate.Range(1, 200)),
+        "api_workers": env.int("API_WORKERS", 2, validate=validate.Range(1, 64)),
+        "api_threads": env.int("API_THREADS", 8, validate=validate.Range(2, 128)),
+        "worker_threads": env.int("WORKER_THREADS", 4, validate=validate.Range(1, 64)),
+        "notification_threads": env.int("NOTIFICATION_THREADS", 16, validate=validate.Range(8, 256)),
+        "webhook_threads": env.int("WEBHOOK_THREADS", 32, validate=validate.Range(4, 256)),
+    }
 
 
 def _check(settings: Settings) -> None:

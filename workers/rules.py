@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from config.settings import Settings
 from workers.transports.channels import name_of
-from workflows.house_rules import HouseRules
+from workflows.house_rules import USUAL, HouseRules
 
 
 def house_rules(chosen: Settings) -> HouseRules:
     """The operator's choices, as `workflows/` knows them."""
+    reminders, pauses = chosen.reminder_minutes, chosen.webhook_retry_pauses
     return HouseRules(
-        reminder_minutes=chosen.reminder_minutes,
+        reminder_minutes=USUAL.reminder_minutes if reminders is None else reminders,
         notice_channels=tuple(name_of(url) for url in chosen.apprise_urls),
         notice_kinds=frozenset(chosen.apprise_kinds),
-        webhook_retry_pauses=chosen.webhook_retry_pauses,
+        webhook_retry_pauses=USUAL.webhook_retry_pauses if pauses is None else pauses,
     )

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from config import readings
 from config.settings import DEVELOPMENT_SECRET, SettingsError, read_settings
+from models import catalog
 from workers.rules import house_rules
 from workflows.events.policy import WEBHOOKS
 
@@ -159,7 +161,12 @@ def test_reminders_are_a_day_and_an_hour_before_unless_said_otherwise(
 ) -> None:
     if said is not None:
         os.environ["REMINDER_MINUTES"] = said
-    assert read_settings().reminder_minutes == minutes
+    assert house_rules(read_settings()).reminder_minutes == minutes
+
+
+def test_reminders_are_bounded_as_a_listings_own_are() -> None:
+    bounds = (readings.MOST_REMINDERS, readings.LONGEST_BEFORE)
+    assert bounds == (catalog.MOST_REMINDERS, catalog.LONGEST_BEFORE)
 
 
 def test_the_pauses_of_webhooks_are_the_policys_unless_somebody_chose_others() -> None:
