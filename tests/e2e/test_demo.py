@@ -19,6 +19,8 @@ from cli.servers import ROOT
 from tests.cli.running import await_value
 
 LONGEST_SECONDS = 120
+# What the first steps of the story, up to the first webhook, have no need of.
+LATER = ("worker-sessions", "worker-reviews", "worker-notifications", "worker-analytics", "sweep", "maintain", "flower")
 
 # What a run has to show, in this order: who did it, and what.
 STORY = (
@@ -57,6 +59,11 @@ def running_demo(data_dir: Path, *options: str) -> Iterator[subprocess.Popen[byt
         end_leftovers(data_dir, patience=5)
 
 
+def without(*parts: str) -> list[str]:
+    """The options that leave these parts out."""
+    return [f"--without={part}" for part in parts]
+
+
 def said_in(data_dir: Path) -> Path:
     """Where a demo's output is."""
     return data_dir.with_suffix(".out")
@@ -71,23 +78,37 @@ def play(data_dir: Path, *options: str) -> tuple[int, str]:
     return code, said_in(data_dir).read_text()
 
 
+def assert_whole(said: str) -> None:
+    """Every step of the story is told, in its order, and nothing but text."""
+    lines = iter(said.splitlines())
+    for who, what in STORY:
+        step = re.compile(rf"  ok +([\d,]+ ms)? +{re.escape(who)} +{re.escape(what)}")
+        assert any(step.match(line) for line in lines), f"{who}: {what}\n\n{said}"
+    assert re.search(r"reviews\.unlock +worker-reviews +done", said)
+    assert re.search(r"API docs +http://127\.0\.0\.1:\d+/api/docs", said)
+    assert "Every step came out as promised" in said
+    assert "\x1b" not in said
+
+
 @pytest.mark.timeout(300)
-def test_it_plays_the_whole_story_and_does_so_again_in_the_same_folder(tmp_path: Path) -> None:
-    for _ in range(2):
-        code, said = play(tmp_path / "data")
-        assert code == 0, said
-        lines = iter(said.splitlines())
-        for who, what in STORY:
-            step = re.compile(rf"  ok +([\d,]+ ms)? +{re.escape(who)} +{re.escape(what)}")
-            assert any(step.match(line) for line in lines), f"{who}: {what}\n\n{said}"
-        assert re.search(r"reviews\.unlock +worker-reviews +done", said)
-        assert re.search(r"API docs +http://127\.0\.0\.1:\d+/api/docs", said)
-        assert "Every step came out as promised" in said
-        assert "\x1b" not in said
+def test_it_plays_the_whole_story_and_again_in_the_same_folder_where_it_is_kept_until_told_to_stop(
+    tmp_path: Path,
+) -> None:
+    data_dir = tmp_path / "data"
+    code, said = play(data_dir)
+    assert code == 0, said
+    assert_whole(said)
+    with running_demo(data_dir, "--keep") as demo:
+        await_value(lambda: "Press Ctrl-C to stop." in said_in(data_dir).read_text() or None, "the end of the story")
+        assert read_run(data_dir) is not None
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait(timeout=LONGEST_SECONDS) == 0
+        assert find_leftovers(data_dir) == []
+    assert_whole(said_in(data_dir).read_text())
 
 
 def test_it_fails_in_sentences_when_an_effect_does_not_happen(tmp_path: Path) -> None:
-    code, said = play(tmp_path / "data", "--without", "worker-reviews", "--without", "flower", "--patience", "3")
+    code, said = play(tmp_path / "data", *without("worker-reviews", "flower", "maintain"), "--patience", "3")
     assert code == 1, said
     assert "Error: reviews.unlock (after session.completed) did not happen within 3 seconds: it is pending" in said
     assert "worker-reviews does not run here: it was left out." in said
@@ -96,7 +117,7 @@ def test_it_fails_in_sentences_when_an_effect_does_not_happen(tmp_path: Path) ->
 
 def test_it_shows_the_log_of_the_part_that_did_not_do_its_work(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
-    with running_demo(data_dir, "--without", "flower", "--patience", "3") as demo:
+    with running_demo(data_dir, *without(*LATER), "--patience", "3") as demo:
         run = await_value(lambda: read_run(data_dir), "run.json")
         stopped = next(entry["pid"] for entry in run["processes"] if entry["name"] == "worker-webhooks")
         os.kill(stopped, signal.SIGSTOP)
@@ -112,7 +133,7 @@ def test_it_shows_the_log_of_the_part_that_did_not_do_its_work(tmp_path: Path) -
 
 def test_interrupted_in_the_middle_it_ends_cleanly(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
-    with running_demo(data_dir, "--without", "worker-webhooks", "--without", "flower") as demo:
+    with running_demo(data_dir, *without(*LATER, "worker-webhooks")) as demo:
         await_value(lambda: "is made, and is pending" in said_in(data_dir).read_text() or None, "the first steps")
         demo.send_signal(signal.SIGINT)
         assert demo.wait(timeout=LONGEST_SECONDS) == 130
@@ -120,13 +141,3 @@ def test_interrupted_in_the_middle_it_ends_cleanly(tmp_path: Path) -> None:
     said = said_in(data_dir).read_text()
     assert said.rstrip().endswith("Stopped.")
     assert "Traceback" not in said
-
-
-def test_kept_it_stays_until_it_is_told_to_stop(tmp_path: Path) -> None:
-    data_dir = tmp_path / "data"
-    with running_demo(data_dir, "--keep", "--without", "flower") as demo:
-        await_value(lambda: "Press Ctrl-C to stop." in said_in(data_dir).read_text() or None, "the end of the story")
-        assert read_run(data_dir) is not None
-        demo.send_signal(signal.SIGTERM)
-        assert demo.wait(timeout=LONGEST_SECONDS) == 0
-        assert find_leftovers(data_dir) == []
