@@ -11,13 +11,16 @@ from cli.system import running_system
 from tests.cast import Cast, register
 from tests.faults.sufferer import Figures, Sufferer, Valkey
 
+# Three attempts, so that a test sees what becomes of a webhook in the end.
+RETRY_PAUSES = "0.5,0.5"
+
 
 @pytest.fixture(scope="package")
 def sufferer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sufferer]:
     """A system with every part but Flower, and a Valkey of the test's own."""
     folder = tmp_path_factory.mktemp("faults")
     valkey = Valkey(folder / "redis", start_valkey(folder / "redis"))
-    environment = {"REDIS_URL": valkey.url}
+    environment = {"REDIS_URL": valkey.url, "WEBHOOK_RETRY_PAUSES": RETRY_PAUSES}
     try:
         with running_system(data_dir=folder / "data", without=("flower",), environment=environment) as system:
             yield Sufferer(system, valkey)

@@ -104,6 +104,10 @@ BEHAVIOURS: dict[str, Answer] = {
 }
 
 
+# What some do from their second message on, when they hang no more.
+AFTERWARDS: dict[str, Answer] = {"hang": _well, "drip": _fail}
+
+
 @contextmanager
 def crowd(**numbers: int) -> Iterator[list[Partner]]:
     """That many partners of each behaviour, for the time of the block."""
@@ -129,7 +133,9 @@ async def _partner(behaviour: str) -> Partner:
             goes_on = True
             while goes_on:
                 partner.arrivals.append(await _arrival(reader))
-                goes_on = await BEHAVIOURS[behaviour](writer)
+                again = len(partner.arrivals) > 1
+                answer = AFTERWARDS.get(behaviour, BEHAVIOURS[behaviour]) if again else BEHAVIOURS[behaviour]
+                goes_on = await answer(writer)
         writer.transport.abort()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
