@@ -30,7 +30,7 @@ class Attempt(Answer):
     """One attempt, and what came of it."""
 
     number = fields.Integer(attribute="attempt")
-    at = Moment(attribute="created_at", metadata={"description": "When it ended."})
+    at = Moment(attribute="began_at", metadata={"description": "When it began."})
     outcome = fields.String(metadata={"enum": ["done", "retry", "cancelled", "failed", "dead"]})
     status_code = fields.Integer(allow_none=True)
     duration_ms = fields.Integer()

@@ -87,6 +87,15 @@ def test_a_delivery_is_shown_with_its_attempts(world: World, cast: Cast) -> None
     ]
 
 
+def test_an_attempts_time_is_when_it_began_also_when_the_answer_was_long_in_coming(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_mentor)
+    delivery = partner.told()
+    ended = datetime(2030, 5, 4, 9, 0, 15, tzinfo=UTC)
+    partner.attempted(delivery, 1, error_class=ErrorClass.TIMEOUT, duration_ms=15_000, created_at=ended)
+    (attempt,) = partner.client.get(f"/webhook-deliveries/{delivery}", headers=cast.as_mentor).json["attemptLog"]
+    assert attempt["at"] == "2030-05-04T09:00:00Z"
+
+
 def test_a_defect_of_ours_is_named_and_not_described(world: World, cast: Cast) -> None:
     partner = Partner.of(world, cast.as_mentor)
     delivery = partner.told(attempts=1, last_error="KeyError: 'a line of ours'")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zlib import crc32
@@ -87,6 +87,11 @@ class Attempt(Record):
     response: str | None
     duration_ms: int
     created_at: datetime
+
+    @property
+    def began_at(self) -> datetime:
+        """When it was made: the row was written when it was over."""
+        return self.created_at - timedelta(milliseconds=self.duration_ms)
 
     @property
     def told_error(self) -> str | None:
