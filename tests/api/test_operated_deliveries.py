@@ -288,6 +288,14 @@ def test_a_retry_of_many_says_of_what(world: World, cast: Cast, body: Any) -> No
     assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
 
 
+def test_a_retry_of_an_effect_that_there_is_not_is_refused_and_in_no_audit(world: World, cast: Cast) -> None:
+    answer = posted(world, cast, "/retry", BULK | {"effect": "mail.sent"})
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
+    assert answer.json["details"] == {"effect": ["unknown effect mail.sent"]}
+    audit = world.client.get("/audit?action=deliveries.retried", headers=cast.as_operator)
+    assert audit.json["items"] == []
+
+
 def test_however_many_there_are_it_takes_as_many_statements(world: World, cast: Cast) -> None:
     partner = Partner.of(world, cast.as_operator)
     one, two, *_others = (partner.told(DEAD) for _ in range(6))

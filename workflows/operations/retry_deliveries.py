@@ -10,8 +10,10 @@ from sqlalchemy import Connection, Uuid, text
 from uuid_utils.compat import uuid7
 
 from workflows.audit.note import note
+from workflows.errors import Invalid
 from workflows.events.record import call_for
 from workflows.events.revive import REVIVE_IN_ITS_PLACE, nudge_of
+from workflows.events.subscriptions import load
 from workflows.identity.actor import Actor
 from workflows.operations.delivery import for_operators
 
@@ -57,8 +59,11 @@ def retry_deliveries(
 
     Raises:
         Forbidden: the caller is no operator.
+        Invalid: there is no such effect, so that nothing would ever run it.
     """
     for_operators(actor)
+    if effect is not None and load().named(effect) is None:
+        raise Invalid("There is no such effect.", details={"effect": [f"unknown effect {effect}"]})
     asked = {"effect": effect, "since": since}
     conditions = {"effect": "AND d.effect = :effect", "since": "AND e.occurred_at >= :since"}
     wanted = {name: value for name, value in asked.items() if value is not None}
