@@ -15,13 +15,24 @@ from typing import Any
 import urllib3
 
 ROOT = Path(__file__).resolve().parents[2]
+# How long tests/api/impatient_settings.py waits for a request.
+IMPATIENT_SECONDS = 3.0
 
 
 @contextmanager
-def gunicorn(folder: Path, bind: str, **variables: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """Gunicorn with the API's settings, ended at the end of the block; gives the process and its log."""
+def gunicorn(
+    folder: Path, bind: str, settings: str = "api.gunicorn_settings", **variables: str
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Gunicorn with the API's settings, ended at the end of the block; gives the process and its log.
+
+    Args:
+        folder: for the log.
+        bind: where it listens.
+        settings: the module with gunicorn's settings.
+        variables: of its environment.
+    """
     log = folder / "log"
-    command = [sys.executable, "-m", "gunicorn", "--config", "python:api.gunicorn_settings", "api.app:create_app()"]
+    command = [sys.executable, "-m", "gunicorn", "--config", f"python:{settings}", "api.app:create_app()"]
     with log.open("wb") as out:
         process = subprocess.Popen(
             [*command, "--bind", bind],

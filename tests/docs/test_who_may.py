@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, Engine
 
-from tests import factories
+from models.engine import create
+from tests import factories, servers
 from tests.application import World, as_mentor, as_operator, as_user
 from tests.docs.pages import DOCS, table
 
@@ -31,6 +32,15 @@ def _cases() -> Iterator[tuple[str, str, bool]]:
             for who, cell in zip(ASKING, cells, strict=True):
                 if cell:
                     yield route, who, cell != "no"
+
+
+@pytest.fixture(scope="module")
+def engine(worker_id: str, template_database: str) -> Iterator[Engine]:
+    """An engine on one database for all cases: each is about people and things of its own."""
+    with servers.temporary_database(f"tutelage_who_may_{worker_id}", template_database) as address:
+        engine = create(address)
+        yield engine
+        engine.dispose()
 
 
 @pytest.mark.parametrize(("route", "who", "may"), list(_cases()))
