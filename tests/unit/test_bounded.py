@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from workers.transports import bounded
-from workers.transports.bounded import PATIENCE, Bounded, Sparing
+from workers.transports.bounded import LONGEST_PAUSE, PATIENCE, Bounded, Sparing
 from workflows.events.outcomes import Postpone, Sent
 
 NEWS = SimpleNamespace(written_at=datetime.now(UTC))
@@ -104,6 +104,21 @@ def test_those_that_are_waited_for_for_long_leave_room_for_a_few_others_until_it
         with pytest.raises(Postpone):
             way_out.send(NEWS)
     assert way_out.send(NEWS).error is None
+
+
+@pytest.mark.parametrize(
+    ("waited", "most"), [(0, 2), (29, 2), (30, 7.5), (60, 15), (120, LONGEST_PAUSE), (600, LONGEST_PAUSE)]
+)
+def test_the_longer_others_are_waited_for_the_less_often_one_asks(
+    clock: list[float], waited: float, most: float
+) -> None:
+    server = Server()
+    way_out = Bounded(server, few=1, many=1)
+    with hanging(way_out, server, 1):
+        clock[0] += waited
+        with pytest.raises(Postpone) as put_off:
+            way_out.send(NEWS)
+    assert most / 4 - 0.1 < (put_off.value.until - datetime.now(UTC)).total_seconds() <= most
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ class Bounded:
             now = monotonic()
             fresh = sum(now - began < LONG for began in self._on_their_way)
             if len(self._on_their_way) >= self._many or (fresh >= self._few and not self._quick):
-                pause = random.uniform(CROWDED_SECONDS / 4, CROWDED_SECONDS)
+                pause = _pause(now - min(self._on_their_way))
                 raise Postpone(_in(pause), "As many as may be are on their way by this way already.")
             self._on_their_way.append(now)
         return now
@@ -136,6 +136,12 @@ class Sparing:
                 log.warning("server.away", server=self._shown, error=sent.error, pause_seconds=pause)
             self._open_until = max(self._open_until, monotonic() + wish)
             return max(self._open_until - monotonic(), 0.0)
+
+
+def _pause(waited: float) -> float:
+    """How long to wait for room, where the oldest that takes it has been waited for so long."""
+    longest = CROWDED_SECONDS if waited < LONG else min(waited / 4, LONGEST_PAUSE)
+    return random.uniform(longest / 4, longest)
 
 
 def _in(seconds: float) -> datetime:
