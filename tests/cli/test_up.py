@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import psutil
@@ -12,13 +13,35 @@ import psycopg
 import pytest
 
 from cli.leftovers import find_leftovers
+from cli.migrate import upgrade
 from cli.run_file import read_run
+from cli.servers import start_postgres
 from tests.cli.running import SERVERS_ALONE, await_end, await_value, tutelage_up
+from tests.servers import FAST
 
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PostgreSQL's folder as an earlier run left it: stopped, and migrated."""
+    folder = tmp_path_factory.mktemp("cluster") / "postgres"
+    server = start_postgres(folder, settings=FAST)
+    upgrade(server.url)
+    server.stop()
+    return folder
+
+
+@pytest.fixture
+def used(data_dir: Path, cluster: Path) -> Path:
+    """A data folder that was used before, for those whom its first start does not concern."""
+    data_dir.mkdir()
+    # As it is, with its owner.
+    subprocess.run(["cp", "-a", cluster, data_dir], check=True)
+    return data_dir
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -41,22 +64,22 @@ def test_a_start_that_is_interrupted_leaves_nothing_behind(data_dir: Path) -> No
         assert find_leftovers(data_dir) == []
 
 
-def test_a_second_ctrl_c_does_not_wait_for_a_part_that_hangs(data_dir: Path) -> None:
-    with tutelage_up(data_dir) as up:
+def test_a_second_ctrl_c_does_not_wait_for_a_part_that_hangs(used: Path) -> None:
+    with tutelage_up(used) as up:
         os.kill(up.pid("redis"), signal.SIGSTOP)
         up.process.send_signal(signal.SIGINT)
         await_value(lambda: "Stopping" in up.said() or None, "the sentence that it stops")
         up.process.send_signal(signal.SIGINT)
         assert up.ends() == 0, up.said()
-        assert find_leftovers(data_dir) == []
+        assert find_leftovers(used) == []
         # It is up that hurried: the process manager would have waited.
-        assert "with SIGKILL" not in (data_dir / "logs" / "supervisord.log").read_text()
+        assert "with SIGKILL" not in (used / "logs" / "supervisord.log").read_text()
 
 
-def test_a_second_one_in_the_same_folder_says_that_the_first_is_running(data_dir: Path) -> None:
-    with tutelage_up(data_dir) as first:
+def test_a_second_one_in_the_same_folder_says_that_the_first_is_running(used: Path) -> None:
+    with tutelage_up(used) as first:
         before = first.run()
-        with tutelage_up(data_dir) as second:
+        with tutelage_up(used) as second:
             assert second.ends() == 1
             assert f"already (process {first.process.pid})" in second.said()
         assert first.run() == before
@@ -79,8 +102,8 @@ def test_an_unknown_part_is_a_clear_error(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["redis", "postgres"])
-def test_a_killed_part_is_started_again_and_run_json_follows(data_dir: Path, name: str) -> None:
-    with tutelage_up(data_dir) as up:
+def test_a_killed_part_is_started_again_and_run_json_follows(used: Path, name: str) -> None:
+    with tutelage_up(used) as up:
         killed = up.pid(name)
         psutil.Process(killed).kill()
         fresh = await_value(lambda: up.pid(name) if up.pid(name) != killed else None, "a new process")
@@ -88,47 +111,47 @@ def test_a_killed_part_is_started_again_and_run_json_follows(data_dir: Path, nam
         assert f"{name} ended and was started again, as process {fresh}." in up.said()
 
 
-def test_after_a_kill_of_up_nothing_stays_and_the_next_one_starts(data_dir: Path) -> None:
-    with tutelage_up(data_dir) as first:
+def test_after_a_kill_of_up_nothing_stays_and_the_next_one_starts(used: Path) -> None:
+    with tutelage_up(used) as first:
         with psycopg.connect(first.run()["database_url"]) as db:
             db.execute("CREATE TABLE kept AS SELECT 1 AS one")
-        left = [process.pid for process in find_leftovers(data_dir)]
+        left = [process.pid for process in find_leftovers(used)]
         first.process.kill()
         await_end(left)
-    with tutelage_up(data_dir) as second, psycopg.connect(second.run()["database_url"]) as db:
+    with tutelage_up(used) as second, psycopg.connect(second.run()["database_url"]) as db:
         assert db.execute("SELECT one FROM kept").fetchone() == (1,)
 
 
-def test_after_a_kill_of_up_and_of_its_process_manager_the_next_one_starts_at_once(data_dir: Path) -> None:
-    with tutelage_up(data_dir) as first:
+def test_after_a_kill_of_up_and_of_its_process_manager_the_next_one_starts_at_once(used: Path) -> None:
+    with tutelage_up(used) as first:
         first.run()
         (manager,) = psutil.Process(first.process.pid).children()
         (socket_file,) = {entry.laddr for entry in manager.net_connections("unix") if entry.laddr}
         for pid in (first.process.pid, manager.pid):
             os.kill(pid, signal.SIGKILL)
-        with tutelage_up(data_dir) as second:
+        with tutelage_up(used) as second:
             assert {entry["name"] for entry in second.run()["processes"]} == {"postgres", "redis"}
             assert not Path(str(socket_file)).parent.exists()
 
 
-def test_after_a_kill_of_everything_at_once_the_next_one_resumes(data_dir: Path) -> None:
-    with tutelage_up(data_dir) as first:
+def test_after_a_kill_of_everything_at_once_the_next_one_resumes(used: Path) -> None:
+    with tutelage_up(used) as first:
         with psycopg.connect(first.run()["database_url"]) as db:
             db.execute("CREATE TABLE kept AS SELECT 1 AS one")
-        for pid in (first.process.pid, *(process.pid for process in find_leftovers(data_dir))):
+        for pid in (first.process.pid, *(process.pid for process in find_leftovers(used))):
             os.kill(pid, signal.SIGKILL)
-        with tutelage_up(data_dir) as second, psycopg.connect(second.run()["database_url"]) as db:
+        with tutelage_up(used) as second, psycopg.connect(second.run()["database_url"]) as db:
             assert db.execute("SELECT one FROM kept").fetchone() == (1,)
 
 
-def test_without_its_process_manager_it_ends_everything_and_says_so(data_dir: Path) -> None:
-    with tutelage_up(data_dir) as up:
+def test_without_its_process_manager_it_ends_everything_and_says_so(used: Path) -> None:
+    with tutelage_up(used) as up:
         up.run()
         (manager,) = psutil.Process(up.process.pid).children()
         manager.kill()
         assert up.ends() == 1
         assert "The process manager ended" in up.said()
-        assert find_leftovers(data_dir) == []
+        assert find_leftovers(used) == []
 
 
 def test_real_servers_take_the_place_of_the_embedded_ones(data_dir: Path, database_url: str, redis_url: str) -> None:
