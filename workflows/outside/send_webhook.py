@@ -9,12 +9,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Uuid, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Connection, Row, Uuid, any_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
-from models.base import Timestamp
 from models.events import ErrorClass
-from models.webhooks import EndpointState
+from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
 from workflows.errors import Invalid
 from workflows.events.catalogue import WebhookExampleAsked, WebhookPinged
 from workflows.events.delivery import Delivery
@@ -23,22 +22,22 @@ from workflows.events.outcomes import Cancel, Sent
 from workflows.events.policy import WEBHOOKS, RetryPolicy
 from workflows.events.subscriptions import OutsideEffect, send_outside
 from workflows.house_rules import HouseRules
+from workflows.webhooks.endpoint import is_valid
 from workflows.webhooks.health import admit, has_answered, has_failed
 from workflows.webhooks.messages import body_of
 from workflows.webhooks.missed import why_it_is_told_nothing
 from workflows.webhooks.ping_endpoint import activate
 
+_VALID_SECRETS = (
+    select(func.array_agg(aggregate_order_by(webhook_secrets.c.sealed_secret, webhook_secrets.c.id.desc())))
+    .where(webhook_secrets.c.endpoint_id == webhook_endpoints.c.id, is_valid())
+    .scalar_subquery()
+)
 # Each endpoint with its valid secrets, the newest first, in one row.
-_RECEIVERS = text(
-    """
-SELECT e.id, e.url, e.headers, e.state, e.failures, e.open_until, e.rate_limit, (
-    SELECT array_agg(s.sealed_secret ORDER BY s.id DESC) FROM webhook_secrets s
-    WHERE s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > now())
-) AS secrets
-FROM webhook_endpoints e
-WHERE e.id = ANY(:endpoint_ids)
-"""
-).columns(id=Uuid, headers=JSONB, open_until=Timestamp)
+_RECEIVERS = select(
+    *webhook_endpoints.c["id", "url", "headers", "state", "failures", "open_until", "rate_limit"],
+    _VALID_SECRETS.label("secrets"),
+).where(webhook_endpoints.c.id == any_(bindparam("endpoint_ids", type_=ARRAY(Uuid))))
 
 
 @dataclass(frozen=True, kw_only=True)

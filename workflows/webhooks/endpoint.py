@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
 from models.webhooks import EndpointState, Signing, webhook_endpoints, webhook_secrets
 from workflows.errors import Conflict, Forbidden, Invalid
@@ -72,15 +72,14 @@ def endpoints_query(page: Page, *, mentor_profile_id: UUID | None) -> Select[Any
 def sealed_secrets(db: Connection, endpoint_id: UUID) -> list[str]:
     """The endpoint's valid secrets as they are stored, the newest first."""
     secrets = webhook_secrets.c
-    return list(
-        db.scalars(
-            select(secrets.sealed_secret)
-            .where(
-                secrets.endpoint_id == endpoint_id, or_(secrets.expires_at.is_(None), secrets.expires_at > func.now())
-            )
-            .order_by(secrets.id.desc())
-        )
-    )
+    query = select(secrets.sealed_secret).where(secrets.endpoint_id == endpoint_id, is_valid())
+    return list(db.scalars(query.order_by(secrets.id.desc())))
+
+
+def is_valid() -> ColumnElement[bool]:
+    """Whether a row of webhook_secrets signs now, by the database's clock."""
+    expires_at = webhook_secrets.c.expires_at
+    return or_(expires_at.is_(None), expires_at > func.now())
 
 
 def listeners(db: Connection, event: Event) -> dict[UUID, EndpointState]:

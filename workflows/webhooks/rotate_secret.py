@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from uuid_utils.compat import uuid7
 
 from models.webhooks import webhook_endpoints, webhook_secrets
 from workflows.errors import Conflict, NotFound
 from workflows.identity.actor import Actor
-from workflows.webhooks.endpoint import Endpoint, keeper_of
+from workflows.webhooks.endpoint import Endpoint, is_valid, keeper_of
 from workflows.webhooks.secrets import checked_secret, new_secret
 
 MOST_VALID = 10
@@ -52,12 +52,6 @@ def rotate_secret(
             code="secret_limit",
         )
     return chosen
-
-
-def is_valid() -> ColumnElement[bool]:
-    """Whether a row of webhook_secrets signs now, by the database's clock."""
-    expires_at = webhook_secrets.c.expires_at
-    return or_(expires_at.is_(None), expires_at > func.now())
 
 
 def _lock(db: Connection, endpoint: Endpoint) -> None:
