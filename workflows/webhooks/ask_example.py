@@ -33,7 +33,7 @@ def ask_example(
             "There is no such event type; GET /event-types lists them.",
             details={"eventType": [f"unknown event type {event_type}"]},
         )
-    listening(endpoint)
+    listening(endpoint.state)
     asked = WebhookExampleAsked(
         actor=actor.name, occurred_at=now, webhook_endpoint_id=endpoint.id, example_type=event_type
     )

@@ -116,13 +116,13 @@ def keeper_of(actor: Actor, endpoint: Endpoint) -> None:
         raise Forbidden("Only its owner sees this webhook endpoint.")
 
 
-def listening(endpoint: Endpoint) -> None:
+def listening(state: EndpointState) -> None:
     """Refuse to send what an endpoint would not be told.
 
     Raises:
         Conflict: the endpoint is not active.
     """
-    if endpoint.state is not EndpointState.ACTIVE:
+    if state is not EndpointState.ACTIVE:
         raise Conflict(
-            f"This endpoint is {endpoint.state} and hears of nothing; make it active first.", code="endpoint_not_active"
+            f"The endpoint is {state} and hears of nothing; make it active first.", code="endpoint_not_active"
         )

@@ -35,7 +35,7 @@ def recover(
     """
     keeper_of(actor, endpoint)
     _check(since, until or now, now)
-    listening(endpoint)
+    listening(endpoint.state)
     failed = find_failed(db, endpoint, since=since, until=until or now, most=MOST)
     return send_again(db, failed, per_second=PER_SECOND)
 

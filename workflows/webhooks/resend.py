@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, func, or_, select, update
 
 from models.events import DeliveryState, deliveries, delivery_id_of, events
-from workflows.errors import Conflict, NotFound
+from workflows.errors import NotFound
 from workflows.events.catalogue import WebhookPinged, event_types
 from workflows.events.event import Event
 from workflows.events.record import call_for, follow_up
@@ -22,6 +22,7 @@ from workflows.webhooks.deliveries import (
     endpoint_id_in,
     keeper_of_endpoint,
 )
+from workflows.webhooks.endpoint import listening
 
 
 def resend(db: Connection, *, actor: Actor, delivery: WebhookDelivery) -> WebhookDelivery:
@@ -38,11 +39,8 @@ def resend(db: Connection, *, actor: Actor, delivery: WebhookDelivery) -> Webhoo
         NotFound: it has just been let go of.
     """
     keeper_of_endpoint(actor, delivery)
-    if delivery.event_type != WebhookPinged.type and delivery.endpoint_state != "active":
-        raise Conflict(
-            f"The endpoint is {delivery.endpoint_state} and hears of nothing; make it active first.",
-            code="endpoint_not_active",
-        )
+    if delivery.event_type != WebhookPinged.type:
+        listening(delivery.endpoint_state)
     runs = _locked_runs(db, delivery)
     present = next((run for run in runs if run.id == delivery.id), None)
     if present is None:
