@@ -8,7 +8,7 @@ import threading
 
 import click
 
-from config.collecting import settle
+from config.collecting import importing
 from config.logging import configure_logging
 from config.metrics_port import begin_telemetry
 from config.settings import settings
@@ -34,6 +34,6 @@ def _run(name: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     # By name: each loop pays for its own imports alone.
-    loop = importlib.import_module(f"workers.{name}")
-    settle()
+    with importing():
+        loop = importlib.import_module(f"workers.{name}")
     loop.run_forever(stop)

@@ -6,6 +6,7 @@ import importlib
 
 import click
 
+from config.collecting import importing
 from config.settings import SettingsError
 
 COMMANDS = {
@@ -40,7 +41,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, attribute = COMMANDS[cmd_name].split(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
+        with importing():
+            command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
     def invoke(self, ctx: click.Context) -> object:

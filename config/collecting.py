@@ -7,6 +7,8 @@ which a process starts and ends.
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _USUAL = gc.get_threshold()
 # Objects that may be made, beyond those that have gone again, before the collector looks at them.
@@ -22,3 +24,11 @@ def settle() -> None:
     """Collect as usual from here on, but leave alone for good what is there now; to be called when all is imported."""
     gc.freeze()
     gc.set_threshold(*_USUAL)
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """For a block that does nothing but import: collect seldom in it, and leave alone what it brought."""
+    postpone_collecting()
+    yield
+    settle()

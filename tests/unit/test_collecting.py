@@ -8,13 +8,16 @@ import sys
 # A process of its own: what is left alone once is left alone for as long as a process lives.
 PROGRAM = """
 import gc
-from config.collecting import postpone_collecting, settle
+from config.collecting import importing, postpone_collecting, settle
 usual = gc.get_threshold()
 postpone_collecting()
 assert gc.isenabled() and gc.get_threshold()[0] > 10 * usual[0]
 settle()
 assert gc.isenabled() and gc.get_threshold() == usual
 assert gc.get_freeze_count() > 1000
+with importing():
+    assert gc.get_threshold()[0] > 10 * usual[0]
+assert gc.get_threshold() == usual
 """
 
 
