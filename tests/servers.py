@@ -16,9 +16,10 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url
 
 from cli.servers import Server, start_postgres, start_valkey
+from models import metadata
 
 POSTGRES_VARIABLE = "TUTELAGE_TEST_POSTGRES"
 REDIS_VARIABLE = "TUTELAGE_TEST_REDIS"
@@ -80,6 +81,16 @@ def temporary_database(name: str, template: str = "template1") -> Iterator[str]:
         yield address
     finally:
         drop_database(name)
+
+
+def empty(engine: Engine) -> None:
+    """Delete every row: as good as a new database, and a hundred times as fast.
+
+    In one round trip, and unseen by guards and foreign keys. TRUNCATE would make the files of all tables anew.
+    """
+    tables = ";".join(f"DELETE FROM {table.name}" for table in metadata.sorted_tables)
+    with engine.begin() as db:
+        db.exec_driver_sql(f"SET LOCAL session_replication_role = replica;{tables}")
 
 
 def _administer(statement: sql.Composed) -> None:
