@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import bindparam
 
@@ -55,6 +56,18 @@ class Nudge:
     queue: str
     subject: str
     subject_id: UUID
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """The nudge for a row of a delivery's key and queue, with its event's subject."""
+        return cls(
+            event_id=row.event_id,
+            effect=row.effect,
+            target=row.target,
+            queue=row.queue,
+            subject=row.subject_type,
+            subject_id=row.subject_id,
+        )
 
 
 @dataclass

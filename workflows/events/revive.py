@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, func
+from sqlalchemy import func
 
 from models.events import DeliveryState, deliveries
-from workflows.events.record import Nudge
 
 DUE_NOW: dict[str, Any] = {"due_at": func.now(), "nudge_at": func.now(), "nudges": 0}
 # The attempts stay counted, since each has its record, and the retry policy goes by those that follow.
@@ -24,15 +23,3 @@ REVIVE_IN_ITS_PLACE = (
     f"UPDATE deliveries d SET state = 'pending', forgiven = d.attempts, due_at = {DUE_IN_ITS_PLACE},"
     f" nudge_at = {DUE_IN_ITS_PLACE}, nudges = 0, lease_until = NULL"
 )
-
-
-def nudge_of(row: Row[Any]) -> Nudge:
-    """The nudge for a row of a delivery's key and queue, with its event's subject."""
-    return Nudge(
-        event_id=row.event_id,
-        effect=row.effect,
-        target=row.target,
-        queue=row.queue,
-        subject=row.subject_type,
-        subject_id=row.subject_id,
-    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
 from workflows.events.record import Nudge
 
@@ -86,7 +86,7 @@ def overdue(db: Connection, queue: str, *, list_is_empty: bool, after: Cursor) -
             "target": after.target,
         },
     ).all()
-    return [_nudge(row) for row in rows]
+    return [Nudge.of(row) for row in rows]
 
 
 def nudged(db: Connection, nudges: Sequence[Nudge]) -> None:
@@ -105,14 +105,3 @@ def _keys(nudges: Sequence[Nudge]) -> dict[str, list[Any]]:
         "effects": [nudge.effect for nudge in nudges],
         "targets": [nudge.target for nudge in nudges],
     }
-
-
-def _nudge(row: Row[Any]) -> Nudge:
-    return Nudge(
-        event_id=row.event_id,
-        effect=row.effect,
-        target=row.target,
-        queue=row.queue,
-        subject=row.subject_type,
-        subject_id=row.subject_id,
-    )

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Uuid, any_, bindparam, func, select
+from sqlalchemy import Connection, Row, Select, Uuid, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from models.events import ErrorClass
@@ -34,7 +34,7 @@ _VALID_SECRETS = (
     .scalar_subquery()
 )
 # Each endpoint with its valid secrets, the newest first, in one row.
-_RECEIVERS = select(
+_RECEIVERS: Select[Any] = select(
     *webhook_endpoints.c["id", "url", "headers", "state", "failures", "open_until", "rate_limit"],
     _VALID_SECRETS.label("secrets"),
 ).where(webhook_endpoints.c.id == any_(bindparam("endpoint_ids", type_=ARRAY(Uuid))))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection, Uuid, text
 
@@ -21,7 +20,7 @@ from workflows.webhooks.endpoint import Endpoint
 # What was cancelled counts once, however many runs of it there were, and not at all once it arrived or is on its way.
 _FAILED = text(
     """
-SELECT d.event_id, d.target, d.state, e.subject_type, e.subject_id, (
+SELECT d.event_id, d.effect, d.target, d.queue, d.state, e.subject_type, e.subject_id, (
     SELECT 1 + max(coalesce(CAST(nullif(split_part(run.target, ':', 2), '') AS int), 0)) FROM deliveries run
     WHERE run.event_id = d.event_id AND run.effect = 'webhooks.send' AND split_part(run.target, ':', 1) = :endpoint
 ) AS next_number
@@ -68,23 +67,21 @@ class Failed:
     """A run that failed, and its place among those that are sent again.
 
     Args:
+        nudge: the one for the run itself.
         next_number: of the run that would follow upon those of this event to this endpoint.
     """
 
     place: int
-    event_id: UUID
-    target: str
+    nudge: Nudge
     state: DeliveryState
     next_number: int
-    subject_type: str
-    subject_id: UUID
 
     @property
-    def next_target(self) -> str:
-        """Whom it is sent to again: a dead run is taken up itself, a cancelled one is followed by another."""
+    def next_nudge(self) -> Nudge:
+        """The nudge for what is sent again: a dead run is taken up itself, a cancelled one is followed by another."""
         if self.state is DeliveryState.DEAD:
-            return self.target
-        return f"{self.target.partition(':')[0]}:{self.next_number}"
+            return self.nudge
+        return replace(self.nudge, target=f"{self.nudge.target.partition(':')[0]}:{self.next_number}")
 
 
 def find_failed(db: Connection, endpoint: Endpoint, *, since: datetime, until: datetime, most: int) -> list[Failed]:
@@ -102,7 +99,7 @@ def find_failed(db: Connection, endpoint: Endpoint, *, since: datetime, until: d
         "most": most,
     }
     return [
-        Failed(place=place, **{**row._mapping, "state": DeliveryState(row.state)})
+        Failed(place=place, nudge=Nudge.of(row), state=DeliveryState(row.state), next_number=row.next_number)
         for place, row in enumerate(db.execute(_FAILED, asked))
     ]
 
@@ -112,7 +109,7 @@ def send_again(db: Connection, failed: Sequence[Failed], *, per_second: int) -> 
     dead = [each for each in failed if each.state is DeliveryState.DEAD]
     cancelled = [each for each in failed if each.state is not DeliveryState.DEAD]
     count = _revive(db, dead, per_second) + _add(db, cancelled, per_second)
-    call_for(db, [_nudge(each) for each in failed[:1]])
+    call_for(db, [each.next_nudge for each in failed[:1]])
     return count
 
 
@@ -123,25 +120,15 @@ def _revive(db: Connection, dead: Sequence[Failed], per_second: int) -> int:
 def _add(db: Connection, cancelled: Sequence[Failed], per_second: int) -> int:
     if not cancelled:
         return 0
-    ids = [delivery_id_of(each.event_id, SEND_WEBHOOK.name, each.next_target) for each in cancelled]
+    runs = [each.next_nudge for each in cancelled]
+    ids = [delivery_id_of(run.event_id, run.effect, run.target) for run in runs]
     more = {"ids": ids, "queue": SEND_WEBHOOK.queue, "per_second": per_second}
     return db.execute(_ADD, _arrays(cancelled) | more).rowcount
 
 
 def _arrays(failed: Sequence[Failed]) -> dict[str, Any]:
     return {
-        "event_ids": [each.event_id for each in failed],
-        "targets": [each.next_target for each in failed],
+        "event_ids": [each.nudge.event_id for each in failed],
+        "targets": [each.next_nudge.target for each in failed],
         "places": [each.place for each in failed],
     }
-
-
-def _nudge(first: Failed) -> Nudge:
-    return Nudge(
-        event_id=first.event_id,
-        effect=SEND_WEBHOOK.name,
-        target=first.next_target,
-        queue=SEND_WEBHOOK.queue,
-        subject=first.subject_type,
-        subject_id=first.subject_id,
-    )

@@ -11,8 +11,8 @@ from models.events import DeliveryState, deliveries, delivery_id_of, events
 from workflows.errors import NotFound
 from workflows.events.catalogue import WebhookPinged, event_types
 from workflows.events.event import Event
-from workflows.events.record import call_for, follow_up
-from workflows.events.revive import DUE_NOW, REVIVED, nudge_of
+from workflows.events.record import Nudge, call_for, follow_up
+from workflows.events.revive import DUE_NOW, REVIVED
 from workflows.identity.actor import Actor
 from workflows.outside.send_webhook import SEND_WEBHOOK, number_of
 from workflows.webhooks.deliveries import (
@@ -89,7 +89,7 @@ def _hasten(db: Connection, run: Row[Any]) -> UUID:
     free = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= func.now())
     # Whoever holds the lease is sending it this very moment.
     if db.execute(update(deliveries).where(deliveries.c.id == delivery_id, free).values(**due)).rowcount:
-        call_for(db, [nudge_of(run)])
+        call_for(db, [Nudge.of(run)])
     return delivery_id
 
 
