@@ -20,6 +20,7 @@ from models.sessions import sessions
 from tests import factories
 from tests.api.conftest import Cast, Headers
 from tests.application import World
+from tests.eventually import stretched
 from tests.integration.house import without_guards
 from tests.statements import statements_of
 from workflows.calendar.secret import digest_of
@@ -300,17 +301,16 @@ def test_a_thousand_sessions_are_written_within_300_milliseconds(world: World, c
         db.execute(text(THOUSAND))
     path = f"/calendar/{make_secret(world.client, cast.as_mentee)}.ics"
     answer = world.client.get(path)
-    # What this process works for it: how long it takes besides depends on who else wants the processors.
-    took = min(_seconds_of_work(world, path) for _ in range(3))
     assert answer.data.count(b"BEGIN:VEVENT") == 1000
     assert len(Calendar.from_ical(answer.data).walk("VEVENT")) == 1000
-    assert took < 0.3
+    # By the clock on the wall, the database's part included.
+    assert min(_seconds(world, path) for _ in range(3)) < stretched(0.3)
 
 
-def _seconds_of_work(world: World, path: str) -> float:
-    began = time.process_time()
+def _seconds(world: World, path: str) -> float:
+    began = time.monotonic()
     assert world.client.get(path).status_code == 200
-    return time.process_time() - began
+    return time.monotonic() - began
 
 
 def test_a_secret_of_nobody_costs_one_statement(world: World) -> None:
