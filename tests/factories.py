@@ -14,7 +14,7 @@ from models.bookings import BookingKind, BookingStatus, booking_participants, bo
 from models.catalog import listings
 from models.sessions import session_id_of
 from workflows.bookings.accept import accept
-from workflows.bookings.booking import Booking
+from workflows.bookings.booking import Booking, booking_query
 from workflows.bookings.request import request
 from workflows.catalog.courses import Course, create_course
 from workflows.catalog.listing import Listing
@@ -144,12 +144,20 @@ def make_review(db: Connection, permit: Permit | None = None, *, rating: int = 5
 
 def make_group_session(db: Connection, mentees: Sequence[User], *, listing: Listing | None = None) -> Session:
     """The scheduled session of a group of these people."""
-    offer, begin = listing or make_listing(db), next_slot()
+    return create(db, booking_id=make_group(db, mentees, listing=listing).id)
+
+
+def make_group(
+    db: Connection, mentees: Sequence[User], *, listing: Listing | None = None, start_time: datetime | None = None
+) -> Booking:
+    """The accepted booking of a group of these people, without any event."""
+    offer, begin = listing or make_listing(db), start_time or next_slot()
     booking_id = uuid4()
     group = {
         "id": booking_id,
         "listing_id": offer.id,
         "mentor_profile_id": offer.mentor_profile_id,
+        "course_id": offer.course_id,
         "kind": BookingKind.GROUP,
         "start_time": begin,
         "end_time": begin + timedelta(minutes=offer.duration_minutes),
@@ -160,7 +168,7 @@ def make_group_session(db: Connection, mentees: Sequence[User], *, listing: List
     }
     db.execute(insert(bookings).values(group))
     db.execute(insert(booking_participants), [{"booking_id": booking_id, "user_id": mentee.id} for mentee in mentees])
-    return create(db, booking_id=booking_id)
+    return Booking.of(db.execute(booking_query(booking_id)).one())
 
 
 def make_course(db: Connection, *, title: str = "Linear algebra I") -> Course:

@@ -18,7 +18,7 @@ from models.webhooks import webhook_endpoints
 from tests import factories
 from tests.integration.browsers import SubscribedBrowser
 from workers.deliver import Deliverer
-from workers.transactions import Transactions
+from workers.transactions import TakesNudges, Transactions
 from workflows.bookings.booking import Booking
 from workflows.bookings.cancel import cancel
 from workflows.bookings.decline import decline
@@ -80,15 +80,20 @@ class CountingTransport:
 
 @dataclass
 class House:
-    """A deliverer on a database, and what it has sent outside."""
+    """A deliverer on a database, and what it has sent outside.
+
+    Args:
+        nudger: hears what to look at after each commit; nobody, unless somebody is given.
+    """
 
     engine: Engine
     transport: CountingTransport = field(default_factory=CountingTransport)
+    nudger: TakesNudges = field(default_factory=Deaf)
 
     @property
     def transactions(self) -> Transactions:
-        """Transactions whose nudges nobody hears."""
-        return Transactions(self.engine, Deaf())
+        """Transactions that tell the house's nudger."""
+        return Transactions(self.engine, self.nudger)
 
     @property
     def deliverer(self) -> Deliverer:
