@@ -37,6 +37,7 @@ class Order:
 
 NEWEST_FIRST = Order((UUID,), lambda item: (item.id,))
 LATEST_START_FIRST = Order((datetime, UUID), lambda item: (item.start_time, item.id))
+NEWEST_EVENT_FIRST = Order((UUID, UUID), lambda item: (item.event_id, item.id))
 
 
 def lists(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, and_, or_, select, true
+from sqlalchemy import ColumnElement, Row, Select, and_, or_, select, true, tuple_
 
 from workflows.records import Record
 
@@ -51,6 +51,16 @@ def newest_first(query: Select[Any], page: Page, id: ColumnElement[Any]) -> Sele
     if page.after is not None:
         query = query.where(id < page.after[0])
     return query.order_by(id.desc()).limit(page.limit + 1)
+
+
+def newest_event_first(
+    query: Select[Any], page: Page, event_id: ColumnElement[Any], id: ColumnElement[Any]
+) -> Select[Any]:
+    """Order by the event's UUIDv7 downwards, then id downwards; one item more than asked."""
+    if page.after is not None:
+        # The first condition alone bounds the index scan; that of the pair would not.
+        query = query.where(event_id <= page.after[0], tuple_(event_id, id) < tuple_(*page.after))
+    return query.order_by(event_id.desc(), id.desc()).limit(page.limit + 1)
 
 
 def beneath(owner: Select[Any], items: Select[Any]) -> Select[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Select
 
@@ -11,7 +10,7 @@ from api.blueprints import Area, refuses
 from api.calls import OPERATOR, Call, Subject
 from api.docs import examples_of_operations as examples
 from api.etags import tagged
-from api.lists import Order, lists
+from api.lists import NEWEST_EVENT_FIRST, lists
 from api.loaders import changes
 from api.schemas import operated_deliveries as shapes
 from api.schemas.base import EmptyBody
@@ -26,7 +25,6 @@ from workflows.paging import Page
 operated_deliveries = Area("Deliveries", "What must still follow from what happened, as operators see and mend it.")
 
 DELIVERY = Subject(name="delivery", query=operated_query, record=OperatedDelivery)
-NEWEST_EVENT_FIRST = Order((UUID, UUID), lambda item: (item.event_id, item.id))
 
 
 @operated_deliveries.route("/operations/deliveries")

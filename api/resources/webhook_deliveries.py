@@ -10,7 +10,7 @@ from sqlalchemy import Select, true
 from api.blueprints import Area, refuses, versioned
 from api.calls import OPERATOR_OR_MENTOR, Call, Subject
 from api.etags import tagged
-from api.lists import Order, lists
+from api.lists import NEWEST_EVENT_FIRST, lists
 from api.loaders import changes, reads
 from api.schemas import webhook_deliveries as shapes
 from api.schemas.base import EmptyBody
@@ -31,7 +31,6 @@ from workflows.webhooks.resend import resend
 webhook_deliveries = Area("Webhook deliveries", "What endpoints were told, and how to tell them again.")
 
 DELIVERY = Subject(name="webhook delivery", query=delivery_query, record=WebhookDelivery, access=keeper_of_endpoint)
-NEWEST_EVENT_FIRST = Order((UUID, UUID), lambda item: (item.event_id, item.id))
 
 
 @webhook_deliveries.route("/webhook-deliveries")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zlib import crc32
 
 from sqlalchemy import (
     ColumnElement,
@@ -20,14 +19,14 @@ from sqlalchemy import (
     literal_column,
     select,
     true,
-    tuple_,
 )
 
 from models.events import DeliveryState, ErrorClass, deliveries, delivery_attempts, events
 from models.webhooks import EndpointState, webhook_endpoints
 from workflows.errors import Forbidden
+from workflows.events.shown import ShownDelivery
 from workflows.identity.actor import Actor
-from workflows.paging import Page
+from workflows.paging import Page, newest_event_first
 from workflows.records import Record
 
 # Literal, so that the index over these deliveries alone is known to be enough.
@@ -36,41 +35,19 @@ OURS = "Something went wrong on our side, not on yours."
 
 
 @dataclass(frozen=True, kw_only=True)
-class WebhookDelivery(Record):
+class WebhookDelivery(ShownDelivery):
     """One message to one endpoint; a resend of a message that has arrived is another one, with the same event."""
 
-    table = deliveries
-
-    id: UUID
-    event_id: UUID
-    target: str
-    state: DeliveryState
-    attempts: int
-    due_at: datetime
-    last_error: str | None
-    done_at: datetime | None
-    created_at: datetime
     endpoint_id: UUID
     endpoint_state: EndpointState
     mentor_profile_id: UUID | None
-    event_type: str
     last_status_code: int | None
     last_error_class: str | None
-
-    @property
-    def next_attempt_at(self) -> datetime | None:
-        """When it is tried next; None when it is not."""
-        return self.due_at if self.state is DeliveryState.PENDING else None
 
     @property
     def told_error(self) -> str | None:
         """What its owner reads of the last failure."""
         return _told(self.last_error, self.last_error_class)
-
-    @property
-    def version(self) -> int:
-        """A number that changes with whatever can be seen of it: deliveries count no versions of their own."""
-        return crc32(repr((self.id, self.state, self.attempts, self.next_attempt_at, self.last_error)).encode())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,17 +98,13 @@ def deliveries_query(page: Page, *, endpoints: ColumnElement[bool], state: Deliv
         endpoints: which endpoints, as a condition on `webhook_endpoints`.
         state: deliveries in this state alone.
     """
-    key = tuple_(deliveries.c.event_id, deliveries.c.id)
     of_one = select(deliveries).where(
         IS_WEBHOOK, endpoint_id_in(deliveries.c.target) == cast(webhook_endpoints.c.id, Text)
     )
     if state is not None:
         of_one = of_one.where(deliveries.c.state == state)
-    if page.after is not None:
-        # The first condition alone bounds the index scan; that of the pair would not.
-        of_one = of_one.where(deliveries.c.event_id <= page.after[0], key < tuple_(*page.after))
     # A page of each endpoint by the index, and then the first of them all: never a whole history to be sorted.
-    of_one = of_one.order_by(deliveries.c.event_id.desc(), deliveries.c.id.desc()).limit(page.limit + 1)
+    of_one = newest_event_first(of_one, page, deliveries.c.event_id, deliveries.c.id)
     newest = of_one.correlate(webhook_endpoints).lateral("newest")
     return (
         select(*_columns(newest.c))
