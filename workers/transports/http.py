@@ -15,14 +15,12 @@ from workers.transports.destinations import Destination, UrlRefused, host_of
 from workers.transports.failures import detail, told
 from workers.transports.headers import HeaderRefused, headers_of
 from workers.transports.retry_after import wish
-from workers.transports.signing import sign, signatures
+from workers.transports.signing import signatures
 from workflows.events.outcomes import Sent
 from workflows.outside.send_webhook import WebhookMessage
 from workflows.webhooks.address import Network
 from workflows.webhooks.headers import opened_headers
 from workflows.webhooks.health import GONE
-
-__all__ = ["WebhookTransport", "sign"]
 
 log = structlog.get_logger(__name__)
 
