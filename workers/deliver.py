@@ -12,9 +12,10 @@ from sqlalchemy.exc import OperationalError
 
 from config import telemetry
 from workers.outcomes import Said, about, buried, failed, succeeded
-from workers.outside import OutsideDeliverer, Transport
+from workers.outside import OutsideDeliverer
 from workers.senders import InThisThread, Senders
 from workers.transactions import Transactions
+from workers.transports.transport import Transport
 from workflows.events import deliveries
 from workflows.events.delivery import Delivery, Key
 from workflows.events.record import take_notes

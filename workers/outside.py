@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from time import monotonic, sleep
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection
@@ -19,6 +19,7 @@ from workers.ledger import Ledger
 from workers.outcomes import Said, about, attempt_of, buried, failed, refused, succeeded, written
 from workers.senders import Job, Jobs, Senders
 from workers.transactions import Transactions
+from workers.transports.transport import Transport
 from workflows.events import outside
 from workflows.events.delivery import Delivery, Key
 from workflows.events.outcomes import Postpone, Sent
@@ -31,12 +32,6 @@ log = structlog.get_logger(__name__)
 LATEST = 12.0  # seconds
 # Seconds, well within the lease of what leaves the house.
 PAUSES_WITHOUT_DATABASE = (0.1, 0.5, 2, 5, 5)
-
-
-class Transport(Protocol):
-    """A way out of the house: gives the message to the receiver, and reports; raises only for a defect."""
-
-    def send(self, message: Any) -> Sent: ...
 
 
 @dataclass(frozen=True)

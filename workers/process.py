@@ -11,13 +11,12 @@ from celery import current_app
 
 from config.sealing import Sealer
 from config.settings import Settings, settings
-from config.signing import Signer
+from config.signed_links import Signer
 from config.vapid import vapid
 from models import engine
 from workers.deliver import Deliverer
 from workers.metering import metered
 from workers.nudge import Nudger
-from workers.outside import Transport
 from workers.rules import house_rules
 from workers.senders import Pool
 from workers.transactions import Transactions
@@ -32,6 +31,7 @@ from workers.transports.push import PushTransport
 from workers.transports.push_share import push_share
 from workers.transports.share import FairShare
 from workers.transports.smtp import SmtpTransport
+from workers.transports.transport import Transport
 from workflows.events.subscriptions import load
 from workflows.notifications import wording
 

@@ -11,7 +11,7 @@ from api.blueprints import Area, refuses
 from api.database import database
 from api.errors import answer_domain_error
 from api.parts import parts
-from config.signing import Forged, Signer
+from config.signed_links import Forged, Signer
 from workers.transports.letterhead import PURPOSE
 from workflows.errors import NotFound
 from workflows.notifications.choices import Choice

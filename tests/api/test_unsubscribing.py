@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select
 
-from config.signing import Signer
+from config.signed_links import Signer
 from models.notifications import Channel, notification_preferences
 from tests.api.conftest import Cast, counts
 from tests.api.test_notifications import preferences

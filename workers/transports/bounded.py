@@ -6,10 +6,11 @@ import random
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
+from workers.transports.transport import Transport
 from workflows.events.outcomes import Postpone, Sent
 
 log = structlog.get_logger(__name__)
@@ -26,12 +27,6 @@ LONGEST_PAUSE = 30.0
 PATIENCE = timedelta(days=3)
 
 
-class Sender(Protocol):
-    """Whoever really sends."""
-
-    def send(self, message: Any) -> Sent: ...
-
-
 class Bounded:
     """Lets so many messages be on their way at a time; the others are put off, uncounted.
 
@@ -40,7 +35,7 @@ class Bounded:
         few: until then, besides those that have been for long.
     """
 
-    def __init__(self, sender: Sender, *, few: int, many: int) -> None:
+    def __init__(self, sender: Transport, *, few: int, many: int) -> None:
         self._sender = sender
         self._few = few
         self._many = many
@@ -87,7 +82,7 @@ class Sparing:
         patience: the share of its age that a message waits for longer: what is old hardly matters a little later.
     """
 
-    def __init__(self, sender: Sender, name: str, *, shown: str | None = None, patience: float = 0.0) -> None:
+    def __init__(self, sender: Transport, name: str, *, shown: str | None = None, patience: float = 0.0) -> None:
         self._sender = sender
         self._name = name
         self._shown = shown or name

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPResponse
 
-from workers.transports.addresses import check
 from workers.transports.connections import (
     READ_BYTES,
     AnswerTooLong,
@@ -22,6 +21,7 @@ from workers.transports.connections import (
 from workers.transports.deadline import Deadline, deadline
 from workers.transports.destinations import Destination, destination_of
 from workers.transports.kept import IDLE_SECONDS, Kept
+from workers.transports.public_addresses import check
 from workers.transports.resolver import Resolver
 from workflows.webhooks.address import Address, Network
 

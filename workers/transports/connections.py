@@ -14,7 +14,7 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from workers.transports.addresses import AddressRefused
+from workers.transports.public_addresses import AddressRefused
 from workflows.webhooks.address import Address
 
 # Head and body together. What comes beyond that is not read.

@@ -6,11 +6,11 @@ import ssl
 from http.client import HTTPException
 
 from models.events import ErrorClass
-from workers.transports.addresses import AddressRefused
 from workers.transports.connections import ConnectFailed
 from workers.transports.deadline import DeadlineExceeded
 from workers.transports.destinations import UrlRefused
 from workers.transports.headers import HeaderRefused
+from workers.transports.public_addresses import AddressRefused
 from workers.transports.resolver import HostNotFound
 
 TLS_FAILED = "TLS: no secure connection could be agreed on."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from config.signing import Signer
+from config.signed_links import Signer
 from workflows.notifications.choices import Choice
 from workflows.notifications.unsubscribe import written
 

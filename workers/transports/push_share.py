@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from workers.transports.bounded import Bounded
 from workers.transports.lanes import Shares
 from workers.transports.share import FairShare
 from workers.transports.sparing_each import SparingEach
+from workers.transports.transport import Transport
 
 
-def push_share(sender: Any, senders: int) -> Bounded:
+def push_share(sender: Transport, senders: int) -> Bounded:
     """Push by so many senders at most, to no host that hangs by more than its share, and to none while it is away.
 
     Args:

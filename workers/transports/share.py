@@ -7,22 +7,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Condition, Lock
 from time import monotonic
-from typing import Protocol
 from uuid import UUID
 
 from workers.transports.lanes import PROMPT_SECONDS, Lanes, Pace, Shares
+from workers.transports.transport import Transport
 from workflows.events.outcomes import Postpone, Sent
 from workflows.outside.send_webhook import WebhookMessage
 
 LONGEST_PAUSE = 2.0  # seconds
 # While all goes well somebody arrives sooner, and whoever waits is the next to go, leased and prepared.
 MOMENT = 0.25  # seconds
-
-
-class Sender(Protocol):
-    """Whoever really sends."""
-
-    def send(self, message: WebhookMessage) -> Sent: ...
 
 
 class FairShare:
@@ -33,7 +27,7 @@ class FairShare:
         clock: seconds, steadily.
     """
 
-    def __init__(self, sender: Sender, shares: Shares, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, sender: Transport, shares: Shares, clock: Callable[[], float] = monotonic) -> None:
         self._sender = sender
         self._clock = clock
         self._room = Condition(Lock())

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from threading import Lock
 
-from workers.transports.bounded import Sender, Sparing
+from workers.transports.bounded import Sparing
+from workers.transports.transport import Transport
 from workflows.events.outcomes import Sent
 from workflows.outside.send_push import PushMessage
 
@@ -18,7 +19,7 @@ PATIENCE = 0.1
 class SparingEach:
     """Spares every push service that is away; of those that nobody has pushed to for longest it knows nothing more."""
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Transport) -> None:
         self._sender = sender
         self._lock = Lock()
         self._services: OrderedDict[str, Sparing] = OrderedDict()

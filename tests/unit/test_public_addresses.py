@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from workers.transports.addresses import AddressRefused, check
+from workers.transports.public_addresses import AddressRefused, check
 
 PUBLIC = [
     "1.1.1.1",
