@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 from xdist.remote import Producer
 
 from cli.migrate import upgrade
+from config.collecting import postpone_collecting, settle
 from models.engine import create
 from tests import scheduling, servers
 
@@ -20,6 +21,7 @@ _NUMBERS = itertools.count(1)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the servers, once per run: not in xdist's workers, and not just to list tests or options."""
+    postpone_collecting()
     # A shell that runs the tests in the background has them ignore Ctrl-C, and so would every process that they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput") and not config.option.collectonly:
@@ -35,6 +37,11 @@ def pytest_unconfigure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first."""
     scheduling.longest_first(items)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all that they import are there to the end: they are never garbage."""
+    settle()
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
