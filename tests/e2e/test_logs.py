@@ -13,7 +13,7 @@ from cli.system import System
 from config.settings import settings
 from tests.cast import Cast, register
 from tests.e2e.receiver import listening
-from tests.eventually import eventually
+from tests.eventually import eventually, stretched
 from tests.speaking import Caller
 
 OURS = ("api", "worker-sessions", "worker-reviews", "worker-notifications", "worker-analytics", "worker-webhooks")
@@ -29,7 +29,8 @@ def story(system: System) -> tuple[Cast, list[str]]:
         secret = cast.mentor.get(f"/webhook-endpoints/{endpoint}/secret")["secret"]
         eventually(lambda: cast.mentor.get(f"/webhook-endpoints/{endpoint}")["state"] == "active", "the ping's answer")
         _play(cast)
-        eventually(lambda: len(partner.received) == 6, "all webhooks")
+        # The ping, the five steps of the story, and the permit to review.
+        eventually(lambda: len(partner.received) >= 7, "all webhooks", seconds=stretched(30))
     # From here on nobody listens at that address.
     cast.request()
     tokens = [caller.identity["Authorization"].split()[1] for caller in (cast.operator, cast.mentor, cast.mentee)]
