@@ -100,5 +100,5 @@ def _check_invariants(engine: Engine) -> None:
         findings = check_all(db)
     if any(finding.violations for finding in findings):
         Console().print(findings_table(findings))
-        raise click.ClickException("The database holds what must not be there; see the table.")
+        raise click.ClickException("The database holds what must not be there; `tutelage invariants` shows where.")
     click.echo("Every invariant holds.")
