@@ -100,6 +100,7 @@ def test_before_its_completion_has_unlocked_it_a_session_is_not_reviewed(
     before = counts(engine)
     answer = review(world, cast.as_mentee, scheduled.id)
     assert (answer.status_code, answer.json["code"]) == (409, "review_not_open")
+    assert ("cancelled" in answer.json["message"]) == (state == "cancelled")
     assert counts(engine) == before
 
 

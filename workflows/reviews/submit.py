@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 from uuid_utils.compat import uuid7
 
 from models.people import users
+from models.sessions import SessionStatus
 from workflows.availability.busy import LOCK_MENTOR
 from workflows.errors import Conflict
 from workflows.events.catalogue import ReviewSubmitted
@@ -84,6 +85,8 @@ def submit(
 
 def _refusal(db: Connection, actor: Actor, session: ReviewableSession) -> Conflict:
     permit = db.execute(permit_query(session.id, actor.user_id)).one_or_none() if actor.user_id else None
+    if permit is None and session.status is SessionStatus.CANCELLED:
+        return Conflict("This session was cancelled, so that there is nothing to review.", code="review_not_open")
     if permit is None:
         return Conflict("This session can be reviewed once it is completed.", code="review_not_open")
     if permit.used:
