@@ -99,8 +99,9 @@ def running_system(
             environment=environment or {},
             postgres_settings=postgres_settings or {},
         )
-        supervisor = Supervisor(data_dir, plan.parts, plan.place, plan.environment)
+        supervisor: Supervisor | None = None
         try:
+            supervisor = Supervisor(data_dir, plan.parts, plan.place, plan.environment)
             _start(plan, supervisor)
             with _watched(data_dir, plan, supervisor, say) as watch:
                 yield System(data_dir, plan, supervisor, watch)
@@ -154,18 +155,24 @@ def _watched(data_dir: Path, plan: Plan, supervisor: Supervisor, say: Callable[[
         watch.end()
 
 
-def _stop(data_dir: Path, supervisor: Supervisor, say: Callable[[str], None]) -> None:
-    """Stop everything cleanly; a second Ctrl-C during that kills what still runs."""
+def _stop(data_dir: Path, supervisor: Supervisor | None, say: Callable[[str], None]) -> None:
+    """Stop everything cleanly; a second Ctrl-C during that kills what still runs.
+
+    Args:
+        supervisor: None where the first Ctrl-C came before it was known whether it runs.
+    """
     patience = 5.0
     try:
         say("Stopping …")
         remove_run(data_dir)
-        supervisor.end()
-        supervisor.process.wait(timeout=STOPPING_SECONDS)
+        if supervisor:
+            supervisor.end()
+            supervisor.process.wait(timeout=STOPPING_SECONDS)
     except (KeyboardInterrupt, subprocess.TimeoutExpired):
         patience = 0
     finally:
         # Also what an interrupted start or a killed process manager left.
         end_leftovers(data_dir, patience=patience)
-        supervisor.process.wait()
+        if supervisor:
+            supervisor.process.wait()
         remove_socket(data_dir)
