@@ -28,7 +28,9 @@ TRIGGERS = (
     "OLD.until IS NOT NULL OR (NEW.id, NEW.mentor_profile_id, NEW.revision, NEW.time_zone, NEW.since)"
     " IS DISTINCT FROM (OLD.id, OLD.mentor_profile_id, OLD.revision, OLD.time_zone, OLD.since)"
     ") EXECUTE FUNCTION guard_hours_change()",
-    "CREATE TRIGGER tr_availability_rules_change BEFORE UPDATE ON availability_rules"
+    "CREATE TRIGGER tr_weekly_hours_delete BEFORE DELETE ON weekly_hours"
+    " FOR EACH ROW EXECUTE FUNCTION guard_hours_change()",
+    "CREATE TRIGGER tr_availability_rules_change BEFORE UPDATE OR DELETE ON availability_rules"
     " FOR EACH ROW EXECUTE FUNCTION guard_hours_change()",
 )
 

@@ -334,9 +334,11 @@ def test_what_was_done_is_never_changed_and_never_deleted(db: Connection, change
         ("tr_weekly_hours_unchangeable", "UPDATE weekly_hours SET since = since - interval '1 day'"),
         ("tr_weekly_hours_unchangeable", "UPDATE weekly_hours SET revision = 2"),
         ("tr_availability_rules_unchangeable", "UPDATE availability_rules SET closes = closes + 1"),
+        ("tr_availability_rules_unchangeable", "DELETE FROM availability_rules"),
+        ("tr_weekly_hours_unchangeable", "DELETE FROM weekly_hours"),
     ],
 )
-def test_hours_that_were_said_are_never_changed(db: Connection, name: str, change: str) -> None:
+def test_hours_that_were_said_are_never_changed_and_never_deleted(db: Connection, name: str, change: str) -> None:
     mentor = make_mentor(db)
     seen = WeeklyHours.of(db.execute(weekly_hours_query(mentor.id)).one())
     set_hours(db, actor=acting_mentor(mentor), seen=seen, spans=[Span(0, 540, 600)], time_zone=None, now=NOW)
