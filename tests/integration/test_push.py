@@ -266,6 +266,20 @@ def test_nobody_else_than_who_subscribed_last_and_no_more_than_twenty_browsers(
     assert set(pushing.subscriptions()) == set(ids[2:])
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "host"),
+    [
+        ("https://push.example/x", "push.example"),
+        ("https://Push.Example:443/x", "push.example"),
+        ("https://push.example:8443/x", "push.example:8443"),
+    ],
+)
+def test_a_push_service_is_known_by_its_host_and_by_the_port_where_it_is_an_unusual_one(
+    pushing: Pushing, endpoint: str, host: str
+) -> None:
+    assert pushing.subscribe(SubscribedBrowser(endpoint)).host == host
+
+
 def test_addresses_and_keys_are_stored_encrypted(pushing: Pushing, browser: SubscribedBrowser) -> None:
     pushing.subscribe(browser)
     with pushing.house.engine.connect() as db:

@@ -188,6 +188,15 @@ def test_while_one_push_service_is_away_those_of_the_others_are_told_at_once(
     assert len(service.requests) == 3
 
 
+def test_who_names_another_port_of_a_push_service_puts_off_nobody_at_the_usual_one(
+    trouble: Trouble, service: HttpReceiver, clock: list[float]
+) -> None:
+    assert clock
+    nobody, well = trouble.asked_at(f"http://push.internal:{free_port()}/x", at(service, "push.internal"))
+    assert trouble.try_again(nobody).last_error.startswith("The push service is away: ")
+    assert trouble.try_again(well).state == "done"
+
+
 def test_a_push_service_that_says_for_how_long_it_is_away_is_left_alone_for_so_long(
     trouble: Trouble, service: HttpReceiver, clock: list[float]
 ) -> None:

@@ -36,7 +36,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9_-]+={0,2}")
 
 @dataclass(frozen=True, kw_only=True)
 class Browser(Record):
-    """A browser that has subscribed; `host` is its maker's push service."""
+    """A browser that has subscribed; `host` is its maker's push service, with the port where it is an unusual one."""
 
     table = push_subscriptions
 
@@ -88,7 +88,7 @@ def subscribe_browser(
         user_id=actor.user_id,
         endpoint_digest=hashlib.sha256(address.encode()).hexdigest(),
         sealed=sealed,
-        host=urlsplit(address).hostname,
+        host=urlsplit(address).netloc,
     )
     renewed = {name: statement.excluded[name] for name in ("user_id", "sealed", "host")}
     row = db.execute(

@@ -27,6 +27,7 @@ from workflows.reminders.still import words_now
 class PushMessage:
     """A notification for one browser; `sealed` is where and by which keys, and whoever unseals it can write there.
 
+    `host` is with its port: whoever names one where nobody answers must not hold up the push service at the other.
     `written_at` is since when it waits to be pushed, and `useful_until` when it is not to be shown any more.
     """
 
