@@ -130,6 +130,8 @@ def test_maintain_lets_go_what_was_missed_so_long_ago_that_nobody_can_recover_it
     gone = [happened(house, partner, ago=old, **missed) for _ in range(3)]
     stays = [
         happened(house, partner, ago=young, **missed),
+        # Whoever asks for the oldest may still be at it.
+        happened(house, partner, ago=timedelta(days=14, minutes=30), **missed),
         happened(house, partner, ago=old),
         happened(house, partner, ago=old, state="dead", attempts=10),
         happened(house, partner, ago=old, state="done", done_at=func.now(), attempts=1),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -52,6 +54,18 @@ def test_one_that_is_away_is_spared_and_no_other(clock: list[float]) -> None:
     services.away.clear()
     clock[0] += 60
     assert way_out.send(to_host("away.example")).error is None
+
+
+def test_what_is_an_hour_old_waits_for_six_minutes(clock: list[float]) -> None:
+    assert clock
+    way_out = SparingEach(Services("away.example"))
+    old = replace(to_host("away.example"), written_at=datetime.now(UTC) - timedelta(hours=1))
+    # Tried and not tried alike.
+    for _ in range(2):
+        with pytest.raises(Postpone) as refused:
+            way_out.send(old)
+        waits = refused.value.until - datetime.now(UTC)
+        assert timedelta(minutes=5.9) < waits < timedelta(minutes=6.1)
 
 
 def test_of_any_number_of_hosts_those_that_were_named_last_are_remembered(
