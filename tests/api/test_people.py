@@ -92,7 +92,7 @@ def test_an_address_is_kept_as_mails_can_go_there(client: FlaskClient, cast: Cas
         to_name="Ada",
         to_address=kept,
         words=Words("Hi", "Hi"),
-        occurred_at=datetime.now(UTC),
+        written_at=datetime.now(UTC),
     )
     letterhead = Letterhead("no-reply@tutelage.example", "operators@tutelage.example")
     assert bytes(compose(mail, letterhead)).isascii()
