@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from cli.addresses import DATA_DIR_OPTION, find_database_url
 from models.engine import create
@@ -19,6 +22,13 @@ from models.engine import create
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 # Any number, the same everywhere: it stands for "somebody migrates this database".
 MIGRATION_LOCK = 7_483_920_116
+LOOK_AGAIN_SECONDS = 0.2
+# Whoever writes queues up behind a migration that waits for a table, and waits for 5 s (models/engine.py) at the most.
+LOCK_TIMEOUT = "2s"
+
+
+class TableInUse(click.ClickException):
+    """A table that a migration changes was in use for too long; the message says what to do."""
 
 
 def upgrade(database_url: str) -> str | None:
@@ -28,15 +38,21 @@ def upgrade(database_url: str) -> str | None:
         database_url: `postgresql://…`, not through a pooler in transaction mode: the lock belongs to a connection.
     Returns:
         The revision that the database has now.
+    Raises:
+        TableInUse: somebody held a table for longer than writers should wait; the steps before are kept.
     """
-    with _alone(database_url) as (connection, config):
+    with _alone(database_url) as (connection, config), _in_nobodys_way():
         command.upgrade(config, "head")
         return current_revision(connection)
 
 
 def revert(database_url: str, steps: int) -> str | None:
-    """Take back that many migrations, the newest first; returns the revision that the database has now."""
-    with _alone(database_url) as (connection, config):
+    """Take back that many migrations, the newest first; returns the revision that the database has now.
+
+    Raises:
+        TableInUse: as `upgrade` does.
+    """
+    with _alone(database_url) as (connection, config), _in_nobodys_way():
         command.downgrade(config, f"-{steps}")
         return current_revision(connection)
 
@@ -66,9 +82,8 @@ def _alone(database_url: str) -> Iterator[tuple[Connection, Config]]:
     try:
         with engine.connect() as lock, engine.connect() as connection:
             lock.execution_options(isolation_level="AUTOCOMMIT")
-            _wait_without_limit(lock)
-            lock.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
-            _wait_without_limit(connection)
+            _wait_for_our_turn(lock)
+            _take_time(connection)
             connection.commit()
             config.attributes["connection"] = connection
             yield connection, config
@@ -77,11 +92,30 @@ def _alone(database_url: str) -> Iterator[tuple[Connection, Config]]:
         engine.dispose()
 
 
-def _wait_without_limit(connection: Connection) -> None:
-    """The engine's limits are for requests; a migration may take as long as its tables are large."""
+def _wait_for_our_turn(lock: Connection) -> None:
+    # One statement that waits would hold a snapshot, and whoever builds an index beside writers waits for all of those.
+    while not lock.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": MIGRATION_LOCK}):
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _take_time(connection: Connection) -> None:
+    """The engine's limits are for requests: a migration may take as long as its tables are large, once it has them."""
     connection.execute(text("SET statement_timeout = 0"))
-    connection.execute(text("SET lock_timeout = 0"))
+    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
+
+
+@contextmanager
+def _in_nobodys_way() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        if not isinstance(error.orig, LockNotAvailable):
+            raise
+        raise TableInUse(
+            f"A table that has to be changed was in use for more than {LOCK_TIMEOUT}, and nobody should wait behind us "
+            f"for longer. The steps before this one are done; try again when less is going on. ({error.orig})"
+        ) from error
 
 
 @click.command()

@@ -10,7 +10,13 @@ from models.engine import create
 
 
 def _run(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=metadata, compare_server_default=True)
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        compare_server_default=True,
+        # What one step has locked is free again before the next, which may take long, begins.
+        transaction_per_migration=True,
+    )
     with context.begin_transaction():
         context.run_migrations()
 

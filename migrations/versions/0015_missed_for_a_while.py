@@ -36,16 +36,9 @@ def upgrade() -> None:
     )
     op.execute(ACTIVE_UNTIL)
     op.execute(TRIGGER)
-    op.create_index(
-        "ix_deliveries_missed",
-        "deliveries",
-        ["event_id"],
-        postgresql_where=sa.text("cancel_reason = 'not_listening' AND attempts = 0"),
-    )
 
 
 def downgrade() -> None:
-    op.drop_index("ix_deliveries_missed", table_name="deliveries")
     op.execute("DROP TRIGGER tr_webhook_endpoints_active_until ON webhook_endpoints")
     op.execute("DROP FUNCTION note_active_until()")
     op.drop_column("webhook_endpoints", "active_until")

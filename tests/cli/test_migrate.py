@@ -1,18 +1,23 @@
-"""Tests of `tutelage migrate`: up, down, and two at the same moment."""
+"""Tests of `tutelage migrate`: up, down, two at the same moment, and beside those that write."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from click.testing import CliRunner
-from sqlalchemy import inspect
+from sqlalchemy import Connection, inspect, text
 
 from cli.main import main
-from cli.migrate import newest_revision, revert, upgrade
+from cli.migrate import MIGRATIONS, TableInUse, current_revision, newest_revision, revert, upgrade
 from config.settings import settings
 from models.engine import create
+from tests.eventually import eventually
 from tests.servers import temporary_database
 
 
@@ -54,3 +59,78 @@ def test_without_any_database_it_says_what_to_do(tmp_path: Path, monkeypatch: py
     settings.cache_clear()
     assert result.exit_code == 2
     assert "Set DATABASE_URL, or start `tutelage up`" in result.output
+
+
+BUILDS = "SELECT FROM pg_stat_activity WHERE wait_event = 'virtualxid' AND query LIKE 'CREATE INDEX CONCURRENTLY%'"
+BROKEN = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
+
+
+def back_to(database_url: str, revision: str) -> None:
+    """Take everything back that came after it."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    steps = len(list(ScriptDirectory.from_config(config).iterate_revisions("head", revision)))
+    assert revert(database_url, steps) == revision
+
+
+@contextmanager
+def another(database_url: str) -> Iterator[Connection]:
+    """A connection of somebody else's."""
+    engine = create(database_url, pool_size=1)
+    with engine.connect() as db:
+        yield db
+    engine.dispose()
+
+
+def write(db: Connection, table: str) -> None:
+    """Lock a table as everybody does who writes to it, until the transaction ends."""
+    db.execute(text(f"LOCK TABLE {table} IN ROW EXCLUSIVE MODE"))
+
+
+def test_while_large_tables_get_their_indexes_others_write(database_url: str) -> None:
+    back_to(database_url, "0014")
+    with (
+        another(database_url) as first,
+        another(database_url) as second,
+        another(database_url) as watch,
+        ThreadPoolExecutor() as pool,
+    ):
+        watch.execution_options(isolation_level="AUTOCOMMIT")
+        write(first, "deliveries")
+        done = pool.submit(upgrade, database_url)
+        try:
+            eventually(lambda: watch.execute(text(BUILDS)).rowcount, "the migration waits for who writes")
+            for table in ("deliveries", "delivery_attempts", "webhook_endpoints"):
+                write(second, table)
+            second.rollback()
+        finally:
+            first.rollback()
+        assert done.result() == newest_revision()
+
+
+def test_an_index_whose_build_was_interrupted_is_built_anew(database_url: str) -> None:
+    back_to(database_url, "0015")
+    with another(database_url) as db:
+        db.execute(text("CREATE INDEX ix_deliveries_missed ON deliveries (event_id)"))
+        db.execute(text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_deliveries_missed'::regclass"))
+        db.commit()
+        assert db.scalars(text(BROKEN)).all() == ["ix_deliveries_missed"]
+        db.rollback()
+        upgrade(database_url)
+        assert db.scalars(text(BROKEN)).all() == []
+        made = db.scalars(text("SELECT indexdef FROM pg_indexes WHERE indexname = 'ix_deliveries_missed'")).one()
+        assert "not_listening" in made
+
+
+def test_a_table_in_use_is_not_waited_for_longer_than_writers_wait(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.migrate.LOCK_TIMEOUT", "50ms")
+    back_to(database_url, "0013")
+    with another(database_url) as db:
+        write(db, "webhook_endpoints")
+        with pytest.raises(TableInUse, match="try again"):
+            upgrade(database_url)
+        assert current_revision(db) == "0014", "what was done before is kept"
+        db.rollback()
+        assert upgrade(database_url) == newest_revision()
