@@ -222,6 +222,32 @@ def test_what_a_receiver_would_not_take_is_no_violation(house: House, whole_stor
     assert all(finding.violations == 0 for finding in found.values())
 
 
+# Attempts are kept for good, and so are dead messages until somebody looks: far more of both than defects of ours.
+MANY = """
+WITH made AS (
+    INSERT INTO deliveries (event_id, effect, target, id, queue, state, due_at, nudge_at, attempts, done_at)
+    SELECT gen_random_uuid(), 'webhooks.send', 'x', gen_random_uuid(), 'webhooks',
+           (CASE WHEN dies THEN 'dead' ELSE 'done' END)::delivery_state, now(), now(), 3,
+           CASE WHEN dies THEN NULL ELSE now() END
+    FROM generate_series(1, 10000) AS number CROSS JOIN LATERAL (SELECT number % 5 = 0 AS dies) AS fate
+    RETURNING event_id, effect, target
+)
+INSERT INTO delivery_attempts (event_id, effect, target, attempt, outcome, error_class, duration_ms)
+SELECT event_id, effect, target, attempt, 'retry', CASE WHEN random() < 0.001 THEN 'internal' ELSE 'status' END, 1
+FROM made CROSS JOIN generate_series(1, 3) AS attempt
+"""
+
+
+def test_defects_are_found_without_reading_every_attempt(engine: Engine) -> None:
+    with engine.begin() as db, without_guards(db):
+        db.execute(text(MANY))
+    with engine.begin() as db:
+        db.execute(text("ANALYZE deliveries, delivery_attempts"))
+        plan = db.execute(text(f"EXPLAIN {queries()['dead_delivery']}")).scalars().all()
+    assert any("ix_delivery_attempts_internal" in line for line in plan), plan
+    assert not any("Seq Scan" in line for line in plan), plan
+
+
 def test_every_invariant_is_planted_here() -> None:
     assert set(PLANTED) == set(queries())
 
