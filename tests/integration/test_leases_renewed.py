@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from threading import Event, Thread
 from typing import Any
 
@@ -19,6 +21,7 @@ from tests.statements import statements_of
 from workers import leases
 from workers.leases import LEASE, Leases
 from workers.transactions import Transactions
+from workers.transports.watchdog import Watchdog
 from workflows.events import outside
 from workflows.events.delivery import Delivery, Key
 
@@ -29,6 +32,7 @@ SOME = timedelta(seconds=5)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leases are renewed many times a second."""
     monkeypatch.setattr(leases, "EVERY", 0.03)
+    monkeypatch.setattr(leases, "AGAIN", 0.01)
 
 
 @pytest.fixture
@@ -74,10 +78,36 @@ def test_what_is_on_its_way_is_renewed_until_it_has_arrived(house: House, mails:
 def test_what_arrives_soon_is_never_renewed(
     house: House, mails: list[Delivery], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "EVERY", 30.0)
-    with statements_of(house.engine) as made, Leases(house.transactions).kept(mails[0]):
-        pass
+    watchdog, held, past = Watchdog(), Event(), Event()
+    monkeypatch.setattr(leases, "WATCHDOG", watchdog)
+    keeping = Leases(house.transactions)
+    # However slow this machine is, nothing rings before the mail has arrived.
+    watchdog.after(0, partial(held.wait, 30))  # type: ignore[arg-type]
+    with statements_of(house.engine) as made:
+        with keeping.kept(mails[0]):
+            pass
+        held.set()
+        watchdog.after(leases.EVERY, past.set)
+        assert past.wait(30)
+        assert not keeping._renewing
     assert made.statements == []
+
+
+def test_whoever_comes_to_an_end_leaves_a_second_sender_of_the_same_row_its_lease(
+    house: House, mails: list[Delivery]
+) -> None:
+    keeping, first = Leases(house.transactions), mails[0]
+    second = replace(first, fence=first.fence + 1)
+    with ExitStack() as others:
+        with keeping.kept(first):
+            eventually(is_renewed(house, first), "a lease that was renewed")
+            # It was lost all the same, and taken in the same process.
+            house.change(first.key, attempts=second.fence, lease_until=func.now() + SOME, nudge_at=func.now() + SOME)
+            others.enter_context(keeping.kept(second))
+            eventually(is_renewed(house, second), "the other's lease, renewed")
+        for _ in range(2):
+            house.change(first.key, lease_until=func.now() + SOME, nudge_at=func.now() + SOME)
+            eventually(is_renewed(house, second), "the other's lease, renewed again")
 
 
 def test_all_are_renewed_by_one_statement(house: House, mails: list[Delivery]) -> None:
@@ -98,6 +128,17 @@ def test_what_is_no_longer_ours_is_left_as_it_is(house: House, mails: list[Deliv
     assert is_renewed(house, ours)()
 
 
+def test_what_waits_for_its_next_attempt_is_leased_to_nobody(house: House, mails: list[Delivery]) -> None:
+    failed = mails[0]
+    house.change(failed.key, lease_until=None, due_at=func.now() + SOME, nudge_at=func.now() + SOME)
+    before = house.row(failed.key)
+    with house.transactions.each_by_itself() as db:
+        outside.renew(db, [failed], LEASE)
+    row = house.row(failed.key)
+    assert (row.state, row.attempts) == ("pending", failed.fence), "only the lease says that nobody has it"
+    assert (row.lease_until, row.nudge_at) == (None, before.nudge_at)
+
+
 def test_a_row_that_somebody_holds_keeps_no_other_from_being_renewed(house: House, mails: list[Delivery]) -> None:
     held, other, _third = mails
     with house.engine.begin() as onlooker:
@@ -108,8 +149,17 @@ def test_a_row_that_somebody_holds_keeps_no_other_from_being_renewed(house: Hous
     assert left(house, held.key) <= SOME
 
 
-def test_while_the_database_is_away_it_is_asked_again_and_again(house: House, mails: list[Delivery]) -> None:
+def test_while_the_database_is_away_it_is_asked_again_soon(
+    house: House, mails: list[Delivery], monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[int] = []
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        Event().wait(seconds)
+
+    monkeypatch.setattr(leases, "sleep", pause)
 
     class Away(Transactions):
         @contextmanager
@@ -123,7 +173,9 @@ def test_while_the_database_is_away_it_is_asked_again_and_again(house: House, ma
 
     with Leases(Away(house.engine, house.nudger)).kept(mails[0]):
         eventually(is_renewed(house, mails[0]), "a lease that was renewed")
+        eventually(lambda: len(pauses) >= 3, "the pause after it")
     assert len(asked) >= 3
+    assert pauses[:3] == [leases.AGAIN, leases.AGAIN, leases.EVERY]
 
 
 def test_a_machine_without_threads_renews_again_when_it_has_some(
