@@ -71,7 +71,7 @@ def keep_missed(db: Connection, event: Event, effect: OutsideEffect, endpoints: 
     )
 
 
-def forget_missed(db: Connection, *, now: datetime) -> int:
-    """Let a batch of it go that is too old to be recovered, the oldest first; returns how many there were."""
+def forget_missed(db: Connection, *, now: datetime) -> bool:
+    """Let a batch of it go that is too old to be recovered, the oldest first; returns whether the batch was full."""
     before = smallest_id_of(now - LOOK_BACK - GRACE)
-    return db.execute(text(FORGET), {"before": before, "most": FORGOTTEN_AT_ONCE}).rowcount
+    return db.execute(text(FORGET), {"before": before, "most": FORGOTTEN_AT_ONCE}).rowcount == FORGOTTEN_AT_ONCE
