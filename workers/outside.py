@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -30,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 # Whoever begins later might find the lease over before it is renewed for the first time.
 LATEST = 12.0  # seconds
-# Seconds, well within the lease of what leaves the house.
+# Seconds. Together with what each try takes they may be longer than a lease, which is renewed until all is written.
 PAUSES_WITHOUT_DATABASE = (0.1, 0.5, 2, 5, 5)
 
 
@@ -78,9 +79,14 @@ class OutsideDeliverer:
             self._senders.let_go(len(keys) - len(errands))
 
     def _run(self, errand: Errand) -> Job:
+        with ExitStack() as keeping:
+            settle = self._sent(errand, keeping)
+            return partial(_within, keeping.pop_all(), settle)
+
+    def _sent(self, errand: Errand, keeping: ExitStack) -> Job:
         began = monotonic()
         try:
-            sent = self._send(errand)
+            sent = self._send(errand, keeping)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is written to the row and tried again
             return partial(self._fail, errand, error, timedelta(seconds=monotonic() - began))
         return partial(self._settle_or_fail, errand, sent, timedelta(seconds=monotonic() - began))
@@ -98,12 +104,12 @@ class OutsideDeliverer:
             said = failed(db, errand.effect, errand.delivery, error, took)
         said.log()
 
-    def _send(self, errand: Errand) -> Sent:
+    def _send(self, errand: Errand, keeping: ExitStack) -> Sent:
         if monotonic() - errand.since > LATEST:
             raise Postpone(errand.delivery.now, "It was held up until there was too little left of its lease.")
         try:
-            with self._leases.kept(errand.delivery):
-                return self._transports[errand.effect.transport].send(errand.message)
+            keeping.enter_context(self._leases.kept(errand.delivery))
+            return self._transports[errand.effect.transport].send(errand.message)
         except Postpone:
             raise
         except Exception as error:
@@ -127,6 +133,12 @@ class OutsideDeliverer:
             return written(delivery, took)
         with self._transactions() as db:
             return _settle(db, errand, sent, took)
+
+
+def _within(kept: ExitStack, settle: Job) -> None:
+    # What has arrived is not to be sent by another while its outcome waits for the database.
+    with kept:
+        settle()
 
 
 def _errands(db: Connection, effect: OutsideEffect, keys: Sequence[Key]) -> Iterator[Errand]:

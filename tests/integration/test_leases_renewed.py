@@ -20,10 +20,12 @@ from tests.integration.house import House
 from tests.statements import statements_of
 from workers import leases
 from workers.leases import LEASE, Leases
+from workers.ledger import Ledger
 from workers.transactions import Transactions
 from workers.transports.watchdog import Watchdog
 from workflows.events import outside
 from workflows.events.delivery import Delivery, Key
+from workflows.events.outside import Success
 
 SOME = timedelta(seconds=5)
 
@@ -91,6 +93,29 @@ def test_what_arrives_soon_is_never_renewed(
         assert past.wait(30)
         assert not keeping._renewing
     assert made.statements == []
+
+
+def test_what_has_arrived_is_renewed_until_its_outcome_is_written(
+    house: House, mails: list[Delivery], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail = mails[0]
+    house.change(mail.key, attempts=0, lease_until=None)
+    write, refused = Ledger.done, list[int]()
+
+    def wait(self: Ledger, success: Success) -> bool:
+        """The database is away at first, and its answer takes longer than what is left of the lease."""
+        if not refused:
+            refused.append(1)
+            raise OperationalError("UPDATE", {}, Exception("the server closed the connection"))
+        house.change(mail.key, lease_until=func.now() + SOME, nudge_at=func.now() + SOME)
+        eventually(is_renewed(house, mail), "a lease that was renewed")
+        return write(self, success)
+
+    monkeypatch.setattr(Ledger, "done", wait)
+    house.deliverer.deliver(mail.key)
+    assert (house.row(mail.key).state, len(house.mail.received)) == ("done", 1)
+    keeping = house.deliverer._outside._leases
+    eventually(lambda: not keeping._renewing, "the end of the thread")
 
 
 def test_whoever_comes_to_an_end_leaves_a_second_sender_of_the_same_row_its_lease(
