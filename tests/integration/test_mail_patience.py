@@ -10,7 +10,7 @@ from threading import Event, Thread
 
 import pytest
 
-from tests.eventually import eventually
+from tests.eventually import eventually, stretched
 from tests.integration.house import House
 from tests.integration.test_mail_connections import Talk, talking
 from tests.integration.test_mail_transport import a_mail, transport
@@ -44,10 +44,12 @@ def server() -> Iterator[Thinking]:
 
 
 @pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever hands a mail over has a second and a half for it and for each reply until then."""
-    monkeypatch.setattr(smtp, "DEADLINE_SECONDS", 1.5)
-    monkeypatch.setattr(smtp_lines, "REPLY_SECONDS", 1.5)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Whoever hands a mail over has so many seconds for it and for each reply until then."""
+    seconds = stretched(1.5)
+    monkeypatch.setattr(smtp, "DEADLINE_SECONDS", seconds)
+    monkeypatch.setattr(smtp_lines, "REPLY_SECONDS", seconds)
+    return seconds
 
 
 def test_a_server_that_has_the_mail_is_given_the_ten_minutes_of_the_standard() -> None:
@@ -55,22 +57,20 @@ def test_a_server_that_has_the_mail_is_given_the_ten_minutes_of_the_standard() -
     assert leases.LONGEST > smtp.DEADLINE_SECONDS + smtp_lines.VERDICT_SECONDS, "and nobody else sends it meanwhile"
 
 
-@pytest.mark.usefixtures("hurried")
-def test_an_answer_that_comes_later_than_any_other_may_is_taken(server: Thinking) -> None:
-    server.thinks = 2.5
+def test_an_answer_that_comes_later_than_any_other_may_is_taken(server: Thinking, hurried: float) -> None:
+    server.thinks = hurried + 1
     report = transport(server.port).send(a_mail())
     assert (report.error, report.status_code) == (None, 250)
     assert (server.mails, len(server.connections)) == (1, 1)
 
 
-@pytest.mark.usefixtures("hurried")
-def test_the_next_mail_over_the_same_line_has_no_more_time_than_the_first(server: Thinking) -> None:
+def test_the_next_mail_over_the_same_line_has_no_more_time_than_the_first(server: Thinking, hurried: float) -> None:
     server.thinks = 0.0
     post = transport(server.port)
     assert post.send(a_mail()).error is None
     server.answers["mail"] = b" "
     report = post.send(a_mail())
-    assert report.error == "DeadlineExceeded: No complete answer within 1.5 s."
+    assert report.error == f"DeadlineExceeded: No complete answer within {hurried:g} s."
     assert len(server.connections) == 1
 
 
