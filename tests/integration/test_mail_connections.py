@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -11,6 +12,7 @@ from threading import Event, Thread
 
 import pytest
 
+from config.mail_server import mail_server
 from tests.integration.test_mail_transport import LETTERHEAD, a_mail
 from workers.transports import smtp_lines
 from workers.transports.smtp import SmtpTransport
@@ -118,6 +120,20 @@ def test_many_mails_go_over_one_connection(server: Talk, transport: SmtpTranspor
         assert transport.send(a_mail()).error is None
     assert (server.mails, len(server.connections)) == (5, 1)
     assert server.connections[0].count("ehlo") == 1
+
+
+def test_within_a_minute_it_is_noticed_that_a_servers_machine_is_gone(server: Talk) -> None:
+    opened = smtp_lines.Lines(mail_server(f"smtp://127.0.0.1:{server.port}"), ssl.create_default_context())
+    line = opened.take(lambda _server: None)
+    connection = line.server.sock
+    assert connection is not None
+    assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    idle, interval, count = (
+        connection.getsockopt(socket.IPPROTO_TCP, option)
+        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    )
+    assert idle + interval * count <= 60
+    line.leave()
 
 
 def test_threads_have_connections_of_their_own(server: Talk, transport: SmtpTransport) -> None:
