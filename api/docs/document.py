@@ -73,9 +73,11 @@ class DocumentedApi(Api):
     def _openapi_json(self) -> Response:
         with self._writing:
             while self._unwritten:
-                area = self._unwritten.pop(0)
+                area = self._unwritten[0]
                 area.register_views_in_doc(self, self._app, self.spec, name=area.name, parameters=None)
                 self.spec.tag({"name": area.name, "description": area.description})
+                # Not before: whoever asks after an error would get a document without this area for good.
+                self._unwritten.pop(0)
         answer: Response = super()._openapi_json()
         return answer
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
 import pytest
+from apispec import APISpec
 from flask.testing import FlaskClient
+from sqlalchemy import Engine
 
 from models.bookings import BOOKING_TRANSITIONS
 from models.sessions import SESSION_TRANSITIONS
 from tests.api.conftest import Cast
+from tests.application import World
 
 
 @pytest.mark.parametrize("root", ["", "/api"])
@@ -57,6 +61,24 @@ def document(client: FlaskClient) -> dict[str, Any]:
     assert answer.status_code == 200
     assert isinstance(answer.json, dict)
     return answer.json
+
+
+def test_an_error_while_it_is_written_costs_it_nothing(
+    engine: Engine, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = itertools.count(1)
+
+    def fails_once(spec: APISpec, **described: Any) -> APISpec:
+        # In the midst of an area.
+        if next(asked) == 5:
+            raise ValueError("for the test")
+        return path(spec, **described)
+
+    path = APISpec.path
+    monkeypatch.setattr(APISpec, "path", fails_once)
+    client = World.on(engine).client
+    assert client.get("/openapi.json").status_code == 500
+    assert client.get("/openapi.json").json == document
 
 
 def test_sessions_tell_their_life_cycle_and_who_completes(document: dict[str, Any]) -> None:
