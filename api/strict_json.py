@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from typing import Any, NoReturn
 
@@ -11,6 +12,8 @@ from workflows.errors import Invalid
 
 # PostgreSQL writes numbers out in full: 1e308 would become 309 digits in every answer.
 _LARGEST_EXPONENT = 20
+# Digits of a number, before its exponent, of which one counts.
+_SOMETHING = re.compile(r"-?[0.]*[1-9]")
 _SHOWN = 30  # characters of what is to blame
 
 
@@ -19,7 +22,8 @@ def strict_json(raw: bytes) -> Any:
 
     Raises:
         Invalid: no JSON in UTF-8, nested too deeply, with a name twice in an object, or with numbers that are none
-            (NaN, Infinity) or beyond what anybody counts (1e21 and more, 1e-21 and less). It says which of these.
+            (NaN, Infinity) or beyond what anybody counts, whatever their sign and however they are written: 1e21 and
+            more, and what is not 0 but less than 1e-20. It says which of these.
     """
     try:
         text = raw.decode("utf-8")
@@ -44,15 +48,17 @@ def _float(text: str) -> float:
         raise _out_of_range(text)
     if number and not -_LARGEST_EXPONENT <= math.floor(math.log10(abs(number))) <= _LARGEST_EXPONENT:
         raise _out_of_range(text)
+    if not number and _SOMETHING.match(text):
+        # Less than the least float: read as 0, it would be another number than was sent.
+        raise _out_of_range(text)
     return number
 
 
 def _integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        # Python reads no integers of more than some thousand digits, which would take it too long.
-        raise _out_of_range(text) from error
+    # By their length first: Python reads no integers of some thousand digits, and JSON's have no leading zeros.
+    if len(text.lstrip("-")) > _LARGEST_EXPONENT + 1:
+        raise _out_of_range(text)
+    return int(text)
 
 
 def _out_of_range(text: str) -> Invalid:

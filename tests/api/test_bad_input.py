@@ -36,6 +36,10 @@ NO_JSON = {
     "a number of 309 digits": b'{"metadata": {"x": 1e308}}',
     "a number of 22 digits": b'{"metadata": {"x": [-1.5e21]}}',
     "a number next to nothing": b'{"metadata": {"x": 1e-300}}',
+    "a number nearer to nothing": b'{"metadata": {"x": -0.0000000000000000000009}}',
+    "a number that would be read as nothing": b'{"metadata": {"x": -0.00300e-400}}',
+    "an integer of 22 digits": b'{"metadata": {"x": -1000000000000000000000}}',
+    "an integer of 4,201 digits": b'{"metadata": {"x": ' + b"9" * 4201 + b"}}",
     "a name twice": b'{"title": "x", "title": "y"}',
     "a name twice, deep down": b'{"metadata": {"x": [{"a": 1, "\\u0061": 1}]}}',
     "too many digits": b'{"metadata": {"x": ' + b"9" * 5000 + b"}}",
@@ -70,6 +74,8 @@ TOLD = {
     "a number of 309 digits": "The body has a number that is out of range: 1e308.",
     "a number of 22 digits": "The body has a number that is out of range: -1.5e21.",
     "a number next to nothing": "The body has a number that is out of range: 1e-300.",
+    "a number that would be read as nothing": "The body has a number that is out of range: -0.00300e-400.",
+    "an integer of 22 digits": "The body has a number that is out of range: -1000000000000000000000.",
     "too many digits": f"The body has a number that is out of range: {'9' * 30}….",
     "a name twice": 'The body has the name "title" twice in one object.',
     "a name twice, deep down": 'The body has the name "a" twice in one object.',
@@ -231,8 +237,9 @@ def test_a_body_is_plain_utf_8(world: World, cast: Cast, headers: dict[str, str]
 
 def test_plain_utf_8_may_be_declared(world: World, cast: Cast) -> None:
     headers = cast.as_mentee | {"Content-Type": 'application/json; charset="UTF-8"', "Content-Encoding": "Identity"}
-    metadata = {"a": 1e20, "b": -1.5e-20, "c": 0.0, "d": 123456789012345678901234567890}
-    data = json.dumps(cast.wish(metadata=metadata))
+    metadata = {"a": 1e20, "b": -1.5e-20, "c": 0.0, "d": 999999999999999999999, "e": -999999999999999999999, "f": 0.0}
+    # A zero is one, however it is written.
+    data = json.dumps(cast.wish(metadata=metadata)).replace('"f": 0.0', '"f": -0.00e-999')
     answer = world.client.post("/bookings", data=data, headers=headers)
     assert (answer.status_code, answer.json["metadata"]) == (201, metadata)
 
