@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import environs
 from environs import Env, validate
@@ -16,6 +15,7 @@ from config.vapid import vapid
 DEVELOPMENT_SECRET = "development-only-secret-not-for-production"  # refused in production
 ENVIRONMENTS = ("development", "production")
 NOTICE_KINDS = ("session_created", "session_cancelled", "webhook_endpoint_disabled")
+LOOPBACK = ["127.0.0.0/8", "::1/128"]
 IDENTITY_HEADERS = ("off", "gateway", "open")
 _SHORTEST_TOKEN = 16
 
@@ -100,68 +100,37 @@ def _from(env: Env) -> Settings:
         environment=environment,
         public_url=env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
         log_level=env.str("LOG_LEVEL", "INFO").upper(),
-        **_callers(env, development),
-        **_mails(env),
-        **_other_ways_out(env, development),
-        **_servers(env),
-        **_sizes(env),
-    )
-
-
-def _callers(env: Env, development: bool) -> dict[str, Any]:
-    return {
-        "jwt_secret": env.str("JWT_SECRET", DEVELOPMENT_SECRET if development else ""),
-        "jwt_audience": env.str("JWT_AUDIENCE", None),
-        "jwt_issuer": env.str("JWT_ISSUER", None),
-        "identity_headers": env.str("IDENTITY_HEADERS", "off", validate=validate.OneOf(IDENTITY_HEADERS)),
-        "gateway_secret": env.str("GATEWAY_SECRET", None),
-        "encryption_keys": tuple(env.list("ENCRYPTION_KEYS", [DEVELOPMENT_SECRET] if development else [])),
-    }
-
-
-def _mails(env: Env) -> dict[str, Any]:
-    return {
-        "smtp_url": env.str("SMTP_URL", None) or None,
-        "mail_from": env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"),
-        "mail_folder": env.str("MAIL_FOLDER", ".data/mail"),
-        "operations_mail": env.str("OPERATIONS_MAIL", None) or None,
-        "templates_folder": env.str("TEMPLATES_FOLDER", None) or None,
-        "reminder_minutes": reminders(env.list("REMINDER_MINUTES", None, subcast=int)),
-    }
-
-
-def _other_ways_out(env: Env, development: bool) -> dict[str, Any]:
-    here = ["127.0.0.0/8", "::1/128"] if development else []
-    return {
+        jwt_secret=env.str("JWT_SECRET", DEVELOPMENT_SECRET if development else ""),
+        jwt_audience=env.str("JWT_AUDIENCE", None),
+        jwt_issuer=env.str("JWT_ISSUER", None),
+        identity_headers=env.str("IDENTITY_HEADERS", "off", validate=validate.OneOf(IDENTITY_HEADERS)),
+        gateway_secret=env.str("GATEWAY_SECRET", None),
+        encryption_keys=tuple(env.list("ENCRYPTION_KEYS", [DEVELOPMENT_SECRET] if development else [])),
+        smtp_url=env.str("SMTP_URL", None) or None,
+        mail_from=env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"),
+        mail_folder=env.str("MAIL_FOLDER", ".data/mail"),
+        operations_mail=env.str("OPERATIONS_MAIL", None) or None,
+        templates_folder=env.str("TEMPLATES_FOLDER", None) or None,
+        reminder_minutes=reminders(env.list("REMINDER_MINUTES", None, subcast=int)),
         # Blanks between them: such a URL may hold commas.
-        "apprise_urls": tuple(env.str("APPRISE_URLS", "").split()),
-        "apprise_kinds": tuple(env.list("APPRISE_KINDS", list(NOTICE_KINDS), validate=only(NOTICE_KINDS))),
-        "vapid_private_key": env.str("VAPID_PRIVATE_KEY", None) or None,
-        "vapid_subject": env.str("VAPID_SUBJECT", None) or None,
-        "webhook_allowed_networks": networks(env.list("WEBHOOK_ALLOWED_NETWORKS", here)),
-        "webhook_retry_pauses": pauses(env.list("WEBHOOK_RETRY_PAUSES", None, subcast=float)),
-    }
-
-
-def _servers(env: Env) -> dict[str, Any]:
-    return {
-        "database_url": env.str("DATABASE_URL", ""),
-        "redis_url": env.str("REDIS_URL", ""),
-        "metrics_token": env.str("METRICS_TOKEN", None) or None,
-        "metrics_port": env.int("METRICS_PORT", 0, validate=validate.Range(0, 65_535)),
-        "metrics_host": env.str("METRICS_HOST", "127.0.0.1"),
-    }
-
-
-def _sizes(env: Env) -> dict[str, Any]:
-    return {
-        "database_pool_size": env.int("DATABASE_POOL_SIZE", 8, validate=validate.Range(1, 200)),
-        "api_workers": env.int("API_WORKERS", 2, validate=validate.Range(1, 64)),
-        "api_threads": env.int("API_THREADS", 8, validate=validate.Range(2, 128)),
-        "worker_threads": env.int("WORKER_THREADS", 4, validate=validate.Range(1, 64)),
-        "notification_threads": env.int("NOTIFICATION_THREADS", 16, validate=validate.Range(8, 256)),
-        "webhook_threads": env.int("WEBHOOK_THREADS", 32, validate=validate.Range(4, 256)),
-    }
+        apprise_urls=tuple(env.str("APPRISE_URLS", "").split()),
+        apprise_kinds=tuple(env.list("APPRISE_KINDS", list(NOTICE_KINDS), validate=only(NOTICE_KINDS))),
+        vapid_private_key=env.str("VAPID_PRIVATE_KEY", None) or None,
+        vapid_subject=env.str("VAPID_SUBJECT", None) or None,
+        webhook_allowed_networks=networks(env.list("WEBHOOK_ALLOWED_NETWORKS", LOOPBACK if development else [])),
+        webhook_retry_pauses=pauses(env.list("WEBHOOK_RETRY_PAUSES", None, subcast=float)),
+        database_url=env.str("DATABASE_URL", ""),
+        redis_url=env.str("REDIS_URL", ""),
+        metrics_token=env.str("METRICS_TOKEN", None) or None,
+        metrics_port=env.int("METRICS_PORT", 0, validate=validate.Range(0, 65_535)),
+        metrics_host=env.str("METRICS_HOST", "127.0.0.1"),
+        database_pool_size=env.int("DATABASE_POOL_SIZE", 8, validate=validate.Range(1, 200)),
+        api_workers=env.int("API_WORKERS", 2, validate=validate.Range(1, 64)),
+        api_threads=env.int("API_THREADS", 8, validate=validate.Range(2, 128)),
+        worker_threads=env.int("WORKER_THREADS", 4, validate=validate.Range(1, 64)),
+        notification_threads=env.int("NOTIFICATION_THREADS", 16, validate=validate.Range(8, 256)),
+        webhook_threads=env.int("WEBHOOK_THREADS", 32, validate=validate.Range(4, 256)),
+    )
 
 
 def _check(settings: Settings) -> None:
