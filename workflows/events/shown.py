@@ -1,4 +1,4 @@
-"""A delivery as people are shown it: its owner of a webhook, or an operator of any effect."""
+"""A delivery as people are shown it: those of a session, the owner of a webhook, or an operator of any effect."""
 
 from __future__ import annotations
 
@@ -12,19 +12,25 @@ from workflows.records import Record
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShownDelivery(Record):
-    """One run of one effect for one event."""
+class Standing(Record):
+    """How far one run of one effect has come."""
 
     table = deliveries
 
-    id: UUID
-    event_id: UUID
     target: str
     state: DeliveryState
     attempts: int
     due_at: datetime
     done_at: datetime | None
     last_error: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownDelivery(Standing):
+    """One run of one effect for one event."""
+
+    id: UUID
+    event_id: UUID
     created_at: datetime
     event_type: str
 

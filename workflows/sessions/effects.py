@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Text, and_, cast, or_, select
 
-from models.events import DeliveryState, deliveries, events
+from models.events import deliveries, events
 from models.webhooks import webhook_endpoints
+from workflows.events.shown import Standing
 from workflows.identity.actor import Actor
 from workflows.sessions.session import Session
 from workflows.webhooks.deliveries import IS_WEBHOOK, endpoint_id_in
 
 
 @dataclass(frozen=True, kw_only=True)
-class EffectOfSession:
+class EffectOfSession(Standing):
     """One delivery, in the words of whoever looks at the session."""
 
     delivery_id: UUID
     effect: str
     event: str
-    target: str
-    state: DeliveryState
-    attempts: int
-    due_at: datetime
-    done_at: datetime | None
-    last_error: str | None
 
 
 def effects_of(db: Connection, session: Session, *, seen_by: Actor | None = None) -> list[EffectOfSession]:
@@ -42,12 +36,7 @@ def effects_of(db: Connection, session: Session, *, seen_by: Actor | None = None
             deliveries.c.id.label("delivery_id"),
             deliveries.c.effect,
             events.c.type.label("event"),
-            deliveries.c.target,
-            deliveries.c.state,
-            deliveries.c.attempts,
-            deliveries.c.due_at,
-            deliveries.c.done_at,
-            deliveries.c.last_error,
+            *Standing.columns(),
         )
         .join_from(events, deliveries, deliveries.c.event_id == events.c.id)
         .where(events.c.subject_id.in_([session.booking_id, session.id]))
@@ -55,7 +44,7 @@ def effects_of(db: Connection, session: Session, *, seen_by: Actor | None = None
     )
     if seen_by is not None and not seen_by.operator:
         query = query.where(_shown_to(seen_by))
-    return [EffectOfSession(**row._mapping) for row in db.execute(query)]
+    return [EffectOfSession.of(row) for row in db.execute(query)]
 
 
 def _shown_to(actor: Actor) -> ColumnElement[bool]:
