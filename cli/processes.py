@@ -104,7 +104,7 @@ MAINTAIN = Part(name="maintain", command=("tutelage", "maintain"), reloads=True)
 FLOWER = Part(
     name="flower",
     command=(
-        *(*CELERY, "workers.queues:app", "flower", "--address={host}", "--port={flower_port}", "--persistent"),
+        *(*CELERY, "workers.flower:app", "flower", "--address={host}", "--port={flower_port}", "--persistent"),
         *("--db={data_dir}/flower.db", "--state_save_interval=30000", "--max_tasks=20000"),
     ),
 )

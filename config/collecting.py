@@ -16,7 +16,10 @@ _WHILE_STARTING = 50_000
 
 
 def postpone_collecting() -> None:
-    """Collect seldom from here on; to be called before the imports."""
+    """Collect seldom from here on; to be called before the imports.
+
+    Every process that calls this, or is started by cli/tethered.py, must `settle` at some time.
+    """
     gc.set_threshold(_WHILE_STARTING, *_USUAL[1:])
 
 
@@ -30,5 +33,7 @@ def settle() -> None:
 def importing() -> Iterator[None]:
     """For a block that does nothing but import: collect seldom in it, and leave alone what it brought."""
     postpone_collecting()
-    yield
-    settle()
+    try:
+        yield
+    finally:
+        settle()

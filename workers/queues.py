@@ -1,6 +1,7 @@
 """The Celery app for whoever hands something to the workers: five queues, and settings with their reasons.
 
 What the workers themselves run stands in `workers.app`: the API, the loops and Flower have no need of its imports.
+Flower has this one by `workers.flower`.
 """
 
 from __future__ import annotations
