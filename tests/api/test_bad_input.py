@@ -265,7 +265,7 @@ OTHERS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": "60"}),
     ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": True}),
     ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": 60.5}),
-    ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": 2**70}),
+    ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": 2**69}),
     ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": 0}),
     ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": None}),
     ("PATCH", "/listings/{listing}", "mentor", {"title": None}),
