@@ -12,6 +12,7 @@ from workflows.errors import Invalid
 
 # PostgreSQL writes numbers out in full: 1e308 would become 309 digits in every answer.
 _LARGEST_EXPONENT = 20
+_LONGEST_INTEGER = 100  # characters
 # Digits of a number, before its exponent, of which one counts.
 _SOMETHING = re.compile(r"-?[0.]*[1-9]")
 _SHOWN = 30  # characters of what is to blame
@@ -22,8 +23,8 @@ def strict_json(raw: bytes) -> Any:
 
     Raises:
         Invalid: no JSON in UTF-8, nested too deeply, with a name twice in an object, or with numbers that are none
-            (NaN, Infinity) or beyond what anybody counts, whatever their sign and however they are written: 1e21 and
-            more, and what is not 0 but less than 1e-20. It says which of these.
+            (NaN, Infinity) or beyond what anybody counts, whatever their sign: with a point or an exponent, 1e21 and
+            more, and what is not 0 but less than 1e-20; without, more than 100 characters. It says which of these.
     """
     try:
         text = raw.decode("utf-8")
@@ -55,8 +56,8 @@ def _float(text: str) -> float:
 
 
 def _integer(text: str) -> int:
-    # By their length first: Python reads no integers of some thousand digits, and JSON's have no leading zeros.
-    if len(text.lstrip("-")) > _LARGEST_EXPONENT + 1:
+    # Answers hold them as long as they were sent; but thousands of digits take a reader time without end.
+    if len(text) > _LONGEST_INTEGER:
         raise _out_of_range(text)
     return int(text)
 

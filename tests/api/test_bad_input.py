@@ -38,7 +38,7 @@ NO_JSON = {
     "a number next to nothing": b'{"metadata": {"x": 1e-300}}',
     "a number nearer to nothing": b'{"metadata": {"x": -0.0000000000000000000009}}',
     "a number that would be read as nothing": b'{"metadata": {"x": -0.00300e-400}}',
-    "an integer of 22 digits": b'{"metadata": {"x": -1000000000000000000000}}',
+    "an integer of 101 characters": b'{"metadata": {"x": -' + b"9" * 100 + b"}}",
     "an integer of 4,201 digits": b'{"metadata": {"x": ' + b"9" * 4201 + b"}}",
     "a name twice": b'{"title": "x", "title": "y"}',
     "a name twice, deep down": b'{"metadata": {"x": [{"a": 1, "\\u0061": 1}]}}',
@@ -75,7 +75,7 @@ TOLD = {
     "a number of 22 digits": "The body has a number that is out of range: -1.5e21.",
     "a number next to nothing": "The body has a number that is out of range: 1e-300.",
     "a number that would be read as nothing": "The body has a number that is out of range: -0.00300e-400.",
-    "an integer of 22 digits": "The body has a number that is out of range: -1000000000000000000000.",
+    "an integer of 101 characters": f"The body has a number that is out of range: -{'9' * 29}….",
     "too many digits": f"The body has a number that is out of range: {'9' * 30}….",
     "a name twice": 'The body has the name "title" twice in one object.',
     "a name twice, deep down": 'The body has the name "a" twice in one object.',
@@ -237,7 +237,7 @@ def test_a_body_is_plain_utf_8(world: World, cast: Cast, headers: dict[str, str]
 
 def test_plain_utf_8_may_be_declared(world: World, cast: Cast) -> None:
     headers = cast.as_mentee | {"Content-Type": 'application/json; charset="UTF-8"', "Content-Encoding": "Identity"}
-    metadata = {"a": 1e20, "b": -1.5e-20, "c": 0.0, "d": 999999999999999999999, "e": -999999999999999999999, "f": 0.0}
+    metadata = {"a": 1e20, "b": -1.5e-20, "c": 0.0, "d": 10**100 - 1, "e": 1 - 10**99, "f": 0.0}
     # A zero is one, however it is written.
     data = json.dumps(cast.wish(metadata=metadata)).replace('"f": 0.0', '"f": -0.00e-999')
     answer = world.client.post("/bookings", data=data, headers=headers)
@@ -265,7 +265,7 @@ OTHERS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": "60"}),
     ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": True}),
     ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": 60.5}),
-    ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": 2**69}),
+    ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": 2**70}),
     ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": 0}),
     ("PATCH", "/listings/{listing}", "mentor", {"durationMinutes": None}),
     ("PATCH", "/listings/{listing}", "mentor", {"title": None}),
