@@ -130,28 +130,20 @@ class Rows:
 
     def of(self, table: Table) -> dict[str, Any]:
         """A row that the table would take."""
-        return {**self._copied(table), **self._own().get(table.name, {})}
+        own = self._of_the_main_job() | self._of_the_mentors_time() | self._of_what_follows()
+        return {**self._copied(table), **own.get(table.name, {})}
 
     def _copied(self, table: Table) -> dict[str, Any]:
         row = self.db.execute(select(table).limit(1)).one_or_none()
         return dict(row._mapping) if row is not None else {}
 
-    def _own(self) -> dict[str, dict[str, Any]]:
-        start = NOW + 1000 * HOUR
+    def _of_the_main_job(self) -> dict[str, dict[str, Any]]:
         return {
             "users": {"id": uuid4(), "email": f"{uuid4().hex}@example.org"},
             "mentor_profiles": {"id": uuid4(), "user_id": self.session.mentee_user_id},
             "courses": {"id": uuid4(), "title": "Algebra"},
             "listings": {"id": uuid4()},
             "bookings": {"id": uuid4(), "status": "draft", "session_id": None},
-            "mentor_busy": {
-                "id": uuid4(),
-                "booking_id": None,
-                "hold_id": uuid4(),
-                "expires_at": NOW,
-                "busy": text(f"tstzrange('{start.isoformat()}', '{(start + HOUR).isoformat()}')"),
-                "mentor_profile_id": self.listing.mentor_profile_id,
-            },
             "sessions": {
                 "id": self.booking.session_id,
                 "booking_id": self.booking.id,
@@ -160,47 +152,43 @@ class Rows:
                 "start_time": self.booking.start_time,
                 "end_time": self.booking.end_time,
             },
+        }
+
+    def _of_the_mentors_time(self) -> dict[str, dict[str, Any]]:
+        start = NOW + 1000 * HOUR
+        return {
+            "mentor_busy": {
+                "id": uuid4(),
+                "booking_id": None,
+                "hold_id": uuid4(),
+                "expires_at": NOW,
+                "busy": text(f"tstzrange('{start.isoformat()}', '{(start + HOUR).isoformat()}')"),
+                "mentor_profile_id": self.listing.mentor_profile_id,
+            },
             "weekly_hours": {**self.hours, "id": uuid4(), "mentor_profile_id": self.listing.mentor_profile_id},
             "availability_rules": {"weekly_hours_id": self.hours["id"], "weekday": 0, "opens": 540, "closes": 720},
-            "review_permits": {
-                "id": uuid4(),
-                "session_id": self.session.id,
-                "mentee_user_id": self.session.mentee_user_id,
-                "mentor_profile_id": self.session.mentor_profile_id,
-                "unlocked_at": NOW,
-                "expires_at": NOW + HOUR,
-            },
-            "reviews": {
-                "id": uuid4(),
-                "session_id": self.reviewable.session_id,
-                "mentee_user_id": self.reviewable.mentee_user_id,
-                "mentor_profile_id": self.reviewable.mentor_profile_id,
-                "rating": 5,
-            },
-            "audit_entries": {
-                "id": uuid4(),
-                "actor": "operator:tests",
-                "action": "review.hidden",
-                "subject_type": "review",
-                "subject_id": uuid4(),
-                "occurred_at": NOW,
-            },
-            "daily_session_stats": {"day": NOW.date(), "mentor_profile_id": self.session.mentor_profile_id},
-            "quarter_hour_session_stats": {"quarter_hour": NOW, "mentor_profile_id": self.session.mentor_profile_id},
-            "daily_transition_times": {
-                "day": NOW.date(),
-                "mentor_profile_id": self.session.mentor_profile_id,
-                "transition": "length",
-                "bucket": 0,
-            },
+            "calendar_secrets": {"user_id": self.session.mentee_user_id, "digest": uuid4().bytes * 2},
+        }
+
+    def _of_what_follows(self) -> dict[str, dict[str, Any]]:
+        mentor, delivery = {"mentor_profile_id": self.session.mentor_profile_id}, self.delivery
+        opened = {"unlocked_at": NOW, "expires_at": NOW + HOUR}
+        session = {"session_id": self.session.id, "mentee_user_id": self.session.mentee_user_id}
+        reviewed = {"session_id": self.reviewable.session_id, "mentee_user_id": self.reviewable.mentee_user_id}
+        reviewed_mentor = {"mentor_profile_id": self.reviewable.mentor_profile_id}
+        done = {"actor": "operator:tests", "action": "review.hidden", "occurred_at": NOW}
+        return {
+            "review_permits": {"id": uuid4(), **session, **mentor, **opened},
+            "reviews": {"id": uuid4(), **reviewed, **reviewed_mentor, "rating": 5},
+            "audit_entries": {"id": uuid4(), **done, "subject_type": "review", "subject_id": uuid4()},
+            "daily_session_stats": {"day": NOW.date(), **mentor},
+            "quarter_hour_session_stats": {"quarter_hour": NOW, **mentor},
+            "daily_transition_times": {"day": NOW.date(), **mentor, "transition": "length", "bucket": 0},
             "deliveries": {"id": uuid4(), "effect": "another", "done_at": None, "state": "pending"},
             "delivery_attempts": {
-                **{name: self.delivery[name] for name in ("event_id", "effect", "target")},
-                "attempt": 1,
-                "outcome": "done",
-                "duration_ms": 1,
+                **{name: delivery[name] for name in ("event_id", "effect", "target")},
+                **{"attempt": 1, "outcome": "done", "duration_ms": 1},
             },
-            "calendar_secrets": {"user_id": self.session.mentee_user_id, "digest": uuid4().bytes * 2},
             "webhook_endpoints": {"id": uuid4(), "url": f"https://{uuid4().hex}.example", "event_types": ["*"]},
         }
 
