@@ -19,6 +19,9 @@ from workflows.bookings.request import request
 from workflows.catalog.courses import Course, create_course
 from workflows.catalog.listing import Listing
 from workflows.catalog.publish_listing import publish_listing
+from workflows.events.catalogue import ReviewUnlocked
+from workflows.events.event import Event
+from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.identity.people import Mentor, User
 from workflows.identity.publish_mentor_profile import publish_mentor_profile
@@ -140,6 +143,22 @@ def make_review(db: Connection, permit: Permit | None = None, *, rating: int = 5
     session = ReviewableSession.of(db.execute(reviewable_query(used.session_id)).one())
     reviewer = Actor.person(used.mentee_user_id, None)
     return submit(db, actor=reviewer, session=session, rating=rating, comment=comment, now=used.unlocked_at)
+
+
+def make_event(db: Connection) -> Event:
+    """An event that has just happened, to things that nobody looks up: for whoever follows it up with deliveries."""
+    now = datetime.now(UTC)
+    event = ReviewUnlocked(
+        actor="system",
+        occurred_at=now,
+        session_id=uuid4(),
+        booking_id=uuid4(),
+        mentor_profile_id=uuid4(),
+        mentee_user_id=uuid4(),
+        expires_at=now,
+    )
+    record(db, event)
+    return event
 
 
 def make_group_session(db: Connection, mentees: Sequence[User], *, listing: Listing | None = None) -> Session:

@@ -16,12 +16,11 @@ from models.audit import audit_entries
 from models.events import DeliveryState, deliveries, delivery_attempts
 from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import Race, codes, winners
-from tests.factories import OPERATOR
+from tests.factories import OPERATOR, make_event
 from workflows.events import deliveries as life
 from workflows.events import outside
-from workflows.events.catalogue import ReviewUnlocked
 from workflows.events.delivery import Attempt, Delivery, Key
-from workflows.events.record import follow_up, record
+from workflows.events.record import follow_up
 from workflows.operations.cancel_delivery import cancel_delivery
 from workflows.operations.delivery import OperatedDelivery, operated_query
 from workflows.operations.retry_deliveries import retry_deliveries
@@ -45,17 +44,7 @@ SETTLES: dict[str, Callable[[Connection, Delivery], Any]] = {
 
 
 def _delivery(db: Connection, **values: Any) -> Key:
-    now = datetime.now(UTC)
-    event = ReviewUnlocked(
-        actor="system",
-        occurred_at=now,
-        session_id=uuid7(),
-        booking_id=uuid7(),
-        mentor_profile_id=uuid7(),
-        mentee_user_id=uuid7(),
-        expires_at=now,
-    )
-    record(db, event)
+    event = make_event(db)
     target = str(uuid7())
     follow_up(db, event, SEND_WEBHOOK, [target])
     if values:

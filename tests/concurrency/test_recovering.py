@@ -14,10 +14,8 @@ from uuid_utils.compat import uuid7
 from models.events import DeliveryState, ErrorClass, deliveries
 from models.webhooks import EndpointState, webhook_endpoints
 from tests.concurrency.racing import Race, deadlocks
-from tests.factories import OPERATOR
-from workflows.events.catalogue import ReviewUnlocked
-from workflows.events.event import Event
-from workflows.events.record import follow_up, record
+from tests.factories import OPERATOR, make_event
+from workflows.events.record import follow_up
 from workflows.outside.send_webhook import SEND_WEBHOOK
 from workflows.webhooks.deliveries import WebhookDelivery, delivery_query
 from workflows.webhooks.endpoint import Endpoint, endpoint_query
@@ -64,26 +62,11 @@ def _failed(db: Connection) -> Endpoint:
     db.execute(insert(webhook_endpoints).values(state=EndpointState.ACTIVE, **values))
     missed = {"state": DeliveryState.CANCELLED, "cancel_reason": ErrorClass.NOT_LISTENING}
     for values in [{"state": DeliveryState.DEAD, "attempts": 10}, missed] * EACH:
-        event = _event(db)
+        event = make_event(db)
         follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
         of_run = (deliveries.c.event_id == event.id, deliveries.c.target == str(endpoint_id))
         db.execute(update(deliveries).where(*of_run).values(**values))
     return Endpoint.of(db.execute(endpoint_query(endpoint_id)).one())
-
-
-def _event(db: Connection) -> Event:
-    now = datetime.now(UTC)
-    event = ReviewUnlocked(
-        actor="system",
-        occurred_at=now,
-        session_id=uuid7(),
-        booking_id=uuid7(),
-        mentor_profile_id=uuid7(),
-        mentee_user_id=uuid7(),
-        expires_at=now,
-    )
-    record(db, event)
-    return event
 
 
 def _recover(db: Connection, *, endpoint: Endpoint) -> int:

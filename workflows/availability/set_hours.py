@@ -83,16 +83,8 @@ def set_hours(
         spans=[[*astuple(span)] for span in hours.spans],
     )
     _say(db, after, now)
-    record(
-        db,
-        AvailabilityChanged(
-            actor=actor.name,
-            occurred_at=now,
-            mentor_profile_id=after.mentor_profile_id,
-            changed="hours",
-            version=after.version,
-        ),
-    )
+    of = after.mentor_profile_id
+    record(db, AvailabilityChanged.about(after, actor=actor, now=now, mentor_profile_id=of, changed="hours"))
     return after
 
 
