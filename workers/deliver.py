@@ -18,7 +18,7 @@ from workers.transactions import Transactions
 from workers.transports.transport import Transport
 from workflows.events import deliveries
 from workflows.events.delivery import Delivery, Key
-from workflows.events.record import take_notes
+from workflows.events.record import cut_back, mark, take_notes
 from workflows.events.subscriptions import Effect, Subscriptions
 
 log = structlog.get_logger(__name__)
@@ -83,12 +83,12 @@ class Deliverer:
 
 
 def _run_inside(db: Connection, effect: Effect, delivery: Delivery) -> Said:
-    began = monotonic()
+    began, before = monotonic(), mark(db)
     try:
         _run_once_more_after_a_deadlock(db, effect, delivery)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is written to the row and tried again
         # What a failed effect recorded was rolled back with it.
-        take_notes(db)
+        cut_back(db, before)
         return failed(db, effect, delivery, error, timedelta(seconds=monotonic() - began))
     return succeeded(db, delivery, timedelta(seconds=monotonic() - began))
 

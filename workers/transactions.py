@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from workers.counting import count
-from workflows.events.record import Notes, Nudge, take_notes
+from workflows.events.record import Notes, Nudge, flush_deferred, take_notes
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +36,7 @@ class Transactions:
             try:
                 with db.begin():
                     yield db
+                    flush_deferred(db)
             finally:
                 notes = take_notes(db)
             self._tell(notes)

@@ -15,7 +15,7 @@ from tests.factories import accept_booking, make_booking
 from tests.integration.house import House
 from workflows.events.catalogue import BookingAccepted, SessionCompleted
 from workflows.events.outcomes import Cancel
-from workflows.events.record import follow_up, record, take_notes
+from workflows.events.record import cut_back, defer_write, flush_deferred, follow_up, mark, record, take_notes
 from workflows.events.subscriptions import Effect, Subscriptions, load
 from workflows.identity.actor import SYSTEM
 from workflows.outside.send_mail import SEND_MAIL
@@ -207,3 +207,22 @@ def test_a_commit_that_fails_nudges_nothing(house: House) -> None:
     with pytest.raises(Exception, match="fk_webhook_endpoints_mentor_profile_id"):
         spoil()
     assert house.nudger.nudges == []
+
+
+def test_deferred_writes_are_merged_and_cut_back_with_their_savepoint(db: Connection) -> None:
+    written: list[list[str]] = []
+
+    def write(_db: Connection, items: list[str]) -> None:
+        written.append(items)
+
+    take_notes(db)
+    defer_write(db, write, "one")
+    before = mark(db)
+    defer_write(db, write, "undone")
+    record(db, an_event())
+    cut_back(db, before)
+    defer_write(db, write, "two")
+    flush_deferred(db)
+    flush_deferred(db)
+    assert written == [["one", "two"]]
+    assert take_notes(db).events == []

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, NamedTuple, Self, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
@@ -17,6 +17,10 @@ from workflows.events.event import Event
 from workflows.events.subscriptions import Effect, OutsideEffect, load
 
 _NOTES = "tutelage.notes"
+
+Item = TypeVar("Item")
+# Writes all items of a transaction at once: `(db, items)`.
+DeferredWrite = Callable[[Connection, list[Any]], None]
 
 # Due now means by the database's clock, which is the one that every claim goes by. A fresh delivery is nudged by its
 # own process, so that the sweep looks only 2 s later; a timer is nudged by nobody else, so that it looks on time.
@@ -76,6 +80,15 @@ class Notes:
 
     events: list[Event] = field(default_factory=list)
     nudges: list[Nudge] = field(default_factory=list)
+    deferred: list[tuple[DeferredWrite, Any]] = field(default_factory=list)
+
+
+class Mark(NamedTuple):
+    """How much a transaction had recorded at some moment."""
+
+    events: int
+    nudges: int
+    deferred: int
 
 
 @dataclass(frozen=True)
@@ -121,6 +134,40 @@ def take_notes(db: Connection) -> Notes:
     """What has been recorded on this connection since the last call; called at the end of each transaction."""
     notes: Notes = db.info.pop(_NOTES, None) or Notes()
     return notes
+
+
+def mark(db: Connection) -> Mark:
+    """How much this transaction has recorded by now, to `cut_back` to when a savepoint is rolled back."""
+    notes = _notes(db)
+    return Mark(len(notes.events), len(notes.nudges), len(notes.deferred))
+
+
+def cut_back(db: Connection, to: Mark) -> None:
+    """Forget what was recorded since the mark: the savepoint that held it was rolled back."""
+    notes = _notes(db)
+    del notes.events[to.events :], notes.nudges[to.nudges :], notes.deferred[to.deferred :]
+
+
+def defer_write(db: Connection, write: Callable[[Connection, list[Item]], None], item: Item) -> None:
+    """Have `write` called once at the end of the transaction, with all items that were deferred to it.
+
+    Many effects run in one transaction. Rows that several of them change, such as counters, are so written by one
+    statement in key order: written one after the other, in the order of the events, two such transactions deadlock.
+
+    Args:
+        write: a function of a module. It merges its items and locks its rows in the order of their keys.
+    """
+    _notes(db).deferred.append((write, item))
+
+
+def flush_deferred(db: Connection) -> None:
+    """Write what was deferred, each writer once and in the order of their names; called before each commit."""
+    deferred, _notes(db).deferred = _notes(db).deferred, []
+    items: dict[DeferredWrite, list[Any]] = {}
+    for write, item in deferred:
+        items.setdefault(write, []).append(item)
+    for write in sorted(items, key=lambda each: f"{each.__module__}.{each.__qualname__}"):
+        write(db, items[write])
 
 
 def _plans(effect: Effect, event: Event) -> list[_Plan]:

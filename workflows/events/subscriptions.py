@@ -37,6 +37,9 @@ class Effect:
         due: when it is to run, for timers; None for at once.
         targets: for whom it is to run, one delivery each; None for one delivery without a target.
         ruled: whether `run` asks for what the operator has chosen, as `rules`.
+        alone: whether it needs a transaction of its own, because it locks rows that effects of other subjects lock as
+            well (a mentor's, a bundle's). All others lock rows of their own booking or session only, or defer the
+            write, so that many of them share a transaction.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Effect:
     targets: Callable[[Any], Iterable[str]] | None = None
     policy: RetryPolicy = DEFAULT
     ruled: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,12 +145,23 @@ def subscribe(
     targets: Callable[[Any], Iterable[str]] | None = None,
     policy: RetryPolicy = DEFAULT,
     ruled: bool = False,
+    alone: bool = False,
 ) -> Callable[[Subscribed], Subscribed]:
     """Make the decorated function an effect of `event`; the arguments are those of `Effect`."""
 
     def take(run: Subscribed) -> Subscribed:
         _found.add(
-            Effect(name=name, queue=queue, event=event, run=run, due=due, targets=targets, policy=policy, ruled=ruled),
+            Effect(
+                name=name,
+                queue=queue,
+                event=event,
+                run=run,
+                due=due,
+                targets=targets,
+                policy=policy,
+                ruled=ruled,
+                alone=alone,
+            )
         )
         return run
 
