@@ -18,7 +18,7 @@ from api.blueprints import PARSER
 from api.calls import Role, Subject
 from api.documented import describe, in_query
 from api.loaders import no_such, recognised
-from workflows.errors import Invalid
+from workflows.errors import Forbidden, Invalid
 from workflows.identity.actor import Actor, Claim
 from workflows.paging import Key, Page, beneath, listed
 from workflows.records import Record
@@ -76,7 +76,12 @@ def _rows(
     role: Role, within: Subject | None, path: Path, query: Callable[[Claim], Select[Any]]
 ) -> tuple[Actor, list[Row[Any]]]:
     if within is None:
-        return recognised(role, query)
+        try:
+            return recognised(role, query)
+        except Forbidden:
+            # A filter may need a role of its own; who is calling is the first question all the same.
+            recognised(role)
+            raise
     actor, rows = _looked_up(role, within, path, lambda claim, owner: beneath(owner, query(claim)))
     return actor, [row for row in rows if row.is_item]
 

@@ -21,6 +21,7 @@ from workflows.bookings.booking import Booking, booking_query, bookings_query, m
 from workflows.bookings.cancel import cancel
 from workflows.bookings.decline import decline
 from workflows.bookings.request import request
+from workflows.errors import Forbidden
 from workflows.identity.actor import Claim
 from workflows.identity.recognise import caller_query
 from workflows.paging import Page
@@ -62,6 +63,8 @@ def list_bookings(
     claim: Claim, page: Page, *, role: str | None = None, status: BookingStatus | None = None
 ) -> Select[Any]:
     """List the caller's bookings as mentee, as mentor or both, the latest start first."""
+    if role == "mentor" and not MENTOR.held(claim):
+        raise Forbidden(MENTOR.needed)
     # A mentor's id alone stands for its user as well, whom the same statement looks up.
     user: Any = claim.user_id or select(caller_query(claim).c.caller_user_id).scalar_subquery()
     return bookings_query(

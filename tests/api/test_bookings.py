@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
@@ -10,6 +11,7 @@ from sqlalchemy import Engine
 
 from tests import factories
 from tests.api.conftest import Cast
+from tests.application import as_user
 from workflows.bookings.booking import Booking
 
 FIELDS = {
@@ -152,3 +154,15 @@ def test_bookings_are_listed_by_role_and_status(
     assert listed("?status=accepted") == set()
     assert client.get("/bookings", headers=cast.as_stranger).json == {"items": [], "nextCursor": None}
     assert client.get("/bookings", headers=cast.as_operator).status_code == 403
+
+
+def test_bookings_as_a_mentor_are_for_mentors(client: FlaskClient, cast: Cast) -> None:
+    acting_as_user = as_user(cast.mentor.user_id)
+    for headers in (cast.as_mentee, acting_as_user):
+        answer = client.get("/bookings?role=mentor", headers=headers)
+        refusal = client.get("/sessions/mentor/my-sessions", headers=headers)
+        assert answer.status_code == 403
+        assert answer.json | {"requestId": ""} == refusal.json | {"requestId": ""}
+        assert client.get("/bookings?role=mentee", headers=headers).status_code == 200
+    stranger = as_user(UUID("0190a1b2-0000-7000-8000-00000000dead"))
+    assert client.get("/bookings?role=mentor", headers=stranger).status_code == 401

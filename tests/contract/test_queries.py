@@ -1,0 +1,62 @@
+"""Every query parameter that the document names, alone and in pairs, asked by every kind of caller: never a 500."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Cast
+from tests.application import World, as_user, bearer
+from tests.contract.test_routes import an_app
+from workflows.sessions.session import Session
+
+# What is asked besides the values that the document enumerates: nothing, the edges of types and zones, and nonsense.
+ODD = ["", "0", "-1", "true", "null", "\x00", "\U0001f600", "9" * 30, "0001-01-01", "9999-12-31T23:59:59.999999-14:00"]
+USUAL = {"uuid": "0190a1b2-0000-7000-8000-00000000dead", "date": "2026-03-29", "date-time": "2026-03-29T02:30:00Z"}
+
+
+def queries() -> list[tuple[str, list[dict[str, Any]]]]:
+    """Every path that is read and takes a query, with the parameters of it."""
+    document = an_app().test_client().get("/api/openapi.json").json
+    assert document is not None
+    return [
+        (path, taken)
+        for path, item in document["paths"].items()
+        if "get" in item and "stream" not in path
+        for taken in [[each for each in item["get"].get("parameters", []) if each.get("in") == "query"]]
+        if taken
+    ]
+
+
+def values(parameter: dict[str, Any]) -> list[str]:
+    """What is worth asking of one parameter."""
+    schema = parameter["schema"]
+    usual = [str(each) for each in schema.get("enum", [])] or [USUAL.get(schema.get("format", ""), "1")]
+    return [*usual, *ODD]
+
+
+@pytest.mark.usefixtures("draft", "reviewed")
+@pytest.mark.parametrize(("path", "parameters"), queries())
+def test_no_query_is_a_defect(
+    world: World, cast: Cast, scheduled: Session, path: str, parameters: list[dict[str, Any]]
+) -> None:
+    callers = {
+        "mentee": cast.as_mentee,
+        "mentor": cast.as_mentor,
+        "mentor as a user": as_user(cast.mentor.user_id),
+        "operator": cast.as_operator,
+        "nobody known": bearer({"sub": USUAL["uuid"]}),
+    }
+    filled = path.replace("{mentor_profile_id}", str(cast.mentor.id)).replace("{session_id}", str(scheduled.id))
+    asked = [{}] + [{one["name"]: value} for one in parameters for value in values(one)]
+    asked += [
+        {one["name"]: values(one)[0], other["name"]: values(other)[0]} for one, other in combinations(parameters, 2)
+    ]
+    for who, headers in callers.items():
+        for query in asked:
+            answer = world.client.get(filled, query_string=query, headers=headers)
+            assert answer.status_code < 500, f"{who} asks {filled} for {query}: {answer.text}"
+            if who == "nobody known":
+                assert answer.status_code in (401, 404), f"{filled} for {query}: {answer.text}"
