@@ -11,7 +11,7 @@ from api.schemas.base import Answer, Body, page_of
 from api.schemas.fields import Id, Line, Moment, QueryFlag, TrueOrFalse
 from api.schemas.lists import ListQuery
 from models.notifications import Channel
-from workflows.notifications.kinds import KINDS
+from workflows.notifications.kinds import OFFERED
 from workflows.notifications.preferences import Preferences as PreferencesRecord
 
 # As clients write them.
@@ -96,7 +96,7 @@ class Wish(Body):
 class Wishes(Body):
     """All that somebody wants otherwise than it is by itself; it replaces what they wanted before."""
 
-    items = fields.List(fields.Nested(Wish), required=True, validate=validate.Length(max=10 * len(KINDS)))
+    items = fields.List(fields.Nested(Wish), required=True, validate=validate.Length(max=10 * len(OFFERED)))
 
     @ma.validates_schema(skip_on_field_errors=True)
     def check_each_once(self, data: dict[str, Any], **_context: object) -> None:

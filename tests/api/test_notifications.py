@@ -19,7 +19,7 @@ from tests.statements import statements_of
 from workflows.bookings.booking import Booking
 from workflows.events.catalogue import ReviewUnlocked
 from workflows.events.record import record
-from workflows.notifications.kinds import KINDS
+from workflows.notifications.kinds import OFFERED
 from workflows.sessions.session import Session
 
 SHAPE = {"id", "kind", "title", "body", "createdAt", "readAt", "sessionId", "bookingId"}
@@ -148,7 +148,7 @@ def put(client: FlaskClient, headers: Headers, *items: dict[str, Any]) -> Any:
 
 def test_by_itself_every_kind_is_as_its_table_says(client: FlaskClient, cast: Cast) -> None:
     found = preferences(client, cast.as_mentee)
-    assert list(found) == list(KINDS)
+    assert list(found) == list(OFFERED)
     assert found["session_created"] == {"inApp": True, "email": True, "push": True}
     assert found["session_started"] == {"inApp": True, "email": False, "push": True}
 
@@ -191,7 +191,7 @@ def test_a_choice_is_made_on_what_was_seen(client: FlaskClient, cast: Cast) -> N
     etag = seen.headers["ETag"]
     unchanged = client.get("/notification-preferences", headers=cast.as_mentee | {"If-None-Match": etag})
     assert unchanged.status_code == 304
-    off = {"kind": "seat_left", "channels": {"inApp": False}}
+    off = {"kind": "session_started", "channels": {"inApp": False}}
     first = put(client, cast.as_mentee | {"If-Match": etag}, off)
     assert first.status_code == 200
     assert first.headers["ETag"] != etag
@@ -205,15 +205,19 @@ def test_a_choice_is_made_on_what_was_seen(client: FlaskClient, cast: Cast) -> N
     [
         # No such kind.
         [{"kind": "lottery_won", "channels": {}}],
+        # None that can be heard of yet.
+        [{"kind": "seat_joined", "channels": {}}],
+        [{"kind": "seat_left", "channels": {}}],
+        [{"kind": "bundle_exhausted", "channels": {}}],
         # Nobody could say which one is meant.
-        [{"kind": "seat_left", "channels": {}}, {"kind": "seat_left", "channels": {"push": False}}],
+        [{"kind": "session_started", "channels": {}}, {"kind": "session_started", "channels": {"push": False}}],
         # What nobody should miss.
         [{"kind": "session_cancelled", "channels": {"inApp": False}}],
-        [{"kind": "seat_left", "channels": {"fax": True}}],
-        [{"kind": "seat_left", "channels": {"email": "no"}}],
-        [{"kind": "seat_left"}],
-        [{"kind": "seat_left", "channels": {}, "always": "push"}],
-        [{"kind": "seat_left", "channels": {}, "sentence": "You have left."}],
+        [{"kind": "session_started", "channels": {"fax": True}}],
+        [{"kind": "session_started", "channels": {"email": "no"}}],
+        [{"kind": "session_started"}],
+        [{"kind": "session_started", "channels": {}, "always": "push"}],
+        [{"kind": "session_started", "channels": {}, "sentence": "You have left."}],
     ],
 )
 def test_what_cannot_be_chosen_is_refused_with_a_reason(
@@ -233,7 +237,7 @@ def test_operators_have_neither(client: FlaskClient, cast: Cast, draft: Booking)
 def test_of_choices_made_on_the_same_sight_one_is_kept(world: World, cast: Cast, engine: Engine) -> None:
     seen = world.client.get("/notification-preferences", headers=cast.as_mentee)
     headers = cast.as_mentee | {"If-Match": seen.headers["ETag"]}
-    kinds = ("seat_left", "seat_joined", "session_created", "session_completed")
+    kinds = ("session_started", "booking_declined", "session_created", "session_completed")
     wishes = [{"kind": kind, "channels": {"email": False}} for kind in kinds]
     race = Race(engine, len(wishes))
     outcomes = race.run([lambda wish=wish: put(world.client, headers, wish).status_code for wish in wishes])

@@ -7,7 +7,7 @@ import pytest
 from config.mail_server import mail_server
 from models.notifications import Channel
 from tests.docs.pages import DOCS, table
-from workflows.notifications.kinds import KINDS
+from workflows.notifications.kinds import OFFERED
 
 PAGE = DOCS / "notifications.md"
 ROWS = {
@@ -18,14 +18,14 @@ ROWS = {
 
 
 def test_the_table_has_every_kind_and_no_other() -> None:
-    assert set(ROWS) == set(KINDS)
+    assert set(ROWS) == set(OFFERED)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", OFFERED)
 def test_the_table_says_by_which_ways_each_kind_is_heard_of(kind: str) -> None:
-    by_mail = Channel.EMAIL in KINDS[kind].channels
+    by_mail = Channel.EMAIL in OFFERED[kind].channels
     assert ROWS[kind].startswith("everywhere" if by_mail else "not by mail")
-    assert ("always" in ROWS[kind]) is bool(KINDS[kind].always)
+    assert ("always" in ROWS[kind]) is bool(OFFERED[kind].always)
 
 
 def test_every_form_of_smtp_url_can_be_read() -> None:

@@ -139,6 +139,8 @@ class SeatEvent(Event):
     """What every event about a seat of a group tells; `seats_taken` is how many were then."""
 
     subject: ClassVar[str] = "booking"
+    # Not offered to endpoints until groups record it.
+    announced: ClassVar[bool] = False
 
     booking_id: UUID
     listing_id: UUID
@@ -171,6 +173,8 @@ class BundleExhausted(Event):
 
     type: ClassVar[str] = "bundle.exhausted"
     subject: ClassVar[str] = "bundle_purchase"
+    # Not offered to endpoints until bundles record it.
+    announced: ClassVar[bool] = False
 
     bundle_purchase_id: UUID
     mentee_user_id: UUID

@@ -19,11 +19,13 @@ class Kind:
         sentence: says to people when they get it, for the list of their preferences.
         channels: by which they hear of it unless they chose otherwise.
         always: by which they hear of it whatever they chose.
+        offered: whether it stands among people's preferences; False for what nothing records yet.
     """
 
     sentence: str
     channels: frozenset[Channel] = EVERYWHERE
     always: frozenset[Channel] = frozenset()
+    offered: bool = True
 
 
 # Stored with every notification and preference: to rename one is to migrate those rows. Each has its template,
@@ -43,10 +45,11 @@ KINDS: dict[str, Kind] = {
     "session_cancelled": Kind("A session of yours has been cancelled.", always=frozenset({Channel.IN_APP})),
     # The mail about the completed session invites to review it already.
     "review_unlocked": Kind("You may review a session.", NOT_BY_MAIL),
-    "seat_joined": Kind("You have taken a seat in a group session, or somebody has in one of yours."),
-    "seat_left": Kind("You have given a seat in a group session back, or somebody has in one of yours."),
-    "bundle_exhausted": Kind("You have used up a bundle of sessions."),
+    "seat_joined": Kind("You have taken a seat in a group session, or somebody has in one of yours.", offered=False),
+    "seat_left": Kind("You have given a seat in a group session back, or somebody has in one of yours.", offered=False),
+    "bundle_exhausted": Kind("You have used up a bundle of sessions.", offered=False),
     "webhook_endpoint_exhausted": Kind("A message to a webhook endpoint of yours could not be delivered."),
     "webhook_endpoint_failing": Kind("A webhook endpoint of yours has failed for days and will be disabled."),
     "webhook_endpoint_disabled": Kind("A webhook endpoint of yours has been disabled."),
 }
+OFFERED = {name: kind for name, kind in KINDS.items() if kind.offered}

@@ -15,7 +15,7 @@ from models.notifications import Channel, notification_preferences
 from models.people import users
 from workflows.errors import Invalid, NotFound
 from workflows.notifications.choices import Choice, Choices, choices_of, wanted
-from workflows.notifications.kinds import KINDS
+from workflows.notifications.kinds import KINDS, OFFERED
 from workflows.notifications.unsubscribe import NOTHING, can_be_stopped
 
 
@@ -31,7 +31,7 @@ class Preference:
 
 @dataclass(frozen=True, kw_only=True)
 class Preferences:
-    """All kinds, in the order of their table."""
+    """All kinds that are offered, in the order of their table."""
 
     items: Sequence[Preference]
 
@@ -51,7 +51,7 @@ def preferences_of(choices: Choices) -> Preferences:
                 channels={channel: wanted(choices, kind, channel) for channel in Channel},
                 always=known.always,
             )
-            for kind, known in KINDS.items()
+            for kind, known in OFFERED.items()
         ]
     )
 
@@ -116,12 +116,12 @@ def _write(db: Connection, rows: list[dict[str, Any]]) -> None:
 
 
 def _check(wishes: Mapping[str, Mapping[Channel, bool]]) -> None:
-    reasons = [f"There is no kind {kind}." for kind in wishes if kind not in KINDS]
+    reasons = [f"There is no kind {kind}." for kind in wishes if kind not in OFFERED]
     reasons += [
         f"{kind} cannot be switched off here."
         for kind, channels in wishes.items()
         for channel, on in channels.items()
-        if kind in KINDS and not on and channel in KINDS[kind].always
+        if kind in OFFERED and not on and channel in OFFERED[kind].always
     ]
     if reasons:
         raise Invalid("These preferences cannot be had; see details.", details={"items": reasons})

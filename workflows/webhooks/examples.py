@@ -43,9 +43,6 @@ _STEPS: dict[str, dict[str, Any]] = {
         "refund_amount": 2000,
         "currency": "USD",
     },
-    "seat.joined": {"capacity": 8, "seats_taken": 3},
-    "seat.left": {"capacity": 8, "seats_taken": 2},
-    "bundle.exhausted": {"course_id": UUID("01a1fd8d-6e1c-7d2f-9a41-0c55aa10e7b3")},
     "availability.changed": {"changed": "hours", "version": 3},
     "review.unlocked": {"expires_at": datetime(2030, 6, 3, 10, tzinfo=UTC)},
 }
