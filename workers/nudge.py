@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from config import telemetry
 from workers.broker import PUBLISHER_OPTIONS
 from workflows.events.record import Nudge
-from workflows.events.subscriptions import OutsideEffect, load
+from workflows.events.subscriptions import OutboundEffect, load
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +99,7 @@ def groups(nudges: Iterable[Nudge]) -> list[list[Nudge]]:
         if group is None or len(group) == MOST_IN_A_MESSAGE:
             group = []
             grouped.append(group)
-            if isinstance(load().named(nudge.effect), OutsideEffect):
+            if isinstance(load().named(nudge.effect), OutboundEffect):
                 open_groups[nudge.queue, nudge.effect] = group
         group.append(nudge)
     return grouped

@@ -16,11 +16,11 @@ from workers.counting import count_attempt
 from workflows.events import deliveries
 from workflows.events.delivery import Attempt, Delivery
 from workflows.events.outcomes import Cancel, Postpone, Retry, Sent
-from workflows.events.subscriptions import Effect, OutsideEffect
+from workflows.events.subscriptions import AnyOutboundEffect, Effect, OutboundEffect
 
 log = structlog.get_logger("workers.deliver")
 
-AnyEffect = Effect | OutsideEffect
+AnyEffect = Effect | AnyOutboundEffect
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def refused(db: Connection, effect: AnyEffect, delivery: Delivery, sent: Sent, t
         # Whom it was for is gone: that is nothing to be mended.
         return _end(db, delivery, "cancelled", error, took, sent)
     if pause is None or sent.permanent:
-        lapses = isinstance(effect, OutsideEffect) and effect.lapses(sent)
-        return _end(db, delivery, "cancelled" if lapses else "dead", error, took, sent)
+        cancel_on_exhaustion = isinstance(effect, OutboundEffect) and effect.cancel_on_exhaustion(sent)
+        return _end(db, delivery, "cancelled" if cancel_on_exhaustion else "dead", error, took, sent)
     # The receiver's wish only ever delays.
     return _again(db, delivery, max(pause, sent.retry_after or pause), error, took, sent)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,7 +25,7 @@ from workflows.events import outside
 from workflows.events.delivery import Delivery, Key
 from workflows.events.outcomes import Postpone, Sent
 from workflows.events.outside import Success
-from workflows.events.subscriptions import OutsideEffect
+from workflows.events.subscriptions import AnyOutboundEffect
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ PAUSES_WITHOUT_DATABASE = (0.1, 0.5, 2, 5, 5)
 class Errand:
     """A message to be sent for a delivery that was leased, and since when it has been."""
 
-    effect: OutsideEffect
+    effect: AnyOutboundEffect
     delivery: Delivery
     message: Any
     since: float = field(default_factory=monotonic)
@@ -55,7 +55,7 @@ class OutsideDeliverer:
         self._ledger = Ledger(transactions)
         self._leases = Leases(transactions)
 
-    def deliver(self, effect: OutsideEffect, keys: Sequence[Key]) -> None:
+    def deliver(self, effect: AnyOutboundEffect, keys: Sequence[Key]) -> None:
         """Send those of an effect's deliveries that are free and due; all are settled when this returns."""
         jobs = Jobs(self._senders)
         try:
@@ -67,7 +67,7 @@ class OutsideDeliverer:
         finally:
             jobs.wait()
 
-    def _send_some(self, effect: OutsideEffect, keys: Sequence[Key], jobs: Jobs) -> None:
+    def _send_some(self, effect: AnyOutboundEffect, keys: Sequence[Key], jobs: Jobs) -> None:
         errands: list[Errand] = []
         try:
             with self._transactions.each_by_itself() as db:
@@ -128,7 +128,8 @@ class OutsideDeliverer:
 
     def _settle_once(self, errand: Errand, sent: Sent, took: timedelta) -> Said:
         delivery = errand.delivery
-        quiet = sent.error is None and not errand.effect.settles(delivery, errand.message)
+        effect = errand.effect
+        quiet = sent.error is None and (effect.settle is None or not effect.settles(delivery, errand.message))
         if quiet and self._ledger.done(Success(delivery=delivery, attempt=attempt_of(sent, took))):
             return written(delivery, took)
         with self._transactions() as db:
@@ -141,40 +142,36 @@ def _within(kept: ExitStack, settle: Job) -> None:
         settle()
 
 
-def _errands(db: Connection, effect: OutsideEffect, keys: Sequence[Key]) -> Iterator[Errand]:
+def _errands(db: Connection, effect: AnyOutboundEffect, keys: Sequence[Key]) -> Iterator[Errand]:
     """Lease those that are free and due, and prepare their messages; what came of the others is written."""
     since = monotonic()
     deliveries = outside.claim_leased(db, effect.name, keys, LEASE)
-    found = _found(db, effect, deliveries)
-    for delivery in deliveries:
-        try:
-            if delivery.counted_attempt > effect.policy.attempts:
-                buried(db, delivery).log()
-            else:
-                yield Errand(effect, delivery, effect.prepare(db, delivery, *found(delivery)), since)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is written to the row and tried again
-            failed(db, effect, delivery, error, timedelta()).log()
+    for delivery, message in zip(deliveries, _prepared(db, effect, deliveries), strict=True):
+        if delivery.counted_attempt > effect.policy.attempts:
+            buried(db, delivery).log()
+        elif isinstance(message, Exception):
+            failed(db, effect, delivery, message, timedelta()).log()
+        else:
+            yield Errand(effect, delivery, message, since)
 
 
-def _found(
-    db: Connection, effect: OutsideEffect, deliveries: Sequence[Delivery]
-) -> Callable[[Delivery], tuple[Any, ...]]:
-    """What the preparation of each is given: read for all at once, or by itself if one of them spoils that."""
-    look_up = effect.look_up
-    if look_up is None:
-        return lambda _delivery: ()
+def _prepared(db: Connection, effect: AnyOutboundEffect, deliveries: Sequence[Delivery]) -> Sequence[Any]:
+    """The message of each, or why there is none: prepared together, or each by itself if one of them spoils that."""
+    if not deliveries:
+        return []
     try:
-        together = look_up(db, deliveries) if deliveries else None
-    except Exception as error:  # noqa: BLE001 - whose error it is shows when each is looked up by itself
-        log.warning("delivery.look_up_failed", effect=effect.name, error=type(error).__name__)
-        return lambda delivery: (look_up(db, [delivery]),)
-    return lambda _delivery: (together,)
+        return effect.prepare(db, deliveries)
+    except Exception as error:  # noqa: BLE001 - whose error it is shows when each is prepared by itself
+        if len(deliveries) == 1:
+            return [error]
+        log.warning("delivery.preparation_failed", effect=effect.name, error=type(error).__name__)
+        return [message for delivery in deliveries for message in _prepared(db, effect, [delivery])]
 
 
 def _settle(db: Connection, errand: Errand, sent: Sent, took: timedelta) -> Said:
     # The outcome first: whoever lost the lease meanwhile writes nothing, and settles nothing.
     effect, delivery = errand.effect, errand.delivery
     said = refused(db, effect, delivery, sent, took) if sent.error is not None else succeeded(db, delivery, took, sent)
-    if said.ours:
+    if said.ours and effect.settle is not None:
         effect.settle(db, delivery, errand.message, sent)
     return said

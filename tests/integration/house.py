@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, event, func, select, update
@@ -14,10 +14,12 @@ from sqlalchemy import Connection, Engine, event, func, select, update
 from models.events import deliveries
 from workers.deliver import Deliverer
 from workers.transactions import Transactions
-from workflows.events.delivery import Key
+from workflows.events.delivery import Delivery, Key
 from workflows.events.outcomes import Sent
 from workflows.events.record import Nudge
-from workflows.events.subscriptions import Subscriptions, load
+from workflows.events.subscriptions import OutboundEffect, Subscriptions, load
+
+M = TypeVar("M")
 
 
 @dataclass
@@ -114,6 +116,14 @@ def _is(key: Key) -> tuple[Any, ...]:
         deliveries.c.effect == key.effect,
         deliveries.c.target == key.target,
     )
+
+
+def prepared_message(effect: OutboundEffect[M], db: Connection, delivery: Delivery) -> M:
+    """The message of one delivery; raises whatever says that there is none."""
+    (message,) = effect.prepare(db, [delivery])
+    if isinstance(message, Exception):
+        raise message
+    return message
 
 
 @contextmanager

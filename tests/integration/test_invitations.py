@@ -16,7 +16,7 @@ from models.events import deliveries
 from models.events import events as EVENTS
 from models.sessions import sessions
 from tests.factories import acting_user, make_booking, make_listing, make_mentor, make_user, mentor_of
-from tests.integration.house import House, counted_statements
+from tests.integration.house import House, counted_statements, prepared_message
 from workers.transports.letterhead import Letterhead
 from workers.transports.mail import compose
 from workflows.bookings.accept import accept
@@ -266,7 +266,7 @@ def _prepare(house: House, event_id: Any, target: str) -> Mail:
         now=row.now,
     )
     with house.engine.connect() as db, counted_statements(db) as statements:
-        mail = SEND_MAIL.prepare(db, delivery)
+        mail = prepared_message(SEND_MAIL, db, delivery)
     # The words and the address, and what stands in a calendar.
     assert len(statements) == 2
     assert isinstance(mail, Mail)

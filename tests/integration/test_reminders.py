@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from models.events import deliveries, events
 from models.notifications import notifications
 from tests.factories import make_booking, make_listing, make_mentor, make_user, mentor_of
-from tests.integration.house import House, counted_statements
+from tests.integration.house import House, counted_statements, prepared_message
 from workflows.bookings.accept import accept
 from workflows.bookings.booking import Booking
 from workflows.bookings.decline import decline
@@ -130,7 +130,7 @@ class Pair:
         taken = {"nudges": 0, "attempt": 1, "fence": 0, "forgiven": 0}
         delivery = Delivery(key=key, id=self.house.row(key).id, event=event, now=now, **taken)
         with self.house.engine.connect() as db:
-            mail = SEND_MAIL.prepare(db, delivery)
+            mail = prepared_message(SEND_MAIL, db, delivery)
         assert isinstance(mail, Mail)
         return mail
 

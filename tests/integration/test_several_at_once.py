@@ -24,7 +24,7 @@ from workflows.events import outside
 from workflows.events.delivery import Delivery, Key
 from workflows.events.outcomes import Sent
 from workflows.events.subscriptions import Subscriptions, load
-from workflows.outside.send_webhook import SEND_WEBHOOK, WebhookMessage, look_up
+from workflows.outside.send_webhook import SEND_WEBHOOK, WebhookMessage, prepare
 
 SECONDS = 20
 OTHER = "https://another.example/in"
@@ -133,12 +133,12 @@ def test_the_same_one_named_twice_is_sent_once(house: House) -> None:
 def test_whoever_spoils_the_look_up_spoils_only_their_own(house: House) -> None:
     keys = messages(house, listening(house), 3)
 
-    def look(db: Connection, deliveries: Sequence[Delivery]) -> Any:
+    def spoilt(db: Connection, deliveries: Sequence[Delivery]) -> list[WebhookMessage | Exception]:
         if any(delivery.key == keys[1] for delivery in deliveries):
             raise ValueError("no such target")
-        return look_up(db, deliveries)
+        return prepare(db, deliveries)
 
-    worker(house, Pool(2), look_up=look).deliver_all("webhooks.send", keys)
+    worker(house, Pool(2), prepare=spoilt).deliver_all("webhooks.send", keys)
     assert states(house, keys) == ["done", "pending", "done"]
     assert house.row(keys[1]).last_error == "ValueError: no such target"
 
@@ -151,15 +151,14 @@ def test_those_who_are_ready_are_sent_although_the_database_goes_away_over_the_n
     def away(*_args: object) -> Any:
         raise OperationalError("UPDATE", {}, Exception("the server closed the connection"))
 
-    def prepare(db: Connection, delivery: Delivery, found: Any) -> WebhookMessage:
-        if delivery.key == keys[1]:
-            raise KeyError("a defect")
-        return SEND_WEBHOOK.prepare(db, delivery, found)
+    def one_defect(db: Connection, deliveries: Sequence[Delivery]) -> list[WebhookMessage | Exception]:
+        prepared = prepare(db, deliveries)
+        return [prepared[0], KeyError("a defect"), prepared[2]]
 
     monkeypatch.setattr(outside_worker, "failed", away)
     pool = Pool(3)
     with pytest.raises(OperationalError):
-        worker(house, pool, prepare=prepare).deliver_all("webhooks.send", keys)
+        worker(house, pool, prepare=one_defect).deliver_all("webhooks.send", keys)
     assert states(house, keys) == ["done", "pending", "pending"]
     assert pool.hire(10) == 3, "all senders are free again"
 

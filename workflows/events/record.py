@@ -14,7 +14,7 @@ from sqlalchemy.sql.expression import bindparam
 
 from models.events import delivery_id_of
 from workflows.events.event import Event
-from workflows.events.subscriptions import Effect, OutsideEffect, load
+from workflows.events.subscriptions import AnyOutboundEffect, Effect, load
 
 _NOTES = "tutelage.notes"
 
@@ -93,7 +93,7 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True)
 class _Plan:
-    effect: Effect | OutsideEffect
+    effect: Effect | AnyOutboundEffect
     target: str
     due_at: datetime | None
 
@@ -115,7 +115,7 @@ def record(db: Connection, event: Event) -> None:
     notes.nudges += [_nudge(event, plan) for plan in plans if plan.due_at is None]
 
 
-def follow_up(db: Connection, event: Event, effect: OutsideEffect, targets: Sequence[str]) -> None:
+def follow_up(db: Connection, event: Event, effect: AnyOutboundEffect, targets: Sequence[str]) -> None:
     """Add a delivery of `effect` per target to an event recorded before; those that are there already stay."""
     _add(db, event, [_Plan(effect, target, None) for target in targets])
 

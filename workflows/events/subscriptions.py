@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial
 from importlib.metadata import entry_points
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
 
@@ -24,6 +24,7 @@ QUEUES = ("sessions", "reviews", "notifications", "analytics", "webhooks")
 PLUG_INS = "tutelage.effects"
 
 Subscribed = TypeVar("Subscribed", bound=Callable[..., None])
+M = TypeVar("M")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,41 +55,54 @@ class Effect:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutsideEffect:
-    """What leaves the house. Its deliveries are recorded by other effects.
+class OutboundEffect(Generic[M]):
+    """What leaves the system, as messages of type `M`. Its deliveries are recorded by other effects.
 
     Args:
-        transport: the name of the way out, which `workers/` provides.
-        prepare: `(db, delivery) → message`, or `(db, delivery, found) → message` where there is a look-up; raises
-            `Cancel` when there is nothing to say any more.
-        look_up: `(db, deliveries) → found`, what the preparation of several needs, read at once.
-        settle: `(db, delivery, message, sent)`, in the transaction that wrote the outcome.
-        settles: `(delivery, message)`, whether `settle` has anything to do for a success; where it has not, the outcome
-            is written together with those of others.
-        lapses: `(sent)`, whether what is given up after such an attempt ends as cancelled, and not as dead: nobody here
-            could mend it.
+        transport: the name of the transport, which `workers/` provides.
+        prepare: `(db, deliveries) → messages` in the order of the deliveries, with what they need read at once; in
+            place of a message stands the exception that says why there is none: `Cancel`, `Postpone` or any other.
+        settle: `(db, delivery, message, sent)`, in the transaction that wrote the outcome; None where that is all.
+        settles: `(delivery, message)`, whether `settle` has anything to do for a success; where it has not, the
+            outcome is written together with those of others.
+        cancel_on_exhaustion: `(sent)`, whether what is given up after such an attempt ends as cancelled, and not as
+            dead: nobody here could mend it.
         ruled: `(effect, rules) → effect`, what the operator's choices make of it; None for nothing.
     """
 
     name: str
     queue: str
     transport: str
-    prepare: Callable[..., Any]
-    settle: Callable[[Connection, Delivery, Any, Sent], None]
-    look_up: Callable[[Connection, Sequence[Delivery]], Any] | None = None
-    settles: Callable[[Delivery, Any], bool] = lambda _delivery, _message: True
-    lapses: Callable[[Sent], bool] = lambda _sent: False
+    prepare: Callable[[Connection, Sequence[Delivery]], Sequence[M | Exception]]
+    settle: Callable[[Connection, Delivery, M, Sent], None] | None = None
+    settles: Callable[[Delivery, M], bool] = lambda _delivery, _message: True
+    cancel_on_exhaustion: Callable[[Sent], bool] = lambda _sent: False
     policy: RetryPolicy = DEFAULT
-    ruled: Callable[[OutsideEffect, HouseRules], OutsideEffect] | None = None
+    ruled: Callable[[OutboundEffect[M], HouseRules], OutboundEffect[M]] | None = None
+
+
+# The registry holds effects of every type of message: only an effect itself knows its own.
+AnyOutboundEffect = OutboundEffect[Any]
+
+
+def prepare_each(deliveries: Iterable[Delivery], prepare: Callable[[Delivery], M]) -> list[M | Exception]:
+    """Prepare one after the other; what one raises stands in its place, and is no other's trouble."""
+    prepared: list[M | Exception] = []
+    for delivery in deliveries:
+        try:
+            prepared.append(prepare(delivery))
+        except Exception as error:  # noqa: BLE001 - its outcome is written to the row
+            prepared.append(error)
+    return prepared
 
 
 class Subscriptions:
     """Every effect by its name, and the effects of each type of event."""
 
     def __init__(self) -> None:
-        self._effects: dict[str, Effect | OutsideEffect] = {}
+        self._effects: dict[str, Effect | AnyOutboundEffect] = {}
 
-    def add(self, effect: Effect | OutsideEffect) -> None:
+    def add(self, effect: Effect | AnyOutboundEffect) -> None:
         """Take an effect in.
 
         Raises:
@@ -106,13 +120,13 @@ class Subscriptions:
         for effect in self._effects.values():
             if isinstance(effect, Effect) and effect.ruled:
                 told.add(replace(effect, run=partial(effect.run, rules=rules)))
-            elif isinstance(effect, OutsideEffect) and effect.ruled:
+            elif isinstance(effect, OutboundEffect) and effect.ruled:
                 told.add(effect.ruled(effect, rules))
             else:
                 told.add(effect)
         return told
 
-    def named(self, name: str) -> Effect | OutsideEffect | None:
+    def named(self, name: str) -> Effect | AnyOutboundEffect | None:
         """The effect of that name, or None where a newer process wrote a name that this one does not know."""
         return self._effects.get(name)
 
@@ -120,7 +134,7 @@ class Subscriptions:
         """What follows from an event of that class, in the order of the names."""
         return [each for each in self.inside() if issubclass(event, each.event)]
 
-    def all(self) -> list[Effect | OutsideEffect]:
+    def all(self) -> list[Effect | AnyOutboundEffect]:
         """Every effect, in the order of the names."""
         return sorted(self._effects.values(), key=lambda effect: effect.name)
 
@@ -128,9 +142,9 @@ class Subscriptions:
         """The effects that run in the database, in the order of their names."""
         return [effect for effect in self.all() if isinstance(effect, Effect)]
 
-    def outside(self) -> list[OutsideEffect]:
+    def outside(self) -> list[AnyOutboundEffect]:
         """The effects that talk to the world, in the order of their names."""
-        return [effect for effect in self.all() if isinstance(effect, OutsideEffect)]
+        return [effect for effect in self.all() if isinstance(effect, OutboundEffect)]
 
 
 _found = Subscriptions()
@@ -168,8 +182,8 @@ def subscribe(
     return take
 
 
-def send_outside(effect: OutsideEffect) -> OutsideEffect:
-    """Take in an effect that talks to the world."""
+def register_outbound(effect: OutboundEffect[M]) -> OutboundEffect[M]:
+    """Take in an outbound effect."""
     _found.add(effect)
     return effect
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,8 +14,8 @@ from models.people import users
 from workflows.calendar.invitation import Guest, Invitation, invitation_for
 from workflows.events.catalogue import WebhookEndpointEvent
 from workflows.events.delivery import Delivery
-from workflows.events.outcomes import Cancel, Sent
-from workflows.events.subscriptions import OutsideEffect, send_outside
+from workflows.events.outcomes import Cancel
+from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.notifications.choices import Choice, is_chosen
 from workflows.notifications.compose import Words
 from workflows.notifications.concerned import concerned, is_party
@@ -53,7 +54,12 @@ class Mail:
         return self.words.body
 
 
-def prepare(db: Connection, delivery: Delivery) -> Mail:
+def prepare(db: Connection, deliveries: Sequence[Delivery]) -> list[Mail | Exception]:
+    """What each says, and where it goes; see `_mail`."""
+    return prepare_each(deliveries, lambda delivery: _mail(db, delivery))
+
+
+def _mail(db: Connection, delivery: Delivery) -> Mail:
     """Read the words that were written for this person, and where they go.
 
     Raises:
@@ -93,10 +99,6 @@ def prepare(db: Connection, delivery: Delivery) -> Mail:
     )
 
 
-def settle(db: Connection, delivery: Delivery, message: Mail, sent: Sent) -> None:
-    """A mail leaves nothing behind but its delivery."""
-
-
 def _to_operators(db: Connection, delivery: Delivery) -> Mail:
     news = news_of(db, delivery.event) if isinstance(delivery.event, WebhookEndpointEvent) else None
     if news is None:
@@ -114,13 +116,11 @@ def _choice(user_id: UUID, kind: str) -> Choice | None:
     return Choice(user_id=user_id, kind=kind, channel=Channel.EMAIL) if can_be_stopped(kind, Channel.EMAIL) else None
 
 
-SEND_MAIL = send_outside(
-    OutsideEffect(
+SEND_MAIL = register_outbound(
+    OutboundEffect(
         name="mail.send",
         queue="notifications",
         transport="mail",
         prepare=prepare,
-        settle=settle,
-        settles=lambda _delivery, _message: False,
     )
 )

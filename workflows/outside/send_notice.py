@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,8 +11,8 @@ from sqlalchemy import Connection
 from models.events import ErrorClass
 from workflows.events.catalogue import WebhookEndpointEvent
 from workflows.events.delivery import Delivery
-from workflows.events.outcomes import Cancel, Sent
-from workflows.events.subscriptions import OutsideEffect, send_outside
+from workflows.events.outcomes import Cancel
+from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.notifications.compose import Words, compose
 from workflows.notifications.endpoint_news import news_of
 
@@ -25,17 +26,18 @@ class Notice:
     words: Words
 
 
-def prepare(db: Connection, delivery: Delivery) -> Notice:
+def prepare(db: Connection, deliveries: Sequence[Delivery]) -> list[Notice | Exception]:
+    """What each says; see `_notice`."""
+    return prepare_each(deliveries, lambda delivery: _notice(db, delivery))
+
+
+def _notice(db: Connection, delivery: Delivery) -> Notice:
     """Put the event into words: ids and times, and nobody's name, since channels are read by many.
 
     Raises:
         Cancel: the webhook endpoint that it is about is gone.
     """
     return Notice(delivery_id=delivery.id, channel=delivery.target, words=_words(db, delivery))
-
-
-def settle(db: Connection, delivery: Delivery, message: Notice, sent: Sent) -> None:
-    """A notice leaves nothing behind but its delivery."""
 
 
 def _words(db: Connection, delivery: Delivery) -> Words:
@@ -48,13 +50,11 @@ def _words(db: Connection, delivery: Delivery) -> Words:
     return news.words
 
 
-SEND_NOTICE = send_outside(
-    OutsideEffect(
+SEND_NOTICE = register_outbound(
+    OutboundEffect(
         name="channels.send",
         queue="notifications",
         transport="channels",
         prepare=prepare,
-        settle=settle,
-        settles=lambda _delivery, _message: False,
     )
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import NAMESPACE_DNS, UUID, uuid5
@@ -13,7 +14,7 @@ from models.notifications import Channel, notification_preferences, notification
 from workflows.events.delivery import Delivery
 from workflows.events.outcomes import Cancel, Sent
 from workflows.events.policy import PUSH
-from workflows.events.subscriptions import OutsideEffect, send_outside
+from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.notifications.browsers import forget_browser
 from workflows.notifications.choices import is_chosen
 from workflows.notifications.compose import Words
@@ -48,7 +49,12 @@ class PushMessage:
         return uuid5(NAMESPACE_DNS, self.host)
 
 
-def prepare(db: Connection, delivery: Delivery) -> PushMessage:
+def prepare(db: Connection, deliveries: Sequence[Delivery]) -> list[PushMessage | Exception]:
+    """What each says, and to which browser; see `_push`."""
+    return prepare_each(deliveries, lambda delivery: _push(db, delivery))
+
+
+def _push(db: Connection, delivery: Delivery) -> PushMessage:
     """Read the words that were written for whoever the browser belongs to now.
 
     Raises:
@@ -104,8 +110,8 @@ def is_nobodys_fault(sent: Sent) -> bool:
     return sent.error_class is not ErrorClass.INTERNAL
 
 
-SEND_PUSH = send_outside(
-    OutsideEffect(
+SEND_PUSH = register_outbound(
+    OutboundEffect(
         name="push.send",
         queue="notifications",
         transport="push",
@@ -113,6 +119,6 @@ SEND_PUSH = send_outside(
         settle=settle,
         settles=lambda _delivery, _message: False,
         policy=PUSH,
-        lapses=is_nobodys_fault,
+        cancel_on_exhaustion=is_nobodys_fault,
     )
 )

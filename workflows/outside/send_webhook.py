@@ -20,7 +20,7 @@ from workflows.events.delivery import Delivery
 from workflows.events.event import Event
 from workflows.events.outcomes import Cancel, Sent
 from workflows.events.policy import WEBHOOKS, RetryPolicy
-from workflows.events.subscriptions import OutsideEffect, send_outside
+from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.house_rules import HouseRules
 from workflows.webhooks.endpoint import is_valid
 from workflows.webhooks.health import admit, has_answered, has_failed
@@ -58,13 +58,14 @@ class WebhookMessage:
     breaker_until: datetime | None = None
 
 
-def look_up(db: Connection, deliveries: Sequence[Delivery]) -> dict[UUID, Row[Any]]:
-    """Where messages go: their endpoints by id."""
+def prepare(db: Connection, deliveries: Sequence[Delivery]) -> list[WebhookMessage | Exception]:
+    """See which messages may go, and put them into words; the endpoints are read together. See `_message`."""
     endpoint_ids = list({endpoint_of(delivery) for delivery in deliveries})
-    return {row.id: row for row in db.execute(_RECEIVERS, {"endpoint_ids": endpoint_ids})}
+    found = {row.id: row for row in db.execute(_RECEIVERS, {"endpoint_ids": endpoint_ids})}
+    return prepare_each(deliveries, lambda delivery: _message(db, delivery, found))
 
 
-def prepare(db: Connection, delivery: Delivery, found: Mapping[UUID, Row[Any]]) -> WebhookMessage:
+def _message(db: Connection, delivery: Delivery, found: Mapping[UUID, Row[Any]]) -> WebhookMessage:
     """See whether the message may go, and put it into words.
 
     Raises:
@@ -116,7 +117,9 @@ def settles(delivery: Delivery, message: WebhookMessage) -> bool:
     return message.troubled or isinstance(delivery.event, WebhookPinged)
 
 
-def by_the_operators_pauses(effect: OutsideEffect, rules: HouseRules) -> OutsideEffect:
+def by_the_operators_pauses(
+    effect: OutboundEffect[WebhookMessage], rules: HouseRules
+) -> OutboundEffect[WebhookMessage]:
     """The effect with the pauses that the operator has chosen."""
     policy = RetryPolicy(rules.webhook_retry_pauses)
     return replace(effect, policy=policy, settle=partial(settle, policy=policy))
@@ -136,12 +139,11 @@ def _asked_for_by_hand(event: Event) -> bool:
     return isinstance(event, WebhookPinged | WebhookExampleAsked)
 
 
-SEND_WEBHOOK = send_outside(
-    OutsideEffect(
+SEND_WEBHOOK = register_outbound(
+    OutboundEffect(
         name="webhooks.send",
         queue="webhooks",
         transport="http",
-        look_up=look_up,
         prepare=prepare,
         settle=settle,
         settles=settles,

@@ -12,7 +12,7 @@ from models.events import delivery_id_of
 from models.webhooks import EndpointState
 from workflows.events.bounds import smallest_id_of
 from workflows.events.event import Event
-from workflows.events.subscriptions import OutsideEffect
+from workflows.events.subscriptions import AnyOutboundEffect
 
 # As far back as it can be recovered, whoever recovers it.
 LOOK_BACK = timedelta(days=14)
@@ -49,7 +49,9 @@ def why_it_is_told_nothing(state: EndpointState) -> str:
     return f"The webhook endpoint is {state}."
 
 
-def keep_missed(db: Connection, event: Event, effect: OutsideEffect, endpoints: Mapping[UUID, EndpointState]) -> None:
+def keep_missed(
+    db: Connection, event: Event, effect: AnyOutboundEffect, endpoints: Mapping[UUID, EndpointState]
+) -> None:
     """Note that these endpoints were not told of an event, and why.
 
     Args:
