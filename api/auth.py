@@ -72,7 +72,8 @@ def _verified(token: str, settings: Settings) -> dict[str, Any]:
 def _headers_are_believed(headers: Mapping[str, str], settings: Settings) -> bool:
     if settings.identity_headers == "gateway":
         sent = headers.get("X-Gateway-Secret", "").encode("latin-1", "replace")
-        return hmac.compare_digest(sent, (settings.gateway_secret or "").encode())
+        # Without a secret nobody is the gateway, not even who sends an empty one.
+        return bool(settings.gateway_secret) and hmac.compare_digest(sent, str(settings.gateway_secret).encode())
     return settings.identity_headers == "open"
 
 

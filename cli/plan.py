@@ -80,7 +80,7 @@ def make_plan(
     given = {name: value for name, value in {**os.environ, **environment}.items() if value}
     left_out = _left_out(without, given)
     parts = tuple(part for part in PARTS if part.name not in left_out)
-    if settings.production and "flower" not in left_out and "FLOWER_BASIC_AUTH" not in given:
+    if settings.production and "flower" not in left_out and not settings.flower_basic_auth:
         raise PlanError(
             "Flower needs FLOWER_BASIC_AUTH=user:password in production, or leave it out: --without flower."
         )

@@ -19,9 +19,13 @@ class Sealer:
 
     Args:
         passphrases: ENCRYPTION_KEYS; long and random, since they are stretched no further.
+
+    Raises:
+        ValueError: there are none, or one is empty.
     """
 
     def __init__(self, passphrases: Sequence[str]) -> None:
+        require_passphrases(passphrases)
         self._fernet = MultiFernet([Fernet(_key(passphrase)) for passphrase in passphrases])
 
     def seal(self, value: str) -> str:
@@ -38,6 +42,16 @@ class Sealer:
             return self._fernet.decrypt(sealed.encode()).decode()
         except InvalidToken as error:
             raise UnsealError("A stored secret was sealed with a key that ENCRYPTION_KEYS no longer holds.") from error
+
+
+def require_passphrases(passphrases: Sequence[str]) -> None:
+    """Refuse keys that everybody could derive, wherever they come from.
+
+    Raises:
+        ValueError: there are none, or one is empty.
+    """
+    if not passphrases or not all(passphrase.strip() for passphrase in passphrases):
+        raise ValueError("Nothing is sealed or signed with an empty passphrase.")
 
 
 def _key(passphrase: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import environs
@@ -10,14 +10,13 @@ from environs import Env, validate
 
 from config.mail_server import mail_server
 from config.readings import Network, networks, only, pauses, reminders
+from config.secrets import DEVELOPMENT_SECRET, encryption_keys, flower_logins, optional_secret, require_secret
 from config.vapid import vapid
 
-DEVELOPMENT_SECRET = "development-only-secret-not-for-production"  # refused in production
 ENVIRONMENTS = ("development", "production")
 NOTICE_KINDS = ("session_created", "session_cancelled", "webhook_endpoint_disabled")
 LOOPBACK = ["127.0.0.0/8", "::1/128"]
 IDENTITY_HEADERS = ("off", "gateway", "open")
-_SHORTEST_TOKEN = 16
 
 
 class SettingsError(Exception):
@@ -34,12 +33,12 @@ class Settings:
     environment: str
     database_url: str
     redis_url: str
-    jwt_secret: str
+    jwt_secret: str = field(repr=False)
     jwt_audience: str | None
     jwt_issuer: str | None
     identity_headers: str
-    gateway_secret: str | None
-    encryption_keys: tuple[str, ...]
+    gateway_secret: str | None = field(repr=False)
+    encryption_keys: tuple[str, ...] = field(repr=False)
     smtp_url: str | None
     mail_from: str
     mail_folder: str
@@ -47,7 +46,7 @@ class Settings:
     templates_folder: str | None
     apprise_urls: tuple[str, ...]
     apprise_kinds: tuple[str, ...]
-    vapid_private_key: str | None
+    vapid_private_key: str | None = field(repr=False)
     vapid_subject: str | None
     webhook_allowed_networks: tuple[Network, ...]
     webhook_retry_pauses: tuple[float, ...] | None
@@ -60,7 +59,8 @@ class Settings:
     worker_threads: int
     notification_threads: int
     webhook_threads: int
-    metrics_token: str | None
+    metrics_token: str | None = field(repr=False)
+    flower_basic_auth: tuple[str, ...] = field(repr=False)
     metrics_port: int
     metrics_host: str
 
@@ -96,16 +96,19 @@ def settings() -> Settings:
 def _from(env: Env) -> Settings:
     environment = env.str("TUTELAGE_ENV", "development", validate=validate.OneOf(ENVIRONMENTS))
     development = environment == "development"
+    fallback = DEVELOPMENT_SECRET if development else ""
     return Settings(
         environment=environment,
         public_url=env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
         log_level=env.str("LOG_LEVEL", "INFO").upper(),
-        jwt_secret=env.str("JWT_SECRET", DEVELOPMENT_SECRET if development else ""),
+        jwt_secret=require_secret("JWT_SECRET", env.str("JWT_SECRET", fallback), development=development),
         jwt_audience=env.str("JWT_AUDIENCE", None),
         jwt_issuer=env.str("JWT_ISSUER", None),
         identity_headers=env.str("IDENTITY_HEADERS", "off", validate=validate.OneOf(IDENTITY_HEADERS)),
-        gateway_secret=env.str("GATEWAY_SECRET", None),
-        encryption_keys=tuple(env.list("ENCRYPTION_KEYS", [DEVELOPMENT_SECRET] if development else [])),
+        gateway_secret=optional_secret("GATEWAY_SECRET", env.str("GATEWAY_SECRET", ""), development=development),
+        encryption_keys=encryption_keys(
+            env.list("ENCRYPTION_KEYS", [fallback] if fallback else []), development=development
+        ),
         smtp_url=env.str("SMTP_URL", None) or None,
         mail_from=env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"),
         mail_folder=env.str("MAIL_FOLDER", ".data/mail"),
@@ -115,13 +118,19 @@ def _from(env: Env) -> Settings:
         # Blanks between them: such a URL may hold commas.
         apprise_urls=tuple(env.str("APPRISE_URLS", "").split()),
         apprise_kinds=tuple(env.list("APPRISE_KINDS", list(NOTICE_KINDS), validate=only(NOTICE_KINDS))),
-        vapid_private_key=env.str("VAPID_PRIVATE_KEY", None) or None,
+        vapid_private_key=optional_secret(
+            "VAPID_PRIVATE_KEY",
+            env.str("VAPID_PRIVATE_KEY", ""),
+            development=development,
+            advice="`tutelage vapid` makes one.",
+        ),
         vapid_subject=env.str("VAPID_SUBJECT", None) or None,
         webhook_allowed_networks=networks(env.list("WEBHOOK_ALLOWED_NETWORKS", LOOPBACK if development else [])),
         webhook_retry_pauses=pauses(env.list("WEBHOOK_RETRY_PAUSES", None, subcast=float)),
         database_url=env.str("DATABASE_URL", ""),
         redis_url=env.str("REDIS_URL", ""),
-        metrics_token=env.str("METRICS_TOKEN", None) or None,
+        metrics_token=optional_secret("METRICS_TOKEN", env.str("METRICS_TOKEN", ""), development=development),
+        flower_basic_auth=flower_logins(env.list("FLOWER_BASIC_AUTH", []), development=development),
         metrics_port=env.int("METRICS_PORT", 0, validate=validate.Range(0, 65_535)),
         metrics_host=env.str("METRICS_HOST", "127.0.0.1"),
         database_pool_size=env.int("DATABASE_POOL_SIZE", 8, validate=validate.Range(1, 200)),
@@ -137,14 +146,6 @@ def _check(settings: Settings) -> None:
     if settings.smtp_url:
         mail_server(settings.smtp_url)
     vapid(settings.vapid_private_key, settings.vapid_subject)
-    if len(settings.jwt_secret.encode()) < 32:
-        raise SettingsError("JWT_SECRET must hold at least 32 bytes (RFC 7518, section 3.2); it has fewer.")
-    if settings.production and DEVELOPMENT_SECRET in (settings.jwt_secret, *settings.encryption_keys):
-        raise SettingsError("JWT_SECRET and ENCRYPTION_KEYS must be your own in production.")
-    if not settings.encryption_keys:
-        raise SettingsError("ENCRYPTION_KEYS must hold at least one passphrase: webhook secrets are stored encrypted.")
-    if settings.metrics_token is not None and len(settings.metrics_token) < _SHORTEST_TOKEN:
-        raise SettingsError(f"METRICS_TOKEN must have at least {_SHORTEST_TOKEN} characters.")
     if settings.identity_headers == "gateway" and not settings.gateway_secret:
         raise SettingsError("IDENTITY_HEADERS=gateway needs GATEWAY_SECRET, which the gateway sends along.")
     if settings.identity_headers == "open" and settings.production:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from config.sealing import require_passphrases
+
 SIGNATURE_BYTES = 32
 LONGEST = 1000  # characters
 
@@ -24,9 +26,13 @@ class Signer:
     Args:
         passphrases: ENCRYPTION_KEYS; long and random, since they are stretched no further.
         purpose: what is signed; a signature for one purpose is none for another.
+
+    Raises:
+        ValueError: there are no passphrases, or one is empty.
     """
 
     def __init__(self, passphrases: Sequence[str], purpose: str) -> None:
+        require_passphrases(passphrases)
         self._keys = [_key(passphrase, purpose) for passphrase in passphrases]
 
     def sign(self, payload: bytes) -> str:

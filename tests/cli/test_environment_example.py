@@ -7,7 +7,7 @@ import re
 from cli.servers import ROOT
 
 # Read by Flower itself, and by docker-compose.yml.
-BESIDES = {"FLOWER_BASIC_AUTH", "POSTGRES_PASSWORD", "GRAFANA_PASSWORD"}
+BESIDES = {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD"}
 
 
 def test_every_setting_stands_in_the_example() -> None:

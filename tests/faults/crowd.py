@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
 from config.sealing import Sealer
-from config.settings import DEVELOPMENT_SECRET
+from config.secrets import DEVELOPMENT_SECRET
 from tests.faults.sufferer import Sufferer
 from workflows.webhooks.secrets import new_secret
 

@@ -88,8 +88,8 @@ def test_there_is_nothing_else_at_it(listen: Listen, port: int) -> None:
 
 
 def test_a_token_is_asked_for_here_too(listen: Listen, port: int) -> None:
-    listen(METRICS_TOKEN="a token for whoever scrapes")
-    assert ask(port, Authorization="Bearer a token for whoever scrapes").status == 200
+    listen(METRICS_TOKEN="a token of 32 bytes for whoever scrapes")
+    assert ask(port, Authorization="Bearer a token of 32 bytes for whoever scrapes").status == 200
     refused = [ask(port), ask(port, Authorization="Bearer something else")]
     assert [answer.status for answer in refused] == [401, 401]
     assert all(answer.headers["WWW-Authenticate"].startswith("Bearer") for answer in refused)

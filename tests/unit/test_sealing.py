@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from config.sealing import Sealer, UnsealError
+from config.signed_links import Signer
 
 
 def test_what_was_sealed_is_read_back() -> None:
@@ -40,3 +41,11 @@ def test_a_changed_text_is_refused() -> None:
     changed = sealed[:-10] + ("A" if sealed[-10] != "A" else "B") + sealed[-9:]
     with pytest.raises(UnsealError):
         Sealer(["key"]).unseal(changed)
+
+
+@pytest.mark.parametrize("passphrases", [[], [""], ["good", ""], ["good", "  "]])
+def test_nothing_is_sealed_or_signed_with_an_empty_key(passphrases: list[str]) -> None:
+    with pytest.raises(ValueError, match="empty passphrase"):
+        Sealer(passphrases)
+    with pytest.raises(ValueError, match="empty passphrase"):
+        Signer(passphrases, "unsubscribe")

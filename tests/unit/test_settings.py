@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import os
+import sys
 from ipaddress import ip_network
 from pathlib import Path
+from subprocess import run
 
 import pytest
 
 from config import readings
-from config.settings import DEVELOPMENT_SECRET, SettingsError, read_settings
+from config.secrets import DEVELOPMENT_SECRET
+from config.settings import SettingsError, read_settings
 from models import catalog
 from workers.rules import house_rules
 from workflows.events.policy import WEBHOOKS
 
-OWN = "our own secret, which is long enough for everybody"
+OWN = "our own secret which is long enough for everybody"
+ROOT = Path(__file__).resolve().parent.parent.parent
 PRODUCTION = {"TUTELAGE_ENV": "production", "JWT_SECRET": OWN, "ENCRYPTION_KEYS": OWN}
 NAMES = (
     *("TUTELAGE_ENV", "DATABASE_URL", "REDIS_URL", "JWT_SECRET", "JWT_AUDIENCE", "JWT_ISSUER", "IDENTITY_HEADERS"),
     *("GATEWAY_SECRET", "ENCRYPTION_KEYS", "SMTP_URL", "MAIL_FROM", "MAIL_FOLDER", "WEBHOOK_ALLOWED_NETWORKS"),
     *("PUBLIC_URL", "LOG_LEVEL", "DATABASE_POOL_SIZE", "API_WORKERS", "API_THREADS", "WORKER_THREADS"),
-    *("METRICS_TOKEN", "METRICS_PORT", "METRICS_HOST"),
+    *("METRICS_TOKEN", "METRICS_PORT", "METRICS_HOST", "FLOWER_BASIC_AUTH", "VAPID_PRIVATE_KEY", "VAPID_SUBJECT"),
     "REMINDER_MINUTES",
     "WEBHOOK_RETRY_PAUSES",
 )
@@ -58,12 +62,7 @@ def test_production_has_no_comforts() -> None:
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
-        # A key shorter than the hash is no key (RFC 7518, section 3.2).
-        ({"JWT_SECRET": "x" * 31}, "JWT_SECRET must hold at least 32 bytes"),
-        ({"TUTELAGE_ENV": "production", "ENCRYPTION_KEYS": OWN}, "JWT_SECRET must hold at least 32 bytes"),
-        # What everybody can read in the source is no secret.
-        ({**PRODUCTION, "JWT_SECRET": DEVELOPMENT_SECRET}, "must be your own in production"),
-        ({**PRODUCTION, "ENCRYPTION_KEYS": f"{OWN},{DEVELOPMENT_SECRET}"}, "must be your own in production"),
+        ({"TUTELAGE_ENV": "production", "ENCRYPTION_KEYS": OWN}, "JWT_SECRET must not be empty"),
         # Webhook secrets are never stored in the clear.
         ({"TUTELAGE_ENV": "production", "JWT_SECRET": OWN}, "ENCRYPTION_KEYS must hold at least one passphrase"),
         ({"ENCRYPTION_KEYS": ""}, "ENCRYPTION_KEYS must hold at least one passphrase"),
@@ -82,8 +81,6 @@ def test_production_has_no_comforts() -> None:
         ({"API_THREADS": "1"}, "API_THREADS"),
         ({"WORKER_THREADS": "-1"}, "WORKER_THREADS"),
         ({"METRICS_PORT": "65536"}, "METRICS_PORT"),
-        # What can be guessed keeps nobody out.
-        ({"METRICS_TOKEN": "scrape"}, "METRICS_TOKEN must have at least 16 characters"),
         # Reminders come before the start, up to five of them.
         ({"WEBHOOK_RETRY_PAUSES": "5,soon"}, "WEBHOOK_RETRY_PAUSES"),
         ({"WEBHOOK_RETRY_PAUSES": ""}, "WEBHOOK_RETRY_PAUSES holds 1 to 30 numbers"),
@@ -106,6 +103,95 @@ def test_a_setting_that_makes_no_sense_is_refused_in_a_sentence_that_names_it(
         read_settings()
 
 
+# Every secret, as it stands around a value; JWT_SECRET and ENCRYPTION_KEYS must be set, the others may be.
+SECRETS = {
+    "JWT_SECRET": "{}",
+    "ENCRYPTION_KEYS": "{}",
+    "GATEWAY_SECRET": "{}",
+    "METRICS_TOKEN": "{}",
+    "FLOWER_BASIC_AUTH": "admin:{}",
+    "VAPID_PRIVATE_KEY": "{}",
+}
+NO_SECRETS = {
+    "blank": ("  ", "must not be empty"),
+    "short": ("x7Kq0pLw2vRt9sYb4nMd6hGj1fZc3eA", "must hold at least 32 bytes"),
+    "short but for blanks": ("x7Kq0pLw" + " " * 40, "must hold at least 32 bytes"),
+    "one character over and over": ("x" * 64, "must be random"),
+    "two characters over and over": ("ab" * 32, "must be random"),
+    "development's": (DEVELOPMENT_SECRET, "must be your own in production"),
+    "development's behind a blank": (f" {DEVELOPMENT_SECRET}", "must be your own in production"),
+    "development's with a tail": (f"{DEVELOPMENT_SECRET}-2", "must be your own in production"),
+    "development's in capitals": (DEVELOPMENT_SECRET.upper(), "must be your own in production"),
+}
+
+
+@pytest.mark.parametrize("flaw", NO_SECRETS)
+@pytest.mark.parametrize("name", SECRETS)
+def test_no_secret_is_weak_in_production(name: str, flaw: str) -> None:
+    value, sentence = NO_SECRETS[flaw]
+    os.environ.update(PRODUCTION | {name: SECRETS[name].format(value)})
+    with pytest.raises(SettingsError, match=f"{name} {sentence}") as refused:
+        read_settings()
+    assert not value.strip() or value.strip() not in str(refused.value), "a message quotes no secret"
+
+
+@pytest.mark.parametrize("flaw", [flaw for flaw in NO_SECRETS if "development" not in flaw])
+@pytest.mark.parametrize("name", SECRETS)
+def test_no_secret_that_is_set_is_weak_in_development(name: str, flaw: str) -> None:
+    value, sentence = NO_SECRETS[flaw]
+    os.environ[name] = SECRETS[name].format(value)
+    with pytest.raises(SettingsError, match=f"{name} {sentence}"):
+        read_settings()
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        (f"{OWN},", "Entry 2 of ENCRYPTION_KEYS must not be empty"),
+        (f"{OWN}, ,{OWN}", "Entry 2 of ENCRYPTION_KEYS must not be empty"),
+        (",", "Entry 1 of ENCRYPTION_KEYS must not be empty"),
+        (f"{OWN},a", "Entry 2 of ENCRYPTION_KEYS must hold at least 32 bytes"),
+        ("", "ENCRYPTION_KEYS must hold at least one passphrase"),
+    ],
+)
+def test_every_encryption_key_is_a_secret(environment: str, keys: str, sentence: str) -> None:
+    os.environ.update(PRODUCTION | {"TUTELAGE_ENV": environment, "ENCRYPTION_KEYS": keys})
+    with pytest.raises(SettingsError, match=sentence):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("logins", "sentence"),
+    [
+        (":", "FLOWER_BASIC_AUTH must read user:password"),
+        (f":{OWN}", "FLOWER_BASIC_AUTH must read user:password"),
+        (OWN, "FLOWER_BASIC_AUTH must read user:password"),
+        ("admin:", "The password in FLOWER_BASIC_AUTH must not be empty"),
+        (f"admin:{OWN},guest:guest", "The password in FLOWER_BASIC_AUTH must hold at least 32 bytes"),
+        (f"admin:{OWN},", "FLOWER_BASIC_AUTH must read user:password"),
+    ],
+)
+def test_every_login_of_flower_has_a_user_and_a_secret(logins: str, sentence: str) -> None:
+    os.environ.update(PRODUCTION | {"FLOWER_BASIC_AUTH": logins})
+    with pytest.raises(SettingsError, match=sentence):
+        read_settings()
+
+
+def test_flower_does_not_start_in_production_without_a_login() -> None:
+    def start(**environment: str) -> str:
+        command = [sys.executable, "-c", "import workers.flower"]
+        return run(command, env=os.environ | PRODUCTION | environment, cwd=ROOT, capture_output=True, text=True).stderr
+
+    assert "Flower needs FLOWER_BASIC_AUTH=user:password in production" in start()
+    assert start(FLOWER_BASIC_AUTH=f"admin:{OWN}") == ""
+
+
+def test_settings_show_no_secrets() -> None:
+    os.environ.update({name: form.format(OWN) for name, form in SECRETS.items() if name != "VAPID_PRIVATE_KEY"})
+    assert OWN not in repr(read_settings())
+
+
 @pytest.mark.parametrize(
     ("environment", "field", "value"),
     [
@@ -118,7 +204,13 @@ def test_a_setting_that_makes_no_sense_is_refused_in_a_sentence_that_names_it(
         # An empty list allows nothing, even in development.
         ({"WEBHOOK_ALLOWED_NETWORKS": ""}, "webhook_allowed_networks", ()),
         # The first key seals, all open.
-        ({"ENCRYPTION_KEYS": "new,old"}, "encryption_keys", ("new", "old")),
+        ({"ENCRYPTION_KEYS": f"{OWN}, {DEVELOPMENT_SECRET} "}, "encryption_keys", (OWN, DEVELOPMENT_SECRET)),
+        # Blanks around a secret are no part of it.
+        ({"JWT_SECRET": f"  {OWN}\n"}, "jwt_secret", OWN),
+        ({"GATEWAY_SECRET": f" {OWN} "}, "gateway_secret", OWN),
+        ({"GATEWAY_SECRET": ""}, "gateway_secret", None),
+        ({"FLOWER_BASIC_AUTH": f"admin:{OWN}"}, "flower_basic_auth", (f"admin:{OWN}",)),
+        ({"FLOWER_BASIC_AUTH": ""}, "flower_basic_auth", ()),
         # No mail server is no mail server, whether unset or empty.
         ({"SMTP_URL": ""}, "smtp_url", None),
         # Without a token or a port there is none, and a port is this machine's own.

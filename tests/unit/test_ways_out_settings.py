@@ -43,8 +43,12 @@ def test_channels_are_separated_by_blanks_since_their_urls_may_hold_commas() -> 
         ({"SMTP_URL": "smtp+plain://user:secret@relay"}, "SMTP_URL must not send a password as plain text"),
         ({"VAPID_PRIVATE_KEY": KEY}, "VAPID_SUBJECT must say where you can be reached"),
         ({"VAPID_PRIVATE_KEY": KEY, "VAPID_SUBJECT": "operators"}, "VAPID_SUBJECT must say"),
-        ({"VAPID_PRIVATE_KEY": "secret", "VAPID_SUBJECT": "mailto:o@x.example"}, "VAPID_PRIVATE_KEY must be a key"),
-        ({"VAPID_PRIVATE_KEY": "A" * 43, "VAPID_SUBJECT": "mailto:o@x.example"}, "VAPID_PRIVATE_KEY must be a key"),
+        (
+            {"VAPID_PRIVATE_KEY": "secret", "VAPID_SUBJECT": "mailto:o@x.example"},
+            "VAPID_PRIVATE_KEY must hold",
+        ),
+        ({"VAPID_PRIVATE_KEY": "A" * 43, "VAPID_SUBJECT": "mailto:o@x.example"}, "VAPID_PRIVATE_KEY must be random"),
+        ({"VAPID_PRIVATE_KEY": KEY * 2, "VAPID_SUBJECT": "mailto:o@x.example"}, "VAPID_PRIVATE_KEY must be a key"),
         ({"APPRISE_KINDS": "session_created,lottery_won"}, "lottery_won is none of session_created"),
     ],
 )

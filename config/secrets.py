@@ -1,0 +1,66 @@
+"""What a secret of the settings must hold: one check for every secret that there is."""
+
+from __future__ import annotations
+
+DEVELOPMENT_SECRET = "development-only-secret-not-for-production"
+MIN_SECRET_BYTES = 32  # as long as the hash that HS256 signs with (RFC 7518, section 3.2)
+MIN_DIFFERENT_CHARACTERS = 5
+_RANDOM_TEXT = "`openssl rand -base64 48` makes one."
+
+
+def require_secret(name: str, value: str, *, development: bool, advice: str = _RANDOM_TEXT) -> str:
+    """The secret without the blanks around it.
+
+    Args:
+        name: the variable, or a phrase that names it, as the sentence of a refusal begins.
+        development: whether the secret that everybody can read in the source will do.
+        advice: how to make a good one.
+
+    Raises:
+        ValueError: it is empty, short, a few characters over and over, or development's; the message never quotes it.
+    """
+    secret = value.strip()
+    if not secret:
+        raise ValueError(f"{name} must not be empty; {advice}")
+    if DEVELOPMENT_SECRET in secret.lower():
+        if development:
+            return secret
+        raise ValueError(f"{name} must be your own in production, not development's; {advice}")
+    if len(secret.encode()) < MIN_SECRET_BYTES:
+        raise ValueError(f"{name} must hold at least {MIN_SECRET_BYTES} bytes; it has fewer. {advice}")
+    if len(set(secret)) < MIN_DIFFERENT_CHARACTERS:
+        raise ValueError(f"{name} must be random, not the same few characters repeated; {advice}")
+    return secret
+
+
+def optional_secret(name: str, value: str, *, development: bool, advice: str = _RANDOM_TEXT) -> str | None:
+    """The same for a secret that need not be set: unset and set to nothing mean the same, blanks alone do not."""
+    return require_secret(name, value, development=development, advice=advice) if value else None
+
+
+def encryption_keys(values: list[str], *, development: bool) -> tuple[str, ...]:
+    """ENCRYPTION_KEYS.
+
+    Raises:
+        ValueError: there are none, or one of them is no secret.
+    """
+    if not values:
+        raise ValueError("ENCRYPTION_KEYS must hold at least one passphrase: webhook secrets are stored encrypted.")
+    return tuple(
+        require_secret(f"Entry {number} of ENCRYPTION_KEYS", value, development=development)
+        for number, value in enumerate(values, start=1)
+    )
+
+
+def flower_logins(values: list[str], *, development: bool) -> tuple[str, ...]:
+    """FLOWER_BASIC_AUTH, which Flower itself reads: `user:password`, several separated by commas.
+
+    Raises:
+        ValueError: one of them has no user, or its password is no secret.
+    """
+    for value in values:
+        user, separator, password = value.partition(":")
+        if not user.strip() or not separator:
+            raise ValueError("FLOWER_BASIC_AUTH must read user:password.")
+        require_secret("The password in FLOWER_BASIC_AUTH", password, development=development)
+    return tuple(values)
