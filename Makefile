@@ -5,13 +5,14 @@ SHELL := /bin/sh
 BIN := .venv/bin
 # Written last, so that an interrupted setup never counts as done.
 READY := .venv/.ready
+BENCH_READY := .venv/.bench-ready
 JOBS ?= 2
 # Evaluated only where the environment has to be made.
 FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$candidate -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$candidate && exit; done; exit 1
 
-.PHONY: help setup demo up dev test check bench-accept bench-webhooks bench-mails lock clean
+.PHONY: help setup demo up dev test check bench bench-accept bench-webhooks bench-mails lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -46,6 +47,13 @@ check: $(READY) ## Check style, formatting, types and the direction of imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+bench: $(BENCH_READY) ## Measure beside other ways to do the same (ARGS="--only life --rounds 1": under two minutes)
+	@$(BIN)/python -m bench $(ARGS)
+
+$(BENCH_READY): $(READY) requirements-bench.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $(BENCH_READY)
+
 bench-accept: $(READY) ## Race accepts for one mentor's time for ten seconds: no deadlock (ARGS=--without-lock shows some)
 	@$(BIN)/python -m bench.accept_race $(ARGS)
 
@@ -55,9 +63,12 @@ bench-webhooks: $(READY) ## Measure one worker's webhook deliveries a second bes
 bench-mails: $(READY) ## Measure mails a second over kept connections, and with one for each (ARGS='--count N')
 	@$(BIN)/python -m bench.mails $(ARGS)
 
-lock: $(READY) ## Resolve pyproject.toml anew into requirements.lock
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
-		--no-emit-find-links --no-annotate --extra dev pyproject.toml -o requirements.lock
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links --no-annotate pyproject.toml
+
+lock: $(READY) ## Resolve pyproject.toml anew into requirements.lock and requirements-bench.lock
+	@$(COMPILE) --extra dev -o requirements.lock
+	@$(COMPILE) --extra bench -c requirements.lock -o requirements-bench.lock
 
 clean: ## Remove the environment and caches; data in .data stays
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -24,6 +24,7 @@ from uuid import UUID
 from sqlalchemy import Engine, insert
 from uuid_utils.compat import uuid7
 
+from bench.receiver import Receiver, running_receiver
 from cli.migrate import upgrade
 from cli.servers import start_postgres, start_valkey
 from config.sealing import Sealer
@@ -39,45 +40,7 @@ from workflows.webhooks.secrets import new_secret
 THREADS = 32
 ENDPOINTS = 8
 KEY = "a-passphrase-for-this-benchmark-alone"
-LONGEST = 180  # seconds
 ANSWERED = 0.5  # seconds, longer than any receiver takes
-
-
-class Receiver:
-    """The receiver's process."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        self.url = f"http://127.0.0.1:{self._line()}/hook"
-
-    def taken(self) -> int:
-        """How many messages it has taken so far."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        return int(self._line())
-
-    def wait_for(self, count: int) -> float:
-        """Wait until it has taken that many, and return when that was, in seconds of the monotonic clock."""
-        end = time.monotonic() + LONGEST
-        while self.taken() < count:
-            if time.monotonic() > end:
-                raise TimeoutError(f"{self.taken()} of {count} messages arrived within {LONGEST} s.")
-            time.sleep(0.01)
-        return time.monotonic()
-
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
-
-
-@contextmanager
-def receiver(delay: float) -> Iterator[Receiver]:
-    """A receiver that answers after `delay` seconds."""
-    command = [sys.executable, "-m", "bench.receiver", str(delay)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        yield Receiver(process)
-        process.terminate()
 
 
 @contextmanager
@@ -198,7 +161,7 @@ def main() -> None:
         publisher = Publisher(app)
         together, singly = publisher.publish, one_by_one(publisher)
         for delay, publish, how in ((0.0, together, ""), (0.1, together, ""), (0.0, singly, ", one by one")):
-            target = stack.enter_context(receiver(delay))
+            target = stack.enter_context(running_receiver(delay))
             alone = bare(target.url, count)
             through = delivered(engine, publish, target, count)
             print(

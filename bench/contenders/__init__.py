@@ -1,0 +1,1 @@
+"""Contenders: each starts its own servers, and all that serve bookings over HTTP are spoken to in the same way."""

@@ -1,0 +1,154 @@
+"""Samples of a run, their medians, spreads and ratios, and how they are kept and shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+
+from rich.table import Table
+
+from bench.machine import Machine
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is measured: one line of the report.
+
+    Attributes:
+        name: with its number of clients, where it has one.
+        unit: of its values.
+        more_is_better: whether a larger value is the better one.
+        against: the contender beside whom Tutelage is put.
+        aim: the ratio to reach: at least, or for what should be small, at most.
+    """
+
+    name: str
+    unit: str
+    more_is_better: bool = True
+    against: str = ""
+    aim: float | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One row of one contender over all rounds."""
+
+    row: Row
+    contender: str
+    median: float
+    lowest: float
+    highest: float
+    rounds: int
+
+    @property
+    def spread_percent(self) -> float:
+        """Half the distance from the lowest to the highest, in percent of the median."""
+        return (self.highest - self.lowest) / 2 / self.median * 100 if self.median else 0.0
+
+
+@dataclass
+class Results:
+    """Everything that a run has measured so far."""
+
+    machine: Machine
+    rounds: int
+    samples: dict[Row, dict[str, list[float]]] = field(default_factory=dict)
+    processor_ms: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+
+    def add(self, row: Row, contender: str, value: float) -> None:
+        """Keep one value."""
+        self.samples.setdefault(row, {}).setdefault(contender, []).append(value)
+
+    def add_processes(self, title: str, milliseconds: dict[str, float]) -> None:
+        """Keep what each process spent on one life."""
+        of_title = self.processor_ms.setdefault(title, {})
+        for name, value in milliseconds.items():
+            of_title.setdefault(name, []).append(value)
+
+    def summaries(self, row: Row) -> list[Summary]:
+        """One for each contender that the row has values of, in the order in which they were measured first."""
+        return [
+            Summary(row, contender, median(values), min(values), max(values), len(values))
+            for contender, values in self.samples.get(row, {}).items()
+        ]
+
+    def ratio(self, row: Row, contender: str, against: str) -> float | None:
+        """The median of the ratios within each round: what both had in common in a round takes no part in it."""
+        values = self.samples.get(row, {})
+        pairs = zip(values.get(contender, []), values.get(against, []), strict=False)
+        ratios = [mine / theirs for mine, theirs in pairs if theirs]
+        return median(ratios) if ratios else None
+
+    def as_json(self) -> str:
+        """All of it, for a file."""
+        rows = [
+            {**asdict(row), "contenders": {name: {"median": median(v), "values": v} for name, v in values.items()}}
+            for row, values in self.samples.items()
+        ]
+        processes = {
+            title: {name: median(values) for name, values in of_title.items()}
+            for title, of_title in self.processor_ms.items()
+        }
+        content = {"machine": asdict(self.machine), "rounds": self.rounds, "rows": rows, "processor_ms": processes}
+        return json.dumps(content, indent=2) + "\n"
+
+    def save(self, path: Path) -> None:
+        """Write the JSON file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.as_json())
+
+
+def shown(value: float) -> str:
+    """A figure with as many digits as mean something."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def report(results: Results, product: str) -> list[Table]:
+    """Tables for a terminal: what was measured, and where the processor's time went."""
+    tables = [_rows_table(results, product)]
+    if results.processor_ms:
+        tables.append(_processes_table(results))
+    return tables
+
+
+def _rows_table(results: Results, product: str) -> Table:
+    table = Table("measured", "unit", "contender", "median", "±", f"{product} to it", "aim", title="Medians")
+    for row in results.samples:
+        for place, summary in enumerate(results.summaries(row)):
+            is_product = summary.contender == product
+            ratio = None if is_product else results.ratio(row, product, summary.contender)
+            table.add_row(
+                row.name if not place else "",
+                row.unit if not place else "",
+                summary.contender,
+                shown(summary.median),
+                f"{summary.spread_percent:.0f}%",
+                f"{ratio:.2f} ×" if ratio else "",
+                f"{row.aim:g} ×" if row.aim and summary.contender == row.against else "",
+                end_section=place == len(results.samples[row]) - 1,
+            )
+    return table
+
+
+def _processes_table(results: Results) -> Table:
+    table = Table("process", title="Processor milliseconds a life")
+    titles = list(results.processor_ms)
+    for title in titles:
+        table.add_column(title, justify="right")
+    for name in process_names(results):
+        of_each = [results.processor_ms[title].get(name) for title in titles]
+        table.add_row(name, *(f"{median(values):.1f}" if values else "" for values in of_each))
+    totals = [sum(median(values) for values in results.processor_ms[title].values()) for title in titles]
+    table.add_section()
+    table.add_row("all", *(f"{total:.0f}" for total in totals))
+    return table
+
+
+def process_names(results: Results) -> Sequence[str]:
+    """The names of all processes, in the order in which they were measured first."""
+    return list(dict.fromkeys(name for of_title in results.processor_ms.values() for name in of_title))
