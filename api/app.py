@@ -40,9 +40,9 @@ from config.settings import Settings
 from config.settings import settings as settings_of_this_process
 from models.engine import create
 from workers.metering import metered
-from workers.nudge import Nudger
 from workers.queues import app as celery
 from workers.transactions import TakesNudges, Transactions
+from workers.wakeups import Nudger
 
 AREAS = (
     people.users,

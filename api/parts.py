@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 
 from config.sealing import Sealer
 from config.settings import Settings
-from workers.nudge import Nudger
 from workers.transactions import TakesNudges, Transactions
+from workers.wakeups import Nudger
 
 NAME = "tutelage"
 _FLUSH_SECONDS = 3.0

@@ -30,8 +30,8 @@ from cli.servers import start_postgres, start_valkey
 from config.sealing import Sealer
 from models.engine import create
 from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
-from workers.nudge import Publisher
 from workers.transports.http import WebhookTransport
+from workers.wakeups import Publisher
 from workflows.events.catalogue import SessionStarted
 from workflows.events.record import Nudge, follow_up, record, take_notes
 from workflows.outside.send_webhook import SEND_WEBHOOK, WebhookMessage

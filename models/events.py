@@ -134,6 +134,13 @@ deliveries = Table(
     Index("uq_deliveries_id", "id", unique=True),
     # What the sweep reads, once a second and queue: as short as the backlog, however many rows are done.
     Index("ix_deliveries_queue_nudge_at", "queue", "nudge_at", postgresql_where=text("state = 'pending'")),
+    # What a worker claims beside the deliveries that its wake-up names, an effect at a time.
+    Index(
+        "ix_deliveries_effect_due_at",
+        "effect",
+        "due_at",
+        postgresql_where=text("state = 'pending' AND lease_until IS NULL"),
+    ),
     Index("ix_deliveries_dead", "effect", "event_id", postgresql_where=text("state = 'dead'")),
     # What operators list: few among all that are done.
     Index("ix_deliveries_cancelled", "event_id", postgresql_where=text("state = 'cancelled'")),

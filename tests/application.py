@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from api.app import create_app
 from config.settings import Settings, read_settings
-from workers.deliver import Deliverer
+from workers.runner import Deliverer
 from workers.transactions import Transactions
 from workflows.events.delivery import Key
 from workflows.events.record import Nudge

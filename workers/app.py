@@ -19,6 +19,7 @@ from config.settings import settings
 from workers.process import current
 from workers.queues import app
 from workers.transports.channels import ChannelsTransport
+from workers.wakeups import TASK
 from workflows.events.delivery import Key
 from workflows.events.subscriptions import load
 from workflows.notifications.wording_check import complaints
@@ -29,19 +30,24 @@ __all__ = ["app"]
 log = structlog.get_logger(__name__)
 
 
+@app.task(name=TASK)
+def run_deliveries(*, deliveries: Sequence[Mapping[str, str]], **_newer: Any) -> None:
+    """Run these deliveries of one queue. Arguments that are unknown are a newer publisher's, or for operators."""
+    current().deliverer.deliver(*(_key(**named) for named in deliveries))
+
+
+def _key(*, effect: str, event: str, target: str = "", **_subject: Any) -> Key:
+    return Key(event_id=UUID(event), effect=effect, target=target)
+
+
 def _task_of(effect: str) -> Callable[..., None]:
     def look_now(*, also: Sequence[Mapping[str, str]] = (), **first: Any) -> None:
-        """Look at these deliveries now. Unknown arguments are a newer publisher's, or for the eyes of operators."""
-        keys = [_key(effect, **named) for named in (first, *also)]
-        current().deliverer.deliver_all(effect, keys)
+        run_deliveries(deliveries=[{**named, "effect": effect} for named in (first, *also)])
 
     return look_now
 
 
-def _key(effect: str, *, event: str, target: str = "", **_subject: Any) -> Key:
-    return Key(event_id=UUID(event), effect=effect, target=target)
-
-
+# Messages of the release before named one effect as their task; they are still read for one release.
 for _effect in load().all():
     app.task(_task_of(_effect.name), name=_effect.name)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection
 
 from config import telemetry
-from workflows.events.backlog import backlogs, dead_by_effect
+from workflows.events.store import backlogs, dead_by_effect
 from workflows.events.subscriptions import QUEUES, load
 from workflows.invariants import Finding
 

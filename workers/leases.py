@@ -14,7 +14,7 @@ import structlog
 
 from workers.transactions import Transactions
 from workers.transports.watchdog import WATCHDOG
-from workflows.events import outside
+from workflows.events import store
 from workflows.events.delivery import Delivery
 
 log = structlog.get_logger(__name__)
@@ -87,7 +87,7 @@ class Leases:
     def _renewed(self, late: list[Delivery]) -> bool:
         try:
             with self._transactions.each_by_itself() as db:
-                outside.renew(db, late, LEASE)
+                store.renew(db, late, LEASE)
         except Exception as error:  # noqa: BLE001 - whatever it is, there is time for another try
             log.warning("leases.not_renewed", deliveries=len(late), error=type(error).__name__)
             return False

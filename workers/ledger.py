@@ -5,9 +5,9 @@ from __future__ import annotations
 from threading import Event, Lock
 
 from workers.transactions import Transactions
-from workflows.events import outside
+from workflows.events import store
 from workflows.events.delivery import Key
-from workflows.events.outside import Success
+from workflows.events.store import Success
 
 MOST = 100
 
@@ -67,7 +67,7 @@ class Ledger:
 
     def _written(self, entries: list[_Entry]) -> set[Key]:
         with self._transactions.each_by_itself() as db:
-            return outside.done(db, [entry.success for entry in entries])
+            return store.done_outbound(db, [entry.success for entry in entries])
 
     def _hand_over(self) -> None:
         with self._lock:

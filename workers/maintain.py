@@ -17,9 +17,9 @@ from models import engine
 from models.idempotency import idempotency_keys
 from workers.gauging import gauge_deliveries, gauge_invariants
 from workers.metering import metered
-from workers.nudge import Nudger
 from workers.queues import app
 from workers.transactions import Transactions
+from workers.wakeups import Nudger
 from workflows.events.backfill import fill_gaps, introduce
 from workflows.events.subscriptions import load
 from workflows.invariants import check_all

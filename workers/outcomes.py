@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 
 from models.events import CANCEL_REASONS, ErrorClass
 from workers.counting import count_attempt
-from workflows.events import deliveries
-from workflows.events.delivery import Attempt, Delivery
+from workflows.events import store
+from workflows.events.delivery import Attempt, Delivery, Key
 from workflows.events.outcomes import Cancel, Postpone, Retry, Sent
 from workflows.events.subscriptions import AnyOutboundEffect, Effect, OutboundEffect
 
@@ -34,21 +34,22 @@ class Said:
     """
 
     name: str
+    key: Key
     fields: dict[str, Any]
     level: int = logging.INFO
     ours: bool = True
     took: timedelta = timedelta()
     late: timedelta = timedelta()
 
-    def log(self) -> None:
+    def log(self, **more: Any) -> None:
         """Write the line."""
-        count_attempt(self.fields["effect"], self.name.removeprefix("delivery."), self.took, self.late)
-        log.log(self.level, self.name, **self.fields)
+        count_attempt(self.key.effect, self.name.removeprefix("delivery."), self.took, self.late)
+        log.log(self.level, self.name, **self.fields, **more)
 
 
 def succeeded(db: Connection, delivery: Delivery, took: timedelta, sent: Sent | None = None) -> Said:
     """Mark the delivery done; of one that left the house the receiver's answer is kept, too."""
-    ours = deliveries.done(db, delivery, attempt_of(sent, took) if sent else None)
+    ours = store.done(db, delivery, attempt_of(sent, took) if sent else None)
     return written(delivery, took, ours=ours)
 
 
@@ -66,7 +67,7 @@ def failed(db: Connection, effect: AnyEffect, delivery: Delivery, error: Excepti
     """Write what an exception means: postponed, cancelled, to be tried again, or dead."""
     match error:
         case Postpone():
-            ours = deliveries.postpone(db, delivery, error.until, away=str(error) if error.away else None)
+            ours = store.postpone(db, delivery, error.until, away=str(error) if error.away else None)
             return _said("delivery.postponed", delivery, took, ours=ours, until=error.until, reason=str(error))
         case Cancel():
             sent = Sent(error_class=error.because)
@@ -103,7 +104,7 @@ def buried(db: Connection, delivery: Delivery) -> Said:
 def _again(
     db: Connection, delivery: Delivery, after: timedelta, error: str, took: timedelta, sent: Sent | None = None
 ) -> Said:
-    ours = deliveries.again(db, delivery, after, _attempt("retry", took, error, sent))
+    ours = store.again(db, delivery, after, _attempt("retry", took, error, sent))
     seconds = round(after.total_seconds())
     return _said("delivery.retry", delivery, took, logging.WARNING, ours=ours, error=error, after_seconds=seconds)
 
@@ -111,7 +112,7 @@ def _again(
 def _end(
     db: Connection, delivery: Delivery, outcome: str, error: str, took: timedelta, sent: Sent | None = None
 ) -> Said:
-    ours = deliveries.give_up(db, delivery, _attempt(outcome, took, error, sent))
+    ours = store.give_up(db, delivery, _attempt(outcome, took, error, sent))
     level = logging.ERROR if outcome == "dead" else logging.INFO
     return _said(f"delivery.{outcome}", delivery, took, level, ours=ours, error=error)
 
@@ -138,9 +139,9 @@ def _said(
     name: str, delivery: Delivery, took: timedelta, level: int = logging.INFO, *, ours: bool, **fields: Any
 ) -> Said:
     if not ours:
-        fields = {"outcome": name}
-        return Said("delivery.settled_late", about(delivery) | fields, logging.WARNING, ours=False, took=took)
-    return Said(name, about(delivery) | fields, level, took=took, late=delivery.late)
+        told = about(delivery) | {"outcome": name}
+        return Said("delivery.settled_late", delivery.key, told, logging.WARNING, ours=False, took=took)
+    return Said(name, delivery.key, about(delivery) | fields, level, took=took, late=delivery.late)
 
 
 def about(delivery: Delivery) -> dict[str, Any]:

@@ -21,10 +21,10 @@ from workers.outcomes import Said, about, attempt_of, buried, failed, refused, s
 from workers.senders import Job, Jobs, Senders
 from workers.transactions import Transactions
 from workers.transports.transport import Transport
-from workflows.events import outside
+from workflows.events import store
 from workflows.events.delivery import Delivery, Key
 from workflows.events.outcomes import Postpone, Sent
-from workflows.events.outside import Success
+from workflows.events.store import Success
 from workflows.events.subscriptions import AnyOutboundEffect
 
 log = structlog.get_logger(__name__)
@@ -145,7 +145,7 @@ def _within(kept: ExitStack, settle: Job) -> None:
 def _errands(db: Connection, effect: AnyOutboundEffect, keys: Sequence[Key]) -> Iterator[Errand]:
     """Lease those that are free and due, and prepare their messages; what came of the others is written."""
     since = monotonic()
-    deliveries = outside.claim_leased(db, effect.name, keys, LEASE)
+    deliveries = store.claim_leased(db, effect.name, keys, LEASE)
     for delivery, message in zip(deliveries, _prepared(db, effect, deliveries), strict=True):
         if delivery.counted_attempt > effect.policy.attempts:
             buried(db, delivery).log()

@@ -14,10 +14,9 @@ from config.settings import Settings, settings
 from config.signed_links import Signer
 from config.vapid import vapid
 from models import engine
-from workers.deliver import Deliverer
 from workers.metering import metered
-from workers.nudge import Nudger
 from workers.rules import house_rules
+from workers.runner import Deliverer
 from workers.senders import Pool
 from workers.transactions import Transactions
 from workers.transports.bounded import Bounded, Sparing
@@ -32,6 +31,7 @@ from workers.transports.push_share import push_share
 from workers.transports.share import FairShare
 from workers.transports.smtp import SmtpTransport
 from workers.transports.transport import Transport
+from workers.wakeups import Nudger
 from workflows.events.subscriptions import load
 from workflows.notifications import wording
 

@@ -16,17 +16,18 @@ from config import telemetry
 from config.settings import settings
 from models import engine
 from workers.metering import metered
-from workers.nudge import BROKER_TROUBLE, Publisher
 from workers.queues import app
+from workers.wakeups import BROKER_TROUBLE, MAX_IN_MESSAGE, Publisher
 from workflows.events.record import Nudge
+from workflows.events.store import SWEEP_PAGE, Cursor, not_nudged, nudged, overdue
 from workflows.events.subscriptions import QUEUES
-from workflows.events.sweep import PAGE, Cursor, missed, nudged, overdue
 
 log = structlog.get_logger(__name__)
 
 INTERVAL = 1.0
-# A list longer than this is a backlog that its workers are working on; it is not published twice over.
-HIGH_WATER = 1_000
+# A longer list, some 1,000 deliveries, is a backlog that its workers are working on: it is not published twice
+# over. Besides, a worker claims what else is due in its queue with whatever message it has.
+HIGH_WATER_MESSAGES = 1_000 // MAX_IN_MESSAGE
 _RUNS = {outcome: telemetry.SWEEP_RUNS.labels(outcome) for outcome in ("ok", "trouble")}
 _NUDGED = {queue: telemetry.SWEEP_NUDGED.labels(queue) for queue in QUEUES}
 
@@ -72,7 +73,7 @@ class Sweep:
         waiting = self._publisher.waiting(queue)
         telemetry.QUEUE_LENGTH.labels(queue).set(waiting)
         list_is_empty, count, after = waiting == 0, 0, Cursor()
-        while waiting + count <= HIGH_WATER:
+        while waiting + count / MAX_IN_MESSAGE <= HIGH_WATER_MESSAGES:
             with self._database.begin() as db:
                 nudges = overdue(db, queue, list_is_empty=list_is_empty, after=after)
                 if not nudges:
@@ -83,7 +84,7 @@ class Sweep:
             count += len(nudges)
             last = nudges[-1]
             after = Cursor(str(last.event_id), last.effect, last.target)
-            if len(nudges) < PAGE:
+            if len(nudges) < SWEEP_PAGE:
                 return count
         return count
 
@@ -93,7 +94,7 @@ class Sweep:
             self._publisher.publish(nudges)
         except BROKER_TROUBLE:
             with self._database.begin() as db:
-                missed(db, nudges)
+                not_nudged(db, nudges)
             raise
 
     def _say(self, trouble: str | None) -> None:

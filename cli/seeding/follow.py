@@ -11,10 +11,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from workflows.events.deliveries import claim, done
 from workflows.events.delivery import Key
 from workflows.events.event import Event
-from workflows.events.record import take_notes
+from workflows.events.record import flush_deferred, take_notes
+from workflows.events.store import claim, mark_done
 from workflows.events.subscriptions import Effect, load
 
 
@@ -36,6 +36,7 @@ class Follower:
             for event in events:
                 for effect in load().of(type(event)):
                     self._run_or_remember(effect, event)
+            flush_deferred(self.db)
 
     def run_timers(self) -> None:
         """At the end of the story: run those timers whose time has come meanwhile, in their order."""
@@ -53,9 +54,7 @@ class Follower:
 
     def _run(self, effect: Effect, event: Event, at: datetime) -> None:
         for target in effect.targets(event) if effect.targets else ("",):
-            delivery = claim(self.db, Key(event_id=event.id, effect=effect.name, target=target))
-            if delivery is None:
-                raise LookupError(f"The delivery of {effect.name} has just been recorded, and is not to be found.")
+            (delivery,) = claim(self.db, [Key(event_id=event.id, effect=effect.name, target=target)])
             arguments = (target,) if effect.targets else ()
             effect.run(self.db, delivery.event, *arguments, now=at)
-            done(self.db, delivery)
+            mark_done(self.db, [delivery])

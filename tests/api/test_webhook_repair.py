@@ -15,7 +15,7 @@ from tests.api.conftest import Cast
 from tests.api.partner import Partner
 from tests.application import World
 from tests.statements import statements_of
-from workers.deliver import Deliverer
+from workers.runner import Deliverer
 from workers.transactions import Transactions
 from workflows.events.catalogue import announced_types
 from workflows.events.delivery import Key
@@ -253,7 +253,7 @@ def test_the_catalogue_lists_every_type_with_schema_and_example(world: World, ca
 
 def deliver_queued(world: World) -> list[str]:
     """Do what follows from all events in the database, and return for which endpoints there is something now."""
-    deliverer = Deliverer(Transactions(world.engine, world.nudges), load(), {})
+    deliverer = Deliverer(Transactions(world.engine, world.nudges), load(), {}, drains=False)
     for nudge in world.nudges.take():
         if nudge.effect == "webhooks.queue":
             deliverer.deliver(Key(event_id=nudge.event_id, effect=nudge.effect, target=nudge.target))

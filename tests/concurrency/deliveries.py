@@ -17,7 +17,7 @@ from models.sessions import session_id_of
 from models.webhooks import webhook_endpoints
 from tests import factories
 from tests.integration.browsers import SubscribedBrowser
-from workers.deliver import Deliverer
+from workers.runner import Deliverer
 from workers.transactions import TakesNudges, Transactions
 from workflows.bookings.booking import Booking
 from workflows.bookings.cancel import cancel

@@ -17,8 +17,7 @@ from models.events import DeliveryState, deliveries, delivery_attempts
 from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import Race, codes, winners
 from tests.factories import OPERATOR, make_event
-from workflows.events import deliveries as life
-from workflows.events import outside
+from workflows.events import store
 from workflows.events.delivery import Attempt, Delivery, Key
 from workflows.events.record import follow_up
 from workflows.operations.cancel_delivery import cancel_delivery
@@ -33,13 +32,13 @@ LEASE = timedelta(seconds=45)
 TOOK = timedelta(milliseconds=5)
 
 SETTLES: dict[str, Callable[[Connection, Delivery], Any]] = {
-    "done": lambda db, leased: life.done(db, leased, Attempt(outcome="done", took=TOOK)),
-    "done together": lambda db, leased: outside.done(
-        db, [outside.Success(delivery=leased, attempt=Attempt(outcome="done", took=TOOK))]
+    "done": lambda db, leased: store.done(db, leased, Attempt(outcome="done", took=TOOK)),
+    "done together": lambda db, leased: store.done_outbound(
+        db, [store.Success(delivery=leased, attempt=Attempt(outcome="done", took=TOOK))]
     ),
-    "again": lambda db, leased: life.again(db, leased, TOOK, Attempt(outcome="retry", took=TOOK, error="No.")),
-    "dead": lambda db, leased: life.give_up(db, leased, Attempt(outcome="dead", took=TOOK, error="No.")),
-    "postponed": lambda db, leased: life.postpone(db, leased, datetime.now(UTC)),
+    "again": lambda db, leased: store.again(db, leased, TOOK, Attempt(outcome="retry", took=TOOK, error="No.")),
+    "dead": lambda db, leased: store.give_up(db, leased, Attempt(outcome="dead", took=TOOK, error="No.")),
+    "postponed": lambda db, leased: store.postpone(db, leased, datetime.now(UTC)),
 }
 
 
@@ -60,7 +59,7 @@ def _leased(engine: Engine) -> Delivery:
     with engine.begin() as db:
         key = _delivery(db)
     with engine.begin() as db:
-        (leased,) = outside.claim_leased(db, key.effect, [key], LEASE)
+        (leased,) = store.claim_leased(db, key.effect, [key], LEASE)
     return leased
 
 
@@ -120,7 +119,7 @@ def test_who_settles_what_has_been_cancelled_changes_nothing(
         _cancel(db, delivery=_seen(db, leased.key))
         before = _row(db, leased.key)
     with engine.begin() as db:
-        assert not life.hold(db, leased)
+        assert not store.hold(db, [leased])
         assert not settle(db, leased)
         assert _row(db, leased.key) == before
         of_target = delivery_attempts.c.target == leased.key.target

@@ -25,7 +25,7 @@ from models.engine import create
 from models.events import deliveries
 from tests.application import KeptNudges
 from tests.factories import accept_booking, make_booking
-from workers.deliver import Deliverer
+from workers.runner import Deliverer
 from workers.transactions import Transactions
 from workflows.catalog.listing import Listing, listing_query
 from workflows.events.delivery import Key

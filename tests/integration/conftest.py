@@ -19,7 +19,7 @@ from models.engine import create
 from tests import servers
 from tests.integration.house import House
 from workers.app import app
-from workers.nudge import Publisher
+from workers.wakeups import Publisher
 
 
 @pytest.fixture(scope="session", autouse=True)

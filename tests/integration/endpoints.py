@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from models.events import delivery_attempts, events
 from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
 from tests.integration.house import House
-from workers.deliver import Deliverer
+from workers.runner import Deliverer
 from workflows.events.catalogue import SessionStarted
 from workflows.events.delivery import Key
 from workflows.events.outcomes import Sent

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, event, func, select, update
 
 from models.events import deliveries
-from workers.deliver import Deliverer
+from workers.runner import Deliverer
 from workers.transactions import Transactions
 from workflows.events.delivery import Delivery, Key
 from workflows.events.outcomes import Sent
@@ -53,7 +53,7 @@ class Receiver:
 class House:
     """A worker's belongings on a test's own database."""
 
-    def __init__(self, engine: Engine, subscriptions: Subscriptions | None = None) -> None:
+    def __init__(self, engine: Engine, subscriptions: Subscriptions | None = None, *, drains: bool = False) -> None:
         self.engine = engine
         self.nudger = KeptNudges()
         self.transactions = Transactions(engine, self.nudger)
@@ -63,7 +63,7 @@ class House:
         transports = {"mail": self.mail, "http": self.http, "push": self.push}
         self.channels = Receiver()
         transports["channels"] = self.channels
-        self.deliverer = Deliverer(self.transactions, subscriptions or load(), transports)
+        self.deliverer = Deliverer(self.transactions, subscriptions or load(), transports, drains=drains)
 
     def deliver(self, effect: str, event_id: UUID | None = None, target: str | None = None) -> Key:
         """Look at one delivery now, as a worker does: the only one of that effect, unless said otherwise."""

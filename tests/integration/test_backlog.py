@@ -11,7 +11,7 @@ from tests import factories
 from tests.integration.house import House
 from tests.scraping import Figures
 from workers.maintain import maintain
-from workflows.events.backlog import _DUE, backlogs, dead_by_effect
+from workflows.events.store import _BACKLOG, backlogs, dead_by_effect
 from workflows.events.subscriptions import QUEUES
 from workflows.invariants import queries
 
@@ -87,7 +87,7 @@ def test_a_count_has_an_end(owing: House) -> None:
 def test_the_statement_reads_the_index_of_what_is_pending(owing: House) -> None:
     with owing.engine.begin() as db:
         db.execute(text("SET LOCAL enable_seqscan = off"))
-        plan = db.execute(text(f"EXPLAIN {_DUE}"), {"queues": list(QUEUES), "most": 9}).scalars().all()
+        plan = db.execute(text(f"EXPLAIN {_BACKLOG}"), {"queues": list(QUEUES), "most": 9}).scalars().all()
     assert any("ix_deliveries_queue_nudge_at" in line for line in plan), plan
     assert not any("Seq Scan on deliveries" in line for line in plan), plan
 

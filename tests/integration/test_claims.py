@@ -10,8 +10,7 @@ from sqlalchemy import func, select
 from models.events import deliveries, delivery_attempts
 from tests.factories import accept_booking, make_booking
 from tests.integration.house import House, without_guards
-from workflows.events import deliveries as life
-from workflows.events import outside
+from workflows.events import store
 from workflows.events.delivery import Attempt, Delivery, Key
 
 MINUTE = timedelta(minutes=1)
@@ -29,15 +28,14 @@ def key(house: House) -> Key:
 def claimed(house: House, key: Key) -> Delivery | None:
     """Claim it in a transaction of its own that ends at once."""
     with house.transactions() as db:
-        return life.claim(db, key)
+        return next(iter(store.claim(db, [key])), None)
 
 
 def leased(house: House, key: Key, duration: timedelta = MINUTE) -> Delivery:
     """Claim and lease it, as a worker does that then dies or goes outside."""
     with house.transactions() as db:
-        delivery = life.claim(db, key)
-        assert delivery is not None
-        return life.lease(db, delivery, duration)
+        (delivery,) = store.lease(db, store.claim(db, [key]), duration)
+        return delivery
 
 
 def test_a_claim_reads_the_delivery_with_its_event(house: House, key: Key) -> None:
@@ -53,8 +51,8 @@ def test_a_second_claimer_gets_nothing_and_does_not_wait(house: House, key: Key)
     with house.transactions() as one, house.transactions() as two:
         # Waiting for the lock at all would end in an error.
         two.exec_driver_sql("SET LOCAL lock_timeout = '1ms'")
-        assert life.claim(one, key) is not None
-        assert life.claim(two, key) is None
+        assert store.claim(one, [key])
+        assert not store.claim(two, [key])
     assert claimed(house, key) is not None, "free again"
 
 
@@ -93,11 +91,11 @@ def test_a_lease_keeps_others_away_until_it_is_over(house: House, key: Key) -> N
 def test_who_leased_it_holds_it_until_somebody_else_did(house: House, key: Key) -> None:
     first = leased(house, key, timedelta(seconds=-1))
     with house.transactions() as db:
-        assert life.hold(db, first), "late, but nobody took over"
+        assert store.hold(db, [first]), "late, but nobody took over"
     second = leased(house, key)
     with house.transactions() as db:
-        assert not life.hold(db, first)
-        assert life.hold(db, second)
+        assert not store.hold(db, [first])
+        assert store.hold(db, [second])
 
 
 def test_a_late_settler_changes_nothing_whatever_it_has_to_say(house: House, key: Key) -> None:
@@ -105,11 +103,11 @@ def test_a_late_settler_changes_nothing_whatever_it_has_to_say(house: House, key
     leased(house, key)
     before = house.row(key)[:-1]
     with house.transactions() as db:
-        assert not life.done(db, late)
-        assert not life.done(db, late, Attempt(outcome="done", took=SECOND))
-        assert not life.again(db, late, MINUTE, Attempt(outcome="retry", took=SECOND, error="late"))
-        assert not life.give_up(db, late, Attempt(outcome="dead", took=SECOND, error="late"))
-        assert not life.postpone(db, late, late.now + MINUTE)
+        assert not store.done(db, late)
+        assert not store.done(db, late, Attempt(outcome="done", took=SECOND))
+        assert not store.again(db, late, MINUTE, Attempt(outcome="retry", took=SECOND, error="late"))
+        assert not store.give_up(db, late, Attempt(outcome="dead", took=SECOND, error="late"))
+        assert not store.postpone(db, late, late.now + MINUTE)
         assert db.execute(select(delivery_attempts)).all() == []
     assert house.row(key)[:-1] == before
 
@@ -118,15 +116,15 @@ def test_nobody_settles_what_has_ended(house: House, key: Key) -> None:
     late = leased(house, key)
     house.change(key, state="cancelled")
     with house.transactions() as db:
-        assert not life.hold(db, late)
-        assert not life.done(db, late)
+        assert not store.hold(db, [late])
+        assert not store.done(db, late)
     assert house.row(key).state == "cancelled"
 
 
 def test_another_try_is_due_after_its_pause_and_not_before(house: House, key: Key) -> None:
     delivery = leased(house, key)
     with house.transactions() as db:
-        assert life.again(db, delivery, MINUTE, Attempt(outcome="retry", took=SECOND, error="x" * 5000))
+        assert store.again(db, delivery, MINUTE, Attempt(outcome="retry", took=SECOND, error="x" * 5000))
     row = house.row(key)
     assert (row.state, row.lease_until, row.due_at) == ("pending", None, row.nudge_at)
     assert timedelta(seconds=50) < row.due_at - row.now <= MINUTE
@@ -138,7 +136,7 @@ def test_another_try_is_due_after_its_pause_and_not_before(house: House, key: Ke
 def test_an_end_releases_the_lease_and_keeps_the_reason(house: House, key: Key, end: str) -> None:
     delivery = leased(house, key)
     with house.transactions() as db:
-        assert life.give_up(db, delivery, Attempt(outcome=end, took=SECOND, error="It cannot be."))
+        assert store.give_up(db, delivery, Attempt(outcome=end, took=SECOND, error="It cannot be."))
     row = house.row(key)
     assert (row.state, row.lease_until, row.last_error, row.done_at) == (end, None, "It cannot be.", None)
 
@@ -147,7 +145,7 @@ def test_an_attempt_is_kept_with_what_the_receiver_said(house: House, key: Key) 
     delivery = leased(house, key)
     took = timedelta(seconds=1.5)
     with house.transactions() as db:
-        life.again(
+        store.again(
             db, delivery, MINUTE, Attempt(outcome="retry", took=took, error="no", status_code=503, response="r" * 9000)
         )
         row = db.execute(select(delivery_attempts)).one()
@@ -158,7 +156,7 @@ def test_an_attempt_is_kept_with_what_the_receiver_said(house: House, key: Key) 
 def test_a_success_outside_is_kept_as_an_attempt_and_one_inside_is_not(house: House, key: Key) -> None:
     delivery = leased(house, key)
     with house.transactions() as db:
-        assert life.done(db, delivery, Attempt(outcome="done", took=SECOND, status_code=204, response="thanks"))
+        assert store.done(db, delivery, Attempt(outcome="done", took=SECOND, status_code=204, response="thanks"))
         row = db.execute(select(delivery_attempts)).one()
     assert (row.attempt, row.outcome, row.status_code, row.response) == (1, "done", 204, "thanks")
 
@@ -166,7 +164,7 @@ def test_a_success_outside_is_kept_as_an_attempt_and_one_inside_is_not(house: Ho
 def test_what_is_put_off_counts_no_attempt(house: House, key: Key) -> None:
     delivery = leased(house, key)
     with house.transactions() as db:
-        assert life.postpone(db, delivery, delivery.now + MINUTE)
+        assert store.postpone(db, delivery, delivery.now + MINUTE)
         assert db.execute(select(delivery_attempts)).all() == []
     row = house.row(key)
     assert (row.state, row.attempts, row.lease_until) == ("pending", 0, None)
@@ -177,7 +175,7 @@ def test_what_is_put_off_counts_no_attempt(house: House, key: Key) -> None:
 def test_why_something_is_put_off_is_kept_where_somebody_is_away(house: House, key: Key) -> None:
     delivery = leased(house, key)
     with house.transactions() as db:
-        assert life.postpone(db, delivery, delivery.now + MINUTE, away="The mail server is away: refused")
+        assert store.postpone(db, delivery, delivery.now + MINUTE, away="The mail server is away: refused")
     row = house.row(key)
     assert (row.state, row.attempts, row.last_error) == ("pending", 0, "The mail server is away: refused")
 
@@ -191,12 +189,12 @@ def test_attempts_that_were_forgiven_do_not_count(house: House, key: Key) -> Non
 
 def test_what_leaves_the_house_is_claimed_and_leased_at_once(house: House, key: Key) -> None:
     with house.transactions() as db:
-        (delivery,) = outside.claim_leased(db, key.effect, [key], MINUTE)
+        (delivery,) = store.claim_leased(db, key.effect, [key], MINUTE)
         assert (delivery.attempt, delivery.fence) == (1, 1)
     assert (house.row(key).attempts, house.row(key).nudge_at) == (1, house.row(key).lease_until)
     with house.transactions() as db:
-        assert outside.claim_leased(db, key.effect, [key], MINUTE) == []
-        assert life.done(db, delivery)
+        assert store.claim_leased(db, key.effect, [key], MINUTE) == []
+        assert store.done(db, delivery)
 
 
 def test_an_event_of_a_type_that_is_not_known_yet_is_left_pending(house: House, key: Key) -> None:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 from celery import Celery
-from sqlalchemy import func, text
+from sqlalchemy import Connection, Engine, func, text
 from sqlalchemy.exc import OperationalError
 
 from cli.servers import Server
 from tests.factories import accept_booking, make_booking
 from tests.integration.house import House
-from tests.integration.test_nudger import nudges
 from tests.integration.test_sweep import Bell
+from tests.integration.test_wakeups import nudges
 from tests.scraping import Figures
-from workers import deliver
-from workers.nudge import Nudger
 from workers.sweep import Sweep
+from workers.wakeups import Nudger
+from workflows.events.catalogue import BookingAccepted
 from workflows.events.delivery import Key
 from workflows.events.outcomes import Postpone, Sent
+from workflows.events.subscriptions import Effect, Subscriptions, load
 
 ATTEMPTS, DELAY = "tutelage_delivery_duration_seconds_count", "tutelage_delivery_delay_seconds"
 
@@ -105,17 +107,21 @@ def test_the_session_that_is_created_is_counted_once_it_is_committed(house: Hous
     assert outcomes(before, "sessions.create") == {"done": 1}
 
 
-def test_a_deadlock_that_is_tried_again_is_counted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    with house.transactions() as db:
-        accept_booking(db, make_booking(db))
-    real, failures = deliver._run_in_savepoint, [OperationalError("", {}, psycopg.errors.DeadlockDetected())]
+def test_a_deadlock_that_is_tried_again_is_counted(engine: Engine) -> None:
+    create = load().named("sessions.create")
+    assert isinstance(create, Effect)
+    failures = [OperationalError("", {}, psycopg.errors.DeadlockDetected())]
 
-    def run(*arguments: object) -> None:
+    def run(db: Connection, event: BookingAccepted, *, now: datetime) -> None:
         if failures:
             raise failures.pop()
-        real(*arguments)  # type: ignore[arg-type]
+        create.run(db, event, now=now)
 
-    monkeypatch.setattr(deliver, "_run_in_savepoint", run)
+    effects = Subscriptions()
+    effects.add(replace(create, run=run))
+    house = House(engine, effects)
+    with house.transactions() as db:
+        accept_booking(db, make_booking(db))
     before = Figures.here()
     house.deliver("sessions.create")
     assert outcomes(before, "sessions.create") == {"done": 1}

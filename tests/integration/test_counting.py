@@ -17,9 +17,9 @@ from tests import factories
 from tests.integration.happenings import Life, at
 from tests.integration.house import counted_statements
 from workflows.analytics.recount import differences
-from workflows.events.deliveries import claim, done
 from workflows.events.delivery import Delivery, Key
 from workflows.events.record import take_notes
+from workflows.events.store import claim, done
 from workflows.events.subscriptions import Effect, load
 
 
@@ -54,7 +54,7 @@ def work(db: Connection, *, shuffled: random.Random | None = None) -> list[Deliv
         shuffled.shuffle(keys)
     delivered = []
     for key in keys:
-        delivery = claim(db, key)
+        (delivery,) = claim(db, [key])
         assert delivery is not None
         run(db, delivery)
         assert done(db, delivery)
@@ -234,7 +234,7 @@ def test_counting_makes_few_statements(db: Connection, mentor_id: UUID, kind: st
     work(db)
     life.session(kind, at("2026-05-06T10:00Z"))
     (nudge,) = [each for each in take_notes(db).nudges if each.queue == "analytics"]
-    delivery = claim(db, Key(event_id=nudge.event_id, effect=nudge.effect))
+    (delivery,) = claim(db, [Key(event_id=nudge.event_id, effect=nudge.effect)])
     assert delivery is not None
     with counted_statements(db) as statements:
         run(db, delivery)

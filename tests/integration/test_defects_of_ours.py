@@ -14,7 +14,7 @@ from config.sealing import Sealer
 from models.events import delivery_attempts
 from tests.integration.endpoints import NO, YES, announced, endpoint, listening, messages, send_one, set_endpoint
 from tests.integration.house import House
-from workers.deliver import Deliverer
+from workers.runner import Deliverer
 from workers.transports.http import WebhookTransport
 from workflows.events.policy import WEBHOOKS
 from workflows.events.subscriptions import load

@@ -16,7 +16,7 @@ from tests.integration.endpoints import YES, all_at_once, attempts_kept, listeni
 from tests.integration.house import House
 from tests.integration.receivers import http_receiver
 from tests.integration.test_webhook_transport import LOOPBACK, SEALER
-from workers.deliver import Deliverer
+from workers.runner import Deliverer
 from workers.transports.client import Client, Limits
 from workers.transports.http import WebhookTransport
 from workers.transports.lanes import Shares

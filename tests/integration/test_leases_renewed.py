@@ -23,9 +23,9 @@ from workers.leases import LEASE, Leases
 from workers.ledger import Ledger
 from workers.transactions import Transactions
 from workers.transports.watchdog import Watchdog
-from workflows.events import outside
+from workflows.events import store
 from workflows.events.delivery import Delivery, Key
-from workflows.events.outside import Success
+from workflows.events.store import Success
 
 SOME = timedelta(seconds=5)
 
@@ -48,7 +48,7 @@ def mails(house: House) -> list[Delivery]:
         house.deliverer.deliver(key)
     keys = [key for key in house._due() if key.effect == "mail.send"]
     with house.engine.begin() as db:
-        return outside.claim_leased(db, "mail.send", keys, SOME)
+        return store.claim_leased(db, "mail.send", keys, SOME)
 
 
 def left(house: House, key: Key) -> timedelta:
@@ -114,7 +114,7 @@ def test_what_has_arrived_is_renewed_until_its_outcome_is_written(
     monkeypatch.setattr(Ledger, "done", wait)
     house.deliverer.deliver(mail.key)
     assert (house.row(mail.key).state, len(house.mail.received)) == ("done", 1)
-    keeping = house.deliverer._outside._leases
+    keeping = house.deliverer._outbound._leases
     eventually(lambda: not keeping._renewing, "the end of the thread")
 
 
@@ -137,7 +137,7 @@ def test_whoever_comes_to_an_end_leaves_a_second_sender_of_the_same_row_its_leas
 
 def test_all_are_renewed_by_one_statement(house: House, mails: list[Delivery]) -> None:
     with house.transactions.each_by_itself() as db, statements_of(house.engine) as made:
-        outside.renew(db, mails, LEASE)
+        store.renew(db, mails, LEASE)
     assert len(made.statements) == 1
     assert all(is_renewed(house, each)() for each in mails)
 
@@ -147,7 +147,7 @@ def test_what_is_no_longer_ours_is_left_as_it_is(house: House, mails: list[Deliv
     house.change(taken.key, attempts=taken.fence + 1)
     house.change(over.key, state="cancelled", lease_until=None)
     with house.transactions.each_by_itself() as db:
-        outside.renew(db, mails, LEASE)
+        store.renew(db, mails, LEASE)
     assert left(house, taken.key) <= SOME
     assert house.row(over.key).lease_until is None
     assert is_renewed(house, ours)()
@@ -158,7 +158,7 @@ def test_what_waits_for_its_next_attempt_is_leased_to_nobody(house: House, mails
     house.change(failed.key, lease_until=None, due_at=func.now() + SOME, nudge_at=func.now() + SOME)
     before = house.row(failed.key)
     with house.transactions.each_by_itself() as db:
-        outside.renew(db, [failed], LEASE)
+        store.renew(db, [failed], LEASE)
     row = house.row(failed.key)
     assert (row.state, row.attempts) == ("pending", failed.fence), "only the lease says that nobody has it"
     assert (row.lease_until, row.nudge_at) == (None, before.nudge_at)
@@ -169,7 +169,7 @@ def test_a_row_that_somebody_holds_keeps_no_other_from_being_renewed(house: Hous
     with house.engine.begin() as onlooker:
         onlooker.exec_driver_sql("SELECT FROM deliveries WHERE event_id = %s FOR UPDATE", (held.key.event_id,))
         with house.transactions.each_by_itself() as db:
-            outside.renew(db, mails, LEASE)
+            store.renew(db, mails, LEASE)
     assert is_renewed(house, other)()
     assert left(house, held.key) <= SOME
 

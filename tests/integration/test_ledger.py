@@ -17,9 +17,9 @@ from tests.integration.endpoints import attempts_kept, listening, messages
 from tests.integration.house import House
 from workers import ledger as ledgers
 from workers.ledger import Ledger
-from workflows.events import outside
+from workflows.events import store
 from workflows.events.delivery import Attempt, Key
-from workflows.events.outside import Success
+from workflows.events.store import Success
 
 MINUTE = timedelta(minutes=1)
 
@@ -30,7 +30,7 @@ class SlowPen:
     def __init__(self) -> None:
         self.sizes: list[int] = []
         self.go = Event()
-        self._write = outside.done
+        self._write = store.done_outbound
 
     def done(self, db: Connection, successes: Sequence[Success]) -> set[Key]:
         """Write them, and wait before the first."""
@@ -50,7 +50,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 def pen(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowPen]:
     """Takes the house's pen."""
     pen = SlowPen()
-    monkeypatch.setattr(ledgers.outside, "done", pen.done)
+    monkeypatch.setattr(ledgers.store, "done_outbound", pen.done)
     yield pen
     pen.go.set()
 
@@ -59,7 +59,7 @@ def successes(house: House, count: int) -> list[Success]:
     """So many messages that were leased and taken."""
     keys = messages(house, listening(house), count)
     with house.engine.begin() as db:
-        leased = outside.claim_leased(db, "webhooks.send", keys, MINUTE)
+        leased = store.claim_leased(db, "webhooks.send", keys, MINUTE)
     took = timedelta(milliseconds=7)
     return [
         Success(delivery=each, attempt=Attempt(outcome="done", took=took, status_code=204, response="thanks"))
@@ -144,7 +144,7 @@ def test_everybody_learns_that_the_database_was_away_and_the_next_are_written(
         raise OperationalError("INSERT", {}, Exception("the server closed the connection"))
 
     with monkeypatch.context() as broken:
-        broken.setattr(ledgers.outside, "done", away)
+        broken.setattr(ledgers.store, "done_outbound", away)
         failed = [threads.submit(ledger.done, each) for each in done]
         pen.go.set()
         for each in failed:

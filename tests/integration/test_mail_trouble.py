@@ -24,7 +24,7 @@ from tests.factories import make_booking, make_listing
 from tests.integration.house import House, without_guards
 from tests.integration.test_mail_connections import Talk, talking
 from tests.integration.test_mail_transport import LETTERHEAD, MailServer
-from workers.deliver import Deliverer
+from workers.runner import Deliverer
 from workers.transports.bounded import Bounded, Sparing
 from workers.transports.smtp import SmtpTransport
 from workflows.events.delivery import Key

@@ -23,7 +23,7 @@ from tests.factories import acting_user, make_booking, make_listing, make_mentor
 from tests.integration.browsers import SubscribedBrowser, text
 from tests.integration.house import House
 from tests.integration.receivers import HttpReceiver, Request, http_receiver
-from workers.deliver import Deliverer
+from workers.runner import Deliverer
 from workers.transports.client import Client
 from workers.transports.push import PushTransport
 from workflows.errors import Invalid

@@ -20,16 +20,16 @@ from tests.integration.browsers import SubscribedBrowser
 from tests.integration.house import House, without_guards
 from tests.integration.receivers import HttpReceiver, http_receiver, silent, talker
 from tests.integration.test_push import LOOPBACK, SEALER, Pushing, key
-from workers.deliver import Deliverer
+from workers.runner import Deliverer
 from workers.transports import bounded
 from workers.transports.bounded import LONGEST_PAUSE
 from workers.transports.client import Client, Limits
 from workers.transports.push import PushTransport
 from workers.transports.push_share import push_share
 from workers.transports.resolver import Resolver
-from workflows.events.backlog import backlogs
 from workflows.events.delivery import Key
 from workflows.events.policy import PUSH
+from workflows.events.store import backlogs
 from workflows.events.subscriptions import load
 from workflows.notifications.useful import USEFUL
 

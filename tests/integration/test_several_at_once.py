@@ -18,9 +18,9 @@ from tests.integration.endpoints import NO, YES, attempts_kept, listening, messa
 from tests.integration.house import House
 from tests.statements import statements_of
 from workers import outside as outside_worker
-from workers.deliver import Deliverer
+from workers.runner import Deliverer
 from workers.senders import Pool, Senders
-from workflows.events import outside
+from workflows.events import store
 from workflows.events.delivery import Delivery, Key
 from workflows.events.outcomes import Sent
 from workflows.events.subscriptions import Subscriptions, load
@@ -47,7 +47,7 @@ def test_ten_are_leased_by_one_statement_and_looked_up_by_one(house: House) -> N
     keys = messages(house, listening(house), 5) + messages(house, listening(house, OTHER), 5)
     deliverer = worker(house)
     with statements_of(house.engine) as made:
-        deliverer.deliver_all("webhooks.send", keys)
+        deliverer.deliver(*keys)
     assert states(house, keys) == ["done"] * 10
     # One after the other, in this thread, each outcome is written by itself.
     assert len(made.statements) == 1 + 1 + 10, made.statements
@@ -71,7 +71,7 @@ def test_one_that_hangs_keeps_none_of_its_message_waiting(house: House) -> None:
         return YES
 
     house.http.answers = answer
-    working = Thread(target=worker(house, Pool(3)).deliver_all, args=("webhooks.send", keys))
+    working = Thread(target=worker(house, Pool(3)).deliver, args=keys)
     working.start()
     eventually(lambda: states(house, keys[1:]) == ["done"] * 9, "all but the one that hangs")
     assert states(house, keys[:1]) == ["pending"]
@@ -90,7 +90,7 @@ def test_nothing_is_leased_before_somebody_is_there_to_send_it(house: House) -> 
         return YES
 
     house.http.answers = answer
-    working = Thread(target=worker(house, Pool(4)).deliver_all, args=("webhooks.send", keys))
+    working = Thread(target=worker(house, Pool(4)).deliver, args=keys)
     working.start()
     eventually(lambda: len(house.http.received) == 4, "four messages on their way")
     rows = [house.row(key) for key in keys]
@@ -114,7 +114,7 @@ def test_each_has_its_own_outcome(house: House) -> None:
     house.http.answers = answer
     with house.engine.begin() as db:
         db.exec_driver_sql("UPDATE webhook_endpoints SET state = 'paused' WHERE id = %s", (endpoints["paused"],))
-    worker(house, Pool(4)).deliver_all("webhooks.send", list(keys.values()))
+    worker(house, Pool(4)).deliver(*keys.values())
     assert {name: attempts_kept(house, key) for name, key in keys.items()} == {
         "yes": ["done"],
         "no": ["retry"],
@@ -125,7 +125,7 @@ def test_each_has_its_own_outcome(house: House) -> None:
 
 def test_the_same_one_named_twice_is_sent_once(house: House) -> None:
     (key,) = messages(house, listening(house))
-    worker(house, Pool(4)).deliver_all("webhooks.send", [key, key, key])
+    worker(house, Pool(4)).deliver(key, key, key)
     assert len(house.http.received) == 1
     assert attempts_kept(house, key) == ["done"]
 
@@ -138,7 +138,7 @@ def test_whoever_spoils_the_look_up_spoils_only_their_own(house: House) -> None:
             raise ValueError("no such target")
         return prepare(db, deliveries)
 
-    worker(house, Pool(2), prepare=spoilt).deliver_all("webhooks.send", keys)
+    worker(house, Pool(2), prepare=spoilt).deliver(*keys)
     assert states(house, keys) == ["done", "pending", "done"]
     assert house.row(keys[1]).last_error == "ValueError: no such target"
 
@@ -158,7 +158,7 @@ def test_those_who_are_ready_are_sent_although_the_database_goes_away_over_the_n
     monkeypatch.setattr(outside_worker, "failed", away)
     pool = Pool(3)
     with pytest.raises(OperationalError):
-        worker(house, pool, prepare=one_defect).deliver_all("webhooks.send", keys)
+        worker(house, pool, prepare=one_defect).deliver(*keys)
     assert states(house, keys) == ["done", "pending", "pending"]
     assert pool.hire(10) == 3, "all senders are free again"
 
@@ -168,7 +168,7 @@ def test_what_was_held_up_until_its_lease_is_nearly_over_is_put_off_uncounted_an
 ) -> None:
     monkeypatch.setattr(outside_worker, "LATEST", -1.0)
     keys = messages(house, listening(house), 2)
-    worker(house, Pool(2)).deliver_all("webhooks.send", keys)
+    worker(house, Pool(2)).deliver(*keys)
     assert house.http.received == []
     for row in map(house.row, keys):
         assert (row.state, row.attempts, row.lease_until) == ("pending", 0, None)
@@ -179,7 +179,7 @@ def test_workers_that_are_told_of_the_same_ones_share_them(house: House) -> None
     keys = messages(house, listening(house), 60)
     workers = [worker(house, Pool(4)) for _ in range(3)]
     orders = (keys, keys[::-1], keys[30:] + keys[:30])
-    threads = [Thread(target=each.deliver_all, args=("webhooks.send", order)) for each, order in zip(workers, orders)]  # noqa: B905
+    threads = [Thread(target=each.deliver, args=order) for each, order in zip(workers, orders)]  # noqa: B905
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -192,7 +192,7 @@ def test_workers_that_are_told_of_the_same_ones_share_them(house: House) -> None
 def test_what_is_leased_comes_in_the_order_in_which_it_was_asked_for(house: House) -> None:
     keys = messages(house, listening(house), 8)[::-1]
     with house.engine.begin() as db:
-        leased = outside.claim_leased(db, "webhooks.send", keys, timedelta(minutes=1))
+        leased = store.claim_leased(db, "webhooks.send", keys, timedelta(minutes=1))
     assert [delivery.key for delivery in leased] == keys
     assert {(delivery.attempt, delivery.fence) for delivery in leased} == {(1, 1)}
 
@@ -207,5 +207,5 @@ def test_of_those_asked_for_only_the_free_and_due_are_leased(house: House) -> No
     house.change(gone, state="cancelled")
     with house.engine.begin() as onlooker, house.engine.begin() as db:
         onlooker.exec_driver_sql("SELECT FROM deliveries WHERE event_id = %s FOR UPDATE", (locked.event_id,))
-        taken = outside.claim_leased(db, "webhooks.send", keys, timedelta(minutes=1))
+        taken = store.claim_leased(db, "webhooks.send", keys, timedelta(minutes=1))
     assert [delivery.key for delivery in taken] == [free]

@@ -20,12 +20,12 @@ from tests.factories import accept_booking, make_booking
 from tests.integration.house import House, without_guards
 from tests.integration.test_record import an_event
 from workers import sweep as sweeping
-from workers.nudge import Publisher
-from workers.sweep import HIGH_WATER, Sweep
+from workers.sweep import HIGH_WATER_MESSAGES, Sweep
+from workers.wakeups import Publisher
 from workflows.events.delivery import Key
 from workflows.events.record import Nudge, record
+from workflows.events.store import SWEEP_PAGE
 from workflows.events.subscriptions import QUEUES
-from workflows.events.sweep import PAGE
 
 
 class Bell:
@@ -149,7 +149,7 @@ def test_an_empty_list_is_not_waited_for(
     assert bool(swept(house, Bell(waiting)).rung) is found
 
 
-@pytest.mark.parametrize(("waiting", "swept_over"), [(HIGH_WATER, True), (HIGH_WATER + 1, False)])
+@pytest.mark.parametrize(("waiting", "swept_over"), [(HIGH_WATER_MESSAGES, True), (HIGH_WATER_MESSAGES + 1, False)])
 def test_a_backlog_is_not_published_twice_over(house: House, key: Key, waiting: int, swept_over: bool) -> None:
     overdue(house, key)
     assert bool(swept(house, Bell(waiting)).rung) is swept_over
@@ -181,14 +181,14 @@ def many(house: House, count: int) -> list[UUID]:
 
 
 def test_pages_follow_one_another_until_nothing_is_left(house: House) -> None:
-    ids = many(house, PAGE + 20)
+    ids = many(house, SWEEP_PAGE + 20)
     bell = swept(house)
     assert [nudge.event_id for nudge in bell.rung] == ids
 
 
 def test_a_page_of_locked_rows_hides_nothing_behind_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workflows.events.sweep.PAGE", 3)
-    monkeypatch.setattr(sweeping, "PAGE", 3)
+    monkeypatch.setattr("workflows.events.store.SWEEP_PAGE", 3)
+    monkeypatch.setattr(sweeping, "SWEEP_PAGE", 3)
     ids = many(house, 10)
     with house.engine.begin() as worker:
         worker.execute(select(deliveries).where(deliveries.c.event_id.in_(ids[:5])).with_for_update())
@@ -197,9 +197,9 @@ def test_a_page_of_locked_rows_hides_nothing_behind_it(house: House, monkeypatch
 
 
 def test_a_queue_is_filled_to_the_high_water_mark_and_no_further(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workflows.events.sweep.PAGE", 3)
-    monkeypatch.setattr(sweeping, "PAGE", 3)
-    monkeypatch.setattr(sweeping, "HIGH_WATER", 5)
+    monkeypatch.setattr("workflows.events.store.SWEEP_PAGE", 3)
+    monkeypatch.setattr(sweeping, "SWEEP_PAGE", 3)
+    monkeypatch.setattr(sweeping, "HIGH_WATER_MESSAGES", 0.1)
     many(house, 20)
     assert len(swept(house).rung) == 6
 
@@ -236,7 +236,7 @@ def test_one_queues_trouble_is_not_the_next_ones(house: House, key: Key) -> None
 
 def test_a_statement_that_fails_ends_no_sweep(house: House, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
     overdue(house, key)
-    monkeypatch.setattr("workflows.events.sweep._EMPTY_LIST", text("SELECT 1/0"))
+    monkeypatch.setattr("workflows.events.store._EMPTY_LIST", text("SELECT 1/0"))
     sweep = Sweep(house.engine, Bell())  # type: ignore[arg-type]
     assert sweep.once() == 0
     monkeypatch.undo()
@@ -256,7 +256,7 @@ def test_a_swept_row_is_a_message_on_its_queues_list(
     overdue(house, key)
     assert Sweep(house.engine, publisher).once() == 1
     (message,) = messages(valkey, "sessions")
-    assert message["headers"]["task"] == "sessions.create"
+    assert message["headers"]["task"] == "deliveries.run"
     assert str(key.event_id) in message["headers"]["kwargsrepr"]
     assert publisher.waiting("sessions") == 1
 

@@ -28,7 +28,8 @@ class Delivery:
         nudges: how often the sweep had to call for it; above zero, something may have died over it.
         attempt: the number of the attempt in hand, from 1.
         fence: the number that the row holds; an outcome is written only while it still does.
-        forgiven: how many attempts no longer count, since somebody asked for a retry after them.
+        forgiven: how many attempts no longer count, since an operator asked for a retry after them.
+        was_leased: whether a worker leased it and never wrote an outcome: it may have died of it.
         now: the database's clock when it was taken.
         late: for how long it had been due then.
     """
@@ -40,6 +41,7 @@ class Delivery:
     attempt: int
     fence: int
     forgiven: int
+    was_leased: bool = False
     now: datetime
     late: timedelta = timedelta()
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, update
 from models.events import DeliveryState, deliveries, states_before
 from workflows.audit.note import note
 from workflows.errors import InvalidTransition
-from workflows.events.deliveries import TOLD_ERROR, cut
+from workflows.events.store import MAX_ERROR_CHARACTERS, cut
 from workflows.identity.actor import Actor
 from workflows.operations.delivery import OperatedDelivery, for_operators, operated_query
 
@@ -36,7 +36,7 @@ def cancel_delivery(
     ended = {
         "state": DeliveryState.CANCELLED,
         "lease_until": None,
-        "last_error": cut(reason, TOLD_ERROR) or WITHOUT_A_REASON,
+        "last_error": cut(reason, MAX_ERROR_CHARACTERS) or WITHOUT_A_REASON,
     }
     if not db.execute(update(deliveries).where(*unfinished).values(**ended)).rowcount:
         raise InvalidTransition("Only a pending or a dead delivery is cancelled.")

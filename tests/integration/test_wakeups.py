@@ -1,4 +1,4 @@
-"""Tests of the nudging thread: quick when Valkey is there, and never in anybody's way when it is not."""
+"""Tests of the publisher thread: few messages while Valkey is there, and no caller ever waits while it is not."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from celery import Celery
 from cli.servers import Server
 from tests.eventually import eventually
 from tests.integration.test_sweep import messages
-from workers import nudge as nudging
 from workers.app import app
-from workers.nudge import BATCH, MOST_IN_A_MESSAGE, Nudger, Publisher, arguments, groups
+from workers.wakeups import MAX_IN_BATCH, MAX_IN_MESSAGE, QUEUE_PAUSE_SECONDS, TASK, Nudger, Publisher, argument
+from workers.wakeups import messages as grouped
 from workflows.events.delivery import Key
 from workflows.events.record import Nudge
 
@@ -45,68 +45,82 @@ def nudger(celery_app: Celery) -> Iterator[Nudger]:
     nudger.flush()
 
 
-def test_a_task_reads_like_a_sentence_in_flower() -> None:
+def test_a_message_shows_effect_subject_and_event_of_each_delivery() -> None:
     (plain,) = nudges(1)
-    assert arguments(plain) == {"session": str(plain.subject_id), "event": str(plain.event_id)}
+    assert argument(plain) == {
+        "effect": "reviews.unlock",
+        "session": str(plain.subject_id),
+        "event": str(plain.event_id),
+    }
     (aimed,) = nudges(1, target="user-7")
-    assert arguments(aimed)["target"] == "user-7"
+    assert argument(aimed)["target"] == "user-7"
 
 
-def test_a_message_that_names_several_reads_like_a_list_of_such_sentences() -> None:
-    first, second, third = nudges(3, target="endpoint-1")
-    named = arguments(first, second, third)
-    assert named == arguments(first) | {"also": [arguments(second), arguments(third)]}
-
-
-def test_what_leaves_the_house_is_named_several_at_a_time_and_what_does_not_one_by_one() -> None:
-    inside, outside = nudges(3), nudges(MOST_IN_A_MESSAGE + 2, queue="webhooks", effect="webhooks.send")
-    unknown = nudges(2, effect="plugins.newer")
+def test_a_message_names_up_to_50_deliveries_of_a_queue() -> None:
+    reviews, webhooks = nudges(MAX_IN_MESSAGE + 2), nudges(2, queue="webhooks", effect="webhooks.send")
+    others = nudges(2, queue="notifications", effect="notifications.session_created")
     mails = nudges(2, queue="notifications", effect="mail.send")
-    mixed = [inside[0], outside[0], mails[0], unknown[0], inside[1], *outside[1:], *mails[1:], *unknown[1:], inside[2]]
-    assert groups(mixed) == [
-        [inside[0]],
-        outside[:MOST_IN_A_MESSAGE],
+    unknown = nudges(1, effect="plugins.newer")
+    mixed = [reviews[0], webhooks[0], mails[0], others[0], *reviews[1:], *unknown, *webhooks[1:], *mails[1:], others[1]]
+    assert grouped(mixed) == [
+        reviews[:MAX_IN_MESSAGE],
+        webhooks,
         mails,
-        [unknown[0]],
-        [inside[1]],
-        outside[MOST_IN_A_MESSAGE:],
-        [unknown[1]],
-        [inside[2]],
+        others,
+        [*reviews[MAX_IN_MESSAGE:], *unknown],
     ]
 
 
-def test_a_message_shows_operators_all_that_it_names(nudger: Nudger, valkey: Server) -> None:
-    offered = nudges(MOST_IN_A_MESSAGE, queue="webhooks", effect="webhooks.send", target=str(uuid4()))
+def test_flower_shows_all_that_a_message_names(nudger: Nudger, valkey: Server) -> None:
+    offered = nudges(MAX_IN_MESSAGE, queue="webhooks", effect="webhooks.send", target=str(uuid4()))
     nudger.offer(offered)
     assert nudger.flush()
     arrived = messages(valkey, "webhooks")
     shown = "".join(message["headers"]["kwargsrepr"] for message in arrived)
-    assert {message["headers"]["task"] for message in arrived} == {"webhooks.send"}
+    assert {message["headers"]["task"] for message in arrived} == {TASK}
     for nudge in offered:
         assert str(nudge.event_id) in shown
         assert str(nudge.subject_id) in shown
 
 
-def test_a_worker_reads_all_that_a_message_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[tuple[str, list[Key]]] = []
-    belongings = SimpleNamespace(deliverer=SimpleNamespace(deliver_all=lambda *args: looked.append(args)))
+def test_a_worker_reads_messages_of_this_release_and_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[tuple[Key, ...]] = []
+    belongings = SimpleNamespace(deliverer=SimpleNamespace(deliver=lambda *keys: looked.append(keys)))
     monkeypatch.setattr("workers.app.current", lambda: belongings)
     named = nudges(3, queue="webhooks", effect="webhooks.send", target="endpoint-1")
-    for sent in (arguments(*named), arguments(named[0]), arguments(named[1]) | {"newer": "publisher"}):
-        app.tasks["webhooks.send"](**sent)
-    keys = [Key(event_id=nudge.event_id, effect="webhooks.send", target="endpoint-1") for nudge in named]
-    assert looked == [("webhooks.send", keys), ("webhooks.send", keys[:1]), ("webhooks.send", keys[1:2])]
+    first, *others = [argument(nudge) for nudge in named]
+    app.tasks[TASK](deliveries=[first, *others], newer="publisher")
+    old = {name: value for name, value in first.items() if name != "effect"}
+    app.tasks["webhooks.send"](**old, also=others)
+    app.tasks["webhooks.send"](**old)
+    keys = tuple(Key(event_id=nudge.event_id, effect="webhooks.send", target="endpoint-1") for nudge in named)
+    assert looked == [keys, keys, keys[:1]]
 
 
-def test_what_is_offered_arrives_on_its_queues_list_in_order(nudger: Nudger, valkey: Server) -> None:
+def test_an_idle_queue_gets_its_message_at_once_and_a_busy_one_few(
+    nudger: Nudger, valkey: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(QUEUE_PAUSE_SECONDS, "analytics", 3600)
+    nudger.offer(nudges(1, queue="analytics"))
+    eventually(lambda: len(messages(valkey, "analytics")) == 1, "the first message")
+    for _ in range(10):
+        nudger.offer(nudges(1, queue="analytics"))
+    nudger.offer(nudges(1))
+    eventually(lambda: len(messages(valkey, "reviews")) == 1, "the other queue's message")
+    assert len(messages(valkey, "analytics")) == 1
+    assert nudger.flush()
+    assert len(messages(valkey, "analytics")) == 2, "those that came meanwhile are named together"
+
+
+def test_deliveries_arrive_on_their_queues_list_in_order(nudger: Nudger, valkey: Server) -> None:
     offered = nudges(3) + nudges(2, queue="analytics")
     nudger.offer(offered)
     assert nudger.flush()
-    arrived = messages(valkey, "reviews")
-    assert [message["headers"]["task"] for message in arrived] == ["reviews.unlock"] * 3
-    for nudge, message in zip(offered, arrived, strict=False):
-        assert str(nudge.event_id) in message["headers"]["kwargsrepr"]
-    assert len(messages(valkey, "analytics")) == 2
+    (message,) = messages(valkey, "reviews")
+    shown = message["headers"]["kwargsrepr"]
+    places = [shown.index(str(nudge.event_id)) for nudge in offered[:3]]
+    assert places == sorted(places)
+    assert len(messages(valkey, "analytics")) == 1
 
 
 def test_many_are_published_in_few_round_trips(nudger: Nudger, monkeypatch: pytest.MonkeyPatch, valkey: Server) -> None:
@@ -118,20 +132,20 @@ def test_many_are_published_in_few_round_trips(nudger: Nudger, monkeypatch: pyte
         publish(self, batch)
 
     monkeypatch.setattr(Publisher, "publish", counted)
-    nudger.offer(nudges(5 * BATCH))
+    nudger.offer(nudges(5 * MAX_IN_BATCH))
     assert nudger.flush()
-    assert sum(batches) == 5 * BATCH
-    assert len(batches) < 25
-    assert len(messages(valkey, "reviews")) == 5 * BATCH
+    assert sum(batches) == 5 * MAX_IN_BATCH
+    assert len(batches) < 10
+    assert len(messages(valkey, "reviews")) == 5 * MAX_IN_BATCH / MAX_IN_MESSAGE
 
 
 def test_a_batch_is_one_pipeline_to_valkey(publisher: Publisher, valkey: Server) -> None:
     publisher.publish(nudges(1))
     with redis.Redis.from_url(valkey.url) as client:
         before = client.info("stats")["total_reads_processed"]  # type: ignore[index]
-        publisher.publish(nudges(100))
+        publisher.publish(nudges(20 * MAX_IN_MESSAGE))
         reads = client.info("stats")["total_reads_processed"] - before  # type: ignore[index]
-    assert reads < 50, "a read a message would be a round trip each"
+    assert reads < 15, "a read a message would be a round trip each"
 
 
 def test_what_does_not_fit_is_dropped_at_once(celery_app: Celery, stoppable_valkey: Any) -> None:
@@ -144,10 +158,7 @@ def test_what_does_not_fit_is_dropped_at_once(celery_app: Celery, stoppable_valk
 
 
 @pytest.mark.parametrize("trouble", ["stopped", "paused"])
-def test_an_offer_never_waits_for_valkey(
-    nudger: Nudger, stoppable_valkey: Any, trouble: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(nudging, "PAUSE_AFTER_FAILURE", 0.05)
+def test_an_offer_never_waits_for_valkey(nudger: Nudger, stoppable_valkey: Any, trouble: str) -> None:
     nudger.offer(nudges(1))
     assert nudger.flush()
     with getattr(stoppable_valkey, trouble)():
@@ -171,10 +182,7 @@ def _arrives(nudger: Nudger, valkey: Server) -> bool:
     return len(messages(valkey, "reviews")) > before
 
 
-def test_a_flush_says_when_it_waited_in_vain(
-    nudger: Nudger, stoppable_valkey: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(nudging, "PAUSE_AFTER_FAILURE", 0.05)
+def test_a_flush_says_when_it_waited_in_vain(nudger: Nudger, stoppable_valkey: Any) -> None:
     nudger.offer(nudges(1))
     assert nudger.flush()
     with stoppable_valkey.paused():

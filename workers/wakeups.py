@@ -1,0 +1,215 @@
+"""The publisher thread: after each commit it names to the workers which deliveries are due.
+
+This is for speed; the sweep is the guarantee.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Condition, Thread
+from time import monotonic
+
+import structlog
+from celery import Celery
+from kombu import Connection, Producer
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from config import telemetry
+from workers.broker import PUBLISHER_OPTIONS
+from workflows.events.record import Nudge
+from workflows.events.subscriptions import QUEUES, OutboundEffect, load
+
+log = structlog.get_logger(__name__)
+
+# The one task: it runs the deliveries that its argument names.
+TASK = "deliveries.run"
+MAX_WAITING = 10_000
+MAX_IN_MESSAGE = 50
+MAX_IN_BATCH = 500
+# After a message to a queue the next one waits so long, and takes along what is recorded meanwhile. A queue that was
+# idle gets its message at once. Sessions are waited for by people, counters by nobody.
+QUEUE_PAUSE_SECONDS = {"sessions": 0.01, "reviews": 0.05, "notifications": 0.05, "webhooks": 0.05, "analytics": 0.2}
+FAILURE_PAUSE_SECONDS = 0.5
+BROKER_TROUBLE = (KombuError, RedisError, OSError)
+_PUBLISHED, _DROPPED = (telemetry.NUDGES.labels(outcome) for outcome in ("published", "dropped"))
+
+
+class Publisher:
+    """Publishes wake-ups in pipelined batches over one connection of its own; for one thread."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._connection: Connection | None = None
+        self._producer: Producer | None = None
+
+    def publish(self, nudges: Sequence[Nudge]) -> None:
+        """Send them all in one round trip.
+
+        Raises:
+            KombuError | RedisError | OSError: Redis cannot be reached, or does not answer in time.
+        """
+        with self._connected() as producer, producer.batch():
+            for message in messages(nudges):
+                named = [argument(nudge) for nudge in message]
+                self._app.send_task(
+                    TASK,
+                    kwargs={"deliveries": named},
+                    # Celery's own would end after a thousand characters, and take its time.
+                    kwargsrepr=str(named),
+                    queue=message[0].queue,
+                    producer=producer,
+                    retry=False,
+                )
+
+    def waiting(self, queue: str) -> int:
+        """How many messages wait in a queue's list.
+
+        Raises:
+            KombuError | RedisError | OSError: as `publish` does.
+        """
+        with self._connected() as producer:
+            return int(producer.channel.client.llen(queue))
+
+    @contextmanager
+    def _connected(self) -> Iterator[Producer]:
+        try:
+            if self._connection is None or self._producer is None:
+                self._connection = Connection(
+                    self._app.conf.broker_url, transport_options=PUBLISHER_OPTIONS, connect_timeout=0.5
+                )
+                # Kombu's own pause between two attempts is 2 s.
+                self._connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, interval_max=0)
+                self._producer = Producer(self._connection.channel())
+            yield self._producer
+        except BROKER_TROUBLE:
+            # Whatever state the connection is in, the next use makes a new one.
+            self._producer = None
+            if self._connection is not None:
+                self._connection.release()
+                self._connection = None
+            raise
+
+
+def messages(nudges: Iterable[Nudge]) -> list[list[Nudge]]:
+    """The wake-ups as messages name them: up to 50 of a queue, those of each outbound effect by themselves.
+
+    A worker runs database effects of any kind together, and sends what leaves the system kind by kind.
+    """
+    all_messages: list[list[Nudge]] = []
+    latest: dict[tuple[str, str], list[Nudge]] = {}
+    for nudge in nudges:
+        outbound = isinstance(load().named(nudge.effect), OutboundEffect)
+        kind = (nudge.queue, nudge.effect if outbound else "")
+        message = latest.get(kind)
+        if message is None or len(message) == MAX_IN_MESSAGE:
+            message = latest[kind] = []
+            all_messages.append(message)
+        message.append(nudge)
+    return all_messages
+
+
+def argument(nudge: Nudge) -> dict[str, str]:
+    """A delivery as a message names it, and as operators read it in Flower: which effect of which event and subject."""
+    named = {"effect": nudge.effect, nudge.subject: str(nudge.subject_id), "event": str(nudge.event_id)}
+    return {**named, "target": nudge.target} if nudge.target else named
+
+
+class Nudger:
+    """Bounded lists, one per queue, and one thread: a request hands its wake-ups over and never touches Redis itself.
+
+    What does not fit, and what Redis does not take, is dropped: the sweep finds the rows.
+    """
+
+    def __init__(self, app: Celery, capacity: int = MAX_WAITING) -> None:
+        self._publisher = Publisher(app)
+        self._capacity = capacity
+        self._changed = Condition()
+        self._waiting: dict[str, deque[Nudge]] = {queue: deque() for queue in QUEUES}
+        self._not_before = dict.fromkeys(QUEUES, 0.0)
+        self._publishing = 0
+        self._flushing = False
+        self._thread: Thread | None = None
+        self._down = False
+
+    def offer(self, nudges: Iterable[Nudge]) -> None:
+        """Take the wake-ups of a transaction that has committed; never waits."""
+        dropped = 0
+        with self._changed:
+            for nudge in nudges:
+                waiting = self._waiting[nudge.queue]
+                if len(waiting) < self._capacity:
+                    waiting.append(nudge)
+                else:
+                    dropped += 1
+            # Started at the first use, so that a process that forks has its thread on the right side of the fork.
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = Thread(target=self._run, name="wake-ups", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+        if dropped:
+            log.warning("nudge.dropped", reason="the queue is full", dropped=dropped)
+            _DROPPED.inc(dropped)
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Wait until everything offered has been published or dropped; False when that took longer than `timeout`."""
+        with self._changed:
+            self._flushing = True
+            self._changed.notify_all()
+            try:
+                return self._changed.wait_for(lambda: not self._publishing and not any(self._waiting.values()), timeout)
+            finally:
+                self._flushing = False
+
+    def _run(self) -> None:
+        while True:
+            batch = self._next_batch()
+            try:
+                self._publish(batch)
+            finally:
+                with self._changed:
+                    self._publishing = 0
+                    self._changed.notify_all()
+
+    def _next_batch(self) -> list[Nudge]:
+        """Wait for wake-ups whose queue's pause is over, and take them, those of sessions first."""
+        with self._changed:
+            while not (ready := self._ready_queues()):
+                self._changed.wait(self._seconds_until_ready())
+            batch: list[Nudge] = []
+            for queue in ready:
+                waiting = self._waiting[queue]
+                batch += [waiting.popleft() for _ in range(min(len(waiting), MAX_IN_BATCH - len(batch)))]
+                self._not_before[queue] = monotonic() + QUEUE_PAUSE_SECONDS[queue]
+            self._publishing = len(batch)
+            return batch
+
+    def _ready_queues(self) -> list[str]:
+        now = monotonic()
+        return [
+            queue
+            for queue, waiting in self._waiting.items()
+            if waiting and (self._flushing or self._not_before[queue] <= now)
+        ]
+
+    def _seconds_until_ready(self) -> float | None:
+        moments = [self._not_before[queue] for queue, waiting in self._waiting.items() if waiting]
+        return max(min(moments) - monotonic(), 0) if moments else None
+
+    def _publish(self, batch: list[Nudge]) -> None:
+        try:
+            self._publisher.publish(batch)
+        except BROKER_TROUBLE as error:
+            if not self._down:
+                log.warning("nudge.unavailable", error=str(error), dropped=len(batch))
+            self._down = True
+            _DROPPED.inc(len(batch))
+            # While Redis is away, what comes is dropped in batches rather than tried one by one.
+            with self._changed:
+                for queue in QUEUES:
+                    self._not_before[queue] = monotonic() + FAILURE_PAUSE_SECONDS
+        else:
+            self._down = False
+            _PUBLISHED.inc(len(batch))
