@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import jwt
+from werkzeug.datastructures import Headers
 
 from config.settings import Settings
 from workflows.errors import Unauthenticated
@@ -17,9 +18,10 @@ from workflows.identity.actor import Claim
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 OPERATOR = "operator"
 _LONGEST_NAME = 255
+AnyHeaders = Mapping[str, str] | Headers
 
 
-def claim_of(headers: Mapping[str, str], settings: Settings) -> Claim:
+def claim_of(headers: AnyHeaders, settings: Settings) -> Claim:
     """What the credentials of a request say; a bearer token wins over the identity headers.
 
     Raises:
@@ -69,7 +71,7 @@ def _verified(token: str, settings: Settings) -> dict[str, Any]:
         ) from error
 
 
-def _headers_are_believed(headers: Mapping[str, str], settings: Settings) -> bool:
+def _headers_are_believed(headers: AnyHeaders, settings: Settings) -> bool:
     if settings.identity_headers == "gateway":
         sent = headers.get("X-Gateway-Secret", "").encode("latin-1", "replace")
         # Without a secret nobody is the gateway, not even who sends an empty one.
@@ -77,7 +79,7 @@ def _headers_are_believed(headers: Mapping[str, str], settings: Settings) -> boo
     return settings.identity_headers == "open"
 
 
-def _claim_of_headers(headers: Mapping[str, str]) -> Claim:
+def _claim_of_headers(headers: AnyHeaders) -> Claim:
     user, mentor = headers.get("X-User-Id"), headers.get("X-Mentor-Profile-Id")
     if user is None and mentor is None:
         raise Unauthenticated("Send X-User-Id or X-Mentor-Profile-Id, or a bearer token.")

@@ -11,30 +11,30 @@ from uuid import UUID
 
 from flask import g, make_response, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Row, Select
 
 from api.auth import claim_of
-from api.calls import Call, Role, Subject, this_moment
+from api.context import RequestContext, Role, Subject, require_role, this_moment
 from api.database import database
 from api.documented import describe
 from api.etags import require_match
 from api.idempotency import once
 from api.parts import parts
 from api.requests import name_actor
-from workflows.errors import Forbidden, NotFound
-from workflows.identity.actor import Actor, Claim
-from workflows.identity.recognise import recognise
+from workflows.errors import NotFound
+from workflows.identity.actor import Actor
+from workflows.identity.authenticate import authenticate
 
 View = Callable[..., ResponseReturnValue]
+Path = dict[str, UUID | None]
 
 
 def reads(role: Role, subject: Subject | None = None) -> Callable[[View], View]:
-    """A route that only looks: its view is called with a `Call` before its other arguments."""
+    """A route that only looks: its view is called with a `RequestContext` before its other arguments."""
 
     def decorator(view: View) -> View:
         @wraps(view)
         def loaded(*args: Any, **path: UUID | None) -> ResponseReturnValue:
-            return view(_call(role, subject, path), *args)
+            return view(context_of(role, subject, path), *args)
 
         return describe(loaded, view, loader={"role": role, "subject": subject, "changing": False})
 
@@ -47,16 +47,16 @@ def changes(role: Role, subject: Subject | None = None) -> Callable[[View], View
     def decorator(view: View) -> View:
         @wraps(view)
         def loaded(*args: Any, **path: UUID | None) -> ResponseReturnValue:
-            call = _call(role, subject, path)
-            change = once(request, call.actor)
-            earlier = change.earlier_answer(call.db) if change else None
+            context = context_of(role, subject, path)
+            change = once(request, context.actor)
+            earlier = change.earlier_answer(context.db) if change else None
             if earlier is not None:
                 return earlier
-            if call.subject is not None:
-                require_match(request, call.subject)
-            response = make_response(view(call, *args))
+            if context.subject is not None:
+                require_match(request, context.subject)
+            response = make_response(view(context, *args))
             if change:
-                change.keep(call.db, response)
+                change.keep(context.db, response)
             return response
 
         return describe(loaded, view, loader={"role": role, "subject": subject, "changing": True})
@@ -64,41 +64,33 @@ def changes(role: Role, subject: Subject | None = None) -> Callable[[View], View
     return decorator
 
 
-def recognised(role: Role, also: Callable[[Claim], Select[Any]] | None = None) -> tuple[Actor, list[Row[Any]]]:
-    """The caller, and the rows of what they ask about, in one statement.
+def context_of(role: Role, subject: Subject | None, path: Path) -> RequestContext[Any]:
+    """The request's context: authenticate the caller, require the role, then load what the path names.
 
     Raises:
         Unauthenticated: nobody known is calling.
-        Forbidden: the caller does not have the role; nothing is looked up for them.
+        Forbidden: the caller does not have the role, or has nothing to do with the subject.
+        NotFound: there is no such subject.
     """
-    claim = claim_of(dict(request.headers), parts().settings)
-    permitted = role.held(claim)
-    actor, rows = recognise(database(), claim, also=also(claim) if permitted and also else None)
+    db = database()
+    actor = authenticate(db, claim_of(request.headers, parts().settings))
     name_actor(actor.name)
     # Whoever shows something after the view has ended must know to whom.
     g.actor = actor
-    if not permitted:
-        raise Forbidden(role.needed)
-    return actor, rows
+    require_role(actor, role)
+    found = None if subject is None else _load(subject, actor, path)
+    return RequestContext(db, actor, found, this_moment())
 
 
-def _call(role: Role, subject: Subject | None, path: dict[str, UUID | None]) -> Call[Any]:
-    if subject is None:
-        actor, _ = recognised(role)
-        return Call(database(), actor, None, this_moment())
+def _load(subject: Subject, actor: Actor, path: Path) -> Any:
     (subject_id,) = path.values()
-    if subject_id is None:
-        recognised(role)
-        raise no_such(subject)
-    actor, rows = recognised(role, lambda _claim: subject.query(subject_id))
-    if not rows:
-        raise subject.absent(database(), actor, subject_id) if subject.absent else no_such(subject)
-    found = subject.record.of(rows[0])
+    row = None if subject_id is None else database().execute(subject.statement, {"id": subject_id}).one_or_none()
+    if row is None:
+        # A malformed id in a path names nothing either.
+        if subject.absent and subject_id is not None:
+            raise subject.absent(database(), actor, subject_id)
+        raise NotFound(f"There is no such {subject.name}.")
+    found = subject.record.of(row)
     if subject.access:
         subject.access(actor, found)
-    return Call(database(), actor, found, this_moment())
-
-
-def no_such(subject: Subject) -> NotFound:
-    """The refusal for an id in a path that is not there."""
-    return NotFound(f"There is no such {subject.name}.")
+    return found

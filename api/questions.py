@@ -9,7 +9,7 @@ from typing import Any
 
 from workflows.analytics.period import Edge, Period, period
 from workflows.analytics.whose import Whose, whose
-from workflows.identity.actor import Claim
+from workflows.identity.actor import Actor
 
 _OF_QUESTIONS = ("from_", "to", "time_zone", "mentor_profile_id", "course_id")
 
@@ -41,7 +41,7 @@ class Question:
         return period(self.first, self.last, self.time_zone or zone, now=self.now)
 
 
-def question_of(claim: Claim, filters: Mapping[str, Any], now: datetime) -> tuple[Question, dict[str, Any]]:
+def question_of(actor: Actor, filters: Mapping[str, Any], now: datetime) -> tuple[Question, dict[str, Any]]:
     """The question in a query, and what else the query says.
 
     Raises:
@@ -51,5 +51,5 @@ def question_of(claim: Claim, filters: Mapping[str, Any], now: datetime) -> tupl
     own = {name: filters.get(name) for name in ("mentor_profile_id", "course_id")}
     first, last, time_zone = (filters.get(name) for name in ("from_", "to", "time_zone"))
     period(first, last, time_zone or "UTC", now=now)
-    question = Question(first=first, last=last, time_zone=time_zone, now=now, whose=whose(claim, **own))
+    question = Question(first=first, last=last, time_zone=time_zone, now=now, whose=whose(actor, **own))
     return question, {name: value for name, value in filters.items() if name not in _OF_QUESTIONS}

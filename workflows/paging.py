@@ -1,17 +1,24 @@
-"""Lists in pages: one query a page, by the key of the last item and never by an offset."""
+"""Lists in pages: one statement a page, by the key of the last item and never by an offset."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, Integer, Select, Text, Uuid, and_, bindparam, or_, tuple_
+from sqlalchemy.types import TypeEngine
 
+from models.base import Timestamp
 from workflows.records import Record
 
 Item = TypeVar("Item", bound=Record)
 Key = tuple[Any, ...]
+
+_COLUMN_TYPES: dict[type, TypeEngine[Any]] = {datetime: Timestamp, UUID: Uuid(), str: Text()}
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,7 @@ class Page:
         after: the key of the last item of the page before; None for the first page.
     """
 
-    limit: int = 20
+    limit: Any = 20
     after: Key | None = None
 
 
@@ -33,6 +40,65 @@ class Listed(Generic[Item]):
 
     items: list[Item]
     next: Key | None
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a list is ordered by: the types of its key's parts, and the key of an item."""
+
+    kinds: tuple[type, ...]
+    key: Callable[[Any], Key]
+
+
+NEWEST_FIRST = Order((UUID,), lambda item: (item.id,))
+LATEST_START_FIRST = Order((datetime, UUID), lambda item: (item.start_time, item.id))
+NEWEST_EVENT_FIRST = Order((UUID, UUID), lambda item: (item.event_id, item.id))
+
+
+class PagedList(Generic[Item]):
+    """A list, and its statement for each combination of filters: built when first asked for, and kept.
+
+    Args:
+        record: what a row becomes.
+        order: the order of `query`.
+        query: the select of a page, called once for each combination with bind parameters in place of values. Only a
+            member of an enum and a boolean come as they are: there are few, and the predicate of a partial index has
+            to be spelled as a literal.
+    """
+
+    def __init__(self, record: type[Item], order: Order, query: Callable[..., Select[Any]]) -> None:
+        self.order = order
+        self._record = record
+        self._query = query
+        self._statements: dict[frozenset[tuple[str, object]], Select[Any]] = {}
+
+    def page(self, db: Connection, page: Page, **filters: Any) -> Listed[Item]:
+        """One page of the items that fit all filters; a filter that is None is none."""
+        values = {name: value for name, value in filters.items() if value is not None}
+        statement = self.statement(values, further=page.after is not None)
+        after = {f"after_{number}": part for number, part in enumerate(page.after or ())}
+        rows = db.execute(statement, {"limit": page.limit, **after, **values}).all()
+        items = [self._record.of(row) for row in rows[: page.limit]]
+        # The item too many only says that there is a next page.
+        return Listed(items, self.order.key(items[-1]) if len(rows) > page.limit else None)
+
+    def statement(self, filters: dict[str, Any], *, further: bool = False) -> Select[Any]:
+        """The statement for these filters, on the first page or a further one; its parameters have the filters' names.
+
+        Args:
+            filters: of each that is given, its value or one like it.
+        """
+        spelled = {name: value for name, value in filters.items() if isinstance(value, Enum | bool)}
+        combination = frozenset({(name, spelled.get(name)) for name in filters} | {("", further)})
+        if combination not in self._statements:
+            bound: dict[str, Any] = {name: bindparam(name) for name in filters.keys() - spelled.keys()}
+            self._statements[combination] = self._query(self._bound_page(further), **bound, **spelled)
+        return self._statements[combination]
+
+    def _bound_page(self, further: bool) -> Page:
+        parts = enumerate(self.order.kinds)
+        after = tuple(bindparam(f"after_{number}", type_=_COLUMN_TYPES[kind]) for number, kind in parts)
+        return Page(limit=bindparam("limit", type_=Integer), after=after if further else None)
 
 
 def newest_start_first(
@@ -61,22 +127,3 @@ def newest_event_first(
         # The first condition alone bounds the index scan; that of the pair would not.
         query = query.where(event_id <= page.after[0], tuple_(event_id, id) < tuple_(*page.after))
     return query.order_by(event_id.desc(), id.desc()).limit(page.limit + 1)
-
-
-def beneath(owner: Select[Any], items: Select[Any]) -> Select[Any]:
-    """A list's rows, if there is what the list belongs to: none without it, and one that is no item for an empty list.
-
-    Args:
-        owner: selects what the list belongs to, at most one row.
-        items: the page's select, in its order.
-    """
-    there = select(true().label("owner_is_there")).where(owner.exists()).subquery("owner")
-    found = items.add_columns(true().label("is_item")).subquery("items")
-    # A left join without a condition can only be a nested loop over the owner's one row, and keeps the order inside.
-    return select(found).select_from(there.outerjoin(found, true()))
-
-
-def listed(rows: Sequence[Row[Any]], page: Page, record: type[Item], key: Callable[[Item], Key]) -> Listed[Item]:
-    """Cut the item too many off again: it only says that there is a next page."""
-    items = [record.of(row) for row in rows[: page.limit]]
-    return Listed(items, key(items[-1]) if len(rows) > page.limit else None)

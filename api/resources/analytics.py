@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.blueprints import Area, refuses
-from api.calls import OPERATOR_OR_MENTOR
+from api.context import OPERATOR_OR_MENTOR
 from api.csv_tables import CSV
 from api.database import database
 from api.questions import Question

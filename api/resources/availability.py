@@ -7,7 +7,7 @@ from typing import Any
 from flask import request
 
 from api.blueprints import Area, versioned
-from api.calls import ANYONE, MENTOR, Call, Subject
+from api.context import ANYONE, MENTOR, RequestContext, Subject
 from api.docs import examples_of_availability as examples
 from api.etags import any_version_will_do, tagged
 from api.loaders import changes, reads
@@ -25,16 +25,16 @@ OWN_HOURS = Subject(name="mentor", query=weekly_hours_query, record=WeeklyHours,
 @versioned
 @reads(ANYONE, HOURS)
 @availability.response(200, shapes.WeeklyHours, example=examples.WEEKLY_HOURS)
-def get_hours(call: Call[WeeklyHours]) -> Any:
+def get_hours(context: RequestContext[WeeklyHours]) -> Any:
     """Read a mentor's weekly hours."""
-    return tagged(call.subject)
+    return tagged(context.subject)
 
 
 @availability.route("/mentors/<id:mentor_profile_id>/hours", methods=["PUT"])
 @changes(MENTOR, OWN_HOURS)
 @availability.arguments(shapes.NewHours, example=examples.NEW_HOURS)
 @availability.response(200, shapes.WeeklyHours, example=examples.WEEKLY_HOURS)
-def put_hours(call: Call[WeeklyHours], body: dict[str, Any]) -> Any:
+def put_hours(context: RequestContext[WeeklyHours], body: dict[str, Any]) -> Any:
     """Say one's weekly hours: from now on, nobody asks for a time outside of them.
 
     They replace all hours said before. They keep to the clocks of `timeZone`, the profile's where it is left out,
@@ -42,12 +42,12 @@ def put_hours(call: Call[WeeklyHours], body: dict[str, Any]) -> Any:
     """
     any_version = any_version_will_do(request)
     hours = set_hours(
-        call.db,
-        actor=call.actor,
-        seen=call.subject,
+        context.db,
+        actor=context.actor,
+        seen=context.subject,
         spans=body["hours"],
         time_zone=body["time_zone"],
-        now=call.now,
+        now=context.now,
         any_version=any_version,
     )
     return tagged(hours)

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, select
-
 from api.blueprints import Area, refuses, understands, versioned
-from api.calls import ANYONE, MENTOR, PERSON, Call, Subject
+from api.context import ANYONE, MENTOR, PERSON, RequestContext, Subject, require_role
 from api.docs import examples, life_cycles
 from api.etags import tagged
-from api.lists import LATEST_START_FIRST, lists
+from api.lists import lists
 from api.loaders import changes, reads
 from api.schemas import bookings as shapes
 from api.schemas.base import EmptyBody
 from api.schemas.sessions import BookedSession
 from models.bookings import BookingStatus
 from workflows.bookings.accept import accept
-from workflows.bookings.booking import Booking, booking_query, bookings_query, mentee_of, mentor_of, participant_of
+from workflows.bookings.booking import BOOKINGS, Booking, booking_query, mentee_of, mentor_of, participant_of
 from workflows.bookings.cancel import cancel
 from workflows.bookings.decline import decline
 from workflows.bookings.request import request
-from workflows.errors import Forbidden
-from workflows.identity.actor import Claim
-from workflows.identity.recognise import caller_query
-from workflows.paging import Page
 
 bookings = Area("Bookings", life_cycles.OF_BOOKINGS)
 
@@ -47,41 +41,38 @@ STEPS = ["PATCH", "POST"]
     example=examples.ACCEPTED,
     success=True,
 )
-def create_booking(call: Call[None], body: dict[str, Any]) -> Any:
+def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Request a booking.
 
     A draft for the mentor to decide or, for an instant listing, accepted at once. With `Prefer: wait=N`, an accepted
     booking is answered as 201 `{booking, session}` if the session comes in time.
     """
-    return _made(request(call.db, actor=call.actor, now=call.now, **body))
+    return _made(request(context.db, actor=context.actor, now=context.now, **body))
 
 
 @bookings.route("/bookings")
 @bookings.response(200, shapes.Bookings)
-@lists(PERSON, Booking, shapes.BookingFilters, LATEST_START_FIRST)
+@lists(PERSON, BOOKINGS, shapes.BookingFilters)
 def list_bookings(
-    claim: Claim, page: Page, *, role: str | None = None, status: BookingStatus | None = None
-) -> Select[Any]:
+    context: RequestContext[None], *, role: str | None = None, status: BookingStatus | None = None
+) -> dict[str, Any]:
     """List the caller's bookings as mentee, as mentor or both, the latest start first."""
-    if role == "mentor" and not MENTOR.held(claim):
-        raise Forbidden(MENTOR.needed)
-    # A mentor's id alone stands for its user as well, whom the same statement looks up.
-    user: Any = claim.user_id or select(caller_query(claim).c.caller_user_id).scalar_subquery()
-    return bookings_query(
-        page,
-        mentee_user_id=user if role != "mentor" else None,
-        mentor_profile_id=claim.mentor_profile_id if role != "mentee" else None,
-        status=status,
-    )
+    if role == "mentor":
+        require_role(context.actor, MENTOR)
+    return {
+        "mentee_user_id": context.actor.user_id if role != "mentor" else None,
+        "mentor_profile_id": context.actor.mentor_profile_id if role != "mentee" else None,
+        "status": status,
+    }
 
 
 @bookings.route("/bookings/<id:booking_id>")
 @versioned
 @reads(ANYONE, BOOKING)
 @bookings.response(200, shapes.Booking)
-def get_booking(call: Call[Booking]) -> Any:
+def get_booking(context: RequestContext[Booking]) -> Any:
     """Read a booking."""
-    return tagged(call.subject)
+    return tagged(context.subject)
 
 
 @bookings.route("/bookings/<id:booking_id>/accept", methods=STEPS)
@@ -99,12 +90,12 @@ def get_booking(call: Call[Booking]) -> Any:
     example=examples.BOOKED,
     success=True,
 )
-def accept_booking(call: Call[Booking], _body: dict[str, Any]) -> Any:
+def accept_booking(context: RequestContext[Booking], _body: dict[str, Any]) -> Any:
     """Accept a draft.
 
     The mentor's step. The session's id is known at once, and the session itself is created by a durable task.
     """
-    return _made(accept(call.db, actor=call.actor, booking=call.subject, now=call.now))
+    return _made(accept(context.db, actor=context.actor, booking=context.subject, now=context.now))
 
 
 @bookings.route("/bookings/<id:booking_id>/decline", methods=STEPS)
@@ -112,9 +103,9 @@ def accept_booking(call: Call[Booking], _body: dict[str, Any]) -> Any:
 @changes(MENTOR, FOR_ITS_MENTOR)
 @bookings.arguments(shapes.Reason, required=False)
 @bookings.response(200, shapes.Booking)
-def decline_booking(call: Call[Booking], body: dict[str, Any]) -> Any:
+def decline_booking(context: RequestContext[Booking], body: dict[str, Any]) -> Any:
     """Decline a draft; the mentor's step, and the mentee hears of it."""
-    return tagged(decline(call.db, actor=call.actor, booking=call.subject, now=call.now, **body))
+    return tagged(decline(context.db, actor=context.actor, booking=context.subject, now=context.now, **body))
 
 
 @bookings.route("/bookings/<id:booking_id>/cancel", methods=STEPS)
@@ -122,9 +113,9 @@ def decline_booking(call: Call[Booking], body: dict[str, Any]) -> Any:
 @changes(PERSON, FOR_ITS_MENTEE)
 @bookings.arguments(shapes.Reason, required=False)
 @bookings.response(200, shapes.Booking)
-def cancel_booking(call: Call[Booking], body: dict[str, Any]) -> Any:
+def cancel_booking(context: RequestContext[Booking], body: dict[str, Any]) -> Any:
     """Take a draft back; the mentee's step. An accepted booking cannot be cancelled as a booking."""
-    return tagged(cancel(call.db, actor=call.actor, booking=call.subject, now=call.now, **body))
+    return tagged(cancel(context.db, actor=context.actor, booking=context.subject, now=context.now, **body))
 
 
 def _made(booking: Booking) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, request
 
 from api.blueprints import Area, refuses, versioned
-from api.calls import PERSON, Call, this_moment
+from api.context import PERSON, RequestContext, this_moment
 from api.database import database
 from api.docs import examples
 from api.loaders import changes
@@ -28,12 +28,12 @@ ICALENDAR = "text/calendar"
 @changes(PERSON)
 @calendar.arguments(EmptyBody, required=False, example={})
 @calendar.response(201, shapes.CalendarSecret, example=examples.CALENDAR_SECRET)
-def make_calendar_secret(call: Call[None], _body: dict[str, Any]) -> Any:
+def make_calendar_secret(context: RequestContext[None], _body: dict[str, Any]) -> Any:
     """Make the secret address of the caller's calendar feed.
 
     An earlier one leads nowhere from then on. The answer is the only one that shows it.
     """
-    secret = make_secret(call.db, actor=call.actor)
+    secret = make_secret(context.db, actor=context.actor)
     url = f"{parts().settings.public_url}/calendar/{secret}.ics"
     return {"secret": secret, "url": url}, NOT_KEPT
 

@@ -6,18 +6,15 @@ from typing import Any
 from uuid import UUID
 
 from flask import request
-from sqlalchemy import Select
 
 from api.blueprints import Area, refuses, versioned
-from api.calls import ANYONE, MENTOR, Call, Subject
+from api.context import ANYONE, MENTOR, RequestContext, Subject
 from api.etags import any_version_will_do, tagged
-from api.lists import NEWEST_FIRST, lists
+from api.lists import lists
 from api.loaders import changes, reads
 from api.schemas import catalog as shapes
-from workflows.catalog.listing import Listing, listing_query, listings_query, owner_of
+from workflows.catalog.listing import LISTINGS, Listing, listing_query, owner_of
 from workflows.catalog.publish_listing import change_listing, publish_listing
-from workflows.identity.actor import Claim
-from workflows.paging import Page
 
 listings = Area("Listings", "What mentors offer: duration, price and policies.")
 
@@ -30,14 +27,14 @@ OWN_LISTING = Subject(name="listing", query=listing_query, record=Listing, acces
 @changes(MENTOR)
 @listings.arguments(shapes.NewListing)
 @listings.response(201, shapes.Listing)
-def create_listing(call: Call[None], body: dict[str, Any]) -> Any:
+def create_listing(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Publish a listing.
 
     Defaults: `bookingMode` request, `earlyStartMinutes` 15 (null: any time), `minNoticeMinutes` 0, `bufferMinutes` 0,
     `cancellation` 24 hours and 50 percent (null: the mentee cannot cancel), `reminderMinutes` null (what the operator
     has chosen; an empty list reminds nobody).
     """
-    listing = publish_listing(call.db, actor=call.actor, offer=body)
+    listing = publish_listing(context.db, actor=context.actor, offer=body)
     return tagged(listing, Location=f"/listings/{listing.id}")
 
 
@@ -46,12 +43,12 @@ def create_listing(call: Call[None], body: dict[str, Any]) -> Any:
 @changes(MENTOR, OWN_LISTING)
 @listings.arguments(shapes.ListingChanges)
 @listings.response(200, shapes.Listing)
-def change_listing_of_mentor(call: Call[Listing], body: dict[str, Any]) -> Any:
+def change_listing_of_mentor(context: RequestContext[Listing], body: dict[str, Any]) -> Any:
     """Change a listing for the bookings to come; what is booked already keeps its time and price."""
     changed = change_listing(
-        call.db,
-        actor=call.actor,
-        listing=call.subject,
+        context.db,
+        actor=context.actor,
+        listing=context.subject,
         changes=body,
         any_version=any_version_will_do(request),
     )
@@ -60,18 +57,16 @@ def change_listing_of_mentor(call: Call[Listing], body: dict[str, Any]) -> Any:
 
 @listings.route("/listings")
 @listings.response(200, shapes.Listings)
-@lists(ANYONE, Listing, shapes.ListingFilters, NEWEST_FIRST)
-def list_listings(
-    _claim: Claim, page: Page, *, mentor_profile_id: UUID | None = None, course_id: UUID | None = None
-) -> Select[Any]:
+@lists(ANYONE, LISTINGS, shapes.ListingFilters)
+def list_listings(_context: RequestContext[None], **filters: UUID | None) -> dict[str, Any]:
     """List what can be booked, the newest first."""
-    return listings_query(page, mentor_profile_id=mentor_profile_id, course_id=course_id)
+    return filters
 
 
 @listings.route("/listings/<id:listing_id>")
 @versioned
 @reads(ANYONE, LISTING)
 @listings.response(200, shapes.Listing)
-def get_listing(call: Call[Listing]) -> Any:
+def get_listing(context: RequestContext[Listing]) -> Any:
     """Read a listing, whether it can still be booked or not."""
-    return tagged(call.subject)
+    return tagged(context.subject)

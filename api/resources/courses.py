@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from flask import request
-from sqlalchemy import Select
 
 from api.blueprints import Area, versioned
-from api.calls import ANYONE, OPERATOR, Call, Subject
+from api.context import ANYONE, OPERATOR, RequestContext, Subject
 from api.docs import examples_of_reviews as examples
 from api.etags import any_version_will_do, tagged
-from api.lists import NEWEST_FIRST, lists
+from api.lists import lists
 from api.loaders import changes, reads
 from api.schemas import courses as shapes
 from api.schemas.lists import ListQuery
-from workflows.catalog.courses import Course, change_course, course_query, courses_query, create_course
-from workflows.identity.actor import Claim
-from workflows.paging import Page
+from workflows.catalog.courses import COURSES, Course, change_course, course_query, create_course
 
 courses = Area("Courses", "What several mentors may teach: a mentor teaches a course by a listing of it.")
 
@@ -28,34 +25,36 @@ COURSE = Subject(name="course", query=course_query, record=Course)
 @changes(OPERATOR)
 @courses.arguments(shapes.NewCourse, example=examples.NEW_COURSE)
 @courses.response(201, shapes.Course, example=examples.COURSE)
-def add_course(call: Call[None], body: dict[str, Any]) -> Any:
+def add_course(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Add a course to the catalogue."""
-    course = create_course(call.db, actor=call.actor, **body)
+    course = create_course(context.db, actor=context.actor, **body)
     return tagged(course, Location=f"/courses/{course.id}")
 
 
 @courses.route("/courses")
 @courses.response(200, shapes.Courses, example=examples.page(examples.COURSE))
-@lists(ANYONE, Course, ListQuery, NEWEST_FIRST)
-def list_courses(_claim: Claim, page: Page) -> Select[Any]:
+@lists(ANYONE, COURSES, ListQuery)
+def list_courses(_context: RequestContext[None]) -> dict[str, Any]:
     """List the courses of the catalogue, the newest first."""
-    return courses_query(page)
+    return {}
 
 
 @courses.route("/courses/<id:course_id>")
 @versioned
 @reads(ANYONE, COURSE)
 @courses.response(200, shapes.Course, example=examples.COURSE)
-def get_course(call: Call[Course]) -> Any:
+def get_course(context: RequestContext[Course]) -> Any:
     """Read a course, whether it still stands in the catalogue or not."""
-    return tagged(call.subject)
+    return tagged(context.subject)
 
 
 @courses.route("/courses/<id:course_id>", methods=["PATCH"])
 @changes(OPERATOR, COURSE)
 @courses.arguments(shapes.CourseChanges, example={"active": False})
 @courses.response(200, shapes.Course, example={**examples.COURSE, "active": False})
-def change_course_of_catalogue(call: Call[Course], body: dict[str, Any]) -> Any:
+def change_course_of_catalogue(context: RequestContext[Course], body: dict[str, Any]) -> Any:
     """Change a course, or take it out of the catalogue; listings and bookings of it stay what they are."""
     any_version = any_version_will_do(request)
-    return tagged(change_course(call.db, actor=call.actor, course=call.subject, changes=body, any_version=any_version))
+    return tagged(
+        change_course(context.db, actor=context.actor, course=context.subject, changes=body, any_version=any_version)
+    )

@@ -5,31 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from flask import request
-from sqlalchemy import Select, select
+from sqlalchemy import select
 
 from api.blueprints import Area, refuses, understands, versioned
-from api.calls import PERSON, Call, Subject
+from api.context import PERSON, RequestContext, Subject
 from api.docs.refusing import REQUEST_HEADERS
 from api.etags import require_match, tag_of, tagged
-from api.lists import NEWEST_FIRST, lists
+from api.lists import lists
 from api.loaders import changes, reads
 from api.schemas import notifications as shapes
 from api.schemas.base import EmptyBody
 from models.people import users
-from workflows.identity.actor import Claim
-from workflows.identity.recognise import caller_query
 from workflows.notifications.choices import choices_of
 from workflows.notifications.inbox import (
+    NOTIFICATIONS,
     Notification,
     count_unread,
     notification_query,
-    notifications_query,
     read,
     read_all,
     reader_of,
 )
 from workflows.notifications.preferences import choices_for_change, choose, preferences_of
-from workflows.paging import Page
 
 notifications = Area("Notifications", "What people are told, in the application; and which of it they want at all.")
 
@@ -38,46 +35,47 @@ NOTIFICATION = Subject(name="notification", query=notification_query, record=Not
 
 @notifications.route("/notifications")
 @notifications.response(200, shapes.Notifications)
-@lists(PERSON, Notification, shapes.NotificationFilters, NEWEST_FIRST)
-def list_notifications(claim: Claim, page: Page, *, unread: bool | None = None) -> Select[Any]:
+@lists(PERSON, NOTIFICATIONS, shapes.NotificationFilters)
+def list_notifications(context: RequestContext[None], *, unread: bool | None = None) -> dict[str, Any]:
     """List one's notifications, the newest first."""
-    user: Any = claim.user_id or select(caller_query(claim).c.caller_user_id).scalar_subquery()
-    return notifications_query(page, user, unread=unread)
+    return {"user_id": context.actor.user_id, "unread": unread}
 
 
 @notifications.route("/notifications/unread-count")
 @reads(PERSON)
 @notifications.response(200, shapes.UnreadCount)
-def get_unread_count(call: Call[None]) -> Any:
+def get_unread_count(context: RequestContext[None]) -> Any:
     """Count one's unread notifications."""
-    return {"unread": count_unread(call.db, actor=call.actor)}
+    return {"unread": count_unread(context.db, actor=context.actor)}
 
 
 @notifications.route("/notifications/<id:notification_id>/read", methods=["POST"])
 @changes(PERSON, NOTIFICATION)
 @notifications.arguments(EmptyBody, required=False)
 @notifications.response(200, shapes.Notification)
-def read_notification(call: Call[Notification], _body: dict[str, Any]) -> Any:
+def read_notification(context: RequestContext[Notification], _body: dict[str, Any]) -> Any:
     """Mark a notification as read; a second time changes nothing."""
-    return tagged(read(call.db, notification=call.subject, now=call.now))
+    return tagged(read(context.db, notification=context.subject, now=context.now))
 
 
 @notifications.route("/notifications/read-all", methods=["POST"])
 @changes(PERSON)
 @notifications.arguments(EmptyBody, required=False)
 @notifications.response(200, shapes.ReadCount)
-def read_all_notifications(call: Call[None], _body: dict[str, Any]) -> Any:
+def read_all_notifications(context: RequestContext[None], _body: dict[str, Any]) -> Any:
     """Mark all of one's notifications as read."""
-    return {"read": read_all(call.db, actor=call.actor, now=call.now)}
+    return {"read": read_all(context.db, actor=context.actor, now=context.now)}
 
 
 @notifications.route("/notification-preferences")
 @versioned
 @reads(PERSON)
 @notifications.response(200, shapes.Preferences)
-def get_notification_preferences(call: Call[None]) -> Any:
+def get_notification_preferences(context: RequestContext[None]) -> Any:
     """Read by which ways one hears of each kind of event."""
-    found = call.db.execute(select(choices_of().label("choices")).where(users.c.id == call.actor.user_id)).scalar_one()
+    found = context.db.execute(
+        select(choices_of().label("choices")).where(users.c.id == context.actor.user_id)
+    ).scalar_one()
     preferences = preferences_of(found or {})
     return shapes.shown_preferences(preferences), {"ETag": tag_of(preferences)}
 
@@ -88,11 +86,11 @@ def get_notification_preferences(call: Call[None]) -> Any:
 @changes(PERSON)
 @notifications.arguments(shapes.Wishes)
 @notifications.response(200, shapes.Preferences)
-def put_notification_preferences(call: Call[None], body: dict[str, Any]) -> Any:
+def put_notification_preferences(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Choose by which ways to hear of what; kinds and ways that are left out are as they are by themselves."""
-    assert call.actor.user_id is not None
-    before = choices_for_change(call.db, call.actor.user_id)
+    assert context.actor.user_id is not None
+    before = choices_for_change(context.db, context.actor.user_id)
     require_match(request, preferences_of(before))
-    after = choose(call.db, user_id=call.actor.user_id, before=before, wishes=shapes.wishes_of(body))
+    after = choose(context.db, user_id=context.actor.user_id, before=before, wishes=shapes.wishes_of(body))
     preferences = preferences_of(after)
     return shapes.shown_preferences(preferences), {"ETag": tag_of(preferences)}

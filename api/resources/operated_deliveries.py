@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select
-
 from api.blueprints import Area, refuses
-from api.calls import OPERATOR, Call, Subject
+from api.context import OPERATOR, RequestContext, Subject
 from api.docs import examples_of_operations as examples
 from api.etags import tagged
-from api.lists import NEWEST_EVENT_FIRST, lists
+from api.lists import lists
 from api.loaders import changes
 from api.schemas import operated_deliveries as shapes
 from api.schemas.base import EmptyBody
 from models.events import DeliveryState
-from workflows.identity.actor import Claim
 from workflows.operations.cancel_delivery import cancel_delivery
-from workflows.operations.delivery import OperatedDelivery, operated_deliveries_query, operated_query
+from workflows.operations.delivery import OPERATED_DELIVERIES, OperatedDelivery, operated_query
 from workflows.operations.retry_deliveries import retry_deliveries
 from workflows.operations.retry_delivery import retry_delivery
-from workflows.paging import Page
 
 operated_deliveries = Area("Deliveries", "What must still follow from what happened, as operators see and mend it.")
 
@@ -29,12 +25,10 @@ DELIVERY = Subject(name="delivery", query=operated_query, record=OperatedDeliver
 
 @operated_deliveries.route("/operations/deliveries")
 @operated_deliveries.response(200, shapes.OperatedDeliveries, example=examples.page(examples.DEAD))
-@lists(OPERATOR, OperatedDelivery, shapes.OperatedDeliveryFilters, NEWEST_EVENT_FIRST)
-def list_deliveries(
-    _claim: Claim, page: Page, *, state: DeliveryState | None = None, effect: str | None = None
-) -> Select[Any]:
+@lists(OPERATOR, OPERATED_DELIVERIES, shapes.OperatedDeliveryFilters)
+def list_deliveries(_context: RequestContext[None], **filters: DeliveryState | str | None) -> dict[str, Any]:
     """List deliveries of every effect, those of the newest events first."""
-    return operated_deliveries_query(page, state=state, effect=effect)
+    return filters
 
 
 @operated_deliveries.route("/operations/deliveries/<id:delivery_id>/retry", methods=["POST"])
@@ -42,9 +36,9 @@ def list_deliveries(
 @changes(OPERATOR, DELIVERY)
 @operated_deliveries.arguments(EmptyBody, required=False)
 @operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.RETRIED)
-def retry_dead_delivery(call: Call[OperatedDelivery], _body: dict[str, Any]) -> Any:
+def retry_dead_delivery(context: RequestContext[OperatedDelivery], _body: dict[str, Any]) -> Any:
     """Retry a dead delivery: at once, and with all its attempts again."""
-    return tagged(retry_delivery(call.db, actor=call.actor, delivery=call.subject, now=call.now))
+    return tagged(retry_delivery(context.db, actor=context.actor, delivery=context.subject, now=context.now))
 
 
 @operated_deliveries.route("/operations/deliveries/<id:delivery_id>/cancel", methods=["POST"])
@@ -52,22 +46,24 @@ def retry_dead_delivery(call: Call[OperatedDelivery], _body: dict[str, Any]) -> 
 @changes(OPERATOR, DELIVERY)
 @operated_deliveries.arguments(shapes.Cancelling, required=False, example=examples.CANCELLING)
 @operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.CANCELLED)
-def cancel_unfinished_delivery(call: Call[OperatedDelivery], body: dict[str, Any]) -> Any:
+def cancel_unfinished_delivery(context: RequestContext[OperatedDelivery], body: dict[str, Any]) -> Any:
     """Cancel a pending or dead delivery, for good.
 
     Of a dead one this says that somebody has seen it, and that it is not to be retried. What is just leaving the house
     may still arrive; its outcome changes nothing any more.
     """
-    return tagged(cancel_delivery(call.db, actor=call.actor, delivery=call.subject, now=call.now, **body))
+    return tagged(cancel_delivery(context.db, actor=context.actor, delivery=context.subject, now=context.now, **body))
 
 
 @operated_deliveries.route("/operations/deliveries/retry", methods=["POST"])
 @changes(OPERATOR)
 @operated_deliveries.arguments(shapes.Retrying, example=examples.RETRYING)
 @operated_deliveries.response(202, shapes.Retried, example=examples.ALL_RETRIED)
-def retry_dead_deliveries(call: Call[None], body: dict[str, Any]) -> Any:
+def retry_dead_deliveries(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Retry what is dead: at most 10,000, the oldest events first, 25 a second of each effect.
 
     The answer's `id` is what the audit knows the retry by.
     """
-    return retry_deliveries(call.db, actor=call.actor, now=call.now, effect=body.get("effect"), since=body.get("since"))
+    return retry_deliveries(
+        context.db, actor=context.actor, now=context.now, effect=body.get("effect"), since=body.get("since")
+    )

@@ -8,7 +8,7 @@ from flask import Response, request
 from sqlalchemy import text
 
 from api.blueprints import Area, refuses
-from api.calls import OPERATOR, Call
+from api.context import OPERATOR, RequestContext
 from api.errors import unavailable
 from api.loaders import reads
 from api.metrics_access import require_permission
@@ -27,9 +27,9 @@ operations = Area("Operations", "For operators and monitors.")
 @operations.route("/operations/invariants")
 @reads(OPERATOR)
 @operations.response(200, shapes.Invariants)
-def get_invariants(call: Call[None]) -> Any:
+def get_invariants(context: RequestContext[None]) -> Any:
     """Ask the database for violations of what must always be true."""
-    findings = check_all(call.db)
+    findings = check_all(context.db)
     return {"ok": not any(finding.violations for finding in findings), "items": findings}
 
 
@@ -45,9 +45,9 @@ def get_metrics() -> Any:
 @operations.route("/operations/summary")
 @reads(OPERATOR)
 @operations.response(200, Summary)
-def get_summary(call: Call[None]) -> Any:
+def get_summary(context: RequestContext[None]) -> Any:
     """Tell how things stand: sessions by status, sessions by mentor, and how many accepted bookings have become one."""
-    found = summary_of(call.db.execute(summary_query()).one())
+    found = summary_of(context.db.execute(summary_query()).one())
     return {
         "sessions_by_status": [
             {"status": SessionStatus(status), "sessions": count} for status, count in sorted(found.statuses.items())

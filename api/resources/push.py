@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, select
-
 from api.blueprints import Area, refuses
-from api.calls import PERSON, Call, Subject
+from api.context import PERSON, RequestContext, Subject
 from api.etags import tagged
-from api.lists import NEWEST_FIRST, lists
+from api.lists import lists
 from api.loaders import changes, reads
 from api.parts import parts
 from api.schemas import push as shapes
 from config.vapid import Vapid, vapid
 from workflows.errors import Conflict
-from workflows.identity.actor import Claim
-from workflows.identity.recognise import caller_query
 from workflows.notifications.browsers import (
+    BROWSERS,
     Browser,
     browser_query,
-    browsers_query,
     forget_browser,
     owner_of,
     subscribe_browser,
 )
-from workflows.paging import Page
 
 push = Area("Web Push", "The browsers that show one's notifications, also while the application is closed.")
 
@@ -36,7 +31,7 @@ SUBSCRIPTION = Subject(name="push subscription", query=browser_query, record=Bro
 @refuses("push_off")
 @reads(PERSON)
 @push.response(200, shapes.PushKey)
-def get_push_key(_call: Call[None]) -> Any:
+def get_push_key(_context: RequestContext[None]) -> Any:
     """Read the public key that browsers subscribe by."""
     return {"public_key": _vapid().public_key}
 
@@ -46,15 +41,15 @@ def get_push_key(_call: Call[None]) -> Any:
 @changes(PERSON)
 @push.arguments(shapes.NewPushSubscription)
 @push.response(201, shapes.PushSubscription)
-def create_push_subscription(call: Call[None], body: dict[str, Any]) -> Any:
+def create_push_subscription(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Have one's notifications pushed to a browser.
 
     A browser belongs to whoever subscribed it last. One has at most 20; a further one takes the place of the oldest.
     """
     _vapid()
     browser = subscribe_browser(
-        call.db,
-        actor=call.actor,
+        context.db,
+        actor=context.actor,
         endpoint=body["endpoint"],
         p256dh=body["keys"]["p256dh"],
         auth=body["keys"]["auth"],
@@ -66,19 +61,18 @@ def create_push_subscription(call: Call[None], body: dict[str, Any]) -> Any:
 
 @push.route("/push-subscriptions")
 @push.response(200, shapes.PushSubscriptions)
-@lists(PERSON, Browser, shapes.PushFilters, NEWEST_FIRST)
-def list_push_subscriptions(claim: Claim, page: Page) -> Select[Any]:
+@lists(PERSON, BROWSERS, shapes.PushFilters)
+def list_push_subscriptions(context: RequestContext[None]) -> dict[str, Any]:
     """List one's browsers, the newest first."""
-    user: Any = claim.user_id or select(caller_query(claim).c.caller_user_id).scalar_subquery()
-    return browsers_query(page, user)
+    return {"user_id": context.actor.user_id}
 
 
 @push.route("/push-subscriptions/<id:subscription_id>", methods=["DELETE"])
 @changes(PERSON, SUBSCRIPTION)
 @push.response(204)
-def delete_push_subscription(call: Call[Browser]) -> Any:
+def delete_push_subscription(context: RequestContext[Browser]) -> Any:
     """Push nothing to a browser any more; what is on its way to it is not sent either."""
-    forget_browser(call.db, call.subject.id)
+    forget_browser(context.db, context.subject.id)
 
 
 def _vapid() -> Vapid:

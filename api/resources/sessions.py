@@ -8,37 +8,33 @@ from typing import Any
 from uuid import UUID
 
 from flask import jsonify
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection
 
 from api.blueprints import Area, refuses, versioned
-from api.calls import ANYONE, MENTOR, PERSON, Call, Subject
+from api.context import ANYONE, MENTOR, PERSON, RequestContext, Subject
 from api.docs import examples, life_cycles
 from api.etags import tagged
-from api.lists import LATEST_START_FIRST, lists
+from api.lists import lists
 from api.loaders import changes, reads
 from api.schemas import sessions as shapes
 from api.schemas.base import EmptyBody
 from models.sessions import SessionStatus
 from workflows.bookings.booking import Booking, awaited_booking_query, participant_of
 from workflows.errors import Forbidden, NotFound
-from workflows.identity.actor import Actor, Claim
-from workflows.identity.recognise import caller_query
-from workflows.paging import Page
+from workflows.identity.actor import Actor
 from workflows.sessions.cancel import cancel, session_to_cancel_query
 from workflows.sessions.complete import complete
 from workflows.sessions.effects import effects_of
 from workflows.sessions.policy import SessionToCancel, quote_for
 from workflows.sessions.session import (
+    SESSIONS,
     Session,
     mentee_of,
     mentor_of,
     observer_of,
-    of_mentee,
-    of_mentor,
     party_of,
     session_query,
     session_to_start_query,
-    sessions_query,
 )
 from workflows.sessions.start import start
 
@@ -74,61 +70,49 @@ FOR_EITHER_PARTY = _session(party_of, session_to_start_query, SessionToStart)
 
 @sessions.route("/sessions/mentee/my-sessions")
 @sessions.response(200, shapes.Sessions, example=examples.page(examples.SESSION_OF_MENTEE))
-@lists(PERSON, Session, shapes.SessionFilters, LATEST_START_FIRST, seen_by=shapes.as_seen_by)
+@lists(PERSON, SESSIONS, shapes.SessionFilters, seen_by=shapes.as_seen_by)
 def list_sessions_of_mentee(
-    claim: Claim,
-    page: Page,
-    *,
-    status: SessionStatus | None = None,
-    from_time: datetime | None = None,
-    to_time: datetime | None = None,
-) -> Select[Any]:
+    context: RequestContext[None], **filters: SessionStatus | datetime | None
+) -> dict[str, Any]:
     """List the sessions in which the caller is the mentee, the latest start first."""
-    user: Any = claim.user_id or select(caller_query(claim).c.caller_user_id).scalar_subquery()
-    return sessions_query(page, of_mentee(user), status=status, from_time=from_time, to_time=to_time)
+    return {"mentee_user_id": context.actor.user_id, **filters}
 
 
 @sessions.route("/sessions/mentor/my-sessions")
 @sessions.response(200, shapes.Sessions, example=examples.page(examples.SESSION))
-@lists(MENTOR, Session, shapes.SessionFilters, LATEST_START_FIRST, seen_by=shapes.as_seen_by)
+@lists(MENTOR, SESSIONS, shapes.SessionFilters, seen_by=shapes.as_seen_by)
 def list_sessions_of_mentor(
-    claim: Claim,
-    page: Page,
-    *,
-    status: SessionStatus | None = None,
-    from_time: datetime | None = None,
-    to_time: datetime | None = None,
-) -> Select[Any]:
+    context: RequestContext[None], **filters: SessionStatus | datetime | None
+) -> dict[str, Any]:
     """List the sessions that the caller holds as a mentor, the latest start first."""
-    mentor: Any = claim.mentor_profile_id
-    return sessions_query(page, of_mentor(mentor), status=status, from_time=from_time, to_time=to_time)
+    return {"mentor_profile_id": context.actor.mentor_profile_id, **filters}
 
 
 @sessions.route("/sessions/mentee/<id:session_id>")
 @versioned
 @reads(PERSON, FOR_ITS_MENTEE)
 @sessions.response(200, shapes.Session, example=examples.SESSION_OF_MENTEE)
-def get_session_of_mentee(call: Call[Session]) -> Any:
+def get_session_of_mentee(context: RequestContext[Session]) -> Any:
     """Read a session as its mentee."""
-    return _tagged(call.actor, call.subject)
+    return _tagged(context.actor, context.subject)
 
 
 @sessions.route("/sessions/mentor/<id:session_id>")
 @versioned
 @reads(MENTOR, FOR_ITS_MENTOR)
 @sessions.response(200, shapes.Session, example=examples.SESSION)
-def get_session_of_mentor(call: Call[Session]) -> Any:
+def get_session_of_mentor(context: RequestContext[Session]) -> Any:
     """Read a session as its mentor."""
-    return _tagged(call.actor, call.subject)
+    return _tagged(context.actor, context.subject)
 
 
 @sessions.route("/sessions/<id:session_id>")
 @versioned
 @reads(ANYONE, OBSERVED)
 @sessions.response(200, shapes.Session, example=examples.SESSION)
-def get_session(call: Call[Session]) -> Any:
+def get_session(context: RequestContext[Session]) -> Any:
     """Read a session as either party or as an operator."""
-    return _tagged(call.actor, call.subject)
+    return _tagged(context.actor, context.subject)
 
 
 @sessions.route("/sessions/<id:session_id>/start", methods=STEPS)
@@ -136,19 +120,19 @@ def get_session(call: Call[Session]) -> Any:
 @changes(PERSON, FOR_EITHER_PARTY)
 @sessions.arguments(EmptyBody, required=False, example={})
 @sessions.response(200, shapes.Session, example=examples.STARTED)
-def start_session(call: Call[SessionToStart], _body: dict[str, Any]) -> Any:
+def start_session(context: RequestContext[SessionToStart], _body: dict[str, Any]) -> Any:
     """Start a scheduled session.
 
     Either party's step, from the listing's `earlyStartMinutes` before the start time on: scheduled → in_progress.
     """
     started = start(
-        call.db,
-        actor=call.actor,
-        session=call.subject,
-        early_start_minutes=call.subject.early_start_minutes,
-        now=call.now,
+        context.db,
+        actor=context.actor,
+        session=context.subject,
+        early_start_minutes=context.subject.early_start_minutes,
+        now=context.now,
     )
-    return _tagged(call.actor, started)
+    return _tagged(context.actor, started)
 
 
 @sessions.route("/sessions/<id:session_id>/complete", methods=STEPS)
@@ -156,13 +140,15 @@ def start_session(call: Call[SessionToStart], _body: dict[str, Any]) -> Any:
 @changes(MENTOR, FOR_ITS_MENTOR)
 @sessions.arguments(shapes.Completion, required=False, example=examples.COMPLETION)
 @sessions.response(200, shapes.Session, example=examples.COMPLETED)
-def complete_session(call: Call[Session], body: dict[str, Any]) -> Any:
+def complete_session(context: RequestContext[Session], body: dict[str, Any]) -> Any:
     """Complete a session in progress.
 
     The mentor's step alone: in_progress → completed. It unlocks the mentee's review, notifies both sides, counts the
     day and is announced to webhooks, each as a durable task of its own.
     """
-    return _tagged(call.actor, complete(call.db, actor=call.actor, session=call.subject, now=call.now, **body))
+    return _tagged(
+        context.actor, complete(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
+    )
 
 
 @sessions.route("/sessions/<id:session_id>/cancel", methods=STEPS)
@@ -170,32 +156,34 @@ def complete_session(call: Call[Session], body: dict[str, Any]) -> Any:
 @changes(ANYONE, TO_CANCEL)
 @sessions.arguments(shapes.CancellationOfSession, example=examples.CANCELLATION)
 @sessions.response(200, shapes.CancelledSession, example=examples.CANCELLED)
-def cancel_session(call: Call[SessionToCancel], body: dict[str, Any]) -> Any:
+def cancel_session(context: RequestContext[SessionToCancel], body: dict[str, Any]) -> Any:
     """Cancel a scheduled session, by its listing's policy.
 
     The mentee pays the late fee inside the policy's window; mentor and operator cancel at any time without one. The
     refund is the price without the fee, when it is asked for. The mentor's time is free again at once.
     """
-    return _tagged(call.actor, cancel(call.db, actor=call.actor, session=call.subject, now=call.now, **body))
+    return _tagged(
+        context.actor, cancel(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
+    )
 
 
 @sessions.route("/sessions/<id:session_id>/cancellation-quote")
 @reads(ANYONE, TO_CANCEL)
 @sessions.response(200, shapes.CancellationQuote, example=examples.QUOTE)
-def get_cancellation_quote(call: Call[SessionToCancel]) -> Any:
+def get_cancellation_quote(context: RequestContext[SessionToCancel]) -> Any:
     """Read what it would cost the caller to cancel the session now."""
-    return jsonify(shapes.shown_quote(call.subject, quote_for(call.actor, call.subject, now=call.now)))
+    return jsonify(shapes.shown_quote(context.subject, quote_for(context.actor, context.subject, now=context.now)))
 
 
 @sessions.route("/sessions/<id:session_id>/effects")
 @reads(ANYONE, OBSERVED)
 @sessions.response(200, shapes.SessionEffects, example=examples.EFFECTS)
-def get_effects_of_session(call: Call[Session]) -> Any:
+def get_effects_of_session(context: RequestContext[Session]) -> Any:
     """Read what follows from a session, and how far it has come.
 
     Operators see every message to a webhook endpoint, everybody else those to endpoints of their own.
     """
-    return jsonify(shapes.shown_effects(call.actor, effects_of(call.db, call.subject, seen_by=call.actor)))
+    return jsonify(shapes.shown_effects(context.actor, effects_of(context.db, context.subject, seen_by=context.actor)))
 
 
 def _tagged(actor: Actor, session: Session) -> Any:

@@ -27,7 +27,7 @@ def answer(world: World, session_id: object, headers: Headers, body: Any = None,
 def test_the_mentor_answers_once_and_everybody_reads_it(world: World, cast: Cast, reviewed: Review) -> None:
     with statements_of(world.engine) as made:
         written = answer(world, reviewed.session_id, cast.as_mentor)
-    assert (written.status_code, len(made.statements), made.commits) == (201, 3, 1)
+    assert (written.status_code, len(made.statements), made.commits) == (201, 4, 1)
     assert (written.json["id"], written.json["answer"]) == (str(reviewed.id), THANKS["answer"])
     assert written.json["answeredAt"] is not None
     assert written.headers["ETag"] == '"2-whole"'

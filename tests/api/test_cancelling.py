@@ -134,11 +134,11 @@ def test_an_older_version_is_stale(world: World, cast: Cast, scheduled: Session)
     assert (answer.status_code, answer.json["code"]) == (412, "stale")
 
 
-def test_cancelling_makes_three_statements_and_a_quote_one(world: World, cast: Cast, scheduled: Session) -> None:
+def test_cancelling_makes_four_statements_and_a_quote_two(world: World, cast: Cast, scheduled: Session) -> None:
     with statements_of(world.engine) as made:
         world.client.get(f"/sessions/{scheduled.id}/cancellation-quote", headers=cast.as_mentee)
-    assert len(made.statements) == 1
+    assert len(made.statements) == 2
     with statements_of(world.engine) as made:
         answer = world.client.patch(f"/sessions/{scheduled.id}/cancel", json=ILL, headers=cast.as_mentee)
     assert answer.status_code == 200
-    assert (len(made.statements), made.commits) == (3, 1)
+    assert (len(made.statements), made.commits) == (4, 1)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api import database as api_database
-from api.loaders import recognise as real_recognise
+from api.loaders import authenticate as real_authenticate
 from models.engine import create
 from tests.api.conftest import Cast, counts
 from tests.application import World, as_user
@@ -104,7 +104,7 @@ def test_a_pool_without_a_free_connection_is_a_503(world: World, cast: Cast, mon
     def full(*_arguments: Any, **_named: Any) -> None:
         raise PoolTimeout("QueuePool limit reached")
 
-    monkeypatch.setattr("api.loaders.recognise", full)
+    monkeypatch.setattr("api.loaders.authenticate", full)
     assert world.client.get("/me", headers=cast.as_mentee).status_code == 503
 
 
@@ -136,9 +136,9 @@ def test_what_passes_is_tried_once_more_and_what_does_not_is_said(
     def troubled(*arguments: Any, **named: Any) -> Any:
         if left:
             raise OperationalError("SELECT", {}, left.pop())
-        return real_recognise(*arguments, **named)
+        return real_authenticate(*arguments, **named)
 
-    monkeypatch.setattr("api.loaders.recognise", troubled)
+    monkeypatch.setattr("api.loaders.authenticate", troubled)
     answer = world.client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor)
     assert answer.status_code == status
 

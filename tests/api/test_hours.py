@@ -226,11 +226,11 @@ def test_hours_cost_a_request_no_statement(world: World, cast: Cast, path: str) 
     assert after.statements == before.statements
 
 
-def test_saying_hours_takes_five_statements(world: World, cast: Cast, path: str) -> None:
+def test_saying_hours_takes_six_statements(world: World, cast: Cast, path: str) -> None:
     with statements_of(world.engine) as said:
         world.client.put(path, json=WEEK, headers=cast.as_mentor)
     # Who and whose; the lock; what is there; the hours with their spans; the event with its deliveries.
-    assert (len(said.statements), said.commits) == (5, 1)
+    assert (len(said.statements), said.commits) == (6, 1)
     with world.engine.begin() as db:
         assert db.scalar(select(func.count()).select_from(availability_rules)) == 2
 

@@ -184,10 +184,10 @@ def test_pages_hold_every_delivery_once_whatever_comes_in_between(world: World, 
     assert (other.status_code, list(other.json["details"])) == (400, ["cursor"])
 
 
-def test_a_list_makes_one_statement_and_a_detail_two(world: World, cast: Cast) -> None:
+def test_a_list_makes_two_statements_and_a_detail_three(world: World, cast: Cast) -> None:
     partner = Partner.of(world, cast.as_mentor)
     delivery, *_others = (partner.told(DEAD) for _ in range(5))
-    for path, most in (("/webhook-deliveries", 1), (f"/webhook-deliveries/{delivery}", 2)):
+    for path, most in (("/webhook-deliveries", 2), (f"/webhook-deliveries/{delivery}", 3)):
         with statements_of(world.engine) as made:
             assert world.client.get(path, headers=cast.as_mentor).status_code == 200
         assert len(made.statements) == most

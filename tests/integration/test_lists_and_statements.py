@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection
 
+from models.bookings import BookingStatus
 from tests.factories import (
     accept_booking,
     make_booking,
@@ -20,17 +21,17 @@ from tests.factories import (
 )
 from tests.integration.house import counted_statements
 from workflows.bookings.accept import accept
-from workflows.bookings.booking import Booking, bookings_query
+from workflows.bookings.booking import BOOKINGS, Booking
 from workflows.bookings.cancel import cancel
 from workflows.bookings.decline import decline
-from workflows.catalog.listing import Listing, listings_query
+from workflows.catalog.listing import LISTINGS
 from workflows.events.catalogue import BookingAccepted
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
-from workflows.identity.people import mentors
-from workflows.paging import Listed, Page, listed
+from workflows.identity.people import MENTORS
+from workflows.paging import Page, PagedList
 from workflows.sessions.create import create
-from workflows.sessions.session import Session, of_mentee, of_mentor, sessions_query
+from workflows.sessions.session import SESSIONS
 from workflows.sessions.start import start
 
 NOW = datetime.now(UTC)
@@ -81,24 +82,19 @@ def mentee_of(booking: Booking) -> Actor:
     return Actor.person(booking.mentee_user_id, None)
 
 
-def all_pages(db: Connection, limit: int, query: Callable[[Page], Select[Any]], record: Any, key: Any) -> list[Any]:
-    """Everything that a list holds, page by page; each page is one query and no longer than asked."""
+def all_pages(db: Connection, limit: int, paged: PagedList[Any], **filters: Any) -> list[Any]:
+    """Everything that a list holds, page by page; each page is one statement and no longer than asked."""
     items: list[Any] = []
     page = Page(limit)
     while True:
         with counted_statements(db) as statements:
-            found: Listed[Any] = listed(db.execute(query(page)).all(), page, record, key)
+            found = paged.page(db, page, **filters)
         assert len(statements) == 1
         assert len(found.items) <= limit
         items += found.items
         if found.next is None:
             return items
         page = Page(limit, found.next)
-
-
-def by_start(item: Booking | Session) -> tuple[Any, ...]:
-    """The key of the lists in order of time."""
-    return item.start_time, item.id
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
@@ -109,7 +105,7 @@ def test_bookings_are_listed_latest_start_first_without_gap_or_repeat(db: Connec
     made = [make_booking(db, mentee=mentee, start_time=same) for _ in range(3)]
     made += [make_booking(db, mentee=mentee) for _ in range(4)]
     make_booking(db)
-    found = all_pages(db, limit, lambda page: bookings_query(page, mentee_user_id=mentee.id), Booking, by_start)
+    found = all_pages(db, limit, BOOKINGS, mentee_user_id=mentee.id)
     assert found == sorted(made, key=lambda booking: (-booking.start_time.timestamp(), booking.id))
 
 
@@ -121,12 +117,12 @@ def test_bookings_are_listed_by_role_and_status(db: Connection) -> None:
     own = make_booking(db, mentee=person)
 
     def ids(**narrowed: Any) -> set[Any]:
-        return {row.id for row in db.execute(bookings_query(Page(), **narrowed))}
+        return {booking.id for booking in BOOKINGS.page(db, Page(), **narrowed).items}
 
     assert ids(mentee_user_id=person.id) == {asked.id, own.id}
     assert ids(mentor_profile_id=mentor.id) == {asked.id, yes.id}
     assert ids(mentor_profile_id=mentor.id, mentee_user_id=person.id) == {asked.id, yes.id, own.id}
-    assert ids(mentor_profile_id=mentor.id, status="accepted") == {yes.id}
+    assert ids(mentor_profile_id=mentor.id, status=BookingStatus.ACCEPTED) == {yes.id}
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
@@ -135,36 +131,30 @@ def test_sessions_are_listed_for_both_parties_latest_start_first(db: Connection,
     listing = make_listing(db, mentor)
     made = [make_session(db, listing=listing, mentee=mentee) for _ in range(5)]
     make_session(db)
-    for party in (of_mentee(mentee.id), of_mentor(mentor.id)):
-        found = all_pages(db, limit, lambda page, party=party: sessions_query(page, party), Session, by_start)  # type: ignore[misc]
-        assert found == list(reversed(made))
+    for party in ({"mentee_user_id": mentee.id}, {"mentor_profile_id": mentor.id}):
+        assert all_pages(db, limit, SESSIONS, **party) == list(reversed(made))
 
 
 def test_sessions_are_listed_from_a_time_to_before_another(db: Connection) -> None:
     mentee = make_user(db)
     first, second, third = (make_session(db, mentee=mentee) for _ in range(3))
-    query = sessions_query(
-        Page(), of_mentee(mentee.id), from_time=first.start_time, to_time=third.start_time, status=first.status
-    )
-    assert [row.id for row in db.execute(query)] == [second.id, first.id]
+    within = {"from_time": first.start_time, "to_time": third.start_time, "status": first.status}
+    assert SESSIONS.page(db, Page(), mentee_user_id=mentee.id, **within).items == [second, first]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
 def test_listings_and_mentors_are_listed_newest_first(db: Connection, limit: int) -> None:
     mentor = make_mentor(db, skills=["paging"])
     made = [make_listing(db, mentor) for _ in range(3)]
-    found = all_pages(
-        db, limit, lambda page: listings_query(page, mentor_profile_id=mentor.id), Listing, lambda item: (item.id,)
-    )
-    assert found == list(reversed(made))
+    assert all_pages(db, limit, LISTINGS, mentor_profile_id=mentor.id) == list(reversed(made))
     others = [make_mentor(db, skills=["paging"]) for _ in range(2)]
-    page, seen = Page(limit), []
-    while True:
-        with counted_statements(db) as statements:
-            listed_mentors = mentors(db, page, skill="paging")
-        assert len(statements) == 1
-        seen += [mentor.id for mentor in listed_mentors.items]
-        if listed_mentors.next is None:
-            break
-        page = Page(limit, listed_mentors.next)
-    assert seen == [others[1].id, others[0].id, mentor.id]
+    assert all_pages(db, limit, MENTORS, skills=["paging"]) == [others[1], others[0], mentor]
+
+
+def test_a_statement_is_built_once_for_each_combination_of_filters(db: Connection) -> None:
+    mentee, other = make_user(db), make_user(db)
+    first = BOOKINGS.statement({"mentee_user_id": mentee.id, "status": BookingStatus.DRAFT})
+    assert BOOKINGS.statement({"mentee_user_id": other.id, "status": BookingStatus.DRAFT}) is first
+    assert BOOKINGS.statement({"mentee_user_id": other.id, "status": BookingStatus.ACCEPTED}) is not first
+    assert BOOKINGS.statement({"mentee_user_id": other.id}) is not first
+    assert BOOKINGS.statement({"mentee_user_id": other.id, "status": BookingStatus.DRAFT}, further=True) is not first

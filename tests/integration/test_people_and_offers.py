@@ -10,15 +10,14 @@ from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError
 
 from models.people import mentor_profiles
-from tests.factories import OPERATOR, acting_mentor, acting_user, make_booking, make_listing, make_mentor, make_user
-from workflows.bookings.booking import Booking, booking_query, bookings_query
+from tests.factories import OPERATOR, acting_mentor, acting_user, make_listing, make_mentor, make_user
 from workflows.catalog.publish_listing import change_listing, publish_listing
 from workflows.constraints import error_of
 from workflows.errors import Forbidden, Invalid, NotFound, Stale, Unauthenticated
 from workflows.identity.actor import Actor, Claim
-from workflows.identity.people import Mentor, User, mentor_query, mentors, user_query
+from workflows.identity.authenticate import authenticate
+from workflows.identity.people import MENTORS, Mentor, User, mentor_query, user_query
 from workflows.identity.publish_mentor_profile import publish_mentor_profile
-from workflows.identity.recognise import recognise
 from workflows.identity.register_user import register_user
 from workflows.paging import Page
 
@@ -94,7 +93,7 @@ def test_mentors_are_found_by_a_skill_however_it_is_written_and_only_while_activ
     first, second, away = (make_mentor(db, skills=["Go"]) for _ in range(3))
     make_mentor(db, skills=["golang"])
     db.execute(update(mentor_profiles).where(mentor_profiles.c.id == away.id).values(active=False))
-    assert [mentor.id for mentor in mentors(db, Page(), skill=" GO ").items] == [second.id, first.id]
+    assert [mentor.id for mentor in MENTORS.page(db, Page(), skills=["go"]).items] == [second.id, first.id]
 
 
 def test_only_who_acts_as_a_mentor_publishes_listings(db: Connection) -> None:
@@ -150,37 +149,19 @@ def test_a_claim_is_believed_when_the_people_exist(db: Connection, claim: Claimi
     claimed = claim(user, own, other)
     if not known:
         with pytest.raises(Unauthenticated):
-            recognise(db, claimed)
+            authenticate(db, claimed)
         return
-    actor, found = recognise(db, claimed)
+    actor = authenticate(db, claimed)
     assert (actor.user_id, actor.mentor_profile_id, actor.operator) == (user.id, claimed.mentor_profile_id, False)
     assert actor.name == (f"mentor:{own.id}" if claimed.mentor_profile_id else f"user:{user.id}")
-    assert found == []
 
 
 def test_an_inactive_mentor_is_nobody(db: Connection) -> None:
     mentor = make_mentor(db)
     db.execute(update(mentor_profiles).where(mentor_profiles.c.id == mentor.id).values(active=False))
     with pytest.raises(Unauthenticated):
-        recognise(db, Claim(mentor_profile_id=mentor.id))
+        authenticate(db, Claim(mentor_profile_id=mentor.id))
 
 
 def test_an_operator_needs_no_row(db: Connection) -> None:
-    actor, _ = recognise(db, Claim(operator="ops@night"))
-    assert actor == Actor(operator=True, name="operator:ops@night")
-
-
-def test_what_a_request_names_is_looked_up_with_the_caller(db: Connection) -> None:
-    user = make_user(db)
-    booking = make_booking(db, mentee=user)
-    for claim in (Claim(user_id=user.id), Claim(operator="o")):
-        _, rows = recognise(db, claim, booking_query(booking.id))
-        assert [Booking.of(row) for row in rows] == [booking]
-        assert recognise(db, claim, booking_query(uuid4()))[1] == []
-
-
-def test_a_list_keeps_its_order_beside_the_caller(db: Connection) -> None:
-    user, listing = make_user(db), make_listing(db)
-    made = [make_booking(db, mentee=user, listing=listing) for _ in range(30)]
-    _, rows = recognise(db, Claim(user_id=user.id), bookings_query(Page(limit=20), mentee_user_id=user.id))
-    assert [row.id for row in rows] == [booking.id for booking in reversed(made)][:21]
+    assert authenticate(db, Claim(operator="ops@night")) == Actor(operator=True, name="operator:ops@night")

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Select
 
 from models.audit import audit_entries
-from workflows.paging import Page, newest_first
+from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
 from workflows.records import Record
 
 
@@ -43,3 +43,6 @@ def entries_query(
         if wanted is not None:
             query = query.where(column == wanted)
     return newest_first(query, page, audit_entries.c.id)
+
+
+AUDIT_ENTRIES = PagedList(AuditEntry, NEWEST_FIRST, entries_query)

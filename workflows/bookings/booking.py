@@ -9,10 +9,11 @@ from uuid import UUID
 
 from sqlalchemy import Select, or_
 
+from models.base import spelled
 from models.bookings import BookingKind, BookingStatus, bookings
 from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
-from workflows.paging import Page, newest_start_first
+from workflows.paging import LATEST_START_FIRST, Page, PagedList, newest_start_first
 from workflows.records import Record
 
 
@@ -77,8 +78,11 @@ def bookings_query(
         raise ValueError("A list of bookings is a mentee's, a mentor's or both; never everybody's.")
     query = Booking.query().where(or_(*parties))
     if status is not None:
-        query = query.where(bookings.c.status == status)
+        query = query.where(bookings.c.status == spelled(status))
     return newest_start_first(query, page, bookings.c.start_time, bookings.c.id)
+
+
+BOOKINGS = PagedList(Booking, LATEST_START_FIRST, bookings_query)
 
 
 def mentor_of(actor: Actor, booking: Booking) -> None:

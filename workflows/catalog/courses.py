@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from models.catalog import courses
 from workflows.errors import Forbidden, Stale
 from workflows.identity.actor import Actor
-from workflows.paging import Page, newest_first
+from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
 from workflows.records import Record
 
 
@@ -39,6 +39,9 @@ def course_query(course_id: UUID) -> Select[Any]:
 def courses_query(page: Page) -> Select[Any]:
     """Active courses, the newest first."""
     return newest_first(Course.query().where(courses.c.active), page, courses.c.id)
+
+
+COURSES = PagedList(Course, NEWEST_FIRST, courses_query)
 
 
 def create_course(db: Connection, *, actor: Actor, title: str, description: str | None = None) -> Course:

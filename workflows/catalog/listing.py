@@ -15,7 +15,7 @@ from models.people import mentor_profiles
 from workflows.availability.hours import present_of, spans_as_json
 from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
-from workflows.paging import Page, newest_first
+from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
 from workflows.records import Record
 
 
@@ -79,6 +79,9 @@ def listings_query(page: Page, *, mentor_profile_id: UUID | None = None, course_
     if course_id is not None:
         query = query.where(listings.c.course_id == course_id)
     return newest_first(query, page, listings.c.id)
+
+
+LISTINGS = PagedList(Listing, NEWEST_FIRST, listings_query)
 
 
 def owner_of(actor: Actor, listing: Listing) -> None:

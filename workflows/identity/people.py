@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Select, select
 
 from models.people import mentor_profiles, users
-from workflows.paging import Listed, Page, listed, newest_first
+from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
 from workflows.records import Record
 
 
@@ -76,14 +76,12 @@ def mentor_query(mentor_profile_id: UUID) -> Select[Any]:
     return Mentor.query().where(mentor_profiles.c.id == mentor_profile_id)
 
 
-def mentors_query(page: Page, *, skill: str | None) -> Select[Any]:
-    """Active mentors, the newest first; with `skill`, those who have exactly that one, however it is written."""
+def mentors_query(page: Page, *, skills: list[str] | None = None) -> Select[Any]:
+    """Active mentors, the newest first; with `skills`, those who have all of these, as they are stored."""
     query = Mentor.query().where(mentor_profiles.c.active)
-    if skill is not None:
-        query = query.where(mentor_profiles.c.skills.contains([skill.strip().lower()]))
+    if skills is not None:
+        query = query.where(mentor_profiles.c.skills.contains(skills))
     return newest_first(query, page, mentor_profiles.c.id)
 
 
-def mentors(db: Connection, page: Page, *, skill: str | None = None) -> Listed[Mentor]:
-    """A page of `mentors_query`."""
-    return listed(db.execute(mentors_query(page, skill=skill)).all(), page, Mentor, lambda mentor: (mentor.id,))
+MENTORS = PagedList(Mentor, NEWEST_FIRST, mentors_query)

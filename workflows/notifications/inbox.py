@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, literal_column, 
 from models.notifications import notifications
 from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
-from workflows.paging import Page, newest_first
+from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
 from workflows.records import Record
 
 # Literal, so that the index over these alone is known to be enough.
@@ -47,17 +47,19 @@ def notification_query(notification_id: UUID) -> Select[Any]:
     return Notification.query().where(notifications.c.id == notification_id, _IN_APP)
 
 
-def notifications_query(page: Page, user_id: Any, *, unread: bool | None = None) -> Select[Any]:
+def notifications_query(page: Page, *, user_id: UUID, unread: bool | None = None) -> Select[Any]:
     """A user's notifications, the newest first.
 
     Args:
-        user_id: an id, or a select of one.
         unread: only those that are unread, or only those that are read; None for all.
     """
     query = Notification.query().where(_of(user_id), _IN_APP)
     if unread is not None:
         query = query.where(_UNREAD if unread else ~_UNREAD)
     return newest_first(query, page, notifications.c.id)
+
+
+NOTIFICATIONS = PagedList(Notification, NEWEST_FIRST, notifications_query)
 
 
 def count_unread(db: Connection, *, actor: Actor) -> int:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, literal_column, select
+from sqlalchemy import Select, select
 
+from models.base import spelled
 from models.events import DeliveryState, deliveries, events
 from workflows.errors import Forbidden
 from workflows.events.shown import ShownDelivery
 from workflows.identity.actor import Actor
-from workflows.paging import Page, newest_event_first
+from workflows.paging import NEWEST_EVENT_FIRST, Page, PagedList, newest_event_first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,15 +37,13 @@ def operated_deliveries_query(
     """The deliveries in a state, or of an effect, or all: those of the newest events first."""
     query = _query()
     if state is not None:
-        query = query.where(deliveries.c.state == in_words(state))
+        query = query.where(deliveries.c.state == spelled(state))
     if effect is not None:
         query = query.where(deliveries.c.effect == effect)
     return newest_event_first(query, page, deliveries.c.event_id, deliveries.c.id)
 
 
-def in_words(state: DeliveryState) -> ColumnElement[Any]:
-    """The state as a literal: only so the indexes over one state are known to be enough, in any plan."""
-    return literal_column(f"'{state.value}'")
+OPERATED_DELIVERIES = PagedList(OperatedDelivery, NEWEST_EVENT_FIRST, operated_deliveries_query)
 
 
 def for_operators(actor: Actor) -> None:

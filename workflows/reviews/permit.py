@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Select, exists
 
 from models.reviews import review_permits, reviews
-from workflows.paging import Page, newest_first
+from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
 from workflows.records import Record
 
 
@@ -37,16 +37,15 @@ def permit_query(session_id: UUID, mentee_user_id: UUID) -> Select[Any]:
     )
 
 
-def open_permits_query(page: Page, mentee_user_id: Any, *, now: datetime) -> Select[Any]:
-    """What a mentee may still review, the latest completion first: neither used nor expired.
-
-    Args:
-        mentee_user_id: the user's id, or a query of it.
-    """
+def open_permits_query(page: Page, *, mentee_user_id: UUID, now: datetime) -> Select[Any]:
+    """What a mentee may still review, the latest completion first: neither used nor expired."""
     query = Permit.query().where(
         review_permits.c.mentee_user_id == mentee_user_id, review_permits.c.expires_at > now, ~_used()
     )
     return newest_first(query, page, review_permits.c.id)
+
+
+OPEN_PERMITS = PagedList(Permit, NEWEST_FIRST, open_permits_query)
 
 
 def _used() -> Any:

@@ -13,7 +13,7 @@ from models.people import users
 from models.reviews import reviews
 from workflows.errors import NotFound
 from workflows.identity.actor import Actor
-from workflows.paging import Page, newest_first
+from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
 from workflows.records import Record
 
 
@@ -70,17 +70,20 @@ def reviews_of_session_query(session_id: UUID) -> Select[Any]:
     return Review.query().where(reviews.c.session_id == session_id, reviews.c.hidden_at.is_(None))
 
 
-def reviews_of_mentor_query(page: Page, mentor_profile_id: UUID, *, also_hidden_of: Any) -> Select[Any]:
+def reviews_of_mentor_query(page: Page, *, mentor_profile_id: UUID, also_hidden_of: UUID | None = None) -> Select[Any]:
     """A mentor's reviews, the newest first.
 
     Args:
-        also_hidden_of: the user, or a query of the id, who sees their own reviews even when they are hidden; None for
-            an operator, who sees all of them.
+        also_hidden_of: the user, who sees their own reviews even when they are hidden; None for an operator, who sees
+            all of them.
     """
     query = Review.query().where(reviews.c.mentor_profile_id == mentor_profile_id)
     if also_hidden_of is not None:
         query = query.where(or_(reviews.c.hidden_at.is_(None), reviews.c.mentee_user_id == also_hidden_of))
     return newest_first(query, page, reviews.c.id)
+
+
+REVIEWS_OF_MENTOR = PagedList(Review, NEWEST_FIRST, reviews_of_mentor_query)
 
 
 def is_author(actor: Actor, review: Review) -> bool:

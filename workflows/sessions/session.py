@@ -7,14 +7,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import Select, select
 
+from models.base import spelled
 from models.bookings import bookings
 from models.catalog import listings
 from models.sessions import SessionStatus, sessions
 from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
-from workflows.paging import Page, newest_start_first
+from workflows.paging import LATEST_START_FIRST, Page, PagedList, newest_start_first
 from workflows.records import Record
 
 
@@ -68,22 +69,26 @@ def session_to_start_query(session_id: UUID) -> Select[Any]:
 
 def sessions_query(
     page: Page,
-    party: ColumnElement[bool],
     *,
+    mentee_user_id: UUID | None = None,
+    mentor_profile_id: UUID | None = None,
     status: SessionStatus | None = None,
     from_time: datetime | None = None,
     to_time: datetime | None = None,
 ) -> Select[Any]:
-    """A party's sessions, the latest start first.
+    """The sessions of a mentee or of a mentor, the latest start first.
 
     Args:
-        party: `of_mentee(…)` or `of_mentor(…)`.
         from_time: sessions that start then or later.
         to_time: sessions that start before then.
     """
-    query = Session.query().where(party)
+    query = Session.query()
+    if mentee_user_id is not None:
+        query = query.where(sessions.c.mentee_user_id == mentee_user_id)
+    if mentor_profile_id is not None:
+        query = query.where(sessions.c.mentor_profile_id == mentor_profile_id)
     if status is not None:
-        query = query.where(sessions.c.status == status)
+        query = query.where(sessions.c.status == spelled(status))
     if from_time is not None:
         query = query.where(sessions.c.start_time >= from_time)
     if to_time is not None:
@@ -91,14 +96,7 @@ def sessions_query(
     return newest_start_first(query, page, sessions.c.start_time, sessions.c.id)
 
 
-def of_mentee(user_id: UUID) -> ColumnElement[bool]:
-    """The sessions in which this user is the mentee."""
-    return sessions.c.mentee_user_id == user_id
-
-
-def of_mentor(mentor_profile_id: UUID) -> ColumnElement[bool]:
-    """The sessions that this mentor holds."""
-    return sessions.c.mentor_profile_id == mentor_profile_id
+SESSIONS = PagedList(Session, LATEST_START_FIRST, sessions_query)
 
 
 def is_mentor(actor: Actor, session: Session) -> bool:

@@ -21,12 +21,13 @@ from sqlalchemy import (
     true,
 )
 
+from models.base import spelled
 from models.events import DeliveryState, ErrorClass, deliveries, delivery_attempts, events
 from models.webhooks import EndpointState, webhook_endpoints
 from workflows.errors import Forbidden
 from workflows.events.shown import ShownDelivery
 from workflows.identity.actor import Actor
-from workflows.paging import Page, newest_event_first
+from workflows.paging import NEWEST_EVENT_FIRST, Page, PagedList, newest_event_first
 from workflows.records import Record
 
 # Literal, so that the index over these deliveries alone is known to be enough.
@@ -91,28 +92,43 @@ def delivery_query(delivery_id: UUID) -> Select[Any]:
     )
 
 
-def deliveries_query(page: Page, *, endpoints: ColumnElement[bool], state: DeliveryState | None = None) -> Select[Any]:
-    """The deliveries to these endpoints, the newest events first.
+def deliveries_query(
+    page: Page,
+    *,
+    mentor_profile_id: UUID | None = None,
+    endpoint_id: UUID | None = None,
+    of_any_owner: bool = False,
+    state: DeliveryState | None = None,
+) -> Select[Any]:
+    """The deliveries to a mentor's endpoints, or for None to those of the operators; the newest events first.
 
     Args:
-        endpoints: which endpoints, as a condition on `webhook_endpoints`.
+        endpoint_id: to this endpoint alone.
+        of_any_owner: whoever owns the endpoint.
         state: deliveries in this state alone.
     """
+    endpoints = webhook_endpoints.c
+    wanted = [] if of_any_owner else [endpoints.mentor_profile_id == mentor_profile_id]
+    if endpoint_id is not None:
+        wanted.append(endpoints.id == endpoint_id)
     of_one = select(deliveries).where(
         IS_WEBHOOK, endpoint_id_in(deliveries.c.target) == cast(webhook_endpoints.c.id, Text)
     )
     if state is not None:
-        of_one = of_one.where(deliveries.c.state == state)
+        of_one = of_one.where(deliveries.c.state == spelled(state))
     # A page of each endpoint by the index, and then the first of them all: never a whole history to be sorted.
     of_one = newest_event_first(of_one, page, deliveries.c.event_id, deliveries.c.id)
     newest = of_one.correlate(webhook_endpoints).lateral("newest")
     return (
         select(*_columns(newest.c))
         .select_from(webhook_endpoints.join(newest, true()).join(events, events.c.id == newest.c.event_id))
-        .where(endpoints)
+        .where(*wanted)
         .order_by(newest.c.event_id.desc(), newest.c.id.desc())
         .limit(page.limit + 1)
     )
+
+
+WEBHOOK_DELIVERIES = PagedList(WebhookDelivery, NEWEST_EVENT_FIRST, deliveries_query)
 
 
 def attempts_of(db: Connection, delivery: WebhookDelivery) -> list[Attempt]:

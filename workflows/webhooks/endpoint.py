@@ -15,7 +15,7 @@ from workflows.errors import Conflict, Forbidden, Invalid
 from workflows.events.catalogue import WebhookExampleAsked, WebhookPinged, announced_types
 from workflows.events.event import Event
 from workflows.identity.actor import Actor
-from workflows.paging import Page, newest_first
+from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
 from workflows.records import Record
 from workflows.webhooks.missed import LOOK_BACK
 
@@ -63,10 +63,14 @@ def endpoint_query(endpoint_id: UUID) -> Select[Any]:
     return Endpoint.query().where(webhook_endpoints.c.id == endpoint_id)
 
 
-def endpoints_query(page: Page, *, mentor_profile_id: UUID | None) -> Select[Any]:
+def endpoints_query(page: Page, *, mentor_profile_id: UUID | None = None) -> Select[Any]:
     """The endpoints of that mentor, or for None those of the operators; the newest first."""
-    query = Endpoint.query().where(webhook_endpoints.c.mentor_profile_id.is_not_distinct_from(mentor_profile_id))
+    # With None, SQLAlchemy writes IS NULL; IS NOT DISTINCT FROM would know no index.
+    query = Endpoint.query().where(webhook_endpoints.c.mentor_profile_id == mentor_profile_id)
     return newest_first(query, page, webhook_endpoints.c.id)
+
+
+ENDPOINTS = PagedList(Endpoint, NEWEST_FIRST, endpoints_query)
 
 
 def sealed_secrets(db: Connection, endpoint_id: UUID) -> list[str]:

@@ -1,24 +1,24 @@
-"""What a view is handed: who is calling, about what, at which time, in which transaction; and which roles there are."""
+"""The context of a request: its caller, its subject, its time and its transaction; and the roles that callers have."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection, Select, Uuid, bindparam
 
-from workflows.errors import DomainError
-from workflows.identity.actor import Actor, Claim
+from workflows.errors import DomainError, Forbidden
+from workflows.identity.actor import Actor
 from workflows.records import Record
 
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class Call(Generic[Found]):
+class RequestContext(Generic[Found]):
     """One request, after everything that could refuse it before its body was read.
 
     Args:
@@ -38,27 +38,32 @@ class Role:
 
     Args:
         needed: the sentence with which everybody else is refused.
-        held: whether a claim has the role.
+        held: whether a caller has the role.
     """
 
     needed: str
-    held: Callable[[Claim], bool]
+    held: Callable[[Actor], bool]
 
 
-def _is_operator(claim: Claim) -> bool:
-    return claim.operator is not None
+def require_role(actor: Actor, role: Role) -> None:
+    """Refuse a caller who does not have the role.
+
+    Raises:
+        Forbidden: with what is needed.
+    """
+    if not role.held(actor):
+        raise Forbidden(role.needed)
 
 
-def _is_mentor(claim: Claim) -> bool:
-    return not _is_operator(claim) and claim.mentor_profile_id is not None
-
-
-ANYONE = Role("Sign in.", lambda _claim: True)
-PERSON = Role("Only people with an account do this; operators have none.", lambda claim: not _is_operator(claim))
-MENTOR = Role("Only a mentor does this: act with the mentor's own id, not the user's alone.", _is_mentor)
-OPERATOR = Role("Only an operator does this.", _is_operator)
+ANYONE = Role("Sign in.", lambda _actor: True)
+PERSON = Role("Only people with an account do this; operators have none.", lambda actor: not actor.operator)
+MENTOR = Role(
+    "Only a mentor does this: act with the mentor's own id, not the user's alone.",
+    lambda actor: actor.mentor_profile_id is not None,
+)
+OPERATOR = Role("Only an operator does this.", lambda actor: actor.operator)
 OPERATOR_OR_MENTOR = Role(
-    "Only an operator or a mentor does this.", lambda claim: _is_operator(claim) or _is_mentor(claim)
+    "Only an operator or a mentor does this.", lambda actor: actor.operator or actor.mentor_profile_id is not None
 )
 
 
@@ -68,7 +73,7 @@ class Subject:
 
     Args:
         name: in one word, for sentences.
-        query: selects it by the id in the path.
+        query: selects it by the id in the path; called once, with a bind parameter in place of the id.
         record: what a row of `query` becomes.
         access: refuses whoever has nothing to do with it; None where everybody signed in may see it.
         absent: the refusal for an id that is not there, where that is more than "no such".
@@ -79,6 +84,11 @@ class Subject:
     record: type[Record]
     access: Callable[[Actor, Any], None] | None = None
     absent: Callable[[Connection, Actor, UUID], DomainError] | None = None
+    statement: Select[Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        bound: Any = bindparam("id", type_=Uuid)
+        object.__setattr__(self, "statement", self.query(bound))
 
 
 def this_moment() -> datetime:
