@@ -41,8 +41,10 @@ from config.settings import settings as settings_of_this_process
 from models.engine import create
 from workers.metering import metered
 from workers.queues import app as celery
+from workers.rules import house_rules
 from workers.transactions import TakesNudges, Transactions
 from workers.wakeups import Nudger
+from workflows.events import subscriptions
 
 AREAS = (
     people.users,
@@ -91,6 +93,7 @@ def create_app(
     # An address with doubled slashes is a wrong one, not a reason to be sent elsewhere.
     app.url_map.merge_slashes = False
     app.extensions[NAME] = _parts(chosen, engine, nudger)
+    subscriptions.use(house_rules(chosen))
     read_revisions()
     requests.register(app)
     errors.register(app)

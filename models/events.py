@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from uuid import UUID, uuid5
 
 from sqlalchemy import (
     BigInteger,
@@ -21,11 +20,9 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from models.base import Timestamp, Xid8, created, enum, id_column, metadata
-
-DELIVERY_NAMESPACE = UUID("0b9f4a7d-52c1-5d38-8e16-c3a2d4f7e815")
 
 
 class DeliveryState(StrEnum):
@@ -76,9 +73,13 @@ def _values(classes: Iterable[ErrorClass]) -> tuple[str, ...]:
     return tuple(each.value for each in classes)
 
 
-def delivery_id_of(event_id: UUID, effect: str, target: str) -> UUID:
-    """The name of a delivery for the outside world, the same on every attempt: the uuid5 of its key."""
-    return uuid5(DELIVERY_NAMESPACE, f"{event_id}/{effect}/{target}")
+# The name of a delivery for the outside world, the same on every attempt: a UUIDv8 made of the SHA-256 of its key
+# (RFC 9562, appendix B.2). The statements that write deliveries work it out themselves, some of them knowing alone for
+# which targets; PostgreSQL has no SHA-1, and so no UUIDv5, without extensions that not every installation has.
+DELIVERY_ID = (
+    "CAST(overlay(overlay(substr(encode(sha256(convert_to({of}.event_id || '/' || {of}.effect || '/' || {of}.target,"
+    " 'UTF8')), 'hex'), 1, 32) placing '8' from 13) placing '8' from 17) AS uuid)"
+)
 
 
 # Append-only, by a trigger. A reader of the stream uses the cursor (xid, sequence) below the oldest running
@@ -95,6 +96,8 @@ events = Table(
     Column("actor", Text, nullable=False),
     Column("data", JSONB, nullable=False),
     Column("occurred_at", Timestamp, nullable=False),
+    # Which effects its writer knew, and so planned or left out for a reason; null for writers before there were such.
+    Column("catalogue", BigInteger),
     created(),
     Index("ix_events_subject_id", "subject_id"),
     Index("ix_events_type_id", "type", "id"),
@@ -122,6 +125,9 @@ deliveries = Table(
     # Its own due_at for as long as it waits for its receiver's sake, not because of an attempt of its own.
     Column("put_off_until", Timestamp),
     Column("done_at", Timestamp),
+    # Of webhook deliveries: to which endpoint, and which of the resends of its event; 0 for the first run.
+    Column("endpoint_id", Uuid),
+    Column("resend", Integer, nullable=False, server_default=text("0")),
     created(),
     PrimaryKeyConstraint("event_id", "effect", "target"),
     CheckConstraint("nudges >= 0 AND attempts >= 0", name="counters"),
@@ -144,17 +150,17 @@ deliveries = Table(
     Index("ix_deliveries_dead", "effect", "event_id", postgresql_where=text("state = 'dead'")),
     # What operators list: few among all that are done.
     Index("ix_deliveries_cancelled", "event_id", postgresql_where=text("state = 'cancelled'")),
-    # One endpoint's, the newest first; what stands after a colon in a target only numbers the resends.
+    # One endpoint's, the newest first.
     Index(
         "ix_deliveries_webhook",
-        text("split_part(target, ':', 1)"),
+        "endpoint_id",
         "event_id",
         postgresql_where=text("effect = 'webhooks.send'"),
     ),
     # What `recover` looks for: short, however much has arrived.
     Index(
         "ix_deliveries_webhook_failed",
-        text("split_part(target, ':', 1)"),
+        "endpoint_id",
         "event_id",
         postgresql_where=text("effect = 'webhooks.send' AND (state = 'dead' OR cancel_reason = 'not_listening')"),
     ),
@@ -191,6 +197,15 @@ delivery_attempts = Table(
     CheckConstraint(f"error_class IN {_values(ErrorClass)}", name="error_class"),
     # What the invariants look for, twice a minute: few among all that are kept for good.
     Index("ix_delivery_attempts_internal", "event_id", postgresql_where=text("error_class = 'internal'")),
+)
+
+# The effects that writers of events knew, as `effect event_type`, by the number that their events keep.
+effect_catalogues = Table(
+    "effect_catalogues",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("effects", ARRAY(Text), nullable=False),
+    created(),
 )
 
 # Which effect has been seen to want which event since when: what an old process, still running during a deploy,

@@ -14,6 +14,7 @@ from cli.migrate import upgrade
 from config.collecting import postpone_collecting, settle
 from models.engine import create
 from tests import scheduling, servers
+from workflows.events import subscriptions
 
 _OWNED: list[servers.Servers] = []
 _NUMBERS = itertools.count(1)
@@ -52,6 +53,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> schedul
     # The order is ours; by default the files with the fewest tests come last, which take longest.
     config.option.loadscopereorder = False
     return scheduling.SharingSystems(config, log)
+
+
+@pytest.fixture(autouse=True)
+def _every_effect() -> None:
+    """No test records by what another one's process was told of the operator's choices."""
+    subscriptions.forget_choices()
 
 
 @pytest.fixture(scope="session")

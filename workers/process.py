@@ -32,7 +32,7 @@ from workers.transports.share import FairShare
 from workers.transports.smtp import SmtpTransport
 from workers.transports.transport import Transport
 from workers.wakeups import Nudger
-from workflows.events.subscriptions import load
+from workflows.events.subscriptions import use
 from workflows.notifications import wording
 
 FLUSH_SECONDS = 3.0
@@ -68,7 +68,7 @@ def current() -> Process:
     transports: Mapping[str, Transport] = {"http": _http(chosen), "mail": _mail(chosen), "push": _push(chosen)}
     transports = {**transports, "channels": Bounded(ChannelsTransport(chosen.apprise_urls), few=1, many=1)}
     senders = Pool(_with_reserve(app.conf.get("tutelage_threads", 1)))
-    effects = load().under(house_rules(chosen))
+    effects = use(house_rules(chosen))
     return Process(nudger, transactions, Deliverer(transactions, effects, transports, senders))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from config.settings import Settings
-from workers.transports.channels import name_of
 from workflows.house_rules import USUAL, HouseRules
+
+NAME_CHARACTERS = 16
 
 
 def house_rules(chosen: Settings) -> HouseRules:
@@ -16,3 +19,8 @@ def house_rules(chosen: Settings) -> HouseRules:
         notice_kinds=frozenset(chosen.apprise_kinds),
         webhook_retry_pauses=USUAL.webhook_retry_pauses if pauses is None else pauses,
     )
+
+
+def name_of(url: str) -> str:
+    """What a channel is called in rows: the same however often the settings are read, and no way back to its URL."""
+    return hashlib.sha256(url.encode()).hexdigest()[:NAME_CHARACTERS]

@@ -109,9 +109,11 @@ class Runner:
 
     def __init__(self, transactions: Transactions, subscriptions: Subscriptions, *, drains: bool = True) -> None:
         self._transactions = transactions
-        self._effects = {effect.name: effect for effect in subscriptions.inside()}
+        self._effects = {effect.name: effect for effect in subscriptions.inside(retired=True)}
         # Timers are named by the sweep.
-        drained = [each for each in subscriptions.inside() if drains and not each.alone and each.due is None]
+        drained = [
+            each for each in subscriptions.inside(retired=True) if drains and not each.alone and each.due is None
+        ]
         self._shared = {queue: [each.name for each in drained if each.queue == queue] for queue in QUEUES}
 
     def run(self, queue: str, keys: Sequence[Key]) -> None:

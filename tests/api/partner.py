@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, delete, func, insert, select, update
 
 from models.events import DeliveryState, deliveries, delivery_attempts
 from models.webhooks import EndpointState, webhook_endpoints
@@ -32,10 +32,15 @@ class Partner:
 
     @classmethod
     def of(cls, world: World, headers: dict[str, str], *, active: bool = True, **fields: Any) -> Partner:
-        """An endpoint created over HTTP; an active one has answered its ping, as far as the database knows."""
+        """An endpoint created over HTTP; an active one has answered its ping, as far as the database knows.
+
+        Its ping leaves no delivery behind, so that a test has those alone that it makes.
+        """
         answer = world.client.post("/webhook-endpoints", json=HOOK | fields, headers=headers)
         assert answer.status_code == 201, answer.json
         partner = cls(world.engine, world.client, headers, answer.headers["Location"])
+        with world.engine.begin() as db:
+            db.execute(delete(deliveries).where(deliveries.c.endpoint_id == partner.id))
         if active:
             partner.becomes(EndpointState.ACTIVE)
         return partner

@@ -28,7 +28,7 @@ EACH = 20
 
 def test_however_many_recover_at_once_nothing_is_sent_twice(engine: Engine, race: Race) -> None:
     with engine.begin() as db:
-        rounds = [_failed(db) for _ in range(ROUNDS)]
+        rounds = _failed(db)
     engine.dispose()
     before = deadlocks(engine)
     for endpoint in rounds:
@@ -41,7 +41,7 @@ def test_however_many_recover_at_once_nothing_is_sent_twice(engine: Engine, race
 
 def test_a_resend_amid_it_sends_nothing_twice_either(engine: Engine, race: Race) -> None:
     with engine.begin() as db:
-        rounds = [_failed(db) for _ in range(ROUNDS)]
+        rounds = _failed(db)
     engine.dispose()
     before = deadlocks(engine)
     for endpoint in rounds:
@@ -55,18 +55,21 @@ def test_a_resend_amid_it_sends_nothing_twice_either(engine: Engine, race: Race)
     assert deadlocks(engine) == before
 
 
-def _failed(db: Connection) -> Endpoint:
-    """An active endpoint with deliveries that died, and others that were not sent in a pause."""
-    endpoint_id = uuid7()
-    values = {"id": endpoint_id, "url": f"https://{endpoint_id}.example", "event_types": ["*"]}
-    db.execute(insert(webhook_endpoints).values(state=EndpointState.ACTIVE, **values))
+def _failed(db: Connection) -> list[Endpoint]:
+    """Active endpoints with deliveries that died, and others that were not sent in a pause."""
+    ids = [uuid7() for _ in range(ROUNDS)]
     missed = {"state": DeliveryState.CANCELLED, "cancel_reason": ErrorClass.NOT_LISTENING}
-    for values in [{"state": DeliveryState.DEAD, "attempts": 10}, missed] * EACH:
-        event = make_event(db)
-        follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
-        of_run = (deliveries.c.event_id == event.id, deliveries.c.target == str(endpoint_id))
-        db.execute(update(deliveries).where(*of_run).values(**values))
-    return Endpoint.of(db.execute(endpoint_query(endpoint_id)).one())
+    for endpoint_id in ids:
+        for values in [{"state": DeliveryState.DEAD, "attempts": 10}, missed] * EACH:
+            event = make_event(db)
+            follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)], endpoint_id=endpoint_id)
+            of_run = (deliveries.c.event_id == event.id, deliveries.c.target == str(endpoint_id))
+            db.execute(update(deliveries).where(*of_run).values(**values))
+    # Last of all, so that they heard of none of these events by themselves.
+    for endpoint_id in ids:
+        values = {"id": endpoint_id, "url": f"https://{endpoint_id}.example", "event_types": ["*"]}
+        db.execute(insert(webhook_endpoints).values(state=EndpointState.ACTIVE, **values))
+    return [Endpoint.of(db.execute(endpoint_query(endpoint_id)).one()) for endpoint_id in ids]
 
 
 def _recover(db: Connection, *, endpoint: Endpoint) -> int:

@@ -71,7 +71,7 @@ def test_from_request_to_everything_that_follows(system: System, mount: str, by_
         told = partner.verified(secret)
     assert sorted(message["type"] for message in told) == sorted(["webhook.ping", *STORY])
     assert {header["webhook-id"] for header, _ in partner.received} == {message["id"] for message in told}
-    assert {"reviews.unlock", "notifications.session_completed", "analytics.session_completed", "webhooks.queue"} <= {
+    assert {"reviews.unlock", "notifications.session_completed", "analytics.session_completed", "webhooks.send"} <= {
         effect["effect"] for effect in done if effect["event"] == "session.completed"
     }
     # One mail for the request, and for the session's creation and completion one for each side.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 from structlog.testing import capture_logs
 
 from models.events import deliveries, events, subscriptions
@@ -17,7 +17,7 @@ from tests.integration.test_record import an_event, nothing
 from workers import maintain as maintaining
 from workers.maintain import maintain
 from workflows.events.backfill import fill_gaps, introduce
-from workflows.events.catalogue import SessionCompleted, event_types
+from workflows.events.catalogue import SessionCompleted
 from workflows.events.event import Event
 from workflows.events.record import record
 from workflows.events.subscriptions import Effect, Subscriptions, load
@@ -57,6 +57,12 @@ def recorded(house: House, count: int = 1, ago: timedelta = timedelta()) -> list
     return [event.id for event in made]
 
 
+def written_by_old(db: Connection) -> None:
+    """As if the events had been recorded before there were catalogues."""
+    with without_guards(db):
+        db.execute(update(events).values(catalogue=None))
+
+
 def written(house: House, effect: str = "new") -> list[Any]:
     """The deliveries of an effect: their events, targets and times."""
     with house.engine.connect() as db:
@@ -72,8 +78,8 @@ def test_a_subscription_is_noted_when_it_is_first_seen_and_stays_so(house: House
     assert all(row.first_seen_at < row.created_at for row in rows)
     noted = {(row.effect, row.event_type) for row in rows}
     assert ("reviews.unlock", "session.completed") in noted
-    # An effect of every event is one subscription to each type.
-    assert {event_type for effect, event_type in noted if effect == "webhooks.queue"} == set(event_types())
+    # Nothing is asked for that is retired.
+    assert not any(effect in ("webhooks.queue", "reminders.set") for effect, _type in noted)
     assert not any(effect in ("mail.send", "webhooks.send") for effect, _type in noted)
 
 
@@ -133,6 +139,28 @@ def _age(moment: datetime) -> str:
     return f"{digits[:8]}-{digits[8:]}"
 
 
+def test_what_the_events_writer_knew_is_not_asked_for(house: House) -> None:
+    """It has planned it, or had a reason not to: nobody listened, for instance."""
+    introduced(house, load(), timedelta(minutes=10))
+    recorded(house)
+    with house.transactions() as db:
+        db.execute(delete(deliveries))
+    assert filled(house, load()) == 0
+    more = knowing(*load().inside(), NEW)
+    introduced(house, more, timedelta(minutes=10))
+    assert filled(house, more) == 1
+    assert [row.effect for row in written(house)] == ["new"]
+
+
+def test_what_a_writer_without_a_catalogue_left_out_is_asked_for(house: House) -> None:
+    introduced(house, load(), timedelta(minutes=10))
+    recorded(house)
+    with house.transactions() as db:
+        db.execute(delete(deliveries))
+        written_by_old(db)
+    assert filled(house, load()) == len(load().of(SessionCompleted))
+
+
 def test_an_effect_nobody_introduced_misses_nothing(house: House) -> None:
     recorded(house)
     assert filled(house, knowing(NEW)) == 0
@@ -164,6 +192,7 @@ def test_maintain_introduces_fills_and_forgets(house: House, monkeypatch: pytest
     with house.transactions() as db:
         make_booking(db)
         db.execute(delete(deliveries).where(deliveries.c.effect == "bookings.expire"))
+        written_by_old(db)
         for n, hours in enumerate((-3, -2, -1, 1)):
             db.execute(
                 insert(idempotency_keys).values(

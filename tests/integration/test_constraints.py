@@ -58,7 +58,7 @@ PROMISED_INDEXES = {
     "ix_sessions_status_start_time": "(status, start_time)",
     # What the sweep reads.
     "ix_deliveries_queue_nudge_at": "(queue, nudge_at) WHERE (state = 'pending'::delivery_state)",
-    "ix_deliveries_webhook": "(split_part(target, ':'::text, 1), event_id) WHERE (effect = 'webhooks.send'::text)",
+    "ix_deliveries_webhook": "(endpoint_id, event_id) WHERE (effect = 'webhooks.send'::text)",
     "ix_mentor_profiles_skills": "USING gin (skills)",
     "uq_users_email": "(lower(email))",
 }

@@ -279,7 +279,6 @@ def test_only_active_endpoints_that_want_the_type_are_told(house: House) -> None
     house.http.received.clear()
     with house.transactions() as db:
         make_booking(db)
-    house.deliver("webhooks.queue", house.key("bookings.expire").event_id)
     targets = {nudge.target for nudge in house.nudger.nudges if nudge.effect == "webhooks.send"}
     with house.engine.connect() as db:
         event_id = house.key("bookings.expire").event_id
@@ -297,8 +296,6 @@ def test_a_paused_endpoint_hears_nothing_but_a_ping(house: House) -> None:
     house.run_all()
     with house.transactions() as db:
         accept_booking(db, make_booking(db))
-    for row_id in (house.key("bookings.expire").event_id, house.key("sessions.create").event_id):
-        house.deliver("webhooks.queue", row_id)
     with house.engine.begin() as db:
         db.execute(update(webhook_endpoints).values(state=EndpointState.PAUSED))
     house.http.received.clear()
@@ -307,7 +304,6 @@ def test_a_paused_endpoint_hears_nothing_but_a_ping(house: House) -> None:
     assert (house.row(key).state, house.row(key).last_error) == ("cancelled", "The webhook endpoint is paused.")
     with house.transactions() as db:
         ping = ping_endpoint(db, actor=OPERATOR, endpoint=endpoint, now=db_now(db))
-    house.deliver("webhooks.queue", ping.id)
     house.deliver("webhooks.send", ping.id)
     assert [message.webhook_id for message in house.http.received] == [ping.id]
     assert endpoint_state(house, endpoint) == "paused", "a pause by hand outlives a ping"
@@ -315,7 +311,6 @@ def test_a_paused_endpoint_hears_nothing_but_a_ping(house: House) -> None:
 
 def test_a_deleted_endpoint_is_told_nothing_more(house: House) -> None:
     an_endpoint(house)
-    house.deliver("webhooks.queue")
     with house.engine.begin() as db:
         db.execute(webhook_endpoints.delete())
     key = house.deliver("webhooks.send")
@@ -324,7 +319,6 @@ def test_a_deleted_endpoint_is_told_nothing_more(house: House) -> None:
 
 def test_webhooks_are_tried_by_their_own_policy(house: House) -> None:
     an_endpoint(house)
-    house.deliver("webhooks.queue")
     answer(house, Sent(error="no"))
     key = house.key("webhooks.send")
     for _ in range(WEBHOOKS.attempts):
@@ -337,7 +331,6 @@ def test_webhooks_are_tried_by_their_own_policy(house: House) -> None:
 @pytest.mark.parametrize("permanent", [False, True])
 def test_a_message_that_was_not_taken_counts_against_its_endpoint_until_one_is(house: House, permanent: bool) -> None:
     endpoint = an_endpoint(house)
-    house.deliver("webhooks.queue")
     answer(house, Sent(error="no", permanent=permanent))
     key = house.deliver("webhooks.send")
     assert failures(house, endpoint) == 1
@@ -351,7 +344,6 @@ def test_a_message_that_was_not_taken_counts_against_its_endpoint_until_one_is(h
 def test_the_operators_are_mailed_once_when_a_message_to_their_endpoint_is_given_up(house: House) -> None:
     an_endpoint(house)
     answer(house, Sent(error="no", permanent=True))
-    house.deliver("webhooks.queue")
     house.deliver("webhooks.send")
     answer(house, Sent())
     house.run_all()

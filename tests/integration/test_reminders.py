@@ -20,7 +20,13 @@ from tests.integration.house import House, counted_statements, prepared_message
 from workflows.bookings.accept import accept
 from workflows.bookings.booking import Booking
 from workflows.bookings.decline import decline
-from workflows.events.catalogue import BookingUndecided, SessionCreated, SessionReminderSet, event_types
+from workflows.events.catalogue import (
+    BookingAccepted,
+    BookingUndecided,
+    SessionCreated,
+    SessionReminderSet,
+    event_types,
+)
 from workflows.events.delivery import Delivery, Key
 from workflows.events.event import Event
 from workflows.events.outcomes import Cancel
@@ -70,9 +76,7 @@ class Pair:
         """Accept the booking when it is made, and set its session's reminders."""
         with self.house.transactions() as db:
             accept(db, actor=mentor_of(self.booking), booking=self.booking, now=datetime.now(UTC))
-        self.house.deliver("sessions.create")
-        created = replace(self.event(SessionCreated), occurred_at=self.made)
-        self.run("reminders.set", created, now=self.made, **({"rules": rules} if rules else {}))
+        self.run("sessions.create", self.event(BookingAccepted), now=self.made, **({"rules": rules} if rules else {}))
 
     def run(self, effect: str, event: Event, *, now: datetime, **told: Any) -> list[str]:
         """Run an effect as if it were then, and return the statements that it made."""
@@ -211,11 +215,12 @@ def test_setting_them_again_adds_nothing(house: House) -> None:
     assert len(pair.events(SessionReminderSet)) == 2
 
 
-def test_to_set_them_asks_once_and_writes_each_in_one_statement(house: House) -> None:
+def test_a_session_and_its_reminders_are_written_in_two_statements(house: House) -> None:
     pair = Pair(house)
-    pair.accept(rules=HouseRules(reminder_minutes=()))
-    created = replace(pair.event(SessionCreated), occurred_at=pair.made)
-    assert len(pair.run("reminders.set", created, now=pair.made)) == 3
+    with house.transactions() as db:
+        accept(db, actor=mentor_of(pair.booking), booking=pair.booking, now=datetime.now(UTC))
+    assert len(pair.run("sessions.create", pair.event(BookingAccepted), now=pair.made)) == 2
+    assert len(ahead_of(pair)) == 2
 
 
 def test_a_cancelled_session_reminds_nobody(house: House) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workflows.events.catalogue import BookingAccepted, SessionCompleted, WebhookPinged
+from workflows.events.catalogue import BookingAccepted, SessionCompleted, SessionCreated, WebhookPinged
 from workflows.events.event import Event
 from workflows.events.subscriptions import QUEUES, Effect, Subscriptions, load
 from workflows.house_rules import HouseRules
@@ -49,11 +49,11 @@ INSIDE = {
     "notifications.webhook_endpoint_disabled": ("webhook_endpoint.disabled", "notifications", 8),
     "notifications.webhook_endpoint_exhausted": ("webhook_endpoint.exhausted", "notifications", 8),
     "notifications.webhook_endpoint_failing": ("webhook_endpoint.failing", "notifications", 8),
-    "reminders.set": ("session.created", "notifications", 8),
     "reviews.unlock": ("session.completed", "reviews", 8),
     "sessions.create": ("booking.accepted", "sessions", 8),
-    "webhooks.queue": ("*", "webhooks", 8),
 }
+# Nothing is written for these any more; they run what older processes have written.
+RETIRED = {"reminders.set", "webhooks.queue"}
 OUTSIDE = {
     "channels.send": ("channels", "notifications", 8),
     "mail.send": ("mail", "notifications", 8),
@@ -84,6 +84,21 @@ def test_the_names_queues_and_retries_are_those_that_databases_hold() -> None:
     assert found == INSIDE
 
 
+def test_the_retired_can_still_be_run() -> None:
+    inside = {effect.name for effect in load().all() if isinstance(effect, Effect)}
+    assert inside - {effect.name for effect in load().inside()} == RETIRED
+
+
+def test_what_a_writer_knows_has_a_number_of_its_own() -> None:
+    catalogue = load().catalogue
+    assert "reviews.unlock session.completed" in catalogue.effects
+    assert {pair.partition(" ")[0] for pair in catalogue.effects} == {*INSIDE, *RETIRED}
+    known = Subscriptions()
+    known.add(an_effect("a"))
+    assert known.catalogue.id not in (catalogue.id, Subscriptions().catalogue.id)
+    assert load().under(HouseRules()).catalogue == catalogue
+
+
 def test_the_ways_out_are_those_that_databases_hold() -> None:
     found = {effect.name: (effect.transport, effect.queue, effect.policy.attempts) for effect in load().outside()}
     assert found == OUTSIDE
@@ -94,8 +109,23 @@ def test_the_queues_are_the_five_that_have_workers() -> None:
 
 
 def test_an_effect_of_every_event_follows_from_each() -> None:
-    assert "webhooks.queue" in {effect.name for effect in load().of(BookingAccepted)}
-    assert [effect.name for effect in load().of(WebhookPinged)] == ["webhooks.queue"]
+    known = Subscriptions()
+    known.add(an_effect("a"))
+    assert [effect.name for effect in known.of(BookingAccepted)] == ["a"]
+    assert [effect.name for effect in known.of(WebhookPinged)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "follows"),
+    [
+        (HouseRules(), False),
+        (HouseRules(notice_channels=("chat",)), False),
+        (HouseRules(notice_kinds=frozenset({"session_created"})), False),
+        (HouseRules(notice_channels=("chat",), notice_kinds=frozenset({"session_created"})), True),
+    ],
+)
+def test_channels_follow_where_the_operator_has_them_and_asks_for_it(chosen: HouseRules, follows: bool) -> None:
+    assert ("channels.session_created" in {each.name for each in load().under(chosen).of(SessionCreated)}) is follows
 
 
 def test_effects_are_found_once_and_in_the_order_of_their_names() -> None:
@@ -127,7 +157,7 @@ def test_what_the_operator_has_chosen_is_handed_down_to_those_who_ask() -> None:
     assert told.named("b") is known.named("b")
     assert [effect.name for effect in load().inside() if effect.ruled] == [
         *("channels.session_cancelled", "channels.session_created", "channels.webhook_endpoint_disabled"),
-        "reminders.set",
+        "sessions.create",
     ]
 
 

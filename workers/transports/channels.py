@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 
 from apprise import Apprise
 
 from models.events import ErrorClass
+from workers.rules import name_of
 from workflows.events.outcomes import Sent
 from workflows.outside.send_notice import Notice
-
-NAME_CHARACTERS = 16
 
 
 class ChannelsTransport:
@@ -40,11 +38,6 @@ class ChannelsTransport:
             return Sent()
         service = next(iter(channel)).service_name
         return Sent(error=f"{service} did not take the notice.", error_class=ErrorClass.STATUS)
-
-
-def name_of(url: str) -> str:
-    """What a channel is called in rows: the same however often the settings are read, and no way back to its URL."""
-    return hashlib.sha256(url.encode()).hexdigest()[:NAME_CHARACTERS]
 
 
 def _channel(url: str) -> Apprise:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, exists, select
+from sqlalchemy import Connection, Row, any_, exists, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
-from models.events import deliveries, events, subscriptions
+from models.events import deliveries, effect_catalogues, events, subscriptions
 from workflows.events.bounds import SPARE, smallest_id_of
 from workflows.events.catalogue import event_types
 from workflows.events.event import Event
@@ -20,13 +20,18 @@ PAGE = 500
 
 
 def introduce(db: Connection, known: Subscriptions) -> None:
-    """Note when each subscription was first seen, once: from then on no event of its type may go without it."""
+    """Note when each subscription was first seen, once: from then on no event of its type may go without it.
+
+    And note which effects the events know that this code records.
+    """
     rows = [
         {"effect": effect.name, "event_type": event_type, "queue": effect.queue}
         for effect in known.inside()
         for event_type in _types(effect)
     ]
     db.execute(insert(subscriptions).values(rows).on_conflict_do_nothing())
+    catalogue = {"id": known.catalogue.id, "effects": list(known.catalogue.effects)}
+    db.execute(insert(effect_catalogues).values(catalogue).on_conflict_do_nothing())
 
 
 def fill_gaps(
@@ -64,10 +69,16 @@ def _fill(db: Connection, effect: Effect, event_type: str, since: datetime) -> i
 
 
 def _without(db: Connection, effect: Effect, event_type: str, since: datetime, after: UUID) -> list[Row[Any]]:
+    # What the event's writer knew it planned, or had a reason not to plan.
+    pair = literal(f"{effect.name} {event_type}")
+    has_been_known = exists().where(
+        effect_catalogues.c.id == events.c.catalogue, pair == any_(effect_catalogues.c.effects)
+    )
     has_one = exists().where(deliveries.c.event_id == events.c.id, deliveries.c.effect == effect.name)
     query = (
         select(events)
-        .where(events.c.type == event_type, events.c.id > after, events.c.created_at >= since, ~has_one)
+        .where(events.c.type == event_type, events.c.id > after, events.c.created_at >= since)
+        .where(~has_one, ~has_been_known)
         .order_by(events.c.id)
         .limit(PAGE)
     )

@@ -32,6 +32,7 @@ class Delivery:
         was_leased: whether a worker leased it and never wrote an outcome: it may have died of it.
         now: the database's clock when it was taken.
         late: for how long it had been due then.
+        endpoint_id: of a webhook delivery, where it goes.
     """
 
     key: Key
@@ -44,6 +45,7 @@ class Delivery:
     was_leased: bool = False
     now: datetime
     late: timedelta = timedelta()
+    endpoint_id: UUID | None = None
 
     @property
     def counted_attempt(self) -> int:

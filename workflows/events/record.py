@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple, Self, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Connection, Row, TextClause, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.sql.expression import bindparam
 
-from models.events import delivery_id_of
+from models.events import DELIVERY_ID, DeliveryState
 from workflows.events.event import Event
-from workflows.events.subscriptions import AnyOutboundEffect, Effect, load
+from workflows.events.subscriptions import AnyOutboundEffect, Effect, FanOut, in_use
 
 _NOTES = "tutelage.notes"
 
@@ -24,30 +25,53 @@ DeferredWrite = Callable[[Connection, list[Any]], None]
 
 # Due now means by the database's clock, which is the one that every claim goes by. A fresh delivery is nudged by its
 # own process, so that the sweep looks only 2 s later; a timer is nudged by nobody else, so that it looks on time.
-_PLAN = """
-INSERT INTO deliveries (event_id, effect, target, id, queue, due_at, nudge_at)
-SELECT {event}, planned.effect, planned.target, planned.id, planned.queue,
+_PLANNED = f"""
+INSERT INTO deliveries (event_id, effect, target, endpoint_id, resend, id, queue, due_at, nudge_at)
+SELECT planned.event_id, planned.effect, planned.target, planned.endpoint_id, planned.resend,
+       {DELIVERY_ID.format(of="planned")}, planned.queue,
        coalesce(planned.due_at, now()), coalesce(planned.due_at, now() + interval '2 seconds')
-FROM {source} unnest(
-    CAST(:effects AS text[]), CAST(:targets AS text[]), CAST(:ids AS uuid[]),
-    CAST(:queues AS text[]), CAST(:dues AS timestamptz[])
-) AS planned(effect, target, id, queue, due_at)
+FROM unnest(
+    CAST(:event_ids AS uuid[]), CAST(:effects AS text[]), CAST(:targets AS text[]), CAST(:endpoint_ids AS uuid[]),
+    CAST(:resends AS int[]), CAST(:queues AS text[]), CAST(:dues AS timestamptz[])
+) AS planned(event_id, effect, target, endpoint_id, resend, queue, due_at)
 """
-
-_RECORD = text(
-    """
-WITH event AS (
-    INSERT INTO events (id, type, subject_type, subject_id, actor, data, occurred_at)
-    VALUES (:id, :type, :subject_type, :subject_id, :actor, :data, :occurred_at)
-    RETURNING id
-)
+_EVENTS = """
+INSERT INTO events (id, type, subject_type, subject_id, actor, data, occurred_at, catalogue)
+SELECT told.*, :catalogue
+FROM unnest(
+    CAST(:ids AS uuid[]), CAST(:types AS text[]), CAST(:subject_types AS text[]), CAST(:subject_ids AS uuid[]),
+    CAST(:actors AS text[]), CAST(:data AS jsonb[]), CAST(:moments AS timestamptz[])
+) AS told
 """
-    + _PLAN.format(event="event.id", source="event,")
-).bindparams(bindparam("data", type_=JSONB))
-
-_FOLLOW_UP = text(
-    _PLAN.format(event="CAST(:id AS uuid)", source="") + "ON CONFLICT DO NOTHING RETURNING effect, target"
+_FANNED_OUT = f"""
+WITH heard AS (
+    SELECT * FROM unnest(
+        CAST(:heard_ids AS uuid[]), CAST(:heard_types AS text[]), CAST(:heard_mentors AS uuid[])
+    ) AS heard(event_id, type, mentor_profile_id)
 )
+INSERT INTO deliveries (
+    event_id, effect, target, endpoint_id, queue, state, last_error, cancel_reason, id, due_at, nudge_at
+)
+SELECT found.*, {DELIVERY_ID.format(of="found")}, now(), now() + interval '2 seconds'
+FROM ({{rows}}) AS found
+ON CONFLICT DO NOTHING
+RETURNING event_id, target, state
+"""
+_RECORD = text(f"WITH event AS ({_EVENTS}) {_PLANNED}").bindparams(bindparam("data", type_=ARRAY(JSONB)))
+_FOLLOW_UP = text(f"{_PLANNED} ON CONFLICT DO NOTHING RETURNING effect, target")
+
+
+@cache
+def _fan_out(rows: str) -> TextClause:
+    return text(_FANNED_OUT.format(rows=rows))
+
+
+@cache
+def _record_and_fan_out(rows: str) -> TextClause:
+    fanned_out = _FANNED_OUT.format(rows=rows)
+    return text(
+        f"WITH event AS ({_EVENTS}), planned AS ({_PLANNED}), fanned_out AS ({fanned_out}) SELECT * FROM fanned_out"
+    ).bindparams(bindparam("data", type_=ARRAY(JSONB)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,31 +117,72 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True)
 class _Plan:
+    event: Event
     effect: Effect | AnyOutboundEffect
-    target: str
-    due_at: datetime | None
+    target: str = ""
+    due_at: datetime | None = None
+    endpoint_id: UUID | None = None
+    resend: int = 0
 
 
-def record(db: Connection, event: Event) -> None:
-    """Write the event and a pending delivery per effect and target that follows from it, in one statement."""
-    plans = [plan for effect in load().of(type(event)) for plan in _plans(effect, event)]
+def record(db: Connection, *events: Event) -> None:
+    """Write the events and a pending delivery per effect and target that follows from each, in one statement.
+
+    The same statement finds the webhook endpoints that listen, and writes their deliveries.
+    """
+    known = in_use()
+    plans = [plan for event in events for effect in known.of(type(event)) for plan in _plans(effect, event)]
+    heard = []
+    if known.fan_out is not None:
+        plans += [plan for event in events for plan in _direct(known.fan_out, event)]
+        heard = [event for event in events if event.announced]
     values = {
-        "type": event.type,
-        "subject_type": event.subject,
-        "subject_id": event.subject_id,
-        "actor": event.actor,
-        "data": event.data(),
-        "occurred_at": event.occurred_at,
-    }
-    db.execute(_RECORD, values | _arrays(event, plans))
+        "ids": [event.id for event in events],
+        "types": [event.type for event in events],
+        "subject_types": [event.subject for event in events],
+        "subject_ids": [event.subject_id for event in events],
+        "actors": [event.actor for event in events],
+        "data": [event.data() for event in events],
+        "moments": [event.occurred_at for event in events],
+        "catalogue": known.catalogue.id,
+    } | _arrays(plans)
+    nudges = [_nudge(plan) for plan in plans if plan.due_at is None]
+    if known.fan_out is not None and heard:
+        rows = db.execute(_record_and_fan_out(known.fan_out.rows), values | _heard(heard))
+        nudges += _nudges_of(rows, known.fan_out.effect, events)
+    else:
+        db.execute(_RECORD, values)
     notes = _notes(db)
-    notes.events.append(event)
-    notes.nudges += [_nudge(event, plan) for plan in plans if plan.due_at is None]
+    notes.events += events
+    notes.nudges += nudges
 
 
-def follow_up(db: Connection, event: Event, effect: AnyOutboundEffect, targets: Sequence[str]) -> None:
-    """Add a delivery of `effect` per target to an event recorded before; those that are there already stay."""
-    _add(db, event, [_Plan(effect, target, None) for target in targets])
+def fan_out(db: Connection, event: Event) -> None:
+    """Add the deliveries to those that listen for an event recorded before; those that are there already stay."""
+    how = in_use().fan_out
+    if how is None:
+        return
+    _add(db, _direct(how, event))
+    if event.announced:
+        rows = db.execute(_fan_out(how.rows), _heard([event]))
+        _notes(db).nudges += _nudges_of(rows, how.effect, [event])
+
+
+def follow_up(
+    db: Connection,
+    event: Event,
+    effect: AnyOutboundEffect,
+    targets: Sequence[str],
+    *,
+    endpoint_id: UUID | None = None,
+    resend: int = 0,
+) -> None:
+    """Add a delivery of `effect` per target to an event recorded before; those that are there already stay.
+
+    Args:
+        endpoint_id: of a webhook delivery, with which of the resends it is.
+    """
+    _add(db, [_Plan(event, effect, target, None, endpoint_id, resend) for target in targets])
 
 
 def call_for(db: Connection, nudges: Iterable[Nudge]) -> None:
@@ -127,7 +192,7 @@ def call_for(db: Connection, nudges: Iterable[Nudge]) -> None:
 
 def fill_in(db: Connection, event: Event, effect: Effect) -> int:
     """Add the deliveries of one effect that an older process did not know to write; returns how many were missing."""
-    return _add(db, event, _plans(effect, event))
+    return _add(db, _plans(effect, event))
 
 
 def take_notes(db: Connection) -> Notes:
@@ -173,38 +238,58 @@ def flush_deferred(db: Connection) -> None:
 def _plans(effect: Effect, event: Event) -> list[_Plan]:
     due_at = effect.due(event) if effect.due else None
     targets: Iterable[str] = effect.targets(event) if effect.targets else ("",)
-    return [_Plan(effect, target, due_at) for target in targets]
+    return [_Plan(event, effect, target, due_at) for target in targets]
 
 
-def _add(db: Connection, event: Event, plans: list[_Plan]) -> int:
+def _direct(how: FanOut, event: Event) -> list[_Plan]:
+    endpoint_id = how.directly_to(event)
+    return [] if endpoint_id is None else [_Plan(event, how.effect, str(endpoint_id), None, endpoint_id)]
+
+
+def _add(db: Connection, plans: list[_Plan]) -> int:
     if not plans:
         return 0
-    added = {(row.effect, row.target) for row in db.execute(_FOLLOW_UP, _arrays(event, plans))}
+    added = {(row.effect, row.target) for row in db.execute(_FOLLOW_UP, _arrays(plans))}
     fresh = [plan for plan in plans if plan.due_at is None and (plan.effect.name, plan.target) in added]
-    _notes(db).nudges += [_nudge(event, plan) for plan in fresh]
+    _notes(db).nudges += [_nudge(plan) for plan in fresh]
     return len(added)
 
 
-def _arrays(event: Event, plans: list[_Plan]) -> dict[str, object]:
+def _arrays(plans: list[_Plan]) -> dict[str, object]:
     return {
-        "id": event.id,
+        "event_ids": [plan.event.id for plan in plans],
         "effects": [plan.effect.name for plan in plans],
         "targets": [plan.target for plan in plans],
-        "ids": [delivery_id_of(event.id, plan.effect.name, plan.target) for plan in plans],
+        "endpoint_ids": [plan.endpoint_id for plan in plans],
+        "resends": [plan.resend for plan in plans],
         "queues": [plan.effect.queue for plan in plans],
         "dues": [plan.due_at for plan in plans],
     }
 
 
-def _nudge(event: Event, plan: _Plan) -> Nudge:
+def _heard(announced: Sequence[Event]) -> dict[str, object]:
+    return {
+        "heard_ids": [event.id for event in announced],
+        "heard_types": [event.type for event in announced],
+        "heard_mentors": [getattr(event, "mentor_profile_id", None) for event in announced],
+    }
+
+
+def _nudge(plan: _Plan) -> Nudge:
     return Nudge(
-        event_id=event.id,
+        event_id=plan.event.id,
         effect=plan.effect.name,
         target=plan.target,
         queue=plan.effect.queue,
-        subject=event.subject,
-        subject_id=event.subject_id,
+        subject=plan.event.subject,
+        subject_id=plan.event.subject_id,
     )
+
+
+def _nudges_of(rows: Iterable[Row[Any]], effect: AnyOutboundEffect, events: Sequence[Event]) -> list[Nudge]:
+    by_id = {event.id: event for event in events}
+    pending = (row for row in rows if row.state == DeliveryState.PENDING)
+    return [_nudge(_Plan(by_id[row.event_id], effect, row.target)) for row in pending]
 
 
 def _notes(db: Connection) -> Notes:

@@ -36,11 +36,15 @@ _FENCED_KEYS = (
 )
 _SAME_KEY = "d.event_id = {0}.event_id AND d.effect = {0}.effect AND d.target = {0}.target"
 _FREE = "d.state = 'pending' AND d.due_at <= now() AND (d.lease_until IS NULL OR d.lease_until <= now())"
-_ROW = "d.event_id, d.effect, d.target, d.id, d.nudges, d.attempts, d.forgiven, d.lease_until, now() - d.due_at AS late"
+_ROW = (
+    "d.event_id, d.effect, d.target, d.id, d.endpoint_id, d.nudges, d.attempts, d.forgiven, d.lease_until,"
+    " now() - d.due_at AS late"
+)
 _EVENT = "e.type, e.actor, e.sequence, e.data, e.occurred_at, now() AS now"
 _TYPES: dict[str, TypeEngine[Any]] = {
     "event_id": Uuid(),
     "id": Uuid(),
+    "endpoint_id": Uuid(),
     "sequence": BigInteger(),
     "data": JSONB(),
     "occurred_at": Timestamp,
@@ -473,6 +477,7 @@ def _delivery(row: Row[Any], known: Mapping[str, type[Event]]) -> Delivery | Non
     return Delivery(
         key=Key(event_id=row.event_id, effect=row.effect, target=row.target),
         id=row.id,
+        endpoint_id=row.endpoint_id,
         event=kind.read(
             id=row.event_id, actor=row.actor, occurred_at=row.occurred_at, sequence=row.sequence, data=row.data
         ),

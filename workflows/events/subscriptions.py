@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from sqlalchemy import Connection
 
 import workflows
+from workflows.events.catalogue import event_types
 from workflows.events.delivery import Delivery
 from workflows.events.event import Event
 from workflows.events.outcomes import Sent
@@ -38,6 +41,8 @@ class Effect:
         due: when it is to run, for timers; None for at once.
         targets: for whom it is to run, one delivery each; None for one delivery without a target.
         ruled: whether `run` asks for what the operator has chosen, as `rules`.
+        wanted: whether it is to follow at all, by what the operator has chosen; None for always.
+        retired: nothing is written for it any more; it stays to run what processes of the release before have written.
         alone: whether it needs a transaction of its own, because it locks rows that effects of other subjects lock as
             well (a mentor's, a bundle's). All others lock rows of their own booking or session only, or defer the
             write, so that many of them share a transaction.
@@ -51,6 +56,8 @@ class Effect:
     targets: Callable[[Any], Iterable[str]] | None = None
     policy: RetryPolicy = DEFAULT
     ruled: bool = False
+    wanted: Callable[[HouseRules], bool] | None = None
+    retired: bool = False
     alone: bool = False
 
 
@@ -96,11 +103,30 @@ def prepare_each(deliveries: Iterable[Delivery], prepare: Callable[[Delivery], M
     return prepared
 
 
+@dataclass(frozen=True, kw_only=True)
+class FanOut:
+    """Deliveries of an outbound effect whose targets the statement that records an event finds in the database.
+
+    Args:
+        effect: the outbound effect.
+        rows: a SELECT of `event_id, effect, target, endpoint_id, queue, state, last_error, cancel_reason` by the
+            announced events `heard(event_id, type, mentor_profile_id)`.
+        directly_to: the one endpoint that an event is for, whatever else it asks for; None for events for everybody.
+    """
+
+    effect: AnyOutboundEffect
+    rows: str
+    directly_to: Callable[[Event], UUID | None]
+
+
 class Subscriptions:
     """Every effect by its name, and the effects of each type of event."""
 
     def __init__(self) -> None:
+        self.fan_out: FanOut | None = None
         self._effects: dict[str, Effect | AnyOutboundEffect] = {}
+        self._unwanted: frozenset[str] = frozenset()
+        self._of: dict[type[Event], tuple[Effect, ...]] = {}
 
     def add(self, effect: Effect | AnyOutboundEffect) -> None:
         """Take an effect in.
@@ -113,10 +139,12 @@ class Subscriptions:
         if effect.queue not in QUEUES:
             raise ValueError(f"The effect {effect.name} asks for the queue {effect.queue}, which no worker listens to.")
         self._effects[effect.name] = effect
+        self._of.clear()
 
     def under(self, rules: HouseRules) -> Subscriptions:
         """The same effects, of which those that ask are told what the operator has chosen."""
         told = Subscriptions()
+        told.fan_out = self.fan_out
         for effect in self._effects.values():
             if isinstance(effect, Effect) and effect.ruled:
                 told.add(replace(effect, run=partial(effect.run, rules=rules)))
@@ -124,30 +152,60 @@ class Subscriptions:
                 told.add(effect.ruled(effect, rules))
             else:
                 told.add(effect)
+        told._unwanted = frozenset(each.name for each in self.inside() if each.wanted and not each.wanted(rules))
         return told
 
     def named(self, name: str) -> Effect | AnyOutboundEffect | None:
         """The effect of that name, or None where a newer process wrote a name that this one does not know."""
         return self._effects.get(name)
 
-    def of(self, event: type[Event]) -> list[Effect]:
-        """What follows from an event of that class, in the order of the names."""
-        return [each for each in self.inside() if issubclass(event, each.event)]
+    def of(self, event: type[Event]) -> tuple[Effect, ...]:
+        """What is to follow from an event of that class, in the order of the names."""
+        found = self._of.get(event)
+        if found is None:
+            wanted = (each for each in self.inside() if each.name not in self._unwanted)
+            found = self._of[event] = tuple(each for each in wanted if issubclass(event, each.event))
+        return found
 
     def all(self) -> list[Effect | AnyOutboundEffect]:
-        """Every effect, in the order of the names."""
+        """Every effect that can be run, in the order of the names."""
         return sorted(self._effects.values(), key=lambda effect: effect.name)
 
-    def inside(self) -> list[Effect]:
-        """The effects that run in the database, in the order of their names."""
-        return [effect for effect in self.all() if isinstance(effect, Effect)]
+    def inside(self, *, retired: bool = False) -> list[Effect]:
+        """The effects that run in the database, in the order of their names.
+
+        Args:
+            retired: those as well for which nothing is written any more.
+        """
+        return [effect for effect in self.all() if isinstance(effect, Effect) and (retired or not effect.retired)]
 
     def outside(self) -> list[AnyOutboundEffect]:
         """The effects that talk to the world, in the order of their names."""
         return [effect for effect in self.all() if isinstance(effect, OutboundEffect)]
 
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Every effect in the database that is known here, retired ones and those that nobody wants included."""
+        pairs = [
+            f"{effect.name} {name}"
+            for effect in self.inside(retired=True)
+            for name, event in event_types().items()
+            if issubclass(event, effect.event)
+        ]
+        digest = hashlib.sha256("\n".join(pairs).encode()).digest()
+        return Catalogue(int.from_bytes(digest[:8], signed=True), tuple(pairs))
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The effects that a writer of events knows, as `effect event_type`, and the number of exactly these."""
+
+    id: int
+    effects: tuple[str, ...]
+
 
 _found = Subscriptions()
+_in_use: list[Subscriptions] = []
 
 
 def subscribe(
@@ -159,6 +217,8 @@ def subscribe(
     targets: Callable[[Any], Iterable[str]] | None = None,
     policy: RetryPolicy = DEFAULT,
     ruled: bool = False,
+    wanted: Callable[[HouseRules], bool] | None = None,
+    retired: bool = False,
     alone: bool = False,
 ) -> Callable[[Subscribed], Subscribed]:
     """Make the decorated function an effect of `event`; the arguments are those of `Effect`."""
@@ -174,6 +234,8 @@ def subscribe(
                 targets=targets,
                 policy=policy,
                 ruled=ruled,
+                wanted=wanted,
+                retired=retired,
                 alone=alone,
             )
         )
@@ -186,6 +248,27 @@ def register_outbound(effect: OutboundEffect[M]) -> OutboundEffect[M]:
     """Take in an outbound effect."""
     _found.add(effect)
     return effect
+
+
+def fan_out(how: FanOut) -> None:
+    """Have the deliveries of an outbound effect written by the statement that records an event."""
+    _found.fan_out = how
+
+
+def use(rules: HouseRules) -> Subscriptions:
+    """Load the effects under what the operator has chosen; what this process records goes by them from then on."""
+    _in_use[:] = [load().under(rules)]
+    return _in_use[0]
+
+
+def forget_choices() -> None:
+    """Record by all effects again, as before `use`."""
+    _in_use.clear()
+
+
+def in_use() -> Subscriptions:
+    """The effects by which this process records: all of them, where it was told nothing of what is wanted."""
+    return _in_use[0] if _in_use else load()
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy import Connection
 
 from workflows.events.catalogue import SessionCancelled, SessionCreated, WebhookEndpointDisabled
@@ -16,6 +18,12 @@ NOTICES: dict[str, type[Event]] = {
     "session_cancelled": SessionCancelled,
     "webhook_endpoint_disabled": WebhookEndpointDisabled,
 }
+
+
+def hear_of(event: type[Event]) -> Callable[[HouseRules], bool]:
+    """Whether the operator has channels and wants to hear of such events by them, asked of what they have chosen."""
+    kind = next(name for name, known in NOTICES.items() if known is event)
+    return lambda rules: bool(rules.notice_channels) and kind in rules.notice_kinds
 
 
 def tell_operators(db: Connection, event: Event, *, rules: HouseRules) -> None:

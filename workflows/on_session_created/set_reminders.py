@@ -12,7 +12,7 @@ from workflows.house_rules import USUAL, HouseRules
 from workflows.reminders.set_all import set_all
 
 
-@subscribe(SessionCreated, name="reminders.set", queue="notifications", ruled=True)
+@subscribe(SessionCreated, name="reminders.set", queue="notifications", ruled=True, retired=True)
 def set_reminders(db: Connection, event: SessionCreated, *, now: datetime, rules: HouseRules = USUAL) -> None:
-    """A day and an hour before the start, unless its listing or the operator says otherwise."""
+    """Run what processes of the release before have written: from now on they are set as the session is created."""
     set_all(db, event, rules=rules, now=now)

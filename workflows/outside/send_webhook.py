@@ -60,7 +60,7 @@ class WebhookMessage:
 
 def prepare(db: Connection, deliveries: Sequence[Delivery]) -> list[WebhookMessage | Exception]:
     """See which messages may go, and put them into words; the endpoints are read together. See `_message`."""
-    endpoint_ids = list({endpoint_of(delivery) for delivery in deliveries})
+    endpoint_ids = list({delivery.endpoint_id for delivery in deliveries})
     found = {row.id: row for row in db.execute(_RECEIVERS, {"endpoint_ids": endpoint_ids})}
     return prepare_each(deliveries, lambda delivery: _message(db, delivery, found))
 
@@ -72,7 +72,7 @@ def _message(db: Connection, delivery: Delivery, found: Mapping[UUID, Row[Any]])
         Cancel: the endpoint is gone or listens no more, or the message is too large for anybody.
         Postpone: the endpoint is to be spared for the moment.
     """
-    row = found.get(endpoint_of(delivery))
+    row = found.get(delivery.endpoint_id) if delivery.endpoint_id else None
     if row is None:
         raise Cancel("The webhook endpoint has been deleted.", ErrorClass.DELETED)
     breaker_until = row.open_until
@@ -123,16 +123,6 @@ def by_the_operators_pauses(
     """The effect with the pauses that the operator has chosen."""
     policy = RetryPolicy(rules.webhook_retry_pauses)
     return replace(effect, policy=policy, settle=partial(settle, policy=policy))
-
-
-def endpoint_of(delivery: Delivery) -> UUID:
-    """The endpoint that a delivery is for: its target, which a resend continues with `:<n>`."""
-    return UUID(delivery.target.partition(":")[0])
-
-
-def number_of(target: str) -> int:
-    """Which of the resends to its endpoint a target is for; 0 for the first run."""
-    return int(target.partition(":")[2] or 0)
 
 
 def _asked_for_by_hand(event: Event) -> bool:

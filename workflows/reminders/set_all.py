@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,26 +18,34 @@ from workflows.events.event import own_fields
 from workflows.events.record import record
 from workflows.house_rules import HouseRules
 from workflows.identity.actor import SYSTEM
-from workflows.reminders.times import Reminder, reminders_of
+from workflows.reminders.times import reminders_of
 
 
 def set_all(db: Connection, event: SessionCreated, *, rules: HouseRules, now: datetime) -> None:
-    """Record what is to come, by the listing's times or else the house's; once, however often this runs.
+    """Record what is to come of a session that has been created before; once, however often this runs."""
+    row = db.execute(_listing_and_reminders(event.session_id)).one()
+    if row.status is SessionStatus.SCHEDULED:
+        reminders = reminders_to_set(event, row.reminder_minutes, rules=rules, now=now)
+        record(db, *(reminder for reminder in reminders if not _is_set(row, reminder)))
+
+
+def reminders_to_set(
+    session: SessionCreated, minutes: Sequence[int] | None, *, rules: HouseRules, now: datetime
+) -> list[SessionReminderSet]:
+    """What is to come of a session, as events: each has a notification that waits for its time as any timer does.
 
     What lay before the session was made is left out, and so is what would come too late to be of use by now.
+
+    Args:
+        minutes: before the start, by its listing; None for those that the operator has chosen.
     """
-    row = db.execute(_listing_and_reminders(event.session_id)).one()
-    if row.status is not SessionStatus.SCHEDULED:
-        return
-    minutes = rules.reminder_minutes if row.reminder_minutes is None else row.reminder_minutes
-    for reminder in reminders_of(event.start_time, minutes, since=event.occurred_at):
-        if reminder.useful_until > now and not _is_set(row, reminder):
-            record(db, _event(event, reminder, now))
-
-
-def _event(session: SessionCreated, reminder: Reminder, now: datetime) -> SessionReminderSet:
     about = {name: getattr(session, name) for name in own_fields(SessionEvent)}
-    return SessionReminderSet(actor=SYSTEM.name, occurred_at=now, **about, **vars(reminder))
+    chosen = rules.reminder_minutes if minutes is None else minutes
+    return [
+        SessionReminderSet(actor=SYSTEM.name, occurred_at=now, **about, **vars(reminder))
+        for reminder in reminders_of(session.start_time, chosen, since=session.occurred_at)
+        if reminder.useful_until > now
+    ]
 
 
 def _listing_and_reminders(session_id: UUID) -> Select[Any]:
@@ -51,5 +60,5 @@ def _listing_and_reminders(session_id: UUID) -> Select[Any]:
     )
 
 
-def _is_set(row: Row[Any], reminder: Reminder) -> bool:
+def _is_set(row: Row[Any], reminder: SessionReminderSet) -> bool:
     return str(reminder.minutes_before) in (row.already or ())

@@ -2,49 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, literal, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, text
 
-from models.bookings import bookings
-from models.sessions import SessionStatus, sessions
+from models.catalog import listings
 from workflows.errors import Conflict
 from workflows.sessions.session import Session
 
-_COPIED = {
-    "id": bookings.c.session_id,
-    "booking_id": bookings.c.id,
-    "mentor_profile_id": bookings.c.mentor_profile_id,
-    "mentee_user_id": bookings.c.mentee_user_id,
-    "course_id": bookings.c.course_id,
-    "start_time": bookings.c.start_time,
-    "end_time": bookings.c.end_time,
-    "title": bookings.c.title,
-    "description": bookings.c.notes,
-    "metadata": bookings.c.metadata,
-}
+_COLUMNS = ", ".join(f"created.{column.name}" for column in Session.columns())
+# A booking that is not accepted is refused by the table's own guard.
+_CREATE = text(
+    f"""
+WITH booking AS (
+    SELECT b.*, l.reminder_minutes
+    FROM bookings b LEFT JOIN listings l ON l.id = b.listing_id
+    WHERE b.id = :booking_id
+), created AS (
+    INSERT INTO sessions (
+        id, booking_id, mentor_profile_id, mentee_user_id, course_id, start_time, end_time,
+        title, description, metadata, status
+    )
+    SELECT session_id, id, mentor_profile_id, mentee_user_id, course_id, start_time, end_time,
+           title, notes, metadata, 'scheduled'
+    FROM booking
+    ON CONFLICT DO NOTHING
+    RETURNING *
+)
+SELECT {_COLUMNS}, booking.reminder_minutes FROM created, booking
+"""
+).columns(*Session.columns(), listings.c.reminder_minutes)
 
 
-def create(db: Connection, *, booking_id: UUID) -> Session:
+@dataclass(frozen=True, kw_only=True)
+class CreatedSession(Session):
+    """A session beside the minutes before its start at which its listing reminds; None where it does not say."""
+
+    reminder_minutes: list[int] | None
+
+
+def create(db: Connection, *, booking_id: UUID) -> CreatedSession:
     """Write the session, with the booking's parties, times and words.
 
     Raises:
         Conflict: `duplicate_session`, when the booking has its session already.
     """
-    row = db.execute(
-        insert(sessions)
-        .from_select([*_COPIED, "status"], _booking(booking_id))
-        .on_conflict_do_nothing()
-        .returning(*Session.columns())
-    ).one_or_none()
+    row = db.execute(_CREATE, {"booking_id": booking_id}).one_or_none()
     if row is None:
         raise Conflict("This booking has its session already.", code="duplicate_session")
-    return Session.of(row)
-
-
-def _booking(booking_id: UUID) -> Select[Any]:
-    # A booking that is not accepted is refused by the table's own guard.
-    scheduled = literal(SessionStatus.SCHEDULED, sessions.c.status.type)
-    return select(*_COPIED.values(), scheduled).where(bookings.c.id == booking_id)
+    return CreatedSession.of(row)

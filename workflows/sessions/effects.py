@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Text, and_, cast, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from models.events import deliveries, events
 from models.webhooks import webhook_endpoints
 from workflows.events.shown import Standing
 from workflows.identity.actor import Actor
 from workflows.sessions.session import Session
-from workflows.webhooks.deliveries import IS_WEBHOOK, endpoint_id_in
+from workflows.webhooks.deliveries import IS_WEBHOOK
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,5 @@ def _shown_to(actor: Actor) -> ColumnElement[bool]:
     public = deliveries.c.effect.not_in(["webhooks.send", "push.send", "channels.send"])
     if actor.mentor_profile_id is None:
         return public
-    own = webhook_endpoints.c.mentor_profile_id == actor.mentor_profile_id
-    ids = select(cast(webhook_endpoints.c.id, Text)).where(own)
-    return or_(public, and_(IS_WEBHOOK, endpoint_id_in(deliveries.c.target).in_(ids)))
+    own = select(webhook_endpoints.c.id).where(webhook_endpoints.c.mentor_profile_id == actor.mentor_profile_id)
+    return or_(public, and_(IS_WEBHOOK, deliveries.c.endpoint_id.in_(own)))

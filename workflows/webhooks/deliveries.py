@@ -12,10 +12,6 @@ from sqlalchemy import (
     Connection,
     ScalarSelect,
     Select,
-    Text,
-    Uuid,
-    cast,
-    func,
     literal_column,
     select,
     true,
@@ -77,17 +73,12 @@ class Attempt(Record):
         return _told(self.error, self.error_class)
 
 
-def endpoint_id_in(target: ColumnElement[str]) -> ColumnElement[str]:
-    """The endpoint's id within a target: what stands after a colon only numbers the resends."""
-    return func.split_part(target, literal_column("':'"), literal_column("1"))
-
-
 def delivery_query(delivery_id: UUID) -> Select[Any]:
     """The delivery of that id, to an endpoint that is there."""
     return (
         select(*_columns(deliveries.c))
         .join_from(deliveries, events, events.c.id == deliveries.c.event_id)
-        .join(webhook_endpoints, webhook_endpoints.c.id == cast(endpoint_id_in(deliveries.c.target), Uuid))
+        .join(webhook_endpoints, webhook_endpoints.c.id == deliveries.c.endpoint_id)
         .where(deliveries.c.id == delivery_id, IS_WEBHOOK)
     )
 
@@ -111,9 +102,7 @@ def deliveries_query(
     wanted = [] if of_any_owner else [endpoints.mentor_profile_id == mentor_profile_id]
     if endpoint_id is not None:
         wanted.append(endpoints.id == endpoint_id)
-    of_one = select(deliveries).where(
-        IS_WEBHOOK, endpoint_id_in(deliveries.c.target) == cast(webhook_endpoints.c.id, Text)
-    )
+    of_one = select(deliveries).where(IS_WEBHOOK, deliveries.c.endpoint_id == webhook_endpoints.c.id)
     if state is not None:
         of_one = of_one.where(deliveries.c.state == spelled(state))
     # A page of each endpoint by the index, and then the first of them all: never a whole history to be sorted.

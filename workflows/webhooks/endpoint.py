@@ -12,12 +12,10 @@ from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
 from models.webhooks import EndpointState, Signing, webhook_endpoints, webhook_secrets
 from workflows.errors import Conflict, Forbidden, Invalid
-from workflows.events.catalogue import WebhookExampleAsked, WebhookPinged, announced_types
-from workflows.events.event import Event
+from workflows.events.catalogue import announced_types
 from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
 from workflows.records import Record
-from workflows.webhooks.missed import LOOK_BACK
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,29 +82,6 @@ def is_valid() -> ColumnElement[bool]:
     """Whether a row of webhook_secrets signs now, by the database's clock."""
     expires_at = webhook_secrets.c.expires_at
     return or_(expires_at.is_(None), expires_at > func.now())
-
-
-def listeners(db: Connection, event: Event) -> dict[UUID, EndpointState]:
-    """The endpoints that asked for an event and may know of it, and whether each is active.
-
-    Those that ceased to be so long ago that they could not recover it are not among them: most are gone for good. A
-    ping and an example are for their own endpoint alone, and that hears them in whichever state it is.
-    """
-    if isinstance(event, WebhookPinged | WebhookExampleAsked):
-        return {event.webhook_endpoint_id: EndpointState.ACTIVE}
-    if not event.announced:
-        return {}
-    endpoints = webhook_endpoints.c
-    family = event.type.partition(".")[0] + ".*"
-    query = select(endpoints.id, endpoints.state).where(
-        endpoints.event_types.overlap([event.type, family, "*"]),
-        or_(endpoints.state == EndpointState.ACTIVE, endpoints.active_until > func.now() - LOOK_BACK),
-        or_(
-            endpoints.mentor_profile_id.is_(None),
-            endpoints.mentor_profile_id == getattr(event, "mentor_profile_id", None),
-        ),
-    )
-    return {row.id: row.state for row in db.execute(query)}
 
 
 def keeper_of(actor: Actor, endpoint: Endpoint) -> None:

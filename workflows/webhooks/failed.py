@@ -6,26 +6,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Uuid, text
 
-from models.events import DeliveryState, delivery_id_of
+from models.events import DELIVERY_ID, DeliveryState
 from workflows.events.bounds import SPARE, smallest_id_of
 from workflows.events.record import Nudge, call_for
 from workflows.events.revive import DUE_IN_ITS_PLACE, REVIVE_IN_ITS_PLACE
 from workflows.outside.send_webhook import SEND_WEBHOOK
 from workflows.webhooks.endpoint import Endpoint
+from workflows.webhooks.fan_out import target_of
 
 # The bounds of the ids alone keep the index scan short.
 # What was cancelled counts once, however many runs of it there were, and not at all once it arrived or is on its way.
 _FAILED = text(
     """
 SELECT d.event_id, d.effect, d.target, d.queue, d.state, e.subject_type, e.subject_id, (
-    SELECT 1 + max(coalesce(CAST(nullif(split_part(run.target, ':', 2), '') AS int), 0)) FROM deliveries run
-    WHERE run.event_id = d.event_id AND run.effect = 'webhooks.send' AND split_part(run.target, ':', 1) = :endpoint
-) AS next_number
+    SELECT 1 + max(run.resend) FROM deliveries run
+    WHERE run.event_id = d.event_id AND run.effect = 'webhooks.send' AND run.endpoint_id = d.endpoint_id
+) AS next_resend
 FROM deliveries d JOIN events e ON e.id = d.event_id
-WHERE d.effect = 'webhooks.send' AND split_part(d.target, ':', 1) = :endpoint
+WHERE d.effect = 'webhooks.send' AND d.endpoint_id = :endpoint_id
   AND (d.state = 'dead' OR d.cancel_reason = 'not_listening')
   AND d.event_id BETWEEN :first AND :last AND e.occurred_at >= :since AND e.occurred_at < :until
   AND e.type NOT IN ('webhook.ping', 'webhook.example')
@@ -33,9 +35,8 @@ WHERE d.effect = 'webhooks.send' AND split_part(d.target, ':', 1) = :endpoint
   AND (d.state = 'dead' OR NOT EXISTS (
       SELECT FROM deliveries other
       WHERE other.event_id = d.event_id AND other.effect = 'webhooks.send'
-        AND split_part(other.target, ':', 1) = :endpoint
-        AND (other.state <> 'cancelled' OR (length(other.target), other.target) > (length(d.target), d.target))))
-ORDER BY d.event_id, d.target
+        AND other.endpoint_id = d.endpoint_id AND (other.state <> 'cancelled' OR other.resend > d.resend)))
+ORDER BY d.event_id, d.resend
 LIMIT :most
 FOR NO KEY UPDATE OF d SKIP LOCKED
 """
@@ -53,10 +54,14 @@ WHERE d.event_id = again.event_id AND d.effect = 'webhooks.send' AND d.target = 
 # Of two that recover the same at once, the later one finds the key taken.
 _ADD = text(
     f"""
-INSERT INTO deliveries (event_id, effect, target, id, queue, due_at, nudge_at)
-SELECT again.event_id, 'webhooks.send', again.target, again.id, :queue, {DUE_IN_ITS_PLACE}, {DUE_IN_ITS_PLACE}
-FROM unnest(CAST(:event_ids AS uuid[]), CAST(:targets AS text[]), CAST(:ids AS uuid[]), CAST(:places AS int[]))
-    AS again(event_id, target, id, place)
+INSERT INTO deliveries (event_id, effect, target, endpoint_id, resend, id, queue, due_at, nudge_at)
+SELECT again.event_id, again.effect, again.target, :endpoint_id, again.resend, {DELIVERY_ID.format(of="again")}, :queue,
+       {DUE_IN_ITS_PLACE}, {DUE_IN_ITS_PLACE}
+FROM (
+    SELECT 'webhooks.send' AS effect, told.* FROM unnest(
+        CAST(:event_ids AS uuid[]), CAST(:targets AS text[]), CAST(:resends AS int[]), CAST(:places AS int[])
+    ) AS told(event_id, target, resend, place)
+) AS again
 ON CONFLICT DO NOTHING
 """
 )
@@ -68,20 +73,21 @@ class Failed:
 
     Args:
         nudge: the one for the run itself.
-        next_number: of the run that would follow upon those of this event to this endpoint.
+        next_resend: the number of the run that would follow upon those of this event to this endpoint.
     """
 
     place: int
     nudge: Nudge
     state: DeliveryState
-    next_number: int
+    next_resend: int
+    endpoint_id: UUID
 
     @property
     def next_nudge(self) -> Nudge:
         """The nudge for what is sent again: a dead run is taken up itself, a cancelled one is followed by another."""
         if self.state is DeliveryState.DEAD:
             return self.nudge
-        return replace(self.nudge, target=f"{self.nudge.target.partition(':')[0]}:{self.next_number}")
+        return replace(self.nudge, target=target_of(self.endpoint_id, self.next_resend))
 
 
 def find_failed(db: Connection, endpoint: Endpoint, *, since: datetime, until: datetime, most: int) -> list[Failed]:
@@ -90,7 +96,7 @@ def find_failed(db: Connection, endpoint: Endpoint, *, since: datetime, until: d
     The rows are locked until the end of the transaction; those that somebody else is just sending again are left out.
     """
     asked = {
-        "endpoint": str(endpoint.id),
+        "endpoint_id": endpoint.id,
         "event_types": endpoint.event_types,
         "since": since,
         "until": until,
@@ -99,7 +105,13 @@ def find_failed(db: Connection, endpoint: Endpoint, *, since: datetime, until: d
         "most": most,
     }
     return [
-        Failed(place=place, nudge=Nudge.of(row), state=DeliveryState(row.state), next_number=row.next_number)
+        Failed(
+            place=place,
+            nudge=Nudge.of(row),
+            state=DeliveryState(row.state),
+            next_resend=row.next_resend,
+            endpoint_id=endpoint.id,
+        )
         for place, row in enumerate(db.execute(_FAILED, asked))
     ]
 
@@ -120,9 +132,12 @@ def _revive(db: Connection, dead: Sequence[Failed], per_second: int) -> int:
 def _add(db: Connection, cancelled: Sequence[Failed], per_second: int) -> int:
     if not cancelled:
         return 0
-    runs = [each.next_nudge for each in cancelled]
-    ids = [delivery_id_of(run.event_id, run.effect, run.target) for run in runs]
-    more = {"ids": ids, "queue": SEND_WEBHOOK.queue, "per_second": per_second}
+    more = {
+        "endpoint_id": cancelled[0].endpoint_id,
+        "resends": [each.next_resend for each in cancelled],
+        "queue": SEND_WEBHOOK.queue,
+        "per_second": per_second,
+    }
     return db.execute(_ADD, _arrays(cancelled) | more).rowcount
 
 

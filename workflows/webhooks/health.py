@@ -48,7 +48,7 @@ _CALL = text(
     """
 WITH waiting AS MATERIALIZED (
     SELECT event_id, target FROM deliveries
-    WHERE effect = 'webhooks.send' AND split_part(target, ':', 1) = :endpoint
+    WHERE effect = 'webhooks.send' AND endpoint_id = :endpoint_id
       AND queue = 'webhooks' AND state = 'pending' AND put_off_until = due_at AND due_at > now()
     ORDER BY event_id, target
     FOR NO KEY UPDATE SKIP LOCKED
@@ -106,7 +106,7 @@ def has_answered(db: Connection, endpoint_id: UUID) -> None:
         .values(failures=0, failing_since=None, open_until=None, warned_at=None, exhausted_at=None)
     )
     if recovered.rowcount:
-        db.execute(_CALL, {"endpoint": str(endpoint_id), "per_second": PER_SECOND})
+        db.execute(_CALL, {"endpoint_id": endpoint_id, "per_second": PER_SECOND})
 
 
 def has_failed(

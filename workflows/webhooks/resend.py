@@ -7,22 +7,22 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, func, or_, select, update
 
-from models.events import DeliveryState, deliveries, delivery_id_of, events
+from models.events import DeliveryState, deliveries, events
 from workflows.errors import NotFound
 from workflows.events.catalogue import WebhookPinged, event_types
 from workflows.events.event import Event
 from workflows.events.record import Nudge, call_for, follow_up
 from workflows.events.revive import DUE_NOW, REVIVED
 from workflows.identity.actor import Actor
-from workflows.outside.send_webhook import SEND_WEBHOOK, number_of
+from workflows.outside.send_webhook import SEND_WEBHOOK
 from workflows.webhooks.deliveries import (
     IS_WEBHOOK,
     WebhookDelivery,
     delivery_query,
-    endpoint_id_in,
     keeper_of_endpoint,
 )
 from workflows.webhooks.endpoint import listening
+from workflows.webhooks.fan_out import target_of
 
 
 def resend(db: Connection, *, actor: Actor, delivery: WebhookDelivery) -> WebhookDelivery:
@@ -47,9 +47,7 @@ def resend(db: Connection, *, actor: Actor, delivery: WebhookDelivery) -> Webhoo
         raise NotFound("This delivery is so old that it has just been let go of.")
     on_its_way = present if present.state in (DeliveryState.PENDING, DeliveryState.DEAD) else _pending(runs)
     delivery_id = (
-        _hasten(db, on_its_way)
-        if on_its_way is not None
-        else _anew(db, delivery, 1 + max(number_of(run.target) for run in runs))
+        _hasten(db, on_its_way) if on_its_way is not None else _anew(db, delivery, 1 + max(run.resend for run in runs))
     )
     return WebhookDelivery.of(db.execute(delivery_query(delivery_id)).one())
 
@@ -63,6 +61,7 @@ def _locked_runs(db: Connection, delivery: WebhookDelivery) -> list[Row[Any]]:
             deliveries.c.event_id,
             deliveries.c.effect,
             deliveries.c.target,
+            deliveries.c.resend,
             deliveries.c.queue,
             events.c.subject_type,
             events.c.subject_id,
@@ -71,9 +70,9 @@ def _locked_runs(db: Connection, delivery: WebhookDelivery) -> list[Row[Any]]:
         .where(
             deliveries.c.event_id == delivery.event_id,
             IS_WEBHOOK,
-            endpoint_id_in(deliveries.c.target) == str(delivery.endpoint_id),
+            deliveries.c.endpoint_id == delivery.endpoint_id,
         )
-        .order_by(deliveries.c.created_at, deliveries.c.target)
+        .order_by(deliveries.c.resend)
         .with_for_update(key_share=True, of=deliveries)
     )
     return list(db.execute(query))
@@ -94,9 +93,13 @@ def _hasten(db: Connection, run: Row[Any]) -> UUID:
 
 
 def _anew(db: Connection, delivery: WebhookDelivery, number: int) -> UUID:
-    target = f"{delivery.endpoint_id}:{number}"
-    follow_up(db, _event(db, delivery.event_id), SEND_WEBHOOK, [target])
-    return delivery_id_of(delivery.event_id, SEND_WEBHOOK.name, target)
+    event, target = _event(db, delivery.event_id), target_of(delivery.endpoint_id, number)
+    follow_up(db, event, SEND_WEBHOOK, [target], endpoint_id=delivery.endpoint_id, resend=number)
+    anew = select(deliveries.c.id).where(
+        deliveries.c.event_id == event.id, deliveries.c.effect == SEND_WEBHOOK.name, deliveries.c.target == target
+    )
+    delivery_id: UUID = db.execute(anew).scalar_one()
+    return delivery_id
 
 
 def _event(db: Connection, event_id: UUID) -> Event:
