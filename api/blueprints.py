@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import marshmallow as ma
 from flask_smorest import Blueprint
 
 from api.bodies import StrictParser
@@ -23,6 +24,12 @@ class Area(Blueprint):
     def __init__(self, name: str, description: str) -> None:
         super().__init__(name, __name__, description=description)
         self._prepare_doc_cbks.append(describe_refusals)
+
+    def arguments(self, schema: ma.Schema | type[ma.Schema], **options: Any) -> Callable[[View], View]:
+        """Besides: a schema is made once. Of a class, webargs would make an instance for every request."""
+        parsed = schema() if isinstance(schema, type) else schema
+        decorator: Callable[[View], View] = super().arguments(parsed, **options)
+        return decorator
 
     def _store_endpoint_docs(self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any) -> None:
         """Besides: every operation's name, for those who generate clients."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 
 from flask import Request, Response
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import BigInteger, Connection, Row, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from api.bodies import body_of
@@ -19,6 +19,24 @@ from workflows.identity.actor import Actor
 HEADER = "Idempotency-Key"
 _LONGEST = 255
 _STORED_HEADERS = ("Cache-Control", "Content-Type", "ETag", "Location")
+
+
+_LOCK = select(func.pg_try_advisory_xact_lock(bindparam("lock", type_=BigInteger)))
+_ANSWER = (keys.c.fingerprint, keys.c.status_code, keys.c.headers, keys.c.body)
+_IDENTITY = (keys.c.caller, keys.c.method, keys.c.route, keys.c.key)
+_EARLIER = select(keys).where(
+    *(column == bindparam(column.name) for column in _IDENTITY), keys.c.expires_at > func.now()
+)
+_WRITTEN = insert(keys).values({column.name: bindparam(column.name) for column in (*_IDENTITY, *_ANSWER)})
+_KEEP = _WRITTEN.on_conflict_do_update(
+    index_elements=_IDENTITY,
+    set_={
+        **{column.name: _WRITTEN.excluded[column.name] for column in _ANSWER},
+        "created_at": func.now(),
+        "expires_at": text("now() + interval '72 hours'"),
+    },
+    where=keys.c.expires_at <= func.now(),
+)
 
 
 class Once:
@@ -50,9 +68,9 @@ class Once:
         """
         # The lock first, then the look-up in a statement of its own: its snapshot must be younger than the lock, or
         # it would miss what the lock's last holder has just committed.
-        if not db.execute(select(func.pg_try_advisory_xact_lock(self._lock()))).scalar_one():
+        if not db.execute(_LOCK, {"lock": self._lock()}).scalar_one():
             raise _in_use("The first request with this key is still being answered; ask again in a moment.")
-        row = db.execute(self._query()).one_or_none()
+        row = db.execute(_EARLIER, self.identity).one_or_none()
         if row is None:
             return None
         if row.fingerprint != self.fingerprint:
@@ -70,19 +88,7 @@ class Once:
             # Answers hold secrets, notes and names: at rest they are all encrypted alike.
             "body": parts().sealer.seal(response.get_data(as_text=True)).encode(),
         }
-        anew = {**values, "created_at": func.now(), "expires_at": text("now() + interval '72 hours'")}
-        statement = insert(keys).values(**self.identity, **values)
-        db.execute(
-            statement.on_conflict_do_update(
-                index_elements=[keys.c.caller, keys.c.method, keys.c.route, keys.c.key],
-                set_=anew,
-                where=keys.c.expires_at <= func.now(),
-            )
-        )
-
-    def _query(self):
-        named = [keys.c[name] == value for name, value in self.identity.items()]
-        return select(keys).where(*named, keys.c.expires_at > func.now())
+        db.execute(_KEEP, {**self.identity, **values})
 
     def _lock(self) -> int:
         return int.from_bytes(_digest(*(part.encode() for part in self.identity.values()))[:8], "big", signed=True)

@@ -37,6 +37,6 @@ def expire(db: Connection, *, booking: Booking, now: datetime) -> Booking:
 
 
 def _cancel(db: Connection, actor: Actor, booking: Booking, reason: str | None, now: datetime) -> Booking:
-    cancelled = decide(db, booking, BookingStatus.CANCELLED, cancel_reason=reason)
+    cancelled = decide(db, booking, BookingStatus.CANCELLED, reason=reason)
     record(db, BookingCancelled.about(cancelled, actor=actor, now=now))
     return cancelled

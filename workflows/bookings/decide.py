@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, text, update
+from sqlalchemy import Connection, Row, text
 from uuid_utils.compat import uuid7
 
-from models.bookings import BOOKING_TRANSITIONS, BookingStatus, bookings
+from models.bookings import BOOKING_TRANSITIONS, BookingStatus
 from models.sessions import session_id_of
 from workflows.availability.busy import LOCK_MENTOR, TAKE_TIME, taking_time
 from workflows.bookings.booking import Booking, booking_query
@@ -28,30 +28,30 @@ booking AS (
 SELECT * FROM booking
 """
 _ACCEPT = text(ACCEPT).columns(*Booking.columns())
+_REFUSE = {
+    status: text(
+        f"""
+UPDATE bookings SET status = '{status}', {reason} = :reason
+WHERE id = CAST(:booking_id AS uuid) AND status = 'draft' AND version = :version
+RETURNING {_COLUMNS}
+"""
+    ).columns(*Booking.columns())
+    for status, reason in ((BookingStatus.DECLINED, "decline_reason"), (BookingStatus.CANCELLED, "cancel_reason"))
+}
 
 
-def decide(db: Connection, booking: Booking, status: BookingStatus, **values: Any) -> Booking:
+def decide(db: Connection, booking: Booking, status: BookingStatus, *, reason: str | None) -> Booking:
     """Move a draft to declined or cancelled, and return it as it stands then.
 
     Args:
         booking: as it was read; if it has changed since, nothing is moved.
-        values: further columns to write, such as the reason.
 
     Raises:
         InvalidTransition: the booking has been decided already, now or while this was on its way.
     """
     allow(booking, status)
-    row = db.execute(
-        update(bookings)
-        .where(
-            bookings.c.id == booking.id,
-            bookings.c.status == booking.status,
-            bookings.c.version == booking.version,
-        )
-        .values(status=status, **values)
-        .returning(*Booking.columns())
-    ).one_or_none()
-    return _moved(db, row, booking, status)
+    values = {"booking_id": booking.id, "version": booking.version, "reason": reason}
+    return _moved(db, db.execute(_REFUSE[status], values).one_or_none(), booking, status)
 
 
 def decide_and_take_time(db: Connection, booking: Booking) -> Booking:

@@ -22,6 +22,6 @@ def decline(db: Connection, *, actor: Actor, booking: Booking, reason: str | Non
         InvalidTransition: it has been decided already.
     """
     mentor_of(actor, booking)
-    declined = decide(db, booking, BookingStatus.DECLINED, decline_reason=reason)
+    declined = decide(db, booking, BookingStatus.DECLINED, reason=reason)
     record(db, BookingDeclined.about(declined, actor=actor, now=now))
     return declined

@@ -15,7 +15,7 @@ from workflows.availability.open_times import is_open
 from workflows.availability.words import around
 from workflows.bookings.booking import Booking
 from workflows.bookings.insert import insert_booking
-from workflows.catalog.listing import Listing, bookable_query
+from workflows.catalog.listing import BOOKABLE, Listing
 from workflows.clock import in_utc
 from workflows.errors import Conflict, Forbidden, Invalid, NotFound
 from workflows.events.catalogue import BookingAccepted, BookingRequested
@@ -82,7 +82,7 @@ def request(
 
 
 def _bookable(db: Connection, listing_id: UUID, actor: Actor) -> tuple[Listing, Hours]:
-    row = db.execute(bookable_query(listing_id)).one_or_none()
+    row = db.execute(BOOKABLE, {"listing_id": listing_id}).one_or_none()
     if row is None:
         raise NotFound("There is no such listing.")
     if row.user_id == actor.user_id:

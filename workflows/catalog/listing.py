@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 
 from models.availability import weekly_hours
 from models.catalog import BookingMode, listings
@@ -53,18 +53,14 @@ def listing_query(listing_id: UUID) -> Select[Any]:
     return Listing.query().where(listings.c.id == listing_id)
 
 
-def bookable_query(listing_id: UUID) -> Select[Any]:
-    """The listing of that id, if it and its mentor are active.
-
-    Beside it the mentor's `user_id`, and the `time_zone` and `spans` of their hours; null and none where they say none.
-    """
-    mentor = mentor_profiles.c
-    return (
-        select(*Listing.columns(), mentor.user_id, weekly_hours.c.time_zone, spans_as_json().label("spans"))
-        .join_from(listings, mentor_profiles, mentor.id == listings.c.mentor_profile_id)
-        .outerjoin(weekly_hours, present_of(mentor.id))
-        .where(listings.c.id == listing_id, listings.c.active, mentor_profiles.c.active)
-    )
+# The listing of that id, if it and its mentor are active; beside it the mentor's `user_id`, and the `time_zone` and
+# `spans` of their hours, null and none where they say none.
+BOOKABLE: Select[Any] = (
+    select(*Listing.columns(), mentor_profiles.c.user_id, weekly_hours.c.time_zone, spans_as_json().label("spans"))
+    .join_from(listings, mentor_profiles, mentor_profiles.c.id == listings.c.mentor_profile_id)
+    .outerjoin(weekly_hours, present_of(mentor_profiles.c.id))
+    .where(listings.c.id == bindparam("listing_id"), listings.c.active, mentor_profiles.c.active)
+)
 
 
 def listings_query(page: Page, *, mentor_profile_id: UUID | None = None, course_id: UUID | None = None) -> Select[Any]:

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal_column, select, update
+from sqlalchemy import Connection, Select, bindparam, func, literal_column, select, update
 
+from models.base import Timestamp
 from models.notifications import notifications
 from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
@@ -18,6 +19,9 @@ from workflows.records import Record
 # Literal, so that the index over these alone is known to be enough.
 _IN_APP = notifications.c.channel == literal_column("'in_app'")
 _UNREAD = notifications.c.read_at.is_(None)
+_UNREAD_OF_USER = (notifications.c.user_id == bindparam("of_user"), _IN_APP, _UNREAD)
+_COUNT_UNREAD = select(func.count()).where(*_UNREAD_OF_USER)
+_READ_ALL = update(notifications).where(*_UNREAD_OF_USER).values(read_at=bindparam("now"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,14 @@ class Notification(Record):
         return 1 if self.read_at is None else 2
 
 
+_READ = (
+    update(notifications)
+    .where(notifications.c.id == bindparam("notification"))
+    .values(read_at=func.coalesce(notifications.c.read_at, bindparam("now", type_=Timestamp)))
+    .returning(*Notification.columns())
+)
+
+
 def notification_query(notification_id: UUID) -> Select[Any]:
     """The notification of that id, of the application's alone: mails are not shown there."""
     return Notification.query().where(notifications.c.id == notification_id, _IN_APP)
@@ -53,7 +65,7 @@ def notifications_query(page: Page, *, user_id: UUID, unread: bool | None = None
     Args:
         unread: only those that are unread, or only those that are read; None for all.
     """
-    query = Notification.query().where(_of(user_id), _IN_APP)
+    query = Notification.query().where(notifications.c.user_id == user_id, _IN_APP)
     if unread is not None:
         query = query.where(_UNREAD if unread else ~_UNREAD)
     return newest_first(query, page, notifications.c.id)
@@ -64,24 +76,17 @@ NOTIFICATIONS = PagedList(Notification, NEWEST_FIRST, notifications_query)
 
 def count_unread(db: Connection, *, actor: Actor) -> int:
     """How many the caller has not read."""
-    query = select(func.count()).where(_of(actor.user_id), _IN_APP, _UNREAD)
-    return int(db.execute(query).scalar_one())
+    return int(db.execute(_COUNT_UNREAD, {"of_user": actor.user_id}).scalar_one())
 
 
 def read(db: Connection, *, notification: Notification, now: datetime) -> Notification:
     """Mark one as read; a second time changes nothing."""
-    statement = (
-        update(notifications)
-        .where(notifications.c.id == notification.id)
-        .values(read_at=func.coalesce(notifications.c.read_at, now))
-        .returning(*Notification.columns())
-    )
-    return Notification.of(db.execute(statement).one())
+    return Notification.of(db.execute(_READ, {"notification": notification.id, "now": now}).one())
 
 
 def read_all(db: Connection, *, actor: Actor, now: datetime) -> int:
     """Mark all of the caller's as read, and return how many were not."""
-    return db.execute(update(notifications).where(_of(actor.user_id), _IN_APP, _UNREAD).values(read_at=now)).rowcount
+    return db.execute(_READ_ALL, {"of_user": actor.user_id, "now": now}).rowcount
 
 
 def reader_of(actor: Actor, notification: Notification) -> None:
@@ -92,8 +97,3 @@ def reader_of(actor: Actor, notification: Notification) -> None:
     """
     if actor.user_id != notification.user_id:
         raise Forbidden("This notification is somebody else's.")
-
-
-def _of(user_id: Any) -> ColumnElement[bool]:
-    whose: ColumnElement[bool] = notifications.c.user_id == user_id
-    return whose

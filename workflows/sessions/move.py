@@ -4,11 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, update
+from sqlalchemy import Connection, Row, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.expression import TextualSelect, bindparam
 
-from models.sessions import SESSION_TRANSITIONS, SessionStatus, sessions
+from models.sessions import SESSION_TRANSITIONS, SessionStatus
 from workflows.errors import InvalidTransition
 from workflows.sessions.session import Session, session_query
+
+
+def _step_from(before: SessionStatus, status: SessionStatus, *columns: str) -> TextualSelect:
+    written = "".join(f", {column} = :{column}" for column in columns)
+    returned = ", ".join(column.name for column in Session.columns())
+    statement = text(
+        f"""
+UPDATE sessions SET status = '{status}'{written}
+WHERE id = CAST(:session_id AS uuid) AND status = '{before}' AND version = :version
+RETURNING {returned}
+"""
+    )
+    if "action_items" in columns:
+        statement = statement.bindparams(bindparam("action_items", type_=JSONB(none_as_null=True)))
+    return statement.columns(*Session.columns())
+
+
+_NOTES = ("notes", "rating", "feedback", "action_items")
+_STEPS = {
+    SessionStatus.IN_PROGRESS: _step_from(SessionStatus.SCHEDULED, SessionStatus.IN_PROGRESS, "started_at"),
+    SessionStatus.COMPLETED: _step_from(SessionStatus.IN_PROGRESS, SessionStatus.COMPLETED, "completed_at", *_NOTES),
+}
 
 
 def move(db: Connection, session: Session, status: SessionStatus, **values: Any) -> Session:
@@ -16,22 +40,13 @@ def move(db: Connection, session: Session, status: SessionStatus, **values: Any)
 
     Args:
         session: as it was read; if it has changed since, nothing is moved.
-        values: further columns to write with the step.
+        values: the further columns that this step writes, every one of them.
 
     Raises:
         InvalidTransition: there is no such step, from the state it was read in or from the one it has now.
     """
     allow(session, status)
-    row = db.execute(
-        update(sessions)
-        .where(
-            sessions.c.id == session.id,
-            sessions.c.status == session.status,
-            sessions.c.version == session.version,
-        )
-        .values(status=status, **values)
-        .returning(*Session.columns())
-    ).one_or_none()
+    row = db.execute(_STEPS[status], {"session_id": session.id, "version": session.version, **values}).one_or_none()
     return moved(db, row, session, status)
 
 
