@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Integer, Select, Text, Uuid, and_, bindparam, or_, tuple_
+from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, Text, Uuid, and_, bindparam, or_, tuple_
 from sqlalchemy.types import TypeEngine
 
 from models.base import Timestamp
@@ -78,9 +78,7 @@ class PagedList(Generic[Item]):
         statement = self.statement(values, further=page.after is not None)
         after = {f"after_{number}": part for number, part in enumerate(page.after or ())}
         rows = db.execute(statement, {"limit": page.limit, **after, **values}).all()
-        items = [self._record.of(row) for row in rows[: page.limit]]
-        # The item too many only says that there is a next page.
-        return Listed(items, self.order.key(items[-1]) if len(rows) > page.limit else None)
+        return listed(rows, page, self._record, self.order.key)
 
     def statement(self, filters: dict[str, Any], *, further: bool = False) -> Select[Any]:
         """The statement for these filters, on the first page or a further one; its parameters have the filters' names.
@@ -99,6 +97,12 @@ class PagedList(Generic[Item]):
         parts = enumerate(self.order.kinds)
         after = tuple(bindparam(f"after_{number}", type_=_COLUMN_TYPES[kind]) for number, kind in parts)
         return Page(limit=bindparam("limit", type_=Integer), after=after if further else None)
+
+
+def listed(rows: Sequence[Row[Any]], page: Page, record: type[Item], key: Callable[[Item], Key]) -> Listed[Item]:
+    """Cut the item too many off again: it only says that there is a next page."""
+    items = [record.of(row) for row in rows[: page.limit]]
+    return Listed(items, key(items[-1]) if len(rows) > page.limit else None)
 
 
 def newest_start_first(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, ClassVar, Self
 
 from sqlalchemy import Row, Select, Table, select
@@ -29,4 +30,10 @@ class Record:
     def of(cls, row: Row[Any]) -> Self:
         """The record that a row of `query()` holds; further columns of the row are left alone."""
         found = row._mapping
-        return cls(**{field.name: found[field.name] for field in fields(cls)})
+        # To mypy, a class whose instances are hashed by their fields cannot be hashed itself.
+        return cls(**{name: found[name] for name in _names(cls)})  # type: ignore[arg-type]
+
+
+@cache
+def _names(record: type[Record]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(record))
