@@ -10,10 +10,10 @@ from celery import Celery
 from kombu import Queue
 
 from config.settings import settings
-from workers.broker import WORKER_OPTIONS, PromptAMQP, UnhurriedEvents
+from workers.broker import WORKER_OPTIONS, PromptAMQP
 from workflows.events.subscriptions import QUEUES, load
 
-app = Celery("tutelage", amqp=PromptAMQP, events=UnhurriedEvents)
+app = Celery("tutelage", amqp=PromptAMQP)
 app.conf.update(
     broker_url=settings().redis_url or "redis://127.0.0.1:6379/0",
     broker_transport_options=WORKER_OPTIONS,
@@ -36,10 +36,10 @@ app.conf.update(
     # The sweep brings back what a lost worker held; True would loop on a task that kills its worker.
     task_acks_late=True,
     task_reject_on_worker_lost=False,
-    # Tiny database effects: a few at hand keep the threads busy, and what a dead worker held stays little.
-    worker_prefetch_multiplier=4,
-    # What Flower shows.
-    worker_send_task_events=True,
+    # A message is a batch; what a dead worker held stays little.
+    worker_prefetch_multiplier=1,
+    # Flower asks for them every few seconds while it runs (its `--enable_events`); nobody else pays for them.
+    worker_send_task_events=False,
     task_send_sent_event=False,
     # Celery's own lines per task would say again, in prose, what the delivery's line says.
     worker_hijack_root_logger=False,
