@@ -22,7 +22,9 @@ SAVED = FOLDER / "last.json"
 @click.option("--contender", "contenders", multiple=True, type=click.Choice(CONTENDERS), help="With these alone.")
 @click.option("--clients", multiple=True, type=click.IntRange(1, 64), default=CLIENTS, help="How many at a time.")
 @click.option("--rounds", type=click.IntRange(1), default=3, help="Each contender is measured once in each.")
-@click.option("--seconds", type=click.FloatRange(1), default=8, help="How long lives are begun for.")
+@click.option(
+    "--seconds", type=click.FloatRange(1), default=8, help="How long lives are begun for; rates take half of it."
+)
 @click.option("--profile", is_flag=True, help="Record each process with py-spy during lives, and list where it was.")
 @click.option("--json", "saved", type=click.Path(path_type=Path), default=SAVED, help="Where the figures go.")
 def main(
@@ -44,6 +46,7 @@ def main(
         contenders=contenders or CONTENDERS,
         clients=clients,
         life_seconds=seconds,
+        rate_seconds=seconds / 2,
         profiler=profiler,
         say=console.log,
     )

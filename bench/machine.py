@@ -33,15 +33,21 @@ def processor_seconds(pid: int, others: Collection[int] = ()) -> float:
     return total
 
 
-def resident_mebibytes(pid: int) -> float:
-    """Resident memory of a process and its descendants that is theirs: pages shared among them count once."""
-    total = 0
-    for process in _tree(pid):
+def memory_mebibytes(pid: int, others: Collection[int] = ()) -> tuple[float, float]:
+    """Memory of a process and its descendants in MiB: all of it, shared pages in parts; and the largest one's resident.
+
+    Args:
+        others: roots of trees within this one that do not count.
+    """
+    proportional = largest = 0
+    for process in _tree(pid, others):
         try:
-            total += process.memory_full_info().pss
+            memory = process.memory_full_info()
         except psutil.NoSuchProcess:
             continue
-    return total / MEBIBYTE
+        proportional += memory.pss
+        largest = max(largest, memory.rss)
+    return proportional / MEBIBYTE, largest / MEBIBYTE
 
 
 def _tree(pid: int, others: Collection[int] = ()) -> list[psutil.Process]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 
 from bench.contenders.base import Booking, Contender
-from bench.load import Connection, Load, closed_loop
+from bench.load import Connection, Load, closed_loop, fixed_rate, percentile
 from bench.machine import spending
 from bench.profiling import Profiler
 from bench.results import Results, Row
@@ -15,6 +16,11 @@ from bench.results import Results, Row
 WARM_UP_CLIENTS, WARM_UP_SECONDS = 2, 1.5
 # How often a client looks whether its session is there. Each look is a request that the contender pays for.
 POLL_SECONDS = 0.025
+FINE_POLL_SECONDS = 0.003
+IDLE_SECONDS = 0.1
+ACCEPTS_A_SECOND = 10
+READ_CLIENTS = 16
+READ_BOOKING = "GET a booking"
 DRAIN_POLL_SECONDS = 0.05
 DRAIN_SECONDS = 120
 LONGEST_SESSION_SECONDS = 60
@@ -29,7 +35,9 @@ def live(contender: Contender, connection: Connection) -> None:
     contender.complete(connection, held)
 
 
-def wait_for_session(contender: Contender, connection: Connection, booking: Booking) -> str:
+def wait_for_session(
+    contender: Contender, connection: Connection, booking: Booking, poll_seconds: float = POLL_SECONDS
+) -> str:
     """Poll until the session of an accepted booking can be read, and return its id.
 
     Raises:
@@ -39,7 +47,7 @@ def wait_for_session(contender: Contender, connection: Connection, booking: Book
     while (session_id := contender.find_session(connection, booking)) is None:
         if time.monotonic() > end:
             raise TimeoutError(f"Booking {booking.id} has no session after {LONGEST_SESSION_SECONDS} s.")
-        time.sleep(POLL_SECONDS)
+        time.sleep(poll_seconds)
     return session_id
 
 
@@ -99,25 +107,127 @@ def wait_until_finished(contender: Contender, lives: int) -> float:
     return time.monotonic()
 
 
+@dataclass
+class Rates:
+    """Requests and accepts a second, of a contender whose workers are off.
+
+    Args:
+        contender: with its people.
+        results: where the figures go.
+        seconds: how long requests are sent for; what they made is then accepted.
+    """
+
+    contender: Contender
+    results: Results
+    seconds: float
+
+    def warm_up(self) -> None:
+        """Send a few of each, so that connections, caches and prepared statements are there."""
+        self._accept(4, self._request(4, 1)[1])
+
+    def measure(self, clients: int) -> None:
+        """Both, by so many clients."""
+        requests, drafts = self._request(clients, self.seconds)
+        self._keep("requests", requests, clients)
+        self._keep("accepts", self._accept(clients, drafts), clients)
+
+    def _request(self, clients: int, seconds: float) -> tuple[Load, list[Booking]]:
+        drafts: list[Booking] = []
+
+        def work(connection: Connection) -> bool:
+            drafts.append(self.contender.request(connection))
+            return True
+
+        return closed_loop(self.contender.url, clients, work, seconds=seconds), drafts
+
+    def _accept(self, clients: int, drafts: list[Booking]) -> Load:
+        waiting = iter(drafts)
+
+        def work(connection: Connection) -> bool:
+            booking = next(waiting, None)
+            if booking is not None:
+                self.contender.accept(connection, booking)
+            return booking is not None
+
+        return closed_loop(self.contender.url, clients, work)
+
+    def _keep(self, what: str, load: Load, clients: int) -> None:
+        keep_rate(self.results, self.contender.name, what, load.per_second, clients)
+        for percent in (50, 99):
+            keep_latency(self.results, self.contender.name, what, percent, load.percentile_ms(percent), clients)
+
+
+def keep_rate(results: Results, contender: str, what: str, per_second: float, clients: int) -> None:
+    """Keep how many requests or accepts a second there were."""
+    by_hand = (("hand-written", 0.8),) if what == "accepts" and clients == 16 else ()
+    aims = (*((("usual", 1.5),) if clients > 1 else ()), *by_hand)
+    results.add(Row(f"{what}, workers off, {plural(clients)}", "a second", aims=aims), contender, per_second)
+
+
+def keep_latency(results: Results, contender: str, what: str, percent: int, ms: float, clients: int) -> None:
+    """Keep how long they took."""
+    results.add(Row(f"{what}, workers off, {plural(clients)}, p{percent}", "ms", more_is_better=False), contender, ms)
+
+
+def measure_sessions(contender: Contender, results: Results, samples: int) -> None:
+    """How long it is from sending an accept until the session can be read: one by one, and at ten a second."""
+    connection = Connection(contender.url)
+    idle = []
+    for _ in range(samples):
+        booking = contender.request(connection)
+        time.sleep(IDLE_SECONDS)
+        idle.append(_accept_and_read(contender, connection, booking))
+    drafts = iter([contender.request(connection) for _ in range(samples * 2)])
+    connection.close()
+
+    def work(own: Connection) -> bool:
+        busy.append(_accept_and_read(contender, own, next(drafts)))
+        return True
+
+    busy: list[float] = []
+    fixed_rate(contender.url, ACCEPTS_A_SECOND, samples * 2, work)
+    for name, values in (("idle", idle), (f"at {ACCEPTS_A_SECOND} accepts a second", busy)):
+        for percent in (50, 99):
+            row = Row(f"accept until the session can be read, {name}, p{percent}", "ms", more_is_better=False)
+            results.add(row, contender.name, percentile(sorted(values), percent) * 1000)
+
+
+def _accept_and_read(contender: Contender, connection: Connection, booking: Booking) -> float:
+    began = time.perf_counter()
+    accepted = contender.accept(connection, booking)
+    wait_for_session(contender, connection, accepted, FINE_POLL_SECONDS)
+    return time.perf_counter() - began
+
+
+def measure_reads(
+    contender: Contender, results: Results, reads: Mapping[str, Callable[[Connection], object]], seconds: float
+) -> None:
+    """Reads a second by 16 clients.
+
+    Args:
+        reads: one request each, by what it reads.
+    """
+    for name, read in reads.items():
+
+        def work(connection: Connection, read: Callable[[Connection], object] = read) -> bool:
+            read(connection)
+            return True
+
+        load = closed_loop(contender.url, READ_CLIENTS, work, seconds=seconds)
+        aims = (("hand-written", 0.6),) if name == READ_BOOKING else ()
+        results.add(Row(f"{name}, {plural(READ_CLIENTS)}", "a second", aims=aims), contender.name, load.per_second)
+
+
 def lives_row(clients: int) -> Row:
     """Lives a second."""
-    return Row(
-        f"lives until all effects are done, {plural(clients)}",
-        "a second",
-        against="usual",
-        aim=1.8 if clients == 4 else None,
-    )
+    aims = (("usual", 1.8),) if clients == 4 else ()
+    return Row(f"lives until all effects are done, {plural(clients)}", "a second", aims=aims)
 
 
 def processor_row(clients: int) -> Row:
     """What a life costs."""
-    return Row(
-        f"processor time of a life, all processes, {plural(clients)}",
-        "ms",
-        more_is_better=False,
-        against="usual",
-        aim=0.5,
-    )
+    name = f"processor time of a life, all processes, {plural(clients)}"
+    return Row(name, "ms", more_is_better=False, aims=(("usual", 0.5),))
 
 
 def plural(clients: int) -> str:

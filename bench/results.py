@@ -21,15 +21,18 @@ class Row:
         name: with its number of clients, where it has one.
         unit: of its values.
         more_is_better: whether a larger value is the better one.
-        against: the contender beside whom Tutelage is put.
-        aim: the ratio to reach: at least, or for what should be small, at most.
+        aims: contenders, and the ratio of the product to them that is to be reached: at least, or for what should be
+            small, at most.
     """
 
     name: str
     unit: str
     more_is_better: bool = True
-    against: str = ""
-    aim: float | None = None
+    aims: tuple[tuple[str, float], ...] = ()
+
+    def aim(self, contender: str) -> float | None:
+        """The ratio to reach beside this one."""
+        return dict(self.aims).get(contender)
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,11 @@ def shown(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+def _aim(row: Row, contender: str) -> str:
+    ratio = row.aim(contender)
+    return f"{'≥' if row.more_is_better else '≤'} {ratio:g} ×" if ratio else ""
+
+
 def report(results: Results, product: str) -> list[Table]:
     """Tables for a terminal: what was measured, and where the processor's time went."""
     tables = [_rows_table(results, product)]
@@ -129,7 +137,7 @@ def _rows_table(results: Results, product: str) -> Table:
                 shown(summary.median),
                 f"{summary.spread_percent:.0f}%",
                 f"{ratio:.2f} ×" if ratio else "",
-                f"{row.aim:g} ×" if row.aim and summary.contender == row.against else "",
+                _aim(row, summary.contender),
                 end_section=place == len(results.samples[row]) - 1,
             )
     return table

@@ -54,6 +54,7 @@ class Contender(ABC):
         database_url: for counting what is done.
         pids: the roots of its process trees by name.
         offers: who books what.
+        slots: numbers of the times that have not been asked for; contenders on one database share them.
     """
 
     name: str
@@ -61,11 +62,11 @@ class Contender(ABC):
     database_url: str
     pids: dict[str, int]
     offers: list[Offer] = field(default_factory=list)
-    _slots: Iterator[int] = field(default_factory=count)
+    slots: Iterator[int] = field(default_factory=count)
 
     def next_slot(self) -> tuple[Offer, str]:
         """An offer and a time (RFC 3339) that nobody has asked for yet; the offers take turns."""
-        hours, place = divmod(next(self._slots), len(self.offers))
+        hours, place = divmod(next(self.slots), len(self.offers))
         midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         start = midnight + timedelta(days=FIRST_START_DAYS, hours=hours)
         return self.offers[place], start.isoformat()

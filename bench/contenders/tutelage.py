@@ -76,6 +76,10 @@ class Tutelage(Contender):
         """Read the booking."""
         connection.request("GET", f"/bookings/{booking.id}", _mentee(booking.offer), expect=200)
 
+    def read_nothing(self, connection: Connection) -> None:
+        """The server's own empty answer."""
+        connection.request("GET", "/health/live", {}, expect=200)
+
     def list_bookings(self, connection: Connection, offer: Offer) -> None:
         """Read the first page of a mentee's bookings."""
         connection.request("GET", "/bookings?role=mentee", _mentee(offer), expect=200)

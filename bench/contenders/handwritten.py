@@ -1,0 +1,39 @@
+"""The hand-written handler as a contender: beside a running product, on its database and with its people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.contenders.base import process, wait_for_http
+from bench.contenders.tutelage import Tutelage
+from cli.servers import free_port
+
+NAME = "hand-written"
+APPLICATION = "bench.contenders.handwritten_app:app"
+# As the product: two processes of eight threads.
+_SERVER = ["gunicorn", "--workers", "2", "--worker-class", "gthread", "--threads", "8", "--keep-alive", "75"]
+
+
+@contextmanager
+def running_handwritten(product: Tutelage, log: Path) -> Iterator[Tutelage]:
+    """Its server, beside a product that has recorded a request and an acceptance.
+
+    Args:
+        product: whose database, people and free times it shares.
+        log: takes its output.
+    """
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    words = [*_SERVER, "--bind", f"127.0.0.1:{port}", APPLICATION]
+    with process(words, {"DATABASE_URL": product.database_url}, log) as program:
+        wait_for_http(url, "/health/live", program, log)
+        # It serves a part of the product's routes, in the same shapes.
+        yield Tutelage(
+            name=NAME,
+            url=url,
+            database_url=product.database_url,
+            pids={"postgres": product.pids["postgres"], "api": program.pid},
+            offers=product.offers,
+            slots=product.slots,
+        )
