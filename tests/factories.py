@@ -33,7 +33,7 @@ from workflows.reviews.submit import submit
 from workflows.reviews.unlock import unlock
 from workflows.sessions.complete import complete
 from workflows.sessions.create import create
-from workflows.sessions.session import Session
+from workflows.sessions.session import Session, session_query
 from workflows.sessions.start import start
 
 OPERATOR = Actor(operator=True, name="operator:tests")
@@ -100,7 +100,8 @@ def accept_booking(db: Connection, booking: Booking) -> Booking:
 def make_session(db: Connection, *, listing: Listing | None = None, mentee: User | None = None) -> Session:
     """The scheduled session of an accepted booking that starts within the next hours."""
     booking = accept_booking(db, make_booking(db, listing=listing, mentee=mentee))
-    return create(db, booking_id=booking.id)
+    created = create(db, booking_id=booking.id)
+    return Session.of(db.execute(session_query(created.id)).one())
 
 
 def start_session(db: Connection, session: Session) -> Session:
