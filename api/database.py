@@ -1,4 +1,5 @@
-"""One transaction per request: begun at its first statement, committed before its answer leaves, else rolled back."""
+"""One transaction per request that may change something: begun at its first statement, committed before its answer
+leaves, else rolled back. A request that only reads has none: each of its statements sees what was committed before."""
 
 from __future__ import annotations
 
@@ -14,11 +15,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.outage import is_connection_loss, is_lost_race, sqlstate_of
 from api.parts import parts
 from config import telemetry
+from models.engine import autocommit
 from workflows.errors import Stale
 
 log = structlog.get_logger("api.database")
 
 View = Callable[[], ResponseReturnValue]
+ONLY_READING = ("GET", "HEAD")
 
 # Made beforehand, here and elsewhere: what begins at 0 is seen to grow to 1.
 _RETRIES = {
@@ -32,9 +35,10 @@ class _RolledBack(Exception):
 
 
 def database() -> Connection:
-    """The connection of this request, in its transaction."""
+    """The connection of this request, in its transaction if it may change something."""
     if "db" not in g:
-        g.db = g.transaction.enter_context(parts().transactions())
+        opened = autocommit(parts().engine) if request.method in ONLY_READING else parts().transactions()
+        g.db = g.transaction.enter_context(opened)
     connection: Connection = g.db
     return connection
 

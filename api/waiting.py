@@ -12,7 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.parts import parts
 from api.schemas.sessions import as_seen_by, shown_session
-from workflows.sessions.session import Session, session_query
+from models.engine import autocommit
+from workflows.sessions.session import SESSION, Session
 
 log = structlog.get_logger("api.waiting")
 
@@ -55,11 +56,10 @@ def with_session(request: Request, response: Response) -> Response:
 
 
 def _await(session_id: UUID, until: float) -> Session | None:
-    engine = parts().engine.execution_options(isolation_level="AUTOCOMMIT")
     while True:
         # A connection for the moment of each look: those who wait must not keep others from working.
-        with engine.connect() as db:
-            row = db.execute(session_query(session_id)).one_or_none()
+        with autocommit(parts().engine) as db:
+            row = db.execute(SESSION, {"id": session_id}).one_or_none()
         if row is not None or monotonic() >= until:
             return None if row is None else Session.of(row)
         sleep(_PAUSE)

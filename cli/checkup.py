@@ -20,6 +20,7 @@ from cli.migrate import newest_revision
 from cli.plan import is_free
 from cli.run_file import read_run
 from config.settings import SettingsError, read_settings
+from models.engine import missing_settings
 from workers.transports.channels import ChannelsTransport
 from workflows.notifications.wording_check import complaints
 
@@ -133,6 +134,25 @@ def database_is_ready(patient: Patient) -> str:
         raise Complaint(f"The database cannot be used: {error}".strip()) from error
 
 
+def role_has_its_timeouts(patient: Patient) -> str:
+    """The role's connections time out by themselves, and plan as the tests do."""
+    address = patient.address("DATABASE_URL", "database_url")
+    if not address:
+        return "No role was looked at."
+    try:
+        with psycopg.connect(address, connect_timeout=5) as db:
+            missing = missing_settings(db)
+            role, database = db.info.user, db.info.dbname
+    except psycopg.Error:
+        return "The role was not looked at."
+    if missing:
+        lines = "; ".join(
+            f'ALTER ROLE "{role}" IN DATABASE "{database}" SET {name} = \'{value}\'' for name, value in missing.items()
+        )
+        raise Complaint(f"The database role lacks settings: run `tutelage migrate` as this role, or {lines}.")
+    return "The database role has its timeouts."
+
+
 def redis_is_ready(patient: Patient) -> str:
     """Redis answers and never throws a message away to make room."""
     address = patient.address("REDIS_URL", "redis_url")
@@ -189,6 +209,7 @@ CHECKS: tuple[Callable[[Patient], str], ...] = (
     disk_has_space,
     ports_are_free,
     database_is_ready,
+    role_has_its_timeouts,
     redis_is_ready,
     processes_live,
 )

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from cli.addresses import DATA_DIR_OPTION, find_database_url
-from models.engine import create
+from models.engine import create, driver_of, set_up_role
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 # Any number, the same everywhere: it stands for "somebody migrates this database".
@@ -34,6 +34,8 @@ class TableInUse(click.ClickException):
 def upgrade(database_url: str) -> str | None:
     """Apply every migration that is missing; a second caller at the same time waits, and then finds nothing to do.
 
+    The role gets its timeouts besides.
+
     Args:
         database_url: `postgresql://…`, not through a pooler in transaction mode: the lock belongs to a connection.
     Returns:
@@ -43,6 +45,10 @@ def upgrade(database_url: str) -> str | None:
     """
     with _alone(database_url) as (connection, config), _in_nobodys_way():
         command.upgrade(config, "head")
+        connection.commit()
+        driver = driver_of(connection)
+        set_up_role(driver)
+        driver.commit()
         return current_revision(connection)
 
 

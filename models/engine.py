@@ -1,15 +1,32 @@
-"""The engine: how a process reaches PostgreSQL, and how long it is ready to wait for it."""
+"""The engine: how a process reaches PostgreSQL, how long it is ready to wait for it, and how statements are planned."""
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, create_engine, make_url
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.pool import ConnectionPoolEntry
+
+log = logging.getLogger(__name__)
 
 # Limits live where the waiting is: Celery's thread pool cannot interrupt a task (durability.md).
 # A statement may be waited for longer than a lock, and an abandoned transaction must not keep its locks.
-SESSION_OPTIONS = {
+TIMEOUTS = {
     "statement_timeout": "10s",
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "15s",
+}
+# They belong to the role, in this database (ALTER ROLE … IN DATABASE): a pooler in transaction mode hands on neither
+# what a connection is started with nor what it sets.
+SESSION_SETTINGS = {
+    **TIMEOUTS,
     "timezone": "UTC",
     # Half of PostgreSQL's time went into planning the same statements anew for each array of parameters. Each of them
     # finds its index whatever the parameters are (tests explain them under this setting), so that one plan is enough.
@@ -17,10 +34,13 @@ SESSION_OPTIONS = {
 }
 # The second execution on a connection is planned for good; psycopg waits for the sixth.
 PREPARE_THRESHOLD = 1
+# What the session began with, whatever it has set since.
+_BEGUN_WITH = "SELECT lower(name) AS name, reset_val FROM pg_settings WHERE lower(name) = ANY(%s)"
+_NEW_PLAN_NEEDED = ("0A000", "RevalidateCachedQuery")
 
 
 def create(database_url: str, *, pool_size: int = 8, name: str = "tutelage", connect_timeout: int = 3) -> Engine:
-    """Make an engine whose connections time out by themselves and answer in UTC.
+    """Make an engine whose connections time out by themselves and answer in UTC, once `set_up_role` has seen to it.
 
     Args:
         database_url: `postgresql://…`; the driver is always psycopg 3.
@@ -28,8 +48,7 @@ def create(database_url: str, *, pool_size: int = 8, name: str = "tutelage", con
         name: shown in `pg_stat_activity` as the application's name.
         connect_timeout: seconds to wait for a connection to be made.
     """
-    options = " ".join(f"-c {setting}={value}" for setting, value in SESSION_OPTIONS.items())
-    return create_engine(
+    engine = create_engine(
         make_url(database_url).set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=0,
@@ -40,9 +59,73 @@ def create(database_url: str, *, pool_size: int = 8, name: str = "tutelage", con
         # An error must not carry what people wrote into logs.
         hide_parameters=True,
         connect_args={
-            "options": options,
             "application_name": name,
             "connect_timeout": connect_timeout,
             "prepare_threshold": PREPARE_THRESHOLD,
         },
     )
+    event.listen(engine, "first_connect", _warn_of_missing_settings)
+    event.listen(engine, "handle_error", _let_go_of_stale_plans)
+    return engine
+
+
+@contextmanager
+def autocommit(engine: Engine) -> Iterator[Connection]:
+    """A connection on which each statement commits by itself: neither BEGIN nor COMMIT is sent."""
+    with engine.connect() as db:
+        # The driver's own switch: SQLAlchemy's isolation level AUTOCOMMIT costs more than the round trips it saves.
+        driver = driver_of(db)
+        driver.autocommit = True
+        try:
+            yield db
+        finally:
+            try:
+                driver.autocommit = False
+            except psycopg.Error:
+                # Broken, or left in the middle of something.
+                db.invalidate()
+
+
+def driver_of(db: Connection) -> psycopg.Connection[object]:
+    """The driver's connection below."""
+    return cast("psycopg.Connection[object]", db.connection.dbapi_connection)
+
+
+def set_up_role(db: psycopg.Connection[object]) -> None:
+    """Give the role that has logged in its settings in this database, where it has none; for its next connections.
+
+    What an operator has chosen for a timeout stays.
+    """
+    for name, value in missing_settings(db).items():
+        statement = "ALTER ROLE CURRENT_USER IN DATABASE {} SET {} = {}"
+        names = (sql.Identifier(db.info.dbname), sql.Identifier(name), sql.Literal(value))
+        db.execute(sql.SQL(statement).format(*names))
+
+
+def missing_settings(db: psycopg.Connection[object]) -> dict[str, str]:
+    """Those of SESSION_SETTINGS that the role's connections do not begin with; of a timeout, any but none will do."""
+    with db.cursor(row_factory=dict_row) as cursor:
+        begun = {row["name"]: row["reset_val"] for row in cursor.execute(_BEGUN_WITH, [list(SESSION_SETTINGS)])}
+    return {
+        name: value
+        for name, value in SESSION_SETTINGS.items()
+        if (begun[name] == "0" if name in TIMEOUTS else begun[name] != value)
+    }
+
+
+def _warn_of_missing_settings(connection: psycopg.Connection[object], _entry: ConnectionPoolEntry) -> None:
+    missing = missing_settings(connection)
+    connection.rollback()
+    if missing:
+        log.warning(
+            "The database role lacks %s: `tutelage migrate` sets them, or ALTER ROLE (docs/running.md).",
+            ", ".join(f"{name} = {value}" for name, value in missing.items()),
+        )
+
+
+def _let_go_of_stale_plans(context: ExceptionContext) -> None:
+    # A migration has changed what a prepared statement returns ("cached plan must not change result type"): all
+    # connections of the pool are replaced, as if the server had closed them, and whoever retries those retries this.
+    error = context.original_exception
+    if isinstance(error, psycopg.Error) and (error.sqlstate, error.diag.source_function) == _NEW_PLAN_NEEDED:
+        context.is_disconnect = True

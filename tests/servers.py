@@ -20,6 +20,7 @@ from sqlalchemy import Engine, make_url
 
 from cli.servers import Server, start_postgres, start_valkey
 from models import metadata
+from models.engine import set_up_role
 
 POSTGRES_VARIABLE = "TUTELAGE_TEST_POSTGRES"
 REDIS_VARIABLE = "TUTELAGE_TEST_REDIS"
@@ -65,6 +66,9 @@ def database_address(name: str) -> str:
 def create_database(name: str, template: str = "template1") -> str:
     """Make a database as a copy of another one and return its address."""
     _administer(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+    # What a role has in a database is no part of the template.
+    with psycopg.connect(database_address(name), autocommit=True) as db:
+        set_up_role(db)
     return database_address(name)
 
 

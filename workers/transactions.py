@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy import Connection, Engine
 
+from models.engine import autocommit
 from workers.counting import count
 from workflows.events.record import Notes, Nudge, flush_deferred, take_notes
 
@@ -44,7 +45,7 @@ class Transactions:
     @contextmanager
     def each_by_itself(self) -> Iterator[Connection]:
         """A connection on which every statement commits by itself; nothing is to be recorded on it."""
-        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+        with autocommit(self.engine) as db:
             yield db
 
     def _tell(self, notes: Notes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
@@ -28,6 +29,16 @@ def test_a_good_setup_is_fine(
     result = examine(tmp_path)
     assert result.exit_code == 0, result.output
     assert "with btree_gist, at the newest revision" in result.output
+
+
+def test_a_role_without_timeouts_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
+    with psycopg.connect(database_url) as db:
+        db.execute(f"ALTER ROLE CURRENT_USER IN DATABASE {db.info.dbname} RESET statement_timeout")
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    result = examine(tmp_path)
+    assert result.exit_code == 1
+    assert "SET statement_timeout = '10s'." in result.output
+    assert "lock_timeout" not in result.output
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -16,7 +17,7 @@ from sqlalchemy import Connection, inspect, text
 from cli.main import main
 from cli.migrate import MIGRATIONS, TableInUse, current_revision, newest_revision, revert, upgrade
 from config.settings import settings
-from models.engine import create
+from models.engine import create, missing_settings
 from tests.eventually import eventually
 from tests.servers import temporary_database
 
@@ -33,6 +34,15 @@ def test_two_at_once_both_succeed(worker_id: str) -> None:
     with temporary_database(f"tutelage_race_{worker_id}") as url, ThreadPoolExecutor() as pool:
         assert list(pool.map(upgrade, [url, url])) == [newest_revision()] * 2
         assert "bookings" in tables(url)
+
+
+def test_the_role_has_its_timeouts_then(database_url: str) -> None:
+    with psycopg.connect(database_url) as db:
+        db.execute(f"ALTER ROLE CURRENT_USER IN DATABASE {db.info.dbname} RESET ALL")
+    upgrade(database_url)
+    with psycopg.connect(database_url) as db:
+        assert missing_settings(db) == {}
+        assert db.execute("SHOW statement_timeout").fetchone() == ("10s",)
 
 
 def test_down_to_nothing_and_up_again(database_url: str) -> None:

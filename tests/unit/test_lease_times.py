@@ -15,7 +15,7 @@ def failing_seconds() -> float:
     """The longest that a statement can take to fail: waiting for a connection, making it, and being carried out."""
     made = engine.create("postgresql://nowhere.example/x")
     connecting = inspect.signature(engine.create).parameters["connect_timeout"].default
-    statement = engine.SESSION_OPTIONS["statement_timeout"]
+    statement = engine.TIMEOUTS["statement_timeout"]
     return float(made.pool.timeout() + connecting) + float(statement.removesuffix("s"))  # type: ignore[attr-defined]
 
 

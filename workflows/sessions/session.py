@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 
 from models.base import spelled
 from models.bookings import bookings
@@ -50,6 +50,9 @@ class Session(Record):
     created_at: datetime
     updated_at: datetime
     version: int
+
+
+SESSION = Session.query().where(sessions.c.id == bindparam("id"))
 
 
 def session_query(session_id: UUID) -> Select[Any]:

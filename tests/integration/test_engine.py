@@ -1,0 +1,148 @@
+"""Tests of the engine: the settings of its role, and statements whose result a migration has changed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from sqlalchemy import Engine, bindparam, select, text
+from sqlalchemy.exc import NotSupportedError
+
+from models.engine import SESSION_SETTINGS, autocommit, create, missing_settings, set_up_role
+from models.people import users
+from tests.application import World, as_mentor
+from tests.factories import make_booking, make_listing, make_user
+from workflows.bookings.booking import Booking
+from workflows.catalog.listing import Listing
+from workflows.identity.people import Mentor, mentor_query
+
+USERS = select(users).where(users.c.id == bindparam("id"))
+
+
+def take_settings(database_url: str) -> None:
+    """Leave the role without settings in this database."""
+    with psycopg.connect(database_url) as db:
+        db.execute(f"ALTER ROLE CURRENT_USER IN DATABASE {db.info.dbname} RESET ALL")
+
+
+def test_connections_begin_with_the_settings_of_their_role(engine: Engine) -> None:
+    with engine.connect() as db:
+        found = {name: db.scalar(text(f"SHOW {name}")) for name in SESSION_SETTINGS}
+    assert found == SESSION_SETTINGS
+
+
+def test_what_an_operator_chose_for_a_timeout_stays(database_url: str) -> None:
+    take_settings(database_url)
+    with psycopg.connect(database_url) as db:
+        db.execute(f"ALTER ROLE CURRENT_USER IN DATABASE {db.info.dbname} SET lock_timeout = '3s'")
+    with psycopg.connect(database_url) as db:
+        assert set(missing_settings(db)) == set(SESSION_SETTINGS) - {"lock_timeout", "timezone"}
+        set_up_role(db)
+    with psycopg.connect(database_url) as db:
+        assert missing_settings(db) == {}
+        assert db.execute("SHOW lock_timeout").fetchone() == ("3s",)
+
+
+def test_a_role_without_settings_is_warned_of_once(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    take_settings(database_url)
+    engine = create(database_url)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            with engine.connect() as one, engine.connect() as two:
+                assert one.scalar(text("SELECT 1")) == two.scalar(text("SELECT 1")) == 1
+    engine.dispose()
+    (warning,) = caplog.messages
+    assert "statement_timeout = 10s" in warning
+    assert "tutelage migrate" in warning
+
+
+def test_autocommit_leaves_nothing_open_and_transactions_as_they_are(engine: Engine) -> None:
+    with autocommit(engine) as db:
+        assert db.scalar(text("SELECT count(*) FROM users")) == 0
+        assert db.connection.dbapi_connection.info.transaction_status.name == "IDLE"  # type: ignore[union-attr, attr-defined]
+    with engine.connect() as db, db.begin() as transaction:
+        make_user(db)
+        transaction.rollback()
+    with autocommit(engine) as db:
+        assert db.scalar(text("SELECT count(*) FROM users")) == 0
+        make_user(db)
+    with autocommit(engine) as db:
+        assert db.scalar(text("SELECT count(*) FROM users")) == 1
+
+
+@pytest.fixture
+def own_engine(database_url: str) -> Iterator[Engine]:
+    """An engine on a database whose tables the test may change."""
+    engine = create(database_url)
+    yield engine
+    engine.dispose()
+
+
+def as_mentor_of(engine: Engine, listing: Listing) -> dict[str, str]:
+    """Headers of the listing's mentor."""
+    with engine.connect() as db:
+        return as_mentor(Mentor.of(db.execute(mentor_query(listing.mentor_profile_id)).one()))
+
+
+def change_the_type_of_a_column(database_url: str, table: str, column: str) -> None:
+    """What a migration may do: from then on, statements that were planned before return something else."""
+    with psycopg.connect(database_url) as db:
+        db.execute(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE varchar(300)")
+
+
+def test_a_stale_plan_is_a_lost_connection_and_takes_the_others_with_it(own_engine: Engine, database_url: str) -> None:
+    with own_engine.connect() as one, own_engine.connect() as two:
+        for db in (one, two):
+            for _ in range(3):
+                db.execute(USERS, {"id": None})
+            # A rollback would have the driver forget what it has prepared.
+            db.commit()
+    change_the_type_of_a_column(database_url, "users", "name")
+    with own_engine.connect() as db, pytest.raises(NotSupportedError) as raised:
+        db.execute(USERS, {"id": None})
+    assert raised.value.connection_invalidated
+    with own_engine.connect() as one, own_engine.connect() as two:
+        for db in (one, two):
+            assert db.execute(USERS, {"id": None}).all() == []
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_a_request_that_meets_a_stale_plan_is_answered(own_engine: Engine, database_url: str, method: str) -> None:
+    world = World.on(own_engine)
+    with own_engine.begin() as db:
+        listing = make_listing(db)
+        drafts = [make_booking(db, listing=listing) for _ in range(5)]
+    mentor = as_mentor_of(own_engine, listing)
+
+    def ask(draft: Booking) -> int:
+        path = f"/bookings/{draft.id}" + ("/decline" if method == "PATCH" else "")
+        return world.client.open(path, method=method, headers=mentor).status_code
+
+    *before, last = drafts
+    assert [ask(draft) for draft in before] == [200] * 4
+    change_the_type_of_a_column(database_url, "bookings", "title")
+    assert ask(last) == 200
+
+
+def test_a_delivery_that_meets_a_stale_plan_is_done(own_engine: Engine, database_url: str) -> None:
+    world = World.on(own_engine)
+    with own_engine.begin() as db:
+        listing = make_listing(db)
+        bookings = [make_booking(db, listing=listing) for _ in range(4)]
+    mentor = as_mentor_of(own_engine, listing)
+    sessions = []
+    for booking in bookings:
+        if booking is bookings[-1]:
+            change_the_type_of_a_column(database_url, "sessions", "title")
+        accepted = world.client.patch(f"/bookings/{booking.id}/accept", headers=mentor)
+        world.run_session_effects()
+        sessions.append(world.client.get(f"/sessions/{accepted.json['sessionId']}", headers=mentor).status_code)
+    assert sessions == [200] * 4
+
+
+def test_what_the_server_does_not_support_is_no_lost_connection(engine: Engine) -> None:
+    with engine.connect() as db, pytest.raises(NotSupportedError) as raised:
+        db.execute(text("SELECT count(*) FROM users FOR UPDATE"))
+    assert not raised.value.connection_invalidated
