@@ -27,9 +27,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from cli.servers import free_port
-from workers.transports import smtp_lines
 from workers.transports.letterhead import Letterhead
-from workers.transports.smtp import SmtpTransport
+from workers.transports.smtp import SmtpLimits, SmtpTransport
 from workflows.notifications.compose import Words
 from workflows.outside.send_mail import Mail
 
@@ -97,8 +96,9 @@ def rate(url: str, count: int, mails_per_connection: int) -> float:
     Raises:
         RuntimeError: one of them was refused.
     """
-    smtp_lines.MAILS = mails_per_connection
-    transport = SmtpTransport(url, Letterhead("no-reply@tutelage.example", "o@x.example"))
+    transport = SmtpTransport(
+        url, Letterhead("no-reply@tutelage.example", "o@x.example"), limits=SmtpLimits(mails=mails_per_connection)
+    )
     mails = [a_mail() for _ in range(count)]
     began = time.monotonic()
     with ThreadPoolExecutor(THREADS) as threads:

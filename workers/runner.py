@@ -13,11 +13,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from config import telemetry
+from workers.outbound import OutboundRunner, Route
 from workers.outcomes import Said, about, buried, failed, written
-from workers.outside import OutsideDeliverer
-from workers.senders import InThisThread, Senders
 from workers.transactions import Transactions
-from workers.transports.transport import Transport
 from workflows.events import store
 from workflows.events.delivery import Delivery, Key
 from workflows.events.record import cut_back, flush_deferred, mark
@@ -40,7 +38,7 @@ class Deliverer:
     """Runs the deliveries that a wake-up names, each by the way of its effect.
 
     Args:
-        senders: who talks to the outside world; the caller's own thread, unless there are others.
+        routes: by the names of the transports that this process has.
         drains: whether database effects that are due in the same queue are run together with those that are named.
     """
 
@@ -48,14 +46,13 @@ class Deliverer:
         self,
         transactions: Transactions,
         subscriptions: Subscriptions,
-        transports: Mapping[str, Transport],
-        senders: Senders | None = None,
+        routes: Mapping[str, Route],
         *,
         drains: bool = True,
     ) -> None:
         self._subscriptions = subscriptions
         self._database = Runner(transactions, subscriptions, drains=drains)
-        self._outbound = OutsideDeliverer(transactions, transports, senders or InThisThread())
+        self._outbound = OutboundRunner(transactions, routes)
 
     def deliver(self, *keys: Key) -> None:
         """Look at these deliveries of one queue now, and run those that are free and due."""
@@ -76,6 +73,10 @@ class Deliverer:
             effect = self._subscriptions.named(name)
             assert isinstance(effect, OutboundEffect)
             self._outbound.deliver(effect, named)
+
+    def stop(self) -> None:
+        """End what is under way outside; nothing more is sent."""
+        self._outbound.stop()
 
 
 class TransactionFailed(Exception):

@@ -17,8 +17,10 @@ from models.sessions import session_id_of
 from models.webhooks import webhook_endpoints
 from tests import factories
 from tests.integration.browsers import SubscribedBrowser
+from workers.outbound import Route
 from workers.runner import Deliverer
 from workers.transactions import TakesNudges, Transactions
+from workers.transports.transport import Renew, Transport, no_lease
 from workflows.bookings.booking import Booking
 from workflows.bookings.cancel import cancel
 from workflows.bookings.decline import decline
@@ -58,13 +60,13 @@ class Deaf:
 
 
 @dataclass
-class CountingTransport:
+class CountingTransport(Transport[Any]):
     """A way out that counts what it is given, by the name that the receiver knows a message by."""
 
     sent: Counter[str] = field(default_factory=Counter)
     _lock: Lock = field(default_factory=Lock)
 
-    def send(self, message: Any) -> Sent:
+    def send(self, message: Any, _renew: Renew = no_lease) -> Sent:
         """Count it, and report success."""
         match message:
             case Mail() | Notice():
@@ -99,8 +101,8 @@ class House:
     def deliverer(self) -> Deliverer:
         """The one task body, as a worker has it."""
         rules = HouseRules(notice_channels=("chat",), notice_kinds=frozenset(NOTICES))
-        ways_out = dict.fromkeys(("mail", "http", "push", "channels"), self.transport)
-        return Deliverer(self.transactions, load().under(rules), ways_out)
+        ways = dict.fromkeys(("mail", "http", "push", "channels"), Route(self.transport))
+        return Deliverer(self.transactions, load().under(rules), ways)
 
     def due(self) -> list[Key]:
         """Every delivery that is due and not done."""

@@ -19,7 +19,7 @@ from api.schemas.reviews import Review
 from api.schemas.sessions import Session
 from models.sessions import SessionStatus
 from tests.docs.pages import DOCS, blocks
-from workers.transports.signing import sign
+from tests.signing import sign
 from workflows.analytics.sessions import COUNTS, SUBJECTS, Grouping
 from workflows.availability.hours import Span
 from workflows.errors import InvalidTransition

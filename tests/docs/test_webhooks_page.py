@@ -21,7 +21,8 @@ from models.events import ErrorClass
 from models.webhooks import ENDPOINT_TRANSITIONS, EndpointState, Signing
 from tests.docs import event_table
 from tests.docs.pages import DOCS, blocks, table
-from workers.transports import client, connections, public_addresses, retry_after, signing
+from tests.signing import sign, sign_with_each
+from workers.transports import addresses, client, failures
 from workflows.events.policy import WEBHOOKS
 from workflows.webhooks import address, health, messages, recover, rotate_secret
 from workflows.webhooks.secrets import new_secret, public_key_of
@@ -131,7 +132,7 @@ def test_the_shell_signs_as_we_do_with_keys_of_every_length(length: int, tmp_pat
     script = _functions() + f'signature_of "$secret" {ID} 1700000000 message.json'
     command = [BASH, "-c", script]
     made = subprocess.run(command, cwd=tmp_path, env=_environment(secret=secret), check=True, capture_output=True)
-    assert made.stdout.decode() == signing.sign(secret, ID, "1700000000", BODY)
+    assert made.stdout.decode() == sign(secret, ID, "1700000000", BODY)
 
 
 def test_the_message_that_curl_sends_is_taken_by_the_public_library(
@@ -176,9 +177,9 @@ def test_the_table_of_pauses_is_the_policy() -> None:
     "sentence",
     [
         f"not a 2xx within {client.Limits().deadline:.0f} seconds",
-        f"at most {connections.READ_BYTES // 1024} kB are read and the first {client.KEPT_BYTES // 1024} kB kept",
+        f"at most {client.READ_LIMIT_BYTES // 1024} kB are read and the first {client.KEPT_BODY_BYTES // 1024} kB kept",
         f"is tried {WEBHOOKS.attempts} times",
-        f"{' or '.join(map(str, retry_after.STATUSES))} with `Retry-After`",
+        f"{' or '.join(map(str, failures.WITH_RETRY_AFTER))} with `Retry-After`",
         f"| {health.GONE} | the endpoint is `disabled` at once",
         f"{health.OPENS_AFTER} failures in a row",
         f"at least {health.NOTICE.days * 24} hours before such an endpoint is disabled",
@@ -188,7 +189,7 @@ def test_the_table_of_pauses_is_the_policy() -> None:
         f"No message is larger than {messages.LARGEST_BODY // 1024} kB",
         f"at most {address.LONGEST:,} characters",
         f"port {' or '.join(map(str, address.PORTS))}",
-        f"outside {public_addresses.PUBLIC_IPV6}",
+        f"outside {addresses.PUBLIC_IPV6}",
     ],
 )
 def test_the_page_says_the_numbers_that_the_code_has(sentence: str) -> None:
@@ -201,7 +202,7 @@ def test_the_page_says_the_times_that_the_code_has_in_words() -> None:
     assert "after three days without success" in TEXT
     assert health.WARNED_AFTER.days == 3
     assert "a day is the most that is granted" in TEXT
-    assert retry_after.LONGEST_WISH.days == 1
+    assert failures.MAX_RETRY_AFTER.days == 1
     assert "For a day the old ones stay valid" in TEXT
     assert rotate_secret.GRACE.days == 1
     assert "Ten are valid at most" in TEXT
@@ -271,5 +272,5 @@ def _signed(secrets: list[str], *, seconds: int = 0) -> dict[str, str]:
     return {
         "webhook-id": ID,
         "webhook-timestamp": timestamp,
-        "webhook-signature": signing.signatures(secrets, ID, timestamp, BODY),
+        "webhook-signature": sign_with_each(secrets, ID, timestamp, BODY),
     }

@@ -12,8 +12,10 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, event, func, select, update
 
 from models.events import deliveries
+from workers.outbound import Route
 from workers.runner import Deliverer
 from workers.transactions import Transactions
+from workers.transports.transport import Renew, Transport, no_lease
 from workflows.events.delivery import Delivery, Key
 from workflows.events.outcomes import Sent
 from workflows.events.record import Nudge
@@ -44,10 +46,18 @@ class Receiver:
     answers: Callable[[Any], Sent] = lambda _message: Sent(status_code=200)
     received: list[Any] = field(default_factory=list)
 
-    def send(self, message: Any) -> Sent:
+    def send(self, message: Any, _renew: Renew = no_lease) -> Sent:
         """Take a message."""
         self.received.append(message)
         return self.answers(message)
+
+    def close(self) -> None:
+        """There is nothing to be closed."""
+
+
+def routes(**transports: Transport[Any]) -> dict[str, Route]:
+    """Each by its name, and everything sent in the caller's thread."""
+    return {name: Route(transport) for name, transport in transports.items()}
 
 
 class House:
@@ -60,10 +70,9 @@ class House:
         self.mail = Receiver()
         self.http = Receiver()
         self.push = Receiver()
-        transports = {"mail": self.mail, "http": self.http, "push": self.push}
         self.channels = Receiver()
-        transports["channels"] = self.channels
-        self.deliverer = Deliverer(self.transactions, subscriptions or load(), transports, drains=drains)
+        ways = routes(mail=self.mail, http=self.http, push=self.push, channels=self.channels)
+        self.deliverer = Deliverer(self.transactions, subscriptions or load(), ways, drains=drains)
 
     def deliver(self, effect: str, event_id: UUID | None = None, target: str | None = None) -> Key:
         """Look at one delivery now, as a worker does: the only one of that effect, unless said otherwise."""

@@ -17,7 +17,8 @@ from models.events import deliveries
 from tests.factories import accept_booking, make_booking
 from tests.integration.house import House
 from tests.integration.receivers import HttpReceiver, http_receiver
-from workers.transports.channels import ChannelsTransport, name_of
+from workers.rules import name_of
+from workers.transports.channels import ChannelsTransport
 from workflows.events.subscriptions import load
 from workflows.house_rules import HouseRules
 from workflows.notifications.compose import Words, compose

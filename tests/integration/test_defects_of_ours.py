@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from config.sealing import Sealer
 from models.events import delivery_attempts
 from tests.integration.endpoints import NO, YES, announced, endpoint, listening, messages, send_one, set_endpoint
-from tests.integration.house import House
+from tests.integration.house import House, routes
 from workers.runner import Deliverer
 from workers.transports.http import WebhookTransport
 from workflows.events.policy import WEBHOOKS
@@ -35,7 +35,7 @@ def partner(house: House) -> UUID:
 def deliverer(house: House) -> Deliverer:
     """A worker with the keys of today."""
     transport = WebhookTransport(Sealer(["the key of today, and long enough"]), ())
-    return Deliverer(house.transactions, load(), {"http": transport, "mail": house.mail})
+    return Deliverer(house.transactions, load(), routes(http=transport, mail=house.mail))
 
 
 def health(house: House, endpoint_id: UUID) -> tuple[Any, ...]:

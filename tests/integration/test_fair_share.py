@@ -13,28 +13,29 @@ import pytest
 
 from tests.eventually import eventually, stretched
 from tests.integration.endpoints import YES, all_at_once, attempts_kept, listening, messages
-from tests.integration.house import House
+from tests.integration.house import House, routes
 from tests.integration.receivers import http_receiver
 from tests.integration.test_webhook_transport import LOOPBACK, SEALER
 from workers.runner import Deliverer
 from workers.transports.client import Client, Limits
 from workers.transports.http import WebhookTransport
-from workers.transports.lanes import Shares
-from workers.transports.share import FairShare
+from workers.transports.protection import Protected, Shares
+from workers.transports.transport import Transport
 from workflows.events.delivery import Key
 from workflows.events.outcomes import Sent
 from workflows.events.subscriptions import load
+from workflows.outside.send_webhook import WebhookMessage
 
 MOST = 3
 MANY = 6
 
 
-def sharing(house: House, sender: object) -> Deliverer:
+def sharing(house: House, sender: Transport[WebhookMessage]) -> Deliverer:
     """A worker whose senders are shared fairly."""
     shares = Shares(senders=32, many=MANY, few=MOST, slow=8, reserve=8)
     # Time stands still: how slow this machine is makes nobody slow.
-    transport = FairShare(sender, shares, clock=lambda: 0.0)  # type: ignore[arg-type]
-    return Deliverer(house.transactions, load(), {"http": transport, "mail": house.mail})
+    transport = Protected(sender, shares, destination=lambda message: message.endpoint_id, clock=lambda: 0.0)
+    return Deliverer(house.transactions, load(), routes(http=transport, mail=house.mail))
 
 
 @pytest.fixture

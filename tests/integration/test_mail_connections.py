@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
-from config.mail_server import mail_server
+from tests.eventually import eventually
 from tests.integration.test_mail_transport import LETTERHEAD, a_mail
-from workers.transports import smtp_lines
-from workers.transports.smtp import SmtpTransport
+from workers.transports.smtp import SmtpLimits, SmtpTransport
+from workflows.notifications.compose import Words
 
 Answer = Callable[["Talk", str], bytes]
 
@@ -106,11 +106,16 @@ def server() -> Iterator[Talk]:
         yield talk
 
 
-@pytest.fixture
-def transport(server: Talk, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpTransport]:
+def to(server: Talk, **limits: float) -> SmtpTransport:
     """What sends there, patient with a machine that has other things to do."""
-    monkeypatch.setattr(smtp_lines, "STILL_THERE_SECONDS", smtp_lines.REPLY_SECONDS)
-    transport = SmtpTransport(f"smtp://127.0.0.1:{server.port}", LETTERHEAD)
+    patient: dict[str, Any] = {"alive": 30.0} | limits
+    return SmtpTransport(f"smtp://127.0.0.1:{server.port}", LETTERHEAD, limits=SmtpLimits(**patient))
+
+
+@pytest.fixture
+def transport(server: Talk) -> Iterator[SmtpTransport]:
+    """What sends there, with the usual limits."""
+    transport = to(server)
     yield transport
     transport.close()
 
@@ -123,17 +128,16 @@ def test_many_mails_go_over_one_connection(server: Talk, transport: SmtpTranspor
 
 
 def test_within_a_minute_it_is_noticed_that_a_servers_machine_is_gone(server: Talk) -> None:
-    opened = smtp_lines.Lines(mail_server(f"smtp://127.0.0.1:{server.port}"), ssl.create_default_context())
-    line = opened.take(lambda _server: None)
-    connection = line.server.sock
-    assert connection is not None
+    transport = to(server)
+    assert transport.send(a_mail()).error is None
+    (connection,) = transport._sockets._open
     assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     idle, interval, count = (
         connection.getsockopt(socket.IPPROTO_TCP, option)
         for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
     )
     assert idle + interval * count <= 60
-    line.leave()
+    transport.close()
 
 
 def test_threads_have_connections_of_their_own(server: Talk, transport: SmtpTransport) -> None:
@@ -144,19 +148,15 @@ def test_threads_have_connections_of_their_own(server: Talk, transport: SmtpTran
     assert 1 <= len(server.connections) <= 4
 
 
-def test_a_connection_is_let_go_after_so_many_mails(
-    server: Talk, transport: SmtpTransport, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(smtp_lines, "MAILS", 2)
+def test_a_connection_is_let_go_after_so_many_mails(server: Talk) -> None:
+    transport = to(server, mails=2)
     for _ in range(5):
         assert transport.send(a_mail()).error is None
     assert [told.count("data") for told in server.connections] == [2, 2, 1]
 
 
-def test_a_connection_is_let_go_when_it_is_old(
-    server: Talk, transport: SmtpTransport, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(smtp_lines, "AGE_SECONDS", 0.0)
+def test_a_connection_is_let_go_when_it_is_old(server: Talk) -> None:
+    transport = to(server, age=0.0)
     for _ in range(2):
         assert transport.send(a_mail()).error is None
     assert [told.count("data") for told in server.connections] == [1, 1]
@@ -177,10 +177,8 @@ def test_a_connection_that_is_not_well_is_not_used_again(server: Talk, transport
     assert (server.mails, len(server.connections)) == (2, 2)
 
 
-def test_a_kept_connection_that_says_nothing_costs_little_time(
-    server: Talk, transport: SmtpTransport, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(smtp_lines, "STILL_THERE_SECONDS", 0.1)
+def test_a_kept_connection_that_says_nothing_costs_little_time(server: Talk) -> None:
+    transport = to(server, alive=0.1)
     assert transport.send(a_mail()).error is None
     server.answers["rset"] = b" "
     assert transport.send(a_mail()).error is None
@@ -268,10 +266,46 @@ def test_where_starttls_is_due_a_server_without_it_gets_neither_password_nor_mai
     assert set(server.connections[0]) <= {"ehlo", "starttls", "quit"}
 
 
-def test_what_waits_too_long_is_let_go(transport: SmtpTransport, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smtp_lines, "IDLE_SECONDS", 0.05)
-    gone = Event()
-    leave = smtp_lines.Line.leave
-    monkeypatch.setattr(smtp_lines.Line, "leave", lambda line: (leave(line), gone.set()))
-    assert transport.send(a_mail()).error is None
-    assert gone.wait(10)
+def test_what_waits_too_long_is_not_used_again(server: Talk) -> None:
+    transport = to(server, idle=0.0)
+    for _ in range(2):
+        assert transport.send(a_mail()).error is None
+    assert [told.count("data") for told in server.connections] == [1, 1]
+    assert "quit" in server.connections[0]
+
+
+def test_a_server_that_drips_its_replies_is_cut_off_within_a_mail(server: Talk) -> None:
+    server.answers["rcpt"] = b"250-and\r\n" * 3
+    transport = to(server, handover=0.5)
+    report = transport.send(a_mail())
+    assert report.error == "DeadlineExceeded: No complete answer within 0.5 s."
+    assert (report.permanent, report.away, server.mails) == (False, False, 0)
+
+
+def test_a_stop_ends_what_waits_for_a_server(server: Talk) -> None:
+    server.answers["mail"] = b"250-wait\r\n"
+    transport = to(server)
+    with ThreadPoolExecutor(1) as threads:
+        sending = threads.submit(transport.send, a_mail())
+        eventually(lambda: server.connections and server.connections[0][-1:] == ["mail"], "a mail on its way")
+        transport.close()
+        report = sending.result(20)
+    assert report.error is not None
+    assert not report.permanent
+
+
+def test_a_mail_with_dots_arrives_as_it_was_written(server: Talk, transport: SmtpTransport) -> None:
+    assert transport.send(a_mail(words=Words("Dots", ".\n\n..two\n\nend"))).error is None
+    (content,) = server.contents
+    assert b"\r\n..\r\n" in content
+    assert b"\r\n...two\r\n" in content
+
+
+def test_an_address_beyond_ascii_needs_a_server_that_takes_it(server: Talk, transport: SmtpTransport) -> None:
+    mail = a_mail(to_address="ada@bücher.example")
+    report = transport.send(mail)
+    assert report.error is not None
+    assert "beyond ASCII" in report.error
+    server.offers = b"250-mail.example\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n"
+    assert to(server).send(mail).error is None
+    assert "ada@bücher.example".encode() in server.contents[0]

@@ -15,8 +15,7 @@ from tests.integration.house import House
 from tests.integration.test_mail_connections import Talk, talking
 from tests.integration.test_mail_transport import a_mail, transport
 from tests.integration.test_mail_trouble import Post
-from workers import leases
-from workers.transports import smtp, smtp_lines
+from workers.transports.smtp import SmtpLimits
 
 RFC_5321_AT_THE_FINAL_DOT = timedelta(minutes=10)
 
@@ -44,50 +43,43 @@ def server() -> Iterator[Thinking]:
 
 
 @pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> float:
-    """Whoever hands a mail over has so many seconds for it and for each reply until then."""
-    seconds = stretched(1.5)
-    monkeypatch.setattr(smtp, "DEADLINE_SECONDS", seconds)
-    monkeypatch.setattr(smtp_lines, "REPLY_SECONDS", seconds)
-    return seconds
+def hurried() -> SmtpLimits:
+    """There are so many seconds until the server has the mail."""
+    return SmtpLimits(handover=stretched(1.5))
 
 
 def test_a_server_that_has_the_mail_is_given_the_ten_minutes_of_the_standard() -> None:
-    assert timedelta(seconds=smtp_lines.VERDICT_SECONDS) >= RFC_5321_AT_THE_FINAL_DOT
-    assert leases.LONGEST > smtp.DEADLINE_SECONDS + smtp_lines.VERDICT_SECONDS, "and nobody else sends it meanwhile"
+    assert timedelta(seconds=SmtpLimits().verdict) == RFC_5321_AT_THE_FINAL_DOT
 
 
-def test_an_answer_that_comes_later_than_any_other_may_is_taken(server: Thinking, hurried: float) -> None:
-    server.thinks = hurried + 1
-    report = transport(server.port).send(a_mail())
+def test_an_answer_that_comes_later_than_any_other_may_is_taken(server: Thinking, hurried: SmtpLimits) -> None:
+    server.thinks = hurried.handover + 1
+    report = transport(server.port, hurried).send(a_mail())
     assert (report.error, report.status_code) == (None, 250)
     assert (server.mails, len(server.connections)) == (1, 1)
 
 
-def test_the_next_mail_over_the_same_line_has_no_more_time_than_the_first(server: Thinking, hurried: float) -> None:
+def test_the_next_mail_over_the_same_line_has_no_more_time_than_the_first(
+    server: Thinking, hurried: SmtpLimits
+) -> None:
     server.thinks = 0.0
-    post = transport(server.port)
+    post = transport(server.port, hurried)
     assert post.send(a_mail()).error is None
     server.answers["mail"] = b" "
     report = post.send(a_mail())
-    assert report.error == f"DeadlineExceeded: No complete answer within {hurried:g} s."
+    assert report.error == f"DeadlineExceeded: No complete answer within {hurried.handover:g} s."
     assert len(server.connections) == 1
 
 
-@pytest.mark.usefixtures("hurried")
-def test_a_server_that_never_answers_is_given_up_in_the_end(server: Thinking, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smtp_lines, "VERDICT_SECONDS", 1.0)
-    report = transport(server.port).send(a_mail())
+def test_a_server_that_never_answers_is_given_up_in_the_end(server: Thinking) -> None:
+    report = transport(server.port, SmtpLimits(verdict=1.0)).send(a_mail())
     assert report.error == "DeadlineExceeded: No complete answer within 1 s."
     assert (report.permanent, report.away) == (False, False), "it may have kept it"
 
 
-def test_while_a_server_thinks_nobody_else_sends_the_mail(
-    house: House, server: Thinking, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(leases, "EVERY", 0.05)
+def test_while_a_server_thinks_nobody_else_sends_the_mail(house: House, server: Thinking) -> None:
     post = Post(house.engine)
-    post.to(server.port)
+    post.to(server.port, SmtpLimits(renewal=0.05), renewal=0.0)
     post.ask(1)
     post.tell()
     (key,) = post.mails("pending")

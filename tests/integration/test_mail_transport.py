@@ -18,10 +18,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from cli.servers import free_port
 from tests.integration.receivers import Talk, dripping, hanging_up, silent, talker
-from workers.transports import smtp, smtp_lines
 from workers.transports.letterhead import Letterhead
 from workers.transports.mail import FolderTransport
-from workers.transports.smtp import SmtpTransport
+from workers.transports.smtp import SmtpLimits, SmtpTransport
 from workflows.notifications.compose import Words
 from workflows.outside.send_mail import Mail
 
@@ -62,9 +61,9 @@ def server() -> Iterator[MailServer]:
     controller.stop()
 
 
-def transport(port: int) -> SmtpTransport:
+def transport(port: int, limits: SmtpLimits | None = None) -> SmtpTransport:
     """The transport to a server at that port."""
-    return SmtpTransport(f"smtp://127.0.0.1:{port}", LETTERHEAD)
+    return SmtpTransport(f"smtp://127.0.0.1:{port}", LETTERHEAD, limits=limits or SmtpLimits())
 
 
 def a_mail(**changed: Any) -> Mail:
@@ -147,11 +146,10 @@ GREETING = b"220 mail.example ESMTP\r\n"
         pytest.param(dripping(GREETING, b""), id="silence after the greeting"),
     ],
 )
-def test_a_server_that_takes_its_time_is_cut_off_at_the_deadline(monkeypatch: pytest.MonkeyPatch, talk: Talk) -> None:
-    monkeypatch.setattr(smtp, "DEADLINE_SECONDS", 0.5)
+def test_a_server_that_takes_its_time_is_cut_off_at_the_deadline(talk: Talk) -> None:
     with talker(talk) as port:
         began = time.monotonic()
-        report = transport(port).send(a_mail())
+        report = transport(port, SmtpLimits(handover=0.5)).send(a_mail())
         took = time.monotonic() - began
     assert report.error == "DeadlineExceeded: No complete answer within 0.5 s."
     assert not report.permanent
@@ -159,12 +157,9 @@ def test_a_server_that_takes_its_time_is_cut_off_at_the_deadline(monkeypatch: py
 
 
 @pytest.mark.parametrize("talk", [hanging_up, dripping(b"nonsense\r\n", b"")])
-def test_a_server_that_makes_no_sense_is_told_in_words_and_tried_again(
-    monkeypatch: pytest.MonkeyPatch, talk: Talk
-) -> None:
-    monkeypatch.setattr(smtp_lines, "REPLY_SECONDS", 0.5)
+def test_a_server_that_makes_no_sense_is_told_in_words_and_tried_again(talk: Talk) -> None:
     with talker(talk) as port:
-        report = transport(port).send(a_mail())
+        report = transport(port, SmtpLimits(handover=0.5)).send(a_mail())
     assert report.error
     assert not report.permanent
 

@@ -21,14 +21,16 @@ from models.events import deliveries, events
 from models.notifications import notifications
 from tests.eventually import eventually
 from tests.factories import make_booking, make_listing
-from tests.integration.house import House, without_guards
+from tests.integration.house import House, routes, without_guards
 from tests.integration.test_mail_connections import Talk, talking
 from tests.integration.test_mail_transport import LETTERHEAD, MailServer
+from workers.outbound import OutboundRunner
 from workers.runner import Deliverer
-from workers.transports.bounded import Bounded, Sparing
-from workers.transports.smtp import SmtpTransport
+from workers.transports.protection import Breaker, Protected, Shares
+from workers.transports.smtp import SmtpLimits, SmtpTransport
 from workflows.events.delivery import Key
 from workflows.events.subscriptions import load
+from workflows.outside.send_mail import Mail
 
 REQUESTS = 6
 FEW, MANY = 2, 8
@@ -37,11 +39,14 @@ FEW, MANY = 2, 8
 class Post(House):
     """A house whose mail really goes to a server."""
 
-    def to(self, port: int) -> None:
-        """Send mail to that port of this machine from now on."""
-        server = SmtpTransport(f"smtp://127.0.0.1:{port}", LETTERHEAD)
-        mail = Bounded(Sparing(server, "mail server"), few=FEW, many=MANY)
-        self.deliverer = Deliverer(self.transactions, load(), {"mail": mail, "http": self.http})
+    def to(self, port: int, limits: SmtpLimits | None = None, **how: float) -> None:
+        """Send mail to that port of this machine from now on, and pause but for a moment while it is unavailable."""
+        server = SmtpTransport(f"smtp://127.0.0.1:{port}", LETTERHEAD, limits=limits or SmtpLimits())
+        breaker = Breaker[Mail](name="mail server", written_at=lambda mail: mail.written_at, min_pause=0.01)
+        mail = Protected(server, Shares.of_one(MANY), destination=lambda _mail: "", breaker=breaker)
+        ways = routes(mail=mail, http=self.http)
+        self.deliverer = Deliverer(self.transactions, load(), ways)
+        self.deliverer._outbound = OutboundRunner(self.transactions, ways, **how)
 
     def ask(self, count: int = REQUESTS) -> None:
         """So many requests, each of which is told to its mentor."""
@@ -107,10 +112,7 @@ def each_once(post: Post, handler: MailServer) -> None:
     assert post.mails("pending") == []
 
 
-def test_while_the_server_is_down_no_attempt_is_used_up_and_all_goes_out_once_it_is_back(
-    post: Post, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("workers.transports.bounded.FIRST_PAUSE", 0.01)
+def test_while_the_server_is_down_no_attempt_is_used_up_and_all_goes_out_once_it_is_back(post: Post) -> None:
     port = free_port()
     post.to(port)
     post.ask()
@@ -219,9 +221,8 @@ class Recovering(Talk):
     ],
 )
 def test_when_a_server_that_hung_is_back_each_mail_goes_out_once_and_nothing_else_has_waited(
-    post: Post, monkeypatch: pytest.MonkeyPatch, at: str, dies: bool, attempts: list[int]
+    post: Post, at: str, dies: bool, attempts: list[int]
 ) -> None:
-    monkeypatch.setattr("workers.transports.bounded.FIRST_PAUSE", 0.01)
     server = Recovering(at=at, dies=dies)
     with talking(server), ThreadPoolExecutor(REQUESTS) as worker:
         post.to(server.port)

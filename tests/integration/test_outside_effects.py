@@ -15,7 +15,7 @@ from models.notifications import notifications
 from models.webhooks import EndpointState, webhook_endpoints
 from tests.factories import OPERATOR, accept_booking, make_booking
 from tests.integration.house import House
-from workers.leases import LEASE
+from workers.outbound import LEASE
 from workflows.events.delivery import Delivery, Key
 from workflows.events.outcomes import Retry, Sent
 from workflows.events.policy import DEFAULT, WEBHOOKS

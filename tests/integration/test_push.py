@@ -21,7 +21,7 @@ from config.vapid import Vapid, new_private_key, vapid
 from models.notifications import Channel, notifications, push_subscriptions
 from tests.factories import acting_user, make_booking, make_listing, make_mentor, make_user
 from tests.integration.browsers import SubscribedBrowser, text
-from tests.integration.house import House
+from tests.integration.house import House, routes
 from tests.integration.receivers import HttpReceiver, Request, http_receiver
 from workers.runner import Deliverer
 from workers.transports.client import Client
@@ -71,7 +71,7 @@ class Pushing:
     def __init__(self, house: House, key: Vapid | None) -> None:
         self.house = house
         transport = PushTransport(key, SEALER, Client(LOOPBACK), "https://t.example")
-        house.deliverer = Deliverer(house.transactions, load(), {"mail": house.mail, "push": transport})
+        house.deliverer = Deliverer(house.transactions, load(), routes(mail=house.mail, push=transport))
         with house.transactions() as db:
             self.grace = make_user(db, name="Grace")
             self.listing = make_listing(db, make_mentor(db, self.grace))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -17,15 +18,14 @@ from cli.servers import free_port
 from config.vapid import Vapid
 from models.notifications import notifications, push_subscriptions
 from tests.integration.browsers import SubscribedBrowser
-from tests.integration.house import House, without_guards
+from tests.integration.house import House, routes, without_guards
 from tests.integration.receivers import HttpReceiver, http_receiver, silent, talker
 from tests.integration.test_push import LOOPBACK, SEALER, Pushing, key
 from workers.runner import Deliverer
-from workers.transports import bounded
-from workers.transports.bounded import LONGEST_PAUSE
 from workers.transports.client import Client, Limits
+from workers.transports.notifications import protected_push
+from workers.transports.protection import MAX_PAUSE_SECONDS
 from workers.transports.push import PushTransport
-from workers.transports.push_share import push_share
 from workers.transports.resolver import Resolver
 from workflows.events.delivery import Key
 from workflows.events.policy import PUSH
@@ -60,13 +60,16 @@ class Trouble(Pushing):
         super().__init__(house, vapid)
         self.vapid = vapid
         self.network = Network()
+        # So many seconds have passed for the pauses.
+        self.passed = 0.0
         self.client = self.leave(Limits())
 
     def leave(self, limits: Limits) -> Client:
         """Push by a way out that takes no longer than this."""
         client = Client(LOOPBACK, resolver=Resolver(self.network.look_up, fresh_seconds=0), limits=limits)
-        way_out = push_share(PushTransport(self.vapid, SEALER, client, "https://t.example"), 4)
-        self.house.deliverer = Deliverer(self.house.transactions, load(), {"mail": self.house.mail, "push": way_out})
+        transport = PushTransport(self.vapid, SEALER, client, "https://t.example")
+        way_out = protected_push(transport, 4, clock=lambda: monotonic() + self.passed)
+        self.house.deliverer = Deliverer(self.house.transactions, load(), routes(mail=self.house.mail, push=way_out))
         return client
 
     def asked_at(self, *endpoints: str) -> list[Key]:
@@ -96,14 +99,6 @@ def trouble(house: House, key: Vapid) -> Iterator[Trouble]:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time that passes for the pauses, in its one element."""
-    now = [1000.0]
-    monkeypatch.setattr(bounded, "monotonic", lambda: now[0])
-    return now
-
-
-@pytest.fixture
 def service() -> Iterator[HttpReceiver]:
     """A push service that is well."""
     with http_receiver() as receiver:
@@ -117,7 +112,7 @@ def at(service: HttpReceiver, host: str) -> str:
 
 
 def test_while_our_own_network_is_down_no_attempt_is_used_up_and_nobody_is_forgotten(
-    trouble: Trouble, service: HttpReceiver, clock: list[float]
+    trouble: Trouble, service: HttpReceiver
 ) -> None:
     pushes = trouble.asked_at(at(service, "one.internal"), at(service, "two.internal"))
     trouble.network.up = False
@@ -126,7 +121,7 @@ def test_while_our_own_network_is_down_no_attempt_is_used_up_and_nobody_is_forgo
             row = trouble.try_again(push)
             assert (row.state, row.attempts) == ("pending", 0)
             assert row.last_error == "The push service is away: The host was not found."
-        clock[0] += 2 * LONGEST_PAUSE
+        trouble.passed += 2 * MAX_PAUSE_SECONDS
     assert len(trouble.subscriptions()) == 2
     trouble.network.up = True
     assert {trouble.try_again(push).state for push in pushes} == {"done"}
@@ -135,7 +130,7 @@ def test_while_our_own_network_is_down_no_attempt_is_used_up_and_nobody_is_forgo
 
 @pytest.mark.parametrize("trouble_of", ["refused", "silent", "tls", "gateway", "unavailable"])
 def test_a_push_service_that_cannot_be_reached_costs_no_attempt_and_no_browser(
-    trouble: Trouble, service: HttpReceiver, clock: list[float], trouble_of: str
+    trouble: Trouble, service: HttpReceiver, trouble_of: str
 ) -> None:
     with ExitStack() as servers:
         match trouble_of:
@@ -153,7 +148,7 @@ def test_a_push_service_that_cannot_be_reached_costs_no_attempt_and_no_browser(
             row = trouble.try_again(push)
             assert (row.state, row.attempts) == ("pending", 0)
             assert row.last_error.startswith("The push service is away: ")
-            clock[0] += 2 * LONGEST_PAUSE
+            trouble.passed += 2 * MAX_PAUSE_SECONDS
     assert len(trouble.subscriptions()) == 1
 
 
@@ -170,7 +165,7 @@ def test_whatever_a_push_service_answers_but_that_a_browser_is_gone_forgets_nobo
 
 
 def test_while_one_push_service_is_away_those_of_the_others_are_told_at_once(
-    trouble: Trouble, service: HttpReceiver, clock: list[float]
+    trouble: Trouble, service: HttpReceiver
 ) -> None:
     away = f"http://away.internal:{free_port()}"
     first, second, third, well = trouble.asked_at(f"{away}/1", f"{away}/2", f"{away}/3", at(service, "well.internal"))
@@ -178,7 +173,7 @@ def test_while_one_push_service_is_away_those_of_the_others_are_told_at_once(
         assert trouble.try_again(push).attempts == 0
     assert trouble.try_again(well).state == "done"
     assert trouble.network.asked.count("away.internal") == 1, "one of them is enough to know it"
-    clock[0] += 2 * LONGEST_PAUSE
+    trouble.passed += 2 * MAX_PAUSE_SECONDS
     service.requests.clear()
     # It is back.
     with trouble.house.engine.begin() as db:
@@ -189,18 +184,16 @@ def test_while_one_push_service_is_away_those_of_the_others_are_told_at_once(
 
 
 def test_who_names_another_port_of_a_push_service_puts_off_nobody_at_the_usual_one(
-    trouble: Trouble, service: HttpReceiver, clock: list[float]
+    trouble: Trouble, service: HttpReceiver
 ) -> None:
-    assert clock
     nobody, well = trouble.asked_at(f"http://push.internal:{free_port()}/x", at(service, "push.internal"))
     assert trouble.try_again(nobody).last_error.startswith("The push service is away: ")
     assert trouble.try_again(well).state == "done"
 
 
 def test_a_push_service_that_says_for_how_long_it_is_away_is_left_alone_for_so_long(
-    trouble: Trouble, service: HttpReceiver, clock: list[float]
+    trouble: Trouble, service: HttpReceiver
 ) -> None:
-    assert clock
     service.status, service.headers = 503, {"Retry-After": "600"}
     for push in trouble.asked_at(f"{service.url}/x", f"{service.url}/y"):
         row = trouble.try_again(push)
@@ -209,16 +202,14 @@ def test_a_push_service_that_says_for_how_long_it_is_away_is_left_alone_for_so_l
     assert len(service.requests) == 1
 
 
-def test_what_has_become_of_no_use_ends_as_cancelled_and_says_why(
-    trouble: Trouble, service: HttpReceiver, clock: list[float]
-) -> None:
+def test_what_has_become_of_no_use_ends_as_cancelled_and_says_why(trouble: Trouble, service: HttpReceiver) -> None:
     trouble.network.up = False
     (push,) = trouble.asked_at(at(service, "one.internal"))
     trouble.let_pass(USEFUL - timedelta(minutes=1))
     assert trouble.try_again(push).state == "pending"
     trouble.let_pass(USEFUL)
     trouble.network.up = True
-    clock[0] += 2 * LONGEST_PAUSE
+    trouble.passed += 2 * MAX_PAUSE_SECONDS
     row = trouble.try_again(push)
     assert (row.state, row.attempts) == ("cancelled", 1)
     assert row.last_error == "It could not be pushed while it was of use."

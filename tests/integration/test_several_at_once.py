@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 from typing import Any
 
@@ -17,12 +17,12 @@ from tests.eventually import eventually
 from tests.integration.endpoints import NO, YES, attempts_kept, listening, messages
 from tests.integration.house import House
 from tests.statements import statements_of
-from workers import outside as outside_worker
+from workers import outbound
+from workers.outbound import OutboundRunner, Route, SenderPool, Senders, SynchronousExecutor
 from workers.runner import Deliverer
-from workers.senders import Pool, Senders
 from workflows.events import store
 from workflows.events.delivery import Delivery, Key
-from workflows.events.outcomes import Sent
+from workflows.events.outcomes import Postpone, Sent
 from workflows.events.subscriptions import Subscriptions, load
 from workflows.outside.send_webhook import SEND_WEBHOOK, WebhookMessage, prepare
 
@@ -30,12 +30,17 @@ SECONDS = 20
 OTHER = "https://another.example/in"
 
 
+def pool(count: int) -> SenderPool:
+    """So many senders, who are waited for."""
+    return SenderPool(count, acquire_seconds=SECONDS)
+
+
 def worker(house: House, senders: Senders | None = None, **changed: Callable[..., Any]) -> Deliverer:
     """A worker with senders of its own, and perhaps another way to send webhooks."""
     known = Subscriptions()
     for effect in load().all():
         known.add(replace(SEND_WEBHOOK, **changed) if effect is SEND_WEBHOOK else effect)  # type: ignore[arg-type]
-    return Deliverer(house.transactions, known, {"http": house.http, "mail": house.mail}, senders)
+    return Deliverer(house.transactions, known, {"http": Route(house.http, senders or SynchronousExecutor())})
 
 
 def states(house: House, keys: Sequence[Key]) -> list[str]:
@@ -71,7 +76,7 @@ def test_one_that_hangs_keeps_none_of_its_message_waiting(house: House) -> None:
         return YES
 
     house.http.answers = answer
-    working = Thread(target=worker(house, Pool(3)).deliver, args=keys)
+    working = Thread(target=worker(house, pool(3)).deliver, args=keys)
     working.start()
     eventually(lambda: states(house, keys[1:]) == ["done"] * 9, "all but the one that hangs")
     assert states(house, keys[:1]) == ["pending"]
@@ -90,7 +95,7 @@ def test_nothing_is_leased_before_somebody_is_there_to_send_it(house: House) -> 
         return YES
 
     house.http.answers = answer
-    working = Thread(target=worker(house, Pool(4)).deliver, args=keys)
+    working = Thread(target=worker(house, pool(4)).deliver, args=keys)
     working.start()
     eventually(lambda: len(house.http.received) == 4, "four messages on their way")
     rows = [house.row(key) for key in keys]
@@ -114,7 +119,7 @@ def test_each_has_its_own_outcome(house: House) -> None:
     house.http.answers = answer
     with house.engine.begin() as db:
         db.exec_driver_sql("UPDATE webhook_endpoints SET state = 'paused' WHERE id = %s", (endpoints["paused"],))
-    worker(house, Pool(4)).deliver(*keys.values())
+    worker(house, pool(4)).deliver(*keys.values())
     assert {name: attempts_kept(house, key) for name, key in keys.items()} == {
         "yes": ["done"],
         "no": ["retry"],
@@ -125,7 +130,7 @@ def test_each_has_its_own_outcome(house: House) -> None:
 
 def test_the_same_one_named_twice_is_sent_once(house: House) -> None:
     (key,) = messages(house, listening(house))
-    worker(house, Pool(4)).deliver(key, key, key)
+    worker(house, pool(4)).deliver(key, key, key)
     assert len(house.http.received) == 1
     assert attempts_kept(house, key) == ["done"]
 
@@ -138,7 +143,7 @@ def test_whoever_spoils_the_look_up_spoils_only_their_own(house: House) -> None:
             raise ValueError("no such target")
         return prepare(db, deliveries)
 
-    worker(house, Pool(2), prepare=spoilt).deliver(*keys)
+    worker(house, pool(2), prepare=spoilt).deliver(*keys)
     assert states(house, keys) == ["done", "pending", "done"]
     assert house.row(keys[1]).last_error == "ValueError: no such target"
 
@@ -155,20 +160,18 @@ def test_those_who_are_ready_are_sent_although_the_database_goes_away_over_the_n
         prepared = prepare(db, deliveries)
         return [prepared[0], KeyError("a defect"), prepared[2]]
 
-    monkeypatch.setattr(outside_worker, "failed", away)
-    pool = Pool(3)
+    monkeypatch.setattr(outbound, "failed", away)
+    senders = pool(3)
     with pytest.raises(OperationalError):
-        worker(house, pool, prepare=one_defect).deliver(*keys)
+        worker(house, senders, prepare=one_defect).deliver(*keys)
     assert states(house, keys) == ["done", "pending", "pending"]
-    assert pool.hire(10) == 3, "all senders are free again"
+    assert senders.acquire(10) == 3, "all senders are free again"
 
 
-def test_what_was_held_up_until_its_lease_is_nearly_over_is_put_off_uncounted_and_unsent(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outside_worker, "LATEST", -1.0)
+def test_what_was_held_up_until_its_lease_is_nearly_over_is_put_off_uncounted_and_unsent(house: House) -> None:
     keys = messages(house, listening(house), 2)
-    worker(house, Pool(2)).deliver(*keys)
+    late = OutboundRunner(house.transactions, {"http": Route(house.http, pool(2))}, latest_start=-1.0)
+    late.deliver(SEND_WEBHOOK, keys)
     assert house.http.received == []
     for row in map(house.row, keys):
         assert (row.state, row.attempts, row.lease_until) == ("pending", 0, None)
@@ -177,7 +180,7 @@ def test_what_was_held_up_until_its_lease_is_nearly_over_is_put_off_uncounted_an
 
 def test_workers_that_are_told_of_the_same_ones_share_them(house: House) -> None:
     keys = messages(house, listening(house), 60)
-    workers = [worker(house, Pool(4)) for _ in range(3)]
+    workers = [worker(house, pool(4)) for _ in range(3)]
     orders = (keys, keys[::-1], keys[30:] + keys[:30])
     threads = [Thread(target=each.deliver, args=order) for each, order in zip(workers, orders)]  # noqa: B905
     for thread in threads:
@@ -209,3 +212,80 @@ def test_of_those_asked_for_only_the_free_and_due_are_leased(house: House) -> No
         onlooker.exec_driver_sql("SELECT FROM deliveries WHERE event_id = %s FOR UPDATE", (locked.event_id,))
         taken = store.claim_leased(db, "webhooks.send", keys, timedelta(minutes=1))
     assert [delivery.key for delivery in taken] == [free]
+
+
+def test_others_that_are_due_are_sent_along_while_there_are_slots(house: House) -> None:
+    keys = messages(house, listening(house), 9)
+    worker(house, pool(4)).deliver(*keys[-1:])
+    assert states(house, keys) == ["done"] * 9
+    assert len(house.http.received) == 9
+
+
+def test_others_are_leased_oldest_first_and_only_where_they_are_free_and_due(house: House) -> None:
+    keys = messages(house, listening(house), 6)
+    named, old, older, leased, later, done = keys
+    row = house.row(named)
+    house.change(old, due_at=row.now - timedelta(seconds=5))
+    house.change(older, due_at=row.now - timedelta(seconds=9))
+    house.change(leased, lease_until=row.now + timedelta(seconds=30))
+    house.change(later, due_at=row.now + timedelta(seconds=30))
+    house.change(done, state="done", done_at=row.now)
+    minute = timedelta(minutes=1)
+    with house.engine.begin() as db:
+        first = store.claim_leased(db, "webhooks.send", [named], minute, others=1)
+        rest = store.claim_leased(db, "webhooks.send", [named], minute, others=9)
+    assert [delivery.key for delivery in first] == [named, older]
+    assert [delivery.key for delivery in rest] == [old]
+
+
+def test_while_some_are_put_off_no_others_are_looked_for(house: House) -> None:
+    keys = messages(house, listening(house), 9)
+
+    def crowded(_message: object) -> Sent:
+        raise Postpone(datetime.now(UTC) + timedelta(minutes=1), "no room")
+
+    house.http.answers = crowded
+    worker(house, pool(2)).deliver(*keys[:1])
+    put_off = [row for row in map(house.row, keys) if row.due_at > row.now]
+    assert 2 <= len(put_off) < 9
+    assert {(row.state, row.attempts) for row in put_off} == {("pending", 0)}
+
+
+def test_while_every_sender_waits_the_rest_is_left_to_the_sweep(house: House) -> None:
+    keys = messages(house, listening(house), 3)
+    back = Event()
+
+    def answer(_message: object) -> Sent:
+        assert back.wait(SECONDS)
+        return YES
+
+    house.http.answers = answer
+    busy = worker(house, SenderPool(1, acquire_seconds=0.01))
+    working = Thread(target=busy.deliver, args=keys[:1])
+    working.start()
+    eventually(lambda: house.http.received, "one message under way")
+    busy.deliver(*keys[1:])
+    assert [house.row(key).attempts for key in keys] == [1, 0, 0]
+    back.set()
+    working.join(SECONDS)
+
+
+def test_what_a_stop_cuts_off_is_left_to_its_lease_and_what_arrived_is_done(house: House) -> None:
+    cut, arrives = messages(house, listening(house), 2)
+    senders, stopped = pool(2), Event()
+
+    def answer(message: WebhookMessage) -> Sent:
+        assert stopped.wait(SECONDS)
+        return YES if message.webhook_id == arrives.event_id else Sent(error="The connection ended.")
+
+    house.http.answers = answer
+    stopping = worker(house, senders)
+    working = Thread(target=stopping.deliver, args=[cut, arrives])
+    working.start()
+    eventually(lambda: len(house.http.received) == 2, "two messages under way")
+    stopping.stop()
+    stopped.set()
+    working.join(SECONDS)
+    assert states(house, [cut, arrives]) == ["pending", "done"]
+    row = house.row(cut)
+    assert (row.attempts, row.last_error, row.lease_until > row.now) == (1, None, True)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 import pytest
 
 from tests.eventually import eventually
 from tests.integration.partners import YES, Partner, partner
 from tests.integration.test_webhook_transport import SEALER, message
-from workers.transports.client import Client, Limits
-from workers.transports.connections import Key, connection_to, open_socket
+from workers.transports.client import MAX_POOLS, Client, Limits
 from workers.transports.http import WebhookTransport
-from workers.transports.kept import KEPT, KEPT_PER_KEY, Kept
 from workers.transports.resolver import Resolver
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -55,9 +52,6 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced(running: Part
     assert ours.send(message(f"http://partner.example:{running.port}/")).error is None
     running.hang_up()
     eventually(lambda: running.ended == {1}, "the end of the connection")
-    # The end is seen before anything is said.
-    (key,) = ours._client._kept._idle
-    assert ours._client._kept.take([key]) is None
     assert ours.send(message(f"http://partner.example:{running.port}/")).error is None
     # Each arrived once.
     assert [number for number, _head in running.arrived] == [1, 2]
@@ -68,10 +62,10 @@ def test_a_connection_that_dies_unseen_is_replaced_before_anything_arrived(
 ) -> None:
     ours = transport()
     assert ours.send(message(f"http://partner.example:{running.port}/")).error is None
-    (kept,) = (kept for shelf in ours._client._kept._idle.values() for _since, kept in shelf)
     # As if it died between the look at it and the first byte.
-    kept.sock.close()
-    monkeypatch.setattr(type(kept), "is_connected", property(lambda _self: True))
+    (kept,) = ours._client._sockets._open
+    kept.close()
+    monkeypatch.setattr("urllib3.connectionpool.is_connection_dropped", lambda _connection: False)
     assert ours.send(message(f"http://partner.example:{running.port}/")).error is None
     assert [number for number, _head in running.arrived] == [1, 2]
 
@@ -99,7 +93,7 @@ def test_a_connection_is_not_used_again_when(running: Partner, answer: bytes) ->
     for _ in range(2):
         assert ours.send(message(f"http://partner.example:{running.port}/")).status_code == 200
     assert running.used() == {1, 2}
-    assert ours._client._kept._number == 0
+    assert not running.open
 
 
 @pytest.mark.parametrize(
@@ -119,11 +113,12 @@ def test_whatever_was_read_to_its_end_leaves_a_connection_usable(running: Partne
     assert running.connections == 1
 
 
-def test_an_idle_connection_is_closed_by_us(running: Partner) -> None:
-    ours = transport(Limits(idle=0.1))
-    assert ours.send(message(f"http://partner.example:{running.port}/")).error is None
-    eventually(lambda: running.ended == {1}, "the end of the connection")
-    assert ours._client._kept._number == 0
+def test_a_connection_that_was_idle_for_long_is_not_used_again(running: Partner) -> None:
+    ours = transport(Limits(idle=0.0))
+    for number in range(1, 4):
+        assert ours.send(message(f"http://partner.example:{running.port}/")).error is None
+        assert running.connections == number
+    eventually(lambda: running.ended >= {1, 2}, "the end of those before")
 
 
 def test_many_threads_send_each_message_once_and_leave_few_connections(running: Partner) -> None:
@@ -139,18 +134,13 @@ def test_many_threads_send_each_message_once_and_leave_few_connections(running: 
     eventually(lambda: not running.open, "the end of all connections")
 
 
-@pytest.mark.parametrize(("hosts", "most"), [(1, KEPT_PER_KEY), (KEPT + 3, KEPT)])
-def test_only_so_many_connections_are_kept(running: Partner, hosts: int, most: int) -> None:
-    kept, address = Kept(idle_seconds=60), ip_address("127.0.0.1")
-    tls = ssl.create_default_context()
-    for number in range(most + 3):
-        key = Key("http", f"h{number % hosts}.example", address, running.port)
-        connection = connection_to(key, tls, 5, open_socket)
-        connection.connect()
-        kept.give(connection)
-    assert eventually(lambda: len(running.ended) == 3, "the end of those beyond")
-    assert len(running.open) == most
-    kept.close()
+def test_connections_to_only_so_many_hosts_are_kept(running: Partner) -> None:
+    ours = transport(Limits(idle=60))
+    for number in range(MAX_POOLS + 3):
+        assert ours.send(message(f"http://h{number}.example:{running.port}/")).error is None
+    eventually(lambda: len(running.ended) == 3, "the end of those that waited for longest")
+    assert len(running.open) == MAX_POOLS
+    ours.close()
 
 
 def test_where_one_address_refuses_another_of_the_name_is_tried(running: Partner) -> None:

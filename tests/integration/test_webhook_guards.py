@@ -18,9 +18,9 @@ from tests.integration.partners import Partner, partner
 from tests.integration.receivers import Talk, dripping, silent, talker
 from tests.integration.test_webhook_transport import SEALER, SECRETS, message
 from workers.transports.client import Client, Limits
-from workers.transports.connections import open_socket
 from workers.transports.http import WebhookTransport
 from workers.transports.resolver import LookUp, Resolver
+from workers.transports.sockets import open_socket
 from workflows.webhooks.address import Address
 
 LOOPBACK = (ip_network("127.0.0.1/32"),)

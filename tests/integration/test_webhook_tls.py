@@ -22,6 +22,7 @@ from tests.integration.test_webhook_transport import SEALER, message
 from workers.transports.client import Client, Limits
 from workers.transports.http import WebhookTransport
 from workers.transports.resolver import Resolver
+from workers.transports.sockets import tls_context
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 WRONG_HOST = "TLS: the certificate is not valid for this host."
@@ -207,7 +208,7 @@ def test_tls_is_spoken_from_version_1_2_on(
 
 def test_older_versions_are_refused_whatever_the_systems_openssl_allows() -> None:
     # Where the system's own policy refuses them already, a server that speaks them shows no difference.
-    assert Client(LOOPBACK)._tls.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert tls_context().minimum_version is ssl.TLSVersion.TLSv1_2
 
 
 def test_no_setting_of_the_environment_turns_verification_off(

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from workers.transports.destinations import UrlRefused, destination_of, host_of
+from workers.transports.addresses import UrlRefused, destination_of, host_of
 
 LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
 

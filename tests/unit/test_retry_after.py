@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.transports.retry_after import wish
+from workers.transports.failures import parse_retry_after
 
 DAY = timedelta(days=1)
 
@@ -39,25 +39,25 @@ DAY = timedelta(days=1)
     ],
 )
 def test_a_wish_is_read_as_the_standard_says(value: str, expected: timedelta | None) -> None:
-    assert wish(429, value) == expected
+    assert parse_retry_after(429, value) == expected
 
 
 def test_a_date_ahead_is_waited_for() -> None:
-    found = wish(429, format_datetime(datetime.now(UTC) + timedelta(minutes=5), usegmt=True))
+    found = parse_retry_after(429, format_datetime(datetime.now(UTC) + timedelta(minutes=5), usegmt=True))
     assert found is not None
     assert timedelta(minutes=4, seconds=50) < found <= timedelta(minutes=5)
 
 
 @pytest.mark.parametrize(("status", "heard"), [(429, True), (503, True), (500, False), (200, False), (404, False)])
 def test_a_wish_counts_where_the_standard_has_one(status: int, heard: bool) -> None:
-    assert (wish(status, "120") is not None) is heard
+    assert (parse_retry_after(status, "120") is not None) is heard
 
 
 def test_without_the_header_there_is_no_wish() -> None:
-    assert wish(429, None) is None
+    assert parse_retry_after(429, None) is None
 
 
 @given(st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=60))
 def test_whatever_a_receiver_writes_there_is_no_trouble(value: str) -> None:
-    found = wish(503, value)
+    found = parse_retry_after(503, value)
     assert found is None or timedelta() <= found <= DAY

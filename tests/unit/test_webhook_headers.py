@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from workers.transports.headers import HeaderRefused, headers_of
+from workers.transports.failures import HeaderRefused
+from workers.transports.http import headers_of
 
 OURS = {"authority": "partner.example", "webhook_id": "1", "timestamp": "2", "signature": "v1,x"}
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from tests.signing import sign
 from tests.unit.test_catalogue import OWN, an_event, stored_and_read
-from workers.transports.signing import sign
 from workflows.events.catalogue import SessionCompleted, event_types
 from workflows.webhooks.create_endpoint import new_secret
 from workflows.webhooks.messages import body_of

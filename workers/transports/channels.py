@@ -9,11 +9,12 @@ from apprise import Apprise
 
 from models.events import ErrorClass
 from workers.rules import name_of
+from workers.transports.transport import Renew, Transport, no_lease
 from workflows.events.outcomes import Sent
 from workflows.outside.send_notice import Notice
 
 
-class ChannelsTransport:
+class ChannelsTransport(Transport[Notice]):
     """Sends notices. An address is a secret, and stands neither in a row nor in a log.
 
     Args:
@@ -29,7 +30,7 @@ class ChannelsTransport:
             logging.getLogger(talkative).setLevel(logging.CRITICAL)
         self._channels = {name_of(url): _channel(url) for url in urls}
 
-    def send(self, notice: Notice) -> Sent:
+    def send(self, notice: Notice, _renew: Renew = no_lease) -> Sent:
         """Hand the notice to its channel, which says no more than whether it took it."""
         channel = self._channels.get(notice.channel)
         if channel is None:

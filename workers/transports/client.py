@@ -1,32 +1,53 @@
-"""The one HTTP client for addresses that partners chose: guarded, impatient, and reading little."""
+"""The one HTTP client for URLs that partners chose: pinned to a checked address, with a deadline, reading little."""
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Callable, Mapping, Sequence
+import logging
+import socket
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from http.client import HTTPResponse
+from http.client import HTTPException, IncompleteRead
+from ipaddress import ip_address
+from ssl import SSLError
+from time import monotonic
+from typing import Any
 
-from workers.transports.connections import (
-    READ_BYTES,
-    AnswerTooLong,
-    ConnectFailed,
-    Connection,
-    Key,
-    OpenSocket,
-    connection_to,
-    open_socket,
-)
-from workers.transports.deadline import Deadline, deadline
-from workers.transports.destinations import Destination, destination_of
-from workers.transports.kept import IDLE_SECONDS, Kept
-from workers.transports.public_addresses import check
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ClosedPoolError, HTTPError
+from urllib3.response import BaseHTTPResponse
+
+from workers.transports.addresses import Destination, destination_of, require_reachable
 from workers.transports.resolver import Resolver
+from workers.transports.sockets import (
+    MAX_ADDRESSES,
+    AddressRefused,
+    AnswerTooLong,
+    AnySocket,
+    ConnectFailed,
+    DeadlineExceeded,
+    OpenSocket,
+    OpenSockets,
+    connect,
+    open_socket,
+    seconds_left,
+    tls_context,
+)
 from workflows.webhooks.address import Address, Network
 
-KEPT_BYTES = 4096
-MOST_ADDRESSES = 3
+# It would write what receivers say into the log.
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+
+# Head and body together. What comes beyond that is not read.
+READ_LIMIT_BYTES = 64 * 1024
+KEPT_BODY_BYTES = 4096
+# Servers that close idle connections do so after 5 s at the earliest, nearly all of them; ours are gone before that.
+IDLE_SECONDS = 4.0
+MAX_POOLS = 128
+MAX_IDLE_PER_POOL = 32
+# Which of a name's addresses answered last, for so many names.
+MAX_NAMES = 1000
 
 
 @dataclass(frozen=True)
@@ -46,20 +67,102 @@ class Limits:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the receiver said; `beginning` are the first 4 kB of the body, `whole` whether all of it was read."""
+    """What the receiver said; `beginning` are the first 4 kB of the body."""
 
     status: int
     retry_after: str | None
     beginning: bytes
-    whole: bool
 
 
-class AnswerBroken(ConnectionError):
-    """The answer is shorter than its own head says."""
+class ConnectionDied(OSError):
+    """A connection that had waited was dead, and the message never arrived whole."""
+
+
+class _Connection(HTTPConnection):
+    """A connection to an address that was checked: no name is looked up here, and no proxy asked.
+
+    urllib3 sets `timeout` to what is left of a request's time, before it connects or sends and before it reads: from
+    then on it is an absolute deadline, which the socket keeps.
+    """
+
+    sock: AnySocket | None
+
+    def __init__(self, *args: Any, limits: Limits, opens: OpenSocket, sockets: OpenSockets, **kwargs: Any) -> None:
+        self._until = 0.0
+        self._limits = limits
+        self._opens = opens
+        self._sockets = sockets
+        self._used = 0.0
+        super().__init__(*args, **kwargs)
+
+    @property
+    def timeout(self) -> float:
+        """What is left until the deadline, in seconds."""
+        return seconds_left(self._until)
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._until = monotonic() + seconds
+        # The first time is before there is a socket at all.
+        if (sock := getattr(self, "sock", None)) is not None:
+            sock.until = self._until
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it may carry another message: alive, as far as can be told, and not idle for too long."""
+        return monotonic() - self._used < self._limits.idle and super().is_connected
+
+    def _new_conn(self) -> socket.socket:
+        # urllib3's own place for another way to connect: its SOCKS connections do the same (2.6 to 2.8).
+        address, seconds = ip_address(self.host), self._limits.connect
+        return connect(address, self.port, seconds=seconds, until=self._until, open_socket=self._opens)
+
+    def connect(self) -> None:
+        """Connect, and agree on TLS where there is to be some."""
+        try:
+            super().connect()
+        except (SSLError, AddressRefused, DeadlineExceeded, ConnectFailed):
+            raise
+        except OSError as error:
+            seconds_left(self._until)
+            raise ConnectFailed(f"TLS with {self.host}: {error}") from error
+        assert self.sock is not None
+        self.sock.until = self._until
+        self._sockets.add(self.sock)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send all of a request."""
+        kept = self.sock is not None
+        try:
+            super().request(*args, **kwargs)
+        except (DeadlineExceeded, ConnectFailed, AddressRefused):
+            raise
+        except OSError as error:
+            if kept:
+                raise ConnectionDied("It had died while it waited.") from error
+            raise
+        finally:
+            self._used = monotonic()
+            if self.sock is not None:
+                self.sock.allowance = READ_LIMIT_BYTES
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection  # type: ignore[assignment] # urllib3 types its own protocol
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection  # type: ignore[assignment]
 
 
 class Client:
     """Posts to URLs that anybody may have chosen. Threads may share it.
+
+    Connections are kept by urllib3, keyed by scheme, host, pinned IP and port.
 
     Args:
         allowed: networks that may be reached besides the public internet.
@@ -81,13 +184,15 @@ class Client:
         self._allowed = tuple(allowed)
         self._resolver = resolver or Resolver()
         self._limits = limits
-        self._open_socket = open_socket
-        self._kept = Kept(limits.idle)
-        # Certificates and their names are verified by default; no setting of the environment changes that.
-        self._tls = ssl.create_default_context(cafile=ca_file)
-        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        # RFC 9525, section 2: the common name is no name of a server.
-        self._tls.hostname_checks_common_name = False
+        self._sockets = OpenSockets()
+        self._answered: dict[tuple[str, int], Address] = {}
+        self._last_post = 0.0
+        self._pools = PoolManager(
+            MAX_POOLS, maxsize=MAX_IDLE_PER_POOL, timeout=limits.deadline, ssl_context=tls_context(ca_file)
+        )
+        ours: Any = {"limits": limits, "opens": open_socket, "sockets": self._sockets}
+        classes: Any = {"http": partial(_Pool, **ours), "https": partial(_TlsPool, **ours)}
+        self._pools.pool_classes_by_scheme = classes
 
     def destination_of(self, url: str) -> Destination:
         """Read a URL, as far as that goes without asking anybody.
@@ -105,90 +210,103 @@ class Client:
                 broke.
             HTTPException: what came back is no HTTP.
         """
-        used: list[Connection] = []
+        until = monotonic() + self._limits.deadline
         try:
-            with deadline(self._limits.deadline, lambda: used[-1].line if used else None) as watched:
-                keys = self._keys(destination, watched)
-                send = partial(Connection.send_message, target=destination.target, headers=headers, body=body)
-                connection = self._sent_over_kept(keys, send, used, watched)
-                if connection is None:
-                    connection = self._connected(keys, used, watched)
-                    send(connection)
-                answer = _read(connection.answer())
-            if answer.whole and connection.sock is not None:
-                used.remove(connection)
-                self._kept.give(connection)
-        finally:
-            for connection in used:
-                connection.end()
-        return answer
+            return self._post(destination, headers, body, until)
+        except (OSError, HTTPException, HTTPError) as error:
+            if isinstance(error, DeadlineExceeded) or monotonic() >= until:
+                raise DeadlineExceeded(f"No complete answer within {self._limits.deadline:g} s.") from error
+            raise
 
     def close(self) -> None:
-        """Close the connections that wait for a next message."""
-        self._kept.close()
+        """Close the connections that wait for a next message, and shut down those in use."""
+        self._pools.clear()
+        self._sockets.shut_down()
 
-    def _keys(self, destination: Destination, watched: Deadline) -> list[Key]:
-        """The connections that will do: to the addresses that the name has now, every one of which was checked."""
-        if destination.literal is not None:
-            addresses: Sequence[Address] = [destination.literal]
-        else:
-            seconds = min(self._limits.connect, watched.left)
-            addresses = self._resolver.addresses(destination.host, seconds)
-        for address in addresses:
-            check(address, destination.scheme, destination.port, self._allowed)
-        return [Key(destination.scheme, destination.host, address, destination.port) for address in addresses]
-
-    def _sent_over_kept(
-        self, keys: list[Key], send: Callable[[Connection], None], used: list[Connection], watched: Deadline
-    ) -> Connection | None:
-        connection = self._kept.take(keys)
-        if connection is None:
-            return None
-        used.append(connection)
-        try:
-            send(connection)
-        except OSError:
-            # It had died while it waited, and the message never arrived whole: a new connection takes it.
-            watched.check()
-            return None
-        return connection
-
-    def _connected(self, keys: list[Key], used: list[Connection], watched: Deadline) -> Connection:
-        candidates = keys[:MOST_ADDRESSES]
-        for number, key in enumerate(candidates, start=1):
-            watched.check()
-            seconds = min(self._limits.connect / len(candidates), watched.left)
+    def _post(self, destination: Destination, headers: Mapping[str, str], body: bytes, until: float) -> Answer:
+        if monotonic() - self._last_post > self._limits.idle:
+            # Whatever has waited since is too old by now.
+            self._pools.clear()
+        self._last_post = monotonic()
+        addresses = self._addresses(destination, until)
+        for number, address in enumerate(addresses, start=1):
             try:
-                connection = connection_to(key, self._tls, seconds, self._open_socket)
+                answer = self._post_to(address, destination, headers, body, until)
             except ConnectFailed:
-                if number == len(candidates):
+                if number == len(addresses):
                     raise
             else:
-                used.append(connection)
-                self._agree(connection)
-                return connection
+                if number > 1:
+                    self._remember(destination, address)
+                return answer
         raise ConnectFailed("The name has no addresses.")
 
-    def _agree(self, connection: Connection) -> None:
-        # Were the watchdog ever late, nothing would hang all the same.
-        connection.timeout = self._limits.deadline + 1
-        try:
-            connection.connect()
-        except ssl.SSLError:
-            raise
-        except OSError as error:
-            raise ConnectFailed(f"TLS with {connection.key.address}: {error}") from error
+    def _addresses(self, destination: Destination, until: float) -> Sequence[Address]:
+        """Where the name leads now, the address that answered last before the others; every one was checked."""
+        found: Sequence[Address]
+        if destination.literal is not None:
+            found = [destination.literal]
+        else:
+            found = self._resolver.addresses(destination.host, min(self._limits.connect, seconds_left(until)))
+        for address in found:
+            require_reachable(address, destination.scheme, destination.port, self._allowed)
+        if len(found) == 1:
+            return found
+        last = self._answered.get((destination.host, destination.port))
+        return sorted(found, key=lambda address: address != last)[:MAX_ADDRESSES]
+
+    def _remember(self, destination: Destination, address: Address) -> None:
+        if len(self._answered) >= MAX_NAMES:
+            self._answered.clear()
+        self._answered[destination.host, destination.port] = address
+
+    def _post_to(
+        self, address: Address, destination: Destination, headers: Mapping[str, str], body: bytes, until: float
+    ) -> Answer:
+        pool = self._pools.connection_from_host(
+            str(address), destination.port, destination.scheme, {"server_hostname": destination.host}
+        )
+        while True:
+            try:
+                response = pool.urlopen(
+                    "POST",
+                    destination.target,
+                    body=body,
+                    headers=headers,
+                    timeout=Timeout(total=seconds_left(until)),
+                    retries=False,
+                    redirect=False,
+                    assert_same_host=False,
+                    preload_content=False,
+                    decode_content=False,
+                )
+                return _read(response)
+            except HTTPError as error:
+                cause = _cause_of(error)
+                if not isinstance(cause, ConnectionDied):
+                    raise cause from error
+                # Another one, and in the end a new one, takes the message.
 
 
-def _read(response: HTTPResponse) -> Answer:
-    beginning, rest = b"", b""
+def _read(response: BaseHTTPResponse) -> Answer:
+    beginning = b""
     try:
-        beginning = response.read(KEPT_BYTES)
-        rest = response.read(READ_BYTES - KEPT_BYTES)
-    except AnswerTooLong:
-        whole = False
-    else:
-        whole = response.isclosed()
-        if response.length and len(beginning) + len(rest) < READ_BYTES:
-            raise AnswerBroken(f"The answer ended {response.length} bytes too early.")
-    return Answer(response.status, response.getheader("retry-after"), beginning, whole)
+        beginning = response.read(KEPT_BODY_BYTES)
+        # Read to its end, the connection is good for another message.
+        response.read(READ_LIMIT_BYTES)
+    except HTTPError as error:
+        if not isinstance(_cause_of(error), AnswerTooLong):
+            raise
+    return Answer(response.status, response.headers.get("retry-after"), beginning)
+
+
+def _cause_of(error: HTTPError) -> Exception:
+    """What went wrong, without urllib3's words around it."""
+    if isinstance(error, ClosedPoolError):
+        return ConnectionDied("Its pool made room for others.")
+    for cause in error.args:
+        if isinstance(cause, IncompleteRead):
+            return ConnectionError("The answer ended too early.")
+        if isinstance(cause, OSError | HTTPException):
+            return cause
+    return HTTPException(type(error).__name__)

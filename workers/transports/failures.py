@@ -1,17 +1,20 @@
-"""What a partner may read of a failed attempt. The detail, which would map our network to them, is the operator's."""
+"""What a failed attempt or a refusal over HTTP means: for the partner, for the operator's log, and for the next try."""
 
 from __future__ import annotations
 
 import ssl
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 
 from models.events import ErrorClass
-from workers.transports.connections import ConnectFailed
-from workers.transports.deadline import DeadlineExceeded
-from workers.transports.destinations import UrlRefused
-from workers.transports.headers import HeaderRefused
-from workers.transports.public_addresses import AddressRefused
+from workers.transports.addresses import UrlRefused
 from workers.transports.resolver import HostNotFound
+from workers.transports.sockets import AddressRefused, ConnectFailed, DeadlineExceeded
+
+MAX_RETRY_AFTER = timedelta(days=1)
+MAX_DIGITS = 10
+WITH_RETRY_AFTER = (429, 503)
 
 TLS_FAILED = "TLS: no secure connection could be agreed on."
 UNTRUSTED = "TLS: the certificate is not signed by an authority that is trusted here."
@@ -26,6 +29,10 @@ OF_CERTIFICATE = {
     62: "TLS: the certificate is not valid for this host.",
     64: "TLS: the certificate is not valid for this host.",
 }
+
+
+class HeaderRefused(ValueError):
+    """No header that can be sent; the message does not hold its value."""
 
 
 def told(error: Exception) -> tuple[ErrorClass, str]:
@@ -56,3 +63,25 @@ def detail(error: Exception) -> str:
     if isinstance(error, HTTPException) and not isinstance(error, ConnectionError):
         return type(error).__name__
     return f"{type(error).__name__}: {error}"
+
+
+def parse_retry_after(status: int, value: str | None) -> timedelta | None:
+    """How long the receiver wants to be left alone (RFC 9110, section 10.2.3): seconds, or until a date.
+
+    At most a day is granted, and what cannot be read is no wish at all.
+
+    Args:
+        value: of the header Retry-After.
+    """
+    if status not in WITH_RETRY_AFTER or value is None:
+        return None
+    value = value.strip()
+    if value.isdecimal():
+        # Longer than any time is, and too long for int to read.
+        wished = timedelta(seconds=int(value)) if len(value) < MAX_DIGITS else MAX_RETRY_AFTER
+    else:
+        try:
+            wished = parsedate_to_datetime(value) - datetime.now(UTC)
+        except (ValueError, TypeError):
+            return None
+    return min(max(wished, timedelta()), MAX_RETRY_AFTER)

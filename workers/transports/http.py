@@ -1,32 +1,46 @@
-"""Webhooks over HTTP: signed, sent by the guarded client, and reported in words that a partner may read."""
+"""Webhooks over HTTP, as Standard Webhooks describes them: signed, sent by the guarded client, and reported."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import hmac
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from http.client import HTTPException
 
 import structlog
 
 from config.sealing import Sealer
 from models.events import ErrorClass
+from models.webhooks import Signing
+from workers.transports.addresses import Destination, UrlRefused, host_of
 from workers.transports.client import Answer, Client
-from workers.transports.destinations import Destination, UrlRefused, host_of
-from workers.transports.failures import detail, told
-from workers.transports.headers import HeaderRefused, headers_of
-from workers.transports.retry_after import wish
-from workers.transports.signing import signatures
+from workers.transports.failures import HeaderRefused, detail, parse_retry_after, told
+from workers.transports.transport import Renew, Transport, no_lease
+from workflows.errors import Invalid
 from workflows.events.outcomes import Sent
 from workflows.outside.send_webhook import WebhookMessage
 from workflows.webhooks.address import Network
-from workflows.webhooks.headers import opened_headers
+from workflows.webhooks.headers import is_ours, opened_headers, wrong
 from workflows.webhooks.health import GONE
+from workflows.webhooks.secrets import checked_secret, hmac_key_of, private_key_of, signing_of
 
 log = structlog.get_logger(__name__)
 
+# Of so many secrets and headers the opened form is kept: to open one costs as much as to send a message.
+MAX_OPENED = 1000
+# Signs some bytes, and says by which scheme.
+Sign = Callable[[bytes], str]
 
-class WebhookTransport:
-    """Sends messages, from as many threads as there are, and reports what each receiver said.
+
+class SecretMalformed(ValueError):
+    """No secret that Standard Webhooks knows; the message does not hold it."""
+
+
+class WebhookTransport(Transport[WebhookMessage]):
+    """Sends webhook messages, and reports what each receiver said.
 
     Args:
         sealer: opens the endpoints' stored secrets and headers.
@@ -35,10 +49,11 @@ class WebhookTransport:
     """
 
     def __init__(self, sealer: Sealer, allowed: Sequence[Network], client: Client | None = None) -> None:
-        self._sealer = sealer
+        self._unseal = lru_cache(MAX_OPENED)(sealer.unseal)
+        self._signer = lru_cache(MAX_OPENED)(lambda sealed: signer_of(sealer.unseal(sealed)))
         self._client = client or Client(allowed)
 
-    def send(self, message: WebhookMessage) -> Sent:
+    def send(self, message: WebhookMessage, _renew: Renew = no_lease) -> Sent:
         """Post the message; 2xx is success, everything else an error in words that a partner may read.
 
         Raises:
@@ -50,24 +65,91 @@ class WebhookTransport:
             headers = self._headers(destination, message)
             return _report(self._client.post(destination, headers, message.body))
         except (OSError, HTTPException, UrlRefused, HeaderRefused) as error:
-            return _failed(message, error)
+            # Of the URL the host alone: a path or a query may be the partner's secret.
+            host = host_of(message.url)
+            log.warning("webhook.attempt_failed", webhook_id=message.webhook_id, host=host, detail=detail(error))
+            error_class, sentence = told(error)
+            return Sent(error=sentence, error_class=error_class)
 
     def close(self) -> None:
-        """Close the connections that wait for a next message."""
+        """Close the connections that wait for a next message, and shut down those in use."""
         self._client.close()
 
     def _headers(self, destination: Destination, message: WebhookMessage) -> dict[str, str]:
         # Of the attempt, not of the event: receivers refuse what is older than five minutes.
         timestamp = str(int(datetime.now(UTC).timestamp()))
         webhook_id = str(message.webhook_id)
-        secrets = [self._sealer.unseal(sealed) for sealed in message.sealed_secrets]
+        signers = [self._signer(sealed) for sealed in message.sealed_secrets]
         return headers_of(
-            opened_headers(message.headers, self._sealer.unseal),
+            opened_headers(message.headers, self._unseal),
             authority=destination.authority,
             webhook_id=webhook_id,
             timestamp=timestamp,
-            signature=signatures(secrets, webhook_id, timestamp, message.body),
+            signature=signatures(signers, webhook_id, timestamp, message.body),
         )
+
+
+def headers_of(
+    custom: Mapping[str, str], *, authority: str, webhook_id: str, timestamp: str, signature: str
+) -> dict[str, str]:
+    """All headers but the length: a partner's own wishes first, then ours, which nobody overrides.
+
+    Args:
+        custom: the endpoint's own; those that are ours to set are left out.
+
+    Raises:
+        HeaderRefused: what should not have been stored, and would perhaps not stay within its line.
+    """
+    headers: dict[str, str] = {}
+    for name, value in custom.items():
+        if is_ours(name):
+            continue
+        why = wrong(name, value)
+        if why is not None:
+            raise HeaderRefused(why)
+        headers[name.lower()] = value
+    headers |= {
+        "host": authority,
+        "content-type": "application/json",
+        "accept-encoding": "identity",
+        "user-agent": "Tutelage",
+        "webhook-id": webhook_id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": signature,
+    }
+    return headers
+
+
+def signer_of(secret: str) -> Sign:
+    """What signs with a secret, by the scheme that its prefix names: HMAC-SHA256 as `v1`, Ed25519 as `v1a`.
+
+    Args:
+        secret: `whsec_…` or `whsk_…`.
+
+    Raises:
+        SecretMalformed: neither of the two.
+    """
+    signing = signing_of(secret)
+    try:
+        checked_secret(secret, signing)
+    except Invalid as error:
+        # Without its cause, which may quote what it could not read.
+        raise SecretMalformed(error.message) from None
+    if signing is Signing.ED25519:
+        private_key = private_key_of(secret)
+        return lambda signed: "v1a," + b64encode(private_key.sign(signed)).decode()
+    key = hmac_key_of(secret)
+    return lambda signed: "v1," + b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+
+
+def signatures(signers: Iterable[Sign], webhook_id: str, timestamp: str, body: bytes) -> str:
+    """The value of the header `webhook-signature`: one of every valid secret, so that any of them verifies it.
+
+    Args:
+        timestamp: seconds since 1970, in UTC.
+    """
+    signed = f"{webhook_id}.{timestamp}.".encode() + body
+    return " ".join(sign(signed) for sign in signers)
 
 
 def _report(answer: Answer) -> Sent:
@@ -79,7 +161,7 @@ def _report(answer: Answer) -> Sent:
         status_code=answer.status,
         # PostgreSQL's text holds no NUL.
         response=answer.beginning.decode("utf-8", "replace").replace("\x00", ""),
-        retry_after=wish(answer.status, answer.retry_after),
+        retry_after=parse_retry_after(answer.status, answer.retry_after),
     )
 
 
@@ -89,11 +171,3 @@ def _error(status: int) -> tuple[ErrorClass | None, str | None]:
     if 300 <= status < 400:
         return ErrorClass.REDIRECT, f"The receiver answered {status}; redirects are not followed."
     return ErrorClass.STATUS, f"The receiver answered {status}."
-
-
-def _failed(message: WebhookMessage, error: Exception) -> Sent:
-    # Of the URL the host alone: a path or a query may be the partner's secret.
-    host = host_of(message.url)
-    log.warning("webhook.attempt_failed", webhook_id=message.webhook_id, host=host, detail=detail(error))
-    error_class, sentence = told(error)
-    return Sent(error=sentence, error_class=error_class)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
@@ -10,6 +11,7 @@ from email.utils import format_datetime, parseaddr
 from pathlib import Path
 
 from workers.transports.letterhead import Letterhead
+from workers.transports.transport import Renew, Transport, no_lease
 from workflows.calendar.invitation import Invitation
 from workflows.events.outcomes import Sent
 from workflows.notifications.compose import Footer, as_html, as_text
@@ -30,9 +32,11 @@ class _WithLinks(EmailPolicy):
 
 LINKS = {"list-unsubscribe"}
 _POLICY = _WithLinks()
+# RFC 5321, section 4.5.2: a line that begins with a dot is not the end.
+_DOT_AT_START = re.compile(rb"(?m)^\.")
 
 
-class FolderTransport:
+class FolderTransport(Transport[Mail]):
     """Keeps each mail as a file, once: the development sink.
 
     Args:
@@ -44,7 +48,7 @@ class FolderTransport:
         self._folder = Path(folder)
         self._letterhead = letterhead
 
-    def send(self, mail: Mail) -> Sent:
+    def send(self, mail: Mail, _renew: Renew = no_lease) -> Sent:
         """Write `<delivery id>.eml`, whole or not at all."""
         self._folder.mkdir(parents=True, exist_ok=True)
         file = self._folder / f"{mail.delivery_id}.eml"
@@ -52,6 +56,19 @@ class FolderTransport:
         draft.write_bytes(bytes(compose(mail, self._letterhead)))
         draft.replace(file)
         return Sent()
+
+
+def as_sent(mail: Mail, letterhead: Letterhead) -> tuple[str, str, bytes, bool]:
+    """The mail as SMTP hands it over.
+
+    Returns:
+        From which address to which, the content with its final dot, and whether an address goes beyond ASCII.
+    """
+    message = compose(mail, letterhead)
+    sender, to = parseaddr(letterhead.sender)[1], mail.to_address or parseaddr(letterhead.operators)[1]
+    international = not (sender + to).isascii()
+    content = message.as_bytes(policy=_POLICY.clone(linesep="\r\n", utf8=international))
+    return sender, to, _DOT_AT_START.sub(b"..", content) + b".\r\n", international
 
 
 def compose(mail: Mail, letterhead: Letterhead) -> EmailMessage:

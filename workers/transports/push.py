@@ -14,10 +14,10 @@ from pywebpush import WebPusher
 from config.sealing import Sealer
 from config.vapid import Vapid
 from models.events import ErrorClass
+from workers.transports.addresses import Destination, UrlRefused
 from workers.transports.client import Answer, Client
-from workers.transports.destinations import Destination, UrlRefused
-from workers.transports.failures import detail, told
-from workers.transports.retry_after import wish
+from workers.transports.failures import detail, parse_retry_after, told
+from workers.transports.transport import Renew, Transport, no_lease
 from workflows.events.outcomes import Sent
 from workflows.outside.send_push import PushMessage
 
@@ -34,7 +34,7 @@ AWAY = (502, 503, 504)
 OUT_OF_REACH = frozenset({ErrorClass.CONNECT, ErrorClass.DNS, ErrorClass.TIMEOUT, ErrorClass.TLS})
 
 
-class PushTransport:
+class PushTransport(Transport[PushMessage]):
     """Pushes notifications.
 
     Args:
@@ -50,7 +50,7 @@ class PushTransport:
         self._client = client
         self._base = base
 
-    def send(self, message: PushMessage) -> Sent:
+    def send(self, message: PushMessage, _renew: Renew = no_lease) -> Sent:
         """Give the message to the browser's push service; that it is out of anybody's reach is told as `away`.
 
         Raises:
@@ -70,7 +70,7 @@ class PushTransport:
             return Sent(error=sentence, error_class=error_class, away=error_class in OUT_OF_REACH)
 
     def close(self) -> None:
-        """Close the connections that wait for a next message."""
+        """Close the connections that wait for a next message, and shut down those in use."""
         self._client.close()
 
     def _payload(self, message: PushMessage) -> bytes:
@@ -121,6 +121,6 @@ def _report(answer: Answer) -> Sent:
         # The same message would be refused again; whoever has mended what was wrong retries it.
         permanent=not passes,
         status_code=status,
-        retry_after=wish(status, answer.retry_after),
+        retry_after=parse_retry_after(status, answer.retry_after),
         away=status in AWAY,
     )

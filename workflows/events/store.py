@@ -154,21 +154,35 @@ _POSTPONE = text(
 
 # What a newer process recorded is left to a newer worker, so that only known types are taken. A lease that a crash of
 # the database undoes is taken again, so that its commit is not waited for on disk.
-_CLAIM_LEASED = text(
-    f"""
-WITH free AS (
+_NAMED = f"""
     SELECT d.event_id, d.effect, d.target
     FROM unnest(CAST(:event_ids AS uuid[]), CAST(:targets AS text[])) AS asked(event_id, target)
     JOIN deliveries d ON d.event_id = asked.event_id AND d.effect = :effect AND d.target = asked.target
     WHERE {_FREE}
     FOR UPDATE OF d SKIP LOCKED
-)
+"""
+_CLAIM_LEASED = f"""
+WITH free AS ({{free}})
 UPDATE deliveries d
 SET attempts = d.attempts + 1, lease_until = now() + :duration, nudge_at = now() + :duration
 FROM free, events e
 WHERE {_SAME_KEY.format("free")} AND e.id = free.event_id AND e.type = ANY(:known)
 RETURNING {_ROW}, {_EVENT}, set_config('synchronous_commit', 'off', true)
 """
+_LEASE_NAMED = text(_CLAIM_LEASED.format(free=_NAMED)).columns(**_TYPES)
+# A lease that ran out is taken by name alone, as above.
+_LEASE_OTHERS = text(
+    _CLAIM_LEASED.format(
+        free=f"""SELECT * FROM ({_NAMED}) AS named UNION ALL SELECT * FROM (
+    SELECT d.event_id, d.effect, d.target
+    FROM deliveries d
+    WHERE d.effect = :effect AND d.state = 'pending' AND d.lease_until IS NULL AND d.due_at <= now()
+      AND (d.event_id, d.target) NOT IN (SELECT * FROM unnest(CAST(:event_ids AS uuid[]), CAST(:targets AS text[])))
+    ORDER BY d.due_at
+    LIMIT :others
+    FOR UPDATE OF d SKIP LOCKED
+) AS others"""
+    )
 ).columns(**_TYPES)
 
 # Like the others, a row that is locked at the moment is left for the next time.
@@ -377,25 +391,29 @@ def give_up(db: Connection, delivery: Delivery, attempt: Attempt) -> bool:
     )
 
 
-def claim_leased(db: Connection, effect: str, keys: Sequence[Key], duration: timedelta) -> list[Delivery]:
+def claim_leased(
+    db: Connection, effect: str, keys: Sequence[Key], duration: timedelta, *, others: int = 0
+) -> list[Delivery]:
     """Lease those of an outbound effect's deliveries that are free and due, in the order in which they are named.
 
     Args:
         duration: of the lease; the attempt in hand is counted with it.
+        others: how many that are not named may be leased along, those that have been due for longest.
     """
     rows = db.execute(
-        _CLAIM_LEASED,
+        _LEASE_OTHERS if others > 0 else _LEASE_NAMED,
         {
             "effect": effect,
             "event_ids": [key.event_id for key in keys],
             "targets": [key.target for key in keys],
             "duration": duration,
             "known": list(event_types()),
+            "others": others,
         },
     )
     # The rows hold the attempts in hand already.
     taken = {each.key: replace(each, attempt=each.fence) for each in _deliveries(rows)}
-    return [taken.pop(key) for key in keys if key in taken]
+    return [*(taken.pop(key) for key in keys if key in taken), *taken.values()]
 
 
 def renew(db: Connection, leased: Sequence[Delivery], duration: timedelta) -> None:

@@ -1,11 +1,17 @@
-"""Which addresses a webhook may reach: the public internet, and the networks that the operator lists; never ours."""
+"""Where a webhook may go: its URL read by the rules of today, and each address that its name leads to looked at."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Network, ip_network
 
-from workflows.webhooks.address import PORTS, Address, Network, within
+from workers.transports.sockets import AddressRefused
+from workflows.errors import Invalid
+from workflows.webhooks.address import PORTS, Address, Destination, Network, read_address, within
+
+__all__ = ["AddressRefused", "Destination", "UrlRefused", "destination_of", "host_of", "require_reachable"]
 
 # Written out, since what Python calls global differs from version to version.
 # https://www.iana.org/assignments/iana-ipv4-special-registry
@@ -49,11 +55,37 @@ NOT_PUBLIC_IPV6 = tuple(
 )
 
 
-class AddressRefused(OSError):
-    """The name leads to where webhooks must not go; the message says why, for the operator's log."""
+class UrlRefused(ValueError):
+    """No URL that a webhook can be sent to."""
 
 
-def check(address: Address, scheme: str, port: int, allowed: Sequence[Network]) -> None:
+def destination_of(url: str, allowed: Sequence[Network]) -> Destination:
+    """Read a URL. Where its host leads is another question, asked at every message.
+
+    Args:
+        allowed: networks that a URL may name addresses of, and reach by plain HTTP and at any port.
+
+    Raises:
+        UrlRefused: with what is wrong with it.
+    """
+    return _read(url, tuple(allowed))
+
+
+def host_of(url: str) -> str:
+    """Host and port as somebody wrote them, for a log: no credentials, no path."""
+    return re.sub(r".*@", "", re.split(r"[/?#\\]", url.partition("//")[2], maxsplit=1)[0])[:255]
+
+
+@lru_cache(maxsize=1024)
+def _read(url: str, allowed: tuple[Network, ...]) -> Destination:
+    try:
+        return read_address(url, allowed)
+    except Invalid as error:
+        raise UrlRefused(str(error.details)) from error
+
+
+@lru_cache(maxsize=4096)
+def require_reachable(address: Address, scheme: str, port: int, allowed: tuple[Network, ...]) -> None:
     """Refuse an address that is neither the internet's, over HTTPS at a port of webhooks, nor in an allowed network.
 
     Args:

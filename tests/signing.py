@@ -1,0 +1,15 @@
+"""Signatures as the transport makes them."""
+
+from __future__ import annotations
+
+from workers.transports.http import signatures, signer_of
+
+
+def sign(secret: str, webhook_id: str, timestamp: str, body: bytes) -> str:
+    """One signature over id, time and body."""
+    return signatures([signer_of(secret)], webhook_id, timestamp, body)
+
+
+def sign_with_each(secrets: tuple[str, ...] | list[str], webhook_id: str, timestamp: str, body: bytes) -> str:
+    """The value of the header: a signature of every secret."""
+    return signatures([signer_of(secret) for secret in secrets], webhook_id, timestamp, body)

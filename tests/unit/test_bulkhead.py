@@ -1,0 +1,306 @@
+"""Tests of the bulkhead: whatever some destinations do, the prompt ones are served, and none is shut out for good."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from queue import SimpleQueue
+from threading import Event, Lock, Semaphore
+
+import pytest
+
+from tests.eventually import eventually
+from tests.unit.push_messages import to_host
+from workers.transports.notifications import protected_push
+from workers.transports.protection import LONG_SECONDS, MAX_PAUSE_SECONDS, Protected, Shares
+from workers.transports.transport import Renew, Transport, no_lease
+from workflows.events.outcomes import Postpone, Sent
+from workflows.outside.send_push import PushMessage
+
+YES, NO = Sent(status_code=200), Sent(error="no", status_code=500)
+SHARES = Shares.of(32)
+
+
+class Street(Transport[str]):
+    """Messages on their way, each until it is let through; a message is the name of its destination."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.answers = YES
+        self.green: defaultdict[str, Semaphore] = defaultdict(lambda: Semaphore(0))
+        self.news: SimpleQueue[bool] = SimpleQueue()
+
+    def send(self, message: str, _renew: Renew = no_lease) -> Sent:
+        """Arrive when the light is green."""
+        self.begun.append(message)
+        self.news.put(True)
+        assert self.green[message].acquire(timeout=30)
+        return self.answers
+
+
+class Crossing:
+    """A bulkhead before that street, and threads that send."""
+
+    def __init__(self, shares: Shares, room_seconds: float = 0.0) -> None:
+        self.street = Street()
+        self.now = 1000.0
+        self.bulkhead = Protected(
+            self.street, shares, destination=lambda name: name, clock=lambda: self.now, room_seconds=room_seconds
+        )
+        self.threads = ThreadPoolExecutor(64)
+        self.sent: list[tuple[str, Future[Sent]]] = []
+
+    def begin(self, name: str, most: int = 100) -> int:
+        """How many of so many messages to that destination may go."""
+        for number in range(most):
+            sending = self.threads.submit(self._send, name)
+            if not self.street.news.get(timeout=30):
+                assert isinstance(sending.exception(30), Postpone)
+                return number
+            self.sent.append((name, sending))
+        return most
+
+    def end(self, answer: Sent = YES, *, only: str = "") -> None:
+        """All that are on their way, or those to one destination, have arrived."""
+        self.street.answers = answer
+        ending = [each for each in self.sent if only in ("", each[0])]
+        for name, _sending in ending:
+            self.street.green[name].release()
+        for _name, sending in ending:
+            sending.result(30)
+        self.sent = [each for each in self.sent if each not in ending]
+
+    def known(self, name: str, answer: Sent = YES, *, slow: bool = False) -> str:
+        """A destination whose last answer was that."""
+        assert self.begin(name, 1) == 1
+        self.now += 2.0 * slow
+        self.end(answer)
+        return name
+
+    def _send(self, name: str) -> Sent:
+        try:
+            return self.bulkhead.send(name)
+        except Postpone:
+            self.street.news.put(False)
+            raise
+
+
+@contextmanager
+def crossing(shares: Shares = SHARES, room_seconds: float = 0.0) -> Iterator[Crossing]:
+    """One for the time of the block."""
+    made = Crossing(shares, room_seconds)
+    try:
+        yield made
+    finally:
+        for green in made.street.green.values():
+            green.release(1000)
+        made.threads.shutdown()
+
+
+@pytest.mark.parametrize(("answer", "slow", "most"), [(NO, False, 4), (YES, True, 4), (YES, False, 24)])
+def test_a_destination_has_its_share_by_its_last_answer(answer: Sent, slow: bool, most: int) -> None:
+    with crossing() as street:
+        assert street.begin(street.known("one", answer, slow=slow)) == most
+
+
+def test_when_prompt_destinations_begin_to_hang_together_every_other_one_is_served() -> None:
+    with crossing() as street:
+        hanging = [street.known(f"hanging {number}") for number in range(5)]
+        others = [street.known(f"other {number}") for number in range(6)]
+        # All in the one second in which nobody can know.
+        assert sum(street.begin(name) for name in hanging) == 24 + 4, "one each out of the reserve"
+        for later in (0.5, 5, 14):
+            street.now += later
+            assert [street.begin(name) for name in hanging] == [0] * 5
+            for name in others:
+                assert street.begin(name) == 1, "the reserve is for one each"
+                street.end(only=name)
+
+
+def test_a_new_destination_gets_one_until_it_answers() -> None:
+    with crossing() as street:
+        assert street.begin(street.known("prompt")) == 24
+        assert [street.begin(f"new {number}") for number in range(8)] == [1] * 8
+
+
+def test_all_slow_destinations_together_take_a_quarter() -> None:
+    with crossing() as street:
+        slow = [street.known(f"slow {number}", slow=True) for number in range(10)]
+        prompt = street.known("prompt")
+        assert sum(street.begin(name) for name in slow) == 8
+        assert street.begin(prompt) == 16
+        assert street.begin("new") == 1, "out of the reserve"
+
+
+def test_what_is_awaited_for_over_a_second_counts_as_slow_before_it_answers() -> None:
+    with crossing() as street:
+        name = street.known("prompt")
+        assert street.begin(name, 3) == 3
+        street.now += 1.1
+        assert street.begin(name) == 1, "four are on their way"
+
+
+def test_a_failure_that_comes_at_once_is_not_slow() -> None:
+    with crossing() as street:
+        slow = [street.known(f"slow {number}", slow=True) for number in range(8)]
+        failing = street.known("failing", NO)
+        assert [street.begin(name, 1) for name in slow] == [1] * 8
+        assert street.begin(failing, 1) == 1, "others fill the share of the slow"
+
+
+def test_a_slow_destination_is_prompt_again_with_its_first_prompt_answer() -> None:
+    with crossing() as street:
+        street.known("one", slow=True)
+        assert street.begin(street.known("one")) == 24
+
+
+def test_when_all_have_arrived_all_senders_are_free() -> None:
+    with crossing() as street:
+        for name in [street.known("slow", slow=True), street.known("prompt"), "new"]:
+            street.begin(name)
+        street.end()
+        assert street.begin("prompt") == 24
+
+
+# WEBHOOK_THREADS is 4 at least.
+@pytest.mark.parametrize("senders", [4, 5, 7, 8, 32, 40])
+@pytest.mark.parametrize(("answer", "slow"), [(NO, False), (YES, True), (YES, False)])
+def test_with_however_many_senders_each_destination_may_have_one(senders: int, answer: Sent, slow: bool) -> None:
+    with crossing(Shares.of(senders)) as street:
+        assert street.begin(street.known("one", answer, slow=slow), 1) == 1
+
+
+def test_one_destination_has_few_until_it_was_prompt_and_all_then() -> None:
+    with crossing(Shares.of_one(4)) as street:
+        assert street.begin("server") == 1
+        street.end()
+        assert street.begin("server") == 4
+        street.end(NO)
+        assert street.begin("server") == 1, "a failure takes the trust back"
+
+
+def test_what_is_awaited_for_long_leaves_room_for_a_few_others_until_all_is_taken() -> None:
+    with crossing(Shares.of_one(4)) as street:
+        for _ in range(4):
+            assert street.begin("server") == 1
+            street.now += LONG_SECONDS
+        assert street.begin("server") == 0
+        street.end()
+        assert street.begin("server", 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("waited", "most"), [(0, 2), (29, 2), (31, 7.75), (60, 15), (120, MAX_PAUSE_SECONDS), (600, MAX_PAUSE_SECONDS)]
+)
+def test_the_longer_others_are_awaited_the_less_often_one_asks(waited: float, most: float) -> None:
+    with crossing(Shares.of_one(1)) as street:
+        assert street.begin("server") == 1
+        street.now += waited
+        with pytest.raises(Postpone) as postponed:
+            street.bulkhead.send("server")
+        assert most / 4 - 0.1 < (postponed.value.until - datetime.now(UTC)).total_seconds() <= most
+
+
+def test_a_transport_that_raises_gives_its_place_back() -> None:
+    class Broken(Transport[str]):
+        def send(self, _message: str, _renew: Renew = no_lease) -> Sent:
+            raise RuntimeError("a defect")
+
+    bulkhead = Protected(Broken(), Shares.of_one(1), destination=lambda name: name)
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            bulkhead.send("server")
+
+
+def waiting(street: Crossing, name: str) -> Future[Sent]:
+    """One more message, which has come to wait for room."""
+    before = street.bulkhead._waiting
+    sent = street.threads.submit(street.bulkhead.send, name)
+    eventually(lambda: street.bulkhead._waiting == before + 1, "one more that waits")
+    return sent
+
+
+FULL = Shares(senders=4, many=3, few=1, slow=1, reserve=1)
+
+
+def test_while_messages_arrive_the_next_waits_and_goes() -> None:
+    with crossing(FULL) as street:
+        name = street.known("prompt")
+        assert street.begin(name) == 3
+        street.bulkhead._room_seconds = 20.0
+        next_ones = [waiting(street, name) for _ in range(2)]
+        street.street.green[name].release(5)
+        assert [each.result(20).status_code for each in next_ones] == [200, 200]
+        assert street.bulkhead._waiting == 0
+
+
+def test_a_destination_with_nothing_under_way_passes_what_waits() -> None:
+    with crossing(FULL) as street:
+        name = street.known("prompt")
+        assert street.begin(name) == 3
+        street.bulkhead._room_seconds = 20.0
+        waits = waiting(street, name)
+        passes = street.threads.submit(street.bulkhead.send, "other")
+        eventually(lambda: street.street.begun[-1] == "other", "the other's message on its way")
+        assert not waits.done()
+        street.street.green["other"].release()
+        street.street.green[name].release(4)
+        assert passes.result(20).status_code == waits.result(20).status_code == 200
+
+
+def test_what_is_not_known_to_answer_is_not_waited_for() -> None:
+    with crossing(FULL, room_seconds=20.0) as street:
+        assert street.begin("new", 1) == 1
+        with pytest.raises(Postpone):
+            street.bulkhead.send("new")
+        assert street.bulkhead._waiting == 0
+
+
+SENDERS = 4
+
+
+class Services(Transport[PushMessage]):
+    """Push services, of which all whose name begins with `hanging` say nothing until they are let."""
+
+    def __init__(self) -> None:
+        self.let = Event()
+        self.hanging = 0
+        self._lock = Lock()
+
+    def send(self, message: PushMessage, _renew: Renew = no_lease) -> Sent:
+        """Take a message."""
+        if message.host.startswith("hanging"):
+            with self._lock:
+                self.hanging += 1
+            self.let.wait(30)
+        return Sent(status_code=201)
+
+
+def test_browsers_at_a_host_that_hangs_hold_up_nobody_elses() -> None:
+    services = Services()
+    protected = protected_push(services, SENDERS)
+    with ThreadPoolExecutor(20) as threads:
+        pushes = [threads.submit(protected.send, to_host("hanging.example")) for _ in range(20)]
+        eventually(lambda: sum(push.done() for push in pushes) == 19, "all but one postponed")
+        assert services.hanging == 1
+        assert {type(push.exception()) for push in pushes if push.done()} == {Postpone}
+        for number in range(3):
+            assert protected.send(to_host(f"good{number}.example")).error is None
+            assert protected.send(to_host("good.example")).error is None
+        services.let.set()
+
+
+def test_however_many_hosts_hang_no_more_senders_are_held_than_push_has() -> None:
+    services = Services()
+    protected = protected_push(services, SENDERS)
+    with ThreadPoolExecutor(20) as threads:
+        pushes = [threads.submit(protected.send, to_host(f"hanging{number}.example")) for number in range(20)]
+        eventually(lambda: sum(push.done() for push in pushes) == 20 - SENDERS, "the others, postponed")
+        assert services.hanging == SENDERS
+        with pytest.raises(Postpone):
+            protected.send(to_host("good.example"))
+        services.let.set()
+    assert protected.send(to_host("good.example")).error is None

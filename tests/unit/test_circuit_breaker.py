@@ -1,0 +1,159 @@
+"""Tests of the circuit breaker: what is unavailable is left alone, uses up no attempts, and keeps no other waiting."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.unit.push_messages import to_host
+from workers.transports.notifications import protected_push
+from workers.transports.protection import MAX_POSTPONED, Breaker, Protected, Shares
+from workers.transports.transport import Renew, Transport, no_lease
+from workflows.events.outcomes import Postpone, Sent
+from workflows.outside.send_push import PushMessage
+
+AWAY = Sent(error="ConnectionRefusedError", away=True)
+BROKEN_OFF = Sent(error="SMTPServerDisconnected: Connection unexpectedly closed")
+LATER = Sent(error="The mail server answered 451: later", status_code=451)
+NO = Sent(error="The mail server answered 550: no", status_code=550, permanent=True)
+
+
+@dataclass
+class News:
+    """A message, as old as that."""
+
+    age: timedelta = timedelta()
+
+    @property
+    def written_at(self) -> datetime:
+        """Since when it waits."""
+        return datetime.now(UTC) - self.age
+
+
+@dataclass
+class Server(Transport[Any]):
+    """Answers what it is told to, and afterwards yes; time passes for its breaker as it is told to."""
+
+    answers: list[Sent] = field(default_factory=list)
+    asked: int = 0
+    now: float = 1000.0
+
+    def send(self, _message: Any, _renew: Renew = no_lease) -> Sent:
+        """Take a message."""
+        self.asked += 1
+        return self.answers.pop(0) if self.answers else Sent()
+
+
+def protected(server: Server, *, age_share: float = 0.0) -> Protected[News]:
+    """That server behind a circuit breaker."""
+    breaker = Breaker[News](name="mail server", written_at=lambda news: news.written_at, age_share=age_share)
+    shares = Shares.of_one(8)
+    return Protected(server, shares, destination=lambda _news: "", breaker=breaker, clock=lambda: server.now)
+
+
+def postponed_by(way: Protected[Any], message: Any) -> float:
+    """For how many seconds the message is postponed."""
+    with pytest.raises(Postpone) as postponed:
+        way.send(message)
+    assert postponed.value.away
+    return (postponed.value.until - datetime.now(UTC)).total_seconds()
+
+
+@pytest.mark.parametrize(
+    "answer", [AWAY, Sent(error="The mail server answered 535: who are you?", status_code=535, away=True)]
+)
+def test_a_server_that_is_unavailable_uses_up_no_attempts_and_is_left_alone(answer: Sent) -> None:
+    server = Server([answer, answer])
+    way = protected(server)
+    pauses = []
+    for _ in range(2):
+        pauses.append(postponed_by(way, News()))
+        postponed_by(way, News())
+        server.now += 5
+    assert server.asked == 2, "those that came meanwhile were not tried"
+    assert 1 < pauses[0] < 4.1
+    assert 3 < pauses[1] < 6.1
+    assert way.send(News()).error is None
+    assert way.send(News()).error is None
+
+
+def test_the_pauses_end_at_half_a_minute() -> None:
+    server = Server([AWAY] * 10)
+    way = protected(server)
+    for _ in range(9):
+        postponed_by(way, News())
+        server.now += 60
+    assert postponed_by(way, News()) <= 32
+
+
+@pytest.mark.parametrize(("asked", "least", "most"), [(60, 60, 63), (1, 1.9, 4.1)])
+def test_retry_after_only_delays(asked: int, least: float, most: float) -> None:
+    server = Server([Sent(error="503", away=True, retry_after=timedelta(seconds=asked))])
+    assert least < postponed_by(protected(server), News()) <= most
+
+
+@pytest.mark.parametrize(("age", "minutes"), [(timedelta(minutes=1), 0.1), (timedelta(hours=10), 60)])
+def test_where_it_is_said_so_what_is_old_waits_for_longer(age: timedelta, minutes: float) -> None:
+    way = protected(Server([AWAY]), age_share=0.1)
+    # Tried and not tried alike.
+    for _ in range(2):
+        assert minutes - 0.1 < postponed_by(way, News(age)) / 60 <= minutes + 0.1
+
+
+def test_however_often_a_server_was_unavailable_no_attempt_is_used_up() -> None:
+    half_minutes_of_a_day = 2880
+    server = Server([AWAY] * half_minutes_of_a_day)
+    way = protected(server)
+    for _ in range(half_minutes_of_a_day):
+        server.now += 60
+        postponed_by(way, News())
+
+
+@pytest.mark.parametrize("answer", [LATER, NO, BROKEN_OFF])
+def test_what_comes_of_a_message_is_its_own_affair(answer: Sent) -> None:
+    way = protected(Server([answer]))
+    assert way.send(News()) is answer
+    assert way.send(News()).error is None
+
+
+def test_what_has_waited_for_days_ends_by_its_own_policy() -> None:
+    assert protected(Server([AWAY])).send(News(MAX_POSTPONED + timedelta(hours=1))) is AWAY
+
+
+class Services(Transport[PushMessage]):
+    """Push services, of which some are away; counts how often each was asked."""
+
+    def __init__(self, *away: str) -> None:
+        self.away = set(away)
+        self.asked: Counter[str] = Counter()
+
+    def send(self, message: PushMessage, _renew: Renew = no_lease) -> Sent:
+        """Take a message."""
+        self.asked[message.host] += 1
+        return Sent(error="The host was not found.", away=True) if message.host in self.away else Sent(status_code=201)
+
+
+def test_a_push_service_that_is_unavailable_keeps_no_other_waiting() -> None:
+    services, now = Services("away.example"), [1000.0]
+    way = protected_push(services, 4, clock=lambda: now[0])
+    for _ in range(5):
+        with pytest.raises(Postpone, match="The push service is away: The host was not found"):
+            way.send(to_host("away.example"))
+        assert way.send(to_host("well.example")).error is None
+    assert services.asked == {"away.example": 1, "well.example": 5}
+    services.away.clear()
+    now[0] += 60
+    assert way.send(to_host("away.example")).error is None
+
+
+def test_of_any_number_of_destinations_those_that_were_named_last_are_remembered() -> None:
+    hosts = ["one.example", "two.example", "three.example"]
+    services = Services(*hosts)
+    way = protected_push(services, 4, max_destinations=2)
+    for host in (*hosts, *reversed(hosts)):
+        postponed_by(way, to_host(host))
+    assert services.asked == {"one.example": 2, "two.example": 1, "three.example": 1}

@@ -1,0 +1,103 @@
+"""Tests of the senders: so many messages at a time and never more, by threads that were there beforehand."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from threading import Event, Semaphore, Thread
+from time import monotonic
+
+import pytest
+
+from tests.eventually import eventually
+from workers.outbound import MAX_BATCH, SenderPool, SynchronousExecutor
+
+SECONDS = 20.0
+
+
+def acquiring(pool: SenderPool, named: int) -> Future[int]:
+    """One who waits for slots, in a thread of their own."""
+    acquired: Future[int] = Future()
+    Thread(target=lambda: acquired.set_result(pool.acquire(named))).start()
+    return acquired
+
+
+def test_slots_are_taken_up_to_a_batch_and_given_back() -> None:
+    pool = SenderPool(MAX_BATCH + 3, acquire_seconds=0.0)
+    assert [pool.acquire(1) for _ in range(3)] == [MAX_BATCH, 3, 0]
+    pool.release(2)
+    assert pool.acquire(9) == 2
+
+
+def test_one_that_acquires_waits_for_the_first_slot_when_none_is_free() -> None:
+    pool = SenderPool(3, acquire_seconds=SECONDS)
+    assert pool.acquire(5) == 3
+    acquired = acquiring(pool, 2)
+    assert not acquired.done()
+    pool.release(1)
+    assert acquired.result(SECONDS) == 1
+
+
+def test_when_all_wait_for_receivers_for_long_nothing_is_acquired() -> None:
+    pool = SenderPool(1, acquire_seconds=0.05)
+    assert pool.acquire(1) == 1
+    assert pool.acquire(1) == 0
+
+
+def test_for_messages_that_nobody_named_nobody_waits() -> None:
+    pool = SenderPool(1, acquire_seconds=SECONDS)
+    assert pool.acquire(1) == 1
+    began = monotonic()
+    assert pool.acquire(0) == 0
+    assert monotonic() - began < SECONDS / 2
+
+
+def test_as_many_as_there_are_slots_run_at_once_with_one_more_that_writes() -> None:
+    pool, green, running = SenderPool(3), Semaphore(0), Semaphore(0)
+
+    def send() -> None:
+        running.release()
+        assert green.acquire(timeout=SECONDS)
+
+    for _ in range(4):
+        pool.submit(send)
+    for _ in range(4):
+        assert running.acquire(timeout=SECONDS)
+    green.release(4)
+
+
+def test_a_machine_without_threads_sends_by_those_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, sent = SenderPool(2), [Event() for _ in range(3)]
+
+    def no_thread(_thread: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    for each in sent:
+        pool.submit(each.set)
+    assert all(each.wait(SECONDS) for each in sent)
+
+
+def test_the_synchronous_executor_sends_in_the_callers_thread() -> None:
+    executor, ran = SynchronousExecutor(), list[int]()
+    assert executor.acquire(7) == 7
+    executor.submit(lambda: ran.append(threading.get_ident()))
+    executor.release(7)
+    assert ran == [threading.get_ident()]
+
+
+def test_those_that_acquire_are_many_and_all_are_served() -> None:
+    pool = SenderPool(4, acquire_seconds=SECONDS)
+    served = Semaphore(0)
+
+    def use() -> None:
+        for _ in range(10):
+            count = pool.acquire(1)
+            assert 0 < count <= 4
+            pool.release(count)
+            served.release()
+
+    for _ in range(20):
+        Thread(target=use).start()
+    eventually(lambda: all(served.acquire(timeout=SECONDS) for _ in range(200)), "all served")
+    assert pool.acquire(9) == 4
