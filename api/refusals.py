@@ -37,6 +37,7 @@ REFUSALS: dict[str, Refusal] = {
     "endpoint_exists": Refusal(409, "There is an endpoint with this address already."),
     "endpoint_limit": Refusal(409, "The owner has 50 webhook endpoints already."),
     "endpoint_not_active": Refusal(409, "The webhook endpoint hears of nothing before it is active again."),
+    "delivery_in_progress": Refusal(409, "A worker has the delivery in hand at the moment."),
     "secret_limit": Refusal(409, "Ten secrets of the webhook endpoint are valid already."),
     "push_off": Refusal(409, "Nothing is pushed here: whoever runs this has set no key for it."),
     "key_in_use": Refusal(409, "A request with this Idempotency-Key is being answered; see `Retry-After`."),

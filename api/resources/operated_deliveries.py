@@ -42,15 +42,15 @@ def retry_dead_delivery(context: RequestContext[OperatedDelivery], _body: dict[s
 
 
 @operated_deliveries.route("/operations/deliveries/<id:delivery_id>/cancel", methods=["POST"])
-@refuses("invalid_transition")
+@refuses("invalid_transition", "delivery_in_progress")
 @changes(OPERATOR, DELIVERY)
 @operated_deliveries.arguments(shapes.Cancelling, required=False, example=examples.CANCELLING)
 @operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.CANCELLED)
 def cancel_unfinished_delivery(context: RequestContext[OperatedDelivery], body: dict[str, Any]) -> Any:
     """Cancel a pending or dead delivery, for good.
 
-    Of a dead one this says that somebody has seen it, and that it is not to be retried. What is just leaving the house
-    may still arrive; its outcome changes nothing any more.
+    Of a dead one this says that an operator has seen it, and that it is not to be retried. A message that is being sent
+    may still arrive; its outcome changes nothing any more. While a worker runs the effect, the answer is 409.
     """
     return tagged(cancel_delivery(context.db, actor=context.actor, delivery=context.subject, now=context.now, **body))
 

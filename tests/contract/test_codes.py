@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from api.refusals import REFUSALS
 from models.engine import create
+from models.events import deliveries
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import World
@@ -190,6 +191,12 @@ def unavailable(stage: Stage) -> Answer:
     return gone.client.get("/me", headers=stage.cast.as_mentee)
 
 
+def delivery_in_progress(stage: Stage) -> Answer:
+    with stage.world.engine.begin() as worker:
+        delivery = worker.execute(select(deliveries.c.id).limit(1).with_for_update()).scalar_one()
+        return stage.client.post(f"/operations/deliveries/{delivery}/cancel", headers=stage.cast.as_operator)
+
+
 def push_off(stage: Stage) -> Answer:
     return stage.client.get("/push-subscriptions/key", headers=stage.cast.as_mentee)
 
@@ -217,6 +224,7 @@ PRODUCED: dict[str, Callable[[Stage], Answer]] = {
     "endpoint_exists": endpoint_exists,
     "endpoint_limit": endpoint_limit,
     "endpoint_not_active": endpoint_not_active,
+    "delivery_in_progress": delivery_in_progress,
     "secret_limit": secret_limit,
     "push_off": push_off,
     "key_in_use": key_in_use,

@@ -144,8 +144,8 @@ def without_guards(db: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def counted_statements(db: Connection) -> Iterator[list[str]]:
-    """The statements that are sent over a connection within the block."""
+def counted_statements(db: Connection | Engine) -> Iterator[list[str]]:
+    """The statements that are sent over a connection, or over all of an engine's, within the block."""
     statements: list[str] = []
 
     def keep(_db: Any, _cursor: Any, statement: str, *_rest: Any) -> None:

@@ -35,7 +35,10 @@ _FENCED_KEYS = (
     " AS told(event_id, effect, target, fence)"
 )
 _SAME_KEY = "d.event_id = {0}.event_id AND d.effect = {0}.effect AND d.target = {0}.target"
-_FREE = "d.state = 'pending' AND d.due_at <= now() AND (d.lease_until IS NULL OR d.lease_until <= now())"
+# Rows that are named are found by their primary key. The planner must not know that the partial indexes over what is
+# pending would do: a plan made while nothing was pending would read a whole backlog for each name.
+_PENDING = "CAST(d.state AS text) = 'pending'"
+_FREE = f"{_PENDING} AND d.due_at <= now() AND (d.lease_until IS NULL OR d.lease_until <= now())"
 _ROW = (
     "d.event_id, d.effect, d.target, d.id, d.endpoint_id, d.nudges, d.attempts, d.forgiven, d.lease_until,"
     " now() - d.due_at AS late"
@@ -95,14 +98,14 @@ _LEASE = text(
     f"""
 UPDATE deliveries d
 SET attempts = d.attempts + 1, lease_until = now() + :duration, nudge_at = now() + :duration
-FROM {_FENCED_KEYS} WHERE {_SAME_KEY.format("told")} AND d.state = 'pending' AND d.attempts = told.fence
+FROM {_FENCED_KEYS} WHERE {_SAME_KEY.format("told")} AND {_PENDING} AND d.attempts = told.fence
 """
 )
 
 # Waits for the rows: a late copy of the message locks them for a moment, too, just to find them leased.
 _HOLD = f"""
 SELECT d.event_id, d.effect, d.target{{timeouts}} FROM {_FENCED_KEYS} JOIN deliveries d ON {_SAME_KEY.format("told")}
-WHERE d.state = 'pending' AND d.attempts = told.fence
+WHERE {_PENDING} AND d.attempts = told.fence
 FOR UPDATE OF d
 """
 _HOLD_BATCH = text(_HOLD.format(timeouts=f", {_BATCH_TIMEOUTS}")).columns(event_id=Uuid())
@@ -116,15 +119,15 @@ FROM unnest(
     CAST(:event_ids AS uuid[]), CAST(:effects AS text[]), CAST(:targets AS text[]),
     CAST(:fences AS int[]), CAST(:attempts AS int[])
 ) AS told(event_id, effect, target, fence, attempt)
-WHERE {_SAME_KEY.format("told")} AND d.state = 'pending' AND d.attempts = told.fence
+WHERE {_SAME_KEY.format("told")} AND {_PENDING} AND d.attempts = told.fence
 """
 )
 
-_OUTCOME = """
+_OUTCOME = f"""
 WITH ours AS (
-    UPDATE deliveries d SET attempts = :attempt, lease_until = NULL, {values}
+    UPDATE deliveries d SET attempts = :attempt, lease_until = NULL, {{values}}
     WHERE d.event_id = :event_id AND d.effect = :effect AND d.target = :target
-      AND d.state = 'pending' AND d.attempts = :fence
+      AND {_PENDING} AND d.attempts = :fence
     RETURNING d.event_id, d.effect, d.target
 )
 """
@@ -190,7 +193,7 @@ _RENEW = text(
     f"""
 WITH ours AS (
     SELECT d.event_id, d.effect, d.target FROM {_FENCED_KEYS} JOIN deliveries d ON {_SAME_KEY.format("told")}
-    WHERE d.state = 'pending' AND d.attempts = told.fence AND d.lease_until IS NOT NULL
+    WHERE {_PENDING} AND d.attempts = told.fence AND d.lease_until IS NOT NULL
     FOR UPDATE OF d SKIP LOCKED
 )
 UPDATE deliveries d SET lease_until = now() + :duration, nudge_at = now() + :duration
@@ -209,7 +212,7 @@ WITH ours AS (
         CAST(:status_codes AS int[]), CAST(:responses AS text[]), CAST(:durations AS int[])
     ) AS told(event_id, effect, target, fence, attempt, status_code, response, duration_ms)
     JOIN deliveries d ON {_SAME_KEY.format("told")}
-    WHERE d.state = 'pending' AND d.attempts = told.fence
+    WHERE {_PENDING} AND d.attempts = told.fence
     FOR UPDATE OF d SKIP LOCKED
 ), ended AS (
     UPDATE deliveries d
@@ -251,13 +254,13 @@ _EMPTY_LIST = text(
 _NUDGED = text(
     f"""
 UPDATE deliveries d SET nudges = d.nudges + 1, nudge_at = now() + {_PAUSE.replace("d.nudges", "(d.nudges + 1)")}
-FROM {_KEYS} AS n(event_id, effect, target) WHERE {_SAME_KEY.format("n")} AND d.state = 'pending'
+FROM {_KEYS} AS n(event_id, effect, target) WHERE {_SAME_KEY.format("n")} AND {_PENDING}
 """
 )
 _NOT_NUDGED = text(
     f"""
 UPDATE deliveries d SET nudges = d.nudges - 1, nudge_at = now()
-FROM {_KEYS} AS n(event_id, effect, target) WHERE {_SAME_KEY.format("n")} AND d.state = 'pending' AND d.nudges > 0
+FROM {_KEYS} AS n(event_id, effect, target) WHERE {_SAME_KEY.format("n")} AND {_PENDING} AND d.nudges > 0
 """
 )
 

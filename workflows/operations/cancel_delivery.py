@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import OperationalError
 
 from models.events import DeliveryState, deliveries, states_before
 from workflows.audit.note import note
-from workflows.errors import InvalidTransition
+from workflows.errors import Conflict, InvalidTransition
 from workflows.events.store import MAX_ERROR_CHARACTERS, cut
 from workflows.identity.actor import Actor
 from workflows.operations.delivery import OperatedDelivery, for_operators, operated_query
 
 WITHOUT_A_REASON = "An operator cancelled it."
+LOCK_NOT_AVAILABLE = "55P03"
 
 
 def cancel_delivery(
@@ -21,8 +25,8 @@ def cancel_delivery(
 ) -> OperatedDelivery:
     """End it as cancelled, for good.
 
-    A worker that runs an effect in the database holds the row, and is waited for: what it has done stays done. What is
-    just leaving the house may still arrive; its outcome is not written any more.
+    A worker that runs database effects holds the row until its batch is committed. An outbound message that is being
+    sent may still arrive; its outcome is not written any more.
 
     Args:
         reason: kept as the delivery's last error, and in the audit.
@@ -30,15 +34,22 @@ def cancel_delivery(
     Raises:
         Forbidden: the caller is no operator.
         InvalidTransition: it is done or cancelled, perhaps just now.
+        Conflict: `delivery_in_progress`, while a worker holds it.
     """
     for_operators(actor)
-    unfinished = (deliveries.c.id == delivery.id, deliveries.c.state.in_(states_before(DeliveryState.CANCELLED)))
+    unlocked = select(deliveries.c.id).where(deliveries.c.id == delivery.id).with_for_update(nowait=True)
+    unfinished = (
+        deliveries.c.id == unlocked.scalar_subquery(),
+        deliveries.c.state.in_(states_before(DeliveryState.CANCELLED)),
+    )
     ended = {
         "state": DeliveryState.CANCELLED,
         "lease_until": None,
         "last_error": cut(reason, MAX_ERROR_CHARACTERS) or WITHOUT_A_REASON,
     }
-    if not db.execute(update(deliveries).where(*unfinished).values(**ended)).rowcount:
+    with _refusing_to_wait():
+        cancelled = db.execute(update(deliveries).where(*unfinished).values(**ended)).rowcount
+    if not cancelled:
         raise InvalidTransition("Only a pending or a dead delivery is cancelled.")
     note(
         db,
@@ -50,3 +61,18 @@ def cancel_delivery(
         now=now,
     )
     return OperatedDelivery.of(db.execute(operated_query(delivery.id)).one())
+
+
+@contextmanager
+def _refusing_to_wait() -> Iterator[None]:
+    # A batch of a worker may take a while, and the operator's request is not to wait for it.
+    try:
+        yield
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        raise Conflict(
+            "A worker has this delivery in hand; look again in a moment whether it is done.",
+            code="delivery_in_progress",
+            retry_after=1,
+        ) from error

@@ -1,0 +1,363 @@
+"""Tests of batches: many deliveries in one transaction, and no trouble of one of them is another's."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from threading import Barrier, Event, Thread
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, Engine, func, select, text, update
+from structlog.testing import capture_logs
+
+from models.engine import create
+from models.events import deliveries, delivery_attempts, events
+from tests.factories import OPERATOR, accept_booking, make_booking, make_listing, make_mentor, make_user
+from tests.integration.house import House, counted_statements, without_guards
+from tests.integration.test_record import an_event, private
+from workers.runner import DEADLOCK, LEASE, MAX_BATCH
+from workflows.errors import Conflict
+from workflows.events import store
+from workflows.events.catalogue import SessionCompleted, SessionStarted
+from workflows.events.delivery import Key
+from workflows.events.outcomes import Cancel, Retry
+from workflows.events.policy import RetryPolicy
+from workflows.events.record import defer_write, record
+from workflows.events.subscriptions import Effect
+from workflows.operations.cancel_delivery import cancel_delivery
+from workflows.operations.delivery import OperatedDelivery, operated_query
+
+EFFECT = "batches.count"
+POLICY = RetryPolicy((60, 60, 60), jitter=0)
+PROCESS_SECONDS = 30
+
+
+def no_trouble(_db: Connection) -> None:
+    """What most deliveries of a batch do besides."""
+
+
+@dataclass
+class Counting:
+    """An effect that notes each run in the database, records an event, and causes the trouble that is asked for."""
+
+    trouble: dict[UUID, Callable[[Connection], None]] = field(default_factory=dict)
+
+    def __call__(self, db: Connection, event: SessionCompleted, *, now: datetime) -> None:
+        """Note the run."""
+        db.execute(text("INSERT INTO runs VALUES (:event_id)"), {"event_id": event.id})
+        record(db, SessionStarted(actor="system", occurred_at=now, **_fields(event)))
+        self.trouble.get(event.id, no_trouble)(db)
+
+
+def _fields(event: SessionCompleted) -> dict[str, object]:
+    names = ("session_id", "booking_id", "mentor_profile_id", "mentee_user_id", "status", "start_time", "end_time")
+    return {name: getattr(event, name) for name in names} | {"version": event.version}
+
+
+@pytest.fixture
+def counting() -> Counting:
+    """The effect of this test."""
+    return Counting()
+
+
+@pytest.fixture
+def batch_house(engine: Engine, counting: Counting, monkeypatch: pytest.MonkeyPatch) -> House:
+    """A house in which that effect follows from completed sessions, and which drains its queues."""
+    with engine.begin() as db:
+        db.execute(text("CREATE TABLE IF NOT EXISTS runs (event_id uuid NOT NULL)"))
+        db.execute(text("TRUNCATE runs"))
+    effect = Effect(name=EFFECT, queue="reviews", event=SessionCompleted, run=counting, policy=POLICY)
+    return House(engine, private(monkeypatch, effect), drains=True)
+
+
+def recorded(house: House, count: int) -> list[Key]:
+    """So many deliveries of the effect, in the order of their events."""
+    made = [an_event() for _ in range(count)]
+    with house.transactions() as db:
+        for event in made:
+            record(db, event)
+    return [Key(event_id=event.id, effect=EFFECT) for event in made]
+
+
+def runs(house: House) -> Counter[UUID]:
+    """How often each event's run was committed."""
+    with house.engine.connect() as db:
+        return Counter(db.scalars(text("SELECT event_id FROM runs")).all())
+
+
+def states(house: House, keys: Sequence[Key]) -> Counter[str]:
+    """How many of these deliveries are in which state."""
+    return Counter(house.row(key).state.value for key in keys)
+
+
+def started(house: House) -> int:
+    """How many events the runs have recorded."""
+    with house.engine.connect() as db:
+        return db.scalar(select(func.count()).where(events.c.type == SessionStarted.type)) or 0
+
+
+def test_fifty_deliveries_are_claimed_and_settled_together(batch_house: House) -> None:
+    keys = recorded(batch_house, MAX_BATCH)
+    with counted_statements(batch_house.engine) as statements:
+        batch_house.deliverer.deliver(*keys)
+    assert states(batch_house, keys) == {"done": MAX_BATCH}
+    assert runs(batch_house) == dict.fromkeys((key.event_id for key in keys), 1)
+    claims = [each for each in statements if each.lstrip().startswith("WITH named")]
+    # One, unless the machine is so busy that the batch's time is up before its end.
+    assert len(claims) < 10
+    # Of each delivery: its savepoint, the statement and the event of the effect, and the savepoint's release.
+    assert len(statements) == 4 * MAX_BATCH + 2 * len(claims)
+
+
+def test_a_wakeup_for_one_takes_along_what_else_is_due(batch_house: House) -> None:
+    keys = recorded(batch_house, 10)
+    with capture_logs() as lines:
+        batch_house.deliverer.deliver(keys[3])
+    assert states(batch_house, keys) == {"done": 10}
+    beyond = {line["event_id"] for line in lines if line.get("beyond_wakeup")}
+    assert beyond == {key.event_id for key in keys} - {keys[3].event_id}
+
+
+def test_rows_that_another_worker_holds_are_left_to_it(batch_house: House) -> None:
+    keys = recorded(batch_house, 10)
+    with batch_house.engine.begin() as other:
+        other.execute(select(deliveries).where(deliveries.c.event_id == keys[0].event_id).with_for_update())
+        batch_house.deliverer.deliver(*keys)
+    assert states(batch_house, keys) == {"done": 9, "pending": 1}
+
+
+def test_deferred_writes_of_a_batch_are_one_call(batch_house: House, counting: Counting) -> None:
+    calls: list[list[str]] = []
+
+    def write(_db: Connection, items: list[str]) -> None:
+        calls.append(items)
+
+    def defer(db: Connection) -> None:
+        defer_write(db, write, "one")
+
+    def defer_and_fail(db: Connection) -> None:
+        defer_write(db, write, "undone")
+        raise RuntimeError("after it was deferred")
+
+    keys = recorded(batch_house, 3)
+    counting.trouble = {keys[0].event_id: defer, keys[1].event_id: defer_and_fail, keys[2].event_id: defer}
+    batch_house.deliverer.deliver(*keys)
+    assert calls == [["one", "one"]]
+
+
+def test_a_deadlock_runs_each_alone_and_the_victim_last(batch_house: House, counting: Counting) -> None:
+    order: list[UUID] = []
+    failed: list[UUID] = []
+    keys = recorded(batch_house, 5)
+
+    def note(event_id: UUID) -> Callable[[Connection], None]:
+        return lambda _db: order.append(event_id)
+
+    def deadlock(db: Connection) -> None:
+        order.append(keys[2].event_id)
+        if not failed:
+            failed.append(keys[2].event_id)
+            db.exec_driver_sql("DO $$ BEGIN RAISE EXCEPTION 'lost' USING ERRCODE = '40P01'; END $$")
+
+    counting.trouble = {key.event_id: note(key.event_id) for key in keys} | {keys[2].event_id: deadlock}
+    batch_house.deliverer.deliver(*keys)
+    assert states(batch_house, keys) == {"done": 5}
+    assert order[-5:] == [key.event_id for key in (*keys[:2], *keys[3:], keys[2])]
+    assert set(runs(batch_house).values()) == {1}
+    assert started(batch_house) == 5
+
+
+def test_a_slow_batch_commits_what_it_has_and_goes_on(batch_house: House, counting: Counting) -> None:
+    keys = recorded(batch_house, 4)
+    counting.trouble = {keys[1].event_id: lambda db: db.exec_driver_sql("SELECT pg_sleep(0.06)")}
+    with capture_logs() as lines:
+        batch_house.deliverer.deliver(*keys)
+    assert states(batch_house, keys) == {"done": 4}
+    with batch_house.engine.connect() as db:
+        ended = db.scalars(select(deliveries.c.done_at).where(deliveries.c.effect == EFFECT)).all()
+    assert len(set(ended)) == 2, "two transactions"
+    assert len([line for line in lines if line["event"] == "delivery.done"]) == 4
+
+
+def test_what_was_called_for_before_is_leased_before_it_runs(batch_house: House) -> None:
+    keys = recorded(batch_house, 3)
+    with batch_house.engine.begin() as db:
+        db.execute(update(deliveries).values(nudges=1))
+    batch_house.deliverer.deliver(*keys)
+    for key in keys:
+        row = batch_house.row(key)
+        assert (row.state, row.attempts, row.lease_until) == ("done", 1, None)
+
+
+def test_an_operator_is_refused_while_a_batch_holds_the_row(batch_house: House, counting: Counting) -> None:
+    (key,) = recorded(batch_house, 1)
+    running, seen = Event(), Event()
+
+    def wait(_db: Connection) -> None:
+        running.set()
+        assert seen.wait(10)
+
+    counting.trouble = {key.event_id: wait}
+    worker = Thread(target=batch_house.deliverer.deliver, args=(key,))
+    worker.start()
+    assert running.wait(10)
+    with batch_house.engine.begin() as db:
+        delivery = OperatedDelivery.of(db.execute(operated_query(batch_house.row(key).id)).one())
+        with pytest.raises(Conflict) as refused:
+            cancel_delivery(db, actor=OPERATOR, delivery=delivery, now=datetime.now(tz=None).astimezone())
+        db.rollback()
+    seen.set()
+    worker.join()
+    assert refused.value.code == "delivery_in_progress"
+    assert batch_house.row(key).state == "done"
+
+
+def _deliver_in_a_process(house: House, keys: Sequence[Key]) -> int | None:
+    """Run a worker of its own, and return how it ended."""
+    address = house.engine.url.render_as_string(hide_password=False)
+
+    def work() -> None:
+        own = create(address, pool_size=2)
+        house.engine = own
+        house.transactions.engine = own
+        house.deliverer.deliver(*keys)
+        os._exit(0)
+
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join(PROCESS_SECONDS)
+    assert process.exitcode is not None, "the worker hangs"
+    return process.exitcode
+
+
+def test_fifty_of_which_six_cause_trouble_end_as_each_should(batch_house: House, counting: Counting) -> None:
+    """One raises, one cancels, one retries, one kills its process, one waits for a lock, one is cancelled meanwhile."""
+    house = batch_house
+    keys = recorded(house, MAX_BATCH)
+    raises, cancels, retries, kills, waits, is_cancelled = keys[5], keys[12], keys[20], keys[27], keys[33], keys[40]
+    with house.engine.begin() as db:
+        locked = make_user(db).id
+
+    def fail(_db: Connection) -> None:
+        raise RuntimeError("no luck")
+
+    def cancel(_db: Connection) -> None:
+        raise Cancel("It has lost its point.")
+
+    def retry(_db: Connection) -> None:
+        raise Retry(timedelta(minutes=5), "Not yet.")
+
+    def kill(_db: Connection) -> None:
+        os._exit(9)
+
+    def wait(db: Connection) -> None:
+        db.execute(text("SELECT 1 FROM users WHERE id = :id FOR UPDATE"), {"id": locked})
+
+    troubles = [(raises, fail), (cancels, cancel), (retries, retry), (kills, kill), (waits, wait)]
+    counting.trouble = {key.event_id: trouble for key, trouble in troubles}
+    ends = []
+    with house.engine.connect() as holder:
+        holder.execute(text("SELECT 1 FROM users WHERE id = :id FOR UPDATE"), {"id": locked})
+        ends.append(_deliver_in_a_process(house, keys))
+        holder.rollback()
+    assert kills.event_id not in runs(house)
+    with house.engine.begin() as db:
+        row = house.row(is_cancelled)
+        delivery = OperatedDelivery.of(db.execute(operated_query(row.id)).one())
+        cancel_delivery(db, actor=OPERATOR, delivery=delivery, now=row.now)
+    for _ in range(8):
+        _sweep(house)
+        ends.append(_deliver_in_a_process(house, keys))
+        if ends[-1] == 0 and house.row(kills).state == "dead":
+            break
+    assert ends[-1] == 0
+    ended = {key: house.row(key).state for key in (raises, cancels, retries, kills, waits, is_cancelled)}
+    assert ended == {
+        raises: "pending",
+        cancels: "cancelled",
+        retries: "pending",
+        kills: "dead",
+        waits: "done",
+        is_cancelled: "cancelled",
+    }
+    others = [key for key in keys if key not in ended or key == waits]
+    assert states(house, others) == {"done": MAX_BATCH - 5}
+    assert runs(house) == dict.fromkeys((key.event_id for key in others), 1)
+    assert started(house) == len(others)
+    with house.engine.connect() as db:
+        attempts = db.execute(select(delivery_attempts.c.event_id, delivery_attempts.c.outcome)).all()
+    assert sorted((each.event_id, each.outcome) for each in attempts) == sorted(
+        [
+            (raises.event_id, "retry"),
+            (cancels.event_id, "cancelled"),
+            (retries.event_id, "retry"),
+            (kills.event_id, "dead"),
+        ]
+    )
+
+
+def _sweep(house: House) -> None:
+    """As if leases had run out and the sweep had called for what is due."""
+    with house.engine.begin() as db, without_guards(db):
+        db.execute(
+            update(deliveries)
+            .where(deliveries.c.state == "pending", deliveries.c.due_at <= func.now())
+            .values(nudges=deliveries.c.nudges + 1, lease_until=deliveries.c.lease_until - LEASE)
+        )
+
+
+def test_two_batches_over_the_same_mentors_never_deadlock(engine: Engine) -> None:
+    house = House(engine, drains=True)
+    with engine.begin() as db:
+        listings = [make_listing(db, make_mentor(db)) for _ in range(2)]
+        mentee = make_user(db)
+    with capture_logs() as lines:
+        for number in range(100):
+            with house.transactions() as db:
+                for listing in listings:
+                    accept_booking(db, make_booking(db, listing=listing, mentee=mentee))
+            for queue in ("sessions", "analytics", "notifications") if number % 10 == 0 else ("analytics",):
+                _deliver_by_two_workers(house, queue)
+    assert [line for line in lines if line.get("sqlstate") == DEADLOCK or line["event"] == "delivery.retry"] == []
+    with engine.connect() as db:
+        states = Counter(db.scalars(select(deliveries.c.effect).where(deliveries.c.state == "dead")))
+        assert states == {}
+
+
+def _deliver_by_two_workers(house: House, queue: str) -> None:
+    """Both are woken up for the same deliveries, one of them in the reverse order."""
+    with house.engine.connect() as db:
+        due = db.execute(
+            select(deliveries.c.event_id, deliveries.c.effect, deliveries.c.target).where(
+                deliveries.c.queue == queue,
+                deliveries.c.state == "pending",
+                deliveries.c.due_at <= func.now(),
+                deliveries.c.effect.not_in(["mail.send", "push.send", "channels.send", "webhooks.send"]),
+            )
+        ).all()
+    keys = [Key(**row._mapping) for row in due]
+    halves = [keys[::2], keys[1::2][::-1]]
+    together = Barrier(2)
+
+    def work(half: Sequence[Key]) -> None:
+        together.wait(10)
+        house.deliverer.deliver(*half)
+
+    workers = [Thread(target=work, args=(half,)) for half in halves]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def test_a_claim_leaves_effects_alone_that_it_was_not_asked_for(house: House) -> None:
+    with house.transactions() as db:
+        accept_booking(db, make_booking(db))
+    with house.engine.connect() as db:
+        claimed = store.claim_batch(db, [], shared=["analytics.booking_accepted"], most=50)
+    assert {delivery.key.effect for delivery in claimed} == {"analytics.booking_accepted"}
