@@ -86,6 +86,8 @@ bookings = Table(
     Index("ix_bookings_mentee_user_id_start_time_id", "mentee_user_id", text("start_time DESC"), "id"),
     Index("ix_bookings_status_start_time", "status", "start_time"),
     Index("ix_bookings_start_time", "start_time"),
+    # What maintain looks at: what changed since its last round.
+    Index("ix_bookings_updated_at_id", "updated_at", "id"),
 )
 
 booking_participants = Table(

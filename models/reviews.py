@@ -64,4 +64,6 @@ reviews = Table(
     CheckConstraint("(answered_at IS NOT NULL) = (answer IS NOT NULL)", name="answered_at"),
     CheckConstraint("(hidden_at IS NOT NULL) = (hidden_reason IS NOT NULL)", name="hidden_at"),
     Index("ix_reviews_mentor_profile_id_id", "mentor_profile_id", "id"),
+    # What maintain looks at: what changed since its last round.
+    Index("ix_reviews_updated_at_id", "updated_at", "id"),
 )

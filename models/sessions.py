@@ -105,4 +105,6 @@ sessions = Table(
     Index("ix_sessions_mentee_user_id_start_time_id", "mentee_user_id", text("start_time DESC"), "id"),
     Index("ix_sessions_status_start_time", "status", "start_time"),
     Index("ix_sessions_start_time", "start_time"),
+    # What maintain looks at: what changed since its last round.
+    Index("ix_sessions_updated_at_id", "updated_at", "id"),
 )

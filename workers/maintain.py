@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from functools import partial
 from threading import Event
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -20,20 +22,31 @@ from workers.metering import metered
 from workers.queues import app
 from workers.transactions import Transactions
 from workers.wakeups import Nudger
+from workflows.analytics.summary import add_up_changes
 from workflows.events.backfill import fill_gaps, introduce
 from workflows.events.subscriptions import load
-from workflows.invariants import check_all
+from workflows.invariants import looks
 from workflows.webhooks.missed import forget_missed
 
 log = structlog.get_logger(__name__)
 
 INTERVAL = 30.0
+# Between two pages of everything.
+PAGE_PAUSE_SECONDS = 1.0
 LOOK_BACK = timedelta(hours=1)
 EXPIRED_KEYS_AT_ONCE = 1_000
 # Of one chore in a round: enough to keep up with the busiest house, and the other chores have their turn.
 MOST_BATCHES = 20
 # Does some of what is to be done; whether there may be more.
 Chore = Callable[[Connection], bool]
+
+
+class Outcome(Enum):
+    """What came of a chore."""
+
+    TROUBLE = "trouble"
+    MORE = "more is left to be done"
+    DONE = "nothing is left to be done"
 
 
 def run_forever(stop: Event) -> None:
@@ -45,11 +58,12 @@ def run_forever(stop: Event) -> None:
     # Once over everything, and then over what an old process may have written during a deploy.
     look_back: timedelta | None = None
     log.info("maintain.started")
-    while True:
-        if maintain(Transactions(database, nudger), look_back):
+    transactions = Transactions(database, nudger)
+    while not stop.is_set():
+        next_round = monotonic() + INTERVAL
+        if maintain(transactions, look_back):
             look_back = LOOK_BACK
-        if stop.wait(INTERVAL):
-            break
+        look_through(transactions, stop, until=next_round)
     nudger.flush()
     database.dispose()
     log.info("maintain.stopped")
@@ -65,15 +79,34 @@ def maintain(transactions: Transactions, look_back: timedelta | None = None) -> 
         "fill gaps": partial(_fill_gaps, look_back=look_back),
         "forget expired keys": _forget_expired_keys,
         "forget missed messages": _forget_missed_messages,
-        "look for violations": _look_for_violations,
+        "add up sessions": add_up_changes,
+        "look at changes": looks.look_at_changes,
+        "look at counts": _look_at_counts,
+        "look at violations again": looks.look_again,
+        "tell violations": _tell_violations,
         "gauge deliveries": _gauge_deliveries,
     }
-    return all([_do(transactions, name, chore) for name, chore in chores.items()])
+    return all([_do(transactions, name, chore) is not Outcome.TROUBLE for name, chore in chores.items()])
 
 
-def _do(transactions: Transactions, name: str, chore: Chore) -> bool:
+def look_through(transactions: Transactions, stop: Event, *, until: float) -> None:
+    """Look for violations in everything, a page and a pause at a time, and then wait.
+
+    Args:
+        until: by `time.monotonic`, when the next round begins.
+    """
+    pages_left = True
+    while (left := until - monotonic()) > 0:
+        if stop.wait(min(left, PAGE_PAUSE_SECONDS) if pages_left else left):
+            return
+        if pages_left and monotonic() < until:
+            pages_left = _do(transactions, "look through everything", looks.look_through, batches=1) is Outcome.MORE
+
+
+def _do(transactions: Transactions, name: str, chore: Chore, *, batches: int | None = None) -> Outcome:
+    more = False
     try:
-        for _batch in range(MOST_BATCHES):
+        for _batch in range(batches or MOST_BATCHES):
             with transactions() as db:
                 more = chore(db)
             if not more:
@@ -82,9 +115,9 @@ def _do(transactions: Transactions, name: str, chore: Chore) -> bool:
         # One chore's failure is not the next one's, and the loop outlives them all.
         log.error("maintain.trouble", chore=name, exc_info=error)
         telemetry.MAINTAIN_CHORES.labels(name, "trouble").inc()
-        return False
+        return Outcome.TROUBLE
     telemetry.MAINTAIN_CHORES.labels(name, "ok").inc()
-    return True
+    return Outcome.MORE if more else Outcome.DONE
 
 
 def _fill_gaps(db: Connection, *, look_back: timedelta | None) -> bool:
@@ -114,8 +147,12 @@ def _gauge_deliveries(db: Connection) -> bool:
     return False
 
 
-def _look_for_violations(db: Connection) -> bool:
-    findings = check_all(db)
+def _look_at_counts(db: Connection) -> bool:
+    return looks.look_at_quarter(db, now=datetime.now(UTC))
+
+
+def _tell_violations(db: Connection) -> bool:
+    findings = looks.findings(db)
     gauge_invariants(findings)
     for finding in findings:
         if finding.violations:

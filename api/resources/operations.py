@@ -18,7 +18,7 @@ from api.schemas import health as shapes
 from api.schemas.analytics import Summary
 from config.exposition import CONTENT_TYPE, exposition
 from models.sessions import SessionStatus
-from workflows.analytics.summary import summary_of, summary_query
+from workflows.analytics.summary import summary_of
 from workflows.invariants import check_all
 
 operations = Area("Operations", "For operators and monitors.")
@@ -47,7 +47,7 @@ def get_metrics() -> Any:
 @operations.response(200, Summary)
 def get_summary(context: RequestContext[None]) -> Any:
     """Tell how things stand: sessions by status, sessions by mentor, and how many accepted bookings have become one."""
-    found = summary_of(context.db.execute(summary_query()).one())
+    found = summary_of(context.db)
     return {
         "sessions_by_status": [
             {"status": SessionStatus(status), "sessions": count} for status, count in sorted(found.statuses.items())

@@ -12,19 +12,21 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, text, u
 from models.analytics import daily_session_stats
 from models.bookings import booking_participants, bookings
 from models.calendar import mentor_busy
-from models.events import deliveries, delivery_attempts, events
+from models.events import deliveries, delivery_attempts, effect_catalogues, events, subscriptions
+from models.maintenance import session_count_changes, session_counts
 from models.notifications import notifications
 from models.people import mentor_profiles
 from models.reviews import review_permits, reviews
 from models.sessions import sessions
 from tests.factories import acting_mentor, make_booking, make_listing, make_mentor, make_review, mentor_of
 from tests.integration.house import House, without_guards
+from workflows.analytics.summary import add_up_changes
 from workflows.bookings.accept import accept
 from workflows.bookings.booking import Booking
 from workflows.events.backfill import introduce
 from workflows.events.catalogue import BookingRequested
 from workflows.events.subscriptions import load
-from workflows.invariants import Finding, check_all, queries
+from workflows.invariants import ABOUT, About, Finding, check_all, check_part, check_state, queries
 from workflows.reviews.permit import Permit
 from workflows.sessions.complete import complete
 from workflows.sessions.session import Session, session_query
@@ -138,6 +140,11 @@ PLANTED: dict[str, list[tuple[str, Plant]]] = {
         ),
         ("counted and not there", lambda db, _s: db.execute(delete(reviews))),
     ],
+    "session_count_differs": [
+        ("one more", lambda db, _s: (add_up_changes(db), db.execute(update(session_counts).values(amount=7)))),
+        ("a change is lost", lambda db, _s: db.execute(delete(session_count_changes))),
+        ("nobody noted a session's end", lambda db, _s: _reopen(db)),
+    ],
     "notification_missing_or_doubled": [
         ("one less", lambda db, _s: db.execute(delete(notifications).where(notifications.c.id == _first(db)))),
         ("a reader more", lambda db, s: _join(db, s.booking_id)),
@@ -212,6 +219,22 @@ def _kill_a_message(db: Connection, effect: str = "webhooks.send", **attempt: ob
         db.execute(insert(delivery_attempts).values(**key, **row))
 
 
+def test_only_what_an_events_writer_did_not_know_is_missed(house: House, whole_story: Session) -> None:
+    known, unknown = "plugins.known", "plugins.unknown"
+    of_completion = {"event_type": "session.completed", "queue": "reviews", "first_seen_at": whole_story.created_at}
+    with house.engine.begin() as db, without_guards(db):
+        writers = select(events.c.catalogue).where(events.c.type == "session.completed").scalar_subquery()
+        knew = func.array_append(effect_catalogues.c.effects, f"{known} session.completed")
+        db.execute(update(effect_catalogues).where(effect_catalogues.c.id == writers).values(effects=knew))
+        db.execute(insert(subscriptions).values(effect=known, **of_completion))
+        db.execute(update(subscriptions).values(first_seen_at=func.now() - timedelta(hours=1)))
+    assert findings(house)["completed_session_without_effect"].violations == 0
+    with house.engine.begin() as db:
+        db.execute(insert(subscriptions).values(effect=unknown, **of_completion))
+        db.execute(update(subscriptions).values(first_seen_at=func.now() - timedelta(hours=1)))
+    assert findings(house)["completed_session_without_effect"].sample == [str(whole_story.id)]
+
+
 # A partner's receiver is no part of the house: metrics and operators' lists show it.
 def test_what_a_receiver_would_not_take_is_no_violation(house: House, whole_story: Session) -> None:
     assert whole_story
@@ -253,18 +276,39 @@ def test_every_invariant_is_planted_here() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "plant"),
-    [pytest.param(name, plant, id=f"{name}: {what}") for name, cases in PLANTED.items() for what, plant in cases],
+    ("name", "plant", "whole_alone"),
+    [
+        # A permit of no session belongs to no booking that could be asked about.
+        pytest.param(name, plant, what == "of no session", id=f"{name}: {what}")
+        for name, cases in PLANTED.items()
+        for what, plant in cases
+    ],
 )
-def test_each_invariant_finds_its_violation(house: House, whole_story: Session, name: str, plant: Plant) -> None:
+def test_each_invariant_finds_its_violation(
+    house: House, whole_story: Session, name: str, plant: Plant, whole_alone: bool
+) -> None:
     with house.engine.connect() as db:
         transaction = db.begin()
         with without_guards(db):
             plant(db, whole_story)
             found = {finding.name: finding for finding in check_all(db)}[name]
+            in_part = _asked_in_part(db, name, whole_story)
         transaction.rollback()
     assert found.violations >= 1
     assert found.sample
+    assert set(in_part) <= set(found.sample)
+    assert in_part or whole_alone, "what is looked at all the time finds it as well"
+
+
+def _asked_in_part(db: Connection, name: str, session: Session) -> list[str]:
+    about = ABOUT.get(name, About.BOOKINGS)
+    if about is About.STATE:
+        return check_state(db, name)
+    if about is About.TIMES:
+        return [str(row.id) for row in db.execute(text(queries()[name]))]
+    asked = session.booking_id if about is About.BOOKINGS else session.mentor_profile_id
+    assert check_part(db, name, [uuid4()]) == []
+    return [violation.subject for violation in check_part(db, name, [asked])]
 
 
 def test_a_sample_is_a_few_of_many(house: House) -> None:

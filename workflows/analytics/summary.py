@@ -5,24 +5,51 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, literal_column, select
+from sqlalchemy import Connection, text
 
 BUSIEST = 100
+CHANGES_AT_ONCE = 10_000
+# Among the counters of sessions by status.
+ACCEPTED_BOOKINGS = "accepted_bookings"
 
-# Three questions in one statement, so that their answers are of the same moment.
-_STATUSES = """
-(SELECT coalesce(json_object_agg(status, sessions), '{}')
- FROM (SELECT status, count(*) AS sessions FROM sessions GROUP BY status) AS counted)
+# Three questions in one statement, so that their answers are of the same moment. What is read does not grow with
+# history: a row per mentor and counter, and what has changed since maintain added it up last.
+_SUMMARY = f"""
+WITH counted AS (
+    SELECT mentor_profile_id, counter, sum(amount) AS amount
+    FROM (SELECT mentor_profile_id, counter, amount FROM session_counts
+          UNION ALL
+          SELECT mentor_profile_id, counter, amount FROM session_count_changes) AS parts
+    GROUP BY mentor_profile_id, counter
+    HAVING sum(amount) <> 0
+),
+busiest AS (
+    SELECT mentor_profile_id, sum(amount) AS sessions FROM counted WHERE counter <> '{ACCEPTED_BOOKINGS}'
+    GROUP BY mentor_profile_id ORDER BY 2 DESC, 1 LIMIT {BUSIEST}
+)
+SELECT (SELECT coalesce(json_object_agg(counter, amount), '{{}}')
+        FROM (SELECT counter, sum(amount) AS amount FROM counted GROUP BY counter) AS totals) AS totals,
+       (SELECT coalesce(json_agg(json_build_object('mentor_profile_id', m.id, 'mentor_name', u.name,
+                                                   'sessions', b.sessions) ORDER BY b.sessions DESC, m.id), '[]')
+        FROM busiest b
+        JOIN mentor_profiles m ON m.id = b.mentor_profile_id
+        JOIN users u ON u.id = m.user_id) AS busiest
 """
-_BUSIEST = f"""
-(SELECT coalesce(json_agg(json_build_object('mentor_profile_id', m.id, 'mentor_name', u.name, 'sessions', c.sessions)
-                          ORDER BY c.sessions DESC, m.id), '[]')
- FROM (SELECT mentor_profile_id, count(*) AS sessions FROM sessions GROUP BY mentor_profile_id
-       ORDER BY 2 DESC, 1 LIMIT {BUSIEST}) AS c
- JOIN mentor_profiles m ON m.id = c.mentor_profile_id
- JOIN users u ON u.id = m.user_id)
+
+# Of a batch, in the order of the keys, so that two who add up never wait in a circle.
+_ADD_UP = """
+WITH batch AS (
+    DELETE FROM session_count_changes
+    WHERE id IN (SELECT id FROM session_count_changes ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED)
+    RETURNING mentor_profile_id, counter, amount
+),
+added AS (
+    INSERT INTO session_counts AS counts (mentor_profile_id, counter, amount)
+    SELECT mentor_profile_id, counter, sum(amount) FROM batch GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (mentor_profile_id, counter) DO UPDATE SET amount = counts.amount + excluded.amount
+)
+SELECT count(*) FROM batch
 """
-_ACCEPTED = "(SELECT count(*) FROM bookings WHERE status = 'accepted')"
 
 
 @dataclass(frozen=True)
@@ -50,13 +77,14 @@ class Summary:
         return round(self.sessions / self.accepted_bookings, 4) if self.accepted_bookings else None
 
 
-def summary_query() -> Select[Any]:
-    """The one row of the summary."""
-    parts = {"statuses": _STATUSES, "busiest": _BUSIEST, "accepted_bookings": _ACCEPTED}
-    columns: list[ColumnElement[Any]] = [literal_column(question).label(name) for name, question in parts.items()]
-    return select(*columns)
+def summary_of(db: Connection) -> Summary:
+    """How things stand now, in one statement."""
+    row = db.execute(text(_SUMMARY)).one()
+    accepted = row.totals.pop(ACCEPTED_BOOKINGS, 0)
+    return Summary(statuses=row.totals, busiest=row.busiest, accepted_bookings=accepted)
 
 
-def summary_of(row: Row[Any]) -> Summary:
-    """What the row of `summary_query` says."""
-    return Summary(row.statuses, row.busiest, row.accepted_bookings)
+def add_up_changes(db: Connection) -> bool:
+    """Add a batch of what has changed to the counts; returns whether the batch was full."""
+    added: int = db.execute(text(_ADD_UP), {"most": CHANGES_AT_ONCE}).scalar_one()
+    return added == CHANGES_AT_ONCE

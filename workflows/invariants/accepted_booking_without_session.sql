@@ -1,5 +1,7 @@
 -- An accepted booking has had no session for over a minute.
-SELECT b.id
+SELECT b.id, b.id AS about
 FROM bookings b
 LEFT JOIN sessions s ON s.booking_id = b.id
-WHERE b.status = 'accepted' AND s.id IS NULL AND b.updated_at < now() - interval '1 minute'
+WHERE true
+  AND b.id = ANY(:asked) -- part
+  AND b.status = 'accepted' AND s.id IS NULL AND b.updated_at < now() - interval '1 minute'

@@ -1,15 +1,20 @@
 -- Counts of a day, of a quarter of an hour, or of how long a step took, are not what the counted events add up to.
 -- Counted is what has a delivery that is done: counts and deliveries change in one transaction. Looks at the last three
--- days, since it is asked all the time, or from tutelage.recount_since on: `tutelage analytics rebuild` sets that to the
--- beginning, and reads the other columns too.
+-- days, or from tutelage.recount_since on: `tutelage analytics rebuild` sets that to the beginning, and reads the other
+-- columns too. With tutelage.recount_until as well, at the quarters of an hour between the two alone: all that maintain
+-- asks twice a minute.
 WITH begun AS (
     SELECT coalesce(nullif(current_setting('tutelage.recount_since', true), '')::timestamptz,
-                    date_trunc('day', now(), 'UTC') - interval '3 days') AS since
+                    date_trunc('day', now(), 'UTC') - interval '3 days') AS since,
+           coalesce(nullif(current_setting('tutelage.recount_until', true), '')::timestamptz, 'infinity') AS until
 ),
--- An event is never recorded before it happens, but for clocks that differ: its UUIDv7 bounds the search.
-earliest AS (
-    SELECT since, (lpad(to_hex(greatest(0, extract(epoch FROM since) * 1000 - 3600000)::bigint), 12, '0')
-                   || repeat('0', 20))::uuid AS id
+-- An event is never recorded before it happens, but for clocks that differ: its UUIDv7 bounds the search. Both ways, as
+-- a planner takes a range with one end for a third of the table.
+bounds AS (
+    SELECT (lpad(to_hex(greatest(0, extract(epoch FROM since) * 1000 - 3600000)::bigint), 12, '0')
+            || repeat('0', 20))::uuid AS earliest,
+           (lpad(to_hex((extract(epoch FROM now()) * 1000 + 86400000)::bigint), 12, '0')
+            || repeat('0', 20))::uuid AS latest
     FROM begun
 ),
 counted AS MATERIALIZED (
@@ -19,7 +24,7 @@ counted AS MATERIALIZED (
            coalesce(e.data ->> 'kind' = 'individual', e.data ->> 'mentee_user_id' IS NOT NULL) AS individual
     FROM deliveries d
     JOIN events e ON e.id = d.event_id
-    WHERE d.event_id >= (SELECT id FROM earliest) AND d.state = 'done'
+    WHERE d.event_id BETWEEN (SELECT earliest FROM bounds) AND (SELECT latest FROM bounds) AND d.state = 'done'
       AND d.effect = 'analytics.' || replace(e.type, '.', '_')
 ),
 of_bookings AS MATERIALIZED (
@@ -105,7 +110,8 @@ expected AS (
                 'quarter_hour', date_bin('15 minutes', f.at, TIMESTAMPTZ 'epoch'),
                 'mentor_profile_id', f.mentor_profile_id, 'course_id', f.course_id))
         ) AS slots(counted_in, key)
-        WHERE f.at >= (SELECT since FROM begun)
+        WHERE f.at >= (SELECT since FROM begun) AND f.at < (SELECT until FROM begun)
+          AND (slots.counted_in = 'quarter_hour_session_stats' OR (SELECT until FROM begun) = 'infinity')
         GROUP BY 1, 2, 3
         HAVING sum(f.amount) <> 0
     ) AS totals
@@ -117,18 +123,18 @@ expected AS (
                               'bucket', width_bucket(t.took, t.bounds::numeric[])),
            jsonb_strip_nulls(jsonb_build_object('count', count(*), 'milliseconds', nullif(sum(t.took), 0)))
     FROM times t
-    WHERE t.at >= (SELECT since FROM begun)
+    WHERE t.at >= (SELECT since FROM begun) AND (SELECT until FROM begun) = 'infinity'
     GROUP BY 2
 ),
 rows_found AS (
     SELECT 'daily_session_stats' AS counted_in, to_jsonb(s) AS found FROM daily_session_stats s
-    WHERE s.day >= (SELECT (since AT TIME ZONE 'UTC')::date FROM begun)
+    WHERE s.day >= (SELECT (since AT TIME ZONE 'UTC')::date FROM begun) AND (SELECT until FROM begun) = 'infinity'
     UNION ALL
     SELECT 'quarter_hour_session_stats', to_jsonb(s) FROM quarter_hour_session_stats s
-    WHERE s.quarter_hour >= (SELECT since FROM begun)
+    WHERE s.quarter_hour >= (SELECT since FROM begun) AND s.quarter_hour < (SELECT until FROM begun)
     UNION ALL
     SELECT 'daily_transition_times', to_jsonb(s) FROM daily_transition_times s
-    WHERE s.day >= (SELECT (since AT TIME ZONE 'UTC')::date FROM begun)
+    WHERE s.day >= (SELECT (since AT TIME ZONE 'UTC')::date FROM begun) AND (SELECT until FROM begun) = 'infinity'
 ),
 found AS (
     SELECT counted_in,

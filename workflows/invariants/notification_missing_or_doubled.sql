@@ -1,8 +1,9 @@
 -- Somebody has not exactly one notification per channel that they want of an event whose notifications are done.
-SELECT e.id
-FROM deliveries d
-JOIN events e ON e.id = d.event_id
-JOIN sessions s ON s.id = e.subject_id
+SELECT e.id, s.booking_id AS about
+FROM sessions s
+JOIN events e ON e.subject_id = s.id AND e.type IN ('session.created', 'session.completed')
+JOIN deliveries d
+  ON d.event_id = e.id AND d.effect = 'notifications.' || replace(e.type, '.', '_') AND d.state = 'done'
 JOIN mentor_profiles m ON m.id = s.mentor_profile_id
 CROSS JOIN LATERAL (
     SELECT m.user_id
@@ -16,10 +17,11 @@ LEFT JOIN notification_preferences chosen
   ON chosen.user_id = reader.user_id AND chosen.channel = told.channel
   AND chosen.kind = split_part(d.effect, '.', 2)
 LEFT JOIN notifications n ON n.event_id = e.id AND n.user_id = reader.user_id AND n.channel = told.channel
-WHERE d.effect IN ('notifications.session_created', 'notifications.session_completed') AND d.state = 'done'
+WHERE true
+  AND s.booking_id = ANY(:asked) -- part
   -- That a session is booked is told to nobody once it is cancelled; who was first is unknown of the same moment.
   AND (e.type <> 'session.created' OR s.cancelled_at IS NULL OR s.cancelled_at > d.done_at + interval '1 minute')
   -- What was wanted at the time is known unless it has been changed since, or in the same moment.
   AND (chosen.user_id IS NULL OR chosen.updated_at < d.done_at - interval '1 minute')
-GROUP BY e.id, reader.user_id, told.channel
+GROUP BY e.id, s.booking_id, reader.user_id, told.channel
 HAVING count(n.id) <> CASE WHEN coalesce(bool_and(chosen.wanted), true) THEN 1 ELSE 0 END

@@ -1,0 +1,55 @@
+"""What maintain remembers from one round to the next, and the counts of sessions that it keeps small."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Identity, Integer, PrimaryKeyConstraint, Table, Text, Uuid, text
+
+from models.base import Timestamp, created, metadata
+
+# How far something has been looked through: up to a moment, and of that moment up to an id.
+maintenance_cursors = Table(
+    "maintenance_cursors",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("moment", Timestamp, nullable=False),
+    Column("id", Uuid, nullable=False, server_default=text("'00000000-0000-0000-0000-000000000000'")),
+    created(),
+)
+
+# What was found to be violated, until a later look finds it mended.
+violations = Table(
+    "violations",
+    metadata,
+    Column("invariant", Text, nullable=False),
+    # What is wrong, as the invariant's query names it, and what is looked at again to see whether it still is: the id
+    # of a booking or of a mentor, or the moment at which a stretch of time begins.
+    Column("subject", Text, nullable=False),
+    Column("about", Text, nullable=False),
+    Column("looked_at", Timestamp, nullable=False, server_default=text("now()")),
+    created(),
+    PrimaryKeyConstraint("invariant", "subject"),
+)
+
+# How many sessions of each status a mentor has, and how many accepted bookings, up to what has not been added yet.
+session_counts = Table(
+    "session_counts",
+    metadata,
+    Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
+    Column("counter", Text, nullable=False),
+    Column("amount", Integer, nullable=False),
+    created(),
+    PrimaryKeyConstraint("mentor_profile_id", "counter"),
+)
+
+# What triggers write in the transaction of each step, so that no two steps wait for one counter; maintain adds it up.
+session_count_changes = Table(
+    "session_count_changes",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("mentor_profile_id", Uuid, nullable=False),
+    Column("counter", Text, nullable=False),
+    Column("amount", Integer, nullable=False),
+    created(),
+    # Emptied twice a minute: what is gone must not be read for long.
+    postgresql_with={"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "5000"},
+)

@@ -1,0 +1,218 @@
+"""Tests of looking all the time: at what changed, again at what was found, and once a day through everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+import pytest
+from sqlalchemy import Connection, delete, func, select, text, update
+
+from models.analytics import quarter_hour_session_stats
+from models.bookings import bookings
+from models.calendar import mentor_busy
+from models.maintenance import maintenance_cursors, violations
+from models.people import mentor_profiles
+from models.sessions import sessions
+from tests.factories import complete_session, make_session, start_session
+from tests.integration.house import House, without_guards
+from workers import maintain as maintaining
+from workers.maintain import maintain
+from workflows.invariants import looks
+
+Look = Callable[[Connection], object]
+
+
+def look(house: House, how: Look) -> object:
+    """One look, in a transaction of its own."""
+    with house.transactions() as db:
+        return how(db)
+
+
+def known(house: House) -> dict[str, int]:
+    """How often each invariant is violated, as far as is known."""
+    with house.engine.connect() as db:
+        return {found.name: found.violations for found in looks.findings(db) if found.violations}
+
+
+def spoil(house: House, *, changed: timedelta) -> None:
+    """Take the block of every booking away, and let the bookings have changed so long ago."""
+    with house.engine.begin() as db, without_guards(db):
+        db.execute(delete(mentor_busy))
+        for table in (bookings, sessions):
+            db.execute(update(table).values(updated_at=func.now() - changed))
+
+
+def mend(house: House) -> None:
+    """Put the blocks back."""
+    with house.engine.begin() as db, without_guards(db):
+        db.execute(
+            text(
+                "INSERT INTO mentor_busy (id, mentor_profile_id, busy, booking_id) SELECT gen_random_uuid(),"
+                " mentor_profile_id, tstzrange(start_time, end_time + buffer_minutes * interval '1 minute'), id"
+                " FROM bookings ON CONFLICT DO NOTHING"
+            )
+        )
+
+
+def go_back(house: House, by: timedelta) -> None:
+    """Let everything have been looked at so much longer ago."""
+    with house.engine.begin() as db:
+        db.execute(update(maintenance_cursors).values(moment=maintenance_cursors.c.moment - by))
+
+
+@pytest.fixture
+def booked(house: House) -> House:
+    """A scheduled session that violates nothing; maintain has begun to look."""
+    with house.transactions() as db:
+        make_session(db)
+    look(house, looks.look_at_changes)
+    return house
+
+
+def test_a_change_is_looked_at_once_it_has_settled(booked: House) -> None:
+    spoil(booked, changed=timedelta(minutes=1))
+    go_back(booked, timedelta(minutes=10))
+    look(booked, looks.look_at_changes)
+    assert known(booked) == {}, "transactions that began before it may still commit"
+    spoil(booked, changed=timedelta(minutes=3))
+    look(booked, looks.look_at_changes)
+    assert known(booked) == {"open_session_without_block": 1}
+
+
+def test_a_change_is_looked_at_again_an_hour_later(booked: House) -> None:
+    go_back(booked, timedelta(minutes=30))
+    with booked.engine.begin() as db, without_guards(db):
+        db.execute(update(bookings).values(updated_at=func.now() - timedelta(minutes=10)))
+    look(booked, looks.look_at_changes)
+    with booked.engine.begin() as db, without_guards(db):
+        db.execute(delete(mentor_busy))
+    look(booked, looks.look_at_changes)
+    assert known(booked) == {}, "each change is looked at once by each look"
+    with booked.engine.begin() as db, without_guards(db):
+        later = timedelta(minutes=51)
+        db.execute(update(bookings).values(updated_at=bookings.c.updated_at - later))
+        db.execute(update(maintenance_cursors).values(moment=func.now() - timedelta(minutes=70)))
+        soon = maintenance_cursors.c.name.contains("0:02:00 ago")
+        db.execute(update(maintenance_cursors).where(soon).values(moment=func.now()))
+    look(booked, looks.look_at_changes)
+    assert known(booked) == {"open_session_without_block": 1}
+
+
+def test_a_violation_is_remembered_until_it_is_mended(booked: House) -> None:
+    go_back(booked, timedelta(minutes=10))
+    spoil(booked, changed=timedelta(minutes=3))
+    look(booked, looks.look_at_changes)
+    for _round in range(2):
+        look(booked, looks.look_at_changes)
+        look(booked, looks.look_again)
+        assert known(booked) == {"open_session_without_block": 1}
+    mend(booked)
+    assert known(booked) == {"open_session_without_block": 1}
+    look(booked, looks.look_again)
+    assert known(booked) == {}
+
+
+def test_changes_come_page_by_page(booked: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "CHANGES_PAGE", 2)
+    with booked.transactions() as db:
+        for _booking in range(4):
+            make_session(db)
+    go_back(booked, timedelta(minutes=10))
+    spoil(booked, changed=timedelta(minutes=3))
+    looked = 1
+    while look(booked, looks.look_at_changes):
+        looked += 1
+    assert looked == 3
+    assert known(booked) == {"open_session_without_block": 5}
+
+
+def test_everything_is_looked_through_once_a_day(booked: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "WHOLE_PAGES", dict.fromkeys(looks.WHOLE_PAGES, 1))
+    with booked.transactions() as db:
+        make_session(db)
+
+    def pages() -> int:
+        count = 1
+        while look(booked, looks.look_through):
+            count += 1
+        return count
+
+    spoil(booked, changed=timedelta(days=300))
+    look(booked, looks.look_at_changes)
+    assert known(booked) == {}
+    # Two bookings, two mentors and a page behind each, and the days.
+    assert pages() == 3 + 3 + 1
+    assert known(booked) == {"open_session_without_block": 2}
+    mend(booked)
+    assert not look(booked, looks.look_through), "once a day"
+    go_back(booked, timedelta(days=1))
+    assert pages() == 7
+    assert known(booked) == {}
+
+
+def test_a_mentors_numbers_are_looked_at(booked: House) -> None:
+    with booked.engine.begin() as db, without_guards(db):
+        db.execute(update(mentor_profiles).values(rating_sum=9, review_count=2))
+        db.execute(text("INSERT INTO session_count_changes (mentor_profile_id, counter, amount)"
+                        " SELECT id, 'completed', 1 FROM mentor_profiles"))  # fmt: skip
+    while look(booked, looks.look_through):
+        pass
+    assert known(booked) == {"rating_differs_from_reviews": 1, "session_count_differs": 1}
+    with booked.engine.begin() as db, without_guards(db):
+        db.execute(update(mentor_profiles).values(rating_sum=0, review_count=0))
+        db.execute(text("DELETE FROM session_count_changes WHERE counter = 'completed'"))
+    look(booked, looks.look_again)
+    assert known(booked) == {}
+
+
+def test_quarters_of_an_hour_are_recounted_once_they_have_settled(house: House) -> None:
+    with house.transactions() as db:
+        complete_session(db, start_session(db, make_session(db)))
+    house.run_all()
+    now = datetime.now(UTC)
+
+    def recount(at: datetime) -> bool:
+        with house.transactions() as db:
+            return looks.look_at_quarter(db, now=at)
+
+    later = now + looks.QUARTER_SETTLES_AFTER + timedelta(minutes=15)
+    while recount(later):
+        pass
+    assert known(house) == {}
+    with house.engine.begin() as db:
+        db.execute(update(quarter_hour_session_stats).values(completed=5))
+    assert not recount(later), "each quarter once"
+    assert known(house) == {}
+    go_back(house, timedelta(minutes=30))
+    while recount(later):
+        pass
+    assert known(house) == {"daily_count_differs": 1}
+    look(house, looks.look_again)
+    assert known(house) == {"daily_count_differs": 1}
+    with house.engine.begin() as db:
+        db.execute(update(quarter_hour_session_stats).values(completed=1))
+    look(house, looks.look_again)
+    assert known(house) == {}
+
+
+def test_two_that_look_at_once_do_not_wait_for_each_other(booked: House) -> None:
+    go_back(booked, timedelta(minutes=10))
+    spoil(booked, changed=timedelta(minutes=3))
+    with booked.engine.begin() as first:
+        first.execute(text("SET LOCAL lock_timeout = '1s'"))
+        assert not looks.look_at_changes(first)
+        assert look(booked, looks.look_at_changes) is False
+        with booked.engine.connect() as db:
+            assert db.execute(select(violations)).all() == [], "nobody else looked"
+    assert known(booked) == {"open_session_without_block": 1}
+
+
+def test_maintain_looks_through_everything_between_two_rounds(booked: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintaining, "PAGE_PAUSE_SECONDS", 0.0)
+    spoil(booked, changed=timedelta(days=300))
+    maintain(booked.transactions)
+    assert known(booked) == {}
+    maintaining.look_through(booked.transactions, Event(), until=maintaining.monotonic() + 0.5)
+    assert known(booked) == {"open_session_without_block": 1}
