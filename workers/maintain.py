@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import Enum
-from functools import partial
 from threading import Event
 from time import monotonic
 from typing import Any
@@ -23,7 +22,7 @@ from workers.queues import app
 from workers.transactions import Transactions
 from workers.wakeups import Nudger
 from workflows.analytics.summary import add_up_changes
-from workflows.events.backfill import fill_gaps, introduce
+from workflows.events.backfill import fill_new_gaps, introduce
 from workflows.events.subscriptions import load
 from workflows.invariants import looks
 from workflows.webhooks.missed import forget_missed
@@ -33,7 +32,6 @@ log = structlog.get_logger(__name__)
 INTERVAL = 30.0
 # Between two pages of everything.
 PAGE_PAUSE_SECONDS = 1.0
-LOOK_BACK = timedelta(hours=1)
 EXPIRED_KEYS_AT_ONCE = 1_000
 # Of one chore in a round: enough to keep up with the busiest house, and the other chores have their turn.
 MOST_BATCHES = 20
@@ -55,28 +53,21 @@ def run_forever(stop: Event) -> None:
         engine.create(settings().database_url, pool_size=1, name="tutelage-maintain"), process="maintain"
     )
     nudger = Nudger(app)
-    # Once over everything, and then over what an old process may have written during a deploy.
-    look_back: timedelta | None = None
     log.info("maintain.started")
     transactions = Transactions(database, nudger)
     while not stop.is_set():
         next_round = monotonic() + INTERVAL
-        if maintain(transactions, look_back):
-            look_back = LOOK_BACK
+        maintain(transactions)
         look_through(transactions, stop, until=next_round)
     nudger.flush()
     database.dispose()
     log.info("maintain.stopped")
 
 
-def maintain(transactions: Transactions, look_back: timedelta | None = None) -> bool:
-    """One round, each chore in transactions of its own; returns whether all of them succeeded.
-
-    Args:
-        look_back: how far to look for missing deliveries; None for as long as each subscription is known.
-    """
+def maintain(transactions: Transactions) -> bool:
+    """One round, each chore in transactions of its own; returns whether all of them succeeded."""
     chores: dict[str, Chore] = {
-        "fill gaps": partial(_fill_gaps, look_back=look_back),
+        "fill gaps": _fill_gaps,
         "forget expired keys": _forget_expired_keys,
         "forget missed messages": _forget_missed_messages,
         "add up sessions": add_up_changes,
@@ -120,13 +111,13 @@ def _do(transactions: Transactions, name: str, chore: Chore, *, batches: int | N
     return Outcome.MORE if more else Outcome.DONE
 
 
-def _fill_gaps(db: Connection, *, look_back: timedelta | None) -> bool:
+def _fill_gaps(db: Connection) -> bool:
     """Deliveries that an old process did not know to write (durability.md, Maintain)."""
     introduce(db, load())
-    filled = fill_gaps(db, load(), now=datetime.now(UTC), look_back=look_back)
+    filled, more = fill_new_gaps(db, load(), now=datetime.now(UTC))
     if filled:
         log.warning("maintain.filled_gaps", deliveries=filled)
-    return False
+    return more
 
 
 def _forget_expired_keys(db: Connection) -> bool:

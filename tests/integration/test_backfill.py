@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 from models.events import deliveries, events, subscriptions
 from models.idempotency import idempotency_keys
 from tests.factories import make_booking
-from tests.integration.house import House, without_guards
+from tests.integration.house import House, counted_statements, without_guards
 from tests.integration.test_record import an_event, nothing
 from workers import maintain as maintaining
 from workers.maintain import maintain
-from workflows.events.backfill import fill_gaps, introduce
+from workflows.events.backfill import fill_gaps, fill_new_gaps, introduce
 from workflows.events.catalogue import SessionCompleted
 from workflows.events.event import Event
 from workflows.events.record import record
@@ -185,6 +185,47 @@ def test_timers_and_targets_are_filled_in_as_they_are(house: House) -> None:
     assert sorted(row.target for row in written(house, "each")) == ["a", "b"]
 
 
+def new_gaps(house: House, known: Subscriptions, *, now: datetime | None = None) -> tuple[int, bool]:
+    """What maintain writes on one round."""
+    with house.transactions() as db:
+        return fill_new_gaps(db, known, now=now or datetime.now(UTC))
+
+
+def test_gaps_are_looked_for_where_the_last_round_ended(house: House) -> None:
+    known = knowing(NEW)
+    introduced(house, known, timedelta(minutes=10))
+    recorded(house, 2)
+    assert new_gaps(house, known) == (2, False)
+    recorded(house, 1)
+    assert new_gaps(house, known) == (1, False), "what is fresh is looked at again, as it may have committed late"
+    later = datetime.now(UTC) + timedelta(minutes=30)
+    assert new_gaps(house, known, now=later) == (0, False)
+    with house.transactions() as db:
+        db.execute(delete(deliveries).where(deliveries.c.effect == "new"))
+    assert new_gaps(house, known, now=later) == (0, False), "what has settled is not looked at again"
+    # Other code knows other effects, and goes on from there.
+    both = knowing(NEW, Effect(name="newer", queue="reviews", event=Event, run=nothing))
+    assert new_gaps(house, both, now=later) == (0, False)
+
+
+def test_gaps_of_a_long_time_are_looked_for_an_hour_at_a_time(house: House) -> None:
+    known = knowing(NEW)
+    introduced(house, known, timedelta(hours=3, minutes=30))
+    recorded(house, 2)
+    assert [new_gaps(house, known) for _ in range(4)] == [(0, True), (0, True), (0, True), (2, False)]
+
+
+def test_what_nobody_else_wrote_is_not_asked_effect_by_effect(house: House) -> None:
+    introduced(house, load(), timedelta(minutes=10))
+    new_gaps(house, load())
+    with house.transactions() as db:
+        make_booking(db)
+        db.execute(delete(deliveries).where(deliveries.c.effect == "bookings.expire"))
+        with counted_statements(db) as statements:
+            assert fill_new_gaps(db, load(), now=datetime.now(UTC)) == (0, False)
+    assert len(statements) == 4
+
+
 def test_maintain_introduces_fills_and_forgets(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintaining, "EXPIRED_KEYS_AT_ONCE", 1)
     monkeypatch.setattr(maintaining, "MOST_BATCHES", 2)
@@ -208,7 +249,7 @@ def test_maintain_introduces_fills_and_forgets(house: House, monkeypatch: pytest
                 )
             )
     with capture_logs() as lines:
-        maintain(house.transactions, timedelta(hours=1))
+        maintain(house.transactions)
     assert len(written(house, "bookings.expire")) == 1
     assert {"event": "maintain.filled_gaps", "deliveries": 1, "log_level": "warning"} in lines
 

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, any_, exists, literal, select
+from sqlalchemy import Connection, Row, any_, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from models.events import deliveries, effect_catalogues, events, subscriptions
+from workflows.cursors import LAST_ID, latest_moment, move_cursor, take_cursor
 from workflows.events.bounds import SPARE, smallest_id_of
 from workflows.events.catalogue import event_types
 from workflows.events.event import Event
@@ -17,6 +18,10 @@ from workflows.events.record import fill_in
 from workflows.events.subscriptions import Effect, Subscriptions
 
 PAGE = 500
+GAPS_AT_ONCE = timedelta(hours=1)
+# For transactions that commit late.
+GAPS_SETTLE_AFTER = timedelta(minutes=2)
+_GAPS = "gaps of catalogue "
 
 
 def introduce(db: Connection, known: Subscriptions) -> None:
@@ -41,12 +46,14 @@ def fill_gaps(
     now: datetime,
     since: datetime | None = None,
     look_back: timedelta | None = None,
+    until: datetime | None = None,
 ) -> int:
     """Write the deliveries that are missing, and return how many were.
 
     Args:
         since: where to begin, whenever each subscription was first seen; None for that time.
         look_back: but no longer than this, to keep a frequent look cheap.
+        until: where to end; None for now.
     """
     earliest = now - look_back if look_back else datetime.min.replace(tzinfo=UTC)
     first_seen = {
@@ -54,21 +61,52 @@ def fill_gaps(
         for row in db.execute(select(subscriptions.c.effect, subscriptions.c.event_type, subscriptions.c.first_seen_at))
     }
     return sum(
-        _fill(db, effect, event_type, since or max(earliest, first_seen.get((effect.name, event_type), now)))
+        _fill(db, effect, event_type, since or max(earliest, first_seen.get((effect.name, event_type), now)), until)
         for effect in known.inside()
         for event_type in _types(effect)
     )
 
 
-def _fill(db: Connection, effect: Effect, event_type: str, since: datetime) -> int:
+def fill_new_gaps(db: Connection, known: Subscriptions, *, now: datetime) -> tuple[int, bool]:
+    """Write what is missing of the events since the last call, of up to an hour of them.
+
+    Nothing can be missing of an event whose writer knew exactly these effects: others are rare, and looked for first.
+
+    Returns:
+        How many deliveries were missing, and whether there may be more.
+    """
+    name = f"{_GAPS}{known.catalogue.id}"
+    # What knew other effects has come this far; and before there was any, since effects are introduced.
+    begin = latest_moment(db, _GAPS) or db.execute(select(func.min(subscriptions.c.first_seen_at))).scalar() or now
+    if (cursor := take_cursor(db, name, begin)) is None:
+        return 0, False
+    until = min(now, cursor.moment + GAPS_AT_ONCE)
+    filled = 0
+    if _others_wrote(db, known, cursor.moment, until):
+        filled = fill_gaps(db, known, now=until, look_back=until - cursor.moment, until=until)
+    settled = min(until, now - GAPS_SETTLE_AFTER)
+    move_cursor(db, name, max(cursor.moment, settled))
+    return filled, until < now
+
+
+def _others_wrote(db: Connection, known: Subscriptions, since: datetime, until: datetime) -> bool:
+    bounds = events.c.id.between(smallest_id_of(since - SPARE), smallest_id_of(until + SPARE))
+    other = events.c.catalogue.is_distinct_from(known.catalogue.id)
+    return db.execute(select(events.c.id).where(bounds, other).limit(1)).one_or_none() is not None
+
+
+def _fill(db: Connection, effect: Effect, event_type: str, since: datetime, until: datetime | None) -> int:
     filled, after = 0, smallest_id_of(since - SPARE)
-    while rows := _without(db, effect, event_type, since, after):
+    before = smallest_id_of(until + SPARE) if until else LAST_ID
+    while rows := _without(db, effect, event_type, since, after, before):
         filled += sum(fill_in(db, _event(row), effect) for row in rows)
         after = rows[-1].id
     return filled
 
 
-def _without(db: Connection, effect: Effect, event_type: str, since: datetime, after: UUID) -> list[Row[Any]]:
+def _without(
+    db: Connection, effect: Effect, event_type: str, since: datetime, after: UUID, before: UUID
+) -> list[Row[Any]]:
     # What the event's writer knew it planned, or had a reason not to plan.
     pair = literal(f"{effect.name} {event_type}")
     has_been_known = exists().where(
@@ -77,7 +115,7 @@ def _without(db: Connection, effect: Effect, event_type: str, since: datetime, a
     has_one = exists().where(deliveries.c.event_id == events.c.id, deliveries.c.effect == effect.name)
     query = (
         select(events)
-        .where(events.c.type == event_type, events.c.id > after, events.c.created_at >= since)
+        .where(events.c.type == event_type, events.c.id > after, events.c.id < before, events.c.created_at >= since)
         .where(~has_one, ~has_been_known)
         .order_by(events.c.id)
         .limit(PAGE)

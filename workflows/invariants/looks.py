@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from workflows.cursors import FIRST_ID, LAST_ID, Cursor, move_cursor, take_cursor
 from workflows.invariants import (
     SAMPLE,
     About,
@@ -41,18 +41,8 @@ MAX_REVIEWS_ADDED_UP = 1_000
 _COUNTS = "daily_count_differs"
 _DAYS = "days"
 _QUARTER = timedelta(minutes=15)
-_LAST_ID = UUID(int=2**128 - 1)
 _DAYS_TIMEOUT = "5min"
 
-_CURSOR = text("SELECT moment, id FROM maintenance_cursors WHERE name = :name FOR UPDATE SKIP LOCKED")
-_BEGIN_CURSOR = text(
-    """
-INSERT INTO maintenance_cursors (name, moment) SELECT :name, now() - CAST(:back AS interval)
-WHERE NOT EXISTS (SELECT FROM maintenance_cursors WHERE name = :name) -- which another process may hold
-ON CONFLICT DO NOTHING
-"""
-)
-_MOVE_CURSOR = text("UPDATE maintenance_cursors SET moment = :moment, id = :id WHERE name = :name")
 _CHANGED = """
 SELECT id, updated_at, {about} AS about FROM {table}
 WHERE (updated_at, id) > (:moment, :id) AND updated_at <= now() - CAST(:age AS interval)
@@ -104,12 +94,6 @@ _DAYS_AT_LEISURE = text(
 )
 
 
-@dataclass(frozen=True)
-class _Cursor:
-    moment: datetime
-    id: UUID
-
-
 def findings(db: Connection) -> list[Finding]:
     """What is violated as far as is known, of every invariant; and what is dead or overdue, as it is now."""
     remembered = {row.invariant: row for row in db.execute(_REMEMBERED)}
@@ -126,17 +110,17 @@ def look_at_changes(db: Connection) -> bool:
     Returns:
         Whether one of the pages was full, so that there may be more.
     """
-    more = False
+    more, now = False, _now(db)
     for age in LOOKS_AFTER:
         asked: defaultdict[About, set[UUID]] = defaultdict(set)
         for table, (about, query) in _CHANGED_IN.items():
             name = f"changed {table}, {age} ago"
-            if (cursor := _cursor(db, name, back=age)) is None:
+            if (cursor := take_cursor(db, name, begin=now - age)) is None:
                 continue
             position = {"moment": cursor.moment, "id": cursor.id, "age": age, "page": CHANGES_PAGE}
             rows = db.execute(query, position).all()
             if rows:
-                _move(db, name, rows[-1].updated_at, rows[-1].id)
+                move_cursor(db, name, rows[-1].updated_at, rows[-1].id)
             asked[about] |= {row.about for row in rows}
             more = more or len(rows) == CHANGES_PAGE
         _look_at_bookings(db, asked[About.BOOKINGS])
@@ -147,14 +131,14 @@ def look_at_changes(db: Connection) -> bool:
 def look_at_quarter(db: Connection, *, now: datetime) -> bool:
     """Recount the next quarter of an hour that has settled, if there is one; returns whether there may be another."""
     name = "counted quarters of an hour"
-    if (cursor := _cursor(db, name, back=QUARTER_SETTLES_AFTER)) is None:
+    if (cursor := take_cursor(db, name, begin=now - QUARTER_SETTLES_AFTER)) is None:
         return False
     since = _quarter_of(cursor.moment)
     until = since + _QUARTER
     if until > now - QUARTER_SETTLES_AFTER:
         return False
     _recount(db, since)
-    _move(db, name, until, cursor.id)
+    move_cursor(db, name, until, cursor.id)
     return until + _QUARTER <= now - QUARTER_SETTLES_AFTER
 
 
@@ -184,12 +168,12 @@ def look_through(db: Connection) -> bool:
         ids = list(db.scalars(_WHOLE[about], {"id": cursor.id, "page": page}))
         for invariant in names(about) if ids else ():
             _remember(db, invariant, map(str, ids), check_part(db, invariant, ids))
-        _move(db, name, cursor.moment, ids[-1] if len(ids) == page else _LAST_ID)
+        move_cursor(db, name, cursor.moment, ids[-1] if len(ids) == page else LAST_ID)
         return True
     if (cursor := _cursor_of_today(db, f"whole of {_DAYS}")) is None:
         return False
     _recount_days(db)
-    _move(db, f"whole of {_DAYS}", cursor.moment, _LAST_ID)
+    move_cursor(db, f"whole of {_DAYS}", cursor.moment, LAST_ID)
     return False
 
 
@@ -238,27 +222,21 @@ def _remembered(name: str, row: Row[tuple[str, int, list[str]]] | None) -> Findi
     return finding_of(name, row.sample, row.violations) if row else finding_of(name, [])
 
 
-def _cursor(db: Connection, name: str, *, back: timedelta) -> _Cursor | None:
-    """Where to go on, held until the transaction ends; None while another process is at it. It begins `back` ago."""
-    row = db.execute(_CURSOR, {"name": name}).one_or_none()
-    if row is None and db.execute(_BEGIN_CURSOR, {"name": name, "back": back}).rowcount:
-        row = db.execute(_CURSOR, {"name": name}).one_or_none()
-    return _Cursor(row.moment, row.id) if row else None
-
-
-def _cursor_of_today(db: Connection, name: str) -> _Cursor | None:
+def _cursor_of_today(db: Connection, name: str) -> Cursor | None:
     """Where to go on with a look at the whole, which begins anew a day after it began; None while there is no need."""
-    cursor = _cursor(db, name, back=timedelta())
+    now = _now(db)
+    cursor = take_cursor(db, name, begin=now)
     if cursor is None:
         return None
-    now: datetime = db.execute(text("SELECT now()")).scalar_one()
     if cursor.moment <= now - WHOLE_EVERY:
-        return _Cursor(now, UUID(int=0))
-    return cursor if cursor.id != _LAST_ID else None
+        return Cursor(now, FIRST_ID)
+    return cursor if cursor.id != LAST_ID else None
 
 
-def _move(db: Connection, name: str, moment: datetime, id: UUID) -> None:
-    db.execute(_MOVE_CURSOR, {"name": name, "moment": moment, "id": id})
+def _now(db: Connection) -> datetime:
+    """By the database's clock, which is the one of every `updated_at`."""
+    now: datetime = db.execute(text("SELECT now()")).scalar_one()
+    return now
 
 
 def _quarter_of(moment: datetime) -> datetime:
