@@ -60,7 +60,7 @@ def _end(response: Response) -> Response:
 
 
 def _forget(_error: BaseException | None) -> None:
-    # The thread's next lines, gunicorn's own among them, are about something else.
+    # The thread's next lines are about something else.
     structlog.contextvars.clear_contextvars()
 
 

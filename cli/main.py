@@ -20,6 +20,7 @@ COMMANDS = {
     "effects": "cli.effects:effects",
     "invariants": "cli.invariants:invariants",
     "analytics": "cli.analytics:analytics",
+    "api": "cli.serve:api",
     "sweep": "cli.loops:sweep",
     "maintain": "cli.loops:maintain",
 }

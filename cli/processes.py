@@ -74,10 +74,7 @@ REDIS = Part(
 )
 API = Part(
     name="api",
-    command=(
-        *("gunicorn", "--config", "python:api.gunicorn_settings", "api.app:create_app()"),
-        *("--bind", "{host}:{api_port}"),
-    ),
+    command=("tutelage", "api", "--host", "{host}", "--port", "{api_port}"),
     reloads=True,
 )
 

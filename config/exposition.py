@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Metri
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from config.ended_processes import forget_gauges, put_away
+from config.ended_processes import put_away
 from config.telemetry import REGISTRY
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -33,12 +33,6 @@ def exposition() -> bytes:
     shared = CollectorRegistry()
     shared.register(_Folder(Path(folder)))
     return generate_latest(shared)
-
-
-def forget_process(pid: int) -> None:
-    """A process has ended: what it counted stays, what it said about itself does not."""
-    if FOLDER_VARIABLE in os.environ:
-        forget_gauges(Path(os.environ[FOLDER_VARIABLE]), pid)
 
 
 def bears(authorization: str, token: str) -> bool:

@@ -1,4 +1,4 @@
-"""Gunicorn with the API as it is really run, and how to speak to it byte by byte."""
+"""The API as it is really run, with routes of the tests' own, and how to speak to it byte by byte."""
 
 from __future__ import annotations
 
@@ -9,58 +9,90 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import urllib3
 
-ROOT = Path(__file__).resolve().parents[2]
-# How long tests/api/impatient_settings.py waits for a request.
-IMPATIENT_SECONDS = 3.0
+from cli.servers import ROOT, free_port
+from tests.application import SECRET
+from tests.eventually import eventually
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server: its master process, its log, and where it listens."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def workers(self) -> list[psutil.Process]:
+        """Its worker processes."""
+        return psutil.Process(self.process.pid).children()
+
+    def get(self, path: str, *, timeout: float = 20, **headers: str) -> urllib3.BaseHTTPResponse:
+        """Ask once, over a connection of its own, which any worker may accept."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        with urllib3.PoolManager(retries=False, timeout=timeout) as http:
+            return http.request("GET", self.url + path, headers={"Connection": "close", **sent})
+
+    def answers(self) -> bool:
+        """Whether it answers now."""
+        try:
+            return self.get("/health/live", timeout=1).status == 200
+        except urllib3.exceptions.HTTPError:
+            return False
+
+    def connected(self, *pieces: bytes, timeout: float = 20) -> socket.socket:
+        """A connection that has sent these bytes."""
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
+        for piece in pieces:
+            client.sendall(piece)
+        return client
+
+    def logged(self) -> list[dict[str, Any]]:
+        """Its log, line by line."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
 @contextmanager
-def gunicorn(
-    folder: Path, bind: str, settings: str = "api.gunicorn_settings", **variables: str
-) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """Gunicorn with the API's settings, ended at the end of the block; gives the process and its log.
+def serving(folder: Path, database_url: str, **variables: str) -> Iterator[Served]:
+    """Run tests/api/running.py until the end of the block; gives it once it answers."""
+    with started(folder, DATABASE_URL=database_url, **variables) as served:
+        eventually(served.answers, "the API", seconds=120)
+        yield served
 
-    Args:
-        folder: for the log.
-        bind: where it listens.
-        settings: the module with gunicorn's settings.
-        variables: of its environment.
-    """
+
+@contextmanager
+def started(folder: Path, host: str = "127.0.0.1", port: int = 0, **variables: str) -> Iterator[Served]:
+    """Start it, and kill what is left of it at the end of the block."""
+    port = port or free_port()
     log = folder / "log"
-    command = [sys.executable, "-m", "gunicorn", "--config", f"python:{settings}", "api.app:create_app()"]
+    settings = {"JWT_SECRET": SECRET, "REDIS_URL": "redis://127.0.0.1:1/0", "API_WORKERS": "2", "API_THREADS": "2"}
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [*command, "--bind", bind],
+            [sys.executable, "-m", "tests.api.running", host, str(port)],
             cwd=ROOT,
             stdout=out,
             stderr=out,
-            env={**os.environ, "REDIS_URL": "redis://127.0.0.1:1/0", "API_WORKERS": "1", **variables},
+            env={**os.environ, **settings, **variables},
         )
+        family = []
         try:
-            yield process, log
+            yield Served(process, log, port)
+            family = psutil.Process(process.pid).children() if process.poll() is None else []
         finally:
-            process.kill()
+            for each in [process, *family]:
+                each.kill()
             process.wait()
-
-
-def await_ready(address: str) -> None:
-    """Return once the server answers."""
-    retry = urllib3.Retry(total=100, backoff_factor=0.05, backoff_max=0.1)
-    assert urllib3.request("GET", f"http://{address}/health/live", retries=retry).status == 200
-
-
-def connected(address: str, *pieces: bytes, timeout: float = 20) -> socket.socket:
-    """A connection that has sent these bytes."""
-    host, _, port = address.rpartition(":")
-    client = socket.create_connection((host, int(port)), timeout=timeout)
-    for piece in pieces:
-        client.sendall(piece)
-    return client
 
 
 def heard(client: socket.socket) -> tuple[int, dict[str, str], Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from api.bodies import LARGEST_BODY
+from api.errors import shape
 from cli.processes import PARTS, Place, Stage
+from cli.serve import KEEP_ALIVE_SECONDS
 from cli.servers import ROOT
 from workflows.events.subscriptions import QUEUES
 
@@ -27,7 +31,7 @@ def services() -> dict[str, Any]:
 
 def test_the_parts_are_those_of_the_process_list_and_the_migration(services: dict[str, Any]) -> None:
     always = {name for name, service in services.items() if "profiles" not in service}
-    assert always == {part.name for part in PARTS} | {"migrate"}
+    assert always == {part.name for part in PARTS} | {"migrate", "proxy"}
 
 
 def test_what_watches_is_there_for_whoever_asks_and_listens_to_this_machine_alone(services: dict[str, Any]) -> None:
@@ -68,7 +72,9 @@ def test_programs_wait_for_the_migration_and_start_again(services: dict[str, Any
     assert service["restart"] == "unless-stopped"
 
 
-@pytest.mark.parametrize("name", ["postgres", "redis", "api", "flower", *(f"worker-{queue}" for queue in QUEUES)])
+@pytest.mark.parametrize(
+    "name", ["postgres", "redis", "api", "proxy", "flower", *(f"worker-{queue}" for queue in QUEUES)]
+)
 def test_what_can_be_asked_is_asked_whether_it_is_well(services: dict[str, Any], name: str) -> None:
     assert services[name]["healthcheck"]["test"]
 
@@ -77,3 +83,35 @@ def test_no_secret_has_a_default_and_flower_wants_a_password(services: dict[str,
     assert services["flower"]["environment"]["FLOWER_BASIC_AUTH"].startswith("${FLOWER_BASIC_AUTH:?")
     for name in ("JWT_SECRET", "ENCRYPTION_KEYS"):
         assert services["api"]["environment"][name].startswith(f"${{{name}:?")
+
+
+def test_the_api_is_published_by_a_proxy_alone(services: dict[str, Any]) -> None:
+    assert "ports" not in services["api"]
+    proxy = services["proxy"]
+    assert proxy["depends_on"]["api"]["condition"] == "service_healthy"
+    (mounted,) = proxy["volumes"]
+    configuration = (ROOT / mounted.partition(":")[0]).read_text()
+    (published,) = proxy["ports"]
+    assert f"listen {published.rpartition(':')[2]};" in configuration
+    assert f"server api:{CONTAINER.api_port};" in configuration
+
+
+def test_the_proxy_buffers_and_has_limits() -> None:
+    configuration = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text()
+    directives = dict(re.findall(r"^\s*([a-z_]+) ([^;{]+);$", configuration, re.MULTILINE))
+    assert directives["proxy_buffering"] == directives["proxy_request_buffering"] == "on"
+    assert directives["client_max_body_size"] == f"{LARGEST_BODY // 1024}k"
+    for name in ("client_header_timeout", "client_body_timeout", "send_timeout", "proxy_read_timeout"):
+        assert 0 < int(directives[name].removesuffix("s")) <= 60
+    # The proxy is the one to close a kept connection.
+    assert "keepalive_timeout 60s;" in configuration
+    assert KEEP_ALIVE_SECONDS > 65
+
+
+@pytest.mark.parametrize(("status", "code"), [(413, "too_large"), (429, "rate_limited"), (503, "unavailable")])
+def test_what_the_proxy_refuses_has_the_one_shape(status: int, code: str) -> None:
+    configuration = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text()
+    (body,) = re.findall(rf"return {status} '(.*)';", configuration)
+    told = json.loads(body)
+    # Python's versions differ about the name of 413.
+    assert told == shape(status, code, told["message"], "$request_id") | {"error": told["error"]}

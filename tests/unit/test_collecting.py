@@ -70,7 +70,7 @@ def test_flower_settles_when_it_has_its_app() -> None:
 
 def test_all_that_is_started_with_collecting_postponed_settles() -> None:
     """By the module that says so: another part, or another way to start one, needs a line here, and to settle."""
-    settled = {"gunicorn": "api/gunicorn_settings.py", "tutelage": "cli/main.py", "celery": None}
+    settled = {"tutelage": "cli/main.py", "celery": None}
     apps = {"workers.app:app": "workers/app.py", "workers.flower:app": "workers/flower.py"}
     for part in processes.PARTS:
         if part.stage is Stage.SERVER:

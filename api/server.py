@@ -1,0 +1,279 @@
+"""HTTP server: granian speaks HTTP through its RSGI interface, and a thread pool runs the WSGI application.
+
+A request takes a thread once all of it is there and gives the thread back once all of its answer is made: a client that
+is slow to send or slow to read costs a connection and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING
+
+import structlog
+from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope
+
+from api.bodies import LARGEST_BODY
+from api.counting import count_unread
+from api.errors import SENTENCES, shape
+from api.requests import request_id_of
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+log = structlog.get_logger("api.server")
+
+BEAT_SECONDS = 1.0
+MEMORY_LIMIT_BYTES = 1024 * 1024  # of an answer; a longer one goes by way of a file
+# granian opens that file by its name, right after it was handed over.
+FILE_SECONDS = 10.0
+
+_CODES = {400: "invalid_request", 408: "invalid_request", 413: "too_large", 500: "internal_error"}
+_SENTENCES = {
+    400: "The body is not what the headers announce, or a header holds characters beyond ASCII.",
+    408: "The body took too long to arrive.",
+    413: SENTENCES[413],
+    500: SENTENCES[500],
+}
+Fields = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is refused, cut off or ended.
+
+    Args:
+        read_seconds: from the end of a request's headers to the end of its body.
+        answer_bytes: of an answer that does not say its length beforehand.
+        hung_seconds: how long a worker process may answer nothing that is asked of it.
+        kill_seconds: from SIGTERM to SIGKILL for a worker process.
+    """
+
+    read_seconds: float = 10
+    answer_bytes: int = 256 * 1024 * 1024
+    hung_seconds: float = 30
+    kill_seconds: int = 10
+
+
+class _Refused(Exception):
+    """The request does not reach the application."""
+
+    def __init__(self, status: int, message: str | None = None) -> None:
+        super().__init__(status)
+        self.status = status
+        self.message = message or _SENTENCES[status]
+
+
+class Server:
+    """The RSGI application of one worker process.
+
+    Args:
+        application: the WSGI application, called by the pool's threads.
+        threads: how many requests are answered at a time.
+        beat: called once a second for as long as requests are being answered.
+        close: called once, when granian has taken its last answer.
+        limits: of requests and answers.
+    """
+
+    def __init__(
+        self,
+        application: WSGIApplication,
+        *,
+        threads: int,
+        beat: Callable[[], None],
+        close: Callable[[], None],
+        limits: Limits,
+    ) -> None:
+        self._application = application
+        self._threads = threads
+        self._beat = beat
+        self._close = close
+        self._limits = limits
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        # Touched by the loop's thread alone.
+        self._pending = 0
+        self._moved = True
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin; called before the first request."""
+        self._loop = loop
+        self._report()
+
+    def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
+        """End; called after the last answer."""
+        self._close()
+
+    async def __call__(self, scope: Scope, protocol: HTTPProtocol) -> None:
+        """Answer one request."""
+        try:
+            environ = _environment_of(scope)
+            await self._read_body(environ, protocol)
+        except _Refused as refused:
+            _refuse(protocol, refused, scope.headers.get("x-request-id"))
+            return
+        self._pending += 1
+        try:
+            await self._loop.run_in_executor(self._pool, self._answer, environ, protocol)
+        finally:
+            self._pending -= 1
+            self._moved = True
+
+    def _report(self) -> None:
+        # A loop that does not turn reports nothing; nor do threads that are all busy and finish nothing.
+        if self._moved or self._pending < self._threads:
+            self._moved = False
+            self._beat()
+        self._loop.call_later(BEAT_SECONDS, self._report)
+
+    async def _read_body(self, environ: WSGIEnvironment, protocol: HTTPProtocol) -> None:
+        length = environ.get("CONTENT_LENGTH")
+        if length is None and "HTTP_TRANSFER_ENCODING" not in environ:
+            return
+        if length is not None and int(length) > LARGEST_BODY:
+            raise _Refused(413)
+        try:
+            async with asyncio.timeout(self._limits.read_seconds):
+                body = await (protocol() if length is not None else _read_chunks(protocol))
+        except TimeoutError:
+            raise _Refused(408) from None
+        except ProtocolClosed:
+            raise _Refused(400) from None
+        environ["wsgi.input"] = BytesIO(body)
+        # However it came, it has a length now.
+        environ["CONTENT_LENGTH"] = str(len(body))
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+
+    def _answer(self, environ: WSGIEnvironment, protocol: HTTPProtocol) -> None:
+        try:
+            status, fields, body = self._run(environ)
+            if isinstance(body, bytes):
+                protocol.response_bytes(status, fields, body)
+            else:
+                fields.append(("Content-Length", str(body.tell())))
+                protocol.response_file(status, fields, f"/dev/fd/{body.fileno()}")
+                self._loop.call_soon_threadsafe(self._loop.call_later, FILE_SECONDS, body.close)
+        except _Refused as refused:
+            _refuse(protocol, refused, environ.get("HTTP_X_REQUEST_ID"))
+        except Exception:
+            log.exception("request failed")
+            _refuse(protocol, _Refused(500), environ.get("HTTP_X_REQUEST_ID"))
+
+    def _run(self, environ: WSGIEnvironment) -> tuple[int, Fields, bytes | IO[bytes]]:
+        status, fields = 0, Fields()
+
+        def start_response(line: str, headers: Fields, _error: object = None) -> Callable[[bytes], object]:
+            nonlocal status, fields
+            status, fields = int(line[:3]), headers
+            return _write
+
+        chunks = self._application(environ, start_response)
+        try:
+            return status, fields, _collect(chunks, self._limits.answer_bytes)
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
+
+
+def _environment_of(scope: Scope) -> WSGIEnvironment:
+    """A request's head as WSGI has it (PEP 3333)."""
+    environ: WSGIEnvironment = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "REMOTE_ADDR": scope.client.rpartition(":")[0],
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": BytesIO(),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    headers, names = scope.headers, set()
+    for name, value in headers.items():
+        names.add(name)
+        key = _variable_of(name)
+        if key in environ:
+            environ[key] += f",{value}"
+        elif key is not None:
+            environ[key] = value
+    # granian leaves out values that are not ASCII: an If-Match or Idempotency-Key would be lost without a word.
+    if len(names) != len(headers.keys()):
+        raise _Refused(400)
+    return environ
+
+
+@lru_cache(maxsize=512)
+def _variable_of(header: str) -> str | None:
+    # X_User_Id would have the same variable as X-User-Id, which a gateway removes or sets.
+    if "_" in header:
+        return None
+    variable = header.upper().replace("-", "_")
+    return variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"
+
+
+async def _read_chunks(protocol: HTTPProtocol) -> bytes:
+    chunks: list[bytes] = []
+    size, ended = 0, False
+    async for chunk in protocol:
+        if ended:
+            # granian's sign of the end is an empty chunk, and so is its sign of a chunk that was cut off or malformed.
+            raise _Refused(400)
+        ended = not chunk
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > LARGEST_BODY:
+            raise _Refused(413)
+    return b"".join(chunks)
+
+
+def _collect(chunks: Iterable[bytes], limit_bytes: int) -> bytes | IO[bytes]:
+    """All of an answer: clients read at their own pace, and granian keeps whatever it is given until they have."""
+    collected: list[bytes] = []
+    file: IO[bytes] | None = None
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > limit_bytes:
+            raise _Refused(400, "The answer would be too large; ask for less of it, or for pages.")
+        if file is None and size > MEMORY_LIMIT_BYTES:
+            file = TemporaryFile()  # noqa: SIM115 - closed once granian has opened it
+            file.writelines(collected)
+        if file is None:
+            collected.append(chunk)
+        else:
+            file.write(chunk)
+    if file is None:
+        return b"".join(collected)
+    file.flush()
+    return file
+
+
+def _refuse(protocol: HTTPProtocol, refused: _Refused, sent_id: str | None) -> None:
+    request_id = request_id_of(sent_id)
+    count_unread(refused.status)
+    log.info("request refused", status=refused.status, request_id=request_id)
+    body = shape(refused.status, _CODES[refused.status], refused.message, request_id)
+    fields = [
+        ("Connection", "close"),
+        ("Content-Type", "application/json"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Request-Id", request_id),
+    ]
+    protocol.response_bytes(refused.status, fields, json.dumps(body).encode())
+
+
+def _write(_data: bytes) -> object:
+    raise NotImplementedError("An application returns its answer; it does not write it.")

@@ -1,0 +1,180 @@
+"""`tutelage api`: granian with a few worker processes, which are replaced when they die and when they hang."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from ipaddress import ip_address
+from struct import Struct
+from typing import TYPE_CHECKING
+
+import click
+import structlog
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
+
+# Imported before the workers are forked, which share its memory; what it makes, it makes in each.
+from api.app import create_app
+from api.parts import parts_of
+from api.server import Limits, Server
+from config.collecting import settle
+from config.logging import configure_logging
+from config.metrics_port import begin_telemetry
+from config.settings import Settings, settings
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+# Above the usual 60 s of load balancers, which must be the ones to close. granian has one time for idle connections and
+# for headers that do not end: a client that is slow with those costs a connection for as long.
+KEEP_ALIVE_SECONDS = 75
+HEADERS_LIMIT_BYTES = 64 * 1024
+CONNECTIONS = 4096  # per worker process
+OTHER_FILES = 256
+DEFAULT_LIMITS = Limits()
+BEAT = Struct("=i")  # a process id
+
+log = structlog.get_logger("cli.serve")
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65_535))
+def api(host: str, port: int) -> None:
+    """Answer HTTP."""
+    serve(host, port, create_app)
+
+
+def serve(host: str, port: int, make_app: Callable[[], Flask], limits: Limits = DEFAULT_LIMITS) -> None:
+    """Serve an application until SIGTERM or SIGINT.
+
+    Args:
+        host: an address; only a loopback one with IDENTITY_HEADERS=open.
+        port: must be free.
+        make_app: called in each worker process.
+        limits: of requests, answers and worker processes.
+    """
+    chosen = settings()
+    configure_logging(level=chosen.log_level, process="api")
+    _require_loopback(host, chosen)
+    _require_free(host, port)
+    # The workers share what is imported here, which no other way to start a process would let them.
+    multiprocessing.set_start_method("fork")
+    pulse = Pulse(limits.hung_seconds, chosen.api_workers)
+
+    def make_server() -> Server:
+        configure_logging(level=chosen.log_level, process="api")
+        pulse.join()
+        begin_telemetry(chosen)
+        app = make_app()
+        settle()
+        return Server(app, threads=chosen.api_threads, beat=pulse.beat, close=parts_of(app).close, limits=limits)
+
+    granian = Granian(
+        "tutelage",
+        host,
+        port,
+        interface=Interfaces.RSGI,
+        workers=chosen.api_workers,
+        loop=Loops.asyncio,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=1024,
+        backpressure=_connections(),
+        http1_settings=HTTP1Settings(
+            header_read_timeout=KEEP_ALIVE_SECONDS * 1000, max_buffer_size=HEADERS_LIMIT_BYTES
+        ),
+        # Its lines go where ours go, in the same form.
+        log_dictconfig={"loggers": {"_granian": {"handlers": [], "propagate": True}}},
+        respawn_failed_workers=True,
+        workers_kill_timeout=limits.kill_seconds,
+    )
+    granian.on_startup(pulse.watch)
+    granian.serve(target_loader=make_server, wrap_loader=False)
+
+
+class Pulse:
+    """One pipe through which the workers report that they answer, and a thread that kills those that do not.
+
+    The other way round, a worker that finds nobody at the pipe's end knows that its master has died, and ends.
+    """
+
+    def __init__(self, hung_seconds: float, workers: int) -> None:
+        self._hung_seconds = hung_seconds
+        self._workers = workers
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+
+    def join(self) -> None:
+        """Become a worker; called after the fork."""
+        os.close(self._reader)
+
+    def beat(self) -> None:
+        """Report that this worker answers."""
+        try:
+            os.write(self._writer, BEAT.pack(os.getpid()))
+        except BlockingIOError:
+            return  # full: the master is stopped
+        except BrokenPipeError:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def watch(self) -> None:
+        """Begin to look after the workers, in a thread of the master's."""
+        threading.Thread(target=self._watch, name="pulse", daemon=True).start()
+
+    def _watch(self) -> None:
+        heard: dict[int, float] = {}
+        complete = time.monotonic()
+        poll = select.poll()
+        poll.register(self._reader, select.POLLIN)
+        while True:
+            beats = os.read(self._reader, 4096) if poll.poll(1000) else b""
+            now = time.monotonic()
+            heard.update((pid, now) for (pid,) in BEAT.iter_unpack(beats))
+            children = {child.pid: child for child in multiprocessing.active_children() if child.pid}
+            # One that is new has until then to start.
+            heard = {pid: heard.get(pid, now) for pid in children}
+            for pid, last in heard.items():
+                if now - last > self._hung_seconds:
+                    log.error("worker hangs", pid=pid, seconds=self._hung_seconds)
+                    children[pid].kill()
+            if len(children) == self._workers:
+                complete = now
+            elif now - complete > self._hung_seconds:
+                # granian may miss one of two that die at the same moment; whatever has started it starts it again.
+                log.error("workers missing", there=len(children), wanted=self._workers)
+                os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _connections() -> int:
+    """How many connections a worker accepts: each is an open file, and there are others."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = CONNECTIONS + OTHER_FILES if hard == resource.RLIM_INFINITY else min(hard, CONNECTIONS + OTHER_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return files - OTHER_FILES
+
+
+def _require_loopback(host: str, chosen: Settings) -> None:
+    if chosen.identity_headers == "open" and not ip_address(host).is_loopback:
+        raise click.ClickException(
+            f"IDENTITY_HEADERS=open believes every caller, so it listens on loopback alone, not on {host}."
+        )
+
+
+def _require_free(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        # As granian's own: beside workers of an earlier master that answer their last requests.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise click.ClickException(f"The API cannot listen on {host}, port {port}: {error.strerror}.") from error

@@ -1,0 +1,163 @@
+"""HTTP as the running server speaks it: what is refused, in which shape, and what reaches the application."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+import urllib3
+
+from tests.api.running import LIMITS
+from tests.api.served import Served, heard, serving
+
+SHAPE = {"statusCode", "error", "message", "code", "requestId"}
+POST = b"POST /testing/echo HTTP/1.1\r\nHost: x\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+NO_DATABASE = "postgresql://nobody@127.0.0.1:1/nothing"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server whose database is never asked."""
+    with serving(tmp_path_factory.mktemp("server"), NO_DATABASE) as server:
+        yield server
+
+
+# What is sent → the status, and the code where the answer is ours; what is no HTTP at all is granian's to refuse.
+REFUSED: dict[str, tuple[bytes, int, str | None]] = {
+    "no request line": (b"hello\r\n\r\n", 400, None),
+    "no version": (b"GET /me HTTP/9.9\r\n\r\n", 400, None),
+    "a header without a name": (b"GET / HTTP/1.1\r\n: x\r\n\r\n", 400, None),
+    "a space before the colon": (b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400, None),
+    "a folded header": (b"GET / HTTP/1.1\r\nHost: x\r\n y\r\n\r\n", 400, None),
+    "an endless address": (b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n", 414, None),
+    "headers without end": (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"\r\n", 431, None),
+    "two lengths": (POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 400, None),
+    "a length below nothing": (POST + b"Content-Length: -2\r\n\r\n{}", 400, None),
+    "a coding of its own": (POST + b"Transfer-Encoding: own\r\n\r\n{}", 400, None),
+    "a header beyond ASCII": (POST + b"If-Match: \xc3\xa9\r\n\r\n", 400, "invalid_request"),
+    "a chunk of no size": (CHUNKED + b"ZZ\r\n{}\r\n0\r\n\r\n", 400, "invalid_request"),
+    "a chunk below nothing": (CHUNKED + b"-5\r\n{}\r\n0\r\n\r\n", 400, "invalid_request"),
+    "a chunk without its end": (CHUNKED + b"2\r\n{}XX0\r\n\r\n", 400, "invalid_request"),
+    "a body that is too large": (POST + b"Content-Length: 300000\r\n\r\n{}", 413, "too_large"),
+    "chunks that are too large": (CHUNKED + b"493E0\r\n" + b" " * 300_000, 413, "too_large"),
+}
+
+
+@pytest.mark.parametrize("flaw", REFUSED)
+def test_flawed_requests_are_refused(served: Served, flaw: str) -> None:
+    raw, status, code = REFUSED[flaw]
+    answered, headers, body = heard(served.connected(raw))
+    assert (answered, headers["connection"]) == (status, "close")
+    if code is not None:
+        assert (set(body), body["statusCode"], body["code"]) == (SHAPE, status, code)
+        assert body["requestId"] == headers["x-request-id"]
+
+
+CUT_OFF = {
+    "a body": POST + b"Content-Length: 10\r\n\r\n{}",
+    "a body that never began": POST + b"Content-Length: 10\r\n\r\n",
+    "a chunk": CHUNKED + b"5\r\n{",
+    "chunks without an end": CHUNKED + b"2\r\n{}\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", CUT_OFF)
+def test_bodies_that_are_cut_off_never_reach_the_application(served: Served, kind: str) -> None:
+    name = f"cut-off-{len(kind)}"
+    client = served.connected(CUT_OFF[kind].replace(b"Host: x", b"Host: x\r\nX-Request-Id: " + name.encode()))
+    client.shutdown(socket.SHUT_WR)
+    assert heard(client)[0] == 400
+    (line,) = [line for line in served.logged() if line.get("request_id") == name]
+    assert (line["event"], line["status"]) == ("request refused", 400)
+
+
+def test_endless_headers_are_cut_off(served: Served) -> None:
+    with suppress(OSError), served.connected(b"GET / HTTP/1.1\r\nX: " + b"a" * 2_000_000) as client:
+        assert client.recv(12) in (b"HTTP/1.1 431", b"")
+
+
+@pytest.mark.parametrize("raw", [POST + b"Content-Length: 9\r\n\r\n{", CHUNKED + b"9\r\n{"])
+def test_bodies_that_do_not_arrive_are_answered_408(served: Served, raw: bytes) -> None:
+    status, headers, body = heard(served.connected(raw))
+    assert (status, headers["connection"], body["code"]) == (408, "close", "invalid_request")
+
+
+def test_refusals_keep_the_request_id(served: Served) -> None:
+    raw = POST + b"X-Request-Id: from-a-test\r\nContent-Length: 300000\r\n\r\n"
+    assert heard(served.connected(raw))[2]["requestId"] == "from-a-test"
+
+
+CLOSE = b"Connection: close\r\n"
+BODIES = {
+    "of a length": POST + CLOSE + b"Content-Length: 2\r\n\r\n{}",
+    "of the same length twice": POST + CLOSE + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+    "in chunks": POST + CLOSE + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_whole_bodies_reach_the_application(served: Served, kind: str) -> None:
+    status, _, body = heard(served.connected(BODIES[kind]))
+    assert (status, body) == (200, b"{}")
+
+
+def test_a_length_beside_chunks_smuggles_no_second_request(served: Served) -> None:
+    chunks = b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+    second = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    status, headers, body = heard(served.connected(POST + chunks + second))
+    assert (status, headers["connection"], body) == (200, "close", b"{}")
+
+
+def test_bodies_are_invited_by_100_continue(served: Served) -> None:
+    client = served.connected(POST + CLOSE + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+    assert client.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    client.sendall(b"{}")
+    assert heard(client)[2] == b"{}"
+
+
+def test_header_names_with_underscores_are_dropped(served: Served) -> None:
+    raw = b"GET /testing/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s: 7\r\n\r\n"
+    assert heard(served.connected(raw % b"X_User_Id"))[1]["seen-user"] == "nobody"
+    assert heard(served.connected(raw % b"X-User-Id"))[1]["seen-user"] == "7"
+    assert heard(served.connected(raw % b"X-User_Id: 8\r\nX-User-Id"))[1]["seen-user"] == "7"
+    # Two of them are no identity that anybody could take for one of the two.
+    assert heard(served.connected(raw % b"X-User-Id: 8\r\nX-User-Id"))[1]["seen-user"] == "8,7"
+
+
+@pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO", "Script-Name"])
+@pytest.mark.parametrize("value", ["/health", "//elsewhere.example", "nonsense"])
+def test_no_header_moves_the_application(served: Served, name: str, value: str) -> None:
+    http = urllib3.PoolManager(retries=False)
+    assert http.request("GET", f"{served.url}/health/live", headers={name: value}).status == 200
+    redirected = http.request("GET", f"{served.url}/", headers={name: value}, redirect=False)
+    assert (redirected.status, redirected.headers["Location"]) == (302, "/docs")
+
+
+def test_answers_without_a_body_have_none(served: Served) -> None:
+    whole = served.get("/api/openapi.json")
+    head = urllib3.request("HEAD", f"{served.url}/api/openapi.json")
+    assert (head.status, head.data) == (200, b"")
+    assert head.headers["Content-Length"] == whole.headers["Content-Length"] == str(len(whole.data))
+    unknown = served.get("/api/no%20such%20address%FF")
+    assert (unknown.status, unknown.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("size", [0, 1, 900_000, 3_000_000])
+def test_streamed_answers_arrive_whole(served: Served, size: int) -> None:
+    answer = served.get(f"/testing/stream/{size}")
+    assert (answer.status, len(answer.data)) == (200, size)
+    assert answer.headers["Content-Length"] == str(size)
+
+
+def test_streamed_answers_are_bounded(served: Served) -> None:
+    answer = served.get(f"/testing/stream/{LIMITS.answer_bytes + 1}")
+    assert (answer.status, answer.json()["code"]) == (400, "invalid_request")
+
+
+def test_every_request_is_one_log_line(served: Served) -> None:
+    served.get("/health/live", X_Request_Id="one-line")
+    (line,) = [line for line in served.logged() if line.get("request_id") == "one-line"]
+    assert (line["event"], line["status"], line["route"], line["process"]) == ("request", 200, "/health/live", "api")

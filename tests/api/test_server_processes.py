@@ -1,0 +1,183 @@
+"""The server's processes: slow clients keep nobody waiting, and whatever dies or hangs is replaced or ended in time."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+
+from cli.servers import free_port
+from config.settings import settings
+from tests.api.running import LIMITS
+from tests.api.served import Served, serving, started
+from tests.cast import register
+from tests.eventually import eventually
+from tests.speaking import Caller
+
+NO_DATABASE = "postgresql://nobody@127.0.0.1:1/nothing"
+HALF_HEADERS = b"GET /health/live HTTP/1.1\r\nHost: x\r\n"
+HALF_BODY = b"POST /testing/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{"
+HALF_CHUNK = b"POST /testing/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Two processes with two threads each, whose database is never asked."""
+    folder, metrics = tmp_path_factory.mktemp("processes"), tmp_path_factory.mktemp("metrics")
+    with serving(folder, NO_DATABASE, PROMETHEUS_MULTIPROC_DIR=str(metrics)) as server:
+        yield server
+
+
+@contextmanager
+def slow_clients(served: Served, count: int, sent: bytes) -> Iterator[None]:
+    """So many clients that send this and wait, and do it again whenever they are cut off."""
+    over = threading.Event()
+
+    def come_back() -> None:
+        while not over.is_set():
+            with suppress(OSError), served.connected(sent, timeout=0.5) as client:
+                while not over.is_set():
+                    with suppress(TimeoutError):
+                        if not client.recv(4096):
+                            break
+
+    threads = [threading.Thread(target=come_back) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("count", "sent"), [(20, b"G"), (200, HALF_HEADERS), (200, HALF_BODY), (200, HALF_CHUNK)], ids=str
+)
+def test_slow_senders_keep_nobody_waiting(served: Served, count: int, sent: bytes) -> None:
+    with slow_clients(served, count, sent):
+        until = time.monotonic() + 2 * LIMITS.read_seconds
+        asked = 0
+        while time.monotonic() < until or asked < 50:
+            assert served.get("/health/live").status == 200
+            asked += 1
+
+
+def test_slow_readers_keep_nobody_waiting(served: Served) -> None:
+    path = "/testing/stream/5000000"
+    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+    readers = [served.connected(request) for _ in range(16)]
+    assert served.get("/health/live").status == 200
+    # What they are owed waits for them.
+    for reader in readers:
+        size = 0
+        while piece := reader.recv(1_000_000):
+            size += len(piece)
+        assert size > 5_000_000
+        reader.close()
+
+
+def test_a_killed_worker_is_replaced_and_its_counts_stay(served: Served) -> None:
+    def counted() -> float:
+        lines = served.get("/metrics").data.decode().splitlines()
+        wanted = 'tutelage_http_requests_total{method="GET",route="/testing/echo",status="200"}'
+        return next((float(line.split()[-1]) for line in lines if line.startswith(wanted)), 0)
+
+    before = counted()
+    for _ in range(20):
+        assert served.get("/testing/echo").status == 200
+    killed, stays = served.workers()
+    killed.kill()
+    eventually(lambda: not killed.is_running() or killed.status() == psutil.STATUS_ZOMBIE, "the end of a worker")
+    for _ in range(5):
+        # One of two may be asked to accept at the moment in which it dies.
+        eventually(served.answers, "an answer of the other")
+    eventually(lambda: len([each for each in served.workers() if each.is_running()]) == 2, "another worker")
+    assert stays in served.workers()
+    assert counted() == before + 20
+
+
+def test_workers_that_hang_are_replaced(tmp_path: Path) -> None:
+    with serving(tmp_path, NO_DATABASE, API_WORKERS="1") as served, ThreadPoolExecutor(2) as pool:
+        (first,) = served.workers()
+        # All its threads, while its loop still turns.
+        for _ in range(2):
+            pool.submit(served.get, "/testing/hang", timeout=30)
+        eventually(lambda: first not in served.workers() and served.answers(), "a worker that answers")
+        (second,) = served.workers()
+        second.send_signal(signal.SIGSTOP)
+        eventually(lambda: second not in served.workers() and served.answers(), "a worker that is not stopped")
+        assert len([line for line in served.logged() if line["event"] == "worker hangs"]) == 2
+
+
+def test_long_requests_are_no_hung_worker(tmp_path: Path) -> None:
+    with serving(tmp_path, NO_DATABASE, API_WORKERS="1") as served:
+        (worker,) = served.workers()
+        seconds = LIMITS.hung_seconds + 2.0
+        assert served.get(f"/testing/sleep/{seconds}", timeout=30).data == str(worker.pid).encode()
+
+
+def test_sigterm_finishes_requests_and_waits_for_no_hung_one(tmp_path: Path) -> None:
+    with serving(tmp_path, NO_DATABASE) as served, ThreadPoolExecutor(3) as pool:
+        half = served.connected(HALF_HEADERS)
+        hung = pool.submit(served.get, "/testing/hang", timeout=30)
+        answers = [pool.submit(served.get, "/testing/sleep/1.0", timeout=30) for _ in range(2)]
+        eventually(lambda: [line["event"] for line in served.logged()].count("begun") == 3, "three requests")
+        served.process.send_signal(signal.SIGTERM)
+        assert [answer.result().status for answer in answers] == [200, 200]
+        # Without a limit it would wait forever.
+        served.process.wait(60)
+        assert hung.exception() is not None
+        half.close()
+
+
+def test_workers_end_with_their_master(tmp_path: Path) -> None:
+    with serving(tmp_path, NO_DATABASE) as served:
+        workers = served.workers()
+        served.process.kill()
+        served.process.wait()
+        assert len(psutil.wait_procs(workers, timeout=20)[0]) == 2
+
+
+def test_wake_ups_are_published_before_the_end(tmp_path: Path, database_url: str, redis_url: str) -> None:
+    address = redis_url.rpartition("/")[0] + "/9"
+    variables = {
+        "REDIS_URL": address,
+        "JWT_SECRET": settings().jwt_secret,
+        "IDENTITY_HEADERS": "open",
+        "API_WORKERS": "1",
+    }
+    with redis.Redis.from_url(address) as valkey, serving(tmp_path, database_url, **variables) as served:
+        valkey.flushdb()
+        cast = register(Caller(served.url), by_token=False)
+        accepted = cast.mentor("PATCH", f"/bookings/{cast.request()}/accept")
+        served.process.send_signal(signal.SIGTERM)
+        assert accepted.status == 202
+        assert served.process.wait(20) == 0
+        assert valkey.llen("sessions") == 1
+        valkey.flushdb()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_open_headers_are_for_loopback_alone(tmp_path: Path, host: str) -> None:
+    with started(tmp_path, host, DATABASE_URL=NO_DATABASE, IDENTITY_HEADERS="open") as served:
+        assert served.process.wait(20) != 0
+        assert "listens on loopback alone" in served.log.read_text()
+
+
+def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", free_port())) as taken:
+        port = taken.getsockname()[1]
+        with started(tmp_path, "127.0.0.1", port, DATABASE_URL=NO_DATABASE) as served:
+            assert served.process.wait(20) != 0
+            assert f"cannot listen on 127.0.0.1, port {port}" in served.log.read_text()
