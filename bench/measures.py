@@ -14,8 +14,9 @@ from bench.profiling import Profiler
 from bench.results import Results, Row
 
 WARM_UP_CLIENTS, WARM_UP_SECONDS = 2, 1.5
-# How often a client looks whether its session is there. Each look is a request that the contender pays for.
-POLL_SECONDS = 0.025
+# A client looks whether its session is there after this time, and again after half as long again each time. Each look
+# is a request that the contender pays for: at a fixed rate, whoever is slow with sessions would mostly be asked for them.
+FIRST_POLL_SECONDS, MAX_POLL_SECONDS, POLL_GROWTH = 0.02, 0.25, 1.5
 FINE_POLL_SECONDS = 0.003
 IDLE_SECONDS = 0.1
 ACCEPTS_A_SECOND = 10
@@ -36,18 +37,22 @@ def live(contender: Contender, connection: Connection) -> None:
 
 
 def wait_for_session(
-    contender: Contender, connection: Connection, booking: Booking, poll_seconds: float = POLL_SECONDS
+    contender: Contender, connection: Connection, booking: Booking, poll_seconds: float | None = None
 ) -> str:
     """Poll until the session of an accepted booking can be read, and return its id.
 
+    Args:
+        poll_seconds: between two looks; None for ever longer ones.
     Raises:
         TimeoutError: it cannot be read in time.
     """
     end = time.monotonic() + LONGEST_SESSION_SECONDS
+    wait = FIRST_POLL_SECONDS
     while (session_id := contender.find_session(connection, booking)) is None:
         if time.monotonic() > end:
             raise TimeoutError(f"Booking {booking.id} has no session after {LONGEST_SESSION_SECONDS} s.")
-        time.sleep(poll_seconds)
+        time.sleep(poll_seconds or wait)
+        wait = min(wait * POLL_GROWTH, MAX_POLL_SECONDS)
     return session_id
 
 
