@@ -10,6 +10,7 @@ from rich.console import Console
 
 from bench.machine import describe
 from bench.profiling import Profiler
+from bench.publish import publish
 from bench.results import Results, report
 from bench.suite import CLIENTS, CONTENDERS, MEASURES, PRODUCT, Suite
 
@@ -26,6 +27,7 @@ SAVED = FOLDER / "last.json"
     "--seconds", type=click.FloatRange(1), default=8, help="How long lives are begun for; rates take half of it."
 )
 @click.option("--profile", is_flag=True, help="Record each process with py-spy during lives, and list where it was.")
+@click.option("--publish", "published", is_flag=True, help="Write the figures and plots into docs/.")
 @click.option("--json", "saved", type=click.Path(path_type=Path), default=SAVED, help="Where the figures go.")
 def main(
     only: Sequence[str],
@@ -34,6 +36,7 @@ def main(
     rounds: int,
     seconds: float,
     profile: bool,
+    published: bool,
     saved: Path,
 ) -> None:
     """Measure Tutelage beside other ways to do the same, on servers of its own, alternating round by round."""
@@ -58,6 +61,12 @@ def main(
             for table in report(results, PRODUCT):
                 console.print(table)
             results.save(saved)
+    if published:
+        # Matplotlib belongs to the extra, and takes a second to import.
+        from bench.plots import draw  # noqa: PLC0415
+
+        publish(results, PRODUCT)
+        draw(results)
     if profiler:
         for table in profiler.tables():
             console.print(table)

@@ -115,6 +115,22 @@ def describe() -> Machine:
     )
 
 
+def lines_of_code() -> dict[str, int]:
+    """Lines of the product's Python and SQL, by part."""
+    parts = {
+        "workers/ and workflows/events/": ["workers", "workflows/events"],
+        "api/": ["api"],
+        "workflows/": ["workflows"],
+        "all of the product": ["api", "cli", "config", "models", "workers", "workflows"],
+    }
+    return {name: sum(_lines(ROOT / folder) for folder in folders) for name, folders in parts.items()}
+
+
+def _lines(folder: Path) -> int:
+    files = (file for suffix in ("py", "sql") for file in folder.rglob(f"*.{suffix}"))
+    return sum(len(file.read_text().splitlines()) for file in files)
+
+
 def _git(*words: str) -> str:
     done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
     return done.stdout.strip()

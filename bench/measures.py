@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 
+import psycopg
+
 from bench.contenders.base import Booking, Contender
 from bench.load import Connection, Load, closed_loop, fixed_rate, percentile
 from bench.machine import spending
@@ -14,11 +16,13 @@ from bench.profiling import Profiler
 from bench.results import Results, Row
 
 WARM_UP_CLIENTS, WARM_UP_SECONDS = 2, 1.5
-# A client looks whether its session is there after this time, and again after half as long again each time. Each look
-# is a request that the contender pays for: at a fixed rate, whoever is slow with sessions would mostly be asked for them.
+# When a client looks whether its session is there, and how much longer it waits each time. A look is a request that the
+# contender pays for: at a fixed rate, most requests to a slow one would be looks.
 FIRST_POLL_SECONDS, MAX_POLL_SECONDS, POLL_GROWTH = 0.02, 0.25, 1.5
 FINE_POLL_SECONDS = 0.003
 IDLE_SECONDS = 0.1
+COUNTERS_SECONDS = 1.2
+OF_A_LIFE = "of a life, 4 clients: "
 ACCEPTS_A_SECOND = 10
 READ_CLIENTS = 16
 READ_BOOKING = "GET a booking"
@@ -56,6 +60,30 @@ def wait_for_session(
     return session_id
 
 
+_WRITTEN = """
+SELECT pg_stat_clear_snapshot(), xact_commit, pg_current_wal_lsn() - '0/0'::pg_lsn,
+       pg_database_size(current_database()),
+       (SELECT sum(n_tup_ins) FROM pg_stat_user_tables), (SELECT sum(n_tup_upd) FROM pg_stat_user_tables)
+FROM pg_stat_database WHERE datname = current_database()
+"""
+
+
+def written(database_url: str) -> dict[tuple[str, str], float]:
+    """What PostgreSQL has done so far, by name and unit. Its counters come up to a second late."""
+    time.sleep(COUNTERS_SECONDS)
+    with psycopg.connect(database_url, autocommit=True) as db:
+        row = db.execute(_WRITTEN).fetchone()
+    assert row is not None
+    _, commits, wal_bytes, stored_bytes, inserted, updated = map(float, (0, *row[1:]))
+    return {
+        ("commits", "count"): commits,
+        ("rows inserted", "count"): inserted,
+        ("rows updated", "count"): updated,
+        ("write-ahead log", "KiB"): wal_bytes / 1024,
+        ("stored", "KiB"): stored_bytes / 1024,
+    }
+
+
 @dataclass
 class Lives:
     """Lives measured on one contender since it was started.
@@ -78,6 +106,7 @@ class Lives:
         name = self.contender.name
         title = f"{name}, {plural(clients)}"
         recording = self.profiler.recording(title, self.contender.pids, seconds) if self.profiler else nullcontext()
+        before = written(self.contender.database_url)
         with recording, spending(self.contender.pids) as spent:
             load, drained = self._run(clients, seconds)
         rate = load.count / (drained - load.began)
@@ -85,6 +114,10 @@ class Lives:
         self.results.add(processor_row(clients), name, spent.total * 1000 / load.count)
         each = {process: seconds * 1000 / load.count for process, seconds in spent.seconds.items()}
         self.results.add_processes(title, each)
+        if clients == 4:
+            for (what, unit), after in written(self.contender.database_url).items():
+                row = Row(f"{OF_A_LIFE}{what}", unit, more_is_better=False)
+                self.results.add(row, name, (after - before[what, unit]) / load.count)
 
     def _run(self, clients: int, seconds: float) -> tuple[Load, float]:
         def work(connection: Connection) -> bool:
@@ -157,16 +190,16 @@ class Rates:
         return closed_loop(self.contender.url, clients, work)
 
     def _keep(self, what: str, load: Load, clients: int) -> None:
-        keep_rate(self.results, self.contender.name, what, load.per_second, clients)
+        self.results.add(rate_row(what, clients), self.contender.name, load.per_second)
         for percent in (50, 99):
             keep_latency(self.results, self.contender.name, what, percent, load.percentile_ms(percent), clients)
 
 
-def keep_rate(results: Results, contender: str, what: str, per_second: float, clients: int) -> None:
-    """Keep how many requests or accepts a second there were."""
+def rate_row(what: str, clients: int) -> Row:
+    """Requests or accepts a second."""
     by_hand = (("hand-written", 0.8),) if what == "accepts" and clients == 16 else ()
     aims = (*((("usual", 1.5),) if clients > 1 else ()), *by_hand)
-    results.add(Row(f"{what}, workers off, {plural(clients)}", "a second", aims=aims), contender, per_second)
+    return Row(f"{what}, workers off, {plural(clients)}", "a second", aims=aims)
 
 
 def keep_latency(results: Results, contender: str, what: str, percent: int, ms: float, clients: int) -> None:

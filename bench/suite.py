@@ -23,19 +23,20 @@ from bench.measures import (
     Lives,
     Rates,
     keep_latency,
-    keep_rate,
     lives_row,
     measure_reads,
     measure_sessions,
     processor_row,
+    rate_row,
 )
 from bench.profiling import Profiler
 from bench.receiver import running_receiver
 from bench.results import Results, Row
+from bench.webhooks import measure_webhooks
 
 PRODUCT = tutelage.NAME
 CONTENDERS = (tutelage.NAME, usual.NAME, handwritten.NAME, pgbench.NAME, dbos.NAME)
-MEASURES = ("life", "sessions", "memory", "backlog", "rates", "reads", "start")
+MEASURES = ("life", "sessions", "memory", "backlog", "rates", "reads", "webhooks", "start")
 CLIENTS = (1, 4, 16)
 SETTLE_SECONDS = 3
 SINGLE_ACCEPTS = 40
@@ -86,6 +87,8 @@ class Suite:
             yield "usual, workers off", self._usual_alone
         if self._has("life", "backlog") and dbos.NAME in self.contenders:
             yield "DBOS", self._dbos
+        if self._has("webhooks") and PRODUCT in self.contenders:
+            yield "webhooks", self._webhooks
         if self._has("start") and PRODUCT in self.contenders:
             yield "Tutelage, started twice", self._start
 
@@ -154,7 +157,7 @@ class Suite:
         for clients in self.clients:
             drafts = int(DRAFTS_A_SECOND * self.rate_seconds)
             done = pgbench.accepts(product, clients, self.rate_seconds, drafts)
-            keep_rate(self.results, pgbench.NAME, "accepts", done.per_second, clients)
+            self.results.add(rate_row("accepts", clients), pgbench.NAME, done.per_second)
             for percent in (50, 99):
                 keep_latency(self.results, pgbench.NAME, "accepts", percent, done.percentile_ms(percent), clients)
 
@@ -186,6 +189,11 @@ class Suite:
                 for clients in set(self.clients) & {4}:
                     self.results.add(lives_row(clients), dbos.NAME, done.per_second)
                     self.results.add(processor_row(clients), dbos.NAME, done.processor_seconds * 1000 / done.count)
+
+    def _webhooks(self, folder: Path) -> None:
+        with running_tutelage(folder / "data") as contender:
+            contender.add_offers()
+            measure_webhooks(contender, self.results)
 
     def _start(self, folder: Path) -> None:
         for title in ("start to ready, new data folder", "start to ready, again"):

@@ -109,7 +109,7 @@ class Tutelage(Contender):
         answer = connection.request(method, path, {"Authorization": f"Bearer {self.operator}"}, body)
         if answer.status >= 300:
             raise RuntimeError(f"{method} {path} answered {answer.status}: {answer.body[:500]!r}")
-        return answer.json()
+        return answer.json() if answer.body else None
 
     def add_offers(self, count: int = OFFERS, *, mode: str = "request") -> None:
         """Register mentors with a listing each, and a mentee for each of them; the load uses these from now on."""
@@ -117,8 +117,8 @@ class Tutelage(Contender):
         self.offers = [self._offer(connection, number, mode) for number in range(count)]
         connection.close()
 
-    def add_endpoint(self, url: str) -> None:
-        """Make a webhook endpoint that listens to everything, and wait until it has answered its ping."""
+    def add_endpoint(self, url: str) -> str:
+        """Make a webhook endpoint that listens to everything, and wait until it has answered its ping; its id."""
         connection = Connection(self.url)
         made = self.ask_operator(connection, "POST", "/webhook-endpoints", {"url": url, "eventTypes": ["*"]})
         end = time.monotonic() + ENDPOINT_SECONDS
@@ -126,6 +126,13 @@ class Tutelage(Contender):
             if time.monotonic() > end:
                 raise TimeoutError(f"The webhook endpoint is not active after {ENDPOINT_SECONDS} s.")
             time.sleep(0.05)
+        connection.close()
+        return str(made["id"])
+
+    def delete_endpoint(self, endpoint_id: str) -> None:
+        """Delete a webhook endpoint."""
+        connection = Connection(self.url)
+        self.ask_operator(connection, "DELETE", f"/webhook-endpoints/{endpoint_id}")
         connection.close()
 
     def _offer(self, connection: Connection, number: int, mode: str) -> Offer:
@@ -185,7 +192,9 @@ def running_tutelage(
     began = time.monotonic()
     with process(words, environment or {}, log) as up:
         run = _wait_until_ready(folder / "run.json", up, log)
-        pids = {each["name"]: each["pid"] for each in run["processes"]} | {"supervision": up.pid}
+        parts = {each["name"]: each["pid"] for each in run["processes"]}
+        # As the server is called elsewhere.
+        pids = {"postgres": parts.pop("postgres"), "valkey": parts.pop("redis"), **parts, "supervision": up.pid}
         yield Tutelage(
             name=NAME,
             url=run["api"]["url"],
