@@ -86,11 +86,7 @@ def worker(queue: str) -> Part:
     threads = waiting.get(queue, "{worker_threads}")
     return Part(
         name=f"worker-{queue}",
-        command=(
-            *(*CELERY, "workers.app:app", "worker", "--queues", queue, "--hostname", f"{queue}@%h"),
-            *("--pool", "threads", "--concurrency", threads, "--loglevel", "INFO"),
-            *("--without-gossip", "--without-mingle"),
-        ),
+        command=("tutelage-worker", queue, "--threads", threads),
         reloads=True,
         queue=queue,
     )

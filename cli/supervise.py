@@ -32,7 +32,12 @@ LOOKS_AT_STARTS_EVERY = 0.5
 SILENCE = (OSError, HTTPException, Fault)
 
 # The console scripts may not be installed (a bare checkout); the modules behind them always are.
-MODULES = {"tutelage": "cli.main", "celery": "celery", "cli.embedded": "cli.embedded"}
+MODULES = {
+    "tutelage": "cli.main",
+    "celery": "celery",
+    "tutelage-worker": "workers.worker",
+    "cli.embedded": "cli.embedded",
+}
 
 
 class Supervisor:

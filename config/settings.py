@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 
 import environs
 from environs import Env, validate
@@ -11,7 +12,6 @@ from environs import Env, validate
 from config.mail_server import mail_server
 from config.readings import Network, networks, only, pauses, reminders
 from config.secrets import DEVELOPMENT_SECRET, encryption_keys, flower_logins, optional_secret, require_secret
-from config.vapid import vapid
 
 ENVIRONMENTS = ("development", "production")
 NOTICE_KINDS = ("session_created", "session_cancelled", "webhook_endpoint_disabled")
@@ -145,7 +145,9 @@ def _from(env: Env) -> Settings:
 def _check(settings: Settings) -> None:
     if settings.smtp_url:
         mail_server(settings.smtp_url)
-    vapid(settings.vapid_private_key, settings.vapid_subject)
+    if settings.vapid_private_key:
+        # Its library is 7 MB in every process, which most systems and most processes do without.
+        import_module("config.vapid").vapid(settings.vapid_private_key, settings.vapid_subject)
     if settings.identity_headers == "gateway" and not settings.gateway_secret:
         raise SettingsError("IDENTITY_HEADERS=gateway needs GATEWAY_SECRET, which the gateway sends along.")
     if settings.identity_headers == "open" and settings.production:

@@ -9,7 +9,15 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from celery.signals import celeryd_init, setup_logging, worker_init, worker_process_init, worker_ready, worker_shutdown
+from celery.signals import (
+    celeryd_after_setup,
+    celeryd_init,
+    setup_logging,
+    worker_init,
+    worker_process_init,
+    worker_ready,
+    worker_shutdown,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.collecting import settle
@@ -18,7 +26,6 @@ from config.metrics_port import begin_telemetry
 from config.settings import settings
 from workers.process import current
 from workers.queues import app
-from workers.transports.channels import ChannelsTransport
 from workers.wakeups import TASK
 from workflows.events.delivery import Key
 from workflows.events.subscriptions import load
@@ -63,14 +70,14 @@ def _take_its_name(sender: str, instance: Any, options: Mapping[str, Any], **_kw
     logging.captureWarnings(True)
 
 
-@celeryd_init.connect
-def _look_at_words_and_channels(**_kw: Any) -> None:
-    # Before anybody is told anything by them: a worker that cannot word its mails does not start.
+@celeryd_after_setup.connect
+def _require_usable_settings(**_kw: Any) -> None:
+    # A worker that cannot word its mails, or that does not understand an address, does not start.
     folder = settings().templates_folder
     if folder and (found := complaints(Path(folder))):
         raise SystemExit("\n".join(found))
     try:
-        ChannelsTransport(settings().apprise_urls)
+        current()
     except ValueError as error:
         raise SystemExit(str(error)) from None
 

@@ -70,10 +70,9 @@ def test_flower_settles_when_it_has_its_app() -> None:
 
 def test_all_that_is_started_with_collecting_postponed_settles() -> None:
     """By the module that says so: another part, or another way to start one, needs a line here, and to settle."""
-    settled = {"tutelage": "cli/main.py", "celery": None}
-    apps = {"workers.app:app": "workers/app.py", "workers.flower:app": "workers/flower.py"}
+    settled = {"tutelage": "cli/main.py", "tutelage-worker": "workers/app.py", "celery": "workers/flower.py"}
     for part in processes.PARTS:
         if part.stage is Stage.SERVER:
             continue  # becomes another program
-        module = settled[part.command[0]] or apps[part.command[part.command.index("--app") + 1]]
-        assert {"settle()", "importing()"} & set(re.findall(r"\b(?:settle|importing)\(\)", (ROOT / module).read_text()))
+        source = (ROOT / settled[part.command[0]]).read_text()
+        assert {"settle()", "importing()"} & set(re.findall(r"\b(?:settle|importing)\(\)", source))
