@@ -24,7 +24,7 @@ _STORED_HEADERS = ("Cache-Control", "Content-Type", "ETag", "Location")
 _LOCK = select(func.pg_try_advisory_xact_lock(bindparam("lock", type_=BigInteger)))
 _ANSWER = (keys.c.fingerprint, keys.c.status_code, keys.c.headers, keys.c.body)
 _IDENTITY = (keys.c.caller, keys.c.method, keys.c.route, keys.c.key)
-_EARLIER = select(keys).where(
+EARLIER = select(keys).where(
     *(column == bindparam(column.name) for column in _IDENTITY), keys.c.expires_at > func.now()
 )
 _WRITTEN = insert(keys).values({column.name: bindparam(column.name) for column in (*_IDENTITY, *_ANSWER)})
@@ -70,7 +70,7 @@ class Once:
         # it would miss what the lock's last holder has just committed.
         if not db.execute(_LOCK, {"lock": self._lock()}).scalar_one():
             raise _in_use("The first request with this key is still being answered; ask again in a moment.")
-        row = db.execute(_EARLIER, self.identity).one_or_none()
+        row = db.execute(EARLIER, self.identity).one_or_none()
         if row is None:
             return None
         if row.fingerprint != self.fingerprint:

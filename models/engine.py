@@ -39,7 +39,9 @@ _BEGUN_WITH = "SELECT lower(name) AS name, reset_val FROM pg_settings WHERE lowe
 _NEW_PLAN_NEEDED = ("0A000", "RevalidateCachedQuery")
 
 
-def create(database_url: str, *, pool_size: int = 8, name: str = "tutelage", connect_timeout: int = 3) -> Engine:
+def create(
+    database_url: str, *, pool_size: int = 8, name: str = "tutelage", connect_timeout: int = 3, warn: bool = True
+) -> Engine:
     """Make an engine whose connections time out by themselves and answer in UTC, once `set_up_role` has seen to it.
 
     Args:
@@ -47,6 +49,7 @@ def create(database_url: str, *, pool_size: int = 8, name: str = "tutelage", con
         pool_size: the most connections this process keeps or opens.
         name: shown in `pg_stat_activity` as the application's name.
         connect_timeout: seconds to wait for a connection to be made.
+        warn: whether a role without its settings is logged.
     """
     engine = create_engine(
         make_url(database_url).set(drivername="postgresql+psycopg"),
@@ -64,7 +67,8 @@ def create(database_url: str, *, pool_size: int = 8, name: str = "tutelage", con
             "prepare_threshold": PREPARE_THRESHOLD,
         },
     )
-    event.listen(engine, "first_connect", _warn_of_missing_settings)
+    if warn:
+        event.listen(engine, "first_connect", _warn_of_missing_settings)
     event.listen(engine, "handle_error", _let_go_of_stale_plans)
     return engine
 

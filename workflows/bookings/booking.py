@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, or_
+from sqlalchemy import ColumnElement, Select, select, union_all
 
 from models.base import spelled
 from models.bookings import BookingKind, BookingStatus, bookings
@@ -76,7 +76,16 @@ def bookings_query(
         parties.append(bookings.c.mentor_profile_id == mentor_profile_id)
     if not parties:
         raise ValueError("A list of bookings is a mentee's, a mentor's or both; never everybody's.")
-    query = Booking.query().where(or_(*parties))
+    # A page of each party by its own index: for an OR, everybody's bookings would be walked through in their order.
+    pages = [_page_of(page, party, status) for party in parties]
+    if len(pages) == 1:
+        return pages[0]
+    of_either = union_all(pages[0], pages[1].where(parties[0].is_not(True))).subquery("of_either")
+    return select(of_either).order_by(of_either.c.start_time.desc(), of_either.c.id).limit(page.limit + 1)
+
+
+def _page_of(page: Page, party: ColumnElement[bool], status: BookingStatus | None) -> Select[Any]:
+    query = Booking.query().where(party)
     if status is not None:
         query = query.where(bookings.c.status == spelled(status))
     return newest_start_first(query, page, bookings.c.start_time, bookings.c.id)

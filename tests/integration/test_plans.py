@@ -1,0 +1,229 @@
+"""Tests of plans: whatever is asked of large tables on a hot path finds its rows by an index, for any parameters."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import ARRAY, Column, Connection, Engine, Enum, Executable, Table, Uuid, bindparam, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.psycopg import dialect
+
+from api import idempotency
+from api.documented import told_of
+from models.audit import audit_entries
+from models.bookings import BookingStatus, booking_participants, bookings
+from models.catalog import courses, listings
+from models.engine import create, driver_of
+from models.events import DeliveryState, deliveries, events
+from models.idempotency import idempotency_keys
+from models.notifications import notifications, push_subscriptions
+from models.people import mentor_profiles, users
+from models.reviews import review_permits, reviews
+from models.sessions import SessionStatus, sessions
+from models.webhooks import webhook_endpoints
+from tests.application import World
+from workflows.audit.entry import AUDIT_ENTRIES
+from workflows.bookings.booking import BOOKINGS
+from workflows.catalog.courses import COURSES
+from workflows.catalog.listing import BOOKABLE, LISTINGS
+from workflows.identity.authenticate import ACTIVE_MENTOR, USER
+from workflows.identity.people import MENTORS
+from workflows.notifications.browsers import BROWSERS
+from workflows.notifications.inbox import NOTIFICATIONS
+from workflows.operations.delivery import OPERATED_DELIVERIES
+from workflows.paging import PagedList
+from workflows.reviews.permit import OPEN_PERMITS
+from workflows.reviews.review import REVIEWS_OF_MENTOR
+from workflows.sessions.session import SESSION, SESSIONS
+from workflows.webhooks.deliveries import WEBHOOK_DELIVERIES
+from workflows.webhooks.endpoint import ENDPOINTS
+
+ROWS = 20_000
+OWNERS = 400
+LARGE: dict[Table, dict[str, str]] = {
+    users: {"email": "n || '@example.org'"},
+    mentor_profiles: {"user_id": "{n}"},
+    courses: {},
+    listings: {"price_currency": "'USD'", "duration_minutes": "60"},
+    bookings: {"end_time": "now() + (n + 60) * interval '1 minute'", "mentee_user_id": "{owner}"},
+    booking_participants: {},
+    sessions: {"booking_id": "{n}", "mentee_user_id": "{owner}"},
+    events: {"type": "'a.' || n % 50", "subject_id": "{n}"},
+    # The few that are not done are what operators look for.
+    deliveries: {
+        "id": "{n}",
+        "event_id": "{n}",
+        "effect": "CASE WHEN n % 3 = 0 THEN 'webhooks.send' ELSE 'reviews.unlock' END",
+        "endpoint_id": "{owner}",
+        "state": "(CASE WHEN n % 100 = 0 THEN 'dead' WHEN n % 100 = 1 THEN 'cancelled' WHEN n % 100 = 2"
+        " THEN 'pending' ELSE 'done' END)::delivery_state",
+        "done_at": "CASE WHEN n % 100 < 3 THEN NULL ELSE now() END",
+    },
+    notifications: {
+        "event_id": "{n}",
+        "user_id": "{owner}",
+        "read_at": "CASE WHEN n % 10 = 0 THEN NULL ELSE now() END",
+    },
+    push_subscriptions: {"user_id": "{owner}"},
+    webhook_endpoints: {"mentor_profile_id": "{owner}", "url": "'https://' || n"},
+    review_permits: {"session_id": "{n}", "mentee_user_id": "{owner}", "expires_at": "now() + interval '30 years'"},
+    reviews: {"session_id": "{n}", "mentor_profile_id": "{owner}"},
+    audit_entries: {"subject_id": "{n}", "actor": "'operator:' || n % 400", "action": "'a' || n % 50"},
+    idempotency_keys: {"expires_at": "now() + interval '3 days'"},
+}
+ANYBODY = UUID(int=7)
+# Each list with the filters that it always has, and with those that a caller may add to them.
+LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
+    "bookings as mentee": (BOOKINGS, {"mentee_user_id": ANYBODY}, {"status": BookingStatus.DRAFT}),
+    "bookings as mentor": (BOOKINGS, {"mentor_profile_id": ANYBODY}, {"status": BookingStatus.DRAFT}),
+    "bookings": (BOOKINGS, {"mentee_user_id": ANYBODY, "mentor_profile_id": ANYBODY}, {"status": BookingStatus.DRAFT}),
+    **{
+        f"sessions of {party}": (
+            SESSIONS,
+            {party: ANYBODY},
+            {"status": SessionStatus.SCHEDULED, "from_time": 1, "to_time": 1},
+        )
+        for party in ("mentee_user_id", "mentor_profile_id")
+    },
+    "mentors": (MENTORS, {}, {"skills": ["go"]}),
+    "courses": (COURSES, {}, {}),
+    "listings": (LISTINGS, {}, {"mentor_profile_id": ANYBODY, "course_id": ANYBODY}),
+    "notifications": (NOTIFICATIONS, {"user_id": ANYBODY}, {"unread": True}),
+    "browsers": (BROWSERS, {"user_id": ANYBODY}, {}),
+    "permits": (OPEN_PERMITS, {"mentee_user_id": ANYBODY, "now": 1}, {}),
+    "reviews of a mentor": (REVIEWS_OF_MENTOR, {"mentor_profile_id": ANYBODY}, {"also_hidden_of": ANYBODY}),
+    "endpoints of a mentor": (ENDPOINTS, {"mentor_profile_id": ANYBODY}, {}),
+    "endpoints of operators": (ENDPOINTS, {}, {}),
+    "webhook deliveries of a mentor": (
+        WEBHOOK_DELIVERIES,
+        {"mentor_profile_id": ANYBODY, "of_any_owner": False},
+        {"endpoint_id": ANYBODY, "state": DeliveryState.DEAD},
+    ),
+    "webhook deliveries of an endpoint": (
+        WEBHOOK_DELIVERIES,
+        {"of_any_owner": True, "endpoint_id": ANYBODY},
+        {"state": DeliveryState.DONE},
+    ),
+    **{
+        f"{state} deliveries": (OPERATED_DELIVERIES, {"state": state}, {"effect": "reviews.unlock"})
+        for state in DeliveryState
+    },
+    "deliveries": (OPERATED_DELIVERIES, {}, {"effect": "reviews.unlock"}),
+    "audit": (AUDIT_ENTRIES, {}, {"actor": "a", "action": "b", "subject_id": ANYBODY}),
+}
+STATEMENTS: dict[str, Executable] = {
+    "the caller as a user": USER,
+    "the caller as a mentor": ACTIVE_MENTOR,
+    "the listing of a request": BOOKABLE,
+    "the session that is waited for": SESSION,
+    "an earlier answer": idempotency.EARLIER,
+}
+
+
+@pytest.fixture(scope="module")
+def large(rollback_engine: Any) -> Iterator[Connection]:
+    """A connection to large tables, in a transaction that is rolled back."""
+    engine = create(rollback_engine.url.render_as_string(hide_password=False))
+    with engine.connect() as db:
+        db.execute(text("SET LOCAL session_replication_role = replica"))
+        db.execute(text("SET LOCAL statement_timeout = '60s'"))
+        for table, chosen in LARGE.items():
+            db.execute(text(filling(table, chosen)))
+            db.execute(text(f"ANALYZE {table.name}"))
+        db.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+        yield db
+    engine.dispose()
+
+
+def filling(table: Table, chosen: dict[str, str]) -> str:
+    """The statement that fills a table; what is not chosen for a column follows from its type."""
+    columns = [
+        column
+        for column in table.columns
+        if column.name in chosen or not (column.nullable or column.server_default or column.identity)
+    ]
+    values = [chosen.get(column.name) or usual(column) for column in columns]
+    words = {"n": "md5(n::text)::uuid", "owner": f"md5((n % {OWNERS})::text)::uuid"}
+    names = ", ".join(column.name for column in columns)
+    return f"INSERT INTO {table.name} ({names}) SELECT {', '.join(values)} FROM generate_series(1, {ROWS}) n".format(
+        **words
+    )
+
+
+def usual(column: Column[Any]) -> str:
+    """What a column holds in the n-th row."""
+    kind = column.type
+    if isinstance(kind, Enum):
+        return f"'{kind.enums[0]}'"
+    if isinstance(kind, Uuid):
+        return "{n}" if column.primary_key else "{owner}"
+    if isinstance(kind, ARRAY):
+        return "ARRAY['x' || n]"
+    if isinstance(kind, JSONB):
+        return "jsonb_build_object()"
+    names = {str: "'x' || n", int: "1", bool: "true", bytes: "'x'::bytea"}
+    return names.get(kind.python_type, "now() + n * interval '1 minute'")
+
+
+def plan_of(db: Connection, statement: Executable) -> list[dict[str, Any]]:
+    """The nodes of the plan that is good for any parameters."""
+    compiled = statement.compile(dialect=dialect())  # type: ignore[attr-defined]
+    numbers: dict[str, str] = {}
+    numbered = re.sub(
+        r"%\((\w+)\)s", lambda found: numbers.setdefault(found[1], f"${len(numbers) + 1}"), compiled.string
+    ).replace("%%", "%")
+    # Explained once and then again, it would be prepared, and want its parameters.
+    explained = driver_of(db).execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {numbered}", prepare=False).fetchone()
+    assert isinstance(explained, tuple)
+    return list(nodes(explained[0][0]["Plan"]))
+
+
+def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A node of a plan, and those below."""
+    yield node
+    for below in node.get("Plans", ()):
+        yield from nodes(below)
+
+
+def assert_indexed(db: Connection, statement: Executable, *, of_somebody: bool = True) -> None:
+    """No large table is looked through from its beginning to its end, nor an index of it for what is somebody's."""
+    large = {table.name for table in LARGE}
+    scans = [node for node in plan_of(db, statement) if node.get("Relation Name") in large]
+    for scan in scans:
+        assert scan["Node Type"] != "Seq Scan", scan
+        if of_somebody and "Filter" in scan:
+            assert scan.get("Index Cond") or scan.get("Recheck Cond"), scan
+
+
+@pytest.mark.parametrize("further", [False, True], ids=["first page", "further page"])
+@pytest.mark.parametrize("name", LISTS)
+def test_every_list_finds_its_page_by_an_index(large: Connection, name: str, further: bool) -> None:
+    paged, always, optional = LISTS[name]
+    for count in range(len(optional) + 1):
+        for added in itertools.combinations(optional.items(), count):
+            statement = paged.statement({**always, **dict(added)}, further=further)
+            assert_indexed(large, statement, of_somebody=ANYBODY in always.values())
+
+
+def test_a_statement_without_an_index_is_told(large: Connection) -> None:
+    with pytest.raises(AssertionError, match="Seq Scan"):
+        assert_indexed(large, select(notifications).where(notifications.c.title == bindparam("title")).limit(1))
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_what_every_request_asks_finds_its_row_by_an_index(large: Connection, name: str) -> None:
+    assert_indexed(large, STATEMENTS[name])
+
+
+def test_every_subject_is_found_by_an_index(large: Connection, engine: Engine) -> None:
+    views = World.on(engine).app.view_functions.values()
+    subjects = [told_of(view)["loader"]["subject"] for view in views if "loader" in told_of(view)]
+    found = [subject for subject in subjects if subject is not None]
+    assert len(found) > 20
+    for subject in found:
+        assert_indexed(large, subject.statement)
