@@ -8,7 +8,9 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from workers.transports.letterhead import Letterhead
 from workers.transports.transport import Renew, Transport, no_lease
@@ -19,9 +21,26 @@ from workflows.notifications.kinds import KINDS
 from workflows.outside.send_mail import Mail
 from workflows.text import one_line
 
+# The same in every mail, but for one part of it or another: read and written once.
+CONSTANT = {
+    "from",
+    "auto-submitted",
+    "list-unsubscribe-post",
+    "mime-version",
+    "content-type",
+    "content-transfer-encoding",
+}
+LINKS = {"list-unsubscribe"}
+# RFC 5321, section 4.5.2: a line that begins with a dot is not the end.
+_DOT_AT_START = re.compile(rb"(?m)^\.")
 
-class _WithLinks(EmailPolicy):
+
+class _MailPolicy(EmailPolicy):
     """Leaves headers alone that hold a URL: folded, it would become encoded words, which no mail program opens."""
+
+    def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
+        """The header as the message holds it."""
+        return _parsed(name, value) if name.lower() in CONSTANT else super().header_store_parse(name, value)
 
     def fold_binary(self, name: str, value: str) -> bytes:
         """One line, however long; RFC 5322 has room for 998 characters."""
@@ -30,10 +49,14 @@ class _WithLinks(EmailPolicy):
         return super().fold_binary(name, value)
 
 
-LINKS = {"list-unsubscribe"}
-_POLICY = _WithLinks()
-# RFC 5321, section 4.5.2: a line that begins with a dot is not the end.
-_DOT_AT_START = re.compile(rb"(?m)^\.")
+_PARSING = EmailPolicy()
+_POLICY = _MailPolicy()
+_ON_THE_WIRE = _MailPolicy(linesep="\r\n")
+
+
+@lru_cache(256)
+def _parsed(name: str, value: Any) -> tuple[str, Any]:
+    return _PARSING.header_store_parse(name, value)
 
 
 class FolderTransport(Transport[Mail]):
@@ -67,7 +90,7 @@ def as_sent(mail: Mail, letterhead: Letterhead) -> tuple[str, str, bytes, bool]:
     message = compose(mail, letterhead)
     sender, to = parseaddr(letterhead.sender)[1], mail.to_address or parseaddr(letterhead.operators)[1]
     international = not (sender + to).isascii()
-    content = message.as_bytes(policy=_POLICY.clone(linesep="\r\n", utf8=international))
+    content = message.as_bytes(policy=_ON_THE_WIRE.clone(utf8=True) if international else _ON_THE_WIRE)
     return sender, to, _DOT_AT_START.sub(b"..", content) + b".\r\n", international
 
 
@@ -76,7 +99,7 @@ def compose(mail: Mail, letterhead: Letterhead) -> EmailMessage:
     name, address = parseaddr(letterhead.sender)
     footer = _footer(mail, letterhead)
     message = EmailMessage(_POLICY)
-    message["From"] = Address(name, addr_spec=address)
+    message["From"] = str(Address(name, addr_spec=address))
     to_address = mail.to_address or parseaddr(letterhead.operators)[1]
     message["To"] = Address(_header(mail.to_name), addr_spec=to_address)
     message["Subject"] = _header(mail.subject)
@@ -88,6 +111,8 @@ def compose(mail: Mail, letterhead: Letterhead) -> EmailMessage:
         message["List-Unsubscribe"] = f"<{footer.link}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(as_text(mail.words, footer))
+    # Of its own, so that every attempt sends the same bytes.
+    message.make_alternative(f"={mail.delivery_id.hex}=")
     message.add_alternative(as_html(mail.words, footer), subtype="html")
     if mail.invitation:
         _invite(message, mail.invitation, name, address)

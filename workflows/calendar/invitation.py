@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Uuid, any_, bindparam
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.sessions import SessionStatus, sessions
 from workflows.calendar.lines import calendar, person
@@ -15,6 +18,11 @@ from workflows.events.event import Event
 from workflows.events.outcomes import Cancel
 
 REQUEST, CANCEL = "REQUEST", "CANCEL"
+_MEETINGS = (
+    Meeting.query()
+    .add_columns(sessions.c.id.label("session_id"))
+    .where(sessions.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +63,20 @@ class Invitation:
         return calendar([f"METHOD:{self.method}"], event)
 
 
-def invitation_for(db: Connection, event: Event, guest: Guest) -> Invitation | None:
+def meetings_of(db: Connection, events: Iterable[Event]) -> dict[UUID, Meeting]:
+    """The sessions that those of the events are about which a mail brings an invitation to, by their ids."""
+    ids = {event.session_id for event in events if isinstance(event, SessionCreated | SessionCancelled)}
+    if not ids:
+        return {}
+    rows = db.execute(_MEETINGS, {"ids": list(ids)})
+    return {row.session_id: Meeting.of(row) for row in rows}
+
+
+def invitation_for(event: Event, meetings: Mapping[UUID, Meeting], guest: Guest) -> Invitation | None:
     """What goes along with the mail of that event; None where it is about no date, or about one that is over.
+
+    Args:
+        meetings: as they were read for the event.
 
     Raises:
         Cancel: the session was called off before the mail of its booking left; the mail about that says enough, and an
@@ -64,7 +84,7 @@ def invitation_for(db: Connection, event: Event, guest: Guest) -> Invitation | N
     """
     if not isinstance(event, SessionCreated | SessionCancelled):
         return None
-    meeting = Meeting.of(db.execute(Meeting.query().where(sessions.c.id == event.session_id)).one())
+    meeting = meetings[event.session_id]
     if isinstance(event, SessionCancelled):
         return Invitation(method=CANCEL, meeting=meeting, guest=guest, changed=event.occurred_at)
     if meeting.cancelled:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, Uuid, and_, func, literal_column, select
+from sqlalchemy import ColumnElement, ScalarSelect, Uuid, func, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from models.notifications import Channel, notification_preferences, notifications, push_subscriptions
+from models.notifications import Channel, notification_preferences, push_subscriptions
 from models.people import users
 from workflows.notifications.kinds import KINDS
 
@@ -47,16 +47,6 @@ def choices_of(user_id: ColumnElement[Any] = users.c.id) -> ScalarSelect[Any]:
         .where(chosen.user_id == user_id)
         .correlate(users)
         .scalar_subquery()
-    )
-
-
-def is_chosen() -> ColumnElement[bool]:
-    """Joins a notification with its reader's choice of its kind by its channel, where they made one."""
-    chosen = notification_preferences.c
-    return and_(
-        chosen.user_id == notifications.c.user_id,
-        chosen.kind == notifications.c.kind,
-        chosen.channel == notifications.c.channel,
     )
 
 

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, exists, or_
-
-from models.bookings import booking_participants, bookings
-from models.notifications import notifications
-from models.people import mentor_profiles
 from workflows.events.catalogue import BookingCancelled, BookingDeclined, SeatLeft, SessionCancelled
 from workflows.events.event import Event
 from workflows.events.outcomes import Cancel
@@ -16,23 +11,22 @@ NO_PARTY = "Its reader is no party of it any more."
 ENDS = (BookingCancelled, BookingDeclined, SeatLeft, SessionCancelled)
 
 
-def is_party() -> ColumnElement[bool]:
-    """Whether a notification's reader is a party of its booking, within a select from notifications."""
-    about, reader = notifications.c.booking_id, notifications.c.user_id
-    takes_part = exists().where(booking_participants.c.booking_id == about, booking_participants.c.user_id == reader)
-    holds_it = exists().where(
-        bookings.c.id == about,
-        mentor_profiles.c.id == bookings.c.mentor_profile_id,
-        mentor_profiles.c.user_id == reader,
+# Whether the reader of a notification `n` is a party of its booking.
+IS_PARTY = """(
+    n.booking_id IS NULL
+    OR EXISTS (SELECT FROM booking_participants b WHERE b.booking_id = n.booking_id AND b.user_id = n.user_id)
+    OR EXISTS (
+        SELECT FROM bookings b JOIN mentor_profiles m ON m.id = b.mentor_profile_id
+        WHERE b.id = n.booking_id AND m.user_id = n.user_id
     )
-    return or_(about.is_(None), takes_part, holds_it)
+)"""
 
 
 def concerned(event: Event, *, party: bool) -> None:
     """Refuse to tell somebody of what they are no party of.
 
     Args:
-        party: whether they are; see `is_party`.
+        party: whether they are; see `IS_PARTY`.
 
     Raises:
         Cancel: they are none, and it is not the end of it.

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, Uuid, text
 
-from models.notifications import Channel, notification_preferences, notifications
-from models.people import users
-from workflows.calendar.invitation import Guest, Invitation, invitation_for
+from models.base import Timestamp
+from models.notifications import Channel
+from workflows.calendar.invitation import Guest, Invitation, invitation_for, meetings_of
+from workflows.calendar.meeting import Meeting
 from workflows.events.catalogue import WebhookEndpointEvent
 from workflows.events.delivery import Delivery
 from workflows.events.outcomes import Cancel
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
-from workflows.notifications.choices import Choice, is_chosen
+from workflows.notifications.choices import Choice
 from workflows.notifications.compose import Words
-from workflows.notifications.concerned import concerned, is_party
+from workflows.notifications.concerned import IS_PARTY, concerned
 from workflows.notifications.endpoint_news import news_of
 from workflows.notifications.unsubscribe import can_be_stopped, is_stopped
 from workflows.reminders.still import words_now
 
 OPERATORS = "operators"
+_WRITTEN = text(
+    f"""
+SELECT n.event_id, n.user_id, n.kind, n.title, n.body, n.created_at, u.name, u.email, u.time_zone, p.wanted,
+       {IS_PARTY} AS party
+FROM unnest(CAST(:event_ids AS uuid[]), CAST(:user_ids AS uuid[])) AS asked(event_id, user_id)
+JOIN notifications n ON n.event_id = asked.event_id AND n.user_id = asked.user_id AND n.channel = 'email'
+JOIN users u ON u.id = n.user_id
+LEFT JOIN notification_preferences p ON p.user_id = n.user_id AND p.kind = n.kind AND p.channel = n.channel
+"""
+).columns(event_id=Uuid(), user_id=Uuid(), created_at=Timestamp)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,36 +67,43 @@ class Mail:
 
 
 def prepare(db: Connection, deliveries: Sequence[Delivery]) -> list[Mail | Exception]:
-    """What each says, and where it goes; see `_mail`."""
-    return prepare_each(deliveries, lambda delivery: _mail(db, delivery))
+    """The words that were written for each person, and where they go; read for all of them at once. See `_mail`."""
+    people = [delivery for delivery in deliveries if delivery.target != OPERATORS]
+    found = {(row.event_id, row.user_id): row for row in _written_for(db, people)}
+    meetings = meetings_of(db, (delivery.event for delivery in people))
+    return prepare_each(
+        deliveries,
+        lambda delivery: (
+            _to_operators(db, delivery) if delivery.target == OPERATORS else _mail(db, delivery, found, meetings)
+        ),
+    )
 
 
-def _mail(db: Connection, delivery: Delivery) -> Mail:
-    """Read the words that were written for this person, and where they go.
+def _written_for(db: Connection, deliveries: Sequence[Delivery]) -> Iterable[Row[Any]]:
+    if not deliveries:
+        return ()
+    event_ids = [delivery.event.id for delivery in deliveries]
+    return db.execute(_WRITTEN, {"event_ids": event_ids, "user_ids": [UUID(each.target) for each in deliveries]})
+
+
+def _mail(
+    db: Connection,
+    delivery: Delivery,
+    found: Mapping[tuple[UUID, UUID], Row[Any]],
+    meetings: Mapping[UUID, Meeting],
+) -> Mail:
+    """The mail of one event to one person.
 
     Raises:
         Cancel: there is no such notification any more, its reader has unsubscribed since or is no party of it any
             more, or what it says has lost its point.
     """
-    if delivery.target == OPERATORS:
-        return _to_operators(db, delivery)
-    row = db.execute(
-        select(users.c.name, users.c.email, users.c.time_zone)
-        .add_columns(notifications.c.kind, notifications.c.title, notifications.c.body, notifications.c.created_at)
-        .add_columns(notification_preferences.c.wanted, is_party().label("party"))
-        .join_from(notifications, users, users.c.id == notifications.c.user_id)
-        .outerjoin(notification_preferences, is_chosen())
-        .where(
-            notifications.c.event_id == delivery.event.id,
-            notifications.c.user_id == UUID(delivery.target),
-            notifications.c.channel == Channel.EMAIL,
-        )
-    ).one_or_none()
+    event, reader_id = delivery.event, UUID(delivery.target)
+    row = found.get((event.id, reader_id))
     if row is None:
         raise Cancel("There is no notification to be mailed.")
     if is_stopped(row.kind, Channel.EMAIL, wanted=row.wanted):
         raise Cancel("Its reader wants no mails of this kind any more.")
-    event, reader_id = delivery.event, UUID(delivery.target)
     concerned(event, party=row.party)
     words = words_now(db, event, reader_id, Words(row.title, row.body), now=delivery.now)
     guest = Guest(user_id=reader_id, time_zone=row.time_zone, name=row.name, address=row.email)
@@ -95,7 +114,7 @@ def _mail(db: Connection, delivery: Delivery) -> Mail:
         words=words,
         written_at=row.created_at,
         choice=_choice(reader_id, row.kind),
-        invitation=invitation_for(db, event, guest),
+        invitation=invitation_for(event, meetings, guest),
     )
 
 

@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, Uuid, text
 
+from models.base import Timestamp
 from models.events import ErrorClass
-from models.notifications import Channel, notification_preferences, notifications, push_subscriptions
+from models.notifications import Channel
 from workflows.events.delivery import Delivery
 from workflows.events.outcomes import Cancel, Sent
 from workflows.events.policy import PUSH
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.notifications.browsers import forget_browser
-from workflows.notifications.choices import is_chosen
 from workflows.notifications.compose import Words
-from workflows.notifications.concerned import concerned, is_party
+from workflows.notifications.concerned import IS_PARTY, concerned
 from workflows.notifications.unsubscribe import is_stopped
 from workflows.notifications.useful import useful_until
 from workflows.reminders.still import words_now
+
+_WRITTEN = text(
+    f"""
+SELECT n.event_id, n.id, n.user_id, n.kind, n.title, n.body, n.session_id, n.booking_id, n.created_at,
+       s.id AS subscription_id, s.sealed, s.host, p.wanted, {IS_PARTY} AS party
+FROM unnest(CAST(:event_ids AS uuid[]), CAST(:subscription_ids AS uuid[])) AS asked(event_id, subscription_id)
+JOIN push_subscriptions s ON s.id = asked.subscription_id
+JOIN notifications n ON n.event_id = asked.event_id AND n.user_id = s.user_id AND n.channel = 'push'
+LEFT JOIN notification_preferences p ON p.user_id = n.user_id AND p.kind = n.kind AND p.channel = n.channel
+"""
+).columns(
+    event_id=Uuid(),
+    id=Uuid(),
+    user_id=Uuid(),
+    session_id=Uuid(),
+    booking_id=Uuid(),
+    created_at=Timestamp,
+    subscription_id=Uuid(),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,29 +70,24 @@ class PushMessage:
 
 
 def prepare(db: Connection, deliveries: Sequence[Delivery]) -> list[PushMessage | Exception]:
-    """What each says, and to which browser; see `_push`."""
-    return prepare_each(deliveries, lambda delivery: _push(db, delivery))
+    """The words that were written for those whose browsers they are now, read for all at once. See `_push`."""
+    asked = {
+        "event_ids": [delivery.event.id for delivery in deliveries],
+        "subscription_ids": [UUID(delivery.target) for delivery in deliveries],
+    }
+    found = {(row.event_id, row.subscription_id): row for row in db.execute(_WRITTEN, asked)}
+    return prepare_each(deliveries, lambda delivery: _push(db, delivery, found))
 
 
-def _push(db: Connection, delivery: Delivery) -> PushMessage:
-    """Read the words that were written for whoever the browser belongs to now.
+def _push(db: Connection, delivery: Delivery, found: Mapping[tuple[UUID, UUID], Row[Any]]) -> PushMessage:
+    """The push of one event to one browser.
 
     Raises:
         Cancel: it belongs to nobody, or to somebody whom this does not concern or who does not want it any more; or
             the words have lost their point, or are of no use by now.
     """
     subscription_id = UUID(delivery.target)
-    row = db.execute(
-        select(push_subscriptions.c.sealed, push_subscriptions.c.host, notifications)
-        .add_columns(notification_preferences.c.wanted, is_party().label("party"))
-        .join_from(push_subscriptions, notifications, notifications.c.user_id == push_subscriptions.c.user_id)
-        .outerjoin(notification_preferences, is_chosen())
-        .where(
-            push_subscriptions.c.id == subscription_id,
-            notifications.c.event_id == delivery.event.id,
-            notifications.c.channel == Channel.PUSH,
-        )
-    ).one_or_none()
+    row = found.get((delivery.event.id, subscription_id))
     if row is None:
         raise Cancel("The browser is not subscribed any more.", ErrorClass.DELETED)
     if is_stopped(row.kind, Channel.PUSH, wanted=row.wanted):
