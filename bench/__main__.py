@@ -12,7 +12,7 @@ from bench.machine import describe
 from bench.profiling import Profiler
 from bench.publish import publish
 from bench.results import Results, report
-from bench.suite import CLIENTS, CONTENDERS, MEASURES, PRODUCT, Suite
+from bench.suite import CLIENTS, CONTENDERS, MANY_BOOKINGS, MEASURES, PRODUCT, Suite
 
 FOLDER = Path(__file__).resolve().parent / "results"
 SAVED = FOLDER / "last.json"
@@ -24,8 +24,9 @@ SAVED = FOLDER / "last.json"
 @click.option("--clients", multiple=True, type=click.IntRange(1, 64), default=CLIENTS, help="How many at a time.")
 @click.option("--rounds", type=click.IntRange(1), default=3, help="Each contender is measured once in each.")
 @click.option(
-    "--seconds", type=click.FloatRange(1), default=8, help="How long lives are begun for; rates take half of it."
+    "--seconds", type=click.FloatRange(1), default=6, help="How long lives are begun for; rates take half of it."
 )
+@click.option("--bookings", type=click.IntRange(1), default=MANY_BOOKINGS, help="In the large database of growth.")
 @click.option("--profile", is_flag=True, help="Record each process with py-spy during lives, and list where it was.")
 @click.option("--publish", "published", is_flag=True, help="Write the figures and plots into docs/.")
 @click.option("--json", "saved", type=click.Path(path_type=Path), default=SAVED, help="Where the figures go.")
@@ -35,6 +36,7 @@ def main(
     clients: Sequence[int],
     rounds: int,
     seconds: float,
+    bookings: int,
     profile: bool,
     published: bool,
     saved: Path,
@@ -50,6 +52,7 @@ def main(
         clients=clients,
         life_seconds=seconds,
         rate_seconds=seconds / 2,
+        bookings=bookings,
         profiler=profiler,
         say=console.log,
     )

@@ -31,13 +31,14 @@ DRAIN_SECONDS = 120
 LONGEST_SESSION_SECONDS = 60
 
 
-def live(contender: Contender, connection: Connection) -> None:
-    """One whole life of a booking, without waiting for its effects."""
+def live(contender: Contender, connection: Connection) -> Booking:
+    """One whole life of a booking, without waiting for its effects; returns the booking with its session."""
     booking = contender.accept(connection, contender.request(connection))
     session_id = wait_for_session(contender, connection, booking)
     held = Booking(booking.id, booking.offer, session_id)
     contender.start(connection, held)
     contender.complete(connection, held)
+    return held
 
 
 def wait_for_session(
@@ -118,6 +119,12 @@ class Lives:
             for (what, unit), after in written(self.contender.database_url).items():
                 row = Row(f"{OF_A_LIFE}{what}", unit, more_is_better=False)
                 self.results.add(row, name, (after - before[what, unit]) / load.count)
+
+    def measure_time(self, row: Row, clients: int, seconds: float) -> None:
+        """Milliseconds from one life that is over with all its effects to the next, by so many clients."""
+        self._run(WARM_UP_CLIENTS, WARM_UP_SECONDS)
+        load, drained = self._run(clients, seconds)
+        self.results.add(row, self.contender.name, (drained - load.began) / load.count * 1000)
 
     def _run(self, clients: int, seconds: float) -> tuple[Load, float]:
         def work(connection: Connection) -> bool:

@@ -68,13 +68,14 @@ def figures_table(results: Results, product: str) -> str:
 
 def _row_lines(results: Results, row: Row, product: str) -> Iterator[str]:
     summaries = {summary.contender: summary for summary in results.summaries(row)}
-    own = summaries.pop(product, None)
-    mine = f"{shown(own.median)} ± {own.spread_percent:.0f}%" if own else ""
+    own = summaries.pop(row.subject or product, None)
+    named = f"{row.subject}: " if row.subject else ""
+    mine = f"{named}{shown(own.median)} ± {own.spread_percent:.0f}%" if own else ""
     if not summaries:
         yield f"| {row.name} ({row.unit}) | {mine} | | | |"
     for place, (name, summary) in enumerate(summaries.items()):
         title = f"{row.name} ({row.unit})" if not place else ""
-        ratio = results.ratio(row, product, name)
+        ratio = results.ratio(row, row.subject or product, name)
         aim = row.aim(name)
         bound = f"{'≥' if row.more_is_better else '≤'} {aim:g} ×" if aim else ""
         other = f"{name}: {shown(summary.median)} ± {summary.spread_percent:.0f}%"

@@ -23,12 +23,14 @@ class Row:
         more_is_better: whether a larger value is the better one.
         aims: contenders, and the ratio of the product to them that is to be reached: at least, or for what should be
             small, at most.
+        subject: who is put beside them, where it is not the product.
     """
 
     name: str
     unit: str
     more_is_better: bool = True
     aims: tuple[tuple[str, float], ...] = ()
+    subject: str = ""
 
     def aim(self, contender: str) -> float | None:
         """The ratio to reach beside this one."""
@@ -125,11 +127,11 @@ def report(results: Results, product: str) -> list[Table]:
 
 
 def _rows_table(results: Results, product: str) -> Table:
-    table = Table("measured", "unit", "contender", "median", "±", f"{product} to it", "aim", title="Medians")
+    table = Table("measured", "unit", "contender", "median", "±", "ratio to it", "aim", title="Medians")
     for row in results.samples:
         for place, summary in enumerate(results.summaries(row)):
-            is_product = summary.contender == product
-            ratio = None if is_product else results.ratio(row, product, summary.contender)
+            subject = row.subject or product
+            ratio = None if summary.contender == subject else results.ratio(row, subject, summary.contender)
             table.add_row(
                 row.name if not place else "",
                 row.unit if not place else "",

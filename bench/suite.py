@@ -17,6 +17,7 @@ from bench.contenders.dbos import running_dbos
 from bench.contenders.handwritten import running_handwritten
 from bench.contenders.tutelage import WITHOUT_WORKERS, Tutelage, running_tutelage
 from bench.contenders.usual import running_usual
+from bench.growth import Sizes, measure_growth, prepare
 from bench.load import Connection
 from bench.measures import (
     READ_BOOKING,
@@ -36,9 +37,10 @@ from bench.webhooks import measure_webhooks
 
 PRODUCT = tutelage.NAME
 CONTENDERS = (tutelage.NAME, usual.NAME, handwritten.NAME, pgbench.NAME, dbos.NAME)
-MEASURES = ("life", "sessions", "memory", "backlog", "rates", "reads", "webhooks", "start")
+MEASURES = ("life", "sessions", "memory", "backlog", "rates", "reads", "webhooks", "growth", "start")
 CLIENTS = (1, 4, 16)
 SETTLE_SECONDS = 3
+FEW_BOOKINGS, MANY_BOOKINGS = 1_000, 500_000
 SINGLE_ACCEPTS = 40
 DBOS_QUEUED, DBOS_DIRECT, DBOS_LIVES = 300, 1500, 60
 DRAFTS_A_SECOND = 6000  # more than PostgreSQL accepts
@@ -54,6 +56,7 @@ class Suite:
         contenders: of CONTENDERS.
         clients: how many at a time, one after the other.
         life_seconds: how long lives are begun for.
+        bookings: in the large one of two databases.
         rate_seconds: how long requests and reads are sent for.
         profiler: looks into the processes while lives are measured.
         say: takes a line about what is done now.
@@ -65,12 +68,13 @@ class Suite:
     clients: Sequence[int]
     life_seconds: float
     rate_seconds: float
+    bookings: int
     profiler: Profiler | None
     say: Callable[[str], None]
 
     def run_round(self, number: int) -> None:
         """Measure everything once; every other round goes through the contenders the other way round."""
-        sittings = list(self._sittings())
+        sittings = [*self._sittings(), *(self._long_sittings() if not number else ())]
         for title, sitting in reversed(sittings) if number % 2 else sittings:
             self.say(f"Round {number + 1} of {self.results.rounds}: {title}")
             with _folder() as folder:
@@ -89,6 +93,12 @@ class Suite:
             yield "DBOS", self._dbos
         if self._has("webhooks") and PRODUCT in self.contenders:
             yield "webhooks", self._webhooks
+
+    def _long_sittings(self) -> Iterator[tuple[str, Callable[[Path], None]]]:
+        """What takes minutes to prepare, or varies little, and is therefore measured in the first round alone."""
+        if self._has("growth") and PRODUCT in self.contenders:
+            for bookings in (FEW_BOOKINGS, self.bookings):
+                yield f"Tutelage with {bookings:,} bookings", partial(self._growth, bookings)
         if self._has("start") and PRODUCT in self.contenders:
             yield "Tutelage, started twice", self._start
 
@@ -194,6 +204,14 @@ class Suite:
         with running_tutelage(folder / "data") as contender:
             contender.add_offers()
             measure_webhooks(contender, self.results)
+
+    def _growth(self, bookings: int, folder: Path) -> None:
+        with running_receiver() as receiver, running_tutelage(folder / "data") as contender:
+            contender.add_offers()
+            contender.add_endpoint(receiver.url)
+            prepare(contender, bookings)
+            sizes = Sizes(FEW_BOOKINGS, self.bookings)
+            measure_growth(contender, self.results, sizes, bookings, self.life_seconds)
 
     def _start(self, folder: Path) -> None:
         for title in ("start to ready, new data folder", "start to ready, again"):

@@ -11,9 +11,7 @@ from bench.contenders.tutelage import Tutelage
 from cli.servers import free_port
 
 NAME = "hand-written"
-APPLICATION = "bench.contenders.handwritten_app:app"
-# As the product: two processes of eight threads.
-_SERVER = ["gunicorn", "--workers", "2", "--worker-class", "gthread", "--threads", "8", "--keep-alive", "75"]
+APPLICATION = "bench.contenders.handwritten_app"
 
 
 @contextmanager
@@ -25,8 +23,7 @@ def running_handwritten(product: Tutelage, log: Path) -> Iterator[Tutelage]:
         log: takes its output.
     """
     url = f"http://127.0.0.1:{(port := free_port())}"
-    words = [*_SERVER, "--bind", f"127.0.0.1:{port}", APPLICATION]
-    with process(words, {"DATABASE_URL": product.database_url}, log) as program:
+    with process([APPLICATION, str(port)], {"DATABASE_URL": product.database_url}, log) as program:
         wait_for_http(url, "/health/live", program, log)
         # It serves a part of the product's routes, in the same shapes.
         yield Tutelage(

@@ -1,14 +1,17 @@
 """A handler written by hand with the statements that the product runs: Flask, psycopg, and nothing in between.
 
-It serves three routes on a database of the product: request, accept, and read a booking. What a framework, an ORM,
-schemas, wake-ups, metrics and log lines cost can be read off beside it.
+It serves three routes on a database of the product: request, accept, and read a booking. What an ORM, schemas, metrics,
+wake-ups and log lines cost can be read off beside it. `python -m bench.contenders.handwritten_app PORT` serves it, by
+the product's own server.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +21,9 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
+from api.parts import NAME
 from bench.contenders.statements import ACCEPT, BOOKABLE, BOOKING, DRAFT, MENTEE, MENTOR, RECORD, plan_of
+from cli.serve import serve
 from models.sessions import session_id_of
 
 app = Flask(__name__)
@@ -157,3 +162,9 @@ def _shown(booking: dict[str, Any]) -> dict[str, Any]:
         "createdAt": booking["created_at"].isoformat(),
         "updatedAt": booking["updated_at"].isoformat(),
     }
+
+
+if __name__ == "__main__":
+    # The server closes an application's parts when it has answered the last request; this one has none.
+    app.extensions[NAME] = SimpleNamespace(close=lambda: None)
+    serve("127.0.0.1", int(sys.argv[1]), lambda: app)

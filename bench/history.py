@@ -1,0 +1,150 @@
+"""Years of history in a database: one life that the system has played, copied as often as wanted, for other people.
+
+Every row that belongs to the life's booking, session and events is copied by SQL with ids and times of its own, spread
+over many mentors and mentees, with triggers off. What is owed is not copied as such: the past is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from bench.contenders.base import Booking
+from bench.contenders.tutelage import Tutelage
+
+PEOPLE = 1_000  # mentors, and as many mentees
+DAYS_AGO = 45  # from the life's time, which lies ahead, to the latest copy's
+CHUNK = 100_000
+# Of the oldest bookings, these alone are kept: what a retention that works on the rest would leave.
+KEPT_FOR_GOOD = ("bookings", "booking_participants", "sessions", "events")
+RECENT = 100_000
+
+_COLUMNS = """
+SELECT table_name, column_name, udt_name FROM information_schema.columns
+JOIN information_schema.tables USING (table_schema, table_name)
+WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND is_identity = 'NO' AND is_generated = 'NEVER'
+  AND column_name <> 'xid'
+ORDER BY table_name, ordinal_position
+"""
+_COUNTS = """
+INSERT INTO session_counts (mentor_profile_id, counter, amount)
+SELECT mentor_profile_id, status::text, count(*) FROM sessions GROUP BY 1, 2
+UNION ALL
+SELECT mentor_profile_id, 'accepted_bookings', count(*) FROM bookings WHERE status = 'accepted' GROUP BY 1
+ON CONFLICT (mentor_profile_id, counter) DO UPDATE SET amount = excluded.amount
+"""
+# The number stands in front, so that copies are near each other in every index, as rows of their time are.
+_COPY_OF_ID = "CAST(lpad(to_hex({number}), 8, '0') || substr(md5({column}::text), 1, 24) AS uuid)"
+_COPY_OF_PERSON = (
+    "CAST('f' || lpad(to_hex({number} %% {people}), 7, '0') || substr(md5({column}::text), 1, 24) AS uuid)"
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table, with PostgreSQL's name of its type."""
+
+    table: str
+    name: str
+    type: str
+
+
+def copy_life(product: Tutelage, booking: Booking, copies: int, *, recent: int = RECENT) -> None:
+    """Copy a life that is over, and bring the planner's statistics and the counts up to date.
+
+    Args:
+        booking: of the life, with its session.
+        copies: how many.
+        recent: of so many, the latest, everything is copied; of older ones what KEPT_FOR_GOOD names.
+    """
+    with psycopg.connect(product.database_url, autocommit=True) as db:
+        columns = [Column(*row) for row in db.execute(_COLUMNS)]
+        people = _people_of(db, booking)
+        life = _ids_of(db, columns, {UUID(booking.id), UUID(booking.session_id)})
+        db.execute("SET session_replication_role = replica")
+        db.execute("SET statement_timeout = 0")
+        for table in ("users", "mentor_profiles", "listings"):
+            _copy(db, _of(columns, table), people, people, 0, PEOPLE - 1)
+        for table in dict.fromkeys(column.table for column in columns):
+            first = 1 if table in KEPT_FOR_GOOD else max(1, copies - recent + 1)
+            for start in range(first, copies + 1, CHUNK):
+                _copy(db, _of(columns, table), life, people, start, min(start + CHUNK - 1, copies))
+        db.execute(_COUNTS)
+        db.execute("VACUUM ANALYZE")
+        db.execute("CHECKPOINT")
+
+
+def _people_of(db: psycopg.Connection, booking: Booking) -> list[UUID]:
+    row = db.execute("SELECT user_id FROM mentor_profiles WHERE id = %s", [booking.offer.mentor_id]).fetchone()
+    assert row is not None
+    return [row[0], *map(UUID, (booking.offer.mentor_id, booking.offer.mentee_id, booking.offer.listing_id))]
+
+
+def _ids_of(db: psycopg.Connection, columns: list[Column], ids: set[UUID]) -> list[UUID]:
+    """The ids of all rows that name one of these ids, and of those that name them in turn."""
+    tables = {column.table for column in columns if column.type == "uuid" and column.name == "id"}
+    while True:
+        found = set(ids)
+        for table in tables:
+            query = sql.SQL("SELECT id FROM {} WHERE {}").format(sql.Identifier(table), _names(_of(columns, table)))
+            found |= {row[0] for row in db.execute(query, {"ids": list(ids)})}
+        if found == ids:
+            return list(ids)
+        ids = found
+
+
+def _of(columns: list[Column], table: str) -> list[Column]:
+    return [column for column in columns if column.table == table]
+
+
+def _names(columns: list[Column]) -> sql.Composable:
+    """Whether a row names one of the ids."""
+    named = [
+        sql.SQL("{} = ANY(%(ids)s)").format(sql.Identifier(column.name)) for column in columns if column.type == "uuid"
+    ]
+    return sql.SQL(" OR ").join(named) if named else sql.SQL("false")
+
+
+def _copy(
+    db: psycopg.Connection, columns: list[Column], ids: list[UUID], people: list[UUID], first: int, last: int
+) -> None:
+    """Copy the rows of a table that name one of the ids, once for each number."""
+    table = sql.Identifier(columns[0].table)
+    names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
+    values = sql.SQL(", ").join(map(sql.SQL, _values(columns)))
+    query = sql.SQL("""
+        WITH template AS MATERIALIZED (SELECT * FROM {table} WHERE {named})
+        INSERT INTO {table} ({names})
+        SELECT {values} FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS number, template
+        ON CONFLICT DO NOTHING
+    """).format(table=table, named=_names(columns), names=names, values=values)
+    life = [each for each in ids if each not in people]
+    db.execute(query, {"ids": ids, "life": life, "people": people, "first": first, "last": last})
+
+
+def _values(columns: list[Column]) -> Iterator[str]:
+    """An expression for each column of a copy."""
+    shift = f"(interval '{DAYS_AGO} days' + number / {PEOPLE} * interval '1 hour')"
+    for column in columns:
+        name = f'template."{column.name}"'
+        if column.table == "deliveries" and column.name == "state":
+            yield "'done'"
+        elif column.table == "deliveries" and column.name == "done_at":
+            yield f"coalesce({name}, template.created_at) - {shift}"
+        elif column.type == "uuid":
+            own = _COPY_OF_ID.format(number="number", column=name)
+            person = _COPY_OF_PERSON.format(number="number", column=name, people=PEOPLE)
+            is_own, is_person = f"{name} = ANY(%(life)s)", f"{name} = ANY(%(people)s)"
+            yield f"CASE WHEN {is_own} THEN {own} WHEN {is_person} THEN {person} ELSE {name} END"
+        elif column.type == "timestamptz":
+            yield f"{name} - {shift}"
+        elif column.type == "tstzrange":
+            yield f"tstzrange(lower({name}) - {shift}, upper({name}) - {shift})"
+        elif column.table == "users" and column.name == "email":
+            yield f"number || '.' || {name}"
+        else:
+            yield name
