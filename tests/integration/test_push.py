@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
+from typing import Any
 from uuid import UUID, uuid4
 
 import http_ece
@@ -26,6 +27,7 @@ from tests.integration.receivers import HttpReceiver, Request, http_receiver
 from workers.runner import Deliverer
 from workers.transports.client import Client
 from workers.transports.push import PushTransport
+from workers.transports.transport import NotConfigured, Transport
 from workflows.errors import Invalid
 from workflows.events.delivery import Key
 from workflows.events.policy import PUSH
@@ -70,7 +72,9 @@ class Pushing:
 
     def __init__(self, house: House, key: Vapid | None) -> None:
         self.house = house
-        transport = PushTransport(key, SEALER, Client(LOOPBACK), "https://t.example")
+        transport: Transport[Any] = NotConfigured("Nothing is pushed here any more.")
+        if key is not None:
+            transport = PushTransport(key, SEALER, Client(LOOPBACK), "https://t.example")
         house.deliverer = Deliverer(house.transactions, load(), routes(mail=house.mail, push=transport))
         with house.transactions() as db:
             self.grace = make_user(db, name="Grace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from config.sealing import Sealer
@@ -9,14 +10,13 @@ from config.settings import Settings
 from config.signed_links import Signer
 from config.vapid import vapid
 from workers.outbound import Route, SenderPool
-from workers.transports.channels import ChannelsTransport
 from workers.transports.client import Client
 from workers.transports.letterhead import PURPOSE, Letterhead, Links
 from workers.transports.mail import FolderTransport
 from workers.transports.protection import Breaker, Protected, Shares
 from workers.transports.push import PushTransport
 from workers.transports.smtp import SmtpTransport
-from workers.transports.transport import Transport
+from workers.transports.transport import NotConfigured, Transport
 from workflows.outside.send_mail import Mail
 from workflows.outside.send_push import PushMessage
 
@@ -27,9 +27,17 @@ def routes(chosen: Settings) -> dict[str, Route]:
     return {
         "mail": _mail(chosen, max(1, threads // 2)),
         "push": _push(chosen, max(2, threads // 4)),
-        # What Apprise talks to may hang; it says nothing of whom it waits for.
-        "channels": Route(ChannelsTransport(chosen.apprise_urls), SenderPool(1)),
+        "channels": _channels(chosen),
     }
+
+
+def _channels(chosen: Settings) -> Route:
+    if not chosen.apprise_urls:
+        return Route(NotConfigured("The operators have this channel no more."))
+    # Imported where there are channels: Apprise takes as much memory as the rest of a worker's libraries for sending.
+    channels = importlib.import_module("workers.transports.channels")
+    # Its services may hang, and it says nothing of which does: they share one thread.
+    return Route(channels.ChannelsTransport(chosen.apprise_urls), SenderPool(1))
 
 
 def _mail(chosen: Settings, senders: int) -> Route:
@@ -44,6 +52,8 @@ def _mail(chosen: Settings, senders: int) -> Route:
 
 def _push(chosen: Settings, senders: int) -> Route:
     key = vapid(chosen.vapid_private_key, chosen.vapid_subject)
+    if key is None:
+        return Route(NotConfigured("Nothing is pushed here any more."))
     client = Client(chosen.webhook_allowed_networks)
     transport = PushTransport(key, Sealer(chosen.encryption_keys), client, chosen.public_url)
     return Route(protected_push(transport, senders), SenderPool(senders))

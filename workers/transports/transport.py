@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from models.events import ErrorClass
 from workflows.events.outcomes import Sent
 
 M_contra = TypeVar("M_contra", contravariant=True)
@@ -26,3 +27,18 @@ class Transport(Protocol[M_contra]):
     def close(self) -> None:
         """Shut down every connection, those in use included: whoever talks over one gets an error."""
         return
+
+
+class NotConfigured(Transport[object]):
+    """Stands for a transport that the settings name no more: its deliveries end as cancelled.
+
+    Args:
+        why: for whoever reads why it was not sent.
+    """
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def send(self, _message: object, _renew: Renew = no_lease) -> Sent:
+        """Report that there is nobody to send it to."""
+        return Sent(error=self._why, error_class=ErrorClass.NOT_LISTENING)
