@@ -172,11 +172,15 @@ def usual(column: Column[Any]) -> str:
 
 def plan_of(db: Connection, statement: Executable) -> list[dict[str, Any]]:
     """The nodes of the plan that is good for any parameters."""
-    compiled = statement.compile(dialect=dialect())  # type: ignore[attr-defined]
+    return plan_as_sent(db, statement.compile(dialect=dialect()).string)  # type: ignore[attr-defined]
+
+
+def plan_as_sent(db: Connection, sent: str) -> list[dict[str, Any]]:
+    """The same for a statement as psycopg is given it."""
     numbers: dict[str, str] = {}
-    numbered = re.sub(
-        r"%\((\w+)\)s", lambda found: numbers.setdefault(found[1], f"${len(numbers) + 1}"), compiled.string
-    ).replace("%%", "%")
+    numbered = re.sub(r"%\((\w+)\)s", lambda found: numbers.setdefault(found[1], f"${len(numbers) + 1}"), sent).replace(
+        "%%", "%"
+    )
     # Explained once and then again, it would be prepared, and want its parameters.
     explained = driver_of(db).execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {numbered}", prepare=False).fetchone()
     assert isinstance(explained, tuple)

@@ -1,0 +1,113 @@
+"""Tests of what maintain reads on a round: as much of a long history as of a short one, and nothing large whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, text
+
+from models.engine import create
+from tests import servers
+from tests.history import analyze, make_history
+from tests.integration.house import House
+from tests.integration.test_plans import plan_as_sent
+from tests.statements import statements_of
+from workers.maintain import maintain
+from workflows.analytics.summary import summary_of
+from workflows.events.backfill import introduce
+from workflows.events.subscriptions import load
+from workflows.invariants import looks
+
+SHORT, LONG = 300, 8_000
+RECENT = 60
+LARGE = ("bookings", "sessions", "events", "deliveries", "notifications", "review_permits", "booking_participants",
+         "mentor_busy")  # fmt: skip
+READ = f"""
+SELECT sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read) FROM pg_statio_user_tables
+WHERE relname = ANY(ARRAY{list(LARGE)})
+"""
+
+
+@pytest.fixture(scope="module")
+def lived(worker_id: str, template_database: str) -> Iterator[Engine]:
+    """A database of a short history, and of some lives within the last hour."""
+    with servers.temporary_database(f"tutelage_rounds_{worker_id}", template_database) as address:
+        engine = create(address)
+        with engine.begin() as db:
+            introduce(db, load())
+            for table in LARGE:
+                # What it reads would be counted as well.
+                db.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = off)"))
+        add(engine, RECENT, "recent", since=timedelta(minutes=70), until=timedelta(seconds=1))
+        add(engine, SHORT, "short", since=timedelta(days=300), until=timedelta(days=200))
+        yield engine
+        engine.dispose()
+
+
+def add(engine: Engine, lives: int, tag: str, *, since: timedelta, until: timedelta) -> None:
+    """More lives, which the planner knows about."""
+    with engine.begin() as db:
+        make_history(db, lives, since=since, until=until, tag=tag, catalogue=load().catalogue.id)
+    with engine.begin() as db:
+        analyze(db)
+
+
+def go_back(engine: Engine) -> None:
+    """Let the recent lives be what changed since the last round."""
+    with engine.begin() as db:
+        db.execute(
+            text("UPDATE maintenance_cursors SET moment = now() - interval '100 minutes' WHERE name NOT LIKE 'w%'")
+        )
+        db.execute(text("DELETE FROM violations"))
+
+
+def blocks_read(engine: Engine) -> int:
+    """How many blocks of the large tables and their indexes one round reads."""
+    house = House(engine)
+    counts = []
+    for work in (lambda: None, lambda: maintain(house.transactions)):
+        go_back(engine)
+        work()
+        with engine.connect() as db:
+            db.execute(text("SELECT pg_stat_force_next_flush()"))
+            db.commit()
+            counts.append(db.execute(text(READ)).scalar_one())
+        engine.dispose()
+    return int(counts[1] - counts[0])
+
+
+def test_a_round_reads_no_more_of_a_long_history(lived: Engine) -> None:
+    house = House(lived)
+    assert maintain(house.transactions)
+    short = blocks_read(lived)
+    add(lived, LONG, "long", since=timedelta(days=199), until=timedelta(days=4))
+    long = blocks_read(lived)
+    assert short > RECENT, "it reads something"
+    # An index that is a level deeper is read a block more for each look into it.
+    assert long <= 1.25 * short, f"{short} blocks of {SHORT} lives, {long} of {LONG}"
+
+
+def test_nothing_large_is_read_as_a_whole(lived: Engine) -> None:
+    with lived.connect() as db:
+        if db.execute(text("SELECT count(*) FROM bookings")).scalar_one() < LONG:
+            db.rollback()
+            add(lived, LONG, "long", since=timedelta(days=199), until=timedelta(days=4))
+    house = House(lived)
+    maintain(house.transactions)
+    go_back(lived)
+    with statements_of(lived) as made:
+        assert maintain(house.transactions)
+        for _page in range(3):
+            with house.transactions() as db:
+                assert looks.look_through(db)
+        with lived.connect() as db:
+            summary_of(db)
+    asked = dict.fromkeys(made.statements)
+    assert len(asked) > 30
+    for statement in asked:
+        with lived.connect() as db:
+            plan = plan_as_sent(db, statement)
+        whole = [node["Relation Name"] for node in plan if node["Node Type"] == "Seq Scan"]
+        assert not set(whole) & set(LARGE), statement
