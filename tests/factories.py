@@ -13,6 +13,7 @@ from sqlalchemy import Connection, insert, select
 from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
 from models.catalog import listings
 from models.sessions import session_id_of
+from workflows.analytics.count import Count, Counted, count_all
 from workflows.bookings.accept import accept
 from workflows.bookings.booking import Booking, booking_query
 from workflows.bookings.request import request
@@ -30,7 +31,7 @@ from workflows.reviews.permit import Permit, permit_query
 from workflows.reviews.review import Review
 from workflows.reviews.reviewable import ReviewableSession, reviewable_query
 from workflows.reviews.submit import submit
-from workflows.reviews.unlock import unlock
+from workflows.reviews.unlock import Completed, unlock_all
 from workflows.sessions.complete import complete
 from workflows.sessions.create import create
 from workflows.sessions.session import Session, session_query
@@ -127,14 +128,15 @@ def make_permit(
 def unlock_review(db: Connection, session: Session, mentee_user_id: UUID) -> Permit:
     """A mentee's permit to review a completed session; whoever else was there gets one too."""
     assert session.completed_at is not None
-    unlock(
-        db,
+    completed = Completed(
         session_id=session.id,
         booking_id=session.booking_id,
         mentor_profile_id=session.mentor_profile_id,
         completed_at=session.completed_at,
         now=session.completed_at,
+        mentee_user_id=None,
     )
+    unlock_all(db, [completed])
     return Permit.of(db.execute(permit_query(session.id, mentee_user_id)).one())
 
 
@@ -215,3 +217,8 @@ def acting_mentor(mentor: Mentor) -> Actor:
 def mentor_of(booking: Booking | Session) -> Actor:
     """The mentor of a booking or session, acting as such."""
     return Actor.person(uuid4(), booking.mentor_profile_id)
+
+
+def count(db: Connection, of: Any, *counts: Count) -> None:
+    """Add to the counters of `of.mentor_profile_id` and `of.course_id`, whatever happened."""
+    count_all(db, [Counted(of, lambda _event, _history: counts, needs_history=False)])

@@ -213,36 +213,29 @@ class Runner:
             raise TransactionFailed(running) from error
 
     def _run_one(self, db: Connection, delivery: Delivery, batch: Batch, *, alone: bool) -> None:
-        effect, began, before = self._effects[delivery.key.effect], monotonic(), mark(db)
+        effect, began = self._effects[delivery.key.effect], monotonic()
         if delivery.counted_attempt > effect.policy.attempts:
             batch.exhausted.append(delivery)
             return
-        may_run_again = alone
-        while True:
-            db.exec_driver_sql("SAVEPOINT effect")
-            try:
-                arguments = (delivery.target,) if effect.targets else ()
-                effect.run(db, delivery.event, *arguments, now=delivery.now)
-            except Exception as error:
-                if isinstance(error, DBAPIError) and (
-                    error.connection_invalidated or (not alone and _fails_transaction(error))
-                ):
-                    raise
-                db.exec_driver_sql("ROLLBACK TO SAVEPOINT effect")
-                # What a failed effect recorded was rolled back with it.
-                cut_back(db, before)
-                if may_run_again and _sqlstate(error) in LOST_RACE:
-                    _RETRIES.inc()
-                    may_run_again = False
-                    continue
-                batch.failed.append((delivery, error, timedelta(seconds=monotonic() - began)))
-                return
-            db.exec_driver_sql("RELEASE SAVEPOINT effect")
-            batch.done.append((delivery, timedelta(seconds=monotonic() - began)))
-            return
+        error = _error_of(db, effect, delivery, alone=alone)
+        if error is not None and alone and _sqlstate(error) in LOST_RACE:
+            _RETRIES.inc()
+            error = _error_of(db, effect, delivery, alone=alone)
+        took = timedelta(seconds=monotonic() - began)
+        if error is None:
+            batch.done.append((delivery, took))
+        else:
+            batch.failed.append((delivery, error, took))
 
     def _settle(self, db: Connection, batch: Batch) -> list[Said]:
-        flush_deferred(db)
+        try:
+            flush_deferred(db)
+        except Exception as error:
+            if isinstance(error, DBAPIError) and _fails_transaction(error):
+                raise
+            # Whose it was is found out by running each alone.
+            log.warning("delivery.batch_failed", sqlstate=_sqlstate(error), error=type(error).__name__)
+            raise TransactionFailed(None) from error
         if batch.done and store.mark_done(db, [each for each, _took in batch.done]) != len(batch.done):
             raise LeaseLost
         lines = [written(delivery, took) for delivery, took in batch.done]
@@ -254,6 +247,40 @@ class Runner:
         if not all(line.ours for line in lines):
             raise LeaseLost
         return lines
+
+
+def _error_of(db: Connection, effect: Effect, delivery: Delivery, *, alone: bool) -> Exception | None:
+    """Run an effect, and return what it failed with, once all that it did has been rolled back; None when it is done.
+
+    Raises:
+        DBAPIError: the transaction cannot go on.
+        TransactionFailed: the same, for a statement of an effect that was to make none.
+    """
+    # What makes no statement has nothing to roll back.
+    savepoint, before = alone or not effect.deferred, mark(db)
+    if savepoint:
+        db.exec_driver_sql("SAVEPOINT effect")
+    try:
+        arguments = (delivery.target,) if effect.targets else ()
+        effect.run(db, delivery.event, *arguments, now=delivery.now)
+        if alone:
+            # Its failure is the effect's.
+            flush_deferred(db)
+    except Exception as error:
+        if isinstance(error, DBAPIError) and not savepoint:
+            raise TransactionFailed(delivery) from error
+        if isinstance(error, DBAPIError) and (
+            error.connection_invalidated or (not alone and _fails_transaction(error))
+        ):
+            raise
+        if savepoint:
+            db.exec_driver_sql("ROLLBACK TO SAVEPOINT effect")
+        # What a failed effect recorded was rolled back with it.
+        cut_back(db, before)
+        return error
+    if savepoint:
+        db.exec_driver_sql("RELEASE SAVEPOINT effect")
+    return None
 
 
 @contextmanager

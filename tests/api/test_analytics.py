@@ -19,7 +19,7 @@ from tests.api.conftest import Cast, Headers
 from tests.application import World, as_user
 from tests.integration.house import House
 from tests.statements import statements_of
-from workflows.analytics.count import Count, count
+from workflows.analytics.count import Count
 from workflows.analytics.whose import Whose
 from workflows.identity.people import Mentor
 from workflows.sessions.session import Session
@@ -34,7 +34,7 @@ def counted(engine: Engine, mentor: Mentor, *moments: datetime, course_id: Any =
     """As if so much had happened at each of these moments."""
     with engine.begin() as db:
         counts = [Count(moment, amounts or {"created": 1}) for moment in moments]
-        count(db, Whose(mentor_profile_id=mentor.id, course_id=course_id), *counts)
+        factories.count(db, Whose(mentor_profile_id=mentor.id, course_id=course_id), *counts)
 
 
 def table_of(answer: Any) -> list[dict[str, str]]:

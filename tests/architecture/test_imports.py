@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import PACKAGES, ROOT, contracts, files, functions, imported, project
+from tests.architecture.source import PACKAGES, ROOT, contracts, files, imported, project
 
 # They look at the product from outside, and import from it what they like.
 BESIDE_THE_PRODUCT = {"tests", "bench"}
@@ -98,15 +98,8 @@ def test_every_folder_of_code_is_a_package() -> None:
 
 def test_nothing_imports_an_effect() -> None:
     for file in [*files(), *(ROOT / "tests").rglob("*.py")]:
-        effects = {name for name in imported(file) if name.startswith("workflows.on_")}
+        effects = {name for name in imported(file) if name.startswith("workflows.effects.")}
         assert not effects, f"{file.relative_to(ROOT)}: effects are found, not imported"
-
-
-def test_an_effect_is_called_as_its_file_is() -> None:
-    effects = [file for file in files() if file.parent.name.startswith("on_") and file.stem != "__init__"]
-    assert effects
-    misnamed = [file for file in effects if file.stem not in {each.name for each in functions(file)}]
-    assert [str(file.relative_to(ROOT)) for file in misnamed] == []
 
 
 def test_only_the_effects_know_bookings_and_sessions_both() -> None:
@@ -114,5 +107,5 @@ def test_only_the_effects_know_bookings_and_sessions_both() -> None:
         names = imported(file)
         knows = {area for area in ("bookings", "sessions") if any(n.startswith(f"workflows.{area}") for n in names)}
         inside = file.parent.name in ("bookings", "sessions")
-        assert len(knows) < 2 or file.parent.name.startswith("on_"), file
+        assert len(knows) < 2 or file.parent.name == "effects", file
         assert not inside or knows <= {file.parent.name}, file

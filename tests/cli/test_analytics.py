@@ -29,7 +29,7 @@ def house(engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch) ->
         mentor = factories.make_mentor(db)
         for year in (2021, 2026):
             _live(Life(db, mentor.id, start_time=at(f"{year}-05-06T10:00Z")), year)
-    house.run_all()
+    house.run_all("analytics")
     yield house
     settings.cache_clear()
 
@@ -117,7 +117,7 @@ def test_what_waits_to_be_counted_is_told_and_left_to_the_workers(house: House) 
         result = rebuild(*options)
         assert (result.exit_code, everything(house.engine)) == (0, right)
         assert "Waiting to be counted by the workers: 1." in result.output
-    house.run_all()
+    house.run_all("analytics")
     assert everything(house.engine) != right
     assert rebuild().output == "No count differs from its events.\n"
 
@@ -136,6 +136,6 @@ def test_what_was_given_up_or_never_owed_is_told(house: House) -> None:
         assert db.scalar(select(func.sum(daily_session_stats.c.created))) == 0
     backfilled = CliRunner().invoke(main, ["effects", "backfill", "--since", "2020-01-01"])
     assert backfilled.exit_code == 0, backfilled.output
-    house.run_all()
+    house.run_all("analytics")
     with house.engine.connect() as db:
         assert db.scalar(select(func.sum(daily_session_stats.c.requests))) == 2

@@ -105,16 +105,18 @@ class House:
         """Let the pause before the next attempt be over."""
         self.change(key, due_at=func.now() - timedelta(seconds=5), nudge_at=func.now() - timedelta(seconds=3))
 
-    def run_all(self) -> None:
-        """Do whatever is due, and what follows from that, until nothing is left."""
-        while due := self._due():
+    def run_all(self, queue: str | None = None) -> None:
+        """Do whatever is due, and what follows from that, until nothing is left; or that of one queue."""
+        while due := self._due(queue):
             for key in due:
                 self.deliverer.deliver(key)
 
-    def _due(self) -> list[Key]:
+    def _due(self, queue: str | None) -> list[Key]:
         query = select(deliveries.c.event_id, deliveries.c.effect, deliveries.c.target).where(
             deliveries.c.state == "pending", deliveries.c.due_at <= func.now()
         )
+        if queue is not None:
+            query = query.where(deliveries.c.queue == queue)
         with self.engine.connect() as db:
             return [Key(**row._mapping) for row in db.execute(query)]
 

@@ -361,3 +361,37 @@ def test_a_claim_leaves_effects_alone_that_it_was_not_asked_for(house: House) ->
     with house.engine.connect() as db:
         claimed = store.claim_batch(db, [], shared=["analytics.booking_accepted"], most=50)
     assert {delivery.key.effect for delivery in claimed} == {"analytics.booking_accepted"}
+
+
+def test_a_deferred_write_that_fails_is_its_own_effects_failure_alone(batch_house: House, counting: Counting) -> None:
+    keys = recorded(batch_house, 3)
+    written: list[UUID] = []
+
+    def write(_db: Connection, items: list[UUID]) -> None:
+        if keys[1].event_id in items:
+            raise ValueError("no words for this")
+        written.extend(items)
+
+    def defer(event_id: UUID) -> Callable[[Connection], None]:
+        return lambda db: defer_write(db, write, event_id)
+
+    counting.trouble = {key.event_id: defer(key.event_id) for key in keys}
+    batch_house.deliverer.deliver(*keys)
+    assert set(written) == {keys[0].event_id, keys[2].event_id}
+    assert states(batch_house, keys) == {"done": 2, "pending": 1}
+    assert batch_house.row(keys[1]).last_error == "ValueError: no words for this"
+    assert set(runs(batch_house)) == {keys[0].event_id, keys[2].event_id}
+
+
+def test_what_defers_all_that_it_writes_needs_no_savepoint(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(db: Connection, event: SessionCompleted, *, now: datetime) -> None:
+        del now
+        defer_write(db, lambda _db, _items: None, event.id)
+
+    effect = Effect(name=EFFECT, queue="reviews", event=SessionCompleted, run=run, policy=POLICY, deferred=True)
+    house = House(engine, private(monkeypatch, effect), drains=True)
+    keys = recorded(house, 5)
+    with counted_statements(engine) as statements:
+        house.deliverer.deliver(*keys)
+    assert states(house, keys) == {"done": 5}
+    assert not [each for each in statements if "SAVEPOINT" in each]

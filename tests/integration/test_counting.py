@@ -18,7 +18,7 @@ from tests.integration.happenings import Life, at
 from tests.integration.house import counted_statements
 from workflows.analytics.recount import differences
 from workflows.events.delivery import Delivery, Key
-from workflows.events.record import take_notes
+from workflows.events.record import flush_deferred, take_notes
 from workflows.events.store import claim, done
 from workflows.events.subscriptions import Effect, load
 
@@ -66,6 +66,7 @@ def run(db: Connection, delivery: Delivery) -> None:
     effect = load().named(delivery.key.effect)
     assert isinstance(effect, Effect)
     effect.run(db, delivery.event, now=delivery.now)
+    flush_deferred(db)
 
 
 def counted(db: Connection, table: Table = daily_session_stats) -> dict[Any, dict[str, int]]:

@@ -48,7 +48,7 @@ def live(house: House) -> None:
         instant.booking("accepted", at("2026-05-04T10:00Z"))
         instant.session("created", at("2026-05-04T10:00:03Z"))
         Life(db, mentor.id, mentee_user_id=None).session("created", at("2026-05-07T10:00Z"))
-    house.run_all()
+    house.run_all("analytics")
 
 
 def test_what_was_counted_by_day_is_counted_by_course_and_quarter(database_url: str) -> None:

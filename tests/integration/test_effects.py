@@ -15,6 +15,7 @@ from models.notifications import notifications
 from models.reviews import review_permits
 from tests.factories import (
     acting_user,
+    count,
     make_booking,
     make_listing,
     make_mentor,
@@ -23,7 +24,7 @@ from tests.factories import (
     mentor_of,
 )
 from tests.integration.house import House
-from workflows.analytics.count import Count, count
+from workflows.analytics.count import Count
 from workflows.analytics.whose import Whose
 from workflows.bookings.accept import accept
 from workflows.bookings.booking import Booking
@@ -31,7 +32,7 @@ from workflows.bookings.cancel import cancel
 from workflows.bookings.decline import decline
 from workflows.identity.people import Mentor, User
 from workflows.notifications.compose import as_html
-from workflows.reviews.unlock import unlock
+from workflows.reviews.unlock import Completed, unlock_all
 from workflows.sessions.complete import complete
 from workflows.sessions.effects import effects_of
 from workflows.sessions.session import Session, session_query
@@ -217,13 +218,14 @@ def test_a_review_is_unlocked_once_per_mentee_however_often_it_runs(db: Connecti
     session = make_session(db)
     at = datetime(2030, 5, 4, tzinfo=UTC)
     for later in range(3):
-        unlock(
-            db,
+        completed = Completed(
             session_id=session.id,
             booking_id=session.booking_id,
             mentor_profile_id=session.mentor_profile_id,
             completed_at=at,
             now=at + timedelta(days=later),
+            mentee_user_id=None,
         )
+        unlock_all(db, [completed])
     permit = db.execute(select(review_permits)).one()
     assert (permit.unlocked_at, permit.expires_at) == (at, at + timedelta(days=30))

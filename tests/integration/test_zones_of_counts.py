@@ -19,7 +19,7 @@ from tests.integration.happenings import HOUR, at
 from tests.statements import statements_of
 from workflows.analytics.availability import availability_of
 from workflows.analytics.conversion import Conversion, conversion_query
-from workflows.analytics.count import Count, count
+from workflows.analytics.count import Count
 from workflows.analytics.period import Period, period
 from workflows.analytics.sessions import Grouping, session_counts_query
 from workflows.analytics.whose import Whose
@@ -72,7 +72,7 @@ def made(db: Connection, mentor_id: UUID, request: pytest.FixtureRequest) -> lis
     _zone, changes = request.param
     found = list(moments(changes))
     for moment in found:
-        count(db, Whose(mentor_profile_id=mentor_id), Count(moment, {"created": 1}))
+        factories.count(db, Whose(mentor_profile_id=mentor_id), Count(moment, {"created": 1}))
     return found
 
 
@@ -121,7 +121,7 @@ def test_a_grouping_by_course_or_mentor_names_them_and_leaves_nothing_out(db: Co
     for mentor, course_id, times in ((ada, None, 1), (ada, course, 2), (ben, course, 3)):
         for _ in range(times):
             completed = Count(moment, {"completed": 1, "minutes": 45})
-            count(db, Whose(mentor_profile_id=mentor.id, course_id=course_id), completed)
+            factories.count(db, Whose(mentor_profile_id=mentor.id, course_id=course_id), completed)
     span = of(zone, date(2026, 5, 4), date(2026, 5, 4))
     assert [(row.mentor_name, row.completed, row.minutes) for row in rows(db, span, Grouping.MENTOR)] == [
         ("Ada", 3, 135),
@@ -140,7 +140,7 @@ def test_seats_are_those_that_were_not_given_back(db: Connection, mentor_id: UUI
         Count(at("2026-05-04T10:00Z"), {"seats_joined": 3}),
         Count(at("2026-05-05T10:00Z"), {"seats_left": 1}),
     )
-    count(db, Whose(mentor_profile_id=mentor_id), joined, left)
+    factories.count(db, Whose(mentor_profile_id=mentor_id), joined, left)
     (week,) = rows(db, of("UTC", date(2026, 5, 4), date(2026, 5, 10)), Grouping.WEEK)
     assert (week.seats, week.seats_joined, week.seats_left) == (2, 3, 1)
     monday, tuesday = rows(db, of("UTC", date(2026, 5, 4), date(2026, 5, 10)), Grouping.DAY)
@@ -148,7 +148,7 @@ def test_seats_are_those_that_were_not_given_back(db: Connection, mentor_id: UUI
 
 
 def test_a_day_on_which_only_requests_were_made_is_no_item(db: Connection, mentor_id: UUID) -> None:
-    count(db, Whose(mentor_profile_id=mentor_id), Count(at("2026-05-04T10:00Z"), {"requests": 1}))
+    factories.count(db, Whose(mentor_profile_id=mentor_id), Count(at("2026-05-04T10:00Z"), {"requests": 1}))
     span = of("UTC", date(2026, 5, 4), date(2026, 5, 4))
     assert rows(db, span, Grouping.DAY) == []
     assert Conversion.of(db.execute(conversion_query(period=span, whose=Whose())).one()).requests == 1
@@ -160,7 +160,7 @@ def test_a_cohort_is_of_its_days_on_the_zones_clocks(db: Connection, mentor_id: 
     quarter = timedelta(minutes=15)
     for moment in (span.start - timedelta(seconds=1), span.start, span.end - quarter, span.end):
         asked = {"requests": 1, "requests_accepted": 1}
-        count(db, Whose(mentor_profile_id=mentor_id), Count(moment, asked))
+        factories.count(db, Whose(mentor_profile_id=mentor_id), Count(moment, asked))
     found = Conversion.of(db.execute(conversion_query(period=span, whose=Whose())).one())
     assert (found.requests, found.accepted, found.reviewed) == (2, 2, 0)
     assert (found.rate(found.accepted), found.rate(found.reviewed)) == (1.0, 0.0)

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import timedelta
 
-from sqlalchemy import Connection
-from sqlalchemy.dialects.postgresql import insert
-
-from models.analytics import Transition, daily_transition_times
-from workflows.analytics.count import Counted
-from workflows.clock import in_utc
+from models.analytics import Transition
 
 _SECOND = 1_000
 _MINUTE = 60 * _SECOND
@@ -34,39 +28,9 @@ BOUNDS: dict[Transition, tuple[int, ...]] = {
 MAY_BE_NEGATIVE = Transition.START_DELAY
 
 
-class Step(Counted, Protocol):
-    """An event that ends a stretch of time that is taken."""
-
-    @property
-    def occurred_at(self) -> datetime:
-        """When the step was made."""
-
-
-def take_time(db: Connection, transition: Transition, step: Step, *, since: datetime | None) -> None:
-    """Add one to the bucket of the time that a step took, on the day in UTC on which it was made.
-
-    Args:
-        since: None where there is nothing to measure from, such as a request for an instant listing.
-    """
-    if since is None:
-        return
-    took = milliseconds(transition, step.occurred_at - since)
-    times = daily_transition_times.c
-    statement = insert(daily_transition_times).values(
-        day=in_utc(step.occurred_at).date(),
-        mentor_profile_id=step.mentor_profile_id,
-        course_id=step.course_id,
-        transition=transition,
-        bucket=bisect_right(BOUNDS[transition], took),
-        count=1,
-        milliseconds=took,
-    )
-    db.execute(
-        statement.on_conflict_do_update(
-            index_elements=[times.day, times.mentor_profile_id, times.course_id, times.transition, times.bucket],
-            set_={"count": times["count"] + 1, "milliseconds": times.milliseconds + took},
-        )
-    )
+def bucket_of(transition: Transition, took: int) -> int:
+    """The number of bounds that a time in milliseconds reached or passed."""
+    return bisect_right(BOUNDS[transition], took)
 
 
 def milliseconds(transition: Transition, took: timedelta) -> int:

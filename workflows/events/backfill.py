@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Connection, Row, any_, exists, func, literal, select
+from sqlalchemy import Connection, Row, Select, any_, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from models.events import deliveries, effect_catalogues, events, subscriptions
@@ -51,7 +50,8 @@ def fill_gaps(
     """Write the deliveries that are missing, and return how many were.
 
     Args:
-        since: where to begin, whenever each subscription was first seen; None for that time.
+        since: where to begin, whenever each subscription was first seen, and whatever their writers knew; None for
+            that time, and for what their writers did not know.
         look_back: but no longer than this, to keep a frequent look cheap.
         until: where to end; None for now.
     """
@@ -60,11 +60,12 @@ def fill_gaps(
         (row.effect, row.event_type): row.first_seen_at
         for row in db.execute(select(subscriptions.c.effect, subscriptions.c.event_type, subscriptions.c.first_seen_at))
     }
-    return sum(
-        _fill(db, effect, event_type, since or max(earliest, first_seen.get((effect.name, event_type), now)), until)
-        for effect in known.inside()
-        for event_type in _types(effect)
-    )
+    filled = 0
+    for effect in known.inside():
+        for event_type in _types(effect):
+            begin = since or max(earliest, first_seen.get((effect.name, event_type), now))
+            filled += _fill(db, effect, event_type, begin, until, whatever_was_known=since is not None)
+    return filled
 
 
 def fill_new_gaps(db: Connection, known: Subscriptions, *, now: datetime) -> tuple[int, bool]:
@@ -95,32 +96,39 @@ def _others_wrote(db: Connection, known: Subscriptions, since: datetime, until: 
     return db.execute(select(events.c.id).where(bounds, other).limit(1)).one_or_none() is not None
 
 
-def _fill(db: Connection, effect: Effect, event_type: str, since: datetime, until: datetime | None) -> int:
+def _fill(
+    db: Connection,
+    effect: Effect,
+    event_type: str,
+    since: datetime,
+    until: datetime | None,
+    *,
+    whatever_was_known: bool,
+) -> int:
     filled, after = 0, smallest_id_of(since - SPARE)
     before = smallest_id_of(until + SPARE) if until else LAST_ID
-    while rows := _without(db, effect, event_type, since, after, before):
+    missing = _missing(effect, event_type, whatever_was_known=whatever_was_known)
+    while rows := _page(db, missing.where(events.c.created_at >= since, events.c.id > after, events.c.id < before)):
         filled += sum(fill_in(db, _event(row), effect) for row in rows)
         after = rows[-1].id
     return filled
 
 
-def _without(
-    db: Connection, effect: Effect, event_type: str, since: datetime, after: UUID, before: UUID
-) -> list[Row[Any]]:
+def _missing(effect: Effect, event_type: str, *, whatever_was_known: bool) -> Select[Any]:
+    has_one = exists().where(deliveries.c.event_id == events.c.id, deliveries.c.effect == effect.name)
+    query = select(events).where(events.c.type == event_type, ~has_one)
+    if whatever_was_known:
+        return query
     # What the event's writer knew it planned, or had a reason not to plan.
     pair = literal(f"{effect.name} {event_type}")
     has_been_known = exists().where(
         effect_catalogues.c.id == events.c.catalogue, pair == any_(effect_catalogues.c.effects)
     )
-    has_one = exists().where(deliveries.c.event_id == events.c.id, deliveries.c.effect == effect.name)
-    query = (
-        select(events)
-        .where(events.c.type == event_type, events.c.id > after, events.c.id < before, events.c.created_at >= since)
-        .where(~has_one, ~has_been_known)
-        .order_by(events.c.id)
-        .limit(PAGE)
-    )
-    return list(db.execute(query))
+    return query.where(~has_been_known)
+
+
+def _page(db: Connection, missing: Select[Any]) -> list[Row[Any]]:
+    return list(db.execute(missing.order_by(events.c.id).limit(PAGE)))
 
 
 def _event(row: Row[Any]) -> Event:

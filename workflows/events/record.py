@@ -58,7 +58,7 @@ ON CONFLICT DO NOTHING
 RETURNING event_id, target, state
 """
 _RECORD = text(f"WITH event AS ({_EVENTS}) {_PLANNED}").bindparams(bindparam("data", type_=ARRAY(JSONB)))
-_FOLLOW_UP = text(f"{_PLANNED} ON CONFLICT DO NOTHING RETURNING effect, target")
+_FOLLOW_UP = text(f"{_PLANNED} ON CONFLICT DO NOTHING RETURNING event_id, effect, target")
 
 
 @cache
@@ -185,6 +185,11 @@ def follow_up(
     _add(db, [_Plan(event, effect, target, None, endpoint_id, resend) for target in targets])
 
 
+def follow_up_all(db: Connection, what: Iterable[tuple[AnyOutboundEffect, Event, str]]) -> None:
+    """Add a delivery per outbound effect, event and target, as `follow_up` does, all in one statement."""
+    _add(db, [_Plan(event, effect, target) for effect, event, target in what])
+
+
 def call_for(db: Connection, nudges: Iterable[Nudge]) -> None:
     """Have deliveries that are due looked at right after the commit, without waiting for the sweep."""
     _notes(db).nudges += nudges
@@ -249,8 +254,8 @@ def _direct(how: FanOut, event: Event) -> list[_Plan]:
 def _add(db: Connection, plans: list[_Plan]) -> int:
     if not plans:
         return 0
-    added = {(row.effect, row.target) for row in db.execute(_FOLLOW_UP, _arrays(plans))}
-    fresh = [plan for plan in plans if plan.due_at is None and (plan.effect.name, plan.target) in added]
+    added = {(row.event_id, row.effect, row.target) for row in db.execute(_FOLLOW_UP, _arrays(plans))}
+    fresh = [plan for plan in plans if plan.due_at is None and (plan.event.id, plan.effect.name, plan.target) in added]
     _notes(db).nudges += [_nudge(plan) for plan in fresh]
     return len(added)
 

@@ -1,4 +1,4 @@
-"""Which effects follow from which event: found in `workflows/on_*/` and in plug-ins, never imported by name."""
+"""Which effects follow from which event: found in `workflows/effects/` and in plug-ins, never imported by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-import workflows
 from workflows.events.catalogue import event_types
 from workflows.events.delivery import Delivery
 from workflows.events.event import Event
@@ -43,6 +42,7 @@ class Effect:
         ruled: whether `run` asks for what the operator has chosen, as `rules`.
         wanted: whether it is to follow at all, by what the operator has chosen; None for always.
         retired: nothing is written for it any more; it stays to run what processes of the release before have written.
+        deferred: whether it makes no statement itself, but defers all that it writes: it then needs no savepoint.
         alone: whether it needs a transaction of its own, because it locks rows that effects of other subjects lock as
             well (a mentor's, a bundle's). All others lock rows of their own booking or session only, or defer the
             write, so that many of them share a transaction.
@@ -58,6 +58,7 @@ class Effect:
     ruled: bool = False
     wanted: Callable[[HouseRules], bool] | None = None
     retired: bool = False
+    deferred: bool = False
     alone: bool = False
 
 
@@ -219,6 +220,7 @@ def subscribe(
     ruled: bool = False,
     wanted: Callable[[HouseRules], bool] | None = None,
     retired: bool = False,
+    deferred: bool = False,
     alone: bool = False,
 ) -> Callable[[Subscribed], Subscribed]:
     """Make the decorated function an effect of `event`; the arguments are those of `Effect`."""
@@ -236,6 +238,7 @@ def subscribe(
                 ruled=ruled,
                 wanted=wanted,
                 retired=retired,
+                deferred=deferred,
                 alone=alone,
             )
         )
@@ -273,17 +276,10 @@ def in_use() -> Subscriptions:
 
 @cache
 def load() -> Subscriptions:
-    """Find every effect, once: this house's in `workflows/on_*/` and `workflows/outside/`, then the plug-ins'."""
-    for module in _effect_modules():
-        importlib.import_module(module)
+    """Find every effect, once: ours in `workflows/effects/` and `workflows/outside/`, then the plug-ins'."""
+    for package in map(importlib.import_module, ("workflows.effects", "workflows.outside")):
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{package.__name__}.{module.name}")
     for plug_in in entry_points(group=PLUG_INS):
         plug_in.load()
     return _found
-
-
-def _effect_modules() -> list[str]:
-    rooms = [room.name for room in pkgutil.iter_modules(workflows.__path__) if room.name.startswith("on_")]
-    packages = [importlib.import_module(f"workflows.{room}") for room in (*sorted(rooms), "outside")]
-    return [
-        f"{package.__name__}.{module.name}" for package in packages for module in pkgutil.iter_modules(package.__path__)
-    ]

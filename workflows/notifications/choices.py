@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, Uuid, func, literal_column, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, ScalarSelect, func, literal_column, select
 
-from models.notifications import Channel, notification_preferences, push_subscriptions
+from models.notifications import Channel, notification_preferences
 from models.people import users
 from workflows.notifications.kinds import KINDS
 
@@ -48,10 +47,3 @@ def choices_of(user_id: ColumnElement[Any] = users.c.id) -> ScalarSelect[Any]:
         .correlate(users)
         .scalar_subquery()
     )
-
-
-def browsers_of(user_id: ColumnElement[Any] = users.c.id) -> ColumnElement[Any]:
-    """A user's push subscriptions, as an array of their ids within a select from users; empty for nobody's."""
-    subscribed = push_subscriptions.c
-    ids = select(subscribed.id).where(subscribed.user_id == user_id).order_by(subscribed.id).correlate(users)
-    return func.array(ids.scalar_subquery(), type_=ARRAY(Uuid))

@@ -5,31 +5,27 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from models.bookings import BookingStatus, bookings
-from models.sessions import SessionStatus, sessions
+from models.bookings import BookingStatus
+from models.sessions import SessionStatus
 from workflows.events.catalogue import BookingUndecided, SessionReminderSet
 from workflows.events.event import Event
 from workflows.events.outcomes import Cancel
-from workflows.notifications.compose import Words
+from workflows.notifications.compose import Words, compose
 from workflows.notifications.concerned import NO_PARTY
-from workflows.notifications.people import parties_of
-from workflows.reminders.words import session_reminder
+from workflows.notifications.people import Parties, about, parties_of
+from workflows.reminders.words import in_words
 
 
-def is_of_use(db: Connection, event: SessionReminderSet, *, now: datetime) -> bool:
+def is_of_use(event: SessionReminderSet, parties: Parties, *, now: datetime) -> bool:
     """Whether the session is still to come, and no later reminder of it speaks by now."""
-    if now >= event.useful_until:
-        return False
-    status = db.scalar(select(sessions.c.status).where(sessions.c.id == event.session_id))
-    return status is SessionStatus.SCHEDULED
+    return now < event.useful_until and parties.session_status is SessionStatus.SCHEDULED
 
 
-def is_undecided(db: Connection, event: BookingUndecided, *, now: datetime) -> bool:
+def is_undecided(event: BookingUndecided, parties: Parties, *, now: datetime) -> bool:
     """Whether the request still waits for its mentor, and has not run out."""
-    status = db.scalar(select(bookings.c.status).where(bookings.c.id == event.booking_id))
-    return status is BookingStatus.DRAFT and now < event.expires_at
+    return now < event.expires_at and parties.booking_status is BookingStatus.DRAFT
 
 
 def words_now(db: Connection, event: Event, reader_id: UUID, written: Words, *, now: datetime) -> Words:
@@ -38,14 +34,17 @@ def words_now(db: Connection, event: Event, reader_id: UUID, written: Words, *, 
     Raises:
         Cancel: it is a reminder of what has begun, is off, or has been decided, or of what its reader is no party of.
     """
-    if isinstance(event, BookingUndecided) and not is_undecided(db, event, now=now):
-        raise Cancel("The request has been decided, or has run out.")
-    if not isinstance(event, SessionReminderSet):
+    if not isinstance(event, BookingUndecided | SessionReminderSet):
         return written
-    if not is_of_use(db, event, now=now):
-        raise Cancel("The session has begun or is off, or a later reminder of it has come.")
     parties = parties_of(db, event.booking_id)
+    if isinstance(event, BookingUndecided):
+        if not is_undecided(event, parties, now=now):
+            raise Cancel("The request has been decided, or has run out.")
+        return written
+    if not is_of_use(event, parties, now=now):
+        raise Cancel("The session has begun or is off, or a later reminder of it has come.")
     reader = next((person for person in parties.everybody if person.user_id == reader_id), None)
     if reader is None:
         raise Cancel(NO_PARTY)
-    return session_reminder(event, parties, reader, now=now)
+    starts_in = in_words(event.start_time - now)
+    return compose("session_reminder", event=event, **about(parties, reader), starts_in=starts_in)

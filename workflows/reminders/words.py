@@ -1,27 +1,11 @@
-"""The words of reminders: when it is on the reader's own clock, and how long that is from now."""
+"""How long it is until a session, in the words of reminders."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
-from workflows.events.catalogue import SessionReminderSet
-from workflows.notifications.compose import Words, compose
-from workflows.notifications.people import Parties, Person, names_of
+from datetime import timedelta
 
 HOUR = 60
 DAY = 24 * HOUR
-
-
-def session_reminder(event: SessionReminderSet, parties: Parties, reader: Person, *, now: datetime) -> Words:
-    """Remind a reader of a session, as it is at this moment."""
-    return compose(
-        "session_reminder",
-        event=event,
-        reader=reader,
-        others=names_of(parties.mentees if reader == parties.mentor else (parties.mentor,)),
-        title=parties.title,
-        starts_in=in_words(event.start_time - now),
-    )
 
 
 def in_words(length: timedelta) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, Uuid, text
 from uuid_utils.compat import uuid7
 
-from models.bookings import booking_participants
-from models.reviews import review_permits
 from workflows.events.catalogue import ReviewUnlocked
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
@@ -18,43 +18,67 @@ from workflows.reviews.permit import Permit
 
 OPEN = timedelta(days=30)
 
+_MENTEES = text(
+    "SELECT booking_id, user_id FROM booking_participants WHERE booking_id = ANY(CAST(:booking_ids AS uuid[]))"
+).columns(booking_id=Uuid(), user_id=Uuid())
+# In one order, so that two who write the same permits at once wait for one another, and never in a circle.
+_UNLOCK = text(
+    f"""
+INSERT INTO review_permits (id, session_id, mentee_user_id, mentor_profile_id, unlocked_at, expires_at)
+SELECT permit.*
+FROM unnest(
+    CAST(:ids AS uuid[]), CAST(:session_ids AS uuid[]), CAST(:mentees AS uuid[]), CAST(:mentors AS uuid[]),
+    CAST(:unlocked_at AS timestamptz[]), CAST(:expires_at AS timestamptz[])
+) AS permit(id, session_id, mentee_user_id, mentor_profile_id, unlocked_at, expires_at)
+ORDER BY permit.session_id, permit.mentee_user_id
+ON CONFLICT DO NOTHING
+RETURNING {", ".join(column.name for column in Permit.columns())}
+"""
+).columns(*Permit.columns())
 
-def unlock(
-    db: Connection,
-    *,
-    session_id: UUID,
-    booking_id: UUID,
-    mentor_profile_id: UUID,
-    completed_at: datetime,
-    now: datetime,
-) -> None:
-    """Write a permit per mentee, once each, and record `review.unlocked` of each that was written (domain rule 8).
+
+@dataclass(frozen=True, kw_only=True)
+class Completed:
+    """A completed session whose review is to be unlocked.
 
     Args:
-        completed_at: when the session was completed: the thirty days begin then, however late this runs.
+        mentee_user_id: the one mentee; None for a group, whose mentees are read.
+        completed_at: the thirty days begin then, however late this runs.
+        now: when it is unlocked.
     """
-    # In one order, so that two who write the same permits at once wait for one another, and never in a circle.
-    mentees = db.scalars(
-        select(booking_participants.c.user_id)
-        .where(booking_participants.c.booking_id == booking_id)
-        .order_by(booking_participants.c.user_id)
-    )
-    permits = [
-        {
-            "id": uuid7(),
-            "session_id": session_id,
-            "mentee_user_id": mentee,
-            "mentor_profile_id": mentor_profile_id,
-            "unlocked_at": completed_at,
-            "expires_at": completed_at + OPEN,
-        }
-        for mentee in mentees
-    ]
+
+    session_id: UUID
+    booking_id: UUID
+    mentor_profile_id: UUID
+    mentee_user_id: UUID | None
+    completed_at: datetime
+    now: datetime
+
+
+def unlock_all(db: Connection, completed: list[Completed]) -> None:
+    """Write a permit per mentee, once each, and record `review.unlocked` of each that was written (domain rule 8)."""
+    permits = list(_permits(db, completed))
     if not permits:
         return
-    written = db.execute(
-        insert(review_permits).values(permits).on_conflict_do_nothing().returning(*Permit.columns())
-    ).all()
+    columns = ("ids", "session_ids", "mentees", "mentors", "unlocked_at", "expires_at")
+    written = db.execute(_UNLOCK, dict(zip(columns, map(list, zip(*permits, strict=True)), strict=True)))
+    of_session = {each.session_id: each for each in completed}
+    events = []
     for permit in map(Permit.of, written):
-        told = {"session_id": permit.session_id, "booking_id": booking_id}
-        record(db, ReviewUnlocked.about(permit, actor=SYSTEM, now=now, **told))
+        session = of_session[permit.session_id]
+        told = {"session_id": session.session_id, "booking_id": session.booking_id}
+        events.append(ReviewUnlocked.about(permit, actor=SYSTEM, now=session.now, **told))
+    if events:
+        record(db, *events)
+
+
+def _permits(db: Connection, completed: Sequence[Completed]) -> Iterator[tuple[Any, ...]]:
+    groups = [each.booking_id for each in completed if each.mentee_user_id is None]
+    joined: dict[UUID, list[UUID]] = {}
+    for row in db.execute(_MENTEES, {"booking_ids": groups}) if groups else ():
+        joined.setdefault(row.booking_id, []).append(row.user_id)
+    for each in completed:
+        mentees = [each.mentee_user_id] if each.mentee_user_id else joined.get(each.booking_id, [])
+        for mentee in mentees:
+            times = (each.completed_at, each.completed_at + OPEN)
+            yield uuid7(), each.session_id, mentee, each.mentor_profile_id, *times

@@ -1,4 +1,4 @@
-"""Note after a day that nobody has decided a request, so that its mentor is reminded of it."""
+"""Timers of the queue `sessions`: what becomes of a request that nobody decides."""
 
 from __future__ import annotations
 
@@ -9,25 +9,33 @@ from sqlalchemy import Connection, exists, select
 from models.bookings import BookingStatus
 from models.events import events
 from workflows.bookings.booking import Booking, booking_query
+from workflows.bookings.cancel import expire
 from workflows.bookings.deadline import deadline_of
 from workflows.events.catalogue import BookingRequested, BookingUndecided
 from workflows.events.record import record
 from workflows.events.subscriptions import subscribe
 from workflows.identity.actor import SYSTEM
 
-PATIENCE = timedelta(hours=24)
+REMIND_AFTER = timedelta(hours=24)
 # With less time than that, the reminder would be followed by the notice that it is over.
 WORTH_A_REMINDER = timedelta(hours=1)
 
 
-def after_a_day(event: BookingRequested) -> datetime:
-    """When the mentor has had a day to decide."""
-    return event.occurred_at + PATIENCE
+@subscribe(BookingRequested, name="bookings.expire", queue="sessions", due=deadline_of)
+def expire_draft(db: Connection, event: BookingRequested, *, now: datetime) -> None:
+    """Cancel a draft before its start, or after 72 hours. Most have been decided by then, and nothing is left to do."""
+    booking = Booking.of(db.execute(booking_query(event.booking_id)).one())
+    if booking.status is BookingStatus.DRAFT:
+        expire(db, booking=booking, now=now)
 
 
-@subscribe(BookingRequested, name="bookings.remind", queue="sessions", due=after_a_day)
+def _after_a_day(event: BookingRequested) -> datetime:
+    return event.occurred_at + REMIND_AFTER
+
+
+@subscribe(BookingRequested, name="bookings.remind", queue="sessions", due=_after_a_day)
 def note_undecided(db: Connection, event: BookingRequested, *, now: datetime) -> None:
-    """Once, and only while there is time left to decide in."""
+    """Note after a day that nobody has decided, once, and only while there is time left to decide in."""
     expires_at = deadline_of(event)
     if expires_at - now < WORTH_A_REMINDER:
         return

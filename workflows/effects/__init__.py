@@ -1,0 +1,1 @@
+"""What follows from events: functions and rows of tables, a module per queue, found and never imported."""

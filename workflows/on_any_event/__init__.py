@@ -1,1 +1,0 @@
-"""What follows when anything happened. Each file is found, not imported."""

@@ -1,1 +1,0 @@
-"""What follows when the mentor said no. Each file is found, not imported."""

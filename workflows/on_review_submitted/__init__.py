@@ -1,1 +1,0 @@
-"""What follows when a mentee reviews a session."""

@@ -1,1 +1,0 @@
-"""What follows when one of the parties opened the meeting. Each file is found, not imported."""

@@ -1,1 +1,0 @@
-"""What follows when a webhook endpoint was disabled. Each file is found, not imported."""
