@@ -17,6 +17,7 @@ ACCEPTED_BOOKINGS = 5_000
 CLIENTS = 16
 LONGEST_SECONDS = 300
 POLL_SECONDS = 0.05
+SIGNAL_POLL_SECONDS = 0.002
 
 
 def keep_sessions(results: Results, contender: str, per_second: float) -> None:
@@ -66,6 +67,9 @@ def stopped(pids: Iterable[int]) -> Iterator[None]:
     processes = [each for pid in pids for each in _family(pid)]
     for each in processes:
         each.suspend()
+    # The kernel stops a process that runs at its next chance, not at once.
+    while any(each.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE) for each in processes):
+        time.sleep(SIGNAL_POLL_SECONDS)
     try:
         yield
     finally:

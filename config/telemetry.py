@@ -72,7 +72,9 @@ DELIVERY_DELAY = _histogram(
 )
 DELIVERIES_DUE = _latest("deliveries_due", "Deliveries that are due and not done; 100,000 stands for more.", "queue")
 OLDEST_DUE_AGE = _latest("deliveries_oldest_due_age_seconds", "How long the oldest of them has been due.", "queue")
-DELIVERIES_DEAD = _latest("deliveries_dead", "Deliveries that were given up.", "queue", "effect")
+DELIVERIES_DEAD = _latest(
+    "deliveries_dead", "Deliveries that were given up; 10,000 of an effect stand for more.", "queue", "effect"
+)
 QUEUE_LENGTH = _latest("queue_length", "Nudges that wait in a queue's list in Redis.", "queue")
 
 NUDGES = _counter("nudges", "Nudges for the workers: published, or dropped for the sweep to repeat.", "outcome")

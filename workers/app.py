@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Timer
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from celery.signals import (
     worker_process_init,
     worker_ready,
     worker_shutdown,
+    worker_shutting_down,
 )
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -109,6 +111,19 @@ def _warm_up(**_kw: Any) -> None:
         current().transactions.engine.connect().close()
     except SQLAlchemyError as error:
         log.warning("worker.database_unavailable", error=str(error))
+
+
+@worker_shutting_down.connect
+def _end_what_hangs(**_kw: Any) -> None:
+    # Celery waits for as long as anything runs, and a mail server may take ten minutes.
+    timer = Timer(app.conf.worker_soft_shutdown_timeout, _stop_sending)
+    timer.daemon = True
+    timer.start()
+
+
+def _stop_sending() -> None:
+    if current.cache_info().currsize:
+        current().deliverer.stop()
 
 
 @worker_shutdown.connect

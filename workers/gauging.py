@@ -17,9 +17,10 @@ def gauge_deliveries(db: Connection) -> None:
     for backlog in backlogs(db, QUEUES):
         telemetry.DELIVERIES_DUE.labels(backlog.queue).set(backlog.due)
         telemetry.OLDEST_DUE_AGE.labels(backlog.queue).set(backlog.oldest.total_seconds())
-    dead = dead_by_effect(db)
+    effects = load().all()
+    dead = dead_by_effect(db, [effect.name for effect in effects])
     # Also those of which there are none: what an operator has retried is not dead any more.
-    for effect in load().all():
+    for effect in effects:
         telemetry.DELIVERIES_DEAD.labels(effect.queue, effect.name).set(dead.get(effect.name, 0))
 
 

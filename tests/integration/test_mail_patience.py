@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,11 +14,14 @@ from threading import Event, Thread
 import pytest
 
 from tests.eventually import eventually, stretched
+from tests.integration.conftest import StoppableValkey
 from tests.integration.house import House
 from tests.integration.test_mail_connections import Talk, talking
 from tests.integration.test_mail_transport import a_mail, transport
 from tests.integration.test_mail_trouble import Post
 from workers.transports.smtp import SmtpLimits
+from workers.wakeups import Publisher
+from workflows.events.record import Nudge
 
 RFC_5321_AT_THE_FINAL_DOT = timedelta(minutes=10)
 
@@ -96,4 +102,32 @@ def test_while_a_server_thinks_nobody_else_sends_the_mail(house: House, server: 
     sending.join(20)
     row = post.row(key)
     assert (row.state, row.attempts, row.lease_until) == ("done", 1, None)
+    assert server.mails == 1
+
+
+def test_a_worker_that_is_stopped_does_not_wait_for_a_server_that_thinks(
+    house: House, server: Thinking, stoppable_valkey: StoppableValkey, publisher: Publisher
+) -> None:
+    post = Post(house.engine)
+    post.ask(1)
+    post.tell()
+    (key,) = post.mails("pending")
+    environment = {
+        "TUTELAGE_ENV": "development",
+        "DATABASE_URL": house.engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
+        "REDIS_URL": stoppable_valkey.server.url,
+        "SMTP_URL": f"smtp+plain://127.0.0.1:{server.port}",
+    }
+    command = [sys.executable, "-m", "workers.worker", "notifications", "--threads", "8"]
+    with subprocess.Popen(command, env=os.environ | environment) as worker:
+        try:
+            wakeup = Nudge(**vars(key), queue="notifications", subject="booking", subject_id=key.event_id)
+            publisher.publish([wakeup])
+            eventually(lambda: server.connections and "data" in server.connections[0], "a mail that the server has")
+        finally:
+            worker.terminate()
+        # Ten seconds for what can end by itself.
+        assert worker.wait(stretched(30)) == 0
+    row = post.row(key)
+    assert (row.state, row.attempts, row.lease_until > row.now) == ("pending", 1, True)
     assert server.mails == 1

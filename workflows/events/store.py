@@ -28,6 +28,7 @@ MAX_ERROR_CHARACTERS = 2_000
 MAX_RESPONSE_CHARACTERS = 4_096
 SWEEP_PAGE = 500
 MAX_COUNTED_DUE = 100_000
+MAX_COUNTED_DEAD = 10_000
 
 _KEYS = "unnest(CAST(:event_ids AS uuid[]), CAST(:effects AS text[]), CAST(:targets AS text[]))"
 _FENCED_KEYS = (
@@ -287,7 +288,18 @@ CROSS JOIN LATERAL (
 ) AS due
 """
 ).columns(age=Interval())
-_DEAD = text("SELECT effect, count(*) AS deliveries FROM deliveries WHERE state = 'dead' GROUP BY effect")
+# Dead messages to partners stay for good: however many there are, so many of each effect are read.
+_DEAD = text(
+    """
+SELECT asked.effect, dead.deliveries
+FROM unnest(CAST(:effects AS text[])) AS asked(effect)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS deliveries
+    FROM (SELECT FROM deliveries WHERE state = 'dead' AND effect = asked.effect LIMIT :most) AS few
+) AS dead
+WHERE dead.deliveries > 0
+"""
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -469,9 +481,9 @@ def backlogs(db: Connection, queues: Sequence[str], *, most: int = MAX_COUNTED_D
     return [Backlog(queue=row.queue, due=row.deliveries, oldest=row.age) for row in rows]
 
 
-def dead_by_effect(db: Connection) -> dict[str, int]:
-    """How many deliveries of each effect are dead letters."""
-    return {row.effect: row.deliveries for row in db.execute(_DEAD)}
+def dead_by_effect(db: Connection, effects: Sequence[str], *, most: int = MAX_COUNTED_DEAD) -> dict[str, int]:
+    """How many deliveries of each of these effects are dead letters, counted up to `most`; none is no entry."""
+    return {row.effect: row.deliveries for row in db.execute(_DEAD, {"effects": list(effects), "most": most})}
 
 
 def cut(words: str | None, most: int) -> str | None:
