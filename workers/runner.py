@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from threading import Lock, Semaphore
 from time import monotonic
 
 import structlog
@@ -27,6 +28,8 @@ MAX_BATCH = 50
 # Neighbours in a batch wait for its commit, and their rows stay locked until then.
 BATCH_SECONDS = 0.05
 LEASE = timedelta(seconds=20)
+# More would share out among them what one transaction could hold; a second one runs while the first waits for a lock.
+BATCHES_AT_ONCE = 2
 # PostgreSQL's error codes, appendix A of its manual.
 DEADLOCK, SERIALIZATION_FAILURE, LOCK_TIMEOUT, STATEMENT_TIMEOUT = "40P01", "40001", "55P03", "57014"
 LOST_RACE = {DEADLOCK, SERIALIZATION_FAILURE}
@@ -40,6 +43,7 @@ class Deliverer:
     Args:
         routes: by the names of the transports that this process has.
         drains: whether database effects that are due in the same queue are run together with those that are named.
+        batch_seconds: for how long a batch goes on before it is committed.
     """
 
     def __init__(
@@ -49,9 +53,10 @@ class Deliverer:
         routes: Mapping[str, Route],
         *,
         drains: bool = True,
+        batch_seconds: float = BATCH_SECONDS,
     ) -> None:
         self._subscriptions = subscriptions
-        self._database = Runner(transactions, subscriptions, drains=drains)
+        self._database = Runner(transactions, subscriptions, drains=drains, batch_seconds=batch_seconds)
         self._outbound = OutboundRunner(transactions, routes)
 
     def deliver(self, *keys: Key) -> None:
@@ -108,18 +113,35 @@ class Batch:
 class Runner:
     """Runs the deliveries of database effects, in batches where it can and alone where it must."""
 
-    def __init__(self, transactions: Transactions, subscriptions: Subscriptions, *, drains: bool = True) -> None:
+    def __init__(
+        self, transactions: Transactions, subscriptions: Subscriptions, *, drains: bool, batch_seconds: float
+    ) -> None:
         self._transactions = transactions
+        self._batch_seconds = batch_seconds
         self._effects = {effect.name: effect for effect in subscriptions.inside(retired=True)}
         # Timers are named by the sweep.
         drained = [
             each for each in subscriptions.inside(retired=True) if drains and not each.alone and each.due is None
         ]
         self._shared = {queue: [each.name for each in drained if each.queue == queue] for queue in QUEUES}
+        self._named: dict[str, list[Key]] = {queue: [] for queue in QUEUES}
+        self._lock = Lock()
+        self._slots = Semaphore(BATCHES_AT_ONCE)
 
     def run(self, queue: str, keys: Sequence[Key]) -> None:
-        """Run the named deliveries that are free and due, and others of the queue that are due with them."""
-        named = list(dict.fromkeys(keys))
+        """Run the named deliveries that are free and due, and others of the queue that are due with them.
+
+        Threads that wait for their turn have their deliveries run by the next one that gets it, which may be another
+        thread and may still be at work when this returns.
+        """
+        with self._lock:
+            self._named[queue] += keys
+        with self._slots:
+            with self._lock:
+                named, self._named[queue] = self._named[queue], []
+            self._run_all(queue, list(dict.fromkeys(named)))
+
+    def _run_all(self, queue: str, named: list[Key]) -> None:
         while named:
             page, rest = named[:MAX_BATCH], named[MAX_BATCH:]
             left = {delivery.key for delivery in self._run_batch(page, self._shared[queue])}
@@ -200,7 +222,7 @@ class Runner:
         began = monotonic()
         running: Delivery | None = None
         try:
-            while batch.waiting and (running is None or monotonic() - began < BATCH_SECONDS):
+            while batch.waiting and (running is None or monotonic() - began < self._batch_seconds):
                 running = batch.waiting.pop(0)
                 self._run_one(db, running, batch, alone=alone)
             running = None

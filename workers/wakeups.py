@@ -31,7 +31,7 @@ MAX_IN_MESSAGE = 50
 MAX_IN_BATCH = 500
 # After a message to a queue the next one waits so long, and takes along what is recorded meanwhile. A queue that was
 # idle gets its message at once. Sessions are waited for by people, counters by nobody.
-QUEUE_PAUSE_SECONDS = {"sessions": 0.01, "reviews": 0.05, "notifications": 0.05, "webhooks": 0.05, "analytics": 0.2}
+QUEUE_PAUSE_SECONDS = {"sessions": 0.01, "reviews": 0.1, "notifications": 0.1, "webhooks": 0.1, "analytics": 0.3}
 FAILURE_PAUSE_SECONDS = 0.5
 BROKER_TROUBLE = (KombuError, RedisError, OSError)
 _PUBLISHED, _DROPPED = (telemetry.NUDGES.labels(outcome) for outcome in ("published", "dropped"))

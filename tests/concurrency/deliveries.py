@@ -102,7 +102,7 @@ class House:
         """The one task body, as a worker has it."""
         rules = HouseRules(notice_channels=("chat",), notice_kinds=frozenset(NOTICES))
         ways = dict.fromkeys(("mail", "http", "push", "channels"), Route(self.transport))
-        return Deliverer(self.transactions, load().under(rules), ways)
+        return Deliverer(self.transactions, load().under(rules), ways, drains=False)
 
     def due(self) -> list[Key]:
         """Every delivery that is due and not done."""

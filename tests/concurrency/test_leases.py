@@ -13,6 +13,7 @@ from tests import factories
 from tests.concurrency.deliveries import CountingTransport, House
 from tests.concurrency.racing import Race
 from tests.eventually import eventually
+from workers.transports.transport import Renew, no_lease
 from workflows.events.delivery import Key
 from workflows.events.outcomes import Sent
 
@@ -28,7 +29,7 @@ class Onlooker(CountingTransport):
 
     db: Connection | None = None
 
-    def send(self, message: Any) -> Sent:
+    def send(self, message: Any, _renew: Renew = no_lease) -> Sent:
         """Lock it, and send."""
         assert self.db is not None
         self.db.execute(text("SELECT FROM deliveries WHERE effect = 'mail.send' FOR UPDATE"))

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, event, func, select, update
 
 from models.events import deliveries
 from workers.outbound import Route
-from workers.runner import Deliverer
+from workers.runner import BATCH_SECONDS, Deliverer
 from workers.transactions import Transactions
 from workers.transports.transport import Renew, Transport, no_lease
 from workflows.events.delivery import Delivery, Key
@@ -63,7 +63,14 @@ def routes(**transports: Transport[Any]) -> dict[str, Route]:
 class House:
     """A worker's belongings on a test's own database."""
 
-    def __init__(self, engine: Engine, subscriptions: Subscriptions | None = None, *, drains: bool = False) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        subscriptions: Subscriptions | None = None,
+        *,
+        drains: bool = False,
+        batch_seconds: float = BATCH_SECONDS,
+    ) -> None:
         self.engine = engine
         self.nudger = KeptNudges()
         self.transactions = Transactions(engine, self.nudger)
@@ -72,7 +79,8 @@ class House:
         self.push = Receiver()
         self.channels = Receiver()
         ways = routes(mail=self.mail, http=self.http, push=self.push, channels=self.channels)
-        self.deliverer = Deliverer(self.transactions, subscriptions or load(), ways, drains=drains)
+        self.effects = subscriptions or load()
+        self.deliverer = Deliverer(self.transactions, self.effects, ways, drains=drains, batch_seconds=batch_seconds)
 
     def deliver(self, effect: str, event_id: UUID | None = None, target: str | None = None) -> Key:
         """Look at one delivery now, as a worker does: the only one of that effect, unless said otherwise."""
