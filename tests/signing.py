@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.transports.http import signatures, signer_of
+from workflows.webhooks.secrets import signatures, signer_of
 
 
 def sign(secret: str, webhook_id: str, timestamp: str, body: bytes) -> str:

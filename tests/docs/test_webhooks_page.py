@@ -22,7 +22,7 @@ from models.webhooks import ENDPOINT_TRANSITIONS, EndpointState, Signing
 from tests.docs import event_table
 from tests.docs.pages import DOCS, blocks, table
 from tests.signing import sign, sign_with_each
-from workers.transports import addresses, client, failures
+from workers.transports import client, failures
 from workflows.events.policy import WEBHOOKS
 from workflows.webhooks import address, health, messages, recover, rotate_secret
 from workflows.webhooks.secrets import new_secret, public_key_of
@@ -189,7 +189,7 @@ def test_the_table_of_pauses_is_the_policy() -> None:
         f"No message is larger than {messages.LARGEST_BODY // 1024} kB",
         f"at most {address.LONGEST:,} characters",
         f"port {' or '.join(map(str, address.PORTS))}",
-        f"outside {addresses.PUBLIC_IPV6}",
+        f"outside {address.PUBLIC_IPV6}",
     ],
 )
 def test_the_page_says_the_numbers_that_the_code_has(sentence: str) -> None:

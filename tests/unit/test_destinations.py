@@ -6,7 +6,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from workers.transports.addresses import UrlRefused, destination_of, host_of
+from workflows.errors import Invalid
+from workflows.webhooks.address import host_of, read_address
 
 LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
 
@@ -30,7 +31,7 @@ LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
     ],
 )
 def test_a_url_is_read(url: str, host: str, port: int, target: str, authority: str) -> None:
-    read = destination_of(url, ())
+    read = read_address(url, ())
     assert (read.host, read.port, read.target, read.authority) == (host, port, target, authority)
     assert read.literal is None
 
@@ -71,22 +72,22 @@ LITERALS = [
 
 @pytest.mark.parametrize("host", LITERALS)
 def test_an_address_is_no_host_however_it_is_written(host: str) -> None:
-    with pytest.raises(UrlRefused):
-        destination_of(f"https://{host}/", ())
+    with pytest.raises(Invalid):
+        read_address(f"https://{host}/", ())
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "１２７.０.０.１"])
 def test_an_address_of_an_allowed_network_may_be_written_plainly(host: str) -> None:
-    assert destination_of(f"http://{host}:9000/", LOOPBACK).literal is not None
+    assert read_address(f"http://{host}:9000/", LOOPBACK).literal is not None
 
 
 @pytest.mark.parametrize("host", [host for host in LITERALS if host not in ("127.0.0.1", "[::1]", "１２７.０.０.１")])
 def test_even_where_a_network_is_allowed_unusual_notations_and_other_addresses_are_not(host: str) -> None:
     if host in ("127。0。0。1", "①②⑦.0.0.1"):
-        assert str(destination_of(f"http://{host}/", LOOPBACK).literal) == "127.0.0.1"
+        assert str(read_address(f"http://{host}/", LOOPBACK).literal) == "127.0.0.1"
         return
-    with pytest.raises(UrlRefused):
-        destination_of(f"http://{host}:9000/", LOOPBACK)
+    with pytest.raises(Invalid):
+        read_address(f"http://{host}:9000/", LOOPBACK)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +149,8 @@ def test_even_where_a_network_is_allowed_unusual_notations_and_other_addresses_a
     ],
 )
 def test_whatever_could_be_understood_in_two_ways_is_refused(url: str) -> None:
-    with pytest.raises(UrlRefused):
-        destination_of(url, ())
+    with pytest.raises(Invalid):
+        read_address(url, ())
 
 
 def test_a_log_learns_the_host_of_a_url_and_nothing_that_may_be_a_secret() -> None:

@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from workers.transports.addresses import AddressRefused, require_reachable
+from workflows.webhooks.address import AddressRefused, require_reachable
 
 PUBLIC = [
     "1.1.1.1",

@@ -19,8 +19,7 @@ from hypothesis import strategies as st
 
 from models.webhooks import Signing
 from tests.signing import sign, sign_with_each
-from workers.transports.http import SecretMalformed
-from workflows.webhooks.secrets import new_secret, public_key_of
+from workflows.webhooks.secrets import SecretMalformed, new_secret, public_key_of
 
 # The standard's own example, which the sender that it comes from tests with, too.
 PRIVATE = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workers.transports.failures import HeaderRefused
-from workers.transports.http import headers_of
+from workflows.webhooks.headers import HeaderRefused, headers_of
 
 OURS = {"authority": "partner.example", "webhook_id": "1", "timestamp": "2", "signature": "v1,x"}
 

@@ -6,7 +6,7 @@ import logging
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from http.client import HTTPException, IncompleteRead
 from ipaddress import ip_address
 from ssl import SSLError
@@ -18,11 +18,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ClosedPoolError, HTTPError
 from urllib3.response import BaseHTTPResponse
 
-from workers.transports.addresses import Destination, destination_of, require_reachable
 from workers.transports.resolver import Resolver
 from workers.transports.sockets import (
     MAX_ADDRESSES,
-    AddressRefused,
     AnswerTooLong,
     AnySocket,
     ConnectFailed,
@@ -34,7 +32,14 @@ from workers.transports.sockets import (
     seconds_left,
     tls_context,
 )
-from workflows.webhooks.address import Address, Network
+from workflows.webhooks.address import (
+    Address,
+    AddressRefused,
+    Destination,
+    Network,
+    read_address,
+    require_reachable,
+)
 
 # It would write what receivers say into the log.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -184,6 +189,7 @@ class Client:
         self._allowed = tuple(allowed)
         self._resolver = resolver or Resolver()
         self._limits = limits
+        self._read = lru_cache(1024)(read_address)
         self._sockets = OpenSockets()
         self._answered: dict[tuple[str, int], Address] = {}
         self._last_post = 0.0
@@ -195,12 +201,12 @@ class Client:
         self._pools.pool_classes_by_scheme = classes
 
     def destination_of(self, url: str) -> Destination:
-        """Read a URL, as far as that goes without asking anybody.
+        """Read a URL by the rules of today, since what is allowed may have changed since it was stored.
 
         Raises:
-            UrlRefused: with what is wrong with it.
+            Invalid: with what is wrong with it.
         """
-        return destination_of(url, self._allowed)
+        return self._read(url, self._allowed)
 
     def post(self, destination: Destination, headers: Mapping[str, str], body: bytes) -> Answer:
         """Post the body, and read the beginning of the answer, whatever its status. No redirect is followed.

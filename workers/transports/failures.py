@@ -8,9 +8,11 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 
 from models.events import ErrorClass
-from workers.transports.addresses import UrlRefused
 from workers.transports.resolver import HostNotFound
-from workers.transports.sockets import AddressRefused, ConnectFailed, DeadlineExceeded
+from workers.transports.sockets import ConnectFailed, DeadlineExceeded
+from workflows.errors import Invalid
+from workflows.webhooks.address import AddressRefused
+from workflows.webhooks.headers import HeaderRefused
 
 MAX_RETRY_AFTER = timedelta(days=1)
 MAX_DIGITS = 10
@@ -31,16 +33,12 @@ OF_CERTIFICATE = {
 }
 
 
-class HeaderRefused(ValueError):
-    """No header that can be sent; the message does not hold its value."""
-
-
 def told(error: Exception) -> tuple[ErrorClass, str]:
     """What kind of failure it is, and the sentence for the partner."""
     match error:
         case DeadlineExceeded():
             return ErrorClass.TIMEOUT, str(error)
-        case UrlRefused() | AddressRefused():
+        case Invalid() | AddressRefused():
             return ErrorClass.REFUSED_ADDRESS, "The address is not allowed."
         case HeaderRefused():
             return ErrorClass.HEADER, "The endpoint's headers cannot be sent."

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from http.client import HTTPException
@@ -14,29 +11,21 @@ import structlog
 
 from config.sealing import Sealer
 from models.events import ErrorClass
-from models.webhooks import Signing
-from workers.transports.addresses import Destination, UrlRefused, host_of
 from workers.transports.client import Answer, Client
-from workers.transports.failures import HeaderRefused, detail, parse_retry_after, told
+from workers.transports.failures import detail, parse_retry_after, told
 from workers.transports.transport import Renew, Transport, no_lease
 from workflows.errors import Invalid
 from workflows.events.outcomes import Sent
 from workflows.outside.send_webhook import WebhookMessage
-from workflows.webhooks.address import Network
-from workflows.webhooks.headers import is_ours, opened_headers, wrong
+from workflows.webhooks.address import Destination, Network, host_of
+from workflows.webhooks.headers import HeaderRefused, headers_of, opened_headers
 from workflows.webhooks.health import GONE
-from workflows.webhooks.secrets import checked_secret, hmac_key_of, private_key_of, signing_of
+from workflows.webhooks.secrets import signatures, signer_of
 
 log = structlog.get_logger(__name__)
 
 # Of so many secrets and headers the opened form is kept: to open one costs as much as to send a message.
 MAX_OPENED = 1000
-# Signs some bytes, and says by which scheme.
-Sign = Callable[[bytes], str]
-
-
-class SecretMalformed(ValueError):
-    """No secret that Standard Webhooks knows; the message does not hold it."""
 
 
 class WebhookTransport(Transport[WebhookMessage]):
@@ -64,7 +53,7 @@ class WebhookTransport(Transport[WebhookMessage]):
             destination = self._client.destination_of(message.url)
             headers = self._headers(destination, message)
             return _report(self._client.post(destination, headers, message.body))
-        except (OSError, HTTPException, UrlRefused, HeaderRefused) as error:
+        except (OSError, HTTPException, Invalid, HeaderRefused) as error:
             # Of the URL the host alone: a path or a query may be the partner's secret.
             host = host_of(message.url)
             log.warning("webhook.attempt_failed", webhook_id=message.webhook_id, host=host, detail=detail(error))
@@ -87,69 +76,6 @@ class WebhookTransport(Transport[WebhookMessage]):
             timestamp=timestamp,
             signature=signatures(signers, webhook_id, timestamp, message.body),
         )
-
-
-def headers_of(
-    custom: Mapping[str, str], *, authority: str, webhook_id: str, timestamp: str, signature: str
-) -> dict[str, str]:
-    """All headers but the length: a partner's own wishes first, then ours, which nobody overrides.
-
-    Args:
-        custom: the endpoint's own; those that are ours to set are left out.
-
-    Raises:
-        HeaderRefused: what should not have been stored, and would perhaps not stay within its line.
-    """
-    headers: dict[str, str] = {}
-    for name, value in custom.items():
-        if is_ours(name):
-            continue
-        why = wrong(name, value)
-        if why is not None:
-            raise HeaderRefused(why)
-        headers[name.lower()] = value
-    headers |= {
-        "host": authority,
-        "content-type": "application/json",
-        "accept-encoding": "identity",
-        "user-agent": "Tutelage",
-        "webhook-id": webhook_id,
-        "webhook-timestamp": timestamp,
-        "webhook-signature": signature,
-    }
-    return headers
-
-
-def signer_of(secret: str) -> Sign:
-    """What signs with a secret, by the scheme that its prefix names: HMAC-SHA256 as `v1`, Ed25519 as `v1a`.
-
-    Args:
-        secret: `whsec_…` or `whsk_…`.
-
-    Raises:
-        SecretMalformed: neither of the two.
-    """
-    signing = signing_of(secret)
-    try:
-        checked_secret(secret, signing)
-    except Invalid as error:
-        # Without its cause, which may quote what it could not read.
-        raise SecretMalformed(error.message) from None
-    if signing is Signing.ED25519:
-        private_key = private_key_of(secret)
-        return lambda signed: "v1a," + b64encode(private_key.sign(signed)).decode()
-    key = hmac_key_of(secret)
-    return lambda signed: "v1," + b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
-
-
-def signatures(signers: Iterable[Sign], webhook_id: str, timestamp: str, body: bytes) -> str:
-    """The value of the header `webhook-signature`: one of every valid secret, so that any of them verifies it.
-
-    Args:
-        timestamp: seconds since 1970, in UTC.
-    """
-    signed = f"{webhook_id}.{timestamp}.".encode() + body
-    return " ".join(sign(signed) for sign in signers)
 
 
 def _report(answer: Answer) -> Sent:

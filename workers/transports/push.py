@@ -17,12 +17,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from config.sealing import Sealer
 from config.vapid import Vapid
 from models.events import ErrorClass
-from workers.transports.addresses import Destination, UrlRefused
 from workers.transports.client import Answer, Client
 from workers.transports.failures import detail, parse_retry_after, told
 from workers.transports.transport import Renew, Transport, no_lease
+from workflows.errors import Invalid
 from workflows.events.outcomes import Sent
 from workflows.outside.send_push import PushMessage
+from workflows.webhooks.address import Destination
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +65,7 @@ class PushTransport(Transport[PushMessage]):
             destination = self._client.destination_of(subscription["endpoint"])
             body = encrypted_for(subscription["keys"], self._payload(message))
             return _report(self._client.post(destination, _headers(self._vapid, destination, message), body))
-        except (OSError, HTTPException, UrlRefused) as error:
+        except (OSError, HTTPException, Invalid) as error:
             error_class, sentence = told(error)
             # Of the address nothing: it is the browser's secret.
             log.warning("push.attempt_failed", subscription_id=message.subscription_id, detail=detail(error))

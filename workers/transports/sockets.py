@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from workflows.webhooks.address import Address
+from workflows.webhooks.address import Address, AddressRefused
 
 # What is written in one go before the time that is left is looked at again.
 WRITE_BYTES = 16 * 1024
@@ -25,10 +25,6 @@ class DeadlineExceeded(OSError):
 
 class ConnectFailed(OSError):
     """No connection could be made; nothing was sent."""
-
-
-class AddressRefused(OSError):
-    """The name leads to where nothing of ours may go; the message says why, for the operator's log."""
 
 
 class AnswerTooLong(OSError):

@@ -44,6 +44,10 @@ SEALED = "sealed"
 OUR_FAMILIES = ("webhook-", "proxy-", "x-forwarded-", "sec-", ":")
 
 
+class HeaderRefused(ValueError):
+    """No header that can be sent; the message does not hold its value."""
+
+
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers as they are stored.
 
@@ -72,6 +76,37 @@ def opened_headers(stored: Mapping[str, Any], unseal: Callable[[str], str]) -> d
         unseal: opens an encrypted value; whatever it raises is raised.
     """
     return {name: value if isinstance(value, str) else unseal(value[SEALED]) for name, value in stored.items()}
+
+
+def headers_of(
+    custom: Mapping[str, str], *, authority: str, webhook_id: str, timestamp: str, signature: str
+) -> dict[str, str]:
+    """All headers but the length: a partner's own wishes first, then ours, which nobody overrides.
+
+    Args:
+        custom: the endpoint's own; those that are ours to set are left out.
+
+    Raises:
+        HeaderRefused: what should not have been stored, and would perhaps not stay within its line.
+    """
+    headers: dict[str, str] = {}
+    for name, value in custom.items():
+        if is_ours(name):
+            continue
+        why = wrong(name, value)
+        if why is not None:
+            raise HeaderRefused(why)
+        headers[name.lower()] = value
+    headers |= {
+        "host": authority,
+        "content-type": "application/json",
+        "accept-encoding": "identity",
+        "user-agent": "Tutelage",
+        "webhook-id": webhook_id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": signature,
+    }
+    return headers
 
 
 def _too_many(headers: Mapping[str, str]) -> str | None:

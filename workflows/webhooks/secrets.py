@@ -6,8 +6,11 @@ public key, 64 bytes in all, and `whpk_` the base64 of that public key (`v1a`).
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
 from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -18,6 +21,12 @@ SYMMETRIC, PRIVATE, PUBLIC = "whsec_", "whsk_", "whpk_"
 SECRET_BYTES = 32
 SECRET_LENGTHS = range(24, 65)  # bytes
 SEED_BYTES = 32
+# Signs some bytes, and says by which scheme.
+Sign = Callable[[bytes], str]
+
+
+class SecretMalformed(ValueError):
+    """No secret that Standard Webhooks knows; the message does not hold it."""
 
 
 def new_secret(signing: Signing = Signing.HMAC_SHA256) -> str:
@@ -67,6 +76,38 @@ def hmac_key_of(secret: str) -> bytes:
 def private_key_of(secret: str) -> Ed25519PrivateKey:
     """The key that a `whsk_` stands for, ready to sign."""
     return Ed25519PrivateKey.from_private_bytes(_bytes_of(secret)[:SEED_BYTES])
+
+
+def signer_of(secret: str) -> Sign:
+    """What signs with a secret, by the scheme that its prefix names: HMAC-SHA256 as `v1`, Ed25519 as `v1a`.
+
+    Args:
+        secret: `whsec_…` or `whsk_…`.
+
+    Raises:
+        SecretMalformed: neither of the two.
+    """
+    signing = signing_of(secret)
+    try:
+        checked_secret(secret, signing)
+    except Invalid as error:
+        # Without its cause, which may quote what it could not read.
+        raise SecretMalformed(error.message) from None
+    if signing is Signing.ED25519:
+        private_key = private_key_of(secret)
+        return lambda signed: "v1a," + b64encode(private_key.sign(signed)).decode()
+    key = hmac_key_of(secret)
+    return lambda signed: "v1," + b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+
+
+def signatures(signers: Iterable[Sign], webhook_id: str, timestamp: str, body: bytes) -> str:
+    """The value of the header `webhook-signature`: one of every valid secret, so that any of them verifies it.
+
+    Args:
+        timestamp: seconds since 1970, in UTC.
+    """
+    signed = f"{webhook_id}.{timestamp}.".encode() + body
+    return " ".join(sign(signed) for sign in signers)
 
 
 def _public_bytes(seed: bytes) -> bytes:
