@@ -31,6 +31,7 @@ from workflows.audit.entry import AUDIT_ENTRIES
 from workflows.bookings.booking import BOOKINGS
 from workflows.catalog.courses import COURSES
 from workflows.catalog.listing import BOOKABLE, LISTINGS
+from workflows.events.record import recording
 from workflows.identity.authenticate import ACTIVE_MENTOR, USER
 from workflows.identity.people import MENTORS
 from workflows.notifications.browsers import BROWSERS
@@ -42,6 +43,7 @@ from workflows.reviews.review import REVIEWS_OF_MENTOR
 from workflows.sessions.session import SESSION, SESSIONS
 from workflows.webhooks.deliveries import WEBHOOK_DELIVERIES
 from workflows.webhooks.endpoint import ENDPOINTS
+from workflows.webhooks.fan_out import ROWS as ROWS_OF_LISTENERS
 
 ROWS = 20_000
 OWNERS = 400
@@ -122,6 +124,7 @@ STATEMENTS: dict[str, Executable] = {
     "the listing of a request": BOOKABLE,
     "the session that is waited for": SESSION,
     "an earlier answer": idempotency.EARLIER,
+    "what follows from an event": recording(ROWS_OF_LISTENERS),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, TextClause, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import bindparam
 
 from models.events import DELIVERY_ID, DeliveryState
@@ -30,24 +30,20 @@ INSERT INTO deliveries (event_id, effect, target, endpoint_id, resend, id, queue
 SELECT planned.event_id, planned.effect, planned.target, planned.endpoint_id, planned.resend,
        {DELIVERY_ID.format(of="planned")}, planned.queue,
        coalesce(planned.due_at, now()), coalesce(planned.due_at, now() + interval '2 seconds')
-FROM unnest(
-    CAST(:event_ids AS uuid[]), CAST(:effects AS text[]), CAST(:targets AS text[]), CAST(:endpoint_ids AS uuid[]),
-    CAST(:resends AS int[]), CAST(:queues AS text[]), CAST(:dues AS timestamptz[])
-) AS planned(event_id, effect, target, endpoint_id, resend, queue, due_at)
+FROM jsonb_to_recordset(:plans) AS planned(
+    event_id uuid, effect text, target text, endpoint_id uuid, resend int, queue text, due_at timestamptz
+)
 """
 _EVENTS = """
 INSERT INTO events (id, type, subject_type, subject_id, actor, data, occurred_at, catalogue)
 SELECT told.*, :catalogue
-FROM unnest(
-    CAST(:ids AS uuid[]), CAST(:types AS text[]), CAST(:subject_types AS text[]), CAST(:subject_ids AS uuid[]),
-    CAST(:actors AS text[]), CAST(:data AS jsonb[]), CAST(:moments AS timestamptz[])
-) AS told
+FROM jsonb_to_recordset(:events) AS told(
+    id uuid, type text, subject_type text, subject_id uuid, actor text, data jsonb, occurred_at timestamptz
+)
 """
 _FANNED_OUT = f"""
 WITH heard AS (
-    SELECT * FROM unnest(
-        CAST(:heard_ids AS uuid[]), CAST(:heard_types AS text[]), CAST(:heard_mentors AS uuid[])
-    ) AS heard(event_id, type, mentor_profile_id)
+    SELECT * FROM jsonb_to_recordset(:heard) AS heard(event_id uuid, type text, mentor_profile_id uuid)
 )
 INSERT INTO deliveries (
     event_id, effect, target, endpoint_id, queue, state, last_error, cancel_reason, id, due_at, nudge_at
@@ -57,21 +53,24 @@ FROM ({{rows}}) AS found
 ON CONFLICT DO NOTHING
 RETURNING event_id, target, state
 """
-_RECORD = text(f"WITH event AS ({_EVENTS}) {_PLANNED}").bindparams(bindparam("data", type_=ARRAY(JSONB)))
-_FOLLOW_UP = text(f"{_PLANNED} ON CONFLICT DO NOTHING RETURNING event_id, effect, target")
+# One JSON document for each relation: the driver writes arrays element by element, in Python.
+_PLANS, _TOLD, _HEARD = (bindparam(name, type_=JSONB) for name in ("plans", "events", "heard"))
+_RECORD = text(f"WITH event AS ({_EVENTS}) {_PLANNED}").bindparams(_PLANS, _TOLD)
+_FOLLOW_UP = text(f"{_PLANNED} ON CONFLICT DO NOTHING RETURNING event_id, effect, target").bindparams(_PLANS)
 
 
 @cache
 def _fan_out(rows: str) -> TextClause:
-    return text(_FANNED_OUT.format(rows=rows))
+    return text(_FANNED_OUT.format(rows=rows)).bindparams(_HEARD)
 
 
 @cache
-def _record_and_fan_out(rows: str) -> TextClause:
+def recording(rows: str) -> TextClause:
+    """The statement of `record`, where `rows` selects the webhook deliveries of the events in `heard`."""
     fanned_out = _FANNED_OUT.format(rows=rows)
     return text(
         f"WITH event AS ({_EVENTS}), planned AS ({_PLANNED}), fanned_out AS ({fanned_out}) SELECT * FROM fanned_out"
-    ).bindparams(bindparam("data", type_=ARRAY(JSONB)))
+    ).bindparams(_PLANS, _TOLD, _HEARD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,19 +135,22 @@ def record(db: Connection, *events: Event) -> None:
     if known.fan_out is not None:
         plans += [plan for event in events for plan in _direct(known.fan_out, event)]
         heard = [event for event in events if event.announced]
-    values = {
-        "ids": [event.id for event in events],
-        "types": [event.type for event in events],
-        "subject_types": [event.subject for event in events],
-        "subject_ids": [event.subject_id for event in events],
-        "actors": [event.actor for event in events],
-        "data": [event.data() for event in events],
-        "moments": [event.occurred_at for event in events],
-        "catalogue": known.catalogue.id,
-    } | _arrays(plans)
+    told = [
+        {
+            "id": str(event.id),
+            "type": event.type,
+            "subject_type": event.subject,
+            "subject_id": str(event.subject_id),
+            "actor": event.actor,
+            "data": event.data(),
+            "occurred_at": event.occurred_at.isoformat(),
+        }
+        for event in events
+    ]
+    values = {"events": told, "plans": _as_json(plans), "catalogue": known.catalogue.id}
     nudges = [_nudge(plan) for plan in plans if plan.due_at is None]
     if known.fan_out is not None and heard:
-        rows = db.execute(_record_and_fan_out(known.fan_out.rows), values | _heard(heard))
+        rows = db.execute(recording(known.fan_out.rows), values | {"heard": _heard(heard)})
         nudges += _nudges_of(rows, known.fan_out.effect, events)
     else:
         db.execute(_RECORD, values)
@@ -164,7 +166,7 @@ def fan_out(db: Connection, event: Event) -> None:
         return
     _add(db, _direct(how, event))
     if event.announced:
-        rows = db.execute(_fan_out(how.rows), _heard([event]))
+        rows = db.execute(_fan_out(how.rows), {"heard": _heard([event])})
         _notes(db).nudges += _nudges_of(rows, how.effect, [event])
 
 
@@ -254,30 +256,33 @@ def _direct(how: FanOut, event: Event) -> list[_Plan]:
 def _add(db: Connection, plans: list[_Plan]) -> int:
     if not plans:
         return 0
-    added = {(row.event_id, row.effect, row.target) for row in db.execute(_FOLLOW_UP, _arrays(plans))}
+    added = {(row.event_id, row.effect, row.target) for row in db.execute(_FOLLOW_UP, {"plans": _as_json(plans)})}
     fresh = [plan for plan in plans if plan.due_at is None and (plan.event.id, plan.effect.name, plan.target) in added]
     _notes(db).nudges += [_nudge(plan) for plan in fresh]
     return len(added)
 
 
-def _arrays(plans: list[_Plan]) -> dict[str, object]:
-    return {
-        "event_ids": [plan.event.id for plan in plans],
-        "effects": [plan.effect.name for plan in plans],
-        "targets": [plan.target for plan in plans],
-        "endpoint_ids": [plan.endpoint_id for plan in plans],
-        "resends": [plan.resend for plan in plans],
-        "queues": [plan.effect.queue for plan in plans],
-        "dues": [plan.due_at for plan in plans],
-    }
+def _as_json(plans: list[_Plan]) -> list[dict[str, object]]:
+    return [
+        {
+            "event_id": str(plan.event.id),
+            "effect": plan.effect.name,
+            "target": plan.target,
+            "endpoint_id": plan.endpoint_id and str(plan.endpoint_id),
+            "resend": plan.resend,
+            "queue": plan.effect.queue,
+            "due_at": plan.due_at and plan.due_at.isoformat(),
+        }
+        for plan in plans
+    ]
 
 
-def _heard(announced: Sequence[Event]) -> dict[str, object]:
-    return {
-        "heard_ids": [event.id for event in announced],
-        "heard_types": [event.type for event in announced],
-        "heard_mentors": [getattr(event, "mentor_profile_id", None) for event in announced],
-    }
+def _heard(announced: Sequence[Event]) -> list[dict[str, object]]:
+    mentors = [getattr(event, "mentor_profile_id", None) for event in announced]
+    return [
+        {"event_id": str(event.id), "type": event.type, "mentor_profile_id": mentor and str(mentor)}
+        for event, mentor in zip(announced, mentors, strict=True)
+    ]
 
 
 def _nudge(plan: _Plan) -> Nudge:
