@@ -9,9 +9,8 @@ LEFT JOIN subscriptions known
   AND e.created_at < now() - interval '1 minute'
   AND (known.effect IN ('reviews.unlock', 'notifications.session_completed', 'analytics.session_completed')
        OR (known.effect || ' ' || known.event_type = ANY(writers.effects)) IS NOT TRUE)
+LEFT JOIN deliveries d ON d.event_id = e.id AND d.effect = known.effect
 WHERE true
   AND s.booking_id = ANY(:asked) -- part
   AND s.status = 'completed'
-  AND (e.id IS NULL
-       OR (known.effect IS NOT NULL AND NOT EXISTS (
-           SELECT FROM deliveries d WHERE d.event_id = e.id AND d.effect = known.effect)))
+  AND (e.id IS NULL OR (known.effect IS NOT NULL AND d.event_id IS NULL))
