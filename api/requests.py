@@ -36,18 +36,19 @@ def name_actor(name: str) -> None:
 
 
 def _begin() -> None:
-    g.began = perf_counter()
-    g.request_id = request_id_of(request.headers.get("X-Request-Id"))
+    request_id = request_id_of(request.headers.get("X-Request-Id"))
+    g.began, g.request_id = perf_counter(), request_id
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    structlog.contextvars.bind_contextvars(request_id=request_id)
 
 
 def _end(response: Response) -> Response:
-    response.headers["X-Request-Id"] = g.request_id
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    if "Cache-Control" not in response.headers:
+    headers = response.headers
+    headers["X-Request-Id"] = g.request_id
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    if "Cache-Control" not in headers:
         # Whoever asks sees what is theirs: kept by nobody for somebody else, and asked for again each time.
-        response.headers["Cache-Control"] = "private, no-cache"
+        headers["Cache-Control"] = "private, no-cache"
         response.vary.update(CREDENTIALS)
     if response.location and response.location.startswith("/") and not response.location.startswith("//"):
         # Below /api, addresses begin with it too; stored answers hold them without.
@@ -65,12 +66,13 @@ def _forget(_error: BaseException | None) -> None:
 
 
 def _tell(response: Response) -> None:
-    refused = {"code": g.refusal} if "refusal" in g else {}
-    route, took = request.url_rule.rule if request.url_rule else None, perf_counter() - g.began
-    count(request.method, route, response.status_code, took, g.get("refusal"))
+    refusal, method, rule = g.get("refusal"), request.method, request.url_rule
+    route, took = rule.rule if rule else None, perf_counter() - g.began
+    refused = {"code": refusal} if refusal else {}
+    count(method, route, response.status_code, took, refusal)
     log.info(
         "request",
-        method=request.method,
+        method=method,
         route=route,
         status=response.status_code,
         duration_ms=round(took * 1000, 1),
