@@ -84,7 +84,7 @@ def summary_of(db: Connection) -> Summary:
     return Summary(statuses=row.totals, busiest=row.busiest, accepted_bookings=accepted)
 
 
-def add_up_changes(db: Connection) -> bool:
+def add_up_changes(db: Connection, *, most: int = CHANGES_AT_ONCE) -> bool:
     """Add a batch of what has changed to the counts; returns whether the batch was full."""
-    added: int = db.execute(text(_ADD_UP), {"most": CHANGES_AT_ONCE}).scalar_one()
-    return added == CHANGES_AT_ONCE
+    added: int = db.execute(text(_ADD_UP), {"most": most}).scalar_one()
+    return added == most
