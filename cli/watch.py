@@ -13,12 +13,12 @@ from cli.plan import Plan
 from cli.run_file import Run, write_run
 from cli.supervise import SILENCE, Supervisor
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.5
 
 
 @dataclass
 class Watch:
-    """A thread that asks supervisord four times a second and tells files and people what changed."""
+    """A thread that asks supervisord twice a second and tells files and people what changed."""
 
     data_dir: Path
     plan: Plan
