@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from models.bookings import BookingStatus
 from workflows.bookings.booking import Booking, mentor_of
-from workflows.bookings.decide import decide_and_take_time, step_of
+from workflows.bookings.decide import DECISIONS, decide_and_take_time
 from workflows.errors import InvalidTransition
 from workflows.events.catalogue import BookingAccepted
 from workflows.events.record import record
@@ -25,7 +25,7 @@ def accept(db: Connection, *, actor: Actor, booking: Booking, now: datetime) -> 
     """
     mentor_of(actor, booking)
     if booking.start_time <= now:
-        step = step_of(booking, BookingStatus.ACCEPTED)
+        step = DECISIONS.step(booking, BookingStatus.ACCEPTED)
         raise InvalidTransition("The time of this booking has come; it can no longer be accepted.", step=step)
     accepted = decide_and_take_time(db, booking)
     record(db, BookingAccepted.about(accepted, actor=actor, now=now))

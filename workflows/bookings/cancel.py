@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from models.bookings import BookingStatus
 from workflows.bookings.booking import Booking, mentee_of
-from workflows.bookings.decide import decide
+from workflows.bookings.decide import DECISIONS
 from workflows.events.catalogue import BookingCancelled
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
@@ -37,6 +37,6 @@ def expire(db: Connection, *, booking: Booking, now: datetime) -> Booking:
 
 
 def _cancel(db: Connection, actor: Actor, booking: Booking, reason: str | None, now: datetime) -> Booking:
-    cancelled = decide(db, booking, BookingStatus.CANCELLED, reason=reason)
+    cancelled = DECISIONS.move(db, booking, BookingStatus.CANCELLED, reason=reason)
     record(db, BookingCancelled.about(cancelled, actor=actor, now=now))
     return cancelled

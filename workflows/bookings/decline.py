@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from models.bookings import BookingStatus
 from workflows.bookings.booking import Booking, mentor_of
-from workflows.bookings.decide import decide
+from workflows.bookings.decide import DECISIONS
 from workflows.events.catalogue import BookingDeclined
 from workflows.events.record import record
 from workflows.identity.actor import Actor
@@ -22,6 +22,6 @@ def decline(db: Connection, *, actor: Actor, booking: Booking, reason: str | Non
         InvalidTransition: it has been decided already.
     """
     mentor_of(actor, booking)
-    declined = decide(db, booking, BookingStatus.DECLINED, reason=reason)
+    declined = DECISIONS.move(db, booking, BookingStatus.DECLINED, reason=reason)
     record(db, BookingDeclined.about(declined, actor=actor, now=now))
     return declined

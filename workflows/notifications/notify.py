@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.expression import bindparam
 from uuid_utils.compat import uuid7
 
 from models.notifications import Channel
@@ -71,17 +72,15 @@ class Told:
 _WRITE = text(
     """
 INSERT INTO notifications (id, event_id, user_id, channel, kind, title, body, booking_id, session_id)
-SELECT told.id, told.event_id, told.user_id, CAST(told.channel AS notification_channel), told.kind, told.title,
-       told.body, told.booking_id, told.session_id
-FROM unnest(
-    CAST(:ids AS uuid[]), CAST(:event_ids AS uuid[]), CAST(:user_ids AS uuid[]), CAST(:channels AS text[]),
-    CAST(:kinds AS text[]), CAST(:titles AS text[]), CAST(:bodies AS text[]), CAST(:booking_ids AS uuid[]),
-    CAST(:session_ids AS uuid[])
-) AS told(id, event_id, user_id, channel, kind, title, body, booking_id, session_id)
+SELECT told.*
+FROM jsonb_to_recordset(:rows) AS told(
+    id uuid, event_id uuid, user_id uuid, channel notification_channel, kind text, title text, body text,
+    booking_id uuid, session_id uuid
+)
 ORDER BY told.event_id, told.user_id, told.channel
 ON CONFLICT DO NOTHING
 """
-)
+).bindparams(bindparam("rows", type_=JSONB))
 
 
 def notify(db: Connection, event: Event, notice: Notice, *, now: datetime) -> None:
@@ -108,7 +107,7 @@ def tell(db: Connection, event: Event, *, kind: str, letters: Iterable[Letter]) 
 
 def write(db: Connection, told: Sequence[Told]) -> None:
     """Write the notifications, and the deliveries of those that leave by mail or push."""
-    rows: list[tuple[Any, ...]] = []
+    rows: list[dict[str, str | None]] = []
     mailed: list[tuple[Event, str]] = []
     pushed: list[tuple[Event, str]] = []
     for each in told:
@@ -120,18 +119,21 @@ def write(db: Connection, told: Sequence[Told]) -> None:
             if Channel.PUSH in channels:
                 pushed += [(each.event, str(browser)) for browser in person.browsers]
     if rows:
-        db.execute(_WRITE, dict(zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True)))
+        db.execute(_WRITE, {"rows": rows})
     follow_up_all(db, [(SEND_MAIL, *each) for each in mailed] + [(SEND_PUSH, *each) for each in pushed])
 
 
-_COLUMNS = (
-    *("ids", "event_ids", "user_ids", "channels", "kinds", "titles", "bodies"),
-    *("booking_ids", "session_ids"),
-)
-
-
-def _row(event: Event, kind: str, person: Person, words: Words, channel: Channel) -> tuple[Any, ...]:
-    # A booking's session may not exist yet; only an event of the session itself points to one.
-    session_id: UUID | None = event.subject_id if event.subject == "session" else None
+def _row(event: Event, kind: str, person: Person, words: Words, channel: Channel) -> dict[str, str | None]:
     booking_id = getattr(event, "booking_id", None)
-    return uuid7(), event.id, person.user_id, channel.value, kind, words.title, words.body, booking_id, session_id
+    return {
+        "id": str(uuid7()),
+        "event_id": str(event.id),
+        "user_id": str(person.user_id),
+        "channel": channel.value,
+        "kind": kind,
+        "title": words.title,
+        "body": words.body,
+        "booking_id": str(booking_id) if booking_id else None,
+        # A booking's session may not exist yet; only an event of the session itself points to one.
+        "session_id": str(event.subject_id) if event.subject == "session" else None,
+    }

@@ -17,7 +17,7 @@ from workflows.availability.busy import GIVE_TIME_BACK, LOCK_MENTOR
 from workflows.events.catalogue import SessionCancelled
 from workflows.events.record import record
 from workflows.identity.actor import Actor
-from workflows.sessions.move import allow, moved
+from workflows.sessions.move import STEPS
 from workflows.sessions.policy import SessionToCancel, as_stored, quote_for, refunded, require_allowed
 from workflows.sessions.session import Session
 
@@ -85,7 +85,7 @@ def cancel(
         Conflict: `not_cancellable`, by the listing's policy.
     """
     quote = quote_for(actor, session, now=now)
-    allow(session, SessionStatus.CANCELLED)
+    STEPS.require_transition(session, SessionStatus.CANCELLED)
     require_allowed(quote)
     kind = type or _USUAL_TYPE[quote.cancelled_by]
     values = {
@@ -95,7 +95,7 @@ def cancel(
         "cancelled_at": now,
         "cancellation": as_stored(quote, reason=reason, kind=kind, refund_requested=refund_requested),
     }
-    cancelled = moved(db, db.execute(_CANCEL, values).one_or_none(), session, SessionStatus.CANCELLED)
+    cancelled = STEPS.moved(db, db.execute(_CANCEL, values).one_or_none(), session, SessionStatus.CANCELLED)
     told = {
         "cancelled_by": quote.cancelled_by,
         "cancellation_type": kind,

@@ -10,7 +10,7 @@ from models.sessions import SessionStatus
 from workflows.events.catalogue import SessionCompleted
 from workflows.events.record import record
 from workflows.identity.actor import Actor
-from workflows.sessions.move import move
+from workflows.sessions.move import STEPS
 from workflows.sessions.session import Session, mentor_of
 
 
@@ -36,7 +36,7 @@ def complete(
         InvalidTransition: the session is not in progress.
     """
     mentor_of(actor, session)
-    completed = move(
+    completed = STEPS.move(
         db,
         session,
         SessionStatus.COMPLETED,

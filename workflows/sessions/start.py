@@ -11,7 +11,7 @@ from workflows.errors import Invalid
 from workflows.events.catalogue import SessionStarted
 from workflows.events.record import record
 from workflows.identity.actor import Actor
-from workflows.sessions.move import allow, move
+from workflows.sessions.move import STEPS
 from workflows.sessions.session import Session, party_of
 
 
@@ -27,9 +27,9 @@ def start(db: Connection, *, actor: Actor, session: Session, early_start_minutes
         Invalid: `too_early`.
     """
     party_of(actor, session)
-    allow(session, SessionStatus.IN_PROGRESS)
+    STEPS.require_transition(session, SessionStatus.IN_PROGRESS)
     _not_too_early(session, early_start_minutes, now)
-    started = move(db, session, SessionStatus.IN_PROGRESS, started_at=now)
+    started = STEPS.move(db, session, SessionStatus.IN_PROGRESS, started_at=now)
     record(db, SessionStarted.about(started, actor=actor, now=now))
     return started
 
