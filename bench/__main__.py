@@ -63,6 +63,8 @@ def main(
         if results.samples:
             for table in report(results, PRODUCT):
                 console.print(table)
+            for note in results.notes:
+                console.print(note)
             results.save(saved)
     if published:
         # Matplotlib belongs to the extra, and takes a second to import.

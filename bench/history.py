@@ -18,10 +18,15 @@ from bench.contenders.tutelage import Tutelage
 
 PEOPLE = 1_000  # mentors, and as many mentees
 DAYS_AGO = 45  # from the life's time, which lies ahead, to the latest copy's
-CHUNK = 100_000
-# Of the oldest bookings, these alone are kept: what a retention that works on the rest would leave.
-KEPT_FOR_GOOD = ("bookings", "booking_participants", "sessions", "events")
 RECENT = 100_000
+# Which rows of older lives are copied, by table: what is kept for good, and of the events the one without which a
+# session would violate an invariant.
+OF_OLDER = {
+    "bookings": "true",
+    "booking_participants": "true",
+    "sessions": "true",
+    "events": "type = 'session.completed'",
+}
 
 _COLUMNS = """
 SELECT table_name, column_name, udt_name FROM information_schema.columns
@@ -59,7 +64,7 @@ def copy_life(product: Tutelage, booking: Booking, copies: int, *, recent: int =
     Args:
         booking: of the life, with its session.
         copies: how many.
-        recent: of so many, the latest, everything is copied; of older ones what KEPT_FOR_GOOD names.
+        recent: of so many, the latest, everything is copied; of older ones what OF_OLDER names.
     """
     with psycopg.connect(product.database_url, autocommit=True) as db:
         columns = [Column(*row) for row in db.execute(_COLUMNS)]
@@ -69,10 +74,11 @@ def copy_life(product: Tutelage, booking: Booking, copies: int, *, recent: int =
         db.execute("SET statement_timeout = 0")
         for table in ("users", "mentor_profiles", "listings"):
             _copy(db, _of(columns, table), people, people, 0, PEOPLE - 1)
+        oldest_recent = max(1, copies - recent + 1)
         for table in dict.fromkeys(column.table for column in columns):
-            first = 1 if table in KEPT_FOR_GOOD else max(1, copies - recent + 1)
-            for start in range(first, copies + 1, CHUNK):
-                _copy(db, _of(columns, table), life, people, start, min(start + CHUNK - 1, copies))
+            if table in OF_OLDER and oldest_recent > 1:
+                _copy(db, _of(columns, table), life, people, 1, oldest_recent - 1, OF_OLDER[table])
+            _copy(db, _of(columns, table), life, people, oldest_recent, copies)
         db.execute(_COUNTS)
         db.execute("VACUUM ANALYZE")
         db.execute("CHECKPOINT")
@@ -110,18 +116,24 @@ def _names(columns: list[Column]) -> sql.Composable:
 
 
 def _copy(
-    db: psycopg.Connection, columns: list[Column], ids: list[UUID], people: list[UUID], first: int, last: int
+    db: psycopg.Connection,
+    columns: list[Column],
+    ids: list[UUID],
+    people: list[UUID],
+    first: int,
+    last: int,
+    condition: str = "true",
 ) -> None:
-    """Copy the rows of a table that name one of the ids, once for each number."""
+    """Copy the rows of a table that name one of the ids and meet the condition, once for each number."""
     table = sql.Identifier(columns[0].table)
     names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
     values = sql.SQL(", ").join(map(sql.SQL, _values(columns)))
     query = sql.SQL("""
-        WITH template AS MATERIALIZED (SELECT * FROM {table} WHERE {named})
+        WITH template AS MATERIALIZED (SELECT * FROM {table} WHERE ({named}) AND {condition})
         INSERT INTO {table} ({names})
         SELECT {values} FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS number, template
         ON CONFLICT DO NOTHING
-    """).format(table=table, named=_names(columns), names=names, values=values)
+    """).format(table=table, named=_names(columns), condition=sql.SQL(condition), names=names, values=values)
     life = [each for each in ids if each not in people]
     db.execute(query, {"ids": ids, "life": life, "people": people, "first": first, "last": last})
 

@@ -59,6 +59,7 @@ def figures_table(results: Results, product: str) -> str:
     )
     lines = [fill(run, 118), "", f"| | {product} | beside it | ratio | aim |", "|---|---|---|---|---|"]
     lines += [line for row in results.samples for line in _row_lines(results, row, product)]
+    lines += ["", *(f"{fill(note, 118)}\n" for note in results.notes)] if results.notes else []
     lines += ["", "Lines of code, blank ones and comments included:", "", "| | lines |", "|---|---|"]
     lines += [f"| {name} | {count:,} |" for name, count in lines_of_code().items()]
     if results.processor_ms:

@@ -56,12 +56,19 @@ class Summary:
 
 @dataclass
 class Results:
-    """Everything that a run has measured so far."""
+    """Everything that a run has measured so far.
+
+    Attributes:
+        samples: values by row and contender, one a round.
+        processor_ms: of a life, by contender with clients, and by process; one a round.
+        notes: sentences about what went wrong on the way.
+    """
 
     machine: Machine
     rounds: int
     samples: dict[Row, dict[str, list[float]]] = field(default_factory=dict)
     processor_ms: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, row: Row, contender: str, value: float) -> None:
         """Keep one value."""
@@ -97,7 +104,13 @@ class Results:
             title: {name: median(values) for name, values in of_title.items()}
             for title, of_title in self.processor_ms.items()
         }
-        content = {"machine": asdict(self.machine), "rounds": self.rounds, "rows": rows, "processor_ms": processes}
+        content = {
+            "machine": asdict(self.machine),
+            "rounds": self.rounds,
+            "rows": rows,
+            "processor_ms": processes,
+            "notes": self.notes,
+        }
         return json.dumps(content, indent=2) + "\n"
 
     def save(self, path: Path) -> None:
