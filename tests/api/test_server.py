@@ -137,7 +137,7 @@ def test_no_header_moves_the_application(served: Served, name: str, value: str) 
 
 
 def test_answers_without_a_body_have_none(served: Served) -> None:
-    whole = served.get("/api/openapi.json")
+    whole = served.get("/api/openapi.json", timeout=90)
     head = urllib3.request("HEAD", f"{served.url}/api/openapi.json")
     assert (head.status, head.data) == (200, b"")
     assert head.headers["Content-Length"] == whole.headers["Content-Length"] == str(len(whole.data))
@@ -155,6 +155,13 @@ def test_streamed_answers_arrive_whole(served: Served, size: int) -> None:
 def test_streamed_answers_are_bounded(served: Served) -> None:
     answer = served.get(f"/testing/stream/{LIMITS.answer_bytes + 1}")
     assert (answer.status, answer.json()["code"]) == (400, "invalid_request")
+
+
+def test_clients_that_leave_cost_no_thread(served: Served) -> None:
+    for _ in range(8):
+        served.connected(b"GET /testing/sleep/0.2 HTTP/1.1\r\nHost: x\r\n\r\n").close()
+    for _ in range(8):
+        assert served.get("/testing/sleep/0.0").status == 200
 
 
 def test_every_request_is_one_log_line(served: Served) -> None:
