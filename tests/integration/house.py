@@ -119,7 +119,7 @@ class House:
             for key in due:
                 self.deliverer.deliver(key)
 
-    def _due(self, queue: str | None) -> list[Key]:
+    def _due(self, queue: str | None = None) -> list[Key]:
         query = select(deliveries.c.event_id, deliveries.c.effect, deliveries.c.target).where(
             deliveries.c.state == "pending", deliveries.c.due_at <= func.now()
         )
