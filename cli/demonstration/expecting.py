@@ -10,6 +10,8 @@ from typing import Any
 from cli.demonstration.client import Client
 from cli.demonstration.scene import Expected, Scene, Seen
 from cli.demonstration.show import RECEIVER, SMTP_SINK
+from config.settings import settings
+from workers.rules import house_rules
 from workflows.events.event import Event
 from workflows.events.subscriptions import load
 
@@ -27,8 +29,11 @@ class Effects:
         self.items = self._operator.get(self._path).body["items"]
 
     def expect_of(self, event: type[Event]) -> list[Expected]:
-        """Every effect that runs at once when such an event has happened, plug-ins included."""
-        effects = [effect for effect in load().of(event) if effect.due is None]
+        """Every effect that runs at once when such an event has happened, plug-ins included.
+
+        What the operator's choices leave out is never recorded: channels, where none is configured.
+        """
+        effects = [effect for effect in load().under(house_rules(settings())).of(event) if effect.due is None]
         return [self._expect(effect.name, event.type, worker_of(effect.name)) for effect in effects]
 
     def expect_all(self) -> Expected:

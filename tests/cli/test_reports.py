@@ -31,7 +31,9 @@ def test_an_empty_database_violates_nothing() -> None:
 
 @pytest.mark.usefixtures("own_database")
 def test_a_violation_is_named_and_the_exit_code_is_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workflows.invariants.queries", lambda: {"never_one": "-- One row too many\nSELECT 'this-one'"})
+    monkeypatch.setattr(
+        "workflows.invariants._sources", lambda: {"never_one": "-- One row too many\nSELECT 'this-one'"}
+    )
     result = CliRunner().invoke(main, ["invariants"])
     assert result.exit_code == 1
     assert "Violated: never_one." in result.output
@@ -42,7 +44,7 @@ def test_a_violation_is_named_and_the_exit_code_is_1(monkeypatch: pytest.MonkeyP
 def test_ids_of_violations_are_whole_on_any_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [f"e86ecbcf-0000-7000-8000-bb3df000000{digit}" for digit in range(5)]
     values = ", ".join(f"('{each}')" for each in ids)
-    monkeypatch.setattr("workflows.invariants.queries", lambda: {"never_any": f"-- A row\nVALUES {values}"})
+    monkeypatch.setattr("workflows.invariants._sources", lambda: {"never_any": f"-- A row\nVALUES {values}"})
     monkeypatch.setenv("COLUMNS", "60")
     printed = CliRunner().invoke(main, ["invariants"]).output.split()
     assert [each for each in ids if each not in printed] == []

@@ -100,7 +100,6 @@ def names(about: About) -> list[str]:
     return [name for name in _sources() if ABOUT.get(name, About.BOOKINGS) is about]
 
 
-@cache
 def queries() -> dict[str, str]:
     """Each invariant's query about everything by its name; it returns a row per violation, its first column the id."""
     return {name: _without_part(source) for name, source in _sources().items()}
