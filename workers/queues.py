@@ -10,12 +10,13 @@ from celery import Celery
 from kombu import Queue
 
 from config.settings import settings
-from workers.broker import WORKER_OPTIONS, PromptAMQP
+from workers.broker import TRANSPORT, WORKER_OPTIONS, PromptAMQP, QuietEvents
 from workflows.events.subscriptions import QUEUES, load
 
-app = Celery("tutelage", amqp=PromptAMQP)
+app = Celery("tutelage", amqp=PromptAMQP, events=QuietEvents)
 app.conf.update(
     broker_url=settings().redis_url or "redis://127.0.0.1:6379/0",
+    broker_transport=TRANSPORT,
     broker_transport_options=WORKER_OPTIONS,
     # The default gives up after 100 tries; Redis may be away for longer than that.
     broker_connection_max_retries=None,
