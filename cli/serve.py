@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import ip_address
 from struct import Struct
 from typing import TYPE_CHECKING
@@ -104,7 +105,8 @@ def serve(host: str, port: int, make_app: Callable[[], Flask], limits: Limits = 
 class Pulse:
     """One pipe through which the workers report that they answer, and a thread that kills those that do not.
 
-    The other way round, a worker that finds nobody at the pipe's end knows that its master has died, and ends.
+    The other way round, a worker that finds nobody at the pipe's end knows that its master has died, and ends at once.
+    Asked to end by itself, granian waits for every connection, and nobody would be left to kill it.
     """
 
     def __init__(self, hung_seconds: float, workers: int) -> None:
@@ -116,15 +118,20 @@ class Pulse:
     def join(self) -> None:
         """Become a worker; called after the fork."""
         os.close(self._reader)
+        threading.Thread(target=self._end_with_master, name="end with master", daemon=True).start()
 
     def beat(self) -> None:
         """Report that this worker answers."""
-        try:
+        # A full pipe is that of a master that is stopped.
+        with suppress(BlockingIOError, BrokenPipeError):
             os.write(self._writer, BEAT.pack(os.getpid()))
-        except BlockingIOError:
-            return  # full: the master is stopped
-        except BrokenPipeError:
-            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _end_with_master(self) -> None:
+        poll = select.poll()
+        # Of the writing end, that the reading one is closed is an error, which is always reported.
+        poll.register(self._writer, 0)
+        poll.poll()
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def watch(self) -> None:
         """Begin to look after the workers, in a thread of the master's."""

@@ -142,11 +142,15 @@ def test_sigterm_finishes_requests_and_waits_for_no_hung_one(tmp_path: Path) -> 
 
 
 def test_workers_end_with_their_master(tmp_path: Path) -> None:
-    with serving(tmp_path, NO_DATABASE) as served:
+    with serving(tmp_path, NO_DATABASE) as served, ThreadPoolExecutor(2) as pool:
         workers = served.workers()
+        # What is under way, or keeps its connection, does not hold them.
+        hung = [pool.submit(served.get, "/testing/hang", timeout=30) for _ in range(2)]
+        eventually(lambda: [line["event"] for line in served.logged()].count("begun") == 2, "two requests")
         served.process.kill()
         served.process.wait()
-        assert len(psutil.wait_procs(workers, timeout=20)[0]) == 2
+        assert len(psutil.wait_procs(workers, timeout=5)[0]) == 2
+        assert all(each.exception() for each in hung)
 
 
 def test_wake_ups_are_published_before_the_end(tmp_path: Path, database_url: str, redis_url: str) -> None:
