@@ -12,7 +12,7 @@ FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.1
 	$$candidate -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$candidate && exit; done; exit 1
 
-.PHONY: help setup demo up dev test check bench bench-accept bench-mails lock clean
+.PHONY: help setup demo up dev test check faults-long bench bench-accept bench-mails lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -46,6 +46,9 @@ check: $(READY) ## Check style, formatting, types and the direction of imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+faults-long: $(READY) ## Kill every part under full load for five minutes, then look for what was lost (ARGS="--seed N --seconds 300")
+	@$(BIN)/python -m bench.chaos $(ARGS)
 
 bench: $(BENCH_READY) ## Measure beside other ways to do the same (ARGS="--only life --rounds 1": under two minutes)
 	@$(BIN)/python -m bench $(ARGS)

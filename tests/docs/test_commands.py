@@ -23,7 +23,7 @@ THEIRS = {"/sessions/book"}
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_target_of_make_that_is_named_is_there(page: Path) -> None:
-    for target in set(re.findall(r"\bmake ([a-z]+)\b", "\n".join(_code(page)))):
+    for target in set(re.findall(r"\bmake ([a-z]+(?:-[a-z]+)*)\b", "\n".join(_code(page)))):
         assert _recipe(target), f"make {target}"
 
 

@@ -1,0 +1,190 @@
+"""Clients that play lives in a closed loop, ask again under the same key until answered, and forget nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Event
+from uuid import uuid4
+
+from bench.contenders.base import Offer
+from bench.contenders.tutelage import Tutelage
+from bench.load import Answer, Connection
+
+# Longer than any part takes to be started again, and than a lease lasts.
+PATIENCE_SECONDS = 90
+RETRY_PAUSE_SECONDS = 0.1
+POLL_SECONDS = 0.05
+
+
+class Unanswered(Exception):
+    """A request that should be answered with success in the end was not."""
+
+
+@dataclass
+class Life:
+    """A booking's life, as far as its steps were acknowledged.
+
+    Args:
+        accepted_at: when its acceptance was acknowledged, on the monotonic clock; None before.
+        session_seconds: from sending the accept until the session could be read.
+    """
+
+    booking_id: str
+    session_id: str = ""
+    accepted_at: float | None = None
+    session_seconds: float | None = None
+    completed: bool = False
+
+
+@dataclass
+class Record:
+    """What clients have been told, whatever happens to the system.
+
+    Args:
+        answered_at: when each step was acknowledged, on the monotonic clock.
+        sessions_read_at: when each session could first be read.
+        retries: how many requests had to be sent again, by what they came to.
+        wrong: answers that nobody should get.
+    """
+
+    lives: list[Life] = field(default_factory=list)
+    answered_at: list[float] = field(default_factory=list)
+    sessions_read_at: list[float] = field(default_factory=list)
+    retries: dict[str, int] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def accepted(self) -> list[Life]:
+        """The lives whose acceptance was acknowledged."""
+        return [life for life in self.lives if life.accepted_at is not None]
+
+    @property
+    def completed(self) -> list[Life]:
+        """The lives whose completion was acknowledged."""
+        return [life for life in self.lives if life.completed]
+
+
+@dataclass
+class Client:
+    """One client, with a connection of its own."""
+
+    system: Tutelage
+    record: Record
+    connection: Connection
+
+    def live(self) -> Life:
+        """Play one whole life.
+
+        Raises:
+            Unanswered: a step was refused, or never answered with success.
+        """
+        offer, start = self.system.next_slot()
+        mentee, mentor = _mentee(offer), _mentor(offer)
+        made = self._do("POST", "/bookings", mentee, {"listingId": offer.listing_id, "startTime": start})
+        life = Life(made.json()["id"])
+        self.record.lives.append(life)
+        began = time.monotonic()
+        life.session_id = self._do("POST", f"/bookings/{life.booking_id}/accept", mentor).json()["sessionId"]
+        life.accepted_at = time.monotonic()
+        self._ask("GET", f"/sessions/{life.session_id}", mentee, pending=("session_pending",))
+        self.record.sessions_read_at.append(time.monotonic())
+        life.session_seconds = time.monotonic() - began
+        self._do("POST", f"/sessions/{life.session_id}/start", mentor)
+        self._do("POST", f"/sessions/{life.session_id}/complete", mentor)
+        life.completed = True
+        return life
+
+    def _do(self, method: str, path: str, identity: Mapping[str, str], body: object = None) -> Answer:
+        """Change something, once, however often it has to be asked for; the answer is remembered as given."""
+        answer = self._ask(method, path, {**identity, "Idempotency-Key": uuid4().hex}, body, ("key_in_use",))
+        self.record.answered_at.append(time.monotonic())
+        return answer
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: object = None,
+        pending: tuple[str, ...] = (),
+    ) -> Answer:
+        """Ask until there is an answer of success.
+
+        Args:
+            pending: the codes of refusals that mean "not yet".
+        """
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                answer = self.connection.request(method, path, headers, body)
+            except OSError as error:
+                self.connection.close()
+                why = type(error).__name__
+            else:
+                if answer.status < 300:
+                    return answer
+                why = str(answer.status)
+                if answer.status != 503 and _code(answer) not in pending:
+                    raise Unanswered(f"{method} {path}: {answer.status} {answer.body[:300]!r}")
+            if why != "404":
+                self.record.retries[why] = self.record.retries.get(why, 0) + 1
+            if time.monotonic() > end:
+                raise Unanswered(f"{method} {path}: {why} after {PATIENCE_SECONDS} s")
+            time.sleep(POLL_SECONDS if why == "404" else RETRY_PAUSE_SECONDS)
+
+
+class Crowd:
+    """So many clients, each in a thread; `stop` lets every one finish its life."""
+
+    def __init__(self, system: Tutelage, clients: int, lives: int | None = None) -> None:
+        """Begin.
+
+        Args:
+            lives: how many to begin, all together; None for as many as there is time for.
+        """
+        self.record = Record()
+        self._system = system
+        self._stop = Event()
+        self._remaining = iter(range(lives)) if lives is not None else iter(int, 1)
+        self._threads = ThreadPoolExecutor(clients)
+        self._clients: list[Future[None]] = [self._threads.submit(self._play) for _ in range(clients)]
+
+    def stop(self) -> Record:
+        """Begin no further life, and wait for those that have begun."""
+        self._stop.set()
+        return self.wait()
+
+    def wait(self) -> Record:
+        """Wait until all lives are over."""
+        for client in self._clients:
+            client.result()
+        self._threads.shutdown()
+        return self.record
+
+    def _play(self) -> None:
+        client = Client(self._system, self.record, Connection(self._system.url))
+        while not self._stop.is_set() and next(self._remaining, None) is not None:
+            try:
+                client.live()
+            except Unanswered as error:
+                self.record.wrong.append(str(error))
+        client.connection.close()
+
+
+def _code(answer: Answer) -> str:
+    try:
+        return str(answer.json()["code"])
+    except (json.JSONDecodeError, KeyError, TypeError):
+        return ""
+
+
+def _mentee(offer: Offer) -> dict[str, str]:
+    return {"X-User-Id": offer.mentee_id}
+
+
+def _mentor(offer: Offer) -> dict[str, str]:
+    return {"X-Mentor-Profile-Id": offer.mentor_id}
