@@ -230,9 +230,7 @@ class Runner:
         except DBAPIError as error:
             if alone or not _fails_transaction(error):
                 raise
-            log.warning("delivery.batch_failed", sqlstate=_sqlstate(error), error=type(error).__name__)
-            _RETRIES.inc(_sqlstate(error) in LOST_RACE)
-            raise TransactionFailed(running) from error
+            raise _transaction_failed(error, running) from error
 
     def _run_one(self, db: Connection, delivery: Delivery, batch: Batch, *, alone: bool) -> None:
         effect, began = self._effects[delivery.key.effect], monotonic()
@@ -256,8 +254,7 @@ class Runner:
             if isinstance(error, DBAPIError) and _fails_transaction(error):
                 raise
             # Whose it was is found out by running each alone.
-            log.warning("delivery.batch_failed", sqlstate=_sqlstate(error), error=type(error).__name__)
-            raise TransactionFailed(None) from error
+            raise _transaction_failed(error, None) from error
         if batch.done and store.mark_done(db, [each for each, _took in batch.done]) != len(batch.done):
             raise LeaseLost
         lines = [written(delivery, took) for delivery, took in batch.done]
@@ -290,7 +287,7 @@ def _error_of(db: Connection, effect: Effect, delivery: Delivery, *, alone: bool
             flush_deferred(db)
     except Exception as error:
         if isinstance(error, DBAPIError) and not savepoint:
-            raise TransactionFailed(delivery) from error
+            raise _transaction_failed(error, delivery) from error
         if isinstance(error, DBAPIError) and (
             error.connection_invalidated or (not alone and _fails_transaction(error))
         ):
@@ -317,6 +314,12 @@ def _surviving_lost_connection(delivery: Delivery) -> Iterator[None]:
         if not error.connection_invalidated:
             raise
         log.warning("delivery.connection_lost", **about(delivery))
+
+
+def _transaction_failed(error: Exception, culprit: Delivery | None) -> TransactionFailed:
+    log.warning("delivery.batch_failed", sqlstate=_sqlstate(error), error=type(error).__name__)
+    _RETRIES.inc(_sqlstate(error) in LOST_RACE)
+    return TransactionFailed(culprit)
 
 
 def _culprit_last(deliveries: Sequence[Delivery], failure: TransactionFailed) -> list[Delivery]:
