@@ -74,7 +74,8 @@ def some(db: Connection, effect: str, count: int = 20) -> list[Key]:
     """Keys of pending deliveries of an effect."""
     rows = db.execute(
         text(
-            "SELECT /* the test's own */ event_id, effect, target FROM deliveries WHERE effect = :effect AND state = 'pending' LIMIT :most"
+            "SELECT /* the test's own */ event_id, effect, target FROM deliveries"
+            " WHERE effect = :effect AND state = 'pending' LIMIT :most"
         ),
         {"effect": effect, "most": count},
     )

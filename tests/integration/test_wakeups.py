@@ -142,12 +142,14 @@ def test_many_are_published_in_few_round_trips(nudger: Nudger, monkeypatch: pyte
 
 def test_a_batch_is_one_pipeline_to_valkey(publisher: Publisher, valkey: Server) -> None:
     publisher.publish(nudges(1))
+    reads = []
     with redis.Redis.from_url(valkey.url) as client:
-        before = client.info("stats")["total_reads_processed"]  # type: ignore[index]
-        publisher.publish([nudge for queue in QUEUES for nudge in nudges(1, queue=queue)])
-        reads = client.info("stats")["total_reads_processed"] - before  # type: ignore[index]
-    # One of them is the look itself; a read a message would be a round trip each.
-    assert reads < len(QUEUES)
+        for _ in range(10):
+            before = client.info("stats")["total_reads_processed"]  # type: ignore[index]
+            publisher.publish([nudge for queue in QUEUES for nudge in nudges(1, queue=queue)])
+            reads.append(client.info("stats")["total_reads_processed"] - before)  # type: ignore[index]
+    # One of them is the look itself, and others may be of other clients; a read a message would be a round trip each.
+    assert min(reads) < len(QUEUES)
     assert all(messages(valkey, queue) for queue in QUEUES)
 
 
