@@ -237,8 +237,8 @@ def test_a_view_that_answers_with_an_error_is_rolled_back(world: World, cast: Ca
         return {}, 409
 
     app: Flask = world.app
-    app.view_functions["Operations.get_liveness"] = writes_and_refuses
-    assert world.client.get("/health/live").status_code == 409
+    app.view_functions["Users.create_user"] = writes_and_refuses
+    assert world.client.post("/users").status_code == 409
     assert world.client.get("/me", headers=as_user(cast.mentee)).json["name"] == cast.mentee.name
     assert counts(world.engine) == before
 

@@ -13,7 +13,7 @@ ROUNDS = 3
 RESTART_SECONDS = 20.0
 HELD = """
 SELECT count(*) FROM pg_stat_activity
-WHERE application_name = 'tutelage-worker' AND wait_event_type = 'Lock' AND query ILIKE 'INSERT INTO sessions%'
+WHERE application_name = 'tutelage-worker' AND wait_event_type = 'Lock' AND query ILIKE '%INSERT INTO sessions%'
 """
 
 

@@ -93,7 +93,7 @@ def test_a_connection_is_not_used_again_when(running: Partner, answer: bytes) ->
     for _ in range(2):
         assert ours.send(message(f"http://partner.example:{running.port}/")).status_code == 200
     assert running.used() == {1, 2}
-    assert not running.open
+    eventually(lambda: not running.open, "the end of both connections")
 
 
 @pytest.mark.parametrize(
