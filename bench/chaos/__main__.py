@@ -81,14 +81,13 @@ def suffer(system: Tutelage, faults: Faults, inbox: Inbox, console: Console, *, 
     quiet = Check(f"quiet within {QUIET_SECONDS} s of the last fault: {took:.1f} s", 1, owed)
     record.lives = alone.lives + record.lives
     listings = [offer.listing_id for offer in system.offers]
-    return show(
-        [quiet, *check(system.database_url, record, example, listings, inbox, system.data_dir / "mail")], console
-    )
+    found = check(system.database_url, record, example, listings, inbox, system.data_dir / "mail")
+    return show([quiet, *found], console, title="After the faults")
 
 
-def show(checks: Sequence[Check], console: Console) -> bool:
+def show(checks: Sequence[Check], console: Console, *, title: str) -> bool:
     """Print what was looked at; whether all of it is as it must be."""
-    table = Table("What must hold", "looked at", "wrong", title="After the faults")
+    table = Table("What must hold", "looked at", "wrong", title=title)
     for each in checks:
         table.add_row(each.name, str(each.looked_at), str(len(each.wrong)), style="bold red" if each.wrong else "green")
     console.print(table)
@@ -134,7 +133,7 @@ def _show_burst(burst: Burst, console: Console) -> bool:
         f" the oldest delivery then due for {burst.oldest_seconds:.1f} s; fresh accepts had their session within"
         f" {burst.slowest_session_seconds:.2f} s ({burst.fresh} of them)."
     )
-    return show(burst.checks(), console)
+    return show(burst.checks(), console, title="After the burst")
 
 
 if __name__ == "__main__":

@@ -41,8 +41,13 @@ def running_inbox() -> Iterator[Inbox]:
         def log_message(self, format: str, *_arguments: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A sender that is killed resets its connections: that is what this is about."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     thread = Thread(target=server.serve_forever)
     thread.start()
     inbox.url = f"http://127.0.0.1:{server.server_address[1]}/in"
