@@ -20,7 +20,7 @@ from celery.signals import (
     worker_shutdown,
     worker_shutting_down,
 )
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from config.collecting import settle
 from config.logging import configure_logging
@@ -42,7 +42,11 @@ log = structlog.get_logger(__name__)
 @app.task(name=TASK)
 def run_deliveries(*, deliveries: Sequence[Mapping[str, str]], **_newer: Any) -> None:
     """Run these deliveries of one queue. Arguments that are unknown are a newer publisher's, or for operators."""
-    current().deliverer.deliver(*(_key(**named) for named in deliveries))
+    try:
+        current().deliverer.deliver(*(_key(**named) for named in deliveries))
+    except OperationalError as error:
+        # While the database is away every wake-up ends so. The sweep names the rows again.
+        log.warning("worker.database_unavailable", error=str(error), deliveries=len(deliveries))
 
 
 def _key(*, effect: str, event: str, target: str = "", **_subject: Any) -> Key:

@@ -11,6 +11,8 @@ from uuid import uuid4
 import pytest
 import redis
 from celery import Celery
+from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from cli.servers import Server
 from tests.eventually import eventually
@@ -216,3 +218,13 @@ def test_a_defect_in_publishing_ends_no_nudging(
 
 def test_a_queue_without_a_list_has_nothing_waiting(publisher: Publisher) -> None:
     assert publisher.waiting("reviews") == 0
+
+
+def test_a_wakeup_while_the_database_is_away_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_keys: Key) -> None:
+        raise OperationalError("SELECT", {}, Exception("connection refused"))
+
+    monkeypatch.setattr("workers.app.current", lambda: SimpleNamespace(deliverer=SimpleNamespace(deliver=away)))
+    with capture_logs() as lines:
+        app.tasks[TASK](deliveries=[argument(nudge) for nudge in nudges(2)])
+    assert [(line["event"], line["deliveries"]) for line in lines] == [("worker.database_unavailable", 2)]
