@@ -16,7 +16,7 @@ FIRST = (
     "tests/e2e/",
     "tests/cli/test_up",
     "tests/docs/test_readme.py",
-    "tests/api/test_slow_clients.py",
+    "tests/api/test_server_processes.py",
     "tests/concurrency/",
     "tests/cli/",
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, func, select
@@ -51,12 +54,15 @@ def test_the_summary_is_the_same_before_during_and_after_adding_up(house: House)
         assert db.scalar(select(func.count()).select_from(session_count_changes)) == 3 + 3 + 2 * 1 + 2 * 2
 
 
-def test_changes_are_added_up_batch_by_batch(house: House) -> None:
+@pytest.mark.parametrize("without", [(), ("hashjoin", "hashagg", "material", "sort")], ids=["usual", "nested"])
+def test_changes_are_added_up_batch_by_batch_whatever_the_plan(house: House, without: Sequence[str]) -> None:
     live(house)
     before = shown(house.engine)
     batches = 0
     while True:
         with house.engine.begin() as db:
+            for kind in without:
+                db.exec_driver_sql(f"SET LOCAL enable_{kind} = off")
             more = add_up_changes(db, most=4)
         batches += 1
         assert shown(house.engine) == before

@@ -36,11 +36,12 @@ SELECT (SELECT coalesce(json_object_agg(counter, amount), '{{}}')
         JOIN users u ON u.id = m.user_id) AS busiest
 """
 
-# Of a batch, in the order of the keys, so that two who add up never wait in a circle.
+# Of a batch, in the order of the keys, so that two who add up never wait in a circle. An array, since a plan may look a
+# subquery up anew for each row, which would take the next few each time.
 _ADD_UP = """
 WITH batch AS (
     DELETE FROM session_count_changes
-    WHERE id IN (SELECT id FROM session_count_changes ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED)
+    WHERE id = ANY(ARRAY(SELECT id FROM session_count_changes ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED))
     RETURNING mentor_profile_id, counter, amount
 ),
 added AS (

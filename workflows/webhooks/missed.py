@@ -17,14 +17,14 @@ FORGOTTEN_AT_ONCE = 1_000
 
 # Those alone that were never in a worker's hands: attempts are kept. Nobody is waited for.
 FORGET = """
-DELETE FROM deliveries d
-USING (
+WITH old AS MATERIALIZED (
     SELECT event_id, effect, target FROM deliveries
     WHERE cancel_reason = 'not_listening' AND attempts = 0 AND event_id < :before
     ORDER BY event_id
     LIMIT :most
     FOR UPDATE SKIP LOCKED
-) AS old
+)
+DELETE FROM deliveries d USING old
 WHERE d.event_id = old.event_id AND d.effect = old.effect AND d.target = old.target
 """
 
