@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from models.engine import create
 from models.events import deliveries, delivery_attempts, events
+from tests.eventually import eventually
 from tests.factories import OPERATOR, accept_booking, make_booking, make_listing, make_mentor, make_user
 from tests.integration.house import House, counted_statements, without_guards
 from tests.integration.test_record import an_event, private
@@ -35,6 +36,7 @@ from workflows.operations.delivery import OperatedDelivery, operated_query
 EFFECT = "batches.count"
 POLICY = RetryPolicy((60, 60, 60), jitter=0)
 PROCESS_SECONDS = 30
+A_WORKER = "a-worker"
 
 
 def no_trouble(_db: Connection) -> None:
@@ -220,7 +222,7 @@ def _deliver_in_a_process(house: House, keys: Sequence[Key]) -> int | None:
     address = house.engine.url.render_as_string(hide_password=False)
 
     def work() -> None:
-        own = create(address, pool_size=2)
+        own = create(address, pool_size=2, name=A_WORKER)
         house.engine = own
         house.transactions.engine = own
         house.deliverer.deliver(*keys)
@@ -230,6 +232,16 @@ def _deliver_in_a_process(house: House, keys: Sequence[Key]) -> int | None:
     process.start()
     process.join(PROCESS_SECONDS)
     assert process.exitcode is not None, "the worker hangs"
+    # PostgreSQL ends the sessions of a killed process, and lets its locks go, a moment later.
+    sessions = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = :name AND datname = current_database()"
+    )
+
+    def has_gone() -> bool:
+        with house.engine.connect() as db:
+            return db.execute(sessions, {"name": A_WORKER}).scalar_one() == 0
+
+    eventually(has_gone, "the end of the worker's sessions")
     return process.exitcode
 
 
