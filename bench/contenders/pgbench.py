@@ -17,7 +17,7 @@ from bench.load import percentile
 from cli.embedded import postgres_binary
 
 NAME = "pgbench"
-FIRST_START_DAYS = 400  # beyond whatever else is booked on the same database
+FIRST_START_DAYS = 400  # or beyond whatever else is booked on the same database
 
 # One draft a transaction, taken in turn; an hour each, the mentors' turns as the load's.
 _DRAFTS = """
@@ -26,8 +26,10 @@ DROP TABLE IF EXISTS bench_drafts;
 CREATE TABLE bench_drafts AS
 SELECT n, gen_random_uuid() AS booking_id, gen_random_uuid() AS session_id, gen_random_uuid() AS busy_id,
        gen_random_uuid() AS event_id, listings.id AS listing_id, listings.mentor_profile_id,
-       date_trunc('day', now()) + interval '{days} days' + n / offers.count * interval '1 hour' AS start_time
+       date_trunc('day', greatest(now() + interval '{days} days', later.than_all)) + n / offers.count * interval '1 hour'
+           AS start_time
 FROM generate_series(1, {count}) n, (SELECT count(*) FROM listings) offers,
+     (SELECT max(end_time) + interval '1 day' AS than_all FROM bookings) later,
      (SELECT row_number() OVER () - 1 AS number, * FROM listings) listings
 WHERE listings.number = n % offers.count;
 ALTER TABLE bench_drafts ADD PRIMARY KEY (n);
