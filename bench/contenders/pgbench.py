@@ -26,8 +26,8 @@ DROP TABLE IF EXISTS bench_drafts;
 CREATE TABLE bench_drafts AS
 SELECT n, gen_random_uuid() AS booking_id, gen_random_uuid() AS session_id, gen_random_uuid() AS busy_id,
        gen_random_uuid() AS event_id, listings.id AS listing_id, listings.mentor_profile_id,
-       date_trunc('day', greatest(now() + interval '{days} days', later.than_all)) + n / offers.count * interval '1 hour'
-           AS start_time
+       date_trunc('day', greatest(now() + interval '{days} days', later.than_all))
+           + n / offers.count * interval '1 hour' AS start_time
 FROM generate_series(1, {count}) n, (SELECT count(*) FROM listings) offers,
      (SELECT max(end_time) + interval '1 day' AS than_all FROM bookings) later,
      (SELECT row_number() OVER () - 1 AS number, * FROM listings) listings
