@@ -188,7 +188,7 @@ class OutboundRunner:
         begun: list[LeasedMessage] = []
         more = True
         try:
-            # Nothing is leased before there is somebody to send it: a lease keeps other workers out.
+            # Nothing is leased before there is a thread to send it: a lease keeps other workers out.
             while (keys or more) and not self._stopping and (slots := route.senders.acquire(len(keys))):
                 leased = self._begin(effect, keys[:slots], slots, route, begun)
                 keys = keys[slots:]
@@ -291,7 +291,7 @@ class OutboundRunner:
                     said = succeeded(db, delivery, leased.took, outcome)
                 else:
                     said = refused(db, effect, delivery, outcome, leased.took)
-                # The outcome first: whoever lost the lease meanwhile writes nothing, and settles nothing.
+                # The outcome first: a sender that lost its lease writes nothing, and settles nothing.
                 if said.ours and effect.settle is not None and isinstance(outcome, Sent):
                     effect.settle(db, delivery, leased.message, outcome)
         except OperationalError:

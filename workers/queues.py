@@ -1,4 +1,4 @@
-"""The Celery app for whoever hands something to the workers: five queues, and settings with their reasons.
+"""The Celery app for processes that publish wake-ups: five queues, and settings with their reasons.
 
 What the workers themselves run stands in `workers.app`: the API, the loops and Flower have no need of its imports.
 Flower has this one by `workers.flower`.
@@ -39,7 +39,7 @@ app.conf.update(
     task_reject_on_worker_lost=False,
     # A message is a batch; what a dead worker held stays little.
     worker_prefetch_multiplier=1,
-    # Flower asks for them every few seconds while it runs (its `--enable_events`); nobody else pays for them.
+    # Flower asks for them every few seconds while it runs (its `--enable_events`); at other times they cost nothing.
     worker_send_task_events=False,
     task_send_sent_event=False,
     # Celery's own lines per task would say again, in prose, what the delivery's line says.

@@ -30,7 +30,7 @@ MAX_WAITING = 10_000
 MAX_IN_MESSAGE = 50
 MAX_IN_BATCH = 500
 # After a message to a queue the next one waits so long, and takes along what is recorded meanwhile. A queue that was
-# idle gets its message at once. Sessions are waited for by people, counters by nobody.
+# idle gets its message at once. People wait for sessions, but not for counters.
 QUEUE_PAUSE_SECONDS = {"sessions": 0.01, "reviews": 0.1, "notifications": 0.1, "webhooks": 0.1, "analytics": 0.3}
 FAILURE_PAUSE_SECONDS = 0.5
 BROKER_TROUBLE = (KombuError, RedisError, OSError)

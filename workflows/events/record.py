@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 DeferredWrite = Callable[[Connection, list[Any]], None]
 
 # Due now means by the database's clock, which is the one that every claim goes by. A fresh delivery is nudged by its
-# own process, so that the sweep looks only 2 s later; a timer is nudged by nobody else, so that it looks on time.
+# own process, so that the sweep looks only 2 s later; it alone wakes workers up for a timer, and looks on time.
 _PLANNED = f"""
 INSERT INTO deliveries (event_id, effect, target, endpoint_id, resend, id, queue, due_at, nudge_at)
 SELECT planned.event_id, planned.effect, planned.target, planned.endpoint_id, planned.resend,
@@ -99,7 +99,7 @@ class Nudge:
 
 @dataclass
 class Notes:
-    """What a transaction recorded, for whoever commits it to log and to nudge."""
+    """What a transaction recorded, to be logged and named to the workers after its commit."""
 
     events: list[Event] = field(default_factory=list)
     nudges: list[Nudge] = field(default_factory=list)
