@@ -142,12 +142,13 @@ def wait_for_http(url: str, path: str, program: subprocess.Popen[bytes], log: Pa
     while True:
         connection = Connection(url)
         try:
-            if connection.request("GET", path, {}).status == status:
+            answered: object = connection.request("GET", path, {}).status
+            if answered == status:
                 return
-        except OSError:
-            pass
+        except OSError as error:
+            answered = error
         finally:
             connection.close()
         if program.poll() is not None or time.monotonic() > end:
-            raise RuntimeError(f"{url}{path} does not answer:\n{log.read_text(errors='replace')[-3000:]}")
+            raise RuntimeError(f"{url}{path} does not answer ({answered}):\n{log.read_text(errors='replace')[-3000:]}")
         time.sleep(0.05)
