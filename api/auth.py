@@ -74,7 +74,7 @@ def _verified(token: str, settings: Settings) -> dict[str, Any]:
 def _headers_are_believed(headers: AnyHeaders, settings: Settings) -> bool:
     if settings.identity_headers == "gateway":
         sent = headers.get("X-Gateway-Secret", "").encode("latin-1", "replace")
-        # Without a secret nobody is the gateway, not even who sends an empty one.
+        # Without a secret no caller is the gateway, not even one that sends an empty header.
         return bool(settings.gateway_secret) and hmac.compare_digest(sent, str(settings.gateway_secret).encode())
     return settings.identity_headers == "open"
 

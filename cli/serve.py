@@ -105,8 +105,8 @@ def serve(host: str, port: int, make_app: Callable[[], Flask], limits: Limits = 
 class Pulse:
     """One pipe through which the workers report that they answer, and a thread that kills those that do not.
 
-    The other way round, a worker that finds nobody at the pipe's end knows that its master has died, and ends at once.
-    Asked to end by itself, granian waits for every connection, and nobody would be left to kill it.
+    The other way round, a worker whose pipe has no reader left knows that its master has died, and ends at once.
+    Asked to end by itself, granian waits for every connection, and no process would be left to kill it.
     """
 
     def __init__(self, hung_seconds: float, workers: int) -> None:

@@ -48,7 +48,7 @@ class Record:
         answered_at: when each step was acknowledged, on the monotonic clock.
         sessions_read_at: when each session could first be read.
         retries: how many requests had to be sent again, by what they came to.
-        wrong: answers that nobody should get.
+        wrong: answers that no client should get.
     """
 
     lives: list[Life] = field(default_factory=list)

@@ -65,7 +65,7 @@ class Contender(ABC):
     slots: Iterator[int] = field(default_factory=count)
 
     def next_slot(self) -> tuple[Offer, str]:
-        """An offer and a time (RFC 3339) that nobody has asked for yet; the offers take turns."""
+        """An offer and a time (RFC 3339) that is not yet booked; the offers take turns."""
         hours, place = divmod(next(self.slots), len(self.offers))
         midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         start = midnight + timedelta(days=FIRST_START_DAYS, hours=hours)

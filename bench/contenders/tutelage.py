@@ -178,7 +178,7 @@ def _name(number: int) -> str:
 def running_tutelage(
     folder: Path, *, without: Sequence[str] = (), environment: Mapping[str, str] | None = None
 ) -> Iterator[Tutelage]:
-    """`tutelage up` until it is ready; people are added by whoever measures.
+    """`tutelage up` until it is ready; people are added by the measurement.
 
     Args:
         folder: its data folder.

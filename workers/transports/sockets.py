@@ -55,7 +55,7 @@ class _Deadline(_Socket):
     Args:
         until: the deadline, on the monotonic clock.
         allowance: how many bytes may still be read; None for any number.
-        waiting: called each time that nothing has come for `pause` seconds; None where nobody asks.
+        waiting: called each time that nothing has come for `pause` seconds; None where it is not needed.
     """
 
     until: float = 0.0
@@ -143,8 +143,8 @@ def connect(
         until: the deadline of the connection's first use.
 
     Raises:
-        ConnectFailed: nobody listens there, or nobody answered in time.
-        AddressRefused: somebody else is at the other end.
+        ConnectFailed: no server listens there, or none answered in time.
+        AddressRefused: another address is at the other end.
         DeadlineExceeded: the deadline came first.
     """
     try:
