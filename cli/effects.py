@@ -14,7 +14,7 @@ from config.settings import settings
 from models.engine import create
 from workers.rules import house_rules
 from workflows.events.backfill import fill_gaps, introduce
-from workflows.events.policy import RetryPolicy
+from workflows.events.delivery import RetryPolicy
 from workflows.events.subscriptions import Effect, Subscriptions, load
 
 WIDTH = 160

@@ -19,7 +19,7 @@ from api.app import create_app
 from config.settings import Settings, read_settings
 from workers.runner import Deliverer
 from workers.transactions import Transactions
-from workflows.events.delivery import Key
+from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Nudge
 from workflows.events.subscriptions import load
 from workflows.identity.people import Mentor, User
@@ -86,7 +86,7 @@ class World:
         deliverer = Deliverer(Transactions(self.engine, self.nudges), load(), {})
         for nudge in self.nudges.take():
             if nudge.queue == "sessions":
-                deliverer.deliver(Key(event_id=nudge.event_id, effect=nudge.effect, target=nudge.target))
+                deliverer.deliver(DeliveryKey(event_id=nudge.event_id, effect=nudge.effect, target=nudge.target))
 
 
 def token(claims: dict[str, Any], *, secret: str = SECRET, algorithm: str = "HS256", lifetime: float = 3600) -> str:

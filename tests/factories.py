@@ -20,8 +20,7 @@ from workflows.bookings.request import request
 from workflows.catalog.courses import Course, create_course
 from workflows.catalog.listing import Listing
 from workflows.catalog.publish_listing import publish_listing
-from workflows.events.catalogue import ReviewUnlocked
-from workflows.events.event import Event
+from workflows.events.catalogue import Event, ReviewUnlocked
 from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.identity.people import Mentor, User

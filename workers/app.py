@@ -29,7 +29,7 @@ from config.settings import settings
 from workers.process import current
 from workers.queues import app
 from workers.wakeups import TASK
-from workflows.events.delivery import Key
+from workflows.events.delivery import DeliveryKey
 from workflows.events.subscriptions import load
 from workflows.notifications.wording_check import complaints
 
@@ -49,8 +49,8 @@ def run_deliveries(*, deliveries: Sequence[Mapping[str, str]], **_newer: Any) ->
         log.warning("worker.database_unavailable", error=str(error), deliveries=len(deliveries))
 
 
-def _key(*, effect: str, event: str, target: str = "", **_subject: Any) -> Key:
-    return Key(event_id=UUID(event), effect=effect, target=target)
+def _key(*, effect: str, event: str, target: str = "", **_subject: Any) -> DeliveryKey:
+    return DeliveryKey(event_id=UUID(event), effect=effect, target=target)
 
 
 def _task_of(effect: str) -> Callable[..., None]:

@@ -12,13 +12,13 @@ from workflows.events.catalogue import (
     BookingDeclined,
     BookingEvent,
     BookingRequested,
+    Event,
     SessionCancelled,
     SessionCompleted,
     SessionCreated,
     SessionEvent,
     SessionStarted,
 )
-from workflows.events.event import Event
 
 NOTHING = "none"
 

@@ -20,8 +20,7 @@ from workers.outcomes import about, attempt_of, buried, failed, refused, succeed
 from workers.transactions import Transactions
 from workers.transports.transport import Transport
 from workflows.events import store
-from workflows.events.delivery import Delivery, Key
-from workflows.events.outcomes import Postpone, Sent
+from workflows.events.delivery import Delivery, DeliveryKey, Postpone, SendResult
 from workflows.events.store import Success
 from workflows.events.subscriptions import AnyOutboundEffect
 
@@ -179,7 +178,7 @@ class OutboundRunner:
         self._batcher = OutcomeBatcher(transactions, self._settle)
         self._stopping = False
 
-    def deliver(self, effect: AnyOutboundEffect, keys: Sequence[Key]) -> None:
+    def deliver(self, effect: AnyOutboundEffect, keys: Sequence[DeliveryKey]) -> None:
         """Send those of an effect's deliveries that are free and due, and others of it while there are slots left.
 
         All that was begun is settled when this returns.
@@ -208,7 +207,12 @@ class OutboundRunner:
             route.transport.close()
 
     def _begin(
-        self, effect: AnyOutboundEffect, keys: Sequence[Key], slots: int, route: Route, begun: list[LeasedMessage]
+        self,
+        effect: AnyOutboundEffect,
+        keys: Sequence[DeliveryKey],
+        slots: int,
+        route: Route,
+        begun: list[LeasedMessage],
     ) -> int:
         """Lease some deliveries and have them sent; returns how many were leased."""
         ready: list[LeasedMessage] = []
@@ -239,8 +243,8 @@ class OutboundRunner:
             leased.end(error=error)
             return
         leased.took = timedelta(seconds=monotonic() - began)
-        taken = isinstance(outcome, Sent) and outcome.error is None
-        if isinstance(outcome, Sent) and taken and not _has_to_settle(leased):
+        taken = isinstance(outcome, SendResult) and outcome.error is None
+        if isinstance(outcome, SendResult) and taken and not _has_to_settle(leased):
             leased.release()
             self._batcher.write(leased, outcome)
         elif taken or not self._stopping:
@@ -249,7 +253,7 @@ class OutboundRunner:
             # It may be that our own stop cut it off: the lease runs out.
             leased.end(postponed=True)
 
-    def _send(self, leased: LeasedMessage) -> Sent | Exception:
+    def _send(self, leased: LeasedMessage) -> SendResult | Exception:
         if monotonic() - leased.since > self._latest_start:
             return Postpone(leased.delivery.now, "It was held up until there was too little left of its lease.")
         try:
@@ -258,7 +262,7 @@ class OutboundRunner:
             return postponed
         except Exception as error:
             log.error("delivery.transport_failed", **about(leased.delivery), exc_info=error)
-            return Sent(error=f"{type(error).__name__}: {error}", error_class=ErrorClass.INTERNAL)
+            return SendResult(error=f"{type(error).__name__}: {error}", error_class=ErrorClass.INTERNAL)
 
     def _renew(self, leased: LeasedMessage) -> None:
         if monotonic() - leased.since < self._renewal:
@@ -272,7 +276,7 @@ class OutboundRunner:
         else:
             leased.since = monotonic()
 
-    def _settle(self, leased: LeasedMessage, outcome: Sent | Exception) -> None:
+    def _settle(self, leased: LeasedMessage, outcome: SendResult | Exception) -> None:
         """Write one outcome by itself."""
         try:
             _while_database_returns(leased.delivery, partial(self._settle_once, leased, outcome))
@@ -281,7 +285,7 @@ class OutboundRunner:
         else:
             leased.end(postponed=isinstance(outcome, Postpone))
 
-    def _settle_once(self, leased: LeasedMessage, outcome: Sent | Exception) -> None:
+    def _settle_once(self, leased: LeasedMessage, outcome: SendResult | Exception) -> None:
         effect, delivery = leased.effect, leased.delivery
         try:
             with self._transactions() as db:
@@ -292,7 +296,7 @@ class OutboundRunner:
                 else:
                     said = refused(db, effect, delivery, outcome, leased.took)
                 # The outcome first: a sender that lost its lease writes nothing, and settles nothing.
-                if said.ours and effect.settle is not None and isinstance(outcome, Sent):
+                if said.ours and effect.settle is not None and isinstance(outcome, SendResult):
                     effect.settle(db, delivery, leased.message, outcome)
         except OperationalError:
             raise
@@ -309,14 +313,14 @@ class OutcomeBatcher:
         settle: writes one by itself, where its row was held by somebody or is no longer ours.
     """
 
-    def __init__(self, transactions: Transactions, settle: Callable[[LeasedMessage, Sent], None]) -> None:
+    def __init__(self, transactions: Transactions, settle: Callable[[LeasedMessage, SendResult], None]) -> None:
         self._transactions = transactions
         self._settle = settle
         self._lock = Lock()
-        self._waiting: list[tuple[LeasedMessage, Sent]] = []
+        self._waiting: list[tuple[LeasedMessage, SendResult]] = []
         self._writing = False
 
-    def write(self, leased: LeasedMessage, sent: Sent) -> None:
+    def write(self, leased: LeasedMessage, sent: SendResult) -> None:
         """Write it and whatever comes meanwhile, or leave it to the sender who is writing."""
         with self._lock:
             self._waiting.append((leased, sent))
@@ -326,13 +330,13 @@ class OutcomeBatcher:
         while batch := self._next():
             self._write(batch)
 
-    def _next(self) -> list[tuple[LeasedMessage, Sent]]:
+    def _next(self) -> list[tuple[LeasedMessage, SendResult]]:
         with self._lock:
             batch, self._waiting = self._waiting[:MAX_SETTLED_TOGETHER], self._waiting[MAX_SETTLED_TOGETHER:]
             self._writing = bool(batch)
         return batch
 
-    def _write(self, batch: list[tuple[LeasedMessage, Sent]]) -> None:
+    def _write(self, batch: list[tuple[LeasedMessage, SendResult]]) -> None:
         successes = [Success(delivery=leased.delivery, attempt=attempt_of(sent, leased.took)) for leased, sent in batch]
         try:
             keys = _while_database_returns(batch[0][0].delivery, partial(self._write_once, successes))
@@ -348,7 +352,7 @@ class OutcomeBatcher:
                 # Not here: it may have to wait for the row.
                 leased.route.senders.submit(self._settle, leased, sent)
 
-    def _write_once(self, successes: list[Success]) -> set[Key]:
+    def _write_once(self, successes: list[Success]) -> set[DeliveryKey]:
         with self._transactions.each_by_itself() as db:
             return store.done_outbound(db, successes)
 

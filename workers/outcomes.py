@@ -14,8 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from models.events import CANCEL_REASONS, ErrorClass
 from workers.counting import count_attempt
 from workflows.events import store
-from workflows.events.delivery import Attempt, Delivery, Key
-from workflows.events.outcomes import Cancel, Postpone, Retry, Sent
+from workflows.events.delivery import Attempt, Cancel, Delivery, DeliveryKey, Postpone, Retry, SendResult
 from workflows.events.subscriptions import AnyOutboundEffect, Effect, OutboundEffect
 
 log = structlog.get_logger("workers.deliver")
@@ -34,7 +33,7 @@ class Said:
     """
 
     name: str
-    key: Key
+    key: DeliveryKey
     fields: dict[str, Any]
     level: int = logging.INFO
     ours: bool = True
@@ -47,7 +46,7 @@ class Said:
         log.log(self.level, self.name, **self.fields, **more)
 
 
-def succeeded(db: Connection, delivery: Delivery, took: timedelta, sent: Sent | None = None) -> Said:
+def succeeded(db: Connection, delivery: Delivery, took: timedelta, sent: SendResult | None = None) -> Said:
     """Mark the delivery done; of one that left the house the receiver's answer is kept, too."""
     ours = store.done(db, delivery, attempt_of(sent, took) if sent else None)
     return written(delivery, took, ours=ours)
@@ -58,7 +57,7 @@ def written(delivery: Delivery, took: timedelta, *, ours: bool = True) -> Said:
     return _said("delivery.done", delivery, took, ours=ours, duration_ms=round(took.total_seconds() * 1000))
 
 
-def attempt_of(sent: Sent, took: timedelta) -> Attempt:
+def attempt_of(sent: SendResult, took: timedelta) -> Attempt:
     """What is kept of an attempt whose message was taken."""
     return _attempt("done", took, None, sent)
 
@@ -67,21 +66,23 @@ def failed(db: Connection, effect: AnyEffect, delivery: Delivery, error: Excepti
     """Write what an exception means: postponed, cancelled, to be tried again, or dead."""
     match error:
         case Postpone():
-            ours = store.postpone(db, delivery, error.until, away=str(error) if error.away else None)
+            ours = store.postpone(db, delivery, error.until, away=str(error) if error.unavailable else None)
             return _said("delivery.postponed", delivery, took, ours=ours, until=error.until, reason=str(error))
         case Cancel():
-            sent = Sent(error_class=error.because)
+            sent = SendResult(error_class=error.error_class)
             return _end(db, delivery, "cancelled", str(error), took, sent)
         case Retry() if delivery.counted_attempt < effect.policy.attempts:
             return _again(db, delivery, error.after, str(error), took)
         case Retry():
             return _end(db, delivery, "dead", str(error), took)
         case _:
-            said = refused(db, effect, delivery, Sent(error=_in_words(error), error_class=ErrorClass.INTERNAL), took)
+            said = refused(
+                db, effect, delivery, SendResult(error=_in_words(error), error_class=ErrorClass.INTERNAL), took
+            )
             return replace(said, fields=said.fields | {"exc_info": error}, level=logging.ERROR)
 
 
-def refused(db: Connection, effect: AnyEffect, delivery: Delivery, sent: Sent, took: timedelta) -> Said:
+def refused(db: Connection, effect: AnyEffect, delivery: Delivery, sent: SendResult, took: timedelta) -> Said:
     """Back off by the effect's policy, or end the delivery when it has no attempt left."""
     pause = effect.policy.pause_after(delivery.counted_attempt)
     error = sent.error or ""
@@ -97,12 +98,12 @@ def refused(db: Connection, effect: AnyEffect, delivery: Delivery, sent: Sent, t
 
 def buried(db: Connection, delivery: Delivery) -> Said:
     """End a delivery whose worker died during every attempt."""
-    ours = Sent(error_class=ErrorClass.INTERNAL)
+    ours = SendResult(error_class=ErrorClass.INTERNAL)
     return _end(db, delivery, "dead", "Its worker died during every attempt.", timedelta(), ours)
 
 
 def _again(
-    db: Connection, delivery: Delivery, after: timedelta, error: str, took: timedelta, sent: Sent | None = None
+    db: Connection, delivery: Delivery, after: timedelta, error: str, took: timedelta, sent: SendResult | None = None
 ) -> Said:
     ours = store.again(db, delivery, after, _attempt("retry", took, error, sent))
     seconds = round(after.total_seconds())
@@ -110,15 +111,15 @@ def _again(
 
 
 def _end(
-    db: Connection, delivery: Delivery, outcome: str, error: str, took: timedelta, sent: Sent | None = None
+    db: Connection, delivery: Delivery, outcome: str, error: str, took: timedelta, sent: SendResult | None = None
 ) -> Said:
     ours = store.give_up(db, delivery, _attempt(outcome, took, error, sent))
     level = logging.ERROR if outcome == "dead" else logging.INFO
     return _said(f"delivery.{outcome}", delivery, took, level, ours=ours, error=error)
 
 
-def _attempt(outcome: str, took: timedelta, error: str | None, sent: Sent | None) -> Attempt:
-    told = sent or Sent()
+def _attempt(outcome: str, took: timedelta, error: str | None, sent: SendResult | None) -> Attempt:
+    told = sent or SendResult()
     return Attempt(
         outcome=outcome,
         took=took,

@@ -18,7 +18,7 @@ from workers.outbound import OutboundRunner, Route
 from workers.outcomes import Said, about, buried, failed, written
 from workers.transactions import Transactions
 from workflows.events import store
-from workflows.events.delivery import Delivery, Key
+from workflows.events.delivery import Delivery, DeliveryKey
 from workflows.events.record import cut_back, flush_deferred, mark
 from workflows.events.subscriptions import QUEUES, Effect, OutboundEffect, Subscriptions
 
@@ -59,10 +59,10 @@ class Deliverer:
         self._database = Runner(transactions, subscriptions, drains=drains, batch_seconds=batch_seconds)
         self._outbound = OutboundRunner(transactions, routes)
 
-    def deliver(self, *keys: Key) -> None:
+    def deliver(self, *keys: DeliveryKey) -> None:
         """Look at these deliveries of one queue now, and run those that are free and due."""
-        inside: list[tuple[Effect, Key]] = []
-        outbound: dict[str, list[Key]] = {}
+        inside: list[tuple[Effect, DeliveryKey]] = []
+        outbound: dict[str, list[DeliveryKey]] = {}
         for key in keys:
             match self._subscriptions.named(key.effect):
                 case None:
@@ -124,11 +124,11 @@ class Runner:
             each for each in subscriptions.inside(retired=True) if drains and not each.alone and each.due is None
         ]
         self._shared = {queue: [each.name for each in drained if each.queue == queue] for queue in QUEUES}
-        self._named: dict[str, list[Key]] = {queue: [] for queue in QUEUES}
+        self._named: dict[str, list[DeliveryKey]] = {queue: [] for queue in QUEUES}
         self._lock = Lock()
         self._slots = Semaphore(BATCHES_AT_ONCE)
 
-    def run(self, queue: str, keys: Sequence[Key]) -> None:
+    def run(self, queue: str, keys: Sequence[DeliveryKey]) -> None:
         """Run the named deliveries that are free and due, and others of the queue that are due with them.
 
         Threads that wait for their turn have their deliveries run by the next one that gets it, which may be another
@@ -141,14 +141,14 @@ class Runner:
                 named, self._named[queue] = self._named[queue], []
             self._run_all(queue, list(dict.fromkeys(named)))
 
-    def _run_all(self, queue: str, named: list[Key]) -> None:
+    def _run_all(self, queue: str, named: list[DeliveryKey]) -> None:
         while named:
             page, rest = named[:MAX_BATCH], named[MAX_BATCH:]
             left = {delivery.key for delivery in self._run_batch(page, self._shared[queue])}
             # What was not claimed is done, not due, or in another worker's hands.
             named = [key for key in page if key in left] + rest
 
-    def _run_batch(self, named: Sequence[Key], shared: Sequence[str]) -> list[Delivery]:
+    def _run_batch(self, named: Sequence[DeliveryKey], shared: Sequence[str]) -> list[Delivery]:
         """Claim a batch and run it; returns those that were claimed and not begun, for lack of time."""
         claimed: list[Delivery] = []
         try:
@@ -181,7 +181,7 @@ class Runner:
                 batch.waiting.append(delivery)
         return alone, nudged, batch
 
-    def _run_leased(self, leased: list[Delivery], named: Sequence[Key]) -> list[Delivery]:
+    def _run_leased(self, leased: list[Delivery], named: Sequence[DeliveryKey]) -> list[Delivery]:
         """Run those of which the lease is still ours; returns those that were not begun, for lack of time."""
         try:
             with self._transactions() as db:
@@ -335,6 +335,6 @@ def _sqlstate(error: Exception) -> str | None:
     return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
 
 
-def _log(lines: Sequence[Said], named: Sequence[Key]) -> None:
+def _log(lines: Sequence[Said], named: Sequence[DeliveryKey]) -> None:
     for line in lines:
         line.log(beyond_wakeup=line.key not in named)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from models.engine import autocommit
 from workers.counting import count
-from workflows.events.record import Notes, Nudge, flush_deferred, take_notes
+from workflows.events.record import Nudge, Recorded, drain_recorded, flush_deferred
 
 log = structlog.get_logger(__name__)
 
@@ -33,13 +33,13 @@ class Transactions:
     def __call__(self) -> Iterator[Connection]:
         """One transaction; everything it recorded is logged, counted and nudged after its commit, never before."""
         with self.engine.connect() as db:
-            take_notes(db)
+            drain_recorded(db)
             try:
                 with db.begin():
                     yield db
                     flush_deferred(db)
             finally:
-                notes = take_notes(db)
+                notes = drain_recorded(db)
             self._tell(notes)
 
     @contextmanager
@@ -48,7 +48,7 @@ class Transactions:
         with autocommit(self.engine) as db:
             yield db
 
-    def _tell(self, notes: Notes) -> None:
+    def _tell(self, notes: Recorded) -> None:
         count(notes.events)
         for event in notes.events:
             log.info(event.type, event_id=event.id, actor=event.actor, **{f"{event.subject}_id": event.subject_id})

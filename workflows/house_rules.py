@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workflows.events.policy import WEBHOOKS
+from workflows.events.delivery import WEBHOOK_RETRY_POLICY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class HouseRules:
     reminder_minutes: tuple[int, ...] = (1440, 60)
     notice_channels: tuple[str, ...] = ()
     notice_kinds: frozenset[str] = frozenset()
-    webhook_retry_pauses: tuple[float, ...] = WEBHOOKS.pauses
+    webhook_retry_pauses: tuple[float, ...] = WEBHOOK_RETRY_POLICY.pauses
 
 
 USUAL = HouseRules()

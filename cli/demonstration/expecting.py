@@ -12,7 +12,7 @@ from cli.demonstration.scene import Expected, Scene, Seen
 from cli.demonstration.show import RECEIVER, SMTP_SINK
 from config.settings import settings
 from workers.rules import house_rules
-from workflows.events.event import Event
+from workflows.events.catalogue import Event
 from workflows.events.subscriptions import load
 
 

@@ -11,9 +11,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from workflows.events.delivery import Key
-from workflows.events.event import Event
-from workflows.events.record import flush_deferred, take_notes
+from workflows.events.catalogue import Event
+from workflows.events.delivery import DeliveryKey
+from workflows.events.record import drain_recorded, flush_deferred
 from workflows.events.store import claim, mark_done
 from workflows.events.subscriptions import Effect, load
 
@@ -32,7 +32,7 @@ class Follower:
 
     def follow(self) -> None:
         """Run what follows at once from everything recorded since the last call, and from what that records."""
-        while events := take_notes(self.db).events:
+        while events := drain_recorded(self.db).events:
             for event in events:
                 for effect in load().of(type(event)):
                     self._run_or_remember(effect, event)
@@ -54,7 +54,7 @@ class Follower:
 
     def _run(self, effect: Effect, event: Event, at: datetime) -> None:
         for target in effect.targets(event) if effect.targets else ("",):
-            (delivery,) = claim(self.db, [Key(event_id=event.id, effect=effect.name, target=target)])
+            (delivery,) = claim(self.db, [DeliveryKey(event_id=event.id, effect=effect.name, target=target)])
             arguments = (target,) if effect.targets else ()
             effect.run(self.db, delivery.event, *arguments, now=at)
             mark_done(self.db, [delivery])

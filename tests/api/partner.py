@@ -15,7 +15,7 @@ from models.events import DeliveryState, deliveries, delivery_attempts
 from models.webhooks import EndpointState, webhook_endpoints
 from tests.application import World
 from workflows.events.catalogue import BookingRequested
-from workflows.events.record import follow_up, record, take_notes
+from workflows.events.record import drain_recorded, follow_up, record
 from workflows.outside.send_webhook import SEND_WEBHOOK
 
 HOOK = {"url": "https://partner.example/hooks", "eventTypes": ["session.completed"]}
@@ -82,7 +82,7 @@ class Partner:
         with self.engine.begin() as db:
             record(db, event)
             follow_up(db, event, SEND_WEBHOOK, [str(self.id)])
-            take_notes(db)
+            drain_recorded(db)
             if state is DeliveryState.DEAD:
                 values = {"attempts": 10, "last_error": "The receiver answered 500."} | values
             if state is DeliveryState.DONE:

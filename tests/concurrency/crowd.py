@@ -11,7 +11,7 @@ from threading import Condition
 from sqlalchemy import Engine
 
 from tests.concurrency.deliveries import House
-from workflows.events.delivery import Key
+from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Nudge
 
 
@@ -24,7 +24,7 @@ class Crowd:
 
     def __init__(self, copies: Callable[[str], int]) -> None:
         self._copies = copies
-        self._waiting: list[Key] = []
+        self._waiting: list[DeliveryKey] = []
         self._busy = 0
         self._over = False
         self._changed = Condition()
@@ -33,7 +33,7 @@ class Crowd:
         """Take the calls of a commit."""
         with self._changed:
             for nudge in nudges:
-                key = Key(event_id=nudge.event_id, effect=nudge.effect, target=nudge.target)
+                key = DeliveryKey(event_id=nudge.event_id, effect=nudge.effect, target=nudge.target)
                 self._waiting += [key] * self._copies(nudge.effect)
             self._changed.notify_all()
 
@@ -54,7 +54,7 @@ class Crowd:
                     self._busy -= 1
                     self._changed.notify_all()
 
-    def _next(self, chance: Random) -> Key | None:
+    def _next(self, chance: Random) -> DeliveryKey | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or (self._over and not self._busy))
             if not self._waiting:

@@ -33,8 +33,7 @@ from workflows.events.catalogue import (
     WebhookEndpointExhausted,
     WebhookEndpointFailing,
 )
-from workflows.events.delivery import Key
-from workflows.events.outcomes import Sent
+from workflows.events.delivery import DeliveryKey, SendResult
 from workflows.events.record import Nudge, record
 from workflows.events.subscriptions import load
 from workflows.house_rules import HouseRules
@@ -66,7 +65,7 @@ class CountingTransport(Transport[Any]):
     sent: Counter[str] = field(default_factory=Counter)
     _lock: Lock = field(default_factory=Lock)
 
-    def send(self, message: Any, _renew: Renew = no_lease) -> Sent:
+    def send(self, message: Any, _renew: Renew = no_lease) -> SendResult:
         """Count it, and report success."""
         match message:
             case Mail() | Notice():
@@ -77,7 +76,7 @@ class CountingTransport(Transport[Any]):
                 name = str(message.webhook_id)
         with self._lock:
             self.sent[name] += 1
-        return Sent()
+        return SendResult()
 
 
 @dataclass
@@ -104,7 +103,7 @@ class House:
         ways = dict.fromkeys(("mail", "http", "push", "channels"), Route(self.transport))
         return Deliverer(self.transactions, load().under(rules), ways, drains=False)
 
-    def due(self) -> list[Key]:
+    def due(self) -> list[DeliveryKey]:
         """Every delivery that is due and not done."""
         with self.transactions() as db:
             rows = db.execute(
@@ -112,9 +111,9 @@ class House:
                     deliveries.c.state == DeliveryState.PENDING, deliveries.c.due_at <= func.now()
                 )
             )
-            return [Key(event_id=row.event_id, effect=row.effect, target=row.target) for row in rows]
+            return [DeliveryKey(event_id=row.event_id, effect=row.effect, target=row.target) for row in rows]
 
-    def row(self, key: Key) -> Any:
+    def row(self, key: DeliveryKey) -> Any:
         """A delivery as it stands."""
         with self.transactions() as db:
             return db.execute(

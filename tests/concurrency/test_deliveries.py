@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from models.events import DeliveryState
 from tests.concurrency.deliveries import House, begin, decide, fare_badly, hold, join_and_leave, listen
 from tests.concurrency.racing import Race
-from workflows.events.delivery import Key
+from workflows.events.delivery import DeliveryKey
 from workflows.events.subscriptions import load
 from workflows.invariants import check_all
 
@@ -60,14 +60,14 @@ LEFT_BEHIND = {
     "SELECT count(*) FROM deliveries WHERE state <> 'done'": 0,
 }
 
-Deliver = Callable[[House, Race, Key], None]
+Deliver = Callable[[House, Race, DeliveryKey], None]
 
 
-def _at_once(house: House, race: Race, key: Key) -> None:
+def _at_once(house: House, race: Race, key: DeliveryKey) -> None:
     race.run([partial(house.deliverer.deliver, key)] * COPIES)
 
 
-def _one_after_another(house: House, _race: Race, key: Key) -> None:
+def _one_after_another(house: House, _race: Race, key: DeliveryKey) -> None:
     for _ in range(COPIES):
         house.deliverer.deliver(key)
 
@@ -78,7 +78,7 @@ def test_five_copies_of_every_task_do_what_one_does(
     engine: Engine, race: Race, deliver: Deliver, called_again: bool
 ) -> None:
     house = House(engine)
-    delivered: list[Key] = []
+    delivered: list[DeliveryKey] = []
 
     def work_off() -> None:
         while due := house.due():
@@ -131,7 +131,7 @@ def test_what_is_not_due_is_left_alone_however_often_it_is_called_for(engine: En
     with house.transactions() as db:
         life = begin(db)
     with house.transactions() as db:
-        timer = Key(
+        timer = DeliveryKey(
             event_id=db.scalar(text("SELECT event_id FROM deliveries WHERE effect = 'bookings.expire' LIMIT 1")),
             effect="bookings.expire",
         )

@@ -14,8 +14,7 @@ from tests.concurrency.deliveries import CountingTransport, House
 from tests.concurrency.racing import Race
 from tests.eventually import eventually
 from workers.transports.transport import Renew, no_lease
-from workflows.events.delivery import Key
-from workflows.events.outcomes import Sent
+from workflows.events.delivery import DeliveryKey, SendResult
 
 WAITING = text(
     "SELECT count(*) FROM pg_stat_activity"
@@ -29,7 +28,7 @@ class Onlooker(CountingTransport):
 
     db: Connection | None = None
 
-    def send(self, message: Any, _renew: Renew = no_lease) -> Sent:
+    def send(self, message: Any, _renew: Renew = no_lease) -> SendResult:
         """Lock it, and send."""
         assert self.db is not None
         self.db.execute(text("SELECT FROM deliveries WHERE effect = 'mail.send' FOR UPDATE"))
@@ -37,7 +36,7 @@ class Onlooker(CountingTransport):
 
 
 @pytest.fixture
-def key(engine: Engine) -> Key:
+def key(engine: Engine) -> DeliveryKey:
     """A mail that is to be sent."""
     house = House(engine)
     with house.transactions() as db:
@@ -47,7 +46,7 @@ def key(engine: Engine) -> Key:
     return next(due for due in house.due() if due.effect == "mail.send")
 
 
-def test_an_outcome_waits_for_whoever_is_looking_at_the_row(engine: Engine, race: Race, key: Key) -> None:
+def test_an_outcome_waits_for_whoever_is_looking_at_the_row(engine: Engine, race: Race, key: DeliveryKey) -> None:
     with engine.connect() as onlooker:
         house = House(engine, Onlooker(db=onlooker))
 

@@ -18,7 +18,7 @@ from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import Race, codes, winners
 from tests.factories import OPERATOR, make_event
 from workflows.events import store
-from workflows.events.delivery import Attempt, Delivery, Key
+from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 from workflows.events.record import follow_up
 from workflows.operations.cancel_delivery import cancel_delivery
 from workflows.operations.delivery import OperatedDelivery, operated_query
@@ -42,16 +42,16 @@ SETTLES: dict[str, Callable[[Connection, Delivery], Any]] = {
 }
 
 
-def _delivery(db: Connection, **values: Any) -> Key:
+def _delivery(db: Connection, **values: Any) -> DeliveryKey:
     event = make_event(db)
     target = str(uuid7())
     follow_up(db, event, SEND_WEBHOOK, [target])
     if values:
         db.execute(update(deliveries).where(deliveries.c.target == target).values(**values))
-    return Key(event_id=event.id, effect=SEND_WEBHOOK.name, target=target)
+    return DeliveryKey(event_id=event.id, effect=SEND_WEBHOOK.name, target=target)
 
 
-def _dead(db: Connection) -> Key:
+def _dead(db: Connection) -> DeliveryKey:
     return _delivery(db, state=DeliveryState.DEAD, attempts=10)
 
 
@@ -63,11 +63,11 @@ def _leased(engine: Engine) -> Delivery:
     return leased
 
 
-def _row(db: Connection, key: Key) -> Any:
+def _row(db: Connection, key: DeliveryKey) -> Any:
     return db.execute(select(deliveries).where(deliveries.c.target == key.target)).one()
 
 
-def _seen(db: Connection, key: Key) -> OperatedDelivery:
+def _seen(db: Connection, key: DeliveryKey) -> OperatedDelivery:
     return OperatedDelivery.of(db.execute(operated_query(_row(db, key).id)).one())
 
 

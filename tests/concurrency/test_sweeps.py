@@ -20,7 +20,7 @@ from tests.concurrency.deliveries import House
 from tests.concurrency.racing import Race
 from workers.sweep import Sweep
 from workers.wakeups import Publisher
-from workflows.events.delivery import Key
+from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Nudge
 from workflows.events.subscriptions import QUEUES
 
@@ -112,7 +112,9 @@ class Prompt(Publisher):
     def publish(self, nudges: Sequence[Nudge]) -> None:
         """Deliver at once."""
         for nudge in nudges:
-            self._house.deliverer.deliver(Key(event_id=nudge.event_id, effect=nudge.effect, target=nudge.target))
+            self._house.deliverer.deliver(
+                DeliveryKey(event_id=nudge.event_id, effect=nudge.effect, target=nudge.target)
+            )
 
 
 def test_a_worker_may_be_quicker_than_the_sweep(engine: Engine, app: Celery) -> None:

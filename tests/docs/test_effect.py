@@ -28,7 +28,7 @@ from tests.factories import accept_booking, make_booking
 from workers.runner import Deliverer
 from workers.transactions import Transactions
 from workflows.catalog.listing import Listing, listing_query
-from workflows.events.delivery import Key
+from workflows.events.delivery import DeliveryKey
 from workflows.events.subscriptions import load
 import sys
 
@@ -39,7 +39,7 @@ with transactions() as db:
 with engine.connect() as db:
     owed = db.execute(select(deliveries.c.event_id).where(deliveries.c.effect == "one_offs.withdraw")).scalars().all()
 for event_id in owed:
-    Deliverer(transactions, load(), {}).deliver(Key(event_id=event_id, effect="one_offs.withdraw"))
+    Deliverer(transactions, load(), {}).deliver(DeliveryKey(event_id=event_id, effect="one_offs.withdraw"))
 """
 
 

@@ -16,7 +16,7 @@ from models.sessions import SESSION_TRANSITIONS
 from tests.docs.pages import DOCS, table
 from workflows import constraints, errors
 from workflows.events.catalogue import announced_types
-from workflows.events.policy import DEFAULT, WEBHOOKS
+from workflows.events.delivery import DEFAULT_RETRY_POLICY, WEBHOOK_RETRY_POLICY
 from workflows.events.subscriptions import Effect, load
 
 SESSIONS = DOCS / "sessions.md"
@@ -68,9 +68,9 @@ def test_the_page_about_webhooks_names_every_event_type() -> None:
 
 
 def test_the_pages_say_how_often_and_for_how_long_is_tried() -> None:
-    assert (DEFAULT.attempts, round(sum(DEFAULT.pauses) / 86_400)) == (8, 1)
-    assert (WEBHOOKS.attempts, round(sum(WEBHOOKS.pauses) / 86_400)) == (10, 3)
-    assert WEBHOOKS.pauses == (5, 300, 1800, *(hours * 3600 for hours in (2, 5, 10, 14, 20, 24)))
+    assert (DEFAULT_RETRY_POLICY.attempts, round(sum(DEFAULT_RETRY_POLICY.pauses) / 86_400)) == (8, 1)
+    assert (WEBHOOK_RETRY_POLICY.attempts, round(sum(WEBHOOK_RETRY_POLICY.pauses) / 86_400)) == (10, 3)
+    assert WEBHOOK_RETRY_POLICY.pauses == (5, 300, 1800, *(hours * 3600 for hours in (2, 5, 10, 14, 20, 24)))
 
 
 def _event(effect: Effect) -> str:

@@ -23,7 +23,7 @@ from tests.docs import event_table
 from tests.docs.pages import DOCS, blocks, table
 from tests.signing import sign, sign_with_each
 from workers.transports import client, failures
-from workflows.events.policy import WEBHOOKS
+from workflows.events.delivery import WEBHOOK_RETRY_POLICY
 from workflows.webhooks import address, health, messages, recover, rotate_secret
 from workflows.webhooks.secrets import new_secret, public_key_of
 
@@ -167,10 +167,10 @@ def test_the_table_of_error_classes_has_every_class() -> None:
 
 def test_the_table_of_pauses_is_the_policy() -> None:
     rows = table(PAGE, "before attempt", "pause")
-    assert [int(attempt) for attempt, _pause in rows] == list(range(2, WEBHOOKS.attempts + 1))
+    assert [int(attempt) for attempt, _pause in rows] == list(range(2, WEBHOOK_RETRY_POLICY.attempts + 1))
     pauses = [pause.split() for _attempt, pause in rows]
-    assert tuple(int(number) * SECONDS[unit] for number, unit in pauses) == WEBHOOKS.pauses
-    assert WEBHOOKS.jitter == 1 / 5
+    assert tuple(int(number) * SECONDS[unit] for number, unit in pauses) == WEBHOOK_RETRY_POLICY.pauses
+    assert WEBHOOK_RETRY_POLICY.jitter == 1 / 5
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_the_table_of_pauses_is_the_policy() -> None:
     [
         f"not a 2xx within {client.Limits().deadline:.0f} seconds",
         f"at most {client.READ_LIMIT_BYTES // 1024} kB are read and the first {client.KEPT_BODY_BYTES // 1024} kB kept",
-        f"is tried {WEBHOOKS.attempts} times",
+        f"is tried {WEBHOOK_RETRY_POLICY.attempts} times",
         f"{' or '.join(map(str, failures.WITH_RETRY_AFTER))} with `Retry-After`",
         f"| {health.GONE} | the endpoint is `disabled` at once",
         f"{health.OPENS_AFTER} failures in a row",

@@ -16,16 +16,14 @@ from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
 from tests.integration.house import House
 from workers.runner import Deliverer
 from workflows.events.catalogue import SessionStarted
-from workflows.events.delivery import Key
-from workflows.events.outcomes import Sent
-from workflows.events.policy import WEBHOOKS
+from workflows.events.delivery import WEBHOOK_RETRY_POLICY, DeliveryKey, SendResult
 from workflows.events.record import follow_up, record
 from workflows.outside.send_webhook import SEND_WEBHOOK
 from workflows.webhooks.secrets import new_secret
 
-NO = Sent(error="The receiver answered 500.", status_code=500)
-YES = Sent(status_code=200)
-GONE = Sent(error="The receiver answered 410.", status_code=410, permanent=True)
+NO = SendResult(error="The receiver answered 500.", status_code=500)
+YES = SendResult(status_code=200)
+GONE = SendResult(error="The receiver answered 410.", status_code=410, permanent=True)
 
 
 def listening(
@@ -40,17 +38,17 @@ def listening(
     return UUID(str(values["id"]))
 
 
-def messages(house: House, endpoint_id: UUID, count: int = 1) -> list[Key]:
+def messages(house: House, endpoint_id: UUID, count: int = 1) -> list[DeliveryKey]:
     """That many events, each with its message to the endpoint, due now."""
     happened = [an_event() for _ in range(count)]
     with house.transactions() as db:
         for event in happened:
             record(db, event)
             follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
-    return [Key(event_id=event.id, effect=SEND_WEBHOOK.name, target=str(endpoint_id)) for event in happened]
+    return [DeliveryKey(event_id=event.id, effect=SEND_WEBHOOK.name, target=str(endpoint_id)) for event in happened]
 
 
-def send_one(house: House, endpoint_id: UUID, answer: Sent) -> Key:
+def send_one(house: House, endpoint_id: UUID, answer: SendResult) -> DeliveryKey:
     """One new message, answered by that."""
     house.http.answers = lambda _message: answer
     (key,) = messages(house, endpoint_id)
@@ -58,17 +56,17 @@ def send_one(house: House, endpoint_id: UUID, answer: Sent) -> Key:
     return key
 
 
-def use_up(house: House, endpoint_id: UUID) -> Key:
+def use_up(house: House, endpoint_id: UUID) -> DeliveryKey:
     """A message that fails at its last attempt."""
     (key,) = messages(house, endpoint_id)
-    house.change(key, attempts=WEBHOOKS.attempts - 1)
+    house.change(key, attempts=WEBHOOK_RETRY_POLICY.attempts - 1)
     house.http.answers = lambda _message: NO
     house.deliverer.deliver(key)
     assert house.row(key).state == "dead"
     return key
 
 
-def all_at_once(deliverer: Deliverer, keys: Iterable[Key], threads: int = 10) -> None:
+def all_at_once(deliverer: Deliverer, keys: Iterable[DeliveryKey], threads: int = 10) -> None:
     """Look at all of these, as a worker does with as many threads."""
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(deliverer.deliver, keys))
@@ -86,7 +84,7 @@ def set_endpoint(house: House, endpoint_id: UUID, **values: Any) -> None:
         db.execute(update(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id).values(**values))
 
 
-def attempts_kept(house: House, key: Key) -> list[str]:
+def attempts_kept(house: House, key: DeliveryKey) -> list[str]:
     """The outcomes of the attempts that were recorded, in their order."""
     kept = delivery_attempts.c
     query = select(kept.outcome).where(kept.event_id == key.event_id, kept.target == key.target).order_by(kept.attempt)

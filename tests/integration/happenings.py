@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from models.sessions import session_id_of
 from workflows.events import catalogue
-from workflows.events.event import Event
+from workflows.events.catalogue import Event
 from workflows.events.record import record
 
 HOUR = timedelta(hours=1)

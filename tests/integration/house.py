@@ -16,8 +16,7 @@ from workers.outbound import Route
 from workers.runner import BATCH_SECONDS, Deliverer
 from workers.transactions import Transactions
 from workers.transports.transport import Renew, Transport, no_lease
-from workflows.events.delivery import Delivery, Key
-from workflows.events.outcomes import Sent
+from workflows.events.delivery import Delivery, DeliveryKey, SendResult
 from workflows.events.record import Nudge
 from workflows.events.subscriptions import OutboundEffect, Subscriptions, load
 
@@ -43,10 +42,10 @@ class KeptNudges:
 class Receiver:
     """The outside world: keeps what it is sent, and answers what it is told to."""
 
-    answers: Callable[[Any], Sent] = lambda _message: Sent(status_code=200)
+    answers: Callable[[Any], SendResult] = lambda _message: SendResult(status_code=200)
     received: list[Any] = field(default_factory=list)
 
-    def send(self, message: Any, _renew: Renew = no_lease) -> Sent:
+    def send(self, message: Any, _renew: Renew = no_lease) -> SendResult:
         """Take a message."""
         self.received.append(message)
         return self.answers(message)
@@ -82,13 +81,13 @@ class House:
         self.effects = subscriptions or load()
         self.deliverer = Deliverer(self.transactions, self.effects, ways, drains=drains, batch_seconds=batch_seconds)
 
-    def deliver(self, effect: str, event_id: UUID | None = None, target: str | None = None) -> Key:
+    def deliver(self, effect: str, event_id: UUID | None = None, target: str | None = None) -> DeliveryKey:
         """Look at one delivery now, as a worker does: the only one of that effect, unless said otherwise."""
         key = self.key(effect, event_id, target)
         self.deliverer.deliver(key)
         return key
 
-    def key(self, effect: str, event_id: UUID | None = None, target: str | None = None) -> Key:
+    def key(self, effect: str, event_id: UUID | None = None, target: str | None = None) -> DeliveryKey:
         """The key of the only delivery of that effect, unless said otherwise."""
         query = select(deliveries.c.event_id, deliveries.c.target).where(deliveries.c.effect == effect)
         if event_id is not None:
@@ -97,19 +96,19 @@ class House:
             query = query.where(deliveries.c.target == target)
         with self.engine.connect() as db:
             row = db.execute(query).one()
-        return Key(event_id=row.event_id, effect=effect, target=row.target)
+        return DeliveryKey(event_id=row.event_id, effect=effect, target=row.target)
 
-    def row(self, key: Key) -> Any:
+    def row(self, key: DeliveryKey) -> Any:
         """The delivery as it stands, and the database's clock beside it."""
         with self.engine.connect() as db:
             return db.execute(select(deliveries, func.now().label("now")).where(*_is(key))).one()
 
-    def change(self, key: Key, **values: Any) -> None:
+    def change(self, key: DeliveryKey, **values: Any) -> None:
         """Change the delivery's row behind everybody's back."""
         with self.engine.begin() as db, without_guards(db):
             db.execute(update(deliveries).where(*_is(key)).values(**values))
 
-    def make_due(self, key: Key) -> None:
+    def make_due(self, key: DeliveryKey) -> None:
         """Let the pause before the next attempt be over."""
         self.change(key, due_at=func.now() - timedelta(seconds=5), nudge_at=func.now() - timedelta(seconds=3))
 
@@ -119,17 +118,17 @@ class House:
             for key in due:
                 self.deliverer.deliver(key)
 
-    def _due(self, queue: str | None = None) -> list[Key]:
+    def _due(self, queue: str | None = None) -> list[DeliveryKey]:
         query = select(deliveries.c.event_id, deliveries.c.effect, deliveries.c.target).where(
             deliveries.c.state == "pending", deliveries.c.due_at <= func.now()
         )
         if queue is not None:
             query = query.where(deliveries.c.queue == queue)
         with self.engine.connect() as db:
-            return [Key(**row._mapping) for row in db.execute(query)]
+            return [DeliveryKey(**row._mapping) for row in db.execute(query)]
 
 
-def _is(key: Key) -> tuple[Any, ...]:
+def _is(key: DeliveryKey) -> tuple[Any, ...]:
     return (
         deliveries.c.event_id == key.event_id,
         deliveries.c.effect == key.effect,

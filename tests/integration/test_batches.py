@@ -25,9 +25,7 @@ from workers.runner import DEADLOCK, LEASE, MAX_BATCH, Deliverer
 from workflows.errors import Conflict
 from workflows.events import store
 from workflows.events.catalogue import SessionCompleted, SessionStarted
-from workflows.events.delivery import Key
-from workflows.events.outcomes import Cancel, Retry
-from workflows.events.policy import RetryPolicy
+from workflows.events.delivery import Cancel, DeliveryKey, Retry, RetryPolicy
 from workflows.events.record import defer_write, record
 from workflows.events.subscriptions import Effect
 from workflows.operations.cancel_delivery import cancel_delivery
@@ -78,13 +76,13 @@ def batch_house(engine: Engine, counting: Counting, monkeypatch: pytest.MonkeyPa
     return House(engine, private(monkeypatch, effect), drains=True, batch_seconds=2.0)
 
 
-def recorded(house: House, count: int) -> list[Key]:
+def recorded(house: House, count: int) -> list[DeliveryKey]:
     """So many deliveries of the effect, in the order of their events."""
     made = [an_event() for _ in range(count)]
     with house.transactions() as db:
         for event in made:
             record(db, event)
-    return [Key(event_id=event.id, effect=EFFECT) for event in made]
+    return [DeliveryKey(event_id=event.id, effect=EFFECT) for event in made]
 
 
 def runs(house: House) -> Counter[UUID]:
@@ -93,7 +91,7 @@ def runs(house: House) -> Counter[UUID]:
         return Counter(db.scalars(text("SELECT event_id FROM runs")).all())
 
 
-def states(house: House, keys: Sequence[Key]) -> Counter[str]:
+def states(house: House, keys: Sequence[DeliveryKey]) -> Counter[str]:
     """How many of these deliveries are in which state."""
     return Counter(house.row(key).state.value for key in keys)
 
@@ -217,7 +215,7 @@ def test_an_operator_is_refused_while_a_batch_holds_the_row(batch_house: House, 
     assert batch_house.row(key).state == "done"
 
 
-def _deliver_in_a_process(house: House, keys: Sequence[Key]) -> int | None:
+def _deliver_in_a_process(house: House, keys: Sequence[DeliveryKey]) -> int | None:
     """Run a worker of its own, and return how it ended."""
     address = house.engine.url.render_as_string(hide_password=False)
 
@@ -350,11 +348,11 @@ def _deliver_by_two_workers(house: House, queue: str) -> None:
                 deliveries.c.effect.not_in(["mail.send", "push.send", "channels.send", "webhooks.send"]),
             )
         ).all()
-    keys = [Key(**row._mapping) for row in due]
+    keys = [DeliveryKey(**row._mapping) for row in due]
     halves = [keys[::2], keys[1::2][::-1]]
     together = Barrier(2)
 
-    def work(half: Sequence[Key]) -> None:
+    def work(half: Sequence[DeliveryKey]) -> None:
         together.wait(10)
         house.deliverer.deliver(*half)
 

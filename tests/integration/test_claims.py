@@ -11,34 +11,34 @@ from models.events import deliveries, delivery_attempts
 from tests.factories import accept_booking, make_booking
 from tests.integration.house import House, without_guards
 from workflows.events import store
-from workflows.events.delivery import Attempt, Delivery, Key
+from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def key(house: House) -> Key:
+def key(house: House) -> DeliveryKey:
     """The delivery that is to create a session."""
     with house.transactions() as db:
         accept_booking(db, make_booking(db))
     return house.key("sessions.create")
 
 
-def claimed(house: House, key: Key) -> Delivery | None:
+def claimed(house: House, key: DeliveryKey) -> Delivery | None:
     """Claim it in a transaction of its own that ends at once."""
     with house.transactions() as db:
         return next(iter(store.claim(db, [key])), None)
 
 
-def leased(house: House, key: Key, duration: timedelta = MINUTE) -> Delivery:
+def leased(house: House, key: DeliveryKey, duration: timedelta = MINUTE) -> Delivery:
     """Claim and lease it, as a worker does that then dies or goes outside."""
     with house.transactions() as db:
         (delivery,) = store.lease(db, store.claim(db, [key]), duration)
         return delivery
 
 
-def test_a_claim_reads_the_delivery_with_its_event(house: House, key: Key) -> None:
+def test_a_claim_reads_the_delivery_with_its_event(house: House, key: DeliveryKey) -> None:
     delivery = claimed(house, key)
     assert delivery is not None
     assert (delivery.key, delivery.attempt, delivery.fence, delivery.nudges) == (key, 1, 0, 0)
@@ -47,7 +47,7 @@ def test_a_claim_reads_the_delivery_with_its_event(house: House, key: Key) -> No
     assert delivery.id == house.row(key).id
 
 
-def test_a_second_claimer_gets_nothing_and_does_not_wait(house: House, key: Key) -> None:
+def test_a_second_claimer_gets_nothing_and_does_not_wait(house: House, key: DeliveryKey) -> None:
     with house.transactions() as one, house.transactions() as two:
         # Waiting for the lock at all would end in an error.
         two.exec_driver_sql("SET LOCAL lock_timeout = '1ms'")
@@ -65,18 +65,18 @@ def test_a_second_claimer_gets_nothing_and_does_not_wait(house: House, key: Key)
         (60, False),
     ],
 )
-def test_what_is_not_due_is_not_claimed(house: House, key: Key, seconds: int, due: bool) -> None:
+def test_what_is_not_due_is_not_claimed(house: House, key: DeliveryKey, seconds: int, due: bool) -> None:
     house.change(key, due_at=func.now() + timedelta(seconds=seconds))
     assert (claimed(house, key) is not None) is due
 
 
 @pytest.mark.parametrize("state", ["done", "dead", "cancelled"])
-def test_what_has_ended_is_not_claimed(house: House, key: Key, state: str) -> None:
+def test_what_has_ended_is_not_claimed(house: House, key: DeliveryKey, state: str) -> None:
     house.change(key, state=state, done_at=func.now() if state == "done" else None)
     assert claimed(house, key) is None
 
 
-def test_a_lease_keeps_others_away_until_it_is_over(house: House, key: Key) -> None:
+def test_a_lease_keeps_others_away_until_it_is_over(house: House, key: DeliveryKey) -> None:
     leased(house, key)
     row = house.row(key)
     assert (row.attempts, row.nudge_at) == (1, row.lease_until)
@@ -88,7 +88,7 @@ def test_a_lease_keeps_others_away_until_it_is_over(house: House, key: Key) -> N
     assert (again.attempt, again.fence) == (2, 1)
 
 
-def test_who_leased_it_holds_it_until_somebody_else_did(house: House, key: Key) -> None:
+def test_who_leased_it_holds_it_until_somebody_else_did(house: House, key: DeliveryKey) -> None:
     first = leased(house, key, timedelta(seconds=-1))
     with house.transactions() as db:
         assert store.hold(db, [first]), "late, but nobody took over"
@@ -98,7 +98,7 @@ def test_who_leased_it_holds_it_until_somebody_else_did(house: House, key: Key) 
         assert store.hold(db, [second])
 
 
-def test_a_late_settler_changes_nothing_whatever_it_has_to_say(house: House, key: Key) -> None:
+def test_a_late_settler_changes_nothing_whatever_it_has_to_say(house: House, key: DeliveryKey) -> None:
     late = leased(house, key, timedelta(seconds=-1))
     leased(house, key)
     before = house.row(key)[:-1]
@@ -112,7 +112,7 @@ def test_a_late_settler_changes_nothing_whatever_it_has_to_say(house: House, key
     assert house.row(key)[:-1] == before
 
 
-def test_nobody_settles_what_has_ended(house: House, key: Key) -> None:
+def test_nobody_settles_what_has_ended(house: House, key: DeliveryKey) -> None:
     late = leased(house, key)
     house.change(key, state="cancelled")
     with house.transactions() as db:
@@ -121,7 +121,7 @@ def test_nobody_settles_what_has_ended(house: House, key: Key) -> None:
     assert house.row(key).state == "cancelled"
 
 
-def test_another_try_is_due_after_its_pause_and_not_before(house: House, key: Key) -> None:
+def test_another_try_is_due_after_its_pause_and_not_before(house: House, key: DeliveryKey) -> None:
     delivery = leased(house, key)
     with house.transactions() as db:
         assert store.again(db, delivery, MINUTE, Attempt(outcome="retry", took=SECOND, error="x" * 5000))
@@ -133,7 +133,7 @@ def test_another_try_is_due_after_its_pause_and_not_before(house: House, key: Ke
 
 
 @pytest.mark.parametrize("end", ["dead", "cancelled"])
-def test_an_end_releases_the_lease_and_keeps_the_reason(house: House, key: Key, end: str) -> None:
+def test_an_end_releases_the_lease_and_keeps_the_reason(house: House, key: DeliveryKey, end: str) -> None:
     delivery = leased(house, key)
     with house.transactions() as db:
         assert store.give_up(db, delivery, Attempt(outcome=end, took=SECOND, error="It cannot be."))
@@ -141,7 +141,7 @@ def test_an_end_releases_the_lease_and_keeps_the_reason(house: House, key: Key, 
     assert (row.state, row.lease_until, row.last_error, row.done_at) == (end, None, "It cannot be.", None)
 
 
-def test_an_attempt_is_kept_with_what_the_receiver_said(house: House, key: Key) -> None:
+def test_an_attempt_is_kept_with_what_the_receiver_said(house: House, key: DeliveryKey) -> None:
     delivery = leased(house, key)
     took = timedelta(seconds=1.5)
     with house.transactions() as db:
@@ -153,7 +153,7 @@ def test_an_attempt_is_kept_with_what_the_receiver_said(house: House, key: Key) 
     assert len(row.response) == 4096
 
 
-def test_a_success_outside_is_kept_as_an_attempt_and_one_inside_is_not(house: House, key: Key) -> None:
+def test_a_success_outside_is_kept_as_an_attempt_and_one_inside_is_not(house: House, key: DeliveryKey) -> None:
     delivery = leased(house, key)
     with house.transactions() as db:
         assert store.done(db, delivery, Attempt(outcome="done", took=SECOND, status_code=204, response="thanks"))
@@ -161,7 +161,7 @@ def test_a_success_outside_is_kept_as_an_attempt_and_one_inside_is_not(house: Ho
     assert (row.attempt, row.outcome, row.status_code, row.response) == (1, "done", 204, "thanks")
 
 
-def test_what_is_put_off_counts_no_attempt(house: House, key: Key) -> None:
+def test_what_is_put_off_counts_no_attempt(house: House, key: DeliveryKey) -> None:
     delivery = leased(house, key)
     with house.transactions() as db:
         assert store.postpone(db, delivery, delivery.now + MINUTE)
@@ -172,7 +172,7 @@ def test_what_is_put_off_counts_no_attempt(house: House, key: Key) -> None:
     assert row.last_error is None
 
 
-def test_why_something_is_put_off_is_kept_where_somebody_is_away(house: House, key: Key) -> None:
+def test_why_something_is_put_off_is_kept_where_somebody_is_away(house: House, key: DeliveryKey) -> None:
     delivery = leased(house, key)
     with house.transactions() as db:
         assert store.postpone(db, delivery, delivery.now + MINUTE, away="The mail server is away: refused")
@@ -180,14 +180,14 @@ def test_why_something_is_put_off_is_kept_where_somebody_is_away(house: House, k
     assert (row.state, row.attempts, row.last_error) == ("pending", 0, "The mail server is away: refused")
 
 
-def test_attempts_that_were_forgiven_do_not_count(house: House, key: Key) -> None:
+def test_attempts_that_were_forgiven_do_not_count(house: House, key: DeliveryKey) -> None:
     house.change(key, attempts=5, forgiven=4)
     delivery = claimed(house, key)
     assert delivery is not None
     assert (delivery.attempt, delivery.counted_attempt) == (6, 2)
 
 
-def test_what_leaves_the_house_is_claimed_and_leased_at_once(house: House, key: Key) -> None:
+def test_what_leaves_the_house_is_claimed_and_leased_at_once(house: House, key: DeliveryKey) -> None:
     with house.transactions() as db:
         (delivery,) = store.claim_leased(db, key.effect, [key], MINUTE)
         assert (delivery.attempt, delivery.fence) == (1, 1)
@@ -197,7 +197,7 @@ def test_what_leaves_the_house_is_claimed_and_leased_at_once(house: House, key: 
         assert store.done(db, delivery)
 
 
-def test_an_event_of_a_type_that_is_not_known_yet_is_left_pending(house: House, key: Key) -> None:
+def test_an_event_of_a_type_that_is_not_known_yet_is_left_pending(house: House, key: DeliveryKey) -> None:
     with house.engine.begin() as db, without_guards(db):
         db.exec_driver_sql("UPDATE events SET type = 'booking.celebrated'")
     house.deliverer.deliver(key)

@@ -20,15 +20,14 @@ from tests.scraping import Figures
 from workers.sweep import Sweep
 from workers.wakeups import Nudger
 from workflows.events.catalogue import BookingAccepted
-from workflows.events.delivery import Key
-from workflows.events.outcomes import Postpone, Sent
+from workflows.events.delivery import DeliveryKey, Postpone, SendResult
 from workflows.events.subscriptions import Effect, Subscriptions, load
 
 ATTEMPTS, DELAY = "tutelage_delivery_duration_seconds_count", "tutelage_delivery_delay_seconds"
 
 
 @pytest.fixture
-def mail(house: House) -> Key:
+def mail(house: House) -> DeliveryKey:
     """A mail that waits to be sent."""
     with house.transactions() as db:
         make_booking(db)
@@ -45,12 +44,14 @@ def outcomes(before: Figures, effect: str = "mail.send") -> dict[str, float]:
 @pytest.mark.parametrize(
     ("sent", "outcome"),
     [
-        (Sent(status_code=250), "done"),
-        (Sent(error="451 later"), "retry"),
-        (Sent(error="550 nobody", permanent=True), "dead"),
+        (SendResult(status_code=250), "done"),
+        (SendResult(error="451 later"), "retry"),
+        (SendResult(error="550 nobody", permanent=True), "dead"),
     ],
 )
-def test_an_attempt_is_counted_by_what_came_of_it(house: House, mail: Key, sent: Sent, outcome: str) -> None:
+def test_an_attempt_is_counted_by_what_came_of_it(
+    house: House, mail: DeliveryKey, sent: SendResult, outcome: str
+) -> None:
     house.mail.answers = lambda _message: sent
     before = Figures.here()
     house.deliverer.deliver(mail)
@@ -60,8 +61,8 @@ def test_an_attempt_is_counted_by_what_came_of_it(house: House, mail: Key, sent:
     assert outcomes(before) == {outcome: 1}
 
 
-def test_what_is_put_off_is_counted_as_such(house: House, mail: Key) -> None:
-    def busy(_message: object) -> Sent:
+def test_what_is_put_off_is_counted_as_such(house: House, mail: DeliveryKey) -> None:
+    def busy(_message: object) -> SendResult:
         raise Postpone(datetime.now(UTC) + timedelta(minutes=1), "its pace")
 
     house.mail.answers = busy
@@ -70,10 +71,10 @@ def test_what_is_put_off_is_counted_as_such(house: House, mail: Key) -> None:
     assert outcomes(before) == {"postponed": 1}
 
 
-def test_who_comes_too_late_with_an_outcome_is_counted_as_late(house: House, mail: Key) -> None:
-    def lose(_message: object) -> Sent:
+def test_who_comes_too_late_with_an_outcome_is_counted_as_late(house: House, mail: DeliveryKey) -> None:
+    def lose(_message: object) -> SendResult:
         house.change(mail, attempts=7)
-        return Sent(status_code=250)
+        return SendResult(status_code=250)
 
     house.mail.answers = lose
     before = Figures.here()
@@ -81,14 +82,14 @@ def test_who_comes_too_late_with_an_outcome_is_counted_as_late(house: House, mai
     assert outcomes(before) == {"settled_late": 1}
 
 
-def test_a_delay_is_counted_from_when_it_was_due_to_when_it_was_done(house: House, mail: Key) -> None:
+def test_a_delay_is_counted_from_when_it_was_due_to_when_it_was_done(house: House, mail: DeliveryKey) -> None:
     house.change(mail, due_at=func.now() - timedelta(seconds=90), nudge_at=func.now())
     before = Figures.here()
-    house.mail.answers = lambda _message: Sent(error="451 later")
+    house.mail.answers = lambda _message: SendResult(error="451 later")
     house.deliverer.deliver(mail)
     assert Figures.here().since(before).total(f"{DELAY}_count", effect="mail.send") == 0
     house.change(mail, due_at=func.now() - timedelta(seconds=90), nudge_at=func.now())
-    house.mail.answers = lambda _message: Sent(status_code=250)
+    house.mail.answers = lambda _message: SendResult(status_code=250)
     house.deliverer.deliver(mail)
     grown = Figures.here().since(before)
     assert grown.total(f"{DELAY}_count", effect="mail.send") == 1

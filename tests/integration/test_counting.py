@@ -17,15 +17,15 @@ from tests import factories
 from tests.integration.happenings import Life, at
 from tests.integration.house import counted_statements
 from workflows.analytics.recount import differences
-from workflows.events.delivery import Delivery, Key
-from workflows.events.record import flush_deferred, take_notes
+from workflows.events.delivery import Delivery, DeliveryKey
+from workflows.events.record import drain_recorded, flush_deferred
 from workflows.events.store import claim, done
 from workflows.events.subscriptions import Effect, load
 
 
 @pytest.fixture
 def mentor_id(db: Connection) -> UUID:
-    take_notes(db)
+    drain_recorded(db)
     return factories.make_mentor(db).id
 
 
@@ -46,8 +46,8 @@ def _as_a_recount_says(db: Connection) -> Iterator[None]:
 def work(db: Connection, *, shuffled: random.Random | None = None) -> list[Delivery]:
     """Count all that has happened since the last time."""
     keys = [
-        Key(event_id=nudge.event_id, effect=nudge.effect)
-        for nudge in take_notes(db).nudges
+        DeliveryKey(event_id=nudge.event_id, effect=nudge.effect)
+        for nudge in drain_recorded(db).nudges
         if nudge.effect.startswith("analytics.")
     ]
     if shuffled:
@@ -234,8 +234,8 @@ def test_counting_makes_few_statements(db: Connection, mentor_id: UUID, kind: st
     life.booking("accepted", at("2026-05-04T10:00Z"))
     work(db)
     life.session(kind, at("2026-05-06T10:00Z"))
-    (nudge,) = [each for each in take_notes(db).nudges if each.queue == "analytics"]
-    (delivery,) = claim(db, [Key(event_id=nudge.event_id, effect=nudge.effect)])
+    (nudge,) = [each for each in drain_recorded(db).nudges if each.queue == "analytics"]
+    (delivery,) = claim(db, [DeliveryKey(event_id=nudge.event_id, effect=nudge.effect)])
     assert delivery is not None
     with counted_statements(db) as statements:
         run(db, delivery)

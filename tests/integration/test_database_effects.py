@@ -19,9 +19,7 @@ from tests.factories import accept_booking, make_booking, make_user
 from tests.integration.house import House
 from tests.integration.test_record import an_event, nothing, private
 from workflows.events.catalogue import SessionCompleted
-from workflows.events.delivery import Key
-from workflows.events.outcomes import Cancel, Retry
-from workflows.events.policy import RetryPolicy
+from workflows.events.delivery import Cancel, DeliveryKey, Retry, RetryPolicy
 from workflows.events.record import record
 from workflows.events.subscriptions import Effect, Subscriptions, load
 
@@ -30,16 +28,16 @@ SWIFT = RetryPolicy((60, 120), jitter=0)
 
 
 @pytest.fixture
-def with_effect(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[House, Key]]:
+def with_effect(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[House, DeliveryKey]]:
     """A house in which one effect follows from a session's completion, and the delivery of it."""
 
-    def build(run: Run, **of_effect: Any) -> tuple[House, Key]:
+    def build(run: Run, **of_effect: Any) -> tuple[House, DeliveryKey]:
         effect = Effect(name="tried", queue="reviews", event=SessionCompleted, run=run, policy=SWIFT, **of_effect)
         house = House(engine, private(monkeypatch, effect))
         with house.transactions() as db:
             record(db, an_event())
         house.nudger.nudges.clear()
-        return house, house.key("tried") if not effect.targets else Key(event_id=uuid4(), effect="tried")
+        return house, house.key("tried") if not effect.targets else DeliveryKey(event_id=uuid4(), effect="tried")
 
     return build
 
@@ -56,7 +54,7 @@ def count(house: House, table: str) -> int:
         return int(db.scalar(text(f"SELECT count(*) FROM {table}")) or 0)
 
 
-def test_an_effect_commits_with_its_deliverys_end(with_effect: Callable[..., tuple[House, Key]]) -> None:
+def test_an_effect_commits_with_its_deliverys_end(with_effect: Callable[..., tuple[House, DeliveryKey]]) -> None:
     seen: list[datetime] = []
 
     def run(db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
@@ -74,7 +72,7 @@ def test_an_effect_commits_with_its_deliverys_end(with_effect: Callable[..., tup
 
 
 def test_what_an_effect_recorded_is_nudged_after_its_commit(
-    with_effect: Callable[..., tuple[House, Key]], monkeypatch: pytest.MonkeyPatch
+    with_effect: Callable[..., tuple[House, DeliveryKey]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         del now
@@ -91,7 +89,7 @@ def test_what_an_effect_recorded_is_nudged_after_its_commit(
 
 
 def test_a_failed_effect_leaves_its_attempt_its_error_and_a_pause_and_nothing_else(
-    with_effect: Callable[..., tuple[House, Key]],
+    with_effect: Callable[..., tuple[House, DeliveryKey]],
 ) -> None:
     def run(db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         del now
@@ -113,7 +111,7 @@ def test_a_failed_effect_leaves_its_attempt_its_error_and_a_pause_and_nothing_el
 
 
 def test_a_failure_is_logged_with_its_effect_event_attempt_and_actor(
-    with_effect: Callable[..., tuple[House, Key]],
+    with_effect: Callable[..., tuple[House, DeliveryKey]],
 ) -> None:
     def run(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         raise RuntimeError(f"broken at {now.year}")
@@ -128,7 +126,7 @@ def test_a_failure_is_logged_with_its_effect_event_attempt_and_actor(
 
 
 def test_an_error_of_the_database_fails_the_effect_and_not_the_writing_of_that(
-    with_effect: Callable[..., tuple[House, Key]],
+    with_effect: Callable[..., tuple[House, DeliveryKey]],
 ) -> None:
     house, key = with_effect(lambda db, _event, *, now: db.execute(text("SELECT 1/0"), {"now": now}))
     house.deliverer.deliver(key)
@@ -138,7 +136,7 @@ def test_an_error_of_the_database_fails_the_effect_and_not_the_writing_of_that(
 
 
 def test_an_effect_ends_in_dead_when_its_attempts_are_used_up(
-    with_effect: Callable[..., tuple[House, Key]],
+    with_effect: Callable[..., tuple[House, DeliveryKey]],
 ) -> None:
     def run(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         raise RuntimeError(f"still broken at {now.year}")
@@ -157,7 +155,7 @@ def test_an_effect_ends_in_dead_when_its_attempts_are_used_up(
     assert len(attempts(house)) == 3, "kept as it is, until an operator retries it"
 
 
-def test_an_effect_may_ask_for_its_own_pause(with_effect: Callable[..., tuple[House, Key]]) -> None:
+def test_an_effect_may_ask_for_its_own_pause(with_effect: Callable[..., tuple[House, DeliveryKey]]) -> None:
     def run(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         del now
         raise Retry(timedelta(hours=3), "the shop opens at nine")
@@ -176,7 +174,7 @@ def test_an_effect_may_ask_for_its_own_pause(with_effect: Callable[..., tuple[Ho
 
 
 def test_an_effect_that_has_lost_its_point_is_cancelled_with_the_reason(
-    with_effect: Callable[..., tuple[House, Key]],
+    with_effect: Callable[..., tuple[House, DeliveryKey]],
 ) -> None:
     def run(db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         del now
@@ -215,7 +213,9 @@ def test_one_effects_failure_is_not_anothers(house: House, monkeypatch: pytest.M
     assert {state for _effect, state in states} == {"pending"}
 
 
-def test_one_targets_failure_is_not_anothers(engine: Engine, with_effect: Callable[..., tuple[House, Key]]) -> None:
+def test_one_targets_failure_is_not_anothers(
+    engine: Engine, with_effect: Callable[..., tuple[House, DeliveryKey]]
+) -> None:
     del engine
 
     def run(_db: Connection, _event: SessionCompleted, target: str, *, now: datetime) -> None:
@@ -230,7 +230,7 @@ def test_one_targets_failure_is_not_anothers(engine: Engine, with_effect: Callab
 
 
 def test_a_timer_waits_for_its_time_and_then_runs_like_any_other(
-    with_effect: Callable[..., tuple[House, Key]],
+    with_effect: Callable[..., tuple[House, DeliveryKey]],
 ) -> None:
     later = datetime.now(UTC) + timedelta(days=1)
     house, key = with_effect(nothing, due=lambda _event: later)
@@ -252,7 +252,7 @@ def kill(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
 
 
 def test_a_crash_in_a_first_run_leaves_nothing_and_the_row_as_it_was(
-    with_effect: Callable[..., tuple[House, Key]],
+    with_effect: Callable[..., tuple[House, DeliveryKey]],
 ) -> None:
     house, key = with_effect(kill)
     before = house.row(key)
@@ -261,7 +261,9 @@ def test_a_crash_in_a_first_run_leaves_nothing_and_the_row_as_it_was(
     assert house.row(key)[:-1] == before[:-1]
 
 
-def test_what_kills_its_worker_again_and_again_ends_in_dead(with_effect: Callable[..., tuple[House, Key]]) -> None:
+def test_what_kills_its_worker_again_and_again_ends_in_dead(
+    with_effect: Callable[..., tuple[House, DeliveryKey]],
+) -> None:
     house, key = with_effect(kill)
     for attempt in range(1, SWIFT.attempts + 1):
         # As the sweep leaves it: called for again, its lease over.
@@ -279,7 +281,7 @@ def test_what_kills_its_worker_again_and_again_ends_in_dead(with_effect: Callabl
 
 
 def test_a_nudged_row_that_succeeds_is_done_with_its_attempt_counted_once(
-    with_effect: Callable[..., tuple[House, Key]],
+    with_effect: Callable[..., tuple[House, DeliveryKey]],
 ) -> None:
     house, key = with_effect(nothing)
     house.change(key, nudges=1)
@@ -298,10 +300,12 @@ def test_an_effect_whose_name_is_unknown_is_left_pending(engine: Engine, house: 
 
 
 def test_a_delivery_that_does_not_exist_is_nobodys_trouble(house: House) -> None:
-    house.deliverer.deliver(Key(event_id=uuid4(), effect="sessions.create"))
+    house.deliverer.deliver(DeliveryKey(event_id=uuid4(), effect="sessions.create"))
 
 
-def test_a_deadlock_is_tried_once_more_at_once(engine: Engine, with_effect: Callable[..., tuple[House, Key]]) -> None:
+def test_a_deadlock_is_tried_once_more_at_once(
+    engine: Engine, with_effect: Callable[..., tuple[House, DeliveryKey]]
+) -> None:
     with engine.begin() as db:
         one, two = make_user(db).id, make_user(db).id
     lock = text("SELECT 1 FROM users WHERE id = :id FOR UPDATE")

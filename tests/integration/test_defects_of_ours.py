@@ -16,7 +16,7 @@ from tests.integration.endpoints import NO, YES, announced, endpoint, listening,
 from tests.integration.house import House, routes
 from workers.runner import Deliverer
 from workers.transports.http import WebhookTransport
-from workflows.events.policy import WEBHOOKS
+from workflows.events.delivery import WEBHOOK_RETRY_POLICY
 from workflows.events.subscriptions import load
 from workflows.outside import send_webhook
 from workflows.webhooks.headers import sealed_headers
@@ -79,7 +79,7 @@ def test_it_neither_warns_the_owner_nor_disables_the_endpoint_however_long_it_la
     set_endpoint(house, partner, failures=9, failing_since=func.now() - 6 * DAY)
     before = health(house, partner)
     (key,) = messages(house, partner)
-    house.change(key, attempts=WEBHOOKS.attempts - 1)
+    house.change(key, attempts=WEBHOOK_RETRY_POLICY.attempts - 1)
     deliverer.deliver(key)
     assert house.row(key).state == "dead"
     assert health(house, partner) == before

@@ -25,8 +25,7 @@ from tests.integration.endpoints import (
     use_up,
 )
 from tests.integration.house import House
-from workflows.events.outcomes import Sent
-from workflows.events.policy import WEBHOOKS
+from workflows.events.delivery import WEBHOOK_RETRY_POLICY, SendResult
 
 DAY = timedelta(days=1)
 NOTHING_AGAINST_IT = (0, None, None, None, None)
@@ -59,17 +58,17 @@ def test_410_disables_at_once_others_are_told_and_what_is_left_is_cancelled(hous
 
 
 @pytest.mark.parametrize(("answer", "told"), [(GONE, "disabled"), (NO, "exhausted")])
-def test_what_several_find_at_once_is_told_once(house: House, partner: UUID, answer: Sent, told: str) -> None:
+def test_what_several_find_at_once_is_told_once(house: House, partner: UUID, answer: SendResult, told: str) -> None:
     # The breaker has been opened by another meanwhile: what is found late is told once as well.
     for open_until in (None, func.now() + timedelta(minutes=1)):
         in_trouble = {"failures": 9, "failing_since": func.now(), "open_until": None, "exhausted_at": None}
         set_endpoint(house, partner, state="active", disabled_reason=None, **in_trouble)
         keys = messages(house, partner, 8)
         for key in keys:
-            house.change(key, attempts=WEBHOOKS.attempts - 1)
+            house.change(key, attempts=WEBHOOK_RETRY_POLICY.attempts - 1)
         all_there = Barrier(len(keys), partial(set_endpoint, house, partner, open_until=open_until))
 
-        def wait_for_all(_message: object, all_there: Barrier = all_there) -> Sent:
+        def wait_for_all(_message: object, all_there: Barrier = all_there) -> SendResult:
             all_there.wait(20)
             return answer
 
@@ -116,7 +115,7 @@ def test_of_many_failures_after_five_days_one_disables(house: House, partner: UU
     keys = messages(house, partner, 5)
     everybody_sends = Event()
 
-    def answer(_message: object) -> Sent:
+    def answer(_message: object) -> SendResult:
         if len(house.http.received) == len(keys):
             everybody_sends.set()
         assert everybody_sends.wait(20)
@@ -159,7 +158,7 @@ def test_an_endpoint_deleted_meanwhile_is_cancelled_quietly(
 ) -> None:
     (waiting, sending) = messages(house, partner, 2)
 
-    def delete_it(_message: object) -> Sent:
+    def delete_it(_message: object) -> SendResult:
         with house.engine.begin() as db:
             db.execute(delete(webhook_endpoints))
         return NO

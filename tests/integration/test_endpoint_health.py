@@ -25,8 +25,7 @@ from tests.integration.endpoints import (
     set_endpoint,
 )
 from tests.integration.house import House
-from workflows.events.outcomes import Sent
-from workflows.events.policy import WEBHOOKS
+from workflows.events.delivery import WEBHOOK_RETRY_POLICY, SendResult
 from workflows.webhooks.ask_example import ask_example
 from workflows.webhooks.endpoint import Endpoint, endpoint_query
 from workflows.webhooks.health import OPENS_AFTER
@@ -114,7 +113,7 @@ def test_when_it_has_passed_exactly_one_of_many_probes(house: House, partner: UU
     def others_put_off() -> bool:
         return sum(house.row(key).due_at > due_at[key] for key in keys) == len(keys) - 1
 
-    def answer(_message: object) -> Sent:
+    def answer(_message: object) -> SendResult:
         # The probe is still on its way when all others have asked.
         eventually(others_put_off, "the others, put off")
         return YES
@@ -182,7 +181,7 @@ def test_nothing_is_called_for_later_than_it_was_due_anyway(house: House, partne
 def test_what_is_recovered_keeps_its_pace_when_the_endpoint_answers_again(house: House, partner: UUID) -> None:
     dead = messages(house, partner, 50)
     for key in dead:
-        house.change(key, state="dead", attempts=WEBHOOKS.attempts)
+        house.change(key, state="dead", attempts=WEBHOOK_RETRY_POLICY.attempts)
     send_one(house, partner, NO)
     with house.transactions() as db:
         found = Endpoint.of(db.execute(endpoint_query(partner)).one())
@@ -208,7 +207,7 @@ def test_failures_that_were_on_their_way_together_open_it_once(house: House, par
     keys = messages(house, partner, 9)
     all_there = Barrier(len(keys))
 
-    def answer(_message: object) -> Sent:
+    def answer(_message: object) -> SendResult:
         all_there.wait(20)
         return NO
 
@@ -222,7 +221,7 @@ def test_failures_that_were_on_their_way_together_open_it_once(house: House, par
 def test_a_late_failure_does_not_prolong_what_a_probe_has_found(house: House, partner: UUID) -> None:
     (late,) = messages(house, partner)
 
-    def answer(_message: object) -> Sent:
+    def answer(_message: object) -> SendResult:
         # While it is on its way the breaker opens, and a probe fails.
         trip(house, partner)
         let_it_half_open(house, partner)
@@ -240,7 +239,7 @@ def test_a_prober_that_dies_is_followed_by_another(house: House, partner: UUID) 
     class Killed(BaseException):
         pass
 
-    def die(_message: object) -> Sent:
+    def die(_message: object) -> SendResult:
         raise Killed
 
     trip(house, partner)

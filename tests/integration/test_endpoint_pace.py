@@ -22,8 +22,7 @@ from tests.integration.endpoints import (
     use_up,
 )
 from tests.integration.house import House
-from workflows.events.outcomes import Sent
-from workflows.events.policy import WEBHOOKS
+from workflows.events.delivery import WEBHOOK_RETRY_POLICY, SendResult
 from workflows.webhooks.deliveries import WebhookDelivery, delivery_query
 from workflows.webhooks.resend import resend
 
@@ -43,7 +42,7 @@ def test_no_more_go_at_once_than_the_rate_cap_says_and_none_is_lost(house: House
     keys = messages(house, capped, 4 * rate)
     arrived: list[float] = []
 
-    def answer(_message: object) -> Sent:
+    def answer(_message: object) -> SendResult:
         arrived.append(time.monotonic())
         return YES
 
@@ -84,7 +83,7 @@ def test_a_wish_to_wait_only_ever_delays(
     house: House, partner: UUID, wish: int | None, at_least: int, at_most: int
 ) -> None:
     retry_after = None if wish is None else timedelta(seconds=wish)
-    answer = Sent(error="The receiver answered 429.", status_code=429, retry_after=retry_after)
+    answer = SendResult(error="The receiver answered 429.", status_code=429, retry_after=retry_after)
     row = house.row(send_one(house, partner, answer))
     assert at_least * SECOND < row.due_at - row.now <= at_most * SECOND
 
@@ -95,14 +94,18 @@ def test_a_retry_that_was_asked_for_has_all_its_attempts_again(house: House, par
         found = WebhookDelivery.of(db.execute(delivery_query(house.row(key).id)).one())
         resend(db, actor=OPERATOR, delivery=found)
     row = house.row(key)
-    assert (row.state, row.attempts, row.forgiven) == ("pending", WEBHOOKS.attempts, WEBHOOKS.attempts)
-    for attempt in range(1, WEBHOOKS.attempts + 1):
+    assert (row.state, row.attempts, row.forgiven) == (
+        "pending",
+        WEBHOOK_RETRY_POLICY.attempts,
+        WEBHOOK_RETRY_POLICY.attempts,
+    )
+    for attempt in range(1, WEBHOOK_RETRY_POLICY.attempts + 1):
         assert house.row(key).state == "pending"
         set_endpoint(house, partner, open_until=None)
         house.make_due(key)
         house.deliverer.deliver(key)
         row = house.row(key)
-        assert row.attempts == WEBHOOKS.attempts + attempt
+        assert row.attempts == WEBHOOK_RETRY_POLICY.attempts + attempt
         if attempt == 1:
             assert SECOND < row.due_at - row.now <= 6 * SECOND, "the policy's first pause"
     assert row.state == "dead"

@@ -21,8 +21,7 @@ from workers.transports.client import Client, Limits
 from workers.transports.http import WebhookTransport
 from workers.transports.protection import Protected, Shares
 from workers.transports.transport import Transport
-from workflows.events.delivery import Key
-from workflows.events.outcomes import Sent
+from workflows.events.delivery import DeliveryKey, SendResult
 from workflows.events.subscriptions import load
 from workflows.outside.send_webhook import WebhookMessage
 
@@ -54,7 +53,7 @@ def test_one_endpoint_holds_at_most_its_share_and_the_others_are_put_off_uncount
     def put_off() -> int:
         return sum(house.row(key).due_at > due_at[key] for key in keys)
 
-    def answer(_message: object) -> Sent:
+    def answer(_message: object) -> SendResult:
         # Nobody is answered before all have asked.
         eventually(lambda: put_off() == len(keys) - MOST, "the others, put off")
         return YES
@@ -79,7 +78,7 @@ def test_an_endpoint_that_answers_quickly_gets_a_larger_share_until_it_does_not(
         due_at = {key: house.row(key).due_at for key in keys}
         house.http.received.clear()
 
-        def answer(_message: object) -> Sent:
+        def answer(_message: object) -> SendResult:
             eventually(lambda: put_off(due_at) + len(house.http.received) == count, "everybody, sent or put off")
             return answers_with
 
@@ -87,7 +86,7 @@ def test_an_endpoint_that_answers_quickly_gets_a_larger_share_until_it_does_not(
         all_at_once(deliverer, keys)
         return len(house.http.received)
 
-    def put_off(due_at: dict[Key, datetime]) -> int:
+    def put_off(due_at: dict[DeliveryKey, datetime]) -> int:
         rows = {key: house.row(key) for key in due_at}
         untried = [key for key, row in rows.items() if row.state == "pending" and not row.attempts]
         return sum(rows[key].due_at > due_at[key] for key in untried)
@@ -95,7 +94,7 @@ def test_an_endpoint_that_answers_quickly_gets_a_larger_share_until_it_does_not(
     answers_with = YES
     all_at_once(deliverer, messages(house, partner, 1))
     assert share_of(10) == MANY
-    answers_with = Sent(error="no")
+    answers_with = SendResult(error="no")
     assert share_of(10) == MANY
     assert share_of(10) == MOST
 
@@ -117,10 +116,10 @@ def test_the_share_is_free_again_whatever_the_sending_came_to(house: House) -> N
     partner = listening(house)
     deliverer = sharing(house, house.http)
 
-    def boom(_message: object) -> Sent:
+    def boom(_message: object) -> SendResult:
         raise KeyError("a defect")
 
-    for answer in (boom, lambda _message: Sent(error="no"), lambda _message: YES):
+    for answer in (boom, lambda _message: SendResult(error="no"), lambda _message: YES):
         house.http.answers = answer
         house.http.received.clear()
         all_at_once(deliverer, messages(house, partner, MOST), threads=MOST)

@@ -262,7 +262,7 @@ def _prepare(house: House, event_id: Any, target: str) -> Mail:
         nudges=0,
         attempt=1,
         fence=0,
-        forgiven=0,
+        attempts_reset=0,
         now=row.now,
     )
     with house.engine.connect() as db, counted_statements(db) as statements:

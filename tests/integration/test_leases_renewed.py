@@ -13,7 +13,7 @@ from tests.integration.house import House
 from tests.statements import statements_of
 from workers.outbound import LEASE
 from workflows.events import store
-from workflows.events.delivery import Delivery, Key
+from workflows.events.delivery import Delivery, DeliveryKey
 
 SOME = timedelta(seconds=5)
 
@@ -32,7 +32,7 @@ def mails(house: House) -> list[Delivery]:
         return store.claim_leased(db, "mail.send", keys, SOME)
 
 
-def left(house: House, key: Key) -> timedelta:
+def left(house: House, key: DeliveryKey) -> timedelta:
     """How long its lease lasts."""
     row = house.row(key)
     assert row.nudge_at == row.lease_until

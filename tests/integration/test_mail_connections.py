@@ -216,7 +216,7 @@ def test_a_server_that_wants_nobody_says_so_in_its_greeting(server: Talk, transp
     server.answers["greeting"] = b"554 No SMTP service here\r\n"
     report = transport.send(a_mail())
     assert (report.status_code, server.connections[0]) == (554, [])
-    assert (report.permanent, report.away) == (False, True)
+    assert (report.permanent, report.unavailable) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_what_a_server_answers_to_everybody_is_held_against_no_mail(server: Talk
     server.offers = b"250-mail.example\r\n250 AUTH PLAIN\r\n"
     server.answers |= {"auth": b"235 Welcome\r\n", "helo": b"554 Not today\r\n", command: said}
     report = SmtpTransport(f"smtp://user:secret@127.0.0.1:{server.port}", LETTERHEAD).send(a_mail())
-    assert (report.permanent, report.away, report.status_code) == (False, True, int(said[:3]))
+    assert (report.permanent, report.unavailable, report.status_code) == (False, True, int(said[:3]))
     assert server.mails == 0
 
 
@@ -245,7 +245,7 @@ def test_what_a_server_answers_to_one_mail_is_no_matter_of_the_others(
     server: Talk, transport: SmtpTransport, said: bytes
 ) -> None:
     server.answers["rcpt"] = said
-    assert transport.send(a_mail()).away is False
+    assert transport.send(a_mail()).unavailable is False
 
 
 def test_a_line_that_breaks_off_within_a_mail_costs_the_mail_an_attempt(server: Talk, transport: SmtpTransport) -> None:
@@ -253,7 +253,7 @@ def test_a_line_that_breaks_off_within_a_mail_costs_the_mail_an_attempt(server: 
     server.answers["content"], server.patience = b"", 1
     report = transport.send(a_mail())
     assert report.error is not None
-    assert (report.permanent, report.away, report.status_code) == (False, False, None)
+    assert (report.permanent, report.unavailable, report.status_code) == (False, False, None)
 
 
 def test_where_starttls_is_due_a_server_without_it_gets_neither_password_nor_mail(server: Talk) -> None:
@@ -279,7 +279,7 @@ def test_a_server_that_drips_its_replies_is_cut_off_within_a_mail(server: Talk) 
     transport = to(server, handover=0.5)
     report = transport.send(a_mail())
     assert report.error == "DeadlineExceeded: No complete answer within 0.5 s."
-    assert (report.permanent, report.away, server.mails) == (False, False, 0)
+    assert (report.permanent, report.unavailable, server.mails) == (False, False, 0)
 
 
 def test_a_stop_ends_what_waits_for_a_server(server: Talk) -> None:

@@ -80,7 +80,7 @@ def test_the_next_mail_over_the_same_line_has_no_more_time_than_the_first(
 def test_a_server_that_never_answers_is_given_up_in_the_end(server: Thinking) -> None:
     report = transport(server.port, SmtpLimits(verdict=1.0)).send(a_mail())
     assert report.error == "DeadlineExceeded: No complete answer within 1 s."
-    assert (report.permanent, report.away) == (False, False), "it may have kept it"
+    assert (report.permanent, report.unavailable) == (False, False), "it may have kept it"
 
 
 def test_while_a_server_thinks_nobody_else_sends_the_mail(house: House, server: Thinking) -> None:

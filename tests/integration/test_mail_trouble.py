@@ -28,7 +28,7 @@ from workers.outbound import OutboundRunner
 from workers.runner import Deliverer
 from workers.transports.protection import Breaker, Protected, Shares
 from workers.transports.smtp import SmtpLimits, SmtpTransport
-from workflows.events.delivery import Key
+from workflows.events.delivery import DeliveryKey
 from workflows.events.subscriptions import load
 from workflows.outside.send_mail import Mail
 
@@ -67,13 +67,15 @@ class Post(House):
             pending = deliveries.c.state == "pending", deliveries.c.effect == "mail.send"
             db.execute(update(deliveries).where(*pending).values(due_at=func.now(), lease_until=None))
 
-    def mails(self, state: str) -> list[Key]:
+    def mails(self, state: str) -> list[DeliveryKey]:
         """The mails in that state."""
         query = select(deliveries.c.event_id, deliveries.c.target).where(
             deliveries.c.effect == "mail.send", deliveries.c.state == state
         )
         with self.engine.connect() as db:
-            return [Key(event_id=row.event_id, effect="mail.send", target=row.target) for row in db.execute(query)]
+            return [
+                DeliveryKey(event_id=row.event_id, effect="mail.send", target=row.target) for row in db.execute(query)
+            ]
 
     def told(self) -> int:
         """How many notifications there are in the application."""

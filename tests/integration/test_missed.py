@@ -18,7 +18,7 @@ from tests.integration.endpoints import an_event, attempts_kept, endpoint, liste
 from tests.integration.house import House
 from workers.maintain import maintain
 from workflows.errors import NotFound
-from workflows.events.delivery import Key
+from workflows.events.delivery import DeliveryKey
 from workflows.events.record import follow_up, record
 from workflows.outside.send_webhook import SEND_WEBHOOK
 from workflows.webhooks.deliveries import WebhookDelivery, delivery_query
@@ -181,7 +181,7 @@ def happened(house: House, endpoint_id: UUID, *, ago: timedelta, **values: Any) 
     with house.transactions() as db:
         record(db, event)
         follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
-    key = Key(event_id=event_id, effect=SEND_WEBHOOK.name, target=str(endpoint_id))
+    key = DeliveryKey(event_id=event_id, effect=SEND_WEBHOOK.name, target=str(endpoint_id))
     if values:
         house.change(key, **values)
     return event_id
@@ -206,7 +206,7 @@ def test_fanning_out_again_keeps_nothing_twice(house: House) -> None:
     assert recovered(house, partner) == 1
 
 
-def queue_of_old(house: House) -> Key:
+def queue_of_old(house: House) -> DeliveryKey:
     """The delivery that fanned an event out before its own statement did."""
     event_id = house.key("bookings.expire").event_id
     with house.engine.begin() as db:
@@ -220,4 +220,4 @@ def queue_of_old(house: House) -> Key:
                 nudge_at=func.now(),
             )
         )
-    return Key(event_id=event_id, effect="webhooks.queue")
+    return DeliveryKey(event_id=event_id, effect="webhooks.queue")

@@ -18,6 +18,7 @@ from tests.integration.house import House, without_guards
 from workflows.events.catalogue import (
     BookingCancelled,
     BookingDeclined,
+    Event,
     ReviewUnlocked,
     SeatJoined,
     SeatLeft,
@@ -26,8 +27,8 @@ from workflows.events.catalogue import (
     SessionCreated,
     SessionReminderSet,
     SessionStarted,
+    own_fields,
 )
-from workflows.events.event import Event, own_fields
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
 from workflows.identity.people import User

@@ -28,8 +28,7 @@ from tests.factories import (
 )
 from tests.integration.house import House, without_guards
 from tests.statements import statements_of
-from workflows.events.catalogue import BundleExhausted, ReviewUnlocked, SeatJoined, SeatLeft, SessionCreated
-from workflows.events.event import Event
+from workflows.events.catalogue import BundleExhausted, Event, ReviewUnlocked, SeatJoined, SeatLeft, SessionCreated
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.people import Mentor, User

@@ -19,7 +19,7 @@ from tests.integration.house import House
 from workers import outbound
 from workers.outbound import LeasedMessage, OutboundRunner, Route
 from workflows.events import store
-from workflows.events.delivery import Key
+from workflows.events.delivery import DeliveryKey
 from workflows.events.store import Success
 from workflows.outside.send_webhook import SEND_WEBHOOK
 
@@ -34,7 +34,7 @@ class SlowPen:
         self.go = Event()
         self._write = store.done_outbound
 
-    def done(self, db: Connection, successes: Sequence[Success]) -> set[Key]:
+    def done(self, db: Connection, successes: Sequence[Success]) -> set[DeliveryKey]:
         """Write them, and wait before the first."""
         self.sizes.append(len(successes))
         assert self.go.wait(20)
@@ -85,7 +85,7 @@ class Sending:
             each.settled.exception(20)
 
     @property
-    def keys(self) -> list[Key]:
+    def keys(self) -> list[DeliveryKey]:
         """What was sent."""
         return [each.delivery.key for each in self.sent]
 
@@ -162,7 +162,7 @@ def test_while_the_database_is_away_outcomes_wait_and_are_written_when_it_is_bac
 ) -> None:
     sending, write, asked = Sending(house, threads, 4), store.done_outbound, list[int]()
 
-    def away(db: Connection, successes: Sequence[Success]) -> set[Key]:
+    def away(db: Connection, successes: Sequence[Success]) -> set[DeliveryKey]:
         asked.append(len(successes))
         if len(asked) < 3:
             raise OperationalError("INSERT", {}, Exception("the server closed the connection"))
@@ -182,7 +182,7 @@ def test_every_wake_up_learns_of_a_defect_and_the_next_are_written(
     sending = Sending(house, threads, 4)
     pen.go.set()
 
-    def broken(*_args: object) -> set[Key]:
+    def broken(*_args: object) -> set[DeliveryKey]:
         raise DataError("INSERT", {}, Exception("a defect"))
 
     with monkeypatch.context() as defect:

@@ -16,9 +16,14 @@ from models.webhooks import EndpointState, webhook_endpoints
 from tests.factories import OPERATOR, accept_booking, make_booking
 from tests.integration.house import House
 from workers.outbound import LEASE
-from workflows.events.delivery import Delivery, Key
-from workflows.events.outcomes import Retry, Sent
-from workflows.events.policy import DEFAULT, WEBHOOKS
+from workflows.events.delivery import (
+    DEFAULT_RETRY_POLICY,
+    WEBHOOK_RETRY_POLICY,
+    Delivery,
+    DeliveryKey,
+    Retry,
+    SendResult,
+)
 from workflows.events.subscriptions import Subscriptions, load
 from workflows.outside.send_mail import SEND_MAIL
 from workflows.webhooks.create_endpoint import create_endpoint
@@ -32,7 +37,7 @@ IN_TRANSACTION = text(
 
 
 @pytest.fixture
-def mail(house: House) -> Key:
+def mail(house: House) -> DeliveryKey:
     """A mail that waits to be sent."""
     with house.transactions() as db:
         make_booking(db)
@@ -40,20 +45,20 @@ def mail(house: House) -> Key:
     return house.key("mail.send")
 
 
-def attempts(house: House, key: Key) -> list[Any]:
+def attempts(house: House, key: DeliveryKey) -> list[Any]:
     """What was kept of the attempts, in their order."""
     query = select(delivery_attempts).where(delivery_attempts.c.effect == key.effect)
     with house.engine.connect() as db:
         return list(db.execute(query.order_by(delivery_attempts.c.attempt)))
 
 
-def answer(house: House, sent: Sent) -> None:
+def answer(house: House, sent: SendResult) -> None:
     """Whatever is sent from now on is answered by that."""
     house.mail.answers = house.http.answers = lambda _message: sent
 
 
-def test_what_is_taken_is_done_and_kept_with_its_answer(house: House, mail: Key) -> None:
-    answer(house, Sent(status_code=250, response="2.0.0 OK"))
+def test_what_is_taken_is_done_and_kept_with_its_answer(house: House, mail: DeliveryKey) -> None:
+    answer(house, SendResult(status_code=250, response="2.0.0 OK"))
     house.deliverer.deliver(mail)
     row = house.row(mail)
     assert (row.state, row.attempts, row.lease_until, row.last_error) == ("done", 1, None, None)
@@ -62,15 +67,17 @@ def test_what_is_taken_is_done_and_kept_with_its_answer(house: House, mail: Key)
     assert [message.delivery_id for message in house.mail.received] == [row.id]
 
 
-def test_while_the_transport_talks_the_row_is_leased_and_no_transaction_is_open(house: House, mail: Key) -> None:
+def test_while_the_transport_talks_the_row_is_leased_and_no_transaction_is_open(
+    house: House, mail: DeliveryKey
+) -> None:
     seen: list[Any] = []
 
-    def look(_message: object) -> Sent:
+    def look(_message: object) -> SendResult:
         with house.engine.connect() as db:
             open_now = db.scalar(IN_TRANSACTION)
         seen.append((house.row(mail), open_now))
         house.deliverer.deliver(mail)
-        return Sent()
+        return SendResult()
 
     house.mail.answers = look
     house.deliverer.deliver(mail)
@@ -81,18 +88,18 @@ def test_while_the_transport_talks_the_row_is_leased_and_no_transaction_is_open(
     assert len(house.mail.received) == 1, "a second message finds it leased"
 
 
-def test_a_passing_trouble_is_tried_again_by_the_policy(house: House, mail: Key) -> None:
-    answer(house, Sent(error="The mail server answered 451: later", status_code=451))
+def test_a_passing_trouble_is_tried_again_by_the_policy(house: House, mail: DeliveryKey) -> None:
+    answer(house, SendResult(error="The mail server answered 451: later", status_code=451))
     house.deliverer.deliver(mail)
     row = house.row(mail)
     assert (row.state, row.attempts, row.lease_until) == ("pending", 1, None)
     assert row.last_error == "The mail server answered 451: later"
-    assert timedelta(seconds=1) < row.due_at - row.now <= timedelta(seconds=DEFAULT.pauses[0] * 1.2)
+    assert timedelta(seconds=1) < row.due_at - row.now <= timedelta(seconds=DEFAULT_RETRY_POLICY.pauses[0] * 1.2)
     assert [kept.outcome for kept in attempts(house, mail)] == ["retry"]
 
 
-def test_a_receiver_gets_the_same_id_on_every_attempt(house: House, mail: Key) -> None:
-    answer(house, Sent(error="no"))
+def test_a_receiver_gets_the_same_id_on_every_attempt(house: House, mail: DeliveryKey) -> None:
+    answer(house, SendResult(error="no"))
     for _ in range(3):
         house.make_due(mail)
         house.deliverer.deliver(mail)
@@ -100,20 +107,20 @@ def test_a_receiver_gets_the_same_id_on_every_attempt(house: House, mail: Key) -
     assert len(house.mail.received) == 3
 
 
-def test_a_final_refusal_is_dead_at_once(house: House, mail: Key) -> None:
-    answer(house, Sent(error="The mail server answered 550: nobody", permanent=True, status_code=550))
+def test_a_final_refusal_is_dead_at_once(house: House, mail: DeliveryKey) -> None:
+    answer(house, SendResult(error="The mail server answered 550: nobody", permanent=True, status_code=550))
     house.deliverer.deliver(mail)
     row = house.row(mail)
     assert (row.state, row.attempts, row.last_error) == ("dead", 1, "The mail server answered 550: nobody")
     assert [(kept.outcome, kept.status_code) for kept in attempts(house, mail)] == [("dead", 550)]
 
 
-def test_the_attempts_of_the_policy_end_in_dead(house: House, mail: Key) -> None:
-    answer(house, Sent(error="no"))
-    for _ in range(DEFAULT.attempts):
+def test_the_attempts_of_the_policy_end_in_dead(house: House, mail: DeliveryKey) -> None:
+    answer(house, SendResult(error="no"))
+    for _ in range(DEFAULT_RETRY_POLICY.attempts):
         house.make_due(mail)
         house.deliverer.deliver(mail)
-    assert (house.row(mail).state, house.row(mail).attempts) == ("dead", DEFAULT.attempts)
+    assert (house.row(mail).state, house.row(mail).attempts) == ("dead", DEFAULT_RETRY_POLICY.attempts)
     assert [kept.outcome for kept in attempts(house, mail)] == ["retry"] * 7 + ["dead"]
 
 
@@ -128,19 +135,19 @@ def test_the_attempts_of_the_policy_end_in_dead(house: House, mail: Key) -> None
     ],
 )
 def test_the_receivers_wish_only_ever_delays(
-    house: House, mail: Key, wish: timedelta | None, at_least: timedelta, at_most: timedelta
+    house: House, mail: DeliveryKey, wish: timedelta | None, at_least: timedelta, at_most: timedelta
 ) -> None:
-    answer(house, Sent(error="busy", status_code=429, retry_after=wish))
+    answer(house, SendResult(error="busy", status_code=429, retry_after=wish))
     house.deliverer.deliver(mail)
     row = house.row(mail)
     assert at_least < row.due_at - row.now <= at_most
 
 
-def test_a_late_sender_changes_nothing(house: House, mail: Key) -> None:
-    def overtaken(_message: object) -> Sent:
+def test_a_late_sender_changes_nothing(house: House, mail: DeliveryKey) -> None:
+    def overtaken(_message: object) -> SendResult:
         # The lease ran out, and somebody else took the delivery over and is sending it.
         house.change(mail, attempts=2)
-        return Sent(status_code=250)
+        return SendResult(status_code=250)
 
     house.mail.answers = overtaken
     house.deliverer.deliver(mail)
@@ -149,18 +156,18 @@ def test_a_late_sender_changes_nothing(house: House, mail: Key) -> None:
     assert attempts(house, mail) == []
 
 
-def test_a_sender_that_died_is_followed_by_another_when_its_lease_is_over(house: House, mail: Key) -> None:
+def test_a_sender_that_died_is_followed_by_another_when_its_lease_is_over(house: House, mail: DeliveryKey) -> None:
     class Killed(BaseException):
         pass
 
-    def die(_message: object) -> Sent:
+    def die(_message: object) -> SendResult:
         raise Killed
 
     house.mail.answers = die
     with pytest.raises(Killed):
         house.deliverer.deliver(mail)
     assert house.row(mail).attempts == 1
-    answer(house, Sent())
+    answer(house, SendResult())
     house.deliverer.deliver(mail)
     assert house.row(mail).state == "pending", "still leased"
     house.change(mail, lease_until=func.now())
@@ -168,7 +175,7 @@ def test_a_sender_that_died_is_followed_by_another_when_its_lease_is_over(house:
     assert (house.row(mail).state, house.row(mail).attempts) == ("done", 2)
 
 
-def test_a_mail_whose_notification_is_gone_is_cancelled_unsent(house: House, mail: Key) -> None:
+def test_a_mail_whose_notification_is_gone_is_cancelled_unsent(house: House, mail: DeliveryKey) -> None:
     with house.engine.begin() as db:
         db.execute(notifications.delete())
     house.deliverer.deliver(mail)
@@ -193,7 +200,7 @@ def boom(*_args: object) -> Any:
 
 
 @pytest.mark.parametrize("part", ["prepare", "settle"])
-def test_a_defect_before_or_after_the_sending_backs_off_and_is_told(house: House, mail: Key, part: str) -> None:
+def test_a_defect_before_or_after_the_sending_backs_off_and_is_told(house: House, mail: DeliveryKey, part: str) -> None:
     with_send_mail(house, **{part: boom}).deliverer.deliver(mail)
     row = house.row(mail)
     assert (row.state, row.attempts, row.lease_until) == ("pending", 1, None)
@@ -202,17 +209,17 @@ def test_a_defect_before_or_after_the_sending_backs_off_and_is_told(house: House
     assert [kept.outcome for kept in attempts(house, mail)] == ["retry"]
 
 
-def test_a_defect_before_the_sending_ends_in_dead_like_any_other_trouble(house: House, mail: Key) -> None:
+def test_a_defect_before_the_sending_ends_in_dead_like_any_other_trouble(house: House, mail: DeliveryKey) -> None:
     broken = with_send_mail(house, prepare=boom)
-    for nudges in range(DEFAULT.attempts):
+    for nudges in range(DEFAULT_RETRY_POLICY.attempts):
         house.make_due(mail)
         house.change(mail, nudges=nudges)
         broken.deliverer.deliver(mail)
     row = house.row(mail)
-    assert (row.state, row.attempts, row.last_error) == ("dead", DEFAULT.attempts, "KeyError: 'a defect'")
+    assert (row.state, row.attempts, row.last_error) == ("dead", DEFAULT_RETRY_POLICY.attempts, "KeyError: 'a defect'")
 
 
-def test_a_transport_that_raises_is_told_like_a_receiver_that_refuses(house: House, mail: Key) -> None:
+def test_a_transport_that_raises_is_told_like_a_receiver_that_refuses(house: House, mail: DeliveryKey) -> None:
     house.mail.answers = boom
     house.deliverer.deliver(mail)
     row = house.row(mail)
@@ -220,7 +227,7 @@ def test_a_transport_that_raises_is_told_like_a_receiver_that_refuses(house: Hou
     assert row.last_error == "KeyError: 'a defect'"
 
 
-def test_a_preparation_may_ask_for_a_later_time(house: House, mail: Key) -> None:
+def test_a_preparation_may_ask_for_a_later_time(house: House, mail: DeliveryKey) -> None:
     def not_yet(_db: object, _delivery: Delivery) -> Any:
         raise Retry(timedelta(hours=2), "quiet hours")
 
@@ -258,11 +265,11 @@ def failures(house: House, endpoint: Endpoint) -> int:
 
 def test_an_endpoint_is_active_from_the_first_2xx_to_its_ping(house: House) -> None:
     endpoint = an_endpoint(house)
-    answer(house, Sent(error="The receiver answered 500.", status_code=500))
+    answer(house, SendResult(error="The receiver answered 500.", status_code=500))
     house.run_all()
     assert endpoint_state(house, endpoint) == "pending"
     (key,) = [house.key("webhooks.send")]
-    answer(house, Sent(status_code=204))
+    answer(house, SendResult(status_code=204))
     house.make_due(key)
     house.deliverer.deliver(key)
     assert endpoint_state(house, endpoint) == "active"
@@ -319,9 +326,9 @@ def test_a_deleted_endpoint_is_told_nothing_more(house: House) -> None:
 
 def test_webhooks_are_tried_by_their_own_policy(house: House) -> None:
     an_endpoint(house)
-    answer(house, Sent(error="no"))
+    answer(house, SendResult(error="no"))
     key = house.key("webhooks.send")
-    for _ in range(WEBHOOKS.attempts):
+    for _ in range(WEBHOOK_RETRY_POLICY.attempts):
         assert house.row(key).state == "pending"
         house.make_due(key)
         house.deliverer.deliver(key)
@@ -331,10 +338,10 @@ def test_webhooks_are_tried_by_their_own_policy(house: House) -> None:
 @pytest.mark.parametrize("permanent", [False, True])
 def test_a_message_that_was_not_taken_counts_against_its_endpoint_until_one_is(house: House, permanent: bool) -> None:
     endpoint = an_endpoint(house)
-    answer(house, Sent(error="no", permanent=permanent))
+    answer(house, SendResult(error="no", permanent=permanent))
     key = house.deliver("webhooks.send")
     assert failures(house, endpoint) == 1
-    answer(house, Sent(status_code=204))
+    answer(house, SendResult(status_code=204))
     house.change(key, state="pending")
     house.make_due(key)
     house.deliverer.deliver(key)
@@ -343,9 +350,9 @@ def test_a_message_that_was_not_taken_counts_against_its_endpoint_until_one_is(h
 
 def test_the_operators_are_mailed_once_when_a_message_to_their_endpoint_is_given_up(house: House) -> None:
     an_endpoint(house)
-    answer(house, Sent(error="no", permanent=True))
+    answer(house, SendResult(error="no", permanent=True))
     house.deliver("webhooks.send")
-    answer(house, Sent())
+    answer(house, SendResult())
     house.run_all()
     (mail,) = house.mail.received
     assert (mail.to_name, mail.to_address) == ("Operators", None)

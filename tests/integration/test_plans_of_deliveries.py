@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, event, text
 
 from tests.integration.house import without_guards
 from workflows.events import store
-from workflows.events.delivery import Attempt, Delivery, Key
+from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 
 DONE, PENDING = 30_000, 1_500
 SOON = timedelta(seconds=30)
@@ -70,7 +70,7 @@ def plans(db: Connection, call: Callable[[], Any]) -> list[str]:
     return explained
 
 
-def some(db: Connection, effect: str, count: int = 20) -> list[Key]:
+def some(db: Connection, effect: str, count: int = 20) -> list[DeliveryKey]:
     """Keys of pending deliveries of an effect."""
     rows = db.execute(
         text(
@@ -79,7 +79,7 @@ def some(db: Connection, effect: str, count: int = 20) -> list[Key]:
         ),
         {"effect": effect, "most": count},
     )
-    return [Key(**row._mapping) for row in rows]
+    return [DeliveryKey(**row._mapping) for row in rows]
 
 
 def claimed(db: Connection) -> list[Delivery]:

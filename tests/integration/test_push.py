@@ -29,8 +29,7 @@ from workers.transports.client import Client
 from workers.transports.push import PushTransport
 from workers.transports.transport import NotConfigured, Transport
 from workflows.errors import Invalid
-from workflows.events.delivery import Key
-from workflows.events.policy import PUSH
+from workflows.events.delivery import PUSH_RETRY_POLICY, DeliveryKey
 from workflows.events.subscriptions import load
 from workflows.identity.people import User
 from workflows.notifications.browsers import MOST, Browser, subscribe_browser
@@ -101,7 +100,7 @@ class Pushing:
             if key.effect == "notifications.booking_requested":
                 self.house.deliverer.deliver(key)
 
-    def push(self) -> Key:
+    def push(self) -> DeliveryKey:
         """Send the one push that is due."""
         return self.house.deliver("push.send")
 
@@ -199,7 +198,7 @@ def test_a_defect_of_ours_ends_as_dead_and_forgets_nobody(
     pushing.subscribe(browser)
     pushing.be_asked()
     key = pushing.house.key("push.send")
-    pushing.house.change(key, attempts=PUSH.attempts - 1)
+    pushing.house.change(key, attempts=PUSH_RETRY_POLICY.attempts - 1)
     pushing.push()
     assert pushing.house.row(key).state == "dead"
     assert len(pushing.subscriptions()) == 1

@@ -27,8 +27,7 @@ from workers.transports.notifications import protected_push
 from workers.transports.protection import MAX_PAUSE_SECONDS
 from workers.transports.push import PushTransport
 from workers.transports.resolver import Resolver
-from workflows.events.delivery import Key
-from workflows.events.policy import PUSH
+from workflows.events.delivery import PUSH_RETRY_POLICY, DeliveryKey
 from workflows.events.store import backlogs
 from workflows.events.subscriptions import load
 from workflows.notifications.useful import USEFUL
@@ -72,13 +71,13 @@ class Trouble(Pushing):
         self.house.deliverer = Deliverer(self.house.transactions, load(), routes(mail=self.house.mail, push=way_out))
         return client
 
-    def asked_at(self, *endpoints: str) -> list[Key]:
+    def asked_at(self, *endpoints: str) -> list[DeliveryKey]:
         """Somebody asks Grace, whose browsers are at those addresses: what is to be pushed to each."""
         targets = [str(self.subscribe(SubscribedBrowser(endpoint)).id) for endpoint in endpoints]
         self.be_asked()
         return [self.house.key("push.send", target=target) for target in targets]
 
-    def try_again(self, push: Key) -> Any:
+    def try_again(self, push: DeliveryKey) -> Any:
         """Let its pause be over, and see what comes of it."""
         self.house.make_due(push)
         self.house.deliverer.deliver(push)
@@ -116,7 +115,7 @@ def test_while_our_own_network_is_down_no_attempt_is_used_up_and_nobody_is_forgo
 ) -> None:
     pushes = trouble.asked_at(at(service, "one.internal"), at(service, "two.internal"))
     trouble.network.up = False
-    for _ in range(PUSH.attempts + 3):
+    for _ in range(PUSH_RETRY_POLICY.attempts + 3):
         for push in pushes:
             row = trouble.try_again(push)
             assert (row.state, row.attempts) == ("pending", 0)
@@ -144,7 +143,7 @@ def test_a_push_service_that_cannot_be_reached_costs_no_attempt_and_no_browser(
             case _:
                 endpoint, service.status = f"{service.url}/x", 502 if trouble_of == "gateway" else 503
         (push,) = trouble.asked_at(endpoint)
-        for _ in range(PUSH.attempts + 1):
+        for _ in range(PUSH_RETRY_POLICY.attempts + 1):
             row = trouble.try_again(push)
             assert (row.state, row.attempts) == ("pending", 0)
             assert row.last_error.startswith("The push service is away: ")
@@ -158,7 +157,7 @@ def test_whatever_a_push_service_answers_but_that_a_browser_is_gone_forgets_nobo
 ) -> None:
     service.status = status
     (push,) = trouble.asked_at(f"{service.url}/x")
-    trouble.house.change(push, attempts=PUSH.attempts - 1)
+    trouble.house.change(push, attempts=PUSH_RETRY_POLICY.attempts - 1)
     row = trouble.try_again(push)
     assert (row.state, row.last_error) == ("cancelled", f"The push service answered {status}.")
     assert len(trouble.subscriptions()) == 1

@@ -15,8 +15,8 @@ from models.webhooks import EndpointState, webhook_endpoints
 from tests.factories import accept_booking, make_booking
 from tests.integration.house import House
 from workflows.events.catalogue import BookingAccepted, SessionCompleted
-from workflows.events.outcomes import Cancel
-from workflows.events.record import cut_back, defer_write, flush_deferred, follow_up, mark, record, take_notes
+from workflows.events.delivery import Cancel
+from workflows.events.record import cut_back, defer_write, drain_recorded, flush_deferred, follow_up, mark, record
 from workflows.events.subscriptions import Effect, Subscriptions, load
 from workflows.identity.actor import SYSTEM
 from workflows.outside.send_mail import SEND_MAIL
@@ -80,16 +80,16 @@ def test_a_reader_of_the_stream_finds_each_event_under_its_transaction(db: Conne
 
 
 def test_what_is_due_at_once_is_noted_for_a_nudge_and_a_timer_is_not(db: Connection) -> None:
-    take_notes(db)
+    drain_recorded(db)
     booking = make_booking(db)
-    notes = take_notes(db)
+    notes = drain_recorded(db)
     assert [event.type for event in notes.events] == ["booking.requested"]
     assert sorted(nudge.effect for nudge in notes.nudges) == [
         "analytics.booking_requested",
         "notifications.booking_requested",
     ]
     assert {(nudge.subject, nudge.subject_id) for nudge in notes.nudges} == {("booking", booking.id)}
-    assert take_notes(db).nudges == [], "notes are taken once"
+    assert drain_recorded(db).nudges == [], "notes are taken once"
 
 
 @pytest.mark.parametrize(
@@ -116,13 +116,13 @@ def test_an_effect_with_targets_has_a_delivery_each(db: Connection, monkeypatch:
         Effect(name="nobody", queue="reviews", event=SessionCompleted, run=nothing, targets=lambda _e: []),
         Effect(name="elsewhere", queue="reviews", event=BookingAccepted, run=nothing),
     )
-    take_notes(db)
+    drain_recorded(db)
     event = an_event()
     record(db, event)
     rows = db.execute(select(deliveries.c.effect, deliveries.c.target, deliveries.c.id)).all()
     assert sorted((row.effect, row.target) for row in rows) == [("each", "a"), ("each", "b")]
     assert len({row.id for row in rows}) == 2
-    assert sorted(nudge.target for nudge in take_notes(db).nudges) == ["a", "b"]
+    assert sorted(nudge.target for nudge in drain_recorded(db).nudges) == ["a", "b"]
 
 
 def test_an_event_from_which_nothing_follows_is_recorded_all_the_same(
@@ -138,11 +138,11 @@ def test_an_event_from_which_nothing_follows_is_recorded_all_the_same(
 def test_what_follows_later_is_added_once_and_nudged_once(db: Connection) -> None:
     event = an_event()
     record(db, event)
-    take_notes(db)
+    drain_recorded(db)
     follow_up(db, event, SEND_MAIL, ["one", "two"])
-    assert sorted(nudge.target for nudge in take_notes(db).nudges) == ["one", "two"]
+    assert sorted(nudge.target for nudge in drain_recorded(db).nudges) == ["one", "two"]
     follow_up(db, event, SEND_MAIL, ["two", "three"])
-    assert [nudge.target for nudge in take_notes(db).nudges] == ["three"]
+    assert [nudge.target for nudge in drain_recorded(db).nudges] == ["three"]
     follow_up(db, event, SEND_MAIL, [])
     added = select(deliveries.c.target).where(deliveries.c.effect == "mail.send")
     assert sorted(db.scalars(added)) == ["one", "three", "two"]
@@ -187,7 +187,7 @@ def test_a_rollback_leaves_no_event_no_delivery_and_no_nudge(house: House) -> No
         assert db.execute(select(deliveries)).all() == []
     # The connection goes back to the pool without its notes.
     with house.transactions() as db:
-        assert take_notes(db).nudges == []
+        assert drain_recorded(db).nudges == []
     assert house.nudger.nudges == []
 
 
@@ -219,7 +219,7 @@ def test_deferred_writes_are_merged_and_cut_back_with_their_savepoint(db: Connec
     def write(_db: Connection, items: list[str]) -> None:
         written.append(items)
 
-    take_notes(db)
+    drain_recorded(db)
     defer_write(db, write, "one")
     before = mark(db)
     defer_write(db, write, "undone")
@@ -229,4 +229,4 @@ def test_deferred_writes_are_merged_and_cut_back_with_their_savepoint(db: Connec
     flush_deferred(db)
     flush_deferred(db)
     assert written == [["one", "two"]]
-    assert take_notes(db).events == []
+    assert drain_recorded(db).events == []

@@ -23,13 +23,12 @@ from workflows.bookings.decline import decline
 from workflows.events.catalogue import (
     BookingAccepted,
     BookingUndecided,
+    Event,
     SessionCreated,
     SessionReminderSet,
     event_types,
 )
-from workflows.events.delivery import Delivery, Key
-from workflows.events.event import Event
-from workflows.events.outcomes import Cancel
+from workflows.events.delivery import Cancel, Delivery, DeliveryKey
 from workflows.events.record import flush_deferred
 from workflows.events.subscriptions import load
 from workflows.house_rules import HouseRules
@@ -132,7 +131,7 @@ class Pair:
 
     def mail(self, event: Event, reader: User, *, now: datetime) -> Mail:
         """The mail of an event as it would leave at that moment."""
-        key = Key(event_id=event.id, effect="mail.send", target=str(reader.id))
+        key = DeliveryKey(event_id=event.id, effect="mail.send", target=str(reader.id))
         taken = {"nudges": 0, "attempt": 1, "fence": 0, "forgiven": 0}
         delivery = Delivery(key=key, id=self.house.row(key).id, event=event, now=now, **taken)
         with self.house.engine.connect() as db:

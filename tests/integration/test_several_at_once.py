@@ -21,8 +21,7 @@ from workers import outbound
 from workers.outbound import OutboundRunner, Route, SenderPool, Senders, SynchronousExecutor
 from workers.runner import Deliverer
 from workflows.events import store
-from workflows.events.delivery import Delivery, Key
-from workflows.events.outcomes import Postpone, Sent
+from workflows.events.delivery import Delivery, DeliveryKey, Postpone, SendResult
 from workflows.events.subscriptions import Subscriptions, load
 from workflows.outside.send_webhook import SEND_WEBHOOK, WebhookMessage, prepare
 
@@ -43,7 +42,7 @@ def worker(house: House, senders: Senders | None = None, **changed: Callable[...
     return Deliverer(house.transactions, known, {"http": Route(house.http, senders or SynchronousExecutor())})
 
 
-def states(house: House, keys: Sequence[Key]) -> list[str]:
+def states(house: House, keys: Sequence[DeliveryKey]) -> list[str]:
     """Their states, in order."""
     return [house.row(key).state for key in keys]
 
@@ -71,7 +70,7 @@ def test_one_that_hangs_keeps_none_of_its_message_waiting(house: House) -> None:
     keys = messages(house, stuck) + messages(house, others, 9)
     back = Event()
 
-    def answer(message: WebhookMessage) -> Sent:
+    def answer(message: WebhookMessage) -> SendResult:
         assert message.endpoint_id != stuck or back.wait(SECONDS)
         return YES
 
@@ -90,7 +89,7 @@ def test_nothing_is_leased_before_somebody_is_there_to_send_it(house: House) -> 
     keys = messages(house, listening(house), 9)
     back = Event()
 
-    def answer(_message: object) -> Sent:
+    def answer(_message: object) -> SendResult:
         assert back.wait(SECONDS)
         return YES
 
@@ -111,7 +110,7 @@ def test_each_has_its_own_outcome(house: House) -> None:
     }
     keys = {answer: messages(house, endpoint)[0] for answer, endpoint in endpoints.items()}
 
-    def answer(message: WebhookMessage) -> Sent:
+    def answer(message: WebhookMessage) -> SendResult:
         if message.endpoint_id == endpoints["raises"]:
             raise KeyError("a defect")
         return NO if message.endpoint_id == endpoints["no"] else YES
@@ -241,7 +240,7 @@ def test_others_are_leased_oldest_first_and_only_where_they_are_free_and_due(hou
 def test_while_some_are_put_off_no_others_are_looked_for(house: House) -> None:
     keys = messages(house, listening(house), 9)
 
-    def crowded(_message: object) -> Sent:
+    def crowded(_message: object) -> SendResult:
         raise Postpone(datetime.now(UTC) + timedelta(minutes=1), "no room")
 
     house.http.answers = crowded
@@ -255,7 +254,7 @@ def test_while_every_sender_waits_the_rest_is_left_to_the_sweep(house: House) ->
     keys = messages(house, listening(house), 3)
     back = Event()
 
-    def answer(_message: object) -> Sent:
+    def answer(_message: object) -> SendResult:
         assert back.wait(SECONDS)
         return YES
 
@@ -274,9 +273,9 @@ def test_what_a_stop_cuts_off_is_left_to_its_lease_and_what_arrived_is_done(hous
     cut, arrives = messages(house, listening(house), 2)
     senders, stopped = pool(2), Event()
 
-    def answer(message: WebhookMessage) -> Sent:
+    def answer(message: WebhookMessage) -> SendResult:
         assert stopped.wait(SECONDS)
-        return YES if message.webhook_id == arrives.event_id else Sent(error="The connection ended.")
+        return YES if message.webhook_id == arrives.event_id else SendResult(error="The connection ended.")
 
     house.http.answers = answer
     stopping = worker(house, senders)

@@ -22,7 +22,7 @@ from tests.integration.test_record import an_event
 from workers import sweep as sweeping
 from workers.sweep import HIGH_WATER_MESSAGES, Sweep
 from workers.wakeups import Publisher
-from workflows.events.delivery import Key
+from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Nudge, record
 from workflows.events.store import SWEEP_PAGE
 from workflows.events.subscriptions import QUEUES
@@ -52,7 +52,7 @@ def swept(house: House, bell: Bell | None = None) -> Bell:
 
 
 @pytest.fixture
-def key(house: House) -> Key:
+def key(house: House) -> DeliveryKey:
     """The delivery that is to create a session, the only one that is pending."""
     with house.transactions() as db:
         accept_booking(db, make_booking(db))
@@ -60,18 +60,18 @@ def key(house: House) -> Key:
     return house.key("sessions.create")
 
 
-def overdue(house: House, key: Key, **values: Any) -> None:
+def overdue(house: House, key: DeliveryKey, **values: Any) -> None:
     """Let the delivery's time for a nudge have come, a while ago."""
     past = func.now() - timedelta(seconds=10)
     house.change(key, **{"due_at": past, "nudge_at": past, **values})
 
 
-def test_what_its_own_process_has_just_nudged_is_left_alone(house: House, key: Key) -> None:
+def test_what_its_own_process_has_just_nudged_is_left_alone(house: House, key: DeliveryKey) -> None:
     del key
     assert swept(house).rung == []
 
 
-def test_what_is_overdue_is_found_with_all_that_a_message_says(house: House, key: Key) -> None:
+def test_what_is_overdue_is_found_with_all_that_a_message_says(house: House, key: DeliveryKey) -> None:
     overdue(house, key)
     (nudge,) = swept(house).rung
     assert (nudge.event_id, nudge.effect, nudge.target, nudge.queue) == (key.event_id, key.effect, "", "sessions")
@@ -80,7 +80,7 @@ def test_what_is_overdue_is_found_with_all_that_a_message_says(house: House, key
         assert nudge.subject_id == db.scalar(select(events.c.subject_id).where(events.c.id == key.event_id))
 
 
-def test_the_pause_between_nudges_doubles_to_half_a_minute_at_most(house: House, key: Key) -> None:
+def test_the_pause_between_nudges_doubles_to_half_a_minute_at_most(house: House, key: DeliveryKey) -> None:
     pauses = []
     for nudges in range(8):
         overdue(house, key)
@@ -91,7 +91,7 @@ def test_the_pause_between_nudges_doubles_to_half_a_minute_at_most(house: House,
     assert pauses == [2, 4, 8, 16, 30, 30, 30, 30]
 
 
-def test_a_row_that_is_nudged_for_days_stops_no_sweep(house: House, key: Key) -> None:
+def test_a_row_that_is_nudged_for_days_stops_no_sweep(house: House, key: DeliveryKey) -> None:
     overdue(house, key, nudges=1_000_000)
     assert len(swept(house).rung) == 1
     assert house.row(key).nudges == 1_000_001
@@ -114,7 +114,7 @@ def test_a_row_that_is_nudged_for_days_stops_no_sweep(house: House, key: Key) ->
     ],
 )
 def test_the_sweep_finds_what_is_pending_free_and_due(
-    house: House, key: Key, values: dict[str, Any], found: bool
+    house: House, key: DeliveryKey, values: dict[str, Any], found: bool
 ) -> None:
     overdue(house, key, **values)
     assert bool(swept(house).rung) is found
@@ -143,14 +143,14 @@ SOON = timedelta(seconds=5)
     ],
 )
 def test_an_empty_list_is_not_waited_for(
-    house: House, key: Key, waiting: int, nudges: int, due: timedelta, nudge_at: timedelta, found: bool
+    house: House, key: DeliveryKey, waiting: int, nudges: int, due: timedelta, nudge_at: timedelta, found: bool
 ) -> None:
     house.change(key, nudges=nudges, due_at=func.now() + due, nudge_at=func.now() + nudge_at)
     assert bool(swept(house, Bell(waiting)).rung) is found
 
 
 @pytest.mark.parametrize(("waiting", "swept_over"), [(HIGH_WATER_MESSAGES, True), (HIGH_WATER_MESSAGES + 1, False)])
-def test_a_backlog_is_not_published_twice_over(house: House, key: Key, waiting: int, swept_over: bool) -> None:
+def test_a_backlog_is_not_published_twice_over(house: House, key: DeliveryKey, waiting: int, swept_over: bool) -> None:
     overdue(house, key)
     assert bool(swept(house, Bell(waiting)).rung) is swept_over
 
@@ -221,7 +221,7 @@ def test_several_sweeps_at_once_publish_each_row_once(house: House) -> None:
     assert sorted(nudge.event_id for bell in bells for nudge in bell.rung) == ids
 
 
-def test_one_queues_trouble_is_not_the_next_ones(house: House, key: Key) -> None:
+def test_one_queues_trouble_is_not_the_next_ones(house: House, key: DeliveryKey) -> None:
     class HalfDeaf(Bell):
         def waiting(self, queue: str) -> int:
             if queue == "sessions":
@@ -234,7 +234,7 @@ def test_one_queues_trouble_is_not_the_next_ones(house: House, key: Key) -> None
     assert len(swept(house, HalfDeaf()).rung) == 1
 
 
-def test_a_statement_that_fails_ends_no_sweep(house: House, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_statement_that_fails_ends_no_sweep(house: House, key: DeliveryKey, monkeypatch: pytest.MonkeyPatch) -> None:
     overdue(house, key)
     monkeypatch.setattr("workflows.events.store._EMPTY_LIST", text("SELECT 1/0"))
     sweep = Sweep(house.engine, Bell())  # type: ignore[arg-type]
@@ -251,7 +251,7 @@ def messages(valkey: Server, queue: str) -> list[dict[str, Any]]:
 
 
 def test_a_swept_row_is_a_message_on_its_queues_list(
-    house: House, key: Key, publisher: Publisher, valkey: Server
+    house: House, key: DeliveryKey, publisher: Publisher, valkey: Server
 ) -> None:
     overdue(house, key)
     assert Sweep(house.engine, publisher).once() == 1
@@ -262,7 +262,7 @@ def test_a_swept_row_is_a_message_on_its_queues_list(
 
 
 def test_while_valkey_is_away_nothing_moves_and_afterwards_all_is_found(
-    house: House, key: Key, publisher: Publisher, stoppable_valkey: Any
+    house: House, key: DeliveryKey, publisher: Publisher, stoppable_valkey: Any
 ) -> None:
     overdue(house, key)
     before = house.row(key)[:-1]
@@ -273,7 +273,7 @@ def test_while_valkey_is_away_nothing_moves_and_afterwards_all_is_found(
     assert sweep.once() == 1
 
 
-def test_what_could_not_be_published_is_called_for_again_at_once(house: House, key: Key) -> None:
+def test_what_could_not_be_published_is_called_for_again_at_once(house: House, key: DeliveryKey) -> None:
     class Mute(Bell):
         def publish(self, _nudges: Sequence[Nudge]) -> None:
             raise redis.ConnectionError("gone between the look and the call")
@@ -287,7 +287,7 @@ def test_what_could_not_be_published_is_called_for_again_at_once(house: House, k
 
 
 def test_a_hung_valkey_holds_a_sweep_up_for_seconds_and_moves_nothing(
-    house: House, key: Key, publisher: Publisher, stoppable_valkey: Any
+    house: House, key: DeliveryKey, publisher: Publisher, stoppable_valkey: Any
 ) -> None:
     overdue(house, key)
     before = house.row(key)[:-1]
@@ -300,7 +300,7 @@ def test_a_hung_valkey_holds_a_sweep_up_for_seconds_and_moves_nothing(
 
 
 def test_what_redis_forgot_is_found_again_within_seconds(
-    house: House, key: Key, publisher: Publisher, valkey: Server, engine: Engine
+    house: House, key: DeliveryKey, publisher: Publisher, valkey: Server, engine: Engine
 ) -> None:
     del engine
     overdue(house, key)

@@ -20,7 +20,7 @@ from tests.integration.test_sweep import messages
 from workers.app import app
 from workers.wakeups import MAX_IN_BATCH, MAX_IN_MESSAGE, QUEUE_PAUSE_SECONDS, TASK, Nudger, Publisher, argument
 from workers.wakeups import messages as grouped
-from workflows.events.delivery import Key
+from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Nudge
 from workflows.events.subscriptions import QUEUES
 
@@ -87,7 +87,7 @@ def test_flower_shows_all_that_a_message_names(nudger: Nudger, valkey: Server) -
 
 
 def test_a_worker_reads_messages_of_this_release_and_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[tuple[Key, ...]] = []
+    looked: list[tuple[DeliveryKey, ...]] = []
     belongings = SimpleNamespace(deliverer=SimpleNamespace(deliver=lambda *keys: looked.append(keys)))
     monkeypatch.setattr("workers.app.current", lambda: belongings)
     named = nudges(3, queue="webhooks", effect="webhooks.send", target="endpoint-1")
@@ -96,7 +96,7 @@ def test_a_worker_reads_messages_of_this_release_and_of_the_one_before(monkeypat
     old = {name: value for name, value in first.items() if name != "effect"}
     app.tasks["webhooks.send"](**old, also=others)
     app.tasks["webhooks.send"](**old)
-    keys = tuple(Key(event_id=nudge.event_id, effect="webhooks.send", target="endpoint-1") for nudge in named)
+    keys = tuple(DeliveryKey(event_id=nudge.event_id, effect="webhooks.send", target="endpoint-1") for nudge in named)
     assert looked == [keys, keys, keys[:1]]
 
 
@@ -221,7 +221,7 @@ def test_a_queue_without_a_list_has_nothing_waiting(publisher: Publisher) -> Non
 
 
 def test_a_wakeup_while_the_database_is_away_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(*_keys: Key) -> None:
+    def away(*_keys: DeliveryKey) -> None:
         raise OperationalError("SELECT", {}, Exception("connection refused"))
 
     monkeypatch.setattr("workers.app.current", lambda: SimpleNamespace(deliverer=SimpleNamespace(deliver=away)))

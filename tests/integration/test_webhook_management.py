@@ -18,8 +18,7 @@ from tests.concurrency.racing import Race, codes, winners
 from tests.factories import make_booking
 from tests.integration.endpoints import messages
 from tests.integration.house import House
-from workflows.events.delivery import Key
-from workflows.events.outcomes import Sent
+from workflows.events.delivery import DeliveryKey, SendResult
 from workflows.identity.actor import Actor
 from workflows.webhooks.ask_example import ask_example
 from workflows.webhooks.change_endpoint import change_endpoint, delete_endpoint
@@ -87,7 +86,7 @@ def told(house: House, state: DeliveryState) -> WebhookDelivery:
     return delivery_of(house, key)
 
 
-def delivery_of(house: House, key: Key) -> WebhookDelivery:
+def delivery_of(house: House, key: DeliveryKey) -> WebhookDelivery:
     """The delivery as its owner sees it."""
     with house.engine.connect() as db:
         delivery_id = db.scalars(
@@ -125,7 +124,7 @@ def test_a_resend_says_the_same_under_the_same_id_with_the_secrets_of_the_day(ho
 def test_a_dead_delivery_is_tried_as_often_again_and_no_more(house: House) -> None:
     listening(house)
     delivery = told(house, DeliveryState.DEAD)
-    house.http.answers = lambda _message: Sent(error="The receiver answered 500.", status_code=500)
+    house.http.answers = lambda _message: SendResult(error="The receiver answered 500.", status_code=500)
     with house.transactions() as db:
         resend(db, actor=OPERATOR, delivery=delivery)
     key = house.key("webhooks.send", delivery.event_id)

@@ -17,10 +17,10 @@ from tests.unit.push_messages import to_host
 from workers.transports.notifications import protected_push
 from workers.transports.protection import LONG_SECONDS, MAX_PAUSE_SECONDS, Protected, Shares
 from workers.transports.transport import Renew, Transport, no_lease
-from workflows.events.outcomes import Postpone, Sent
+from workflows.events.delivery import Postpone, SendResult
 from workflows.outside.send_push import PushMessage
 
-YES, NO = Sent(status_code=200), Sent(error="no", status_code=500)
+YES, NO = SendResult(status_code=200), SendResult(error="no", status_code=500)
 SHARES = Shares.of(32)
 
 
@@ -33,7 +33,7 @@ class Street(Transport[str]):
         self.green: defaultdict[str, Semaphore] = defaultdict(lambda: Semaphore(0))
         self.news: SimpleQueue[bool] = SimpleQueue()
 
-    def send(self, message: str, _renew: Renew = no_lease) -> Sent:
+    def send(self, message: str, _renew: Renew = no_lease) -> SendResult:
         """Arrive when the light is green."""
         self.begun.append(message)
         self.news.put(True)
@@ -51,7 +51,7 @@ class Crossing:
             self.street, shares, destination=lambda name: name, clock=lambda: self.now, room_seconds=room_seconds
         )
         self.threads = ThreadPoolExecutor(64)
-        self.sent: list[tuple[str, Future[Sent]]] = []
+        self.sent: list[tuple[str, Future[SendResult]]] = []
 
     def begin(self, name: str, most: int = 100) -> int:
         """How many of so many messages to that destination may go."""
@@ -63,7 +63,7 @@ class Crossing:
             self.sent.append((name, sending))
         return most
 
-    def end(self, answer: Sent = YES, *, only: str = "") -> None:
+    def end(self, answer: SendResult = YES, *, only: str = "") -> None:
         """All that are on their way, or those to one destination, have arrived."""
         self.street.answers = answer
         ending = [each for each in self.sent if only in ("", each[0])]
@@ -73,14 +73,14 @@ class Crossing:
             sending.result(30)
         self.sent = [each for each in self.sent if each not in ending]
 
-    def known(self, name: str, answer: Sent = YES, *, slow: bool = False) -> str:
+    def known(self, name: str, answer: SendResult = YES, *, slow: bool = False) -> str:
         """A destination whose last answer was that."""
         assert self.begin(name, 1) == 1
         self.now += 2.0 * slow
         self.end(answer)
         return name
 
-    def _send(self, name: str) -> Sent:
+    def _send(self, name: str) -> SendResult:
         try:
             return self.bulkhead.send(name)
         except Postpone:
@@ -101,7 +101,7 @@ def crossing(shares: Shares = SHARES, room_seconds: float = 0.0) -> Iterator[Cro
 
 
 @pytest.mark.parametrize(("answer", "slow", "most"), [(NO, False, 4), (YES, True, 4), (YES, False, 24)])
-def test_a_destination_has_its_share_by_its_last_answer(answer: Sent, slow: bool, most: int) -> None:
+def test_a_destination_has_its_share_by_its_last_answer(answer: SendResult, slow: bool, most: int) -> None:
     with crossing() as street:
         assert street.begin(street.known("one", answer, slow=slow)) == most
 
@@ -168,7 +168,7 @@ def test_when_all_have_arrived_all_senders_are_free() -> None:
 # WEBHOOK_THREADS is 4 at least.
 @pytest.mark.parametrize("senders", [4, 5, 7, 8, 32, 40])
 @pytest.mark.parametrize(("answer", "slow"), [(NO, False), (YES, True), (YES, False)])
-def test_with_however_many_senders_each_destination_may_have_one(senders: int, answer: Sent, slow: bool) -> None:
+def test_with_however_many_senders_each_destination_may_have_one(senders: int, answer: SendResult, slow: bool) -> None:
     with crossing(Shares.of(senders)) as street:
         assert street.begin(street.known("one", answer, slow=slow), 1) == 1
 
@@ -206,7 +206,7 @@ def test_the_longer_others_are_awaited_the_less_often_one_asks(waited: float, mo
 
 def test_a_transport_that_raises_gives_its_place_back() -> None:
     class Broken(Transport[str]):
-        def send(self, _message: str, _renew: Renew = no_lease) -> Sent:
+        def send(self, _message: str, _renew: Renew = no_lease) -> SendResult:
             raise RuntimeError("a defect")
 
     bulkhead = Protected(Broken(), Shares.of_one(1), destination=lambda name: name)
@@ -215,7 +215,7 @@ def test_a_transport_that_raises_gives_its_place_back() -> None:
             bulkhead.send("server")
 
 
-def waiting(street: Crossing, name: str) -> Future[Sent]:
+def waiting(street: Crossing, name: str) -> Future[SendResult]:
     """One more message, which has come to wait for room."""
     before = street.bulkhead._waiting
     sent = street.threads.submit(street.bulkhead.send, name)
@@ -270,13 +270,13 @@ class Services(Transport[PushMessage]):
         self.hanging = 0
         self._lock = Lock()
 
-    def send(self, message: PushMessage, _renew: Renew = no_lease) -> Sent:
+    def send(self, message: PushMessage, _renew: Renew = no_lease) -> SendResult:
         """Take a message."""
         if message.host.startswith("hanging"):
             with self._lock:
                 self.hanging += 1
             self.let.wait(30)
-        return Sent(status_code=201)
+        return SendResult(status_code=201)
 
 
 def test_browsers_at_a_host_that_hangs_hold_up_nobody_elses() -> None:

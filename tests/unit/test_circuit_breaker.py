@@ -13,13 +13,13 @@ from tests.unit.push_messages import to_host
 from workers.transports.notifications import protected_push
 from workers.transports.protection import MAX_POSTPONED, Breaker, Protected, Shares
 from workers.transports.transport import Renew, Transport, no_lease
-from workflows.events.outcomes import Postpone, Sent
+from workflows.events.delivery import Postpone, SendResult
 from workflows.outside.send_push import PushMessage
 
-AWAY = Sent(error="ConnectionRefusedError", away=True)
-BROKEN_OFF = Sent(error="SMTPServerDisconnected: Connection unexpectedly closed")
-LATER = Sent(error="The mail server answered 451: later", status_code=451)
-NO = Sent(error="The mail server answered 550: no", status_code=550, permanent=True)
+AWAY = SendResult(error="ConnectionRefusedError", unavailable=True)
+BROKEN_OFF = SendResult(error="SMTPServerDisconnected: Connection unexpectedly closed")
+LATER = SendResult(error="The mail server answered 451: later", status_code=451)
+NO = SendResult(error="The mail server answered 550: no", status_code=550, permanent=True)
 
 
 @dataclass
@@ -38,14 +38,14 @@ class News:
 class Server(Transport[Any]):
     """Answers what it is told to, and afterwards yes; time passes for its breaker as it is told to."""
 
-    answers: list[Sent] = field(default_factory=list)
+    answers: list[SendResult] = field(default_factory=list)
     asked: int = 0
     now: float = 1000.0
 
-    def send(self, _message: Any, _renew: Renew = no_lease) -> Sent:
+    def send(self, _message: Any, _renew: Renew = no_lease) -> SendResult:
         """Take a message."""
         self.asked += 1
-        return self.answers.pop(0) if self.answers else Sent()
+        return self.answers.pop(0) if self.answers else SendResult()
 
 
 def protected(server: Server, *, age_share: float = 0.0) -> Protected[News]:
@@ -59,14 +59,14 @@ def postponed_by(way: Protected[Any], message: Any) -> float:
     """For how many seconds the message is postponed."""
     with pytest.raises(Postpone) as postponed:
         way.send(message)
-    assert postponed.value.away
+    assert postponed.value.unavailable
     return (postponed.value.until - datetime.now(UTC)).total_seconds()
 
 
 @pytest.mark.parametrize(
-    "answer", [AWAY, Sent(error="The mail server answered 535: who are you?", status_code=535, away=True)]
+    "answer", [AWAY, SendResult(error="The mail server answered 535: who are you?", status_code=535, unavailable=True)]
 )
-def test_a_server_that_is_unavailable_uses_up_no_attempts_and_is_left_alone(answer: Sent) -> None:
+def test_a_server_that_is_unavailable_uses_up_no_attempts_and_is_left_alone(answer: SendResult) -> None:
     server = Server([answer, answer])
     way = protected(server)
     pauses = []
@@ -92,7 +92,7 @@ def test_the_pauses_end_at_half_a_minute() -> None:
 
 @pytest.mark.parametrize(("asked", "least", "most"), [(60, 60, 63), (1, 1.9, 4.1)])
 def test_retry_after_only_delays(asked: int, least: float, most: float) -> None:
-    server = Server([Sent(error="503", away=True, retry_after=timedelta(seconds=asked))])
+    server = Server([SendResult(error="503", unavailable=True, retry_after=timedelta(seconds=asked))])
     assert least < postponed_by(protected(server), News()) <= most
 
 
@@ -114,7 +114,7 @@ def test_however_often_a_server_was_unavailable_no_attempt_is_used_up() -> None:
 
 
 @pytest.mark.parametrize("answer", [LATER, NO, BROKEN_OFF])
-def test_what_comes_of_a_message_is_its_own_affair(answer: Sent) -> None:
+def test_what_comes_of_a_message_is_its_own_affair(answer: SendResult) -> None:
     way = protected(Server([answer]))
     assert way.send(News()) is answer
     assert way.send(News()).error is None
@@ -131,10 +131,14 @@ class Services(Transport[PushMessage]):
         self.away = set(away)
         self.asked: Counter[str] = Counter()
 
-    def send(self, message: PushMessage, _renew: Renew = no_lease) -> Sent:
+    def send(self, message: PushMessage, _renew: Renew = no_lease) -> SendResult:
         """Take a message."""
         self.asked[message.host] += 1
-        return Sent(error="The host was not found.", away=True) if message.host in self.away else Sent(status_code=201)
+        return (
+            SendResult(error="The host was not found.", unavailable=True)
+            if message.host in self.away
+            else SendResult(status_code=201)
+        )
 
 
 def test_a_push_service_that_is_unavailable_keeps_no_other_waiting() -> None:

@@ -6,16 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from workflows.events.policy import DEFAULT, HOUR, WEBHOOKS, RetryPolicy
+from workflows.events.delivery import DEFAULT_RETRY_POLICY, HOUR, WEBHOOK_RETRY_POLICY, RetryPolicy
 
 
 @pytest.mark.parametrize(
     ("policy", "attempts", "hours"),
     [
         # Effects: eight attempts over about a day.
-        (DEFAULT, 8, 24),
+        (DEFAULT_RETRY_POLICY, 8, 24),
         # Webhooks: ten attempts over about 75 hours.
-        (WEBHOOKS, 10, 75),
+        (WEBHOOK_RETRY_POLICY, 10, 75),
     ],
 )
 def test_a_policy_tries_as_often_and_as_long_as_the_design_says(
@@ -25,23 +25,23 @@ def test_a_policy_tries_as_often_and_as_long_as_the_design_says(
     assert sum(policy.pauses) / HOUR == pytest.approx(hours, abs=1)
 
 
-@pytest.mark.parametrize("policy", [DEFAULT, WEBHOOKS])
+@pytest.mark.parametrize("policy", [DEFAULT_RETRY_POLICY, WEBHOOK_RETRY_POLICY])
 def test_pauses_only_grow(policy: RetryPolicy) -> None:
     assert list(policy.pauses) == sorted(policy.pauses)
 
 
 @pytest.mark.parametrize("attempt", range(1, 8))
 def test_each_pause_stays_within_its_jitter(attempt: int) -> None:
-    planned = DEFAULT.pauses[attempt - 1]
-    pauses = [DEFAULT.pause_after(attempt) for _ in range(200)]
+    planned = DEFAULT_RETRY_POLICY.pauses[attempt - 1]
+    pauses = [DEFAULT_RETRY_POLICY.pause_after(attempt) for _ in range(200)]
     assert all(timedelta(seconds=planned * 0.8) <= pause <= timedelta(seconds=planned * 1.2) for pause in pauses)
     assert len(set(pauses)) > 100, "failures that come together should not come back together"
 
 
 def test_there_is_no_pause_after_the_last_attempt() -> None:
-    assert DEFAULT.pause_after(7) is not None
-    assert DEFAULT.pause_after(8) is None
-    assert DEFAULT.pause_after(9) is None
+    assert DEFAULT_RETRY_POLICY.pause_after(7) is not None
+    assert DEFAULT_RETRY_POLICY.pause_after(8) is None
+    assert DEFAULT_RETRY_POLICY.pause_after(9) is None
 
 
 def test_a_policy_without_pauses_tries_once() -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workflows.events.catalogue import BookingAccepted, SessionCompleted, SessionCreated, WebhookPinged
-from workflows.events.event import Event
+from workflows.events.catalogue import BookingAccepted, Event, SessionCompleted, SessionCreated, WebhookPinged
 from workflows.events.subscriptions import QUEUES, Effect, Subscriptions, load
 from workflows.house_rules import HouseRules
 

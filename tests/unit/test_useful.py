@@ -9,8 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from workflows.events.catalogue import BookingUndecided, SessionCancelled, SessionReminderSet, SessionStarted
-from workflows.events.event import Event
+from workflows.events.catalogue import BookingUndecided, Event, SessionCancelled, SessionReminderSet, SessionStarted
 from workflows.notifications.useful import useful_until
 
 NOON = datetime(2030, 5, 4, 12, tzinfo=UTC)

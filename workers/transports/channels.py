@@ -10,7 +10,7 @@ from apprise import Apprise
 from models.events import ErrorClass
 from workers.rules import name_of
 from workers.transports.transport import Renew, Transport, no_lease
-from workflows.events.outcomes import Sent
+from workflows.events.delivery import SendResult
 from workflows.outside.send_notice import Notice
 
 
@@ -30,15 +30,15 @@ class ChannelsTransport(Transport[Notice]):
             logging.getLogger(talkative).setLevel(logging.CRITICAL)
         self._channels = {name_of(url): _channel(url) for url in urls}
 
-    def send(self, notice: Notice, _renew: Renew = no_lease) -> Sent:
+    def send(self, notice: Notice, _renew: Renew = no_lease) -> SendResult:
         """Hand the notice to its channel, which says no more than whether it took it."""
         channel = self._channels.get(notice.channel)
         if channel is None:
-            return Sent(error="The operators have this channel no more.", error_class=ErrorClass.NOT_LISTENING)
+            return SendResult(error="The operators have this channel no more.", error_class=ErrorClass.NOT_LISTENING)
         if channel.notify(title=notice.words.title, body=notice.words.body):
-            return Sent()
+            return SendResult()
         service = next(iter(channel)).service_name
-        return Sent(error=f"{service} did not take the notice.", error_class=ErrorClass.STATUS)
+        return SendResult(error=f"{service} did not take the notice.", error_class=ErrorClass.STATUS)
 
 
 def _channel(url: str) -> Apprise:

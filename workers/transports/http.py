@@ -15,7 +15,7 @@ from workers.transports.client import Answer, Client
 from workers.transports.failures import detail, parse_retry_after, told
 from workers.transports.transport import Renew, Transport, no_lease
 from workflows.errors import Invalid
-from workflows.events.outcomes import Sent
+from workflows.events.delivery import SendResult
 from workflows.outside.send_webhook import WebhookMessage
 from workflows.webhooks.address import Destination, Network, host_of
 from workflows.webhooks.headers import HeaderRefused, headers_of, opened_headers
@@ -42,7 +42,7 @@ class WebhookTransport(Transport[WebhookMessage]):
         self._signer = lru_cache(MAX_OPENED)(lambda sealed: signer_of(sealer.unseal(sealed)))
         self._client = client or Client(allowed)
 
-    def send(self, message: WebhookMessage, _renew: Renew = no_lease) -> Sent:
+    def send(self, message: WebhookMessage, _renew: Renew = no_lease) -> SendResult:
         """Post the message; 2xx is success, everything else an error in words that a partner may read.
 
         Raises:
@@ -58,7 +58,7 @@ class WebhookTransport(Transport[WebhookMessage]):
             host = host_of(message.url)
             log.warning("webhook.attempt_failed", webhook_id=message.webhook_id, host=host, detail=detail(error))
             error_class, sentence = told(error)
-            return Sent(error=sentence, error_class=error_class)
+            return SendResult(error=sentence, error_class=error_class)
 
     def close(self) -> None:
         """Close the connections that wait for a next message, and shut down those in use."""
@@ -78,9 +78,9 @@ class WebhookTransport(Transport[WebhookMessage]):
         )
 
 
-def _report(answer: Answer) -> Sent:
+def _report(answer: Answer) -> SendResult:
     error_class, error = _error(answer.status)
-    return Sent(
+    return SendResult(
         error=error,
         error_class=error_class,
         permanent=answer.status == GONE,

@@ -15,7 +15,7 @@ from typing import Any
 from workers.transports.letterhead import Letterhead
 from workers.transports.transport import Renew, Transport, no_lease
 from workflows.calendar.invitation import Invitation
-from workflows.events.outcomes import Sent
+from workflows.events.delivery import SendResult
 from workflows.notifications.compose import Footer, as_html, as_text
 from workflows.notifications.kinds import KINDS
 from workflows.outside.send_mail import Mail
@@ -71,14 +71,14 @@ class FolderTransport(Transport[Mail]):
         self._folder = Path(folder)
         self._letterhead = letterhead
 
-    def send(self, mail: Mail, _renew: Renew = no_lease) -> Sent:
+    def send(self, mail: Mail, _renew: Renew = no_lease) -> SendResult:
         """Write `<delivery id>.eml`, whole or not at all."""
         self._folder.mkdir(parents=True, exist_ok=True)
         file = self._folder / f"{mail.delivery_id}.eml"
         draft = file.with_suffix(f".{os.getpid()}.draft")
         draft.write_bytes(bytes(compose(mail, self._letterhead)))
         draft.replace(file)
-        return Sent()
+        return SendResult()
 
 
 def as_sent(mail: Mail, letterhead: Letterhead) -> tuple[str, str, bytes, bool]:

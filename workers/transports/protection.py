@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from workers.transports.transport import Renew, Transport, no_lease
-from workflows.events.outcomes import Postpone, Sent
+from workflows.events.delivery import Postpone, SendResult
 
 log = structlog.get_logger(__name__)
 
@@ -148,7 +148,7 @@ class Protected(Transport[M]):
         self._sends: set[_Send] = set()
         self._waiting = 0
 
-    def send(self, message: M, renew: Renew = no_lease) -> Sent:
+    def send(self, message: M, renew: Renew = no_lease) -> SendResult:
         """Send the message.
 
         Raises:
@@ -160,14 +160,14 @@ class Protected(Transport[M]):
             if self._breaker is not None and destination.open_until > self._clock():
                 raise self._unavailable(self._breaker, destination, message)
             send = self._acquire(destination)
-        sent: Sent | None = None
+        sent: SendResult | None = None
         try:
             sent = self._transport.send(message, renew)
         finally:
             self._release(destination, send, sent)
         if self._breaker is None:
             return sent
-        if not sent.away:
+        if not sent.unavailable:
             destination.pause = 0.0
             return sent
         with self._room:
@@ -220,7 +220,7 @@ class Protected(Transport[M]):
         self._sends.add(send)
         return send
 
-    def _release(self, destination: _Destination, send: _Send, sent: Sent | None) -> None:
+    def _release(self, destination: _Destination, send: _Send, sent: SendResult | None) -> None:
         with self._room:
             now = self._clock()
             if now - send.began >= PROMPT_SECONDS:
@@ -257,7 +257,7 @@ class Protected(Transport[M]):
         # Not all of them at the same moment again.
         return Postpone(_in(random.uniform(longest / 4, longest)), "Its destination has its share of the senders.")
 
-    def _open(self, breaker: Breaker[M], key: Hashable, destination: _Destination, sent: Sent) -> None:
+    def _open(self, breaker: Breaker[M], key: Hashable, destination: _Destination, sent: SendResult) -> None:
         now, retry_after = self._clock(), (sent.retry_after or timedelta()).total_seconds()
         # Those that failed together failed once.
         if destination.open_until <= now:
@@ -273,7 +273,7 @@ class Protected(Transport[M]):
         seconds = max(destination.open_until - self._clock(), 0.0) + random.uniform(0, breaker.min_pause)
         age = datetime.now(UTC) - breaker.written_at(message)
         seconds = max(seconds, breaker.age_share * age.total_seconds())
-        return Postpone(_in(seconds), f"The {breaker.name} is away: {destination.error}", away=True)
+        return Postpone(_in(seconds), f"The {breaker.name} is away: {destination.error}", unavailable=True)
 
 
 def _fresh(sends: set[_Send], now: float) -> list[_Send]:

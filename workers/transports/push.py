@@ -21,7 +21,7 @@ from workers.transports.client import Answer, Client
 from workers.transports.failures import detail, parse_retry_after, told
 from workers.transports.transport import Renew, Transport, no_lease
 from workflows.errors import Invalid
-from workflows.events.outcomes import Sent
+from workflows.events.delivery import SendResult
 from workflows.outside.send_push import PushMessage
 from workflows.webhooks.address import Destination
 
@@ -54,8 +54,8 @@ class PushTransport(Transport[PushMessage]):
         self._client = client
         self._base = base
 
-    def send(self, message: PushMessage, _renew: Renew = no_lease) -> Sent:
-        """Give the message to the browser's push service; that it is out of anybody's reach is told as `away`.
+    def send(self, message: PushMessage, _renew: Renew = no_lease) -> SendResult:
+        """Give the message to the browser's push service; that it is out of anybody's reach is told as `unavailable`.
 
         Raises:
             UnsealError: the address was sealed with a key that is gone.
@@ -69,7 +69,7 @@ class PushTransport(Transport[PushMessage]):
             error_class, sentence = told(error)
             # Of the address nothing: it is the browser's secret.
             log.warning("push.attempt_failed", subscription_id=message.subscription_id, detail=detail(error))
-            return Sent(error=sentence, error_class=error_class, away=error_class in OUT_OF_REACH)
+            return SendResult(error=sentence, error_class=error_class, unavailable=error_class in OUT_OF_REACH)
 
     def close(self) -> None:
         """Close the connections that wait for a next message, and shut down those in use."""
@@ -132,17 +132,17 @@ def _headers(vapid: Vapid, destination: Destination, message: PushMessage) -> di
     }
 
 
-def _report(answer: Answer) -> Sent:
+def _report(answer: Answer) -> SendResult:
     status = answer.status
     if 200 <= status < 300:
-        return Sent(status_code=status)
+        return SendResult(status_code=status)
     passes = status == 429 or status >= 500
-    return Sent(
+    return SendResult(
         error=f"The push service answered {status}.",
         error_class=ErrorClass.DELETED if status in GONE else ErrorClass.STATUS,
         # The same message would be refused again; whoever has mended what was wrong retries it.
         permanent=not passes,
         status_code=status,
         retry_after=parse_retry_after(status, answer.retry_after),
-        away=status in AWAY,
+        unavailable=status in AWAY,
     )

@@ -28,7 +28,7 @@ from workers.transports.sockets import (
     tls_context,
 )
 from workers.transports.transport import Renew, Transport, no_lease
-from workflows.events.outcomes import Sent
+from workflows.events.delivery import SendResult
 from workflows.outside.send_mail import Mail
 
 CLOSING = 421
@@ -122,18 +122,18 @@ class SmtpTransport(Transport[Mail]):
         self._idle: deque[_Connection] = deque()
         self._sockets = OpenSockets()
 
-    def send(self, mail: Mail, renew: Renew = no_lease) -> Sent:
+    def send(self, mail: Mail, renew: Renew = no_lease) -> SendResult:
         """Hand the mail to the server; where it refuses this mail by a 5xx answer that is final, all else may pass.
 
-        What goes wrong before the server listens to the mail is reported as `away`; a connection that breaks off later
-        may do so because of the mail.
+        What goes wrong before the server listens to the mail is reported as `unavailable`; a connection that breaks off
+        later may do so because of the mail.
         """
         sender, to, content, international = as_sent(mail, self._letterhead)
         until = monotonic() + self._limits.handover
         try:
             connection = self._acquire(until)
         except (OSError, smtplib.SMTPException) as error:
-            return replace(_failed(error, self._limits.handover), permanent=False, away=True)
+            return replace(_failed(error, self._limits.handover), permanent=False, unavailable=True)
         keep = False
         try:
             code, text = self._transact(connection, sender, to, content, international, until, renew)
@@ -145,7 +145,7 @@ class SmtpTransport(Transport[Mail]):
             return _failed(error, self._limits.handover)
         finally:
             self._release(connection, keep=keep)
-        return Sent(status_code=code) if code == 250 else _answered(code, text)
+        return SendResult(status_code=code) if code == 250 else _answered(code, text)
 
     def close(self) -> None:
         """Let go of the connections that wait for a next mail, and shut down those in use."""
@@ -292,10 +292,10 @@ def _is_late(error: Exception) -> bool:
     return any(isinstance(each, DeadlineExceeded | TimeoutError | _NoVerdict) for each in (error, error.__context__))
 
 
-def _failed(error: Exception, seconds: float) -> Sent:
+def _failed(error: Exception, seconds: float) -> SendResult:
     if _is_late(error):
         said = f"DeadlineExceeded: No complete answer within {seconds:g} s."
-        return Sent(error=said, error_class=ErrorClass.TIMEOUT)
+        return SendResult(error=said, error_class=ErrorClass.TIMEOUT)
     match error:
         case smtplib.SMTPResponseException():
             return _answered(error.smtp_code, error.smtp_error)
@@ -305,18 +305,18 @@ def _failed(error: Exception, seconds: float) -> Sent:
             error_class = ErrorClass.TLS
         case _:
             error_class = ErrorClass.CONNECT
-    return Sent(error=f"{type(error).__name__}: {error}", error_class=error_class)
+    return SendResult(error=f"{type(error).__name__}: {error}", error_class=error_class)
 
 
-def _answered(code: int, text: bytes | str) -> Sent:
+def _answered(code: int, text: bytes | str) -> SendResult:
     said = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    return Sent(
+    return SendResult(
         error=f"The mail server answered {code}: {said}",
         error_class=ErrorClass.STATUS,
         permanent=500 <= code < 600 and code not in SERVER_WIDE,
         # -1 is what smtplib makes of nonsense.
         status_code=code if code > 0 else None,
-        away=code in SERVER_WIDE,
+        unavailable=code in SERVER_WIDE,
     )
 
 

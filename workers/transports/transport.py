@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from models.events import ErrorClass
-from workflows.events.outcomes import Sent
+from workflows.events.delivery import SendResult
 
 M_contra = TypeVar("M_contra", contravariant=True)
 # Renews the lease of the message in hand, if that is due: called from time to time while a receiver makes up its mind.
@@ -20,7 +20,7 @@ def no_lease() -> None:
 class Transport(Protocol[M_contra]):
     """Sends messages, from as many threads as there are."""
 
-    def send(self, message: M_contra, renew: Renew = no_lease) -> Sent:
+    def send(self, message: M_contra, renew: Renew = no_lease) -> SendResult:
         """Give the message to its receiver and report; raises Postpone for what has to wait, else only for a defect."""
         ...
 
@@ -39,6 +39,6 @@ class NotConfigured(Transport[object]):
     def __init__(self, why: str) -> None:
         self._why = why
 
-    def send(self, _message: object, _renew: Renew = no_lease) -> Sent:
+    def send(self, _message: object, _renew: Renew = no_lease) -> SendResult:
         """Report that there is nobody to send it to."""
-        return Sent(error=self._why, error_class=ErrorClass.NOT_LISTENING)
+        return SendResult(error=self._why, error_class=ErrorClass.NOT_LISTENING)

@@ -17,8 +17,7 @@ from models.analytics import COUNTERS, Transition
 from models.base import Timestamp
 from workflows.analytics.transitions import bucket_of, milliseconds
 from workflows.clock import in_utc
-from workflows.events.catalogue import ReviewSubmitted, SessionCompleted
-from workflows.events.event import Event
+from workflows.events.catalogue import Event, ReviewSubmitted, SessionCompleted
 
 _QUARTER = timedelta(minutes=15)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -13,9 +13,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from models.sessions import SessionStatus, sessions
 from workflows.calendar.lines import calendar, person
 from workflows.calendar.meeting import Meeting, Reader, entry
-from workflows.events.catalogue import SessionCancelled, SessionCreated
-from workflows.events.event import Event
-from workflows.events.outcomes import Cancel
+from workflows.events.catalogue import Event, SessionCancelled, SessionCreated
+from workflows.events.delivery import Cancel
 
 REQUEST, CANCEL = "REQUEST", "CANCEL"
 _MEETINGS = (

@@ -19,6 +19,7 @@ from workflows.events.catalogue import (
     BookingAccepted,
     BookingDeclined,
     BookingRequested,
+    Event,
     ReviewSubmitted,
     SeatJoined,
     SeatLeft,
@@ -27,7 +28,6 @@ from workflows.events.catalogue import (
     SessionCreated,
     SessionStarted,
 )
-from workflows.events.event import Event
 from workflows.events.record import defer_write
 from workflows.events.subscriptions import subscribe
 

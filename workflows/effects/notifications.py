@@ -17,6 +17,7 @@ from workflows.events.catalogue import (
     BookingRequested,
     BookingUndecided,
     BundleExhausted,
+    Event,
     ReviewUnlocked,
     SeatEvent,
     SeatJoined,
@@ -31,7 +32,6 @@ from workflows.events.catalogue import (
     WebhookEndpointExhausted,
     WebhookEndpointFailing,
 )
-from workflows.events.event import Event
 from workflows.events.record import follow_up
 from workflows.events.subscriptions import subscribe
 from workflows.house_rules import USUAL, HouseRules

@@ -8,8 +8,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy import Connection
 
-from workflows.events.catalogue import BookingAccepted, SessionCreated
-from workflows.events.event import Event
+from workflows.events.catalogue import BookingAccepted, Event, SessionCreated
 from workflows.events.record import defer_write, record
 from workflows.events.subscriptions import subscribe
 from workflows.house_rules import USUAL, HouseRules

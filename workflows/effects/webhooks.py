@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from workflows.events.event import Event
+from workflows.events.catalogue import Event
 from workflows.events.record import fan_out
 from workflows.events.subscriptions import FanOut, subscribe
 from workflows.events.subscriptions import fan_out as fan_out_by

@@ -10,9 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from models.events import deliveries, effect_catalogues, events, subscriptions
 from workflows.cursors import LAST_ID, latest_moment, move_cursor, take_cursor
-from workflows.events.bounds import SPARE, smallest_id_of
-from workflows.events.catalogue import event_types
-from workflows.events.event import Event
+from workflows.events.catalogue import CLOCK_SKEW, Event, event_types, smallest_event_id
 from workflows.events.record import fill_in
 from workflows.events.subscriptions import Effect, Subscriptions
 
@@ -91,7 +89,7 @@ def fill_new_gaps(db: Connection, known: Subscriptions, *, now: datetime) -> tup
 
 
 def _others_wrote(db: Connection, known: Subscriptions, since: datetime, until: datetime) -> bool:
-    bounds = events.c.id.between(smallest_id_of(since - SPARE), smallest_id_of(until + SPARE))
+    bounds = events.c.id.between(smallest_event_id(since - CLOCK_SKEW), smallest_event_id(until + CLOCK_SKEW))
     other = events.c.catalogue.is_distinct_from(known.catalogue.id)
     return db.execute(select(events.c.id).where(bounds, other).limit(1)).one_or_none() is not None
 
@@ -105,8 +103,8 @@ def _fill(
     *,
     whatever_was_known: bool,
 ) -> int:
-    filled, after = 0, smallest_id_of(since - SPARE)
-    before = smallest_id_of(until + SPARE) if until else LAST_ID
+    filled, after = 0, smallest_event_id(since - CLOCK_SKEW)
+    before = smallest_event_id(until + CLOCK_SKEW) if until else LAST_ID
     missing = _missing(effect, event_type, whatever_was_known=whatever_was_known)
     while rows := _page(db, missing.where(events.c.created_at >= since, events.c.id > after, events.c.id < before)):
         filled += sum(fill_in(db, _event(row), effect) for row in rows)

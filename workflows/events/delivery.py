@@ -1,18 +1,59 @@
-"""One run to be made of one effect for one event, as its worker holds it."""
+"""A delivery: one run of one effect for one event and target, its retry policy, and what an attempt may come to."""
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
+from zlib import crc32
 
-from models.events import ErrorClass
-from workflows.events.event import Event
+from models.events import DeliveryState, ErrorClass, deliveries
+from workflows.events.catalogue import Event
+from workflows.records import Record
+
+MINUTE = 60
+HOUR = 60 * MINUTE
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """The pauses between attempts, in seconds; after the last one comes one more attempt, and then `dead`.
+
+    Args:
+        pauses: from each failed attempt to the next.
+        jitter: the share by which a pause may be longer or shorter, so that failures do not come back together.
+    """
+
+    pauses: tuple[float, ...]
+    jitter: float = 0.2
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts there are in all."""
+        return len(self.pauses) + 1
+
+    def pause_after(self, attempt: int) -> timedelta | None:
+        """How long to wait after that failed attempt, counted from 1; None when it was the last."""
+        if attempt > len(self.pauses):
+            return None
+        # Spread over time, not kept secret.
+        return timedelta(seconds=self.pauses[attempt - 1] * random.uniform(1 - self.jitter, 1 + self.jitter))
+
+
+# Eight attempts over about a day.
+DEFAULT_RETRY_POLICY = RetryPolicy((2, 15, 2 * MINUTE, 15 * MINUTE, HOUR, 5 * HOUR, 18 * HOUR))
+# Seven attempts over some six hours: a later notification is of no use.
+PUSH_RETRY_POLICY = RetryPolicy((5, 30, 2 * MINUTE, 10 * MINUTE, HOUR, 5 * HOUR))
+# Ten attempts over about 75 hours, as dedicated webhook senders do, unless the operator has chosen other pauses.
+WEBHOOK_RETRY_POLICY = RetryPolicy(
+    (5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Key:
-    """What names a delivery inside the house."""
+class DeliveryKey:
+    """Primary key of a delivery."""
 
     event_id: UUID
     effect: str
@@ -21,27 +62,27 @@ class Key:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """A pending delivery in a worker's hands.
+    """A pending delivery that a worker has claimed, with its event.
 
     Args:
-        id: its name for the outside world, the same on every attempt.
-        nudges: how often the sweep had to call for it; above zero, something may have died over it.
-        attempt: the number of the attempt in hand, from 1.
-        fence: the number that the row holds; an outcome is written only while it still does.
-        forgiven: how many attempts no longer count, since an operator asked for a retry after them.
-        was_leased: whether a worker leased it and never wrote an outcome: it may have died of it.
-        now: the database's clock when it was taken.
+        id: its public id, the same on every attempt.
+        nudges: how often the sweep has published a wake-up for it.
+        attempt: the number of this attempt, from 1.
+        fence: the fencing token, `attempts` as the row holds it; an outcome is written only while it still does.
+        attempts_reset: how many attempts no longer count, since an operator requeued the delivery after them.
+        was_leased: whether a worker leased it and never wrote an outcome: its process may have died of it.
+        now: the database's clock when it was claimed.
         late: for how long it had been due then.
-        endpoint_id: of a webhook delivery, where it goes.
+        endpoint_id: the endpoint of a webhook delivery.
     """
 
-    key: Key
+    key: DeliveryKey
     id: UUID
     event: Event
     nudges: int
     attempt: int
     fence: int
-    forgiven: int
+    attempts_reset: int
     was_leased: bool = False
     now: datetime
     late: timedelta = timedelta()
@@ -49,24 +90,24 @@ class Delivery:
 
     @property
     def counted_attempt(self) -> int:
-        """The number of the attempt by which the retry policy goes."""
-        return self.attempt - self.forgiven
+        """The number of the attempt since the last reset, which the retry policy counts."""
+        return self.attempt - self.attempts_reset
 
     @property
     def target(self) -> str:
-        """For whom the run is, in the words of its effect; empty where there is but one."""
+        """What the effect runs for, e.g. a user's or an endpoint's id; empty where an event has one delivery."""
         return self.key.target
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """What one attempt came to, for operators and partners.
+    """The outcome of one attempt, as `delivery_attempts` keeps it.
 
     Args:
         outcome: done, retry, cancelled or dead.
         took: how long it took.
         error_class: what kind of failure it was.
-        response: the beginning of a receiver's answer.
+        response: the beginning of a receiver's response.
     """
 
     outcome: str
@@ -75,3 +116,89 @@ class Attempt:
     error_class: ErrorClass | None = None
     status_code: int | None = None
     response: str | None = None
+
+
+class Retry(Exception):
+    """Raised by an effect to be tried again after a pause. Counts as an attempt."""
+
+    def __init__(self, after: timedelta, reason: str) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+class Postpone(Exception):
+    """Raised to try again at a later time, for a reason outside this delivery. Does not count as an attempt.
+
+    Args:
+        unavailable: whether the destination is down; the reason is then kept for operators.
+    """
+
+    def __init__(self, until: datetime, reason: str, *, unavailable: bool = False) -> None:
+        super().__init__(reason)
+        self.until = until
+        self.unavailable = unavailable
+
+
+class Cancel(Exception):
+    """Raised by an effect that is no longer to run. The reason is kept."""
+
+    def __init__(self, reason: str, error_class: ErrorClass | None = None) -> None:
+        super().__init__(reason)
+        self.error_class = error_class
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendResult:
+    """What a transport reports of one attempt to send a message.
+
+    Args:
+        error: None when the receiver accepted it; otherwise what went wrong, as a sentence.
+        error_class: what kind of failure that was.
+        permanent: whether another attempt is pointless, whatever the policy.
+        retry_after: the pause that the receiver asked for; it can only lengthen the policy's.
+        status_code: of the response, where there was one.
+        response: the beginning of the receiver's response.
+        unavailable: whether the destination is down for every message, not only for this one.
+    """
+
+    error: str | None = None
+    error_class: ErrorClass | None = None
+    permanent: bool = False
+    retry_after: timedelta | None = None
+    status_code: int | None = None
+    response: str | None = None
+    unavailable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryStatus(Record):
+    """How far a delivery has come, as it is shown."""
+
+    table = deliveries
+
+    target: str
+    state: DeliveryState
+    attempts: int
+    due_at: datetime
+    done_at: datetime | None
+    last_error: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownDelivery(DeliveryStatus):
+    """A delivery as operators and the owners of webhook endpoints see it."""
+
+    id: UUID
+    event_id: UUID
+    created_at: datetime
+    event_type: str
+
+    @property
+    def next_attempt_at(self) -> datetime | None:
+        """When it is tried next; None when it is not."""
+        return self.due_at if self.state is DeliveryState.PENDING else None
+
+    @property
+    def version(self) -> int:
+        """A hash of everything shown, for ETags: deliveries have no version column."""
+        return crc32(repr((self.id, self.state, self.attempts, self.next_attempt_at, self.last_error)).encode())

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import bindparam
 
 from models.events import DELIVERY_ID, DeliveryState
-from workflows.events.event import Event
+from workflows.events.catalogue import Event
 from workflows.events.subscriptions import AnyOutboundEffect, Effect, FanOut, in_use
 
 _NOTES = "tutelage.notes"
@@ -98,7 +98,7 @@ class Nudge:
 
 
 @dataclass
-class Notes:
+class Recorded:
     """What a transaction recorded, to be logged and named to the workers after its commit."""
 
     events: list[Event] = field(default_factory=list)
@@ -192,7 +192,7 @@ def follow_up_all(db: Connection, what: Iterable[tuple[AnyOutboundEffect, Event,
     _add(db, [_Plan(event, effect, target) for effect, event, target in what])
 
 
-def call_for(db: Connection, nudges: Iterable[Nudge]) -> None:
+def enqueue_wakeups(db: Connection, nudges: Iterable[Nudge]) -> None:
     """Have deliveries that are due looked at right after the commit, without waiting for the sweep."""
     _notes(db).nudges += nudges
 
@@ -202,9 +202,9 @@ def fill_in(db: Connection, event: Event, effect: Effect) -> int:
     return _add(db, _plans(effect, event))
 
 
-def take_notes(db: Connection) -> Notes:
+def drain_recorded(db: Connection) -> Recorded:
     """What has been recorded on this connection since the last call; called at the end of each transaction."""
-    notes: Notes = db.info.pop(_NOTES, None) or Notes()
+    notes: Recorded = db.info.pop(_NOTES, None) or Recorded()
     return notes
 
 
@@ -302,7 +302,7 @@ def _nudges_of(rows: Iterable[Row[Any]], effect: AnyOutboundEffect, events: Sequ
     return [_nudge(_Plan(by_id[row.event_id], effect, row.target)) for row in pending]
 
 
-def _notes(db: Connection) -> Notes:
+def _notes(db: Connection) -> Recorded:
     # The connection's own note pad: it goes wherever the transaction goes, through any number of callers.
-    notes: Notes = db.info.setdefault(_NOTES, Notes())
+    notes: Recorded = db.info.setdefault(_NOTES, Recorded())
     return notes

@@ -17,9 +17,8 @@ from sqlalchemy.types import TypeEngine
 
 from models.base import Timestamp
 from models.events import CANCEL_REASONS, DeliveryState
-from workflows.events.catalogue import event_types
-from workflows.events.delivery import Attempt, Delivery, Key
-from workflows.events.event import Event
+from workflows.events.catalogue import Event, event_types
+from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 from workflows.events.record import Nudge
 
 log = structlog.get_logger(__name__)
@@ -334,7 +333,7 @@ class Backlog:
     oldest: timedelta
 
 
-def claim_batch(db: Connection, named: Sequence[Key], *, shared: Sequence[str], most: int) -> list[Delivery]:
+def claim_batch(db: Connection, named: Sequence[DeliveryKey], *, shared: Sequence[str], most: int) -> list[Delivery]:
     """Lock the named deliveries that are free and due, then others that are, for the rest of this transaction.
 
     From then on a lock is waited for 100 ms and a statement 1 s.
@@ -348,7 +347,7 @@ def claim_batch(db: Connection, named: Sequence[Key], *, shared: Sequence[str], 
     return _deliveries(db.execute(_CLAIM_BATCH, values))
 
 
-def claim(db: Connection, keys: Sequence[Key]) -> list[Delivery]:
+def claim(db: Connection, keys: Sequence[DeliveryKey]) -> list[Delivery]:
     """Lock those deliveries for the rest of this transaction that are free and due, and no others."""
     return _deliveries(db.execute(_CLAIM_NAMED, {**_keys(keys), "most": len(keys)}))
 
@@ -367,7 +366,7 @@ def hold(db: Connection, leased: Sequence[Delivery], *, batch: bool = False) -> 
         batch: whether statements are then bounded as by `claim_batch`.
     """
     rows = db.execute(_HOLD_BATCH if batch else _HOLD_NAMED, _fenced(leased))
-    held = {Key(event_id=row.event_id, effect=row.effect, target=row.target) for row in rows}
+    held = {DeliveryKey(event_id=row.event_id, effect=row.effect, target=row.target) for row in rows}
     return [delivery for delivery in leased if delivery.key in held]
 
 
@@ -407,7 +406,7 @@ def give_up(db: Connection, delivery: Delivery, attempt: Attempt) -> bool:
 
 
 def claim_leased(
-    db: Connection, effect: str, keys: Sequence[Key], duration: timedelta, *, others: int = 0
+    db: Connection, effect: str, keys: Sequence[DeliveryKey], duration: timedelta, *, others: int = 0
 ) -> list[Delivery]:
     """Lease those of an outbound effect's deliveries that are free and due, in the order in which they are named.
 
@@ -436,7 +435,7 @@ def renew(db: Connection, leased: Sequence[Delivery], duration: timedelta) -> No
     db.execute(_RENEW, {**_fenced(leased), "duration": duration})
 
 
-def done_outbound(db: Connection, successes: Sequence[Success]) -> set[Key]:
+def done_outbound(db: Connection, successes: Sequence[Success]) -> set[DeliveryKey]:
     """Mark them done and keep their attempts, in one statement that waits for no lock.
 
     Returns:
@@ -449,7 +448,7 @@ def done_outbound(db: Connection, successes: Sequence[Success]) -> set[Key]:
         "durations": [milliseconds(each.attempt.took) for each in successes],
     }
     rows = db.execute(_DONE_OUTBOUND, told)
-    return {Key(event_id=row.event_id, effect=row.effect, target=row.target) for row in rows}
+    return {DeliveryKey(event_id=row.event_id, effect=row.effect, target=row.target) for row in rows}
 
 
 def overdue(db: Connection, queue: str, *, list_is_empty: bool, after: Cursor) -> list[Nudge]:
@@ -508,7 +507,7 @@ def _delivery(row: Row[Any], known: Mapping[str, type[Event]]) -> Delivery | Non
         log.warning("delivery.unknown_event", effect=row.effect, event_id=row.event_id, type=row.type)
         return None
     return Delivery(
-        key=Key(event_id=row.event_id, effect=row.effect, target=row.target),
+        key=DeliveryKey(event_id=row.event_id, effect=row.effect, target=row.target),
         id=row.id,
         endpoint_id=row.endpoint_id,
         event=kind.read(
@@ -517,7 +516,7 @@ def _delivery(row: Row[Any], known: Mapping[str, type[Event]]) -> Delivery | Non
         nudges=row.nudges,
         attempt=row.attempts + 1,
         fence=row.attempts,
-        forgiven=row.forgiven,
+        attempts_reset=row.forgiven,
         was_leased=row.lease_until is not None,
         now=row.now,
         late=row.late,
@@ -540,7 +539,7 @@ def _write(db: Connection, statement: Any, delivery: Delivery, attempt: Attempt,
     return db.execute(statement, told | values).one_or_none() is not None
 
 
-def _keys(keys: Iterable[Key | Nudge]) -> dict[str, Any]:
+def _keys(keys: Iterable[DeliveryKey | Nudge]) -> dict[str, Any]:
     named = list(keys)
     return {
         "event_ids": [key.event_id for key in named],

@@ -15,11 +15,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from workflows.events.catalogue import event_types
-from workflows.events.delivery import Delivery
-from workflows.events.event import Event
-from workflows.events.outcomes import Sent
-from workflows.events.policy import DEFAULT, RetryPolicy
+from workflows.events.catalogue import Event, event_types
+from workflows.events.delivery import DEFAULT_RETRY_POLICY, Delivery, RetryPolicy, SendResult
 from workflows.house_rules import HouseRules
 
 QUEUES = ("sessions", "reviews", "notifications", "analytics", "webhooks")
@@ -54,7 +51,7 @@ class Effect:
     run: Callable[..., None]
     due: Callable[[Any], datetime] | None = None
     targets: Callable[[Any], Iterable[str]] | None = None
-    policy: RetryPolicy = DEFAULT
+    policy: RetryPolicy = DEFAULT_RETRY_POLICY
     ruled: bool = False
     wanted: Callable[[HouseRules], bool] | None = None
     retired: bool = False
@@ -82,10 +79,10 @@ class OutboundEffect(Generic[M]):
     queue: str
     transport: str
     prepare: Callable[[Connection, Sequence[Delivery]], Sequence[M | Exception]]
-    settle: Callable[[Connection, Delivery, M, Sent], None] | None = None
+    settle: Callable[[Connection, Delivery, M, SendResult], None] | None = None
     settles: Callable[[Delivery, M], bool] = lambda _delivery, _message: True
-    cancel_on_exhaustion: Callable[[Sent], bool] = lambda _sent: False
-    policy: RetryPolicy = DEFAULT
+    cancel_on_exhaustion: Callable[[SendResult], bool] = lambda _sent: False
+    policy: RetryPolicy = DEFAULT_RETRY_POLICY
     ruled: Callable[[OutboundEffect[M], HouseRules], OutboundEffect[M]] | None = None
 
 
@@ -216,7 +213,7 @@ def subscribe(
     queue: str,
     due: Callable[[Any], datetime] | None = None,
     targets: Callable[[Any], Iterable[str]] | None = None,
-    policy: RetryPolicy = DEFAULT,
+    policy: RetryPolicy = DEFAULT_RETRY_POLICY,
     ruled: bool = False,
     wanted: Callable[[HouseRules], bool] | None = None,
     retired: bool = False,

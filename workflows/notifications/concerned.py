@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from workflows.events.catalogue import BookingCancelled, BookingDeclined, SeatLeft, SessionCancelled
-from workflows.events.event import Event
-from workflows.events.outcomes import Cancel
+from workflows.events.catalogue import BookingCancelled, BookingDeclined, Event, SeatLeft, SessionCancelled
+from workflows.events.delivery import Cancel
 
 NO_PARTY = "Its reader is no party of it any more."
 # That it has come to an end for them, whoever was a party has to know, however late that leaves.

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
-from workflows.events.catalogue import SessionCancelled, SessionCreated, WebhookEndpointDisabled
-from workflows.events.event import Event
+from workflows.events.catalogue import Event, SessionCancelled, SessionCreated, WebhookEndpointDisabled
 from workflows.events.record import follow_up
 from workflows.house_rules import HouseRules
 from workflows.outside.send_notice import SEND_NOTICE

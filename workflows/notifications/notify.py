@@ -17,7 +17,7 @@ from sqlalchemy.sql.expression import bindparam
 from uuid_utils.compat import uuid7
 
 from models.notifications import Channel
-from workflows.events.event import Event
+from workflows.events.catalogue import Event
 from workflows.events.record import defer_write, follow_up_all
 from workflows.notifications.compose import Words, compose
 from workflows.notifications.people import Parties, Person, about, parties_by_booking

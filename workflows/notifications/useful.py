@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from workflows.events.catalogue import BookingUndecided, SessionReminderSet, SessionStarted
-from workflows.events.event import Event
+from workflows.events.catalogue import BookingUndecided, Event, SessionReminderSet, SessionStarted
 
 USEFUL = timedelta(hours=24)
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, TemplateSyntaxError, meta, nodes
 
-from workflows.events.catalogue import event_types
-from workflows.events.event import ENVELOPE, own_fields
+from workflows.events.catalogue import ENVELOPE, event_types, own_fields
 from workflows.events.subscriptions import Effect, load
 from workflows.notifications.compose import Footer
 from workflows.notifications.people import Person

@@ -11,7 +11,7 @@ from sqlalchemy import Select, select
 from models.base import spelled
 from models.events import DeliveryState, deliveries, events
 from workflows.errors import Forbidden
-from workflows.events.shown import ShownDelivery
+from workflows.events.delivery import ShownDelivery
 from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_EVENT_FIRST, Page, PagedList, newest_event_first
 

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from workflows.audit.note import note
 from workflows.errors import Invalid
-from workflows.events.record import Nudge, call_for
+from workflows.events.record import Nudge, enqueue_wakeups
 from workflows.events.revive import REVIVE_IN_ITS_PLACE
 from workflows.events.subscriptions import load
 from workflows.identity.actor import Actor
@@ -72,7 +72,7 @@ def retry_deliveries(
     rows = db.execute(
         statement.columns(event_id=Uuid(), subject_id=Uuid()), {"most": MOST, "per_second": PER_SECOND, **wanted}
     ).all()
-    call_for(db, [Nudge.of(row) for row in rows])
+    enqueue_wakeups(db, [Nudge.of(row) for row in rows])
     done = Retried(id=uuid7(), retried=rows[0].retried if rows else 0)
     note(
         db,

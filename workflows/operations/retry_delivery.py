@@ -9,7 +9,7 @@ from sqlalchemy import Connection, update
 from models.events import DeliveryState, deliveries, states_before
 from workflows.audit.note import note
 from workflows.errors import InvalidTransition
-from workflows.events.record import Nudge, call_for
+from workflows.events.record import Nudge, enqueue_wakeups
 from workflows.events.revive import REVIVED
 from workflows.identity.actor import Actor
 from workflows.operations.delivery import OperatedDelivery, for_operators, operated_query
@@ -28,7 +28,7 @@ def retry_delivery(db: Connection, *, actor: Actor, delivery: OperatedDelivery, 
     if not db.execute(update(deliveries).where(*dead).values(**REVIVED)).rowcount:
         raise InvalidTransition("Only a dead delivery is retried.")
     row = db.execute(operated_query(delivery.id)).one()
-    call_for(db, [Nudge.of(row)])
+    enqueue_wakeups(db, [Nudge.of(row)])
     note(
         db,
         actor=actor,

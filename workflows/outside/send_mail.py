@@ -15,8 +15,7 @@ from models.notifications import Channel
 from workflows.calendar.invitation import Guest, Invitation, invitation_for, meetings_of
 from workflows.calendar.meeting import Meeting
 from workflows.events.catalogue import WebhookEndpointEvent
-from workflows.events.delivery import Delivery
-from workflows.events.outcomes import Cancel
+from workflows.events.delivery import Cancel, Delivery
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.notifications.choices import Choice
 from workflows.notifications.compose import Words

@@ -10,8 +10,7 @@ from sqlalchemy import Connection
 
 from models.events import ErrorClass
 from workflows.events.catalogue import WebhookEndpointEvent
-from workflows.events.delivery import Delivery
-from workflows.events.outcomes import Cancel
+from workflows.events.delivery import Cancel, Delivery
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.notifications.compose import Words, compose
 from workflows.notifications.endpoint_news import news_of

@@ -13,9 +13,7 @@ from sqlalchemy import Connection, Row, Uuid, text
 from models.base import Timestamp
 from models.events import ErrorClass
 from models.notifications import Channel
-from workflows.events.delivery import Delivery
-from workflows.events.outcomes import Cancel, Sent
-from workflows.events.policy import PUSH
+from workflows.events.delivery import PUSH_RETRY_POLICY, Cancel, Delivery, SendResult
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.notifications.browsers import forget_browser
 from workflows.notifications.compose import Words
@@ -111,7 +109,7 @@ def _push(db: Connection, delivery: Delivery, found: Mapping[tuple[UUID, UUID], 
     )
 
 
-def settle(db: Connection, delivery: Delivery, message: PushMessage, sent: Sent) -> None:
+def settle(db: Connection, delivery: Delivery, message: PushMessage, sent: SendResult) -> None:
     """A browser that is gone is forgotten when its push service says so, and for nothing else.
 
     Nobody knows of all other trouble whose it is: the message's, our key's, the service's, or our own network's.
@@ -120,7 +118,7 @@ def settle(db: Connection, delivery: Delivery, message: PushMessage, sent: Sent)
         forget_browser(db, message.subscription_id)
 
 
-def is_nobodys_fault(sent: Sent) -> bool:
+def is_nobodys_fault(sent: SendResult) -> bool:
     """Whether a push that is given up is nothing for an operator to mend: anybody may name an address that fails."""
     return sent.error_class is not ErrorClass.INTERNAL
 
@@ -133,7 +131,7 @@ SEND_PUSH = register_outbound(
         prepare=prepare,
         settle=settle,
         settles=lambda _delivery, _message: False,
-        policy=PUSH,
+        policy=PUSH_RETRY_POLICY,
         cancel_on_exhaustion=is_nobodys_fault,
     )
 )

@@ -15,11 +15,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from models.events import ErrorClass
 from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
 from workflows.errors import Invalid
-from workflows.events.catalogue import WebhookExampleAsked, WebhookPinged
-from workflows.events.delivery import Delivery
-from workflows.events.event import Event
-from workflows.events.outcomes import Cancel, Sent
-from workflows.events.policy import WEBHOOKS, RetryPolicy
+from workflows.events.catalogue import Event, WebhookExampleAsked, WebhookPinged
+from workflows.events.delivery import WEBHOOK_RETRY_POLICY, Cancel, Delivery, RetryPolicy, SendResult
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.house_rules import HouseRules
 from workflows.webhooks.endpoint import is_valid
@@ -98,7 +95,12 @@ def _message(db: Connection, delivery: Delivery, found: Mapping[UUID, Row[Any]])
 
 
 def settle(
-    db: Connection, delivery: Delivery, message: WebhookMessage, sent: Sent, *, policy: RetryPolicy = WEBHOOKS
+    db: Connection,
+    delivery: Delivery,
+    message: WebhookMessage,
+    sent: SendResult,
+    *,
+    policy: RetryPolicy = WEBHOOK_RETRY_POLICY,
 ) -> None:
     """What the answer means for the endpoint; one that takes a ping is active from then on."""
     if sent.error is None:
@@ -137,7 +139,7 @@ SEND_WEBHOOK = register_outbound(
         prepare=prepare,
         settle=settle,
         settles=settles,
-        policy=WEBHOOKS,
+        policy=WEBHOOK_RETRY_POLICY,
         ruled=by_the_operators_pauses,
     )
 )

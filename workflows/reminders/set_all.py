@@ -13,8 +13,7 @@ from models.bookings import bookings
 from models.catalog import listings
 from models.events import events
 from models.sessions import SessionStatus, sessions
-from workflows.events.catalogue import SessionCreated, SessionEvent, SessionReminderSet
-from workflows.events.event import own_fields
+from workflows.events.catalogue import SessionCreated, SessionEvent, SessionReminderSet, own_fields
 from workflows.events.record import record
 from workflows.house_rules import HouseRules
 from workflows.identity.actor import SYSTEM

@@ -9,9 +9,8 @@ from sqlalchemy import Connection
 
 from models.bookings import BookingStatus
 from models.sessions import SessionStatus
-from workflows.events.catalogue import BookingUndecided, SessionReminderSet
-from workflows.events.event import Event
-from workflows.events.outcomes import Cancel
+from workflows.events.catalogue import BookingUndecided, Event, SessionReminderSet
+from workflows.events.delivery import Cancel
 from workflows.notifications.compose import Words, compose
 from workflows.notifications.concerned import NO_PARTY
 from workflows.notifications.people import Parties, about, parties_of

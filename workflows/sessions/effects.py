@@ -9,14 +9,14 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from models.events import deliveries, events
 from models.webhooks import webhook_endpoints
-from workflows.events.shown import Standing
+from workflows.events.delivery import DeliveryStatus
 from workflows.identity.actor import Actor
 from workflows.sessions.session import Session
 from workflows.webhooks.deliveries import IS_WEBHOOK
 
 
 @dataclass(frozen=True, kw_only=True)
-class EffectOfSession(Standing):
+class EffectOfSession(DeliveryStatus):
     """One delivery, in the words of whoever looks at the session."""
 
     delivery_id: UUID
@@ -36,7 +36,7 @@ def effects_of(db: Connection, session: Session, *, seen_by: Actor | None = None
             deliveries.c.id.label("delivery_id"),
             deliveries.c.effect,
             events.c.type.label("event"),
-            *Standing.columns(),
+            *DeliveryStatus.columns(),
         )
         .join_from(events, deliveries, deliveries.c.event_id == events.c.id)
         .where(events.c.subject_id.in_([session.booking_id, session.id]))

@@ -21,7 +21,7 @@ from models.base import spelled
 from models.events import DeliveryState, ErrorClass, deliveries, delivery_attempts, events
 from models.webhooks import EndpointState, webhook_endpoints
 from workflows.errors import Forbidden
-from workflows.events.shown import ShownDelivery
+from workflows.events.delivery import ShownDelivery
 from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_EVENT_FIRST, Page, PagedList, newest_event_first
 from workflows.records import Record

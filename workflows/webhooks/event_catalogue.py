@@ -11,8 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 from uuid import UUID
 
-from workflows.events.catalogue import WebhookExampleAsked, announced_types, event_types
-from workflows.events.event import own_fields
+from workflows.events.catalogue import WebhookExampleAsked, announced_types, event_types, own_fields
 from workflows.webhooks.messages import body_of, camel
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

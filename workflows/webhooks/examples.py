@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from workflows.events.catalogue import event_types
-from workflows.events.event import own_fields
+from workflows.events.catalogue import event_types, own_fields
 
 _START = datetime(2030, 5, 4, 9, tzinfo=UTC)
 _END = datetime(2030, 5, 4, 10, tzinfo=UTC)

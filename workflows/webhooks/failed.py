@@ -11,8 +11,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Uuid, text
 
 from models.events import DELIVERY_ID, DeliveryState
-from workflows.events.bounds import SPARE, smallest_id_of
-from workflows.events.record import Nudge, call_for
+from workflows.events.catalogue import CLOCK_SKEW, smallest_event_id
+from workflows.events.record import Nudge, enqueue_wakeups
 from workflows.events.revive import DUE_IN_ITS_PLACE, REVIVE_IN_ITS_PLACE
 from workflows.outside.send_webhook import SEND_WEBHOOK
 from workflows.webhooks.endpoint import Endpoint
@@ -100,8 +100,8 @@ def find_failed(db: Connection, endpoint: Endpoint, *, since: datetime, until: d
         "event_types": endpoint.event_types,
         "since": since,
         "until": until,
-        "first": smallest_id_of(since - SPARE),
-        "last": smallest_id_of(until + SPARE),
+        "first": smallest_event_id(since - CLOCK_SKEW),
+        "last": smallest_event_id(until + CLOCK_SKEW),
         "most": most,
     }
     return [
@@ -121,7 +121,7 @@ def send_again(db: Connection, failed: Sequence[Failed], *, per_second: int) -> 
     dead = [each for each in failed if each.state is DeliveryState.DEAD]
     cancelled = [each for each in failed if each.state is not DeliveryState.DEAD]
     count = _revive(db, dead, per_second) + _add(db, cancelled, per_second)
-    call_for(db, [each.next_nudge for each in failed[:1]])
+    enqueue_wakeups(db, [each.next_nudge for each in failed[:1]])
     return count
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from workflows.events.catalogue import WebhookExampleAsked, WebhookPinged
-from workflows.events.event import Event
+from workflows.events.catalogue import Event, WebhookExampleAsked, WebhookPinged
 from workflows.webhooks.missed import LOOK_BACK
 
 

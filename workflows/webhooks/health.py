@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, text, update
 
 from models.webhooks import EndpointState, webhook_endpoints
 from workflows.events.catalogue import WebhookEndpointDisabled, WebhookEndpointExhausted, WebhookEndpointFailing
-from workflows.events.outcomes import Postpone, Sent
+from workflows.events.delivery import Postpone, SendResult
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
 
@@ -110,7 +110,7 @@ def has_answered(db: Connection, endpoint_id: UUID) -> None:
 
 
 def has_failed(
-    db: Connection, endpoint_id: UUID, sent: Sent, *, seen: datetime | None, exhausted: bool, now: datetime
+    db: Connection, endpoint_id: UUID, sent: SendResult, *, seen: datetime | None, exhausted: bool, now: datetime
 ) -> None:
     """A message was not taken: count it, open the breaker, tell the owner, and disable the endpoint in the end.
 

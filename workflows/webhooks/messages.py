@@ -8,8 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from workflows.errors import Invalid
-from workflows.events.catalogue import WebhookExampleAsked
-from workflows.events.event import Event
+from workflows.events.catalogue import Event, WebhookExampleAsked
 from workflows.webhooks.examples import example_of
 
 LARGEST_BODY = 256 * 1024  # bytes

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, text
 
 from models.webhooks import EndpointState
-from workflows.events.bounds import smallest_id_of
+from workflows.events.catalogue import smallest_event_id
 
 # As far back as it can be recovered, whoever recovers it.
 LOOK_BACK = timedelta(days=14)
@@ -36,5 +36,5 @@ def why_it_is_told_nothing(state: EndpointState) -> str:
 
 def forget_missed(db: Connection, *, now: datetime) -> bool:
     """Let a batch of it go that is too old to be recovered, the oldest first; returns whether the batch was full."""
-    before = smallest_id_of(now - LOOK_BACK - GRACE)
+    before = smallest_event_id(now - LOOK_BACK - GRACE)
     return db.execute(text(FORGET), {"before": before, "most": FORGOTTEN_AT_ONCE}).rowcount == FORGOTTEN_AT_ONCE

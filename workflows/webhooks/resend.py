@@ -9,9 +9,8 @@ from sqlalchemy import Connection, Row, func, or_, select, update
 
 from models.events import DeliveryState, deliveries, events
 from workflows.errors import NotFound
-from workflows.events.catalogue import WebhookPinged, event_types
-from workflows.events.event import Event
-from workflows.events.record import Nudge, call_for, follow_up
+from workflows.events.catalogue import Event, WebhookPinged, event_types
+from workflows.events.record import Nudge, enqueue_wakeups, follow_up
 from workflows.events.revive import DUE_NOW, REVIVED
 from workflows.identity.actor import Actor
 from workflows.outside.send_webhook import SEND_WEBHOOK
@@ -88,7 +87,7 @@ def _hasten(db: Connection, run: Row[Any]) -> UUID:
     free = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= func.now())
     # Whoever holds the lease is sending it this very moment.
     if db.execute(update(deliveries).where(deliveries.c.id == delivery_id, free).values(**due)).rowcount:
-        call_for(db, [Nudge.of(run)])
+        enqueue_wakeups(db, [Nudge.of(run)])
     return delivery_id
 
 
