@@ -9,10 +9,10 @@ from typing import Any
 from uuid import UUID
 
 import marshmallow as ma
+from iso4217 import raw_xml as iso_4217
 from marshmallow import ValidationError, fields, validate
 
 from api.auth import identifier
-from api.schemas.currencies import CURRENCIES
 from workflows.clock import zone
 from workflows.errors import Invalid
 
@@ -28,6 +28,12 @@ _BREAKS_THE_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 # Several lines may hold line breaks and tabs; the rest makes terminals and mails show another text than was written.
 _BREAKS_THE_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 YEARS = range(1900, 3000)
+# The active codes of ISO 4217 with a minor unit, without codes of funds and the two units of account that it holds.
+CURRENCIES = frozenset(
+    entry.findtext("Ccy")
+    for entry in iso_4217.iter("CcyNtry")
+    if entry.findtext("CcyMnrUnts", "").isdigit() and entry.find("CcyNm[@IsFund]") is None
+) - {"UYW", "XAD"}
 
 
 class Text(fields.String):

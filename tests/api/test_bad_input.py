@@ -279,6 +279,8 @@ OTHERS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 1, "currency": "ZZZ"}}),
     ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 1, "currency": "XAU"}}),
     ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 1, "currency": "DEM"}}),
+    ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 1, "currency": "UYI"}}),
+    ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 1, "currency": "UYW"}}),
     ("PATCH", "/listings/{listing}", "mentor", {"price": {"amount": 1, "currency": "USD", "tax": 1}}),
     ("PATCH", "/listings/{listing}", "mentor", {"bookingMode": "maybe"}),
     ("PATCH", "/listings/{listing}", "mentor", {"earlyStartMinutes": -1}),

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-# ISO 4217, list one: the minor unit of these is no hundredth.
-_DECIMALS = {
-    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND"), 0),
-    **dict.fromkeys(("VUV", "XAF", "XOF", "XPF"), 0),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-    **dict.fromkeys(("CLF", "UYW"), 4),
-}
+from iso4217 import raw_table as iso_4217
 
 
 def money(amount: int, currency: str) -> str:
-    """An amount in words that every reader takes for the same.
+    """An amount with its currency's code.
 
     Args:
-        amount: in minor units.
+        amount: in minor units of ISO 4217. (Unicode's CLDR, and so Babel, counts other decimals for 13 currencies.)
         currency: its ISO 4217 code.
     """
-    decimals = _DECIMALS.get(currency, 2)
+    # A currency that has been replaced since the price was set is no longer in the table.
+    decimals = int(str(iso_4217[currency]["CcyMnrUnts"])) if currency in iso_4217 else 2
     whole, rest = divmod(abs(amount), 10**decimals)
     sign = "-" if amount < 0 else ""
     return f"{currency} {sign}{whole:,}" + (f".{rest:0{decimals}}" if decimals else "")
