@@ -6,15 +6,15 @@ from collections.abc import Callable
 from threading import BoundedSemaphore
 from typing import Any, TypeVar
 
-from flask import Flask, Response, request
+from flask import Flask, Response, redirect, request
 from sqlalchemy import Engine
+from werkzeug.exceptions import NotFound
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from api import errors, requests
 from api.bodies import LARGEST_BODY
 from api.database import in_transaction
-from api.docs.document import document
-from api.docs.pages import pages
-from api.mount import Mount
+from api.openapi import SWAGGER_ASSETS, SWAGGER_ASSETS_PATH, make_api
 from api.parts import NAME, Parts
 from api.resources import (
     analytics,
@@ -96,8 +96,8 @@ def create_app(
         nudger: takes what a commit leaves to be looked at; a thread that tells the workers when left out.
     """
     chosen = settings or settings_of_this_process()
-    app = Tutelage("api", static_folder=None)
-    app.config.update(MAX_CONTENT_LENGTH=LARGEST_BODY, TRAP_HTTP_EXCEPTIONS=False)
+    app = Tutelage("api", static_folder=SWAGGER_ASSETS, static_url_path=SWAGGER_ASSETS_PATH)
+    app.config.update(MAX_CONTENT_LENGTH=LARGEST_BODY, SEND_FILE_MAX_AGE_DEFAULT=3600)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     # An address with doubled slashes is a wrong one, not a reason to be sent elsewhere.
     app.url_map.merge_slashes = False
@@ -105,13 +105,22 @@ def create_app(
     subscriptions.use(house_rules(chosen))
     read_revisions()
     requests.register(app)
-    errors.register(app)
-    api = document(app)
+    app.before_request(_require_single_slash)
+    api = make_api(app)
     for area in AREAS:
-        api.add(area)
-    app.register_blueprint(pages)
-    app.wsgi_app = Mount(app.wsgi_app)  # type: ignore[method-assign]
+        api.register_blueprint(area)
+    app.add_url_rule("/", view_func=lambda: redirect("/docs"), endpoint="documentation")
+    # After flask-smorest, which registers a handler of its own.
+    errors.register(app)
+    # Every route is served at the root and, with SCRIPT_NAME set, under /api.
+    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/api": app.wsgi_app})  # type: ignore[method-assign]
     return app
+
+
+def _require_single_slash() -> None:
+    # Werkzeug matches a path that begins with several slashes as if there were one.
+    if request.environ["PATH_INFO"].startswith("//"):
+        raise NotFound
 
 
 def _parts(settings: Settings, engine: Engine | None, nudger: TakesNudges | None) -> Parts:

@@ -1,23 +1,54 @@
-"""Blueprints of this API: strict about bodies, and documenting how each of their routes can refuse."""
+"""Blueprints of this API, and what their routes document: arguments, headers, and every code of refusal by status.
+
+flask-smorest reads a view's documentation from its attribute `_apidoc`; the decorators here and in loaders.py write it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from copy import deepcopy
+from http import HTTPStatus
+from typing import Any, TypeVar
 
 import marshmallow as ma
 from flask_smorest import Blueprint
 
 from api.bodies import StrictParser
-from api.docs.refusing import describe_refusals
-from api.documented import View, describe, told_of
-from api.schemas.base import camel
+from api.refusals import REFUSALS
+from api.schemas.errors import Error
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 PARSER = StrictParser()
+# Steps of a life cycle: POST is an alias of PATCH.
+STEPS = ["PATCH", "POST"]
+
+CREDENTIALS: list[dict[str, list[str]]] = [{"bearer": []}, {"userId": []}, {"mentorProfileId": []}]
+
+
+def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
+    schema = {"type": "string", **schema}
+    return {"in": "header", "name": name, "required": False, "description": description, "schema": schema}
+
+
+IDEMPOTENCY_KEY = _header(
+    "Idempotency-Key",
+    "Makes the change at most once: a repeated request with the same key gets the first response again.",
+    minLength=1,
+    maxLength=255,
+    pattern="^[ -~]+$",
+)
+IF_MATCH = _header("If-Match", "Change the resource only if this is still its ETag; otherwise 412.", example='"1"')
+IF_NONE_MATCH = _header("If-None-Match", "The ETag that you already have: an empty 304 if unchanged.", example='"1"')
+PREFER = _header(
+    "Prefer",
+    "`wait=N`: wait up to N seconds (at most 10) for the session; the response is then 201 with the session.",
+    example="wait=5",
+)
 
 
 class Area(Blueprint):
-    """The routes of one area."""
+    """The routes of one area: strict about bodies, with every refusal documented."""
 
     ARGUMENTS_PARSER = PARSER
 
@@ -26,37 +57,121 @@ class Area(Blueprint):
         self._prepare_doc_cbks.append(describe_refusals)
 
     def arguments(self, schema: ma.Schema | type[ma.Schema], **options: Any) -> Callable[[View], View]:
-        """Besides: a schema is made once. Of a class, webargs would make an instance for every request."""
+        """As of flask-smorest, with one schema instance: of a class, webargs would make one for every request."""
         parsed = schema() if isinstance(schema, type) else schema
         decorator: Callable[[View], View] = super().arguments(parsed, **options)
         return decorator
 
-    def _store_endpoint_docs(self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any) -> None:
-        """Besides: every operation's name, for those who generate clients."""
-        super()._store_endpoint_docs(endpoint, obj, parameters, tags, **options)
-        documented = self._docs[endpoint]
-        for method in documented.keys() - {"parameters"}:
-            twin = method == "post" and "patch" in documented
-            documented[method]["operation"] = camel(endpoint) + ("ByPost" if twin else "")
-
 
 def refuses(*codes: str) -> Callable[[View], View]:
-    """Document the rules by which a route refuses, besides what every route of its kind can answer."""
-    return _noting("refusals", codes)
+    """Document codes with which a route refuses, besides those of every route of its kind."""
+    return _appending("refusals", codes)
 
 
-def understands(*headers: dict[str, Any]) -> Callable[[View], View]:
-    """Document headers of the request, besides those that every route of its kind understands."""
-    return _noting("headers", headers)
+def accepts_headers(*headers: dict[str, Any]) -> Callable[[View], View]:
+    """Document headers of the request, besides those of every route of its kind."""
+    return _appending("headers", headers)
 
 
 def versioned(view: View) -> View:
-    """Document that the answer has an ETag, so that 304 can say enough."""
-    return _noting("versioned", (True,))(view)
+    """Document that the response has an ETag, and that 304 is possible."""
+    return _appending("versioned", (True,))(view)
 
 
-def _noting(key: str, values: Iterable[Any]) -> Callable[[View], View]:
+def document(view: View, of: Callable[..., Any], **documentation: Any) -> View:
+    """Give a view the documentation of another one (what it wraps, or itself), with additions.
+
+    Returns:
+        the view.
+    """
+    # A copy: one view may stand behind several routes with different loaders.
+    vars(view)["_apidoc"] = {**deepcopy(documentation_of(of)), **documentation}
+    return view
+
+
+def documentation_of(view: Callable[..., Any]) -> dict[str, Any]:
+    """A view's documentation so far."""
+    known: dict[str, Any] = vars(view).get("_apidoc", {})
+    return known
+
+
+def in_query(filters: type[ma.Schema]) -> dict[str, Any]:
+    """Documentation of arguments in the query, for views that parse it themselves."""
+    return {"parameters": [{"in": "query", "schema": filters, "required": False}]}
+
+
+def describe_refusals(doc: dict[str, Any], doc_info: dict[str, Any], **_context: Any) -> dict[str, Any]:
+    """Add an operation's refusals, its credentials and its headers."""
+    loader, codes = doc_info.get("loader"), doc_info.get("refusals", [])
+    parameters = doc.setdefault("parameters", [])
+    if doc_info.get("versioned"):
+        parameters.append(IF_NONE_MATCH)
+        doc["responses"]["304"] = {"description": "Not modified: the caller already has this representation."}
+    if loader is None:
+        doc["security"] = []
+        return _with_responses(doc, codes)
+    doc["security"] = CREDENTIALS
+    parameters.extend(doc_info.get("headers", []))
+    codes = ["unavailable", "internal_error", *codes, "unauthenticated", *_codes_of_loader(loader)]
+    if "requestBody" in doc:
+        codes += ["invalid_request", "unsupported_media_type", "too_large"]
+    elif doc_info.get("arguments"):
+        codes.append("invalid_request")
+    if loader["changing"]:
+        codes += ["invalid_request", "key_reused", "key_in_use", "too_large"]
+        parameters.extend([IDEMPOTENCY_KEY, IF_MATCH] if loader["subject"] else [IDEMPOTENCY_KEY])
+    return _with_responses(doc, codes)
+
+
+def _appending(key: str, values: Iterable[Any]) -> Callable[[View], View]:
     def decorator(view: View) -> View:
-        return describe(view, view, **{key: [*told_of(view).get(key, []), *values]})
+        return document(view, view, **{key: [*documentation_of(view).get(key, []), *values]})
 
     return decorator
+
+
+def _codes_of_loader(loader: dict[str, Any]) -> Iterable[str]:
+    subject = loader["subject"]
+    if loader["role"].needed != "Sign in." or (subject and subject.access):
+        yield "forbidden"
+    if subject:
+        yield "not_found"
+        if subject.absent:
+            yield "session_pending"
+        if loader["changing"]:
+            yield "stale"
+
+
+def _with_responses(doc: dict[str, Any], codes: Iterable[str]) -> dict[str, Any]:
+    by_status: dict[int, list[str]] = {}
+    for code in dict.fromkeys(codes):
+        by_status.setdefault(REFUSALS[code].status, []).append(code)
+    responses = doc.setdefault("responses", {})
+    # The parser's own note about the status of validation errors gives way to the codes.
+    for status, known in sorted(by_status.items()):
+        responses[status] = _response(status, known)
+    return doc
+
+
+def _response(status: int, codes: list[str]) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "description": " ".join(f"`{code}`: {REFUSALS[code].when}" for code in codes),
+        "content": {
+            "application/json": {"schema": Error, "examples": {code: _example(status, code) for code in codes}}
+        },
+    }
+    if {"unavailable", "session_pending", "key_in_use"} & set(codes):
+        response["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    return response
+
+
+def _example(status: int, code: str) -> dict[str, Any]:
+    return {
+        "value": {
+            "statusCode": status,
+            "error": HTTPStatus(status).phrase,
+            "message": REFUSALS[code].when,
+            "code": code,
+            "requestId": "5f0c7e0d9b6b4a0e8f7d1c2b3a495867",
+        }
+    }

@@ -11,9 +11,8 @@ import marshmallow as ma
 from flask import request
 
 from api import cursors
-from api.blueprints import PARSER
+from api.blueprints import PARSER, document, in_query
 from api.context import Role, Subject
-from api.documented import describe, in_query
 from api.loaders import context_of
 from workflows.identity.actor import Actor
 from workflows.paging import Page, PagedList
@@ -51,6 +50,6 @@ def lists(
             return {"items": items, "next_cursor": cursors.encode(page.next, **bound_to) if page.next else None}
 
         loader = {"role": role, "subject": within, "changing": False}
-        return describe(listed, view, loader=loader, arguments=in_query(filters))
+        return document(listed, view, loader=loader, arguments=in_query(filters))
 
     return decorator

@@ -13,9 +13,9 @@ from flask import g, make_response, request
 from flask.typing import ResponseReturnValue
 
 from api.auth import claim_of
+from api.blueprints import document
 from api.context import RequestContext, Role, Subject, require_role, this_moment
 from api.database import database
-from api.documented import describe
 from api.etags import require_match
 from api.idempotency import once
 from api.parts import parts
@@ -36,7 +36,7 @@ def reads(role: Role, subject: Subject | None = None) -> Callable[[View], View]:
         def loaded(*args: Any, **path: UUID | None) -> ResponseReturnValue:
             return view(context_of(role, subject, path), *args)
 
-        return describe(loaded, view, loader={"role": role, "subject": subject, "changing": False})
+        return document(loaded, view, loader={"role": role, "subject": subject, "changing": False})
 
     return decorator
 
@@ -59,7 +59,7 @@ def changes(role: Role, subject: Subject | None = None) -> Callable[[View], View
                 change.keep(context.db, response)
             return response
 
-        return describe(loaded, view, loader={"role": role, "subject": subject, "changing": True})
+        return document(loaded, view, loader={"role": role, "subject": subject, "changing": True})
 
     return decorator
 

@@ -13,10 +13,9 @@ from flask import request
 from sqlalchemy import Row, Select
 
 from api import cursors
-from api.blueprints import PARSER
+from api.blueprints import PARSER, document, in_query
 from api.context import Role
 from api.csv_tables import csv_answer, wants_csv
-from api.documented import describe, in_query
 from api.loaders import context_of
 from api.parts import parts
 from api.questions import question_of
@@ -80,7 +79,7 @@ def reports(role: Role, filters: type[ma.Schema]) -> Callable[[Callable[..., Rep
             return body, {"Vary": "Accept"}
 
         loader = {"role": role, "subject": None, "changing": False}
-        return describe(view, report_of, loader=loader, arguments=in_query(filters))
+        return document(view, report_of, loader=loader, arguments=in_query(filters))
 
     return decorator
 

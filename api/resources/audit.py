@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from api import examples
 from api.blueprints import Area
 from api.context import OPERATOR, RequestContext
-from api.docs import examples_of_reviews as examples
 from api.lists import lists
 from api.schemas import audit as shapes
 from workflows.audit.entry import AUDIT_ENTRIES

@@ -6,9 +6,9 @@ from typing import Any
 
 from flask import request
 
+from api import examples
 from api.blueprints import Area, versioned
 from api.context import ANYONE, MENTOR, RequestContext, Subject
-from api.docs import examples_of_availability as examples
 from api.etags import any_version_will_do, tagged
 from api.loaders import changes, reads
 from api.schemas import availability as shapes

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.blueprints import Area, refuses, understands, versioned
+from api import examples
+from api.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
 from api.context import ANYONE, MENTOR, PERSON, RequestContext, Subject, require_role
-from api.docs import examples, life_cycles
 from api.etags import tagged
 from api.lists import lists
 from api.loaders import changes, reads
+from api.openapi import BOOKINGS_DESCRIPTION
 from api.schemas import bookings as shapes
 from api.schemas.base import EmptyBody
 from api.schemas.sessions import BookedSession
@@ -20,18 +21,17 @@ from workflows.bookings.cancel import cancel
 from workflows.bookings.decline import decline
 from workflows.bookings.request import request
 
-bookings = Area("Bookings", life_cycles.OF_BOOKINGS)
+bookings = Area("Bookings", BOOKINGS_DESCRIPTION)
 
 BOOKING = Subject(name="booking", query=booking_query, record=Booking, access=participant_of)
 FOR_ITS_MENTOR = Subject(name="booking", query=booking_query, record=Booking, access=mentor_of)
 FOR_ITS_MENTEE = Subject(name="booking", query=booking_query, record=Booking, access=mentee_of)
-STEPS = ["PATCH", "POST"]
 
 
 @bookings.route("/bookings", methods=["POST"])
 @refuses("not_found", "outside_hours", "too_soon", "slot_taken")
 @changes(PERSON)
-@understands(examples.PREFER)
+@accepts_headers(PREFER)
 @bookings.arguments(shapes.NewBooking, example=examples.NEW_BOOKING)
 @bookings.response(201, shapes.Booking, description="A draft; its mentor decides.", example=examples.DRAFT)
 @bookings.alt_response(
@@ -78,7 +78,7 @@ def get_booking(context: RequestContext[Booking]) -> Any:
 @bookings.route("/bookings/<id:booking_id>/accept", methods=STEPS)
 @refuses("invalid_transition", "slot_taken")
 @changes(MENTOR, FOR_ITS_MENTOR)
-@understands(examples.PREFER)
+@accepts_headers(PREFER)
 @bookings.arguments(EmptyBody, required=False)
 @bookings.response(
     202, shapes.Booking, description="Accepted; the session follows at `Location`.", example=examples.ACCEPTED

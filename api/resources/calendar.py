@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import Response, request
 
+from api import examples
 from api.blueprints import Area, refuses, versioned
 from api.context import PERSON, RequestContext, this_moment
 from api.database import database
-from api.docs import examples
 from api.loaders import changes
 from api.parts import parts
 from api.schemas import calendar as shapes

@@ -7,9 +7,8 @@ from typing import Any
 from flask import request
 from sqlalchemy import select
 
-from api.blueprints import Area, refuses, understands, versioned
+from api.blueprints import IF_MATCH, Area, accepts_headers, refuses, versioned
 from api.context import PERSON, RequestContext, Subject
-from api.docs.refusing import REQUEST_HEADERS
 from api.etags import require_match, tag_of, tagged
 from api.lists import lists
 from api.loaders import changes, reads
@@ -82,7 +81,7 @@ def get_notification_preferences(context: RequestContext[None]) -> Any:
 
 @notifications.route("/notification-preferences", methods=["PUT"])
 @refuses("stale")
-@understands({"in": "header", "name": "If-Match", "required": False, **REQUEST_HEADERS["If-Match"]})
+@accepts_headers(IF_MATCH)
 @changes(PERSON)
 @notifications.arguments(shapes.Wishes)
 @notifications.response(200, shapes.Preferences)

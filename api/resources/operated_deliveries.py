@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from api import examples
 from api.blueprints import Area, refuses
 from api.context import OPERATOR, RequestContext, Subject
-from api.docs import examples_of_operations as examples
 from api.etags import tagged
 from api.lists import lists
 from api.loaders import changes
@@ -24,7 +24,7 @@ DELIVERY = Subject(name="delivery", query=operated_query, record=OperatedDeliver
 
 
 @operated_deliveries.route("/operations/deliveries")
-@operated_deliveries.response(200, shapes.OperatedDeliveries, example=examples.page(examples.DEAD))
+@operated_deliveries.response(200, shapes.OperatedDeliveries, example=examples.page(examples.DEAD_DELIVERY))
 @lists(OPERATOR, OPERATED_DELIVERIES, shapes.OperatedDeliveryFilters)
 def list_deliveries(_context: RequestContext[None], **filters: DeliveryState | str | None) -> dict[str, Any]:
     """List deliveries of every effect, those of the newest events first."""
@@ -35,7 +35,7 @@ def list_deliveries(_context: RequestContext[None], **filters: DeliveryState | s
 @refuses("invalid_transition")
 @changes(OPERATOR, DELIVERY)
 @operated_deliveries.arguments(EmptyBody, required=False)
-@operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.RETRIED)
+@operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.RETRIED_DELIVERY)
 def retry_dead_delivery(context: RequestContext[OperatedDelivery], _body: dict[str, Any]) -> Any:
     """Retry a dead delivery: at once, and with all its attempts again."""
     return tagged(retry_delivery(context.db, actor=context.actor, delivery=context.subject, now=context.now))
@@ -44,8 +44,8 @@ def retry_dead_delivery(context: RequestContext[OperatedDelivery], _body: dict[s
 @operated_deliveries.route("/operations/deliveries/<id:delivery_id>/cancel", methods=["POST"])
 @refuses("invalid_transition", "delivery_in_progress")
 @changes(OPERATOR, DELIVERY)
-@operated_deliveries.arguments(shapes.Cancelling, required=False, example=examples.CANCELLING)
-@operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.CANCELLED)
+@operated_deliveries.arguments(shapes.Cancelling, required=False, example=examples.DELIVERY_CANCELLATION)
+@operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.CANCELLED_DELIVERY)
 def cancel_unfinished_delivery(context: RequestContext[OperatedDelivery], body: dict[str, Any]) -> Any:
     """Cancel a pending or dead delivery, for good.
 
@@ -57,8 +57,8 @@ def cancel_unfinished_delivery(context: RequestContext[OperatedDelivery], body: 
 
 @operated_deliveries.route("/operations/deliveries/retry", methods=["POST"])
 @changes(OPERATOR)
-@operated_deliveries.arguments(shapes.Retrying, example=examples.RETRYING)
-@operated_deliveries.response(202, shapes.Retried, example=examples.ALL_RETRIED)
+@operated_deliveries.arguments(shapes.Retrying, example=examples.DELIVERIES_TO_RETRY)
+@operated_deliveries.response(202, shapes.Retried, example=examples.RETRIED_DELIVERIES)
 def retry_dead_deliveries(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Retry what is dead: at most 10,000, the oldest events first, 25 a second of each effect.
 

@@ -10,12 +10,13 @@ from uuid import UUID
 from flask import jsonify
 from sqlalchemy import Connection
 
-from api.blueprints import Area, refuses, versioned
+from api import examples
+from api.blueprints import STEPS, Area, refuses, versioned
 from api.context import ANYONE, MENTOR, PERSON, RequestContext, Subject
-from api.docs import examples, life_cycles
 from api.etags import tagged
 from api.lists import lists
 from api.loaders import changes, reads
+from api.openapi import SESSIONS_DESCRIPTION
 from api.schemas import sessions as shapes
 from api.schemas.base import EmptyBody
 from models.sessions import SessionStatus
@@ -38,8 +39,7 @@ from workflows.sessions.session import (
 )
 from workflows.sessions.start import start
 
-sessions = Area("Sessions", life_cycles.OF_SESSIONS)
-STEPS = ["PATCH", "POST"]
+sessions = Area("Sessions", SESSIONS_DESCRIPTION)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from tests.application import KeptNudges, World, settings_for
 
 # What anybody may ask, credentials or not: monitors, and the documentation.
 OPEN = {
-    "/", "/openapi.json", "/docs", "/docs/begin.js", "/docs/assets/<path:name>",
+    "/", "/openapi.json", "/docs", "/docs/assets/<path:filename>",
     "/health/live", "/health/ready",
     # In development, and from this machine; who else may is held in tests/api/test_metrics_access.py.
     "/metrics",
@@ -25,7 +25,7 @@ OPEN = {
     "/calendar/<secret>.ics", "/unsubscribe/<signed>",
 }  # fmt: skip
 # What people see rather than programs call.
-UNDOCUMENTED = {"/", "/openapi.json", "/docs", "/docs/begin.js", "/docs/assets/<path:name>"}
+UNDOCUMENTED = {"/", "/openapi.json", "/docs", "/docs/assets/<path:filename>"}
 
 # The rows of the contract that are built, as `METHOD path`.
 CONTRACT = {
@@ -94,7 +94,7 @@ def test_without_credentials_every_route_answers_401_and_writes_nothing(
 
 
 @pytest.mark.parametrize(
-    "rule", sorted(OPEN - {"/docs/assets/<path:name>", "/calendar/<secret>.ics", "/unsubscribe/<signed>"})
+    "rule", sorted(OPEN - {"/docs/assets/<path:filename>", "/calendar/<secret>.ics", "/unsubscribe/<signed>"})
 )
 def test_open_routes_are_open(client: FlaskClient, rule: str) -> None:
     assert client.get(rule).status_code in (200, 302)

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.psycopg import dialect
 
 from api import idempotency
-from api.documented import told_of
+from api.blueprints import documentation_of
 from models.audit import audit_entries
 from models.bookings import BookingStatus, booking_participants, bookings
 from models.catalog import courses, listings
@@ -229,7 +229,7 @@ def test_what_every_request_asks_finds_its_row_by_an_index(large: Connection, na
 
 def test_every_subject_is_found_by_an_index(large: Connection, engine: Engine) -> None:
     views = World.on(engine).app.view_functions.values()
-    subjects = [told_of(view)["loader"]["subject"] for view in views if "loader" in told_of(view)]
+    subjects = [documentation_of(view)["loader"]["subject"] for view in views if "loader" in documentation_of(view)]
     found = [subject for subject in subjects if subject is not None]
     assert len(found) > 20
     for subject in found:

@@ -1,16 +1,8 @@
-"""Examples for the documentation: one booking of one mentee with one mentor, followed through its whole life."""
+"""Examples for the documentation: one booking with one mentor through its whole life, and what belongs to it."""
 
 from __future__ import annotations
 
 from typing import Any
-
-PREFER = {
-    "in": "header",
-    "name": "Prefer",
-    "required": False,
-    "description": "`wait=N`: wait up to N seconds (at most 10) for the session, and be answered 201 with it.",
-    "schema": {"type": "string", "example": "wait=5"},
-}
 
 _BOOKING_ID = "01985f3a-7c1e-7d20-9b54-2f6f0c8e1a01"
 _SESSION_ID = "3c0f8b0e-52c7-5a55-8d0e-6a6f5f0f7b11"
@@ -179,6 +171,96 @@ CALENDAR_FEED = "\r\n".join(
         "",
     )
 )
+
+_MORNING = {"weekday": 0, "startTime": "09:00", "endTime": "12:30"}
+_EVENING = {"weekday": 3, "startTime": "18:00", "endTime": "24:00"}
+
+NEW_HOURS: dict[str, Any] = {"timeZone": "Europe/Berlin", "hours": [_MORNING, _EVENING]}
+
+WEEKLY_HOURS: dict[str, Any] = {"mentorProfileId": COMPLETED["mentorProfileId"], **NEW_HOURS}
+
+_REVIEW_ID = "01986a10-5a21-7f30-8b91-4d5e6f7a8b05"
+_COURSE_ID = "01985f30-1c2d-7e40-9fa2-5e6f7a8b9c06"
+
+PERMIT: dict[str, Any] = {
+    "sessionId": COMPLETED["id"],
+    "mentorProfileId": COMPLETED["mentorProfileId"],
+    "unlockedAt": "2030-05-04T10:01:40Z",
+    "expiresAt": "2030-06-03T10:01:40Z",
+}
+
+NEW_REVIEW: dict[str, Any] = {"rating": 5, "comment": "I left with a plan for my first ninety days."}
+
+REVIEW: dict[str, Any] = {
+    "id": _REVIEW_ID,
+    "mentorProfileId": COMPLETED["mentorProfileId"],
+    "sessionId": COMPLETED["id"],
+    "menteeUserId": COMPLETED["menteeUserId"],
+    "reviewer": "Ada L.",
+    **NEW_REVIEW,
+    "answer": None,
+    "answeredAt": None,
+    "hidden": False,
+    "hiddenReason": None,
+    "createdAt": "2030-05-05T08:12:00Z",
+}
+
+ANSWER_TO_REVIEW = {"answer": "Thank you, I enjoyed it too."}
+
+ANSWERED_REVIEW = {**REVIEW, **ANSWER_TO_REVIEW, "answeredAt": "2030-05-06T07:30:00Z"}
+
+REVIEW_IN_PUBLIC = {**ANSWERED_REVIEW, "sessionId": None, "menteeUserId": None}
+
+MODERATION = {"hidden": True, "reason": "It names another mentee."}
+
+HIDDEN_REVIEW = {**ANSWERED_REVIEW, "hidden": True, "hiddenReason": MODERATION["reason"]}
+
+AUDIT_ENTRY: dict[str, Any] = {
+    "id": "01986f00-7b32-7a41-9c02-6f7a8b9c0d07",
+    "actor": "operator:jo",
+    "action": "review.hidden",
+    "subjectType": "review",
+    "subjectId": _REVIEW_ID,
+    "reason": MODERATION["reason"],
+    "data": {"mentorProfileId": COMPLETED["mentorProfileId"], "rating": 5},
+    "occurredAt": "2030-05-07T09:00:00Z",
+}
+
+NEW_COURSE: dict[str, Any] = {"title": "Linear algebra I", "description": "Vectors, matrices, and what they are for."}
+
+COURSE: dict[str, Any] = {"id": _COURSE_ID, **NEW_COURSE, "active": True, "createdAt": "2030-04-01T08:00:00Z"}
+
+DEAD_DELIVERY: dict[str, Any] = {
+    "id": "6f0b7c0e-2f4d-5b1a-9a50-8d6f1e2c3b08",
+    "effect": "mail.send",
+    "queue": "notifications",
+    "target": "01986f21-3b44-7c52-8d13-7a8b9c0d1e09",
+    "eventId": "01986f20-9a33-7b41-9c02-6f7a8b9c0d0a",
+    "eventType": "session.completed",
+    "subjectType": "session",
+    "subjectId": COMPLETED["id"],
+    "state": "dead",
+    "attempts": 8,
+    "dueAt": "2030-05-05T11:20:00Z",
+    "nextAttemptAt": None,
+    "doneAt": None,
+    "lastError": "550 Mailbox unavailable",
+    "createdAt": "2030-05-04T10:01:40Z",
+}
+
+_NOW = "2030-05-06T07:30:00Z"
+RETRIED_DELIVERY = {**DEAD_DELIVERY, "state": "pending", "dueAt": _NOW, "nextAttemptAt": _NOW}
+
+DELIVERY_CANCELLATION = {"reason": "The mail address no longer exists."}
+CANCELLED_DELIVERY = {
+    **DEAD_DELIVERY,
+    "state": "cancelled",
+    "attempts": 3,
+    "lastError": DELIVERY_CANCELLATION["reason"],
+}
+
+DELIVERIES_TO_RETRY = {"state": "dead", "effect": "mail.send", "since": "2030-05-04T00:00:00Z"}
+RETRIED_DELIVERIES = {"id": "01986f30-5c55-7d63-9e24-8b9c0d1e2f0b", "retried": 132}
 
 
 def page(item: dict[str, Any]) -> dict[str, Any]:

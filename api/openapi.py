@@ -1,0 +1,205 @@
+"""The OpenAPI document and Swagger UI, made by flask-smorest: titles, security schemes, operation names, assets.
+
+Swagger UI's assets come from an installed package, so that the page needs nothing from the internet.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from enum import StrEnum
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import flask_swagger_ui
+import marshmallow as ma
+from apispec import BasePlugin
+from flask import Flask, Response, make_response
+from flask_smorest import Api
+from werkzeug.routing import BaseConverter, Rule
+
+from api.auth import identifier
+from api.schemas.base import camel
+from api.schemas.errors import Error
+from models.bookings import BOOKING_TRANSITIONS, BookingStatus
+from models.sessions import SESSION_TRANSITIONS, SessionStatus
+
+SWAGGER_ASSETS = Path(flask_swagger_ui.__file__).resolve().parent / "dist"
+SWAGGER_ASSETS_PATH = "/docs/assets"
+
+_DESCRIPTION = """The booking-to-session engine of a mentoring, coaching or tutoring marketplace.
+
+**How it works.** A mentee requests a booking and its mentor accepts it (202). One session is created, either party
+starts it and the mentor completes it. Reviews, notifications, analytics and webhooks follow automatically.
+
+**Guarantees.** A 2xx response is durable. A change with an `Idempotency-Key` is made at most once. `ETag` and
+`If-Match` prevent lost updates. Every error has the same shape, with a stable `code`.
+
+Every route is available at the root and under `/api`. Times are RFC 3339 in UTC; amounts are in minor units."""
+
+_SECURITY = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "`tutelage token` prints one.",
+    },
+    "userId": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-User-Id",
+        "description": "If the service trusts a gateway's headers (`IDENTITY_HEADERS`).",
+    },
+    "mentorProfileId": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Mentor-Profile-Id",
+        "description": "To act as a mentor, if the service trusts a gateway's headers.",
+    },
+}
+# Swagger UI sets styles on its elements, and draws its icons from data.
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self' 'sha256-{script}'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+    " connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
+
+
+class IdConverter(BaseConverter):
+    """UUIDs in paths. Anything else becomes None, so that the loader authenticates before it answers 404."""
+
+    def to_python(self, value: str) -> UUID | None:
+        """The id, or None for a malformed one."""
+        return identifier(value)
+
+    def to_url(self, value: object) -> str:
+        """The id as a path holds it."""
+        return str(value)
+
+
+class OperationNames(BasePlugin):
+    """apispec plugin: operation ids from the views' names, and POST marked as an alias where PATCH does the same."""
+
+    def operation_helper(self, path: Any = None, operations: Any = None, **context: Any) -> None:  # noqa: ARG002
+        """Name the operations of one rule."""
+        rule: Rule = context["rule"]
+        name = camel(rule.endpoint.rpartition(".")[2])
+        for method, operation in operations.items():
+            operation["operationId"] = name
+            if method == "post" and "patch" in operations:
+                operation |= {"operationId": f"{name}ByPost", "x-alias-of": name}
+
+
+class TutelageApi(Api):
+    """flask-smorest with our shape of errors; every route documents its own refusals."""
+
+    ERROR_SCHEMA = Error
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+
+def make_api(app: Flask) -> Api:
+    """The document and Swagger UI of an application, to which its blueprints are registered."""
+    app.config.update(
+        API_TITLE="Tutelage",
+        API_VERSION=_version(),
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/",
+        OPENAPI_JSON_PATH="openapi.json",
+        OPENAPI_SWAGGER_UI_PATH="/docs",
+        # Relative to the page, which is also served as /api/docs.
+        OPENAPI_SWAGGER_UI_URL=f"{SWAGGER_ASSETS_PATH.lstrip('/')}/",
+        OPENAPI_SWAGGER_UI_CONFIG={"deepLinking": True, "persistAuthorization": True, "validatorUrl": None},
+        API_SPEC_OPTIONS={
+            "info": {"description": _DESCRIPTION, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
+            "servers": [{"url": "/api"}, {"url": "/"}],
+            "components": {"securitySchemes": _SECURITY},
+        },
+    )
+    app.url_map.converters["id"] = IdConverter
+    api = TutelageApi(app, spec_kwargs={"extra_plugins": [OperationNames()]})
+    api.register_converter(IdConverter, lambda _converter: {"type": "string", "format": "uuid"})
+    api.ma_plugin.converter.add_attribute_function(_open_dictionary)
+    page = "api-docs.openapi_swagger_ui"
+    render = app.view_functions[page]
+    app.view_functions[page] = lambda: _with_policy(make_response(render()))
+    return api
+
+
+def _with_policy(page: Response) -> Response:
+    # The template starts Swagger UI in a script of its own, which the policy admits by its hash.
+    (script,) = _INLINE_SCRIPT.findall(page.get_data())
+    digest = b64encode(sha256(script).digest()).decode()
+    page.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY.format(script=digest)
+    return page
+
+
+def _open_dictionary(_converter: Any, field: ma.fields.Field, **_kwargs: Any) -> dict[str, Any]:
+    # An absent schema of values would be read as strings.
+    return {"additionalProperties": True} if isinstance(field, ma.fields.Dict) and field.value_field is None else {}
+
+
+def _version() -> str:
+    try:
+        return version("tutelage")
+    except PackageNotFoundError:
+        return "0.0.0"
+
+
+# The life cycles of bookings and sessions, as tables in the descriptions of their areas.
+
+Status = TypeVar("Status", bound=StrEnum)
+
+
+def _life_cycle(
+    transitions: Mapping[Status, frozenset[Status]], initial: Mapping[Status, str], actors: Mapping[Status, str]
+) -> str:
+    """Transitions as a Markdown table. A state without an actor is a KeyError at import.
+
+    Args:
+        initial: states in which a life cycle begins, and by what.
+        actors: who moves something to a state.
+    """
+    rows = ["| from | to | by |", "|---|---|---|"]
+    rows += [f"| (none) | `{state}` | {actor} |" for state, actor in initial.items()]
+    rows += [
+        f"| `{before}` | `{after}` | {actors[after]} |"
+        for before, following in transitions.items()
+        for after in transitions
+        if after in following
+    ]
+    *others, last = (f"`{state}`" for state, following in transitions.items() if not following)
+    table, final = "\n".join(rows), f"{', '.join(others)} and {last} are final"
+    return f"{table}\n\n{final}; any other transition is refused with 400 `invalid_transition`."
+
+
+BOOKINGS_DESCRIPTION = "A request for a mentor's time, and the mentor's decision.\n\n" + _life_cycle(
+    BOOKING_TRANSITIONS,
+    initial={
+        BookingStatus.DRAFT: "the mentee's request",
+        BookingStatus.ACCEPTED: "the mentee's request for a listing whose `bookingMode` is `instant`",
+    },
+    actors={
+        BookingStatus.ACCEPTED: "the mentor",
+        BookingStatus.DECLINED: "the mentor",
+        BookingStatus.CANCELLED: "the mentee; or a durable task, if the mentor has not decided in time",
+    },
+)
+
+SESSIONS_DESCRIPTION = (
+    "The meeting that follows from an accepted booking: exactly one per booking, created by a durable task.\n\n"
+    + _life_cycle(
+        SESSION_TRANSITIONS,
+        initial={SessionStatus.SCHEDULED: "the durable task that follows a booking's acceptance"},
+        actors={
+            SessionStatus.IN_PROGRESS: "mentee or mentor, at the earliest `earlyStartMinutes` before the start time",
+            SessionStatus.COMPLETED: "**the mentor alone**",
+            SessionStatus.CANCELLED: "mentee, mentor or operator, by the listing's cancellation policy",
+        },
+    )
+    + "\n\nStart and end time are the booking's and do not change. Only the two parties and operators see a session."
+    " Until the task has run, the parties get 404 `session_pending` with `Retry-After: 1`, and others 404 `not_found`."
+)
