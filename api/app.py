@@ -41,11 +41,10 @@ from config.sealing import Sealer
 from config.settings import Settings
 from config.settings import settings as settings_of_this_process
 from models.engine import create
-from workers.metering import metered
-from workers.queues import app as celery
+from workers.app import app as celery
 from workers.rules import house_rules
-from workers.transactions import TakesNudges, Transactions
-from workers.wakeups import Nudger
+from workers.transactions import Transactions, WakeupSink, metered
+from workers.wakeups import WakeupQueue
 from workflows.events import subscriptions
 
 AREAS = (
@@ -86,14 +85,14 @@ class Tutelage(Flask):
 
 
 def create_app(
-    settings: Settings | None = None, engine: Engine | None = None, nudger: TakesNudges | None = None
+    settings: Settings | None = None, engine: Engine | None = None, wakeups: WakeupSink | None = None
 ) -> Flask:
     """Make an application.
 
     Args:
         settings: this process's when left out.
         engine: one of its own, on the settings' database, when left out.
-        nudger: takes what a commit leaves to be looked at; a thread that tells the workers when left out.
+        wakeups: takes what a commit leaves to be looked at; a thread that tells the workers when left out.
     """
     chosen = settings or settings_of_this_process()
     app = Tutelage("api", static_folder=SWAGGER_ASSETS, static_url_path=SWAGGER_ASSETS_PATH)
@@ -101,7 +100,7 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]
     # An address with doubled slashes is a wrong one, not a reason to be sent elsewhere.
     app.url_map.merge_slashes = False
-    app.extensions[NAME] = _parts(chosen, engine, nudger)
+    app.extensions[NAME] = _parts(chosen, engine, wakeups)
     subscriptions.use(house_rules(chosen))
     read_revisions()
     requests.register(app)
@@ -123,15 +122,15 @@ def _require_single_slash() -> None:
         raise NotFound
 
 
-def _parts(settings: Settings, engine: Engine | None, nudger: TakesNudges | None) -> Parts:
+def _parts(settings: Settings, engine: Engine | None, wakeups: WakeupSink | None) -> Parts:
     database = engine or metered(
         create(settings.database_url, pool_size=settings.database_pool_size, name="tutelage-api"), process="api"
     )
-    taker = nudger or Nudger(celery)
+    taker = wakeups or WakeupQueue(celery)
     return Parts(
         settings=settings,
         engine=database,
-        nudger=taker,
+        wakeups=taker,
         transactions=Transactions(database, taker),
         sealer=Sealer(settings.encryption_keys),
         waiting_places=BoundedSemaphore(max(1, settings.api_threads // 2)),

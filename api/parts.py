@@ -1,4 +1,4 @@
-"""What an application is made of besides its routes: settings, the database, the nudger, and how many may wait."""
+"""What an application is made of besides its routes: settings, the database, the wakeups, and how many may wait."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 
 from config.sealing import Sealer
 from config.settings import Settings
-from workers.transactions import TakesNudges, Transactions
-from workers.wakeups import Nudger
+from workers.transactions import Transactions, WakeupSink
+from workers.wakeups import WakeupQueue
 
 NAME = "tutelage"
 _FLUSH_SECONDS = 3.0
@@ -24,15 +24,15 @@ class Parts:
 
     settings: Settings
     engine: Engine
-    nudger: TakesNudges
+    wakeups: WakeupSink
     transactions: Transactions
     sealer: Sealer
     waiting_places: BoundedSemaphore
 
     def close(self) -> None:
         """Publish what is still to be nudged, and let go of the database."""
-        if isinstance(self.nudger, Nudger):
-            self.nudger.flush(_FLUSH_SECONDS)
+        if isinstance(self.wakeups, WakeupQueue):
+            self.wakeups.flush(_FLUSH_SECONDS)
         self.engine.dispose()
 
 

@@ -32,7 +32,7 @@ def rebuild(write: bool, data_dir: Path) -> None:
     Exits with 1 when something differs, or differed still after it was to be set right.
     """
     engine = create(find_database_url(data_dir), pool_size=1, name="tutelage-analytics")
-    names = [effect.name for effect in load().inside() if effect.queue == _QUEUE]
+    names = [effect.name for effect in load().database_effects() if effect.queue == _QUEUE]
     with engine.begin() as db:
         found = set_right(db) if write else differences(db)
         left = differences(db) if write else found

@@ -27,7 +27,7 @@ def effects(context: click.Context) -> None:
     """Print the table of event, effect, queue and retry policy."""
     if context.invoked_subcommand is None:
         # Wide enough for whole names wherever it goes: discovery hides nothing.
-        chosen = load().under(house_rules(settings()))
+        chosen = load().with_policy(house_rules(settings()))
         Console(width=max(Console().width, WIDTH)).print(effects_table(chosen))
 
 
@@ -53,9 +53,9 @@ def effects_table(found: Subscriptions) -> Table:
     table = Table(title="What follows from what")
     for heading in ("Event", "Effect", "Queue", "Runs", "Retries"):
         table.add_column(heading, no_wrap=True)
-    for effect in sorted(found.inside(), key=lambda effect: (effect.event.type, effect.name)):
+    for effect in sorted(found.database_effects(), key=lambda effect: (effect.event.type, effect.name)):
         table.add_row(_event(effect), effect.name, effect.queue, _when(effect), describe_policy(effect.policy))
-    for outside in found.outside():
+    for outside in found.outbound_effects():
         table.add_row("(other effects)", outside.name, outside.queue, "per receiver", describe_policy(outside.policy))
     return table
 

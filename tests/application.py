@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from api.app import create_app
 from config.settings import Settings, read_settings
-from workers.runner import Deliverer
+from workers.runner import DeliveryRunner
 from workers.transactions import Transactions
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Nudge
@@ -33,7 +33,7 @@ class KeptNudges:
 
     queue: Queue[Nudge] = field(default_factory=lambda: Queue(1000))
 
-    def offer(self, nudges: Iterable[Nudge]) -> None:
+    def put(self, nudges: Iterable[Nudge]) -> None:
         """Keep them."""
         for nudge in nudges:
             self.queue.put_nowait(nudge)
@@ -83,7 +83,7 @@ class World:
 
     def run_session_effects(self) -> None:
         """Do what the sessions worker would do now: create the sessions of accepted bookings."""
-        deliverer = Deliverer(Transactions(self.engine, self.nudges), load(), {})
+        deliverer = DeliveryRunner(Transactions(self.engine, self.nudges), load(), {})
         for nudge in self.nudges.take():
             if nudge.queue == "sessions":
                 deliverer.deliver(DeliveryKey(event_id=nudge.event_id, effect=nudge.effect, target=nudge.target))

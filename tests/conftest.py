@@ -58,7 +58,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> schedul
 @pytest.fixture(autouse=True)
 def _every_effect() -> None:
     """No test records by what another one's process was told of the operator's choices."""
-    subscriptions.forget_choices()
+    subscriptions.reset_policy()
 
 
 @pytest.fixture(scope="session")

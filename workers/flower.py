@@ -6,7 +6,7 @@ import os
 
 from config.collecting import settle
 from config.settings import SettingsError, settings
-from workers.queues import app
+from workers.app import app
 
 # `celery --app workers.flower:app` looks for it here.
 __all__ = ["app"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
 from threading import Event
@@ -16,14 +16,13 @@ from config import telemetry
 from config.settings import settings
 from models import engine
 from models.idempotency import idempotency_keys
-from workers.gauging import gauge_deliveries, gauge_invariants
-from workers.metering import metered
-from workers.queues import app
-from workers.transactions import Transactions
-from workers.wakeups import Nudger
+from workers.app import app
+from workers.transactions import Transactions, metered
+from workers.wakeups import WakeupQueue
 from workflows.analytics.summary import add_up_changes
 from workflows.events.backfill import fill_new_gaps, introduce
-from workflows.events.subscriptions import load
+from workflows.events.store import backlogs, dead_by_effect
+from workflows.events.subscriptions import QUEUES, load
 from workflows.invariants import looks
 from workflows.webhooks.missed import forget_missed
 
@@ -52,31 +51,21 @@ def run_forever(stop: Event) -> None:
     database = metered(
         engine.create(settings().database_url, pool_size=1, name="tutelage-maintain"), process="maintain"
     )
-    nudger = Nudger(app)
+    wakeups = WakeupQueue(app)
     log.info("maintain.started")
-    transactions = Transactions(database, nudger)
+    transactions = Transactions(database, wakeups)
     while not stop.is_set():
         next_round = monotonic() + INTERVAL
         maintain(transactions)
         look_through(transactions, stop, until=next_round)
-    nudger.flush()
+    wakeups.flush()
     database.dispose()
     log.info("maintain.stopped")
 
 
-def maintain(transactions: Transactions) -> bool:
+def maintain(transactions: Transactions, chores: Mapping[str, Chore] | None = None) -> bool:
     """One round, each chore in transactions of its own; returns whether all of them succeeded."""
-    chores: dict[str, Chore] = {
-        "fill gaps": _fill_gaps,
-        "forget expired keys": _forget_expired_keys,
-        "forget missed messages": _forget_missed_messages,
-        "add up sessions": add_up_changes,
-        "look at changes": looks.look_at_changes,
-        "look at counts": _look_at_counts,
-        "look at violations again": looks.look_again,
-        "tell violations": _tell_violations,
-        "gauge deliveries": _gauge_deliveries,
-    }
+    chores = chores or CHORES
     return all([_do(transactions, name, chore) is not Outcome.TROUBLE for name, chore in chores.items()])
 
 
@@ -134,7 +123,15 @@ def _forget_missed_messages(db: Connection) -> bool:
 
 
 def _gauge_deliveries(db: Connection) -> bool:
-    gauge_deliveries(db)
+    """Set the metrics of what each queue owes, and of dead letters by effect."""
+    for backlog in backlogs(db, QUEUES):
+        telemetry.DELIVERIES_DUE.labels(backlog.queue).set(backlog.due)
+        telemetry.OLDEST_DUE_AGE.labels(backlog.queue).set(backlog.oldest.total_seconds())
+    effects = load().all()
+    dead = dead_by_effect(db, [effect.name for effect in effects])
+    # Also those of which there are none: what an operator has retried is not dead any more.
+    for effect in effects:
+        telemetry.DELIVERIES_DEAD.labels(effect.queue, effect.name).set(dead.get(effect.name, 0))
     return False
 
 
@@ -143,9 +140,8 @@ def _look_at_counts(db: Connection) -> bool:
 
 
 def _tell_violations(db: Connection) -> bool:
-    findings = looks.findings(db)
-    gauge_invariants(findings)
-    for finding in findings:
+    for finding in looks.findings(db):
+        telemetry.INVARIANT_VIOLATIONS.labels(finding.name).set(finding.violations)
         if finding.violations:
             log.error(
                 "invariant.violated",
@@ -155,3 +151,16 @@ def _tell_violations(db: Connection) -> bool:
                 sample=finding.sample,
             )
     return False
+
+
+CHORES: dict[str, Chore] = {
+    "fill gaps": _fill_gaps,
+    "forget expired keys": _forget_expired_keys,
+    "forget missed messages": _forget_missed_messages,
+    "add up sessions": add_up_changes,
+    "look at changes": looks.look_at_changes,
+    "look at counts": _look_at_counts,
+    "look at violations again": looks.look_again,
+    "tell violations": _tell_violations,
+    "gauge deliveries": _gauge_deliveries,
+}

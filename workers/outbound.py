@@ -16,7 +16,15 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from models.events import ErrorClass
-from workers.outcomes import about, attempt_of, buried, failed, refused, succeeded, written
+from workers.outcomes import (
+    attempt_of,
+    log_fields,
+    settle_error,
+    settle_exhausted,
+    settle_refusal,
+    settle_success,
+    success_log,
+)
 from workers.transactions import Transactions
 from workers.transports.transport import Transport
 from workflows.events import store
@@ -217,14 +225,14 @@ class OutboundRunner:
         """Lease some deliveries and have them sent; returns how many were leased."""
         ready: list[LeasedMessage] = []
         try:
-            with self._transactions.each_by_itself() as db:
+            with self._transactions.autocommit() as db:
                 since = monotonic()
                 deliveries = store.claim_leased(db, effect.name, keys, LEASE, others=slots - len(keys))
                 for delivery, message in zip(deliveries, _prepared(db, effect, deliveries), strict=True):
                     if delivery.counted_attempt > effect.policy.attempts:
-                        buried(db, delivery).log()
+                        settle_exhausted(db, delivery).log()
                     elif isinstance(message, Exception):
-                        failed(db, effect, delivery, message, timedelta()).log()
+                        settle_error(db, effect, delivery, message, timedelta()).log()
                     else:
                         ready.append(LeasedMessage(effect, delivery, message, since, route))
         finally:
@@ -261,18 +269,18 @@ class OutboundRunner:
         except Postpone as postponed:
             return postponed
         except Exception as error:
-            log.error("delivery.transport_failed", **about(leased.delivery), exc_info=error)
+            log.error("delivery.transport_failed", **log_fields(leased.delivery), exc_info=error)
             return SendResult(error=f"{type(error).__name__}: {error}", error_class=ErrorClass.INTERNAL)
 
     def _renew(self, leased: LeasedMessage) -> None:
         if monotonic() - leased.since < self._renewal:
             return
         try:
-            with self._transactions.each_by_itself() as db:
+            with self._transactions.autocommit() as db:
                 store.renew(db, [leased.delivery], LEASE)
         except OperationalError as error:
             # There is time for another try.
-            log.warning("lease.not_renewed", **about(leased.delivery), error=type(error).__name__)
+            log.warning("lease.not_renewed", **log_fields(leased.delivery), error=type(error).__name__)
         else:
             leased.since = monotonic()
 
@@ -290,20 +298,20 @@ class OutboundRunner:
         try:
             with self._transactions() as db:
                 if isinstance(outcome, Exception):
-                    said = failed(db, effect, delivery, outcome, leased.took)
+                    line = settle_error(db, effect, delivery, outcome, leased.took)
                 elif outcome.error is None:
-                    said = succeeded(db, delivery, leased.took, outcome)
+                    line = settle_success(db, delivery, leased.took, outcome)
                 else:
-                    said = refused(db, effect, delivery, outcome, leased.took)
+                    line = settle_refusal(db, effect, delivery, outcome, leased.took)
                 # The outcome first: a sender that lost its lease writes nothing, and settles nothing.
-                if said.ours and effect.settle is not None and isinstance(outcome, SendResult):
+                if line.ours and effect.settle is not None and isinstance(outcome, SendResult):
                     effect.settle(db, delivery, leased.message, outcome)
         except OperationalError:
             raise
         except Exception as error:  # noqa: BLE001 - a defect is written to the row, and tried again
             with self._transactions() as db:
-                said = failed(db, effect, delivery, error, leased.took)
-        said.log()
+                line = settle_error(db, effect, delivery, error, leased.took)
+        line.log()
 
 
 class OutcomeBatcher:
@@ -346,14 +354,14 @@ class OutcomeBatcher:
             return
         for leased, sent in batch:
             if leased.delivery.key in keys:
-                written(leased.delivery, leased.took).log()
+                success_log(leased.delivery, leased.took).log()
                 leased.end()
             else:
                 # Not here: it may have to wait for the row.
                 leased.route.senders.submit(self._settle, leased, sent)
 
     def _write_once(self, successes: list[Success]) -> set[DeliveryKey]:
-        with self._transactions.each_by_itself() as db:
+        with self._transactions.autocommit() as db:
             return store.done_outbound(db, successes)
 
 
@@ -381,6 +389,6 @@ def _while_database_returns(delivery: Delivery, write: Callable[[], T]) -> T:
         try:
             return write()
         except OperationalError as error:
-            log.warning("delivery.outcome_waits", **about(delivery), error=type(error).__name__)
+            log.warning("delivery.outcome_waits", **log_fields(delivery), error=type(error).__name__)
             sleep(pause)
     return write()

@@ -1,4 +1,4 @@
-"""What came of a delivery, written to its row; and the line that says so, for whoever commits it to log."""
+"""Settling a delivery: the outcome is written to its row, and logged and counted after the commit."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from config import telemetry
 from models.events import CANCEL_REASONS, ErrorClass
-from workers.counting import count_attempt
 from workflows.events import store
-from workflows.events.delivery import Attempt, Cancel, Delivery, DeliveryKey, Postpone, Retry, SendResult
+from workflows.events.delivery import Attempt, Cancel, Delivery, Postpone, Retry, SendResult
 from workflows.events.subscriptions import AnyOutboundEffect, Effect, OutboundEffect
 
 log = structlog.get_logger("workers.deliver")
@@ -23,130 +23,97 @@ AnyEffect = Effect | AnyOutboundEffect
 
 
 @dataclass(frozen=True)
-class Said:
-    """A line to be logged, and counted, once it is true.
+class OutcomeLog:
+    """The log line and the metrics of a settled delivery, to be written after the commit.
 
     Args:
-        ours: whether the row was still ours to write; who comes late has changed nothing.
+        outcome: done, retry, postponed, cancelled, dead; or settled_late, where another worker had leased the row
+            meanwhile, and nothing was written.
         took: how long the attempt took.
-        late: for how long the delivery had been due before.
     """
 
-    name: str
-    key: DeliveryKey
+    delivery: Delivery
+    outcome: str
+    took: timedelta
     fields: dict[str, Any]
     level: int = logging.INFO
-    ours: bool = True
-    took: timedelta = timedelta()
-    late: timedelta = timedelta()
+
+    @property
+    def ours(self) -> bool:
+        """Whether the outcome was written."""
+        return self.outcome != "settled_late"
 
     def log(self, **more: Any) -> None:
-        """Write the line."""
-        count_attempt(self.key.effect, self.name.removeprefix("delivery."), self.took, self.late)
-        log.log(self.level, self.name, **self.fields, **more)
+        """Write the line and count the attempt."""
+        effect, seconds = self.delivery.key.effect, self.took.total_seconds()
+        telemetry.DELIVERY_DURATION.labels(effect, self.outcome).observe(seconds)
+        if self.outcome == "done":
+            telemetry.DELIVERY_DELAY.labels(effect).observe(self.delivery.late.total_seconds() + seconds)
+        log.log(self.level, f"delivery.{self.outcome}", **log_fields(self.delivery), **self.fields, **more)
 
 
-def succeeded(db: Connection, delivery: Delivery, took: timedelta, sent: SendResult | None = None) -> Said:
-    """Mark the delivery done; of one that left the house the receiver's answer is kept, too."""
-    ours = store.done(db, delivery, attempt_of(sent, took) if sent else None)
-    return written(delivery, took, ours=ours)
+def settle_success(db: Connection, delivery: Delivery, took: timedelta, sent: SendResult) -> OutcomeLog:
+    """Mark an outbound delivery done, and keep the receiver's response."""
+    return success_log(delivery, took, ours=store.done(db, delivery, attempt_of(sent, took)))
 
 
-def written(delivery: Delivery, took: timedelta, *, ours: bool = True) -> Said:
-    """The line of a success that was marked as done."""
-    return _said("delivery.done", delivery, took, ours=ours, duration_ms=round(took.total_seconds() * 1000))
+def success_log(delivery: Delivery, took: timedelta, *, ours: bool = True) -> OutcomeLog:
+    """The line of a delivery that has been marked done."""
+    return _line(delivery, "done", took, ours=ours, duration_ms=round(took.total_seconds() * 1000))
 
 
-def attempt_of(sent: SendResult, took: timedelta) -> Attempt:
-    """What is kept of an attempt whose message was taken."""
-    return _attempt("done", took, None, sent)
-
-
-def failed(db: Connection, effect: AnyEffect, delivery: Delivery, error: Exception, took: timedelta) -> Said:
-    """Write what an exception means: postponed, cancelled, to be tried again, or dead."""
+def settle_error(
+    db: Connection, effect: AnyEffect, delivery: Delivery, error: Exception, took: timedelta
+) -> OutcomeLog:
+    """Postpone, cancel or retry a delivery as the exception asks; any other exception backs off as a defect."""
     match error:
         case Postpone():
             ours = store.postpone(db, delivery, error.until, away=str(error) if error.unavailable else None)
-            return _said("delivery.postponed", delivery, took, ours=ours, until=error.until, reason=str(error))
+            return _line(delivery, "postponed", took, ours=ours, until=error.until, reason=str(error))
         case Cancel():
-            sent = SendResult(error_class=error.error_class)
-            return _end(db, delivery, "cancelled", str(error), took, sent)
+            return _end(db, delivery, "cancelled", SendResult(error=str(error), error_class=error.error_class), took)
         case Retry() if delivery.counted_attempt < effect.policy.attempts:
-            return _again(db, delivery, error.after, str(error), took)
+            return _retry(db, delivery, error.after, SendResult(error=str(error)), took)
         case Retry():
-            return _end(db, delivery, "dead", str(error), took)
-        case _:
-            said = refused(
-                db, effect, delivery, SendResult(error=_in_words(error), error_class=ErrorClass.INTERNAL), took
-            )
-            return replace(said, fields=said.fields | {"exc_info": error}, level=logging.ERROR)
+            return _end(db, delivery, "dead", SendResult(error=str(error)), took)
+    result = SendResult(error=_sentence(error), error_class=ErrorClass.INTERNAL)
+    line = settle_refusal(db, effect, delivery, result, took)
+    return replace(line, fields=line.fields | {"exc_info": error}, level=logging.ERROR)
 
 
-def refused(db: Connection, effect: AnyEffect, delivery: Delivery, sent: SendResult, took: timedelta) -> Said:
+def settle_refusal(
+    db: Connection, effect: AnyEffect, delivery: Delivery, result: SendResult, took: timedelta
+) -> OutcomeLog:
     """Back off by the effect's policy, or end the delivery when it has no attempt left."""
     pause = effect.policy.pause_after(delivery.counted_attempt)
-    error = sent.error or ""
-    if sent.error_class in CANCEL_REASONS:
-        # Whom it was for is gone: that is nothing to be mended.
-        return _end(db, delivery, "cancelled", error, took, sent)
-    if pause is None or sent.permanent:
-        cancel_on_exhaustion = isinstance(effect, OutboundEffect) and effect.cancel_on_exhaustion(sent)
-        return _end(db, delivery, "cancelled" if cancel_on_exhaustion else "dead", error, took, sent)
-    # The receiver's wish only ever delays.
-    return _again(db, delivery, max(pause, sent.retry_after or pause), error, took, sent)
+    if result.error_class in CANCEL_REASONS:
+        return _end(db, delivery, "cancelled", result, took)
+    if pause is None or result.permanent:
+        cancelled = isinstance(effect, OutboundEffect) and effect.cancel_on_exhaustion(result)
+        return _end(db, delivery, "cancelled" if cancelled else "dead", result, took)
+    return _retry(db, delivery, max(pause, result.retry_after or pause), result, took)
 
 
-def buried(db: Connection, delivery: Delivery) -> Said:
+def settle_exhausted(db: Connection, delivery: Delivery) -> OutcomeLog:
     """End a delivery whose worker died during every attempt."""
-    ours = SendResult(error_class=ErrorClass.INTERNAL)
-    return _end(db, delivery, "dead", "Its worker died during every attempt.", timedelta(), ours)
+    result = SendResult(error="Its worker died during every attempt.", error_class=ErrorClass.INTERNAL)
+    return _end(db, delivery, "dead", result, timedelta())
 
 
-def _again(
-    db: Connection, delivery: Delivery, after: timedelta, error: str, took: timedelta, sent: SendResult | None = None
-) -> Said:
-    ours = store.again(db, delivery, after, _attempt("retry", took, error, sent))
-    seconds = round(after.total_seconds())
-    return _said("delivery.retry", delivery, took, logging.WARNING, ours=ours, error=error, after_seconds=seconds)
-
-
-def _end(
-    db: Connection, delivery: Delivery, outcome: str, error: str, took: timedelta, sent: SendResult | None = None
-) -> Said:
-    ours = store.give_up(db, delivery, _attempt(outcome, took, error, sent))
-    level = logging.ERROR if outcome == "dead" else logging.INFO
-    return _said(f"delivery.{outcome}", delivery, took, level, ours=ours, error=error)
-
-
-def _attempt(outcome: str, took: timedelta, error: str | None, sent: SendResult | None) -> Attempt:
-    told = sent or SendResult()
+def attempt_of(result: SendResult, took: timedelta, outcome: str = "done") -> Attempt:
+    """The attempt as it is kept."""
     return Attempt(
         outcome=outcome,
         took=took,
-        error=error,
-        error_class=told.error_class,
-        status_code=told.status_code,
-        response=told.response,
+        error=result.error,
+        error_class=result.error_class,
+        status_code=result.status_code,
+        response=result.response,
     )
 
 
-def _in_words(error: Exception) -> str:
-    """The error for the row: of the database's only what it says first, since its details show whole rows."""
-    diagnostics = getattr(error.orig, "diag", None) if isinstance(error, DBAPIError) else None
-    return f"{type(error).__name__}: {getattr(diagnostics, 'message_primary', None) or error}"
-
-
-def _said(
-    name: str, delivery: Delivery, took: timedelta, level: int = logging.INFO, *, ours: bool, **fields: Any
-) -> Said:
-    if not ours:
-        told = about(delivery) | {"outcome": name}
-        return Said("delivery.settled_late", delivery.key, told, logging.WARNING, ours=False, took=took)
-    return Said(name, delivery.key, about(delivery) | fields, level, took=took, late=delivery.late)
-
-
-def about(delivery: Delivery) -> dict[str, Any]:
-    """What every line about a delivery tells."""
+def log_fields(delivery: Delivery) -> dict[str, Any]:
+    """The fields of every log line about a delivery."""
     event = delivery.event
     return {
         "delivery_id": delivery.id,
@@ -156,3 +123,31 @@ def about(delivery: Delivery) -> dict[str, Any]:
         "actor": event.actor,
         f"{event.subject}_id": event.subject_id,
     }
+
+
+def _retry(db: Connection, delivery: Delivery, after: timedelta, result: SendResult, took: timedelta) -> OutcomeLog:
+    ours = store.again(db, delivery, after, attempt_of(result, took, "retry"))
+    seconds = round(after.total_seconds())
+    return _line(
+        delivery, "retry", took, ours=ours, level=logging.WARNING, error=result.error or "", after_seconds=seconds
+    )
+
+
+def _end(db: Connection, delivery: Delivery, outcome: str, result: SendResult, took: timedelta) -> OutcomeLog:
+    ours = store.give_up(db, delivery, attempt_of(result, took, outcome))
+    level = logging.ERROR if outcome == "dead" else logging.INFO
+    return _line(delivery, outcome, took, ours=ours, level=level, error=result.error or "")
+
+
+def _line(
+    delivery: Delivery, outcome: str, took: timedelta, *, ours: bool, level: int = logging.INFO, **fields: Any
+) -> OutcomeLog:
+    if ours:
+        return OutcomeLog(delivery, outcome, took, fields, level)
+    return OutcomeLog(delivery, "settled_late", took, {"outcome": f"delivery.{outcome}"}, logging.WARNING)
+
+
+def _sentence(error: Exception) -> str:
+    """The error for the row: of the database's only the primary message, since its details show whole rows."""
+    diagnostics = getattr(error.orig, "diag", None) if isinstance(error, DBAPIError) else None
+    return f"{type(error).__name__}: {getattr(diagnostics, 'message_primary', None) or error}"

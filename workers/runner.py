@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from config import telemetry
 from workers.outbound import OutboundRunner, Route
-from workers.outcomes import Said, about, buried, failed, written
+from workers.outcomes import OutcomeLog, log_fields, settle_error, settle_exhausted, success_log
 from workers.transactions import Transactions
 from workflows.events import store
 from workflows.events.delivery import Delivery, DeliveryKey
@@ -37,7 +37,7 @@ FAILS_TRANSACTION = {*LOST_RACE, LOCK_TIMEOUT, STATEMENT_TIMEOUT}
 _RETRIES = telemetry.TRANSACTION_RETRIES.labels("delivery", "lost_race")
 
 
-class Deliverer:
+class DeliveryRunner:
     """Runs the deliveries that a wake-up names, each by the way of its effect.
 
     Args:
@@ -118,10 +118,12 @@ class Runner:
     ) -> None:
         self._transactions = transactions
         self._batch_seconds = batch_seconds
-        self._effects = {effect.name: effect for effect in subscriptions.inside(retired=True)}
+        self._effects = {effect.name: effect for effect in subscriptions.database_effects(retired=True)}
         # Timers are named by the sweep.
         drained = [
-            each for each in subscriptions.inside(retired=True) if drains and not each.alone and each.due is None
+            each
+            for each in subscriptions.database_effects(retired=True)
+            if drains and not each.alone and each.due is None
         ]
         self._shared = {queue: [each.name for each in drained if each.queue == queue] for queue in QUEUES}
         self._named: dict[str, list[DeliveryKey]] = {queue: [] for queue in QUEUES}
@@ -213,7 +215,7 @@ class Runner:
                 lines = self._run_and_settle(db, Batch(store.hold(db, [leased])), alone=True)
             _log(lines, [leased.key])
 
-    def _run_and_settle(self, db: Connection, batch: Batch, *, alone: bool = False) -> list[Said]:
+    def _run_and_settle(self, db: Connection, batch: Batch, *, alone: bool = False) -> list[OutcomeLog]:
         """Run what waits until the batch's time is up, and write what came of it; returns the lines to be logged.
 
         Raises:
@@ -247,7 +249,7 @@ class Runner:
         else:
             batch.failed.append((delivery, error, took))
 
-    def _settle(self, db: Connection, batch: Batch) -> list[Said]:
+    def _settle(self, db: Connection, batch: Batch) -> list[OutcomeLog]:
         try:
             flush_deferred(db)
         except Exception as error:
@@ -257,12 +259,12 @@ class Runner:
             raise _transaction_failed(error, None) from error
         if batch.done and store.mark_done(db, [each for each, _took in batch.done]) != len(batch.done):
             raise LeaseLost
-        lines = [written(delivery, took) for delivery, took in batch.done]
+        lines = [success_log(delivery, took) for delivery, took in batch.done]
         lines += [
-            failed(db, self._effects[delivery.key.effect], delivery, error, took)
+            settle_error(db, self._effects[delivery.key.effect], delivery, error, took)
             for delivery, error, took in batch.failed
         ]
-        lines += [buried(db, delivery) for delivery in batch.exhausted]
+        lines += [settle_exhausted(db, delivery) for delivery in batch.exhausted]
         if not all(line.ours for line in lines):
             raise LeaseLost
         return lines
@@ -313,7 +315,7 @@ def _surviving_lost_connection(delivery: Delivery) -> Iterator[None]:
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise
-        log.warning("delivery.connection_lost", **about(delivery))
+        log.warning("delivery.connection_lost", **log_fields(delivery))
 
 
 def _transaction_failed(error: Exception, culprit: Delivery | None) -> TransactionFailed:
@@ -335,6 +337,6 @@ def _sqlstate(error: Exception) -> str | None:
     return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
 
 
-def _log(lines: Sequence[Said], named: Sequence[DeliveryKey]) -> None:
+def _log(lines: Sequence[OutcomeLog], named: Sequence[DeliveryKey]) -> None:
     for line in lines:
-        line.log(beyond_wakeup=line.key not in named)
+        line.log(beyond_wakeup=line.delivery.key not in named)

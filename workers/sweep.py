@@ -15,8 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from config import telemetry
 from config.settings import settings
 from models import engine
-from workers.metering import metered
-from workers.queues import app
+from workers.app import app
+from workers.transactions import metered
 from workers.wakeups import BROKER_TROUBLE, MAX_IN_MESSAGE, Publisher
 from workflows.events.record import Nudge
 from workflows.events.store import SWEEP_PAGE, Cursor, not_nudged, nudged, overdue

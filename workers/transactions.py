@@ -1,37 +1,68 @@
-"""Transactions as the API and the workers use them: commit, then log, count and nudge what was recorded."""
+"""Transactions of the API and the workers: commit, then log, count and publish what was recorded; and their metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from time import perf_counter
+from typing import Any, Protocol, cast
 
 import structlog
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, QueuePool, event
+from sqlalchemy.engine import ExceptionContext
 
+from config import telemetry
 from models.engine import autocommit
-from workers.counting import count
+from workflows.events.catalogue import (
+    BookingAccepted,
+    BookingCancelled,
+    BookingDeclined,
+    BookingEvent,
+    BookingRequested,
+    Event,
+    SessionCancelled,
+    SessionCompleted,
+    SessionCreated,
+    SessionEvent,
+    SessionStarted,
+)
 from workflows.events.record import Nudge, Recorded, drain_recorded, flush_deferred
 
 log = structlog.get_logger(__name__)
 
+# Labels of metrics: the state before a row was made, and the class of an error that no server reported.
+NOTHING = "none"
+NO_ANSWER = "none"
 
-class TakesNudges(Protocol):
-    """Whoever is told what to look at after a commit."""
+# The state from which each transition leads, unless it made the row: what an instant listing accepts is new.
+BEFORE: dict[type[Event], str] = {
+    BookingRequested: NOTHING,
+    BookingAccepted: "draft",
+    BookingDeclined: "draft",
+    BookingCancelled: "draft",
+    SessionCreated: NOTHING,
+    SessionStarted: "scheduled",
+    SessionCompleted: "in_progress",
+    SessionCancelled: "scheduled",
+}
 
-    def offer(self, nudges: Iterable[Nudge]) -> None: ...
+
+class WakeupSink(Protocol):
+    """Takes the wake-ups of a transaction that has committed."""
+
+    def put(self, nudges: Iterable[Nudge]) -> None: ...
 
 
 class Transactions:
     """Opens transactions that commit when their block ends well, and roll back when it raises."""
 
-    def __init__(self, engine: Engine, nudger: TakesNudges) -> None:
+    def __init__(self, engine: Engine, wakeups: WakeupSink) -> None:
         self.engine = engine
-        self._nudger = nudger
+        self._wakeups = wakeups
 
     @contextmanager
     def __call__(self) -> Iterator[Connection]:
-        """One transaction; everything it recorded is logged, counted and nudged after its commit, never before."""
+        """One transaction; everything it recorded is logged, counted and published after its commit, never before."""
         with self.engine.connect() as db:
             drain_recorded(db)
             try:
@@ -39,17 +70,66 @@ class Transactions:
                     yield db
                     flush_deferred(db)
             finally:
-                notes = drain_recorded(db)
-            self._tell(notes)
+                recorded = drain_recorded(db)
+            self._publish(recorded)
 
     @contextmanager
-    def each_by_itself(self) -> Iterator[Connection]:
+    def autocommit(self) -> Iterator[Connection]:
         """A connection on which every statement commits by itself; nothing is to be recorded on it."""
         with autocommit(self.engine) as db:
             yield db
 
-    def _tell(self, notes: Recorded) -> None:
-        count(notes.events)
-        for event in notes.events:
-            log.info(event.type, event_id=event.id, actor=event.actor, **{f"{event.subject}_id": event.subject_id})
-        self._nudger.offer(notes.nudges)
+    def _publish(self, recorded: Recorded) -> None:
+        count(recorded.events)
+        for each in recorded.events:
+            log.info(each.type, event_id=each.id, actor=each.actor, **{f"{each.subject}_id": each.subject_id})
+        self._wakeups.put(recorded.nudges)
+
+
+def count(events: Iterable[Event]) -> None:
+    """Count committed events in the metrics."""
+    for each in events:
+        telemetry.EVENTS.labels(each.type).inc()
+        if isinstance(each, SessionCreated):
+            telemetry.SESSIONS_CREATED.inc()
+        before = BEFORE.get(type(each))
+        if before is not None and isinstance(each, BookingEvent | SessionEvent):
+            before = NOTHING if each.version == 1 else before
+            telemetry.TRANSITIONS.labels(each.subject, before, each.status).inc()
+
+
+def metered(engine: Engine, process: str) -> Engine:
+    """Measure an engine's statements and connections from now on; once per engine.
+
+    Args:
+        process: as it stands in the process list, e.g. "worker-reviews".
+    """
+    duration = telemetry.STATEMENT_DURATION.labels(process)
+    telemetry.DATABASE_ERRORS.labels(process, NO_ANSWER)
+    in_use = telemetry.CONNECTIONS_IN_USE.labels(process)
+    pool = cast(QueuePool, engine.pool)
+    telemetry.CONNECTIONS_MOST.labels(process).set(pool.size())
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def begin(_db: Any, _cursor: Any, _statement: Any, _parameters: Any, context: Any, _many: Any) -> None:
+        context.tutelage_began = perf_counter()
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def end(_db: Any, _cursor: Any, _statement: Any, _parameters: Any, context: Any, _many: Any) -> None:
+        duration.observe(perf_counter() - context.tutelage_began)
+
+    @event.listens_for(engine, "handle_error")
+    def fail(context: ExceptionContext) -> None:
+        state = getattr(context.original_exception, "sqlstate", None)
+        telemetry.DATABASE_ERRORS.labels(process, state[:2] if state else NO_ANSWER).inc()
+
+    # Set rather than counted up and down: what one of them misses is corrected by the next.
+    @event.listens_for(engine, "checkout")
+    def check_out(*_connection: Any) -> None:
+        in_use.set(pool.checkedout())
+
+    @event.listens_for(engine, "checkin")
+    def check_in(*_connection: Any) -> None:
+        in_use.set(max(0, pool.checkedout() - 1))
+
+    return engine

@@ -117,7 +117,7 @@ def argument(nudge: Nudge) -> dict[str, str]:
     return {**named, "target": nudge.target} if nudge.target else named
 
 
-class Nudger:
+class WakeupQueue:
     """Bounded lists, one per queue, and one thread: a request hands its wake-ups over and never touches Redis itself.
 
     What does not fit, and what Redis does not take, is dropped: the sweep finds the rows.
@@ -134,7 +134,7 @@ class Nudger:
         self._thread: Thread | None = None
         self._down = False
 
-    def offer(self, nudges: Iterable[Nudge]) -> None:
+    def put(self, nudges: Iterable[Nudge]) -> None:
         """Take the wake-ups of a transaction that has committed; never waits."""
         dropped = 0
         with self._changed:

@@ -1,4 +1,4 @@
-"""The worker of one queue: `tutelage-worker sessions --threads 4`.
+"""The worker of one queue: its Celery task, what its process holds, and its command, `tutelage-worker sessions`.
 
 Celery's own command line imports all of its subcommands with a prompt toolkit, a sixth of a worker's memory.
 """
@@ -6,31 +6,172 @@ Celery's own command line imports all of its subcommands with a prompt toolkit, 
 from __future__ import annotations
 
 import argparse
+import importlib
+import logging
 import socket
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from threading import Timer
+from typing import Any
+from uuid import UUID
 
+import structlog
+from celery.signals import setup_logging, worker_shutting_down
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from config.collecting import settle
+from config.logging import configure_logging
+from config.metrics_port import begin_telemetry
+from config.settings import settings
+from models import engine
 from workers.app import app
-from workflows.events.subscriptions import QUEUES
+from workers.outbound import Route
+from workers.rules import house_rules
+from workers.runner import DeliveryRunner
+from workers.transactions import Transactions, metered
+from workers.wakeups import TASK, WakeupQueue
+from workflows.events.delivery import DeliveryKey
+from workflows.events.subscriptions import QUEUES, load, use
+from workflows.notifications import wording
+from workflows.notifications.wording_check import complaints
+
+log = structlog.get_logger(__name__)
+
+FLUSH_SECONDS = 3.0
+# Imported by the workers of these queues alone: with the libraries behind they are a third of a worker's memory.
+TRANSPORTS = {"webhooks": "workers.transports.webhooks", "notifications": "workers.transports.notifications"}
+
+
+@dataclass(frozen=True)
+class Process:
+    """What a worker's process holds once: the thread that publishes wake-ups, its connections and its runner."""
+
+    wakeups: WakeupQueue
+    transactions: Transactions
+    deliverer: DeliveryRunner
+
+    def close(self) -> None:
+        """Publish the wake-ups that are left, and close the database's connections."""
+        self.deliverer.stop()
+        self.wakeups.flush(FLUSH_SECONDS)
+        self.transactions.engine.dispose()
+
+
+@cache
+def current() -> Process:
+    """This process's, made from its settings at the first use."""
+    chosen = settings()
+    wording.use(Path(chosen.templates_folder) if chosen.templates_folder else None)
+    # Threads that wait for the outside world hold no connection meanwhile, so that a few serve many.
+    database = metered(
+        engine.create(chosen.database_url, pool_size=chosen.database_pool_size, name="tutelage-worker"),
+        process=app.conf.get("tutelage_process", "worker"),
+    )
+    wakeups = WakeupQueue(app)
+    transactions = Transactions(database, wakeups)
+    routes: dict[str, Route] = {}
+    for queue in app.amqp.queues.consume_from:
+        if queue in TRANSPORTS:
+            routes |= importlib.import_module(TRANSPORTS[queue]).routes(chosen)
+    return Process(wakeups, transactions, DeliveryRunner(transactions, use(house_rules(chosen)), routes))
+
+
+@app.task(name=TASK)
+def run_deliveries(*, deliveries: Sequence[Mapping[str, str]], **_newer: Any) -> None:
+    """Run these deliveries of one queue. Arguments that are unknown are a newer publisher's, or for operators."""
+    try:
+        current().deliverer.deliver(*(_key(**named) for named in deliveries))
+    except OperationalError as error:
+        # While the database is away every wake-up ends so. The sweep names the rows again.
+        log.warning("worker.database_unavailable", error=str(error), deliveries=len(deliveries))
+
+
+def _key(*, effect: str, event: str, target: str = "", **_subject: Any) -> DeliveryKey:
+    return DeliveryKey(event_id=UUID(event), effect=effect, target=target)
+
+
+def _task_of(effect: str) -> Callable[..., None]:
+    def run_one(*, also: Sequence[Mapping[str, str]] = (), **first: Any) -> None:
+        run_deliveries(deliveries=[{**named, "effect": effect} for named in (first, *also)])
+
+    return run_one
+
+
+# Messages of the release before named one effect as their task; they are still read for one release.
+for _effect in load().all():
+    app.task(_task_of(_effect.name), name=_effect.name)
+
+
+# Connected, so that Celery leaves the loggers alone.
+@setup_logging.connect
+def _configure_logging(**_kw: Any) -> None:
+    configure_logging(level=settings().log_level, process=app.conf.tutelage_process)
+    # One line per delivery is ours; received and succeeded would be two more.
+    for noisy in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+
+
+@worker_shutting_down.connect
+def _stop_sending_later(**_kw: Any) -> None:
+    # Celery waits for as long as anything runs, and a mail server may take ten minutes.
+    timer = Timer(app.conf.worker_soft_shutdown_timeout, current().deliverer.stop)
+    timer.daemon = True
+    timer.start()
 
 
 def main() -> None:
-    """Work on the queue until a signal ends it."""
+    """Run the worker of a queue until a signal ends it."""
     parser = argparse.ArgumentParser(prog="tutelage-worker", description="Run the Celery worker of one queue.")
     parser.add_argument("queue", choices=QUEUES)
     parser.add_argument("--threads", type=int, default=4, help="how many messages are worked on at a time")
     given = parser.parse_args()
+    # As it stands in the process list.
+    app.conf.tutelage_process = f"worker-{given.queue}"
+    _configure_logging()
     worker = app.Worker(
         hostname=f"{given.queue}@{socket.gethostname()}",
         queues=given.queue,
         pool="threads",
         concurrency=given.threads,
-        loglevel="INFO",
+        loglevel=settings().log_level,
+        # No banner: everything that a worker logs is a line of JSON.
+        quiet=True,
         # Workers tell each other nothing: what is due stands in the database.
         without_gossip=True,
         without_mingle=True,
     )
-    worker.start()
+    require_usable_settings()
+    begin_telemetry(settings())
+    # The first task should not wait for a connection to be made.
+    try:
+        current().transactions.engine.connect().close()
+    except SQLAlchemyError as error:
+        log.warning("worker.database_unavailable", error=str(error))
+    settle()
+    try:
+        worker.start()
+    finally:
+        current().close()
     sys.exit(worker.exitcode)
+
+
+def require_usable_settings() -> None:
+    """Check the mail templates and the addresses, for which a worker would not be of use.
+
+    Raises:
+        SystemExit: with what is wrong.
+    """
+    folder = settings().templates_folder
+    if folder and (found := complaints(Path(folder))):
+        raise SystemExit("\n".join(found))
+    try:
+        current()
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ class Effects:
 
         What the operator's choices leave out is never recorded: channels, where none is configured.
         """
-        effects = [effect for effect in load().under(house_rules(settings())).of(event) if effect.due is None]
+        effects = [effect for effect in load().with_policy(house_rules(settings())).of(event) if effect.due is None]
         return [self._expect(effect.name, event.type, worker_of(effect.name)) for effect in effects]
 
     def expect_all(self) -> Expected:

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from api.counting import count as count_answer
 from config import telemetry
-from workers.counting import count as count_events
+from workers.transactions import count as count_events
 from workflows.events.catalogue import BookingAccepted
 
 now, some = datetime.now(UTC), uuid4()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from cli.processes import PARTS
-from workers.app import app
 from workers.wakeups import TASK
+from workers.worker import app
 from workflows.events.subscriptions import QUEUES, load
 
 

@@ -53,7 +53,10 @@ def test_ids_of_violations_are_whole_on_any_screen(monkeypatch: pytest.MonkeyPat
 def test_every_effect_stands_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "250")
     result = CliRunner().invoke(main, ["effects"])
-    names = [*(effect.name for effect in load().inside()), *(effect.name for effect in load().outside())]
+    names = [
+        *(effect.name for effect in load().database_effects()),
+        *(effect.name for effect in load().outbound_effects()),
+    ]
     assert result.exit_code == 0, result.output
     assert names
     assert [name for name in names if name not in result.output] == []

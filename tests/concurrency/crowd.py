@@ -29,7 +29,7 @@ class Crowd:
         self._over = False
         self._changed = Condition()
 
-    def offer(self, nudges: Iterable[Nudge]) -> None:
+    def put(self, nudges: Iterable[Nudge]) -> None:
         """Take the calls of a commit."""
         with self._changed:
             for nudge in nudges:
@@ -67,7 +67,7 @@ class Crowd:
 def at_work(engine: Engine, workers: int, *, copies: Callable[[str], int], chance: Random) -> Iterator[House]:
     """A house whose commits call workers; left once they have answered every call, or with what went wrong."""
     crowd = Crowd(copies)
-    house = House(engine, nudger=crowd)
+    house = House(engine, wakeups=crowd)
     with ThreadPoolExecutor(workers) as threads:
         working = [threads.submit(crowd.work, house, Random(chance.random())) for _ in range(workers)]
         try:

@@ -18,8 +18,8 @@ from models.webhooks import webhook_endpoints
 from tests import factories
 from tests.integration.browsers import SubscribedBrowser
 from workers.outbound import Route
-from workers.runner import Deliverer
-from workers.transactions import TakesNudges, Transactions
+from workers.runner import DeliveryRunner
+from workers.transactions import Transactions, WakeupSink
 from workers.transports.transport import Renew, Transport, no_lease
 from workflows.bookings.booking import Booking
 from workflows.bookings.cancel import cancel
@@ -54,7 +54,7 @@ from workflows.webhooks.create_endpoint import create_endpoint
 class Deaf:
     """Takes nudges and does nothing about them: these tests look at the rows."""
 
-    def offer(self, nudges: Iterable[Nudge]) -> None:
+    def put(self, nudges: Iterable[Nudge]) -> None:
         """Drop them."""
 
 
@@ -84,24 +84,24 @@ class House:
     """A deliverer on a database, and what it has sent outside.
 
     Args:
-        nudger: hears what to look at after each commit; nobody, unless somebody is given.
+        wakeups: hears what to look at after each commit; nobody, unless somebody is given.
     """
 
     engine: Engine
     transport: CountingTransport = field(default_factory=CountingTransport)
-    nudger: TakesNudges = field(default_factory=Deaf)
+    wakeups: WakeupSink = field(default_factory=Deaf)
 
     @property
     def transactions(self) -> Transactions:
-        """Transactions that tell the house's nudger."""
-        return Transactions(self.engine, self.nudger)
+        """Transactions that tell the house's wakeups."""
+        return Transactions(self.engine, self.wakeups)
 
     @property
-    def deliverer(self) -> Deliverer:
+    def deliverer(self) -> DeliveryRunner:
         """The one task body, as a worker has it."""
         rules = HouseRules(notice_channels=("chat",), notice_kinds=frozenset(NOTICES))
         ways = dict.fromkeys(("mail", "http", "push", "channels"), Route(self.transport))
-        return Deliverer(self.transactions, load().under(rules), ways, drains=False)
+        return DeliveryRunner(self.transactions, load().with_policy(rules), ways, drains=False)
 
     def due(self) -> list[DeliveryKey]:
         """Every delivery that is due and not done."""

@@ -115,7 +115,9 @@ def test_five_copies_of_every_task_do_what_one_does(
     house.let_time_pass()
     work_off()
 
-    assert {key.effect for key in delivered} == {effect.name for effect in (*load().inside(), *load().outside())}
+    assert {key.effect for key in delivered} == {
+        effect.name for effect in (*load().database_effects(), *load().outbound_effects())
+    }
     for key in delivered:
         _at_once(house, race, key)
     with house.transactions() as db:

@@ -25,7 +25,7 @@ from models.engine import create
 from models.events import deliveries
 from tests.application import KeptNudges
 from tests.factories import accept_booking, make_booking
-from workers.runner import Deliverer
+from workers.runner import DeliveryRunner
 from workers.transactions import Transactions
 from workflows.catalog.listing import Listing, listing_query
 from workflows.events.delivery import DeliveryKey
@@ -39,7 +39,7 @@ with transactions() as db:
 with engine.connect() as db:
     owed = db.execute(select(deliveries.c.event_id).where(deliveries.c.effect == "one_offs.withdraw")).scalars().all()
 for event_id in owed:
-    Deliverer(transactions, load(), {}).deliver(DeliveryKey(event_id=event_id, effect="one_offs.withdraw"))
+    DeliveryRunner(transactions, load(), {}).deliver(DeliveryKey(event_id=event_id, effect="one_offs.withdraw"))
 """
 
 

@@ -18,8 +18,8 @@ from cli.servers import Server, start_valkey
 from models.engine import create
 from tests import servers
 from tests.integration.house import House
-from workers.app import app
 from workers.wakeups import Publisher
+from workers.worker import app
 
 
 @pytest.fixture(scope="session", autouse=True)

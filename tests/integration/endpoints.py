@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from models.events import delivery_attempts, events
 from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
 from tests.integration.house import House
-from workers.runner import Deliverer
+from workers.runner import DeliveryRunner
 from workflows.events.catalogue import SessionStarted
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, DeliveryKey, SendResult
 from workflows.events.record import follow_up, record
@@ -66,7 +66,7 @@ def use_up(house: House, endpoint_id: UUID) -> DeliveryKey:
     return key
 
 
-def all_at_once(deliverer: Deliverer, keys: Iterable[DeliveryKey], threads: int = 10) -> None:
+def all_at_once(deliverer: DeliveryRunner, keys: Iterable[DeliveryKey], threads: int = 10) -> None:
     """Look at all of these, as a worker does with as many threads."""
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(deliverer.deliver, keys))

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, event, func, select, update
 
 from models.events import deliveries
 from workers.outbound import Route
-from workers.runner import BATCH_SECONDS, Deliverer
+from workers.runner import BATCH_SECONDS, DeliveryRunner
 from workers.transactions import Transactions
 from workers.transports.transport import Renew, Transport, no_lease
 from workflows.events.delivery import Delivery, DeliveryKey, SendResult
@@ -29,7 +29,7 @@ class KeptNudges:
 
     nudges: list[Nudge] = field(default_factory=list)
 
-    def offer(self, nudges: Iterable[Nudge]) -> None:
+    def put(self, nudges: Iterable[Nudge]) -> None:
         """Keep them."""
         self.nudges.extend(nudges)
 
@@ -71,15 +71,17 @@ class House:
         batch_seconds: float = BATCH_SECONDS,
     ) -> None:
         self.engine = engine
-        self.nudger = KeptNudges()
-        self.transactions = Transactions(engine, self.nudger)
+        self.wakeups = KeptNudges()
+        self.transactions = Transactions(engine, self.wakeups)
         self.mail = Receiver()
         self.http = Receiver()
         self.push = Receiver()
         self.channels = Receiver()
         ways = routes(mail=self.mail, http=self.http, push=self.push, channels=self.channels)
         self.effects = subscriptions or load()
-        self.deliverer = Deliverer(self.transactions, self.effects, ways, drains=drains, batch_seconds=batch_seconds)
+        self.deliverer = DeliveryRunner(
+            self.transactions, self.effects, ways, drains=drains, batch_seconds=batch_seconds
+        )
 
     def deliver(self, effect: str, event_id: UUID | None = None, target: str | None = None) -> DeliveryKey:
         """Look at one delivery now, as a worker does: the only one of that effect, unless said otherwise."""

@@ -85,12 +85,12 @@ def test_a_subscription_is_noted_when_it_is_first_seen_and_stays_so(house: House
 def test_what_an_old_process_did_not_write_is_written_and_nudged(house: House) -> None:
     introduced(house, knowing(NEW), timedelta(minutes=10))
     ids = recorded(house, 3)
-    house.nudger.nudges.clear()
+    house.wakeups.nudges.clear()
     assert filled(house, knowing(NEW)) == 3
     rows = written(house)
     assert [row.event_id for row in rows] == ids
     assert {(row.queue, row.state) for row in rows} == {("reviews", "pending")}
-    assert house.nudger.effects() == ["new"] * 3
+    assert house.wakeups.effects() == ["new"] * 3
     assert filled(house, knowing(NEW)) == 0, "once"
 
 
@@ -145,7 +145,7 @@ def test_what_the_events_writer_knew_is_not_asked_for(house: House) -> None:
     with house.transactions() as db:
         db.execute(delete(deliveries))
     assert filled(house, load()) == 0
-    more = knowing(*load().inside(), NEW)
+    more = knowing(*load().database_effects(), NEW)
     introduced(house, more, timedelta(minutes=10))
     assert filled(house, more) == 1
     assert [row.effect for row in written(house)] == ["new"]

@@ -21,7 +21,7 @@ from tests.eventually import eventually
 from tests.factories import OPERATOR, accept_booking, make_booking, make_listing, make_mentor, make_user
 from tests.integration.house import House, counted_statements, without_guards
 from tests.integration.test_record import an_event, private
-from workers.runner import DEADLOCK, LEASE, MAX_BATCH, Deliverer
+from workers.runner import DEADLOCK, LEASE, MAX_BATCH, DeliveryRunner
 from workflows.errors import Conflict
 from workflows.events import store
 from workflows.events.catalogue import SessionCompleted, SessionStarted
@@ -174,7 +174,7 @@ def test_a_deadlock_runs_each_alone_and_the_victim_last(batch_house: House, coun
 
 def test_a_batch_whose_time_is_up_is_committed_and_followed_by_another(batch_house: House) -> None:
     keys = recorded(batch_house, 4)
-    at_once = Deliverer(batch_house.transactions, batch_house.effects, {}, batch_seconds=0)
+    at_once = DeliveryRunner(batch_house.transactions, batch_house.effects, {}, batch_seconds=0)
     at_once.deliver(*keys)
     assert states(batch_house, keys) == {"done": 4}
     with batch_house.engine.connect() as db:

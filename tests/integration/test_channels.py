@@ -84,7 +84,7 @@ def test_an_address_that_nobody_knows_is_refused_without_being_shown() -> None:
 
 def ruled(house: House, **rules: object) -> House:
     """The same house, under an operator's rules."""
-    return House(house.engine, load().under(HouseRules(**rules)))  # type: ignore[arg-type]
+    return House(house.engine, load().with_policy(HouseRules(**rules)))  # type: ignore[arg-type]
 
 
 def test_each_channel_hears_of_what_was_asked_for_and_of_nobodys_name(house: House) -> None:

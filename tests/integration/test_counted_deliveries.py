@@ -18,7 +18,7 @@ from tests.integration.test_sweep import Bell
 from tests.integration.test_wakeups import nudges
 from tests.scraping import Figures
 from workers.sweep import Sweep
-from workers.wakeups import Nudger
+from workers.wakeups import WakeupQueue
 from workflows.events.catalogue import BookingAccepted
 from workflows.events.delivery import DeliveryKey, Postpone, SendResult
 from workflows.events.subscriptions import Effect, Subscriptions, load
@@ -133,14 +133,14 @@ def test_a_deadlock_that_is_tried_again_is_counted(engine: Engine) -> None:
 def test_nudges_are_counted_as_published_or_dropped(celery_app: Celery, valkey: Server) -> None:
     assert valkey
     before = Figures.here()
-    nudger = Nudger(celery_app)
-    nudger.offer(nudges(7))
-    assert nudger.flush()
+    wakeups = WakeupQueue(celery_app)
+    wakeups.put(nudges(7))
+    assert wakeups.flush()
     grown = Figures.here().since(before)
     assert grown.total("tutelage_nudges_total", outcome="published") == 7
     assert grown.total("tutelage_nudges_total", outcome="dropped") == 0
-    gone = Nudger(Celery("gone", broker="redis://127.0.0.1:1/0", set_as_current=False))
-    gone.offer(nudges(3))
+    gone = WakeupQueue(Celery("gone", broker="redis://127.0.0.1:1/0", set_as_current=False))
+    gone.put(nudges(3))
     assert gone.flush()
     assert Figures.here().since(before).total("tutelage_nudges_total", outcome="dropped") == 3
 

@@ -36,7 +36,7 @@ def with_effect(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         house = House(engine, private(monkeypatch, effect))
         with house.transactions() as db:
             record(db, an_event())
-        house.nudger.nudges.clear()
+        house.wakeups.nudges.clear()
         return house, house.key("tried") if not effect.targets else DeliveryKey(event_id=uuid4(), effect="tried")
 
     return build
@@ -78,11 +78,11 @@ def test_what_an_effect_recorded_is_nudged_after_its_commit(
         del now
         monkeypatch.setattr("workflows.events.record.in_use", load)
         make_booking(db)
-        assert house.nudger.nudges == []
+        assert house.wakeups.nudges == []
 
     house, key = with_effect(run)
     house.deliverer.deliver(key)
-    assert house.nudger.effects() == [
+    assert house.wakeups.effects() == [
         "analytics.booking_requested",
         "notifications.booking_requested",
     ]
@@ -107,7 +107,7 @@ def test_a_failed_effect_leaves_its_attempt_its_error_and_a_pause_and_nothing_el
         (1, "retry", "RuntimeError: the lamp is broken")
     ]
     assert (count(house, "users"), count(house, "events")) == (0, 1)
-    assert house.nudger.nudges == [], "what it recorded went with it"
+    assert house.wakeups.nudges == [], "what it recorded went with it"
 
 
 def test_a_failure_is_logged_with_its_effect_event_attempt_and_actor(
@@ -377,7 +377,7 @@ def test_a_draft_expires_when_its_time_has_come(house: House) -> None:
     with house.engine.connect() as db:
         row = db.execute(select(bookings).where(bookings.c.id == booking.id)).one()
     assert (row.status, row.cancel_reason) == ("cancelled", "expired")
-    assert "notifications.booking_cancelled" in house.nudger.effects()
+    assert "notifications.booking_cancelled" in house.wakeups.effects()
 
 
 def test_a_draft_that_was_decided_does_not_expire(house: House) -> None:

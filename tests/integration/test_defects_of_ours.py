@@ -14,7 +14,7 @@ from config.sealing import Sealer
 from models.events import delivery_attempts
 from tests.integration.endpoints import NO, YES, announced, endpoint, listening, messages, send_one, set_endpoint
 from tests.integration.house import House, routes
-from workers.runner import Deliverer
+from workers.runner import DeliveryRunner
 from workers.transports.http import WebhookTransport
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY
 from workflows.events.subscriptions import load
@@ -32,10 +32,10 @@ def partner(house: House) -> UUID:
 
 
 @pytest.fixture
-def deliverer(house: House) -> Deliverer:
+def deliverer(house: House) -> DeliveryRunner:
     """A worker with the keys of today."""
     transport = WebhookTransport(Sealer(["the key of today, and long enough"]), ())
-    return Deliverer(house.transactions, load(), routes(http=transport, mail=house.mail))
+    return DeliveryRunner(house.transactions, load(), routes(http=transport, mail=house.mail))
 
 
 def health(house: House, endpoint_id: UUID) -> tuple[Any, ...]:
@@ -49,7 +49,7 @@ def classes(house: House) -> list[str | None]:
 
 
 def test_a_secret_that_cannot_be_opened_is_no_failure_of_the_endpoint(
-    house: House, partner: UUID, deliverer: Deliverer
+    house: House, partner: UUID, deliverer: DeliveryRunner
 ) -> None:
     before = health(house, partner)
     keys = messages(house, partner, 12)
@@ -65,7 +65,7 @@ def test_a_secret_that_cannot_be_opened_is_no_failure_of_the_endpoint(
     assert {type(line["exc_info"]).__name__ for line in told} == {"UnsealError"}
 
 
-def test_neither_is_a_header_that_cannot_be_opened(house: House, deliverer: Deliverer) -> None:
+def test_neither_is_a_header_that_cannot_be_opened(house: House, deliverer: DeliveryRunner) -> None:
     today = Sealer(["the key of today, and long enough"])
     partner = listening(house, seal=today.seal, headers=sealed_headers({"authorization": "Bearer hush"}, GONE_KEY.seal))
     (key,) = messages(house, partner)
@@ -74,7 +74,7 @@ def test_neither_is_a_header_that_cannot_be_opened(house: House, deliverer: Deli
 
 
 def test_it_neither_warns_the_owner_nor_disables_the_endpoint_however_long_it_lasts(
-    house: House, partner: UUID, deliverer: Deliverer
+    house: House, partner: UUID, deliverer: DeliveryRunner
 ) -> None:
     set_endpoint(house, partner, failures=9, failing_since=func.now() - 6 * DAY)
     before = health(house, partner)

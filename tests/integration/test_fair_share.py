@@ -16,7 +16,7 @@ from tests.integration.endpoints import YES, all_at_once, attempts_kept, listeni
 from tests.integration.house import House, routes
 from tests.integration.receivers import http_receiver
 from tests.integration.test_webhook_transport import LOOPBACK, SEALER
-from workers.runner import Deliverer
+from workers.runner import DeliveryRunner
 from workers.transports.client import Client, Limits
 from workers.transports.http import WebhookTransport
 from workers.transports.protection import Protected, Shares
@@ -29,12 +29,12 @@ MOST = 3
 MANY = 6
 
 
-def sharing(house: House, sender: Transport[WebhookMessage]) -> Deliverer:
+def sharing(house: House, sender: Transport[WebhookMessage]) -> DeliveryRunner:
     """A worker whose senders are shared fairly."""
     shares = Shares(senders=32, many=MANY, few=MOST, slow=8, reserve=8)
     # Time stands still: how slow this machine is makes nobody slow.
     transport = Protected(sender, shares, destination=lambda message: message.endpoint_id, clock=lambda: 0.0)
-    return Deliverer(house.transactions, load(), routes(http=transport, mail=house.mail))
+    return DeliveryRunner(house.transactions, load(), routes(http=transport, mail=house.mail))
 
 
 @pytest.fixture

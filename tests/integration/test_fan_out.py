@@ -53,7 +53,7 @@ def test_an_event_and_all_that_follows_is_one_statement(house: House) -> None:
         event = make_event(db)
         assert len(statements) == 1
         assert targets(db, event.id) == dict.fromkeys(endpoints, "pending")
-    told = [nudge for nudge in house.nudger.nudges if nudge.effect == "webhooks.send"]
+    told = [nudge for nudge in house.wakeups.nudges if nudge.effect == "webhooks.send"]
     assert {nudge.target for nudge in told} == {str(each) for each in endpoints}
     assert {(nudge.queue, nudge.subject_id) for nudge in told} == {("webhooks", event.subject_id)}
 

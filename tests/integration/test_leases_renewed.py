@@ -45,7 +45,7 @@ def is_renewed(house: House, delivery: Delivery) -> Callable[[], bool]:
 
 
 def test_all_are_renewed_by_one_statement(house: House, mails: list[Delivery]) -> None:
-    with house.transactions.each_by_itself() as db, statements_of(house.engine) as made:
+    with house.transactions.autocommit() as db, statements_of(house.engine) as made:
         store.renew(db, mails, LEASE)
     assert len(made.statements) == 1
     assert all(is_renewed(house, each)() for each in mails)
@@ -55,7 +55,7 @@ def test_what_is_no_longer_ours_is_left_as_it_is(house: House, mails: list[Deliv
     taken, over, ours = mails
     house.change(taken.key, attempts=taken.fence + 1)
     house.change(over.key, state="cancelled", lease_until=None)
-    with house.transactions.each_by_itself() as db:
+    with house.transactions.autocommit() as db:
         store.renew(db, mails, LEASE)
     assert left(house, taken.key) <= SOME
     assert house.row(over.key).lease_until is None
@@ -66,7 +66,7 @@ def test_what_waits_for_its_next_attempt_is_leased_to_nobody(house: House, mails
     failed = mails[0]
     house.change(failed.key, lease_until=None, due_at=func.now() + SOME, nudge_at=func.now() + SOME)
     before = house.row(failed.key)
-    with house.transactions.each_by_itself() as db:
+    with house.transactions.autocommit() as db:
         store.renew(db, [failed], LEASE)
     row = house.row(failed.key)
     assert (row.state, row.attempts) == ("pending", failed.fence), "only the lease says that nobody has it"
@@ -77,7 +77,7 @@ def test_a_row_that_somebody_holds_keeps_no_other_from_being_renewed(house: Hous
     held, other, _third = mails
     with house.engine.begin() as onlooker:
         onlooker.exec_driver_sql("SELECT FROM deliveries WHERE event_id = %s FOR UPDATE", (held.key.event_id,))
-        with house.transactions.each_by_itself() as db:
+        with house.transactions.autocommit() as db:
             store.renew(db, mails, LEASE)
     assert is_renewed(house, other)()
     assert left(house, held.key) <= SOME

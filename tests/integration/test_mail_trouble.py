@@ -25,7 +25,7 @@ from tests.integration.house import House, routes, without_guards
 from tests.integration.test_mail_connections import Talk, talking
 from tests.integration.test_mail_transport import LETTERHEAD, MailServer
 from workers.outbound import OutboundRunner
-from workers.runner import Deliverer
+from workers.runner import DeliveryRunner
 from workers.transports.protection import Breaker, Protected, Shares
 from workers.transports.smtp import SmtpLimits, SmtpTransport
 from workflows.events.delivery import DeliveryKey
@@ -45,7 +45,7 @@ class Post(House):
         breaker = Breaker[Mail](name="mail server", written_at=lambda mail: mail.written_at, min_pause=0.01)
         mail = Protected(server, Shares.of_one(MANY), destination=lambda _mail: "", breaker=breaker)
         ways = routes(mail=mail, http=self.http)
-        self.deliverer = Deliverer(self.transactions, load(), ways)
+        self.deliverer = DeliveryRunner(self.transactions, load(), ways)
         self.deliverer._outbound = OutboundRunner(self.transactions, ways, **how)
 
     def ask(self, count: int = REQUESTS) -> None:

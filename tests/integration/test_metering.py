@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from models.engine import create
 from tests.scraping import Figures
-from workers.metering import metered
+from workers.transactions import metered
 
 DURATION = "tutelage_database_statement_duration_seconds"
 

@@ -58,14 +58,14 @@ def test_what_happens_while_an_endpoint_is_not_active_is_kept_without_a_nudge(
     becomes(house, other, state)
     with house.transactions() as db:
         make_booking(db)
-    house.nudger.nudges.clear()
+    house.wakeups.nudges.clear()
     (run,) = runs(house, partner)
     assert (run.state, run.cancel_reason, run.last_error) == (
         "cancelled",
         "not_listening",
         f"The webhook endpoint is {state}.",
     )
-    assert (runs(house, other), house.nudger.nudges) == ([], []), "what it did not ask for is not missed"
+    assert (runs(house, other), house.wakeups.nudges) == ([], []), "what it did not ask for is not missed"
     becomes(house, partner, EndpointState.ACTIVE)
     assert recovered(house, partner) == 1
     house.run_all()

@@ -286,7 +286,7 @@ def test_only_active_endpoints_that_want_the_type_are_told(house: House) -> None
     house.http.received.clear()
     with house.transactions() as db:
         make_booking(db)
-    targets = {nudge.target for nudge in house.nudger.nudges if nudge.effect == "webhooks.send"}
+    targets = {nudge.target for nudge in house.wakeups.nudges if nudge.effect == "webhooks.send"}
     with house.engine.connect() as db:
         event_id = house.key("bookings.expire").event_id
         rows = db.exec_driver_sql(
@@ -361,4 +361,4 @@ def test_the_operators_are_mailed_once_when_a_message_to_their_endpoint_is_given
 
 
 def test_every_way_out_names_a_transport_that_workers_have() -> None:
-    assert {effect.transport for effect in load().outside()} == {"mail", "http", "push", "channels"}
+    assert {effect.transport for effect in load().outbound_effects()} == {"mail", "http", "push", "channels"}

@@ -24,7 +24,7 @@ from tests.factories import acting_user, make_booking, make_listing, make_mentor
 from tests.integration.browsers import SubscribedBrowser, text
 from tests.integration.house import House, routes
 from tests.integration.receivers import HttpReceiver, Request, http_receiver
-from workers.runner import Deliverer
+from workers.runner import DeliveryRunner
 from workers.transports.client import Client
 from workers.transports.push import PushTransport
 from workers.transports.transport import NotConfigured, Transport
@@ -74,7 +74,7 @@ class Pushing:
         transport: Transport[Any] = NotConfigured("Nothing is pushed here any more.")
         if key is not None:
             transport = PushTransport(key, SEALER, Client(LOOPBACK), "https://t.example")
-        house.deliverer = Deliverer(house.transactions, load(), routes(mail=house.mail, push=transport))
+        house.deliverer = DeliveryRunner(house.transactions, load(), routes(mail=house.mail, push=transport))
         with house.transactions() as db:
             self.grace = make_user(db, name="Grace")
             self.listing = make_listing(db, make_mentor(db, self.grace))

@@ -21,7 +21,7 @@ from tests.integration.browsers import SubscribedBrowser
 from tests.integration.house import House, routes, without_guards
 from tests.integration.receivers import HttpReceiver, http_receiver, silent, talker
 from tests.integration.test_push import LOOPBACK, SEALER, Pushing, key
-from workers.runner import Deliverer
+from workers.runner import DeliveryRunner
 from workers.transports.client import Client, Limits
 from workers.transports.notifications import protected_push
 from workers.transports.protection import MAX_PAUSE_SECONDS
@@ -68,7 +68,9 @@ class Trouble(Pushing):
         client = Client(LOOPBACK, resolver=Resolver(self.network.look_up, fresh_seconds=0), limits=limits)
         transport = PushTransport(self.vapid, SEALER, client, "https://t.example")
         way_out = protected_push(transport, 4, clock=lambda: monotonic() + self.passed)
-        self.house.deliverer = Deliverer(self.house.transactions, load(), routes(mail=self.house.mail, push=way_out))
+        self.house.deliverer = DeliveryRunner(
+            self.house.transactions, load(), routes(mail=self.house.mail, push=way_out)
+        )
         return client
 
     def asked_at(self, *endpoints: str) -> list[DeliveryKey]:

@@ -151,8 +151,8 @@ def test_what_follows_later_is_added_once_and_nudged_once(db: Connection) -> Non
 def test_a_commit_nudges_what_it_recorded_and_only_then(house: House) -> None:
     with house.transactions() as db:
         accept_booking(db, make_booking(db))
-        assert house.nudger.nudges == []
-    assert house.nudger.effects() == [
+        assert house.wakeups.nudges == []
+    assert house.wakeups.effects() == [
         "analytics.booking_accepted",
         "analytics.booking_requested",
         "notifications.booking_accepted",
@@ -181,14 +181,14 @@ def _book_and_think_again(house: House) -> None:
 def test_a_rollback_leaves_no_event_no_delivery_and_no_nudge(house: House) -> None:
     with pytest.raises(Cancel):
         _book_and_think_again(house)
-    assert house.nudger.nudges == []
+    assert house.wakeups.nudges == []
     with house.engine.connect() as db:
         assert db.execute(select(events)).all() == []
         assert db.execute(select(deliveries)).all() == []
     # The connection goes back to the pool without its notes.
     with house.transactions() as db:
         assert drain_recorded(db).nudges == []
-    assert house.nudger.nudges == []
+    assert house.wakeups.nudges == []
 
 
 def test_a_commit_that_fails_nudges_nothing(house: House) -> None:
@@ -210,7 +210,7 @@ def test_a_commit_that_fails_nudges_nothing(house: House) -> None:
 
     with pytest.raises(Exception, match="fk_webhook_endpoints_mentor_profile_id"):
         spoil()
-    assert house.nudger.nudges == []
+    assert house.wakeups.nudges == []
 
 
 def test_deferred_writes_are_merged_and_cut_back_with_their_savepoint(db: Connection) -> None:

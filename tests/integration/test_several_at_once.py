@@ -19,7 +19,7 @@ from tests.integration.house import House
 from tests.statements import statements_of
 from workers import outbound
 from workers.outbound import OutboundRunner, Route, SenderPool, Senders, SynchronousExecutor
-from workers.runner import Deliverer
+from workers.runner import DeliveryRunner
 from workflows.events import store
 from workflows.events.delivery import Delivery, DeliveryKey, Postpone, SendResult
 from workflows.events.subscriptions import Subscriptions, load
@@ -34,12 +34,12 @@ def pool(count: int) -> SenderPool:
     return SenderPool(count, acquire_seconds=SECONDS)
 
 
-def worker(house: House, senders: Senders | None = None, **changed: Callable[..., Any]) -> Deliverer:
+def worker(house: House, senders: Senders | None = None, **changed: Callable[..., Any]) -> DeliveryRunner:
     """A worker with senders of its own, and perhaps another way to send webhooks."""
     known = Subscriptions()
     for effect in load().all():
         known.add(replace(SEND_WEBHOOK, **changed) if effect is SEND_WEBHOOK else effect)  # type: ignore[arg-type]
-    return Deliverer(house.transactions, known, {"http": Route(house.http, senders or SynchronousExecutor())})
+    return DeliveryRunner(house.transactions, known, {"http": Route(house.http, senders or SynchronousExecutor())})
 
 
 def states(house: House, keys: Sequence[DeliveryKey]) -> list[str]:
@@ -159,7 +159,7 @@ def test_those_who_are_ready_are_sent_although_the_database_goes_away_over_the_n
         prepared = prepare(db, deliveries)
         return [prepared[0], KeyError("a defect"), prepared[2]]
 
-    monkeypatch.setattr(outbound, "failed", away)
+    monkeypatch.setattr(outbound, "settle_error", away)
     senders = pool(3)
     with pytest.raises(OperationalError):
         worker(house, senders, prepare=one_defect).deliver(*keys)

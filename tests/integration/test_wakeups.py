@@ -17,9 +17,9 @@ from structlog.testing import capture_logs
 from cli.servers import Server
 from tests.eventually import eventually
 from tests.integration.test_sweep import messages
-from workers.app import app
-from workers.wakeups import MAX_IN_BATCH, MAX_IN_MESSAGE, QUEUE_PAUSE_SECONDS, TASK, Nudger, Publisher, argument
+from workers.wakeups import MAX_IN_BATCH, MAX_IN_MESSAGE, QUEUE_PAUSE_SECONDS, TASK, Publisher, WakeupQueue, argument
 from workers.wakeups import messages as grouped
+from workers.worker import app
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Nudge
 from workflows.events.subscriptions import QUEUES
@@ -41,11 +41,11 @@ def nudges(count: int, *, queue: str = "reviews", target: str = "", effect: str 
 
 
 @pytest.fixture
-def nudger(celery_app: Celery) -> Iterator[Nudger]:
-    """A nudger, whose queue is empty when the test ends."""
-    nudger = Nudger(celery_app)
-    yield nudger
-    nudger.flush()
+def wakeups(celery_app: Celery) -> Iterator[WakeupQueue]:
+    """A wakeups, whose queue is empty when the test ends."""
+    wakeups = WakeupQueue(celery_app)
+    yield wakeups
+    wakeups.flush()
 
 
 def test_a_message_shows_effect_subject_and_event_of_each_delivery() -> None:
@@ -74,10 +74,10 @@ def test_a_message_names_up_to_50_deliveries_of_a_queue() -> None:
     ]
 
 
-def test_flower_shows_all_that_a_message_names(nudger: Nudger, valkey: Server) -> None:
+def test_flower_shows_all_that_a_message_names(wakeups: WakeupQueue, valkey: Server) -> None:
     offered = nudges(MAX_IN_MESSAGE, queue="webhooks", effect="webhooks.send", target=str(uuid4()))
-    nudger.offer(offered)
-    assert nudger.flush()
+    wakeups.put(offered)
+    assert wakeups.flush()
     arrived = messages(valkey, "webhooks")
     shown = "".join(message["headers"]["kwargsrepr"] for message in arrived)
     assert {message["headers"]["task"] for message in arrived} == {TASK}
@@ -89,7 +89,7 @@ def test_flower_shows_all_that_a_message_names(nudger: Nudger, valkey: Server) -
 def test_a_worker_reads_messages_of_this_release_and_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[tuple[DeliveryKey, ...]] = []
     belongings = SimpleNamespace(deliverer=SimpleNamespace(deliver=lambda *keys: looked.append(keys)))
-    monkeypatch.setattr("workers.app.current", lambda: belongings)
+    monkeypatch.setattr("workers.worker.current", lambda: belongings)
     named = nudges(3, queue="webhooks", effect="webhooks.send", target="endpoint-1")
     first, *others = [argument(nudge) for nudge in named]
     app.tasks[TASK](deliveries=[first, *others], newer="publisher")
@@ -101,24 +101,24 @@ def test_a_worker_reads_messages_of_this_release_and_of_the_one_before(monkeypat
 
 
 def test_an_idle_queue_gets_its_message_at_once_and_a_busy_one_few(
-    nudger: Nudger, valkey: Server, monkeypatch: pytest.MonkeyPatch
+    wakeups: WakeupQueue, valkey: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(QUEUE_PAUSE_SECONDS, "analytics", 3600)
-    nudger.offer(nudges(1, queue="analytics"))
+    wakeups.put(nudges(1, queue="analytics"))
     eventually(lambda: len(messages(valkey, "analytics")) == 1, "the first message")
     for _ in range(10):
-        nudger.offer(nudges(1, queue="analytics"))
-    nudger.offer(nudges(1))
+        wakeups.put(nudges(1, queue="analytics"))
+    wakeups.put(nudges(1))
     eventually(lambda: len(messages(valkey, "reviews")) == 1, "the other queue's message")
     assert len(messages(valkey, "analytics")) == 1
-    assert nudger.flush()
+    assert wakeups.flush()
     assert len(messages(valkey, "analytics")) == 2, "those that came meanwhile are named together"
 
 
-def test_deliveries_arrive_on_their_queues_list_in_order(nudger: Nudger, valkey: Server) -> None:
+def test_deliveries_arrive_on_their_queues_list_in_order(wakeups: WakeupQueue, valkey: Server) -> None:
     offered = nudges(3) + nudges(2, queue="analytics")
-    nudger.offer(offered)
-    assert nudger.flush()
+    wakeups.put(offered)
+    assert wakeups.flush()
     (message,) = messages(valkey, "reviews")
     shown = message["headers"]["kwargsrepr"]
     places = [shown.index(str(nudge.event_id)) for nudge in offered[:3]]
@@ -126,7 +126,9 @@ def test_deliveries_arrive_on_their_queues_list_in_order(nudger: Nudger, valkey:
     assert len(messages(valkey, "analytics")) == 1
 
 
-def test_many_are_published_in_few_round_trips(nudger: Nudger, monkeypatch: pytest.MonkeyPatch, valkey: Server) -> None:
+def test_many_are_published_in_few_round_trips(
+    wakeups: WakeupQueue, monkeypatch: pytest.MonkeyPatch, valkey: Server
+) -> None:
     batches: list[int] = []
     publish = Publisher.publish
 
@@ -135,8 +137,8 @@ def test_many_are_published_in_few_round_trips(nudger: Nudger, monkeypatch: pyte
         publish(self, batch)
 
     monkeypatch.setattr(Publisher, "publish", counted)
-    nudger.offer(nudges(5 * MAX_IN_BATCH))
-    assert nudger.flush()
+    wakeups.put(nudges(5 * MAX_IN_BATCH))
+    assert wakeups.flush()
     assert sum(batches) == 5 * MAX_IN_BATCH
     assert len(batches) < 10
     assert len(messages(valkey, "reviews")) == 5 * MAX_IN_BATCH / MAX_IN_MESSAGE
@@ -157,48 +159,48 @@ def test_a_batch_is_one_pipeline_to_valkey(publisher: Publisher, valkey: Server)
 
 def test_what_does_not_fit_is_dropped_at_once(celery_app: Celery, stoppable_valkey: Any) -> None:
     with stoppable_valkey.paused():
-        nudger = Nudger(celery_app, capacity=10)
+        wakeups = WakeupQueue(celery_app, capacity=10)
         began = time.monotonic()
-        nudger.offer(nudges(1000))
+        wakeups.put(nudges(1000))
         assert time.monotonic() - began < 0.5
-    assert nudger.flush()
+    assert wakeups.flush()
 
 
 @pytest.mark.parametrize("trouble", ["stopped", "paused"])
-def test_an_offer_never_waits_for_valkey(nudger: Nudger, stoppable_valkey: Any, trouble: str) -> None:
-    nudger.offer(nudges(1))
-    assert nudger.flush()
+def test_an_offer_never_waits_for_valkey(wakeups: WakeupQueue, stoppable_valkey: Any, trouble: str) -> None:
+    wakeups.put(nudges(1))
+    assert wakeups.flush()
     with getattr(stoppable_valkey, trouble)():
         took = []
         for _ in range(50):
             began = time.monotonic()
-            nudger.offer(nudges(1))
+            wakeups.put(nudges(1))
             took.append(time.monotonic() - began)
         assert max(took) < 0.2
-        assert nudger.flush(10), "dropped, within the time-outs"
-    nudger.offer(nudges(1))
-    assert nudger.flush()
+        assert wakeups.flush(10), "dropped, within the time-outs"
+    wakeups.put(nudges(1))
+    assert wakeups.flush()
     # Back by itself, on a new connection.
-    eventually(lambda: _arrives(nudger, stoppable_valkey.server), "a nudge after Valkey is back", seconds=10)
+    eventually(lambda: _arrives(wakeups, stoppable_valkey.server), "a nudge after Valkey is back", seconds=10)
 
 
-def _arrives(nudger: Nudger, valkey: Server) -> bool:
+def _arrives(wakeups: WakeupQueue, valkey: Server) -> bool:
     before = len(messages(valkey, "reviews"))
-    nudger.offer(nudges(1))
-    nudger.flush()
+    wakeups.put(nudges(1))
+    wakeups.flush()
     return len(messages(valkey, "reviews")) > before
 
 
-def test_a_flush_says_when_it_waited_in_vain(nudger: Nudger, stoppable_valkey: Any) -> None:
-    nudger.offer(nudges(1))
-    assert nudger.flush()
+def test_a_flush_says_when_it_waited_in_vain(wakeups: WakeupQueue, stoppable_valkey: Any) -> None:
+    wakeups.put(nudges(1))
+    assert wakeups.flush()
     with stoppable_valkey.paused():
-        nudger.offer(nudges(1))
-        assert not nudger.flush(0.05)
+        wakeups.put(nudges(1))
+        assert not wakeups.flush(0.05)
 
 
 def test_a_defect_in_publishing_ends_no_nudging(
-    nudger: Nudger, monkeypatch: pytest.MonkeyPatch, valkey: Server
+    wakeups: WakeupQueue, monkeypatch: pytest.MonkeyPatch, valkey: Server
 ) -> None:
     failed: list[object] = []
 
@@ -208,11 +210,11 @@ def test_a_defect_in_publishing_ends_no_nudging(
     monkeypatch.setattr("threading.excepthook", failed.append)
     with monkeypatch.context() as broken:
         broken.setattr(Publisher, "publish", defect)
-        nudger.offer(nudges(1))
-        assert nudger.flush()
+        wakeups.put(nudges(1))
+        assert wakeups.flush()
         eventually(lambda: failed, "the thread's end")
-    nudger.offer(nudges(1))
-    assert nudger.flush()
+    wakeups.put(nudges(1))
+    assert wakeups.flush()
     assert len(messages(valkey, "reviews")) == 1
 
 
@@ -224,7 +226,7 @@ def test_a_wakeup_while_the_database_is_away_is_a_warning(monkeypatch: pytest.Mo
     def away(*_keys: DeliveryKey) -> None:
         raise OperationalError("SELECT", {}, Exception("connection refused"))
 
-    monkeypatch.setattr("workers.app.current", lambda: SimpleNamespace(deliverer=SimpleNamespace(deliver=away)))
+    monkeypatch.setattr("workers.worker.current", lambda: SimpleNamespace(deliverer=SimpleNamespace(deliver=away)))
     with capture_logs() as lines:
         app.tasks[TASK](deliveries=[argument(nudge) for nudge in nudges(2)])
     assert [(line["event"], line["deliveries"]) for line in lines] == [("worker.database_unavailable", 2)]

@@ -70,7 +70,7 @@ def test_flower_settles_when_it_has_its_app() -> None:
 
 def test_all_that_is_started_with_collecting_postponed_settles() -> None:
     """By the module that says so: another part, or another way to start one, needs a line here, and to settle."""
-    settled = {"tutelage": "cli/main.py", "tutelage-worker": "workers/app.py", "celery": "workers/flower.py"}
+    settled = {"tutelage": "cli/main.py", "tutelage-worker": "workers/worker.py", "celery": "workers/flower.py"}
     for part in processes.PARTS:
         if part.stage is Stage.SERVER:
             continue  # becomes another program

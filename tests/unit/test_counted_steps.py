@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models.bookings import BOOKING_TRANSITIONS
 from models.sessions import SESSION_TRANSITIONS
-from workers.counting import BEFORE, NOTHING
+from workers.transactions import BEFORE, NOTHING
 from workflows.events.catalogue import BookingEvent, SessionEvent, event_types
 
 # The state that each step leads to, by the event's name.

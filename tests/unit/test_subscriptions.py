@@ -79,13 +79,15 @@ print(*(effect.name for effect in load().of(SessionCompleted)))
 
 
 def test_the_names_queues_and_retries_are_those_that_databases_hold() -> None:
-    found = {effect.name: (effect.event.type, effect.queue, effect.policy.attempts) for effect in load().inside()}
+    found = {
+        effect.name: (effect.event.type, effect.queue, effect.policy.attempts) for effect in load().database_effects()
+    }
     assert found == INSIDE
 
 
 def test_the_retired_can_still_be_run() -> None:
     inside = {effect.name for effect in load().all() if isinstance(effect, Effect)}
-    assert inside - {effect.name for effect in load().inside()} == RETIRED
+    assert inside - {effect.name for effect in load().database_effects()} == RETIRED
 
 
 def test_what_a_writer_knows_has_a_number_of_its_own() -> None:
@@ -95,11 +97,13 @@ def test_what_a_writer_knows_has_a_number_of_its_own() -> None:
     known = Subscriptions()
     known.add(an_effect("a"))
     assert known.catalogue.id not in (catalogue.id, Subscriptions().catalogue.id)
-    assert load().under(HouseRules()).catalogue == catalogue
+    assert load().with_policy(HouseRules()).catalogue == catalogue
 
 
 def test_the_ways_out_are_those_that_databases_hold() -> None:
-    found = {effect.name: (effect.transport, effect.queue, effect.policy.attempts) for effect in load().outside()}
+    found = {
+        effect.name: (effect.transport, effect.queue, effect.policy.attempts) for effect in load().outbound_effects()
+    }
     assert found == OUTSIDE
 
 
@@ -124,7 +128,9 @@ def test_an_effect_of_every_event_follows_from_each() -> None:
     ],
 )
 def test_channels_follow_where_the_operator_has_them_and_asks_for_it(chosen: HouseRules, follows: bool) -> None:
-    assert ("channels.session_created" in {each.name for each in load().under(chosen).of(SessionCreated)}) is follows
+    assert (
+        "channels.session_created" in {each.name for each in load().with_policy(chosen).of(SessionCreated)}
+    ) is follows
 
 
 def test_effects_are_found_once_and_in_the_order_of_their_names() -> None:
@@ -134,7 +140,7 @@ def test_effects_are_found_once_and_in_the_order_of_their_names() -> None:
 
 
 def test_expiries_and_reminders_are_timers_and_nothing_else_is() -> None:
-    timers = [effect.name for effect in load().inside() if effect.due]
+    timers = [effect.name for effect in load().database_effects() if effect.due]
     assert timers == ["bookings.expire", "bookings.remind", "notifications.session_reminder"]
 
 
@@ -149,12 +155,12 @@ def test_what_the_operator_has_chosen_is_handed_down_to_those_who_ask() -> None:
     known.add(replace(an_effect("a"), run=run, ruled=True))
     known.add(an_effect("b"))
     chosen = HouseRules(reminder_minutes=(5,))
-    told = known.under(chosen)
-    for effect in told.inside():
+    told = known.with_policy(chosen)
+    for effect in told.database_effects():
         effect.run(None, None, now=None)
     assert asked == [chosen]
     assert told.named("b") is known.named("b")
-    assert [effect.name for effect in load().inside() if effect.ruled] == [
+    assert [effect.name for effect in load().database_effects() if effect.ruled] == [
         *("channels.session_cancelled", "channels.session_created", "channels.webhook_endpoint_disabled"),
         "sessions.create",
     ]
@@ -206,7 +212,7 @@ def test_a_plug_in_that_takes_a_name_of_ours_is_refused_at_once(tmp_path: Path) 
 
 
 def test_a_plug_ins_effect_has_a_task_of_its_own_name_in_celery(tmp_path: Path) -> None:
-    program = "from workers.app import app\nprint(app.amqp.router.route({}, 'partner.invoice')['queue'].name)"
+    program = "from workers.worker import app\nprint(app.amqp.router.route({}, 'partner.invoice')['queue'].name)"
     asked = plugged_in(tmp_path, PLUG_IN, program)
     assert asked.returncode == 0, asked.stderr
     assert asked.stdout.strip() == "analytics"

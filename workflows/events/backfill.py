@@ -28,7 +28,7 @@ def introduce(db: Connection, known: Subscriptions) -> None:
     """
     rows = [
         {"effect": effect.name, "event_type": event_type, "queue": effect.queue}
-        for effect in known.inside()
+        for effect in known.database_effects()
         for event_type in _types(effect)
     ]
     db.execute(insert(subscriptions).values(rows).on_conflict_do_nothing())
@@ -59,7 +59,7 @@ def fill_gaps(
         for row in db.execute(select(subscriptions.c.effect, subscriptions.c.event_type, subscriptions.c.first_seen_at))
     }
     filled = 0
-    for effect in known.inside():
+    for effect in known.database_effects():
         for event_type in _types(effect):
             begin = since or max(earliest, first_seen.get((effect.name, event_type), now))
             filled += _fill(db, effect, event_type, begin, until, whatever_was_known=since is not None)

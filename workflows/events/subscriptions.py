@@ -139,7 +139,7 @@ class Subscriptions:
         self._effects[effect.name] = effect
         self._of.clear()
 
-    def under(self, rules: HouseRules) -> Subscriptions:
+    def with_policy(self, rules: HouseRules) -> Subscriptions:
         """The same effects, of which those that ask are told what the operator has chosen."""
         told = Subscriptions()
         told.fan_out = self.fan_out
@@ -150,7 +150,9 @@ class Subscriptions:
                 told.add(effect.ruled(effect, rules))
             else:
                 told.add(effect)
-        told._unwanted = frozenset(each.name for each in self.inside() if each.wanted and not each.wanted(rules))
+        told._unwanted = frozenset(
+            each.name for each in self.database_effects() if each.wanted and not each.wanted(rules)
+        )
         return told
 
     def named(self, name: str) -> Effect | AnyOutboundEffect | None:
@@ -161,7 +163,7 @@ class Subscriptions:
         """What is to follow from an event of that class, in the order of the names."""
         found = self._of.get(event)
         if found is None:
-            wanted = (each for each in self.inside() if each.name not in self._unwanted)
+            wanted = (each for each in self.database_effects() if each.name not in self._unwanted)
             found = self._of[event] = tuple(each for each in wanted if issubclass(event, each.event))
         return found
 
@@ -169,7 +171,7 @@ class Subscriptions:
         """Every effect that can be run, in the order of the names."""
         return sorted(self._effects.values(), key=lambda effect: effect.name)
 
-    def inside(self, *, retired: bool = False) -> list[Effect]:
+    def database_effects(self, *, retired: bool = False) -> list[Effect]:
         """The effects that run in the database, in the order of their names.
 
         Args:
@@ -177,7 +179,7 @@ class Subscriptions:
         """
         return [effect for effect in self.all() if isinstance(effect, Effect) and (retired or not effect.retired)]
 
-    def outside(self) -> list[AnyOutboundEffect]:
+    def outbound_effects(self) -> list[AnyOutboundEffect]:
         """The effects that talk to the world, in the order of their names."""
         return [effect for effect in self.all() if isinstance(effect, OutboundEffect)]
 
@@ -186,7 +188,7 @@ class Subscriptions:
         """Every effect in the database that is known here, retired ones and those that nobody wants included."""
         pairs = [
             f"{effect.name} {name}"
-            for effect in self.inside(retired=True)
+            for effect in self.database_effects(retired=True)
             for name, event in event_types().items()
             if issubclass(event, effect.event)
         ]
@@ -257,11 +259,11 @@ def fan_out(how: FanOut) -> None:
 
 def use(rules: HouseRules) -> Subscriptions:
     """Load the effects under what the operator has chosen; what this process records goes by them from then on."""
-    _in_use[:] = [load().under(rules)]
+    _in_use[:] = [load().with_policy(rules)]
     return _in_use[0]
 
 
-def forget_choices() -> None:
+def reset_policy() -> None:
     """Record by all effects again, as before `use`."""
     _in_use.clear()
 
