@@ -18,24 +18,20 @@ from api.openapi import SWAGGER_ASSETS, SWAGGER_ASSETS_PATH, make_api
 from api.parts import NAME, Parts
 from api.resources import (
     analytics,
-    audit,
     availability,
     bookings,
     calendar,
     catalog,
-    courses,
     notifications,
     operated_deliveries,
     operations,
     people,
-    push,
     reviews,
     sessions,
     unsubscribing,
     webhook_deliveries,
     webhooks,
 )
-from api.revisions import read_revisions
 from api.waiting import with_session
 from config.sealing import Sealer
 from config.settings import Settings
@@ -50,7 +46,7 @@ from workflows.events import subscriptions
 AREAS = (
     people.users,
     people.mentors,
-    courses.courses,
+    catalog.courses,
     catalog.listings,
     availability.availability,
     bookings.bookings,
@@ -58,14 +54,14 @@ AREAS = (
     reviews.reviews,
     calendar.calendar,
     notifications.notifications,
-    push.push,
+    notifications.push,
     unsubscribing.unsubscribing,
     webhooks.webhooks,
     webhook_deliveries.webhook_deliveries,
     analytics.analytics,
     operations.operations,
     operated_deliveries.operated_deliveries,
-    audit.audit,
+    operations.audit,
 )
 
 
@@ -102,7 +98,7 @@ def create_app(
     app.url_map.merge_slashes = False
     app.extensions[NAME] = _parts(chosen, engine, wakeups)
     subscriptions.use(house_rules(chosen))
-    read_revisions()
+    operations.read_revisions()
     requests.register(app)
     app.before_request(_require_single_slash)
     api = make_api(app)

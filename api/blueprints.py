@@ -15,7 +15,7 @@ from flask_smorest import Blueprint
 
 from api.bodies import StrictParser
 from api.refusals import REFUSALS
-from api.schemas.errors import Error
+from api.schemas.base import Error
 
 View = TypeVar("View", bound=Callable[..., Any])
 

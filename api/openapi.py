@@ -23,8 +23,7 @@ from flask_smorest import Api
 from werkzeug.routing import BaseConverter, Rule
 
 from api.auth import identifier
-from api.schemas.base import camel
-from api.schemas.errors import Error
+from api.schemas.base import Error, camel
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus
 from models.sessions import SESSION_TRANSITIONS, SessionStatus
 

@@ -12,7 +12,7 @@ from api.context import PERSON, RequestContext, this_moment
 from api.database import database
 from api.loaders import changes
 from api.parts import parts
-from api.schemas import calendar as shapes
+from api.schemas import notifications as shapes
 from api.schemas.base import EmptyBody
 from workflows.calendar.feed import find_feed, written_feed
 from workflows.calendar.secret import make_secret

@@ -1,4 +1,4 @@
-"""Listings: what mentors offer."""
+"""Courses, and the listings that mentors offer."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from uuid import UUID
 
 from flask import request
 
+from api import examples
 from api.blueprints import Area, refuses, versioned
-from api.context import ANYONE, MENTOR, RequestContext, Subject
+from api.context import ANYONE, MENTOR, OPERATOR, RequestContext, Subject
 from api.etags import any_version_will_do, tagged
 from api.lists import lists
 from api.loaders import changes, reads
 from api.schemas import catalog as shapes
+from api.schemas.base import ListQuery
+from workflows.catalog import courses as catalog
 from workflows.catalog.listing import LISTINGS, Listing, listing_query, owner_of
 from workflows.catalog.publish_listing import change_listing, publish_listing
 
@@ -43,7 +46,7 @@ def create_listing(context: RequestContext[None], body: dict[str, Any]) -> Any:
 @changes(MENTOR, OWN_LISTING)
 @listings.arguments(shapes.ListingChanges)
 @listings.response(200, shapes.Listing)
-def change_listing_of_mentor(context: RequestContext[Listing], body: dict[str, Any]) -> Any:
+def update_listing(context: RequestContext[Listing], body: dict[str, Any]) -> Any:
     """Change a listing for the bookings to come; what is booked already keeps its time and price."""
     changed = change_listing(
         context.db,
@@ -70,3 +73,51 @@ def list_listings(_context: RequestContext[None], **filters: UUID | None) -> dic
 def get_listing(context: RequestContext[Listing]) -> Any:
     """Read a listing, whether it can still be booked or not."""
     return tagged(context.subject)
+
+
+courses = Area("Courses", "What several mentors may teach: a mentor teaches a course by a listing of it.")
+
+COURSE = Subject(name="course", query=catalog.course_query, record=catalog.Course)
+
+
+@courses.route("/courses", methods=["POST"])
+@changes(OPERATOR)
+@courses.arguments(shapes.NewCourse, example=examples.NEW_COURSE)
+@courses.response(201, shapes.Course, example=examples.COURSE)
+def create_course(context: RequestContext[None], body: dict[str, Any]) -> Any:
+    """Add a course to the catalogue."""
+    course = catalog.create_course(context.db, actor=context.actor, **body)
+    return tagged(course, Location=f"/courses/{course.id}")
+
+
+@courses.route("/courses")
+@courses.response(200, shapes.Courses, example=examples.page(examples.COURSE))
+@lists(ANYONE, catalog.COURSES, ListQuery)
+def list_courses(_context: RequestContext[None]) -> dict[str, Any]:
+    """List the courses of the catalogue, the newest first."""
+    return {}
+
+
+@courses.route("/courses/<id:course_id>")
+@versioned
+@reads(ANYONE, COURSE)
+@courses.response(200, shapes.Course, example=examples.COURSE)
+def get_course(context: RequestContext[catalog.Course]) -> Any:
+    """Read a course, whether it still stands in the catalogue or not."""
+    return tagged(context.subject)
+
+
+@courses.route("/courses/<id:course_id>", methods=["PATCH"])
+@changes(OPERATOR, COURSE)
+@courses.arguments(shapes.CourseChanges, example={"active": False})
+@courses.response(200, shapes.Course, example={**examples.COURSE, "active": False})
+def update_course(context: RequestContext[catalog.Course], body: dict[str, Any]) -> Any:
+    """Change a course, or take it out of the catalogue; listings and bookings of it stay what they are."""
+    changed = catalog.change_course(
+        context.db,
+        actor=context.actor,
+        course=context.subject,
+        changes=body,
+        any_version=any_version_will_do(request),
+    )
+    return tagged(changed)

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from functools import cache
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+from alembic.script import ScriptDirectory
 from flask import Response, request
 from sqlalchemy import text
 
+from api import examples
 from api.blueprints import Area, refuses
 from api.context import OPERATOR, RequestContext
-from api.errors import unavailable
+from api.errors import SENTENCES, unavailable
+from api.lists import lists
 from api.loaders import reads
-from api.metrics_access import require_permission
 from api.parts import parts
-from api.revisions import is_migrated
-from api.schemas import health as shapes
+from api.schemas import operations as shapes
 from api.schemas.analytics import Summary
-from config.exposition import CONTENT_TYPE, exposition
+from config.exposition import CONTENT_TYPE, bears, exposition
 from models.sessions import SessionStatus
 from workflows.analytics.summary import summary_of
+from workflows.audit.entry import AUDIT_ENTRIES
+from workflows.errors import NotFound, Unauthenticated
 from workflows.invariants import check_all
+
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 operations = Area("Operations", "For operators and monitors.")
 
@@ -38,7 +47,7 @@ def get_invariants(context: RequestContext[None]) -> Any:
 @operations.response(200, {"type": "string"}, content_type=CONTENT_TYPE, description="Prometheus's text format.")
 def get_metrics() -> Any:
     """What has been counted and measured here, for Prometheus; METRICS_TOKEN is the bearer token, if there is one."""
-    require_permission(request, parts().settings)
+    _require_metrics_access()
     return Response(exposition(), content_type=CONTENT_TYPE)
 
 
@@ -77,4 +86,51 @@ def get_readiness() -> Any:
     with parts().engine.connect() as db:
         found = db.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar_one()
         revision = db.execute(text("SELECT version_num FROM alembic_version")).scalar() if found else None
-    return {"status": "ok"} if is_migrated(revision) else unavailable("The database is not migrated yet.")
+    return {"status": "ok"} if _is_migrated(revision) else unavailable("The database is not migrated yet.")
+
+
+audit = Area("Audit", "What operators did, and why: written once, and never changed.")
+
+
+@audit.route("/audit")
+@audit.response(200, shapes.AuditEntries, example=examples.page(examples.AUDIT_ENTRY))
+@lists(OPERATOR, AUDIT_ENTRIES, shapes.AuditFilters)
+def list_audit_entries(_context: RequestContext[None], **filters: str | UUID | None) -> dict[str, Any]:
+    """List the audit, the newest entry first."""
+    return filters
+
+
+def read_revisions() -> None:
+    """Read the migrations' names at start, so that no probe waits for the disk or finds a later version's folder."""
+    _revisions()
+
+
+@cache
+def _revisions() -> tuple[frozenset[str], frozenset[str]]:
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    return frozenset(scripts.get_heads()), frozenset(script.revision for script in scripts.walk_revisions())
+
+
+def _is_migrated(revision: str | None) -> bool:
+    # During a deploy the database is migrated first, so that an unknown revision is a newer one.
+    heads, known = _revisions()
+    return revision is not None and (revision in heads or revision not in known)
+
+
+def _require_metrics_access() -> None:
+    """Admit the bearer of METRICS_TOKEN; without one, loopback in development."""
+    settings = parts().settings
+    if settings.metrics_token is not None:
+        if not bears(request.headers.get("Authorization", ""), settings.metrics_token):
+            raise Unauthenticated("Send METRICS_TOKEN as a bearer token.")
+    elif settings.production or not _is_loopback(request.remote_addr):
+        # Without a token the metrics are served at METRICS_PORT alone, if anywhere.
+        raise NotFound(SENTENCES[404])
+
+
+def _is_loopback(address: str | None) -> bool:
+    try:
+        return ip_address(address or "").is_loopback
+    except ValueError:
+        # A socket in the file system is a proxy's, and its clients can be anywhere.
+        return False

@@ -15,7 +15,7 @@ from api.loaders import changes, reads
 from api.resources.people import MENTOR_PROFILE
 from api.resources.sessions import FOR_ITS_MENTOR, pending
 from api.schemas import reviews as shapes
-from api.schemas.lists import ListQuery
+from api.schemas.base import ListQuery
 from workflows.identity.actor import Actor
 from workflows.identity.people import Mentor
 from workflows.reviews.answer import answer_review

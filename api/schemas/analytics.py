@@ -8,9 +8,8 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from api.schemas.base import Answer, Body, page_of
+from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import YEARS, Id, Moment, QueryWhole, TimeZone
-from api.schemas.lists import ListQuery
 from models.analytics import Transition
 from models.sessions import SessionStatus
 from workflows.analytics.sessions import Grouping
@@ -43,7 +42,7 @@ class DayOfUtc(DayOrMoment):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-class OfPeriod(Body):
+class OfPeriod(RequestSchema):
     """Which time is meant, and whose numbers."""
 
     from_ = DayOrMoment(
@@ -101,7 +100,7 @@ class AvailabilityFilters(OfPeriod):
     time_zone = TimeZone()
 
 
-class SessionCount(Answer):
+class SessionCount(ResponseSchema):
     """What happened to sessions on a day, in a week, with a mentor, or in a course; or the sessions of a status."""
 
     optional = (
@@ -133,7 +132,7 @@ class SessionCount(Answer):
 SessionCounts = page_of(SessionCount, "SessionCounts")
 
 
-class Bucket(Answer):
+class Bucket(ResponseSchema):
     """How many times lay from one bound to before the next."""
 
     from_seconds = fields.Float(allow_none=True)
@@ -141,7 +140,7 @@ class Bucket(Answer):
     count = fields.Integer()
 
 
-class TransitionTime(Answer):
+class TransitionTime(ResponseSchema):
     """How long one kind of step took; a start before its time is below zero.
 
     Percentiles are estimates by the buckets: even of a single time they tell where in its bucket it may have been.
@@ -156,13 +155,13 @@ class TransitionTime(Answer):
     buckets = fields.List(fields.Nested(Bucket))
 
 
-class TransitionTimes(Answer):
+class TransitionTimes(ResponseSchema):
     """All kinds of step."""
 
     items = fields.List(fields.Nested(TransitionTime))
 
 
-class Rates(Answer):
+class Rates(ResponseSchema):
     """Shares of the requests, 0 to 1; null where there were none."""
 
     accepted = fields.Float(allow_none=True)
@@ -171,7 +170,7 @@ class Rates(Answer):
     reviewed = fields.Float(allow_none=True)
 
 
-class Conversion(Answer):
+class Conversion(ResponseSchema):
     """The requests of a period, and how many of these same ones came how far, whenever they did."""
 
     from_ = Moment(data_key="from")
@@ -184,7 +183,7 @@ class Conversion(Answer):
     rates = fields.Nested(Rates)
 
 
-class HourOfWeek(Answer):
+class HourOfWeek(ResponseSchema):
     """One hour of the week, by the clocks of the zone."""
 
     weekday = fields.Integer(metadata={"description": "0 for Monday to 6 for Sunday."})
@@ -196,7 +195,7 @@ class HourOfWeek(Answer):
     booked_minutes = fields.Integer()
 
 
-class Availability(Answer):
+class Availability(ResponseSchema):
     """The 168 hours of a week."""
 
     mentor_profile_id = Id()
@@ -206,14 +205,14 @@ class Availability(Answer):
     items = fields.List(fields.Nested(HourOfWeek))
 
 
-class StatusCount(Answer):
+class StatusCount(ResponseSchema):
     """How many sessions stand there."""
 
     status = fields.Enum(SessionStatus, by_value=True)
     sessions = fields.Integer()
 
 
-class MentorCount(Answer):
+class MentorCount(ResponseSchema):
     """How many sessions a mentor has."""
 
     mentor_profile_id = Id()
@@ -221,7 +220,7 @@ class MentorCount(Answer):
     sessions = fields.Integer()
 
 
-class SessionsOfBookings(Answer):
+class SessionsOfBookings(ResponseSchema):
     """Every accepted booking becomes a session."""
 
     sessions = fields.Integer()
@@ -229,7 +228,7 @@ class SessionsOfBookings(Answer):
     rate = fields.Float(allow_none=True, metadata={"description": "Null without any accepted booking."})
 
 
-class Summary(Answer):
+class Summary(ResponseSchema):
     """How things stand, of all time."""
 
     sessions_by_status = fields.List(fields.Nested(StatusCount))

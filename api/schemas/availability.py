@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from api.schemas.base import Answer, Body
+from api.schemas.base import RequestSchema, ResponseSchema
 from api.schemas.fields import Id, TimeZone, Whole
 from models.availability import MINUTES_OF_A_DAY
 from workflows.availability import hours
@@ -44,7 +44,7 @@ class ClockTime(fields.String):
         return clock(value)
 
 
-class NewSpan(Body):
+class NewSpan(RequestSchema):
     """One open stretch of a weekday."""
 
     weekday = Whole(0, 6, required=True, metadata=_WEEKDAY)
@@ -62,7 +62,7 @@ class NewSpan(Body):
         return hours.Span(span["weekday"], span["start_time"], span["end_time"])
 
 
-class NewHours(Body):
+class NewHours(RequestSchema):
     """A mentor's whole week."""
 
     hours = fields.List(
@@ -74,7 +74,7 @@ class NewHours(Body):
     time_zone = TimeZone(load_default=None, allow_none=True)
 
 
-class Span(Answer):
+class Span(ResponseSchema):
     """One open stretch of a weekday."""
 
     weekday = fields.Integer(metadata=_WEEKDAY)
@@ -82,7 +82,7 @@ class Span(Answer):
     end_time = ClockTime("12:30", end=True, attribute="closes")
 
 
-class WeeklyHours(Answer):
+class WeeklyHours(ResponseSchema):
     """A mentor's week, in its order; without hours, every time can be booked."""
 
     mentor_profile_id = Id()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from api.schemas.base import Answer, Body, page_of
+from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Metadata, Moment, OneLine, Price, Text
-from api.schemas.lists import ListQuery
 from models.bookings import BookingKind, BookingStatus
 
 
-class NewBooking(Body):
+class NewBooking(RequestSchema):
     """A mentee asks for a listing at a time."""
 
     listing_id = Id(required=True)
@@ -25,13 +24,13 @@ class NewBooking(Body):
     )
 
 
-class Reason(Body):
+class Reason(RequestSchema):
     """Why, where somebody would like to say it."""
 
     reason = Text(1000, load_default=None, allow_none=True)
 
 
-class Booking(Answer):
+class Booking(ResponseSchema):
     """The decision about one mentor, one time and one listing."""
 
     id = Id()

@@ -1,4 +1,4 @@
-"""Listings: what mentors offer."""
+"""Courses, and the listings that mentors offer."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from api.schemas.base import Answer, Body, page_of
-from api.schemas.fields import Id, Line, Price, Text, TrueOrFalse, Whole
-from api.schemas.lists import ListQuery
+from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
+from api.schemas.fields import Id, Line, Moment, Price, Text, TrueOrFalse, Whole
 from models.catalog import LONGEST_BEFORE, MOST_REMINDERS, BookingMode
 
 MINUTES_OF_A_YEAR = 527_040
 HOURS_OF_A_YEAR = 8_784
 
 
-class CancellationPolicy(Body):
+class CancellationPolicy(RequestSchema):
     """Until when a mentee cancels without a fee, and what share of the price it costs afterwards."""
 
     window_hours = Whole(0, HOURS_OF_A_YEAR, metadata={"example": 24})
@@ -51,7 +50,7 @@ class Reminders(fields.List):
         super().__init__(Whole(1, LONGEST_BEFORE), validate=[longest, _each_once], metadata=shown, **kwargs)
 
 
-class ListingChanges(Body):
+class ListingChanges(RequestSchema):
     """What of a listing is to be different; whatever is left out stays."""
 
     title = Line(200, metadata={"example": "Career advice"})
@@ -81,7 +80,7 @@ class ListingChanges(Body):
 class NewListing(ListingChanges):
     """An offer; what is left out takes the defaults that stand in parentheses in the documentation."""
 
-    class Meta(Body.Meta):
+    class Meta(RequestSchema.Meta):
         """A listing begins as active."""
 
         exclude = ("active",)
@@ -91,7 +90,7 @@ class NewListing(ListingChanges):
     price = Price(required=True)
 
 
-class Listing(Answer):
+class Listing(ResponseSchema):
     """A mentor's offer."""
 
     id = Id()
@@ -125,3 +124,31 @@ def _policy(cancellation: dict[str, int] | None) -> dict[str, int | None]:
         return {"cancellation_window_hours": None}
     names = {"window_hours": "cancellation_window_hours", "late_fee_percent": "late_fee_percent"}
     return {names[name]: value for name, value in cancellation.items()}
+
+
+class NewCourse(RequestSchema):
+    """A course to be added to the catalogue."""
+
+    title = Line(200, required=True, metadata={"example": "Linear algebra I"})
+    description = Text(5000, load_default=None, allow_none=True)
+
+
+class CourseChanges(RequestSchema):
+    """What of a course is to be different; whatever is left out stays."""
+
+    title = Line(200, metadata={"example": "Linear algebra I"})
+    description = Text(5000, allow_none=True)
+    active = TrueOrFalse(metadata={"description": "Whether the course stands in the catalogue."})
+
+
+class Course(ResponseSchema):
+    """What is taught by whoever has a listing of it."""
+
+    id = Id()
+    title = fields.String()
+    description = fields.String(allow_none=True)
+    active = fields.Boolean()
+    created_at = Moment()
+
+
+Courses = page_of(Course, "Courses")

@@ -7,18 +7,18 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from api.schemas.base import Answer, Body, page_of
+from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Line, Moment, QueryFlag, TrueOrFalse
-from api.schemas.lists import ListQuery
 from models.notifications import Channel
 from workflows.notifications.kinds import OFFERED
 from workflows.notifications.preferences import Preferences as PreferencesRecord
+from workflows.webhooks.address import LONGEST
 
 # As clients write them.
 CHANNELS = {Channel.IN_APP: "in_app", Channel.EMAIL: "email", Channel.PUSH: "push"}
 
 
-class Notification(Answer):
+class Notification(ResponseSchema):
     """Something that one person is told in the application."""
 
     id = Id()
@@ -37,19 +37,19 @@ class NotificationFilters(ListQuery):
     unread = QueryFlag(metadata={"description": "true: only those that are unread; false: only those that are read."})
 
 
-class UnreadCount(Answer):
+class UnreadCount(ResponseSchema):
     """How many are unread."""
 
     unread = fields.Integer()
 
 
-class ReadCount(Answer):
+class ReadCount(ResponseSchema):
     """How many have become read by this."""
 
     read = fields.Integer()
 
 
-class Channels(Answer):
+class Channels(ResponseSchema):
     """By which ways a kind is heard of."""
 
     in_app = fields.Boolean()
@@ -57,7 +57,7 @@ class Channels(Answer):
     push = fields.Boolean(metadata={"description": "To browsers that have subscribed."})
 
 
-class Preference(Answer):
+class Preference(ResponseSchema):
     """One kind of notification, and by which ways it is heard of."""
 
     kind = fields.String(metadata={"example": "session_created"})
@@ -69,13 +69,13 @@ class Preference(Answer):
     )
 
 
-class Preferences(Answer):
+class Preferences(ResponseSchema):
     """Every kind of notification that there is."""
 
     items = fields.List(fields.Nested(Preference))
 
 
-class ChannelWishes(Body):
+class ChannelWishes(RequestSchema):
     """By which ways a kind is to be heard of; what is left out is as the kind has it."""
 
     in_app = TrueOrFalse()
@@ -83,7 +83,7 @@ class ChannelWishes(Body):
     push = TrueOrFalse()
 
 
-class Wish(Body):
+class Wish(RequestSchema):
     """How one kind is to be heard of."""
 
     kind = Line(100, required=True, metadata={"example": "session_completed"})
@@ -93,7 +93,7 @@ class Wish(Body):
     always = fields.List(fields.String(), metadata={"description": "As it was read; it changes nothing."})
 
 
-class Wishes(Body):
+class Wishes(RequestSchema):
     """All that somebody wants otherwise than it is by itself; it replaces what they wanted before."""
 
     items = fields.List(fields.Nested(Wish), required=True, validate=validate.Length(max=10 * len(OFFERED)))
@@ -132,3 +132,46 @@ def wishes_of(body: dict[str, Any]) -> dict[str, dict[Channel, bool]]:
         }
         for item in body["items"]
     }
+
+
+class BrowserKeys(RequestSchema):
+    """What messages for a browser are encrypted by."""
+
+    p256dh = Line(200, required=True, metadata={"description": "Its public key, in base64 for URLs."})
+    auth = Line(100, required=True, metadata={"description": "Its secret of 16 bytes, in base64 for URLs."})
+
+
+class NewPushSubscription(RequestSchema):
+    """A browser's `PushSubscription` as JSON."""
+
+    endpoint = Line(LONGEST, required=True, metadata={"example": "https://push.example/send/abc"})
+    expiration_time = fields.Float(allow_none=True, metadata={"description": "As browsers send it; not looked at."})
+    keys = fields.Nested(BrowserKeys, required=True)
+
+
+class PushSubscription(ResponseSchema):
+    """A browser that shows one's notifications. Where it is reached is not shown again."""
+
+    id = Id()
+    host = fields.String(metadata={"example": "push.example", "description": "Its maker's push service."})
+    created_at = Moment()
+
+
+class PushKey(ResponseSchema):
+    """What a browser is told when it subscribes."""
+
+    public_key = fields.String(metadata={"description": "`applicationServerKey` of `PushManager.subscribe()`."})
+
+
+class PushFilters(ListQuery):
+    """Which part of one's browsers to list."""
+
+
+PushSubscriptions = page_of(PushSubscription, "PushSubscriptions")
+
+
+class CalendarSecret(ResponseSchema):
+    """What leads to the caller's feed. It is shown this once: only what it hashes to is kept."""
+
+    secret = fields.String(metadata={"description": "Whoever knows it reads the feed; make a new one to end that."})
+    url = fields.String(metadata={"format": "uri", "description": "What a calendar program subscribes to."})

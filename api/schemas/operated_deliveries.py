@@ -5,13 +5,12 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields
 
-from api.schemas.base import Answer, Body, page_of
+from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Line, Moment, Text
-from api.schemas.lists import ListQuery
 from models.events import DeliveryState
 
 
-class OperatedDelivery(Answer):
+class OperatedDelivery(ResponseSchema):
     """One run of one effect for one event."""
 
     id = Id()
@@ -38,7 +37,7 @@ class OperatedDeliveryFilters(ListQuery):
     effect = Text(100, metadata={"description": "Runs of this effect.", "example": "mail.send"})
 
 
-class Cancelling(Body):
+class Cancelling(RequestSchema):
     """Why a delivery is not to be made any more."""
 
     reason = Text(
@@ -50,7 +49,7 @@ class Cancelling(Body):
     )
 
 
-class Retrying(Body):
+class Retrying(RequestSchema):
     """Which deliveries are to be retried."""
 
     state = fields.String(required=True, validate=ma.validate.OneOf(["dead"]))
@@ -58,7 +57,7 @@ class Retrying(Body):
     since = Moment(metadata={"description": "Of events that occurred from then on."})
 
 
-class Retried(Answer):
+class Retried(ResponseSchema):
     """How many are on their way again; `id` is the audit entry's `subjectId`."""
 
     id = Id()

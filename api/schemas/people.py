@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from api.schemas.base import Answer, Body, page_of
-from api.schemas.fields import Id, Line, Moment, Text, TimeZone
-from api.schemas.lists import ListQuery
-from api.schemas.mail_address import MailAddress
+from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
+from api.schemas.fields import Id, Line, MailAddress, Moment, Text, TimeZone
 
 
-class NewUser(Body):
+class NewUser(RequestSchema):
     """A person to be registered."""
 
     email = MailAddress(required=True, metadata={"example": "ada@example.org"})
@@ -18,7 +16,7 @@ class NewUser(Body):
     time_zone = TimeZone(load_default="UTC")
 
 
-class User(Answer):
+class User(ResponseSchema):
     """A person with an account."""
 
     id = Id()
@@ -29,7 +27,7 @@ class User(Answer):
     created_at = Moment()
 
 
-class NewMentorProfile(Body):
+class NewMentorProfile(RequestSchema):
     """What a user shows as a mentor."""
 
     user_id = Id(metadata={"description": "Whose profile it is; the caller's own when left out."})
@@ -39,7 +37,7 @@ class NewMentorProfile(Body):
     skills = fields.List(Line(60), load_default=list, validate=validate.Length(max=50), metadata={"example": ["go"]})
 
 
-class MentorProfile(Answer):
+class MentorProfile(ResponseSchema):
     """A mentor as everybody signed in sees them."""
 
     id = Id()

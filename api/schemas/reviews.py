@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields
 
-from api.schemas.base import Answer, Body, page_of
+from api.schemas.base import RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Moment, Text, TrueOrFalse, Whole
 from models.reviews import LONGEST_TEXT
 from workflows.identity.actor import Actor
@@ -14,7 +14,7 @@ from workflows.reviews.review import Review as ReviewRecord
 from workflows.reviews.review import is_about, is_author
 
 
-class ReviewPermit(Answer):
+class ReviewPermit(ResponseSchema):
     """A session that the caller may review until the permit expires."""
 
     session_id = Id()
@@ -23,28 +23,28 @@ class ReviewPermit(Answer):
     expires_at = Moment()
 
 
-class NewReview(Body):
+class NewReview(RequestSchema):
     """How the session was."""
 
     rating = Whole(1, 5, required=True, metadata={"example": 5})
     comment = Text(LONGEST_TEXT, load_default=None, allow_none=True)
 
 
-class AnswerToReview(Body):
+class AnswerToReview(RequestSchema):
     """What the mentor says to a review."""
 
     answer = Text(LONGEST_TEXT, shortest=1, required=True, metadata={"example": "Thank you, I enjoyed it too."})
     review_id = Id(metadata={"description": "Which review, where several people have reviewed the session."})
 
 
-class Moderation(Body):
+class Moderation(RequestSchema):
     """Whether a review is to be hidden, and why."""
 
     hidden = TrueOrFalse(required=True)
     reason = Text(2000, shortest=1, required=True, metadata={"description": "Kept in the audit."})
 
 
-class Review(Answer):
+class Review(ResponseSchema):
     """What a mentee says of a session, and what its mentor answered."""
 
     id = Id()

@@ -7,10 +7,9 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from api.schemas.base import Answer, Body, page_of
+from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.bookings import Booking
 from api.schemas.fields import Id, Line, Moment, Money, Text, TrueOrFalse, Whole
-from api.schemas.lists import ListQuery
 from models.events import DeliveryState
 from models.sessions import CancellationType, CancelledBy, SessionStatus
 from workflows.identity.actor import Actor
@@ -20,7 +19,7 @@ from workflows.sessions.session import Session as SessionRecord
 from workflows.sessions.session import is_mentor
 
 
-class Completion(Body):
+class Completion(RequestSchema):
     """What the mentor notes down about a session that has taken place."""
 
     notes = Text(5000, load_default=None, allow_none=True, metadata={"description": "Shown to both sides."})
@@ -35,7 +34,7 @@ class Completion(Body):
     )
 
 
-class Session(Answer):
+class Session(ResponseSchema):
     """The meeting that an accepted booking became."""
 
     id = Id()
@@ -61,7 +60,7 @@ class Session(Answer):
     updated_at = Moment()
 
 
-class CancellationOfSession(Body):
+class CancellationOfSession(RequestSchema):
     """Why a session is called off, and whether money is to go back."""
 
     reason = Text(2000, shortest=1, required=True, metadata={"description": "Shown to both sides."})
@@ -69,14 +68,14 @@ class CancellationOfSession(Body):
     refund_requested = TrueOrFalse(load_default=False)
 
 
-class PolicyOfListing(Answer):
+class PolicyOfListing(ResponseSchema):
     """A listing's policy of cancellation as it stands now."""
 
     window_hours = fields.Integer(allow_none=True, metadata={"description": "Null: the mentee cannot cancel."})
     late_fee_percent = fields.Integer()
 
 
-class CancellationQuote(Answer):
+class CancellationQuote(ResponseSchema):
     """What it would cost the caller to cancel now."""
 
     session_id = Id()
@@ -96,7 +95,7 @@ class CancelledSession(Session):
     refund = fields.Nested(Money, attribute="cancellation.refund")
 
 
-class BookedSession(Answer):
+class BookedSession(ResponseSchema):
     """A booking together with the session that it became."""
 
     booking = fields.Nested(Booking)
@@ -111,7 +110,7 @@ class SessionFilters(ListQuery):
     to_time = Moment(data_key="to", metadata={"description": "Sessions that start before then."})
 
 
-class SessionEffect(Answer):
+class SessionEffect(ResponseSchema):
     """One run to be made of one effect for one event about the session."""
 
     effect = fields.String(metadata={"example": "reviews.unlock"})
@@ -126,7 +125,7 @@ class SessionEffect(Answer):
     optional = ("last_error",)
 
 
-class SessionEffects(Answer):
+class SessionEffects(ResponseSchema):
     """Everything that follows from a session, and how far it has come."""
 
     items = fields.List(fields.Nested(SessionEffect))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from api.schemas.base import Answer, page_of
+from api.schemas.base import ListQuery, ResponseSchema, page_of
 from api.schemas.fields import Id, Moment
-from api.schemas.lists import ListQuery
 from models.events import DeliveryState, ErrorClass
 
 
-class WebhookDelivery(Answer):
+class WebhookDelivery(ResponseSchema):
     """One message to one endpoint; `eventId` is its `webhook-id`."""
 
     id = Id()
@@ -26,7 +25,7 @@ class WebhookDelivery(Answer):
     done_at = Moment(allow_none=True)
 
 
-class Attempt(Answer):
+class Attempt(ResponseSchema):
     """One attempt, and what came of it."""
 
     number = fields.Integer(attribute="attempt")
@@ -58,7 +57,7 @@ class DeliveryFilters(ListQuery):
     state = fields.Enum(DeliveryState, by_value=True)
 
 
-class EventType(Answer):
+class EventType(ResponseSchema):
     """A type of event that endpoints can ask for."""
 
     type = fields.String()
@@ -67,7 +66,7 @@ class EventType(Answer):
     example = fields.Dict()
 
 
-class EventTypes(Answer):
+class EventTypes(ResponseSchema):
     """All of them."""
 
     items = fields.List(fields.Nested(EventType))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from api.schemas.base import Answer, Body, page_of
+from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Line, Moment, Text, Whole
-from api.schemas.lists import ListQuery
 from models.webhooks import EndpointState, Signing
 from workflows.webhooks.address import LONGEST
 from workflows.webhooks.change_endpoint import BY_HAND
@@ -15,7 +14,7 @@ from workflows.webhooks.change_endpoint import BY_HAND
 LONGEST_GRACE = 168  # hours
 
 
-class _Settings(Body):
+class _Settings(RequestSchema):
     """What can be chosen at first and changed later."""
 
     url = Line(LONGEST, required=True, metadata={"example": "https://partner.example/hooks/tutelage"})
@@ -60,7 +59,7 @@ class EndpointChanges(_Settings):
     )
 
 
-class Endpoint(Answer):
+class Endpoint(ResponseSchema):
     """An address that is told, once it has answered a ping."""
 
     id = Id()
@@ -80,7 +79,7 @@ class Endpoint(Answer):
     created_at = Moment()
 
 
-class Secret(Answer):
+class Secret(ResponseSchema):
     """What the endpoint's messages are verified with (Standard Webhooks)."""
 
     secret = fields.String(
@@ -88,7 +87,7 @@ class Secret(Answer):
     )
 
 
-class Rotation(Body):
+class Rotation(RequestSchema):
     """How long the old secrets stay valid, and which one follows."""
 
     grace_hours = Whole(0, LONGEST_GRACE, load_default=24, metadata={"description": "0 ends the old ones at once."})
@@ -101,20 +100,20 @@ class Rotation(Body):
     )
 
 
-class Ping(Answer):
+class Ping(ResponseSchema):
     """A ping on its way; `eventId` is its `webhook-id`."""
 
     endpoint_id = Id()
     event_id = Id()
 
 
-class ExampleWanted(Body):
+class ExampleWanted(RequestSchema):
     """Of which type of event an example is wanted."""
 
     event_type = Line(100, required=True, metadata={"example": "session.completed"})
 
 
-class Recovery(Body):
+class Recovery(RequestSchema):
     """From when on, and until when, what has failed for good or was not sent is to be sent again."""
 
     since = Moment(required=True, metadata={"description": "At most 14 days ago."})
@@ -128,7 +127,7 @@ class Recovery(Body):
             raise ma.ValidationError("Must be after since.", "until")
 
 
-class Recovered(Answer):
+class Recovered(ResponseSchema):
     """How many deliveries are on their way again."""
 
     recovered = fields.Integer()

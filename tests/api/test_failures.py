@@ -96,7 +96,7 @@ def test_a_probe_reads_no_files(world: World, monkeypatch: pytest.MonkeyPatch) -
     def read(*_arguments: Any) -> None:
         raise OSError("no file is read here")
 
-    monkeypatch.setattr("api.revisions.ScriptDirectory", read)
+    monkeypatch.setattr("api.resources.operations.ScriptDirectory", read)
     assert world.client.get("/health/ready").status_code == 200
 
 

@@ -13,8 +13,7 @@ from standardwebhooks import WebhookVerificationError
 
 from api.schemas.analytics import SessionCounts
 from api.schemas.availability import NewHours, WeeklyHours
-from api.schemas.base import camel
-from api.schemas.errors import Error
+from api.schemas.base import Error, camel
 from api.schemas.reviews import Review
 from api.schemas.sessions import Session
 from models.sessions import SessionStatus

@@ -1,15 +1,35 @@
-"""The audit as operators read it."""
+"""Health, invariants and the audit log."""
 
 from __future__ import annotations
 
 from marshmallow import fields
 
-from api.schemas.base import Answer, page_of
+from api.schemas.base import ListQuery, ResponseSchema, page_of
 from api.schemas.fields import Id, Moment, Text
-from api.schemas.lists import ListQuery
 
 
-class AuditEntry(Answer):
+class Health(ResponseSchema):
+    """Whether the service does what it is asked."""
+
+    status = fields.String(metadata={"example": "ok"})
+
+
+class Finding(ResponseSchema):
+    """One invariant: how often it is violated, and where."""
+
+    name = fields.String()
+    violations = fields.Integer()
+    sample = fields.List(fields.Raw())
+
+
+class Invariants(ResponseSchema):
+    """Every promise that the database can be asked about."""
+
+    ok = fields.Boolean()
+    items = fields.List(fields.Nested(Finding))
+
+
+class AuditEntry(ResponseSchema):
     """Who did what to which subject, and why."""
 
     id = Id()
