@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from threading import Lock, Semaphore
+from threading import Semaphore
 from time import monotonic
 
 import structlog
@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from config import telemetry
 from workers.outbound import OutboundRunner, Route
-from workers.outcomes import OutcomeLog, log_fields, settle_error, settle_exhausted, success_log
+from workers.outcomes import OutcomeLog, settle_error, settle_exhausted, success_log
 from workers.transactions import Transactions
 from workflows.events import store
 from workflows.events.delivery import Delivery, DeliveryKey
@@ -56,7 +56,7 @@ class DeliveryRunner:
         batch_seconds: float = BATCH_SECONDS,
     ) -> None:
         self._subscriptions = subscriptions
-        self._database = Runner(transactions, subscriptions, drains=drains, batch_seconds=batch_seconds)
+        self._database = DatabaseRunner(transactions, subscriptions, drains=drains, batch_seconds=batch_seconds)
         self._outbound = OutboundRunner(transactions, routes)
 
     def deliver(self, *keys: DeliveryKey) -> None:
@@ -84,33 +84,42 @@ class DeliveryRunner:
         self._outbound.stop()
 
 
-class TransactionFailed(Exception):
-    """The batch's transaction cannot go on: a lost race, a timeout, a lost connection.
-
-    Args:
-        culprit: the delivery whose effect was running; None at the batch's end.
-    """
-
-    def __init__(self, culprit: Delivery | None) -> None:
-        super().__init__()
-        self.culprit = culprit
+class BatchFailed(Exception):
+    """A batch's transaction cannot be committed: each of its deliveries is to run alone."""
 
 
 class LeaseLost(Exception):
     """Rows that were this worker's are no longer: nothing of the transaction may be committed."""
 
 
+@dataclass(frozen=True)
+class Step:
+    """What one transaction is to claim and run.
+
+    Args:
+        leased: the deliveries, where a transaction before has leased them; else they are claimed by their keys.
+        alone: whether it is a single delivery, under the ordinary timeouts.
+        drains: whether others of the queue are claimed, too.
+    """
+
+    keys: Sequence[DeliveryKey]
+    leased: Sequence[Delivery] = ()
+    alone: bool = False
+    drains: bool = False
+
+
 @dataclass
 class Batch:
     """Deliveries that share a transaction, and how far they have come; durations are those of their effects."""
 
-    waiting: list[Delivery]
+    waiting: list[Delivery] = field(default_factory=list)
+    running: Delivery | None = None
     done: list[tuple[Delivery, timedelta]] = field(default_factory=list)
     failed: list[tuple[Delivery, Exception, timedelta]] = field(default_factory=list)
     exhausted: list[Delivery] = field(default_factory=list)
 
 
-class Runner:
+class DatabaseRunner:
     """Runs the deliveries of database effects, in batches where it can and alone where it must."""
 
     def __init__(
@@ -118,121 +127,106 @@ class Runner:
     ) -> None:
         self._transactions = transactions
         self._batch_seconds = batch_seconds
-        self._effects = {effect.name: effect for effect in subscriptions.database_effects(retired=True)}
+        effects = subscriptions.database_effects(retired=True)
+        self._effects = {effect.name: effect for effect in effects}
         # Timers are named by the sweep.
-        drained = [
-            each
-            for each in subscriptions.database_effects(retired=True)
-            if drains and not each.alone and each.due is None
-        ]
+        drained = [effect for effect in effects if drains and not effect.alone and effect.due is None]
         self._shared = {queue: [each.name for each in drained if each.queue == queue] for queue in QUEUES}
-        self._named: dict[str, list[DeliveryKey]] = {queue: [] for queue in QUEUES}
-        self._lock = Lock()
         self._slots = Semaphore(BATCHES_AT_ONCE)
 
     def run(self, queue: str, keys: Sequence[DeliveryKey]) -> None:
-        """Run the named deliveries that are free and due, and others of the queue that are due with them.
-
-        Threads that wait for their turn have their deliveries run by the next one that gets it, which may be another
-        thread and may still be at work when this returns.
-        """
-        with self._lock:
-            self._named[queue] += keys
+        """Run the named deliveries that are free and due, and others of the queue that are due with them."""
         with self._slots:
-            with self._lock:
-                named, self._named[queue] = self._named[queue], []
-            self._run_all(queue, list(dict.fromkeys(named)))
+            steps = deque(Step(keys[at : at + MAX_BATCH], drains=True) for at in range(0, len(keys), MAX_BATCH))
+            while steps:
+                steps.extendleft(reversed(self._run_step(queue, steps.popleft(), named=keys)))
 
-    def _run_all(self, queue: str, named: list[DeliveryKey]) -> None:
-        while named:
-            page, rest = named[:MAX_BATCH], named[MAX_BATCH:]
-            left = {delivery.key for delivery in self._run_batch(page, self._shared[queue])}
-            # What was not claimed is done, not due, or in another worker's hands.
-            named = [key for key in page if key in left] + rest
-
-    def _run_batch(self, named: Sequence[DeliveryKey], shared: Sequence[str]) -> list[Delivery]:
-        """Claim a batch and run it; returns those that were claimed and not begun, for lack of time."""
-        claimed: list[Delivery] = []
+    def _run_step(self, queue: str, step: Step, *, named: Sequence[DeliveryKey]) -> list[Step]:
+        """Run one transaction; returns the steps that are to follow it."""
+        batch, claimed, following = Batch(), list(step.leased), list[Step]()
         try:
             with self._transactions() as db:
-                claimed = store.claim_batch(db, named, shared=shared, most=MAX_BATCH)
-                alone, nudged, batch = self._sorted(claimed)
+                claimed = self._claim(db, queue, step)
+                alone, nudged, batch.waiting = self._sorted(step, claimed)
                 # A worker may have died of one of these: the attempts are counted before they are made.
-                leased = store.lease(db, nudged, LEASE)
-                lines = self._run_and_settle(db, batch)
-        except TransactionFailed as failure:
-            for delivery in _culprit_last(claimed, failure):
-                self._run_alone(delivery)
-            return []
-        _log(lines, named)
-        while leased:
-            leased = self._run_leased(leased, named)
-        for delivery in alone:
-            self._run_alone(delivery)
-        return batch.waiting
+                if leased := store.lease(db, nudged, LEASE):
+                    following.append(Step(_keys(leased), leased, alone=step.alone))
+                lines = self._run_and_settle(db, batch, alone=step.alone)
+        except (BatchFailed, DBAPIError) as error:
+            return self._steps_after(error, step, claimed, batch.running)
+        for line in lines:
+            line.log(beyond_wakeup=line.delivery.key not in named)
+        following += [Step([each.key], alone=True) for each in alone]
+        if batch.waiting:
+            # Time was up. Also those that were not named: their own wake-up may have found them locked.
+            following.append(Step(_keys(batch.waiting), batch.waiting if step.leased else ()))
+        return following
 
-    def _sorted(self, claimed: Sequence[Delivery]) -> tuple[list[Delivery], list[Delivery], Batch]:
+    def _claim(self, db: Connection, queue: str, step: Step) -> list[Delivery]:
+        if step.leased:
+            return store.hold(db, step.leased, batch=not step.alone)
+        if step.alone:
+            return store.claim(db, step.keys)
+        shared = self._shared[queue] if step.drains else []
+        return store.claim_batch(db, step.keys, shared=shared, most=MAX_BATCH)
+
+    def _sorted(self, step: Step, claimed: Sequence[Delivery]) -> tuple[list[Delivery], list[Delivery], list[Delivery]]:
         """Those that are to run alone, those that are to be leased first, and those that may run at once."""
-        alone, nudged, batch = [], [], Batch([])
-        for delivery in claimed:
-            if delivery.was_leased or self._effects[delivery.key.effect].alone:
-                alone.append(delivery)
-            elif delivery.nudges:
-                nudged.append(delivery)
+        alone, nudged, ready = list[Delivery](), list[Delivery](), list[Delivery]()
+        for each in claimed:
+            if step.leased:
+                ready.append(each)
+            elif not step.alone and (each.was_leased or self._effects[each.key.effect].alone):
+                alone.append(each)
+            elif each.nudges:
+                nudged.append(each)
             else:
-                batch.waiting.append(delivery)
-        return alone, nudged, batch
+                ready.append(each)
+        return alone, nudged, ready
 
-    def _run_leased(self, leased: list[Delivery], named: Sequence[DeliveryKey]) -> list[Delivery]:
-        """Run those of which the lease is still ours; returns those that were not begun, for lack of time."""
-        try:
-            with self._transactions() as db:
-                batch = Batch(store.hold(db, leased, batch=True))
-                lines = self._run_and_settle(db, batch)
-        except TransactionFailed as failure:
-            for delivery in _culprit_last(leased, failure):
-                self._run_leased_alone(delivery)
-            return []
-        _log(lines, named)
-        return batch.waiting
+    def _steps_after(
+        self, error: Exception, step: Step, claimed: Sequence[Delivery], culprit: Delivery | None
+    ) -> list[Step]:
+        """What follows a transaction that failed: each of its deliveries alone, the one that was running last.
 
-    def _run_alone(self, seen: Delivery) -> None:
-        """Claim a delivery again and run it in a transaction of its own, under the ordinary timeouts."""
-        leased: list[Delivery] = []
-        with _surviving_lost_connection(seen):
-            with self._transactions() as db:
-                claimed = store.claim(db, [seen.key])
-                if any(each.nudges for each in claimed):
-                    leased, claimed = store.lease(db, claimed, LEASE), []
-                lines = self._run_and_settle(db, Batch(claimed), alone=True)
-            _log(lines, [seen.key])
-        for each in leased:
-            self._run_leased_alone(each)
-
-    def _run_leased_alone(self, leased: Delivery) -> None:
-        with _surviving_lost_connection(leased):
-            with self._transactions() as db:
-                lines = self._run_and_settle(db, Batch(store.hold(db, [leased])), alone=True)
-            _log(lines, [leased.key])
-
-    def _run_and_settle(self, db: Connection, batch: Batch, *, alone: bool = False) -> list[OutcomeLog]:
-        """Run what waits until the batch's time is up, and write what came of it; returns the lines to be logged.
+        What was committed although its answer got lost is found done then.
 
         Raises:
-            TransactionFailed: nothing of it may be committed; not where a delivery runs alone.
+            DBAPIError: the error itself, where it is not one that running alone may avoid.
         """
-        began = monotonic()
-        running: Delivery | None = None
+        cause = error.__cause__ if isinstance(error, BatchFailed) else error
+        if isinstance(error, DBAPIError) and not _fails_transaction(error):
+            raise error
+        if step.alone:
+            # The sweep names it again. That no connection can be made at all is another matter, and raised.
+            if not (isinstance(error, DBAPIError) and error.connection_invalidated):
+                raise error
+            log.warning("delivery.connection_lost", effect=step.keys[0].effect, event_id=step.keys[0].event_id)
+            return []
+        log.warning("delivery.batch_failed", sqlstate=_sqlstate(cause), error=type(cause).__name__)
+        _RETRIES.inc(_sqlstate(cause) in LOST_RACE)
+        deliveries = sorted(claimed, key=lambda each: culprit is not None and each.key == culprit.key)
+        if step.leased:
+            return [Step([each.key], [each], alone=True) for each in deliveries]
+        return [Step([key], alone=True) for key in _keys(deliveries) or step.keys]
+
+    def _run_and_settle(self, db: Connection, batch: Batch, *, alone: bool) -> list[OutcomeLog]:
+        """Run what waits until the batch's time is up, and write the outcomes; returns the lines to be logged."""
+        until = monotonic() + self._batch_seconds
+        while batch.waiting and (batch.running is None or monotonic() < until):
+            batch.running = batch.waiting.pop(0)
+            self._run_one(db, batch.running, batch, alone=alone)
+        batch.running = None
         try:
-            while batch.waiting and (running is None or monotonic() - began < self._batch_seconds):
-                running = batch.waiting.pop(0)
-                self._run_one(db, running, batch, alone=alone)
-            running = None
-            return self._settle(db, batch)
+            flush_deferred(db)
         except DBAPIError as error:
-            if alone or not _fails_transaction(error):
+            if _fails_transaction(error):
                 raise
-            raise _transaction_failed(error, running) from error
+            raise BatchFailed from error
+        except Exception as error:
+            # Whose it was is found out by running each alone.
+            raise BatchFailed from error
+        return self._settle(db, batch)
 
     def _run_one(self, db: Connection, delivery: Delivery, batch: Batch, *, alone: bool) -> None:
         effect, began = self._effects[delivery.key.effect], monotonic()
@@ -250,13 +244,6 @@ class Runner:
             batch.failed.append((delivery, error, took))
 
     def _settle(self, db: Connection, batch: Batch) -> list[OutcomeLog]:
-        try:
-            flush_deferred(db)
-        except Exception as error:
-            if isinstance(error, DBAPIError) and _fails_transaction(error):
-                raise
-            # Whose it was is found out by running each alone.
-            raise _transaction_failed(error, None) from error
         if batch.done and store.mark_done(db, [each for each, _took in batch.done]) != len(batch.done):
             raise LeaseLost
         lines = [success_log(delivery, took) for delivery, took in batch.done]
@@ -275,7 +262,7 @@ def _error_of(db: Connection, effect: Effect, delivery: Delivery, *, alone: bool
 
     Raises:
         DBAPIError: the transaction cannot go on.
-        TransactionFailed: the same, for a statement of an effect that was to make none.
+        BatchFailed: the same, for a statement of an effect that was to make none.
     """
     # What makes no statement has nothing to roll back.
     savepoint, before = alone or not effect.deferred, mark(db)
@@ -288,12 +275,11 @@ def _error_of(db: Connection, effect: Effect, delivery: Delivery, *, alone: bool
             # Its failure is the effect's.
             flush_deferred(db)
     except Exception as error:
-        if isinstance(error, DBAPIError) and not savepoint:
-            raise _transaction_failed(error, delivery) from error
-        if isinstance(error, DBAPIError) and (
-            error.connection_invalidated or (not alone and _fails_transaction(error))
-        ):
-            raise
+        if isinstance(error, DBAPIError):
+            if error.connection_invalidated or (not alone and _fails_transaction(error)):
+                raise
+            if not savepoint:
+                raise BatchFailed from error
         if savepoint:
             db.exec_driver_sql("ROLLBACK TO SAVEPOINT effect")
         # What a failed effect recorded was rolled back with it.
@@ -304,39 +290,13 @@ def _error_of(db: Connection, effect: Effect, delivery: Delivery, *, alone: bool
     return None
 
 
-@contextmanager
-def _surviving_lost_connection(delivery: Delivery) -> Iterator[None]:
-    """Go on with the next delivery where this one's connection was lost; the sweep names this one again.
-
-    That no connection can be made at all is another matter, and raised.
-    """
-    try:
-        yield
-    except DBAPIError as error:
-        if not error.connection_invalidated:
-            raise
-        log.warning("delivery.connection_lost", **log_fields(delivery))
-
-
-def _transaction_failed(error: Exception, culprit: Delivery | None) -> TransactionFailed:
-    log.warning("delivery.batch_failed", sqlstate=_sqlstate(error), error=type(error).__name__)
-    _RETRIES.inc(_sqlstate(error) in LOST_RACE)
-    return TransactionFailed(culprit)
-
-
-def _culprit_last(deliveries: Sequence[Delivery], failure: TransactionFailed) -> list[Delivery]:
-    # Sorting is stable: False comes before True.
-    return sorted(deliveries, key=lambda each: failure.culprit is not None and each.key == failure.culprit.key)
+def _keys(deliveries: Sequence[Delivery]) -> list[DeliveryKey]:
+    return [delivery.key for delivery in deliveries]
 
 
 def _fails_transaction(error: DBAPIError) -> bool:
     return error.connection_invalidated or _sqlstate(error) in FAILS_TRANSACTION
 
 
-def _sqlstate(error: Exception) -> str | None:
+def _sqlstate(error: BaseException | None) -> str | None:
     return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
-
-
-def _log(lines: Sequence[OutcomeLog], named: Sequence[DeliveryKey]) -> None:
-    for line in lines:
-        line.log(beyond_wakeup=line.delivery.key not in named)

@@ -35,6 +35,18 @@ EFFECT = "batches.count"
 POLICY = RetryPolicy((60, 60, 60), jitter=0)
 PROCESS_SECONDS = 30
 A_WORKER = "a-worker"
+# At the commit.
+SERIALIZATION_FAILURE_OF_SEVERAL_RUNS = """
+CREATE OR REPLACE FUNCTION refuse_several() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT count(*) FROM runs WHERE xmin = pg_current_xact_id()::xid) > 1 THEN
+        RAISE EXCEPTION 'lost' USING ERRCODE = '40001';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER refuse_several AFTER INSERT ON runs DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION refuse_several();
+"""
 
 
 def no_trouble(_db: Connection) -> None:
@@ -69,8 +81,8 @@ def counting() -> Counting:
 def batch_house(engine: Engine, counting: Counting, monkeypatch: pytest.MonkeyPatch) -> House:
     """A house in which that effect follows from completed sessions, and which drains its queues."""
     with engine.begin() as db:
-        db.execute(text("CREATE TABLE IF NOT EXISTS runs (event_id uuid NOT NULL)"))
-        db.execute(text("TRUNCATE runs"))
+        db.execute(text("DROP TABLE IF EXISTS runs"))
+        db.execute(text("CREATE TABLE runs (event_id uuid NOT NULL)"))
     effect = Effect(name=EFFECT, queue="reviews", event=SessionCompleted, run=counting, policy=POLICY)
     # However slow this machine is.
     return House(engine, private(monkeypatch, effect), drains=True, batch_seconds=2.0)
@@ -170,6 +182,22 @@ def test_a_deadlock_runs_each_alone_and_the_victim_last(batch_house: House, coun
     assert order[-5:] == [key.event_id for key in (*keys[:2], *keys[3:], keys[2])]
     assert set(runs(batch_house).values()) == {1}
     assert started(batch_house) == 5
+
+
+def test_a_commit_that_fails_runs_each_alone(batch_house: House) -> None:
+    keys = recorded(batch_house, 3)
+    with batch_house.engine.begin() as db:
+        db.exec_driver_sql(SERIALIZATION_FAILURE_OF_SEVERAL_RUNS)
+    batch_house.deliverer.deliver(keys[0])
+    assert states(batch_house, keys) == {"done": 3}
+    assert runs(batch_house) == dict.fromkeys((key.event_id for key in keys), 1)
+    assert started(batch_house) == 3
+
+
+def test_what_a_batch_took_along_and_did_not_begin_is_run_as_well(batch_house: House) -> None:
+    keys = recorded(batch_house, 4)
+    DeliveryRunner(batch_house.transactions, batch_house.effects, {}, batch_seconds=0).deliver(keys[2])
+    assert states(batch_house, keys) == {"done": 4}
 
 
 def test_a_batch_whose_time_is_up_is_committed_and_followed_by_another(batch_house: House) -> None:
