@@ -1,4 +1,4 @@
-"""The application: everything that answers HTTP, put together."""
+"""The Flask application factory."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class Tutelage(Flask):
-    """A Flask application whose every request is one transaction, committed before it is answered."""
+    """Flask application in which every request is one transaction, committed before the response."""
 
     def ensure_sync(self, func: View) -> View:
-        """The view as it is: none of ours is a coroutine, and five decorators a route would ask each time."""
+        """The view itself: none is a coroutine, and five decorators a route would check each time."""
         return func
 
     def dispatch_request(self) -> Response:
-        """Answer from the view, commit, and only then wait for what was asked to be waited for."""
+        """Run the view, commit, and only then wait for a session (`Prefer: wait`)."""
         return with_session(request, in_transaction(super().dispatch_request))
 
 
@@ -94,7 +94,7 @@ def create_app(
     app = Tutelage("api", static_folder=SWAGGER_ASSETS, static_url_path=SWAGGER_ASSETS_PATH)
     app.config.update(MAX_CONTENT_LENGTH=LARGEST_BODY, SEND_FILE_MAX_AGE_DEFAULT=3600)
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    # An address with doubled slashes is a wrong one, not a reason to be sent elsewhere.
+    # A path with doubled slashes is 404, not a redirect.
     app.url_map.merge_slashes = False
     app.extensions[NAME] = _parts(chosen, engine, wakeups)
     subscriptions.use(house_rules(chosen))

@@ -1,4 +1,4 @@
-"""Tables as CSV (RFC 4180), line by line; text in which a spreadsheet could see a formula is shown as text."""
+"""Streamed CSV (RFC 4180), with text escaped that a spreadsheet would take for a formula."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from flask import Request, Response
 from api.schemas.base import camel
 
 JSON, CSV = "application/json", "text/csv"
-# What spreadsheets take for the beginning of a formula, in its wide forms too.
+# Prefixes of formulas in spreadsheets, in full-width forms too.
 _FORMULAS = tuple("=+-@＝＋－＠")
 _CHUNK = 16 * 1024  # characters
 
 
 def wants_csv(request: Request) -> bool:
-    """Whether the caller would rather have a table than JSON; whoever does not care gets JSON."""
+    """Whether the caller prefers CSV to JSON."""
     return request.accept_mimetypes.best_match([JSON, CSV], default=JSON) == CSV
 
 
 def csv_answer(name: str, columns: tuple[str, ...], lines: Iterable[Mapping[str, Any]]) -> Response:
-    """A table that is sent as it is made.
+    """A streamed CSV response.
 
     Args:
         name: the file's, without its ending.
@@ -51,7 +51,7 @@ def _chunks(columns: tuple[str, ...], lines: Iterable[Mapping[str, Any]]) -> Ite
 
 
 def cell(value: Any) -> Any:
-    """A value as it stands in a table; nothing is an empty cell."""
+    """A value as a cell; None is an empty one."""
     match value:
         case Enum():
             return value.value

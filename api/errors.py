@@ -1,4 +1,4 @@
-"""Every refusal and every failure in one shape, wherever it was raised."""
+"""Error handlers: every error as JSON in one shape."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from workflows.errors import DomainError, InvalidTransition
 
 log = structlog.get_logger("api.errors")
 
-# What Werkzeug says in its own words, said to the person who reads it.
+# In place of Werkzeug's own descriptions.
 SENTENCES = {
-    404: "There is no such address.",
-    405: "This address does not know this method; the Allow header lists those that it knows.",
-    413: "The body is too large; 256 kB are the most.",
-    500: "Something went wrong on our side; quote the request id if you report it.",
-    503: "The service cannot reach its database; try again in a moment.",
+    404: "There is no such route.",
+    405: "This method is not allowed here; the Allow header lists those that are.",
+    413: "The body is too large; the limit is 256 kB.",
+    500: "An internal error occurred; please quote the request id if you report it.",
+    503: "The service is temporarily unavailable; try again in a moment.",
 }
-# Headers that belong to the error itself; the others describe Werkzeug's page, which is not sent.
+# Headers of the error itself; the others describe Werkzeug's HTML page.
 KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
 
 
 def register(app: Flask) -> None:
-    """Answer every error of this application in the one shape."""
+    """Register the error handlers of an application."""
     app.register_error_handler(DomainError, answer_domain_error)
     app.register_error_handler(HTTPException, answer_http_error)
     app.register_error_handler(SQLAlchemyError, answer_database_error)
@@ -39,7 +39,7 @@ def register(app: Flask) -> None:
 
 
 def answer_domain_error(error: DomainError) -> Response:
-    """A business rule's refusal."""
+    """A refusal by a business rule."""
     status = status_of(error)
     if isinstance(error, InvalidTransition) and error.step:
         telemetry.REFUSED_TRANSITIONS.labels(*error.step).inc()
@@ -64,7 +64,7 @@ def answer_http_error(error: HTTPException) -> Response:
 
 
 def answer_database_error(error: SQLAlchemyError) -> Response:
-    """A violated constraint is the refusal it stands for, an absent database a 503, anything else a defect."""
+    """The refusal that a violated constraint stands for, 503 during an outage, otherwise a defect."""
     refused = constraints.error_of(error) if isinstance(error, DBAPIError) else None
     if refused is not None:
         return answer_domain_error(refused)
@@ -75,7 +75,7 @@ def answer_database_error(error: SQLAlchemyError) -> Response:
 
 
 def answer_failure(error: Exception) -> Response:
-    """A defect: logged with its traceback, answered without anything of it."""
+    """A defect: 500 without internals, logged with its traceback."""
     if isinstance(error, DomainError):
         return answer_domain_error(error)
     if isinstance(error, SQLAlchemyError) and is_outage(error):
@@ -85,7 +85,7 @@ def answer_failure(error: Exception) -> Response:
 
 
 def unavailable(message: str = SENTENCES[503]) -> Response:
-    """The database is away for the moment."""
+    """503, to be tried again."""
     return _answer(503, "unavailable", message, None, {"Retry-After": "1"})
 
 

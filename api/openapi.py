@@ -90,7 +90,11 @@ class OperationNames(BasePlugin):
         for method, operation in operations.items():
             operation["operationId"] = name
             if method == "post" and "patch" in operations:
-                operation |= {"operationId": f"{name}ByPost", "x-alias-of": name}
+                operation |= {
+                    "operationId": f"{name}ByPost",
+                    "x-alias-of": name,
+                    "summary": f"Alias of `{name}` (PATCH).",
+                }
 
 
 class TutelageApi(Api):
@@ -120,6 +124,9 @@ def make_api(app: Flask) -> Api:
     )
     app.url_map.converters["id"] = IdConverter
     api = TutelageApi(app, spec_kwargs={"extra_plugins": [OperationNames()]})
+    # Lists have an envelope with a cursor, not flask-smorest's header.
+    api.spec.components.headers.clear()
+    api.spec.components.schemas.pop("PaginationMetadata", None)
     api.register_converter(IdConverter, lambda _converter: {"type": "string", "format": "uuid"})
     api.ma_plugin.converter.add_attribute_function(_open_dictionary)
     page = "api-docs.openapi_swagger_ui"

@@ -20,7 +20,7 @@ _FLUSH_SECONDS = 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """Made once per process and after the fork, which neither connections nor threads survive."""
+    """State of one process, made after the fork, which neither connections nor threads survive."""
 
     settings: Settings
     engine: Engine
@@ -37,10 +37,10 @@ class Parts:
 
 
 def parts() -> Parts:
-    """The parts of the application that answers the present request."""
+    """The state of the present request's application."""
     return parts_of(current_app)
 
 
 def parts_of(app: Flask) -> Parts:
-    """The parts of an application."""
+    """The state of an application."""
     return cast(Parts, app.extensions[NAME])

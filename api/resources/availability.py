@@ -1,4 +1,4 @@
-"""When mentors can be booked: the weekly hours that they say."""
+"""Weekly hours: when mentors can be booked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from api.schemas import availability as shapes
 from workflows.availability.hours import WeeklyHours, owner_of, weekly_hours_query
 from workflows.availability.set_hours import set_hours
 
-availability = Area("Availability", "When mentors can be booked: at any time, until they say hours of their week.")
+availability = Area("Availability", "When mentors can be booked: at any time, unless they have set weekly hours.")
 
 HOURS = Subject(name="mentor", query=weekly_hours_query, record=WeeklyHours)
 OWN_HOURS = Subject(name="mentor", query=weekly_hours_query, record=WeeklyHours, access=owner_of)
@@ -25,20 +25,20 @@ OWN_HOURS = Subject(name="mentor", query=weekly_hours_query, record=WeeklyHours,
 @versioned
 @reads(ANYONE, HOURS)
 @availability.response(200, shapes.WeeklyHours, example=examples.WEEKLY_HOURS)
-def get_hours(context: RequestContext[WeeklyHours]) -> Any:
-    """Read a mentor's weekly hours."""
+def get_weekly_hours(context: RequestContext[WeeklyHours]) -> Any:
+    """Get a mentor's weekly hours."""
     return tagged(context.subject)
 
 
 @availability.route("/mentors/<id:mentor_profile_id>/hours", methods=["PUT"])
 @changes(MENTOR, OWN_HOURS)
-@availability.arguments(shapes.NewHours, example=examples.NEW_HOURS)
+@availability.arguments(shapes.NewWeeklyHours, example=examples.NEW_HOURS)
 @availability.response(200, shapes.WeeklyHours, example=examples.WEEKLY_HOURS)
-def put_hours(context: RequestContext[WeeklyHours], body: dict[str, Any]) -> Any:
-    """Say one's weekly hours: from now on, nobody asks for a time outside of them.
+def update_weekly_hours(context: RequestContext[WeeklyHours], body: dict[str, Any]) -> Any:
+    """Set the caller's weekly hours; bookings can then only be requested within them.
 
-    They replace all hours said before. They keep to the clocks of `timeZone`, the profile's where it is left out,
-    whenever these are put forward or back. What is booked or asked for already stays.
+    They replace all previous hours, and follow the local time of `timeZone` (by default the profile's) across
+    daylight saving time. Existing bookings and requests stay as they are.
     """
     any_version = any_version_will_do(request)
     hours = set_hours(

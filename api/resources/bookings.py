@@ -1,4 +1,4 @@
-"""Bookings: a mentee asks, a mentor decides."""
+"""Bookings: a mentee requests, a mentor decides."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ FOR_ITS_MENTEE = Subject(name="booking", query=booking_query, record=Booking, ac
 @changes(PERSON)
 @accepts_headers(PREFER)
 @bookings.arguments(shapes.NewBooking, example=examples.NEW_BOOKING)
-@bookings.response(201, shapes.Booking, description="A draft; its mentor decides.", example=examples.DRAFT)
+@bookings.response(201, shapes.Booking, description="A draft, for the mentor to decide.", example=examples.DRAFT)
 @bookings.alt_response(
     202,
     schema=shapes.Booking,
-    description="Accepted at once (instant listing); its session follows at `Location`.",
+    description="Accepted immediately (instant listing); the session will be at `Location`.",
     example=examples.ACCEPTED,
     success=True,
 )
 def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Request a booking.
 
-    A draft for the mentor to decide or, for an instant listing, accepted at once. With `Prefer: wait=N`, an accepted
-    booking is answered as 201 `{booking, session}` if the session comes in time.
+    Creates a draft for the mentor to decide or, for an instant listing, an accepted booking. With `Prefer: wait=N`,
+    the response for an accepted booking is 201 `{booking, session}` if the session exists in time.
     """
     return _made(request(context.db, actor=context.actor, now=context.now, **body))
 
@@ -56,7 +56,7 @@ def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Any:
 def list_bookings(
     context: RequestContext[None], *, role: str | None = None, status: BookingStatus | None = None
 ) -> dict[str, Any]:
-    """List the caller's bookings as mentee, as mentor or both, the latest start first."""
+    """List the caller's bookings as mentee, mentor or both, latest start first."""
     if role == "mentor":
         require_role(context.actor, MENTOR)
     return {
@@ -71,7 +71,7 @@ def list_bookings(
 @reads(ANYONE, BOOKING)
 @bookings.response(200, shapes.Booking)
 def get_booking(context: RequestContext[Booking]) -> Any:
-    """Read a booking."""
+    """Get a booking."""
     return tagged(context.subject)
 
 
@@ -81,19 +81,19 @@ def get_booking(context: RequestContext[Booking]) -> Any:
 @accepts_headers(PREFER)
 @bookings.arguments(EmptyBody, required=False)
 @bookings.response(
-    202, shapes.Booking, description="Accepted; the session follows at `Location`.", example=examples.ACCEPTED
+    202, shapes.Booking, description="Accepted; the session will be at `Location`.", example=examples.ACCEPTED
 )
 @bookings.alt_response(
     201,
     schema=BookedSession,
-    description="Accepted, and the session came while the caller waited (`Prefer: wait`).",
+    description="Accepted, and the session was created in time (`Prefer: wait`).",
     example=examples.BOOKED,
     success=True,
 )
 def accept_booking(context: RequestContext[Booking], _body: dict[str, Any]) -> Any:
-    """Accept a draft.
+    """Accept a booking request, as its mentor.
 
-    The mentor's step. The session's id is known at once, and the session itself is created by a durable task.
+    The response has the session's id; the session itself is created by a durable task.
     """
     return _made(accept(context.db, actor=context.actor, booking=context.subject, now=context.now))
 
@@ -104,7 +104,7 @@ def accept_booking(context: RequestContext[Booking], _body: dict[str, Any]) -> A
 @bookings.arguments(shapes.Reason, required=False)
 @bookings.response(200, shapes.Booking)
 def decline_booking(context: RequestContext[Booking], body: dict[str, Any]) -> Any:
-    """Decline a draft; the mentor's step, and the mentee hears of it."""
+    """Decline a booking request, as its mentor. The mentee is notified."""
     return tagged(decline(context.db, actor=context.actor, booking=context.subject, now=context.now, **body))
 
 
@@ -114,7 +114,7 @@ def decline_booking(context: RequestContext[Booking], body: dict[str, Any]) -> A
 @bookings.arguments(shapes.Reason, required=False)
 @bookings.response(200, shapes.Booking)
 def cancel_booking(context: RequestContext[Booking], body: dict[str, Any]) -> Any:
-    """Take a draft back; the mentee's step. An accepted booking cannot be cancelled as a booking."""
+    """Withdraw a booking request, as its mentee. Once it is accepted, cancel the session instead."""
     return tagged(cancel(context.db, actor=context.actor, booking=context.subject, now=context.now, **body))
 
 

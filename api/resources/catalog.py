@@ -34,8 +34,8 @@ def create_listing(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Publish a listing.
 
     Defaults: `bookingMode` request, `earlyStartMinutes` 15 (null: any time), `minNoticeMinutes` 0, `bufferMinutes` 0,
-    `cancellation` 24 hours and 50 percent (null: the mentee cannot cancel), `reminderMinutes` null (what the operator
-    has chosen; an empty list reminds nobody).
+    `cancellation` 24 hours and 50 percent (null: the mentee cannot cancel), `reminderMinutes` null (the operator's
+    default; an empty list sends no reminders).
     """
     listing = publish_listing(context.db, actor=context.actor, offer=body)
     return tagged(listing, Location=f"/listings/{listing.id}")
@@ -47,7 +47,7 @@ def create_listing(context: RequestContext[None], body: dict[str, Any]) -> Any:
 @listings.arguments(shapes.ListingChanges)
 @listings.response(200, shapes.Listing)
 def update_listing(context: RequestContext[Listing], body: dict[str, Any]) -> Any:
-    """Change a listing for the bookings to come; what is booked already keeps its time and price."""
+    """Update a listing. Existing bookings keep their time and price."""
     changed = change_listing(
         context.db,
         actor=context.actor,
@@ -62,7 +62,7 @@ def update_listing(context: RequestContext[Listing], body: dict[str, Any]) -> An
 @listings.response(200, shapes.Listings)
 @lists(ANYONE, LISTINGS, shapes.ListingFilters)
 def list_listings(_context: RequestContext[None], **filters: UUID | None) -> dict[str, Any]:
-    """List what can be booked, the newest first."""
+    """List active listings, newest first."""
     return filters
 
 
@@ -71,11 +71,11 @@ def list_listings(_context: RequestContext[None], **filters: UUID | None) -> dic
 @reads(ANYONE, LISTING)
 @listings.response(200, shapes.Listing)
 def get_listing(context: RequestContext[Listing]) -> Any:
-    """Read a listing, whether it can still be booked or not."""
+    """Get a listing, active or not."""
     return tagged(context.subject)
 
 
-courses = Area("Courses", "What several mentors may teach: a mentor teaches a course by a listing of it.")
+courses = Area("Courses", "What mentors teach: a mentor offers a course with a listing of it.")
 
 COURSE = Subject(name="course", query=catalog.course_query, record=catalog.Course)
 
@@ -85,7 +85,7 @@ COURSE = Subject(name="course", query=catalog.course_query, record=catalog.Cours
 @courses.arguments(shapes.NewCourse, example=examples.NEW_COURSE)
 @courses.response(201, shapes.Course, example=examples.COURSE)
 def create_course(context: RequestContext[None], body: dict[str, Any]) -> Any:
-    """Add a course to the catalogue."""
+    """Create a course."""
     course = catalog.create_course(context.db, actor=context.actor, **body)
     return tagged(course, Location=f"/courses/{course.id}")
 
@@ -94,7 +94,7 @@ def create_course(context: RequestContext[None], body: dict[str, Any]) -> Any:
 @courses.response(200, shapes.Courses, example=examples.page(examples.COURSE))
 @lists(ANYONE, catalog.COURSES, ListQuery)
 def list_courses(_context: RequestContext[None]) -> dict[str, Any]:
-    """List the courses of the catalogue, the newest first."""
+    """List active courses, newest first."""
     return {}
 
 
@@ -103,7 +103,7 @@ def list_courses(_context: RequestContext[None]) -> dict[str, Any]:
 @reads(ANYONE, COURSE)
 @courses.response(200, shapes.Course, example=examples.COURSE)
 def get_course(context: RequestContext[catalog.Course]) -> Any:
-    """Read a course, whether it still stands in the catalogue or not."""
+    """Get a course, active or not."""
     return tagged(context.subject)
 
 
@@ -112,7 +112,7 @@ def get_course(context: RequestContext[catalog.Course]) -> Any:
 @courses.arguments(shapes.CourseChanges, example={"active": False})
 @courses.response(200, shapes.Course, example={**examples.COURSE, "active": False})
 def update_course(context: RequestContext[catalog.Course], body: dict[str, Any]) -> Any:
-    """Change a course, or take it out of the catalogue; listings and bookings of it stay what they are."""
+    """Update or deactivate a course. Its listings and bookings stay as they are."""
     changed = catalog.change_course(
         context.db,
         actor=context.actor,

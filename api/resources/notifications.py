@@ -1,4 +1,4 @@
-"""Notifications in the application, and which of them somebody wants by which way: everybody's own alone."""
+"""In-app notifications, notification preferences and Web Push subscriptions of the caller."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ from workflows.notifications.inbox import (
 )
 from workflows.notifications.preferences import choices_for_change, choose, preferences_of
 
-notifications = Area("Notifications", "What people are told, in the application; and which of it they want at all.")
+notifications = Area(
+    "Notifications", "In-app notifications, and the channels by which the caller wants each kind of notification."
+)
 
 NOTIFICATION = Subject(name="notification", query=notification_query, record=Notification, access=reader_of)
 
@@ -47,15 +49,15 @@ NOTIFICATION = Subject(name="notification", query=notification_query, record=Not
 @notifications.response(200, shapes.Notifications)
 @lists(PERSON, NOTIFICATIONS, shapes.NotificationFilters)
 def list_notifications(context: RequestContext[None], *, unread: bool | None = None) -> dict[str, Any]:
-    """List one's notifications, the newest first."""
+    """List the caller's notifications, newest first."""
     return {"user_id": context.actor.user_id, "unread": unread}
 
 
 @notifications.route("/notifications/unread-count")
 @reads(PERSON)
 @notifications.response(200, shapes.UnreadCount)
-def get_unread_count(context: RequestContext[None]) -> Any:
-    """Count one's unread notifications."""
+def get_unread_notification_count(context: RequestContext[None]) -> Any:
+    """Get the number of the caller's unread notifications."""
     return {"unread": count_unread(context.db, actor=context.actor)}
 
 
@@ -63,8 +65,8 @@ def get_unread_count(context: RequestContext[None]) -> Any:
 @changes(PERSON, NOTIFICATION)
 @notifications.arguments(EmptyBody, required=False)
 @notifications.response(200, shapes.Notification)
-def read_notification(context: RequestContext[Notification], _body: dict[str, Any]) -> Any:
-    """Mark a notification as read; a second time changes nothing."""
+def mark_notification_read(context: RequestContext[Notification], _body: dict[str, Any]) -> Any:
+    """Mark a notification as read."""
     return tagged(read(context.db, notification=context.subject, now=context.now))
 
 
@@ -72,17 +74,17 @@ def read_notification(context: RequestContext[Notification], _body: dict[str, An
 @changes(PERSON)
 @notifications.arguments(EmptyBody, required=False)
 @notifications.response(200, shapes.ReadCount)
-def read_all_notifications(context: RequestContext[None], _body: dict[str, Any]) -> Any:
-    """Mark all of one's notifications as read."""
+def mark_all_notifications_read(context: RequestContext[None], _body: dict[str, Any]) -> Any:
+    """Mark all of the caller's notifications as read."""
     return {"read": read_all(context.db, actor=context.actor, now=context.now)}
 
 
 @notifications.route("/notification-preferences")
 @versioned
 @reads(PERSON)
-@notifications.response(200, shapes.Preferences)
+@notifications.response(200, shapes.NotificationPreferences)
 def get_notification_preferences(context: RequestContext[None]) -> Any:
-    """Read by which ways one hears of each kind of event."""
+    """Get the caller's channels for each kind of notification."""
     found = context.db.execute(
         select(choices_of().label("choices")).where(users.c.id == context.actor.user_id)
     ).scalar_one()
@@ -94,10 +96,10 @@ def get_notification_preferences(context: RequestContext[None]) -> Any:
 @refuses("stale")
 @accepts_headers(IF_MATCH)
 @changes(PERSON)
-@notifications.arguments(shapes.Wishes)
-@notifications.response(200, shapes.Preferences)
-def put_notification_preferences(context: RequestContext[None], body: dict[str, Any]) -> Any:
-    """Choose by which ways to hear of what; kinds and ways that are left out are as they are by themselves."""
+@notifications.arguments(shapes.NotificationPreferencesUpdate)
+@notifications.response(200, shapes.NotificationPreferences)
+def update_notification_preferences(context: RequestContext[None], body: dict[str, Any]) -> Any:
+    """Replace the caller's notification preferences. Omitted kinds and channels get their defaults."""
     assert context.actor.user_id is not None
     before = choices_for_change(context.db, context.actor.user_id)
     require_match(request, preferences_of(before))
@@ -106,7 +108,7 @@ def put_notification_preferences(context: RequestContext[None], body: dict[str, 
     return shapes.shown_preferences(preferences), {"ETag": tag_of(preferences)}
 
 
-push = Area("Web Push", "The browsers that show one's notifications, also while the application is closed.")
+push = Area("Web Push", "Browsers that show the caller's notifications, even while the application is closed.")
 
 SUBSCRIPTION = Subject(name="push subscription", query=browser_query, record=Browser, access=owner_of)
 
@@ -116,7 +118,7 @@ SUBSCRIPTION = Subject(name="push subscription", query=browser_query, record=Bro
 @reads(PERSON)
 @push.response(200, shapes.PushKey)
 def get_push_key(_context: RequestContext[None]) -> Any:
-    """Read the public key that browsers subscribe by."""
+    """Get the public key with which browsers subscribe."""
     return {"public_key": _vapid().public_key}
 
 
@@ -126,9 +128,9 @@ def get_push_key(_context: RequestContext[None]) -> Any:
 @push.arguments(shapes.NewPushSubscription)
 @push.response(201, shapes.PushSubscription)
 def create_push_subscription(context: RequestContext[None], body: dict[str, Any]) -> Any:
-    """Have one's notifications pushed to a browser.
+    """Subscribe a browser to the caller's notifications.
 
-    A browser belongs to whoever subscribed it last. One has at most 20; a further one takes the place of the oldest.
+    A browser belongs to the last user who subscribed it. A user has at most 20; another one replaces the oldest.
     """
     _vapid()
     browser = subscribe_browser(
@@ -147,7 +149,7 @@ def create_push_subscription(context: RequestContext[None], body: dict[str, Any]
 @push.response(200, shapes.PushSubscriptions)
 @lists(PERSON, BROWSERS, shapes.PushFilters)
 def list_push_subscriptions(context: RequestContext[None]) -> dict[str, Any]:
-    """List one's browsers, the newest first."""
+    """List the caller's push subscriptions, newest first."""
     return {"user_id": context.actor.user_id}
 
 
@@ -155,7 +157,7 @@ def list_push_subscriptions(context: RequestContext[None]) -> dict[str, Any]:
 @changes(PERSON, SUBSCRIPTION)
 @push.response(204)
 def delete_push_subscription(context: RequestContext[Browser]) -> Any:
-    """Push nothing to a browser any more; what is on its way to it is not sent either."""
+    """Delete a push subscription; pending notifications to it are not sent."""
     forget_browser(context.db, context.subject.id)
 
 
@@ -163,5 +165,5 @@ def _vapid() -> Vapid:
     settings = parts().settings
     known = vapid(settings.vapid_private_key, settings.vapid_subject)
     if known is None:
-        raise Conflict("Nothing is pushed here: whoever runs this has set no key for it.", code="push_off")
+        raise Conflict("Web Push is not configured on this server.", code="push_off")
     return known

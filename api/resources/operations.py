@@ -1,4 +1,4 @@
-"""What monitors and operators ask: is it alive, is it ready, does it keep its promises."""
+"""Health, metrics, invariants, summary and the audit log, for operators and monitoring."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from workflows.invariants import check_all
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
-operations = Area("Operations", "For operators and monitors.")
+operations = Area("Operations", "For operators and monitoring.")
 
 
 @operations.route("/operations/invariants")
 @reads(OPERATOR)
 @operations.response(200, shapes.Invariants)
 def get_invariants(context: RequestContext[None]) -> Any:
-    """Ask the database for violations of what must always be true."""
+    """Check the invariants and get their violations."""
     findings = check_all(context.db)
     return {"ok": not any(finding.violations for finding in findings), "items": findings}
 
@@ -46,7 +46,7 @@ def get_invariants(context: RequestContext[None]) -> Any:
 @refuses("unauthenticated", "not_found")
 @operations.response(200, {"type": "string"}, content_type=CONTENT_TYPE, description="Prometheus's text format.")
 def get_metrics() -> Any:
-    """What has been counted and measured here, for Prometheus; METRICS_TOKEN is the bearer token, if there is one."""
+    """Get metrics for Prometheus. METRICS_TOKEN, if set, is the bearer token."""
     _require_metrics_access()
     return Response(exposition(), content_type=CONTENT_TYPE)
 
@@ -54,8 +54,8 @@ def get_metrics() -> Any:
 @operations.route("/operations/summary")
 @reads(OPERATOR)
 @operations.response(200, Summary)
-def get_summary(context: RequestContext[None]) -> Any:
-    """Tell how things stand: sessions by status, sessions by mentor, and how many accepted bookings have become one."""
+def get_operations_summary(context: RequestContext[None]) -> Any:
+    """Get sessions by status and by mentor, and the share of accepted bookings that have a session."""
     found = summary_of(context.db)
     return {
         "sessions_by_status": [
@@ -73,7 +73,7 @@ def get_summary(context: RequestContext[None]) -> Any:
 @operations.route("/health/live")
 @operations.response(200, shapes.Health)
 def get_liveness() -> Any:
-    """Whether this process answers at all."""
+    """Get whether the process is alive."""
     return {"status": "ok"}
 
 
@@ -81,7 +81,7 @@ def get_liveness() -> Any:
 @refuses("unavailable")
 @operations.response(200, shapes.Health)
 def get_readiness() -> Any:
-    """Whether requests can be served: the database answers and is migrated. Redis does not matter for that."""
+    """Get whether requests can be served: the database is reachable and migrated. Redis is not needed."""
     # Not the request's transaction: a probe must not be run again, and has nothing to commit.
     with parts().engine.connect() as db:
         found = db.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar_one()
@@ -89,14 +89,14 @@ def get_readiness() -> Any:
     return {"status": "ok"} if _is_migrated(revision) else unavailable("The database is not migrated yet.")
 
 
-audit = Area("Audit", "What operators did, and why: written once, and never changed.")
+audit = Area("Audit", "What operators did, and why. Entries are never changed.")
 
 
 @audit.route("/audit")
 @audit.response(200, shapes.AuditEntries, example=examples.page(examples.AUDIT_ENTRY))
 @lists(OPERATOR, AUDIT_ENTRIES, shapes.AuditFilters)
 def list_audit_entries(_context: RequestContext[None], **filters: str | UUID | None) -> dict[str, Any]:
-    """List the audit, the newest entry first."""
+    """List audit entries, newest first."""
     return filters
 
 

@@ -16,21 +16,21 @@ from workflows.identity.people import MENTORS, Mentor, User, mentor_query, user_
 from workflows.identity.publish_mentor_profile import publish_mentor_profile
 from workflows.identity.register_user import register_user
 
-users = Area("Users", "People with an account, and who is calling.")
-mentors = Area("Mentors", "Mentor profiles: who can be booked.")
+users = Area("Users", "User accounts.")
+mentors = Area("Mentors", "Mentor profiles.")
 
 
-def oneself(actor: Actor, user: User) -> None:
-    """Refuse everybody but the person and operators.
+def require_self(actor: Actor, user: User) -> None:
+    """Require the user themselves or an operator.
 
     Raises:
-        Forbidden: somebody else's account.
+        Forbidden: another user's account.
     """
     if not actor.operator and actor.user_id != user.id:
-        raise Forbidden("Only the person and operators see this account.")
+        raise Forbidden("You can only access your own account.")
 
 
-USER = Subject(name="user", query=user_query, record=User, access=oneself)
+USER = Subject(name="user", query=user_query, record=User, access=require_self)
 MENTOR_PROFILE = Subject(name="mentor", query=mentor_query, record=Mentor)
 
 
@@ -40,9 +40,9 @@ MENTOR_PROFILE = Subject(name="mentor", query=mentor_query, record=Mentor)
 @users.arguments(shapes.NewUser)
 @users.response(201, shapes.User)
 def create_user(context: RequestContext[None], body: dict[str, Any]) -> Any:
-    """Register a user.
+    """Create a user.
 
-    Operators register people on behalf of the identity provider; mail addresses are unique however they are written.
+    For operators, on behalf of the identity provider. Mail addresses are unique regardless of case.
     """
     user = register_user(context.db, actor=context.actor, **body)
     return _tagged(user, Location=f"/users/{user.id}")
@@ -53,7 +53,7 @@ def create_user(context: RequestContext[None], body: dict[str, Any]) -> Any:
 @reads(ANYONE, USER)
 @users.response(200, shapes.User)
 def get_user(context: RequestContext[User]) -> Any:
-    """Read an account."""
+    """Get a user."""
     return _tagged(context.subject)
 
 
@@ -62,7 +62,7 @@ def get_user(context: RequestContext[User]) -> Any:
 @reads(PERSON)
 @users.response(200, shapes.User)
 def get_me(context: RequestContext[None]) -> Any:
-    """Read the caller's own account."""
+    """Get the caller's user account."""
     assert context.actor.user_id is not None
     return _tagged(User.of(context.db.execute(user_query(context.actor.user_id)).one()))
 
@@ -73,13 +73,13 @@ def get_me(context: RequestContext[None]) -> Any:
 @mentors.arguments(shapes.NewMentorProfile)
 @mentors.response(201, shapes.MentorProfile)
 def create_mentor_profile(context: RequestContext[None], body: dict[str, Any]) -> Any:
-    """Publish a mentor profile.
+    """Create a mentor profile.
 
-    For oneself, or by an operator for `userId`. Skills are kept in lower case.
+    For the caller or, by operators, for `userId`. Skills are stored in lower case.
     """
     user_id = body.pop("user_id", None) or context.actor.user_id
     if user_id is None:
-        raise Invalid("An operator says whose profile it is.", details={"userId": ["Must be given by operators."]})
+        raise Invalid("As an operator, name the user.", details={"userId": ["Required for operators."]})
     mentor = publish_mentor_profile(context.db, actor=context.actor, user_id=user_id, **body)
     return tagged(mentor, Location=f"/mentors/{mentor.id}")
 
@@ -88,8 +88,8 @@ def create_mentor_profile(context: RequestContext[None], body: dict[str, Any]) -
 @mentors.response(200, shapes.MentorProfiles)
 @lists(ANYONE, MENTORS, shapes.MentorFilters)
 def list_mentors(_context: RequestContext[None], *, skill: str | None = None) -> dict[str, Any]:
-    """List active mentors, the newest first."""
-    # However it is written: skills are stored in lower case.
+    """List active mentors, newest first."""
+    # Skills are stored in lower case.
     return {"skills": None if skill is None else [skill.strip().lower()]}
 
 
@@ -98,10 +98,10 @@ def list_mentors(_context: RequestContext[None], *, skill: str | None = None) ->
 @reads(ANYONE, MENTOR_PROFILE)
 @mentors.response(200, shapes.MentorProfile)
 def get_mentor(context: RequestContext[Mentor]) -> Any:
-    """Read a mentor's profile."""
+    """Get a mentor profile."""
     return tagged(context.subject)
 
 
 def _tagged(user: User, **headers: str) -> Any:
-    # A profile of theirs changes what is shown of users, and not their own row.
+    # A mentor profile changes the representation of its user, but not the user's row.
     return tagged(user, view=user.mentor_profile_id, **headers)

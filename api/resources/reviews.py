@@ -1,4 +1,4 @@
-"""Reviews: what mentees say of their sessions once those are completed, and what the mentors answer."""
+"""Reviews of completed sessions, and the mentors' answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ from workflows.reviews.reviewable import ReviewableSession, reviewable_query, re
 from workflows.reviews.submit import submit
 from workflows.sessions.session import Session
 
-reviews = Area("Reviews", "One review per mentee of a completed session, within thirty days, and one answer to each.")
+reviews = Area(
+    "Reviews", "One review per mentee of a completed session, within 30 days, and one answer by the mentor to each."
+)
 
 REVIEWABLE = Subject(
     name="session", query=reviewable_query, record=ReviewableSession, access=reviewer_of, absent=pending
@@ -38,7 +40,7 @@ REVIEW = Subject(name="review", query=review_query, record=Review, access=reader
 @reviews.response(200, shapes.ReviewPermits, example=examples.page(examples.PERMIT))
 @lists(PERSON, OPEN_PERMITS, ListQuery)
 def list_review_permits(context: RequestContext[None]) -> dict[str, Any]:
-    """List the sessions that the caller may still review, the latest first."""
+    """List the sessions that the caller may still review, latest first."""
     return {"mentee_user_id": context.actor.user_id, "now": context.now}
 
 
@@ -47,11 +49,10 @@ def list_review_permits(context: RequestContext[None]) -> dict[str, Any]:
 @changes(PERSON, REVIEWABLE)
 @reviews.arguments(shapes.NewReview, example=examples.NEW_REVIEW)
 @reviews.response(201, shapes.Review, example=examples.REVIEW)
-def review_session(context: RequestContext[ReviewableSession], body: dict[str, Any]) -> Any:
+def create_review(context: RequestContext[ReviewableSession], body: dict[str, Any]) -> Any:
     """Review a completed session.
 
-    Each of its mentees does so once, within thirty days of its completion. The mentor's average and number of reviews
-    move at once.
+    Each mentee may review a session once, within 30 days of its completion. The mentor's rating is updated immediately.
     """
     review = submit(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
     return _shown(context.actor, review, Location=f"/reviews/{review.id}")
@@ -60,12 +61,12 @@ def review_session(context: RequestContext[ReviewableSession], body: dict[str, A
 @reviews.route("/sessions/<id:session_id>/review/answer", methods=["POST"])
 @refuses("already_answered")
 @changes(MENTOR, FOR_ITS_MENTOR)
-@reviews.arguments(shapes.AnswerToReview, example=examples.ANSWER_TO_REVIEW)
+@reviews.arguments(shapes.ReviewAnswer, example=examples.ANSWER_TO_REVIEW)
 @reviews.response(201, shapes.Review, example=examples.ANSWERED_REVIEW)
-def answer_review_of_session(context: RequestContext[Session], body: dict[str, Any]) -> Any:
+def create_review_answer(context: RequestContext[Session], body: dict[str, Any]) -> Any:
     """Answer a review, once, as the session's mentor.
 
-    Where several people have reviewed the session, `reviewId` says whose review is answered.
+    If several mentees have reviewed the session, `reviewId` selects the review.
     """
     review = answer_review(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
     return _shown(context.actor, review, Location=f"/reviews/{review.id}")
@@ -74,11 +75,10 @@ def answer_review_of_session(context: RequestContext[Session], body: dict[str, A
 @reviews.route("/mentors/<id:mentor_profile_id>/reviews")
 @reviews.response(200, shapes.Reviews, example=examples.page(examples.REVIEW_IN_PUBLIC))
 @lists(ANYONE, REVIEWS_OF_MENTOR, ListQuery, seen_by=shapes.as_seen_by, within=MENTOR_PROFILE)
-def list_reviews_of_mentor(context: RequestContext[Mentor]) -> dict[str, Any]:
-    """List a mentor's reviews, the newest first.
+def list_mentor_reviews(context: RequestContext[Mentor]) -> dict[str, Any]:
+    """List a mentor's reviews, newest first.
 
-    Reviewers are shown by their first name and an initial. What an operator has hidden is left out, except for its
-    author and for operators.
+    Reviewers appear by first name and initial. Hidden reviews are visible to their author and to operators only.
     """
     return {"mentor_profile_id": context.subject.id, "also_hidden_of": context.actor.user_id}
 
@@ -88,7 +88,7 @@ def list_reviews_of_mentor(context: RequestContext[Mentor]) -> dict[str, Any]:
 @reads(ANYONE, REVIEW)
 @reviews.response(200, shapes.Review, example=examples.REVIEW_IN_PUBLIC)
 def get_review(context: RequestContext[Review]) -> Any:
-    """Read a review."""
+    """Get a review."""
     return _shown(context.actor, context.subject)
 
 
@@ -99,7 +99,7 @@ def get_review(context: RequestContext[Review]) -> Any:
 def moderate_review(context: RequestContext[Review], body: dict[str, Any]) -> Any:
     """Hide a review, or show it again.
 
-    What is hidden does not count in the mentor's average. The reason stands in the audit.
+    Hidden reviews do not count towards the mentor's rating. The reason is kept in the audit log.
     """
     moderated = moderate(
         context.db,
@@ -113,6 +113,6 @@ def moderate_review(context: RequestContext[Review], body: dict[str, Any]) -> An
 
 
 def _shown(actor: Actor, review: Review, **headers: str) -> Any:
-    # Whoever is a party to one session is a stranger to another one's, and must not take one view for the other.
+    # A caller may see one review whole and another one in part: the tags must differ.
     view = "whole" if shapes.sees_whole(actor, review) else None
     return shapes.as_seen_by(actor, review), {"ETag": tag_of(review, view), **headers}

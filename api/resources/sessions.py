@@ -1,4 +1,4 @@
-"""Sessions: the meetings that accepted bookings become, and their life cycle. No route creates or edits one."""
+"""Sessions and their life cycle. No route creates one: a durable task does."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def pending(db: Connection, actor: Actor, session_id: UUID) -> NotFound:
     row = db.execute(awaited_booking_query(session_id)).one_or_none()
     if row is None or not _takes_part(actor, Booking.of(row)):
         return NotFound("There is no such session.")
-    return NotFound("The session is being created; ask again in a moment.", code="session_pending", retry_after=1)
+    return NotFound("The session is being created; try again in a moment.", code="session_pending", retry_after=1)
 
 
 def _session(access: Any, query: Any = session_query, record: type[Session] = Session) -> Subject:
@@ -71,20 +71,16 @@ FOR_EITHER_PARTY = _session(party_of, session_to_start_query, SessionToStart)
 @sessions.route("/sessions/mentee/my-sessions")
 @sessions.response(200, shapes.Sessions, example=examples.page(examples.SESSION_OF_MENTEE))
 @lists(PERSON, SESSIONS, shapes.SessionFilters, seen_by=shapes.as_seen_by)
-def list_sessions_of_mentee(
-    context: RequestContext[None], **filters: SessionStatus | datetime | None
-) -> dict[str, Any]:
-    """List the sessions in which the caller is the mentee, the latest start first."""
+def list_mentee_sessions(context: RequestContext[None], **filters: SessionStatus | datetime | None) -> dict[str, Any]:
+    """List the caller's sessions as a mentee, latest start first."""
     return {"mentee_user_id": context.actor.user_id, **filters}
 
 
 @sessions.route("/sessions/mentor/my-sessions")
 @sessions.response(200, shapes.Sessions, example=examples.page(examples.SESSION))
 @lists(MENTOR, SESSIONS, shapes.SessionFilters, seen_by=shapes.as_seen_by)
-def list_sessions_of_mentor(
-    context: RequestContext[None], **filters: SessionStatus | datetime | None
-) -> dict[str, Any]:
-    """List the sessions that the caller holds as a mentor, the latest start first."""
+def list_mentor_sessions(context: RequestContext[None], **filters: SessionStatus | datetime | None) -> dict[str, Any]:
+    """List the caller's sessions as a mentor, latest start first."""
     return {"mentor_profile_id": context.actor.mentor_profile_id, **filters}
 
 
@@ -92,8 +88,8 @@ def list_sessions_of_mentor(
 @versioned
 @reads(PERSON, FOR_ITS_MENTEE)
 @sessions.response(200, shapes.Session, example=examples.SESSION_OF_MENTEE)
-def get_session_of_mentee(context: RequestContext[Session]) -> Any:
-    """Read a session as its mentee."""
+def get_mentee_session(context: RequestContext[Session]) -> Any:
+    """Get a session as its mentee."""
     return _tagged(context.actor, context.subject)
 
 
@@ -101,8 +97,8 @@ def get_session_of_mentee(context: RequestContext[Session]) -> Any:
 @versioned
 @reads(MENTOR, FOR_ITS_MENTOR)
 @sessions.response(200, shapes.Session, example=examples.SESSION)
-def get_session_of_mentor(context: RequestContext[Session]) -> Any:
-    """Read a session as its mentor."""
+def get_mentor_session(context: RequestContext[Session]) -> Any:
+    """Get a session as its mentor."""
     return _tagged(context.actor, context.subject)
 
 
@@ -111,7 +107,7 @@ def get_session_of_mentor(context: RequestContext[Session]) -> Any:
 @reads(ANYONE, OBSERVED)
 @sessions.response(200, shapes.Session, example=examples.SESSION)
 def get_session(context: RequestContext[Session]) -> Any:
-    """Read a session as either party or as an operator."""
+    """Get a session, as one of its parties or as an operator."""
     return _tagged(context.actor, context.subject)
 
 
@@ -123,7 +119,7 @@ def get_session(context: RequestContext[Session]) -> Any:
 def start_session(context: RequestContext[SessionToStart], _body: dict[str, Any]) -> Any:
     """Start a scheduled session.
 
-    Either party's step, from the listing's `earlyStartMinutes` before the start time on: scheduled → in_progress.
+    By either party, at the earliest `earlyStartMinutes` of the listing before the start time: scheduled → in_progress.
     """
     started = start(
         context.db,
@@ -138,13 +134,13 @@ def start_session(context: RequestContext[SessionToStart], _body: dict[str, Any]
 @sessions.route("/sessions/<id:session_id>/complete", methods=STEPS)
 @refuses("invalid_transition")
 @changes(MENTOR, FOR_ITS_MENTOR)
-@sessions.arguments(shapes.Completion, required=False, example=examples.COMPLETION)
+@sessions.arguments(shapes.SessionCompletion, required=False, example=examples.COMPLETION)
 @sessions.response(200, shapes.Session, example=examples.COMPLETED)
 def complete_session(context: RequestContext[Session], body: dict[str, Any]) -> Any:
     """Complete a session in progress.
 
-    The mentor's step alone: in_progress → completed. It unlocks the mentee's review, notifies both sides, counts the
-    day and is announced to webhooks, each as a durable task of its own.
+    By the mentor only: in_progress → completed. Durable tasks then open the mentee's review, notify both parties,
+    update analytics and send webhooks.
     """
     return _tagged(
         context.actor, complete(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
@@ -154,13 +150,13 @@ def complete_session(context: RequestContext[Session], body: dict[str, Any]) -> 
 @sessions.route("/sessions/<id:session_id>/cancel", methods=STEPS)
 @refuses("invalid_transition", "not_cancellable")
 @changes(ANYONE, TO_CANCEL)
-@sessions.arguments(shapes.CancellationOfSession, example=examples.CANCELLATION)
+@sessions.arguments(shapes.SessionCancellation, example=examples.CANCELLATION)
 @sessions.response(200, shapes.CancelledSession, example=examples.CANCELLED)
 def cancel_session(context: RequestContext[SessionToCancel], body: dict[str, Any]) -> Any:
     """Cancel a scheduled session, by its listing's policy.
 
-    The mentee pays the late fee inside the policy's window; mentor and operator cancel at any time without one. The
-    refund is the price without the fee, when it is asked for. The mentor's time is free again at once.
+    Mentees pay the late fee inside the policy's window; mentors and operators cancel at any time without a fee. The
+    refund, if requested, is the price less the fee. The mentor's time is available again immediately.
     """
     return _tagged(
         context.actor, cancel(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
@@ -171,24 +167,24 @@ def cancel_session(context: RequestContext[SessionToCancel], body: dict[str, Any
 @reads(ANYONE, TO_CANCEL)
 @sessions.response(200, shapes.CancellationQuote, example=examples.QUOTE)
 def get_cancellation_quote(context: RequestContext[SessionToCancel]) -> Any:
-    """Read what it would cost the caller to cancel the session now."""
+    """Get what it would cost the caller to cancel the session now."""
     return jsonify(shapes.shown_quote(context.subject, quote_for(context.actor, context.subject, now=context.now)))
 
 
 @sessions.route("/sessions/<id:session_id>/effects")
 @reads(ANYONE, OBSERVED)
 @sessions.response(200, shapes.SessionEffects, example=examples.EFFECTS)
-def get_effects_of_session(context: RequestContext[Session]) -> Any:
-    """Read what follows from a session, and how far it has come.
+def list_session_effects(context: RequestContext[Session]) -> Any:
+    """List a session's effects (notifications, webhooks, …) and their state.
 
-    Operators see every message to a webhook endpoint, everybody else those to endpoints of their own.
+    Operators see the messages to all webhook endpoints, others those to their own.
     """
     return jsonify(shapes.shown_effects(context.actor, effects_of(context.db, context.subject, seen_by=context.actor)))
 
 
 def _tagged(actor: Actor, session: Session) -> Any:
     seen = shapes.as_seen_by(actor, session)
-    # A mentee who acts as a mentor elsewhere must not take one view for the other.
+    # Mentor and mentee see different representations: their tags must differ.
     return tagged(seen, view="whole" if seen is session else None)
 
 

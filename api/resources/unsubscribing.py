@@ -1,4 +1,4 @@
-"""Unsubscribe links, as every mail holds one: whoever has the link stops that kind of mail, without signing in."""
+"""Unsubscribe links in mails: they stop one kind of mail without signing in."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from workflows.notifications.kinds import KINDS
 from workflows.notifications.preferences import switch_off
 from workflows.notifications.unsubscribe import NOTHING, read
 
-unsubscribing = Area("Unsubscribing", "The links at the foot of mails, and what mail programs do with them (RFC 8058).")
+unsubscribing = Area("Unsubscribing", "The unsubscribe links in mails, with one-click unsubscription (RFC 8058).")
 
 JSON = "application/json"
 HTML = "text/html"
-# No script, nothing from elsewhere, and no way to be framed: a click is to be the reader's own.
+# No scripts, no external resources and no framing, which clickjacking would need.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -45,48 +45,48 @@ button {{ font: inherit; padding: .5em 1em }}
 """
 _FORM = """<form method="post">
 <input type="hidden" name="List-Unsubscribe" value="One-Click">
-<button type="submit">Get no more of these mails</button>
+<button type="submit">Unsubscribe</button>
 </form>
 """
 
 
 @unsubscribing.route("/unsubscribe/<signed>")
 @refuses("not_found", "internal_error")
-@unsubscribing.response(200, {"type": "string"}, content_type=HTML, description="A page with a button.")
-def show_unsubscribing(signed: str) -> Any:
-    """Show what would be stopped, with a button that does it.
+@unsubscribing.response(200, {"type": "string"}, content_type=HTML, description="A confirmation page.")
+def get_unsubscribe_page(signed: str) -> Any:
+    """Show a confirmation page.
 
-    To look changes nothing: programs that check links for viruses look at all of them.
+    GET changes nothing, since virus scanners follow every link in a mail.
     """
     sentence = KINDS[_choice(signed).kind].sentence
-    return _page("No more of these mails?", f"You get mails that say: “{sentence}”", _FORM)
+    return _page("Unsubscribe?", f"You get these mails: “{sentence}”", _FORM)
 
 
 @unsubscribing.route("/unsubscribe/<signed>", methods=["POST"])
 @refuses("not_found", "internal_error", "unavailable")
-@unsubscribing.response(200, {"type": "string"}, content_type=HTML, description="A page that says so.")
+@unsubscribing.response(200, {"type": "string"}, content_type=HTML, description="A page that confirms it.")
 def unsubscribe(signed: str) -> Any:
-    """Stop that kind of mail, however often this is asked.
+    """Unsubscribe from that kind of mail.
 
-    The body may be the one of RFC 8058, `List-Unsubscribe=One-Click`, or anything else: the link says it all.
+    The body may be that of RFC 8058, `List-Unsubscribe=One-Click`; it is ignored.
     """
     choice = _choice(signed)
     switch_off(database(), choice)
     sentence = KINDS[choice.kind].sentence
     return _page(
-        "You get no more of these mails",
-        f"No mail will say “{sentence}” any more. In the application you can have them back: there, your preferences"
-        " say which news reaches you by which way.",
+        "You have been unsubscribed",
+        f"You will no longer get these mails: “{sentence}” To get them again, change your notification preferences in"
+        " the application.",
     )
 
 
 @unsubscribing.errorhandler(NotFound)
 def show_refusal(error: NotFound) -> Response:
-    """In a browser, a page that says it: whoever follows a link that a mail program broke is no client of the API."""
+    """An invalid link: HTML for browsers, JSON for API clients."""
     answer = answer_domain_error(error)
     if request.accept_mimetypes.best_match([JSON, HTML], default=JSON) == HTML:
         status = answer.status_code
-        answer = _page("This link does not work", f"{error.message} Take the whole address from the mail.")
+        answer = _page("This link does not work", f"{error.message} Copy the whole address from the mail.")
         answer.status_code = status
     answer.vary.add("Accept")
     return answer

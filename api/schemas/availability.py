@@ -1,4 +1,4 @@
-"""When mentors can be booked."""
+"""Weekly hours."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from models.availability import MINUTES_OF_A_DAY
 from workflows.availability import hours
 from workflows.availability.words import clock
 
-MOST_SPANS = 100
+MAX_SPANS = 100
 _SHOWN = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _WEEKDAY = {"description": "0 for Monday to 6 for Sunday.", "example": 0}
 
 
 class ClockTime(fields.String):
-    """A time of the day as clocks show it, to the minute; read as minutes since midnight.
+    """A local time of day, `HH:MM`, loaded as minutes since midnight.
 
     Args:
         example: for the documentation.
-        end: it may also be the midnight at the day's end, 24:00.
+        end: whether 24:00, the end of the day, is allowed.
     """
 
     def __init__(self, example: str, *, end: bool = False, **kwargs: Any) -> None:
@@ -44,8 +44,8 @@ class ClockTime(fields.String):
         return clock(value)
 
 
-class NewSpan(RequestSchema):
-    """One open stretch of a weekday."""
+class NewOpeningHours(RequestSchema):
+    """A time span of a weekday in which the mentor can be booked."""
 
     weekday = Whole(0, 6, required=True, metadata=_WEEKDAY)
     start_time = ClockTime("09:00", required=True)
@@ -54,7 +54,7 @@ class NewSpan(RequestSchema):
     @validates_schema
     def _ends_later(self, span: dict[str, Any], **_: Any) -> None:
         if span["end_time"] <= span["start_time"]:
-            reason = "Must be after `startTime`; hours over midnight are two, to 24:00 and from 00:00."
+            reason = "Must be after `startTime`; split hours over midnight into two, to 24:00 and from 00:00."
             raise ValidationError(reason, field_name="end_time")
 
     @post_load
@@ -62,20 +62,20 @@ class NewSpan(RequestSchema):
         return hours.Span(span["weekday"], span["start_time"], span["end_time"])
 
 
-class NewHours(RequestSchema):
-    """A mentor's whole week."""
+class NewWeeklyHours(RequestSchema):
+    """All opening hours of a mentor's week."""
 
     hours = fields.List(
-        fields.Nested(NewSpan),
+        fields.Nested(NewOpeningHours),
         required=True,
-        validate=validate.Length(max=MOST_SPANS),
-        metadata={"description": "In any order, and none over another. An empty list opens every time."},
+        validate=validate.Length(max=MAX_SPANS),
+        metadata={"description": "In any order, without overlaps. With an empty list, every time can be booked."},
     )
     time_zone = TimeZone(load_default=None, allow_none=True)
 
 
-class Span(ResponseSchema):
-    """One open stretch of a weekday."""
+class OpeningHours(ResponseSchema):
+    """A time span of a weekday in which the mentor can be booked."""
 
     weekday = fields.Integer(metadata=_WEEKDAY)
     start_time = ClockTime("09:00", attribute="opens")
@@ -83,8 +83,8 @@ class Span(ResponseSchema):
 
 
 class WeeklyHours(ResponseSchema):
-    """A mentor's week, in its order; without hours, every time can be booked."""
+    """A mentor's week in order; without hours, every time can be booked."""
 
     mentor_profile_id = Id()
-    time_zone = fields.String(metadata={"description": "On whose clocks the hours are.", "example": "UTC"})
-    hours = fields.List(fields.Nested(Span), attribute="hours.spans")
+    time_zone = fields.String(metadata={"description": "The time zone of the hours.", "example": "UTC"})
+    hours = fields.List(fields.Nested(OpeningHours), attribute="hours.spans")

@@ -16,46 +16,47 @@ def camel(name: str) -> str:
 
 
 class RequestSchema(ma.Schema):
-    """The shape of what a client sends; a field that is not in it is refused."""
+    """Base of request bodies and queries; unknown fields are refused."""
 
     class Meta:
-        """Marshmallow's own options."""
+        """Marshmallow's options."""
 
         unknown = ma.RAISE
 
-    error_messages = {"unknown": "There is no such field.", "type": "Must be a JSON object."}  # noqa: RUF012
+    error_messages = {"unknown": "Unknown field.", "type": "Must be a JSON object."}  # noqa: RUF012
 
     def on_bind_field(self, field_name: str, field_obj: ma.fields.Field) -> None:
-        """Give each field the name that clients write."""
+        """Give each field its camelCase name."""
         field_obj.data_key = field_obj.data_key or camel(field_name)
 
 
 class EmptyBody(RequestSchema):
-    """The shape of a step that needs no words: nothing, or an empty object."""
+    """No body, or an empty object."""
 
 
 class ResponseSchema(RequestSchema):
-    """The shape of what a client gets: every field is there, null where there is nothing."""
+    """Base of responses: every field is present, null if it has no value."""
 
     class Meta:
-        """Clients must expect that answers grow."""
+        """Clients must expect new fields."""
 
         unknown = ma.EXCLUDE
 
     optional: tuple[str, ...] = ()
 
     def on_bind_field(self, field_name: str, field_obj: ma.fields.Field) -> None:
-        """Besides its name: documented as always present, unless it is one of the optional ones."""
+        """Besides: document each field as required, unless it is optional."""
         super().on_bind_field(field_name, field_obj)
         field_obj.required = field_name not in self.optional
 
 
 def page_of(item: type[ResponseSchema], name: str) -> type[ResponseSchema]:
-    """The envelope of a list of `item`: its items, and the cursor of what comes after them."""
+    """The schema of a page of a list: items, and the cursor of the next page."""
     fields: dict[str, Any] = {
         "items": ma.fields.List(ma.fields.Nested(item)),
         "next_cursor": ma.fields.String(
-            allow_none=True, metadata={"description": "Send it as `cursor` to go on; null on the last page."}
+            allow_none=True,
+            metadata={"description": "Pass it as `cursor` to get the next page; null on the last page."},
         ),
         "__doc__": f"A page of a list of {item.__name__}.",
         "__module__": item.__module__,

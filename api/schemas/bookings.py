@@ -1,4 +1,4 @@
-"""Bookings: requests, decisions, and how they are shown."""
+"""Bookings."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from models.bookings import BookingKind, BookingStatus
 
 
 class NewBooking(RequestSchema):
-    """A mentee asks for a listing at a time."""
+    """A request for a listing at a time."""
 
     listing_id = Id(required=True)
     start_time = Moment(required=True, metadata={"example": "2030-05-04T09:00:00Z"})
     end_time = Moment(
-        load_default=None, allow_none=True, metadata={"description": "The listing's duration after the start."}
+        load_default=None, allow_none=True, metadata={"description": "Must be `startTime` plus the listing's duration."}
     )
     title = OneLine(200, load_default=None, allow_none=True)
     notes = Text(5000, load_default=None, allow_none=True)
@@ -25,13 +25,13 @@ class NewBooking(RequestSchema):
 
 
 class Reason(RequestSchema):
-    """Why, where somebody would like to say it."""
+    """An optional reason."""
 
     reason = Text(1000, load_default=None, allow_none=True)
 
 
 class Booking(ResponseSchema):
-    """The decision about one mentor, one time and one listing."""
+    """A booking of a listing at a time."""
 
     id = Id()
     listing_id = Id()
@@ -49,18 +49,18 @@ class Booking(ResponseSchema):
     course_id = Id(allow_none=True, dump_default=None)
     product_id = Id(allow_none=True, dump_default=None)
     bundle_purchase_id = Id(allow_none=True, dump_default=None)
-    session_id = Id(allow_none=True, metadata={"description": "The session's id from the moment of acceptance."})
+    session_id = Id(allow_none=True, metadata={"description": "The session's id, once the booking is accepted."})
     decline_reason = fields.String(allow_none=True)
     created_at = Moment()
     updated_at = Moment()
 
 
 class BookingFilters(ListQuery):
-    """Which of the caller's bookings to list."""
+    """Filters of the caller's bookings."""
 
     role = fields.String(
         validate=validate.OneOf(["mentee", "mentor"]),
-        metadata={"description": "As which party; both when left out."},
+        metadata={"description": "The caller's role; by default both."},
     )
     status = fields.Enum(BookingStatus, by_value=True)
 

@@ -16,14 +16,14 @@ HOURS_OF_A_YEAR = 8_784
 
 
 class CancellationPolicy(RequestSchema):
-    """Until when a mentee cancels without a fee, and what share of the price it costs afterwards."""
+    """How long mentees can cancel without a fee, and the fee afterwards as a percentage of the price."""
 
     window_hours = Whole(0, HOURS_OF_A_YEAR, metadata={"example": 24})
     late_fee_percent = Whole(0, 100, metadata={"example": 50})
 
 
 class Cancellation(fields.Nested):
-    """A listing's two columns of policy as one; null where the mentee cannot cancel."""
+    """A listing's cancellation policy from its two columns; null if mentees cannot cancel."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(CancellationPolicy, allow_none=True, **kwargs)
@@ -37,21 +37,21 @@ class Cancellation(fields.Nested):
 
 def _each_once(minutes: list[int]) -> None:
     if len(set(minutes)) < len(minutes):
-        raise ma.ValidationError("Must not name a time twice.")
+        raise ma.ValidationError("Must not repeat a value.")
 
 
 class Reminders(fields.List):
-    """How many minutes before the start both sides are reminded: up to five times, none of them twice."""
+    """Minutes before the start at which both parties are reminded: up to five different ones."""
 
     def __init__(self, **kwargs: Any) -> None:
-        described = "Minutes before the start at which both sides are reminded; null for what the operator has chosen."
+        described = "Minutes before the start at which both parties are reminded; null for the operator's default."
         shown = {"example": [1440, 60], "uniqueItems": True, "description": described}
         longest = validate.Length(max=MOST_REMINDERS)
         super().__init__(Whole(1, LONGEST_BEFORE), validate=[longest, _each_once], metadata=shown, **kwargs)
 
 
 class ListingChanges(RequestSchema):
-    """What of a listing is to be different; whatever is left out stays."""
+    """Changes to a listing; omitted fields keep their value."""
 
     title = Line(200, metadata={"example": "Career advice"})
     description = Text(5000, allow_none=True)
@@ -68,7 +68,7 @@ class ListingChanges(RequestSchema):
 
     @ma.post_load
     def as_columns(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
-        """Prices and policies are one thing in a body, and two columns in a table."""
+        """Split price and cancellation policy into their columns."""
         columns = {name: value for name, value in body.items() if name not in ("price", "cancellation")}
         if "price" in body:
             columns |= {"price_amount": body["price"]["amount"], "price_currency": body["price"]["currency"]}
@@ -78,10 +78,10 @@ class ListingChanges(RequestSchema):
 
 
 class NewListing(ListingChanges):
-    """An offer; what is left out takes the defaults that stand in parentheses in the documentation."""
+    """A new listing; the defaults are documented at the operation."""
 
     class Meta(RequestSchema.Meta):
-        """A listing begins as active."""
+        """New listings are active."""
 
         exclude = ("active",)
 
@@ -110,7 +110,7 @@ class Listing(ResponseSchema):
 
 
 class ListingFilters(ListQuery):
-    """Which listings to list."""
+    """Filters of listings."""
 
     mentor_profile_id = Id()
     course_id = Id()
@@ -127,22 +127,22 @@ def _policy(cancellation: dict[str, int] | None) -> dict[str, int | None]:
 
 
 class NewCourse(RequestSchema):
-    """A course to be added to the catalogue."""
+    """A new course."""
 
     title = Line(200, required=True, metadata={"example": "Linear algebra I"})
     description = Text(5000, load_default=None, allow_none=True)
 
 
 class CourseChanges(RequestSchema):
-    """What of a course is to be different; whatever is left out stays."""
+    """Changes to a course; omitted fields keep their value."""
 
     title = Line(200, metadata={"example": "Linear algebra I"})
     description = Text(5000, allow_none=True)
-    active = TrueOrFalse(metadata={"description": "Whether the course stands in the catalogue."})
+    active = TrueOrFalse(metadata={"description": "Whether the course is listed."})
 
 
 class Course(ResponseSchema):
-    """What is taught by whoever has a listing of it."""
+    """A subject that several mentors can offer listings of."""
 
     id = Id()
     title = fields.String()

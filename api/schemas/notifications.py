@@ -1,4 +1,4 @@
-"""Notifications: what a person is told, and which of that they want to hear by which way."""
+"""Notifications, notification preferences, push subscriptions and calendar feeds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHANNELS = {Channel.IN_APP: "in_app", Channel.EMAIL: "email", Channel.PUSH: "pus
 
 
 class Notification(ResponseSchema):
-    """Something that one person is told in the application."""
+    """An in-app notification."""
 
     id = Id()
     kind = fields.String(metadata={"example": "session_created"})
@@ -32,75 +32,77 @@ class Notification(ResponseSchema):
 
 
 class NotificationFilters(ListQuery):
-    """Which notifications to list."""
+    """Filters of notifications."""
 
-    unread = QueryFlag(metadata={"description": "true: only those that are unread; false: only those that are read."})
+    unread = QueryFlag(metadata={"description": "true: only unread ones; false: only read ones."})
 
 
 class UnreadCount(ResponseSchema):
-    """How many are unread."""
+    """The number of unread notifications."""
 
     unread = fields.Integer()
 
 
 class ReadCount(ResponseSchema):
-    """How many have become read by this."""
+    """The number of notifications that were marked as read."""
 
     read = fields.Integer()
 
 
-class Channels(ResponseSchema):
-    """By which ways a kind is heard of."""
+class NotificationChannels(ResponseSchema):
+    """The channels of a kind of notification."""
 
     in_app = fields.Boolean()
     email = fields.Boolean()
-    push = fields.Boolean(metadata={"description": "To browsers that have subscribed."})
+    push = fields.Boolean(metadata={"description": "To subscribed browsers."})
 
 
-class Preference(ResponseSchema):
-    """One kind of notification, and by which ways it is heard of."""
+class NotificationPreference(ResponseSchema):
+    """The channels of one kind of notification."""
 
     kind = fields.String(metadata={"example": "session_created"})
     description = fields.String()
-    channels = fields.Nested(Channels)
+    channels = fields.Nested(NotificationChannels)
     always = fields.List(
         fields.String(metadata={"enum": ["inApp", "email", "push"]}),
-        metadata={"description": "The ways that cannot be switched off."},
+        metadata={"description": "Channels that cannot be switched off."},
     )
 
 
-class Preferences(ResponseSchema):
-    """Every kind of notification that there is."""
+class NotificationPreferences(ResponseSchema):
+    """The channels of every kind of notification."""
 
-    items = fields.List(fields.Nested(Preference))
+    items = fields.List(fields.Nested(NotificationPreference))
 
 
-class ChannelWishes(RequestSchema):
-    """By which ways a kind is to be heard of; what is left out is as the kind has it."""
+class ChannelPreferences(RequestSchema):
+    """The wanted channels of one kind of notification; omitted ones get their default."""
 
     in_app = TrueOrFalse()
     email = TrueOrFalse()
     push = TrueOrFalse()
 
 
-class Wish(RequestSchema):
-    """How one kind is to be heard of."""
+class NotificationPreferenceUpdate(RequestSchema):
+    """The wanted channels of one kind."""
 
     kind = Line(100, required=True, metadata={"example": "session_completed"})
-    channels = fields.Nested(ChannelWishes, required=True)
-    # Whoever changes what they have read sends it back whole.
-    description = fields.String(metadata={"description": "As it was read; it changes nothing."})
-    always = fields.List(fields.String(), metadata={"description": "As it was read; it changes nothing."})
+    channels = fields.Nested(ChannelPreferences, required=True)
+    # Clients send back what they have read, with changes.
+    description = fields.String(metadata={"description": "Ignored: as read."})
+    always = fields.List(fields.String(), metadata={"description": "Ignored: as read."})
 
 
-class Wishes(RequestSchema):
-    """All that somebody wants otherwise than it is by itself; it replaces what they wanted before."""
+class NotificationPreferencesUpdate(RequestSchema):
+    """Preferences that differ from the defaults; they replace earlier ones."""
 
-    items = fields.List(fields.Nested(Wish), required=True, validate=validate.Length(max=10 * len(OFFERED)))
+    items = fields.List(
+        fields.Nested(NotificationPreferenceUpdate), required=True, validate=validate.Length(max=10 * len(OFFERED))
+    )
 
     @ma.validates_schema(skip_on_field_errors=True)
     def check_each_once(self, data: dict[str, Any], **_context: object) -> None:
-        """Refuse a kind that stands there twice: nobody could say which one is meant."""
+        """Refuse repeated kinds, which would be ambiguous."""
         kinds = [item["kind"] for item in data["items"]]
         if len(kinds) != len(set(kinds)):
             raise ma.ValidationError("Each kind must be given once.", "items")
@@ -110,7 +112,7 @@ Notifications = page_of(Notification, "Notifications")
 
 
 def shown_preferences(preferences: PreferencesRecord) -> dict[str, Any]:
-    """Preferences as an answer shows them."""
+    """Preferences as JSON."""
     return {
         "items": [
             {
@@ -125,7 +127,7 @@ def shown_preferences(preferences: PreferencesRecord) -> dict[str, Any]:
 
 
 def wishes_of(body: dict[str, Any]) -> dict[str, dict[Channel, bool]]:
-    """What a body asks for, by kind and channel."""
+    """The channels in a body, by kind."""
     return {
         item["kind"]: {
             channel: item["channels"][name] for channel, name in CHANNELS.items() if name in item["channels"]
@@ -135,43 +137,43 @@ def wishes_of(body: dict[str, Any]) -> dict[str, dict[Channel, bool]]:
 
 
 class BrowserKeys(RequestSchema):
-    """What messages for a browser are encrypted by."""
+    """The keys with which messages to a browser are encrypted."""
 
-    p256dh = Line(200, required=True, metadata={"description": "Its public key, in base64 for URLs."})
-    auth = Line(100, required=True, metadata={"description": "Its secret of 16 bytes, in base64 for URLs."})
+    p256dh = Line(200, required=True, metadata={"description": "Public key, base64url."})
+    auth = Line(100, required=True, metadata={"description": "Secret of 16 bytes, base64url."})
 
 
 class NewPushSubscription(RequestSchema):
     """A browser's `PushSubscription` as JSON."""
 
     endpoint = Line(LONGEST, required=True, metadata={"example": "https://push.example/send/abc"})
-    expiration_time = fields.Float(allow_none=True, metadata={"description": "As browsers send it; not looked at."})
+    expiration_time = fields.Float(allow_none=True, metadata={"description": "Ignored."})
     keys = fields.Nested(BrowserKeys, required=True)
 
 
 class PushSubscription(ResponseSchema):
-    """A browser that shows one's notifications. Where it is reached is not shown again."""
+    """A browser that shows the caller's notifications. Its endpoint is secret and not shown."""
 
     id = Id()
-    host = fields.String(metadata={"example": "push.example", "description": "Its maker's push service."})
+    host = fields.String(metadata={"example": "push.example", "description": "The browser's push service."})
     created_at = Moment()
 
 
 class PushKey(ResponseSchema):
-    """What a browser is told when it subscribes."""
+    """The server's public key (VAPID)."""
 
     public_key = fields.String(metadata={"description": "`applicationServerKey` of `PushManager.subscribe()`."})
 
 
 class PushFilters(ListQuery):
-    """Which part of one's browsers to list."""
+    """Query of push subscriptions."""
 
 
 PushSubscriptions = page_of(PushSubscription, "PushSubscriptions")
 
 
 class CalendarSecret(ResponseSchema):
-    """What leads to the caller's feed. It is shown this once: only what it hashes to is kept."""
+    """The secret address of a calendar feed. Only its hash is stored."""
 
-    secret = fields.String(metadata={"description": "Whoever knows it reads the feed; make a new one to end that."})
-    url = fields.String(metadata={"format": "uri", "description": "What a calendar program subscribes to."})
+    secret = fields.String(metadata={"description": "Gives access to the feed; create a new one to revoke it."})
+    url = fields.String(metadata={"format": "uri", "description": "The address to subscribe to."})

@@ -9,13 +9,13 @@ from api.schemas.fields import Id, Moment, Text
 
 
 class Health(ResponseSchema):
-    """Whether the service does what it is asked."""
+    """The state of the service."""
 
     status = fields.String(metadata={"example": "ok"})
 
 
-class Finding(ResponseSchema):
-    """One invariant: how often it is violated, and where."""
+class InvariantResult(ResponseSchema):
+    """The violations of one invariant."""
 
     name = fields.String()
     violations = fields.Integer()
@@ -23,14 +23,14 @@ class Finding(ResponseSchema):
 
 
 class Invariants(ResponseSchema):
-    """Every promise that the database can be asked about."""
+    """The results of all invariants."""
 
     ok = fields.Boolean()
-    items = fields.List(fields.Nested(Finding))
+    items = fields.List(fields.Nested(InvariantResult))
 
 
 class AuditEntry(ResponseSchema):
-    """Who did what to which subject, and why."""
+    """What an operator did to which subject, and why."""
 
     id = Id()
     actor = fields.String(metadata={"example": "operator:jo"})
@@ -43,11 +43,11 @@ class AuditEntry(ResponseSchema):
 
 
 class AuditFilters(ListQuery):
-    """Which entries to list."""
+    """Filters of audit entries."""
 
-    actor = Text(300, metadata={"description": "What this one did.", "example": "operator:jo"})
-    action = Text(100, metadata={"description": "What was done in this way.", "example": "review.hidden"})
-    subject_id = Id(metadata={"description": "What was done to this."})
+    actor = Text(300, metadata={"description": "Only entries of this actor.", "example": "operator:jo"})
+    action = Text(100, metadata={"description": "Only entries of this action.", "example": "review.hidden"})
+    subject_id = Id(metadata={"description": "Only entries about this subject."})
 
 
 AuditEntries = page_of(AuditEntry, "AuditEntries")

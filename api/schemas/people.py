@@ -9,7 +9,7 @@ from api.schemas.fields import Id, Line, MailAddress, Moment, Text, TimeZone
 
 
 class NewUser(RequestSchema):
-    """A person to be registered."""
+    """A new user."""
 
     email = MailAddress(required=True, metadata={"example": "ada@example.org"})
     name = Line(200, required=True, metadata={"example": "Ada Lovelace"})
@@ -17,7 +17,7 @@ class NewUser(RequestSchema):
 
 
 class User(ResponseSchema):
-    """A person with an account."""
+    """A user account."""
 
     id = Id()
     email = fields.String()
@@ -28,9 +28,9 @@ class User(ResponseSchema):
 
 
 class NewMentorProfile(RequestSchema):
-    """What a user shows as a mentor."""
+    """A new mentor profile."""
 
-    user_id = Id(metadata={"description": "Whose profile it is; the caller's own when left out."})
+    user_id = Id(metadata={"description": "The user; by default the caller."})
     headline = Line(200, required=True, metadata={"example": "Engineering manager, 12 years"})
     bio = Text(5000, load_default=None, allow_none=True)
     time_zone = TimeZone(load_default=None, allow_none=True)
@@ -38,7 +38,7 @@ class NewMentorProfile(RequestSchema):
 
 
 class MentorProfile(ResponseSchema):
-    """A mentor as everybody signed in sees them."""
+    """A mentor's public profile."""
 
     id = Id()
     user_id = Id()
@@ -53,9 +53,9 @@ class MentorProfile(ResponseSchema):
 
 
 class MentorFilters(ListQuery):
-    """Which mentors to list."""
+    """Filters of mentors."""
 
-    skill = Line(60, metadata={"description": "Only mentors with this very skill, however it is written."})
+    skill = Line(60, metadata={"description": "Only mentors with exactly this skill, regardless of case."})
 
 
 MentorProfiles = page_of(MentorProfile, "MentorProfiles")

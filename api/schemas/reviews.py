@@ -1,4 +1,4 @@
-"""Reviews: what mentees and mentors write, and how a review is shown to whom."""
+"""Reviews, and how they are shown to each party."""
 
 from __future__ import annotations
 
@@ -24,39 +24,43 @@ class ReviewPermit(ResponseSchema):
 
 
 class NewReview(RequestSchema):
-    """How the session was."""
+    """A new review."""
 
     rating = Whole(1, 5, required=True, metadata={"example": 5})
     comment = Text(LONGEST_TEXT, load_default=None, allow_none=True)
 
 
-class AnswerToReview(RequestSchema):
-    """What the mentor says to a review."""
+class ReviewAnswer(RequestSchema):
+    """The mentor's answer to a review."""
 
     answer = Text(LONGEST_TEXT, shortest=1, required=True, metadata={"example": "Thank you, I enjoyed it too."})
-    review_id = Id(metadata={"description": "Which review, where several people have reviewed the session."})
+    review_id = Id(metadata={"description": "The review, if several mentees have reviewed the session."})
 
 
 class Moderation(RequestSchema):
-    """Whether a review is to be hidden, and why."""
+    """Whether to hide a review, and why."""
 
     hidden = TrueOrFalse(required=True)
-    reason = Text(2000, shortest=1, required=True, metadata={"description": "Kept in the audit."})
+    reason = Text(2000, shortest=1, required=True, metadata={"description": "Kept in the audit log."})
 
 
 class Review(ResponseSchema):
-    """What a mentee says of a session, and what its mentor answered."""
+    """A mentee's review of a session, with the mentor's answer."""
 
     id = Id()
     mentor_profile_id = Id()
-    session_id = Id(allow_none=True, metadata={"description": "Null for everybody but its parties and operators."})
-    mentee_user_id = Id(allow_none=True, metadata={"description": "Null for everybody but its parties and operators."})
+    session_id = Id(
+        allow_none=True, metadata={"description": "Null unless the caller is a party to the session or an operator."}
+    )
+    mentee_user_id = Id(
+        allow_none=True, metadata={"description": "Null unless the caller is a party to the session or an operator."}
+    )
     reviewer = fields.String(metadata={"description": "First name and initial.", "example": "Ada L."})
     rating = fields.Integer(metadata={"example": 5})
     comment = fields.String(allow_none=True)
     answer = fields.String(allow_none=True)
     answered_at = Moment(allow_none=True)
-    hidden = fields.Boolean(metadata={"description": "Hidden reviews are shown to author and operators alone."})
+    hidden = fields.Boolean(metadata={"description": "Hidden reviews are visible to their author and operators only."})
     hidden_reason = fields.String(allow_none=True)
     created_at = Moment()
 
@@ -65,12 +69,12 @@ ReviewPermits = page_of(ReviewPermit, "ReviewPermits")
 Reviews = page_of(Review, "Reviews")
 
 
-# What leads to a session is for those who may see it: everybody else learns nothing of it here.
+# They identify the session, which only its parties and operators may see.
 _OF_THE_PARTIES = ("session_id", "mentee_user_id")
 
 
 def as_seen_by(actor: Actor, review: ReviewRecord) -> dict[str, Any]:
-    """A review without what leads to its session, unless its author, its mentor or an operator is looking."""
+    """A review as JSON; its session is for author, mentor and operators only."""
     shown = {**vars(review), "reviewer": review.reviewer, "hidden": review.hidden}
     return shown if sees_whole(actor, review) else {**shown, **dict.fromkeys(_OF_THE_PARTIES)}
 

@@ -1,4 +1,4 @@
-"""Sessions: what their life cycle takes, and how they are shown to whom."""
+"""Sessions, and how they are shown to each party."""
 
 from __future__ import annotations
 
@@ -19,23 +19,25 @@ from workflows.sessions.session import Session as SessionRecord
 from workflows.sessions.session import is_mentor
 
 
-class Completion(RequestSchema):
-    """What the mentor notes down about a session that has taken place."""
+class SessionCompletion(RequestSchema):
+    """The mentor's record of a session."""
 
-    notes = Text(5000, load_default=None, allow_none=True, metadata={"description": "Shown to both sides."})
-    rating = Whole(1, 5, load_default=None, allow_none=True, metadata={"description": "The mentor's own record."})
-    feedback = Text(5000, load_default=None, allow_none=True, metadata={"description": "The mentor's own record."})
+    notes = Text(5000, load_default=None, allow_none=True, metadata={"description": "Visible to both parties."})
+    rating = Whole(1, 5, load_default=None, allow_none=True, metadata={"description": "For mentor and operators only."})
+    feedback = Text(
+        5000, load_default=None, allow_none=True, metadata={"description": "For mentor and operators only."}
+    )
     action_items = fields.List(
         Line(500),
         load_default=None,
         allow_none=True,
         validate=validate.Length(max=50),
-        metadata={"description": "Shown to both sides."},
+        metadata={"description": "Visible to both parties."},
     )
 
 
 class Session(ResponseSchema):
-    """The meeting that an accepted booking became."""
+    """The meeting of an accepted booking."""
 
     id = Id()
     booking_id = Id()
@@ -48,8 +50,8 @@ class Session(ResponseSchema):
     status = fields.Enum(SessionStatus, by_value=True)
     notes = fields.String(allow_none=True)
     metadata = fields.Dict(allow_none=True)
-    rating = fields.Integer(allow_none=True, metadata={"description": "Null for everybody but mentor and operators."})
-    feedback = fields.String(allow_none=True, metadata={"description": "Null for everybody but mentor and operators."})
+    rating = fields.Integer(allow_none=True, metadata={"description": "For mentor and operators only."})
+    feedback = fields.String(allow_none=True, metadata={"description": "For mentor and operators only."})
     action_items = fields.List(fields.String(), allow_none=True)
     started_at = Moment(allow_none=True)
     completed_at = Moment(allow_none=True)
@@ -60,58 +62,58 @@ class Session(ResponseSchema):
     updated_at = Moment()
 
 
-class CancellationOfSession(RequestSchema):
-    """Why a session is called off, and whether money is to go back."""
+class SessionCancellation(RequestSchema):
+    """Why a session is cancelled, and whether a refund is requested."""
 
-    reason = Text(2000, shortest=1, required=True, metadata={"description": "Shown to both sides."})
+    reason = Text(2000, shortest=1, required=True, metadata={"description": "Visible to both parties."})
     type = fields.Enum(CancellationType, by_value=True)
     refund_requested = TrueOrFalse(load_default=False)
 
 
-class PolicyOfListing(ResponseSchema):
-    """A listing's policy of cancellation as it stands now."""
+class ListingPolicy(ResponseSchema):
+    """A listing's present cancellation policy."""
 
     window_hours = fields.Integer(allow_none=True, metadata={"description": "Null: the mentee cannot cancel."})
     late_fee_percent = fields.Integer()
 
 
 class CancellationQuote(ResponseSchema):
-    """What it would cost the caller to cancel now."""
+    """The cost of cancelling now."""
 
     session_id = Id()
     allowed = fields.Boolean()
     cancelled_by = fields.Enum(CancelledBy, by_value=True)
-    late = fields.Boolean(metadata={"description": "Whether the mentee is inside the window."})
+    late = fields.Boolean(metadata={"description": "Whether the mentee would cancel inside the policy's window."})
     fee = fields.Nested(Money)
-    refund = fields.Nested(Money, metadata={"description": "What goes back when it is asked for."})
-    free_until = Moment(allow_none=True, metadata={"description": "Until when it costs the mentee nothing."})
-    policy = fields.Nested(PolicyOfListing)
+    refund = fields.Nested(Money, metadata={"description": "The refund, if requested."})
+    free_until = Moment(allow_none=True, metadata={"description": "The mentee can cancel without a fee until then."})
+    policy = fields.Nested(ListingPolicy)
 
 
 class CancelledSession(Session):
-    """A session that was called off, with what it cost and what goes back."""
+    """A cancelled session, with its fee and refund."""
 
     fee = fields.Nested(Money, attribute="cancellation.fee")
     refund = fields.Nested(Money, attribute="cancellation.refund")
 
 
 class BookedSession(ResponseSchema):
-    """A booking together with the session that it became."""
+    """An accepted booking and its session."""
 
     booking = fields.Nested(Booking)
     session = fields.Nested(Session)
 
 
 class SessionFilters(ListQuery):
-    """Which of a party's sessions to list."""
+    """Filters of the caller's sessions."""
 
     status = fields.Enum(SessionStatus, by_value=True)
-    from_time = Moment(data_key="from", metadata={"description": "Sessions that start then or later."})
-    to_time = Moment(data_key="to", metadata={"description": "Sessions that start before then."})
+    from_time = Moment(data_key="from", metadata={"description": "Only sessions that start at or after this time."})
+    to_time = Moment(data_key="to", metadata={"description": "Only sessions that start before this time."})
 
 
 class SessionEffect(ResponseSchema):
-    """One run to be made of one effect for one event about the session."""
+    """The delivery of one effect of one event of the session."""
 
     effect = fields.String(metadata={"example": "reviews.unlock"})
     event = fields.String(metadata={"example": "session.completed"})
@@ -120,13 +122,13 @@ class SessionEffect(ResponseSchema):
     attempts = fields.Integer()
     due_at = Moment()
     done_at = Moment(allow_none=True)
-    last_error = fields.String(allow_none=True, metadata={"description": "Only operators see what went wrong."})
+    last_error = fields.String(allow_none=True, metadata={"description": "For operators only."})
 
     optional = ("last_error",)
 
 
 class SessionEffects(ResponseSchema):
-    """Everything that follows from a session, and how far it has come."""
+    """All effects of a session."""
 
     items = fields.List(fields.Nested(SessionEffect))
 
@@ -139,14 +141,14 @@ _EFFECTS = SessionEffects(exclude=("items.last_error",))
 
 
 def as_seen_by(actor: Actor, session: SessionRecord) -> SessionRecord:
-    """The session without the mentor's own record of it, unless mentor or operator are looking."""
+    """The session, without the mentor's record unless the caller is the mentor or an operator."""
     if actor.operator or is_mentor(actor, session):
         return session
     return replace(session, rating=None, feedback=None)
 
 
 def shown_quote(session: SessionRecord, quote: Quote) -> dict[str, Any]:
-    """A quote as an answer shows it."""
+    """A quote as JSON."""
     shown: dict[str, Any] = _QUOTE.dump(
         {
             "session_id": session.id,
@@ -163,12 +165,12 @@ def shown_quote(session: SessionRecord, quote: Quote) -> dict[str, Any]:
 
 
 def shown_effects(actor: Actor, effects: list[EffectOfSession]) -> dict[str, Any]:
-    """What follows from a session as an answer shows it: to operators with what went wrong."""
+    """A session's effects as JSON; errors are for operators only."""
     shown: dict[str, Any] = (_EFFECTS_FOR_OPERATORS if actor.operator else _EFFECTS).dump({"items": effects})
     return shown
 
 
 def shown_session(session: SessionRecord) -> dict[str, Any]:
-    """A session as an answer shows it."""
+    """A session as JSON."""
     shown: dict[str, Any] = _SHOWN.dump(session)
     return shown
