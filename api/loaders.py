@@ -21,8 +21,7 @@ from api.idempotency import once
 from api.parts import parts
 from api.requests import name_actor
 from workflows.errors import NotFound
-from workflows.identity.actor import Actor
-from workflows.identity.authenticate import authenticate
+from workflows.identity.actor import Actor, authenticate
 
 View = Callable[..., ResponseReturnValue]
 Path = dict[str, UUID | None]

@@ -21,7 +21,7 @@ from cli.embedded import postgres_binary
 from cli.migrate import upgrade
 from cli.servers import start_postgres
 from workflows.availability.busy import LOCK_MENTOR
-from workflows.bookings.decide import ACCEPT
+from workflows.bookings.decisions import ACCEPT
 
 CLIENTS = 16
 MENTORS = 4
@@ -69,7 +69,7 @@ EXCEPTION WHEN exclusion_violation THEN
     PERFORM nextval('race_refusals');
 END $race$
 """
-_PARAMETERS = ("mentor_profile_id", "booking_id", "session_id", "busy_id", "version")
+_PARAMETERS = ("mentor_profile_id", "id", "session_id", "busy_id", "version")
 
 
 @dataclass(frozen=True)

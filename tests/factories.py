@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,27 +15,20 @@ from models.bookings import BookingKind, BookingStatus, booking_participants, bo
 from models.catalog import listings
 from models.sessions import session_id_of
 from workflows.analytics.count import Count, Counted, count_all
-from workflows.bookings.accept import accept
 from workflows.bookings.booking import Booking, booking_query
+from workflows.bookings.decisions import accept
 from workflows.bookings.request import request
 from workflows.catalog.courses import Course, create_course
-from workflows.catalog.listing import Listing
-from workflows.catalog.publish_listing import publish_listing
-from workflows.events.catalogue import Event, ReviewUnlocked
+from workflows.catalog.listings import Listing, publish_listing
+from workflows.events.catalogue import Event, ReviewUnlocked, SessionCompleted
 from workflows.events.record import record
-from workflows.identity.actor import Actor
-from workflows.identity.people import Mentor, User
-from workflows.identity.publish_mentor_profile import publish_mentor_profile
-from workflows.identity.register_user import register_user
-from workflows.reviews.permit import Permit, permit_query
+from workflows.identity.actor import SYSTEM, Actor
+from workflows.identity.people import Mentor, User, publish_mentor_profile, register_user
+from workflows.reviews.actions import ReviewableSession, reviewable_query, submit
+from workflows.reviews.permits import Completed, Permit, permit_query, unlock_all
 from workflows.reviews.review import Review
-from workflows.reviews.reviewable import ReviewableSession, reviewable_query
-from workflows.reviews.submit import submit
-from workflows.reviews.unlock import Completed, unlock_all
-from workflows.sessions.complete import complete
-from workflows.sessions.create import create
 from workflows.sessions.session import Session, session_query
-from workflows.sessions.start import start
+from workflows.sessions.steps import complete, create, start
 
 OPERATOR = Actor(operator=True, name="operator:tests")
 # Bookings that say no time of their own never overlap.
@@ -127,15 +121,8 @@ def make_permit(
 def unlock_review(db: Connection, session: Session, mentee_user_id: UUID) -> Permit:
     """A mentee's permit to review a completed session; whoever else was there gets one too."""
     assert session.completed_at is not None
-    completed = Completed(
-        session_id=session.id,
-        booking_id=session.booking_id,
-        mentor_profile_id=session.mentor_profile_id,
-        completed_at=session.completed_at,
-        now=session.completed_at,
-        mentee_user_id=None,
-    )
-    unlock_all(db, [completed])
+    event = SessionCompleted.about(replace(session, mentee_user_id=None), actor=SYSTEM, now=session.completed_at)
+    unlock_all(db, [Completed(event, session.completed_at)])
     return Permit.of(db.execute(permit_query(session.id, mentee_user_id)).one())
 
 

@@ -1,52 +1,65 @@
-"""State machine of a record: the one way from a state to the next, by compare-and-set on state and version."""
+"""State machines and compare-and-set: how a row moves to its next state, or to its next version."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select
-from sqlalchemy.sql.expression import TextualSelect
+from sqlalchemy import Connection, Row, Select, Table, text, update
+from sqlalchemy.sql.expression import TextualSelect, bindparam
 
-from workflows.errors import InvalidTransition
+from workflows.constraints import constraint_errors
+from workflows.errors import InvalidTransition, Stale
+from workflows.records import Record
 
 
-class HasState(Protocol):
-    """A record with a state."""
+class Versioned(Protocol):
+    """A record with a version."""
+
+    table: ClassVar[Table]
 
     @property
     def id(self) -> UUID: ...
     @property
-    def status(self) -> StrEnum: ...
-    @property
     def version(self) -> int: ...
+    @classmethod
+    def columns(cls) -> list[Any]: ...
+    @classmethod
+    def query(cls) -> Select[Any]: ...
     @classmethod
     def of(cls, row: Row[Any]) -> Self: ...
 
 
-R = TypeVar("R", bound=HasState)
+class Stateful(Versioned, Protocol):
+    """A record with a state and a version."""
+
+    @property
+    def status(self) -> StrEnum: ...
+
+
+V = TypeVar("V", bound=Versioned)
+R = TypeVar("R", bound=Stateful)
 
 
 @dataclass(frozen=True)
 class StateMachine(Generic[R]):
-    """The states of a kind of record, and how one of them is moved.
+    """The states of a kind of record, and the one way to move one of them.
 
     Args:
         subject: what it is called in sentences and metrics.
         transitions: the table beside the enum in `models/`.
-        record: as which a moved row is returned, and `by_id`, its query.
-        statements: by the state that is reached, an UPDATE of the row that has still `:id`, the state before and
-            `:version`, returning it.
+        record: as which a moved row is returned.
+        statements: by the state that is reached, an UPDATE of the row that still has `:id`, the state before and
+            `:version`, returning it; such as an `update_statement`.
     """
 
     subject: str
     transitions: Mapping[Any, frozenset[Any]]
     record: type[R]
-    by_id: Callable[[UUID], Select[Any]]
-    statements: Mapping[Any, TextualSelect] = field(default_factory=dict)
+    statements: Mapping[Any, TextualSelect]
 
     def require_transition(self, before: R, status: StrEnum) -> None:
         """Refuse a step that the state machine does not have.
@@ -60,33 +73,65 @@ class StateMachine(Generic[R]):
             )
 
     def move(self, db: Connection, before: R, status: StrEnum, **values: Any) -> R:
-        """Move a record to `status`, and return it as it stands then.
+        """Move a record to `status` by compare-and-set, and return it as it stands then.
 
         Args:
             before: as it was read; if it has changed since, nothing is moved.
-            values: the further columns that this step writes, every one of them.
+            values: the further parameters of this state's statement, every one of them.
 
         Raises:
             InvalidTransition: there is no such step, from the state it was read in or from the one it has now.
+            DomainError: what a violated constraint stands for.
         """
         self.require_transition(before, status)
-        row = db.execute(self.statements[status], {"id": before.id, "version": before.version, **values}).one_or_none()
-        return self.moved(db, row, before, status)
-
-    def moved(self, db: Connection, row: Row[Any] | None, before: R, status: StrEnum) -> R:
-        """The record that a compare-and-set returned, or the refusal for having come second.
-
-        Raises:
-            InvalidTransition: nothing was moved, since another caller was first.
-        """
+        with constraint_errors():
+            row = db.execute(
+                self.statements[status], {"id": before.id, "version": before.version, **values}
+            ).one_or_none()
         if row is None:
-            # What the other caller did makes the message.
-            self.require_transition(self.record.of(db.execute(self.by_id(before.id)).one()), status)
+            query = self.record.query().where(self.record.table.c.id == before.id)
+            # The message names the state that another caller has moved it to.
+            self.require_transition(self.record.of(db.execute(query).one()), status)
             raise InvalidTransition(
-                f"The {self.subject} has just changed; read it again.", step=self.step(before, status)
+                f"The {self.subject} has changed in the meantime; read it again.", step=self.step(before, status)
             )
         return self.record.of(row)
 
     def step(self, before: R, status: StrEnum) -> tuple[str, str, str]:
         """The step that is refused, for the metric of refusals."""
         return self.subject, before.status, status
+
+
+def update_statement(record: type[Record], before: StrEnum, status: StrEnum, *columns: str) -> TextualSelect:
+    """The compare-and-set from one state to another that writes `columns`, each from the parameter of its name."""
+    assignments = "".join(f", {column} = :{column}" for column in columns)
+    statement = f"""
+UPDATE {record.table.name} SET status = '{status}'{assignments}
+WHERE id = CAST(:id AS uuid) AND status = '{before}' AND version = :version
+RETURNING {", ".join(column.name for column in record.columns())}
+"""
+    parameters = [bindparam(column, type_=record.table.c[column].type) for column in columns]
+    return text(statement).bindparams(*parameters).columns(*record.columns())
+
+
+def update_record(db: Connection, before: V, changes: Mapping[str, Any], *, subject: str, any_version: bool) -> V:
+    """Write some columns of a record by compare-and-set on its version, and return it as it stands then.
+
+    Args:
+        before: as the caller saw it.
+        subject: what it is called in sentences.
+        any_version: the caller decided on no version in particular: concurrent changes of other columns stay.
+
+    Raises:
+        Stale: it has changed since `before` was read.
+    """
+    if not changes:
+        return before
+    table = before.table
+    statement = update(table).where(table.c.id == before.id).values(**changes).returning(*before.columns())
+    if not any_version:
+        statement = statement.where(table.c.version == before.version)
+    row = db.execute(statement).one_or_none()
+    if row is None:
+        raise Stale(f"The {subject} has changed since you read it; read it again.")
+    return before.of(row)

@@ -15,17 +15,15 @@ from api.schemas import bookings as shapes
 from api.schemas.base import EmptyBody
 from api.schemas.sessions import BookedSession
 from models.bookings import BookingStatus
-from workflows.bookings.accept import accept
-from workflows.bookings.booking import BOOKINGS, Booking, booking_query, mentee_of, mentor_of, participant_of
-from workflows.bookings.cancel import cancel
-from workflows.bookings.decline import decline
+from workflows.bookings.booking import BOOKINGS, Booking, booking_query, require_access, require_mentee, require_mentor
+from workflows.bookings.decisions import accept, cancel, decline
 from workflows.bookings.request import request
 
 bookings = Area("Bookings", BOOKINGS_DESCRIPTION)
 
-BOOKING = Subject(name="booking", query=booking_query, record=Booking, access=participant_of)
-FOR_ITS_MENTOR = Subject(name="booking", query=booking_query, record=Booking, access=mentor_of)
-FOR_ITS_MENTEE = Subject(name="booking", query=booking_query, record=Booking, access=mentee_of)
+BOOKING = Subject(name="booking", query=booking_query, record=Booking, access=require_access)
+FOR_ITS_MENTOR = Subject(name="booking", query=booking_query, record=Booking, access=require_mentor)
+FOR_ITS_MENTEE = Subject(name="booking", query=booking_query, record=Booking, access=require_mentee)
 
 
 @bookings.route("/bookings", methods=["POST"])

@@ -16,13 +16,12 @@ from api.loaders import changes, reads
 from api.schemas import catalog as shapes
 from api.schemas.base import ListQuery
 from workflows.catalog import courses as catalog
-from workflows.catalog.listing import LISTINGS, Listing, listing_query, owner_of
-from workflows.catalog.publish_listing import change_listing, publish_listing
+from workflows.catalog.listings import LISTINGS, Listing, change_listing, listing_query, publish_listing, require_owner
 
 listings = Area("Listings", "What mentors offer: duration, price and policies.")
 
 LISTING = Subject(name="listing", query=listing_query, record=Listing)
-OWN_LISTING = Subject(name="listing", query=listing_query, record=Listing, access=owner_of)
+OWN_LISTING = Subject(name="listing", query=listing_query, record=Listing, access=require_owner)
 
 
 @listings.route("/listings", methods=["POST"])

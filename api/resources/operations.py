@@ -24,7 +24,7 @@ from api.schemas.analytics import Summary
 from config.exposition import CONTENT_TYPE, bears, exposition
 from models.sessions import SessionStatus
 from workflows.analytics.summary import summary_of
-from workflows.audit.entry import AUDIT_ENTRIES
+from workflows.audit import AUDIT_ENTRIES
 from workflows.errors import NotFound, Unauthenticated
 from workflows.invariants import check_all
 

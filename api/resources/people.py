@@ -12,9 +12,15 @@ from api.loaders import changes, reads
 from api.schemas import people as shapes
 from workflows.errors import Forbidden, Invalid
 from workflows.identity.actor import Actor
-from workflows.identity.people import MENTORS, Mentor, User, mentor_query, user_query
-from workflows.identity.publish_mentor_profile import publish_mentor_profile
-from workflows.identity.register_user import register_user
+from workflows.identity.people import (
+    MENTORS,
+    Mentor,
+    User,
+    mentor_query,
+    publish_mentor_profile,
+    register_user,
+    user_query,
+)
 
 users = Area("Users", "User accounts.")
 mentors = Area("Mentors", "Mentor profiles.")

@@ -18,12 +18,16 @@ from api.schemas import reviews as shapes
 from api.schemas.base import ListQuery
 from workflows.identity.actor import Actor
 from workflows.identity.people import Mentor
-from workflows.reviews.answer import answer_review
-from workflows.reviews.moderate import moderate
-from workflows.reviews.permit import OPEN_PERMITS
-from workflows.reviews.review import REVIEWS_OF_MENTOR, Review, reader_of, review_query
-from workflows.reviews.reviewable import ReviewableSession, reviewable_query, reviewer_of
-from workflows.reviews.submit import submit
+from workflows.reviews.actions import (
+    ReviewableSession,
+    answer_review,
+    moderate,
+    require_reviewer,
+    reviewable_query,
+    submit,
+)
+from workflows.reviews.permits import OPEN_PERMITS
+from workflows.reviews.review import REVIEWS_OF_MENTOR, Review, require_visible, review_query
 from workflows.sessions.session import Session
 
 reviews = Area(
@@ -31,9 +35,9 @@ reviews = Area(
 )
 
 REVIEWABLE = Subject(
-    name="session", query=reviewable_query, record=ReviewableSession, access=reviewer_of, absent=pending
+    name="session", query=reviewable_query, record=ReviewableSession, access=require_reviewer, absent=pending
 )
-REVIEW = Subject(name="review", query=review_query, record=Review, access=reader_of)
+REVIEW = Subject(name="review", query=review_query, record=Review, access=require_visible)
 
 
 @reviews.route("/reviews/permits")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,39 +19,31 @@ from api.openapi import SESSIONS_DESCRIPTION
 from api.schemas import sessions as shapes
 from api.schemas.base import EmptyBody
 from models.sessions import SessionStatus
-from workflows.bookings.booking import Booking, awaited_booking_query, participant_of
-from workflows.errors import Forbidden, NotFound
+from workflows.bookings.booking import Booking, awaited_booking_query, has_access
+from workflows.errors import NotFound
 from workflows.identity.actor import Actor
-from workflows.sessions.cancel import cancel, session_to_cancel_query
-from workflows.sessions.complete import complete
+from workflows.sessions.cancel import SessionToCancel, cancel, quote_for, session_to_cancel_query
 from workflows.sessions.effects import effects_of
-from workflows.sessions.policy import SessionToCancel, quote_for
 from workflows.sessions.session import (
     SESSIONS,
     Session,
-    mentee_of,
-    mentor_of,
-    observer_of,
-    party_of,
+    SessionToStart,
+    require_access,
+    require_mentee,
+    require_mentor,
+    require_party,
     session_query,
     session_to_start_query,
 )
-from workflows.sessions.start import start
+from workflows.sessions.steps import complete, start
 
 sessions = Area("Sessions", SESSIONS_DESCRIPTION)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SessionToStart(Session):
-    """A session beside its listing's early-start window."""
-
-    early_start_minutes: int | None
 
 
 def pending(db: Connection, actor: Actor, session_id: UUID) -> NotFound:
     """The refusal for a session that is not there: to its participants it is about to be, to others it is nothing."""
     row = db.execute(awaited_booking_query(session_id)).one_or_none()
-    if row is None or not _takes_part(actor, Booking.of(row)):
+    if row is None or not has_access(actor, Booking.of(row)):
         return NotFound("There is no such session.")
     return NotFound("The session is being created; try again in a moment.", code="session_pending", retry_after=1)
 
@@ -61,11 +52,11 @@ def _session(access: Any, query: Any = session_query, record: type[Session] = Se
     return Subject(name="session", query=query, record=record, access=access, absent=pending)
 
 
-OBSERVED = _session(observer_of)
-FOR_ITS_MENTEE = _session(mentee_of)
-FOR_ITS_MENTOR = _session(mentor_of)
-TO_CANCEL = _session(observer_of, session_to_cancel_query, SessionToCancel)
-FOR_EITHER_PARTY = _session(party_of, session_to_start_query, SessionToStart)
+OBSERVED = _session(require_access)
+FOR_ITS_MENTEE = _session(require_mentee)
+FOR_ITS_MENTOR = _session(require_mentor)
+TO_CANCEL = _session(require_access, session_to_cancel_query, SessionToCancel)
+FOR_EITHER_PARTY = _session(require_party, session_to_start_query, SessionToStart)
 
 
 @sessions.route("/sessions/mentee/my-sessions")
@@ -186,11 +177,3 @@ def _tagged(actor: Actor, session: Session) -> Any:
     seen = shapes.as_seen_by(actor, session)
     # Mentor and mentee see different representations: their tags must differ.
     return tagged(seen, view="whole" if seen is session else None)
-
-
-def _takes_part(actor: Actor, booking: Booking) -> bool:
-    try:
-        participant_of(actor, booking)
-    except Forbidden:
-        return False
-    return True

@@ -11,7 +11,7 @@ from api.schemas.base import RequestSchema, ResponseSchema
 from api.schemas.fields import Id, TimeZone, Whole
 from models.availability import MINUTES_OF_A_DAY
 from workflows.availability import hours
-from workflows.availability.words import clock
+from workflows.availability.hours import clock_time
 
 MAX_SPANS = 100
 _SHOWN = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
@@ -33,7 +33,7 @@ class ClockTime(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:  # type: ignore[override]
         shown: str = super()._deserialize(value, attr, data, **kwargs)
-        if self._end and shown == clock(MINUTES_OF_A_DAY):
+        if self._end and shown == clock_time(MINUTES_OF_A_DAY):
             return MINUTES_OF_A_DAY
         parts = _SHOWN.fullmatch(shown)
         if parts is None:
@@ -41,7 +41,7 @@ class ClockTime(fields.String):
         return int(parts[1]) * 60 + int(parts[2])
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str:  # noqa: ARG002
-        return clock(value)
+        return clock_time(value)
 
 
 class NewOpeningHours(RequestSchema):

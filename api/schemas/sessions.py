@@ -13,8 +13,8 @@ from api.schemas.fields import Id, Line, Moment, Money, Text, TrueOrFalse, Whole
 from models.events import DeliveryState
 from models.sessions import CancellationType, CancelledBy, SessionStatus
 from workflows.identity.actor import Actor
+from workflows.sessions.cancel import Quote
 from workflows.sessions.effects import EffectOfSession
-from workflows.sessions.policy import Quote
 from workflows.sessions.session import Session as SessionRecord
 from workflows.sessions.session import is_mentor
 

@@ -85,7 +85,7 @@ def accept_booking(booking_id: UUID) -> tuple[dict[str, Any], int]:
             abort(400)
         values = {
             "mentor_profile_id": booking["mentor_profile_id"],
-            "booking_id": booking_id,
+            "id": booking_id,
             "version": booking["version"],
             "session_id": session_id_of(booking_id),
             "busy_id": uuid7(),

@@ -108,7 +108,8 @@ def _statements(database_url: str) -> list[str]:
             f"now() + interval '{later} seconds'" if later else "NULL::timestamptz" for later in plan.later_seconds
         ),
     }
-    variables = {name: f":{name}" for name in ("mentor_profile_id", "booking_id", "session_id", "busy_id", "version")}
+    variables = {name: f":{name}" for name in ("mentor_profile_id", "session_id", "busy_id", "version")}
+    variables["id"] = ":booking_id"
     return [
         _filled(MENTOR, {"id": ":mentor_profile_id::uuid"}),
         _filled(BOOKING, {"id": ":booking_id::uuid"}),

@@ -9,7 +9,7 @@ from functools import cache
 import psycopg
 
 from models.events import DELIVERY_ID
-from workflows.bookings.decide import ACCEPT as _ACCEPT
+from workflows.bookings.decisions import ACCEPT as _ACCEPT
 from workflows.webhooks.fan_out import listeners
 
 MENTEE = "SELECT id AS user_id, NULL AS mentor_profile_id FROM users WHERE id = %(id)s"

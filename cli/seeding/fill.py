@@ -16,12 +16,10 @@ from cli.seeding.play import Players, play
 from models.catalog import courses, listings
 from models.people import mentor_profiles, users
 from workflows.catalog.courses import create_course
-from workflows.catalog.publish_listing import publish_listing
+from workflows.catalog.listings import publish_listing
 from workflows.errors import Conflict
 from workflows.identity.actor import Actor
-from workflows.identity.people import User
-from workflows.identity.publish_mentor_profile import publish_mentor_profile
-from workflows.identity.register_user import register_user
+from workflows.identity.people import User, publish_mentor_profile, register_user
 
 # Large enough to be fast, small enough to keep nobody waiting for a mentor's calendar.
 AT_ONCE = 10

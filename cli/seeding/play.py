@@ -13,15 +13,12 @@ from cli.seeding.names import ACTION_ITEMS, NOTES, REASONS_TO_CANCEL, REASONS_TO
 from cli.seeding.plan import WITH_SESSION, Fate, Story
 from cli.seeding.review import review
 from models.bookings import BookingStatus
-from workflows.bookings.accept import accept
 from workflows.bookings.booking import Booking
-from workflows.bookings.cancel import cancel
-from workflows.bookings.decline import decline
+from workflows.bookings.decisions import accept, cancel, decline
 from workflows.bookings.request import request
 from workflows.identity.actor import Actor
-from workflows.sessions.complete import complete
 from workflows.sessions.session import Session, session_query
-from workflows.sessions.start import start
+from workflows.sessions.steps import complete, start
 
 
 @dataclass(frozen=True)

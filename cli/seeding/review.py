@@ -10,9 +10,7 @@ from sqlalchemy import Connection
 
 from cli.seeding.names import ANSWERS, COMMENTS
 from workflows.identity.actor import Actor
-from workflows.reviews.answer import answer_review
-from workflows.reviews.reviewable import ReviewableSession, reviewable_query
-from workflows.reviews.submit import submit
+from workflows.reviews.actions import ReviewableSession, answer_review, reviewable_query, submit
 
 REVIEWED, ANSWERED = 0.7, 0.5
 # Hours after the session.

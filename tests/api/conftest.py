@@ -17,7 +17,7 @@ from tests import factories, servers
 from tests.application import World, as_mentor, as_operator, as_user
 from workflows.bookings.booking import Booking
 from workflows.catalog.courses import Course
-from workflows.catalog.listing import Listing
+from workflows.catalog.listings import Listing
 from workflows.identity.people import Mentor, User
 from workflows.reviews.review import Review
 from workflows.sessions.session import Session

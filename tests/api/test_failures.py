@@ -18,7 +18,7 @@ from models.engine import create
 from tests.api.conftest import Cast, counts
 from tests.application import World, as_user
 from workflows.bookings.booking import Booking
-from workflows.catalog.publish_listing import change_listing
+from workflows.catalog.listings import change_listing
 
 SHAPE = {"statusCode", "error", "message", "code", "requestId"}
 

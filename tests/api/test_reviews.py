@@ -14,7 +14,7 @@ from tests import factories
 from tests.api.conftest import Cast, Headers, counts
 from tests.application import World, as_user
 from tests.statements import statements_of
-from workflows.reviews.permit import Permit
+from workflows.reviews.permits import Permit
 from workflows.sessions.session import Session
 
 GOOD: dict[str, Any] = {"rating": 4, "comment": "I left with a plan."}

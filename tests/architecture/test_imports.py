@@ -19,7 +19,10 @@ BREAKING = {
     "Imports run down only": ("workflows/clock.py", "import workers.broker"),
     "The settings stand alone": ("config/sealing.py", "import models.base"),
     "Business rules and tables know no server": ("workflows/clock.py", "import celery"),
-    "Bookings and sessions never import each other": ("workflows/bookings/accept.py", "import workflows.sessions.move"),
+    "Bookings and sessions never import each other": (
+        "workflows/bookings/decisions.py",
+        "import workflows.sessions.steps",
+    ),
     "Migrations change tables by themselves": ("cli/migrate.py", "import migrations.env"),
 }
 

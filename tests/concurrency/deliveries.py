@@ -22,8 +22,7 @@ from workers.runner import DeliveryRunner
 from workers.transactions import Transactions, WakeupSink
 from workers.transports.transport import Renew, Transport, no_lease
 from workflows.bookings.booking import Booking
-from workflows.bookings.cancel import cancel
-from workflows.bookings.decline import decline
+from workflows.bookings.decisions import cancel, decline
 from workflows.events.catalogue import (
     BundleExhausted,
     ReviewSubmitted,
@@ -43,11 +42,10 @@ from workflows.notifications.notices import NOTICES
 from workflows.outside.send_mail import Mail
 from workflows.outside.send_notice import Notice
 from workflows.outside.send_push import PushMessage
+from workflows.sessions.cancel import SessionToCancel, session_to_cancel_query
 from workflows.sessions.cancel import cancel as call_off
-from workflows.sessions.cancel import session_to_cancel_query
-from workflows.sessions.complete import complete
-from workflows.sessions.policy import SessionToCancel
 from workflows.sessions.session import Session, session_query
+from workflows.sessions.steps import complete
 from workflows.webhooks.create_endpoint import create_endpoint
 
 

@@ -15,24 +15,20 @@ from models.catalog import BookingMode, courses
 from tests import factories
 from tests.concurrency.deliveries import House
 from tests.eventually import eventually, stretched
-from workflows.bookings.accept import accept
 from workflows.bookings.booking import Booking
-from workflows.bookings.cancel import cancel as take_back
-from workflows.bookings.decline import decline
+from workflows.bookings.decisions import accept, decline
+from workflows.bookings.decisions import cancel as take_back
 from workflows.bookings.request import request
-from workflows.catalog.listing import Listing
+from workflows.catalog.listings import Listing
 from workflows.events.catalogue import BookingAccepted, SeatEvent, SeatJoined, SeatLeft
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.people import User
-from workflows.reviews.reviewable import ReviewableSession, reviewable_query
-from workflows.reviews.submit import submit
+from workflows.reviews.actions import ReviewableSession, reviewable_query, submit
+from workflows.sessions.cancel import SessionToCancel, session_to_cancel_query
 from workflows.sessions.cancel import cancel as call_off
-from workflows.sessions.cancel import session_to_cancel_query
-from workflows.sessions.complete import complete
-from workflows.sessions.policy import SessionToCancel
 from workflows.sessions.session import Session, session_query
-from workflows.sessions.start import start
+from workflows.sessions.steps import complete, start
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 

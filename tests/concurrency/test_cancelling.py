@@ -13,10 +13,9 @@ from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, winners
 from workflows.bookings.booking import Booking
 from workflows.identity.actor import Actor
-from workflows.sessions.cancel import cancel, session_to_cancel_query
-from workflows.sessions.create import create
-from workflows.sessions.policy import SessionToCancel
+from workflows.sessions.cancel import SessionToCancel, cancel, session_to_cancel_query
 from workflows.sessions.session import Session
+from workflows.sessions.steps import create
 
 
 def _read(db: Connection, session: Session) -> SessionToCancel:

@@ -14,10 +14,8 @@ from models.calendar import mentor_busy
 from models.events import deliveries, events
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, winners
-from workflows.bookings.accept import accept
 from workflows.bookings.booking import Booking, booking_query
-from workflows.bookings.cancel import cancel
-from workflows.bookings.decline import decline
+from workflows.bookings.decisions import accept, cancel, decline
 from workflows.identity.actor import Actor
 
 Decision = Callable[..., Booking]

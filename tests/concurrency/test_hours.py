@@ -9,8 +9,7 @@ from sqlalchemy import Connection, Engine, func, select
 from models.availability import availability_rules, weekly_hours
 from tests import factories
 from tests.concurrency.racing import Race, codes, winners
-from workflows.availability.hours import Span, WeeklyHours, weekly_hours_query
-from workflows.availability.set_hours import set_hours
+from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
 from workflows.identity.people import Mentor
 
 CALLERS, ROUNDS = 8, 10

@@ -15,15 +15,12 @@ from models.reviews import review_permits, reviews
 from tests import factories
 from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import ROUNDS, Race, codes, winners
-from workflows.catalog.listing import Listing
+from workflows.catalog.listings import Listing
 from workflows.identity.actor import Actor
 from workflows.invariants import check_all
-from workflows.reviews.answer import answer_review
-from workflows.reviews.moderate import moderate
-from workflows.reviews.permit import Permit
+from workflows.reviews.actions import ReviewableSession, answer_review, moderate, reviewable_query, submit
+from workflows.reviews.permits import Permit
 from workflows.reviews.review import Review, review_query
-from workflows.reviews.reviewable import ReviewableSession, reviewable_query
-from workflows.reviews.submit import submit
 from workflows.sessions.session import Session, session_query
 
 

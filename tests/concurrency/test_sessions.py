@@ -13,10 +13,8 @@ from models.events import events
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, winners
 from workflows.identity.actor import Actor
-from workflows.sessions.complete import complete
-from workflows.sessions.create import create
 from workflows.sessions.session import Session, session_query
-from workflows.sessions.start import start
+from workflows.sessions.steps import complete, create, start
 
 Step = Callable[..., Session]
 

@@ -14,7 +14,7 @@ from models.events import events
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
 from workflows.bookings.booking import Booking
-from workflows.catalog.listing import Listing
+from workflows.catalog.listings import Listing
 from workflows.identity.people import User
 from workflows.invariants import check_all
 

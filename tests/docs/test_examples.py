@@ -23,8 +23,8 @@ from workflows.analytics.sessions import COUNTS, SUBJECTS, Grouping
 from workflows.availability.hours import Span
 from workflows.errors import InvalidTransition
 from workflows.events.catalogue import SessionCompleted
-from workflows.sessions.move import STEPS
 from workflows.sessions.session import Session as SessionRecord
+from workflows.sessions.steps import SESSION_MACHINE
 from workflows.webhooks.create_endpoint import new_secret
 from workflows.webhooks.messages import body_of
 
@@ -58,7 +58,7 @@ def test_the_counts_of_sessions_have_the_fields_of_an_answer_and_no_others() -> 
 def test_the_refusal_has_the_one_shape_and_the_sentence_that_is_said() -> None:
     assert Error().validate(REFUSAL) == {}
     with pytest.raises(InvalidTransition) as refused:
-        STEPS.require_transition(_scheduled(), SessionStatus.COMPLETED)
+        SESSION_MACHINE.require_transition(_scheduled(), SessionStatus.COMPLETED)
     assert (refused.value.code, refused.value.message) == (REFUSAL["code"], REFUSAL["message"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -26,17 +27,16 @@ from tests.factories import (
 from tests.integration.house import House
 from workflows.analytics.count import Count
 from workflows.analytics.whose import Whose
-from workflows.bookings.accept import accept
 from workflows.bookings.booking import Booking
-from workflows.bookings.cancel import cancel
-from workflows.bookings.decline import decline
+from workflows.bookings.decisions import accept, cancel, decline
+from workflows.events.catalogue import SessionCompleted
+from workflows.identity.actor import SYSTEM
 from workflows.identity.people import Mentor, User
 from workflows.notifications.compose import as_html
-from workflows.reviews.unlock import Completed, unlock_all
-from workflows.sessions.complete import complete
+from workflows.reviews.permits import Completed, unlock_all
 from workflows.sessions.effects import effects_of
 from workflows.sessions.session import Session, session_query
-from workflows.sessions.start import start
+from workflows.sessions.steps import complete, start
 
 
 class Pair:
@@ -218,14 +218,7 @@ def test_a_review_is_unlocked_once_per_mentee_however_often_it_runs(db: Connecti
     session = make_session(db)
     at = datetime(2030, 5, 4, tzinfo=UTC)
     for later in range(3):
-        completed = Completed(
-            session_id=session.id,
-            booking_id=session.booking_id,
-            mentor_profile_id=session.mentor_profile_id,
-            completed_at=at,
-            now=at + timedelta(days=later),
-            mentee_user_id=None,
-        )
-        unlock_all(db, [completed])
+        completed = SessionCompleted.about(replace(session, mentee_user_id=None), actor=SYSTEM, now=at)
+        unlock_all(db, [Completed(completed, at + timedelta(days=later))])
     permit = db.execute(select(review_permits)).one()
     assert (permit.unlocked_at, permit.expires_at) == (at, at + timedelta(days=30))

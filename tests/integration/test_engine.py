@@ -15,7 +15,7 @@ from models.people import users
 from tests.application import World, as_mentor
 from tests.factories import make_booking, make_listing, make_user
 from workflows.bookings.booking import Booking
-from workflows.catalog.listing import Listing
+from workflows.catalog.listings import Listing
 from workflows.identity.people import Mentor, mentor_query
 
 USERS = select(users).where(users.c.id == bindparam("id"))

@@ -28,9 +28,8 @@ from tests.factories import (
     make_session,
     make_user,
 )
-from workflows.audit.note import note
-from workflows.availability.hours import Span, WeeklyHours, weekly_hours_query
-from workflows.availability.set_hours import set_hours
+from workflows.audit import write_audit_entry
+from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
 from workflows.constraints import constraint_of
 
 NOW = datetime.now(UTC)
@@ -322,7 +321,7 @@ def test_what_a_review_says_is_never_written_anew(db: Connection, name: str, cha
     ["UPDATE audit_entries SET reason = 'none'", "UPDATE audit_entries SET id = id", "DELETE FROM audit_entries"],
 )
 def test_what_was_done_is_never_changed_and_never_deleted(db: Connection, change: str) -> None:
-    note(db, actor=OPERATOR, action="review.hidden", subject=("review", uuid4()), reason="Spam", now=NOW)
+    write_audit_entry(db, actor=OPERATOR, action="review.hidden", subject=("review", uuid4()), reason="Spam", now=NOW)
     with refused(db, "tr_audit_entries_append_only"):
         db.execute(text(change))
 

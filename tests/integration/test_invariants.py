@@ -21,16 +21,15 @@ from models.sessions import sessions
 from tests.factories import acting_mentor, make_booking, make_listing, make_mentor, make_review, mentor_of
 from tests.integration.house import House, without_guards
 from workflows.analytics.summary import add_up_changes
-from workflows.bookings.accept import accept
 from workflows.bookings.booking import Booking
+from workflows.bookings.decisions import accept
 from workflows.events.backfill import introduce
 from workflows.events.catalogue import BookingRequested
 from workflows.events.subscriptions import load
 from workflows.invariants import ABOUT, About, Finding, check_all, check_part, check_state, queries
-from workflows.reviews.permit import Permit
-from workflows.sessions.complete import complete
+from workflows.reviews.permits import Permit
 from workflows.sessions.session import Session, session_query
-from workflows.sessions.start import start
+from workflows.sessions.steps import complete, start
 
 
 @pytest.fixture

@@ -19,16 +19,14 @@ from tests.factories import acting_user, make_booking, make_listing, make_mentor
 from tests.integration.house import House, counted_statements, prepared_message
 from workers.transports.letterhead import Letterhead
 from workers.transports.mail import compose
-from workflows.bookings.accept import accept
+from workflows.bookings.decisions import accept
 from workflows.events.catalogue import event_types
 from workflows.events.delivery import Delivery
 from workflows.identity.people import Mentor, User
 from workflows.outside.send_mail import SEND_MAIL, Mail
-from workflows.sessions.cancel import cancel, session_to_cancel_query
-from workflows.sessions.complete import complete
-from workflows.sessions.policy import SessionToCancel
+from workflows.sessions.cancel import SessionToCancel, cancel, session_to_cancel_query
 from workflows.sessions.session import Session, session_query
-from workflows.sessions.start import start
+from workflows.sessions.steps import complete, start
 
 LETTERHEAD = Letterhead("Tutelage <no-reply@tutelage.example>", "operators@tutelage.example")
 NAME = 'Grace "Amazing" Hopper, Zoë; 👩‍💻'

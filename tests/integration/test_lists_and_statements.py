@@ -20,19 +20,16 @@ from tests.factories import (
     mentor_of,
 )
 from tests.integration.house import counted_statements
-from workflows.bookings.accept import accept
 from workflows.bookings.booking import BOOKINGS, Booking
-from workflows.bookings.cancel import cancel
-from workflows.bookings.decline import decline
-from workflows.catalog.listing import LISTINGS
+from workflows.bookings.decisions import accept, cancel, decline
+from workflows.catalog.listings import LISTINGS
 from workflows.events.catalogue import BookingAccepted
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.people import MENTORS
 from workflows.paging import Page, PagedList
-from workflows.sessions.create import create
 from workflows.sessions.session import SESSIONS
-from workflows.sessions.start import start
+from workflows.sessions.steps import create, start
 
 NOW = datetime.now(UTC)
 

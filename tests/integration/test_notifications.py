@@ -35,11 +35,9 @@ from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
 from workflows.notifications.choices import Choice
 from workflows.notifications.preferences import choices_for_change, choose, switch_off
-from workflows.sessions.cancel import cancel, session_to_cancel_query
-from workflows.sessions.complete import complete
-from workflows.sessions.policy import SessionToCancel
+from workflows.sessions.cancel import SessionToCancel, cancel, session_to_cancel_query
 from workflows.sessions.session import Session
-from workflows.sessions.start import start
+from workflows.sessions.steps import complete, start
 
 
 @dataclass

@@ -14,8 +14,7 @@ from sqlalchemy import Connection
 from tests import factories
 from workflows.analytics.availability import availability_of
 from workflows.analytics.period import Period, period
-from workflows.availability.hours import Span, WeeklyHours, weekly_hours_query
-from workflows.availability.set_hours import set_hours
+from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
 from workflows.identity.people import Mentor
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)

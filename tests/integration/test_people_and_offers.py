@@ -11,14 +11,19 @@ from sqlalchemy.exc import IntegrityError
 
 from models.people import mentor_profiles
 from tests.factories import OPERATOR, acting_mentor, acting_user, make_listing, make_mentor, make_user
-from workflows.catalog.publish_listing import change_listing, publish_listing
+from workflows.catalog.listings import change_listing, publish_listing
 from workflows.constraints import error_of
 from workflows.errors import Forbidden, Invalid, NotFound, Stale, Unauthenticated
-from workflows.identity.actor import Actor, Claim
-from workflows.identity.authenticate import authenticate
-from workflows.identity.people import MENTORS, Mentor, User, mentor_query, user_query
-from workflows.identity.publish_mentor_profile import publish_mentor_profile
-from workflows.identity.register_user import register_user
+from workflows.identity.actor import Actor, Claim, authenticate
+from workflows.identity.people import (
+    MENTORS,
+    Mentor,
+    User,
+    mentor_query,
+    publish_mentor_profile,
+    register_user,
+    user_query,
+)
 from workflows.paging import Page
 
 

@@ -27,18 +27,18 @@ from models.reviews import review_permits, reviews
 from models.sessions import SessionStatus, sessions
 from models.webhooks import webhook_endpoints
 from tests.application import World
-from workflows.audit.entry import AUDIT_ENTRIES
+from workflows.audit import AUDIT_ENTRIES
 from workflows.bookings.booking import BOOKINGS
 from workflows.catalog.courses import COURSES
-from workflows.catalog.listing import BOOKABLE, LISTINGS
+from workflows.catalog.listings import BOOKABLE, LISTINGS
 from workflows.events.record import recording
-from workflows.identity.authenticate import ACTIVE_MENTOR, USER
+from workflows.identity.actor import ACTIVE_MENTOR, USER
 from workflows.identity.people import MENTORS
 from workflows.notifications.browsers import BROWSERS
 from workflows.notifications.inbox import NOTIFICATIONS
 from workflows.operations.delivery import OPERATED_DELIVERIES
 from workflows.paging import PagedList
-from workflows.reviews.permit import OPEN_PERMITS
+from workflows.reviews.permits import OPEN_PERMITS
 from workflows.reviews.review import REVIEWS_OF_MENTOR
 from workflows.sessions.session import SESSION, SESSIONS
 from workflows.webhooks.deliveries import WEBHOOK_DELIVERIES

@@ -17,9 +17,8 @@ from models.events import deliveries, events
 from models.notifications import notifications
 from tests.factories import make_booking, make_listing, make_mentor, make_user, mentor_of
 from tests.integration.house import House, counted_statements, prepared_message
-from workflows.bookings.accept import accept
 from workflows.bookings.booking import Booking
-from workflows.bookings.decline import decline
+from workflows.bookings.decisions import accept, decline
 from workflows.events.catalogue import (
     BookingAccepted,
     BookingUndecided,
@@ -34,10 +33,9 @@ from workflows.events.subscriptions import load
 from workflows.house_rules import HouseRules
 from workflows.identity.people import User
 from workflows.outside.send_mail import SEND_MAIL, Mail
-from workflows.sessions.cancel import cancel, session_to_cancel_query
-from workflows.sessions.policy import SessionToCancel
+from workflows.sessions.cancel import SessionToCancel, cancel, session_to_cancel_query
 from workflows.sessions.session import Session, session_query
-from workflows.sessions.start import start
+from workflows.sessions.steps import start
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 

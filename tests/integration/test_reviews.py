@@ -15,10 +15,8 @@ from tests import factories
 from tests.integration.house import House, counted_statements
 from workflows.errors import Conflict, Forbidden
 from workflows.identity.actor import Actor
-from workflows.reviews.moderate import moderate
+from workflows.reviews.actions import ReviewableSession, moderate, reviewable_query, submit
 from workflows.reviews.review import Review, review_query, shown_name
-from workflows.reviews.reviewable import ReviewableSession, reviewable_query
-from workflows.reviews.submit import submit
 from workflows.sessions.session import Session
 
 

@@ -23,14 +23,13 @@ from workflows.analytics.count import Count
 from workflows.analytics.period import Period, period
 from workflows.analytics.sessions import Grouping, session_counts_query
 from workflows.analytics.whose import Whose
-from workflows.bookings.accept import accept
+from workflows.bookings.decisions import accept
 from workflows.bookings.request import request
 from workflows.identity.actor import Actor
 from workflows.paging import Page
-from workflows.sessions.cancel import cancel, session_to_cancel_query
-from workflows.sessions.create import create
-from workflows.sessions.policy import SessionToCancel
+from workflows.sessions.cancel import SessionToCancel, cancel, session_to_cancel_query
 from workflows.sessions.session import Session
+from workflows.sessions.steps import create
 
 NOW = datetime(2027, 6, 1, tzinfo=UTC)
 # Both changes of the clocks, in the north, in the south, and by half an hour where days of UTC are far from the zone's.

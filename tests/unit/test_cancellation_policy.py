@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from models.sessions import SessionStatus
 from workflows.errors import Conflict, Forbidden
 from workflows.identity.actor import Actor
-from workflows.sessions.policy import SessionToCancel, as_stored, quote_for, require_allowed
+from workflows.sessions.cancel import SessionToCancel, as_stored, quote_for, require_allowed
 
 START = datetime(2030, 5, 4, 9, tzinfo=UTC)
 MENTOR, MENTEE = uuid4(), uuid4()
@@ -69,7 +69,7 @@ def test_without_a_window_the_mentee_cannot_cancel(who: str, allowed: bool) -> N
     quote = quote_for(AS[who], a_session(cancellation_window_hours=None), now=START - timedelta(days=9))
     assert (quote.allowed, quote.refund_amount) == (allowed, 4000 if allowed else 0)
     if not allowed:
-        with pytest.raises(Conflict, match="cannot be cancelled by the mentee") as refusal:
+        with pytest.raises(Conflict) as refusal:
             require_allowed(quote)
         assert refusal.value.code == "not_cancellable"
 

@@ -12,11 +12,11 @@ import pytest
 from models.bookings import BOOKING_TRANSITIONS, BookingKind, BookingStatus
 from models.events import DELIVERY_TRANSITIONS, DeliveryState
 from models.sessions import SESSION_TRANSITIONS, SessionStatus, session_id_of
-from workflows.bookings import decide
 from workflows.bookings.booking import Booking
+from workflows.bookings.decisions import BOOKING_MACHINE
 from workflows.errors import InvalidTransition
-from workflows.sessions import move
 from workflows.sessions.session import Session
+from workflows.sessions.steps import SESSION_MACHINE
 
 NOW = datetime(2030, 5, 4, 9, 0, tzinfo=UTC)
 
@@ -69,10 +69,10 @@ def test_a_delivery_takes_the_steps_of_the_design_and_no_other(here: DeliverySta
 def test_the_door_of_a_booking_refuses_in_a_sentence(here: BookingStatus, there: BookingStatus) -> None:
     booking = replace(a_booking(), status=here)
     if (here, there) in BOOKING_STEPS:
-        decide.DECISIONS.require_transition(booking, there)
+        BOOKING_MACHINE.require_transition(booking, there)
     else:
         with pytest.raises(InvalidTransition, match=f"A booking that is {here} cannot become {there}") as refusal:
-            decide.DECISIONS.require_transition(booking, there)
+            BOOKING_MACHINE.require_transition(booking, there)
         assert refusal.value.code == "invalid_transition"
 
 
@@ -80,10 +80,10 @@ def test_the_door_of_a_booking_refuses_in_a_sentence(here: BookingStatus, there:
 def test_the_door_of_a_session_refuses_in_a_sentence(here: SessionStatus, there: SessionStatus) -> None:
     session = replace(a_session(), status=here)
     if (here, there) in SESSION_STEPS:
-        move.STEPS.require_transition(session, there)
+        SESSION_MACHINE.require_transition(session, there)
     else:
         with pytest.raises(InvalidTransition, match=f"A session that is {here} cannot become {there}") as refusal:
-            move.STEPS.require_transition(session, there)
+            SESSION_MACHINE.require_transition(session, there)
         assert refusal.value.code == "invalid_transition"
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, or_, select
 from models.availability import weekly_hours
 from workflows.analytics.period import Period
 from workflows.availability.hours import Hours, spans_as_json
-from workflows.availability.open_times import Stretch, open_times
+from workflows.availability.open_times import Interval, open_times
 
 Hour = tuple[int, int]  # weekday (0 for Monday), hour
 _HOUR = timedelta(hours=1)
@@ -51,7 +51,7 @@ def _said_in(period: Period, mentor_profile_id: UUID) -> Select[Any]:
     )
 
 
-def _on_the_clocks(stretches: Iterator[Stretch], period: Period) -> Iterator[Stretch]:
+def _on_the_clocks(stretches: Iterator[Interval], period: Period) -> Iterator[Interval]:
     """The stretches as the clocks of the period's zone show them, cut where these are put forward or back."""
     offsets = period.offsets()
     until = [since for since, _offset in offsets[1:]] + [period.end]
@@ -66,7 +66,7 @@ def _shown(moment: datetime, offset: timedelta) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None) + offset
 
 
-def _cut_by_hour(start: datetime, end: datetime) -> Iterator[Stretch]:
+def _cut_by_hour(start: datetime, end: datetime) -> Iterator[Interval]:
     first = start.replace(minute=0, second=0, microsecond=0)
     hours = range(-((first - end) // _HOUR))
     edges = [start, *(first + hour * _HOUR for hour in hours[1:]), end]

@@ -1,13 +1,6 @@
-"""Taking a mentor's time and giving it back: blocks in the calendar, under the mentor's lock."""
+"""SQL that blocks and releases a mentor's time in the calendar, under the mentor's lock."""
 
 from __future__ import annotations
-
-from typing import Any
-
-from sqlalchemy import Connection, Executable, Row
-from sqlalchemy.exc import IntegrityError
-
-from workflows.constraints import SLOT_TAKEN, constraint_of, error_of
 
 # Every writer of a mentor's calendar takes this lock first (order everywhere: mentor, booking, session, bundle): two
 # overlapping inserts that race inside the exclusion check alone deadlock. NO KEY, so that new drafts, whose foreign
@@ -18,9 +11,9 @@ mentor AS (
 )
 """
 
-# Follows a CTE `booking` that holds the accepted booking. A constraint cannot know the time: expired holds are deleted
-# by whoever takes their place, and counted by the insert so that it comes after.
-TAKE_TIME = """
+# Follows a CTE `booking` that holds the accepted booking. A constraint cannot know the time: an expired hold is
+# deleted by the booking that takes its place, and counted by the insert so that it comes after.
+BLOCK_TIME = """
 wanted AS (
     SELECT id, mentor_profile_id, tstzrange(start_time, end_time + buffer_minutes * interval '1 minute') AS busy
     FROM booking
@@ -38,22 +31,9 @@ taken AS (
 )
 """
 
-# Follows a CTE `session` that holds the cancelled session: its block is free for the next one.
-GIVE_TIME_BACK = """
-given_back AS (
+# Follows a CTE `session` that holds the cancelled session: its time can be booked again.
+RELEASE_TIME = """
+released AS (
     DELETE FROM mentor_busy USING session WHERE mentor_busy.booking_id = session.booking_id
 )
 """
-
-
-def taking_time(db: Connection, statement: Executable, values: dict[str, Any]) -> Row[Any] | None:
-    """Run a statement that takes a mentor's time.
-
-    Raises:
-        Conflict: `slot_taken`, when somebody else has it.
-    """
-    try:
-        return db.execute(statement, values).one_or_none()
-    except IntegrityError as error:
-        refusal = error_of(error) if constraint_of(error) == SLOT_TAKEN else None
-        raise refusal or error from error

@@ -1,29 +1,55 @@
-"""The weekly hours that a mentor has said, as they stand; and how to find them."""
+"""Weekly hours of a mentor: the record, how they are replaced, and their wording in refusals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from itertools import pairwise
 from typing import Any, Self
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, select, text
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, and_, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
+from sqlalchemy.sql.expression import bindparam
+from uuid_utils.compat import uuid7
 
 from models.availability import availability_rules, weekly_hours
 from models.people import mentor_profiles
-from workflows.errors import Forbidden
+from workflows.errors import Forbidden, Invalid, Stale
+from workflows.events.catalogue import AvailabilityChanged
+from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.records import Record
+
+WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
+# Hours end when the next ones begin; `greatest`, since the transaction that began first may get the lock second.
+_REPLACE = text(
+    """
+WITH ended AS (
+    UPDATE weekly_hours SET until = greatest(since, :now)
+    WHERE mentor_profile_id = :mentor_profile_id AND until IS NULL
+    RETURNING until
+),
+added AS (
+    INSERT INTO weekly_hours (id, mentor_profile_id, revision, time_zone, since)
+    SELECT :id, :mentor_profile_id, :revision, :time_zone, coalesce((SELECT until FROM ended), :now)
+)
+INSERT INTO availability_rules (weekly_hours_id, weekday, opens, closes)
+SELECT :id, CAST(span -> 0 AS smallint), CAST(span -> 1 AS smallint), CAST(span -> 2 AS smallint)
+FROM jsonb_array_elements(:spans) AS span
+"""
+).bindparams(bindparam("spans", type_=JSONB))
 
 
 @dataclass(frozen=True, order=True)
 class Span:
-    """One open stretch of a weekday.
+    """One open period of a weekday.
 
     Args:
         weekday: 0 for Monday to 6 for Sunday.
-        opens: in minutes since midnight, by the clocks of its hours' zone.
+        opens: in minutes since midnight, in its hours' time zone.
         closes: the same; 1440 is the midnight at the day's end.
     """
 
@@ -34,11 +60,11 @@ class Span:
 
 @dataclass(frozen=True)
 class Hours:
-    """What a mentor has said of their week.
+    """The open periods of a mentor's week.
 
     Args:
-        time_zone: an IANA name: the hours keep to its clocks, whatever these do.
-        spans: in their order, and none over another; where there are none, every time is open.
+        time_zone: an IANA name: the hours keep their wall-clock time in it.
+        spans: in their order, without overlap; empty where every time is open.
     """
 
     time_zone: str
@@ -52,7 +78,7 @@ class Hours:
 
 @dataclass(frozen=True, kw_only=True)
 class WeeklyHours(Record):
-    """A mentor's present hours; `version` is 0 for a mentor who has never said any."""
+    """A mentor's present hours; `version` is 0 for a mentor who has never set any."""
 
     table = weekly_hours
 
@@ -63,27 +89,27 @@ class WeeklyHours(Record):
 
     @property
     def hours(self) -> Hours:
-        """The same as they are reckoned with."""
+        """The hours without their mentor and version."""
         return Hours.read(self.time_zone, self.spans)
 
     @classmethod
     def query(cls) -> Select[Any]:
-        mentor, said = mentor_profiles.c, weekly_hours.c
+        mentor, present = mentor_profiles.c, weekly_hours.c
         return select(
             mentor.id.label("mentor_profile_id"),
-            func.coalesce(said.time_zone, mentor.time_zone).label("time_zone"),
-            func.coalesce(said.revision, 0).label("version"),
+            func.coalesce(present.time_zone, mentor.time_zone).label("time_zone"),
+            func.coalesce(present.revision, 0).label("version"),
             spans_as_json().label("spans"),
         ).join_from(mentor_profiles, weekly_hours, present_of(mentor.id), isouter=True)
 
 
 def weekly_hours_query(mentor_profile_id: UUID) -> Select[Any]:
-    """The present hours of the mentor of that id; who has said none is open at every time, on their own clocks."""
+    """The present hours of the mentor of that id; without any, none in the time zone of the mentor's profile."""
     return WeeklyHours.query().where(mentor_profiles.c.id == mentor_profile_id)
 
 
 def present_of(mentor_profile_id: ColumnElement[UUID]) -> ColumnElement[bool]:
-    """Whether a row of `weekly_hours` holds for the mentor now."""
+    """Whether a row of `weekly_hours` is the mentor's present one."""
     return and_(weekly_hours.c.mentor_profile_id == mentor_profile_id, weekly_hours.c.until.is_(None))
 
 
@@ -99,11 +125,109 @@ def _spans() -> ScalarSelect[Any]:
     return select(in_order).where(span.weekly_hours_id == weekly_hours.c.id).scalar_subquery()
 
 
-def owner_of(actor: Actor, found: WeeklyHours) -> None:
-    """Refuse everybody but the mentor whose hours these are.
+def require_owner(actor: Actor, found: WeeklyHours) -> None:
+    """Refuse every caller but the mentor whose hours these are.
 
     Raises:
         Forbidden: another mentor's hours.
     """
     if actor.mentor_profile_id != found.mentor_profile_id:
-        raise Forbidden("Mentors say their own hours alone.")
+        raise Forbidden("Only the mentor can change these hours.")
+
+
+def set_hours(
+    db: Connection,
+    *,
+    actor: Actor,
+    seen: WeeklyHours,
+    spans: Sequence[Span],
+    time_zone: str | None,
+    now: datetime,
+    any_version: bool = False,
+) -> WeeklyHours:
+    """Replace a mentor's hours from now on; existing bookings and requests stay. Equal hours change nothing.
+
+    Args:
+        seen: the hours as the caller saw them.
+        spans: in any order; without any, every time is open.
+        time_zone: an IANA name; None for the mentor's own.
+        any_version: the caller decided on no version in particular.
+
+    Raises:
+        Forbidden: another mentor's hours.
+        Invalid: two spans overlap.
+        Stale: they have changed since they were read.
+    """
+    require_owner(actor, seen)
+    _require_no_overlap(spans)
+    own = mentor_profiles.c
+    # Before all else: another change of these hours waits.
+    lock = select(own.time_zone).where(own.id == seen.mentor_profile_id).with_for_update(key_share=True)
+    own_zone = db.execute(lock).scalar_one()
+    # In a statement of its own: its snapshot must be younger than the lock.
+    before = WeeklyHours.of(db.execute(weekly_hours_query(seen.mentor_profile_id)).one())
+    if not any_version and before.version != seen.version:
+        raise Stale("The hours have changed since you read them; read them again.")
+    hours = Hours(time_zone or own_zone, tuple(sorted(spans)))
+    # Where every time is open, the time zone makes no difference.
+    if hours == before.hours or not (hours.spans or before.spans):
+        return before
+    after = WeeklyHours(
+        mentor_profile_id=seen.mentor_profile_id,
+        time_zone=hours.time_zone,
+        version=before.version + 1,
+        spans=[[*astuple(span)] for span in hours.spans],
+    )
+    values = {
+        "id": uuid7(),
+        "mentor_profile_id": after.mentor_profile_id,
+        "revision": after.version,
+        "time_zone": after.time_zone,
+        "spans": after.spans,
+        "now": now,
+    }
+    db.execute(_REPLACE, values)
+    of = after.mentor_profile_id
+    record(db, AvailabilityChanged.about(after, actor=actor, now=now, mentor_profile_id=of, changed="hours"))
+    return after
+
+
+def describe_weekday(hours: Hours, moment: datetime) -> str:
+    """A sentence on the hours of the weekday of that moment, in the time zone of the hours."""
+    weekday = moment.astimezone(ZoneInfo(hours.time_zone)).weekday()
+    day, zone = WEEKDAYS[weekday], hours.time_zone
+    spans = [f"from {_from_to(span)}" for span in _joined(hours, weekday)]
+    if not spans:
+        return f"The mentor is not available on {day} ({zone})."
+    return f"The whole session must lie within the mentor's hours: {day} {', '.join(spans)} ({zone})."
+
+
+def clock_time(minutes: int) -> str:
+    """Minutes since midnight as a wall-clock time, from 00:00 to the 24:00 at the day's end."""
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def _require_no_overlap(spans: Iterable[Span]) -> None:
+    reasons = [
+        f"On {WEEKDAYS[later.weekday]}, {_from_to(earlier)} and {_from_to(later)} overlap."
+        for earlier, later in pairwise(sorted(spans))
+        if earlier.weekday == later.weekday and later.opens < earlier.closes
+    ]
+    if reasons:
+        raise Invalid(
+            "Hours must not overlap; merge them, or end one where the next begins.", details={"hours": reasons}
+        )
+
+
+def _from_to(span: Span) -> str:
+    return f"{clock_time(span.opens)} to {clock_time(span.closes)}"
+
+
+def _joined(hours: Hours, weekday: int) -> list[Span]:
+    joined: list[Span] = []
+    for span in (each for each in hours.spans if each.weekday == weekday):
+        if joined and joined[-1].closes == span.opens:
+            joined[-1] = Span(weekday, joined[-1].opens, span.closes)
+        else:
+            joined.append(span)
+    return joined

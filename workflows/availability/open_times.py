@@ -1,4 +1,4 @@
-"""When weekly hours are open: stretches of time, on days whose clocks change as on all others."""
+"""Open times by weekly hours, across daylight-saving changes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from workflows.availability.hours import Hours, Span
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
-Stretch = tuple[datetime, datetime]
+Interval = tuple[datetime, datetime]
 
 
-def open_times(hours: Hours, start: datetime, end: datetime) -> Iterator[Stretch]:
-    """What the hours leave open from `start` to before `end`: stretches in UTC, in order, none touching the next.
+def open_times(hours: Hours, start: datetime, end: datetime) -> Iterator[Interval]:
+    """The open periods from `start` to before `end`: in UTC, in order, merged where they touch.
 
-    A span goes from the moment at which the clocks first show its beginning to the one at which they first show its
-    end. So it lasts longer or shorter where the clocks change within it, and of what they leave out nothing is open.
+    A span lasts from the moment at which the clocks first show its beginning to the one at which they first show its
+    end: longer or shorter where they change within it, and without the times that they skip.
     """
-    begun: Stretch | None = None
+    begun: Interval | None = None
     for opens, closes in _day_by_day(hours, start, end) if hours.spans else [(start, end)]:
         opens, closes = max(opens, start), min(closes, end)
         if opens >= closes:
@@ -36,15 +36,15 @@ def open_times(hours: Hours, start: datetime, end: datetime) -> Iterator[Stretch
 
 
 def is_open(hours: Hours, start: datetime, end: datetime) -> bool:
-    """Whether somebody with these hours can be booked for all of the time."""
+    """Whether the hours are open from `start` to `end` without a gap."""
     return list(open_times(hours, start, end)) == [(start, end)]
 
 
-def _day_by_day(hours: Hours, start: datetime, end: datetime) -> Iterator[Stretch]:
+def _day_by_day(hours: Hours, start: datetime, end: datetime) -> Iterator[Interval]:
     there = ZoneInfo(hours.time_zone)
     of_weekday: list[list[Span]] = [[span for span in hours.spans if span.weekday == day] for day in range(7)]
     day, last = (edge.astimezone(there).date() for edge in (start, end))
-    # Clocks that are put back at midnight show the end of a day after the next one has begun.
+    # Clocks that are put back at midnight show the end of a day once more after the next one has begun.
     while day <= last + DAY:
         for span in of_weekday[day.weekday()]:
             yield _shown(day, span.opens, there), _shown(day, span.closes, there)
@@ -52,12 +52,12 @@ def _day_by_day(hours: Hours, start: datetime, end: datetime) -> Iterator[Stretc
 
 
 def _shown(day: date, minutes: int, there: ZoneInfo) -> datetime:
-    """The first moment at which the clocks show a time of a day, or a later one where they leave that time out."""
+    """The first moment at which the clocks show a time of a day, or a later time where they skip it."""
     shown = datetime.combine(day, time(0)) + minutes * MINUTE
     moment = shown.replace(tzinfo=there).astimezone(UTC)
     if moment.astimezone(there).replace(tzinfo=None) == shown:
         return moment
-    # Read by its offset before the change, a time that is left out lies behind it; by the other one, before (PEP 495).
+    # A skipped time lies behind the change by the offset before it, and before the change by the other one (PEP 495).
     before = shown.replace(tzinfo=there, fold=1).astimezone(UTC)
     offset = moment.astimezone(there).utcoffset()
     passed = bisect_left(

@@ -1,4 +1,4 @@
-"""A booking as the rules see it, who may do what with it, and how to find bookings."""
+"""Bookings: the record, the lists, and who has access."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select, union_all
+from sqlalchemy import ColumnElement, Select, bindparam, select, union_all
 
 from models.base import spelled
 from models.bookings import BookingKind, BookingStatus, bookings
@@ -51,6 +51,9 @@ class Booking(Record):
         return int((self.end_time - self.start_time).total_seconds() // 60)
 
 
+BOOKING = Booking.query().where(bookings.c.id == bindparam("id"))
+
+
 def booking_query(booking_id: UUID) -> Select[Any]:
     """The booking of that id."""
     return Booking.query().where(bookings.c.id == booking_id)
@@ -75,8 +78,8 @@ def bookings_query(
     if mentor_profile_id is not None:
         parties.append(bookings.c.mentor_profile_id == mentor_profile_id)
     if not parties:
-        raise ValueError("A list of bookings is a mentee's, a mentor's or both; never everybody's.")
-    # A page of each party by its own index: for an OR, everybody's bookings would be walked through in their order.
+        raise ValueError("A list of bookings is limited to a mentee, a mentor or both.")
+    # A page of each party by its own index: an OR would scan the bookings of all people in their order.
     pages = [_page_of(page, party, status) for party in parties]
     if len(pages) == 1:
         return pages[0]
@@ -94,33 +97,46 @@ def _page_of(page: Page, party: ColumnElement[bool], status: BookingStatus | Non
 BOOKINGS = PagedList(Booking, LATEST_START_FIRST, bookings_query)
 
 
-def mentor_of(actor: Actor, booking: Booking) -> None:
-    """Refuse everybody but the booking's mentor.
+def is_mentor(actor: Actor, booking: Booking) -> bool:
+    """Whether the caller acts as the booking's mentor."""
+    return actor.mentor_profile_id is not None and actor.mentor_profile_id == booking.mentor_profile_id
+
+
+def is_mentee(actor: Actor, booking: Booking) -> bool:
+    """Whether the caller is the booking's mentee."""
+    return actor.user_id is not None and actor.user_id == booking.mentee_user_id
+
+
+def require_mentor(actor: Actor, booking: Booking) -> None:
+    """Refuse every caller but the booking's mentor.
 
     Raises:
-        Forbidden: the caller is somebody else, or this mentor's user without acting as the mentor.
+        Forbidden: somebody else, or this mentor's user without acting as the mentor.
     """
-    if actor.mentor_profile_id is None or actor.mentor_profile_id != booking.mentor_profile_id:
-        raise Forbidden("Only the mentor of this booking decides about it.")
+    if not is_mentor(actor, booking):
+        raise Forbidden("Only the mentor of this booking can accept or decline it.")
 
 
-def mentee_of(actor: Actor, booking: Booking) -> None:
-    """Refuse everybody but the booking's mentee.
+def require_mentee(actor: Actor, booking: Booking) -> None:
+    """Refuse every caller but the booking's mentee.
 
     Raises:
-        Forbidden: the caller is somebody else.
+        Forbidden: somebody else.
     """
-    if actor.user_id is None or actor.user_id != booking.mentee_user_id:
-        raise Forbidden("Only the mentee of this booking may take it back.")
+    if not is_mentee(actor, booking):
+        raise Forbidden("Only the mentee of this booking can cancel it.")
 
 
-def participant_of(actor: Actor, booking: Booking) -> None:
-    """Refuse everybody who is neither party of the booking nor an operator.
+def has_access(actor: Actor, booking: Booking) -> bool:
+    """Whether the caller is the booking's mentor, its mentee or an operator."""
+    return actor.operator or is_mentor(actor, booking) or is_mentee(actor, booking)
+
+
+def require_access(actor: Actor, booking: Booking) -> None:
+    """Refuse every caller but the booking's mentor, its mentee and operators.
 
     Raises:
         Forbidden: the booking is other people's.
     """
-    mentor = actor.mentor_profile_id is not None and actor.mentor_profile_id == booking.mentor_profile_id
-    mentee = actor.user_id is not None and actor.user_id == booking.mentee_user_id
-    if not (mentor or mentee or actor.operator):
-        raise Forbidden("Only its participants see this booking.")
+    if not has_access(actor, booking):
+        raise Forbidden("Only the mentor and the mentee of this booking have access to it.")

@@ -1,4 +1,4 @@
-"""Request a booking: a mentee asks for a listing at a time. An instant listing says yes at once."""
+"""Request a booking: a draft for the mentor to decide or, on an instant listing, accepted at once."""
 
 from __future__ import annotations
 
@@ -6,23 +6,60 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.expression import bindparam
+from uuid_utils.compat import uuid7
 
 from models.bookings import BookingKind, BookingStatus
 from models.catalog import BookingMode
-from workflows.availability.hours import Hours
+from models.sessions import session_id_of
+from workflows.availability.busy import BLOCK_TIME, LOCK_MENTOR
+from workflows.availability.hours import Hours, describe_weekday
 from workflows.availability.open_times import is_open
-from workflows.availability.words import around
 from workflows.bookings.booking import Booking
-from workflows.bookings.insert import insert_booking
-from workflows.catalog.listing import BOOKABLE, Listing
+from workflows.catalog.listings import BOOKABLE, Listing
 from workflows.clock import in_utc
+from workflows.constraints import constraint_errors
 from workflows.errors import Conflict, Forbidden, Invalid, NotFound
 from workflows.events.catalogue import BookingAccepted, BookingRequested
 from workflows.events.record import record
 from workflows.identity.actor import Actor
 
-FARTHEST = timedelta(days=5 * 366)
+MAX_LEAD_TIME = timedelta(days=5 * 366)
+# The parties, the price and the buffer are the listing's and the mentee's as they are at this moment.
+_INSERT = """
+booking AS (
+    INSERT INTO bookings (
+        id, listing_id, mentor_profile_id, mentee_user_id, course_id, kind, start_time, end_time, status,
+        title, notes, metadata, price_amount, price_currency, buffer_minutes, session_id
+    )
+    SELECT CAST(:id AS uuid), CAST(:listing_id AS uuid), CAST(:mentor_profile_id AS uuid),
+           CAST(:mentee_user_id AS uuid), CAST(:course_id AS uuid), CAST(:kind AS booking_kind),
+           CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz), CAST(:status AS booking_status),
+           :title, :notes, CAST(:metadata AS jsonb),
+           :price_amount, :price_currency, :buffer_minutes, CAST(:session_id AS uuid)
+    {source}
+    RETURNING *
+),
+joined AS (
+    INSERT INTO booking_participants (booking_id, user_id)
+    SELECT id, mentee_user_id FROM booking WHERE mentee_user_id IS NOT NULL
+)
+"""
+# By name: the order of `RETURNING *` is the one in which migrations added the columns.
+_COLUMNS = ", ".join(column.name for column in Booking.columns())
+_METADATA = bindparam("metadata", type_=JSONB(none_as_null=True))
+_DRAFT = (
+    text(f"WITH {_INSERT.format(source='')} SELECT {_COLUMNS} FROM booking")
+    .bindparams(_METADATA)
+    .columns(*Booking.columns())
+)
+_ACCEPTED = (
+    text(f"WITH {LOCK_MENTOR}, {_INSERT.format(source='FROM mentor')}, {BLOCK_TIME} SELECT {_COLUMNS} FROM booking")
+    .bindparams(_METADATA)
+    .columns(*Booking.columns())
+)
 
 
 def request(
@@ -37,7 +74,7 @@ def request(
     notes: str | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> Booking:
-    """Write the booking: a draft for the mentor to decide, or accepted at once for an instant listing.
+    """Book a listing at a time as a mentee.
 
     Args:
         start_time: aware; the end follows from the listing's duration.
@@ -45,19 +82,19 @@ def request(
         metadata: the client's own, copied to the session.
 
     Raises:
-        Forbidden: an operator books nothing.
+        Forbidden: the caller is an operator, without a user of their own.
         NotFound: no such active listing.
         Invalid: a start in the past or too far ahead, an end that is not the listing's, the mentor's own listing.
-        Conflict: `too_soon` before the listing's notice; `outside_hours` where the mentor has said others; for an
-            instant listing `slot_taken`.
+        Conflict: `too_soon` within the listing's notice; `outside_hours` of the mentor; for an instant listing
+            `slot_taken`.
     """
     if actor.user_id is None:
-        raise Forbidden("Only a user books sessions.")
+        raise Forbidden("Only a user can book a session.")
     listing, hours = _bookable(db, listing_id, actor)
     start = in_utc(start_time)
-    _in_time(listing, start, now)
+    _require_notice(listing, start, now)
     end = _end_of(listing, start, end_time)
-    _within(hours, start, end)
+    _require_open(hours, start, end)
     status = BookingStatus.ACCEPTED if listing.booking_mode is BookingMode.INSTANT else BookingStatus.DRAFT
     booking = insert_booking(
         db,
@@ -81,12 +118,33 @@ def request(
     return booking
 
 
+def insert_booking(db: Connection, *, status: BookingStatus, mentor_profile_id: UUID, **values: Any) -> Booking:
+    """Write a booking and its first participant in one statement; an accepted one blocks the mentor's time with it.
+
+    Every route that makes a booking ends in this insert.
+
+    Args:
+        status: draft, or accepted for an instant listing.
+        values: the other columns of `bookings` by name; `mentee_user_id` is None for a group alone.
+
+    Raises:
+        Conflict: `slot_taken`, when the booking was to be accepted and the time is already booked or held.
+    """
+    booking_id = uuid7()
+    values |= {"id": booking_id, "status": status, "mentor_profile_id": mentor_profile_id, "session_id": None}
+    if status is BookingStatus.DRAFT:
+        return Booking.of(db.execute(_DRAFT, values).one())
+    values |= {"session_id": session_id_of(booking_id), "busy_id": uuid7()}
+    with constraint_errors():
+        return Booking.of(db.execute(_ACCEPTED, values).one())
+
+
 def _bookable(db: Connection, listing_id: UUID, actor: Actor) -> tuple[Listing, Hours]:
     row = db.execute(BOOKABLE, {"listing_id": listing_id}).one_or_none()
     if row is None:
         raise NotFound("There is no such listing.")
     if row.user_id == actor.user_id:
-        raise Invalid("Nobody books their own listing.", details={"listingId": ["is your own listing"]})
+        raise Invalid("You cannot book your own listing.", details={"listingId": ["is your own listing"]})
     return Listing.of(row), Hours.read(row.time_zone, row.spans)
 
 
@@ -94,23 +152,24 @@ def _end_of(listing: Listing, start: datetime, end_time: datetime | None) -> dat
     end = start + timedelta(minutes=listing.duration_minutes)
     if end_time is not None and in_utc(end_time) != end:
         raise Invalid(
-            f"This listing lasts {listing.duration_minutes} minutes.",
+            f"A session of this listing lasts {listing.duration_minutes} minutes.",
             details={"endTime": [f"must be {listing.duration_minutes} minutes after startTime"]},
         )
     return end
 
 
-def _in_time(listing: Listing, start: datetime, now: datetime) -> None:
+def _require_notice(listing: Listing, start: datetime, now: datetime) -> None:
     if start <= now:
         raise Invalid("A booking must start in the future.", details={"startTime": ["lies in the past"]})
-    if start - now > FARTHEST:
-        raise Invalid("A booking starts within five years.", details={"startTime": ["lies too far ahead"]})
+    if start - now > MAX_LEAD_TIME:
+        raise Invalid("A booking must start within the next five years.", details={"startTime": ["lies too far ahead"]})
     if start < now + timedelta(minutes=listing.min_notice_minutes):
         raise Conflict(
-            f"This listing wants {listing.min_notice_minutes} minutes of notice; choose a later time.", code="too_soon"
+            f"Book this listing at least {listing.min_notice_minutes} minutes in advance; choose a later time.",
+            code="too_soon",
         )
 
 
-def _within(hours: Hours, start: datetime, end: datetime) -> None:
+def _require_open(hours: Hours, start: datetime, end: datetime) -> None:
     if not is_open(hours, start, end):
-        raise Conflict(around(hours, start), code="outside_hours")
+        raise Conflict(describe_weekday(hours, start), code="outside_hours")

@@ -7,19 +7,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, insert, update
+from sqlalchemy import Connection, Select, insert
 from uuid_utils.compat import uuid7
 
 from models.catalog import courses
-from workflows.errors import Forbidden, Stale
-from workflows.identity.actor import Actor
+from workflows.identity.actor import Actor, require_operator
 from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
 from workflows.records import Record
+from workflows.transitions import update_record
+
+_OPERATORS_ONLY = "Only an operator can change the catalogue of courses."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Course(Record):
-    """What is taught; a course that is not active is no longer shown in the catalogue."""
+    """What is taught; an inactive course is not shown in the catalogue."""
 
     table = courses
 
@@ -50,7 +52,7 @@ def create_course(db: Connection, *, actor: Actor, title: str, description: str 
     Raises:
         Forbidden: the caller is no operator.
     """
-    _operator(actor)
+    require_operator(actor, _OPERATORS_ONLY)
     row = db.execute(
         insert(courses).values(id=uuid7(), title=title, description=description).returning(*Course.columns())
     ).one()
@@ -65,25 +67,11 @@ def change_course(
     Args:
         course: as the caller saw it.
         changes: columns of `courses` by name.
-        any_version: the caller decided on no version in particular; what others change meanwhile stays, column by
-            column.
+        any_version: the caller decided on no version in particular; concurrent changes of other columns stay.
 
     Raises:
         Forbidden: the caller is no operator.
-        Stale: somebody changed it since `course` was read.
+        Stale: it has changed since `course` was read.
     """
-    _operator(actor)
-    if not changes:
-        return course
-    change = update(courses).where(courses.c.id == course.id).values(**changes).returning(*Course.columns())
-    if not any_version:
-        change = change.where(courses.c.version == course.version)
-    row = db.execute(change).one_or_none()
-    if row is None:
-        raise Stale("The course has changed since it was read; read it again.")
-    return Course.of(row)
-
-
-def _operator(actor: Actor) -> None:
-    if not actor.operator:
-        raise Forbidden("Only an operator keeps the catalogue of courses.")
+    require_operator(actor, _OPERATORS_ONLY)
+    return update_record(db, course, changes, subject="course", any_version=any_version)

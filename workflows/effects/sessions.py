@@ -14,7 +14,7 @@ from workflows.events.subscriptions import subscribe
 from workflows.house_rules import USUAL, HouseRules
 from workflows.identity.actor import SYSTEM
 from workflows.reminders.set_all import reminders_to_set
-from workflows.sessions.create import create_all
+from workflows.sessions.steps import create_all
 
 log = structlog.get_logger(__name__)
 

@@ -1,17 +1,22 @@
-"""Whoever acts: a user, a mentor, an operator, or the system itself."""
+"""The actor of a request: what the credentials claim, and the user, mentor or operator that they are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import Connection, Uuid, bindparam, select
+
+from models.people import mentor_profiles, users
+from workflows.errors import Forbidden, Unauthenticated
+
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """Who the caller's credentials say they are: genuine, but not yet looked up.
+    """The ids in the caller's credentials: verified, but not yet looked up.
 
-    A mentor's id alone stands for the profile's user too. An operator comes from the identity provider and needs no
-    row in users; theirs is any name.
+    A mentor's id alone stands for the profile's user too. An operator comes from the identity provider, under any
+    name, and needs no row in users.
     """
 
     user_id: UUID | None = None
@@ -21,7 +26,7 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """Whoever does something, looked up: the user and the mentor exist, and the mentor is active and the user's own."""
+    """An authenticated caller: the user and the mentor exist, and the mentor is active and the user's own."""
 
     user_id: UUID | None = None
     mentor_profile_id: UUID | None = None
@@ -36,3 +41,36 @@ class Actor:
 
 
 SYSTEM = Actor(name="system")
+USER = select(users.c.id).where(users.c.id == bindparam("id", type_=Uuid))
+ACTIVE_MENTOR = select(mentor_profiles.c.user_id).where(
+    mentor_profiles.c.id == bindparam("id", type_=Uuid), mentor_profiles.c.active
+)
+
+
+def authenticate(db: Connection, claim: Claim) -> Actor:
+    """Turn a claim into an actor by one statement; an operator needs none.
+
+    Raises:
+        Unauthenticated: no such user, no such active mentor profile, or the profile is another user's.
+    """
+    if claim.operator is not None:
+        return Actor(operator=True, name=f"operator:{claim.operator}")
+    if claim.mentor_profile_id is None:
+        user_id = db.execute(USER, {"id": claim.user_id}).scalar()
+    else:
+        user_id = db.execute(ACTIVE_MENTOR, {"id": claim.mentor_profile_id}).scalar()
+        if claim.user_id not in (None, user_id):
+            user_id = None
+    if user_id is None:
+        raise Unauthenticated("The caller is not a known user or active mentor.")
+    return Actor.person(user_id, claim.mentor_profile_id)
+
+
+def require_operator(actor: Actor, message: str) -> None:
+    """Refuse every caller but operators.
+
+    Raises:
+        Forbidden: with that message.
+    """
+    if not actor.operator:
+        raise Forbidden(message)

@@ -1,4 +1,4 @@
-"""Users and mentors as the rules see them, and how to find them."""
+"""Users and mentor profiles: the records, the list of mentors, registration."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Connection, Select, insert, select
+from uuid_utils.compat import uuid7
 
 from models.people import mentor_profiles, users
+from workflows.clock import zone
+from workflows.errors import Forbidden, NotFound
+from workflows.identity.actor import Actor, require_operator
 from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
 from workflows.records import Record
 
@@ -85,3 +89,63 @@ def mentors_query(page: Page, *, skills: list[str] | None = None) -> Select[Any]
 
 
 MENTORS = PagedList(Mentor, NEWEST_FIRST, mentors_query)
+
+
+def register_user(db: Connection, *, actor: Actor, email: str, name: str, time_zone: str) -> User:
+    """Write an account, as an operator on behalf of the identity provider.
+
+    Args:
+        email: unique whatever its case.
+        time_zone: an IANA name; the person's times are shown in it.
+
+    Raises:
+        Forbidden: the caller is no operator.
+        Invalid: no such time zone.
+    """
+    require_operator(actor, "Only an operator can register users.")
+    zone(time_zone)
+    row = db.execute(
+        insert(users).values(id=uuid7(), email=email, name=name, time_zone=time_zone).returning(*User.columns())
+    ).one()
+    return User(mentor_profile_id=None, **row._mapping)
+
+
+def publish_mentor_profile(
+    db: Connection,
+    *,
+    actor: Actor,
+    user_id: UUID,
+    headline: str,
+    bio: str | None,
+    time_zone: str | None,
+    skills: list[str],
+) -> Mentor:
+    """Write the mentor profile of a user; skills are kept in lower case, once each.
+
+    Args:
+        user_id: whose profile it is: the caller's own, unless an operator writes it.
+        time_zone: an IANA name, or None for the user's.
+
+    Raises:
+        Forbidden: another user's profile.
+        NotFound: no such user.
+        Invalid: no such time zone.
+    """
+    if not actor.operator and actor.user_id != user_id:
+        raise Forbidden("Only the user or an operator can publish this mentor profile.")
+    owner = db.execute(select(users.c.name, users.c.time_zone).where(users.c.id == user_id)).one_or_none()
+    if owner is None:
+        raise NotFound("There is no such user.")
+    row = db.execute(
+        insert(mentor_profiles)
+        .values(
+            id=uuid7(),
+            user_id=user_id,
+            headline=headline,
+            bio=bio,
+            time_zone=zone(time_zone or owner.time_zone).key,
+            skills=list(dict.fromkeys(skill.strip().lower() for skill in skills)),
+        )
+        .returning(*Mentor.columns())
+    ).one()
+    return Mentor(name=owner.name, **row._mapping)

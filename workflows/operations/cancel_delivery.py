@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import OperationalError
 
 from models.events import DeliveryState, deliveries, states_before
-from workflows.audit.note import note
+from workflows.audit import write_audit_entry
 from workflows.errors import Conflict, InvalidTransition
 from workflows.events.store import MAX_ERROR_CHARACTERS, cut
 from workflows.identity.actor import Actor
@@ -51,7 +51,7 @@ def cancel_delivery(
         cancelled = db.execute(update(deliveries).where(*unfinished).values(**ended)).rowcount
     if not cancelled:
         raise InvalidTransition("Only a pending or a dead delivery is cancelled.")
-    note(
+    write_audit_entry(
         db,
         actor=actor,
         action="delivery.cancelled",

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Uuid, text
 from uuid_utils.compat import uuid7
 
-from workflows.audit.note import note
+from workflows.audit import write_audit_entry
 from workflows.errors import Invalid
 from workflows.events.record import Nudge, enqueue_wakeups
 from workflows.events.revive import REVIVE_IN_ITS_PLACE
@@ -74,7 +74,7 @@ def retry_deliveries(
     ).all()
     enqueue_wakeups(db, [Nudge.of(row) for row in rows])
     done = Retried(id=uuid7(), retried=rows[0].retried if rows else 0)
-    note(
+    write_audit_entry(
         db,
         actor=actor,
         action="deliveries.retried",

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, update
 
 from models.events import DeliveryState, deliveries, states_before
-from workflows.audit.note import note
+from workflows.audit import write_audit_entry
 from workflows.errors import InvalidTransition
 from workflows.events.record import Nudge, enqueue_wakeups
 from workflows.events.revive import REVIVED
@@ -29,7 +29,7 @@ def retry_delivery(db: Connection, *, actor: Actor, delivery: OperatedDelivery, 
         raise InvalidTransition("Only a dead delivery is retried.")
     row = db.execute(operated_query(delivery.id)).one()
     enqueue_wakeups(db, [Nudge.of(row)])
-    note(
+    write_audit_entry(
         db,
         actor=actor,
         action="delivery.retried",

@@ -1,4 +1,4 @@
-"""A review as the rules see it, who may see it, and how to find reviews."""
+"""Reviews: the record, the lists, and who sees a hidden one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from workflows.records import Record
 
 @dataclass(frozen=True, kw_only=True)
 class Review(Record):
-    """What one mentee says of one session, 1 to 5 and in words, and what the mentor answered. Times in UTC."""
+    """A mentee's rating (1 to 5) and comment on one session, with the mentor's answer. Times in UTC."""
 
     table = reviews
 
@@ -39,7 +39,7 @@ class Review(Record):
 
     @property
     def hidden(self) -> bool:
-        """Whether an operator has hidden it, so that it is shown to few and does not count."""
+        """Whether an operator has hidden it, so that only its author and operators see it and it does not count."""
         return self.hidden_at is not None
 
     @property
@@ -55,7 +55,7 @@ class Review(Record):
 
 
 def shown_name(name: str) -> str:
-    """The first name with the initial of the last one: who reads reviews needs a person, and no full identity."""
+    """The first name with the initial of the last one: enough for a reader, and not a full identity."""
     first, *others = name.split()
     return f"{first} {others[-1][0]}." if others else first
 
@@ -96,11 +96,11 @@ def is_about(actor: Actor, review: Review) -> bool:
     return actor.mentor_profile_id is not None and actor.mentor_profile_id == review.mentor_profile_id
 
 
-def reader_of(actor: Actor, review: Review) -> None:
-    """Refuse everybody but its author and operators where a review is hidden.
+def require_visible(actor: Actor, review: Review) -> None:
+    """Refuse every caller but its author and operators where a review is hidden.
 
     Raises:
-        NotFound: to everybody else, it is not there.
+        NotFound: for all others it does not exist.
     """
     if review.hidden and not (actor.operator or is_author(actor, review)):
         raise NotFound("There is no such review.")

@@ -1,50 +1,58 @@
-"""Cancel a session: by its listing's policy, with its fee and refund, and the mentor's time is free again."""
+"""Cancel a session by its listing's policy as it stands at that moment (domain rule 4), with its fee and refund."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, select, text
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.sql.expression import bindparam
+from sqlalchemy import Connection, Select, select
 
 from models.bookings import bookings
 from models.catalog import listings
 from models.sessions import CancellationType, CancelledBy, SessionStatus, sessions
-from workflows.availability.busy import GIVE_TIME_BACK, LOCK_MENTOR
+from workflows.errors import Conflict, Forbidden
 from workflows.events.catalogue import SessionCancelled
 from workflows.events.record import record
 from workflows.identity.actor import Actor
-from workflows.sessions.move import STEPS
-from workflows.sessions.policy import SessionToCancel, as_stored, quote_for, refunded, require_allowed
-from workflows.sessions.session import Session
+from workflows.sessions.session import Session, is_mentee, is_mentor
+from workflows.sessions.steps import SESSION_MACHINE
 
-_COLUMNS = ", ".join(f"sessions.{column.name}" for column in Session.columns())
-_CANCEL = (
-    text(
-        f"""
-WITH {LOCK_MENTOR},
-session AS (
-    UPDATE sessions SET status = 'cancelled', cancelled_at = :cancelled_at, cancellation = :cancellation
-    FROM mentor
-    WHERE sessions.mentor_profile_id = mentor.id AND sessions.id = CAST(:session_id AS uuid)
-      AND sessions.status = 'scheduled' AND sessions.version = :version
-    RETURNING {_COLUMNS}
-),
-{GIVE_TIME_BACK}
-SELECT * FROM session
-"""
-    )
-    .bindparams(bindparam("cancellation", type_=JSONB))
-    .columns(*Session.columns())
-)
-_USUAL_TYPE = {
+_DEFAULT_TYPE = {
     CancelledBy.MENTEE: CancellationType.CLIENT_REQUEST,
     CancelledBy.MENTOR: CancellationType.COACH_REQUEST,
     CancelledBy.OPERATOR: CancellationType.OTHER,
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionToCancel(Session):
+    """A session with its price (minor units) and its listing's policy; `None` hours: the mentee cannot cancel."""
+
+    price_amount: int
+    price_currency: str
+    cancellation_window_hours: int | None
+    late_fee_percent: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote:
+    """What it would cost the caller to cancel now. Amounts are minor units of `currency`.
+
+    `refund_amount` is what a refund would come to; `late` means that the mentee is inside the window. What cannot be
+    cancelled, by the policy or since it is no longer scheduled, is not `allowed`: fee and refund are 0.
+    """
+
+    cancelled_by: CancelledBy
+    allowed: bool
+    late: bool
+    fee_amount: int
+    refund_amount: int
+    currency: str
+    window_hours: int | None
+    late_fee_percent: int
+    free_until: datetime | None
 
 
 def session_to_cancel_query(session_id: UUID) -> Select[Any]:
@@ -73,7 +81,7 @@ def cancel(
     refund_requested: bool = False,
     now: datetime,
 ) -> Session:
-    """Call the meeting off, and return the session as it stands then, with what it cost.
+    """Cancel a scheduled session and release the mentor's time; return the session with what the cancellation cost.
 
     Args:
         reason: shown to both sides.
@@ -81,22 +89,22 @@ def cancel(
 
     Raises:
         Forbidden: the caller is neither party nor operator.
-        InvalidTransition: the session is not scheduled (any more).
+        InvalidTransition: the session is no longer scheduled.
         Conflict: `not_cancellable`, by the listing's policy.
     """
     quote = quote_for(actor, session, now=now)
-    STEPS.require_transition(session, SessionStatus.CANCELLED)
+    SESSION_MACHINE.require_transition(session, SessionStatus.CANCELLED)
     require_allowed(quote)
-    kind = type or _USUAL_TYPE[quote.cancelled_by]
-    values = {
-        "mentor_profile_id": session.mentor_profile_id,
-        "session_id": session.id,
-        "version": session.version,
-        "cancelled_at": now,
-        "cancellation": as_stored(quote, reason=reason, kind=kind, refund_requested=refund_requested),
-    }
-    cancelled = STEPS.moved(db, db.execute(_CANCEL, values).one_or_none(), session, SessionStatus.CANCELLED)
-    told = {
+    kind = type or _DEFAULT_TYPE[quote.cancelled_by]
+    cancelled = SESSION_MACHINE.move(
+        db,
+        session,
+        SessionStatus.CANCELLED,
+        mentor_profile_id=session.mentor_profile_id,
+        cancelled_at=now,
+        cancellation=as_stored(quote, reason=reason, kind=kind, refund_requested=refund_requested),
+    )
+    costs = {
         "cancelled_by": quote.cancelled_by,
         "cancellation_type": kind,
         "late": quote.late,
@@ -104,5 +112,79 @@ def cancel(
         "refund_amount": refunded(quote, refund_requested),
         "currency": quote.currency,
     }
-    record(db, SessionCancelled.about(cancelled, actor=actor, now=now, **told))
+    record(db, SessionCancelled.about(cancelled, actor=actor, now=now, **costs))
     return cancelled
+
+
+def quote_for(actor: Actor, session: SessionToCancel, *, now: datetime) -> Quote:
+    """The caller's quote: only a mentee inside the window pays, and never more than the price.
+
+    Raises:
+        Forbidden: the caller is neither party nor operator.
+    """
+    canceller = _canceller_of(actor, session)
+    by_mentee = canceller is CancelledBy.MENTEE
+    free_until = _free_until(session) if by_mentee else None
+    scheduled = session.status is SessionStatus.SCHEDULED
+    allowed = scheduled and not (by_mentee and session.cancellation_window_hours is None)
+    late = allowed and free_until is not None and now > free_until
+    # Half up to the minor unit, in whole numbers.
+    fee = (session.price_amount * session.late_fee_percent + 50) // 100 if late else 0
+    return Quote(
+        cancelled_by=canceller,
+        allowed=allowed,
+        late=late,
+        fee_amount=fee,
+        refund_amount=session.price_amount - fee if allowed else 0,
+        currency=session.price_currency,
+        window_hours=session.cancellation_window_hours,
+        late_fee_percent=session.late_fee_percent,
+        free_until=free_until,
+    )
+
+
+def require_allowed(quote: Quote) -> None:
+    """Refuse what the policy does not allow.
+
+    Raises:
+        Conflict: `not_cancellable`, to a mentee whose listing excludes cancellation by the mentee.
+    """
+    if not quote.allowed:
+        raise Conflict(
+            "The listing's policy does not allow mentees to cancel; ask the mentor to cancel this session.",
+            code="not_cancellable",
+        )
+
+
+def as_stored(quote: Quote, *, reason: str, kind: str, refund_requested: bool) -> dict[str, Any]:
+    """The cancellation as it is stored with the session, in the names of the API."""
+    return {
+        "cancelledBy": quote.cancelled_by,
+        "type": kind,
+        "reason": reason,
+        "late": quote.late,
+        "fee": {"amount": quote.fee_amount, "currency": quote.currency},
+        "refundRequested": refund_requested,
+        "refund": {"amount": refunded(quote, refund_requested), "currency": quote.currency},
+        "policy": {"windowHours": quote.window_hours, "lateFeePercent": quote.late_fee_percent},
+    }
+
+
+def refunded(quote: Quote, refund_requested: bool) -> int:
+    """What goes back to the mentee, in minor units: the price without the fee, when it was asked for."""
+    return quote.refund_amount if refund_requested else 0
+
+
+def _free_until(session: SessionToCancel) -> datetime | None:
+    hours = session.cancellation_window_hours
+    return None if hours is None else session.start_time - timedelta(hours=hours)
+
+
+def _canceller_of(actor: Actor, session: Session) -> CancelledBy:
+    if actor.operator:
+        return CancelledBy.OPERATOR
+    if is_mentor(actor, session):
+        return CancelledBy.MENTOR
+    if is_mentee(actor, session):
+        return CancelledBy.MENTEE
+    raise Forbidden("Only the mentor and the mentee of this session can do this.")

@@ -1,4 +1,4 @@
-"""A session as the rules see it, who may do what with it, and how to find sessions."""
+"""Sessions: the records, the lists, and who has access."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from workflows.records import Record
 
 @dataclass(frozen=True, kw_only=True)
 class Session(Record):
-    """The meeting of an accepted booking. Times in UTC; `early_start_minutes` is the listing's, None for any time.
+    """The meeting of an accepted booking. Times in UTC.
 
     `rating` and `feedback` are the mentor's own record of the meeting, not a review.
     """
@@ -52,6 +52,13 @@ class Session(Record):
     version: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class SessionToStart(Session):
+    """A session with its listing's early-start window."""
+
+    early_start_minutes: int | None
+
+
 SESSION = Session.query().where(sessions.c.id == bindparam("id"))
 
 
@@ -61,7 +68,7 @@ def session_query(session_id: UUID) -> Select[Any]:
 
 
 def session_to_start_query(session_id: UUID) -> Select[Any]:
-    """The session of that id, with its listing's `early_start_minutes` beside it."""
+    """The session of that id, with its listing's `early_start_minutes`."""
     return (
         select(*Session.columns(), listings.c.early_start_minutes)
         .join_from(sessions, bookings, bookings.c.id == sessions.c.booking_id)
@@ -112,41 +119,41 @@ def is_mentee(actor: Actor, session: Session) -> bool:
     return actor.user_id is not None and actor.user_id == session.mentee_user_id
 
 
-def mentor_of(actor: Actor, session: Session) -> None:
-    """Refuse everybody but the session's mentor.
+def require_mentor(actor: Actor, session: Session) -> None:
+    """Refuse every caller but the session's mentor.
 
     Raises:
-        Forbidden: the caller is somebody else, the mentee included.
+        Forbidden: somebody else, the mentee included.
     """
     if not is_mentor(actor, session):
-        raise Forbidden("Only the mentor of this session may do this.")
+        raise Forbidden("Only the mentor of this session can do this.")
 
 
-def mentee_of(actor: Actor, session: Session) -> None:
-    """Refuse everybody but the session's mentee.
+def require_mentee(actor: Actor, session: Session) -> None:
+    """Refuse every caller but the session's mentee.
 
     Raises:
-        Forbidden: the caller is somebody else.
+        Forbidden: somebody else.
     """
     if not is_mentee(actor, session):
-        raise Forbidden("Only the mentee of this session may do this.")
+        raise Forbidden("Only the mentee of this session can do this.")
 
 
-def party_of(actor: Actor, session: Session) -> None:
-    """Refuse everybody who is not one of the session's two parties.
+def require_party(actor: Actor, session: Session) -> None:
+    """Refuse every caller but the session's two parties.
 
     Raises:
         Forbidden: the session is other people's.
     """
     if not (is_mentor(actor, session) or is_mentee(actor, session)):
-        raise Forbidden("Only the parties of this session may do this.")
+        raise Forbidden("Only the mentor and the mentee of this session can do this.")
 
 
-def observer_of(actor: Actor, session: Session) -> None:
-    """Refuse everybody who is neither a party nor an operator.
+def require_access(actor: Actor, session: Session) -> None:
+    """Refuse every caller but the session's two parties and operators.
 
     Raises:
         Forbidden: the session is other people's.
     """
     if not actor.operator:
-        party_of(actor, session)
+        require_party(actor, session)

@@ -1,4 +1,4 @@
-"""A listing as the rules see it, and how to find listings."""
+"""Listings: what a mentor offers, for how much, by which policies; the record, the list, and changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, insert, select
+from uuid_utils.compat import uuid7
 
 from models.availability import weekly_hours
 from models.catalog import BookingMode, listings
@@ -17,13 +18,14 @@ from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
 from workflows.records import Record
+from workflows.transitions import update_record
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listing(Record):
     """A mentor's offer: how long, for how much (minor units), and by which policies.
 
-    `reminder_minutes` before the start both sides are reminded; None for what the operator has chosen.
+    `reminder_minutes` before the start both sides are reminded; None for the operator's default.
     """
 
     table = listings
@@ -53,8 +55,8 @@ def listing_query(listing_id: UUID) -> Select[Any]:
     return Listing.query().where(listings.c.id == listing_id)
 
 
-# The listing of that id, if it and its mentor are active; beside it the mentor's `user_id`, and the `time_zone` and
-# `spans` of their hours, null and none where they say none.
+# The listing of that id, if it and its mentor are active; with the mentor's `user_id`, and the `time_zone` and `spans`
+# of their hours, null and empty where they have set none.
 BOOKABLE: Select[Any] = (
     select(*Listing.columns(), mentor_profiles.c.user_id, weekly_hours.c.time_zone, spans_as_json().label("spans"))
     .join_from(listings, mentor_profiles, mentor_profiles.c.id == listings.c.mentor_profile_id)
@@ -80,11 +82,48 @@ def listings_query(page: Page, *, mentor_profile_id: UUID | None = None, course_
 LISTINGS = PagedList(Listing, NEWEST_FIRST, listings_query)
 
 
-def owner_of(actor: Actor, listing: Listing) -> None:
-    """Refuse everybody but the listing's mentor.
+def publish_listing(db: Connection, *, actor: Actor, offer: dict[str, Any]) -> Listing:
+    """Write a listing of the acting mentor.
+
+    Args:
+        offer: columns of `listings` by name; what is left out takes the database's default.
 
     Raises:
-        Forbidden: the listing is another mentor's.
+        Forbidden: the caller does not act as a mentor.
+    """
+    if actor.mentor_profile_id is None:
+        raise Forbidden("Only a mentor can publish a listing.")
+    row = db.execute(
+        insert(listings)
+        .values(id=uuid7(), mentor_profile_id=actor.mentor_profile_id, **offer)
+        .returning(*Listing.columns())
+    ).one()
+    return Listing.of(row)
+
+
+def change_listing(
+    db: Connection, *, actor: Actor, listing: Listing, changes: dict[str, Any], any_version: bool = False
+) -> Listing:
+    """Change an offer for future bookings; what is already booked keeps its time and price.
+
+    Args:
+        listing: as the caller saw it.
+        changes: columns of `listings` by name.
+        any_version: the caller decided on no version in particular; concurrent changes of other columns stay.
+
+    Raises:
+        Forbidden: another mentor's listing.
+        Stale: it has changed since `listing` was read.
+    """
+    require_owner(actor, listing)
+    return update_record(db, listing, changes, subject="listing", any_version=any_version)
+
+
+def require_owner(actor: Actor, listing: Listing) -> None:
+    """Refuse every caller but the listing's mentor.
+
+    Raises:
+        Forbidden: another mentor's listing.
     """
     if actor.mentor_profile_id != listing.mentor_profile_id:
-        raise Forbidden("Only the mentor of this listing may change it.")
+        raise Forbidden("Only the mentor of this listing can change it.")

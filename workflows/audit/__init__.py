@@ -1,1 +1,0 @@
-"""The audit: what operators did, and why."""

@@ -1,0 +1,116 @@
+"""Decisions about a draft: accept, decline, cancel and expire. What follows from them is left to the effects."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, text
+from uuid_utils.compat import uuid7
+
+from models.bookings import BOOKING_TRANSITIONS, BookingStatus
+from models.sessions import session_id_of
+from workflows.availability.busy import BLOCK_TIME, LOCK_MENTOR
+from workflows.bookings.booking import Booking, require_mentee, require_mentor
+from workflows.errors import InvalidTransition
+from workflows.events.catalogue import BookingAccepted, BookingCancelled, BookingDeclined, BookingRequested
+from workflows.events.record import record
+from workflows.identity.actor import SYSTEM, Actor
+from workflows.transitions import StateMachine, update_statement
+
+TIME_TO_DECIDE = timedelta(hours=72)
+EXPIRED = "expired"
+
+ACCEPT = f"""
+WITH {LOCK_MENTOR},
+booking AS (
+    UPDATE bookings SET status = 'accepted', session_id = CAST(:session_id AS uuid)
+    FROM mentor
+    WHERE bookings.mentor_profile_id = mentor.id AND bookings.id = CAST(:id AS uuid)
+      AND bookings.status = 'draft' AND bookings.version = :version
+    RETURNING {", ".join(f"bookings.{column.name}" for column in Booking.columns())}
+),
+{BLOCK_TIME}
+SELECT * FROM booking
+"""
+BOOKING_MACHINE = StateMachine(
+    "booking",
+    BOOKING_TRANSITIONS,
+    Booking,
+    {
+        BookingStatus.ACCEPTED: text(ACCEPT).columns(*Booking.columns()),
+        BookingStatus.DECLINED: update_statement(
+            Booking, BookingStatus.DRAFT, BookingStatus.DECLINED, "decline_reason"
+        ),
+        BookingStatus.CANCELLED: update_statement(
+            Booking, BookingStatus.DRAFT, BookingStatus.CANCELLED, "cancel_reason"
+        ),
+    },
+)
+
+
+def accept(db: Connection, *, actor: Actor, booking: Booking, now: datetime) -> Booking:
+    """Accept a draft and block the mentor's time, in one statement; return it with its session's id.
+
+    Raises:
+        Forbidden: the caller is not the booking's mentor.
+        InvalidTransition: it is no longer a draft, or its start time has passed.
+        Conflict: `slot_taken`, when another booking or a hold has the time.
+    """
+    require_mentor(actor, booking)
+    if booking.start_time <= now:
+        step = BOOKING_MACHINE.step(booking, BookingStatus.ACCEPTED)
+        raise InvalidTransition("The start time of this booking has passed; it can no longer be accepted.", step=step)
+    accepted = BOOKING_MACHINE.move(
+        db,
+        booking,
+        BookingStatus.ACCEPTED,
+        mentor_profile_id=booking.mentor_profile_id,
+        session_id=session_id_of(booking.id),
+        busy_id=uuid7(),
+    )
+    record(db, BookingAccepted.about(accepted, actor=actor, now=now))
+    return accepted
+
+
+def decline(db: Connection, *, actor: Actor, booking: Booking, reason: str | None, now: datetime) -> Booking:
+    """Decline a draft, and return it as it stands then.
+
+    Raises:
+        Forbidden: the caller is not the booking's mentor.
+        InvalidTransition: it is no longer a draft.
+    """
+    require_mentor(actor, booking)
+    declined = BOOKING_MACHINE.move(db, booking, BookingStatus.DECLINED, decline_reason=reason)
+    record(db, BookingDeclined.about(declined, actor=actor, now=now))
+    return declined
+
+
+def cancel(db: Connection, *, actor: Actor, booking: Booking, reason: str | None, now: datetime) -> Booking:
+    """Cancel a draft as its mentee, and return it as it stands then.
+
+    Raises:
+        Forbidden: the caller is not the booking's mentee.
+        InvalidTransition: it is no longer a draft; an accepted booking is cancelled as its session.
+    """
+    require_mentee(actor, booking)
+    return _cancel(db, actor, booking, reason, now)
+
+
+def expire(db: Connection, *, booking: Booking, now: datetime) -> Booking:
+    """Cancel a draft that was not decided in time.
+
+    Raises:
+        InvalidTransition: it is no longer a draft.
+    """
+    return _cancel(db, SYSTEM, booking, EXPIRED, now)
+
+
+def expiry_of(event: BookingRequested) -> datetime:
+    """When the request expires: at its start, and after 72 hours at the latest."""
+    return min(event.start_time, event.occurred_at + TIME_TO_DECIDE)
+
+
+def _cancel(db: Connection, actor: Actor, booking: Booking, reason: str | None, now: datetime) -> Booking:
+    cancelled = BOOKING_MACHINE.move(db, booking, BookingStatus.CANCELLED, cancel_reason=reason)
+    record(db, BookingCancelled.about(cancelled, actor=actor, now=now))
+    return cancelled

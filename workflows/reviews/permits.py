@@ -1,0 +1,118 @@
+"""Permits: each mentee of a completed session may review it once, for thirty days (domain rule 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, Uuid, exists, text
+from uuid_utils.compat import uuid7
+
+from models.reviews import review_permits, reviews
+from workflows.events.catalogue import ReviewUnlocked, SessionCompleted
+from workflows.events.record import record
+from workflows.identity.actor import SYSTEM
+from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
+from workflows.records import Record
+
+OPEN_FOR = timedelta(days=30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permit(Record):
+    """Open from `unlocked_at` until `expires_at`, UTC, unless the review has been written."""
+
+    table = review_permits
+
+    id: UUID
+    session_id: UUID
+    mentee_user_id: UUID
+    mentor_profile_id: UUID
+    unlocked_at: datetime
+    expires_at: datetime
+
+
+_MENTEES = text(
+    "SELECT booking_id, user_id FROM booking_participants WHERE booking_id = ANY(CAST(:booking_ids AS uuid[]))"
+).columns(booking_id=Uuid(), user_id=Uuid())
+# In one order, so that two transactions that write the same permits wait for one another without a deadlock.
+_UNLOCK = text(
+    f"""
+INSERT INTO review_permits (id, session_id, mentee_user_id, mentor_profile_id, unlocked_at, expires_at)
+SELECT permit.*
+FROM unnest(
+    CAST(:ids AS uuid[]), CAST(:session_ids AS uuid[]), CAST(:mentees AS uuid[]), CAST(:mentors AS uuid[]),
+    CAST(:unlocked_at AS timestamptz[]), CAST(:expires_at AS timestamptz[])
+) AS permit(id, session_id, mentee_user_id, mentor_profile_id, unlocked_at, expires_at)
+ORDER BY permit.session_id, permit.mentee_user_id
+ON CONFLICT DO NOTHING
+RETURNING {", ".join(column.name for column in Permit.columns())}
+"""
+).columns(*Permit.columns())
+
+
+def permit_query(session_id: UUID, mentee_user_id: UUID) -> Select[Any]:
+    """The mentee's permit of that session, used and expired or not, with a further column `used`."""
+    return (
+        Permit.query()
+        .add_columns(_used().label("used"))
+        .where(review_permits.c.session_id == session_id, review_permits.c.mentee_user_id == mentee_user_id)
+    )
+
+
+def open_permits_query(page: Page, *, mentee_user_id: UUID, now: datetime) -> Select[Any]:
+    """The permits of a mentee that are neither used nor expired, the latest completion first."""
+    query = Permit.query().where(
+        review_permits.c.mentee_user_id == mentee_user_id, review_permits.c.expires_at > now, ~_used()
+    )
+    return newest_first(query, page, review_permits.c.id)
+
+
+OPEN_PERMITS = PagedList(Permit, NEWEST_FIRST, open_permits_query)
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A completed session whose review is to be unlocked at `now`; the thirty days begin with the completion."""
+
+    event: SessionCompleted
+    now: datetime
+
+
+def unlock_all(db: Connection, completed: list[Completed]) -> None:
+    """Write a permit for each mentee, once each, and record `review.unlocked` of each that was written."""
+    permits = list(_permits(db, [each.event for each in completed]))
+    if not permits:
+        return
+    columns = ("ids", "session_ids", "mentees", "mentors", "unlocked_at", "expires_at")
+    written = db.execute(_UNLOCK, dict(zip(columns, map(list, zip(*permits, strict=True)), strict=True)))
+    of_session = {each.event.session_id: each for each in completed}
+    events = []
+    for permit in map(Permit.of, written):
+        session = of_session[permit.session_id]
+        ids = {"session_id": permit.session_id, "booking_id": session.event.booking_id}
+        events.append(ReviewUnlocked.about(permit, actor=SYSTEM, now=session.now, **ids))
+    if events:
+        record(db, *events)
+
+
+def _permits(db: Connection, completed: Sequence[SessionCompleted]) -> Iterator[tuple[Any, ...]]:
+    groups = [each.booking_id for each in completed if each.mentee_user_id is None]
+    participants: dict[UUID, list[UUID]] = {}
+    for row in db.execute(_MENTEES, {"booking_ids": groups}) if groups else ():
+        participants.setdefault(row.booking_id, []).append(row.user_id)
+    for each in completed:
+        mentees = [each.mentee_user_id] if each.mentee_user_id else participants.get(each.booking_id, [])
+        for mentee in mentees:
+            times = (each.occurred_at, each.occurred_at + OPEN_FOR)
+            yield uuid7(), each.session_id, mentee, each.mentor_profile_id, *times
+
+
+def _used() -> Any:
+    return exists().where(
+        reviews.c.session_id == review_permits.c.session_id,
+        reviews.c.mentee_user_id == review_permits.c.mentee_user_id,
+    )

@@ -1,0 +1,169 @@
+"""The life of a session: created for an accepted booking, started, completed. `cancel.py` has its cancellation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.expression import bindparam
+
+from models.catalog import listings
+from models.sessions import SESSION_TRANSITIONS, SessionStatus
+from workflows.availability.busy import LOCK_MENTOR, RELEASE_TIME
+from workflows.errors import Conflict, Invalid
+from workflows.events.catalogue import SessionCompleted, SessionStarted
+from workflows.events.record import record
+from workflows.identity.actor import Actor
+from workflows.sessions.session import Session, require_mentor, require_party
+from workflows.transitions import StateMachine, update_statement
+
+# A booking that is not accepted is refused by the table's own trigger.
+_CREATE = text(
+    f"""
+WITH booking AS (
+    SELECT b.*, l.reminder_minutes
+    FROM bookings b LEFT JOIN listings l ON l.id = b.listing_id
+    WHERE b.id = ANY(CAST(:booking_ids AS uuid[]))
+), created AS (
+    INSERT INTO sessions (
+        id, booking_id, mentor_profile_id, mentee_user_id, course_id, start_time, end_time,
+        title, description, metadata, status
+    )
+    SELECT session_id, id, mentor_profile_id, mentee_user_id, course_id, start_time, end_time,
+           title, notes, metadata, 'scheduled'
+    FROM booking ORDER BY id
+    ON CONFLICT DO NOTHING
+    RETURNING *
+)
+SELECT {", ".join(f"created.{column.name}" for column in Session.columns())}, booking.reminder_minutes
+FROM created JOIN booking ON booking.id = created.booking_id
+"""
+).columns(*Session.columns(), listings.c.reminder_minutes)
+_CANCEL = (
+    text(
+        f"""
+WITH {LOCK_MENTOR},
+session AS (
+    UPDATE sessions SET status = 'cancelled', cancelled_at = :cancelled_at, cancellation = :cancellation
+    FROM mentor
+    WHERE sessions.mentor_profile_id = mentor.id AND sessions.id = CAST(:id AS uuid)
+      AND sessions.status = 'scheduled' AND sessions.version = :version
+    RETURNING {", ".join(f"sessions.{column.name}" for column in Session.columns())}
+),
+{RELEASE_TIME}
+SELECT * FROM session
+"""
+    )
+    .bindparams(bindparam("cancellation", type_=JSONB))
+    .columns(*Session.columns())
+)
+_RECORD_OF_MEETING = ("notes", "rating", "feedback", "action_items")
+SESSION_MACHINE = StateMachine(
+    "session",
+    SESSION_TRANSITIONS,
+    Session,
+    {
+        SessionStatus.IN_PROGRESS: update_statement(
+            Session, SessionStatus.SCHEDULED, SessionStatus.IN_PROGRESS, "started_at"
+        ),
+        SessionStatus.COMPLETED: update_statement(
+            Session, SessionStatus.IN_PROGRESS, SessionStatus.COMPLETED, "completed_at", *_RECORD_OF_MEETING
+        ),
+        SessionStatus.CANCELLED: _CANCEL,
+    },
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreatedSession(Session):
+    """A session with its listing's minutes before the start at which to remind; None where it has none of its own."""
+
+    reminder_minutes: list[int] | None
+
+
+def create_all(db: Connection, booking_ids: Sequence[UUID]) -> dict[UUID, CreatedSession]:
+    """Write the sessions of these bookings in one statement.
+
+    Returns:
+        By booking; without those that already had a session.
+    """
+    rows = db.execute(_CREATE, {"booking_ids": list(booking_ids)})
+    return {row.booking_id: CreatedSession.of(row) for row in rows}
+
+
+def create(db: Connection, *, booking_id: UUID) -> CreatedSession:
+    """Write the session of one booking.
+
+    Raises:
+        Conflict: `duplicate_session`, when the booking already has a session.
+    """
+    created = create_all(db, [booking_id])
+    if not created:
+        raise Conflict("This booking already has a session.", code="duplicate_session")
+    return created[booking_id]
+
+
+def start(db: Connection, *, actor: Actor, session: Session, early_start_minutes: int | None, now: datetime) -> Session:
+    """Start a scheduled session, and return it as it stands then.
+
+    Args:
+        early_start_minutes: how long before the start time it may begin, by its listing; None for any time.
+
+    Raises:
+        Forbidden: the caller is neither party.
+        InvalidTransition: the session is not scheduled.
+        Invalid: `too_early`.
+    """
+    require_party(actor, session)
+    SESSION_MACHINE.require_transition(session, SessionStatus.IN_PROGRESS)
+    if early_start_minutes is not None:
+        opens = session.start_time - timedelta(minutes=early_start_minutes)
+        if now < opens:
+            raise Invalid(
+                f"This session can be started from {opens:%Y-%m-%dT%H:%M:%SZ} on, {early_start_minutes} minutes before"
+                " its start time.",
+                code="too_early",
+            )
+    started = SESSION_MACHINE.move(db, session, SessionStatus.IN_PROGRESS, started_at=now)
+    record(db, SessionStarted.about(started, actor=actor, now=now))
+    return started
+
+
+def complete(
+    db: Connection,
+    *,
+    actor: Actor,
+    session: Session,
+    now: datetime,
+    notes: str | None = None,
+    rating: int | None = None,
+    feedback: str | None = None,
+    action_items: list[str] | None = None,
+) -> Session:
+    """Complete a session in progress, and return it as it stands then.
+
+    Args:
+        notes: shown to both sides, as are the action items.
+        rating: 1 to 5; with `feedback` the mentor's own record, shown to the mentor and operators alone.
+
+    Raises:
+        Forbidden: the caller is not the session's mentor.
+        InvalidTransition: the session is not in progress.
+    """
+    require_mentor(actor, session)
+    completed = SESSION_MACHINE.move(
+        db,
+        session,
+        SessionStatus.COMPLETED,
+        completed_at=now,
+        notes=notes,
+        rating=rating,
+        feedback=feedback,
+        action_items=action_items,
+    )
+    record(db, SessionCompleted.about(completed, actor=actor, now=now))
+    return completed
