@@ -111,7 +111,6 @@ def test_after_thirty_days_a_session_is_not_reviewed_any_more(world: World, cast
     in_time = permit(engine, cast, at=now - month + timedelta(minutes=5))
     refused = review(world, cast.as_mentee, late.session_id)
     assert (refused.status_code, refused.json["code"]) == (409, "review_not_open")
-    assert "thirty days" in refused.json["message"]
     assert review(world, cast.as_mentee, in_time.session_id).status_code == 201
 
 
