@@ -20,9 +20,7 @@ REFUSALS: dict[str, Refusal] = {
     "too_early": Refusal(400, "The session cannot be started yet, by its listing's early-start window."),
     "unauthenticated": Refusal(401, "Credentials are missing, malformed, forged, expired or of an unknown user."),
     "forbidden": Refusal(403, "The caller is not allowed to do this."),
-    "not_found": Refusal(
-        404, "What the path or the body names does not exist, or the path has a malformed id."
-    ),
+    "not_found": Refusal(404, "What the path or the body names does not exist, or the path has a malformed id."),
     "session_pending": Refusal(404, "The booking is accepted and its session is being created; see `Retry-After`."),
     "method_not_allowed": Refusal(405, "The method is not allowed; see `Allow`."),
     "slot_taken": Refusal(409, "The mentor is already taken at this time."),

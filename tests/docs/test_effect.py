@@ -27,7 +27,7 @@ from tests.application import KeptNudges
 from tests.factories import accept_booking, make_booking
 from workers.runner import DeliveryRunner
 from workers.transactions import Transactions
-from workflows.catalog.listing import Listing, listing_query
+from workflows.catalog.listings import Listing, listing_query
 from workflows.events.delivery import DeliveryKey
 from workflows.events.subscriptions import load
 import sys
