@@ -10,10 +10,10 @@ from celery import Celery
 from kombu import Queue
 
 from config.settings import settings
-from workers.broker import TRANSPORT, WORKER_OPTIONS, PromptAMQP, QuietEvents
+from workers.broker import TRANSPORT, WORKER_OPTIONS, BufferedEvents, FastReconnectAMQP
 from workflows.events.subscriptions import QUEUES, load
 
-app = Celery("tutelage", amqp=PromptAMQP, events=QuietEvents)
+app = Celery("tutelage", amqp=FastReconnectAMQP, events=BufferedEvents)
 app.conf.update(
     broker_url=settings().redis_url or "redis://127.0.0.1:6379/0",
     broker_transport=TRANSPORT,

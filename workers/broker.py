@@ -1,4 +1,4 @@
-"""How processes reach Redis, and how little of their time they give it; measured on Celery 5.7.1 and kombu 5.7.1.
+"""Connections to Redis, and subclasses of kombu's and Celery's parts; measured on Celery 5.7.1 and kombu 5.7.1.
 
 With kombu's own channel and dispatcher, three quarters of the GIL time of `worker-notifications` was Celery's main loop
 (py-spy, whole lives by 4 clients, Flower watching): 33% the bookkeeping of unacknowledged messages in Redis, 16% a new
@@ -20,7 +20,7 @@ from kombu.asynchronous import get_event_loop
 from kombu.transport import redis, virtual
 
 # The setting `broker_transport`, by which kombu finds the transport below.
-TRANSPORT = "workers.broker:QuietTransport"
+TRANSPORT = "workers.broker:LeanTransport"
 EVENTS_INTERVAL_SECONDS = 0.2
 
 # Without timeouts a worker hangs for good on a half-open connection, and a publish to a hung Redis never returns.
@@ -45,13 +45,13 @@ class InMemoryQoS(virtual.QoS):
     """Kombu's own in-memory record of unacknowledged messages, for the prefetch limit.
 
     Its Redis transport writes them to Redis as well, to give a lost worker's messages to others after an hour. The
-    sweep does that within seconds, by the rows: a message is but a wake-up.
+    sweep does that within seconds, by the rows: a message is only a wake-up.
     """
 
     restore_at_shutdown = False
 
 
-class QuietChannel(redis.Channel):
+class SingleClientChannel(redis.Channel):
     """A channel that keeps its Redis client."""
 
     QoS = InMemoryQoS  # type: ignore[assignment]
@@ -65,14 +65,14 @@ class QuietChannel(redis.Channel):
         yield client or self._kept_client
 
 
-class QuietTransport(redis.Transport):
+class LeanTransport(redis.Transport):
     """Kombu's Redis transport over such channels."""
 
-    Channel = QuietChannel
+    Channel = SingleClientChannel
 
 
-class QuietDispatcher(EventDispatcher):
-    """Publishes the task events that Flower shows five times a second, together."""
+class BufferedEventDispatcher(EventDispatcher):
+    """Publishes the task events that Flower shows in batches, five times a second."""
 
     _last = 0.0
     _is_scheduled = False
@@ -93,37 +93,36 @@ class QuietDispatcher(EventDispatcher):
         super().flush(errors, groups)
 
 
-class QuietEvents(Events):
+class BufferedEvents(Events):
     """Celery's events by that dispatcher."""
 
-    dispatcher_cls = QuietDispatcher
+    dispatcher_cls = BufferedEventDispatcher
 
 
-class PromptConnection(Connection):
-    """A connection that looks for a lost Redis every second, and outlives its loss.
+class FastReconnectConnection(Connection):
+    """Connection that tries a lost Redis again every second.
 
-    Celery's consumer leaves the pauses at Kombu's defaults, which grow to 30 s: far longer than the sessions that wait
-    for it should have to.
+    Celery's consumer leaves the pauses at kombu's defaults, which grow to 30 s, and offers no setting for them.
     """
 
     def ensure_connection(
         self, errback: Callable[..., None] | None = None, max_retries: int | None = None, **options: Any
     ) -> Connection:
-        """As Kombu's own, with pauses of at most a second."""
+        """As kombu's own, with pauses of at most a second."""
         pauses = {"interval_start": 0.2, "interval_step": 0.2, "interval_max": 1}
         return super().ensure_connection(errback, max_retries, **(options | pauses))
 
     def maybe_close_channel(self, channel: Any) -> None:
-        """As Kombu's own, but leave a channel alone whose transport has been let go already.
+        """As kombu's own, except for a channel whose transport is closed already.
 
-        Closing it would give back what was not acknowledged over a connection that is no more: an AttributeError which
-        ends the worker. The sweep gives it back.
+        Closing it would give back unacknowledged messages over a connection that is gone: an AttributeError that ends
+        the worker.
         """
         if getattr(channel.connection, "client", None) is not None:
             super().maybe_close_channel(channel)
 
 
-class PromptAMQP(AMQP):
+class FastReconnectAMQP(AMQP):
     """Celery's messaging over such connections."""
 
-    Connection = PromptConnection
+    Connection = FastReconnectConnection

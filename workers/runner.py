@@ -19,7 +19,7 @@ from workers.outcomes import OutcomeLog, settle_error, settle_exhausted, success
 from workers.transactions import Transactions
 from workflows.events import store
 from workflows.events.delivery import Delivery, DeliveryKey
-from workflows.events.record import cut_back, flush_deferred, mark
+from workflows.events.record import flush_deferred, recorded
 from workflows.events.subscriptions import QUEUES, Effect, OutboundEffect, Subscriptions
 
 log = structlog.get_logger("workers.deliver")
@@ -265,7 +265,7 @@ def _error_of(db: Connection, effect: Effect, delivery: Delivery, *, alone: bool
         BatchFailed: the same, for a statement of an effect that was to make none.
     """
     # What makes no statement has nothing to roll back.
-    savepoint, before = alone or not effect.deferred, mark(db)
+    savepoint, before = alone or not effect.deferred, recorded(db).mark()
     if savepoint:
         db.exec_driver_sql("SAVEPOINT effect")
     try:
@@ -283,7 +283,7 @@ def _error_of(db: Connection, effect: Effect, delivery: Delivery, *, alone: bool
         if savepoint:
             db.exec_driver_sql("ROLLBACK TO SAVEPOINT effect")
         # What a failed effect recorded was rolled back with it.
-        cut_back(db, before)
+        recorded(db).cut_back(before)
         return error
     if savepoint:
         db.exec_driver_sql("RELEASE SAVEPOINT effect")

@@ -78,14 +78,14 @@ def counting() -> Counting:
 
 
 @pytest.fixture
-def batch_house(engine: Engine, counting: Counting, monkeypatch: pytest.MonkeyPatch) -> House:
+def batch_house(engine: Engine, counting: Counting) -> House:
     """A house in which that effect follows from completed sessions, and which drains its queues."""
     with engine.begin() as db:
         db.execute(text("DROP TABLE IF EXISTS runs"))
         db.execute(text("CREATE TABLE runs (event_id uuid NOT NULL)"))
     effect = Effect(name=EFFECT, queue="reviews", event=SessionCompleted, run=counting, policy=POLICY)
     # However slow this machine is.
-    return House(engine, private(monkeypatch, effect), drains=True, batch_seconds=2.0)
+    return House(engine, private(effect), drains=True, batch_seconds=2.0)
 
 
 def recorded(house: House, count: int) -> list[DeliveryKey]:
@@ -419,13 +419,13 @@ def test_a_deferred_write_that_fails_is_its_own_effects_failure_alone(batch_hous
     assert set(runs(batch_house)) == {keys[0].event_id, keys[2].event_id}
 
 
-def test_what_defers_all_that_it_writes_needs_no_savepoint(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_defers_all_that_it_writes_needs_no_savepoint(engine: Engine) -> None:
     def run(db: Connection, event: SessionCompleted, *, now: datetime) -> None:
         del now
         defer_write(db, lambda _db, _items: None, event.id)
 
     effect = Effect(name=EFFECT, queue="reviews", event=SessionCompleted, run=run, policy=POLICY, deferred=True)
-    house = House(engine, private(monkeypatch, effect), drains=True)
+    house = House(engine, private(effect), drains=True)
     keys = recorded(house, 5)
     with counted_statements(engine) as statements:
         house.deliverer.deliver(*keys)

@@ -21,19 +21,19 @@ from tests.integration.test_record import an_event, nothing, private
 from workflows.events.catalogue import SessionCompleted
 from workflows.events.delivery import Cancel, DeliveryKey, Retry, RetryPolicy
 from workflows.events.record import record
-from workflows.events.subscriptions import Effect, Subscriptions, load
+from workflows.events.subscriptions import Effect, Subscriptions, activate, load
 
 Run = Callable[..., None]
 SWIFT = RetryPolicy((60, 120), jitter=0)
 
 
 @pytest.fixture
-def with_effect(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[House, DeliveryKey]]:
+def with_effect(engine: Engine) -> Callable[..., tuple[House, DeliveryKey]]:
     """A house in which one effect follows from a session's completion, and the delivery of it."""
 
     def build(run: Run, **of_effect: Any) -> tuple[House, DeliveryKey]:
         effect = Effect(name="tried", queue="reviews", event=SessionCompleted, run=run, policy=SWIFT, **of_effect)
-        house = House(engine, private(monkeypatch, effect))
+        house = House(engine, private(effect))
         with house.transactions() as db:
             record(db, an_event())
         house.wakeups.nudges.clear()
@@ -72,11 +72,11 @@ def test_an_effect_commits_with_its_deliverys_end(with_effect: Callable[..., tup
 
 
 def test_what_an_effect_recorded_is_nudged_after_its_commit(
-    with_effect: Callable[..., tuple[House, DeliveryKey]], monkeypatch: pytest.MonkeyPatch
+    with_effect: Callable[..., tuple[House, DeliveryKey]],
 ) -> None:
     def run(db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         del now
-        monkeypatch.setattr("workflows.events.record.in_use", load)
+        activate(load())
         make_booking(db)
         assert house.wakeups.nudges == []
 

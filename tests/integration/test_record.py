@@ -16,8 +16,8 @@ from tests.factories import accept_booking, make_booking
 from tests.integration.house import House
 from workflows.events.catalogue import BookingAccepted, SessionCompleted
 from workflows.events.delivery import Cancel
-from workflows.events.record import cut_back, defer_write, drain_recorded, flush_deferred, follow_up, mark, record
-from workflows.events.subscriptions import Effect, Subscriptions, load
+from workflows.events.record import defer_write, drain_recorded, flush_deferred, follow_up, record, recorded
+from workflows.events.subscriptions import Effect, Subscriptions, activate, load
 from workflows.identity.actor import SYSTEM
 from workflows.outside.send_mail import SEND_MAIL
 
@@ -38,13 +38,12 @@ def named(event_id: UUID, effect: str) -> UUID:
     return UUID(f"{digest[:12]}8{digest[13:16]}8{digest[17:32]}")
 
 
-def private(monkeypatch: pytest.MonkeyPatch, *effects: Effect) -> Subscriptions:
+def private(*effects: Effect) -> Subscriptions:
     """Only these effects follow from anything, in this test."""
     known = Subscriptions()
     for effect in effects:
         known.add(effect)
-    monkeypatch.setattr("workflows.events.record.in_use", lambda: known)
-    return known
+    return activate(known)
 
 
 def nothing(_db: Connection, _event: object, *_target: str, now: datetime) -> None:
@@ -109,9 +108,8 @@ def test_a_request_expires_at_its_start_or_after_72_hours(db: Connection, ahead:
     assert row.nudge_at == row.due_at
 
 
-def test_an_effect_with_targets_has_a_delivery_each(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_effect_with_targets_has_a_delivery_each(db: Connection) -> None:
     private(
-        monkeypatch,
         Effect(name="each", queue="reviews", event=SessionCompleted, run=nothing, targets=lambda _e: ["a", "b"]),
         Effect(name="nobody", queue="reviews", event=SessionCompleted, run=nothing, targets=lambda _e: []),
         Effect(name="elsewhere", queue="reviews", event=BookingAccepted, run=nothing),
@@ -125,10 +123,8 @@ def test_an_effect_with_targets_has_a_delivery_each(db: Connection, monkeypatch:
     assert sorted(nudge.target for nudge in drain_recorded(db).nudges) == ["a", "b"]
 
 
-def test_an_event_from_which_nothing_follows_is_recorded_all_the_same(
-    db: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    private(monkeypatch)
+def test_an_event_from_which_nothing_follows_is_recorded_all_the_same(db: Connection) -> None:
+    private()
     event = an_event()
     record(db, event)
     assert db.scalar(select(events.c.id)) == event.id
@@ -221,10 +217,10 @@ def test_deferred_writes_are_merged_and_cut_back_with_their_savepoint(db: Connec
 
     drain_recorded(db)
     defer_write(db, write, "one")
-    before = mark(db)
+    before = recorded(db).mark()
     defer_write(db, write, "undone")
     record(db, an_event())
-    cut_back(db, before)
+    recorded(db).cut_back(before)
     defer_write(db, write, "two")
     flush_deferred(db)
     flush_deferred(db)

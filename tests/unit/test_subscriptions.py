@@ -179,7 +179,7 @@ def test_two_effects_of_one_name_are_refused_in_a_sentence() -> None:
 
 
 def test_a_queue_that_no_worker_listens_to_is_refused_in_a_sentence() -> None:
-    with pytest.raises(ValueError, match="asks for the queue elsewhere, which no worker listens to"):
+    with pytest.raises(ValueError, match="asks for the queue elsewhere, which no worker consumes"):
         Subscriptions().add(replace(an_effect("a"), queue="elsewhere"))
 
 

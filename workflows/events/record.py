@@ -1,4 +1,4 @@
-"""Record what happened, with one delivery for everything that must follow: in the transaction of the change itself."""
+"""Records events with one delivery per effect and target, in the transaction of the change that they report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, TextClause, text
@@ -17,14 +17,14 @@ from models.events import DELIVERY_ID, DeliveryState
 from workflows.events.catalogue import Event
 from workflows.events.subscriptions import AnyOutboundEffect, Effect, FanOut, in_use
 
-_NOTES = "tutelage.notes"
+_RECORDED = "tutelage.recorded"
 
 Item = TypeVar("Item")
 # Writes all items of a transaction at once: `(db, items)`.
 DeferredWrite = Callable[[Connection, list[Any]], None]
 
-# Due now means by the database's clock, which is the one that every claim goes by. A fresh delivery is nudged by its
-# own process, so that the sweep looks only 2 s later; it alone wakes workers up for a timer, and looks on time.
+# Due now means by the database's clock, which every claim goes by. For a fresh delivery its own process publishes a
+# wake-up, so that the sweep looks 2 s later; a timer is woken up by the sweep alone, which looks on time.
 _PLANNED = f"""
 INSERT INTO deliveries (event_id, effect, target, endpoint_id, resend, id, queue, due_at, nudge_at)
 SELECT planned.event_id, planned.effect, planned.target, planned.endpoint_id, planned.resend,
@@ -54,14 +54,14 @@ ON CONFLICT DO NOTHING
 RETURNING event_id, target, state
 """
 # One JSON document for each relation: the driver writes arrays element by element, in Python.
-_PLANS, _TOLD, _HEARD = (bindparam(name, type_=JSONB) for name in ("plans", "events", "heard"))
-_RECORD = text(f"WITH event AS ({_EVENTS}) {_PLANNED}").bindparams(_PLANS, _TOLD)
-_FOLLOW_UP = text(f"{_PLANNED} ON CONFLICT DO NOTHING RETURNING event_id, effect, target").bindparams(_PLANS)
+_JSON = {name: bindparam(name, type_=JSONB) for name in ("plans", "events", "heard")}
+_RECORD = text(f"WITH event AS ({_EVENTS}) {_PLANNED}").bindparams(_JSON["plans"], _JSON["events"])
+_FOLLOW_UP = text(f"{_PLANNED} ON CONFLICT DO NOTHING RETURNING event_id, effect, target").bindparams(_JSON["plans"])
 
 
 @cache
 def _fan_out(rows: str) -> TextClause:
-    return text(_FANNED_OUT.format(rows=rows)).bindparams(_HEARD)
+    return text(_FANNED_OUT.format(rows=rows)).bindparams(_JSON["heard"])
 
 
 @cache
@@ -70,12 +70,12 @@ def recording(rows: str) -> TextClause:
     fanned_out = _FANNED_OUT.format(rows=rows)
     return text(
         f"WITH event AS ({_EVENTS}), planned AS ({_PLANNED}), fanned_out AS ({fanned_out}) SELECT * FROM fanned_out"
-    ).bindparams(_PLANS, _TOLD, _HEARD)
+    ).bindparams(*_JSON.values())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Nudge:
-    """Which delivery a worker is to look at now, and in which words an operator reads of it."""
+    """One delivery of a wake-up, with the subject of its event for operators to read."""
 
     event_id: UUID
     effect: str
@@ -87,41 +87,60 @@ class Nudge:
     @classmethod
     def of(cls, row: Row[Any]) -> Self:
         """The nudge for a row of a delivery's key and queue, with its event's subject."""
-        return cls(
-            event_id=row.event_id,
-            effect=row.effect,
-            target=row.target,
-            queue=row.queue,
-            subject=row.subject_type,
-            subject_id=row.subject_id,
-        )
+        key = {name: getattr(row, name) for name in ("event_id", "effect", "target", "queue", "subject_id")}
+        return cls(subject=row.subject_type, **key)
 
 
 @dataclass
 class Recorded:
-    """What a transaction recorded, to be logged and named to the workers after its commit."""
+    """What a transaction recorded, to be logged, counted and published after its commit."""
 
     events: list[Event] = field(default_factory=list)
     nudges: list[Nudge] = field(default_factory=list)
     deferred: list[tuple[DeferredWrite, Any]] = field(default_factory=list)
 
+    def mark(self) -> tuple[int, int, int]:
+        """How much it is by now, to `cut_back` to when a savepoint is rolled back."""
+        return len(self.events), len(self.nudges), len(self.deferred)
 
-class Mark(NamedTuple):
-    """How much a transaction had recorded at some moment."""
-
-    events: int
-    nudges: int
-    deferred: int
+    def cut_back(self, mark: tuple[int, int, int]) -> None:
+        """Forget what was recorded since the mark: the savepoint that held it was rolled back."""
+        events, nudges, deferred = mark
+        del self.events[events:], self.nudges[nudges:], self.deferred[deferred:]
 
 
 @dataclass(frozen=True)
 class _Plan:
+    """A delivery to be written."""
+
     event: Event
     effect: Effect | AnyOutboundEffect
     target: str = ""
     due_at: datetime | None = None
     endpoint_id: UUID | None = None
     resend: int = 0
+
+    @property
+    def nudge(self) -> Nudge:
+        return Nudge(
+            event_id=self.event.id,
+            effect=self.effect.name,
+            target=self.target,
+            queue=self.effect.queue,
+            subject=self.event.subject,
+            subject_id=self.event.subject_id,
+        )
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "event_id": str(self.event.id),
+            "effect": self.effect.name,
+            "target": self.target,
+            "endpoint_id": self.endpoint_id and str(self.endpoint_id),
+            "resend": self.resend,
+            "queue": self.effect.queue,
+            "due_at": self.due_at and self.due_at.isoformat(),
+        }
 
 
 def record(db: Connection, *events: Event) -> None:
@@ -131,43 +150,33 @@ def record(db: Connection, *events: Event) -> None:
     """
     known = in_use()
     plans = [plan for event in events for effect in known.of(type(event)) for plan in _plans(effect, event)]
-    heard = []
+    announced = [event for event in events if event.announced and known.fan_out is not None]
     if known.fan_out is not None:
         plans += [plan for event in events for plan in _direct(known.fan_out, event)]
-        heard = [event for event in events if event.announced]
-    told = [
-        {
-            "id": str(event.id),
-            "type": event.type,
-            "subject_type": event.subject,
-            "subject_id": str(event.subject_id),
-            "actor": event.actor,
-            "data": event.data(),
-            "occurred_at": event.occurred_at.isoformat(),
-        }
-        for event in events
-    ]
-    values = {"events": told, "plans": _as_json(plans), "catalogue": known.catalogue.id}
-    nudges = [_nudge(plan) for plan in plans if plan.due_at is None]
-    if known.fan_out is not None and heard:
-        rows = db.execute(recording(known.fan_out.rows), values | {"heard": _heard(heard)})
-        nudges += _nudges_of(rows, known.fan_out.effect, events)
+    values = {
+        "events": [_event_as_json(event) for event in events],
+        "plans": [plan.as_json() for plan in plans],
+        "catalogue": known.catalogue.id,
+    }
+    nudges = [plan.nudge for plan in plans if plan.due_at is None]
+    if known.fan_out is not None and announced:
+        rows = db.execute(recording(known.fan_out.rows), values | {"heard": _heard(announced)})
+        nudges += _nudges_of(rows, known.fan_out.effect, announced)
     else:
         db.execute(_RECORD, values)
-    notes = _notes(db)
-    notes.events += events
-    notes.nudges += nudges
+    recorded(db).events += events
+    recorded(db).nudges += nudges
 
 
 def fan_out(db: Connection, event: Event) -> None:
-    """Add the deliveries to those that listen for an event recorded before; those that are there already stay."""
+    """Add the deliveries to the endpoints that listen for an event recorded before; existing ones stay."""
     how = in_use().fan_out
     if how is None:
         return
     _add(db, _direct(how, event))
     if event.announced:
         rows = db.execute(_fan_out(how.rows), {"heard": _heard([event])})
-        _notes(db).nudges += _nudges_of(rows, how.effect, [event])
+        recorded(db).nudges += _nudges_of(rows, how.effect, [event])
 
 
 def follow_up(
@@ -179,7 +188,7 @@ def follow_up(
     endpoint_id: UUID | None = None,
     resend: int = 0,
 ) -> None:
-    """Add a delivery of `effect` per target to an event recorded before; those that are there already stay.
+    """Add a delivery of `effect` per target to an event recorded before; existing ones stay.
 
     Args:
         endpoint_id: of a webhook delivery, with which of the resends it is.
@@ -192,32 +201,27 @@ def follow_up_all(db: Connection, what: Iterable[tuple[AnyOutboundEffect, Event,
     _add(db, [_Plan(event, effect, target) for effect, event, target in what])
 
 
-def enqueue_wakeups(db: Connection, nudges: Iterable[Nudge]) -> None:
-    """Have deliveries that are due looked at right after the commit, without waiting for the sweep."""
-    _notes(db).nudges += nudges
-
-
 def fill_in(db: Connection, event: Event, effect: Effect) -> int:
     """Add the deliveries of one effect that an older process did not know to write; returns how many were missing."""
     return _add(db, _plans(effect, event))
 
 
+def recorded(db: Connection) -> Recorded:
+    """What this connection's transaction has recorded by now."""
+    # It goes wherever the transaction goes, through any number of callers.
+    found: Recorded = db.info.setdefault(_RECORDED, Recorded())
+    return found
+
+
 def drain_recorded(db: Connection) -> Recorded:
     """What has been recorded on this connection since the last call; called at the end of each transaction."""
-    notes: Recorded = db.info.pop(_NOTES, None) or Recorded()
-    return notes
+    drained: Recorded = db.info.pop(_RECORDED, None) or Recorded()
+    return drained
 
 
-def mark(db: Connection) -> Mark:
-    """How much this transaction has recorded by now, to `cut_back` to when a savepoint is rolled back."""
-    notes = _notes(db)
-    return Mark(len(notes.events), len(notes.nudges), len(notes.deferred))
-
-
-def cut_back(db: Connection, to: Mark) -> None:
-    """Forget what was recorded since the mark: the savepoint that held it was rolled back."""
-    notes = _notes(db)
-    del notes.events[to.events :], notes.nudges[to.nudges :], notes.deferred[to.deferred :]
+def enqueue_wakeups(db: Connection, nudges: Iterable[Nudge]) -> None:
+    """Have wake-ups published right after the commit, for deliveries that are due."""
+    recorded(db).nudges += nudges
 
 
 def defer_write(db: Connection, write: Callable[[Connection, list[Item]], None], item: Item) -> None:
@@ -229,12 +233,12 @@ def defer_write(db: Connection, write: Callable[[Connection, list[Item]], None],
     Args:
         write: a function of a module. It merges its items and locks its rows in the order of their keys.
     """
-    _notes(db).deferred.append((write, item))
+    recorded(db).deferred.append((write, item))
 
 
 def flush_deferred(db: Connection) -> None:
     """Write what was deferred, each writer once and in the order of their names; called before each commit."""
-    deferred, _notes(db).deferred = _notes(db).deferred, []
+    deferred, recorded(db).deferred = recorded(db).deferred, []
     items: dict[DeferredWrite, list[Any]] = {}
     for write, item in deferred:
         items.setdefault(write, []).append(item)
@@ -244,8 +248,7 @@ def flush_deferred(db: Connection) -> None:
 
 def _plans(effect: Effect, event: Event) -> list[_Plan]:
     due_at = effect.due(event) if effect.due else None
-    targets: Iterable[str] = effect.targets(event) if effect.targets else ("",)
-    return [_Plan(event, effect, target, due_at) for target in targets]
+    return [_Plan(event, effect, target, due_at) for target in (effect.targets(event) if effect.targets else ("",))]
 
 
 def _direct(how: FanOut, event: Event) -> list[_Plan]:
@@ -256,25 +259,23 @@ def _direct(how: FanOut, event: Event) -> list[_Plan]:
 def _add(db: Connection, plans: list[_Plan]) -> int:
     if not plans:
         return 0
-    added = {(row.event_id, row.effect, row.target) for row in db.execute(_FOLLOW_UP, {"plans": _as_json(plans)})}
-    fresh = [plan for plan in plans if plan.due_at is None and (plan.event.id, plan.effect.name, plan.target) in added]
-    _notes(db).nudges += [_nudge(plan) for plan in fresh]
+    rows = db.execute(_FOLLOW_UP, {"plans": [plan.as_json() for plan in plans]})
+    added = {(row.event_id, row.effect, row.target) for row in rows}
+    nudges = [plan.nudge for plan in plans if plan.due_at is None]
+    enqueue_wakeups(db, [each for each in nudges if (each.event_id, each.effect, each.target) in added])
     return len(added)
 
 
-def _as_json(plans: list[_Plan]) -> list[dict[str, object]]:
-    return [
-        {
-            "event_id": str(plan.event.id),
-            "effect": plan.effect.name,
-            "target": plan.target,
-            "endpoint_id": plan.endpoint_id and str(plan.endpoint_id),
-            "resend": plan.resend,
-            "queue": plan.effect.queue,
-            "due_at": plan.due_at and plan.due_at.isoformat(),
-        }
-        for plan in plans
-    ]
+def _event_as_json(event: Event) -> dict[str, object]:
+    return {
+        "id": str(event.id),
+        "type": event.type,
+        "subject_type": event.subject,
+        "subject_id": str(event.subject_id),
+        "actor": event.actor,
+        "data": event.data(),
+        "occurred_at": event.occurred_at.isoformat(),
+    }
 
 
 def _heard(announced: Sequence[Event]) -> list[dict[str, object]]:
@@ -285,24 +286,7 @@ def _heard(announced: Sequence[Event]) -> list[dict[str, object]]:
     ]
 
 
-def _nudge(plan: _Plan) -> Nudge:
-    return Nudge(
-        event_id=plan.event.id,
-        effect=plan.effect.name,
-        target=plan.target,
-        queue=plan.effect.queue,
-        subject=plan.event.subject,
-        subject_id=plan.event.subject_id,
-    )
-
-
 def _nudges_of(rows: Iterable[Row[Any]], effect: AnyOutboundEffect, events: Sequence[Event]) -> list[Nudge]:
     by_id = {event.id: event for event in events}
     pending = (row for row in rows if row.state == DeliveryState.PENDING)
-    return [_nudge(_Plan(by_id[row.event_id], effect, row.target)) for row in pending]
-
-
-def _notes(db: Connection) -> Recorded:
-    # The connection's own note pad: it goes wherever the transaction goes, through any number of callers.
-    notes: Recorded = db.info.setdefault(_NOTES, Recorded())
-    return notes
+    return [_Plan(by_id[row.event_id], effect, row.target).nudge for row in pending]

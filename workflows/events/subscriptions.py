@@ -1,4 +1,4 @@
-"""Which effects follow from which event: found in `workflows/effects/` and in plug-ins, never imported by name."""
+"""The registry of effects: which follow from which event, found in `workflows/effects/` and in plug-ins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, cached_property, partial
 from importlib.metadata import entry_points
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar, Unpack
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -28,18 +28,18 @@ M = TypeVar("M")
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """What follows from an event inside the database, in one transaction with its delivery's end.
+    """A database effect: it runs in one transaction with its delivery's end.
 
     Args:
         name: stored with every delivery and shown to operators; renaming it is a migration.
-        event: the type of event it follows from; `Event` for every type.
+        event: the type of its events; `Event` for every type.
         run: `(db, event, *, now)`, or `(db, event, target, *, now)` where there are targets.
-        due: when it is to run, for timers; None for at once.
-        targets: for whom it is to run, one delivery each; None for one delivery without a target.
-        ruled: whether `run` asks for what the operator has chosen, as `rules`.
-        wanted: whether it is to follow at all, by what the operator has chosen; None for always.
-        retired: nothing is written for it any more; it stays to run what processes of the release before have written.
-        deferred: whether it makes no statement itself, but defers all that it writes: it then needs no savepoint.
+        due: when a timer is to run; None for at once.
+        targets: one delivery each; None for one delivery without a target.
+        ruled: whether `run` takes the operator's policy as `rules`.
+        wanted: whether it is to follow at all under the operator's policy; None for always.
+        retired: nothing is recorded for it any more; it runs what processes of the release before have recorded.
+        deferred: whether all that it writes goes through `defer_write`: it then needs no savepoint.
         alone: whether it needs a transaction of its own, because it locks rows that effects of other subjects lock as
             well (a mentor's, a bundle's). All others lock rows of their own booking or session only, or defer the
             write, so that many of them share a transaction.
@@ -61,18 +61,18 @@ class Effect:
 
 @dataclass(frozen=True, kw_only=True)
 class OutboundEffect(Generic[M]):
-    """What leaves the system, as messages of type `M`. Its deliveries are recorded by other effects.
+    """An outbound effect: it sends messages of type `M`. Its deliveries are recorded by other effects.
 
     Args:
         transport: the name of the transport, which `workers/` provides.
-        prepare: `(db, deliveries) → messages` in the order of the deliveries, with what they need read at once; in
-            place of a message stands the exception that says why there is none: `Cancel`, `Postpone` or any other.
-        settle: `(db, delivery, message, sent)`, in the transaction that wrote the outcome; None where that is all.
-        settles: `(delivery, message)`, whether `settle` has anything to do for a success; where it has not, the
-            outcome is written together with those of others.
-        cancel_on_exhaustion: `(sent)`, whether what is given up after such an attempt ends as cancelled, and not as
-            dead: nobody here could mend it.
-        ruled: `(effect, rules) → effect`, what the operator's choices make of it; None for nothing.
+        prepare: `(db, deliveries) → messages` in the order of the deliveries, read together; in place of a message that
+            cannot be sent stands an exception: `Cancel`, `Postpone` or any other.
+        settle: `(db, delivery, message, sent)`, run in the transaction that writes the outcome; None for nothing.
+        settles: `(delivery, message)`, whether `settle` does anything for a success; where it does not, the outcome is
+            written together with those of others.
+        cancel_on_exhaustion: `(sent)`, whether a delivery that is given up after such an attempt ends as cancelled
+            rather than dead, since no operator could repair it.
+        ruled: `(effect, rules) → effect`, the effect under the operator's policy; None where it is the same.
     """
 
     name: str
@@ -91,7 +91,7 @@ AnyOutboundEffect = OutboundEffect[Any]
 
 
 def prepare_each(deliveries: Iterable[Delivery], prepare: Callable[[Delivery], M]) -> list[M | Exception]:
-    """Prepare one after the other; what one raises stands in its place, and is no other's trouble."""
+    """Prepare one after the other; an exception stands in the place of the message that it prevented."""
     prepared: list[M | Exception] = []
     for delivery in deliveries:
         try:
@@ -109,7 +109,7 @@ class FanOut:
         effect: the outbound effect.
         rows: a SELECT of `event_id, effect, target, endpoint_id, queue, state, last_error, cancel_reason` by the
             announced events `heard(event_id, type, mentor_profile_id)`.
-        directly_to: the one endpoint that an event is for, whatever else it asks for; None for events for everybody.
+        directly_to: the one endpoint that an event is for, or None for an event that endpoints subscribe to.
     """
 
     effect: AnyOutboundEffect
@@ -127,40 +127,40 @@ class Subscriptions:
         self._of: dict[type[Event], tuple[Effect, ...]] = {}
 
     def add(self, effect: Effect | AnyOutboundEffect) -> None:
-        """Take an effect in.
+        """Register an effect.
 
         Raises:
-            ValueError: the name is taken, or no worker listens to the queue.
+            ValueError: the name is taken, or no worker consumes the queue.
         """
         if effect.name in self._effects:
             raise ValueError(f"There are two effects of the name {effect.name}.")
         if effect.queue not in QUEUES:
-            raise ValueError(f"The effect {effect.name} asks for the queue {effect.queue}, which no worker listens to.")
+            raise ValueError(f"The effect {effect.name} asks for the queue {effect.queue}, which no worker consumes.")
         self._effects[effect.name] = effect
         self._of.clear()
 
     def with_policy(self, rules: HouseRules) -> Subscriptions:
-        """The same effects, of which those that ask are told what the operator has chosen."""
-        told = Subscriptions()
-        told.fan_out = self.fan_out
+        """The same effects under an operator's policy."""
+        chosen = Subscriptions()
+        chosen.fan_out = self.fan_out
         for effect in self._effects.values():
             if isinstance(effect, Effect) and effect.ruled:
-                told.add(replace(effect, run=partial(effect.run, rules=rules)))
+                chosen.add(replace(effect, run=partial(effect.run, rules=rules)))
             elif isinstance(effect, OutboundEffect) and effect.ruled:
-                told.add(effect.ruled(effect, rules))
+                chosen.add(effect.ruled(effect, rules))
             else:
-                told.add(effect)
-        told._unwanted = frozenset(
+                chosen.add(effect)
+        chosen._unwanted = frozenset(
             each.name for each in self.database_effects() if each.wanted and not each.wanted(rules)
         )
-        return told
+        return chosen
 
     def named(self, name: str) -> Effect | AnyOutboundEffect | None:
         """The effect of that name, or None where a newer process wrote a name that this one does not know."""
         return self._effects.get(name)
 
     def of(self, event: type[Event]) -> tuple[Effect, ...]:
-        """What is to follow from an event of that class, in the order of the names."""
+        """The database effects of events of that class, in the order of the names."""
         found = self._of.get(event)
         if found is None:
             wanted = (each for each in self.database_effects() if each.name not in self._unwanted)
@@ -175,17 +175,17 @@ class Subscriptions:
         """The effects that run in the database, in the order of their names.
 
         Args:
-            retired: those as well for which nothing is written any more.
+            retired: whether those are among them for which nothing is recorded any more.
         """
         return [effect for effect in self.all() if isinstance(effect, Effect) and (retired or not effect.retired)]
 
     def outbound_effects(self) -> list[AnyOutboundEffect]:
-        """The effects that talk to the world, in the order of their names."""
+        """The effects that send messages, in the order of their names."""
         return [effect for effect in self.all() if isinstance(effect, OutboundEffect)]
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """Every effect in the database that is known here, retired ones and those that nobody wants included."""
+        """Every database effect that is known here, also the retired ones and those that the policy leaves out."""
         pairs = [
             f"{effect.name} {name}"
             for effect in self.database_effects(retired=True)
@@ -204,50 +204,37 @@ class Catalogue:
     effects: tuple[str, ...]
 
 
+class EffectOptions(TypedDict, total=False):
+    """What an effect may be registered with besides its name, queue and event, as `Effect` describes it."""
+
+    due: Callable[[Any], datetime] | None
+    targets: Callable[[Any], Iterable[str]] | None
+    policy: RetryPolicy
+    ruled: bool
+    wanted: Callable[[HouseRules], bool] | None
+    retired: bool
+    deferred: bool
+    alone: bool
+
+
 _found = Subscriptions()
 _in_use: list[Subscriptions] = []
 
 
 def subscribe(
-    event: type[Event],
-    *,
-    name: str,
-    queue: str,
-    due: Callable[[Any], datetime] | None = None,
-    targets: Callable[[Any], Iterable[str]] | None = None,
-    policy: RetryPolicy = DEFAULT_RETRY_POLICY,
-    ruled: bool = False,
-    wanted: Callable[[HouseRules], bool] | None = None,
-    retired: bool = False,
-    deferred: bool = False,
-    alone: bool = False,
+    event: type[Event], *, name: str, queue: str, **options: Unpack[EffectOptions]
 ) -> Callable[[Subscribed], Subscribed]:
-    """Make the decorated function an effect of `event`; the arguments are those of `Effect`."""
+    """Make the decorated function an effect of `event`."""
 
-    def take(run: Subscribed) -> Subscribed:
-        _found.add(
-            Effect(
-                name=name,
-                queue=queue,
-                event=event,
-                run=run,
-                due=due,
-                targets=targets,
-                policy=policy,
-                ruled=ruled,
-                wanted=wanted,
-                retired=retired,
-                deferred=deferred,
-                alone=alone,
-            )
-        )
+    def register(run: Subscribed) -> Subscribed:
+        _found.add(Effect(name=name, queue=queue, event=event, run=run, **options))
         return run
 
-    return take
+    return register
 
 
 def register_outbound(effect: OutboundEffect[M]) -> OutboundEffect[M]:
-    """Take in an outbound effect."""
+    """Register an outbound effect."""
     _found.add(effect)
     return effect
 
@@ -258,9 +245,14 @@ def fan_out(how: FanOut) -> None:
 
 
 def use(rules: HouseRules) -> Subscriptions:
-    """Load the effects under what the operator has chosen; what this process records goes by them from then on."""
-    _in_use[:] = [load().with_policy(rules)]
-    return _in_use[0]
+    """Load the effects under the operator's policy; this process records by them from then on."""
+    return activate(load().with_policy(rules))
+
+
+def activate(known: Subscriptions) -> Subscriptions:
+    """Have this process record by these effects."""
+    _in_use[:] = [known]
+    return known
 
 
 def reset_policy() -> None:
@@ -269,7 +261,7 @@ def reset_policy() -> None:
 
 
 def in_use() -> Subscriptions:
-    """The effects by which this process records: all of them, where it was told nothing of what is wanted."""
+    """The effects by which this process records: all of them until `use`."""
     return _in_use[0] if _in_use else load()
 
 
