@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from cli.servers import free_port
-from workers.transports.letterhead import Letterhead
+from workers.transports.mail import MailIdentity
 from workers.transports.smtp import SmtpLimits, SmtpTransport
 from workflows.notifications.compose import Words
 from workflows.outside.send_mail import Mail
@@ -97,7 +97,7 @@ def rate(url: str, count: int, mails_per_connection: int) -> float:
         RuntimeError: one of them was refused.
     """
     transport = SmtpTransport(
-        url, Letterhead("no-reply@tutelage.example", "o@x.example"), limits=SmtpLimits(mails=mails_per_connection)
+        url, MailIdentity("no-reply@tutelage.example", "o@x.example"), limits=SmtpLimits(mails=mails_per_connection)
     )
     mails = [a_mail() for _ in range(count)]
     began = time.monotonic()

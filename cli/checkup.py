@@ -21,7 +21,7 @@ from cli.plan import is_free
 from cli.run_file import read_run
 from config.settings import SettingsError, read_settings
 from models.engine import missing_settings
-from workers.transports.channels import ChannelsTransport
+from workers.transports.apprise import AppriseTransport
 from workflows.notifications.wording_check import complaints
 
 LEAST_SPACE = 500 * 1024**2
@@ -76,7 +76,7 @@ def channels_can_be_used(_patient: Patient) -> str:
     """Where the operators want to be told what happens."""
     try:
         urls = read_settings().apprise_urls
-        ChannelsTransport(urls)
+        AppriseTransport(urls)
     except SettingsError:
         return "The operators' channels were not looked at."
     except ValueError as error:

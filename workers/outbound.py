@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from threading import Barrier, Condition, Lock
 from time import monotonic, sleep
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -26,62 +27,68 @@ from workers.outcomes import (
     success_log,
 )
 from workers.transactions import Transactions
-from workers.transports.transport import Transport
+from workers.transports import Transport
 from workflows.events import store
 from workflows.events.delivery import Delivery, DeliveryKey, Postpone, SendResult
 from workflows.events.store import Success
-from workflows.events.subscriptions import AnyOutboundEffect
+from workflows.events.subscriptions import OutboundEffect
 
 log = structlog.get_logger(__name__)
 
+M = TypeVar("M")
 T = TypeVar("T")
+WriteSuccesses = Callable[[Connection, Sequence[Success]], set[DeliveryKey]]
 
-# A sender that dies is waited for so long; what it had is sent by another one then.
+# After a sender has died, another one takes over what it had leased.
 LEASE = timedelta(seconds=45)
 # Together with the longest deadline of a transport less than a lease: what begins later is released.
 LATEST_START_SECONDS = 12.0
-# A lease in use is renewed when it is that old; a transport asks at least as often while it waits for longer.
+# A lease in use is renewed at that age; a transport asks at least as often while it waits for longer.
 RENEWAL_SECONDS = 14.0
 MAX_BATCH = 50
 MAX_SETTLED_TOGETHER = 100
-PAUSES_WITHOUT_DATABASE_SECONDS = (0.1, 0.5, 2, 5, 5)
-# To lease one delivery costs nearly what it costs to lease ten: senders that become free are waited for a little.
-WORTHWHILE = 8
+DATABASE_RETRY_SECONDS = (0.1, 0.5, 2, 5, 5)
+# To lease one delivery costs nearly what it costs to lease ten, so that half of the slots are waited for a little.
 COALESCING_SECONDS = 0.005
-# When every sender waits for a receiver for so long, the rest is left to the sweep, which names it again.
+# When no slot becomes free for so long, the rest is left to the sweep, which publishes it again.
 ACQUIRE_SECONDS = 1.0
+# To wake up a thread for each message costs more than to send it: few threads send a batch whose receivers respond at
+# once, and twice as many more are woken up each time that some of it has not been begun after a moment.
+FIRST_SENDERS = 4
+RAMP_UP_SECONDS = 0.002
 
 
 class Senders(Protocol):
-    """Slots, each for one message under way, and what sends it."""
+    """Slots, each for one message under way, and the threads that send."""
 
     def acquire(self, named: int) -> int: ...
 
     def release(self, count: int) -> None: ...
 
-    def submit(self, run: Any, /, *args: Any) -> object: ...
+    def submit(self, run: Callable[..., None], /, *args: Any) -> object: ...
 
 
 class SynchronousExecutor:
-    """As many slots as messages are named: one after the other is sent in the caller's thread."""
+    """Runs in the caller's thread, with as many slots as deliveries are named."""
 
     def acquire(self, named: int) -> int:
-        """All of them."""
+        """As many as are named."""
         return named
 
     def release(self, count: int) -> None:
-        """Nothing was kept."""
+        """Do nothing: slots are not limited."""
 
-    def submit(self, run: Any, /, *args: Any) -> None:
-        """Do it now."""
+    def submit(self, run: Callable[..., None], /, *args: Any) -> None:
+        """Run it now."""
         run(*args)
 
 
 class SenderPool:
-    """Bulkhead of one transport: so many threads, started beforehand, and a slot for each message under way.
+    """Bulkhead of one transport: threads, started beforehand, and a slot for each message under way.
 
     Args:
         count: how many messages may be under way at a time.
+        acquire_seconds: how long to wait for the first free slot.
     """
 
     def __init__(self, count: int, *, acquire_seconds: float = ACQUIRE_SECONDS) -> None:
@@ -89,7 +96,8 @@ class SenderPool:
         self._acquire_seconds = acquire_seconds
         self._changed = Condition(Lock())
         self._turn = Lock()
-        # One more, since a sender's slot is free while it writes outcomes for all.
+        self._wanted = 0
+        # One more, since a sender's slot is free while it writes the outcomes of all.
         self._threads = ThreadPoolExecutor(count + 1, thread_name_prefix="sender")
         started = Barrier(count + 2)
         for _ in range(count + 1):
@@ -97,15 +105,14 @@ class SenderPool:
         started.wait()
 
     def acquire(self, named: int) -> int:
-        """Wait until slots are free, and take up to a batch of them; 0 when none is for long.
+        """Wait for free slots and take up to `MAX_BATCH` of them; 0 when there are none in time.
 
         Args:
-            named: for how many messages they are wanted at least.
+            named: how many deliveries are named; without any, slots are not waited for.
         """
         with self._turn, self._changed:
-            worthwhile = min(named or 1, WORTHWHILE, self._count)
-            self._changed.wait_for(lambda: self._free >= worthwhile, COALESCING_SECONDS)
-            self._changed.wait_for(lambda: self._free, self._acquire_seconds if named else 0)
+            self._wait_for(min(named or MAX_BATCH, max(1, self._count // 2)), COALESCING_SECONDS)
+            self._wait_for(1, self._acquire_seconds if named else 0)
             count = min(self._free, MAX_BATCH)
             self._free -= count
         return count
@@ -114,40 +121,50 @@ class SenderPool:
         """Give slots back."""
         with self._changed:
             self._free += count
-            self._changed.notify()
+            # One notification for all that are waited for, in place of one for each slot.
+            if self._free >= self._wanted:
+                self._changed.notify()
 
-    def submit(self, run: Any, /, *args: Any) -> object:
-        """Run it in a sender's thread, for a slot that was acquired."""
+    def submit(self, run: Callable[..., None], /, *args: Any) -> object:
+        """Run it in a sender's thread."""
         return self._threads.submit(run, *args)
+
+    def _wait_for(self, count: int, seconds: float) -> None:
+        self._wanted = count
+        self._changed.wait_for(lambda: self._free >= count, seconds)
 
 
 @dataclass(frozen=True)
-class Route:
-    """A transport, and who sends by it."""
+class Route(Generic[M]):
+    """A transport and the threads that send by it."""
 
-    transport: Transport[Any]
+    transport: Transport[M]
     senders: Senders = field(default_factory=SynchronousExecutor)
 
 
 @dataclass(eq=False)
-class LeasedMessage:
-    """A message to be sent for a delivery that was leased.
+class LeasedMessage(Generic[M]):
+    """The message of a leased delivery.
 
     Args:
-        since: when it was leased, or its lease renewed, on the monotonic clock.
-        route: by which it goes.
-        settled: done when its outcome is written; its result says whether it was postponed.
+        since: when it was leased or its lease renewed, on the monotonic clock.
+        settled: done when its outcome is written; the result is whether it was postponed.
         took: how long the attempt took.
     """
 
-    effect: AnyOutboundEffect
+    effect: OutboundEffect[M]
     delivery: Delivery
-    message: Any
+    message: M
     since: float
-    route: Route
+    route: Route[M]
     settled: Future[bool] = field(default_factory=Future)
     took: timedelta = timedelta()
     has_slot: bool = True
+
+    @property
+    def settles(self) -> bool:
+        """Whether a success changes more than the delivery."""
+        return self.effect.settle is not None and self.effect.settles(self.delivery, self.message)
 
     def release(self) -> None:
         """Give its slot back, once."""
@@ -156,7 +173,7 @@ class LeasedMessage:
             self.route.senders.release(1)
 
     def end(self, *, postponed: bool = False, error: BaseException | None = None) -> None:
-        """Everything about it is written, or failed for a reason that the wake-up is to raise."""
+        """Report that its outcome is written, or the error that the wake-up is to raise."""
         self.release()
         if error is None:
             self.settled.set_result(postponed)
@@ -165,42 +182,45 @@ class LeasedMessage:
 
 
 class OutboundRunner:
-    """Sends what is due: each message by a sender of its own, so that one receiver that hangs holds up no other.
+    """Leases, sends and settles deliveries of outbound effects.
 
     Args:
-        routes: by the name of the transport.
+        routes: by the name of the transport; each has its own type of message.
+        database_retry_seconds: the pauses after which an outcome is written again while the database is unavailable.
     """
 
     def __init__(
         self,
         transactions: Transactions,
-        routes: Mapping[str, Route],
+        routes: Mapping[str, Route[Any]],
         *,
         latest_start: float = LATEST_START_SECONDS,
         renewal: float = RENEWAL_SECONDS,
+        database_retry_seconds: Sequence[float] = DATABASE_RETRY_SECONDS,
     ) -> None:
         self._transactions = transactions
         self._routes = routes
         self._latest_start = latest_start
         self._renewal = renewal
-        self._batcher = OutcomeBatcher(transactions, self._settle)
+        self._retry_seconds = database_retry_seconds
+        self._batcher = OutcomeBatcher(transactions, self._settle, database_retry_seconds=database_retry_seconds)
         self._stopping = False
 
-    def deliver(self, effect: AnyOutboundEffect, keys: Sequence[DeliveryKey]) -> None:
-        """Send those of an effect's deliveries that are free and due, and others of it while there are slots left.
+    def deliver(self, effect: OutboundEffect[M], keys: Sequence[DeliveryKey]) -> None:
+        """Send the named deliveries that are free and due, and others of the effect while there are slots left.
 
-        All that was begun is settled when this returns.
+        Everything that was begun is settled when this returns.
         """
         route = self._routes[effect.transport]
-        begun: list[LeasedMessage] = []
+        begun: list[LeasedMessage[M]] = []
         more = True
         try:
-            # Nothing is leased before there is a thread to send it: a lease keeps other workers out.
+            # Nothing is leased before there is a slot for it: a lease keeps other workers out.
             while (keys or more) and not self._stopping and (slots := route.senders.acquire(len(keys))):
                 leased = self._begin(effect, keys[:slots], slots, route, begun)
                 keys = keys[slots:]
-                done = [each for each in begun if each.settled.done()]
-                # While some are put off for want of room, no others are looked for.
+                done = {each for each in begun if each.settled.done()}
+                # While some are postponed for lack of room, no others are looked for.
                 more = leased == slots and not any(each.settled.result() for each in done)
                 begun = [each for each in begun if each not in done]
         finally:
@@ -216,19 +236,20 @@ class OutboundRunner:
 
     def _begin(
         self,
-        effect: AnyOutboundEffect,
+        effect: OutboundEffect[M],
         keys: Sequence[DeliveryKey],
         slots: int,
-        route: Route,
-        begun: list[LeasedMessage],
+        route: Route[M],
+        begun: list[LeasedMessage[M]],
     ) -> int:
-        """Lease some deliveries and have them sent; returns how many were leased."""
-        ready: list[LeasedMessage] = []
+        """Lease deliveries and start sending them; returns how many were leased."""
+        ready: deque[LeasedMessage[M]] = deque()
         try:
             with self._transactions.autocommit() as db:
                 since = monotonic()
                 deliveries = store.claim_leased(db, effect.name, keys, LEASE, others=slots - len(keys))
-                for delivery, message in zip(deliveries, _prepared(db, effect, deliveries), strict=True):
+                messages = _prepared(db, effect, deliveries)
+                for delivery, message in zip(deliveries, messages, strict=True):
                     if delivery.counted_attempt > effect.policy.attempts:
                         settle_exhausted(db, delivery).log()
                     elif isinstance(message, Exception):
@@ -236,32 +257,49 @@ class OutboundRunner:
                     else:
                         ready.append(LeasedMessage(effect, delivery, message, since, route))
         finally:
-            # No connection is held any more while anybody talks.
+            # Only now, since no connection is to be held while messages are sent.
             begun += ready
             route.senders.release(slots - len(ready))
-            for each in ready:
-                route.senders.submit(self._run, each)
+            self._start(ready, route)
         return len(deliveries)
 
-    def _run(self, leased: LeasedMessage) -> None:
+    def _start(self, waiting: deque[LeasedMessage[M]], route: Route[M]) -> None:
+        """Send these by as many threads as it takes until each has been begun."""
+        left, wave = len(waiting), FIRST_SENDERS
+        while waiting and left:
+            for _ in range(min(wave, left)):
+                route.senders.submit(self._send_all, waiting)
+            left, wave = max(0, left - wave), 2 * wave
+            if waiting and left:
+                sleep(RAMP_UP_SECONDS)
+
+    def _send_all(self, waiting: deque[LeasedMessage[M]]) -> None:
+        """Send what no other thread has begun, one after the other."""
+        while True:
+            try:
+                leased = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                self._send_and_settle(leased)
+            except BaseException as error:  # noqa: BLE001 - raised again by the wake-up that waits for it
+                leased.end(error=error)
+
+    def _send_and_settle(self, leased: LeasedMessage[M]) -> None:
         began = monotonic()
-        try:
-            outcome = self._send(leased)
-        except BaseException as error:  # noqa: BLE001 - raised again by the wake-up that waits for it
-            leased.end(error=error)
-            return
+        outcome = self._send(leased)
         leased.took = timedelta(seconds=monotonic() - began)
-        taken = isinstance(outcome, SendResult) and outcome.error is None
-        if isinstance(outcome, SendResult) and taken and not _has_to_settle(leased):
+        accepted = isinstance(outcome, SendResult) and outcome.error is None
+        if isinstance(outcome, SendResult) and accepted and not leased.settles:
             leased.release()
             self._batcher.write(leased, outcome)
-        elif taken or not self._stopping:
+        elif accepted or not self._stopping:
             self._settle(leased, outcome)
         else:
-            # It may be that our own stop cut it off: the lease runs out.
+            # Our own stop may have cut it off: the lease runs out.
             leased.end(postponed=True)
 
-    def _send(self, leased: LeasedMessage) -> SendResult | Exception:
+    def _send(self, leased: LeasedMessage[M]) -> SendResult | Exception:
         if monotonic() - leased.since > self._latest_start:
             return Postpone(leased.delivery.now, "It was held up until there was too little left of its lease.")
         try:
@@ -272,7 +310,7 @@ class OutboundRunner:
             log.error("delivery.transport_failed", **log_fields(leased.delivery), exc_info=error)
             return SendResult(error=f"{type(error).__name__}: {error}", error_class=ErrorClass.INTERNAL)
 
-    def _renew(self, leased: LeasedMessage) -> None:
+    def _renew(self, leased: LeasedMessage[M]) -> None:
         if monotonic() - leased.since < self._renewal:
             return
         try:
@@ -284,16 +322,16 @@ class OutboundRunner:
         else:
             leased.since = monotonic()
 
-    def _settle(self, leased: LeasedMessage, outcome: SendResult | Exception) -> None:
+    def _settle(self, leased: LeasedMessage[M], outcome: SendResult | Exception) -> None:
         """Write one outcome by itself."""
         try:
-            _while_database_returns(leased.delivery, partial(self._settle_once, leased, outcome))
+            _retry_write(self._retry_seconds, leased.delivery, partial(self._settle_once, leased, outcome))
         except BaseException as error:  # noqa: BLE001 - raised again by the wake-up that waits for it
             leased.end(error=error)
         else:
             leased.end(postponed=isinstance(outcome, Postpone))
 
-    def _settle_once(self, leased: LeasedMessage, outcome: SendResult | Exception) -> None:
+    def _settle_once(self, leased: LeasedMessage[M], outcome: SendResult | Exception) -> None:
         effect, delivery = leased.effect, leased.delivery
         try:
             with self._transactions() as db:
@@ -315,58 +353,72 @@ class OutboundRunner:
 
 
 class OutcomeBatcher:
-    """Writes successes that change nothing but their deliveries, those of all senders together, by whoever comes first.
+    """Outcome batcher: the first sender to finish writes its success and all that other senders add meanwhile.
 
     Args:
-        settle: writes one by itself, where its row was held by somebody or is no longer ours.
+        settle: writes one outcome by itself, where its row was locked or is no longer ours.
+        write_successes: writes several in one statement, and returns those that were written.
     """
 
-    def __init__(self, transactions: Transactions, settle: Callable[[LeasedMessage, SendResult], None]) -> None:
+    def __init__(
+        self,
+        transactions: Transactions,
+        settle: Callable[[LeasedMessage[Any], SendResult], None],
+        *,
+        write_successes: WriteSuccesses = store.done_outbound,
+        max_together: int = MAX_SETTLED_TOGETHER,
+        database_retry_seconds: Sequence[float] = DATABASE_RETRY_SECONDS,
+    ) -> None:
         self._transactions = transactions
         self._settle = settle
+        self._write_successes = write_successes
+        self._max_together = max_together
+        self._retry_seconds = database_retry_seconds
         self._lock = Lock()
-        self._waiting: list[tuple[LeasedMessage, SendResult]] = []
+        self._waiting: list[tuple[LeasedMessage[Any], SendResult]] = []
         self._writing = False
 
-    def write(self, leased: LeasedMessage, sent: SendResult) -> None:
-        """Write it and whatever comes meanwhile, or leave it to the sender who is writing."""
+    def write(self, leased: LeasedMessage[Any], result: SendResult) -> None:
+        """Write a success and what is added meanwhile, or leave it to the sender that is writing."""
         with self._lock:
-            self._waiting.append((leased, sent))
+            self._waiting.append((leased, result))
             if self._writing:
                 return
             self._writing = True
         while batch := self._next():
             self._write(batch)
 
-    def _next(self) -> list[tuple[LeasedMessage, SendResult]]:
+    def _next(self) -> list[tuple[LeasedMessage[Any], SendResult]]:
         with self._lock:
-            batch, self._waiting = self._waiting[:MAX_SETTLED_TOGETHER], self._waiting[MAX_SETTLED_TOGETHER:]
+            batch, self._waiting = self._waiting[: self._max_together], self._waiting[self._max_together :]
             self._writing = bool(batch)
         return batch
 
-    def _write(self, batch: list[tuple[LeasedMessage, SendResult]]) -> None:
-        successes = [Success(delivery=leased.delivery, attempt=attempt_of(sent, leased.took)) for leased, sent in batch]
+    def _write(self, batch: list[tuple[LeasedMessage[Any], SendResult]]) -> None:
+        successes = [
+            Success(delivery=leased.delivery, attempt=attempt_of(result, leased.took)) for leased, result in batch
+        ]
         try:
-            keys = _while_database_returns(batch[0][0].delivery, partial(self._write_once, successes))
-        except Exception as error:  # noqa: BLE001 - raised again by every wake-up whose outcome it was
-            for leased, _sent in batch:
+            keys = _retry_write(self._retry_seconds, batch[0][0].delivery, partial(self._write_once, successes))
+        except Exception as error:  # noqa: BLE001 - raised again by each of the wake-ups
+            for leased, _result in batch:
                 leased.end(error=error)
             return
-        for leased, sent in batch:
+        for leased, result in batch:
             if leased.delivery.key in keys:
                 success_log(leased.delivery, leased.took).log()
                 leased.end()
             else:
-                # Not here: it may have to wait for the row.
-                leased.route.senders.submit(self._settle, leased, sent)
+                # In another thread: it may have to wait for the row.
+                leased.route.senders.submit(self._settle, leased, result)
 
     def _write_once(self, successes: list[Success]) -> set[DeliveryKey]:
         with self._transactions.autocommit() as db:
-            return store.done_outbound(db, successes)
+            return self._write_successes(db, successes)
 
 
-def _prepared(db: Connection, effect: AnyOutboundEffect, deliveries: Sequence[Delivery]) -> Sequence[Any]:
-    """The message of each, or why there is none: prepared together, or each by itself if one of them spoils that."""
+def _prepared(db: Connection, effect: OutboundEffect[M], deliveries: Sequence[Delivery]) -> Sequence[M | Exception]:
+    """The message of each or the error instead: prepared together, or each by itself after an error."""
     if not deliveries:
         return []
     try:
@@ -378,14 +430,9 @@ def _prepared(db: Connection, effect: AnyOutboundEffect, deliveries: Sequence[De
         return [message for delivery in deliveries for message in _prepared(db, effect, [delivery])]
 
 
-def _has_to_settle(leased: LeasedMessage) -> bool:
-    effect = leased.effect
-    return effect.settle is not None and effect.settles(leased.delivery, leased.message)
-
-
-def _while_database_returns(delivery: Delivery, write: Callable[[], T]) -> T:
-    """Write, and try again while the database is away: what has been sent is not to be sent again."""
-    for pause in PAUSES_WITHOUT_DATABASE_SECONDS:
+def _retry_write(pauses: Sequence[float], delivery: Delivery, write: Callable[[], T]) -> T:
+    """Write, again and again while the database is unavailable: what has been sent is not to be sent again."""
+    for pause in pauses:
         try:
             return write()
         except OperationalError as error:

@@ -12,12 +12,11 @@ from api.database import database
 from api.errors import answer_domain_error
 from api.parts import parts
 from config.signed_links import Forged, Signer
-from workers.transports.letterhead import PURPOSE
 from workflows.errors import NotFound
 from workflows.notifications.choices import Choice
 from workflows.notifications.kinds import KINDS
 from workflows.notifications.preferences import switch_off
-from workflows.notifications.unsubscribe import NOTHING, read
+from workflows.notifications.unsubscribe import NOTHING, UNSUBSCRIBE_PURPOSE, read
 
 unsubscribing = Area("Unsubscribing", "The unsubscribe links in mails, with one-click unsubscription (RFC 8058).")
 
@@ -93,7 +92,7 @@ def show_refusal(error: NotFound) -> Response:
 
 
 def _choice(signed: str) -> Choice:
-    signer = Signer(parts().settings.encryption_keys, PURPOSE)
+    signer = Signer(parts().settings.encryption_keys, UNSUBSCRIBE_PURPOSE)
     try:
         return read(signer.verify(signed))
     except Forged as error:

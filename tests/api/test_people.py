@@ -9,8 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.api.conftest import Cast
-from workers.transports.letterhead import Letterhead
-from workers.transports.mail import compose
+from workers.transports.mail import MailIdentity, compose
 from workflows.notifications.compose import Words
 from workflows.outside.send_mail import Mail
 
@@ -94,8 +93,8 @@ def test_an_address_is_kept_as_mails_can_go_there(client: FlaskClient, cast: Cas
         words=Words("Hi", "Hi"),
         written_at=datetime.now(UTC),
     )
-    letterhead = Letterhead("no-reply@tutelage.example", "operators@tutelage.example")
-    assert bytes(compose(mail, letterhead)).isascii()
+    identity = MailIdentity("no-reply@tutelage.example", "operators@tutelage.example")
+    assert bytes(compose(mail, identity)).isascii()
 
 
 def test_one_mailbox_has_one_account_however_its_domain_is_spelt(client: FlaskClient, cast: Cast) -> None:

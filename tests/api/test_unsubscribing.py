@@ -18,21 +18,20 @@ from tests.api.test_notifications import preferences
 from tests.application import SECRET, World
 from tests.integration.house import House
 from tests.integration.test_mail_transport import a_mail
-from workers.transports.letterhead import PURPOSE, Letterhead, Links
-from workers.transports.mail import compose
+from workers.transports.mail import MailIdentity, compose
 from workflows.bookings.booking import Booking
 from workflows.notifications.choices import Choice
-from workflows.notifications.unsubscribe import written
+from workflows.notifications.unsubscribe import UNSUBSCRIBE_PURPOSE, written
 
 ONE_CLICK = {"data": "List-Unsubscribe=One-Click", "content_type": "application/x-www-form-urlencoded"}
-LINKS = Links("https://t.example", Signer([SECRET], PURPOSE))
-LETTERHEAD = Letterhead("no-reply@tutelage.example", "o@x.example", LINKS)
+SIGNER = Signer([SECRET], UNSUBSCRIBE_PURPOSE)
+IDENTITY = MailIdentity("no-reply@tutelage.example", "o@x.example", "https://t.example", SIGNER)
 
 
 def link(cast: Cast, kind: str = "session_created", *, secret: str = SECRET) -> str:
     """The path of a link that stops the mentee's mails of that kind."""
     choice = Choice(user_id=cast.mentee.id, kind=kind, channel=Channel.EMAIL)
-    return f"/unsubscribe/{Signer([secret], PURPOSE).sign(written(choice))}"
+    return f"/unsubscribe/{Signer([secret], UNSUBSCRIBE_PURPOSE).sign(written(choice))}"
 
 
 @pytest.mark.parametrize("root", ["", "/api"])
@@ -90,7 +89,7 @@ def forged(cast: Cast) -> dict[str, str]:
         "nothing": "x",
         "long": "A" * 5000,
         "other letters": "ü" * 20,
-        **{name: Signer([SECRET], PURPOSE).sign(written(choice)) for name, choice in choices.items()},
+        **{name: Signer([SECRET], UNSUBSCRIBE_PURPOSE).sign(written(choice)) for name, choice in choices.items()},
     }
 
 
@@ -131,7 +130,7 @@ def test_the_link_in_a_mail_is_one_that_works(world: World, cast: Cast, draft: B
     house = House(world.engine)
     house.run_all()
     (mail,) = [mail for mail in house.mail.received if mail.to_address]
-    read = message_from_bytes(bytes(compose(mail, LETTERHEAD)), policy=policy.default)
+    read = message_from_bytes(bytes(compose(mail, IDENTITY)), policy=policy.default)
     header = read["List-Unsubscribe"]
     assert header.startswith("<https://t.example/unsubscribe/")
     assert header.endswith(">")
@@ -147,9 +146,9 @@ def test_the_link_in_a_mail_is_one_that_works(world: World, cast: Cast, draft: B
 
 def test_the_header_with_the_link_is_never_folded() -> None:
     base = "https://" + "a-long-name." * 20 + "example"
-    letterhead = Letterhead("no-reply@tutelage.example", "o@x.example", Links(base, Signer([SECRET], PURPOSE)))
+    identity = MailIdentity("no-reply@tutelage.example", "o@x.example", base, SIGNER)
     choice = Choice(user_id=uuid4(), kind="webhook_endpoint_exhausted", channel=Channel.EMAIL)
-    raw = bytes(compose(a_mail(choice=choice), letterhead))
+    raw = bytes(compose(a_mail(choice=choice), identity))
     (line,) = [line for line in raw.splitlines() if line.startswith(b"List-Unsubscribe: ")]
     assert line.startswith(b"List-Unsubscribe: <https://a-long-name.")
     assert line.endswith(b">")
@@ -157,6 +156,6 @@ def test_the_header_with_the_link_is_never_folded() -> None:
 
 
 def test_what_cannot_be_switched_off_has_no_link() -> None:
-    read = message_from_bytes(bytes(compose(a_mail(choice=None), LETTERHEAD)), policy=policy.default)
+    read = message_from_bytes(bytes(compose(a_mail(choice=None), IDENTITY)), policy=policy.default)
     assert read["List-Unsubscribe"] is None
     assert "unsubscribe" not in str(read)

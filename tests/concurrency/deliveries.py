@@ -20,7 +20,7 @@ from tests.integration.browsers import SubscribedBrowser
 from workers.outbound import Route
 from workers.runner import DeliveryRunner
 from workers.transactions import Transactions, WakeupSink
-from workers.transports.transport import Renew, Transport, no_lease
+from workers.transports import Renew, Transport, no_lease
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import cancel, decline
 from workflows.events.catalogue import (

@@ -13,7 +13,7 @@ from tests import factories
 from tests.concurrency.deliveries import CountingTransport, House
 from tests.concurrency.racing import Race
 from tests.eventually import eventually
-from workers.transports.transport import Renew, no_lease
+from workers.transports import Renew, no_lease
 from workflows.events.delivery import DeliveryKey, SendResult
 
 WAITING = text(

@@ -22,7 +22,7 @@ from models.webhooks import ENDPOINT_TRANSITIONS, EndpointState, Signing
 from tests.docs import event_table
 from tests.docs.pages import DOCS, blocks, table
 from tests.signing import sign, sign_with_each
-from workers.transports import client, failures
+from workers.transports import http
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY
 from workflows.webhooks import address, health, messages, recover, rotate_secret
 from workflows.webhooks.secrets import new_secret, public_key_of
@@ -176,10 +176,10 @@ def test_the_table_of_pauses_is_the_policy() -> None:
 @pytest.mark.parametrize(
     "sentence",
     [
-        f"not a 2xx within {client.Limits().deadline:.0f} seconds",
-        f"at most {client.READ_LIMIT_BYTES // 1024} kB are read and the first {client.KEPT_BODY_BYTES // 1024} kB kept",
+        f"not a 2xx within {http.HttpLimits().deadline:.0f} seconds",
+        f"at most {http.RESPONSE_LIMIT_BYTES // 1024} kB are read and the first {http.KEPT_BODY_BYTES // 1024} kB kept",
         f"is tried {WEBHOOK_RETRY_POLICY.attempts} times",
-        f"{' or '.join(map(str, failures.WITH_RETRY_AFTER))} with `Retry-After`",
+        f"{' or '.join(map(str, http.STATUSES_WITH_RETRY_AFTER))} with `Retry-After`",
         f"| {health.GONE} | the endpoint is `disabled` at once",
         f"{health.OPENS_AFTER} failures in a row",
         f"at least {health.NOTICE.days * 24} hours before such an endpoint is disabled",
@@ -202,7 +202,7 @@ def test_the_page_says_the_times_that_the_code_has_in_words() -> None:
     assert "after three days without success" in TEXT
     assert health.WARNED_AFTER.days == 3
     assert "a day is the most that is granted" in TEXT
-    assert failures.MAX_RETRY_AFTER.days == 1
+    assert http.MAX_RETRY_AFTER.days == 1
     assert "For a day the old ones stay valid" in TEXT
     assert rotate_secret.GRACE.days == 1
     assert "Ten are valid at most" in TEXT

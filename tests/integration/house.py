@@ -15,7 +15,7 @@ from models.events import deliveries
 from workers.outbound import Route
 from workers.runner import BATCH_SECONDS, DeliveryRunner
 from workers.transactions import Transactions
-from workers.transports.transport import Renew, Transport, no_lease
+from workers.transports import Renew, Transport, no_lease
 from workflows.events.delivery import Delivery, DeliveryKey, SendResult
 from workflows.events.record import Nudge
 from workflows.events.subscriptions import OutboundEffect, Subscriptions, load

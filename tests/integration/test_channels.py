@@ -18,7 +18,7 @@ from tests.factories import accept_booking, make_booking
 from tests.integration.house import House
 from tests.integration.receivers import HttpReceiver, http_receiver
 from workers.rules import name_of
-from workers.transports.channels import ChannelsTransport
+from workers.transports.apprise import AppriseTransport
 from workflows.events.subscriptions import load
 from workflows.house_rules import HouseRules
 from workflows.notifications.compose import Words, compose
@@ -48,7 +48,7 @@ def notice(channel: str) -> Notice:
 
 def test_a_notice_reaches_its_channel_alone(service: HttpReceiver) -> None:
     url = url_of(service)
-    transport = ChannelsTransport([url, "json://127.0.0.1:1/other"])
+    transport = AppriseTransport([url, "json://127.0.0.1:1/other"])
     assert transport.send(notice(name_of(url))).error is None
     (request,) = service.requests
     assert request.path.startswith(f"/{SECRET}")
@@ -61,7 +61,7 @@ def test_no_log_and_no_error_holds_an_address(
     service: HttpReceiver, caplog: pytest.LogCaptureFixture, level: int
 ) -> None:
     url = url_of(service)
-    transport = ChannelsTransport([url])
+    transport = AppriseTransport([url])
     service.status = 500
     with caplog.at_level(level):
         report = transport.send(notice(name_of(url)))
@@ -72,13 +72,13 @@ def test_no_log_and_no_error_holds_an_address(
 
 
 def test_a_channel_that_was_taken_out_of_the_settings_is_told_nothing() -> None:
-    report = ChannelsTransport([]).send(notice("0123456789abcdef"))
+    report = AppriseTransport([]).send(notice("0123456789abcdef"))
     assert report.error == "The operators have this channel no more."
 
 
 def test_an_address_that_nobody_knows_is_refused_without_being_shown() -> None:
     with pytest.raises(ValueError, match="APPRISE_URLS holds an address") as refused:
-        ChannelsTransport([f"pigeon://{SECRET}"])
+        AppriseTransport([f"pigeon://{SECRET}"])
     assert SECRET not in str(refused.value)
 
 

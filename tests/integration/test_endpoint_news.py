@@ -13,10 +13,9 @@ from models.webhooks import webhook_endpoints
 from tests.factories import make_mentor, make_user
 from tests.integration.endpoints import GONE, NO, announced, listening, send_one, set_endpoint, use_up
 from tests.integration.house import House
-from workers.transports.letterhead import Letterhead
-from workers.transports.mail import compose
+from workers.transports.mail import MailIdentity, compose
 
-LETTERHEAD = Letterhead("Tutelage <no-reply@tutelage.example>", "Those who operate <operators@example.org>")
+IDENTITY = MailIdentity("Tutelage <no-reply@tutelage.example>", "Those who operate <operators@example.org>")
 MENTORS_ADDRESS = "grace@example.org"
 KINDS = ["disabled", "failing", "exhausted"]
 
@@ -57,7 +56,7 @@ def test_a_mentor_is_told_in_both_channels_and_by_one_mail(house: House, kind: s
     (mail,) = house.mail.received
     assert (mail.to_address, mail.to_name) == (MENTORS_ADDRESS, "Grace Hopper")
     assert "https://partner.example/in" in mail.text
-    assert compose(mail, LETTERHEAD)["To"] == f"Grace Hopper <{MENTORS_ADDRESS}>"
+    assert compose(mail, IDENTITY)["To"] == f"Grace Hopper <{MENTORS_ADDRESS}>"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -67,7 +66,7 @@ def test_the_operators_are_told_by_one_mail_to_their_address(house: House, kind:
     house.deliver("mail.send")
     (mail,) = house.mail.received
     assert "https://partner.example/in" in mail.text
-    assert compose(mail, LETTERHEAD)["To"].addresses[0].addr_spec == "operators@example.org"
+    assert compose(mail, IDENTITY)["To"].addresses[0].addr_spec == "operators@example.org"
 
 
 def test_the_mail_says_since_when_on_the_mentors_clock_and_why(house: House) -> None:

@@ -17,10 +17,9 @@ from tests.integration.house import House, routes
 from tests.integration.receivers import http_receiver
 from tests.integration.test_webhook_transport import LOOPBACK, SEALER
 from workers.runner import DeliveryRunner
-from workers.transports.client import Client, Limits
-from workers.transports.http import WebhookTransport
+from workers.transports import Transport
+from workers.transports.http import HttpClient, HttpLimits, WebhookTransport
 from workers.transports.protection import Protected, Shares
-from workers.transports.transport import Transport
 from workflows.events.delivery import DeliveryKey, SendResult
 from workflows.events.subscriptions import load
 from workflows.outside.send_webhook import WebhookMessage
@@ -130,7 +129,7 @@ def test_while_one_hangs_all_others_are_told_at_once(house: House, hanging: str)
     held = messages(house, listening(house, hanging, seal=SEALER.seal), 10)
     with http_receiver() as receiver, ThreadPoolExecutor(10) as senders:
         well = listening(house, receiver.url, seal=SEALER.seal)
-        transport = WebhookTransport(SEALER, LOOPBACK, Client(LOOPBACK, limits=Limits(deadline=stretched(5))))
+        transport = WebhookTransport(SEALER, LOOPBACK, HttpClient(LOOPBACK, limits=HttpLimits(deadline=stretched(5))))
         deliverer = sharing(house, transport)
         waiting = [senders.submit(deliverer.deliver, key) for key in held]
         eventually(lambda: sum(each.done() for each in waiting) == len(held) - MOST, "those that are put off")

@@ -17,8 +17,7 @@ from models.events import events as EVENTS
 from models.sessions import sessions
 from tests.factories import acting_user, make_booking, make_listing, make_mentor, make_user, mentor_of
 from tests.integration.house import House, counted_statements, prepared_message
-from workers.transports.letterhead import Letterhead
-from workers.transports.mail import compose
+from workers.transports.mail import MailIdentity, compose
 from workflows.bookings.decisions import accept
 from workflows.events.catalogue import event_types
 from workflows.events.delivery import Delivery
@@ -28,7 +27,7 @@ from workflows.sessions.cancel import SessionToCancel, cancel, session_to_cancel
 from workflows.sessions.session import Session, session_query
 from workflows.sessions.steps import complete, start
 
-LETTERHEAD = Letterhead("Tutelage <no-reply@tutelage.example>", "operators@tutelage.example")
+IDENTITY = MailIdentity("Tutelage <no-reply@tutelage.example>", "operators@tutelage.example")
 NAME = 'Grace "Amazing" Hopper, Zoë; 👩‍💻'
 TITLE = "Compilers, and more; 你好"
 # The Saturday before the last Sunday of March: New York has put its clocks forward already, Berlin does so on the next
@@ -83,7 +82,7 @@ def pair(house: House) -> Pair:
 
 def sent(mail: Mail) -> EmailMessage:
     """The mail as its reader's program gets it."""
-    message = message_from_bytes(bytes(compose(mail, LETTERHEAD)), policy=policy.default)
+    message = message_from_bytes(bytes(compose(mail, IDENTITY)), policy=policy.default)
     assert isinstance(message, EmailMessage)
     return message
 
@@ -290,7 +289,7 @@ def test_every_attempt_sends_the_same_bytes(pair: Pair) -> None:
 def test_whoever_sends_it_is_the_organizer(pair: Pair, sender: str) -> None:
     pair.accept()
     mail = replace(prepared(pair), to_name="Ada\r\nBcc: eve@example.org")
-    message = message_from_bytes(bytes(compose(mail, Letterhead(sender, sender))), policy=policy.default)
+    message = message_from_bytes(bytes(compose(mail, MailIdentity(sender, sender))), policy=policy.default)
     (part,) = [part for part in message.walk() if part.get_content_type() == "text/calendar"]
     (event,) = Calendar.from_ical(part.get_payload(decode=True)).walk("VEVENT")
     assert str(event["ORGANIZER"]) == "mailto:no-reply@tutelage.example"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.eventually import eventually
-from tests.integration.test_mail_transport import LETTERHEAD, a_mail
+from tests.integration.test_mail_transport import IDENTITY, a_mail
 from workers.transports.smtp import SmtpLimits, SmtpTransport
 from workflows.notifications.compose import Words
 
@@ -109,7 +109,7 @@ def server() -> Iterator[Talk]:
 def to(server: Talk, **limits: float) -> SmtpTransport:
     """What sends there, patient with a machine that has other things to do."""
     patient: dict[str, Any] = {"alive": 30.0} | limits
-    return SmtpTransport(f"smtp://127.0.0.1:{server.port}", LETTERHEAD, limits=SmtpLimits(**patient))
+    return SmtpTransport(f"smtp://127.0.0.1:{server.port}", IDENTITY, limits=SmtpLimits(**patient))
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_many_mails_go_over_one_connection(server: Talk, transport: SmtpTranspor
 def test_within_a_minute_it_is_noticed_that_a_servers_machine_is_gone(server: Talk) -> None:
     transport = to(server)
     assert transport.send(a_mail()).error is None
-    (connection,) = transport._sockets._open
+    (connection,) = transport._pool._sockets._open
     assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     idle, interval, count = (
         connection.getsockopt(socket.IPPROTO_TCP, option)
@@ -235,7 +235,7 @@ def test_a_server_that_wants_nobody_says_so_in_its_greeting(server: Talk, transp
 def test_what_a_server_answers_to_everybody_is_held_against_no_mail(server: Talk, command: str, said: bytes) -> None:
     server.offers = b"250-mail.example\r\n250 AUTH PLAIN\r\n"
     server.answers |= {"auth": b"235 Welcome\r\n", "helo": b"554 Not today\r\n", command: said}
-    report = SmtpTransport(f"smtp://user:secret@127.0.0.1:{server.port}", LETTERHEAD).send(a_mail())
+    report = SmtpTransport(f"smtp://user:secret@127.0.0.1:{server.port}", IDENTITY).send(a_mail())
     assert (report.permanent, report.unavailable, report.status_code) == (False, True, int(said[:3]))
     assert server.mails == 0
 
@@ -258,7 +258,7 @@ def test_a_line_that_breaks_off_within_a_mail_costs_the_mail_an_attempt(server: 
 
 def test_where_starttls_is_due_a_server_without_it_gets_neither_password_nor_mail(server: Talk) -> None:
     server.offers = b"250-mail.example\r\n250 AUTH PLAIN LOGIN\r\n"
-    transport = SmtpTransport(f"smtp+starttls://user:secret@127.0.0.1:{server.port}", LETTERHEAD)
+    transport = SmtpTransport(f"smtp+starttls://user:secret@127.0.0.1:{server.port}", IDENTITY)
     report = transport.send(a_mail())
     assert report.error is not None
     assert not report.permanent

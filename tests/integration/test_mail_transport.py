@@ -18,13 +18,12 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from cli.servers import free_port
 from tests.integration.receivers import Talk, dripping, hanging_up, silent, talker
-from workers.transports.letterhead import Letterhead
-from workers.transports.mail import FolderTransport
+from workers.transports.mail import FolderTransport, MailIdentity
 from workers.transports.smtp import SmtpLimits, SmtpTransport
 from workflows.notifications.compose import Words
 from workflows.outside.send_mail import Mail
 
-LETTERHEAD = Letterhead("Tutelage <no-reply@tutelage.example>", "operators@tutelage.example")
+IDENTITY = MailIdentity("Tutelage <no-reply@tutelage.example>", "operators@tutelage.example")
 
 
 class MailServer:
@@ -63,7 +62,7 @@ def server() -> Iterator[MailServer]:
 
 def transport(port: int, limits: SmtpLimits | None = None) -> SmtpTransport:
     """The transport to a server at that port."""
-    return SmtpTransport(f"smtp://127.0.0.1:{port}", LETTERHEAD, limits=limits or SmtpLimits())
+    return SmtpTransport(f"smtp://127.0.0.1:{port}", IDENTITY, limits=limits or SmtpLimits())
 
 
 def a_mail(**changed: Any) -> Mail:
@@ -172,14 +171,14 @@ def test_nobody_listening_is_told_in_words_and_tried_again() -> None:
 
 
 def test_a_log_in_that_the_server_does_not_offer_is_told_in_words(server: Any) -> None:
-    report = SmtpTransport(f"smtp://user:pass%40word@127.0.0.1:{server.port}", LETTERHEAD).send(a_mail())
+    report = SmtpTransport(f"smtp://user:pass%40word@127.0.0.1:{server.port}", IDENTITY).send(a_mail())
     assert report.error
     assert "word" not in report.error
     assert server.received == []
 
 
 def test_the_folder_keeps_each_mail_once_and_whole(tmp_path: Path) -> None:
-    folder = FolderTransport(str(tmp_path / "mail"), LETTERHEAD)
+    folder = FolderTransport(str(tmp_path / "mail"), IDENTITY)
     sent = a_mail()
     for _ in range(2):
         assert folder.send(sent).error is None
@@ -191,7 +190,7 @@ def test_the_folder_keeps_each_mail_once_and_whole(tmp_path: Path) -> None:
 
 
 def test_the_folder_shows_no_half_written_mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, sent = FolderTransport(str(tmp_path), LETTERHEAD), a_mail()
+    folder, sent = FolderTransport(str(tmp_path), IDENTITY), a_mail()
     seen: list[list[str]] = []
     replace_file = Path.replace
 

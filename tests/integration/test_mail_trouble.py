@@ -23,7 +23,7 @@ from tests.eventually import eventually
 from tests.factories import make_booking, make_listing
 from tests.integration.house import House, routes, without_guards
 from tests.integration.test_mail_connections import Talk, talking
-from tests.integration.test_mail_transport import LETTERHEAD, MailServer
+from tests.integration.test_mail_transport import IDENTITY, MailServer
 from workers.outbound import OutboundRunner
 from workers.runner import DeliveryRunner
 from workers.transports.protection import Breaker, Protected, Shares
@@ -41,7 +41,7 @@ class Post(House):
 
     def to(self, port: int, limits: SmtpLimits | None = None, **how: float) -> None:
         """Send mail to that port of this machine from now on, and pause but for a moment while it is unavailable."""
-        server = SmtpTransport(f"smtp://127.0.0.1:{port}", LETTERHEAD, limits=limits or SmtpLimits())
+        server = SmtpTransport(f"smtp://127.0.0.1:{port}", IDENTITY, limits=limits or SmtpLimits())
         breaker = Breaker[Mail](name="mail server", written_at=lambda mail: mail.written_at, min_pause=0.01)
         mail = Protected(server, Shares.of_one(MANY), destination=lambda _mail: "", breaker=breaker)
         ways = routes(mail=mail, http=self.http)
@@ -123,7 +123,7 @@ def test_while_the_server_is_down_no_attempt_is_used_up_and_all_goes_out_once_it
         post.due_again()
     assert post.told() == REQUESTS, "nothing but mail waits"
     assert [post.row(key).attempts for key in post.mails("pending")] == [0] * REQUESTS
-    assert all("The mail server is away: Conn" in post.row(key).last_error for key in post.mails("pending"))
+    assert all("The mail server is unavailable: Conn" in post.row(key).last_error for key in post.mails("pending"))
     with back_at(port) as handler:
 
         def work() -> bool:

@@ -16,8 +16,7 @@ from models.events import deliveries
 from tests.eventually import eventually
 from tests.integration.endpoints import YES, attempts_kept, listening, messages
 from tests.integration.house import House
-from workers import outbound
-from workers.outbound import LeasedMessage, OutboundRunner, Route
+from workers.outbound import LeasedMessage, OutboundRunner, OutcomeBatcher, Route, SynchronousExecutor
 from workflows.events import store
 from workflows.events.delivery import DeliveryKey
 from workflows.events.store import Success
@@ -26,19 +25,25 @@ from workflows.outside.send_webhook import SEND_WEBHOOK
 MINUTE = timedelta(minutes=1)
 
 
-class SlowPen:
-    """Writes as the house does, but the first time only when it is let; keeps how many were written at a time."""
+class SlowWriter:
+    """Writes successes, the first only once `go` is set; keeps how many were written at a time.
 
-    def __init__(self) -> None:
+    Args:
+        errors: what the first writes raise.
+    """
+
+    def __init__(self, *errors: Exception) -> None:
         self.sizes: list[int] = []
         self.go = Event()
-        self._write = store.done_outbound
+        self._errors = list(errors)
 
-    def done(self, db: Connection, successes: Sequence[Success]) -> set[DeliveryKey]:
-        """Write them, and wait before the first."""
+    def __call__(self, db: Connection, successes: Sequence[Success]) -> set[DeliveryKey]:
+        """Write them."""
         self.sizes.append(len(successes))
         assert self.go.wait(20)
-        return self._write(db, successes)
+        if self._errors:
+            raise self._errors.pop(0)
+        return store.done_outbound(db, successes)
 
 
 @pytest.fixture
@@ -48,21 +53,21 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-@pytest.fixture
-def pen(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowPen]:
-    """Takes the house's pen."""
-    pen = SlowPen()
-    monkeypatch.setattr(store, "done_outbound", pen.done)
-    yield pen
-    pen.go.set()
-
-
 class Sending:
-    """Messages that were leased and sent, and what writes that."""
+    """Messages that were leased and sent, and an outcome batcher for them."""
 
-    def __init__(self, house: House, threads: ThreadPoolExecutor, count: int) -> None:
+    def __init__(
+        self, house: House, threads: ThreadPoolExecutor, count: int, *errors: Exception, max_together: int = 100
+    ) -> None:
         self.threads = threads
-        self.batcher = OutboundRunner(house.transactions, {})._batcher
+        self.writer = SlowWriter(*errors)
+        self.batcher = OutcomeBatcher(
+            house.transactions,
+            OutboundRunner(house.transactions, {})._settle,
+            write_successes=self.writer,
+            max_together=max_together,
+            database_retry_seconds=(0.0, 0.0),
+        )
         keys = messages(house, listening(house), count)
         route = Route(house.http)
         with house.engine.begin() as db:
@@ -73,16 +78,18 @@ class Sending:
             for delivery, message in zip(leased, sent, strict=True)
         ]
 
-    def write(self, pen: SlowPen) -> None:
+    def write(self) -> None:
         """Have the first written by itself, and the others together behind it."""
         self.threads.submit(self.batcher.write, self.sent[0], YES)
-        eventually(lambda: pen.sizes, "the first at the pen")
+        eventually(lambda: self.writer.sizes, "the first being written")
         for each in self.sent[1:]:
-            # None waits for the pen.
+            # None waits for it.
             self.threads.submit(self.batcher.write, each, YES).result(20)
-        pen.go.set()
-        for each in self.sent:
-            each.settled.exception(20)
+        self.writer.go.set()
+
+    def results(self) -> list[bool]:
+        """Whether each was postponed."""
+        return [each.settled.result(20) for each in self.sent]
 
     @property
     def keys(self) -> list[DeliveryKey]:
@@ -90,12 +97,11 @@ class Sending:
         return [each.delivery.key for each in self.sent]
 
 
-def test_what_comes_while_another_is_written_is_written_together(
-    house: House, threads: ThreadPoolExecutor, pen: SlowPen
-) -> None:
+def test_successes_added_during_a_write_are_written_together(house: House, threads: ThreadPoolExecutor) -> None:
     sending = Sending(house, threads, 21)
-    sending.write(pen)
-    assert pen.sizes == [1, 20]
+    sending.write()
+    assert sending.results() == [False] * 21
+    assert sending.writer.sizes == [1, 20]
     for key in sending.keys:
         row = house.row(key)
         assert (row.state, row.attempts, row.lease_until, row.last_error) == ("done", 1, None, None)
@@ -103,93 +109,58 @@ def test_what_comes_while_another_is_written_is_written_together(
         assert attempts_kept(house, key) == ["done"]
 
 
-def test_no_more_are_written_at_a_time_than_a_statement_should_hold(
-    house: House, threads: ThreadPoolExecutor, pen: SlowPen, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outbound, "MAX_SETTLED_TOGETHER", 4)
-    Sending(house, threads, 11).write(pen)
-    assert pen.sizes == [1, 4, 4, 2]
+def test_a_statement_writes_no_more_than_its_limit(house: House, threads: ThreadPoolExecutor) -> None:
+    sending = Sending(house, threads, 11, max_together=4)
+    sending.write()
+    sending.results()
+    assert sending.writer.sizes == [1, 4, 4, 2]
 
 
-def test_a_row_that_somebody_holds_is_left_out_and_written_by_itself(
-    house: House, threads: ThreadPoolExecutor, pen: SlowPen
-) -> None:
+def test_a_locked_row_is_left_out_and_written_by_itself(house: House, threads: ThreadPoolExecutor) -> None:
     sending = Sending(house, threads, 5)
-    held = sending.keys[2]
     waits = sending.sent[2]
     waits.route = Route(house.http, Threads(threads))
-    with house.engine.begin() as onlooker:
-        onlooker.execute(select(deliveries).where(deliveries.c.event_id == held.event_id).with_for_update())
-        sending.threads.submit(sending.batcher.write, sending.sent[0], YES)
-        eventually(lambda: pen.sizes, "the first at the pen")
-        for each in sending.sent[1:]:
-            sending.batcher.write(each, YES)
-        pen.go.set()
-        others = [each for each in sending.sent if each is not waits]
-        assert {each.settled.result(20) for each in others} == {False}
-        assert house.row(held).state == "pending"
+    with house.engine.begin() as db:
+        held = deliveries.c.event_id == waits.delivery.key.event_id
+        db.execute(select(deliveries).where(held).with_for_update())
+        sending.write()
+        assert {each.settled.result(20) for each in sending.sent if each is not waits} == {False}
+        assert house.row(waits.delivery.key).state == "pending"
     assert waits.settled.result(20) is False
-    assert house.row(held).state == "done"
+    assert house.row(waits.delivery.key).state == "done"
 
 
-class Threads:
+class Threads(SynchronousExecutor):
     """Senders without a limit."""
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
-        self.submit = threads.submit
-
-    def acquire(self, named: int) -> int:
-        """As many as are wanted."""
-        return named
-
-    def release(self, count: int) -> None:
-        """Nothing was kept."""
+        self.submit = threads.submit  # type: ignore[assignment]
 
 
-def test_one_that_lost_its_lease_changes_nothing(house: House, threads: ThreadPoolExecutor, pen: SlowPen) -> None:
+def test_one_that_lost_its_lease_changes_nothing(house: House, threads: ThreadPoolExecutor) -> None:
     sending = Sending(house, threads, 4)
     _first, lost, cancelled, _last = sending.keys
     house.change(lost, attempts=2)
     house.change(cancelled, state="cancelled")
-    sending.write(pen)
+    sending.write()
+    sending.results()
     assert [house.row(key).state for key in sending.keys] == ["done", "pending", "cancelled", "done"]
     assert house.row(lost).attempts == 2
     assert attempts_kept(house, lost) == attempts_kept(house, cancelled) == []
 
 
-def test_while_the_database_is_away_outcomes_wait_and_are_written_when_it_is_back(
-    house: House, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sending, write, asked = Sending(house, threads, 4), store.done_outbound, list[int]()
-
-    def away(db: Connection, successes: Sequence[Success]) -> set[DeliveryKey]:
-        asked.append(len(successes))
-        if len(asked) < 3:
-            raise OperationalError("INSERT", {}, Exception("the server closed the connection"))
-        return write(db, successes)
-
-    monkeypatch.setattr(store, "done_outbound", away)
-    monkeypatch.setattr(outbound, "sleep", lambda _seconds: None)
-    for each in sending.sent:
-        threads.submit(sending.batcher.write, each, YES)
-    assert [each.settled.result(20) for each in sending.sent] == [False] * 4
+def test_outcomes_wait_while_the_database_is_unavailable(house: House, threads: ThreadPoolExecutor) -> None:
+    unavailable = OperationalError("INSERT", {}, Exception("the server closed the connection"))
+    sending = Sending(house, threads, 4, unavailable, unavailable)
+    sending.write()
+    assert sending.results() == [False] * 4
     assert {house.row(key).state for key in sending.keys} == {"done"}
 
 
-def test_every_wake_up_learns_of_a_defect_and_the_next_are_written(
-    house: House, threads: ThreadPoolExecutor, pen: SlowPen, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sending = Sending(house, threads, 4)
-    pen.go.set()
-
-    def broken(*_args: object) -> set[DeliveryKey]:
-        raise DataError("INSERT", {}, Exception("a defect"))
-
-    with monkeypatch.context() as defect:
-        defect.setattr(store, "done_outbound", broken)
-        for each in sending.sent[:2]:
-            sending.batcher.write(each, YES)
-            assert isinstance(each.settled.exception(20), DataError)
-    for each in sending.sent[2:]:
+def test_every_wake_up_gets_the_error_and_the_next_are_written(house: House, threads: ThreadPoolExecutor) -> None:
+    defect = DataError("INSERT", {}, Exception("a defect"))
+    sending = Sending(house, threads, 4, defect, defect)
+    sending.writer.go.set()
+    for each in sending.sent:
         sending.batcher.write(each, YES)
-        assert each.settled.result(20) is False
+    assert [type(each.settled.exception(20)) for each in sending.sent] == [DataError, DataError, type(None), type(None)]

@@ -25,9 +25,9 @@ from tests.integration.browsers import SubscribedBrowser, text
 from tests.integration.house import House, routes
 from tests.integration.receivers import HttpReceiver, Request, http_receiver
 from workers.runner import DeliveryRunner
-from workers.transports.client import Client
-from workers.transports.push import PushTransport
-from workers.transports.transport import NotConfigured, Transport
+from workers.transports import NotConfigured, Transport
+from workers.transports.http import HttpClient
+from workers.transports.web_push import WebPushTransport
 from workflows.errors import Invalid
 from workflows.events.delivery import PUSH_RETRY_POLICY, DeliveryKey
 from workflows.events.subscriptions import load
@@ -73,7 +73,7 @@ class Pushing:
         self.house = house
         transport: Transport[Any] = NotConfigured("Nothing is pushed here any more.")
         if key is not None:
-            transport = PushTransport(key, SEALER, Client(LOOPBACK), "https://t.example")
+            transport = WebPushTransport(key, SEALER, HttpClient(LOOPBACK), "https://t.example")
         house.deliverer = DeliveryRunner(house.transactions, load(), routes(mail=house.mail, push=transport))
         with house.transactions() as db:
             self.grace = make_user(db, name="Grace")
@@ -194,7 +194,7 @@ def test_a_defect_of_ours_ends_as_dead_and_forgets_nobody(
     def fail(*_arguments: object) -> None:
         raise RuntimeError("for the test")
 
-    monkeypatch.setattr(PushTransport, "send", fail)
+    monkeypatch.setattr(WebPushTransport, "send", fail)
     pushing.subscribe(browser)
     pushing.be_asked()
     key = pushing.house.key("push.send")
@@ -371,7 +371,7 @@ def message(browser: SubscribedBrowser, words: Words) -> PushMessage:
 
 
 def test_an_address_that_leads_inside_is_not_called_whatever_was_stored(key: Vapid, service: HttpReceiver) -> None:
-    transport = PushTransport(key, SEALER, Client([]), "https://t.example")
+    transport = WebPushTransport(key, SEALER, HttpClient([]), "https://t.example")
     inside = SubscribedBrowser(service.url.replace("http://", "https://"))
     report = transport.send(message(inside, Words("x", "y")))
     assert report.error == "The address is not allowed."
@@ -381,7 +381,7 @@ def test_an_address_that_leads_inside_is_not_called_whatever_was_stored(key: Vap
 def test_the_longest_words_fit_into_what_push_services_take(
     key: Vapid, service: HttpReceiver, browser: SubscribedBrowser
 ) -> None:
-    transport = PushTransport(key, SEALER, Client(LOOPBACK), "https://t.example")
+    transport = WebPushTransport(key, SEALER, HttpClient(LOOPBACK), "https://t.example")
     assert transport.send(message(browser, Words("\U0001f4c5" * 500, "\u4f60" * 20_000))).error is None
     (request,) = service.requests
     assert isinstance(request, Request)
@@ -392,7 +392,7 @@ def test_the_longest_words_fit_into_what_push_services_take(
 def test_a_message_that_somebody_else_gets_hold_of_tells_them_nothing(
     key: Vapid, service: HttpReceiver, browser: SubscribedBrowser
 ) -> None:
-    PushTransport(key, SEALER, Client(LOOPBACK), "https://t.example").send(message(browser, Words("x", "y")))
+    WebPushTransport(key, SEALER, HttpClient(LOOPBACK), "https://t.example").send(message(browser, Words("x", "y")))
     thief = replace(browser, key=ec.generate_private_key(ec.SECP256R1()))
     with pytest.raises(http_ece.ECEException):
         thief.read(service.requests[0].body)

@@ -19,14 +19,14 @@ from config.vapid import Vapid
 from models.notifications import notifications, push_subscriptions
 from tests.integration.browsers import SubscribedBrowser
 from tests.integration.house import House, routes, without_guards
+from tests.integration.names import Names
 from tests.integration.receivers import HttpReceiver, http_receiver, silent, talker
 from tests.integration.test_push import LOOPBACK, SEALER, Pushing, key
 from workers.runner import DeliveryRunner
-from workers.transports.client import Client, Limits
+from workers.transports.http import HttpClient, HttpLimits
 from workers.transports.notifications import protected_push
 from workers.transports.protection import MAX_PAUSE_SECONDS
-from workers.transports.push import PushTransport
-from workers.transports.resolver import Resolver
+from workers.transports.web_push import WebPushTransport
 from workflows.events.delivery import PUSH_RETRY_POLICY, DeliveryKey
 from workflows.events.store import backlogs
 from workflows.events.subscriptions import load
@@ -34,7 +34,7 @@ from workflows.notifications.useful import USEFUL
 
 __all__ = ["key"]
 
-QUICKLY = Limits(connect=0.3, deadline=0.3)
+QUICKLY = HttpLimits(connect=0.3, deadline=0.3)
 
 
 @dataclass
@@ -61,12 +61,12 @@ class Trouble(Pushing):
         self.network = Network()
         # So many seconds have passed for the pauses.
         self.passed = 0.0
-        self.client = self.leave(Limits())
+        self.client = self.leave(HttpLimits())
 
-    def leave(self, limits: Limits) -> Client:
+    def leave(self, limits: HttpLimits) -> HttpClient:
         """Push by a way out that takes no longer than this."""
-        client = Client(LOOPBACK, resolver=Resolver(self.network.look_up, fresh_seconds=0), limits=limits)
-        transport = PushTransport(self.vapid, SEALER, client, "https://t.example")
+        client = HttpClient(LOOPBACK, resolver=Names(self.network.look_up), limits=limits)
+        transport = WebPushTransport(self.vapid, SEALER, client, "https://t.example")
         way_out = protected_push(transport, 4, clock=lambda: monotonic() + self.passed)
         self.house.deliverer = DeliveryRunner(
             self.house.transactions, load(), routes(mail=self.house.mail, push=way_out)
@@ -121,7 +121,7 @@ def test_while_our_own_network_is_down_no_attempt_is_used_up_and_nobody_is_forgo
         for push in pushes:
             row = trouble.try_again(push)
             assert (row.state, row.attempts) == ("pending", 0)
-            assert row.last_error == "The push service is away: The host was not found."
+            assert row.last_error == "The push service is unavailable: The host was not found."
         trouble.passed += 2 * MAX_PAUSE_SECONDS
     assert len(trouble.subscriptions()) == 2
     trouble.network.up = True
@@ -148,7 +148,7 @@ def test_a_push_service_that_cannot_be_reached_costs_no_attempt_and_no_browser(
         for _ in range(PUSH_RETRY_POLICY.attempts + 1):
             row = trouble.try_again(push)
             assert (row.state, row.attempts) == ("pending", 0)
-            assert row.last_error.startswith("The push service is away: ")
+            assert row.last_error.startswith("The push service is unavailable: ")
             trouble.passed += 2 * MAX_PAUSE_SECONDS
     assert len(trouble.subscriptions()) == 1
 
@@ -188,7 +188,7 @@ def test_who_names_another_port_of_a_push_service_puts_off_nobody_at_the_usual_o
     trouble: Trouble, service: HttpReceiver
 ) -> None:
     nobody, well = trouble.asked_at(f"http://push.internal:{free_port()}/x", at(service, "push.internal"))
-    assert trouble.try_again(nobody).last_error.startswith("The push service is away: ")
+    assert trouble.try_again(nobody).last_error.startswith("The push service is unavailable: ")
     assert trouble.try_again(well).state == "done"
 
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from cli.servers import free_port
-from tests.integration.test_mail_transport import LETTERHEAD, MailServer, a_mail
+from tests.integration.test_mail_transport import IDENTITY, MailServer, a_mail
 from tests.integration.test_webhook_transport import SEALER, message
 from workers.transports.http import WebhookTransport
 from workers.transports.smtp import SmtpTransport
@@ -101,13 +101,13 @@ def web_server(served_by: ssl.SSLContext) -> Iterator[tuple[list[str], int]]:
 @pytest.mark.usefixtures("_trusted")
 def test_a_mail_goes_over_starttls_where_the_server_offers_it(mail_server: tuple[MailServer, int]) -> None:
     handler, port = mail_server
-    assert SmtpTransport(f"smtp://127.0.0.1:{port}", LETTERHEAD).send(a_mail()).error is None
+    assert SmtpTransport(f"smtp://127.0.0.1:{port}", IDENTITY).send(a_mail()).error is None
     assert len(handler.received) == 1
 
 
 def test_a_mail_server_that_nobody_vouches_for_gets_nothing(mail_server: tuple[MailServer, int]) -> None:
     handler, port = mail_server
-    report = SmtpTransport(f"smtp://127.0.0.1:{port}", LETTERHEAD).send(a_mail())
+    report = SmtpTransport(f"smtp://127.0.0.1:{port}", IDENTITY).send(a_mail())
     assert report.error is not None
     assert "CERTIFICATE_VERIFY_FAILED" in report.error
     assert not report.permanent

@@ -9,11 +9,10 @@ from ipaddress import ip_network
 import pytest
 
 from tests.eventually import eventually
+from tests.integration.names import Names
 from tests.integration.partners import YES, Partner, partner
 from tests.integration.test_webhook_transport import SEALER, message
-from workers.transports.client import MAX_POOLS, Client, Limits
-from workers.transports.http import WebhookTransport
-from workers.transports.resolver import Resolver
+from workers.transports.http import MAX_POOLS, HttpClient, HttpLimits, WebhookTransport
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
@@ -25,9 +24,9 @@ def running() -> Iterator[Partner]:
         yield running
 
 
-def transport(limits: Limits | None = None, answers: Sequence[str] = ("127.0.0.1",)) -> WebhookTransport:
+def transport(limits: HttpLimits | None = None, answers: Sequence[str] = ("127.0.0.1",)) -> WebhookTransport:
     """A transport for which every name leads to this machine."""
-    client = Client(LOOPBACK, resolver=Resolver(lambda _host: answers), limits=limits or Limits())
+    client = HttpClient(LOOPBACK, resolver=Names(lambda _host: answers), limits=limits or HttpLimits())
     return WebhookTransport(SEALER, LOOPBACK, client)
 
 
@@ -114,7 +113,7 @@ def test_whatever_was_read_to_its_end_leaves_a_connection_usable(running: Partne
 
 
 def test_a_connection_that_was_idle_for_long_is_not_used_again(running: Partner) -> None:
-    ours = transport(Limits(idle=0.0))
+    ours = transport(HttpLimits(idle=0.0))
     for number in range(1, 4):
         assert ours.send(message(f"http://partner.example:{running.port}/")).error is None
         assert running.connections == number
@@ -122,7 +121,7 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(running: Partner)
 
 
 def test_many_threads_send_each_message_once_and_leave_few_connections(running: Partner) -> None:
-    ours = transport(Limits(idle=60))
+    ours = transport(HttpLimits(idle=60))
     urls = [f"http://partner.example:{running.port}/{number}" for number in range(640)]
     with ThreadPoolExecutor(64) as pool:
         reports = list(pool.map(lambda url: ours.send(message(url)), urls))
@@ -135,7 +134,7 @@ def test_many_threads_send_each_message_once_and_leave_few_connections(running: 
 
 
 def test_connections_to_only_so_many_hosts_are_kept(running: Partner) -> None:
-    ours = transport(Limits(idle=60))
+    ours = transport(HttpLimits(idle=60))
     for number in range(MAX_POOLS + 3):
         assert ours.send(message(f"http://h{number}.example:{running.port}/")).error is None
     eventually(lambda: len(running.ended) == 3, "the end of those that waited for longest")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from ipaddress import ip_network
@@ -14,14 +14,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.eventually import stretched
+from tests.integration.names import Names, name_server
 from tests.integration.partners import Partner, partner
 from tests.integration.receivers import Talk, dripping, silent, talker
 from tests.integration.test_webhook_transport import SEALER, SECRETS, message
-from workers.transports.client import Client, Limits
-from workers.transports.http import WebhookTransport
-from workers.transports.resolver import LookUp, Resolver
-from workers.transports.sockets import open_socket
-from workflows.webhooks.address import Address
+from workers.transports.http import HttpClient, HttpLimits, WebhookTransport
+from workers.transports.network import DnsResolver, Resolver
 
 LOOPBACK = (ip_network("127.0.0.1/32"),)
 NOT_ALLOWED = "The address is not allowed."
@@ -34,21 +32,15 @@ def running() -> Iterator[Partner]:
         yield running
 
 
-def transport(
-    look_up: LookUp,
-    limits: Limits | None = None,
-    open_socket: Callable[[Address, int, float], socket.socket] = open_socket,
-) -> WebhookTransport:
-    """A transport that asks anew for every message, and may reach 127.0.0.1 alone besides the internet."""
-    resolver = Resolver(look_up, fresh_seconds=0)
-    client = Client(LOOPBACK, resolver=resolver, limits=limits or Limits(), open_socket=open_socket)
-    return WebhookTransport(SEALER, LOOPBACK, client)
+def transport(resolver: Resolver, limits: HttpLimits | None = None) -> WebhookTransport:
+    """A transport that may reach 127.0.0.1 alone besides the internet."""
+    return WebhookTransport(SEALER, LOOPBACK, HttpClient(LOOPBACK, resolver=resolver, limits=limits or HttpLimits()))
 
 
-def answering(*answers: Sequence[str]) -> LookUp:
-    """A name that leads elsewhere every time."""
+def answering(*answers: Sequence[str]) -> Names:
+    """Names that lead elsewhere every time."""
     rest = list(answers)
-    return lambda _host: rest.pop(0)
+    return Names(lambda _host: rest.pop(0))
 
 
 def test_a_name_is_asked_for_once_a_message_and_what_it_said_then_is_where_the_message_goes(running: Partner) -> None:
@@ -79,7 +71,7 @@ def test_a_name_that_changes_its_mind_between_two_messages_is_checked_again(runn
     ],
 )
 def test_one_wrong_answer_among_good_ones_refuses_the_name(running: Partner, answer: list[str]) -> None:
-    report = transport(lambda _host: answer).send(message(f"http://rebinding.example:{running.port}/"))
+    report = transport(Names(lambda _host: answer)).send(message(f"http://rebinding.example:{running.port}/"))
     assert report.error == NOT_ALLOWED
     assert running.connections == 0
 
@@ -89,34 +81,17 @@ def test_one_wrong_answer_among_good_ones_refuses_the_name(running: Partner, ans
 )
 def test_this_machine_is_not_reached_by_other_ways_of_writing_it(running: Partner, host: str) -> None:
     asked: list[str] = []
-    report = transport(lambda name: asked.append(name) or ["127.0.0.1"]).send(message(f"http://{host}:{running.port}/"))
+    names = Names(lambda name: asked.append(name) or ["127.0.0.1"])
+    report = transport(names).send(message(f"http://{host}:{running.port}/"))
     assert report.error == NOT_ALLOWED
     assert (asked, running.connections) == ([], 0)
-
-
-def test_whoever_is_at_the_other_end_must_be_the_one_who_was_called(running: Partner) -> None:
-    def elsewhere(_address: Address, port: int, seconds: float) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", port), timeout=seconds, source_address=("127.0.0.9", 0))
-
-    with partner(address="127.0.0.2") as other:
-
-        def misled(address: Address, _port: int, seconds: float) -> socket.socket:
-            assert str(address) == "127.0.0.1"
-            return socket.create_connection(("127.0.0.2", other.port), timeout=seconds)
-
-        report = transport(lambda _host: ["127.0.0.1"], open_socket=misled).send(message("http://partner.example:9/"))
-        assert report.error == NOT_ALLOWED
-        assert other.arrived == []
-    # From which of our own addresses it went is nobody's business.
-    ours = transport(lambda _host: ["127.0.0.1"], open_socket=elsewhere)
-    assert ours.send(message(f"http://partner.example:{running.port}/")).error is None
 
 
 def test_no_proxy_of_the_environment_is_asked(running: Partner, monkeypatch: pytest.MonkeyPatch) -> None:
     with partner() as proxy:
         for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-        ours = transport(lambda _host: ["127.0.0.1"])
+        ours = transport(Names())
         assert ours.send(message(f"http://partner.example:{running.port}/")).error is None
         assert proxy.connections == 0
 
@@ -127,7 +102,7 @@ def test_no_cookie_is_kept_and_nothing_is_unpacked(running: Partner) -> None:
         len(packed),
         packed,
     )
-    ours = transport(lambda _host: ["127.0.0.1"])
+    ours = transport(Names())
     reports = [ours.send(message(f"http://partner.example:{running.port}/")) for _ in range(2)]
     assert [report.response for report in reports] == [packed.decode("utf-8", "replace")] * 2
     assert all("cookie" not in head.lower() for head in running.heads())
@@ -135,7 +110,7 @@ def test_no_cookie_is_kept_and_nothing_is_unpacked(running: Partner) -> None:
 
 
 def test_a_header_that_would_be_two_is_not_sent(running: Partner) -> None:
-    ours = transport(lambda _host: ["127.0.0.1"])
+    ours = transport(Names())
     report = ours.send(message(f"http://partner.example:{running.port}/", **{"x-a": "1\r\nhost: other"}))
     assert (report.error_class, report.error) == ("header", "The endpoint's headers cannot be sent.")
     assert running.arrived == []
@@ -143,7 +118,7 @@ def test_a_header_that_would_be_two_is_not_sent(running: Partner) -> None:
 
 def test_every_header_arrives_once(running: Partner) -> None:
     headers = {"Host": "other", "Content-Length": "0", "X-Tenant": "7", "WEBHOOK-ID": "forged"}
-    transport(lambda _host: ["127.0.0.1"]).send(message(f"http://partner.example:{running.port}/in", **headers))
+    transport(Names()).send(message(f"http://partner.example:{running.port}/in", **headers))
     (head,) = running.heads()
     names = [line.partition(":")[0].lower() for line in head.splitlines()[1:]]
     assert sorted(names) == sorted(set(names))
@@ -152,23 +127,20 @@ def test_every_header_arrives_once(running: Partner) -> None:
 
 
 def test_a_name_server_that_hangs_holds_no_sender() -> None:
-    released = Event()
-    ours = transport(lambda _host: ["127.0.0.1"] if released.wait(20) else [], Limits(connect=0.3, deadline=5))
-    began = time.monotonic()
-    with ThreadPoolExecutor(16) as pool:
+    with name_server({}) as silent_server, ThreadPoolExecutor(16) as pool:
+        ours = transport(DnsResolver([silent_server.address]), HttpLimits(connect=0.3, deadline=5))
+        began = time.monotonic()
         reports = list(pool.map(lambda n: ours.send(message(f"http://hanging.example/{n}")), range(16)))
     assert time.monotonic() - began < stretched(1.3)
     assert {report.error for report in reports} == {"The host was not found."}
-    released.set()
 
 
 def test_looking_up_counts_against_the_deadline() -> None:
-    released = Event()
-    ours = transport(lambda _host: ["127.0.0.1"] if released.wait(20) else [], Limits(connect=5, deadline=0.3))
-    began = time.monotonic()
-    assert ours.send(message("http://hanging.example/")).error == "No complete answer within 0.3 s."
+    with name_server({}) as silent_server:
+        ours = transport(DnsResolver([silent_server.address]), HttpLimits(connect=5, deadline=0.3))
+        began = time.monotonic()
+        assert ours.send(message("http://hanging.example/")).error == "No complete answer within 0.3 s."
     assert time.monotonic() - began < stretched(1.3)
-    released.set()
 
 
 # The beginning of a TLS record that promises 16 kB.
@@ -197,7 +169,7 @@ RECORD = b"\x16\x03\x03\x40\x00\x02"
     ],
 )
 def test_the_deadline_holds_whatever_a_server_does_and_however_many_do_it(scheme: str, talk: Talk) -> None:
-    ours = transport(lambda _host: ["127.0.0.1"], Limits(deadline=0.5))
+    ours = transport(Names(), HttpLimits(deadline=0.5))
     with talker(talk) as port, talker(talk) as another:
         urls = [f"{scheme}://partner.example:{each}/" for each in (port, another)]
         began = time.monotonic()
@@ -214,7 +186,7 @@ def test_interim_answers_in_a_flood_end_before_the_deadline() -> None:
         while not stop.is_set():
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
 
-    ours = transport(lambda _host: ["127.0.0.1"], Limits(deadline=10))
+    ours = transport(Names(), HttpLimits(deadline=10))
     began = time.monotonic()
     with talker(flood) as port:
         report = ours.send(message(f"http://partner.example:{port}/"))
@@ -223,7 +195,7 @@ def test_interim_answers_in_a_flood_end_before_the_deadline() -> None:
 
 
 def test_the_operators_log_tells_what_the_partner_is_not_told() -> None:
-    ours = transport(lambda _host: ["10.1.2.3"])
+    ours = transport(Names(lambda _host: ["10.1.2.3"]))
     sent = message("https://partner.example/secret-path?token=hunter2")
     with capture_logs() as lines:
         report = ours.send(sent)
@@ -238,11 +210,11 @@ def test_the_operators_log_tells_what_the_partner_is_not_told() -> None:
 def test_nothing_that_a_receiver_says_comes_into_the_log(running: Partner) -> None:
     running.answer, running.answers = b"GET out of here, hunter2\r\n\r\n", 1
     with capture_logs() as lines:
-        transport(lambda _host: ["127.0.0.1"]).send(message(f"http://partner.example:{running.port}/"))
+        transport(Names()).send(message(f"http://partner.example:{running.port}/"))
     assert len(lines) == 1
     assert "hunter2" not in str(lines)
 
 
 def test_a_url_that_is_none_is_reported_like_an_address_that_is_not_allowed() -> None:
-    report = transport(lambda _host: ["127.0.0.1"]).send(replace(message("x"), url="https://[::1/\r\nx: y"))
+    report = transport(Names()).send(replace(message("x"), url="https://[::1/\r\nx: y"))
     assert report.error == NOT_ALLOWED

@@ -17,12 +17,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from tests.integration.names import Names
 from tests.integration.partners import partner
 from tests.integration.test_webhook_transport import SEALER, message
-from workers.transports.client import Client, Limits
-from workers.transports.http import WebhookTransport
-from workers.transports.resolver import Resolver
-from workers.transports.sockets import tls_context
+from workers.transports.http import HttpClient, HttpLimits, WebhookTransport
+from workers.transports.network import tls_context
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 WRONG_HOST = "TLS: the certificate is not valid for this host."
@@ -121,8 +120,8 @@ def sent(
     authority: Authority, served_by: ssl.SSLContext, host: str = "partner.example"
 ) -> tuple[str | None, list[str]]:
     """The error of a message to a server with that certificate, and what has arrived there."""
-    resolver = Resolver(lambda _host: ["127.0.0.1"])
-    client = Client(LOOPBACK, resolver=resolver, limits=Limits(deadline=10), ca_file=str(authority.file))
+    resolver = Names()
+    client = HttpClient(LOOPBACK, resolver=resolver, limits=HttpLimits(deadline=10), ca_file=str(authority.file))
     ours = WebhookTransport(SEALER, LOOPBACK, client)
     with partner(served_by) as running:
         reports = [ours.send(message(f"https://{host}:{running.port}/in")) for _ in range(2)]

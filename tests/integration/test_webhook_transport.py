@@ -17,10 +17,9 @@ from standardwebhooks import Webhook
 
 from config.sealing import Sealer
 from tests.eventually import stretched
+from tests.integration.names import Names
 from tests.integration.receivers import HttpReceiver, Talk, dripping, hanging_up, http_receiver, silent, talker
-from workers.transports.client import Client, Limits
-from workers.transports.http import WebhookTransport
-from workers.transports.resolver import Resolver
+from workers.transports.http import HttpClient, HttpLimits, WebhookTransport
 from workflows.outside.send_webhook import WebhookMessage
 from workflows.webhooks.create_endpoint import new_secret
 from workflows.webhooks.headers import sealed_headers
@@ -166,7 +165,7 @@ HEADERS = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n"
 )
 def test_a_receiver_that_takes_its_time_is_cut_off_at_the_deadline(talk: Talk) -> None:
     # Each read gets an answer in time; only an absolute deadline ends this.
-    transport = WebhookTransport(SEALER, LOOPBACK, Client(LOOPBACK, limits=Limits(deadline=0.6)))
+    transport = WebhookTransport(SEALER, LOOPBACK, HttpClient(LOOPBACK, limits=HttpLimits(deadline=0.6)))
     with talker(talk) as port:
         began = time.monotonic()
         report = transport.send(message(f"http://127.0.0.1:{port}/"))
@@ -206,7 +205,7 @@ def test_without_leave_this_machine_is_not_reached(receiver: HttpReceiver, url: 
 
 
 def test_plain_http_is_not_sent_to_the_internet() -> None:
-    client = Client(LOOPBACK, resolver=Resolver(lambda _host: ["93.184.216.34"]))
+    client = HttpClient(LOOPBACK, resolver=Names(lambda _host: ["93.184.216.34"]))
     report = WebhookTransport(SEALER, LOOPBACK, client).send(message("http://partner.example/hook"))
     assert (report.error_class, report.error) == ("refused_address", "The address is not allowed.")
 

@@ -14,9 +14,9 @@ import pytest
 
 from tests.eventually import eventually
 from tests.unit.push_messages import to_host
+from workers.transports import Renew, Transport, no_lease
 from workers.transports.notifications import protected_push
-from workers.transports.protection import LONG_SECONDS, MAX_PAUSE_SECONDS, Protected, Shares
-from workers.transports.transport import Renew, Transport, no_lease
+from workers.transports.protection import HANGING_SECONDS, MAX_PAUSE_SECONDS, Protected, Shares
 from workflows.events.delivery import Postpone, SendResult
 from workflows.outside.send_push import PushMessage
 
@@ -186,7 +186,7 @@ def test_what_is_awaited_for_long_leaves_room_for_a_few_others_until_all_is_take
     with crossing(Shares.of_one(4)) as street:
         for _ in range(4):
             assert street.begin("server") == 1
-            street.now += LONG_SECONDS
+            street.now += HANGING_SECONDS
         assert street.begin("server") == 0
         street.end()
         assert street.begin("server", 1) == 1

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.unit.push_messages import to_host
+from workers.transports import Renew, Transport, no_lease
 from workers.transports.notifications import protected_push
 from workers.transports.protection import MAX_POSTPONED, Breaker, Protected, Shares
-from workers.transports.transport import Renew, Transport, no_lease
 from workflows.events.delivery import Postpone, SendResult
 from workflows.outside.send_push import PushMessage
 
@@ -145,7 +145,7 @@ def test_a_push_service_that_is_unavailable_keeps_no_other_waiting() -> None:
     services, now = Services("away.example"), [1000.0]
     way = protected_push(services, 4, clock=lambda: now[0])
     for _ in range(5):
-        with pytest.raises(Postpone, match="The push service is away: The host was not found"):
+        with pytest.raises(Postpone, match="The push service is unavailable: The host was not found"):
             way.send(to_host("away.example"))
         assert way.send(to_host("well.example")).error is None
     assert services.asked == {"away.example": 1, "well.example": 5}

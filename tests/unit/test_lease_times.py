@@ -6,7 +6,7 @@ import inspect
 
 from models import engine
 from workers.outbound import LATEST_START_SECONDS, LEASE, RENEWAL_SECONDS
-from workers.transports.client import Limits
+from workers.transports.http import HttpLimits
 from workers.transports.smtp import SmtpLimits
 
 LATE_THREADS = 2.0  # seconds, for whatever is not woken at once
@@ -21,7 +21,7 @@ def failing_seconds() -> float:
 
 
 def test_a_webhook_is_settled_within_its_lease() -> None:
-    assert LATEST_START_SECONDS + Limits().deadline + LATE_THREADS < LEASE.total_seconds()
+    assert LATEST_START_SECONDS + HttpLimits().deadline + LATE_THREADS < LEASE.total_seconds()
 
 
 def test_a_mail_server_has_a_mail_within_its_lease() -> None:

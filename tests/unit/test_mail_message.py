@@ -9,14 +9,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from workers.transports.letterhead import Letterhead
-from workers.transports.mail import compose
+from workers.transports.mail import MailIdentity, compose
 from workers.transports.smtp import SmtpTransport
 from workflows.notifications.compose import Words
 from workflows.outside.send_mail import Mail
 
 DELIVERY = UUID("0b9f4a7d-52c1-5d38-8e16-c3a2d4f7e815")
-LETTERHEAD = Letterhead("Tutelage <no-reply@tutelage.example>", "Operators <operators@tutelage.example>")
+IDENTITY = MailIdentity("Tutelage <no-reply@tutelage.example>", "Operators <operators@tutelage.example>")
 
 
 def sent(
@@ -35,7 +34,7 @@ def sent(
         words=Words(subject, text),
         written_at=datetime(2030, 5, 4, 9, tzinfo=UTC),
     )
-    return message_from_bytes(bytes(compose(mail, LETTERHEAD)), policy=policy.default)  # type: ignore[return-value]
+    return message_from_bytes(bytes(compose(mail, IDENTITY)), policy=policy.default)  # type: ignore[return-value]
 
 
 def test_a_mail_is_plain_text_and_html() -> None:
@@ -94,4 +93,4 @@ def test_a_hostile_name_or_subject_adds_no_header_and_no_recipient(hostile: str)
 @pytest.mark.parametrize("url", ["localhost:25", "http://mail", "smtp://", "", "smtps:///x"])
 def test_an_address_that_is_no_mail_server_is_refused_in_a_sentence(url: str) -> None:
     with pytest.raises(ValueError, match="SMTP_URL must read"):
-        SmtpTransport(url, LETTERHEAD)
+        SmtpTransport(url, IDENTITY)

@@ -1,67 +1,430 @@
-"""Webhooks over HTTP, as Standard Webhooks describes them: signed, sent by the guarded client, and reported."""
+"""HTTP to URLs that anybody may have chosen: a client pinned to checked addresses, and webhooks sent by it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from functools import lru_cache
-from http.client import HTTPException
+import logging
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import lru_cache, partial
+from http.client import HTTPException, IncompleteRead
+from ipaddress import ip_address
+from time import monotonic
+from typing import Any
 
 import structlog
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ClosedPoolError, HTTPError
+from urllib3.response import BaseHTTPResponse
 
 from config.sealing import Sealer
+from config.settings import Settings
 from models.events import ErrorClass
-from workers.transports.client import Answer, Client
-from workers.transports.failures import detail, parse_retry_after, told
-from workers.transports.transport import Renew, Transport, no_lease
+from workers.outbound import Route, SenderPool
+from workers.transports import Renew, Transport, no_lease
+from workers.transports.network import (
+    MAX_ADDRESSES,
+    AnySocket,
+    ConnectFailed,
+    DeadlineExceeded,
+    DnsResolver,
+    HostNotFound,
+    OpenSockets,
+    Resolver,
+    ResponseTooLong,
+    connect,
+    seconds_left,
+    tls_context,
+)
+from workers.transports.protection import Protected, Shares
 from workflows.errors import Invalid
 from workflows.events.delivery import SendResult
 from workflows.outside.send_webhook import WebhookMessage
-from workflows.webhooks.address import Destination, Network, host_of
+from workflows.webhooks.address import (
+    Address,
+    AddressRefused,
+    Destination,
+    Network,
+    host_of,
+    read_address,
+    require_reachable,
+)
 from workflows.webhooks.headers import HeaderRefused, headers_of, opened_headers
 from workflows.webhooks.health import GONE
 from workflows.webhooks.secrets import signatures, signer_of
 
 log = structlog.get_logger(__name__)
 
-# Of so many secrets and headers the opened form is kept: to open one costs as much as to send a message.
-MAX_OPENED = 1000
+# It would write what receivers send into the log.
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+
+# Head and body together; the rest is not read.
+RESPONSE_LIMIT_BYTES = 64 * 1024
+KEPT_BODY_BYTES = 4096
+# Servers that close idle connections do so after 5 s at the earliest, nearly all of them; ours are closed before.
+IDLE_SECONDS = 4.0
+MAX_POOLS = 128
+MAX_IDLE_PER_POOL = 32
+# Names of which the address that responded last is remembered.
+MAX_REMEMBERED_NAMES = 1000
+# Secrets and headers that are kept unsealed: to unseal one costs as much as to send a message.
+MAX_UNSEALED = 1000
+
+MAX_RETRY_AFTER = timedelta(days=1)
+MAX_RETRY_AFTER_DIGITS = 10
+STATUSES_WITH_RETRY_AFTER = (429, 503)
+
+_UNTRUSTED = "TLS: the certificate is not signed by an authority that is trusted here."
+# https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
+_CERTIFICATE_ERRORS = {
+    9: "TLS: the certificate is not valid yet.",
+    10: "TLS: the certificate has expired.",
+    18: _UNTRUSTED,
+    19: _UNTRUSTED,
+    20: _UNTRUSTED,
+    21: _UNTRUSTED,
+    62: "TLS: the certificate is not valid for this host.",
+    64: "TLS: the certificate is not valid for this host.",
+}
+
+
+@dataclass(frozen=True)
+class HttpLimits:
+    """Time-outs in seconds.
+
+    Args:
+        connect: for looking up the name, and then for connecting.
+        deadline: for everything together, to the end of the response.
+        idle: after which a connection carries no further message.
+    """
+
+    connect: float = 5.0
+    deadline: float = 15.0
+    idle: float = IDLE_SECONDS
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """The receiver's response, of which `body_start` is the beginning of the body."""
+
+    status: int
+    retry_after: str | None
+    body_start: bytes
+
+
+class ConnectionDied(OSError):
+    """A kept connection was dead before the message had been sent whole."""
+
+
+class _Connection(HTTPConnection):
+    """HTTP connection to an address that was checked: no name is looked up here, and no proxy used.
+
+    urllib3 sets `timeout` to what is left of a request's time, before it connects or sends and before it reads: from
+    then on it is an absolute deadline, which the socket keeps.
+    """
+
+    sock: AnySocket | None
+
+    def __init__(self, *args: Any, limits: HttpLimits, sockets: OpenSockets, **kwargs: Any) -> None:
+        self._until = 0.0
+        self._limits = limits
+        self._sockets = sockets
+        self._used = 0.0
+        super().__init__(*args, **kwargs)
+
+    @property
+    def timeout(self) -> float:
+        """What is left until the deadline, in seconds."""
+        return seconds_left(self._until)
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._until = monotonic() + seconds
+        # The first time is before there is a socket at all.
+        if (sock := getattr(self, "sock", None)) is not None:
+            sock.until = self._until
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it may carry another message: alive, as far as can be told, and not idle for too long."""
+        return monotonic() - self._used < self._limits.idle and super().is_connected
+
+    def _new_conn(self) -> socket.socket:
+        # Where urllib3's own SOCKS connections connect in another way, too (2.6 to 2.8). Its public interface would
+        # look the host up once more, without a bound and after the address was checked.
+        return connect(ip_address(self.host), self.port, seconds=self._limits.connect, until=self._until)
+
+    def connect(self) -> None:
+        """Connect, and agree on TLS where the scheme is https."""
+        try:
+            super().connect()
+        except (ssl.SSLError, DeadlineExceeded, ConnectFailed):
+            raise
+        except OSError as error:
+            seconds_left(self._until)
+            raise ConnectFailed(f"TLS with {self.host}: {error}") from error
+        assert self.sock is not None
+        self.sock.until = self._until
+        self._sockets.add(self.sock)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send all of a request."""
+        kept = self.sock is not None
+        try:
+            super().request(*args, **kwargs)
+        except (DeadlineExceeded, ConnectFailed):
+            raise
+        except OSError as error:
+            if kept:
+                raise ConnectionDied("It had died while it was idle.") from error
+            raise
+        finally:
+            self._used = monotonic()
+            if self.sock is not None:
+                self.sock.allowance = RESPONSE_LIMIT_BYTES
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection  # type: ignore[assignment] # urllib3 types its own protocol
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection  # type: ignore[assignment]
+
+
+class HttpClient:
+    """HTTP client for URLs of partners: pinned to a checked address, with a deadline, reading little.
+
+    Threads may share it. Connections are kept by urllib3, keyed by scheme, host, pinned IP and port.
+
+    Args:
+        allowed: networks that may be reached besides the public internet.
+        ca_file: authorities to trust instead of the system's.
+    """
+
+    def __init__(
+        self,
+        allowed: Sequence[Network],
+        *,
+        resolver: Resolver | None = None,
+        limits: HttpLimits = HttpLimits(),
+        ca_file: str | None = None,
+    ) -> None:
+        self._allowed = tuple(allowed)
+        self._resolver = resolver or DnsResolver()
+        self._limits = limits
+        self._read = lru_cache(1024)(read_address)
+        self._sockets = OpenSockets()
+        self._responded: dict[tuple[str, int], Address] = {}
+        self._pools = PoolManager(
+            MAX_POOLS, maxsize=MAX_IDLE_PER_POOL, timeout=limits.deadline, ssl_context=tls_context(ca_file)
+        )
+        ours: Any = {"limits": limits, "sockets": self._sockets}
+        classes: Any = {"http": partial(_Pool, **ours), "https": partial(_TlsPool, **ours)}
+        self._pools.pool_classes_by_scheme = classes
+
+    def destination_of(self, url: str) -> Destination:
+        """Read a URL by the rules of today, since what is allowed may have changed since it was stored.
+
+        Raises:
+            Invalid: with what is wrong with it.
+        """
+        return self._read(url, self._allowed)
+
+    def post(self, destination: Destination, headers: Mapping[str, str], body: bytes) -> HttpResponse:
+        """Post the body, and read the beginning of the response, whatever its status. No redirect is followed.
+
+        Raises:
+            OSError: AddressRefused, HostNotFound, ConnectFailed, ssl.SSLError, DeadlineExceeded, or a connection that
+                broke.
+            HTTPException: the response is no HTTP.
+        """
+        until = monotonic() + self._limits.deadline
+        try:
+            return self._post(destination, headers, body, until)
+        except (OSError, HTTPException, HTTPError) as error:
+            if isinstance(error, DeadlineExceeded) or monotonic() >= until:
+                raise DeadlineExceeded(f"No complete answer within {self._limits.deadline:g} s.") from error
+            raise
+
+    def close(self) -> None:
+        """Close idle connections, and shut down those in use."""
+        self._pools.clear()
+        self._sockets.shut_down()
+
+    def _post(self, destination: Destination, headers: Mapping[str, str], body: bytes, until: float) -> HttpResponse:
+        addresses = self._addresses(destination, until)
+        for number, address in enumerate(addresses, start=1):
+            try:
+                response = self._post_to(address, destination, headers, body, until)
+            except ConnectFailed:
+                if number == len(addresses):
+                    raise
+            else:
+                if number > 1:
+                    self._remember(destination, address)
+                return response
+        raise ConnectFailed("The name has no addresses.")
+
+    def _addresses(self, destination: Destination, until: float) -> Sequence[Address]:
+        """The addresses of a name at this moment, every one checked; the one that responded last comes first."""
+        found: Sequence[Address]
+        if destination.literal is not None:
+            found = [destination.literal]
+        else:
+            found = self._resolver.addresses(destination.host, min(self._limits.connect, seconds_left(until)))
+        for address in found:
+            require_reachable(address, destination.scheme, destination.port, self._allowed)
+        if len(found) == 1:
+            return found
+        last = self._responded.get((destination.host, destination.port))
+        return sorted(found, key=lambda address: address != last)[:MAX_ADDRESSES]
+
+    def _remember(self, destination: Destination, address: Address) -> None:
+        if len(self._responded) >= MAX_REMEMBERED_NAMES:
+            self._responded.clear()
+        self._responded[destination.host, destination.port] = address
+
+    def _post_to(
+        self, address: Address, destination: Destination, headers: Mapping[str, str], body: bytes, until: float
+    ) -> HttpResponse:
+        pool = self._pools.connection_from_host(
+            str(address), destination.port, destination.scheme, {"server_hostname": destination.host}
+        )
+        while True:
+            try:
+                response = pool.urlopen(
+                    "POST",
+                    destination.target,
+                    body=body,
+                    headers=headers,
+                    timeout=Timeout(total=seconds_left(until)),
+                    retries=False,
+                    redirect=False,
+                    assert_same_host=False,
+                    preload_content=False,
+                    decode_content=False,
+                )
+                return _read(response)
+            except HTTPError as error:
+                cause = _cause_of(error)
+                if not isinstance(cause, ConnectionDied):
+                    raise cause from error
+                # Another one, and in the end a new one, takes the message.
+
+
+def _read(response: BaseHTTPResponse) -> HttpResponse:
+    body_start = b""
+    try:
+        body_start = response.read(KEPT_BODY_BYTES)
+        # Read to its end, the connection is good for another message.
+        response.read(RESPONSE_LIMIT_BYTES)
+    except HTTPError as error:
+        if not isinstance(_cause_of(error), ResponseTooLong):
+            raise
+    return HttpResponse(response.status, response.headers.get("retry-after"), body_start)
+
+
+def _cause_of(error: HTTPError) -> Exception:
+    """The error that urllib3 has wrapped."""
+    if isinstance(error, ClosedPoolError):
+        return ConnectionDied("Its pool made room for others.")
+    for cause in error.args:
+        if isinstance(cause, IncompleteRead):
+            return ConnectionError("The answer ended too early.")
+        if isinstance(cause, OSError | HTTPException):
+            return cause
+    return HTTPException(type(error).__name__)
+
+
+def describe(error: Exception) -> tuple[ErrorClass, str]:
+    """The class of a failed attempt, and the sentence that the partner may read."""
+    match error:
+        case DeadlineExceeded():
+            return ErrorClass.TIMEOUT, str(error)
+        case Invalid() | AddressRefused():
+            return ErrorClass.REFUSED_ADDRESS, "The address is not allowed."
+        case HeaderRefused():
+            return ErrorClass.HEADER, "The endpoint's headers cannot be sent."
+        case HostNotFound():
+            return ErrorClass.DNS, "The host was not found."
+        case ConnectFailed():
+            return ErrorClass.CONNECT, "The connection could not be made."
+        case ssl.SSLCertVerificationError():
+            return ErrorClass.TLS, _CERTIFICATE_ERRORS.get(error.verify_code, "TLS: the certificate is not valid.")
+        case ssl.SSLError():
+            return ErrorClass.TLS, "TLS: no secure connection could be agreed on."
+        case HTTPException() if not isinstance(error, ConnectionError):
+            return ErrorClass.PROTOCOL, "The answer was not HTTP."
+        case _:
+            return ErrorClass.PROTOCOL, "The connection ended before an answer was complete."
+
+
+def log_detail(error: Exception) -> str:
+    """The error for the operator's log: its type and reason, without anything that the receiver wrote."""
+    if isinstance(error, HTTPException) and not isinstance(error, ConnectionError):
+        return type(error).__name__
+    return f"{type(error).__name__}: {error}"
+
+
+def parse_retry_after(status: int, value: str | None) -> timedelta | None:
+    """Read the header Retry-After (RFC 9110, section 10.2.3), seconds or a date; at most a day, None if malformed."""
+    if status not in STATUSES_WITH_RETRY_AFTER or value is None:
+        return None
+    value = value.strip()
+    if value.isdecimal():
+        # Longer than any time is, and too long for int to read.
+        pause = timedelta(seconds=int(value)) if len(value) < MAX_RETRY_AFTER_DIGITS else MAX_RETRY_AFTER
+    else:
+        try:
+            pause = parsedate_to_datetime(value) - datetime.now(UTC)
+        except (ValueError, TypeError):
+            return None
+    return min(max(pause, timedelta()), MAX_RETRY_AFTER)
 
 
 class WebhookTransport(Transport[WebhookMessage]):
-    """Sends webhook messages, and reports what each receiver said.
+    """Transport of webhooks, signed as Standard Webhooks describes it.
 
     Args:
-        sealer: opens the endpoints' stored secrets and headers.
+        sealer: unseals the endpoints' stored secrets and headers.
         allowed: networks that may be reached besides the public internet.
-        client: sends in place of the one that is made for those networks.
+        client: used in place of one for those networks.
     """
 
-    def __init__(self, sealer: Sealer, allowed: Sequence[Network], client: Client | None = None) -> None:
-        self._unseal = lru_cache(MAX_OPENED)(sealer.unseal)
-        self._signer = lru_cache(MAX_OPENED)(lambda sealed: signer_of(sealer.unseal(sealed)))
-        self._client = client or Client(allowed)
+    def __init__(self, sealer: Sealer, allowed: Sequence[Network], client: HttpClient | None = None) -> None:
+        self._unseal = lru_cache(MAX_UNSEALED)(sealer.unseal)
+        self._signer = lru_cache(MAX_UNSEALED)(lambda sealed: signer_of(sealer.unseal(sealed)))
+        self._client = client or HttpClient(allowed)
 
     def send(self, message: WebhookMessage, _renew: Renew = no_lease) -> SendResult:
         """Post the message; 2xx is success, everything else an error in words that a partner may read.
 
         Raises:
             UnsealError: a secret or a header was sealed with a key that is gone.
-            SecretMalformed: a secret is none.
+            SecretMalformed: a stored secret is malformed.
         """
         try:
             destination = self._client.destination_of(message.url)
             headers = self._headers(destination, message)
-            return _report(self._client.post(destination, headers, message.body))
+            return _result(self._client.post(destination, headers, message.body))
         except (OSError, HTTPException, Invalid, HeaderRefused) as error:
             # Of the URL the host alone: a path or a query may be the partner's secret.
             host = host_of(message.url)
-            log.warning("webhook.attempt_failed", webhook_id=message.webhook_id, host=host, detail=detail(error))
-            error_class, sentence = told(error)
+            log.warning("webhook.attempt_failed", webhook_id=message.webhook_id, host=host, detail=log_detail(error))
+            error_class, sentence = describe(error)
             return SendResult(error=sentence, error_class=error_class)
 
     def close(self) -> None:
-        """Close the connections that wait for a next message, and shut down those in use."""
+        """Close idle connections, and shut down those in use."""
         self._client.close()
 
     def _headers(self, destination: Destination, message: WebhookMessage) -> dict[str, str]:
@@ -78,22 +441,27 @@ class WebhookTransport(Transport[WebhookMessage]):
         )
 
 
-def _report(answer: Answer) -> SendResult:
-    error_class, error = _error(answer.status)
+def _result(response: HttpResponse) -> SendResult:
+    status, error, error_class = response.status, None, None
+    if 300 <= status < 400:
+        error, error_class = f"The receiver answered {status}; redirects are not followed.", ErrorClass.REDIRECT
+    elif not 200 <= status < 300:
+        error, error_class = f"The receiver answered {status}.", ErrorClass.STATUS
     return SendResult(
         error=error,
         error_class=error_class,
-        permanent=answer.status == GONE,
-        status_code=answer.status,
+        permanent=status == GONE,
+        status_code=status,
         # PostgreSQL's text holds no NUL.
-        response=answer.beginning.decode("utf-8", "replace").replace("\x00", ""),
-        retry_after=parse_retry_after(answer.status, answer.retry_after),
+        response=response.body_start.decode("utf-8", "replace").replace("\x00", ""),
+        retry_after=parse_retry_after(status, response.retry_after),
     )
 
 
-def _error(status: int) -> tuple[ErrorClass | None, str | None]:
-    if 200 <= status < 300:
-        return None, None
-    if 300 <= status < 400:
-        return ErrorClass.REDIRECT, f"The receiver answered {status}; redirects are not followed."
-    return ErrorClass.STATUS, f"The receiver answered {status}."
+def routes(chosen: Settings) -> dict[str, Route[Any]]:
+    """The transport of webhooks with its bulkhead; the row of an endpoint is its circuit breaker."""
+    # A quarter is kept in reserve; Celery's threads are as many as the others, and only wait for them.
+    senders = chosen.webhook_threads + chosen.webhook_threads // 3
+    transport = WebhookTransport(Sealer(chosen.encryption_keys), chosen.webhook_allowed_networks)
+    protected = Protected(transport, Shares.of(senders), destination=lambda message: message.endpoint_id)
+    return {"http": Route(protected, SenderPool(senders))}

@@ -1,9 +1,10 @@
-"""Mail as it goes out, and the folder where development looks at it; SMTP is in a file of its own."""
+"""Mail: who it comes from, how it is composed, and the folder that development keeps it in."""
 
 from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
@@ -12,17 +13,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from workers.transports.letterhead import Letterhead
-from workers.transports.transport import Renew, Transport, no_lease
+from config.signed_links import Signer
+from workers.transports import Renew, Transport, no_lease
 from workflows.calendar.invitation import Invitation
 from workflows.events.delivery import SendResult
+from workflows.notifications.choices import Choice
 from workflows.notifications.compose import Footer, as_html, as_text
 from workflows.notifications.kinds import KINDS
+from workflows.notifications.unsubscribe import written
 from workflows.outside.send_mail import Mail
 from workflows.text import one_line
 
-# The same in every mail, but for one part of it or another: read and written once.
-CONSTANT = {
+# Their values are the same in every mail or in each part of one, and parsed once.
+CONSTANT_HEADERS = {
     "from",
     "auto-submitted",
     "list-unsubscribe-post",
@@ -30,9 +33,35 @@ CONSTANT = {
     "content-type",
     "content-transfer-encoding",
 }
-LINKS = {"list-unsubscribe"}
+UNFOLDED_HEADERS = {"list-unsubscribe"}
 # RFC 5321, section 4.5.2: a line that begins with a dot is not the end.
 _DOT_AT_START = re.compile(rb"(?m)^\.")
+
+
+@dataclass(frozen=True)
+class MailIdentity:
+    """Mail identity: the sender, the operators' address, and the unsubscribe links.
+
+    Args:
+        sender: an address, with a name if it has one; so is `operators`.
+        base: PUBLIC_URL without a slash at its end.
+        signer: signs unsubscribe links; None where there are none, because PUBLIC_URL is unknown.
+    """
+
+    sender: str
+    operators: str
+    base: str = ""
+    signer: Signer | None = None
+
+    def footer(self, choice: Choice | None) -> Footer | None:
+        """What stands below a mail that can be unsubscribed from, with the link for one click; None for others."""
+        if choice is None or self.signer is None:
+            return None
+        return Footer(KINDS[choice.kind].sentence, f"{self.base}/unsubscribe/{self.signer.sign(written(choice))}")
+
+    def recipient(self, mail: Mail) -> str:
+        """The address that the mail goes to."""
+        return mail.to_address or parseaddr(self.operators)[1]
 
 
 class _MailPolicy(EmailPolicy):
@@ -40,18 +69,18 @@ class _MailPolicy(EmailPolicy):
 
     def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
         """The header as the message holds it."""
-        return _parsed(name, value) if name.lower() in CONSTANT else super().header_store_parse(name, value)
+        return _parsed(name, value) if name.lower() in CONSTANT_HEADERS else super().header_store_parse(name, value)
 
     def fold_binary(self, name: str, value: str) -> bytes:
         """One line, however long; RFC 5322 has room for 998 characters."""
-        if name.lower() in LINKS:
+        if name.lower() in UNFOLDED_HEADERS:
             return f"{name}: {value}{self.linesep}".encode("ascii")
         return super().fold_binary(name, value)
 
 
 _PARSING = EmailPolicy()
 _POLICY = _MailPolicy()
-_ON_THE_WIRE = _MailPolicy(linesep="\r\n")
+_WIRE_POLICY = _MailPolicy(linesep="\r\n")
 
 
 @lru_cache(256)
@@ -60,58 +89,56 @@ def _parsed(name: str, value: Any) -> tuple[str, Any]:
 
 
 class FolderTransport(Transport[Mail]):
-    """Keeps each mail as a file, once: the development sink.
+    """Transport of development: keeps each mail as a file.
 
     Args:
         folder: where the files go, named by their deliveries.
-        letterhead: whom mails come from, and where the operators read theirs.
     """
 
-    def __init__(self, folder: str, letterhead: Letterhead) -> None:
+    def __init__(self, folder: str, identity: MailIdentity) -> None:
         self._folder = Path(folder)
-        self._letterhead = letterhead
+        self._identity = identity
 
     def send(self, mail: Mail, _renew: Renew = no_lease) -> SendResult:
         """Write `<delivery id>.eml`, whole or not at all."""
         self._folder.mkdir(parents=True, exist_ok=True)
         file = self._folder / f"{mail.delivery_id}.eml"
         draft = file.with_suffix(f".{os.getpid()}.draft")
-        draft.write_bytes(bytes(compose(mail, self._letterhead)))
+        draft.write_bytes(bytes(compose(mail, self._identity)))
         draft.replace(file)
         return SendResult()
 
 
-def as_sent(mail: Mail, letterhead: Letterhead) -> tuple[str, str, bytes, bool]:
+def as_sent(mail: Mail, identity: MailIdentity) -> tuple[str, str, bytes, bool]:
     """The mail as SMTP hands it over.
 
     Returns:
-        From which address to which, the content with its final dot, and whether an address goes beyond ASCII.
+        Sender, recipient, the content with its final dot, and whether an address goes beyond ASCII.
     """
-    message = compose(mail, letterhead)
-    sender, to = parseaddr(letterhead.sender)[1], mail.to_address or parseaddr(letterhead.operators)[1]
-    international = not (sender + to).isascii()
-    content = message.as_bytes(policy=_ON_THE_WIRE.clone(utf8=True) if international else _ON_THE_WIRE)
-    return sender, to, _DOT_AT_START.sub(b"..", content) + b".\r\n", international
+    message = compose(mail, identity)
+    sender, recipient = parseaddr(identity.sender)[1], identity.recipient(mail)
+    international = not (sender + recipient).isascii()
+    content = message.as_bytes(policy=_WIRE_POLICY.clone(utf8=True) if international else _WIRE_POLICY)
+    return sender, recipient, _DOT_AT_START.sub(b"..", content) + b".\r\n", international
 
 
-def compose(mail: Mail, letterhead: Letterhead) -> EmailMessage:
-    """The mail as it goes out: plain and HTML, under a Message-ID that every attempt shares."""
-    name, address = parseaddr(letterhead.sender)
-    footer = _footer(mail, letterhead)
+def compose(mail: Mail, identity: MailIdentity) -> EmailMessage:
+    """The mail in plain text and HTML, with a Message-ID that every attempt shares."""
+    name, address = parseaddr(identity.sender)
+    footer = identity.footer(mail.choice)
     message = EmailMessage(_POLICY)
     message["From"] = str(Address(name, addr_spec=address))
-    to_address = mail.to_address or parseaddr(letterhead.operators)[1]
-    message["To"] = Address(_header(mail.to_name), addr_spec=to_address)
+    message["To"] = Address(_header(mail.to_name), addr_spec=identity.recipient(mail))
     message["Subject"] = _header(mail.subject)
     message["Date"] = format_datetime(mail.written_at)
     message["Message-ID"] = f"<{mail.delivery_id}@{address.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     if footer:
-        # RFC 8058: one click in the reader's mail program, and nobody has to sign in.
+        # RFC 8058: one click in the reader's mail program, without signing in.
         message["List-Unsubscribe"] = f"<{footer.link}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(as_text(mail.words, footer))
-    # Of its own, so that every attempt sends the same bytes.
+    # Derived from the delivery, so that every attempt sends the same bytes.
     message.make_alternative(f"={mail.delivery_id.hex}=")
     message.add_alternative(as_html(mail.words, footer), subtype="html")
     if mail.invitation:
@@ -119,14 +146,8 @@ def compose(mail: Mail, letterhead: Letterhead) -> EmailMessage:
     return message
 
 
-def _footer(mail: Mail, letterhead: Letterhead) -> Footer | None:
-    if mail.choice is None or letterhead.links is None:
-        return None
-    return Footer(KINDS[mail.choice.kind].sentence, letterhead.links.unsubscribe(mail.choice))
-
-
 def _invite(message: EmailMessage, invitation: Invitation, sender: str, address: str) -> None:
-    """Put the invitation where every program looks for it (RFC 6047): as an alternative, and as a file."""
+    """Add the invitation where mail programs look for it (RFC 6047): as an alternative and as a file."""
     calendar = invitation.written(organizer=sender or address, address=address)
     # As bytes in base64: every line ends as RFC 5545 has it, whatever servers do to the lines of a text.
     message.add_alternative(
@@ -140,6 +161,6 @@ def _invite(message: EmailMessage, invitation: Invitation, sender: str, address:
 
 
 def _header(value: str) -> str:
-    """A header is one line, whatever somebody called themselves."""
+    """The value on one line, whatever name a user has chosen."""
     # An encoded word would be decoded on its way into the header, and some Pythons then write its line ends as such.
     return one_line(value).replace("=?", "= ?")

@@ -1,4 +1,4 @@
-"""The transports of the queue `notifications`: mail, Web Push and the operators' channels, each with its share."""
+"""Transports of the queue `notifications`, each with its bulkhead: mail, Web Push and the operators' channels."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from config.settings import Settings
 from config.signed_links import Signer
 from config.vapid import vapid
 from workers.outbound import Route, SenderPool
-from workers.transports.client import Client
-from workers.transports.letterhead import PURPOSE, Letterhead, Links
-from workers.transports.mail import FolderTransport
+from workers.transports import NotConfigured, Transport
+from workers.transports.http import HttpClient
+from workers.transports.mail import FolderTransport, MailIdentity
 from workers.transports.protection import Breaker, Protected, Shares
-from workers.transports.push import PushTransport
 from workers.transports.smtp import SmtpTransport
-from workers.transports.transport import NotConfigured, Transport
+from workers.transports.web_push import WebPushTransport
+from workflows.notifications.unsubscribe import UNSUBSCRIBE_PURPOSE
 from workflows.outside.send_mail import Mail
 from workflows.outside.send_push import PushMessage
 
 
-def routes(chosen: Settings) -> dict[str, Route]:
-    """By the names that effects know. All together leave room for those who write notifications."""
+def routes(chosen: Settings) -> dict[str, Route[Any]]:
+    """By the names of the transports. All together leave threads for the effects that write notifications."""
     threads = chosen.notification_threads
     return {
         "mail": _mail(chosen, max(1, threads // 2)),
@@ -31,44 +31,44 @@ def routes(chosen: Settings) -> dict[str, Route]:
     }
 
 
-def _channels(chosen: Settings) -> Route:
+def _channels(chosen: Settings) -> Route[Any]:
     if not chosen.apprise_urls:
         return Route(NotConfigured("The operators have this channel no more."))
-    # Imported where there are channels: Apprise takes as much memory as the rest of a worker's libraries for sending.
-    channels = importlib.import_module("workers.transports.channels")
-    # Its services may hang, and it says nothing of which does: they share one thread.
-    return Route(channels.ChannelsTransport(chosen.apprise_urls), SenderPool(1))
+    # Imported only where there are channels: Apprise takes as much memory as a worker's other libraries for sending.
+    apprise = importlib.import_module("workers.transports.apprise")
+    # Its services may hang, and it does not report which: they share one thread.
+    return Route(apprise.AppriseTransport(chosen.apprise_urls), SenderPool(1))
 
 
-def _mail(chosen: Settings, senders: int) -> Route:
-    links = Links(chosen.public_url, Signer(chosen.encryption_keys, PURPOSE))
-    letterhead = Letterhead(chosen.mail_from, chosen.operations_mail or chosen.mail_from, links)
-    if not chosen.smtp_url:
-        return Route(FolderTransport(chosen.mail_folder, letterhead), SenderPool(senders))
-    return Route(
-        protected_mail(SmtpTransport(chosen.smtp_url, letterhead), Shares.of_one(senders)), SenderPool(senders)
-    )
+def _mail(chosen: Settings, senders: int) -> Route[Mail]:
+    signer = Signer(chosen.encryption_keys, UNSUBSCRIBE_PURPOSE)
+    operators = chosen.operations_mail or chosen.mail_from
+    identity = MailIdentity(chosen.mail_from, operators, chosen.public_url, signer)
+    transport: Transport[Mail] = FolderTransport(chosen.mail_folder, identity)
+    if chosen.smtp_url:
+        transport = protected_mail(SmtpTransport(chosen.smtp_url, identity), Shares.of_one(senders))
+    return Route(transport, SenderPool(senders))
 
 
-def _push(chosen: Settings, senders: int) -> Route:
+def _push(chosen: Settings, senders: int) -> Route[Any]:
     key = vapid(chosen.vapid_private_key, chosen.vapid_subject)
     if key is None:
         return Route(NotConfigured("Nothing is pushed here any more."))
-    client = Client(chosen.webhook_allowed_networks)
-    transport = PushTransport(key, Sealer(chosen.encryption_keys), client, chosen.public_url)
+    client = HttpClient(chosen.webhook_allowed_networks)
+    transport = WebPushTransport(key, Sealer(chosen.encryption_keys), client, chosen.public_url)
     return Route(protected_push(transport, senders), SenderPool(senders))
 
 
 def protected_mail(transport: Transport[Mail], shares: Shares) -> Protected[Mail]:
-    """Mail, of which all goes to one server."""
+    """Mail, with one circuit breaker for the mail server."""
     breaker = Breaker[Mail](name="mail server", written_at=lambda mail: mail.written_at)
     return Protected(transport, shares, destination=lambda _mail: "", breaker=breaker)
 
 
-def protected_push(transport: Transport[PushMessage], senders: int, **how: Any) -> Protected[PushMessage]:
-    """Web Push, by service. Anybody may name one that is away for ever.
+def protected_push(transport: Transport[PushMessage], senders: int, **options: Any) -> Protected[PushMessage]:
+    """Web Push, with a circuit breaker for each service, of which a user may name one that never responds.
 
-    An hour old, a message there is tried every six minutes, and some seventy times in a day.
+    A message of an hour ago is then tried every six minutes, and some seventy times in a day.
     """
     breaker = Breaker[PushMessage](name="push service", written_at=lambda push: push.written_at, age_share=0.1)
-    return Protected(transport, Shares.of(senders), destination=lambda push: push.host, breaker=breaker, **how)
+    return Protected(transport, Shares.of(senders), destination=lambda push: push.host, breaker=breaker, **options)

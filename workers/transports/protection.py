@@ -1,4 +1,4 @@
-"""Bulkhead and circuit breaker: few sends at a time to a destination that is slow, none while it is unavailable."""
+"""Bulkhead and circuit breaker: few sends at a time to a slow destination, none while it is unavailable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from workers.transports.transport import Renew, Transport, no_lease
+from workers.transports import Renew, Transport, no_lease
 from workflows.events.delivery import Postpone, SendResult
 
 log = structlog.get_logger(__name__)
@@ -22,26 +22,26 @@ log = structlog.get_logger(__name__)
 M = TypeVar("M")
 
 PROMPT_SECONDS = 1.0
-# A send awaited for that long keeps no other from being tried: it may be the one message, or the one connection.
-LONG_SECONDS = 30.0
-# Where there is no room, others come again soon; sooner than that somebody may arrive, and what waits goes next.
-CROWDED_SECONDS = 2.0
+# A send that takes longer blocks no further tries: the cause may be that one message or connection.
+HANGING_SECONDS = 30.0
+# What finds no room waits here for a moment, and is then postponed for so long.
+MAX_NO_ROOM_PAUSE_SECONDS = 2.0
 ROOM_SECONDS = 0.25
-# While a destination is unavailable it is asked again after 2 s, then after twice as long each time, up to 30 s.
+# While a destination is unavailable it is tried again after 2 s, then after twice as long each time, up to 30 s.
 MIN_PAUSE_SECONDS = 2.0
 MAX_PAUSE_SECONDS = 30.0
-# What could not be handed over for so long is tried by its own policy, so that it ends one day.
+# What could not be sent for so long counts its attempts, so that it ends as a dead letter.
 MAX_POSTPONED = timedelta(days=3)
-# Anybody may name a push service: of those that nobody has sent to for longest nothing is known any more.
+# Users may name any number of push services: the least recently used is forgotten.
 MAX_DESTINATIONS = 1000
 
 
-class Pace(Enum):
-    """What is known of a destination by its last answer."""
+class Speed(Enum):
+    """How a destination has responded last."""
 
-    UNKNOWN = auto()  # none yet, or a failure that came at once
-    PROMPT = auto()  # taken within a second
-    SLOW = auto()  # longer than that, whatever came of it
+    UNKNOWN = auto()  # not yet, or with a failure at once
+    PROMPT = auto()  # with success within a second
+    SLOW = auto()  # later than that, in whatever way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +53,8 @@ class Shares:
         many: to one prompt destination.
         few: to any other one.
         slow: to all slow ones together, so that those that hang again and again leave room for the others.
-        reserve: how many senders are left to destinations that have nothing under way and are not slow: whichever begin
-            to hang at the same moment, all with many messages, the others are served.
+        reserve: kept free for destinations that have nothing under way and are not slow: however many others begin to
+            hang at the same moment, these are served.
     """
 
     senders: int
@@ -65,26 +65,26 @@ class Shares:
 
     @classmethod
     def of(cls, senders: int) -> Shares:
-        """The shares of so many senders among any number of destinations."""
+        """Shares of so many senders among any number of destinations."""
         quarter = max(1, senders // 4)
         few = max(1, senders // 8)
         return cls(senders=senders, many=max(1, senders - quarter), few=few, slow=quarter, reserve=quarter)
 
     @classmethod
     def of_one(cls, senders: int) -> Shares:
-        """The shares where there is one destination: all while it is prompt, and a quarter otherwise."""
+        """Shares of one destination: all while it is prompt, and a quarter otherwise."""
         few = max(1, senders // 4)
         return cls(senders=senders, many=senders, few=few, slow=few, reserve=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Breaker(Generic[M]):
-    """What a circuit breaker goes by.
+    """Settings of the circuit breakers of one transport.
 
     Args:
-        name: what a destination is called, for the log and for whoever reads why a message waits.
+        name: of a destination, for the log and the reason of a postponement.
         written_at: since when a message waits.
-        age_share: the share of its age that a message waits for longer: what is old hardly matters a little later.
+        age_share: the share of its age by which a message is postponed at least.
         min_pause: how many seconds it is open for at first, and then for twice as long each time.
     """
 
@@ -96,33 +96,34 @@ class Breaker(Generic[M]):
 
 @dataclass(eq=False)
 class _Send:
-    pace: Pace
+    speed: Speed
     began: float
 
 
 @dataclass(eq=False)
 class _Destination:
-    pace: Pace = Pace.UNKNOWN
+    speed: Speed = Speed.UNKNOWN
     sends: set[_Send] = field(default_factory=set)
-    # The last sign of life, or since when it has been asked for one.
-    lively: float = 0.0
+    # When it responded last, or since when a response is awaited.
+    responded: float = 0.0
     # Of its circuit breaker: the last pause, until when it is open, and why.
     pause: float = 0.0
     open_until: float = 0.0
     error: str = ""
 
-    def pace_at(self, now: float) -> Pace:
-        """By its last answer, or by how long one has been awaited."""
-        return Pace.SLOW if self.sends and now - self.lively > PROMPT_SECONDS else self.pace
+    def speed_at(self, now: float) -> Speed:
+        """By its last response, or by how long one has been awaited."""
+        return Speed.SLOW if self.sends and now - self.responded > PROMPT_SECONDS else self.speed
 
 
 class Protected(Transport[M]):
-    """Sends by another transport, and postpones, uncounted, what finds no room or an open circuit breaker.
+    """Bulkhead and circuit breakers around a transport: what finds no room or an open breaker is postponed, uncounted.
 
     Args:
-        destination: whom a message goes to.
+        destination: the key of a message's destination.
         breaker: None where something else keeps messages from a destination that is unavailable.
-        clock: seconds, steadily.
+        clock: seconds, monotonic.
+        room_seconds: how long a message waits here for room.
     """
 
     def __init__(
@@ -191,31 +192,31 @@ class Protected(Transport[M]):
         return destination
 
     def _acquire(self, destination: _Destination) -> _Send:
-        """Let a message go, at once or when others have arrived in a moment.
+        """Take a slot, at once or when another message has been sent in a moment.
 
         Raises:
             Postpone: there is no room.
         """
-        # What waits goes first; a destination with nothing under way waits for nobody.
-        waits = self._waiting > 0 and self._flows(destination)
+        # Those that wait go first, unless the destination has nothing under way.
+        waits = self._waiting > 0 and self._is_flowing(destination)
         until = monotonic() + self._room_seconds
         self._waiting += 1
         try:
             while waits or not self._has_room(destination):
                 left = until - monotonic()
-                if left <= 0 or not self._flows(destination):
-                    raise self._crowded(destination)
+                if left <= 0 or not self._is_flowing(destination):
+                    raise self._no_room(destination)
                 waits = not self._room.wait(left)
         except Postpone:
-            # It may have been called, and has not gone.
+            # The notification may have been for this one, which does not go.
             self._room.notify()
             raise
         finally:
             self._waiting -= 1
         now = self._clock()
-        send = _Send(destination.pace_at(now), now)
+        send = _Send(destination.speed_at(now), now)
         if not destination.sends:
-            destination.lively = now
+            destination.responded = now
         destination.sends.add(send)
         self._sends.add(send)
         return send
@@ -224,42 +225,42 @@ class Protected(Transport[M]):
         with self._room:
             now = self._clock()
             if now - send.began >= PROMPT_SECONDS:
-                destination.pace = Pace.SLOW
+                destination.speed = Speed.SLOW
             else:
-                destination.pace = Pace.PROMPT if sent is not None and sent.error is None else Pace.UNKNOWN
-            destination.lively = now
+                destination.speed = Speed.PROMPT if sent is not None and sent.error is None else Speed.UNKNOWN
+            destination.responded = now
             destination.sends.discard(send)
             self._sends.discard(send)
             self._room.notify()
 
-    def _flows(self, destination: _Destination) -> bool:
-        """Whether messages arrive one after the other, so that in a moment the next may go."""
-        return bool(destination.sends) and destination.pace_at(self._clock()) is Pace.PROMPT
+    def _is_flowing(self, destination: _Destination) -> bool:
+        """Whether messages are sent one after the other, so that the next may go in a moment."""
+        return bool(destination.sends) and destination.speed_at(self._clock()) is Speed.PROMPT
 
     def _has_room(self, destination: _Destination) -> bool:
         shares, now = self._shares, self._clock()
-        pace = destination.pace_at(now)
+        speed = destination.speed_at(now)
         if len(self._sends) >= shares.senders:
             return False
-        if not destination.sends and pace is not Pace.SLOW:
+        if not destination.sends and speed is not Speed.SLOW:
             return True
         if shares.senders - len(self._sends) <= shares.reserve:
             return False
-        if pace is Pace.PROMPT:
+        if speed is Speed.PROMPT:
             return len(destination.sends) < shares.many
-        if pace is Pace.SLOW and sum(s.pace is Pace.SLOW for s in _fresh(self._sends, now)) >= shares.slow:
+        if speed is Speed.SLOW and sum(s.speed is Speed.SLOW for s in _fresh(self._sends, now)) >= shares.slow:
             return False
         return len(_fresh(destination.sends, now)) < shares.few
 
-    def _crowded(self, destination: _Destination) -> Postpone:
+    def _no_room(self, destination: _Destination) -> Postpone:
         waited = self._clock() - min((send.began for send in destination.sends or self._sends), default=0.0)
-        longest = CROWDED_SECONDS if waited < LONG_SECONDS else min(waited / 4, MAX_PAUSE_SECONDS)
-        # Not all of them at the same moment again.
+        longest = MAX_NO_ROOM_PAUSE_SECONDS if waited < HANGING_SECONDS else min(waited / 4, MAX_PAUSE_SECONDS)
+        # With jitter, so that they do not all come back at the same moment.
         return Postpone(_in(random.uniform(longest / 4, longest)), "Its destination has its share of the senders.")
 
     def _open(self, breaker: Breaker[M], key: Hashable, destination: _Destination, sent: SendResult) -> None:
         now, retry_after = self._clock(), (sent.retry_after or timedelta()).total_seconds()
-        # Those that failed together failed once.
+        # Failures of the same moment are counted once.
         if destination.open_until <= now:
             destination.pause = min(2 * destination.pause or breaker.min_pause, MAX_PAUSE_SECONDS)
             destination.open_until = now + max(destination.pause, retry_after)
@@ -269,15 +270,15 @@ class Protected(Transport[M]):
         destination.open_until = max(destination.open_until, now + retry_after)
 
     def _unavailable(self, breaker: Breaker[M], destination: _Destination, message: M) -> Postpone:
-        # Not all of them in the first moment.
+        # With jitter, so that they do not all come in the first moment.
         seconds = max(destination.open_until - self._clock(), 0.0) + random.uniform(0, breaker.min_pause)
         age = datetime.now(UTC) - breaker.written_at(message)
         seconds = max(seconds, breaker.age_share * age.total_seconds())
-        return Postpone(_in(seconds), f"The {breaker.name} is away: {destination.error}", unavailable=True)
+        return Postpone(_in(seconds), f"The {breaker.name} is unavailable: {destination.error}", unavailable=True)
 
 
 def _fresh(sends: set[_Send], now: float) -> list[_Send]:
-    return [send for send in sends if now - send.began < LONG_SECONDS]
+    return [send for send in sends if now - send.began < HANGING_SECONDS]
 
 
 def _in(seconds: float) -> datetime:

@@ -10,6 +10,8 @@ from workflows.notifications.choices import Choice
 from workflows.notifications.kinds import KINDS
 
 NOTHING = "There is nothing to unsubscribe from at this address."
+# What the signature of a link is for.
+UNSUBSCRIBE_PURPOSE = "unsubscribe"
 _ID_BYTES = 16
 
 

@@ -1,4 +1,4 @@
-"""Web Push: encrypted for one browser (RFC 8291), signed by our key (RFC 8292), and sent by the guarded client."""
+"""Web Push: encrypted for one browser (RFC 8291), signed with our key (RFC 8292), sent by the pinned HTTP client."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from config.sealing import Sealer
 from config.vapid import Vapid
 from models.events import ErrorClass
-from workers.transports.client import Answer, Client
-from workers.transports.failures import detail, parse_retry_after, told
-from workers.transports.transport import Renew, Transport, no_lease
+from workers.transports import Renew, Transport, no_lease
+from workers.transports.http import HttpClient, HttpResponse, describe, log_detail, parse_retry_after
 from workflows.errors import Invalid
 from workflows.events.delivery import SendResult
 from workflows.outside.send_push import PushMessage
@@ -31,31 +30,31 @@ log = structlog.get_logger(__name__)
 SIGNATURE_SECONDS = 12 * 3600
 # Of a message of at most 4 kB, with what encryption adds.
 TITLE_CHARACTERS, BODY_CHARACTERS = 120, 600
-# Of the subscription, it is final: RFC 8030, section 7.3.
-GONE = (404, 410)
-# Whatever stands before the push service says that it is not there.
-AWAY = (502, 503, 504)
-OUT_OF_REACH = frozenset({ErrorClass.CONNECT, ErrorClass.DNS, ErrorClass.TIMEOUT, ErrorClass.TLS})
+# RFC 8030, section 7.3: final for this subscription.
+SUBSCRIPTION_GONE = (404, 410)
+# By a proxy in front of the push service.
+UNAVAILABLE = (502, 503, 504)
+UNREACHABLE = frozenset({ErrorClass.CONNECT, ErrorClass.DNS, ErrorClass.TIMEOUT, ErrorClass.TLS})
 
 
-class PushTransport(Transport[PushMessage]):
-    """Pushes notifications.
+class WebPushTransport(Transport[PushMessage]):
+    """Transport of Web Push.
 
     Args:
-        vapid: by which push services know us.
-        sealer: opens what the browsers' addresses were stored as.
+        vapid: our key.
+        sealer: unseals the browsers' addresses.
         client: sends to addresses that anybody may have chosen.
         base: PUBLIC_URL, for the address that a click on a notification opens.
     """
 
-    def __init__(self, vapid: Vapid, sealer: Sealer, client: Client, base: str) -> None:
+    def __init__(self, vapid: Vapid, sealer: Sealer, client: HttpClient, base: str) -> None:
         self._vapid = vapid
         self._sealer = sealer
         self._client = client
         self._base = base
 
     def send(self, message: PushMessage, _renew: Renew = no_lease) -> SendResult:
-        """Give the message to the browser's push service; that it is out of anybody's reach is told as `unavailable`.
+        """Send the message to the browser's push service; one that cannot be reached is reported as `unavailable`.
 
         Raises:
             UnsealError: the address was sealed with a key that is gone.
@@ -64,15 +63,15 @@ class PushTransport(Transport[PushMessage]):
         try:
             destination = self._client.destination_of(subscription["endpoint"])
             body = encrypted_for(subscription["keys"], self._payload(message))
-            return _report(self._client.post(destination, _headers(self._vapid, destination, message), body))
+            return _result(self._client.post(destination, _headers(self._vapid, destination, message), body))
         except (OSError, HTTPException, Invalid) as error:
-            error_class, sentence = told(error)
-            # Of the address nothing: it is the browser's secret.
-            log.warning("push.attempt_failed", subscription_id=message.subscription_id, detail=detail(error))
-            return SendResult(error=sentence, error_class=error_class, unavailable=error_class in OUT_OF_REACH)
+            error_class, sentence = describe(error)
+            # Without the address, which is the browser's secret.
+            log.warning("push.attempt_failed", subscription_id=message.subscription_id, detail=log_detail(error))
+            return SendResult(error=sentence, error_class=error_class, unavailable=error_class in UNREACHABLE)
 
     def close(self) -> None:
-        """Close the connections that wait for a next message, and shut down those in use."""
+        """Close idle connections, and shut down those in use."""
         self._client.close()
 
     def _payload(self, message: PushMessage) -> bytes:
@@ -92,10 +91,10 @@ class PushTransport(Transport[PushMessage]):
 
 
 def encrypted_for(keys: Mapping[str, str], payload: bytes) -> bytes:
-    """The payload as the one browser that has the private key can read it (RFC 8291).
+    """The payload encrypted for the browser that has the private key (RFC 8291).
 
     Args:
-        keys: `p256dh` and `auth` of its subscription, as browsers tell them.
+        keys: `p256dh` and `auth` of its subscription, as the browser generated them.
     """
     encrypted: bytes = http_ece.encrypt(
         payload,
@@ -125,24 +124,24 @@ def _headers(vapid: Vapid, destination: Destination, message: PushMessage) -> di
         "content-encoding": "aes128gcm",
         "accept-encoding": "identity",
         "user-agent": "Tutelage",
-        # So long it is kept for a browser that is switched off.
+        # For how many seconds it is kept for a browser that is switched off.
         "ttl": str(max(0, int(message.useful_until.timestamp() - now))),
         "urgency": "normal",
         "authorization": f"vapid t={token}, k={vapid.public_key}",
     }
 
 
-def _report(answer: Answer) -> SendResult:
-    status = answer.status
+def _result(response: HttpResponse) -> SendResult:
+    status = response.status
     if 200 <= status < 300:
         return SendResult(status_code=status)
     passes = status == 429 or status >= 500
     return SendResult(
         error=f"The push service answered {status}.",
-        error_class=ErrorClass.DELETED if status in GONE else ErrorClass.STATUS,
-        # The same message would be refused again; whoever has mended what was wrong retries it.
+        error_class=ErrorClass.DELETED if status in SUBSCRIPTION_GONE else ErrorClass.STATUS,
+        # The same message would be refused again, until an operator has corrected what was wrong.
         permanent=not passes,
         status_code=status,
-        retry_after=parse_retry_after(status, answer.retry_after),
-        unavailable=status in AWAY,
+        retry_after=parse_retry_after(status, response.retry_after),
+        unavailable=status in UNAVAILABLE,
     )

@@ -1,34 +1,42 @@
-"""Sockets that keep an absolute deadline: a time-out for each read is none, since a dripping server starts it anew."""
+"""Name resolution and sockets with absolute deadlines, which a dripping server does not reset as it does time-outs."""
 
 from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from ipaddress import ip_address
 from threading import Lock
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
-from workflows.webhooks.address import Address, AddressRefused
+import pycares
 
-# What is written in one go before the time that is left is looked at again.
-WRITE_BYTES = 16 * 1024
+from workflows.webhooks.address import Address
+
+QUERY_TIMEOUT_SECONDS, QUERY_TRIES = 1.5, 2
 MAX_ADDRESSES = 3
+# Written in one go before the time that is left is looked at again.
+WRITE_BYTES = 16 * 1024
 
 
-class DeadlineExceeded(OSError):
-    """The other side was still talking, or silent, when its time was up."""
+class HostNotFound(OSError):
+    """The name has no addresses, or no name server answered in time."""
 
 
 class ConnectFailed(OSError):
     """No connection could be made; nothing was sent."""
 
 
-class AnswerTooLong(OSError):
-    """The answer goes on beyond what is read of it."""
+class DeadlineExceeded(OSError):
+    """The other side was still sending, or silent, when its time was up."""
+
+
+class ResponseTooLong(OSError):
+    """The response goes on beyond what is read of it."""
 
 
 def seconds_left(until: float) -> float:
@@ -43,6 +51,46 @@ def seconds_left(until: float) -> float:
     return left
 
 
+class Resolver(Protocol):
+    """Names to addresses."""
+
+    def addresses(self, host: str, seconds: float) -> Sequence[Address]:
+        """All addresses of the name, at least one; raises HostNotFound, after so many seconds at the latest."""
+        ...
+
+
+class DnsResolver(Resolver):
+    """Resolver by c-ares, which needs no thread for each name and is bounded in time, as `getaddrinfo` is not.
+
+    It goes by /etc/hosts, the search list and the name servers of resolv.conf and the order of nsswitch.conf, keeps
+    answers for as long as their TTL, and returns IPv4 and IPv6 in the order of RFC 6724. Further modules of
+    nsswitch.conf, e.g. mDNS, are not asked.
+
+    Args:
+        servers: name servers to ask in place of the system's.
+    """
+
+    def __init__(self, servers: Sequence[str] = ()) -> None:
+        self._channel = pycares.Channel(timeout=QUERY_TIMEOUT_SECONDS, tries=QUERY_TRIES, servers=servers or None)
+
+    def addresses(self, host: str, seconds: float) -> Sequence[Address]:
+        """Ask for the name; see `Resolver`."""
+        found: Future[Sequence[Address]] = Future()
+
+        def receive(response: Any, error: int | None) -> None:
+            if error is None and response.nodes:
+                found.set_result([ip_address(node.addr[0].decode()) for node in response.nodes])
+            else:
+                reason = "no addresses" if error is None else str(pycares.errno.strerror(error))
+                found.set_exception(HostNotFound(f"{host}: {reason}"))
+
+        self._channel.getaddrinfo(host, None, type=socket.SOCK_STREAM, callback=receive)
+        try:
+            return found.result(max(seconds, 0))
+        except TimeoutError as error:
+            raise HostNotFound(f"{host}: no name server answered within {seconds:.1f} s") from error
+
+
 if TYPE_CHECKING:
     _Socket = socket.socket
 else:
@@ -55,31 +103,23 @@ class _Deadline(_Socket):
     Args:
         until: the deadline, on the monotonic clock.
         allowance: how many bytes may still be read; None for any number.
-        waiting: called each time that nothing has come for `pause` seconds; None where it is not needed.
     """
 
     until: float = 0.0
     allowance: int | None = None
-    waiting: Callable[[], None] | None = None
-    pause: float = 15.0
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """Read what there is, until the deadline."""
         view = memoryview(buffer)[: nbytes or None]
         if self.allowance is not None:
             if self.allowance <= 0:
-                raise AnswerTooLong("The answer is longer than what is read of one.")
+                raise ResponseTooLong("The response is longer than what is read of one.")
             view = view[: self.allowance]
-        while True:
-            left = seconds_left(self.until)
-            self.settimeout(left if self.waiting is None else min(left, self.pause))
-            try:
-                read = super().recv_into(view, len(view), flags)
-                break
-            except TimeoutError:
-                seconds_left(self.until)
-                if self.waiting is not None:
-                    self.waiting()
+        self.settimeout(seconds_left(self.until))
+        try:
+            read = super().recv_into(view, len(view), flags)
+        except TimeoutError as error:
+            raise DeadlineExceeded("The time is up.") from error
         if self.allowance is not None:
             self.allowance -= read
         return read
@@ -116,54 +156,28 @@ def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
     return context
 
 
-def open_socket(address: Address, port: int, seconds: float) -> socket.socket:
-    """Connect to an address, which is no name and is not looked up."""
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    opened = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        opened.settimeout(seconds)
-        opened.connect((str(address), port))
-    except OSError:
-        opened.close()
-        raise
-    return opened
-
-
-OpenSocket = Callable[[Address, int, float], socket.socket]
-
-
-def connect(
-    address: Address, port: int, *, seconds: float, until: float, open_socket: OpenSocket = open_socket
-) -> DeadlineSocket:
-    """Connect to an address, and see that it is the one at the other end.
+def connect(address: Address, port: int, *, seconds: float, until: float) -> DeadlineSocket:
+    """Connect to an address, which is no name and is not looked up.
 
     Args:
         seconds: how long connecting may take.
         until: the deadline of the connection's first use.
 
     Raises:
-        ConnectFailed: no server listens there, or none answered in time.
-        AddressRefused: another address is at the other end.
+        ConnectFailed: no server listens there, or none responded in time.
         DeadlineExceeded: the deadline came first.
     """
-    try:
-        plain = open_socket(address, port, min(seconds, seconds_left(until)))
-    except DeadlineExceeded:
-        raise
-    except OSError as error:
-        seconds_left(until)
-        raise ConnectFailed(f"{address} port {port}: {error}") from error
-    opened = DeadlineSocket(fileno=plain.detach())
+    opened = DeadlineSocket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_STREAM)
     opened.until = until
     try:
-        peer = opened.getpeername()
-        if ip_address(peer[0]) != address or peer[1] != port:
-            raise AddressRefused(f"Connected to {peer[0]} port {peer[1]}, not to {address} port {port}.")
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        opened.settimeout(min(seconds, seconds_left(until)))
+        opened.connect((str(address), port))
         opened.settimeout(seconds_left(until))
-    except BaseException:
+    except OSError as error:
         opened.close()
-        raise
+        seconds_left(until)
+        raise ConnectFailed(f"{address} port {port}: {error}") from error
     return opened
 
 
@@ -180,7 +194,7 @@ class OpenSockets:
             self._open.add(opened)
 
     def shut_down(self) -> None:
-        """End all of them, also under the hands of those who wait for an answer."""
+        """End all of them, also those on which other threads wait for a response."""
         with self._lock:
             opened = list(self._open)
         for each in opened:

@@ -1,16 +1,63 @@
-"""Tests of sockets with a deadline: whatever the other side does, no read and no write goes on beyond it."""
+"""Tests of name resolution and of sockets with a deadline: no name, no read and no write takes longer than it may."""
 
 from __future__ import annotations
 
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
 from threading import Thread
 
 import pytest
 
 from tests.eventually import stretched
-from workers.transports.sockets import AnswerTooLong, DeadlineExceeded, DeadlineSocket, OpenSockets
+from tests.integration.names import name_server
+from workers.transports.network import (
+    DeadlineExceeded,
+    DeadlineSocket,
+    DnsResolver,
+    HostNotFound,
+    OpenSockets,
+    ResponseTooLong,
+)
+
+
+def test_all_addresses_of_a_name_are_found() -> None:
+    with name_server({"partner.example": ["192.0.2.1", "192.0.2.2"]}) as server:
+        found = DnsResolver([server.address]).addresses("partner.example", 5)
+    assert set(found) == {ip_address("192.0.2.1"), ip_address("192.0.2.2")}
+
+
+def test_this_machine_is_found_without_a_name_server() -> None:
+    with name_server({}) as server:
+        assert ip_address("127.0.0.1") in DnsResolver([server.address]).addresses("localhost", 5)
+    assert server.queries == []
+
+
+def test_a_name_without_addresses_is_an_error_with_the_reason() -> None:
+    with name_server({"empty.example": []}) as server, pytest.raises(HostNotFound, match=r"empty\.example: .+"):
+        DnsResolver([server.address]).addresses("empty.example", 5)
+
+
+@pytest.mark.parametrize(("ttl", "queries"), [(60, 1), (0, 3)])
+def test_an_answer_is_kept_for_its_ttl(ttl: int, queries: int) -> None:
+    with name_server({"partner.example": ["192.0.2.1"]}, ttl=ttl) as server:
+        resolver = DnsResolver([server.address])
+        for _ in range(3):
+            resolver.addresses("partner.example", 5)
+    assert server.queries == ["partner.example"] * queries
+
+
+def test_a_name_server_that_hangs_delays_no_caller_and_no_other_name() -> None:
+    with name_server({"partner.example": ["192.0.2.1"]}) as server:
+        resolver = DnsResolver([server.address])
+        began = time.monotonic()
+        with ThreadPoolExecutor(16) as pool:
+            waiting = [pool.submit(resolver.addresses, "hanging.example", 0.3) for _ in range(16)]
+            assert all(isinstance(each.exception(), HostNotFound) for each in waiting)
+        assert time.monotonic() - began < stretched(1.3)
+        assert resolver.addresses("partner.example", 5) == [ip_address("192.0.2.1")]
 
 
 @pytest.fixture
@@ -79,25 +126,8 @@ def test_no_more_is_read_than_was_allowed(pair: tuple[DeadlineSocket, socket.soc
     theirs.sendall(b"123456789")
     file = ours.makefile("rb")
     assert file.read(5) == b"12345"
-    with pytest.raises(AnswerTooLong):
+    with pytest.raises(ResponseTooLong):
         file.read(1)
-
-
-def test_while_nothing_comes_the_one_that_waits_does_something_else(pair: tuple[DeadlineSocket, socket.socket]) -> None:
-    ours, theirs = pair
-    called: list[float] = []
-
-    def call() -> None:
-        called.append(time.monotonic())
-        if len(called) == 3:
-            theirs.sendall(b"at last\n")
-
-    ours.waiting, ours.pause = call, 0.02
-    assert ours.makefile("rb").readline() == b"at last\n"
-    assert len(called) == 3
-    ours.until = time.monotonic() + 0.1
-    with pytest.raises(DeadlineExceeded):
-        ours.makefile("rb").readline()
 
 
 def test_a_stop_ends_a_read_in_another_thread(pair: tuple[DeadlineSocket, socket.socket]) -> None:

@@ -1,4 +1,4 @@
-"""The operators' own channels, Slack or SMS for instance, through Apprise: by addresses that settings alone hold."""
+"""The operators' own channels, e.g. Slack or SMS, through Apprise, by addresses that only settings hold."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ from apprise import Apprise
 
 from models.events import ErrorClass
 from workers.rules import name_of
-from workers.transports.transport import Renew, Transport, no_lease
+from workers.transports import Renew, Transport, no_lease
 from workflows.events.delivery import SendResult
 from workflows.outside.send_notice import Notice
 
+CHANNEL_GONE = "The operators have this channel no more."
 
-class ChannelsTransport(Transport[Notice]):
-    """Sends notices. An address is a secret, and stands neither in a row nor in a log.
+
+class AppriseTransport(Transport[Notice]):
+    """Transport of notices. An address is a secret, and stands neither in a row nor in a log.
 
     Args:
         urls: of Apprise, one per channel.
 
     Raises:
-        ValueError: one of them is no address that Apprise knows.
+        ValueError: Apprise does not know one of the addresses.
     """
 
     def __init__(self, urls: Sequence[str]) -> None:
-        # Both write addresses into their lines.
-        for talkative in ("apprise", "urllib3", "requests"):
-            logging.getLogger(talkative).setLevel(logging.CRITICAL)
+        # All of them write addresses into their lines.
+        for name in ("apprise", "urllib3", "requests"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self._channels = {name_of(url): _channel(url) for url in urls}
 
     def send(self, notice: Notice, _renew: Renew = no_lease) -> SendResult:
-        """Hand the notice to its channel, which says no more than whether it took it."""
+        """Hand the notice to its channel; Apprise reports no more than whether it was accepted."""
         channel = self._channels.get(notice.channel)
         if channel is None:
-            return SendResult(error="The operators have this channel no more.", error_class=ErrorClass.NOT_LISTENING)
+            return SendResult(error=CHANNEL_GONE, error_class=ErrorClass.NOT_LISTENING)
         if channel.notify(title=notice.words.title, body=notice.words.body):
             return SendResult()
         service = next(iter(channel)).service_name
