@@ -180,7 +180,7 @@ def test_why_something_is_put_off_is_kept_where_somebody_is_away(house: House, k
     assert (row.state, row.attempts, row.last_error) == ("pending", 0, "The mail server is away: refused")
 
 
-def test_attempts_that_were_forgiven_do_not_count(house: House, key: DeliveryKey) -> None:
+def test_attempts_before_a_reset_do_not_count(house: House, key: DeliveryKey) -> None:
     house.change(key, attempts=5, forgiven=4)
     delivery = claimed(house, key)
     assert delivery is not None

@@ -130,7 +130,7 @@ class Pair:
     def mail(self, event: Event, reader: User, *, now: datetime) -> Mail:
         """The mail of an event as it would leave at that moment."""
         key = DeliveryKey(event_id=event.id, effect="mail.send", target=str(reader.id))
-        taken = {"nudges": 0, "attempt": 1, "fence": 0, "forgiven": 0}
+        taken = {"nudges": 0, "attempt": 1, "fence": 0, "attempts_reset": 0}
         delivery = Delivery(key=key, id=self.house.row(key).id, event=event, now=now, **taken)
         with self.house.engine.connect() as db:
             mail = prepared_message(SEND_MAIL, db, delivery)
