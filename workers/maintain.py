@@ -24,7 +24,7 @@ from workflows.events.backfill import fill_new_gaps, introduce
 from workflows.events.store import backlogs, dead_by_effect
 from workflows.events.subscriptions import QUEUES, load
 from workflows.invariants import looks
-from workflows.webhooks.missed import forget_missed
+from workflows.webhooks.deliveries import delete_missed
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +119,7 @@ def _forget_expired_keys(db: Connection) -> bool:
 
 def _forget_missed_messages(db: Connection) -> bool:
     """Of endpoints that did not listen, once nobody can recover them any more: in small batches, too."""
-    return forget_missed(db, now=datetime.now(UTC))
+    return delete_missed(db, now=datetime.now(UTC))
 
 
 def _gauge_deliveries(db: Connection) -> bool:

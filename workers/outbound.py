@@ -29,8 +29,7 @@ from workers.outcomes import (
 from workers.transactions import Transactions
 from workers.transports import Transport
 from workflows.events import store
-from workflows.events.delivery import Delivery, DeliveryKey, Postpone, SendResult
-from workflows.events.store import Success
+from workflows.events.delivery import Delivery, DeliveryKey, Postpone, SendResult, Success
 from workflows.events.subscriptions import OutboundEffect
 
 log = structlog.get_logger(__name__)

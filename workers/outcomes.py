@@ -54,7 +54,7 @@ class OutcomeLog:
 
 def settle_success(db: Connection, delivery: Delivery, took: timedelta, sent: SendResult) -> OutcomeLog:
     """Mark an outbound delivery done, and keep the receiver's response."""
-    return success_log(delivery, took, ours=store.done(db, delivery, attempt_of(sent, took)))
+    return success_log(delivery, took, ours=store.settle(db, delivery, attempt_of(sent, took)))
 
 
 def success_log(delivery: Delivery, took: timedelta, *, ours: bool = True) -> OutcomeLog:
@@ -126,7 +126,7 @@ def log_fields(delivery: Delivery) -> dict[str, Any]:
 
 
 def _retry(db: Connection, delivery: Delivery, after: timedelta, result: SendResult, took: timedelta) -> OutcomeLog:
-    ours = store.again(db, delivery, after, attempt_of(result, took, "retry"))
+    ours = store.settle(db, delivery, attempt_of(result, took, "retry"), after=after)
     seconds = round(after.total_seconds())
     return _line(
         delivery, "retry", took, ours=ours, level=logging.WARNING, error=result.error or "", after_seconds=seconds
@@ -134,7 +134,7 @@ def _retry(db: Connection, delivery: Delivery, after: timedelta, result: SendRes
 
 
 def _end(db: Connection, delivery: Delivery, outcome: str, result: SendResult, took: timedelta) -> OutcomeLog:
-    ours = store.give_up(db, delivery, attempt_of(result, took, outcome))
+    ours = store.settle(db, delivery, attempt_of(result, took, outcome))
     level = logging.ERROR if outcome == "dead" else logging.INFO
     return _line(delivery, outcome, took, ours=ours, level=level, error=result.error or "")
 

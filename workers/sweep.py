@@ -19,7 +19,7 @@ from workers.app import app
 from workers.transactions import metered
 from workers.wakeups import BROKER_TROUBLE, MAX_IN_MESSAGE, Publisher
 from workflows.events.record import Nudge
-from workflows.events.store import SWEEP_PAGE, Cursor, not_nudged, nudged, overdue
+from workflows.events.store import SWEEP_PAGE, not_nudged, nudged, overdue
 from workflows.events.subscriptions import QUEUES
 
 log = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ class Sweep:
     def _queue(self, queue: str) -> int:
         waiting = self._publisher.waiting(queue)
         telemetry.QUEUE_LENGTH.labels(queue).set(waiting)
-        list_is_empty, count, after = waiting == 0, 0, Cursor()
+        list_is_empty, count, after = waiting == 0, 0, None
         while waiting + count / MAX_IN_MESSAGE <= HIGH_WATER_MESSAGES:
             with self._database.begin() as db:
                 nudges = overdue(db, queue, list_is_empty=list_is_empty, after=after)
@@ -82,8 +82,7 @@ class Sweep:
             self._publish(nudges)
             _NUDGED[queue].inc(len(nudges))
             count += len(nudges)
-            last = nudges[-1]
-            after = Cursor(str(last.event_id), last.effect, last.target)
+            after = nudges[-1]
             if len(nudges) < SWEEP_PAGE:
                 return count
         return count

@@ -13,19 +13,18 @@ from api.loaders import changes
 from api.schemas import operated_deliveries as shapes
 from api.schemas.base import EmptyBody
 from models.events import DeliveryState
-from workflows.operations.cancel_delivery import cancel_delivery
-from workflows.operations.delivery import OPERATED_DELIVERIES, OperatedDelivery, operated_query
-from workflows.operations.retry_deliveries import retry_deliveries
-from workflows.operations.retry_delivery import retry_delivery
+from workflows.events.delivery import DeliveryStatus
+from workflows.events.store import status_query
+from workflows.operations import DELIVERIES, cancel_delivery, retry_deliveries, retry_delivery
 
 operated_deliveries = Area("Deliveries", "What must still follow from what happened, as operators see and mend it.")
 
-DELIVERY = Subject(name="delivery", query=operated_query, record=OperatedDelivery)
+DELIVERY = Subject(name="delivery", query=status_query, record=DeliveryStatus)
 
 
 @operated_deliveries.route("/operations/deliveries")
 @operated_deliveries.response(200, shapes.OperatedDeliveries, example=examples.page(examples.DEAD_DELIVERY))
-@lists(OPERATOR, OPERATED_DELIVERIES, shapes.OperatedDeliveryFilters)
+@lists(OPERATOR, DELIVERIES, shapes.OperatedDeliveryFilters)
 def list_deliveries(_context: RequestContext[None], **filters: DeliveryState | str | None) -> dict[str, Any]:
     """List deliveries of every effect, those of the newest events first."""
     return filters
@@ -36,7 +35,7 @@ def list_deliveries(_context: RequestContext[None], **filters: DeliveryState | s
 @changes(OPERATOR, DELIVERY)
 @operated_deliveries.arguments(EmptyBody, required=False)
 @operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.RETRIED_DELIVERY)
-def retry_dead_delivery(context: RequestContext[OperatedDelivery], _body: dict[str, Any]) -> Any:
+def retry_dead_delivery(context: RequestContext[DeliveryStatus], _body: dict[str, Any]) -> Any:
     """Retry a dead delivery: at once, and with all its attempts again."""
     return tagged(retry_delivery(context.db, actor=context.actor, delivery=context.subject, now=context.now))
 
@@ -46,7 +45,7 @@ def retry_dead_delivery(context: RequestContext[OperatedDelivery], _body: dict[s
 @changes(OPERATOR, DELIVERY)
 @operated_deliveries.arguments(shapes.Cancelling, required=False, example=examples.DELIVERY_CANCELLATION)
 @operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.CANCELLED_DELIVERY)
-def cancel_unfinished_delivery(context: RequestContext[OperatedDelivery], body: dict[str, Any]) -> Any:
+def cancel_unfinished_delivery(context: RequestContext[DeliveryStatus], body: dict[str, Any]) -> Any:
     """Cancel a pending or dead delivery, for good.
 
     Of a dead one this says that an operator has seen it, and that it is not to be retried. A message that is being sent

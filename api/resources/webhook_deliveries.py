@@ -13,19 +13,21 @@ from api.loaders import changes, reads
 from api.schemas import webhook_deliveries as shapes
 from api.schemas.base import EmptyBody
 from models.events import DeliveryState
+from workflows.events.store import webhook_status_query
 from workflows.webhooks.deliveries import (
     WEBHOOK_DELIVERIES,
     WebhookDelivery,
     attempts_of,
-    delivery_query,
-    keeper_of_endpoint,
+    require_owner_of_endpoint,
+    resend,
 )
 from workflows.webhooks.event_catalogue import catalogue
-from workflows.webhooks.resend import resend
 
 webhook_deliveries = Area("Webhook deliveries", "What endpoints were told, and how to tell them again.")
 
-DELIVERY = Subject(name="webhook delivery", query=delivery_query, record=WebhookDelivery, access=keeper_of_endpoint)
+DELIVERY = Subject(
+    name="webhook delivery", query=webhook_status_query, record=WebhookDelivery, access=require_owner_of_endpoint
+)
 
 
 @webhook_deliveries.route("/webhook-deliveries")

@@ -14,18 +14,25 @@ from api.parts import parts
 from api.schemas import webhooks as shapes
 from api.schemas.base import EmptyBody
 from workflows.errors import NotFound
-from workflows.webhooks.ask_example import ask_example
-from workflows.webhooks.change_endpoint import change_endpoint, delete_endpoint
-from workflows.webhooks.create_endpoint import create_endpoint
-from workflows.webhooks.endpoint import ENDPOINTS, Endpoint, endpoint_query, keeper_of, sealed_secrets
-from workflows.webhooks.ping_endpoint import ping_endpoint
-from workflows.webhooks.recover import recover
-from workflows.webhooks.rotate_secret import rotate_secret
+from workflows.webhooks.deliveries import recover
+from workflows.webhooks.endpoints import (
+    ENDPOINTS,
+    Endpoint,
+    change_endpoint,
+    create_endpoint,
+    delete_endpoint,
+    endpoint_query,
+    ping_endpoint,
+    require_owner,
+    rotate_secret,
+    sealed_secrets,
+    send_example,
+)
 from workflows.webhooks.secrets import verifier_of
 
 webhooks = Area("Webhooks", "Where partners are told of events, signed as Standard Webhooks.")
 
-ENDPOINT = Subject(name="webhook endpoint", query=endpoint_query, record=Endpoint, access=keeper_of)
+ENDPOINT = Subject(name="webhook endpoint", query=endpoint_query, record=Endpoint, access=require_owner)
 NOT_KEPT = {"Cache-Control": "no-store"}
 
 
@@ -141,7 +148,7 @@ def ping_webhook_endpoint(context: RequestContext[Endpoint], _body: dict[str, An
 @webhooks.response(202, shapes.Ping)
 def send_webhook_example(context: RequestContext[Endpoint], body: dict[str, Any]) -> Any:
     """Send an active endpoint an example of a message; nobody else hears of it."""
-    asked = ask_example(
+    asked = send_example(
         context.db, actor=context.actor, endpoint=context.subject, event_type=body["event_type"], now=context.now
     )
     return {"endpoint_id": context.subject.id, "event_id": asked.id}

@@ -12,9 +12,9 @@ from api.schemas.bookings import Booking
 from api.schemas.fields import Id, Line, Moment, Money, Text, TrueOrFalse, Whole
 from models.events import DeliveryState
 from models.sessions import CancellationType, CancelledBy, SessionStatus
+from workflows.events.delivery import DeliveryStatus
 from workflows.identity.actor import Actor
 from workflows.sessions.cancel import Quote
-from workflows.sessions.effects import EffectOfSession
 from workflows.sessions.session import Session as SessionRecord
 from workflows.sessions.session import is_mentor
 
@@ -116,7 +116,7 @@ class SessionEffect(ResponseSchema):
     """The delivery of one effect of one event of the session."""
 
     effect = fields.String(metadata={"example": "reviews.unlock"})
-    event = fields.String(metadata={"example": "session.completed"})
+    event = fields.String(attribute="event_type", metadata={"example": "session.completed"})
     target = fields.String()
     state = fields.Enum(DeliveryState, by_value=True)
     attempts = fields.Integer()
@@ -164,7 +164,7 @@ def shown_quote(session: SessionRecord, quote: Quote) -> dict[str, Any]:
     return shown
 
 
-def shown_effects(actor: Actor, effects: list[EffectOfSession]) -> dict[str, Any]:
+def shown_effects(actor: Actor, effects: list[DeliveryStatus]) -> dict[str, Any]:
     """A session's effects as JSON; errors are for operators only."""
     shown: dict[str, Any] = (_EFFECTS_FOR_OPERATORS if actor.operator else _EFFECTS).dump({"items": effects})
     return shown

@@ -20,7 +20,7 @@ class WebhookDelivery(ResponseSchema):
     attempts = fields.Integer()
     next_attempt_at = Moment(allow_none=True)
     last_status_code = fields.Integer(allow_none=True)
-    last_error = fields.String(attribute="told_error", allow_none=True)
+    last_error = fields.String(attribute="shown_error", allow_none=True)
     created_at = Moment()
     done_at = Moment(allow_none=True)
 
@@ -33,7 +33,7 @@ class Attempt(ResponseSchema):
     outcome = fields.String(metadata={"enum": ["done", "retry", "cancelled", "failed", "dead"]})
     status_code = fields.Integer(allow_none=True)
     duration_ms = fields.Integer()
-    error = fields.String(attribute="told_error", allow_none=True)
+    error = fields.String(attribute="shown_error", allow_none=True)
     error_class = fields.String(
         allow_none=True,
         metadata={

@@ -9,7 +9,7 @@ from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Line, Moment, Text, Whole
 from models.webhooks import EndpointState, Signing
 from workflows.webhooks.address import LONGEST
-from workflows.webhooks.change_endpoint import BY_HAND
+from workflows.webhooks.endpoints import STATES_BY_OWNER
 
 LONGEST_GRACE = 168  # hours
 
@@ -54,8 +54,8 @@ class EndpointChanges(_Settings):
     state = fields.Enum(
         EndpointState,
         by_value=True,
-        validate=validate.OneOf(sorted(BY_HAND), error="Must be active or paused."),
-        metadata={"enum": sorted(state.value for state in BY_HAND)},
+        validate=validate.OneOf(sorted(STATES_BY_OWNER), error="Must be active or paused."),
+        metadata={"enum": sorted(state.value for state in STATES_BY_OWNER)},
     )
 
 

@@ -10,7 +10,7 @@ import psycopg
 
 from models.events import DELIVERY_ID
 from workflows.bookings.decisions import ACCEPT as _ACCEPT
-from workflows.webhooks.fan_out import listeners
+from workflows.webhooks.deliveries import listeners
 
 MENTEE = "SELECT id AS user_id, NULL AS mentor_profile_id FROM users WHERE id = %(id)s"
 MENTOR = "SELECT user_id, id AS mentor_profile_id FROM mentor_profiles WHERE id = %(id)s AND active"

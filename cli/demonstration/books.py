@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, func, or_, select
+from sqlalchemy import Connection, Engine, func, select, union_all
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli.demonstration.decision import Booked
@@ -18,9 +19,12 @@ from cli.demonstration.people import MINUTES, Cast
 from cli.demonstration.scene import Expected, Scene, Seen
 from cli.demonstration.show import DATABASE, RECEIVER, SMTP_SINK
 from models.analytics import daily_session_stats
-from models.events import DeliveryState, deliveries, events
+from models.bookings import bookings
+from models.events import DeliveryState
 from models.notifications import notifications
 from models.reviews import review_permits
+from models.sessions import sessions
+from workflows.events.store import statuses_of_subjects
 
 # Three requests, one refusal, two sessions made and one completed: to one, one, and both people.
 MAILS = 3 + 1 + 2 * 2 + 2
@@ -66,17 +70,19 @@ def _check_rows(scene: Scene, cast: Cast, booked: Booked, engine: Engine) -> Non
 
 def _expect_quiet(cast: Cast, engine: Engine) -> Expected:
     """Deliveries that are due, or have been tried and are to be tried again: everything that is no timer."""
-    of_this_run = events.c.data["mentor_profile_id"].astext == cast.mentor_profile_id
-    statement = (
-        select(deliveries.c.effect, deliveries.c.last_error)
-        .join_from(deliveries, events, events.c.id == deliveries.c.event_id)
-        .where(of_this_run, deliveries.c.state == DeliveryState.PENDING)
-        .where(or_(deliveries.c.due_at <= func.now(), deliveries.c.attempts > 0))
+    mentor = UUID(cast.mentor_profile_id)
+    subjects = union_all(
+        *(select(each.c.id).where(each.c.mentor_profile_id == mentor) for each in (bookings, sessions))
     )
 
     def rows() -> list[str]:
         with engine.connect() as db:
-            return [" ".join(filter(None, row)) for row in db.execute(statement)]
+            followed = statuses_of_subjects(db, db.scalars(subjects).all(), everything=True, mentor_profile_id=None)
+        return [
+            " ".join(filter(None, (each.effect, each.last_error)))
+            for each in followed
+            if each.state is DeliveryState.PENDING and (each.due_at <= datetime.now(UTC) or each.attempts)
+        ]
 
     def look() -> Seen | None:
         return None if rows() else Seen(monotonic(), "nothing is left to do but timers")

@@ -15,7 +15,7 @@ from tests.api.conftest import Cast
 from tests.api.partner import Partner
 from tests.application import World
 from tests.statements import statements_of
-from workflows.operations.cancel_delivery import WITHOUT_A_REASON
+from workflows.operations import DEFAULT_REASON
 
 PENDING, DONE, DEAD, CANCELLED = (
     DeliveryState.PENDING,
@@ -183,8 +183,8 @@ def test_a_step_that_does_not_lead_from_here_is_refused(
     ("body", "told", "kept"),
     [
         ({"reason": "Nobody wants it."}, "Nobody wants it.", "Nobody wants it."),
-        (None, WITHOUT_A_REASON, None),
-        ({"reason": None}, WITHOUT_A_REASON, None),
+        (None, DEFAULT_REASON, None),
+        ({"reason": None}, DEFAULT_REASON, None),
     ],
 )
 def test_a_cancelled_delivery_says_why(world: World, cast: Cast, body: Any, told: str, kept: str | None) -> None:

@@ -13,8 +13,8 @@ from models.webhooks import Signing, webhook_secrets
 from tests.api.conftest import Cast
 from tests.api.partner import Partner
 from tests.application import SECRET, World
-from workflows.webhooks.endpoint import sealed_secrets
-from workflows.webhooks.secrets import new_secret, public_key_of
+from workflows.webhooks.endpoints import sealed_secrets
+from workflows.webhooks.secrets import new_secret, verifier_of
 
 OWN = "whsec_" + b64encode(bytes(range(40))).decode()
 
@@ -94,13 +94,13 @@ def test_an_endpoint_with_ed25519_shows_its_public_key_alone(world: World, cast:
     shown = partner.client.get(f"{partner.path}/secret", headers=cast.as_mentor).json["secret"]
     (private,) = valid(partner)
     assert private.startswith("whsk_")
-    assert shown == public_key_of(private)
+    assert shown == verifier_of(private)
     assert partner.client.get(partner.path, headers=cast.as_mentor).json["signing"] == "ed25519"
     own = new_secret(Signing.ED25519)
     answer = rotate(partner, secret=own)
-    assert answer == {"secret": public_key_of(own)}
+    assert answer == {"secret": verifier_of(own)}
     assert valid(partner) == [own, private]
-    for wrong in (OWN, public_key_of(own)):
+    for wrong in (OWN, verifier_of(own)):
         refused = partner.client.post(f"{partner.path}/secret/rotate", json={"secret": wrong}, headers=cast.as_mentor)
         assert (refused.status_code, list(refused.json["details"])) == (400, ["secret"])
 

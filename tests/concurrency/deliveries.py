@@ -46,7 +46,7 @@ from workflows.sessions.cancel import SessionToCancel, session_to_cancel_query
 from workflows.sessions.cancel import cancel as call_off
 from workflows.sessions.session import Session, session_query
 from workflows.sessions.steps import complete
-from workflows.webhooks.create_endpoint import create_endpoint
+from workflows.webhooks.endpoints import create_endpoint
 
 
 class Deaf:

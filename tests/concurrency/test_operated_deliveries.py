@@ -18,12 +18,10 @@ from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import Race, codes, winners
 from tests.factories import OPERATOR, make_event
 from workflows.events import store
-from workflows.events.delivery import Attempt, Delivery, DeliveryKey
+from workflows.events.delivery import Attempt, Delivery, DeliveryKey, DeliveryStatus, Success
 from workflows.events.record import follow_up
-from workflows.operations.cancel_delivery import cancel_delivery
-from workflows.operations.delivery import OperatedDelivery, operated_query
-from workflows.operations.retry_deliveries import retry_deliveries
-from workflows.operations.retry_delivery import retry_delivery
+from workflows.events.store import status_query
+from workflows.operations import cancel_delivery, retry_deliveries, retry_delivery
 from workflows.outside.send_webhook import SEND_WEBHOOK
 
 ROUNDS = 10
@@ -32,12 +30,12 @@ LEASE = timedelta(seconds=45)
 TOOK = timedelta(milliseconds=5)
 
 SETTLES: dict[str, Callable[[Connection, Delivery], Any]] = {
-    "done": lambda db, leased: store.done(db, leased, Attempt(outcome="done", took=TOOK)),
+    "done": lambda db, leased: store.settle(db, leased, Attempt(outcome="done", took=TOOK)),
     "done together": lambda db, leased: store.done_outbound(
-        db, [store.Success(delivery=leased, attempt=Attempt(outcome="done", took=TOOK))]
+        db, [Success(delivery=leased, attempt=Attempt(outcome="done", took=TOOK))]
     ),
-    "again": lambda db, leased: store.again(db, leased, TOOK, Attempt(outcome="retry", took=TOOK, error="No.")),
-    "dead": lambda db, leased: store.give_up(db, leased, Attempt(outcome="dead", took=TOOK, error="No.")),
+    "again": lambda db, leased: store.settle(db, leased, Attempt(outcome="retry", took=TOOK, error="No."), after=TOOK),
+    "dead": lambda db, leased: store.settle(db, leased, Attempt(outcome="dead", took=TOOK, error="No.")),
     "postponed": lambda db, leased: store.postpone(db, leased, datetime.now(UTC)),
 }
 
@@ -67,15 +65,15 @@ def _row(db: Connection, key: DeliveryKey) -> Any:
     return db.execute(select(deliveries).where(deliveries.c.target == key.target)).one()
 
 
-def _seen(db: Connection, key: DeliveryKey) -> OperatedDelivery:
-    return OperatedDelivery.of(db.execute(operated_query(_row(db, key).id)).one())
+def _seen(db: Connection, key: DeliveryKey) -> DeliveryStatus:
+    return DeliveryStatus.of(db.execute(status_query(_row(db, key).id)).one())
 
 
-def _retry(db: Connection, *, delivery: OperatedDelivery) -> OperatedDelivery:
+def _retry(db: Connection, *, delivery: DeliveryStatus) -> DeliveryStatus:
     return retry_delivery(db, actor=OPERATOR, delivery=delivery, now=datetime.now(UTC))
 
 
-def _cancel(db: Connection, *, delivery: OperatedDelivery) -> OperatedDelivery:
+def _cancel(db: Connection, *, delivery: DeliveryStatus) -> DeliveryStatus:
     return cancel_delivery(db, actor=OPERATOR, delivery=delivery, reason="Stop.", now=datetime.now(UTC))
 
 
@@ -104,7 +102,7 @@ def test_of_many_retries_of_everything_each_delivery_is_in_one(engine: Engine, r
             keys = [_dead(db) for _ in range(EACH)]
             single = _seen(db, keys[0])
         outcomes = race.transact([*[_retry_all] * 6, partial(_retry, delivery=single)])
-        one_by_one = sum(1 for each in winners(outcomes) if isinstance(each, OperatedDelivery))
+        one_by_one = sum(1 for each in winners(outcomes) if isinstance(each, DeliveryStatus))
         assert sum(each for each in winners(outcomes) if isinstance(each, int)) + one_by_one == EACH
         with engine.connect() as db:
             assert {_row(db, key).state for key in keys} == {DeliveryState.PENDING}
@@ -139,7 +137,7 @@ def test_of_a_worker_and_an_operator_at_once_one_has_it(engine: Engine, race: Ra
         with engine.connect() as db:
             state = _row(db, leased.key).state
             audited = _entries(db, delivery.id)
-        if isinstance(cancelled, OperatedDelivery):
+        if isinstance(cancelled, DeliveryStatus):
             assert (state, audited) == (DeliveryState.CANCELLED, ["delivery.cancelled"])
             assert not settled or settle == "dead", "what has just died is cancelled all the same"
         else:
@@ -155,12 +153,12 @@ def test_of_a_retry_and_a_cancellation_at_once_one_is_refused_or_both_are_made(e
         with engine.connect() as db:
             state = db.scalar(select(deliveries.c.state).where(deliveries.c.id == delivery.id))
             entries = _entries(db, delivery.id)
-        if not isinstance(cancelled, OperatedDelivery):
+        if not isinstance(cancelled, DeliveryStatus):
             assert codes([cancelled]) == ["delivery_in_progress"]
             assert (state, entries) == ("pending", ["delivery.retried"])
             continue
         assert state == "cancelled"
-        if isinstance(retried, OperatedDelivery):
+        if isinstance(retried, DeliveryStatus):
             assert entries == ["delivery.retried", "delivery.cancelled"]
         else:
             assert (codes([retried]), entries) == (["invalid_transition"], ["delivery.cancelled"])

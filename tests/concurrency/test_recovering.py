@@ -16,11 +16,10 @@ from models.webhooks import EndpointState, webhook_endpoints
 from tests.concurrency.racing import Race, deadlocks
 from tests.factories import OPERATOR, make_event
 from workflows.events.record import follow_up
+from workflows.events.store import webhook_status_query
 from workflows.outside.send_webhook import SEND_WEBHOOK
-from workflows.webhooks.deliveries import WebhookDelivery, delivery_query
-from workflows.webhooks.endpoint import Endpoint, endpoint_query
-from workflows.webhooks.recover import recover
-from workflows.webhooks.resend import resend
+from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
+from workflows.webhooks.endpoints import Endpoint, endpoint_query
 
 ROUNDS = 10
 EACH = 20
@@ -78,7 +77,7 @@ def _recover(db: Connection, *, endpoint: Endpoint) -> int:
 
 
 def _resend(db: Connection, *, delivery_id: UUID) -> None:
-    delivery = WebhookDelivery.of(db.execute(delivery_query(delivery_id)).one())
+    delivery = WebhookDelivery.of(db.execute(webhook_status_query(delivery_id)).one())
     resend(db, actor=OPERATOR, delivery=delivery)
 
 

@@ -25,8 +25,8 @@ from workflows.errors import InvalidTransition
 from workflows.events.catalogue import SessionCompleted
 from workflows.sessions.session import Session as SessionRecord
 from workflows.sessions.steps import SESSION_MACHINE
-from workflows.webhooks.create_endpoint import new_secret
 from workflows.webhooks.messages import body_of
+from workflows.webhooks.secrets import new_secret
 
 SESSION, REFUSAL = (json.loads(block) for block in blocks(DOCS / "sessions.md", "json"))
 (MESSAGE,) = (json.loads(block) for block in blocks(DOCS / "webhooks.md", "json"))

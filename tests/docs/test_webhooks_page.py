@@ -24,8 +24,8 @@ from tests.docs.pages import DOCS, blocks, table
 from tests.signing import sign, sign_with_each
 from workers.transports import http
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY
-from workflows.webhooks import address, health, messages, recover, rotate_secret
-from workflows.webhooks.secrets import new_secret, public_key_of
+from workflows.webhooks import address, deliveries, endpoints, health, messages
+from workflows.webhooks.secrets import new_secret, verifier_of
 
 PAGE = DOCS / "webhooks.md"
 TEXT = " ".join(PAGE.read_text().split())
@@ -56,7 +56,7 @@ def python(_folder: Path, secret: str, headers: dict[str, str], body: bytes) -> 
 
 def ed25519(_folder: Path, secret: str, headers: dict[str, str], body: bytes) -> Any:
     try:
-        return _python()["read_ed25519"](public_key_of(secret), headers, body)
+        return _python()["read_ed25519"](verifier_of(secret), headers, body)
     except ValueError:
         return None
 
@@ -66,7 +66,7 @@ def javascript(_folder: Path, secret: str, headers: dict[str, str], body: bytes)
 
 
 def javascript_ed25519(_folder: Path, secret: str, headers: dict[str, str], body: bytes) -> Any:
-    return _node("readEd25519", public_key_of(secret), headers, body)
+    return _node("readEd25519", verifier_of(secret), headers, body)
 
 
 def bash(folder: Path, secret: str, headers: dict[str, str], body: bytes) -> Any:
@@ -183,9 +183,9 @@ def test_the_table_of_pauses_is_the_policy() -> None:
         f"| {health.GONE} | the endpoint is `disabled` at once",
         f"{health.OPENS_AFTER} failures in a row",
         f"at least {health.NOTICE.days * 24} hours before such an endpoint is disabled",
-        f"`recover`, which is {recover.LOOK_BACK.days} days",
-        f"goes back {recover.LOOK_BACK.days} days, takes {recover.MOST:,} deliveries",
-        f"sends {health.PER_SECOND} a second",
+        f"`recover`, which is {deliveries.RECOVERABLE_FOR.days} days",
+        f"goes back {deliveries.RECOVERABLE_FOR.days} days, takes {deliveries.MAX_RECOVERED:,} deliveries",
+        f"sends {health.REQUEUED_PER_SECOND} a second",
         f"No message is larger than {messages.LARGEST_BODY // 1024} kB",
         f"at most {address.LONGEST:,} characters",
         f"port {' or '.join(map(str, address.PORTS))}",
@@ -204,9 +204,9 @@ def test_the_page_says_the_times_that_the_code_has_in_words() -> None:
     assert "a day is the most that is granted" in TEXT
     assert http.MAX_RETRY_AFTER.days == 1
     assert "For a day the old ones stay valid" in TEXT
-    assert rotate_secret.GRACE.days == 1
+    assert endpoints.ROTATION_GRACE.days == 1
     assert "Ten are valid at most" in TEXT
-    assert rotate_secret.MOST_VALID == 10
+    assert endpoints.MAX_VALID_SECRETS == 10
 
 
 @pytest.fixture

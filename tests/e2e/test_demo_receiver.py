@@ -16,7 +16,7 @@ from standardwebhooks import Webhook
 from cli.demonstration.failure import DemoFailed
 from cli.demonstration.mailbox import open_mailbox
 from cli.demonstration.receiver import Receiver, open_receiver
-from workflows.webhooks.create_endpoint import new_secret
+from workflows.webhooks.secrets import new_secret
 
 BODY = '{"id": "1", "type": "session.created", "data": {"sessionId": "7"}}'
 

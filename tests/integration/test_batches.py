@@ -25,11 +25,11 @@ from workers.runner import DEADLOCK, LEASE, MAX_BATCH, DeliveryRunner
 from workflows.errors import Conflict
 from workflows.events import store
 from workflows.events.catalogue import SessionCompleted, SessionStarted
-from workflows.events.delivery import Cancel, DeliveryKey, Retry, RetryPolicy
+from workflows.events.delivery import Cancel, DeliveryKey, DeliveryStatus, Retry, RetryPolicy
 from workflows.events.record import defer_write, record
+from workflows.events.store import status_query
 from workflows.events.subscriptions import Effect
-from workflows.operations.cancel_delivery import cancel_delivery
-from workflows.operations.delivery import OperatedDelivery, operated_query
+from workflows.operations import cancel_delivery
 
 EFFECT = "batches.count"
 POLICY = RetryPolicy((60, 60, 60), jitter=0)
@@ -233,7 +233,7 @@ def test_an_operator_is_refused_while_a_batch_holds_the_row(batch_house: House, 
     worker.start()
     assert running.wait(10)
     with batch_house.engine.begin() as db:
-        delivery = OperatedDelivery.of(db.execute(operated_query(batch_house.row(key).id)).one())
+        delivery = DeliveryStatus.of(db.execute(status_query(batch_house.row(key).id)).one())
         with pytest.raises(Conflict) as refused:
             cancel_delivery(db, actor=OPERATOR, delivery=delivery, now=datetime.now(tz=None).astimezone())
         db.rollback()
@@ -304,7 +304,7 @@ def test_fifty_of_which_six_cause_trouble_end_as_each_should(batch_house: House,
     assert kills.event_id not in runs(house)
     with house.engine.begin() as db:
         row = house.row(is_cancelled)
-        delivery = OperatedDelivery.of(db.execute(operated_query(row.id)).one())
+        delivery = DeliveryStatus.of(db.execute(status_query(row.id)).one())
         cancel_delivery(db, actor=OPERATOR, delivery=delivery, now=row.now)
     for _ in range(8):
         _sweep(house)

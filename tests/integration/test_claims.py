@@ -103,10 +103,10 @@ def test_a_late_settler_changes_nothing_whatever_it_has_to_say(house: House, key
     leased(house, key)
     before = house.row(key)[:-1]
     with house.transactions() as db:
-        assert not store.done(db, late)
-        assert not store.done(db, late, Attempt(outcome="done", took=SECOND))
-        assert not store.again(db, late, MINUTE, Attempt(outcome="retry", took=SECOND, error="late"))
-        assert not store.give_up(db, late, Attempt(outcome="dead", took=SECOND, error="late"))
+        assert not store.mark_done(db, [late])
+        assert not store.settle(db, late, Attempt(outcome="done", took=SECOND))
+        assert not store.settle(db, late, Attempt(outcome="retry", took=SECOND, error="late"), after=MINUTE)
+        assert not store.settle(db, late, Attempt(outcome="dead", took=SECOND, error="late"))
         assert not store.postpone(db, late, late.now + MINUTE)
         assert db.execute(select(delivery_attempts)).all() == []
     assert house.row(key)[:-1] == before
@@ -117,14 +117,14 @@ def test_nobody_settles_what_has_ended(house: House, key: DeliveryKey) -> None:
     house.change(key, state="cancelled")
     with house.transactions() as db:
         assert not store.hold(db, [late])
-        assert not store.done(db, late)
+        assert not store.mark_done(db, [late])
     assert house.row(key).state == "cancelled"
 
 
 def test_another_try_is_due_after_its_pause_and_not_before(house: House, key: DeliveryKey) -> None:
     delivery = leased(house, key)
     with house.transactions() as db:
-        assert store.again(db, delivery, MINUTE, Attempt(outcome="retry", took=SECOND, error="x" * 5000))
+        assert store.settle(db, delivery, Attempt(outcome="retry", took=SECOND, error="x" * 5000), after=MINUTE)
     row = house.row(key)
     assert (row.state, row.lease_until, row.due_at) == ("pending", None, row.nudge_at)
     assert timedelta(seconds=50) < row.due_at - row.now <= MINUTE
@@ -136,7 +136,7 @@ def test_another_try_is_due_after_its_pause_and_not_before(house: House, key: De
 def test_an_end_releases_the_lease_and_keeps_the_reason(house: House, key: DeliveryKey, end: str) -> None:
     delivery = leased(house, key)
     with house.transactions() as db:
-        assert store.give_up(db, delivery, Attempt(outcome=end, took=SECOND, error="It cannot be."))
+        assert store.settle(db, delivery, Attempt(outcome=end, took=SECOND, error="It cannot be."))
     row = house.row(key)
     assert (row.state, row.lease_until, row.last_error, row.done_at) == (end, None, "It cannot be.", None)
 
@@ -145,8 +145,11 @@ def test_an_attempt_is_kept_with_what_the_receiver_said(house: House, key: Deliv
     delivery = leased(house, key)
     took = timedelta(seconds=1.5)
     with house.transactions() as db:
-        store.again(
-            db, delivery, MINUTE, Attempt(outcome="retry", took=took, error="no", status_code=503, response="r" * 9000)
+        store.settle(
+            db,
+            delivery,
+            Attempt(outcome="retry", took=took, error="no", status_code=503, response="r" * 9000),
+            after=MINUTE,
         )
         row = db.execute(select(delivery_attempts)).one()
     assert (row.attempt, row.outcome, row.error, row.status_code, row.duration_ms) == (1, "retry", "no", 503, 1500)
@@ -156,7 +159,7 @@ def test_an_attempt_is_kept_with_what_the_receiver_said(house: House, key: Deliv
 def test_a_success_outside_is_kept_as_an_attempt_and_one_inside_is_not(house: House, key: DeliveryKey) -> None:
     delivery = leased(house, key)
     with house.transactions() as db:
-        assert store.done(db, delivery, Attempt(outcome="done", took=SECOND, status_code=204, response="thanks"))
+        assert store.settle(db, delivery, Attempt(outcome="done", took=SECOND, status_code=204, response="thanks"))
         row = db.execute(select(delivery_attempts)).one()
     assert (row.attempt, row.outcome, row.status_code, row.response) == (1, "done", 204, "thanks")
 
@@ -194,7 +197,7 @@ def test_what_leaves_the_house_is_claimed_and_leased_at_once(house: House, key: 
     assert (house.row(key).attempts, house.row(key).nudge_at) == (1, house.row(key).lease_until)
     with house.transactions() as db:
         assert store.claim_leased(db, key.effect, [key], MINUTE) == []
-        assert store.done(db, delivery)
+        assert store.mark_done(db, [delivery])
 
 
 def test_an_event_of_a_type_that_is_not_known_yet_is_left_pending(house: House, key: DeliveryKey) -> None:

@@ -19,7 +19,7 @@ from tests.integration.house import counted_statements
 from workflows.analytics.recount import differences
 from workflows.events.delivery import Delivery, DeliveryKey
 from workflows.events.record import drain_recorded, flush_deferred
-from workflows.events.store import claim, done
+from workflows.events.store import claim, mark_done
 from workflows.events.subscriptions import Effect, load
 
 
@@ -57,7 +57,7 @@ def work(db: Connection, *, shuffled: random.Random | None = None) -> list[Deliv
         (delivery,) = claim(db, [key])
         assert delivery is not None
         run(db, delivery)
-        assert done(db, delivery)
+        assert mark_done(db, [delivery])
         delivered.append(delivery)
     return delivered
 
@@ -240,7 +240,7 @@ def test_counting_makes_few_statements(db: Connection, mentor_id: UUID, kind: st
     with counted_statements(db) as statements:
         run(db, delivery)
     assert len(statements) <= most
-    assert done(db, delivery)
+    assert mark_done(db, [delivery])
 
 
 def test_the_hour_belongs_to_whoever_reads_it(db: Connection, mentor_id: UUID) -> None:

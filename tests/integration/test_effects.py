@@ -159,7 +159,7 @@ def test_a_completed_session_has_all_its_effects_once(pair: Pair) -> None:
     assert {reader for reader, _channel in pair.told("session_completed")} == {pair.mentee.id, pair.mentor_user.id}
     timers = ["bookings.expire", "bookings.remind", "notifications.session_reminder", "notifications.session_reminder"]
     assert sorted(open_rows) == timers
-    assert {(each.event, each.effect) for each in followed} >= {
+    assert {(each.event_type, each.effect) for each in followed} >= {
         ("booking.accepted", "sessions.create"),
         ("session.created", "notifications.session_created"),
         ("session.started", "analytics.session_started"),
@@ -167,7 +167,7 @@ def test_a_completed_session_has_all_its_effects_once(pair: Pair) -> None:
         ("session.completed", "mail.send"),
     }
     # In the order in which it happened.
-    assert list(dict.fromkeys(each.event for each in followed)) == [
+    assert list(dict.fromkeys(each.event_type for each in followed)) == [
         "booking.requested",
         "booking.accepted",
         "session.created",

@@ -26,11 +26,9 @@ from tests.integration.endpoints import (
 )
 from tests.integration.house import House
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, SendResult
-from workflows.webhooks.ask_example import ask_example
-from workflows.webhooks.endpoint import Endpoint, endpoint_query
+from workflows.webhooks.deliveries import recover
+from workflows.webhooks.endpoints import Endpoint, endpoint_query, ping_endpoint, send_example
 from workflows.webhooks.health import OPENS_AFTER
-from workflows.webhooks.ping_endpoint import ping_endpoint
-from workflows.webhooks.recover import recover
 
 SECOND = timedelta(seconds=1)
 NOTHING_AGAINST_IT = (0, None, None, None, None)
@@ -263,7 +261,7 @@ def test_a_ping_and_an_example_pass_an_open_breaker(house: House, partner: UUID)
         found = Endpoint.of(db.execute(endpoint_query(partner)).one())
         now = db.execute(select(func.now())).scalar_one()
         ping = ping_endpoint(db, actor=OPERATOR, endpoint=found, now=now)
-        example = ask_example(db, actor=OPERATOR, endpoint=found, event_type="session.completed", now=now)
+        example = send_example(db, actor=OPERATOR, endpoint=found, event_type="session.completed", now=now)
     for event in (example, ping):
         house.http.answers = lambda _message: NO
         house.deliver("webhooks.send", event.id)

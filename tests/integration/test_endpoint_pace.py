@@ -23,8 +23,8 @@ from tests.integration.endpoints import (
 )
 from tests.integration.house import House
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, SendResult
-from workflows.webhooks.deliveries import WebhookDelivery, delivery_query
-from workflows.webhooks.resend import resend
+from workflows.events.store import webhook_status_query
+from workflows.webhooks.deliveries import WebhookDelivery, resend
 
 SECOND = timedelta(seconds=1)
 NOTHING_AGAINST_IT = (0, None, None, None, None)
@@ -91,7 +91,7 @@ def test_a_wish_to_wait_only_ever_delays(
 def test_a_retry_that_was_asked_for_has_all_its_attempts_again(house: House, partner: UUID) -> None:
     key = use_up(house, partner)
     with house.transactions() as db:
-        found = WebhookDelivery.of(db.execute(delivery_query(house.row(key).id)).one())
+        found = WebhookDelivery.of(db.execute(webhook_status_query(house.row(key).id)).one())
         resend(db, actor=OPERATOR, delivery=found)
     row = house.row(key)
     assert (row.state, row.attempts, row.forgiven) == (

@@ -30,7 +30,7 @@ from workflows.events.record import record
 from workflows.events.subscriptions import use
 from workflows.house_rules import HouseRules
 from workflows.sessions.session import Session, session_query
-from workflows.webhooks.fan_out import ROWS
+from workflows.webhooks.deliveries import FAN_OUT_ROWS
 
 BEFORE = "0017"
 # Issue: what a life costs. Request, acceptance, session, start, completion, and the review that it unlocks.
@@ -127,7 +127,7 @@ def test_listeners_are_found_by_an_index(engine: Engine) -> None:
             text(
                 "PREPARE fan_out(uuid[], text[], uuid[]) AS"
                 " WITH heard AS (SELECT * FROM unnest($1, $2, $3) AS heard(event_id, type, mentor_profile_id))"
-                f" SELECT * FROM ({ROWS}) AS found"
+                f" SELECT * FROM ({FAN_OUT_ROWS}) AS found"
             )
         )
         plan = db.execute(

@@ -18,14 +18,13 @@ from tests.integration.endpoints import an_event, attempts_kept, endpoint, liste
 from tests.integration.house import House
 from workers.maintain import maintain
 from workflows.errors import NotFound
+from workflows.events import store
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import follow_up, record
+from workflows.events.store import webhook_status_query
 from workflows.outside.send_webhook import SEND_WEBHOOK
-from workflows.webhooks.deliveries import WebhookDelivery, delivery_query
-from workflows.webhooks.endpoint import Endpoint, endpoint_query
-from workflows.webhooks.missed import FORGET
-from workflows.webhooks.recover import recover
-from workflows.webhooks.resend import resend
+from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
+from workflows.webhooks.endpoints import Endpoint, endpoint_query
 
 NOT_ACTIVE = [EndpointState.PENDING, EndpointState.PAUSED, EndpointState.DISABLED]
 
@@ -120,7 +119,7 @@ def test_the_fourteen_days_begin_when_an_endpoint_ceases_to_listen_and_with_no_l
 def test_maintain_lets_go_what_was_missed_so_long_ago_that_nobody_can_recover_it(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workflows.webhooks.missed.FORGOTTEN_AT_ONCE", 1)
+    monkeypatch.setattr("workflows.webhooks.deliveries.DELETION_BATCH", 1)
     monkeypatch.setattr("workers.maintain.MOST_BATCHES", 2)
     partner = listening(house)
     old, young = timedelta(days=15), timedelta(days=13)
@@ -147,7 +146,8 @@ def test_maintain_lets_go_what_was_missed_so_long_ago_that_nobody_can_recover_it
 def test_what_is_let_go_is_found_by_an_index(house: House) -> None:
     with house.engine.begin() as db:
         db.execute(text("SET LOCAL enable_seqscan = off"))
-        plan = db.execute(text(f"EXPLAIN {FORGET}"), {"before": UUID(int=0), "most": 9}).scalars().all()
+        explain = text(f"EXPLAIN {store._DELETE_MISSED.text}")
+        plan = db.execute(explain, {"before": UUID(int=0), "most": 9}).scalars().all()
     assert any("ix_deliveries_missed" in line for line in plan), plan
 
 
@@ -167,7 +167,7 @@ def test_what_has_just_been_let_go_is_not_there_to_be_sent_again(house: House) -
     happened(house, partner, ago=timedelta(days=15), state="cancelled", cancel_reason="not_listening")
     (run,) = runs(house, partner)
     with house.engine.connect() as db:
-        seen = WebhookDelivery.of(db.execute(delivery_query(run.id)).one())
+        seen = WebhookDelivery.of(db.execute(webhook_status_query(run.id)).one())
     maintain(house.transactions)
     with house.transactions() as db, pytest.raises(NotFound):
         resend(db, actor=OPERATOR, delivery=seen)
@@ -190,7 +190,7 @@ def happened(house: House, endpoint_id: UUID, *, ago: timedelta, **values: Any) 
 def resent(house: House, delivery_id: UUID) -> WebhookDelivery:
     """What is on its way after a resend."""
     with house.transactions() as db:
-        delivery = WebhookDelivery.of(db.execute(delivery_query(delivery_id)).one())
+        delivery = WebhookDelivery.of(db.execute(webhook_status_query(delivery_id)).one())
         return resend(db, actor=OPERATOR, delivery=delivery)
 
 

@@ -18,8 +18,7 @@ from tests.integration.endpoints import YES, attempts_kept, listening, messages
 from tests.integration.house import House
 from workers.outbound import LeasedMessage, OutboundRunner, OutcomeBatcher, Route, SynchronousExecutor
 from workflows.events import store
-from workflows.events.delivery import DeliveryKey
-from workflows.events.store import Success
+from workflows.events.delivery import DeliveryKey, Success
 from workflows.outside.send_webhook import SEND_WEBHOOK
 
 MINUTE = timedelta(minutes=1)

@@ -26,9 +26,7 @@ from workflows.events.delivery import (
 )
 from workflows.events.subscriptions import Subscriptions, load
 from workflows.outside.send_mail import SEND_MAIL
-from workflows.webhooks.create_endpoint import create_endpoint
-from workflows.webhooks.endpoint import Endpoint, endpoint_query
-from workflows.webhooks.ping_endpoint import ping_endpoint
+from workflows.webhooks.endpoints import Endpoint, create_endpoint, endpoint_query, ping_endpoint
 
 IN_TRANSACTION = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"

@@ -36,14 +36,14 @@ from workflows.identity.actor import ACTIVE_MENTOR, USER
 from workflows.identity.people import MENTORS
 from workflows.notifications.browsers import BROWSERS
 from workflows.notifications.inbox import NOTIFICATIONS
-from workflows.operations.delivery import OPERATED_DELIVERIES
+from workflows.operations import DELIVERIES
 from workflows.paging import PagedList
 from workflows.reviews.permits import OPEN_PERMITS
 from workflows.reviews.review import REVIEWS_OF_MENTOR
 from workflows.sessions.session import SESSION, SESSIONS
+from workflows.webhooks.deliveries import FAN_OUT_ROWS as ROWS_OF_LISTENERS
 from workflows.webhooks.deliveries import WEBHOOK_DELIVERIES
-from workflows.webhooks.endpoint import ENDPOINTS
-from workflows.webhooks.fan_out import ROWS as ROWS_OF_LISTENERS
+from workflows.webhooks.endpoints import ENDPOINTS
 
 ROWS = 20_000
 OWNERS = 400
@@ -111,11 +111,8 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
         {"of_any_owner": True, "endpoint_id": ANYBODY},
         {"state": DeliveryState.DONE},
     ),
-    **{
-        f"{state} deliveries": (OPERATED_DELIVERIES, {"state": state}, {"effect": "reviews.unlock"})
-        for state in DeliveryState
-    },
-    "deliveries": (OPERATED_DELIVERIES, {}, {"effect": "reviews.unlock"}),
+    **{f"{state} deliveries": (DELIVERIES, {"state": state}, {"effect": "reviews.unlock"}) for state in DeliveryState},
+    "deliveries": (DELIVERIES, {}, {"effect": "reviews.unlock"}),
     "audit": (AUDIT_ENTRIES, {}, {"actor": "a", "action": "b", "subject_id": ANYBODY}),
 }
 STATEMENTS: dict[str, Executable] = {

@@ -18,6 +18,7 @@ SOON = timedelta(seconds=30)
 
 # Most rows are done, as they are in a system that has run for long; thousands of mails wait in the same queue.
 _FILL = f"""
+TRUNCATE events CASCADE;
 INSERT INTO events (id, type, subject_type, subject_id, actor, data, occurred_at)
 SELECT gen_random_uuid(), 'booking.accepted', 'booking', gen_random_uuid(), 'system',
        jsonb_build_object('booking_id', gen_random_uuid(), 'listing_id', gen_random_uuid(),
@@ -95,10 +96,10 @@ STATEMENTS: dict[str, Callable[[Connection], Any]] = {
     "lease": lambda db: store.lease(db, claimed(db), SOON),
     "hold": lambda db: store.hold(db, claimed(db), batch=True),
     "mark_done": lambda db: store.mark_done(db, claimed(db)),
-    "again": lambda db: store.again(db, claimed(db)[0], SOON, RETRY),
+    "again": lambda db: store.settle(db, claimed(db)[0], RETRY, after=SOON),
     "claim_leased": lambda db: store.claim_leased(db, "mail.send", some(db, "mail.send"), SOON),
-    "overdue": lambda db: store.overdue(db, "notifications", list_is_empty=False, after=store.Cursor()),
-    "overdue, empty list": lambda db: store.overdue(db, "notifications", list_is_empty=True, after=store.Cursor()),
+    "overdue": lambda db: store.overdue(db, "notifications", list_is_empty=False, after=None),
+    "overdue, empty list": lambda db: store.overdue(db, "notifications", list_is_empty=True, after=None),
     "backlogs": lambda db: store.backlogs(db, ["sessions", "notifications"]),
 }
 

@@ -19,17 +19,21 @@ from tests.factories import make_booking
 from tests.integration.endpoints import messages
 from tests.integration.house import House
 from workflows.events.delivery import DeliveryKey, SendResult
+from workflows.events.store import webhook_status_query
 from workflows.identity.actor import Actor
-from workflows.webhooks.ask_example import ask_example
-from workflows.webhooks.change_endpoint import change_endpoint, delete_endpoint
-from workflows.webhooks.create_endpoint import MOST_ENDPOINTS, create_endpoint
-from workflows.webhooks.deliveries import WebhookDelivery, delivery_query
-from workflows.webhooks.endpoint import Endpoint, endpoint_query
+from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
+from workflows.webhooks.endpoints import (
+    MAX_ENDPOINTS,
+    Endpoint,
+    activate,
+    change_endpoint,
+    create_endpoint,
+    delete_endpoint,
+    endpoint_query,
+    rotate_secret,
+    send_example,
+)
 from workflows.webhooks.event_catalogue import example_message
-from workflows.webhooks.ping_endpoint import activate
-from workflows.webhooks.recover import recover
-from workflows.webhooks.resend import resend
-from workflows.webhooks.rotate_secret import rotate_secret
 
 OPERATOR = Actor(operator=True, name="operator:1")
 NOW = datetime.now(UTC)
@@ -96,7 +100,7 @@ def delivery_of(house: House, key: DeliveryKey) -> WebhookDelivery:
                 deliveries.c.target == key.target,
             )
         ).one()
-        return WebhookDelivery.of(db.execute(delivery_query(delivery_id)).one())
+        return WebhookDelivery.of(db.execute(webhook_status_query(delivery_id)).one())
 
 
 def resending(delivery: WebhookDelivery) -> Callable[[Connection], UUID]:
@@ -143,7 +147,7 @@ def test_a_dead_delivery_is_tried_as_often_again_and_no_more(house: House) -> No
 def test_an_example_arrives_as_a_message_of_its_type(house: House) -> None:
     endpoint = listening(house)
     with house.transactions() as db:
-        asked = ask_example(db, actor=OPERATOR, endpoint=endpoint, event_type="session.completed", now=NOW)
+        asked = send_example(db, actor=OPERATOR, endpoint=endpoint, event_type="session.completed", now=NOW)
     house.run_all()
     (message,) = house.http.received
     body = json.loads(message.body)
@@ -270,7 +274,7 @@ def test_two_rotations_at_once_both_sign(house: House, race: Race) -> None:
 
     secrets = race.transact([rotating] * 2)
     with house.transactions() as db:
-        ask_example(db, actor=OPERATOR, endpoint=endpoint, event_type="session.created", now=NOW)
+        send_example(db, actor=OPERATOR, endpoint=endpoint, event_type="session.created", now=NOW)
     house.run_all()
     (message,) = house.http.received
     assert {*secrets} < {*message.sealed_secrets}
@@ -281,7 +285,7 @@ def test_the_last_place_for_an_endpoint_is_taken_once(house: House, race: Race) 
     with house.engine.begin() as db:
         rows = [
             {"id": uuid7(), "url": f"https://other.example/{number}", "event_types": ["*"]}
-            for number in range(MOST_ENDPOINTS - 1)
+            for number in range(MAX_ENDPOINTS - 1)
         ]
         db.execute(insert(webhook_endpoints), rows)
 

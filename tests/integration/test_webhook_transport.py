@@ -21,8 +21,8 @@ from tests.integration.names import Names
 from tests.integration.receivers import HttpReceiver, Talk, dripping, hanging_up, http_receiver, silent, talker
 from workers.transports.http import HttpClient, HttpLimits, WebhookTransport
 from workflows.outside.send_webhook import WebhookMessage
-from workflows.webhooks.create_endpoint import new_secret
 from workflows.webhooks.headers import sealed_headers
+from workflows.webhooks.secrets import new_secret
 
 SEALER = Sealer(["a passphrase of the tests"])
 LOOPBACK = (ip_network("127.0.0.0/8"),)

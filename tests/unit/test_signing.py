@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from models.webhooks import Signing
 from tests.signing import sign, sign_with_each
-from workflows.webhooks.secrets import SecretMalformed, new_secret, public_key_of
+from workflows.webhooks.secrets import SecretMalformed, new_secret, verifier_of
 
 # The standard's own example, which the sender that it comes from tests with, too.
 PRIVATE = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
@@ -66,7 +66,7 @@ def verify_v1a(public: str, body: bytes, headers: dict[str, str]) -> None:
 
 def test_the_standards_vectors_are_reproduced() -> None:
     assert sign(PRIVATE, *MESSAGE) == V1A
-    assert public_key_of(PRIVATE) == PUBLIC
+    assert verifier_of(PRIVATE) == PUBLIC
     assert sign("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", *MESSAGE) == V1
 
 
@@ -105,20 +105,20 @@ def test_a_symmetric_secret_verifies_beside_an_asymmetric_one(verify: Verify) ->
     secret, private = "whsec_" + b64encode(b"x" * 32).decode(), new_secret(Signing.ED25519)
     sent = headers(b"{}", private, secret)
     verify(secret, b"{}", sent)
-    verify_v1a(public_key_of(private), b"{}", sent)
+    verify_v1a(verifier_of(private), b"{}", sent)
 
 
 @given(body=st.binary(max_size=500))
 def test_an_asymmetric_signature_is_verified_by_the_public_key_alone(body: bytes) -> None:
     private = new_secret(Signing.ED25519)
     sent = headers(body, private)
-    verify_v1a(public_key_of(private), body, sent)
+    verify_v1a(verifier_of(private), body, sent)
     later = str(int(sent["webhook-timestamp"]) + 1)
     for key, message, altered in [
-        (public_key_of(private), body + b" ", sent),
-        (public_key_of(private), body, sent | {"webhook-id": "other"}),
-        (public_key_of(private), body, sent | {"webhook-timestamp": later}),
-        (public_key_of(new_secret(Signing.ED25519)), body, sent),
+        (verifier_of(private), body + b" ", sent),
+        (verifier_of(private), body, sent | {"webhook-id": "other"}),
+        (verifier_of(private), body, sent | {"webhook-timestamp": later}),
+        (verifier_of(new_secret(Signing.ED25519)), body, sent),
     ]:
         with pytest.raises(InvalidSignature):
             verify_v1a(key, message, altered)

@@ -15,8 +15,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from tests.signing import sign
 from tests.unit.test_catalogue import OWN, an_event, stored_and_read
 from workflows.events.catalogue import SessionCompleted, event_types
-from workflows.webhooks.create_endpoint import new_secret
 from workflows.webhooks.messages import body_of
+from workflows.webhooks.secrets import new_secret
 
 
 def test_the_body_is_what_happened_to_which_ids_when_in_camel_case() -> None:

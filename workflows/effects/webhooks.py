@@ -11,9 +11,9 @@ from workflows.events.record import fan_out
 from workflows.events.subscriptions import FanOut, subscribe
 from workflows.events.subscriptions import fan_out as fan_out_by
 from workflows.outside.send_webhook import SEND_WEBHOOK
-from workflows.webhooks.fan_out import ROWS, directly_to
+from workflows.webhooks.deliveries import FAN_OUT_ROWS, directly_to
 
-fan_out_by(FanOut(effect=SEND_WEBHOOK, rows=ROWS, directly_to=directly_to))
+fan_out_by(FanOut(effect=SEND_WEBHOOK, rows=FAN_OUT_ROWS, directly_to=directly_to))
 
 
 @subscribe(Event, name="webhooks.queue", queue="webhooks", retired=True)

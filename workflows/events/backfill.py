@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, Row, Select, any_, exists, func, literal, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from models.events import deliveries, effect_catalogues, events, subscriptions
+from models.events import effect_catalogues, events, subscriptions
 from workflows.cursors import LAST_ID, latest_moment, move_cursor, take_cursor
-from workflows.events.catalogue import CLOCK_SKEW, Event, event_types, smallest_event_id
+from workflows.events import store
+from workflows.events.catalogue import CLOCK_SKEW, event_types, smallest_event_id
 from workflows.events.record import fill_in
 from workflows.events.subscriptions import Effect, Subscriptions
 
@@ -105,34 +105,19 @@ def _fill(
 ) -> int:
     filled, after = 0, smallest_event_id(since - CLOCK_SKEW)
     before = smallest_event_id(until + CLOCK_SKEW) if until else LAST_ID
-    missing = _missing(effect, event_type, whatever_was_known=whatever_was_known)
-    while rows := _page(db, missing.where(events.c.created_at >= since, events.c.id > after, events.c.id < before)):
-        filled += sum(fill_in(db, _event(row), effect) for row in rows)
-        after = rows[-1].id
+    while missing := store.events_without(
+        db,
+        effect.name,
+        event_type,
+        since=since,
+        after=after,
+        before=before,
+        whatever_was_known=whatever_was_known,
+        most=PAGE,
+    ):
+        filled += sum(fill_in(db, event, effect) for event in missing)
+        after = missing[-1].id
     return filled
-
-
-def _missing(effect: Effect, event_type: str, *, whatever_was_known: bool) -> Select[Any]:
-    has_one = exists().where(deliveries.c.event_id == events.c.id, deliveries.c.effect == effect.name)
-    query = select(events).where(events.c.type == event_type, ~has_one)
-    if whatever_was_known:
-        return query
-    # What the event's writer knew it planned, or had a reason not to plan.
-    pair = literal(f"{effect.name} {event_type}")
-    has_been_known = exists().where(
-        effect_catalogues.c.id == events.c.catalogue, pair == any_(effect_catalogues.c.effects)
-    )
-    return query.where(~has_been_known)
-
-
-def _page(db: Connection, missing: Select[Any]) -> list[Row[Any]]:
-    return list(db.execute(missing.order_by(events.c.id).limit(PAGE)))
-
-
-def _event(row: Row[Any]) -> Event:
-    return event_types()[row.type].read(
-        id=row.id, actor=row.actor, occurred_at=row.occurred_at, sequence=row.sequence, data=row.data
-    )
 
 
 def _types(effect: Effect) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zlib import crc32
 
-from models.events import DeliveryState, ErrorClass, deliveries
+from models.events import DeliveryState, ErrorClass
 from workflows.events.catalogue import Event
 from workflows.records import Record
 
@@ -171,27 +171,46 @@ class SendResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Success:
+    """A delivery whose message was taken, and what its attempt came to."""
+
+    delivery: Delivery
+    attempt: Attempt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backlog:
+    """What one queue owes.
+
+    Args:
+        due: how many deliveries are due and not done, counted up to a bound.
+        oldest: for how long the oldest of them has been due, since it was recorded or since its last attempt's pause;
+            what waits for a server that is unavailable counts as due all the time.
+    """
+
+    queue: str
+    due: int
+    oldest: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeliveryStatus(Record):
-    """How far a delivery has come, as it is shown."""
+    """How far a delivery has come, and what its event was about, as people are shown it."""
 
-    table = deliveries
-
+    id: UUID
+    effect: str
     target: str
+    queue: str
     state: DeliveryState
     attempts: int
     due_at: datetime
     done_at: datetime | None
     last_error: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShownDelivery(DeliveryStatus):
-    """A delivery as operators and the owners of webhook endpoints see it."""
-
-    id: UUID
-    event_id: UUID
     created_at: datetime
+    event_id: UUID
     event_type: str
+    subject_type: str
+    subject_id: UUID
 
     @property
     def next_attempt_at(self) -> datetime | None:

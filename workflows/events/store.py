@@ -1,25 +1,55 @@
-"""Every statement by which deliveries are claimed, leased, settled and swept.
+"""Data access for `deliveries`: every statement on the table but the inserting ones of `record`.
 
-Every outcome is written `WHERE state = 'pending' AND attempts = <fence>`: a worker that lost its lease changes nothing.
+In this order: claim and lease; settle; sweep; figures; requeue and cancel; what webhook endpoints wait for or missed;
+gaps; and what people are shown. Every outcome is written `WHERE state = 'pending' AND attempts = <fence>`: a worker
+that lost its lease changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import structlog
-from sqlalchemy import BigInteger, Connection, Interval, Row, Uuid, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Interval,
+    Row,
+    ScalarSelect,
+    Select,
+    Uuid,
+    any_,
+    bindparam,
+    literal_column,
+    or_,
+    select,
+    text,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import TypeEngine
 
-from models.base import Timestamp
-from models.events import CANCEL_REASONS, DeliveryState
-from workflows.events.catalogue import Event, event_types
-from workflows.events.delivery import Attempt, Delivery, DeliveryKey
-from workflows.events.record import Nudge
+from models.base import Timestamp, spelled
+from models.events import (
+    CANCEL_REASONS,
+    DELIVERY_ID,
+    DeliveryState,
+    deliveries,
+    delivery_attempts,
+    events,
+    states_before,
+)
+from models.webhooks import webhook_endpoints
+from workflows.events.catalogue import CLOCK_SKEW, Event, event_types, smallest_event_id
+from workflows.events.delivery import Attempt, Backlog, Delivery, DeliveryKey, DeliveryStatus, Success
+from workflows.events.record import Nudge, enqueue_wakeups
+from workflows.paging import Page, newest_event_first
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +74,8 @@ _ROW = (
     " now() - d.due_at AS late"
 )
 _EVENT = "e.type, e.actor, e.sequence, e.data, e.occurred_at, now() AS now"
+# Literal, so that the index over these deliveries alone is known to be enough.
+_IS_WEBHOOK = deliveries.c.effect == literal_column("'webhooks.send'")
 _TYPES: dict[str, TypeEngine[Any]] = {
     "event_id": Uuid(),
     "id": Uuid(),
@@ -54,24 +86,24 @@ _TYPES: dict[str, TypeEngine[Any]] = {
     "now": Timestamp,
 }
 
-# Many effects share this transaction: none may hold up the others for long.
-_BATCH_TIMEOUTS = "set_config('lock_timeout', '100ms', true), set_config('statement_timeout', '1s', true)"
+# Many effects share the transaction of a batch: none may hold up the others for long.
+_TIMEOUTS = (
+    "CASE WHEN CAST(:batch AS bool)"
+    " THEN set_config('lock_timeout', '100ms', true) || set_config('statement_timeout', '1s', true) END"
+)
 
 # The locking queries return the newest version of each row; the events never change. Of the rows beyond the named
 # ones, those of each effect are read by an index of their own (`ix_deliveries_effect_due_at`), in the order of
 # `:shared`: a backlog of mails in the same queue is not even looked at. A lease that ran out is taken by name alone.
-_CLAIM = """
+_CLAIM = text(
+    f"""
 WITH named AS MATERIALIZED (
-    SELECT {row}, true AS named
-    FROM {keys} AS asked(event_id, effect, target) JOIN deliveries d ON {same}
-    WHERE {free}
+    SELECT {_ROW}, true AS named
+    FROM {_KEYS} AS asked(event_id, effect, target) JOIN deliveries d ON {_SAME_KEY.format("asked")}
+    WHERE {_FREE}
     LIMIT :most
     FOR UPDATE OF d SKIP LOCKED
-){others}
-SELECT claimed.*, {event}{timeouts}
-FROM {claimed} AS claimed JOIN events e ON e.id = claimed.event_id
-"""
-_OTHERS = f""", others AS MATERIALIZED (
+), others AS MATERIALIZED (
     SELECT due.* FROM unnest(CAST(:shared AS text[])) AS shared(effect)
     CROSS JOIN LATERAL (
         SELECT {_ROW}, false AS named FROM deliveries d JOIN events e ON e.id = d.event_id
@@ -82,34 +114,33 @@ _OTHERS = f""", others AS MATERIALIZED (
         FOR UPDATE OF d SKIP LOCKED
     ) AS due
     LIMIT :most - (SELECT count(*) FROM named)
-)"""
-_CLAIM_PARTS = {"row": _ROW, "keys": _KEYS, "same": _SAME_KEY.format("asked"), "free": _FREE, "event": _EVENT}
-_CLAIM_BATCH = text(
-    _CLAIM.format(
-        **_CLAIM_PARTS,
-        others=_OTHERS,
-        timeouts=f", {_BATCH_TIMEOUTS}",
-        claimed="(SELECT * FROM named UNION ALL SELECT * FROM others)",
-    )
+)
+SELECT claimed.*, {_EVENT}, {_TIMEOUTS}
+FROM (SELECT * FROM named UNION ALL SELECT * FROM others) AS claimed JOIN events e ON e.id = claimed.event_id
+"""
 ).columns(**_TYPES)
-_CLAIM_NAMED = text(_CLAIM.format(**_CLAIM_PARTS, others="", timeouts="", claimed="named")).columns(**_TYPES)
-
+# Leases, and renews leases that are still held. A locked row is left for the next time: whoever leases holds the rows.
 _LEASE = text(
     f"""
+WITH ours AS (
+    SELECT d.event_id, d.effect, d.target FROM {_FENCED_KEYS} JOIN deliveries d ON {_SAME_KEY.format("told")}
+    WHERE {_PENDING} AND d.attempts = told.fence AND (CAST(:counted AS int) = 1 OR d.lease_until IS NOT NULL)
+    FOR UPDATE OF d SKIP LOCKED
+)
 UPDATE deliveries d
-SET attempts = d.attempts + 1, lease_until = now() + :duration, nudge_at = now() + :duration
-FROM {_FENCED_KEYS} WHERE {_SAME_KEY.format("told")} AND {_PENDING} AND d.attempts = told.fence
+SET attempts = d.attempts + :counted, lease_until = now() + :duration, nudge_at = now() + :duration
+FROM ours WHERE {_SAME_KEY.format("ours")}
 """
 )
-
 # Waits for the rows: a late copy of the message locks them for a moment, too, just to find them leased.
-_HOLD = f"""
-SELECT d.event_id, d.effect, d.target{{timeouts}} FROM {_FENCED_KEYS} JOIN deliveries d ON {_SAME_KEY.format("told")}
+_HOLD = text(
+    f"""
+SELECT d.event_id, d.effect, d.target, {_TIMEOUTS}
+FROM {_FENCED_KEYS} JOIN deliveries d ON {_SAME_KEY.format("told")}
 WHERE {_PENDING} AND d.attempts = told.fence
 FOR UPDATE OF d
 """
-_HOLD_BATCH = text(_HOLD.format(timeouts=f", {_BATCH_TIMEOUTS}")).columns(event_id=Uuid())
-_HOLD_NAMED = text(_HOLD.format(timeouts="")).columns(event_id=Uuid())
+).columns(event_id=Uuid())
 
 _DONE = text(
     f"""
@@ -123,83 +154,65 @@ WHERE {_SAME_KEY.format("told")} AND {_PENDING} AND d.attempts = told.fence
 """
 )
 
-_OUTCOME = f"""
+# An outcome and its attempt, in one statement. Without `:after` the row is not due again.
+_OUTCOME = text(
+    f"""
 WITH ours AS (
-    UPDATE deliveries d SET attempts = :attempt, lease_until = NULL, {{values}}
+    UPDATE deliveries d
+    SET attempts = :attempt, lease_until = NULL, state = CAST(:state AS delivery_state),
+        done_at = CASE WHEN CAST(:state AS text) = 'done' THEN now() END,
+        last_error = CAST(:error AS text), cancel_reason = CAST(:cancel_reason AS text),
+        due_at = coalesce(now() + CAST(:after AS interval), d.due_at),
+        nudge_at = coalesce(now() + CAST(:after AS interval), d.nudge_at)
     WHERE d.event_id = :event_id AND d.effect = :effect AND d.target = :target
       AND {_PENDING} AND d.attempts = :fence
     RETURNING d.event_id, d.effect, d.target
 )
-"""
-_WITH_ATTEMPT = """
 INSERT INTO delivery_attempts (event_id, effect, target, attempt, outcome, error, error_class, status_code, response,
                                duration_ms)
 SELECT event_id, effect, target, :attempt, :outcome, CAST(:error AS text), CAST(:error_class AS text),
        CAST(:status_code AS int), CAST(:response AS text), :duration_ms
-FROM ours RETURNING 1
+FROM ours
 """
-_ERROR = "last_error = CAST(:error AS text)"
-_DONE_WITH_ATTEMPT = text(_OUTCOME.format(values="state = 'done', done_at = now(), last_error = NULL") + _WITH_ATTEMPT)
-_RETRY = text(_OUTCOME.format(values=f"due_at = now() + :after, nudge_at = now() + :after, {_ERROR}") + _WITH_ATTEMPT)
-_END = text(
-    _OUTCOME.format(
-        values=f"state = CAST(:state AS delivery_state), {_ERROR}, cancel_reason = CAST(:cancel_reason AS text)"
-    )
-    + _WITH_ATTEMPT
 )
 _POSTPONE = text(
-    _OUTCOME.format(
-        values="due_at = :until, nudge_at = :until, put_off_until = :until,"
-        " last_error = coalesce(CAST(:error AS text), d.last_error)"
-    )
-    + "SELECT 1 FROM ours"
+    f"""
+UPDATE deliveries d
+SET attempts = :fence - 1, lease_until = NULL, due_at = :until, nudge_at = :until, put_off_until = :until,
+    last_error = coalesce(CAST(:error AS text), d.last_error)
+WHERE d.event_id = :event_id AND d.effect = :effect AND d.target = :target AND {_PENDING} AND d.attempts = :fence
+"""
 )
 
 # What a newer process recorded is left to a newer worker, so that only known types are taken. A lease that a crash of
-# the database undoes is taken again, so that its commit is not waited for on disk.
-_NAMED = f"""
-    SELECT d.event_id, d.effect, d.target
-    FROM unnest(CAST(:event_ids AS uuid[]), CAST(:targets AS text[])) AS asked(event_id, target)
-    JOIN deliveries d ON d.event_id = asked.event_id AND d.effect = :effect AND d.target = asked.target
-    WHERE {_FREE}
-    FOR UPDATE OF d SKIP LOCKED
-"""
-_CLAIM_LEASED = f"""
-WITH free AS ({{free}})
+# the database undoes is taken again, so that its commit is not waited for on disk. A lease that ran out is taken by
+# name alone, as above.
+_CLAIM_LEASED = text(
+    f"""
+WITH asked AS (SELECT * FROM unnest(CAST(:event_ids AS uuid[]), CAST(:targets AS text[])) AS asked(event_id, target)),
+free AS (
+    SELECT * FROM (
+        SELECT d.event_id, d.effect, d.target
+        FROM asked JOIN deliveries d ON d.event_id = asked.event_id AND d.effect = :effect AND d.target = asked.target
+        WHERE {_FREE}
+        FOR UPDATE OF d SKIP LOCKED
+    ) AS named UNION ALL SELECT * FROM (
+        SELECT d.event_id, d.effect, d.target
+        FROM deliveries d
+        WHERE d.effect = :effect AND d.state = 'pending' AND d.lease_until IS NULL AND d.due_at <= now()
+          AND (d.event_id, d.target) NOT IN (SELECT * FROM asked)
+        ORDER BY d.due_at
+        LIMIT :others
+        FOR UPDATE OF d SKIP LOCKED
+    ) AS others
+)
 UPDATE deliveries d
 SET attempts = d.attempts + 1, lease_until = now() + :duration, nudge_at = now() + :duration
 FROM free, events e
 WHERE {_SAME_KEY.format("free")} AND e.id = free.event_id AND e.type = ANY(:known)
 RETURNING {_ROW}, {_EVENT}, set_config('synchronous_commit', 'off', true)
 """
-_LEASE_NAMED = text(_CLAIM_LEASED.format(free=_NAMED)).columns(**_TYPES)
-# A lease that ran out is taken by name alone, as above.
-_LEASE_OTHERS = text(
-    _CLAIM_LEASED.format(
-        free=f"""SELECT * FROM ({_NAMED}) AS named UNION ALL SELECT * FROM (
-    SELECT d.event_id, d.effect, d.target
-    FROM deliveries d
-    WHERE d.effect = :effect AND d.state = 'pending' AND d.lease_until IS NULL AND d.due_at <= now()
-      AND (d.event_id, d.target) NOT IN (SELECT * FROM unnest(CAST(:event_ids AS uuid[]), CAST(:targets AS text[])))
-    ORDER BY d.due_at
-    LIMIT :others
-    FOR UPDATE OF d SKIP LOCKED
-) AS others"""
-    )
 ).columns(**_TYPES)
-
-# Like the others, a row that is locked at the moment is left for the next time.
-_RENEW = text(
-    f"""
-WITH ours AS (
-    SELECT d.event_id, d.effect, d.target FROM {_FENCED_KEYS} JOIN deliveries d ON {_SAME_KEY.format("told")}
-    WHERE {_PENDING} AND d.attempts = told.fence AND d.lease_until IS NOT NULL
-    FOR UPDATE OF d SKIP LOCKED
-)
-UPDATE deliveries d SET lease_until = now() + :duration, nudge_at = now() + :duration
-FROM ours WHERE {_SAME_KEY.format("ours")}
-"""
-)
 
 # Locked rows are left out rather than waited for: one of them would hold up all the others.
 _DONE_OUTBOUND = text(
@@ -251,16 +264,12 @@ _EMPTY_LIST = text(
         f" AND d.nudge_at - {_PAUSE} <= now() - interval '0.5 seconds'))"
     )
 )
+# `:by` is 1, or -1 for what could not be published after all.
 _NUDGED = text(
     f"""
-UPDATE deliveries d SET nudges = d.nudges + 1, nudge_at = now() + {_PAUSE.replace("d.nudges", "(d.nudges + 1)")}
-FROM {_KEYS} AS n(event_id, effect, target) WHERE {_SAME_KEY.format("n")} AND {_PENDING}
-"""
-)
-_NOT_NUDGED = text(
-    f"""
-UPDATE deliveries d SET nudges = d.nudges - 1, nudge_at = now()
-FROM {_KEYS} AS n(event_id, effect, target) WHERE {_SAME_KEY.format("n")} AND {_PENDING} AND d.nudges > 0
+UPDATE deliveries d SET nudges = d.nudges + :by, nudge_at = now()
+    + CASE WHEN :by > 0 THEN {_PAUSE.replace("d.nudges", "(d.nudges + 1)")} ELSE interval '0' END
+FROM {_KEYS} AS n(event_id, effect, target) WHERE {_SAME_KEY.format("n")} AND {_PENDING} AND d.nudges + :by >= 0
 """
 )
 
@@ -301,36 +310,197 @@ WHERE dead.deliveries > 0
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Success:
-    """A delivery whose message was taken, and what its attempt came to."""
+# The attempts stay counted, since each has its record: the retry policy counts those that follow.
+_REQUEUED = (
+    "state = 'pending', nudges = 0, lease_until = CASE WHEN d.state <> 'dead' THEN d.lease_until END,"
+    " forgiven = CASE WHEN d.state = 'dead' THEN d.attempts ELSE d.forgiven END"
+)
+# What is leased is being sent this very moment.
+_REQUEUE = text(
+    f"""
+UPDATE deliveries d SET due_at = now(), nudge_at = now(), {_REQUEUED}
+FROM events e
+WHERE d.id = :id AND d.state = ANY(CAST(:states AS delivery_state[])) AND e.id = d.event_id
+  AND (d.state = 'dead' OR d.lease_until IS NULL OR d.lease_until <= now())
+RETURNING d.event_id, d.effect, d.target, d.queue, e.subject_type, e.subject_id
+"""
+).columns(event_id=Uuid(), subject_id=Uuid())
+# Many, one after the other, so that they do not run all at once; rows that another requeue holds are left to it.
+_REQUEUE_PACED = """
+WITH failed AS MATERIALIZED (
+    SELECT d.event_id, d.effect, d.target, d.queue, d.state, d.endpoint_id
+    FROM deliveries d JOIN events e ON e.id = d.event_id
+    WHERE {failed}
+    ORDER BY d.event_id, d.effect, d.target
+    LIMIT CAST(:most AS bigint)
+    FOR NO KEY UPDATE OF d SKIP LOCKED
+), paced AS (
+    SELECT failed.*, now() + (row_number() OVER (PARTITION BY effect ORDER BY event_id, target) - 1)
+           * interval '1 second' / :per_second AS due_at
+    FROM failed
+), requeued AS (
+    UPDATE deliveries d SET due_at = p.due_at, nudge_at = p.due_at{values}
+    FROM paced p WHERE {same} AND {which}
+    RETURNING d.event_id, d.effect, d.target, d.queue, d.due_at
+){added}
+SELECT (SELECT count(*) FROM requeued){count_added} AS requeued, first.*
+FROM (VALUES (1)) AS always LEFT JOIN (
+    SELECT r.*, e.subject_type, e.subject_id FROM ({due}) AS r JOIN events e ON e.id = r.event_id
+    WHERE r.due_at <= now()
+) AS first ON true
+"""
+_DEAD_PACED = {"values": f", {_REQUEUED}", "same": _SAME_KEY.format("p"), "which": "p.state = 'dead'"}
+_NONE_ADDED = {"added": "", "count_added": "", "due": "SELECT * FROM requeued"}
+_REQUEUE_DEAD = text(
+    _REQUEUE_PACED.format(
+        **_DEAD_PACED,
+        failed="d.state = 'dead' AND d.effect = ANY(:effects) AND e.occurred_at >= :since",
+        **_NONE_ADDED,
+    )
+).columns(event_id=Uuid(), subject_id=Uuid())
+# Another run of an event for its endpoint; of two transactions that add the same, the later one finds its key taken.
+_ADD_RUNS = f"""
+    INSERT INTO deliveries (event_id, effect, target, endpoint_id, resend, id, queue, due_at, nudge_at)
+    SELECT n.*, {DELIVERY_ID.format(of="n")}, p.queue, p.due_at, p.due_at
+    FROM {{source}} AS p CROSS JOIN LATERAL (
+        SELECT p.event_id, p.effect, p.endpoint_id || ':' || 1 + max(d.resend) AS target, p.endpoint_id,
+               1 + max(d.resend) AS resend
+        FROM deliveries d
+        WHERE d.event_id = p.event_id AND d.effect = 'webhooks.send' AND d.endpoint_id = p.endpoint_id
+    ) AS n
+"""
+_ADDED = " ON CONFLICT DO NOTHING RETURNING event_id, effect, target, queue, due_at"
+_ONE_RUN = "(SELECT event_id, effect, endpoint_id, queue, now() AS due_at FROM deliveries WHERE id = :id)"
+_ADD_RUN = text(
+    f"""
+WITH added AS ({_ADD_RUNS.format(source=_ONE_RUN)} RETURNING id, event_id, effect, target, queue)
+SELECT added.*, e.subject_type, e.subject_id FROM added JOIN events e ON e.id = added.event_id
+"""
+).columns(event_id=Uuid(), id=Uuid(), subject_id=Uuid())
+# The bounds of the ids alone keep the index scan short. What was cancelled stays so, and another run follows: one,
+# however many runs there were, and none once one arrived or is pending.
+_RECOVER = text(
+    _REQUEUE_PACED.format(
+        **_DEAD_PACED,
+        failed="""d.effect = 'webhooks.send' AND d.endpoint_id = :endpoint_id
+      AND (d.state = 'dead' OR d.cancel_reason = 'not_listening')
+      AND d.event_id BETWEEN :first AND :last AND e.occurred_at >= :since AND e.occurred_at < :until
+      AND e.type NOT IN ('webhook.ping', 'webhook.example')
+      AND CAST(:event_types AS text[]) && ARRAY[e.type, split_part(e.type, '.', 1) || '.*', '*']
+      AND (d.state = 'dead' OR NOT EXISTS (
+          SELECT FROM deliveries other
+          WHERE other.event_id = d.event_id AND other.effect = 'webhooks.send'
+            AND other.endpoint_id = d.endpoint_id AND (other.state <> 'cancelled' OR other.resend > d.resend)))""",
+        added=f", added AS ({_ADD_RUNS.format(source='paced')} WHERE p.state = 'cancelled'{_ADDED})",
+        count_added=" + (SELECT count(*) FROM added)",
+        due="SELECT * FROM requeued UNION ALL SELECT * FROM added",
+    )
+).columns(event_id=Uuid(), subject_id=Uuid())
 
-    delivery: Delivery
-    attempt: Attempt
+# Messages that were postponed for their endpoint's sake; a failed one keeps its own pause, and what is recovered its
+# pace.
+_HASTEN_POSTPONED = text(
+    _REQUEUE_PACED.format(
+        **_NONE_ADDED,
+        failed="d.effect = 'webhooks.send' AND d.endpoint_id = :endpoint_id AND d.queue = 'webhooks'"
+        " AND d.state = 'pending' AND d.put_off_until = d.due_at AND d.due_at > now()",
+        values="",
+        same=_SAME_KEY.format("p"),
+        which="p.due_at < d.due_at",
+    )
+).columns(event_id=Uuid(), subject_id=Uuid())
 
-
-@dataclass(frozen=True)
-class Cursor:
-    """The key of the last row of a page."""
-
-    event_id: str = "00000000-0000-0000-0000-000000000000"
-    effect: str = ""
-    target: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Backlog:
-    """What one queue owes.
-
-    Args:
-        due: how many deliveries are due and not done; MAX_COUNTED_DUE stands for that many or more.
-        oldest: for how long the oldest of them has been due, since it was recorded or since its last attempt's pause;
-            what waits for a server that is unavailable counts as due all the time.
+# A worker holds the rows of a batch until its commit, and an operator's request does not wait for that.
+_CANCEL = text(
     """
+UPDATE deliveries SET state = 'cancelled', lease_until = NULL, last_error = :reason
+WHERE id = (SELECT id FROM deliveries WHERE id = :id FOR UPDATE NOWAIT)
+  AND state = ANY(CAST(:states AS delivery_state[]))
+"""
+)
 
-    queue: str
-    due: int
-    oldest: timedelta
+# What endpoints missed and no worker ever held: attempts are kept.
+_DELETE_MISSED = text(
+    f"""
+WITH old AS MATERIALIZED (
+    SELECT event_id, effect, target FROM deliveries
+    WHERE cancel_reason = 'not_listening' AND attempts = 0 AND event_id < :before
+    ORDER BY event_id
+    LIMIT :most
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM deliveries d USING old WHERE {_SAME_KEY.format("old")}
+"""
+)
+# All runs of an event for an endpoint, in one order, so that two resends at once see each other.
+_RUNS = (
+    select(deliveries.c.id, deliveries.c.state)
+    .where(
+        deliveries.c.event_id == bindparam("event_id"),
+        _IS_WEBHOOK,
+        deliveries.c.endpoint_id == bindparam("endpoint_id"),
+    )
+    .order_by(deliveries.c.resend)
+    .with_for_update(key_share=True)
+)
+# What an event's writer knew it planned, or had a reason not to plan.
+_EVENTS_WITHOUT = text(
+    """
+SELECT e.id AS event_id, e.type, e.actor, e.occurred_at, e.sequence, e.data FROM events e
+WHERE e.type = :event_type AND e.created_at >= :since AND e.id > :after AND e.id < :before
+  AND NOT EXISTS (SELECT FROM deliveries d WHERE d.event_id = e.id AND d.effect = :effect)
+  AND (CAST(:whatever_was_known AS bool) OR NOT EXISTS (
+      SELECT FROM effect_catalogues c
+      WHERE c.id = e.catalogue AND CAST(:effect AS text) || ' ' || :event_type = ANY(c.effects)))
+ORDER BY e.id
+LIMIT :most
+"""
+).columns(**_TYPES)
+
+
+def _status(delivery: Any) -> list[ColumnElement[Any]]:
+    event = (events.c.type.label("event_type"), events.c.subject_type, events.c.subject_id)
+    return [*(delivery[field.name] for field in fields(DeliveryStatus) if field.name in delivery), *event]
+
+
+def _of_last_attempt(delivery: Any, column: ColumnElement[Any]) -> ScalarSelect[Any]:
+    attempts = delivery_attempts.c
+    same = [attempts[name] == delivery[name] for name in ("event_id", "effect", "target")]
+    return select(column).where(*same).order_by(attempts.attempt.desc()).limit(1).scalar_subquery()
+
+
+def _webhook_status(delivery: Any) -> list[ColumnElement[Any]]:
+    return [
+        *_status(delivery),
+        webhook_endpoints.c.id.label("endpoint_id"),
+        webhook_endpoints.c.state.label("endpoint_state"),
+        webhook_endpoints.c.mentor_profile_id,
+        _of_last_attempt(delivery, delivery_attempts.c.status_code).label("last_status_code"),
+        _of_last_attempt(delivery, delivery_attempts.c.error_class).label("last_error_class"),
+    ]
+
+
+_STATUS = select(*_status(deliveries.c)).join_from(deliveries, events, events.c.id == deliveries.c.event_id)
+_WEBHOOK_STATUS = (
+    select(*_webhook_status(deliveries.c))
+    .join_from(deliveries, events, events.c.id == deliveries.c.event_id)
+    .join(webhook_endpoints, webhook_endpoints.c.id == deliveries.c.endpoint_id)
+    .where(_IS_WEBHOOK)
+)
+# In how many browsers the other party reads, what operators hear besides, and whose endpoints listen is nobody's
+# business but operators' and, of an endpoint, its owner's.
+_OF_SUBJECTS = _STATUS.where(
+    events.c.subject_id == any_(bindparam("subject_ids", type_=ARRAY(Uuid))),
+    or_(
+        bindparam("all", type_=Boolean),
+        deliveries.c.effect.not_in(["webhooks.send", "push.send", "channels.send"]),
+        deliveries.c.endpoint_id.in_(
+            select(webhook_endpoints.c.id).where(
+                webhook_endpoints.c.mentor_profile_id == bindparam("mentor_profile_id", type_=Uuid)
+            )
+        ),
+    ),
+).order_by(events.c.sequence, deliveries.c.effect, deliveries.c.target)
 
 
 def claim_batch(db: Connection, named: Sequence[DeliveryKey], *, shared: Sequence[str], most: int) -> list[Delivery]:
@@ -343,20 +513,24 @@ def claim_batch(db: Connection, named: Sequence[DeliveryKey], *, shared: Sequenc
         shared: the effects whose other deliveries are taken too, those of the first before those of the next.
         most: how many in all.
     """
-    values = {**_keys(named), "shared": list(shared), "known": list(event_types()), "most": most}
-    return _deliveries(db.execute(_CLAIM_BATCH, values))
+    return _claim(db, named, shared, most, batch=True)
 
 
 def claim(db: Connection, keys: Sequence[DeliveryKey]) -> list[Delivery]:
     """Lock those deliveries for the rest of this transaction that are free and due, and no others."""
-    return _deliveries(db.execute(_CLAIM_NAMED, {**_keys(keys), "most": len(keys)}))
+    return _claim(db, keys, (), len(keys), batch=False)
 
 
 def lease(db: Connection, claimed: Sequence[Delivery], duration: timedelta) -> list[Delivery]:
     """Count the attempts before they are made, so that what kills its worker again and again ends as a dead letter."""
     if claimed:
-        db.execute(_LEASE, {**_fenced(claimed), "duration": duration})
+        db.execute(_LEASE, {**_fenced(claimed), "duration": duration, "counted": 1})
     return [replace(delivery, fence=delivery.attempt) for delivery in claimed]
+
+
+def renew(db: Connection, leased: Sequence[Delivery], duration: timedelta) -> None:
+    """Lease those that are still ours for so long from now on, in one statement that waits for no lock."""
+    db.execute(_LEASE, {**_fenced(leased), "duration": duration, "counted": 0})
 
 
 def hold(db: Connection, leased: Sequence[Delivery], *, batch: bool = False) -> list[Delivery]:
@@ -365,8 +539,7 @@ def hold(db: Connection, leased: Sequence[Delivery], *, batch: bool = False) -> 
     Args:
         batch: whether statements are then bounded as by `claim_batch`.
     """
-    rows = db.execute(_HOLD_BATCH if batch else _HOLD_NAMED, _fenced(leased))
-    held = {DeliveryKey(event_id=row.event_id, effect=row.effect, target=row.target) for row in rows}
+    held = _keys_of(db.execute(_HOLD, _fenced(leased) | {"batch": batch}))
     return [delivery for delivery in leased if delivery.key in held]
 
 
@@ -376,14 +549,31 @@ def mark_done(db: Connection, deliveries: Sequence[Delivery]) -> int:
     return db.execute(_DONE, {**_fenced(deliveries), "attempts": attempts}).rowcount
 
 
-def done(db: Connection, delivery: Delivery, attempt: Attempt | None = None) -> bool:
-    """Mark it done; of an outbound one the attempt is kept, too. False when the row is no longer ours."""
-    return mark_done(db, [delivery]) == 1 if attempt is None else _write(db, _DONE_WITH_ATTEMPT, delivery, attempt)
+def settle(db: Connection, delivery: Delivery, attempt: Attempt, *, after: timedelta | None = None) -> bool:
+    """Write what an attempt came to: done, dead or cancelled, or pending and due after a pause.
 
+    Args:
+        after: the pause, of an attempt whose outcome is `retry`.
 
-def again(db: Connection, delivery: Delivery, after: timedelta, attempt: Attempt) -> bool:
-    """Leave it pending, due after a pause. False when the row is no longer ours."""
-    return _write(db, _RETRY, delivery, attempt, after=after)
+    Returns:
+        False when the row is no longer ours.
+    """
+    cancelled = attempt.outcome == DeliveryState.CANCELLED and attempt.error_class in CANCEL_REASONS
+    told = {
+        **vars(delivery.key),
+        "attempt": delivery.attempt,
+        "fence": delivery.fence,
+        "state": DeliveryState.PENDING if attempt.outcome == "retry" else attempt.outcome,
+        "after": after,
+        "cancel_reason": attempt.error_class if cancelled else None,
+        "outcome": attempt.outcome,
+        "error": _cut(attempt.error, MAX_ERROR_CHARACTERS),
+        "error_class": attempt.error_class,
+        "status_code": attempt.status_code,
+        "response": _cut(attempt.response, MAX_RESPONSE_CHARACTERS),
+        "duration_ms": _milliseconds(attempt),
+    }
+    return db.execute(_OUTCOME, told).rowcount == 1
 
 
 def postpone(db: Connection, leased: Delivery, until: datetime, *, away: str | None = None) -> bool:
@@ -392,17 +582,8 @@ def postpone(db: Connection, leased: Delivery, until: datetime, *, away: str | N
     Args:
         away: that its destination is unavailable, in words, which are kept; None for what is no trouble.
     """
-    values = {**vars(leased.key), "attempt": leased.attempt - 1, "fence": leased.fence}
-    return bool(db.execute(_POSTPONE, {**values, "until": until, "error": cut(away, MAX_ERROR_CHARACTERS)}).rowcount)
-
-
-def give_up(db: Connection, delivery: Delivery, attempt: Attempt) -> bool:
-    """End it as dead or cancelled, as the attempt's outcome says, until an operator decides otherwise."""
-    state = DeliveryState(attempt.outcome)
-    cancelled = state is DeliveryState.CANCELLED and attempt.error_class in CANCEL_REASONS
-    return _write(
-        db, _END, delivery, attempt, state=state.value, cancel_reason=attempt.error_class if cancelled else None
-    )
+    values = {**vars(leased.key), "fence": leased.fence, "until": until, "error": _cut(away, MAX_ERROR_CHARACTERS)}
+    return db.execute(_POSTPONE, values).rowcount == 1
 
 
 def claim_leased(
@@ -414,25 +595,18 @@ def claim_leased(
         duration: of the lease; the attempt in hand is counted with it.
         others: how many that are not named may be leased along, those that have been due for longest.
     """
-    rows = db.execute(
-        _LEASE_OTHERS if others > 0 else _LEASE_NAMED,
-        {
-            "effect": effect,
-            "event_ids": [key.event_id for key in keys],
-            "targets": [key.target for key in keys],
-            "duration": duration,
-            "known": list(event_types()),
-            "others": others,
-        },
-    )
+    values = {
+        "effect": effect,
+        "event_ids": [key.event_id for key in keys],
+        "targets": [key.target for key in keys],
+        "duration": duration,
+        "known": list(event_types()),
+        "others": others,
+    }
+    rows = db.execute(_CLAIM_LEASED, values)
     # The rows hold the attempts in hand already.
     taken = {each.key: replace(each, attempt=each.fence) for each in _deliveries(rows)}
     return [*(taken.pop(key) for key in keys if key in taken), *taken.values()]
-
-
-def renew(db: Connection, leased: Sequence[Delivery], duration: timedelta) -> None:
-    """Lease those that are still ours for so long from now on, in one statement that waits for no lock."""
-    db.execute(_RENEW, {**_fenced(leased), "duration": duration})
 
 
 def done_outbound(db: Connection, successes: Sequence[Success]) -> set[DeliveryKey]:
@@ -444,34 +618,33 @@ def done_outbound(db: Connection, successes: Sequence[Success]) -> set[DeliveryK
     told = _fenced([each.delivery for each in successes]) | {
         "attempts": [each.delivery.attempt for each in successes],
         "status_codes": [each.attempt.status_code for each in successes],
-        "responses": [cut(each.attempt.response, MAX_RESPONSE_CHARACTERS) for each in successes],
-        "durations": [milliseconds(each.attempt.took) for each in successes],
+        "responses": [_cut(each.attempt.response, MAX_RESPONSE_CHARACTERS) for each in successes],
+        "durations": [_milliseconds(each.attempt) for each in successes],
     }
-    rows = db.execute(_DONE_OUTBOUND, told)
-    return {DeliveryKey(event_id=row.event_id, effect=row.effect, target=row.target) for row in rows}
+    return _keys_of(db.execute(_DONE_OUTBOUND, told))
 
 
-def overdue(db: Connection, queue: str, *, list_is_empty: bool, after: Cursor) -> list[Nudge]:
+def overdue(db: Connection, queue: str, *, list_is_empty: bool, after: Nudge | None) -> list[Nudge]:
     """A page of a queue's deliveries that a worker is to be woken up for again, locked until the transaction's end.
 
     Args:
         list_is_empty: whether the queue's list in Redis holds nothing, so that what was published before is gone.
-        after: where the page before ended.
+        after: the last one of the page before.
     """
-    rows = db.execute(
-        _EMPTY_LIST if list_is_empty else _PATIENT, {"queue": queue, "page": SWEEP_PAGE, **vars(after)}
-    ).all()
+    last = after or DeliveryKey(event_id=UUID(int=0), effect="")
+    key = {"event_id": last.event_id, "effect": last.effect, "target": last.target}
+    rows = db.execute(_EMPTY_LIST if list_is_empty else _PATIENT, {"queue": queue, "page": SWEEP_PAGE, **key}).all()
     return [Nudge.of(row) for row in rows]
 
 
 def nudged(db: Connection, nudges: Iterable[Nudge]) -> None:
     """Count a wake-up for each, in the transaction that found them: the next one waits longer."""
-    db.execute(_NUDGED, _keys(nudges))
+    db.execute(_NUDGED, _keys(nudges) | {"by": 1})
 
 
 def not_nudged(db: Connection, nudges: Iterable[Nudge]) -> None:
     """Note that these could not be published after all: they are to be named again at once."""
-    db.execute(_NOT_NUDGED, _keys(nudges))
+    db.execute(_NUDGED, _keys(nudges) | {"by": -1})
 
 
 def backlogs(db: Connection, queues: Sequence[str], *, most: int = MAX_COUNTED_DUE) -> list[Backlog]:
@@ -485,24 +658,198 @@ def dead_by_effect(db: Connection, effects: Sequence[str], *, most: int = MAX_CO
     return {row.effect: row.deliveries for row in db.execute(_DEAD, {"effects": list(effects), "most": most})}
 
 
-def cut(words: str | None, most: int) -> str | None:
-    """The beginning of a text, as long as it is kept; None for nothing."""
+def requeue(db: Connection, delivery_id: UUID, *states: DeliveryState) -> bool:
+    """Make it due now, and wake up a worker; a dead one gets all its attempts again.
+
+    Args:
+        states: those of which it must be in one.
+
+    Returns:
+        False when it is in none of them, or is being sent right now.
+    """
+    row = db.execute(_REQUEUE, {"id": delivery_id, "states": list(states)}).one_or_none()
+    if row is not None:
+        enqueue_wakeups(db, [Nudge.of(row)])
+    return row is not None
+
+
+def requeue_dead(db: Connection, effects: Sequence[str], *, since: datetime, most: int, per_second: int) -> int:
+    """Requeue the dead letters of these effects, the oldest events first; returns how many.
+
+    Args:
+        since: those of events that occurred from then on.
+        per_second: how many of an effect become due in a second.
+    """
+    values = {"effects": list(effects), "since": since, "most": most, "per_second": per_second}
+    return _requeued(db, db.execute(_REQUEUE_DEAD, values))
+
+
+def recover(
+    db: Connection,
+    endpoint_id: UUID,
+    event_types: Sequence[str],
+    *,
+    since: datetime,
+    until: datetime,
+    most: int,
+    per_second: int,
+) -> int:
+    """Requeue what died on its way to a webhook endpoint, and send anew what was not sent while it was not active.
+
+    Returns:
+        How many there were, the oldest events first; what another transaction is just sending again is left out.
+    """
+    values = {
+        "endpoint_id": endpoint_id,
+        "event_types": list(event_types),
+        "since": since,
+        "until": until,
+        "first": smallest_event_id(since - CLOCK_SKEW),
+        "last": smallest_event_id(until + CLOCK_SKEW),
+        "most": most,
+        "per_second": per_second,
+    }
+    return _requeued(db, db.execute(_RECOVER, values))
+
+
+def cancel(db: Connection, delivery_id: UUID, reason: str) -> bool:
+    """End a pending or dead one as cancelled; False when it is neither.
+
+    Raises:
+        OperationalError: 55P03, while a worker holds the row.
+    """
+    states = list(states_before(DeliveryState.CANCELLED))
+    values = {"id": delivery_id, "states": states, "reason": _cut(reason, MAX_ERROR_CHARACTERS)}
+    return db.execute(_CANCEL, values).rowcount == 1
+
+
+def hasten_postponed(db: Connection, endpoint_id: UUID, *, per_second: int) -> None:
+    """Make due what was postponed for a webhook endpoint's sake, one after the other."""
+    values = {"endpoint_id": endpoint_id, "per_second": per_second, "most": None}
+    _requeued(db, db.execute(_HASTEN_POSTPONED, values))
+
+
+def delete_missed(db: Connection, *, before: datetime, most: int) -> int:
+    """Delete what webhook endpoints missed of events of before then, the oldest first; returns how many."""
+    return db.execute(_DELETE_MISSED, {"before": smallest_event_id(before), "most": most}).rowcount
+
+
+def lock_runs(db: Connection, *, event_id: UUID, endpoint_id: UUID) -> dict[UUID, DeliveryState]:
+    """The ids and states of all deliveries of an event to a webhook endpoint, locked, in the order of their resends."""
+    key = {"event_id": event_id, "endpoint_id": endpoint_id}
+    db.execute(_RUNS, key)
+    # Once more: what another transaction added while its locks were waited for is not in the first snapshot.
+    return {row.id: row.state for row in db.execute(_RUNS, key)}
+
+
+def add_run(db: Connection, delivery_id: UUID) -> UUID:
+    """Send the event of a webhook delivery anew, by another delivery; returns its id. The runs are locked."""
+    row = db.execute(_ADD_RUN, {"id": delivery_id}).one()
+    enqueue_wakeups(db, [Nudge.of(row)])
+    added: UUID = row.id
+    return added
+
+
+def events_without(
+    db: Connection,
+    effect: str,
+    event_type: str,
+    *,
+    since: datetime,
+    after: UUID,
+    before: UUID,
+    whatever_was_known: bool,
+    most: int,
+) -> list[Event]:
+    """Events of a type without a delivery of an effect, in the order of their ids.
+
+    Args:
+        after: the id after which to begin; `before`, likewise, where to end.
+        whatever_was_known: whether those count of which the writer knew the effect.
+    """
+    values = {"effect": effect, "event_type": event_type, "since": since, "after": after, "before": before}
+    more = {"whatever_was_known": whatever_was_known, "most": most}
+    return [_event(row) for row in db.execute(_EVENTS_WITHOUT, values | more)]
+
+
+def status_query(delivery_id: UUID) -> Select[Any]:
+    """The status of one delivery, as `DeliveryStatus`."""
+    return _STATUS.where(deliveries.c.id == delivery_id)
+
+
+def statuses_query(page: Page, *, state: DeliveryState | None = None, effect: str | None = None) -> Select[Any]:
+    """Those in a state, or of an effect, or all, as `DeliveryStatus`; the newest events first."""
+    query = _STATUS if state is None else _STATUS.where(deliveries.c.state == spelled(state))
+    query = query if effect is None else query.where(deliveries.c.effect == effect)
+    return newest_event_first(query, page, deliveries.c.event_id, deliveries.c.id)
+
+
+def statuses_of_subjects(
+    db: Connection, subject_ids: Sequence[UUID], *, everything: bool, mentor_profile_id: UUID | None
+) -> list[DeliveryStatus]:
+    """The deliveries of all events about these subjects, in the order of the events.
+
+    Args:
+        everything: whether those are among them that are operators' business alone.
+        mentor_profile_id: whose webhook endpoints' deliveries are among them in any case.
+    """
+    values = {"subject_ids": list(subject_ids), "all": everything, "mentor_profile_id": mentor_profile_id}
+    return [DeliveryStatus.of(row) for row in db.execute(_OF_SUBJECTS, values)]
+
+
+def webhook_status_query(delivery_id: UUID) -> Select[Any]:
+    """One delivery to an endpoint that exists, with its endpoint and last attempt."""
+    return _WEBHOOK_STATUS.where(deliveries.c.id == delivery_id)
+
+
+def webhook_statuses_query(
+    page: Page,
+    *,
+    mentor_profile_id: UUID | None = None,
+    endpoint_id: UUID | None = None,
+    of_any_owner: bool = False,
+    state: DeliveryState | None = None,
+) -> Select[Any]:
+    """The deliveries to a mentor's endpoints, or for None to those of the operators; the newest events first.
+
+    Args:
+        endpoint_id: to this endpoint alone.
+        of_any_owner: whoever owns the endpoint.
+        state: deliveries in this state alone.
+    """
+    endpoints = webhook_endpoints.c
+    wanted = [] if of_any_owner else [endpoints.mentor_profile_id == mentor_profile_id]
+    if endpoint_id is not None:
+        wanted.append(endpoints.id == endpoint_id)
+    of_one = select(deliveries).where(_IS_WEBHOOK, deliveries.c.endpoint_id == endpoints.id)
+    if state is not None:
+        of_one = of_one.where(deliveries.c.state == spelled(state))
+    # A page of each endpoint by the index, and then the first of them all: never a whole history to be sorted.
+    of_one = newest_event_first(of_one, page, deliveries.c.event_id, deliveries.c.id)
+    newest = of_one.correlate(webhook_endpoints).lateral("newest")
+    return (
+        select(*_webhook_status(newest.c))
+        .select_from(webhook_endpoints.join(newest, true()).join(events, events.c.id == newest.c.event_id))
+        .where(*wanted)
+        .order_by(newest.c.event_id.desc(), newest.c.id.desc())
+        .limit(page.limit + 1)
+    )
+
+
+def _cut(words: str | None, most: int) -> str | None:
     return words[:most] if words else None
 
 
-def milliseconds(took: timedelta) -> int:
-    """The duration as it is kept."""
-    return int(took.total_seconds() * 1000)
+def _milliseconds(attempt: Attempt) -> int:
+    return int(attempt.took.total_seconds() * 1000)
 
 
 def _deliveries(rows: Iterable[Row[Any]]) -> list[Delivery]:
-    known = event_types()
-    return [delivery for row in rows if (delivery := _delivery(row, known)) is not None]
+    return [delivery for row in rows if (delivery := _delivery(row)) is not None]
 
 
-def _delivery(row: Row[Any], known: Mapping[str, type[Event]]) -> Delivery | None:
-    kind = known.get(row.type)
-    if kind is None:
+def _delivery(row: Row[Any]) -> Delivery | None:
+    if row.type not in event_types():
         # A newer process recorded it; a newer worker will run what follows from it.
         log.warning("delivery.unknown_event", effect=row.effect, event_id=row.event_id, type=row.type)
         return None
@@ -510,9 +857,7 @@ def _delivery(row: Row[Any], known: Mapping[str, type[Event]]) -> Delivery | Non
         key=DeliveryKey(event_id=row.event_id, effect=row.effect, target=row.target),
         id=row.id,
         endpoint_id=row.endpoint_id,
-        event=kind.read(
-            id=row.event_id, actor=row.actor, occurred_at=row.occurred_at, sequence=row.sequence, data=row.data
-        ),
+        event=_event(row),
         nudges=row.nudges,
         attempt=row.attempts + 1,
         fence=row.attempts,
@@ -523,20 +868,29 @@ def _delivery(row: Row[Any], known: Mapping[str, type[Event]]) -> Delivery | Non
     )
 
 
-def _write(db: Connection, statement: Any, delivery: Delivery, attempt: Attempt, **values: Any) -> bool:
-    """Write an outcome and its attempt in one statement; False when the row is no longer ours."""
-    told = {
-        **vars(delivery.key),
-        "attempt": delivery.attempt,
-        "fence": delivery.fence,
-        "outcome": attempt.outcome,
-        "error": cut(attempt.error, MAX_ERROR_CHARACTERS),
-        "error_class": attempt.error_class,
-        "status_code": attempt.status_code,
-        "response": cut(attempt.response, MAX_RESPONSE_CHARACTERS),
-        "duration_ms": milliseconds(attempt.took),
-    }
-    return db.execute(statement, told | values).one_or_none() is not None
+def _event(row: Row[Any]) -> Event:
+    return event_types()[row.type].read(
+        id=row.event_id, actor=row.actor, occurred_at=row.occurred_at, sequence=row.sequence, data=row.data
+    )
+
+
+def _requeued(db: Connection, rows: Iterable[Row[Any]]) -> int:
+    found = list(rows)
+    # Of each effect the first is due now; the others are left to the sweep.
+    enqueue_wakeups(db, [Nudge.of(row) for row in found if row.event_id is not None])
+    requeued: int = found[0].requeued
+    return requeued
+
+
+def _claim(
+    db: Connection, named: Sequence[DeliveryKey], shared: Sequence[str], most: int, *, batch: bool
+) -> list[Delivery]:
+    values = {"shared": list(shared), "known": list(event_types()), "most": most, "batch": batch}
+    return _deliveries(db.execute(_CLAIM, _keys(named) | values))
+
+
+def _keys_of(rows: Iterable[Row[Any]]) -> set[DeliveryKey]:
+    return {DeliveryKey(event_id=row.event_id, effect=row.effect, target=row.target) for row in rows}
 
 
 def _keys(keys: Iterable[DeliveryKey | Nudge]) -> dict[str, Any]:

@@ -19,11 +19,9 @@ from workflows.events.catalogue import Event, WebhookExampleAsked, WebhookPinged
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, Cancel, Delivery, RetryPolicy, SendResult
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.house_rules import HouseRules
-from workflows.webhooks.endpoint import is_valid
+from workflows.webhooks.endpoints import activate, is_valid
 from workflows.webhooks.health import admit, has_answered, has_failed
 from workflows.webhooks.messages import body_of
-from workflows.webhooks.missed import why_it_is_told_nothing
-from workflows.webhooks.ping_endpoint import activate
 
 _VALID_SECRETS = (
     select(func.array_agg(aggregate_order_by(webhook_secrets.c.sealed_secret, webhook_secrets.c.id.desc())))
@@ -75,7 +73,7 @@ def _message(db: Connection, delivery: Delivery, found: Mapping[UUID, Row[Any]])
     breaker_until = row.open_until
     if not _asked_for_by_hand(delivery.event):
         if row.state != EndpointState.ACTIVE:
-            raise Cancel(why_it_is_told_nothing(row.state), ErrorClass.NOT_LISTENING)
+            raise Cancel(f"The webhook endpoint is {row.state}.", ErrorClass.NOT_LISTENING)
         breaker_until = admit(db, row, nudges=delivery.nudges, now=delivery.now)
     try:
         body = body_of(delivery.event)

@@ -1,38 +1,69 @@
-"""What endpoints have been sent and are still to be sent, with every attempt, as their owners see it."""
+"""Deliveries to webhook endpoints: who gets one, what their owners see of them, and how they are sent again."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    ScalarSelect,
-    Select,
-    literal_column,
-    select,
-    true,
-)
+from sqlalchemy import Connection, bindparam, literal_column
 
-from models.base import spelled
-from models.events import DeliveryState, ErrorClass, deliveries, delivery_attempts, events
-from models.webhooks import EndpointState, webhook_endpoints
-from workflows.errors import Forbidden
-from workflows.events.delivery import ShownDelivery
+from models.events import DeliveryState, ErrorClass, delivery_attempts
+from models.webhooks import EndpointState
+from workflows.errors import Forbidden, Invalid, NotFound
+from workflows.events import store
+from workflows.events.catalogue import Event, WebhookExampleAsked, WebhookPinged
+from workflows.events.delivery import DeliveryStatus
 from workflows.identity.actor import Actor
-from workflows.paging import NEWEST_EVENT_FIRST, Page, PagedList, newest_event_first
+from workflows.paging import NEWEST_EVENT_FIRST, PagedList
 from workflows.records import Record
+from workflows.webhooks.endpoints import Endpoint, require_active, require_owner
+from workflows.webhooks.health import REQUEUED_PER_SECOND
 
-# Literal, so that the index over these deliveries alone is known to be enough.
-IS_WEBHOOK = deliveries.c.effect == literal_column("'webhooks.send'")
-OURS = "Something went wrong on our side, not on yours."
+INTERNAL_ERROR = "Something went wrong on our side, not on yours."
+# What an endpoint misses while it is not active can be recovered for so long, and is deleted a little later.
+RECOVERABLE_FOR = timedelta(days=14)
+DELETION_GRACE = timedelta(hours=1)
+DELETION_BATCH = 1_000
+MAX_RECOVERED = 10_000
+
+
+def listeners(endpoint: str, event: str) -> str:
+    """Whether an endpoint asked for an announced event and may know of it, as a condition of SQL.
+
+    A mentor's endpoint hears of that mentor alone, an operator's of everything. One that is not active any more is
+    among them for as long as what it misses can be recovered.
+
+    Args:
+        endpoint: the alias of `webhook_endpoints`.
+        event: the alias of a relation with the columns `type` and `mentor_profile_id`.
+    """
+    # No `IS NOT DISTINCT FROM`: no index serves it.
+    return f"""
+        {endpoint}.event_types && ARRAY[{event}.type, split_part({event}.type, '.', 1) || '.*', '*']
+        AND ({endpoint}.mentor_profile_id IS NULL OR {endpoint}.mentor_profile_id = {event}.mentor_profile_id)
+        AND ({endpoint}.state = 'active' OR {endpoint}.active_until > now() - interval '{RECOVERABLE_FOR.days} days')
+    """
+
+
+# The part of the recording statement that writes webhook deliveries. What an endpoint misses while it is not active is
+# cancelled at once: neither a wake-up nor a worker is needed for what is not to be sent.
+FAN_OUT_ROWS = f"""
+SELECT heard.event_id, 'webhooks.send' AS effect, CAST(e.id AS text) AS target, e.id, 'webhooks',
+       CAST(CASE WHEN e.state = 'active' THEN 'pending' ELSE 'cancelled' END AS delivery_state),
+       CASE WHEN e.state <> 'active' THEN 'The webhook endpoint is ' || e.state || '.' END,
+       CASE WHEN e.state <> 'active' THEN 'not_listening' END
+FROM heard JOIN webhook_endpoints e ON {listeners("e", "heard")}
+"""
+
+
+def directly_to(event: Event) -> UUID | None:
+    """The endpoint that alone hears of a ping or of an example, in whichever state it is."""
+    return event.webhook_endpoint_id if isinstance(event, WebhookPinged | WebhookExampleAsked) else None
 
 
 @dataclass(frozen=True, kw_only=True)
-class WebhookDelivery(ShownDelivery):
+class WebhookDelivery(DeliveryStatus):
     """One message to one endpoint; a resend of a message that has arrived is another one, with the same event."""
 
     endpoint_id: UUID
@@ -42,9 +73,9 @@ class WebhookDelivery(ShownDelivery):
     last_error_class: str | None
 
     @property
-    def told_error(self) -> str | None:
-        """What its owner reads of the last failure."""
-        return _told(self.last_error, self.last_error_class)
+    def shown_error(self) -> str | None:
+        """The last failure, as its owner reads it."""
+        return _shown_error(self.last_error, self.last_error_class)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,75 +99,31 @@ class Attempt(Record):
         return self.created_at - timedelta(milliseconds=self.duration_ms)
 
     @property
-    def told_error(self) -> str | None:
-        """What the endpoint's owner reads of the failure."""
-        return _told(self.error, self.error_class)
+    def shown_error(self) -> str | None:
+        """The failure, as the endpoint's owner reads it."""
+        return _shown_error(self.error, self.error_class)
 
 
-def delivery_query(delivery_id: UUID) -> Select[Any]:
-    """The delivery of that id, to an endpoint that is there."""
-    return (
-        select(*_columns(deliveries.c))
-        .join_from(deliveries, events, events.c.id == deliveries.c.event_id)
-        .join(webhook_endpoints, webhook_endpoints.c.id == deliveries.c.endpoint_id)
-        .where(deliveries.c.id == delivery_id, IS_WEBHOOK)
+WEBHOOK_DELIVERIES = PagedList(WebhookDelivery, NEWEST_EVENT_FIRST, store.webhook_statuses_query)
+_ATTEMPTS = (
+    Attempt.query()
+    .where(
+        delivery_attempts.c.event_id == bindparam("event_id"),
+        delivery_attempts.c.effect == literal_column("'webhooks.send'"),
+        delivery_attempts.c.target == bindparam("target"),
     )
-
-
-def deliveries_query(
-    page: Page,
-    *,
-    mentor_profile_id: UUID | None = None,
-    endpoint_id: UUID | None = None,
-    of_any_owner: bool = False,
-    state: DeliveryState | None = None,
-) -> Select[Any]:
-    """The deliveries to a mentor's endpoints, or for None to those of the operators; the newest events first.
-
-    Args:
-        endpoint_id: to this endpoint alone.
-        of_any_owner: whoever owns the endpoint.
-        state: deliveries in this state alone.
-    """
-    endpoints = webhook_endpoints.c
-    wanted = [] if of_any_owner else [endpoints.mentor_profile_id == mentor_profile_id]
-    if endpoint_id is not None:
-        wanted.append(endpoints.id == endpoint_id)
-    of_one = select(deliveries).where(IS_WEBHOOK, deliveries.c.endpoint_id == webhook_endpoints.c.id)
-    if state is not None:
-        of_one = of_one.where(deliveries.c.state == spelled(state))
-    # A page of each endpoint by the index, and then the first of them all: never a whole history to be sorted.
-    of_one = newest_event_first(of_one, page, deliveries.c.event_id, deliveries.c.id)
-    newest = of_one.correlate(webhook_endpoints).lateral("newest")
-    return (
-        select(*_columns(newest.c))
-        .select_from(webhook_endpoints.join(newest, true()).join(events, events.c.id == newest.c.event_id))
-        .where(*wanted)
-        .order_by(newest.c.event_id.desc(), newest.c.id.desc())
-        .limit(page.limit + 1)
-    )
-
-
-WEBHOOK_DELIVERIES = PagedList(WebhookDelivery, NEWEST_EVENT_FIRST, deliveries_query)
+    .order_by(delivery_attempts.c.attempt)
+)
 
 
 def attempts_of(db: Connection, delivery: WebhookDelivery) -> list[Attempt]:
     """Every attempt that was recorded, in their order."""
-    attempts = delivery_attempts.c
-    query = (
-        Attempt.query()
-        .where(
-            attempts.event_id == delivery.event_id,
-            attempts.effect == literal_column("'webhooks.send'"),
-            attempts.target == delivery.target,
-        )
-        .order_by(attempts.attempt)
-    )
-    return [Attempt.of(row) for row in db.execute(query)]
+    values = {"event_id": delivery.event_id, "target": delivery.target}
+    return [Attempt.of(row) for row in db.execute(_ATTEMPTS, values)]
 
 
-def keeper_of_endpoint(actor: Actor, delivery: WebhookDelivery) -> None:
-    """Refuse everybody but the owner of the delivery's endpoint.
+def require_owner_of_endpoint(actor: Actor, delivery: WebhookDelivery) -> None:
+    """Require the owner of the delivery's endpoint: its mentor, or any operator.
 
     Raises:
         Forbidden: the endpoint is somebody else's.
@@ -146,34 +133,83 @@ def keeper_of_endpoint(actor: Actor, delivery: WebhookDelivery) -> None:
         raise Forbidden("Only the owner of its webhook endpoint sees this delivery.")
 
 
-def _told(error: str | None, error_class: str | None) -> str | None:
-    # Our defects are for operators to read.
-    return OURS if error is not None and error_class == ErrorClass.INTERNAL else error
+def resend(db: Connection, *, actor: Actor, delivery: WebhookDelivery) -> WebhookDelivery:
+    """Send a message again, under the same `webhook-id` and signed with the present secrets.
+
+    A pending delivery becomes due now, a dead one gets all its attempts again, and a finished one is followed by
+    another one, unless another is pending already.
+
+    Returns:
+        The delivery that is pending now.
+
+    Raises:
+        Forbidden: the endpoint is somebody else's.
+        Conflict: the endpoint is not active.
+        NotFound: it has just been deleted.
+    """
+    require_owner_of_endpoint(actor, delivery)
+    if delivery.event_type != WebhookPinged.type:
+        require_active(delivery.endpoint_state)
+    states = store.lock_runs(db, event_id=delivery.event_id, endpoint_id=delivery.endpoint_id)
+    if delivery.id not in states:
+        raise NotFound("This delivery is so old that it has just been deleted.")
+    unfinished = [id for id, state in states.items() if state is DeliveryState.PENDING]
+    if states[delivery.id] in (DeliveryState.PENDING, DeliveryState.DEAD):
+        unfinished = [delivery.id]
+    if unfinished:
+        pending_id = unfinished[0]
+        store.requeue(db, pending_id, DeliveryState.PENDING, DeliveryState.DEAD)
+    else:
+        pending_id = store.add_run(db, delivery.id)
+    return WebhookDelivery.of(db.execute(store.webhook_status_query(pending_id)).one())
 
 
-def _columns(delivery: Any) -> list[ColumnElement[Any]]:
-    own = ("id", "event_id", "target", "state", "attempts", "due_at", "last_error", "done_at", "created_at")
-    return [
-        *(delivery[name] for name in own),
-        webhook_endpoints.c.id.label("endpoint_id"),
-        webhook_endpoints.c.state.label("endpoint_state"),
-        webhook_endpoints.c.mentor_profile_id,
-        events.c.type.label("event_type"),
-        _of_last_attempt(delivery, delivery_attempts.c.status_code).label("last_status_code"),
-        _of_last_attempt(delivery, delivery_attempts.c.error_class).label("last_error_class"),
-    ]
+def recover(
+    db: Connection, *, actor: Actor, endpoint: Endpoint, since: datetime, now: datetime, until: datetime | None = None
+) -> int:
+    """Send again what failed in that time, of the types that the endpoint asks for; returns how many there were.
 
+    A dead delivery gets all its attempts again. One that was cancelled since the endpoint was not active is followed by
+    another of the same event, unless one followed already.
 
-def _of_last_attempt(delivery: Any, column: ColumnElement[Any]) -> ScalarSelect[Any]:
-    attempts = delivery_attempts.c
-    return (
-        select(column)
-        .where(
-            attempts.event_id == delivery.event_id,
-            attempts.effect == delivery.effect,
-            attempts.target == delivery.target,
-        )
-        .order_by(attempts.attempt.desc())
-        .limit(1)
-        .scalar_subquery()
+    Args:
+        since: the earliest event, at most 14 days back.
+        until: the first event that is left alone; None for now.
+
+    Raises:
+        Forbidden: the endpoint is somebody else's.
+        Conflict: the endpoint is not active.
+        Invalid: a time too long ago, yet to come, or that ends before it begins.
+    """
+    require_owner(actor, endpoint)
+    if since < now - RECOVERABLE_FOR:
+        raise _invalid_time("since", f"Must be at most {RECOVERABLE_FOR.days} days ago.")
+    if since > now:
+        raise _invalid_time("since", "Must not be in the future.")
+    if until is not None and until <= since:
+        raise _invalid_time("until", "Must be after since.")
+    require_active(endpoint.state)
+    return store.recover(
+        db,
+        endpoint.id,
+        endpoint.event_types,
+        since=since,
+        until=until or now,
+        most=MAX_RECOVERED,
+        per_second=REQUEUED_PER_SECOND,
     )
+
+
+def delete_missed(db: Connection, *, now: datetime) -> bool:
+    """Delete a batch of what was missed too long ago to be recovered; returns whether the batch was full."""
+    before = now - RECOVERABLE_FOR - DELETION_GRACE
+    return store.delete_missed(db, before=before, most=DELETION_BATCH) == DELETION_BATCH
+
+
+def _invalid_time(field: str, reason: str) -> Invalid:
+    return Invalid("There is nothing to recover in that time.", details={field: [reason]})
+
+
+def _shown_error(error: str | None, error_class: str | None) -> str | None:
+    # Our defects are for operators to read.
+    return INTERNAL_ERROR if error is not None and error_class == ErrorClass.INTERNAL else error

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text, update
 
 from models.webhooks import EndpointState, webhook_endpoints
+from workflows.events import store
 from workflows.events.catalogue import WebhookEndpointDisabled, WebhookEndpointExhausted, WebhookEndpointFailing
 from workflows.events.delivery import Postpone, SendResult
 from workflows.events.record import record
@@ -22,7 +23,7 @@ NOTICE = timedelta(hours=48)
 WARNED_AFTER = GIVEN_UP_AFTER - NOTICE
 GONE = 410
 LONGEST_SPREAD = 15  # seconds
-PER_SECOND = 25  # of what was put off, or is recovered
+REQUEUED_PER_SECOND = 25  # of what was postponed, or is recovered
 
 _TOLD = "id AS webhook_endpoint_id, mentor_profile_id, state, failing_since, warned_at, exhausted_at"
 
@@ -41,29 +42,6 @@ RETURNING {_TOLD}
 )
 # Locked, so that of several who find the same at once one alone tells of it.
 _AS_IT_STANDS = text(f"SELECT {_TOLD} FROM webhook_endpoints WHERE id = :id FOR NO KEY UPDATE")
-
-# What was put off for the endpoint's sake; whatever failed keeps its own pause, and what is recovered its pace.
-# Nothing of it is in a worker's hands, since none of it is due; nobody is waited for all the same.
-_CALL = text(
-    """
-WITH waiting AS MATERIALIZED (
-    SELECT event_id, target FROM deliveries
-    WHERE effect = 'webhooks.send' AND endpoint_id = :endpoint_id
-      AND queue = 'webhooks' AND state = 'pending' AND put_off_until = due_at AND due_at > now()
-    ORDER BY event_id, target
-    FOR NO KEY UPDATE SKIP LOCKED
-), called AS (
-    SELECT event_id, target,
-           now() + (row_number() OVER (ORDER BY event_id, target) - 1) * interval '1 second' / :per_second AS due_at
-    FROM waiting
-)
-UPDATE deliveries d
-SET due_at = called.due_at, nudge_at = called.due_at
-FROM called
-WHERE d.event_id = called.event_id AND d.effect = 'webhooks.send' AND d.target = called.target
-  AND called.due_at < d.due_at
-"""
-)
 
 # A turn every 1/rate seconds; unused turns of the last second may be made up for, so that as many go at once as the
 # rate says, and no more.
@@ -106,7 +84,7 @@ def has_answered(db: Connection, endpoint_id: UUID) -> None:
         .values(failures=0, failing_since=None, open_until=None, warned_at=None, exhausted_at=None)
     )
     if recovered.rowcount:
-        db.execute(_CALL, {"endpoint_id": endpoint_id, "per_second": PER_SECOND})
+        store.hasten_postponed(db, endpoint_id, per_second=REQUEUED_PER_SECOND)
 
 
 def has_failed(

@@ -1,4 +1,4 @@
-"""The secrets and keys of Standard Webhooks: made, checked, and what of them a receiver is given.
+"""Secrets and keys of Standard Webhooks: make and check them, and sign with them.
 
 `whsec_` is the base64 of 24 to 64 bytes, for HMAC-SHA256 (`v1`). `whsk_` is the base64 of an Ed25519 seed and its
 public key, 64 bytes in all, and `whpk_` the base64 of that public key (`v1a`).
@@ -19,7 +19,7 @@ from workflows.errors import Invalid
 
 SYMMETRIC, PRIVATE, PUBLIC = "whsec_", "whsk_", "whpk_"
 SECRET_BYTES = 32
-SECRET_LENGTHS = range(24, 65)  # bytes
+SECRET_BYTES_ALLOWED = range(24, 65)
 SEED_BYTES = 32
 # Signs some bytes, and says by which scheme.
 Sign = Callable[[bytes], str]
@@ -44,7 +44,7 @@ def checked_secret(secret: str, signing: Signing) -> str:
         Invalid: it is not one.
     """
     if signing is Signing.HMAC_SHA256:
-        if secret.startswith(SYMMETRIC) and len(_bytes_of(secret)) in SECRET_LENGTHS:
+        if secret.startswith(SYMMETRIC) and len(_bytes_of(secret)) in SECRET_BYTES_ALLOWED:
             return secret
         raise _invalid("Must be whsec_ and the base64 of 24 to 64 bytes.")
     key = _bytes_of(secret) if secret.startswith(PRIVATE) else b""
@@ -54,28 +54,8 @@ def checked_secret(secret: str, signing: Signing) -> str:
 
 
 def verifier_of(secret: str) -> str:
-    """What a receiver verifies with: the secret itself, or the public key of a private one."""
-    return public_key_of(secret) if secret.startswith(PRIVATE) else secret
-
-
-def public_key_of(private_key: str) -> str:
-    """The `whpk_` of a `whsk_`."""
-    return PUBLIC + b64encode(_bytes_of(private_key)[SEED_BYTES:]).decode()
-
-
-def signing_of(secret: str) -> Signing:
-    """How a stored secret signs."""
-    return Signing.ED25519 if secret.startswith(PRIVATE) else Signing.HMAC_SHA256
-
-
-def hmac_key_of(secret: str) -> bytes:
-    """The bytes that a `whsec_` stands for."""
-    return _bytes_of(secret)
-
-
-def private_key_of(secret: str) -> Ed25519PrivateKey:
-    """The key that a `whsk_` stands for, ready to sign."""
-    return Ed25519PrivateKey.from_private_bytes(_bytes_of(secret)[:SEED_BYTES])
+    """What a receiver verifies with: the secret itself, or the `whpk_` of a private key."""
+    return PUBLIC + b64encode(_bytes_of(secret)[SEED_BYTES:]).decode() if secret.startswith(PRIVATE) else secret
 
 
 def signer_of(secret: str) -> Sign:
@@ -87,16 +67,16 @@ def signer_of(secret: str) -> Sign:
     Raises:
         SecretMalformed: neither of the two.
     """
-    signing = signing_of(secret)
+    signing = Signing.ED25519 if secret.startswith(PRIVATE) else Signing.HMAC_SHA256
     try:
         checked_secret(secret, signing)
     except Invalid as error:
         # Without its cause, which may quote what it could not read.
         raise SecretMalformed(error.message) from None
     if signing is Signing.ED25519:
-        private_key = private_key_of(secret)
+        private_key = Ed25519PrivateKey.from_private_bytes(_bytes_of(secret)[:SEED_BYTES])
         return lambda signed: "v1a," + b64encode(private_key.sign(signed)).decode()
-    key = hmac_key_of(secret)
+    key = _bytes_of(secret)
     return lambda signed: "v1," + b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
 
 

@@ -1,0 +1,142 @@
+"""What operators do with deliveries: list them, retry dead letters, and cancel what is not to be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+from uuid_utils.compat import uuid7
+
+from models.events import DeliveryState
+from workflows.audit import write_audit_entry
+from workflows.errors import Conflict, Forbidden, Invalid, InvalidTransition
+from workflows.events import store
+from workflows.events.delivery import DeliveryStatus
+from workflows.events.subscriptions import load
+from workflows.identity.actor import Actor
+from workflows.paging import NEWEST_EVENT_FIRST, PagedList
+
+DELIVERIES = PagedList(DeliveryStatus, NEWEST_EVENT_FIRST, store.statuses_query)
+MAX_RETRIED = 10_000
+RETRIED_PER_SECOND = 25  # of each effect, as an endpoint recovers
+DEFAULT_REASON = "An operator cancelled it."
+LOCK_NOT_AVAILABLE = "55P03"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retried:
+    """How many dead letters were requeued, and under which id the audit has it."""
+
+    id: UUID
+    retried: int
+
+
+def retry_delivery(db: Connection, *, actor: Actor, delivery: DeliveryStatus, now: datetime) -> DeliveryStatus:
+    """Make a dead delivery pending and due now, with all its attempts again.
+
+    Raises:
+        Forbidden: the caller is no operator.
+        InvalidTransition: it is not dead, or no longer.
+    """
+    _require_operator(actor)
+    # Of two at once, the later one waits for the row, and finds it pending.
+    if not store.requeue(db, delivery.id, DeliveryState.DEAD):
+        raise InvalidTransition("Only a dead delivery is retried.")
+    write_audit_entry(
+        db,
+        actor=actor,
+        action="delivery.retried",
+        subject=("delivery", delivery.id),
+        data={"effect": delivery.effect, "eventId": str(delivery.event_id), "attempts": delivery.attempts},
+        now=now,
+    )
+    return _status(db, delivery.id)
+
+
+def retry_deliveries(
+    db: Connection, *, actor: Actor, now: datetime, effect: str | None = None, since: datetime | None = None
+) -> Retried:
+    """Give dead deliveries all their attempts again, the oldest events first, at most 10,000 and 25 a second.
+
+    Args:
+        effect: those of this effect alone.
+        since: those of events that occurred from then on.
+
+    Raises:
+        Forbidden: the caller is no operator.
+        Invalid: there is no such effect, so that nothing would ever run it.
+    """
+    _require_operator(actor)
+    known = [each.name for each in load().all()]
+    if effect is not None and effect not in known:
+        raise Invalid("There is no such effect.", details={"effect": [f"unknown effect {effect}"]})
+    requeued = store.requeue_dead(
+        db,
+        known if effect is None else [effect],
+        since=since or datetime.min.replace(tzinfo=UTC),
+        most=MAX_RETRIED,
+        per_second=RETRIED_PER_SECOND,
+    )
+    done = Retried(id=uuid7(), retried=requeued)
+    write_audit_entry(
+        db,
+        actor=actor,
+        action="deliveries.retried",
+        subject=("retry", done.id),
+        data={"effect": effect, "since": since.isoformat() if since else None, "retried": done.retried},
+        now=now,
+    )
+    return done
+
+
+def cancel_delivery(
+    db: Connection, *, actor: Actor, delivery: DeliveryStatus, now: datetime, reason: str | None = None
+) -> DeliveryStatus:
+    """End a pending or dead delivery as cancelled, for good.
+
+    A worker that runs database effects holds the row until its batch is committed. An outbound message that is being
+    sent may still arrive; its outcome is not written any more.
+
+    Args:
+        reason: kept as the delivery's last error, and in the audit.
+
+    Raises:
+        Forbidden: the caller is no operator.
+        InvalidTransition: it is done or cancelled, perhaps just now.
+        Conflict: `delivery_in_progress`, while a worker holds it.
+    """
+    _require_operator(actor)
+    try:
+        cancelled = store.cancel(db, delivery.id, reason or DEFAULT_REASON)
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        raise Conflict(
+            "A worker has this delivery in hand; look again in a moment whether it is done.",
+            code="delivery_in_progress",
+            retry_after=1,
+        ) from error
+    if not cancelled:
+        raise InvalidTransition("Only a pending or a dead delivery is cancelled.")
+    write_audit_entry(
+        db,
+        actor=actor,
+        action="delivery.cancelled",
+        subject=("delivery", delivery.id),
+        reason=reason,
+        data={"effect": delivery.effect, "eventId": str(delivery.event_id)},
+        now=now,
+    )
+    return _status(db, delivery.id)
+
+
+def _require_operator(actor: Actor) -> None:
+    if not actor.operator:
+        raise Forbidden("Only an operator does this.")
+
+
+def _status(db: Connection, delivery_id: UUID) -> DeliveryStatus:
+    return DeliveryStatus.of(db.execute(store.status_query(delivery_id)).one())

@@ -1,0 +1,386 @@
+"""Webhook endpoints: create, change, delete and ping them, and require their owner or that they are active."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, or_, select, true, update
+from uuid_utils.compat import uuid7
+
+from models.webhooks import ENDPOINT_TRANSITIONS, EndpointState, Signing, webhook_endpoints, webhook_secrets
+from workflows.errors import Conflict, Forbidden, Invalid, InvalidTransition, NotFound, Stale
+from workflows.events.catalogue import WebhookExampleAsked, WebhookPinged, announced_types
+from workflows.events.record import record
+from workflows.identity.actor import Actor
+from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
+from workflows.records import Record
+from workflows.webhooks.address import Network, checked_address
+from workflows.webhooks.headers import checked_headers, sealed_headers
+from workflows.webhooks.messages import body_of
+from workflows.webhooks.secrets import checked_secret, new_secret
+
+MAX_ENDPOINTS = 50
+MAX_VALID_SECRETS = 10
+ROTATION_GRACE = timedelta(hours=24)
+# Owners pause an active endpoint and resume a paused one; every other step follows from how pings are answered.
+STATES_BY_OWNER = frozenset({EndpointState.ACTIVE, EndpointState.PAUSED})
+# What an endpoint begins anew with: no failures counted, the circuit breaker closed, its owner warned of nothing.
+_HEALTHY: dict[str, Any] = {
+    "failures": 0,
+    "failing_since": None,
+    "open_until": None,
+    "warned_at": None,
+    "exhausted_at": None,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint(Record):
+    """A partner's URL; `mentor_profile_id` is None for an operator's, which hears everything.
+
+    Of `headers` the values are sealed.
+    """
+
+    table = webhook_endpoints
+
+    id: UUID
+    mentor_profile_id: UUID | None
+    url: str
+    event_types: list[str]
+    description: str | None
+    headers: dict[str, Any]
+    rate_limit: int | None
+    state: EndpointState
+    disabled_reason: str | None
+    signing: Signing
+    created_at: datetime
+    version: int
+
+
+def endpoint_query(endpoint_id: UUID) -> Select[Any]:
+    """The endpoint of that id."""
+    return Endpoint.query().where(webhook_endpoints.c.id == endpoint_id)
+
+
+def endpoints_query(page: Page, *, mentor_profile_id: UUID | None = None) -> Select[Any]:
+    """The endpoints of that mentor, or for None those of the operators; the newest first."""
+    # With None, SQLAlchemy writes IS NULL; IS NOT DISTINCT FROM would know no index.
+    query = Endpoint.query().where(webhook_endpoints.c.mentor_profile_id == mentor_profile_id)
+    return newest_first(query, page, webhook_endpoints.c.id)
+
+
+ENDPOINTS = PagedList(Endpoint, NEWEST_FIRST, endpoints_query)
+
+
+def require_owner(actor: Actor, endpoint: Endpoint) -> None:
+    """Require the endpoint's owner: its mentor, or any operator.
+
+    Raises:
+        Forbidden: the endpoint is somebody else's.
+    """
+    own = actor.mentor_profile_id is not None and actor.mentor_profile_id == endpoint.mentor_profile_id
+    if not (own or actor.operator):
+        raise Forbidden("Only its owner sees this webhook endpoint.")
+
+
+def require_active(state: EndpointState) -> None:
+    """Require an endpoint that messages are sent to.
+
+    Raises:
+        Conflict: the endpoint is not active.
+    """
+    if state is not EndpointState.ACTIVE:
+        raise Conflict(
+            f"The endpoint is {state} and hears of nothing; make it active first.", code="endpoint_not_active"
+        )
+
+
+def create_endpoint(
+    db: Connection,
+    *,
+    actor: Actor,
+    url: str,
+    event_types: Sequence[str],
+    seal: Callable[[str], str],
+    now: datetime,
+    description: str | None = None,
+    headers: dict[str, str] | None = None,
+    rate_limit: int | None = None,
+    signing: Signing = Signing.HMAC_SHA256,
+    allowed: Sequence[Network] = (),
+) -> Endpoint:
+    """Write the endpoint with its secret, and ping it.
+
+    Args:
+        event_types: names of events, families such as `session.*`, or `*`.
+        seal: encrypts the secret and the headers' values for storage.
+        headers: sent along with every message.
+        rate_limit: messages a second, None for no limit of its own.
+        allowed: the networks that may be reached besides the public internet.
+
+    Raises:
+        Forbidden: the caller is neither an operator nor acts as a mentor.
+        Invalid: an address, an event type or a header that makes no sense.
+        Conflict: the owner has as many endpoints as there may be.
+        IntegrityError: the owner has an endpoint with this address already.
+    """
+    if not actor.operator and actor.mentor_profile_id is None:
+        raise Forbidden("Webhook endpoints belong to operators and mentors.")
+    settings = {"url": url, "event_types": event_types, "headers": headers}
+    columns = _checked(settings, seal, allowed) | {
+        "description": description,
+        "rate_limit": rate_limit,
+        "signing": signing,
+    }
+    _require_room(db, actor)
+    row = db.execute(
+        insert(webhook_endpoints)
+        .values(id=uuid7(), mentor_profile_id=actor.mentor_profile_id, **columns)
+        .returning(*Endpoint.columns())
+    ).one()
+    endpoint = Endpoint.of(row)
+    _store_secret(db, endpoint, seal(new_secret(signing)))
+    ping_endpoint(db, actor=actor, endpoint=endpoint, now=now)
+    return endpoint
+
+
+def change_endpoint(
+    db: Connection,
+    *,
+    actor: Actor,
+    endpoint: Endpoint,
+    changes: dict[str, Any],
+    seal: Callable[[str], str],
+    now: datetime,
+    allowed: Sequence[Network] = (),
+) -> Endpoint:
+    """Change an endpoint. One with a new address is pending until it has answered a ping.
+
+    Args:
+        endpoint: as the caller saw it.
+        changes: columns of `webhook_endpoints` by name; `state` pauses an active endpoint, or resumes a paused one.
+        seal: encrypts headers' values for storage.
+        allowed: the networks that may be reached besides the public internet.
+
+    Raises:
+        Forbidden: the endpoint is somebody else's.
+        Invalid: a change that makes no sense.
+        InvalidTransition: a state that does not follow upon the present one by hand.
+        Stale: another request changed or deleted it since `endpoint` was read.
+        IntegrityError: the owner has an endpoint with this address already.
+    """
+    require_owner(actor, endpoint)
+    values = _checked(changes, seal, allowed)
+    moved = values.get("url", endpoint.url) != endpoint.url
+    if "state" in values:
+        _require_step(endpoint.state, values["state"], moved=moved)
+        values |= _HEALTHY
+    if moved:
+        values |= {"state": EndpointState.PENDING, "disabled_reason": None, **_HEALTHY}
+    if not values:
+        return endpoint
+    row = db.execute(
+        update(webhook_endpoints)
+        .where(webhook_endpoints.c.id == endpoint.id, webhook_endpoints.c.version == endpoint.version)
+        .values(**values)
+        .returning(*Endpoint.columns())
+    ).one_or_none()
+    if row is None:
+        raise _stale()
+    changed = Endpoint.of(row)
+    if moved:
+        ping_endpoint(db, actor=actor, endpoint=changed, now=now)
+    return changed
+
+
+def delete_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint) -> None:
+    """Delete it with its secrets; its pending deliveries are cancelled when they are due.
+
+    Raises:
+        Forbidden: the endpoint is somebody else's.
+        Stale: another request changed or deleted it since `endpoint` was read.
+    """
+    require_owner(actor, endpoint)
+    endpoints = webhook_endpoints.c
+    deleted = delete(webhook_endpoints).where(endpoints.id == endpoint.id, endpoints.version == endpoint.version)
+    if db.execute(deleted).rowcount == 0:
+        raise _stale()
+
+
+def ping_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint, now: datetime) -> WebhookPinged:
+    """Record a ping; it is sent, and tried again, like any other message, and a 2xx makes the endpoint active.
+
+    Raises:
+        Forbidden: the endpoint is somebody else's.
+    """
+    require_owner(actor, endpoint)
+    ping = WebhookPinged(actor=actor.name, occurred_at=now, webhook_endpoint_id=endpoint.id)
+    record(db, ping)
+    return ping
+
+
+def activate(db: Connection, endpoint_id: UUID, *, url: str | None = None) -> None:
+    """Make an endpoint active that has answered a ping. One that its owner has paused stays paused.
+
+    Args:
+        url: where the ping was answered; when the endpoint has moved since, its new address has answered nothing yet.
+    """
+    endpoints = webhook_endpoints.c
+    db.execute(
+        update(webhook_endpoints)
+        .where(
+            endpoints.id == endpoint_id,
+            endpoints.state.in_([EndpointState.PENDING, EndpointState.DISABLED]),
+            endpoints.url == url if url is not None else true(),
+        )
+        .values(state=EndpointState.ACTIVE, disabled_reason=None)
+    )
+
+
+def send_example(
+    db: Connection, *, actor: Actor, endpoint: Endpoint, event_type: str, now: datetime
+) -> WebhookExampleAsked:
+    """Record that an example was asked for; it is sent, signed and tried again like any other message.
+
+    Args:
+        event_type: which type of event the example is of.
+
+    Raises:
+        Forbidden: the endpoint is somebody else's.
+        Invalid: there is no such type, or its message would be too large.
+        Conflict: the endpoint is not active.
+    """
+    require_owner(actor, endpoint)
+    if event_type not in announced_types():
+        raise Invalid(
+            "There is no such event type; GET /event-types lists them.",
+            details={"eventType": [f"unknown event type {event_type}"]},
+        )
+    require_active(endpoint.state)
+    asked = WebhookExampleAsked(
+        actor=actor.name, occurred_at=now, webhook_endpoint_id=endpoint.id, example_type=event_type
+    )
+    # What is too large to be sent is refused here, in the answer to the request.
+    body_of(asked)
+    record(db, asked)
+    return asked
+
+
+def is_valid() -> ColumnElement[bool]:
+    """Whether a row of webhook_secrets signs now, by the database's clock."""
+    expires_at = webhook_secrets.c.expires_at
+    return or_(expires_at.is_(None), expires_at > func.now())
+
+
+def sealed_secrets(db: Connection, endpoint_id: UUID) -> list[str]:
+    """The endpoint's valid secrets as they are stored, the newest first."""
+    secrets = webhook_secrets.c
+    query = select(secrets.sealed_secret).where(secrets.endpoint_id == endpoint_id, is_valid())
+    return list(db.scalars(query.order_by(secrets.id.desc())))
+
+
+def rotate_secret(
+    db: Connection,
+    *,
+    actor: Actor,
+    endpoint: Endpoint,
+    seal: Callable[[str], str],
+    grace: timedelta = ROTATION_GRACE,
+    secret: str | None = None,
+) -> str:
+    """Store a new secret, and return it.
+
+    Args:
+        seal: encrypts the secret for storage.
+        grace: for how long the old secrets stay valid; those that would end sooner, do.
+        secret: the owner's own; None for a fresh one.
+
+    Raises:
+        Forbidden: the endpoint is somebody else's.
+        Invalid: a secret of the owner's that does not fit the endpoint's way of signing.
+        Conflict: ten secrets would be valid besides.
+        NotFound: the endpoint has been deleted meanwhile.
+    """
+    require_owner(actor, endpoint)
+    chosen = checked_secret(secret, endpoint.signing) if secret else new_secret(endpoint.signing)
+    # Two rotations at once: the second counts what the first one left.
+    locked = select(webhook_endpoints.c.id).where(webhook_endpoints.c.id == endpoint.id)
+    if db.scalar(locked.with_for_update(key_share=True)) is None:
+        raise NotFound("There is no such webhook endpoint any more.")
+    theirs = webhook_secrets.c.endpoint_id == endpoint.id
+    db.execute(delete(webhook_secrets).where(theirs, ~is_valid()))
+    # LEAST ignores nulls: what never ended, ends then.
+    end = func.least(webhook_secrets.c.expires_at, func.now() + grace)
+    db.execute(update(webhook_secrets).where(theirs).values(expires_at=end))
+    _store_secret(db, endpoint, seal(chosen))
+    if (db.scalar(select(func.count()).where(theirs, is_valid())) or 0) > MAX_VALID_SECRETS:
+        raise Conflict(
+            f"An endpoint has at most {MAX_VALID_SECRETS} valid secrets; let old ones expire, or choose graceHours 0.",
+            code="secret_limit",
+        )
+    return chosen
+
+
+def checked_event_types(event_types: Sequence[str]) -> list[str]:
+    """The names, each once.
+
+    Raises:
+        Invalid: none, or one that is neither an event, nor a family such as `session.*`, nor `*`.
+    """
+    known = announced_types()
+    wanted = {*known, *(name.partition(".")[0] + ".*" for name in known), "*"}
+    unknown = sorted(set(event_types) - wanted)
+    if unknown or not event_types:
+        reasons = [f"unknown event type {name}" for name in unknown] or ["must name at least one event type"]
+        raise Invalid("These are no event types to listen for.", details={"eventTypes": reasons})
+    return list(dict.fromkeys(event_types))
+
+
+def _checked(changes: dict[str, Any], seal: Callable[[str], str], allowed: Sequence[Network]) -> dict[str, Any]:
+    checked = dict(changes)
+    if "url" in checked:
+        checked["url"] = checked_address(checked["url"], allowed)
+    if "event_types" in checked:
+        checked["event_types"] = checked_event_types(checked["event_types"])
+    if "headers" in checked:
+        checked["headers"] = sealed_headers(checked_headers(checked["headers"] or {}), seal)
+    return checked
+
+
+def _require_room(db: Connection, actor: Actor) -> None:
+    # Two requests at once must not both find the last free place.
+    owner = str(actor.mentor_profile_id or "operators")
+    db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"webhook endpoints of {owner}", 0))))
+    owned = select(func.count()).where(
+        webhook_endpoints.c.mentor_profile_id.is_not_distinct_from(actor.mentor_profile_id)
+    )
+    if (db.scalar(owned) or 0) >= MAX_ENDPOINTS:
+        raise Conflict(
+            f"There are {MAX_ENDPOINTS} endpoints at most; delete one that is not needed any more.",
+            code="endpoint_limit",
+        )
+
+
+def _require_step(before: EndpointState, after: EndpointState, *, moved: bool) -> None:
+    if moved:
+        raise Invalid(
+            "A new address is pending until it answers a ping.",
+            details={"state": ["Must not be set along with a new url."]},
+        )
+    if not {before, after} <= STATES_BY_OWNER or after not in ENDPOINT_TRANSITIONS[before]:
+        raise InvalidTransition(
+            f"This endpoint is {before}: an active one can be paused, a paused one made active, and any other one"
+            " becomes active by answering a ping."
+        )
+
+
+def _store_secret(db: Connection, endpoint: Endpoint, sealed: str) -> None:
+    db.execute(insert(webhook_secrets).values(id=uuid7(), endpoint_id=endpoint.id, sealed_secret=sealed))
+
+
+def _stale() -> Stale:
+    return Stale("The endpoint has been changed or deleted since it was read; read it again.")
