@@ -38,7 +38,7 @@ from config.settings import Settings
 from config.settings import settings as settings_of_this_process
 from models.engine import create
 from workers.app import app as celery
-from workers.rules import house_rules
+from workers.rules import operator_policy
 from workers.transactions import Transactions, WakeupSink, metered
 from workers.wakeups import WakeupQueue
 from workflows.events import subscriptions
@@ -97,7 +97,7 @@ def create_app(
     # A path with doubled slashes is 404, not a redirect.
     app.url_map.merge_slashes = False
     app.extensions[NAME] = _parts(chosen, engine, wakeups)
-    subscriptions.use(house_rules(chosen))
+    subscriptions.use(operator_policy(chosen))
     operations.read_revisions()
     requests.register(app)
     app.before_request(_require_single_slash)

@@ -12,7 +12,7 @@ from rich.table import Table
 from cli.addresses import DATA_DIR_OPTION, find_database_url
 from config.settings import settings
 from models.engine import create
-from workers.rules import house_rules
+from workers.rules import operator_policy
 from workflows.events.backfill import fill_gaps, introduce
 from workflows.events.delivery import RetryPolicy
 from workflows.events.subscriptions import Effect, Subscriptions, load
@@ -27,7 +27,7 @@ def effects(context: click.Context) -> None:
     """Print the table of event, effect, queue and retry policy."""
     if context.invoked_subcommand is None:
         # Wide enough for whole names wherever it goes: discovery hides nothing.
-        chosen = load().with_policy(house_rules(settings()))
+        chosen = load().with_policy(operator_policy(settings()))
         Console(width=max(Console().width, WIDTH)).print(effects_table(chosen))
 
 

@@ -1,23 +1,23 @@
-"""What the operator has chosen, read from the settings for those rules that ask for it."""
+"""The operator policy, read from the settings."""
 
 from __future__ import annotations
 
 import hashlib
 
 from config.settings import Settings
-from workflows.house_rules import USUAL, HouseRules
+from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
 
 NAME_CHARACTERS = 16
 
 
-def house_rules(chosen: Settings) -> HouseRules:
+def operator_policy(chosen: Settings) -> OperatorPolicy:
     """The operator's choices, as `workflows/` knows them."""
     reminders, pauses = chosen.reminder_minutes, chosen.webhook_retry_pauses
-    return HouseRules(
-        reminder_minutes=USUAL.reminder_minutes if reminders is None else reminders,
+    return OperatorPolicy(
+        reminder_minutes=DEFAULT_POLICY.reminder_minutes if reminders is None else reminders,
         notice_channels=tuple(name_of(url) for url in chosen.apprise_urls),
         notice_kinds=frozenset(chosen.apprise_kinds),
-        webhook_retry_pauses=USUAL.webhook_retry_pauses if pauses is None else pauses,
+        webhook_retry_pauses=DEFAULT_POLICY.webhook_retry_pauses if pauses is None else pauses,
     )
 
 

@@ -29,7 +29,7 @@ from config.settings import settings
 from models import engine
 from workers.app import app
 from workers.outbound import Route
-from workers.rules import house_rules
+from workers.rules import operator_policy
 from workers.runner import DeliveryRunner
 from workers.transactions import Transactions, metered
 from workers.wakeups import TASK, WakeupQueue
@@ -76,7 +76,7 @@ def current() -> Process:
     for queue in app.amqp.queues.consume_from:
         if queue in TRANSPORTS:
             routes |= importlib.import_module(TRANSPORTS[queue]).routes(chosen)
-    return Process(wakeups, transactions, DeliveryRunner(transactions, use(house_rules(chosen)), routes))
+    return Process(wakeups, transactions, DeliveryRunner(transactions, use(operator_policy(chosen)), routes))
 
 
 @app.task(name=TASK)

@@ -11,7 +11,7 @@ from cli.demonstration.client import Client
 from cli.demonstration.scene import Expected, Scene, Seen
 from cli.demonstration.show import RECEIVER, SMTP_SINK
 from config.settings import settings
-from workers.rules import house_rules
+from workers.rules import operator_policy
 from workflows.events.catalogue import Event
 from workflows.events.subscriptions import load
 
@@ -33,7 +33,7 @@ class Effects:
 
         What the operator's choices leave out is never recorded: channels, where none is configured.
         """
-        effects = [effect for effect in load().with_policy(house_rules(settings())).of(event) if effect.due is None]
+        effects = [effect for effect in load().with_policy(operator_policy(settings())).of(event) if effect.due is None]
         return [self._expect(effect.name, event.type, worker_of(effect.name)) for effect in effects]
 
     def expect_all(self) -> Expected:

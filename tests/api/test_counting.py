@@ -14,7 +14,7 @@ from tests.api.conftest import Cast
 from tests.application import World
 from tests.scraping import Figures
 from workflows.bookings.booking import Booking
-from workflows.house_rules import USUAL
+from workflows.operator_policy import DEFAULT_POLICY
 from workflows.sessions.session import Session
 
 REQUESTS, TIMES = "tutelage_http_requests_total", "tutelage_http_request_duration_seconds_count"
@@ -89,7 +89,11 @@ def test_an_instant_listing_s_booking_begins_as_accepted(world: World, cast: Cas
     assert grown.total("tutelage_transitions_total", **{"from": "none"}, to="accepted") == 1
     assert grown.total("tutelage_transitions_total", **{"from": "none"}, to="scheduled") == 1
     assert grown.total("tutelage_sessions_created_total") == 1
-    recorded = {"booking.accepted": 1, "session.created": 1, "session.reminder_set": len(USUAL.reminder_minutes)}
+    recorded = {
+        "booking.accepted": 1,
+        "session.created": 1,
+        "session.reminder_set": len(DEFAULT_POLICY.reminder_minutes),
+    }
     assert {type: grown.total("tutelage_events_total", type=type) for type in recorded} == recorded
     assert grown.total("tutelage_events_total") == sum(recorded.values())
 

@@ -35,10 +35,10 @@ from workflows.events.catalogue import (
 from workflows.events.delivery import DeliveryKey, SendResult
 from workflows.events.record import Nudge, record
 from workflows.events.subscriptions import load
-from workflows.house_rules import HouseRules
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.notifications.browsers import subscribe_browser
 from workflows.notifications.notices import NOTICES
+from workflows.operator_policy import OperatorPolicy
 from workflows.outside.send_mail import Mail
 from workflows.outside.send_notice import Notice
 from workflows.outside.send_push import PushMessage
@@ -97,9 +97,9 @@ class House:
     @property
     def deliverer(self) -> DeliveryRunner:
         """The one task body, as a worker has it."""
-        rules = HouseRules(notice_channels=("chat",), notice_kinds=frozenset(NOTICES))
+        policy = OperatorPolicy(notice_channels=("chat",), notice_kinds=frozenset(NOTICES))
         ways = dict.fromkeys(("mail", "http", "push", "channels"), Route(self.transport))
-        return DeliveryRunner(self.transactions, load().with_policy(rules), ways, drains=False)
+        return DeliveryRunner(self.transactions, load().with_policy(policy), ways, drains=False)
 
     def due(self) -> list[DeliveryKey]:
         """Every delivery that is due and not done."""

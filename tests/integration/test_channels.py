@@ -20,9 +20,9 @@ from tests.integration.receivers import HttpReceiver, http_receiver
 from workers.rules import name_of
 from workers.transports.apprise import AppriseTransport
 from workflows.events.subscriptions import load
-from workflows.house_rules import HouseRules
 from workflows.notifications.compose import Words, compose
 from workflows.notifications.notices import NOTICES
+from workflows.operator_policy import OperatorPolicy
 from workflows.outside.send_notice import Notice
 
 SECRET = "T00-very-secret"
@@ -82,13 +82,13 @@ def test_an_address_that_nobody_knows_is_refused_without_being_shown() -> None:
     assert SECRET not in str(refused.value)
 
 
-def ruled(house: House, **rules: object) -> House:
-    """The same house, under an operator's rules."""
-    return House(house.engine, load().with_policy(HouseRules(**rules)))  # type: ignore[arg-type]
+def with_policy(house: House, **policy: object) -> House:
+    """The same house, with an operator policy."""
+    return House(house.engine, load().with_policy(OperatorPolicy(**policy)))  # type: ignore[arg-type]
 
 
 def test_each_channel_hears_of_what_was_asked_for_and_of_nobodys_name(house: House) -> None:
-    telling = ruled(house, notice_channels=("chat", "sms"), notice_kinds=frozenset({"session_created"}))
+    telling = with_policy(house, notice_channels=("chat", "sms"), notice_kinds=frozenset({"session_created"}))
     with telling.transactions() as db:
         accept_booking(db, make_booking(db, title="Private matters"))
     telling.run_all()
@@ -117,10 +117,10 @@ def test_a_cancellation_says_by_whom_and_what_it_costs() -> None:
 
 
 def test_without_channels_or_wishes_nobody_is_told(house: House) -> None:
-    for rules in ({}, {"notice_channels": ("chat",)}, {"notice_kinds": frozenset(NOTICES)}):
+    for policy in ({}, {"notice_channels": ("chat",)}, {"notice_kinds": frozenset(NOTICES)}):
         with house.transactions() as db:
             accept_booking(db, make_booking(db))
-        ruled(house, **rules).run_all()
+        with_policy(house, **policy).run_all()
     with house.engine.connect() as db:
         assert "channels.send" not in set(db.scalars(select(deliveries.c.effect)))
 

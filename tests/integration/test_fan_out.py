@@ -28,7 +28,7 @@ from tests.integration.house import House, counted_statements
 from workflows.events.catalogue import BookingRequested
 from workflows.events.record import record
 from workflows.events.subscriptions import use
-from workflows.house_rules import HouseRules
+from workflows.operator_policy import OperatorPolicy
 from workflows.sessions.session import Session, session_query
 from workflows.webhooks.deliveries import FAN_OUT_ROWS
 
@@ -138,7 +138,7 @@ def test_listeners_are_found_by_an_index(engine: Engine) -> None:
 
 
 def test_a_life_runs_at_most_twenty_five_deliveries(house: House) -> None:
-    use(HouseRules())
+    use(OperatorPolicy())
     listening(house)
     with house.transactions() as db:
         booking = make_booking(db)

@@ -30,8 +30,8 @@ from workflows.events.catalogue import (
 from workflows.events.delivery import Cancel, Delivery, DeliveryKey
 from workflows.events.record import flush_deferred
 from workflows.events.subscriptions import load
-from workflows.house_rules import HouseRules
 from workflows.identity.people import User
+from workflows.operator_policy import OperatorPolicy
 from workflows.outside.send_mail import SEND_MAIL, Mail
 from workflows.sessions.cancel import SessionToCancel, cancel, session_to_cancel_query
 from workflows.sessions.session import Session, session_query
@@ -70,11 +70,16 @@ class Pair:
         self.start = self.booking.start_time
         self.made = self.start - ahead
 
-    def accept(self, *, rules: HouseRules | None = None) -> None:
+    def accept(self, *, policy: OperatorPolicy | None = None) -> None:
         """Accept the booking when it is made, and set its session's reminders."""
         with self.house.transactions() as db:
             accept(db, actor=mentor_of(self.booking), booking=self.booking, now=datetime.now(UTC))
-        self.run("sessions.create", self.event(BookingAccepted), now=self.made, **({"rules": rules} if rules else {}))
+        self.run(
+            "sessions.create",
+            self.event(BookingAccepted),
+            now=self.made,
+            **({"policy": policy} if policy else {}),
+        )
 
     def run(self, effect: str, event: Event, *, now: datetime, **told: Any) -> list[str]:
         """Run an effect as if it were then, and return the statements that it made."""
@@ -168,21 +173,21 @@ def test_both_are_reminded_a_day_and_an_hour_before(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("offer", "rules", "wanted"),
+    ("offer", "policy", "wanted"),
     [
         # The operator's, for a listing that does not say.
-        ({}, HouseRules(reminder_minutes=(30,)), [30]),
-        ({}, HouseRules(reminder_minutes=()), []),
+        ({}, OperatorPolicy(reminder_minutes=(30,)), [30]),
+        ({}, OperatorPolicy(reminder_minutes=()), []),
         # The listing's own, whatever the operator says.
-        ({"reminder_minutes": [10, 2880]}, HouseRules(reminder_minutes=(30,)), [2880, 10]),
-        ({"reminder_minutes": []}, HouseRules(reminder_minutes=(30,)), []),
+        ({"reminder_minutes": [10, 2880]}, OperatorPolicy(reminder_minutes=(30,)), [2880, 10]),
+        ({"reminder_minutes": []}, OperatorPolicy(reminder_minutes=(30,)), []),
     ],
 )
 def test_the_listing_says_when_and_otherwise_the_operator(
-    house: House, offer: dict[str, Any], rules: HouseRules, wanted: list[int]
+    house: House, offer: dict[str, Any], policy: OperatorPolicy, wanted: list[int]
 ) -> None:
     pair = Pair(house, **offer)
-    pair.accept(rules=rules)
+    pair.accept(policy=policy)
     assert [minutes for minutes, _ahead in ahead_of(pair)] == wanted
 
 
@@ -197,7 +202,7 @@ def test_a_session_made_late_skips_what_has_passed(house: House, ahead: timedelt
 
 def test_what_is_set_late_is_set_as_far_as_it_is_of_use(house: House) -> None:
     pair = Pair(house)
-    pair.accept(rules=HouseRules(reminder_minutes=()))
+    pair.accept(policy=OperatorPolicy(reminder_minutes=()))
     created = replace(pair.event(SessionCreated), occurred_at=pair.made)
     # The system was away, and the day's reminder would now speak at the hour's time.
     pair.run("reminders.set", created, now=pair.start - HOUR / 2)

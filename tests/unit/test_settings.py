@@ -14,7 +14,7 @@ from config import readings
 from config.secrets import DEVELOPMENT_SECRET
 from config.settings import SettingsError, read_settings
 from models import catalog
-from workers.rules import house_rules
+from workers.rules import operator_policy
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY
 
 OWN = "our own secret which is long enough for everybody"
@@ -253,7 +253,7 @@ def test_reminders_are_a_day_and_an_hour_before_unless_said_otherwise(
 ) -> None:
     if said is not None:
         os.environ["REMINDER_MINUTES"] = said
-    assert house_rules(read_settings()).reminder_minutes == minutes
+    assert operator_policy(read_settings()).reminder_minutes == minutes
 
 
 def test_reminders_are_bounded_as_a_listings_own_are() -> None:
@@ -262,6 +262,6 @@ def test_reminders_are_bounded_as_a_listings_own_are() -> None:
 
 
 def test_the_pauses_of_webhooks_are_the_policys_unless_somebody_chose_others() -> None:
-    assert house_rules(read_settings()).webhook_retry_pauses == WEBHOOK_RETRY_POLICY.pauses
+    assert operator_policy(read_settings()).webhook_retry_pauses == WEBHOOK_RETRY_POLICY.pauses
     os.environ["WEBHOOK_RETRY_PAUSES"] = "0.5, 60,3600"
-    assert house_rules(read_settings()).webhook_retry_pauses == (0.5, 60, 3600)
+    assert operator_policy(read_settings()).webhook_retry_pauses == (0.5, 60, 3600)

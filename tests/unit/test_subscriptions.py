@@ -11,7 +11,7 @@ import pytest
 
 from workflows.events.catalogue import BookingAccepted, Event, SessionCompleted, SessionCreated, WebhookPinged
 from workflows.events.subscriptions import QUEUES, Effect, Subscriptions, load
-from workflows.house_rules import HouseRules
+from workflows.operator_policy import OperatorPolicy
 
 # effect → event, queue, attempts. A line that changes here changes rows in every database there is: write a migration
 # that renames or ends their deliveries and subscriptions, and only then change the line.
@@ -97,7 +97,7 @@ def test_what_a_writer_knows_has_a_number_of_its_own() -> None:
     known = Subscriptions()
     known.add(an_effect("a"))
     assert known.catalogue.id not in (catalogue.id, Subscriptions().catalogue.id)
-    assert load().with_policy(HouseRules()).catalogue == catalogue
+    assert load().with_policy(OperatorPolicy()).catalogue == catalogue
 
 
 def test_the_ways_out_are_those_that_databases_hold() -> None:
@@ -121,13 +121,13 @@ def test_an_effect_of_every_event_follows_from_each() -> None:
 @pytest.mark.parametrize(
     ("chosen", "follows"),
     [
-        (HouseRules(), False),
-        (HouseRules(notice_channels=("chat",)), False),
-        (HouseRules(notice_kinds=frozenset({"session_created"})), False),
-        (HouseRules(notice_channels=("chat",), notice_kinds=frozenset({"session_created"})), True),
+        (OperatorPolicy(), False),
+        (OperatorPolicy(notice_channels=("chat",)), False),
+        (OperatorPolicy(notice_kinds=frozenset({"session_created"})), False),
+        (OperatorPolicy(notice_channels=("chat",), notice_kinds=frozenset({"session_created"})), True),
     ],
 )
-def test_channels_follow_where_the_operator_has_them_and_asks_for_it(chosen: HouseRules, follows: bool) -> None:
+def test_channels_follow_where_the_operator_has_them_and_asks_for_it(chosen: OperatorPolicy, follows: bool) -> None:
     assert (
         "channels.session_created" in {each.name for each in load().with_policy(chosen).of(SessionCreated)}
     ) is follows
@@ -145,22 +145,22 @@ def test_expiries_and_reminders_are_timers_and_nothing_else_is() -> None:
 
 
 def test_what_the_operator_has_chosen_is_handed_down_to_those_who_ask() -> None:
-    asked: list[HouseRules] = []
+    asked: list[OperatorPolicy] = []
 
-    def run(_db: object, _event: object, *, now: object, rules: HouseRules) -> None:
+    def run(_db: object, _event: object, *, now: object, policy: OperatorPolicy) -> None:
         del now
-        asked.append(rules)
+        asked.append(policy)
 
     known = Subscriptions()
-    known.add(replace(an_effect("a"), run=run, ruled=True))
+    known.add(replace(an_effect("a"), run=run, uses_operator_policy=True))
     known.add(an_effect("b"))
-    chosen = HouseRules(reminder_minutes=(5,))
+    chosen = OperatorPolicy(reminder_minutes=(5,))
     told = known.with_policy(chosen)
     for effect in told.database_effects():
         effect.run(None, None, now=None)
     assert asked == [chosen]
     assert told.named("b") is known.named("b")
-    assert [effect.name for effect in load().database_effects() if effect.ruled] == [
+    assert [effect.name for effect in load().database_effects() if effect.uses_operator_policy] == [
         *("channels.session_cancelled", "channels.session_created", "channels.webhook_endpoint_disabled"),
         "sessions.create",
     ]

@@ -34,13 +34,13 @@ from workflows.events.catalogue import (
 )
 from workflows.events.record import follow_up
 from workflows.events.subscriptions import subscribe
-from workflows.house_rules import USUAL, HouseRules
 from workflows.identity.actor import SYSTEM
 from workflows.notifications.compose import Quotation, compose
 from workflows.notifications.endpoint_news import news_of
 from workflows.notifications.notices import NOTICES, hear_of, tell_operators
 from workflows.notifications.notify import Notice, notify, tell
 from workflows.notifications.people import Parties, Person, about, parties_of, person_of
+from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.outside.send_mail import OPERATORS, SEND_MAIL
 from workflows.reminders.set_all import set_all
 from workflows.reminders.still import is_of_use, is_undecided
@@ -202,17 +202,25 @@ for _event_type in (WebhookEndpointExhausted, WebhookEndpointFailing, WebhookEnd
 
 
 def _subscribe_channels(kind: str, event_type: type[Event]) -> None:
-    @subscribe(event_type, name=f"channels.{kind}", queue="notifications", ruled=True, wanted=hear_of(event_type))
-    def tell_channels(db: Connection, event: Event, *, now: datetime, rules: HouseRules = USUAL) -> None:
+    @subscribe(
+        event_type,
+        name=f"channels.{kind}",
+        queue="notifications",
+        uses_operator_policy=True,
+        wanted=hear_of(event_type),
+    )
+    def tell_channels(db: Connection, event: Event, *, now: datetime, policy: OperatorPolicy = DEFAULT_POLICY) -> None:
         """The operators, by channels of their own; only where they have some, and want to hear of this."""
-        tell_operators(db, event, rules=rules)
+        tell_operators(db, event, policy=policy)
 
 
 for _kind, _event in NOTICES.items():
     _subscribe_channels(_kind, _event)
 
 
-@subscribe(SessionCreated, name="reminders.set", queue="notifications", ruled=True, retired=True)
-def set_reminders(db: Connection, event: SessionCreated, *, now: datetime, rules: HouseRules = USUAL) -> None:
+@subscribe(SessionCreated, name="reminders.set", queue="notifications", uses_operator_policy=True, retired=True)
+def set_reminders(
+    db: Connection, event: SessionCreated, *, now: datetime, policy: OperatorPolicy = DEFAULT_POLICY
+) -> None:
     """Run what processes of the release before have written: from now on they are set as the session is created."""
-    set_all(db, event, rules=rules, now=now)
+    set_all(db, event, policy=policy, now=now)

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from workflows.events.catalogue import BookingAccepted, Event, SessionCreated
 from workflows.events.record import defer_write, record
 from workflows.events.subscriptions import subscribe
-from workflows.house_rules import USUAL, HouseRules
 from workflows.identity.actor import SYSTEM
+from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.reminders.set_all import reminders_to_set
 from workflows.sessions.steps import create_all
 
@@ -24,14 +24,16 @@ class Accepted:
     """An acceptance whose session is to be created."""
 
     event: BookingAccepted
-    rules: HouseRules
+    policy: OperatorPolicy
     now: datetime
 
 
-@subscribe(BookingAccepted, name="sessions.create", queue="sessions", ruled=True, deferred=True)
-def create_session(db: Connection, event: BookingAccepted, *, now: datetime, rules: HouseRules = USUAL) -> None:
+@subscribe(BookingAccepted, name="sessions.create", queue="sessions", uses_operator_policy=True, deferred=True)
+def create_session(
+    db: Connection, event: BookingAccepted, *, now: datetime, policy: OperatorPolicy = DEFAULT_POLICY
+) -> None:
     """One session per booking (M4, M5), with its reminders."""
-    defer_write(db, create_sessions, Accepted(event, rules, now))
+    defer_write(db, create_sessions, Accepted(event, policy, now))
 
 
 def create_sessions(db: Connection, accepted: list[Accepted]) -> None:
@@ -45,6 +47,6 @@ def create_sessions(db: Connection, accepted: list[Accepted]) -> None:
             continue
         created = SessionCreated.about(session, actor=SYSTEM, now=each.now)
         events.append(created)
-        events += reminders_to_set(created, session.reminder_minutes, rules=each.rules, now=each.now)
+        events += reminders_to_set(created, session.reminder_minutes, policy=each.policy, now=each.now)
     if events:
         record(db, *events)

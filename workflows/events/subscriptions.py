@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from workflows.events.catalogue import Event, event_types
 from workflows.events.delivery import DEFAULT_RETRY_POLICY, Delivery, RetryPolicy, SendResult
-from workflows.house_rules import HouseRules
+from workflows.operator_policy import OperatorPolicy
 
 QUEUES = ("sessions", "reviews", "notifications", "analytics", "webhooks")
 PLUG_INS = "tutelage.effects"
@@ -36,7 +36,7 @@ class Effect:
         run: `(db, event, *, now)`, or `(db, event, target, *, now)` where there are targets.
         due: when a timer is to run; None for at once.
         targets: one delivery each; None for one delivery without a target.
-        ruled: whether `run` takes the operator's policy as `rules`.
+        uses_operator_policy: whether `run` takes the operator's policy as `policy`.
         wanted: whether it is to follow at all under the operator's policy; None for always.
         retired: nothing is recorded for it any more; it runs what processes of the release before have recorded.
         deferred: whether all that it writes goes through `defer_write`: it then needs no savepoint.
@@ -52,8 +52,8 @@ class Effect:
     due: Callable[[Any], datetime] | None = None
     targets: Callable[[Any], Iterable[str]] | None = None
     policy: RetryPolicy = DEFAULT_RETRY_POLICY
-    ruled: bool = False
-    wanted: Callable[[HouseRules], bool] | None = None
+    uses_operator_policy: bool = False
+    wanted: Callable[[OperatorPolicy], bool] | None = None
     retired: bool = False
     deferred: bool = False
     alone: bool = False
@@ -72,7 +72,7 @@ class OutboundEffect(Generic[M]):
             written together with those of others.
         cancel_on_exhaustion: `(sent)`, whether a delivery that is given up after such an attempt ends as cancelled
             rather than dead, since no operator could repair it.
-        ruled: `(effect, rules) → effect`, the effect under the operator's policy; None where it is the same.
+        apply_policy: `(effect, policy) → effect`, the effect under the operator's policy; None where it is the same.
     """
 
     name: str
@@ -83,7 +83,7 @@ class OutboundEffect(Generic[M]):
     settles: Callable[[Delivery, M], bool] = lambda _delivery, _message: True
     cancel_on_exhaustion: Callable[[SendResult], bool] = lambda _sent: False
     policy: RetryPolicy = DEFAULT_RETRY_POLICY
-    ruled: Callable[[OutboundEffect[M], HouseRules], OutboundEffect[M]] | None = None
+    apply_policy: Callable[[OutboundEffect[M], OperatorPolicy], OutboundEffect[M]] | None = None
 
 
 # The registry holds effects of every type of message: only an effect itself knows its own.
@@ -139,19 +139,19 @@ class Subscriptions:
         self._effects[effect.name] = effect
         self._of.clear()
 
-    def with_policy(self, rules: HouseRules) -> Subscriptions:
+    def with_policy(self, policy: OperatorPolicy) -> Subscriptions:
         """The same effects under an operator's policy."""
         chosen = Subscriptions()
         chosen.fan_out = self.fan_out
         for effect in self._effects.values():
-            if isinstance(effect, Effect) and effect.ruled:
-                chosen.add(replace(effect, run=partial(effect.run, rules=rules)))
-            elif isinstance(effect, OutboundEffect) and effect.ruled:
-                chosen.add(effect.ruled(effect, rules))
+            if isinstance(effect, Effect) and effect.uses_operator_policy:
+                chosen.add(replace(effect, run=partial(effect.run, policy=policy)))
+            elif isinstance(effect, OutboundEffect) and effect.apply_policy:
+                chosen.add(effect.apply_policy(effect, policy))
             else:
                 chosen.add(effect)
         chosen._unwanted = frozenset(
-            each.name for each in self.database_effects() if each.wanted and not each.wanted(rules)
+            each.name for each in self.database_effects() if each.wanted and not each.wanted(policy)
         )
         return chosen
 
@@ -210,8 +210,8 @@ class EffectOptions(TypedDict, total=False):
     due: Callable[[Any], datetime] | None
     targets: Callable[[Any], Iterable[str]] | None
     policy: RetryPolicy
-    ruled: bool
-    wanted: Callable[[HouseRules], bool] | None
+    uses_operator_policy: bool
+    wanted: Callable[[OperatorPolicy], bool] | None
     retired: bool
     deferred: bool
     alone: bool
@@ -244,9 +244,9 @@ def fan_out(how: FanOut) -> None:
     _found.fan_out = how
 
 
-def use(rules: HouseRules) -> Subscriptions:
+def use(policy: OperatorPolicy) -> Subscriptions:
     """Load the effects under the operator's policy; this process records by them from then on."""
-    return activate(load().with_policy(rules))
+    return activate(load().with_policy(policy))
 
 
 def activate(known: Subscriptions) -> Subscriptions:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from workflows.events.catalogue import Event, SessionCancelled, SessionCreated, WebhookEndpointDisabled
 from workflows.events.record import follow_up
-from workflows.house_rules import HouseRules
+from workflows.operator_policy import OperatorPolicy
 from workflows.outside.send_notice import SEND_NOTICE
 
 # What operators can be told of, by the names that APPRISE_KINDS knows.
@@ -19,14 +19,14 @@ NOTICES: dict[str, type[Event]] = {
 }
 
 
-def hear_of(event: type[Event]) -> Callable[[HouseRules], bool]:
+def hear_of(event: type[Event]) -> Callable[[OperatorPolicy], bool]:
     """Whether the operator has channels and wants to hear of such events by them, asked of what they have chosen."""
     kind = next(name for name, known in NOTICES.items() if known is event)
-    return lambda rules: bool(rules.notice_channels) and kind in rules.notice_kinds
+    return lambda policy: bool(policy.notice_channels) and kind in policy.notice_kinds
 
 
-def tell_operators(db: Connection, event: Event, *, rules: HouseRules) -> None:
+def tell_operators(db: Connection, event: Event, *, policy: OperatorPolicy) -> None:
     """One notice per channel, if the operator wants to hear of this."""
     kind = next(name for name, known in NOTICES.items() if isinstance(event, known))
-    if kind in rules.notice_kinds:
-        follow_up(db, event, SEND_NOTICE, rules.notice_channels)
+    if kind in policy.notice_kinds:
+        follow_up(db, event, SEND_NOTICE, policy.notice_channels)

@@ -18,7 +18,7 @@ from workflows.errors import Invalid
 from workflows.events.catalogue import Event, WebhookExampleAsked, WebhookPinged
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, Cancel, Delivery, RetryPolicy, SendResult
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
-from workflows.house_rules import HouseRules
+from workflows.operator_policy import OperatorPolicy
 from workflows.webhooks.endpoints import activate, is_valid
 from workflows.webhooks.health import admit, has_answered, has_failed
 from workflows.webhooks.messages import body_of
@@ -118,11 +118,11 @@ def settles(delivery: Delivery, message: WebhookMessage) -> bool:
 
 
 def by_the_operators_pauses(
-    effect: OutboundEffect[WebhookMessage], rules: HouseRules
+    effect: OutboundEffect[WebhookMessage], policy: OperatorPolicy
 ) -> OutboundEffect[WebhookMessage]:
     """The effect with the pauses that the operator has chosen."""
-    policy = RetryPolicy(rules.webhook_retry_pauses)
-    return replace(effect, policy=policy, settle=partial(settle, policy=policy))
+    retries = RetryPolicy(policy.webhook_retry_pauses)
+    return replace(effect, policy=retries, settle=partial(settle, policy=retries))
 
 
 def _asked_for_by_hand(event: Event) -> bool:
@@ -138,6 +138,6 @@ SEND_WEBHOOK = register_outbound(
         settle=settle,
         settles=settles,
         policy=WEBHOOK_RETRY_POLICY,
-        ruled=by_the_operators_pauses,
+        apply_policy=by_the_operators_pauses,
     )
 )

@@ -15,21 +15,21 @@ from models.events import events
 from models.sessions import SessionStatus, sessions
 from workflows.events.catalogue import SessionCreated, SessionEvent, SessionReminderSet, own_fields
 from workflows.events.record import record
-from workflows.house_rules import HouseRules
 from workflows.identity.actor import SYSTEM
+from workflows.operator_policy import OperatorPolicy
 from workflows.reminders.times import reminders_of
 
 
-def set_all(db: Connection, event: SessionCreated, *, rules: HouseRules, now: datetime) -> None:
+def set_all(db: Connection, event: SessionCreated, *, policy: OperatorPolicy, now: datetime) -> None:
     """Record what is to come of a session that has been created before; once, however often this runs."""
     row = db.execute(_listing_and_reminders(event.session_id)).one()
     if row.status is SessionStatus.SCHEDULED:
-        reminders = reminders_to_set(event, row.reminder_minutes, rules=rules, now=now)
+        reminders = reminders_to_set(event, row.reminder_minutes, policy=policy, now=now)
         record(db, *(reminder for reminder in reminders if not _is_set(row, reminder)))
 
 
 def reminders_to_set(
-    session: SessionCreated, minutes: Sequence[int] | None, *, rules: HouseRules, now: datetime
+    session: SessionCreated, minutes: Sequence[int] | None, *, policy: OperatorPolicy, now: datetime
 ) -> list[SessionReminderSet]:
     """What is to come of a session, as events: each has a notification that waits for its time as any timer does.
 
@@ -39,7 +39,7 @@ def reminders_to_set(
         minutes: before the start, by its listing; None for those that the operator has chosen.
     """
     about = {name: getattr(session, name) for name in own_fields(SessionEvent)}
-    chosen = rules.reminder_minutes if minutes is None else minutes
+    chosen = policy.reminder_minutes if minutes is None else minutes
     return [
         SessionReminderSet(actor=SYSTEM.name, occurred_at=now, **about, **vars(reminder))
         for reminder in reminders_of(session.start_time, chosen, since=session.occurred_at)

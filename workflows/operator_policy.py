@@ -1,4 +1,4 @@
-"""What the operator has chosen for everybody, for the rules that ask for it: handed down by those who read settings."""
+"""Operator policy: what an operator chose in the settings for all mentors, handed to the effects that use it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from workflows.events.delivery import WEBHOOK_RETRY_POLICY
 
 
 @dataclass(frozen=True, kw_only=True)
-class HouseRules:
-    """The operator's choices.
+class OperatorPolicy:
+    """The operator's choices; without arguments, the defaults.
 
     Args:
-        reminder_minutes: how many minutes before a session both sides are reminded, where its listing does not say.
-        notice_channels: the names of the channels by which operators are told; and of what, `notice_kinds`.
+        reminder_minutes: minutes before a session at which both sides are reminded, unless its listing has its own.
+        notice_channels: the names of the channels on which operators are notified; of what, `notice_kinds`.
         webhook_retry_pauses: seconds from each failed attempt of a webhook to the next.
     """
 
@@ -23,4 +23,4 @@ class HouseRules:
     webhook_retry_pauses: tuple[float, ...] = WEBHOOK_RETRY_POLICY.pauses
 
 
-USUAL = HouseRules()
+DEFAULT_POLICY = OperatorPolicy()
