@@ -43,11 +43,11 @@ def lists(
             context = context_of(role, within, path)
             asked = PARSER.parse(schema, request, location="query")
             limit, cursor = asked.pop("limit"), asked.pop("cursor", None)
-            bound_to = cursors.of_this_list(asked | path)
-            after = cursors.decode(cursor, paged.order.kinds, **bound_to) if cursor is not None else None
+            signer = cursors.signer_for(asked | path)
+            after = cursors.decode(cursor, paged.order.kinds, signer) if cursor is not None else None
             page = paged.page(context.db, Page(limit=limit, after=after), **view(context, **asked))
             items = [seen_by(context.actor, item) for item in page.items] if seen_by else page.items
-            return {"items": items, "next_cursor": cursors.encode(page.next, **bound_to) if page.next else None}
+            return {"items": items, "next_cursor": cursors.encode(page.next, signer) if page.next else None}
 
         loader = {"role": role, "subject": within, "changing": False}
         return document(listed, view, loader=loader, arguments=in_query(filters))

@@ -62,8 +62,8 @@ def reports(role: Role, filters: type[ma.Schema]) -> Callable[[Callable[..., Rep
             context = context_of(role, None, {})
             asked = PARSER.parse(schema, request, location="query")
             limit, cursor = asked.pop("limit", LINES_AT_ONCE), asked.pop("cursor", None)
-            bound_to = cursors.of_this_list(asked)
-            after = cursors.decode(cursor, (str,), **bound_to) if cursor is not None else None
+            signer = cursors.signer_for(asked)
+            after = cursors.decode(cursor, (str,), signer) if cursor is not None else None
             page = Page(limit=LINES_AT_ONCE if wants_csv(request) else limit, after=after)
             question, besides = question_of(context.actor, asked, context.now)
             report = report_of(question, **besides)
@@ -75,7 +75,7 @@ def reports(role: Role, filters: type[ma.Schema]) -> Callable[[Callable[..., Rep
             body = report.body(shown)
             if report.listed:
                 more = len(rows) > page.limit
-                body["next_cursor"] = cursors.encode((shown[-1].key,), **bound_to) if more else None
+                body["next_cursor"] = cursors.encode((shown[-1].key,), signer) if more else None
             return body, {"Vary": "Accept"}
 
         loader = {"role": role, "subject": None, "changing": False}

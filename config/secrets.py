@@ -1,4 +1,4 @@
-"""What a secret of the settings must hold: one check for every secret that there is."""
+"""The check of every secret in the settings."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ def optional_secret(name: str, value: str, *, development: bool, advice: str = _
     return require_secret(name, value, development=development, advice=advice) if value else None
 
 
-def encryption_keys(values: list[str], *, development: bool) -> tuple[str, ...]:
-    """ENCRYPTION_KEYS.
+def require_keys(name: str, values: list[str], *, development: bool) -> tuple[str, ...]:
+    """ENCRYPTION_KEYS or SIGNING_KEYS: at least one secret; the first is used, the others are still accepted.
 
     Raises:
-        ValueError: there are none, or one of them is no secret.
+        ValueError: there are none, or one of them is weak.
     """
     if not values:
-        raise ValueError("ENCRYPTION_KEYS must hold at least one passphrase: webhook secrets are stored encrypted.")
+        raise ValueError(f"{name} must hold at least one secret; {_RANDOM_TEXT}")
     return tuple(
-        require_secret(f"Entry {number} of ENCRYPTION_KEYS", value, development=development)
+        require_secret(f"Entry {number} of {name}", value, development=development)
         for number, value in enumerate(values, start=1)
     )
 

@@ -1,33 +1,43 @@
-"""Every setting of Tutelage, one table: an environment variable each, read once, checked at the door."""
+"""All settings: one table of environment variables, read and validated once per process."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import TypeVar
 
 import environs
-from environs import Env, validate
+from environs import Env, ValidationError, validate
 
 from config.mail_server import mail_server
-from config.readings import Network, networks, only, pauses, reminders
-from config.secrets import DEVELOPMENT_SECRET, encryption_keys, flower_logins, optional_secret, require_secret
+from config.secrets import DEVELOPMENT_SECRET, flower_logins, optional_secret, require_keys, require_secret
+
+Network = IPv4Network | IPv6Network
+Value = TypeVar("Value")
 
 ENVIRONMENTS = ("development", "production")
 NOTICE_KINDS = ("session_created", "session_cancelled", "webhook_endpoint_disabled")
-LOOPBACK = ["127.0.0.0/8", "::1/128"]
+LOOPBACK: list[Network] = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
 IDENTITY_HEADERS = ("off", "gateway", "open")
+# As a listing's own reminders are bounded, which stands where config may not look: a test holds them equal.
+MAX_REMINDERS = 5
+REMINDER_LIMIT_MINUTES = 43_200  # 30 days
+MAX_RETRIES = 30
+RETRY_LIMIT_SECONDS = 604_800  # 7 days
 
 
 class SettingsError(Exception):
-    """A setting is missing or makes no sense; the message says which, and what would be right."""
+    """A setting is missing or invalid; the message names it and what it should hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the environment said. Durations are seconds, sizes bytes, times of day UTC.
+    """Values of the settings. Durations are seconds, sizes bytes, times of day UTC.
 
-    What is None of `reminder_minutes` and `webhook_retry_pauses` is as the house's rules have it.
+    `reminder_minutes` and `webhook_retry_pauses` are None for the defaults of workflows/house_rules.py.
     """
 
     environment: str
@@ -39,6 +49,7 @@ class Settings:
     identity_headers: str
     gateway_secret: str | None = field(repr=False)
     encryption_keys: tuple[str, ...] = field(repr=False)
+    signing_keys: tuple[str, ...] = field(repr=False)
     smtp_url: str | None
     mail_from: str
     mail_folder: str
@@ -66,7 +77,7 @@ class Settings:
 
     @property
     def production(self) -> bool:
-        """Whether development's comforts (default secrets, loopback webhooks, open headers) are off."""
+        """Whether default secrets, webhooks to loopback and open identity headers are refused."""
         return self.environment == "production"
 
 
@@ -97,6 +108,10 @@ def _from(env: Env) -> Settings:
     environment = env.str("TUTELAGE_ENV", "development", validate=validate.OneOf(ENVIRONMENTS))
     development = environment == "development"
     fallback = DEVELOPMENT_SECRET if development else ""
+
+    def keys(name: str) -> tuple[str, ...]:
+        return require_keys(name, env.list(name, [fallback] if fallback else []), development=development)
+
     return Settings(
         environment=environment,
         public_url=env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
@@ -106,18 +121,26 @@ def _from(env: Env) -> Settings:
         jwt_issuer=env.str("JWT_ISSUER", None),
         identity_headers=env.str("IDENTITY_HEADERS", "off", validate=validate.OneOf(IDENTITY_HEADERS)),
         gateway_secret=optional_secret("GATEWAY_SECRET", env.str("GATEWAY_SECRET", ""), development=development),
-        encryption_keys=encryption_keys(
-            env.list("ENCRYPTION_KEYS", [fallback] if fallback else []), development=development
-        ),
+        encryption_keys=keys("ENCRYPTION_KEYS"),
+        signing_keys=keys("SIGNING_KEYS"),
         smtp_url=env.str("SMTP_URL", None) or None,
         mail_from=env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"),
         mail_folder=env.str("MAIL_FOLDER", ".data/mail"),
         operations_mail=env.str("OPERATIONS_MAIL", None) or None,
         templates_folder=env.str("TEMPLATES_FOLDER", None) or None,
-        reminder_minutes=reminders(env.list("REMINDER_MINUTES", None, subcast=int)),
+        reminder_minutes=_optional_tuple(
+            env.list(
+                "REMINDER_MINUTES",
+                None,
+                subcast=int,
+                validate=_numbers(1, REMINDER_LIMIT_MINUTES, range(MAX_REMINDERS + 1), "minutes before the start"),
+            )
+        ),
         # Blanks between them: such a URL may hold commas.
         apprise_urls=tuple(env.str("APPRISE_URLS", "").split()),
-        apprise_kinds=tuple(env.list("APPRISE_KINDS", list(NOTICE_KINDS), validate=only(NOTICE_KINDS))),
+        apprise_kinds=tuple(
+            env.list("APPRISE_KINDS", list(NOTICE_KINDS), validate=validate.ContainsOnly(NOTICE_KINDS))
+        ),
         vapid_private_key=optional_secret(
             "VAPID_PRIVATE_KEY",
             env.str("VAPID_PRIVATE_KEY", ""),
@@ -125,8 +148,17 @@ def _from(env: Env) -> Settings:
             advice="`tutelage vapid` makes one.",
         ),
         vapid_subject=env.str("VAPID_SUBJECT", None) or None,
-        webhook_allowed_networks=networks(env.list("WEBHOOK_ALLOWED_NETWORKS", LOOPBACK if development else [])),
-        webhook_retry_pauses=pauses(env.list("WEBHOOK_RETRY_PAUSES", None, subcast=float)),
+        webhook_allowed_networks=tuple(
+            env.list("WEBHOOK_ALLOWED_NETWORKS", LOOPBACK if development else [], subcast=_network)
+        ),
+        webhook_retry_pauses=_optional_tuple(
+            env.list(
+                "WEBHOOK_RETRY_PAUSES",
+                None,
+                subcast=float,
+                validate=_numbers(0.001, RETRY_LIMIT_SECONDS, range(1, MAX_RETRIES + 1), "seconds", repeated=True),
+            )
+        ),
         database_url=env.str("DATABASE_URL", ""),
         redis_url=env.str("REDIS_URL", ""),
         metrics_token=optional_secret("METRICS_TOKEN", env.str("METRICS_TOKEN", ""), development=development),
@@ -142,13 +174,37 @@ def _from(env: Env) -> Settings:
     )
 
 
+def _optional_tuple(values: list[Value] | None) -> tuple[Value, ...] | None:
+    return None if values is None else tuple(values)
+
+
+def _network(name: str) -> Network:
+    try:
+        return ip_network(name.strip())
+    except ValueError as error:
+        raise ValidationError(f"Must hold networks such as 10.0.0.0/8: {error}") from error
+
+
+def _numbers(
+    least: float, most: float, counts: range, unit: str, *, repeated: bool = False
+) -> Callable[[list[float]], None]:
+    def check(numbers: list[float]) -> None:
+        if len(numbers) not in counts or not all(least <= each <= most for each in numbers):
+            sentence = f"Must be {counts.start} to {counts.stop - 1} numbers of {unit}, each from {least} to {most}."
+            raise ValidationError(sentence)
+        if not repeated and len(set(numbers)) < len(numbers):
+            raise ValidationError("Must not repeat a number.")
+
+    return check
+
+
 def _check(settings: Settings) -> None:
     if settings.smtp_url:
         mail_server(settings.smtp_url)
     if settings.vapid_private_key:
-        # Its library is 7 MB in every process, which most systems and most processes do without.
+        # Its library takes 7 MB, which most processes do not need.
         import_module("config.vapid").vapid(settings.vapid_private_key, settings.vapid_subject)
     if settings.identity_headers == "gateway" and not settings.gateway_secret:
-        raise SettingsError("IDENTITY_HEADERS=gateway needs GATEWAY_SECRET, which the gateway sends along.")
+        raise SettingsError("IDENTITY_HEADERS=gateway needs GATEWAY_SECRET, which the gateway sends with each request.")
     if settings.identity_headers == "open" and settings.production:
-        raise SettingsError("IDENTITY_HEADERS=open believes every caller and is for development alone.")
+        raise SettingsError("IDENTITY_HEADERS=open trusts every caller and is for development only.")

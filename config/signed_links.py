@@ -1,68 +1,54 @@
-"""Signatures of links that people are sent: whoever holds one may do what it says, and nobody can make one up."""
+"""Signed texts (unsubscribe links, cursors of lists), made by itsdangerous with SIGNING_KEYS."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
+from hashlib import sha256
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from itsdangerous import BadData, URLSafeSerializer
 
 from config.sealing import require_passphrases
 
-SIGNATURE_BYTES = 32
-LONGEST = 1000  # characters
+SIGNED_LIMIT_CHARACTERS = 1000
 
 
 class Forged(ValueError):
-    """Not signed here, or no longer."""
+    """A text that was not signed with any of the keys, or for another purpose."""
 
 
 class Signer:
-    """Signs with the first passphrase and believes any, so that links outlive the rotation of keys.
+    """Signs with the first key and accepts any, so that signed texts outlive a rotation of keys.
 
     Args:
-        passphrases: ENCRYPTION_KEYS; long and random, since they are stretched no further.
-        purpose: what is signed; a signature for one purpose is none for another.
+        keys: SIGNING_KEYS; long and random, since they are stretched no further.
+        purpose: what is signed; a signature for one purpose is invalid for another.
 
     Raises:
-        ValueError: there are no passphrases, or one is empty.
+        ValueError: there are no keys, or one is empty.
     """
 
-    def __init__(self, passphrases: Sequence[str], purpose: str) -> None:
-        require_passphrases(passphrases)
-        self._keys = [_key(passphrase, purpose) for passphrase in passphrases]
+    def __init__(self, keys: Sequence[str], purpose: str) -> None:
+        require_passphrases(keys)
+        # itsdangerous signs with the last of its keys.
+        self._serializer = URLSafeSerializer(
+            keys[::-1], salt=purpose, signer_kwargs={"key_derivation": "hmac", "digest_method": sha256}
+        )
 
-    def sign(self, payload: bytes) -> str:
-        """The payload with its signature, as text that can stand in a URL."""
-        return urlsafe_b64encode(_signature(self._keys[0], payload) + payload).decode().rstrip("=")
+    def sign(self, payload: object) -> str:
+        """The payload (JSON) with its signature, as text for a URL."""
+        signed = self._serializer.dumps(payload)
+        return signed if isinstance(signed, str) else signed.decode()
 
-    def verify(self, signed: str) -> bytes:
+    def verify(self, signed: str) -> object:
         """The payload that was signed.
 
         Raises:
             Forged: it was not.
         """
-        if len(signed) > LONGEST or not signed.isascii():
-            raise Forged("no signature is that long, or in such letters")
+        if len(signed) > SIGNED_LIMIT_CHARACTERS:
+            raise Forged("no signed text is that long")
         try:
-            whole = urlsafe_b64decode(signed + "=" * (-len(signed) % 4))
-        except ValueError as error:
-            raise Forged("not in base64") from error
-        signature, payload = whole[:SIGNATURE_BYTES], whole[SIGNATURE_BYTES:]
-        # Base64 can be written in several ways; one of them is ours. Every key is tried, whichever fits.
-        fits = [hmac.compare_digest(signature, _signature(key, payload)) for key in self._keys]
-        if not any(fits) or urlsafe_b64encode(whole).decode().rstrip("=") != signed:
-            raise Forged("not signed here")
+            payload: object = self._serializer.loads(signed)
+        except BadData as error:
+            raise Forged(str(error)) from error
         return payload
-
-
-def _signature(key: bytes, payload: bytes) -> bytes:
-    return hmac.digest(key, payload, hashlib.sha256)
-
-
-def _key(passphrase: str, purpose: str) -> bytes:
-    info = f"tutelage signing {purpose}".encode()
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(passphrase.encode())

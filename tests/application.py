@@ -54,6 +54,7 @@ def settings_for(database_url: str, **chosen: Any) -> Settings:
         "database_url": database_url,
         "jwt_secret": SECRET,
         "encryption_keys": (SECRET,),
+        "signing_keys": (SECRET,),
         "identity_headers": "off",
         "api_threads": 8,
         **chosen,

@@ -92,7 +92,7 @@ def show_refusal(error: NotFound) -> Response:
 
 
 def _choice(signed: str) -> Choice:
-    signer = Signer(parts().settings.encryption_keys, UNSUBSCRIBE_PURPOSE)
+    signer = Signer(parts().settings.signing_keys, UNSUBSCRIBE_PURPOSE)
     try:
         return read(signer.verify(signed))
     except Forged as error:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from datetime import timedelta
-from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, insert
 
-from api import cursors
+from config.signed_links import Signer
 from models.bookings import BookingStatus, bookings
 from tests import factories
 from tests.api.conftest import Cast, Headers
-from tests.application import World
+from tests.application import SECRET, World
 from tests.statements import statements_of
 from workflows.identity.people import User
+
+OTHER_SECRET = "another key, put in front of the old one"
 
 
 def write_bookings(engine: Engine, cast: Cast, mentee: User, count: int, days: float = 100) -> set[str]:
@@ -98,45 +96,36 @@ def test_a_cursor_is_good_for_its_own_list_and_filters(world: World, cast: Cast)
         assert (answer.status_code, list(answer.json["details"])) == (400, ["cursor"])
 
 
-def encoded(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def forged(parts: object) -> str:
-    return encoded(json.dumps(parts).encode())
-
-
-# What stands in a cursor's place of parts, by somebody else's hand.
-NO_KEYS: list[object] = [[], {}, 7, True, 1.5, None, "x", ["x", "y"], [1, 2, 3], [[], {}], ["2030-01-01T00:00:00Z", 5]]
-
-
-@pytest.mark.parametrize("cursor", ["", "x", "ünï", "%00", "A" * 600, "====", *map(forged, NO_KEYS)])
+@pytest.mark.parametrize("cursor", ["", "x", "ünï", "%00", "A" * 600, "====", "W10.", ".W10.x"])
 def test_a_malformed_cursor_is_refused(world: World, cast: Cast, cursor: str) -> None:
     answer = world.client.get(f"/bookings?cursor={cursor}", headers=cast.as_mentee)
     assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("path", ["/bookings", "/mentors", "/listings"])
-def test_nobody_but_us_writes_cursors(world: World, cast: Cast, path: str) -> None:
-    rows: Any = [[uuid4()], ["0190a1b2-0000-7000-8000-00000000dead", "2030-01-01T00:00:00+00:00"]]
-    for parts in [*NO_KEYS, *rows]:
-        payload = json.dumps(parts, default=str).encode()
-        for secret in ("", "guessed"):
-            signature = cursors._signature(payload, secret, path, {})
-            answer = world.client.get(f"{path}?cursor={encoded(signature + payload)}", headers=cast.as_mentee)
-            assert (answer.status_code, list(answer.json["details"])) == (400, ["cursor"]), parts
+def test_a_cursor_signed_with_another_key_is_refused(world: World, cast: Cast, path: str) -> None:
+    key = ["2030-01-01T00:00:00+00:00", "0190a1b2-0000-7000-8000-00000000dead"]
+    for secret in ("guessed", OTHER_SECRET):
+        cursor = Signer([secret], f'cursor ["{path}", []]').sign(key)
+        answer = world.client.get(f"{path}?cursor={cursor}", headers=cast.as_mentee)
+        assert (answer.status_code, list(answer.json["details"])) == (400, ["cursor"])
 
 
-def test_a_cursor_with_a_bent_key_is_refused(world: World, cast: Cast) -> None:
+def test_a_cursor_with_an_altered_key_is_refused(world: World, cast: Cast) -> None:
     write_bookings(world.engine, cast, cast.mentee, 5)
     cursor = world.client.get("/bookings?limit=2", headers=cast.as_mentee).json["nextCursor"]
-    signed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-    signature, good = signed[:16], json.loads(signed[16:])
-    for bent in (["2030-01-01T00:00:00", good[1]], ["x", good[1]], [good[0], "x"], good[:1], [5, 5], {}, [good, good]):
-        answer = world.client.get(
-            f"/bookings?cursor={encoded(signature + json.dumps(bent).encode())}", headers=cast.as_mentee
-        )
-        assert answer.status_code == 400, bent
+    altered = cursor[:10] + ("A" if cursor[10] != "A" else "B") + cursor[11:]
+    answer = world.client.get(f"/bookings?cursor={altered}", headers=cast.as_mentee)
+    assert (answer.status_code, list(answer.json["details"])) == (400, ["cursor"])
+
+
+def test_cursors_outlive_the_rotation_of_keys(world: World, cast: Cast) -> None:
+    write_bookings(world.engine, cast, cast.mentee, 5)
+    cursor = world.client.get("/bookings?limit=2", headers=cast.as_mentee).json["nextCursor"]
+    for keys, status in (((OTHER_SECRET, SECRET), 200), ((OTHER_SECRET,), 400)):
+        rotated = World.on(world.engine, signing_keys=keys)
+        answer = rotated.client.get(f"/bookings?limit=2&cursor={cursor}", headers=cast.as_mentee)
+        assert answer.status_code == status
 
 
 @pytest.mark.parametrize(

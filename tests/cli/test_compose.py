@@ -81,7 +81,7 @@ def test_what_can_be_asked_is_asked_whether_it_is_well(services: dict[str, Any],
 
 def test_no_secret_has_a_default_and_flower_wants_a_password(services: dict[str, Any]) -> None:
     assert services["flower"]["environment"]["FLOWER_BASIC_AUTH"].startswith("${FLOWER_BASIC_AUTH:?")
-    for name in ("JWT_SECRET", "ENCRYPTION_KEYS"):
+    for name in ("JWT_SECRET", "ENCRYPTION_KEYS", "SIGNING_KEYS"):
         assert services["api"]["environment"][name].startswith(f"${{{name}:?")
 
 

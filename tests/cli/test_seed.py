@@ -137,7 +137,12 @@ def test_the_command_says_what_it_added_and_then_that_all_is_there() -> None:
 @pytest.mark.usefixtures("own_database")
 def test_invented_people_stay_out_of_production(monkeypatch: pytest.MonkeyPatch) -> None:
     own = "a secret of at least thirty-two bytes for tests"
-    for name, value in {"TUTELAGE_ENV": "production", "JWT_SECRET": own, "ENCRYPTION_KEYS": own}.items():
+    for name, value in {
+        "TUTELAGE_ENV": "production",
+        "JWT_SECRET": own,
+        "ENCRYPTION_KEYS": own,
+        "SIGNING_KEYS": own,
+    }.items():
         monkeypatch.setenv(name, value)
     settings.cache_clear()
     result = seed()

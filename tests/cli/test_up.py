@@ -172,7 +172,7 @@ def test_a_deep_data_folder_is_no_problem(data_dir: Path) -> None:
 
 def test_flower_wants_a_password_in_production(data_dir: Path) -> None:
     secret = "of forty bytes or a little bit more still"
-    production = {"TUTELAGE_ENV": "production", "JWT_SECRET": secret, "ENCRYPTION_KEYS": secret}
+    production = {"TUTELAGE_ENV": "production", "JWT_SECRET": secret, "ENCRYPTION_KEYS": secret, "SIGNING_KEYS": secret}
     with tutelage_up(data_dir, without=[], environment=production) as up:
         assert up.ends() == 1
         assert "Flower needs FLOWER_BASIC_AUTH" in up.said()

@@ -10,19 +10,26 @@ from subprocess import run
 
 import pytest
 
-from config import readings
 from config.secrets import DEVELOPMENT_SECRET
-from config.settings import SettingsError, read_settings
+from config.settings import MAX_REMINDERS, REMINDER_LIMIT_MINUTES, SettingsError, read_settings
 from models import catalog
 from workers.rules import operator_policy
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY
 
 OWN = "our own secret which is long enough for everybody"
 ROOT = Path(__file__).resolve().parent.parent.parent
-PRODUCTION = {"TUTELAGE_ENV": "production", "JWT_SECRET": OWN, "ENCRYPTION_KEYS": OWN}
+PRODUCTION = {"TUTELAGE_ENV": "production", "JWT_SECRET": OWN, "ENCRYPTION_KEYS": OWN, "SIGNING_KEYS": OWN}
 NAMES = (
     *("TUTELAGE_ENV", "DATABASE_URL", "REDIS_URL", "JWT_SECRET", "JWT_AUDIENCE", "JWT_ISSUER", "IDENTITY_HEADERS"),
-    *("GATEWAY_SECRET", "ENCRYPTION_KEYS", "SMTP_URL", "MAIL_FROM", "MAIL_FOLDER", "WEBHOOK_ALLOWED_NETWORKS"),
+    *(
+        "GATEWAY_SECRET",
+        "ENCRYPTION_KEYS",
+        "SIGNING_KEYS",
+        "SMTP_URL",
+        "MAIL_FROM",
+        "MAIL_FOLDER",
+        "WEBHOOK_ALLOWED_NETWORKS",
+    ),
     *("PUBLIC_URL", "LOG_LEVEL", "DATABASE_POOL_SIZE", "API_WORKERS", "API_THREADS", "WORKER_THREADS"),
     *("METRICS_TOKEN", "METRICS_PORT", "METRICS_HOST", "FLOWER_BASIC_AUTH", "VAPID_PRIVATE_KEY", "VAPID_SUBJECT"),
     "REMINDER_MINUTES",
@@ -62,18 +69,19 @@ def test_production_has_no_comforts() -> None:
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
-        ({"TUTELAGE_ENV": "production", "ENCRYPTION_KEYS": OWN}, "JWT_SECRET must not be empty"),
+        ({**PRODUCTION, "JWT_SECRET": ""}, "JWT_SECRET must not be empty"),
+        ({**PRODUCTION, "SIGNING_KEYS": ""}, "SIGNING_KEYS must hold at least one secret"),
         # Webhook secrets are never stored in the clear.
-        ({"TUTELAGE_ENV": "production", "JWT_SECRET": OWN}, "ENCRYPTION_KEYS must hold at least one passphrase"),
-        ({"ENCRYPTION_KEYS": ""}, "ENCRYPTION_KEYS must hold at least one passphrase"),
+        ({"TUTELAGE_ENV": "production", "JWT_SECRET": OWN}, "ENCRYPTION_KEYS must hold at least one secret"),
+        ({"ENCRYPTION_KEYS": ""}, "ENCRYPTION_KEYS must hold at least one secret"),
         # Headers are believed from a gateway that proves itself, or in development.
         ({"IDENTITY_HEADERS": "gateway"}, "IDENTITY_HEADERS=gateway needs GATEWAY_SECRET"),
-        ({**PRODUCTION, "IDENTITY_HEADERS": "open"}, "IDENTITY_HEADERS=open .* is for development alone"),
+        ({**PRODUCTION, "IDENTITY_HEADERS": "open"}, "IDENTITY_HEADERS=open .* for development only"),
         ({"IDENTITY_HEADERS": "maybe"}, "IDENTITY_HEADERS"),
         ({"TUTELAGE_ENV": "staging"}, "TUTELAGE_ENV"),
         # Networks are networks.
-        ({"WEBHOOK_ALLOWED_NETWORKS": "10.0.0.0/8,intranet"}, "WEBHOOK_ALLOWED_NETWORKS holds networks such as"),
-        ({"WEBHOOK_ALLOWED_NETWORKS": "10.0.0.1/8"}, "WEBHOOK_ALLOWED_NETWORKS holds networks such as"),
+        ({"WEBHOOK_ALLOWED_NETWORKS": "10.0.0.0/8,intranet"}, "WEBHOOK_ALLOWED_NETWORKS"),
+        ({"WEBHOOK_ALLOWED_NETWORKS": "10.0.0.1/8"}, "WEBHOOK_ALLOWED_NETWORKS"),
         # Numbers are numbers, within what makes sense.
         ({"DATABASE_POOL_SIZE": "many"}, "DATABASE_POOL_SIZE"),
         ({"DATABASE_POOL_SIZE": "0"}, "DATABASE_POOL_SIZE"),
@@ -83,16 +91,16 @@ def test_production_has_no_comforts() -> None:
         ({"METRICS_PORT": "65536"}, "METRICS_PORT"),
         # Reminders come before the start, up to five of them.
         ({"WEBHOOK_RETRY_PAUSES": "5,soon"}, "WEBHOOK_RETRY_PAUSES"),
-        ({"WEBHOOK_RETRY_PAUSES": ""}, "WEBHOOK_RETRY_PAUSES holds 1 to 30 numbers"),
-        ({"WEBHOOK_RETRY_PAUSES": "5,0"}, "WEBHOOK_RETRY_PAUSES holds 1 to 30 numbers"),
+        ({"WEBHOOK_RETRY_PAUSES": ""}, "WEBHOOK_RETRY_PAUSES.* 1 to 30 numbers of seconds"),
+        ({"WEBHOOK_RETRY_PAUSES": "5,0"}, "WEBHOOK_RETRY_PAUSES.* 1 to 30 numbers of seconds"),
         ({"WEBHOOK_RETRY_PAUSES": "nan"}, "WEBHOOK_RETRY_PAUSES"),
-        ({"WEBHOOK_RETRY_PAUSES": "604801"}, "each above 0 and at most 604800"),
-        ({"WEBHOOK_RETRY_PAUSES": ",".join(["1"] * 31)}, "WEBHOOK_RETRY_PAUSES holds 1 to 30 numbers"),
+        ({"WEBHOOK_RETRY_PAUSES": "604801"}, "WEBHOOK_RETRY_PAUSES.* to 604800"),
+        ({"WEBHOOK_RETRY_PAUSES": ",".join(["1"] * 31)}, "WEBHOOK_RETRY_PAUSES.* 1 to 30 numbers of seconds"),
         ({"REMINDER_MINUTES": "60,soon"}, "REMINDER_MINUTES"),
-        ({"REMINDER_MINUTES": "60,0"}, "REMINDER_MINUTES holds minutes before the start"),
-        ({"REMINDER_MINUTES": "43201"}, "REMINDER_MINUTES holds minutes before the start"),
-        ({"REMINDER_MINUTES": "60,60"}, "REMINDER_MINUTES holds up to 5 numbers, none of them twice"),
-        ({"REMINDER_MINUTES": "1,2,3,4,5,6"}, "REMINDER_MINUTES holds up to 5 numbers"),
+        ({"REMINDER_MINUTES": "60,0"}, "REMINDER_MINUTES.* numbers of minutes before the start"),
+        ({"REMINDER_MINUTES": "43201"}, "REMINDER_MINUTES.* numbers of minutes before the start"),
+        ({"REMINDER_MINUTES": "60,60"}, "REMINDER_MINUTES.* not repeat"),
+        ({"REMINDER_MINUTES": "1,2,3,4,5,6"}, "REMINDER_MINUTES.* 0 to 5 numbers"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused_in_a_sentence_that_names_it(
@@ -103,10 +111,11 @@ def test_a_setting_that_makes_no_sense_is_refused_in_a_sentence_that_names_it(
         read_settings()
 
 
-# Every secret, as it stands around a value; JWT_SECRET and ENCRYPTION_KEYS must be set, the others may be.
+# Every secret, as it stands around a value.
 SECRETS = {
     "JWT_SECRET": "{}",
     "ENCRYPTION_KEYS": "{}",
+    "SIGNING_KEYS": "{}",
     "GATEWAY_SECRET": "{}",
     "METRICS_TOKEN": "{}",
     "FLOWER_BASIC_AUTH": "admin:{}",
@@ -152,7 +161,7 @@ def test_no_secret_that_is_set_is_weak_in_development(name: str, flaw: str) -> N
         (f"{OWN}, ,{OWN}", "Entry 2 of ENCRYPTION_KEYS must not be empty"),
         (",", "Entry 1 of ENCRYPTION_KEYS must not be empty"),
         (f"{OWN},a", "Entry 2 of ENCRYPTION_KEYS must hold at least 32 bytes"),
-        ("", "ENCRYPTION_KEYS must hold at least one passphrase"),
+        ("", "ENCRYPTION_KEYS must hold at least one secret"),
     ],
 )
 def test_every_encryption_key_is_a_secret(environment: str, keys: str, sentence: str) -> None:
@@ -257,8 +266,7 @@ def test_reminders_are_a_day_and_an_hour_before_unless_said_otherwise(
 
 
 def test_reminders_are_bounded_as_a_listings_own_are() -> None:
-    bounds = (readings.MOST_REMINDERS, readings.LONGEST_BEFORE)
-    assert bounds == (catalog.MOST_REMINDERS, catalog.LONGEST_BEFORE)
+    assert (MAX_REMINDERS, REMINDER_LIMIT_MINUTES) == (catalog.MOST_REMINDERS, catalog.LONGEST_BEFORE)
 
 
 def test_the_pauses_of_webhooks_are_the_policys_unless_somebody_chose_others() -> None:

@@ -41,7 +41,7 @@ def _channels(chosen: Settings) -> Route[Any]:
 
 
 def _mail(chosen: Settings, senders: int) -> Route[Mail]:
-    signer = Signer(chosen.encryption_keys, UNSUBSCRIBE_PURPOSE)
+    signer = Signer(chosen.signing_keys, UNSUBSCRIBE_PURPOSE)
     operators = chosen.operations_mail or chosen.mail_from
     identity = MailIdentity(chosen.mail_from, operators, chosen.public_url, signer)
     transport: Transport[Mail] = FolderTransport(chosen.mail_folder, identity)

@@ -1,4 +1,4 @@
-"""What an unsubscribe link names: one person, one kind, one channel, in as few bytes as there are."""
+"""What an unsubscribe link names: one person, one kind, one channel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from workflows.notifications.kinds import KINDS
 NOTHING = "There is nothing to unsubscribe from at this address."
 # What the signature of a link is for.
 UNSUBSCRIBE_PURPOSE = "unsubscribe"
-_ID_BYTES = 16
 
 
 def can_be_stopped(kind: str, channel: Channel) -> bool:
@@ -29,18 +28,18 @@ def is_stopped(kind: str, channel: Channel, *, wanted: bool | None) -> bool:
     return wanted is False and can_be_stopped(kind, channel)
 
 
-def written(choice: Choice) -> bytes:
+def written(choice: Choice) -> str:
     """The choice as a link holds it."""
-    return choice.user_id.bytes + f"{choice.channel} {choice.kind}".encode()
+    return f"{choice.user_id.hex} {choice.channel} {choice.kind}"
 
 
-def read(payload: bytes) -> Choice:
+def read(payload: object) -> Choice:
     """The choice that a link holds.
 
     Raises:
         NotFound: it names a channel or a kind that is no more, or nothing at all.
     """
-    channel, _, kind = payload[_ID_BYTES:].decode("ascii", "replace").partition(" ")
+    user, channel, kind = str(payload).split(" ")
     if channel not in list(Channel) or not can_be_stopped(kind, Channel(channel)):
         raise NotFound(NOTHING)
-    return Choice(user_id=UUID(bytes=payload[:_ID_BYTES]), kind=kind, channel=Channel(channel))
+    return Choice(user_id=UUID(hex=user), kind=kind, channel=Channel(channel))
