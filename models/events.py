@@ -1,4 +1,4 @@
-"""What happened, and everything that must still follow from it: the truth that Redis only carries nudges about."""
+"""Tables of events and deliveries: what happened, and the effects that must follow. Redis only carries wake-ups."""
 
 from __future__ import annotations
 
@@ -26,20 +26,22 @@ from models.base import Timestamp, Xid8, created, enum, id_column, metadata
 
 
 class DeliveryState(StrEnum):
-    """Where one run of one effect stands."""
+    """State of a delivery, with who moves it in and out."""
 
     PENDING = "pending"  # in: the event's own transaction, or an operator's retry; out: the worker
     DONE = "done"  # in: the worker, with the effect's own commit; final
-    DEAD = "dead"  # in: the worker, when the retries are used up; out: an operator, who retries or cancels it
+    DEAD = (
+        "dead"  # a dead letter; in: the worker, when the retries are used up; out: an operator, who retries or cancels
+    )
     CANCELLED = "cancelled"  # in: the worker or an operator, with the reason; final
 
 
 class ErrorClass(StrEnum):
-    """What kind of failure an attempt ended in."""
+    """Kind of failure of an attempt."""
 
     CONNECT = "connect"
     DNS = "dns"
-    HEADER = "header"  # one that cannot be sent
+    HEADER = "header"  # it cannot be sent
     INTERNAL = "internal"  # a defect of ours
     PROTOCOL = "protocol"  # the answer was not HTTP, or broke off
     REDIRECT = "redirect"
@@ -65,7 +67,7 @@ DELIVERY_TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
 
 
 def states_before(state: DeliveryState) -> frozenset[DeliveryState]:
-    """Those from which a step leads to that state."""
+    """The states from which a transition leads to that state."""
     return frozenset(here for here, steps in DELIVERY_TRANSITIONS.items() if state in steps)
 
 
@@ -73,9 +75,9 @@ def _values(classes: Iterable[ErrorClass]) -> tuple[str, ...]:
     return tuple(each.value for each in classes)
 
 
-# The name of a delivery for the outside world, the same on every attempt: a UUIDv8 made of the SHA-256 of its key
-# (RFC 9562, appendix B.2). The statements that write deliveries work it out themselves, some of them knowing alone for
-# which targets; PostgreSQL has no SHA-1, and so no UUIDv5, without extensions that not every installation has.
+# The public id of a delivery, the same on every attempt: a UUIDv8 made of the SHA-256 of its key (RFC 9562, appendix
+# B.2). The statements that write deliveries compute it, since only they know all targets; PostgreSQL has no SHA-1, and
+# so no UUIDv5, without extensions that not every installation has.
 DELIVERY_ID = (
     "CAST(overlay(overlay(substr(encode(sha256(convert_to({of}.event_id || '/' || {of}.effect || '/' || {of}.target,"
     " 'UTF8')), 'hex'), 1, 32) placing '8' from 13) placing '8' from 17) AS uuid)"
@@ -96,7 +98,7 @@ events = Table(
     Column("actor", Text, nullable=False),
     Column("data", JSONB, nullable=False),
     Column("occurred_at", Timestamp, nullable=False),
-    # Which effects its writer knew, and so planned or left out for a reason; null for writers before there were such.
+    # Which effects its writer knew; null for writers before there were catalogues.
     Column("catalogue", BigInteger),
     created(),
     Index("ix_events_subject_id", "subject_id"),
@@ -116,13 +118,13 @@ deliveries = Table(
     Column("nudge_at", Timestamp, nullable=False),
     Column("nudges", Integer, nullable=False, server_default=text("0")),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
-    # The attempts that a retry by hand has forgiven: the retry policy counts the others.
+    # Attempts before an operator's retry, which the retry policy does not count (`attempts_reset` in the code).
     Column("forgiven", Integer, nullable=False, server_default=text("0")),
     Column("lease_until", Timestamp),
     Column("last_error", Text),
-    # Why it was cancelled, for whoever wants to know what can be taken up again.
+    # Why it was cancelled: what was `not_listening` can be recovered.
     Column("cancel_reason", Text),
-    # Its own due_at for as long as it waits for its receiver's sake, not because of an attempt of its own.
+    # Equal to due_at for as long as it waits for an unavailable receiver, and not after an attempt of its own.
     Column("put_off_until", Timestamp),
     Column("done_at", Timestamp),
     # Of webhook deliveries: to which endpoint, and which of the resends of its event; 0 for the first run.
@@ -138,7 +140,7 @@ deliveries = Table(
         name="cancel_reason",
     ),
     Index("uq_deliveries_id", "id", unique=True),
-    # What the sweep reads, once a second and queue: as short as the backlog, however many rows are done.
+    # Read by the sweep, once a second and queue: as short as the backlog, however many rows are done.
     Index("ix_deliveries_queue_nudge_at", "queue", "nudge_at", postgresql_where=text("state = 'pending'")),
     # What a worker claims beside the deliveries that its wake-up names, an effect at a time.
     Index(
@@ -157,14 +159,14 @@ deliveries = Table(
         "event_id",
         postgresql_where=text("effect = 'webhooks.send'"),
     ),
-    # What `recover` looks for: short, however much has arrived.
+    # Read by `recover`: short, however much has been delivered.
     Index(
         "ix_deliveries_webhook_failed",
         "endpoint_id",
         "event_id",
         postgresql_where=text("effect = 'webhooks.send' AND (state = 'dead' OR cancel_reason = 'not_listening')"),
     ),
-    # What was kept for endpoints that were not listening, and is let go of in the end.
+    # What endpoints missed while they were not active, deleted in the end.
     Index(
         "ix_deliveries_missed",
         "event_id",
@@ -195,7 +197,7 @@ delivery_attempts = Table(
     CheckConstraint("outcome IN ('done', 'retry', 'cancelled', 'failed', 'dead')", name="outcome"),
     CheckConstraint("duration_ms >= 0", name="duration_ms"),
     CheckConstraint(f"error_class IN {_values(ErrorClass)}", name="error_class"),
-    # What the invariants look for, twice a minute: few among all that are kept for good.
+    # Read by the invariants, twice a minute: few among all that are kept.
     Index("ix_delivery_attempts_internal", "event_id", postgresql_where=text("error_class = 'internal'")),
 )
 
@@ -208,8 +210,8 @@ effect_catalogues = Table(
     created(),
 )
 
-# Which effect has been seen to want which event since when: what an old process, still running during a deploy,
-# did not know to write is filled in from here.
+# When each effect was first registered for each type of event: deliveries that an old process, still running during a
+# deploy, did not record are filled in from then on.
 subscriptions = Table(
     "subscriptions",
     metadata,

@@ -55,12 +55,12 @@ class Event:
 
     @classmethod
     def about(cls, record: Record, *, actor: Actor, now: datetime, **besides: Any) -> Self:
-        """The event that has happened to `record`, which holds its row as it stands after the step.
+        """The event about `record`, which holds its row as it stands after the transition.
 
-        The record's own id is the event's `…_id`; whatever else the event tells, the record calls by the same name.
+        The record's id is the event's `…_id`; every other field of the event has the name of one of the record's.
 
         Args:
-            besides: what the event tells and the record does not hold, by the event's names.
+            besides: fields of the event that the record does not have.
         """
         subject_id = f"{cls.subject}_id"
         of_record = [name for name in own_fields(cls) if name not in besides]
@@ -69,7 +69,7 @@ class Event:
 
     @classmethod
     def read(cls, *, id: UUID, actor: str, occurred_at: datetime, sequence: int, data: dict[str, Any]) -> Self:
-        """The event that was stored; fields that a newer writer added are left alone."""
+        """The event that was stored; fields that a newer writer added are ignored."""
         own = {name: _from_json(kind, data.get(name)) for name, kind in own_fields(cls).items() if name in data}
         return cls(id=id, actor=actor, occurred_at=occurred_at, sequence=sequence, **own)
 
@@ -102,7 +102,7 @@ def _from_json(kind: Any, value: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class BookingEvent(Event):
-    """What every event about a booking tells."""
+    """The fields of every event about a booking."""
 
     subject: ClassVar[str] = "booking"
 
@@ -121,35 +121,35 @@ class BookingEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class BookingRequested(BookingEvent):
-    """A mentee asks for a mentor's time."""
+    """A mentee has requested a session."""
 
     type: ClassVar[str] = "booking.requested"
 
 
 @dataclass(frozen=True, kw_only=True)
 class BookingAccepted(BookingEvent):
-    """The mentor, or an instant listing, says yes."""
+    """The mentor has accepted the request, or an instant listing has accepted it at once."""
 
     type: ClassVar[str] = "booking.accepted"
 
 
 @dataclass(frozen=True, kw_only=True)
 class BookingDeclined(BookingEvent):
-    """The mentor says no."""
+    """The mentor has declined the request."""
 
     type: ClassVar[str] = "booking.declined"
 
 
 @dataclass(frozen=True, kw_only=True)
 class BookingCancelled(BookingEvent):
-    """The mentee takes a draft back, or it expired."""
+    """The mentee has cancelled the request, or it has expired."""
 
     type: ClassVar[str] = "booking.cancelled"
 
 
 @dataclass(frozen=True, kw_only=True)
 class BookingUndecided(BookingEvent):
-    """Nobody has decided a request for a day; it expires at `expires_at`."""
+    """A request is undecided after a day; it expires at `expires_at`."""
 
     type: ClassVar[str] = "booking.undecided"
     announced: ClassVar[bool] = False
@@ -159,7 +159,7 @@ class BookingUndecided(BookingEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionEvent(Event):
-    """What every event about a session tells."""
+    """The fields of every event about a session."""
 
     subject: ClassVar[str] = "session"
 
@@ -183,21 +183,21 @@ class SessionCreated(SessionEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionStarted(SessionEvent):
-    """One of the parties has opened the meeting."""
+    """The mentor or the mentee has started the session."""
 
     type: ClassVar[str] = "session.started"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionCompleted(SessionEvent):
-    """The mentor has closed the meeting."""
+    """The mentor has completed the session."""
 
     type: ClassVar[str] = "session.completed"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionCancelled(SessionEvent):
-    """The meeting is called off, by the policy that its listing had at that moment; money in minor units.
+    """The session has been cancelled, by the policy of its listing at that moment; money in minor units.
 
     `cancelled_by` is mentee, mentor or operator; `late` says that the mentee was inside the policy's window.
     """
@@ -214,7 +214,7 @@ class SessionCancelled(SessionEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionReminderSet(SessionEvent):
-    """Both sides are to be reminded of a session at `remind_at`, or a little later: before `useful_until`."""
+    """A reminder of a session to both parties, due at `remind_at` and of no use from `useful_until` on."""
 
     type: ClassVar[str] = "session.reminder_set"
     announced: ClassVar[bool] = False
@@ -226,7 +226,7 @@ class SessionReminderSet(SessionEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class SeatEvent(Event):
-    """What every event about a seat of a group tells; `seats_taken` is how many were then."""
+    """The fields of every event about a seat of a group session; `seats_taken` is the number at that moment."""
 
     subject: ClassVar[str] = "booking"
     # Not offered to endpoints until groups record it.
@@ -245,21 +245,21 @@ class SeatEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SeatJoined(SeatEvent):
-    """Somebody has taken a seat of a group session."""
+    """A participant has joined a group session."""
 
     type: ClassVar[str] = "seat.joined"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeatLeft(SeatEvent):
-    """Somebody has given their seat of a group session back."""
+    """A participant has left a group session."""
 
     type: ClassVar[str] = "seat.left"
 
 
 @dataclass(frozen=True, kw_only=True)
 class BundleExhausted(Event):
-    """The last session of a bundle has been spent."""
+    """The last session of a bundle has been used."""
 
     type: ClassVar[str] = "bundle.exhausted"
     subject: ClassVar[str] = "bundle_purchase"
@@ -288,7 +288,7 @@ class ReviewUnlocked(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewSubmitted(Event):
-    """A mentee has reviewed a session; what they wrote stands at the mentor's reviews."""
+    """A mentee has reviewed a session; the text is among the mentor's reviews."""
 
     type: ClassVar[str] = "review.submitted"
     subject: ClassVar[str] = "review"
@@ -301,7 +301,7 @@ class ReviewSubmitted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AvailabilityChanged(Event):
-    """A mentor can be booked at other times than before; `changed` says by what of theirs: `hours`."""
+    """A mentor's bookable times have changed; `changed` names what the mentor changed: `hours`."""
 
     type: ClassVar[str] = "availability.changed"
     subject: ClassVar[str] = "mentor_profile"
@@ -313,7 +313,7 @@ class AvailabilityChanged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookPinged(Event):
-    """An endpoint is asked whether it listens; only that endpoint hears of it."""
+    """A test message to one endpoint, to see whether it answers."""
 
     type: ClassVar[str] = "webhook.ping"
     subject: ClassVar[str] = "webhook_endpoint"
@@ -324,7 +324,7 @@ class WebhookPinged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookExampleAsked(Event):
-    """An endpoint's owner wants to see an example of a message; only that endpoint hears of it."""
+    """An example of a message, sent to one endpoint at its owner's request."""
 
     type: ClassVar[str] = "webhook.example"
     subject: ClassVar[str] = "webhook_endpoint"
@@ -336,7 +336,7 @@ class WebhookExampleAsked(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookEndpointEvent(Event):
-    """What every event about an endpoint's health tells; a mentor hears of their own endpoints alone."""
+    """The fields of every event about an endpoint's health; mentors are sent those of their own endpoints."""
 
     subject: ClassVar[str] = "webhook_endpoint"
 
@@ -346,7 +346,7 @@ class WebhookEndpointEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookEndpointExhausted(WebhookEndpointEvent):
-    """A message to the endpoint used up its attempts, the first one since the endpoint last took anything."""
+    """A message to the endpoint has used up its attempts, the first one since the endpoint's last success."""
 
     type: ClassVar[str] = "webhook_endpoint.exhausted"
     announced: ClassVar[bool] = False
@@ -354,7 +354,7 @@ class WebhookEndpointExhausted(WebhookEndpointEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookEndpointFailing(WebhookEndpointEvent):
-    """The endpoint has taken nothing for three days or longer; in two at the earliest it is disabled."""
+    """The endpoint has accepted nothing for three days or longer; it is disabled after five at the earliest."""
 
     type: ClassVar[str] = "webhook_endpoint.failing"
     announced: ClassVar[bool] = False
@@ -362,7 +362,7 @@ class WebhookEndpointFailing(WebhookEndpointEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookEndpointDisabled(WebhookEndpointEvent):
-    """The endpoint is told nothing any more, until a ping that its owner asks for is answered."""
+    """The endpoint is sent nothing any more until it answers a ping that its owner requests."""
 
     type: ClassVar[str] = "webhook_endpoint.disabled"
 
@@ -373,7 +373,7 @@ def event_types() -> dict[str, type[Event]]:
 
 
 def announced_types() -> tuple[str, ...]:
-    """The types that webhook endpoints can ask for."""
+    """The types that webhook endpoints can subscribe to."""
     return tuple(name for name, event in event_types().items() if event.announced)
 
 
