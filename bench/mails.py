@@ -29,7 +29,7 @@ from cryptography.x509.oid import NameOID
 from cli.servers import free_port
 from workers.transports.mail import MailIdentity
 from workers.transports.smtp import SmtpLimits, SmtpTransport
-from workflows.notifications.compose import Words
+from workflows.notifications.texts import Words
 from workflows.outside.send_mail import Mail
 
 THREADS = 8

@@ -22,7 +22,7 @@ from cli.run_file import read_run
 from config.settings import SettingsError, read_settings
 from models.engine import missing_settings
 from workers.transports.apprise import AppriseTransport
-from workflows.notifications.wording_check import complaints
+from workflows.notifications.texts import template_errors
 
 LEAST_SPACE = 500 * 1024**2
 
@@ -67,7 +67,7 @@ def templates_can_be_used(_patient: Patient) -> str:
         return "The templates were not looked at."
     if folder is None:
         return "Mails and notifications say what they say by themselves."
-    if found := complaints(Path(folder)):
+    if found := template_errors(Path(folder)):
         raise Complaint("\n       ".join(found))
     return f"The templates in {folder} can be used."
 

@@ -13,7 +13,7 @@ from cli.leftovers import FOLDER_VARIABLE, MARK_VARIABLE
 from cli.processes import PARTS, POSTGRES, REDIS, Part, Place, with_settings
 from cli.servers import free_port, postgres_url, redis_url
 from config.settings import Settings, read_settings
-from workflows.notifications.wording_check import complaints
+from workflows.notifications.texts import template_errors
 
 
 class PlanError(Exception):
@@ -75,7 +75,7 @@ def make_plan(
         SettingsError: when a setting makes no sense.
     """
     settings = read_settings()
-    if settings.templates_folder and (found := complaints(Path(settings.templates_folder))):
+    if settings.templates_folder and (found := template_errors(Path(settings.templates_folder))):
         raise PlanError(" ".join(found))
     given = {name: value for name, value in {**os.environ, **environment}.items() if value}
     left_out = _left_out(without, given)

@@ -37,7 +37,7 @@ class SettingsError(Exception):
 class Settings:
     """Values of the settings. Durations are seconds, sizes bytes, times of day UTC.
 
-    `reminder_minutes` and `webhook_retry_pauses` are None for the defaults of workflows/house_rules.py.
+    `reminder_minutes` and `webhook_retry_pauses` are None for the defaults of workflows/operator_policy.py.
     """
 
     environment: str

@@ -35,8 +35,7 @@ from workers.transactions import Transactions, metered
 from workers.wakeups import TASK, WakeupQueue
 from workflows.events.delivery import DeliveryKey
 from workflows.events.subscriptions import QUEUES, load, use
-from workflows.notifications import wording
-from workflows.notifications.wording_check import complaints
+from workflows.notifications.texts import template_errors, use_templates
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +63,7 @@ class Process:
 def current() -> Process:
     """This process's, made from its settings at the first use."""
     chosen = settings()
-    wording.use(Path(chosen.templates_folder) if chosen.templates_folder else None)
+    use_templates(Path(chosen.templates_folder) if chosen.templates_folder else None)
     # Threads that wait for the outside world hold no connection meanwhile, so that a few serve many.
     database = metered(
         engine.create(chosen.database_url, pool_size=chosen.database_pool_size, name="tutelage-worker"),
@@ -166,7 +165,7 @@ def require_usable_settings() -> None:
         SystemExit: with what is wrong.
     """
     folder = settings().templates_folder
-    if folder and (found := complaints(Path(folder))):
+    if folder and (found := template_errors(Path(folder))):
         raise SystemExit("\n".join(found))
     try:
         current()

@@ -18,15 +18,6 @@ from api.schemas.base import EmptyBody
 from config.vapid import Vapid, vapid
 from models.people import users
 from workflows.errors import Conflict
-from workflows.notifications.browsers import (
-    BROWSERS,
-    Browser,
-    browser_query,
-    forget_browser,
-    owner_of,
-    subscribe_browser,
-)
-from workflows.notifications.choices import choices_of
 from workflows.notifications.inbox import (
     NOTIFICATIONS,
     Notification,
@@ -34,15 +25,23 @@ from workflows.notifications.inbox import (
     notification_query,
     read,
     read_all,
-    reader_of,
+    require_reader,
 )
-from workflows.notifications.preferences import choices_for_change, choose, preferences_of
+from workflows.notifications.preferences import choices_of, lock_choices, preferences_of, replace_choices
+from workflows.notifications.push_subscriptions import (
+    BROWSERS,
+    Browser,
+    browser_query,
+    forget_browser,
+    require_owner,
+    subscribe_browser,
+)
 
 notifications = Area(
     "Notifications", "In-app notifications, and the channels by which the caller wants each kind of notification."
 )
 
-NOTIFICATION = Subject(name="notification", query=notification_query, record=Notification, access=reader_of)
+NOTIFICATION = Subject(name="notification", query=notification_query, record=Notification, access=require_reader)
 
 
 @notifications.route("/notifications")
@@ -101,16 +100,16 @@ def get_notification_preferences(context: RequestContext[None]) -> Any:
 def update_notification_preferences(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Replace the caller's notification preferences. Omitted kinds and channels get their defaults."""
     assert context.actor.user_id is not None
-    before = choices_for_change(context.db, context.actor.user_id)
+    before = lock_choices(context.db, context.actor.user_id)
     require_match(request, preferences_of(before))
-    after = choose(context.db, user_id=context.actor.user_id, before=before, wishes=shapes.wishes_of(body))
+    after = replace_choices(context.db, user_id=context.actor.user_id, before=before, wanted=shapes.wishes_of(body))
     preferences = preferences_of(after)
     return shapes.shown_preferences(preferences), {"ETag": tag_of(preferences)}
 
 
 push = Area("Web Push", "Browsers that show the caller's notifications, even while the application is closed.")
 
-SUBSCRIPTION = Subject(name="push subscription", query=browser_query, record=Browser, access=owner_of)
+SUBSCRIPTION = Subject(name="push subscription", query=browser_query, record=Browser, access=require_owner)
 
 
 @push.route("/push-subscriptions/key")

@@ -13,10 +13,8 @@ from api.errors import answer_domain_error
 from api.parts import parts
 from config.signed_links import Forged, Signer
 from workflows.errors import NotFound
-from workflows.notifications.choices import Choice
 from workflows.notifications.kinds import KINDS
-from workflows.notifications.preferences import switch_off
-from workflows.notifications.unsubscribe import NOTHING, UNSUBSCRIBE_PURPOSE, read
+from workflows.notifications.preferences import NOTHING_TO_UNSUBSCRIBE, UNSUBSCRIBE_PURPOSE, Choice, switch_off
 
 unsubscribing = Area("Unsubscribing", "The unsubscribe links in mails, with one-click unsubscription (RFC 8058).")
 
@@ -94,9 +92,9 @@ def show_refusal(error: NotFound) -> Response:
 def _choice(signed: str) -> Choice:
     signer = Signer(parts().settings.signing_keys, UNSUBSCRIBE_PURPOSE)
     try:
-        return read(signer.verify(signed))
+        return Choice.from_text(signer.verify(signed))
     except Forged as error:
-        raise NotFound(NOTHING) from error
+        raise NotFound(NOTHING_TO_UNSUBSCRIBE) from error
 
 
 def _page(title: str, words: str, form: str = "") -> Response:

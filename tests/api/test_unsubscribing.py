@@ -19,8 +19,7 @@ from tests.integration.house import House
 from tests.integration.test_mail_transport import a_mail
 from workers.transports.mail import MailIdentity, compose
 from workflows.bookings.booking import Booking
-from workflows.notifications.choices import Choice
-from workflows.notifications.unsubscribe import UNSUBSCRIBE_PURPOSE, written
+from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE, Choice
 
 ONE_CLICK = {"data": "List-Unsubscribe=One-Click", "content_type": "application/x-www-form-urlencoded"}
 SIGNER = Signer([SECRET], UNSUBSCRIBE_PURPOSE)
@@ -30,7 +29,7 @@ IDENTITY = MailIdentity("no-reply@tutelage.example", "o@x.example", "https://t.e
 def link(cast: Cast, kind: str = "session_created", *, secret: str = SECRET) -> str:
     """The path of a link that stops the mentee's mails of that kind."""
     choice = Choice(user_id=cast.mentee.id, kind=kind, channel=Channel.EMAIL)
-    return f"/unsubscribe/{Signer([secret], UNSUBSCRIBE_PURPOSE).sign(written(choice))}"
+    return f"/unsubscribe/{Signer([secret], UNSUBSCRIBE_PURPOSE).sign(choice.to_text())}"
 
 
 @pytest.mark.parametrize("root", ["", "/api"])
@@ -59,7 +58,7 @@ def test_to_look_changes_nothing_and_shows_a_button(client: FlaskClient, cast: C
         assert (answer.status_code, answer.mimetype) == (200, "text/html")
     page = client.get(link(cast))
     assert '<form method="post">' in page.text
-    assert "A session of yours is booked." in page.text
+    assert "A session is booked." in page.text
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert page.headers["Cache-Control"] == "no-store"
     assert str(cast.mentee.id) not in page.text
@@ -86,7 +85,7 @@ def forged(cast: Cast) -> dict[str, str]:
         "nothing": "x",
         "long": "A" * 5000,
         "other letters": "ü" * 20,
-        **{name: Signer([SECRET], UNSUBSCRIBE_PURPOSE).sign(written(choice)) for name, choice in choices.items()},
+        **{name: Signer([SECRET], UNSUBSCRIBE_PURPOSE).sign(choice.to_text()) for name, choice in choices.items()},
     }
 
 

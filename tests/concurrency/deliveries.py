@@ -36,8 +36,8 @@ from workflows.events.delivery import DeliveryKey, SendResult
 from workflows.events.record import Nudge, record
 from workflows.events.subscriptions import load
 from workflows.identity.actor import SYSTEM, Actor
-from workflows.notifications.browsers import subscribe_browser
-from workflows.notifications.notices import NOTICES
+from workflows.notifications.kinds import OPERATOR_NOTICES
+from workflows.notifications.push_subscriptions import subscribe_browser
 from workflows.operator_policy import OperatorPolicy
 from workflows.outside.send_mail import Mail
 from workflows.outside.send_notice import Notice
@@ -97,7 +97,7 @@ class House:
     @property
     def deliverer(self) -> DeliveryRunner:
         """The one task body, as a worker has it."""
-        policy = OperatorPolicy(notice_channels=("chat",), notice_kinds=frozenset(NOTICES))
+        policy = OperatorPolicy(notice_channels=("chat",), notice_kinds=frozenset(OPERATOR_NOTICES))
         ways = dict.fromkeys(("mail", "http", "push", "channels"), Route(self.transport))
         return DeliveryRunner(self.transactions, load().with_policy(policy), ways, drains=False)
 

@@ -12,7 +12,7 @@ from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import Race, codes
 from tests.integration.browsers import SubscribedBrowser
 from workflows.identity.people import User
-from workflows.notifications.browsers import MOST, Browser, subscribe_browser
+from workflows.notifications.push_subscriptions import MAX_SUBSCRIPTIONS, Browser, subscribe_browser
 
 
 def _subscribes(db: Connection, user: User, place: int) -> Browser:
@@ -31,10 +31,10 @@ def test_however_many_browsers_are_subscribed_at_once_no_more_are_kept_than_may_
     for _ in range(5):
         with engine.begin() as db:
             user = factories.make_user(db)
-            for place in range(MOST - 2):
+            for place in range(MAX_SUBSCRIPTIONS - 2):
                 _subscribes(db, user, place)
-        calls = [partial(_subscribes, user=user, place=MOST + place) for place in range(RACERS)]
+        calls = [partial(_subscribes, user=user, place=MAX_SUBSCRIPTIONS + place) for place in range(RACERS)]
         assert codes(race.transact(calls)) == []
         with engine.begin() as db:
             kept = select(func.count()).where(push_subscriptions.c.user_id == user.id)
-            assert db.scalar(kept) == MOST
+            assert db.scalar(kept) == MAX_SUBSCRIPTIONS

@@ -20,8 +20,8 @@ from tests.integration.receivers import HttpReceiver, http_receiver
 from workers.rules import name_of
 from workers.transports.apprise import AppriseTransport
 from workflows.events.subscriptions import load
-from workflows.notifications.compose import Words, compose
-from workflows.notifications.notices import NOTICES
+from workflows.notifications.kinds import OPERATOR_NOTICES
+from workflows.notifications.texts import Words, compose
 from workflows.operator_policy import OperatorPolicy
 from workflows.outside.send_notice import Notice
 
@@ -43,7 +43,7 @@ def url_of(service: HttpReceiver) -> str:
 
 def notice(channel: str) -> Notice:
     """Something to be told."""
-    return Notice(delivery_id=uuid4(), channel=channel, words=Words("A session has been booked", "Session 7."))
+    return Notice(delivery_id=uuid4(), channel=channel, words=Words("Session booked", "Session 7."))
 
 
 def test_a_notice_reaches_its_channel_alone(service: HttpReceiver) -> None:
@@ -53,7 +53,7 @@ def test_a_notice_reaches_its_channel_alone(service: HttpReceiver) -> None:
     (request,) = service.requests
     assert request.path.startswith(f"/{SECRET}")
     told = json.loads(request.body)
-    assert (told["title"], told["message"]) == ("A session has been booked", "Session 7.")
+    assert (told["title"], told["message"]) == ("Session booked", "Session 7.")
 
 
 @pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO])
@@ -94,7 +94,7 @@ def test_each_channel_hears_of_what_was_asked_for_and_of_nobodys_name(house: Hou
     telling.run_all()
     assert {told.channel for told in telling.channels.received} == {"chat", "sms"}
     for told in telling.channels.received:
-        assert told.words.title == "A session has been booked"
+        assert told.words.title == "Session booked"
         for private in ("Ada", "Grace", "Private matters", "@example.org"):
             assert private not in told.words.body
 
@@ -111,13 +111,13 @@ def test_a_cancellation_says_by_whom_and_what_it_costs() -> None:
         currency="USD",
     )
     said = compose("notice_session_cancelled", event=event)
-    assert said.title == "A session has been cancelled by the mentee"
+    assert said.title == "Session cancelled by the mentee"
     assert "Saturday, 4 May 2030, 09:00 (UTC)" in said.body
-    assert "Late. A fee of USD 20.00 is kept. USD 20.00 is to go back." in said.body
+    assert "A late cancellation. Fee: USD 20.00. Refund: USD 20.00." in said.body
 
 
 def test_without_channels_or_wishes_nobody_is_told(house: House) -> None:
-    for policy in ({}, {"notice_channels": ("chat",)}, {"notice_kinds": frozenset(NOTICES)}):
+    for policy in ({}, {"notice_channels": ("chat",)}, {"notice_kinds": frozenset(OPERATOR_NOTICES)}):
         with house.transactions() as db:
             accept_booking(db, make_booking(db))
         with_policy(house, **policy).run_all()
@@ -126,4 +126,4 @@ def test_without_channels_or_wishes_nobody_is_told(house: House) -> None:
 
 
 def test_the_settings_know_every_kind_of_notice() -> None:
-    assert set(NOTICE_KINDS) == set(NOTICES)
+    assert set(NOTICE_KINDS) == set(OPERATOR_NOTICES)

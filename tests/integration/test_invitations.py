@@ -231,7 +231,7 @@ def test_a_mail_of_a_session_that_is_over_invites_nobody_any_more(pair: Pair) ->
 
 
 def test_other_mails_invite_nobody(pair: Pair) -> None:
-    (mail,) = pair.mails("asks for a session").values()
+    (mail,) = pair.mails("requested a session").values()
     assert mail.invitation is None
     assert [part.get_content_type() for part in sent(mail).walk()] == [
         "multipart/alternative",

@@ -15,7 +15,7 @@ import pytest
 from tests.eventually import eventually
 from tests.integration.test_mail_transport import IDENTITY, a_mail
 from workers.transports.smtp import SmtpLimits, SmtpTransport
-from workflows.notifications.compose import Words
+from workflows.notifications.texts import Words
 
 Answer = Callable[["Talk", str], bytes]
 

@@ -32,10 +32,10 @@ from workflows.events.catalogue import (
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
 from workflows.identity.people import User
-from workflows.notifications.browsers import subscribe_browser
+from workflows.notifications.push_subscriptions import subscribe_browser
 from workflows.sessions.session import Session
 
-NO_PARTY = "Its reader is no party of it any more."
+NO_PARTY = "The reader is no longer a party of it."
 LEAVES_THE_HOUSE = ("mail.send", "push.send")
 
 

@@ -33,8 +33,7 @@ from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
-from workflows.notifications.choices import Choice
-from workflows.notifications.preferences import choices_for_change, choose, switch_off
+from workflows.notifications.preferences import Choice, lock_choices, replace_choices, switch_off
 from workflows.sessions.cancel import SessionToCancel, cancel, session_to_cancel_query
 from workflows.sessions.session import Session
 from workflows.sessions.steps import complete, start
@@ -87,7 +86,7 @@ def test_an_acceptance_is_told_to_the_mentee_in_the_application_alone(told: Told
     found = told.of("booking_accepted")
     assert set(found) == {("Ada", "in_app")}
     row = found["Ada", "in_app"]
-    assert (row.title, row.booking_id, row.session_id) == ("Grace has accepted your request", booking.id, None)
+    assert (row.title, row.booking_id, row.session_id) == ("Grace accepted your request", booking.id, None)
     assert "(America/New_York)" in row.body
 
 
@@ -139,25 +138,27 @@ def test_a_late_cancellation_says_to_both_what_it_costs_and_why(told: Told) -> N
     found = told.of("session_cancelled")
     assert set(found) == {(name, channel) for name in ("Ada", "Grace") for channel in ("in_app", "email")}
     ada, grace = found["Ada", "email"], found["Grace", "email"]
-    assert (ada.title, grace.title) == ("Your session with Grace is cancelled", "Your session with Ada is cancelled")
-    assert "(America/New_York) does not take place: you cancelled it. The reason given:\n\n> I am ill." in ada.body
-    money = "Of the price of USD 40.00, a fee of USD 20.00 is kept for cancelling late, and USD 20.00 goes back to "
-    assert f"{money}you." in ada.body
-    assert "(Europe/Berlin) does not take place: Ada cancelled it." in grace.body
-    assert f"{money}Ada." in grace.body
+    assert (ada.title, grace.title) == ("Your session with Grace was cancelled", "Your session with Ada was cancelled")
+    assert ada.body.startswith("You cancelled")
+    assert "(America/New_York). The reason:\n\n> I am ill." in ada.body
+    for amount in ("price of USD 40.00", "USD 20.00 is kept", "USD 20.00 will be refunded to you."):
+        assert amount in ada.body
+    assert grace.body.startswith("Ada cancelled")
+    assert "(Europe/Berlin)." in grace.body
+    assert "USD 20.00 will be refunded to Ada." in grace.body
     assert {row.session_id for row in found.values()} != {None}
 
 
-@pytest.mark.parametrize(("canceller", "who"), [("mentor", "Grace"), ("operator", "we")])
+@pytest.mark.parametrize(("canceller", "who"), [("mentor", "Grace"), ("operator", "We")])
 def test_a_cancellation_by_the_other_side_costs_nothing(told: Told, canceller: str, who: str) -> None:
     actor = Actor.person(told.grace.id, told.mentor.id) if canceller == "mentor" else OPERATOR
     called_off(told, actor, currency="JPY")
     body = told.of("session_cancelled")["Ada", "email"].body
-    assert f"does not take place: {who} cancelled it." in body
-    assert body.endswith("No fee is due. The price of JPY 4,000 goes back to you.")
+    assert body.startswith(f"{who} cancelled")
+    assert body.endswith("There is no fee. The price of JPY 4,000 will be refunded to you.")
 
 
-def test_a_session_that_is_cancelled_before_anybody_heard_of_it_is_not_said_to_be_booked(told: Told) -> None:
+def test_a_session_cancelled_meanwhile_has_no_booked_notification(told: Told) -> None:
     session = told.session()
     with told.house.transactions() as db:
         record(db, SessionCreated.about(session, actor=SYSTEM, now=datetime.now(UTC)))
@@ -174,9 +175,9 @@ def test_a_session_that_is_cancelled_before_anybody_heard_of_it_is_not_said_to_b
         assert [finding for finding in check_all(db) if finding.violations] == []
 
 
-def test_a_refund_that_nobody_asked_for_is_said_to_be_none(told: Told) -> None:
+def test_without_a_request_there_is_no_refund(told: Told) -> None:
     called_off(told, acting_user(told.ada), refund=False)
-    assert told.of("session_cancelled")["Ada", "in_app"].body.endswith("No fee is due. No refund was asked for.")
+    assert told.of("session_cancelled")["Ada", "in_app"].body.endswith("There is no fee. No refund was requested.")
 
 
 def unlocked(session: Session, user_id: UUID) -> ReviewUnlocked:
@@ -197,7 +198,7 @@ def test_a_review_may_be_written_by_its_mentee_and_nobody_else_hears_of_it(told:
     found = told.of("review_unlocked")
     assert set(found) == {("Ada", "in_app")}
     row = found["Ada", "in_app"]
-    assert row.title == "You may review Grace"
+    assert row.title == "How was your session with Grace?"
     assert "until Monday, 1 July 2030, 05:00 (America/New_York)" in row.body
 
 
@@ -256,7 +257,7 @@ def test_a_bundle_that_is_used_up_is_told_by_its_course(told: Told) -> None:
     )
     found = told.of("bundle_exhausted")
     assert set(found) == {("Ada", "in_app"), ("Ada", "email")}
-    assert found["Ada", "email"].title == "You have used up your bundle of Logic"
+    assert found["Ada", "email"].title == "Your bundle for Logic is used up"
 
 
 def test_whoever_has_left_a_group_hears_no_more_of_it(told: Told) -> None:
@@ -324,7 +325,7 @@ def test_the_invariant_goes_by_what_people_chose(told: Told) -> None:
     told.house.run_all()
     assert violations(told) == 0
     with told.house.transactions() as db:
-        before = choices_for_change(db, told.ada.id)
-        choose(db, user_id=told.ada.id, before=before, wishes={})
+        before = lock_choices(db, told.ada.id)
+        replace_choices(db, user_id=told.ada.id, before=before, wanted={})
     # As if they had wanted the mail all along.
     assert violations(told) == 1

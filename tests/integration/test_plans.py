@@ -34,8 +34,8 @@ from workflows.catalog.listings import BOOKABLE, LISTINGS
 from workflows.events.record import recording
 from workflows.identity.actor import ACTIVE_MENTOR, USER
 from workflows.identity.people import MENTORS
-from workflows.notifications.browsers import BROWSERS
 from workflows.notifications.inbox import NOTIFICATIONS
+from workflows.notifications.push_subscriptions import BROWSERS
 from workflows.operations import DELIVERIES
 from workflows.paging import PagedList
 from workflows.reviews.permits import OPEN_PERMITS

@@ -32,10 +32,9 @@ from workflows.errors import Invalid
 from workflows.events.delivery import PUSH_RETRY_POLICY, DeliveryKey
 from workflows.events.subscriptions import load
 from workflows.identity.people import User
-from workflows.notifications.browsers import MOST, Browser, subscribe_browser
-from workflows.notifications.choices import Choice
-from workflows.notifications.compose import Words
-from workflows.notifications.preferences import switch_off
+from workflows.notifications.preferences import Choice, switch_off
+from workflows.notifications.push_subscriptions import MAX_SUBSCRIPTIONS, Browser, subscribe_browser
+from workflows.notifications.texts import Words
 from workflows.notifications.useful import USEFUL
 from workflows.outside.send_push import PushMessage
 
@@ -93,7 +92,7 @@ class Pushing:
             )
 
     def be_asked(self) -> None:
-        """Somebody asks for a session."""
+        """Somebody requested a session."""
         with self.house.transactions() as db:
             make_booking(db, listing=self.listing)
         for key in self.house._due():
@@ -126,7 +125,7 @@ def test_a_browser_can_read_what_it_is_pushed(
     (request,) = service.requests
     assert request.path == "/send/abc"
     told = browser.read(request.body)
-    assert (told["kind"], told["title"]) == ("booking_requested", "Ada Lovelace asks for a session with you")
+    assert (told["kind"], told["title"]) == ("booking_requested", "Ada Lovelace requested a session with you")
     assert told["url"] == "https://t.example/notifications"
     assert told["ids"]["booking"]
     assert b"Lovelace" not in request.body
@@ -265,7 +264,10 @@ def test_who_unsubscribes_while_a_mail_waits_does_not_get_it(pushing: Pushing) -
 def test_nobody_else_than_who_subscribed_last_and_no_more_than_twenty_browsers(
     pushing: Pushing, service: HttpReceiver
 ) -> None:
-    ids = [pushing.subscribe(SubscribedBrowser(f"{service.url}/send/{number}")).id for number in range(MOST + 2)]
+    ids = [
+        pushing.subscribe(SubscribedBrowser(f"{service.url}/send/{number}")).id
+        for number in range(MAX_SUBSCRIPTIONS + 2)
+    ]
     assert set(pushing.subscriptions()) == set(ids[2:])
 
 

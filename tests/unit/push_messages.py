@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from workflows.notifications.compose import Words
+from workflows.notifications.texts import Words
 from workflows.notifications.useful import USEFUL
 from workflows.outside.send_push import PushMessage
 

@@ -11,7 +11,7 @@ import pytest
 
 from workers.transports.mail import MailIdentity, compose
 from workers.transports.smtp import SmtpTransport
-from workflows.notifications.compose import Words
+from workflows.notifications.texts import Words
 from workflows.outside.send_mail import Mail
 
 DELIVERY = UUID("0b9f4a7d-52c1-5d38-8e16-c3a2d4f7e815")

@@ -7,8 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from workflows.reminders.times import reminders_of
-from workflows.reminders.words import in_words
+from workflows.reminders import in_words, reminders_of
 
 START = datetime(2030, 5, 4, 9, tzinfo=UTC)
 LONG_AGO = START - timedelta(days=90)

@@ -17,10 +17,9 @@ from config.signed_links import Signer
 from workers.transports import Renew, Transport, no_lease
 from workflows.calendar.invitation import Invitation
 from workflows.events.delivery import SendResult
-from workflows.notifications.choices import Choice
-from workflows.notifications.compose import Footer, as_html, as_text
 from workflows.notifications.kinds import KINDS
-from workflows.notifications.unsubscribe import written
+from workflows.notifications.preferences import Choice
+from workflows.notifications.texts import Footer, as_html, as_text
 from workflows.outside.send_mail import Mail
 from workflows.text import one_line
 
@@ -57,7 +56,7 @@ class MailIdentity:
         """What stands below a mail that can be unsubscribed from, with the link for one click; None for others."""
         if choice is None or self.signer is None:
             return None
-        return Footer(KINDS[choice.kind].sentence, f"{self.base}/unsubscribe/{self.signer.sign(written(choice))}")
+        return Footer(KINDS[choice.kind].sentence, f"{self.base}/unsubscribe/{self.signer.sign(choice.to_text())}")
 
     def recipient(self, mail: Mail) -> str:
         """The address that the mail goes to."""

@@ -1,4 +1,4 @@
-"""The queue `notifications`: who is told of which event, in the application, by mail and by push."""
+"""The queue `notifications`: who is notified of which event, in the application, by mail and by push."""
 
 from __future__ import annotations
 
@@ -35,20 +35,19 @@ from workflows.events.catalogue import (
 from workflows.events.record import follow_up
 from workflows.events.subscriptions import subscribe
 from workflows.identity.actor import SYSTEM
-from workflows.notifications.compose import Quotation, compose
 from workflows.notifications.endpoint_news import news_of
-from workflows.notifications.notices import NOTICES, hear_of, tell_operators
-from workflows.notifications.notify import Notice, notify, tell
-from workflows.notifications.people import Parties, Person, about, parties_of, person_of
+from workflows.notifications.kinds import OPERATOR_NOTICES
+from workflows.notifications.notify import BookingNotification, notify, notify_people
+from workflows.notifications.recipients import Parties, Person, parties_of, person_of, variables_about
+from workflows.notifications.texts import Quotation, compose
 from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.outside.send_mail import OPERATORS, SEND_MAIL
-from workflows.reminders.set_all import set_all
-from workflows.reminders.still import is_of_use, is_undecided
-from workflows.reminders.words import in_words
+from workflows.outside.send_notice import SEND_NOTICE
+from workflows.reminders import in_words, is_of_use, is_undecided, set_all
 
 
-def _everybody(_event: Event, parties: Parties, _now: datetime) -> Sequence[Person]:
-    return parties.everybody
+def _all(_event: Event, parties: Parties, _now: datetime) -> Sequence[Person]:
+    return parties.all
 
 
 def _mentor(_event: Event, parties: Parties, _now: datetime) -> Sequence[Person]:
@@ -60,7 +59,7 @@ def _mentees(_event: Event, parties: Parties, _now: datetime) -> Sequence[Person
 
 
 def _mentees_who_waited(event: BookingAccepted, parties: Parties, _now: datetime) -> Sequence[Person]:
-    """Of an instant listing nobody is told: the mentee has just booked it."""
+    """None for an instant listing: the mentee has just booked it."""
     return [mentee for mentee in parties.mentees if event.actor not in mentee.acts_as]
 
 
@@ -69,17 +68,17 @@ def _others(event: SessionStarted, parties: Parties, _now: datetime) -> Sequence
 
 
 def _parties_of_end(event: BookingCancelled, parties: Parties, _now: datetime) -> Sequence[Person]:
-    """Only the system expires, and whoever takes a request back knows of it already."""
-    return parties.everybody if event.actor == SYSTEM.name else [parties.mentor]
+    """All when it has expired, and the mentor when the mentee has cancelled it."""
+    return parties.all if event.actor == SYSTEM.name else [parties.mentor]
 
 
 def _unless_cancelled(_event: SessionCreated, parties: Parties, _now: datetime) -> Sequence[Person]:
-    """Not of a session that has been cancelled meanwhile, which they are told of."""
-    return () if parties.session_status is SessionStatus.CANCELLED else parties.everybody
+    """None when the session has been cancelled meanwhile, which has a notification of its own."""
+    return () if parties.session_status is SessionStatus.CANCELLED else parties.all
 
 
 def _permitted(event: ReviewUnlocked, parties: Parties, _now: datetime) -> Sequence[Person]:
-    """The one whom the permit is for; of a group everybody has an event of their own."""
+    """The owner of the permit; every participant of a group has an event of their own."""
     return [mentee for mentee in parties.mentees if mentee.user_id == event.mentee_user_id]
 
 
@@ -87,9 +86,9 @@ def _mentor_if_undecided(event: BookingUndecided, parties: Parties, now: datetim
     return [parties.mentor] if is_undecided(event, parties, now=now) else ()
 
 
-def _everybody_in_time(event: SessionReminderSet, parties: Parties, now: datetime) -> Sequence[Person]:
-    """Nobody is reminded of what has begun or is off."""
-    return parties.everybody if is_of_use(event, parties, now=now) else ()
+def _all_in_time(event: SessionReminderSet, parties: Parties, now: datetime) -> Sequence[Person]:
+    """None when the session has begun or is cancelled."""
+    return parties.all if is_of_use(event, parties, now=now) else ()
 
 
 def _expired(event: BookingCancelled, _parties: Parties, _now: datetime) -> Mapping[str, Any]:
@@ -97,12 +96,12 @@ def _expired(event: BookingCancelled, _parties: Parties, _now: datetime) -> Mapp
 
 
 def _decline_reason(_event: BookingDeclined, parties: Parties, _now: datetime) -> Mapping[str, Any]:
-    """The reason is the mentor's private word to the mentee, so that it is no part of the event."""
+    """The mentor's reason is for the mentee alone, so that the event does not hold it."""
     return {"reason": _quoted(parties.decline_reason)}
 
 
 def _cancellation(_event: SessionCancelled, parties: Parties, _now: datetime) -> Mapping[str, Any]:
-    """The reason is for the two sides alone, so that it is no part of the event."""
+    """The reason is for both parties alone, so that the event does not hold it."""
     return {
         "reason": _quoted(parties.cancellation.get("reason")),
         "refund_requested": bool(parties.cancellation.get("refundRequested")),
@@ -122,53 +121,53 @@ def _time_of(event: SessionReminderSet) -> datetime:
     return event.remind_at
 
 
-# Each effect is called after its notice's kind.
-TOLD: tuple[tuple[type[Event], Notice], ...] = (
-    (BookingRequested, Notice(kind="booking_requested", readers=_mentor)),
-    (BookingUndecided, Notice(kind="booking_reminder", readers=_mentor_if_undecided)),
-    (BookingAccepted, Notice(kind="booking_accepted", readers=_mentees_who_waited)),
-    (BookingDeclined, Notice(kind="booking_declined", readers=_mentees, told=_decline_reason)),
-    (BookingCancelled, Notice(kind="booking_cancelled", readers=_parties_of_end, told=_expired)),
-    (SessionCreated, Notice(kind="session_created", readers=_unless_cancelled)),
-    (SessionReminderSet, Notice(kind="session_reminder", readers=_everybody_in_time, told=_starts_in)),
-    (SessionStarted, Notice(kind="session_started", readers=_others)),
-    (SessionCompleted, Notice(kind="session_completed", readers=_everybody)),
-    # Whoever cancelled it, too: of a fee one wants to have something in writing, and calendars hold it still.
-    (SessionCancelled, Notice(kind="session_cancelled", readers=_everybody, told=_cancellation)),
-    (ReviewUnlocked, Notice(kind="review_unlocked", readers=_permitted)),
+# Each effect is named `notifications.<kind>`.
+BOOKING_NOTIFICATIONS: tuple[tuple[type[Event], BookingNotification], ...] = (
+    (BookingRequested, BookingNotification(kind="booking_requested", recipients=_mentor)),
+    (BookingUndecided, BookingNotification(kind="booking_reminder", recipients=_mentor_if_undecided)),
+    (BookingAccepted, BookingNotification(kind="booking_accepted", recipients=_mentees_who_waited)),
+    (BookingDeclined, BookingNotification(kind="booking_declined", recipients=_mentees, variables=_decline_reason)),
+    (BookingCancelled, BookingNotification(kind="booking_cancelled", recipients=_parties_of_end, variables=_expired)),
+    (SessionCreated, BookingNotification(kind="session_created", recipients=_unless_cancelled)),
+    (SessionReminderSet, BookingNotification(kind="session_reminder", recipients=_all_in_time, variables=_starts_in)),
+    (SessionStarted, BookingNotification(kind="session_started", recipients=_others)),
+    (SessionCompleted, BookingNotification(kind="session_completed", recipients=_all)),
+    # The one who cancelled as well: the mail states the fee, and removes the session from their calendar.
+    (SessionCancelled, BookingNotification(kind="session_cancelled", recipients=_all, variables=_cancellation)),
+    (ReviewUnlocked, BookingNotification(kind="review_unlocked", recipients=_permitted)),
 )
 DUE: dict[type[Event], Callable[[Any], datetime]] = {SessionReminderSet: _time_of}
 
 
-def _subscribe(event_type: type[Event], notice: Notice) -> None:
+def _subscribe(event_type: type[Event], notification: BookingNotification) -> None:
     @subscribe(
         event_type,
-        name=f"notifications.{notice.kind}",
+        name=f"notifications.{notification.kind}",
         queue="notifications",
         due=DUE.get(event_type),
         deferred=True,
     )
-    def notify_people(db: Connection, event: Event, *, now: datetime) -> None:
-        notify(db, event, notice, now=now)
+    def notify_parties(db: Connection, event: Event, *, now: datetime) -> None:
+        notify(db, event, notification, now=now)
 
 
-for _row in TOLD:
+for _row in BOOKING_NOTIFICATIONS:
     _subscribe(*_row)
 
 
 def _subscribe_seat(event_type: type[SeatEvent], kind: str) -> None:
     @subscribe(event_type, name=f"notifications.{kind}", queue="notifications")
     def notify_both(db: Connection, event: SeatEvent, *, now: datetime) -> None:
-        """Whoever took the seat or gave it back, and the mentor; the others see who sits beside them in the session.
+        """Notify the person who took or left the seat, and the mentor.
 
-        By now the seat may have changed hands again, so that its person is read by themselves.
+        That person may no longer be a participant by now, so they are read on their own.
         """
         parties, person = parties_of(db, event.booking_id), person_of(db, event.user_id)
-        letters = [
-            (reader, compose(kind, event=event, **about(parties, reader), who=person.name))
+        words = [
+            (reader, compose(kind, event=event, **variables_about(parties, reader), who=person.name))
             for reader in (parties.mentor, person)
         ]
-        tell(db, event, kind=kind, letters=letters)
+        notify_people(db, event, kind=kind, words=words)
 
 
 _subscribe_seat(SeatJoined, "seat_joined")
@@ -176,25 +175,25 @@ _subscribe_seat(SeatLeft, "seat_left")
 
 
 @subscribe(BundleExhausted, name="notifications.bundle_exhausted", queue="notifications")
-def tell_of_bundle(db: Connection, event: BundleExhausted, *, now: datetime) -> None:
-    """A bundle has no mentor, so that its mentee alone is told."""
+def notify_bundle_owner(db: Connection, event: BundleExhausted, *, now: datetime) -> None:
+    """Notify the mentee alone: a bundle has no mentor."""
     mentee = person_of(db, event.mentee_user_id)
     course = db.scalar(select(courses.c.title).where(courses.c.id == event.course_id)) or "sessions"
     words = compose("bundle_exhausted", event=event, reader=mentee, course=course)
-    tell(db, event, kind="bundle_exhausted", letters=[(mentee, words)])
+    notify_people(db, event, kind="bundle_exhausted", words=[(mentee, words)])
 
 
 def _subscribe_endpoint(event_type: type[WebhookEndpointEvent]) -> None:
     @subscribe(event_type, name=f"notifications.{event_type.type.replace('.', '_')}", queue="notifications")
     def notify_owner(db: Connection, event: WebhookEndpointEvent, *, now: datetime) -> None:
-        """A mentor in the application and by mail, the operators by mail; of an endpoint that is gone, nobody."""
+        """Notify a mentor on their channels, the operators by mail; nothing for an endpoint that is deleted."""
         news = news_of(db, event)
         if news is None:
             return
         if news.owner_user_id is None:
             follow_up(db, event, SEND_MAIL, [OPERATORS])
         else:
-            tell(db, event, kind=news.kind, letters=[(person_of(db, news.owner_user_id), news.words)])
+            notify_people(db, event, kind=news.kind, words=[(person_of(db, news.owner_user_id), news.words)])
 
 
 for _event_type in (WebhookEndpointExhausted, WebhookEndpointFailing, WebhookEndpointDisabled):
@@ -202,19 +201,19 @@ for _event_type in (WebhookEndpointExhausted, WebhookEndpointFailing, WebhookEnd
 
 
 def _subscribe_channels(kind: str, event_type: type[Event]) -> None:
-    @subscribe(
-        event_type,
-        name=f"channels.{kind}",
-        queue="notifications",
-        uses_operator_policy=True,
-        wanted=hear_of(event_type),
-    )
-    def tell_channels(db: Connection, event: Event, *, now: datetime, policy: OperatorPolicy = DEFAULT_POLICY) -> None:
-        """The operators, by channels of their own; only where they have some, and want to hear of this."""
-        tell_operators(db, event, policy=policy)
+    def is_wanted(policy: OperatorPolicy) -> bool:
+        return bool(policy.notice_channels) and kind in policy.notice_kinds
+
+    @subscribe(event_type, name=f"channels.{kind}", queue="notifications", uses_operator_policy=True, wanted=is_wanted)
+    def notify_operators(
+        db: Connection, event: Event, *, now: datetime, policy: OperatorPolicy = DEFAULT_POLICY
+    ) -> None:
+        """One notice for each channel of the operators."""
+        if is_wanted(policy):
+            follow_up(db, event, SEND_NOTICE, policy.notice_channels)
 
 
-for _kind, _event in NOTICES.items():
+for _kind, _event in OPERATOR_NOTICES.items():
     _subscribe_channels(_kind, _event)
 
 
@@ -222,5 +221,5 @@ for _kind, _event in NOTICES.items():
 def set_reminders(
     db: Connection, event: SessionCreated, *, now: datetime, policy: OperatorPolicy = DEFAULT_POLICY
 ) -> None:
-    """Run what processes of the release before have written: from now on they are set as the session is created."""
+    """For rows of the release before; reminders are now recorded with the session itself."""
     set_all(db, event, policy=policy, now=now)

@@ -13,7 +13,7 @@ from workflows.events.record import defer_write, record
 from workflows.events.subscriptions import subscribe
 from workflows.identity.actor import SYSTEM
 from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
-from workflows.reminders.set_all import reminders_to_set
+from workflows.reminders import reminders_to_set
 from workflows.sessions.steps import create_all
 
 log = structlog.get_logger(__name__)

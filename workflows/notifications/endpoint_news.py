@@ -1,4 +1,4 @@
-"""What the owner of a webhook endpoint is told about it, and who that is."""
+"""Notifications about a webhook endpoint: their words, and the owner who gets them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, select
 from models.people import mentor_profiles, users
 from models.webhooks import webhook_endpoints
 from workflows.events.catalogue import WebhookEndpointEvent
-from workflows.notifications.compose import Words, compose
+from workflows.notifications.texts import Words, compose
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ def news_of(db: Connection, event: WebhookEndpointEvent) -> EndpointNews | None:
     words = compose(
         kind,
         url=row.url,
-        # It may have recovered meanwhile; what is told is how it was.
+        # It may have recovered meanwhile.
         failing_since=row.failing_since or event.occurred_at,
         reason=row.disabled_reason or "It could not be reached.",
         time_zone=row.time_zone or "UTC",

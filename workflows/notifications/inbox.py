@@ -1,4 +1,4 @@
-"""A person's notifications in the application: how to find them, count them, and mark them as read."""
+"""A person's notifications in the application: list, count, mark as read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _READ_ALL = update(notifications).where(*_UNREAD_OF_USER).values(read_at=bindpar
 
 @dataclass(frozen=True, kw_only=True)
 class Notification(Record):
-    """What the application shows to one person."""
+    """A notification of one person, as the application shows it."""
 
     table = notifications
 
@@ -42,7 +42,7 @@ class Notification(Record):
 
     @property
     def version(self) -> int:
-        """Nothing else about it ever changes."""
+        """1 until it is read, then 2: nothing else about it changes."""
         return 1 if self.read_at is None else 2
 
 
@@ -55,7 +55,7 @@ _READ = (
 
 
 def notification_query(notification_id: UUID) -> Select[Any]:
-    """The notification of that id, of the application's alone: mails are not shown there."""
+    """The notification of that id on the in-app channel."""
     return Notification.query().where(notifications.c.id == notification_id, _IN_APP)
 
 
@@ -89,11 +89,11 @@ def read_all(db: Connection, *, actor: Actor, now: datetime) -> int:
     return db.execute(_READ_ALL, {"of_user": actor.user_id, "now": now}).rowcount
 
 
-def reader_of(actor: Actor, notification: Notification) -> None:
-    """Refuse everybody but the person whom it tells something.
+def require_reader(actor: Actor, notification: Notification) -> None:
+    """Require that the notification is the caller's own.
 
     Raises:
-        Forbidden: it is somebody else's.
+        Forbidden: it belongs to another user.
     """
     if actor.user_id != notification.user_id:
-        raise Forbidden("This notification is somebody else's.")
+        raise Forbidden("This notification belongs to another user.")

@@ -1,14 +1,15 @@
-"""Every kind of notification: what it is in words, and by which channels people hear of it if they chose nothing."""
+"""Every kind of notification, with its sentence in the preferences and its default channels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from models.notifications import Channel
+from workflows.events.catalogue import Event, SessionCancelled, SessionCreated, WebhookEndpointDisabled
 
-EVERYWHERE = frozenset(Channel)
-# By the time a mail is read, the moment is over; or another mail says it better.
-NOT_BY_MAIL = EVERYWHERE - {Channel.EMAIL}
+ALL_CHANNELS = frozenset(Channel)
+# By the time a mail is read the moment is over, or another mail follows that says more.
+NO_MAIL = ALL_CHANNELS - {Channel.EMAIL}
 
 
 @dataclass(frozen=True)
@@ -16,14 +17,14 @@ class Kind:
     """One kind of notification.
 
     Args:
-        sentence: says to people when they get it, for the list of their preferences.
-        channels: by which they hear of it unless they chose otherwise.
-        always: by which they hear of it whatever they chose.
-        offered: whether it stands among people's preferences; False for what nothing records yet.
+        sentence: when it is sent, as people's preferences and unsubscribe links show it.
+        channels: the default ones.
+        always: channels that cannot be switched off.
+        offered: whether preferences list it; False where nothing records its event yet.
     """
 
     sentence: str
-    channels: frozenset[Channel] = EVERYWHERE
+    channels: frozenset[Channel] = ALL_CHANNELS
     always: frozenset[Channel] = frozenset()
     offered: bool = True
 
@@ -31,25 +32,32 @@ class Kind:
 # Stored with every notification and preference: to rename one is to migrate those rows. Each has its template,
 # `templates/<kind>.txt.j2`.
 KINDS: dict[str, Kind] = {
-    "booking_requested": Kind("Somebody asks for a session with you."),
+    "booking_requested": Kind("A mentee requests a session with you."),
     # The session itself follows within seconds, and its mail has the time and the invitation.
-    "booking_accepted": Kind("A mentor has accepted your request.", NOT_BY_MAIL),
-    "booking_reminder": Kind("A request has waited for your decision for a day."),
-    "booking_declined": Kind("A mentor has declined your request."),
-    "booking_cancelled": Kind("A request has been taken back, or has expired."),
-    "session_created": Kind("A session of yours is booked."),
-    "session_reminder": Kind("A session of yours is about to begin."),
-    "session_started": Kind("The other side has started your session.", NOT_BY_MAIL),
-    "session_completed": Kind("A session of yours is completed."),
-    # Nobody should wait for a meeting that was called off with no trace of that anywhere.
-    "session_cancelled": Kind("A session of yours has been cancelled.", always=frozenset({Channel.IN_APP})),
+    "booking_accepted": Kind("A mentor accepts your request.", NO_MAIL),
+    "booking_reminder": Kind("A request has been waiting for your answer for a day."),
+    "booking_declined": Kind("A mentor declines your request."),
+    "booking_cancelled": Kind("A request is cancelled or expires."),
+    "session_created": Kind("A session is booked."),
+    "session_reminder": Kind("A session starts soon."),
+    "session_started": Kind("The other party starts your session.", NO_MAIL),
+    "session_completed": Kind("A session is completed."),
+    # A cancelled meeting always leaves a trace in the application.
+    "session_cancelled": Kind("A session is cancelled.", always=frozenset({Channel.IN_APP})),
     # The mail about the completed session invites to review it already.
-    "review_unlocked": Kind("You may review a session.", NOT_BY_MAIL),
-    "seat_joined": Kind("You have taken a seat in a group session, or somebody has in one of yours.", offered=False),
-    "seat_left": Kind("You have given a seat in a group session back, or somebody has in one of yours.", offered=False),
-    "bundle_exhausted": Kind("You have used up a bundle of sessions.", offered=False),
-    "webhook_endpoint_exhausted": Kind("A message to a webhook endpoint of yours could not be delivered."),
-    "webhook_endpoint_failing": Kind("A webhook endpoint of yours has failed for days and will be disabled."),
-    "webhook_endpoint_disabled": Kind("A webhook endpoint of yours has been disabled."),
+    "review_unlocked": Kind("You can review a session.", NO_MAIL),
+    "seat_joined": Kind("You join a group session, or a mentee joins one of yours.", offered=False),
+    "seat_left": Kind("You leave a group session, or a mentee leaves one of yours.", offered=False),
+    "bundle_exhausted": Kind("A bundle of sessions is used up.", offered=False),
+    "webhook_endpoint_exhausted": Kind("A message to your webhook endpoint could not be delivered."),
+    "webhook_endpoint_failing": Kind("Your webhook endpoint has been failing for days and will be disabled."),
+    "webhook_endpoint_disabled": Kind("Your webhook endpoint is disabled."),
 }
 OFFERED = {name: kind for name, kind in KINDS.items() if kind.offered}
+
+# What operators can get on channels of their own, a chat for instance, by the names that APPRISE_KINDS knows.
+OPERATOR_NOTICES: dict[str, type[Event]] = {
+    "session_created": SessionCreated,
+    "session_cancelled": SessionCancelled,
+    "webhook_endpoint_disabled": WebhookEndpointDisabled,
+}

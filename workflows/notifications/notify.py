@@ -1,7 +1,7 @@
-"""Notify people of events: a row per person and channel, and the deliveries of the mails and pushes.
+"""Write notifications: a row per person and channel, and the deliveries of the mails and pushes.
 
-What the effects of a transaction have to tell is deferred to its end: the people of all of it are read by one
-statement, and all of it is written by two.
+The notifications of all events of a transaction are written at its end: their recipients are read by one statement,
+and everything is written by two.
 """
 
 from __future__ import annotations
@@ -19,100 +19,97 @@ from uuid_utils.compat import uuid7
 from models.notifications import Channel
 from workflows.events.catalogue import Event
 from workflows.events.record import defer_write, follow_up_all
-from workflows.notifications.compose import Words, compose
-from workflows.notifications.people import Parties, Person, about, parties_by_booking
+from workflows.notifications.recipients import Parties, Person, parties_by_booking, variables_about
+from workflows.notifications.texts import Words, compose
 from workflows.outside.send_mail import SEND_MAIL
 from workflows.outside.send_push import SEND_PUSH
 
-# A reader and the words for them.
-Letter = tuple[Person, Words]
-
 
 @dataclass(frozen=True, kw_only=True)
-class Notice:
-    """What of a kind of event is told to whom.
+class BookingNotification:
+    """A kind of notification that follows from an event of a booking.
 
     Args:
         kind: one of `KINDS`, and its template's name.
-        readers: of the booking's people, those who are told; nobody where it has lost its point.
-        told: what the template wants to know besides the event and the parties.
+        recipients: those of the booking's people who get it; none where it is of no use any more.
+        variables: of the template, besides the event and the parties.
     """
 
     kind: str
-    readers: Callable[[Any, Parties, datetime], Sequence[Person]]
-    told: Callable[[Any, Parties, datetime], Mapping[str, Any]] = lambda _event, _parties, _now: {}
-
-    def letters(self, event: Event, parties: Parties, now: datetime) -> list[Letter]:
-        """The words for each reader, in their own time zone."""
-        told = self.told(event, parties, now)
-        return [
-            (reader, compose(self.kind, event=event, **about(parties, reader), **told))
-            for reader in self.readers(event, parties, now)
-        ]
+    recipients: Callable[[Any, Parties, datetime], Sequence[Person]]
+    variables: Callable[[Any, Parties, datetime], Mapping[str, Any]] = lambda _event, _parties, _now: {}
 
 
 @dataclass(frozen=True)
-class Announcement:
-    """One event of a booking, of which its people are to be told."""
-
-    event: Any
-    notice: Notice
-    now: datetime
-
-
-@dataclass(frozen=True)
-class Told:
-    """What is told of one event."""
+class Notification:
+    """The notifications of one kind for one event, in words for each recipient."""
 
     event: Event
     kind: str
-    letters: Sequence[Letter]
+    words: Sequence[tuple[Person, Words]]
+
+
+@dataclass(frozen=True)
+class _Deferred:
+    event: Any
+    notification: BookingNotification
+    now: datetime
 
 
 _WRITE = text(
     """
 INSERT INTO notifications (id, event_id, user_id, channel, kind, title, body, booking_id, session_id)
-SELECT told.*
-FROM jsonb_to_recordset(:rows) AS told(
+SELECT row.*
+FROM jsonb_to_recordset(:rows) AS row(
     id uuid, event_id uuid, user_id uuid, channel notification_channel, kind text, title text, body text,
     booking_id uuid, session_id uuid
 )
-ORDER BY told.event_id, told.user_id, told.channel
+ORDER BY row.event_id, row.user_id, row.channel
 ON CONFLICT DO NOTHING
 """
 ).bindparams(bindparam("rows", type_=JSONB))
 
 
-def notify(db: Connection, event: Event, notice: Notice, *, now: datetime) -> None:
-    """Tell the readers of an event of a booking at the end of the transaction, however often this runs."""
-    defer_write(db, announce_all, Announcement(event, notice, now))
+def notify(db: Connection, event: Event, notification: BookingNotification, *, now: datetime) -> None:
+    """Write the notifications of an event of a booking at the end of the transaction; idempotent."""
+    defer_write(db, _write_deferred, _Deferred(event, notification, now))
 
 
-def announce_all(db: Connection, announcements: list[Announcement]) -> None:
-    """Put each into words for its readers as they are now, and write all of it."""
-    parties = parties_by_booking(db, [each.event.booking_id for each in announcements])
-    told = []
-    for each in announcements:
-        # A booking that is nowhere has nobody to be told.
-        if (of_booking := parties.get(each.event.booking_id)) is not None:
-            letters = each.notice.letters(each.event, of_booking, each.now)
-            told.append(Told(each.event, each.notice.kind, letters))
-    write(db, told)
+def notify_people(db: Connection, event: Event, *, kind: str, words: Iterable[tuple[Person, Words]]) -> None:
+    """Write the notifications of an event whose recipients and words are known; idempotent."""
+    _write(db, [Notification(event, kind, list(words))])
 
 
-def tell(db: Connection, event: Event, *, kind: str, letters: Iterable[Letter]) -> None:
-    """Tell each reader once per channel that they want, however often this runs, in words that are there already."""
-    write(db, [Told(event, kind, list(letters))])
+def _write_deferred(db: Connection, deferred: list[_Deferred]) -> None:
+    parties = parties_by_booking(db, [each.event.booking_id for each in deferred])
+    _write(
+        db,
+        [
+            Notification(each.event, each.notification.kind, _compose_all(each, parties[each.event.booking_id]))
+            for each in deferred
+            # The booking of an old event may have been deleted.
+            if each.event.booking_id in parties
+        ],
+    )
 
 
-def write(db: Connection, told: Sequence[Told]) -> None:
-    """Write the notifications, and the deliveries of those that leave by mail or push."""
+def _compose_all(deferred: _Deferred, parties: Parties) -> list[tuple[Person, Words]]:
+    event, notification, now = deferred.event, deferred.notification, deferred.now
+    variables = notification.variables(event, parties, now)
+    return [
+        (person, compose(notification.kind, event=event, **variables_about(parties, person), **variables))
+        for person in notification.recipients(event, parties, now)
+    ]
+
+
+def _write(db: Connection, notifications: Sequence[Notification]) -> None:
+    """Write the notifications, and the deliveries of those for mail or push."""
     rows: list[dict[str, str | None]] = []
     mailed: list[tuple[Event, str]] = []
     pushed: list[tuple[Event, str]] = []
-    for each in told:
-        for person, words in each.letters:
-            channels = person.hears(each.kind)
+    for each in notifications:
+        for person, words in each.words:
+            channels = person.channels_for(each.kind)
             rows += [_row(each.event, each.kind, person, words, channel) for channel in channels]
             if Channel.EMAIL in channels:
                 mailed.append((each.event, str(person.user_id)))

@@ -1,4 +1,7 @@
-"""A person's preferences: which kinds of notification they want by which channels. Only choices are stored."""
+"""A person's preferences: which kinds of notification they want on which channels, and unsubscribe links.
+
+Only choices are stored; what a person has not chosen follows the defaults of the kind.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,50 @@ from typing import Any
 from uuid import UUID
 from zlib import crc32
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 
 from models.notifications import Channel, notification_preferences
 from models.people import users
 from workflows.errors import Invalid, NotFound
-from workflows.notifications.choices import Choice, Choices, choices_of, wanted
 from workflows.notifications.kinds import KINDS, OFFERED
-from workflows.notifications.unsubscribe import NOTHING, can_be_stopped
+
+# By kind and channel, as they are written in a row: `session_created email`.
+Choices = Mapping[str, bool]
+
+NOTHING_TO_UNSUBSCRIBE = "There is nothing to unsubscribe from at this address."
+# What the signature of an unsubscribe link is for.
+UNSUBSCRIBE_PURPOSE = "unsubscribe"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One kind on one channel of one person: what they may switch on and off, and what an unsubscribe link names."""
+
+    user_id: UUID
+    kind: str
+    channel: Channel
+
+    def to_text(self) -> str:
+        """The choice as an unsubscribe link holds it."""
+        return f"{self.user_id.hex} {self.channel} {self.kind}"
+
+    @classmethod
+    def from_text(cls, payload: object) -> Choice:
+        """The choice that an unsubscribe link holds.
+
+        Raises:
+            NotFound: its channel or kind does not exist, or cannot be switched off.
+        """
+        user, channel, kind = str(payload).split(" ")
+        if channel not in list(Channel) or not can_be_stopped(kind, Channel(channel)):
+            raise NotFound(NOTHING_TO_UNSUBSCRIBE)
+        return cls(user_id=UUID(hex=user), kind=kind, channel=Channel(channel))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preference:
-    """One kind, and whether it is wanted by each channel; `always` are those that nobody can switch off."""
+    """One kind, and whether it is wanted on each channel; `always` are channels that cannot be switched off."""
 
     kind: str
     sentence: str
@@ -37,18 +70,42 @@ class Preferences:
 
     @property
     def version(self) -> int:
-        """A number that changes with whatever can be seen of them: new kinds and defaults change them, too."""
+        """A checksum of all that can be seen, so that new kinds and defaults change it as well."""
         return crc32(repr([(item.kind, sorted(item.channels.items())) for item in self.items]).encode())
 
 
+def is_wanted(choices: Choices, kind: str, channel: Channel) -> bool:
+    """Whether a person with these choices gets notifications of a kind on a channel.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
+    known = KINDS[kind]
+    return channel in known.always or choices.get(f"{kind} {channel}", channel in known.channels)
+
+
+def can_be_stopped(kind: str, channel: Channel) -> bool:
+    """Whether a kind can be switched off on a channel."""
+    return kind in KINDS and channel not in KINDS[kind].always
+
+
+def is_stopped(kind: str, channel: Channel, *, wanted: bool | None) -> bool:
+    """Whether the reader of a notification that is about to be sent has unsubscribed since it was written.
+
+    Args:
+        wanted: their choice; None where they made none.
+    """
+    return wanted is False and can_be_stopped(kind, channel)
+
+
 def preferences_of(choices: Choices) -> Preferences:
-    """What somebody who made these choices hears of."""
+    """The preferences of a person who made these choices."""
     return Preferences(
         items=[
             Preference(
                 kind=kind,
                 sentence=known.sentence,
-                channels={channel: wanted(choices, kind, channel) for channel in Channel},
+                channels={channel: is_wanted(choices, kind, channel) for channel in Channel},
                 always=known.always,
             )
             for kind, known in OFFERED.items()
@@ -56,47 +113,62 @@ def preferences_of(choices: Choices) -> Preferences:
     )
 
 
-def choices_for_change(db: Connection, user_id: UUID) -> Choices:
-    """A user's stored choices; whoever else wants to change them waits until this transaction has ended."""
+def choices_of(user_id: ColumnElement[Any] = users.c.id) -> ScalarSelect[Any]:
+    """A user's choices as a JSON object within a select from users, or null."""
+    chosen = notification_preferences.c
+    # Literals: as parameters they would have no known type.
+    pair = chosen.kind.concat(literal_column("' '")).concat(func.format(literal_column("'%s'"), chosen.channel))
+    return (
+        select(func.jsonb_object_agg(pair, chosen.wanted))
+        .where(chosen.user_id == user_id)
+        .correlate(users)
+        .scalar_subquery()
+    )
+
+
+def lock_choices(db: Connection, user_id: UUID) -> Choices:
+    """A user's stored choices, locked until the end of the transaction."""
     query = select(choices_of().label("choices")).where(users.c.id == user_id)
     # In a statement of its own: what is read must be younger than the lock.
     db.execute(select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True))
     return db.execute(query).scalar_one() or {}
 
 
-def choose(db: Connection, *, user_id: UUID, before: Choices, wishes: Mapping[str, Mapping[Channel, bool]]) -> Choices:
-    """Replace all choices: whatever is not among the wishes is as its kind says from now on.
+def replace_choices(
+    db: Connection, *, user_id: UUID, before: Choices, wanted: Mapping[str, Mapping[Channel, bool]]
+) -> Choices:
+    """Replace all choices; a kind or channel that is not named goes back to its default.
 
     Args:
         before: the choices as they are stored.
-        wishes: by kind, and by channel.
+        wanted: by kind, and by channel.
 
     Raises:
-        Invalid: there is no such kind, or it cannot be switched off by that channel.
+        Invalid: there is no such kind, or it cannot be switched off on that channel.
     """
-    wished = {f"{kind} {channel}": on for kind, channels in wishes.items() for channel, on in channels.items()}
-    _check(wishes)
-    # A choice that was taken back stays, as the default: so it is known that it has been another.
-    after = {pair: wanted(wished, *_read(pair)) for pair in {**before, **wished} if _read(pair)[0] in KINDS}
+    _require_offered(wanted)
+    chosen = {f"{kind} {channel}": on for kind, channels in wanted.items() for channel, on in channels.items()}
+    # A choice that was taken back stays as a row with the default, which keeps since when it is so.
+    after = {pair: is_wanted(chosen, *_split(pair)) for pair in {**before, **chosen} if _split(pair)[0] in KINDS}
     rows = [
         {"user_id": user_id, "kind": kind, "channel": channel, "wanted": on}
         for pair, on in after.items()
-        if on != before.get(pair, wanted({}, *_read(pair)))
-        for kind, channel in [_read(pair)]
+        if on != before.get(pair, is_wanted({}, *_split(pair)))
+        for kind, channel in [_split(pair)]
     ]
     _write(db, rows)
     return after
 
 
 def switch_off(db: Connection, choice: Choice) -> None:
-    """Stop one kind by one channel, however often this is asked.
+    """Stop one kind on one channel; idempotent.
 
     Raises:
-        NotFound: there is no such person, no such kind, or it cannot be switched off.
+        NotFound: there is no such person or kind, or it cannot be switched off.
     """
     person = select(users.c.id).where(users.c.id == choice.user_id)
     if not can_be_stopped(choice.kind, choice.channel) or db.execute(person).one_or_none() is None:
-        raise NotFound(NOTHING)
+        raise NotFound(NOTHING_TO_UNSUBSCRIBE)
     _write(db, [{"user_id": choice.user_id, "kind": choice.kind, "channel": choice.channel, "wanted": False}])
 
 
@@ -109,24 +181,24 @@ def _write(db: Connection, rows: list[dict[str, Any]]) -> None:
         statement.on_conflict_do_update(
             index_elements=[chosen.user_id, chosen.kind, chosen.channel],
             set_={"wanted": statement.excluded.wanted},
-            # What stays as it is keeps the time since when it is so.
+            # An unchanged row keeps its updated_at.
             where=chosen.wanted != statement.excluded.wanted,
         )
     )
 
 
-def _check(wishes: Mapping[str, Mapping[Channel, bool]]) -> None:
-    reasons = [f"There is no kind {kind}." for kind in wishes if kind not in OFFERED]
+def _require_offered(wanted: Mapping[str, Mapping[Channel, bool]]) -> None:
+    reasons = [f"There is no kind {kind}." for kind in wanted if kind not in OFFERED]
     reasons += [
-        f"{kind} cannot be switched off here."
-        for kind, channels in wishes.items()
+        f"{kind} cannot be switched off for {channel}."
+        for kind, channels in wanted.items()
         for channel, on in channels.items()
         if kind in OFFERED and not on and channel in OFFERED[kind].always
     ]
     if reasons:
-        raise Invalid("These preferences cannot be had; see details.", details={"items": reasons})
+        raise Invalid("These preferences are not possible; see details.", details={"items": reasons})
 
 
-def _read(pair: str) -> tuple[str, Channel]:
+def _split(pair: str) -> tuple[str, Channel]:
     kind, _, channel = pair.partition(" ")
     return kind, Channel(channel)

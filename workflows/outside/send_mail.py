@@ -17,12 +17,11 @@ from workflows.calendar.meeting import Meeting
 from workflows.events.catalogue import WebhookEndpointEvent
 from workflows.events.delivery import Cancel, Delivery
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
-from workflows.notifications.choices import Choice
-from workflows.notifications.compose import Words
-from workflows.notifications.concerned import IS_PARTY, concerned
 from workflows.notifications.endpoint_news import news_of
-from workflows.notifications.unsubscribe import can_be_stopped, is_stopped
-from workflows.reminders.still import words_now
+from workflows.notifications.preferences import Choice, can_be_stopped, is_stopped
+from workflows.notifications.recipients import IS_PARTY, require_recipient
+from workflows.notifications.texts import Words
+from workflows.reminders import words_now
 
 OPERATORS = "operators"
 _WRITTEN = text(
@@ -103,7 +102,7 @@ def _mail(
         raise Cancel("There is no notification to be mailed.")
     if is_stopped(row.kind, Channel.EMAIL, wanted=row.wanted):
         raise Cancel("Its reader wants no mails of this kind any more.")
-    concerned(event, party=row.party)
+    require_recipient(event, is_party=row.party)
     words = words_now(db, event, reader_id, Words(row.title, row.body), now=delivery.now)
     guest = Guest(user_id=reader_id, time_zone=row.time_zone, name=row.name, address=row.email)
     return Mail(

@@ -12,8 +12,8 @@ from models.events import ErrorClass
 from workflows.events.catalogue import WebhookEndpointEvent
 from workflows.events.delivery import Cancel, Delivery
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
-from workflows.notifications.compose import Words, compose
 from workflows.notifications.endpoint_news import news_of
+from workflows.notifications.texts import Words, compose
 
 
 @dataclass(frozen=True, kw_only=True)

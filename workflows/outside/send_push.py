@@ -15,12 +15,12 @@ from models.events import ErrorClass
 from models.notifications import Channel
 from workflows.events.delivery import PUSH_RETRY_POLICY, Cancel, Delivery, SendResult
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
-from workflows.notifications.browsers import forget_browser
-from workflows.notifications.compose import Words
-from workflows.notifications.concerned import IS_PARTY, concerned
-from workflows.notifications.unsubscribe import is_stopped
+from workflows.notifications.preferences import is_stopped
+from workflows.notifications.push_subscriptions import forget_browser
+from workflows.notifications.recipients import IS_PARTY, require_recipient
+from workflows.notifications.texts import Words
 from workflows.notifications.useful import useful_until
-from workflows.reminders.still import words_now
+from workflows.reminders import words_now
 
 _WRITTEN = text(
     f"""
@@ -90,7 +90,7 @@ def _push(db: Connection, delivery: Delivery, found: Mapping[tuple[UUID, UUID], 
         raise Cancel("The browser is not subscribed any more.", ErrorClass.DELETED)
     if is_stopped(row.kind, Channel.PUSH, wanted=row.wanted):
         raise Cancel("Its reader wants nothing of this kind pushed any more.")
-    concerned(delivery.event, party=row.party)
+    require_recipient(delivery.event, is_party=row.party)
     words = words_now(db, delivery.event, row.user_id, Words(row.title, row.body), now=delivery.now)
     until = useful_until(delivery.event, written_at=row.created_at)
     if delivery.now >= until:

@@ -1,4 +1,4 @@
-"""The people whom a booking concerns, as the words of a notification need them, and by which ways they are told."""
+"""Recipients of notifications: both sides of a booking, with their names, time zones and channels."""
 
 from __future__ import annotations
 
@@ -13,9 +13,24 @@ from sqlalchemy.dialects.postgresql import JSONB
 from models.bookings import BookingStatus
 from models.notifications import Channel
 from models.sessions import SessionStatus
-from workflows.notifications.choices import wanted
+from workflows.events.catalogue import BookingCancelled, BookingDeclined, Event, SeatLeft, SessionCancelled
+from workflows.events.delivery import Cancel
+from workflows.notifications.preferences import is_wanted
 
-MOST_NAMES = 3
+MAX_NAMES = 3
+NOT_A_PARTY = "The reader is no longer a party of it."
+# Its end has to reach everyone who was a party, however late the message leaves.
+_ENDINGS = (BookingCancelled, BookingDeclined, SeatLeft, SessionCancelled)
+
+# Whether the reader of a notification `n` is a party of its booking.
+IS_PARTY = """(
+    n.booking_id IS NULL
+    OR EXISTS (SELECT FROM booking_participants b WHERE b.booking_id = n.booking_id AND b.user_id = n.user_id)
+    OR EXISTS (
+        SELECT FROM bookings b JOIN mentor_profiles m ON m.id = b.mentor_profile_id
+        WHERE b.id = n.booking_id AND m.user_id = n.user_id
+    )
+)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +38,9 @@ class Person:
     """A reader; times are shown in `time_zone`, an IANA name.
 
     Args:
-        acts_as: the names of theirs that an event's `actor` may be.
-        choices: what they chose to hear of, and by which channel.
-        browsers: where they have allowed us to push.
+        acts_as: the values of an event's `actor` that stand for them.
+        choices: their notification preferences.
+        browsers: their push subscriptions.
     """
 
     user_id: UUID
@@ -35,21 +50,21 @@ class Person:
     choices: Mapping[str, bool] = field(default_factory=dict, hash=False)
     browsers: tuple[UUID, ...] = ()
 
-    def hears(self, kind: str) -> list[Channel]:
-        """By which channels they are told of a kind."""
+    def channels_for(self, kind: str) -> list[Channel]:
+        """The channels on which they get notifications of a kind."""
         return [
             channel
             for channel in Channel
-            if wanted(self.choices, kind, channel) and (self.browsers or channel is not Channel.PUSH)
+            if is_wanted(self.choices, kind, channel) and (self.browsers or channel is not Channel.PUSH)
         ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parties:
-    """Both sides of a booking, what it is called, and how it and its session stand at the moment.
+    """Both sides of a booking, its title, and the present state of it and its session.
 
     Args:
-        decline_reason: the mentor's private word to the mentee.
+        decline_reason: written by the mentor for the mentee alone.
         session_status: None while there is no session.
         cancellation: of the session, as it is stored with it.
     """
@@ -63,13 +78,13 @@ class Parties:
     cancellation: Mapping[str, Any]
 
     @property
-    def everybody(self) -> tuple[Person, ...]:
-        """The mentor first."""
+    def all(self) -> tuple[Person, ...]:
+        """The mentor first, then the mentees."""
         return (self.mentor, *self.mentees)
 
     def others(self, actor: str) -> tuple[Person, ...]:
-        """Everybody but whoever did it, by an event's `actor`."""
-        return tuple(person for person in self.everybody if actor not in person.acts_as)
+        """All but the person who acted, by an event's `actor`."""
+        return tuple(person for person in self.all if actor not in person.acts_as)
 
 
 _PERSON = """
@@ -101,7 +116,7 @@ _USER = text(
 
 
 def parties_by_booking(db: Connection, booking_ids: Iterable[UUID]) -> dict[UUID, Parties]:
-    """Both sides of each of these bookings, with what they want to hear, in one statement."""
+    """Both sides of each of these bookings, with their preferences, in one statement."""
     rows: dict[UUID, list[Row[Any]]] = {}
     for row in db.execute(_PARTIES, {"booking_ids": list(set(booking_ids))}):
         rows.setdefault(row.booking_id, []).append(row)
@@ -109,25 +124,25 @@ def parties_by_booking(db: Connection, booking_ids: Iterable[UUID]) -> dict[UUID
 
 
 def parties_of(db: Connection, booking_id: UUID) -> Parties:
-    """Both sides of a booking, with what they want to hear, in one statement."""
+    """Both sides of a booking, with their preferences, in one statement."""
     return parties_by_booking(db, [booking_id])[booking_id]
 
 
 def person_of(db: Connection, user_id: UUID) -> Person:
-    """Read one user, with what they want to hear, in one statement."""
+    """One user with their preferences, in one statement."""
     return _person(db.execute(_USER, {"user_id": user_id}).one())
 
 
 def names_of(mentees: Sequence[Person]) -> str:
     """The mentees of a booking in a sentence, the first of them by name."""
-    names = [mentee.name for mentee in mentees[:MOST_NAMES]]
-    if len(mentees) > MOST_NAMES:
-        names = [*names[:-1], f"{len(mentees) - MOST_NAMES + 1} others"]
+    names = [mentee.name for mentee in mentees[:MAX_NAMES]]
+    if len(mentees) > MAX_NAMES:
+        names = [*names[:-1], f"{len(mentees) - MAX_NAMES + 1} others"]
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])) or "your group"
 
 
-def about(parties: Parties, reader: Person) -> dict[str, Any]:
-    """What every template is told that is about both sides of a booking."""
+def variables_about(parties: Parties, reader: Person) -> dict[str, Any]:
+    """The variables of every template about both sides of a booking."""
     mentees = names_of(parties.mentees)
     is_mentor = reader == parties.mentor
     return {
@@ -138,6 +153,19 @@ def about(parties: Parties, reader: Person) -> dict[str, Any]:
         "others": mentees if is_mentor else parties.mentor.name,
         "title": parties.title,
     }
+
+
+def require_recipient(event: Event, *, is_party: bool) -> None:
+    """Cancel a message to a person who is no longer a party of the booking, unless it is about its end.
+
+    Args:
+        is_party: whether they are one now; see `IS_PARTY`.
+
+    Raises:
+        Cancel: they may not see it any more.
+    """
+    if not is_party and not isinstance(event, _ENDINGS):
+        raise Cancel(NOT_A_PARTY)
 
 
 def _parties(rows: Sequence[Row[Any]]) -> Parties:

@@ -1,4 +1,4 @@
-"""The browsers that show a person's notifications: where they are reached is a secret, and is stored as one."""
+"""Web Push subscriptions: the browsers that show a person's notifications. Their addresses are stored encrypted."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
 from workflows.records import Record
 from workflows.webhooks.address import Network, checked_address
 
-# More than anybody uses; of those that are never heard of again the oldest go first.
-MOST = 20
+# The oldest beyond this are deleted: browsers that are given up are never unsubscribed.
+MAX_SUBSCRIPTIONS = 20
 AUTH_BYTES = 16
-# What Python's own decoder reads, it reads leniently: it leaves out whatever is no base64.
+# Python's own decoder ignores characters that are not base64.
 _BASE64 = re.compile(r"[A-Za-z0-9_-]+={0,2}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Browser(Record):
-    """A browser that has subscribed; `host` is its maker's push service, with the port where it is an unusual one."""
+    """A subscribed browser; `host` is its vendor's push service, with the port unless it is the usual one."""
 
     table = push_subscriptions
 
@@ -70,21 +70,21 @@ def subscribe_browser(
     seal: Callable[[str], str],
     allowed: Sequence[Network],
 ) -> Browser:
-    """Push to that browser from now on. Whose it was before hears nothing there any more: one browser, one person.
+    """Push to that browser from now on. It belongs to one person: a subscription of another for it ends.
 
     Args:
-        endpoint: where its push service takes messages for it.
-        p256dh: its public key, and `auth` its secret, in base64 for URLs.
+        endpoint: the push service's URL for it.
+        p256dh: its public key, and `auth` its secret, both in base64url.
         allowed: networks that may be reached besides the public internet.
 
     Raises:
-        Invalid: nothing is pushed to such an address, or these are no keys.
+        Invalid: the address or the keys are not acceptable.
     """
     address = _checked_endpoint(endpoint, allowed)
     keys = {"p256dh": _checked_key(p256dh), "auth": _checked_auth(auth)}
     sealed = seal(json.dumps({"endpoint": address, "keys": keys}))
     columns = push_subscriptions.c
-    # Whoever subscribes several at once is counted one after the other.
+    # Concurrent subscriptions of one person are counted one after the other.
     db.execute(select(users.c.id).where(users.c.id == actor.user_id).with_for_update(key_share=True))
     statement = insert(push_subscriptions).values(
         id=uuid7(),
@@ -99,24 +99,26 @@ def subscribe_browser(
             *Browser.columns()
         )
     ).one()
-    newest = select(columns.id).where(columns.user_id == actor.user_id).order_by(columns.id.desc()).limit(MOST)
+    newest = (
+        select(columns.id).where(columns.user_id == actor.user_id).order_by(columns.id.desc()).limit(MAX_SUBSCRIPTIONS)
+    )
     db.execute(delete(push_subscriptions).where(columns.user_id == actor.user_id, columns.id.not_in(newest)))
     return Browser.of(row)
 
 
 def forget_browser(db: Connection, subscription_id: UUID) -> None:
-    """Push nothing there any more."""
+    """Delete the subscription."""
     db.execute(delete(push_subscriptions).where(push_subscriptions.c.id == subscription_id))
 
 
-def owner_of(actor: Actor, browser: Browser) -> None:
-    """Refuse everybody but whoever subscribed.
+def require_owner(actor: Actor, browser: Browser) -> None:
+    """Require that the caller owns the subscription.
 
     Raises:
-        Forbidden: it is somebody else's.
+        Forbidden: it belongs to another user.
     """
     if actor.user_id != browser.user_id:
-        raise Forbidden("This push subscription is somebody else's.")
+        raise Forbidden("This push subscription belongs to another user.")
 
 
 def _checked_endpoint(endpoint: str, allowed: Sequence[Network]) -> str:
@@ -124,14 +126,14 @@ def _checked_endpoint(endpoint: str, allowed: Sequence[Network]) -> str:
         return checked_address(endpoint, allowed)
     except Invalid as error:
         reasons = [reason for found in (error.details or {}).values() for reason in found]
-        raise Invalid("Nothing is pushed to such an address.", details={"endpoint": reasons}) from error
+        raise Invalid("This address cannot receive push messages.", details={"endpoint": reasons}) from error
 
 
 def _checked_key(p256dh: str) -> str:
     try:
         point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _bytes(p256dh))
     except ValueError as error:
-        raise _no_key("p256dh", "Must be a point of P-256, in base64 for URLs.") from error
+        raise _no_key("p256dh", "Must be a point of P-256 in base64url.") from error
     return _text(point.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint))
 
 
@@ -139,7 +141,7 @@ def _checked_auth(auth: str) -> str:
     try:
         secret = _bytes(auth)
     except ValueError as error:
-        raise _no_key("auth", "Must be base64 for URLs.") from error
+        raise _no_key("auth", "Must be base64url.") from error
     if len(secret) != AUTH_BYTES:
         raise _no_key("auth", f"Must be {AUTH_BYTES} bytes.")
     return _text(secret)
@@ -148,7 +150,7 @@ def _checked_auth(auth: str) -> str:
 def _bytes(text: str) -> bytes:
     bare = text.rstrip("=")
     if _BASE64.fullmatch(text) is None or (bare != text and len(text) % 4):
-        raise ValueError("This is no base64 for URLs.")
+        raise ValueError("Not base64url.")
     return urlsafe_b64decode(bare + "=" * (-len(bare) % 4))
 
 
@@ -157,4 +159,4 @@ def _text(raw: bytes) -> str:
 
 
 def _no_key(name: str, reason: str) -> Invalid:
-    return Invalid("These are no keys of a browser.", details={f"keys.{name}": [reason]})
+    return Invalid("These are not the keys of a push subscription.", details={f"keys.{name}": [reason]})

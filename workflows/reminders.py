@@ -1,0 +1,152 @@
+"""Reminders: of a session that is about to begin, and of a request that still waits for its mentor's decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, Select, String, func, select
+
+from models.bookings import BookingStatus, bookings
+from models.catalog import listings
+from models.events import events
+from models.sessions import SessionStatus, sessions
+from workflows.events.catalogue import (
+    BookingUndecided,
+    Event,
+    SessionCreated,
+    SessionEvent,
+    SessionReminderSet,
+    own_fields,
+)
+from workflows.events.delivery import Cancel
+from workflows.events.record import record
+from workflows.identity.actor import SYSTEM
+from workflows.notifications.recipients import NOT_A_PARTY, Parties, parties_of, variables_about
+from workflows.notifications.texts import Words, compose
+from workflows.operator_policy import OperatorPolicy
+
+HOUR_MINUTES = 60
+DAY_MINUTES = 24 * HOUR_MINUTES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reminder:
+    """One reminder. It is of use until the next one's time, the last one until the start."""
+
+    minutes_before: int
+    remind_at: datetime
+    useful_until: datetime
+
+
+def reminders_of(start: datetime, minutes: Iterable[int], *, since: datetime) -> list[Reminder]:
+    """The reminders of a session that starts then; those due by `since` are left out.
+
+    Elapsed time counts: an hour before the start is an hour before the start, across a change of the clocks as well.
+
+    Args:
+        minutes: before the start, in any order.
+    """
+    ahead = sorted(set(minutes), reverse=True)
+    times = [*(start - timedelta(minutes=each) for each in ahead), start]
+    planned = [
+        Reminder(minutes_before=each, remind_at=at, useful_until=until)
+        for each, (at, until) in zip(ahead, pairwise(times), strict=True)
+    ]
+    return [reminder for reminder in planned if reminder.remind_at > since]
+
+
+def reminders_to_set(
+    session: SessionCreated, minutes: Sequence[int] | None, *, policy: OperatorPolicy, now: datetime
+) -> list[SessionReminderSet]:
+    """The events of a session's reminders; each has a notification that is due when the reminder is.
+
+    Reminders due before the session was made are left out, and those that would by now be of no use.
+
+    Args:
+        minutes: before the start, by its listing; None for the operator's default.
+    """
+    about = {name: getattr(session, name) for name in own_fields(SessionEvent)}
+    chosen = policy.reminder_minutes if minutes is None else minutes
+    return [
+        SessionReminderSet(actor=SYSTEM.name, occurred_at=now, **about, **vars(reminder))
+        for reminder in reminders_of(session.start_time, chosen, since=session.occurred_at)
+        if reminder.useful_until > now
+    ]
+
+
+def set_all(db: Connection, event: SessionCreated, *, policy: OperatorPolicy, now: datetime) -> None:
+    """Record the reminders of a session that a process of the release before has created; idempotent."""
+    row = db.execute(_listing_and_reminders(event.session_id)).one()
+    if row.status is SessionStatus.SCHEDULED:
+        reminders = reminders_to_set(event, row.reminder_minutes, policy=policy, now=now)
+        record(db, *(reminder for reminder in reminders if not _is_set(row, reminder)))
+
+
+def _listing_and_reminders(session_id: UUID) -> Select[Any]:
+    already = select(func.array_agg(events.c.data["minutes_before"].astext.cast(String))).where(
+        events.c.subject_id == session_id, events.c.type == SessionReminderSet.type
+    )
+    return (
+        select(sessions.c.status, listings.c.reminder_minutes, already.scalar_subquery().label("already"))
+        .join_from(sessions, bookings, bookings.c.id == sessions.c.booking_id)
+        .join(listings, listings.c.id == bookings.c.listing_id)
+        .where(sessions.c.id == session_id)
+    )
+
+
+def _is_set(row: Row[Any], reminder: SessionReminderSet) -> bool:
+    return str(reminder.minutes_before) in (row.already or ())
+
+
+def is_of_use(event: SessionReminderSet, parties: Parties, *, now: datetime) -> bool:
+    """Whether the session is still to come, and the next reminder of it is not due yet."""
+    return now < event.useful_until and parties.session_status is SessionStatus.SCHEDULED
+
+
+def is_undecided(event: BookingUndecided, parties: Parties, *, now: datetime) -> bool:
+    """Whether the request still waits for its mentor, and has not expired."""
+    return now < event.expires_at and parties.booking_status is BookingStatus.DRAFT
+
+
+def words_now(db: Connection, event: Event, reader_id: UUID, written: Words, *, now: datetime) -> Words:
+    """The text of a message that is sent now: a reminder says how much time is left, all others stay as written.
+
+    Raises:
+        Cancel: it is a reminder of a session that has begun or is cancelled, of a request that has been decided, or its
+            reader is no longer a party.
+    """
+    if not isinstance(event, BookingUndecided | SessionReminderSet):
+        return written
+    parties = parties_of(db, event.booking_id)
+    if isinstance(event, BookingUndecided):
+        if not is_undecided(event, parties, now=now):
+            raise Cancel("The request has been decided or has expired.")
+        return written
+    if not is_of_use(event, parties, now=now):
+        raise Cancel("The session has begun or is cancelled, or its next reminder is due.")
+    reader = next((person for person in parties.all if person.user_id == reader_id), None)
+    if reader is None:
+        raise Cancel(NOT_A_PARTY)
+    starts_in = in_words(event.start_time - now)
+    return compose("session_reminder", event=event, **variables_about(parties, reader), starts_in=starts_in)
+
+
+def in_words(length: timedelta) -> str:
+    """A length of time in English: to the minute up to six hours, then to the hour, from two days on in days."""
+    minutes = max(1, round(length.total_seconds() / 60))
+    if minutes >= 2 * DAY_MINUTES:
+        return _counted(round(minutes / DAY_MINUTES), "day")
+    if minutes >= 6 * HOUR_MINUTES:
+        return _counted(round(minutes / HOUR_MINUTES), "hour")
+    hours, rest = divmod(minutes, HOUR_MINUTES)
+    parts = [_counted(hours, "hour")] * bool(hours) + [_counted(rest, "minute")] * bool(rest)
+    return " and ".join(parts)
+
+
+def _counted(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
