@@ -55,11 +55,7 @@ def any_version_will_do(request: Request) -> bool:
 
 def not_modified(request: Request, response: Response) -> bool:
     """Whether the caller holds this very representation already, so that 304 says enough."""
+    if "If-None-Match" not in request.headers or request.method not in ("GET", "HEAD") or response.status_code != 200:
+        return False
     tag, weak = response.get_etag()
-    return (
-        request.method in ("GET", "HEAD")
-        and response.status_code == 200
-        and tag is not None
-        and not weak
-        and request.if_none_match.contains_weak(tag)
-    )
+    return tag is not None and not weak and request.if_none_match.contains_weak(tag)

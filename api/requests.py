@@ -14,7 +14,7 @@ from api.etags import not_modified
 
 log = structlog.get_logger("api.requests")
 
-CREDENTIALS = ("Authorization", "X-User-Id", "X-Mentor-Profile-Id")
+VARY = "Authorization, X-User-Id, X-Mentor-Profile-Id"
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 
@@ -47,12 +47,13 @@ def _end(response: Response) -> Response:
     headers["X-Request-Id"] = g.request_id
     headers.setdefault("X-Content-Type-Options", "nosniff")
     if "Cache-Control" not in headers:
-        # Whoever asks sees what is theirs: kept by nobody for somebody else, and asked for again each time.
+        # An answer shows what its caller may see: no shared cache keeps it, and a private one asks again each time.
         headers["Cache-Control"] = "private, no-cache"
-        response.vary.update(CREDENTIALS)
-    if response.location and response.location.startswith("/") and not response.location.startswith("//"):
+        headers.add("Vary", VARY)
+    location = headers.get("Location")
+    if location and location.startswith("/") and not location.startswith("//"):
         # Below /api, addresses begin with it too; stored answers hold them without.
-        response.headers["Location"] = request.script_root + response.location
+        headers["Location"] = request.script_root + location
     if not_modified(request, response):
         response.status_code = 304
         response.set_data(b"")

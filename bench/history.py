@@ -1,12 +1,15 @@
 """Years of history in a database: one life that the system has played, copied as often as wanted, for other people.
 
 Every row that belongs to the life's booking, session and events is copied by SQL with ids and times of its own, spread
-over many mentors and mentees, with triggers off. What is owed is not copied as such: the past is done.
+over many mentors and mentees, with triggers off, indexes built afterwards and nothing synced to disk meanwhile. What is
+owed is not copied as such: the past is done.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -35,6 +38,13 @@ WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND is_identity = 'N
   AND column_name <> 'xid'
 ORDER BY table_name, ordinal_position
 """
+_INDEXES = """
+SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
+JOIN pg_class ON pg_class.oid = indexrelid
+WHERE relnamespace = 'public'::regnamespace AND NOT indisunique
+  AND indexrelid NOT IN (SELECT conindid FROM pg_constraint)
+"""
+_UNSYNCED = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_wal_size": "16GB"}
 _COUNTS = """
 INSERT INTO session_counts (mentor_profile_id, counter, amount)
 SELECT mentor_profile_id, status::text, count(*) FROM sessions GROUP BY 1, 2
@@ -43,10 +53,11 @@ SELECT mentor_profile_id, 'accepted_bookings', count(*) FROM bookings WHERE stat
 ON CONFLICT (mentor_profile_id, counter) DO UPDATE SET amount = excluded.amount
 """
 # The number stands in front, so that copies are near each other in every index, as rows of their time are.
-_COPY_OF_ID = "CAST(lpad(to_hex({number}), 8, '0') || substr(md5({column}::text), 1, 24) AS uuid)"
-_COPY_OF_PERSON = (
-    "CAST('f' || lpad(to_hex({number} %% {people}), 7, '0') || substr(md5({column}::text), 1, 24) AS uuid)"
-)
+_NUMBERS = f"""
+SELECT number, lpad(to_hex(number), 8, '0') AS own, 'f' || lpad(to_hex(number %% {PEOPLE}), 7, '0') AS person,
+       interval '{DAYS_AGO} days' + number / {PEOPLE} * interval '1 hour' AS shift
+FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS number
+"""
 
 
 @dataclass(frozen=True)
@@ -72,16 +83,44 @@ def copy_life(product: Tutelage, booking: Booking, copies: int, *, recent: int =
         life = _ids_of(db, columns, {UUID(booking.id), UUID(booking.session_id)})
         db.execute("SET session_replication_role = replica")
         db.execute("SET statement_timeout = 0")
-        for table in ("users", "mentor_profiles", "listings"):
-            _copy(db, _of(columns, table), people, people, 0, PEOPLE - 1)
-        oldest_recent = max(1, copies - recent + 1)
-        for table in dict.fromkeys(column.table for column in columns):
-            if table in OF_OLDER and oldest_recent > 1:
-                _copy(db, _of(columns, table), life, people, 1, oldest_recent - 1, OF_OLDER[table])
-            _copy(db, _of(columns, table), life, people, oldest_recent, copies)
-        db.execute(_COUNTS)
+        with _unsynced(db), _without_indexes(db):
+            for table in ("users", "mentor_profiles", "listings"):
+                _copy(db, _of(columns, table), people, people, 0, PEOPLE - 1)
+            oldest_recent = max(1, copies - recent + 1)
+            for table in dict.fromkeys(column.table for column in columns):
+                if table in OF_OLDER and oldest_recent > 1:
+                    _copy(db, _of(columns, table), life, people, 1, oldest_recent - 1, OF_OLDER[table])
+                _copy(db, _of(columns, table), life, people, oldest_recent, copies)
+            db.execute(_COUNTS)
         db.execute("VACUUM ANALYZE")
         db.execute("CHECKPOINT")
+    os.sync()
+
+
+@contextmanager
+def _unsynced(db: psycopg.Connection) -> Iterator[None]:
+    """A server that syncs nothing to disk, for the time of the block alone."""
+    for name, value in _UNSYNCED.items():
+        db.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
+    db.execute("SELECT pg_reload_conf()")
+    try:
+        yield
+    finally:
+        for name in _UNSYNCED:
+            db.execute(f"ALTER SYSTEM RESET {name}".encode())
+        db.execute("SELECT pg_reload_conf()")
+
+
+@contextmanager
+def _without_indexes(db: psycopg.Connection) -> Iterator[None]:
+    """No indexes but those of constraints for the time of the block; then the others, which one sort builds."""
+    indexes = db.execute(_INDEXES).fetchall()
+    for name, _definition in indexes:
+        db.execute(f"DROP INDEX {name}".encode())
+    yield
+    db.execute("SET maintenance_work_mem = '512MB'")
+    for _name, definition in indexes:
+        db.execute(definition.encode())
 
 
 def _people_of(db: psycopg.Connection, booking: Booking) -> list[UUID]:
@@ -128,34 +167,53 @@ def _copy(
     table = sql.Identifier(columns[0].table)
     names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
     values = sql.SQL(", ").join(map(sql.SQL, _values(columns)))
+    # What belongs to the template's row alone is computed once for each of these, and not for each copy.
+    prepared = sql.SQL(", ").join(map(sql.SQL, ["*", *_prepared(columns)]))
     query = sql.SQL("""
-        WITH template AS MATERIALIZED (SELECT * FROM {table} WHERE ({named}) AND {condition})
-        INSERT INTO {table} ({names})
-        SELECT {values} FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS number, template
+        WITH template AS MATERIALIZED (SELECT {prepared} FROM {table} WHERE ({named}) AND {condition}),
+             numbers AS MATERIALIZED ({numbers})
+        INSERT INTO {table} ({names}) SELECT {values} FROM numbers, template
         ON CONFLICT DO NOTHING
-    """).format(table=table, named=_names(columns), condition=sql.SQL(condition), names=names, values=values)
+    """).format(
+        table=table,
+        named=_names(columns),
+        condition=sql.SQL(condition),
+        names=names,
+        values=values,
+        prepared=prepared,
+        numbers=sql.SQL(_NUMBERS),
+    )
     life = [each for each in ids if each not in people]
     db.execute(query, {"ids": ids, "life": life, "people": people, "first": first, "last": last})
 
 
+def _prepared(columns: list[Column]) -> Iterator[str]:
+    """Of each id: whether a copy has one of its own or a person's, and the part of it that all copies share."""
+    for column in columns:
+        if column.type == "uuid":
+            yield f'"{column.name}" = ANY(%(life)s) AS "{column.name}_is_own"'
+            yield f'"{column.name}" = ANY(%(people)s) AS "{column.name}_is_person"'
+            yield f'substr(md5("{column.name}"::text), 1, 24) AS "{column.name}_rest"'
+
+
 def _values(columns: list[Column]) -> Iterator[str]:
     """An expression for each column of a copy."""
-    shift = f"(interval '{DAYS_AGO} days' + number / {PEOPLE} * interval '1 hour')"
     for column in columns:
         name = f'template."{column.name}"'
         if column.table == "deliveries" and column.name == "state":
             yield "'done'"
         elif column.table == "deliveries" and column.name == "done_at":
-            yield f"coalesce({name}, template.created_at) - {shift}"
+            yield f"coalesce({name}, template.created_at) - shift"
         elif column.type == "uuid":
-            own = _COPY_OF_ID.format(number="number", column=name)
-            person = _COPY_OF_PERSON.format(number="number", column=name, people=PEOPLE)
-            is_own, is_person = f"{name} = ANY(%(life)s)", f"{name} = ANY(%(people)s)"
-            yield f"CASE WHEN {is_own} THEN {own} WHEN {is_person} THEN {person} ELSE {name} END"
+            own, person = (
+                f'WHEN template."{column.name}_is_{kind}" THEN CAST({kind} || template."{column.name}_rest" AS uuid)'
+                for kind in ("own", "person")
+            )
+            yield f"CASE {own} {person} ELSE {name} END"
         elif column.type == "timestamptz":
-            yield f"{name} - {shift}"
+            yield f"{name} - shift"
         elif column.type == "tstzrange":
-            yield f"tstzrange(lower({name}) - {shift}, upper({name}) - {shift})"
+            yield f"tstzrange(lower({name}) - shift, upper({name}) - shift)"
         elif column.table == "users" and column.name == "email":
             yield f"number || '.' || {name}"
         else:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import ExecStatus
 from psycopg.rows import dict_row
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
@@ -36,7 +37,23 @@ SESSION_SETTINGS = {
 PREPARE_THRESHOLD = 1
 # What the session began with, whatever it has set since.
 _BEGUN_WITH = "SELECT lower(name) AS name, reset_val FROM pg_settings WHERE lower(name) = ANY(%s)"
+_NOT_SAID = (None,) * 5
 _NEW_PLAN_NEEDED = ("0A000", "RevalidateCachedQuery")
+
+
+class _Cursor(psycopg.Cursor[Any]):
+    """A cursor with a cheap `description`, which SQLAlchemy asks for with every result and reads once a statement.
+
+    Psycopg's own builds an object for each column: a fifth of what a row of twenty columns costs (psycopg 3.3.9).
+    """
+
+    @property
+    def description(self) -> Any:
+        """Names and type ids of the columns as PEP 249 has them; None where the statement returned no rows."""
+        result = self.pgresult
+        if result is None or result.status != ExecStatus.TUPLES_OK:
+            return None
+        return [((result.fname(n) or b"").decode(), result.ftype(n), *_NOT_SAID) for n in range(result.nfields)]
 
 
 def create(
@@ -65,6 +82,7 @@ def create(
             "application_name": name,
             "connect_timeout": connect_timeout,
             "prepare_threshold": PREPARE_THRESHOLD,
+            "cursor_factory": _Cursor,
         },
     )
     if warn:

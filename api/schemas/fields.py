@@ -81,6 +81,8 @@ class Line(OneLine):
 class Id(fields.UUID):
     """A UUID in its canonical form of 36 characters."""
 
+    write = staticmethod(str)
+
     def _validated(self, value: Any) -> UUID:
         found = value if isinstance(value, UUID) else identifier(value)
         if found is None:
@@ -104,8 +106,13 @@ class Moment(fields.DateTime):
             raise ValidationError(f"Must lie in the years {YEARS.start} to {YEARS.stop - 1}.")
         return moment.astimezone(UTC)
 
+    @staticmethod
+    def write(value: datetime) -> str:
+        """The time in UTC with a Z."""
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:  # noqa: ARG002
-        return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return None if value is None else self.write(value)
 
 
 class Whole(fields.Integer):
@@ -196,7 +203,7 @@ class Price(fields.Nested):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(Money, unknown=ma.RAISE, **kwargs)
 
-    def get_value(self, obj: Any, attr: str, accessor: Any = None, default: Any = ma.missing) -> Any:  # noqa: ARG002
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> Any:  # noqa: ARG002
         """The two columns as one."""
         return {"amount": obj.price_amount, "currency": obj.price_currency}
 
