@@ -61,9 +61,9 @@ def _failed(db: Connection) -> list[Endpoint]:
     for endpoint_id in ids:
         for values in [{"state": DeliveryState.DEAD, "attempts": 10}, missed] * EACH:
             event = make_event(db)
-            follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)], endpoint_id=endpoint_id)
+            follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
             of_run = (deliveries.c.event_id == event.id, deliveries.c.target == str(endpoint_id))
-            db.execute(update(deliveries).where(*of_run).values(**values))
+            db.execute(update(deliveries).where(*of_run).values(endpoint_id=endpoint_id, **values))
     # Last of all, so that they heard of none of these events by themselves.
     for endpoint_id in ids:
         values = {"id": endpoint_id, "url": f"https://{endpoint_id}.example", "event_types": ["*"]}

@@ -269,12 +269,3 @@ def test_maintain_says_which_invariant_is_violated(house: House) -> None:
     (line,) = [line for line in lines if line["event"] == "invariant.violated"]
     assert (line["invariant"], line["violations"]) == ("dead_delivery", 1)
     assert line["sample"] == [str(house.row(house.key("reviews.unlock")).id)]
-
-
-def test_one_chores_failure_is_not_the_next_ones(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    recorded(house)
-    house.change(house.key("reviews.unlock"), state="dead")
-    monkeypatch.setattr(maintaining, "introduce", lambda db, _known: db.execute(text("SELECT 1/0")))
-    with capture_logs() as lines:
-        maintain(house.transactions)
-    assert [line["event"] for line in lines] == ["maintain.trouble", "invariant.violated"]

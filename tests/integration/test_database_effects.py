@@ -24,11 +24,12 @@ from workflows.events.record import record
 from workflows.events.subscriptions import Effect, Subscriptions, activate, load
 
 Run = Callable[..., None]
+WithEffect = Callable[..., tuple[House, DeliveryKey]]
 SWIFT = RetryPolicy((60, 120), jitter=0)
 
 
 @pytest.fixture
-def with_effect(engine: Engine) -> Callable[..., tuple[House, DeliveryKey]]:
+def with_effect(engine: Engine) -> WithEffect:
     """A house in which one effect follows from a session's completion, and the delivery of it."""
 
     def build(run: Run, **of_effect: Any) -> tuple[House, DeliveryKey]:
@@ -54,7 +55,7 @@ def count(house: House, table: str) -> int:
         return int(db.scalar(text(f"SELECT count(*) FROM {table}")) or 0)
 
 
-def test_an_effect_commits_with_its_deliverys_end(with_effect: Callable[..., tuple[House, DeliveryKey]]) -> None:
+def test_an_effect_commits_with_its_deliverys_end(with_effect: WithEffect) -> None:
     seen: list[datetime] = []
 
     def run(db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
@@ -71,9 +72,7 @@ def test_an_effect_commits_with_its_deliverys_end(with_effect: Callable[..., tup
     assert count(house, "users") == 1, "a second message finds nothing to do"
 
 
-def test_what_an_effect_recorded_is_nudged_after_its_commit(
-    with_effect: Callable[..., tuple[House, DeliveryKey]],
-) -> None:
+def test_what_an_effect_recorded_is_nudged_after_its_commit(with_effect: WithEffect) -> None:
     def run(db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         del now
         activate(load())
@@ -88,9 +87,7 @@ def test_what_an_effect_recorded_is_nudged_after_its_commit(
     ]
 
 
-def test_a_failed_effect_leaves_its_attempt_its_error_and_a_pause_and_nothing_else(
-    with_effect: Callable[..., tuple[House, DeliveryKey]],
-) -> None:
+def test_a_failed_effect_leaves_its_attempt_its_error_and_a_pause_and_nothing_else(with_effect: WithEffect) -> None:
     def run(db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         del now
         make_user(db)
@@ -110,9 +107,7 @@ def test_a_failed_effect_leaves_its_attempt_its_error_and_a_pause_and_nothing_el
     assert house.wakeups.nudges == [], "what it recorded went with it"
 
 
-def test_a_failure_is_logged_with_its_effect_event_attempt_and_actor(
-    with_effect: Callable[..., tuple[House, DeliveryKey]],
-) -> None:
+def test_a_failure_is_logged_with_its_effect_event_attempt_and_actor(with_effect: WithEffect) -> None:
     def run(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         raise RuntimeError(f"broken at {now.year}")
 
@@ -125,9 +120,7 @@ def test_a_failure_is_logged_with_its_effect_event_attempt_and_actor(
     assert "session_id" in line
 
 
-def test_an_error_of_the_database_fails_the_effect_and_not_the_writing_of_that(
-    with_effect: Callable[..., tuple[House, DeliveryKey]],
-) -> None:
+def test_an_error_of_the_database_fails_the_effect_and_not_the_writing_of_that(with_effect: WithEffect) -> None:
     house, key = with_effect(lambda db, _event, *, now: db.execute(text("SELECT 1/0"), {"now": now}))
     house.deliverer.deliver(key)
     row = house.row(key)
@@ -135,9 +128,7 @@ def test_an_error_of_the_database_fails_the_effect_and_not_the_writing_of_that(
     assert "division by zero" in row.last_error
 
 
-def test_an_effect_ends_in_dead_when_its_attempts_are_used_up(
-    with_effect: Callable[..., tuple[House, DeliveryKey]],
-) -> None:
+def test_an_effect_ends_in_dead_when_its_attempts_are_used_up(with_effect: WithEffect) -> None:
     def run(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         raise RuntimeError(f"still broken at {now.year}")
 
@@ -155,7 +146,7 @@ def test_an_effect_ends_in_dead_when_its_attempts_are_used_up(
     assert len(attempts(house)) == 3, "kept as it is, until an operator retries it"
 
 
-def test_an_effect_may_ask_for_its_own_pause(with_effect: Callable[..., tuple[House, DeliveryKey]]) -> None:
+def test_an_effect_may_ask_for_its_own_pause(with_effect: WithEffect) -> None:
     def run(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         del now
         raise Retry(timedelta(hours=3), "the shop opens at nine")
@@ -173,9 +164,7 @@ def test_an_effect_may_ask_for_its_own_pause(with_effect: Callable[..., tuple[Ho
     assert (row.state, row.last_error) == ("dead", "the shop opens at nine"), "it counts as an attempt"
 
 
-def test_an_effect_that_has_lost_its_point_is_cancelled_with_the_reason(
-    with_effect: Callable[..., tuple[House, DeliveryKey]],
-) -> None:
+def test_an_effect_that_has_lost_its_point_is_cancelled_with_the_reason(with_effect: WithEffect) -> None:
     def run(db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         del now
         make_user(db)
@@ -213,11 +202,7 @@ def test_one_effects_failure_is_not_anothers(house: House, monkeypatch: pytest.M
     assert {state for _effect, state in states} == {"pending"}
 
 
-def test_one_targets_failure_is_not_anothers(
-    engine: Engine, with_effect: Callable[..., tuple[House, DeliveryKey]]
-) -> None:
-    del engine
-
+def test_one_targets_failure_is_not_anothers(with_effect: WithEffect) -> None:
     def run(_db: Connection, _event: SessionCompleted, target: str, *, now: datetime) -> None:
         del now
         if target == "bad":
@@ -229,9 +214,7 @@ def test_one_targets_failure_is_not_anothers(
     assert house.row(house.key("tried", target="bad")).state == "pending"
 
 
-def test_a_timer_waits_for_its_time_and_then_runs_like_any_other(
-    with_effect: Callable[..., tuple[House, DeliveryKey]],
-) -> None:
+def test_a_timer_waits_for_its_time_and_then_runs_like_any_other(with_effect: WithEffect) -> None:
     later = datetime.now(UTC) + timedelta(days=1)
     house, key = with_effect(nothing, due=lambda _event: later)
     assert house.row(key).due_at == later
@@ -251,9 +234,7 @@ def kill(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
     raise WorkerKilled(now)
 
 
-def test_a_crash_in_a_first_run_leaves_nothing_and_the_row_as_it_was(
-    with_effect: Callable[..., tuple[House, DeliveryKey]],
-) -> None:
+def test_a_crash_in_a_first_run_leaves_nothing_and_the_row_as_it_was(with_effect: WithEffect) -> None:
     house, key = with_effect(kill)
     before = house.row(key)
     with pytest.raises(WorkerKilled):
@@ -261,9 +242,7 @@ def test_a_crash_in_a_first_run_leaves_nothing_and_the_row_as_it_was(
     assert house.row(key)[:-1] == before[:-1]
 
 
-def test_what_kills_its_worker_again_and_again_ends_in_dead(
-    with_effect: Callable[..., tuple[House, DeliveryKey]],
-) -> None:
+def test_what_kills_its_worker_again_and_again_ends_in_dead(with_effect: WithEffect) -> None:
     house, key = with_effect(kill)
     for attempt in range(1, SWIFT.attempts + 1):
         # As the sweep leaves it: called for again, its lease over.
@@ -280,9 +259,7 @@ def test_what_kills_its_worker_again_and_again_ends_in_dead(
     assert (row.state, row.last_error) == ("dead", "Its worker died during every attempt.")
 
 
-def test_a_nudged_row_that_succeeds_is_done_with_its_attempt_counted_once(
-    with_effect: Callable[..., tuple[House, DeliveryKey]],
-) -> None:
+def test_a_nudged_row_that_succeeds_is_done_with_its_attempt_counted_once(with_effect: WithEffect) -> None:
     house, key = with_effect(nothing)
     house.change(key, nudges=1)
     house.deliverer.deliver(key)
@@ -303,9 +280,7 @@ def test_a_delivery_that_does_not_exist_is_nobodys_trouble(house: House) -> None
     house.deliverer.deliver(DeliveryKey(event_id=uuid4(), effect="sessions.create"))
 
 
-def test_a_deadlock_is_tried_once_more_at_once(
-    engine: Engine, with_effect: Callable[..., tuple[House, DeliveryKey]]
-) -> None:
+def test_a_deadlock_is_tried_once_more_at_once(engine: Engine, with_effect: WithEffect) -> None:
     with engine.begin() as db:
         one, two = make_user(db).id, make_user(db).id
     lock = text("SELECT 1 FROM users WHERE id = :id FOR UPDATE")

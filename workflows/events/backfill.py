@@ -1,8 +1,9 @@
-"""Deliveries that nobody knew to write: an old process, running on during a deploy, does not know a new effect."""
+"""Backfill: deliveries of new effects that an old process, still running during a deploy, did not record."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -27,9 +28,7 @@ def introduce(db: Connection, known: Subscriptions) -> None:
     And note which effects the events know that this code records.
     """
     rows = [
-        {"effect": effect.name, "event_type": event_type, "queue": effect.queue}
-        for effect in known.database_effects()
-        for event_type in _types(effect)
+        {"effect": effect.name, "event_type": event_type, "queue": effect.queue} for effect, event_type in _pairs(known)
     ]
     db.execute(insert(subscriptions).values(rows).on_conflict_do_nothing())
     catalogue = {"id": known.catalogue.id, "effects": list(known.catalogue.effects)}
@@ -48,21 +47,23 @@ def fill_gaps(
     """Write the deliveries that are missing, and return how many were.
 
     Args:
-        since: where to begin, whenever each subscription was first seen, and whatever their writers knew; None for
-            that time, and for what their writers did not know.
+        since: where to begin, whenever each subscription was first seen, and whatever the events' writers knew; None
+            for that time, and for what their writers did not know.
         look_back: but no longer than this, to keep a frequent look cheap.
         until: where to end; None for now.
     """
     earliest = now - look_back if look_back else datetime.min.replace(tzinfo=UTC)
-    first_seen = {
-        (row.effect, row.event_type): row.first_seen_at
-        for row in db.execute(select(subscriptions.c.effect, subscriptions.c.event_type, subscriptions.c.first_seen_at))
-    }
+    before = smallest_event_id(until + CLOCK_SKEW) if until else LAST_ID
+    columns = (subscriptions.c.effect, subscriptions.c.event_type, subscriptions.c.first_seen_at)
+    first_seen = {(row.effect, row.event_type): row.first_seen_at for row in db.execute(select(*columns))}
     filled = 0
-    for effect in known.database_effects():
-        for event_type in _types(effect):
-            begin = since or max(earliest, first_seen.get((effect.name, event_type), now))
-            filled += _fill(db, effect, event_type, begin, until, whatever_was_known=since is not None)
+    for effect, event_type in _pairs(known):
+        begin = since or max(earliest, first_seen.get((effect.name, event_type), now))
+        page = partial(store.events_without, whatever_was_known=since is not None, most=PAGE)
+        after = smallest_event_id(begin - CLOCK_SKEW)
+        while missing := page(db, effect.name, event_type, since=begin, after=after, before=before):
+            filled += sum(fill_in(db, event, effect) for event in missing)
+            after = missing[-1].id
     return filled
 
 
@@ -74,17 +75,16 @@ def fill_new_gaps(db: Connection, known: Subscriptions, *, now: datetime) -> tup
     Returns:
         How many deliveries were missing, and whether there may be more.
     """
-    name = f"{_GAPS}{known.catalogue.id}"
     # What knew other effects has come this far; and before there was any, since effects are introduced.
     begin = latest_moment(db, _GAPS) or db.execute(select(func.min(subscriptions.c.first_seen_at))).scalar() or now
+    name = f"{_GAPS}{known.catalogue.id}"
     if (cursor := take_cursor(db, name, begin)) is None:
         return 0, False
     until = min(now, cursor.moment + GAPS_AT_ONCE)
     filled = 0
     if _others_wrote(db, known, cursor.moment, until):
         filled = fill_gaps(db, known, now=until, look_back=until - cursor.moment, until=until)
-    settled = min(until, now - GAPS_SETTLE_AFTER)
-    move_cursor(db, name, max(cursor.moment, settled))
+    move_cursor(db, name, max(cursor.moment, min(until, now - GAPS_SETTLE_AFTER)))
     return filled, until < now
 
 
@@ -94,31 +94,11 @@ def _others_wrote(db: Connection, known: Subscriptions, since: datetime, until: 
     return db.execute(select(events.c.id).where(bounds, other).limit(1)).one_or_none() is not None
 
 
-def _fill(
-    db: Connection,
-    effect: Effect,
-    event_type: str,
-    since: datetime,
-    until: datetime | None,
-    *,
-    whatever_was_known: bool,
-) -> int:
-    filled, after = 0, smallest_event_id(since - CLOCK_SKEW)
-    before = smallest_event_id(until + CLOCK_SKEW) if until else LAST_ID
-    while missing := store.events_without(
-        db,
-        effect.name,
-        event_type,
-        since=since,
-        after=after,
-        before=before,
-        whatever_was_known=whatever_was_known,
-        most=PAGE,
-    ):
-        filled += sum(fill_in(db, event, effect) for event in missing)
-        after = missing[-1].id
-    return filled
-
-
-def _types(effect: Effect) -> list[str]:
-    return [name for name, event in event_types().items() if issubclass(event, effect.event)]
+def _pairs(known: Subscriptions) -> list[tuple[Effect, str]]:
+    types = event_types().items()
+    return [
+        (effect, name)
+        for effect in known.database_effects()
+        for name, event in types
+        if issubclass(event, effect.event)
+    ]

@@ -119,32 +119,28 @@ class BookingEvent(Event):
     version: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class BookingRequested(BookingEvent):
     """A mentee has requested a session."""
 
-    type: ClassVar[str] = "booking.requested"
+    type = "booking.requested"
 
 
-@dataclass(frozen=True, kw_only=True)
 class BookingAccepted(BookingEvent):
     """The mentor has accepted the request, or an instant listing has accepted it at once."""
 
-    type: ClassVar[str] = "booking.accepted"
+    type = "booking.accepted"
 
 
-@dataclass(frozen=True, kw_only=True)
 class BookingDeclined(BookingEvent):
     """The mentor has declined the request."""
 
-    type: ClassVar[str] = "booking.declined"
+    type = "booking.declined"
 
 
-@dataclass(frozen=True, kw_only=True)
 class BookingCancelled(BookingEvent):
     """The mentee has cancelled the request, or it has expired."""
 
-    type: ClassVar[str] = "booking.cancelled"
+    type = "booking.cancelled"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,25 +170,22 @@ class SessionEvent(Event):
     version: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class SessionCreated(SessionEvent):
     """An accepted booking has become a session."""
 
-    type: ClassVar[str] = "session.created"
+    type = "session.created"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SessionStarted(SessionEvent):
     """The mentor or the mentee has started the session."""
 
-    type: ClassVar[str] = "session.started"
+    type = "session.started"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SessionCompleted(SessionEvent):
     """The mentor has completed the session."""
 
-    type: ClassVar[str] = "session.completed"
+    type = "session.completed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,18 +236,16 @@ class SeatEvent(Event):
     seats_taken: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class SeatJoined(SeatEvent):
     """A participant has joined a group session."""
 
-    type: ClassVar[str] = "seat.joined"
+    type = "seat.joined"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SeatLeft(SeatEvent):
     """A participant has left a group session."""
 
-    type: ClassVar[str] = "seat.left"
+    type = "seat.left"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -344,27 +335,24 @@ class WebhookEndpointEvent(Event):
     mentor_profile_id: UUID | None
 
 
-@dataclass(frozen=True, kw_only=True)
 class WebhookEndpointExhausted(WebhookEndpointEvent):
     """A message to the endpoint has used up its attempts, the first one since the endpoint's last success."""
 
-    type: ClassVar[str] = "webhook_endpoint.exhausted"
-    announced: ClassVar[bool] = False
+    type = "webhook_endpoint.exhausted"
+    announced = False
 
 
-@dataclass(frozen=True, kw_only=True)
 class WebhookEndpointFailing(WebhookEndpointEvent):
     """The endpoint has accepted nothing for three days or longer; it is disabled after five at the earliest."""
 
-    type: ClassVar[str] = "webhook_endpoint.failing"
-    announced: ClassVar[bool] = False
+    type = "webhook_endpoint.failing"
+    announced = False
 
 
-@dataclass(frozen=True, kw_only=True)
 class WebhookEndpointDisabled(WebhookEndpointEvent):
     """The endpoint is sent nothing any more until it answers a ping that its owner requests."""
 
-    type: ClassVar[str] = "webhook_endpoint.disabled"
+    type = "webhook_endpoint.disabled"
 
 
 def event_types() -> dict[str, type[Event]]:

@@ -26,12 +26,12 @@ DeferredWrite = Callable[[Connection, list[Any]], None]
 # Due now means by the database's clock, which every claim goes by. For a fresh delivery its own process publishes a
 # wake-up, so that the sweep looks 2 s later; a timer is woken up by the sweep alone, which looks on time.
 _PLANNED = f"""
-INSERT INTO deliveries (event_id, effect, target, endpoint_id, resend, id, queue, due_at, nudge_at)
-SELECT planned.event_id, planned.effect, planned.target, planned.endpoint_id, planned.resend,
+INSERT INTO deliveries (event_id, effect, target, endpoint_id, id, queue, due_at, nudge_at)
+SELECT planned.event_id, planned.effect, planned.target, planned.endpoint_id,
        {DELIVERY_ID.format(of="planned")}, planned.queue,
        coalesce(planned.due_at, now()), coalesce(planned.due_at, now() + interval '2 seconds')
 FROM jsonb_to_recordset(:plans) AS planned(
-    event_id uuid, effect text, target text, endpoint_id uuid, resend int, queue text, due_at timestamptz
+    event_id uuid, effect text, target text, endpoint_id uuid, queue text, due_at timestamptz
 )
 """
 _EVENTS = """
@@ -118,7 +118,6 @@ class _Plan:
     target: str = ""
     due_at: datetime | None = None
     endpoint_id: UUID | None = None
-    resend: int = 0
 
     @property
     def nudge(self) -> Nudge:
@@ -137,7 +136,6 @@ class _Plan:
             "effect": self.effect.name,
             "target": self.target,
             "endpoint_id": self.endpoint_id and str(self.endpoint_id),
-            "resend": self.resend,
             "queue": self.effect.queue,
             "due_at": self.due_at and self.due_at.isoformat(),
         }
@@ -179,21 +177,9 @@ def fan_out(db: Connection, event: Event) -> None:
         recorded(db).nudges += _nudges_of(rows, how.effect, [event])
 
 
-def follow_up(
-    db: Connection,
-    event: Event,
-    effect: AnyOutboundEffect,
-    targets: Sequence[str],
-    *,
-    endpoint_id: UUID | None = None,
-    resend: int = 0,
-) -> None:
-    """Add a delivery of `effect` per target to an event recorded before; existing ones stay.
-
-    Args:
-        endpoint_id: of a webhook delivery, with which of the resends it is.
-    """
-    _add(db, [_Plan(event, effect, target, None, endpoint_id, resend) for target in targets])
+def follow_up(db: Connection, event: Event, effect: AnyOutboundEffect, targets: Iterable[str]) -> None:
+    """Add a delivery of `effect` per target to an event recorded before; existing ones stay."""
+    follow_up_all(db, [(effect, event, target) for target in targets])
 
 
 def follow_up_all(db: Connection, what: Iterable[tuple[AnyOutboundEffect, Event, str]]) -> None:
