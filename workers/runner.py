@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Semaphore
 from time import monotonic
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection
@@ -50,7 +51,7 @@ class DeliveryRunner:
         self,
         transactions: Transactions,
         subscriptions: Subscriptions,
-        routes: Mapping[str, Route],
+        routes: Mapping[str, Route[Any]],
         *,
         drains: bool = True,
         batch_seconds: float = BATCH_SECONDS,

@@ -71,7 +71,7 @@ def current() -> Process:
     )
     wakeups = WakeupQueue(app)
     transactions = Transactions(database, wakeups)
-    routes: dict[str, Route] = {}
+    routes: dict[str, Route[Any]] = {}
     for queue in app.amqp.queues.consume_from:
         if queue in TRANSPORTS:
             routes |= importlib.import_module(TRANSPORTS[queue]).routes(chosen)

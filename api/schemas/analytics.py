@@ -23,7 +23,8 @@ class DayOrMoment(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date | datetime:  # type: ignore[override]
         if not isinstance(value, str) or not _DAY.fullmatch(value):
-            return Moment(error_messages={"form": _EITHER_FORM}).deserialize(value, attr, data, **kwargs)
+            moment: datetime = Moment(error_messages={"form": _EITHER_FORM}).deserialize(value, attr, data, **kwargs)
+            return moment
         try:
             day = date.fromisoformat(value)
         except ValueError as error:

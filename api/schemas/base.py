@@ -37,7 +37,7 @@ class RequestSchema(ma.Schema):
 
     error_messages = {"unknown": "Unknown field.", "type": "Must be a JSON object."}  # noqa: RUF012
 
-    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field) -> None:
+    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
         """Give each field its camelCase name."""
         field_obj.data_key = field_obj.data_key or camel(field_name)
 
@@ -74,7 +74,7 @@ class ResponseSchema(RequestSchema):
             for name, field in self.dump_fields.items()
         ]
 
-    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field) -> None:
+    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
         """Besides: document each field as required, unless it is optional."""
         super().on_bind_field(field_name, field_obj)
         field_obj.required = field_name not in self.optional

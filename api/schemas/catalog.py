@@ -40,7 +40,7 @@ def _each_once(minutes: list[int]) -> None:
         raise ma.ValidationError("Must not repeat a value.")
 
 
-class Reminders(fields.List):
+class Reminders(fields.List[int]):
     """Minutes before the start at which both parties are reminded: up to five different ones."""
 
     def __init__(self, **kwargs: Any) -> None:

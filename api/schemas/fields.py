@@ -175,7 +175,7 @@ class Metadata(fields.Dict):
         super().__init__(keys=fields.String(), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
-        found: dict[str, Any] = super()._deserialize(value, attr, data, **kwargs)
+        found: dict[str, Any] = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
         if len(json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()) > LARGEST_METADATA:
             raise ValidationError(f"Must not be larger than {LARGEST_METADATA} bytes.")
         return found

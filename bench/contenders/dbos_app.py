@@ -99,7 +99,8 @@ def permit(session_id: str) -> None:
 @DBOS.workflow()
 def book(booking_id: str) -> str:
     """An accepted booking becomes a session."""
-    return create_session(booking_id)
+    session_id: str = create_session(booking_id)
+    return session_id
 
 
 @DBOS.workflow()

@@ -90,7 +90,8 @@ def started(folder: Path, host: str = "127.0.0.1", port: int = 0, **variables: s
             yield Served(process, log, port)
             family = psutil.Process(process.pid).children() if process.poll() is None else []
         finally:
-            for each in [process, *family]:
+            processes: list[Any] = [process, *family]
+            for each in processes:
                 each.kill()
             process.wait()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -125,7 +125,7 @@ def test_a_recount_that_is_written_loses_and_doubles_nothing_while_workers_count
     with quiet.transactions() as db:
         tales = stories(db, sorted(FATES) * 4)
 
-    def spoil_and_mend() -> Iterator[int]:
+    def spoil_and_mend() -> Generator[int, None, None]:
         while True:
             with quiet.transactions() as db:
                 # Alone, since it changes all rows in an order of its own.

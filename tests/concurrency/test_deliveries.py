@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -115,9 +116,8 @@ def test_five_copies_of_every_task_do_what_one_does(
     house.let_time_pass()
     work_off()
 
-    assert {key.effect for key in delivered} == {
-        effect.name for effect in (*load().database_effects(), *load().outbound_effects())
-    }
+    effects: list[Any] = [*load().database_effects(), *load().outbound_effects()]
+    assert {key.effect for key in delivered} == {effect.name for effect in effects}
     for key in delivered:
         _at_once(house, race, key)
     with house.transactions() as db:

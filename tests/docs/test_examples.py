@@ -12,7 +12,7 @@ import pytest
 from standardwebhooks import WebhookVerificationError
 
 from api.schemas.analytics import SessionCounts
-from api.schemas.availability import NewHours, WeeklyHours
+from api.schemas.availability import NewWeeklyHours, WeeklyHours
 from api.schemas.base import Error, camel
 from api.schemas.reviews import Review
 from api.schemas.sessions import Session
@@ -44,7 +44,7 @@ def test_the_review_has_every_field_of_an_answer_and_no_other() -> None:
 def test_the_hours_have_every_field_of_an_answer_and_no_other() -> None:
     (hours,) = (json.loads(block) for block in blocks(DOCS / "availability.md", "json"))
     asked = {name: hours[name] for name in ("timeZone", "hours")}
-    assert NewHours().load(asked)["hours"] == [Span(0, 540, 750)]
+    assert NewWeeklyHours().load(asked)["hours"] == [Span(0, 540, 750)]
     assert set(WeeklyHours().fields[name].data_key for name in WeeklyHours().fields) == {*hours}
 
 

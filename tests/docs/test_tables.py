@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,9 +38,10 @@ def test_the_table_of_errors_has_the_status_that_is_answered(code: str) -> None:
 
 def test_the_table_of_effects_is_the_list_of_effects() -> None:
     written = {(row[0], row[1], row[2]) for row in table(SESSIONS, "event", "effect", "queue", "what it does")}
+    effects: list[Any] = [*load().database_effects(), *load().outbound_effects()]
     assert written == {
         (_event(effect) if isinstance(effect, Effect) else "(other effects)", effect.name, effect.queue)
-        for effect in (*load().database_effects(), *load().outbound_effects())
+        for effect in effects
     }
 
 

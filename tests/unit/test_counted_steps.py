@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from models.bookings import BOOKING_TRANSITIONS
 from models.sessions import SESSION_TRANSITIONS
 from workers.transactions import BEFORE, NOTHING
@@ -21,7 +23,7 @@ AFTER = {
 
 
 def test_every_step_of_both_machines_is_an_event_that_is_counted() -> None:
-    tables = {"booking": BOOKING_TRANSITIONS, "session": SESSION_TRANSITIONS}
+    tables: dict[str, Any] = {"booking": BOOKING_TRANSITIONS, "session": SESSION_TRANSITIONS}
     steps = {
         (machine, str(before), str(after))
         for machine, table in tables.items()
