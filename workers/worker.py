@@ -41,7 +41,7 @@ log = structlog.get_logger(__name__)
 
 FLUSH_SECONDS = 3.0
 # Imported by the workers of these queues alone: with the libraries behind they are a third of a worker's memory.
-TRANSPORTS = {"webhooks": "workers.transports.webhooks", "notifications": "workers.transports.notifications"}
+TRANSPORTS = {"webhooks": "workers.transports.http", "notifications": "workers.transports.notifications"}
 
 
 @dataclass(frozen=True)
