@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,6 +22,7 @@ Value = TypeVar("Value")
 ENVIRONMENTS = ("development", "production")
 NOTICE_KINDS = ("session_created", "session_cancelled", "webhook_endpoint_disabled")
 LOOPBACK: list[Network] = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
+FORMER_RETRY_SCHEDULE = "WEBHOOK_RETRY_PAUSES"
 IDENTITY_HEADERS = ("off", "gateway", "open")
 # As a listing's own reminders are bounded, which stands where config may not look: a test holds them equal.
 MAX_REMINDERS = 5
@@ -37,7 +39,7 @@ class SettingsError(Exception):
 class Settings:
     """Values of the settings. Durations are seconds, sizes bytes, times of day UTC.
 
-    `reminder_minutes` and `webhook_retry_pauses` are None for the defaults of workflows/operator_policy.py.
+    `reminder_minutes` and `webhook_retry_schedule` are None for the defaults of workflows/operator_policy.py.
     """
 
     environment: str
@@ -60,7 +62,7 @@ class Settings:
     vapid_private_key: str | None = field(repr=False)
     vapid_subject: str | None
     webhook_allowed_networks: tuple[Network, ...]
-    webhook_retry_pauses: tuple[float, ...] | None
+    webhook_retry_schedule: tuple[float, ...] | None
     public_url: str
     reminder_minutes: tuple[int, ...] | None
     log_level: str
@@ -151,14 +153,7 @@ def _from(env: Env) -> Settings:
         webhook_allowed_networks=tuple(
             env.list("WEBHOOK_ALLOWED_NETWORKS", LOOPBACK if development else [], subcast=_network)
         ),
-        webhook_retry_pauses=_optional_tuple(
-            env.list(
-                "WEBHOOK_RETRY_PAUSES",
-                None,
-                subcast=float,
-                validate=_numbers(0.001, RETRY_LIMIT_SECONDS, range(1, MAX_RETRIES + 1), "seconds", repeated=True),
-            )
-        ),
+        webhook_retry_schedule=_retry_schedule(env),
         database_url=env.str("DATABASE_URL", ""),
         redis_url=env.str("REDIS_URL", ""),
         metrics_token=optional_secret("METRICS_TOKEN", env.str("METRICS_TOKEN", ""), development=development),
@@ -172,6 +167,15 @@ def _from(env: Env) -> Settings:
         notification_threads=env.int("NOTIFICATION_THREADS", 16, validate=validate.Range(8, 256)),
         webhook_threads=env.int("WEBHOOK_THREADS", 32, validate=validate.Range(4, 256)),
     )
+
+
+def _retry_schedule(env: Env) -> tuple[float, ...] | None:
+    valid = _numbers(0.001, RETRY_LIMIT_SECONDS, range(1, MAX_RETRIES + 1), "seconds", repeated=True)
+    schedule = _optional_tuple(env.list("WEBHOOK_RETRY_SCHEDULE", None, subcast=float, validate=valid))
+    former = _optional_tuple(env.list(FORMER_RETRY_SCHEDULE, None, subcast=float, validate=valid))
+    if former is not None:
+        warnings.warn(f"{FORMER_RETRY_SCHEDULE} is now called WEBHOOK_RETRY_SCHEDULE.", FutureWarning, stacklevel=2)
+    return former if schedule is None else schedule
 
 
 def _optional_tuple(values: list[Value] | None) -> tuple[Value, ...] | None:

@@ -12,12 +12,12 @@ NAME_CHARACTERS = 16
 
 def operator_policy(chosen: Settings) -> OperatorPolicy:
     """The operator's choices, as `workflows/` knows them."""
-    reminders, pauses = chosen.reminder_minutes, chosen.webhook_retry_pauses
+    reminders, schedule = chosen.reminder_minutes, chosen.webhook_retry_schedule
     return OperatorPolicy(
         reminder_minutes=DEFAULT_POLICY.reminder_minutes if reminders is None else reminders,
         notice_channels=tuple(name_of(url) for url in chosen.apprise_urls),
         notice_kinds=frozenset(chosen.apprise_kinds),
-        webhook_retry_pauses=DEFAULT_POLICY.webhook_retry_pauses if pauses is None else pauses,
+        webhook_retry_schedule=DEFAULT_POLICY.webhook_retry_schedule if schedule is None else schedule,
     )
 
 

@@ -14,13 +14,13 @@ class OperatorPolicy:
     Args:
         reminder_minutes: minutes before a session at which both sides are reminded, unless its listing has its own.
         notice_channels: the names of the channels on which operators are notified; of what, `notice_kinds`.
-        webhook_retry_pauses: seconds from each failed attempt of a webhook to the next.
+        webhook_retry_schedule: seconds between the attempts of a webhook.
     """
 
     reminder_minutes: tuple[int, ...] = (1440, 60)
     notice_channels: tuple[str, ...] = ()
     notice_kinds: frozenset[str] = frozenset()
-    webhook_retry_pauses: tuple[float, ...] = WEBHOOK_RETRY_POLICY.pauses
+    webhook_retry_schedule: tuple[float, ...] = WEBHOOK_RETRY_POLICY.pauses
 
 
 DEFAULT_POLICY = OperatorPolicy()

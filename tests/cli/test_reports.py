@@ -65,7 +65,7 @@ def test_every_effect_stands_in_the_table(monkeypatch: pytest.MonkeyPatch) -> No
 def test_effects_tells_of_the_pauses_that_the_operator_has_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     for pauses, told in ((None, "10 attempts over about 76 h"), ("5,55", "3 attempts over about 1 min")):
         if pauses:
-            monkeypatch.setenv("WEBHOOK_RETRY_PAUSES", pauses)
+            monkeypatch.setenv("WEBHOOK_RETRY_SCHEDULE", pauses)
         settings.cache_clear()
         (line,) = [
             line for line in CliRunner().invoke(main, ["effects"]).output.splitlines() if "webhooks.send" in line

@@ -12,7 +12,7 @@ from tests.cast import Cast, register
 from tests.faults.sufferer import Figures, Sufferer, Valkey
 
 # Three attempts, so that a test sees what becomes of a webhook in the end.
-RETRY_PAUSES = "0.5,0.5"
+RETRY_SCHEDULE = "0.5,0.5"
 
 
 @pytest.fixture(scope="package")
@@ -20,7 +20,7 @@ def sufferer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sufferer]:
     """A system with every part but Flower, and a Valkey of the test's own."""
     folder = tmp_path_factory.mktemp("faults")
     valkey = Valkey(folder / "redis", start_valkey(folder / "redis"))
-    environment = {"REDIS_URL": valkey.url, "WEBHOOK_RETRY_PAUSES": RETRY_PAUSES}
+    environment = {"REDIS_URL": valkey.url, "WEBHOOK_RETRY_SCHEDULE": RETRY_SCHEDULE}
     try:
         with running_system(data_dir=folder / "data", without=("flower",), environment=environment) as system:
             yield Sufferer(system, valkey)

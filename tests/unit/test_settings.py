@@ -33,6 +33,7 @@ NAMES = (
     *("PUBLIC_URL", "LOG_LEVEL", "DATABASE_POOL_SIZE", "API_WORKERS", "API_THREADS", "WORKER_THREADS"),
     *("METRICS_TOKEN", "METRICS_PORT", "METRICS_HOST", "FLOWER_BASIC_AUTH", "VAPID_PRIVATE_KEY", "VAPID_SUBJECT"),
     "REMINDER_MINUTES",
+    "WEBHOOK_RETRY_SCHEDULE",
     "WEBHOOK_RETRY_PAUSES",
 )
 
@@ -90,12 +91,12 @@ def test_production_has_no_comforts() -> None:
         ({"WORKER_THREADS": "-1"}, "WORKER_THREADS"),
         ({"METRICS_PORT": "65536"}, "METRICS_PORT"),
         # Reminders come before the start, up to five of them.
-        ({"WEBHOOK_RETRY_PAUSES": "5,soon"}, "WEBHOOK_RETRY_PAUSES"),
-        ({"WEBHOOK_RETRY_PAUSES": ""}, "WEBHOOK_RETRY_PAUSES.* 1 to 30 numbers of seconds"),
-        ({"WEBHOOK_RETRY_PAUSES": "5,0"}, "WEBHOOK_RETRY_PAUSES.* 1 to 30 numbers of seconds"),
-        ({"WEBHOOK_RETRY_PAUSES": "nan"}, "WEBHOOK_RETRY_PAUSES"),
-        ({"WEBHOOK_RETRY_PAUSES": "604801"}, "WEBHOOK_RETRY_PAUSES.* to 604800"),
-        ({"WEBHOOK_RETRY_PAUSES": ",".join(["1"] * 31)}, "WEBHOOK_RETRY_PAUSES.* 1 to 30 numbers of seconds"),
+        ({"WEBHOOK_RETRY_SCHEDULE": "5,soon"}, "WEBHOOK_RETRY_SCHEDULE"),
+        ({"WEBHOOK_RETRY_SCHEDULE": ""}, "WEBHOOK_RETRY_SCHEDULE.* 1 to 30 numbers of seconds"),
+        ({"WEBHOOK_RETRY_SCHEDULE": "5,0"}, "WEBHOOK_RETRY_SCHEDULE.* 1 to 30 numbers of seconds"),
+        ({"WEBHOOK_RETRY_SCHEDULE": "nan"}, "WEBHOOK_RETRY_SCHEDULE"),
+        ({"WEBHOOK_RETRY_SCHEDULE": "604801"}, "WEBHOOK_RETRY_SCHEDULE.* to 604800"),
+        ({"WEBHOOK_RETRY_SCHEDULE": ",".join(["1"] * 31)}, "WEBHOOK_RETRY_SCHEDULE.* 1 to 30 numbers of seconds"),
         ({"REMINDER_MINUTES": "60,soon"}, "REMINDER_MINUTES"),
         ({"REMINDER_MINUTES": "60,0"}, "REMINDER_MINUTES.* numbers of minutes before the start"),
         ({"REMINDER_MINUTES": "43201"}, "REMINDER_MINUTES.* numbers of minutes before the start"),
@@ -269,7 +270,16 @@ def test_reminders_are_bounded_as_a_listings_own_are() -> None:
     assert (MAX_REMINDERS, REMINDER_LIMIT_MINUTES) == (catalog.MOST_REMINDERS, catalog.LONGEST_BEFORE)
 
 
+def test_the_former_name_of_the_retry_schedule_is_read_with_a_warning() -> None:
+    os.environ["WEBHOOK_RETRY_PAUSES"] = "60"
+    with pytest.warns(FutureWarning, match="WEBHOOK_RETRY_SCHEDULE"):
+        assert read_settings().webhook_retry_schedule == (60,)
+    os.environ["WEBHOOK_RETRY_SCHEDULE"] = "30"
+    with pytest.warns(FutureWarning):
+        assert read_settings().webhook_retry_schedule == (30,)
+
+
 def test_the_pauses_of_webhooks_are_the_policys_unless_somebody_chose_others() -> None:
-    assert operator_policy(read_settings()).webhook_retry_pauses == WEBHOOK_RETRY_POLICY.pauses
-    os.environ["WEBHOOK_RETRY_PAUSES"] = "0.5, 60,3600"
-    assert operator_policy(read_settings()).webhook_retry_pauses == (0.5, 60, 3600)
+    assert operator_policy(read_settings()).webhook_retry_schedule == WEBHOOK_RETRY_POLICY.pauses
+    os.environ["WEBHOOK_RETRY_SCHEDULE"] = "0.5, 60,3600"
+    assert operator_policy(read_settings()).webhook_retry_schedule == (0.5, 60, 3600)

@@ -121,7 +121,7 @@ def by_the_operators_pauses(
     effect: OutboundEffect[WebhookMessage], policy: OperatorPolicy
 ) -> OutboundEffect[WebhookMessage]:
     """The effect with the pauses that the operator has chosen."""
-    retries = RetryPolicy(policy.webhook_retry_pauses)
+    retries = RetryPolicy(policy.webhook_retry_schedule)
     return replace(effect, policy=retries, settle=partial(settle, policy=retries))
 
 

@@ -12,7 +12,7 @@ from workflows.outside.send_mail import SEND_MAIL
 
 
 def test_a_message_is_tried_by_the_operators_pauses_and_is_dead_after_the_last(house: House) -> None:
-    strict = House(house.engine, load().with_policy(OperatorPolicy(webhook_retry_pauses=(60,))))
+    strict = House(house.engine, load().with_policy(OperatorPolicy(webhook_retry_schedule=(60,))))
     partner = listening(strict)
     key = send_one(strict, partner, NO)
     row = strict.row(key)
@@ -25,5 +25,5 @@ def test_a_message_is_tried_by_the_operators_pauses_and_is_dead_after_the_last(h
 
 
 def test_other_effects_keep_their_own() -> None:
-    chosen = load().with_policy(OperatorPolicy(webhook_retry_pauses=(60,)))
+    chosen = load().with_policy(OperatorPolicy(webhook_retry_schedule=(60,)))
     assert chosen.named("mail.send") == SEND_MAIL
