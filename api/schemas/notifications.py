@@ -12,7 +12,7 @@ from api.schemas.fields import Id, Line, Moment, QueryFlag, TrueOrFalse
 from models.notifications import Channel
 from workflows.notifications.kinds import OFFERED
 from workflows.notifications.preferences import Preferences as PreferencesRecord
-from workflows.webhooks.address import LONGEST
+from workflows.webhooks.address import MAX_URL_CHARACTERS
 
 # As clients write them.
 CHANNELS = {Channel.IN_APP: "in_app", Channel.EMAIL: "email", Channel.PUSH: "push"}
@@ -146,7 +146,7 @@ class BrowserKeys(RequestSchema):
 class NewPushSubscription(RequestSchema):
     """A browser's `PushSubscription` as JSON."""
 
-    endpoint = Line(LONGEST, required=True, metadata={"example": "https://push.example/send/abc"})
+    endpoint = Line(MAX_URL_CHARACTERS, required=True, metadata={"example": "https://push.example/send/abc"})
     expiration_time = fields.Float(allow_none=True, metadata={"description": "Ignored."})
     keys = fields.Nested(BrowserKeys, required=True)
 

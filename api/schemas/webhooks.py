@@ -8,7 +8,7 @@ from marshmallow import fields, validate
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Line, Moment, Text, Whole
 from models.webhooks import EndpointState, Signing
-from workflows.webhooks.address import LONGEST
+from workflows.webhooks.address import MAX_URL_CHARACTERS
 from workflows.webhooks.endpoints import STATES_BY_OWNER
 
 LONGEST_GRACE = 168  # hours
@@ -17,7 +17,7 @@ LONGEST_GRACE = 168  # hours
 class _Settings(RequestSchema):
     """What can be chosen at first and changed later."""
 
-    url = Line(LONGEST, required=True, metadata={"example": "https://partner.example/hooks/tutelage"})
+    url = Line(MAX_URL_CHARACTERS, required=True, metadata={"example": "https://partner.example/hooks/tutelage"})
     event_types = fields.List(
         Line(100),
         required=True,
@@ -48,7 +48,8 @@ class EndpointChanges(_Settings):
     """What is to be different from now on; what is left out stays."""
 
     url = Line(
-        LONGEST, metadata={"description": "A new address makes the endpoint `pending` until it has answered a ping."}
+        MAX_URL_CHARACTERS,
+        metadata={"description": "A new address makes the endpoint `pending` until it has answered a ping."},
     )
     event_types = fields.List(Line(100), validate=validate.Length(min=1, max=50))
     state = fields.Enum(

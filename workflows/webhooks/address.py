@@ -1,4 +1,4 @@
-"""Which URLs an endpoint may have, by their writing alone, and which addresses its name may lead to at each sending."""
+"""Webhook URLs: which are accepted when an endpoint is stored, and which IP addresses may be connected to."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
 import idna
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
 from workflows.errors import Invalid
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
-LONGEST = 2048  # characters
+MAX_URL_CHARACTERS = 2048
 PORTS = (443, 8443)
 _DEFAULT_PORTS = {"https": 443, "http": 80}
-_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@%]+)(?::([0-9]{1,5}))?")
-_WRITTEN = re.compile(r"(?:[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
 _NAME = re.compile(r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 # What ends like this is an IPv4 address to some resolvers, in decimal, octal or hex: 127.1, 0x7f000001, 017700000001.
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
@@ -75,20 +75,12 @@ class AddressRefused(OSError):
 
 
 @dataclass(frozen=True)
-class _Host:
-    """A host as it is looked up: a name in ASCII, or a literal address."""
-
-    name: str
-    literal: Address | None = None
-
-
-@dataclass(frozen=True)
 class Destination:
-    """A URL that has been read, in the one way in which it can be.
+    """A URL of a webhook endpoint, normalised.
 
     Args:
         host: lower-case ASCII, a name or an address without brackets.
-        path: what was written, empty included; `query` likewise, without its question mark.
+        path: percent-encoded, perhaps empty; `query` likewise, without its question mark.
         literal: the address, when the URL names one and no host.
     """
 
@@ -101,7 +93,7 @@ class Destination:
 
     @property
     def authority(self) -> str:
-        """Host and port, without the port that goes without saying: the value of the Host header."""
+        """Host and port, without the scheme's default port: the value of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -112,60 +104,69 @@ class Destination:
 
     @property
     def url(self) -> str:
-        """The URL in its one writing."""
+        """The URL as it is stored."""
         return urlunsplit((self.scheme, self.authority, self.path, self.query, ""))
 
 
 def checked_address(url: str, allowed: Sequence[Network]) -> str:
-    """The address in its one writing: names in ASCII and lower case, without a default port.
+    """The URL normalised: names in ASCII and lower case, paths percent-encoded, without a default port.
 
-    Nobody looks a name up here. One that belongs to the public internet is held to the rules for that, although it
-    might lead into an allowed network.
+    No name is resolved here. One that belongs to the public internet is held to the rules for that, although it might
+    lead into an allowed network.
 
     Args:
         allowed: the networks that may be reached besides the public internet.
 
     Raises:
-        Invalid: no webhook is sent to such an address; the details say why.
+        Invalid: no webhook is sent to such a URL; the details say why.
     """
     read = read_address(url, allowed)
-    if read.literal is None and not _is_private(read.host):
-        _check_public(read.scheme, read.port)
+    if read.literal is None and "." in read.host and not read.host.endswith(_PRIVATE):
+        _require_public(read.scheme, read.port)
     return read.url
 
 
 def read_address(url: str, allowed: Sequence[Network]) -> Destination:
-    """Read a URL strictly: what two parsers could understand differently is refused.
+    """Parse a URL, and refuse what other parsers could understand differently.
 
     Args:
         allowed: the networks that may be reached besides the public internet: by any scheme, at any port, and by
             writing their addresses.
 
     Raises:
-        Invalid: no webhook is sent to such an address; the details say why.
+        Invalid: no webhook is sent to such a URL; the details say why.
     """
-    scheme, authority, path, query = _parts(url)
-    found = _AUTHORITY.fullmatch(authority)
-    if found is None:
-        raise _invalid("must name a host and no credentials; a port is a number from 1 to 65535")
-    host = _host(found[1])
-    port = int(found[2]) if found[2] else _DEFAULT_PORTS[scheme]
-    if not 1 <= port <= 65_535:
+    # Before it is parsed: parsers drop line breaks and turn backslashes around, each in its own way.
+    if len(url) > MAX_URL_CHARACTERS or not url.isprintable() or " " in url or "\\" in url:
+        raise _invalid(
+            f"must have at most {MAX_URL_CHARACTERS} characters, no spaces, no backslashes and no control characters"
+        )
+    try:
+        parts = parse_url(url)
+    except LocationParseError as error:
+        raise _invalid("is not a URL with a host of the internet") from error
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise _invalid("must begin with https://")
+    if not parts.host or parts.auth is not None or parts.fragment is not None:
+        raise _invalid("must name a host, no credentials and no fragment")
+    port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
+    if port == 0:
         raise _invalid("must have a port from 1 to 65535")
-    if host.literal is not None:
-        _check_literal(host.literal, allowed)
-    else:
-        _check_name(host.name, allowed)
+    host, literal = _host(parts.host)
+    if literal is None:
+        _require_resolvable(host, allowed)
+    elif not within(literal, allowed) or (isinstance(literal, IPv6Address) and literal.ipv4_mapped):
+        raise _invalid("must name a host instead of writing an address in numbers")
     if not allowed:
-        _check_public(scheme, port)
-    read = Destination(scheme, host.name, port, path, query, host.literal)
-    if len(read.url) > LONGEST:
-        raise _invalid(f"must have at most {LONGEST} characters")
+        _require_public(parts.scheme, port)
+    read = Destination(parts.scheme, host, port, parts.path or "", parts.query or "", literal)
+    if len(read.url) > MAX_URL_CHARACTERS:
+        raise _invalid(f"must have at most {MAX_URL_CHARACTERS} characters")
     return read
 
 
 def host_of(url: str) -> str:
-    """Host and port as somebody wrote them, for a log: no credentials, no path."""
+    """Host and port of any string, for a log: no credentials, no path."""
     return re.sub(r".*@", "", re.split(r"[/?#\\]", url.partition("//")[2], maxsplit=1)[0])[:255]
 
 
@@ -206,57 +207,26 @@ def _is_public(address: Address) -> bool:
     )
 
 
-def _parts(url: str) -> tuple[str, str, str, str]:
-    # Before anything is parsed: parsers drop line breaks and turn backslashes around, each in its own way.
-    if len(url) > LONGEST or not url.isprintable() or " " in url or "\\" in url:
-        raise _invalid(f"must have at most {LONGEST} characters, no spaces, no backslashes and no control characters")
-    if "#" in url:
-        raise _invalid("must have no fragment")
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise _invalid("is not a URL") from error
-    if parts.scheme not in _DEFAULT_PORTS:
-        raise _invalid("must begin with https://")
-    if not _WRITTEN.fullmatch(parts.path) or not _WRITTEN.fullmatch(parts.query):
-        raise _invalid("must have everything after its host percent-encoded where RFC 3986 wants it so")
-    return parts.scheme, parts.netloc, parts.path, parts.query
-
-
-def _host(written: str) -> _Host:
+def _host(written: str) -> tuple[str, Address | None]:
     if written.startswith("["):
-        try:
-            address = IPv6Address(written[1:-1])
-        except AddressValueError as error:
-            raise _invalid("must name a host or an IPv6 address in brackets") from error
-        return _Host(str(address), address)
-    name = _ascii(written)
-    if not _NUMBER.fullmatch(name):
-        return _Host(name)
+        address = IPv6Address(written[1:-1])
+        return str(address), address
+    # Names beyond ASCII have been encoded; what was written as `xn--` has not been checked yet.
     try:
-        return _Host(name, IPv4Address(name))
+        name = idna.encode(written).decode() if "xn--" in written else written
+    except idna.IDNAError as error:
+        raise _invalid("must name a host by the rules of IDNA 2008") from error
+    if not _NAME.fullmatch(name):
+        raise _invalid("must name a host of letters, digits and hyphens, without a dot at its end")
+    if not _NUMBER.fullmatch(name):
+        return name, None
+    try:
+        return name, IPv4Address(name)
     except AddressValueError as error:
         raise _invalid("must not write an address in numbers") from error
 
 
-def _ascii(written: str) -> str:
-    name = written.lower()
-    if not name.isascii() or "xn--" in name:
-        try:
-            name = idna.encode(name, uts46=True).decode()
-        except idna.IDNAError as error:
-            raise _invalid("must name a host by the rules of IDNA 2008") from error
-    if not _NAME.fullmatch(name):
-        raise _invalid("must name a host of letters, digits and hyphens, without a dot at its end")
-    return name
-
-
-def _check_literal(address: Address, allowed: Sequence[Network]) -> None:
-    if not within(address, allowed) or (isinstance(address, IPv6Address) and address.ipv4_mapped):
-        raise _invalid("must name a host instead of writing an address in numbers")
-
-
-def _check_name(name: str, allowed: Sequence[Network]) -> None:
+def _require_resolvable(name: str, allowed: Sequence[Network]) -> None:
     if name == "localhost" or name.endswith(".localhost"):
         reachable = within(_LOOPBACK, allowed)
     else:
@@ -266,11 +236,7 @@ def _check_name(name: str, allowed: Sequence[Network]) -> None:
         raise _invalid("must name a host of the public internet")
 
 
-def _is_private(name: str) -> bool:
-    return "." not in name or name.endswith(_PRIVATE)
-
-
-def _check_public(scheme: str, port: int) -> None:
+def _require_public(scheme: str, port: int) -> None:
     if scheme != "https":
         raise _invalid("must begin with https://")
     if port not in PORTS:
