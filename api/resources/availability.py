@@ -12,12 +12,13 @@ from api.context import ANYONE, MENTOR, RequestContext, Subject
 from api.etags import any_version_will_do, tagged
 from api.loaders import changes, reads
 from api.schemas import availability as shapes
-from workflows.availability.hours import WeeklyHours, require_owner, set_hours, weekly_hours_query
+from workflows.availability.hours import WeeklyHours, set_hours, weekly_hours_query
+from workflows.identity.parties import require_mentor
 
 availability = Area("Availability", "When mentors can be booked: at any time, unless they have set weekly hours.")
 
 HOURS = Subject(name="mentor", query=weekly_hours_query, record=WeeklyHours)
-OWN_HOURS = Subject(name="mentor", query=weekly_hours_query, record=WeeklyHours, access=require_owner)
+OWN_HOURS = Subject(name="mentor", query=weekly_hours_query, record=WeeklyHours, access=require_mentor)
 
 
 @availability.route("/mentors/<id:mentor_profile_id>/hours")

@@ -15,9 +15,10 @@ from api.schemas import bookings as shapes
 from api.schemas.base import EmptyBody
 from api.schemas.sessions import BookedSession
 from models.bookings import BookingStatus
-from workflows.bookings.booking import BOOKINGS, Booking, booking_query, require_access, require_mentee, require_mentor
+from workflows.bookings.booking import BOOKINGS, Booking, booking_query
 from workflows.bookings.decisions import accept, cancel, decline
 from workflows.bookings.request import request
+from workflows.identity.parties import require_access, require_mentee, require_mentor
 
 bookings = Area("Bookings", BOOKINGS_DESCRIPTION)
 

@@ -16,12 +16,13 @@ from api.loaders import changes, reads
 from api.schemas import catalog as shapes
 from api.schemas.base import ListQuery
 from workflows.catalog import courses as catalog
-from workflows.catalog.listings import LISTINGS, Listing, change_listing, listing_query, publish_listing, require_owner
+from workflows.catalog.listings import LISTINGS, Listing, change_listing, listing_query, publish_listing
+from workflows.identity.parties import require_mentor
 
 listings = Area("Listings", "What mentors offer: duration, price and policies.")
 
 LISTING = Subject(name="listing", query=listing_query, record=Listing)
-OWN_LISTING = Subject(name="listing", query=listing_query, record=Listing, access=require_owner)
+OWN_LISTING = Subject(name="listing", query=listing_query, record=Listing, access=require_mentor)
 
 
 @listings.route("/listings", methods=["POST"])

@@ -19,19 +19,16 @@ from api.openapi import SESSIONS_DESCRIPTION
 from api.schemas import sessions as shapes
 from api.schemas.base import EmptyBody
 from models.sessions import SessionStatus
-from workflows.bookings.booking import Booking, awaited_booking_query, has_access
+from workflows.bookings.booking import Booking, awaited_booking_query
 from workflows.errors import NotFound
 from workflows.identity.actor import Actor
+from workflows.identity.parties import has_access, require_access, require_mentee, require_mentor, require_party
 from workflows.sessions.cancel import SessionToCancel, cancel, quote_for, session_to_cancel_query
-from workflows.sessions.effects import effects_of
 from workflows.sessions.session import (
     SESSIONS,
     Session,
     SessionToStart,
-    require_access,
-    require_mentee,
-    require_mentor,
-    require_party,
+    effects_of,
     session_query,
     session_to_start_query,
 )

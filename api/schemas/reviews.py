@@ -10,8 +10,8 @@ from api.schemas.base import RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Moment, Text, TrueOrFalse, Whole
 from models.reviews import LONGEST_TEXT
 from workflows.identity.actor import Actor
+from workflows.identity.parties import has_access
 from workflows.reviews.review import Review as ReviewRecord
-from workflows.reviews.review import is_about, is_author
 
 
 class ReviewPermit(ResponseSchema):
@@ -81,4 +81,4 @@ def as_seen_by(actor: Actor, review: ReviewRecord) -> dict[str, Any]:
 
 def sees_whole(actor: Actor, review: ReviewRecord) -> bool:
     """Whether the caller sees which session a review is of."""
-    return actor.operator or is_author(actor, review) or is_about(actor, review)
+    return has_access(actor, review)

@@ -14,9 +14,9 @@ from models.events import DeliveryState
 from models.sessions import CancellationType, CancelledBy, SessionStatus
 from workflows.events.delivery import DeliveryStatus
 from workflows.identity.actor import Actor
+from workflows.identity.parties import is_mentor
 from workflows.sessions.cancel import Quote
 from workflows.sessions.session import Session as SessionRecord
-from workflows.sessions.session import is_mentor
 
 
 class SessionCompletion(RequestSchema):

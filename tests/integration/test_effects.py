@@ -34,8 +34,7 @@ from workflows.identity.actor import SYSTEM
 from workflows.identity.people import Mentor, User
 from workflows.notifications.texts import as_html
 from workflows.reviews.permits import Completed, unlock_all
-from workflows.sessions.effects import effects_of
-from workflows.sessions.session import Session, session_query
+from workflows.sessions.session import Session, effects_of, session_query
 from workflows.sessions.steps import complete, start
 
 

@@ -17,10 +17,11 @@ from uuid_utils.compat import uuid7
 
 from models.availability import availability_rules, weekly_hours
 from models.people import mentor_profiles
-from workflows.errors import Forbidden, Invalid, Stale
+from workflows.errors import Invalid, Stale
 from workflows.events.catalogue import AvailabilityChanged
 from workflows.events.record import record
 from workflows.identity.actor import Actor
+from workflows.identity.parties import require_mentor
 from workflows.records import Record
 
 WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
@@ -125,16 +126,6 @@ def _spans() -> ScalarSelect[Any]:
     return select(in_order).where(span.weekly_hours_id == weekly_hours.c.id).scalar_subquery()
 
 
-def require_owner(actor: Actor, found: WeeklyHours) -> None:
-    """Refuse every caller but the mentor whose hours these are.
-
-    Raises:
-        Forbidden: another mentor's hours.
-    """
-    if actor.mentor_profile_id != found.mentor_profile_id:
-        raise Forbidden("Only the mentor can change these hours.")
-
-
 def set_hours(
     db: Connection,
     *,
@@ -158,7 +149,7 @@ def set_hours(
         Invalid: two spans overlap.
         Stale: they have changed since they were read.
     """
-    require_owner(actor, seen)
+    require_mentor(actor, seen)
     _require_no_overlap(spans)
     own = mentor_profiles.c
     # Before all else: another change of these hours waits.

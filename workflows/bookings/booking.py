@@ -1,4 +1,4 @@
-"""Bookings: the record, the lists, and who has access."""
+"""Bookings: the record, and how to find bookings."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from sqlalchemy import ColumnElement, Select, bindparam, select, union_all
 
 from models.base import spelled
 from models.bookings import BookingKind, BookingStatus, bookings
-from workflows.errors import Forbidden
-from workflows.identity.actor import Actor
 from workflows.paging import LATEST_START_FIRST, Page, PagedList, newest_start_first
 from workflows.records import Record
 
@@ -95,48 +93,3 @@ def _page_of(page: Page, party: ColumnElement[bool], status: BookingStatus | Non
 
 
 BOOKINGS = PagedList(Booking, LATEST_START_FIRST, bookings_query)
-
-
-def is_mentor(actor: Actor, booking: Booking) -> bool:
-    """Whether the caller acts as the booking's mentor."""
-    return actor.mentor_profile_id is not None and actor.mentor_profile_id == booking.mentor_profile_id
-
-
-def is_mentee(actor: Actor, booking: Booking) -> bool:
-    """Whether the caller is the booking's mentee."""
-    return actor.user_id is not None and actor.user_id == booking.mentee_user_id
-
-
-def require_mentor(actor: Actor, booking: Booking) -> None:
-    """Refuse every caller but the booking's mentor.
-
-    Raises:
-        Forbidden: somebody else, or this mentor's user without acting as the mentor.
-    """
-    if not is_mentor(actor, booking):
-        raise Forbidden("Only the mentor of this booking can accept or decline it.")
-
-
-def require_mentee(actor: Actor, booking: Booking) -> None:
-    """Refuse every caller but the booking's mentee.
-
-    Raises:
-        Forbidden: somebody else.
-    """
-    if not is_mentee(actor, booking):
-        raise Forbidden("Only the mentee of this booking can cancel it.")
-
-
-def has_access(actor: Actor, booking: Booking) -> bool:
-    """Whether the caller is the booking's mentor, its mentee or an operator."""
-    return actor.operator or is_mentor(actor, booking) or is_mentee(actor, booking)
-
-
-def require_access(actor: Actor, booking: Booking) -> None:
-    """Refuse every caller but the booking's mentor, its mentee and operators.
-
-    Raises:
-        Forbidden: the booking is other people's.
-    """
-    if not has_access(actor, booking):
-        raise Forbidden("Only the mentor and the mentee of this booking have access to it.")

@@ -10,11 +10,12 @@ from uuid_utils.compat import uuid7
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus
 from models.sessions import session_id_of
 from workflows.availability.busy import BLOCK_TIME, LOCK_MENTOR
-from workflows.bookings.booking import Booking, require_mentee, require_mentor
+from workflows.bookings.booking import Booking
 from workflows.errors import InvalidTransition
 from workflows.events.catalogue import BookingAccepted, BookingCancelled, BookingDeclined, BookingRequested
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
+from workflows.identity.parties import require_mentee, require_mentor
 from workflows.transitions import StateMachine, update_statement
 
 TIME_TO_DECIDE = timedelta(hours=72)

@@ -27,7 +27,7 @@ from workflows.events.record import record
 from workflows.identity.actor import Actor
 
 MAX_LEAD_TIME = timedelta(days=5 * 366)
-# The parties, the price and the buffer are the listing's and the mentee's as they are at this moment.
+# Every route that makes a booking ends in this insert, with the terms of the listing as they are at this moment.
 _INSERT = """
 booking AS (
     INSERT INTO bookings (
@@ -95,48 +95,32 @@ def request(
     _require_notice(listing, start, now)
     end = _end_of(listing, start, end_time)
     _require_open(hours, start, end)
-    status = BookingStatus.ACCEPTED if listing.booking_mode is BookingMode.INSTANT else BookingStatus.DRAFT
-    booking = insert_booking(
-        db,
-        status=status,
-        listing_id=listing.id,
-        mentor_profile_id=listing.mentor_profile_id,
-        mentee_user_id=actor.user_id,
-        course_id=listing.course_id,
-        kind=BookingKind.INDIVIDUAL,
-        start_time=start,
-        end_time=end,
-        title=title,
-        notes=notes,
-        metadata=metadata,
-        price_amount=listing.price_amount,
-        price_currency=listing.price_currency,
-        buffer_minutes=listing.buffer_minutes,
-    )
-    event = BookingAccepted if status is BookingStatus.ACCEPTED else BookingRequested
+    instant = listing.booking_mode is BookingMode.INSTANT
+    booking_id = uuid7()
+    values = {
+        "id": booking_id,
+        "status": BookingStatus.ACCEPTED if instant else BookingStatus.DRAFT,
+        "listing_id": listing.id,
+        "mentor_profile_id": listing.mentor_profile_id,
+        "mentee_user_id": actor.user_id,
+        "course_id": listing.course_id,
+        "kind": BookingKind.INDIVIDUAL,
+        "start_time": start,
+        "end_time": end,
+        "title": title,
+        "notes": notes,
+        "metadata": metadata,
+        "price_amount": listing.price_amount,
+        "price_currency": listing.price_currency,
+        "buffer_minutes": listing.buffer_minutes,
+        "session_id": session_id_of(booking_id) if instant else None,
+        "busy_id": uuid7(),
+    }
+    with constraint_errors():
+        booking = Booking.of(db.execute(_ACCEPTED if instant else _DRAFT, values).one())
+    event = BookingAccepted if instant else BookingRequested
     record(db, event.about(booking, actor=actor, now=now))
     return booking
-
-
-def insert_booking(db: Connection, *, status: BookingStatus, mentor_profile_id: UUID, **values: Any) -> Booking:
-    """Write a booking and its first participant in one statement; an accepted one blocks the mentor's time with it.
-
-    Every route that makes a booking ends in this insert.
-
-    Args:
-        status: draft, or accepted for an instant listing.
-        values: the other columns of `bookings` by name; `mentee_user_id` is None for a group alone.
-
-    Raises:
-        Conflict: `slot_taken`, when the booking was to be accepted and the time is already booked or held.
-    """
-    booking_id = uuid7()
-    values |= {"id": booking_id, "status": status, "mentor_profile_id": mentor_profile_id, "session_id": None}
-    if status is BookingStatus.DRAFT:
-        return Booking.of(db.execute(_DRAFT, values).one())
-    values |= {"session_id": session_id_of(booking_id), "busy_id": uuid7()}
-    with constraint_errors():
-        return Booking.of(db.execute(_ACCEPTED, values).one())
 
 
 def _bookable(db: Connection, listing_id: UUID, actor: Actor) -> tuple[Listing, Hours]:

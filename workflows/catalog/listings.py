@@ -16,6 +16,7 @@ from models.people import mentor_profiles
 from workflows.availability.hours import present_of, spans_as_json
 from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
+from workflows.identity.parties import require_mentor
 from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
 from workflows.records import Record
 from workflows.transitions import update_record
@@ -115,15 +116,5 @@ def change_listing(
         Forbidden: another mentor's listing.
         Stale: it has changed since `listing` was read.
     """
-    require_owner(actor, listing)
+    require_mentor(actor, listing)
     return update_record(db, listing, changes, subject="listing", any_version=any_version)
-
-
-def require_owner(actor: Actor, listing: Listing) -> None:
-    """Refuse every caller but the listing's mentor.
-
-    Raises:
-        Forbidden: another mentor's listing.
-    """
-    if actor.mentor_profile_id != listing.mentor_profile_id:
-        raise Forbidden("Only the mentor of this listing can change it.")

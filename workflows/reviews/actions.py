@@ -20,9 +20,10 @@ from workflows.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from workflows.events.catalogue import ReviewSubmitted
 from workflows.events.record import record
 from workflows.identity.actor import Actor, require_operator
+from workflows.identity.parties import require_mentor
 from workflows.reviews.permits import permit_query
 from workflows.reviews.review import Review, review_query, reviews_of_session_query
-from workflows.sessions.session import Session, require_mentor
+from workflows.sessions.session import Session
 
 _COLUMNS = ", ".join(f"reviews.{column.name}" for column in Review.columns())
 # The mentor's lock first, as everywhere. The second of two submissions for one permit writes nothing, and so counts

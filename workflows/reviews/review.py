@@ -13,6 +13,7 @@ from models.people import users
 from models.reviews import reviews
 from workflows.errors import NotFound
 from workflows.identity.actor import Actor
+from workflows.identity.parties import is_mentee
 from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
 from workflows.records import Record
 
@@ -86,21 +87,11 @@ def reviews_of_mentor_query(page: Page, *, mentor_profile_id: UUID, also_hidden_
 REVIEWS_OF_MENTOR = PagedList(Review, NEWEST_FIRST, reviews_of_mentor_query)
 
 
-def is_author(actor: Actor, review: Review) -> bool:
-    """Whether the caller wrote the review."""
-    return actor.user_id is not None and actor.user_id == review.mentee_user_id
-
-
-def is_about(actor: Actor, review: Review) -> bool:
-    """Whether the caller acts as the mentor whom the review is about."""
-    return actor.mentor_profile_id is not None and actor.mentor_profile_id == review.mentor_profile_id
-
-
 def require_visible(actor: Actor, review: Review) -> None:
     """Refuse every caller but its author and operators where a review is hidden.
 
     Raises:
         NotFound: for all others it does not exist.
     """
-    if review.hidden and not (actor.operator or is_author(actor, review)):
+    if review.hidden and not (actor.operator or is_mentee(actor, review)):
         raise NotFound("There is no such review.")

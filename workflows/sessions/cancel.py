@@ -16,7 +16,8 @@ from workflows.errors import Conflict, Forbidden
 from workflows.events.catalogue import SessionCancelled
 from workflows.events.record import record
 from workflows.identity.actor import Actor
-from workflows.sessions.session import Session, is_mentee, is_mentor
+from workflows.identity.parties import is_mentee, is_mentor
+from workflows.sessions.session import Session
 from workflows.sessions.steps import SESSION_MACHINE
 
 _DEFAULT_TYPE = {

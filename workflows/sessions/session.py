@@ -1,4 +1,4 @@
-"""Sessions: the records, the lists, and who has access."""
+"""Sessions: the records, how to find sessions, and the effects of one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from models.base import spelled
 from models.bookings import bookings
 from models.catalog import listings
 from models.sessions import SessionStatus, sessions
-from workflows.errors import Forbidden
+from workflows.events.delivery import DeliveryStatus
+from workflows.events.store import statuses_of_subjects
 from workflows.identity.actor import Actor
 from workflows.paging import LATEST_START_FIRST, Page, PagedList, newest_start_first
 from workflows.records import Record
@@ -109,51 +110,13 @@ def sessions_query(
 SESSIONS = PagedList(Session, LATEST_START_FIRST, sessions_query)
 
 
-def is_mentor(actor: Actor, session: Session) -> bool:
-    """Whether the caller acts as the session's mentor."""
-    return actor.mentor_profile_id is not None and actor.mentor_profile_id == session.mentor_profile_id
+def effects_of(db: Connection, session: Session, *, seen_by: Actor | None = None) -> list[DeliveryStatus]:
+    """The deliveries of the session's and its booking's events, in the order of the events.
 
-
-def is_mentee(actor: Actor, session: Session) -> bool:
-    """Whether the caller is the session's mentee."""
-    return actor.user_id is not None and actor.user_id == session.mentee_user_id
-
-
-def require_mentor(actor: Actor, session: Session) -> None:
-    """Refuse every caller but the session's mentor.
-
-    Raises:
-        Forbidden: somebody else, the mentee included.
+    Args:
+        seen_by: the caller; all but operators see no delivery that is internal to operators, and of webhooks those to
+            endpoints of their own. None for all deliveries.
     """
-    if not is_mentor(actor, session):
-        raise Forbidden("Only the mentor of this session can do this.")
-
-
-def require_mentee(actor: Actor, session: Session) -> None:
-    """Refuse every caller but the session's mentee.
-
-    Raises:
-        Forbidden: somebody else.
-    """
-    if not is_mentee(actor, session):
-        raise Forbidden("Only the mentee of this session can do this.")
-
-
-def require_party(actor: Actor, session: Session) -> None:
-    """Refuse every caller but the session's two parties.
-
-    Raises:
-        Forbidden: the session is other people's.
-    """
-    if not (is_mentor(actor, session) or is_mentee(actor, session)):
-        raise Forbidden("Only the mentor and the mentee of this session can do this.")
-
-
-def require_access(actor: Actor, session: Session) -> None:
-    """Refuse every caller but the session's two parties and operators.
-
-    Raises:
-        Forbidden: the session is other people's.
-    """
-    if not actor.operator:
-        require_party(actor, session)
+    everything = seen_by is None or seen_by.operator
+    mentor = seen_by.mentor_profile_id if seen_by else None
+    return statuses_of_subjects(db, [session.booking_id, session.id], everything=everything, mentor_profile_id=mentor)

@@ -18,7 +18,8 @@ from workflows.errors import Conflict, Invalid
 from workflows.events.catalogue import SessionCompleted, SessionStarted
 from workflows.events.record import record
 from workflows.identity.actor import Actor
-from workflows.sessions.session import Session, require_mentor, require_party
+from workflows.identity.parties import require_mentor, require_party
+from workflows.sessions.session import Session
 from workflows.transitions import StateMachine, update_statement
 
 # A booking that is not accepted is refused by the table's own trigger.

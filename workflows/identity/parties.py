@@ -1,0 +1,62 @@
+"""Who may do what with a booking, a session or anything else that has a mentor and a mentee; guards that raise."""
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+from workflows.errors import Forbidden
+from workflows.identity.actor import Actor
+
+
+class HasMentor(Protocol):
+    """A record of one mentor."""
+
+    @property
+    def mentor_profile_id(self) -> UUID: ...
+
+
+class HasParties(HasMentor, Protocol):
+    """A record of one mentor and one mentee; None for a group."""
+
+    @property
+    def mentee_user_id(self) -> UUID | None: ...
+
+
+def is_mentor(actor: Actor, record: HasMentor) -> bool:
+    """Whether the caller acts as the mentor; the mentor's user alone does not."""
+    return actor.mentor_profile_id is not None and actor.mentor_profile_id == record.mentor_profile_id
+
+
+def is_mentee(actor: Actor, record: HasParties) -> bool:
+    """Whether the caller is the mentee."""
+    return actor.user_id is not None and actor.user_id == record.mentee_user_id
+
+
+def has_access(actor: Actor, record: HasParties) -> bool:
+    """Whether the caller is a party or an operator."""
+    return actor.operator or is_mentor(actor, record) or is_mentee(actor, record)
+
+
+def require_mentor(actor: Actor, record: HasMentor) -> None:
+    """Raise Forbidden unless the caller acts as the mentor."""
+    if not is_mentor(actor, record):
+        raise Forbidden("Only the mentor can do this.")
+
+
+def require_mentee(actor: Actor, record: HasParties) -> None:
+    """Raise Forbidden unless the caller is the mentee."""
+    if not is_mentee(actor, record):
+        raise Forbidden("Only the mentee can do this.")
+
+
+def require_party(actor: Actor, record: HasParties) -> None:
+    """Raise Forbidden unless the caller is the mentor or the mentee."""
+    if not (is_mentor(actor, record) or is_mentee(actor, record)):
+        raise Forbidden("Only the mentor and the mentee can do this.")
+
+
+def require_access(actor: Actor, record: HasParties) -> None:
+    """Raise Forbidden unless the caller is a party or an operator."""
+    if not has_access(actor, record):
+        raise Forbidden("Only the mentor and the mentee have access.")
