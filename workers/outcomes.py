@@ -102,14 +102,7 @@ def settle_exhausted(db: Connection, delivery: Delivery) -> OutcomeLog:
 
 def attempt_of(result: SendResult, took: timedelta, outcome: str = "done") -> Attempt:
     """The attempt as it is kept."""
-    return Attempt(
-        outcome=outcome,
-        took=took,
-        error=result.error,
-        error_class=result.error_class,
-        status_code=result.status_code,
-        response=result.response,
-    )
+    return Attempt(outcome=outcome, took=took, **vars(result))
 
 
 def log_fields(delivery: Delivery) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from workers.transactions import Transactions
 from workflows.events import store
 from workflows.events.delivery import Delivery, DeliveryKey
 from workflows.events.record import flush_deferred, recorded
-from workflows.events.subscriptions import QUEUES, Effect, OutboundEffect, Subscriptions
+from workflows.events.subscriptions import QUEUES, AnyOutboundEffect, Effect, OutboundEffect, Subscriptions
 
 log = structlog.get_logger("workers.deliver")
 
@@ -62,23 +62,21 @@ class DeliveryRunner:
 
     def deliver(self, *keys: DeliveryKey) -> None:
         """Look at these deliveries of one queue now, and run those that are free and due."""
-        inside: list[tuple[Effect, DeliveryKey]] = []
-        outbound: dict[str, list[DeliveryKey]] = {}
+        named: dict[str, list[DeliveryKey]] = {}
+        outbound: dict[str, tuple[AnyOutboundEffect, list[DeliveryKey]]] = {}
         for key in keys:
-            match self._subscriptions.named(key.effect):
-                case None:
-                    # A newer process wrote the row; a newer worker will run it.
-                    log.warning("delivery.unknown_effect", effect=key.effect, event_id=key.event_id)
-                case OutboundEffect():
-                    outbound.setdefault(key.effect, []).append(key)
-                case effect:
-                    inside.append((effect, key))
-        if inside:
-            self._database.run(inside[0][0].queue, [key for _effect, key in inside])
-        for name, named in outbound.items():
-            effect = self._subscriptions.named(name)
-            assert isinstance(effect, OutboundEffect)
-            self._outbound.deliver(effect, named)
+            effect = self._subscriptions.named(key.effect)
+            if effect is None:
+                # A newer process wrote the row; a newer worker will run it.
+                log.warning("delivery.unknown_effect", effect=key.effect, event_id=key.event_id)
+            elif isinstance(effect, OutboundEffect):
+                outbound.setdefault(effect.name, (effect, []))[1].append(key)
+            else:
+                named.setdefault(effect.queue, []).append(key)
+        for queue, of_queue in named.items():
+            self._database.run(queue, of_queue)
+        for outbound_effect, of_effect in outbound.values():
+            self._outbound.deliver(outbound_effect, of_effect)
 
     def stop(self) -> None:
         """End what is under way outside; nothing more is sent."""
@@ -86,11 +84,7 @@ class DeliveryRunner:
 
 
 class BatchFailed(Exception):
-    """A batch's transaction cannot be committed: each of its deliveries is to run alone."""
-
-
-class LeaseLost(Exception):
-    """Rows that were this worker's are no longer: nothing of the transaction may be committed."""
+    """Nothing of a batch's transaction may be committed: each of its deliveries is to run alone."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +189,7 @@ class DatabaseRunner:
         Raises:
             DBAPIError: the error itself, where it is not one that running alone may avoid.
         """
-        cause = error.__cause__ if isinstance(error, BatchFailed) else error
+        cause = error.__cause__ or error if isinstance(error, BatchFailed) else error
         if isinstance(error, DBAPIError) and not _fails_transaction(error):
             raise error
         if step.alone:
@@ -246,7 +240,7 @@ class DatabaseRunner:
 
     def _settle(self, db: Connection, batch: Batch) -> list[OutcomeLog]:
         if batch.done and store.mark_done(db, [each for each, _took in batch.done]) != len(batch.done):
-            raise LeaseLost
+            raise BatchFailed("rows that were leased are no longer this worker's")
         lines = [success_log(delivery, took) for delivery, took in batch.done]
         lines += [
             settle_error(db, self._effects[delivery.key.effect], delivery, error, took)
@@ -254,7 +248,7 @@ class DatabaseRunner:
         ]
         lines += [settle_exhausted(db, delivery) for delivery in batch.exhausted]
         if not all(line.ours for line in lines):
-            raise LeaseLost
+            raise BatchFailed("rows that were leased are no longer this worker's")
         return lines
 
 

@@ -176,27 +176,22 @@ class WakeupQueue:
     def _next_batch(self) -> list[Nudge]:
         """Wait for wake-ups whose queue's pause is over, and take them, those of sessions first."""
         with self._changed:
-            while not (ready := self._ready_queues()):
-                self._changed.wait(self._seconds_until_ready())
             batch: list[Nudge] = []
-            for queue in ready:
+            for queue in self._wait_for_queues():
                 waiting = self._waiting[queue]
                 batch += [waiting.popleft() for _ in range(min(len(waiting), MAX_IN_BATCH - len(batch)))]
                 self._not_before[queue] = monotonic() + QUEUE_PAUSE_SECONDS[queue]
             self._publishing = len(batch)
             return batch
 
-    def _ready_queues(self) -> list[str]:
-        now = monotonic()
-        return [
-            queue
-            for queue, waiting in self._waiting.items()
-            if waiting and (self._flushing or self._not_before[queue] <= now)
-        ]
-
-    def _seconds_until_ready(self) -> float | None:
-        moments = [self._not_before[queue] for queue, waiting in self._waiting.items() if waiting]
-        return max(min(moments) - monotonic(), 0) if moments else None
+    def _wait_for_queues(self) -> list[str]:
+        """Wait for queues with wake-ups whose pause is over."""
+        while True:
+            now = monotonic()
+            moments = {queue: self._not_before[queue] for queue, waiting in self._waiting.items() if waiting}
+            if ready := [queue for queue, moment in moments.items() if self._flushing or moment <= now]:
+                return ready
+            self._changed.wait(min(moments.values()) - now if moments else None)
 
     def _publish(self, batch: list[Nudge]) -> None:
         try:

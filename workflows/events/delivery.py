@@ -99,25 +99,6 @@ class Delivery:
         return self.key.target
 
 
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """The outcome of one attempt, as `delivery_attempts` keeps it.
-
-    Args:
-        outcome: done, retry, cancelled or dead.
-        took: how long it took.
-        error_class: what kind of failure it was.
-        response: the beginning of a receiver's response.
-    """
-
-    outcome: str
-    took: timedelta
-    error: str | None = None
-    error_class: ErrorClass | None = None
-    status_code: int | None = None
-    response: str | None = None
-
-
 class Retry(Exception):
     """Raised by an effect to be tried again after a pause. Counts as an attempt."""
 
@@ -168,6 +149,19 @@ class SendResult:
     status_code: int | None = None
     response: str | None = None
     unavailable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt(SendResult):
+    """One attempt as `delivery_attempts` keeps it; of a database effect, with no more than its error.
+
+    Args:
+        outcome: done, retry, cancelled or dead.
+        took: how long it took.
+    """
+
+    outcome: str
+    took: timedelta
 
 
 @dataclass(frozen=True, kw_only=True)
