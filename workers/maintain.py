@@ -1,4 +1,4 @@
-"""Maintain: the slow loop beside the sweep. It fills gaps, lets go what is old, and looks whether all is well."""
+"""Maintain: the slow loop beside the sweep. It fills gaps, deletes what is old, and checks the invariants."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ INTERVAL = 30.0
 # Between two pages of everything.
 PAGE_PAUSE_SECONDS = 1.0
 EXPIRED_KEYS_AT_ONCE = 1_000
-# Of one chore in a round: enough to keep up with the busiest house, and the other chores have their turn.
+# Of one chore in a round: enough to keep up under load, and the other chores have their turn.
 MOST_BATCHES = 20
 # Does some of what is to be done; whether there may be more.
 Chore = Callable[[Connection], bool]
@@ -110,7 +110,7 @@ def _fill_gaps(db: Connection) -> bool:
 
 
 def _forget_expired_keys(db: Connection) -> bool:
-    """In small batches, so that nobody waits for a long delete."""
+    """Delete in small batches, so that no other statement waits for a long one."""
     key: Any = tuple_(*idempotency_keys.primary_key.columns)
     expired = select(*idempotency_keys.primary_key.columns).where(idempotency_keys.c.expires_at < func.now())
     gone = db.execute(delete(idempotency_keys).where(key.in_(expired.limit(EXPIRED_KEYS_AT_ONCE)))).rowcount
@@ -118,7 +118,7 @@ def _forget_expired_keys(db: Connection) -> bool:
 
 
 def _forget_missed_messages(db: Connection) -> bool:
-    """Of endpoints that did not listen, once nobody can recover them any more: in small batches, too."""
+    """Delete what endpoints missed and can recover no more, in small batches, too."""
     return delete_missed(db, now=datetime.now(UTC))
 
 

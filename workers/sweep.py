@@ -1,4 +1,4 @@
-"""The sweep: once a second, whatever is due and not done is nudged again. The nudge is speed, this is the guarantee.
+"""The sweep: once a second it publishes wake-ups for what is due and not done. It is the guarantee, wake-ups the speed.
 
 It stands outside Celery, since what repairs Redis must not depend on it. Any number of sweeps may run.
 """
@@ -25,15 +25,15 @@ from workflows.events.subscriptions import QUEUES
 log = structlog.get_logger(__name__)
 
 INTERVAL = 1.0
-# A longer list, some 1,000 deliveries, is a backlog that its workers are working on: it is not published twice
-# over. Besides, a worker claims what else is due in its queue with whatever message it has.
+# A longer list, some 1,000 deliveries, is a backlog that is not published twice over: a worker claims what else is due
+# in its queue with any message.
 HIGH_WATER_MESSAGES = 1_000 // MAX_IN_MESSAGE
 _RUNS = {outcome: telemetry.SWEEP_RUNS.labels(outcome) for outcome in ("ok", "trouble")}
 _NUDGED = {queue: telemetry.SWEEP_NUDGED.labels(queue) for queue in QUEUES}
 
 
 def run_forever(stop: Event) -> None:
-    """Sweep once a second until `stop` is set, whatever goes wrong in between."""
+    """Sweep once a second until `stop` is set; errors are logged."""
     database = metered(engine.create(settings().database_url, pool_size=1, name="tutelage-sweep"), process="sweep")
     sweep = Sweep(database, Publisher(app))
     log.info("sweep.started")
@@ -44,7 +44,7 @@ def run_forever(stop: Event) -> None:
 
 
 class Sweep:
-    """One sweep: every queue in turn, and one queue's trouble is not the next one's."""
+    """One sweep over every queue in turn; an error in one does not stop the others."""
 
     def __init__(self, database: Engine, publisher: Publisher) -> None:
         self._database = database
@@ -52,7 +52,7 @@ class Sweep:
         self._trouble: str | None = None
 
     def once(self) -> int:
-        """Nudge what is overdue in every queue, and return how many deliveries that were."""
+        """Publish wake-ups for what is overdue in every queue, and return for how many deliveries."""
         count, trouble = 0, None
         for queue in QUEUES:
             try:
@@ -63,7 +63,7 @@ class Sweep:
                 trouble = f"{type(error).__name__}: {error}"
                 # Redis is the same for every queue, and each attempt to reach it would wait for the time-out again.
                 break
-        self._say(trouble)
+        self._log_change(trouble)
         _RUNS["trouble" if trouble else "ok"].inc()
         if count:
             log.info("sweep.nudged", deliveries=count)
@@ -96,7 +96,7 @@ class Sweep:
                 not_nudged(db, nudges)
             raise
 
-    def _say(self, trouble: str | None) -> None:
+    def _log_change(self, trouble: str | None) -> None:
         """One line when trouble begins, changes or ends; not one a second."""
         if trouble == self._trouble:
             return

@@ -10,17 +10,17 @@ from workers.worker import app
 from workflows.events.subscriptions import QUEUES, load
 
 
-def test_every_queue_is_consumed_by_exactly_one_worker_of_the_process_list() -> None:
+def test_every_queue_has_one_worker_in_the_process_list() -> None:
     consumed = Counter(part.command[1] for part in PARTS if part.command[0] == "tutelage-worker")
     assert consumed == Counter(QUEUES)
     assert [part.queue for part in PARTS if part.queue] == list(QUEUES)
 
 
-def test_every_effects_queue_is_known_and_every_queue_has_an_effect() -> None:
+def test_queues_and_effects_match() -> None:
     assert {effect.queue for effect in load().all()} == set(QUEUES)
 
 
-def test_every_effect_is_a_task_of_its_own_name_on_its_own_queue() -> None:
+def test_every_effect_is_a_task_on_its_queue() -> None:
     tasks = {name: task for name, task in app.tasks.items() if not name.startswith("celery.")}
     # Those of the effects' names are what the release before has published.
     assert set(tasks) == {TASK, *(effect.name for effect in load().all())}

@@ -128,7 +128,7 @@ def test_five_copies_of_every_task_do_what_one_does(
     assert len(house.transport.sent) == 34 + 19 + 17 + 4
 
 
-def test_what_is_not_due_is_left_alone_however_often_it_is_called_for(engine: Engine, race: Race) -> None:
+def test_deliveries_not_due_are_left_alone(engine: Engine, race: Race) -> None:
     house = House(engine)
     with house.transactions() as db:
         life = begin(db)

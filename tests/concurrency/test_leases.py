@@ -46,7 +46,7 @@ def key(engine: Engine) -> DeliveryKey:
     return next(due for due in house.due() if due.effect == "mail.send")
 
 
-def test_an_outcome_waits_for_whoever_is_looking_at_the_row(engine: Engine, race: Race, key: DeliveryKey) -> None:
+def test_an_outcome_waits_for_a_locked_row(engine: Engine, race: Race, key: DeliveryKey) -> None:
     with engine.connect() as onlooker:
         house = House(engine, Onlooker(db=onlooker))
 

@@ -67,7 +67,7 @@ def named_in(lists: redis.Redis) -> int:
     return sum(len(json.loads(b64decode(each["body"]))[1]["deliveries"]) for each in waiting)
 
 
-def test_two_sweeps_at_once_call_for_everything_and_count_every_call(
+def test_two_sweeps_at_once_count_every_wakeup(
     engine: Engine, race: Race, sweeps: list[Sweep], lists: redis.Redis
 ) -> None:
     with engine.begin() as db:
@@ -89,17 +89,6 @@ def test_two_sweeps_at_once_call_for_everything_and_count_every_call(
                 1,
                 published,
             )
-
-
-def test_what_is_published_but_still_in_its_list_is_not_called_for_again(
-    engine: Engine, sweeps: list[Sweep], lists: redis.Redis
-) -> None:
-    with engine.begin() as db:
-        factories.make_booking(db)
-        db.execute(text("UPDATE deliveries SET due_at = now(), nudge_at = now()"))
-    assert sweeps[0].once() > 0
-    assert sweeps[1].once() == 0
-    assert sum(lists.llen(queue) for queue in QUEUES) > 0
 
 
 class Prompt(Publisher):
@@ -125,25 +114,3 @@ def test_a_worker_may_be_quicker_than_the_sweep(engine: Engine, app: Celery) -> 
     called = house.due()
     assert Sweep(engine, Prompt(app, house)).once() == len(called)
     assert {house.row(key).state for key in called} == {DeliveryState.DONE}
-
-
-class Failing(Publisher):
-    """Counts what waits, and then loses its connection."""
-
-    def publish(self, nudges: Sequence[Nudge]) -> None:
-        """Fail."""
-        raise ConnectionResetError(f"gone with {len(nudges)} nudges")
-
-
-def test_what_could_not_be_published_is_called_for_as_if_nobody_had_tried(
-    engine: Engine, app: Celery, lists: redis.Redis
-) -> None:
-    with engine.begin() as db:
-        factories.make_booking(db)
-        db.execute(text("UPDATE deliveries SET nudge_at = now() WHERE due_at <= now()"))
-    overdue = len(House(engine).due())
-    assert Sweep(engine, Failing(app)).once() == 0
-    with engine.begin() as db:
-        assert db.scalar(text("SELECT max(nudges) FROM deliveries")) == 0
-    assert Sweep(engine, Publisher(app)).once() == overdue > 0
-    assert named_in(lists) == overdue

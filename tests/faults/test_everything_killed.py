@@ -22,7 +22,7 @@ ANSWERED_BEFORE_THE_KILL = 20
 RESUMED_SECONDS = 10.0
 
 
-def test_after_a_kill_of_everything_the_next_start_keeps_every_answer(tmp_path: Path, figures: Figures) -> None:
+def test_a_restart_after_killing_everything_keeps_every_answer(tmp_path: Path, figures: Figures) -> None:
     data_dir = tmp_path / "data"
     valkey = Valkey(tmp_path / "redis", start_valkey(tmp_path / "redis"))
     environment = {"REDIS_URL": valkey.url}

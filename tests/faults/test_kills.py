@@ -17,9 +17,7 @@ WHERE application_name = 'tutelage-worker' AND wait_event_type = 'Lock' AND quer
 """
 
 
-def test_a_worker_killed_in_the_middle_of_its_task_leaves_one_session(
-    sufferer: Sufferer, cast: Cast, figures: Figures
-) -> None:
+def test_a_worker_killed_in_its_task_leaves_one_session(sufferer: Sufferer, cast: Cast, figures: Figures) -> None:
     killed = sufferer.pid("worker-sessions")
     booking = cast.request()
     with sufferer.db() as db, sufferer.db() as onlooker, db.transaction():
@@ -70,7 +68,7 @@ def test_without_any_worker_everything_waits_and_is_then_done(sufferer: Sufferer
     figures("seconds from the kill to all sessions", sufferer.await_sessions(drafts, RESTART_SECONDS))
 
 
-def test_without_a_sweep_fresh_work_goes_on_and_takes_along_what_was_lost(sufferer: Sufferer, cast: Cast) -> None:
+def test_without_a_sweep_fresh_work_takes_lost_rows_along(sufferer: Sufferer, cast: Cast) -> None:
     with sufferer.stopped("sweep"):
         fresh = cast.request()
         cast.mentor.patch(f"/bookings/{fresh}/accept")

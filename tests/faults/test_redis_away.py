@@ -16,7 +16,7 @@ NEVER_SLOWER_SECONDS = 0.4
 ATTEMPTS_TO_RECONNECT = 4
 
 
-def test_with_redis_killed_accepts_are_as_fast_and_sessions_follow_on_its_return(
+def test_accepts_are_fast_while_redis_is_killed_and_sessions_follow(
     sufferer: Sufferer, cast: Cast, figures: Figures
 ) -> None:
     before, _ = _accepts(cast)
@@ -36,7 +36,7 @@ def test_with_redis_killed_accepts_are_as_fast_and_sessions_follow_on_its_return
     assert sufferer.system.run["processes"] == processes
 
 
-def test_with_redis_hung_accepts_are_as_fast_and_sessions_follow_when_it_goes_on(
+def test_accepts_are_fast_while_redis_hangs_and_sessions_follow(
     sufferer: Sufferer, cast: Cast, figures: Figures
 ) -> None:
     before, _ = _accepts(cast)
@@ -52,7 +52,7 @@ def test_with_redis_hung_accepts_are_as_fast_and_sessions_follow_when_it_goes_on
     _compare(before, away, figures)
 
 
-def test_what_redis_forgets_between_commit_and_run_is_run_all_the_same(sufferer: Sufferer, cast: Cast) -> None:
+def test_wakeups_that_redis_forgot_are_made_up_for(sufferer: Sufferer, cast: Cast) -> None:
     with sufferer.stopped("worker-sessions"), sufferer.valkey.client() as client:
         # The first message goes to the stopped worker's own connection; those behind it wait in the list.
         bookings = [_accept(cast)[1] for _ in range(5)]

@@ -56,7 +56,7 @@ def partners(sufferer: Sufferer, cast: Cast) -> Iterator[list[Partner]]:  # noqa
         yield partners
 
 
-def test_sixty_of_a_hundred_hear_of_it_in_time_and_each_delivery_ends_in_its_right_state(
+def test_sixty_good_endpoints_of_a_hundred_are_served_in_time(
     sufferer: Sufferer, cast: Cast, partners: list[Partner], figures: Figures
 ) -> None:
     well = [partner for partner in partners if partner.behaviour == "well"]

@@ -37,7 +37,7 @@ def partners(sufferer: Sufferer, cast: Cast) -> Iterator[list[Partner]]:  # noqa
         yield partners
 
 
-def test_of_a_thousand_messages_none_is_lost_when_the_worker_is_killed_and_every_copy_has_its_events_id(
+def test_no_message_is_lost_when_the_webhook_worker_is_killed(
     sufferer: Sufferer, cast: Cast, partners: list[Partner], figures: Figures
 ) -> None:
     targets = [str(partner.id) for partner in partners]

@@ -69,7 +69,7 @@ def written(house: House, effect: str = "new") -> list[Any]:
         return list(db.execute(query))
 
 
-def test_a_subscription_is_noted_when_it_is_first_seen_and_stays_so(house: House) -> None:
+def test_a_subscription_keeps_the_time_it_was_first_seen(house: House) -> None:
     introduced(house, load(), timedelta(days=7))
     with house.transactions() as db:
         introduce(db, load())
@@ -82,7 +82,7 @@ def test_a_subscription_is_noted_when_it_is_first_seen_and_stays_so(house: House
     assert not any(effect in ("mail.send", "webhooks.send") for effect, _type in noted)
 
 
-def test_what_an_old_process_did_not_write_is_written_and_nudged(house: House) -> None:
+def test_deliveries_an_old_process_missed_are_written_and_woken_up(house: House) -> None:
     introduced(house, knowing(NEW), timedelta(minutes=10))
     ids = recorded(house, 3)
     house.wakeups.nudges.clear()
@@ -151,7 +151,7 @@ def test_what_the_events_writer_knew_is_not_asked_for(house: House) -> None:
     assert [row.effect for row in written(house)] == ["new"]
 
 
-def test_what_a_writer_without_a_catalogue_left_out_is_asked_for(house: House) -> None:
+def test_events_of_a_writer_without_a_catalogue_are_filled(house: House) -> None:
     introduced(house, load(), timedelta(minutes=10))
     recorded(house)
     with house.transactions() as db:
@@ -160,7 +160,7 @@ def test_what_a_writer_without_a_catalogue_left_out_is_asked_for(house: House) -
     assert filled(house, load()) == len(load().of(SessionCompleted))
 
 
-def test_an_effect_nobody_introduced_misses_nothing(house: House) -> None:
+def test_an_effect_that_was_not_introduced_misses_nothing(house: House) -> None:
     recorded(house)
     assert filled(house, knowing(NEW)) == 0
 
@@ -207,14 +207,14 @@ def test_gaps_are_looked_for_where_the_last_round_ended(house: House) -> None:
     assert new_gaps(house, both, now=later) == (0, False)
 
 
-def test_gaps_of_a_long_time_are_looked_for_an_hour_at_a_time(house: House) -> None:
+def test_a_long_gap_is_filled_an_hour_at_a_time(house: House) -> None:
     known = knowing(NEW)
     introduced(house, known, timedelta(hours=3, minutes=30))
     recorded(house, 2)
     assert [new_gaps(house, known) for _ in range(4)] == [(0, True), (0, True), (0, True), (2, False)]
 
 
-def test_what_nobody_else_wrote_is_not_asked_effect_by_effect(house: House) -> None:
+def test_events_of_the_same_catalogue_need_one_look(house: House) -> None:
     introduced(house, load(), timedelta(minutes=10))
     new_gaps(house, load())
     with house.transactions() as db:
@@ -261,7 +261,7 @@ def test_maintain_introduces_fills_and_forgets(house: House, monkeypatch: pytest
     assert keys() == 1, "what has not expired stays"
 
 
-def test_maintain_says_which_invariant_is_violated(house: House) -> None:
+def test_maintain_logs_which_invariant_is_violated(house: House) -> None:
     recorded(house)
     house.change(house.key("reviews.unlock"), state="dead")
     with capture_logs() as lines:

@@ -35,12 +35,12 @@ def age(house: House, queue: str) -> timedelta:
         return next(found.oldest for found in backlogs(db, QUEUES) if found.queue == queue)
 
 
-def test_every_queue_is_told_of_and_an_empty_one_owes_nothing(house: House) -> None:
+def test_every_queue_is_reported_and_an_empty_one_owes_nothing(house: House) -> None:
     assert due(house) == dict.fromkeys(QUEUES, 0)
     assert {age(house, queue) for queue in QUEUES} == {timedelta()}
 
 
-def test_what_is_due_counts_and_what_is_done_or_not_due_does_not(owing: House) -> None:
+def test_only_what_is_due_and_pending_counts(owing: House) -> None:
     before = due(owing)["sessions"]
     key = owing.key("sessions.create")
     owing.change(key, due_at=text("now() - interval '1 hour'"), nudge_at=text("now() + interval '30 seconds'"))
@@ -54,7 +54,7 @@ def test_what_is_due_counts_and_what_is_done_or_not_due_does_not(owing: House) -
     assert due(owing)["sessions"] == before - 1
 
 
-def test_what_waits_for_a_server_that_is_away_is_as_old_as_it_is_however_often_it_was_put_off(owing: House) -> None:
+def test_postponing_does_not_make_a_delivery_younger(owing: House) -> None:
     before = due(owing)["sessions"]
     key = owing.key("sessions.create")
     soon = text("now() + interval '30 seconds'")

@@ -194,13 +194,13 @@ def test_a_commit_that_fails_runs_each_alone(batch_house: House) -> None:
     assert started(batch_house) == 3
 
 
-def test_what_a_batch_took_along_and_did_not_begin_is_run_as_well(batch_house: House) -> None:
+def test_rows_a_batch_claimed_and_did_not_begin_are_run(batch_house: House) -> None:
     keys = recorded(batch_house, 4)
     DeliveryRunner(batch_house.transactions, batch_house.effects, {}, batch_seconds=0).deliver(keys[2])
     assert states(batch_house, keys) == {"done": 4}
 
 
-def test_a_batch_whose_time_is_up_is_committed_and_followed_by_another(batch_house: House) -> None:
+def test_a_batch_whose_time_is_up_is_followed_by_another(batch_house: House) -> None:
     keys = recorded(batch_house, 4)
     at_once = DeliveryRunner(batch_house.transactions, batch_house.effects, {}, batch_seconds=0)
     at_once.deliver(*keys)
@@ -210,7 +210,7 @@ def test_a_batch_whose_time_is_up_is_committed_and_followed_by_another(batch_hou
     assert len(set(ended)) == 4, "a transaction each"
 
 
-def test_what_was_called_for_before_is_leased_before_it_runs(batch_house: House) -> None:
+def test_rows_named_before_are_leased_before_they_run(batch_house: House) -> None:
     keys = recorded(batch_house, 3)
     with batch_house.engine.begin() as db:
         db.execute(update(deliveries).values(nudges=1))
@@ -391,7 +391,7 @@ def _deliver_by_two_workers(house: House, queue: str) -> None:
         worker.join()
 
 
-def test_a_claim_leaves_effects_alone_that_it_was_not_asked_for(house: House) -> None:
+def test_a_claim_takes_only_the_effects_asked_for(house: House) -> None:
     with house.transactions() as db:
         accept_booking(db, make_booking(db))
     with house.engine.connect() as db:
@@ -399,7 +399,7 @@ def test_a_claim_leaves_effects_alone_that_it_was_not_asked_for(house: House) ->
     assert {delivery.key.effect for delivery in claimed} == {"analytics.booking_accepted"}
 
 
-def test_a_deferred_write_that_fails_is_its_own_effects_failure_alone(batch_house: House, counting: Counting) -> None:
+def test_a_deferred_write_that_fails_fails_its_own_effect(batch_house: House, counting: Counting) -> None:
     keys = recorded(batch_house, 3)
     written: list[UUID] = []
 

@@ -71,7 +71,7 @@ def test_what_is_put_off_is_counted_as_such(house: House, mail: DeliveryKey) -> 
     assert outcomes(before) == {"postponed": 1}
 
 
-def test_who_comes_too_late_with_an_outcome_is_counted_as_late(house: House, mail: DeliveryKey) -> None:
+def test_an_outcome_after_the_lease_is_counted_as_late(house: House, mail: DeliveryKey) -> None:
     def lose(_message: object) -> SendResult:
         house.change(mail, attempts=7)
         return SendResult(status_code=250)
@@ -82,7 +82,7 @@ def test_who_comes_too_late_with_an_outcome_is_counted_as_late(house: House, mai
     assert outcomes(before) == {"settled_late": 1}
 
 
-def test_a_delay_is_counted_from_when_it_was_due_to_when_it_was_done(house: House, mail: DeliveryKey) -> None:
+def test_a_delay_is_counted_from_due_to_done(house: House, mail: DeliveryKey) -> None:
     house.change(mail, due_at=func.now() - timedelta(seconds=90), nudge_at=func.now())
     before = Figures.here()
     house.mail.answers = lambda _message: SendResult(error="451 later")
@@ -96,7 +96,7 @@ def test_a_delay_is_counted_from_when_it_was_due_to_when_it_was_done(house: Hous
     assert 90 <= grown.total(f"{DELAY}_sum", effect="mail.send") < 120
 
 
-def test_the_session_that_is_created_is_counted_once_it_is_committed(house: House) -> None:
+def test_a_session_is_counted_after_its_commit(house: House) -> None:
     before = Figures.here()
     with house.transactions() as db:
         accept_booking(db, make_booking(db))
@@ -145,7 +145,7 @@ def test_nudges_are_counted_as_published_or_dropped(celery_app: Celery, valkey: 
     assert Figures.here().since(before).total("tutelage_nudges_total", outcome="dropped") == 3
 
 
-def test_the_sweep_tells_its_rounds_what_waits_and_what_it_repeats(house: House) -> None:
+def test_the_sweep_counts_rounds_queue_lengths_and_wakeups(house: House) -> None:
     with house.transactions() as db:
         accept_booking(db, make_booking(db))
     past = text("now() - interval '10 seconds'")

@@ -87,7 +87,7 @@ def test_what_an_effect_recorded_is_nudged_after_its_commit(with_effect: WithEff
     ]
 
 
-def test_a_failed_effect_leaves_its_attempt_its_error_and_a_pause_and_nothing_else(with_effect: WithEffect) -> None:
+def test_a_failed_effect_leaves_an_attempt_and_a_pause_alone(with_effect: WithEffect) -> None:
     def run(db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         del now
         make_user(db)
@@ -107,7 +107,7 @@ def test_a_failed_effect_leaves_its_attempt_its_error_and_a_pause_and_nothing_el
     assert house.wakeups.nudges == [], "what it recorded went with it"
 
 
-def test_a_failure_is_logged_with_its_effect_event_attempt_and_actor(with_effect: WithEffect) -> None:
+def test_a_failure_is_logged_with_its_effect_event_and_actor(with_effect: WithEffect) -> None:
     def run(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         raise RuntimeError(f"broken at {now.year}")
 
@@ -120,7 +120,7 @@ def test_a_failure_is_logged_with_its_effect_event_attempt_and_actor(with_effect
     assert "session_id" in line
 
 
-def test_an_error_of_the_database_fails_the_effect_and_not_the_writing_of_that(with_effect: WithEffect) -> None:
+def test_a_database_error_fails_the_effect_alone(with_effect: WithEffect) -> None:
     house, key = with_effect(lambda db, _event, *, now: db.execute(text("SELECT 1/0"), {"now": now}))
     house.deliverer.deliver(key)
     row = house.row(key)
@@ -128,7 +128,7 @@ def test_an_error_of_the_database_fails_the_effect_and_not_the_writing_of_that(w
     assert "division by zero" in row.last_error
 
 
-def test_an_effect_ends_in_dead_when_its_attempts_are_used_up(with_effect: WithEffect) -> None:
+def test_an_effect_without_attempts_left_is_dead(with_effect: WithEffect) -> None:
     def run(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         raise RuntimeError(f"still broken at {now.year}")
 
@@ -164,7 +164,7 @@ def test_an_effect_may_ask_for_its_own_pause(with_effect: WithEffect) -> None:
     assert (row.state, row.last_error) == ("dead", "the shop opens at nine"), "it counts as an attempt"
 
 
-def test_an_effect_that_has_lost_its_point_is_cancelled_with_the_reason(with_effect: WithEffect) -> None:
+def test_a_cancelled_effect_keeps_the_reason(with_effect: WithEffect) -> None:
     def run(db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         del now
         make_user(db)
@@ -214,7 +214,7 @@ def test_one_targets_failure_is_not_anothers(with_effect: WithEffect) -> None:
     assert house.row(house.key("tried", target="bad")).state == "pending"
 
 
-def test_a_timer_waits_for_its_time_and_then_runs_like_any_other(with_effect: WithEffect) -> None:
+def test_a_timer_runs_when_it_is_due(with_effect: WithEffect) -> None:
     later = datetime.now(UTC) + timedelta(days=1)
     house, key = with_effect(nothing, due=lambda _event: later)
     assert house.row(key).due_at == later
@@ -234,7 +234,7 @@ def kill(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
     raise WorkerKilled(now)
 
 
-def test_a_crash_in_a_first_run_leaves_nothing_and_the_row_as_it_was(with_effect: WithEffect) -> None:
+def test_a_crash_in_a_first_run_changes_nothing(with_effect: WithEffect) -> None:
     house, key = with_effect(kill)
     before = house.row(key)
     with pytest.raises(WorkerKilled):
@@ -259,7 +259,7 @@ def test_what_kills_its_worker_again_and_again_ends_in_dead(with_effect: WithEff
     assert (row.state, row.last_error) == ("dead", "Its worker died during every attempt.")
 
 
-def test_a_nudged_row_that_succeeds_is_done_with_its_attempt_counted_once(with_effect: WithEffect) -> None:
+def test_a_leased_row_counts_its_attempt_once(with_effect: WithEffect) -> None:
     house, key = with_effect(nothing)
     house.change(key, nudges=1)
     house.deliverer.deliver(key)
@@ -276,7 +276,7 @@ def test_an_effect_whose_name_is_unknown_is_left_pending(engine: Engine, house: 
     assert (row.state, row.attempts, row.last_error) == ("pending", 0, None)
 
 
-def test_a_delivery_that_does_not_exist_is_nobodys_trouble(house: House) -> None:
+def test_a_delivery_that_does_not_exist_is_ignored(house: House) -> None:
     house.deliverer.deliver(DeliveryKey(event_id=uuid4(), effect="sessions.create"))
 
 

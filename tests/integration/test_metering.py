@@ -42,7 +42,7 @@ def test_every_statement_is_measured_under_its_process(measured: Engine, process
     assert figures.total(f"{DURATION}_bucket", process=process, le="0.025") == 2
 
 
-def test_failures_are_counted_by_their_class_and_not_by_their_words(measured: Engine, process: str) -> None:
+def test_failures_are_counted_by_their_class(measured: Engine, process: str) -> None:
     with measured.connect() as db, pytest.raises(DBAPIError):
         db.execute(text("SELECT 1 / 0"))
     nobody = metered(create("postgresql://tutelage@127.0.0.1:1/nothing", connect_timeout=1), process)
@@ -52,7 +52,7 @@ def test_failures_are_counted_by_their_class_and_not_by_their_words(measured: En
     assert {dict(labels)["sqlstate_class"]: value for labels, value in errors.items()} == {"22": 1, "none": 1}
 
 
-def test_connections_are_in_use_for_as_long_as_somebody_holds_them(measured: Engine, process: str) -> None:
+def test_connections_in_use_are_those_checked_out(measured: Engine, process: str) -> None:
     def in_use() -> float:
         return Figures.here().total("tutelage_database_connections_in_use", process=process)
 

@@ -105,7 +105,7 @@ STATEMENTS: dict[str, Callable[[Connection], Any]] = {
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_no_statement_on_the_way_of_a_delivery_reads_a_whole_table(filled: Connection, name: str) -> None:
+def test_no_statement_of_a_delivery_reads_a_whole_table(filled: Connection, name: str) -> None:
     with filled.begin_nested() as savepoint:
         explained = plans(filled, lambda: STATEMENTS[name](filled))
         savepoint.rollback()

@@ -69,7 +69,7 @@ def test_an_event_is_written_with_a_pending_delivery_per_effect(db: Connection) 
         assert row.id == named(event.id, row.effect)
 
 
-def test_a_reader_of_the_stream_finds_each_event_under_its_transaction(db: Connection) -> None:
+def test_an_event_is_stored_with_its_transaction(db: Connection) -> None:
     for _ in range(2):
         record(db, an_event())
     rows = db.execute(select(events.c.xid, events.c.sequence, func.pg_current_xact_id()).order_by(events.c.sequence))
@@ -78,7 +78,7 @@ def test_a_reader_of_the_stream_finds_each_event_under_its_transaction(db: Conne
     assert one.sequence < two.sequence
 
 
-def test_what_is_due_at_once_is_noted_for_a_nudge_and_a_timer_is_not(db: Connection) -> None:
+def test_deliveries_due_now_are_woken_up_and_timers_are_not(db: Connection) -> None:
     drain_recorded(db)
     booking = make_booking(db)
     notes = drain_recorded(db)
@@ -123,7 +123,7 @@ def test_an_effect_with_targets_has_a_delivery_each(db: Connection) -> None:
     assert sorted(nudge.target for nudge in drain_recorded(db).nudges) == ["a", "b"]
 
 
-def test_an_event_from_which_nothing_follows_is_recorded_all_the_same(db: Connection) -> None:
+def test_an_event_without_effects_is_recorded(db: Connection) -> None:
     private()
     event = an_event()
     record(db, event)
@@ -157,7 +157,7 @@ def test_a_commit_nudges_what_it_recorded_and_only_then(house: House) -> None:
     ]
 
 
-def test_a_commit_logs_a_line_per_event_with_its_ids_and_who_it_was(house: House) -> None:
+def test_a_commit_logs_each_event_with_ids_and_actor(house: House) -> None:
     with capture_logs() as lines, house.transactions() as db:
         booking = make_booking(db, title="Private words", notes="Private notes")
     (line,) = lines

@@ -86,7 +86,7 @@ def test_flower_shows_all_that_a_message_names(wakeups: WakeupQueue, valkey: Ser
         assert str(nudge.subject_id) in shown
 
 
-def test_a_worker_reads_messages_of_this_release_and_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_reads_messages_of_two_releases(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[tuple[DeliveryKey, ...]] = []
     belongings = SimpleNamespace(deliverer=SimpleNamespace(deliver=lambda *keys: looked.append(keys)))
     monkeypatch.setattr("workers.worker.current", lambda: belongings)
@@ -100,7 +100,7 @@ def test_a_worker_reads_messages_of_this_release_and_of_the_one_before(monkeypat
     assert looked == [keys, keys, keys[:1]]
 
 
-def test_an_idle_queue_gets_its_message_at_once_and_a_busy_one_few(
+def test_idle_queues_are_published_at_once_and_busy_ones_bundled(
     wakeups: WakeupQueue, valkey: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(QUEUE_PAUSE_SECONDS, "analytics", 3600)
@@ -167,7 +167,7 @@ def test_what_does_not_fit_is_dropped_at_once(celery_app: Celery, stoppable_valk
 
 
 @pytest.mark.parametrize("trouble", ["stopped", "paused"])
-def test_an_offer_never_waits_for_valkey(wakeups: WakeupQueue, stoppable_valkey: Any, trouble: str) -> None:
+def test_a_wakeup_never_waits_for_valkey(wakeups: WakeupQueue, stoppable_valkey: Any, trouble: str) -> None:
     wakeups.put(nudges(1))
     assert wakeups.flush()
     with getattr(stoppable_valkey, trouble)():
@@ -191,7 +191,7 @@ def _arrives(wakeups: WakeupQueue, valkey: Server) -> bool:
     return len(messages(valkey, "reviews")) > before
 
 
-def test_a_flush_says_when_it_waited_in_vain(wakeups: WakeupQueue, stoppable_valkey: Any) -> None:
+def test_a_flush_that_timed_out_is_false(wakeups: WakeupQueue, stoppable_valkey: Any) -> None:
     wakeups.put(nudges(1))
     assert wakeups.flush()
     with stoppable_valkey.paused():
@@ -199,7 +199,7 @@ def test_a_flush_says_when_it_waited_in_vain(wakeups: WakeupQueue, stoppable_val
         assert not wakeups.flush(0.05)
 
 
-def test_a_defect_in_publishing_ends_no_nudging(
+def test_a_defect_in_publishing_ends_no_thread_for_good(
     wakeups: WakeupQueue, monkeypatch: pytest.MonkeyPatch, valkey: Server
 ) -> None:
     failed: list[object] = []

@@ -22,7 +22,7 @@ AFTER = {
 }
 
 
-def test_every_step_of_both_machines_is_an_event_that_is_counted() -> None:
+def test_every_transition_of_both_machines_is_counted() -> None:
     tables: dict[str, Any] = {"booking": BOOKING_TRANSITIONS, "session": SESSION_TRANSITIONS}
     steps = {
         (machine, str(before), str(after))
@@ -34,6 +34,6 @@ def test_every_step_of_both_machines_is_an_event_that_is_counted() -> None:
     assert counted == steps
 
 
-def test_what_is_counted_as_a_step_tells_its_state_and_version() -> None:
+def test_counted_events_have_state_and_version() -> None:
     assert {kind.type for kind in BEFORE} == set(AFTER) <= set(event_types())
     assert all(issubclass(kind, BookingEvent | SessionEvent) for kind in BEFORE)

@@ -17,7 +17,7 @@ from workflows.webhooks.event_catalogue import catalogue, schema_of
 from workflows.webhooks.messages import LARGEST_BODY, body_of
 
 
-def test_every_type_that_can_be_asked_for_is_listed_with_a_sentence() -> None:
+def test_every_announced_type_is_listed_with_a_description() -> None:
     assert [each.type for each in catalogue()] == list(announced_types())
     assert all(each.description.endswith(".") for each in catalogue())
 
@@ -44,7 +44,7 @@ def test_what_may_be_absent_may_be_null() -> None:
 
 
 @pytest.mark.parametrize("name", announced_types())
-def test_the_example_is_a_message_of_its_type_and_the_one_that_is_sent(name: str) -> None:
+def test_the_example_fits_its_schema_and_is_what_is_sent(name: str) -> None:
     (listed,) = [each.example for each in catalogue() if each.type == name]
     jsonschema_rs.validator_for(schema_of(name), validate_formats=True).validate(listed)
     asked = WebhookExampleAsked(
@@ -59,7 +59,7 @@ def test_the_example_is_a_message_of_its_type_and_the_one_that_is_sent(name: str
     assert sent["id"] == str(asked.id)
 
 
-def test_a_message_of_more_than_256_kb_is_refused_where_it_would_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_of_more_than_256_kb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert LARGEST_BODY == 256 * 1024
     event = an_event(BookingAccepted)
     size = len(body_of(event))

@@ -18,9 +18,7 @@ from workflows.events.delivery import DEFAULT_RETRY_POLICY, HOUR, WEBHOOK_RETRY_
         (WEBHOOK_RETRY_POLICY, 10, 75),
     ],
 )
-def test_a_policy_tries_as_often_and_as_long_as_the_design_says(
-    policy: RetryPolicy, attempts: int, hours: float
-) -> None:
+def test_policies_have_the_attempts_and_hours_of_the_design(policy: RetryPolicy, attempts: int, hours: float) -> None:
     assert policy.attempts == attempts
     assert sum(policy.pauses) / HOUR == pytest.approx(hours, abs=1)
 
@@ -49,5 +47,5 @@ def test_a_policy_without_pauses_tries_once() -> None:
     assert RetryPolicy(()).pause_after(1) is None
 
 
-def test_without_jitter_a_pause_is_what_the_policy_says() -> None:
+def test_without_jitter_a_pause_is_exact() -> None:
     assert RetryPolicy((7,), jitter=0).pause_after(1) == timedelta(seconds=7)

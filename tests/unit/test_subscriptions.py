@@ -127,13 +127,13 @@ def test_an_effect_of_every_event_follows_from_each() -> None:
         (OperatorPolicy(notice_channels=("chat",), notice_kinds=frozenset({"session_created"})), True),
     ],
 )
-def test_channels_follow_where_the_operator_has_them_and_asks_for_it(chosen: OperatorPolicy, follows: bool) -> None:
+def test_channel_effects_follow_the_operators_policy(chosen: OperatorPolicy, follows: bool) -> None:
     assert (
         "channels.session_created" in {each.name for each in load().with_policy(chosen).of(SessionCreated)}
     ) is follows
 
 
-def test_effects_are_found_once_and_in_the_order_of_their_names() -> None:
+def test_effects_are_found_once_in_order_of_names() -> None:
     assert load() is load()
     names = [effect.name for effect in load().all()]
     assert names == sorted(names)
@@ -144,7 +144,7 @@ def test_expiries_and_reminders_are_timers_and_nothing_else_is() -> None:
     assert timers == ["bookings.expire", "bookings.remind", "notifications.session_reminder"]
 
 
-def test_what_the_operator_has_chosen_is_handed_down_to_those_who_ask() -> None:
+def test_effects_that_take_the_policy_are_given_it() -> None:
     asked: list[OperatorPolicy] = []
 
     def run(_db: object, _event: object, *, now: object, policy: OperatorPolicy) -> None:
@@ -178,12 +178,12 @@ def test_two_effects_of_one_name_are_refused_in_a_sentence() -> None:
         known.add(replace(an_effect("a"), event=SessionCompleted))
 
 
-def test_a_queue_that_no_worker_listens_to_is_refused_in_a_sentence() -> None:
+def test_a_queue_without_a_worker_is_refused() -> None:
     with pytest.raises(ValueError, match="asks for the queue elsewhere, which no worker consumes"):
         Subscriptions().add(replace(an_effect("a"), queue="elsewhere"))
 
 
-def test_a_name_that_a_newer_process_wrote_is_unknown_and_no_error() -> None:
+def test_an_unknown_effect_name_is_no_error() -> None:
     assert load().named("reviews.celebrate") is None
 
 
@@ -198,20 +198,20 @@ def plugged_in(folder: Path, source: str, program: str) -> subprocess.CompletedP
     return subprocess.run([sys.executable, "-c", setup + program], capture_output=True, text=True, check=False)
 
 
-def test_a_package_outside_the_project_adds_an_effect_through_its_entry_point(tmp_path: Path) -> None:
+def test_a_plug_in_adds_an_effect_through_its_entry_point(tmp_path: Path) -> None:
     asked = plugged_in(tmp_path, PLUG_IN, ASK)
     assert asked.returncode == 0, asked.stderr
     assert "partner.invoice" in asked.stdout.split()
     assert "reviews.unlock" in asked.stdout.split()
 
 
-def test_a_plug_in_that_takes_a_name_of_ours_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_plug_in_with_a_taken_name_is_refused(tmp_path: Path) -> None:
     asked = plugged_in(tmp_path, PLUG_IN.replace("partner.invoice", "reviews.unlock"), ASK)
     assert asked.returncode != 0
     assert "There are two effects of the name reviews.unlock" in asked.stderr
 
 
-def test_a_plug_ins_effect_has_a_task_of_its_own_name_in_celery(tmp_path: Path) -> None:
+def test_a_plug_ins_effect_has_a_celery_task(tmp_path: Path) -> None:
     program = "from workers.worker import app\nprint(app.amqp.router.route({}, 'partner.invoice')['queue'].name)"
     asked = plugged_in(tmp_path, PLUG_IN, program)
     assert asked.returncode == 0, asked.stderr
