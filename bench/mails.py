@@ -29,8 +29,8 @@ from cryptography.x509.oid import NameOID
 from cli.servers import free_port
 from workers.transports.mail import MailIdentity
 from workers.transports.smtp import SmtpLimits, SmtpTransport
+from workflows.effects.messages import Mail
 from workflows.notifications.texts import Words
-from workflows.outside.send_mail import Mail
 
 THREADS = 8
 SERVER = """

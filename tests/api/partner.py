@@ -14,9 +14,9 @@ from sqlalchemy import Engine, delete, func, insert, select, update
 from models.events import DeliveryState, deliveries, delivery_attempts
 from models.webhooks import EndpointState, webhook_endpoints
 from tests.application import World
+from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events.catalogue import BookingRequested
 from workflows.events.record import drain_recorded, follow_up, record
-from workflows.outside.send_webhook import SEND_WEBHOOK
 
 HOOK = {"url": "https://partner.example/hooks", "eventTypes": ["session.completed"]}
 

@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 
 from tests.api.conftest import Cast
 from workers.transports.mail import MailIdentity, compose
+from workflows.effects.messages import Mail
 from workflows.notifications.texts import Words
-from workflows.outside.send_mail import Mail
 
 ADA = {"email": "Ada@Example.org", "name": "Ada", "timeZone": "Europe/London"}
 

@@ -23,6 +23,7 @@ from workers.transactions import Transactions, WakeupSink
 from workers.transports import Renew, Transport, no_lease
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import cancel, decline
+from workflows.effects.messages import Mail, Notice, PushMessage
 from workflows.events.catalogue import (
     BundleExhausted,
     ReviewSubmitted,
@@ -39,9 +40,6 @@ from workflows.identity.actor import SYSTEM, Actor
 from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.push_subscriptions import subscribe_browser
 from workflows.operator_policy import OperatorPolicy
-from workflows.outside.send_mail import Mail
-from workflows.outside.send_notice import Notice
-from workflows.outside.send_push import PushMessage
 from workflows.sessions.cancel import SessionToCancel, session_to_cancel_query
 from workflows.sessions.cancel import cancel as call_off
 from workflows.sessions.session import Session, session_query

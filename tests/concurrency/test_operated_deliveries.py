@@ -17,12 +17,12 @@ from models.events import DeliveryState, deliveries, delivery_attempts
 from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import Race, codes, winners
 from tests.factories import OPERATOR, make_event
+from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events import store
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey, DeliveryStatus, Success
 from workflows.events.record import follow_up
 from workflows.events.store import status_query
 from workflows.operations import cancel_delivery, retry_deliveries, retry_delivery
-from workflows.outside.send_webhook import SEND_WEBHOOK
 
 ROUNDS = 10
 EACH = 20

@@ -15,9 +15,9 @@ from models.events import DeliveryState, ErrorClass, deliveries
 from models.webhooks import EndpointState, webhook_endpoints
 from tests.concurrency.racing import Race, deadlocks
 from tests.factories import OPERATOR, make_event
+from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events.record import follow_up
 from workflows.events.store import webhook_status_query
-from workflows.outside.send_webhook import SEND_WEBHOOK
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
 from workflows.webhooks.endpoints import Endpoint, endpoint_query
 

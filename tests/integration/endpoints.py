@@ -15,10 +15,10 @@ from models.events import delivery_attempts, events
 from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
 from tests.integration.house import House
 from workers.runner import DeliveryRunner
+from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events.catalogue import SessionStarted
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, DeliveryKey, SendResult
 from workflows.events.record import follow_up, record
-from workflows.outside.send_webhook import SEND_WEBHOOK
 from workflows.webhooks.secrets import new_secret
 
 NO = SendResult(error="The receiver answered 500.", status_code=500)

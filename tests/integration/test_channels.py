@@ -19,11 +19,11 @@ from tests.integration.house import House
 from tests.integration.receivers import HttpReceiver, http_receiver
 from workers.rules import name_of
 from workers.transports.apprise import AppriseTransport
+from workflows.effects.messages import Notice
 from workflows.events.subscriptions import load
 from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.texts import Words, compose
 from workflows.operator_policy import OperatorPolicy
-from workflows.outside.send_notice import Notice
 
 SECRET = "T00-very-secret"
 

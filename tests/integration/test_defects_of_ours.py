@@ -16,9 +16,9 @@ from tests.integration.endpoints import NO, YES, announced, endpoint, listening,
 from tests.integration.house import House, routes
 from workers.runner import DeliveryRunner
 from workers.transports.http import WebhookTransport
+from workflows.effects import webhooks
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY
 from workflows.events.subscriptions import load
-from workflows.outside import send_webhook
 from workflows.webhooks.headers import sealed_headers
 
 GONE_KEY = Sealer(["a key that ENCRYPTION_KEYS no longer holds"])
@@ -97,7 +97,7 @@ def test_a_bug_while_preparing_is_no_failure_of_the_endpoint(
     partner = listening(house)
     before = health(house, partner)
     with monkeypatch.context() as patched:
-        patched.setattr(send_webhook, broken, bug)
+        patched.setattr(webhooks, broken, bug)
         key = send_one(house, partner, YES)
     row = house.row(key)
     assert (row.state, row.attempts, row.last_error) == ("pending", 1, "KeyError: 'a bug'")

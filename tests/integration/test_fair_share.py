@@ -20,9 +20,9 @@ from workers.runner import DeliveryRunner
 from workers.transports import Transport
 from workers.transports.http import HttpClient, HttpLimits, WebhookTransport
 from workers.transports.protection import Protected, Shares
+from workflows.effects.webhooks import WebhookMessage
 from workflows.events.delivery import DeliveryKey, SendResult
 from workflows.events.subscriptions import load
-from workflows.outside.send_webhook import WebhookMessage
 
 MOST = 3
 MANY = 6

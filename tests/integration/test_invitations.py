@@ -19,10 +19,10 @@ from tests.factories import acting_user, make_booking, make_listing, make_mentor
 from tests.integration.house import House, counted_statements, prepared_message
 from workers.transports.mail import MailIdentity, compose
 from workflows.bookings.decisions import accept
+from workflows.effects.messages import SEND_MAIL, Mail
 from workflows.events.catalogue import event_types
 from workflows.events.delivery import Delivery
 from workflows.identity.people import Mentor, User
-from workflows.outside.send_mail import SEND_MAIL, Mail
 from workflows.sessions.cancel import SessionToCancel, cancel, session_to_cancel_query
 from workflows.sessions.session import Session, session_query
 from workflows.sessions.steps import complete, start

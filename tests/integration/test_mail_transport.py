@@ -20,8 +20,8 @@ from cli.servers import free_port
 from tests.integration.receivers import Talk, dripping, hanging_up, silent, talker
 from workers.transports.mail import FolderTransport, MailIdentity
 from workers.transports.smtp import SmtpLimits, SmtpTransport
+from workflows.effects.messages import Mail
 from workflows.notifications.texts import Words
-from workflows.outside.send_mail import Mail
 
 IDENTITY = MailIdentity("Tutelage <no-reply@tutelage.example>", "operators@tutelage.example")
 

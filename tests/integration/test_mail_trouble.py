@@ -28,9 +28,9 @@ from workers.outbound import OutboundRunner
 from workers.runner import DeliveryRunner
 from workers.transports.protection import Breaker, Protected, Shares
 from workers.transports.smtp import SmtpLimits, SmtpTransport
+from workflows.effects.messages import Mail
 from workflows.events.delivery import DeliveryKey
 from workflows.events.subscriptions import load
-from workflows.outside.send_mail import Mail
 
 REQUESTS = 6
 FEW, MANY = 2, 8

@@ -17,12 +17,12 @@ from tests.factories import OPERATOR, make_booking
 from tests.integration.endpoints import an_event, attempts_kept, endpoint, listening, messages, set_endpoint
 from tests.integration.house import House
 from workers.maintain import maintain
+from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.errors import NotFound
 from workflows.events import store
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import follow_up, record
 from workflows.events.store import webhook_status_query
-from workflows.outside.send_webhook import SEND_WEBHOOK
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
 from workflows.webhooks.endpoints import Endpoint, endpoint_query
 

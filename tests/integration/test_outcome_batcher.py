@@ -17,9 +17,9 @@ from tests.eventually import eventually
 from tests.integration.endpoints import YES, attempts_kept, listening, messages
 from tests.integration.house import House
 from workers.outbound import LeasedMessage, OutboundRunner, OutcomeBatcher, Route, SynchronousExecutor
+from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events import store
 from workflows.events.delivery import DeliveryKey, Success
-from workflows.outside.send_webhook import SEND_WEBHOOK
 
 MINUTE = timedelta(minutes=1)
 

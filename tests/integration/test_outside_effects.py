@@ -16,6 +16,7 @@ from models.webhooks import EndpointState, webhook_endpoints
 from tests.factories import OPERATOR, accept_booking, make_booking
 from tests.integration.house import House
 from workers.outbound import LEASE
+from workflows.effects.messages import SEND_MAIL
 from workflows.events.delivery import (
     DEFAULT_RETRY_POLICY,
     WEBHOOK_RETRY_POLICY,
@@ -25,7 +26,6 @@ from workflows.events.delivery import (
     SendResult,
 )
 from workflows.events.subscriptions import Subscriptions, load
-from workflows.outside.send_mail import SEND_MAIL
 from workflows.webhooks.endpoints import Endpoint, create_endpoint, endpoint_query, ping_endpoint
 
 IN_TRANSACTION = text(

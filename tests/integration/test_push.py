@@ -28,6 +28,7 @@ from workers.runner import DeliveryRunner
 from workers.transports import NotConfigured, Transport
 from workers.transports.http import HttpClient
 from workers.transports.web_push import WebPushTransport
+from workflows.effects.messages import PushMessage
 from workflows.errors import Invalid
 from workflows.events.delivery import PUSH_RETRY_POLICY, DeliveryKey
 from workflows.events.subscriptions import load
@@ -36,7 +37,6 @@ from workflows.notifications.preferences import Choice, switch_off
 from workflows.notifications.push_subscriptions import MAX_SUBSCRIPTIONS, Browser, subscribe_browser
 from workflows.notifications.texts import Words
 from workflows.notifications.useful import USEFUL
-from workflows.outside.send_push import PushMessage
 
 SEALER = Sealer(["a passphrase that is long enough for these tests"])
 LOOPBACK = [ip_network("127.0.0.0/8")]

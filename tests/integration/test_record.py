@@ -14,12 +14,12 @@ from models.events import deliveries, events
 from models.webhooks import EndpointState, webhook_endpoints
 from tests.factories import accept_booking, make_booking
 from tests.integration.house import House
+from workflows.effects.messages import SEND_MAIL
 from workflows.events.catalogue import BookingAccepted, SessionCompleted
 from workflows.events.delivery import Cancel
 from workflows.events.record import defer_write, drain_recorded, flush_deferred, follow_up, record, recorded
 from workflows.events.subscriptions import Effect, Subscriptions, activate, load
 from workflows.identity.actor import SYSTEM
-from workflows.outside.send_mail import SEND_MAIL
 
 NOW = datetime.now(UTC)
 

@@ -19,6 +19,7 @@ from tests.factories import make_booking, make_listing, make_mentor, make_user, 
 from tests.integration.house import House, counted_statements, prepared_message
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept, decline
+from workflows.effects.messages import SEND_MAIL, Mail
 from workflows.events.catalogue import (
     BookingAccepted,
     BookingUndecided,
@@ -32,7 +33,6 @@ from workflows.events.record import flush_deferred
 from workflows.events.subscriptions import load
 from workflows.identity.people import User
 from workflows.operator_policy import OperatorPolicy
-from workflows.outside.send_mail import SEND_MAIL, Mail
 from workflows.sessions.cancel import SessionToCancel, cancel, session_to_cancel_query
 from workflows.sessions.session import Session, session_query
 from workflows.sessions.steps import start

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from tests.integration.endpoints import NO, announced, attempts_kept, listening, send_one
 from tests.integration.house import House
+from workflows.effects.messages import SEND_MAIL
 from workflows.events.subscriptions import load
 from workflows.operator_policy import OperatorPolicy
-from workflows.outside.send_mail import SEND_MAIL
 
 
 def test_a_message_is_tried_by_the_operators_pauses_and_is_dead_after_the_last(house: House) -> None:

@@ -20,10 +20,10 @@ from tests.statements import statements_of
 from workers import outbound
 from workers.outbound import OutboundRunner, Route, SenderPool, Senders, SynchronousExecutor
 from workers.runner import DeliveryRunner
+from workflows.effects.webhooks import SEND_WEBHOOK, WebhookMessage, prepare_webhooks
 from workflows.events import store
 from workflows.events.delivery import Delivery, DeliveryKey, Postpone, SendResult
 from workflows.events.subscriptions import Subscriptions, load
-from workflows.outside.send_webhook import SEND_WEBHOOK, WebhookMessage, prepare
 
 SECONDS = 20
 OTHER = "https://another.example/in"
@@ -140,7 +140,7 @@ def test_whoever_spoils_the_look_up_spoils_only_their_own(house: House) -> None:
     def spoilt(db: Connection, deliveries: Sequence[Delivery]) -> list[WebhookMessage | Exception]:
         if any(delivery.key == keys[1] for delivery in deliveries):
             raise ValueError("no such target")
-        return prepare(db, deliveries)
+        return prepare_webhooks(db, deliveries)
 
     worker(house, pool(2), prepare=spoilt).deliver(*keys)
     assert states(house, keys) == ["done", "pending", "done"]
@@ -156,7 +156,7 @@ def test_those_who_are_ready_are_sent_although_the_database_goes_away_over_the_n
         raise OperationalError("UPDATE", {}, Exception("the server closed the connection"))
 
     def one_defect(db: Connection, deliveries: Sequence[Delivery]) -> list[WebhookMessage | Exception]:
-        prepared = prepare(db, deliveries)
+        prepared = prepare_webhooks(db, deliveries)
         return [prepared[0], KeyError("a defect"), prepared[2]]
 
     monkeypatch.setattr(outbound, "settle_error", away)

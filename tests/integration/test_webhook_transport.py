@@ -20,7 +20,7 @@ from tests.eventually import stretched
 from tests.integration.names import Names
 from tests.integration.receivers import HttpReceiver, Talk, dripping, hanging_up, http_receiver, silent, talker
 from workers.transports.http import HttpClient, HttpLimits, WebhookTransport
-from workflows.outside.send_webhook import WebhookMessage
+from workflows.effects.webhooks import WebhookMessage
 from workflows.webhooks.headers import sealed_headers
 from workflows.webhooks.secrets import new_secret
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import uuid4
 
+from workflows.effects.messages import PushMessage
 from workflows.notifications.texts import Words
 from workflows.notifications.useful import USEFUL
-from workflows.outside.send_push import PushMessage
 
 
 def to_host(host: str) -> PushMessage:

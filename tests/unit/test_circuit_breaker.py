@@ -13,8 +13,8 @@ from tests.unit.push_messages import to_host
 from workers.transports import Renew, Transport, no_lease
 from workers.transports.notifications import protected_push
 from workers.transports.protection import MAX_POSTPONED, Breaker, Protected, Shares
+from workflows.effects.messages import PushMessage
 from workflows.events.delivery import Postpone, SendResult
-from workflows.outside.send_push import PushMessage
 
 AWAY = SendResult(error="ConnectionRefusedError", unavailable=True)
 BROKEN_OFF = SendResult(error="SMTPServerDisconnected: Connection unexpectedly closed")

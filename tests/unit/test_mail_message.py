@@ -11,8 +11,8 @@ import pytest
 
 from workers.transports.mail import MailIdentity, compose
 from workers.transports.smtp import SmtpTransport
+from workflows.effects.messages import Mail
 from workflows.notifications.texts import Words
-from workflows.outside.send_mail import Mail
 
 DELIVERY = UUID("0b9f4a7d-52c1-5d38-8e16-c3a2d4f7e815")
 IDENTITY = MailIdentity("Tutelage <no-reply@tutelage.example>", "Operators <operators@tutelage.example>")

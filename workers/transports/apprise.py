@@ -10,8 +10,8 @@ from apprise import Apprise
 from models.events import ErrorClass
 from workers.rules import name_of
 from workers.transports import Renew, Transport, no_lease
+from workflows.effects.messages import Notice
 from workflows.events.delivery import SendResult
-from workflows.outside.send_notice import Notice
 
 CHANNEL_GONE = "The operators have this channel no more."
 

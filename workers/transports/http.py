@@ -41,9 +41,9 @@ from workers.transports.network import (
     tls_context,
 )
 from workers.transports.protection import Protected, Shares
+from workflows.effects.webhooks import WebhookMessage
 from workflows.errors import Invalid
 from workflows.events.delivery import SendResult
-from workflows.outside.send_webhook import WebhookMessage
 from workflows.webhooks.address import (
     Address,
     AddressRefused,

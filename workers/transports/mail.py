@@ -16,11 +16,11 @@ from typing import Any
 from config.signed_links import Signer
 from workers.transports import Renew, Transport, no_lease
 from workflows.calendar.invitation import Invitation
+from workflows.effects.messages import Mail
 from workflows.events.delivery import SendResult
 from workflows.notifications.kinds import KINDS
 from workflows.notifications.preferences import Choice
 from workflows.notifications.texts import Footer, as_html, as_text
-from workflows.outside.send_mail import Mail
 from workflows.text import one_line
 
 # Their values are the same in every mail or in each part of one, and parsed once.

@@ -16,9 +16,8 @@ from workers.transports.mail import FolderTransport, MailIdentity
 from workers.transports.protection import Breaker, Protected, Shares
 from workers.transports.smtp import SmtpTransport
 from workers.transports.web_push import WebPushTransport
+from workflows.effects.messages import Mail, PushMessage
 from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE
-from workflows.outside.send_mail import Mail
-from workflows.outside.send_push import PushMessage
 
 
 def routes(chosen: Settings) -> dict[str, Route[Any]]:

@@ -30,8 +30,8 @@ from workers.transports.network import (
     seconds_left,
     tls_context,
 )
+from workflows.effects.messages import Mail
 from workflows.events.delivery import SendResult
-from workflows.outside.send_mail import Mail
 
 CLOSING = 421
 # Refusals of our login or of everything at the moment, not of the mail.

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from models.catalog import courses
 from models.sessions import SessionStatus
+from workflows.effects.messages import OPERATORS, SEND_MAIL, SEND_NOTICE
 from workflows.events.catalogue import (
     BookingAccepted,
     BookingCancelled,
@@ -41,8 +42,6 @@ from workflows.notifications.notify import BookingNotification, notify, notify_p
 from workflows.notifications.recipients import Parties, Person, parties_of, person_of, variables_about
 from workflows.notifications.texts import Quotation, compose
 from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
-from workflows.outside.send_mail import OPERATORS, SEND_MAIL
-from workflows.outside.send_notice import SEND_NOTICE
 from workflows.reminders import in_words, is_of_use, is_undecided, set_all
 
 

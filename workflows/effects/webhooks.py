@@ -1,22 +1,155 @@
-"""Announce what happened to every webhook endpoint that wants to hear of it: one delivery each."""
+"""Effects of the queue `webhooks`: each event becomes a message to every endpoint that subscribes to it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, Select, Uuid, any_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
-from workflows.events.catalogue import Event
+from models.events import ErrorClass
+from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
+from workflows.errors import Invalid
+from workflows.events.catalogue import Event, WebhookExampleAsked, WebhookPinged
+from workflows.events.delivery import WEBHOOK_RETRY_POLICY, Cancel, Delivery, RetryPolicy, SendResult
 from workflows.events.record import fan_out
-from workflows.events.subscriptions import FanOut, subscribe
+from workflows.events.subscriptions import FanOut, OutboundEffect, prepare_each, register_outbound, subscribe
 from workflows.events.subscriptions import fan_out as fan_out_by
-from workflows.outside.send_webhook import SEND_WEBHOOK
+from workflows.operator_policy import OperatorPolicy
 from workflows.webhooks.deliveries import FAN_OUT_ROWS, directly_to
+from workflows.webhooks.endpoints import activate, is_valid
+from workflows.webhooks.health import admit, has_answered, has_failed
+from workflows.webhooks.messages import body_of
 
+_VALID_SECRETS = (
+    select(func.array_agg(aggregate_order_by(webhook_secrets.c.sealed_secret, webhook_secrets.c.id.desc())))
+    .where(webhook_secrets.c.endpoint_id == webhook_endpoints.c.id, is_valid())
+    .scalar_subquery()
+)
+# Each endpoint with its valid secrets, the newest first, in one row.
+_RECEIVERS: Select[Any] = select(
+    *webhook_endpoints.c["id", "url", "headers", "state", "failures", "open_until", "rate_limit"],
+    _VALID_SECRETS.label("secrets"),
+).where(webhook_endpoints.c.id == any_(bindparam("endpoint_ids", type_=ARRAY(Uuid))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookMessage:
+    """One message to one endpoint. The transport unseals secrets and headers, and signs `webhook_id.timestamp.body`.
+
+    Args:
+        webhook_id: the event's id, the same on every attempt and for every endpoint.
+        troubled: whether the endpoint's last message failed.
+        breaker_until: until when the endpoint's circuit breaker was open when this message passed it.
+    """
+
+    url: str
+    webhook_id: UUID
+    body: bytes
+    headers: dict[str, Any]
+    sealed_secrets: list[str]
+    endpoint_id: UUID
+    troubled: bool = False
+    breaker_until: datetime | None = None
+
+
+def prepare_webhooks(db: Connection, deliveries: Sequence[Delivery]) -> list[WebhookMessage | Exception]:
+    """The messages, with all endpoints read at once."""
+    endpoint_ids = list({delivery.endpoint_id for delivery in deliveries})
+    found = {row.id: row for row in db.execute(_RECEIVERS, {"endpoint_ids": endpoint_ids})}
+    return prepare_each(deliveries, lambda delivery: _message(db, delivery, found))
+
+
+def _message(db: Connection, delivery: Delivery, found: Mapping[UUID, Row[Any]]) -> WebhookMessage:
+    """The message, unless its endpoint takes none now.
+
+    Raises:
+        Cancel: the endpoint is deleted or not active, or the message is too large.
+        Postpone: the endpoint's circuit breaker is open, or its rate is reached.
+    """
+    row = found.get(delivery.endpoint_id) if delivery.endpoint_id else None
+    if row is None:
+        raise Cancel("The webhook endpoint has been deleted.", ErrorClass.DELETED)
+    breaker_until = row.open_until
+    if not _is_on_request(delivery.event):
+        if row.state != EndpointState.ACTIVE:
+            raise Cancel(f"The webhook endpoint is {row.state}.", ErrorClass.NOT_LISTENING)
+        breaker_until = admit(db, row, nudges=delivery.nudges, now=delivery.now)
+    try:
+        body = body_of(delivery.event)
+    except Invalid as too_large:
+        # It is as large at every attempt.
+        raise Cancel(too_large.message, ErrorClass.TOO_LARGE) from too_large
+    return WebhookMessage(
+        url=row.url,
+        webhook_id=delivery.event.id,
+        body=body,
+        headers=row.headers,
+        sealed_secrets=row.secrets or [],
+        endpoint_id=row.id,
+        troubled=row.failures > 0,
+        breaker_until=breaker_until,
+    )
+
+
+def settle_webhook(
+    db: Connection,
+    delivery: Delivery,
+    message: WebhookMessage,
+    sent: SendResult,
+    *,
+    policy: RetryPolicy = WEBHOOK_RETRY_POLICY,
+) -> None:
+    """Record the result at the endpoint; one that accepts a ping becomes active."""
+    if sent.error is None:
+        if isinstance(delivery.event, WebhookPinged):
+            activate(db, message.endpoint_id, url=message.url)
+        if message.troubled:
+            has_answered(db, message.endpoint_id)
+    elif sent.error_class is not ErrorClass.INTERNAL:
+        # A defect of ours is no failure of the endpoint.
+        exhausted = delivery.counted_attempt >= policy.attempts or sent.permanent
+        has_failed(db, message.endpoint_id, sent, seen=message.breaker_until, exhausted=exhausted, now=delivery.now)
+
+
+def settles_webhook(delivery: Delivery, message: WebhookMessage) -> bool:
+    """Whether a success changes anything at the endpoint."""
+    return message.troubled or isinstance(delivery.event, WebhookPinged)
+
+
+def with_retry_schedule(
+    effect: OutboundEffect[WebhookMessage], policy: OperatorPolicy
+) -> OutboundEffect[WebhookMessage]:
+    """The effect with the pauses of the operator policy."""
+    retries = RetryPolicy(policy.webhook_retry_schedule)
+    return replace(effect, policy=retries, settle=partial(settle_webhook, policy=retries))
+
+
+def _is_on_request(event: Event) -> bool:
+    return isinstance(event, WebhookPinged | WebhookExampleAsked)
+
+
+SEND_WEBHOOK = register_outbound(
+    OutboundEffect(
+        name="webhooks.send",
+        queue="webhooks",
+        transport="http",
+        prepare=prepare_webhooks,
+        settle=settle_webhook,
+        settles=settles_webhook,
+        policy=WEBHOOK_RETRY_POLICY,
+        apply_policy=with_retry_schedule,
+    )
+)
 fan_out_by(FanOut(effect=SEND_WEBHOOK, rows=FAN_OUT_ROWS, directly_to=directly_to))
 
 
 @subscribe(Event, name="webhooks.queue", queue="webhooks", retired=True)
 def queue_webhooks(db: Connection, event: Event, *, now: datetime) -> None:
-    """Run what processes of the release before have written: from now on the event's own statement does this."""
+    """Run what processes of the release before have written; the statement that records an event does this now."""
     fan_out(db, event)

@@ -267,10 +267,10 @@ def in_use() -> Subscriptions:
 
 @cache
 def load() -> Subscriptions:
-    """Find every effect, once: ours in `workflows/effects/` and `workflows/outside/`, then the plug-ins'."""
-    for package in map(importlib.import_module, ("workflows.effects", "workflows.outside")):
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{package.__name__}.{module.name}")
+    """Find every effect, once: ours in `workflows/effects/`, then the plug-ins'."""
+    package = importlib.import_module("workflows.effects")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
     for plug_in in entry_points(group=PLUG_INS):
         plug_in.load()
     return _found

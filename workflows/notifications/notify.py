@@ -17,12 +17,11 @@ from sqlalchemy.sql.expression import bindparam
 from uuid_utils.compat import uuid7
 
 from models.notifications import Channel
+from workflows.effects.messages import SEND_MAIL, SEND_PUSH
 from workflows.events.catalogue import Event
 from workflows.events.record import defer_write, follow_up_all
 from workflows.notifications.recipients import Parties, Person, parties_by_booking, variables_about
 from workflows.notifications.texts import Words, compose
-from workflows.outside.send_mail import SEND_MAIL
-from workflows.outside.send_push import SEND_PUSH
 
 
 @dataclass(frozen=True, kw_only=True)

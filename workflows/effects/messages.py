@@ -1,0 +1,258 @@
+"""Outbound effects of the queue `notifications`: mails, pushes to browsers, and notices by the operators' channels.
+
+Each is prepared from what was written when its event was handled. A message is cancelled when its reader has
+unsubscribed since, is no party of the booking any more, or could do nothing with it now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, Uuid, text
+
+from models.base import Timestamp
+from models.events import ErrorClass
+from models.notifications import Channel
+from workflows.calendar.invitation import Guest, Invitation, invitation_for, meetings_of
+from workflows.calendar.meeting import Meeting
+from workflows.events.catalogue import WebhookEndpointEvent
+from workflows.events.delivery import PUSH_RETRY_POLICY, Cancel, Delivery, SendResult
+from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
+from workflows.notifications.endpoint_news import news_of
+from workflows.notifications.preferences import Choice, can_be_stopped, is_stopped
+from workflows.notifications.push_subscriptions import forget_browser
+from workflows.notifications.recipients import IS_PARTY, require_recipient
+from workflows.notifications.texts import Words, compose
+from workflows.notifications.useful import useful_until
+from workflows.reminders import words_now
+
+# The target of mails to the operators, whose address is a setting.
+OPERATORS = "operators"
+_MAILS = text(
+    f"""
+SELECT n.event_id, n.user_id, n.kind, n.title, n.body, n.created_at, u.name, u.email, u.time_zone, p.wanted,
+       {IS_PARTY} AS party
+FROM unnest(CAST(:event_ids AS uuid[]), CAST(:user_ids AS uuid[])) AS asked(event_id, user_id)
+JOIN notifications n ON n.event_id = asked.event_id AND n.user_id = asked.user_id AND n.channel = 'email'
+JOIN users u ON u.id = n.user_id
+LEFT JOIN notification_preferences p ON p.user_id = n.user_id AND p.kind = n.kind AND p.channel = n.channel
+"""
+).columns(event_id=Uuid(), user_id=Uuid(), created_at=Timestamp)
+_PUSHES = text(
+    f"""
+SELECT n.event_id, n.id, n.user_id, n.kind, n.title, n.body, n.session_id, n.booking_id, n.created_at,
+       s.id AS subscription_id, s.sealed, s.host, p.wanted, {IS_PARTY} AS party
+FROM unnest(CAST(:event_ids AS uuid[]), CAST(:subscription_ids AS uuid[])) AS asked(event_id, subscription_id)
+JOIN push_subscriptions s ON s.id = asked.subscription_id
+JOIN notifications n ON n.event_id = asked.event_id AND n.user_id = s.user_id AND n.channel = 'push'
+LEFT JOIN notification_preferences p ON p.user_id = n.user_id AND p.kind = n.kind AND p.channel = n.channel
+"""
+).columns(
+    event_id=Uuid(),
+    id=Uuid(),
+    user_id=Uuid(),
+    session_id=Uuid(),
+    booking_id=Uuid(),
+    created_at=Timestamp,
+    subscription_id=Uuid(),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """A mail to one person.
+
+    Args:
+        delivery_id: makes its Message-ID, the same on every attempt.
+        to_address: None for the operators, whose address is a setting.
+        written_at: its Date, and since when it waits; a reminder's event is much older.
+        choice: what an unsubscribe link switches off; None for mails that cannot be switched off.
+    """
+
+    delivery_id: UUID
+    to_name: str
+    to_address: str | None
+    words: Words
+    written_at: datetime
+    choice: Choice | None = None
+    invitation: Invitation | None = None
+
+    @property
+    def subject(self) -> str:
+        """The subject line."""
+        return self.words.title
+
+    @property
+    def text(self) -> str:
+        """The text without the footer."""
+        return self.words.body
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushMessage:
+    """A notification for one browser.
+
+    Args:
+        sealed: the browser's address and keys.
+        host: of its push service, with the port: one that does not respond must not delay those at another port.
+        written_at: since when it waits.
+        useful_until: when it is not to be shown any more.
+    """
+
+    sealed: str
+    host: str
+    subscription_id: UUID
+    notification_id: UUID
+    kind: str
+    words: Words
+    session_id: UUID | None
+    booking_id: UUID | None
+    written_at: datetime
+    useful_until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """A notice for one of the operators' channels; `channel` is its name, which reveals nothing of its address."""
+
+    delivery_id: UUID
+    channel: str
+    words: Words
+
+
+def prepare_mails(db: Connection, deliveries: Sequence[Delivery]) -> list[Mail | Exception]:
+    """The mails, with what all of them need read at once."""
+    people = [delivery for delivery in deliveries if delivery.target != OPERATORS]
+    keys = {"event_ids": [each.event.id for each in people], "user_ids": [UUID(each.target) for each in people]}
+    found = {(row.event_id, row.user_id): row for row in db.execute(_MAILS, keys)} if people else {}
+    meetings = meetings_of(db, (delivery.event for delivery in people))
+    return prepare_each(
+        deliveries,
+        lambda delivery: (
+            _mail_to_operators(db, delivery) if delivery.target == OPERATORS else _mail(db, delivery, found, meetings)
+        ),
+    )
+
+
+def _mail(
+    db: Connection,
+    delivery: Delivery,
+    found: Mapping[tuple[UUID, UUID], Row[Any]],
+    meetings: Mapping[UUID, Meeting],
+) -> Mail:
+    event, reader_id = delivery.event, UUID(delivery.target)
+    row = found.get((event.id, reader_id))
+    if row is None:
+        raise Cancel("There is no notification to be mailed.")
+    if is_stopped(row.kind, Channel.EMAIL, wanted=row.wanted):
+        raise Cancel("Its reader wants no mails of this kind any more.")
+    require_recipient(event, is_party=row.party)
+    guest = Guest(user_id=reader_id, time_zone=row.time_zone, name=row.name, address=row.email)
+    choice = Choice(user_id=reader_id, kind=row.kind, channel=Channel.EMAIL)
+    return Mail(
+        delivery_id=delivery.id,
+        to_name=row.name,
+        to_address=row.email,
+        words=words_now(db, event, reader_id, Words(row.title, row.body), now=delivery.now),
+        written_at=row.created_at,
+        choice=choice if can_be_stopped(row.kind, Channel.EMAIL) else None,
+        invitation=invitation_for(event, meetings, guest),
+    )
+
+
+def _mail_to_operators(db: Connection, delivery: Delivery) -> Mail:
+    news = news_of(db, delivery.event) if isinstance(delivery.event, WebhookEndpointEvent) else None
+    if news is None:
+        raise Cancel("The webhook endpoint has been deleted.")
+    return Mail(
+        delivery_id=delivery.id,
+        to_name="Operators",
+        to_address=None,
+        words=news.words,
+        written_at=delivery.event.occurred_at,
+    )
+
+
+def prepare_pushes(db: Connection, deliveries: Sequence[Delivery]) -> list[PushMessage | Exception]:
+    """The messages for those who use the browsers now, with what all of them need read at once."""
+    keys = {
+        "event_ids": [delivery.event.id for delivery in deliveries],
+        "subscription_ids": [UUID(delivery.target) for delivery in deliveries],
+    }
+    found = {(row.event_id, row.subscription_id): row for row in db.execute(_PUSHES, keys)}
+    return prepare_each(deliveries, lambda delivery: _push(db, delivery, found))
+
+
+def _push(db: Connection, delivery: Delivery, found: Mapping[tuple[UUID, UUID], Row[Any]]) -> PushMessage:
+    subscription_id = UUID(delivery.target)
+    row = found.get((delivery.event.id, subscription_id))
+    if row is None:
+        raise Cancel("The browser is not subscribed any more.", ErrorClass.DELETED)
+    if is_stopped(row.kind, Channel.PUSH, wanted=row.wanted):
+        raise Cancel("Its reader wants nothing of this kind pushed any more.")
+    require_recipient(delivery.event, is_party=row.party)
+    words = words_now(db, delivery.event, row.user_id, Words(row.title, row.body), now=delivery.now)
+    until = useful_until(delivery.event, written_at=row.created_at)
+    if delivery.now >= until:
+        raise Cancel("It could not be pushed while it was of use.")
+    return PushMessage(
+        sealed=row.sealed,
+        host=row.host,
+        subscription_id=subscription_id,
+        notification_id=row.id,
+        kind=row.kind,
+        words=words,
+        session_id=row.session_id,
+        booking_id=row.booking_id,
+        written_at=row.created_at,
+        useful_until=until,
+    )
+
+
+def settle_push(db: Connection, _delivery: Delivery, message: PushMessage, sent: SendResult) -> None:
+    """Forget a browser that its push service reports as gone; any other failure may have other causes."""
+    if sent.error_class is ErrorClass.DELETED:
+        forget_browser(db, message.subscription_id)
+
+
+def prepare_notices(db: Connection, deliveries: Sequence[Delivery]) -> list[Notice | Exception]:
+    """The notices, with ids and times but without names, since channels have many readers."""
+    return prepare_each(
+        deliveries,
+        lambda each: Notice(delivery_id=each.id, channel=each.target, words=_words_of_notice(db, each)),
+    )
+
+
+def _words_of_notice(db: Connection, delivery: Delivery) -> Words:
+    event = delivery.event
+    if not isinstance(event, WebhookEndpointEvent):
+        return compose(f"notice_{event.type.replace('.', '_')}", event=event)
+    news = news_of(db, event)
+    if news is None:
+        raise Cancel("The webhook endpoint has been deleted.", ErrorClass.DELETED)
+    return news.words
+
+
+SEND_MAIL = register_outbound(
+    OutboundEffect(name="mail.send", queue="notifications", transport="mail", prepare=prepare_mails)
+)
+SEND_PUSH = register_outbound(
+    OutboundEffect(
+        name="push.send",
+        queue="notifications",
+        transport="push",
+        prepare=prepare_pushes,
+        settle=settle_push,
+        settles=lambda _delivery, _message: False,
+        policy=PUSH_RETRY_POLICY,
+        # Users may name an address that fails: only a defect is something for an operator to correct.
+        cancel_on_exhaustion=lambda sent: sent.error_class is not ErrorClass.INTERNAL,
+    )
+)
+SEND_NOTICE = register_outbound(
+    OutboundEffect(name="channels.send", queue="notifications", transport="channels", prepare=prepare_notices)
+)
