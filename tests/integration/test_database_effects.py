@@ -9,11 +9,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, select, text
 from structlog.testing import capture_logs
 
 from models.bookings import bookings
-from models.events import deliveries, delivery_attempts, events
+from models.events import delivery_attempts
 from models.sessions import sessions
 from tests.factories import accept_booking, make_booking, make_user
 from tests.integration.house import House
@@ -178,30 +178,6 @@ def test_a_cancelled_effect_keeps_the_reason(with_effect: WithEffect) -> None:
     assert count(house, "users") == 0
 
 
-def test_one_effects_failure_is_not_anothers(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_args: object, **_kwargs: object) -> None:
-        raise RuntimeError("broken")
-
-    monkeypatch.setattr("workflows.notifications.notify.compose", broken)
-    with house.transactions() as db:
-        accept_booking(db, make_booking(db))
-    house.run_all()
-    with house.engine.connect() as db:
-        states = {
-            (row.effect, row.state) for row in db.execute(select(deliveries).where(deliveries.c.done_at.is_(None)))
-        }
-        assert db.scalar(select(func.count()).select_from(sessions)) == 1
-    assert {effect for effect, _state in states} == {
-        "bookings.expire",
-        "bookings.remind",
-        "notifications.booking_accepted",
-        "notifications.booking_requested",
-        "notifications.session_created",
-        "notifications.session_reminder",
-    }
-    assert {state for _effect, state in states} == {"pending"}
-
-
 def test_one_targets_failure_is_not_anothers(with_effect: WithEffect) -> None:
     def run(_db: Connection, _event: SessionCompleted, target: str, *, now: datetime) -> None:
         del now
@@ -259,14 +235,6 @@ def test_what_kills_its_worker_again_and_again_ends_in_dead(with_effect: WithEff
     assert (row.state, row.last_error) == ("dead", "Its worker died during every attempt.")
 
 
-def test_a_leased_row_counts_its_attempt_once(with_effect: WithEffect) -> None:
-    house, key = with_effect(nothing)
-    house.change(key, nudges=1)
-    house.deliverer.deliver(key)
-    row = house.row(key)
-    assert (row.state, row.attempts, row.lease_until) == ("done", 1, None)
-
-
 def test_an_effect_whose_name_is_unknown_is_left_pending(engine: Engine, house: House) -> None:
     with house.transactions() as db:
         accept_booking(db, make_booking(db))
@@ -312,21 +280,6 @@ def test_a_deadlock_is_tried_once_more_at_once(engine: Engine, with_effect: With
     row = house.row(key)
     assert (len(runs), row.state, row.attempts) == (2, "done", 1)
     assert attempts(house) == []
-
-
-def test_five_copies_of_a_message_at_once_make_one_session(house: House) -> None:
-    with house.transactions() as db:
-        booking = accept_booking(db, make_booking(db))
-    key = house.key("sessions.create")
-    threads = [Thread(target=house.deliverer.deliver, args=(key,)) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    with house.engine.connect() as db:
-        assert db.scalars(select(sessions.c.id)).all() == [booking.session_id]
-        assert db.scalars(select(events.c.type).where(events.c.type == "session.created")).all() == ["session.created"]
-    assert house.row(key).state == "done"
 
 
 def test_a_session_that_is_there_already_is_taken_for_done(house: House) -> None:

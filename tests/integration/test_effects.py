@@ -177,15 +177,6 @@ def test_a_completed_session_has_all_its_effects_once(pair: Pair) -> None:
     ]
 
 
-def test_running_an_effect_again_adds_nothing(pair: Pair) -> None:
-    pair.decided(accept, mentor_of(pair.booking))
-    key = pair.house.key("notifications.session_created")
-    pair.house.change(key, state="pending", done_at=None)
-    pair.house.deliverer.deliver(key)
-    assert pair.house.row(key).state == "done"
-    assert len(pair.told("session_created")) == 4
-
-
 def test_a_mail_is_the_notification_in_both_forms(pair: Pair) -> None:
     pair.house.run_all()
     (mail,) = pair.house.mail.received
