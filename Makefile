@@ -17,15 +17,15 @@ FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.1
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
-setup: $(READY) ## Make the environment in .venv from requirements.lock
+setup: $(READY) ## Make the environment in .venv from requirements-dev.lock
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements-dev.lock pyproject.toml
 	@set -e; \
 	python=$$($(FIND_PYTHON)) || { echo "Tutelage needs Python 3.11 or later with the venv module (Debian: apt install python3-venv)."; exit 1; }; \
 	echo "Making .venv with $$($$python --version) ..."; \
 	test -e $(READY) || $$python -m venv --clear .venv; \
 	rm -f $(READY); \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	touch $(READY)
 
@@ -66,9 +66,10 @@ bench-mails: $(READY) ## Measure mails a second over kept connections, and with 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links --no-annotate pyproject.toml
 
-lock: $(READY) ## Resolve pyproject.toml anew into requirements.lock and requirements-bench.lock
-	@$(COMPILE) --extra dev -o requirements.lock
-	@$(COMPILE) --extra bench -c requirements.lock -o requirements-bench.lock
+lock: $(READY) ## Resolve pyproject.toml anew into the locks of production, development and the bench
+	@$(COMPILE) --extra build -o requirements.lock
+	@$(COMPILE) --extra build --extra local --extra dev -c requirements.lock -o requirements-dev.lock
+	@$(COMPILE) --extra bench -c requirements-dev.lock -o requirements-bench.lock
 
 clean: ## Remove the environment and caches; data in .data stays
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info

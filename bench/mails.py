@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from cli.servers import free_port
+from cli.embedded import free_port
 from workers.transports.mail import MailIdentity
 from workers.transports.smtp import SmtpLimits, SmtpTransport
 from workflows.effects.messages import Mail

@@ -12,25 +12,38 @@ from time import monotonic
 import click
 import urllib3
 
-from cli.addresses import DATA_DIR_OPTION
-from cli.demonstration.books import audit, silence_endpoint
-from cli.demonstration.decision import decide
-from cli.demonstration.ending import ADDRESSES, KEPT, NEXT, check_invariants, check_page, effects_table
-from cli.demonstration.failure import DemoFailed
-from cli.demonstration.mailbox import Mailbox, open_mailbox
-from cli.demonstration.meeting import meet
-from cli.demonstration.people import Cast, gather
-from cli.demonstration.receiver import open_receiver
-from cli.demonstration.scene import Scene
-from cli.demonstration.show import Show
-from cli.lock import AlreadyRunning
-from cli.plan import PlanError
-from cli.servers import ServerError
-from cli.supervise import tail
-from cli.system import System, running_system
+from cli.demonstration.acts import (
+    Cast,
+    audit,
+    check_invariants,
+    check_page,
+    decide,
+    effects_table,
+    gather,
+    meet,
+    pause_endpoint,
+)
+from cli.demonstration.receivers import Mailbox, open_mailbox, open_receiver
+from cli.demonstration.stage import DemoFailed, Scene, Show
+from cli.run_file import DATA_DIR_OPTION
+from cli.system import System, running_system, tail
 from models.engine import create
 
 INTERRUPTED = 130
+ADDRESSES = """
+  API         {api}
+  API docs    {api}/api/docs
+  Flower      {flower}
+"""
+NEXT = """What to do next
+  make demo KEEP=1    play it again, and leave everything running to look around
+  make up             run the system (in another data folder: make up ARGS='--data-dir elsewhere')
+  tutelage seed       fill a running system with mentors, mentees and bookings
+  tutelage token      a token for calls of your own: tutelage token --operator"""
+KEPT = """Everything is left running. Press Ctrl-C to stop.
+  As the mentee:  tutelage token --user {mentee}
+  As the mentor:  tutelage token --user {mentor} --mentor {profile}
+  Another shell:  tutelage seed --data-dir {data}"""
 
 
 @click.command()
@@ -61,8 +74,6 @@ def demo(keep: bool, port: int, flower_port: int, without: tuple[str, ...], pati
     except DemoFailed as failure:
         # It has been told already, before the system was stopped.
         raise click.exceptions.Exit(1) from failure
-    except (AlreadyRunning, PlanError, ServerError) as error:
-        raise click.ClickException(str(error)) from error
 
 
 @dataclass
@@ -78,7 +89,7 @@ class _Stage:
     succeeded: bool = False
 
     def play(self, stack: ExitStack, *, keep: bool) -> None:
-        """Set up, play, and tell; what was set up leaves with the stack, in the opposite order."""
+        """Set up, play, and report; the stack takes down what was set up, in the opposite order."""
         began = monotonic()
         bell = threading.Event()
         mailbox = stack.enter_context(open_mailbox(bell))
@@ -89,15 +100,15 @@ class _Stage:
         try:
             cast = self._perform(stack, scene, system)
         except DemoFailed as failure:
-            self.show.say(f"\nError: {self._explain(failure)}")
+            self.show.line(f"\nError: {self._explain(failure)}")
             raise
         self.succeeded = True
-        self.show.say(ADDRESSES.format(api=system.plan.api_url, flower=system.plan.flower_url))
-        self.show.say(f"Every step came out as promised, in {monotonic() - began:.0f} seconds.")
+        self.show.line(ADDRESSES.format(api=system.plan.api_url, flower=system.plan.flower_url))
+        self.show.line(f"Every step came out as promised, in {monotonic() - began:.0f} seconds.")
         if not keep:
-            self.show.say(NEXT)
+            self.show.line(NEXT)
             return
-        self.show.say(_how_to_go_on(cast, self.data_dir))
+        self.show.line(_how_to_go_on(cast, self.data_dir))
         system.wait()
 
     def _start(self, stack: ExitStack, mailbox: Mailbox) -> System:
@@ -112,7 +123,7 @@ class _Stage:
                     flower_port=self.flower_port,
                     without=self.without,
                     environment=environment,
-                    say=self.show.say,
+                    say=self.show.line,
                 )
             )
         took = (monotonic() - began) * 1000
@@ -124,7 +135,7 @@ class _Stage:
         engine = create(system.plan.database_url, pool_size=1, name="tutelage-demo")
         stack.callback(engine.dispose)
         cast = gather(scene)
-        stack.callback(silence_endpoint, scene, cast)
+        stack.callback(pause_endpoint, scene, cast)
         booked = decide(scene, cast)
         meet(scene, cast, booked)
         audit(scene, cast, booked, engine)

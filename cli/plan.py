@@ -1,23 +1,103 @@
-"""What one `tutelage up` is going to start: the parts, their ports, and the environment they get."""
+"""What one `tutelage up` runs: the parts and their commands, their ports, and the environment they get.
+
+docker-compose.yml has the same parts with the same commands; tests/cli/test_compose.py compares the two.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cli.embedded import prepare_postgres
-from cli.leftovers import FOLDER_VARIABLE, MARK_VARIABLE
-from cli.processes import PARTS, POSTGRES, REDIS, Part, Place, with_settings
-from cli.servers import free_port, postgres_url, redis_url
+from cli.embedded import (
+    StartError,
+    free_port,
+    own_folder,
+    postgres_command,
+    postgres_url,
+    prepare_postgres,
+    redis_url,
+    valkey_command,
+)
 from config.settings import Settings, read_settings
+from workflows.events.subscriptions import QUEUES
 from workflows.notifications.texts import template_errors
 
+ROOT = Path(__file__).resolve().parent.parent
+HOST = "127.0.0.1"
+# By these, a later start recognises what a killed one left behind. The second is set by `up` for its own processes
+# alone: a shell may have exported the folder.
+FOLDER_VARIABLE = "TUTELAGE_DATA_DIR"
+MARK_VARIABLE = "TUTELAGE_STARTED_BY_UP"
 
-class PlanError(Exception):
-    """What was asked for cannot be started; the message says why, and what would be right."""
+
+@dataclass(frozen=True)
+class Place:
+    """What differs between the processes of one machine and a container each: the fields of the parts' commands."""
+
+    host: str
+    api_port: int
+    flower_port: int
+    data_dir: Path
+    worker_threads: int = 4
+    notification_threads: int = 16
+    webhook_threads: int = 32
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process of the system.
+
+    Attributes:
+        name: as in run.json, in the logs' names and in docker-compose.yml.
+        command: words, with the fields of Place in braces.
+        group: "servers" are ready before "programs" start, and stop after them.
+        stop_signal: what ends it cleanly.
+        measured: whether it counts into the metrics that the parts share.
+        queue: the queue that it works on, if it is a worker.
+    """
+
+    name: str
+    command: tuple[str, ...] = ()
+    group: str = "programs"
+    stop_signal: str = "TERM"
+    measured: bool = True
+    queue: str | None = None
+
+    def argv(self, place: Place) -> list[str]:
+        """The command line at this place."""
+        return [word.format_map(vars(place)) for word in self.command]
+
+
+def worker(queue: str) -> Part:
+    """The Celery worker of one queue: a process of its own, so that each queue scales and fails on its own."""
+    # Receivers and mail servers are waited for most of the time: more threads than there is work for a core.
+    waiting = {"webhooks": "{webhook_threads}", "notifications": "{notification_threads}"}
+    threads = waiting.get(queue, "{worker_threads}")
+    return Part(f"worker-{queue}", ("tutelage-worker", queue, "--threads", threads), queue=queue)
+
+
+# The servers' commands are made by `make_plan`. PostgreSQL would wait for its clients to leave at SIGTERM.
+POSTGRES = Part("postgres", group="servers", stop_signal="INT", measured=False)
+REDIS = Part("redis", group="servers", measured=False)
+FLOWER = Part(
+    "flower",
+    (
+        *("celery", "--app", "workers.flower:app", "flower", "--address={host}", "--port={flower_port}"),
+        *("--persistent", "--db={data_dir}/flower.db", "--state_save_interval=30000", "--max_tasks=20000"),
+    ),
+    measured=False,
+)
+PROGRAMS: tuple[Part, ...] = (
+    Part("api", ("tutelage", "api", "--host", "{host}", "--port", "{api_port}")),
+    *(worker(queue) for queue in QUEUES),
+    Part("sweep", ("tutelage", "sweep")),
+    Part("maintain", ("tutelage", "maintain")),
+    FLOWER,
+)
+PARTS: tuple[Part, ...] = (POSTGRES, REDIS, *PROGRAMS)
 
 
 @dataclass(frozen=True)
@@ -40,21 +120,21 @@ class Plan:
 
     @property
     def database_url(self) -> str:
-        """The embedded PostgreSQL's address, or that of the server that DATABASE_URL names."""
+        """The address of the embedded PostgreSQL, or of the server that DATABASE_URL names."""
         return self.environment["DATABASE_URL"]
 
     @property
     def redis_url(self) -> str:
-        """The embedded Valkey's address, or that of the server that REDIS_URL names."""
+        """The address of the embedded Valkey, or of the server that REDIS_URL names."""
         return self.environment["REDIS_URL"]
 
     @property
-    def queues(self) -> list[str]:
-        """The queues that have a worker here."""
-        return [part.queue for part in self.parts if part.queue]
+    def metrics_folder(self) -> Path:
+        """Where the measured parts keep what they count, so that each can answer for all."""
+        return self.place.data_dir / "metrics"
 
     def has(self, name: str) -> bool:
-        """Whether a part of this name is going to run."""
+        """Whether a part of this name is to run."""
         return any(part.name == name for part in self.parts)
 
 
@@ -67,59 +147,47 @@ def make_plan(
     environment: Mapping[str, str],
     postgres_settings: Mapping[str, str],
 ) -> Plan:
-    """Decide on parts, ports and environment; arguments as for cli.system.running_system.
+    """Decide on parts, ports and environment, and prepare the embedded servers' folders.
+
+    Arguments are those of cli.system.running_system.
 
     Raises:
-        PlanError: an unknown part, a port that somebody has taken, Flower without a password in production, or
-            templates that cannot be used.
+        StartError: an unknown part, a port that is taken, Flower without a password in production, or templates
+            that cannot be used.
         SettingsError: when a setting makes no sense.
     """
     settings = read_settings()
     if settings.templates_folder and (found := template_errors(Path(settings.templates_folder))):
-        raise PlanError(" ".join(found))
+        raise StartError(" ".join(found))
     given = {name: value for name, value in {**os.environ, **environment}.items() if value}
     left_out = _left_out(without, given)
-    parts = tuple(part for part in PARTS if part.name not in left_out)
     if settings.production and "flower" not in left_out and not settings.flower_basic_auth:
-        raise PlanError(
+        raise StartError(
             "Flower needs FLOWER_BASIC_AUTH=user:password in production, or leave it out: --without flower."
         )
     place = Place(
-        host="127.0.0.1",
-        api_port=_port("api", port, "--port", parts),
-        flower_port=_port("flower", flower_port, "--flower-port", parts),
+        host=HOST,
+        api_port=_port(port, "--port", used="api" not in left_out),
+        flower_port=_port(flower_port, "--flower-port", used="flower" not in left_out),
         data_dir=data_dir,
-        postgres_port=free_port(),
-        redis_port=free_port(),
         worker_threads=settings.worker_threads,
         notification_threads=settings.notification_threads,
         webhook_threads=settings.webhook_threads,
     )
-    parts = tuple(with_settings(part, postgres_settings) if part is POSTGRES else part for part in parts)
-    return Plan(
-        parts, place, {**_defaults(data_dir, place, settings), **_embedded(parts, place), **given, **_fixed(data_dir)}
-    )
-
-
-def _left_out(without: Sequence[str], given: Mapping[str, str]) -> set[str]:
-    names = [part.name for part in PARTS]
-    for name in without:
-        if name not in names:
-            raise PlanError(f"There is no part {name}. The parts are {', '.join(names)}.")
-    for part, variable in ((POSTGRES, "DATABASE_URL"), (REDIS, "REDIS_URL")):
-        if part.name in without and variable not in given:
-            raise PlanError(f"Without {part.name}, {variable} must say which server to use instead.")
-    external = {part.name for part, name in ((POSTGRES, "DATABASE_URL"), (REDIS, "REDIS_URL")) if name in given}
-    return external | set(without)
-
-
-def _port(name: str, port: int, option: str, parts: Sequence[Part]) -> int:
-    """The port itself when nobody has it, a free one for 0."""
-    if port == 0:
-        return free_port()
-    if any(part.name == name for part in parts) and not is_free(port):
-        raise PlanError(f"Port {port} is taken by somebody else: choose another with {option}, or 0 for a free one.")
-    return port
+    servers, addresses = [], {}
+    if "postgres" not in left_out:
+        folder, server_port = data_dir / "postgres", free_port()
+        prepare_postgres(folder, postgres_settings)
+        servers.append(replace(POSTGRES, command=tuple(postgres_command(folder, server_port, postgres_settings))))
+        addresses["DATABASE_URL"] = postgres_url(folder, server_port)
+    if "redis" not in left_out:
+        folder, server_port = data_dir / "redis", free_port()
+        own_folder(folder)
+        servers.append(replace(REDIS, command=tuple(valkey_command(folder, server_port))))
+        addresses["REDIS_URL"] = redis_url(server_port)
+    programs = (part for part in PROGRAMS if part.name not in left_out)
+    fixed = {FOLDER_VARIABLE: str(data_dir), MARK_VARIABLE: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+    return Plan((*servers, *programs), place, {**_defaults(place, settings), **addresses, **given, **fixed})
 
 
 def is_free(port: int) -> bool:
@@ -128,33 +196,36 @@ def is_free(port: int) -> bool:
         # As the servers do: connections of an earlier run that linger in TIME_WAIT take nothing.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((HOST, port))
         except OSError:
             return False
         return True
 
 
-def _defaults(data_dir: Path, place: Place, settings: Settings) -> dict[str, str]:
-    """What the parts find in their environment unless somebody set it."""
+def _left_out(without: Sequence[str], given: Mapping[str, str]) -> set[str]:
+    names = [part.name for part in PARTS]
+    for name in without:
+        if name not in names:
+            raise StartError(f"There is no part {name}. The parts are {', '.join(names)}.")
+    variables = {"postgres": "DATABASE_URL", "redis": "REDIS_URL"}
+    for name, variable in variables.items():
+        if name in without and variable not in given:
+            raise StartError(f"Without {name}, {variable} must name the server to use instead.")
+    return {name for name, variable in variables.items() if variable in given} | set(without)
+
+
+def _port(port: int, option: str, *, used: bool) -> int:
+    if port == 0:
+        return free_port()
+    if used and not is_free(port):
+        raise StartError(f"Port {port} is taken by another process: choose another with {option}, or 0 for a free one.")
+    return port
+
+
+def _defaults(place: Place, settings: Settings) -> dict[str, str]:
+    """What the parts find in their environment unless it was set."""
     return {
         "PUBLIC_URL": f"http://{place.host}:{place.api_port}",
-        "MAIL_FOLDER": str(data_dir / "mail"),
+        "MAIL_FOLDER": str(place.data_dir / "mail"),
         "IDENTITY_HEADERS": "off" if settings.production else "open",
     }
-
-
-def _embedded(parts: Sequence[Part], place: Place) -> dict[str, str]:
-    """The addresses of the servers that we bring ourselves."""
-    names = {part.name for part in parts}
-    addresses = {}
-    if POSTGRES.name in names:
-        folder = place.data_dir / "postgres"
-        prepare_postgres(folder)
-        addresses["DATABASE_URL"] = postgres_url(folder, place.postgres_port)
-    if REDIS.name in names:
-        addresses["REDIS_URL"] = redis_url(place.redis_port)
-    return addresses
-
-
-def _fixed(data_dir: Path) -> dict[str, str]:
-    return {FOLDER_VARIABLE: str(data_dir), MARK_VARIABLE: str(os.getpid()), "PYTHONUNBUFFERED": "1"}

@@ -1,4 +1,4 @@
-"""`<data-dir>/run.json`: what a running `tutelage up` tells scripts about itself."""
+"""run.json, by which a running `tutelage up` tells scripts and other commands where everything is."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ import os
 from pathlib import Path
 from typing import Any
 
+import click
+
+from config.settings import SettingsError, settings
+
 Run = dict[str, Any]
-
-
-def run_file(data_dir: Path) -> Path:
-    """Where the file is, or would be."""
-    return data_dir / "run.json"
+DATA_DIR_OPTION = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".data"),
+    show_default=True,
+    help="The data folder of `tutelage up`.",
+)
 
 
 def read_run(data_dir: Path) -> Run | None:
-    """What runs in this data folder; None when nothing does, or nothing is ready yet."""
+    """The addresses and processes of the system that runs in this data folder; None before one is ready."""
     try:
-        content: Run = json.loads(run_file(data_dir).read_text())
+        content: Run = json.loads(_file(data_dir).read_text())
     except FileNotFoundError:
         return None
     return content
@@ -27,13 +33,35 @@ def read_run(data_dir: Path) -> Run | None:
 def write_run(data_dir: Path, run: Run) -> None:
     """Replace the file in one step, so that no reader ever sees half of it. It is private: it holds a password."""
     fresh = data_dir / "run.json.new"
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as output:
-        json.dump(run, output, indent=2)
-        output.write("\n")
-    fresh.replace(run_file(data_dir))
+    write_private(fresh, json.dumps(run, indent=2) + "\n")
+    fresh.replace(_file(data_dir))
 
 
 def remove_run(data_dir: Path) -> None:
-    """Nothing runs here any more."""
-    run_file(data_dir).unlink(missing_ok=True)
+    """Remove the file: nothing runs here any more."""
+    _file(data_dir).unlink(missing_ok=True)
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner may read, from its first byte on."""
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
+        output.write(text)
+
+
+def find_database_url(data_dir: Path) -> str:
+    """The address of the database: the one that the settings name, or else that of the running `tutelage up`.
+
+    Raises:
+        SettingsError: when DATABASE_URL is not set and nothing runs in the data folder.
+    """
+    if named := settings().database_url:
+        return named
+    run = read_run(data_dir)
+    if run is None:
+        raise SettingsError(f"Set DATABASE_URL, or start `tutelage up`: nothing runs in {data_dir}.")
+    return str(run["database_url"])
+
+
+def _file(data_dir: Path) -> Path:
+    return data_dir / "run.json"

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
+from uuid import UUID
 
 import click
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from cli.addresses import DATA_DIR_OPTION, find_database_url
 from cli.invariants import findings_table
-from cli.seeding.fill import Filler
-from cli.seeding.people import plan_mentees, plan_mentors
-from cli.seeding.plan import Fate, Planner
+from cli.run_file import DATA_DIR_OPTION, find_database_url
+from cli.seeding.people import COURSES, PlannedMentor, PlannedPerson, plan_mentees, plan_mentors
+from cli.seeding.stories import Fate, Planner, Players, Story, play
 from config.settings import settings
+from models.catalog import courses, listings
 from models.engine import create
+from models.people import mentor_profiles, users
+from workflows.catalog.courses import create_course
+from workflows.catalog.listings import publish_listing
+from workflows.errors import Conflict
+from workflows.identity.actor import Actor
+from workflows.identity.people import User, publish_mentor_profile, register_user
 from workflows.invariants import check_all
 
 MEANINGS = {
@@ -30,7 +38,7 @@ MEANINGS = {
     Fate.DRAFT: "Bookings that wait for a decision (draft)",
     Fate.DECLINED: "Bookings declined",
     Fate.CANCELLED: "Bookings cancelled by the mentee",
-    Fate.EXPIRED: "Bookings cancelled, since nobody decided in time",
+    Fate.EXPIRED: "Bookings cancelled, since they were not decided in time",
     Fate.SCHEDULED: "Bookings accepted, their session scheduled",
     Fate.IN_PROGRESS: "Bookings accepted, their session in progress",
     Fate.COMPLETED: "Bookings accepted, their session completed",
@@ -55,7 +63,7 @@ def seed(mentors: int, mentees: int, seed_number: int, data_dir: Path) -> None:
     engine = create(find_database_url(data_dir), pool_size=1, name="tutelage-seed")
     try:
         added = fill(engine, mentors=mentors, mentees=mentees, seed=seed_number, now=datetime.now(UTC))
-        _tell(added, monotonic() - began)
+        _report(added, monotonic() - began)
         _check_invariants(engine)
     except OperationalError as error:
         raise click.ClickException(f"The database cannot be used: {error.orig}".strip()) from error
@@ -66,15 +74,15 @@ def seed(mentors: int, mentees: int, seed_number: int, data_dir: Path) -> None:
 
 
 def fill(engine: Engine, *, mentors: int, mentees: int, seed: int, now: datetime) -> Counter[str]:
-    """Add what is missing, and say how much of what that was.
+    """Add what is missing, and return how much of what that was.
 
     Args:
-        seed: whoever takes the same number finds the same people, with the same stories relative to `now`.
+        seed: the same number makes the same people, with the same stories relative to `now`.
         now: the present, UTC.
     """
     planned = plan_mentors(seed, mentors)
     planner = Planner(seed, planned, now)
-    # Every story is planned, whoever is there already, so that those who are missing find the same calendars.
+    # Every story is planned, also those of people who are there already: the others find the same calendars.
     stories = [(person, planner.stories_of(place)) for place, person in enumerate(plan_mentees(seed, mentees), start=1)]
     filler = Filler(engine, now)
     filler.add_courses()
@@ -83,7 +91,7 @@ def fill(engine: Engine, *, mentors: int, mentees: int, seed: int, now: datetime
     return filler.added
 
 
-def _tell(added: Counter[str], seconds: float) -> None:
+def _report(added: Counter[str], seconds: float) -> None:
     if not added:
         click.echo("Everything of this seed is there already; nothing was added. Another --seed makes other people.")
         return
@@ -102,3 +110,123 @@ def _check_invariants(engine: Engine) -> None:
         Console().print(findings_table(findings))
         raise click.ClickException("The database holds what must not be there; `tutelage invariants` shows where.")
     click.echo("Every invariant holds.")
+
+
+# Large enough to be fast, small enough not to hold mentors' calendars for long.
+MENTEES_PER_TRANSACTION = 10
+SEEDER = Actor(operator=True, name="operator:seed")
+
+
+@dataclass(frozen=True)
+class _Bookable:
+    """A mentor in the database, with their listings by title."""
+
+    actor: Actor
+    listings: dict[str, UUID]
+
+
+@dataclass
+class Filler:
+    """Fills one database.
+
+    Args:
+        now: the present, UTC.
+    """
+
+    engine: Engine
+    now: datetime
+    added: Counter[str] = field(default_factory=Counter)
+
+    def add_courses(self) -> None:
+        """Add the courses that the catalogue does not have yet."""
+        with self.engine.begin() as db:
+            known = _known_courses(db)
+            for title, description in COURSES.values():
+                if title not in known:
+                    create_course(db, actor=SEEDER, title=title, description=description)
+                    self.added["courses"] += 1
+
+    def add_mentors(self, mentors: list[PlannedMentor]) -> None:
+        """Register those that are missing, with their profiles and listings, in one transaction."""
+        with self.engine.begin() as db:
+            known = _known(db, [mentor.person.email for mentor in mentors])
+            courses = _known_courses(db)
+            for mentor in mentors:
+                if mentor.person.email not in known:
+                    self._add_mentor(db, mentor, courses.get(mentor.course))
+
+    def add_mentees(self, mentors: list[PlannedMentor], mentees: list[tuple[PlannedPerson, list[Story]]]) -> None:
+        """Register those that are missing and play their stories, each mentee's with their account."""
+        with self.engine.connect() as db:
+            known = _known(db, [person.email for person, _stories in mentees])
+            bookable = _find(db, [mentor.person.email for mentor in mentors])
+        missing = [(person, stories) for person, stories in mentees if person.email not in known]
+        by_place = [bookable[mentor.person.email] for mentor in mentors]
+        for first in range(0, len(missing), MENTEES_PER_TRANSACTION):
+            with self.engine.begin() as db:
+                for person, stories in missing[first : first + MENTEES_PER_TRANSACTION]:
+                    mentee = Actor.person(self._register(db, person).id, None)
+                    self.added["mentees"] += 1
+                    for story in stories:
+                        self._play(db, story, mentee, by_place[story.mentor])
+
+    def _add_mentor(self, db: Connection, mentor: PlannedMentor, course_id: UUID | None) -> None:
+        user = self._register(db, mentor.person)
+        profile = publish_mentor_profile(
+            db,
+            actor=SEEDER,
+            user_id=user.id,
+            headline=mentor.headline,
+            bio=mentor.bio,
+            time_zone=None,
+            skills=mentor.skills,
+        )
+        for place, offer in enumerate(mentor.offers):
+            # A mentor has one listing of a course.
+            of_course = {"course_id": None if place else course_id}
+            publish_listing(db, actor=Actor.person(user.id, profile.id), offer=offer | of_course)
+        self.added["mentors"] += 1
+        self.added["listings"] += len(mentor.offers)
+
+    def _register(self, db: Connection, person: PlannedPerson) -> User:
+        return register_user(db, actor=SEEDER, email=person.email, name=person.name, time_zone=person.time_zone)
+
+    def _play(self, db: Connection, story: Story, mentee: Actor, mentor: _Bookable) -> None:
+        listing_id = mentor.listings.get(story.offer)
+        if listing_id is None:
+            self.added["left out"] += 1
+            return
+        try:
+            with db.begin_nested():
+                reviewed = play(db, story, Players(mentee, mentor.actor, listing_id), now=self.now)
+        except Conflict:
+            # After an interrupted run, that time may be taken.
+            self.added["left out"] += 1
+        else:
+            self.added[story.fate.value] += 1
+            self.added["reviews"] += reviewed
+
+
+def _known(db: Connection, addresses: list[str]) -> set[str]:
+    return set(db.scalars(select(users.c.email).where(users.c.email.in_(addresses))))
+
+
+def _known_courses(db: Connection) -> dict[str | None, UUID]:
+    titles = [title for title, _description in COURSES.values()]
+    rows = db.execute(select(courses.c.title, courses.c.id).where(courses.c.title.in_(titles)))
+    return {row.title: row.id for row in rows}
+
+
+def _find(db: Connection, addresses: list[str]) -> dict[str, _Bookable]:
+    rows = db.execute(
+        select(users.c.email, users.c.id, mentor_profiles.c.id.label("mentor_id"), listings.c.id.label("listing_id"))
+        .add_columns(listings.c.title)
+        .join_from(users, mentor_profiles, mentor_profiles.c.user_id == users.c.id)
+        .join(listings, listings.c.mentor_profile_id == mentor_profiles.c.id)
+        .where(users.c.email.in_(addresses), listings.c.active)
+    )
+    found: dict[str, _Bookable] = {}
+    for row in rows:
+        bookable = found.setdefault(row.email, _Bookable(Actor.person(row.id, row.mentor_id), {}))
+        bookable.listings[row.title] = row.listing_id
+    return found

@@ -26,9 +26,8 @@ from granian.http import HTTP1Settings
 from api.app import create_app
 from api.parts import parts_of
 from api.server import Limits, Server
-from config.collecting import settle
 from config.logging import configure_logging
-from config.metrics_port import begin_telemetry
+from config.metrics import start_metrics
 from config.settings import Settings, settings
 
 if TYPE_CHECKING:
@@ -74,9 +73,8 @@ def serve(host: str, port: int, make_app: Callable[[], Flask], limits: Limits = 
     def make_server() -> Server:
         configure_logging(level=chosen.log_level, process="api")
         pulse.join()
-        begin_telemetry(chosen)
+        start_metrics(chosen)
         app = make_app()
-        settle()
         return Server(app, threads=chosen.api_threads, beat=pulse.beat, close=parts_of(app).close, limits=limits)
 
     granian = Granian(

@@ -1,62 +1,244 @@
-"""The whole system as one object: `with running_system(…) as system:`, for `tutelage up`, the demo and tests."""
+"""Start, watch and stop the whole system: `with running_system(…) as system:`, for `tutelage up`, the demo and tests.
+
+supervisord starts the parts, starts again what ends, and stops them in order. What it does not do stands here: one
+system per data folder, waiting until each part answers, run.json, and ending what a killed run has left behind.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import os
+import secrets
+import shlex
+import shutil
+import signal
+import socket
 import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from configparser import ConfigParser
+from contextlib import contextmanager, suppress
+from http.client import HTTPException
+from io import StringIO
 from pathlib import Path
-from xmlrpc.client import Fault
+from typing import Any, cast
+from xmlrpc.client import Fault, ServerProxy
 
 import click
+import psutil
+import urllib3
+from celery import Celery
+from kombu.exceptions import OperationalError
 
-from cli.figures import prepare_figures
-from cli.leftovers import end_leftovers
-from cli.lock import sole_owner
-from cli.manager_socket import remove_socket
+from cli.embedded import (
+    StartError,
+    ending_with_parent,
+    free_port,
+    wait_for_postgres,
+    wait_for_redis,
+    wait_until,
+)
 from cli.migrate import upgrade
-from cli.plan import Plan, make_plan
-from cli.private import prepare_data_folder
-from cli.processes import Part, Stage
-from cli.ready import wait_for_url, wait_for_workers
-from cli.run_file import Run, read_run, remove_run
-from cli.servers import ServerError, wait_for_postgres, wait_for_redis, wait_until
-from cli.supervise import Supervisor
-from cli.watch import Watch
+from cli.plan import FOLDER_VARIABLE, HOST, MARK_VARIABLE, ROOT, Part, Plan, make_plan
+from cli.run_file import Run, read_run, remove_run, write_private, write_run
 
-STARTING_SECONDS = 120
-STOPPING_SECONDS = 45
+START_SECONDS = 120
+STOP_SECONDS = 45
+POLL_SECONDS = 0.5
+MAX_STARTS_BEFORE_READY = 3
+# What a call raises while supervisord does not listen yet, stops, or does not answer any more.
+UNAVAILABLE = (OSError, HTTPException, Fault)
+MODULES = {"tutelage": "cli.main", "celery": "celery", "tutelage-worker": "workers.worker"}
 
 
-@dataclass(frozen=True)
 class System:
-    """A system that is ready."""
+    """A system under supervisord.
 
-    data_dir: Path
-    plan: Plan
-    supervisor: Supervisor
-    watch: Watch
+    Args:
+        data_dir: where it keeps its data.
+        plan: what it runs.
+        say: takes one line for the user, e.g. when a part was started again; also called from another thread.
+    """
+
+    def __init__(self, data_dir: Path, plan: Plan, say: Callable[[str], None]) -> None:
+        self.data_dir = data_dir
+        self.plan = plan
+        self._say = say
+        self._manager: subprocess.Popen[bytes] | None = None
+        self._address = ""
+        self._pids: dict[str, int] = {}
+        self._written: Run = {}
+        self._starts: defaultdict[str, set[int]] = defaultdict(set)
+        self._stopping = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
 
     @property
     def run(self) -> Run:
-        """What run.json says at this moment: addresses, and the pids as of the last restart."""
+        """The content of run.json at this moment: addresses, and the pids as of the last restart."""
         run = read_run(self.data_dir)
         if run is None:
-            raise ServerError(f"Nothing runs in {self.data_dir} any more.")
+            raise StartError(f"Nothing runs in {self.data_dir} any more.")
         return run
 
+    def start(self) -> None:
+        """Start the servers, migrate, start the programs, wait until everything answers, and write run.json.
+
+        Call it in a thread that lives as long as the system: the kernel takes its end for the parent's death.
+        """
+        plan = self.plan
+        self._start_manager()
+        wait_until(self._infos, UNAVAILABLE, self._require_manager, "The process manager", START_SECONDS)
+        self._start_group("servers")
+        wait_for_postgres(plan.database_url, self._require_starting)
+        wait_for_redis(plan.redis_url, self._require_starting)
+        upgrade(plan.database_url)
+        self._start_group("programs")
+        if plan.has("api"):
+            wait_for_url(f"{plan.api_url}/health/ready", self._require_starting, START_SECONDS)
+        queues = [part.queue for part in plan.parts if part.queue]
+        wait_for_workers(queues, plan.redis_url, self._require_starting, START_SECONDS)
+        if plan.has("flower"):
+            wait_for_url(f"{plan.flower_url}/healthcheck", self._require_starting, START_SECONDS)
+        self._look()
+        self._watcher.start()
+
     def wait(self) -> None:
-        """Wait for as long as the system runs; its parts are started again one by one, as often as it takes.
+        """Wait for as long as the process manager runs; it starts the parts again, as often as it takes.
 
         Raises:
-            ServerError: when the process manager itself has gone.
+            StartError: when it has ended.
         """
-        self.watch.wait()
+        if self._manager:
+            self._manager.wait()
+        self._require_manager()
 
-    def restart(self, parts: Sequence[Part]) -> None:
-        """Stop these parts and start them again, whatever state they are in."""
-        self.supervisor.restart(parts)
+    def restart_programs(self) -> None:
+        """Stop everything but the servers, and start it again."""
+        with self._remote() as remote:
+            remote.supervisor.stopProcessGroup("programs")
+        self._start_group("programs")
+
+    def stop(self) -> None:
+        """Stop everything cleanly, programs first; a second Ctrl-C during that kills what still runs."""
+        patience = 5.0
+        try:
+            self._say("Stopping …")
+            self._stopping.set()
+            if self._watcher.is_alive():
+                self._watcher.join()
+            remove_run(self.data_dir)
+            deadline = time.monotonic() + STOP_SECONDS
+            if self._manager:
+                self._manager.terminate()
+            while self._manager and self._manager.poll() is None:
+                if time.monotonic() > deadline:
+                    patience = 0
+                    break
+                # By itself, supervisord looks once a second at what has ended; every call makes it look.
+                with suppress(*UNAVAILABLE):
+                    self._infos()
+                time.sleep(0.1)
+        except KeyboardInterrupt:
+            patience = 0
+        finally:
+            # Also what an interrupted start or a killed process manager has left.
+            end_leftovers(self.data_dir, patience=patience)
+            if self._manager:
+                self._manager.wait()
+
+    def _start_manager(self) -> None:
+        port, password = free_port(), secrets.token_urlsafe(32)
+        self._address = f"http://tutelage:{password}@{HOST}:{port}/RPC2"
+        text = StringIO()
+        configuration(self.plan, port, password).write(text)
+        file = self.data_dir / "supervisord.conf"
+        write_private(file, text.getvalue())
+        words = [sys.executable, "-m", "cli.manager", str(file), str(os.getpid())]
+        write_private(self._log("supervisord"), "")
+        with self._log("supervisord").open("ab") as output:
+            self._manager = subprocess.Popen(
+                ending_with_parent("TERM", words),
+                cwd=ROOT,
+                env=self.plan.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def _remote(self) -> ServerProxy:
+        # One per call: it is not made for several threads.
+        return ServerProxy(self._address)
+
+    def _infos(self) -> dict[str, dict[str, Any]]:
+        with self._remote() as remote:
+            infos = cast(list[dict[str, Any]], remote.supervisor.getAllProcessInfo())
+        return {info["name"]: info for info in infos}
+
+    def _start_group(self, name: str) -> None:
+        if any(part.group == name for part in self.plan.parts):
+            with self._remote() as remote:
+                remote.supervisor.startProcessGroup(name, False)
+
+    def _require_manager(self) -> None:
+        if self._manager and self._manager.poll() is not None:
+            code, log = self._manager.returncode, self._log("supervisord")
+            raise StartError(f"The process manager ended with code {code}. Its log ends:\n{tail(log)}")
+
+    def _require_starting(self) -> None:
+        """Raises StartError when waiting has become pointless, since a part ends over and over."""
+        self._require_manager()
+        with suppress(*UNAVAILABLE):
+            for name, info in self._infos().items():
+                self._starts[name].add(info["start"])
+                if len(self._starts[name] - {0}) > MAX_STARTS_BEFORE_READY:
+                    raise StartError(f"{name} ends over and over. Its log ends:\n{tail(self._log(name))}")
+
+    def _log(self, name: str) -> Path:
+        return self.data_dir / "logs" / f"{name}.log"
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(POLL_SECONDS):
+            # supervisord may be busy or gone; `wait` tells which.
+            with suppress(*UNAVAILABLE):
+                self._look()
+
+    def _look(self) -> None:
+        """Report what was started again, and keep run.json true."""
+        infos = self._infos()
+        for part in self.plan.parts:
+            info = infos[part.name]
+            if info["statename"] == "FATAL":
+                self._say(f"{part.name} has ended again and again; see {self._log(part.name)}. Trying on.")
+                with self._remote() as remote:
+                    remote.supervisor.startProcess(f"{part.group}:{part.name}", False)
+            # One that is down keeps its last process id until it runs again.
+            if pid := info["pid"]:
+                if self._pids.setdefault(part.name, pid) != pid:
+                    self._say(f"{part.name} ended and was started again, as process {pid}.")
+                self._pids[part.name] = pid
+        run = self._describe()
+        if run != self._written:
+            write_run(self.data_dir, run)
+            self._written = run
+
+    def _describe(self) -> Run:
+        plan, pids = self.plan, self._pids
+        api: list[int] = []
+        if "api" in pids:
+            with suppress(psutil.NoSuchProcess):
+                api = sorted(child.pid for child in psutil.Process(pids["api"]).children())
+            api.insert(0, pids["api"])
+        return {
+            "api": {"url": plan.api_url if plan.has("api") else None, "pids": api},
+            "flower": {"url": plan.flower_url if plan.has("flower") else None},
+            "database_url": plan.database_url,
+            "redis_url": plan.redis_url,
+            "processes": [{"name": part.name, "pid": pids[part.name]} for part in plan.parts if part.name in pids],
+        }
 
 
 @contextmanager
@@ -81,16 +263,17 @@ def running_system(
         without: names of parts to leave out, e.g. ("flower", "sweep").
         environment: settings for the parts, over those of this process and `.env`.
         postgres_settings: for the embedded PostgreSQL, e.g. {"fsync": "off"} where nothing is to be kept.
-        say: takes one line for the user, e.g. when a part was started again. Called from another thread, too.
+        say: takes one line for the user, e.g. when a part was started again; also called from another thread.
     Raises:
-        AlreadyRunning: when another process runs a system in this folder.
-        PlanError: when what was asked for makes no sense or a port is taken.
-        ServerError: when a part does not come up in time; says what its log ends with.
+        StartError: when another process runs a system in this folder, when what was asked for makes no sense or a
+            port is taken, or when a part does not come up in time; with the end of its log.
     """
     data_dir = data_dir.absolute()
     prepare_data_folder(data_dir)
     with sole_owner(data_dir):
-        _clean_up(data_dir, say)
+        remove_run(data_dir)
+        if count := end_leftovers(data_dir):
+            say(f"Ended {count} processes that an earlier run had left behind.")
         plan = make_plan(
             data_dir,
             port=port,
@@ -99,80 +282,191 @@ def running_system(
             environment=environment or {},
             postgres_settings=postgres_settings or {},
         )
-        supervisor: Supervisor | None = None
+        # What processes of an earlier run have counted is no part of this one.
+        shutil.rmtree(plan.metrics_folder, ignore_errors=True)
+        plan.metrics_folder.mkdir(mode=0o700)
+        system = System(data_dir, plan, say)
         try:
-            supervisor = Supervisor(data_dir, plan.parts, plan.place, plan.environment)
-            _start(plan, supervisor)
-            with _watched(data_dir, plan, supervisor, say) as watch:
-                yield System(data_dir, plan, supervisor, watch)
+            system.start()
+            yield system
         finally:
-            _stop(data_dir, supervisor, say)
+            system.stop()
 
 
-def _clean_up(data_dir: Path, say: Callable[[str], None]) -> None:
-    """End what an earlier run left behind; its run.json says nothing true any more."""
-    remove_run(data_dir)
-    count = end_leftovers(data_dir)
-    remove_socket(data_dir)
-    prepare_figures(data_dir)
-    if count:
-        say(f"Ended {count} processes that an earlier run had left behind.")
+def prepare_data_folder(data_dir: Path) -> None:
+    """Make the folder and its private `logs` where they are missing.
 
-
-def _start(plan: Plan, supervisor: Supervisor) -> None:
-    """Start the servers, migrate, start the programs, and wait until everything answers."""
-    check = supervisor.check_start
-    wait_until(supervisor.ping, (OSError,), supervisor.check_alive, "The process manager", 30)
-    _start_stage(Stage.SERVER, plan, supervisor)
-    wait_for_postgres(plan.database_url, check)
-    wait_for_redis(plan.redis_url, check)
-    upgrade(plan.database_url)
-    _start_stage(Stage.PROGRAM, plan, supervisor)
-    if plan.has("api"):
-        wait_for_url(f"{plan.api_url}/health/ready", check, STARTING_SECONDS)
-    wait_for_workers(plan.queues, plan.redis_url, check, STARTING_SECONDS)
-    if plan.has("flower"):
-        wait_for_url(f"{plan.flower_url}/healthcheck", check, STARTING_SECONDS)
-
-
-def _start_stage(stage: Stage, plan: Plan, supervisor: Supervisor) -> None:
-    for part in plan.parts:
-        if part.stage is not stage:
-            continue
-        try:
-            supervisor.start(part)
-        except Fault as fault:
-            raise ServerError(f"{part.name} cannot be started: {fault.faultString}") from fault
+    A new one is open for passing through: PostgreSQL's and Valkey's folders in it belong to another user when root
+    starts them. An existing one keeps its mode: it may be a home.
+    """
+    if not data_dir.exists():
+        data_dir.mkdir(parents=True)
+        data_dir.chmod(0o711)
+    (data_dir / "logs").mkdir(mode=0o700, exist_ok=True)
 
 
 @contextmanager
-def _watched(data_dir: Path, plan: Plan, supervisor: Supervisor, say: Callable[[str], None]) -> Iterator[Watch]:
-    watch = Watch(data_dir, plan, supervisor, say)
-    watch.begin()
-    try:
-        yield watch
-    finally:
-        watch.end()
+def sole_owner(data_dir: Path) -> Iterator[None]:
+    """Hold the data folder's lock for the time of a `with` block.
+
+    The file itself means nothing and stays; what counts is the kernel's lock on it, which no child inherits and which
+    ends with this process, however that ends.
+
+    Raises:
+        StartError: when another process holds it.
+    """
+    with (data_dir / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise StartError(f"Tutelage runs in {data_dir} already (process {holder}).") from error
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
 
 
-def _stop(data_dir: Path, supervisor: Supervisor | None, say: Callable[[str], None]) -> None:
-    """Stop everything cleanly; a second Ctrl-C during that kills what still runs.
+def configuration(plan: Plan, port: int, password: str) -> ConfigParser:
+    """supervisord's configuration: every part, started by order alone, and started again with growing pauses.
+
+    Paths are relative to the data folder where supervisord would expand percent signs twice.
 
     Args:
-        supervisor: None where the first Ctrl-C came before it was known whether it runs.
+        port: on 127.0.0.1, at which it takes orders.
+        password: of the user `tutelage` there.
     """
-    patience = 5.0
-    try:
-        say("Stopping …")
-        remove_run(data_dir)
-        if supervisor:
-            supervisor.end()
-            supervisor.process.wait(timeout=STOPPING_SECONDS)
-    except (KeyboardInterrupt, subprocess.TimeoutExpired):
-        patience = 0
-    finally:
-        # Also what an interrupted start or a killed process manager left.
-        end_leftovers(data_dir, patience=patience)
-        if supervisor:
-            supervisor.process.wait()
-        remove_socket(data_dir)
+    sections: dict[str, dict[str, object]] = {
+        "inet_http_server": {"port": f"{HOST}:{port}", "username": "tutelage", "password": password},
+        "rpcinterface:supervisor": {
+            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+        },
+        "supervisord": {
+            "logfile": "logs/supervisord.log",
+            "logfile_maxbytes": "5MB",
+            "logfile_backups": 1,
+            "pidfile": "supervisord.pid",
+            "childlogdir": "logs",
+        },
+    }
+    # Groups stop one after the other, the highest priority first: the servers outlive their clients.
+    for priority, group in enumerate(("servers", "programs"), 1):
+        if names := [part.name for part in plan.parts if part.group == group]:
+            sections[f"group:{group}"] = {"programs": ",".join(names), "priority": priority}
+    for part in plan.parts:
+        sections[f"program:{part.name}"] = {
+            "command": shlex.join(command(part, plan)),
+            "directory": plan.place.data_dir / part.name if part.group == "servers" else ROOT,
+            "environment": f'PROMETHEUS_MULTIPROC_DIR="{plan.metrics_folder}"' if part.measured else "",
+            "autostart": "false",
+            "autorestart": "true",
+            # A part that ends within startsecs is started again after 1, 2, 3, … seconds, this many times.
+            "startsecs": 5,
+            "startretries": 20,
+            "stopsignal": part.stop_signal,
+            "stopwaitsecs": 20,
+            "killasgroup": "true",
+            "redirect_stderr": "true",
+            "stdout_logfile": f"logs/{part.name}.log",
+            "stdout_logfile_maxbytes": "10MB",
+            "stdout_logfile_backups": 2,
+        }
+    parser = ConfigParser(interpolation=None)
+    # A percent sign begins an expansion there.
+    parser.read_dict(
+        {
+            name: {key: str(value).replace("%", "%%") for key, value in section.items()}
+            for name, section in sections.items()
+        }
+    )
+    return parser
+
+
+def command(part: Part, plan: Plan) -> list[str]:
+    """The full command line of a part; it ends with the process manager."""
+    if part.group == "servers":
+        return list(part.command)
+    program, *words = part.argv(plan.place)
+    # By module: the console scripts are missing from a checkout that was not installed.
+    return ending_with_parent(part.stop_signal, [sys.executable, "-m", MODULES[program], *words])
+
+
+def wait_for_url(url: str, check: Callable[[], None], seconds: float) -> None:
+    """Wait until a GET of this address is answered with 200.
+
+    Args:
+        check: called between attempts; raises when waiting has become pointless.
+        seconds: how long to wait.
+    Raises:
+        StartError: when that has passed.
+    """
+
+    def attempt() -> None:
+        answer = http.request("GET", url)
+        if answer.status != 200:
+            raise OSError(f"{answer.status} {answer.data[:200]!r}")
+
+    with urllib3.PoolManager(timeout=5, retries=False) as http:
+        wait_until(attempt, (OSError, urllib3.exceptions.HTTPError), check, url, seconds)
+
+
+def wait_for_workers(queues: Sequence[str], redis_url: str, check: Callable[[], None], seconds: float) -> None:
+    """Wait until the Celery worker of every queue answers a ping: from then on it takes tasks.
+
+    Raises:
+        StartError: when the time has passed; names those that are silent.
+    """
+    silent = {f"{queue}@{socket.gethostname()}" for queue in queues}
+
+    def attempt() -> None:
+        for answer in celery.control.ping(destination=sorted(silent), timeout=1, limit=len(silent)):
+            silent.difference_update(answer)
+        if silent:
+            raise OSError(", ".join(sorted(silent)))
+
+    if silent:
+        with Celery("tutelage-up", broker=redis_url, set_as_current=False) as celery:
+            wait_until(attempt, (OSError, OperationalError), check, "Every worker", seconds)
+
+
+def find_leftovers(data_dir: Path) -> list[psutil.Process]:
+    """Every process that an `up` started for this folder, the process manager first; never this one or its parents."""
+    spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    found = [
+        process
+        for process in psutil.process_iter(["cmdline", "environ", "name", "status"])
+        if process.pid not in spared
+        # None for another user's process.
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+        and MARK_VARIABLE in (environment := process.info["environ"] or {})
+        and environment.get(FOLDER_VARIABLE) == str(data_dir)
+    ]
+    return sorted(found, key=lambda process: "cli.manager" not in (process.info["cmdline"] or ()))
+
+
+def end_leftovers(data_dir: Path, *, patience: float = 20) -> int:
+    """End what is left of an earlier run, PostgreSQL cleanly.
+
+    Args:
+        patience: seconds that they may take before they are killed; 0 kills at once.
+    Returns:
+        How many processes there were.
+    """
+    found = find_leftovers(data_dir)
+    # The process manager hears of it first, and so starts nothing again.
+    for process in found:
+        clean = signal.SIGINT if process.info["name"] == "postgres" else signal.SIGTERM
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(clean if patience else signal.SIGKILL)
+    _gone, alive = psutil.wait_procs(found, timeout=patience or 5)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=5)
+    return len(found)
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log file."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-20:]) if log.exists() else "(nothing)"

@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 import signal
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
+from watchfiles import Change, watch
 
-from cli.addresses import DATA_DIR_OPTION
-from cli.lock import AlreadyRunning
-from cli.plan import PlanError
-from cli.reload import reloading
-from cli.servers import ServerError
-from cli.system import System, running_system
+from cli.plan import ROOT
+from cli.run_file import DATA_DIR_OPTION
+from cli.system import UNAVAILABLE, System, running_system
 
-EXPLANATION = """
+READY = """
 Tutelage is ready.
   API       {api}
   Docs      {api}/api/docs
   Flower    {flower}
   Data      {data}   (logs in {data}/logs, addresses and processes in {data}/run.json)
-{identity}
-Press Ctrl-C to stop."""
-BY_TOKEN = """
+
   A token for a user:     tutelage token --user ID [--mentor ID]
-  A token for operators:  tutelage token --operator"""
-BY_HEADERS = """
+  A token for operators:  tutelage token --operator{headers}
+Press Ctrl-C to stop."""
+OPEN_HEADERS = """
   Development believes the header X-User-Id: ID (and X-Mentor-Profile-Id: ID for a mentor) without a token."""
+RELOADED_PACKAGES = ("api", "config", "models", "workers", "workflows")
+RELOADED_SUFFIXES = (".py", ".j2", ".sql")
 
 
 @click.command()
 @click.option("--port", default=8000, show_default=True, help="Of the API; 0 picks a free one.")
 @click.option("--flower-port", default=5555, show_default=True, help="Of Flower; 0 picks a free one.")
 @click.option("--without", multiple=True, metavar="NAME", help="Leave out a part, e.g. flower. May be repeated.")
-@click.option("--reload", is_flag=True, help="Start our own parts again when their code changes.")
+@click.option("--reload", is_flag=True, help="Restart the programs when their code changes.")
 @DATA_DIR_OPTION
 def up(port: int, flower_port: int, without: tuple[str, ...], reload: bool, data_dir: Path) -> None:
     """Run everything: PostgreSQL, Valkey, the API, a worker per queue, the sweep, maintenance and Flower."""
@@ -45,22 +46,43 @@ def up(port: int, flower_port: int, without: tuple[str, ...], reload: bool, data
             running = running_system(data_dir=data_dir, port=port, flower_port=flower_port, without=without)
             system = stack.enter_context(running)
             if reload:
-                stack.enter_context(reloading(system))
-            click.echo(explain(system))
+                stack.enter_context(_reloading(system))
+            run = system.run
+            click.echo(
+                READY.format(
+                    api=run["api"]["url"] or "(left out)",
+                    flower=run["flower"]["url"] or "(left out)",
+                    data=system.data_dir,
+                    headers=OPEN_HEADERS if system.plan.environment["IDENTITY_HEADERS"] == "open" else "",
+                )
+            )
             system.wait()
     except KeyboardInterrupt:
         click.echo("Stopped.")
-    except (AlreadyRunning, PlanError, ServerError) as error:
-        raise click.ClickException(str(error)) from error
 
 
-def explain(system: System) -> str:
-    """Where everything is, and how to be somebody."""
-    run = system.run
-    open_headers = system.plan.environment["IDENTITY_HEADERS"] == "open"
-    return EXPLANATION.format(
-        api=run["api"]["url"] or "(left out)",
-        flower=run["flower"]["url"] or "(left out)",
-        data=system.data_dir,
-        identity=BY_TOKEN + (BY_HEADERS if open_headers else ""),
-    )
+@contextmanager
+def _reloading(system: System) -> Iterator[None]:
+    """Watch the code for the time of a `with` block, and restart the programs when it changes."""
+    stop = threading.Event()
+
+    def reload() -> None:
+        folders = (ROOT / package for package in RELOADED_PACKAGES)
+        for changes in watch(*folders, watch_filter=_is_code, stop_event=stop):
+            click.echo(f"{', '.join(sorted(Path(path).name for _, path in changes))} changed: restarting the programs.")
+            try:
+                system.restart_programs()
+            except UNAVAILABLE as error:
+                click.echo(f"Not every program could be started again: {error}")
+
+    thread = threading.Thread(target=reload, name="reload", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _is_code(_change: Change, path: str) -> bool:
+    return path.endswith(RELOADED_SUFFIXES)

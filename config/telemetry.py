@@ -3,7 +3,7 @@
 A label's values are few and known beforehand: a route's rule, a code, a queue. Never an id, a path or a name.
 
 Where processes share a folder (PROMETHEUS_MULTIPROC_DIR), prometheus_client keeps the figures of each in files there,
-and whoever is asked adds them up. Gauges are the living processes' alone.
+and each process that is asked adds them up. Gauges are the living processes' alone.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ EVENTS = _counter("events", "What happened, by the event's type, once it was com
 SESSIONS_CREATED = _counter("sessions_created", "Sessions that accepted bookings became.")
 TRANSITIONS = _counter("transitions", "Steps of bookings and sessions.", "machine", "from", "to")
 REFUSED_TRANSITIONS = _counter(
-    "refused_transitions", "Steps that somebody asked for and the state machine does not have.", "machine", "from", "to"
+    "refused_transitions", "Steps that were asked for and the state machine does not have.", "machine", "from", "to"
 )
 
 STATEMENT_DURATION = _histogram(
@@ -58,8 +58,8 @@ STATEMENT_DURATION = _histogram(
 DATABASE_ERRORS = _counter(
     "database_errors", "SQL statements that failed, by their SQLSTATE's class.", "process", "sqlstate_class"
 )
-CONNECTIONS_IN_USE = _together("database_connections_in_use", "Connections in somebody's hands.", "process")
-CONNECTIONS_MOST = _together("database_connections_most", "As many connections as the pools may open.", "process")
+CONNECTIONS_IN_USE = _together("database_connections_in_use", "Connections in use.", "process")
+CONNECTIONS_MOST = _together("database_connections_most", "Connections that the pools may open.", "process")
 TRANSACTION_RETRIES = _counter(
     "transaction_retries", "Transactions run once more, as they had lost a race or their connection.", "work", "reason"
 )
@@ -87,14 +87,14 @@ INVARIANT_VIOLATIONS = _latest(
 
 BUILD_INFO = Gauge(
     "tutelage_build_info",
-    "Always 1; the labels say what runs.",
+    "Always 1; the labels name what runs.",
     ("version", "python"),
     registry=REGISTRY,
     multiprocess_mode="livemax",
 )
 
 
-def tell_build() -> None:
+def set_build_info() -> None:
     """Say which version this process runs; called once it is the process that it is going to be."""
     try:
         release = version("tutelage")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import signal
 from collections.abc import Iterator
@@ -11,7 +12,6 @@ from sqlalchemy import Connection, Engine
 from xdist.remote import Producer
 
 from cli.migrate import upgrade
-from config.collecting import postpone_collecting, settle
 from models.engine import create
 from tests import scheduling, servers
 from workflows.events import subscriptions
@@ -22,7 +22,6 @@ _NUMBERS = itertools.count(1)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the servers, once per run: not in xdist's workers, and not just to list tests or options."""
-    postpone_collecting()
     # A shell that runs the tests in the background has them ignore Ctrl-C, and so would every process that they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput") and not config.option.collectonly:
@@ -42,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Thousands of tests and all that they import are there to the end: they are never garbage."""
-    settle()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from config.exposition import exposition
+from config.metrics import exposition
 
 Labels = frozenset[tuple[str, str]]
 

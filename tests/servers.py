@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Engine, make_url
 
-from cli.servers import Server, start_postgres, start_valkey
+from cli.embedded import Server, start_postgres, start_valkey
 from models import metadata
 from models.engine import set_up_role
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from config.collecting import settle
 from config.settings import SettingsError, settings
 from workers.app import app
 
@@ -14,6 +13,3 @@ __all__ = ["app"]
 # FLOWER_AUTH is Flower's own, for those who sign in with an identity provider.
 if settings().production and not settings().flower_basic_auth and "FLOWER_AUTH" not in os.environ:
     raise SettingsError("Flower needs FLOWER_BASIC_AUTH=user:password in production.")
-
-# The last of what a Flower imports: it has loaded all of its own before it asks for the app, and says nothing later on.
-settle()

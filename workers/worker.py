@@ -6,6 +6,7 @@ Celery's own command line imports all of its subcommands with a prompt toolkit, 
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import logging
 import socket
@@ -22,9 +23,8 @@ import structlog
 from celery.signals import setup_logging, worker_shutting_down
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from config.collecting import settle
 from config.logging import configure_logging
-from config.metrics_port import begin_telemetry
+from config.metrics import start_metrics
 from config.settings import settings
 from models import engine
 from workers.app import app
@@ -144,13 +144,14 @@ def main() -> None:
         without_mingle=True,
     )
     require_usable_settings()
-    begin_telemetry(settings())
+    start_metrics(settings())
     # The first task should not wait for a connection to be made.
     try:
         current().transactions.engine.connect().close()
     except SQLAlchemyError as error:
         log.warning("worker.database_unavailable", error=str(error))
-    settle()
+    # What is imported is never garbage: looking through it once more at the end took 0.4 s of processor time.
+    gc.freeze()
     try:
         worker.start()
     finally:

@@ -21,7 +21,7 @@ from api.loaders import reads
 from api.parts import parts
 from api.schemas import operations as shapes
 from api.schemas.analytics import Summary
-from config.exposition import CONTENT_TYPE, bears, exposition
+from config.metrics import CONTENT_TYPE, exposition, has_token
 from models.sessions import SessionStatus
 from workflows.analytics.summary import summary_of
 from workflows.audit import AUDIT_ENTRIES
@@ -121,7 +121,7 @@ def _require_metrics_access() -> None:
     """Admit the bearer of METRICS_TOKEN; without one, loopback in development."""
     settings = parts().settings
     if settings.metrics_token is not None:
-        if not bears(request.headers.get("Authorization", ""), settings.metrics_token):
+        if not has_token(request.headers.get("Authorization", ""), settings.metrics_token):
             raise Unauthenticated("Send METRICS_TOKEN as a bearer token.")
     elif settings.production or not _is_loopback(request.remote_addr):
         # Without a token the metrics are served at METRICS_PORT alone, if anywhere.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.machine import ROOT, spending
-from cli.servers import Server, start_postgres
+from cli.embedded import Server, start_postgres
 
 NAME, QUEUED = "DBOS", "DBOS, queued"
 APPLICATION = "bench.contenders.dbos_app"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.contenders.base import process, wait_for_http
 from bench.contenders.tutelage import Tutelage
-from cli.servers import free_port
+from cli.embedded import free_port
 
 NAME = "hand-written"
 APPLICATION = "bench.contenders.handwritten_app"

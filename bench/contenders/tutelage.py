@@ -18,7 +18,7 @@ import psycopg
 from bench.contenders.base import OFFERS, Booking, Contender, Offer, process
 from bench.load import Connection
 from bench.machine import ROOT
-from cli.seeding.names import FAMILY_NAMES, GIVEN_NAMES
+from cli.seeding.people import FAMILY_NAMES, GIVEN_NAMES
 
 NAME = "Tutelage"
 START_SECONDS = 180

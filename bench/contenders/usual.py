@@ -12,7 +12,7 @@ import psycopg
 
 from bench.contenders.base import OFFERS, Booking, Contender, Offer, process, wait_for_http
 from bench.load import Connection
-from cli.servers import free_port, start_postgres, start_valkey
+from cli.embedded import free_port, start_postgres, start_valkey
 
 NAME = "usual"
 APPLICATION = "bench.contenders.usual_app"

@@ -1,4 +1,4 @@
-"""Who is seeded: mentors with what they offer, and mentees; the same for the same seed."""
+"""Seeded people: mentors with their offers, and mentees; the same for the same seed."""
 
 from __future__ import annotations
 
@@ -6,15 +6,116 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from cli.seeding.names import BIOS, COURSES, FAMILY_NAMES, GIVEN_NAMES, OFFERS, TIME_ZONES, TRADES
 from models.catalog import BookingMode
 
-DURATIONS = (30, 45, 60, 90)
+GIVEN_NAMES = (
+    *("Ada", "Amara", "Anton", "Bela", "Carmen", "Chidi", "Chloe", "Dilan", "Elena", "Emeka", "Farah", "Finn"),
+    *("Greta", "Hana", "Hugo", "Ines", "Ivo", "Jun", "Kaya", "Leila", "Linus", "Mara", "Mateo", "Mina"),
+    *("Nadia", "Noor", "Omar", "Paula", "Priya", "Rafael", "Rosa", "Samir", "Sofia", "Tariq", "Vera", "Yuki"),
+)
+FAMILY_NAMES = (
+    *("Adeyemi", "Alvarez", "Bakker", "Becker", "Castro", "Chen", "Costa", "Diallo", "Eriksen", "Farkas"),
+    *("Fischer", "Garcia", "Haddad", "Hansen", "Ito", "Ivanova", "Jensen", "Kaplan", "Khan", "Kovacs"),
+    *("Lindqvist", "Moreau", "Mwangi", "Nair", "Novak", "Okafor", "Oliveira", "Park", "Petrov", "Quinn"),
+    *("Rahman", "Rossi", "Sato", "Silva", "Tanaka", "Ueda", "Vargas", "Weber", "Yilmaz", "Zhou"),
+)
+TIME_ZONES = (
+    *("Europe/Berlin", "Europe/Lisbon", "Europe/London", "Europe/Stockholm", "America/New_York", "America/Sao_Paulo"),
+    *("America/Los_Angeles", "Africa/Lagos", "Africa/Nairobi", "Asia/Kolkata", "Asia/Tokyo", "Australia/Sydney"),
+)
+# What people do, and what they can therefore help with.
+TRADES = {
+    "Engineering manager": ("careers", "interviews", "leadership", "hiring", "feedback"),
+    "Backend engineer": ("python", "postgresql", "go", "system design", "interviews"),
+    "Frontend engineer": ("typescript", "react", "accessibility", "design systems", "css"),
+    "Data scientist": ("statistics", "machine learning", "python", "sql", "experiments"),
+    "Product manager": ("product", "roadmaps", "user research", "careers", "strategy"),
+    "Designer": ("design", "portfolios", "user research", "typography", "accessibility"),
+    "Mathematics tutor": ("algebra", "calculus", "statistics", "exam preparation"),
+    "Language coach": ("english", "german", "spanish", "presentations", "exam preparation"),
+    "Founder": ("startups", "fundraising", "strategy", "hiring", "pricing"),
+    "Researcher": ("academic writing", "statistics", "grants", "careers"),
+}
+BIOS = (
+    "I ask more than I tell, and write down what we agreed on.",
+    "Bring a question, leave with a plan for the next two weeks.",
+    "I have made most of the mistakes already, so that you can make others.",
+    "Patient with beginners, frank with everyone.",
+    "We begin where you stand and stop when you can go on alone.",
+)
+OFFERS = (
+    "Career advice",
+    "Mock interview",
+    "Portfolio review",
+    "Getting unstuck",
+    "A plan for the next quarter",
+    "Exam preparation",
+    "Reading your draft",
+    "Pair work",
+)
+TOPICS = (
+    "Where to go next",
+    "An offer that I have to decide on",
+    "Preparing for an interview",
+    "My first talk",
+    "Feedback on a piece of work",
+    "Learning plan",
+    "How to lead without a title",
+    "Understanding the last assignment",
+)
+NOTES = (
+    None,
+    None,
+    "I have attached the task to the invitation.",
+    "This is my first session, so please begin with the basics.",
+    "Forty minutes would be enough if we are quick.",
+)
+REASONS_TO_DECLINE = (
+    None,
+    "I am away that week.",
+    "This is not my field; try a colleague.",
+    "Please choose a later day.",
+)
+REASONS_TO_CANCEL = (None, "I found another time.", "Something came up.", "I have solved it meanwhile.")
+SESSION_NOTES = (
+    "We went through the material and found two gaps.",
+    "A good start; we agreed on small steps.",
+    "Mostly questions and answers.",
+    "We practised twice, the second time much better.",
+)
+ACTION_ITEMS = (
+    "Write a first draft",
+    "Read the two chapters",
+    "Ask a colleague for feedback",
+    "Practise with a timer",
+    "Book the next session",
+)
+# By rating, with more good ones than bad ones, as people write them.
+COMMENTS = {
+    5: ("Clear, kind and to the point.", "I left with a plan, and it worked.", None),
+    4: ("Very helpful, a little rushed at the end.", "Good questions, and patience with mine.", None),
+    3: ("Useful in parts; I had hoped for more examples.", None),
+    2: ("We spent most of the time on what I knew already.",),
+}
+ANSWERS = (
+    "Thank you, I enjoyed it too.",
+    "Thank you for saying so. Let us begin with that the next time.",
+    "Well prepared as you were, it was easy.",
+)
+# Courses by the skill that those who teach them have.
+COURSES = {
+    "statistics": ("Statistics from the beginning", "Chance, samples and what can be said about the rest."),
+    "interviews": ("Ready for the interview", "Stories worth telling, and questions worth asking."),
+    "exam preparation": ("Four weeks to the exam", "What to learn, what to leave, and how to keep calm."),
+}
+
+
+DURATIONS_MINUTES = (30, 45, 60, 90)
 # The price of an hour in minor units (ISO 4217: the yen has none), and the step to which prices are rounded.
 HOURLY = (("EUR", 6_000, 500), ("USD", 7_500, 500), ("GBP", 5_500, 500), ("SEK", 65_000, 5_000), ("JPY", 9_000, 500))
 # Hours before the start until when cancelling is free (None: never possible), and the fee afterwards in percent.
 CANCELLATION = ((24, 50), (24, 50), (48, 100), (12, 25), (None, 50))
-MOST_SKILLS = 5
+MAX_SKILLS = 5
 
 
 @dataclass(frozen=True)
@@ -70,7 +171,7 @@ def _mentor(random: Random, seed: int, number: int) -> PlannedMentor:
         person=person,
         headline=f"{trade}, {random.randint(4, 25)} years",
         bio=random.choice(BIOS),
-        skills=random.sample(skills, random.randint(2, min(MOST_SKILLS, len(skills)))),
+        skills=random.sample(skills, random.randint(2, min(MAX_SKILLS, len(skills)))),
         # The first is always on request, so that every mentor has something to decide.
         offers=[_offer(random, title, currency, request=not place) for place, title in enumerate(titles)],
     )
@@ -78,7 +179,7 @@ def _mentor(random: Random, seed: int, number: int) -> PlannedMentor:
 
 def _offer(random: Random, title: str, hourly: tuple[str, int, int], *, request: bool) -> dict[str, Any]:
     currency, hour, step = hourly
-    minutes = random.choice(DURATIONS)
+    minutes = random.choice(DURATIONS_MINUTES)
     price = hour * minutes / 60 * random.uniform(0.7, 1.6)
     window, fee = random.choice(CANCELLATION)
     return {

@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 import urllib3
 
-from cli.servers import ROOT, free_port
+from cli.embedded import free_port
+from cli.plan import ROOT
 from tests.application import SECRET
 from tests.eventually import eventually
 

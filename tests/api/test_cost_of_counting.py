@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from cli.servers import ROOT
-from config.exposition import FOLDER_VARIABLE
+from cli.plan import ROOT
+from config.metrics import FOLDER_VARIABLE
 from tests.eventually import stretched
 
 # All that an accept adds: a connection taken and given back, three statements, an event that is a step, an answer.

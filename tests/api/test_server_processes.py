@@ -15,7 +15,7 @@ import psutil
 import pytest
 import redis
 
-from cli.servers import free_port
+from cli.embedded import free_port
 from config.settings import settings
 from tests.api.running import LIMITS
 from tests.api.served import Served, serving, started

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 
-from cli.processes import PARTS
+from cli.plan import PROGRAMS
 from workers.wakeups import TASK
 from workers.worker import app
 from workflows.events.subscriptions import QUEUES, load
 
 
 def test_every_queue_has_one_worker_in_the_process_list() -> None:
-    consumed = Counter(part.command[1] for part in PARTS if part.command[0] == "tutelage-worker")
+    consumed = Counter(part.command[1] for part in PROGRAMS if part.command[0] == "tutelage-worker")
     assert consumed == Counter(QUEUES)
-    assert [part.queue for part in PARTS if part.queue] == list(QUEUES)
+    assert [part.queue for part in PROGRAMS if part.queue] == list(QUEUES)
 
 
 def test_queues_and_effects_match() -> None:

@@ -14,12 +14,11 @@ from typing import TypeVar
 
 import psutil
 
-from cli.leftovers import end_leftovers
-from cli.processes import PARTS, Stage
+from cli.plan import PARTS, ROOT
 from cli.run_file import Run, read_run
-from cli.servers import ROOT
+from cli.system import end_leftovers
 
-SERVERS_ALONE = tuple(part.name for part in PARTS if part.stage is not Stage.SERVER)
+SERVERS_ALONE = tuple(part.name for part in PARTS if part.group != "servers")
 PATIENCE_SECONDS = 90
 Value = TypeVar("Value")
 
@@ -44,6 +43,10 @@ class Up:
     def pid(self, name: str) -> int:
         """The process of a part, as run.json has it now."""
         return next(entry["pid"] for entry in self.run()["processes"] if entry["name"] == name)
+
+    def await_restart(self, name: str, killed: int) -> int:
+        """Wait until a part that was killed runs again, and return its new process."""
+        return await_value(lambda: found if (found := self.pid(name)) != killed else None, f"another {name}")
 
     def ends(self) -> int:
         """Wait for its end and return the exit code."""

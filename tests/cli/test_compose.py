@@ -12,12 +12,11 @@ import yaml
 
 from api.bodies import LARGEST_BODY
 from api.errors import shape
-from cli.processes import PARTS, Place, Stage
+from cli.plan import PARTS, ROOT, Place
 from cli.serve import KEEP_ALIVE_SECONDS
-from cli.servers import ROOT
 from workflows.events.subscriptions import QUEUES
 
-PROGRAMS = [part for part in PARTS if part.stage is Stage.PROGRAM]
+PROGRAMS = [part for part in PARTS if part.group == "programs"]
 CONTAINER = Place(host="0.0.0.0", api_port=8000, flower_port=5555, data_dir=Path("/data"), worker_threads=4)
 
 

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
+from cli.embedded import free_port
 from cli.main import main
 from cli.run_file import write_run
-from cli.servers import free_port
 from tests.servers import temporary_database
 
 

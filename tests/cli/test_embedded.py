@@ -14,8 +14,8 @@ import psycopg
 import pytest
 import redis
 
-from cli.embedded import password_file, prepare_postgres
-from cli.servers import ROOT, Server, ServerError, free_port, start_postgres, start_valkey
+from cli.embedded import Server, StartError, free_port, own_folder, password_file, start_postgres, start_valkey
+from cli.plan import ROOT
 
 FAST = {"fsync": "off"}
 
@@ -89,7 +89,7 @@ def test_data_is_kept_over_a_restart_and_over_a_kill(closed: Path) -> None:
 
 def test_an_interrupted_initdb_does_not_break_the_next_start(closed: Path) -> None:
     folder = closed / "postgres"
-    prepare_postgres(folder)
+    own_folder(folder)
     half = folder / "data.unfinished"
     half.mkdir()
     (half / "PG_VERSION").write_text("18\n")
@@ -112,12 +112,12 @@ def test_the_pid_of_a_killed_server_may_belong_to_somebody_else_now(closed: Path
 
 def test_a_server_that_cannot_start_says_why(closed: Path, postgres: Server) -> None:
     taken = int(postgres.url.rsplit(":", 1)[1].split("/")[0])
-    with pytest.raises(ServerError, match="Address already in use"):
+    with pytest.raises(StartError, match="Address already in use"):
         start_postgres(closed / "second", port=taken, settings=FAST)
 
 
 def test_servers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
-    code = "import sys, pathlib, cli.servers as s; v = s.start_valkey(pathlib.Path(sys.argv[1])); print(v.process.pid)"
+    code = "import sys, pathlib, cli.embedded as s; v = s.start_valkey(pathlib.Path(sys.argv[1])); print(v.process.pid)"
     command = [sys.executable, "-c", code, str(tmp_path / "redis")]
     said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
     if psutil.pid_exists(int(said.stdout)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cli.servers import ROOT
+from cli.plan import ROOT
 
 # Read by Flower itself, and by docker-compose.yml.
 BESIDES = {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD"}

@@ -6,7 +6,6 @@ import stat
 from pathlib import Path
 
 import pytest
-
 from cli.private import prepare_data_folder, write_private
 
 

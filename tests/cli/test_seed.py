@@ -12,9 +12,8 @@ from sqlalchemy import Column, Connection, Engine, func, select
 
 from cli.main import main
 from cli.seed import fill
-from cli.seeding.names import COURSES
-from cli.seeding.people import plan_mentees, plan_mentors
-from cli.seeding.plan import TURNS, Fate, Planner, Story
+from cli.seeding.people import COURSES, plan_mentees, plan_mentors
+from cli.seeding.stories import TURNS, Fate, Planner, Story
 from config.settings import settings
 from models.bookings import BookingStatus, bookings
 from models.catalog import BookingMode, listings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import stat
 import subprocess
 from pathlib import Path
 
@@ -12,17 +13,23 @@ import psutil
 import psycopg
 import pytest
 
-from cli.leftovers import find_leftovers
+from cli.embedded import StartError, start_postgres
 from cli.migrate import upgrade
+from cli.plan import MARK_VARIABLE, PARTS
 from cli.run_file import read_run
-from cli.servers import start_postgres
-from tests.cli.running import SERVERS_ALONE, await_end, await_value, tutelage_up
+from cli.system import find_leftovers, prepare_data_folder, running_system
+from tests.cli.running import await_end, await_value, tutelage_up
 from tests.servers import FAST
+
+SECRET = "of forty bytes or a little bit more still"
 
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
-    return tmp_path / "data"
+    """Deeper than a socket's path may be, with signs that configuration files would expand."""
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    return deep / "50 % of {it} 100%"
 
 
 @pytest.fixture(scope="session")
@@ -37,34 +44,38 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def used(data_dir: Path, cluster: Path) -> Path:
-    """A data folder that was used before, for those whom its first start does not concern."""
+    """A data folder that was used before."""
     data_dir.mkdir()
     # As it is, with its owner.
     subprocess.run(["cp", "-a", cluster, data_dir], check=True)
     return data_dir
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_cleanly_and_leaves_nothing_behind(data_dir: Path, number: signal.Signals) -> None:
-    with tutelage_up(data_dir) as up:
-        pids = [entry["pid"] for entry in up.run()["processes"]]
+def test_killed_servers_are_started_again_and_sigterm_leaves_nothing(used: Path) -> None:
+    with tutelage_up(used) as up:
         assert {entry["name"] for entry in up.run()["processes"]} == {"postgres", "redis"}
-        up.process.send_signal(number)
-        assert up.ends() == 0, up.said()
-        assert not [pid for pid in pids if psutil.pid_exists(pid)]
-        assert find_leftovers(data_dir) == []
-        assert read_run(data_dir) is None
-
-
-def test_a_start_that_is_interrupted_leaves_nothing_behind(data_dir: Path) -> None:
-    with tutelage_up(data_dir) as up:
-        await_value(lambda: find_leftovers(data_dir) or None, "the first process")
+        for name in ("redis", "postgres"):
+            killed = up.pid(name)
+            psutil.Process(killed).kill()
+            fresh = await_value(
+                lambda name=name, old=killed: up.pid(name) if up.pid(name) != old else None, "a restart"
+            )
+            assert f"{name} ended and was started again, as process {fresh}." in up.said()
         up.process.send_signal(signal.SIGTERM)
         assert up.ends() == 0, up.said()
+        assert find_leftovers(used) == []
+        assert read_run(used) is None
+
+
+def test_an_interrupted_first_start_leaves_nothing_behind(data_dir: Path) -> None:
+    with tutelage_up(data_dir) as up:
+        await_value(lambda: find_leftovers(data_dir) or None, "the first process")
+        up.process.send_signal(signal.SIGINT)
+        assert up.ends() == 0, up.said()
         assert find_leftovers(data_dir) == []
 
 
-def test_a_second_ctrl_c_does_not_wait_for_a_part_that_hangs(used: Path) -> None:
+def test_a_second_ctrl_c_kills_a_part_that_hangs(used: Path) -> None:
     with tutelage_up(used) as up:
         os.kill(up.pid("redis"), signal.SIGSTOP)
         up.process.send_signal(signal.SIGINT)
@@ -76,75 +87,38 @@ def test_a_second_ctrl_c_does_not_wait_for_a_part_that_hangs(used: Path) -> None
         assert "with SIGKILL" not in (used / "logs" / "supervisord.log").read_text()
 
 
-def test_a_second_one_in_the_same_folder_says_that_the_first_is_running(used: Path) -> None:
+def test_one_per_folder_until_it_and_its_process_manager_are_killed(used: Path) -> None:
     with tutelage_up(used) as first:
         before = first.run()
         with tutelage_up(used) as second:
             assert second.ends() == 1
             assert f"already (process {first.process.pid})" in second.said()
         assert first.run() == before
+        (manager,) = psutil.Process(first.process.pid).children()
+        for pid in (first.process.pid, manager.pid):
+            os.kill(pid, signal.SIGKILL)
+        with tutelage_up(used) as third:
+            assert {entry["name"] for entry in third.run()["processes"]} == {"postgres", "redis"}
 
 
-@pytest.mark.parametrize(("part", "option"), [("api", "--port"), ("flower", "--flower-port")])
-def test_a_taken_port_is_a_clear_error(data_dir: Path, part: str, option: str) -> None:
-    without = [name for name in SERVERS_ALONE if name != part]
-    with socket.create_server(("127.0.0.1", 0)) as somebody:
-        port = somebody.getsockname()[1]
-        with tutelage_up(data_dir, option, str(port), without=without) as up:
-            assert up.ends() == 1
-            assert f"Port {port} is taken by somebody else" in up.said()
-
-
-def test_an_unknown_part_is_a_clear_error(data_dir: Path) -> None:
-    with tutelage_up(data_dir, without=["sweeper"]) as up:
-        assert up.ends() == 1
-        assert "There is no part sweeper." in up.said()
-
-
-@pytest.mark.parametrize("name", ["redis", "postgres"])
-def test_a_killed_part_is_started_again_and_run_json_follows(used: Path, name: str) -> None:
-    with tutelage_up(used) as up:
-        killed = up.pid(name)
-        psutil.Process(killed).kill()
-        fresh = await_value(lambda: up.pid(name) if up.pid(name) != killed else None, "a new process")
-        assert psutil.pid_exists(fresh)
-        assert f"{name} ended and was started again, as process {fresh}." in up.said()
-
-
-def test_after_a_kill_of_up_nothing_stays_and_the_next_one_starts(used: Path) -> None:
+def test_kills_of_up_and_of_everything_lose_no_data(used: Path) -> None:
     with tutelage_up(used) as first:
         with psycopg.connect(first.run()["database_url"]) as db:
             db.execute("CREATE TABLE kept AS SELECT 1 AS one")
         left = [process.pid for process in find_leftovers(used)]
         first.process.kill()
         await_end(left)
-    with tutelage_up(used) as second, psycopg.connect(second.run()["database_url"]) as db:
-        assert db.execute("SELECT one FROM kept").fetchone() == (1,)
-
-
-def test_after_a_kill_of_up_and_of_its_process_manager_the_next_one_starts_at_once(used: Path) -> None:
-    with tutelage_up(used) as first:
-        first.run()
-        (manager,) = psutil.Process(first.process.pid).children()
-        (socket_file,) = {entry.laddr for entry in manager.net_connections("unix") if entry.laddr}
-        for pid in (first.process.pid, manager.pid):
+        assert read_run(used) is None
+    with tutelage_up(used) as second:
+        with psycopg.connect(second.run()["database_url"]) as db:
+            assert db.execute("SELECT one FROM kept").fetchone() == (1,)
+        for pid in (second.process.pid, *(process.pid for process in find_leftovers(used))):
             os.kill(pid, signal.SIGKILL)
-        with tutelage_up(used) as second:
-            assert {entry["name"] for entry in second.run()["processes"]} == {"postgres", "redis"}
-            assert not Path(str(socket_file)).parent.exists()
-
-
-def test_after_a_kill_of_everything_at_once_the_next_one_resumes(used: Path) -> None:
-    with tutelage_up(used) as first:
-        with psycopg.connect(first.run()["database_url"]) as db:
-            db.execute("CREATE TABLE kept AS SELECT 1 AS one")
-        for pid in (first.process.pid, *(process.pid for process in find_leftovers(used))):
-            os.kill(pid, signal.SIGKILL)
-        with tutelage_up(used) as second, psycopg.connect(second.run()["database_url"]) as db:
+        with tutelage_up(used) as third, psycopg.connect(third.run()["database_url"]) as db:
             assert db.execute("SELECT one FROM kept").fetchone() == (1,)
 
 
-def test_without_its_process_manager_it_ends_everything_and_says_so(used: Path) -> None:
+def test_without_its_process_manager_it_ends_everything(used: Path) -> None:
     with tutelage_up(used) as up:
         up.run()
         (manager,) = psutil.Process(up.process.pid).children()
@@ -154,25 +128,57 @@ def test_without_its_process_manager_it_ends_everything_and_says_so(used: Path) 
         assert find_leftovers(used) == []
 
 
+def test_a_shell_with_the_folder_in_its_environment_is_no_leftover(tmp_path: Path) -> None:
+    environment = {**os.environ, "TUTELAGE_DATA_DIR": str(tmp_path)}
+    other = {**environment, "TUTELAGE_DATA_DIR": str(tmp_path / "other"), MARK_VARIABLE: "1"}
+    with (
+        subprocess.Popen(["sleep", "60"], env=environment) as shell,
+        subprocess.Popen(["sleep", "60"], env=other) as up,
+    ):
+        assert find_leftovers(tmp_path) == []
+        shell.kill()
+        up.kill()
+
+
 def test_real_servers_take_the_place_of_the_embedded_ones(data_dir: Path, database_url: str, redis_url: str) -> None:
     environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
     with tutelage_up(data_dir, environment=environment) as up:
-        assert up.run()["processes"] == []
-        assert up.run()["database_url"] == database_url
-        assert up.run()["redis_url"] == redis_url
+        run = up.run()
+        assert (run["processes"], run["database_url"], run["redis_url"]) == ([], database_url, redis_url)
         assert not (data_dir / "postgres").exists()
 
 
-def test_a_deep_data_folder_is_no_problem(data_dir: Path) -> None:
-    deep = data_dir / ("d" * 100) / ("e 100%" * 10)
-    deep.parent.mkdir(parents=True)
-    with tutelage_up(deep) as up:
-        assert len(up.run()["processes"]) == 2
+@pytest.mark.parametrize(("part", "option"), [("api", "port"), ("flower", "flower_port")])
+def test_a_taken_port_is_a_clear_error(tmp_path: Path, part: str, option: str) -> None:
+    without = [each.name for each in PARTS if each.group == "programs" and each.name != part]
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        options = {"port": 0, "flower_port": 0} | {option: port}
+        with (
+            pytest.raises(StartError, match=f"Port {port} is taken by another process"),
+            running_system(data_dir=tmp_path, without=without, **options),
+        ):
+            pass
 
 
-def test_flower_wants_a_password_in_production(data_dir: Path) -> None:
-    secret = "of forty bytes or a little bit more still"
-    production = {"TUTELAGE_ENV": "production", "JWT_SECRET": secret, "ENCRYPTION_KEYS": secret, "SIGNING_KEYS": secret}
-    with tutelage_up(data_dir, without=[], environment=production) as up:
-        assert up.ends() == 1
-        assert "Flower needs FLOWER_BASIC_AUTH" in up.said()
+def test_an_unknown_part_is_a_clear_error(tmp_path: Path) -> None:
+    with (
+        pytest.raises(StartError, match="There is no part sweeper"),
+        running_system(data_dir=tmp_path, without=["sweeper"]),
+    ):
+        pass
+
+
+def test_flower_wants_a_password_in_production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    production = {"TUTELAGE_ENV": "production", "JWT_SECRET": SECRET, "ENCRYPTION_KEYS": SECRET, "SIGNING_KEYS": SECRET}
+    for name, value in production.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(StartError, match="Flower needs FLOWER_BASIC_AUTH"), running_system(data_dir=tmp_path):
+        pass
+
+
+def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    prepare_data_folder(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+    assert stat.S_IMODE((tmp_path / "logs").stat().st_mode) == 0o700

@@ -13,9 +13,9 @@ import psutil
 import pytest
 import urllib3
 
-from cli.leftovers import find_leftovers
-from cli.processes import PARTS
+from cli.plan import PARTS
 from cli.run_file import read_run
+from cli.system import find_leftovers
 from tests.cli.running import Up, await_value, tutelage_up
 
 
@@ -63,7 +63,7 @@ def test_development_s_environment_reaches_the_parts(up: Up) -> None:
 def test_our_own_parts_share_their_figures_and_flower_keeps_to_itself(up: Up) -> None:
     for part in PARTS:
         shared = psutil.Process(up.pid(part.name)).environ().get("PROMETHEUS_MULTIPROC_DIR")
-        assert shared == (str(up.data_dir / "metrics") if part.reloads else None), part.name
+        assert shared == (str(up.data_dir / "metrics") if part.measured else None), part.name
     shown = get(f"{up.run()['api']['url']}/metrics")
     assert b"flower" not in shown.data
     assert b'tutelage_database_statement_duration_seconds_count{process="worker-sessions"}' in shown.data
@@ -73,7 +73,7 @@ def test_our_own_parts_share_their_figures_and_flower_keeps_to_itself(up: Up) ->
 def test_a_killed_part_is_started_again(up: Up, name: str) -> None:
     killed = up.pid(name)
     os.kill(killed, signal.SIGKILL)
-    fresh = await_value(lambda: up.pid(name) if up.pid(name) != killed else None, "a new process")
+    fresh = up.await_restart(name, killed)
     assert f"{name} ended and was started again, as process {fresh}." in up.said()
 
 

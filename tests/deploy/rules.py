@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from cli.servers import ROOT
+from cli.plan import ROOT
 from config import telemetry
 
 DEPLOY = ROOT / "deploy"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cli.processes import PARTS, Stage
+from cli.plan import PARTS
 from config import telemetry
 from tests.deploy.rules import (
     alerts,
@@ -94,6 +94,6 @@ def test_alerts_have_names_of_their_own() -> None:
 def test_prometheus_looks_at_every_program_where_it_listens() -> None:
     (job,) = prometheus()["scrape_configs"]
     (found,) = job["dns_sd_configs"]
-    programs = [part.name for part in PARTS if part.stage is Stage.PROGRAM and part.reloads]
+    programs = [part.name for part in PARTS if part.measured]
     assert (job["job_name"], found["names"]) == ("tutelage", programs)
     assert prometheus()["rule_files"] == ["alerts.yml"]

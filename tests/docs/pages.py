@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cli.servers import ROOT
+from cli.plan import ROOT
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from cli.main import COMMANDS
-from cli.servers import ROOT
+from cli.plan import ROOT
 from tests.application import World
 from tests.docs.pages import DOCS, PAGES, README, name_of
 

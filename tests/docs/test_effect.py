@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
-from cli.servers import ROOT
+from cli.plan import ROOT
 from models.catalog import listings
 from models.events import deliveries
 from tests import factories

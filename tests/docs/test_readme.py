@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.leftovers import end_leftovers
+from cli.plan import ROOT
 from cli.run_file import Run, read_run
-from cli.servers import ROOT
+from cli.system import end_leftovers
 from tests.cli.running import PATIENCE_SECONDS, await_value
 from tests.docs.pages import DOCS, README, blocks, table
 

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from api.refusals import CODE_OF_STATUS, REFUSALS
-from cli.processes import PARTS
-from cli.servers import ROOT
+from cli.plan import PARTS, ROOT
 from models.bookings import BOOKING_TRANSITIONS
 from models.sessions import SESSION_TRANSITIONS
 from tests.docs.pages import DOCS, table

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.leftovers import end_leftovers, find_leftovers
+from cli.plan import ROOT
 from cli.run_file import read_run
-from cli.servers import ROOT
+from cli.system import end_leftovers, find_leftovers
 from tests.cli.running import await_value
 
 LONGEST_SECONDS = 120

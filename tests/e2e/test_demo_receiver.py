@@ -1,4 +1,4 @@
-"""Tests of the demo's own ends: a receiver that believes nobody without a signature, and a mailbox."""
+"""Tests of the demo's own ends: a receiver that verifies signatures, and a mailbox."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ import pytest
 import urllib3
 from standardwebhooks import Webhook
 
-from cli.demonstration.failure import DemoFailed
-from cli.demonstration.mailbox import open_mailbox
-from cli.demonstration.receiver import Receiver, open_receiver
+from cli.demonstration.receivers import Receiver, open_mailbox, open_receiver
 from workflows.webhooks.secrets import new_secret
 
 BODY = '{"id": "1", "type": "session.created", "data": {"sessionId": "7"}}'
@@ -43,7 +41,7 @@ def test_a_message_with_the_right_signature_is_kept(receiver: Receiver) -> None:
     secret = new_secret()
     receiver.trust(secret)
     assert post(receiver, secret) == 204
-    receiver.check()
+    assert receiver.refused == []
     (message,) = receiver.messages()
     assert message.type == "session.created"
     assert message.is_about("7")
@@ -52,27 +50,23 @@ def test_a_message_with_the_right_signature_is_kept(receiver: Receiver) -> None:
 @pytest.mark.parametrize(
     ("secret", "body"),
     [
-        pytest.param(None, BODY, id="somebody else's secret"),
+        pytest.param(None, BODY, id="another secret"),
         pytest.param("own", BODY.replace("7", "8"), id="a changed body"),
     ],
 )
-def test_a_message_that_cannot_be_verified_is_refused_and_fails_the_demo(
-    receiver: Receiver, secret: str | None, body: str
-) -> None:
+def test_a_message_that_cannot_be_verified_is_refused(receiver: Receiver, secret: str | None, body: str) -> None:
     own = new_secret()
     receiver.trust(own)
     assert post(receiver, own if secret else new_secret(), body) == 401
     assert receiver.messages() == []
-    with pytest.raises(DemoFailed, match="could not verify it"):
-        receiver.check()
+    assert len(receiver.refused) == 1
 
 
-def test_another_run_s_message_is_nobody_s(receiver: Receiver) -> None:
+def test_another_run_s_message_is_not_kept(receiver: Receiver) -> None:
     secret = new_secret()
     receiver.trust(secret)
     assert post(receiver, secret, path="/hooks/of-yesterday") == 404
-    receiver.check()
-    assert receiver.messages() == []
+    assert receiver.refused == receiver.messages() == []
 
 
 def test_a_message_that_is_faster_than_the_secret_waits_for_it(receiver: Receiver) -> None:

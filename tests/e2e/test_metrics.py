@@ -11,8 +11,7 @@ import urllib3
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from api.refusals import REFUSALS
-from cli.figures import figures_folder
-from cli.processes import PARTS, Stage
+from cli.plan import PARTS
 from cli.system import System
 from models.bookings import BookingStatus
 from models.sessions import SessionStatus
@@ -64,7 +63,7 @@ def test_all_that_dashboards_and_alerts_ask_for_is_there(api: Caller, cast: Cast
 
 
 def test_every_process_of_the_machine_is_in_the_answer(system: System, api: Caller, cast: Cast) -> None:
-    programs = {part.name for part in PARTS if part.stage is Stage.PROGRAM and part.reloads}
+    programs = {part.name for part in PARTS if part.measured}
 
     def all_told() -> bool:
         statements = scraped(api).all("tutelage_database_statement_duration_seconds_count")
@@ -80,7 +79,7 @@ def test_every_process_of_the_machine_is_in_the_answer(system: System, api: Call
 
 def test_what_two_processes_of_the_api_answer_is_counted_together_and_exactly(system: System, api: Caller) -> None:
     def answered_by(pid: int) -> float:
-        files = [str(figures_folder(system.data_dir) / f"counter_{pid}.db")]
+        files = [str((system.data_dir / "metrics") / f"counter_{pid}.db")]
         found = [sample for metric in MultiProcessCollector.merge(files) for sample in metric.samples]
         return sum(each.value for each in found if each.name == REQUESTS and each.labels["route"] == "/health/live")
 
@@ -163,7 +162,7 @@ def known_values() -> dict[str, set[str]]:
 
 
 def test_the_figures_of_processes_lie_where_nobody_else_reads_them(system: System) -> None:
-    folder = figures_folder(system.data_dir)
+    folder = system.data_dir / "metrics"
     assert folder.stat().st_mode & 0o077 == 0
     living = {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_*.db")}
     assert all(psutil.pid_exists(pid) for pid in living)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from cli.servers import start_valkey
+from cli.embedded import start_valkey
 from cli.system import running_system
 from tests.cast import Cast, register
 from tests.faults.sufferer import Figures, Sufferer, Valkey

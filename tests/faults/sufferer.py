@@ -14,7 +14,7 @@ import psycopg
 import redis
 from urllib3.exceptions import HTTPError
 
-from cli.servers import Server, start_valkey
+from cli.embedded import Server, start_valkey
 from cli.system import System
 from tests.cast import Cast
 from tests.eventually import eventually, stretched

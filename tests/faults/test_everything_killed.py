@@ -8,9 +8,8 @@ from pathlib import Path
 import psutil
 from urllib3.exceptions import HTTPError
 
-from cli.leftovers import find_leftovers
-from cli.servers import start_valkey
-from cli.system import running_system
+from cli.embedded import start_valkey
+from cli.system import find_leftovers, running_system
 from tests.cast import Cast, register
 from tests.cli.running import tutelage_up
 from tests.faults.sufferer import Figures, Sufferer, Valkey

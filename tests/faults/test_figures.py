@@ -5,7 +5,6 @@ from __future__ import annotations
 import psutil
 import pytest
 
-from cli.figures import figures_folder
 from tests.cast import Cast
 from tests.eventually import eventually, stretched
 from tests.faults.sufferer import Sufferer
@@ -36,5 +35,5 @@ def test_a_killed_process_leaves_its_counts_and_takes_its_gauges(sufferer: Suffe
     counters = [name for name, kind in grown.kinds.items() if kind == "counter"]
     assert min(value for (name, _labels), value in grown.samples.items() if name in counters) >= 0
     assert grown.total(ATTEMPTS, effect="sessions.create", outcome="done") >= 0
-    left = {int(file.stem.rpartition("_")[2]) for file in figures_folder(sufferer.system.data_dir).glob("gauge_*.db")}
+    left = {int(file.stem.rpartition("_")[2]) for file in (sufferer.system.data_dir / "metrics").glob("gauge_*.db")}
     assert not left & set(killed)

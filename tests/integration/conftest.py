@@ -14,7 +14,7 @@ import structlog
 from celery import Celery
 from sqlalchemy import Engine
 
-from cli.servers import Server, start_valkey
+from cli.embedded import Server, start_valkey
 from models.engine import create
 from tests import servers
 from tests.integration.house import House

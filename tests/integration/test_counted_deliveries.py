@@ -11,7 +11,7 @@ from celery import Celery
 from sqlalchemy import Connection, Engine, func, text
 from sqlalchemy.exc import OperationalError
 
-from cli.servers import Server
+from cli.embedded import Server
 from tests.factories import accept_booking, make_booking
 from tests.integration.house import House
 from tests.integration.test_sweep import Bell

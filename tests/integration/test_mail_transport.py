@@ -16,7 +16,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from cli.servers import free_port
+from cli.embedded import free_port
 from tests.integration.receivers import Talk, dripping, hanging_up, silent, talker
 from workers.transports.mail import FolderTransport, MailIdentity
 from workers.transports.smtp import SmtpLimits, SmtpTransport

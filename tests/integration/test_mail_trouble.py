@@ -16,7 +16,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from sqlalchemy import func, select, update
 
-from cli.servers import free_port
+from cli.embedded import free_port
 from models.events import deliveries, events
 from models.notifications import notifications
 from tests.eventually import eventually

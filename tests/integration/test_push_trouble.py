@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, update
 
-from cli.servers import free_port
+from cli.embedded import free_port
 from config.vapid import Vapid
 from models.notifications import notifications, push_subscriptions
 from tests.integration.browsers import SubscribedBrowser

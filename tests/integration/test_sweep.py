@@ -13,7 +13,7 @@ import pytest
 import redis
 from sqlalchemy import Engine, func, insert, select, text, update
 
-from cli.servers import Server
+from cli.embedded import Server
 from models.events import deliveries, events
 from tests.eventually import eventually
 from tests.factories import accept_booking, make_booking

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from cli.servers import free_port
+from cli.embedded import free_port
 from tests.integration.test_mail_transport import IDENTITY, MailServer, a_mail
 from tests.integration.test_webhook_transport import SEALER, message
 from workers.transports.http import WebhookTransport

@@ -43,5 +43,5 @@ def test_bounds_grow() -> None:
 
 
 def test_what_runs_is_told() -> None:
-    telemetry.tell_build()
+    telemetry.set_build_info()
     assert any(family.name == "tutelage_build_info" and family.samples for family in families())

@@ -1,0 +1,547 @@
+"""The demo's story in four acts, and its end: each step, and what must follow from it."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
+from time import monotonic
+from typing import Any
+from uuid import UUID, uuid4
+
+import urllib3
+from rich import box
+from rich.table import Table
+from sqlalchemy import Connection, Engine, func, select, union_all
+from sqlalchemy.exc import SQLAlchemyError
+
+from cli.demonstration.stage import DATABASE, RECEIVER, SMTP_SINK, Answer, Client, DemoFailed, Expected, Scene, Seen
+from cli.invariants import findings_table
+from cli.seeding.names import FAMILY_NAMES, GIVEN_NAMES
+from config.settings import settings
+from models.analytics import daily_session_stats
+from models.bookings import bookings
+from models.events import DeliveryState
+from models.notifications import notifications
+from models.reviews import review_permits
+from models.sessions import sessions
+from workers.rules import operator_policy
+from workflows.events.catalogue import Event, SessionCompleted, SessionCreated, SessionStarted
+from workflows.events.store import statuses_of_subjects
+from workflows.events.subscriptions import load
+from workflows.invariants import Finding
+
+
+class Effects:
+    """What follows from one session, as `GET /sessions/{id}/effects` told it the last time."""
+
+    def __init__(self, operator: Client, session_id: str) -> None:
+        self._operator = operator
+        self._path = f"/sessions/{session_id}/effects"
+        self.items: list[dict[str, Any]] = []
+
+    def refresh(self) -> None:
+        """Ask again."""
+        self.items = self._operator.get(self._path).body["items"]
+
+    def expect_of(self, event: type[Event]) -> list[Expected]:
+        """Every effect that runs at once when such an event has happened, plug-ins included.
+
+        What the operator's choices leave out is never recorded: channels, where none is configured.
+        """
+        effects = [effect for effect in load().with_policy(operator_policy(settings())).of(event) if effect.due is None]
+        return [self._expect(effect.name, event.type, worker_of(effect.name)) for effect in effects]
+
+    def expect_all(self) -> Expected:
+        """That nothing is left to do but timers."""
+
+        def look() -> Seen | None:
+            open_items = [item for item in self.items if not is_settled(item)]
+            if open_items or not self.items:
+                return None
+            return Seen(monotonic(), f"all effects are done: {sum(item['state'] == 'done' for item in self.items)}")
+
+        return Expected("Everything that follows from the session", "api", look, "sweep", self._describe_open)
+
+    def _expect(self, effect: str, event: str, worker: str) -> Expected:
+        def find() -> dict[str, Any] | None:
+            return next((item for item in self.items if (item["effect"], item["event"]) == (effect, event)), None)
+
+        def look() -> Seen | None:
+            item = find()
+            return Seen(monotonic(), f"{effect} is done, after {event}") if item and item["state"] == "done" else None
+
+        return Expected(f"{effect} (after {event})", worker, look, worker, lambda: describe(find()))
+
+    def _describe_open(self) -> str:
+        return "; ".join(f"{item['effect']} {describe(item)}" for item in self.items if not is_settled(item))
+
+
+def expect_mail(scene: Scene, address: str, reader: str) -> Expected:
+    """One more mail to this address than there has been until now."""
+    before = len(scene.mailbox.mails(address))
+
+    def look() -> Seen | None:
+        fresh = scene.mailbox.mails(address)[before:]
+        return Seen(fresh[0].at, f"a mail to the {reader}: “{fresh[0].subject}”") if fresh else None
+
+    return Expected(f"A mail to the {reader}", SMTP_SINK, look, "worker-notifications")
+
+
+def expect_webhook(scene: Scene, event_type: str, subject_id: str) -> Expected:
+    """A message of this type about this booking, session or endpoint."""
+
+    def look() -> Seen | None:
+        messages = [each for each in scene.receiver.messages() if each.type == event_type]
+        found = next((message for message in messages if message.is_about(subject_id)), None)
+        return Seen(found.at, f"the webhook {event_type}, its signature verified") if found else None
+
+    return Expected(f"The webhook {event_type}", RECEIVER, look, "worker-webhooks")
+
+
+def worker_of(effect: str) -> str:
+    """The process that runs an effect."""
+    found = load().named(effect)
+    return f"worker-{found.queue}" if found else "(unknown)"
+
+
+def is_timer(item: Mapping[str, Any]) -> bool:
+    """Whether an effect waits for its time, and not for another attempt."""
+    later = datetime.fromisoformat(item["dueAt"]) > datetime.now(UTC)
+    return bool(item["state"] == "pending" and item["attempts"] == 0 and later)
+
+
+def is_settled(item: dict[str, Any]) -> bool:
+    """Whether there is nothing to wait for."""
+    return item["state"] == "done" or is_timer(item)
+
+
+def describe(item: dict[str, Any] | None) -> str:
+    """How far an effect has come, for the sentence that tells that it has not happened."""
+    if item is None:
+        return "it was never recorded"
+    error = f", the last with {item['lastError']}" if item.get("lastError") else ""
+    return f"it is {item['state']} after {item['attempts']} attempts{error}"
+
+
+MINUTES = 60
+LISTING = {
+    "title": "Career advice",
+    "description": "An hour about where you stand and where you want to go.",
+    "durationMinutes": MINUTES,
+    "price": {"amount": 4500, "currency": "EUR"},
+    "bookingMode": "request",
+    # The demo does not wait for the hour to come.
+    "earlyStartMinutes": None,
+}
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who plays, and what is on offer."""
+
+    operator: Client
+    mentee: Client
+    mentor: Client
+    mentee_id: str
+    mentor_user_id: str
+    mentor_profile_id: str
+    mentee_mail: str
+    mentor_mail: str
+    listing_id: str
+    endpoint_id: str
+
+
+def gather(scene: Scene) -> Cast:
+    """Register the people and what the story needs; each run has people of its own."""
+    show = scene.show
+    show.act("Two people, an offer, and a partner who listens")
+    operator = scene.client(sub="demo", roles=["operator"])
+    mentee, mentor = (_register(scene, operator, role, zone) for role, zone in _ROLES)
+    profile = scene.client(sub=mentor["id"], roles=[]).post(
+        "/mentor-profiles",
+        {"headline": "Engineering manager", "bio": "Twelve years of it.", "skills": ["careers", "interviews"]},
+    )
+    show.step("the mentor publishes a profile", by="api", milliseconds=profile.milliseconds)
+    as_mentor = scene.client(sub=mentor["id"], roles=[], mentor_profile_id=profile.body["id"])
+    listing = as_mentor.post("/listings", LISTING)
+    show.step(f"the mentor offers “{LISTING['title']}”, 60 minutes", by="api", milliseconds=listing.milliseconds)
+    return Cast(
+        operator=operator,
+        mentee=scene.client(sub=mentee["id"], roles=[]),
+        mentor=as_mentor,
+        mentee_id=mentee["id"],
+        mentor_user_id=mentor["id"],
+        mentor_profile_id=profile.body["id"],
+        mentee_mail=mentee["email"],
+        mentor_mail=mentor["email"],
+        listing_id=listing.body["id"],
+        endpoint_id=_listen(scene, as_mentor),
+    )
+
+
+_ROLES = (("mentee", "Europe/Lisbon"), ("mentor", "America/New_York"))
+
+
+def _register(scene: Scene, operator: Client, role: str, time_zone: str) -> dict[str, Any]:
+    given, family = random.choice(GIVEN_NAMES), random.choice(FAMILY_NAMES)
+    address = f"{given}.{uuid4().hex[:12]}@{role}.example".lower()
+    answer = operator.post("/users", {"email": address, "name": f"{given} {family}", "timeZone": time_zone})
+    scene.show.step(f"the operator registers {given} {family}, the {role}", by="api", milliseconds=answer.milliseconds)
+    return answer.body
+
+
+def _listen(scene: Scene, mentor: Client) -> str:
+    """A webhook endpoint of the mentor's own, so that it hears of this run alone."""
+    body = {"url": scene.receiver.url, "eventTypes": ["booking.*", "session.*"], "description": "The demo's receiver"}
+    answer = mentor.post("/webhook-endpoints", body)
+    endpoint: str = answer.body["id"]
+    scene.show.step(
+        f"a webhook endpoint is made, and is {answer.body['state']}", by="api", milliseconds=answer.milliseconds
+    )
+    scene.receiver.trust(mentor.get(f"/webhook-endpoints/{endpoint}/secret").body["secret"])
+    pinged = expect_webhook(scene, "webhook.ping", endpoint)
+    scene.await_all([pinged, _expect_active(mentor, endpoint)], since=answer.sent_at)
+    return endpoint
+
+
+def _expect_active(mentor: Client, endpoint_id: str) -> Expected:
+    def look() -> Seen | None:
+        state = mentor.get(f"/webhook-endpoints/{endpoint_id}").body["state"]
+        return Seen(monotonic(), "the endpoint is active, since its ping got 2xx") if state == "active" else None
+
+    return Expected("The webhook endpoint's activation", "worker-webhooks", look, "worker-webhooks")
+
+
+@dataclass(frozen=True)
+class Booked:
+    """What the act leaves behind."""
+
+    booking_id: str
+    session_id: str
+    effects: Effects
+    declined_booking_id: str
+    second_session_id: str
+
+
+def decide(scene: Scene, cast: Cast) -> Booked:
+    """Request, accept, and everything that must not happen on the way."""
+    scene.show.act("A booking is accepted and becomes one session")
+    start = (datetime.now(UTC) + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
+    booking_id = _request(scene, cast, start, "the mentee asks for an hour: a draft")
+    session_id, effects = _accept(scene, cast, booking_id)
+    answer = cast.mentor.refused(f"/bookings/{booking_id}/accept", expect=400, code="invalid_transition")
+    _show(scene, answer, "a double click, the same decision again: 400 invalid_transition")
+    declined = _refuse_second(scene, cast, start)
+    second = _accept_and_wait(scene, cast, start + timedelta(hours=2))
+    return Booked(booking_id, session_id, effects, declined, second)
+
+
+def _request(scene: Scene, cast: Cast, start: datetime, told: str) -> str:
+    mail = expect_mail(scene, cast.mentor_mail, "mentor")
+    answer = cast.mentee.post(
+        "/bookings", {"listingId": cast.listing_id, "startTime": start.isoformat(), "title": "Where to go next"}
+    )
+    _show(scene, answer, told)
+    booking_id: str = answer.body["id"]
+    webhook = expect_webhook(scene, "booking.requested", booking_id)
+    scene.await_all([mail, webhook], since=answer.sent_at)
+    return booking_id
+
+
+def _accept(scene: Scene, cast: Cast, booking_id: str) -> tuple[str, Effects]:
+    mails = _expect_both_mails(scene, cast)
+    answer = cast.mentor.post(f"/bookings/{booking_id}/accept", expect=202)
+    session_id: str = answer.body["sessionId"]
+    if answer.headers.get("Location") != f"/sessions/{session_id}":
+        raise DemoFailed("The answer to the acceptance does not lead to the session.", process="api")
+    _show(scene, answer, "the mentor accepts: 202, with the session's address (the answer's own time)")
+    _await_session(scene, cast.mentor, session_id, since=answer.sent_at)
+    effects = Effects(cast.operator, session_id)
+    webhook = expect_webhook(scene, "session.created", session_id)
+    expected = [*effects.expect_of(SessionCreated), *mails, webhook]
+    scene.await_all(expected, since=answer.sent_at, refresh=effects.refresh)
+    return session_id, effects
+
+
+def _await_session(scene: Scene, client: Client, session_id: str, *, since: float) -> None:
+    def look() -> Seen | None:
+        answer = client.ask("GET", f"/sessions/{session_id}", None, {})
+        if answer.status not in (200, 404):
+            raise DemoFailed(f"Reading the session answered {answer.status}.", process="api")
+        if answer.status == 404:
+            return None
+        return Seen(monotonic(), f"the session exists, {answer.body['status']} (since the decision was sent)")
+
+    expected = Expected("The creation of the session", "worker-sessions", look, "worker-sessions")
+    scene.await_all([expected], since=since)
+
+
+def _refuse_second(scene: Scene, cast: Cast, start: datetime) -> str:
+    """Drafts hold nothing and may overlap; the first that is accepted has the time."""
+    booking_id = _request(scene, cast, start, "a second booking for the same hour: a draft too, drafts hold nothing")
+    answer = cast.mentor.refused(f"/bookings/{booking_id}/accept", expect=409, code="slot_taken")
+    _show(scene, answer, "the mentor accepts that as well: 409 slot_taken")
+    mail = expect_mail(scene, cast.mentee_mail, "mentee")
+    answer = cast.mentor.post(f"/bookings/{booking_id}/decline", {"reason": "I am booked then."}, expect=200)
+    _show(scene, answer, "the mentor declines it, with a reason")
+    scene.await_all([mail, expect_webhook(scene, "booking.declined", booking_id)], since=answer.sent_at)
+    return booking_id
+
+
+def _accept_and_wait(scene: Scene, cast: Cast, start: datetime) -> str:
+    booking_id = _request(scene, cast, start, "the mentee asks for another hour")
+    mails = _expect_both_mails(scene, cast)
+    answer = cast.mentor.post(f"/bookings/{booking_id}/accept", expect=201, prefer="wait=10")
+    session: dict[str, Any] = answer.body["session"]
+    _show(scene, answer, f"the mentor accepts with Prefer: wait=10: 201, the session is {session['status']}")
+    session_id: str = session["id"]
+    scene.await_all([*mails, expect_webhook(scene, "session.created", session_id)], since=answer.sent_at)
+    return session_id
+
+
+def _expect_both_mails(scene: Scene, cast: Cast) -> list[Expected]:
+    return [expect_mail(scene, cast.mentee_mail, "mentee"), expect_mail(scene, cast.mentor_mail, "mentor")]
+
+
+def _show(scene: Scene, answer: Answer, told: str) -> None:
+    scene.show.step(told, by="api", milliseconds=answer.milliseconds)
+
+
+COMPLETION = {
+    "notes": "We went through two offers.",
+    "rating": 5,
+    "feedback": "Well prepared.",
+    "actionItems": ["Write to the second company", "Read the contract"],
+}
+
+
+def meet(scene: Scene, cast: Cast, booked: Booked) -> None:
+    """Play a session's life to its end."""
+    scene.show.act("The session is held, and its completion fans out")
+    _start(scene, cast, booked)
+    _complete(scene, cast, booked)
+    mine = cast.mentee.get("/sessions/mentee/my-sessions?status=completed")
+    if [session["id"] for session in mine.body["items"]] != [booked.session_id]:
+        raise DemoFailed("The mentee's list of completed sessions does not hold this one alone.", process="api")
+    scene.show.step("the mentee finds it in their list", by="api", milliseconds=mine.milliseconds)
+
+
+def _start(scene: Scene, cast: Cast, booked: Booked) -> None:
+    answer = cast.mentee.post(f"/sessions/{booked.session_id}/start", expect=200)
+    scene.show.step("the mentee starts the session: in_progress", by="api", milliseconds=answer.milliseconds)
+    webhook = expect_webhook(scene, "session.started", booked.session_id)
+    effects = booked.effects
+    scene.await_all([*effects.expect_of(SessionStarted), webhook], since=answer.sent_at, refresh=effects.refresh)
+
+
+def _complete(scene: Scene, cast: Cast, booked: Booked) -> None:
+    mails = [expect_mail(scene, cast.mentee_mail, "mentee"), expect_mail(scene, cast.mentor_mail, "mentor")]
+    answer = cast.mentor.post(f"/sessions/{booked.session_id}/complete", COMPLETION, expect=200)
+    scene.show.step("the mentor completes it, with notes: completed", by="api", milliseconds=answer.milliseconds)
+    webhook = expect_webhook(scene, "session.completed", booked.session_id)
+    effects = booked.effects
+    expected = [*effects.expect_of(SessionCompleted), *mails, webhook, effects.expect_all()]
+    scene.await_all(expected, since=answer.sent_at, refresh=effects.refresh)
+
+
+# Three requests, one refusal, two sessions made and one completed: to one, one, and both people.
+MAILS = 3 + 1 + 2 * 2 + 2
+# Two sessions made, for the calendars of both people.
+INVITATIONS = 2 * 2
+WORDS = ("text/plain", "text/html")
+# The ping, three requests, one refusal, two acceptances, two sessions made, one started, one completed.
+WEBHOOKS = 1 + 3 + 1 + 2 + 2 + 1 + 1
+
+
+@dataclass(frozen=True)
+class _Count:
+    what: str
+    find: Callable[[Connection], Any]
+    right: Any
+    worker: str
+
+
+def audit(scene: Scene, cast: Cast, booked: Booked, engine: Engine) -> None:
+    """Count rows, mails and webhooks.
+
+    Raises:
+        DemoFailed: a count is not what the story adds up to, or the database cannot be asked.
+    """
+    scene.show.act("What is in the books now")
+    try:
+        scene.await_all([_expect_quiet(cast, engine)], since=monotonic())
+        _check_rows(scene, cast, booked, engine)
+    except SQLAlchemyError as error:
+        raise DemoFailed(f"The database could not be asked: {error}", process=DATABASE) from error
+    _check_mails(scene, cast)
+    _check_webhooks(scene)
+
+
+def _check_rows(scene: Scene, cast: Cast, booked: Booked, engine: Engine) -> None:
+    for count in _counts(cast, booked):
+        began = monotonic()
+        with engine.connect() as db:
+            found = count.find(db)
+        _check(count.what, found, count.right, count.worker)
+        scene.show.step(count.what, by=DATABASE, milliseconds=(monotonic() - began) * 1000)
+
+
+def _expect_quiet(cast: Cast, engine: Engine) -> Expected:
+    """Deliveries that are due, or have been tried and are to be tried again: everything that is no timer."""
+    mentor = UUID(cast.mentor_profile_id)
+    subjects = union_all(
+        *(select(each.c.id).where(each.c.mentor_profile_id == mentor) for each in (bookings, sessions))
+    )
+
+    def rows() -> list[str]:
+        with engine.connect() as db:
+            followed = statuses_of_subjects(db, db.scalars(subjects).all(), everything=True, mentor_profile_id=None)
+        return [
+            " ".join(filter(None, (each.effect, each.last_error)))
+            for each in followed
+            if each.state is DeliveryState.PENDING and (each.due_at <= datetime.now(UTC) or each.attempts)
+        ]
+
+    def look() -> Seen | None:
+        return None if rows() else Seen(monotonic(), "nothing is left to do but timers")
+
+    return Expected("The end of all deliveries", DATABASE, look, "sweep", lambda: ", ".join(rows()))
+
+
+def _counts(cast: Cast, booked: Booked) -> list[_Count]:
+    session, mentor = UUID(booked.session_id), UUID(cast.mentor_profile_id)
+    stats = daily_session_stats.c
+    permits = select(func.count()).where(
+        review_permits.c.session_id == session, review_permits.c.mentee_user_id == UUID(cast.mentee_id)
+    )
+    counters = (stats.created, stats.started, stats.completed, stats.minutes)
+    both_sides = ("session_created", "session_completed")
+    told = select(func.count()).where(notifications.c.session_id == session, notifications.c.kind.in_(both_sides))
+    day = select(*(func.coalesce(func.sum(counter), 0) for counter in counters)).where(
+        stats.mentor_profile_id == mentor
+    )
+    return [
+        _Count("the review is unlocked, by one permit", lambda db: db.scalar(permits), 1, "worker-reviews"),
+        _Count(
+            f"the day is counted: 2 created, 1 started, 1 completed, {MINUTES} minutes",
+            lambda db: tuple(db.execute(day).one()),
+            (2, 1, 1, MINUTES),
+            "worker-analytics",
+        ),
+        _Count(
+            "8 notifications of the session: two people, two channels, created and completed",
+            lambda db: db.scalar(told),
+            8,
+            "worker-notifications",
+        ),
+    ]
+
+
+def _check_mails(scene: Scene, cast: Cast) -> None:
+    mails = scene.mailbox.mails(cast.mentee_mail, cast.mentor_mail)
+    _check("mails received", len(mails), MAILS, "worker-notifications")
+    _check("different Message-IDs", len({mail.message_id for mail in mails}), MAILS, "worker-notifications")
+    bodies = Counter(mail.kinds for mail in mails)
+    right = {WORDS: MAILS - INVITATIONS, (*WORDS, "text/calendar", "application/ics"): INVITATIONS}
+    _check("mails as text and HTML, with invitations", bodies, right, "worker-notifications")
+    scene.show.step(f"{MAILS} mails received, each with a Message-ID of its own, as text and HTML", by=SMTP_SINK)
+    scene.show.step(f"{INVITATIONS} of them are invitations, for the calendars of both", by=SMTP_SINK)
+
+
+def _check_webhooks(scene: Scene) -> None:
+    messages = scene.receiver.messages()
+    ids = {message.webhook_id for message in messages}
+    _check("webhooks received", len(ids), WEBHOOKS, "worker-webhooks")
+    scene.show.step(f"{WEBHOOKS} webhooks received, each with an id of its own and a signature that fits", by=RECEIVER)
+
+
+def _check(what: str, found: object, right: object, worker: str) -> None:
+    if found != right:
+        raise DemoFailed(f"{what}: found {found}, and {right} would be right.", process=worker)
+
+
+def pause_endpoint(scene: Scene, cast: Cast) -> None:
+    """Pause the demo's endpoint when its receiver leaves: another program may have its port by then."""
+    try:
+        cast.mentor.patch(f"/webhook-endpoints/{cast.endpoint_id}", {"state": "paused"})
+    except DemoFailed as failure:
+        scene.show.line(f"The demo's webhook endpoint could not be paused: {failure}")
+
+
+STYLES = {"done": "green", "dead": "bold red", "pending": "yellow", "cancelled": "yellow"}
+
+
+def effects_table(effects: Effects) -> Table:
+    """What followed from the session, and from the booking before it, event by event."""
+    table = Table(title="What followed from what", box=box.SIMPLE_HEAD)
+    for heading in ("Event and effects", "Done by", "State", "After"):
+        table.add_column(heading, no_wrap=True)
+    for event, items in groupby(effects.items, key=itemgetter("event")):
+        table.add_row(event, style="bold")
+        for item in items:
+            table.add_row(f"  {item['effect']}", worker_of(item["effect"]), _state(item), _after(item))
+    return table
+
+
+def _state(item: Mapping[str, Any]) -> str:
+    state = "timer" if is_timer(item) else str(item["state"])
+    tries = f" ({item['attempts']} attempts)" if item["attempts"] > 1 else ""
+    return f"[{STYLES.get(state, 'cyan')}]{state}{tries}[/]"
+
+
+def _after(item: Mapping[str, Any]) -> str:
+    due = datetime.fromisoformat(item["dueAt"])
+    if item["doneAt"] is None:
+        return f"{due:%d %b %H:%M}"
+    took = datetime.fromisoformat(item["doneAt"]) - due
+    return f"{took.total_seconds() * 1000:,.0f} ms"
+
+
+def check_invariants(scene: Scene, operator: Client) -> None:
+    """Ask for violations, and show what was asked.
+
+    Raises:
+        DemoFailed: something that must always be true is not, and has not become so within the patience.
+    """
+    found: dict[str, Any] = {}
+
+    def look() -> Seen | None:
+        answer = operator.get("/operations/invariants")
+        found.update(answer.body)
+        return Seen(answer.sent_at + answer.milliseconds / 1000, "every invariant holds") if found["ok"] else None
+
+    def violated() -> str:
+        return ", ".join(f"{item['name']} {item['violations']} times" for item in found["items"] if item["violations"])
+
+    began = operator.get("/operations/invariants").sent_at
+    scene.show.act("What must always be true")
+    expected = Expected("A look without violations of the invariants", "api", look, "maintain", violated)
+    try:
+        scene.await_all([expected], since=began)
+    finally:
+        findings = [
+            Finding(
+                name=item["name"],
+                meaning=item["name"].replace("_", " "),
+                violations=item["violations"],
+                sample=[str(example) for example in item["sample"]],
+            )
+            for item in found.get("items", [])
+        ]
+        scene.show.table(findings_table(findings))
+
+
+def check_page(scene: Scene, url: str, name: str, process: str) -> None:
+    """Whether a page that people are sent to is there."""
+    try:
+        response = scene.http.request("GET", url, timeout=scene.patience, retries=False)
+    except urllib3.exceptions.HTTPError as error:
+        raise DemoFailed(f"{name} does not answer at {url}: {error}", process=process) from error
+    if response.status != 200:
+        raise DemoFailed(f"{name} answered {response.status} at {url}.", process=process)
+    scene.show.step(f"{name} is served", by=process)

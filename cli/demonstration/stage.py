@@ -1,0 +1,262 @@
+"""What the demo is played with: its output, clients of the API, and waiting for what must follow."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import urllib3
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from cli.demonstration.receivers import Mailbox, Receiver
+from cli.token import sign
+from config.settings import settings
+
+
+class DemoFailed(Exception):
+    """A step did not come out as promised.
+
+    Args:
+        sentence: what happened, and what should have.
+        process: the part whose log is worth reading, as run.json calls it; None where no log would help.
+    """
+
+    def __init__(self, sentence: str, *, process: str | None = None) -> None:
+        super().__init__(sentence)
+        self.process = process
+
+
+PLAIN_WIDTH = 120
+NAME_WIDTH = 21
+# Who acts on the demo's own side, besides the parts of the system.
+SMTP_SINK = "smtp sink"
+RECEIVER = "receiver"
+DATABASE = "postgres"
+
+
+class Show:
+    """Prints; may be called from any thread."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False)
+        if not self._console.is_terminal:
+            self._console.width = max(self._console.width, PLAIN_WIDTH)
+
+    def act(self, title: str) -> None:
+        """Begin a new part of the story."""
+        self._console.print(Text(f"\n{title}", style="bold"), soft_wrap=True)
+
+    def step(self, what: str, *, by: str, milliseconds: float | None = None) -> None:
+        """One thing that has come out as promised.
+
+        Args:
+            by: the process that did it.
+            milliseconds: how long it took; None where that means nothing.
+        """
+        took = "" if milliseconds is None else f"{milliseconds:,.0f} ms"
+        line = Text.assemble(
+            ("  ✓ " if self._console.is_terminal else "  ok ", "green"),
+            (f"{took:>10}  ", "cyan"),
+            (f"{by:<{NAME_WIDTH}}", "magenta"),
+            what,
+        )
+        self._console.print(line, soft_wrap=True)
+
+    def line(self, sentence: str) -> None:
+        """A line of plain text."""
+        self._console.print(Text(sentence), soft_wrap=True)
+
+    def table(self, table: RenderableType) -> None:
+        """A table, after an empty line."""
+        self._console.print()
+        self._console.print(table)
+
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """Show that something is being waited for; in a log there is nothing to see of it."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with self._console.status(Text(what)):
+            yield
+
+
+TOKEN_LIFETIME = timedelta(hours=1)
+# Longer than any answer may take, a preference's 10 s included.
+ANSWER_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of the API, and how long it took."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: dict[str, Any]
+    sent_at: float
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Client:
+    """One caller.
+
+    Args:
+        http: shared by all callers of a demo.
+        url: where the API is.
+        claims: who calls: the token's claims.
+    """
+
+    http: urllib3.PoolManager
+    url: str
+    claims: dict[str, Any]
+
+    def get(self, path: str, *, expect: int = 200) -> Answer:
+        """Read something."""
+        return self._checked("GET", path, None, expect, {})
+
+    def post(self, path: str, body: dict[str, Any] | None = None, *, expect: int = 201, prefer: str = "") -> Answer:
+        """Change something, under a key of its own."""
+        headers = {"Idempotency-Key": str(uuid4()), **({"Prefer": prefer} if prefer else {})}
+        return self._checked("POST", path, body or {}, expect, headers)
+
+    def patch(self, path: str, body: dict[str, Any], *, expect: int = 200) -> Answer:
+        """Change a part of something, under a key of its own."""
+        return self._checked("PATCH", path, body, expect, {"Idempotency-Key": str(uuid4())})
+
+    def refused(self, path: str, *, expect: int, code: str) -> Answer:
+        """Try to change something that must be refused in just this way."""
+        answer = self.post(path, expect=expect)
+        if answer.body["code"] != code:
+            raise DemoFailed(f"POST {path} was refused as {answer.body['code']} instead of {code}.", process="api")
+        return answer
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None, headers: Mapping[str, str]) -> Answer:
+        """One request, whatever the answer is.
+
+        Raises:
+            DemoFailed: there is no answer, or none that is JSON.
+        """
+        token = sign(self.claims, lifetime=TOKEN_LIFETIME, settings=settings())
+        began = monotonic()
+        try:
+            response = self.http.request(
+                method,
+                self.url + path,
+                json=body,
+                headers={"Authorization": f"Bearer {token}", **headers},
+                timeout=ANSWER_SECONDS,
+                retries=False,
+            )
+            took = (monotonic() - began) * 1000
+            return Answer(response.status, response.headers, response.json(), began, took)
+        except (urllib3.exceptions.HTTPError, json.JSONDecodeError) as error:
+            raise DemoFailed(f"{method} {path} got no answer that could be read: {error}.", process="api") from error
+
+    def _checked(
+        self, method: str, path: str, body: dict[str, Any] | None, expect: int, headers: Mapping[str, str]
+    ) -> Answer:
+        answer = self.ask(method, path, body, headers)
+        if answer.status != expect:
+            said = answer.body.get("message", answer.body)
+            details = f" {answer.body['details']}" if "details" in answer.body else ""
+            raise DemoFailed(
+                f"{method} {path} answered {answer.status} instead of {expect}: {said}{details}", process="api"
+            )
+        return answer
+
+
+# How often the API is asked whether something has followed; what arrives here rings the bell at once.
+POLL_SECONDS = 0.03
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Something that was waited for: when it was seen (this process's monotonic clock), and in which words."""
+
+    at: float
+    what: str
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Something that must follow.
+
+    Args:
+        what: for the sentence "… did not happen".
+        by: the process that does it, or that shows it.
+        look: what has been seen of it, if anything.
+        blame: the part whose log tells why it did not happen.
+        known: what is known about it meanwhile, for that sentence.
+    """
+
+    what: str
+    by: str
+    look: Callable[[], Seen | None]
+    blame: str
+    known: Callable[[], str] = lambda: ""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The stage: patience is the most seconds that anything is waited for."""
+
+    show: Show
+    api_url: str
+    http: urllib3.PoolManager
+    mailbox: Mailbox
+    receiver: Receiver
+    bell: threading.Event
+    patience: float
+
+    def client(self, **claims: object) -> Client:
+        """A caller with a token of these claims."""
+        return Client(self.http, self.api_url, claims)
+
+    def await_all(
+        self, expected: Sequence[Expected], *, since: float, refresh: Callable[[], None] = lambda: None
+    ) -> None:
+        """Wait until all of this has been seen, and show each as it comes.
+
+        Args:
+            since: the moment from which latencies count, on the monotonic clock.
+            refresh: called before each look around.
+
+        Raises:
+            DemoFailed: something has not come within the patience, or a webhook could not be verified.
+        """
+        waiting, deadline = list(expected), monotonic() + self.patience
+        with self.show.waiting("What follows …"):
+            while waiting:
+                self.bell.clear()
+                refresh()
+                if refused := self.receiver.refused:
+                    sentence = f"The receiver refused a webhook, since it could not verify it: {refused[0]}."
+                    raise DemoFailed(sentence, process="worker-webhooks")
+                waiting = self._look_around(waiting, since)
+                if waiting and monotonic() > deadline:
+                    raise self._failure(waiting[0])
+                if waiting:
+                    self.bell.wait(POLL_SECONDS)
+
+    def _look_around(self, waiting: list[Expected], since: float) -> list[Expected]:
+        seen = [(found, each) for each in waiting if (found := each.look()) is not None]
+        for found, each in sorted(seen, key=lambda pair: pair[0].at):
+            self.show.step(found.what, by=each.by, milliseconds=(found.at - since) * 1000)
+        met = [each for _found, each in seen]
+        return [each for each in waiting if each not in met]
+
+    def _failure(self, missing: Expected) -> DemoFailed:
+        known = missing.known()
+        return DemoFailed(
+            f"{missing.what} did not happen within {self.patience:g} seconds{': ' + known if known else ''}.",
+            process=missing.blame,
+        )

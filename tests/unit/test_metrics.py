@@ -1,0 +1,169 @@
+"""Tests of METRICS_PORT and of metrics that processes share by a folder: added up, and kept when one is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from cli.embedded import free_port
+from cli.plan import ROOT
+from config.metrics import FOLDER_VARIABLE
+from tests.scraping import Figures
+
+PROGRAM = """
+import sys
+from config import telemetry
+from config.metrics import start_metrics
+from config.settings import settings
+times, held = map(int, sys.argv[1:])
+start_metrics(settings())
+for _ in range(times):
+    telemetry.HTTP_REQUESTS.labels("GET", "/me", "200").inc()
+    telemetry.HTTP_DURATION.labels("GET", "/me").observe(0.02)
+telemetry.CONNECTIONS_IN_USE.labels("api").set(held)
+telemetry.QUEUE_LENGTH.labels("reviews").set(held)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+SHOW = "import sys; from config.metrics import exposition; sys.stdout.buffer.write(exposition())"
+TOKEN = "a token of 32 bytes for the scraper"
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder that the processes of a test share."""
+    (tmp_path / "metrics").mkdir()
+    return tmp_path / "metrics"
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that is free."""
+    return free_port()
+
+
+@pytest.fixture
+def start(folder: Path, port: int) -> Iterator[Start]:
+    """Starts a process that has counted so often and holds so many connections; ends it after the test."""
+    begun: list[subprocess.Popen[bytes]] = []
+
+    def run(times: int = 1, held: int = 1, program: str = PROGRAM, **variables: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, str(times), str(held)],
+            cwd=ROOT,
+            env={**os.environ, FOLDER_VARIABLE: str(folder), "METRICS_PORT": str(port), **variables},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        begun.append(process)
+        if program == PROGRAM:
+            assert process.stdout is not None
+            while b"ready" not in (line := process.stdout.readline()):
+                assert line, "it ended"
+        return process
+
+    yield run
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+def shown(start: Start) -> Figures:
+    """The answer of another process of the folder."""
+    return Figures.of(start(program=SHOW).communicate()[0].decode())
+
+
+def ask(port: int, **headers: str) -> urllib3.BaseHTTPResponse:
+    """One request, over a connection of its own."""
+    return urllib3.request("GET", f"http://127.0.0.1:{port}/metrics", headers=headers, retries=False, timeout=10)
+
+
+def test_counts_of_several_processes_are_added_up(start: Start) -> None:
+    start(3, held=2)
+    start(4, held=5)
+    figures = shown(start)
+    assert figures.total("tutelage_http_requests_total", route="/me") == 7
+    assert figures.total("tutelage_http_request_duration_seconds_count") == 7
+    assert figures.total("tutelage_http_request_duration_seconds_bucket", le="0.025") == 7
+    assert figures.total("tutelage_database_connections_in_use", process="api") == 7
+    # A gauge about all is that of the process that set it last, not a sum.
+    assert figures.total("tutelage_queue_length", queue="reviews") == 5
+    assert figures.total("tutelage_build_info") == 1
+
+
+def test_a_killed_process_leaves_its_counts_and_no_gauges(start: Start, folder: Path) -> None:
+    killed, stays = start(3, held=2), start(4, held=5)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    figures = shown(start)
+    assert figures.total("tutelage_http_requests_total", route="/me") == 7
+    assert figures.total("tutelage_database_connections_in_use") == 5
+    assert not list(folder.glob(f"gauge_*_{killed.pid}.db"))
+    stays.kill()
+    stays.wait()
+    assert "tutelage_queue_length" not in shown(start).kinds
+
+
+def test_a_file_without_a_first_page_is_skipped(start: Start, folder: Path) -> None:
+    start(3)
+    for name in ("counter_1234567.db", "histogram_1234567.db", "gauge_livesum_1234567.db"):
+        (folder / name).touch()
+    assert shown(start).total("tutelage_http_requests_total") == 3
+
+
+def test_many_may_read_while_processes_come_and_go(start: Start) -> None:
+    start(5)
+    for _ in range(3):
+        start(5).kill()
+    readers = [start(program=SHOW) for _ in range(4)]
+    answers = [reader.communicate()[0] for reader in readers]
+    assert [reader.returncode for reader in readers] == [0] * 4
+    assert {Figures.of(answer.decode()).total("tutelage_http_requests_total") for answer in answers} == {20}
+
+
+def test_processes_share_the_port_and_each_answers_for_all(start: Start, port: int) -> None:
+    first, _second = start(), start()
+    for _ in range(10):
+        answer = ask(port)
+        assert answer.status == 200
+        assert answer.headers["Content-Type"].startswith("text/plain; version=")
+        assert Figures.of(answer.data.decode()).total("tutelage_http_requests_total") == 2
+    first.kill()
+    first.wait()
+    assert Figures.of(ask(port).data.decode()).total("tutelage_http_requests_total") == 2
+
+
+def test_the_port_asks_for_the_token(start: Start, port: int) -> None:
+    start(METRICS_TOKEN=TOKEN)
+    assert ask(port, Authorization=f"Bearer {TOKEN}").status == 200
+    refused = [ask(port), ask(port, Authorization="Bearer something else")]
+    assert [answer.status for answer in refused] == [401, 401]
+    assert all(answer.headers["WWW-Authenticate"].startswith("Bearer") for answer in refused)
+
+
+def test_a_taken_port_stops_no_process(start: Start, port: int) -> None:
+    with socket.create_server(("127.0.0.1", port)):
+        assert start().poll() is None
+
+
+def test_silent_clients_keep_no_scraper_waiting(start: Start, port: int) -> None:
+    start()
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+    assert ask(port).status == 200
+    for client in silent:
+        client.close()
+
+
+def test_the_port_listens_on_loopback_by_default(start: Start, port: int) -> None:
+    start()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.2", port), timeout=5)
