@@ -45,6 +45,8 @@ class LazyGroup(click.Group):
         try:
             command: click.Command = getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as error:
+            if (error.name or "").startswith("cli."):
+                raise
             raise click.ClickException(
                 f"`tutelage {cmd_name}` needs {error.name}, which a production installation leaves out: run make setup."
             ) from error

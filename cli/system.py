@@ -51,6 +51,18 @@ POLL_SECONDS = 0.5
 MAX_STARTS_BEFORE_READY = 3
 # What a call raises while supervisord does not listen yet, stops, or does not answer any more.
 UNAVAILABLE = (OSError, HTTPException, Fault)
+PART_SETTINGS = {
+    "autostart": "false",
+    "autorestart": "true",
+    # A part that ends within startsecs is started again after 1, 2, 3, … seconds, this many times.
+    "startsecs": 5,
+    "startretries": 20,
+    "stopwaitsecs": 20,
+    "killasgroup": "true",
+    "redirect_stderr": "true",
+    "stdout_logfile_maxbytes": "10MB",
+    "stdout_logfile_backups": 2,
+}
 MODULES = {"tutelage": "cli.main", "celery": "celery", "tutelage-worker": "workers.worker"}
 
 
@@ -355,22 +367,12 @@ def configuration(plan: Plan, port: int, password: str) -> ConfigParser:
         if names := [part.name for part in plan.parts if part.group == group]:
             sections[f"group:{group}"] = {"programs": ",".join(names), "priority": priority}
     for part in plan.parts:
-        sections[f"program:{part.name}"] = {
+        sections[f"program:{part.name}"] = PART_SETTINGS | {
             "command": shlex.join(command(part, plan)),
             "directory": plan.place.data_dir / part.name if part.group == "servers" else ROOT,
             "environment": f'PROMETHEUS_MULTIPROC_DIR="{plan.metrics_folder}"' if part.measured else "",
-            "autostart": "false",
-            "autorestart": "true",
-            # A part that ends within startsecs is started again after 1, 2, 3, … seconds, this many times.
-            "startsecs": 5,
-            "startretries": 20,
             "stopsignal": part.stop_signal,
-            "stopwaitsecs": 20,
-            "killasgroup": "true",
-            "redirect_stderr": "true",
             "stdout_logfile": f"logs/{part.name}.log",
-            "stdout_logfile_maxbytes": "10MB",
-            "stdout_logfile_backups": 2,
         }
     parser = ConfigParser(interpolation=None)
     # A percent sign begins an expansion there.

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli.demonstration.stage import DATABASE, RECEIVER, SMTP_SINK, Answer, Client, DemoFailed, Expected, Scene, Seen
 from cli.invariants import findings_table
-from cli.seeding.names import FAMILY_NAMES, GIVEN_NAMES
+from cli.seeding.people import FAMILY_NAMES, GIVEN_NAMES
 from config.settings import settings
 from models.analytics import daily_session_stats
 from models.bookings import bookings
