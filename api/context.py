@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, Uuid, bindparam
 
+from models.prepared import PreparedSelect
 from workflows.errors import DomainError, Forbidden
 from workflows.identity.actor import Actor
 from workflows.records import Record
@@ -84,11 +85,11 @@ class Subject:
     record: type[Record]
     access: Callable[[Actor, Any], None] | None = None
     absent: Callable[[Connection, Actor, UUID], DomainError] | None = None
-    statement: Select[Any] = field(init=False)
+    statement: PreparedSelect = field(init=False)
 
     def __post_init__(self) -> None:
         bound: Any = bindparam("id", type_=Uuid)
-        object.__setattr__(self, "statement", self.query(bound))
+        object.__setattr__(self, "statement", PreparedSelect(self.query(bound)))
 
     def __deepcopy__(self, _memo: object) -> Subject:
         """Itself: flask-smorest copies what it is told of a view, and a copied statement copies all its tables."""

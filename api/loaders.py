@@ -83,13 +83,13 @@ def context_of(role: Role, subject: Subject | None, path: Path) -> RequestContex
 
 def _load(subject: Subject, actor: Actor, path: Path) -> Any:
     (subject_id,) = path.values()
-    row = None if subject_id is None else database().execute(subject.statement, {"id": subject_id}).one_or_none()
-    if row is None:
+    values = None if subject_id is None else subject.statement.one_or_none(database(), {"id": subject_id})
+    if values is None:
         # A malformed id in a path names nothing either.
         if subject.absent and subject_id is not None:
             raise subject.absent(database(), actor, subject_id)
         raise NotFound(f"There is no such {subject.name}.")
-    found = subject.record.of(row)
+    found = subject.record.of_values(values)
     if subject.access:
         subject.access(actor, found)
     return found

@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.pq import ExecStatus
 from psycopg.rows import dict_row
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine import ExceptionContext, ExecutionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,8 @@ SESSION_SETTINGS = {
 PREPARE_THRESHOLD = 1
 # What the session began with, whatever it has set since.
 _BEGUN_WITH = "SELECT lower(name) AS name, reset_val FROM pg_settings WHERE lower(name) = ANY(%s)"
+# The execution option that holds what the driver raised.
+DRIVER_ERROR = "tutelage_driver_error"
 _NOT_SAID = (None,) * 5
 _NEW_PLAN_NEEDED = ("0A000", "RevalidateCachedQuery")
 
@@ -87,6 +89,7 @@ def create(
     )
     if warn:
         event.listen(engine, "first_connect", _warn_of_missing_settings)
+    event.listen(engine, "do_execute", _raise_driver_error)
     event.listen(engine, "handle_error", _let_go_of_stale_plans)
     return engine
 
@@ -143,6 +146,13 @@ def _warn_of_missing_settings(connection: psycopg.Connection[object], _entry: Co
             "The database role lacks %s: `tutelage migrate` sets them, or ALTER ROLE (docs/running.md).",
             ", ".join(f"{name} = {value}" for name, value in missing.items()),
         )
+
+
+def _raise_driver_error(_cursor: object, _statement: str, _values: object, context: ExecutionContext) -> None:
+    # What a statement on the driver's own cursor raised is handled as if SQLAlchemy had run it.
+    error: psycopg.Error | None = context.execution_options.get(DRIVER_ERROR)
+    if error is not None:
+        raise error
 
 
 def _let_go_of_stale_plans(context: ExceptionContext) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
+from models.prepared import observe_prepared
+
 
 @dataclass
 class Made:
@@ -31,8 +33,10 @@ def statements_of(engine: Engine) -> Iterator[Made]:
 
     event.listen(engine, "before_cursor_execute", on_statement)
     event.listen(engine, "commit", on_commit)
+    observe_prepared(engine, lambda statement, _seconds: made.statements.append(statement))
     try:
         yield made
     finally:
         event.remove(engine, "before_cursor_execute", on_statement)
         event.remove(engine, "commit", on_commit)
+        observe_prepared(engine, None)

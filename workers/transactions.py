@@ -13,6 +13,7 @@ from sqlalchemy.engine import ExceptionContext
 
 from config import telemetry
 from models.engine import autocommit
+from models.prepared import observe_prepared
 from workflows.events.catalogue import (
     BookingAccepted,
     BookingCancelled,
@@ -117,6 +118,8 @@ def metered(engine: Engine, process: str) -> Engine:
     @event.listens_for(engine, "after_cursor_execute")
     def end(_db: Any, _cursor: Any, _statement: Any, _parameters: Any, context: Any, _many: Any) -> None:
         duration.observe(perf_counter() - context.tutelage_began)
+
+    observe_prepared(engine, lambda _statement, seconds: duration.observe(seconds))
 
     @event.listens_for(engine, "handle_error")
     def fail(context: ExceptionContext) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, ClassVar, Self
 
-from sqlalchemy import Row, Select, Table, select
+from sqlalchemy import Row, RowMapping, Select, Table, select
 from sqlalchemy.sql.elements import ColumnElement
 
 
@@ -29,7 +30,11 @@ class Record:
     @classmethod
     def of(cls, row: Row[Any]) -> Self:
         """The record that a row of `query()` holds; further columns of the row are left alone."""
-        found = row._mapping
+        return cls.of_values(row._mapping)
+
+    @classmethod
+    def of_values(cls, found: Mapping[str, Any] | RowMapping) -> Self:
+        """The record that has these values by the names of its fields; further ones are left alone."""
         # To mypy, a class whose instances are hashed by their fields cannot be hashed itself.
         return cls(**{name: found[name] for name in _names(cls)})  # type: ignore[arg-type]
 

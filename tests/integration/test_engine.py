@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, bindparam, select, text
-from sqlalchemy.exc import NotSupportedError
+from sqlalchemy import Engine, Integer, bindparam, literal, select, text
+from sqlalchemy.exc import DBAPIError, NotSupportedError
 
-from models.engine import SESSION_SETTINGS, autocommit, create, missing_settings, set_up_role
+from models.engine import SESSION_SETTINGS, autocommit, create, driver_of, missing_settings, set_up_role
 from models.people import users
+from models.prepared import PreparedSelect
 from tests.application import World, as_mentor
 from tests.factories import make_booking, make_listing, make_user
 from workflows.bookings.booking import Booking
@@ -146,3 +147,26 @@ def test_what_the_server_does_not_support_is_no_lost_connection(engine: Engine) 
     with engine.connect() as db, pytest.raises(NotSupportedError) as raised:
         db.execute(text("SELECT count(*) FROM users FOR UPDATE"))
     assert not raised.value.connection_invalidated
+
+
+def test_a_prepared_select_raises_as_sqlalchemy_does(engine: Engine) -> None:
+    divided = PreparedSelect(select((1 // bindparam("by", type_=Integer)).label("part")))
+    with engine.connect() as db:
+        assert divided.one_or_none(db, {"by": 1}) == {"part": 1}
+        with pytest.raises(DBAPIError) as caught:
+            divided.one_or_none(db, {"by": 0})
+    assert isinstance(caught.value.orig, psycopg.errors.DivisionByZero)
+    assert not caught.value.connection_invalidated
+
+
+def test_a_prepared_select_on_a_closed_connection_replaces_the_pool(engine: Engine) -> None:
+    one = PreparedSelect(select(literal(1).label("one")))
+    with engine.connect() as first, engine.connect() as second:
+        pids = [driver_of(db).info.backend_pid for db in (first, second)]
+    with psycopg.connect(engine.url.set(drivername="postgresql").render_as_string(hide_password=False)) as other:
+        other.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", [pids])
+    with pytest.raises(DBAPIError) as caught, engine.connect() as db:
+        one.one_or_none(db, {})
+    assert caught.value.connection_invalidated
+    with engine.connect() as first, engine.connect() as second:
+        assert one.one_or_none(first, {}) == one.one_or_none(second, {}) == {"one": 1}

@@ -116,8 +116,8 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
     "audit": (AUDIT_ENTRIES, {}, {"actor": "a", "action": "b", "subject_id": ANYBODY}),
 }
 STATEMENTS: dict[str, Executable] = {
-    "the caller as a user": USER,
-    "the caller as a mentor": ACTIVE_MENTOR,
+    "the caller as a user": USER.query,
+    "the caller as a mentor": ACTIVE_MENTOR.query,
     "the listing of a request": BOOKABLE,
     "the session that is waited for": SESSION,
     "an earlier answer": idempotency.EARLIER,
@@ -230,4 +230,4 @@ def test_every_subject_is_found_by_an_index(large: Connection, engine: Engine) -
     found = [subject for subject in subjects if subject is not None]
     assert len(found) > 20
     for subject in found:
-        assert_indexed(large, subject.statement)
+        assert_indexed(large, subject.statement.query)

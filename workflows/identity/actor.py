@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Uuid, bindparam, select
 
 from models.people import mentor_profiles, users
+from models.prepared import PreparedSelect
 from workflows.errors import Forbidden, Unauthenticated
 
 
@@ -41,9 +42,11 @@ class Actor:
 
 
 SYSTEM = Actor(name="system")
-USER = select(users.c.id).where(users.c.id == bindparam("id", type_=Uuid))
-ACTIVE_MENTOR = select(mentor_profiles.c.user_id).where(
-    mentor_profiles.c.id == bindparam("id", type_=Uuid), mentor_profiles.c.active
+USER = PreparedSelect(select(users.c.id.label("user_id")).where(users.c.id == bindparam("id", type_=Uuid)))
+ACTIVE_MENTOR = PreparedSelect(
+    select(mentor_profiles.c.user_id).where(
+        mentor_profiles.c.id == bindparam("id", type_=Uuid), mentor_profiles.c.active
+    )
 )
 
 
@@ -56,14 +59,14 @@ def authenticate(db: Connection, claim: Claim) -> Actor:
     if claim.operator is not None:
         return Actor(operator=True, name=f"operator:{claim.operator}")
     if claim.mentor_profile_id is None:
-        user_id = db.execute(USER, {"id": claim.user_id}).scalar()
+        found = USER.one_or_none(db, {"id": claim.user_id})
     else:
-        user_id = db.execute(ACTIVE_MENTOR, {"id": claim.mentor_profile_id}).scalar()
-        if claim.user_id not in (None, user_id):
-            user_id = None
-    if user_id is None:
+        found = ACTIVE_MENTOR.one_or_none(db, {"id": claim.mentor_profile_id})
+        if found is not None and claim.user_id not in (None, found["user_id"]):
+            found = None
+    if found is None:
         raise Unauthenticated("The caller is not a known user or active mentor.")
-    return Actor.person(user_id, claim.mentor_profile_id)
+    return Actor.person(found["user_id"], claim.mentor_profile_id)
 
 
 def require_operator(actor: Actor, message: str) -> None:
