@@ -17,6 +17,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.app import create_app
+from models.bookings import BOOKING_TRANSITIONS
+from models.sessions import SESSION_TRANSITIONS
 from tests.api.conftest import Cast, counts
 from tests.application import KeptNudges, World, settings_for
 
@@ -112,6 +114,24 @@ def document() -> dict[str, Any]:
     return answer.json
 
 
+def operations_of(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if method != "parameters":
+                yield path, method, operation
+
+
+def headers_of(operation: dict[str, Any]) -> set[str]:
+    return {each["name"] for each in operation.get("parameters", []) if each["in"] == "header"}
+
+
+def contents_of(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The JSON of an operation's request and of its responses but 304."""
+    bodies = [operation["requestBody"]] if "requestBody" in operation else []
+    bodies += [response for status, response in operation["responses"].items() if status != "304"]
+    return (body["content"]["application/json"] for body in bodies)
+
+
 def test_the_routes_are_those_of_the_contract() -> None:
     built = {f"{method} {SOMEBODYS.sub('{}', rule)}" for method, rule in ROUTES if rule not in UNDOCUMENTED}
     assert built == CONTRACT
@@ -119,10 +139,7 @@ def test_the_routes_are_those_of_the_contract() -> None:
 
 def test_every_route_is_documented(document: dict[str, Any]) -> None:
     documented = {
-        f"{method.upper()} {re.sub('{[^}]+}', '{}', path)}"
-        for path, operations in document["paths"].items()
-        for method in operations
-        if method != "parameters"
+        f"{method.upper()} {re.sub('{[^}]+}', '{}', path)}" for path, method, _operation in operations_of(document)
     }
     assert documented == CONTRACT
 
@@ -130,13 +147,6 @@ def test_every_route_is_documented(document: dict[str, Any]) -> None:
 def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
     assert document["openapi"] == "3.1.0"
     schemathesis.openapi.from_dict(document).validate()
-
-
-def operations_of(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            if method != "parameters":
-                yield path, method, operation
 
 
 def test_every_operation_has_a_name_of_its_own(document: dict[str, Any]) -> None:
@@ -160,3 +170,67 @@ def test_a_client_is_generated_without_a_warning(document: dict[str, Any], tmp_p
     assert (made.returncode, "arning" in made.stdout + made.stderr) == (0, False), made.stdout + made.stderr
     generated = {file.stem for file in (tmp_path / "client" / "api").glob("*/*.py")} - {"__init__"}
     assert len(generated) == len(CONTRACT)
+
+
+def test_every_operation_has_a_summary(document: dict[str, Any]) -> None:
+    assert all(operation["summary"].endswith(".") for _path, _method, operation in operations_of(document))
+
+
+@pytest.mark.parametrize(
+    ("area", "transitions"), [("Bookings", BOOKING_TRANSITIONS), ("Sessions", SESSION_TRANSITIONS)]
+)
+def test_life_cycles_have_every_transition_and_no_other(
+    document: dict[str, Any], area: str, transitions: dict[str, frozenset[str]]
+) -> None:
+    (described,) = (tag["description"] for tag in document["tags"] if tag["name"] == area)
+    steps = set(re.findall(r"^\| `(\w+)` \| `(\w+)` \| \S", described, re.MULTILINE))
+    assert steps == {(before, after) for before, follow in transitions.items() for after in follow}
+    final = {before for before, follow in transitions.items() if not follow}
+    (told,) = re.findall(r"[^.\n]+(?= are final)", described)
+    assert set(re.findall(r"`(\w+)`", told)) == final
+
+
+def test_every_session_route_has_examples(document: dict[str, Any]) -> None:
+    for path, method, operation in operations_of(document):
+        if operation["tags"] == ["Sessions"]:
+            for content in contents_of(operation):
+                assert {"example", "examples"} & set(content), (path, method)
+
+
+def test_every_route_lists_its_codes(document: dict[str, Any]) -> None:
+    accept = document["paths"]["/bookings/{booking_id}/accept"]["patch"]["responses"]
+    assert set(accept) == {"201", "202", "400", "401", "403", "404", "409", "412", "413", "415", "422", "500", "503"}
+    assert set(accept["409"]["content"]["application/json"]["examples"]) == {"slot_taken", "key_in_use"}
+    start = document["paths"]["/sessions/{session_id}/start"]["post"]["responses"]
+    assert {"invalid_transition", "too_early"} <= set(start["400"]["content"]["application/json"]["examples"])
+    assert {"not_found", "session_pending"} == set(start["404"]["content"]["application/json"]["examples"])
+
+
+def test_credentials_are_described(document: dict[str, Any]) -> None:
+    assert set(document["components"]["securitySchemes"]) == {"bearer", "userId", "mentorProfileId"}
+    assert document["paths"]["/health/live"]["get"]["security"] == []
+    assert {"bearer": []} in document["paths"]["/bookings"]["post"]["security"]
+
+
+# One-click unsubscription (RFC 8058): mail programs send no headers of ours.
+BY_A_LINK = "/unsubscribe/{signed}"
+# One per user, so that the path has no id.
+ONES_OWN = ("/notification-preferences",)
+
+
+def test_every_change_documents_its_headers(document: dict[str, Any]) -> None:
+    for path, method, operation in operations_of(document):
+        if method != "get" and path != BY_A_LINK:
+            known = headers_of(operation)
+            assert "Idempotency-Key" in known, (method, path)
+            assert ("If-Match" in known) == ("{" in path or path in ONES_OWN), (method, path)
+    for path, method in (("/bookings", "post"), ("/bookings/{booking_id}/accept", "patch")):
+        assert "Prefer" in headers_of(document["paths"][path][method])
+
+
+def test_versioned_resources_document_304(document: dict[str, Any]) -> None:
+    read = {path for path, method, _operation in operations_of(document) if method == "get"}
+    versioned = {path for path in read if "304" in document["paths"][path]["get"]["responses"]}
+    one = re.compile(r"/(users|mentors|listings|bookings|sessions(/mentee|/mentor)?)/{\w+}")
+    assert versioned >= {"/me", *filter(one.fullmatch, read)}
+    assert all("If-None-Match" in headers_of(document["paths"][path]["get"]) for path in versioned)
