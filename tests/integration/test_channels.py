@@ -71,7 +71,7 @@ def test_no_log_and_no_error_holds_an_address(
     assert SECRET not in name_of(url)
 
 
-def test_a_channel_that_was_taken_out_of_the_settings_is_told_nothing() -> None:
+def test_a_channel_removed_from_the_settings_gets_nothing() -> None:
     report = AppriseTransport([]).send(notice("0123456789abcdef"))
     assert report.error == "The operators have this channel no more."
 
@@ -87,7 +87,7 @@ def with_policy(house: House, **policy: object) -> House:
     return House(house.engine, load().with_policy(OperatorPolicy(**policy)))  # type: ignore[arg-type]
 
 
-def test_each_channel_hears_of_what_was_asked_for_and_of_nobodys_name(house: House) -> None:
+def test_channels_get_the_chosen_notices_without_names(house: House) -> None:
     telling = with_policy(house, notice_channels=("chat", "sms"), notice_kinds=frozenset({"session_created"}))
     with telling.transactions() as db:
         accept_booking(db, make_booking(db, title="Private matters"))

@@ -43,7 +43,7 @@ def hanging() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
-def test_one_endpoint_holds_at_most_its_share_and_the_others_are_put_off_uncounted(house: House) -> None:
+def test_an_endpoint_holds_at_most_its_share_of_senders(house: House) -> None:
     partner = listening(house)
     keys = messages(house, partner, 10)
     deliverer = sharing(house, house.http)
@@ -68,7 +68,7 @@ def test_one_endpoint_holds_at_most_its_share_and_the_others_are_put_off_uncount
             assert (row.lease_until, row.last_error, attempts_kept(house, key)) == (None, None, [])
 
 
-def test_an_endpoint_that_answers_quickly_gets_a_larger_share_until_it_does_not(house: House) -> None:
+def test_a_prompt_endpoint_gets_a_larger_share(house: House) -> None:
     partner = listening(house)
     deliverer = sharing(house, house.http)
 

@@ -62,7 +62,7 @@ def test_what_is_no_longer_ours_is_left_as_it_is(house: House, mails: list[Deliv
     assert is_renewed(house, ours)()
 
 
-def test_what_waits_for_its_next_attempt_is_leased_to_nobody(house: House, mails: list[Delivery]) -> None:
+def test_a_delivery_between_attempts_is_not_renewed(house: House, mails: list[Delivery]) -> None:
     failed = mails[0]
     house.change(failed.key, lease_until=None, due_at=func.now() + SOME, nudge_at=func.now() + SOME)
     before = house.row(failed.key)
@@ -73,7 +73,7 @@ def test_what_waits_for_its_next_attempt_is_leased_to_nobody(house: House, mails
     assert (row.lease_until, row.nudge_at) == (None, before.nudge_at)
 
 
-def test_a_row_that_somebody_holds_keeps_no_other_from_being_renewed(house: House, mails: list[Delivery]) -> None:
+def test_a_locked_row_keeps_no_other_from_being_renewed(house: House, mails: list[Delivery]) -> None:
     held, other, _third = mails
     with house.engine.begin() as onlooker:
         onlooker.exec_driver_sql("SELECT FROM deliveries WHERE event_id = %s FOR UPDATE", (held.key.event_id,))

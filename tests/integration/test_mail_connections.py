@@ -127,7 +127,7 @@ def test_many_mails_go_over_one_connection(server: Talk, transport: SmtpTranspor
     assert server.connections[0].count("ehlo") == 1
 
 
-def test_within_a_minute_it_is_noticed_that_a_servers_machine_is_gone(server: Talk) -> None:
+def test_keepalive_detects_a_dead_machine_within_a_minute(server: Talk) -> None:
     transport = to(server)
     assert transport.send(a_mail()).error is None
     (connection,) = transport._pool._sockets._open
@@ -232,7 +232,7 @@ def test_a_server_that_wants_nobody_says_so_in_its_greeting(server: Talk, transp
         ("mail", b"421 4.3.2 Shutting down\r\n"),
     ],
 )
-def test_what_a_server_answers_to_everybody_is_held_against_no_mail(server: Talk, command: str, said: bytes) -> None:
+def test_a_server_wide_refusal_counts_against_no_mail(server: Talk, command: str, said: bytes) -> None:
     server.offers = b"250-mail.example\r\n250 AUTH PLAIN\r\n"
     server.answers |= {"auth": b"235 Welcome\r\n", "helo": b"554 Not today\r\n", command: said}
     report = SmtpTransport(f"smtp://user:secret@127.0.0.1:{server.port}", IDENTITY).send(a_mail())
@@ -241,14 +241,12 @@ def test_what_a_server_answers_to_everybody_is_held_against_no_mail(server: Talk
 
 
 @pytest.mark.parametrize("said", [b"550 5.7.1 No\r\n", b"451 4.7.1 Later\r\n"])
-def test_what_a_server_answers_to_one_mail_is_no_matter_of_the_others(
-    server: Talk, transport: SmtpTransport, said: bytes
-) -> None:
+def test_the_refusal_of_one_mail_affects_no_other(server: Talk, transport: SmtpTransport, said: bytes) -> None:
     server.answers["rcpt"] = said
     assert transport.send(a_mail()).unavailable is False
 
 
-def test_a_line_that_breaks_off_within_a_mail_costs_the_mail_an_attempt(server: Talk, transport: SmtpTransport) -> None:
+def test_a_connection_that_breaks_within_a_mail_costs_an_attempt(server: Talk, transport: SmtpTransport) -> None:
     # It hangs up on what it was sent, without a word.
     server.answers["content"], server.patience = b"", 1
     report = transport.send(a_mail())
@@ -256,7 +254,7 @@ def test_a_line_that_breaks_off_within_a_mail_costs_the_mail_an_attempt(server: 
     assert (report.permanent, report.unavailable, report.status_code) == (False, False, None)
 
 
-def test_where_starttls_is_due_a_server_without_it_gets_neither_password_nor_mail(server: Talk) -> None:
+def test_a_server_without_required_starttls_gets_nothing(server: Talk) -> None:
     server.offers = b"250-mail.example\r\n250 AUTH PLAIN LOGIN\r\n"
     transport = SmtpTransport(f"smtp+starttls://user:secret@127.0.0.1:{server.port}", IDENTITY)
     report = transport.send(a_mail())
@@ -274,7 +272,7 @@ def test_what_waits_too_long_is_not_used_again(server: Talk) -> None:
     assert "quit" in server.connections[0]
 
 
-def test_a_server_that_drips_its_replies_is_cut_off_within_a_mail(server: Talk) -> None:
+def test_a_dripping_server_is_cut_off_within_a_mail(server: Talk) -> None:
     server.answers["rcpt"] = b"250-and\r\n" * 3
     transport = to(server, handover=0.5)
     report = transport.send(a_mail())

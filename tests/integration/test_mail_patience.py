@@ -54,20 +54,18 @@ def hurried() -> SmtpLimits:
     return SmtpLimits(handover=stretched(1.5))
 
 
-def test_a_server_that_has_the_mail_is_given_the_ten_minutes_of_the_standard() -> None:
+def test_the_verdict_may_take_ten_minutes() -> None:
     assert timedelta(seconds=SmtpLimits().verdict) == RFC_5321_AT_THE_FINAL_DOT
 
 
-def test_an_answer_that_comes_later_than_any_other_may_is_taken(server: Thinking, hurried: SmtpLimits) -> None:
+def test_a_late_verdict_is_accepted(server: Thinking, hurried: SmtpLimits) -> None:
     server.thinks = hurried.handover + 1
     report = transport(server.port, hurried).send(a_mail())
     assert (report.error, report.status_code) == (None, 250)
     assert (server.mails, len(server.connections)) == (1, 1)
 
 
-def test_the_next_mail_over_the_same_line_has_no_more_time_than_the_first(
-    server: Thinking, hurried: SmtpLimits
-) -> None:
+def test_every_mail_of_a_connection_has_the_same_time(server: Thinking, hurried: SmtpLimits) -> None:
     server.thinks = 0.0
     post = transport(server.port, hurried)
     assert post.send(a_mail()).error is None
@@ -77,13 +75,13 @@ def test_the_next_mail_over_the_same_line_has_no_more_time_than_the_first(
     assert len(server.connections) == 1
 
 
-def test_a_server_that_never_answers_is_given_up_in_the_end(server: Thinking) -> None:
+def test_a_server_without_verdict_is_given_up(server: Thinking) -> None:
     report = transport(server.port, SmtpLimits(verdict=1.0)).send(a_mail())
     assert report.error == "DeadlineExceeded: No complete answer within 1 s."
     assert (report.permanent, report.unavailable) == (False, False), "it may have kept it"
 
 
-def test_while_a_server_thinks_nobody_else_sends_the_mail(house: House, server: Thinking) -> None:
+def test_a_lease_is_renewed_while_a_verdict_is_awaited(house: House, server: Thinking) -> None:
     post = Post(house.engine)
     post.to(server.port, SmtpLimits(renewal=0.05), renewal=0.0)
     post.ask(1)
@@ -105,7 +103,7 @@ def test_while_a_server_thinks_nobody_else_sends_the_mail(house: House, server: 
     assert server.mails == 1
 
 
-def test_a_worker_that_is_stopped_does_not_wait_for_a_server_that_thinks(
+def test_a_stopping_worker_does_not_wait_for_a_verdict(
     house: House, server: Thinking, stoppable_valkey: StoppableValkey, publisher: Publisher
 ) -> None:
     post = Post(house.engine)

@@ -145,7 +145,7 @@ GREETING = b"220 mail.example ESMTP\r\n"
         pytest.param(dripping(GREETING, b""), id="silence after the greeting"),
     ],
 )
-def test_a_server_that_takes_its_time_is_cut_off_at_the_deadline(talk: Talk) -> None:
+def test_a_slow_mail_server_is_cut_off_at_the_deadline(talk: Talk) -> None:
     with talker(talk) as port:
         began = time.monotonic()
         report = transport(port, SmtpLimits(handover=0.5)).send(a_mail())
@@ -156,7 +156,7 @@ def test_a_server_that_takes_its_time_is_cut_off_at_the_deadline(talk: Talk) -> 
 
 
 @pytest.mark.parametrize("talk", [hanging_up, dripping(b"nonsense\r\n", b"")])
-def test_a_server_that_makes_no_sense_is_told_in_words_and_tried_again(talk: Talk) -> None:
+def test_a_malformed_answer_is_described_and_tried_again(talk: Talk) -> None:
     with talker(talk) as port:
         report = transport(port, SmtpLimits(handover=0.5)).send(a_mail())
     assert report.error
@@ -170,7 +170,7 @@ def test_nobody_listening_is_told_in_words_and_tried_again() -> None:
     assert not report.permanent
 
 
-def test_a_log_in_that_the_server_does_not_offer_is_told_in_words(server: Any) -> None:
+def test_a_login_that_is_not_offered_is_described(server: Any) -> None:
     report = SmtpTransport(f"smtp://user:pass%40word@127.0.0.1:{server.port}", IDENTITY).send(a_mail())
     assert report.error
     assert "word" not in report.error

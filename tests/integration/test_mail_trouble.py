@@ -114,7 +114,7 @@ def each_once(post: Post, handler: MailServer) -> None:
     assert post.mails("pending") == []
 
 
-def test_while_the_server_is_down_no_attempt_is_used_up_and_all_goes_out_once_it_is_back(post: Post) -> None:
+def test_a_server_that_is_down_costs_no_attempt(post: Post) -> None:
     port = free_port()
     post.to(port)
     post.ask()
@@ -135,7 +135,7 @@ def test_while_the_server_is_down_no_attempt_is_used_up_and_all_goes_out_once_it
         each_once(post, handler)
 
 
-def test_what_is_put_off_goes_out_once_under_its_first_message_id(post: Post) -> None:
+def test_a_postponed_mail_keeps_its_message_id(post: Post) -> None:
     port = free_port()
     with back_at(port) as handler:
         handler.to_data = "451 4.3.0 Try again later"
@@ -163,7 +163,7 @@ class Hanging(Talk):
         self.let.wait(60)
 
 
-def test_a_server_that_hangs_holds_no_more_than_mails_share_and_never_the_rest(post: Post) -> None:
+def test_a_hanging_server_holds_no_more_than_mails_share(post: Post) -> None:
     hanging = Hanging()
     with talking(hanging), ThreadPoolExecutor(2 * MANY) as worker:
         post.to(hanging.port)
@@ -222,9 +222,7 @@ class Recovering(Talk):
         ("content", True, [1] * (REQUESTS - FEW) + [2] * FEW),
     ],
 )
-def test_when_a_server_that_hung_is_back_each_mail_goes_out_once_and_nothing_else_has_waited(
-    post: Post, at: str, dies: bool, attempts: list[int]
-) -> None:
+def test_each_mail_is_sent_once_after_a_server_hung(post: Post, at: str, dies: bool, attempts: list[int]) -> None:
     server = Recovering(at=at, dies=dies)
     with talking(server), ThreadPoolExecutor(REQUESTS) as worker:
         post.to(server.port)
@@ -251,7 +249,7 @@ def test_when_a_server_that_hung_is_back_each_mail_goes_out_once_and_nothing_els
     assert len(names) == REQUESTS
 
 
-def test_a_reminder_that_was_set_long_ago_waits_as_any_other_mail_and_bears_the_date_on_which_it_was_written(
+def test_a_reminders_mail_is_dated_when_it_was_written(
     post: Post,
 ) -> None:
     port = free_port()

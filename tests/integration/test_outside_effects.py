@@ -65,9 +65,7 @@ def test_what_is_taken_is_done_and_kept_with_its_answer(house: House, mail: Deli
     assert [message.delivery_id for message in house.mail.received] == [row.id]
 
 
-def test_while_the_transport_talks_the_row_is_leased_and_no_transaction_is_open(
-    house: House, mail: DeliveryKey
-) -> None:
+def test_no_transaction_is_open_during_a_send(house: House, mail: DeliveryKey) -> None:
     seen: list[Any] = []
 
     def look(_message: object) -> SendResult:
@@ -154,7 +152,7 @@ def test_a_late_sender_changes_nothing(house: House, mail: DeliveryKey) -> None:
     assert attempts(house, mail) == []
 
 
-def test_a_sender_that_died_is_followed_by_another_when_its_lease_is_over(house: House, mail: DeliveryKey) -> None:
+def test_an_expired_lease_is_taken_over(house: House, mail: DeliveryKey) -> None:
     class Killed(BaseException):
         pass
 
@@ -198,7 +196,7 @@ def boom(*_args: object) -> Any:
 
 
 @pytest.mark.parametrize("part", ["prepare", "settle"])
-def test_a_defect_before_or_after_the_sending_backs_off_and_is_told(house: House, mail: DeliveryKey, part: str) -> None:
+def test_a_defect_before_or_after_a_send_backs_off(house: House, mail: DeliveryKey, part: str) -> None:
     with_send_mail(house, **{part: boom}).deliverer.deliver(mail)
     row = house.row(mail)
     assert (row.state, row.attempts, row.lease_until) == ("pending", 1, None)
@@ -207,7 +205,7 @@ def test_a_defect_before_or_after_the_sending_backs_off_and_is_told(house: House
     assert [kept.outcome for kept in attempts(house, mail)] == ["retry"]
 
 
-def test_a_defect_before_the_sending_ends_in_dead_like_any_other_trouble(house: House, mail: DeliveryKey) -> None:
+def test_a_defect_before_a_send_ends_as_dead_letter(house: House, mail: DeliveryKey) -> None:
     broken = with_send_mail(house, prepare=boom)
     for nudges in range(DEFAULT_RETRY_POLICY.attempts):
         house.make_due(mail)
@@ -217,7 +215,7 @@ def test_a_defect_before_the_sending_ends_in_dead_like_any_other_trouble(house: 
     assert (row.state, row.attempts, row.last_error) == ("dead", DEFAULT_RETRY_POLICY.attempts, "KeyError: 'a defect'")
 
 
-def test_a_transport_that_raises_is_told_like_a_receiver_that_refuses(house: House, mail: DeliveryKey) -> None:
+def test_a_transport_that_raises_counts_like_a_refusal(house: House, mail: DeliveryKey) -> None:
     house.mail.answers = boom
     house.deliverer.deliver(mail)
     row = house.row(mail)
@@ -261,7 +259,7 @@ def failures(house: House, endpoint: Endpoint) -> int:
         return int(db.scalar(query) or 0)
 
 
-def test_an_endpoint_is_active_from_the_first_2xx_to_its_ping(house: House) -> None:
+def test_the_first_2xx_to_a_ping_activates_an_endpoint(house: House) -> None:
     endpoint = an_endpoint(house)
     answer(house, SendResult(error="The receiver answered 500.", status_code=500))
     house.run_all()
@@ -334,7 +332,7 @@ def test_webhooks_are_tried_by_their_own_policy(house: House) -> None:
 
 
 @pytest.mark.parametrize("permanent", [False, True])
-def test_a_message_that_was_not_taken_counts_against_its_endpoint_until_one_is(house: House, permanent: bool) -> None:
+def test_failures_count_against_an_endpoint_until_a_success(house: House, permanent: bool) -> None:
     endpoint = an_endpoint(house)
     answer(house, SendResult(error="no", permanent=permanent))
     key = house.deliver("webhooks.send")
@@ -346,7 +344,7 @@ def test_a_message_that_was_not_taken_counts_against_its_endpoint_until_one_is(h
     assert failures(house, endpoint) == 0
 
 
-def test_the_operators_are_mailed_once_when_a_message_to_their_endpoint_is_given_up(house: House) -> None:
+def test_operators_are_mailed_once_about_a_dead_webhook(house: House) -> None:
     an_endpoint(house)
     answer(house, SendResult(error="no", permanent=True))
     house.deliver("webhooks.send")

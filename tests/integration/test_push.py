@@ -148,7 +148,7 @@ def test_a_push_service_can_tell_who_pushes(
 
 
 @pytest.mark.parametrize("status", [404, 410])
-def test_a_browser_that_has_gone_is_forgotten_and_nothing_is_dead(
+def test_a_gone_browser_is_forgotten_without_a_dead_letter(
     pushing: Pushing, browser: SubscribedBrowser, service: HttpReceiver, status: int
 ) -> None:
     pushing.subscribe(browser)
@@ -203,7 +203,7 @@ def test_a_defect_of_ours_ends_as_dead_and_forgets_nobody(
     assert len(pushing.subscriptions()) == 1
 
 
-def test_every_browser_of_a_person_is_a_delivery_of_its_own(
+def test_every_browser_has_a_delivery_of_its_own(
     pushing: Pushing, browser: SubscribedBrowser, service: HttpReceiver
 ) -> None:
     other = replace(browser, endpoint=f"{service.url}/send/xyz")
@@ -217,7 +217,7 @@ def test_every_browser_of_a_person_is_a_delivery_of_its_own(
         assert db.scalar(query) == 1
 
 
-def test_a_browser_that_changes_hands_shows_nothing_of_whose_it_was(
+def test_a_browser_shows_nothing_of_its_former_user(
     pushing: Pushing, browser: SubscribedBrowser, service: HttpReceiver
 ) -> None:
     first = pushing.subscribe(browser)
@@ -240,7 +240,7 @@ def test_who_has_switched_pushes_off_gets_none(pushing: Pushing, browser: Subscr
     assert channels == {Channel.IN_APP, Channel.EMAIL}
 
 
-def test_who_switches_pushes_off_while_one_waits_does_not_get_it(
+def test_a_push_switched_off_while_waiting_is_not_sent(
     pushing: Pushing, browser: SubscribedBrowser, service: HttpReceiver
 ) -> None:
     pushing.subscribe(browser)
@@ -261,9 +261,7 @@ def test_who_unsubscribes_while_a_mail_waits_does_not_get_it(pushing: Pushing) -
     assert pushing.house.mail.received == []
 
 
-def test_nobody_else_than_who_subscribed_last_and_no_more_than_twenty_browsers(
-    pushing: Pushing, service: HttpReceiver
-) -> None:
+def test_only_the_last_subscriber_is_kept(pushing: Pushing, service: HttpReceiver) -> None:
     ids = [
         pushing.subscribe(SubscribedBrowser(f"{service.url}/send/{number}")).id
         for number in range(MAX_SUBSCRIPTIONS + 2)
@@ -279,9 +277,7 @@ def test_nobody_else_than_who_subscribed_last_and_no_more_than_twenty_browsers(
         ("https://push.example:8443/x", "push.example:8443"),
     ],
 )
-def test_a_push_service_is_known_by_its_host_and_by_the_port_where_it_is_an_unusual_one(
-    pushing: Pushing, endpoint: str, host: str
-) -> None:
+def test_a_push_service_is_keyed_by_host_and_unusual_port(pushing: Pushing, endpoint: str, host: str) -> None:
     assert pushing.subscribe(SubscribedBrowser(endpoint)).host == host
 
 
@@ -293,7 +289,7 @@ def test_addresses_and_keys_are_stored_encrypted(pushing: Pushing, browser: Subs
     assert text(browser.secret) not in stored
 
 
-def test_without_a_key_of_ours_what_was_due_ends_in_words(house: House, browser: SubscribedBrowser) -> None:
+def test_due_pushes_are_cancelled_without_a_vapid_key(house: House, browser: SubscribedBrowser) -> None:
     pushing = Pushing(house, None)
     pushing.subscribe(browser)
     pushing.be_asked()
@@ -323,7 +319,7 @@ def test_without_a_key_of_ours_what_was_due_ends_in_words(house: House, browser:
         ({"p256dh": KEYS["p256dh"] + "===="}, "keys.p256dh"),
     ],
 )
-def test_nothing_is_pushed_to_what_is_no_browser_of_the_internet(
+def test_nothing_is_pushed_to_an_address_that_is_not_public(
     pushing: Pushing, changed: dict[str, str], field: str
 ) -> None:
     good = SubscribedBrowser("https://push.example/x").subscription
@@ -333,7 +329,7 @@ def test_nothing_is_pushed_to_what_is_no_browser_of_the_internet(
     assert set(refused.value.details or {}) == {field}
 
 
-def test_keys_are_stored_as_they_were_read_however_they_were_written(
+def test_browser_keys_are_stored_in_one_form(
     pushing: Pushing, browser: SubscribedBrowser, service: HttpReceiver
 ) -> None:
     compressed = browser.key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
@@ -372,7 +368,7 @@ def message(browser: SubscribedBrowser, words: Words) -> PushMessage:
     )
 
 
-def test_an_address_that_leads_inside_is_not_called_whatever_was_stored(key: Vapid, service: HttpReceiver) -> None:
+def test_a_stored_private_address_is_not_called(key: Vapid, service: HttpReceiver) -> None:
     transport = WebPushTransport(key, SEALER, HttpClient([]), "https://t.example")
     inside = SubscribedBrowser(service.url.replace("http://", "https://"))
     report = transport.send(message(inside, Words("x", "y")))
@@ -391,7 +387,7 @@ def test_the_longest_words_fit_into_what_push_services_take(
     assert browser.read(request.body)["url"].startswith("https://t.example/sessions/")
 
 
-def test_a_message_that_somebody_else_gets_hold_of_tells_them_nothing(
+def test_an_encrypted_push_reveals_nothing_to_others(
     key: Vapid, service: HttpReceiver, browser: SubscribedBrowser
 ) -> None:
     WebPushTransport(key, SEALER, HttpClient(LOOPBACK), "https://t.example").send(message(browser, Words("x", "y")))

@@ -112,9 +112,7 @@ def at(service: HttpReceiver, host: str) -> str:
     return f"{service.url.replace('127.0.0.1', host)}/send/abc"
 
 
-def test_while_our_own_network_is_down_no_attempt_is_used_up_and_nobody_is_forgotten(
-    trouble: Trouble, service: HttpReceiver
-) -> None:
+def test_our_own_network_failure_costs_no_attempt(trouble: Trouble, service: HttpReceiver) -> None:
     pushes = trouble.asked_at(at(service, "one.internal"), at(service, "two.internal"))
     trouble.network.up = False
     for _ in range(PUSH_RETRY_POLICY.attempts + 3):
@@ -130,9 +128,7 @@ def test_while_our_own_network_is_down_no_attempt_is_used_up_and_nobody_is_forgo
 
 
 @pytest.mark.parametrize("trouble_of", ["refused", "silent", "tls", "gateway", "unavailable"])
-def test_a_push_service_that_cannot_be_reached_costs_no_attempt_and_no_browser(
-    trouble: Trouble, service: HttpReceiver, trouble_of: str
-) -> None:
+def test_an_unreachable_push_service_costs_no_attempt(trouble: Trouble, service: HttpReceiver, trouble_of: str) -> None:
     with ExitStack() as servers:
         match trouble_of:
             case "refused":
@@ -154,9 +150,7 @@ def test_a_push_service_that_cannot_be_reached_costs_no_attempt_and_no_browser(
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 413, 429, 500])
-def test_whatever_a_push_service_answers_but_that_a_browser_is_gone_forgets_nobody(
-    trouble: Trouble, service: HttpReceiver, status: int
-) -> None:
+def test_no_other_refusal_forgets_a_browser(trouble: Trouble, service: HttpReceiver, status: int) -> None:
     service.status = status
     (push,) = trouble.asked_at(f"{service.url}/x")
     trouble.house.change(push, attempts=PUSH_RETRY_POLICY.attempts - 1)
@@ -165,9 +159,7 @@ def test_whatever_a_push_service_answers_but_that_a_browser_is_gone_forgets_nobo
     assert len(trouble.subscriptions()) == 1
 
 
-def test_while_one_push_service_is_away_those_of_the_others_are_told_at_once(
-    trouble: Trouble, service: HttpReceiver
-) -> None:
+def test_an_unavailable_push_service_delays_no_other(trouble: Trouble, service: HttpReceiver) -> None:
     away = f"http://away.internal:{free_port()}"
     first, second, third, well = trouble.asked_at(f"{away}/1", f"{away}/2", f"{away}/3", at(service, "well.internal"))
     for push in (first, second, third):
@@ -184,17 +176,13 @@ def test_while_one_push_service_is_away_those_of_the_others_are_told_at_once(
     assert len(service.requests) == 3
 
 
-def test_who_names_another_port_of_a_push_service_puts_off_nobody_at_the_usual_one(
-    trouble: Trouble, service: HttpReceiver
-) -> None:
+def test_an_unavailable_port_delays_none_at_the_usual_one(trouble: Trouble, service: HttpReceiver) -> None:
     nobody, well = trouble.asked_at(f"http://push.internal:{free_port()}/x", at(service, "push.internal"))
     assert trouble.try_again(nobody).last_error.startswith("The push service is unavailable: ")
     assert trouble.try_again(well).state == "done"
 
 
-def test_a_push_service_that_says_for_how_long_it_is_away_is_left_alone_for_so_long(
-    trouble: Trouble, service: HttpReceiver
-) -> None:
+def test_retry_after_of_a_push_service_is_respected(trouble: Trouble, service: HttpReceiver) -> None:
     service.status, service.headers = 503, {"Retry-After": "600"}
     for push in trouble.asked_at(f"{service.url}/x", f"{service.url}/y"):
         row = trouble.try_again(push)
@@ -203,7 +191,7 @@ def test_a_push_service_that_says_for_how_long_it_is_away_is_left_alone_for_so_l
     assert len(service.requests) == 1
 
 
-def test_what_has_become_of_no_use_ends_as_cancelled_and_says_why(trouble: Trouble, service: HttpReceiver) -> None:
+def test_a_push_of_no_use_ends_as_cancelled(trouble: Trouble, service: HttpReceiver) -> None:
     trouble.network.up = False
     (push,) = trouble.asked_at(at(service, "one.internal"))
     trouble.let_pass(USEFUL - timedelta(minutes=1))
@@ -218,9 +206,7 @@ def test_what_has_become_of_no_use_ends_as_cancelled_and_says_why(trouble: Troub
     assert len(trouble.subscriptions()) == 1
 
 
-def test_a_push_service_keeps_it_for_a_browser_that_is_switched_off_no_longer_than_it_is_of_use(
-    trouble: Trouble, service: HttpReceiver
-) -> None:
+def test_the_ttl_of_a_push_ends_with_its_use(trouble: Trouble, service: HttpReceiver) -> None:
     (push,) = trouble.asked_at(f"{service.url}/x")
     trouble.let_pass(timedelta(hours=20))
     assert trouble.try_again(push).state == "done"
@@ -228,7 +214,7 @@ def test_a_push_service_keeps_it_for_a_browser_that_is_switched_off_no_longer_th
     assert 3.9 < hours <= 4
 
 
-def test_what_waits_for_a_push_service_is_no_backlog_of_ours(trouble: Trouble, service: HttpReceiver) -> None:
+def test_postponed_pushes_are_no_backlog(trouble: Trouble, service: HttpReceiver) -> None:
     trouble.network.up = False
     (push,) = trouble.asked_at(at(service, "nobody.internal"))
     assert trouble.try_again(push).last_error is not None

@@ -47,7 +47,7 @@ def states(house: House, keys: Sequence[DeliveryKey]) -> list[str]:
     return [house.row(key).state for key in keys]
 
 
-def test_ten_are_leased_by_one_statement_and_looked_up_by_one(house: House) -> None:
+def test_ten_deliveries_are_leased_and_prepared_by_two_statements(house: House) -> None:
     keys = messages(house, listening(house), 5) + messages(house, listening(house, OTHER), 5)
     deliverer = worker(house)
     with statements_of(house.engine) as made:
@@ -85,7 +85,7 @@ def test_one_that_hangs_keeps_none_of_its_message_waiting(house: House) -> None:
     assert states(house, keys) == ["done"] * 10
 
 
-def test_nothing_is_leased_before_somebody_is_there_to_send_it(house: House) -> None:
+def test_nothing_is_leased_before_a_slot_is_free(house: House) -> None:
     keys = messages(house, listening(house), 9)
     back = Event()
 
@@ -104,7 +104,7 @@ def test_nothing_is_leased_before_somebody_is_there_to_send_it(house: House) -> 
     assert states(house, keys) == ["done"] * 9
 
 
-def test_each_has_its_own_outcome(house: House) -> None:
+def test_each_delivery_has_its_own_outcome(house: House) -> None:
     endpoints = {
         answer: listening(house, f"https://partner.example/{answer}") for answer in ("yes", "no", "raises", "paused")
     }
@@ -134,7 +134,7 @@ def test_the_same_one_named_twice_is_sent_once(house: House) -> None:
     assert attempts_kept(house, key) == ["done"]
 
 
-def test_whoever_spoils_the_look_up_spoils_only_their_own(house: House) -> None:
+def test_an_error_in_preparation_affects_its_own_delivery_only(house: House) -> None:
     keys = messages(house, listening(house), 3)
 
     def spoilt(db: Connection, deliveries: Sequence[Delivery]) -> list[WebhookMessage | Exception]:
@@ -147,7 +147,7 @@ def test_whoever_spoils_the_look_up_spoils_only_their_own(house: House) -> None:
     assert house.row(keys[1]).last_error == "ValueError: no such target"
 
 
-def test_those_who_are_ready_are_sent_although_the_database_goes_away_over_the_next(
+def test_ready_messages_are_sent_although_the_database_fails_afterwards(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = messages(house, listening(house), 3)
@@ -167,7 +167,7 @@ def test_those_who_are_ready_are_sent_although_the_database_goes_away_over_the_n
     assert senders.acquire(10) == 3, "all senders are free again"
 
 
-def test_what_was_held_up_until_its_lease_is_nearly_over_is_put_off_uncounted_and_unsent(house: House) -> None:
+def test_a_send_begun_too_late_is_postponed_uncounted(house: House) -> None:
     keys = messages(house, listening(house), 2)
     late = OutboundRunner(house.transactions, {"http": Route(house.http, pool(2))}, latest_start=-1.0)
     late.deliver(SEND_WEBHOOK, keys)
@@ -191,7 +191,7 @@ def test_workers_that_are_told_of_the_same_ones_share_them(house: House) -> None
     assert {row.attempts for row in map(house.row, keys)} == {1}
 
 
-def test_what_is_leased_comes_in_the_order_in_which_it_was_asked_for(house: House) -> None:
+def test_named_deliveries_are_leased_in_their_order(house: House) -> None:
     keys = messages(house, listening(house), 8)[::-1]
     with house.engine.begin() as db:
         leased = store.claim_leased(db, "webhooks.send", keys, timedelta(minutes=1))
@@ -199,7 +199,7 @@ def test_what_is_leased_comes_in_the_order_in_which_it_was_asked_for(house: Hous
     assert {(delivery.attempt, delivery.fence) for delivery in leased} == {(1, 1)}
 
 
-def test_of_those_asked_for_only_the_free_and_due_are_leased(house: House) -> None:
+def test_only_free_and_due_deliveries_are_leased(house: House) -> None:
     keys = messages(house, listening(house), 6)
     free, done, leased, later, locked, gone = keys
     row = house.row(free)
@@ -213,14 +213,14 @@ def test_of_those_asked_for_only_the_free_and_due_are_leased(house: House) -> No
     assert [delivery.key for delivery in taken] == [free]
 
 
-def test_others_that_are_due_are_sent_along_while_there_are_slots(house: House) -> None:
+def test_other_due_deliveries_are_sent_while_slots_are_free(house: House) -> None:
     keys = messages(house, listening(house), 9)
     worker(house, pool(4)).deliver(*keys[-1:])
     assert states(house, keys) == ["done"] * 9
     assert len(house.http.received) == 9
 
 
-def test_others_are_leased_oldest_first_and_only_where_they_are_free_and_due(house: House) -> None:
+def test_others_are_leased_oldest_first(house: House) -> None:
     keys = messages(house, listening(house), 6)
     named, old, older, leased, later, done = keys
     row = house.row(named)
@@ -237,7 +237,7 @@ def test_others_are_leased_oldest_first_and_only_where_they_are_free_and_due(hou
     assert [delivery.key for delivery in rest] == [old]
 
 
-def test_while_some_are_put_off_no_others_are_looked_for(house: House) -> None:
+def test_no_others_are_leased_while_some_are_postponed(house: House) -> None:
     keys = messages(house, listening(house), 9)
 
     def crowded(_message: object) -> SendResult:
@@ -250,7 +250,7 @@ def test_while_some_are_put_off_no_others_are_looked_for(house: House) -> None:
     assert {(row.state, row.attempts) for row in put_off} == {("pending", 0)}
 
 
-def test_while_every_sender_waits_the_rest_is_left_to_the_sweep(house: House) -> None:
+def test_the_rest_is_left_to_the_sweep_without_slots(house: House) -> None:
     keys = messages(house, listening(house), 3)
     back = Event()
 
@@ -269,7 +269,7 @@ def test_while_every_sender_waits_the_rest_is_left_to_the_sweep(house: House) ->
     working.join(SECONDS)
 
 
-def test_what_a_stop_cuts_off_is_left_to_its_lease_and_what_arrived_is_done(house: House) -> None:
+def test_a_stop_leaves_cut_off_messages_to_their_lease(house: House) -> None:
     cut, arrives = messages(house, listening(house), 2)
     senders, stopped = pool(2), Event()
 

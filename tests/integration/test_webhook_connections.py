@@ -69,7 +69,7 @@ def test_a_connection_that_dies_unseen_is_replaced_before_anything_arrived(
     assert [number for number, _head in running.arrived] == [1, 2]
 
 
-def test_a_server_that_closes_after_every_answer_without_saying_so_gets_every_message_once(running: Partner) -> None:
+def test_a_server_that_closes_silently_gets_every_message_once(running: Partner) -> None:
     running.answers = 1
     ours = transport()
     for number in range(1, 6):
@@ -112,7 +112,7 @@ def test_whatever_was_read_to_its_end_leaves_a_connection_usable(running: Partne
     assert running.connections == 1
 
 
-def test_a_connection_that_was_idle_for_long_is_not_used_again(running: Partner) -> None:
+def test_a_connection_idle_for_long_is_not_reused(running: Partner) -> None:
     ours = transport(HttpLimits(idle=0.0))
     for number in range(1, 4):
         assert ours.send(message(f"http://partner.example:{running.port}/")).error is None
@@ -156,7 +156,7 @@ def test_an_answer_that_ends_too_early_is_none() -> None:
 
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH\r\n", b"\x15\x03\x01\x00\x02", b"HTTP/1.1 abc\r\n\r\n"])
-def test_what_is_no_http_is_told_without_what_was_said(answer: bytes) -> None:
+def test_an_answer_that_is_no_http_is_not_quoted(answer: bytes) -> None:
     with partner() as running:
         running.answer, running.answers = answer, 1
         report = transport().send(message(f"http://partner.example:{running.port}/"))

@@ -43,14 +43,14 @@ def answering(*answers: Sequence[str]) -> Names:
     return Names(lambda _host: rest.pop(0))
 
 
-def test_a_name_is_asked_for_once_a_message_and_what_it_said_then_is_where_the_message_goes(running: Partner) -> None:
+def test_a_message_goes_to_the_address_that_was_checked(running: Partner) -> None:
     # The second answer would be the one that an attacker wants to be connected to.
     ours = transport(answering(["127.0.0.1"], ["127.0.0.2"]))
     assert ours.send(message(f"http://rebinding.example:{running.port}/")).error is None
     assert running.connections == 1
 
 
-def test_a_name_that_changes_its_mind_between_two_messages_is_checked_again(running: Partner) -> None:
+def test_a_changed_name_is_checked_for_every_message(running: Partner) -> None:
     ours = transport(answering(["127.0.0.1"], ["10.0.0.1"], ["169.254.169.254"], ["127.0.0.1"]))
     errors = [ours.send(message(f"http://rebinding.example:{running.port}/")).error for _ in range(4)]
     # Nor does the connection that is kept for the old address carry a message to the new one.
@@ -79,7 +79,7 @@ def test_one_wrong_answer_among_good_ones_refuses_the_name(running: Partner, ans
 @pytest.mark.parametrize(
     "host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "[::ffff:127.0.0.1]", "[::1%25lo]"]
 )
-def test_this_machine_is_not_reached_by_other_ways_of_writing_it(running: Partner, host: str) -> None:
+def test_loopback_in_other_notations_is_refused(running: Partner, host: str) -> None:
     asked: list[str] = []
     names = Names(lambda name: asked.append(name) or ["127.0.0.1"])
     report = transport(names).send(message(f"http://{host}:{running.port}/"))
@@ -168,7 +168,7 @@ RECORD = b"\x16\x03\x03\x40\x00\x02"
         pytest.param("https", dripping(RECORD, b"\x00"), id="a dripping TLS handshake"),
     ],
 )
-def test_the_deadline_holds_whatever_a_server_does_and_however_many_do_it(scheme: str, talk: Talk) -> None:
+def test_the_deadline_holds_against_silent_and_dripping_servers(scheme: str, talk: Talk) -> None:
     ours = transport(Names(), HttpLimits(deadline=0.5))
     with talker(talk) as port, talker(talk) as another:
         urls = [f"{scheme}://partner.example:{each}/" for each in (port, another)]
@@ -194,7 +194,7 @@ def test_interim_answers_in_a_flood_end_before_the_deadline() -> None:
     assert time.monotonic() - began < stretched(5)
 
 
-def test_the_operators_log_tells_what_the_partner_is_not_told() -> None:
+def test_the_log_has_the_reason_that_partners_do_not_get() -> None:
     ours = transport(Names(lambda _host: ["10.1.2.3"]))
     sent = message("https://partner.example/secret-path?token=hunter2")
     with capture_logs() as lines:
@@ -207,7 +207,7 @@ def test_the_operators_log_tells_what_the_partner_is_not_told() -> None:
     assert not any(secret in str(lines) for secret in ("hunter2", "secret-path", *SECRETS))
 
 
-def test_nothing_that_a_receiver_says_comes_into_the_log(running: Partner) -> None:
+def test_the_log_quotes_no_receiver(running: Partner) -> None:
     running.answer, running.answers = b"GET out of here, hunter2\r\n\r\n", 1
     with capture_logs() as lines:
         transport(Names()).send(message(f"http://partner.example:{running.port}/"))
@@ -215,6 +215,6 @@ def test_nothing_that_a_receiver_says_comes_into_the_log(running: Partner) -> No
     assert "hunter2" not in str(lines)
 
 
-def test_a_url_that_is_none_is_reported_like_an_address_that_is_not_allowed() -> None:
+def test_a_malformed_url_is_reported_as_refused_address() -> None:
     report = transport(Names()).send(replace(message("x"), url="https://[::1/\r\nx: y"))
     assert report.error == NOT_ALLOWED

@@ -120,8 +120,7 @@ def sent(
     authority: Authority, served_by: ssl.SSLContext, host: str = "partner.example"
 ) -> tuple[str | None, list[str]]:
     """The error of a message to a server with that certificate, and what has arrived there."""
-    resolver = Names()
-    client = HttpClient(LOOPBACK, resolver=resolver, limits=HttpLimits(deadline=10), ca_file=str(authority.file))
+    client = HttpClient(LOOPBACK, resolver=Names(), limits=HttpLimits(deadline=10), ca_file=str(authority.file))
     ours = WebhookTransport(SEALER, LOOPBACK, client)
     with partner(served_by) as running:
         reports = [ours.send(message(f"https://{host}:{running.port}/in")) for _ in range(2)]
@@ -166,11 +165,11 @@ def test_a_certificate_that_has_expired_is_told_as_such(authority: Authority) ->
     assert sent(authority, expired) == ("TLS: the certificate has expired.", [])
 
 
-def test_somebody_whom_nobody_vouches_for_is_told_nothing(authority: Authority, stranger: Authority) -> None:
+def test_an_untrusted_authority_is_refused(authority: Authority, stranger: Authority) -> None:
     assert sent(authority, stranger.server("partner.example")) == (UNTRUSTED, [])
 
 
-def test_somebody_who_vouches_for_themselves_is_told_nothing(authority: Authority, tmp_path: Path) -> None:
+def test_a_self_signed_certificate_is_refused(authority: Authority, tmp_path: Path) -> None:
     key, name = ec.generate_private_key(ec.SECP256R1()), _name("partner.example")
     built = _builder(name, name, key.public_key(), datetime.now(UTC) + HOUR).add_extension(
         x509.SubjectAlternativeName([_general("partner.example")]), critical=False

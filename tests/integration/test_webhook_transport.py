@@ -77,9 +77,7 @@ def test_the_endpoints_own_headers_are_sent_along_and_ours_win(
     assert request.path == "/"
 
 
-def test_sealed_headers_are_opened_on_the_way_out_and_older_plain_ones_are_sent_as_they_are(
-    transport: WebhookTransport, receiver: HttpReceiver
-) -> None:
+def test_sealed_headers_are_unsealed_and_plain_ones_sent(transport: WebhookTransport, receiver: HttpReceiver) -> None:
     sealed = sealed_headers({"Authorization": "Bearer hush", "X-Tenant": "7"}, SEALER.seal)
     assert "hush" not in str(sealed)
     told = message(receiver.url, **sealed, **{"X-Older": "plain"})
@@ -98,7 +96,7 @@ def test_any_2xx_is_a_yes(transport: WebhookTransport, receiver: HttpReceiver, s
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 410, 429, 500, 503])
-def test_any_other_answer_is_told_in_a_sentence_and_is_tried_again(
+def test_any_other_response_is_described_and_tried_again(
     transport: WebhookTransport, receiver: HttpReceiver, status: int
 ) -> None:
     receiver.status, receiver.body = status, b"go away"
@@ -163,7 +161,7 @@ HEADERS = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n"
         pytest.param(dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), id="promises without end"),
     ],
 )
-def test_a_receiver_that_takes_its_time_is_cut_off_at_the_deadline(talk: Talk) -> None:
+def test_a_slow_receiver_is_cut_off_at_the_deadline(talk: Talk) -> None:
     # Each read gets an answer in time; only an absolute deadline ends this.
     transport = WebhookTransport(SEALER, LOOPBACK, HttpClient(LOOPBACK, limits=HttpLimits(deadline=0.6)))
     with talker(talk) as port:
@@ -216,9 +214,7 @@ def test_https_to_what_speaks_no_tls_is_told_in_words(transport: WebhookTranspor
     assert receiver.requests == []
 
 
-def test_a_secret_that_cannot_be_opened_is_a_defect_of_ours(
-    transport: WebhookTransport, receiver: HttpReceiver
-) -> None:
+def test_a_secret_that_cannot_be_unsealed_is_a_defect(transport: WebhookTransport, receiver: HttpReceiver) -> None:
     sealed = Sealer(["another passphrase"]).seal(new_secret())
     with pytest.raises(Exception, match="ENCRYPTION_KEYS no longer holds"):
         transport.send(replace(message(receiver.url), sealed_secrets=[sealed]))

@@ -106,7 +106,7 @@ def test_a_destination_has_its_share_by_its_last_answer(answer: SendResult, slow
         assert street.begin(street.known("one", answer, slow=slow)) == most
 
 
-def test_when_prompt_destinations_begin_to_hang_together_every_other_one_is_served() -> None:
+def test_prompt_destinations_that_hang_together_leave_room_for_others() -> None:
     with crossing() as street:
         hanging = [street.known(f"hanging {number}") for number in range(5)]
         others = [street.known(f"other {number}") for number in range(6)]
@@ -135,7 +135,7 @@ def test_all_slow_destinations_together_take_a_quarter() -> None:
         assert street.begin("new") == 1, "out of the reserve"
 
 
-def test_what_is_awaited_for_over_a_second_counts_as_slow_before_it_answers() -> None:
+def test_a_destination_is_slow_after_a_second_without_response() -> None:
     with crossing() as street:
         name = street.known("prompt")
         assert street.begin(name, 3) == 3
@@ -151,7 +151,7 @@ def test_a_failure_that_comes_at_once_is_not_slow() -> None:
         assert street.begin(failing, 1) == 1, "others fill the share of the slow"
 
 
-def test_a_slow_destination_is_prompt_again_with_its_first_prompt_answer() -> None:
+def test_a_prompt_response_makes_a_slow_destination_prompt() -> None:
     with crossing() as street:
         street.known("one", slow=True)
         assert street.begin(street.known("one")) == 24
@@ -173,7 +173,7 @@ def test_with_however_many_senders_each_destination_may_have_one(senders: int, a
         assert street.begin(street.known("one", answer, slow=slow), 1) == 1
 
 
-def test_one_destination_has_few_until_it_was_prompt_and_all_then() -> None:
+def test_a_single_destination_gets_all_slots_once_it_is_prompt() -> None:
     with crossing(Shares.of_one(4)) as street:
         assert street.begin("server") == 1
         street.end()
@@ -182,7 +182,7 @@ def test_one_destination_has_few_until_it_was_prompt_and_all_then() -> None:
         assert street.begin("server") == 1, "a failure takes the trust back"
 
 
-def test_what_is_awaited_for_long_leaves_room_for_a_few_others_until_all_is_taken() -> None:
+def test_hanging_sends_leave_room_for_few_others() -> None:
     with crossing(Shares.of_one(4)) as street:
         for _ in range(4):
             assert street.begin("server") == 1
@@ -293,7 +293,7 @@ def test_browsers_at_a_host_that_hangs_hold_up_nobody_elses() -> None:
         services.let.set()
 
 
-def test_however_many_hosts_hang_no_more_senders_are_held_than_push_has() -> None:
+def test_hanging_hosts_hold_no_more_senders_than_push_has() -> None:
     services = Services()
     protected = protected_push(services, SENDERS)
     with ThreadPoolExecutor(20) as threads:

@@ -66,7 +66,7 @@ def postponed_by(way: Protected[Any], message: Any) -> float:
 @pytest.mark.parametrize(
     "answer", [AWAY, SendResult(error="The mail server answered 535: who are you?", status_code=535, unavailable=True)]
 )
-def test_a_server_that_is_unavailable_uses_up_no_attempts_and_is_left_alone(answer: SendResult) -> None:
+def test_an_unavailable_server_costs_no_attempt(answer: SendResult) -> None:
     server = Server([answer, answer])
     way = protected(server)
     pauses = []
@@ -97,14 +97,14 @@ def test_retry_after_only_delays(asked: int, least: float, most: float) -> None:
 
 
 @pytest.mark.parametrize(("age", "minutes"), [(timedelta(minutes=1), 0.1), (timedelta(hours=10), 60)])
-def test_where_it_is_said_so_what_is_old_waits_for_longer(age: timedelta, minutes: float) -> None:
+def test_age_share_postpones_old_messages_for_longer(age: timedelta, minutes: float) -> None:
     way = protected(Server([AWAY]), age_share=0.1)
     # Tried and not tried alike.
     for _ in range(2):
         assert minutes - 0.1 < postponed_by(way, News(age)) / 60 <= minutes + 0.1
 
 
-def test_however_often_a_server_was_unavailable_no_attempt_is_used_up() -> None:
+def test_repeated_unavailability_costs_no_attempt() -> None:
     half_minutes_of_a_day = 2880
     server = Server([AWAY] * half_minutes_of_a_day)
     way = protected(server)
@@ -154,7 +154,7 @@ def test_a_push_service_that_is_unavailable_keeps_no_other_waiting() -> None:
     assert way.send(to_host("away.example")).error is None
 
 
-def test_of_any_number_of_destinations_those_that_were_named_last_are_remembered() -> None:
+def test_only_the_most_recent_destinations_are_remembered() -> None:
     hosts = ["one.example", "two.example", "three.example"]
     services = Services(*hosts)
     way = protected_push(services, 4, max_destinations=2)

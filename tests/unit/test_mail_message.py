@@ -47,12 +47,12 @@ def test_a_mail_is_plain_text_and_html() -> None:
     assert "<p>Grüße, 你好</p>" in html.get_content()
 
 
-def test_its_message_id_is_its_deliverys_and_the_same_on_every_attempt() -> None:
+def test_the_message_id_is_the_same_on_every_attempt() -> None:
     assert sent()["Message-ID"] == sent()["Message-ID"] == f"<{DELIVERY}@tutelage.example>"
     assert sent(delivery_id=uuid4())["Message-ID"] != sent()["Message-ID"]
 
 
-def test_its_headers_say_who_when_and_that_a_machine_wrote_it() -> None:
+def test_the_headers_name_sender_date_and_automatic_submission() -> None:
     mail = sent()
     assert mail["From"] == "Tutelage <no-reply@tutelage.example>"
     assert mail["To"] == "Ada <ada@example.org>"
@@ -81,7 +81,7 @@ def test_a_mail_without_an_address_goes_to_the_operators() -> None:
         "Ünï" * 200,
     ],
 )
-def test_a_hostile_name_or_subject_adds_no_header_and_no_recipient(hostile: str) -> None:
+def test_a_hostile_name_or_subject_adds_no_header(hostile: str) -> None:
     mail = sent(name=hostile, subject=hostile)
     assert mail["Bcc"] is None
     assert [address.addr_spec for address in mail["To"].addresses] == ["ada@example.org"]
@@ -91,6 +91,6 @@ def test_a_hostile_name_or_subject_adds_no_header_and_no_recipient(hostile: str)
 
 
 @pytest.mark.parametrize("url", ["localhost:25", "http://mail", "smtp://", "", "smtps:///x"])
-def test_an_address_that_is_no_mail_server_is_refused_in_a_sentence(url: str) -> None:
+def test_a_malformed_smtp_url_is_refused_in_a_sentence(url: str) -> None:
     with pytest.raises(ValueError, match="SMTP_URL must read"):
         SmtpTransport(url, IDENTITY)

@@ -13,19 +13,19 @@ def test_what_was_sealed_is_read_back() -> None:
     assert sealer.unseal(sealer.seal("whsec_ä€🔑")) == "whsec_ä€🔑"
 
 
-def test_the_stored_text_shows_nothing_and_is_never_the_same_twice() -> None:
+def test_sealed_text_reveals_nothing_and_never_repeats() -> None:
     sealer = Sealer(["a passphrase"])
     assert "whsec" not in sealer.seal("whsec_secret")
     assert sealer.seal("whsec_secret") != sealer.seal("whsec_secret")
 
 
-def test_a_new_key_in_front_seals_and_the_old_one_still_opens() -> None:
+def test_a_new_key_seals_and_the_old_one_unseals() -> None:
     old, rotated, new = Sealer(["old"]), Sealer(["new", "old"]), Sealer(["new"])
     assert rotated.unseal(old.seal("kept")) == "kept"
     assert new.unseal(rotated.seal("fresh")) == "fresh"
 
 
-def test_without_its_key_nothing_is_opened_and_the_sentence_says_why() -> None:
+def test_nothing_is_unsealed_without_its_key() -> None:
     with pytest.raises(UnsealError, match="ENCRYPTION_KEYS no longer holds"):
         Sealer(["new"]).unseal(Sealer(["old"]).seal("lost"))
 

@@ -29,7 +29,7 @@ def test_slots_are_taken_up_to_a_batch_and_given_back() -> None:
     assert pool.acquire(9) == 2
 
 
-def test_one_that_acquires_waits_for_the_first_slot_when_none_is_free() -> None:
+def test_acquire_waits_for_the_first_free_slot() -> None:
     pool = SenderPool(3, acquire_seconds=SECONDS)
     assert pool.acquire(5) == 3
     acquired = acquiring(pool, 2)
@@ -44,7 +44,7 @@ def test_when_all_wait_for_receivers_for_long_nothing_is_acquired() -> None:
     assert pool.acquire(1) == 0
 
 
-def test_for_messages_that_nobody_named_nobody_waits() -> None:
+def test_acquire_does_not_wait_for_unnamed_deliveries() -> None:
     pool = SenderPool(1, acquire_seconds=SECONDS)
     assert pool.acquire(1) == 1
     began = monotonic()
@@ -52,7 +52,7 @@ def test_for_messages_that_nobody_named_nobody_waits() -> None:
     assert monotonic() - began < SECONDS / 2
 
 
-def test_as_many_as_there_are_slots_run_at_once_with_one_more_that_writes() -> None:
+def test_one_more_thread_runs_than_there_are_slots() -> None:
     pool, green, running = SenderPool(3), Semaphore(0), Semaphore(0)
 
     def send() -> None:

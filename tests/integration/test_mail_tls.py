@@ -1,14 +1,12 @@
-"""Tests of the ways out over TLS: whoever answers must be the one who was called."""
+"""Tests of mail over TLS: the server's certificate must be valid for its name."""
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -20,8 +18,6 @@ from cryptography.x509.oid import NameOID
 
 from cli.embedded import free_port
 from tests.integration.test_mail_transport import IDENTITY, MailServer, a_mail
-from tests.integration.test_webhook_transport import SEALER, message
-from workers.transports.http import WebhookTransport
 from workers.transports.smtp import SmtpTransport
 
 
@@ -70,34 +66,6 @@ def mail_server(served_by: ssl.SSLContext) -> Iterator[tuple[MailServer, int]]:
     controller.stop()
 
 
-@pytest.fixture
-def web_server(served_by: ssl.SSLContext) -> Iterator[tuple[list[str], int]]:
-    """A web server that speaks TLS, and the paths that it was asked for."""
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            """Say yes."""
-            asked.append(self.path)
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_args: object) -> None:
-            """Say nothing."""
-
-    class Quiet(HTTPServer):
-        def handle_error(self, *_args: object) -> None:
-            """A client that hangs up during the handshake is what these tests are about."""
-
-    with Quiet(("127.0.0.1", 0), Handler) as server:
-        server.socket = served_by.wrap_socket(server.socket, server_side=True)
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield asked, server.server_port
-        server.shutdown()
-        thread.join()
-
-
 @pytest.mark.usefixtures("_trusted")
 def test_a_mail_goes_over_starttls_where_the_server_offers_it(mail_server: tuple[MailServer, int]) -> None:
     handler, port = mail_server
@@ -105,34 +73,10 @@ def test_a_mail_goes_over_starttls_where_the_server_offers_it(mail_server: tuple
     assert len(handler.received) == 1
 
 
-def test_a_mail_server_that_nobody_vouches_for_gets_nothing(mail_server: tuple[MailServer, int]) -> None:
+def test_an_untrusted_mail_server_gets_nothing(mail_server: tuple[MailServer, int]) -> None:
     handler, port = mail_server
     report = SmtpTransport(f"smtp://127.0.0.1:{port}", IDENTITY).send(a_mail())
     assert report.error is not None
     assert "CERTIFICATE_VERIFY_FAILED" in report.error
     assert not report.permanent
     assert handler.received == []
-
-
-@pytest.mark.usefixtures("_trusted")
-def test_a_webhook_goes_over_https(web_server: tuple[list[str], int]) -> None:
-    asked, port = web_server
-    transport = WebhookTransport(SEALER, [ip_network("127.0.0.0/8")])
-    report = transport.send(message(f"https://127.0.0.1:{port}/hook"))
-    assert (report.error, report.status_code, asked) == (None, 204, ["/hook"])
-
-
-@pytest.mark.usefixtures("_trusted")
-def test_a_receiver_with_another_name_in_its_certificate_is_told_nothing(web_server: tuple[list[str], int]) -> None:
-    asked, port = web_server
-    transport = WebhookTransport(SEALER, [ip_network("127.0.0.0/8"), ip_network("::1/128")])
-    report = transport.send(message(f"https://127.0.0.2:{port}/hook"))
-    assert report.error is not None
-    assert asked == []
-
-
-def test_a_receiver_that_nobody_vouches_for_is_told_nothing(web_server: tuple[list[str], int]) -> None:
-    asked, port = web_server
-    report = WebhookTransport(SEALER, [ip_network("127.0.0.0/8")]).send(message(f"https://127.0.0.1:{port}/hook"))
-    assert report.error == "TLS: the certificate is not signed by an authority that is trusted here."
-    assert asked == []
