@@ -1,4 +1,4 @@
-"""The ground floor: tables with their constraints and state machines, and the engine that reaches them."""
+"""The lowest layer: tables with their constraints and state machines, and the database engine."""
 
 from models import (
     analytics,

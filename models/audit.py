@@ -1,4 +1,4 @@
-"""What operators did to what belongs to others, and why: written once, and never changed or deleted."""
+"""The audit log of what operators did, and why: append-only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ audit_entries = Table(
     "audit_entries",
     metadata,
     id_column(),
-    # The order for whoever reads or chains the entries, as that of events: a smaller sequence may commit later.
+    # The order in which entries are read and chained, as that of events: a smaller sequence may commit later.
     Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
     Column("sequence", BigInteger, Identity(always=True), nullable=False),
     Column("actor", Text, nullable=False),

@@ -1,4 +1,4 @@
-"""When mentors can be booked: the weekly hours that each has said, and all that they said before."""
+"""Weekly hours of mentors, present and past."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from models.base import Timestamp, created, id_column, metadata
 
 MINUTES_OF_A_DAY = 1440
 
-# One row for each time that a mentor has said their hours: they hold since `since`, and until the next ones do, so
-# that a report about last month does not change with what is said today. A trigger lets nothing but `until` be set.
+# One row for each change of a mentor's hours: valid from `since` until the next change, so that a report about last
+# month does not change with today's hours. A trigger allows no update but that of `until`.
 weekly_hours = Table(
     "weekly_hours",
     metadata,
     id_column(),
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
     Column("revision", Integer, nullable=False),
-    # The clocks that the hours are of: who moves says them anew.
+    # The wall-clock time of the hours; it does not follow the profile's time zone.
     Column("time_zone", Text, nullable=False),
     Column("since", Timestamp, nullable=False),
     Column("until", Timestamp),
@@ -46,7 +46,7 @@ weekly_hours = Table(
     ),
 )
 
-# One open stretch of a weekday, in minutes since midnight by the clocks of its hours' zone.
+# One open period of a weekday, in minutes since midnight in the time zone of its hours.
 availability_rules = Table(
     "availability_rules",
     metadata,

@@ -28,7 +28,7 @@ class BookingStatus(StrEnum):
     """Where the decision stands."""
 
     DRAFT = "draft"  # in: the mentee's request; out: the mentor, the mentee, or the system when it expires
-    ACCEPTED = "accepted"  # in: the mentor, or nobody for an instant listing; final
+    ACCEPTED = "accepted"  # in: the mentor, or at once for an instant listing; final
     DECLINED = "declined"  # in: the mentor; final
     CANCELLED = "cancelled"  # in: the mentee, or the system when it expires; final
 
@@ -70,7 +70,7 @@ bookings = Table(
     Column("decline_reason", Text),
     Column("cancel_reason", Text),
     *changing(),
-    # A booking's mentor is its listing's, whatever the code above says.
+    # A booking's mentor is its listing's.
     ForeignKeyConstraint(["listing_id", "mentor_profile_id"], ["listings.id", "listings.mentor_profile_id"]),
     # The target of the composite key by which a session cannot drift from its booking.
     UniqueConstraint("id", "start_time", "end_time", "mentor_profile_id"),
@@ -93,7 +93,7 @@ bookings = Table(
 booking_participants = Table(
     "booking_participants",
     metadata,
-    # The key forbids a double join, and leads to everybody whom a booking concerns besides its mentor.
+    # The key forbids a double join, and finds the mentees of a booking.
     Column("booking_id", Uuid, ForeignKey("bookings.id"), nullable=False),
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
     created(),

@@ -22,16 +22,16 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.base import changing, enum, id_column, metadata
 
-# The most that a listing, or the operator, may ask for; the same stands in the table's check.
-MOST_REMINDERS = 5
-LONGEST_BEFORE = 43_200  # minutes: 30 days
+# Of a listing or the operator policy; also in the table's check.
+MAX_REMINDERS = 5
+MAX_REMINDER_MINUTES = 43_200  # 30 days
 
 
 class BookingMode(StrEnum):
     """Who decides about a booking of a listing."""
 
     REQUEST = "request"  # its mentor, later
-    INSTANT = "instant"  # nobody: it is accepted as it is made
+    INSTANT = "instant"  # accepted as it is made
 
 
 courses = Table(

@@ -1,4 +1,4 @@
-"""Users and the mentor profiles that some of them have."""
+"""Users and mentor profiles."""
 
 from __future__ import annotations
 

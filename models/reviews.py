@@ -1,4 +1,4 @@
-"""What mentees say about their sessions: permits to review one, and the reviews themselves."""
+"""Permits to review a session, and reviews."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sqlalchemy import (
 
 from models.base import Timestamp, changing, created, id_column, metadata
 
-LONGEST_TEXT = 5000  # characters; the same stands in the table's checks
+MAX_TEXT_CHARACTERS = 5000  # also in the table's checks
 
 review_permits = Table(
     "review_permits",

@@ -43,7 +43,7 @@ SESSION_TRANSITIONS: dict[SessionStatus, frozenset[SessionStatus]] = {
 
 
 class CancelledBy(StrEnum):
-    """As whom somebody cancelled a session."""
+    """The role in which a session was cancelled."""
 
     MENTEE = "mentee"
     MENTOR = "mentor"
@@ -51,7 +51,7 @@ class CancelledBy(StrEnum):
 
 
 class CancellationType(StrEnum):
-    """Why a session was cancelled, in the words of whoever did it."""
+    """Why a session was cancelled."""
 
     CLIENT_REQUEST = "client_request"
     COACH_REQUEST = "coach_request"
@@ -86,7 +86,7 @@ sessions = Table(
     Column("completed_at", Timestamp),
     Column("cancelled_at", Timestamp),
     Column("cancellation", JSONB(none_as_null=True)),
-    # The SEQUENCE of its invitations (RFC 5545), raised by a trigger when it is cancelled, whoever does that.
+    # The SEQUENCE of its invitations (RFC 5545), raised by a trigger when it is cancelled.
     Column("calendar_sequence", Integer, nullable=False, server_default=text("0")),
     *changing(),
     # Neither side can drift from the other: a trigger alone could be raced (domain rule 3).

@@ -25,7 +25,7 @@ from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.people import Mentor, User, publish_mentor_profile, register_user
 from workflows.reviews.actions import ReviewableSession, reviewable_query, submit
-from workflows.reviews.permits import Completed, Permit, permit_query, unlock_all
+from workflows.reviews.permits import Permit, permit_query, unlock_all
 from workflows.reviews.review import Review
 from workflows.sessions.session import Session, session_query
 from workflows.sessions.steps import complete, create, start
@@ -122,7 +122,7 @@ def unlock_review(db: Connection, session: Session, mentee_user_id: UUID) -> Per
     """A mentee's permit to review a completed session; whoever else was there gets one too."""
     assert session.completed_at is not None
     event = SessionCompleted.about(replace(session, mentee_user_id=None), actor=SYSTEM, now=session.completed_at)
-    unlock_all(db, [Completed(event, session.completed_at)])
+    unlock_all(db, [(event, session.completed_at)])
     return Permit.of(db.execute(permit_query(session.id, mentee_user_id)).one())
 
 

@@ -1,4 +1,4 @@
-"""Time in the rules: it comes in as `now`, always aware, and nobody below reads a clock."""
+"""Times and time zones. No workflow reads a clock: `now` is an argument, and always aware."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def in_utc(moment: datetime) -> datetime:
     """The same moment in UTC.
 
     Raises:
-        Invalid: the moment has no zone, so that nobody can know which one is meant; or lies beyond the years 1 to 9999.
+        Invalid: the moment has no zone, or lies beyond the years 1 to 9999.
     """
     if moment.tzinfo is None:
-        raise Invalid("A time needs a zone: end it with Z or an offset such as +02:00.")
+        raise Invalid("A time needs a time zone: end it with Z or an offset such as +02:00.")
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:
-        raise Invalid("There is no such time: years go from 1 to 9999.") from error
+        raise Invalid("The year of a time must be between 1 and 9999.") from error
 
 
 def zone(name: str) -> ZoneInfo:
@@ -37,13 +37,13 @@ def zone(name: str) -> ZoneInfo:
 
 @cache
 def _names() -> frozenset[str]:
-    # Not what the machine has: its folder also holds its own clock's zone (`localtime`, `posixrules`) and everything
-    # once more as `posix/…` and with leap seconds as `right/…`. `Factory` stands for a zone that nobody has set.
+    # Not the machine's: its folder also holds its own zone (`localtime`, `posixrules`), and every zone once more as
+    # `posix/…` and, with leap seconds, as `right/…`. `Factory` stands for an unset zone.
     return frozenset((files("tzdata") / "zones").read_text(encoding="utf-8").split()) - {"Factory"}
 
 
 def local_time(moment: datetime, time_zone: str) -> str:
-    """The moment on somebody's own clock, with the zone's name: nobody has to guess.
+    """The moment as a person reads it in their time zone, with the zone's name.
 
     Args:
         time_zone: an IANA name, as users have one.

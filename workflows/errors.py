@@ -1,13 +1,13 @@
-"""What a business rule says when it refuses: a kind, a stable code, and a sentence for the person who reads it."""
+"""Domain errors: a kind, a stable code, and a sentence for the person who reads it."""
 
 from __future__ import annotations
 
 
 class DomainError(Exception):
-    """A refusal. Its kind is its class; the API alone knows which HTTP status a kind becomes.
+    """A refusal by a business rule. Its class is its kind; the API maps kinds to HTTP statuses.
 
     Args:
-        message: one sentence, saying what was wrong and what would be right.
+        message: a sentence: what was wrong, and what would be right.
         code: the stable name of this refusal, part of the HTTP contract.
         details: reasons by field, where single fields are to blame.
         retry_after: seconds after which the same request may succeed.
@@ -31,25 +31,25 @@ class DomainError(Exception):
 
 
 class Unauthenticated(DomainError):
-    """Nobody we know is calling."""
+    """The caller is unknown."""
 
     default_code = "unauthenticated"
 
 
 class Forbidden(DomainError):
-    """The caller is known, and may not do this."""
+    """The caller is known, but not allowed to do this."""
 
     default_code = "forbidden"
 
 
 class NotFound(DomainError):
-    """What was named does not exist, or not yet."""
+    """What is named does not exist, or does not exist yet."""
 
     default_code = "not_found"
 
 
 class Invalid(DomainError):
-    """The request makes no sense, whoever asks and whatever else is true."""
+    """The request is invalid in itself, whatever the state of the system."""
 
     default_code = "invalid_request"
 
@@ -59,7 +59,7 @@ class InvalidTransition(Invalid):
 
     Args:
         message: as for every refusal.
-        step: of which machine, from which state and to which one, where whoever refuses knows; it is counted.
+        step: the state machine, the state before and the state wanted, where they are known; counted as a metric.
     """
 
     default_code = "invalid_transition"
@@ -70,13 +70,13 @@ class InvalidTransition(Invalid):
 
 
 class Conflict(DomainError):
-    """The request makes sense, and something else got there first."""
+    """The request is valid, but conflicts with the present state."""
 
     default_code = "conflict"
 
 
 class Stale(DomainError):
-    """The caller decided on an older version of the resource."""
+    """The caller read an older version of the resource."""
 
     default_code = "stale"
 

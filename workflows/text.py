@@ -1,4 +1,4 @@
-"""Somebody's words among ours."""
+"""User-supplied text within our own."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ _GAP = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
 def one_line(words: str) -> str:
-    """The words as they may stand among ours: nothing in them begins a line, let alone a property or a header."""
+    """The text on one line, so that it can begin no line, property or header of ours."""
     return _GAP.sub(" ", words).strip()

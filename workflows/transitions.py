@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, Table, text, update
+from sqlalchemy import Connection, text, update
 from sqlalchemy.sql.expression import TextualSelect, bindparam
 
 from workflows.constraints import constraint_errors
@@ -16,32 +16,23 @@ from workflows.errors import InvalidTransition, Stale
 from workflows.records import Record
 
 
-class Versioned(Protocol):
-    """A record with a version."""
+@dataclass(frozen=True, kw_only=True)
+class VersionedRecord(Record):
+    """A row with a version, which each change of it raises."""
 
-    table: ClassVar[Table]
-
-    @property
-    def id(self) -> UUID: ...
-    @property
-    def version(self) -> int: ...
-    @classmethod
-    def columns(cls) -> list[Any]: ...
-    @classmethod
-    def query(cls) -> Select[Any]: ...
-    @classmethod
-    def of(cls, row: Row[Any]) -> Self: ...
+    id: UUID
+    version: int
 
 
-class Stateful(Versioned, Protocol):
-    """A record with a state and a version."""
+@dataclass(frozen=True, kw_only=True)
+class StatefulRecord(VersionedRecord):
+    """A row that a state machine moves."""
 
-    @property
-    def status(self) -> StrEnum: ...
+    status: StrEnum
 
 
-V = TypeVar("V", bound=Versioned)
-R = TypeVar("R", bound=Stateful)
+V = TypeVar("V", bound=VersionedRecord)
+R = TypeVar("R", bound=StatefulRecord)
 
 
 @dataclass(frozen=True)

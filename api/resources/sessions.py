@@ -23,14 +23,14 @@ from workflows.bookings.booking import Booking, awaited_booking_query
 from workflows.errors import NotFound
 from workflows.identity.actor import Actor
 from workflows.identity.parties import has_access, require_access, require_mentee, require_mentor, require_party
-from workflows.sessions.cancel import SessionToCancel, cancel, quote_for, session_to_cancel_query
+from workflows.sessions.cancel import cancel, quote_for
 from workflows.sessions.session import (
     SESSIONS,
     Session,
-    SessionToStart,
+    SessionWithTerms,
     effects_of,
     session_query,
-    session_to_start_query,
+    session_with_terms_query,
 )
 from workflows.sessions.steps import complete, start
 
@@ -52,8 +52,8 @@ def _session(access: Any, query: Any = session_query, record: type[Session] = Se
 OBSERVED = _session(require_access)
 FOR_ITS_MENTEE = _session(require_mentee)
 FOR_ITS_MENTOR = _session(require_mentor)
-TO_CANCEL = _session(require_access, session_to_cancel_query, SessionToCancel)
-FOR_EITHER_PARTY = _session(require_party, session_to_start_query, SessionToStart)
+TO_CANCEL = _session(require_access, session_with_terms_query, SessionWithTerms)
+FOR_EITHER_PARTY = _session(require_party, session_with_terms_query, SessionWithTerms)
 
 
 @sessions.route("/sessions/mentee/my-sessions")
@@ -104,7 +104,7 @@ def get_session(context: RequestContext[Session]) -> Any:
 @changes(PERSON, FOR_EITHER_PARTY)
 @sessions.arguments(EmptyBody, required=False, example={})
 @sessions.response(200, shapes.Session, example=examples.STARTED)
-def start_session(context: RequestContext[SessionToStart], _body: dict[str, Any]) -> Any:
+def start_session(context: RequestContext[SessionWithTerms], _body: dict[str, Any]) -> Any:
     """Start a scheduled session.
 
     By either party, at the earliest `earlyStartMinutes` of the listing before the start time: scheduled → in_progress.
@@ -140,7 +140,7 @@ def complete_session(context: RequestContext[Session], body: dict[str, Any]) -> 
 @changes(ANYONE, TO_CANCEL)
 @sessions.arguments(shapes.SessionCancellation, example=examples.CANCELLATION)
 @sessions.response(200, shapes.CancelledSession, example=examples.CANCELLED)
-def cancel_session(context: RequestContext[SessionToCancel], body: dict[str, Any]) -> Any:
+def cancel_session(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
     """Cancel a scheduled session, by its listing's policy.
 
     Mentees pay the late fee inside the policy's window; mentors and operators cancel at any time without a fee. The
@@ -154,7 +154,7 @@ def cancel_session(context: RequestContext[SessionToCancel], body: dict[str, Any
 @sessions.route("/sessions/<id:session_id>/cancellation-quote")
 @reads(ANYONE, TO_CANCEL)
 @sessions.response(200, shapes.CancellationQuote, example=examples.QUOTE)
-def get_cancellation_quote(context: RequestContext[SessionToCancel]) -> Any:
+def get_cancellation_quote(context: RequestContext[SessionWithTerms]) -> Any:
     """Get what it would cost the caller to cancel the session now."""
     return jsonify(shapes.shown_quote(context.subject, quote_for(context.actor, context.subject, now=context.now)))
 

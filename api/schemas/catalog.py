@@ -9,7 +9,7 @@ from marshmallow import fields, validate
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Line, Moment, Price, Text, TrueOrFalse, Whole
-from models.catalog import LONGEST_BEFORE, MOST_REMINDERS, BookingMode
+from models.catalog import MAX_REMINDER_MINUTES, MAX_REMINDERS, BookingMode
 
 MINUTES_OF_A_YEAR = 527_040
 HOURS_OF_A_YEAR = 8_784
@@ -46,8 +46,8 @@ class Reminders(fields.List[int]):
     def __init__(self, **kwargs: Any) -> None:
         described = "Minutes before the start at which both parties are reminded; null for the operator's default."
         shown = {"example": [1440, 60], "uniqueItems": True, "description": described}
-        longest = validate.Length(max=MOST_REMINDERS)
-        super().__init__(Whole(1, LONGEST_BEFORE), validate=[longest, _each_once], metadata=shown, **kwargs)
+        longest = validate.Length(max=MAX_REMINDERS)
+        super().__init__(Whole(1, MAX_REMINDER_MINUTES), validate=[longest, _each_once], metadata=shown, **kwargs)
 
 
 class ListingChanges(RequestSchema):

@@ -8,7 +8,7 @@ from marshmallow import fields
 
 from api.schemas.base import RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Moment, Text, TrueOrFalse, Whole
-from models.reviews import LONGEST_TEXT
+from models.reviews import MAX_TEXT_CHARACTERS
 from workflows.identity.actor import Actor
 from workflows.identity.parties import has_access
 from workflows.reviews.review import Review as ReviewRecord
@@ -27,13 +27,13 @@ class NewReview(RequestSchema):
     """A new review."""
 
     rating = Whole(1, 5, required=True, metadata={"example": 5})
-    comment = Text(LONGEST_TEXT, load_default=None, allow_none=True)
+    comment = Text(MAX_TEXT_CHARACTERS, load_default=None, allow_none=True)
 
 
 class ReviewAnswer(RequestSchema):
     """The mentor's answer to a review."""
 
-    answer = Text(LONGEST_TEXT, shortest=1, required=True, metadata={"example": "Thank you, I enjoyed it too."})
+    answer = Text(MAX_TEXT_CHARACTERS, shortest=1, required=True, metadata={"example": "Thank you, I enjoyed it too."})
     review_id = Id(metadata={"description": "The review, if several mentees have reviewed the session."})
 
 

@@ -40,9 +40,8 @@ from workflows.identity.actor import SYSTEM, Actor
 from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.push_subscriptions import subscribe_browser
 from workflows.operator_policy import OperatorPolicy
-from workflows.sessions.cancel import SessionToCancel, session_to_cancel_query
 from workflows.sessions.cancel import cancel as call_off
-from workflows.sessions.session import Session, session_query
+from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
 from workflows.sessions.steps import complete
 from workflows.webhooks.endpoints import create_endpoint
 
@@ -175,7 +174,7 @@ def hold(db: Connection, life: Life) -> None:
     """The sessions of the accepted ones: one from its start to its end, the other as far as its cancellation."""
     now = datetime.now(UTC)
     session = Session.of(db.execute(session_query(session_id_of(life.held.id))).one())
-    off = SessionToCancel.of(db.execute(session_to_cancel_query(session_id_of(life.called_off.id))).one())
+    off = SessionWithTerms.of(db.execute(session_with_terms_query(session_id_of(life.called_off.id))).one())
     call_off(db, actor=factories.mentor_of(off), session=off, reason="On holiday", now=now)
     started = factories.start_session(db, session)
     complete(db, actor=factories.mentor_of(started), session=started, now=now)

@@ -25,9 +25,8 @@ from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.people import User
 from workflows.reviews.actions import ReviewableSession, reviewable_query, submit
-from workflows.sessions.cancel import SessionToCancel, session_to_cancel_query
 from workflows.sessions.cancel import cancel as call_off
-from workflows.sessions.session import Session, session_query
+from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
 from workflows.sessions.steps import complete, start
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -105,13 +104,13 @@ class Story:
         complete(db, actor=self._mentor, session=self._session(db), now=now)
 
     def _call_off(self, db: Connection, now: datetime) -> None:
-        row = db.execute(session_to_cancel_query(self._session(db).id)).one()
-        call_off(db, actor=self._mentor, session=SessionToCancel.of(row), reason="Ill", now=now)
+        row = db.execute(session_with_terms_query(self._session(db).id)).one()
+        call_off(db, actor=self._mentor, session=SessionWithTerms.of(row), reason="Ill", now=now)
 
     def _call_off_late(self, db: Connection, _now: datetime) -> None:
-        row = db.execute(session_to_cancel_query(self._session(db).id)).one()
+        row = db.execute(session_with_terms_query(self._session(db).id)).one()
         an_hour_before = self.start_time - timedelta(hours=1)
-        call_off(db, actor=self._mentee, session=SessionToCancel.of(row), reason="Ill", now=an_hour_before)
+        call_off(db, actor=self._mentee, session=SessionWithTerms.of(row), reason="Ill", now=an_hour_before)
 
     def _review(self, db: Connection, now: datetime) -> None:
         session = ReviewableSession.of(db.execute(reviewable_query(self._session(db).id)).one())

@@ -13,20 +13,20 @@ from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, winners
 from workflows.bookings.booking import Booking
 from workflows.identity.actor import Actor
-from workflows.sessions.cancel import SessionToCancel, cancel, session_to_cancel_query
-from workflows.sessions.session import Session
+from workflows.sessions.cancel import cancel
+from workflows.sessions.session import Session, SessionWithTerms, session_with_terms_query
 from workflows.sessions.steps import create
 
 
-def _read(db: Connection, session: Session) -> SessionToCancel:
-    return SessionToCancel.of(db.execute(session_to_cancel_query(session.id)).one())
+def _read(db: Connection, session: Session) -> SessionWithTerms:
+    return SessionWithTerms.of(db.execute(session_with_terms_query(session.id)).one())
 
 
-def _cancels(db: Connection, session: SessionToCancel, *, by: Actor) -> Session:
+def _cancels(db: Connection, session: SessionWithTerms, *, by: Actor) -> Session:
     return cancel(db, actor=by, session=session, reason="Something came up", now=datetime.now(UTC))
 
 
-def _scheduled(engine: Engine) -> list[SessionToCancel]:
+def _scheduled(engine: Engine) -> list[SessionWithTerms]:
     with engine.begin() as db:
         listing, mentee = factories.make_listing(db), factories.make_user(db)
         booked = [factories.make_booking(db, listing=listing, mentee=mentee) for _ in range(ROUNDS)]

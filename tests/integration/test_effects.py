@@ -33,7 +33,7 @@ from workflows.events.catalogue import SessionCompleted
 from workflows.identity.actor import SYSTEM
 from workflows.identity.people import Mentor, User
 from workflows.notifications.texts import as_html
-from workflows.reviews.permits import Completed, unlock_all
+from workflows.reviews.permits import unlock_all
 from workflows.sessions.session import Session, effects_of, session_query
 from workflows.sessions.steps import complete, start
 
@@ -209,6 +209,6 @@ def test_a_review_is_unlocked_once_per_mentee_however_often_it_runs(db: Connecti
     at = datetime(2030, 5, 4, tzinfo=UTC)
     for later in range(3):
         completed = SessionCompleted.about(replace(session, mentee_user_id=None), actor=SYSTEM, now=at)
-        unlock_all(db, [Completed(completed, at + timedelta(days=later))])
+        unlock_all(db, [(completed, at + timedelta(days=later))])
     permit = db.execute(select(review_permits)).one()
     assert (permit.unlocked_at, permit.expires_at) == (at, at + timedelta(days=30))

@@ -23,8 +23,8 @@ from workflows.effects.messages import SEND_MAIL, Mail
 from workflows.events.catalogue import event_types
 from workflows.events.delivery import Delivery
 from workflows.identity.people import Mentor, User
-from workflows.sessions.cancel import SessionToCancel, cancel, session_to_cancel_query
-from workflows.sessions.session import Session, session_query
+from workflows.sessions.cancel import cancel
+from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
 from workflows.sessions.steps import complete, start
 
 IDENTITY = MailIdentity("Tutelage <no-reply@tutelage.example>", "operators@tutelage.example")
@@ -59,7 +59,7 @@ class Pair:
     def cancel(self) -> None:
         """Call the session off, as its mentee."""
         with self.house.transactions() as db:
-            session = SessionToCancel.of(db.execute(session_to_cancel_query(self.session().id)).one())
+            session = SessionWithTerms.of(db.execute(session_with_terms_query(self.session().id)).one())
             cancel(db, actor=acting_user(self.mentee), session=session, reason="I am ill.", now=datetime.now(UTC))
 
     def session(self) -> Session:

@@ -34,8 +34,8 @@ from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
 from workflows.notifications.preferences import Choice, lock_choices, replace_choices, switch_off
-from workflows.sessions.cancel import SessionToCancel, cancel, session_to_cancel_query
-from workflows.sessions.session import Session
+from workflows.sessions.cancel import cancel
+from workflows.sessions.session import Session, SessionWithTerms, session_with_terms_query
 from workflows.sessions.steps import complete, start
 
 
@@ -127,7 +127,7 @@ def called_off(told: Told, actor: Actor, *, hours: int = 24, refund: bool = True
     """A session that somebody cancels, by a policy of so many hours and half the price."""
     session = told.session(cancellation_window_hours=hours, price_currency=currency)
     with told.house.transactions() as db:
-        found = SessionToCancel.of(db.execute(session_to_cancel_query(session.id)).one())
+        found = SessionWithTerms.of(db.execute(session_with_terms_query(session.id)).one())
         now = datetime.now(UTC)
         cancel(db, actor=actor, session=found, reason="I am ill.", refund_requested=refund, now=now)
     told.house.run_all()
@@ -162,7 +162,7 @@ def test_a_session_cancelled_meanwhile_has_no_booked_notification(told: Told) ->
     session = told.session()
     with told.house.transactions() as db:
         record(db, SessionCreated.about(session, actor=SYSTEM, now=datetime.now(UTC)))
-        found = SessionToCancel.of(db.execute(session_to_cancel_query(session.id)).one())
+        found = SessionWithTerms.of(db.execute(session_with_terms_query(session.id)).one())
         cancel(db, actor=OPERATOR, session=found, reason="I am ill.", now=datetime.now(UTC))
     told.house.run_all()
     assert told.of("session_created") == {}

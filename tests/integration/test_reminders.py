@@ -33,8 +33,8 @@ from workflows.events.record import flush_deferred
 from workflows.events.subscriptions import load
 from workflows.identity.people import User
 from workflows.operator_policy import OperatorPolicy
-from workflows.sessions.cancel import SessionToCancel, cancel, session_to_cancel_query
-from workflows.sessions.session import Session, session_query
+from workflows.sessions.cancel import cancel
+from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
 from workflows.sessions.steps import start
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -129,7 +129,7 @@ class Pair:
     def cancel(self) -> None:
         """Call the session off."""
         with self.house.transactions() as db:
-            session = SessionToCancel.of(db.execute(session_to_cancel_query(self.session().id)).one())
+            session = SessionWithTerms.of(db.execute(session_with_terms_query(self.session().id)).one())
             cancel(db, actor=mentor_of(self.booking), session=session, reason="I am ill.", now=self.made)
 
     def mail(self, event: Event, reader: User, *, now: datetime) -> Mail:

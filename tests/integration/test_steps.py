@@ -32,7 +32,7 @@ from workflows.bookings.decisions import accept, cancel, decline, expire
 from workflows.errors import Conflict, DomainError, Forbidden, Invalid, InvalidTransition
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.parties import require_access, require_mentee
-from workflows.sessions.session import Session, session_query, session_to_start_query
+from workflows.sessions.session import Session, session_query, session_with_terms_query
 from workflows.sessions.steps import complete, create, start
 
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
@@ -283,7 +283,7 @@ def test_a_session_starts_within_the_listings_early_window(
 @pytest.mark.parametrize("early", [0, 15, 90, None])
 def test_a_session_to_start_is_read_with_its_listings_window(db: Connection, early: int | None) -> None:
     session = make_session(db, listing=make_listing(db, early_start_minutes=early))
-    row = db.execute(session_to_start_query(session.id)).one()
+    row = db.execute(session_with_terms_query(session.id)).one()
     assert (Session.of(row), row.early_start_minutes) == (session, early)
 
 

@@ -27,8 +27,8 @@ from workflows.bookings.decisions import accept
 from workflows.bookings.request import request
 from workflows.identity.actor import Actor
 from workflows.paging import Page
-from workflows.sessions.cancel import SessionToCancel, cancel, session_to_cancel_query
-from workflows.sessions.session import Session
+from workflows.sessions.cancel import cancel
+from workflows.sessions.session import Session, SessionWithTerms, session_with_terms_query
 from workflows.sessions.steps import create
 
 NOW = datetime(2027, 6, 1, tzinfo=UTC)
@@ -227,9 +227,9 @@ def test_a_cancelled_session_takes_no_time_and_nobody_elses_does(db: Connection)
     a_session(db, factories.make_mentor(db), at("2026-05-04T12:00Z"), 60)
     span = of("UTC", date(2026, 5, 4), date(2026, 5, 4))
     assert booked(db, mentor.id, span) == {(0, 10): 60}
-    row = db.execute(session_to_cancel_query(session.id)).one()
+    row = db.execute(session_with_terms_query(session.id)).one()
     actor = Actor(operator=True, name="operator:tests")
-    cancel(db, actor=actor, session=SessionToCancel.of(row), reason="x", now=at("2026-05-03T10:00Z"))
+    cancel(db, actor=actor, session=SessionWithTerms.of(row), reason="x", now=at("2026-05-03T10:00Z"))
     assert booked(db, mentor.id, span) == {}
 
 

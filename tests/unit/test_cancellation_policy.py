@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from models.sessions import SessionStatus
 from workflows.errors import Conflict, Forbidden
 from workflows.identity.actor import Actor
-from workflows.sessions.cancel import SessionToCancel, as_stored, quote_for, require_allowed
+from workflows.sessions.cancel import as_stored, quote_for, require_allowed
+from workflows.sessions.session import SessionWithTerms
 
 START = datetime(2030, 5, 4, 9, tzinfo=UTC)
 MENTOR, MENTEE = uuid4(), uuid4()
@@ -24,7 +25,7 @@ AS = {
 }
 
 
-def a_session(**changed: Any) -> SessionToCancel:
+def a_session(**changed: Any) -> SessionWithTerms:
     """A scheduled session for 40 dollars that costs half within 24 hours."""
     values: dict[str, Any] = dict.fromkeys(
         ("course_id", "title", "description", "notes", "metadata", "rating", "feedback", "action_items")
@@ -34,7 +35,8 @@ def a_session(**changed: Any) -> SessionToCancel:
     values |= {"start_time": START, "end_time": START + timedelta(hours=1), "status": SessionStatus.SCHEDULED}
     values |= {"created_at": START, "updated_at": START, "version": 1}
     values |= {"price_amount": 4000, "price_currency": "USD", "cancellation_window_hours": 24, "late_fee_percent": 50}
-    return SessionToCancel(**(values | changed))
+    values |= {"early_start_minutes": 15}
+    return SessionWithTerms(**(values | changed))
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,8 @@ def test_a_time_is_kept_in_utc(moment: datetime, expected: datetime) -> None:
     assert in_utc(moment).tzinfo is UTC
 
 
-def test_a_time_without_a_zone_is_refused_in_a_sentence() -> None:
-    with pytest.raises(Invalid, match="A time needs a zone"):
+def test_a_time_without_a_zone_is_refused() -> None:
+    with pytest.raises(Invalid):
         in_utc(datetime(2030, 5, 4, 9))  # noqa: DTZ001 - that is the point
 
 
@@ -71,7 +71,7 @@ def test_iana_zones_are_known(name: str) -> None:
         *("europe/berlin", "utc"),
     ],
 )
-def test_what_is_no_iana_zone_is_refused_in_a_sentence(name: str) -> None:
-    with pytest.raises(Invalid, match="not an IANA time zone") as refusal:
+def test_what_is_no_iana_zone_is_refused(name: str) -> None:
+    with pytest.raises(Invalid) as refusal:
         zone(name)
     assert refusal.value.details == {"timeZone": ["unknown zone"]}

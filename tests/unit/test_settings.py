@@ -267,7 +267,7 @@ def test_reminders_are_a_day_and_an_hour_before_unless_said_otherwise(
 
 
 def test_reminders_are_bounded_as_a_listings_own_are() -> None:
-    assert (MAX_REMINDERS, REMINDER_LIMIT_MINUTES) == (catalog.MOST_REMINDERS, catalog.LONGEST_BEFORE)
+    assert (MAX_REMINDERS, REMINDER_LIMIT_MINUTES) == (catalog.MAX_REMINDERS, catalog.MAX_REMINDER_MINUTES)
 
 
 def test_the_former_name_of_the_retry_schedule_is_read_with_a_warning() -> None:

@@ -1,1 +1,1 @@
-"""When a mentor has time: the hours that they have said, and which times are taken."""
+"""When a mentor can be booked: weekly hours, and blocks in the calendar."""

@@ -10,7 +10,7 @@ from typing import Any, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, and_, func, select, text
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.sql.expression import bindparam
 from uuid_utils.compat import uuid7
@@ -116,14 +116,11 @@ def present_of(mentor_profile_id: ColumnElement[UUID]) -> ColumnElement[bool]:
 
 def spans_as_json() -> ColumnElement[Any]:
     """The spans of a row of `weekly_hours`, in their order; none where there is no such row."""
-    return func.coalesce(_spans(), text("'[]'::jsonb"))
-
-
-def _spans() -> ScalarSelect[Any]:
     span = availability_rules.c
     each = func.jsonb_build_array(span.weekday, span.opens, span.closes)
     in_order = func.jsonb_agg(aggregate_order_by(each, span.weekday, span.opens))
-    return select(in_order).where(span.weekly_hours_id == weekly_hours.c.id).scalar_subquery()
+    of_row = select(in_order).where(span.weekly_hours_id == weekly_hours.c.id).scalar_subquery()
+    return func.coalesce(of_row, text("'[]'::jsonb"))
 
 
 def set_hours(

@@ -1,1 +1,1 @@
-"""Bookings: the decision about a mentor's time, up to its acceptance. What follows is for the effects."""
+"""Bookings: requests for a mentor's time, and the decisions about them."""

@@ -12,16 +12,15 @@ from sqlalchemy import ColumnElement, Select, bindparam, select, union_all
 from models.base import spelled
 from models.bookings import BookingKind, BookingStatus, bookings
 from workflows.paging import LATEST_START_FIRST, Page, PagedList, newest_start_first
-from workflows.records import Record
+from workflows.transitions import StatefulRecord
 
 
 @dataclass(frozen=True, kw_only=True)
-class Booking(Record):
+class Booking(StatefulRecord):
     """One mentor, one time, one listing, and where the decision stands. Times in UTC, money in minor units."""
 
     table = bookings
 
-    id: UUID
     listing_id: UUID
     mentor_profile_id: UUID
     mentee_user_id: UUID | None
@@ -41,7 +40,6 @@ class Booking(Record):
     cancel_reason: str | None
     created_at: datetime
     updated_at: datetime
-    version: int
 
     @property
     def duration_minutes(self) -> int:

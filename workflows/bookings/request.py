@@ -94,7 +94,8 @@ def request(
     start = in_utc(start_time)
     _require_notice(listing, start, now)
     end = _end_of(listing, start, end_time)
-    _require_open(hours, start, end)
+    if not is_open(hours, start, end):
+        raise Conflict(describe_weekday(hours, start), code="outside_hours")
     instant = listing.booking_mode is BookingMode.INSTANT
     booking_id = uuid7()
     values = {
@@ -152,8 +153,3 @@ def _require_notice(listing: Listing, start: datetime, now: datetime) -> None:
             f"Book this listing at least {listing.min_notice_minutes} minutes in advance; choose a later time.",
             code="too_soon",
         )
-
-
-def _require_open(hours: Hours, start: datetime, end: datetime) -> None:
-    if not is_open(hours, start, end):
-        raise Conflict(describe_weekday(hours, start), code="outside_hours")

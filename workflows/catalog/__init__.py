@@ -1,1 +1,1 @@
-"""What mentors offer."""
+"""Courses and listings: what can be booked."""

@@ -13,24 +13,21 @@ from uuid_utils.compat import uuid7
 from models.catalog import courses
 from workflows.identity.actor import Actor, require_operator
 from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
-from workflows.records import Record
-from workflows.transitions import update_record
+from workflows.transitions import VersionedRecord, update_record
 
 _OPERATORS_ONLY = "Only an operator can change the catalogue of courses."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course(Record):
+class Course(VersionedRecord):
     """What is taught; an inactive course is not shown in the catalogue."""
 
     table = courses
 
-    id: UUID
     title: str
     description: str | None
     active: bool
     created_at: datetime
-    version: int
 
 
 def course_query(course_id: UUID) -> Select[Any]:

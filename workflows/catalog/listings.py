@@ -18,12 +18,11 @@ from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
 from workflows.identity.parties import require_mentor
 from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
-from workflows.records import Record
-from workflows.transitions import update_record
+from workflows.transitions import VersionedRecord, update_record
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listing(Record):
+class Listing(VersionedRecord):
     """A mentor's offer: how long, for how much (minor units), and by which policies.
 
     `reminder_minutes` before the start both sides are reminded; None for the operator's default.
@@ -31,7 +30,6 @@ class Listing(Record):
 
     table = listings
 
-    id: UUID
     mentor_profile_id: UUID
     course_id: UUID | None
     title: str
@@ -48,7 +46,6 @@ class Listing(Record):
     reminder_minutes: list[int] | None
     active: bool
     created_at: datetime
-    version: int
 
 
 def listing_query(listing_id: UUID) -> Select[Any]:

@@ -1,1 +1,1 @@
-"""Who is who: users, mentor profiles, and whoever is calling."""
+"""Users, mentor profiles, and the actor of a request."""

@@ -74,27 +74,23 @@ def open_permits_query(page: Page, *, mentee_user_id: UUID, now: datetime) -> Se
 OPEN_PERMITS = PagedList(Permit, NEWEST_FIRST, open_permits_query)
 
 
-@dataclass(frozen=True)
-class Completed:
-    """A completed session whose review is to be unlocked at `now`; the thirty days begin with the completion."""
+def unlock_all(db: Connection, completed: list[tuple[SessionCompleted, datetime]]) -> None:
+    """Write a permit for each mentee, once each, and record `review.unlocked` of each that was written.
 
-    event: SessionCompleted
-    now: datetime
-
-
-def unlock_all(db: Connection, completed: list[Completed]) -> None:
-    """Write a permit for each mentee, once each, and record `review.unlocked` of each that was written."""
-    permits = list(_permits(db, [each.event for each in completed]))
+    Args:
+        completed: each completion, and the moment of its unlocking; the thirty days begin with the completion.
+    """
+    permits = list(_permits(db, [event for event, _now in completed]))
     if not permits:
         return
     columns = ("ids", "session_ids", "mentees", "mentors", "unlocked_at", "expires_at")
     written = db.execute(_UNLOCK, dict(zip(columns, map(list, zip(*permits, strict=True)), strict=True)))
-    of_session = {each.event.session_id: each for each in completed}
+    of_session = {event.session_id: (event.booking_id, now) for event, now in completed}
     events = []
     for permit in map(Permit.of, written):
-        session = of_session[permit.session_id]
-        ids = {"session_id": permit.session_id, "booking_id": session.event.booking_id}
-        events.append(ReviewUnlocked.about(permit, actor=SYSTEM, now=session.now, **ids))
+        booking_id, now = of_session[permit.session_id]
+        ids = {"session_id": permit.session_id, "booking_id": booking_id}
+        events.append(ReviewUnlocked.about(permit, actor=SYSTEM, now=now, **ids))
     if events:
         record(db, *events)
 

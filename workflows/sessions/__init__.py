@@ -1,1 +1,1 @@
-"""Sessions: the meeting itself, from its creation to its end. Bookings are not known here."""
+"""Sessions: the meetings, from creation to completion or cancellation."""

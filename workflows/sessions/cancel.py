@@ -5,19 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection
 
-from models.bookings import bookings
-from models.catalog import listings
-from models.sessions import CancellationType, CancelledBy, SessionStatus, sessions
+from models.sessions import CancellationType, CancelledBy, SessionStatus
 from workflows.errors import Conflict, Forbidden
 from workflows.events.catalogue import SessionCancelled
 from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.identity.parties import is_mentee, is_mentor
-from workflows.sessions.session import Session
+from workflows.sessions.session import Session, SessionWithTerms
 from workflows.sessions.steps import SESSION_MACHINE
 
 _DEFAULT_TYPE = {
@@ -25,16 +22,6 @@ _DEFAULT_TYPE = {
     CancelledBy.MENTOR: CancellationType.COACH_REQUEST,
     CancelledBy.OPERATOR: CancellationType.OTHER,
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class SessionToCancel(Session):
-    """A session with its price (minor units) and its listing's policy; `None` hours: the mentee cannot cancel."""
-
-    price_amount: int
-    price_currency: str
-    cancellation_window_hours: int | None
-    late_fee_percent: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,27 +43,11 @@ class Quote:
     free_until: datetime | None
 
 
-def session_to_cancel_query(session_id: UUID) -> Select[Any]:
-    """The session of that id, with the price that was agreed on and its listing's present policy."""
-    return (
-        select(
-            *Session.columns(),
-            bookings.c.price_amount,
-            bookings.c.price_currency,
-            listings.c.cancellation_window_hours,
-            listings.c.late_fee_percent,
-        )
-        .join_from(sessions, bookings, bookings.c.id == sessions.c.booking_id)
-        .join(listings, listings.c.id == bookings.c.listing_id)
-        .where(sessions.c.id == session_id)
-    )
-
-
 def cancel(
     db: Connection,
     *,
     actor: Actor,
-    session: SessionToCancel,
+    session: SessionWithTerms,
     reason: str,
     type: CancellationType | None = None,
     refund_requested: bool = False,
@@ -117,7 +88,7 @@ def cancel(
     return cancelled
 
 
-def quote_for(actor: Actor, session: SessionToCancel, *, now: datetime) -> Quote:
+def quote_for(actor: Actor, session: SessionWithTerms, *, now: datetime) -> Quote:
     """The caller's quote: only a mentee inside the window pays, and never more than the price.
 
     Raises:
@@ -125,9 +96,9 @@ def quote_for(actor: Actor, session: SessionToCancel, *, now: datetime) -> Quote
     """
     canceller = _canceller_of(actor, session)
     by_mentee = canceller is CancelledBy.MENTEE
-    free_until = _free_until(session) if by_mentee else None
-    scheduled = session.status is SessionStatus.SCHEDULED
-    allowed = scheduled and not (by_mentee and session.cancellation_window_hours is None)
+    hours = session.cancellation_window_hours
+    free_until = session.start_time - timedelta(hours=hours) if by_mentee and hours is not None else None
+    allowed = session.status is SessionStatus.SCHEDULED and not (by_mentee and hours is None)
     late = allowed and free_until is not None and now > free_until
     # Half up to the minor unit, in whole numbers.
     fee = (session.price_amount * session.late_fee_percent + 50) // 100 if late else 0
@@ -138,7 +109,7 @@ def quote_for(actor: Actor, session: SessionToCancel, *, now: datetime) -> Quote
         fee_amount=fee,
         refund_amount=session.price_amount - fee if allowed else 0,
         currency=session.price_currency,
-        window_hours=session.cancellation_window_hours,
+        window_hours=hours,
         late_fee_percent=session.late_fee_percent,
         free_until=free_until,
     )
@@ -174,11 +145,6 @@ def as_stored(quote: Quote, *, reason: str, kind: str, refund_requested: bool) -
 def refunded(quote: Quote, refund_requested: bool) -> int:
     """What goes back to the mentee, in minor units: the price without the fee, when it was asked for."""
     return quote.refund_amount if refund_requested else 0
-
-
-def _free_until(session: SessionToCancel) -> datetime | None:
-    hours = session.cancellation_window_hours
-    return None if hours is None else session.start_time - timedelta(hours=hours)
 
 
 def _canceller_of(actor: Actor, session: Session) -> CancelledBy:

@@ -17,11 +17,11 @@ from workflows.events.delivery import DeliveryStatus
 from workflows.events.store import statuses_of_subjects
 from workflows.identity.actor import Actor
 from workflows.paging import LATEST_START_FIRST, Page, PagedList, newest_start_first
-from workflows.records import Record
+from workflows.transitions import StatefulRecord
 
 
 @dataclass(frozen=True, kw_only=True)
-class Session(Record):
+class Session(StatefulRecord):
     """The meeting of an accepted booking. Times in UTC.
 
     `rating` and `feedback` are the mentor's own record of the meeting, not a review.
@@ -29,7 +29,6 @@ class Session(Record):
 
     table = sessions
 
-    id: UUID
     booking_id: UUID
     mentor_profile_id: UUID
     mentee_user_id: UUID | None
@@ -50,14 +49,21 @@ class Session(Record):
     cancellation: dict[str, Any] | None
     created_at: datetime
     updated_at: datetime
-    version: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class SessionToStart(Session):
-    """A session with its listing's early-start window."""
+class SessionWithTerms(Session):
+    """A session with its price (minor units) and its listing's present policies.
 
+    `early_start_minutes` is None where it may start at any time, `cancellation_window_hours` where the mentee cannot
+    cancel it.
+    """
+
+    price_amount: int
+    price_currency: str
     early_start_minutes: int | None
+    cancellation_window_hours: int | None
+    late_fee_percent: int
 
 
 SESSION = Session.query().where(sessions.c.id == bindparam("id"))
@@ -68,10 +74,15 @@ def session_query(session_id: UUID) -> Select[Any]:
     return Session.query().where(sessions.c.id == session_id)
 
 
-def session_to_start_query(session_id: UUID) -> Select[Any]:
-    """The session of that id, with its listing's `early_start_minutes`."""
+def session_with_terms_query(session_id: UUID) -> Select[Any]:
+    """The session of that id, with the terms of its booking and listing."""
+    price, policies = bookings.c, listings.c
     return (
-        select(*Session.columns(), listings.c.early_start_minutes)
+        select(
+            *Session.columns(),
+            *(price.price_amount, price.price_currency),
+            *(policies.early_start_minutes, policies.cancellation_window_hours, policies.late_fee_percent),
+        )
         .join_from(sessions, bookings, bookings.c.id == sessions.c.booking_id)
         .join(listings, listings.c.id == bookings.c.listing_id)
         .where(sessions.c.id == session_id)
