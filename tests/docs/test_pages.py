@@ -52,10 +52,6 @@ def test_a_picture_says_in_words_what_it_shows_and_can_be_read_in_the_dark(pictu
     assert "prefers-color-scheme: dark" in (drawing.findtext(f"{SVG}style") or "")
 
 
-def test_the_readme_is_short_enough_to_be_read() -> None:
-    assert len(README.read_text().splitlines()) <= 120
-
-
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_lines_fit_a_terminal_of_120_columns(page: Path) -> None:
     for line in page.read_text().splitlines():
