@@ -21,7 +21,7 @@ from workflows.webhooks.deliveries import (
     require_owner_of_endpoint,
     resend,
 )
-from workflows.webhooks.event_catalogue import catalogue
+from workflows.webhooks.messages import catalogue
 
 webhook_deliveries = Area("Webhook deliveries", "What endpoints were told, and how to tell them again.")
 

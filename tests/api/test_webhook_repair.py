@@ -224,7 +224,7 @@ def test_an_example_of_more_than_256_kb_is_refused_where_somebody_hears_of_it(
 ) -> None:
     partner = Partner.of(world, cast.as_mentor)
     world.nudges.take()
-    monkeypatch.setattr("workflows.webhooks.messages.LARGEST_BODY", 300)
+    monkeypatch.setattr("workflows.webhooks.messages.MAX_BODY_BYTES", 300)
     answer = partner.client.post(
         f"{partner.path}/example", json={"eventType": "session.completed"}, headers=cast.as_mentor
     )

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from tests.docs.pages import DOCS
-from workflows.webhooks.event_catalogue import EventType, catalogue
+from workflows.webhooks.messages import EventType, catalogue
 
 PAGE = DOCS / "webhooks.md"
 BEGIN, END = "<!-- events: begin -->", "<!-- events: end -->"

@@ -186,7 +186,7 @@ def test_the_table_of_pauses_is_the_policy() -> None:
         f"`recover`, which is {deliveries.RECOVERABLE_FOR.days} days",
         f"goes back {deliveries.RECOVERABLE_FOR.days} days, takes {deliveries.MAX_RECOVERED:,} deliveries",
         f"sends {health.REQUEUED_PER_SECOND} a second",
-        f"No message is larger than {messages.LARGEST_BODY // 1024} kB",
+        f"No message is larger than {messages.MAX_BODY_BYTES // 1024} kB",
         f"at most {address.MAX_URL_CHARACTERS:,} characters",
         f"port {' or '.join(map(str, address.PORTS))}",
         f"outside {address.PUBLIC_IPV6}",

@@ -33,7 +33,7 @@ from workflows.webhooks.endpoints import (
     rotate_secret,
     send_example,
 )
-from workflows.webhooks.event_catalogue import example_message
+from workflows.webhooks.messages import example_message
 
 OPERATOR = Actor(operator=True, name="operator:1")
 NOW = datetime.now(UTC)
@@ -183,7 +183,7 @@ def test_a_message_of_more_than_256_kb_is_cancelled_for_good_and_held_against_no
 ) -> None:
     endpoint = listening(house)
     (key,) = messages(house, endpoint.id)
-    monkeypatch.setattr("workflows.webhooks.messages.LARGEST_BODY", 300)
+    monkeypatch.setattr("workflows.webhooks.messages.MAX_BODY_BYTES", 300)
     house.deliverer.deliver(key)
     row = house.row(key)
     assert (row.state, row.cancel_reason, row.attempts) == ("cancelled", "too_large", 1)

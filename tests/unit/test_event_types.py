@@ -13,8 +13,7 @@ from tests.unit.test_catalogue import an_event, stored_and_read
 from workflows.errors import Invalid
 from workflows.events.catalogue import BookingAccepted, WebhookExampleAsked, announced_types, event_types
 from workflows.webhooks import messages
-from workflows.webhooks.event_catalogue import catalogue, schema_of
-from workflows.webhooks.messages import LARGEST_BODY, body_of
+from workflows.webhooks.messages import MAX_BODY_BYTES, body_of, catalogue, schema_of
 
 
 def test_every_announced_type_is_listed_with_a_description() -> None:
@@ -60,11 +59,11 @@ def test_the_example_fits_its_schema_and_is_what_is_sent(name: str) -> None:
 
 
 def test_a_message_of_more_than_256_kb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert LARGEST_BODY == 256 * 1024
+    assert MAX_BODY_BYTES == 256 * 1024
     event = an_event(BookingAccepted)
     size = len(body_of(event))
-    monkeypatch.setattr(messages, "LARGEST_BODY", size)
+    monkeypatch.setattr(messages, "MAX_BODY_BYTES", size)
     assert len(body_of(event)) == size
-    monkeypatch.setattr(messages, "LARGEST_BODY", size - 1)
+    monkeypatch.setattr(messages, "MAX_BODY_BYTES", size - 1)
     with pytest.raises(Invalid, match=f"would have {size} bytes"):
         body_of(event)

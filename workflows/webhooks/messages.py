@@ -1,17 +1,78 @@
-"""What a webhook says: the body of an event's message, and of an example that its owner asked for."""
+"""Webhook messages: their bodies, and of each event type the JSON Schema and an example."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import cache
+from inspect import getdoc
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 from uuid import UUID
 
 from workflows.errors import Invalid
-from workflows.events.catalogue import Event, WebhookExampleAsked
-from workflows.webhooks.examples import example_of
+from workflows.events.catalogue import Event, WebhookExampleAsked, announced_types, event_types, own_fields
 
-LARGEST_BODY = 256 * 1024  # bytes
+MAX_BODY_BYTES = 256 * 1024
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_ID: dict[str, Any] = {"type": "string", "format": "uuid"}
+_TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
+_SCHEMAS: dict[Any, dict[str, Any]] = {
+    UUID: _ID,
+    datetime: _TIME,
+    str: {"type": "string"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    bool: {"type": "boolean"},
+}
+# Of examples: one booking of one mentee with one mentor, and its session.
+_START = datetime(2030, 5, 4, 9, tzinfo=UTC)
+_END = datetime(2030, 5, 4, 10, tzinfo=UTC)
+_VALUES: dict[str, Any] = {
+    "booking_id": UUID("01a1fd8d-6e38-77e6-8589-437e5aa80e96"),
+    "session_id": UUID("b2ed299d-cda2-59c4-87d7-2669f75892ab"),
+    "listing_id": UUID("01a1fd8d-6e20-7a0c-9d3b-51c0a8f4d216"),
+    "mentor_profile_id": UUID("01a1fd8d-6e18-743e-8127-181028f42b67"),
+    "mentee_user_id": UUID("01a1fd8d-6e04-779d-8b29-918da6b1a40c"),
+    "webhook_endpoint_id": UUID("01a1fd8d-6e10-7c1e-8f02-6d1b0b7e4a55"),
+    "course_id": None,
+    "user_id": UUID("01a1fd8d-6e04-779d-8b29-918da6b1a40c"),
+    "kind": "individual",
+    "start_time": _START,
+    "end_time": _END,
+}
+# What differs from one step to the next.
+_STEPS: dict[str, dict[str, Any]] = {
+    "booking.requested": {"status": "draft", "version": 1, "session_id": None},
+    "booking.accepted": {"status": "accepted", "version": 2},
+    "booking.declined": {"status": "declined", "version": 2, "session_id": None},
+    "booking.cancelled": {"status": "cancelled", "version": 2, "session_id": None},
+    "session.created": {"status": "scheduled", "version": 1},
+    "session.started": {"status": "in_progress", "version": 2},
+    "session.completed": {"status": "completed", "version": 3},
+    "session.cancelled": {
+        "status": "cancelled",
+        "version": 2,
+        "cancelled_by": "mentee",
+        "cancellation_type": "client_request",
+        "late": True,
+        "fee_amount": 2000,
+        "refund_amount": 2000,
+        "currency": "USD",
+    },
+    "availability.changed": {"changed": "hours", "version": 3},
+    "review.unlocked": {"expires_at": datetime(2030, 6, 3, 10, tzinfo=UTC)},
+}
+# For the fields of events that packages outside the project bring along.
+_OF_KIND: dict[Any, Any] = {
+    UUID: UUID("01a1fd8d-6f00-7000-8000-000000000000"),
+    datetime: _START,
+    str: "example",
+    int: 1,
+    bool: True,
+    float: 1.0,
+}
 
 
 def body_of(event: Event) -> bytes:
@@ -29,8 +90,8 @@ def body_of(event: Event) -> bytes:
         "data": data_of(told),
     }
     body = json.dumps(message, separators=(",", ":")).encode()
-    if len(body) > LARGEST_BODY:
-        raise Invalid(f"The message of {event.type} would have {len(body)} bytes; {LARGEST_BODY} are the most.")
+    if len(body) > MAX_BODY_BYTES:
+        raise Invalid(f"The message of {event.type} would have {len(body)} bytes; {MAX_BODY_BYTES} are the most.")
     return body
 
 
@@ -60,3 +121,81 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, datetime):
         return utc(value)
     return str(value) if isinstance(value, UUID) else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventType:
+    """One type of event, for whoever builds the side that hears of it."""
+
+    type: str
+    description: str
+    schema: dict[str, Any]
+    example: dict[str, Any]
+
+
+@cache
+def catalogue() -> tuple[EventType, ...]:
+    """The types that endpoints can ask for, in the order of the events' own catalogue."""
+    return tuple(
+        EventType(
+            type=name,
+            description=(getdoc(event_types()[name]) or name).partition("\n")[0],
+            schema=schema_of(name),
+            example=example_message(name),
+        )
+        for name in announced_types()
+    )
+
+
+def schema_of(event_type: str) -> dict[str, Any]:
+    """The JSON Schema of the messages of that type. Messages may grow: whoever reads them leaves alone what is new."""
+    data = {camel(name): _schema(kind) for name, kind in own_fields(event_types()[event_type]).items()}
+    properties = {
+        "id": _ID,
+        "type": {"const": event_type},
+        "timestamp": _TIME,
+        "sequence": {"type": "integer"},
+        "data": {"type": "object", "properties": data, "required": list(data)},
+    }
+    return {
+        "$schema": DIALECT,
+        "title": event_type,
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+    }
+
+
+def example_message(event_type: str) -> dict[str, Any]:
+    """A message of that type, the very one that `…/example` sends but for its id, time and number."""
+    asked = WebhookExampleAsked(
+        id=UUID("01a1fd8d-6ec2-7010-8a44-97ab5cf5cfd6"),
+        actor="system",
+        occurred_at=datetime(2030, 5, 4, 10, 1, 40, tzinfo=UTC),
+        sequence=4711,
+        webhook_endpoint_id=UUID(int=0),
+        example_type=event_type,
+    )
+    message: dict[str, Any] = json.loads(body_of(asked))
+    return message
+
+
+def _schema(kind: Any) -> dict[str, Any]:
+    kinds = get_args(kind) if get_origin(kind) in (UnionType, Union) else (kind,)
+    several = [{"type": "null"} if each is NoneType else _SCHEMAS.get(each, {}) for each in kinds]
+    if len(several) == 1:
+        return several[0]
+    types = [each["type"] for each in several if "type" in each]
+    whole = {name: value for each in several for name, value in each.items()}
+    return {**whole, "type": types} if len(types) == len(several) else {}
+
+
+def example_of(event_type: str) -> dict[str, Any]:
+    """The fields of an example of that type of event; the same every time.
+
+    Raises:
+        KeyError: there is no such type.
+    """
+    values = _VALUES | _STEPS.get(event_type, {})
+    kinds = own_fields(event_types()[event_type])
+    return {name: values.get(name, _OF_KIND.get(kind)) for name, kind in kinds.items()}
