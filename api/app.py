@@ -29,7 +29,6 @@ from api.resources import (
     reviews,
     sessions,
     unsubscribing,
-    webhook_deliveries,
     webhooks,
 )
 from api.waiting import with_session
@@ -57,7 +56,7 @@ AREAS = (
     notifications.push,
     unsubscribing.unsubscribing,
     webhooks.webhooks,
-    webhook_deliveries.webhook_deliveries,
+    webhooks.webhook_deliveries,
     analytics.analytics,
     operations.operations,
     operated_deliveries.operated_deliveries,

@@ -1,4 +1,4 @@
-"""What operators do with what must still follow: look for it, retry what is dead, cancel what is not to be done."""
+"""Deliveries of every effect, which operators list, retry and cancel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workflows.events.delivery import DeliveryStatus
 from workflows.events.store import status_query
 from workflows.operations import DELIVERIES, cancel_delivery, retry_deliveries, retry_delivery
 
-operated_deliveries = Area("Deliveries", "What must still follow from what happened, as operators see and mend it.")
+operated_deliveries = Area("Deliveries", "Deliveries of every effect: operators list, retry and cancel them.")
 
 DELIVERY = Subject(name="delivery", query=status_query, record=DeliveryStatus)
 
@@ -43,7 +43,7 @@ def retry_dead_delivery(context: RequestContext[DeliveryStatus], _body: dict[str
 @operated_deliveries.route("/operations/deliveries/<id:delivery_id>/cancel", methods=["POST"])
 @refuses("invalid_transition", "delivery_in_progress")
 @changes(OPERATOR, DELIVERY)
-@operated_deliveries.arguments(shapes.Cancelling, required=False, example=examples.DELIVERY_CANCELLATION)
+@operated_deliveries.arguments(shapes.DeliveryCancellation, required=False, example=examples.DELIVERY_CANCELLATION)
 @operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.CANCELLED_DELIVERY)
 def cancel_unfinished_delivery(context: RequestContext[DeliveryStatus], body: dict[str, Any]) -> Any:
     """Cancel a pending or dead delivery, for good.
@@ -56,8 +56,8 @@ def cancel_unfinished_delivery(context: RequestContext[DeliveryStatus], body: di
 
 @operated_deliveries.route("/operations/deliveries/retry", methods=["POST"])
 @changes(OPERATOR)
-@operated_deliveries.arguments(shapes.Retrying, example=examples.DELIVERIES_TO_RETRY)
-@operated_deliveries.response(202, shapes.Retried, example=examples.RETRIED_DELIVERIES)
+@operated_deliveries.arguments(shapes.DeliveryRetry, example=examples.DELIVERIES_TO_RETRY)
+@operated_deliveries.response(202, shapes.RetriedCount, example=examples.RETRIED_DELIVERIES)
 def retry_dead_deliveries(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Retry what is dead: at most 10,000, the oldest events first, 25 a second of each effect.
 

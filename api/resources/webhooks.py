@@ -1,9 +1,10 @@
-"""Webhook endpoints: an operator's hear everything, a mentor's what concerns that mentor."""
+"""Webhook endpoints, their deliveries, and the event types that they can ask for."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from api.blueprints import Area, refuses, versioned
 from api.context import OPERATOR_OR_MENTOR, RequestContext, Subject
@@ -13,8 +14,17 @@ from api.loaders import changes, reads
 from api.parts import parts
 from api.schemas import webhooks as shapes
 from api.schemas.base import EmptyBody
+from models.events import DeliveryState
 from workflows.errors import NotFound
-from workflows.webhooks.deliveries import recover
+from workflows.events.store import webhook_status_query
+from workflows.webhooks.deliveries import (
+    WEBHOOK_DELIVERIES,
+    WebhookDelivery,
+    attempts_of,
+    recover,
+    require_owner_of_endpoint,
+    resend,
+)
 from workflows.webhooks.endpoints import (
     ENDPOINTS,
     Endpoint,
@@ -28,21 +38,26 @@ from workflows.webhooks.endpoints import (
     sealed_secrets,
     send_example,
 )
+from workflows.webhooks.messages import catalogue
 from workflows.webhooks.secrets import verifier_of
 
-webhooks = Area("Webhooks", "Where partners are told of events, signed as Standard Webhooks.")
+webhooks = Area("Webhooks", "Endpoints of partners, to which events are sent as Standard Webhooks describes.")
+webhook_deliveries = Area("Webhook deliveries", "Messages to endpoints, with every attempt; they can be sent again.")
 
 ENDPOINT = Subject(name="webhook endpoint", query=endpoint_query, record=Endpoint, access=require_owner)
+DELIVERY = Subject(
+    name="webhook delivery", query=webhook_status_query, record=WebhookDelivery, access=require_owner_of_endpoint
+)
 NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 @webhooks.route("/webhook-endpoints", methods=["POST"])
 @refuses("endpoint_exists", "endpoint_limit")
 @changes(OPERATOR_OR_MENTOR)
-@webhooks.arguments(shapes.NewEndpoint)
-@webhooks.response(201, shapes.Endpoint)
+@webhooks.arguments(shapes.NewWebhookEndpoint)
+@webhooks.response(201, shapes.WebhookEndpoint)
 def create_webhook_endpoint(context: RequestContext[None], body: dict[str, Any]) -> Any:
-    """Create an endpoint; it is pinged at once, and told of events from its first 2xx answer on."""
+    """Create an endpoint; it is pinged at once, and events are sent to it from its first 2xx answer on."""
     endpoint = create_endpoint(
         context.db,
         actor=context.actor,
@@ -55,17 +70,17 @@ def create_webhook_endpoint(context: RequestContext[None], body: dict[str, Any])
 
 
 @webhooks.route("/webhook-endpoints")
-@webhooks.response(200, shapes.Endpoints)
-@lists(OPERATOR_OR_MENTOR, ENDPOINTS, shapes.EndpointFilters)
+@webhooks.response(200, shapes.WebhookEndpoints)
+@lists(OPERATOR_OR_MENTOR, ENDPOINTS, shapes.WebhookEndpointFilters)
 def list_webhook_endpoints(context: RequestContext[None]) -> dict[str, Any]:
-    """List one's own endpoints, the newest first; operators share theirs."""
+    """List the caller's endpoints, the newest first; operators share theirs."""
     return {"mentor_profile_id": context.actor.mentor_profile_id}
 
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>")
 @versioned
 @reads(OPERATOR_OR_MENTOR, ENDPOINT)
-@webhooks.response(200, shapes.Endpoint)
+@webhooks.response(200, shapes.WebhookEndpoint)
 def get_webhook_endpoint(context: RequestContext[Endpoint]) -> Any:
     """Read an endpoint."""
     return tagged(context.subject)
@@ -74,13 +89,13 @@ def get_webhook_endpoint(context: RequestContext[Endpoint]) -> Any:
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>", methods=["PATCH"])
 @refuses("endpoint_exists", "invalid_transition")
 @changes(OPERATOR_OR_MENTOR, ENDPOINT)
-@webhooks.arguments(shapes.EndpointChanges)
-@webhooks.response(200, shapes.Endpoint)
-def change_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, Any]) -> Any:
+@webhooks.arguments(shapes.WebhookEndpointChanges)
+@webhooks.response(200, shapes.WebhookEndpoint)
+def update_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, Any]) -> Any:
     """Change an endpoint.
 
-    A new `url` makes it `pending`, and it is pinged. `state` pauses an active endpoint, or lets a paused one go on;
-    what happens in a pause is not sent by itself afterwards, and can be recovered.
+    A new `url` makes it `pending`, and it is pinged. `state` pauses an active endpoint, or resumes a paused one;
+    events during a pause are not sent by themselves afterwards, and can be recovered.
     """
     changed = change_endpoint(
         context.db,
@@ -98,13 +113,13 @@ def change_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, A
 @changes(OPERATOR_OR_MENTOR, ENDPOINT)
 @webhooks.response(204)
 def delete_webhook_endpoint(context: RequestContext[Endpoint]) -> Any:
-    """Delete an endpoint; what it was still to be told is not sent any more."""
+    """Delete an endpoint; its pending messages are not sent any more."""
     delete_endpoint(context.db, actor=context.actor, endpoint=context.subject)
 
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/secret")
 @reads(OPERATOR_OR_MENTOR, ENDPOINT)
-@webhooks.response(200, shapes.Secret)
+@webhooks.response(200, shapes.WebhookSecret)
 def get_webhook_secret(context: RequestContext[Endpoint]) -> Any:
     """Read what verifies the endpoint's messages: its newest secret, or for Ed25519 the public key."""
     sealed = sealed_secrets(context.db, context.subject.id)
@@ -116,8 +131,8 @@ def get_webhook_secret(context: RequestContext[Endpoint]) -> Any:
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/secret/rotate", methods=["POST"])
 @refuses("secret_limit")
 @changes(OPERATOR_OR_MENTOR, ENDPOINT)
-@webhooks.arguments(shapes.Rotation, required=False)
-@webhooks.response(200, shapes.Secret)
+@webhooks.arguments(shapes.SecretRotation, required=False)
+@webhooks.response(200, shapes.WebhookSecret)
 def rotate_webhook_secret(context: RequestContext[Endpoint], body: dict[str, Any]) -> Any:
     """Replace the secret; for `graceHours`, messages are signed with the old ones, too."""
     secret = rotate_secret(
@@ -134,7 +149,7 @@ def rotate_webhook_secret(context: RequestContext[Endpoint], body: dict[str, Any
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/ping", methods=["POST"])
 @changes(OPERATOR_OR_MENTOR, ENDPOINT)
 @webhooks.arguments(EmptyBody, required=False)
-@webhooks.response(202, shapes.Ping)
+@webhooks.response(202, shapes.WebhookPing)
 def ping_webhook_endpoint(context: RequestContext[Endpoint], _body: dict[str, Any]) -> Any:
     """Send a signed ping; the first 2xx answer makes the endpoint active."""
     ping = ping_endpoint(context.db, actor=context.actor, endpoint=context.subject, now=context.now)
@@ -144,10 +159,10 @@ def ping_webhook_endpoint(context: RequestContext[Endpoint], _body: dict[str, An
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/example", methods=["POST"])
 @refuses("endpoint_not_active")
 @changes(OPERATOR_OR_MENTOR, ENDPOINT)
-@webhooks.arguments(shapes.ExampleWanted)
-@webhooks.response(202, shapes.Ping)
+@webhooks.arguments(shapes.WebhookExampleRequest)
+@webhooks.response(202, shapes.WebhookPing)
 def send_webhook_example(context: RequestContext[Endpoint], body: dict[str, Any]) -> Any:
-    """Send an active endpoint an example of a message; nobody else hears of it."""
+    """Send an example message to an active endpoint, and to no other."""
     asked = send_example(
         context.db, actor=context.actor, endpoint=context.subject, event_type=body["event_type"], now=context.now
     )
@@ -157,8 +172,8 @@ def send_webhook_example(context: RequestContext[Endpoint], body: dict[str, Any]
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/recover", methods=["POST"])
 @refuses("endpoint_not_active")
 @changes(OPERATOR_OR_MENTOR, ENDPOINT)
-@webhooks.arguments(shapes.Recovery)
-@webhooks.response(202, shapes.Recovered)
+@webhooks.arguments(shapes.WebhookRecovery)
+@webhooks.response(202, shapes.RecoveredCount)
 def recover_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, Any]) -> Any:
     """Send again what an active endpoint missed: what is dead of that time, and what was not sent as it was not active.
 
@@ -166,3 +181,57 @@ def recover_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, 
     arrived, is not sent twice.
     """
     return {"recovered": recover(context.db, actor=context.actor, endpoint=context.subject, now=context.now, **body)}
+
+
+@webhook_deliveries.route("/webhook-deliveries")
+@webhook_deliveries.response(200, shapes.WebhookDeliveries)
+@lists(OPERATOR_OR_MENTOR, WEBHOOK_DELIVERIES, shapes.WebhookDeliveryFilters)
+def list_webhook_deliveries(
+    context: RequestContext[None], *, endpoint_id: UUID | None = None, state: DeliveryState | None = None
+) -> dict[str, Any]:
+    """List the deliveries to the caller's endpoints, the newest events first."""
+    return {
+        "mentor_profile_id": context.actor.mentor_profile_id,
+        "endpoint_id": endpoint_id,
+        # An operator may look into a mentor's endpoint by its name, as into the endpoint itself.
+        "of_any_owner": context.actor.operator and endpoint_id is not None,
+        "state": state,
+    }
+
+
+@webhook_deliveries.route("/webhook-deliveries/<id:delivery_id>")
+@versioned
+@reads(OPERATOR_OR_MENTOR, DELIVERY)
+@webhook_deliveries.response(200, shapes.WebhookDeliveryDetails)
+def get_webhook_delivery(context: RequestContext[WebhookDelivery]) -> Any:
+    """Read a delivery with every attempt."""
+    return _with_attempts(context, context.subject), {"ETag": f'"{context.subject.version}"'}
+
+
+@webhook_deliveries.route("/webhook-deliveries/<id:delivery_id>/resend", methods=["POST"])
+@refuses("endpoint_not_active")
+@changes(OPERATOR_OR_MENTOR, DELIVERY)
+@webhook_deliveries.arguments(EmptyBody, required=False)
+@webhook_deliveries.response(202, shapes.WebhookDelivery)
+def resend_webhook_delivery(context: RequestContext[WebhookDelivery], _body: dict[str, Any]) -> Any:
+    """Send a message again, under the same `webhook-id`.
+
+    A pending delivery is tried now, a dead one gets all its attempts again; one that is done or cancelled stays as it
+    is, and the answer is another delivery of the same event.
+    """
+    on_its_way = resend(context.db, actor=context.actor, delivery=context.subject)
+    return tagged(on_its_way, Location=f"/webhook-deliveries/{on_its_way.id}")
+
+
+@webhook_deliveries.route("/event-types")
+@reads(OPERATOR_OR_MENTOR)
+@webhook_deliveries.response(200, shapes.EventTypes)
+def list_event_types(_context: RequestContext[None]) -> Any:
+    """List the event types, each with the JSON Schema of its messages and an example."""
+    return {"items": catalogue()}
+
+
+def _with_attempts(context: RequestContext[WebhookDelivery], delivery: WebhookDelivery) -> dict[str, Any]:
+    names = [field.attribute or name for name, field in shapes.WebhookDelivery().fields.items()]
+    shown = {name: getattr(delivery, name) for name in names}
+    return {**shown, "attempt_log": attempts_of(context.db, delivery)}

@@ -11,12 +11,14 @@ from models.events import DeliveryState
 
 
 class OperatedDelivery(ResponseSchema):
-    """One run of one effect for one event."""
+    """The delivery of one effect of one event."""
 
     id = Id()
     effect = fields.String(metadata={"example": "mail.send"})
     queue = fields.String(metadata={"example": "notifications"})
-    target = fields.String(metadata={"description": "For whom, in the words of its effect; empty where there is one."})
+    target = fields.String(
+        metadata={"description": "What the effect runs for, e.g. a user's id; empty where an event has one delivery."}
+    )
     event_id = Id()
     event_type = fields.String(metadata={"example": "session.created"})
     subject_type = fields.String(metadata={"example": "session", "description": "What the event was about."})
@@ -31,14 +33,14 @@ class OperatedDelivery(ResponseSchema):
 
 
 class OperatedDeliveryFilters(ListQuery):
-    """Which deliveries to list."""
+    """Filters of deliveries."""
 
     state = fields.Enum(DeliveryState, by_value=True)
-    effect = Text(100, metadata={"description": "Runs of this effect.", "example": "mail.send"})
+    effect = Text(100, metadata={"description": "Only deliveries of this effect.", "example": "mail.send"})
 
 
-class Cancelling(RequestSchema):
-    """Why a delivery is not to be made any more."""
+class DeliveryCancellation(RequestSchema):
+    """The reason of a cancellation."""
 
     reason = Text(
         2000,
@@ -49,16 +51,16 @@ class Cancelling(RequestSchema):
     )
 
 
-class Retrying(RequestSchema):
-    """Which deliveries are to be retried."""
+class DeliveryRetry(RequestSchema):
+    """The dead deliveries that are retried."""
 
     state = fields.String(required=True, validate=ma.validate.OneOf(["dead"]))
-    effect = Line(100, metadata={"description": "Of this effect alone."})
-    since = Moment(metadata={"description": "Of events that occurred from then on."})
+    effect = Line(100, metadata={"description": "Only deliveries of this effect."})
+    since = Moment(metadata={"description": "Only those of events at or after this time."})
 
 
-class Retried(ResponseSchema):
-    """How many are on their way again; `id` is the audit entry's `subjectId`."""
+class RetriedCount(ResponseSchema):
+    """The number of deliveries that are retried; `id` is the audit entry's `subjectId`."""
 
     id = Id()
     retried = fields.Integer()

@@ -1,27 +1,28 @@
-"""Webhook endpoints: where partners listen, of what, and by which secret they know us."""
+"""Webhook endpoints, their secrets, their deliveries and the event types that they can ask for."""
 
 from __future__ import annotations
 
 import marshmallow as ma
-from marshmallow import fields, validate
+from marshmallow import fields
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Line, Moment, Text, Whole
+from models.events import DeliveryState, ErrorClass
 from models.webhooks import EndpointState, Signing
 from workflows.webhooks.address import MAX_URL_CHARACTERS
 from workflows.webhooks.endpoints import STATES_BY_OWNER
 
-LONGEST_GRACE = 168  # hours
+MAX_GRACE_HOURS = 168
 
 
-class _Settings(RequestSchema):
-    """What can be chosen at first and changed later."""
+class _EndpointSettings(RequestSchema):
+    """Settings of an endpoint."""
 
     url = Line(MAX_URL_CHARACTERS, required=True, metadata={"example": "https://partner.example/hooks/tutelage"})
     event_types = fields.List(
         Line(100),
         required=True,
-        validate=validate.Length(min=1, max=50),
+        validate=ma.validate.Length(min=1, max=50),
         metadata={"example": ["session.completed"], "description": "Names, families such as `session.*`, or `*`."},
     )
     description = Text(1000, allow_none=True)
@@ -34,8 +35,8 @@ class _Settings(RequestSchema):
     rate_limit = Whole(1, 1000, allow_none=True, metadata={"description": "Messages a second; null for no limit."})
 
 
-class NewEndpoint(_Settings):
-    """An address to be told, and of what."""
+class NewWebhookEndpoint(_EndpointSettings):
+    """A new webhook endpoint."""
 
     signing = fields.Enum(
         Signing,
@@ -44,24 +45,24 @@ class NewEndpoint(_Settings):
     )
 
 
-class EndpointChanges(_Settings):
-    """What is to be different from now on; what is left out stays."""
+class WebhookEndpointChanges(_EndpointSettings):
+    """Changes of a webhook endpoint; what is left out stays."""
 
     url = Line(
         MAX_URL_CHARACTERS,
         metadata={"description": "A new address makes the endpoint `pending` until it has answered a ping."},
     )
-    event_types = fields.List(Line(100), validate=validate.Length(min=1, max=50))
+    event_types = fields.List(Line(100), validate=ma.validate.Length(min=1, max=50))
     state = fields.Enum(
         EndpointState,
         by_value=True,
-        validate=validate.OneOf(sorted(STATES_BY_OWNER), error="Must be active or paused."),
+        validate=ma.validate.OneOf(sorted(STATES_BY_OWNER), error="Must be active or paused."),
         metadata={"enum": sorted(state.value for state in STATES_BY_OWNER)},
     )
 
 
-class Endpoint(ResponseSchema):
-    """An address that is told, once it has answered a ping."""
+class WebhookEndpoint(ResponseSchema):
+    """A webhook endpoint; events are sent to it once it has answered a ping."""
 
     id = Id()
     url = fields.String()
@@ -69,7 +70,7 @@ class Endpoint(ResponseSchema):
     description = fields.String(allow_none=True)
     header_names = fields.Function(
         lambda endpoint: list(endpoint.headers),
-        metadata={"type": "array", "items": {"type": "string"}, "description": "Of what is sent along."},
+        metadata={"type": "array", "items": {"type": "string"}, "description": "The names of its own headers."},
     )
     rate_limit = fields.Integer(allow_none=True)
     signing = fields.Enum(Signing, by_value=True)
@@ -80,18 +81,18 @@ class Endpoint(ResponseSchema):
     created_at = Moment()
 
 
-class Secret(ResponseSchema):
-    """What the endpoint's messages are verified with (Standard Webhooks)."""
+class WebhookSecret(ResponseSchema):
+    """The secret that verifies an endpoint's messages (Standard Webhooks)."""
 
     secret = fields.String(
         metadata={"example": "whsec_…", "description": "The secret itself, or the public key (`whpk_…`) of Ed25519."}
     )
 
 
-class Rotation(RequestSchema):
-    """How long the old secrets stay valid, and which one follows."""
+class SecretRotation(RequestSchema):
+    """A rotation of an endpoint's secret."""
 
-    grace_hours = Whole(0, LONGEST_GRACE, load_default=24, metadata={"description": "0 ends the old ones at once."})
+    grace_hours = Whole(0, MAX_GRACE_HOURS, load_default=24, metadata={"description": "0 ends the old ones at once."})
     secret = Line(
         200,
         metadata={
@@ -101,21 +102,21 @@ class Rotation(RequestSchema):
     )
 
 
-class Ping(ResponseSchema):
-    """A ping on its way; `eventId` is its `webhook-id`."""
+class WebhookPing(ResponseSchema):
+    """A ping or an example that is being sent; `eventId` is its `webhook-id`."""
 
     endpoint_id = Id()
     event_id = Id()
 
 
-class ExampleWanted(RequestSchema):
-    """Of which type of event an example is wanted."""
+class WebhookExampleRequest(RequestSchema):
+    """A request for an example message."""
 
     event_type = Line(100, required=True, metadata={"example": "session.completed"})
 
 
-class Recovery(RequestSchema):
-    """From when on, and until when, what has failed for good or was not sent is to be sent again."""
+class WebhookRecovery(RequestSchema):
+    """The period whose missed messages are sent again."""
 
     since = Moment(required=True, metadata={"description": "At most 14 days ago."})
     until = Moment(metadata={"description": "Now, when left out."})
@@ -128,14 +129,78 @@ class Recovery(RequestSchema):
             raise ma.ValidationError("Must be after since.", "until")
 
 
-class Recovered(ResponseSchema):
-    """How many deliveries are on their way again."""
+class RecoveredCount(ResponseSchema):
+    """The number of deliveries that are sent again."""
 
     recovered = fields.Integer()
 
 
-class EndpointFilters(ListQuery):
-    """Which part of one's endpoints to list."""
+class WebhookEndpointFilters(ListQuery):
+    """Pages of the caller's endpoints."""
 
 
-Endpoints = page_of(Endpoint, "Endpoints")
+class WebhookDelivery(ResponseSchema):
+    """One message to one endpoint; `eventId` is its `webhook-id`."""
+
+    id = Id()
+    endpoint_id = Id()
+    event_id = Id()
+    event_type = fields.String()
+    state = fields.Enum(DeliveryState, by_value=True, metadata={"description": "`dead` when its attempts are used up."})
+    attempts = fields.Integer()
+    next_attempt_at = Moment(allow_none=True)
+    last_status_code = fields.Integer(allow_none=True)
+    last_error = fields.String(attribute="shown_error", allow_none=True)
+    created_at = Moment()
+    done_at = Moment(allow_none=True)
+
+
+class DeliveryAttempt(ResponseSchema):
+    """One attempt and its outcome."""
+
+    number = fields.Integer(attribute="attempt")
+    at = Moment(attribute="began_at", metadata={"description": "When it began."})
+    outcome = fields.String(metadata={"enum": ["done", "retry", "cancelled", "failed", "dead"]})
+    status_code = fields.Integer(allow_none=True)
+    duration_ms = fields.Integer()
+    error = fields.String(attribute="shown_error", allow_none=True)
+    error_class = fields.String(
+        allow_none=True,
+        metadata={
+            "enum": [*(each.value for each in ErrorClass), None],
+            "description": "What kind of failure it was; `internal` was ours, not the endpoint's.",
+        },
+    )
+    response = fields.String(allow_none=True, metadata={"description": "The beginning of the endpoint's answer."})
+
+
+class WebhookDeliveryDetails(WebhookDelivery):
+    """One message to one endpoint, with every attempt."""
+
+    attempt_log = fields.List(fields.Nested(DeliveryAttempt))
+
+
+class WebhookDeliveryFilters(ListQuery):
+    """Filters of webhook deliveries."""
+
+    endpoint_id = Id()
+    state = fields.Enum(DeliveryState, by_value=True)
+
+
+class EventType(ResponseSchema):
+    """A type of event that endpoints can ask for."""
+
+    type = fields.String()
+    description = fields.String()
+    schema = fields.Dict(metadata={"description": "The JSON Schema of its messages."})
+    example = fields.Dict()
+
+
+class EventTypes(ResponseSchema):
+    """All event types."""
+
+    items = fields.List(fields.Nested(EventType))
+
+
+WebhookEndpoints = page_of(WebhookEndpoint, "WebhookEndpoints")
+WebhookDeliveries = page_of(WebhookDelivery, "WebhookDeliveries")
