@@ -12,7 +12,7 @@ from workflows.notifications.kinds import OFFERED
 PAGE = DOCS / "notifications.md"
 ROWS = {
     kind: chosen
-    for kinds, _who, chosen in table(PAGE, "kind", "who is told", "unless they chose otherwise")
+    for kinds, _who, chosen in table(PAGE, "kind", "recipients", "default channels")
     for kind in kinds.split(", ")
 }
 
@@ -22,9 +22,9 @@ def test_the_table_has_every_kind_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("kind", OFFERED)
-def test_the_table_says_by_which_ways_each_kind_is_heard_of(kind: str) -> None:
+def test_the_table_has_the_default_channels_of_each_kind(kind: str) -> None:
     by_mail = Channel.EMAIL in OFFERED[kind].channels
-    assert ROWS[kind].startswith("everywhere" if by_mail else "not by mail")
+    assert ROWS[kind].startswith("all" if by_mail else "no mail")
     assert ("always" in ROWS[kind]) is bool(OFFERED[kind].always)
 
 
