@@ -14,7 +14,6 @@ from api.bodies import LARGEST_BODY
 from api.errors import shape
 from cli.plan import PARTS, ROOT, Place
 from cli.serve import KEEP_ALIVE_SECONDS
-from workflows.events.subscriptions import QUEUES
 
 PROGRAMS = [part for part in PARTS if part.group == "programs"]
 CONTAINER = Place(host="0.0.0.0", api_port=8000, flower_port=5555, data_dir=Path("/data"), worker_threads=4)
@@ -28,12 +27,12 @@ def services() -> dict[str, Any]:
     return found
 
 
-def test_the_parts_are_those_of_the_process_list_and_the_migration(services: dict[str, Any]) -> None:
+def test_services_are_the_parts_and_the_migration(services: dict[str, Any]) -> None:
     always = {name for name, service in services.items() if "profiles" not in service}
     assert always == {part.name for part in PARTS} | {"migrate", "proxy"}
 
 
-def test_what_watches_is_there_for_whoever_asks_and_listens_to_this_machine_alone(services: dict[str, Any]) -> None:
+def test_monitoring_is_a_profile_that_listens_on_loopback(services: dict[str, Any]) -> None:
     watching = {name: service for name, service in services.items() if "profiles" in service}
     assert set(watching) == {"prometheus", "grafana"}
     for service in watching.values():
@@ -55,10 +54,6 @@ def test_every_process_shows_its_figures_inside_the_network_alone(services: dict
     assert service.get("tmpfs") == ([shared] if part.name == "api" else None)
 
 
-def test_every_queue_has_a_worker_of_its_own(services: dict[str, Any]) -> None:
-    assert {name for name in services if name.startswith("worker-")} == {f"worker-{queue}" for queue in QUEUES}
-
-
 @pytest.mark.parametrize("part", PROGRAMS, ids=lambda part: part.name)
 def test_the_commands_agree(services: dict[str, Any], part: Any) -> None:
     assert [str(word) for word in services[part.name]["command"]] == part.argv(CONTAINER)
@@ -69,13 +64,6 @@ def test_programs_wait_for_the_migration_and_start_again(services: dict[str, Any
     service = services[part.name]
     assert service["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
     assert service["restart"] == "unless-stopped"
-
-
-@pytest.mark.parametrize(
-    "name", ["postgres", "redis", "api", "proxy", "flower", *(f"worker-{queue}" for queue in QUEUES)]
-)
-def test_what_can_be_asked_is_asked_whether_it_is_well(services: dict[str, Any], name: str) -> None:
-    assert services[name]["healthcheck"]["test"]
 
 
 def test_no_secret_has_a_default_and_flower_wants_a_password(services: dict[str, Any]) -> None:

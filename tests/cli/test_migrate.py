@@ -132,9 +132,7 @@ def test_an_index_whose_build_was_interrupted_is_built_anew(database_url: str) -
         assert "not_listening" in made
 
 
-def test_a_table_in_use_is_not_waited_for_longer_than_writers_wait(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_migration_waits_no_longer_than_writers(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cli.migrate.LOCK_TIMEOUT", "50ms")
     back_to(database_url, "0013")
     with another(database_url) as db:

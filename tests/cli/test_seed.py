@@ -41,7 +41,7 @@ def stories(seed: int, now: datetime = NOW) -> list[Story]:
     return [story for mentee in range(1, MENTEES + 1) for story in planner.stories_of(mentee)]
 
 
-def test_the_same_seed_plans_the_same_and_another_one_something_else() -> None:
+def test_a_seed_decides_on_the_whole_plan() -> None:
     assert stories(7) == stories(7)
     assert plan_mentors(7, MENTORS) == plan_mentors(7, MENTORS)
     assert stories(7) != stories(8)
@@ -54,7 +54,7 @@ def test_a_larger_number_begins_with_the_same_people() -> None:
 
 
 @pytest.mark.parametrize("hours", range(0, 24, 5))
-def test_whatever_the_hour_the_past_is_past_and_the_future_is_ahead(hours: int) -> None:
+def test_past_and_future_hold_at_any_hour(hours: int) -> None:
     now = datetime(2027, 3, 27, 0, 3, tzinfo=UTC) + timedelta(hours=hours)
     planned = stories(3, now)
     assert planned
@@ -68,7 +68,7 @@ def test_whatever_the_hour_the_past_is_past_and_the_future_is_ahead(hours: int) 
             assert story.start <= now < story.end
 
 
-def test_it_makes_bookings_and_sessions_in_every_state_and_every_invariant_holds(engine: Engine) -> None:
+def test_seeds_reach_every_state_and_violate_no_invariant(engine: Engine) -> None:
     added = fill(engine, mentors=MENTORS, mentees=MENTEES, seed=1, now=NOW)
     assert (added["mentors"], added["mentees"]) == (MENTORS, MENTEES)
     assert added["left out"] == 0
@@ -87,7 +87,7 @@ def test_it_makes_bookings_and_sessions_in_every_state_and_every_invariant_holds
         assert [finding for finding in check_all(db) if finding.violations] == []
 
 
-def test_what_follows_is_done_and_only_mails_and_timers_are_left(engine: Engine) -> None:
+def test_only_mails_and_timers_stay_pending(engine: Engine) -> None:
     fill(engine, mentors=MENTORS, mentees=MENTEES, seed=1, now=NOW)
     with engine.connect() as db:
         assert set(states(db, deliveries.c.state)) == {DeliveryState.PENDING, DeliveryState.DONE}
@@ -96,7 +96,7 @@ def test_what_follows_is_done_and_only_mails_and_timers_are_left(engine: Engine)
             assert row.effect == "mail.send" or row.due_at > NOW
 
 
-def test_a_second_run_adds_nothing_and_a_larger_one_adds_what_is_missing(engine: Engine) -> None:
+def test_a_second_run_adds_only_what_is_missing(engine: Engine) -> None:
     first = fill(engine, mentors=MENTORS, mentees=8, seed=1, now=NOW)
     assert fill(engine, mentors=MENTORS, mentees=8, seed=1, now=NOW) == {}
     more = fill(engine, mentors=MENTORS, mentees=12, seed=1, now=NOW)
@@ -123,7 +123,7 @@ def seed(*options: str) -> Result:
 
 
 @pytest.mark.usefixtures("own_database")
-def test_the_command_says_what_it_added_and_then_that_all_is_there() -> None:
+def test_the_command_reports_what_it_added() -> None:
     result = seed("--mentors", "2", "--mentees", "3")
     assert result.exit_code == 0, result.output
     assert "Mentees" in result.output

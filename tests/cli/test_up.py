@@ -87,7 +87,7 @@ def test_a_second_ctrl_c_kills_a_part_that_hangs(used: Path) -> None:
         assert "with SIGKILL" not in (used / "logs" / "supervisord.log").read_text()
 
 
-def test_one_per_folder_until_it_and_its_process_manager_are_killed(used: Path) -> None:
+def test_one_per_folder_until_it_is_killed(used: Path) -> None:
     with tutelage_up(used) as first:
         before = first.run()
         with tutelage_up(used) as second:
@@ -128,7 +128,7 @@ def test_without_its_process_manager_it_ends_everything(used: Path) -> None:
         assert find_leftovers(used) == []
 
 
-def test_a_shell_with_the_folder_in_its_environment_is_no_leftover(tmp_path: Path) -> None:
+def test_a_shell_with_the_folder_set_is_no_leftover(tmp_path: Path) -> None:
     environment = {**os.environ, "TUTELAGE_DATA_DIR": str(tmp_path)}
     other = {**environment, "TUTELAGE_DATA_DIR": str(tmp_path / "other"), MARK_VARIABLE: "1"}
     with (

@@ -60,7 +60,7 @@ def test_development_s_environment_reaches_the_parts(up: Up) -> None:
     assert environment["TUTELAGE_DATA_DIR"] == str(up.data_dir)
 
 
-def test_our_own_parts_share_their_figures_and_flower_keeps_to_itself(up: Up) -> None:
+def test_measured_parts_share_their_metrics(up: Up) -> None:
     for part in PARTS:
         shared = psutil.Process(up.pid(part.name)).environ().get("PROMETHEUS_MULTIPROC_DIR")
         assert shared == (str(up.data_dir / "metrics") if part.measured else None), part.name
@@ -77,7 +77,7 @@ def test_a_killed_part_is_started_again(up: Up, name: str) -> None:
     assert f"{name} ended and was started again, as process {fresh}." in up.said()
 
 
-def test_a_killed_worker_of_the_api_is_replaced_in_run_json(up: Up) -> None:
+def test_run_json_follows_workers_of_the_api(up: Up) -> None:
     def workers() -> set[int]:
         return set(up.run()["api"]["pids"][1:])
 

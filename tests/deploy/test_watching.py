@@ -48,7 +48,7 @@ def test_the_dashboard_shows_every_metric() -> None:
     assert set().union(*map(metrics_in, queries_of_panels())) == metrics_of_the_table()
 
 
-def test_every_query_of_the_dashboard_is_of_the_job_that_was_chosen() -> None:
+def test_every_query_of_the_dashboard_uses_the_chosen_job() -> None:
     for expression in queries_of_panels():
         assert expression.count('job=~"$job"') == len(re.findall(r"tutelage_\w+|\bup\b", expression)), expression
 
@@ -62,7 +62,7 @@ def test_the_dashboard_asks_which_data_source_is_meant() -> None:
             assert each["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
 
 
-def test_panels_have_names_of_their_own_and_do_not_lie_upon_each_other() -> None:
+def test_panels_have_unique_names_and_do_not_overlap() -> None:
     found = dashboard()["panels"]
     assert len({panel["id"] for panel in found}) == len(found)
     assert len({panel["title"] for panel in found}) == len(found)

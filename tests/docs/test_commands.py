@@ -37,7 +37,7 @@ def test_make_test_runs_all_tests() -> None:
     assert "make test" in README.read_text()
 
 
-def test_make_demo_and_make_up_are_the_commands_that_the_tests_run() -> None:
+def test_make_targets_run_the_tested_commands() -> None:
     assert _recipe("demo")[-1].split() == [".venv/bin/tutelage", "demo"]
     assert _recipe("up")[-1].split() == [".venv/bin/tutelage", "up"]
 

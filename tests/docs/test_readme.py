@@ -67,7 +67,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         end_leftovers(data_dir, patience=5)
 
 
-def test_the_first_session_is_booked_held_and_followed_by_its_effects(running: Running) -> None:
+def test_the_first_session_is_held_with_its_effects(running: Running) -> None:
     said = running.shell(WORDS + "".join(STEPS))
     scheduled, started, completed, effects = (json.loads(line) for line in said.splitlines() if line)
     assert [session["status"] for session in (scheduled, started, completed)] == [

@@ -69,7 +69,7 @@ def test_another_run_s_message_is_not_kept(receiver: Receiver) -> None:
     assert receiver.refused == receiver.messages() == []
 
 
-def test_a_message_that_is_faster_than_the_secret_waits_for_it(receiver: Receiver) -> None:
+def test_a_message_waits_for_the_secret(receiver: Receiver) -> None:
     secret = new_secret()
     answers: list[int] = []
     sender = threading.Thread(target=lambda: answers.append(post(receiver, secret)))

@@ -77,7 +77,7 @@ def test_every_process_of_the_machine_is_in_the_answer(system: System, api: Call
     assert system.plan.environment.get("METRICS_PORT") is None
 
 
-def test_what_two_processes_of_the_api_answer_is_counted_together_and_exactly(system: System, api: Caller) -> None:
+def test_requests_of_two_api_processes_are_counted_exactly(system: System, api: Caller) -> None:
     def answered_by(pid: int) -> float:
         files = [str((system.data_dir / "metrics") / f"counter_{pid}.db")]
         found = [sample for metric in MultiProcessCollector.merge(files) for sample in metric.samples]
@@ -120,7 +120,7 @@ def test_what_the_workers_do_is_counted_by_whoever_is_asked(api: Caller, cast: C
     eventually(lambda: grown(attempts, effect="mail.send", outcome="done") >= 15, "the mails")
 
 
-def test_every_label_holds_one_of_the_few_values_that_are_known_beforehand(api: Caller, cast: Cast) -> None:
+def test_every_label_has_few_known_values(api: Caller, cast: Cast) -> None:
     for _ in range(3):
         play(cast)
         for path in ("/nowhere/1", "/users/7", f"/sessions/{cast.mentor_user_id}"):

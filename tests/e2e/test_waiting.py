@@ -35,9 +35,7 @@ def test_an_instant_listing_answers_with_the_session_as_well(api: Caller) -> Non
     assert (answer.status, answer.body["booking"]["status"]) == (201, "accepted")
 
 
-def test_while_its_worker_is_stopped_a_session_is_pending_for_its_parties_and_nothing_for_others(
-    system: System, cast: Cast, api: Caller
-) -> None:
+def test_a_pending_session_is_shown_to_its_parties_alone(system: System, cast: Cast, api: Caller) -> None:
     stranger = register(api)
     with _stopped(system, "worker-sessions"):
         answer = cast.mentor("PATCH", f"/bookings/{cast.request()}/accept", Prefer="wait=1")

@@ -87,7 +87,7 @@ def test_a_long_text_is_looked_through_at_once(text: str) -> None:
     assert time.process_time() - began < 1
 
 
-def test_every_line_is_json_with_its_process_level_and_time_ours_and_the_libraries_alike() -> None:
+def test_every_line_is_json_also_of_libraries() -> None:
     output = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert not output.stdout
     ours, theirs, failed = (json.loads(line) for line in output.stderr.splitlines())
