@@ -1,19 +1,19 @@
-"""The mail server, as SMTP_URL names it: where it is, and how what is said to it is kept secret."""
+"""SMTP_URL: the address of the mail server, the protection of the connection, and the credentials."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import ip_address
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 
 class Security(Enum):
     """How a connection is protected. Wherever TLS is spoken, certificate and name are verified."""
 
     TLS = "from the first byte"
-    STARTTLS = "before anything else is said, or not at all"
-    OFFERED = "where the server offers it: on this machine nobody listens in"
+    STARTTLS = "before anything else is sent, or no mail is sent"
+    OFFERED = "where the server offers it, for servers on this machine"
     NONE = "not at all"
 
 
@@ -32,7 +32,7 @@ _RIGHT = (
 
 @dataclass(frozen=True, kw_only=True)
 class MailServer:
-    """Where mail goes out, and as whom."""
+    """The server that sends our mail, and our credentials there."""
 
     host: str
     port: int
@@ -44,8 +44,8 @@ class MailServer:
 def mail_server(url: str) -> MailServer:
     """Read an SMTP_URL.
 
-    A server may only seem not to offer STARTTLS because somebody in between leaves that out, so that `smtp` insists on
-    it, but for a server on this machine; whoever has a network of their own that needs none says `smtp+plain`.
+    `smtp` requires STARTTLS, except on this machine, since an attacker in between can hide that a server offers it;
+    `smtp+plain` is for private networks that need none.
 
     Raises:
         ValueError: with what would be right.
@@ -58,24 +58,19 @@ def mail_server(url: str) -> MailServer:
     if parts.scheme not in _SCHEMES or not host or parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(f"{_RIGHT}; smtp+plain:// is for networks that you trust.")
     security, usual_port = _SCHEMES[parts.scheme]
-    here = _is_here(host)
-    if here and parts.scheme == "smtp":
+    is_local = _is_loopback(host)
+    if is_local and parts.scheme == "smtp":
         security = Security.OFFERED
-    if security is Security.NONE and parts.username and not here:
-        raise ValueError("SMTP_URL must not send a password as plain text: use smtps:// or smtp+starttls://.")
-    return MailServer(host=host, port=port or usual_port, security=security, **_credentials(parts))
-
-
-def _credentials(parts: SplitResult) -> dict[str, str]:
     if not parts.username:
-        return {}
-    return {"user": unquote(parts.username), "password": unquote(parts.password or "")}
+        return MailServer(host=host, port=port or usual_port, security=security)
+    if security is Security.NONE and not is_local:
+        raise ValueError("SMTP_URL must not send a password as plain text: use smtps:// or smtp+starttls://.")
+    user, password = unquote(parts.username), unquote(parts.password or "")
+    return MailServer(host=host, port=port or usual_port, security=security, user=user, password=password)
 
 
-def _is_here(host: str) -> bool:
-    if host == "localhost":
-        return True
+def _is_loopback(host: str) -> bool:
     try:
-        return ip_address(host).is_loopback
+        return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False

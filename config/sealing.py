@@ -1,4 +1,4 @@
-"""Encryption of the few values that must be stored and read back: webhook secrets, and answers that carry them."""
+"""Encryption of stored secrets: those of webhooks, and responses that hold them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
 class UnsealError(Exception):
-    """What was stored was sealed with a key that ENCRYPTION_KEYS no longer holds."""
+    """A stored value was sealed with a key that ENCRYPTION_KEYS no longer holds."""
 
 
 class Sealer:
-    """Seals with the first passphrase and opens with any, so that a key is rotated by putting a new one in front.
+    """Seals with the first passphrase and unseals with any, so that a key is rotated by putting a new one in front.
 
     Args:
         passphrases: ENCRYPTION_KEYS; long and random, since they are stretched no further.

@@ -1,4 +1,4 @@
-"""The key by which push services know us (VAPID, RFC 8292): an elliptic curve key of P-256, as text."""
+"""The VAPID key, which identifies us to push services (RFC 8292): a private key of P-256, as text."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ SUBJECTS = ("mailto:", "https://")
 
 @dataclass(frozen=True)
 class Vapid:
-    """Who pushes.
+    """VAPID key and contact.
 
     Args:
-        key: signs.
-        subject: where a push service reaches whoever runs this: `mailto:…` or `https://…`.
+        subject: the operators' address for push services: `mailto:…` or `https://…`.
     """
 
     key: ec.EllipticCurvePrivateKey = field(repr=False)
@@ -26,7 +25,7 @@ class Vapid:
 
     @property
     def public_key(self) -> str:
-        """What browsers are told when they subscribe: `applicationServerKey`."""
+        """The `applicationServerKey` with which browsers subscribe."""
         point = self.key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         return urlsafe_b64encode(point).decode().rstrip("=")
 

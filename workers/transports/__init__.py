@@ -1,4 +1,4 @@
-"""Transports: what sends outbound messages. What a message says is prepared by its effect."""
+"""Transports, which send the messages that outbound effects have prepared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP to URLs that anybody may have chosen: a client pinned to checked addresses, and webhooks sent by it."""
+"""HTTP to URLs chosen by users: a client pinned to checked addresses, and the transport of webhooks."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ AnySocket = DeadlineSocket | DeadlineTlsSocket
 
 
 def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
-    """Verifies certificates and their names, whatever the environment says, and makes sockets that keep deadlines."""
+    """TLS context that verifies certificates and names in any environment, with sockets that keep deadlines."""
     context = ssl.create_default_context(cafile=ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # RFC 9525, section 2: the common name is no name of a server.

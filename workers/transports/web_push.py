@@ -43,7 +43,7 @@ class WebPushTransport(Transport[PushMessage]):
     Args:
         vapid: our key.
         sealer: unseals the browsers' addresses.
-        client: sends to addresses that anybody may have chosen.
+        client: for addresses chosen by users.
         base: PUBLIC_URL, for the address that a click on a notification opens.
     """
 
