@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from enum import Enum
 from threading import Event
 from time import monotonic
 from typing import Any
@@ -28,26 +27,18 @@ from workflows.webhooks.deliveries import delete_missed
 
 log = structlog.get_logger(__name__)
 
-INTERVAL = 30.0
+INTERVAL_SECONDS = 30.0
 # Between two pages of everything.
 PAGE_PAUSE_SECONDS = 1.0
 EXPIRED_KEYS_AT_ONCE = 1_000
 # Of one chore in a round: enough to keep up under load, and the other chores have their turn.
-MOST_BATCHES = 20
+MAX_BATCHES = 20
 # Does some of what is to be done; whether there may be more.
 Chore = Callable[[Connection], bool]
 
 
-class Outcome(Enum):
-    """What came of a chore."""
-
-    TROUBLE = "trouble"
-    MORE = "more is left to be done"
-    DONE = "nothing is left to be done"
-
-
 def run_forever(stop: Event) -> None:
-    """Maintain twice a minute until `stop` is set, beginning at once, whatever goes wrong in between."""
+    """Maintain twice a minute until `stop` is set, beginning at once; errors are logged."""
     database = metered(
         engine.create(settings().database_url, pool_size=1, name="tutelage-maintain"), process="maintain"
     )
@@ -55,7 +46,7 @@ def run_forever(stop: Event) -> None:
     log.info("maintain.started")
     transactions = Transactions(database, wakeups)
     while not stop.is_set():
-        next_round = monotonic() + INTERVAL
+        next_round = monotonic() + INTERVAL_SECONDS
         maintain(transactions)
         look_through(transactions, stop, until=next_round)
     wakeups.flush()
@@ -66,7 +57,7 @@ def run_forever(stop: Event) -> None:
 def maintain(transactions: Transactions, chores: Mapping[str, Chore] | None = None) -> bool:
     """One round, each chore in transactions of its own; returns whether all of them succeeded."""
     chores = chores or CHORES
-    return all([_do(transactions, name, chore) is not Outcome.TROUBLE for name, chore in chores.items()])
+    return all([_do(transactions, name, chore) is not None for name, chore in chores.items()])
 
 
 def look_through(transactions: Transactions, stop: Event, *, until: float) -> None:
@@ -80,13 +71,14 @@ def look_through(transactions: Transactions, stop: Event, *, until: float) -> No
         if stop.wait(min(left, PAGE_PAUSE_SECONDS) if pages_left else left):
             return
         if pages_left and monotonic() < until:
-            pages_left = _do(transactions, "look through everything", looks.look_through, batches=1) is Outcome.MORE
+            pages_left = bool(_do(transactions, "look through everything", looks.look_through, batches=1))
 
 
-def _do(transactions: Transactions, name: str, chore: Chore, *, batches: int | None = None) -> Outcome:
+def _do(transactions: Transactions, name: str, chore: Chore, *, batches: int | None = None) -> bool | None:
+    """Run a chore; returns whether more of it is left to be done, or None where it failed."""
     more = False
     try:
-        for _batch in range(batches or MOST_BATCHES):
+        for _batch in range(batches or MAX_BATCHES):
             with transactions() as db:
                 more = chore(db)
             if not more:
@@ -95,9 +87,9 @@ def _do(transactions: Transactions, name: str, chore: Chore, *, batches: int | N
         # One chore's failure is not the next one's, and the loop outlives them all.
         log.error("maintain.trouble", chore=name, exc_info=error)
         telemetry.MAINTAIN_CHORES.labels(name, "trouble").inc()
-        return Outcome.TROUBLE
+        return None
     telemetry.MAINTAIN_CHORES.labels(name, "ok").inc()
-    return Outcome.MORE if more else Outcome.DONE
+    return more
 
 
 def _fill_gaps(db: Connection) -> bool:

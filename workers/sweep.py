@@ -24,7 +24,7 @@ from workflows.events.subscriptions import QUEUES
 
 log = structlog.get_logger(__name__)
 
-INTERVAL = 1.0
+INTERVAL_SECONDS = 1.0
 # A longer list, some 1,000 deliveries, is a backlog that is not published twice over: a worker claims what else is due
 # in its queue with any message.
 HIGH_WATER_MESSAGES = 1_000 // MAX_IN_MESSAGE
@@ -37,7 +37,7 @@ def run_forever(stop: Event) -> None:
     database = metered(engine.create(settings().database_url, pool_size=1, name="tutelage-sweep"), process="sweep")
     sweep = Sweep(database, Publisher(app))
     log.info("sweep.started")
-    while not stop.wait(INTERVAL):
+    while not stop.wait(INTERVAL_SECONDS):
         sweep.once()
     database.dispose()
     log.info("sweep.stopped")

@@ -143,11 +143,18 @@ def main() -> None:
         without_gossip=True,
         without_mingle=True,
     )
-    require_usable_settings()
+    # A worker that cannot word its mails, or does not understand an address, does not start.
+    folder = settings().templates_folder
+    if folder and (found := template_errors(Path(folder))):
+        raise SystemExit("\n".join(found))
+    try:
+        process = current()
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
     start_metrics(settings())
     # The first task should not wait for a connection to be made.
     try:
-        current().transactions.engine.connect().close()
+        process.transactions.engine.connect().close()
     except SQLAlchemyError as error:
         log.warning("worker.database_unavailable", error=str(error))
     # What is imported is never garbage: looking through it once more at the end took 0.4 s of processor time.
@@ -155,23 +162,8 @@ def main() -> None:
     try:
         worker.start()
     finally:
-        current().close()
+        process.close()
     sys.exit(worker.exitcode)
-
-
-def require_usable_settings() -> None:
-    """Check the mail templates and the addresses, for which a worker would not be of use.
-
-    Raises:
-        SystemExit: with what is wrong.
-    """
-    folder = settings().templates_folder
-    if folder and (found := template_errors(Path(folder))):
-        raise SystemExit("\n".join(found))
-    try:
-        current()
-    except ValueError as error:
-        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":

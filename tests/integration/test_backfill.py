@@ -227,7 +227,7 @@ def test_events_of_the_same_catalogue_need_one_look(house: House) -> None:
 
 def test_maintain_introduces_fills_and_forgets(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintaining, "EXPIRED_KEYS_AT_ONCE", 1)
-    monkeypatch.setattr(maintaining, "MOST_BATCHES", 2)
+    monkeypatch.setattr(maintaining, "MAX_BATCHES", 2)
     maintain(house.transactions)
     with house.transactions() as db:
         make_booking(db)

@@ -120,7 +120,7 @@ def test_maintain_lets_go_what_was_missed_so_long_ago_that_nobody_can_recover_it
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workflows.webhooks.deliveries.DELETION_BATCH", 1)
-    monkeypatch.setattr("workers.maintain.MOST_BATCHES", 2)
+    monkeypatch.setattr("workers.maintain.MAX_BATCHES", 2)
     partner = listening(house)
     old, young = timedelta(days=15), timedelta(days=13)
     missed = {"state": "cancelled", "cancel_reason": "not_listening"}
