@@ -1,4 +1,4 @@
-"""The kinds of value that bodies and queries hold, each as strict as the column that it ends in."""
+"""Field types of bodies and queries, each as strict as the column that stores it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from api.auth import identifier
 from workflows.clock import zone
 from workflows.errors import Invalid
 
-LARGEST_METADATA = 16_384  # bytes, serialised
-LARGEST_AMOUNT = 2**53 - 1  # minor units: the largest integer that every JSON reader keeps exactly
+METADATA_LIMIT_BYTES = 16_384  # serialised
+MAX_AMOUNT = 2**53 - 1  # minor units: the largest integer that every JSON reader keeps exactly
 _RFC_3339 = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
 )
 _MICROSECONDS = re.compile(r"(\.\d{6})\d+")
-# Control characters, the separators of lines and paragraphs, and what turns the direction of all that follows (UAX #9).
-# The marks U+200E, U+200F and U+061C are letters' neighbours in Hebrew and Arabic names, and stay.
+# Control characters, line and paragraph separators, and overrides of the text's direction (UAX #9).
+# The marks U+200E, U+200F and U+061C occur in Hebrew and Arabic names and are accepted.
 _BREAKS_THE_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-# Several lines may hold line breaks and tabs; the rest makes terminals and mails show another text than was written.
+# Multi-line text may hold line breaks and tabs; the rest could disguise text in terminals and mails.
 _BREAKS_THE_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 MAIL_ADDRESS_LIMIT = 254  # characters, RFC 5321 with erratum 1690
 LOCAL_PART_LIMIT = 64  # RFC 5321, 4.5.3.1.1
@@ -42,10 +42,11 @@ CURRENCIES = frozenset(
 
 
 class Text(fields.String):
-    """Text of at most so many characters and any number of lines, stored as given; where it must be, it says something.
+    """Text of any number of lines, stored as given.
 
     Args:
-        shortest: from 1 on it must not be only white space.
+        longest: in characters.
+        shortest: from 1 on, white space alone is refused.
     """
 
     def __init__(self, longest: int, *, shortest: int = 0, **kwargs: Any) -> None:
@@ -62,7 +63,7 @@ class Text(fields.String):
 
 
 class OneLine(Text):
-    """Text of one line, as it may stand in a sentence of ours or in a mail's subject: nothing in it ends the line."""
+    """Text of one line without control characters, safe in a sentence or a mail's subject."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)
@@ -72,7 +73,7 @@ class OneLine(Text):
 
 
 class Line(OneLine):
-    """One line that says something: not empty, and not only white space."""
+    """One line that is neither empty nor only white space."""
 
     def __init__(self, longest: int, **kwargs: Any) -> None:
         super().__init__(longest, shortest=1, **kwargs)
@@ -145,7 +146,7 @@ class QueryFlag(fields.Boolean):
 
 
 class TrueOrFalse(fields.Boolean):
-    """A JSON boolean, and nothing that could stand for one."""
+    """A JSON boolean; no number or string is accepted."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -176,8 +177,8 @@ class Metadata(fields.Dict):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         found: dict[str, Any] = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
-        if len(json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()) > LARGEST_METADATA:
-            raise ValidationError(f"Must not be larger than {LARGEST_METADATA} bytes.")
+        if len(json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()) > METADATA_LIMIT_BYTES:
+            raise ValidationError(f"Must not be larger than {METADATA_LIMIT_BYTES} bytes.")
         return found
 
 
@@ -189,7 +190,7 @@ def _currency(code: str) -> None:
 class Money(ma.Schema):
     """An amount in minor units, with its ISO 4217 code."""
 
-    amount = Whole(0, LARGEST_AMOUNT, required=True, metadata={"example": 4000})
+    amount = Whole(0, MAX_AMOUNT, required=True, metadata={"example": 4000})
     currency = fields.String(
         required=True,
         validate=_currency,
@@ -211,8 +212,8 @@ class Price(fields.Nested):
 class MailAddress(fields.Email):
     """`local@domain` with a plain local part; a domain in other letters than ASCII is kept as its A-labels (RFC 5890).
 
-    Quoted local parts are refused: `"ada"@example.org` is `ada@example.org` in another dress, and RFC 5321 (4.1.2)
-    asks everybody to do without them.
+    Quoted local parts are refused: `"ada"@example.org` is another spelling of `ada@example.org`, and RFC 5321
+    (4.1.2) discourages them.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -239,6 +240,6 @@ def _in_ascii(domain: str) -> str:
     try:
         ascii_domain = idna.encode(domain, uts46=True).decode()
     except idna.IDNAError as error:
-        raise ValidationError("Not a domain that mail can be sent to.") from error
-    # UTS #46 would also write what is ASCII already in small letters, which nobody asked for.
+        raise ValidationError("Not a valid mail domain.") from error
+    # UTS #46 would also change the case of an ASCII domain.
     return domain if domain.isascii() else ascii_domain
