@@ -5,7 +5,7 @@ from __future__ import annotations
 from config import telemetry
 from tests.docs.pages import DOCS, table
 
-ROWS = table(DOCS / "metrics.md", "metric", "labels", "what it says")
+ROWS = table(DOCS / "metrics.md", "metric", "labels", "what it counts or measures")
 
 
 def test_the_table_has_every_metric_with_its_labels_in_the_order_of_the_code() -> None:
