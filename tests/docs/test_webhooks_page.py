@@ -156,7 +156,7 @@ def test_the_table_of_states_has_every_step() -> None:
     states = {str(state) for state in EndpointState}
     steps = {
         state: {word for word in re.findall(r"\w+", follow) if word in states}
-        for state, _hears, follow in table(PAGE, "state", "what it hears", "can become")
+        for state, _hears, follow in table(PAGE, "state", "messages it gets", "can become")
     }
     assert steps == {str(state): {str(each) for each in follow} for state, follow in ENDPOINT_TRANSITIONS.items()}
 
