@@ -17,11 +17,11 @@ from workflows.identity.actor import Claim
 
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 OPERATOR = "operator"
-_LONGEST_NAME = 255
+_MAX_NAME_CHARACTERS = 255
 AnyHeaders = Mapping[str, str] | Headers
 
 
-def claim_of(headers: AnyHeaders, settings: Settings) -> Claim:
+def verify_credentials(headers: AnyHeaders, settings: Settings) -> Claim:
     """What the credentials of a request say; a bearer token wins over the identity headers.
 
     Raises:
@@ -30,7 +30,7 @@ def claim_of(headers: AnyHeaders, settings: Settings) -> Claim:
     scheme, _, token = headers.get("Authorization", "").strip().partition(" ")
     if scheme.lower() == "bearer":
         return _claim_of_token(token.strip(), settings)
-    if _headers_are_believed(headers, settings):
+    if _are_headers_trusted(headers, settings):
         return _claim_of_headers(headers)
     raise Unauthenticated("Send a bearer token in the Authorization header.")
 
@@ -47,7 +47,7 @@ def _claim_of_token(token: str, settings: Settings) -> Claim:
         raise Unauthenticated("The token's roles must be a list.")
     subject = claims["sub"]
     if OPERATOR in roles:
-        if not 1 <= len(subject) <= _LONGEST_NAME or not subject.isprintable():
+        if not 1 <= len(subject) <= _MAX_NAME_CHARACTERS or not subject.isprintable():
             raise Unauthenticated("An operator's token must name the operator.")
         return Claim(operator=subject)
     mentor = claims.get("mentor_profile_id")
@@ -71,7 +71,7 @@ def _verified(token: str, settings: Settings) -> dict[str, Any]:
         ) from error
 
 
-def _headers_are_believed(headers: AnyHeaders, settings: Settings) -> bool:
+def _are_headers_trusted(headers: AnyHeaders, settings: Settings) -> bool:
     if settings.identity_headers == "gateway":
         sent = headers.get("X-Gateway-Secret", "").encode("latin-1", "replace")
         # Without a secret no caller is the gateway, not even one that sends an empty header.

@@ -1,7 +1,11 @@
-"""What a request carries, read strictly: JSON without guesses, text that PostgreSQL can hold, nothing unknown."""
+"""Strict reading of bodies and queries: JSON without ambiguities (RFC 8259), text that PostgreSQL can hold."""
 
 from __future__ import annotations
 
+import json
+import math
+import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -12,13 +16,19 @@ from webargs.flaskparser import FlaskParser
 from webargs.multidictproxy import MultiDictProxy
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
-from api.strict_json import strict_json
 from workflows.errors import Invalid
 
-LARGEST_BODY = 256 * 1024  # bytes
-DEEPEST = 32
+BODY_LIMIT_BYTES = 256 * 1024
+MAX_JSON_DEPTH = 32
 _UTF_8 = ("utf-8", "utf8")
 _NO_TEXT = "Must not hold NUL characters or lone surrogates."
+
+# PostgreSQL writes numbers out in full: 1e308 would become 309 digits in every answer.
+_MAX_EXPONENT = 20
+_MAX_INTEGER_CHARACTERS = 100
+# Digits of a number, before its exponent, of which one counts.
+_SOMETHING = re.compile(r"-?[0.]*[1-9]")
+_MAX_QUOTED_CHARACTERS = 30
 
 
 class StrictParser(FlaskParser):
@@ -37,14 +47,14 @@ class StrictParser(FlaskParser):
             raise UnsupportedMediaType("Send the body as Content-Type: application/json, in UTF-8.")
         if req.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             raise UnsupportedMediaType("Send the body as it is, without a Content-Encoding.")
-        return checked(strict_json(raw))
+        return require_storable(strict_json(raw))
 
     def load_querystring(self, req: Request, schema: ma.Schema) -> MultiDictProxy:
         """The query; a parameter given twice is refused, since nobody could say which one is meant."""
         for name, values in req.args.lists():
             if len(values) > 1:
                 raise ma.ValidationError({name: ["Must be given once."]})
-        checked(req.args.to_dict())
+        require_storable(req.args.to_dict())
         return self._makeproxy(req.args, schema)
 
     def handle_error(self, error: ma.ValidationError, *_args: Any, **_kwargs: Any) -> NoReturn:
@@ -65,15 +75,15 @@ def body_of(request: Request) -> bytes:
     return raw
 
 
-def checked(value: Any) -> Any:
+def require_storable(value: Any) -> Any:
     """The value again, once all its text can be stored and its depth can be walked.
 
     Raises:
         ValidationError: naming the outermost field to blame.
     """
     for field, depth, part in _parts(value):
-        if depth > DEEPEST:
-            raise ma.ValidationError({field: [f"Must not be nested more than {DEEPEST} deep."]})
+        if depth > MAX_JSON_DEPTH:
+            raise ma.ValidationError({field: [f"Must not be nested more than {MAX_JSON_DEPTH} deep."]})
         if isinstance(part, str) and not storable(part):
             raise ma.ValidationError({field if storable(field) else "_schema": [_NO_TEXT]})
     return value
@@ -115,3 +125,73 @@ def _parts(value: Any) -> Iterator[tuple[str, int, Any]]:
                 waiting += [(outermost, depth + 1, name), (outermost, depth + 1, inner)]
         elif isinstance(part, list):
             waiting += [(field, depth + 1, inner) for inner in part]
+
+
+def strict_json(raw: bytes) -> Any:
+    """The value that a JSON text stands for.
+
+    Raises:
+        Invalid: no JSON in UTF-8, nested too deeply, with a name twice in an object, or with numbers that are none
+            (NaN, Infinity) or beyond what anybody counts, whatever their sign: with a point or an exponent, 1e21 and
+            more, and what is not 0 but less than 1e-20; without, more than 100 characters. It says which of these.
+    """
+    try:
+        text = raw.decode("utf-8")
+        return json.loads(
+            text,
+            parse_constant=_refuse_constant,
+            parse_float=_float,
+            parse_int=_integer,
+            object_pairs_hook=_unique_names,
+        )
+    except UnicodeDecodeError as error:
+        raise Invalid("The body is not UTF-8.") from error
+    except json.JSONDecodeError as error:
+        raise Invalid(f"The body is not valid JSON: see line {error.lineno}, column {error.colno}.") from error
+    except RecursionError as error:
+        raise Invalid("The body is nested too deeply.") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise Invalid(f"The body has {name}, which is no JSON number.")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _out_of_range(text)
+    if number and not -_MAX_EXPONENT <= math.floor(math.log10(abs(number))) <= _MAX_EXPONENT:
+        raise _out_of_range(text)
+    if not number and _SOMETHING.match(text):
+        # Less than the least float: read as 0, it would be another number than was sent.
+        raise _out_of_range(text)
+    return number
+
+
+def _integer(text: str) -> int:
+    # Answers hold them as long as they were sent; but thousands of digits take a reader time without end.
+    if len(text) > _MAX_INTEGER_CHARACTERS:
+        raise _out_of_range(text)
+    return int(text)
+
+
+def _out_of_range(text: str) -> Invalid:
+    return Invalid(f"The body has a number that is out of range: {_cut(text)}.")
+
+
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        # Readers differ about which of the two counts: a proxy may have judged the other one.
+        raise Invalid(f"The body has the name {_twice([name for name, _value in pairs])} twice in one object.")
+    return found
+
+
+def _twice(names: list[str]) -> str:
+    doubled = Counter(names).most_common(1)[0][0]
+    # As JSON writes it: on one line, and in characters that every answer can hold.
+    return f'"{_cut(json.dumps(doubled)[1:-1])}"'
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_QUOTED_CHARACTERS else f"{text[:_MAX_QUOTED_CHARACTERS]}…"

@@ -21,7 +21,7 @@ from workflows.errors import Stale
 log = structlog.get_logger("api.database")
 
 View = Callable[[], ResponseReturnValue]
-ONLY_READING = ("GET", "HEAD")
+READ_METHODS = ("GET", "HEAD")
 
 # Made beforehand, here and elsewhere: what begins at 0 is seen to grow to 1.
 _RETRIES = {
@@ -37,7 +37,7 @@ class _RolledBack(Exception):
 def database() -> Connection:
     """The connection of this request, in its transaction if it may change something."""
     if "db" not in g:
-        opened = autocommit(parts().engine) if request.method in ONLY_READING else parts().transactions()
+        opened = autocommit(parts().engine) if request.method in READ_METHODS else parts().transactions()
         g.db = g.transaction.enter_context(opened)
     connection: Connection = g.db
     return connection
@@ -52,7 +52,7 @@ def in_transaction(view: View) -> Response:
     try:
         return _attempt(view)
     except (SQLAlchemyError, Stale) as error:
-        if not _did_nothing_and_passes(error):
+        if not _is_safe_to_retry(error):
             raise
         log.warning("transaction retried", error=type(error).__name__, sqlstate=sqlstate_of(error))
         _RETRIES[_reason(error)].inc()
@@ -61,7 +61,7 @@ def in_transaction(view: View) -> Response:
         g.pop("db", None)
 
 
-def _did_nothing_and_passes(error: SQLAlchemyError | Stale) -> bool:
+def _is_safe_to_retry(error: SQLAlchemyError | Stale) -> bool:
     if isinstance(error, Stale):
         # Somebody changed the row between our look and our change; who named no version means the present one.
         return "If-Match" not in request.headers

@@ -18,7 +18,7 @@ from workflows.errors import Conflict, Invalid, KeyReused
 from workflows.identity.actor import Actor
 
 HEADER = "Idempotency-Key"
-_LONGEST = 255
+_MAX_KEY_CHARACTERS = 255
 _STORED_HEADERS = ("Cache-Control", "Content-Type", "ETag", "Location")
 
 
@@ -40,7 +40,7 @@ _KEEP = _WRITTEN.on_conflict_do_update(
 )
 
 
-class Once:
+class IdempotentRequest:
     """One change under one key, for one caller.
 
     Args:
@@ -95,7 +95,7 @@ class Once:
         return int.from_bytes(_digest(*(part.encode() for part in self.identity.values()))[:8], "big", signed=True)
 
 
-def once(request: Request, actor: Actor) -> Once | None:
+def idempotent_request(request: Request, actor: Actor) -> IdempotentRequest | None:
     """The change that this request names by its key; None without one.
 
     Raises:
@@ -104,11 +104,11 @@ def once(request: Request, actor: Actor) -> Once | None:
     key = request.headers.get(HEADER)
     if key is None:
         return None
-    if not 1 <= len(key) <= _LONGEST or not (key.isascii() and key.isprintable()):
+    if not 1 <= len(key) <= _MAX_KEY_CHARACTERS or not (key.isascii() and key.isprintable()):
         raise Invalid(
             "An Idempotency-Key has 1 to 255 printable ASCII characters.", details={HEADER: ["Not a usable key."]}
         )
-    return Once(request, actor, key)
+    return IdempotentRequest(request, actor, key)
 
 
 def _replayed(row: Row[Any]) -> Response:

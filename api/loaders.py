@@ -12,12 +12,12 @@ from uuid import UUID
 from flask import g, make_response, request
 from flask.typing import ResponseReturnValue
 
-from api.auth import claim_of
+from api.auth import verify_credentials
 from api.blueprints import document
 from api.context import RequestContext, Role, Subject, require_role, this_moment
 from api.database import database
 from api.etags import require_match
-from api.idempotency import once
+from api.idempotency import idempotent_request
 from api.parts import parts
 from api.requests import name_actor
 from workflows.errors import NotFound
@@ -47,7 +47,7 @@ def changes(role: Role, subject: Subject | None = None) -> Callable[[View], View
         @wraps(view)
         def loaded(*args: Any, **path: UUID | None) -> ResponseReturnValue:
             context = context_of(role, subject, path)
-            change = once(request, context.actor)
+            change = idempotent_request(request, context.actor)
             earlier = change.earlier_answer(context.db) if change else None
             if earlier is not None:
                 return earlier
@@ -72,7 +72,7 @@ def context_of(role: Role, subject: Subject | None, path: Path) -> RequestContex
         NotFound: there is no such subject.
     """
     db = database()
-    actor = authenticate(db, claim_of(request.headers, parts().settings))
+    actor = authenticate(db, verify_credentials(request.headers, parts().settings))
     name_actor(actor.name)
     # Whoever shows something after the view has ended must know to whom.
     g.actor = actor

@@ -22,10 +22,9 @@ from typing import IO, TYPE_CHECKING
 import structlog
 from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope
 
-from api.bodies import LARGEST_BODY
-from api.counting import count_unread
+from api.bodies import BODY_LIMIT_BYTES
 from api.errors import SENTENCES, shape
-from api.requests import request_id_of
+from api.requests import count_unread, request_id_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -154,7 +153,7 @@ class Server:
         length = environ.get("CONTENT_LENGTH")
         if length is None and "HTTP_TRANSFER_ENCODING" not in environ:
             return
-        if length is not None and int(length) > LARGEST_BODY:
+        if length is not None and int(length) > BODY_LIMIT_BYTES:
             raise _Refused(413)
         try:
             async with asyncio.timeout(self._limits.read_seconds):
@@ -258,7 +257,7 @@ async def _read_chunks(protocol: HTTPProtocol) -> bytes:
         ended = not chunk
         chunks.append(chunk)
         size += len(chunk)
-        if size > LARGEST_BODY:
+        if size > BODY_LIMIT_BYTES:
             raise _Refused(413)
     return b"".join(chunks)
 

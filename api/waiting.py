@@ -17,8 +17,8 @@ from workflows.sessions.session import SESSION, Session
 
 log = structlog.get_logger("api.waiting")
 
-LONGEST = 10  # seconds
-_PAUSE = 0.02  # seconds between two looks
+MAX_WAIT_SECONDS = 10
+_POLL_SECONDS = 0.02
 _WAIT = re.compile(r'wait\s*=\s*"?(\d+)"?', re.IGNORECASE | re.ASCII)
 _SESSION = re.compile(r"/sessions/([0-9a-f-]{36})")
 
@@ -30,7 +30,11 @@ def preferred_wait(request: Request) -> int:
         if found:
             # The first one counts (RFC 7240, section 2).
             digits = found[1].lstrip("0")
-            return LONGEST if len(digits) > len(str(LONGEST)) else min(int(digits or "0"), LONGEST)
+            return (
+                MAX_WAIT_SECONDS
+                if len(digits) > len(str(MAX_WAIT_SECONDS))
+                else min(int(digits or "0"), MAX_WAIT_SECONDS)
+            )
     return 0
 
 
@@ -62,7 +66,7 @@ def _await(session_id: UUID, until: float) -> Session | None:
             row = db.execute(SESSION, {"id": session_id}).one_or_none()
         if row is not None or monotonic() >= until:
             return None if row is None else Session.of(row)
-        sleep(_PAUSE)
+        sleep(_POLL_SECONDS)
 
 
 def _both(response: Response, session: Session, seconds: int) -> Response:

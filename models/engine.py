@@ -90,7 +90,7 @@ def create(
     if warn:
         event.listen(engine, "first_connect", _warn_of_missing_settings)
     event.listen(engine, "do_execute", _raise_driver_error)
-    event.listen(engine, "handle_error", _let_go_of_stale_plans)
+    event.listen(engine, "handle_error", _replace_stale_plans)
     return engine
 
 
@@ -155,7 +155,7 @@ def _raise_driver_error(_cursor: object, _statement: str, _values: object, conte
         raise error
 
 
-def _let_go_of_stale_plans(context: ExceptionContext) -> None:
+def _replace_stale_plans(context: ExceptionContext) -> None:
     # A migration has changed what a prepared statement returns ("cached plan must not change result type"): all
     # connections of the pool are replaced, as if the server had closed them, and whoever retries those retries this.
     error = context.original_exception

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from time import perf_counter
 from uuid import uuid4
 
-from api.counting import count as count_answer
+from api.requests import count as count_answer
 from config import telemetry
 from workers.transactions import count as count_events
 from workflows.events.catalogue import BookingAccepted

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select, text, update
 
-from api.idempotency import Once
+from api.idempotency import IdempotentRequest
 from models.bookings import bookings
 from models.idempotency import idempotency_keys
 from tests.api.conftest import Cast
@@ -97,14 +97,14 @@ def test_while_the_first_is_being_answered_the_second_is_told_to_come_back(
     world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wish, meeting = cast.wish(), Barrier(2, timeout=10)
-    keep = Once.keep
+    keep = IdempotentRequest.keep
 
-    def keep_slowly(self: Once, *arguments: Any) -> None:
+    def keep_slowly(self: IdempotentRequest, *arguments: Any) -> None:
         meeting.wait()
         meeting.wait()
         keep(self, *arguments)
 
-    monkeypatch.setattr(Once, "keep", keep_slowly)
+    monkeypatch.setattr(IdempotentRequest, "keep", keep_slowly)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(world.client.post, "/bookings", json=wish, headers=cast.as_mentee | KEY)
         meeting.wait()

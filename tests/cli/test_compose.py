@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from api.bodies import LARGEST_BODY
+from api.bodies import BODY_LIMIT_BYTES
 from api.errors import shape
 from cli.plan import PARTS, ROOT, Place
 from cli.serve import KEEP_ALIVE_SECONDS
@@ -87,7 +87,7 @@ def test_the_proxy_buffers_and_has_limits() -> None:
     configuration = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text()
     directives = dict(re.findall(r"^\s*([a-z_]+) ([^;{]+);$", configuration, re.MULTILINE))
     assert directives["proxy_buffering"] == directives["proxy_request_buffering"] == "on"
-    assert directives["client_max_body_size"] == f"{LARGEST_BODY // 1024}k"
+    assert directives["client_max_body_size"] == f"{BODY_LIMIT_BYTES // 1024}k"
     for name in ("client_header_timeout", "client_body_timeout", "send_timeout", "proxy_read_timeout"):
         assert 0 < int(directives[name].removesuffix("s")) <= 60
     # The proxy is the one to close a kept connection.
