@@ -1,9 +1,10 @@
-"""Reports: the caller, and the numbers that they ask for, as JSON or, by `Accept: text/csv`, as a table."""
+"""Reports: their period and scope, and their answer as JSON or, by `Accept: text/csv`, as a table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import wraps
 from itertools import chain
 from typing import Any
@@ -18,13 +19,56 @@ from api.context import Role
 from api.csv_tables import csv_answer, wants_csv
 from api.loaders import context_of
 from api.parts import parts
-from api.questions import question_of
 from workers.transactions import Transactions
+from workflows.analytics.scope import Edge, Period, Scope, period_of, scope_of
+from workflows.identity.actor import Actor
 from workflows.paging import Page
 
 Rows = Sequence[Row[Any]]
 Line = Mapping[str, Any]
 LINES_AT_ONCE = 500
+_OF_QUESTIONS = ("from_", "to", "time_zone", "mentor_profile_id", "course_id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """The period and the scope of a report, of which the caller may read it.
+
+    Args:
+        first: a day or a moment; None for the default.
+        last: the same.
+        time_zone: an IANA name; None where none was named.
+        now: when it is asked.
+    """
+
+    first: Edge | None
+    last: Edge | None
+    time_zone: str | None
+    now: datetime
+    scope: Scope
+
+    @property
+    def period(self) -> Period:
+        """The time that is meant, on the clocks of the zone that was named, or of UTC."""
+        return self.period_in("UTC")
+
+    def period_in(self, zone: str) -> Period:
+        """The same, on the clocks of another zone than UTC where none was named."""
+        return period_of(self.first, self.last, self.time_zone or zone, now=self.now)
+
+
+def question_of(actor: Actor, filters: Mapping[str, Any], now: datetime) -> tuple[Question, dict[str, Any]]:
+    """The question in a query string, and its other fields.
+
+    Raises:
+        Invalid: no such period.
+        Forbidden: the caller may not read these numbers; checked last, as everywhere.
+    """
+    own = {name: filters.get(name) for name in ("mentor_profile_id", "course_id")}
+    first, last, time_zone = (filters.get(name) for name in ("from_", "to", "time_zone"))
+    period_of(first, last, time_zone or "UTC", now=now)
+    question = Question(first=first, last=last, time_zone=time_zone, now=now, scope=scope_of(actor, **own))
+    return question, {name: value for name, value in filters.items() if name not in _OF_QUESTIONS}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,6 @@ COMMANDS = {
     "doctor": "cli.doctor:doctor",
     "effects": "cli.effects:effects",
     "invariants": "cli.invariants:invariants",
-    "analytics": "cli.analytics:analytics",
     "api": "cli.serve:api",
     "sweep": "cli.loops:sweep",
     "maintain": "cli.loops:maintain",

@@ -14,7 +14,6 @@ from sqlalchemy import Connection, insert, select
 from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
 from models.catalog import listings
 from models.sessions import session_id_of
-from workflows.analytics.count import Count, Counted, count_all
 from workflows.bookings.booking import Booking, booking_query
 from workflows.bookings.decisions import accept
 from workflows.bookings.request import request
@@ -203,8 +202,3 @@ def acting_mentor(mentor: Mentor) -> Actor:
 def mentor_of(booking: Booking | Session) -> Actor:
     """The mentor of a booking or session, acting as such."""
     return Actor.person(uuid4(), booking.mentor_profile_id)
-
-
-def count(db: Connection, of: Any, *counts: Count) -> None:
-    """Add to the counters of `of.mentor_profile_id` and `of.course_id`, whatever happened."""
-    count_all(db, [Counted(of, lambda _event, _history: counts, needs_history=False)])

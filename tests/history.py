@@ -46,6 +46,10 @@ INSERT INTO sessions (id, booking_id, mentor_profile_id, mentee_user_id, start_t
 SELECT session_id, booking_id, mentor_id, mentee_id, starts, starts + interval '1 hour', 'completed', at, at, at, at
 FROM lives;
 
+INSERT INTO session_metrics (session_id, mentor_profile_id, completed_at, booked_minutes, acceptance_to_session_ms,
+                             start_delay_ms, length_ms)
+SELECT session_id, mentor_id, at, 60, 0, 0, 0 FROM lives;
+
 INSERT INTO review_permits (id, session_id, mentee_user_id, mentor_profile_id, unlocked_at, expires_at, created_at)
 SELECT uuid_at(at, 'p' || tag || n), session_id, mentee_id, mentor_id, at, at + interval '30 days', at FROM lives;
 
@@ -64,12 +68,8 @@ SELECT uuid_at(at, type || tag || n), effect, CAST(md5(effect || tag || n) AS uu
 FROM lives CROSS JOIN (VALUES
     ('booking.requested', 'notifications.booking_requested', 'notifications'),
     ('booking.requested', 'bookings.expire', 'sessions'),
-    ('booking.requested', 'analytics.booking_requested', 'analytics'),
     ('booking.accepted', 'sessions.create', 'sessions'),
-    ('booking.accepted', 'analytics.booking_accepted', 'analytics'),
     ('session.created', 'notifications.session_created', 'notifications'),
-    ('session.created', 'analytics.session_created', 'analytics'),
-    ('session.started', 'analytics.session_started', 'analytics'),
     ('session.completed', 'reviews.unlock', 'reviews'),
     ('session.completed', 'notifications.session_completed', 'notifications'),
     ('session.completed', 'analytics.session_completed', 'analytics')) AS follows(type, effect, queue);
@@ -123,5 +123,5 @@ def make_history(
 def analyze(db: Connection) -> None:
     """Let the planner know what there is."""
     for table in ("bookings", "sessions", "events", "deliveries", "notifications", "review_permits", "mentor_busy",
-                  "booking_participants", "mentor_profiles", "session_counts"):  # fmt: skip
+                  "booking_participants", "mentor_profiles", "session_counts", "session_metrics"):  # fmt: skip
         db.execute(text(f"ANALYZE {table}"))

@@ -127,10 +127,6 @@ def _gauge_deliveries(db: Connection) -> bool:
     return False
 
 
-def _look_at_counts(db: Connection) -> bool:
-    return looks.look_at_quarter(db, now=datetime.now(UTC))
-
-
 def _tell_violations(db: Connection) -> bool:
     for finding in looks.findings(db):
         telemetry.INVARIANT_VIOLATIONS.labels(finding.name).set(finding.violations)
@@ -151,7 +147,6 @@ CHORES: dict[str, Chore] = {
     "forget missed messages": _forget_missed_messages,
     "add up sessions": add_up_changes,
     "look at changes": looks.look_at_changes,
-    "look at counts": _look_at_counts,
     "look at violations again": looks.look_again,
     "tell violations": _tell_violations,
     "gauge deliveries": _gauge_deliveries,

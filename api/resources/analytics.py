@@ -8,13 +8,19 @@ from api.blueprints import Area, refuses
 from api.context import OPERATOR_OR_MENTOR
 from api.csv_tables import CSV
 from api.database import database
-from api.questions import Question
-from api.reports import Report, Rows, reports
+from api.reports import Question, Report, Rows, reports
 from api.schemas import analytics as shapes
 from workflows.analytics.availability import Availability, availability_of, mentor_zone_query
-from workflows.analytics.conversion import Conversion, conversion_query
-from workflows.analytics.period import Period
-from workflows.analytics.sessions import COUNTS, OF_STATUS, SUBJECTS, Grouping, session_counts_query
+from workflows.analytics.counts import (
+    COUNTS,
+    STATUS_COUNTS,
+    SUBJECTS,
+    Conversion,
+    Grouping,
+    conversion_query,
+    session_counts_query,
+)
+from workflows.analytics.scope import Period
 from workflows.analytics.transition_times import Histogram, histograms_of, transition_times_query
 from workflows.errors import Invalid, NotFound
 
@@ -40,10 +46,10 @@ def count_sessions(asked: Question, *, group_by: Grouping) -> Report:
     Items are those with something to count. By `status` they are the sessions that begin in the period, as they stand
     now; otherwise what happened in the period, wherever its sessions lie.
     """
-    counts = OF_STATUS if group_by is Grouping.STATUS else COUNTS
+    counts = STATUS_COUNTS if group_by is Grouping.STATUS else COUNTS
     return Report(
         name=f"sessions-by-{group_by}",
-        query=lambda page: session_counts_query(page, period=asked.period, group=group_by, whose=asked.whose),
+        query=lambda page: session_counts_query(page, period=asked.period, group=group_by, scope=asked.scope),
         body=lambda rows: {"items": _as_they_are(rows)},
         columns=(*SUBJECTS[group_by], *counts),
         lines=_as_they_are,
@@ -65,7 +71,7 @@ def get_conversion(asked: Question) -> Report:
     counts = ("requests", "accepted", "sessions", "completed", "reviewed")
     return Report(
         name="conversion",
-        query=lambda _page: conversion_query(period=span, whose=asked.whose),
+        query=lambda _page: conversion_query(period=span, scope=asked.scope),
         body=lambda rows: _conversion(rows, span),
         columns=("from", "to", *counts, *(f"{part}_rate" for part in counts[1:])),
         lines=lambda rows: [_in_one_line(_conversion(rows, span))],
@@ -80,11 +86,11 @@ def get_transition_times(asked: Question) -> Report:
     """Tell how long steps took: deciding, making the session, starting late or early, and the meeting itself.
 
     Each as a histogram with its average, and estimates of its median, 90th and 99th percentile. A period is of whole
-    days of UTC: these numbers are kept by the day, so that moments are refused.
+    days of UTC: moments are refused.
     """
     return Report(
         name="transition-times",
-        query=lambda _page: transition_times_query(period=asked.period, whose=asked.whose),
+        query=lambda _page: transition_times_query(period=asked.period, scope=asked.scope),
         body=lambda rows: {"items": [_histogram(each) for each in histograms_of(rows)]},
         columns=(
             "transition",
@@ -110,9 +116,11 @@ def get_availability(asked: Question) -> Report:
     Booked is what sessions take that are not cancelled, in the future too. An hour that comes twice when clocks change
     counts twice.
     """
-    mentor = asked.whose.mentor_profile_id
+    mentor = asked.scope.mentor_profile_id
     if mentor is None:
-        raise Invalid("Say whose hours are meant.", details={"mentorProfileId": ["Missing data for required field."]})
+        raise Invalid(
+            "Name the mentor whose hours are meant.", details={"mentorProfileId": ["Missing data for required field."]}
+        )
 
     def hours(rows: Rows) -> Availability:
         if not rows:

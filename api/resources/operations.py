@@ -26,7 +26,7 @@ from models.sessions import SessionStatus
 from workflows.analytics.summary import summary_of
 from workflows.audit import AUDIT_ENTRIES
 from workflows.errors import NotFound, Unauthenticated
-from workflows.invariants import check_all
+from workflows.invariants import looks
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -37,9 +37,13 @@ operations = Area("Operations", "For operators and monitoring.")
 @reads(OPERATOR)
 @operations.response(200, shapes.Invariants)
 def get_invariants(context: RequestContext[None]) -> Any:
-    """Check the invariants and get their violations."""
-    findings = check_all(context.db)
-    return {"ok": not any(finding.violations for finding in findings), "items": findings}
+    """Get the violations of the invariants: those known, and those of the latest changes, which are checked now.
+
+    Everything is checked once a day, in the background; `tutelage invariants` does so at once.
+    """
+    findings = looks.findings(context.db, newest=True)
+    ok = not any(finding.violations for finding in findings)
+    return {"ok": ok, "items": findings, "looked_through_at": looks.looked_through_at(context.db)}
 
 
 @operations.route("/metrics")

@@ -10,9 +10,9 @@ from marshmallow import ValidationError, fields
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import YEARS, Id, Moment, QueryWhole, TimeZone
-from models.analytics import Transition
 from models.sessions import SessionStatus
-from workflows.analytics.sessions import Grouping
+from workflows.analytics.counts import Grouping
+from workflows.analytics.transition_times import Transition
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _EITHER_FORM = "Must be a day, such as 2030-05-04, or a time with a zone, such as 2030-05-04T09:00:00Z (RFC 3339)."
@@ -35,7 +35,7 @@ class DayOrMoment(fields.String):
 
 
 class DayOfUtc(DayOrMoment):
-    """A day, where nothing is counted by the hour."""
+    """A day of UTC, where moments are refused."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date | datetime:  # type: ignore[override]
         if not isinstance(value, str) or not _DAY.fullmatch(value):

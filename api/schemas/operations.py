@@ -27,6 +27,10 @@ class Invariants(ResponseSchema):
 
     ok = fields.Boolean()
     items = fields.List(fields.Nested(InvariantResult))
+    looked_through_at = Moment(
+        allow_none=True,
+        metadata={"description": "When the latest check of everything began that has ended; null before the first."},
+    )
 
 
 class AuditEntry(ResponseSchema):

@@ -23,7 +23,7 @@ from cli.demonstration.stage import DATABASE, RECEIVER, SMTP_SINK, Answer, Clien
 from cli.invariants import findings_table
 from cli.seeding.people import FAMILY_NAMES, GIVEN_NAMES
 from config.settings import settings
-from models.analytics import daily_session_stats
+from models.analytics import session_metrics
 from models.bookings import bookings
 from models.events import DeliveryState
 from models.notifications import notifications
@@ -414,23 +414,19 @@ def _expect_quiet(cast: Cast, engine: Engine) -> Expected:
 
 
 def _counts(cast: Cast, booked: Booked) -> list[_Count]:
-    session, mentor = UUID(booked.session_id), UUID(cast.mentor_profile_id)
-    stats = daily_session_stats.c
+    session = UUID(booked.session_id)
     permits = select(func.count()).where(
         review_permits.c.session_id == session, review_permits.c.mentee_user_id == UUID(cast.mentee_id)
     )
-    counters = (stats.created, stats.started, stats.completed, stats.minutes)
     both_sides = ("session_created", "session_completed")
     told = select(func.count()).where(notifications.c.session_id == session, notifications.c.kind.in_(both_sides))
-    day = select(*(func.coalesce(func.sum(counter), 0) for counter in counters)).where(
-        stats.mentor_profile_id == mentor
-    )
+    measured = select(session_metrics.c.booked_minutes).where(session_metrics.c.session_id == session)
     return [
         _Count("the review is unlocked, by one permit", lambda db: db.scalar(permits), 1, "worker-reviews"),
         _Count(
-            f"the day is counted: 2 created, 1 started, 1 completed, {MINUTES} minutes",
-            lambda db: tuple(db.execute(day).one()),
-            (2, 1, 1, MINUTES),
+            f"the completed session is measured: {MINUTES} minutes booked",
+            lambda db: db.scalar(measured),
+            MINUTES,
             "worker-analytics",
         ),
         _Count(

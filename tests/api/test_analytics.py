@@ -6,21 +6,22 @@ import csv
 import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, insert, update
 
+from models.bookings import BookingStatus
 from models.catalog import courses
 from models.people import users
 from tests import factories
 from tests.api.conftest import Cast, Headers
 from tests.application import World, as_user
 from tests.integration.house import House
+from tests.integration.past_lives import past_life, seat
 from tests.statements import statements_of
-from workflows.analytics.count import Count
-from workflows.analytics.whose import Whose
+from workflows.events.catalogue import SeatLeft
 from workflows.identity.people import Mentor
 from workflows.sessions.session import Session
 
@@ -30,11 +31,11 @@ NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 IN_MAY = "from=2026-05-01&to=2026-05-31"
 
 
-def counted(engine: Engine, mentor: Mentor, *moments: datetime, course_id: Any = None, **amounts: int) -> None:
-    """As if so much had happened at each of these moments."""
+def lived(engine: Engine, mentor: Mentor, *moments: datetime, course_id: UUID | None = None) -> None:
+    """Write a session created at each of these moments, and requested then."""
     with engine.begin() as db:
-        counts = [Count(moment, amounts or {"created": 1}) for moment in moments]
-        factories.count(db, Whose(mentor_profile_id=mentor.id, course_id=course_id), *counts)
+        for moment in moments:
+            past_life(db, mentor.id, requested=moment, decided=moment, created=moment, course_id=course_id)
 
 
 def table_of(answer: Any) -> list[dict[str, str]]:
@@ -82,8 +83,8 @@ def test_a_mentor_sees_their_own_counts_alone_and_an_operator_everybodys(
     with engine.begin() as db:
         course = uuid4()
         db.execute(insert(courses).values(id=course, title="Compilers"))
-    counted(engine, cast.mentor, NOON, NOON, course_id=course, created=1, requests=1)
-    counted(engine, cast.other_mentor, NOON, created=1, requests=1)
+    lived(engine, cast.mentor, NOON, NOON, course_id=course)
+    lived(engine, cast.other_mentor, NOON)
 
     def seen(headers: Headers, query: str = "") -> tuple[int, int]:
         sessions = client.get(f"/analytics/sessions?{IN_MAY}{query}", headers=headers).json["items"]
@@ -127,8 +128,12 @@ def test_of_no_requests_there_are_no_rates(client: FlaskClient, cast: Cast) -> N
 
 
 def test_rates_are_shares_of_the_requests(client: FlaskClient, engine: Engine, cast: Cast) -> None:
-    came = {"requests_accepted": 3, "requests_with_session": 3, "requests_completed": 2, "requests_reviewed": 1}
-    counted(engine, cast.mentor, NOON, requests=8, **came)
+    accepted = {"requested": NOON, "decided": NOON, "created": NOON}
+    completed = accepted | {"started": NOON, "completed": NOON}
+    drafts: list[dict[str, Any]] = [{"requested": NOON, "status": BookingStatus.DRAFT}] * 5
+    with engine.begin() as db:
+        for life in (*drafts, accepted, completed, completed | {"reviewed": NOON}):
+            past_life(db, cast.mentor.id, **life)
     found = client.get(f"/analytics/conversion?{IN_MAY}", headers=cast.as_mentor).json
     assert found["rates"] == {"accepted": 0.375, "sessions": 0.375, "completed": 0.25, "reviewed": 0.125}
     (line,) = table_of(client.get(f"/analytics/conversion?{IN_MAY}", headers=cast.as_mentor | AS_TABLE))
@@ -305,7 +310,7 @@ def test_a_list_comes_in_pages_and_a_table_in_whole(
     with world.engine.begin() as db:
         mentors = [factories.make_mentor(db) for _ in range(8)] if group == "mentor" else [cast.mentor]
     for mentor in mentors:
-        counted(world.engine, mentor, *(NOON + timedelta(days=n) for n in range(8)))
+        lived(world.engine, mentor, *(NOON + timedelta(days=n) for n in range(8)))
     found: list[Any] = []
     query = f"{IN_MAY}&groupBy={group}"
     page = world.client.get(f"/analytics/sessions?{query}&limit=3", headers=cast.as_operator).json
@@ -371,7 +376,7 @@ def test_a_name_is_text_to_a_spreadsheet_and_comes_out_as_it_went_in(
 ) -> None:
     with engine.begin() as db:
         db.execute(update(users).where(users.c.id == cast.mentor.user_id).values(name=name))
-    counted(engine, cast.mentor, NOON)
+    lived(engine, cast.mentor, NOON)
     query = f"/analytics/sessions?{IN_MAY}&groupBy=mentor"
     (line,) = table_of(client.get(query, headers=cast.as_mentor | AS_TABLE))
     assert line["mentorName"] == shown
@@ -379,13 +384,14 @@ def test_a_name_is_text_to_a_spreadsheet_and_comes_out_as_it_went_in(
 
 
 def test_a_number_below_zero_stays_a_number(client: FlaskClient, engine: Engine, cast: Cast) -> None:
-    counted(engine, cast.mentor, NOON, seats_left=1)
+    with engine.begin() as db:
+        seat(db, cast.mentor.id, SeatLeft, NOON)
     (line,) = table_of(client.get(f"/analytics/sessions?{IN_MAY}", headers=cast.as_mentor | AS_TABLE))
     assert line["seats"] == "-1"
 
 
 def test_lines_end_as_the_standard_says(client: FlaskClient, engine: Engine, cast: Cast) -> None:
-    counted(engine, cast.mentor, NOON)
+    lived(engine, cast.mentor, NOON)
     answer = client.get(f"/analytics/sessions?{IN_MAY}", headers=cast.as_mentor | AS_TABLE)
     assert answer.get_data(as_text=True) == (
         "day,created,started,completed,cancelled,lateCancellations,minutes,seats,seatsJoined,seatsLeft\r\n"
@@ -408,7 +414,7 @@ def test_lines_end_as_the_standard_says(client: FlaskClient, engine: Engine, cas
 def test_a_report_costs_few_statements_beside_the_callers(
     world: World, cast: Cast, path: str, most: int, accept: str
 ) -> None:
-    counted(world.engine, cast.mentor, datetime.now(UTC))
+    lived(world.engine, cast.mentor, datetime.now(UTC))
     with statements_of(world.engine) as made:
         assert world.client.get(path, headers=cast.as_mentor | {"Accept": accept}).status_code == 200
     assert len(made.statements) == most

@@ -218,7 +218,6 @@ def test_a_review_makes_four_statements_and_one_commit(world: World, cast: Cast,
     with statements_of(engine) as made:
         assert review(world, cast.as_mentee, session_id).status_code == 201
     assert (len(made.statements), made.commits) == (4, 1)
-    assert "analytics.review_submitted" in {nudge.effect for nudge in world.nudges.take()}
 
 
 def test_what_happened_is_told_without_a_word_of_what_was_said(world: World, cast: Cast, engine: Engine) -> None:

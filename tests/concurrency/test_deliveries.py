@@ -41,19 +41,8 @@ LEFT_BEHIND = {
     "SELECT count(*) FROM deliveries WHERE effect = 'channels.send'": 4,
     # and the operators three times, about their endpoint, by mail alone
     "SELECT count(*) FROM deliveries WHERE effect = 'mail.send'": 34,
-    # a count of each kind, and the hour of the session
-    "SELECT sum(created) FROM daily_session_stats": 2,
-    "SELECT sum(started) FROM daily_session_stats": 1,
-    "SELECT sum(completed) FROM daily_session_stats": 1,
-    "SELECT sum(minutes) FROM daily_session_stats": 60,
-    "SELECT sum(cancelled) FROM daily_session_stats": 1,
-    "SELECT sum(seats_joined) + sum(seats_left) FROM daily_session_stats": 2,
-    # five requests, of which two were accepted and became sessions; one of these was completed, and reviewed
-    "SELECT sum(requests) FROM daily_session_stats": 5,
-    "SELECT sum(requests_accepted) + sum(requests_with_session) FROM daily_session_stats": 2 + 2,
-    "SELECT sum(requests_completed) + sum(requests_reviewed) FROM daily_session_stats": 1 + 1,
-    # three decisions, two sessions after an acceptance, a start and an end
-    "SELECT sum(count) FROM daily_transition_times": 3 + 2 + 1 + 1,
+    # the measures of the session that was completed
+    "SELECT sum(booked_minutes) FROM session_metrics": 60,
     # the ping and every event but two about its health, five about reminders and three about seats and bundles are
     # announced to the one endpoint
     "SELECT count(*) FROM deliveries WHERE effect = 'webhooks.send'": 19,

@@ -19,7 +19,7 @@ from api.schemas.sessions import Session
 from models.sessions import SessionStatus
 from tests.docs.pages import DOCS, blocks
 from tests.signing import sign
-from workflows.analytics.sessions import COUNTS, SUBJECTS, Grouping
+from workflows.analytics.counts import COUNTS, SUBJECTS, Grouping
 from workflows.availability.hours import Span
 from workflows.errors import InvalidTransition
 from workflows.events.catalogue import SessionCompleted

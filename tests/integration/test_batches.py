@@ -395,8 +395,8 @@ def test_a_claim_takes_only_the_effects_asked_for(house: House) -> None:
     with house.transactions() as db:
         accept_booking(db, make_booking(db))
     with house.engine.connect() as db:
-        claimed = store.claim_batch(db, [], shared=["analytics.booking_accepted"], most=50)
-    assert {delivery.key.effect for delivery in claimed} == {"analytics.booking_accepted"}
+        claimed = store.claim_batch(db, [], shared=["notifications.booking_accepted"], most=50)
+    assert {delivery.key.effect for delivery in claimed} == {"notifications.booking_accepted"}
 
 
 def test_a_deferred_write_that_fails_fails_its_own_effect(batch_house: House, counting: Counting) -> None:

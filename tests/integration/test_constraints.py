@@ -11,7 +11,7 @@ from sqlalchemy import CheckConstraint, Connection, ForeignKeyConstraint, Table,
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from models import metadata
-from models.analytics import daily_session_stats, daily_transition_times, quarter_hour_session_stats
+from models.analytics import session_metrics
 from models.audit import audit_entries
 from models.availability import availability_rules, weekly_hours
 from models.bookings import booking_participants, bookings
@@ -42,7 +42,6 @@ PROMISED_CONSTRAINTS = {
     "uq_mentor_busy_hold_id",
     "uq_review_permits_session_id_mentee_user_id",
     "uq_notifications_event_id_user_id_channel",
-    "uq_daily_session_stats_day_mentor_profile_id_course_id",
     "pk_booking_participants",
     "pk_deliveries",
     "ck_bookings_mentee_unless_group",
@@ -181,9 +180,10 @@ class Rows:
             "review_permits": {"id": uuid4(), **session, **mentor, **opened},
             "reviews": {"id": uuid4(), **reviewed, **reviewed_mentor, "rating": 5},
             "audit_entries": {"id": uuid4(), **done, "subject_type": "review", "subject_id": uuid4()},
-            "daily_session_stats": {"day": NOW.date(), **mentor},
-            "quarter_hour_session_stats": {"quarter_hour": NOW, **mentor},
-            "daily_transition_times": {"day": NOW.date(), **mentor, "transition": "length", "bucket": 0},
+            "session_metrics": {
+                **{"session_id": self.session.id, "completed_at": NOW, "booked_minutes": 60, **mentor},
+                **{"acceptance_to_session_ms": 50, "start_delay_ms": -1, "length_ms": 1},
+            },
             "deliveries": {"id": uuid4(), "effect": "another", "done_at": None, "state": "pending"},
             "delivery_attempts": {
                 **{name: delivery[name] for name in ("event_id", "effect", "target")},
@@ -261,11 +261,6 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (reviews, "ck_reviews_hidden_at", {"hidden_at": NOW}),
     (reviews, "ck_reviews_hidden_at", {"hidden_reason": "Spam"}),
     (audit_entries, "ck_audit_entries_data_is_an_object", {"data": [1]}),
-    (daily_session_stats, "ck_daily_session_stats_counters", {"completed": -1}),
-    (daily_session_stats, "ck_daily_session_stats_counters", {"requests_reviewed": -1}),
-    (quarter_hour_session_stats, "ck_quarter_hour_session_stats_counters", {"seats_left": -1}),
-    (daily_transition_times, "ck_daily_transition_times_counters", {"bucket": -1}),
-    (daily_transition_times, "ck_daily_transition_times_counters", {"count": -1}),
     (deliveries, "ck_deliveries_counters", {"attempts": -1}),
     (deliveries, "ck_deliveries_forgiven", {"attempts": 2, "forgiven": 3}),
     (deliveries, "ck_deliveries_forgiven", {"forgiven": -1}),
@@ -333,10 +328,7 @@ def test_what_is_unique_is_refused_a_second_time_by_its_name(db: Connection) -> 
         (reviews, rows.of(reviews), "uq_reviews_session_id_mentee_user_id"),
         (notifications, notification, "uq_notifications_event_id_user_id_channel"),
         (webhook_endpoints, endpoint, "uq_webhook_endpoints_mentor_profile_id_url"),
-        # Of no course, too, a mentor has one row of each time.
-        (daily_session_stats, rows.of(daily_session_stats), "uq_daily_session_stats_day_mentor_profile_id_course_id"),
-        (quarter_hour_session_stats, rows.of(quarter_hour_session_stats), "uq_quarter_hour_session_stats_whose"),
-        (daily_transition_times, rows.of(daily_transition_times), "uq_daily_transition_times_whose"),
+        (session_metrics, rows.of(session_metrics), "pk_session_metrics"),
         (idempotency_keys, key, "pk_idempotency_keys"),
         (delivery_attempts, rows.of(delivery_attempts), "pk_delivery_attempts"),
         (mentor_busy, block, "ex_mentor_busy_mentor_profile_id_busy"),

@@ -81,10 +81,7 @@ def test_what_an_effect_recorded_is_nudged_after_its_commit(with_effect: WithEff
 
     house, key = with_effect(run)
     house.deliverer.deliver(key)
-    assert house.wakeups.effects() == [
-        "analytics.booking_requested",
-        "notifications.booking_requested",
-    ]
+    assert house.wakeups.effects() == ["notifications.booking_requested"]
 
 
 def test_a_failed_effect_leaves_an_attempt_and_a_pause_alone(with_effect: WithEffect) -> None:

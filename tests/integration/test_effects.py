@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, select
 
-from models.analytics import daily_session_stats
+from models.analytics import session_metrics
 from models.events import deliveries, events
 from models.notifications import notifications
 from models.reviews import review_permits
 from tests.factories import (
     acting_user,
-    count,
     make_booking,
     make_listing,
     make_mentor,
@@ -25,8 +24,6 @@ from tests.factories import (
     mentor_of,
 )
 from tests.integration.house import House
-from workflows.analytics.count import Count
-from workflows.analytics.whose import Whose
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept, cancel, decline
 from workflows.events.catalogue import SessionCompleted
@@ -149,19 +146,21 @@ def test_a_completed_session_has_all_its_effects_once(pair: Pair) -> None:
     pair.house.run_all()
     with pair.house.engine.connect() as db:
         permit = db.execute(select(review_permits)).one()
-        stats = db.execute(select(daily_session_stats)).one()
+        metrics = db.execute(select(session_metrics)).one()
         open_rows = db.scalars(select(deliveries.c.effect).where(deliveries.c.state != "done")).all()
         followed = effects_of(db, session)
     assert (permit.session_id, permit.mentee_user_id) == (session.id, pair.mentee.id)
     assert (permit.unlocked_at, permit.expires_at) == (now, now + timedelta(days=30))
-    assert (stats.created, stats.started, stats.completed, stats.minutes) == (1, 1, 1, 60)
+    assert (metrics.session_id, metrics.completed_at, metrics.booked_minutes) == (session.id, now, 60)
+    assert metrics.start_delay_ms == (now - session.start_time) // timedelta(milliseconds=1)
+    assert (metrics.length_ms, metrics.request_to_decision_ms is None) == (0, False)
     assert {reader for reader, _channel in pair.told("session_completed")} == {pair.mentee.id, pair.mentor_user.id}
     timers = ["bookings.expire", "bookings.remind", "notifications.session_reminder", "notifications.session_reminder"]
     assert sorted(open_rows) == timers
     assert {(each.event_type, each.effect) for each in followed} >= {
         ("booking.accepted", "sessions.create"),
         ("session.created", "notifications.session_created"),
-        ("session.started", "analytics.session_started"),
+        ("session.started", "notifications.session_started"),
         ("session.completed", "reviews.unlock"),
         ("session.completed", "mail.send"),
     }
@@ -184,24 +183,6 @@ def test_a_mail_is_the_notification_in_both_forms(pair: Pair) -> None:
     assert mail.text.startswith("Ada would like to meet you about “Compilers”")
     assert "<h1" in as_html(mail.words)
     assert mail.delivery_id == pair.house.row(pair.house.key("mail.send")).id
-
-
-@pytest.mark.parametrize(
-    ("at", "day"),
-    [
-        # The day is UTC's, whatever the zone of the moment.
-        (datetime(2030, 5, 4, 23, 59, 59, 999999, tzinfo=UTC), date(2030, 5, 4)),
-        (datetime(2030, 5, 5, tzinfo=UTC), date(2030, 5, 5)),
-        (datetime.fromisoformat("2030-05-05T01:30:00+02:00"), date(2030, 5, 4)),
-        (datetime.fromisoformat("2030-05-04T20:00:00-05:00"), date(2030, 5, 5)),
-    ],
-)
-def test_a_session_counts_on_its_day_in_utc(db: Connection, at: datetime, day: date) -> None:
-    mentor = make_mentor(db)
-    for amounts in ({"created": 1}, {"created": 1}, {"completed": 1, "minutes": 45}):
-        count(db, Whose(mentor_profile_id=mentor.id), Count(at, amounts))
-    row = db.execute(select(daily_session_stats)).one()
-    assert (row.day, row.created, row.started, row.completed, row.minutes) == (day, 2, 0, 1, 45)
 
 
 def test_a_review_is_unlocked_once_per_mentee_however_often_it_runs(db: Connection) -> None:

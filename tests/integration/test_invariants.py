@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 
-from models.analytics import daily_session_stats
+from models.analytics import session_metrics
 from models.bookings import booking_participants, bookings
 from models.calendar import mentor_busy
 from models.events import deliveries, delivery_attempts, effect_catalogues, events, subscriptions
@@ -148,11 +148,10 @@ PLANTED: dict[str, list[tuple[str, Plant]]] = {
         ("one less", lambda db, _s: db.execute(delete(notifications).where(notifications.c.id == _first(db)))),
         ("a reader more", lambda db, s: _join(db, s.booking_id)),
     ],
-    "daily_count_differs": [
-        ("one more", lambda db, _s: db.execute(update(daily_session_stats).values(completed=2))),
-        ("minutes less", lambda db, _s: db.execute(update(daily_session_stats).values(minutes=59))),
-        ("no count", lambda db, _s: db.execute(delete(daily_session_stats))),
-        ("a count of nothing", lambda db, s: _count_nothing(db, s)),
+    "completed_session_without_metrics": [
+        ("no row", lambda db, _s: db.execute(delete(session_metrics))),
+        ("another mentor's", lambda db, _s: db.execute(update(session_metrics).values(mentor_profile_id=uuid4()))),
+        ("another time", lambda db, s: db.execute(update(session_metrics).values(completed_at=s.start_time))),
     ],
     "delivery_long_overdue": [
         (
@@ -198,11 +197,6 @@ def _first(db: Connection) -> UUID:
 
 def _join(db: Connection, booking_id: UUID) -> None:
     db.execute(insert(booking_participants).values(booking_id=booking_id, user_id=uuid4()))
-
-
-def _count_nothing(db: Connection, session: Session) -> None:
-    row = {"day": func.current_date() - 1, "mentor_profile_id": session.mentor_profile_id, "created": 1}
-    db.execute(insert(daily_session_stats).values(row))
 
 
 def _set(db: Connection, **values: object) -> None:
@@ -303,8 +297,6 @@ def _asked_in_part(db: Connection, name: str, session: Session) -> list[str]:
     about = ABOUT.get(name, About.BOOKINGS)
     if about is About.STATE:
         return check_state(db, name)
-    if about is About.TIMES:
-        return [str(row.id) for row in db.execute(text(queries()[name]))]
     asked = session.booking_id if about is About.BOOKINGS else session.mentor_profile_id
     assert check_part(db, name, [uuid4()]) == []
     return [violation.subject for violation in check_part(db, name, [asked])]

@@ -9,13 +9,12 @@ from threading import Event
 import pytest
 from sqlalchemy import Connection, delete, func, select, text, update
 
-from models.analytics import quarter_hour_session_stats
 from models.bookings import bookings
 from models.calendar import mentor_busy
 from models.maintenance import maintenance_cursors, violations
 from models.people import mentor_profiles
 from models.sessions import sessions
-from tests.factories import complete_session, make_session, start_session
+from tests.factories import make_session
 from tests.integration.house import House, without_guards
 from workers import maintain as maintaining
 from workers.maintain import maintain
@@ -142,7 +141,7 @@ def test_everything_is_looked_through_once_a_day(booked: House, monkeypatch: pyt
     spoil(booked, changed=timedelta(days=300))
     look(booked, looks.look_at_changes)
     assert known(booked) == {}
-    # Two bookings, two mentors and a page behind each, and the days.
+    # Two bookings, two mentors and a page behind each, and one look that finds nothing left.
     assert pages() == 3 + 3 + 1
     assert known(booked) == {"open_session_without_block": 2}
     mend(booked)
@@ -167,34 +166,50 @@ def test_a_mentors_numbers_are_looked_at(booked: House) -> None:
     assert known(booked) == {}
 
 
-def test_quarters_of_an_hour_are_recounted_once_they_have_settled(house: House) -> None:
-    with house.transactions() as db:
-        complete_session(db, start_session(db, make_session(db)))
-    house.run_all()
-    now = datetime.now(UTC)
+def test_a_request_checks_the_latest_changes_anew(booked: House) -> None:
+    def asked() -> dict[str, int]:
+        with booked.engine.connect() as db:
+            return {found.name: found.violations for found in looks.findings(db, newest=True) if found.violations}
 
-    def recount(at: datetime) -> bool:
-        with house.transactions() as db:
-            return looks.look_at_quarter(db, now=at)
+    spoil(booked, changed=timedelta(minutes=1))
+    assert (known(booked), asked()) == ({}, {"open_session_without_block": 1})
+    spoil(booked, changed=timedelta(minutes=3))
+    go_back(booked, timedelta(minutes=10))
+    look(booked, looks.look_at_changes)
+    assert known(booked) == asked() == {"open_session_without_block": 1}, "and counts nothing twice"
+    mend(booked)
+    assert (known(booked), asked()) == ({"open_session_without_block": 1}, {})
 
-    later = now + looks.QUARTER_SETTLES_AFTER + timedelta(minutes=15)
-    while recount(later):
+
+def test_a_request_checks_no_more_than_the_latest_changes(booked: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "NEWEST_CHANGES", dict.fromkeys(looks.NEWEST_CHANGES, 1))
+    with booked.transactions() as db:
+        make_session(db)
+    with booked.engine.begin() as db, without_guards(db):
+        db.execute(delete(mentor_busy))
+    with booked.engine.connect() as db:
+        found = {found.name: found.violations for found in looks.findings(db, newest=True)}
+    assert found["open_session_without_block"] == 1
+
+
+def test_it_is_known_when_everything_was_checked(booked: House) -> None:
+    def checked() -> datetime | None:
+        with booked.engine.connect() as db:
+            return looks.looked_through_at(db)
+
+    began = datetime.now(UTC)
+    assert checked() is None
+    while look(booked, looks.look_through):
         pass
-    assert known(house) == {}
-    with house.engine.begin() as db:
-        db.execute(update(quarter_hour_session_stats).values(completed=5))
-    assert not recount(later), "each quarter once"
-    assert known(house) == {}
-    go_back(house, timedelta(minutes=30))
-    while recount(later):
+    first = checked()
+    assert first is not None
+    assert abs(first - began) < timedelta(minutes=1)
+    go_back(booked, timedelta(days=1))
+    while look(booked, looks.look_through):
         pass
-    assert known(house) == {"daily_count_differs": 1}
-    look(house, looks.look_again)
-    assert known(house) == {"daily_count_differs": 1}
-    with house.engine.begin() as db:
-        db.execute(update(quarter_hour_session_stats).values(completed=1))
-    look(house, looks.look_again)
-    assert known(house) == {}
+    again = checked()
+    assert again is not None
+    assert again - first < timedelta(minutes=1), "the latest one's beginning"
 
 
 def test_two_that_look_at_once_do_not_wait_for_each_other(booked: House) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from tests import factories
 from workflows.analytics.availability import availability_of
-from workflows.analytics.period import Period, period
+from workflows.analytics.scope import Period, period_of
 from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
 from workflows.identity.people import Mentor
 
@@ -44,7 +44,7 @@ def say(db: Connection, mentor: Mentor) -> Say:
 
 def of(zone: str, first: date, last: date) -> Period:
     """From a day to another one, on the clocks of a zone."""
-    return period(first, last, zone, now=NOW)
+    return period_of(first, last, zone, now=NOW)
 
 
 def open_minutes(db: Connection, mentor_id: UUID, span: Period) -> dict[tuple[int, int], int | None]:
@@ -142,7 +142,7 @@ def test_on_days_on_which_clocks_change_every_minute_counts_once(
 def test_a_period_cuts_what_lies_across_its_ends(db: Connection, mentor: Mentor, say: Say) -> None:
     say(MONDAY_MORNING)
     begin = datetime(2026, 5, 4, 9, 45, tzinfo=UTC)
-    span = period(begin, begin + timedelta(minutes=45), "UTC", now=NOW)
+    span = period_of(begin, begin + timedelta(minutes=45), "UTC", now=NOW)
     assert open_minutes(db, mentor.id, span) == {(0, 9): 15, (0, 10): 30}
 
 

@@ -28,7 +28,7 @@ SELECT gen_random_uuid(), 'booking.accepted', 'booking', gen_random_uuid(), 'sys
        now()
 FROM generate_series(1, {DONE});
 INSERT INTO deliveries (event_id, effect, target, id, queue, state, due_at, nudge_at, done_at)
-SELECT e.id, 'analytics.booking_accepted', '', gen_random_uuid(), 'analytics', 'done', now(), now(), now()
+SELECT e.id, 'analytics.session_completed', '', gen_random_uuid(), 'analytics', 'done', now(), now(), now()
 FROM events e;
 INSERT INTO deliveries (event_id, effect, target, id, queue, due_at, nudge_at)
 SELECT e.id, kind.effect, '', gen_random_uuid(), 'notifications', now() - interval '5 seconds', now()

@@ -83,10 +83,7 @@ def test_deliveries_due_now_are_woken_up_and_timers_are_not(db: Connection) -> N
     booking = make_booking(db)
     notes = drain_recorded(db)
     assert [event.type for event in notes.events] == ["booking.requested"]
-    assert sorted(nudge.effect for nudge in notes.nudges) == [
-        "analytics.booking_requested",
-        "notifications.booking_requested",
-    ]
+    assert [nudge.effect for nudge in notes.nudges] == ["notifications.booking_requested"]
     assert {(nudge.subject, nudge.subject_id) for nudge in notes.nudges} == {("booking", booking.id)}
     assert drain_recorded(db).nudges == [], "notes are taken once"
 
@@ -149,8 +146,6 @@ def test_a_commit_nudges_what_it_recorded_and_only_then(house: House) -> None:
         accept_booking(db, make_booking(db))
         assert house.wakeups.nudges == []
     assert house.wakeups.effects() == [
-        "analytics.booking_accepted",
-        "analytics.booking_requested",
         "notifications.booking_accepted",
         "notifications.booking_requested",
         "sessions.create",

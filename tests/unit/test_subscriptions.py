@@ -16,16 +16,7 @@ from workflows.operator_policy import OperatorPolicy
 # effect → event, queue, attempts. A line that changes here changes rows in every database there is: write a migration
 # that renames or ends their deliveries and subscriptions, and only then change the line.
 INSIDE = {
-    "analytics.booking_accepted": ("booking.accepted", "analytics", 8),
-    "analytics.booking_declined": ("booking.declined", "analytics", 8),
-    "analytics.booking_requested": ("booking.requested", "analytics", 8),
-    "analytics.review_submitted": ("review.submitted", "analytics", 8),
-    "analytics.seat_joined": ("seat.joined", "analytics", 8),
-    "analytics.seat_left": ("seat.left", "analytics", 8),
-    "analytics.session_cancelled": ("session.cancelled", "analytics", 8),
     "analytics.session_completed": ("session.completed", "analytics", 8),
-    "analytics.session_created": ("session.created", "analytics", 8),
-    "analytics.session_started": ("session.started", "analytics", 8),
     "bookings.expire": ("booking.requested", "sessions", 8),
     "bookings.remind": ("booking.requested", "sessions", 8),
     "channels.session_cancelled": ("session.cancelled", "notifications", 8),
@@ -52,7 +43,19 @@ INSIDE = {
     "sessions.create": ("booking.accepted", "sessions", 8),
 }
 # Nothing is written for these any more; they run what older processes have written.
-RETIRED = {"reminders.set", "webhooks.queue"}
+RETIRED = {
+    "analytics.booking_accepted",
+    "analytics.booking_declined",
+    "analytics.booking_requested",
+    "analytics.review_submitted",
+    "analytics.seat_joined",
+    "analytics.seat_left",
+    "analytics.session_cancelled",
+    "analytics.session_created",
+    "analytics.session_started",
+    "reminders.set",
+    "webhooks.queue",
+}
 OUTSIDE = {
     "channels.send": ("channels", "notifications", 8),
     "mail.send": ("mail", "notifications", 8),

@@ -1,1 +1,1 @@
-"""Numbers: what happened on which day."""
+"""Reports, read from the rows of bookings, sessions and reviews; and what is recorded of each completed session."""

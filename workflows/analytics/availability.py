@@ -1,26 +1,29 @@
-"""When a mentor is open, and when booked: minutes by weekday and hour of their own clocks."""
+"""Open and booked minutes of a mentor by weekday and hour; open by the weekly hours that held at the time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Integer, Select, Text, and_, cast, func, literal, select
-from sqlalchemy.dialects.postgresql import INTERVAL
+from sqlalchemy import ColumnElement, Connection, Integer, Select, Text, cast, func, literal, or_, select
 
+from models.availability import weekly_hours
 from models.people import mentor_profiles
 from models.sessions import SessionStatus, sessions
-from workflows.analytics.open_minutes import open_hours_of
-from workflows.analytics.period import Period
-from workflows.analytics.slots import clock_of, offsets_of
+from workflows.analytics.scope import QUARTER, Period
+from workflows.availability.hours import Hours, spans_as_json
+from workflows.availability.open_times import Interval, open_times
 
+Hour = tuple[int, int]  # weekday (0 for Monday), hour
 WEEK = [(weekday, hour) for weekday in range(7) for hour in range(24)]
 MINUTE = timedelta(minutes=1)
-_QUARTER = cast("15 minutes", INTERVAL)
+_HOUR = timedelta(hours=1)
+_QUARTER = literal(QUARTER)
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,8 @@ class HourOfWeek:
     Args:
         weekday: 0 for Monday to 6 for Sunday.
         hour: 0 to 23, by the clocks: an hour that comes twice counts twice, one that is left out not at all.
-        open_minutes: how long the mentor could have been booked, by the hours that they had said at the time; None
-            where they had said none.
+        open_minutes: how long the mentor could have been booked, by the weekly hours that held at the time; None
+            where the mentor has never set any.
         booked_minutes: how long sessions took, or are to take; cancelled ones took none.
     """
 
@@ -58,7 +61,7 @@ def mentor_zone_query(mentor_profile_id: UUID) -> Select[Any]:
 def availability_of(db: Connection, mentor_profile_id: UUID, period: Period) -> Availability:
     """A mentor's hours of the week, all 168 of them, from Monday's first to Sunday's last."""
     booked = {(row.weekday, row.hour): row.taken for row in db.execute(_booked(mentor_profile_id, period))}
-    open_for = open_hours_of(db, mentor_profile_id, period)
+    open_for = _open_hours_of(db, mentor_profile_id, period)
     open_minutes = [None] * len(WEEK) if open_for is None else _minutes(open_for)
     minutes = zip(WEEK, open_minutes, _minutes(booked), strict=True)
     hours = [HourOfWeek(weekday, hour, free, taken) for (weekday, hour), free, taken in minutes]
@@ -76,7 +79,6 @@ def whole_minutes(times: Iterable[timedelta]) -> list[int]:
 
 
 def _booked(mentor_profile_id: UUID, period: Period) -> Select[Any]:
-    offsets = offsets_of(period)
     start = func.greatest(sessions.c.start_time, period.start)
     end = func.least(sessions.c.end_time, period.end)
     first = func.date_bin(_QUARTER, start, func.to_timestamp(0))
@@ -84,14 +86,13 @@ def _booked(mentor_profile_id: UUID, period: Period) -> Select[Any]:
     quarters = func.generate_series(first, end, _QUARTER).table_valued("quarter", name="quarters").render_derived()
     quarter = quarters.c.quarter
     part = func.least(end, quarter + _QUARTER) - func.greatest(start, quarter)
-    clock = clock_of(quarter, offsets)
-    weekday, hour = _field("isodow", clock) - 1, _field("hour", clock)
-    shown = [weekday.label("weekday"), hour.label("hour"), func.sum(part).label("taken")]
+    clock = period.local_time(quarter)
+    weekday, hour = (_field("isodow", clock) - 1).label("weekday"), _field("hour", clock).label("hour")
+    shown: list[ColumnElement[Any]] = [weekday, hour, func.sum(part).label("taken")]
     return (
         select(*shown)
         .select_from(sessions)
         .join(quarters, quarter < end)
-        .join(offsets, and_(quarter >= offsets.c.since, quarter < offsets.c.until))
         .where(
             sessions.c.mentor_profile_id == mentor_profile_id,
             sessions.c.status != SessionStatus.CANCELLED,
@@ -104,3 +105,56 @@ def _booked(mentor_profile_id: UUID, period: Period) -> Select[Any]:
 
 def _field(name: str, clock: ColumnElement[Any]) -> ColumnElement[int]:
     return cast(func.date_part(literal(name, Text), clock), Integer)
+
+
+def _open_hours_of(db: Connection, mentor_profile_id: UUID, period: Period) -> dict[Hour, timedelta] | None:
+    """How long a mentor is open in each hour of the week in a period, on the clocks of the period's zone.
+
+    The first hours that a mentor ever set count for all the time before them.
+
+    Returns:
+        What is not in it is closed; None where the mentor has never set any hours.
+    """
+    revisions = db.execute(_hours_query(period, mentor_profile_id)).all()
+    if not revisions:
+        return None
+    found: dict[Hour, timedelta] = defaultdict(timedelta)
+    for row in revisions:
+        since = period.start if row.revision == 1 else max(row.since, period.start)
+        until = min(row.until or period.end, period.end)
+        for start, end in _on_the_clocks(open_times(Hours.read(row.time_zone, row.spans), since, until), period):
+            for begin, after in _cut_by_hour(start, end):
+                found[begin.weekday(), begin.hour] += after - begin
+    return found
+
+
+def _hours_query(period: Period, mentor_profile_id: UUID) -> Select[Any]:
+    hours = weekly_hours.c
+    return (
+        select(hours.since, hours.until, hours.revision, hours.time_zone, spans_as_json().label("spans"))
+        .where(hours.mentor_profile_id == mentor_profile_id)
+        .where(or_(hours.since < period.end, hours.revision == 1))
+        .where(or_(hours.until.is_(None), hours.until > period.start))
+    )
+
+
+def _on_the_clocks(stretches: Iterator[Interval], period: Period) -> Iterator[Interval]:
+    """The stretches as the clocks of the period's zone show them, cut where these are put forward or back."""
+    offsets = period.offsets()
+    until = [since for since, _offset in offsets[1:]] + [period.end]
+    for start, end in stretches:
+        for (since, offset), next_one in zip(offsets, until, strict=True):
+            begin, after = max(start, since), min(end, next_one)
+            if begin < after:
+                yield _shown(begin, offset), _shown(after, offset)
+
+
+def _shown(moment: datetime, offset: timedelta) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None) + offset
+
+
+def _cut_by_hour(start: datetime, end: datetime) -> Iterator[Interval]:
+    first = start.replace(minute=0, second=0, microsecond=0)
+    hours = range(-((first - end) // _HOUR))
+    edges = [start, *(first + hour * _HOUR for hour in hours[1:]), end]
+    return pairwise(edges)

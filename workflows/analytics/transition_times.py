@@ -1,20 +1,71 @@
-"""How long each step took in a period, as a histogram: its buckets, and what can be said of the times between them."""
+"""How long each step of a booking and its session took in a period, as histograms with averages and percentiles."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, Select, cast, func, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Double,
+    FromClause,
+    Row,
+    Select,
+    Text,
+    cast,
+    func,
+    literal,
+    select,
+    union_all,
+)
 
-from models.analytics import Transition, daily_transition_times
-from workflows.analytics.period import Period
-from workflows.analytics.transitions import BOUNDS, MAY_BE_NEGATIVE
-from workflows.analytics.whose import Whose
+from models.bookings import BookingStatus, bookings
+from models.sessions import sessions
+from workflows.analytics.scope import Period, Scope
 
-_ONE_MORE_DAY = timedelta(days=1) - timedelta(microseconds=1)
+_SECOND = 1_000
+_MINUTE = 60 * _SECOND
+_HOUR = 60 * _MINUTE
+
+
+class Transition(StrEnum):
+    """From which step to which a time was taken."""
+
+    REQUEST_TO_DECISION = "request_to_decision"  # accepted or declined by the mentor; an instant listing takes none
+    ACCEPTANCE_TO_SESSION = "acceptance_to_session"
+    START_DELAY = "start_delay"  # after the time agreed on; before it below zero
+    LENGTH = "length"  # from the start to the completion
+
+
+# In milliseconds. A bucket begins at a bound and ends below the next one; there is one more below the first bound.
+BOUNDS: dict[Transition, tuple[int, ...]] = {
+    Transition.REQUEST_TO_DECISION: (
+        *(minutes * _MINUTE for minutes in (1, 5, 15, 30)),
+        *(hours * _HOUR for hours in (1, 2, 4, 8, 16, 24, 48, 72)),
+    ),
+    Transition.ACCEPTANCE_TO_SESSION: (
+        *(50, 100, 250, 500),
+        *(int(seconds * _SECOND) for seconds in (1, 2.5, 5, 10, 30, 60, 300)),
+    ),
+    Transition.START_DELAY: tuple(minutes * _MINUTE for minutes in (-10, -5, 0, 1, 5, 10, 15, 30, 60)),
+    Transition.LENGTH: tuple(minutes * _MINUTE for minutes in (5, 15, 30, 45, 60, 90, 120, 180, 240, 480)),
+}
+# Clocks differ: what comes after something else takes no time at the least. Only a start may be early.
+MAY_BE_NEGATIVE = Transition.START_DELAY
+
+# By a trigger no booking changes once it is decided. That of an instant listing is accepted as it is written.
+DECIDED_AT = bookings.c.updated_at
+WAS_REQUESTED = bookings.c.version > 1
+_TOOK: dict[Transition, ColumnElement[Any]] = {
+    Transition.REQUEST_TO_DECISION: DECIDED_AT - bookings.c.created_at,
+    Transition.ACCEPTANCE_TO_SESSION: sessions.c.created_at - DECIDED_AT,
+    Transition.START_DELAY: sessions.c.started_at - sessions.c.start_time,
+    Transition.LENGTH: sessions.c.completed_at - sessions.c.started_at,
+}
 
 
 @dataclass(frozen=True)
@@ -53,14 +104,48 @@ class Histogram:
         return None
 
 
-def transition_times_query(*, period: Period, whose: Whose) -> Select[Any]:
-    """The buckets that hold anything; the days are UTC's, and those that the period touches count in whole."""
-    times = daily_transition_times.c
-    days = (times.day >= period.start.date(), times.day < (period.end + _ONE_MORE_DAY).date())
-    count = cast(func.sum(times["count"]), BigInteger).label("held")
-    taken = cast(func.sum(times.milliseconds), BigInteger).label("milliseconds")
-    query = select(times.transition, times.bucket, count, taken).where(*days, whose.of(daily_transition_times))
-    return query.group_by(times.transition, times.bucket)
+def transition_times_query(*, period: Period, scope: Scope) -> Select[Any]:
+    """A row for each bucket that holds anything: `transition`, `bucket`, `held`, `milliseconds`.
+
+    A step counts in the period in which it ended.
+    """
+    decided = bookings.c.status.in_([BookingStatus.ACCEPTED, BookingStatus.DECLINED])
+    of_booking = (decided, WAS_REQUESTED, period.covers(DECIDED_AT), scope.covers(bookings))
+    with_booking = sessions.join(bookings, bookings.c.id == sessions.c.booking_id)
+
+    def of_session(transition: Transition, ended_at: ColumnElement[Any], source: FromClause = sessions) -> Select[Any]:
+        return _times(transition, source, period.covers_session(ended_at), scope.covers(sessions))
+
+    times = union_all(
+        _times(Transition.REQUEST_TO_DECISION, bookings, *of_booking),
+        of_session(Transition.ACCEPTANCE_TO_SESSION, sessions.c.created_at, with_booking),
+        of_session(Transition.START_DELAY, sessions.c.started_at),
+        of_session(Transition.LENGTH, sessions.c.completed_at),
+    )
+    return select(times.subquery("times"))
+
+
+def milliseconds_of(transition: Transition) -> ColumnElement[Any]:
+    """How long the step took, in whole milliseconds, downwards."""
+    # By way of whole microseconds, which a double holds exactly: `extract` is exact as well, and takes twice the time.
+    whole = func.floor(func.round(func.date_part("epoch", _TOOK[transition]) * 1_000_000) / 1000)
+    return whole if transition is MAY_BE_NEGATIVE else func.greatest(0, whole)
+
+
+def _times(transition: Transition, source: FromClause, *within: ColumnElement[bool]) -> Select[Any]:
+    milliseconds = milliseconds_of(transition)
+    bucket = func.width_bucket(milliseconds, literal(BOUNDS[transition], ARRAY(Double))).label("bucket")
+    return (
+        select(
+            literal(transition.value, Text).label("transition"),
+            bucket,
+            func.count().label("held"),
+            cast(func.sum(milliseconds), BigInteger).label("milliseconds"),
+        )
+        .select_from(source)
+        .where(*within)
+        .group_by(bucket)
+    )
 
 
 def histograms_of(rows: Iterable[Row[Any]]) -> list[Histogram]:
@@ -69,7 +154,7 @@ def histograms_of(rows: Iterable[Row[Any]]) -> list[Histogram]:
     return [_histogram(transition, found) for transition in Transition]
 
 
-def _histogram(transition: Transition, found: dict[tuple[Transition, int], Row[Any]]) -> Histogram:
+def _histogram(transition: Transition, found: dict[tuple[str, int], Row[Any]]) -> Histogram:
     lowest = None if transition is MAY_BE_NEGATIVE else 0.0
     edges = [lowest, *(bound / 1000 for bound in BOUNDS[transition]), None]
     rows = [found.get((transition, number)) for number in range(len(edges) - 1)]

@@ -27,13 +27,11 @@ class About(Enum):
 
     BOOKINGS = "ids of bookings"
     MENTORS = "ids of mentor profiles"
-    TIMES = "a stretch of time, by the settings that its query names"
     STATE = "by nothing: what it reads is as little as what is wrong"
 
 
 # Every other one is about bookings.
 ABOUT = {
-    "daily_count_differs": About.TIMES,
     "dead_delivery": About.STATE,
     "delivery_long_overdue": About.STATE,
     "rating_differs_from_reviews": About.MENTORS,

@@ -1,7 +1,7 @@
-"""Looking for violations all the time, at a cost that does not grow with history.
+"""Continuous checks of the invariants, at a cost that does not grow with history.
 
-What changed is looked at twice, when it has settled and once more when the last of its effects should be done; what was
-found is remembered and looked at again until it is mended; and the whole is looked through once a day, in pages.
+What changed is checked twice, when it has settled and once more when the last of its effects should be done; what was
+found is remembered and checked again until it is mended; and everything is checked once a day, in pages.
 """
 
 from __future__ import annotations
@@ -32,39 +32,40 @@ CHANGES_PAGE = 500
 KNOWN_PAGE = 500
 WHOLE_PAGES = {About.BOOKINGS: 500, About.MENTORS: 20}
 WHOLE_EVERY = timedelta(days=1)
-QUARTER_SETTLES_AFTER = timedelta(minutes=5)
-# What differs over days is expensive to look at again, and is known already.
-DAYS_AGAIN_AFTER = timedelta(hours=1)
-# A mentor's rating is added up from all reviews: of those with more it is checked by the daily look alone.
+# Checked while a request waits, of each table.
+NEWEST_CHANGES = {About.BOOKINGS: 250, About.MENTORS: 10}
+# A mentor's rating is added up from all reviews: of those with more it is checked once a day alone.
 MAX_REVIEWS_ADDED_UP = 1_000
-
-_COUNTS = "daily_count_differs"
-_DAYS = "days"
-_QUARTER = timedelta(minutes=15)
-_DAYS_TIMEOUT = "5min"
+_LOOKED_THROUGH = "looked through everything"
 
 _CHANGED = """
 SELECT id, updated_at, {about} AS about FROM {table}
 WHERE (updated_at, id) > (:moment, :id) AND updated_at <= now() - CAST(:age AS interval)
 ORDER BY updated_at, id LIMIT :page
 """
-_CHANGED_IN = {
-    "bookings": (About.BOOKINGS, text(_CHANGED.format(table="bookings", about="id"))),
-    "sessions": (About.BOOKINGS, text(_CHANGED.format(table="sessions", about="booking_id"))),
-    "reviews": (About.MENTORS, text(_CHANGED.format(table="reviews", about="mentor_profile_id"))),
+_CHANGING = {
+    "bookings": (About.BOOKINGS, "id"),
+    "sessions": (About.BOOKINGS, "booking_id"),
+    "reviews": (About.MENTORS, "mentor_profile_id"),
+}
+_NEWEST = {
+    about: text(
+        " UNION ".join(
+            f"(SELECT {column} AS about FROM {table} ORDER BY updated_at DESC, id DESC LIMIT :most)"
+            for table, column in columns.items()
+        )
+    )
+    for about, columns in {
+        About.BOOKINGS: {"bookings": "id", "sessions": "booking_id"},
+        About.MENTORS: dict.fromkeys(("bookings", "sessions", "reviews"), "mentor_profile_id"),
+    }.items()
 }
 _WITH_FEW_REVIEWS = text("SELECT id FROM mentor_profiles WHERE id = ANY(:ids) AND review_count <= :most")
 _WHOLE = {
     About.BOOKINGS: text("SELECT id FROM bookings WHERE id > :id ORDER BY id LIMIT :page"),
     About.MENTORS: text("SELECT id FROM mentor_profiles WHERE id > :id ORDER BY id LIMIT :page"),
 }
-_KNOWN = text(
-    """
-SELECT invariant, about FROM violations
-WHERE about <> :days OR looked_at < now() - CAST(:days_after AS interval)
-ORDER BY looked_at LIMIT :page
-"""
-)
+_KNOWN = text("SELECT invariant, about FROM violations ORDER BY looked_at LIMIT :page")
 _FORGET = text(
     """
 DELETE FROM violations WHERE invariant = :name AND about = ANY(:asked) AND NOT subject = ANY(:subjects)
@@ -81,27 +82,41 @@ ON CONFLICT (invariant, subject) DO UPDATE SET about = excluded.about, looked_at
 _REMEMBERED = text(
     f"""
 SELECT invariant, count(*) AS violations, (array_agg(subject ORDER BY created_at, subject))[1:{SAMPLE}] AS sample
-FROM violations GROUP BY invariant
+FROM violations WHERE about <> ALL(CAST(:besides AS text[])) GROUP BY invariant
 """
 )
-_BETWEEN = text(
-    "SELECT set_config('tutelage.recount_since', CAST(:since AS text), true),"
-    " set_config('tutelage.recount_until', CAST(:until AS text), true)"
-)
-_DAYS_AT_LEISURE = text(
-    "SELECT set_config('tutelage.recount_since', '', true), set_config('tutelage.recount_until', '', true),"
-    f" set_config('statement_timeout', '{_DAYS_TIMEOUT}', true)"
-)
+_LOOKED_THROUGH_AT = text("SELECT max(moment) FROM maintenance_cursors WHERE name = :name")
 
 
-def findings(db: Connection) -> list[Finding]:
-    """What is violated as far as is known, of every invariant; and what is dead or overdue, as it is now."""
-    remembered = {row.invariant: row for row in db.execute(_REMEMBERED)}
-    states = {name: check_state(db, name) for name in names(About.STATE)}
-    return [
-        finding_of(name, states[name]) if name in states else _remembered(name, remembered.get(name))
-        for name in queries()
-    ]
+def findings(db: Connection, *, newest: bool = False) -> list[Finding]:
+    """What is violated as far as is known, of every invariant; and what is dead or overdue, as it is now.
+
+    Args:
+        newest: whether the latest changes are checked anew, since nothing may have checked them yet.
+    """
+    asked = {
+        about: list(db.scalars(_NEWEST[about], {"most": most})) if newest else []
+        for about, most in NEWEST_CHANGES.items()
+    }
+    besides = [str(id) for ids in asked.values() for id in ids]
+    remembered = {row.invariant: row for row in db.execute(_REMEMBERED, {"besides": besides})}
+    fresh = {name: check_state(db, name) for name in names(About.STATE)}
+    for about, ids in asked.items():
+        for name in names(about) if ids else ():
+            fresh[name] = [violation.subject for violation in check_part(db, name, ids)]
+    return [_finding(name, remembered.get(name), fresh.get(name, [])) for name in queries()]
+
+
+def looked_through_at(db: Connection) -> datetime | None:
+    """When the latest check of everything began that has come to its end; None before the first."""
+    found: datetime | None = db.scalar(_LOOKED_THROUGH_AT, {"name": _LOOKED_THROUGH})
+    return found
+
+
+def _finding(name: str, remembered: Row[tuple[str, int, list[str]]] | None, fresh: list[str]) -> Finding:
+    if remembered is None:
+        return finding_of(name, fresh)
+    return finding_of(name, [*remembered.sample, *fresh], remembered.violations + len(fresh))
 
 
 def look_at_changes(db: Connection) -> bool:
@@ -113,12 +128,12 @@ def look_at_changes(db: Connection) -> bool:
     more, now = False, _now(db)
     for age in LOOKS_AFTER:
         asked: defaultdict[About, set[UUID]] = defaultdict(set)
-        for table, (about, query) in _CHANGED_IN.items():
+        for table, (about, column) in _CHANGING.items():
             name = f"changed {table}, {age} ago"
             if (cursor := take_cursor(db, name, begin=now - age)) is None:
                 continue
             position = {"moment": cursor.moment, "id": cursor.id, "age": age, "page": CHANGES_PAGE}
-            rows = db.execute(query, position).all()
+            rows = db.execute(text(_CHANGED.format(table=table, about=column)), position).all()
             if rows:
                 move_cursor(db, name, rows[-1].updated_at, rows[-1].id)
             asked[about] |= {row.about for row in rows}
@@ -128,30 +143,14 @@ def look_at_changes(db: Connection) -> bool:
     return more
 
 
-def look_at_quarter(db: Connection, *, now: datetime) -> bool:
-    """Recount the next quarter of an hour that has settled, if there is one; returns whether there may be another."""
-    name = "counted quarters of an hour"
-    if (cursor := take_cursor(db, name, begin=now - QUARTER_SETTLES_AFTER)) is None:
-        return False
-    since = _quarter_of(cursor.moment)
-    until = since + _QUARTER
-    if until > now - QUARTER_SETTLES_AFTER:
-        return False
-    _recount(db, since)
-    move_cursor(db, name, until, cursor.id)
-    return until + _QUARTER <= now - QUARTER_SETTLES_AFTER
-
-
 def look_again(db: Connection) -> bool:
     """Look again at what was found before, that which was looked at longest ago first; never asks for another batch."""
     known: defaultdict[str, set[str]] = defaultdict(set)
-    for row in db.execute(_KNOWN, {"days": _DAYS, "days_after": DAYS_AGAIN_AFTER, "page": KNOWN_PAGE}):
+    for row in db.execute(_KNOWN, {"page": KNOWN_PAGE}):
         known[row.invariant].add(row.about)
     for name, abouts in known.items():
         if name not in queries():
             _remember(db, name, abouts, [])
-        elif name == _COUNTS:
-            _recount_again(db, abouts)
         else:
             # A row that belonged to no booking cannot be asked about: the next look at the whole finds it again.
             ids = [UUID(about) for about in abouts if about != "None"]
@@ -169,11 +168,9 @@ def look_through(db: Connection) -> bool:
         for invariant in names(about) if ids else ():
             _remember(db, invariant, map(str, ids), check_part(db, invariant, ids))
         move_cursor(db, name, cursor.moment, ids[-1] if len(ids) == page else LAST_ID)
+        if len(ids) < page and about is list(WHOLE_PAGES)[-1] and take_cursor(db, _LOOKED_THROUGH, begin=cursor.moment):
+            move_cursor(db, _LOOKED_THROUGH, cursor.moment)
         return True
-    if (cursor := _cursor_of_today(db, f"whole of {_DAYS}")) is None:
-        return False
-    _recount_days(db)
-    move_cursor(db, f"whole of {_DAYS}", cursor.moment, LAST_ID)
     return False
 
 
@@ -189,37 +186,12 @@ def _look_at_ratings(db: Connection, ids: Collection[UUID]) -> None:
         _remember(db, name, map(str, few), check_part(db, name, few))
 
 
-def _recount(db: Connection, since: datetime) -> None:
-    db.execute(_BETWEEN, {"since": since.isoformat(), "until": (since + _QUARTER).isoformat()})
-    about = since.isoformat()
-    found = [Violation(str(row.id), about) for row in db.execute(text(queries()[_COUNTS]))]
-    _remember(db, _COUNTS, [about], found)
-
-
-def _recount_days(db: Connection) -> None:
-    db.execute(_DAYS_AT_LEISURE)
-    found = [Violation(str(row.id), _DAYS) for row in db.execute(text(queries()[_COUNTS]))]
-    _remember(db, _COUNTS, [_DAYS], found)
-
-
-def _recount_again(db: Connection, abouts: Iterable[str]) -> None:
-    for about in abouts:
-        if about == _DAYS:
-            _recount_days(db)
-        else:
-            _recount(db, datetime.fromisoformat(about))
-
-
 def _remember(db: Connection, name: str, asked: Iterable[str], found: Collection[Violation]) -> None:
     subjects = [violation.subject for violation in found]
     db.execute(_FORGET, {"name": name, "asked": list(asked), "subjects": subjects})
     if found:
         abouts = [violation.about for violation in found]
         db.execute(_REMEMBER, {"name": name, "subjects": subjects, "abouts": abouts})
-
-
-def _remembered(name: str, row: Row[tuple[str, int, list[str]]] | None) -> Finding:
-    return finding_of(name, row.sample, row.violations) if row else finding_of(name, [])
 
 
 def _cursor_of_today(db: Connection, name: str) -> Cursor | None:
@@ -237,7 +209,3 @@ def _now(db: Connection) -> datetime:
     """By the database's clock, which is the one of every `updated_at`."""
     now: datetime = db.execute(text("SELECT now()")).scalar_one()
     return now
-
-
-def _quarter_of(moment: datetime) -> datetime:
-    return moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0)

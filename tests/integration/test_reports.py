@@ -1,4 +1,4 @@
-"""Tests of counts and booked minutes on the clocks of a zone: exact over both changes of the clocks, in three zones."""
+"""Tests of what reports count, on the clocks of a zone: exact over both changes of the clocks, in three zones."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 
-from models.analytics import daily_session_stats
+from models.bookings import BookingStatus
 from models.catalog import courses
 from tests import factories
-from tests.integration.happenings import HOUR, at
+from tests.integration.past_lives import HOUR, at, held_on_wednesday, past_life, seat
 from tests.statements import statements_of
 from workflows.analytics.availability import availability_of
-from workflows.analytics.conversion import Conversion, conversion_query
-from workflows.analytics.count import Count
-from workflows.analytics.period import Period, period
-from workflows.analytics.sessions import Grouping, session_counts_query
-from workflows.analytics.whose import Whose
+from workflows.analytics.counts import Conversion, Grouping, conversion_query, session_counts_query
+from workflows.analytics.scope import Period, Scope, period_of
+from workflows.analytics.transition_times import Transition, histograms_of, transition_times_query
 from workflows.bookings.decisions import accept
 from workflows.bookings.request import request
+from workflows.events.catalogue import SeatJoined, SeatLeft
 from workflows.identity.actor import Actor
 from workflows.paging import Page
 from workflows.sessions.cancel import cancel
@@ -52,17 +51,126 @@ def mentor_id(db: Connection) -> UUID:
 
 
 def of(zone: str, first: date, last: date) -> Period:
-    return period(first, last, zone, now=NOW)
+    return period_of(first, last, zone, now=NOW)
 
 
-def rows(db: Connection, span: Period, group: Grouping, whose: Whose | None = None) -> list[Any]:
-    return list(db.execute(session_counts_query(WIDE, period=span, group=group, whose=whose or Whose())))
+def rows(db: Connection, span: Period, group: Grouping, scope: Scope | None = None) -> list[Any]:
+    return list(db.execute(session_counts_query(WIDE, period=span, group=group, scope=scope or Scope())))
+
+
+def counted(db: Connection, first: date, last: date) -> dict[str, dict[str, int]]:
+    """What happened on each day, without what did not."""
+    found = {}
+    for row in rows(db, of("UTC", first, last), Grouping.DAY):
+        counts = {name: count for name, count in row._mapping.items() if name not in ("key", "day") and count}
+        found[str(row.day)] = counts
+    return found
+
+
+def conversion(db: Connection, first: date, last: date) -> tuple[int, ...]:
+    found = Conversion.of(db.execute(conversion_query(period=of("UTC", first, last), scope=Scope())).one())
+    return (found.requests, found.accepted, found.sessions, found.completed, found.reviewed)
+
+
+def times(db: Connection, first: date, last: date) -> dict[Transition, tuple[int, int, list[int]]]:
+    """Of each step that was made: how often, how long in all, and in which buckets."""
+    found = histograms_of(db.execute(transition_times_query(period=of("UTC", first, last), scope=Scope())).all())
+    return {
+        each.transition: (
+            each.count,
+            each.milliseconds,
+            [number for number, bucket in enumerate(each.buckets) if bucket.count],
+        )
+        for each in found
+        if each.count
+    }
+
+
+MONDAY, WEDNESDAY, SUNDAY = date(2026, 5, 4), date(2026, 5, 6), date(2026, 5, 10)
+MINUTES = 60_000
+
+
+def test_each_step_counts_on_its_own_day(db: Connection, mentor_id: UUID) -> None:
+    held_on_wednesday(db, mentor_id)
+    assert counted(db, MONDAY, SUNDAY) == {
+        "2026-05-05": {"created": 1},
+        "2026-05-06": {"started": 1, "completed": 1, "minutes": 60},
+    }
+
+
+def test_a_request_counts_where_it_was_made(db: Connection, mentor_id: UUID) -> None:
+    held_on_wednesday(db, mentor_id)
+    assert conversion(db, MONDAY, MONDAY) == (1, 1, 1, 1, 1)
+    assert conversion(db, date(2026, 5, 5), SUNDAY) == (0, 0, 0, 0, 0)
+
+
+def test_each_step_takes_its_time_on_the_day_it_ends(db: Connection, mentor_id: UUID) -> None:
+    held_on_wednesday(db, mentor_id)
+    assert times(db, MONDAY, MONDAY) == {}
+    assert times(db, date(2026, 5, 5), date(2026, 5, 5)) == {
+        Transition.REQUEST_TO_DECISION: (1, 90 * MINUTES, [5]),
+        Transition.ACCEPTANCE_TO_SESSION: (1, 120, [2]),
+    }
+    assert times(db, WEDNESDAY, WEDNESDAY) == {
+        Transition.START_DELAY: (1, -2 * MINUTES, [2]),
+        Transition.LENGTH: (1, 65 * MINUTES, [5]),
+    }
+
+
+def test_a_refusal_is_a_decision_and_a_withdrawal_is_none(db: Connection, mentor_id: UUID) -> None:
+    for status in (BookingStatus.DECLINED, BookingStatus.CANCELLED):
+        moments = {"requested": at("2026-05-04T10:00Z"), "decided": at("2026-05-04T10:10Z")}
+        past_life(db, mentor_id, status=status, **moments)
+    past_life(db, mentor_id, status=BookingStatus.DRAFT, requested=at("2026-05-04T10:00Z"))
+    assert times(db, MONDAY, SUNDAY) == {Transition.REQUEST_TO_DECISION: (1, 10 * MINUTES, [2])}
+    assert conversion(db, MONDAY, SUNDAY) == (3, 0, 0, 0, 0)
+
+
+def test_an_instant_booking_is_a_request_without_a_decision(db: Connection, mentor_id: UUID) -> None:
+    past_life(db, mentor_id, decided=at("2026-05-04T10:00Z"), created=at("2026-05-04T10:00:01Z"))
+    assert conversion(db, MONDAY, MONDAY) == (1, 1, 1, 0, 0)
+    assert times(db, MONDAY, MONDAY) == {Transition.ACCEPTANCE_TO_SESSION: (1, 1_000, [5])}
+
+
+def test_a_group_is_counted_and_never_requested(db: Connection, mentor_id: UUID) -> None:
+    monday = {"decided": at("2026-05-04T10:00Z"), "created": at("2026-05-04T10:00:01Z")}
+    wednesday = {"started": at("2026-05-06T10:00Z"), "completed": at("2026-05-06T11:00Z")}
+    past_life(db, mentor_id, group=True, reviewed=at("2026-05-06T12:00Z"), **monday, **wednesday)
+    assert counted(db, MONDAY, SUNDAY) == {
+        "2026-05-04": {"created": 1},
+        "2026-05-06": {"started": 1, "completed": 1, "minutes": 60},
+    }
+    assert conversion(db, MONDAY, SUNDAY) == (0, 0, 0, 0, 0)
+
+
+def test_a_late_cancellation_is_one_of_the_cancellations(db: Connection, mentor_id: UUID) -> None:
+    for late in (True, False, False):
+        past_life(db, mentor_id, created=at("2026-05-03T10:00Z"), cancelled=at("2026-05-04T10:00Z"), late=late)
+    assert counted(db, MONDAY, MONDAY) == {"2026-05-04": {"cancelled": 3, "late_cancellations": 1}}
+
+
+def test_only_a_start_can_take_less_than_no_time(db: Connection, mentor_id: UUID) -> None:
+    moments = [at("2026-05-04T09:00Z") - number * timedelta(seconds=1) for number in range(5)]
+    names = ("requested", "decided", "created", "started", "completed")
+    past_life(db, mentor_id, **dict(zip(names, moments, strict=True)))
+    found = times(db, MONDAY, MONDAY)
+    assert {step: milliseconds for step, (_count, milliseconds, _buckets) in found.items()} == {
+        **dict.fromkeys(Transition, 0),
+        Transition.START_DELAY: -3_603_000,
+    }
+
+
+def test_a_time_at_a_bound_belongs_to_the_bucket_above(db: Connection, mentor_id: UUID) -> None:
+    started = at("2026-05-04T10:00Z")
+    for length in (timedelta(minutes=59, seconds=59, microseconds=999_999), HOUR):
+        past_life(db, mentor_id, created=started, started=started, completed=started + length)
+    assert times(db, MONDAY, MONDAY)[Transition.LENGTH] == (2, 3_599_999 + 3_600_000, [4, 5])
 
 
 def moments(around: date) -> Iterator[datetime]:
-    """One every twenty minutes or so, from two days before to three days after."""
+    """One every forty minutes or so, from two days before to three days after."""
     start = datetime(around.year, around.month, around.day, tzinfo=UTC) - timedelta(days=2)
-    return (start + n * timedelta(minutes=19, seconds=59, microseconds=999_999) for n in range(360))
+    return (start + n * timedelta(minutes=39, seconds=59, microseconds=999_999) for n in range(180))
 
 
 @pytest.fixture
@@ -71,7 +179,7 @@ def made(db: Connection, mentor_id: UUID, request: pytest.FixtureRequest) -> lis
     _zone, changes = request.param
     found = list(moments(changes))
     for moment in found:
-        factories.count(db, Whose(mentor_profile_id=mentor_id), Count(moment, {"created": 1}))
+        past_life(db, mentor_id, created=moment)
     return found
 
 
@@ -100,15 +208,10 @@ def test_a_period_takes_its_own_days_in_whole_and_no_others(
 
 
 @pytest.mark.parametrize("made", [CHANGES[0]], indirect=True)
-def test_days_of_utc_are_the_same_by_day_and_by_quarter_of_an_hour(db: Connection, made: list[datetime]) -> None:
-    first, last = date(2026, 3, 27), date(2026, 3, 31)
-    by_day = rows(db, of("UTC", first, last), Grouping.DAY)
-    # A zone that is UTC's equal but for a change far away is read by the quarter.
-    cut = period(first, at("2026-03-31T23:45Z"), "UTC", now=NOW)
-    by_quarter = rows(db, cut, Grouping.DAY)
-    late = sum(moment >= cut.end for moment in made if moment.date() == last)
-    assert [row.created for row in by_quarter] == [row.created for row in by_day[:-1]] + [by_day[-1].created - late]
-    assert sum(row.created for row in by_day) == sum(first <= moment.date() <= last for moment in made)
+def test_a_period_can_end_within_a_day(db: Connection, made: list[datetime]) -> None:
+    first, end = date(2026, 3, 27), at("2026-03-31T23:45Z")
+    found = rows(db, period_of(first, end, "UTC", now=NOW), Grouping.DAY)
+    assert sum(row.created for row in found) == sum(moment.date() >= first and moment < end for moment in made)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"])
@@ -117,10 +220,10 @@ def test_a_grouping_by_course_or_mentor_names_them_and_leaves_nothing_out(db: Co
     db.execute(insert(courses).values(id=course, title="Compilers"))
     ada, ben = (factories.make_mentor(db, factories.make_user(db, name=name)) for name in ("Ada", "Ben"))
     moment = at("2026-05-04T10:00Z")
-    for mentor, course_id, times in ((ada, None, 1), (ada, course, 2), (ben, course, 3)):
-        for _ in range(times):
-            completed = Count(moment, {"completed": 1, "minutes": 45})
-            factories.count(db, Whose(mentor_profile_id=mentor.id, course_id=course_id), completed)
+    for mentor, course_id, lives in ((ada, None, 1), (ada, course, 2), (ben, course, 3)):
+        for _ in range(lives):
+            steps = dict.fromkeys(("created", "started", "completed"), moment)
+            past_life(db, mentor.id, course_id=course_id, length=timedelta(minutes=45), **steps)
     span = of(zone, date(2026, 5, 4), date(2026, 5, 4))
     assert [(row.mentor_name, row.completed, row.minutes) for row in rows(db, span, Grouping.MENTOR)] == [
         ("Ada", 3, 135),
@@ -130,37 +233,29 @@ def test_a_grouping_by_course_or_mentor_names_them_and_leaves_nothing_out(db: Co
         (None, 1),
         ("Compilers", 5),
     ]
-    hers = Whose(mentor_profile_id=ada.id, course_id=course)
+    hers = Scope(mentor_profile_id=ada.id, course_id=course)
     assert [row.completed for row in rows(db, span, Grouping.DAY, hers)] == [2]
 
 
 def test_seats_are_those_that_were_not_given_back(db: Connection, mentor_id: UUID) -> None:
-    joined, left = (
-        Count(at("2026-05-04T10:00Z"), {"seats_joined": 3}),
-        Count(at("2026-05-05T10:00Z"), {"seats_left": 1}),
-    )
-    factories.count(db, Whose(mentor_profile_id=mentor_id), joined, left)
+    for day, event, seats in (("04", SeatJoined, 3), ("05", SeatLeft, 1)):
+        for _seat in range(seats):
+            seat(db, mentor_id, event, at(f"2026-05-{day}T10:00Z"))
     (week,) = rows(db, of("UTC", date(2026, 5, 4), date(2026, 5, 10)), Grouping.WEEK)
     assert (week.seats, week.seats_joined, week.seats_left) == (2, 3, 1)
     monday, tuesday = rows(db, of("UTC", date(2026, 5, 4), date(2026, 5, 10)), Grouping.DAY)
     assert (monday.seats, tuesday.seats) == (3, -1)
 
 
-def test_a_day_on_which_only_requests_were_made_is_no_item(db: Connection, mentor_id: UUID) -> None:
-    factories.count(db, Whose(mentor_profile_id=mentor_id), Count(at("2026-05-04T10:00Z"), {"requests": 1}))
-    span = of("UTC", date(2026, 5, 4), date(2026, 5, 4))
-    assert rows(db, span, Grouping.DAY) == []
-    assert Conversion.of(db.execute(conversion_query(period=span, whose=Whose())).one()).requests == 1
-
-
 @pytest.mark.parametrize(("zone", "changes"), CHANGES)
-def test_a_cohort_is_of_its_days_on_the_zones_clocks(db: Connection, mentor_id: UUID, zone: str, changes: date) -> None:
+def test_requests_are_of_their_day_on_the_zones_clocks(
+    db: Connection, mentor_id: UUID, zone: str, changes: date
+) -> None:
     span = of(zone, changes, changes)
     quarter = timedelta(minutes=15)
     for moment in (span.start - timedelta(seconds=1), span.start, span.end - quarter, span.end):
-        asked = {"requests": 1, "requests_accepted": 1}
-        factories.count(db, Whose(mentor_profile_id=mentor_id), Count(moment, asked))
-    found = Conversion.of(db.execute(conversion_query(period=span, whose=Whose())).one())
+        past_life(db, mentor_id, requested=moment, decided=moment)
+    found = Conversion.of(db.execute(conversion_query(period=span, scope=Scope())).one())
     assert (found.requests, found.accepted, found.reviewed) == (2, 2, 0)
     assert (found.rate(found.accepted), found.rate(found.reviewed)) == (1.0, 0.0)
 
@@ -242,7 +337,7 @@ def test_by_status_are_the_sessions_of_the_period_as_they_stand(db: Connection) 
     span = of("UTC", date(2026, 5, 4), date(2026, 5, 5))
     found = {row.status: (row.sessions, row.minutes) for row in rows(db, span, Grouping.STATUS)}
     assert found == {"scheduled": (2, 90), "in_progress": (1, 30)}
-    assert rows(db, span, Grouping.STATUS, Whose(mentor_profile_id=uuid4())) == []
+    assert rows(db, span, Grouping.STATUS, Scope(mentor_profile_id=uuid4())) == []
 
 
 def test_a_report_is_one_statement(db: Connection) -> None:
@@ -251,4 +346,3 @@ def test_a_report_is_one_statement(db: Connection) -> None:
             with statements_of(db.engine) as made:
                 rows(db, of(zone, date(2026, 1, 1), date(2026, 12, 31)), group)
             assert len(made.statements) == 1
-    assert db.scalars(select(daily_session_stats.c.day)).all() == []

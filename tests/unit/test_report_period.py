@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from workflows.analytics.period import Edge, Period, period
+from workflows.analytics.scope import Edge, Period, period_of
 from workflows.errors import Invalid
 
 NOW = datetime(2026, 5, 4, 12, 34, 56, tzinfo=UTC)
@@ -17,7 +17,7 @@ def at(text: str) -> datetime:
 
 
 def asked(first: Edge | None, last: Edge | None, zone: str = "UTC") -> Period:
-    return period(first, last, zone, now=NOW)
+    return period_of(first, last, zone, now=NOW)
 
 
 def test_both_days_are_in_it() -> None:
@@ -55,7 +55,7 @@ def test_a_moment_counts_with_its_quarter_of_an_hour() -> None:
 def test_thirty_days_up_to_today_are_usual() -> None:
     found = asked(None, None)
     assert (found.start, found.end) == (at("2026-04-05T00:00Z"), at("2026-05-05T00:00Z"))
-    there = period(None, None, "Pacific/Kiritimati", now=NOW)
+    there = period_of(None, None, "Pacific/Kiritimati", now=NOW)
     assert there.end == at("2026-05-05T10:00Z"), "it is tomorrow there already"
     assert asked(None, date(2026, 3, 31)).start == at("2026-03-02T00:00Z")
     assert asked(None, at("2026-03-31T00:00Z")).start == at("2026-03-01T00:00Z")
@@ -109,19 +109,3 @@ def test_every_quarter_of_a_year_has_the_offset_that_the_zone_says(zone: str) ->
         assert by == moment.astimezone(found.zone).utcoffset(), moment
         moment += timedelta(minutes=15)
     assert offsets == []
-
-
-@pytest.mark.parametrize(
-    ("first", "last", "zone", "may"),
-    [
-        (date(2026, 1, 1), date(2026, 1, 2), "UTC", True),
-        (date(2026, 1, 1), date(2026, 1, 2), "Africa/Abidjan", True),
-        # London's clocks are UTC's in winter alone, and a quarter of an hour is no day.
-        (date(2026, 1, 1), date(2026, 1, 2), "Europe/London", True),
-        (date(2026, 3, 1), date(2026, 4, 1), "Europe/London", False),
-        (date(2026, 1, 1), date(2026, 1, 2), "Europe/Berlin", False),
-        (date(2026, 1, 1), at("2026-01-01T12:00Z"), "UTC", False),
-    ],
-)
-def test_days_of_utc_are_enough_for_some(first: Edge, last: Edge, zone: str, may: bool) -> None:
-    assert asked(first, last, zone).in_days_of_utc is may

@@ -1,0 +1,201 @@
+"""Counts of a period: what happened to sessions by day, week, mentor or course; sessions by status; conversion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Date,
+    FromClause,
+    Row,
+    Select,
+    Text,
+    Uuid,
+    cast,
+    func,
+    literal,
+    select,
+    union_all,
+)
+
+from models.bookings import BookingKind, BookingStatus, bookings
+from models.catalog import courses
+from models.events import events
+from models.people import mentor_profiles, users
+from models.reviews import reviews
+from models.sessions import SessionStatus, sessions
+from workflows.analytics.scope import Period, Scope
+from workflows.events.catalogue import SeatJoined, SeatLeft
+from workflows.paging import Page
+
+
+class Grouping(StrEnum):
+    """By what counts are told apart."""
+
+    DAY = "day"
+    WEEK = "week"
+    MENTOR = "mentor"
+    COURSE = "course"
+    STATUS = "status"
+
+
+# What a row is about, by grouping.
+SUBJECTS: dict[Grouping, tuple[str, ...]] = {
+    Grouping.DAY: ("day",),
+    Grouping.WEEK: ("week",),
+    Grouping.MENTOR: ("mentor_profile_id", "mentor_name"),
+    Grouping.COURSE: ("course_id", "course_title"),
+    Grouping.STATUS: ("status",),
+}
+# And what is counted. Seats are those that were taken and not given back; below zero where more were given back.
+COUNTS = (
+    *("created", "started", "completed", "cancelled", "late_cancellations", "minutes"),
+    *("seats", "seats_joined", "seats_left"),
+)
+STATUS_COUNTS = ("sessions", "minutes")
+_SUMMED = tuple(name for name in COUNTS if name != "seats")
+
+_SECONDS = func.date_part("epoch", sessions.c.end_time - sessions.c.start_time)
+_MINUTES = cast(func.floor(func.sum(_SECONDS) / 60), BigInteger)
+# No table has seats yet: their events are all there is of them.
+_SEATS = (
+    select(
+        events.c.type,
+        events.c.occurred_at.label("at"),
+        cast(events.c.data["mentor_profile_id"].as_string(), Uuid).label("mentor_profile_id"),
+        cast(events.c.data["course_id"].as_string(), Uuid).label("course_id"),
+    )
+    .where(events.c.type.in_([SeatJoined.type, SeatLeft.type]))
+    .subquery("seats")
+)
+_ISO_DAY = "YYYY-MM-DD"
+
+
+def session_counts_query(page: Page, *, period: Period, group: Grouping, scope: Scope) -> Select[Any]:
+    """The rows of a grouping that have something to count, in the order of their `key`; one more than the page's limit.
+
+    A week begins on Monday, and is named by it. Of `status` the rows are the sessions that were to begin in the
+    period, as they stand now; of the others, what happened in the period.
+    """
+    query = _by_status(period, scope) if group is Grouping.STATUS else _by_subject(period, group, scope)
+    key = query.selected_columns["key"]
+    if page.after is not None:
+        query = query.where(key > page.after[0])
+    return query.order_by(key).limit(page.limit + 1)
+
+
+def _by_status(period: Period, scope: Scope) -> Select[Any]:
+    status = sessions.c.status
+    return (
+        select(cast(status, Text).label("key"), status, func.count().label("sessions"), _MINUTES.label("minutes"))
+        .where(period.covers(sessions.c.start_time), scope.covers(sessions))
+        .group_by(status)
+    )
+
+
+def _by_subject(period: Period, group: Grouping, scope: Scope) -> Select[Any]:
+    happened = _happened(period, group, scope).subquery("happened")
+    subject = happened.c.subject
+    sums = {name: cast(func.sum(happened.c[name]), BigInteger) for name in _SUMMED}
+    seats = (sums["seats_joined"] - sums["seats_left"]).label("seats")
+    counts = [*(total.label(name) for name, total in sums.items()), seats]
+    # What is of no course comes first.
+    key = func.to_char(subject, _ISO_DAY) if group in _DAYS else func.coalesce(cast(subject, Text), "")
+    total = select(key.label("key"), subject, *counts).group_by(subject).subquery("total")
+    query = select(total.c.key, *(total.c[name] for name in COUNTS))
+    match group:
+        case Grouping.MENTOR:
+            return (
+                query.add_columns(total.c.subject.label("mentor_profile_id"), users.c.name.label("mentor_name"))
+                .join_from(total, mentor_profiles, mentor_profiles.c.id == total.c.subject)
+                .join(users, users.c.id == mentor_profiles.c.user_id)
+            )
+        case Grouping.COURSE:
+            return query.add_columns(
+                total.c.subject.label("course_id"), courses.c.title.label("course_title")
+            ).outerjoin_from(total, courses, courses.c.id == total.c.subject)
+        case _:
+            return query.add_columns(total.c.subject.label(group.value))
+
+
+_DAYS = (Grouping.DAY, Grouping.WEEK)
+
+
+def _happened(period: Period, group: Grouping, scope: Scope) -> Any:
+    """Each step of a session counted by itself, by `subject`: a scan and a hash for each is what costs least."""
+
+    def counted(source: FromClause, at: ColumnElement[Any], within: ColumnElement[bool], **counts: Any) -> Select[Any]:
+        match group:
+            case Grouping.DAY:
+                subject = period.local_day(at)
+            case Grouping.WEEK:
+                subject = cast(func.date_trunc(literal("week", Text), period.local_time(at)), Date)
+            case _:
+                subject = source.c.mentor_profile_id if group is Grouping.MENTOR else source.c.course_id
+        columns = [counts.get(name, literal(0)).label(name) for name in _SUMMED]
+        named = subject.label("subject")
+        return select(named, *columns).where(within, scope.covers(source)).group_by(named)
+
+    def step(at: ColumnElement[Any], **counts: Any) -> Select[Any]:
+        return counted(sessions, at, period.covers_session(at), **counts)
+
+    row, late = sessions.c, sessions.c.cancellation["late"].as_boolean()
+    return union_all(
+        step(row.created_at, created=func.count()),
+        step(row.started_at, started=func.count()),
+        step(row.completed_at, completed=func.count(), minutes=_MINUTES),
+        step(row.cancelled_at, cancelled=func.count(), late_cancellations=func.count().filter(late)),
+        counted(
+            _SEATS,
+            _SEATS.c.at,
+            period.covers(_SEATS.c.at),
+            seats_joined=func.count().filter(_SEATS.c.type == SeatJoined.type),
+            seats_left=func.count().filter(_SEATS.c.type == SeatLeft.type),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How far the requests of a period have come, whenever they did; groups, which are not requested, are left out."""
+
+    requests: int
+    accepted: int
+    sessions: int
+    completed: int
+    reviewed: int
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Conversion:
+        """The row of `conversion_query`."""
+        return cls(**row._mapping)
+
+    def rate(self, part: int) -> float | None:
+        """The share of the requests that came so far, 0 to 1; None where there were none."""
+        return round(part / self.requests, 4) if self.requests else None
+
+
+def conversion_query(*, period: Period, scope: Scope) -> Select[Any]:
+    """One row: the requests made in the period, bookings of instant listings among them, and how far they have come."""
+    counts: list[ColumnElement[Any]] = [
+        func.count().label("requests"),
+        func.count().filter(bookings.c.status == BookingStatus.ACCEPTED).label("accepted"),
+        func.count(sessions.c.id).label("sessions"),
+        func.count().filter(sessions.c.status == SessionStatus.COMPLETED).label("completed"),
+        func.count(reviews.c.id).label("reviewed"),
+    ]
+    return (
+        select(*counts)
+        .join_from(bookings, sessions, sessions.c.booking_id == bookings.c.id, isouter=True)
+        # One at the most: a single mentee reviews a session once.
+        .join(reviews, reviews.c.session_id == sessions.c.id, isouter=True)
+        .where(
+            bookings.c.kind == BookingKind.INDIVIDUAL,
+            period.covers_booking(bookings.c.created_at),
+            scope.covers(bookings),
+        )
+    )
