@@ -12,7 +12,7 @@ FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.1
 	$$candidate -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$candidate && exit; done; exit 1
 
-.PHONY: help setup demo up dev test check faults-long bench bench-accept bench-mails lock clean
+.PHONY: help setup demo up dev test check faults-long bench bench-accept lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -59,9 +59,6 @@ $(BENCH_READY): $(READY) requirements-bench.lock
 
 bench-accept: $(READY) ## Race accepts for one mentor's time for ten seconds: no deadlock (ARGS=--without-lock shows some)
 	@$(BIN)/python -m bench.accept_race $(ARGS)
-
-bench-mails: $(READY) ## Measure mails a second over kept connections, and with one for each (ARGS='--count N')
-	@$(BIN)/python -m bench.mails $(ARGS)
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links --no-annotate pyproject.toml
