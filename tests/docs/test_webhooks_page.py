@@ -181,7 +181,7 @@ def test_the_table_of_pauses_is_the_policy() -> None:
         f"is tried {WEBHOOK_RETRY_POLICY.attempts} times",
         f"{' or '.join(map(str, http.STATUSES_WITH_RETRY_AFTER))} with `Retry-After`",
         f"| {health.GONE} | the endpoint is `disabled` at once",
-        f"{health.OPENS_AFTER} failures in a row",
+        f"{health.OPENS_AFTER_FAILURES} failures in a row",
         f"at least {health.NOTICE.days * 24} hours before such an endpoint is disabled",
         f"`recover`, which is {deliveries.RECOVERABLE_FOR.days} days",
         f"goes back {deliveries.RECOVERABLE_FOR.days} days, takes {deliveries.MAX_RECOVERED:,} deliveries",

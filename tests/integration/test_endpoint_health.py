@@ -28,7 +28,7 @@ from tests.integration.house import House
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, SendResult
 from workflows.webhooks.deliveries import recover
 from workflows.webhooks.endpoints import Endpoint, endpoint_query, ping_endpoint, send_example
-from workflows.webhooks.health import OPENS_AFTER
+from workflows.webhooks.health import OPENS_AFTER_FAILURES
 
 SECOND = timedelta(seconds=1)
 NOTHING_AGAINST_IT = (0, None, None, None, None)
@@ -48,7 +48,7 @@ def record_of(house: House, endpoint_id: UUID) -> tuple[Any, ...]:
 
 def trip(house: House, endpoint_id: UUID) -> None:
     """Let ten messages in a row fail."""
-    for _ in range(OPENS_AFTER):
+    for _ in range(OPENS_AFTER_FAILURES):
         send_one(house, endpoint_id, NO)
     house.http.received.clear()
 
@@ -195,11 +195,11 @@ def test_a_probe_that_fails_opens_it_for_longer(house: House, partner: UUID) -> 
     let_it_half_open(house, partner)
     key = send_one(house, partner, NO)
     row = endpoint(house, partner)
-    assert row.failures == OPENS_AFTER + 1
+    assert row.failures == OPENS_AFTER_FAILURES + 1
     assert timedelta(seconds=55) < row.open_until - house.row(key).now <= timedelta(seconds=60)
 
 
-@pytest.mark.parametrize("before", [OPENS_AFTER - 4, OPENS_AFTER - 1])
+@pytest.mark.parametrize("before", [OPENS_AFTER_FAILURES - 4, OPENS_AFTER_FAILURES - 1])
 def test_failures_that_were_on_their_way_together_open_it_once(house: House, partner: UUID, before: int) -> None:
     set_endpoint(house, partner, failures=before, failing_since=func.now())
     keys = messages(house, partner, 9)
@@ -212,7 +212,7 @@ def test_failures_that_were_on_their_way_together_open_it_once(house: House, par
     house.http.answers = answer
     all_at_once(house.deliverer, keys, threads=len(keys))
     row = endpoint(house, partner)
-    assert row.failures == OPENS_AFTER
+    assert row.failures == OPENS_AFTER_FAILURES
     assert row.open_until - house.row(keys[0]).now <= 30 * SECOND
 
 
@@ -229,7 +229,7 @@ def test_a_late_failure_does_not_prolong_what_a_probe_has_found(house: House, pa
     house.http.answers = answer
     house.deliverer.deliver(late)
     row = endpoint(house, partner)
-    assert row.failures == OPENS_AFTER + 1
+    assert row.failures == OPENS_AFTER_FAILURES + 1
     assert timedelta(seconds=50) < row.open_until - house.row(late).now <= timedelta(seconds=60)
 
 

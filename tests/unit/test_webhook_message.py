@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -81,22 +81,3 @@ def test_a_signature_is_the_one_that_the_library_makes() -> None:
     at = datetime(2030, 5, 4, 9, tzinfo=UTC)
     ours = sign(secret, "msg_1", str(int(at.timestamp())), b'{"test": 2432232314}')
     assert ours == Webhook(secret).sign("msg_1", at, '{"test": 2432232314}')
-
-
-def test_a_secret_is_long_enough_and_never_the_same_twice() -> None:
-    secrets = {new_secret() for _ in range(50)}
-    assert len(secrets) == 50
-    # Standard Webhooks: 24 to 64 bytes, base64, after a prefix.
-    assert all(secret.startswith("whsec_") and len(secret) == 6 + 44 for secret in secrets)
-
-
-def test_an_old_message_is_refused_by_the_library_so_that_the_time_must_be_that_of_the_attempt() -> None:
-    secret, then = new_secret(), datetime.now(UTC) - timedelta(minutes=10)
-    stamp = str(int(then.timestamp()))
-    headers = {
-        "webhook-id": "1",
-        "webhook-timestamp": stamp,
-        "webhook-signature": sign(secret, "1", stamp, b"{}"),
-    }
-    with pytest.raises(WebhookVerificationError):
-        Webhook(secret).verify(b"{}", headers)

@@ -23,7 +23,7 @@ from workflows.events.subscriptions import fan_out as fan_out_by
 from workflows.operator_policy import OperatorPolicy
 from workflows.webhooks.deliveries import FAN_OUT_ROWS, directly_to
 from workflows.webhooks.endpoints import activate, is_valid
-from workflows.webhooks.health import admit, has_answered, has_failed
+from workflows.webhooks.health import admit, record_failure, record_success
 from workflows.webhooks.messages import body_of
 
 _VALID_SECRETS = (
@@ -110,11 +110,11 @@ def settle_webhook(
         if isinstance(delivery.event, WebhookPinged):
             activate(db, message.endpoint_id, url=message.url)
         if message.troubled:
-            has_answered(db, message.endpoint_id)
+            record_success(db, message.endpoint_id)
     elif sent.error_class is not ErrorClass.INTERNAL:
         # A defect of ours is no failure of the endpoint.
         exhausted = delivery.counted_attempt >= policy.attempts or sent.permanent
-        has_failed(db, message.endpoint_id, sent, seen=message.breaker_until, exhausted=exhausted, now=delivery.now)
+        record_failure(db, message.endpoint_id, sent, seen=message.breaker_until, exhausted=exhausted, now=delivery.now)
 
 
 def settles_webhook(delivery: Delivery, message: WebhookMessage) -> bool:

@@ -1,4 +1,4 @@
-"""The headers that an endpoint's owner wants to see on every message: which there may be, and how they are stored."""
+"""Custom headers of webhook messages: which are allowed, how they are stored, and the headers of a message."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from workflows.errors import Invalid
 
-MOST = 20
-LONGEST_NAME = 100
-LONGEST_VALUE = 1000
+MAX_HEADERS = 20
+MAX_NAME_CHARACTERS = 100
+MAX_VALUE_CHARACTERS = 1000
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2
 _VALUE = re.compile(r"[ -~]*")
 # What the message itself sets, what frames it on the wire, and what only a proxy in between may say.
-# `Authorization` is not among them: receivers behind a gateway need it, and it is shown to nobody again.
+# `Authorization` is not among them: receivers behind a gateway need it, and it is not shown again.
 OURS = frozenset(
     (
         "accept-encoding",
@@ -81,7 +81,7 @@ def opened_headers(stored: Mapping[str, Any], unseal: Callable[[str], str]) -> d
 def headers_of(
     custom: Mapping[str, str], *, authority: str, webhook_id: str, timestamp: str, signature: str
 ) -> dict[str, str]:
-    """All headers but the length: a partner's own wishes first, then ours, which nobody overrides.
+    """All headers but the length: an endpoint's own first, then ours, which they cannot override.
 
     Args:
         custom: the endpoint's own; those that are ours to set are left out.
@@ -110,26 +110,25 @@ def headers_of(
 
 
 def _too_many(headers: Mapping[str, str]) -> str | None:
-    if len(headers) > MOST:
-        return f"There must be {MOST} at most."
+    if len(headers) > MAX_HEADERS:
+        return f"There must be {MAX_HEADERS} at most."
     if len({name.lower() for name in headers}) < len(headers):
         return "Each must be named once; capitals make no difference."
     return None
 
 
 def is_ours(name: str) -> bool:
-    """Whether the message itself says that, or nobody may."""
+    """Whether the message itself or a proxy sets this header."""
     return name.lower() in OURS or name.lower().startswith(OUR_FAMILIES)
 
 
 def wrong(name: str, value: str) -> str | None:
     """Why that is no header to be sent along, in words that do not hold its value; None when it is one."""
-    if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-        return f"A name must be a token of at most {LONGEST_NAME} characters."
+    if not _NAME.fullmatch(name) or len(name) > MAX_NAME_CHARACTERS:
+        return f"A name must be a token of at most {MAX_NAME_CHARACTERS} characters."
     if is_ours(name):
-        return f"{name} is set by the message itself, or by nobody."
-    if not _VALUE.fullmatch(value) or len(value) > LONGEST_VALUE or value != value.strip():
-        return (
-            f"The value of {name} must be printable ASCII of at most {LONGEST_VALUE} characters, with no space around."
-        )
+        return f"{name} is set by the message itself, or must not be set."
+    if not _VALUE.fullmatch(value) or len(value) > MAX_VALUE_CHARACTERS or value != value.strip():
+        limit = f"at most {MAX_VALUE_CHARACTERS} characters"
+        return f"The value of {name} must be printable ASCII of {limit}, with no space around."
     return None

@@ -1,4 +1,4 @@
-"""How an endpoint fares: the circuit breaker and the rate cap before a message, and what its answer means for it."""
+"""Health of a webhook endpoint: circuit breaker and rate limit before a message, and what its response changes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from workflows.events.delivery import Postpone, SendResult
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
 
-OPENS_AFTER = 10  # failures in a row
+OPENS_AFTER_FAILURES = 10  # in a row
 PROBE = timedelta(minutes=1)
 GIVEN_UP_AFTER = timedelta(days=5)
 NOTICE = timedelta(hours=48)
 WARNED_AFTER = GIVEN_UP_AFTER - NOTICE
 GONE = 410
-LONGEST_SPREAD = 15  # seconds
+MAX_SPREAD_SECONDS = 15
 REQUEUED_PER_SECOND = 25  # of what was postponed, or is recovered
 
 _TOLD = "id AS webhook_endpoint_id, mentor_profile_id, state, failing_since, warned_at, exhausted_at"
@@ -40,7 +40,7 @@ WHERE id = :id AND open_until IS NOT DISTINCT FROM CAST(:seen AS timestamptz)
 RETURNING {_TOLD}
 """
 )
-# Locked, so that of several who find the same at once one alone tells of it.
+# Locked, so that of several failures at once one alone notifies the owner.
 _AS_IT_STANDS = text(f"SELECT {_TOLD} FROM webhook_endpoints WHERE id = :id FOR NO KEY UPDATE")
 
 # A turn every 1/rate seconds; unused turns of the last second may be made up for, so that as many go at once as the
@@ -56,28 +56,28 @@ WHERE id = :id AND (next_send_at IS NULL OR next_send_at <= now())
 
 
 def admit(db: Connection, endpoint: Row[Any], *, nudges: int, now: datetime) -> datetime | None:
-    """Let a message pass, or put it off without counting an attempt.
+    """Admit a message, or postpone it without counting an attempt.
 
     Args:
         endpoint: its `id`, `open_until` and `rate_limit` as they were just read.
-        nudges: how often the message has been called for.
+        nudges: how often the sweep has published a wake-up for the message.
 
     Returns:
-        Until when the breaker is open now, for whoever is to tell of the attempt: a probe passes while it is.
+        Until when the breaker is open now, which `record_failure` asks for: a probe passes while it is.
 
     Raises:
-        Postpone: the circuit breaker is open and somebody else probes, or the rate cap is reached.
+        Postpone: the circuit breaker is open and another message probes, or the rate limit is reached.
     """
     open_until = None if endpoint.open_until is None else _probe(db, endpoint, now)
     if endpoint.rate_limit is not None and not db.execute(_TAKE_TURN, {"id": endpoint.id}).rowcount:
-        # Whoever had to wait often waits longer, so that a long backlog does not come back all at once.
-        seconds = random.uniform(0.5, min(LONGEST_SPREAD, 2 ** min(nudges, 4)))
+        # What has waited often waits longer, so that a long backlog does not come back all at once.
+        seconds = random.uniform(0.5, min(MAX_SPREAD_SECONDS, 2 ** min(nudges, 4)))
         raise Postpone(now + timedelta(seconds=seconds), "The endpoint's rate cap is reached.")
     return open_until
 
 
-def has_answered(db: Connection, endpoint_id: UUID) -> None:
-    """A message was taken: nothing is held against the endpoint any more, and what was put off is due, at a pace."""
+def record_success(db: Connection, endpoint_id: UUID) -> None:
+    """Reset the failures of an endpoint that accepted a message; postponed messages become due, at a pace."""
     recovered = db.execute(
         update(webhook_endpoints)
         .where(webhook_endpoints.c.id == endpoint_id, webhook_endpoints.c.failures > 0)
@@ -87,18 +87,18 @@ def has_answered(db: Connection, endpoint_id: UUID) -> None:
         store.hasten_postponed(db, endpoint_id, per_second=REQUEUED_PER_SECOND)
 
 
-def has_failed(
+def record_failure(
     db: Connection, endpoint_id: UUID, sent: SendResult, *, seen: datetime | None, exhausted: bool, now: datetime
 ) -> None:
-    """A message was not taken: count it, open the breaker, tell the owner, and disable the endpoint in the end.
+    """Count a failure, open the breaker, notify the owner, and disable the endpoint in the end.
 
-    Whoever fails only now and then is warned late, and has the time of the notice from then on.
+    An endpoint that gets few messages is warned late, and has the time of the notice from then on.
 
     Args:
-        seen: until when the breaker was open when the message was let pass; None for not at all.
+        seen: until when the breaker was open when the message was admitted; None for not at all.
         exhausted: whether it was the message's last attempt.
     """
-    counted = {"id": endpoint_id, "now": now, "opens_after": OPENS_AFTER, "seen": seen}
+    counted = {"id": endpoint_id, "now": now, "opens_after": OPENS_AFTER_FAILURES, "seen": seen}
     endpoint = (
         db.execute(_COUNT_FAILURE, counted).one_or_none()
         or db.execute(_AS_IT_STANDS, {"id": endpoint_id}).one_or_none()
@@ -125,7 +125,7 @@ def _warn(db: Connection, endpoint: Row[Any], *, failing_for: timedelta, exhaust
 
 
 def _probe(db: Connection, endpoint: Row[Any], now: datetime) -> datetime:
-    """While the breaker is open nobody passes; afterwards one, who keeps the others out until it knows."""
+    """Admit no message while the breaker is open; afterwards one, and the others once it has succeeded."""
     if endpoint.open_until > now:
         raise _open(endpoint.open_until)
     until = now + PROBE

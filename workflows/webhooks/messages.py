@@ -112,7 +112,7 @@ def utc(moment: datetime) -> str:
 
 
 def camel(name: str) -> str:
-    """`start_time` as partners know it: `startTime`."""
+    """`start_time` as `startTime`."""
     first, *rest = name.split("_")
     return first + "".join(part.capitalize() for part in rest)
 
@@ -125,7 +125,7 @@ def _as_json(value: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class EventType:
-    """One type of event, for whoever builds the side that hears of it."""
+    """An event type, with the JSON Schema and an example of its messages."""
 
     type: str
     description: str
@@ -148,7 +148,7 @@ def catalogue() -> tuple[EventType, ...]:
 
 
 def schema_of(event_type: str) -> dict[str, Any]:
-    """The JSON Schema of the messages of that type. Messages may grow: whoever reads them leaves alone what is new."""
+    """The JSON Schema of the messages of that type. Fields may be added: readers ignore those that they do not know."""
     data = {camel(name): _schema(kind) for name, kind in own_fields(event_types()[event_type]).items()}
     properties = {
         "id": _ID,
