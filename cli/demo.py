@@ -141,7 +141,7 @@ class _Stage:
         audit(scene, cast, booked, engine)
         self.show.table(effects_table(booked.effects))
         check_invariants(scene, cast.operator)
-        self.show.act("Where people look")
+        self.show.act("Pages to open")
         check_page(scene, f"{system.plan.api_url}/api/docs", "the API's documentation", "api")
         if system.plan.has("flower"):
             check_page(scene, f"{system.plan.flower_url}/healthcheck", "Flower", "flower")

@@ -20,7 +20,7 @@ from config.settings import Settings, settings
 def token(user: object, mentor: object, operator: bool, subject: str, hours: float) -> None:
     """Print a token: `tutelage token --user ID [--mentor ID]` or `tutelage token --operator`."""
     if operator == bool(user) or (operator and mentor):
-        raise click.UsageError("Say either --user ID (with --mentor ID for a mentor), or --operator.")
+        raise click.UsageError("Give either --user ID (with --mentor ID for a mentor), or --operator.")
     claims: dict[str, Any] = {"sub": subject, "roles": ["operator"]} if operator else {"sub": str(user), "roles": []}
     if mentor:
         claims["mentor_profile_id"] = str(mentor)

@@ -372,7 +372,7 @@ def audit(scene: Scene, cast: Cast, booked: Booked, engine: Engine) -> None:
     Raises:
         DemoFailed: a count is not what the story adds up to, or the database cannot be asked.
     """
-    scene.show.act("What is in the books now")
+    scene.show.act("What was stored and received")
     try:
         scene.await_all([_expect_quiet(cast, engine)], since=monotonic())
         _check_rows(scene, cast, booked, engine)
@@ -515,7 +515,7 @@ def check_invariants(scene: Scene, operator: Client) -> None:
         return ", ".join(f"{item['name']} {item['violations']} times" for item in found["items"] if item["violations"])
 
     began = operator.get("/operations/invariants").sent_at
-    scene.show.act("What must always be true")
+    scene.show.act("The invariants")
     expected = Expected("A look without violations of the invariants", "api", look, "maintain", violated)
     try:
         scene.await_all([expected], since=began)

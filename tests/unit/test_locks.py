@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -65,6 +66,13 @@ def test_the_image_is_installed_from_the_lock_of_production() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert "requirements.lock" in dockerfile
     assert "requirements-dev.lock" not in dockerfile
+
+
+def test_up_without_its_packages_is_one_sentence() -> None:
+    program = "import sys; sys.modules['watchfiles'] = None; from cli.main import main; main(['up'])"
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Error: `tutelage up` needs watchfiles")
 
 
 def _normalised(name: str) -> str:
