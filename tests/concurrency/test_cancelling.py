@@ -1,4 +1,4 @@
-"""A session is cancelled while somebody else does something with it, or wants its time."""
+"""Races between the cancellation of a session, other steps of it, and bookings of its time."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ def test_a_session_is_started_or_cancelled_and_never_both(engine: Engine, race: 
         assert (
             winners(outcomes)[0].status == {"session.cancelled": "cancelled", "session.started": "in_progress"}[taken]
         )
-        # Whoever started it still has the mentor's time.
+        # A started session keeps the mentor's time.
         assert _blocks(engine, session) == (taken == "session.started")
 
 
-def test_the_time_of_a_cancelled_session_goes_to_whoever_waits_for_it(engine: Engine, race: Race) -> None:
+def test_the_time_of_a_cancelled_session_can_be_taken(engine: Engine, race: Race) -> None:
     for session in _scheduled(engine):
         rival = _rival(engine, session)
         cancelling = partial(_cancels, session=session, by=factories.mentor_of(session))

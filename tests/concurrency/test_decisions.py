@@ -1,4 +1,4 @@
-"""Two decisions about one booking at once: one is made, the other one is refused, whoever they are."""
+"""Two concurrent decisions about one booking: one is made, the other refused."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ MADE = (BookingStatus.ACCEPTED, BookingStatus.DECLINED, BookingStatus.CANCELLED)
     ("one", "other"),
     [("accept", "accept"), ("accept", "decline"), ("accept", "cancel"), ("decline", "cancel"), ("cancel", "cancel")],
 )
-def test_of_two_decisions_at_once_one_is_made_and_the_other_refused(
-    engine: Engine, race: Race, one: str, other: str
-) -> None:
+def test_of_two_decisions_at_once_one_is_made(engine: Engine, race: Race, one: str, other: str) -> None:
     with engine.begin() as db:
         listing, mentee = factories.make_listing(db), factories.make_user(db)
         drafts = [factories.make_booking(db, listing=listing, mentee=mentee) for _ in range(ROUNDS)]
@@ -57,7 +55,7 @@ def test_of_two_decisions_at_once_one_is_made_and_the_other_refused(
 
 
 def _assert_decided_once(db: Connection, draft: Booking, decided: Booking) -> None:
-    """The row is as the winner was told, with one event of it, that event's effects, and its time if it takes any."""
+    """The row is as the winner got it, with one event, that event's effects, and its block of time if accepted."""
     assert Booking.of(db.execute(booking_query(draft.id)).one()) == decided
     made = db.execute(
         select(events.c.id, events.c.type).where(

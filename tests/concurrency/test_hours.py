@@ -1,4 +1,4 @@
-"""A mentor says hours in several windows at once: one after another, and of those who decided on the same, one."""
+"""Concurrent changes of a mentor's hours: of those to one version, one wins."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from workflows.identity.people import Mentor
 CALLERS, ROUNDS = 8, 10
 
 
-def say(db: Connection, mentor: Mentor, seen: WeeklyHours, closes: int, *, any_version: bool) -> WeeklyHours:
-    """Say hours that nobody else says."""
+def change(db: Connection, mentor: Mentor, seen: WeeklyHours, closes: int, *, any_version: bool) -> WeeklyHours:
+    """Set hours that end at a time of their own."""
     return set_hours(
         db,
         actor=factories.acting_mentor(mentor),
@@ -33,24 +33,26 @@ def present(db: Connection, mentor: Mentor) -> WeeklyHours:
     return WeeklyHours.of(db.execute(weekly_hours_query(mentor.id)).one())
 
 
-def test_of_those_who_decided_on_the_same_hours_one_wins(engine: Engine, race: Race) -> None:
+def test_of_changes_to_the_same_version_one_wins(engine: Engine, race: Race) -> None:
     with engine.begin() as db:
         mentor = factories.make_mentor(db)
     for number in range(ROUNDS):
         with engine.begin() as db:
             seen = present(db, mentor)
         minutes = [1 + CALLERS * number + caller for caller in range(CALLERS)]
-        outcomes = race.transact([partial(say, mentor=mentor, seen=seen, closes=n, any_version=False) for n in minutes])
+        outcomes = race.transact(
+            [partial(change, mentor=mentor, seen=seen, closes=n, any_version=False) for n in minutes]
+        )
         assert codes(outcomes) == ["stale"] * (CALLERS - 1)
         with engine.begin() as db:
             assert [present(db, mentor)] == winners(outcomes)
 
 
-def test_without_a_version_all_are_said_one_after_another(engine: Engine, race: Race) -> None:
+def test_without_a_version_all_changes_are_made_in_turn(engine: Engine, race: Race) -> None:
     with engine.begin() as db:
         mentor = factories.make_mentor(db)
         seen = present(db, mentor)
-    calls = [partial(say, mentor=mentor, seen=seen, closes=1 + n, any_version=True) for n in range(CALLERS)]
+    calls = [partial(change, mentor=mentor, seen=seen, closes=1 + n, any_version=True) for n in range(CALLERS)]
     outcomes = winners(race.transact(calls))
     assert sorted(hours.version for hours in outcomes) == list(range(1, CALLERS + 1))
     with engine.begin() as db:

@@ -86,9 +86,7 @@ def test_many_mentees_review_one_mentor_at_once_and_each_counts(engine: Engine, 
     assert _violations(engine) == NONE
 
 
-def test_a_completion_that_is_followed_up_several_times_at_once_unlocks_each_review_once(
-    engine: Engine, race: Race
-) -> None:
+def test_concurrent_unlocks_of_a_completion_write_each_permit_once(engine: Engine, race: Race) -> None:
     with engine.begin() as db:
         people = [factories.make_user(db) for _ in range(3)]
         listing = factories.make_listing(db)
@@ -101,12 +99,12 @@ def test_a_completion_that_is_followed_up_several_times_at_once_unlocks_each_rev
             permits = db.scalars(
                 select(review_permits.c.mentee_user_id).where(review_permits.c.session_id == session.id)
             ).all()
-            told = db.scalars(
+            recorded = db.scalars(
                 select(events.c.data["mentee_user_id"].astext).where(
                     events.c.type == "review.unlocked", events.c.subject_id == session.id
                 )
             ).all()
-        assert sorted(map(str, permits)) == sorted(told) == sorted(str(person.id) for person in people)
+        assert sorted(map(str, permits)) == sorted(recorded) == sorted(str(person.id) for person in people)
     assert _violations(engine) == NONE
 
 
@@ -131,7 +129,7 @@ def test_two_operators_who_hide_at_once_take_it_off_once(engine: Engine, race: R
             review = factories.make_review(db, permit, rating=3)
         before = _rating(engine, permit.mentor_profile_id)
         outcomes = race.transact([partial(_hides, review=review, hidden=True)] * 2)
-        # Whoever read it before the other one's change decided on what is no longer so; the API asks them again.
+        # The second may have read the version before the first one's change.
         assert set(codes(outcomes)) <= {"stale"}
         after = _rating(engine, permit.mentor_profile_id)
         assert (before[0] - after[0], before[1] - after[1]) == (3, 1)
@@ -141,7 +139,7 @@ def test_two_operators_who_hide_at_once_take_it_off_once(engine: Engine, race: R
     assert _violations(engine) == NONE
 
 
-def test_of_operators_who_saw_no_version_in_particular_the_last_decision_stands(engine: Engine, race: Race) -> None:
+def test_without_a_version_the_last_moderation_wins(engine: Engine, race: Race) -> None:
     for permit in _permits(engine, ROUNDS // 2):
         with engine.begin() as db:
             review = factories.make_review(db, permit, rating=3)
@@ -157,7 +155,7 @@ def test_of_operators_who_saw_no_version_in_particular_the_last_decision_stands(
     assert _violations(engine) == NONE
 
 
-def test_a_review_is_answered_once_and_hiding_it_meanwhile_loses_nothing(engine: Engine, race: Race) -> None:
+def test_a_review_is_answered_once_beside_its_hiding(engine: Engine, race: Race) -> None:
     for permit in _permits(engine, ROUNDS // 2):
         with engine.begin() as db:
             review = factories.make_review(db, permit)
@@ -173,7 +171,7 @@ def test_a_review_is_answered_once_and_hiding_it_meanwhile_loses_nothing(engine:
     assert _violations(engine) == NONE
 
 
-def test_whatever_is_written_hidden_and_shown_at_once_the_rating_is_exact(engine: Engine, race: Race) -> None:
+def test_the_rating_is_exact_under_concurrent_reviews_and_moderation(engine: Engine, race: Race) -> None:
     random = Random(7)
     with engine.begin() as db:
         listing = factories.make_listing(db)

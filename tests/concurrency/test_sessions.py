@@ -60,7 +60,7 @@ def test_of_two_completions_at_once_one_is_made(engine: Engine, race: Race) -> N
         assert _steps_of(engine, session) == ["session.started", "session.completed"]
 
 
-def test_a_completion_beside_a_start_comes_after_it_or_is_refused(engine: Engine, race: Race) -> None:
+def test_a_completion_beside_a_start_follows_or_is_refused(engine: Engine, race: Race) -> None:
     for session in _scheduled(engine):
         outcomes = race.transact(
             [partial(_mentee_starts, session=session), partial(_mentor_completes, session=session)]

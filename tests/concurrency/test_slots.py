@@ -1,4 +1,4 @@
-"""Many who want one mentor's time at once: one gets it, the others hear that it is taken, and nobody deadlocks."""
+"""Many concurrent bookings of one mentor's time: one succeeds, the others get `slot_taken`, without deadlocks."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ NEEDS_A_BODY = (
     "PUT /mentors/{id}/hours",
 )
 PAGES = ("sessions.md", "reviews.md", "availability.md")
-ASKING = ("mentee", "mentor", "operator", "somebody else")
+ASKING = ("mentee", "mentor", "operator", "other users")
 
 
 def _cases() -> Iterator[tuple[str, str, bool]]:
@@ -64,7 +64,7 @@ def _scene(db: Connection, path: str, who: str) -> tuple[UUID, dict[str, str]]:
         "mentee": as_user(mentee),
         "mentor": as_mentor(mentor),
         "operator": as_operator(),
-        "somebody else": as_user(factories.make_user(db)),
+        "other users": as_user(factories.make_user(db)),
     }
     if path.startswith("/bookings"):
         return factories.make_booking(db, listing=listing, mentee=mentee).id, asking[who]

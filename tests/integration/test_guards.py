@@ -96,7 +96,7 @@ def row_in(db: Connection, name: str, state: str) -> UUID:
 
 
 @pytest.mark.parametrize(("name", "here", "there", "allowed"), PAIRS)
-def test_a_row_is_moved_in_sql_only_as_its_machine_allows(
+def test_a_row_moves_in_sql_only_as_its_machine_allows(
     db: Connection, name: str, here: str, there: str, allowed: bool
 ) -> None:
     table = MACHINES[name][0]
@@ -159,9 +159,7 @@ UNCHANGEABLE: list[tuple[str, Change]] = [
         pytest.param(lambda _db: {"kind": "group", "mentee_user_id": None}, id="kind"),
     ],
 )
-def test_the_parties_the_listing_and_the_times_of_a_booking_never_change(
-    db: Connection, state: str, change: Change
-) -> None:
+def test_parties_listing_and_times_of_a_booking_never_change(db: Connection, state: str, change: Change) -> None:
     booking_id, values = row_in(db, "bookings", state), change(db)
     with refused(db, "tr_bookings_unchangeable"):
         db.execute(update(bookings).where(bookings.c.id == booking_id).values(**values))
@@ -175,9 +173,7 @@ def test_the_parties_the_listing_and_the_times_of_a_booking_never_change(
         pytest.param(lambda db: {"booking_id": accept_booking(db, make_booking(db)).id}, id="booking"),
     ],
 )
-def test_the_booking_the_parties_and_the_times_of_a_session_never_change(
-    db: Connection, state: str, change: Change
-) -> None:
+def test_booking_parties_and_times_of_a_session_never_change(db: Connection, state: str, change: Change) -> None:
     session_id, values = row_in(db, "sessions", state), change(db)
     with refused(db, "tr_sessions_unchangeable"):
         db.execute(update(sessions).where(sessions.c.id == session_id).values(**values))
@@ -216,7 +212,7 @@ def test_a_session_with_another_mentor_is_refused(db: Connection) -> None:
         db.execute(insert(sessions).values(session | {"mentor_profile_id": other}))
 
 
-def test_a_booking_cannot_drift_from_its_session_even_with_the_triggers_away(db: Connection) -> None:
+def test_a_booking_cannot_drift_from_its_session_without_triggers(db: Connection) -> None:
     session = make_session(db)
     with refused(db, "fk_sessions_booking_id_start_time_end_time_mentor_profile_id"):
         db.execute(text("ALTER TABLE bookings DISABLE TRIGGER USER"))
@@ -255,7 +251,7 @@ REWRITTEN: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("name", "changed"), [pytest.param(*each, id=str(list(each[1]))) for each in REWRITTEN])
-def test_what_a_review_says_is_never_written_anew(db: Connection, name: str, changed: dict[str, Any]) -> None:
+def test_the_words_of_a_review_never_change(db: Connection, name: str, changed: dict[str, Any]) -> None:
     review = make_review(db, comment="Well done")
     written = update(reviews).where(reviews.c.id == review.id)
     db.execute(written.values(answer="Thank you", answered_at=NOW))
@@ -276,7 +272,7 @@ def test_what_a_review_says_is_never_written_anew(db: Connection, name: str, cha
         ("tr_weekly_hours_unchangeable", "DELETE FROM weekly_hours"),
     ],
 )
-def test_hours_that_were_said_are_never_changed_and_never_deleted(db: Connection, name: str, change: str) -> None:
+def test_past_hours_are_never_changed_or_deleted(db: Connection, name: str, change: str) -> None:
     mentor = make_mentor(db)
     seen = WeeklyHours.of(db.execute(weekly_hours_query(mentor.id)).one())
     set_hours(db, actor=acting_mentor(mentor), seen=seen, spans=[Span(0, 540, 600)], time_zone=None, now=NOW)

@@ -1,8 +1,9 @@
-"""Tests of users, mentors and listings: who may make which, what is unique, and who is calling."""
+"""Tests of users, mentors and listings: who may create which, what is unique, and authentication."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import pytest
@@ -34,18 +35,25 @@ def test_only_an_operator_registers_users(db: Connection) -> None:
 
 
 def test_a_user_lives_in_a_zone_that_exists(db: Connection) -> None:
-    with pytest.raises(Invalid, match="not an IANA time zone"):
+    with pytest.raises(Invalid):
         make_user(db, time_zone="Mars/Olympus")
     assert make_user(db, time_zone="Asia/Kathmandu").time_zone == "Asia/Kathmandu"
 
 
-def test_there_is_one_account_per_mail_address_however_it_is_written(db: Connection) -> None:
-    make_user(db, email="Ada@Example.org")
+@contextmanager
+def refused(db: Connection, code: str) -> Iterator[None]:
+    """The block violates a constraint that stands for that code."""
     with pytest.raises(IntegrityError) as violation, db.begin_nested():
-        make_user(db, email="aDA@example.ORG")
+        yield
     refusal = error_of(violation.value)
     assert refusal is not None
-    assert refusal.code == "email_taken"
+    assert refusal.code == code
+
+
+def test_there_is_one_account_per_mail_address_whatever_its_case(db: Connection) -> None:
+    make_user(db, email="Ada@Example.org")
+    with refused(db, "email_taken"):
+        make_user(db, email="aDA@example.ORG")
 
 
 def test_a_user_is_read_with_their_mentor_profile(db: Connection) -> None:
@@ -72,19 +80,16 @@ def test_a_profile_is_published_by_its_user_or_an_operator(db: Connection) -> No
 def test_a_user_has_one_profile(db: Connection) -> None:
     user = make_user(db)
     publish(db, OPERATOR, user)
-    with pytest.raises(IntegrityError) as violation, db.begin_nested():
+    with refused(db, "profile_exists"):
         publish(db, OPERATOR, user)
-    refusal = error_of(violation.value)
-    assert refusal is not None
-    assert refusal.code == "profile_exists"
 
 
-def test_a_profile_of_nobody_is_not_found(db: Connection) -> None:
+def test_a_profile_of_an_unknown_user_is_not_found(db: Connection) -> None:
     with pytest.raises(NotFound):
         publish_mentor_profile(db, actor=OPERATOR, user_id=uuid4(), headline="H", bio=None, time_zone=None, skills=[])
 
 
-def test_a_profile_takes_its_users_zone_and_keeps_skills_in_lower_case_once(db: Connection) -> None:
+def test_a_profile_has_its_users_zone_and_distinct_skills(db: Connection) -> None:
     user = make_user(db, name="Grace", time_zone="Europe/Berlin")
     mentor = publish(db, OPERATOR, user, skills=["Go", " go ", "SQL"])
     assert (mentor.time_zone, mentor.skills, mentor.name) == ("Europe/Berlin", ["go", "sql"], "Grace")
@@ -94,7 +99,7 @@ def test_a_profile_takes_its_users_zone_and_keeps_skills_in_lower_case_once(db: 
         publish(db, OPERATOR, make_user(db), time_zone="Nowhere")
 
 
-def test_mentors_are_found_by_a_skill_however_it_is_written_and_only_while_active(db: Connection) -> None:
+def test_active_mentors_are_found_by_skill_whatever_its_case(db: Connection) -> None:
     first, second, away = (make_mentor(db, skills=["Go"]) for _ in range(3))
     make_mentor(db, skills=["golang"])
     db.execute(update(mentor_profiles).where(mentor_profiles.c.id == away.id).values(active=False))
@@ -108,14 +113,14 @@ def test_only_who_acts_as_a_mentor_publishes_listings(db: Connection) -> None:
             publish_listing(db, actor=actor, offer={"title": "T"})
 
 
-def test_a_listing_has_the_policies_of_the_design_unless_it_says_otherwise(db: Connection) -> None:
+def test_a_listing_has_the_default_policies_of_the_design(db: Connection) -> None:
     listing = make_listing(db)
     assert (listing.early_start_minutes, listing.min_notice_minutes, listing.buffer_minutes) == (15, 0, 0)
     assert (listing.cancellation_window_hours, listing.late_fee_percent) == (24, 50)
     assert (listing.booking_mode, listing.active, listing.version) == ("request", True, 1)
 
 
-def test_a_listing_is_changed_by_its_mentor_on_its_present_version(db: Connection) -> None:
+def test_a_listing_is_changed_by_its_mentor_and_version(db: Connection) -> None:
     mentor = make_mentor(db)
     listing = make_listing(db, mentor)
     with pytest.raises(Forbidden):
@@ -139,7 +144,7 @@ Claiming = Callable[[User, Mentor, Mentor], Claim]
         (lambda user, own, _other: Claim(user_id=user.id, mentor_profile_id=own.id), True),
         # A mentor's id alone stands for the profile's user too.
         (lambda _user, own, _other: Claim(mentor_profile_id=own.id), True),
-        # Somebody else's profile, and whom nobody knows.
+        # Another user's profile, and unknown ids.
         (lambda user, _own, other: Claim(user_id=user.id, mentor_profile_id=other.id), False),
         (lambda _user, _own, _other: Claim(user_id=uuid4()), False),
         (lambda user, _own, _other: Claim(user_id=user.id, mentor_profile_id=uuid4()), False),
@@ -148,7 +153,7 @@ Claiming = Callable[[User, Mentor, Mentor], Claim]
         (lambda _user, _own, _other: Claim(), False),
     ],
 )
-def test_a_claim_is_believed_when_the_people_exist(db: Connection, claim: Claiming, known: bool) -> None:
+def test_a_claim_is_accepted_when_its_people_exist(db: Connection, claim: Claiming, known: bool) -> None:
     user, other = make_user(db), make_mentor(db)
     own = make_mentor(db, user)
     claimed = claim(user, own, other)
@@ -161,7 +166,7 @@ def test_a_claim_is_believed_when_the_people_exist(db: Connection, claim: Claimi
     assert actor.name == (f"mentor:{own.id}" if claimed.mentor_profile_id else f"user:{user.id}")
 
 
-def test_an_inactive_mentor_is_nobody(db: Connection) -> None:
+def test_an_inactive_mentor_is_unauthenticated(db: Connection) -> None:
     mentor = make_mentor(db)
     db.execute(update(mentor_profiles).where(mentor_profiles.c.id == mentor.id).values(active=False))
     with pytest.raises(Unauthenticated):

@@ -35,12 +35,12 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
 def ask(db: Connection, listing: Listing, **asked: Any) -> Booking:
-    """Ask for the listing, at noon of the day unless said otherwise."""
+    """Ask for the listing, three hours ahead by default."""
     values = {"actor": acting_user(make_user(db)), "start_time": NOW + 3 * timedelta(hours=1), "now": NOW, **asked}
     return request(db, listing_id=listing.id, **values)
 
 
-def test_a_request_is_a_draft_with_the_listings_price_and_buffer_as_they_are_now(db: Connection) -> None:
+def test_a_request_is_a_draft_with_the_listings_terms(db: Connection) -> None:
     listing = make_listing(db, buffer_minutes=10, duration_minutes=45, price_amount=1234, price_currency="EUR")
     mentee = make_user(db)
     booking = ask(db, listing, actor=acting_user(mentee), title="T", notes="N", metadata={"a": [1]})
@@ -54,7 +54,7 @@ def test_a_request_is_a_draft_with_the_listings_price_and_buffer_as_they_are_now
     assert db.scalars(select(events.c.type).where(events.c.subject_id == booking.id)).all() == ["booking.requested"]
 
 
-def test_a_request_without_metadata_has_none_and_not_the_json_null(db: Connection) -> None:
+def test_a_request_without_metadata_stores_null_and_not_json_null(db: Connection) -> None:
     booking = ask(db, make_listing(db))
     assert db.scalar(select(bookings.c.metadata.is_(None)).where(bookings.c.id == booking.id)) is True
     assert db.scalar(text("SELECT metadata IS NULL FROM bookings WHERE id = :id"), {"id": booking.id}) is True
@@ -106,7 +106,7 @@ def test_a_booking_starts_in_the_future_within_five_years(db: Connection, start:
         (7 * 24 * 60, 7 * DAY - MINUTE, False),
     ],
 )
-def test_a_listing_wants_its_notice(db: Connection, notice: int, ahead: timedelta, granted: bool) -> None:
+def test_a_booking_keeps_the_listings_notice(db: Connection, notice: int, ahead: timedelta, granted: bool) -> None:
     listing = make_listing(db, min_notice_minutes=notice)
     if granted:
         assert ask(db, listing, start_time=NOW + ahead).status == "draft"
@@ -119,7 +119,7 @@ def test_a_listing_wants_its_notice(db: Connection, notice: int, ahead: timedelt
 @pytest.mark.parametrize(
     ("end", "granted"),
     [
-        # The end may be said, and is then the listing's own.
+        # The listing's own end.
         (NOW + 4 * timedelta(hours=1), True),
         # In whichever zone.
         ((NOW + 4 * timedelta(hours=1)).astimezone(ZoneInfo("Asia/Tokyo")), True),
@@ -129,7 +129,7 @@ def test_a_listing_wants_its_notice(db: Connection, notice: int, ahead: timedelt
         (NOW + 2 * timedelta(hours=1), False),
     ],
 )
-def test_an_end_that_is_said_must_be_the_listings(db: Connection, end: datetime, granted: bool) -> None:
+def test_a_given_end_must_be_the_listings(db: Connection, end: datetime, granted: bool) -> None:
     listing = make_listing(db)
     if granted:
         assert ask(db, listing, end_time=end).end_time == end
@@ -149,14 +149,14 @@ def test_an_end_that_is_said_must_be_the_listings(db: Connection, end: datetime,
         (datetime(2030, 10, 27, 2, 30), 1, datetime(2030, 10, 27, 1, 30, tzinfo=UTC)),  # noqa: DTZ001
     ],
 )
-def test_an_hour_is_an_hour_also_across_a_change_of_the_clocks(
+def test_an_hour_lasts_an_hour_across_daylight_saving_changes(
     db: Connection, wall: datetime, fold: int, utc: datetime
 ) -> None:
     booking = ask(db, make_listing(db), start_time=wall.replace(tzinfo=ZoneInfo("Europe/Berlin"), fold=fold))
     assert (booking.start_time, booking.end_time) == (utc, utc + timedelta(hours=1))
 
 
-def test_what_cannot_be_booked_is_not_found(db: Connection) -> None:
+def test_an_inactive_listing_or_mentor_is_not_found(db: Connection) -> None:
     unlisted, of_an_inactive_mentor = make_listing(db), make_listing(db)
     db.execute(update(listings).where(listings.c.id == unlisted.id).values(active=False))
     of = mentor_profiles.c.id == of_an_inactive_mentor.mentor_profile_id
@@ -166,7 +166,7 @@ def test_what_cannot_be_booked_is_not_found(db: Connection) -> None:
             request(db, actor=acting_user(make_user(db)), listing_id=listing_id, start_time=NOW + DAY, now=NOW)
 
 
-def test_nobody_books_their_own_listing_in_whichever_role(db: Connection) -> None:
+def test_a_mentor_cannot_book_an_own_listing_in_either_role(db: Connection) -> None:
     user = make_user(db)
     mentor = make_mentor(db, user)
     for actor in (acting_user(user), acting_mentor(mentor)):
@@ -179,12 +179,12 @@ def test_an_operator_books_nothing(db: Connection) -> None:
         ask(db, make_listing(db), actor=OPERATOR)
 
 
-def test_a_mentor_books_another_mentor_as_the_user_that_they_are(db: Connection) -> None:
+def test_a_mentor_books_another_mentor_as_a_user(db: Connection) -> None:
     mentor = make_mentor(db)
     assert ask(db, make_listing(db), actor=acting_mentor(mentor)).mentee_user_id == mentor.user_id
 
 
-def test_an_instant_listing_says_yes_at_once_and_holds_the_time(db: Connection) -> None:
+def test_an_instant_listing_accepts_at_once_and_blocks_the_time(db: Connection) -> None:
     booking = ask(db, make_listing(db, booking_mode="instant", buffer_minutes=5))
     assert (booking.status, booking.session_id is not None) == ("accepted", True)
     block = db.execute(select(mentor_busy)).one()
@@ -192,7 +192,7 @@ def test_an_instant_listing_says_yes_at_once_and_holds_the_time(db: Connection) 
     assert db.scalars(select(events.c.type)).all() == ["booking.accepted"]
 
 
-def test_an_instant_booking_of_a_taken_time_is_refused_and_leaves_nothing(db: Connection) -> None:
+def test_an_instant_booking_of_a_taken_time_leaves_nothing(db: Connection) -> None:
     listing = make_listing(db, booking_mode="instant")
     ask(db, listing)
     with pytest.raises(Conflict) as refused, db.begin_nested():
@@ -213,9 +213,7 @@ def test_an_instant_booking_of_a_taken_time_is_refused_and_leaves_nothing(db: Co
         (15, 0, False),
     ],
 )
-def test_a_booking_keeps_its_mentor_busy_until_its_buffer_is_over(
-    db: Connection, buffer: int, gap: int, free: bool
-) -> None:
+def test_a_booking_blocks_its_mentors_time_and_buffer(db: Connection, buffer: int, gap: int, free: bool) -> None:
     listing = make_listing(db, booking_mode="instant", buffer_minutes=buffer)
     first = ask(db, listing)
     following = first.end_time + gap * MINUTE
@@ -226,7 +224,7 @@ def test_a_booking_keeps_its_mentor_busy_until_its_buffer_is_over(
             ask(db, listing, start_time=following)
 
 
-def test_the_buffer_also_keeps_the_booking_from_ending_too_close_to_the_next(db: Connection) -> None:
+def test_the_buffer_must_end_before_the_next_booking(db: Connection) -> None:
     listing = make_listing(db, booking_mode="instant", buffer_minutes=15)
     later = ask(db, listing)
     with pytest.raises(Conflict), db.begin_nested():
@@ -256,7 +254,7 @@ def hold(db: Connection, listing: Listing, start: datetime, expires: str) -> Non
 def test_an_expired_hold_gives_way_to_the_next_taker(db: Connection, mode: str) -> None:
     listing = make_listing(db, booking_mode=mode)
     start = datetime.now(UTC).replace(microsecond=0) + DAY
-    # Two of them, and one elsewhere that nobody takes.
+    # Two of them, and one at another time.
     hold(db, listing, start - 30 * MINUTE, "-1 second")
     hold(db, listing, start + 30 * MINUTE, "0 seconds")
     hold(db, listing, start + DAY, "-1 hour")

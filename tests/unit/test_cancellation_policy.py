@@ -104,6 +104,6 @@ def test_a_refund_is_given_when_it_is_asked_for(asked: bool, refund: int) -> Non
     assert stored["policy"] == {"windowHours": 24, "lateFeePercent": 50}
 
 
-def test_nobody_else_has_a_quote() -> None:
+def test_a_stranger_has_no_quote() -> None:
     with pytest.raises(Forbidden):
         quote_for(Actor.person(uuid4(), None), a_session(), now=START)

@@ -28,7 +28,7 @@ def clock(shown: str) -> int:
     return int(hours) * 60 + int(minutes)
 
 
-def said(time_zone: str, *spans: tuple[int, str, str]) -> Hours:
+def weekly(time_zone: str, *spans: tuple[int, str, str]) -> Hours:
     """Hours by weekday, beginning and end."""
     return Hours(time_zone, tuple(sorted(Span(day, clock(opens), clock(closes)) for day, opens, closes in spans)))
 
@@ -59,23 +59,23 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("zone", "day", "opens", "closes", "since", "until"), CHANGES)
-def test_hours_keep_to_the_clocks_on_the_day_on_which_these_change(
+def test_hours_keep_their_wall_clock_time_across_changes(
     zone: str, day: str, opens: str, closes: str, since: str | None, until: str | None
 ) -> None:
     noon = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
-    found = list(open_times(said(zone, (SUNDAY, opens, closes)), noon - DAY, noon + DAY))
+    found = list(open_times(weekly(zone, (SUNDAY, opens, closes)), noon - DAY, noon + DAY))
     assert found == ([(at(since), at(until))] if since and until else [])
 
 
-def test_on_a_day_that_is_left_out_nothing_is_open() -> None:
+def test_a_skipped_day_has_no_open_time() -> None:
     # Samoa went from Thursday, 29 December 2011 to the 31st.
-    hours = said("Pacific/Apia", (3, "22:00", "24:00"), (4, "09:00", "17:00"), (5, "00:00", "01:00"))
+    hours = weekly("Pacific/Apia", (3, "22:00", "24:00"), (4, "09:00", "17:00"), (5, "00:00", "01:00"))
     describe_weekday = at("2011-12-29T12:00Z"), at("2011-12-31T12:00Z")
     assert list(open_times(hours, *describe_weekday)) == [(at("2011-12-30T08:00Z"), at("2011-12-30T11:00Z"))]
 
 
-def test_spans_that_touch_are_one_stretch_over_midnight_too() -> None:
-    hours = said("UTC", (0, "09:00", "12:00"), (0, "12:00", "24:00"), (1, "00:00", "01:00"), (1, "02:00", "03:00"))
+def test_touching_spans_are_merged_also_over_midnight() -> None:
+    hours = weekly("UTC", (0, "09:00", "12:00"), (0, "12:00", "24:00"), (1, "00:00", "01:00"), (1, "02:00", "03:00"))
     assert list(open_times(hours, at("2026-05-04T00:00Z"), at("2026-05-06T00:00Z"))) == [
         (at("2026-05-04T09:00Z"), at("2026-05-05T01:00Z")),
         (at("2026-05-05T02:00Z"), at("2026-05-05T03:00Z")),
@@ -86,13 +86,13 @@ ALL_WEEK = [(day, "00:00", "24:00") for day in range(7)]
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Australia/Lord_Howe", "Pacific/Chatham"])
-def test_who_is_always_open_is_open_in_one_stretch_of_a_year(zone: str) -> None:
+def test_open_all_week_is_one_interval_of_a_year(zone: str) -> None:
     start, end = at("2026-01-01T00:00Z"), at("2027-01-01T00:00Z")
-    assert list(open_times(said(zone, *ALL_WEEK), start, end)) == [(start, end)]
+    assert list(open_times(weekly(zone, *ALL_WEEK), start, end)) == [(start, end)]
 
 
 def test_before_it_begins_or_after_it_ends_nothing_is_open() -> None:
-    hours, moment = said("UTC", *ALL_WEEK), at("2026-05-04T10:00Z")
+    hours, moment = weekly("UTC", *ALL_WEEK), at("2026-05-04T10:00Z")
     assert list(open_times(hours, moment, moment)) == []
     assert list(open_times(hours, moment, moment - DAY)) == []
 
@@ -109,27 +109,27 @@ def test_before_it_begins_or_after_it_ends_nothing_is_open() -> None:
         # In winter, an hour later by UTC.
         ("2026-12-07T07:00Z", 60, False),
         ("2026-12-07T08:00Z", 180, True),
-        # Somebody's own way of writing the time changes nothing.
+        # The same moment in another zone.
         ("2026-05-04T00:00-07:00", 60, True),
     ],
 )
 def test_a_time_is_open_when_all_of_it_is(start: str, minutes: int, open_: bool) -> None:
     begin = at(start)
-    assert is_open(said("Europe/Berlin", (0, "09:00", "12:00")), begin, begin + minutes * MINUTE) is open_
+    assert is_open(weekly("Europe/Berlin", (0, "09:00", "12:00")), begin, begin + minutes * MINUTE) is open_
 
 
-def test_hours_that_say_nothing_open_every_time() -> None:
-    assert is_open(said("Europe/Berlin"), at("2026-05-04T03:00Z"), at("2026-05-04T04:00Z"))
+def test_without_spans_every_time_is_open() -> None:
+    assert is_open(weekly("Europe/Berlin"), at("2026-05-04T03:00Z"), at("2026-05-04T04:00Z"))
 
 
-def test_what_ends_in_the_hour_that_comes_twice_is_open_the_first_time() -> None:
+def test_an_end_in_a_repeated_hour_is_the_first_one() -> None:
     start, end = at("2010-11-06T20:00Z"), at("2010-11-07T03:15Z")
-    found = open_times(said("America/St_Johns", (SUNDAY, "00:00", "02:00")), start, end)
+    found = open_times(weekly("America/St_Johns", (SUNDAY, "00:00", "02:00")), start, end)
     assert list(found) == [(at("2010-11-07T02:30Z"), end)]
 
 
 def test_a_refusal_names_the_hours_of_that_weekday() -> None:
-    hours = said("Europe/Berlin", (0, "09:00", "12:00"), (0, "12:00", "12:30"), (0, "18:00", "24:00"))
+    hours = weekly("Europe/Berlin", (0, "09:00", "12:00"), (0, "12:00", "12:30"), (0, "18:00", "24:00"))
     assert "Mondays from 09:00 to 12:30, from 18:00 to 24:00" in describe_weekday(hours, at("2026-05-03T22:30Z"))
     assert "Tuesdays" in describe_weekday(hours, at("2026-05-04T22:30Z"))
 
@@ -153,7 +153,7 @@ def apart(spans: list[Span]) -> tuple[Span, ...]:
     first=st.dates(date(2026, 1, 1), date(2026, 12, 1)),
     days=st.integers(1, 9),
 )
-def test_away_from_changes_open_is_whatever_the_clocks_show_within_a_span(
+def test_without_clock_changes_open_is_what_the_spans_contain(
     spans: tuple[Span, ...], zone: str, first: date, days: int
 ) -> None:
     there = ZoneInfo(zone)

@@ -1,4 +1,4 @@
-"""Tests of somebody's words among ours: whatever they hold, they are one line."""
+"""Tests of user-supplied text: it is always one line."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ BREAKS = [chr(number) for number in range(sys.maxunicode + 1) if len(f"a{chr(num
 
 
 @pytest.mark.parametrize("end", [*BREAKS, "\r\n", "\x00", "\x1b", "\x7f", "\x9f", "\t", "\u3000", " \n\n "])
-def test_whatever_ends_a_line_becomes_one_blank(end: str) -> None:
+def test_every_line_end_becomes_one_blank(end: str) -> None:
     assert one_line(f"{end}Ada{end}Lovelace{end}") == "Ada Lovelace"
 
 
 @pytest.mark.parametrize("words", ["", "Ada", "Ünï 你好 👩‍👩‍👧‍👦", "=?utf-8?q?x?="])
-def test_all_else_stays_as_it_is(words: str) -> None:
+def test_other_text_stays_as_it_is(words: str) -> None:
     assert one_line(words) == words
