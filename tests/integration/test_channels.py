@@ -73,7 +73,7 @@ def test_no_log_and_no_error_holds_an_address(
 
 def test_a_channel_removed_from_the_settings_gets_nothing() -> None:
     report = AppriseTransport([]).send(notice("0123456789abcdef"))
-    assert report.error == "The operators have this channel no more."
+    assert report.error == "The operators no longer have this channel."
 
 
 def test_an_address_that_nobody_knows_is_refused_without_being_shown() -> None:

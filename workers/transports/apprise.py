@@ -13,7 +13,7 @@ from workers.transports import Renew, Transport, no_lease
 from workflows.effects.messages import Notice
 from workflows.events.delivery import SendResult
 
-CHANNEL_GONE = "The operators have this channel no more."
+CHANNEL_GONE = "The operators no longer have this channel."
 
 
 class AppriseTransport(Transport[Notice]):

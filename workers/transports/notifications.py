@@ -1,21 +1,19 @@
-"""Transports of the queue `notifications`, each with its bulkhead: mail, Web Push and the operators' channels."""
+"""Transports of the queue `notifications`, each with its bulkhead: mail, Web Push and the operators' channels.
+
+What a transport needs is imported where it is configured: Apprise, or cryptography for Web Push, take as much memory as
+a worker's other libraries for sending.
+"""
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
-from config.sealing import Sealer
 from config.settings import Settings
 from config.signed_links import Signer
-from config.vapid import vapid
 from workers.outbound import Route, SenderPool
 from workers.transports import NotConfigured, Transport
-from workers.transports.http import HttpClient
 from workers.transports.mail import FolderTransport, MailIdentity
 from workers.transports.protection import Breaker, Protected, Shares
-from workers.transports.smtp import SmtpTransport
-from workers.transports.web_push import WebPushTransport
 from workflows.effects.messages import Mail, PushMessage
 from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE
 
@@ -32,11 +30,11 @@ def routes(chosen: Settings) -> dict[str, Route[Any]]:
 
 def _channels(chosen: Settings) -> Route[Any]:
     if not chosen.apprise_urls:
-        return Route(NotConfigured("The operators have this channel no more."))
-    # Imported only where there are channels: Apprise takes as much memory as a worker's other libraries for sending.
-    apprise = importlib.import_module("workers.transports.apprise")
+        return Route(NotConfigured("The operators no longer have this channel."))
+    from workers.transports.apprise import AppriseTransport  # noqa: PLC0415
+
     # Its services may hang, and it does not report which: they share one thread.
-    return Route(apprise.AppriseTransport(chosen.apprise_urls), SenderPool(1))
+    return Route(AppriseTransport(chosen.apprise_urls), SenderPool(1))
 
 
 def _mail(chosen: Settings, senders: int) -> Route[Mail]:
@@ -45,14 +43,22 @@ def _mail(chosen: Settings, senders: int) -> Route[Mail]:
     identity = MailIdentity(chosen.mail_from, operators, chosen.public_url, signer)
     transport: Transport[Mail] = FolderTransport(chosen.mail_folder, identity)
     if chosen.smtp_url:
+        from workers.transports.smtp import SmtpTransport  # noqa: PLC0415
+
         transport = protected_mail(SmtpTransport(chosen.smtp_url, identity), Shares.of_one(senders))
     return Route(transport, SenderPool(senders))
 
 
 def _push(chosen: Settings, senders: int) -> Route[Any]:
+    if not chosen.vapid_private_key:
+        return Route(NotConfigured("Web Push is not configured any more."))
+    from config.sealing import Sealer  # noqa: PLC0415
+    from config.vapid import vapid  # noqa: PLC0415
+    from workers.transports.http import HttpClient  # noqa: PLC0415
+    from workers.transports.web_push import WebPushTransport  # noqa: PLC0415
+
     key = vapid(chosen.vapid_private_key, chosen.vapid_subject)
-    if key is None:
-        return Route(NotConfigured("Nothing is pushed here any more."))
+    assert key is not None
     client = HttpClient(chosen.webhook_allowed_networks)
     transport = WebPushTransport(key, Sealer(chosen.encryption_keys), client, chosen.public_url)
     return Route(protected_push(transport, senders), SenderPool(senders))

@@ -9,7 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from iso4217 import raw_table as iso_4217
 from jinja2 import (
     BaseLoader,
     ChoiceLoader,
@@ -69,6 +68,9 @@ def money(amount: int, currency: str) -> str:
         amount: in minor units of ISO 4217. (Unicode's CLDR, and so Babel, counts other decimals for 13 currencies.)
         currency: its ISO 4217 code.
     """
+    # Imported here: it reads its tables as it is imported, 2 MB that few processes need.
+    from iso4217 import raw_table as iso_4217  # noqa: PLC0415
+
     # A currency that has been replaced since the price was set is no longer in the table.
     decimals = int(str(iso_4217[currency]["CcyMnrUnts"])) if currency in iso_4217 else 2
     whole, rest = divmod(abs(amount), 10**decimals)
