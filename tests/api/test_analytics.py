@@ -18,7 +18,7 @@ from models.people import users
 from tests import factories
 from tests.api.conftest import Cast, Headers
 from tests.application import World, as_user
-from tests.integration.house import House
+from tests.integration.harness import Harness
 from tests.integration.past_lives import past_life, seat
 from tests.statements import statements_of
 from workflows.events.catalogue import SeatLeft
@@ -163,7 +163,7 @@ def test_a_table_has_all_that_json_has_and_says_on_each_line_what_json_says_once
     world: World, cast: Cast, in_progress: Session
 ) -> None:
     assert world.client.patch(f"/sessions/{in_progress.id}/complete", headers=cast.as_mentor).status_code == 200
-    House(world.engine).run_all()
+    Harness(world.engine).run_all()
     steps = world.client.get("/analytics/transition-times", headers=cast.as_mentor).json["items"]
     of_steps = table_of(world.client.get("/analytics/transition-times", headers=cast.as_mentor | AS_TABLE))
     wanted = [
@@ -190,7 +190,7 @@ def in_cells(line: dict[str, Any]) -> dict[str, str]:
 def test_a_whole_life_shows_in_every_report(world: World, cast: Cast, in_progress: Session) -> None:
     path = f"/sessions/{in_progress.id}/complete"
     assert world.client.patch(path, headers=cast.as_mentor).status_code == 200
-    House(world.engine).run_all()
+    Harness(world.engine).run_all()
     (day,) = world.client.get("/analytics/sessions", headers=cast.as_mentor).json["items"]
     assert (day["day"], day["completed"], day["minutes"]) == (datetime.now(UTC).date().isoformat(), 1, 60)
     times = world.client.get("/analytics/transition-times", headers=cast.as_mentor).json["items"]

@@ -21,7 +21,7 @@ from tests import factories
 from tests.api.conftest import Cast, Headers
 from tests.application import World
 from tests.eventually import stretched
-from tests.integration.house import without_guards
+from tests.integration.harness import without_guards
 from tests.statements import statements_of
 from workflows.calendar.secret import digest_of
 from workflows.sessions.session import Session

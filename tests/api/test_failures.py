@@ -208,7 +208,7 @@ def test_a_defect_tells_the_log_everything_and_the_caller_nothing(
     logged: list[dict[str, Any]] = []
 
     def broken(*_arguments: Any, **_named: Any) -> None:
-        raise RuntimeError("the secret of the house")
+        raise RuntimeError("the secret of the application")
 
     monkeypatch.setattr("api.errors.log", type("Log", (), {"error": staticmethod(lambda _e, **f: logged.append(f))}))
     monkeypatch.setattr("api.resources.bookings.request", broken)
@@ -216,7 +216,7 @@ def test_a_defect_tells_the_log_everything_and_the_caller_nothing(
     answer = world.client.post("/bookings", json=cast.wish(), headers=cast.as_mentee)
     assert (answer.status_code, answer.json["code"], set(answer.json)) == (500, "internal_error", SHAPE)
     assert "secret" not in answer.get_data(as_text=True)
-    assert "the secret of the house" in str(logged[0]["exc_info"])
+    assert "the secret of the application" in str(logged[0]["exc_info"])
     assert counts(world.engine) == before
 
 

@@ -47,7 +47,7 @@ def audited(world: World, cast: Cast, subject: str) -> list[dict[str, Any]]:
     return items
 
 
-def dead_in_the_house(world: World, cast: Cast) -> int:
+def dead_internal(world: World, cast: Cast) -> int:
     """How many deliveries are dead, as the invariants have it."""
     items = world.client.get("/operations/invariants", headers=cast.as_operator).json["items"]
     (found,) = [item["violations"] for item in items if item["name"] == "dead_delivery"]
@@ -202,12 +202,12 @@ def test_a_cancelled_delivery_says_why(world: World, cast: Cast, body: Any, told
 def test_a_dead_delivery_is_cancelled_by_whoever_has_seen_it_and_is_dead_no_more(world: World, cast: Cast) -> None:
     partner = Partner.of(world, cast.as_operator)
     mail = die(world.engine, partner.told(DONE))
-    given_up = dead_in_the_house(world, cast)
+    given_up = dead_internal(world, cast)
     seen = posted(world, cast, f"/{mail}/cancel", {"reason": "They wrote to us themselves."})
     assert (seen.status_code, seen.json["state"], seen.json["attempts"]) == (200, "cancelled", 8)
     assert seen.json["lastError"] == "They wrote to us themselves."
     assert mail not in listed(world, cast, "?state=dead")
-    assert dead_in_the_house(world, cast) == given_up - 1
+    assert dead_internal(world, cast) == given_up - 1
     (entry,) = audited(world, cast, mail)
     assert (entry["action"], entry["reason"]) == ("delivery.cancelled", "They wrote to us themselves.")
     for step in ("retry", "cancel"):

@@ -15,7 +15,7 @@ from models.notifications import Channel, notification_preferences
 from tests.api.conftest import Cast, counts
 from tests.api.test_notifications import preferences
 from tests.application import SECRET, World
-from tests.integration.house import House
+from tests.integration.harness import Harness
 from tests.integration.test_mail_transport import a_mail
 from workers.transports.mail import MailIdentity, compose
 from workflows.bookings.booking import Booking
@@ -123,9 +123,9 @@ def test_links_outlive_the_rotation_of_keys(engine: Engine, cast: Cast) -> None:
 
 
 def test_the_link_in_a_mail_is_one_that_works(world: World, cast: Cast, draft: Booking) -> None:
-    house = House(world.engine)
-    house.run_all()
-    (mail,) = [mail for mail in house.mail.received if mail.to_address]
+    harness = Harness(world.engine)
+    harness.run_all()
+    (mail,) = [mail for mail in harness.mail.received if mail.to_address]
     read = message_from_bytes(bytes(compose(mail, IDENTITY)), policy=policy.default)
     header = read["List-Unsubscribe"]
     assert header.startswith("<https://t.example/unsubscribe/")

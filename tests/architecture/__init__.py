@@ -1,1 +1,1 @@
-"""Tests that hold the shape of the house: who imports whom, what is consumed, how large things grow."""
+"""Tests that hold the shape of the harness: who imports whom, what is consumed, how large things grow."""

@@ -75,7 +75,7 @@ class CountingTransport(Transport[Any]):
 
 
 @dataclass
-class House:
+class Harness:
     """A deliverer on a database, and what it has sent outside.
 
     Args:
@@ -88,7 +88,7 @@ class House:
 
     @property
     def transactions(self) -> Transactions:
-        """Transactions that tell the house's wakeups."""
+        """Transactions that tell the harness's wakeups."""
         return Transactions(self.engine, self.wakeups)
 
     @property

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from models.events import DeliveryState
-from tests.concurrency.deliveries import House, begin, decide, fare_badly, hold, join_and_leave, listen
+from tests.concurrency.deliveries import Harness, begin, decide, fare_badly, hold, join_and_leave, listen
 from tests.concurrency.racing import Race
 from workflows.events.delivery import DeliveryKey
 from workflows.events.subscriptions import load
@@ -50,16 +50,16 @@ LEFT_BEHIND = {
     "SELECT count(*) FROM deliveries WHERE state <> 'done'": 0,
 }
 
-Deliver = Callable[[House, Race, DeliveryKey], None]
+Deliver = Callable[[Harness, Race, DeliveryKey], None]
 
 
-def _at_once(house: House, race: Race, key: DeliveryKey) -> None:
-    race.run([partial(house.deliverer.deliver, key)] * COPIES)
+def _at_once(harness: Harness, race: Race, key: DeliveryKey) -> None:
+    race.run([partial(harness.deliverer.deliver, key)] * COPIES)
 
 
-def _one_after_another(house: House, _race: Race, key: DeliveryKey) -> None:
+def _one_after_another(harness: Harness, _race: Race, key: DeliveryKey) -> None:
     for _ in range(COPIES):
-        house.deliverer.deliver(key)
+        harness.deliverer.deliver(key)
 
 
 @pytest.mark.parametrize("called_again", [False, True], ids=["fresh", "called for again"])
@@ -67,68 +67,68 @@ def _one_after_another(house: House, _race: Race, key: DeliveryKey) -> None:
 def test_five_copies_of_every_task_do_what_one_does(
     engine: Engine, race: Race, deliver: Deliver, called_again: bool
 ) -> None:
-    house = House(engine)
+    harness = Harness(engine)
     delivered: list[DeliveryKey] = []
 
     def work_off() -> None:
-        while due := house.due():
+        while due := harness.due():
             if called_again:
-                house.call_again()
+                harness.call_again()
             for key in due:
-                deliver(house, race, key)
-                row = house.row(key)
+                deliver(harness, race, key)
+                row = harness.row(key)
                 assert (row.state, row.attempts) == (DeliveryState.DONE, 1), key
             delivered.extend(due)
 
-    with house.transactions() as db:
+    with harness.transactions() as db:
         listen(db)
     work_off()
-    with house.transactions() as db:
+    with harness.transactions() as db:
         life = begin(db)
     work_off()
-    with house.transactions() as db:
+    with harness.transactions() as db:
         decide(db, life)
     work_off()
-    house.let_time_pass("notifications.session_reminder")
+    harness.let_time_pass("notifications.session_reminder")
     work_off()
-    with house.transactions() as db:
+    with harness.transactions() as db:
         hold(db, life)
     work_off()
-    with house.transactions() as db:
+    with harness.transactions() as db:
         join_and_leave(db, life)
     work_off()
-    with house.transactions() as db:
+    with harness.transactions() as db:
         fare_badly(db)
     work_off()
-    house.let_time_pass("bookings.remind")
+    harness.let_time_pass("bookings.remind")
     work_off()
-    house.let_time_pass()
+    harness.let_time_pass()
     work_off()
 
     effects: list[Any] = [*load().database_effects(), *load().outbound_effects()]
     assert {key.effect for key in delivered} == {effect.name for effect in effects}
     for key in delivered:
-        _at_once(house, race, key)
-    with house.transactions() as db:
+        _at_once(harness, race, key)
+    with harness.transactions() as db:
         assert {query: db.scalar(text(query)) for query in LEFT_BEHIND} == LEFT_BEHIND
         assert not [finding for finding in check_all(db) if finding.violations]
     # Each mail under its own name, each event under its own.
-    assert set(house.transport.sent.values()) == {1}
-    assert len(house.transport.sent) == 34 + 19 + 17 + 4
+    assert set(harness.transport.sent.values()) == {1}
+    assert len(harness.transport.sent) == 34 + 19 + 17 + 4
 
 
 def test_deliveries_not_due_are_left_alone(engine: Engine, race: Race) -> None:
-    house = House(engine)
-    with house.transactions() as db:
+    harness = Harness(engine)
+    with harness.transactions() as db:
         life = begin(db)
-    with house.transactions() as db:
+    with harness.transactions() as db:
         timer = DeliveryKey(
             event_id=db.scalar(text("SELECT event_id FROM deliveries WHERE effect = 'bookings.expire' LIMIT 1")),
             effect="bookings.expire",
         )
-    _at_once(house, race, timer)
-    row = house.row(timer)
+    _at_once(harness, race, timer)
+    row = harness.row(timer)
     assert (row.state, row.attempts) == (DeliveryState.PENDING, 0)
-    with house.transactions() as db:
+    with harness.transactions() as db:
         drafts = db.scalar(text("SELECT count(*) FROM bookings WHERE status = 'draft'"))
     assert drafts == len(vars(life))

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 
 from models.events import DeliveryState
 from tests import factories
-from tests.concurrency.deliveries import CountingTransport, House
+from tests.concurrency.deliveries import CountingTransport, Harness
 from tests.concurrency.racing import Race
 from tests.eventually import eventually
 from workers.transports import Renew, no_lease
@@ -38,24 +38,24 @@ class Onlooker(CountingTransport):
 @pytest.fixture
 def key(engine: Engine) -> DeliveryKey:
     """A mail that is to be sent."""
-    house = House(engine)
-    with house.transactions() as db:
+    harness = Harness(engine)
+    with harness.transactions() as db:
         factories.make_booking(db)
-    for due in house.due():
-        house.deliverer.deliver(due)
-    return next(due for due in house.due() if due.effect == "mail.send")
+    for due in harness.due():
+        harness.deliverer.deliver(due)
+    return next(due for due in harness.due() if due.effect == "mail.send")
 
 
 def test_an_outcome_waits_for_a_locked_row(engine: Engine, race: Race, key: DeliveryKey) -> None:
     with engine.connect() as onlooker:
-        house = House(engine, Onlooker(db=onlooker))
+        harness = Harness(engine, Onlooker(db=onlooker))
 
         def look_until_the_outcome_waits() -> None:
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
                 eventually(lambda: db.scalar(WAITING), "an outcome that waits for the row")
             onlooker.rollback()
 
-        race.run([lambda: house.deliverer.deliver(key), look_until_the_outcome_waits])
-    row = house.row(key)
+        race.run([lambda: harness.deliverer.deliver(key), look_until_the_outcome_waits])
+    row = harness.row(key)
     assert (row.state, row.attempts, row.lease_until) == (DeliveryState.DONE, 1, None)
-    assert set(house.transport.sent.values()) == {1}
+    assert set(harness.transport.sent.values()) == {1}

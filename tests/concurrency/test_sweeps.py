@@ -16,7 +16,7 @@ from cli.embedded import start_valkey
 from models.engine import create
 from models.events import DeliveryState
 from tests import factories
-from tests.concurrency.deliveries import House
+from tests.concurrency.deliveries import Harness
 from tests.concurrency.racing import Race
 from workers.sweep import Sweep
 from workers.wakeups import Publisher
@@ -94,14 +94,14 @@ def test_two_sweeps_at_once_count_every_wakeup(
 class Prompt(Publisher):
     """Publishes to workers who look at the rows before the sweep can do anything else."""
 
-    def __init__(self, app: Celery, house: House) -> None:
+    def __init__(self, app: Celery, harness: Harness) -> None:
         super().__init__(app)
-        self._house = house
+        self._harness = harness
 
     def publish(self, nudges: Sequence[Nudge]) -> None:
         """Deliver at once."""
         for nudge in nudges:
-            self._house.deliverer.deliver(
+            self._harness.deliverer.deliver(
                 DeliveryKey(event_id=nudge.event_id, effect=nudge.effect, target=nudge.target)
             )
 
@@ -110,7 +110,7 @@ def test_a_worker_may_be_quicker_than_the_sweep(engine: Engine, app: Celery) -> 
     with engine.begin() as db:
         factories.make_booking(db)
         db.execute(text("UPDATE deliveries SET nudge_at = now() WHERE due_at <= now()"))
-    house = House(engine)
-    called = house.due()
-    assert Sweep(engine, Prompt(app, house)).once() == len(called)
-    assert {house.row(key).state for key in called} == {DeliveryState.DONE}
+    harness = Harness(engine)
+    called = harness.due()
+    assert Sweep(engine, Prompt(app, harness)).once() == len(called)
+    assert {harness.row(key).state for key in called} == {DeliveryState.DONE}

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from cli.embedded import Server, start_valkey
 from models.engine import create
 from tests import servers
-from tests.integration.house import House
+from tests.integration.harness import Harness
 from workers.wakeups import Publisher
 from workers.worker import app
 
@@ -51,9 +51,9 @@ def engine(worker_engine: Engine) -> Engine:
 
 
 @pytest.fixture
-def house(engine: Engine) -> House:
+def harness(engine: Engine) -> Harness:
     """A worker's belongings on an empty database, where everything really commits."""
-    return House(engine)
+    return Harness(engine)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from models.events import delivery_attempts, events
 from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
-from tests.integration.house import House
+from tests.integration.harness import Harness
 from workers.runner import DeliveryRunner
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events.catalogue import SessionStarted
@@ -27,42 +27,42 @@ GONE = SendResult(error="The receiver answered 410.", status_code=410, permanent
 
 
 def listening(
-    house: House, url: str = "https://partner.example/in", *, seal: Callable[[str], str] = str, **columns: Any
+    harness: Harness, url: str = "https://partner.example/in", *, seal: Callable[[str], str] = str, **columns: Any
 ) -> UUID:
     """An active endpoint, of the operators and for every type unless the columns say otherwise."""
     values = {"id": uuid7(), "url": url, "event_types": ["*"], "state": EndpointState.ACTIVE, **columns}
-    with house.engine.begin() as db:
+    with harness.engine.begin() as db:
         db.execute(insert(webhook_endpoints).values(**values))
         secret = {"id": uuid7(), "endpoint_id": values["id"], "sealed_secret": seal(new_secret())}
         db.execute(insert(webhook_secrets).values(**secret))
     return UUID(str(values["id"]))
 
 
-def messages(house: House, endpoint_id: UUID, count: int = 1) -> list[DeliveryKey]:
+def messages(harness: Harness, endpoint_id: UUID, count: int = 1) -> list[DeliveryKey]:
     """That many events, each with its message to the endpoint, due now."""
     happened = [an_event() for _ in range(count)]
-    with house.transactions() as db:
+    with harness.transactions() as db:
         for event in happened:
             record(db, event)
             follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
     return [DeliveryKey(event_id=event.id, effect=SEND_WEBHOOK.name, target=str(endpoint_id)) for event in happened]
 
 
-def send_one(house: House, endpoint_id: UUID, answer: SendResult) -> DeliveryKey:
+def send_one(harness: Harness, endpoint_id: UUID, answer: SendResult) -> DeliveryKey:
     """One new message, answered by that."""
-    house.http.answers = lambda _message: answer
-    (key,) = messages(house, endpoint_id)
-    house.deliverer.deliver(key)
+    harness.http.answers = lambda _message: answer
+    (key,) = messages(harness, endpoint_id)
+    harness.deliverer.deliver(key)
     return key
 
 
-def use_up(house: House, endpoint_id: UUID) -> DeliveryKey:
+def use_up(harness: Harness, endpoint_id: UUID) -> DeliveryKey:
     """A message that fails at its last attempt."""
-    (key,) = messages(house, endpoint_id)
-    house.change(key, attempts=WEBHOOK_RETRY_POLICY.attempts - 1)
-    house.http.answers = lambda _message: NO
-    house.deliverer.deliver(key)
-    assert house.row(key).state == "dead"
+    (key,) = messages(harness, endpoint_id)
+    harness.change(key, attempts=WEBHOOK_RETRY_POLICY.attempts - 1)
+    harness.http.answers = lambda _message: NO
+    harness.deliverer.deliver(key)
+    assert harness.row(key).state == "dead"
     return key
 
 
@@ -72,29 +72,29 @@ def all_at_once(deliverer: DeliveryRunner, keys: Iterable[DeliveryKey], threads:
         list(pool.map(deliverer.deliver, keys))
 
 
-def endpoint(house: House, endpoint_id: UUID) -> Any:
+def endpoint(harness: Harness, endpoint_id: UUID) -> Any:
     """The endpoint's row as it stands."""
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         return db.execute(select(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)).one()
 
 
-def set_endpoint(house: House, endpoint_id: UUID, **values: Any) -> None:
+def set_endpoint(harness: Harness, endpoint_id: UUID, **values: Any) -> None:
     """Change the endpoint's row behind everybody's back: so does time pass."""
-    with house.engine.begin() as db:
+    with harness.engine.begin() as db:
         db.execute(update(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id).values(**values))
 
 
-def attempts_kept(house: House, key: DeliveryKey) -> list[str]:
+def attempts_kept(harness: Harness, key: DeliveryKey) -> list[str]:
     """The outcomes of the attempts that were recorded, in their order."""
     kept = delivery_attempts.c
     query = select(kept.outcome).where(kept.event_id == key.event_id, kept.target == key.target).order_by(kept.attempt)
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         return list(db.scalars(query))
 
 
-def announced(house: House, event_type: str) -> list[Any]:
+def announced(harness: Harness, event_type: str) -> list[Any]:
     """The events of that type."""
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         return list(db.execute(select(events).where(events.c.type == event_type)))
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert
 from models.bookings import BookingKind, BookingStatus, bookings
 from models.reviews import reviews
 from models.sessions import SessionStatus, session_id_of, sessions
-from tests.integration.house import without_guards
+from tests.integration.harness import without_guards
 from workflows.events.catalogue import SeatEvent
 from workflows.events.record import record
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from tests import factories
-from tests.integration.house import House
+from tests.integration.harness import Harness
 from tests.scraping import Figures
 from workers.maintain import CHORES, maintain
 from workflows.events.store import _BACKLOG, backlogs, dead_by_effect
@@ -18,29 +18,29 @@ from workflows.invariants import queries
 
 
 @pytest.fixture
-def owing(house: House) -> House:
-    """A house with one booking that was just accepted."""
-    with house.transactions() as db:
+def owing(harness: Harness) -> Harness:
+    """A harness with one booking that was just accepted."""
+    with harness.transactions() as db:
         factories.accept_booking(db, factories.make_booking(db))
-    return house
+    return harness
 
 
-def due(house: House) -> dict[str, int]:
-    with house.engine.connect() as db:
+def due(harness: Harness) -> dict[str, int]:
+    with harness.engine.connect() as db:
         return {found.queue: found.due for found in backlogs(db, QUEUES)}
 
 
-def age(house: House, queue: str) -> timedelta:
-    with house.engine.connect() as db:
+def age(harness: Harness, queue: str) -> timedelta:
+    with harness.engine.connect() as db:
         return next(found.oldest for found in backlogs(db, QUEUES) if found.queue == queue)
 
 
-def test_every_queue_is_reported_and_an_empty_one_owes_nothing(house: House) -> None:
-    assert due(house) == dict.fromkeys(QUEUES, 0)
-    assert {age(house, queue) for queue in QUEUES} == {timedelta()}
+def test_every_queue_is_reported_and_an_empty_one_owes_nothing(harness: Harness) -> None:
+    assert due(harness) == dict.fromkeys(QUEUES, 0)
+    assert {age(harness, queue) for queue in QUEUES} == {timedelta()}
 
 
-def test_only_what_is_due_and_pending_counts(owing: House) -> None:
+def test_only_what_is_due_and_pending_counts(owing: Harness) -> None:
     before = due(owing)["sessions"]
     key = owing.key("sessions.create")
     owing.change(key, due_at=text("now() - interval '1 hour'"), nudge_at=text("now() + interval '30 seconds'"))
@@ -54,7 +54,7 @@ def test_only_what_is_due_and_pending_counts(owing: House) -> None:
     assert due(owing)["sessions"] == before - 1
 
 
-def test_postponing_does_not_make_a_delivery_younger(owing: House) -> None:
+def test_postponing_does_not_make_a_delivery_younger(owing: Harness) -> None:
     before = due(owing)["sessions"]
     key = owing.key("sessions.create")
     soon = text("now() + interval '30 seconds'")
@@ -72,20 +72,20 @@ def test_postponing_does_not_make_a_delivery_younger(owing: House) -> None:
     assert age(owing, "sessions") < timedelta(minutes=5)
 
 
-def test_a_leased_one_is_still_owed(owing: House) -> None:
+def test_a_leased_one_is_still_owed(owing: Harness) -> None:
     before = due(owing)["sessions"]
     lease = text("now() + interval '45 seconds'")
     owing.change(owing.key("sessions.create"), lease_until=lease, nudge_at=lease)
     assert due(owing)["sessions"] == before
 
 
-def test_a_count_has_an_end(owing: House) -> None:
+def test_a_count_has_an_end(owing: Harness) -> None:
     assert sum(due(owing).values()) > 1
     with owing.engine.connect() as db:
         assert max(found.due for found in backlogs(db, QUEUES, most=1)) == 1
 
 
-def test_the_statement_reads_the_index_of_what_is_pending(owing: House) -> None:
+def test_the_statement_reads_the_index_of_what_is_pending(owing: Harness) -> None:
     with owing.engine.begin() as db:
         db.execute(text("SET LOCAL enable_seqscan = off"))
         plan = db.execute(text(f"EXPLAIN {_BACKLOG}"), {"queues": list(QUEUES), "most": 9}).scalars().all()
@@ -93,7 +93,7 @@ def test_the_statement_reads_the_index_of_what_is_pending(owing: House) -> None:
     assert not any("Seq Scan on deliveries" in line for line in plan), plan
 
 
-def test_maintain_tells_the_figures_and_takes_them_back(owing: House) -> None:
+def test_maintain_tells_the_figures_and_takes_them_back(owing: Harness) -> None:
     owing.change(owing.key("sessions.create"), state="dead")
     assert maintain(owing.transactions)
     figures = Figures.here()
@@ -111,7 +111,7 @@ def test_maintain_tells_the_figures_and_takes_them_back(owing: House) -> None:
     assert Figures.here().total("tutelage_deliveries_due", queue="sessions") == due(owing)["sessions"]
 
 
-def test_one_chores_failure_is_counted_and_not_the_next_ones(owing: House) -> None:
+def test_one_chores_failure_is_counted_and_not_the_next_ones(owing: Harness) -> None:
     def fail(_db: object) -> bool:
         raise ValueError("for the test")
 

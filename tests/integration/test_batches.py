@@ -19,7 +19,7 @@ from models.engine import create
 from models.events import deliveries, delivery_attempts, events
 from tests.eventually import eventually
 from tests.factories import OPERATOR, accept_booking, make_booking, make_listing, make_mentor, make_user
-from tests.integration.house import House, counted_statements, without_guards
+from tests.integration.harness import Harness, counted_statements, without_guards
 from tests.integration.test_record import an_event, private
 from workers.runner import DEADLOCK, LEASE, MAX_BATCH, DeliveryRunner
 from workflows.errors import Conflict
@@ -78,72 +78,72 @@ def counting() -> Counting:
 
 
 @pytest.fixture
-def batch_house(engine: Engine, counting: Counting) -> House:
-    """A house in which that effect follows from completed sessions, and which drains its queues."""
+def batch_harness(engine: Engine, counting: Counting) -> Harness:
+    """A harness in which that effect follows from completed sessions, and which drains its queues."""
     with engine.begin() as db:
         db.execute(text("DROP TABLE IF EXISTS runs"))
         db.execute(text("CREATE TABLE runs (event_id uuid NOT NULL)"))
     effect = Effect(name=EFFECT, queue="reviews", event=SessionCompleted, run=counting, policy=POLICY)
     # However slow this machine is.
-    return House(engine, private(effect), drains=True, batch_seconds=2.0)
+    return Harness(engine, private(effect), drains=True, batch_seconds=2.0)
 
 
-def recorded(house: House, count: int) -> list[DeliveryKey]:
+def recorded(harness: Harness, count: int) -> list[DeliveryKey]:
     """So many deliveries of the effect, in the order of their events."""
     made = [an_event() for _ in range(count)]
-    with house.transactions() as db:
+    with harness.transactions() as db:
         for event in made:
             record(db, event)
     return [DeliveryKey(event_id=event.id, effect=EFFECT) for event in made]
 
 
-def runs(house: House) -> Counter[UUID]:
+def runs(harness: Harness) -> Counter[UUID]:
     """How often each event's run was committed."""
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         return Counter(db.scalars(text("SELECT event_id FROM runs")).all())
 
 
-def states(house: House, keys: Sequence[DeliveryKey]) -> Counter[str]:
+def states(harness: Harness, keys: Sequence[DeliveryKey]) -> Counter[str]:
     """How many of these deliveries are in which state."""
-    return Counter(house.row(key).state.value for key in keys)
+    return Counter(harness.row(key).state.value for key in keys)
 
 
-def started(house: House) -> int:
+def started(harness: Harness) -> int:
     """How many events the runs have recorded."""
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         return db.scalar(select(func.count()).where(events.c.type == SessionStarted.type)) or 0
 
 
-def test_fifty_deliveries_are_claimed_and_settled_together(batch_house: House) -> None:
-    keys = recorded(batch_house, MAX_BATCH)
-    with counted_statements(batch_house.engine) as statements:
-        batch_house.deliverer.deliver(*keys)
-    assert states(batch_house, keys) == {"done": MAX_BATCH}
-    assert runs(batch_house) == dict.fromkeys((key.event_id for key in keys), 1)
+def test_fifty_deliveries_are_claimed_and_settled_together(batch_harness: Harness) -> None:
+    keys = recorded(batch_harness, MAX_BATCH)
+    with counted_statements(batch_harness.engine) as statements:
+        batch_harness.deliverer.deliver(*keys)
+    assert states(batch_harness, keys) == {"done": MAX_BATCH}
+    assert runs(batch_harness) == dict.fromkeys((key.event_id for key in keys), 1)
     claims = [each for each in statements if each.lstrip().startswith("WITH named")]
     assert len(claims) == 1
     # Of each delivery: its savepoint, the statement and the event of the effect, and the savepoint's release.
     assert len(statements) == 4 * MAX_BATCH + 2 * len(claims)
 
 
-def test_a_wakeup_for_one_takes_along_what_else_is_due(batch_house: House) -> None:
-    keys = recorded(batch_house, 10)
+def test_a_wakeup_for_one_takes_along_what_else_is_due(batch_harness: Harness) -> None:
+    keys = recorded(batch_harness, 10)
     with capture_logs() as lines:
-        batch_house.deliverer.deliver(keys[3])
-    assert states(batch_house, keys) == {"done": 10}
+        batch_harness.deliverer.deliver(keys[3])
+    assert states(batch_harness, keys) == {"done": 10}
     beyond = {line["event_id"] for line in lines if line.get("beyond_wakeup")}
     assert beyond == {key.event_id for key in keys} - {keys[3].event_id}
 
 
-def test_rows_that_another_worker_holds_are_left_to_it(batch_house: House) -> None:
-    keys = recorded(batch_house, 10)
-    with batch_house.engine.begin() as other:
+def test_rows_that_another_worker_holds_are_left_to_it(batch_harness: Harness) -> None:
+    keys = recorded(batch_harness, 10)
+    with batch_harness.engine.begin() as other:
         other.execute(select(deliveries).where(deliveries.c.event_id == keys[0].event_id).with_for_update())
-        batch_house.deliverer.deliver(*keys)
-    assert states(batch_house, keys) == {"done": 9, "pending": 1}
+        batch_harness.deliverer.deliver(*keys)
+    assert states(batch_harness, keys) == {"done": 9, "pending": 1}
 
 
-def test_deferred_writes_of_a_batch_are_one_call(batch_house: House, counting: Counting) -> None:
+def test_deferred_writes_of_a_batch_are_one_call(batch_harness: Harness, counting: Counting) -> None:
     calls: list[list[str]] = []
 
     def write(_db: Connection, items: list[str]) -> None:
@@ -156,16 +156,16 @@ def test_deferred_writes_of_a_batch_are_one_call(batch_house: House, counting: C
         defer_write(db, write, "undone")
         raise RuntimeError("after it was deferred")
 
-    keys = recorded(batch_house, 3)
+    keys = recorded(batch_harness, 3)
     counting.trouble = {keys[0].event_id: defer, keys[1].event_id: defer_and_fail, keys[2].event_id: defer}
-    batch_house.deliverer.deliver(*keys)
+    batch_harness.deliverer.deliver(*keys)
     assert calls == [["one", "one"]]
 
 
-def test_a_deadlock_runs_each_alone_and_the_victim_last(batch_house: House, counting: Counting) -> None:
+def test_a_deadlock_runs_each_alone_and_the_victim_last(batch_harness: Harness, counting: Counting) -> None:
     order: list[UUID] = []
     failed: list[UUID] = []
-    keys = recorded(batch_house, 5)
+    keys = recorded(batch_harness, 5)
 
     def note(event_id: UUID) -> Callable[[Connection], None]:
         return lambda _db: order.append(event_id)
@@ -177,51 +177,51 @@ def test_a_deadlock_runs_each_alone_and_the_victim_last(batch_house: House, coun
             db.exec_driver_sql("DO $$ BEGIN RAISE EXCEPTION 'lost' USING ERRCODE = '40P01'; END $$")
 
     counting.trouble = {key.event_id: note(key.event_id) for key in keys} | {keys[2].event_id: deadlock}
-    batch_house.deliverer.deliver(*keys)
-    assert states(batch_house, keys) == {"done": 5}
+    batch_harness.deliverer.deliver(*keys)
+    assert states(batch_harness, keys) == {"done": 5}
     assert order[-5:] == [key.event_id for key in (*keys[:2], *keys[3:], keys[2])]
-    assert set(runs(batch_house).values()) == {1}
-    assert started(batch_house) == 5
+    assert set(runs(batch_harness).values()) == {1}
+    assert started(batch_harness) == 5
 
 
-def test_a_commit_that_fails_runs_each_alone(batch_house: House) -> None:
-    keys = recorded(batch_house, 3)
-    with batch_house.engine.begin() as db:
+def test_a_commit_that_fails_runs_each_alone(batch_harness: Harness) -> None:
+    keys = recorded(batch_harness, 3)
+    with batch_harness.engine.begin() as db:
         db.exec_driver_sql(SERIALIZATION_FAILURE_OF_SEVERAL_RUNS)
-    batch_house.deliverer.deliver(keys[0])
-    assert states(batch_house, keys) == {"done": 3}
-    assert runs(batch_house) == dict.fromkeys((key.event_id for key in keys), 1)
-    assert started(batch_house) == 3
+    batch_harness.deliverer.deliver(keys[0])
+    assert states(batch_harness, keys) == {"done": 3}
+    assert runs(batch_harness) == dict.fromkeys((key.event_id for key in keys), 1)
+    assert started(batch_harness) == 3
 
 
-def test_rows_a_batch_claimed_and_did_not_begin_are_run(batch_house: House) -> None:
-    keys = recorded(batch_house, 4)
-    DeliveryRunner(batch_house.transactions, batch_house.effects, {}, batch_seconds=0).deliver(keys[2])
-    assert states(batch_house, keys) == {"done": 4}
+def test_rows_a_batch_claimed_and_did_not_begin_are_run(batch_harness: Harness) -> None:
+    keys = recorded(batch_harness, 4)
+    DeliveryRunner(batch_harness.transactions, batch_harness.effects, {}, batch_seconds=0).deliver(keys[2])
+    assert states(batch_harness, keys) == {"done": 4}
 
 
-def test_a_batch_whose_time_is_up_is_followed_by_another(batch_house: House) -> None:
-    keys = recorded(batch_house, 4)
-    at_once = DeliveryRunner(batch_house.transactions, batch_house.effects, {}, batch_seconds=0)
+def test_a_batch_whose_time_is_up_is_followed_by_another(batch_harness: Harness) -> None:
+    keys = recorded(batch_harness, 4)
+    at_once = DeliveryRunner(batch_harness.transactions, batch_harness.effects, {}, batch_seconds=0)
     at_once.deliver(*keys)
-    assert states(batch_house, keys) == {"done": 4}
-    with batch_house.engine.connect() as db:
+    assert states(batch_harness, keys) == {"done": 4}
+    with batch_harness.engine.connect() as db:
         ended = db.scalars(select(deliveries.c.done_at).where(deliveries.c.effect == EFFECT)).all()
     assert len(set(ended)) == 4, "a transaction each"
 
 
-def test_rows_named_before_are_leased_before_they_run(batch_house: House) -> None:
-    keys = recorded(batch_house, 3)
-    with batch_house.engine.begin() as db:
+def test_rows_named_before_are_leased_before_they_run(batch_harness: Harness) -> None:
+    keys = recorded(batch_harness, 3)
+    with batch_harness.engine.begin() as db:
         db.execute(update(deliveries).values(nudges=1))
-    batch_house.deliverer.deliver(*keys)
+    batch_harness.deliverer.deliver(*keys)
     for key in keys:
-        row = batch_house.row(key)
+        row = batch_harness.row(key)
         assert (row.state, row.attempts, row.lease_until) == ("done", 1, None)
 
 
-def test_an_operator_is_refused_while_a_batch_holds_the_row(batch_house: House, counting: Counting) -> None:
-    (key,) = recorded(batch_house, 1)
+def test_an_operator_is_refused_while_a_batch_holds_the_row(batch_harness: Harness, counting: Counting) -> None:
+    (key,) = recorded(batch_harness, 1)
     running, seen = Event(), Event()
 
     def wait(_db: Connection) -> None:
@@ -229,29 +229,29 @@ def test_an_operator_is_refused_while_a_batch_holds_the_row(batch_house: House, 
         assert seen.wait(10)
 
     counting.trouble = {key.event_id: wait}
-    worker = Thread(target=batch_house.deliverer.deliver, args=(key,))
+    worker = Thread(target=batch_harness.deliverer.deliver, args=(key,))
     worker.start()
     assert running.wait(10)
-    with batch_house.engine.begin() as db:
-        delivery = DeliveryStatus.of(db.execute(status_query(batch_house.row(key).id)).one())
+    with batch_harness.engine.begin() as db:
+        delivery = DeliveryStatus.of(db.execute(status_query(batch_harness.row(key).id)).one())
         with pytest.raises(Conflict) as refused:
             cancel_delivery(db, actor=OPERATOR, delivery=delivery, now=datetime.now(tz=None).astimezone())
         db.rollback()
     seen.set()
     worker.join()
     assert refused.value.code == "delivery_in_progress"
-    assert batch_house.row(key).state == "done"
+    assert batch_harness.row(key).state == "done"
 
 
-def _deliver_in_a_process(house: House, keys: Sequence[DeliveryKey]) -> int | None:
+def _deliver_in_a_process(harness: Harness, keys: Sequence[DeliveryKey]) -> int | None:
     """Run a worker of its own, and return how it ended."""
-    address = house.engine.url.render_as_string(hide_password=False)
+    address = harness.engine.url.render_as_string(hide_password=False)
 
     def work() -> None:
         own = create(address, pool_size=2, name=A_WORKER)
-        house.engine = own
-        house.transactions.engine = own
-        house.deliverer.deliver(*keys)
+        harness.engine = own
+        harness.transactions.engine = own
+        harness.deliverer.deliver(*keys)
         os._exit(0)
 
     process = multiprocessing.get_context("fork").Process(target=work)
@@ -264,19 +264,19 @@ def _deliver_in_a_process(house: House, keys: Sequence[DeliveryKey]) -> int | No
     )
 
     def has_gone() -> bool:
-        with house.engine.connect() as db:
+        with harness.engine.connect() as db:
             return db.execute(sessions, {"name": A_WORKER}).scalar_one() == 0
 
     eventually(has_gone, "the end of the worker's sessions")
     return process.exitcode
 
 
-def test_fifty_of_which_six_cause_trouble_end_as_each_should(batch_house: House, counting: Counting) -> None:
+def test_fifty_of_which_six_cause_trouble_end_as_each_should(batch_harness: Harness, counting: Counting) -> None:
     """One raises, one cancels, one retries, one kills its process, one waits for a lock, one is cancelled meanwhile."""
-    house = batch_house
-    keys = recorded(house, MAX_BATCH)
+    harness = batch_harness
+    keys = recorded(harness, MAX_BATCH)
     raises, cancels, retries, kills, waits, is_cancelled = keys[5], keys[12], keys[20], keys[27], keys[33], keys[40]
-    with house.engine.begin() as db:
+    with harness.engine.begin() as db:
         locked = make_user(db).id
 
     def fail(_db: Connection) -> None:
@@ -297,22 +297,22 @@ def test_fifty_of_which_six_cause_trouble_end_as_each_should(batch_house: House,
     troubles = [(raises, fail), (cancels, cancel), (retries, retry), (kills, kill), (waits, wait)]
     counting.trouble = {key.event_id: trouble for key, trouble in troubles}
     ends = []
-    with house.engine.connect() as holder:
+    with harness.engine.connect() as holder:
         holder.execute(text("SELECT 1 FROM users WHERE id = :id FOR UPDATE"), {"id": locked})
-        ends.append(_deliver_in_a_process(house, keys))
+        ends.append(_deliver_in_a_process(harness, keys))
         holder.rollback()
-    assert kills.event_id not in runs(house)
-    with house.engine.begin() as db:
-        row = house.row(is_cancelled)
+    assert kills.event_id not in runs(harness)
+    with harness.engine.begin() as db:
+        row = harness.row(is_cancelled)
         delivery = DeliveryStatus.of(db.execute(status_query(row.id)).one())
         cancel_delivery(db, actor=OPERATOR, delivery=delivery, now=row.now)
     for _ in range(8):
-        _sweep(house)
-        ends.append(_deliver_in_a_process(house, keys))
-        if ends[-1] == 0 and house.row(kills).state == "dead":
+        _sweep(harness)
+        ends.append(_deliver_in_a_process(harness, keys))
+        if ends[-1] == 0 and harness.row(kills).state == "dead":
             break
     assert ends[-1] == 0
-    ended = {key: house.row(key).state for key in (raises, cancels, retries, kills, waits, is_cancelled)}
+    ended = {key: harness.row(key).state for key in (raises, cancels, retries, kills, waits, is_cancelled)}
     assert ended == {
         raises: "pending",
         cancels: "cancelled",
@@ -322,10 +322,10 @@ def test_fifty_of_which_six_cause_trouble_end_as_each_should(batch_house: House,
         is_cancelled: "cancelled",
     }
     others = [key for key in keys if key not in ended or key == waits]
-    assert states(house, others) == {"done": MAX_BATCH - 5}
-    assert runs(house) == dict.fromkeys((key.event_id for key in others), 1)
-    assert started(house) == len(others)
-    with house.engine.connect() as db:
+    assert states(harness, others) == {"done": MAX_BATCH - 5}
+    assert runs(harness) == dict.fromkeys((key.event_id for key in others), 1)
+    assert started(harness) == len(others)
+    with harness.engine.connect() as db:
         attempts = db.execute(select(delivery_attempts.c.event_id, delivery_attempts.c.outcome)).all()
     assert sorted((each.event_id, each.outcome) for each in attempts) == sorted(
         [
@@ -337,9 +337,9 @@ def test_fifty_of_which_six_cause_trouble_end_as_each_should(batch_house: House,
     )
 
 
-def _sweep(house: House) -> None:
+def _sweep(harness: Harness) -> None:
     """As if leases had run out and the sweep had called for what is due."""
-    with house.engine.begin() as db, without_guards(db):
+    with harness.engine.begin() as db, without_guards(db):
         db.execute(
             update(deliveries)
             .where(deliveries.c.state == "pending", deliveries.c.due_at <= func.now())
@@ -348,26 +348,26 @@ def _sweep(house: House) -> None:
 
 
 def test_two_batches_over_the_same_mentors_never_deadlock(engine: Engine) -> None:
-    house = House(engine, drains=True)
+    harness = Harness(engine, drains=True)
     with engine.begin() as db:
         listings = [make_listing(db, make_mentor(db)) for _ in range(2)]
         mentee = make_user(db)
     with capture_logs() as lines:
         for number in range(100):
-            with house.transactions() as db:
+            with harness.transactions() as db:
                 for listing in listings:
                     accept_booking(db, make_booking(db, listing=listing, mentee=mentee))
             for queue in ("sessions", "analytics", "notifications") if number % 10 == 0 else ("analytics",):
-                _deliver_by_two_workers(house, queue)
+                _deliver_by_two_workers(harness, queue)
     assert [line for line in lines if line.get("sqlstate") == DEADLOCK or line["event"] == "delivery.retry"] == []
     with engine.connect() as db:
         states = Counter(db.scalars(select(deliveries.c.effect).where(deliveries.c.state == "dead")))
         assert states == {}
 
 
-def _deliver_by_two_workers(house: House, queue: str) -> None:
+def _deliver_by_two_workers(harness: Harness, queue: str) -> None:
     """Both are woken up for the same deliveries, one of them in the reverse order."""
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         due = db.execute(
             select(deliveries.c.event_id, deliveries.c.effect, deliveries.c.target).where(
                 deliveries.c.queue == queue,
@@ -382,7 +382,7 @@ def _deliver_by_two_workers(house: House, queue: str) -> None:
 
     def work(half: Sequence[DeliveryKey]) -> None:
         together.wait(10)
-        house.deliverer.deliver(*half)
+        harness.deliverer.deliver(*half)
 
     workers = [Thread(target=work, args=(half,)) for half in halves]
     for worker in workers:
@@ -391,16 +391,16 @@ def _deliver_by_two_workers(house: House, queue: str) -> None:
         worker.join()
 
 
-def test_a_claim_takes_only_the_effects_asked_for(house: House) -> None:
-    with house.transactions() as db:
+def test_a_claim_takes_only_the_effects_asked_for(harness: Harness) -> None:
+    with harness.transactions() as db:
         accept_booking(db, make_booking(db))
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         claimed = store.claim_batch(db, [], shared=["notifications.booking_accepted"], most=50)
     assert {delivery.key.effect for delivery in claimed} == {"notifications.booking_accepted"}
 
 
-def test_a_deferred_write_that_fails_fails_its_own_effect(batch_house: House, counting: Counting) -> None:
-    keys = recorded(batch_house, 3)
+def test_a_deferred_write_that_fails_fails_its_own_effect(batch_harness: Harness, counting: Counting) -> None:
+    keys = recorded(batch_harness, 3)
     written: list[UUID] = []
 
     def write(_db: Connection, items: list[UUID]) -> None:
@@ -412,11 +412,11 @@ def test_a_deferred_write_that_fails_fails_its_own_effect(batch_house: House, co
         return lambda db: defer_write(db, write, event_id)
 
     counting.trouble = {key.event_id: defer(key.event_id) for key in keys}
-    batch_house.deliverer.deliver(*keys)
+    batch_harness.deliverer.deliver(*keys)
     assert set(written) == {keys[0].event_id, keys[2].event_id}
-    assert states(batch_house, keys) == {"done": 2, "pending": 1}
-    assert batch_house.row(keys[1]).last_error == "ValueError: no words for this"
-    assert set(runs(batch_house)) == {keys[0].event_id, keys[2].event_id}
+    assert states(batch_harness, keys) == {"done": 2, "pending": 1}
+    assert batch_harness.row(keys[1]).last_error == "ValueError: no words for this"
+    assert set(runs(batch_harness)) == {keys[0].event_id, keys[2].event_id}
 
 
 def test_what_defers_all_that_it_writes_needs_no_savepoint(engine: Engine) -> None:
@@ -425,9 +425,9 @@ def test_what_defers_all_that_it_writes_needs_no_savepoint(engine: Engine) -> No
         defer_write(db, lambda _db, _items: None, event.id)
 
     effect = Effect(name=EFFECT, queue="reviews", event=SessionCompleted, run=run, policy=POLICY, deferred=True)
-    house = House(engine, private(effect), drains=True)
-    keys = recorded(house, 5)
+    harness = Harness(engine, private(effect), drains=True)
+    keys = recorded(harness, 5)
     with counted_statements(engine) as statements:
-        house.deliverer.deliver(*keys)
-    assert states(house, keys) == {"done": 5}
+        harness.deliverer.deliver(*keys)
+    assert states(harness, keys) == {"done": 5}
     assert not [each for each in statements if "SAVEPOINT" in each]

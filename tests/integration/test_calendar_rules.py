@@ -12,7 +12,7 @@ from models.calendar_secrets import calendar_secrets
 from models.catalog import listings
 from models.sessions import sessions
 from tests.factories import make_listing, make_session, make_user, start_session
-from tests.integration.house import without_guards
+from tests.integration.harness import without_guards
 from workflows.calendar.secret import digest_of
 from workflows.constraints import constraint_of
 

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from config.settings import NOTICE_KINDS
 from models.events import deliveries
 from tests.factories import accept_booking, make_booking
-from tests.integration.house import House
+from tests.integration.harness import Harness
 from tests.integration.receivers import HttpReceiver, http_receiver
 from workers.rules import name_of
 from workers.transports.apprise import AppriseTransport
@@ -82,13 +82,13 @@ def test_an_address_that_nobody_knows_is_refused_without_being_shown() -> None:
     assert SECRET not in str(refused.value)
 
 
-def with_policy(house: House, **policy: object) -> House:
-    """The same house, with an operator policy."""
-    return House(house.engine, load().with_policy(OperatorPolicy(**policy)))  # type: ignore[arg-type]
+def with_policy(harness: Harness, **policy: object) -> Harness:
+    """The same harness, with an operator policy."""
+    return Harness(harness.engine, load().with_policy(OperatorPolicy(**policy)))  # type: ignore[arg-type]
 
 
-def test_channels_get_the_chosen_notices_without_names(house: House) -> None:
-    telling = with_policy(house, notice_channels=("chat", "sms"), notice_kinds=frozenset({"session_created"}))
+def test_channels_get_the_chosen_notices_without_names(harness: Harness) -> None:
+    telling = with_policy(harness, notice_channels=("chat", "sms"), notice_kinds=frozenset({"session_created"}))
     with telling.transactions() as db:
         accept_booking(db, make_booking(db, title="Private matters"))
     telling.run_all()
@@ -116,12 +116,12 @@ def test_a_cancellation_says_by_whom_and_what_it_costs() -> None:
     assert "A late cancellation. Fee: USD 20.00. Refund: USD 20.00." in said.body
 
 
-def test_without_channels_or_wishes_nobody_is_told(house: House) -> None:
+def test_without_channels_or_wishes_nobody_is_told(harness: Harness) -> None:
     for policy in ({}, {"notice_channels": ("chat",)}, {"notice_kinds": frozenset(OPERATOR_NOTICES)}):
-        with house.transactions() as db:
+        with harness.transactions() as db:
             accept_booking(db, make_booking(db))
-        with_policy(house, **policy).run_all()
-    with house.engine.connect() as db:
+        with_policy(harness, **policy).run_all()
+    with harness.engine.connect() as db:
         assert "channels.send" not in set(db.scalars(select(deliveries.c.effect)))
 
 

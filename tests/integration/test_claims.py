@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from models.events import deliveries, delivery_attempts
 from tests.factories import accept_booking, make_booking
-from tests.integration.house import House, without_guards
+from tests.integration.harness import Harness, without_guards
 from workflows.events import store
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 
@@ -18,42 +18,42 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def key(house: House) -> DeliveryKey:
+def key(harness: Harness) -> DeliveryKey:
     """The delivery that is to create a session."""
-    with house.transactions() as db:
+    with harness.transactions() as db:
         accept_booking(db, make_booking(db))
-    return house.key("sessions.create")
+    return harness.key("sessions.create")
 
 
-def claimed(house: House, key: DeliveryKey) -> Delivery | None:
+def claimed(harness: Harness, key: DeliveryKey) -> Delivery | None:
     """Claim it in a transaction of its own that ends at once."""
-    with house.transactions() as db:
+    with harness.transactions() as db:
         return next(iter(store.claim(db, [key])), None)
 
 
-def leased(house: House, key: DeliveryKey, duration: timedelta = MINUTE) -> Delivery:
+def leased(harness: Harness, key: DeliveryKey, duration: timedelta = MINUTE) -> Delivery:
     """Claim and lease it, as a worker does that then dies or goes outside."""
-    with house.transactions() as db:
+    with harness.transactions() as db:
         (delivery,) = store.lease(db, store.claim(db, [key]), duration)
         return delivery
 
 
-def test_a_claim_reads_the_delivery_with_its_event(house: House, key: DeliveryKey) -> None:
-    delivery = claimed(house, key)
+def test_a_claim_reads_the_delivery_with_its_event(harness: Harness, key: DeliveryKey) -> None:
+    delivery = claimed(harness, key)
     assert delivery is not None
     assert (delivery.key, delivery.attempt, delivery.fence, delivery.nudges) == (key, 1, 0, 0)
     assert delivery.event.type == "booking.accepted"
     assert delivery.event.sequence is not None
-    assert delivery.id == house.row(key).id
+    assert delivery.id == harness.row(key).id
 
 
-def test_a_second_claimer_gets_nothing_and_does_not_wait(house: House, key: DeliveryKey) -> None:
-    with house.transactions() as one, house.transactions() as two:
+def test_a_second_claimer_gets_nothing_and_does_not_wait(harness: Harness, key: DeliveryKey) -> None:
+    with harness.transactions() as one, harness.transactions() as two:
         # Waiting for the lock at all would end in an error.
         two.exec_driver_sql("SET LOCAL lock_timeout = '1ms'")
         assert store.claim(one, [key])
         assert not store.claim(two, [key])
-    assert claimed(house, key) is not None, "free again"
+    assert claimed(harness, key) is not None, "free again"
 
 
 @pytest.mark.parametrize(
@@ -65,86 +65,86 @@ def test_a_second_claimer_gets_nothing_and_does_not_wait(house: House, key: Deli
         (60, False),
     ],
 )
-def test_what_is_not_due_is_not_claimed(house: House, key: DeliveryKey, seconds: int, due: bool) -> None:
-    house.change(key, due_at=func.now() + timedelta(seconds=seconds))
-    assert (claimed(house, key) is not None) is due
+def test_what_is_not_due_is_not_claimed(harness: Harness, key: DeliveryKey, seconds: int, due: bool) -> None:
+    harness.change(key, due_at=func.now() + timedelta(seconds=seconds))
+    assert (claimed(harness, key) is not None) is due
 
 
 @pytest.mark.parametrize("state", ["done", "dead", "cancelled"])
-def test_what_has_ended_is_not_claimed(house: House, key: DeliveryKey, state: str) -> None:
-    house.change(key, state=state, done_at=func.now() if state == "done" else None)
-    assert claimed(house, key) is None
+def test_what_has_ended_is_not_claimed(harness: Harness, key: DeliveryKey, state: str) -> None:
+    harness.change(key, state=state, done_at=func.now() if state == "done" else None)
+    assert claimed(harness, key) is None
 
 
-def test_a_lease_keeps_others_away_until_it_is_over(house: House, key: DeliveryKey) -> None:
-    leased(house, key)
-    row = house.row(key)
+def test_a_lease_keeps_others_away_until_it_is_over(harness: Harness, key: DeliveryKey) -> None:
+    leased(harness, key)
+    row = harness.row(key)
     assert (row.attempts, row.nudge_at) == (1, row.lease_until)
     assert timedelta(seconds=50) < row.lease_until - row.now <= MINUTE
-    assert claimed(house, key) is None
-    house.change(key, lease_until=func.now() - timedelta(seconds=1))
-    again = claimed(house, key)
+    assert claimed(harness, key) is None
+    harness.change(key, lease_until=func.now() - timedelta(seconds=1))
+    again = claimed(harness, key)
     assert again is not None
     assert (again.attempt, again.fence) == (2, 1)
 
 
-def test_who_leased_it_holds_it_until_somebody_else_did(house: House, key: DeliveryKey) -> None:
-    first = leased(house, key, timedelta(seconds=-1))
-    with house.transactions() as db:
+def test_who_leased_it_holds_it_until_somebody_else_did(harness: Harness, key: DeliveryKey) -> None:
+    first = leased(harness, key, timedelta(seconds=-1))
+    with harness.transactions() as db:
         assert store.hold(db, [first]), "late, but nobody took over"
-    second = leased(house, key)
-    with house.transactions() as db:
+    second = leased(harness, key)
+    with harness.transactions() as db:
         assert not store.hold(db, [first])
         assert store.hold(db, [second])
 
 
-def test_a_late_settler_changes_nothing_whatever_it_has_to_say(house: House, key: DeliveryKey) -> None:
-    late = leased(house, key, timedelta(seconds=-1))
-    leased(house, key)
-    before = house.row(key)[:-1]
-    with house.transactions() as db:
+def test_a_late_settler_changes_nothing_whatever_it_has_to_say(harness: Harness, key: DeliveryKey) -> None:
+    late = leased(harness, key, timedelta(seconds=-1))
+    leased(harness, key)
+    before = harness.row(key)[:-1]
+    with harness.transactions() as db:
         assert not store.mark_done(db, [late])
         assert not store.settle(db, late, Attempt(outcome="done", took=SECOND))
         assert not store.settle(db, late, Attempt(outcome="retry", took=SECOND, error="late"), after=MINUTE)
         assert not store.settle(db, late, Attempt(outcome="dead", took=SECOND, error="late"))
         assert not store.postpone(db, late, late.now + MINUTE)
         assert db.execute(select(delivery_attempts)).all() == []
-    assert house.row(key)[:-1] == before
+    assert harness.row(key)[:-1] == before
 
 
-def test_nobody_settles_what_has_ended(house: House, key: DeliveryKey) -> None:
-    late = leased(house, key)
-    house.change(key, state="cancelled")
-    with house.transactions() as db:
+def test_nobody_settles_what_has_ended(harness: Harness, key: DeliveryKey) -> None:
+    late = leased(harness, key)
+    harness.change(key, state="cancelled")
+    with harness.transactions() as db:
         assert not store.hold(db, [late])
         assert not store.mark_done(db, [late])
-    assert house.row(key).state == "cancelled"
+    assert harness.row(key).state == "cancelled"
 
 
-def test_another_try_is_due_after_its_pause_and_not_before(house: House, key: DeliveryKey) -> None:
-    delivery = leased(house, key)
-    with house.transactions() as db:
+def test_another_try_is_due_after_its_pause_and_not_before(harness: Harness, key: DeliveryKey) -> None:
+    delivery = leased(harness, key)
+    with harness.transactions() as db:
         assert store.settle(db, delivery, Attempt(outcome="retry", took=SECOND, error="x" * 5000), after=MINUTE)
-    row = house.row(key)
+    row = harness.row(key)
     assert (row.state, row.lease_until, row.due_at) == ("pending", None, row.nudge_at)
     assert timedelta(seconds=50) < row.due_at - row.now <= MINUTE
     assert len(row.last_error) == 2000
-    assert claimed(house, key) is None
+    assert claimed(harness, key) is None
 
 
 @pytest.mark.parametrize("end", ["dead", "cancelled"])
-def test_an_end_releases_the_lease_and_keeps_the_reason(house: House, key: DeliveryKey, end: str) -> None:
-    delivery = leased(house, key)
-    with house.transactions() as db:
+def test_an_end_releases_the_lease_and_keeps_the_reason(harness: Harness, key: DeliveryKey, end: str) -> None:
+    delivery = leased(harness, key)
+    with harness.transactions() as db:
         assert store.settle(db, delivery, Attempt(outcome=end, took=SECOND, error="It cannot be."))
-    row = house.row(key)
+    row = harness.row(key)
     assert (row.state, row.lease_until, row.last_error, row.done_at) == (end, None, "It cannot be.", None)
 
 
-def test_an_attempt_is_kept_with_what_the_receiver_said(house: House, key: DeliveryKey) -> None:
-    delivery = leased(house, key)
+def test_an_attempt_is_kept_with_what_the_receiver_said(harness: Harness, key: DeliveryKey) -> None:
+    delivery = leased(harness, key)
     took = timedelta(seconds=1.5)
-    with house.transactions() as db:
+    with harness.transactions() as db:
         store.settle(
             db,
             delivery,
@@ -156,55 +156,55 @@ def test_an_attempt_is_kept_with_what_the_receiver_said(house: House, key: Deliv
     assert len(row.response) == 4096
 
 
-def test_a_success_outside_is_kept_as_an_attempt_and_one_inside_is_not(house: House, key: DeliveryKey) -> None:
-    delivery = leased(house, key)
-    with house.transactions() as db:
+def test_a_success_outside_is_kept_as_an_attempt_and_one_inside_is_not(harness: Harness, key: DeliveryKey) -> None:
+    delivery = leased(harness, key)
+    with harness.transactions() as db:
         assert store.settle(db, delivery, Attempt(outcome="done", took=SECOND, status_code=204, response="thanks"))
         row = db.execute(select(delivery_attempts)).one()
     assert (row.attempt, row.outcome, row.status_code, row.response) == (1, "done", 204, "thanks")
 
 
-def test_what_is_put_off_counts_no_attempt(house: House, key: DeliveryKey) -> None:
-    delivery = leased(house, key)
-    with house.transactions() as db:
+def test_what_is_put_off_counts_no_attempt(harness: Harness, key: DeliveryKey) -> None:
+    delivery = leased(harness, key)
+    with harness.transactions() as db:
         assert store.postpone(db, delivery, delivery.now + MINUTE)
         assert db.execute(select(delivery_attempts)).all() == []
-    row = house.row(key)
+    row = harness.row(key)
     assert (row.state, row.attempts, row.lease_until) == ("pending", 0, None)
     assert row.due_at == row.nudge_at == delivery.now + MINUTE
     assert row.last_error is None
 
 
-def test_why_something_is_put_off_is_kept_where_somebody_is_away(house: House, key: DeliveryKey) -> None:
-    delivery = leased(house, key)
-    with house.transactions() as db:
+def test_why_something_is_put_off_is_kept_where_somebody_is_away(harness: Harness, key: DeliveryKey) -> None:
+    delivery = leased(harness, key)
+    with harness.transactions() as db:
         assert store.postpone(db, delivery, delivery.now + MINUTE, away="The mail server is away: refused")
-    row = house.row(key)
+    row = harness.row(key)
     assert (row.state, row.attempts, row.last_error) == ("pending", 0, "The mail server is away: refused")
 
 
-def test_attempts_before_a_reset_do_not_count(house: House, key: DeliveryKey) -> None:
-    house.change(key, attempts=5, forgiven=4)
-    delivery = claimed(house, key)
+def test_attempts_before_a_reset_do_not_count(harness: Harness, key: DeliveryKey) -> None:
+    harness.change(key, attempts=5, forgiven=4)
+    delivery = claimed(harness, key)
     assert delivery is not None
     assert (delivery.attempt, delivery.counted_attempt) == (6, 2)
 
 
-def test_what_leaves_the_house_is_claimed_and_leased_at_once(house: House, key: DeliveryKey) -> None:
-    with house.transactions() as db:
+def test_what_leaves_the_house_is_claimed_and_leased_at_once(harness: Harness, key: DeliveryKey) -> None:
+    with harness.transactions() as db:
         (delivery,) = store.claim_leased(db, key.effect, [key], MINUTE)
         assert (delivery.attempt, delivery.fence) == (1, 1)
-    assert (house.row(key).attempts, house.row(key).nudge_at) == (1, house.row(key).lease_until)
-    with house.transactions() as db:
+    assert (harness.row(key).attempts, harness.row(key).nudge_at) == (1, harness.row(key).lease_until)
+    with harness.transactions() as db:
         assert store.claim_leased(db, key.effect, [key], MINUTE) == []
         assert store.mark_done(db, [delivery])
 
 
-def test_an_event_of_a_type_that_is_not_known_yet_is_left_pending(house: House, key: DeliveryKey) -> None:
-    with house.engine.begin() as db, without_guards(db):
+def test_an_event_of_a_type_that_is_not_known_yet_is_left_pending(harness: Harness, key: DeliveryKey) -> None:
+    with harness.engine.begin() as db, without_guards(db):
         db.exec_driver_sql("UPDATE events SET type = 'booking.celebrated'")
-    house.deliverer.deliver(key)
-    row = house.row(key)
+    harness.deliverer.deliver(key)
+    row = harness.row(key)
     assert (row.state, row.attempts, row.last_error) == ("pending", 0, None)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from models.engine import create
 from tests import servers
 from tests.history import analyze, make_history
-from tests.integration.house import House
+from tests.integration.harness import Harness
 from tests.integration.test_plans import plan_as_sent
 from tests.statements import statements_of
 from workers.maintain import maintain
@@ -65,9 +65,9 @@ def go_back(engine: Engine) -> None:
 
 def blocks_read(engine: Engine) -> int:
     """How many blocks of the large tables and their indexes one round reads."""
-    house = House(engine)
+    harness = Harness(engine)
     counts = []
-    for work in (lambda: None, lambda: maintain(house.transactions)):
+    for work in (lambda: None, lambda: maintain(harness.transactions)):
         go_back(engine)
         work()
         with engine.connect() as db:
@@ -79,8 +79,8 @@ def blocks_read(engine: Engine) -> int:
 
 
 def test_a_round_reads_no_more_of_a_long_history(lived: Engine) -> None:
-    house = House(lived)
-    assert maintain(house.transactions)
+    harness = Harness(lived)
+    assert maintain(harness.transactions)
     short = blocks_read(lived)
     add(lived, LONG, "long", since=timedelta(days=199), until=timedelta(days=4))
     long = blocks_read(lived)
@@ -94,13 +94,13 @@ def test_nothing_large_is_read_as_a_whole(lived: Engine) -> None:
         if db.execute(text("SELECT count(*) FROM bookings")).scalar_one() < LONG:
             db.rollback()
             add(lived, LONG, "long", since=timedelta(days=199), until=timedelta(days=4))
-    house = House(lived)
-    maintain(house.transactions)
+    harness = Harness(lived)
+    maintain(harness.transactions)
     go_back(lived)
     with statements_of(lived) as made:
-        assert maintain(house.transactions)
+        assert maintain(harness.transactions)
         for _page in range(3):
-            with house.transactions() as db:
+            with harness.transactions() as db:
                 assert looks.look_through(db)
         with lived.connect() as db:
             summary_of(db)

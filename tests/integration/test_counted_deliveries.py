@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from cli.embedded import Server
 from tests.factories import accept_booking, make_booking
-from tests.integration.house import House
+from tests.integration.harness import Harness
 from tests.integration.test_sweep import Bell
 from tests.integration.test_wakeups import nudges
 from tests.scraping import Figures
@@ -27,12 +27,12 @@ ATTEMPTS, DELAY = "tutelage_delivery_duration_seconds_count", "tutelage_delivery
 
 
 @pytest.fixture
-def mail(house: House) -> DeliveryKey:
+def mail(harness: Harness) -> DeliveryKey:
     """A mail that waits to be sent."""
-    with house.transactions() as db:
+    with harness.transactions() as db:
         make_booking(db)
-    house.deliver("notifications.booking_requested")
-    return house.key("mail.send")
+    harness.deliver("notifications.booking_requested")
+    return harness.key("mail.send")
 
 
 def outcomes(before: Figures, effect: str = "mail.send") -> dict[str, float]:
@@ -50,58 +50,58 @@ def outcomes(before: Figures, effect: str = "mail.send") -> dict[str, float]:
     ],
 )
 def test_an_attempt_is_counted_by_what_came_of_it(
-    house: House, mail: DeliveryKey, sent: SendResult, outcome: str
+    harness: Harness, mail: DeliveryKey, sent: SendResult, outcome: str
 ) -> None:
-    house.mail.answers = lambda _message: sent
+    harness.mail.answers = lambda _message: sent
     before = Figures.here()
-    house.deliverer.deliver(mail)
+    harness.deliverer.deliver(mail)
     assert outcomes(before) == {outcome: 1}
     # Looked at once more, it is not there to be counted again.
-    house.deliverer.deliver(mail)
+    harness.deliverer.deliver(mail)
     assert outcomes(before) == {outcome: 1}
 
 
-def test_what_is_put_off_is_counted_as_such(house: House, mail: DeliveryKey) -> None:
+def test_what_is_put_off_is_counted_as_such(harness: Harness, mail: DeliveryKey) -> None:
     def busy(_message: object) -> SendResult:
         raise Postpone(datetime.now(UTC) + timedelta(minutes=1), "its pace")
 
-    house.mail.answers = busy
+    harness.mail.answers = busy
     before = Figures.here()
-    house.deliverer.deliver(mail)
+    harness.deliverer.deliver(mail)
     assert outcomes(before) == {"postponed": 1}
 
 
-def test_an_outcome_after_the_lease_is_counted_as_late(house: House, mail: DeliveryKey) -> None:
+def test_an_outcome_after_the_lease_is_counted_as_late(harness: Harness, mail: DeliveryKey) -> None:
     def lose(_message: object) -> SendResult:
-        house.change(mail, attempts=7)
+        harness.change(mail, attempts=7)
         return SendResult(status_code=250)
 
-    house.mail.answers = lose
+    harness.mail.answers = lose
     before = Figures.here()
-    house.deliverer.deliver(mail)
+    harness.deliverer.deliver(mail)
     assert outcomes(before) == {"settled_late": 1}
 
 
-def test_a_delay_is_counted_from_due_to_done(house: House, mail: DeliveryKey) -> None:
-    house.change(mail, due_at=func.now() - timedelta(seconds=90), nudge_at=func.now())
+def test_a_delay_is_counted_from_due_to_done(harness: Harness, mail: DeliveryKey) -> None:
+    harness.change(mail, due_at=func.now() - timedelta(seconds=90), nudge_at=func.now())
     before = Figures.here()
-    house.mail.answers = lambda _message: SendResult(error="451 later")
-    house.deliverer.deliver(mail)
+    harness.mail.answers = lambda _message: SendResult(error="451 later")
+    harness.deliverer.deliver(mail)
     assert Figures.here().since(before).total(f"{DELAY}_count", effect="mail.send") == 0
-    house.change(mail, due_at=func.now() - timedelta(seconds=90), nudge_at=func.now())
-    house.mail.answers = lambda _message: SendResult(status_code=250)
-    house.deliverer.deliver(mail)
+    harness.change(mail, due_at=func.now() - timedelta(seconds=90), nudge_at=func.now())
+    harness.mail.answers = lambda _message: SendResult(status_code=250)
+    harness.deliverer.deliver(mail)
     grown = Figures.here().since(before)
     assert grown.total(f"{DELAY}_count", effect="mail.send") == 1
     assert 90 <= grown.total(f"{DELAY}_sum", effect="mail.send") < 120
 
 
-def test_a_session_is_counted_after_its_commit(house: House) -> None:
+def test_a_session_is_counted_after_its_commit(harness: Harness) -> None:
     before = Figures.here()
-    with house.transactions() as db:
+    with harness.transactions() as db:
         accept_booking(db, make_booking(db))
         assert Figures.here().since(before).total("tutelage_events_total") == 0
-    house.deliver("sessions.create")
+    harness.deliver("sessions.create")
     grown = Figures.here().since(before)
     assert grown.total("tutelage_sessions_created_total") == 1
     assert grown.total("tutelage_transitions_total", machine="session", to="scheduled") == 1
@@ -120,11 +120,11 @@ def test_a_deadlock_that_is_tried_again_is_counted(engine: Engine) -> None:
 
     effects = Subscriptions()
     effects.add(replace(create, run=run))
-    house = House(engine, effects)
-    with house.transactions() as db:
+    harness = Harness(engine, effects)
+    with harness.transactions() as db:
         accept_booking(db, make_booking(db))
     before = Figures.here()
-    house.deliver("sessions.create")
+    harness.deliver("sessions.create")
     assert outcomes(before, "sessions.create") == {"done": 1}
     retries = Figures.here().since(before).total("tutelage_transaction_retries_total", work="delivery")
     assert retries == 1
@@ -145,13 +145,13 @@ def test_nudges_are_counted_as_published_or_dropped(celery_app: Celery, valkey: 
     assert Figures.here().since(before).total("tutelage_nudges_total", outcome="dropped") == 3
 
 
-def test_the_sweep_counts_rounds_queue_lengths_and_wakeups(house: House) -> None:
-    with house.transactions() as db:
+def test_the_sweep_counts_rounds_queue_lengths_and_wakeups(harness: Harness) -> None:
+    with harness.transactions() as db:
         accept_booking(db, make_booking(db))
     past = text("now() - interval '10 seconds'")
-    house.change(house.key("sessions.create"), due_at=past, nudge_at=past)
+    harness.change(harness.key("sessions.create"), due_at=past, nudge_at=past)
     before = Figures.here()
-    Sweep(house.engine, Bell(waiting=3)).once()  # type: ignore[arg-type]
+    Sweep(harness.engine, Bell(waiting=3)).once()  # type: ignore[arg-type]
     grown = Figures.here().since(before)
     assert grown.total("tutelage_sweep_runs_total", outcome="ok") == 1
     assert grown.total("tutelage_sweep_nudged_total", queue="sessions") == 1

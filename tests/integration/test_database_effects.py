@@ -16,7 +16,7 @@ from models.bookings import bookings
 from models.events import delivery_attempts
 from models.sessions import sessions
 from tests.factories import accept_booking, make_booking, make_user
-from tests.integration.house import House
+from tests.integration.harness import Harness
 from tests.integration.test_record import an_event, nothing, private
 from workflows.events.catalogue import SessionCompleted
 from workflows.events.delivery import Cancel, DeliveryKey, Retry, RetryPolicy
@@ -24,34 +24,34 @@ from workflows.events.record import record
 from workflows.events.subscriptions import Effect, Subscriptions, activate, load
 
 Run = Callable[..., None]
-WithEffect = Callable[..., tuple[House, DeliveryKey]]
+WithEffect = Callable[..., tuple[Harness, DeliveryKey]]
 SWIFT = RetryPolicy((60, 120), jitter=0)
 
 
 @pytest.fixture
 def with_effect(engine: Engine) -> WithEffect:
-    """A house in which one effect follows from a session's completion, and the delivery of it."""
+    """A harness in which one effect follows from a session's completion, and the delivery of it."""
 
-    def build(run: Run, **of_effect: Any) -> tuple[House, DeliveryKey]:
+    def build(run: Run, **of_effect: Any) -> tuple[Harness, DeliveryKey]:
         effect = Effect(name="tried", queue="reviews", event=SessionCompleted, run=run, policy=SWIFT, **of_effect)
-        house = House(engine, private(effect))
-        with house.transactions() as db:
+        harness = Harness(engine, private(effect))
+        with harness.transactions() as db:
             record(db, an_event())
-        house.wakeups.nudges.clear()
-        return house, house.key("tried") if not effect.targets else DeliveryKey(event_id=uuid4(), effect="tried")
+        harness.wakeups.nudges.clear()
+        return harness, harness.key("tried") if not effect.targets else DeliveryKey(event_id=uuid4(), effect="tried")
 
     return build
 
 
-def attempts(house: House) -> list[Any]:
+def attempts(harness: Harness) -> list[Any]:
     """What was kept of the attempts, in their order."""
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         return list(db.execute(select(delivery_attempts).order_by(delivery_attempts.c.attempt)))
 
 
-def count(house: House, table: str) -> int:
+def count(harness: Harness, table: str) -> int:
     """How many rows there are."""
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         return int(db.scalar(text(f"SELECT count(*) FROM {table}")) or 0)
 
 
@@ -62,14 +62,14 @@ def test_an_effect_commits_with_its_deliverys_end(with_effect: WithEffect) -> No
         make_user(db)
         seen.append(now)
 
-    house, key = with_effect(run)
-    house.deliverer.deliver(key)
-    row = house.row(key)
+    harness, key = with_effect(run)
+    harness.deliverer.deliver(key)
+    row = harness.row(key)
     assert (row.state, row.attempts, row.last_error, row.lease_until) == ("done", 1, None, None)
     assert row.done_at == seen[0], "the database's clock is the effect's"
-    assert count(house, "users") == 1
-    house.deliverer.deliver(key)
-    assert count(house, "users") == 1, "a second message finds nothing to do"
+    assert count(harness, "users") == 1
+    harness.deliverer.deliver(key)
+    assert count(harness, "users") == 1, "a second message finds nothing to do"
 
 
 def test_what_an_effect_recorded_is_nudged_after_its_commit(with_effect: WithEffect) -> None:
@@ -77,11 +77,11 @@ def test_what_an_effect_recorded_is_nudged_after_its_commit(with_effect: WithEff
         del now
         activate(load())
         make_booking(db)
-        assert house.wakeups.nudges == []
+        assert harness.wakeups.nudges == []
 
-    house, key = with_effect(run)
-    house.deliverer.deliver(key)
-    assert house.wakeups.effects() == ["notifications.booking_requested"]
+    harness, key = with_effect(run)
+    harness.deliverer.deliver(key)
+    assert harness.wakeups.effects() == ["notifications.booking_requested"]
 
 
 def test_a_failed_effect_leaves_an_attempt_and_a_pause_alone(with_effect: WithEffect) -> None:
@@ -91,26 +91,26 @@ def test_a_failed_effect_leaves_an_attempt_and_a_pause_alone(with_effect: WithEf
         record(db, an_event())
         raise RuntimeError("the lamp is broken")
 
-    house, key = with_effect(run)
-    house.deliverer.deliver(key)
-    row = house.row(key)
+    harness, key = with_effect(run)
+    harness.deliverer.deliver(key)
+    row = harness.row(key)
     assert (row.state, row.attempts, row.last_error) == ("pending", 1, "RuntimeError: the lamp is broken")
     assert row.nudge_at == row.due_at
     assert timedelta(seconds=50) < row.due_at - row.now <= timedelta(seconds=60)
-    assert [(each.attempt, each.outcome, each.error) for each in attempts(house)] == [
+    assert [(each.attempt, each.outcome, each.error) for each in attempts(harness)] == [
         (1, "retry", "RuntimeError: the lamp is broken")
     ]
-    assert (count(house, "users"), count(house, "events")) == (0, 1)
-    assert house.wakeups.nudges == [], "what it recorded went with it"
+    assert (count(harness, "users"), count(harness, "events")) == (0, 1)
+    assert harness.wakeups.nudges == [], "what it recorded went with it"
 
 
 def test_a_failure_is_logged_with_its_effect_event_and_actor(with_effect: WithEffect) -> None:
     def run(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         raise RuntimeError(f"broken at {now.year}")
 
-    house, key = with_effect(run)
+    harness, key = with_effect(run)
     with capture_logs() as lines:
-        house.deliverer.deliver(key)
+        harness.deliverer.deliver(key)
     (line,) = [line for line in lines if line["event"] == "delivery.retry"]
     assert (line["effect"], line["event_id"], line["attempt"]) == ("tried", key.event_id, 1)
     assert line["actor"] == "system"
@@ -118,9 +118,9 @@ def test_a_failure_is_logged_with_its_effect_event_and_actor(with_effect: WithEf
 
 
 def test_a_database_error_fails_the_effect_alone(with_effect: WithEffect) -> None:
-    house, key = with_effect(lambda db, _event, *, now: db.execute(text("SELECT 1/0"), {"now": now}))
-    house.deliverer.deliver(key)
-    row = house.row(key)
+    harness, key = with_effect(lambda db, _event, *, now: db.execute(text("SELECT 1/0"), {"now": now}))
+    harness.deliverer.deliver(key)
+    row = harness.row(key)
     assert (row.state, row.attempts) == ("pending", 1)
     assert "division by zero" in row.last_error
 
@@ -129,18 +129,18 @@ def test_an_effect_without_attempts_left_is_dead(with_effect: WithEffect) -> Non
     def run(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         raise RuntimeError(f"still broken at {now.year}")
 
-    house, key = with_effect(run)
+    harness, key = with_effect(run)
     for _ in range(SWIFT.attempts):
-        assert house.row(key).state == "pending"
-        house.make_due(key)
-        house.deliverer.deliver(key)
-    row = house.row(key)
+        assert harness.row(key).state == "pending"
+        harness.make_due(key)
+        harness.deliverer.deliver(key)
+    row = harness.row(key)
     assert (row.state, row.attempts) == ("dead", 3)
     assert row.last_error.startswith("RuntimeError: still broken")
-    assert [each.outcome for each in attempts(house)] == ["retry", "retry", "dead"]
-    house.make_due(key)
-    house.deliverer.deliver(key)
-    assert len(attempts(house)) == 3, "kept as it is, until an operator retries it"
+    assert [each.outcome for each in attempts(harness)] == ["retry", "retry", "dead"]
+    harness.make_due(key)
+    harness.deliverer.deliver(key)
+    assert len(attempts(harness)) == 3, "kept as it is, until an operator retries it"
 
 
 def test_an_effect_may_ask_for_its_own_pause(with_effect: WithEffect) -> None:
@@ -148,16 +148,16 @@ def test_an_effect_may_ask_for_its_own_pause(with_effect: WithEffect) -> None:
         del now
         raise Retry(timedelta(hours=3), "the shop opens at nine")
 
-    house, key = with_effect(run)
-    house.deliverer.deliver(key)
-    row = house.row(key)
+    harness, key = with_effect(run)
+    harness.deliverer.deliver(key)
+    row = harness.row(key)
     assert (row.state, row.attempts, row.last_error) == ("pending", 1, "the shop opens at nine")
     assert timedelta(hours=2, minutes=59) < row.due_at - row.now <= timedelta(hours=3)
     for _ in range(SWIFT.attempts - 1):
-        house.make_due(key)
-        house.change(key, nudges=1)
-        house.deliverer.deliver(key)
-    row = house.row(key)
+        harness.make_due(key)
+        harness.change(key, nudges=1)
+        harness.deliverer.deliver(key)
+    row = harness.row(key)
     assert (row.state, row.last_error) == ("dead", "the shop opens at nine"), "it counts as an attempt"
 
 
@@ -167,12 +167,12 @@ def test_a_cancelled_effect_keeps_the_reason(with_effect: WithEffect) -> None:
         make_user(db)
         raise Cancel("nobody is waiting for it")
 
-    house, key = with_effect(run)
-    house.deliverer.deliver(key)
-    row = house.row(key)
+    harness, key = with_effect(run)
+    harness.deliverer.deliver(key)
+    row = harness.row(key)
     assert (row.state, row.last_error, row.done_at) == ("cancelled", "nobody is waiting for it", None)
-    assert [each.outcome for each in attempts(house)] == ["cancelled"]
-    assert count(house, "users") == 0
+    assert [each.outcome for each in attempts(harness)] == ["cancelled"]
+    assert count(harness, "users") == 0
 
 
 def test_one_targets_failure_is_not_anothers(with_effect: WithEffect) -> None:
@@ -181,21 +181,21 @@ def test_one_targets_failure_is_not_anothers(with_effect: WithEffect) -> None:
         if target == "bad":
             raise RuntimeError("bad")
 
-    house, _key = with_effect(run, targets=lambda _event: ["good", "bad"])
-    house.run_all()
-    assert house.row(house.key("tried", target="good")).state == "done"
-    assert house.row(house.key("tried", target="bad")).state == "pending"
+    harness, _key = with_effect(run, targets=lambda _event: ["good", "bad"])
+    harness.run_all()
+    assert harness.row(harness.key("tried", target="good")).state == "done"
+    assert harness.row(harness.key("tried", target="bad")).state == "pending"
 
 
 def test_a_timer_runs_when_it_is_due(with_effect: WithEffect) -> None:
     later = datetime.now(UTC) + timedelta(days=1)
-    house, key = with_effect(nothing, due=lambda _event: later)
-    assert house.row(key).due_at == later
-    house.deliverer.deliver(key)
-    assert (house.row(key).state, house.row(key).attempts) == ("pending", 0)
-    house.make_due(key)
-    house.deliverer.deliver(key)
-    assert house.row(key).state == "done"
+    harness, key = with_effect(nothing, due=lambda _event: later)
+    assert harness.row(key).due_at == later
+    harness.deliverer.deliver(key)
+    assert (harness.row(key).state, harness.row(key).attempts) == ("pending", 0)
+    harness.make_due(key)
+    harness.deliverer.deliver(key)
+    assert harness.row(key).state == "done"
 
 
 class WorkerKilled(BaseException):
@@ -208,41 +208,41 @@ def kill(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
 
 
 def test_a_crash_in_a_first_run_changes_nothing(with_effect: WithEffect) -> None:
-    house, key = with_effect(kill)
-    before = house.row(key)
+    harness, key = with_effect(kill)
+    before = harness.row(key)
     with pytest.raises(WorkerKilled):
-        house.deliverer.deliver(key)
-    assert house.row(key)[:-1] == before[:-1]
+        harness.deliverer.deliver(key)
+    assert harness.row(key)[:-1] == before[:-1]
 
 
 def test_what_kills_its_worker_again_and_again_ends_in_dead(with_effect: WithEffect) -> None:
-    house, key = with_effect(kill)
+    harness, key = with_effect(kill)
     for attempt in range(1, SWIFT.attempts + 1):
         # As the sweep leaves it: called for again, its lease over.
-        house.change(key, nudges=attempt, lease_until=None)
+        harness.change(key, nudges=attempt, lease_until=None)
         with pytest.raises(WorkerKilled):
-            house.deliverer.deliver(key)
-        row = house.row(key)
+            harness.deliverer.deliver(key)
+        row = harness.row(key)
         # Counted in a commit of its own, before the run.
         assert (row.state, row.attempts) == ("pending", attempt)
         assert row.lease_until > row.now
-    house.change(key, nudges=9, lease_until=None)
-    house.deliverer.deliver(key)
-    row = house.row(key)
+    harness.change(key, nudges=9, lease_until=None)
+    harness.deliverer.deliver(key)
+    row = harness.row(key)
     assert (row.state, row.last_error) == ("dead", "Its worker died during every attempt.")
 
 
-def test_an_effect_whose_name_is_unknown_is_left_pending(engine: Engine, house: House) -> None:
-    with house.transactions() as db:
+def test_an_effect_whose_name_is_unknown_is_left_pending(engine: Engine, harness: Harness) -> None:
+    with harness.transactions() as db:
         accept_booking(db, make_booking(db))
-    key = house.key("sessions.create")
-    House(engine, Subscriptions()).deliverer.deliver(key)
-    row = house.row(key)
+    key = harness.key("sessions.create")
+    Harness(engine, Subscriptions()).deliverer.deliver(key)
+    row = harness.row(key)
     assert (row.state, row.attempts, row.last_error) == ("pending", 0, None)
 
 
-def test_a_delivery_that_does_not_exist_is_ignored(house: House) -> None:
-    house.deliverer.deliver(DeliveryKey(event_id=uuid4(), effect="sessions.create"))
+def test_a_delivery_that_does_not_exist_is_ignored(harness: Harness) -> None:
+    harness.deliverer.deliver(DeliveryKey(event_id=uuid4(), effect="sessions.create"))
 
 
 def test_a_deadlock_is_tried_once_more_at_once(engine: Engine, with_effect: WithEffect) -> None:
@@ -269,48 +269,48 @@ def test_a_deadlock_is_tried_once_more_at_once(engine: Engine, with_effect: With
             met.wait(5)
             db.execute(lock, {"id": one})
 
-    house, key = with_effect(run)
+    harness, key = with_effect(run)
     thread = Thread(target=other_side)
     thread.start()
-    house.deliverer.deliver(key)
+    harness.deliverer.deliver(key)
     thread.join()
-    row = house.row(key)
+    row = harness.row(key)
     assert (len(runs), row.state, row.attempts) == (2, "done", 1)
-    assert attempts(house) == []
+    assert attempts(harness) == []
 
 
-def test_a_session_that_is_there_already_is_taken_for_done(house: House) -> None:
-    with house.transactions() as db:
+def test_a_session_that_is_there_already_is_taken_for_done(harness: Harness) -> None:
+    with harness.transactions() as db:
         booking = accept_booking(db, make_booking(db))
-    key = house.deliver("sessions.create")
+    key = harness.deliver("sessions.create")
     # As if the delivery had been restored from an older backup than the session.
-    house.change(key, state="pending", done_at=None)
-    house.deliverer.deliver(key)
-    assert house.row(key).state == "done"
-    with house.engine.connect() as db:
+    harness.change(key, state="pending", done_at=None)
+    harness.deliverer.deliver(key)
+    assert harness.row(key).state == "done"
+    with harness.engine.connect() as db:
         assert db.scalars(select(sessions.c.id)).all() == [booking.session_id]
 
 
-def test_a_draft_expires_when_its_time_has_come(house: House) -> None:
-    with house.transactions() as db:
+def test_a_draft_expires_when_its_time_has_come(harness: Harness) -> None:
+    with harness.transactions() as db:
         booking = make_booking(db)
-    key = house.key("bookings.expire")
-    house.deliverer.deliver(key)
-    assert house.row(key).state == "pending"
-    house.make_due(key)
-    house.deliverer.deliver(key)
-    with house.engine.connect() as db:
+    key = harness.key("bookings.expire")
+    harness.deliverer.deliver(key)
+    assert harness.row(key).state == "pending"
+    harness.make_due(key)
+    harness.deliverer.deliver(key)
+    with harness.engine.connect() as db:
         row = db.execute(select(bookings).where(bookings.c.id == booking.id)).one()
     assert (row.status, row.cancel_reason) == ("cancelled", "expired")
-    assert "notifications.booking_cancelled" in house.wakeups.effects()
+    assert "notifications.booking_cancelled" in harness.wakeups.effects()
 
 
-def test_a_draft_that_was_decided_does_not_expire(house: House) -> None:
-    with house.transactions() as db:
+def test_a_draft_that_was_decided_does_not_expire(harness: Harness) -> None:
+    with harness.transactions() as db:
         accept_booking(db, make_booking(db))
-    key = house.key("bookings.expire")
-    house.make_due(key)
-    house.deliverer.deliver(key)
-    assert house.row(key).state == "done"
-    with house.engine.connect() as db:
+    key = harness.key("bookings.expire")
+    harness.make_due(key)
+    harness.deliverer.deliver(key)
+    assert harness.row(key).state == "done"
+    with harness.engine.connect() as db:
         assert db.scalars(select(bookings.c.status)).all() == ["accepted"]

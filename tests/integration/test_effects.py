@@ -23,7 +23,7 @@ from tests.factories import (
     make_user,
     mentor_of,
 )
-from tests.integration.house import House
+from tests.integration.harness import Harness
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept, cancel, decline
 from workflows.events.catalogue import SessionCompleted
@@ -38,9 +38,9 @@ from workflows.sessions.steps import complete, start
 class Pair:
     """A mentor in Berlin, a mentee in New York, and the booking between them."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
-        with house.transactions() as db:
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
+        with harness.transactions() as db:
             self.mentee: User = make_user(db, name="Ada", time_zone="America/New_York")
             self.mentor_user: User = make_user(db, name="Grace", time_zone="Europe/Berlin")
             self.mentor: Mentor = make_mentor(db, self.mentor_user)
@@ -50,13 +50,13 @@ class Pair:
 
     def decided(self, step: Any, actor: Any, **how: Any) -> None:
         """Take a decision, and let everything follow."""
-        with self.house.transactions() as db:
+        with self.harness.transactions() as db:
             step(db, actor=actor, booking=self.booking, now=datetime.now(UTC), **how)
-        self.house.run_all()
+        self.harness.run_all()
 
     def told(self, kind: str) -> dict[tuple[UUID, str], Any]:
         """The notifications of a kind by reader and channel."""
-        with self.house.engine.connect() as db:
+        with self.harness.engine.connect() as db:
             rows = db.execute(select(notifications).where(notifications.c.kind == kind)).all()
         found = {(row.user_id, str(row.channel)): row for row in rows}
         assert len(found) == len(rows)
@@ -64,24 +64,24 @@ class Pair:
 
     def mails(self) -> list[tuple[str, str]]:
         """Who was sent which subject."""
-        return sorted((mail.to_address, mail.subject) for mail in self.house.mail.received)
+        return sorted((mail.to_address, mail.subject) for mail in self.harness.mail.received)
 
 
 @pytest.fixture
-def pair(house: House) -> Pair:
+def pair(harness: Harness) -> Pair:
     """Both of them, and a draft that its effects have not followed yet."""
-    return Pair(house)
+    return Pair(harness)
 
 
 def session_of(pair: Pair) -> Session:
     """The session that the booking became."""
-    with pair.house.engine.connect() as db:
+    with pair.harness.engine.connect() as db:
         query = select(events.c.subject_id).where(events.c.type == "session.created")
         return Session.of(db.execute(session_query(db.scalars(query).one())).one())
 
 
 def test_a_request_tells_the_mentor_alone_in_the_application_and_by_mail(pair: Pair) -> None:
-    pair.house.run_all()
+    pair.harness.run_all()
     told = pair.told("booking_requested")
     assert set(told) == {(pair.mentor_user.id, "in_app"), (pair.mentor_user.id, "email")}
     row = told[pair.mentor_user.id, "in_app"]
@@ -98,7 +98,7 @@ def test_a_decline_tells_the_mentee_and_why(pair: Pair) -> None:
     assert "I am on holiday." in told[pair.mentee.id, "email"].body
     assert "Grace writes:\n\n> I am on holiday.\n" in told[pair.mentee.id, "email"].body
     assert "(America/New_York)" in told[pair.mentee.id, "email"].body
-    with pair.house.engine.connect() as db:
+    with pair.harness.engine.connect() as db:
         data = db.scalars(select(events.c.data).where(events.c.type == "booking.declined")).one()
     assert "holiday" not in str(data), "a private word is no part of the event"
 
@@ -115,9 +115,9 @@ def test_a_cancellation_tells_the_mentor_and_not_who_cancelled(pair: Pair) -> No
 
 
 def test_an_expiry_tells_both(pair: Pair) -> None:
-    key = pair.house.key("bookings.expire")
-    pair.house.make_due(key)
-    pair.house.run_all()
+    key = pair.harness.key("bookings.expire")
+    pair.harness.make_due(key)
+    pair.harness.run_all()
     told = pair.told("booking_cancelled")
     assert {reader for reader, _channel in told} == {pair.mentee.id, pair.mentor_user.id}
     assert "has expired" in told[pair.mentee.id, "email"].body
@@ -140,11 +140,11 @@ def test_an_acceptance_becomes_a_session_and_both_are_told_on_their_own_clocks(p
 def test_a_completed_session_has_all_its_effects_once(pair: Pair) -> None:
     pair.decided(accept, mentor_of(pair.booking))
     now = datetime.now(UTC)
-    with pair.house.transactions() as db:
+    with pair.harness.transactions() as db:
         session = start(db, actor=acting_user(pair.mentee), session=session_of(pair), early_start_minutes=None, now=now)
         complete(db, actor=mentor_of(session), session=session, now=now)
-    pair.house.run_all()
-    with pair.house.engine.connect() as db:
+    pair.harness.run_all()
+    with pair.harness.engine.connect() as db:
         permit = db.execute(select(review_permits)).one()
         metrics = db.execute(select(session_metrics)).one()
         open_rows = db.scalars(select(deliveries.c.effect).where(deliveries.c.state != "done")).all()
@@ -177,12 +177,12 @@ def test_a_completed_session_has_all_its_effects_once(pair: Pair) -> None:
 
 
 def test_a_mail_is_the_notification_in_both_forms(pair: Pair) -> None:
-    pair.house.run_all()
-    (mail,) = pair.house.mail.received
+    pair.harness.run_all()
+    (mail,) = pair.harness.mail.received
     assert mail.to_name == "Grace"
     assert mail.text.startswith("Ada would like to meet you about “Compilers”")
     assert "<h1" in as_html(mail.words)
-    assert mail.delivery_id == pair.house.row(pair.house.key("mail.send")).id
+    assert mail.delivery_id == pair.harness.row(pair.harness.key("mail.send")).id
 
 
 def test_a_review_is_unlocked_once_per_mentee_however_often_it_runs(db: Connection) -> None:

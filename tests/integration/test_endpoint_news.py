@@ -12,7 +12,7 @@ from models.notifications import notifications
 from models.webhooks import webhook_endpoints
 from tests.factories import make_mentor, make_user
 from tests.integration.endpoints import GONE, NO, announced, listening, send_one, set_endpoint, use_up
-from tests.integration.house import House
+from tests.integration.harness import Harness
 from workers.transports.mail import MailIdentity, compose
 
 IDENTITY = MailIdentity("Tutelage <no-reply@tutelage.example>", "Those who operate <operators@example.org>")
@@ -20,92 +20,92 @@ MENTORS_ADDRESS = "grace@example.org"
 KINDS = ["disabled", "failing", "exhausted"]
 
 
-def let_it_happen(house: House, endpoint_id: UUID, kind: str) -> None:
+def let_it_happen(harness: Harness, endpoint_id: UUID, kind: str) -> None:
     """What the owner is to be told, and the telling; the mail is still to be sent."""
     if kind == "disabled":
-        send_one(house, endpoint_id, GONE)
+        send_one(harness, endpoint_id, GONE)
     elif kind == "exhausted":
-        use_up(house, endpoint_id)
+        use_up(harness, endpoint_id)
     else:
-        set_endpoint(house, endpoint_id, failures=1, failing_since=func.now() - timedelta(days=3, hours=1))
-        send_one(house, endpoint_id, NO)
-    (event,) = announced(house, f"webhook_endpoint.{kind}")
-    house.deliver(f"notifications.webhook_endpoint_{kind}", event.id)
+        set_endpoint(harness, endpoint_id, failures=1, failing_since=func.now() - timedelta(days=3, hours=1))
+        send_one(harness, endpoint_id, NO)
+    (event,) = announced(harness, f"webhook_endpoint.{kind}")
+    harness.deliver(f"notifications.webhook_endpoint_{kind}", event.id)
 
 
-def of_a_mentor(house: House) -> UUID:
+def of_a_mentor(harness: Harness) -> UUID:
     """A mentor's endpoint."""
-    with house.transactions() as db:
+    with harness.transactions() as db:
         mentor = make_mentor(db, make_user(db, name="Grace Hopper", email=MENTORS_ADDRESS, time_zone="Europe/Berlin"))
-    return listening(house, mentor_profile_id=mentor.id)
+    return listening(harness, mentor_profile_id=mentor.id)
 
 
-def notified(house: House) -> set[tuple[str, str]]:
+def notified(harness: Harness) -> set[tuple[str, str]]:
     """The channels and kinds of all notifications."""
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         rows = db.execute(select(notifications.c.channel, notifications.c.kind)).all()
     assert len(rows) == len(set(rows))
     return {(str(row.channel), row.kind) for row in rows}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_mentor_is_told_in_both_channels_and_by_one_mail(house: House, kind: str) -> None:
-    let_it_happen(house, of_a_mentor(house), kind)
-    assert notified(house) == {(channel, f"webhook_endpoint_{kind}") for channel in ("in_app", "email")}
-    house.deliver("mail.send")
-    (mail,) = house.mail.received
+def test_a_mentor_is_told_in_both_channels_and_by_one_mail(harness: Harness, kind: str) -> None:
+    let_it_happen(harness, of_a_mentor(harness), kind)
+    assert notified(harness) == {(channel, f"webhook_endpoint_{kind}") for channel in ("in_app", "email")}
+    harness.deliver("mail.send")
+    (mail,) = harness.mail.received
     assert (mail.to_address, mail.to_name) == (MENTORS_ADDRESS, "Grace Hopper")
     assert "https://partner.example/in" in mail.text
     assert compose(mail, IDENTITY)["To"] == f"Grace Hopper <{MENTORS_ADDRESS}>"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_operators_are_told_by_one_mail_to_their_address(house: House, kind: str) -> None:
-    let_it_happen(house, listening(house), kind)
-    assert notified(house) == set()
-    house.deliver("mail.send")
-    (mail,) = house.mail.received
+def test_the_operators_are_told_by_one_mail_to_their_address(harness: Harness, kind: str) -> None:
+    let_it_happen(harness, listening(harness), kind)
+    assert notified(harness) == set()
+    harness.deliver("mail.send")
+    (mail,) = harness.mail.received
     assert "https://partner.example/in" in mail.text
     assert compose(mail, IDENTITY)["To"].addresses[0].addr_spec == "operators@example.org"
 
 
-def test_the_mail_says_since_when_on_the_mentors_clock_and_why(house: House) -> None:
-    endpoint_id = of_a_mentor(house)
-    let_it_happen(house, endpoint_id, "failing")
-    house.deliver("mail.send")
-    assert "(Europe/Berlin)" in house.mail.received[0].text
-    send_one(house, endpoint_id, GONE)
-    (event,) = announced(house, "webhook_endpoint.disabled")
-    house.deliver("notifications.webhook_endpoint_disabled", event.id)
-    house.deliver("mail.send", event.id)
-    assert "The receiver answered 410 Gone." in house.mail.received[1].text
+def test_the_mail_says_since_when_on_the_mentors_clock_and_why(harness: Harness) -> None:
+    endpoint_id = of_a_mentor(harness)
+    let_it_happen(harness, endpoint_id, "failing")
+    harness.deliver("mail.send")
+    assert "(Europe/Berlin)" in harness.mail.received[0].text
+    send_one(harness, endpoint_id, GONE)
+    (event,) = announced(harness, "webhook_endpoint.disabled")
+    harness.deliver("notifications.webhook_endpoint_disabled", event.id)
+    harness.deliver("mail.send", event.id)
+    assert "The receiver answered 410 Gone." in harness.mail.received[1].text
 
 
-def test_telling_again_tells_nobody_twice(house: House) -> None:
-    let_it_happen(house, of_a_mentor(house), "disabled")
-    key = house.key("notifications.webhook_endpoint_disabled")
-    house.change(key, state="pending", done_at=None)
-    house.deliverer.deliver(key)
-    house.key("mail.send")
-    assert len(notified(house)) == 2
+def test_telling_again_tells_nobody_twice(harness: Harness) -> None:
+    let_it_happen(harness, of_a_mentor(harness), "disabled")
+    key = harness.key("notifications.webhook_endpoint_disabled")
+    harness.change(key, state="pending", done_at=None)
+    harness.deliverer.deliver(key)
+    harness.key("mail.send")
+    assert len(notified(harness)) == 2
 
 
 @pytest.mark.parametrize("after", ["the news", "the telling"])
-def test_of_an_endpoint_that_is_gone_nobody_is_mailed(house: House, after: str) -> None:
-    endpoint_id = listening(house)
+def test_of_an_endpoint_that_is_gone_nobody_is_mailed(harness: Harness, after: str) -> None:
+    endpoint_id = listening(harness)
     if after == "the telling":
-        let_it_happen(house, endpoint_id, "disabled")
+        let_it_happen(harness, endpoint_id, "disabled")
     else:
-        send_one(house, endpoint_id, GONE)
-    with house.engine.begin() as db:
+        send_one(harness, endpoint_id, GONE)
+    with harness.engine.begin() as db:
         db.execute(delete(webhook_endpoints))
     if after == "the telling":
-        key = house.deliver("mail.send")
-        assert (house.row(key).state, house.row(key).last_error) == (
+        key = harness.deliver("mail.send")
+        assert (harness.row(key).state, harness.row(key).last_error) == (
             "cancelled",
             "The webhook endpoint has been deleted.",
         )
     else:
-        key = house.deliver("notifications.webhook_endpoint_disabled")
-        assert house.row(key).state == "done"
-    assert house.mail.received == []
+        key = harness.deliver("notifications.webhook_endpoint_disabled")
+        assert harness.row(key).state == "done"
+    assert harness.mail.received == []

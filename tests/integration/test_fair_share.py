@@ -13,7 +13,7 @@ import pytest
 
 from tests.eventually import eventually, stretched
 from tests.integration.endpoints import YES, all_at_once, attempts_kept, listening, messages
-from tests.integration.house import House, routes
+from tests.integration.harness import Harness, routes
 from tests.integration.receivers import http_receiver
 from tests.integration.test_webhook_transport import LOOPBACK, SEALER
 from workers.runner import DeliveryRunner
@@ -28,12 +28,12 @@ MOST = 3
 MANY = 6
 
 
-def sharing(house: House, sender: Transport[WebhookMessage]) -> DeliveryRunner:
+def sharing(harness: Harness, sender: Transport[WebhookMessage]) -> DeliveryRunner:
     """A worker whose senders are shared fairly."""
     shares = Shares(senders=32, many=MANY, few=MOST, slow=8, reserve=8)
     # Time stands still: how slow this machine is makes nobody slow.
     transport = Protected(sender, shares, destination=lambda message: message.endpoint_id, clock=lambda: 0.0)
-    return DeliveryRunner(house.transactions, load(), routes(http=transport, mail=house.mail))
+    return DeliveryRunner(harness.transactions, load(), routes(http=transport, mail=harness.mail))
 
 
 @pytest.fixture
@@ -43,97 +43,97 @@ def hanging() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
-def test_an_endpoint_holds_at_most_its_share_of_senders(house: House) -> None:
-    partner = listening(house)
-    keys = messages(house, partner, 10)
-    deliverer = sharing(house, house.http)
-    due_at = {key: house.row(key).due_at for key in keys}
+def test_an_endpoint_holds_at_most_its_share_of_senders(harness: Harness) -> None:
+    partner = listening(harness)
+    keys = messages(harness, partner, 10)
+    deliverer = sharing(harness, harness.http)
+    due_at = {key: harness.row(key).due_at for key in keys}
 
     def put_off() -> int:
-        return sum(house.row(key).due_at > due_at[key] for key in keys)
+        return sum(harness.row(key).due_at > due_at[key] for key in keys)
 
     def answer(_message: object) -> SendResult:
         # Nobody is answered before all have asked.
         eventually(lambda: put_off() == len(keys) - MOST, "the others, put off")
         return YES
 
-    house.http.answers = answer
+    harness.http.answers = answer
     all_at_once(deliverer, keys)
-    assert len(house.http.received) == MOST
-    rows = {key: house.row(key) for key in keys}
+    assert len(harness.http.received) == MOST
+    rows = {key: harness.row(key) for key in keys}
     assert Counter((row.state, row.attempts) for row in rows.values()) == {("done", 1): MOST, ("pending", 0): 7}
     for key, row in rows.items():
         if row.state == "pending":
             assert due_at[key] < row.due_at <= row.now + timedelta(seconds=2)
-            assert (row.lease_until, row.last_error, attempts_kept(house, key)) == (None, None, [])
+            assert (row.lease_until, row.last_error, attempts_kept(harness, key)) == (None, None, [])
 
 
-def test_a_prompt_endpoint_gets_a_larger_share(house: House) -> None:
-    partner = listening(house)
-    deliverer = sharing(house, house.http)
+def test_a_prompt_endpoint_gets_a_larger_share(harness: Harness) -> None:
+    partner = listening(harness)
+    deliverer = sharing(harness, harness.http)
 
     def share_of(count: int) -> int:
-        keys = messages(house, partner, count)
-        due_at = {key: house.row(key).due_at for key in keys}
-        house.http.received.clear()
+        keys = messages(harness, partner, count)
+        due_at = {key: harness.row(key).due_at for key in keys}
+        harness.http.received.clear()
 
         def answer(_message: object) -> SendResult:
-            eventually(lambda: put_off(due_at) + len(house.http.received) == count, "everybody, sent or put off")
+            eventually(lambda: put_off(due_at) + len(harness.http.received) == count, "everybody, sent or put off")
             return answers_with
 
-        house.http.answers = answer
+        harness.http.answers = answer
         all_at_once(deliverer, keys)
-        return len(house.http.received)
+        return len(harness.http.received)
 
     def put_off(due_at: dict[DeliveryKey, datetime]) -> int:
-        rows = {key: house.row(key) for key in due_at}
+        rows = {key: harness.row(key) for key in due_at}
         untried = [key for key, row in rows.items() if row.state == "pending" and not row.attempts]
         return sum(rows[key].due_at > due_at[key] for key in untried)
 
     answers_with = YES
-    all_at_once(deliverer, messages(house, partner, 1))
+    all_at_once(deliverer, messages(harness, partner, 1))
     assert share_of(10) == MANY
     answers_with = SendResult(error="no")
     assert share_of(10) == MANY
     assert share_of(10) == MOST
 
 
-def test_what_was_put_off_goes_when_its_turn_comes(house: House) -> None:
-    keys = messages(house, listening(house), 10)
-    deliverer = sharing(house, house.http)
+def test_what_was_put_off_goes_when_its_turn_comes(harness: Harness) -> None:
+    keys = messages(harness, listening(harness), 10)
+    deliverer = sharing(harness, harness.http)
 
     def all_done() -> bool:
         all_at_once(deliverer, keys)
-        return {house.row(key).state for key in keys} == {"done"}
+        return {harness.row(key).state for key in keys} == {"done"}
 
     eventually(all_done, "every message")
-    assert len({message.webhook_id for message in house.http.received}) == len(house.http.received) == len(keys)
-    assert {house.row(key).attempts for key in keys} == {1}
+    assert len({message.webhook_id for message in harness.http.received}) == len(harness.http.received) == len(keys)
+    assert {harness.row(key).attempts for key in keys} == {1}
 
 
-def test_the_share_is_free_again_whatever_the_sending_came_to(house: House) -> None:
-    partner = listening(house)
-    deliverer = sharing(house, house.http)
+def test_the_share_is_free_again_whatever_the_sending_came_to(harness: Harness) -> None:
+    partner = listening(harness)
+    deliverer = sharing(harness, harness.http)
 
     def boom(_message: object) -> SendResult:
         raise KeyError("a defect")
 
     for answer in (boom, lambda _message: SendResult(error="no"), lambda _message: YES):
-        house.http.answers = answer
-        house.http.received.clear()
-        all_at_once(deliverer, messages(house, partner, MOST), threads=MOST)
-        assert len(house.http.received) == MOST
+        harness.http.answers = answer
+        harness.http.received.clear()
+        all_at_once(deliverer, messages(harness, partner, MOST), threads=MOST)
+        assert len(harness.http.received) == MOST
 
 
-def test_while_one_hangs_all_others_are_told_at_once(house: House, hanging: str) -> None:
-    held = messages(house, listening(house, hanging, seal=SEALER.seal), 10)
+def test_while_one_hangs_all_others_are_told_at_once(harness: Harness, hanging: str) -> None:
+    held = messages(harness, listening(harness, hanging, seal=SEALER.seal), 10)
     with http_receiver() as receiver, ThreadPoolExecutor(10) as senders:
-        well = listening(house, receiver.url, seal=SEALER.seal)
+        well = listening(harness, receiver.url, seal=SEALER.seal)
         transport = WebhookTransport(SEALER, LOOPBACK, HttpClient(LOOPBACK, limits=HttpLimits(deadline=stretched(5))))
-        deliverer = sharing(house, transport)
+        deliverer = sharing(harness, transport)
         waiting = [senders.submit(deliverer.deliver, key) for key in held]
         eventually(lambda: sum(each.done() for each in waiting) == len(held) - MOST, "those that are put off")
-        told = messages(house, well, 2 * MOST)
+        told = messages(harness, well, 2 * MOST)
         began = time.monotonic()
         for key in told:
             senders.submit(deliverer.deliver, key).result(timeout=20)
@@ -141,6 +141,6 @@ def test_while_one_hangs_all_others_are_told_at_once(house: House, hanging: str)
         assert len(receiver.requests) == len(told)
         assert sum(not each.done() for each in waiting) == MOST, "they hang still"
     transport.close()
-    rows = [house.row(key) for key in held]
+    rows = [harness.row(key) for key in held]
     assert Counter((row.state, row.attempts) for row in rows) == {("pending", 1): MOST, ("pending", 0): 7}
     assert all(row.last_error.startswith("No complete answer within") for row in rows if row.attempts)

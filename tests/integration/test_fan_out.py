@@ -24,7 +24,7 @@ from tests.factories import (
     start_session,
 )
 from tests.integration.endpoints import an_event, listening
-from tests.integration.house import House, counted_statements
+from tests.integration.harness import Harness, counted_statements
 from workflows.events.catalogue import BookingRequested
 from workflows.events.record import record
 from workflows.events.subscriptions import use
@@ -47,20 +47,20 @@ def targets(db: Connection, event_id: UUID) -> dict[UUID | None, str]:
     return {row.endpoint_id: str(row.state) for row in rows}
 
 
-def test_an_event_and_all_that_follows_is_one_statement(house: House) -> None:
-    endpoints = {listening(house, f"https://{n}.example") for n in range(3)}
-    with house.transactions() as db, counted_statements(db) as statements:
+def test_an_event_and_all_that_follows_is_one_statement(harness: Harness) -> None:
+    endpoints = {listening(harness, f"https://{n}.example") for n in range(3)}
+    with harness.transactions() as db, counted_statements(db) as statements:
         event = make_event(db)
         assert len(statements) == 1
         assert targets(db, event.id) == dict.fromkeys(endpoints, "pending")
-    told = [nudge for nudge in house.wakeups.nudges if nudge.effect == "webhooks.send"]
+    told = [nudge for nudge in harness.wakeups.nudges if nudge.effect == "webhooks.send"]
     assert {nudge.target for nudge in told} == {str(each) for each in endpoints}
     assert {(nudge.queue, nudge.subject_id) for nudge in told} == {("webhooks", event.subject_id)}
 
 
-def test_several_events_are_one_statement_and_keep_their_order(house: House) -> None:
-    listening(house)
-    with house.transactions() as db:
+def test_several_events_are_one_statement_and_keep_their_order(harness: Harness) -> None:
+    listening(harness)
+    with harness.transactions() as db:
         made = [an_event() for _ in range(3)]
         with counted_statements(db) as statements:
             record(db, *made)
@@ -70,20 +70,20 @@ def test_several_events_are_one_statement_and_keep_their_order(house: House) -> 
         assert all(len(targets(db, event.id)) == 1 for event in made)
 
 
-def test_a_mentors_endpoint_hears_of_that_mentor_alone(house: House) -> None:
-    with house.transactions() as db:
+def test_a_mentors_endpoint_hears_of_that_mentor_alone(harness: Harness) -> None:
+    with harness.transactions() as db:
         booking = make_booking(db)
         other = make_mentor(db)
-    operators = listening(house, "https://o.example")
-    own = listening(house, "https://a.example", mentor_profile_id=booking.mentor_profile_id)
-    listening(house, "https://b.example", mentor_profile_id=other.id)
-    with house.transactions() as db:
+    operators = listening(harness, "https://o.example")
+    own = listening(harness, "https://a.example", mentor_profile_id=booking.mentor_profile_id)
+    listening(harness, "https://b.example", mentor_profile_id=other.id)
+    with harness.transactions() as db:
         accept_booking(db, booking)
-        event_id = house_event(db, "booking.accepted")
+        event_id = own_event(db, "booking.accepted")
         assert targets(db, event_id) == {own: "pending", operators: "pending"}
 
 
-def house_event(db: Connection, event_type: str) -> UUID:
+def own_event(db: Connection, event_type: str) -> UUID:
     """The id of the one event of that type."""
     event_id: UUID = db.execute(text("SELECT id FROM events WHERE type = :type"), {"type": event_type}).scalar_one()
     return event_id
@@ -93,19 +93,19 @@ def house_event(db: Connection, event_type: str) -> UUID:
     ("types", "hears"),
     [(["*"], True), (["booking.*"], True), (["booking.requested"], True), (["booking.accepted"], False)],
 )
-def test_by_name_by_family_or_everything(house: House, types: list[str], hears: bool) -> None:
-    listening(house, event_types=types)
-    with house.transactions() as db:
+def test_by_name_by_family_or_everything(harness: Harness, types: list[str], hears: bool) -> None:
+    listening(harness, event_types=types)
+    with harness.transactions() as db:
         make_booking(db)
-        assert bool(targets(db, house_event(db, BookingRequested.type))) is hears
+        assert bool(targets(db, own_event(db, BookingRequested.type))) is hears
 
 
-def test_what_is_not_announced_goes_to_nobody(house: House) -> None:
-    listening(house)
-    with house.transactions() as db:
+def test_what_is_not_announced_goes_to_nobody(harness: Harness) -> None:
+    listening(harness)
+    with harness.transactions() as db:
         accept_booking(db, make_booking(db))
-    house.deliver("sessions.create")
-    with house.engine.connect() as db:
+    harness.deliver("sessions.create")
+    with harness.engine.connect() as db:
         reminders = db.scalars(text("SELECT id FROM events WHERE type = 'session.reminder_set'")).all()
         assert [targets(db, event_id) for event_id in reminders] == [{}, {}]
 
@@ -137,23 +137,23 @@ def test_listeners_are_found_by_an_index(engine: Engine) -> None:
         assert "Seq Scan on webhook_endpoints" not in lines, lines
 
 
-def test_a_life_runs_at_most_twenty_five_deliveries(house: House) -> None:
+def test_a_life_runs_at_most_twenty_five_deliveries(harness: Harness) -> None:
     use(OperatorPolicy())
-    listening(house)
-    with house.transactions() as db:
+    listening(harness)
+    with harness.transactions() as db:
         booking = make_booking(db)
-    house.run_all()
-    with house.transactions() as db:
+    harness.run_all()
+    with harness.transactions() as db:
         accept_booking(db, booking)
-    house.run_all()
-    with house.transactions() as db:
+    harness.run_all()
+    with harness.transactions() as db:
         session = Session.of(db.execute(session_query(session_id_of(booking.id))).one())
         started = start_session(db, session)
-    house.run_all()
-    with house.transactions() as db:
+    harness.run_all()
+    with harness.transactions() as db:
         complete_session(db, started)
-    house.run_all()
-    with house.engine.connect() as db:
+    harness.run_all()
+    with harness.engine.connect() as db:
         rows = db.execute(select(deliveries.c.effect, deliveries.c.state)).all()
     assert {str(row.state) for row in rows} == {"done", "pending"}
     ran = Counter(row.effect for row in rows if row.state == "done")

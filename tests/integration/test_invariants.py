@@ -19,7 +19,7 @@ from models.people import mentor_profiles
 from models.reviews import review_permits, reviews
 from models.sessions import sessions
 from tests.factories import acting_mentor, make_booking, make_listing, make_mentor, make_review, mentor_of
-from tests.integration.house import House, without_guards
+from tests.integration.harness import Harness, without_guards
 from workflows.analytics.summary import add_up_changes
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept
@@ -33,25 +33,25 @@ from workflows.sessions.steps import complete, start
 
 
 @pytest.fixture
-def whole_story(house: House) -> Session:
+def whole_story(harness: Harness) -> Session:
     """A booking that went all the way, with everything that followed, over a minute ago."""
-    with house.transactions() as db:
+    with harness.transactions() as db:
         introduce(db, load())
-    with house.transactions() as db:
+    with harness.transactions() as db:
         mentor = make_mentor(db)
         booking = make_booking(db, listing=make_listing(db, mentor))
         now = db.scalar(select(func.now()))
         accepted = accept(db, actor=acting_mentor(mentor), booking=booking, now=now)
-    house.run_all()
-    with house.transactions() as db:
+    harness.run_all()
+    with harness.transactions() as db:
         session = Session.of(db.execute(session_query(accepted.session_id)).one())  # type: ignore[arg-type]
         session = start(db, actor=mentor_of(session), session=session, early_start_minutes=None, now=now)
         session = complete(db, actor=mentor_of(session), session=session, now=now)
-    house.run_all()
-    with house.transactions() as db:
+    harness.run_all()
+    with harness.transactions() as db:
         make_review(db, Permit.of(db.execute(Permit.query()).one()))
-    house.run_all()
-    _age(house.engine)
+    harness.run_all()
+    _age(harness.engine)
     return session
 
 
@@ -63,26 +63,26 @@ def _age(engine: Engine) -> None:
         db.exec_driver_sql("UPDATE subscriptions SET first_seen_at = first_seen_at - interval '20 minutes'")
 
 
-def findings(house: House) -> dict[str, Finding]:
+def findings(harness: Harness) -> dict[str, Finding]:
     """Every invariant's finding by its name."""
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         return {finding.name: finding for finding in check_all(db)}
 
 
-def test_a_whole_story_violates_nothing(house: House, whole_story: Session) -> None:
+def test_a_whole_story_violates_nothing(harness: Harness, whole_story: Session) -> None:
     assert whole_story.status == "completed"
-    assert {name: finding.violations for name, finding in findings(house).items()} == dict.fromkeys(queries(), 0)
+    assert {name: finding.violations for name, finding in findings(harness).items()} == dict.fromkeys(queries(), 0)
 
 
-def test_a_fresh_acceptance_is_no_violation_yet(house: House) -> None:
-    with house.transactions() as db:
+def test_a_fresh_acceptance_is_no_violation_yet(harness: Harness) -> None:
+    with harness.transactions() as db:
         booking = make_booking(db)
         accept(db, actor=mentor_of(booking), booking=booking, now=booking.created_at)
-    assert sum(finding.violations for finding in findings(house).values()) == 0
+    assert sum(finding.violations for finding in findings(harness).values()) == 0
 
 
-def test_an_empty_database_violates_nothing(house: House) -> None:
-    assert sum(finding.violations for finding in findings(house).values()) == 0
+def test_an_empty_database_violates_nothing(harness: Harness) -> None:
+    assert sum(finding.violations for finding in findings(harness).values()) == 0
 
 
 def test_every_invariant_says_what_its_violation_is() -> None:
@@ -212,26 +212,26 @@ def _kill_a_message(db: Connection, effect: str = "webhooks.send", **attempt: ob
         db.execute(insert(delivery_attempts).values(**key, **row))
 
 
-def test_only_what_an_events_writer_did_not_know_is_missed(house: House, whole_story: Session) -> None:
+def test_only_what_an_events_writer_did_not_know_is_missed(harness: Harness, whole_story: Session) -> None:
     known, unknown = "plugins.known", "plugins.unknown"
     of_completion = {"event_type": "session.completed", "queue": "reviews", "first_seen_at": whole_story.created_at}
-    with house.engine.begin() as db, without_guards(db):
+    with harness.engine.begin() as db, without_guards(db):
         writers = select(events.c.catalogue).where(events.c.type == "session.completed").scalar_subquery()
         knew = func.array_append(effect_catalogues.c.effects, f"{known} session.completed")
         db.execute(update(effect_catalogues).where(effect_catalogues.c.id == writers).values(effects=knew))
         db.execute(insert(subscriptions).values(effect=known, **of_completion))
         db.execute(update(subscriptions).values(first_seen_at=func.now() - timedelta(hours=1)))
-    assert findings(house)["completed_session_without_effect"].violations == 0
-    with house.engine.begin() as db:
+    assert findings(harness)["completed_session_without_effect"].violations == 0
+    with harness.engine.begin() as db:
         db.execute(insert(subscriptions).values(effect=unknown, **of_completion))
         db.execute(update(subscriptions).values(first_seen_at=func.now() - timedelta(hours=1)))
-    assert findings(house)["completed_session_without_effect"].sample == [str(whole_story.id)]
+    assert findings(harness)["completed_session_without_effect"].sample == [str(whole_story.id)]
 
 
-# A partner's receiver is no part of the house: metrics and operators' lists show it.
-def test_what_a_receiver_would_not_take_is_no_violation(house: House, whole_story: Session) -> None:
+# A partner's receiver is no part of the harness: metrics and operators' lists show it.
+def test_what_a_receiver_would_not_take_is_no_violation(harness: Harness, whole_story: Session) -> None:
     assert whole_story
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         _kill_a_message(db, error_class="status", status_code=410)
         found = {finding.name: finding for finding in check_all(db)}
     assert found["dead_delivery"].violations == 0
@@ -278,9 +278,9 @@ def test_every_invariant_is_planted_here() -> None:
     ],
 )
 def test_each_invariant_finds_its_violation(
-    house: House, whole_story: Session, name: str, plant: Plant, whole_alone: bool
+    harness: Harness, whole_story: Session, name: str, plant: Plant, whole_alone: bool
 ) -> None:
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         transaction = db.begin()
         with without_guards(db):
             plant(db, whole_story)
@@ -302,11 +302,11 @@ def _asked_in_part(db: Connection, name: str, session: Session) -> list[str]:
     return [violation.subject for violation in check_part(db, name, [asked])]
 
 
-def test_a_sample_is_a_few_of_many(house: House) -> None:
-    with house.transactions() as db:
+def test_a_sample_is_a_few_of_many(harness: Harness) -> None:
+    with harness.transactions() as db:
         made: list[Booking] = [make_booking(db) for _ in range(4)]
     assert len(made) == 4
-    with house.engine.begin() as db, without_guards(db):
+    with harness.engine.begin() as db, without_guards(db):
         db.execute(update(deliveries).values(state="dead"))
-    dead = findings(house)["dead_delivery"]
+    dead = findings(harness)["dead_delivery"]
     assert (dead.violations, len(dead.sample)) == (len(made) * len(load().of(BookingRequested)), 5)

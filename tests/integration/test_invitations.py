@@ -16,7 +16,7 @@ from models.events import deliveries
 from models.events import events as EVENTS
 from models.sessions import sessions
 from tests.factories import acting_user, make_booking, make_listing, make_mentor, make_user, mentor_of
-from tests.integration.house import House, counted_statements, prepared_message
+from tests.integration.harness import Harness, counted_statements, prepared_message
 from workers.transports.mail import MailIdentity, compose
 from workflows.bookings.decisions import accept
 from workflows.effects.messages import SEND_MAIL, Mail
@@ -40,9 +40,9 @@ DAY = f"{START:%A, %-d %B %Y}"
 class Pair:
     """A mentor in Berlin and a mentee in New York, their booking, and what was mailed about it."""
 
-    def __init__(self, house: House, title: str | None = TITLE) -> None:
-        self.house = house
-        with house.transactions() as db:
+    def __init__(self, harness: Harness, title: str | None = TITLE) -> None:
+        self.harness = harness
+        with harness.transactions() as db:
             self.mentee: User = make_user(db, name="Ada Lovelace", time_zone="America/New_York")
             self.mentor_user: User = make_user(db, name=NAME, time_zone="Europe/Berlin")
             self.mentor: Mentor = make_mentor(db, self.mentor_user)
@@ -51,33 +51,33 @@ class Pair:
 
     def accept(self) -> None:
         """Accept the booking, and make its session, with the mails yet to go out."""
-        with self.house.transactions() as db:
+        with self.harness.transactions() as db:
             accept(db, actor=mentor_of(self.booking), booking=self.booking, now=datetime.now(UTC))
-        self.house.deliver("sessions.create")
-        self.house.deliver("notifications.session_created")
+        self.harness.deliver("sessions.create")
+        self.harness.deliver("notifications.session_created")
 
     def cancel(self) -> None:
         """Call the session off, as its mentee."""
-        with self.house.transactions() as db:
+        with self.harness.transactions() as db:
             session = SessionWithTerms.of(db.execute(session_with_terms_query(self.session().id)).one())
             cancel(db, actor=acting_user(self.mentee), session=session, reason="I am ill.", now=datetime.now(UTC))
 
     def session(self) -> Session:
         """The session as it stands."""
-        with self.house.engine.connect() as db:
+        with self.harness.engine.connect() as db:
             session_id = db.scalars(select(sessions.c.id)).one()
             return Session.of(db.execute(session_query(session_id)).one())
 
     def mails(self, subject: str) -> dict[str, Mail]:
         """Run all that is due, and return the mails with that in their subject, by reader."""
-        self.house.run_all()
-        return {mail.to_address: mail for mail in self.house.mail.received if subject in mail.subject}
+        self.harness.run_all()
+        return {mail.to_address: mail for mail in self.harness.mail.received if subject in mail.subject}
 
 
 @pytest.fixture
-def pair(house: House) -> Pair:
+def pair(harness: Harness) -> Pair:
     """Both of them."""
-    return Pair(house)
+    return Pair(harness)
 
 
 def sent(mail: Mail) -> EmailMessage:
@@ -149,8 +149,8 @@ def test_it_says_whom_one_meets_and_when_on_ones_own_clock(pair: Pair) -> None:
     assert f"From {DAY}, 10:00 (Europe/Berlin)" in str(to_mentor["DESCRIPTION"])
 
 
-def test_a_session_without_a_title_is_one_with_somebody(house: House) -> None:
-    pair = Pair(house, title=None)
+def test_a_session_without_a_title_is_one_with_somebody(harness: Harness) -> None:
+    pair = Pair(harness, title=None)
     pair.accept()
     assert str(event_of(pair.mails("is booked")[pair.mentor_user.email])["SUMMARY"]) == "Session with Ada Lovelace"
 
@@ -197,10 +197,10 @@ def test_a_cancelled_session_takes_the_same_entry_back(pair: Pair) -> None:
 
 def test_the_sequence_is_stored_and_raised_by_whoever_cancels(pair: Pair) -> None:
     pair.accept()
-    with pair.house.engine.connect() as db:
+    with pair.harness.engine.connect() as db:
         assert db.scalars(select(sessions.c.calendar_sequence)).one() == 0
     pair.cancel()
-    with pair.house.engine.connect() as db:
+    with pair.harness.engine.connect() as db:
         assert db.scalars(select(sessions.c.calendar_sequence)).one() == 1
 
 
@@ -208,7 +208,7 @@ def test_no_invitation_leaves_after_the_cancellation(pair: Pair) -> None:
     pair.accept()
     pair.cancel()
     assert pair.mails("is booked") == {}
-    with pair.house.engine.connect() as db:
+    with pair.harness.engine.connect() as db:
         rows = db.execute(
             select(deliveries.c.state, deliveries.c.last_error).where(
                 deliveries.c.effect == "mail.send", deliveries.c.state == "cancelled"
@@ -221,7 +221,7 @@ def test_no_invitation_leaves_after_the_cancellation(pair: Pair) -> None:
 def test_a_mail_of_a_session_that_is_over_invites_nobody_any_more(pair: Pair) -> None:
     pair.accept()
     now = datetime.now(UTC)
-    with pair.house.transactions() as db:
+    with pair.harness.transactions() as db:
         actor = mentor_of(pair.booking)
         started = start(db, actor=actor, session=pair.session(), early_start_minutes=None, now=now)
         complete(db, actor=actor, session=started, now=now)
@@ -242,18 +242,18 @@ def test_other_mails_invite_nobody(pair: Pair) -> None:
 
 def prepared(pair: Pair) -> Mail:
     """The mail of the booked session to its mentee, prepared as for an attempt."""
-    house = pair.house
-    with house.engine.connect() as db:
+    harness = pair.harness
+    with harness.engine.connect() as db:
         query = select(deliveries.c.event_id).where(deliveries.c.effect == "mail.send").limit(1)
         event_id = db.scalars(query.where(deliveries.c.target == str(pair.mentee.id))).one()
-    return _prepare(house, event_id, str(pair.mentee.id))
+    return _prepare(harness, event_id, str(pair.mentee.id))
 
 
-def _prepare(house: House, event_id: Any, target: str) -> Mail:
-    row = house.row(house.key("mail.send", event_id, target))
-    event = next(iter(_events(house, event_id)))
+def _prepare(harness: Harness, event_id: Any, target: str) -> Mail:
+    row = harness.row(harness.key("mail.send", event_id, target))
+    event = next(iter(_events(harness, event_id)))
     delivery = Delivery(
-        key=house.key("mail.send", event_id, target),
+        key=harness.key("mail.send", event_id, target),
         id=row.id,
         event=event,
         nudges=0,
@@ -262,7 +262,7 @@ def _prepare(house: House, event_id: Any, target: str) -> Mail:
         attempts_reset=0,
         now=row.now,
     )
-    with house.engine.connect() as db, counted_statements(db) as statements:
+    with harness.engine.connect() as db, counted_statements(db) as statements:
         mail = prepared_message(SEND_MAIL, db, delivery)
     # The words and the address, and what stands in a calendar.
     assert len(statements) == 2
@@ -270,8 +270,8 @@ def _prepare(house: House, event_id: Any, target: str) -> Mail:
     return mail
 
 
-def _events(house: House, event_id: Any) -> list[Any]:
-    with house.engine.connect() as db:
+def _events(harness: Harness, event_id: Any) -> list[Any]:
+    with harness.engine.connect() as db:
         row = db.execute(select(EVENTS).where(EVENTS.c.id == event_id)).one()
     kind = event_types()[row.type]
     return [kind.read(id=row.id, actor=row.actor, occurred_at=row.occurred_at, sequence=row.sequence, data=row.data)]

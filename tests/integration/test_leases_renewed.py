@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func
 
 from tests.factories import make_booking
-from tests.integration.house import House
+from tests.integration.harness import Harness
 from tests.statements import statements_of
 from workers.outbound import LEASE
 from workflows.events import store
@@ -19,65 +19,65 @@ SOME = timedelta(seconds=5)
 
 
 @pytest.fixture
-def mails(house: House) -> list[Delivery]:
+def mails(harness: Harness) -> list[Delivery]:
     """Three mails in a sender's hands, whose leases are nearly over."""
-    with house.transactions() as db:
+    with harness.transactions() as db:
         for _ in range(3):
             make_booking(db)
-    due = house._due()
+    due = harness._due()
     for key in due:
-        house.deliverer.deliver(key)
-    keys = [key for key in house._due() if key.effect == "mail.send"]
-    with house.engine.begin() as db:
+        harness.deliverer.deliver(key)
+    keys = [key for key in harness._due() if key.effect == "mail.send"]
+    with harness.engine.begin() as db:
         return store.claim_leased(db, "mail.send", keys, SOME)
 
 
-def left(house: House, key: DeliveryKey) -> timedelta:
+def left(harness: Harness, key: DeliveryKey) -> timedelta:
     """How long its lease lasts."""
-    row = house.row(key)
+    row = harness.row(key)
     assert row.nudge_at == row.lease_until
     return timedelta() if row.lease_until is None else row.lease_until - row.now
 
 
-def is_renewed(house: House, delivery: Delivery) -> Callable[[], bool]:
+def is_renewed(harness: Harness, delivery: Delivery) -> Callable[[], bool]:
     """Whether it has its full length again."""
-    return lambda: left(house, delivery.key) > LEASE - SOME
+    return lambda: left(harness, delivery.key) > LEASE - SOME
 
 
-def test_all_are_renewed_by_one_statement(house: House, mails: list[Delivery]) -> None:
-    with house.transactions.autocommit() as db, statements_of(house.engine) as made:
+def test_all_are_renewed_by_one_statement(harness: Harness, mails: list[Delivery]) -> None:
+    with harness.transactions.autocommit() as db, statements_of(harness.engine) as made:
         store.renew(db, mails, LEASE)
     assert len(made.statements) == 1
-    assert all(is_renewed(house, each)() for each in mails)
+    assert all(is_renewed(harness, each)() for each in mails)
 
 
-def test_what_is_no_longer_ours_is_left_as_it_is(house: House, mails: list[Delivery]) -> None:
+def test_what_is_no_longer_ours_is_left_as_it_is(harness: Harness, mails: list[Delivery]) -> None:
     taken, over, ours = mails
-    house.change(taken.key, attempts=taken.fence + 1)
-    house.change(over.key, state="cancelled", lease_until=None)
-    with house.transactions.autocommit() as db:
+    harness.change(taken.key, attempts=taken.fence + 1)
+    harness.change(over.key, state="cancelled", lease_until=None)
+    with harness.transactions.autocommit() as db:
         store.renew(db, mails, LEASE)
-    assert left(house, taken.key) <= SOME
-    assert house.row(over.key).lease_until is None
-    assert is_renewed(house, ours)()
+    assert left(harness, taken.key) <= SOME
+    assert harness.row(over.key).lease_until is None
+    assert is_renewed(harness, ours)()
 
 
-def test_a_delivery_between_attempts_is_not_renewed(house: House, mails: list[Delivery]) -> None:
+def test_a_delivery_between_attempts_is_not_renewed(harness: Harness, mails: list[Delivery]) -> None:
     failed = mails[0]
-    house.change(failed.key, lease_until=None, due_at=func.now() + SOME, nudge_at=func.now() + SOME)
-    before = house.row(failed.key)
-    with house.transactions.autocommit() as db:
+    harness.change(failed.key, lease_until=None, due_at=func.now() + SOME, nudge_at=func.now() + SOME)
+    before = harness.row(failed.key)
+    with harness.transactions.autocommit() as db:
         store.renew(db, [failed], LEASE)
-    row = house.row(failed.key)
+    row = harness.row(failed.key)
     assert (row.state, row.attempts) == ("pending", failed.fence), "only the lease says that nobody has it"
     assert (row.lease_until, row.nudge_at) == (None, before.nudge_at)
 
 
-def test_a_locked_row_keeps_no_other_from_being_renewed(house: House, mails: list[Delivery]) -> None:
+def test_a_locked_row_keeps_no_other_from_being_renewed(harness: Harness, mails: list[Delivery]) -> None:
     held, other, _third = mails
-    with house.engine.begin() as onlooker:
+    with harness.engine.begin() as onlooker:
         onlooker.exec_driver_sql("SELECT FROM deliveries WHERE event_id = %s FOR UPDATE", (held.key.event_id,))
-        with house.transactions.autocommit() as db:
+        with harness.transactions.autocommit() as db:
             store.renew(db, mails, LEASE)
-    assert is_renewed(house, other)()
-    assert left(house, held.key) <= SOME
+    assert is_renewed(harness, other)()
+    assert left(harness, held.key) <= SOME

@@ -19,7 +19,7 @@ from tests.factories import (
     make_user,
     mentor_of,
 )
-from tests.integration.house import counted_statements
+from tests.integration.harness import counted_statements
 from workflows.bookings.booking import BOOKINGS, Booking
 from workflows.bookings.decisions import accept, cancel, decline
 from workflows.catalog.listings import LISTINGS

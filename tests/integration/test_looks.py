@@ -15,7 +15,7 @@ from models.maintenance import maintenance_cursors, violations
 from models.people import mentor_profiles
 from models.sessions import sessions
 from tests.factories import make_session
-from tests.integration.house import House, without_guards
+from tests.integration.harness import Harness, without_guards
 from workers import maintain as maintaining
 from workers.maintain import maintain
 from workflows.invariants import looks
@@ -23,29 +23,29 @@ from workflows.invariants import looks
 Look = Callable[[Connection], object]
 
 
-def look(house: House, how: Look) -> object:
+def look(harness: Harness, how: Look) -> object:
     """One look, in a transaction of its own."""
-    with house.transactions() as db:
+    with harness.transactions() as db:
         return how(db)
 
 
-def known(house: House) -> dict[str, int]:
+def known(harness: Harness) -> dict[str, int]:
     """How often each invariant is violated, as far as is known."""
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         return {found.name: found.violations for found in looks.findings(db) if found.violations}
 
 
-def spoil(house: House, *, changed: timedelta) -> None:
+def spoil(harness: Harness, *, changed: timedelta) -> None:
     """Take the block of every booking away, and let the bookings have changed so long ago."""
-    with house.engine.begin() as db, without_guards(db):
+    with harness.engine.begin() as db, without_guards(db):
         db.execute(delete(mentor_busy))
         for table in (bookings, sessions):
             db.execute(update(table).values(updated_at=func.now() - changed))
 
 
-def mend(house: House) -> None:
+def mend(harness: Harness) -> None:
     """Put the blocks back."""
-    with house.engine.begin() as db, without_guards(db):
+    with harness.engine.begin() as db, without_guards(db):
         db.execute(
             text(
                 "INSERT INTO mentor_busy (id, mentor_profile_id, busy, booking_id) SELECT gen_random_uuid(),"
@@ -55,22 +55,22 @@ def mend(house: House) -> None:
         )
 
 
-def go_back(house: House, by: timedelta) -> None:
+def go_back(harness: Harness, by: timedelta) -> None:
     """Let everything have been looked at so much longer ago."""
-    with house.engine.begin() as db:
+    with harness.engine.begin() as db:
         db.execute(update(maintenance_cursors).values(moment=maintenance_cursors.c.moment - by))
 
 
 @pytest.fixture
-def booked(house: House) -> House:
+def booked(harness: Harness) -> Harness:
     """A scheduled session that violates nothing; maintain has begun to look."""
-    with house.transactions() as db:
+    with harness.transactions() as db:
         make_session(db)
-    look(house, looks.look_at_changes)
-    return house
+    look(harness, looks.look_at_changes)
+    return harness
 
 
-def test_a_change_is_looked_at_once_it_has_settled(booked: House) -> None:
+def test_a_change_is_looked_at_once_it_has_settled(booked: Harness) -> None:
     spoil(booked, changed=timedelta(minutes=1))
     go_back(booked, timedelta(minutes=10))
     look(booked, looks.look_at_changes)
@@ -80,7 +80,7 @@ def test_a_change_is_looked_at_once_it_has_settled(booked: House) -> None:
     assert known(booked) == {"open_session_without_block": 1}
 
 
-def test_a_change_is_looked_at_again_an_hour_later(booked: House) -> None:
+def test_a_change_is_looked_at_again_an_hour_later(booked: Harness) -> None:
     go_back(booked, timedelta(minutes=30))
     with booked.engine.begin() as db, without_guards(db):
         db.execute(update(bookings).values(updated_at=func.now() - timedelta(minutes=10)))
@@ -99,7 +99,7 @@ def test_a_change_is_looked_at_again_an_hour_later(booked: House) -> None:
     assert known(booked) == {"open_session_without_block": 1}
 
 
-def test_a_violation_is_remembered_until_it_is_mended(booked: House) -> None:
+def test_a_violation_is_remembered_until_it_is_mended(booked: Harness) -> None:
     go_back(booked, timedelta(minutes=10))
     spoil(booked, changed=timedelta(minutes=3))
     look(booked, looks.look_at_changes)
@@ -113,7 +113,7 @@ def test_a_violation_is_remembered_until_it_is_mended(booked: House) -> None:
     assert known(booked) == {}
 
 
-def test_changes_come_page_by_page(booked: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_come_page_by_page(booked: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looks, "CHANGES_PAGE", 2)
     with booked.transactions() as db:
         for _booking in range(4):
@@ -127,7 +127,7 @@ def test_changes_come_page_by_page(booked: House, monkeypatch: pytest.MonkeyPatc
     assert known(booked) == {"open_session_without_block": 5}
 
 
-def test_everything_is_looked_through_once_a_day(booked: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_is_looked_through_once_a_day(booked: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looks, "WHOLE_PAGES", dict.fromkeys(looks.WHOLE_PAGES, 1))
     with booked.transactions() as db:
         make_session(db)
@@ -151,7 +151,7 @@ def test_everything_is_looked_through_once_a_day(booked: House, monkeypatch: pyt
     assert known(booked) == {}
 
 
-def test_a_mentors_numbers_are_looked_at(booked: House) -> None:
+def test_a_mentors_numbers_are_looked_at(booked: Harness) -> None:
     with booked.engine.begin() as db, without_guards(db):
         db.execute(update(mentor_profiles).values(rating_sum=9, review_count=2))
         db.execute(text("INSERT INTO session_count_changes (mentor_profile_id, counter, amount)"
@@ -166,7 +166,7 @@ def test_a_mentors_numbers_are_looked_at(booked: House) -> None:
     assert known(booked) == {}
 
 
-def test_a_request_checks_the_latest_changes_anew(booked: House) -> None:
+def test_a_request_checks_the_latest_changes_anew(booked: Harness) -> None:
     def asked() -> dict[str, int]:
         with booked.engine.connect() as db:
             return {found.name: found.violations for found in looks.findings(db, newest=True) if found.violations}
@@ -181,7 +181,7 @@ def test_a_request_checks_the_latest_changes_anew(booked: House) -> None:
     assert (known(booked), asked()) == ({"open_session_without_block": 1}, {})
 
 
-def test_a_request_checks_no_more_than_the_latest_changes(booked: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_checks_no_more_than_the_latest_changes(booked: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looks, "NEWEST_CHANGES", dict.fromkeys(looks.NEWEST_CHANGES, 1))
     with booked.transactions() as db:
         make_session(db)
@@ -192,7 +192,7 @@ def test_a_request_checks_no_more_than_the_latest_changes(booked: House, monkeyp
     assert found["open_session_without_block"] == 1
 
 
-def test_it_is_known_when_everything_was_checked(booked: House) -> None:
+def test_it_is_known_when_everything_was_checked(booked: Harness) -> None:
     def checked() -> datetime | None:
         with booked.engine.connect() as db:
             return looks.looked_through_at(db)
@@ -212,7 +212,7 @@ def test_it_is_known_when_everything_was_checked(booked: House) -> None:
     assert again - first < timedelta(minutes=1), "the latest one's beginning"
 
 
-def test_two_that_look_at_once_do_not_wait_for_each_other(booked: House) -> None:
+def test_two_that_look_at_once_do_not_wait_for_each_other(booked: Harness) -> None:
     go_back(booked, timedelta(minutes=10))
     spoil(booked, changed=timedelta(minutes=3))
     with booked.engine.begin() as first:
@@ -224,7 +224,7 @@ def test_two_that_look_at_once_do_not_wait_for_each_other(booked: House) -> None
     assert known(booked) == {"open_session_without_block": 1}
 
 
-def test_maintain_looks_through_everything_between_two_rounds(booked: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_maintain_looks_through_everything_between_two_rounds(booked: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintaining, "PAGE_PAUSE_SECONDS", 0.0)
     spoil(booked, changed=timedelta(days=300))
     maintain(booked.transactions)

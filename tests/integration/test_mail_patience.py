@@ -15,7 +15,7 @@ import pytest
 
 from tests.eventually import eventually, stretched
 from tests.integration.conftest import StoppableValkey
-from tests.integration.house import House
+from tests.integration.harness import Harness
 from tests.integration.test_mail_connections import Talk, talking
 from tests.integration.test_mail_transport import a_mail, transport
 from tests.integration.test_mail_trouble import Post
@@ -81,8 +81,8 @@ def test_a_server_without_verdict_is_given_up(server: Thinking) -> None:
     assert (report.permanent, report.unavailable) == (False, False), "it may have kept it"
 
 
-def test_a_lease_is_renewed_while_a_verdict_is_awaited(house: House, server: Thinking) -> None:
-    post = Post(house.engine)
+def test_a_lease_is_renewed_while_a_verdict_is_awaited(harness: Harness, server: Thinking) -> None:
+    post = Post(harness.engine)
     post.to(server.port, SmtpLimits(renewal=0.05), renewal=0.0)
     post.ask(1)
     post.tell()
@@ -104,15 +104,15 @@ def test_a_lease_is_renewed_while_a_verdict_is_awaited(house: House, server: Thi
 
 
 def test_a_stopping_worker_does_not_wait_for_a_verdict(
-    house: House, server: Thinking, stoppable_valkey: StoppableValkey, publisher: Publisher
+    harness: Harness, server: Thinking, stoppable_valkey: StoppableValkey, publisher: Publisher
 ) -> None:
-    post = Post(house.engine)
+    post = Post(harness.engine)
     post.ask(1)
     post.tell()
     (key,) = post.mails("pending")
     environment = {
         "TUTELAGE_ENV": "development",
-        "DATABASE_URL": house.engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
+        "DATABASE_URL": harness.engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
         "REDIS_URL": stoppable_valkey.server.url,
         "SMTP_URL": f"smtp+plain://127.0.0.1:{server.port}",
     }

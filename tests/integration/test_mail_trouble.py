@@ -21,7 +21,7 @@ from models.events import deliveries, events
 from models.notifications import notifications
 from tests.eventually import eventually
 from tests.factories import make_booking, make_listing
-from tests.integration.house import House, routes, without_guards
+from tests.integration.harness import Harness, routes, without_guards
 from tests.integration.test_mail_connections import Talk, talking
 from tests.integration.test_mail_transport import IDENTITY, MailServer
 from workers.outbound import OutboundRunner
@@ -36,8 +36,8 @@ REQUESTS = 6
 FEW, MANY = 2, 8
 
 
-class Post(House):
-    """A house whose mail really goes to a server."""
+class Post(Harness):
+    """A harness whose mail really goes to a server."""
 
     def to(self, port: int, limits: SmtpLimits | None = None, **how: float) -> None:
         """Send mail to that port of this machine from now on, and pause but for a moment while it is unavailable."""
@@ -85,9 +85,9 @@ class Post(House):
 
 
 @pytest.fixture
-def post(house: House) -> Post:
-    """That house."""
-    return Post(house.engine)
+def post(harness: Harness) -> Post:
+    """That harness."""
+    return Post(harness.engine)
 
 
 @contextmanager

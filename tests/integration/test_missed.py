@@ -15,7 +15,7 @@ from models.events import deliveries
 from models.webhooks import EndpointState
 from tests.factories import OPERATOR, make_booking
 from tests.integration.endpoints import an_event, attempts_kept, endpoint, listening, messages, set_endpoint
-from tests.integration.house import House
+from tests.integration.harness import Harness
 from workers.maintain import maintain
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.errors import NotFound
@@ -29,20 +29,20 @@ from workflows.webhooks.endpoints import Endpoint, endpoint_query
 NOT_ACTIVE = [EndpointState.PENDING, EndpointState.PAUSED, EndpointState.DISABLED]
 
 
-def becomes(house: House, endpoint_id: UUID, state: EndpointState) -> None:
+def becomes(harness: Harness, endpoint_id: UUID, state: EndpointState) -> None:
     reason = "Nobody answered." if state is EndpointState.DISABLED else None
-    set_endpoint(house, endpoint_id, state=state, disabled_reason=reason)
+    set_endpoint(harness, endpoint_id, state=state, disabled_reason=reason)
 
 
-def runs(house: House, endpoint_id: UUID) -> list[Any]:
+def runs(harness: Harness, endpoint_id: UUID) -> list[Any]:
     """Whatever is kept for the endpoint, in order."""
     query = select(deliveries).where(deliveries.c.target.startswith(str(endpoint_id)))
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         return list(db.execute(query.order_by(deliveries.c.event_id, deliveries.c.target)))
 
 
-def recovered(house: House, endpoint_id: UUID) -> int:
-    with house.transactions() as db:
+def recovered(harness: Harness, endpoint_id: UUID) -> int:
+    with harness.transactions() as db:
         found = Endpoint.of(db.execute(endpoint_query(endpoint_id)).one())
         now = db.execute(select(func.now())).scalar_one()
         return recover(db, actor=OPERATOR, endpoint=found, since=now - timedelta(hours=1), now=now)
@@ -50,166 +50,166 @@ def recovered(house: House, endpoint_id: UUID) -> int:
 
 @pytest.mark.parametrize("state", NOT_ACTIVE)
 def test_what_happens_while_an_endpoint_is_not_active_is_kept_without_a_nudge(
-    house: House, state: EndpointState
+    harness: Harness, state: EndpointState
 ) -> None:
-    partner, other = listening(house), listening(house, "https://other.example", event_types=["session.*"])
-    becomes(house, partner, state)
-    becomes(house, other, state)
-    with house.transactions() as db:
+    partner, other = listening(harness), listening(harness, "https://other.example", event_types=["session.*"])
+    becomes(harness, partner, state)
+    becomes(harness, other, state)
+    with harness.transactions() as db:
         make_booking(db)
-    house.wakeups.nudges.clear()
-    (run,) = runs(house, partner)
+    harness.wakeups.nudges.clear()
+    (run,) = runs(harness, partner)
     assert (run.state, run.cancel_reason, run.last_error) == (
         "cancelled",
         "not_listening",
         f"The webhook endpoint is {state}.",
     )
-    assert (runs(house, other), house.wakeups.nudges) == ([], []), "what it did not ask for is not missed"
-    becomes(house, partner, EndpointState.ACTIVE)
-    assert recovered(house, partner) == 1
-    house.run_all()
-    assert [(run.state, run.target) for run in runs(house, partner)] == [
+    assert (runs(harness, other), harness.wakeups.nudges) == ([], []), "what it did not ask for is not missed"
+    becomes(harness, partner, EndpointState.ACTIVE)
+    assert recovered(harness, partner) == 1
+    harness.run_all()
+    assert [(run.state, run.target) for run in runs(harness, partner)] == [
         ("cancelled", str(partner)),
         ("done", f"{partner}:1"),
     ]
-    assert [message.webhook_id for message in house.http.received] == [run.event_id]
+    assert [message.webhook_id for message in harness.http.received] == [run.event_id]
 
 
 @pytest.mark.parametrize("state", NOT_ACTIVE)
-def test_what_comes_due_while_an_endpoint_is_not_active_is_recovered(house: House, state: EndpointState) -> None:
-    partner = listening(house)
-    (key,) = messages(house, partner)
-    becomes(house, partner, state)
-    house.deliverer.deliver(key)
-    row = house.row(key)
-    assert (row.state, row.cancel_reason, attempts_kept(house, key)) == ("cancelled", "not_listening", ["cancelled"])
-    becomes(house, partner, EndpointState.ACTIVE)
-    assert [recovered(house, partner), recovered(house, partner)] == [1, 0]
-    house.run_all()
-    assert [run.state for run in runs(house, partner)] == ["cancelled", "done"]
+def test_what_comes_due_while_an_endpoint_is_not_active_is_recovered(harness: Harness, state: EndpointState) -> None:
+    partner = listening(harness)
+    (key,) = messages(harness, partner)
+    becomes(harness, partner, state)
+    harness.deliverer.deliver(key)
+    row = harness.row(key)
+    assert (row.state, row.cancel_reason, attempts_kept(harness, key)) == ("cancelled", "not_listening", ["cancelled"])
+    becomes(harness, partner, EndpointState.ACTIVE)
+    assert [recovered(harness, partner), recovered(harness, partner)] == [1, 0]
+    harness.run_all()
+    assert [run.state for run in runs(harness, partner)] == ["cancelled", "done"]
 
 
 # Recovery reaches back fourteen days: whoever has not listened for longer is probably not there any more.
 @pytest.mark.parametrize(("silent_for", "kept"), [(timedelta(days=13), 1), (timedelta(days=15), 0)])
 @pytest.mark.parametrize("state", NOT_ACTIVE)
 def test_what_is_missed_is_kept_for_whoever_listened_within_fourteen_days(
-    house: House, state: EndpointState, silent_for: timedelta, kept: int
+    harness: Harness, state: EndpointState, silent_for: timedelta, kept: int
 ) -> None:
-    partner = listening(house)
-    becomes(house, partner, state)
-    set_endpoint(house, partner, active_until=func.now() - silent_for)
-    with house.transactions() as db:
+    partner = listening(harness)
+    becomes(harness, partner, state)
+    set_endpoint(harness, partner, active_until=func.now() - silent_for)
+    with harness.transactions() as db:
         make_booking(db)
-    assert len(runs(house, partner)) == kept
+    assert len(runs(harness, partner)) == kept
 
 
-def test_the_fourteen_days_begin_when_an_endpoint_ceases_to_listen_and_with_no_later_step(house: House) -> None:
-    partner = listening(house)
-    set_endpoint(house, partner, active_until=func.now() - timedelta(days=60))
-    becomes(house, partner, EndpointState.PAUSED)
-    with house.transactions() as db:
+def test_the_fourteen_days_begin_when_an_endpoint_ceases_to_listen_and_with_no_later_step(harness: Harness) -> None:
+    partner = listening(harness)
+    set_endpoint(harness, partner, active_until=func.now() - timedelta(days=60))
+    becomes(harness, partner, EndpointState.PAUSED)
+    with harness.transactions() as db:
         make_booking(db)
-    assert len(runs(house, partner)) == 1
-    ceased = endpoint(house, partner).active_until
+    assert len(runs(harness, partner)) == 1
+    ceased = endpoint(harness, partner).active_until
     for state in (EndpointState.DISABLED, EndpointState.PENDING):
-        becomes(house, partner, state)
-        assert endpoint(house, partner).active_until == ceased
+        becomes(harness, partner, state)
+        assert endpoint(harness, partner).active_until == ceased
 
 
 def test_maintain_lets_go_what_was_missed_so_long_ago_that_nobody_can_recover_it(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workflows.webhooks.deliveries.DELETION_BATCH", 1)
     monkeypatch.setattr("workers.maintain.MAX_BATCHES", 2)
-    partner = listening(house)
+    partner = listening(harness)
     old, young = timedelta(days=15), timedelta(days=13)
     missed = {"state": "cancelled", "cancel_reason": "not_listening"}
-    gone = [happened(house, partner, ago=old, **missed) for _ in range(3)]
+    gone = [happened(harness, partner, ago=old, **missed) for _ in range(3)]
     stays = [
-        happened(house, partner, ago=young, **missed),
+        happened(harness, partner, ago=young, **missed),
         # Whoever asks for the oldest may still be at it.
-        happened(house, partner, ago=timedelta(days=14, minutes=30), **missed),
-        happened(house, partner, ago=old),
-        happened(house, partner, ago=old, state="dead", attempts=10),
-        happened(house, partner, ago=old, state="done", done_at=func.now(), attempts=1),
+        happened(harness, partner, ago=timedelta(days=14, minutes=30), **missed),
+        happened(harness, partner, ago=old),
+        happened(harness, partner, ago=old, state="dead", attempts=10),
+        happened(harness, partner, ago=old, state="done", done_at=func.now(), attempts=1),
         # Somebody's decision, and what was tried before: both are worth keeping.
-        happened(house, partner, ago=old, state="cancelled", last_error="An operator cancelled it."),
-        happened(house, partner, ago=old, attempts=1, **missed),
+        happened(harness, partner, ago=old, state="cancelled", last_error="An operator cancelled it."),
+        happened(harness, partner, ago=old, attempts=1, **missed),
     ]
     for left in (1, 0):
-        maintain(house.transactions)
-        assert len(runs(house, partner)) == len(stays) + left, "in small batches, and not too many of them a round"
-    assert [run.event_id for run in runs(house, partner)] == sorted(stays)
+        maintain(harness.transactions)
+        assert len(runs(harness, partner)) == len(stays) + left, "in small batches, and not too many of them a round"
+    assert [run.event_id for run in runs(harness, partner)] == sorted(stays)
     assert not set(stays) & set(gone)
 
 
-def test_what_is_let_go_is_found_by_an_index(house: House) -> None:
-    with house.engine.begin() as db:
+def test_what_is_let_go_is_found_by_an_index(harness: Harness) -> None:
+    with harness.engine.begin() as db:
         db.execute(text("SET LOCAL enable_seqscan = off"))
         explain = text(f"EXPLAIN {store._DELETE_MISSED.text}")
         plan = db.execute(explain, {"before": UUID(int=0), "most": 9}).scalars().all()
     assert any("ix_deliveries_missed" in line for line in plan), plan
 
 
-def test_runs_are_numbered_on_after_the_first_has_been_let_go(house: House) -> None:
-    partner = listening(house)
-    event_id = happened(house, partner, ago=timedelta(days=15), state="cancelled", cancel_reason="not_listening")
-    (run,) = runs(house, partner)
-    first = resent(house, run.id)
-    house.deliver("webhooks.send", event_id, first.target)
-    maintain(house.transactions)
-    assert [run.target for run in runs(house, partner)] == [f"{partner}:1"]
-    assert resent(house, first.id).target == f"{partner}:2"
+def test_runs_are_numbered_on_after_the_first_has_been_let_go(harness: Harness) -> None:
+    partner = listening(harness)
+    event_id = happened(harness, partner, ago=timedelta(days=15), state="cancelled", cancel_reason="not_listening")
+    (run,) = runs(harness, partner)
+    first = resent(harness, run.id)
+    harness.deliver("webhooks.send", event_id, first.target)
+    maintain(harness.transactions)
+    assert [run.target for run in runs(harness, partner)] == [f"{partner}:1"]
+    assert resent(harness, first.id).target == f"{partner}:2"
 
 
-def test_what_has_just_been_let_go_is_not_there_to_be_sent_again(house: House) -> None:
-    partner = listening(house)
-    happened(house, partner, ago=timedelta(days=15), state="cancelled", cancel_reason="not_listening")
-    (run,) = runs(house, partner)
-    with house.engine.connect() as db:
+def test_what_has_just_been_let_go_is_not_there_to_be_sent_again(harness: Harness) -> None:
+    partner = listening(harness)
+    happened(harness, partner, ago=timedelta(days=15), state="cancelled", cancel_reason="not_listening")
+    (run,) = runs(harness, partner)
+    with harness.engine.connect() as db:
         seen = WebhookDelivery.of(db.execute(webhook_status_query(run.id)).one())
-    maintain(house.transactions)
-    with house.transactions() as db, pytest.raises(NotFound):
+    maintain(harness.transactions)
+    with harness.transactions() as db, pytest.raises(NotFound):
         resend(db, actor=OPERATOR, delivery=seen)
 
 
-def happened(house: House, endpoint_id: UUID, *, ago: timedelta, **values: Any) -> UUID:
+def happened(harness: Harness, endpoint_id: UUID, *, ago: timedelta, **values: Any) -> UUID:
     """An event of then, with its message to the endpoint as the values have it; returns the event's id."""
     moment = datetime.now(UTC) - ago
     event_id = UUID(int=(int(moment.timestamp() * 1000) << 80) | secrets.randbits(80))
     event = replace(an_event(), id=event_id, occurred_at=moment)
-    with house.transactions() as db:
+    with harness.transactions() as db:
         record(db, event)
         follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
     key = DeliveryKey(event_id=event_id, effect=SEND_WEBHOOK.name, target=str(endpoint_id))
     if values:
-        house.change(key, **values)
+        harness.change(key, **values)
     return event_id
 
 
-def resent(house: House, delivery_id: UUID) -> WebhookDelivery:
+def resent(harness: Harness, delivery_id: UUID) -> WebhookDelivery:
     """What is on its way after a resend."""
-    with house.transactions() as db:
+    with harness.transactions() as db:
         delivery = WebhookDelivery.of(db.execute(webhook_status_query(delivery_id)).one())
         return resend(db, actor=OPERATOR, delivery=delivery)
 
 
-def test_fanning_out_again_keeps_nothing_twice(house: House) -> None:
-    partner = listening(house, state=EndpointState.PAUSED)
-    with house.transactions() as db:
+def test_fanning_out_again_keeps_nothing_twice(harness: Harness) -> None:
+    partner = listening(harness, state=EndpointState.PAUSED)
+    with harness.transactions() as db:
         make_booking(db)
-    becomes(house, partner, EndpointState.ACTIVE)
+    becomes(harness, partner, EndpointState.ACTIVE)
     # As a process of the release before would have it written.
-    key = queue_of_old(house)
-    house.deliverer.deliver(key)
-    assert [run.state for run in runs(house, partner)] == ["cancelled"]
-    assert recovered(house, partner) == 1
+    key = queue_of_old(harness)
+    harness.deliverer.deliver(key)
+    assert [run.state for run in runs(harness, partner)] == ["cancelled"]
+    assert recovered(harness, partner) == 1
 
 
-def queue_of_old(house: House) -> DeliveryKey:
+def queue_of_old(harness: Harness) -> DeliveryKey:
     """The delivery that fanned an event out before its own statement did."""
-    event_id = house.key("bookings.expire").event_id
-    with house.engine.begin() as db:
+    event_id = harness.key("bookings.expire").event_id
+    with harness.engine.begin() as db:
         db.execute(
             insert(deliveries).values(
                 event_id=event_id,

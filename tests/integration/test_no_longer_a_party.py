@@ -14,7 +14,7 @@ from models.bookings import booking_participants
 from models.events import deliveries
 from tests.factories import acting_user, make_group_session, make_listing, make_mentor, make_user
 from tests.integration.browsers import SubscribedBrowser
-from tests.integration.house import House, without_guards
+from tests.integration.harness import Harness, without_guards
 from workflows.events.catalogue import (
     BookingCancelled,
     BookingDeclined,
@@ -36,14 +36,14 @@ from workflows.notifications.push_subscriptions import subscribe_browser
 from workflows.sessions.session import Session
 
 NO_PARTY = "The reader is no longer a party of it."
-LEAVES_THE_HOUSE = ("mail.send", "push.send")
+OUTBOUND_EFFECTS = ("mail.send", "push.send")
 
 
 @dataclass
 class Group:
     """A session of Grace's with Ada and Ben, of whom each has a browser."""
 
-    house: House
+    harness: Harness
     session: Session
     people: dict[str, User]
     browsers: dict[str, str]
@@ -57,30 +57,30 @@ class Group:
         about |= {"fee_amount": 0, "refund_amount": 0, "currency": "USD", "late": False, "cancelled_by": "mentor"}
         about |= {"cancellation_type": "other", "mentee_user_id": self.people["Ben"].id}
         of_it = {name: value for name, value in (known | about | told).items() if name in own_fields(kind)}
-        with self.house.transactions() as db:
+        with self.harness.transactions() as db:
             record(db, kind(actor=SYSTEM.name, occurred_at=now, **of_it))
-        while due := [key for key in self.house._due() if key.effect not in LEAVES_THE_HOUSE]:
+        while due := [key for key in self.harness._due() if key.effect not in OUTBOUND_EFFECTS]:
             for key in due:
-                self.house.deliverer.deliver(key)
+                self.harness.deliverer.deliver(key)
 
     def leave(self, name: str) -> None:
         """Whoever that is takes part no more."""
-        with self.house.engine.begin() as db, without_guards(db):
+        with self.harness.engine.begin() as db, without_guards(db):
             db.execute(delete(booking_participants).where(booking_participants.c.user_id == self.people[name].id))
 
     def sent(self, effect: str) -> dict[str, tuple[str, str | None]]:
         """What became of what was to be sent, by its reader."""
-        self.house.run_all()
+        self.harness.run_all()
         names = {str(user.id): name for name, user in self.people.items()} | self.browsers
         query = select(deliveries).where(deliveries.c.effect == effect)
-        with self.house.engine.connect() as db:
+        with self.harness.engine.connect() as db:
             return {names[row.target]: (str(row.state), row.last_error) for row in db.execute(query)}
 
 
-def subscribed(house: House, name: str, user: User) -> UUID:
+def subscribed(harness: Harness, name: str, user: User) -> UUID:
     """Their browser."""
     browser = SubscribedBrowser(f"https://push.example/{name}")
-    with house.transactions() as db:
+    with harness.transactions() as db:
         keys = browser.subscription["keys"]
         return subscribe_browser(
             db, actor=acting_user(user), endpoint=browser.endpoint, seal=str, allowed=[], **keys
@@ -88,16 +88,16 @@ def subscribed(house: House, name: str, user: User) -> UUID:
 
 
 @pytest.fixture
-def group(house: House) -> Group:
+def group(harness: Harness) -> Group:
     """Theirs, of which nobody has been told anything yet."""
-    with house.transactions() as db:
+    with harness.transactions() as db:
         people = {name: make_user(db, name=name) for name in ("Grace", "Ada", "Ben")}
         listing = make_listing(db, make_mentor(db, people["Grace"]))
         session = make_group_session(db, [people["Ada"], people["Ben"]], listing=listing)
-    with house.engine.begin() as db, without_guards(db):
+    with harness.engine.begin() as db, without_guards(db):
         db.execute(delete(deliveries))
-    browsers = {str(subscribed(house, name, user)): name for name, user in people.items()}
-    return Group(house, session, people, browsers)
+    browsers = {str(subscribed(harness, name, user)): name for name, user in people.items()}
+    return Group(harness, session, people, browsers)
 
 
 STILL_TO_COME = {"minutes_before": 60, "remind_at": datetime(2020, 1, 1, tzinfo=UTC)}
@@ -119,7 +119,7 @@ def test_whoever_has_left_meanwhile_is_mailed_and_pushed_nothing_of_it(
 ) -> None:
     group.happen(kind, **told)
     group.leave("Ben")
-    for effect in LEAVES_THE_HOUSE:
+    for effect in OUTBOUND_EFFECTS:
         became = group.sent(effect)
         assert became.pop("Ben") == ("cancelled", NO_PARTY)
         assert became
@@ -139,7 +139,7 @@ def test_what_ended_for_somebody_they_are_told_although_they_are_no_party_any_mo
 ) -> None:
     group.happen(kind)
     group.leave("Ben")
-    for effect in LEAVES_THE_HOUSE:
+    for effect in OUTBOUND_EFFECTS:
         became = group.sent(effect)
         assert became["Ben"] == ("done", None)
         assert set(became.values()) == {("done", None)}

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DataError, OperationalError
 from models.events import deliveries
 from tests.eventually import eventually
 from tests.integration.endpoints import YES, attempts_kept, listening, messages
-from tests.integration.house import House
+from tests.integration.harness import Harness
 from workers.outbound import LeasedMessage, OutboundRunner, OutcomeBatcher, Route, SynchronousExecutor
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events import store
@@ -56,20 +56,20 @@ class Sending:
     """Messages that were leased and sent, and an outcome batcher for them."""
 
     def __init__(
-        self, house: House, threads: ThreadPoolExecutor, count: int, *errors: Exception, max_together: int = 100
+        self, harness: Harness, threads: ThreadPoolExecutor, count: int, *errors: Exception, max_together: int = 100
     ) -> None:
         self.threads = threads
         self.writer = SlowWriter(*errors)
         self.batcher = OutcomeBatcher(
-            house.transactions,
-            OutboundRunner(house.transactions, {})._settle,
+            harness.transactions,
+            OutboundRunner(harness.transactions, {})._settle,
             write_successes=self.writer,
             max_together=max_together,
             database_retry_seconds=(0.0, 0.0),
         )
-        keys = messages(house, listening(house), count)
-        route = Route(house.http)
-        with house.engine.begin() as db:
+        keys = messages(harness, listening(harness), count)
+        route = Route(harness.http)
+        with harness.engine.begin() as db:
             leased = store.claim_leased(db, "webhooks.send", keys, MINUTE)
             sent = SEND_WEBHOOK.prepare(db, leased)
         self.sent = [
@@ -96,37 +96,37 @@ class Sending:
         return [each.delivery.key for each in self.sent]
 
 
-def test_successes_added_during_a_write_are_written_together(house: House, threads: ThreadPoolExecutor) -> None:
-    sending = Sending(house, threads, 21)
+def test_successes_added_during_a_write_are_written_together(harness: Harness, threads: ThreadPoolExecutor) -> None:
+    sending = Sending(harness, threads, 21)
     sending.write()
     assert sending.results() == [False] * 21
     assert sending.writer.sizes == [1, 20]
     for key in sending.keys:
-        row = house.row(key)
+        row = harness.row(key)
         assert (row.state, row.attempts, row.lease_until, row.last_error) == ("done", 1, None, None)
         assert row.done_at is not None
-        assert attempts_kept(house, key) == ["done"]
+        assert attempts_kept(harness, key) == ["done"]
 
 
-def test_a_statement_writes_no_more_than_its_limit(house: House, threads: ThreadPoolExecutor) -> None:
-    sending = Sending(house, threads, 11, max_together=4)
+def test_a_statement_writes_no_more_than_its_limit(harness: Harness, threads: ThreadPoolExecutor) -> None:
+    sending = Sending(harness, threads, 11, max_together=4)
     sending.write()
     sending.results()
     assert sending.writer.sizes == [1, 4, 4, 2]
 
 
-def test_a_locked_row_is_left_out_and_written_by_itself(house: House, threads: ThreadPoolExecutor) -> None:
-    sending = Sending(house, threads, 5)
+def test_a_locked_row_is_left_out_and_written_by_itself(harness: Harness, threads: ThreadPoolExecutor) -> None:
+    sending = Sending(harness, threads, 5)
     waits = sending.sent[2]
-    waits.route = Route(house.http, Threads(threads))
-    with house.engine.begin() as db:
+    waits.route = Route(harness.http, Threads(threads))
+    with harness.engine.begin() as db:
         held = deliveries.c.event_id == waits.delivery.key.event_id
         db.execute(select(deliveries).where(held).with_for_update())
         sending.write()
         assert {each.settled.result(20) for each in sending.sent if each is not waits} == {False}
-        assert house.row(waits.delivery.key).state == "pending"
+        assert harness.row(waits.delivery.key).state == "pending"
     assert waits.settled.result(20) is False
-    assert house.row(waits.delivery.key).state == "done"
+    assert harness.row(waits.delivery.key).state == "done"
 
 
 class Threads(SynchronousExecutor):
@@ -136,29 +136,29 @@ class Threads(SynchronousExecutor):
         self.submit = threads.submit  # type: ignore[assignment]
 
 
-def test_one_that_lost_its_lease_changes_nothing(house: House, threads: ThreadPoolExecutor) -> None:
-    sending = Sending(house, threads, 4)
+def test_one_that_lost_its_lease_changes_nothing(harness: Harness, threads: ThreadPoolExecutor) -> None:
+    sending = Sending(harness, threads, 4)
     _first, lost, cancelled, _last = sending.keys
-    house.change(lost, attempts=2)
-    house.change(cancelled, state="cancelled")
+    harness.change(lost, attempts=2)
+    harness.change(cancelled, state="cancelled")
     sending.write()
     sending.results()
-    assert [house.row(key).state for key in sending.keys] == ["done", "pending", "cancelled", "done"]
-    assert house.row(lost).attempts == 2
-    assert attempts_kept(house, lost) == attempts_kept(house, cancelled) == []
+    assert [harness.row(key).state for key in sending.keys] == ["done", "pending", "cancelled", "done"]
+    assert harness.row(lost).attempts == 2
+    assert attempts_kept(harness, lost) == attempts_kept(harness, cancelled) == []
 
 
-def test_outcomes_wait_while_the_database_is_unavailable(house: House, threads: ThreadPoolExecutor) -> None:
+def test_outcomes_wait_while_the_database_is_unavailable(harness: Harness, threads: ThreadPoolExecutor) -> None:
     unavailable = OperationalError("INSERT", {}, Exception("the server closed the connection"))
-    sending = Sending(house, threads, 4, unavailable, unavailable)
+    sending = Sending(harness, threads, 4, unavailable, unavailable)
     sending.write()
     assert sending.results() == [False] * 4
-    assert {house.row(key).state for key in sending.keys} == {"done"}
+    assert {harness.row(key).state for key in sending.keys} == {"done"}
 
 
-def test_every_wake_up_gets_the_error_and_the_next_are_written(house: House, threads: ThreadPoolExecutor) -> None:
+def test_every_wake_up_gets_the_error_and_the_next_are_written(harness: Harness, threads: ThreadPoolExecutor) -> None:
     defect = DataError("INSERT", {}, Exception("a defect"))
-    sending = Sending(house, threads, 4, defect, defect)
+    sending = Sending(harness, threads, 4, defect, defect)
     sending.writer.go.set()
     for each in sending.sent:
         sending.batcher.write(each, YES)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
-from tests.integration.house import without_guards
+from tests.integration.harness import without_guards
 from workflows.events import store
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 

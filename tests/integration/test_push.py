@@ -22,7 +22,7 @@ from config.vapid import Vapid, new_private_key, vapid
 from models.notifications import Channel, notifications, push_subscriptions
 from tests.factories import acting_user, make_booking, make_listing, make_mentor, make_user
 from tests.integration.browsers import SubscribedBrowser, text
-from tests.integration.house import House, routes
+from tests.integration.harness import Harness, routes
 from tests.integration.receivers import HttpReceiver, Request, http_receiver
 from workers.runner import DeliveryRunner
 from workers.transports import NotConfigured, Transport
@@ -68,20 +68,20 @@ def browser(service: HttpReceiver) -> SubscribedBrowser:
 class Pushing:
     """Grace, who is asked for a session, and whose browser shows it."""
 
-    def __init__(self, house: House, key: Vapid | None) -> None:
-        self.house = house
+    def __init__(self, harness: Harness, key: Vapid | None) -> None:
+        self.harness = harness
         transport: Transport[Any] = NotConfigured("Nothing is pushed here any more.")
         if key is not None:
             transport = WebPushTransport(key, SEALER, HttpClient(LOOPBACK), "https://t.example")
-        house.deliverer = DeliveryRunner(house.transactions, load(), routes(mail=house.mail, push=transport))
-        with house.transactions() as db:
+        harness.deliverer = DeliveryRunner(harness.transactions, load(), routes(mail=harness.mail, push=transport))
+        with harness.transactions() as db:
             self.grace = make_user(db, name="Grace")
             self.listing = make_listing(db, make_mentor(db, self.grace))
 
     def subscribe(self, browser: SubscribedBrowser, user: User | None = None) -> Browser:
         """Let a browser hear of all that Grace, or somebody else, hears."""
         keys = browser.subscription["keys"]
-        with self.house.transactions() as db:
+        with self.harness.transactions() as db:
             return subscribe_browser(
                 db,
                 actor=acting_user(user or self.grace),
@@ -93,26 +93,26 @@ class Pushing:
 
     def be_asked(self) -> None:
         """Somebody requested a session."""
-        with self.house.transactions() as db:
+        with self.harness.transactions() as db:
             make_booking(db, listing=self.listing)
-        for key in self.house._due():
+        for key in self.harness._due():
             if key.effect == "notifications.booking_requested":
-                self.house.deliverer.deliver(key)
+                self.harness.deliverer.deliver(key)
 
     def push(self) -> DeliveryKey:
         """Send the one push that is due."""
-        return self.house.deliver("push.send")
+        return self.harness.deliver("push.send")
 
     def subscriptions(self) -> list[UUID]:
         """The browsers that are known."""
-        with self.house.engine.connect() as db:
+        with self.harness.engine.connect() as db:
             return list(db.scalars(select(push_subscriptions.c.id)))
 
 
 @pytest.fixture
-def pushing(house: House, key: Vapid) -> Pushing:
-    """Her, in a house that pushes."""
-    return Pushing(house, key)
+def pushing(harness: Harness, key: Vapid) -> Pushing:
+    """Her, in a harness that pushes."""
+    return Pushing(harness, key)
 
 
 def test_a_browser_can_read_what_it_is_pushed(
@@ -120,7 +120,7 @@ def test_a_browser_can_read_what_it_is_pushed(
 ) -> None:
     pushing.subscribe(browser)
     pushing.be_asked()
-    row = pushing.house.row(pushing.push())
+    row = pushing.harness.row(pushing.push())
     assert (row.state, row.attempts) == ("done", 1)
     (request,) = service.requests
     assert request.path == "/send/abc"
@@ -154,7 +154,7 @@ def test_a_gone_browser_is_forgotten_without_a_dead_letter(
     pushing.subscribe(browser)
     pushing.be_asked()
     service.status = status
-    row = pushing.house.row(pushing.push())
+    row = pushing.harness.row(pushing.push())
     assert row.state == "cancelled"
     assert str(status) in row.last_error
     assert pushing.subscriptions() == []
@@ -179,7 +179,7 @@ def test_trouble_that_passes_is_tried_again_and_no_other(
     pushing.subscribe(browser)
     pushing.be_asked()
     service.status, service.headers = status, {"Retry-After": "120", "Location": "http://127.0.0.1:1/"}
-    row = pushing.house.row(pushing.push())
+    row = pushing.harness.row(pushing.push())
     assert (row.state, row.attempts) == (state, 1)
     assert len(service.requests) == 1
     assert len(pushing.subscriptions()) == 1, "none of that says that the browser is gone"
@@ -196,10 +196,10 @@ def test_a_defect_of_ours_ends_as_dead_and_forgets_nobody(
     monkeypatch.setattr(WebPushTransport, "send", fail)
     pushing.subscribe(browser)
     pushing.be_asked()
-    key = pushing.house.key("push.send")
-    pushing.house.change(key, attempts=PUSH_RETRY_POLICY.attempts - 1)
+    key = pushing.harness.key("push.send")
+    pushing.harness.change(key, attempts=PUSH_RETRY_POLICY.attempts - 1)
     pushing.push()
-    assert pushing.house.row(key).state == "dead"
+    assert pushing.harness.row(key).state == "dead"
     assert len(pushing.subscriptions()) == 1
 
 
@@ -210,9 +210,9 @@ def test_every_browser_has_a_delivery_of_its_own(
     targets = {str(pushing.subscribe(each).id) for each in (browser, other)}
     pushing.be_asked()
     for target in targets:
-        pushing.house.deliver("push.send", target=target)
+        pushing.harness.deliver("push.send", target=target)
     assert {request.path for request in service.requests} == {"/send/abc", "/send/xyz"}
-    with pushing.house.engine.connect() as db:
+    with pushing.harness.engine.connect() as db:
         query = select(func.count()).where(notifications.c.channel == Channel.PUSH)
         assert db.scalar(query) == 1
 
@@ -222,20 +222,20 @@ def test_a_browser_shows_nothing_of_its_former_user(
 ) -> None:
     first = pushing.subscribe(browser)
     pushing.be_asked()
-    with pushing.house.transactions() as db:
+    with pushing.harness.transactions() as db:
         somebody = make_user(db, name="Somebody")
     second = pushing.subscribe(browser, somebody)
     assert (second.id, second.user_id) == (first.id, somebody.id)
-    row = pushing.house.row(pushing.push())
+    row = pushing.harness.row(pushing.push())
     assert (row.state, service.requests) == ("cancelled", [])
 
 
 def test_who_has_switched_pushes_off_gets_none(pushing: Pushing, browser: SubscribedBrowser) -> None:
     pushing.subscribe(browser)
-    with pushing.house.transactions() as db:
+    with pushing.harness.transactions() as db:
         switch_off(db, Choice(user_id=pushing.grace.id, kind="booking_requested", channel=Channel.PUSH))
     pushing.be_asked()
-    with pushing.house.engine.connect() as db:
+    with pushing.harness.engine.connect() as db:
         channels = set(db.scalars(select(notifications.c.channel)))
     assert channels == {Channel.IN_APP, Channel.EMAIL}
 
@@ -245,20 +245,20 @@ def test_a_push_switched_off_while_waiting_is_not_sent(
 ) -> None:
     pushing.subscribe(browser)
     pushing.be_asked()
-    with pushing.house.transactions() as db:
+    with pushing.harness.transactions() as db:
         switch_off(db, Choice(user_id=pushing.grace.id, kind="booking_requested", channel=Channel.PUSH))
-    row = pushing.house.row(pushing.push())
+    row = pushing.harness.row(pushing.push())
     assert (row.state, row.last_error) == ("cancelled", "Its reader wants nothing of this kind pushed any more.")
     assert service.requests == []
 
 
 def test_who_unsubscribes_while_a_mail_waits_does_not_get_it(pushing: Pushing) -> None:
     pushing.be_asked()
-    with pushing.house.transactions() as db:
+    with pushing.harness.transactions() as db:
         switch_off(db, Choice(user_id=pushing.grace.id, kind="booking_requested", channel=Channel.EMAIL))
-    row = pushing.house.row(pushing.house.deliver("mail.send"))
+    row = pushing.harness.row(pushing.harness.deliver("mail.send"))
     assert (row.state, row.last_error) == ("cancelled", "Its reader wants no mails of this kind any more.")
-    assert pushing.house.mail.received == []
+    assert pushing.harness.mail.received == []
 
 
 def test_only_the_last_subscriber_is_kept(pushing: Pushing, service: HttpReceiver) -> None:
@@ -283,17 +283,17 @@ def test_a_push_service_is_keyed_by_host_and_unusual_port(pushing: Pushing, endp
 
 def test_addresses_and_keys_are_stored_encrypted(pushing: Pushing, browser: SubscribedBrowser) -> None:
     pushing.subscribe(browser)
-    with pushing.house.engine.connect() as db:
+    with pushing.harness.engine.connect() as db:
         stored = str(db.execute(select(push_subscriptions)).one())
     assert "send/abc" not in stored
     assert text(browser.secret) not in stored
 
 
-def test_due_pushes_are_cancelled_without_a_vapid_key(house: House, browser: SubscribedBrowser) -> None:
-    pushing = Pushing(house, None)
+def test_due_pushes_are_cancelled_without_a_vapid_key(harness: Harness, browser: SubscribedBrowser) -> None:
+    pushing = Pushing(harness, None)
     pushing.subscribe(browser)
     pushing.be_asked()
-    row = house.row(pushing.push())
+    row = harness.row(pushing.push())
     assert (row.state, row.last_error) == ("cancelled", "Nothing is pushed here any more.")
 
 
@@ -324,7 +324,7 @@ def test_nothing_is_pushed_to_an_address_that_is_not_public(
 ) -> None:
     good = SubscribedBrowser("https://push.example/x").subscription
     fields = {"endpoint": good["endpoint"], **good["keys"], **changed}
-    with pushing.house.transactions() as db, pytest.raises(Invalid) as refused:
+    with pushing.harness.transactions() as db, pytest.raises(Invalid) as refused:
         subscribe_browser(db, actor=acting_user(pushing.grace), seal=SEALER.seal, allowed=[], **fields)
     assert set(refused.value.details or {}) == {field}
 
@@ -333,7 +333,7 @@ def test_browser_keys_are_stored_in_one_form(
     pushing: Pushing, browser: SubscribedBrowser, service: HttpReceiver
 ) -> None:
     compressed = browser.key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
-    with pushing.house.transactions() as db:
+    with pushing.harness.transactions() as db:
         subscribe_browser(
             db,
             actor=acting_user(pushing.grace),
@@ -343,7 +343,7 @@ def test_browser_keys_are_stored_in_one_form(
             seal=SEALER.seal,
             allowed=LOOPBACK,
         )
-    with pushing.house.engine.connect() as db:
+    with pushing.harness.engine.connect() as db:
         sealed = db.scalars(select(push_subscriptions.c.sealed)).one()
     assert json.loads(SEALER.unseal(sealed))["keys"] == browser.subscription["keys"]
     pushing.be_asked()

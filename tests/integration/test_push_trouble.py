@@ -18,7 +18,7 @@ from cli.embedded import free_port
 from config.vapid import Vapid
 from models.notifications import notifications, push_subscriptions
 from tests.integration.browsers import SubscribedBrowser
-from tests.integration.house import House, routes, without_guards
+from tests.integration.harness import Harness, routes, without_guards
 from tests.integration.names import Names
 from tests.integration.receivers import HttpReceiver, http_receiver, silent, talker
 from tests.integration.test_push import LOOPBACK, SEALER, Pushing, key
@@ -55,8 +55,8 @@ class Network:
 class Trouble(Pushing):
     """Grace, whose browsers are told by the whole way out, over a network that may fail."""
 
-    def __init__(self, house: House, vapid: Vapid) -> None:
-        super().__init__(house, vapid)
+    def __init__(self, harness: Harness, vapid: Vapid) -> None:
+        super().__init__(harness, vapid)
         self.vapid = vapid
         self.network = Network()
         # So many seconds have passed for the pauses.
@@ -68,8 +68,8 @@ class Trouble(Pushing):
         client = HttpClient(LOOPBACK, resolver=Names(self.network.look_up), limits=limits)
         transport = WebPushTransport(self.vapid, SEALER, client, "https://t.example")
         way_out = protected_push(transport, 4, clock=lambda: monotonic() + self.passed)
-        self.house.deliverer = DeliveryRunner(
-            self.house.transactions, load(), routes(mail=self.house.mail, push=way_out)
+        self.harness.deliverer = DeliveryRunner(
+            self.harness.transactions, load(), routes(mail=self.harness.mail, push=way_out)
         )
         return client
 
@@ -77,24 +77,24 @@ class Trouble(Pushing):
         """Somebody asks Grace, whose browsers are at those addresses: what is to be pushed to each."""
         targets = [str(self.subscribe(SubscribedBrowser(endpoint)).id) for endpoint in endpoints]
         self.be_asked()
-        return [self.house.key("push.send", target=target) for target in targets]
+        return [self.harness.key("push.send", target=target) for target in targets]
 
     def try_again(self, push: DeliveryKey) -> Any:
         """Let its pause be over, and see what comes of it."""
-        self.house.make_due(push)
-        self.house.deliverer.deliver(push)
-        return self.house.row(push)
+        self.harness.make_due(push)
+        self.harness.deliverer.deliver(push)
+        return self.harness.row(push)
 
     def let_pass(self, time: timedelta) -> None:
         """What was written has been waiting for so long by now."""
-        with self.house.engine.begin() as db, without_guards(db):
+        with self.harness.engine.begin() as db, without_guards(db):
             db.execute(update(notifications).values(created_at=func.now() - time))
 
 
 @pytest.fixture
-def trouble(house: House, key: Vapid) -> Iterator[Trouble]:
-    """Her, in a house that pushes."""
-    made = Trouble(house, key)
+def trouble(harness: Harness, key: Vapid) -> Iterator[Trouble]:
+    """Her, in a harness that pushes."""
+    made = Trouble(harness, key)
     yield made
     made.client.close()
 
@@ -153,7 +153,7 @@ def test_an_unreachable_push_service_costs_no_attempt(trouble: Trouble, service:
 def test_no_other_refusal_forgets_a_browser(trouble: Trouble, service: HttpReceiver, status: int) -> None:
     service.status = status
     (push,) = trouble.asked_at(f"{service.url}/x")
-    trouble.house.change(push, attempts=PUSH_RETRY_POLICY.attempts - 1)
+    trouble.harness.change(push, attempts=PUSH_RETRY_POLICY.attempts - 1)
     row = trouble.try_again(push)
     assert (row.state, row.last_error) == ("cancelled", f"The push service answered {status}.")
     assert len(trouble.subscriptions()) == 1
@@ -169,7 +169,7 @@ def test_an_unavailable_push_service_delays_no_other(trouble: Trouble, service: 
     trouble.passed += 2 * MAX_PAUSE_SECONDS
     service.requests.clear()
     # It is back.
-    with trouble.house.engine.begin() as db:
+    with trouble.harness.engine.begin() as db:
         moved = SEALER.seal(json.dumps(SubscribedBrowser(at(service, "away.internal")).subscription))
         db.execute(update(push_subscriptions).values(sealed=moved))
     assert {trouble.try_again(push).state for push in (first, second, third)} == {"done"}
@@ -218,8 +218,8 @@ def test_postponed_pushes_are_no_backlog(trouble: Trouble, service: HttpReceiver
     trouble.network.up = False
     (push,) = trouble.asked_at(at(service, "nobody.internal"))
     assert trouble.try_again(push).last_error is not None
-    trouble.house.change(push, created_at=func.now() - timedelta(hours=1))
-    with trouble.house.engine.connect() as db:
+    trouble.harness.change(push, created_at=func.now() - timedelta(hours=1))
+    with trouble.harness.engine.connect() as db:
         (backlog,) = backlogs(db, ["notifications"])
     # Anybody may name one that there is not.
     assert backlog.oldest < timedelta(minutes=5)

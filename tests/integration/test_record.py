@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from models.events import deliveries, events
 from models.webhooks import EndpointState, webhook_endpoints
 from tests.factories import accept_booking, make_booking
-from tests.integration.house import House
+from tests.integration.harness import Harness
 from workflows.effects.messages import SEND_MAIL
 from workflows.events.catalogue import BookingAccepted, SessionCompleted
 from workflows.events.delivery import Cancel
@@ -141,19 +141,19 @@ def test_what_follows_later_is_added_once_and_nudged_once(db: Connection) -> Non
     assert sorted(db.scalars(added)) == ["one", "three", "two"]
 
 
-def test_a_commit_nudges_what_it_recorded_and_only_then(house: House) -> None:
-    with house.transactions() as db:
+def test_a_commit_nudges_what_it_recorded_and_only_then(harness: Harness) -> None:
+    with harness.transactions() as db:
         accept_booking(db, make_booking(db))
-        assert house.wakeups.nudges == []
-    assert house.wakeups.effects() == [
+        assert harness.wakeups.nudges == []
+    assert harness.wakeups.effects() == [
         "notifications.booking_accepted",
         "notifications.booking_requested",
         "sessions.create",
     ]
 
 
-def test_a_commit_logs_each_event_with_ids_and_actor(house: House) -> None:
-    with capture_logs() as lines, house.transactions() as db:
+def test_a_commit_logs_each_event_with_ids_and_actor(harness: Harness) -> None:
+    with capture_logs() as lines, harness.transactions() as db:
         booking = make_booking(db, title="Private words", notes="Private notes")
     (line,) = lines
     assert line["event"] == "booking.requested"
@@ -163,28 +163,28 @@ def test_a_commit_logs_each_event_with_ids_and_actor(house: House) -> None:
     assert "Private" not in str(line)
 
 
-def _book_and_think_again(house: House) -> None:
-    with house.transactions() as db:
+def _book_and_think_again(harness: Harness) -> None:
+    with harness.transactions() as db:
         make_booking(db)
         raise Cancel("on second thoughts")
 
 
-def test_a_rollback_leaves_no_event_no_delivery_and_no_nudge(house: House) -> None:
+def test_a_rollback_leaves_no_event_no_delivery_and_no_nudge(harness: Harness) -> None:
     with pytest.raises(Cancel):
-        _book_and_think_again(house)
-    assert house.wakeups.nudges == []
-    with house.engine.connect() as db:
+        _book_and_think_again(harness)
+    assert harness.wakeups.nudges == []
+    with harness.engine.connect() as db:
         assert db.execute(select(events)).all() == []
         assert db.execute(select(deliveries)).all() == []
     # The connection goes back to the pool without its notes.
-    with house.transactions() as db:
+    with harness.transactions() as db:
         assert drain_recorded(db).nudges == []
-    assert house.wakeups.nudges == []
+    assert harness.wakeups.nudges == []
 
 
-def test_a_commit_that_fails_nudges_nothing(house: House) -> None:
+def test_a_commit_that_fails_nudges_nothing(harness: Harness) -> None:
     def spoil() -> None:
-        with house.transactions() as db:
+        with harness.transactions() as db:
             make_booking(db)
             # Takes effect at the commit alone: the owner of this endpoint does not exist.
             db.exec_driver_sql("ALTER TABLE webhook_endpoints ALTER CONSTRAINT"
@@ -201,7 +201,7 @@ def test_a_commit_that_fails_nudges_nothing(house: House) -> None:
 
     with pytest.raises(Exception, match="fk_webhook_endpoints_mentor_profile_id"):
         spoil()
-    assert house.wakeups.nudges == []
+    assert harness.wakeups.nudges == []
 
 
 def test_deferred_writes_are_merged_and_cut_back_with_their_savepoint(db: Connection) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from models.events import deliveries, events
 from models.notifications import notifications
 from tests.factories import make_booking, make_listing, make_mentor, make_user, mentor_of
-from tests.integration.house import House, counted_statements, prepared_message
+from tests.integration.harness import Harness, counted_statements, prepared_message
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept, decline
 from workflows.effects.messages import SEND_MAIL, Mail
@@ -50,15 +50,15 @@ class Pair:
 
     def __init__(
         self,
-        house: House,
+        harness: Harness,
         *,
         ahead: timedelta = timedelta(days=3),
         start_time: datetime | None = None,
         zones: tuple[str, str] = ("Europe/Berlin", "America/New_York"),
         **offer: Any,
     ) -> None:
-        self.house = house
-        with house.transactions() as db:
+        self.harness = harness
+        with harness.transactions() as db:
             self.mentor_user: User = make_user(db, name="Grace", time_zone=zones[0])
             self.mentee: User = make_user(db, name="Ada", time_zone=zones[1])
             mentor = make_mentor(db, self.mentor_user)
@@ -72,7 +72,7 @@ class Pair:
 
     def accept(self, *, policy: OperatorPolicy | None = None) -> None:
         """Accept the booking when it is made, and set its session's reminders."""
-        with self.house.transactions() as db:
+        with self.harness.transactions() as db:
             accept(db, actor=mentor_of(self.booking), booking=self.booking, now=datetime.now(UTC))
         self.run(
             "sessions.create",
@@ -85,7 +85,7 @@ class Pair:
         """Run an effect as if it were then, and return the statements that it made."""
         found = load().named(effect)
         assert found is not None
-        with self.house.transactions() as db, counted_statements(db) as statements:
+        with self.harness.transactions() as db, counted_statements(db) as statements:
             found.run(db, event, now=now, **told)  # type: ignore[union-attr]
             flush_deferred(db)
         return statements
@@ -97,7 +97,7 @@ class Pair:
 
     def events(self, kind: type[Event]) -> list[Any]:
         """The events of that type, in their order."""
-        with self.house.engine.connect() as db:
+        with self.harness.engine.connect() as db:
             rows = db.execute(select(events).where(events.c.type == kind.type).order_by(events.c.sequence)).all()
         return [
             event_types()[row.type].read(
@@ -113,22 +113,22 @@ class Pair:
 
     def told(self, kind: str = "session_reminder") -> list[Any]:
         """The notifications of a kind."""
-        with self.house.engine.connect() as db:
+        with self.harness.engine.connect() as db:
             return list(db.execute(select(notifications).where(notifications.c.kind == kind)))
 
     def session(self) -> Session:
         """The session as it stands."""
-        with self.house.engine.connect() as db:
+        with self.harness.engine.connect() as db:
             return Session.of(db.execute(session_query(self.event(SessionCreated).session_id)).one())
 
     def begin(self) -> None:
         """Start the session."""
-        with self.house.transactions() as db:
+        with self.harness.transactions() as db:
             start(db, actor=mentor_of(self.booking), session=self.session(), early_start_minutes=None, now=self.made)
 
     def cancel(self) -> None:
         """Call the session off."""
-        with self.house.transactions() as db:
+        with self.harness.transactions() as db:
             session = SessionWithTerms.of(db.execute(session_with_terms_query(self.session().id)).one())
             cancel(db, actor=mentor_of(self.booking), session=session, reason="I am ill.", now=self.made)
 
@@ -136,8 +136,8 @@ class Pair:
         """The mail of an event as it would leave at that moment."""
         key = DeliveryKey(event_id=event.id, effect="mail.send", target=str(reader.id))
         taken = {"nudges": 0, "attempt": 1, "fence": 0, "attempts_reset": 0}
-        delivery = Delivery(key=key, id=self.house.row(key).id, event=event, now=now, **taken)
-        with self.house.engine.connect() as db:
+        delivery = Delivery(key=key, id=self.harness.row(key).id, event=event, now=now, **taken)
+        with self.harness.engine.connect() as db:
             mail = prepared_message(SEND_MAIL, db, delivery)
         assert isinstance(mail, Mail)
         return mail
@@ -145,7 +145,7 @@ class Pair:
 
 def ahead_of(pair: Pair) -> list[tuple[int, timedelta]]:
     """The reminders that are set: minutes, and how long before the start they are due."""
-    with pair.house.engine.connect() as db:
+    with pair.harness.engine.connect() as db:
         rows = db.execute(
             select(events.c.data["minutes_before"].as_integer(), deliveries.c.due_at, deliveries.c.nudge_at)
             .join_from(deliveries, events, events.c.id == deliveries.c.event_id)
@@ -156,8 +156,8 @@ def ahead_of(pair: Pair) -> list[tuple[int, timedelta]]:
     return sorted(((minutes, pair.start - due) for minutes, due, _nudge in rows), reverse=True)
 
 
-def test_both_are_reminded_a_day_and_an_hour_before(house: House) -> None:
-    pair = Pair(house)
+def test_both_are_reminded_a_day_and_an_hour_before(harness: Harness) -> None:
+    pair = Pair(harness)
     pair.accept()
     assert ahead_of(pair) == [(1440, DAY), (60, HOUR)]
     pair.remind(1440)
@@ -184,9 +184,9 @@ def test_both_are_reminded_a_day_and_an_hour_before(house: House) -> None:
     ],
 )
 def test_the_listing_says_when_and_otherwise_the_operator(
-    house: House, offer: dict[str, Any], policy: OperatorPolicy, wanted: list[int]
+    harness: Harness, offer: dict[str, Any], policy: OperatorPolicy, wanted: list[int]
 ) -> None:
-    pair = Pair(house, **offer)
+    pair = Pair(harness, **offer)
     pair.accept(policy=policy)
     assert [minutes for minutes, _ahead in ahead_of(pair)] == wanted
 
@@ -194,14 +194,14 @@ def test_the_listing_says_when_and_otherwise_the_operator(
 @pytest.mark.parametrize(
     ("ahead", "wanted"), [(DAY + HOUR, [1440, 60]), (DAY, [60]), (2 * HOUR, [60]), (HOUR, []), (HOUR / 2, [])]
 )
-def test_a_session_made_late_skips_what_has_passed(house: House, ahead: timedelta, wanted: list[int]) -> None:
-    pair = Pair(house, ahead=ahead)
+def test_a_session_made_late_skips_what_has_passed(harness: Harness, ahead: timedelta, wanted: list[int]) -> None:
+    pair = Pair(harness, ahead=ahead)
     pair.accept()
     assert [minutes for minutes, _ahead in ahead_of(pair)] == wanted
 
 
-def test_what_is_set_late_is_set_as_far_as_it_is_of_use(house: House) -> None:
-    pair = Pair(house)
+def test_what_is_set_late_is_set_as_far_as_it_is_of_use(harness: Harness) -> None:
+    pair = Pair(harness)
     pair.accept(policy=OperatorPolicy(reminder_minutes=()))
     created = replace(pair.event(SessionCreated), occurred_at=pair.made)
     # The system was away, and the day's reminder would now speak at the hour's time.
@@ -209,8 +209,8 @@ def test_what_is_set_late_is_set_as_far_as_it_is_of_use(house: House) -> None:
     assert [minutes for minutes, _ahead in ahead_of(pair)] == [60]
 
 
-def test_setting_them_again_adds_nothing(house: House) -> None:
-    pair = Pair(house)
+def test_setting_them_again_adds_nothing(harness: Harness) -> None:
+    pair = Pair(harness)
     pair.accept()
     created = replace(pair.event(SessionCreated), occurred_at=pair.made)
     for _ in range(5):
@@ -219,16 +219,16 @@ def test_setting_them_again_adds_nothing(house: House) -> None:
     assert len(pair.events(SessionReminderSet)) == 2
 
 
-def test_a_session_and_its_reminders_are_written_in_two_statements(house: House) -> None:
-    pair = Pair(house)
-    with house.transactions() as db:
+def test_a_session_and_its_reminders_are_written_in_two_statements(harness: Harness) -> None:
+    pair = Pair(harness)
+    with harness.transactions() as db:
         accept(db, actor=mentor_of(pair.booking), booking=pair.booking, now=datetime.now(UTC))
     assert len(pair.run("sessions.create", pair.event(BookingAccepted), now=pair.made)) == 2
     assert len(ahead_of(pair)) == 2
 
 
-def test_a_cancelled_session_reminds_nobody(house: House) -> None:
-    pair = Pair(house)
+def test_a_cancelled_session_reminds_nobody(harness: Harness) -> None:
+    pair = Pair(harness)
     pair.accept()
     pair.cancel()
     # One look, and nothing follows.
@@ -237,8 +237,8 @@ def test_a_cancelled_session_reminds_nobody(house: House) -> None:
     assert pair.told() == []
 
 
-def test_a_started_session_reminds_nobody(house: House) -> None:
-    pair = Pair(house)
+def test_a_started_session_reminds_nobody(harness: Harness) -> None:
+    pair = Pair(harness)
     pair.accept()
     pair.begin()
     pair.remind(60)
@@ -262,24 +262,24 @@ def test_a_started_session_reminds_nobody(house: House) -> None:
     ],
 )
 def test_a_late_reminder_is_sent_while_it_is_of_use(
-    house: House, minutes: int, late: timedelta, says: str | None
+    harness: Harness, minutes: int, late: timedelta, says: str | None
 ) -> None:
-    pair = Pair(house)
+    pair = Pair(harness)
     pair.accept()
     pair.remind(minutes, late=late)
     assert len(pair.told()) == (4 if says else 0)
     assert all(says in row.title for row in pair.told() if says)
 
 
-def test_a_reminder_makes_few_statements(house: House) -> None:
-    pair = Pair(house)
+def test_a_reminder_makes_few_statements(harness: Harness) -> None:
+    pair = Pair(harness)
     pair.accept()
     # Both sides with how the session stands, the rows, and the mails' deliveries.
     assert len(pair.remind(60)) == 3
 
 
-def test_a_reminders_mail_says_how_long_it_is_when_it_leaves(house: House) -> None:
-    pair = Pair(house)
+def test_a_reminders_mail_says_how_long_it_is_when_it_leaves(harness: Harness) -> None:
+    pair = Pair(harness)
     pair.accept()
     pair.remind(60)
     event = pair.events(SessionReminderSet)[1]
@@ -290,8 +290,8 @@ def test_a_reminders_mail_says_how_long_it_is_when_it_leaves(house: House) -> No
 
 
 @pytest.mark.parametrize("what", ["late", "cancelled", "started"])
-def test_a_reminders_mail_does_not_leave_when_it_is_of_no_use(house: House, what: str) -> None:
-    pair = Pair(house)
+def test_a_reminders_mail_does_not_leave_when_it_is_of_no_use(harness: Harness, what: str) -> None:
+    pair = Pair(harness)
     pair.accept()
     pair.remind(60)
     event, now = pair.events(SessionReminderSet)[1], pair.start - HOUR / 2
@@ -326,12 +326,12 @@ def next_year(month: int, day: int, hour: int, zone: str) -> datetime:
     ],
 )
 def test_across_a_change_of_the_clocks_a_day_is_24_hours_and_times_are_each_readers_own(
-    house: House, zones: tuple[str, str], clock: str, month: int, first: int
+    harness: Harness, zones: tuple[str, str], clock: str, month: int, first: int
 ) -> None:
     starts = next_year(month, first, 9, clock).astimezone(UTC)
     before = (starts - DAY).astimezone(ZoneInfo(clock))
     assert before.utcoffset() != starts.astimezone(ZoneInfo(clock)).utcoffset(), "the clocks change in between"
-    pair = Pair(house, start_time=starts, zones=zones)
+    pair = Pair(harness, start_time=starts, zones=zones)
     pair.accept()
     assert ahead_of(pair) == [(1440, DAY), (60, HOUR)]
     pair.remind(1440)
@@ -341,30 +341,30 @@ def test_across_a_change_of_the_clocks_a_day_is_24_hours_and_times_are_each_read
         assert f"{starts.astimezone(ZoneInfo(zone)):%A, %-d %B %Y, %H:%M} ({zone}), which is in 24 hours." in body
 
 
-def test_replayed_and_raced_each_reminds_once_per_person_and_channel(house: House) -> None:
-    pair = Pair(house)
+def test_replayed_and_raced_each_reminds_once_per_person_and_channel(harness: Harness) -> None:
+    pair = Pair(harness)
     pair.accept()
     for event in pair.events(SessionReminderSet):
-        key = house.key("notifications.session_reminder", event.id)
-        house.deliverer.deliver(key)
-        assert house.row(key).state == "pending", "its time has not come"
-        house.make_due(key)
+        key = harness.key("notifications.session_reminder", event.id)
+        harness.deliverer.deliver(key)
+        assert harness.row(key).state == "pending", "its time has not come"
+        harness.make_due(key)
         for _ in range(5):
-            two = [Thread(target=house.deliverer.deliver, args=(key,)) for _worker in range(2)]
+            two = [Thread(target=harness.deliverer.deliver, args=(key,)) for _worker in range(2)]
             for worker in two:
                 worker.start()
             for worker in two:
                 worker.join()
-        assert (house.row(key).state, house.row(key).attempts) == ("done", 1)
+        assert (harness.row(key).state, harness.row(key).attempts) == ("done", 1)
         # And once more, as after a restored backup.
-        house.change(key, state="pending", done_at=None)
-        house.deliverer.deliver(key)
-    with house.engine.connect() as db:
+        harness.change(key, state="pending", done_at=None)
+        harness.deliverer.deliver(key)
+    with harness.engine.connect() as db:
         mails = select(func.count()).where(deliveries.c.effect == "mail.send", deliveries.c.event_id.in_(_ids(pair)))
         assert db.scalar(mails) == 4
     assert len(pair.told()) == 8
-    house.run_all()
-    reminded = [mail.to_address for mail in house.mail.received if "starts in" in mail.subject]
+    harness.run_all()
+    reminded = [mail.to_address for mail in harness.mail.received if "starts in" in mail.subject]
     assert sorted(reminded) == sorted([pair.mentor_user.email, pair.mentee.email] * 2)
 
 
@@ -387,10 +387,10 @@ def remind_mentor(pair: Pair, *, after: timedelta = DAY) -> None:
         pair.run("notifications.booking_reminder", event, now=event.occurred_at + (after - DAY))
 
 
-def test_a_mentor_is_reminded_once_of_a_request_that_waits_for_a_day(house: House) -> None:
-    pair = Pair(house, start_time=datetime.now(UTC) + timedelta(days=9))
-    key = house.key("bookings.remind")
-    row = house.row(key)
+def test_a_mentor_is_reminded_once_of_a_request_that_waits_for_a_day(harness: Harness) -> None:
+    pair = Pair(harness, start_time=datetime.now(UTC) + timedelta(days=9))
+    key = harness.key("bookings.remind")
+    row = harness.row(key)
     assert row.due_at == pair.event(event_types()["booking.requested"]).occurred_at + DAY
     for _ in range(3):
         undecided(pair)
@@ -419,30 +419,30 @@ def test_a_mentor_is_reminded_once_of_a_request_that_waits_for_a_day(house: Hous
     ],
 )
 def test_a_mentor_is_reminded_only_while_there_is_time_to_decide(
-    house: House, starts_after: timedelta, runs_after: timedelta, reminds: bool
+    harness: Harness, starts_after: timedelta, runs_after: timedelta, reminds: bool
 ) -> None:
-    pair = Pair(house, start_time=datetime.now(UTC) + starts_after)
+    pair = Pair(harness, start_time=datetime.now(UTC) + starts_after)
     undecided(pair, after=runs_after)
     assert bool(pair.events(BookingUndecided)) == reminds
 
 
-def test_a_request_that_was_decided_reminds_nobody(house: House) -> None:
-    pair = Pair(house, start_time=datetime.now(UTC) + timedelta(days=9))
-    with house.transactions() as db:
+def test_a_request_that_was_decided_reminds_nobody(harness: Harness) -> None:
+    pair = Pair(harness, start_time=datetime.now(UTC) + timedelta(days=9))
+    with harness.transactions() as db:
         decline(db, actor=mentor_of(pair.booking), booking=pair.booking, reason=None, now=datetime.now(UTC))
     undecided(pair)
     assert pair.events(BookingUndecided) == []
 
 
-def test_a_decision_between_the_note_and_the_mail_ends_the_reminder(house: House) -> None:
-    pair = Pair(house, start_time=datetime.now(UTC) + timedelta(days=9))
+def test_a_decision_between_the_note_and_the_mail_ends_the_reminder(harness: Harness) -> None:
+    pair = Pair(harness, start_time=datetime.now(UTC) + timedelta(days=9))
     undecided(pair)
     remind_mentor(pair)
     event = pair.event(BookingUndecided)
     assert pair.mail(event, pair.mentor_user, now=event.occurred_at).subject == "Ada is waiting for your answer"
     with pytest.raises(Cancel, match="decided or has expired"):
         pair.mail(event, pair.mentor_user, now=event.expires_at)
-    with house.transactions() as db:
+    with harness.transactions() as db:
         decline(db, actor=mentor_of(pair.booking), booking=pair.booking, reason=None, now=datetime.now(UTC))
     with pytest.raises(Cancel, match="decided or has expired"):
         pair.mail(event, pair.mentor_user, now=event.occurred_at)

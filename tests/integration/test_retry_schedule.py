@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.integration.endpoints import NO, announced, attempts_kept, listening, send_one
-from tests.integration.house import House
+from tests.integration.harness import Harness
 from workflows.effects.messages import SEND_MAIL
 from workflows.events.subscriptions import load
 from workflows.operator_policy import OperatorPolicy
 
 
-def test_a_message_is_tried_by_the_operators_pauses_and_is_dead_after_the_last(house: House) -> None:
-    strict = House(house.engine, load().with_policy(OperatorPolicy(webhook_retry_schedule=(60,))))
+def test_a_message_is_tried_by_the_operators_pauses_and_is_dead_after_the_last(harness: Harness) -> None:
+    strict = Harness(harness.engine, load().with_policy(OperatorPolicy(webhook_retry_schedule=(60,))))
     partner = listening(strict)
     key = send_one(strict, partner, NO)
     row = strict.row(key)

@@ -12,7 +12,7 @@ from models.events import events
 from models.people import mentor_profiles
 from models.reviews import review_permits
 from tests import factories
-from tests.integration.house import House, counted_statements
+from tests.integration.harness import Harness, counted_statements
 from workflows.errors import Conflict, Forbidden
 from workflows.identity.actor import Actor
 from workflows.reviews.actions import ReviewableSession, moderate, reviewable_query, submit
@@ -30,18 +30,18 @@ def unlocked(engine: Engine) -> dict[str, Any]:
 
 
 @pytest.fixture
-def group(house: House) -> Session:
+def group(harness: Harness) -> Session:
     """A group session of three people that has been completed, with nothing followed from that yet."""
-    with house.transactions() as db:
+    with harness.transactions() as db:
         people = [factories.make_user(db) for _ in range(3)]
         session = factories.make_group_session(db, people)
         return factories.complete_session(db, session, at=datetime(2030, 5, 4, 10, tzinfo=UTC))
 
 
-def test_each_mentee_of_a_group_gets_one_permit_and_event(house: House, group: Session) -> None:
-    house.run_all()
-    recorded = unlocked(house.engine)
-    with house.engine.connect() as db:
+def test_each_mentee_of_a_group_gets_one_permit_and_event(harness: Harness, group: Session) -> None:
+    harness.run_all()
+    recorded = unlocked(harness.engine)
+    with harness.engine.connect() as db:
         permits = {str(row.mentee_user_id): row for row in db.execute(select(review_permits))}
     assert set(recorded) == set(permits)
     assert len(recorded) == 3
@@ -49,22 +49,22 @@ def test_each_mentee_of_a_group_gets_one_permit_and_event(house: House, group: S
         assert (event.subject_type, event.subject_id, event.actor) == ("session", group.id, "system")
         assert datetime.fromisoformat(event.data["expires_at"]) == permits[mentee].expires_at
         assert permits[mentee].expires_at == datetime(2030, 5, 4, 10, tzinfo=UTC) + timedelta(days=30)
-    key = house.key("reviews.unlock")
-    house.change(key, state="pending", done_at=None)
-    house.make_due(key)
-    house.deliver("reviews.unlock")
-    assert house.row(key).state == "done"
-    assert unlocked(house.engine).keys() == recorded.keys()
+    key = harness.key("reviews.unlock")
+    harness.change(key, state="pending", done_at=None)
+    harness.make_due(key)
+    harness.deliver("reviews.unlock")
+    assert harness.row(key).state == "done"
+    assert unlocked(harness.engine).keys() == recorded.keys()
 
 
-def test_an_existing_permit_records_no_event(house: House, group: Session) -> None:
-    house.run_all()
-    first = unlocked(house.engine)
-    with house.transactions() as db:
+def test_an_existing_permit_records_no_event(harness: Harness, group: Session) -> None:
+    harness.run_all()
+    first = unlocked(harness.engine)
+    with harness.transactions() as db:
         mentee = db.execute(reviewable_query(group.id)).one().mentees[0]
         db.execute(delete(review_permits).where(review_permits.c.mentee_user_id == mentee))
         factories.unlock_review(db, group, mentee)
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         recorded = db.scalars(select(events.c.data["mentee_user_id"].astext).where(events.c.type == "review.unlocked"))
         assert sorted(recorded) == sorted([*first, str(mentee)])
 

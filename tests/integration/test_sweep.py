@@ -17,7 +17,7 @@ from cli.embedded import Server
 from models.events import deliveries, events
 from tests.eventually import eventually
 from tests.factories import accept_booking, make_booking
-from tests.integration.house import House, without_guards
+from tests.integration.harness import Harness, without_guards
 from tests.integration.test_record import an_event
 from workers import sweep as sweeping
 from workers.sweep import HIGH_WATER_MESSAGES, Sweep
@@ -44,57 +44,57 @@ class Bell:
         return self.length
 
 
-def swept(house: House, bell: Bell | None = None) -> Bell:
+def swept(harness: Harness, bell: Bell | None = None) -> Bell:
     """One round of the sweep."""
     bell = bell or Bell()
-    Sweep(house.engine, bell).once()  # type: ignore[arg-type]
+    Sweep(harness.engine, bell).once()  # type: ignore[arg-type]
     return bell
 
 
 @pytest.fixture
-def key(house: House) -> DeliveryKey:
+def key(harness: Harness) -> DeliveryKey:
     """The delivery that is to create a session, the only one that is pending."""
-    with house.transactions() as db:
+    with harness.transactions() as db:
         accept_booking(db, make_booking(db))
         db.execute(update(deliveries).where(deliveries.c.effect != "sessions.create").values(state="cancelled"))
-    return house.key("sessions.create")
+    return harness.key("sessions.create")
 
 
-def overdue(house: House, key: DeliveryKey, **values: Any) -> None:
+def overdue(harness: Harness, key: DeliveryKey, **values: Any) -> None:
     """Let the delivery's time for a nudge have come, a while ago."""
     past = func.now() - timedelta(seconds=10)
-    house.change(key, **{"due_at": past, "nudge_at": past, **values})
+    harness.change(key, **{"due_at": past, "nudge_at": past, **values})
 
 
-def test_what_its_own_process_has_just_nudged_is_left_alone(house: House, key: DeliveryKey) -> None:
+def test_what_its_own_process_has_just_nudged_is_left_alone(harness: Harness, key: DeliveryKey) -> None:
     del key
-    assert swept(house).rung == []
+    assert swept(harness).rung == []
 
 
-def test_overdue_deliveries_are_found_with_their_subjects(house: House, key: DeliveryKey) -> None:
-    overdue(house, key)
-    (nudge,) = swept(house).rung
+def test_overdue_deliveries_are_found_with_their_subjects(harness: Harness, key: DeliveryKey) -> None:
+    overdue(harness, key)
+    (nudge,) = swept(harness).rung
     assert (nudge.event_id, nudge.effect, nudge.target, nudge.queue) == (key.event_id, key.effect, "", "sessions")
     assert nudge.subject == "booking"
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         assert nudge.subject_id == db.scalar(select(events.c.subject_id).where(events.c.id == key.event_id))
 
 
-def test_the_pause_between_nudges_doubles_up_to_30_seconds(house: House, key: DeliveryKey) -> None:
+def test_the_pause_between_nudges_doubles_up_to_30_seconds(harness: Harness, key: DeliveryKey) -> None:
     pauses = []
     for nudges in range(8):
-        overdue(house, key)
-        swept(house)
-        row = house.row(key)
+        overdue(harness, key)
+        swept(harness)
+        row = harness.row(key)
         assert row.nudges == nudges + 1
         pauses.append(round((row.nudge_at - row.now).total_seconds() + 0.4))
     assert pauses == [2, 4, 8, 16, 30, 30, 30, 30]
 
 
-def test_a_row_that_is_nudged_for_days_stops_no_sweep(house: House, key: DeliveryKey) -> None:
-    overdue(house, key, nudges=1_000_000)
-    assert len(swept(house).rung) == 1
-    assert house.row(key).nudges == 1_000_001
+def test_a_row_that_is_nudged_for_days_stops_no_sweep(harness: Harness, key: DeliveryKey) -> None:
+    overdue(harness, key, nudges=1_000_000)
+    assert len(swept(harness).rung) == 1
+    assert harness.row(key).nudges == 1_000_001
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_a_row_that_is_nudged_for_days_stops_no_sweep(house: House, key: Deliver
     ],
 )
 def test_the_sweep_finds_what_is_pending_free_and_due(
-    house: House, key: DeliveryKey, values: dict[str, Any], found: bool
+    harness: Harness, key: DeliveryKey, values: dict[str, Any], found: bool
 ) -> None:
-    overdue(house, key, **values)
-    assert bool(swept(house).rung) is found
+    overdue(harness, key, **values)
+    assert bool(swept(harness).rung) is found
 
 
 SOON = timedelta(seconds=5)
@@ -143,21 +143,23 @@ SOON = timedelta(seconds=5)
     ],
 )
 def test_an_empty_list_is_not_waited_for(
-    house: House, key: DeliveryKey, waiting: int, nudges: int, due: timedelta, nudge_at: timedelta, found: bool
+    harness: Harness, key: DeliveryKey, waiting: int, nudges: int, due: timedelta, nudge_at: timedelta, found: bool
 ) -> None:
-    house.change(key, nudges=nudges, due_at=func.now() + due, nudge_at=func.now() + nudge_at)
-    assert bool(swept(house, Bell(waiting)).rung) is found
+    harness.change(key, nudges=nudges, due_at=func.now() + due, nudge_at=func.now() + nudge_at)
+    assert bool(swept(harness, Bell(waiting)).rung) is found
 
 
 @pytest.mark.parametrize(("waiting", "swept_over"), [(HIGH_WATER_MESSAGES, True), (HIGH_WATER_MESSAGES + 1, False)])
-def test_a_backlog_is_not_published_twice_over(house: House, key: DeliveryKey, waiting: int, swept_over: bool) -> None:
-    overdue(house, key)
-    assert bool(swept(house, Bell(waiting)).rung) is swept_over
+def test_a_backlog_is_not_published_twice_over(
+    harness: Harness, key: DeliveryKey, waiting: int, swept_over: bool
+) -> None:
+    overdue(harness, key)
+    assert bool(swept(harness, Bell(waiting)).rung) is swept_over
 
 
-def many(house: House, count: int) -> list[UUID]:
+def many(harness: Harness, count: int) -> list[UUID]:
     """So many overdue deliveries of the sessions' queue; their events' ids in order."""
-    with house.engine.begin() as db:
+    with harness.engine.begin() as db:
         made = [an_event() for _ in range(count)]
         with without_guards(db):
             record(db, made[0])
@@ -180,38 +182,38 @@ def many(house: House, count: int) -> list[UUID]:
     return sorted(event.id for event in made)
 
 
-def test_pages_follow_one_another_until_nothing_is_left(house: House) -> None:
-    ids = many(house, SWEEP_PAGE + 20)
-    bell = swept(house)
+def test_pages_follow_one_another_until_nothing_is_left(harness: Harness) -> None:
+    ids = many(harness, SWEEP_PAGE + 20)
+    bell = swept(harness)
     assert [nudge.event_id for nudge in bell.rung] == ids
 
 
-def test_a_page_of_locked_rows_hides_nothing_behind_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_of_locked_rows_hides_nothing_behind_it(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workflows.events.store.SWEEP_PAGE", 3)
     monkeypatch.setattr(sweeping, "SWEEP_PAGE", 3)
-    ids = many(house, 10)
-    with house.engine.begin() as worker:
+    ids = many(harness, 10)
+    with harness.engine.begin() as worker:
         worker.execute(select(deliveries).where(deliveries.c.event_id.in_(ids[:5])).with_for_update())
-        assert [nudge.event_id for nudge in swept(house).rung] == ids[5:]
-    assert [nudge.event_id for nudge in swept(house).rung if nudge.event_id in ids[:5]] == ids[:5]
+        assert [nudge.event_id for nudge in swept(harness).rung] == ids[5:]
+    assert [nudge.event_id for nudge in swept(harness).rung if nudge.event_id in ids[:5]] == ids[:5]
 
 
-def test_a_queue_is_filled_to_the_high_water_mark(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_queue_is_filled_to_the_high_water_mark(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workflows.events.store.SWEEP_PAGE", 3)
     monkeypatch.setattr(sweeping, "SWEEP_PAGE", 3)
     monkeypatch.setattr(sweeping, "HIGH_WATER_MESSAGES", 0.1)
-    many(house, 20)
-    assert len(swept(house).rung) == 6
+    many(harness, 20)
+    assert len(swept(harness).rung) == 6
 
 
-def test_several_sweeps_at_once_publish_each_row_once(house: House) -> None:
-    ids = many(house, 300)
+def test_several_sweeps_at_once_publish_each_row_once(harness: Harness) -> None:
+    ids = many(harness, 300)
     bells = [Bell() for _ in range(4)]
     together = Barrier(4)
 
     def run(bell: Bell) -> None:
         together.wait(5)
-        swept(house, bell)
+        swept(harness, bell)
 
     threads = [Thread(target=run, args=(bell,)) for bell in bells]
     for thread in threads:
@@ -221,23 +223,25 @@ def test_several_sweeps_at_once_publish_each_row_once(house: House) -> None:
     assert sorted(nudge.event_id for bell in bells for nudge in bell.rung) == ids
 
 
-def test_one_queues_trouble_is_not_the_next_ones(house: House, key: DeliveryKey) -> None:
+def test_one_queues_trouble_is_not_the_next_ones(harness: Harness, key: DeliveryKey) -> None:
     class HalfDeaf(Bell):
         def waiting(self, queue: str) -> int:
             if queue == "sessions":
                 raise redis.ResponseError("WRONGTYPE")
             return super().waiting(queue)
 
-    overdue(house, key)
-    house.change(key, queue="webhooks")
+    overdue(harness, key)
+    harness.change(key, queue="webhooks")
     assert QUEUES.index("sessions") < QUEUES.index("webhooks")
-    assert len(swept(house, HalfDeaf()).rung) == 1
+    assert len(swept(harness, HalfDeaf()).rung) == 1
 
 
-def test_a_statement_that_fails_ends_no_sweep(house: House, key: DeliveryKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    overdue(house, key)
+def test_a_statement_that_fails_ends_no_sweep(
+    harness: Harness, key: DeliveryKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overdue(harness, key)
     monkeypatch.setattr("workflows.events.store._EMPTY_LIST", text("SELECT 1/0"))
-    sweep = Sweep(house.engine, Bell())  # type: ignore[arg-type]
+    sweep = Sweep(harness.engine, Bell())  # type: ignore[arg-type]
     assert sweep.once() == 0
     monkeypatch.undo()
     assert sweep.once() == 1
@@ -251,10 +255,10 @@ def messages(valkey: Server, queue: str) -> list[dict[str, Any]]:
 
 
 def test_a_swept_row_is_a_message_on_its_queues_list(
-    house: House, key: DeliveryKey, publisher: Publisher, valkey: Server
+    harness: Harness, key: DeliveryKey, publisher: Publisher, valkey: Server
 ) -> None:
-    overdue(house, key)
-    assert Sweep(house.engine, publisher).once() == 1
+    overdue(harness, key)
+    assert Sweep(harness.engine, publisher).once() == 1
     (message,) = messages(valkey, "sessions")
     assert message["headers"]["task"] == "deliveries.run"
     assert str(key.event_id) in message["headers"]["kwargsrepr"]
@@ -263,37 +267,37 @@ def test_a_swept_row_is_a_message_on_its_queues_list(
 
 @pytest.mark.parametrize("trouble", ["stopped", "paused"])
 def test_rows_wait_unchanged_while_valkey_is_unavailable(
-    house: House, key: DeliveryKey, publisher: Publisher, stoppable_valkey: Any, trouble: str
+    harness: Harness, key: DeliveryKey, publisher: Publisher, stoppable_valkey: Any, trouble: str
 ) -> None:
-    overdue(house, key)
-    before = house.row(key)[:-1]
-    sweep = Sweep(house.engine, publisher)
+    overdue(harness, key)
+    before = harness.row(key)[:-1]
+    sweep = Sweep(harness.engine, publisher)
     assert publisher.waiting("sessions") == 0, "connected"
     with getattr(stoppable_valkey, trouble)():
         assert sweep.once() == 0
-        assert house.row(key)[:-1] == before
+        assert harness.row(key)[:-1] == before
     assert sweep.once() == 1
 
 
-def test_rows_that_were_not_published_are_swept_again_at_once(house: House, key: DeliveryKey) -> None:
+def test_rows_that_were_not_published_are_swept_again_at_once(harness: Harness, key: DeliveryKey) -> None:
     class Mute(Bell):
         def publish(self, _nudges: Sequence[Nudge]) -> None:
             raise redis.ConnectionError("gone between the look and the call")
 
-    overdue(house, key, nudges=4)
-    assert swept(house, Mute()).rung == []
-    row = house.row(key)
+    overdue(harness, key, nudges=4)
+    assert swept(harness, Mute()).rung == []
+    row = harness.row(key)
     assert row.nudges == 4
     assert row.nudge_at <= row.now
-    assert len(swept(house).rung) == 1
+    assert len(swept(harness).rung) == 1
 
 
 def test_what_redis_forgot_is_found_again_within_seconds(
-    house: House, key: DeliveryKey, publisher: Publisher, valkey: Server, engine: Engine
+    harness: Harness, key: DeliveryKey, publisher: Publisher, valkey: Server, engine: Engine
 ) -> None:
     del engine
-    overdue(house, key)
-    sweep = Sweep(house.engine, publisher)
+    overdue(harness, key)
+    sweep = Sweep(harness.engine, publisher)
     assert sweep.once() == 1
     assert sweep.once() == 0, "its message waits"
     with redis.Redis.from_url(valkey.url) as client:

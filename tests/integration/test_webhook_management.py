@@ -17,7 +17,7 @@ from models.webhooks import EndpointState, Signing, webhook_endpoints, webhook_s
 from tests.concurrency.racing import Race, codes, winners
 from tests.factories import make_booking
 from tests.integration.endpoints import messages
-from tests.integration.house import House
+from tests.integration.harness import Harness
 from workflows.events.delivery import DeliveryKey, SendResult
 from workflows.events.store import webhook_status_query
 from workflows.identity.actor import Actor
@@ -41,9 +41,9 @@ ROUNDS = 10
 
 
 @pytest.fixture
-def race(house: House) -> Iterator[Race]:
+def race(harness: Harness) -> Iterator[Race]:
     """A starting line for five."""
-    race = Race(house.engine, 5)
+    race = Race(harness.engine, 5)
     yield race
     race.close()
 
@@ -61,38 +61,38 @@ def created(db: Connection, number: int = 0, **fields: Any) -> Endpoint:
     )
 
 
-def listening(house: House, **fields: Any) -> Endpoint:
+def listening(harness: Harness, **fields: Any) -> Endpoint:
     """An endpoint that has answered its ping."""
-    with house.transactions() as db:
+    with harness.transactions() as db:
         endpoint = created(db, **fields)
-    house.run_all()
-    house.http.received.clear()
-    return as_it_is(house, endpoint)
+    harness.run_all()
+    harness.http.received.clear()
+    return as_it_is(harness, endpoint)
 
 
-def as_it_is(house: House, endpoint: Endpoint) -> Endpoint:
+def as_it_is(harness: Harness, endpoint: Endpoint) -> Endpoint:
     """The endpoint as it is stored now."""
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         return Endpoint.of(db.execute(endpoint_query(endpoint.id)).one())
 
 
-def told(house: House, state: DeliveryState) -> WebhookDelivery:
+def told(harness: Harness, state: DeliveryState) -> WebhookDelivery:
     """A delivery of a booking's request to the only endpoint, in that state."""
-    with house.transactions() as db:
+    with harness.transactions() as db:
         make_booking(db)
-    house.run_all()
-    house.http.received.clear()
-    with house.engine.connect() as db:
+    harness.run_all()
+    harness.http.received.clear()
+    with harness.engine.connect() as db:
         event_id = db.scalars(select(events.c.id).where(events.c.type == "booking.requested")).one()
-    key = house.key("webhooks.send", event_id)
+    key = harness.key("webhooks.send", event_id)
     if state is DeliveryState.DEAD:
-        house.change(key, state=state, done_at=None, attempts=10)
-    return delivery_of(house, key)
+        harness.change(key, state=state, done_at=None, attempts=10)
+    return delivery_of(harness, key)
 
 
-def delivery_of(house: House, key: DeliveryKey) -> WebhookDelivery:
+def delivery_of(harness: Harness, key: DeliveryKey) -> WebhookDelivery:
     """The delivery as its owner sees it."""
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         delivery_id = db.scalars(
             select(deliveries.c.id).where(
                 deliveries.c.event_id == key.event_id,
@@ -107,121 +107,121 @@ def resending(delivery: WebhookDelivery) -> Callable[[Connection], UUID]:
     return lambda db: resend(db, actor=OPERATOR, delivery=delivery).id
 
 
-def test_a_resend_says_the_same_under_the_same_id_with_the_secrets_of_the_day(house: House) -> None:
-    endpoint = listening(house)
-    with house.transactions() as db:
+def test_a_resend_says_the_same_under_the_same_id_with_the_secrets_of_the_day(harness: Harness) -> None:
+    endpoint = listening(harness)
+    with harness.transactions() as db:
         make_booking(db)
-    house.run_all()
-    (first,) = house.http.received
-    delivery = delivery_of(house, house.key("webhooks.send", first.webhook_id))
-    with house.transactions() as db:
+    harness.run_all()
+    (first,) = harness.http.received
+    delivery = delivery_of(harness, harness.key("webhooks.send", first.webhook_id))
+    with harness.transactions() as db:
         rotate_secret(db, actor=OPERATOR, endpoint=endpoint, seal=str, grace=timedelta(hours=1))
         resend(db, actor=OPERATOR, delivery=delivery)
-    house.run_all()
-    second = house.http.received[1]
+    harness.run_all()
+    second = harness.http.received[1]
     assert (second.webhook_id, second.body, second.url) == (first.webhook_id, first.body, first.url)
     # The new secret first, and the old one as long as it is valid.
     assert len(second.sealed_secrets) == 2
     assert second.sealed_secrets[1] == first.sealed_secrets[0]
 
 
-def test_a_dead_delivery_is_tried_as_often_again_and_no_more(house: House) -> None:
-    listening(house)
-    delivery = told(house, DeliveryState.DEAD)
-    house.http.answers = lambda _message: SendResult(error="The receiver answered 500.", status_code=500)
-    with house.transactions() as db:
+def test_a_dead_delivery_is_tried_as_often_again_and_no_more(harness: Harness) -> None:
+    listening(harness)
+    delivery = told(harness, DeliveryState.DEAD)
+    harness.http.answers = lambda _message: SendResult(error="The receiver answered 500.", status_code=500)
+    with harness.transactions() as db:
         resend(db, actor=OPERATOR, delivery=delivery)
-    key = house.key("webhooks.send", delivery.event_id)
+    key = harness.key("webhooks.send", delivery.event_id)
     for attempt in range(11, 21):
-        assert house.row(key).state == "pending"
-        with house.engine.begin() as db:
+        assert harness.row(key).state == "pending"
+        with harness.engine.begin() as db:
             # The circuit breaker is another story.
             db.execute(update(webhook_endpoints).values(open_until=None))
-        house.make_due(key)
-        house.deliverer.deliver(key)
-        assert house.row(key).attempts == attempt
-    assert house.row(key).state == "dead"
-    assert len(house.http.received) == 10
+        harness.make_due(key)
+        harness.deliverer.deliver(key)
+        assert harness.row(key).attempts == attempt
+    assert harness.row(key).state == "dead"
+    assert len(harness.http.received) == 10
 
 
-def test_an_example_arrives_as_a_message_of_its_type(house: House) -> None:
-    endpoint = listening(house)
-    with house.transactions() as db:
+def test_an_example_arrives_as_a_message_of_its_type(harness: Harness) -> None:
+    endpoint = listening(harness)
+    with harness.transactions() as db:
         asked = send_example(db, actor=OPERATOR, endpoint=endpoint, event_type="session.completed", now=NOW)
-    house.run_all()
-    (message,) = house.http.received
+    harness.run_all()
+    (message,) = harness.http.received
     body = json.loads(message.body)
     assert (body["type"], body["id"], message.webhook_id) == ("session.completed", str(asked.id), asked.id)
     assert body["data"] == example_message("session.completed")["data"]
     assert isinstance(body["sequence"], int)
 
 
-def test_what_was_recovered_arrives(house: House) -> None:
-    endpoint = listening(house)
-    delivery = told(house, DeliveryState.DEAD)
-    with house.transactions() as db:
+def test_what_was_recovered_arrives(harness: Harness) -> None:
+    endpoint = listening(harness)
+    delivery = told(harness, DeliveryState.DEAD)
+    with harness.transactions() as db:
         since, now = NOW - timedelta(hours=1), datetime.now(UTC) + timedelta(seconds=1)
         assert recover(db, actor=OPERATOR, endpoint=endpoint, since=since, now=now) == 1
-    house.run_all()
-    assert [message.webhook_id for message in house.http.received] == [delivery.event_id]
+    harness.run_all()
+    assert [message.webhook_id for message in harness.http.received] == [delivery.event_id]
 
 
-def test_a_paused_endpoint_hears_of_nothing_until_it_goes_on(house: House) -> None:
-    endpoint = listening(house)
+def test_a_paused_endpoint_hears_of_nothing_until_it_goes_on(harness: Harness) -> None:
+    endpoint = listening(harness)
     for state, heard in ((EndpointState.PAUSED, 0), (EndpointState.ACTIVE, 1)):
-        with house.transactions() as db:
+        with harness.transactions() as db:
             changes = {"state": state}
             endpoint = change_endpoint(db, actor=OPERATOR, endpoint=endpoint, changes=changes, seal=str, now=NOW)
-        with house.transactions() as db:
+        with harness.transactions() as db:
             make_booking(db)
-        house.run_all()
-        assert len(house.http.received) == heard
+        harness.run_all()
+        assert len(harness.http.received) == heard
 
 
 def test_a_message_of_more_than_256_kb_is_cancelled_for_good_and_held_against_nobody(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    endpoint = listening(house)
-    (key,) = messages(house, endpoint.id)
+    endpoint = listening(harness)
+    (key,) = messages(harness, endpoint.id)
     monkeypatch.setattr("workflows.webhooks.messages.MAX_BODY_BYTES", 300)
-    house.deliverer.deliver(key)
-    row = house.row(key)
+    harness.deliverer.deliver(key)
+    row = harness.row(key)
     assert (row.state, row.cancel_reason, row.attempts) == ("cancelled", "too_large", 1)
     assert row.last_error.endswith("bytes; 300 are the most.")
-    assert house.http.received == []
-    assert as_it_is(house, endpoint).state is EndpointState.ACTIVE
-    with house.engine.connect() as db:
+    assert harness.http.received == []
+    assert as_it_is(harness, endpoint).state is EndpointState.ACTIVE
+    with harness.engine.connect() as db:
         assert db.scalar(select(webhook_endpoints.c.failures).where(webhook_endpoints.c.id == endpoint.id)) == 0
         (attempt,) = db.execute(select(delivery_attempts).where(delivery_attempts.c.event_id == key.event_id)).all()
     assert (attempt.outcome, attempt.error_class) == ("cancelled", "too_large")
 
 
-def test_a_moved_endpoint_is_pinged_at_its_new_address_and_then_active(house: House) -> None:
-    endpoint = listening(house)
-    with house.transactions() as db:
+def test_a_moved_endpoint_is_pinged_at_its_new_address_and_then_active(harness: Harness) -> None:
+    endpoint = listening(harness)
+    with harness.transactions() as db:
         moved = {"url": "https://elsewhere.example"}
         change_endpoint(db, actor=OPERATOR, endpoint=endpoint, changes=moved, seal=str, now=NOW)
-    house.run_all()
-    assert [message.url for message in house.http.received] == ["https://elsewhere.example"]
-    assert as_it_is(house, endpoint).state is EndpointState.ACTIVE
+    harness.run_all()
+    assert [message.url for message in harness.http.received] == ["https://elsewhere.example"]
+    assert as_it_is(harness, endpoint).state is EndpointState.ACTIVE
 
 
-def test_a_ping_that_was_answered_elsewhere_makes_no_new_address_active(house: House) -> None:
-    with house.transactions() as db:
+def test_a_ping_that_was_answered_elsewhere_makes_no_new_address_active(harness: Harness) -> None:
+    with harness.transactions() as db:
         endpoint = created(db)
         change_endpoint(
             db, actor=OPERATOR, endpoint=endpoint, changes={"url": "https://elsewhere.example"}, seal=str, now=NOW
         )
         activate(db, endpoint.id, url=endpoint.url)
-    assert as_it_is(house, endpoint).state is EndpointState.PENDING
-    with house.transactions() as db:
+    assert as_it_is(harness, endpoint).state is EndpointState.PENDING
+    with harness.transactions() as db:
         activate(db, endpoint.id, url="https://elsewhere.example")
-    assert as_it_is(house, endpoint).state is EndpointState.ACTIVE
+    assert as_it_is(harness, endpoint).state is EndpointState.ACTIVE
 
 
-def test_an_endpoint_with_ed25519_signs_with_a_private_key(house: House) -> None:
-    endpoint = listening(house, signing=Signing.ED25519)
-    with house.engine.connect() as db:
+def test_an_endpoint_with_ed25519_signs_with_a_private_key(harness: Harness) -> None:
+    endpoint = listening(harness, signing=Signing.ED25519)
+    with harness.engine.connect() as db:
         (sealed,) = db.scalars(
             select(webhook_secrets.c.sealed_secret).where(webhook_secrets.c.endpoint_id == endpoint.id)
         )
@@ -229,30 +229,30 @@ def test_an_endpoint_with_ed25519_signs_with_a_private_key(house: House) -> None
 
 
 @pytest.mark.parametrize("state", [DeliveryState.DONE, DeliveryState.DEAD])
-def test_five_resends_at_once_send_once(house: House, race: Race, state: DeliveryState) -> None:
-    listening(house)
-    delivery = told(house, state)
+def test_five_resends_at_once_send_once(harness: Harness, race: Race, state: DeliveryState) -> None:
+    listening(harness)
+    delivery = told(harness, state)
     assert len(set(race.transact([resending(delivery)] * 5))) == 1
-    house.run_all()
-    assert [message.webhook_id for message in house.http.received] == [delivery.event_id]
+    harness.run_all()
+    assert [message.webhook_id for message in harness.http.received] == [delivery.event_id]
 
 
-def test_two_recoveries_at_once_recover_each_delivery_once(house: House, race: Race) -> None:
-    endpoint = listening(house)
-    told(house, DeliveryState.DEAD)
+def test_two_recoveries_at_once_recover_each_delivery_once(harness: Harness, race: Race) -> None:
+    endpoint = listening(harness)
+    told(harness, DeliveryState.DEAD)
 
     def recovering(db: Connection) -> int:
         now = datetime.now(UTC) + timedelta(seconds=1)
         return recover(db, actor=OPERATOR, endpoint=endpoint, since=NOW - timedelta(hours=1), now=now)
 
     assert sorted(race.transact([recovering] * 5)) == [0, 0, 0, 0, 1]
-    house.run_all()
-    assert len(house.http.received) == 1
+    harness.run_all()
+    assert len(harness.http.received) == 1
 
 
-def test_rotations_at_once_leave_ten_valid_secrets_at_most(house: House, race: Race) -> None:
-    endpoint = listening(house)
-    with house.engine.begin() as db:
+def test_rotations_at_once_leave_ten_valid_secrets_at_most(harness: Harness, race: Race) -> None:
+    endpoint = listening(harness)
+    with harness.engine.begin() as db:
         old = [{"id": uuid7(), "endpoint_id": endpoint.id, "sealed_secret": "s"} for _ in range(7)]
         db.execute(insert(webhook_secrets), old)
 
@@ -261,28 +261,28 @@ def test_rotations_at_once_leave_ten_valid_secrets_at_most(house: House, race: R
 
     outcomes = race.transact([rotating] * 5)
     assert (len(winners(outcomes)), codes(outcomes)) == (2, ["secret_limit"] * 3)
-    with house.engine.connect() as db:
+    with harness.engine.connect() as db:
         assert db.scalar(select(func.count()).select_from(webhook_secrets)) == 10
         assert db.scalar(select(func.count()).where(webhook_secrets.c.expires_at.is_(None))) == 1
 
 
-def test_two_rotations_at_once_both_sign(house: House, race: Race) -> None:
-    endpoint = listening(house)
+def test_two_rotations_at_once_both_sign(harness: Harness, race: Race) -> None:
+    endpoint = listening(harness)
 
     def rotating(db: Connection) -> str:
         return rotate_secret(db, actor=OPERATOR, endpoint=endpoint, seal=str)
 
     secrets = race.transact([rotating] * 2)
-    with house.transactions() as db:
+    with harness.transactions() as db:
         send_example(db, actor=OPERATOR, endpoint=endpoint, event_type="session.created", now=NOW)
-    house.run_all()
-    (message,) = house.http.received
+    harness.run_all()
+    (message,) = harness.http.received
     assert {*secrets} < {*message.sealed_secrets}
     assert len(message.sealed_secrets) == 3
 
 
-def test_the_last_place_for_an_endpoint_is_taken_once(house: House, race: Race) -> None:
-    with house.engine.begin() as db:
+def test_the_last_place_for_an_endpoint_is_taken_once(harness: Harness, race: Race) -> None:
+    with harness.engine.begin() as db:
         rows = [
             {"id": uuid7(), "url": f"https://other.example/{number}", "event_types": ["*"]}
             for number in range(MAX_ENDPOINTS - 1)
@@ -296,9 +296,9 @@ def test_the_last_place_for_an_endpoint_is_taken_once(house: House, race: Race) 
     assert (len(winners(outcomes)), codes(outcomes)) == (1, ["endpoint_limit"] * 4)
 
 
-def test_of_changes_and_a_deletion_at_once_one_is_made_on_what_was_seen(house: House, race: Race) -> None:
+def test_of_changes_and_a_deletion_at_once_one_is_made_on_what_was_seen(harness: Harness, race: Race) -> None:
     for number in range(ROUNDS):
-        with house.engine.begin() as db:
+        with harness.engine.begin() as db:
             endpoint = created(db, number)
 
         def changing(db: Connection, seen: Endpoint = endpoint) -> str:

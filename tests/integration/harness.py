@@ -1,4 +1,4 @@
-"""Everything that delivers, in one process: real transactions on a real database, and the nudges kept for a look."""
+"""The delivery engine in one process: real transactions on a real database, and wake-ups kept instead of published."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def routes(**transports: Transport[Any]) -> dict[str, Route]:
     return {name: Route(transport) for name, transport in transports.items()}
 
 
-class House:
+class Harness:
     """A worker's belongings on a test's own database."""
 
     def __init__(
