@@ -19,10 +19,14 @@ from threading import Timer
 from typing import Any
 from uuid import UUID
 
-# structlog imports rich for its console renderer wherever it is installed: 5 MB of each worker (structlog 26.1).
-sys.modules["rich"] = None  # type: ignore[assignment]
-
+# structlog imports rich for its console renderer wherever it is installed: 5 MB of each worker (structlog 26.1). Only
+# for the time of that import, since a process that does more than a worker may use rich.
+sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
 import structlog  # noqa: E402
+
+if sys.modules["rich"] is None:
+    del sys.modules["rich"]
+
 from celery.signals import setup_logging, worker_shutting_down  # noqa: E402
 from sqlalchemy.exc import OperationalError, SQLAlchemyError  # noqa: E402
 
