@@ -59,10 +59,11 @@ PART_SETTINGS = {
     "startretries": 20,
     "stopwaitsecs": 20,
     "killasgroup": "true",
-    "redirect_stderr": "true",
-    "stdout_logfile_maxbytes": "10MB",
-    "stdout_logfile_backups": 2,
+    # A part appends to its log file by itself: what supervisord copied took 3 of a booking's 123 ms.
+    "stdout_logfile": "NONE",
+    "stderr_logfile": "NONE",
 }
+LOG_LIMIT_BYTES = 10_000_000
 MODULES = {"tutelage": "cli.main", "celery": "celery", "tutelage-worker": "workers.worker"}
 
 
@@ -232,6 +233,7 @@ class System:
                 if self._pids.setdefault(part.name, pid) != pid:
                     self._say(f"{part.name} ended and was started again, as process {pid}.")
                 self._pids[part.name] = pid
+            rotate(self._log(part.name))
         run = self._describe()
         if run != self._written:
             write_run(self.data_dir, run)
@@ -368,11 +370,10 @@ def configuration(plan: Plan, port: int, password: str) -> ConfigParser:
             sections[f"group:{group}"] = {"programs": ",".join(names), "priority": priority}
     for part in plan.parts:
         sections[f"program:{part.name}"] = PART_SETTINGS | {
-            "command": shlex.join(command(part, plan)),
+            "command": shlex.join(appending_to(plan.place.data_dir / "logs" / f"{part.name}.log", command(part, plan))),
             "directory": plan.place.data_dir / part.name if part.group == "servers" else ROOT,
             "environment": f'PROMETHEUS_MULTIPROC_DIR="{plan.metrics_folder}"' if part.measured else "",
             "stopsignal": part.stop_signal,
-            "stdout_logfile": f"logs/{part.name}.log",
         }
     parser = ConfigParser(interpolation=None)
     # A percent sign begins an expansion there.
@@ -392,6 +393,11 @@ def command(part: Part, plan: Plan) -> list[str]:
     program, *words = part.argv(plan.place)
     # By module: the console scripts are missing from a checkout that was not installed.
     return ending_with_parent(part.stop_signal, [sys.executable, "-m", MODULES[program], *words])
+
+
+def appending_to(log: Path, words: Sequence[str]) -> list[str]:
+    """A command line whose output is appended to a file, where a file that is cut short is written from its start."""
+    return ["/bin/sh", "-c", 'exec "$@" >>"$0" 2>&1', str(log), *words]
 
 
 def wait_for_url(url: str, check: Callable[[], None], seconds: float) -> None:
@@ -467,6 +473,13 @@ def end_leftovers(data_dir: Path, *, patience: float = 20) -> int:
             process.kill()
     psutil.wait_procs(alive, timeout=5)
     return len(found)
+
+
+def rotate(log: Path) -> None:
+    """Keep one older file of a log that has become large, and cut it short; its writer goes on."""
+    if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
+        shutil.copyfile(log, log.with_suffix(".log.1"))
+        os.truncate(log, 0)
 
 
 def tail(log: Path) -> str:

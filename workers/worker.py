@@ -19,30 +19,23 @@ from threading import Timer
 from typing import Any
 from uuid import UUID
 
-# structlog imports rich for its console renderer wherever it is installed: 5 MB of each worker (structlog 26.1). Only
-# for the time of that import, since a process that does more than a worker may use rich.
-sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
-import structlog  # noqa: E402
+import structlog
+from celery.signals import setup_logging, worker_shutting_down
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-if sys.modules["rich"] is None:
-    del sys.modules["rich"]
-
-from celery.signals import setup_logging, worker_shutting_down  # noqa: E402
-from sqlalchemy.exc import OperationalError, SQLAlchemyError  # noqa: E402
-
-from config.logging import configure_logging  # noqa: E402
-from config.metrics import start_metrics  # noqa: E402
-from config.settings import settings  # noqa: E402
-from models import engine  # noqa: E402
-from workers.app import app  # noqa: E402
-from workers.outbound import Route  # noqa: E402
-from workers.rules import operator_policy  # noqa: E402
-from workers.runner import DeliveryRunner  # noqa: E402
-from workers.transactions import Transactions, metered  # noqa: E402
-from workers.wakeups import TASK, WakeupQueue  # noqa: E402
-from workflows.events.delivery import DeliveryKey  # noqa: E402
-from workflows.events.subscriptions import QUEUES, load, use  # noqa: E402
-from workflows.notifications.texts import template_errors, use_templates  # noqa: E402
+from config.logging import configure_logging
+from config.metrics import start_metrics
+from config.settings import settings
+from models import engine
+from workers.app import app
+from workers.outbound import Route
+from workers.rules import operator_policy
+from workers.runner import DeliveryRunner
+from workers.transactions import Transactions, metered
+from workers.wakeups import TASK, WakeupQueue
+from workflows.events.delivery import DeliveryKey
+from workflows.events.subscriptions import QUEUES, load, use
+from workflows.notifications.texts import template_errors, use_templates
 
 log = structlog.get_logger(__name__)
 
