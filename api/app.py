@@ -15,7 +15,6 @@ from api import errors, requests
 from api.bodies import BODY_LIMIT_BYTES
 from api.database import in_transaction
 from api.openapi import SWAGGER_ASSETS, SWAGGER_ASSETS_PATH, make_api
-from api.parts import NAME, Parts
 from api.resources import (
     analytics,
     availability,
@@ -31,6 +30,7 @@ from api.resources import (
     unsubscribing,
     webhooks,
 )
+from api.state import EXTENSION, AppState
 from api.waiting import with_session
 from config.sealing import Sealer
 from config.settings import Settings
@@ -87,7 +87,7 @@ def create_app(
     Args:
         settings: this process's when left out.
         engine: one of its own, on the settings' database, when left out.
-        wakeups: takes what a commit leaves to be looked at; a thread that tells the workers when left out.
+        wakeups: takes what a commit leaves to be looked at; a publisher thread when left out.
     """
     chosen = settings or settings_of_this_process()
     app = Tutelage("api", static_folder=SWAGGER_ASSETS, static_url_path=SWAGGER_ASSETS_PATH)
@@ -95,7 +95,7 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]
     # A path with doubled slashes is 404, not a redirect.
     app.url_map.merge_slashes = False
-    app.extensions[NAME] = _parts(chosen, engine, wakeups)
+    app.extensions[EXTENSION] = _app_state(chosen, engine, wakeups)
     subscriptions.use(operator_policy(chosen))
     operations.read_revisions()
     requests.register(app)
@@ -106,7 +106,7 @@ def create_app(
     app.add_url_rule("/", view_func=lambda: redirect("/docs"), endpoint="documentation")
     # After flask-smorest, which registers a handler of its own.
     errors.register(app)
-    # Every route is served at the root and, with SCRIPT_NAME set, under /api.
+    # Every route is served at the root and, with SCRIPT_EXTENSION set, under /api.
     app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/api": app.wsgi_app})  # type: ignore[method-assign]
     return app
 
@@ -117,12 +117,12 @@ def _require_single_slash() -> None:
         raise NotFound
 
 
-def _parts(settings: Settings, engine: Engine | None, wakeups: WakeupSink | None) -> Parts:
+def _app_state(settings: Settings, engine: Engine | None, wakeups: WakeupSink | None) -> AppState:
     database = engine or metered(
         create(settings.database_url, pool_size=settings.database_pool_size, name="tutelage-api"), process="api"
     )
     taker = wakeups or WakeupQueue(celery)
-    return Parts(
+    return AppState(
         settings=settings,
         engine=database,
         wakeups=taker,

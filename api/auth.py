@@ -22,10 +22,10 @@ AnyHeaders = Mapping[str, str] | Headers
 
 
 def verify_credentials(headers: AnyHeaders, settings: Settings) -> Claim:
-    """What the credentials of a request say; a bearer token wins over the identity headers.
+    """The claim that a request's credentials make; a bearer token wins over the identity headers.
 
     Raises:
-        Unauthenticated: there are none, or they are malformed, forged, expired or meant for somebody else.
+        Unauthenticated: there are none, or they are malformed, forged, expired or for another audience.
     """
     scheme, _, token = headers.get("Authorization", "").strip().partition(" ")
     if scheme.lower() == "bearer":

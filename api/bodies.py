@@ -39,7 +39,7 @@ class StrictParser(FlaskParser):
     DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": ma.RAISE}  # noqa: RUF012
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ARG002
-        """The body as JSON; an absent one is an empty object, so that the schema says what is missing."""
+        """The body as JSON; an absent one is an empty object, so that the schema reports what is missing."""
         raw = body_of(req)
         if not raw:
             return core.missing
@@ -50,7 +50,7 @@ class StrictParser(FlaskParser):
         return require_storable(strict_json(raw))
 
     def load_querystring(self, req: Request, schema: ma.Schema) -> MultiDictProxy:
-        """The query; a parameter given twice is refused, since nobody could say which one is meant."""
+        """The query; a parameter given twice is refused as ambiguous."""
         for name, values in req.args.lists():
             if len(values) > 1:
                 raise ma.ValidationError({name: ["Must be given once."]})
@@ -132,8 +132,8 @@ def strict_json(raw: bytes) -> Any:
 
     Raises:
         Invalid: no JSON in UTF-8, nested too deeply, with a name twice in an object, or with numbers that are none
-            (NaN, Infinity) or beyond what anybody counts, whatever their sign: with a point or an exponent, 1e21 and
-            more, and what is not 0 but less than 1e-20; without, more than 100 characters. It says which of these.
+            (NaN, Infinity) or out of range, whatever their sign: with a point or an exponent, 1e21 and
+            more, and what is not 0 but less than 1e-20; without, more than 100 characters. The message names which.
     """
     try:
         text = raw.decode("utf-8")

@@ -76,7 +76,7 @@ class Subject:
         name: in one word, for sentences.
         query: selects it by the id in the path; called once, with a bind parameter in place of the id.
         record: what a row of `query` becomes.
-        access: refuses whoever has nothing to do with it; None where everybody signed in may see it.
+        access: raises Forbidden for an actor without access; None where every signed-in actor has it.
         absent: the refusal for an id that is not there, where that is more than "no such".
     """
 
@@ -92,7 +92,7 @@ class Subject:
         object.__setattr__(self, "statement", PreparedSelect(self.query(bound)))
 
     def __deepcopy__(self, _memo: object) -> Subject:
-        """Itself: flask-smorest copies what it is told of a view, and a copied statement copies all its tables."""
+        """Itself: flask-smorest copies a view's metadata, and a copied statement would copy all its tables."""
         return self
 
 

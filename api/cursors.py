@@ -10,7 +10,7 @@ from uuid import UUID
 
 from flask import request
 
-from api.parts import parts
+from api.state import app_state
 from config.signed_links import Signer
 from workflows.errors import Invalid
 from workflows.paging import Key
@@ -22,7 +22,7 @@ def signer_for(filters: Mapping[str, object]) -> Signer:
     """The signer of cursors of the request's route with these filters."""
     route = request.url_rule.rule if request.url_rule else request.path
     given = sorted((name, str(value)) for name, value in filters.items() if value is not None)
-    return Signer(parts().settings.signing_keys, f"cursor {json.dumps([route, given])}")
+    return Signer(app_state().settings.signing_keys, f"cursor {json.dumps([route, given])}")
 
 
 def encode(key: Key, signer: Signer) -> str:

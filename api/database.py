@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.outage import is_connection_loss, is_lost_race, sqlstate_of
-from api.parts import parts
+from api.state import app_state
 from config import telemetry
 from models.engine import autocommit
 from workflows.errors import Stale
@@ -37,17 +37,17 @@ class _RolledBack(Exception):
 def database() -> Connection:
     """The connection of this request, in its transaction if it may change something."""
     if "db" not in g:
-        opened = autocommit(parts().engine) if request.method in READ_METHODS else parts().transactions()
+        opened = autocommit(app_state().engine) if request.method in READ_METHODS else app_state().transactions()
         g.db = g.transaction.enter_context(opened)
     connection: Connection = g.db
     return connection
 
 
 def in_transaction(view: View) -> Response:
-    """Answer a request, and commit what it did before anybody hears of it.
+    """Run a view in one transaction, and return its response after the commit.
 
     A transaction that lost a race (deadlock, serialisation), or whose connection turned out to be broken before its
-    commit began, has done nothing: the view runs once more. After a commit that broke, nobody knows what it did.
+    commit began, has done nothing: the view runs once more. After a commit that broke, its outcome is unknown.
     """
     try:
         return _attempt(view)
@@ -63,7 +63,7 @@ def in_transaction(view: View) -> Response:
 
 def _is_safe_to_retry(error: SQLAlchemyError | Stale) -> bool:
     if isinstance(error, Stale):
-        # Somebody changed the row between our look and our change; who named no version means the present one.
+        # The row changed between read and write; a caller that named no version means the present one.
         return "If-Match" not in request.headers
     return is_lost_race(error) or (is_connection_loss(error) and not g.committing)
 

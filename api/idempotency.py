@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Connection, Row, bindparam, func, select, tex
 from sqlalchemy.dialects.postgresql import insert
 
 from api.bodies import body_of
-from api.parts import parts
+from api.state import app_state
 from config.sealing import UnsealError
 from models.idempotency import idempotency_keys as keys
 from workflows.errors import Conflict, Invalid, KeyReused
@@ -45,7 +45,7 @@ class IdempotentRequest:
 
     Args:
         request: the request as it came; its path is taken without `/api`, so that both addresses are the same change.
-        actor: whoever asks, looked up.
+        actor: the authenticated caller.
     """
 
     def __init__(self, request: Request, actor: Actor, key: str) -> None:
@@ -87,7 +87,7 @@ class IdempotentRequest:
             "status_code": response.status_code,
             "headers": {name: response.headers[name] for name in _STORED_HEADERS if name in response.headers},
             # Answers hold secrets, notes and names: at rest they are all encrypted alike.
-            "body": parts().sealer.seal(response.get_data(as_text=True)).encode(),
+            "body": app_state().sealer.seal(response.get_data(as_text=True)).encode(),
         }
         db.execute(_KEEP, {**self.identity, **values})
 
@@ -113,7 +113,7 @@ def idempotent_request(request: Request, actor: Actor) -> IdempotentRequest | No
 
 def _replayed(row: Row[Any]) -> Response:
     try:
-        body = parts().sealer.unseal(row.body.decode())
+        body = app_state().sealer.unseal(row.body.decode())
     except UnsealError as error:
         raise KeyReused("The first answer under this key can be read no more; look at the resource itself.") from error
     response = Response(body, status=row.status_code, headers=row.headers)

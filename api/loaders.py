@@ -18,8 +18,8 @@ from api.context import RequestContext, Role, Subject, require_role, this_moment
 from api.database import database
 from api.etags import require_match
 from api.idempotency import idempotent_request
-from api.parts import parts
 from api.requests import name_actor
+from api.state import app_state
 from workflows.errors import NotFound
 from workflows.identity.actor import Actor, authenticate
 
@@ -67,14 +67,14 @@ def context_of(role: Role, subject: Subject | None, path: Path) -> RequestContex
     """The request's context: authenticate the caller, require the role, then load what the path names.
 
     Raises:
-        Unauthenticated: nobody known is calling.
+        Unauthenticated: the caller is not known.
         Forbidden: the caller does not have the role, or has nothing to do with the subject.
         NotFound: there is no such subject.
     """
     db = database()
-    actor = authenticate(db, verify_credentials(request.headers, parts().settings))
+    actor = authenticate(db, verify_credentials(request.headers, app_state().settings))
     name_actor(actor.name)
-    # Whoever shows something after the view has ended must know to whom.
+    # Read after the view has ended, by what waits for the session.
     g.actor = actor
     require_role(actor, role)
     found = None if subject is None else _load(subject, actor, path)

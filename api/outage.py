@@ -1,4 +1,4 @@
-"""Which database errors pass by themselves: a database that is away, and transactions that lost a race."""
+"""Which database errors pass by themselves: a database that is unavailable, and transactions that lost a race."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 # By SQLSTATE class: connections, resources, operators' interventions (shutdowns, time limits), rollbacks of the
 # server's own making. A standby that was promoted late, and a lock not had in time, pass by themselves as well.
-_AWAY_CLASSES = ("08", "40", "53", "57")
-_AWAY_STATES = ("25006", "55P03")
+_OUTAGE_CLASSES = ("08", "40", "53", "57")
+_OUTAGE_STATES = ("25006", "55P03")
 _LOST_RACES = ("40P01", "40001")
 
 
 def is_outage(error: SQLAlchemyError) -> bool:
-    """Whether the same request may well succeed a moment later, without anybody having to mend anything."""
+    """Whether the same request may well succeed a moment later, with nothing repaired."""
     if isinstance(error, PoolTimeout):
         return True
     if not isinstance(error, DBAPIError):
@@ -21,7 +21,7 @@ def is_outage(error: SQLAlchemyError) -> bool:
     state = sqlstate_of(error)
     if state is None:
         return is_connection_loss(error)
-    return state.startswith(_AWAY_CLASSES) or state in _AWAY_STATES
+    return state.startswith(_OUTAGE_CLASSES) or state in _OUTAGE_STATES
 
 
 def is_connection_loss(error: SQLAlchemyError) -> bool:
@@ -38,5 +38,5 @@ def is_lost_race(error: SQLAlchemyError) -> bool:
 
 
 def sqlstate_of(error: Exception) -> str | None:
-    """The five characters by which PostgreSQL says what happened; None where it did not say anything."""
+    """The SQLSTATE of a database error; None where the server sent none."""
     return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None

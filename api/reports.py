@@ -18,7 +18,7 @@ from api.blueprints import PARSER, document, in_query
 from api.context import Role
 from api.csv_tables import csv_answer, wants_csv
 from api.loaders import context_of
-from api.parts import parts
+from api.state import app_state
 from workers.transactions import Transactions
 from workflows.analytics.scope import Edge, Period, Scope, period_of, scope_of
 from workflows.identity.actor import Actor
@@ -114,7 +114,7 @@ def reports(role: Role, filters: type[ma.Schema]) -> Callable[[Callable[..., Rep
             rows = context.db.execute(report.query(page)).all()
             shown = rows[: page.limit] if report.listed else rows
             if wants_csv(request):
-                further = _further(report, rows, page, parts().transactions)
+                further = _further(report, rows, page, app_state().transactions)
                 return csv_answer(report.name, report.columns, chain(report.lines(shown), further))
             body = report.body(shown)
             if report.listed:

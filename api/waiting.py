@@ -10,8 +10,8 @@ import structlog
 from flask import Request, Response, g, json, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.parts import parts
 from api.schemas.sessions import as_seen_by, shown_session
+from api.state import app_state
 from models.engine import autocommit
 from workflows.sessions.session import SESSION, Session
 
@@ -41,12 +41,12 @@ def preferred_wait(request: Request) -> int:
 def with_session(request: Request, response: Response) -> Response:
     """Turn a committed 202 into a 201 with the session, if the caller waits and it comes in time.
 
-    At most half of the server's threads wait at a time; whoever comes then keeps the 202, as does everybody whose
-    look fails: what has been committed has been answered, whatever happens now.
+    At most half of the server's threads wait at a time; further callers get the 202, as do those whose
+    query fails: the change has been committed, whatever happens now.
     """
     promised = _SESSION.fullmatch(response.location or "") if response.status_code == 202 else None
     seconds = preferred_wait(request) if promised else 0
-    places = parts().waiting_places
+    places = app_state().waiting_places
     if promised is None or not seconds or not places.acquire(blocking=False):
         return response
     try:
@@ -62,7 +62,7 @@ def with_session(request: Request, response: Response) -> Response:
 def _await(session_id: UUID, until: float) -> Session | None:
     while True:
         # A connection for the moment of each look: those who wait must not keep others from working.
-        with autocommit(parts().engine) as db:
+        with autocommit(app_state().engine) as db:
             row = db.execute(SESSION, {"id": session_id}).one_or_none()
         if row is not None or monotonic() >= until:
             return None if row is None else Session.of(row)

@@ -24,8 +24,8 @@ from granian.http import HTTP1Settings
 
 # Imported before the workers are forked, which share its memory; what it makes, it makes in each.
 from api.app import create_app
-from api.parts import parts_of
 from api.server import Limits, Server
+from api.state import state_of
 from config.logging import configure_logging
 from config.metrics import start_metrics
 from config.settings import Settings, settings
@@ -75,7 +75,7 @@ def serve(host: str, port: int, make_app: Callable[[], Flask], limits: Limits = 
         pulse.join()
         start_metrics(chosen)
         app = make_app()
-        return Server(app, threads=chosen.api_threads, beat=pulse.beat, close=parts_of(app).close, limits=limits)
+        return Server(app, threads=chosen.api_threads, beat=pulse.beat, close=state_of(app).close, limits=limits)
 
     granian = Granian(
         "tutelage",

@@ -60,7 +60,7 @@ def start_metrics(settings: Settings) -> None:
         return
     app = _Guarded(make_wsgi_app(_registry()), settings.metrics_token)
     try:
-        server = make_server(settings.metrics_host, settings.metrics_port, app, _Server, _Handler)
+        server = make_server(settings.metrics_host, settings.metrics_port, app, _MetricsServer, _QuietHandler)
     except OSError as error:
         log.error("metrics.no_port", port=settings.metrics_port, error=str(error))
         return
@@ -100,7 +100,7 @@ class _Guarded:
         return answer
 
 
-class _Server(ThreadingWSGIServer):
+class _MetricsServer(ThreadingWSGIServer):
     allow_reuse_port = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
@@ -108,7 +108,7 @@ class _Server(ThreadingWSGIServer):
         log.warning("metrics.request_failed", exc_info=True)
 
 
-class _Handler(WSGIRequestHandler):
+class _QuietHandler(WSGIRequestHandler):
     timeout = CLIENT_TIMEOUT_SECONDS
 
     def log_message(self, format: str, *args: Any) -> None:

@@ -1,4 +1,4 @@
-"""The secret by which each user's calendar feed is found: whoever knows it reads the feed, so that none is kept."""
+"""Digests of the secrets in the addresses of calendar feeds: a secret grants access, so that none is stored."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def _raise_driver_error(_cursor: object, _statement: str, _values: object, conte
 
 def _replace_stale_plans(context: ExceptionContext) -> None:
     # A migration has changed what a prepared statement returns ("cached plan must not change result type"): all
-    # connections of the pool are replaced, as if the server had closed them, and whoever retries those retries this.
+    # connections of the pool are replaced, as if the server had closed them, so that it counts as a lost one.
     error = context.original_exception
     if isinstance(error, psycopg.Error) and (error.sqlstate, error.diag.source_function) == _NEW_PLAN_NEEDED:
         context.is_disconnect = True

@@ -1,4 +1,4 @@
-"""What people are told: their notifications, which of them they want, and the browsers that show them."""
+"""Notifications, people's preferences about them, and the browsers that show push messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from models.base import Timestamp, changing, created, enum, id_column, metadata
 
 
 class Channel(StrEnum):
-    """By which way a person hears of something."""
+    """Way in which a notification reaches a person."""
 
     IN_APP = "in_app"
     EMAIL = "email"
@@ -42,7 +42,7 @@ notifications = Table(
     Column("session_id", Uuid, ForeignKey("sessions.id")),
     Column("read_at", Timestamp),
     created(),
-    # Whatever is delivered twice is told once.
+    # An event that is delivered twice notifies once.
     UniqueConstraint("event_id", "user_id", "channel"),
     Index("ix_notifications_user_id_id", "user_id", "id"),
     # What is counted at every look of the application, and is little of what there is.
@@ -53,7 +53,7 @@ notification_preferences = Table(
     "notification_preferences",
     metadata,
     # Only what somebody once chose; all else is the kind's default. A choice that was taken back stays, as the default:
-    # so that it is known since when what is told may differ from it.
+    # its `updated_at` tells since when notifications may differ from it.
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
     Column("kind", Text, nullable=False),
     Column("channel", enum(Channel, "notification_channel"), nullable=False),
@@ -67,7 +67,7 @@ push_subscriptions = Table(
     metadata,
     id_column(),
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
-    # Whoever knows address and keys can write to that browser: they are stored encrypted, and found by a digest.
+    # Address and keys suffice to write to that browser: they are stored encrypted, and found by a digest.
     Column("endpoint_digest", Text, nullable=False, unique=True),
     Column("sealed", Text, nullable=False),
     # The push service alone, to tell one's browsers apart by.

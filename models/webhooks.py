@@ -1,4 +1,4 @@
-"""Where partners want to be told, and the secrets that sign what they are told."""
+"""Webhook endpoints of partners, and the secrets that sign their messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.base import Timestamp, changing, created, enum, id_column, metadata
 
 
 class EndpointState(StrEnum):
-    """Whether an endpoint is told anything."""
+    """State of an endpoint: messages are sent to active ones alone."""
 
     PENDING = "pending"  # in: its creation; out: the first 2xx to a signed ping
     ACTIVE = "active"  # in: that 2xx, or its owner after a pause; out: its owner, or policy
@@ -19,7 +19,7 @@ class EndpointState(StrEnum):
     DISABLED = "disabled"  # in: policy, with the reason; out: a ping that its owner asked for and that got 2xx
 
 
-# Besides these, a new address makes any endpoint pending again: nobody there has answered a ping yet.
+# Besides these, a new address makes any endpoint pending again: the new receiver has answered no ping yet.
 ENDPOINT_TRANSITIONS: dict[EndpointState, frozenset[EndpointState]] = {
     EndpointState.PENDING: frozenset({EndpointState.ACTIVE, EndpointState.DISABLED}),
     EndpointState.ACTIVE: frozenset({EndpointState.PAUSED, EndpointState.DISABLED}),
@@ -39,7 +39,7 @@ webhook_endpoints = Table(
     "webhook_endpoints",
     metadata,
     id_column(),
-    # Null for an operator's endpoint, which hears everything; a mentor's hears of that mentor alone.
+    # Null for an operator's endpoint, which gets every event; a mentor's gets that mentor's alone.
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id")),
     Column("url", Text, nullable=False),
     Column("event_types", ARRAY(Text), nullable=False),
@@ -53,9 +53,9 @@ webhook_endpoints = Table(
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("failing_since", Timestamp),
     Column("open_until", Timestamp),
-    # When its owner was told that it will be disabled.
+    # When its owner was notified that it will be disabled.
     Column("warned_at", Timestamp),
-    # When its owner was told of the first message that used up its attempts.
+    # When its owner was notified of the first message that used up its attempts.
     Column("exhausted_at", Timestamp),
     # When it last ceased to be active, by a trigger; of one that never was, when it was made.
     Column("active_until", Timestamp, nullable=False, server_default=text("now()")),

@@ -18,7 +18,7 @@ app.conf.update(
     broker_url=settings().redis_url or "redis://127.0.0.1:6379/0",
     broker_transport=TRANSPORT,
     broker_transport_options=WORKER_OPTIONS,
-    # The default gives up after 100 tries; Redis may be away for longer than that.
+    # The default gives up after 100 tries; Redis may be unavailable for longer than that.
     broker_connection_max_retries=None,
     broker_connection_retry_on_startup=True,
     # Publishing with Redis down fails at once: the wake-up is speed, the sweep is the guarantee.

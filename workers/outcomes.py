@@ -68,7 +68,7 @@ def settle_error(
     """Postpone, cancel or retry a delivery as the exception asks; any other exception backs off as a defect."""
     match error:
         case Postpone():
-            ours = store.postpone(db, delivery, error.until, away=str(error) if error.unavailable else None)
+            ours = store.postpone(db, delivery, error.until, unavailable=str(error) if error.unavailable else None)
             return _line(delivery, "postponed", took, ours=ours, until=error.until, reason=str(error))
         case Cancel():
             return _end(db, delivery, "cancelled", SendResult(error=str(error), error_class=error.error_class), took)

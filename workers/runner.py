@@ -79,7 +79,7 @@ class DeliveryRunner:
             self._outbound.deliver(outbound_effect, of_effect)
 
     def stop(self) -> None:
-        """End what is under way outside; nothing more is sent."""
+        """Cut off the messages under way; nothing more is sent."""
         self._outbound.stop()
 
 

@@ -201,7 +201,7 @@ class WakeupQueue:
                 log.warning("nudge.unavailable", error=str(error), dropped=len(batch))
             self._down = True
             _DROPPED.inc(len(batch))
-            # While Redis is away, what comes is dropped in batches rather than tried one by one.
+            # While Redis is unavailable, what comes is dropped in batches rather than tried one by one.
             with self._changed:
                 for queue in QUEUES:
                     self._not_before[queue] = monotonic() + FAILURE_PAUSE_SECONDS

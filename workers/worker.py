@@ -84,7 +84,7 @@ def run_deliveries(*, deliveries: Sequence[Mapping[str, str]], **_newer: Any) ->
     try:
         current().deliverer.deliver(*(_key(**named) for named in deliveries))
     except OperationalError as error:
-        # While the database is away every wake-up ends so. The sweep names the rows again.
+        # While the database is unavailable every wake-up ends so. The sweep names the rows again.
         log.warning("worker.database_unavailable", error=str(error), deliveries=len(deliveries))
 
 

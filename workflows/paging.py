@@ -100,7 +100,7 @@ class PagedList(Generic[Item]):
 
 
 def listed(rows: Sequence[Row[Any]], page: Page, record: type[Item], key: Callable[[Item], Key]) -> Listed[Item]:
-    """Cut the item too many off again: it only says that there is a next page."""
+    """Cut the item too many off again: it only shows that there is a next page."""
     items = [record.of(row) for row in rows[: page.limit]]
     return Listed(items, key(items[-1]) if len(rows) > page.limit else None)
 

@@ -114,7 +114,7 @@ def is_undecided(event: BookingUndecided, parties: Parties, *, now: datetime) ->
 
 
 def words_now(db: Connection, event: Event, reader_id: UUID, written: Words, *, now: datetime) -> Words:
-    """The text of a message that is sent now: a reminder says how much time is left, all others stay as written.
+    """The text of a message that is sent now: a reminder tells how much time is left, all others stay as written.
 
     Raises:
         Cancel: it is a reminder of a session that has begun or is cancelled, of a request that has been decided, or its

@@ -65,7 +65,7 @@ def get_conversion(asked: Question) -> Report:
     """Tell how many of the requests made in the period were accepted, became sessions, were completed and reviewed.
 
     Of these same requests, whenever the rest followed. Requests for instant listings are accepted as they are made;
-    groups, which nobody requests, are left out.
+    groups, which are not requested, are left out.
     """
     span = asked.period
     counts = ("requests", "accepted", "sessions", "completed", "reviewed")

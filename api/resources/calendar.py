@@ -11,9 +11,9 @@ from api.blueprints import Area, refuses, versioned
 from api.context import PERSON, RequestContext, this_moment
 from api.database import database
 from api.loaders import changes
-from api.parts import parts
 from api.schemas import notifications as shapes
 from api.schemas.base import EmptyBody
+from api.state import app_state
 from workflows.calendar.feed import find_feed, written_feed
 from workflows.calendar.secret import make_secret
 from workflows.errors import NotFound
@@ -34,7 +34,7 @@ def create_calendar_secret(context: RequestContext[None], _body: dict[str, Any])
     It replaces an earlier one, and is shown only in this response.
     """
     secret = make_secret(context.db, actor=context.actor)
-    url = f"{parts().settings.public_url}/calendar/{secret}.ics"
+    url = f"{app_state().settings.public_url}/calendar/{secret}.ics"
     return {"secret": secret, "url": url}, NOT_KEPT
 
 

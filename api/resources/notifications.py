@@ -12,9 +12,9 @@ from api.context import PERSON, RequestContext, Subject
 from api.etags import require_match, tag_of, tagged
 from api.lists import lists
 from api.loaders import changes, reads
-from api.parts import parts
 from api.schemas import notifications as shapes
 from api.schemas.base import EmptyBody
+from api.state import app_state
 from config.vapid import Vapid, vapid
 from models.people import users
 from workflows.errors import Conflict
@@ -102,7 +102,9 @@ def update_notification_preferences(context: RequestContext[None], body: dict[st
     assert context.actor.user_id is not None
     before = lock_choices(context.db, context.actor.user_id)
     require_match(request, preferences_of(before))
-    after = replace_choices(context.db, user_id=context.actor.user_id, before=before, wanted=shapes.wishes_of(body))
+    after = replace_choices(
+        context.db, user_id=context.actor.user_id, before=before, wanted=shapes.channels_by_kind(body)
+    )
     preferences = preferences_of(after)
     return shapes.shown_preferences(preferences), {"ETag": tag_of(preferences)}
 
@@ -138,8 +140,8 @@ def create_push_subscription(context: RequestContext[None], body: dict[str, Any]
         endpoint=body["endpoint"],
         p256dh=body["keys"]["p256dh"],
         auth=body["keys"]["auth"],
-        seal=parts().sealer.seal,
-        allowed=parts().settings.webhook_allowed_networks,
+        seal=app_state().sealer.seal,
+        allowed=app_state().settings.webhook_allowed_networks,
     )
     return tagged(browser)
 
@@ -161,7 +163,7 @@ def delete_push_subscription(context: RequestContext[Browser]) -> Any:
 
 
 def _vapid() -> Vapid:
-    settings = parts().settings
+    settings = app_state().settings
     known = vapid(settings.vapid_private_key, settings.vapid_subject)
     if known is None:
         raise Conflict("Web Push is not configured on this server.", code="push_off")

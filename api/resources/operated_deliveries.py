@@ -48,7 +48,7 @@ def retry_dead_delivery(context: RequestContext[DeliveryStatus], _body: dict[str
 def cancel_unfinished_delivery(context: RequestContext[DeliveryStatus], body: dict[str, Any]) -> Any:
     """Cancel a pending or dead delivery, for good.
 
-    Of a dead one this says that an operator has seen it, and that it is not to be retried. A message that is being sent
+    A dead one is thereby acknowledged, and not retried. A message that is being sent
     may still arrive; its outcome changes nothing any more. While a worker runs the effect, the answer is 409.
     """
     return tagged(cancel_delivery(context.db, actor=context.actor, delivery=context.subject, now=context.now, **body))

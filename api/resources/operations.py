@@ -18,9 +18,9 @@ from api.context import OPERATOR, RequestContext
 from api.errors import SENTENCES, unavailable
 from api.lists import lists
 from api.loaders import reads
-from api.parts import parts
 from api.schemas import operations as shapes
 from api.schemas.analytics import Summary
+from api.state import app_state
 from config.metrics import CONTENT_TYPE, exposition, has_token
 from models.sessions import SessionStatus
 from workflows.analytics.summary import summary_of
@@ -87,7 +87,7 @@ def get_liveness() -> Any:
 def get_readiness() -> Any:
     """Get whether requests can be served: the database is reachable and migrated. Redis is not needed."""
     # Not the request's transaction: a probe must not be run again, and has nothing to commit.
-    with parts().engine.connect() as db:
+    with app_state().engine.connect() as db:
         found = db.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar_one()
         revision = db.execute(text("SELECT version_num FROM alembic_version")).scalar() if found else None
     return {"status": "ok"} if _is_migrated(revision) else unavailable("The database is not migrated yet.")
@@ -123,7 +123,7 @@ def _is_migrated(revision: str | None) -> bool:
 
 def _require_metrics_access() -> None:
     """Admit the bearer of METRICS_TOKEN; without one, loopback in development."""
-    settings = parts().settings
+    settings = app_state().settings
     if settings.metrics_token is not None:
         if not has_token(request.headers.get("Authorization", ""), settings.metrics_token):
             raise Unauthenticated("Send METRICS_TOKEN as a bearer token.")

@@ -10,7 +10,7 @@ from flask import Response, request
 from api.blueprints import Area, refuses
 from api.database import database
 from api.errors import answer_domain_error
-from api.parts import parts
+from api.state import app_state
 from config.signed_links import Forged, Signer
 from workflows.errors import NotFound
 from workflows.notifications.kinds import KINDS
@@ -90,7 +90,7 @@ def show_refusal(error: NotFound) -> Response:
 
 
 def _choice(signed: str) -> Choice:
-    signer = Signer(parts().settings.signing_keys, UNSUBSCRIBE_PURPOSE)
+    signer = Signer(app_state().settings.signing_keys, UNSUBSCRIBE_PURPOSE)
     try:
         return Choice.from_text(signer.verify(signed))
     except Forged as error:

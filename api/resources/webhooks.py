@@ -11,9 +11,9 @@ from api.context import OPERATOR_OR_MENTOR, RequestContext, Subject
 from api.etags import tagged
 from api.lists import lists
 from api.loaders import changes, reads
-from api.parts import parts
 from api.schemas import webhooks as shapes
 from api.schemas.base import EmptyBody
+from api.state import app_state
 from models.events import DeliveryState
 from workflows.errors import NotFound
 from workflows.events.store import webhook_status_query
@@ -61,8 +61,8 @@ def create_webhook_endpoint(context: RequestContext[None], body: dict[str, Any])
     endpoint = create_endpoint(
         context.db,
         actor=context.actor,
-        seal=parts().sealer.seal,
-        allowed=parts().settings.webhook_allowed_networks,
+        seal=app_state().sealer.seal,
+        allowed=app_state().settings.webhook_allowed_networks,
         now=context.now,
         **body,
     )
@@ -102,8 +102,8 @@ def update_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, A
         actor=context.actor,
         endpoint=context.subject,
         changes=body,
-        seal=parts().sealer.seal,
-        allowed=parts().settings.webhook_allowed_networks,
+        seal=app_state().sealer.seal,
+        allowed=app_state().settings.webhook_allowed_networks,
         now=context.now,
     )
     return tagged(changed)
@@ -125,7 +125,7 @@ def get_webhook_secret(context: RequestContext[Endpoint]) -> Any:
     sealed = sealed_secrets(context.db, context.subject.id)
     if not sealed:
         raise NotFound("This endpoint has no valid secret.")
-    return {"secret": verifier_of(parts().sealer.unseal(sealed[0]))}, NOT_KEPT
+    return {"secret": verifier_of(app_state().sealer.unseal(sealed[0]))}, NOT_KEPT
 
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/secret/rotate", methods=["POST"])
@@ -139,7 +139,7 @@ def rotate_webhook_secret(context: RequestContext[Endpoint], body: dict[str, Any
         context.db,
         actor=context.actor,
         endpoint=context.subject,
-        seal=parts().sealer.seal,
+        seal=app_state().sealer.seal,
         grace=timedelta(hours=body["grace_hours"]),
         secret=body.get("secret"),
     )

@@ -126,7 +126,7 @@ def shown_preferences(preferences: PreferencesRecord) -> dict[str, Any]:
     }
 
 
-def wishes_of(body: dict[str, Any]) -> dict[str, dict[Channel, bool]]:
+def channels_by_kind(body: dict[str, Any]) -> dict[str, dict[Channel, bool]]:
     """The channels in a body, by kind."""
     return {
         item["kind"]: {

@@ -21,7 +21,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
-from api.parts import NAME
+from api.state import EXTENSION
 from bench.contenders.statements import ACCEPT, BOOKABLE, BOOKING, DRAFT, MENTEE, MENTOR, RECORD, plan_of
 from cli.serve import serve
 from models.sessions import session_id_of
@@ -166,5 +166,5 @@ def _shown(booking: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     # The server closes an application's parts when it has answered the last request; this one has none.
-    app.extensions[NAME] = SimpleNamespace(close=lambda: None)
+    app.extensions[EXTENSION] = SimpleNamespace(close=lambda: None)
     serve("127.0.0.1", int(sys.argv[1]), lambda: app)

@@ -178,7 +178,7 @@ def test_what_is_put_off_counts_no_attempt(harness: Harness, key: DeliveryKey) -
 def test_why_something_is_put_off_is_kept_where_somebody_is_away(harness: Harness, key: DeliveryKey) -> None:
     delivery = leased(harness, key)
     with harness.transactions() as db:
-        assert store.postpone(db, delivery, delivery.now + MINUTE, away="The mail server is away: refused")
+        assert store.postpone(db, delivery, delivery.now + MINUTE, unavailable="The mail server is away: refused")
     row = harness.row(key)
     assert (row.state, row.attempts, row.last_error) == ("pending", 0, "The mail server is away: refused")
 

@@ -150,7 +150,7 @@ class _Connection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether it may carry another message: alive, as far as can be told, and not idle for too long."""
+        """Whether it may carry another message: alive, as far as is known, and not idle for too long."""
         return monotonic() - self._used < self._limits.idle and super().is_connected
 
     def _new_conn(self) -> socket.socket:

@@ -34,7 +34,7 @@ from workflows.paging import Page
 
 
 class Grouping(StrEnum):
-    """By what counts are told apart."""
+    """What counts are grouped by."""
 
     DAY = "day"
     WEEK = "week"

@@ -1,1 +1,1 @@
-"""Calendars outside the house: invitations by mail, and a private feed for each user (iCalendar, RFC 5545)."""
+"""Calendars of other systems: invitations by mail, and a private feed for each user (iCalendar, RFC 5545)."""

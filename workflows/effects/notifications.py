@@ -108,7 +108,7 @@ def _cancellation(_event: SessionCancelled, parties: Parties, _now: datetime) ->
 
 
 def _starts_in(event: SessionReminderSet, _parties: Parties, now: datetime) -> Mapping[str, Any]:
-    """A late reminder says how little time is left."""
+    """The time that is left, which a late reminder names."""
     return {"starts_in": in_words(event.start_time - now)}
 
 

@@ -30,7 +30,7 @@ def smallest_event_id(moment: datetime) -> UUID:
 class Event:
     """Something that happened to one subject. Subclasses add the data; times are UTC.
 
-    `announced` says whether webhook endpoints can subscribe to the type. `sequence` is the database's, and None until
+    `announced`: whether webhook endpoints can subscribe to the type. `sequence` is the database's, and None until
     the event has been read back.
     """
 
@@ -64,8 +64,8 @@ class Event:
         """
         subject_id = f"{cls.subject}_id"
         of_record = [name for name in own_fields(cls) if name not in besides]
-        told = {name: getattr(record, "id" if name == subject_id else name) for name in of_record}
-        return cls(actor=actor.name, occurred_at=now, **told, **besides)
+        values = {name: getattr(record, "id" if name == subject_id else name) for name in of_record}
+        return cls(actor=actor.name, occurred_at=now, **values, **besides)
 
     @classmethod
     def read(cls, *, id: UUID, actor: str, occurred_at: datetime, sequence: int, data: dict[str, Any]) -> Self:
@@ -192,7 +192,7 @@ class SessionCompleted(SessionEvent):
 class SessionCancelled(SessionEvent):
     """The session has been cancelled, by the policy of its listing at that moment; money in minor units.
 
-    `cancelled_by` is mentee, mentor or operator; `late` says that the mentee was inside the policy's window.
+    `cancelled_by` is mentee, mentor or operator; `late`: inside the policy's window.
     """
 
     type: ClassVar[str] = "session.cancelled"

@@ -36,8 +36,8 @@ FROM jsonb_to_recordset(:plans) AS planned(
 """
 _EVENTS = """
 INSERT INTO events (id, type, subject_type, subject_id, actor, data, occurred_at, catalogue)
-SELECT told.*, :catalogue
-FROM jsonb_to_recordset(:events) AS told(
+SELECT written.*, :catalogue
+FROM jsonb_to_recordset(:events) AS written(
     id uuid, type text, subject_type text, subject_id uuid, actor text, data jsonb, occurred_at timestamptz
 )
 """

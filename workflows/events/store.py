@@ -62,7 +62,7 @@ MAX_COUNTED_DEAD = 10_000
 _KEYS = "unnest(CAST(:event_ids AS uuid[]), CAST(:effects AS text[]), CAST(:targets AS text[]))"
 _FENCED_KEYS = (
     "unnest(CAST(:event_ids AS uuid[]), CAST(:effects AS text[]), CAST(:targets AS text[]), CAST(:fences AS int[]))"
-    " AS told(event_id, effect, target, fence)"
+    " AS given(event_id, effect, target, fence)"
 )
 _SAME_KEY = "d.event_id = {0}.event_id AND d.effect = {0}.effect AND d.target = {0}.target"
 # Rows that are named are found by their primary key. The planner must not know that the partial indexes over what is
@@ -119,12 +119,12 @@ SELECT claimed.*, {_EVENT}, {_TIMEOUTS}
 FROM (SELECT * FROM named UNION ALL SELECT * FROM others) AS claimed JOIN events e ON e.id = claimed.event_id
 """
 ).columns(**_TYPES)
-# Leases, and renews leases that are still held. A locked row is left for the next time: whoever leases holds the rows.
+# Leases, and renews leases that are still held. A locked row is left for the next time.
 _LEASE = text(
     f"""
 WITH ours AS (
-    SELECT d.event_id, d.effect, d.target FROM {_FENCED_KEYS} JOIN deliveries d ON {_SAME_KEY.format("told")}
-    WHERE {_PENDING} AND d.attempts = told.fence AND (CAST(:counted AS int) = 1 OR d.lease_until IS NOT NULL)
+    SELECT d.event_id, d.effect, d.target FROM {_FENCED_KEYS} JOIN deliveries d ON {_SAME_KEY.format("given")}
+    WHERE {_PENDING} AND d.attempts = given.fence AND (CAST(:counted AS int) = 1 OR d.lease_until IS NOT NULL)
     FOR UPDATE OF d SKIP LOCKED
 )
 UPDATE deliveries d
@@ -136,8 +136,8 @@ FROM ours WHERE {_SAME_KEY.format("ours")}
 _HOLD = text(
     f"""
 SELECT d.event_id, d.effect, d.target, {_TIMEOUTS}
-FROM {_FENCED_KEYS} JOIN deliveries d ON {_SAME_KEY.format("told")}
-WHERE {_PENDING} AND d.attempts = told.fence
+FROM {_FENCED_KEYS} JOIN deliveries d ON {_SAME_KEY.format("given")}
+WHERE {_PENDING} AND d.attempts = given.fence
 FOR UPDATE OF d
 """
 ).columns(event_id=Uuid())
@@ -145,12 +145,12 @@ FOR UPDATE OF d
 _DONE = text(
     f"""
 UPDATE deliveries d
-SET state = 'done', done_at = now(), attempts = told.attempt, lease_until = NULL, last_error = NULL
+SET state = 'done', done_at = now(), attempts = given.attempt, lease_until = NULL, last_error = NULL
 FROM unnest(
     CAST(:event_ids AS uuid[]), CAST(:effects AS text[]), CAST(:targets AS text[]),
     CAST(:fences AS int[]), CAST(:attempts AS int[])
-) AS told(event_id, effect, target, fence, attempt)
-WHERE {_SAME_KEY.format("told")} AND {_PENDING} AND d.attempts = told.fence
+) AS given(event_id, effect, target, fence, attempt)
+WHERE {_SAME_KEY.format("given")} AND {_PENDING} AND d.attempts = given.fence
 """
 )
 
@@ -218,14 +218,14 @@ RETURNING {_ROW}, {_EVENT}, set_config('synchronous_commit', 'off', true)
 _DONE_OUTBOUND = text(
     f"""
 WITH ours AS (
-    SELECT told.*
+    SELECT given.*
     FROM unnest(
         CAST(:event_ids AS uuid[]), CAST(:effects AS text[]), CAST(:targets AS text[]),
         CAST(:fences AS int[]), CAST(:attempts AS int[]),
         CAST(:status_codes AS int[]), CAST(:responses AS text[]), CAST(:durations AS int[])
-    ) AS told(event_id, effect, target, fence, attempt, status_code, response, duration_ms)
-    JOIN deliveries d ON {_SAME_KEY.format("told")}
-    WHERE {_PENDING} AND d.attempts = told.fence
+    ) AS given(event_id, effect, target, fence, attempt, status_code, response, duration_ms)
+    JOIN deliveries d ON {_SAME_KEY.format("given")}
+    WHERE {_PENDING} AND d.attempts = given.fence
     FOR UPDATE OF d SKIP LOCKED
 ), ended AS (
     UPDATE deliveries d
@@ -274,7 +274,7 @@ FROM {_KEYS} AS n(event_id, effect, target) WHERE {_SAME_KEY.format("n")} AND {_
 )
 
 # What has waited from the first for a server that is unavailable: postponed again and again, it is hardly ever due.
-# Webhooks wait for their own endpoints, which is their owners' affair, and pushes for hosts that anybody may name.
+# Webhooks wait for their own endpoints, which are their owners' affair, and pushes for hosts that any user may name.
 _WAITS = """
 d.put_off_until = d.due_at AND d.last_error IS NOT NULL AND d.effect NOT IN ('webhooks.send', 'push.send')
           AND d.attempts = CASE WHEN d.lease_until > now() THEN 1 ELSE 0 END
@@ -487,8 +487,7 @@ _WEBHOOK_STATUS = (
     .join(webhook_endpoints, webhook_endpoints.c.id == deliveries.c.endpoint_id)
     .where(_IS_WEBHOOK)
 )
-# In how many browsers the other party reads, what operators hear besides, and whose endpoints listen is nobody's
-# business but operators' and, of an endpoint, its owner's.
+# Deliveries to browsers, chat channels and endpoints are private: operators see them all, an endpoint's owner its own.
 _OF_SUBJECTS = _STATUS.where(
     events.c.subject_id == any_(bindparam("subject_ids", type_=ARRAY(Uuid))),
     or_(
@@ -559,7 +558,7 @@ def settle(db: Connection, delivery: Delivery, attempt: Attempt, *, after: timed
         False when the row is no longer ours.
     """
     cancelled = attempt.outcome == DeliveryState.CANCELLED and attempt.error_class in CANCEL_REASONS
-    told = {
+    values = {
         **vars(delivery.key),
         "attempt": delivery.attempt,
         "fence": delivery.fence,
@@ -573,16 +572,21 @@ def settle(db: Connection, delivery: Delivery, attempt: Attempt, *, after: timed
         "response": _cut(attempt.response, MAX_RESPONSE_CHARACTERS),
         "duration_ms": _milliseconds(attempt),
     }
-    return db.execute(_OUTCOME, told).rowcount == 1
+    return db.execute(_OUTCOME, values).rowcount == 1
 
 
-def postpone(db: Connection, leased: Delivery, until: datetime, *, away: str | None = None) -> bool:
+def postpone(db: Connection, leased: Delivery, until: datetime, *, unavailable: str | None = None) -> bool:
     """Leave it pending until then, as if it had never been taken: no attempt was made.
 
     Args:
-        away: that its destination is unavailable, in words, which are kept; None for what is no trouble.
+        unavailable: why its destination is unavailable, kept for operators; None where it is not.
     """
-    values = {**vars(leased.key), "fence": leased.fence, "until": until, "error": _cut(away, MAX_ERROR_CHARACTERS)}
+    values = {
+        **vars(leased.key),
+        "fence": leased.fence,
+        "until": until,
+        "error": _cut(unavailable, MAX_ERROR_CHARACTERS),
+    }
     return db.execute(_POSTPONE, values).rowcount == 1
 
 
@@ -615,13 +619,13 @@ def done_outbound(db: Connection, successes: Sequence[Success]) -> set[DeliveryK
     Returns:
         Those that were written; the others are locked at the moment, or no longer ours.
     """
-    told = _fenced([each.delivery for each in successes]) | {
+    values = _fenced([each.delivery for each in successes]) | {
         "attempts": [each.delivery.attempt for each in successes],
         "status_codes": [each.attempt.status_code for each in successes],
         "responses": [_cut(each.attempt.response, MAX_RESPONSE_CHARACTERS) for each in successes],
         "durations": [_milliseconds(each.attempt) for each in successes],
     }
-    return _keys_of(db.execute(_DONE_OUTBOUND, told))
+    return _keys_of(db.execute(_DONE_OUTBOUND, values))
 
 
 def overdue(db: Connection, queue: str, *, list_is_empty: bool, after: Nudge | None) -> list[Nudge]:
@@ -814,7 +818,7 @@ def webhook_statuses_query(
 
     Args:
         endpoint_id: to this endpoint alone.
-        of_any_owner: whoever owns the endpoint.
+        of_any_owner: to endpoints of every owner.
         state: deliveries in this state alone.
     """
     endpoints = webhook_endpoints.c

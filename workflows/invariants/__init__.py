@@ -1,4 +1,4 @@
-"""What must always be true: one query a file, each finding what must not exist. Its first line says what that is.
+"""What must always be true: one query a file, each finding what must not exist. Its first line describes that.
 
 Each is asked about everything, on demand, or about a part: of what changed, of a page of the whole, of what was found
 before (workflows.invariants.looks). Lines that end in `-- part` limit a query to the rows that are asked about.
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 
 SAMPLE = 5
 MAX_COUNTED_VIOLATIONS = 10_000
-# Of one invariant about everything: a request waits for less long, but nobody asks this all the time.
+# Of one invariant about everything: longer than a request may wait, since it is run rarely.
 WHOLE_TIMEOUT = "5min"
 _PART = "-- part"
 

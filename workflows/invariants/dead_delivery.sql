@@ -1,5 +1,5 @@
 -- A delivery has used up its attempts, for a reason that is ours to mend, and waits for an operator.
--- What a partner's receiver would not take is no trouble of the house: of such there may be many, and the two halves
+-- What a partner's receiver refused is the partner's to mend: of such there may be many, and the two halves
 -- pass them over by ix_deliveries_dead, in whose order the others stand before and after, and by the defects' own index.
 SELECT d.id
 FROM deliveries d

@@ -8,20 +8,20 @@ JOIN mentor_profiles m ON m.id = s.mentor_profile_id
 CROSS JOIN LATERAL (
     SELECT m.user_id
     UNION ALL
-    -- Whoever joins a group after it was made was not there to be told of that.
+    -- A mentee who joins a group later is not notified that it was made.
     SELECT p.user_id FROM booking_participants p
     WHERE p.booking_id = s.booking_id AND (s.mentee_user_id IS NOT NULL OR e.type <> 'session.created')
 ) reader
-CROSS JOIN (VALUES ('in_app'::notification_channel), ('email')) AS told(channel)
+CROSS JOIN (VALUES ('in_app'::notification_channel), ('email')) AS offered(channel)
 LEFT JOIN notification_preferences chosen
-  ON chosen.user_id = reader.user_id AND chosen.channel = told.channel
+  ON chosen.user_id = reader.user_id AND chosen.channel = offered.channel
   AND chosen.kind = split_part(d.effect, '.', 2)
-LEFT JOIN notifications n ON n.event_id = e.id AND n.user_id = reader.user_id AND n.channel = told.channel
+LEFT JOIN notifications n ON n.event_id = e.id AND n.user_id = reader.user_id AND n.channel = offered.channel
 WHERE true
   AND s.booking_id = ANY(:asked) -- part
-  -- That a session is booked is told to nobody once it is cancelled; who was first is unknown of the same moment.
+  -- No one is notified of a session that is cancelled already; which was first is unknown of the same moment.
   AND (e.type <> 'session.created' OR s.cancelled_at IS NULL OR s.cancelled_at > d.done_at + interval '1 minute')
   -- What was wanted at the time is known unless it has been changed since, or in the same moment.
   AND (chosen.user_id IS NULL OR chosen.updated_at < d.done_at - interval '1 minute')
-GROUP BY e.id, s.booking_id, reader.user_id, told.channel
+GROUP BY e.id, s.booking_id, reader.user_id, offered.channel
 HAVING count(n.id) <> CASE WHEN coalesce(bool_and(chosen.wanted), true) THEN 1 ELSE 0 END

@@ -1,1 +1,1 @@
-"""Notifications: who hears of what, in which words."""
+"""Notifications: their recipients, kinds, texts and preferences."""

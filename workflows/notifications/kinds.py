@@ -8,7 +8,7 @@ from models.notifications import Channel
 from workflows.events.catalogue import Event, SessionCancelled, SessionCreated, WebhookEndpointDisabled
 
 ALL_CHANNELS = frozenset(Channel)
-# By the time a mail is read the moment is over, or another mail follows that says more.
+# By the time a mail is read the moment is over, or a fuller mail follows.
 NO_MAIL = ALL_CHANNELS - {Channel.EMAIL}
 
 

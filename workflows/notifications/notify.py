@@ -40,7 +40,7 @@ class BookingNotification:
 
 
 @dataclass(frozen=True)
-class Notification:
+class ComposedNotification:
     """The notifications of one kind for one event, in words for each recipient."""
 
     event: Event
@@ -76,7 +76,7 @@ def notify(db: Connection, event: Event, notification: BookingNotification, *, n
 
 def notify_people(db: Connection, event: Event, *, kind: str, words: Iterable[tuple[Person, Words]]) -> None:
     """Write the notifications of an event whose recipients and words are known; idempotent."""
-    _write(db, [Notification(event, kind, list(words))])
+    _write(db, [ComposedNotification(event, kind, list(words))])
 
 
 def _write_deferred(db: Connection, deferred: list[_Deferred]) -> None:
@@ -84,7 +84,7 @@ def _write_deferred(db: Connection, deferred: list[_Deferred]) -> None:
     _write(
         db,
         [
-            Notification(each.event, each.notification.kind, _compose_all(each, parties[each.event.booking_id]))
+            ComposedNotification(each.event, each.notification.kind, _compose_all(each, parties[each.event.booking_id]))
             for each in deferred
             # The booking of an old event may have been deleted.
             if each.event.booking_id in parties
@@ -101,7 +101,7 @@ def _compose_all(deferred: _Deferred, parties: Parties) -> list[tuple[Person, Wo
     ]
 
 
-def _write(db: Connection, notifications: Sequence[Notification]) -> None:
+def _write(db: Connection, notifications: Sequence[ComposedNotification]) -> None:
     """Write the notifications, and the deliveries of those for mail or push."""
     rows: list[dict[str, str | None]] = []
     mailed: list[tuple[Event, str]] = []

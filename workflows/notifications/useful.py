@@ -1,4 +1,4 @@
-"""Until when a push is of use: whoever hears of something by a day later has seen it elsewhere."""
+"""Until when a push message is useful: at most for a day."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def useful_until(event: Event, *, written_at: datetime) -> datetime:
     """When there is no point any more in showing it: a day after it was written, or when what it calls for is over.
 
     Args:
-        written_at: when the notification was; a reminder's event is much older than what it says.
+        written_at: when the notification was; a reminder's event is much older than its text.
     """
     latest = written_at + USEFUL
     match event:

@@ -71,7 +71,7 @@ NOT_PUBLIC_IPV6 = tuple(
 
 
 class AddressRefused(OSError):
-    """The name leads to where nothing of ours may go; the message says why, for the operator's log."""
+    """Raised for an address that must not be reached; the message gives the reason, for the operator's log."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ MAX_RECOVERED = 10_000
 def listeners(endpoint: str, event: str) -> str:
     """Whether an endpoint asked for an announced event and may know of it, as a condition of SQL.
 
-    A mentor's endpoint hears of that mentor alone, an operator's of everything. One that is not active any more is
+    A mentor's endpoint gets that mentor's events alone, an operator's all of them. One that is not active any more is
     among them for as long as what it misses can be recovered.
 
     Args:
@@ -58,7 +58,7 @@ FROM heard JOIN webhook_endpoints e ON {listeners("e", "heard")}
 
 
 def directly_to(event: Event) -> UUID | None:
-    """The endpoint that alone hears of a ping or of an example, in whichever state it is."""
+    """The one endpoint of a ping or of an example, in whichever state it is."""
     return event.webhook_endpoint_id if isinstance(event, WebhookPinged | WebhookExampleAsked) else None
 
 
@@ -79,7 +79,7 @@ class WebhookDelivery(DeliveryStatus):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt(Record):
+class AttemptRecord(Record):
     """One attempt to reach the endpoint."""
 
     table = delivery_attempts
@@ -106,7 +106,7 @@ class Attempt(Record):
 
 WEBHOOK_DELIVERIES = PagedList(WebhookDelivery, NEWEST_EVENT_FIRST, store.webhook_statuses_query)
 _ATTEMPTS = (
-    Attempt.query()
+    AttemptRecord.query()
     .where(
         delivery_attempts.c.event_id == bindparam("event_id"),
         delivery_attempts.c.effect == literal_column("'webhooks.send'"),
@@ -116,17 +116,17 @@ _ATTEMPTS = (
 )
 
 
-def attempts_of(db: Connection, delivery: WebhookDelivery) -> list[Attempt]:
+def attempts_of(db: Connection, delivery: WebhookDelivery) -> list[AttemptRecord]:
     """Every attempt that was recorded, in their order."""
     values = {"event_id": delivery.event_id, "target": delivery.target}
-    return [Attempt.of(row) for row in db.execute(_ATTEMPTS, values)]
+    return [AttemptRecord.of(row) for row in db.execute(_ATTEMPTS, values)]
 
 
 def require_owner_of_endpoint(actor: Actor, delivery: WebhookDelivery) -> None:
     """Require the owner of the delivery's endpoint: its mentor, or any operator.
 
     Raises:
-        Forbidden: the endpoint is somebody else's.
+        Forbidden: the endpoint has another owner.
     """
     own = actor.mentor_profile_id is not None and actor.mentor_profile_id == delivery.mentor_profile_id
     if not (own or actor.operator):
@@ -143,7 +143,7 @@ def resend(db: Connection, *, actor: Actor, delivery: WebhookDelivery) -> Webhoo
         The delivery that is pending now.
 
     Raises:
-        Forbidden: the endpoint is somebody else's.
+        Forbidden: the endpoint has another owner.
         Conflict: the endpoint is not active.
         NotFound: it has just been deleted.
     """
@@ -177,7 +177,7 @@ def recover(
         until: the first event that is left alone; None for now.
 
     Raises:
-        Forbidden: the endpoint is somebody else's.
+        Forbidden: the endpoint has another owner.
         Conflict: the endpoint is not active.
         Invalid: a time too long ago, yet to come, or that ends before it begins.
     """

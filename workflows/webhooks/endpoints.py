@@ -80,7 +80,7 @@ def require_owner(actor: Actor, endpoint: Endpoint) -> None:
     """Require the endpoint's owner: its mentor, or any operator.
 
     Raises:
-        Forbidden: the endpoint is somebody else's.
+        Forbidden: the endpoint has another owner.
     """
     own = actor.mentor_profile_id is not None and actor.mentor_profile_id == endpoint.mentor_profile_id
     if not (own or actor.operator):
@@ -95,7 +95,7 @@ def require_active(state: EndpointState) -> None:
     """
     if state is not EndpointState.ACTIVE:
         raise Conflict(
-            f"The endpoint is {state} and hears of nothing; make it active first.", code="endpoint_not_active"
+            f"The endpoint is {state}, so that nothing is sent to it; make it active first.", code="endpoint_not_active"
         )
 
 
@@ -167,7 +167,7 @@ def change_endpoint(
         allowed: the networks that may be reached besides the public internet.
 
     Raises:
-        Forbidden: the endpoint is somebody else's.
+        Forbidden: the endpoint has another owner.
         Invalid: a change that makes no sense.
         InvalidTransition: a state that does not follow upon the present one by hand.
         Stale: another request changed or deleted it since `endpoint` was read.
@@ -201,7 +201,7 @@ def delete_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint) -> None
     """Delete it with its secrets; its pending deliveries are cancelled when they are due.
 
     Raises:
-        Forbidden: the endpoint is somebody else's.
+        Forbidden: the endpoint has another owner.
         Stale: another request changed or deleted it since `endpoint` was read.
     """
     require_owner(actor, endpoint)
@@ -215,7 +215,7 @@ def ping_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint, now: date
     """Record a ping; it is sent, and tried again, like any other message, and a 2xx makes the endpoint active.
 
     Raises:
-        Forbidden: the endpoint is somebody else's.
+        Forbidden: the endpoint has another owner.
     """
     require_owner(actor, endpoint)
     ping = WebhookPinged(actor=actor.name, occurred_at=now, webhook_endpoint_id=endpoint.id)
@@ -250,7 +250,7 @@ def send_example(
         event_type: which type of event the example is of.
 
     Raises:
-        Forbidden: the endpoint is somebody else's.
+        Forbidden: the endpoint has another owner.
         Invalid: there is no such type, or its message would be too large.
         Conflict: the endpoint is not active.
     """
@@ -300,7 +300,7 @@ def rotate_secret(
         secret: the owner's own; None for a fresh one.
 
     Raises:
-        Forbidden: the endpoint is somebody else's.
+        Forbidden: the endpoint has another owner.
         Invalid: a secret of the owner's that does not fit the endpoint's way of signing.
         Conflict: ten secrets would be valid besides.
         NotFound: the endpoint has been deleted meanwhile.

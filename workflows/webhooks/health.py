@@ -25,7 +25,7 @@ GONE = 410
 MAX_SPREAD_SECONDS = 15
 REQUEUED_PER_SECOND = 25  # of what was postponed, or is recovered
 
-_TOLD = "id AS webhook_endpoint_id, mentor_profile_id, state, failing_since, warned_at, exhausted_at"
+_NOTIFIED_COLUMNS = "id AS webhook_endpoint_id, mentor_profile_id, state, failing_since, warned_at, exhausted_at"
 
 # The breaker stays open for 30 s after the tenth failure in a row, and for an hour at most. A message that was on its
 # way already when another's failure opened it adds nothing to that.
@@ -37,14 +37,14 @@ SET failures = failures + 1,
     open_until = CASE WHEN failures + 1 >= :opens_after THEN
         :now + least(interval '1 hour', interval '30 seconds' * power(2, least(failures + 1 - :opens_after, 7))) END
 WHERE id = :id AND open_until IS NOT DISTINCT FROM CAST(:seen AS timestamptz)
-RETURNING {_TOLD}
+RETURNING {_NOTIFIED_COLUMNS}
 """
 )
 # Locked, so that of several failures at once one alone notifies the owner.
-_AS_IT_STANDS = text(f"SELECT {_TOLD} FROM webhook_endpoints WHERE id = :id FOR NO KEY UPDATE")
+_AS_IT_STANDS = text(f"SELECT {_NOTIFIED_COLUMNS} FROM webhook_endpoints WHERE id = :id FOR NO KEY UPDATE")
 
-# A turn every 1/rate seconds; unused turns of the last second may be made up for, so that as many go at once as the
-# rate says, and no more.
+# A turn every 1/rate seconds; unused turns of the last second may be made up for, so that at most `rate` messages go
+# at once.
 _TAKE_TURN = text(
     """
 UPDATE webhook_endpoints
@@ -118,10 +118,10 @@ def _warn(db: Connection, endpoint: Row[Any], *, failing_for: timedelta, exhaust
     # Both may be due at once: the attempts of one message take about three days.
     if exhausted and endpoint.exhausted_at is None:
         _note(db, endpoint.webhook_endpoint_id, exhausted_at=now)
-        record(db, WebhookEndpointExhausted(**_told(endpoint, now)))
+        record(db, WebhookEndpointExhausted(**_event_values(endpoint, now)))
     if failing_for >= WARNED_AFTER and endpoint.warned_at is None:
         _note(db, endpoint.webhook_endpoint_id, warned_at=now)
-        record(db, WebhookEndpointFailing(**_told(endpoint, now)))
+        record(db, WebhookEndpointFailing(**_event_values(endpoint, now)))
 
 
 def _probe(db: Connection, endpoint: Row[Any], now: datetime) -> datetime:
@@ -145,14 +145,14 @@ def _open(until: datetime) -> Postpone:
 
 def _disable(db: Connection, endpoint: Row[Any], now: datetime, reason: str) -> None:
     _note(db, endpoint.webhook_endpoint_id, state=EndpointState.DISABLED, disabled_reason=reason)
-    record(db, WebhookEndpointDisabled(**_told(endpoint, now)))
+    record(db, WebhookEndpointDisabled(**_event_values(endpoint, now)))
 
 
 def _note(db: Connection, endpoint_id: UUID, **values: Any) -> None:
     db.execute(update(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id).values(**values))
 
 
-def _told(endpoint: Row[Any], now: datetime) -> dict[str, Any]:
+def _event_values(endpoint: Row[Any], now: datetime) -> dict[str, Any]:
     return {
         "actor": SYSTEM.name,
         "occurred_at": now,

@@ -81,13 +81,13 @@ def body_of(event: Event) -> bytes:
     Raises:
         Invalid: the message would be larger than 256 kB, which only an event of a plug-in can be.
     """
-    event_type, told = _told(event)
+    event_type, data = _type_and_data(event)
     message = {
         "id": str(event.id),
         "type": event_type,
         "timestamp": utc(event.occurred_at),
         "sequence": event.sequence,
-        "data": data_of(told),
+        "data": data_of(data),
     }
     body = json.dumps(message, separators=(",", ":")).encode()
     if len(body) > MAX_BODY_BYTES:
@@ -95,15 +95,15 @@ def body_of(event: Event) -> bytes:
     return body
 
 
-def _told(event: Event) -> tuple[str, dict[str, Any]]:
+def _type_and_data(event: Event) -> tuple[str, dict[str, Any]]:
     if isinstance(event, WebhookExampleAsked):
         return event.example_type, example_of(event.example_type)
     return event.type, {name: getattr(event, name) for name in event.data()}
 
 
-def data_of(told: dict[str, Any]) -> dict[str, Any]:
+def data_of(data: dict[str, Any]) -> dict[str, Any]:
     """An event's own fields as a message holds them."""
-    return {camel(name): _as_json(value) for name, value in told.items()}
+    return {camel(name): _as_json(value) for name, value in data.items()}
 
 
 def utc(moment: datetime) -> str:

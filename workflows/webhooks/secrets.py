@@ -21,7 +21,7 @@ SYMMETRIC, PRIVATE, PUBLIC = "whsec_", "whsk_", "whpk_"
 SECRET_BYTES = 32
 SECRET_BYTES_ALLOWED = range(24, 65)
 SEED_BYTES = 32
-# Signs some bytes, and says by which scheme.
+# Signs some bytes; the signature names its scheme.
 Sign = Callable[[bytes], str]
 
 

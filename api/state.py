@@ -1,4 +1,4 @@
-"""What an application is made of besides its routes: settings, the database, the wakeups, and how many may wait."""
+"""State of the application in one process: settings, database, wake-ups, and the slots for waiting requests."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from config.settings import Settings
 from workers.transactions import Transactions, WakeupSink
 from workers.wakeups import WakeupQueue
 
-NAME = "tutelage"
+EXTENSION = "tutelage"
 _FLUSH_SECONDS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class AppState:
     """State of one process, made after the fork, which neither connections nor threads survive."""
 
     settings: Settings
@@ -30,17 +30,17 @@ class Parts:
     waiting_places: BoundedSemaphore
 
     def close(self) -> None:
-        """Publish what is still to be nudged, and let go of the database."""
+        """Publish the pending wake-ups, and close the database connections."""
         if isinstance(self.wakeups, WakeupQueue):
             self.wakeups.flush(_FLUSH_SECONDS)
         self.engine.dispose()
 
 
-def parts() -> Parts:
+def app_state() -> AppState:
     """The state of the present request's application."""
-    return parts_of(current_app)
+    return state_of(current_app)
 
 
-def parts_of(app: Flask) -> Parts:
+def state_of(app: Flask) -> AppState:
     """The state of an application."""
-    return cast(Parts, app.extensions[NAME])
+    return cast(AppState, app.extensions[EXTENSION])
