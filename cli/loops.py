@@ -15,7 +15,7 @@ from config.settings import settings
 
 @click.command()
 def sweep() -> None:
-    """Nudge again, once a second, whatever is due and not done. Run two for safety."""
+    """Publish a wake-up again, once a second, for what is due and not done. Run two for safety."""
     _run("sweep")
 
 

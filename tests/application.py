@@ -1,4 +1,4 @@
-"""An application under test: the real one, on a real database, with the nudges kept where a test can run them."""
+"""An application under test: the real one, on a real database, with the wake-ups kept where a test can run them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from queue import Empty, Queue
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +19,7 @@ from config.settings import Settings, read_settings
 from workers.runner import DeliveryRunner
 from workers.transactions import Transactions
 from workflows.events.delivery import DeliveryKey
-from workflows.events.record import Nudge
+from workflows.events.record import Wakeup
 from workflows.events.subscriptions import load
 from workflows.identity.people import Mentor, User
 
@@ -28,24 +27,25 @@ SECRET = "a secret of at least thirty-two bytes for tests"
 
 
 @dataclass
-class KeptNudges:
-    """Takes nudges as the nudging thread does, in a bounded queue, and publishes none of them."""
+class KeptWakeups:
+    """Takes wake-ups in place of the publisher thread, and publishes none of them."""
 
-    queue: Queue[Nudge] = field(default_factory=lambda: Queue(1000))
+    kept: list[Wakeup] = field(default_factory=list)
 
-    def put(self, nudges: Iterable[Nudge]) -> None:
+    def put(self, wakeups: Iterable[Wakeup]) -> None:
         """Keep them."""
-        for nudge in nudges:
-            self.queue.put_nowait(nudge)
+        self.kept.extend(wakeups)
 
-    def take(self) -> list[Nudge]:
+    def take(self) -> list[Wakeup]:
         """All that were kept since the last call."""
-        taken: list[Nudge] = []
-        while True:
-            try:
-                taken.append(self.queue.get_nowait())
-            except Empty:
-                return taken
+        taken = self.kept[:]
+        # Those that another thread puts meanwhile stay.
+        del self.kept[: len(taken)]
+        return taken
+
+    def effects(self) -> list[str]:
+        """The effects that are to be woken up, by name."""
+        return sorted(wakeup.effect for wakeup in self.kept)
 
 
 def settings_for(database_url: str, **chosen: Any) -> Settings:
@@ -68,14 +68,14 @@ class World:
 
     app: Flask
     engine: Engine
-    nudges: KeptNudges
+    wakeups: KeptWakeups
 
     @classmethod
     def on(cls, engine: Engine, **chosen: Any) -> World:
         """An application on this engine's database."""
-        nudges = KeptNudges()
+        wakeups = KeptWakeups()
         address = engine.url.render_as_string(hide_password=False)
-        return cls(create_app(settings_for(address, **chosen), engine, nudges), engine, nudges)
+        return cls(create_app(settings_for(address, **chosen), engine, wakeups), engine, wakeups)
 
     @property
     def client(self) -> FlaskClient:
@@ -84,10 +84,10 @@ class World:
 
     def run_session_effects(self) -> None:
         """Do what the sessions worker would do now: create the sessions of accepted bookings."""
-        deliverer = DeliveryRunner(Transactions(self.engine, self.nudges), load(), {})
-        for nudge in self.nudges.take():
-            if nudge.queue == "sessions":
-                deliverer.deliver(DeliveryKey(event_id=nudge.event_id, effect=nudge.effect, target=nudge.target))
+        deliverer = DeliveryRunner(Transactions(self.engine, self.wakeups), load(), {})
+        for wakeup in self.wakeups.take():
+            if wakeup.queue == "sessions":
+                deliverer.deliver(DeliveryKey(event_id=wakeup.event_id, effect=wakeup.effect, target=wakeup.target))
 
 
 def token(claims: dict[str, Any], *, secret: str = SECRET, algorithm: str = "HS256", lifetime: float = 3600) -> str:

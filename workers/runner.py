@@ -142,9 +142,9 @@ class DatabaseRunner:
         try:
             with self._transactions() as db:
                 claimed = self._claim(db, queue, step)
-                alone, nudged, batch.waiting = self._sorted(step, claimed)
+                alone, swept, batch.waiting = self._sorted(step, claimed)
                 # A worker may have died of one of these: the attempts are counted before they are made.
-                if leased := store.lease(db, nudged, LEASE):
+                if leased := store.lease(db, swept, LEASE):
                     following.append(Step(_keys(leased), leased, alone=step.alone))
                 lines = self._run_and_settle(db, batch, alone=step.alone)
         except (BatchFailed, DBAPIError) as error:
@@ -167,17 +167,17 @@ class DatabaseRunner:
 
     def _sorted(self, step: Step, claimed: Sequence[Delivery]) -> tuple[list[Delivery], list[Delivery], list[Delivery]]:
         """Those that are to run alone, those that are to be leased first, and those that may run at once."""
-        alone, nudged, ready = list[Delivery](), list[Delivery](), list[Delivery]()
+        alone, swept, ready = list[Delivery](), list[Delivery](), list[Delivery]()
         for each in claimed:
             if step.leased:
                 ready.append(each)
             elif not step.alone and (each.was_leased or self._effects[each.key.effect].alone):
                 alone.append(each)
             elif each.nudges:
-                nudged.append(each)
+                swept.append(each)
             else:
                 ready.append(each)
-        return alone, nudged, ready
+        return alone, swept, ready
 
     def _steps_after(
         self, error: Exception, step: Step, claimed: Sequence[Delivery], culprit: Delivery | None

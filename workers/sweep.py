@@ -18,8 +18,8 @@ from models import engine
 from workers.app import app
 from workers.transactions import metered
 from workers.wakeups import BROKER_TROUBLE, MAX_IN_MESSAGE, Publisher
-from workflows.events.record import Nudge
-from workflows.events.store import SWEEP_PAGE, not_nudged, nudged, overdue
+from workflows.events.record import Wakeup
+from workflows.events.store import SWEEP_PAGE, mark_published, mark_unpublished, overdue
 from workflows.events.subscriptions import QUEUES
 
 log = structlog.get_logger(__name__)
@@ -75,25 +75,25 @@ class Sweep:
         list_is_empty, count, after = waiting == 0, 0, None
         while waiting + count / MAX_IN_MESSAGE <= HIGH_WATER_MESSAGES:
             with self._database.begin() as db:
-                nudges = overdue(db, queue, list_is_empty=list_is_empty, after=after)
-                if not nudges:
+                wakeups = overdue(db, queue, list_is_empty=list_is_empty, after=after)
+                if not wakeups:
                     return count
-                nudged(db, nudges)
-            self._publish(nudges)
-            _NUDGED[queue].inc(len(nudges))
-            count += len(nudges)
-            after = nudges[-1]
-            if len(nudges) < SWEEP_PAGE:
+                mark_published(db, wakeups)
+            self._publish(wakeups)
+            _NUDGED[queue].inc(len(wakeups))
+            count += len(wakeups)
+            after = wakeups[-1]
+            if len(wakeups) < SWEEP_PAGE:
                 return count
         return count
 
-    def _publish(self, nudges: list[Nudge]) -> None:
+    def _publish(self, wakeups: list[Wakeup]) -> None:
         # Not while their rows are locked: a worker is quicker than a commit, and leaves locked rows alone.
         try:
-            self._publisher.publish(nudges)
+            self._publisher.publish(wakeups)
         except BROKER_TROUBLE:
             with self._database.begin() as db:
-                not_nudged(db, nudges)
+                mark_unpublished(db, wakeups)
             raise
 
     def _log_change(self, trouble: str | None) -> None:

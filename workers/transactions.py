@@ -27,7 +27,7 @@ from workflows.events.catalogue import (
     SessionEvent,
     SessionStarted,
 )
-from workflows.events.record import Nudge, Recorded, drain_recorded, flush_deferred
+from workflows.events.record import Recorded, Wakeup, drain_recorded, flush_deferred
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ BEFORE: dict[type[Event], str] = {
 class WakeupSink(Protocol):
     """Takes the wake-ups of a transaction that has committed."""
 
-    def put(self, nudges: Iterable[Nudge]) -> None: ...
+    def put(self, wakeups: Iterable[Wakeup]) -> None: ...
 
 
 class Transactions:
@@ -84,7 +84,7 @@ class Transactions:
         count(recorded.events)
         for each in recorded.events:
             log.info(each.type, event_id=each.id, actor=each.actor, **{f"{each.subject}_id": each.subject_id})
-        self._wakeups.put(recorded.nudges)
+        self._wakeups.put(recorded.wakeups)
 
 
 def count(events: Iterable[Event]) -> None:

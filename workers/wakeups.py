@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from config import telemetry
 from workers.broker import PUBLISHER_OPTIONS
-from workflows.events.record import Nudge
+from workflows.events.record import Wakeup
 from workflows.events.subscriptions import QUEUES, OutboundEffect, load
 
 log = structlog.get_logger(__name__)
@@ -45,15 +45,15 @@ class Publisher:
         self._connection: Connection | None = None
         self._producer: Producer | None = None
 
-    def publish(self, nudges: Sequence[Nudge]) -> None:
+    def publish(self, wakeups: Sequence[Wakeup]) -> None:
         """Send them all in one round trip.
 
         Raises:
             KombuError | RedisError | OSError: Redis cannot be reached, or does not answer in time.
         """
         with self._connected() as producer, producer.batch():
-            for message in messages(nudges):
-                named = [argument(nudge) for nudge in message]
+            for message in messages(wakeups):
+                named = [argument(wakeup) for wakeup in message]
                 self._app.send_task(
                     TASK,
                     kwargs={"deliveries": named},
@@ -93,28 +93,28 @@ class Publisher:
             raise
 
 
-def messages(nudges: Iterable[Nudge]) -> list[list[Nudge]]:
+def messages(wakeups: Iterable[Wakeup]) -> list[list[Wakeup]]:
     """The wake-ups as messages name them: up to 50 of a queue, those of each outbound effect by themselves.
 
     A worker runs database effects of any kind together, and sends what leaves the system kind by kind.
     """
-    all_messages: list[list[Nudge]] = []
-    latest: dict[tuple[str, str], list[Nudge]] = {}
-    for nudge in nudges:
-        outbound = isinstance(load().named(nudge.effect), OutboundEffect)
-        kind = (nudge.queue, nudge.effect if outbound else "")
+    all_messages: list[list[Wakeup]] = []
+    latest: dict[tuple[str, str], list[Wakeup]] = {}
+    for wakeup in wakeups:
+        outbound = isinstance(load().named(wakeup.effect), OutboundEffect)
+        kind = (wakeup.queue, wakeup.effect if outbound else "")
         message = latest.get(kind)
         if message is None or len(message) == MAX_IN_MESSAGE:
             message = latest[kind] = []
             all_messages.append(message)
-        message.append(nudge)
+        message.append(wakeup)
     return all_messages
 
 
-def argument(nudge: Nudge) -> dict[str, str]:
+def argument(wakeup: Wakeup) -> dict[str, str]:
     """A delivery as a message names it, and as operators read it in Flower: which effect of which event and subject."""
-    named = {"effect": nudge.effect, nudge.subject: str(nudge.subject_id), "event": str(nudge.event_id)}
-    return {**named, "target": nudge.target} if nudge.target else named
+    named = {"effect": wakeup.effect, wakeup.subject: str(wakeup.subject_id), "event": str(wakeup.event_id)}
+    return {**named, "target": wakeup.target} if wakeup.target else named
 
 
 class WakeupQueue:
@@ -127,21 +127,21 @@ class WakeupQueue:
         self._publisher = Publisher(app)
         self._capacity = capacity
         self._changed = Condition()
-        self._waiting: dict[str, deque[Nudge]] = {queue: deque() for queue in QUEUES}
+        self._waiting: dict[str, deque[Wakeup]] = {queue: deque() for queue in QUEUES}
         self._not_before = dict.fromkeys(QUEUES, 0.0)
         self._publishing = 0
         self._flushing = False
         self._thread: Thread | None = None
         self._down = False
 
-    def put(self, nudges: Iterable[Nudge]) -> None:
+    def put(self, wakeups: Iterable[Wakeup]) -> None:
         """Take the wake-ups of a transaction that has committed; never waits."""
         dropped = 0
         with self._changed:
-            for nudge in nudges:
-                waiting = self._waiting[nudge.queue]
+            for wakeup in wakeups:
+                waiting = self._waiting[wakeup.queue]
                 if len(waiting) < self._capacity:
-                    waiting.append(nudge)
+                    waiting.append(wakeup)
                 else:
                     dropped += 1
             # Started at the first use, so that a process that forks has its thread on the right side of the fork.
@@ -173,10 +173,10 @@ class WakeupQueue:
                     self._publishing = 0
                     self._changed.notify_all()
 
-    def _next_batch(self) -> list[Nudge]:
+    def _next_batch(self) -> list[Wakeup]:
         """Wait for wake-ups whose queue's pause is over, and take them, those of sessions first."""
         with self._changed:
-            batch: list[Nudge] = []
+            batch: list[Wakeup] = []
             for queue in self._wait_for_queues():
                 waiting = self._waiting[queue]
                 batch += [waiting.popleft() for _ in range(min(len(waiting), MAX_IN_BATCH - len(batch)))]
@@ -193,7 +193,7 @@ class WakeupQueue:
                 return ready
             self._changed.wait(min(moments.values()) - now if moments else None)
 
-    def _publish(self, batch: list[Nudge]) -> None:
+    def _publish(self, batch: list[Wakeup]) -> None:
         try:
             self._publisher.publish(batch)
         except BROKER_TROUBLE as error:

@@ -166,7 +166,7 @@ def test_a_commit_that_broke_is_a_503_and_is_not_made_again(world: World, cast: 
         other.dispose()
     assert (answer.status_code, answer.json["code"], len(commits)) == (503, "unavailable", 1)
     assert counts(world.engine) == before
-    assert world.nudges.take() == []
+    assert world.wakeups.take() == []
 
 
 def test_two_changes_of_a_listing_at_once_are_made_one_after_the_other(

@@ -145,13 +145,13 @@ def test_what_is_not_there_is_not_found(world: World, cast: Cast, step: str, now
 def test_a_dead_delivery_is_pending_and_nudged_at_once_with_all_its_attempts(world: World, cast: Cast) -> None:
     partner = Partner.of(world, cast.as_operator)
     mail = die(world.engine, partner.told(DONE))
-    world.nudges.take()
+    world.wakeups.take()
     answer = posted(world, cast, f"/{mail}/retry")
     assert (answer.status_code, answer.json["state"]) == (200, "pending")
     assert answer.json["nextAttemptAt"] == answer.json["dueAt"]
     row = partner.delivery(mail)
-    (nudge,) = world.nudges.take()
-    assert (nudge.event_id, nudge.effect, nudge.queue) == (row.event_id, row.effect, row.queue)
+    (wakeup,) = world.wakeups.take()
+    assert (wakeup.event_id, wakeup.effect, wakeup.queue) == (row.event_id, row.effect, row.queue)
     assert (row.state, row.attempts, row.forgiven, row.nudges) == (PENDING, 8, 8, 0)
     assert row.due_at <= datetime.now(UTC)
     (entry,) = audited(world, cast, mail)
@@ -172,11 +172,11 @@ def test_a_step_that_does_not_lead_from_here_is_refused(
     partner = Partner.of(world, cast.as_operator)
     delivery = partner.told(state)
     before = partner.delivery(delivery)
-    world.nudges.take()
+    world.wakeups.take()
     answer = posted(world, cast, f"/{delivery}/{step}")
     assert (answer.status_code, answer.json["code"]) == (400, "invalid_transition")
     assert partner.delivery(delivery) == before
-    assert world.nudges.take() == audited(world, cast, delivery) == []
+    assert world.wakeups.take() == audited(world, cast, delivery) == []
 
 
 @pytest.mark.parametrize(
@@ -250,17 +250,17 @@ def test_all_that_is_dead_is_retried_at_a_pace_of_each_effect(world: World, cast
     dead = [partner.told(DEAD, ago=number * HOUR) for number in (3, 2, 1)]
     die(world.engine, dead[0])
     done = partner.told(DONE)
-    world.nudges.take()
+    world.wakeups.take()
     answer = posted(world, cast, "/retry", BULK)
     assert answer.status_code == 202
     rows = [partner.delivery(each) for each in dead]
     assert all((row.state, row.forgiven, row.attempts) == (PENDING, 10, 10) for row in rows)
     steps = [(later.due_at - row.due_at).total_seconds() for row, later in pairwise(rows)]
     assert steps == [0.04, 0.04]
-    nudges = world.nudges.take()
-    effects = [nudge.effect for nudge in nudges]
+    wakeups = world.wakeups.take()
+    effects = [wakeup.effect for wakeup in wakeups]
     assert len(effects) == len(set(effects)) > 1, "the first of each effect, and no other"
-    assert next(nudge.event_id for nudge in nudges if nudge.effect == "webhooks.send") == rows[0].event_id
+    assert next(wakeup.event_id for wakeup in wakeups if wakeup.effect == "webhooks.send") == rows[0].event_id
     assert listed(world, cast, "?state=dead") == []
     assert partner.delivery(done).state == DONE
     (entry,) = audited(world, cast, answer.json["id"])

@@ -48,6 +48,6 @@ def test_what_needs_no_database_asks_nothing_of_it(world: World) -> None:
 
 def test_the_nudges_of_a_refused_decision_are_not_given_on(world: World, cast: Cast, draft: Booking) -> None:
     world.client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor)
-    assert {nudge.effect for nudge in world.nudges.take()} >= {"sessions.create"}
+    assert {wakeup.effect for wakeup in world.wakeups.take()} >= {"sessions.create"}
     assert world.client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor).status_code == 400
-    assert world.nudges.take() == []
+    assert world.wakeups.take() == []

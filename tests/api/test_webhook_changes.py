@@ -59,24 +59,24 @@ def test_what_is_changed_is_answered_and_stays(world: World, cast: Cast) -> None
 def test_a_new_address_is_pending_until_it_answers_a_ping(world: World, cast: Cast) -> None:
     partner = Partner.of(world, cast.as_operator)
     partner.becomes(DISABLED, **IN_TROUBLE)
-    world.nudges.take()
+    world.wakeups.take()
     body = {"url": "https://elsewhere.example:443/hooks"}
     answer = partner.client.patch(partner.path, json=body, headers=cast.as_operator)
     assert (answer.json["url"], answer.json["state"]) == ("https://elsewhere.example/hooks", "pending")
     assert answer.json["disabledReason"] is None
     row = partner.row()
     assert (row.failures, row.failing_since, row.open_until, row.warned_at) == (0, None, None, None)
-    assert [nudge.subject_id for nudge in world.nudges.take()] == [partner.id]
+    assert [wakeup.subject_id for wakeup in world.wakeups.take()] == [partner.id]
 
 
 def test_the_same_address_again_changes_nothing(world: World, cast: Cast) -> None:
     partner = Partner.of(world, cast.as_operator)
-    world.nudges.take()
+    world.wakeups.take()
     for body in ({"url": HOOK["url"]}, {"url": "HTTPS://Partner.Example:443/hooks"}, {}):
         tag = partner.client.get(partner.path, headers=cast.as_operator).headers["ETag"]
         answer = partner.client.patch(partner.path, json=body, headers=cast.as_operator)
         assert (answer.status_code, answer.json["state"], answer.headers["ETag"]) == (200, "active", tag)
-    assert world.nudges.take() == []
+    assert world.wakeups.take() == []
 
 
 # Every state, and which of the two that can be set by hand follows upon it.
@@ -191,14 +191,14 @@ def test_what_is_deleted_is_gone_with_its_secrets(world: World, cast: Cast) -> N
 
 def test_a_change_under_a_key_is_made_once(world: World, cast: Cast) -> None:
     partner = Partner.of(world, cast.as_mentor)
-    world.nudges.take()
+    world.wakeups.take()
     keyed = cast.as_mentor | {"Idempotency-Key": "k"}
     answers = [
         partner.client.patch(partner.path, json={"url": "https://elsewhere.example"}, headers=keyed) for _ in range(2)
     ]
     assert answers[0].json == answers[1].json
     assert answers[1].headers["Idempotent-Replayed"] == "true"
-    assert len(world.nudges.take()) == 1
+    assert len(world.wakeups.take()) == 1
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])

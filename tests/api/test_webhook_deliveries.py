@@ -196,9 +196,11 @@ def test_a_list_makes_two_statements_and_a_detail_three(world: World, cast: Cast
 def test_a_pending_delivery_is_tried_now(world: World, cast: Cast) -> None:
     partner = Partner.of(world, cast.as_mentor)
     delivery = partner.told(attempts=3, due_at=datetime.now(UTC) + 10 * HOUR, nudge_at=datetime.now(UTC) + 10 * HOUR)
-    world.nudges.take()
+    world.wakeups.take()
     assert resent(partner, delivery).json["id"] == delivery
-    assert [nudge.target for nudge in world.nudges.take()] == [str(partner.id)], "at once, without waiting for a sweep"
+    assert [wakeup.target for wakeup in world.wakeups.take()] == [str(partner.id)], (
+        "at once, without waiting for a sweep"
+    )
     row = partner.delivery(delivery)
     assert row.due_at <= datetime.now(UTC)
     assert row.nudge_at == row.due_at
@@ -209,10 +211,10 @@ def test_a_delivery_that_is_just_being_sent_is_left_alone(world: World, cast: Ca
     partner = Partner.of(world, cast.as_mentor)
     delivery = partner.told(attempts=1, lease_until=datetime.now(UTC) + HOUR)
     before = partner.delivery(delivery)
-    world.nudges.take()
+    world.wakeups.take()
     assert resent(partner, delivery).json["id"] == delivery
     assert partner.delivery(delivery) == before
-    assert world.nudges.take() == []
+    assert world.wakeups.take() == []
 
 
 def test_a_dead_delivery_gets_all_its_attempts_again(world: World, cast: Cast) -> None:
@@ -234,14 +236,14 @@ def test_what_has_ended_stays_and_another_delivery_of_the_same_event_is_made(
     partner = Partner.of(world, cast.as_mentor)
     delivery = partner.told(state)
     before = partner.delivery(delivery)
-    world.nudges.take()
+    world.wakeups.take()
     first = resent(partner, delivery).json
     assert first["id"] != delivery
     # The id of the event is the `webhook-id` of both.
     assert first["eventId"] == str(before.event_id)
     assert (first["state"], first["attempts"], first["endpointId"]) == ("pending", 0, str(partner.id))
     assert partner.delivery(delivery) == before
-    assert [nudge.target for nudge in world.nudges.take()] == [f"{partner.id}:1"]
+    assert [wakeup.target for wakeup in world.wakeups.take()] == [f"{partner.id}:1"]
     # While that one is on its way, there is no second; nor by its own id.
     assert resent(partner, delivery).json["id"] == first["id"]
     assert resent(partner, first["id"]).json["id"] == first["id"]

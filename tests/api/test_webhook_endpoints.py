@@ -34,7 +34,7 @@ def test_an_endpoint_begins_as_pending_and_is_pinged(world: World, cast: Cast) -
     assert secret.headers["Cache-Control"] == "no-store"
     ping = client.post(f"{path}/ping", headers=cast.as_operator)
     assert (ping.status_code, ping.json["endpointId"]) == (202, answer.json["id"])
-    assert len(world.nudges.take()) == 2
+    assert len(world.wakeups.take()) == 2
 
 
 def test_an_address_is_used_once_per_owner(client: FlaskClient, cast: Cast) -> None:

@@ -49,7 +49,7 @@ def test_what_died_since_then_is_sent_again_in_its_order(world: World, cast: Cas
     dead = [partner.told(DEAD, ago=hours * HOUR) for hours in (3, 2, 1)]
     alive = {state: partner.told(state, ago=HOUR) for state in (PENDING, DONE, CANCELLED)}
     others = asking(world, cast.as_mentor, url="https://other.example").told(DEAD, ago=HOUR)
-    world.nudges.take()
+    world.wakeups.take()
     assert recovered(partner, since=ago(4 * HOUR)) == 3
     rows = [partner.delivery(each) for each in dead]
     assert {(row.state, row.attempts, row.forgiven, row.nudges) for row in rows} == {(PENDING, 10, 10, 0)}
@@ -57,7 +57,7 @@ def test_what_died_since_then_is_sent_again_in_its_order(world: World, cast: Cas
     assert [row.due_at - rows[0].due_at for row in rows] == [timedelta(milliseconds=40) * place for place in range(3)]
     assert all(row.nudge_at == row.due_at for row in rows)
     # The first goes at once; the sweep calls for the others when they are due.
-    assert [nudge.event_id for nudge in world.nudges.take()] == [rows[0].event_id]
+    assert [wakeup.event_id for wakeup in world.wakeups.take()] == [rows[0].event_id]
     assert [partner.delivery(each).state for each in (before, others)] == [DEAD, DEAD]
     assert {state: partner.delivery(each).state for state, each in alive.items()} == {each: each for each in alive}
     assert recovered(partner, since=ago(4 * HOUR)) == 0
@@ -85,7 +85,7 @@ def test_a_dead_resend_is_recovered_and_a_dead_ping_is_not(world: World, cast: C
 
 def test_what_was_not_sent_in_a_pause_is_recovered_once(world: World, cast: Cast) -> None:
     partner = asking(world, cast.as_mentor)
-    world.nudges.take()
+    world.wakeups.take()
     missed = [partner.told(CANCELLED, ago=hours * HOUR, cancel_reason=NOT_LISTENING) for hours in (3, 2)]
     dead = partner.told(DEAD, ago=HOUR)
     before = [partner.delivery(each) for each in missed]
@@ -96,7 +96,7 @@ def test_what_was_not_sent_in_a_pause_is_recovered_once(world: World, cast: Cast
     assert [row.due_at - copies[0].due_at for row in (*copies, partner.delivery(dead))] == [
         timedelta(milliseconds=40) * place for place in range(3)
     ]
-    assert [nudge.target for nudge in world.nudges.take()] == [f"{partner.id}:1"]
+    assert [wakeup.target for wakeup in world.wakeups.take()] == [f"{partner.id}:1"]
     assert recovered(partner, since=ago(DAY)) == 0
     shown = partner.client.get(f"/webhook-deliveries/{copies[0].id}", headers=cast.as_mentor).json
     assert (shown["state"], shown["eventId"]) == ("pending", str(before[0].event_id))
@@ -200,7 +200,7 @@ def test_an_example_is_for_its_own_endpoint_alone(world: World, cast: Cast) -> N
     partner = Partner.of(world, cast.as_mentor, eventTypes=["*"])
     Partner.of(world, cast.as_operator, eventTypes=["*"])
     Partner.of(world, cast.as_mentor, url="https://other.example", eventTypes=["*"])
-    world.nudges.take()
+    world.wakeups.take()
     answer = partner.client.post(
         f"{partner.path}/example", json={"eventType": "session.completed"}, headers=cast.as_mentor
     )
@@ -223,7 +223,7 @@ def test_an_example_of_more_than_256_kb_is_refused_where_somebody_hears_of_it(
     world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     partner = Partner.of(world, cast.as_mentor)
-    world.nudges.take()
+    world.wakeups.take()
     monkeypatch.setattr("workflows.webhooks.messages.MAX_BODY_BYTES", 300)
     answer = partner.client.post(
         f"{partner.path}/example", json={"eventType": "session.completed"}, headers=cast.as_mentor
@@ -233,7 +233,7 @@ def test_an_example_of_more_than_256_kb_is_refused_where_somebody_hears_of_it(
     assert "300 are the most" in answer.json["message"]
     with world.engine.connect() as db:
         assert db.scalar(select(func.count()).where(events.c.type == "webhook.example")) == 0
-    assert world.nudges.take() == []
+    assert world.wakeups.take() == []
 
 
 def test_the_catalogue_lists_every_type_with_schema_and_example(world: World, cast: Cast) -> None:
@@ -249,4 +249,4 @@ def test_the_catalogue_lists_every_type_with_schema_and_example(world: World, ca
 
 def queued(world: World) -> list[str]:
     """For which endpoints there is something now."""
-    return [nudge.target for nudge in world.nudges.take() if nudge.effect == "webhooks.send"]
+    return [wakeup.target for wakeup in world.wakeups.take() if wakeup.effect == "webhooks.send"]

@@ -34,7 +34,7 @@ from workflows.events.catalogue import (
     WebhookEndpointFailing,
 )
 from workflows.events.delivery import DeliveryKey, SendResult
-from workflows.events.record import Nudge, record
+from workflows.events.record import Wakeup, record
 from workflows.events.subscriptions import load
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.notifications.kinds import OPERATOR_NOTICES
@@ -47,9 +47,9 @@ from workflows.webhooks.endpoints import create_endpoint
 
 
 class Deaf:
-    """Takes nudges and does nothing about them: these tests look at the rows."""
+    """Takes wakeups and does nothing about them: these tests look at the rows."""
 
-    def put(self, nudges: Iterable[Nudge]) -> None:
+    def put(self, wakeups: Iterable[Wakeup]) -> None:
         """Drop them."""
 
 

@@ -21,7 +21,7 @@ from tests.concurrency.racing import Race
 from workers.sweep import Sweep
 from workers.wakeups import Publisher
 from workflows.events.delivery import DeliveryKey
-from workflows.events.record import Nudge
+from workflows.events.record import Wakeup
 from workflows.events.subscriptions import QUEUES
 
 REQUESTS = 40
@@ -98,11 +98,11 @@ class Prompt(Publisher):
         super().__init__(app)
         self._harness = harness
 
-    def publish(self, nudges: Sequence[Nudge]) -> None:
+    def publish(self, wakeups: Sequence[Wakeup]) -> None:
         """Deliver at once."""
-        for nudge in nudges:
+        for wakeup in wakeups:
             self._harness.deliverer.deliver(
-                DeliveryKey(event_id=nudge.event_id, effect=nudge.effect, target=nudge.target)
+                DeliveryKey(event_id=wakeup.event_id, effect=wakeup.effect, target=wakeup.target)
             )
 
 

@@ -20,7 +20,7 @@ from api.app import create_app
 from models.bookings import BOOKING_TRANSITIONS
 from models.sessions import SESSION_TRANSITIONS
 from tests.api.conftest import Cast, counts
-from tests.application import KeptNudges, World, settings_for
+from tests.application import KeptWakeups, World, settings_for
 
 # What anybody may ask, credentials or not: monitors, and the documentation.
 OPEN = {
@@ -77,7 +77,7 @@ SOMEBODYS = re.compile(r"<[^>]+>")
 
 def an_app() -> Flask:
     """The application for its routes alone; its database is never asked."""
-    return create_app(settings_for("postgresql://nobody@127.0.0.1:1/nothing"), None, KeptNudges())
+    return create_app(settings_for("postgresql://nobody@127.0.0.1:1/nothing"), None, KeptWakeups())
 
 
 ROUTES = sorted(

@@ -23,7 +23,7 @@ from sqlalchemy import select
 from config.settings import settings
 from models.engine import create
 from models.events import deliveries
-from tests.application import KeptNudges
+from tests.application import KeptWakeups
 from tests.factories import accept_booking, make_booking
 from workers.runner import DeliveryRunner
 from workers.transactions import Transactions
@@ -33,7 +33,7 @@ from workflows.events.subscriptions import load
 import sys
 
 engine = create(settings().database_url)
-transactions = Transactions(engine, KeptNudges())
+transactions = Transactions(engine, KeptWakeups())
 with transactions() as db:
     accept_booking(db, make_booking(db, listing=Listing.of(db.execute(listing_query(sys.argv[1])).one())))
 with engine.connect() as db:

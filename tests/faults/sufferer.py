@@ -20,7 +20,7 @@ from tests.cast import Cast
 from tests.eventually import eventually, stretched
 from tests.speaking import Caller
 
-# The promise for a session whose nudge was lost, from the moment when all parts are there again.
+# The promise for a session whose wakeup was lost, from the moment when all parts are there again.
 PROMISED_SECONDS = 5.0
 PENDING = """
 SELECT count(*) FROM deliveries

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,30 +12,15 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, event, func, select, update
 
 from models.events import deliveries
+from tests.application import KeptWakeups
 from workers.outbound import Route
 from workers.runner import BATCH_SECONDS, DeliveryRunner
 from workers.transactions import Transactions
 from workers.transports import Renew, Transport, no_lease
 from workflows.events.delivery import Delivery, DeliveryKey, SendResult
-from workflows.events.record import Nudge
 from workflows.events.subscriptions import OutboundEffect, Subscriptions, load
 
 M = TypeVar("M")
-
-
-@dataclass
-class KeptNudges:
-    """Takes nudges, and publishes none of them."""
-
-    nudges: list[Nudge] = field(default_factory=list)
-
-    def put(self, nudges: Iterable[Nudge]) -> None:
-        """Keep them."""
-        self.nudges.extend(nudges)
-
-    def effects(self) -> list[str]:
-        """The effects that were nudged, by name."""
-        return sorted(nudge.effect for nudge in self.nudges)
 
 
 @dataclass
@@ -71,7 +56,7 @@ class Harness:
         batch_seconds: float = BATCH_SECONDS,
     ) -> None:
         self.engine = engine
-        self.wakeups = KeptNudges()
+        self.wakeups = KeptWakeups()
         self.transactions = Transactions(engine, self.wakeups)
         self.mail = Receiver()
         self.http = Receiver()

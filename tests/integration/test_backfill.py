@@ -85,7 +85,7 @@ def test_a_subscription_keeps_the_time_it_was_first_seen(harness: Harness) -> No
 def test_deliveries_an_old_process_missed_are_written_and_woken_up(harness: Harness) -> None:
     introduced(harness, knowing(NEW), timedelta(minutes=10))
     ids = recorded(harness, 3)
-    harness.wakeups.nudges.clear()
+    harness.wakeups.kept.clear()
     assert filled(harness, knowing(NEW)) == 3
     rows = written(harness)
     assert [row.event_id for row in rows] == ids

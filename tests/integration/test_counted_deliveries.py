@@ -15,7 +15,7 @@ from cli.embedded import Server
 from tests.factories import accept_booking, make_booking
 from tests.integration.harness import Harness
 from tests.integration.test_sweep import Bell
-from tests.integration.test_wakeups import nudges
+from tests.integration.test_wakeups import some_wakeups
 from tests.scraping import Figures
 from workers.sweep import Sweep
 from workers.wakeups import WakeupQueue
@@ -134,13 +134,13 @@ def test_nudges_are_counted_as_published_or_dropped(celery_app: Celery, valkey: 
     assert valkey
     before = Figures.here()
     wakeups = WakeupQueue(celery_app)
-    wakeups.put(nudges(7))
+    wakeups.put(some_wakeups(7))
     assert wakeups.flush()
     grown = Figures.here().since(before)
     assert grown.total("tutelage_nudges_total", outcome="published") == 7
     assert grown.total("tutelage_nudges_total", outcome="dropped") == 0
     gone = WakeupQueue(Celery("gone", broker="redis://127.0.0.1:1/0", set_as_current=False))
-    gone.put(nudges(3))
+    gone.put(some_wakeups(3))
     assert gone.flush()
     assert Figures.here().since(before).total("tutelage_nudges_total", outcome="dropped") == 3
 

@@ -37,7 +37,7 @@ def with_effect(engine: Engine) -> WithEffect:
         harness = Harness(engine, private(effect))
         with harness.transactions() as db:
             record(db, an_event())
-        harness.wakeups.nudges.clear()
+        harness.wakeups.kept.clear()
         return harness, harness.key("tried") if not effect.targets else DeliveryKey(event_id=uuid4(), effect="tried")
 
     return build
@@ -77,7 +77,7 @@ def test_what_an_effect_recorded_is_nudged_after_its_commit(with_effect: WithEff
         del now
         activate(load())
         make_booking(db)
-        assert harness.wakeups.nudges == []
+        assert harness.wakeups.kept == []
 
     harness, key = with_effect(run)
     harness.deliverer.deliver(key)
@@ -101,7 +101,7 @@ def test_a_failed_effect_leaves_an_attempt_and_a_pause_alone(with_effect: WithEf
         (1, "retry", "RuntimeError: the lamp is broken")
     ]
     assert (count(harness, "users"), count(harness, "events")) == (0, 1)
-    assert harness.wakeups.nudges == [], "what it recorded went with it"
+    assert harness.wakeups.kept == [], "what it recorded went with it"
 
 
 def test_a_failure_is_logged_with_its_effect_event_and_actor(with_effect: WithEffect) -> None:

@@ -53,9 +53,9 @@ def test_an_event_and_all_that_follows_is_one_statement(harness: Harness) -> Non
         event = make_event(db)
         assert len(statements) == 1
         assert targets(db, event.id) == dict.fromkeys(endpoints, "pending")
-    told = [nudge for nudge in harness.wakeups.nudges if nudge.effect == "webhooks.send"]
-    assert {nudge.target for nudge in told} == {str(each) for each in endpoints}
-    assert {(nudge.queue, nudge.subject_id) for nudge in told} == {("webhooks", event.subject_id)}
+    told = [wakeup for wakeup in harness.wakeups.kept if wakeup.effect == "webhooks.send"]
+    assert {wakeup.target for wakeup in told} == {str(each) for each in endpoints}
+    assert {(wakeup.queue, wakeup.subject_id) for wakeup in told} == {("webhooks", event.subject_id)}
 
 
 def test_several_events_are_one_statement_and_keep_their_order(harness: Harness) -> None:

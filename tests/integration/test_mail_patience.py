@@ -21,7 +21,7 @@ from tests.integration.test_mail_transport import a_mail, transport
 from tests.integration.test_mail_trouble import Post
 from workers.transports.smtp import SmtpLimits
 from workers.wakeups import Publisher
-from workflows.events.record import Nudge
+from workflows.events.record import Wakeup
 
 RFC_5321_AT_THE_FINAL_DOT = timedelta(minutes=10)
 
@@ -119,7 +119,7 @@ def test_a_stopping_worker_does_not_wait_for_a_verdict(
     command = [sys.executable, "-m", "workers.worker", "notifications", "--threads", "8"]
     with subprocess.Popen(command, env=os.environ | environment) as worker:
         try:
-            wakeup = Nudge(**vars(key), queue="notifications", subject="booking", subject_id=key.event_id)
+            wakeup = Wakeup(**vars(key), queue="notifications", subject="booking", subject_id=key.event_id)
             publisher.publish([wakeup])
             eventually(lambda: server.connections and "data" in server.connections[0], "a mail that the server has")
         finally:

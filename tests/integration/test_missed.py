@@ -57,14 +57,14 @@ def test_what_happens_while_an_endpoint_is_not_active_is_kept_without_a_nudge(
     becomes(harness, other, state)
     with harness.transactions() as db:
         make_booking(db)
-    harness.wakeups.nudges.clear()
+    harness.wakeups.kept.clear()
     (run,) = runs(harness, partner)
     assert (run.state, run.cancel_reason, run.last_error) == (
         "cancelled",
         "not_listening",
         f"The webhook endpoint is {state}.",
     )
-    assert (runs(harness, other), harness.wakeups.nudges) == ([], []), "what it did not ask for is not missed"
+    assert (runs(harness, other), harness.wakeups.kept) == ([], []), "what it did not ask for is not missed"
     becomes(harness, partner, EndpointState.ACTIVE)
     assert recovered(harness, partner) == 1
     harness.run_all()

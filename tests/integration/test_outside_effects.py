@@ -284,7 +284,7 @@ def test_only_active_endpoints_that_want_the_type_are_told(harness: Harness) -> 
     harness.http.received.clear()
     with harness.transactions() as db:
         make_booking(db)
-    targets = {nudge.target for nudge in harness.wakeups.nudges if nudge.effect == "webhooks.send"}
+    targets = {wakeup.target for wakeup in harness.wakeups.kept if wakeup.effect == "webhooks.send"}
     with harness.engine.connect() as db:
         event_id = harness.key("bookings.expire").event_id
         rows = db.exec_driver_sql(

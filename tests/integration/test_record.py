@@ -83,9 +83,9 @@ def test_deliveries_due_now_are_woken_up_and_timers_are_not(db: Connection) -> N
     booking = make_booking(db)
     notes = drain_recorded(db)
     assert [event.type for event in notes.events] == ["booking.requested"]
-    assert [nudge.effect for nudge in notes.nudges] == ["notifications.booking_requested"]
-    assert {(nudge.subject, nudge.subject_id) for nudge in notes.nudges} == {("booking", booking.id)}
-    assert drain_recorded(db).nudges == [], "notes are taken once"
+    assert [wakeup.effect for wakeup in notes.wakeups] == ["notifications.booking_requested"]
+    assert {(wakeup.subject, wakeup.subject_id) for wakeup in notes.wakeups} == {("booking", booking.id)}
+    assert drain_recorded(db).wakeups == [], "notes are taken once"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_an_effect_with_targets_has_a_delivery_each(db: Connection) -> None:
     rows = db.execute(select(deliveries.c.effect, deliveries.c.target, deliveries.c.id)).all()
     assert sorted((row.effect, row.target) for row in rows) == [("each", "a"), ("each", "b")]
     assert len({row.id for row in rows}) == 2
-    assert sorted(nudge.target for nudge in drain_recorded(db).nudges) == ["a", "b"]
+    assert sorted(wakeup.target for wakeup in drain_recorded(db).wakeups) == ["a", "b"]
 
 
 def test_an_event_without_effects_is_recorded(db: Connection) -> None:
@@ -133,9 +133,9 @@ def test_what_follows_later_is_added_once_and_nudged_once(db: Connection) -> Non
     record(db, event)
     drain_recorded(db)
     follow_up(db, event, SEND_MAIL, ["one", "two"])
-    assert sorted(nudge.target for nudge in drain_recorded(db).nudges) == ["one", "two"]
+    assert sorted(wakeup.target for wakeup in drain_recorded(db).wakeups) == ["one", "two"]
     follow_up(db, event, SEND_MAIL, ["two", "three"])
-    assert [nudge.target for nudge in drain_recorded(db).nudges] == ["three"]
+    assert [wakeup.target for wakeup in drain_recorded(db).wakeups] == ["three"]
     follow_up(db, event, SEND_MAIL, [])
     added = select(deliveries.c.target).where(deliveries.c.effect == "mail.send")
     assert sorted(db.scalars(added)) == ["one", "three", "two"]
@@ -144,7 +144,7 @@ def test_what_follows_later_is_added_once_and_nudged_once(db: Connection) -> Non
 def test_a_commit_nudges_what_it_recorded_and_only_then(harness: Harness) -> None:
     with harness.transactions() as db:
         accept_booking(db, make_booking(db))
-        assert harness.wakeups.nudges == []
+        assert harness.wakeups.kept == []
     assert harness.wakeups.effects() == [
         "notifications.booking_accepted",
         "notifications.booking_requested",
@@ -172,14 +172,14 @@ def _book_and_think_again(harness: Harness) -> None:
 def test_a_rollback_leaves_no_event_no_delivery_and_no_nudge(harness: Harness) -> None:
     with pytest.raises(Cancel):
         _book_and_think_again(harness)
-    assert harness.wakeups.nudges == []
+    assert harness.wakeups.kept == []
     with harness.engine.connect() as db:
         assert db.execute(select(events)).all() == []
         assert db.execute(select(deliveries)).all() == []
     # The connection goes back to the pool without its notes.
     with harness.transactions() as db:
-        assert drain_recorded(db).nudges == []
-    assert harness.wakeups.nudges == []
+        assert drain_recorded(db).wakeups == []
+    assert harness.wakeups.kept == []
 
 
 def test_a_commit_that_fails_nudges_nothing(harness: Harness) -> None:
@@ -201,7 +201,7 @@ def test_a_commit_that_fails_nudges_nothing(harness: Harness) -> None:
 
     with pytest.raises(Exception, match="fk_webhook_endpoints_mentor_profile_id"):
         spoil()
-    assert harness.wakeups.nudges == []
+    assert harness.wakeups.kept == []
 
 
 def test_deferred_writes_are_merged_and_cut_back_with_their_savepoint(db: Connection) -> None:

@@ -152,8 +152,8 @@ def ahead_of(pair: Pair) -> list[tuple[int, timedelta]]:
             .where(deliveries.c.effect == "notifications.session_reminder")
         ).all()
     # Nobody else nudges a timer, so that the sweep looks on time.
-    assert all(due == nudge for _minutes, due, nudge in rows)
-    return sorted(((minutes, pair.start - due) for minutes, due, _nudge in rows), reverse=True)
+    assert all(due == wakeup for _minutes, due, wakeup in rows)
+    return sorted(((minutes, pair.start - due) for minutes, due, _nudge_at in rows), reverse=True)
 
 
 def test_both_are_reminded_a_day_and_an_hour_before(harness: Harness) -> None:

@@ -23,7 +23,7 @@ from workers import sweep as sweeping
 from workers.sweep import HIGH_WATER_MESSAGES, Sweep
 from workers.wakeups import Publisher
 from workflows.events.delivery import DeliveryKey
-from workflows.events.record import Nudge, record
+from workflows.events.record import Wakeup, record
 from workflows.events.store import SWEEP_PAGE
 from workflows.events.subscriptions import QUEUES
 
@@ -32,12 +32,12 @@ class Bell:
     """A publisher that publishes to nobody, for the sweep's own rules."""
 
     def __init__(self, waiting: int = 0) -> None:
-        self.rung: list[Nudge] = []
+        self.rung: list[Wakeup] = []
         self.length = waiting
 
-    def publish(self, nudges: Sequence[Nudge]) -> None:
-        """Take the nudges."""
-        self.rung.extend(nudges)
+    def publish(self, wakeups: Sequence[Wakeup]) -> None:
+        """Take the wakeups."""
+        self.rung.extend(wakeups)
 
     def waiting(self, _queue: str) -> int:
         """The length that the queue's list is said to have."""
@@ -61,7 +61,7 @@ def key(harness: Harness) -> DeliveryKey:
 
 
 def overdue(harness: Harness, key: DeliveryKey, **values: Any) -> None:
-    """Let the delivery's time for a nudge have come, a while ago."""
+    """Let the delivery's time for a wakeup have come, a while ago."""
     past = func.now() - timedelta(seconds=10)
     harness.change(key, **{"due_at": past, "nudge_at": past, **values})
 
@@ -73,11 +73,11 @@ def test_what_its_own_process_has_just_nudged_is_left_alone(harness: Harness, ke
 
 def test_overdue_deliveries_are_found_with_their_subjects(harness: Harness, key: DeliveryKey) -> None:
     overdue(harness, key)
-    (nudge,) = swept(harness).rung
-    assert (nudge.event_id, nudge.effect, nudge.target, nudge.queue) == (key.event_id, key.effect, "", "sessions")
-    assert nudge.subject == "booking"
+    (wakeup,) = swept(harness).rung
+    assert (wakeup.event_id, wakeup.effect, wakeup.target, wakeup.queue) == (key.event_id, key.effect, "", "sessions")
+    assert wakeup.subject == "booking"
     with harness.engine.connect() as db:
-        assert nudge.subject_id == db.scalar(select(events.c.subject_id).where(events.c.id == key.event_id))
+        assert wakeup.subject_id == db.scalar(select(events.c.subject_id).where(events.c.id == key.event_id))
 
 
 def test_the_pause_between_nudges_doubles_up_to_30_seconds(harness: Harness, key: DeliveryKey) -> None:
@@ -185,7 +185,7 @@ def many(harness: Harness, count: int) -> list[UUID]:
 def test_pages_follow_one_another_until_nothing_is_left(harness: Harness) -> None:
     ids = many(harness, SWEEP_PAGE + 20)
     bell = swept(harness)
-    assert [nudge.event_id for nudge in bell.rung] == ids
+    assert [wakeup.event_id for wakeup in bell.rung] == ids
 
 
 def test_a_page_of_locked_rows_hides_nothing_behind_it(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,8 +194,8 @@ def test_a_page_of_locked_rows_hides_nothing_behind_it(harness: Harness, monkeyp
     ids = many(harness, 10)
     with harness.engine.begin() as worker:
         worker.execute(select(deliveries).where(deliveries.c.event_id.in_(ids[:5])).with_for_update())
-        assert [nudge.event_id for nudge in swept(harness).rung] == ids[5:]
-    assert [nudge.event_id for nudge in swept(harness).rung if nudge.event_id in ids[:5]] == ids[:5]
+        assert [wakeup.event_id for wakeup in swept(harness).rung] == ids[5:]
+    assert [wakeup.event_id for wakeup in swept(harness).rung if wakeup.event_id in ids[:5]] == ids[:5]
 
 
 def test_a_queue_is_filled_to_the_high_water_mark(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +220,7 @@ def test_several_sweeps_at_once_publish_each_row_once(harness: Harness) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(nudge.event_id for bell in bells for nudge in bell.rung) == ids
+    assert sorted(wakeup.event_id for bell in bells for wakeup in bell.rung) == ids
 
 
 def test_one_queues_trouble_is_not_the_next_ones(harness: Harness, key: DeliveryKey) -> None:
@@ -281,7 +281,7 @@ def test_rows_wait_unchanged_while_valkey_is_unavailable(
 
 def test_rows_that_were_not_published_are_swept_again_at_once(harness: Harness, key: DeliveryKey) -> None:
     class Mute(Bell):
-        def publish(self, _nudges: Sequence[Nudge]) -> None:
+        def publish(self, _wakeups: Sequence[Wakeup]) -> None:
             raise redis.ConnectionError("gone between the look and the call")
 
     overdue(harness, key, nudges=4)

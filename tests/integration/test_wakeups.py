@@ -21,14 +21,16 @@ from workers.wakeups import MAX_IN_BATCH, MAX_IN_MESSAGE, QUEUE_PAUSE_SECONDS, T
 from workers.wakeups import messages as grouped
 from workers.worker import app
 from workflows.events.delivery import DeliveryKey
-from workflows.events.record import Nudge
+from workflows.events.record import Wakeup
 from workflows.events.subscriptions import QUEUES
 
 
-def nudges(count: int, *, queue: str = "reviews", target: str = "", effect: str = "reviews.unlock") -> list[Nudge]:
-    """So many nudges."""
+def some_wakeups(
+    count: int, *, queue: str = "reviews", target: str = "", effect: str = "reviews.unlock"
+) -> list[Wakeup]:
+    """So many wake-ups."""
     return [
-        Nudge(
+        Wakeup(
             event_id=uuid4(),
             effect=effect,
             target=target,
@@ -49,21 +51,21 @@ def wakeups(celery_app: Celery) -> Iterator[WakeupQueue]:
 
 
 def test_a_message_shows_effect_subject_and_event_of_each_delivery() -> None:
-    (plain,) = nudges(1)
+    (plain,) = some_wakeups(1)
     assert argument(plain) == {
         "effect": "reviews.unlock",
         "session": str(plain.subject_id),
         "event": str(plain.event_id),
     }
-    (aimed,) = nudges(1, target="user-7")
+    (aimed,) = some_wakeups(1, target="user-7")
     assert argument(aimed)["target"] == "user-7"
 
 
 def test_a_message_names_up_to_50_deliveries_of_a_queue() -> None:
-    reviews, webhooks = nudges(MAX_IN_MESSAGE + 2), nudges(2, queue="webhooks", effect="webhooks.send")
-    others = nudges(2, queue="notifications", effect="notifications.session_created")
-    mails = nudges(2, queue="notifications", effect="mail.send")
-    unknown = nudges(1, effect="plugins.newer")
+    reviews, webhooks = some_wakeups(MAX_IN_MESSAGE + 2), some_wakeups(2, queue="webhooks", effect="webhooks.send")
+    others = some_wakeups(2, queue="notifications", effect="notifications.session_created")
+    mails = some_wakeups(2, queue="notifications", effect="mail.send")
+    unknown = some_wakeups(1, effect="plugins.newer")
     mixed = [reviews[0], webhooks[0], mails[0], others[0], *reviews[1:], *unknown, *webhooks[1:], *mails[1:], others[1]]
     assert grouped(mixed) == [
         reviews[:MAX_IN_MESSAGE],
@@ -78,13 +80,13 @@ def test_a_worker_reads_messages_of_two_releases(monkeypatch: pytest.MonkeyPatch
     looked: list[tuple[DeliveryKey, ...]] = []
     belongings = SimpleNamespace(deliverer=SimpleNamespace(deliver=lambda *keys: looked.append(keys)))
     monkeypatch.setattr("workers.worker.current", lambda: belongings)
-    named = nudges(3, queue="webhooks", effect="webhooks.send", target="endpoint-1")
-    first, *others = [argument(nudge) for nudge in named]
+    named = some_wakeups(3, queue="webhooks", effect="webhooks.send", target="endpoint-1")
+    first, *others = [argument(wakeup) for wakeup in named]
     app.tasks[TASK](deliveries=[first, *others], newer="publisher")
     old = {name: value for name, value in first.items() if name != "effect"}
     app.tasks["webhooks.send"](**old, also=others)
     app.tasks["webhooks.send"](**old)
-    keys = tuple(DeliveryKey(event_id=nudge.event_id, effect="webhooks.send", target="endpoint-1") for nudge in named)
+    keys = tuple(DeliveryKey(event_id=wakeup.event_id, effect="webhooks.send", target="endpoint-1") for wakeup in named)
     assert looked == [keys, keys, keys[:1]]
 
 
@@ -92,11 +94,11 @@ def test_idle_queues_are_published_at_once_and_busy_ones_bundled(
     wakeups: WakeupQueue, valkey: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(QUEUE_PAUSE_SECONDS, "analytics", 3600)
-    wakeups.put(nudges(1, queue="analytics"))
+    wakeups.put(some_wakeups(1, queue="analytics"))
     eventually(lambda: len(messages(valkey, "analytics")) == 1, "the first message")
     for _ in range(10):
-        wakeups.put(nudges(1, queue="analytics"))
-    wakeups.put(nudges(1))
+        wakeups.put(some_wakeups(1, queue="analytics"))
+    wakeups.put(some_wakeups(1))
     eventually(lambda: len(messages(valkey, "reviews")) == 1, "the other queue's message")
     assert len(messages(valkey, "analytics")) == 1
     assert wakeups.flush()
@@ -104,32 +106,32 @@ def test_idle_queues_are_published_at_once_and_busy_ones_bundled(
 
 
 def test_deliveries_arrive_on_their_queues_list_in_order(wakeups: WakeupQueue, valkey: Server) -> None:
-    offered = nudges(MAX_IN_MESSAGE) + nudges(2, queue="analytics")
+    offered = some_wakeups(MAX_IN_MESSAGE) + some_wakeups(2, queue="analytics")
     wakeups.put(offered)
     assert wakeups.flush()
     (message,) = messages(valkey, "reviews")
     assert message["headers"]["task"] == TASK
     # As operators read it in Flower.
     shown = message["headers"]["kwargsrepr"]
-    places = [shown.index(str(nudge.event_id)) for nudge in offered[:MAX_IN_MESSAGE]]
+    places = [shown.index(str(wakeup.event_id)) for wakeup in offered[:MAX_IN_MESSAGE]]
     assert places == sorted(places)
-    assert all(str(nudge.subject_id) in shown for nudge in offered[:MAX_IN_MESSAGE])
+    assert all(str(wakeup.subject_id) in shown for wakeup in offered[:MAX_IN_MESSAGE])
     assert len(messages(valkey, "analytics")) == 1
 
 
 def test_many_are_published_in_full_messages(wakeups: WakeupQueue, valkey: Server) -> None:
-    wakeups.put(nudges(5 * MAX_IN_BATCH))
+    wakeups.put(some_wakeups(5 * MAX_IN_BATCH))
     assert wakeups.flush()
     assert len(messages(valkey, "reviews")) == 5 * MAX_IN_BATCH / MAX_IN_MESSAGE
 
 
 def test_a_batch_is_one_pipeline_to_valkey(publisher: Publisher, valkey: Server) -> None:
-    publisher.publish(nudges(1))
+    publisher.publish(some_wakeups(1))
     reads = []
     with redis.Redis.from_url(valkey.url) as client:
         for _ in range(10):
             before = client.info("stats")["total_reads_processed"]  # type: ignore[index]
-            publisher.publish([nudge for queue in QUEUES for nudge in nudges(1, queue=queue)])
+            publisher.publish([wakeup for queue in QUEUES for wakeup in some_wakeups(1, queue=queue)])
             reads.append(client.info("stats")["total_reads_processed"] - before)  # type: ignore[index]
     # One of them is the look itself, and others may be of other clients; a read a message would be a round trip each.
     assert min(reads) < len(QUEUES)
@@ -140,41 +142,41 @@ def test_what_does_not_fit_is_dropped_at_once(celery_app: Celery, stoppable_valk
     with stoppable_valkey.paused():
         wakeups = WakeupQueue(celery_app, capacity=10)
         began = time.monotonic()
-        wakeups.put(nudges(1000))
+        wakeups.put(some_wakeups(1000))
         assert time.monotonic() - began < 0.5
     assert wakeups.flush()
 
 
 @pytest.mark.parametrize("trouble", ["stopped", "paused"])
 def test_a_wakeup_never_waits_for_valkey(wakeups: WakeupQueue, stoppable_valkey: Any, trouble: str) -> None:
-    wakeups.put(nudges(1))
+    wakeups.put(some_wakeups(1))
     assert wakeups.flush()
     with getattr(stoppable_valkey, trouble)():
         took = []
         for _ in range(50):
             began = time.monotonic()
-            wakeups.put(nudges(1))
+            wakeups.put(some_wakeups(1))
             took.append(time.monotonic() - began)
         assert max(took) < 0.2
         assert wakeups.flush(10), "dropped, within the time-outs"
-    wakeups.put(nudges(1))
+    wakeups.put(some_wakeups(1))
     assert wakeups.flush()
     # Back by itself, on a new connection.
-    eventually(lambda: _arrives(wakeups, stoppable_valkey.server), "a nudge after Valkey is back", seconds=10)
+    eventually(lambda: _arrives(wakeups, stoppable_valkey.server), "a wake-up after Valkey is back", seconds=10)
 
 
 def _arrives(wakeups: WakeupQueue, valkey: Server) -> bool:
     before = len(messages(valkey, "reviews"))
-    wakeups.put(nudges(1))
+    wakeups.put(some_wakeups(1))
     wakeups.flush()
     return len(messages(valkey, "reviews")) > before
 
 
 def test_a_flush_that_timed_out_is_false(wakeups: WakeupQueue, stoppable_valkey: Any) -> None:
-    wakeups.put(nudges(1))
+    wakeups.put(some_wakeups(1))
     assert wakeups.flush()
     with stoppable_valkey.paused():
-        wakeups.put(nudges(1))
+        wakeups.put(some_wakeups(1))
         assert not wakeups.flush(0.05)
 
 
@@ -189,10 +191,10 @@ def test_a_defect_in_publishing_ends_no_thread_for_good(
     monkeypatch.setattr("threading.excepthook", failed.append)
     with monkeypatch.context() as broken:
         broken.setattr(Publisher, "publish", defect)
-        wakeups.put(nudges(1))
+        wakeups.put(some_wakeups(1))
         assert wakeups.flush()
         eventually(lambda: failed, "the thread's end")
-    wakeups.put(nudges(1))
+    wakeups.put(some_wakeups(1))
     assert wakeups.flush()
     assert len(messages(valkey, "reviews")) == 1
 
@@ -207,5 +209,5 @@ def test_a_wakeup_while_the_database_is_away_is_a_warning(monkeypatch: pytest.Mo
 
     monkeypatch.setattr("workers.worker.current", lambda: SimpleNamespace(deliverer=SimpleNamespace(deliver=away)))
     with capture_logs() as lines:
-        app.tasks[TASK](deliveries=[argument(nudge) for nudge in nudges(2)])
+        app.tasks[TASK](deliveries=[argument(wakeup) for wakeup in some_wakeups(2)])
     assert [(line["event"], line["deliveries"]) for line in lines] == [("worker.database_unavailable", 2)]

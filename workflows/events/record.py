@@ -74,7 +74,7 @@ def recording(rows: str) -> TextClause:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Nudge:
+class Wakeup:
     """One delivery of a wake-up, with the subject of its event for operators to read."""
 
     event_id: UUID
@@ -86,7 +86,7 @@ class Nudge:
 
     @classmethod
     def of(cls, row: Row[Any]) -> Self:
-        """The nudge for a row of a delivery's key and queue, with its event's subject."""
+        """The wake-up for a row of a delivery's key and queue, with its event's subject."""
         key = {name: getattr(row, name) for name in ("event_id", "effect", "target", "queue", "subject_id")}
         return cls(subject=row.subject_type, **key)
 
@@ -96,17 +96,17 @@ class Recorded:
     """What a transaction recorded, to be logged, counted and published after its commit."""
 
     events: list[Event] = field(default_factory=list)
-    nudges: list[Nudge] = field(default_factory=list)
+    wakeups: list[Wakeup] = field(default_factory=list)
     deferred: list[tuple[DeferredWrite, Any]] = field(default_factory=list)
 
     def mark(self) -> tuple[int, int, int]:
         """How much it is by now, to `cut_back` to when a savepoint is rolled back."""
-        return len(self.events), len(self.nudges), len(self.deferred)
+        return len(self.events), len(self.wakeups), len(self.deferred)
 
     def cut_back(self, mark: tuple[int, int, int]) -> None:
         """Forget what was recorded since the mark: the savepoint that held it was rolled back."""
-        events, nudges, deferred = mark
-        del self.events[events:], self.nudges[nudges:], self.deferred[deferred:]
+        events, wakeups, deferred = mark
+        del self.events[events:], self.wakeups[wakeups:], self.deferred[deferred:]
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ class _Plan:
     endpoint_id: UUID | None = None
 
     @property
-    def nudge(self) -> Nudge:
-        return Nudge(
+    def wakeup(self) -> Wakeup:
+        return Wakeup(
             event_id=self.event.id,
             effect=self.effect.name,
             target=self.target,
@@ -156,14 +156,14 @@ def record(db: Connection, *events: Event) -> None:
         "plans": [plan.as_json() for plan in plans],
         "catalogue": known.catalogue.id,
     }
-    nudges = [plan.nudge for plan in plans if plan.due_at is None]
+    wakeups = [plan.wakeup for plan in plans if plan.due_at is None]
     if known.fan_out is not None and announced:
         rows = db.execute(recording(known.fan_out.rows), values | {"heard": _heard(announced)})
-        nudges += _nudges_of(rows, known.fan_out.effect, announced)
+        wakeups += _wakeups_of(rows, known.fan_out.effect, announced)
     else:
         db.execute(_RECORD, values)
     recorded(db).events += events
-    recorded(db).nudges += nudges
+    recorded(db).wakeups += wakeups
 
 
 def fan_out(db: Connection, event: Event) -> None:
@@ -174,7 +174,7 @@ def fan_out(db: Connection, event: Event) -> None:
     _add(db, _direct(how, event))
     if event.announced:
         rows = db.execute(_fan_out(how.rows), {"heard": _heard([event])})
-        recorded(db).nudges += _nudges_of(rows, how.effect, [event])
+        recorded(db).wakeups += _wakeups_of(rows, how.effect, [event])
 
 
 def follow_up(db: Connection, event: Event, effect: AnyOutboundEffect, targets: Iterable[str]) -> None:
@@ -205,9 +205,9 @@ def drain_recorded(db: Connection) -> Recorded:
     return drained
 
 
-def enqueue_wakeups(db: Connection, nudges: Iterable[Nudge]) -> None:
+def enqueue_wakeups(db: Connection, wakeups: Iterable[Wakeup]) -> None:
     """Have wake-ups published right after the commit, for deliveries that are due."""
-    recorded(db).nudges += nudges
+    recorded(db).wakeups += wakeups
 
 
 def defer_write(db: Connection, write: Callable[[Connection, list[Item]], None], item: Item) -> None:
@@ -247,8 +247,8 @@ def _add(db: Connection, plans: list[_Plan]) -> int:
         return 0
     rows = db.execute(_FOLLOW_UP, {"plans": [plan.as_json() for plan in plans]})
     added = {(row.event_id, row.effect, row.target) for row in rows}
-    nudges = [plan.nudge for plan in plans if plan.due_at is None]
-    enqueue_wakeups(db, [each for each in nudges if (each.event_id, each.effect, each.target) in added])
+    wakeups = [plan.wakeup for plan in plans if plan.due_at is None]
+    enqueue_wakeups(db, [each for each in wakeups if (each.event_id, each.effect, each.target) in added])
     return len(added)
 
 
@@ -272,7 +272,7 @@ def _heard(announced: Sequence[Event]) -> list[dict[str, object]]:
     ]
 
 
-def _nudges_of(rows: Iterable[Row[Any]], effect: AnyOutboundEffect, events: Sequence[Event]) -> list[Nudge]:
+def _wakeups_of(rows: Iterable[Row[Any]], effect: AnyOutboundEffect, events: Sequence[Event]) -> list[Wakeup]:
     by_id = {event.id: event for event in events}
     pending = (row for row in rows if row.state == DeliveryState.PENDING)
-    return [_Plan(by_id[row.event_id], effect, row.target).nudge for row in pending]
+    return [_Plan(by_id[row.event_id], effect, row.target).wakeup for row in pending]

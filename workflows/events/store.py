@@ -48,7 +48,7 @@ from models.events import (
 from models.webhooks import webhook_endpoints
 from workflows.events.catalogue import CLOCK_SKEW, Event, event_types, smallest_event_id
 from workflows.events.delivery import Attempt, Backlog, Delivery, DeliveryKey, DeliveryStatus, Success
-from workflows.events.record import Nudge, enqueue_wakeups
+from workflows.events.record import Wakeup, enqueue_wakeups
 from workflows.paging import Page, newest_event_first
 
 log = structlog.get_logger(__name__)
@@ -628,7 +628,7 @@ def done_outbound(db: Connection, successes: Sequence[Success]) -> set[DeliveryK
     return _keys_of(db.execute(_DONE_OUTBOUND, values))
 
 
-def overdue(db: Connection, queue: str, *, list_is_empty: bool, after: Nudge | None) -> list[Nudge]:
+def overdue(db: Connection, queue: str, *, list_is_empty: bool, after: Wakeup | None) -> list[Wakeup]:
     """A page of a queue's deliveries that a worker is to be woken up for again, locked until the transaction's end.
 
     Args:
@@ -638,17 +638,17 @@ def overdue(db: Connection, queue: str, *, list_is_empty: bool, after: Nudge | N
     last = after or DeliveryKey(event_id=UUID(int=0), effect="")
     key = {"event_id": last.event_id, "effect": last.effect, "target": last.target}
     rows = db.execute(_EMPTY_LIST if list_is_empty else _PATIENT, {"queue": queue, "page": SWEEP_PAGE, **key}).all()
-    return [Nudge.of(row) for row in rows]
+    return [Wakeup.of(row) for row in rows]
 
 
-def nudged(db: Connection, nudges: Iterable[Nudge]) -> None:
+def mark_published(db: Connection, wakeups: Iterable[Wakeup]) -> None:
     """Count a wake-up for each, in the transaction that found them: the next one waits longer."""
-    db.execute(_NUDGED, _keys(nudges) | {"by": 1})
+    db.execute(_NUDGED, _keys(wakeups) | {"by": 1})
 
 
-def not_nudged(db: Connection, nudges: Iterable[Nudge]) -> None:
+def mark_unpublished(db: Connection, wakeups: Iterable[Wakeup]) -> None:
     """Note that these could not be published after all: they are to be named again at once."""
-    db.execute(_NUDGED, _keys(nudges) | {"by": -1})
+    db.execute(_NUDGED, _keys(wakeups) | {"by": -1})
 
 
 def backlogs(db: Connection, queues: Sequence[str], *, most: int = MAX_COUNTED_DUE) -> list[Backlog]:
@@ -673,7 +673,7 @@ def requeue(db: Connection, delivery_id: UUID, *states: DeliveryState) -> bool:
     """
     row = db.execute(_REQUEUE, {"id": delivery_id, "states": list(states)}).one_or_none()
     if row is not None:
-        enqueue_wakeups(db, [Nudge.of(row)])
+        enqueue_wakeups(db, [Wakeup.of(row)])
     return row is not None
 
 
@@ -749,7 +749,7 @@ def lock_runs(db: Connection, *, event_id: UUID, endpoint_id: UUID) -> dict[UUID
 def add_run(db: Connection, delivery_id: UUID) -> UUID:
     """Send the event of a webhook delivery anew, by another delivery; returns its id. The runs are locked."""
     row = db.execute(_ADD_RUN, {"id": delivery_id}).one()
-    enqueue_wakeups(db, [Nudge.of(row)])
+    enqueue_wakeups(db, [Wakeup.of(row)])
     added: UUID = row.id
     return added
 
@@ -881,7 +881,7 @@ def _event(row: Row[Any]) -> Event:
 def _requeued(db: Connection, rows: Iterable[Row[Any]]) -> int:
     found = list(rows)
     # Of each effect the first is due now; the others are left to the sweep.
-    enqueue_wakeups(db, [Nudge.of(row) for row in found if row.event_id is not None])
+    enqueue_wakeups(db, [Wakeup.of(row) for row in found if row.event_id is not None])
     requeued: int = found[0].requeued
     return requeued
 
@@ -897,7 +897,7 @@ def _keys_of(rows: Iterable[Row[Any]]) -> set[DeliveryKey]:
     return {DeliveryKey(event_id=row.event_id, effect=row.effect, target=row.target) for row in rows}
 
 
-def _keys(keys: Iterable[DeliveryKey | Nudge]) -> dict[str, Any]:
+def _keys(keys: Iterable[DeliveryKey | Wakeup]) -> dict[str, Any]:
     named = list(keys)
     return {
         "event_ids": [key.event_id for key in named],
