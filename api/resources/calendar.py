@@ -14,14 +14,14 @@ from api.loaders import changes
 from api.schemas import notifications as shapes
 from api.schemas.base import EmptyBody
 from api.state import app_state
-from workflows.calendar.feed import find_feed, written_feed
-from workflows.calendar.secret import make_secret
+from workflows.calendar.feed import create_feed_secret, find_feed, render_feed
 from workflows.errors import NotFound
 
 calendar = Area("Calendar", "The caller's sessions as a feed for calendar applications (RFC 5545).")
 
-NOT_KEPT = {"Cache-Control": "no-store"}
+NO_STORE = {"Cache-Control": "no-store"}
 ICALENDAR = "text/calendar"
+CONTENT_TYPE = f"{ICALENDAR}; charset=utf-8"
 
 
 @calendar.route("/calendar/secret", methods=["POST"])
@@ -33,9 +33,9 @@ def create_calendar_secret(context: RequestContext[None], _body: dict[str, Any])
 
     It replaces an earlier one, and is shown only in this response.
     """
-    secret = make_secret(context.db, actor=context.actor)
+    secret = create_feed_secret(context.db, actor=context.actor)
     url = f"{app_state().settings.public_url}/calendar/{secret}.ics"
-    return {"secret": secret, "url": url}, NOT_KEPT
+    return {"secret": secret, "url": url}, NO_STORE
 
 
 @calendar.route("/calendar/<secret>.ics")
@@ -55,9 +55,7 @@ def get_calendar_feed(secret: str) -> Any:
     if feed is None:
         raise NotFound("There is no such calendar.")
     known = request.if_none_match.contains_weak(feed.tag)
-    answer = (
-        Response(status=304) if known else Response(written_feed(db, feed), content_type=f"{ICALENDAR}; charset=utf-8")
-    )
+    answer = Response(status=304) if known else Response(render_feed(db, feed), content_type=CONTENT_TYPE)
     answer.set_etag(feed.tag)
     answer.headers["Cache-Control"] = "private, no-cache"
     return answer

@@ -147,7 +147,7 @@ def compose(mail: Mail, identity: MailIdentity) -> EmailMessage:
 
 def _invite(message: EmailMessage, invitation: Invitation, sender: str, address: str) -> None:
     """Add the invitation where mail programs look for it (RFC 6047): as an alternative and as a file."""
-    calendar = invitation.written(organizer=sender or address, address=address)
+    calendar = invitation.rendered(organizer=sender or address, address=address)
     # As bytes in base64: every line ends as RFC 5545 has it, whatever servers do to the lines of a text.
     message.add_alternative(
         calendar,

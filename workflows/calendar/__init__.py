@@ -1,1 +1,1 @@
-"""Calendars of other systems: invitations by mail, and a private feed for each user (iCalendar, RFC 5545)."""
+"""Sessions in external calendars (iCalendar, RFC 5545): invitations by mail, and a private feed for each user."""

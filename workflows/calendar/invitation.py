@@ -1,4 +1,4 @@
-"""Invitations (RFC 5546): a REQUEST when a session is booked, a CANCEL when it is called off, each to one person."""
+"""Invitations (RFC 5546): a REQUEST with the mail of a booked session, a CANCEL with that of its cancellation."""
 
 from __future__ import annotations
 
@@ -11,22 +11,16 @@ from sqlalchemy import Connection, Uuid, any_, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.sessions import SessionStatus, sessions
-from workflows.calendar.lines import calendar, person
-from workflows.calendar.meeting import Meeting, Reader, entry
+from workflows.calendar.icalendar import CalendarEntry, Reader, calendar, person
 from workflows.events.catalogue import Event, SessionCancelled, SessionCreated
 from workflows.events.delivery import Cancel
 
-REQUEST, CANCEL = "REQUEST", "CANCEL"
-_MEETINGS = (
-    Meeting.query()
-    .add_columns(sessions.c.id.label("session_id"))
-    .where(sessions.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
-)
+_ENTRIES = CalendarEntry.query().where(sessions.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Guest(Reader):
-    """Who is invited, and where the invitation goes."""
+    """The invited user, with name and mail address."""
 
     name: str
     address: str
@@ -34,60 +28,57 @@ class Guest(Reader):
 
 @dataclass(frozen=True, kw_only=True)
 class Invitation:
-    """What goes along with one mail; whoever sends it is the organizer.
+    """The calendar object of one mail.
 
     Args:
         method: REQUEST or CANCEL.
-        changed: when that was decided, the same on every attempt to send it.
+        changed: when the session was booked or cancelled; the same on every attempt to send it.
     """
 
     method: str
-    meeting: Meeting
+    entry: CalendarEntry
     guest: Guest
     changed: datetime
 
-    def written(self, *, organizer: str, address: str) -> bytes:
-        """The calendar object, with the reader as its one attendee: nobody learns another's address.
+    def rendered(self, *, organizer: str, address: str) -> bytes:
+        """The calendar object; the reader is its only attendee, so that it discloses no other address.
 
         Args:
-            organizer: the sender's name, and beside it their mail address.
+            organizer: the name of the mail's sender, `address` being their mail address.
         """
-        # Both sides have said yes already, and the sender reads no answers.
+        # Both parties have agreed already, and the sender reads no replies.
         attends = ("CUTYPE=INDIVIDUAL", "ROLE=REQ-PARTICIPANT", "PARTSTAT=ACCEPTED", "RSVP=FALSE")
         people = [
             person("ORGANIZER", organizer, address),
             person("ATTENDEE", self.guest.name, self.guest.address, *attends),
         ]
-        event = entry(self.meeting, self.guest, changed=self.changed, people=people)
-        return calendar([f"METHOD:{self.method}"], event)
+        return calendar([f"METHOD:{self.method}"], self.entry.lines(self.guest, changed=self.changed, people=people))
 
 
-def meetings_of(db: Connection, events: Iterable[Event]) -> dict[UUID, Meeting]:
-    """The sessions that those of the events are about which a mail brings an invitation to, by their ids."""
+def calendar_entries(db: Connection, events: Iterable[Event]) -> dict[UUID, CalendarEntry]:
+    """The sessions whose booking or cancellation is among the events, by their ids."""
     ids = {event.session_id for event in events if isinstance(event, SessionCreated | SessionCancelled)}
-    if not ids:
-        return {}
-    rows = db.execute(_MEETINGS, {"ids": list(ids)})
-    return {row.session_id: Meeting.of(row) for row in rows}
+    found = map(CalendarEntry.of, db.execute(_ENTRIES, {"ids": list(ids)})) if ids else ()
+    return {entry.id: entry for entry in found}
 
 
-def invitation_for(event: Event, meetings: Mapping[UUID, Meeting], guest: Guest) -> Invitation | None:
-    """What goes along with the mail of that event; None where it is about no date, or about one that is over.
+def invitation_for(event: Event, entries: Mapping[UUID, CalendarEntry], guest: Guest) -> Invitation | None:
+    """The invitation in the mail of the event; None for other events, and for a session that is completed.
 
     Args:
-        meetings: as they were read for the event.
+        entries: as `calendar_entries` returned them for the event.
 
     Raises:
-        Cancel: the session was called off before the mail of its booking left; the mail about that says enough, and an
-            invitation that came after it would bring the meeting back.
+        Cancel: the session was cancelled before the mail of its booking was sent. The mail about the cancellation is
+            enough, and an invitation that arrived after it would restore the entry.
     """
     if not isinstance(event, SessionCreated | SessionCancelled):
         return None
-    meeting = meetings[event.session_id]
+    entry = entries[event.session_id]
     if isinstance(event, SessionCancelled):
-        return Invitation(method=CANCEL, meeting=meeting, guest=guest, changed=event.occurred_at)
-    if meeting.cancelled:
+        return Invitation(method="CANCEL", entry=entry, guest=guest, changed=event.occurred_at)
+    if entry.is_cancelled:
         raise Cancel("The session was cancelled before this mail left.")
-    if meeting.status is SessionStatus.COMPLETED:
+    if entry.status is SessionStatus.COMPLETED:
         return None
-    return Invitation(method=REQUEST, meeting=meeting, guest=guest, changed=event.occurred_at)
+    return Invitation(method="REQUEST", entry=entry, guest=guest, changed=event.occurred_at)

@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Row, Uuid, text
 from models.base import Timestamp
 from models.events import ErrorClass
 from models.notifications import Channel
-from workflows.calendar.invitation import Guest, Invitation, invitation_for, meetings_of
-from workflows.calendar.meeting import Meeting
+from workflows.calendar.icalendar import CalendarEntry
+from workflows.calendar.invitation import Guest, Invitation, calendar_entries, invitation_for
 from workflows.events.catalogue import WebhookEndpointEvent
 from workflows.events.delivery import PUSH_RETRY_POLICY, Cancel, Delivery, SendResult
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
@@ -129,11 +129,11 @@ def prepare_mails(db: Connection, deliveries: Sequence[Delivery]) -> list[Mail |
     people = [delivery for delivery in deliveries if delivery.target != OPERATORS]
     keys = {"event_ids": [each.event.id for each in people], "user_ids": [UUID(each.target) for each in people]}
     found = {(row.event_id, row.user_id): row for row in db.execute(_MAILS, keys)} if people else {}
-    meetings = meetings_of(db, (delivery.event for delivery in people))
+    entries = calendar_entries(db, (delivery.event for delivery in people))
     return prepare_each(
         deliveries,
         lambda delivery: (
-            _mail_to_operators(db, delivery) if delivery.target == OPERATORS else _mail(db, delivery, found, meetings)
+            _mail_to_operators(db, delivery) if delivery.target == OPERATORS else _mail(db, delivery, found, entries)
         ),
     )
 
@@ -142,7 +142,7 @@ def _mail(
     db: Connection,
     delivery: Delivery,
     found: Mapping[tuple[UUID, UUID], Row[Any]],
-    meetings: Mapping[UUID, Meeting],
+    entries: Mapping[UUID, CalendarEntry],
 ) -> Mail:
     event, reader_id = delivery.event, UUID(delivery.target)
     row = found.get((event.id, reader_id))
@@ -160,7 +160,7 @@ def _mail(
         words=words_now(db, event, reader_id, Words(row.title, row.body), now=delivery.now),
         written_at=row.created_at,
         choice=choice if can_be_stopped(row.kind, Channel.EMAIL) else None,
-        invitation=invitation_for(event, meetings, guest),
+        invitation=invitation_for(event, entries, guest),
     )
 
 
