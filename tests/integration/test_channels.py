@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from socket import socket
+from threading import Event, active_count
 from types import SimpleNamespace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from config.settings import NOTICE_KINDS
 from models.events import deliveries
-from tests.factories import accept_booking, make_booking
-from tests.integration.harness import Harness
-from tests.integration.receivers import HttpReceiver, http_receiver
+from tests.factories import OPERATOR, accept_booking, make_booking, make_session
+from tests.integration.harness import Harness, routes
+from tests.integration.receivers import HttpReceiver, Talk, dripping, http_receiver, silent, talker
 from workers.rules import name_of
-from workers.transports.apprise import AppriseTransport
+from workers.runner import DeliveryRunner
+from workers.transports.apprise import DEADLINE_SECONDS, MAX_HANGING, AppriseTransport
+from workers.transports.notifications import protected_channels
 from workflows.effects.messages import Notice
+from workflows.events.delivery import SendResult
 from workflows.events.subscriptions import load
 from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.texts import Words, compose
 from workflows.operator_policy import OperatorPolicy
+from workflows.sessions.cancel import cancel
+from workflows.sessions.session import SessionWithTerms, session_with_terms_query
 
 SECRET = "T00-very-secret"
+# Each read gets an answer in time, and the response never ends.
+DRIPPING = dripping(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n", b"x")
 
 
 @pytest.fixture
@@ -43,7 +54,8 @@ def url_of(service: HttpReceiver) -> str:
 
 def notice(channel: str) -> Notice:
     """Something to be told."""
-    return Notice(delivery_id=uuid4(), channel=channel, words=Words("Session booked", "Session 7."))
+    words = Words("Session booked", "Session 7.")
+    return Notice(delivery_id=uuid4(), channel=channel, words=words, written_at=datetime.now(UTC))
 
 
 def test_a_notice_reaches_its_channel_alone(service: HttpReceiver) -> None:
@@ -80,6 +92,115 @@ def test_an_address_that_nobody_knows_is_refused_without_being_shown() -> None:
     with pytest.raises(ValueError, match="APPRISE_URLS holds an address") as refused:
         AppriseTransport([f"pigeon://{SECRET}"])
     assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("talk", [pytest.param(silent, id="silence"), pytest.param(DRIPPING, id="dripping")])
+def test_a_channel_that_hangs_is_not_waited_for_beyond_the_deadline(talk: Talk) -> None:
+    with talker(talk) as port:
+        url = f"json://127.0.0.1:{port}/{SECRET}"
+        transport = AppriseTransport([url], deadline=0.5)
+        began = time.monotonic()
+        report = transport.send(notice(name_of(url)))
+        took = time.monotonic() - began
+    assert (report.error_class, report.error) == ("timeout", "JSON did not answer within 0.5 s.")
+    assert report.unavailable
+    assert not report.permanent
+    assert 0.4 < took < 5
+
+
+def test_a_channel_that_always_hangs_holds_few_threads() -> None:
+    with talker(DRIPPING) as port:
+        url = f"json://127.0.0.1:{port}/{SECRET}"
+        transport = AppriseTransport([url], deadline=0.05)
+        before = active_count()
+        for _ in range(2 * MAX_HANGING):
+            assert transport.send(notice(name_of(url))).unavailable
+        assert active_count() - before <= MAX_HANGING
+
+
+def test_closing_ends_a_send_that_hangs() -> None:
+    connected = Event()
+
+    def hang(connection: socket, stop: Event) -> None:
+        connected.set()
+        silent(connection, stop)
+
+    with talker(hang) as port, ThreadPoolExecutor(1) as sender:
+        url = f"json://127.0.0.1:{port}/{SECRET}"
+        transport = AppriseTransport([url], deadline=60)
+        sending = sender.submit(transport.send, notice(name_of(url)))
+        assert connected.wait(10)
+        transport.close()
+        assert sending.result(10).error_class == "timeout"
+
+
+def cancelled_session(harness: Harness) -> UUID:
+    """The id of a session that an operator has cancelled."""
+    with harness.transactions() as db:
+        session_id = make_session(db).id
+        found = SessionWithTerms.of(db.execute(session_with_terms_query(session_id)).one())
+        cancel(db, actor=OPERATOR, session=found, reason="A private matter.", now=datetime.now(UTC))
+    return session_id
+
+
+def with_channels(harness: Harness, *urls: str, deadline: float = DEADLINE_SECONDS) -> Harness:
+    """The same harness, which sends notices of cancelled sessions to these channels by Apprise."""
+    names = tuple(name_of(url) for url in urls)
+    telling = with_policy(harness, notice_channels=names, notice_kinds=frozenset({"session_cancelled"}))
+    channels = protected_channels(AppriseTransport(urls, deadline=deadline))
+    transports = routes(mail=telling.mail, http=telling.http, push=telling.push, channels=channels)
+    telling.deliverer = DeliveryRunner(telling.transactions, telling.effects, transports)
+    return telling
+
+
+def test_a_channel_gets_the_notice_of_a_cancelled_session(harness: Harness, service: HttpReceiver) -> None:
+    telling = with_channels(harness, url_of(service))
+    session_id = cancelled_session(telling)
+    telling.run_all()
+    (request,) = service.requests
+    told = json.loads(request.body)
+    assert told["title"] == "Session cancelled by the operator"
+    assert str(session_id) in told["message"]
+    assert "private" not in told["message"]
+    assert telling.row(telling.key("channels.send")).state == "done"
+
+
+def test_a_notice_is_sent_again_after_the_worker_died(harness: Harness, service: HttpReceiver) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(_notice: object) -> SendResult:
+        raise Killed
+
+    dying = with_policy(harness, notice_channels=(name_of(url_of(service)),), notice_kinds=frozenset(OPERATOR_NOTICES))
+    dying.channels.answers = die
+    cancelled_session(dying)
+    dying.deliver("channels.session_cancelled")
+    with pytest.raises(Killed):
+        dying.deliver("channels.send")
+    surviving = with_channels(harness, url_of(service))
+    key = surviving.deliver("channels.send")
+    assert service.requests == [], "still leased"
+    surviving.change(key, lease_until=func.now())
+    surviving.deliverer.deliver(key)
+    assert len(service.requests) == 1
+    assert surviving.row(key).state == "done"
+
+
+def test_a_channel_that_hangs_costs_no_attempt_and_delays_no_other(harness: Harness, service: HttpReceiver) -> None:
+    with talker(DRIPPING) as port:
+        hangs = f"json://127.0.0.1:{port}/{SECRET}"
+        telling = with_channels(harness, hangs, url_of(service), deadline=0.3)
+        for _ in range(3):
+            cancelled_session(telling)
+        began = time.monotonic()
+        telling.run_all()
+        took = time.monotonic() - began
+    assert len(service.requests) == 3
+    assert took < 10
+    with telling.engine.connect() as db:
+        rows = db.execute(select(deliveries).where(deliveries.c.target == name_of(hangs))).all()
+    assert [(row.state, row.attempts, row.due_at > row.created_at) for row in rows] == [("pending", 0, True)] * 3
 
 
 def with_policy(harness: Harness, **policy: object) -> Harness:

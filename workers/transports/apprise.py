@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from threading import Lock, Thread
 
 from apprise import Apprise
 
@@ -14,6 +17,10 @@ from workflows.effects.messages import Notice
 from workflows.events.delivery import SendResult
 
 CHANNEL_GONE = "The operators no longer have this channel."
+# Together with the latest start of a send less than a lease.
+DEADLINE_SECONDS = 15.0
+# Threads that one channel may hold beyond their deadline; until one ends, nothing more is sent to it.
+MAX_HANGING = 4
 
 
 class AppriseTransport(Transport[Notice]):
@@ -21,31 +28,86 @@ class AppriseTransport(Transport[Notice]):
 
     Args:
         urls: of Apprise, one per channel.
+        deadline: seconds until the channel must have answered.
 
     Raises:
         ValueError: Apprise does not know one of the addresses.
     """
 
-    def __init__(self, urls: Sequence[str]) -> None:
+    def __init__(self, urls: Sequence[str], *, deadline: float = DEADLINE_SECONDS) -> None:
         # All of them write addresses into their lines.
         for name in ("apprise", "urllib3", "requests"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        self._channels = {name_of(url): _channel(url) for url in urls}
+        self._deadline = deadline
+        self._channels = {name_of(url): _Channel(url) for url in urls}
 
     def send(self, notice: Notice, _renew: Renew = no_lease) -> SendResult:
         """Hand the notice to its channel; Apprise reports no more than whether it was accepted."""
         channel = self._channels.get(notice.channel)
         if channel is None:
             return SendResult(error=CHANNEL_GONE, error_class=ErrorClass.NOT_LISTENING)
-        if channel.notify(title=notice.words.title, body=notice.words.body):
+        try:
+            accepted = channel.notify(notice, seconds=self._deadline)
+        except TimeoutError:
+            error = f"{channel.service} did not answer within {self._deadline:g} s."
+            return SendResult(error=error, error_class=ErrorClass.TIMEOUT, unavailable=True)
+        if accepted:
             return SendResult()
-        service = next(iter(channel)).service_name
-        return SendResult(error=f"{service} did not take the notice.", error_class=ErrorClass.STATUS)
+        return SendResult(error=f"{channel.service} did not take the notice.", error_class=ErrorClass.STATUS)
+
+    def close(self) -> None:
+        """Wait for no channel any more: their senders get an error."""
+        for channel in self._channels.values():
+            channel.close()
 
 
-def _channel(url: str) -> Apprise:
-    channel = Apprise()
-    if not channel.add(url):
-        # Without the address, which holds secrets.
-        raise ValueError("APPRISE_URLS holds an address that Apprise does not know.")
-    return channel
+class _Channel:
+    """One channel, with a deadline for all of a send.
+
+    Apprise opens its connections itself, and bounds only the time between two reads: a server that drips would hold a
+    sender for ever. So each send has a thread of its own, which is waited for until the deadline and then left alone.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._apprise = Apprise()
+        if not self._apprise.add(url):
+            # Without the address, which holds secrets.
+            raise ValueError("APPRISE_URLS holds an address that Apprise does not know.")
+        self._lock = Lock()
+        self._sends: dict[Thread, Future[bool]] = {}
+
+    @property
+    def service(self) -> str:
+        """The name of the service, e.g. Slack."""
+        return str(next(iter(self._apprise)).service_name)
+
+    def notify(self, notice: Notice, *, seconds: float) -> bool:
+        """Whether the channel accepted the notice.
+
+        Raises:
+            TimeoutError: it did not answer in time, or too many earlier sends hang.
+        """
+        answer: Future[bool] = Future()
+        thread = Thread(target=self._send, args=(notice, answer), name="channel", daemon=True)
+        with self._lock:
+            self._sends = {each: waits for each, waits in self._sends.items() if each.is_alive()}
+            if len(self._sends) >= MAX_HANGING:
+                raise TimeoutError
+            self._sends[thread] = answer
+            thread.start()
+        return answer.result(seconds)
+
+    def close(self) -> None:
+        """End what waits for an answer."""
+        with self._lock:
+            for answer in self._sends.values():
+                with suppress(InvalidStateError):
+                    answer.set_exception(TimeoutError())
+
+    def _send(self, notice: Notice, answer: Future[bool]) -> None:
+        # An answer after `close` is nobody's.
+        with suppress(InvalidStateError):
+            try:
+                answer.set_result(bool(self._apprise.notify(title=notice.words.title, body=notice.words.body)))
+            except Exception as error:  # noqa: BLE001 - raised again by the sender that waits
+                answer.set_exception(error)

@@ -14,7 +14,7 @@ from workers.outbound import Route, SenderPool
 from workers.transports import NotConfigured, Transport
 from workers.transports.mail import FolderTransport, MailIdentity
 from workers.transports.protection import Breaker, Protected, Shares
-from workflows.effects.messages import Mail, PushMessage
+from workflows.effects.messages import Mail, Notice, PushMessage
 from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE
 
 
@@ -33,8 +33,8 @@ def _channels(chosen: Settings) -> Route[Any]:
         return Route(NotConfigured("The operators no longer have this channel."))
     from workers.transports.apprise import AppriseTransport  # noqa: PLC0415
 
-    # Its services may hang, and it does not report which: they share one thread.
-    return Route(AppriseTransport(chosen.apprise_urls), SenderPool(1))
+    # They share one thread, which one that hangs holds until the deadline, and then leaves to the others for a while.
+    return Route(protected_channels(AppriseTransport(chosen.apprise_urls)), SenderPool(1))
 
 
 def _mail(chosen: Settings, senders: int) -> Route[Mail]:
@@ -68,6 +68,12 @@ def protected_mail(transport: Transport[Mail], shares: Shares) -> Protected[Mail
     """Mail, with one circuit breaker for the mail server."""
     breaker = Breaker[Mail](name="mail server", written_at=lambda mail: mail.written_at)
     return Protected(transport, shares, destination=lambda _mail: "", breaker=breaker)
+
+
+def protected_channels(transport: Transport[Notice]) -> Protected[Notice]:
+    """The operators' channels, with a circuit breaker for each."""
+    breaker = Breaker[Notice](name="channel", written_at=lambda notice: notice.written_at)
+    return Protected(transport, Shares.of_one(1), destination=lambda notice: notice.channel, breaker=breaker)
 
 
 def protected_push(transport: Transport[PushMessage], senders: int, **options: Any) -> Protected[PushMessage]:

@@ -117,11 +117,17 @@ class PushMessage:
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """A notice for one of the operators' channels; `channel` is its name, which reveals nothing of its address."""
+    """A notice for one of the operators' channels.
+
+    Args:
+        channel: its name, which reveals nothing of its address.
+        written_at: since when it waits.
+    """
 
     delivery_id: UUID
     channel: str
     words: Words
+    written_at: datetime
 
 
 def prepare_mails(db: Connection, deliveries: Sequence[Delivery]) -> list[Mail | Exception]:
@@ -223,7 +229,12 @@ def prepare_notices(db: Connection, deliveries: Sequence[Delivery]) -> list[Noti
     """The notices, with ids and times but without names, since channels have many readers."""
     return prepare_each(
         deliveries,
-        lambda each: Notice(delivery_id=each.id, channel=each.target, words=_words_of_notice(db, each)),
+        lambda each: Notice(
+            delivery_id=each.id,
+            channel=each.target,
+            words=_words_of_notice(db, each),
+            written_at=each.event.occurred_at,
+        ),
     )
 
 
