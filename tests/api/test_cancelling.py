@@ -118,22 +118,6 @@ def test_a_cancellation_that_does_not_fit_changes_nothing(
     assert world.client.get(f"/sessions/{scheduled.id}", headers=cast.as_mentee).json["status"] == "scheduled"
 
 
-def test_a_second_click_under_one_key_gets_the_first_answer(world: World, cast: Cast, scheduled: Session) -> None:
-    headers = cast.as_mentee | {"Idempotency-Key": "once"}
-    first, second = (
-        world.client.patch(f"/sessions/{scheduled.id}/cancel", json=ILL, headers=headers) for _ in range(2)
-    )
-    assert (first.status_code, second.status_code) == (200, 200)
-    assert second.json == first.json
-    assert second.headers["Idempotent-Replayed"] == "true"
-
-
-def test_an_older_version_is_stale(world: World, cast: Cast, scheduled: Session) -> None:
-    headers = cast.as_mentee | {"If-Match": '"9"'}
-    answer = world.client.patch(f"/sessions/{scheduled.id}/cancel", json=ILL, headers=headers)
-    assert (answer.status_code, answer.json["code"]) == (412, "stale")
-
-
 def test_cancelling_makes_four_statements_and_a_quote_two(world: World, cast: Cast, scheduled: Session) -> None:
     with statements_of(world.engine) as made:
         world.client.get(f"/sessions/{scheduled.id}/cancellation-quote", headers=cast.as_mentee)

@@ -38,13 +38,6 @@ def test_an_operator_adds_a_course_and_everybody_reads_it(world: World, cast: Ca
         assert world.client.get("/courses", headers=headers).json == {"items": [added.json], "nextCursor": None}
 
 
-def test_under_one_key_a_course_is_added_once(world: World, cast: Cast) -> None:
-    key = {"Idempotency-Key": "once"}
-    first, again = (world.client.post("/courses", json=ALGEBRA, headers=cast.as_operator | key) for _ in range(2))
-    assert first.json == again.json
-    assert len(world.client.get("/courses", headers=cast.as_mentee).json["items"]) == 1
-
-
 @pytest.mark.parametrize("who", ["mentee", "mentor"])
 def test_only_operators_keep_the_catalogue(world: World, cast: Cast, course: Course, who: str) -> None:
     headers = getattr(cast, f"as_{who}")
@@ -63,14 +56,6 @@ def test_a_course_that_is_not_active_leaves_the_catalogue_and_can_still_be_read(
     assert world.client.patch(path, json={}, headers=cast.as_operator).json == changed.json
     world.client.patch(path, json={"active": True}, headers=cast.as_operator)
     assert len(world.client.get("/courses", headers=cast.as_mentee).json["items"]) == 1
-
-
-def test_an_operator_changes_what_they_have_seen(world: World, cast: Cast, course: Course) -> None:
-    path, seen = f"/courses/{course.id}", {"If-Match": '"1"'}
-    assert world.client.patch(path, json={"title": "One"}, headers=cast.as_operator | seen).status_code == 200
-    stale = world.client.patch(path, json={"title": "Two"}, headers=cast.as_operator | seen)
-    assert (stale.status_code, stale.json["code"]) == (412, "stale")
-    assert world.client.get(path, headers=cast.as_mentee).json["title"] == "One"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 
 from tests.api.conftest import Cast
 from workflows.bookings.booking import Booking
+from workflows.catalog.courses import Course
 from workflows.sessions.session import Session
 
 # If-Match, for a resource of version 1 → whether the change is made.
@@ -35,8 +36,8 @@ def test_a_change_is_made_on_the_version_that_was_named(
         assert client.get(f"/bookings/{draft.id}", headers=cast.as_mentor).json["status"] == "draft"
 
 
-def test_every_change_of_a_single_resource_honours_it(
-    client: FlaskClient, cast: Cast, draft: Booking, scheduled: Session
+def test_every_change_of_a_single_resource_honours_if_match(
+    client: FlaskClient, cast: Cast, draft: Booking, scheduled: Session, course: Course
 ) -> None:
     old = {"If-Match": '"99"'}
     for path, headers in (
@@ -46,8 +47,15 @@ def test_every_change_of_a_single_resource_honours_it(
         (f"/bookings/{draft.id}/cancel", cast.as_mentee),
         (f"/sessions/{scheduled.id}/start", cast.as_mentee),
         (f"/sessions/{scheduled.id}/complete", cast.as_mentor),
+        (f"/sessions/{scheduled.id}/cancel", cast.as_mentee),
+        (f"/courses/{course.id}", cast.as_operator),
+        (f"/mentors/{cast.mentor.id}/hours", cast.as_mentor),
     ):
-        assert client.patch(path, json={}, headers=headers | old).status_code == 412, path
+        method, body = ("PUT", {"hours": []}) if path.endswith("hours") else ("PATCH", {})
+        if path.endswith("cancel") and "sessions" in path:
+            body = {"reason": "Ill"}
+        answer = client.open(path, method=method, json=body, headers=headers | old)
+        assert (answer.status_code, answer.json["code"]) == (412, "stale"), path
 
 
 def test_what_the_caller_holds_already_is_not_sent_again(client: FlaskClient, cast: Cast, draft: Booking) -> None:

@@ -92,14 +92,6 @@ def test_a_database_without_tables_is_not_ready(world: World, engine: Engine) ->
             db.execute(text("UPDATE alembic_version SET version_num = :newest"), {"newest": newest})
 
 
-def test_a_probe_reads_no_files(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(*_arguments: Any) -> None:
-        raise OSError("no file is read here")
-
-    monkeypatch.setattr("api.resources.operations.ScriptDirectory", read)
-    assert world.client.get("/health/ready").status_code == 200
-
-
 def test_a_pool_without_a_free_connection_is_a_503(world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_arguments: Any, **_named: Any) -> None:
         raise PoolTimeout("QueuePool limit reached")

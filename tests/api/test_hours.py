@@ -118,19 +118,6 @@ def test_hours_that_overlap_are_named(client: FlaskClient, cast: Cast, path: str
     }
 
 
-def test_what_somebody_else_said_meanwhile_is_not_lost(client: FlaskClient, cast: Cast, path: str) -> None:
-    seen = {"If-Match": client.get(path, headers=cast.as_mentor).headers["ETag"]}
-    assert client.put(path, json=WEEK, headers=cast.as_mentor | seen).status_code == 200
-    stale = client.put(path, json={"hours": []}, headers=cast.as_mentor | seen)
-    assert (stale.status_code, stale.json["code"]) == (412, "stale")
-    assert client.get(path, headers=cast.as_mentor).json["hours"] == WEEK["hours"]
-
-
-def test_hours_that_have_not_changed_need_not_be_sent_again(client: FlaskClient, cast: Cast, path: str) -> None:
-    tag = client.get(path, headers=cast.as_mentee).headers["ETag"]
-    assert client.get(path, headers=cast.as_mentee | {"If-None-Match": tag}).status_code == 304
-
-
 @pytest.mark.parametrize(
     ("body", "field"),
     [

@@ -9,7 +9,6 @@ import pytest
 from tests.api.conftest import Cast
 from tests.application import World
 from workflows.bookings.booking import Booking
-from workflows.sessions.session import Session
 
 NOWHERE = "/bookings/{}/decline"
 BAD_BODY = {"reason": 7, "nonsense": True}
@@ -57,9 +56,3 @@ def test_lists_ask_who_is_calling_before_they_read_the_query(world: World, cast:
     assert world.client.get(path).status_code == 401
     assert world.client.get(path, headers=cast.as_mentee).status_code == 403
     assert world.client.get(path, headers=cast.as_mentor).status_code == 400
-
-
-def test_a_mentor_acting_as_a_user_takes_no_mentors_step(world: World, cast: Cast, scheduled: Session) -> None:
-    headers = {**cast.as_mentee}
-    assert world.client.post(f"/sessions/{scheduled.id}/complete", headers=headers).status_code == 403
-    assert world.client.get("/sessions/mentor/my-sessions", headers=headers).status_code == 403

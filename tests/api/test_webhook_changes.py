@@ -218,16 +218,3 @@ def test_whose_it_is_comes_before_the_body(client: FlaskClient, world: World, ca
     assert client.patch(path, data=b"{", content_type="application/json", headers=cast.as_mentor).status_code == 400
     # An operator helps a mentor out.
     assert client.patch(path, json={"rateLimit": 1}, headers=cast.as_operator).status_code == 200
-
-
-def test_an_owner_has_fifty_endpoints_at_most(world: World, cast: Cast) -> None:
-    for number in range(50):
-        Partner.of(world, cast.as_mentor, active=False, url=f"https://partner.example/{number}")
-    more = world.client.post("/webhook-endpoints", json=HOOK, headers=cast.as_mentor)
-    assert (more.status_code, more.json["code"]) == (409, "endpoint_limit")
-    # A form that does not fit is told first, and others have room of their own.
-    assert world.client.post("/webhook-endpoints", json=HOOK | {"url": "x"}, headers=cast.as_mentor).status_code == 400
-    assert world.client.post("/webhook-endpoints", json=HOOK, headers=cast.as_operator).status_code == 201
-    (first, *_rest) = world.client.get("/webhook-endpoints", headers=cast.as_mentor).json["items"]
-    world.client.delete(f"/webhook-endpoints/{first['id']}", headers=cast.as_mentor)
-    assert world.client.post("/webhook-endpoints", json=HOOK, headers=cast.as_mentor).status_code == 201

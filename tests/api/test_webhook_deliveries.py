@@ -255,14 +255,6 @@ def test_what_has_ended_stays_and_another_delivery_of_the_same_event_is_made(
     assert set(listed(partner)) == {delivery, first["id"], second["id"]}
 
 
-def test_a_resend_under_a_key_is_made_once(world: World, cast: Cast) -> None:
-    partner = Partner.of(world, cast.as_mentor)
-    delivery = partner.told(DONE)
-    first, second = (resent(partner, delivery, **{"Idempotency-Key": "k"}) for _ in range(2))
-    assert first.json == second.json
-    assert second.headers["Idempotent-Replayed"] == "true"
-
-
 @pytest.mark.parametrize("state", [EndpointState.PENDING, EndpointState.PAUSED, EndpointState.DISABLED])
 def test_an_endpoint_that_hears_of_nothing_is_sent_nothing(world: World, cast: Cast, state: EndpointState) -> None:
     partner = Partner.of(world, cast.as_mentor)
@@ -282,11 +274,3 @@ def test_a_resend_is_decided_on_what_was_seen(world: World, cast: Cast) -> None:
     stale = partner.client.post(f"{path}/resend", headers=cast.as_mentor | {"If-Match": tag})
     assert (stale.status_code, stale.json["code"]) == (412, "stale")
     assert partner.client.post(f"{path}/resend", json={"x": 1}, headers=cast.as_mentor).status_code == 400
-
-
-def test_endpoints_and_deliveries_that_have_not_changed_are_told_so(world: World, cast: Cast) -> None:
-    partner = Partner.of(world, cast.as_mentor)
-    for path in (partner.path, f"/webhook-deliveries/{partner.told(DEAD)}"):
-        tag = partner.client.get(path, headers=cast.as_mentor).headers["ETag"]
-        known = partner.client.get(path, headers=cast.as_mentor | {"If-None-Match": tag})
-        assert (known.status_code, known.data) == (304, b"")

@@ -70,12 +70,6 @@ def test_a_contract_is_broken_by_an_import_against_it(tree: Path, contract: str)
     assert any("BROKEN" in line for line in told), broken.stdout
 
 
-def test_a_contracts_name_is_a_sentence() -> None:
-    for contract in contracts():
-        assert contract["name"][0].isupper()
-        assert len(contract["name"].split()) >= 5, contract["name"]
-
-
 def test_every_top_level_package_stands_in_a_contract() -> None:
     folders = {file.parent.name for file in ROOT.glob("*/__init__.py")} - BESIDE_THE_PRODUCT
     assert folders == set(PACKAGES)
@@ -92,11 +86,6 @@ def test_every_top_level_package_stands_in_a_contract() -> None:
 def test_the_product_knows_nothing_of_what_tests_or_measures_it() -> None:
     for file in files():
         assert not {name.partition(".")[0] for name in imported(file)} & BESIDE_THE_PRODUCT, file
-
-
-def test_every_folder_of_code_is_a_package() -> None:
-    folders = {file.parent for file in [*files(), *(ROOT / "tests").rglob("*.py")]}
-    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
 
 
 def test_nothing_imports_a_database_effect() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.machine import Machine
-from bench.publish import Arithmetic, arithmetic_of, between, figures_table, publish
-from bench.results import Results, Row, report, shown
+from bench.publish import Arithmetic, arithmetic_of, figures_table, publish
+from bench.results import Results, Row, report
 
 MACHINE = Machine("2026-05-04T12:00:00+00:00", "abc1234", False, "a processor", 2, 24.0, 0.1, "3.11.7", "Linux 6")
 LIVES = Row("lives", "a second", aims=(("usual", 1.8),))
@@ -54,11 +54,6 @@ def test_json_keeps_every_value_and_the_machine(results: Results, tmp_path: Path
     assert row["contenders"]["usual"] == {"median": 10.0, "values": [10.0, 2.0, 10.0]}
 
 
-@pytest.mark.parametrize(("value", "text"), [(1234.5, "1,234"), (45.67, "45.7"), (3.456, "3.46"), (0.0, "0.00")])
-def test_figures_show_the_digits_that_mean_something(value: float, text: str) -> None:
-    assert shown(value) == text
-
-
 def test_tables_put_the_product_beside_others(results: Results) -> None:
     (table,) = report(results, "Tutelage")
     assert table.row_count == 2
@@ -87,11 +82,6 @@ def test_publishing_changes_what_stands_between_markers_alone(results: Results, 
     publish(results, "Tutelage", page, figures)
     assert page.read_text() == text
     assert json.loads(figures.read_text())["rounds"] == 3
-
-
-def test_a_page_without_markers_is_refused() -> None:
-    with pytest.raises(ValueError, match="no place for figures"):
-        between("nothing", "figures", "content")
 
 
 def test_arithmetic_follows_from_the_cost_of_a_life() -> None:

@@ -14,8 +14,7 @@ import pytest
 
 from bench.backlog import stopped
 from bench.load import Connection, UnexpectedAnswerError, closed_loop, fixed_rate, percentile
-from bench.machine import describe, lines_of_code, memory_mebibytes, processor_seconds, spending
-from bench.measures import written
+from bench.machine import memory_mebibytes, processor_seconds, spending
 from bench.receiver import running_receiver
 
 BUSY = (
@@ -132,16 +131,3 @@ def test_a_receiver_counts_what_it_has_taken() -> None:
         connection.close()
         receiver.wait_for(3, seconds=10)
         assert receiver.taken() == 3
-
-
-def test_what_a_database_has_written_is_counted(database_url: str) -> None:
-    before = written(database_url)
-    after = written(database_url)
-    assert after.keys() == before.keys()
-    assert after["write-ahead log", "KiB"] >= before["write-ahead log", "KiB"]
-    assert after["commits", "count"] >= before["commits", "count"]
-
-
-def test_a_machine_and_the_code_describe_themselves() -> None:
-    assert describe().cores >= 1
-    assert lines_of_code()["all of the product"] > lines_of_code()["workers/ and workflows/events/"] > 0

@@ -45,15 +45,6 @@ def test_the_role_has_its_timeouts_then(database_url: str) -> None:
         assert db.execute("SHOW statement_timeout").fetchone() == ("10s",)
 
 
-def test_down_to_nothing_and_up_again(database_url: str) -> None:
-    steps = 0
-    while revert(database_url, 1):
-        steps += 1
-        assert steps < 1000
-    assert tables(database_url) <= {"alembic_version"}
-    assert upgrade(database_url) == newest_revision()
-
-
 def test_the_command_takes_the_database_from_the_settings(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", database_url)
     settings.cache_clear()

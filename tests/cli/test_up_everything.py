@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import stat
@@ -84,12 +83,6 @@ def test_run_json_follows_workers_of_the_api(up: Up) -> None:
     killed = await_value(lambda: next(iter(workers()), None), "a worker of the API")
     os.kill(killed, signal.SIGKILL)
     await_value(lambda: workers() if workers() and killed not in workers() else None, "another worker")
-
-
-def test_run_json_is_private_and_whole(up: Up) -> None:
-    file = up.data_dir / "run.json"
-    assert file.stat().st_mode & 0o077 == 0
-    assert set(json.loads(file.read_text())) == {"api", "flower", "database_url", "redis_url", "processes"}
 
 
 def open_to_others(folder: Path) -> set[str]:

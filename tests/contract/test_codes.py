@@ -15,7 +15,6 @@ from tests import factories
 from tests.api.conftest import Cast
 from tests.application import World
 from workflows.bookings.booking import Booking
-from workflows.constraints import _MEANINGS
 from workflows.sessions.session import Session
 
 JSON = {"Content-Type": "application/json"}
@@ -248,8 +247,3 @@ def test_a_documented_code_is_produced(
     assert (answer.status_code, answer.json["code"]) == (REFUSALS[code].status, code), answer.json
     if code in ("session_pending", "key_in_use", "unavailable"):
         assert answer.headers["Retry-After"] == "1"
-
-
-def test_every_constraint_that_speaks_has_a_documented_code() -> None:
-    codes = {code or kind.default_code for kind, code, _message in _MEANINGS.values()}
-    assert codes <= set(REFUSALS)

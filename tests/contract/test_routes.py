@@ -17,8 +17,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.app import create_app
-from models.bookings import BOOKING_TRANSITIONS
-from models.sessions import SESSION_TRANSITIONS
 from tests.api.conftest import Cast, counts
 from tests.application import KeptWakeups, World, settings_for
 
@@ -149,11 +147,6 @@ def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
     schemathesis.openapi.from_dict(document).validate()
 
 
-def test_every_operation_has_a_name_of_its_own(document: dict[str, Any]) -> None:
-    names = [operation["operationId"] for _path, _method, operation in operations_of(document)]
-    assert len(names) == len(set(names)) == len(CONTRACT)
-
-
 def test_a_step_by_post_is_an_alias_of_patch(document: dict[str, Any]) -> None:
     for path, method, operation in operations_of(document):
         patch = document["paths"][path].get("patch")
@@ -170,24 +163,6 @@ def test_a_client_is_generated_without_a_warning(document: dict[str, Any], tmp_p
     assert (made.returncode, "arning" in made.stdout + made.stderr) == (0, False), made.stdout + made.stderr
     generated = {file.stem for file in (tmp_path / "client" / "api").glob("*/*.py")} - {"__init__"}
     assert len(generated) == len(CONTRACT)
-
-
-def test_every_operation_has_a_summary(document: dict[str, Any]) -> None:
-    assert all(operation["summary"].endswith(".") for _path, _method, operation in operations_of(document))
-
-
-@pytest.mark.parametrize(
-    ("area", "transitions"), [("Bookings", BOOKING_TRANSITIONS), ("Sessions", SESSION_TRANSITIONS)]
-)
-def test_life_cycles_have_every_transition_and_no_other(
-    document: dict[str, Any], area: str, transitions: dict[str, frozenset[str]]
-) -> None:
-    (described,) = (tag["description"] for tag in document["tags"] if tag["name"] == area)
-    steps = set(re.findall(r"^\| `(\w+)` \| `(\w+)` \| \S", described, re.MULTILINE))
-    assert steps == {(before, after) for before, follow in transitions.items() for after in follow}
-    final = {before for before, follow in transitions.items() if not follow}
-    (told,) = re.findall(r"[^.\n]+(?= are final)", described)
-    assert set(re.findall(r"`(\w+)`", told)) == final
 
 
 def test_every_session_route_has_examples(document: dict[str, Any]) -> None:

@@ -62,20 +62,6 @@ def test_the_dashboard_asks_which_data_source_is_meant() -> None:
             assert each["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
 
 
-def test_panels_have_unique_names_and_do_not_overlap() -> None:
-    found = dashboard()["panels"]
-    assert len({panel["id"] for panel in found}) == len(found)
-    assert len({panel["title"] for panel in found}) == len(found)
-    taken: set[tuple[int, int]] = set()
-    for panel in found:
-        place = panel["gridPos"]
-        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
-        assert not cells & taken
-        assert max(x for x, _y in cells) < 24
-        taken |= cells
-    assert all(panel["description"] for panel in panels())
-
-
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
 def test_an_alert_says_what_it_means_and_where_to_look(rule: dict[str, Any]) -> None:
     assert re.fullmatch(r"Tutelage\w+", rule["alert"])
@@ -85,10 +71,6 @@ def test_an_alert_says_what_it_means_and_where_to_look(rule: dict[str, Any]) -> 
     # The sentences name labels that the expression leaves.
     left = {label.strip() for group in GROUPED.findall(rule["expr"]) for label in group.split(",")} | {"instance"}
     assert set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"]))) <= left
-
-
-def test_alerts_have_names_of_their_own() -> None:
-    assert len({rule["alert"] for rule in alerts()}) == len(alerts())
 
 
 def test_prometheus_looks_at_every_program_where_it_listens() -> None:

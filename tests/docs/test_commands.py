@@ -32,16 +32,6 @@ def test_every_command_that_is_named_is_there(page: Path) -> None:
     assert set(re.findall(r"tutelage ([a-z]+)", "\n".join(_code(page)))) <= set(COMMANDS)
 
 
-def test_make_test_runs_all_tests() -> None:
-    assert _recipe("test")[-1].startswith(".venv/bin/python -m pytest")
-    assert "make test" in README.read_text()
-
-
-def test_make_targets_run_the_tested_commands() -> None:
-    assert _recipe("demo")[-1].split() == [".venv/bin/tutelage", "demo"]
-    assert _recipe("up")[-1].split() == [".venv/bin/tutelage", "up"]
-
-
 # Set by whoever starts the processes, and read by a library before there are settings.
 READ_BY_LIBRARIES = {"PROMETHEUS_MULTIPROC_DIR"}
 

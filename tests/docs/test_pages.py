@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
 from tests.docs.pages import DOCS, PAGES, README, anchors, links, name_of
 
-SVG = "{http://www.w3.org/2000/svg}"
 PICTURES = sorted(DOCS.rglob("*.svg"))
 # A home or mount of somebody's machine, and the addresses of package indexes.
 OF_ONE_MACHINE = re.compile(r"/(?:work|root|home|tmp|Users|mnt)/|index-url|pypi\.org|simple/")
@@ -41,18 +39,3 @@ def test_every_page_and_picture_can_be_reached_from_the_readme() -> None:
 @pytest.mark.parametrize("page", [*PAGES, *PICTURES], ids=name_of)
 def test_no_page_speaks_of_one_machine_or_index(page: Path) -> None:
     assert not OF_ONE_MACHINE.findall(page.read_text())
-
-
-@pytest.mark.parametrize("picture", PICTURES, ids=name_of)
-def test_a_picture_says_in_words_what_it_shows_and_can_be_read_in_the_dark(picture: Path) -> None:
-    drawing = ElementTree.parse(picture).getroot()
-    words = [drawing.findtext(f"{SVG}{name}") for name in ("title", "desc")]
-    assert all(words)
-    assert drawing.get("role") == "img"
-    assert "prefers-color-scheme: dark" in (drawing.findtext(f"{SVG}style") or "")
-
-
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_lines_fit_a_terminal_of_120_columns(page: Path) -> None:
-    for line in page.read_text().splitlines():
-        assert len(line) <= 120 or line.startswith(("|", "!["))

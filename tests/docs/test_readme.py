@@ -101,11 +101,6 @@ def test_the_analytics_pages_commands_show_numbers_that_are_right(running: Runni
     assert "mentorProfileId,mentorName,created" in said
 
 
-def test_the_documentation_is_where_the_readme_says(running: Running) -> None:
-    assert "http://127.0.0.1:8000/api/docs" in README.read_text()
-    assert "swagger-ui" in running.shell("curl -sS --fail $API/api/docs")
-
-
 def test_the_mails_are_where_the_readme_says(running: Running) -> None:
     folder = Path(running.environment["DATA"]) / "mail"
     assert await_value(lambda: list(folder.glob("*.eml")) or None, "a mail")

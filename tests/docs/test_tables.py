@@ -1,4 +1,4 @@
-"""Tests of the tables in the documentation: each says what the code says, no more and no less."""
+"""Tests of the tables in the documentation: each agrees with the code."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ import pytest
 
 from api.refusals import CODE_OF_STATUS, REFUSALS
 from cli.plan import PARTS, ROOT
+from config import telemetry
+from config.mail_server import mail_server
 from models.bookings import BOOKING_TRANSITIONS
+from models.notifications import Channel
 from models.sessions import SESSION_TRANSITIONS
 from tests.docs.pages import DOCS, table
 from workflows import constraints, errors
-from workflows.events.catalogue import announced_types
-from workflows.events.delivery import DEFAULT_RETRY_POLICY, WEBHOOK_RETRY_POLICY
 from workflows.events.subscriptions import Effect, load
+from workflows.notifications.kinds import OFFERED
 
+NOTIFICATIONS = DOCS / "notifications.md"
 SESSIONS = DOCS / "sessions.md"
 CODES = {row[1]: int(row[0]) for row in table(SESSIONS, "status", "code", "when")}
 KINDS: dict[str, type[errors.DomainError]] = {
@@ -63,15 +66,29 @@ def test_the_tables_of_processes_have_every_process(page: str, header: str) -> N
     assert written == {part.name for part in PARTS}
 
 
-def test_the_page_about_webhooks_names_every_event_type() -> None:
-    text = (DOCS / "webhooks.md").read_text()
-    assert [name for name in announced_types() if f"`{name}`" not in text] == []
+def test_the_table_of_metrics_has_every_metric_with_its_labels() -> None:
+    metrics = []
+    for each in vars(telemetry).values():
+        if hasattr(each, "_labelnames"):
+            (family,) = each.collect()
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            metrics.append((name, ", ".join(each._labelnames)))
+    rows = table(DOCS / "metrics.md", "metric", "labels", "what it counts or measures")
+    assert [(name, labels) for name, labels, _meaning in rows] == metrics
 
 
-def test_the_pages_say_how_often_and_for_how_long_is_tried() -> None:
-    assert (DEFAULT_RETRY_POLICY.attempts, round(sum(DEFAULT_RETRY_POLICY.pauses) / 86_400)) == (8, 1)
-    assert (WEBHOOK_RETRY_POLICY.attempts, round(sum(WEBHOOK_RETRY_POLICY.pauses) / 86_400)) == (10, 3)
-    assert WEBHOOK_RETRY_POLICY.pauses == (5, 300, 1800, *(hours * 3600 for hours in (2, 5, 10, 14, 20, 24)))
+def test_the_table_of_notifications_has_kinds_and_default_channels() -> None:
+    rows = table(NOTIFICATIONS, "kind", "recipients", "default channels")
+    channels = {kind: chosen for kinds, _who, chosen in rows for kind in kinds.split(", ")}
+    assert set(channels) == set(OFFERED)
+    for kind, offered in OFFERED.items():
+        assert channels[kind].startswith("all" if Channel.EMAIL in offered.channels else "no mail"), kind
+        assert ("always" in channels[kind]) is bool(offered.always), kind
+
+
+def test_every_documented_form_of_smtp_url_is_valid() -> None:
+    forms = [row[0] for row in table(NOTIFICATIONS, "SMTP_URL", "means")]
+    assert [mail_server(form).host for form in forms] == ["host"] * 4
 
 
 def _event(effect: Effect) -> str:

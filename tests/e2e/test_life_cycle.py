@@ -80,33 +80,6 @@ def test_from_request_to_everything_that_follows(system: System, mount: str, by_
     assert cast.operator.get("/operations/invariants")["ok"]
 
 
-def test_a_declined_booking_is_final_and_its_mentee_hears_why(system: System, api: Caller) -> None:
-    cast = register(api)
-    booking = cast.request()
-    declined = cast.mentor.patch(f"/bookings/{booking}/decline", {"reason": "I am on a ship that week."})
-    assert (declined["status"], declined["sessionId"]) == ("declined", None)
-    for step in ("accept", "decline"):
-        assert cast.mentor("POST", f"/bookings/{booking}/{step}").body["code"] == "invalid_transition"
-    assert cast.mentee("POST", f"/bookings/{booking}/cancel").body["code"] == "invalid_transition"
-    (mail,) = eventually(lambda: _mails_to(system, cast.addresses[1]), "the mail")
-    plain, html = (mail.get_body((kind,)) for kind in ("plain", "html"))
-    assert plain is not None
-    assert html is not None
-    assert "I am on a ship that week." in plain.get_content()
-    assert "I am on a ship that week." in html.get_content()
-
-
-def test_a_draft_is_taken_back_by_its_mentee_alone(api: Caller) -> None:
-    cast = register(api)
-    booking = cast.request()
-    assert cast.mentor("POST", f"/bookings/{booking}/cancel").status == 403
-    assert cast.mentee.post(f"/bookings/{booking}/cancel")["status"] == "cancelled"
-    accepted = cast.request()
-    cast.mentor.post(f"/bookings/{accepted}/accept")
-    refused = cast.mentee("POST", f"/bookings/{accepted}/cancel")
-    assert (refused.status, refused.body["code"]) == (400, "invalid_transition")
-
-
 def _read(caller: Caller, session_id: str) -> Any:
     answer = caller("GET", f"/sessions/{session_id}")
     assert answer.status == 200 or answer.body["code"] == "session_pending"

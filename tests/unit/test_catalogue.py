@@ -131,9 +131,3 @@ def test_the_announced_types_are_those_of_the_domain() -> None:
         "webhook_endpoint.exhausted",
         "webhook_endpoint.failing",
     }
-
-
-def test_no_event_has_private_fields() -> None:
-    private = {"name", "email", "title", "notes", "description", "metadata", "reason", "feedback", "rating", "url"}
-    for kind in event_types().values():
-        assert not private & set(an_event(kind).data())

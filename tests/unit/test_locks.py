@@ -62,12 +62,6 @@ def test_development_has_the_versions_of_production() -> None:
     assert locked("requirements.lock").items() <= development.items()
 
 
-def test_the_image_is_installed_from_the_lock_of_production() -> None:
-    dockerfile = (ROOT / "Dockerfile").read_text()
-    assert "requirements.lock" in dockerfile
-    assert "requirements-dev.lock" not in dockerfile
-
-
 def test_up_without_its_packages_is_one_sentence() -> None:
     program = "import sys; sys.modules['watchfiles'] = None; from cli.main import main; main(['up'])"
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)

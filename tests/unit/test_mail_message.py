@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 import pytest
 
 from workers.transports.mail import MailIdentity, compose
-from workers.transports.smtp import SmtpTransport
 from workflows.effects.messages import Mail
 from workflows.notifications.texts import Words
 
@@ -88,9 +87,3 @@ def test_a_hostile_name_or_subject_adds_no_header(hostile: str) -> None:
     assert mail.get_content_type() == "multipart/alternative"
     assert len(mail.get_all("Subject")) == 1
     assert "\n" not in mail["Subject"]
-
-
-@pytest.mark.parametrize("url", ["localhost:25", "http://mail", "smtp://", "", "smtps:///x"])
-def test_a_malformed_smtp_url_is_refused_in_a_sentence(url: str) -> None:
-    with pytest.raises(ValueError, match="SMTP_URL must read"):
-        SmtpTransport(url, IDENTITY)

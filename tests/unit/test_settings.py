@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from ipaddress import ip_network
@@ -9,13 +10,19 @@ from pathlib import Path
 from subprocess import run
 
 import pytest
+from click.testing import CliRunner
 
+from cli.main import main
 from config.secrets import DEVELOPMENT_SECRET
-from config.settings import MAX_REMINDERS, REMINDER_LIMIT_MINUTES, SettingsError, read_settings
+from config.settings import MAX_REMINDERS, NOTICE_KINDS, REMINDER_LIMIT_MINUTES, SettingsError, read_settings
+from config.vapid import new_private_key, vapid
 from models import catalog
 from workers.rules import operator_policy
+from workers.worker import TRANSPORTS
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY
+from workflows.events.subscriptions import load
 
+VAPID_KEY = new_private_key()
 OWN = "our own secret which is long enough for everybody"
 ROOT = Path(__file__).resolve().parent.parent.parent
 PRODUCTION = {"TUTELAGE_ENV": "production", "JWT_SECRET": OWN, "ENCRYPTION_KEYS": OWN, "SIGNING_KEYS": OWN}
@@ -32,7 +39,7 @@ NAMES = (
     ),
     *("PUBLIC_URL", "LOG_LEVEL", "DATABASE_POOL_SIZE", "API_WORKERS", "API_THREADS", "WORKER_THREADS"),
     *("METRICS_TOKEN", "METRICS_PORT", "METRICS_HOST", "FLOWER_BASIC_AUTH", "VAPID_PRIVATE_KEY", "VAPID_SUBJECT"),
-    "REMINDER_MINUTES",
+    *("APPRISE_URLS", "APPRISE_KINDS", "TEMPLATES_FOLDER", "REMINDER_MINUTES"),
     "WEBHOOK_RETRY_SCHEDULE",
     "WEBHOOK_RETRY_PAUSES",
 )
@@ -102,14 +109,25 @@ def test_production_has_no_comforts() -> None:
         ({"REMINDER_MINUTES": "43201"}, "REMINDER_MINUTES.* numbers of minutes before the start"),
         ({"REMINDER_MINUTES": "60,60"}, "REMINDER_MINUTES.* not repeat"),
         ({"REMINDER_MINUTES": "1,2,3,4,5,6"}, "REMINDER_MINUTES.* 0 to 5 numbers"),
+        # Transports.
+        ({"SMTP_URL": "mail.example"}, "SMTP_URL must read"),
+        ({"SMTP_URL": "smtp+plain://user:hunter2@relay"}, "SMTP_URL must not send a password as plain text"),
+        ({"VAPID_PRIVATE_KEY": VAPID_KEY}, "VAPID_SUBJECT must say where you can be reached"),
+        ({"VAPID_PRIVATE_KEY": VAPID_KEY, "VAPID_SUBJECT": "operators"}, "VAPID_SUBJECT must say"),
+        ({"VAPID_PRIVATE_KEY": "hunter2", "VAPID_SUBJECT": "mailto:o@x.example"}, "VAPID_PRIVATE_KEY must hold"),
+        ({"VAPID_PRIVATE_KEY": "A" * 43, "VAPID_SUBJECT": "mailto:o@x.example"}, "VAPID_PRIVATE_KEY must be random"),
+        (
+            {"VAPID_PRIVATE_KEY": VAPID_KEY * 2, "VAPID_SUBJECT": "mailto:o@x.org"},
+            "VAPID_PRIVATE_KEY must be a key",
+        ),
+        ({"APPRISE_KINDS": "session_created,lottery_won"}, "APPRISE_KINDS"),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_refused_in_a_sentence_that_names_it(
-    environment: dict[str, str], sentence: str
-) -> None:
+def test_an_invalid_setting_is_refused_by_name(environment: dict[str, str], sentence: str) -> None:
     os.environ.update(environment)
-    with pytest.raises(SettingsError, match=sentence):
+    with pytest.raises(SettingsError, match=sentence) as refused:
         read_settings()
+    assert "hunter2" not in str(refused.value), "a message quotes no secret"
 
 
 # Every secret, as it stands around a value.
@@ -283,3 +301,37 @@ def test_the_pauses_of_webhooks_are_the_policys_unless_somebody_chose_others() -
     assert operator_policy(read_settings()).webhook_retry_schedule == WEBHOOK_RETRY_POLICY.pauses
     os.environ["WEBHOOK_RETRY_SCHEDULE"] = "0.5, 60,3600"
     assert operator_policy(read_settings()).webhook_retry_schedule == (0.5, 60, 3600)
+
+
+def test_nothing_is_pushed_and_operators_have_no_channels_by_default() -> None:
+    settings = read_settings()
+    assert (settings.vapid_private_key, settings.apprise_urls, settings.templates_folder) == (None, (), None)
+    assert settings.apprise_kinds == NOTICE_KINDS
+    assert vapid(settings.vapid_private_key, settings.vapid_subject) is None
+
+
+def test_channels_are_separated_by_blanks() -> None:
+    os.environ["APPRISE_URLS"] = "json://a.example/x,y  slack://b/c/d"
+    assert read_settings().apprise_urls == ("json://a.example/x,y", "slack://b/c/d")
+
+
+def test_a_generated_key_can_be_used() -> None:
+    made = CliRunner().invoke(main, ["vapid", "--subject", "mailto:o@x.example"])
+    assert made.exit_code == 0
+    lines = dict(line.split("=", 1) for line in made.output.splitlines() if not line.startswith("#"))
+    os.environ.update(lines)
+    settings = read_settings()
+    known = vapid(settings.vapid_private_key, settings.vapid_subject)
+    assert known is not None
+    assert known.public_key in made.output
+    assert lines["VAPID_PRIVATE_KEY"] not in repr(known)
+    assert CliRunner().invoke(main, ["vapid", "--subject", "me"]).exit_code == 2
+
+
+def test_every_transport_of_an_effect_has_a_route(tmp_path: Path) -> None:
+    os.environ["MAIL_FOLDER"] = str(tmp_path)
+    for queue, module in TRANSPORTS.items():
+        routes = importlib.import_module(module).routes(read_settings())
+        assert set(routes) == {effect.transport for effect in load().outbound_effects() if effect.queue == queue}
+        for route in routes.values():
+            route.transport.close()

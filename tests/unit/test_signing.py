@@ -124,12 +124,6 @@ def test_an_asymmetric_signature_is_verified_by_the_public_key_alone(body: bytes
             verify_v1a(key, message, altered)
 
 
-def test_a_new_private_key_is_written_as_the_standard_wants_it_and_never_the_same_twice() -> None:
-    keys = {new_secret(Signing.ED25519) for _ in range(20)}
-    assert len(keys) == 20
-    assert all(key.startswith("whsk_") and len(b64decode(key[5:], validate=True)) == 64 for key in keys)
-
-
 def of(prefix: str, length: int) -> str:
     """A secret of so many bytes."""
     return prefix + b64encode(b"s" * length).decode()
@@ -156,8 +150,3 @@ def test_what_is_no_secret_signs_nothing_and_is_not_quoted(secret: str) -> None:
         sign(secret, *MESSAGE)
     assert len(secret) < 8 or secret[6:] not in str(refused.value)
     assert refused.value.__cause__ is None
-
-
-@pytest.mark.parametrize("length", [24, 32, 64])
-def test_secrets_of_24_to_64_bytes_sign(length: int) -> None:
-    assert sign(of("whsec_", length), *MESSAGE).startswith("v1,")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from workflows.events.catalogue import BookingAccepted, Event, SessionCompleted, SessionCreated, WebhookPinged
-from workflows.events.subscriptions import QUEUES, Effect, Subscriptions, load
+from workflows.events.subscriptions import Effect, Subscriptions, load
 from workflows.operator_policy import OperatorPolicy
 
 # effect → event, queue, attempts. A line that changes here changes rows in every database there is: write a migration
@@ -63,23 +60,6 @@ OUTSIDE = {
     "webhooks.send": ("http", "webhooks", 10),
 }
 
-PLUG_IN = '''
-"""An effect from outside the project."""
-
-from workflows.events.catalogue import SessionCompleted
-from workflows.events.subscriptions import subscribe
-
-
-@subscribe(SessionCompleted, name="partner.invoice", queue="analytics")
-def invoice(db, event, *, now):
-    """Write an invoice."""
-'''
-ASK = """
-from workflows.events.catalogue import SessionCompleted
-from workflows.events.subscriptions import load
-print(*(effect.name for effect in load().of(SessionCompleted)))
-"""
-
 
 def test_the_names_queues_and_retries_are_those_that_databases_hold() -> None:
     found = {
@@ -110,10 +90,6 @@ def test_the_ways_out_are_those_that_databases_hold() -> None:
     assert found == OUTSIDE
 
 
-def test_the_queues_are_the_five_that_have_workers() -> None:
-    assert QUEUES == ("sessions", "reviews", "notifications", "analytics", "webhooks")
-
-
 def test_an_effect_of_every_event_follows_from_each() -> None:
     known = Subscriptions()
     known.add(an_effect("a"))
@@ -134,12 +110,6 @@ def test_channel_effects_follow_the_operators_policy(chosen: OperatorPolicy, fol
     assert (
         "channels.session_created" in {each.name for each in load().with_policy(chosen).of(SessionCreated)}
     ) is follows
-
-
-def test_effects_are_found_once_in_order_of_names() -> None:
-    assert load() is load()
-    names = [effect.name for effect in load().all()]
-    assert names == sorted(names)
 
 
 def test_expiries_and_reminders_are_timers_and_nothing_else_is() -> None:
@@ -188,34 +158,3 @@ def test_a_queue_without_a_worker_is_refused() -> None:
 
 def test_an_unknown_effect_name_is_no_error() -> None:
     assert load().named("reviews.celebrate") is None
-
-
-def plugged_in(folder: Path, source: str, program: str) -> subprocess.CompletedProcess[str]:
-    """Run a program in a process that has a package with that source installed beside the project."""
-    (folder / "partner_effects.py").write_text(source)
-    info = folder / "partner_effects-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: partner-effects\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[tutelage.effects]\npartner = partner_effects\n")
-    setup = f"import sys; sys.path.insert(0, {str(folder)!r})\n"
-    return subprocess.run([sys.executable, "-c", setup + program], capture_output=True, text=True, check=False)
-
-
-def test_a_plug_in_adds_an_effect_through_its_entry_point(tmp_path: Path) -> None:
-    asked = plugged_in(tmp_path, PLUG_IN, ASK)
-    assert asked.returncode == 0, asked.stderr
-    assert "partner.invoice" in asked.stdout.split()
-    assert "reviews.unlock" in asked.stdout.split()
-
-
-def test_a_plug_in_with_a_taken_name_is_refused(tmp_path: Path) -> None:
-    asked = plugged_in(tmp_path, PLUG_IN.replace("partner.invoice", "reviews.unlock"), ASK)
-    assert asked.returncode != 0
-    assert "There are two effects of the name reviews.unlock" in asked.stderr
-
-
-def test_a_plug_ins_effect_has_a_celery_task(tmp_path: Path) -> None:
-    program = "from workers.worker import app\nprint(app.amqp.router.route({}, 'partner.invoice')['queue'].name)"
-    asked = plugged_in(tmp_path, PLUG_IN, program)
-    assert asked.returncode == 0, asked.stderr
-    assert asked.stdout.strip() == "analytics"

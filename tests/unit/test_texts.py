@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,8 +34,6 @@ KINDS = (
     *("session_created", "session_started", "session_completed", "session_cancelled"),
     *("review_unlocked", "seat_joined", "seat_left"),
 )
-OF_NO_BOOKING = ("bundle_exhausted",)
-ABOUT_ENDPOINTS = ("webhook_endpoint_disabled", "webhook_endpoint_exhausted", "webhook_endpoint_failing")
 ENDED = {
     "actor": "user:1",
     "cancelled_by": "mentee",
@@ -69,18 +66,6 @@ def words(kind: str, *, zone: str = "UTC", start: datetime = datetime(2030, 5, 4
         "starts_in": "1 hour",
     }
     return compose(kind, **(about | told))
-
-
-def test_every_template_is_a_kind_that_is_tested_here() -> None:
-    templates = {each.name for each in (files("workflows.notifications") / "templates").iterdir()}
-    assert templates == {
-        "mail.html.j2",
-        "mail.txt.j2",
-        # Held in tests/integration/test_channels.py.
-        "notice_session_cancelled.txt.j2",
-        "notice_session_created.txt.j2",
-        *(f"{kind}.txt.j2" for kind in KINDS + OF_NO_BOOKING + ABOUT_ENDPOINTS),
-    }
 
 
 @pytest.mark.parametrize(
@@ -124,11 +109,6 @@ def test_a_decline_quotes_the_mentors_reason() -> None:
     said = words("booking_declined", reason=Quotation("On holiday")).body
     assert "Grace Hopper writes:\n\n> On holiday\n\n" in said
     assert "writes" not in words("booking_declined").body
-
-
-def test_an_expired_and_a_cancelled_request_have_different_texts() -> None:
-    assert "expired" in words("booking_cancelled", expired=True).title
-    assert "cancelled" in words("booking_cancelled", expired=False).title
 
 
 @pytest.mark.parametrize(
@@ -330,29 +310,6 @@ def test_templates_cannot_change_their_variables(folder: Path) -> None:
     write(folder, "booking_accepted.txt.j2", "{{ mentees.append('x') }}")
     with pytest.raises(SecurityError):
         Templates(folder).render("booking_accepted.txt.j2", mentees=["a"])
-
-
-# The three zones' changes of 2030: the hour before and the hour after, and what their clocks show then.
-CHANGES = [
-    ("Europe/Berlin", datetime(2030, 3, 31, 0, 30, tzinfo=UTC), "Sunday, 31 March 2030, 01:30", "03:30"),
-    ("Europe/Berlin", datetime(2030, 10, 27, 0, 30, tzinfo=UTC), "Sunday, 27 October 2030, 02:30", "02:30"),
-    ("America/New_York", datetime(2030, 3, 10, 6, 30, tzinfo=UTC), "Sunday, 10 March 2030, 01:30", "03:30"),
-    ("America/New_York", datetime(2030, 11, 3, 5, 30, tzinfo=UTC), "Sunday, 3 November 2030, 01:30", "01:30"),
-    ("Australia/Sydney", datetime(2030, 4, 6, 15, 30, tzinfo=UTC), "Sunday, 7 April 2030, 02:30", "02:30"),
-    ("Australia/Sydney", datetime(2030, 10, 5, 15, 30, tzinfo=UTC), "Sunday, 6 October 2030, 01:30", "03:30"),
-]
-
-
-@pytest.mark.parametrize(("zone", "before", "shown", "an_hour_later"), CHANGES)
-@pytest.mark.parametrize("kind", ["session_created", "session_cancelled", "booking_accepted", "seat_joined"])
-def test_times_follow_the_readers_daylight_saving(
-    kind: str, zone: str, before: datetime, shown: str, an_hour_later: str
-) -> None:
-    after = before.replace(hour=before.hour + 1)
-    assert f"{shown} ({zone})" in words(kind, zone=zone, start=before).body
-    assert f"{an_hour_later} ({zone})" in words(kind, zone=zone, start=after).body
-    for form in (as_text, as_html):
-        assert f"{shown} ({zone})" in form(words(kind, zone=zone, start=before))
 
 
 def test_a_footer_ends_both_forms_and_is_escaped() -> None:

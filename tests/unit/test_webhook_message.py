@@ -1,22 +1,78 @@
-"""Tests of a webhook as it goes out: its body, and its signature against the library that partners verify with."""
+"""Tests of webhook messages: their bodies, the JSON schemas of the event types, and the examples."""
 
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import jsonschema_rs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from standardwebhooks import Webhook, WebhookVerificationError
 
-from tests.signing import sign
 from tests.unit.test_catalogue import OWN, an_event, stored_and_read
-from workflows.events.catalogue import SessionCompleted, event_types
-from workflows.webhooks.messages import body_of
-from workflows.webhooks.secrets import new_secret
+from workflows.errors import Invalid
+from workflows.events.catalogue import (
+    BookingAccepted,
+    SessionCompleted,
+    WebhookExampleAsked,
+    announced_types,
+    event_types,
+)
+from workflows.webhooks import messages
+from workflows.webhooks.messages import MAX_BODY_BYTES, body_of, catalogue, schema_of
+
+
+def test_every_announced_type_is_listed_with_a_description() -> None:
+    assert [each.type for each in catalogue()] == list(announced_types())
+    assert all(each.description.endswith(".") for each in catalogue())
+
+
+@pytest.mark.parametrize("name", announced_types())
+def test_the_schema_fits_the_messages_that_are_sent(name: str) -> None:
+    schema = jsonschema_rs.validator_for(schema_of(name), validate_formats=True)
+    message = json.loads(body_of(stored_and_read(an_event(event_types()[name]))))
+    schema.validate(message)
+    for spoiled in (
+        message | {"type": "another.type"},
+        message | {"id": 7},
+        message | {"sequence": None},
+        message | {"data": {}},
+        {field: value for field, value in message.items() if field != "data"},
+    ):
+        assert not schema.is_valid(spoiled)
+
+
+def test_what_may_be_absent_may_be_null() -> None:
+    schema = jsonschema_rs.validator_for(schema_of("booking.accepted"))
+    event = stored_and_read(an_event(BookingAccepted, mentee_user_id=None, session_id=None))
+    schema.validate(json.loads(body_of(event)))
+
+
+@pytest.mark.parametrize("name", announced_types())
+def test_the_example_fits_its_schema_and_is_what_is_sent(name: str) -> None:
+    (listed,) = [each.example for each in catalogue() if each.type == name]
+    jsonschema_rs.validator_for(schema_of(name), validate_formats=True).validate(listed)
+    asked = WebhookExampleAsked(
+        actor="system",
+        occurred_at=datetime.now(UTC),
+        sequence=1,
+        webhook_endpoint_id=uuid4(),
+        example_type=name,
+    )
+    sent = json.loads(body_of(asked))
+    assert (sent["type"], sent["data"]) == (name, listed["data"])
+    assert sent["id"] == str(asked.id)
+
+
+def test_a_message_of_more_than_256_kb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MAX_BODY_BYTES == 256 * 1024
+    event = an_event(BookingAccepted)
+    size = len(body_of(event))
+    monkeypatch.setattr(messages, "MAX_BODY_BYTES", size)
+    assert len(body_of(event)) == size
+    monkeypatch.setattr(messages, "MAX_BODY_BYTES", size - 1)
+    with pytest.raises(Invalid, match=f"would have {size} bytes"):
+        body_of(event)
 
 
 def test_the_body_is_what_happened_to_which_ids_when_in_camel_case() -> None:
@@ -53,31 +109,3 @@ def test_a_body_holds_no_names_no_mails_and_no_notes(name: str) -> None:
     allowed |= {"minutesBefore", "remindAt", "usefulUntil", "changed"}
     allowed |= {"cancelledBy", "cancellationType", "late", "feeAmount", "refundAmount", "currency"}
     assert all(field.endswith("Id") or field in allowed for field in told)
-
-
-@given(body=st.binary(max_size=2000))
-def test_a_signature_is_verified_by_the_library_of_the_standard(body: bytes) -> None:
-    secret, webhook_id = new_secret(), str(uuid4())
-    # The library reads the body as JSON once the signature holds.
-    body = json.dumps({"any": body.hex()}).encode()
-    timestamp = str(int(datetime.now(UTC).timestamp()))
-    headers = {
-        "webhook-id": webhook_id,
-        "webhook-timestamp": timestamp,
-        "webhook-signature": sign(secret, webhook_id, timestamp, body),
-    }
-    assert Webhook(secret).verify(body, headers) == json.loads(body)
-    for changed in ({"webhook-id": str(uuid4())}, {"webhook-timestamp": str(int(timestamp) - 1)}):
-        with pytest.raises(WebhookVerificationError):
-            Webhook(secret).verify(body, headers | changed)
-    with pytest.raises(WebhookVerificationError):
-        Webhook(secret).verify(body + b" ", headers)
-    with pytest.raises(WebhookVerificationError):
-        Webhook(new_secret()).verify(body, headers)
-
-
-def test_a_signature_is_the_one_that_the_library_makes() -> None:
-    secret = "whsec_" + b64encode(b"0123456789abcdef01234567").decode()
-    at = datetime(2030, 5, 4, 9, tzinfo=UTC)
-    ours = sign(secret, "msg_1", str(int(at.timestamp())), b'{"test": 2432232314}')
-    assert ours == Webhook(secret).sign("msg_1", at, '{"test": 2432232314}')
