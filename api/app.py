@@ -37,7 +37,7 @@ from config.settings import Settings
 from config.settings import settings as settings_of_this_process
 from models.engine import create
 from workers.app import app as celery
-from workers.rules import operator_policy
+from workers.policy import operator_policy
 from workers.transactions import Transactions, WakeupSink, metered
 from workers.wakeups import WakeupQueue
 from workflows.events import subscriptions

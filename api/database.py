@@ -12,10 +12,10 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.outage import is_connection_loss, is_lost_race, sqlstate_of
 from api.state import app_state
 from config import telemetry
 from models.engine import autocommit
+from models.sqlstates import is_connection_loss, is_lost_race, sqlstate_of
 from workflows.errors import Stale
 
 log = structlog.get_logger("api.database")

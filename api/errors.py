@@ -10,9 +10,9 @@ from flask import Flask, Response, g, jsonify
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from api.outage import is_outage
 from api.refusals import CODE_OF_STATUS, status_of
 from config import telemetry
+from models.sqlstates import is_outage
 from workflows import constraints
 from workflows.errors import DomainError, InvalidTransition
 

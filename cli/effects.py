@@ -12,7 +12,7 @@ from rich.table import Table
 from cli.run_file import DATA_DIR_OPTION, find_database_url
 from config.settings import settings
 from models.engine import create
-from workers.rules import operator_policy
+from workers.policy import operator_policy
 from workflows.events.backfill import fill_gaps, introduce
 from workflows.events.delivery import RetryPolicy
 from workflows.events.subscriptions import Effect, Subscriptions, load

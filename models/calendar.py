@@ -1,11 +1,11 @@
-"""The mentor's calendar: which times are taken, by bookings or for the moment by holds."""
+"""The mentor's calendar: which times are taken, by bookings or for the moment by holds; and the secrets of feeds."""
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Table, Uuid
+from sqlalchemy import CheckConstraint, Column, ForeignKey, LargeBinary, Table, Uuid
 from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint
 
-from models.base import Timestamp, created, id_column, metadata
+from models.base import Timestamp, changing, created, id_column, metadata
 
 # Every writer locks the mentor's row first: two inserts that meet inside the exclusion check alone deadlock.
 mentor_busy = Table(
@@ -29,4 +29,16 @@ mentor_busy = Table(
         "NOT isempty(busy) AND NOT lower_inf(busy) AND NOT upper_inf(busy) AND lower_inc(busy) AND NOT upper_inc(busy)",
         name="busy_is_a_half_open_stretch",
     ),
+)
+
+# A secret in the address of a feed grants access, so that its digest alone is stored.
+calendar_secrets = Table(
+    "calendar_secrets",
+    metadata,
+    # One a user: a new one takes the place of the old, which then leads nowhere.
+    Column("user_id", Uuid, ForeignKey("users.id"), primary_key=True),
+    # SHA-256 of 32 random bytes' worth of secret: there is nothing to guess, and nothing to be read from a dump.
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    *changing(),
+    CheckConstraint("octet_length(digest) = 32", name="digest"),
 )

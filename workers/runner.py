@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from config import telemetry
+from models.sqlstates import LOCK_NOT_AVAILABLE, LOST_RACES, QUERY_CANCELED, sqlstate_of
 from workers.outbound import OutboundRunner, Route
 from workers.outcomes import OutcomeLog, settle_error, settle_exhausted, success_log
 from workers.transactions import Transactions
@@ -31,10 +32,7 @@ BATCH_SECONDS = 0.05
 LEASE = timedelta(seconds=20)
 # More would share out among them what one transaction could hold; a second one runs while the first waits for a lock.
 BATCHES_AT_ONCE = 2
-# PostgreSQL's error codes, appendix A of its manual.
-DEADLOCK, SERIALIZATION_FAILURE, LOCK_TIMEOUT, STATEMENT_TIMEOUT = "40P01", "40001", "55P03", "57014"
-LOST_RACE = {DEADLOCK, SERIALIZATION_FAILURE}
-FAILS_TRANSACTION = {*LOST_RACE, LOCK_TIMEOUT, STATEMENT_TIMEOUT}
+FAILS_TRANSACTION = {*LOST_RACES, LOCK_NOT_AVAILABLE, QUERY_CANCELED}
 _RETRIES = telemetry.TRANSACTION_RETRIES.labels("delivery", "lost_race")
 
 
@@ -198,8 +196,8 @@ class DatabaseRunner:
                 raise error
             log.warning("delivery.connection_lost", effect=step.keys[0].effect, event_id=step.keys[0].event_id)
             return []
-        log.warning("delivery.batch_failed", sqlstate=_sqlstate(cause), error=type(cause).__name__)
-        _RETRIES.inc(_sqlstate(cause) in LOST_RACE)
+        log.warning("delivery.batch_failed", sqlstate=sqlstate_of(cause), error=type(cause).__name__)
+        _RETRIES.inc(sqlstate_of(cause) in LOST_RACES)
         deliveries = sorted(claimed, key=lambda each: culprit is not None and each.key == culprit.key)
         if step.leased:
             return [Step([each.key], [each], alone=True) for each in deliveries]
@@ -229,7 +227,7 @@ class DatabaseRunner:
             batch.exhausted.append(delivery)
             return
         error = _error_of(db, effect, delivery, alone=alone)
-        if error is not None and alone and _sqlstate(error) in LOST_RACE:
+        if error is not None and alone and sqlstate_of(error) in LOST_RACES:
             _RETRIES.inc()
             error = _error_of(db, effect, delivery, alone=alone)
         took = timedelta(seconds=monotonic() - began)
@@ -290,8 +288,4 @@ def _keys(deliveries: Sequence[Delivery]) -> list[DeliveryKey]:
 
 
 def _fails_transaction(error: DBAPIError) -> bool:
-    return error.connection_invalidated or _sqlstate(error) in FAILS_TRANSACTION
-
-
-def _sqlstate(error: BaseException | None) -> str | None:
-    return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+    return error.connection_invalidated or sqlstate_of(error) in FAILS_TRANSACTION

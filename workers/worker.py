@@ -29,7 +29,7 @@ from config.settings import settings
 from models import engine
 from workers.app import app
 from workers.outbound import Route
-from workers.rules import operator_policy
+from workers.policy import operator_policy
 from workers.runner import DeliveryRunner
 from workers.transactions import Transactions, metered
 from workers.wakeups import TASK, WakeupQueue

@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from uuid_utils.compat import uuid7
 
 from models.events import DeliveryState
+from models.sqlstates import LOCK_NOT_AVAILABLE, sqlstate_of
 from workflows.audit import write_audit_entry
 from workflows.errors import Conflict, Forbidden, Invalid, InvalidTransition
 from workflows.events import store
@@ -23,7 +24,6 @@ DELIVERIES = PagedList(DeliveryStatus, NEWEST_EVENT_FIRST, store.statuses_query)
 MAX_RETRIED = 10_000
 RETRIED_PER_SECOND = 25  # of each effect, as an endpoint recovers
 DEFAULT_REASON = "An operator cancelled it."
-LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ def cancel_delivery(
     try:
         cancelled = store.cancel(db, delivery.id, reason or DEFAULT_REASON)
     except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+        if sqlstate_of(error) != LOCK_NOT_AVAILABLE:
             raise
         raise Conflict(
             "A worker has this delivery in hand; look again in a moment whether it is done.",

@@ -29,7 +29,7 @@ from models.events import DeliveryState
 from models.notifications import notifications
 from models.reviews import review_permits
 from models.sessions import sessions
-from workers.rules import operator_policy
+from workers.policy import operator_policy
 from workflows.events.catalogue import Event, SessionCompleted, SessionCreated, SessionStarted
 from workflows.events.store import statuses_of_subjects
 from workflows.events.subscriptions import load

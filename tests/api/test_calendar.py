@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from models.bookings import booking_participants
-from models.calendar_secrets import calendar_secrets
+from models.calendar import calendar_secrets
 from models.people import users
 from models.sessions import sessions
 from tests import factories

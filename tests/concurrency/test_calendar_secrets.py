@@ -6,7 +6,7 @@ from functools import partial
 
 from sqlalchemy import Engine, select
 
-from models.calendar_secrets import calendar_secrets
+from models.calendar import calendar_secrets
 from tests import factories
 from tests.concurrency.racing import Race
 from workflows.calendar.feed import create_feed_secret, digest_of

@@ -17,11 +17,12 @@ from structlog.testing import capture_logs
 
 from models.engine import create
 from models.events import deliveries, delivery_attempts, events
+from models.sqlstates import DEADLOCK
 from tests.eventually import eventually
 from tests.factories import OPERATOR, accept_booking, make_booking, make_listing, make_mentor, make_user
 from tests.integration.harness import Harness, counted_statements, without_guards
 from tests.integration.test_record import an_event, private
-from workers.runner import DEADLOCK, LEASE, MAX_BATCH, DeliveryRunner
+from workers.runner import LEASE, MAX_BATCH, DeliveryRunner
 from workflows.errors import Conflict
 from workflows.events import store
 from workflows.events.catalogue import SessionCompleted, SessionStarted

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
-from models.calendar_secrets import calendar_secrets
+from models.calendar import calendar_secrets
 from models.catalog import listings
 from models.sessions import sessions
 from tests.factories import make_listing, make_session, make_user, start_session

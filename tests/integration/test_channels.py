@@ -21,7 +21,7 @@ from models.events import deliveries
 from tests.factories import OPERATOR, accept_booking, make_booking, make_session
 from tests.integration.harness import Harness, routes
 from tests.integration.receivers import HttpReceiver, Talk, dripping, http_receiver, silent, talker
-from workers.rules import name_of
+from workers.policy import name_of
 from workers.runner import DeliveryRunner
 from workers.transports.apprise import DEADLINE_SECONDS, MAX_HANGING, AppriseTransport
 from workers.transports.notifications import protected_channels

@@ -15,8 +15,7 @@ from models.analytics import session_metrics
 from models.audit import audit_entries
 from models.availability import availability_rules, weekly_hours
 from models.bookings import booking_participants, bookings
-from models.calendar import mentor_busy
-from models.calendar_secrets import calendar_secrets
+from models.calendar import calendar_secrets, mentor_busy
 from models.catalog import courses, listings
 from models.events import deliveries, delivery_attempts, events
 from models.idempotency import idempotency_keys

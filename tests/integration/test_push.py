@@ -28,7 +28,7 @@ from workers.runner import DeliveryRunner
 from workers.transports import NotConfigured, Transport
 from workers.transports.http import HttpClient
 from workers.transports.web_push import WebPushTransport
-from workflows.effects.messages import PushMessage
+from workflows.effects.messages import PUSH_USEFUL_FOR, PushMessage
 from workflows.errors import Invalid
 from workflows.events.delivery import PUSH_RETRY_POLICY, DeliveryKey
 from workflows.events.subscriptions import load
@@ -36,7 +36,6 @@ from workflows.identity.people import User
 from workflows.notifications.preferences import Choice, switch_off
 from workflows.notifications.push_subscriptions import MAX_SUBSCRIPTIONS, Browser, subscribe_browser
 from workflows.notifications.texts import Words
-from workflows.notifications.useful import USEFUL
 
 SEALER = Sealer(["a passphrase that is long enough for these tests"])
 LOOPBACK = [ip_network("127.0.0.0/8")]
@@ -364,7 +363,7 @@ def message(browser: SubscribedBrowser, words: Words) -> PushMessage:
         session_id=uuid4(),
         booking_id=None,
         written_at=datetime.now(UTC),
-        useful_until=datetime.now(UTC) + USEFUL,
+        useful_until=datetime.now(UTC) + PUSH_USEFUL_FOR,
     )
 
 

@@ -27,10 +27,10 @@ from workers.transports.http import HttpClient, HttpLimits
 from workers.transports.notifications import protected_push
 from workers.transports.protection import MAX_PAUSE_SECONDS
 from workers.transports.web_push import WebPushTransport
+from workflows.effects.messages import PUSH_USEFUL_FOR
 from workflows.events.delivery import PUSH_RETRY_POLICY, DeliveryKey
 from workflows.events.store import backlogs
 from workflows.events.subscriptions import load
-from workflows.notifications.useful import USEFUL
 
 __all__ = ["key"]
 
@@ -194,9 +194,9 @@ def test_retry_after_of_a_push_service_is_respected(trouble: Trouble, service: H
 def test_a_push_of_no_use_ends_as_cancelled(trouble: Trouble, service: HttpReceiver) -> None:
     trouble.network.up = False
     (push,) = trouble.asked_at(at(service, "one.internal"))
-    trouble.let_pass(USEFUL - timedelta(minutes=1))
+    trouble.let_pass(PUSH_USEFUL_FOR - timedelta(minutes=1))
     assert trouble.try_again(push).state == "pending"
-    trouble.let_pass(USEFUL)
+    trouble.let_pass(PUSH_USEFUL_FOR)
     trouble.network.up = True
     trouble.passed += 2 * MAX_PAUSE_SECONDS
     row = trouble.try_again(push)

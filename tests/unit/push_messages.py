@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from workflows.effects.messages import PushMessage
+from workflows.effects.messages import PUSH_USEFUL_FOR, PushMessage
 from workflows.notifications.texts import Words
-from workflows.notifications.useful import USEFUL
 
 
 def to_host(host: str) -> PushMessage:
@@ -22,5 +21,5 @@ def to_host(host: str) -> PushMessage:
         session_id=None,
         booking_id=None,
         written_at=datetime.now(UTC),
-        useful_until=datetime.now(UTC) + USEFUL,
+        useful_until=datetime.now(UTC) + PUSH_USEFUL_FOR,
     )

@@ -17,7 +17,7 @@ from config.secrets import DEVELOPMENT_SECRET
 from config.settings import MAX_REMINDERS, NOTICE_KINDS, REMINDER_LIMIT_MINUTES, SettingsError, read_settings
 from config.vapid import new_private_key, vapid
 from models import catalog
-from workers.rules import operator_policy
+from workers.policy import operator_policy
 from workers.worker import TRANSPORTS
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY
 from workflows.events.subscriptions import load

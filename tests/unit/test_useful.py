@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
+from workflows.effects.messages import useful_until
 from workflows.events.catalogue import BookingUndecided, Event, SessionCancelled, SessionReminderSet, SessionStarted
-from workflows.notifications.useful import useful_until
 
 NOON = datetime(2030, 5, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -11,7 +11,7 @@ from threading import Lock, Thread
 from apprise import Apprise
 
 from models.events import ErrorClass
-from workers.rules import name_of
+from workers.policy import name_of
 from workers.transports import Renew, Transport, no_lease
 from workflows.effects.messages import Notice
 from workflows.events.delivery import SendResult

@@ -39,6 +39,7 @@ from workers.transports.network import (
     connect,
     seconds_left,
     tls_context,
+    try_each,
 )
 from workers.transports.protection import Protected, Shares
 from workflows.effects.webhooks import WebhookMessage
@@ -261,18 +262,13 @@ class HttpClient:
         self._sockets.shut_down()
 
     def _post(self, destination: Destination, headers: Mapping[str, str], body: bytes, until: float) -> HttpResponse:
-        addresses = self._addresses(destination, until)
-        for number, address in enumerate(addresses, start=1):
-            try:
-                response = self._post_to(address, destination, headers, body, until)
-            except ConnectFailed:
-                if number == len(addresses):
-                    raise
-            else:
-                if number > 1:
-                    self._remember(destination, address)
-                return response
-        raise ConnectFailed("The name has no addresses.")
+        first, *others = self._addresses(destination, until)
+        address, response = try_each(
+            [first, *others], lambda each: (each, self._post_to(each, destination, headers, body, until))
+        )
+        if address != first:
+            self._remember(destination, address)
+        return response
 
     def _addresses(self, destination: Destination, until: float) -> Sequence[Address]:
         """The addresses of a name at this moment, every one checked; the one that responded last comes first."""

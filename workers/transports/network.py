@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from ipaddress import ip_address
 from threading import Lock
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakSet
 
 import pycares
 
 from workflows.webhooks.address import Address
+
+T = TypeVar("T")
 
 QUERY_TIMEOUT_SECONDS, QUERY_TRIES = 1.5, 2
 MAX_ADDRESSES = 3
@@ -179,6 +181,19 @@ def connect(address: Address, port: int, *, seconds: float, until: float) -> Dea
         seconds_left(until)
         raise ConnectFailed(f"{address} port {port}: {error}") from error
     return opened
+
+
+def try_each(addresses: Sequence[Address], attempt: Callable[[Address], T]) -> T:
+    """What `attempt` returns for the first of these addresses that a connection can be made to.
+
+    Raises:
+        ConnectFailed: for the last one.
+    """
+    *others, last = addresses
+    for address in others:
+        with suppress(ConnectFailed):
+            return attempt(address)
+    return attempt(last)
 
 
 class OpenSockets:

@@ -20,7 +20,6 @@ from workers.transports.mail import MailIdentity, as_sent
 from workers.transports.network import (
     MAX_ADDRESSES,
     AnySocket,
-    ConnectFailed,
     DeadlineExceeded,
     DeadlineSocket,
     DnsResolver,
@@ -29,6 +28,7 @@ from workers.transports.network import (
     connect,
     seconds_left,
     tls_context,
+    try_each,
 )
 from workflows.effects.messages import Mail
 from workflows.events.delivery import SendResult
@@ -179,17 +179,10 @@ class SmtpConnectionPool:
 
     def _connect(self, until: float) -> DeadlineSocket:
         addresses = self._resolver.addresses(self._server.host, self._limits.connect)[:MAX_ADDRESSES]
-        for number, address in enumerate(addresses, start=1):
-            try:
-                seconds = self._limits.connect / len(addresses)
-                opened = connect(address, self._server.port, seconds=seconds, until=until)
-            except ConnectFailed:
-                if number == len(addresses):
-                    raise
-            else:
-                _keep_alive(opened)
-                return opened
-        raise ConnectFailed("The name has no addresses.")
+        seconds = self._limits.connect / len(addresses)
+        opened = try_each(addresses, lambda each: connect(each, self._server.port, seconds=seconds, until=until))
+        _keep_alive(opened)
+        return opened
 
     def _secure(self, server: smtplib.SMTP, until: float) -> None:
         assert server.sock is not None

@@ -12,7 +12,7 @@ from sqlalchemy import CTE, Connection, Select, Uuid, bindparam, cast, func, lit
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 
 from models.bookings import booking_participants
-from models.calendar_secrets import calendar_secrets
+from models.calendar import calendar_secrets
 from models.people import mentor_profiles, users
 from models.sessions import sessions
 from workflows.calendar.icalendar import MENTEE, MENTOR, CalendarEntry, Reader, calendar, with_parties

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from models.events import ErrorClass
 from models.notifications import Channel
 from workflows.calendar.icalendar import CalendarEntry
 from workflows.calendar.invitation import Guest, Invitation, calendar_entries, invitation_for
-from workflows.events.catalogue import WebhookEndpointEvent
+from workflows.events.catalogue import BookingUndecided, Event, SessionReminderSet, SessionStarted, WebhookEndpointEvent
 from workflows.events.delivery import PUSH_RETRY_POLICY, Cancel, Delivery, SendResult
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.notifications.endpoint_news import news_of
@@ -27,11 +27,11 @@ from workflows.notifications.preferences import Choice, can_be_stopped, is_stopp
 from workflows.notifications.push_subscriptions import forget_browser
 from workflows.notifications.recipients import IS_PARTY, require_recipient
 from workflows.notifications.texts import Words, compose
-from workflows.notifications.useful import useful_until
 from workflows.reminders import words_now
 
 # The target of mails to the operators, whose address is a setting.
 OPERATORS = "operators"
+PUSH_USEFUL_FOR = timedelta(hours=24)
 _MAILS = text(
     f"""
 SELECT n.event_id, n.user_id, n.kind, n.title, n.body, n.created_at, u.name, u.email, u.time_zone, p.wanted,
@@ -246,6 +246,25 @@ def _words_of_notice(db: Connection, delivery: Delivery) -> Words:
     if news is None:
         raise Cancel("The webhook endpoint has been deleted.", ErrorClass.DELETED)
     return news.words
+
+
+def useful_until(event: Event, *, written_at: datetime) -> datetime:
+    """When there is no point any more in showing it: a day after it was written, or when what it calls for is over.
+
+    Args:
+        written_at: when the notification was; a reminder's event is much older than its text.
+    """
+    latest = written_at + PUSH_USEFUL_FOR
+    match event:
+        case SessionReminderSet():
+            return min(latest, event.useful_until)
+        case BookingUndecided():
+            return min(latest, event.expires_at)
+        case SessionStarted():
+            # However late it began.
+            return min(latest, event.occurred_at + (event.end_time - event.start_time))
+        case _:
+            return latest
 
 
 SEND_MAIL = register_outbound(

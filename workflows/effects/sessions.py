@@ -1,13 +1,17 @@
-"""The queue `sessions`: the session of an accepted booking."""
+"""Effects of the queue `sessions`: the session of an accepted booking, and the timers of an undecided request."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, exists, select
 
-from workflows.events.catalogue import BookingAccepted, Event, SessionCreated
+from models.bookings import BookingStatus
+from models.events import events
+from workflows.bookings.booking import BOOKING, Booking
+from workflows.bookings.decisions import expire, expiry_of
+from workflows.events.catalogue import BookingAccepted, BookingRequested, BookingUndecided, Event, SessionCreated
 from workflows.events.record import defer_write, record
 from workflows.events.subscriptions import subscribe
 from workflows.identity.actor import SYSTEM
@@ -16,6 +20,10 @@ from workflows.reminders import reminders_to_set
 from workflows.sessions.steps import create_all
 
 log = structlog.get_logger(__name__)
+
+REMIND_AFTER = timedelta(hours=24)
+# With less time left, the notice of the expiry would follow at once.
+MIN_TIME_LEFT = timedelta(hours=1)
 
 
 @subscribe(BookingAccepted, name="sessions.create", queue="sessions", uses_operator_policy=True, deferred=True)
@@ -29,14 +37,41 @@ def create_session(
 def create_sessions(db: Connection, accepted: list[tuple[BookingAccepted, OperatorPolicy, datetime]]) -> None:
     """Create the sessions and record that, each in one statement; an existing session counts as created."""
     sessions = create_all(db, [event.booking_id for event, _policy, _now in accepted])
-    events: list[Event] = []
+    created_events: list[Event] = []
     for event, policy, now in accepted:
         session = sessions.get(event.booking_id)
         if session is None:
             log.warning("session.exists_already", booking_id=event.booking_id)
             continue
         created = SessionCreated.about(session, actor=SYSTEM, now=now)
-        events.append(created)
-        events += reminders_to_set(created, session.reminder_minutes, policy=policy, now=now)
-    if events:
-        record(db, *events)
+        created_events.append(created)
+        created_events += reminders_to_set(created, session.reminder_minutes, policy=policy, now=now)
+    if created_events:
+        record(db, *created_events)
+
+
+@subscribe(BookingRequested, name="bookings.expire", queue="sessions", due=expiry_of)
+def expire_draft(db: Connection, event: BookingRequested, *, now: datetime) -> None:
+    """Cancel a draft at its start, and after 72 hours at the latest. Most have been decided by then."""
+    booking = Booking.of(db.execute(BOOKING, {"id": event.booking_id}).one())
+    if booking.status is BookingStatus.DRAFT:
+        expire(db, booking=booking, now=now)
+
+
+def _after_a_day(event: BookingRequested) -> datetime:
+    return event.occurred_at + REMIND_AFTER
+
+
+@subscribe(BookingRequested, name="bookings.remind", queue="sessions", due=_after_a_day)
+def note_undecided(db: Connection, event: BookingRequested, *, now: datetime) -> None:
+    """Record `booking.undecided` once, while there is time left to decide.
+
+    An event of its own, since a person has one notification per event and channel, and has that of the request already.
+    """
+    expires_at = expiry_of(event)
+    if expires_at - now < MIN_TIME_LEFT:
+        return
+    booking = Booking.of(db.execute(BOOKING, {"id": event.booking_id}).one())
+    recorded = exists().where(events.c.subject_id == booking.id, events.c.type == BookingUndecided.type)
+    if booking.status is BookingStatus.DRAFT and not db.scalar(select(recorded)):
+        record(db, BookingUndecided.about(booking, actor=SYSTEM, now=now, expires_at=expires_at))

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from models.events import ErrorClass
 from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
 from workflows.errors import Invalid
-from workflows.events.catalogue import Event, WebhookExampleAsked, WebhookPinged
+from workflows.events.catalogue import Event, WebhookPinged
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, Cancel, Delivery, RetryPolicy, SendResult
 from workflows.events.record import fan_out
 from workflows.events.subscriptions import FanOut, OutboundEffect, prepare_each, register_outbound, subscribe
@@ -76,7 +76,7 @@ def _message(db: Connection, delivery: Delivery, found: Mapping[UUID, Row[Any]])
     if row is None:
         raise Cancel("The webhook endpoint has been deleted.", ErrorClass.DELETED)
     breaker_until = row.open_until
-    if not _is_on_request(delivery.event):
+    if directly_to(delivery.event) is None:
         if row.state != EndpointState.ACTIVE:
             raise Cancel(f"The webhook endpoint is {row.state}.", ErrorClass.NOT_LISTENING)
         breaker_until = admit(db, row, nudges=delivery.nudges, now=delivery.now)
@@ -128,10 +128,6 @@ def with_retry_schedule(
     """The effect with the pauses of the operator policy."""
     retries = RetryPolicy(policy.webhook_retry_schedule)
     return replace(effect, policy=retries, settle=partial(settle_webhook, policy=retries))
-
-
-def _is_on_request(event: Event) -> bool:
-    return isinstance(event, WebhookPinged | WebhookExampleAsked)
 
 
 SEND_WEBHOOK = register_outbound(

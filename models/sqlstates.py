@@ -1,4 +1,4 @@
-"""Which database errors pass by themselves: a database that is unavailable, and transactions that lost a race."""
+"""Database errors by SQLSTATE (PostgreSQL's manual, appendix A): outages, lost races and time-outs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 # server's own making. A standby that was promoted late, and a lock not had in time, pass by themselves as well.
 _OUTAGE_CLASSES = ("08", "40", "53", "57")
 _OUTAGE_STATES = ("25006", "55P03")
-_LOST_RACES = ("40P01", "40001")
+DEADLOCK, SERIALIZATION_FAILURE, LOCK_NOT_AVAILABLE, QUERY_CANCELED = "40P01", "40001", "55P03", "57014"
+LOST_RACES = {DEADLOCK, SERIALIZATION_FAILURE}
 
 
 def is_outage(error: SQLAlchemyError) -> bool:
@@ -34,9 +35,9 @@ def is_connection_loss(error: SQLAlchemyError) -> bool:
 
 def is_lost_race(error: SQLAlchemyError) -> bool:
     """Whether the server gave up this transaction for the sake of another one (deadlock, serialisation)."""
-    return isinstance(error, DBAPIError) and sqlstate_of(error) in _LOST_RACES
+    return isinstance(error, DBAPIError) and sqlstate_of(error) in LOST_RACES
 
 
-def sqlstate_of(error: Exception) -> str | None:
+def sqlstate_of(error: BaseException | None) -> str | None:
     """The SQLSTATE of a database error; None where the server sent none."""
     return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
