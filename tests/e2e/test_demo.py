@@ -37,7 +37,7 @@ STORY = (
     ("api", "the mentor completes it, with notes: completed"),
     ("api", "all effects are done"),
     ("postgres", "the review is unlocked, by one permit"),
-    ("postgres", "the day is counted: 2 created, 1 started, 1 completed, 60 minutes"),
+    ("postgres", "the completed session is measured: 60 minutes booked"),
     ("smtp sink", "10 mails received"),
     ("receiver", "11 webhooks received"),
     ("api", "every invariant holds"),
