@@ -21,8 +21,6 @@ from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_EVENT_FIRST, PagedList
 
 DELIVERIES = PagedList(DeliveryStatus, NEWEST_EVENT_FIRST, store.statuses_query)
-MAX_RETRIED = 10_000
-RETRIED_PER_SECOND = 25  # of each effect, as an endpoint recovers
 DEFAULT_REASON = "An operator cancelled it."
 
 
@@ -77,8 +75,6 @@ def retry_deliveries(
         db,
         known if effect is None else [effect],
         since=since or datetime.min.replace(tzinfo=UTC),
-        most=MAX_RETRIED,
-        per_second=RETRIED_PER_SECOND,
     )
     done = Retried(id=uuid7(), retried=requeued)
     write_audit_entry(

@@ -91,7 +91,7 @@ def claimed(db: Connection) -> list[Delivery]:
 SHARED = ["notifications.booking_requested", "notifications.booking_accepted", "notifications.session_created"]
 RETRY = Attempt(outcome="retry", took=SOON, error="no")
 STATEMENTS: dict[str, Callable[[Connection], Any]] = {
-    "claim_batch": lambda db: store.claim_batch(db, some(db, SHARED[1]), shared=SHARED, most=50),
+    "claim_batch": lambda db: store.claim(db, some(db, SHARED[1]), shared=SHARED, most=50, batch=True),
     "claim": claimed,
     "lease": lambda db: store.lease(db, claimed(db), SOON),
     "hold": lambda db: store.hold(db, claimed(db), batch=True),

@@ -24,7 +24,6 @@ from workers.transports.network import (
     DeadlineSocket,
     DnsResolver,
     OpenSockets,
-    Resolver,
     connect,
     seconds_left,
     tls_context,
@@ -117,11 +116,11 @@ class SmtpConnection:
 class SmtpConnectionPool:
     """Pool of kept SMTP connections to one server; the one that was used last is taken first, so that others age."""
 
-    def __init__(self, server: MailServer, limits: SmtpLimits, resolver: Resolver, tls: ssl.SSLContext) -> None:
+    def __init__(self, server: MailServer, limits: SmtpLimits) -> None:
         self._server = server
         self._limits = limits
-        self._resolver = resolver
-        self._tls = tls
+        self._resolver = DnsResolver()
+        self._tls = tls_context()
         self._lock = Lock()
         self._idle: deque[SmtpConnection] = deque()
         self._sockets = OpenSockets()
@@ -223,18 +222,10 @@ class SmtpTransport(Transport[Mail]):
         ValueError: the URL names no mail server.
     """
 
-    def __init__(
-        self,
-        url: str,
-        identity: MailIdentity,
-        *,
-        limits: SmtpLimits = SmtpLimits(),
-        resolver: Resolver | None = None,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
+    def __init__(self, url: str, identity: MailIdentity, *, limits: SmtpLimits = SmtpLimits()) -> None:
         self._identity = identity
         self._limits = limits
-        self._pool = SmtpConnectionPool(mail_server(url), limits, resolver or DnsResolver(), tls or tls_context())
+        self._pool = SmtpConnectionPool(mail_server(url), limits)
 
     def send(self, mail: Mail, renew: Renew = no_lease) -> SendResult:
         """Send the mail; a 5xx answer to it is final.

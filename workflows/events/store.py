@@ -19,6 +19,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Connection,
+    Executable,
     Interval,
     Row,
     ScalarSelect,
@@ -56,6 +57,9 @@ log = structlog.get_logger(__name__)
 MAX_ERROR_CHARACTERS = 2_000
 MAX_RESPONSE_CHARACTERS = 4_096
 SWEEP_PAGE = 500
+# By one request or one recovery, and of each effect in a second.
+MAX_REQUEUED = 10_000
+REQUEUED_PER_SECOND = 25
 MAX_COUNTED_DUE = 100_000
 MAX_COUNTED_DEAD = 10_000
 
@@ -502,22 +506,24 @@ _OF_SUBJECTS = _STATUS.where(
 ).order_by(events.c.sequence, deliveries.c.effect, deliveries.c.target)
 
 
-def claim_batch(db: Connection, named: Sequence[DeliveryKey], *, shared: Sequence[str], most: int) -> list[Delivery]:
+def claim(
+    db: Connection,
+    named: Sequence[DeliveryKey],
+    *,
+    shared: Sequence[str] = (),
+    most: int | None = None,
+    batch: bool = False,
+) -> list[Delivery]:
     """Lock the named deliveries that are free and due, then others that are, for the rest of this transaction.
-
-    From then on a lock is waited for 100 ms and a statement 1 s.
 
     Args:
         named: of one queue; those that are done, not due, or in another worker's hands are left out.
         shared: the effects whose other deliveries are taken too, those of the first before those of the next.
-        most: how many in all.
+        most: how many in all; None for as many as are named.
+        batch: whether, from then on, a lock is waited for 100 ms and a statement 1 s.
     """
-    return _claim(db, named, shared, most, batch=True)
-
-
-def claim(db: Connection, keys: Sequence[DeliveryKey]) -> list[Delivery]:
-    """Lock those deliveries for the rest of this transaction that are free and due, and no others."""
-    return _claim(db, keys, (), len(keys), batch=False)
+    values = {"shared": list(shared), "known": list(event_types()), "most": len(named) if most is None else most}
+    return _deliveries(db.execute(_CLAIM, _keys(named) | values | {"batch": batch}))
 
 
 def lease(db: Connection, claimed: Sequence[Delivery], duration: timedelta) -> list[Delivery]:
@@ -536,7 +542,7 @@ def hold(db: Connection, leased: Sequence[Delivery], *, batch: bool = False) -> 
     """Lock leased deliveries for the rest of this transaction; those whose lease was lost are left out.
 
     Args:
-        batch: whether statements are then bounded as by `claim_batch`.
+        batch: whether statements are then bounded as by `claim`.
     """
     held = _keys_of(db.execute(_HOLD, _fenced(leased) | {"batch": batch}))
     return [delivery for delivery in leased if delivery.key in held]
@@ -677,27 +683,12 @@ def requeue(db: Connection, delivery_id: UUID, *states: DeliveryState) -> bool:
     return row is not None
 
 
-def requeue_dead(db: Connection, effects: Sequence[str], *, since: datetime, most: int, per_second: int) -> int:
-    """Requeue the dead letters of these effects, the oldest events first; returns how many.
-
-    Args:
-        since: those of events that occurred from then on.
-        per_second: how many of an effect become due in a second.
-    """
-    values = {"effects": list(effects), "since": since, "most": most, "per_second": per_second}
-    return _requeued(db, db.execute(_REQUEUE_DEAD, values))
+def requeue_dead(db: Connection, effects: Sequence[str], *, since: datetime) -> int:
+    """Requeue the dead letters of these effects of events since then, the oldest first; returns how many."""
+    return _requeue_paced(db, _REQUEUE_DEAD, {"effects": list(effects), "since": since, "most": MAX_REQUEUED})
 
 
-def recover(
-    db: Connection,
-    endpoint_id: UUID,
-    event_types: Sequence[str],
-    *,
-    since: datetime,
-    until: datetime,
-    most: int,
-    per_second: int,
-) -> int:
+def recover(db: Connection, endpoint_id: UUID, event_types: Sequence[str], *, since: datetime, until: datetime) -> int:
     """Requeue what died on its way to a webhook endpoint, and send anew what was not sent while it was not active.
 
     Returns:
@@ -710,10 +701,9 @@ def recover(
         "until": until,
         "first": smallest_event_id(since - CLOCK_SKEW),
         "last": smallest_event_id(until + CLOCK_SKEW),
-        "most": most,
-        "per_second": per_second,
+        "most": MAX_REQUEUED,
     }
-    return _requeued(db, db.execute(_RECOVER, values))
+    return _requeue_paced(db, _RECOVER, values)
 
 
 def cancel(db: Connection, delivery_id: UUID, reason: str) -> bool:
@@ -727,10 +717,9 @@ def cancel(db: Connection, delivery_id: UUID, reason: str) -> bool:
     return db.execute(_CANCEL, values).rowcount == 1
 
 
-def hasten_postponed(db: Connection, endpoint_id: UUID, *, per_second: int) -> None:
+def hasten_postponed(db: Connection, endpoint_id: UUID) -> None:
     """Make due what was postponed for a webhook endpoint's sake, one after the other."""
-    values = {"endpoint_id": endpoint_id, "per_second": per_second, "most": None}
-    _requeued(db, db.execute(_HASTEN_POSTPONED, values))
+    _requeue_paced(db, _HASTEN_POSTPONED, {"endpoint_id": endpoint_id, "most": None})
 
 
 def delete_missed(db: Connection, *, before: datetime, most: int) -> int:
@@ -878,19 +867,12 @@ def _event(row: Row[Any]) -> Event:
     )
 
 
-def _requeued(db: Connection, rows: Iterable[Row[Any]]) -> int:
-    found = list(rows)
+def _requeue_paced(db: Connection, statement: Executable, values: dict[str, Any]) -> int:
+    found = db.execute(statement, values | {"per_second": REQUEUED_PER_SECOND}).all()
     # Of each effect the first is due now; the others are left to the sweep.
     enqueue_wakeups(db, [Wakeup.of(row) for row in found if row.event_id is not None])
     requeued: int = found[0].requeued
     return requeued
-
-
-def _claim(
-    db: Connection, named: Sequence[DeliveryKey], shared: Sequence[str], most: int, *, batch: bool
-) -> list[Delivery]:
-    values = {"shared": list(shared), "known": list(event_types()), "most": most, "batch": batch}
-    return _deliveries(db.execute(_CLAIM, _keys(named) | values))
 
 
 def _keys_of(rows: Iterable[Row[Any]]) -> set[DeliveryKey]:

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 from zlib import crc32
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, literal_column, select
+from sqlalchemy import Connection, ScalarSelect, func, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 
 from models.notifications import Channel, notification_preferences
@@ -113,14 +113,14 @@ def preferences_of(choices: Choices) -> Preferences:
     )
 
 
-def choices_of(user_id: ColumnElement[Any] = users.c.id) -> ScalarSelect[Any]:
+def choices_of() -> ScalarSelect[Any]:
     """A user's choices as a JSON object within a select from users, or null."""
     chosen = notification_preferences.c
     # Literals: as parameters they would have no known type.
     pair = chosen.kind.concat(literal_column("' '")).concat(func.format(literal_column("'%s'"), chosen.channel))
     return (
         select(func.jsonb_object_agg(pair, chosen.wanted))
-        .where(chosen.user_id == user_id)
+        .where(chosen.user_id == users.c.id)
         .correlate(users)
         .scalar_subquery()
     )

@@ -18,14 +18,12 @@ from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_EVENT_FIRST, PagedList
 from workflows.records import Record
 from workflows.webhooks.endpoints import Endpoint, require_active, require_owner
-from workflows.webhooks.health import REQUEUED_PER_SECOND
 
 INTERNAL_ERROR = "Something went wrong on our side, not on yours."
 # What an endpoint misses while it is not active can be recovered for so long, and is deleted a little later.
 RECOVERABLE_FOR = timedelta(days=14)
 DELETION_GRACE = timedelta(hours=1)
 DELETION_BATCH = 1_000
-MAX_RECOVERED = 10_000
 
 
 def listeners(endpoint: str, event: str) -> str:
@@ -195,8 +193,6 @@ def recover(
         endpoint.event_types,
         since=since,
         until=until or now,
-        most=MAX_RECOVERED,
-        per_second=REQUEUED_PER_SECOND,
     )
 
 

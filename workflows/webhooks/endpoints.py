@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, or_, select, update
 from uuid_utils.compat import uuid7
 
 from models.webhooks import ENDPOINT_TRANSITIONS, EndpointState, Signing, webhook_endpoints, webhook_secrets
@@ -40,7 +40,7 @@ _HEALTHY: dict[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint(Record):
-    """A partner's URL; `mentor_profile_id` is None for an operator's, which hears everything.
+    """A partner's URL; `mentor_profile_id` is None for an operator's, which gets every event.
 
     Of `headers` the values are sealed.
     """
@@ -223,7 +223,7 @@ def ping_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint, now: date
     return ping
 
 
-def activate(db: Connection, endpoint_id: UUID, *, url: str | None = None) -> None:
+def activate(db: Connection, endpoint_id: UUID, *, url: str) -> None:
     """Make an endpoint active that has answered a ping. One that its owner has paused stays paused.
 
     Args:
@@ -235,7 +235,7 @@ def activate(db: Connection, endpoint_id: UUID, *, url: str | None = None) -> No
         .where(
             endpoints.id == endpoint_id,
             endpoints.state.in_([EndpointState.PENDING, EndpointState.DISABLED]),
-            endpoints.url == url if url is not None else true(),
+            endpoints.url == url,
         )
         .values(state=EndpointState.ACTIVE, disabled_reason=None)
     )

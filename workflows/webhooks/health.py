@@ -23,7 +23,6 @@ NOTICE = timedelta(hours=48)
 WARNED_AFTER = GIVEN_UP_AFTER - NOTICE
 GONE = 410
 MAX_SPREAD_SECONDS = 15
-REQUEUED_PER_SECOND = 25  # of what was postponed, or is recovered
 
 _NOTIFIED_COLUMNS = "id AS webhook_endpoint_id, mentor_profile_id, state, failing_since, warned_at, exhausted_at"
 
@@ -84,7 +83,7 @@ def record_success(db: Connection, endpoint_id: UUID) -> None:
         .values(failures=0, failing_since=None, open_until=None, warned_at=None, exhausted_at=None)
     )
     if recovered.rowcount:
-        store.hasten_postponed(db, endpoint_id, per_second=REQUEUED_PER_SECOND)
+        store.hasten_postponed(db, endpoint_id)
 
 
 def record_failure(
