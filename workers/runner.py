@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from threading import Semaphore
 from time import monotonic
 from typing import Any
@@ -59,7 +60,11 @@ class DeliveryRunner:
         self._outbound = OutboundRunner(transactions, routes)
 
     def deliver(self, *keys: DeliveryKey) -> None:
-        """Look at these deliveries of one queue now, and run those that are free and due."""
+        """Look at these deliveries of one queue now, and run those that are free and due.
+
+        Raises:
+            Exception: the first that one effect's deliveries failed with, after those of the others have been run.
+        """
         named: dict[str, list[DeliveryKey]] = {}
         outbound: dict[str, tuple[AnyOutboundEffect, list[DeliveryKey]]] = {}
         for key in keys:
@@ -71,10 +76,21 @@ class DeliveryRunner:
                 outbound.setdefault(effect.name, (effect, []))[1].append(key)
             else:
                 named.setdefault(effect.queue, []).append(key)
-        for queue, of_queue in named.items():
-            self._database.run(queue, of_queue)
-        for outbound_effect, of_effect in outbound.values():
-            self._outbound.deliver(outbound_effect, of_effect)
+        runs = [partial(self._database.run, queue, of_queue) for queue, of_queue in named.items()]
+        runs += [
+            partial(self._outbound.deliver, outbound_effect, of_effect)
+            for outbound_effect, of_effect in outbound.values()
+        ]
+        errors: list[Exception] = []
+        for run in runs:
+            try:
+                run()
+            except Exception as error:  # noqa: BLE001 - raised below; it must not keep other effects from being run
+                errors.append(error)
+        for further in errors[1:]:
+            log.error("delivery.wakeup_failed", exc_info=further)
+        if errors:
+            raise errors[0]
 
     def stop(self) -> None:
         """Cut off the messages under way; nothing more is sent."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import importlib
 import logging
 import socket
 import sys
@@ -28,8 +27,8 @@ from config.metrics import start_metrics
 from config.settings import settings
 from models import engine
 from workers.app import app
-from workers.outbound import Route
 from workers.policy import operator_policy
+from workers.routes import routes_of
 from workers.runner import DeliveryRunner
 from workers.transactions import Transactions, metered
 from workers.wakeups import TASK, WakeupQueue
@@ -40,8 +39,6 @@ from workflows.notifications.texts import template_errors, use_templates
 log = structlog.get_logger(__name__)
 
 FLUSH_SECONDS = 3.0
-# Imported by the workers of these queues alone: with the libraries behind they are a third of a worker's memory.
-TRANSPORTS = {"webhooks": "workers.transports.http", "notifications": "workers.transports.notifications"}
 
 
 @dataclass(frozen=True)
@@ -71,11 +68,9 @@ def current() -> Process:
     )
     wakeups = WakeupQueue(app)
     transactions = Transactions(database, wakeups)
-    routes: dict[str, Route[Any]] = {}
-    for queue in app.amqp.queues.consume_from:
-        if queue in TRANSPORTS:
-            routes |= importlib.import_module(TRANSPORTS[queue]).routes(chosen)
-    return Process(wakeups, transactions, DeliveryRunner(transactions, use(operator_policy(chosen)), routes))
+    effects = use(operator_policy(chosen))
+    routes = routes_of(app.amqp.queues.consume_from, chosen, effects)
+    return Process(wakeups, transactions, DeliveryRunner(transactions, effects, routes))
 
 
 @app.task(name=TASK)

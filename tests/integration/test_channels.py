@@ -22,9 +22,9 @@ from tests.factories import OPERATOR, accept_booking, make_booking, make_session
 from tests.integration.harness import Harness, routes
 from tests.integration.receivers import HttpReceiver, Talk, dripping, http_receiver, silent, talker
 from workers.policy import name_of
+from workers.routes import protected_channels
 from workers.runner import DeliveryRunner
 from workers.transports.apprise import DEADLINE_SECONDS, MAX_HANGING, AppriseTransport
-from workers.transports.notifications import protected_channels
 from workflows.effects.messages import Notice
 from workflows.events.delivery import SendResult
 from workflows.events.subscriptions import load

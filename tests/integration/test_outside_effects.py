@@ -14,8 +14,9 @@ from models.events import delivery_attempts
 from models.notifications import notifications
 from models.webhooks import EndpointState, webhook_endpoints
 from tests.factories import OPERATOR, accept_booking, make_booking
-from tests.integration.harness import Harness
+from tests.integration.harness import Harness, routes
 from workers.outbound import LEASE
+from workers.runner import DeliveryRunner
 from workflows.effects.messages import SEND_MAIL
 from workflows.events.delivery import (
     DEFAULT_RETRY_POLICY,
@@ -361,5 +362,15 @@ def test_operators_are_mailed_once_about_a_dead_webhook(harness: Harness) -> Non
     assert "https://partner.example/hook" in mail.text
 
 
-def test_every_way_out_names_a_transport_that_workers_have() -> None:
-    assert {effect.transport for effect in load().outbound_effects()} == {"mail", "http", "push", "channels"}
+def test_an_effect_that_cannot_be_sent_keeps_no_other_back(harness: Harness) -> None:
+    an_endpoint(harness)
+    harness.run_all()
+    with harness.transactions() as db:
+        make_booking(db)
+    harness.deliver("notifications.booking_requested")
+    without_mail = DeliveryRunner(harness.transactions, harness.effects, routes(http=harness.http))
+    mail = harness.key("mail.send")
+    webhook = harness.key("webhooks.send", mail.event_id)
+    with pytest.raises(KeyError, match="mail"):
+        without_mail.deliver(mail, webhook)
+    assert harness.row(webhook).state == "done"

@@ -22,9 +22,9 @@ from tests.integration.harness import Harness, routes, without_guards
 from tests.integration.names import Names
 from tests.integration.receivers import HttpReceiver, http_receiver, silent, talker
 from tests.integration.test_push import LOOPBACK, SEALER, Pushing, key
+from workers.routes import protected_push
 from workers.runner import DeliveryRunner
 from workers.transports.http import HttpClient, HttpLimits
-from workers.transports.notifications import protected_push
 from workers.transports.protection import MAX_PAUSE_SECONDS
 from workers.transports.web_push import WebPushTransport
 from workflows.effects.messages import PUSH_USEFUL_FOR

@@ -14,8 +14,8 @@ import pytest
 
 from tests.eventually import eventually
 from tests.unit.push_messages import to_host
+from workers.routes import protected_push
 from workers.transports import Renew, Transport, no_lease
-from workers.transports.notifications import protected_push
 from workers.transports.protection import HANGING_SECONDS, MAX_PAUSE_SECONDS, Protected, Shares
 from workflows.effects.messages import PushMessage
 from workflows.events.delivery import Postpone, SendResult

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.unit.push_messages import to_host
+from workers.routes import protected_push
 from workers.transports import Renew, Transport, no_lease
-from workers.transports.notifications import protected_push
 from workers.transports.protection import MAX_POSTPONED, Breaker, Protected, Shares
 from workflows.effects.messages import PushMessage
 from workflows.events.delivery import Postpone, SendResult

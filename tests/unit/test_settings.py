@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from ipaddress import ip_network
@@ -18,9 +17,9 @@ from config.settings import MAX_REMINDERS, NOTICE_KINDS, REMINDER_LIMIT_MINUTES,
 from config.vapid import new_private_key, vapid
 from models import catalog
 from workers.policy import operator_policy
-from workers.worker import TRANSPORTS
+from workers.routes import routes_of
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY
-from workflows.events.subscriptions import load
+from workflows.events.subscriptions import QUEUES, OutboundEffect, Subscriptions, load
 
 VAPID_KEY = new_private_key()
 OWN = "our own secret which is long enough for everybody"
@@ -330,8 +329,16 @@ def test_a_generated_key_can_be_used() -> None:
 
 def test_every_transport_of_an_effect_has_a_route(tmp_path: Path) -> None:
     os.environ["MAIL_FOLDER"] = str(tmp_path)
-    for queue, module in TRANSPORTS.items():
-        routes = importlib.import_module(module).routes(read_settings())
+    for queue in QUEUES:
+        routes = routes_of([queue], read_settings(), load())
         assert set(routes) == {effect.transport for effect in load().outbound_effects() if effect.queue == queue}
         for route in routes.values():
             route.transport.close()
+
+
+@pytest.mark.parametrize(("queue", "transport"), [("reviews", "pigeon"), ("webhooks", "mail")])
+def test_an_effect_without_a_transport_is_refused(queue: str, transport: str) -> None:
+    known = Subscriptions()
+    known.add(OutboundEffect(name="partner.send", queue=queue, transport=transport, prepare=lambda _db, _found: []))
+    with pytest.raises(ValueError, match=f"partner.send asks for the transport {transport}, which workers of"):
+        routes_of([queue], read_settings(), known)

@@ -22,9 +22,7 @@ from urllib3.exceptions import ClosedPoolError, HTTPError
 from urllib3.response import BaseHTTPResponse
 
 from config.sealing import Sealer
-from config.settings import Settings
 from models.events import ErrorClass
-from workers.outbound import Route, SenderPool
 from workers.transports import Renew, Transport, no_lease
 from workers.transports.network import (
     MAX_ADDRESSES,
@@ -41,7 +39,6 @@ from workers.transports.network import (
     tls_context,
     try_each,
 )
-from workers.transports.protection import Protected, Shares
 from workflows.effects.webhooks import WebhookMessage
 from workflows.errors import Invalid
 from workflows.events.delivery import SendResult
@@ -452,12 +449,3 @@ def _result(response: HttpResponse) -> SendResult:
         response=response.body_start.decode("utf-8", "replace").replace("\x00", ""),
         retry_after=parse_retry_after(status, response.retry_after),
     )
-
-
-def routes(chosen: Settings) -> dict[str, Route[Any]]:
-    """The transport of webhooks with its bulkhead; the row of an endpoint is its circuit breaker."""
-    # A quarter is kept in reserve; Celery's threads are as many as the others, and only wait for them.
-    senders = chosen.webhook_threads + chosen.webhook_threads // 3
-    transport = WebhookTransport(Sealer(chosen.encryption_keys), chosen.webhook_allowed_networks)
-    protected = Protected(transport, Shares.of(senders), destination=lambda message: message.endpoint_id)
-    return {"http": Route(protected, SenderPool(senders))}

@@ -1,31 +1,69 @@
-"""Transports of the queue `notifications`, each with its bulkhead: mail, Web Push and the operators' channels.
+"""Routes: the transports of each queue's outbound effects, each with its bulkhead.
 
-What a transport needs is imported where it is configured: Apprise, or cryptography for Web Push, take as much memory as
-a worker's other libraries for sending.
+A transport is imported where it is configured: with Apprise, or cryptography for Web Push, a worker takes much more
+memory.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from config.settings import Settings
 from config.signed_links import Signer
 from workers.outbound import Route, SenderPool
 from workers.transports import NotConfigured, Transport
-from workers.transports.mail import FolderTransport, MailIdentity
 from workers.transports.protection import Breaker, Protected, Shares
 from workflows.effects.messages import Mail, Notice, PushMessage
+from workflows.events.subscriptions import Subscriptions
 from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE
 
 
-def routes(chosen: Settings) -> dict[str, Route[Any]]:
-    """By the names of the transports. All together leave threads for the effects that write notifications."""
+def routes_of(queues: Iterable[str], chosen: Settings, effects: Subscriptions) -> dict[str, Route[Any]]:
+    """The routes of a worker of these queues, by the names of their transports.
+
+    Raises:
+        ValueError: an effect asks for a transport that its queue does not have, or a setting cannot be used.
+    """
+    found: dict[str, Route[Any]] = {}
+    for queue in queues:
+        of_queue = ROUTES[queue](chosen) if queue in ROUTES else {}
+        for effect in effects.outbound_effects():
+            if effect.queue == queue and effect.transport not in of_queue:
+                raise ValueError(
+                    f"The effect {effect.name} asks for the transport {effect.transport}, "
+                    f"which workers of the queue {queue} do not have."
+                )
+        found |= of_queue
+    return found
+
+
+def _webhook_routes(chosen: Settings) -> dict[str, Route[Any]]:
+    """The transport of webhooks; the row of an endpoint is its circuit breaker."""
+    from config.sealing import Sealer  # noqa: PLC0415
+    from workers.transports.http import WebhookTransport  # noqa: PLC0415
+
+    # A quarter is kept in reserve; Celery's threads are as many as the others, and only wait for them.
+    senders = chosen.webhook_threads + chosen.webhook_threads // 3
+    transport = WebhookTransport(Sealer(chosen.encryption_keys), chosen.webhook_allowed_networks)
+    protected = Protected(transport, Shares.of(senders), destination=lambda message: message.endpoint_id)
+    return {"http": Route(protected, SenderPool(senders))}
+
+
+def _notification_routes(chosen: Settings) -> dict[str, Route[Any]]:
+    """Mail, push and channels, which all together leave threads for the effects that write notifications."""
     threads = chosen.notification_threads
     return {
         "mail": _mail(chosen, max(1, threads // 2)),
         "push": _push(chosen, max(2, threads // 4)),
         "channels": _channels(chosen),
     }
+
+
+ROUTES: dict[str, Callable[[Settings], dict[str, Route[Any]]]] = {
+    "webhooks": _webhook_routes,
+    "notifications": _notification_routes,
+}
 
 
 def _channels(chosen: Settings) -> Route[Any]:
@@ -38,6 +76,8 @@ def _channels(chosen: Settings) -> Route[Any]:
 
 
 def _mail(chosen: Settings, senders: int) -> Route[Mail]:
+    from workers.transports.mail import FolderTransport, MailIdentity  # noqa: PLC0415
+
     signer = Signer(chosen.signing_keys, UNSUBSCRIBE_PURPOSE)
     operators = chosen.operations_mail or chosen.mail_from
     identity = MailIdentity(chosen.mail_from, operators, chosen.public_url, signer)
