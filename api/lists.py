@@ -20,7 +20,7 @@ from workflows.paging import Page, PagedList
 View = Callable[..., dict[str, Any]]
 
 
-def lists(
+def list_route(
     role: Role,
     paged: PagedList[Any],
     filters: type[ma.Schema],
@@ -39,17 +39,17 @@ def lists(
 
     def decorator(view: View) -> Callable[..., dict[str, Any]]:
         @wraps(view)
-        def listed(**path: UUID | None) -> dict[str, Any]:
+        def answer(**path: UUID | None) -> dict[str, Any]:
             context = context_of(role, within, path)
-            asked = PARSER.parse(schema, request, location="query")
-            limit, cursor = asked.pop("limit"), asked.pop("cursor", None)
-            signer = cursors.signer_for(asked | path)
+            arguments = PARSER.parse(schema, request, location="query")
+            limit, cursor = arguments.pop("limit"), arguments.pop("cursor", None)
+            signer = cursors.signer_for(arguments | path)
             after = cursors.decode(cursor, paged.order.kinds, signer) if cursor is not None else None
-            page = paged.page(context.db, Page(limit=limit, after=after), **view(context, **asked))
+            page = paged.page(context.db, Page(limit=limit, after=after), **view(context, **arguments))
             items = [seen_by(context.actor, item) for item in page.items] if seen_by else page.items
             return {"items": items, "next_cursor": cursors.encode(page.next, signer) if page.next else None}
 
         loader = {"role": role, "subject": within, "changing": False}
-        return document(listed, view, loader=loader, arguments=in_query(filters))
+        return document(answer, view, loader=loader, arguments=in_query(filters))
 
     return decorator

@@ -104,18 +104,18 @@ def reports(role: Role, filters: type[ma.Schema]) -> Callable[[Callable[..., Rep
         @wraps(report_of)
         def view() -> Any:
             context = context_of(role, None, {})
-            asked = PARSER.parse(schema, request, location="query")
-            limit, cursor = asked.pop("limit", LINES_AT_ONCE), asked.pop("cursor", None)
-            signer = cursors.signer_for(asked)
+            arguments = PARSER.parse(schema, request, location="query")
+            limit, cursor = arguments.pop("limit", LINES_AT_ONCE), arguments.pop("cursor", None)
+            signer = cursors.signer_for(arguments)
             after = cursors.decode(cursor, (str,), signer) if cursor is not None else None
             page = Page(limit=LINES_AT_ONCE if wants_csv(request) else limit, after=after)
-            question, besides = question_of(context.actor, asked, context.now)
+            question, besides = question_of(context.actor, arguments, context.now)
             report = report_of(question, **besides)
             rows = context.db.execute(report.query(page)).all()
             shown = rows[: page.limit] if report.listed else rows
             if wants_csv(request):
-                further = _further(report, rows, page, app_state().transactions)
-                return csv_answer(report.name, report.columns, chain(report.lines(shown), further))
+                later_lines = _later_lines(report, rows, page, app_state().transactions)
+                return csv_answer(report.name, report.columns, chain(report.lines(shown), later_lines))
             body = report.body(shown)
             if report.listed:
                 more = len(rows) > page.limit
@@ -128,7 +128,7 @@ def reports(role: Role, filters: type[ma.Schema]) -> Callable[[Callable[..., Rep
     return decorator
 
 
-def _further(report: Report, rows: Rows, page: Page, transactions: Transactions) -> Iterator[Line]:
+def _later_lines(report: Report, rows: Rows, page: Page, transactions: Transactions) -> Iterator[Line]:
     # A page at a time, each in a transaction of its own: none is open while a client takes its time.
     while report.listed and len(rows) > page.limit:
         page = Page(limit=page.limit, after=(rows[page.limit - 1].key,))

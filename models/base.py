@@ -35,7 +35,7 @@ def enum(kind: type[StrEnum], name: str) -> Enum:
     return Enum(kind, name=name, values_callable=lambda members: [member.value for member in members])
 
 
-def spelled(member: StrEnum) -> ColumnElement[str]:
+def enum_literal(member: StrEnum) -> ColumnElement[str]:
     """A member of an enum as a literal: only so an index over some members alone is known to be enough, in any plan."""
     return literal_column(f"'{member.value}'")
 

@@ -177,7 +177,7 @@ class DatabaseRunner:
         if step.alone:
             return store.claim(db, step.keys)
         shared = self._shared[queue] if step.drains else []
-        return store.claim(db, step.keys, shared=shared, most=MAX_BATCH, batch=True)
+        return store.claim(db, step.keys, shared=shared, limit=MAX_BATCH, batch=True)
 
     def _sorted(self, step: Step, claimed: Sequence[Delivery]) -> tuple[list[Delivery], list[Delivery], list[Delivery]]:
         """Those that are to run alone, those that are to be leased first, and those that may run at once."""

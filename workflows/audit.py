@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from models.audit import audit_entries
 from workflows.identity.actor import Actor
-from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
+from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.records import Record
 
 
@@ -44,7 +44,7 @@ def entries_query(
     ):
         if wanted is not None:
             query = query.where(column == wanted)
-    return newest_first(query, page, audit_entries.c.id)
+    return NEWEST_FIRST.select_page(query, page, audit_entries.c.id)
 
 
 AUDIT_ENTRIES = PagedList(AuditEntry, NEWEST_FIRST, entries_query)

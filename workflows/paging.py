@@ -35,7 +35,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Listed(Generic[Item]):
+class PageResult(Generic[Item]):
     """One page of a list; `next` is the key to continue after, None on the last page."""
 
     items: list[Item]
@@ -44,15 +44,51 @@ class Listed(Generic[Item]):
 
 @dataclass(frozen=True)
 class Order:
-    """What a list is ordered by: the types of its key's parts, and the key of an item."""
+    """What a list is ordered by.
+
+    Args:
+        kinds: the types of its key's parts.
+        key: the key of an item.
+        select_page: `(query, page, *columns of the key)`, the query in this order, from the page's begin on, and of one
+            item more than the page's limit.
+    """
 
     kinds: tuple[type, ...]
     key: Callable[[Any], Key]
+    select_page: Callable[..., Select[Any]]
 
 
-NEWEST_FIRST = Order((UUID,), lambda item: (item.id,))
-LATEST_START_FIRST = Order((datetime, UUID), lambda item: (item.start_time, item.id))
-NEWEST_EVENT_FIRST = Order((UUID, UUID), lambda item: (item.event_id, item.id))
+def _latest_start_first(
+    query: Select[Any], page: Page, start: ColumnElement[Any], id: ColumnElement[Any]
+) -> Select[Any]:
+    """Order by start time downwards, then id, as the indexes are; one item more than the limit."""
+    if page.after is not None:
+        last_start, last_id = page.after
+        # The first condition alone bounds the index scan; a bare OR would not.
+        query = query.where(and_(start <= last_start, or_(start < last_start, id > last_id)))
+    return query.order_by(start.desc(), id).limit(page.limit + 1)
+
+
+def _newest_first(query: Select[Any], page: Page, id: ColumnElement[Any]) -> Select[Any]:
+    """Order by a UUIDv7 downwards, which is by age; one item more than the limit."""
+    if page.after is not None:
+        query = query.where(id < page.after[0])
+    return query.order_by(id.desc()).limit(page.limit + 1)
+
+
+def _newest_event_first(
+    query: Select[Any], page: Page, event_id: ColumnElement[Any], id: ColumnElement[Any]
+) -> Select[Any]:
+    """Order by the event's UUIDv7 downwards, then id downwards; one item more than the limit."""
+    if page.after is not None:
+        # The first condition alone bounds the index scan; that of the pair would not.
+        query = query.where(event_id <= page.after[0], tuple_(event_id, id) < tuple_(*page.after))
+    return query.order_by(event_id.desc(), id.desc()).limit(page.limit + 1)
+
+
+NEWEST_FIRST = Order((UUID,), lambda item: (item.id,), _newest_first)
+LATEST_START_FIRST = Order((datetime, UUID), lambda item: (item.start_time, item.id), _latest_start_first)
+NEWEST_EVENT_FIRST = Order((UUID, UUID), lambda item: (item.event_id, item.id), _newest_event_first)
 
 
 class PagedList(Generic[Item]):
@@ -63,7 +99,7 @@ class PagedList(Generic[Item]):
         order: the order of `query`.
         query: the select of a page, called once for each combination with bind parameters in place of values. Only a
             member of an enum and a boolean come as they are: there are few, and the predicate of a partial index has
-            to be spelled as a literal.
+            to be a literal.
     """
 
     def __init__(self, record: type[Item], order: Order, query: Callable[..., Select[Any]]) -> None:
@@ -72,62 +108,36 @@ class PagedList(Generic[Item]):
         self._query = query
         self._statements: dict[frozenset[tuple[str, object]], Select[Any]] = {}
 
-    def page(self, db: Connection, page: Page, **filters: Any) -> Listed[Item]:
+    def page(self, db: Connection, page: Page, **filters: Any) -> PageResult[Item]:
         """One page of the items that fit all filters; a filter that is None is none."""
         values = {name: value for name, value in filters.items() if value is not None}
-        statement = self.statement(values, further=page.after is not None)
+        statement = self.statement(values, later_page=page.after is not None)
         after = {f"after_{number}": part for number, part in enumerate(page.after or ())}
         rows = db.execute(statement, {"limit": page.limit, **after, **values}).all()
-        return listed(rows, page, self._record, self.order.key)
+        return page_of_rows(rows, page, self._record, self.order.key)
 
-    def statement(self, filters: dict[str, Any], *, further: bool = False) -> Select[Any]:
-        """The statement for these filters, on the first page or a further one; its parameters have the filters' names.
+    def statement(self, filters: dict[str, Any], *, later_page: bool = False) -> Select[Any]:
+        """The statement for these filters, on the first page or a later one; its parameters have the filters' names.
 
         Args:
             filters: of each that is given, its value or one like it.
         """
-        spelled = {name: value for name, value in filters.items() if isinstance(value, Enum | bool)}
-        combination = frozenset({(name, spelled.get(name)) for name in filters} | {("", further)})
+        literals = {name: value for name, value in filters.items() if isinstance(value, Enum | bool)}
+        combination = frozenset({(name, literals.get(name)) for name in filters} | {("", later_page)})
         if combination not in self._statements:
-            bound: dict[str, Any] = {name: bindparam(name) for name in filters.keys() - spelled.keys()}
-            self._statements[combination] = self._query(self._bound_page(further), **bound, **spelled)
+            bound: dict[str, Any] = {name: bindparam(name) for name in filters.keys() - literals.keys()}
+            self._statements[combination] = self._query(self._bound_page(later_page), **bound, **literals)
         return self._statements[combination]
 
-    def _bound_page(self, further: bool) -> Page:
+    def _bound_page(self, later_page: bool) -> Page:
         parts = enumerate(self.order.kinds)
         after = tuple(bindparam(f"after_{number}", type_=_COLUMN_TYPES[kind]) for number, kind in parts)
-        return Page(limit=bindparam("limit", type_=Integer), after=after if further else None)
+        return Page(limit=bindparam("limit", type_=Integer), after=after if later_page else None)
 
 
-def listed(rows: Sequence[Row[Any]], page: Page, record: type[Item], key: Callable[[Item], Key]) -> Listed[Item]:
+def page_of_rows(
+    rows: Sequence[Row[Any]], page: Page, record: type[Item], key: Callable[[Item], Key]
+) -> PageResult[Item]:
     """Cut the item too many off again: it only shows that there is a next page."""
     items = [record.of(row) for row in rows[: page.limit]]
-    return Listed(items, key(items[-1]) if len(rows) > page.limit else None)
-
-
-def newest_start_first(
-    query: Select[Any], page: Page, start: ColumnElement[Any], id: ColumnElement[Any]
-) -> Select[Any]:
-    """Order by start time downwards, then id, as the indexes are; one item more than asked."""
-    if page.after is not None:
-        last_start, last_id = page.after
-        # The first condition alone bounds the index scan; a bare OR would not.
-        query = query.where(and_(start <= last_start, or_(start < last_start, id > last_id)))
-    return query.order_by(start.desc(), id).limit(page.limit + 1)
-
-
-def newest_first(query: Select[Any], page: Page, id: ColumnElement[Any]) -> Select[Any]:
-    """Order by a UUIDv7 downwards, which is by age; one item more than asked."""
-    if page.after is not None:
-        query = query.where(id < page.after[0])
-    return query.order_by(id.desc()).limit(page.limit + 1)
-
-
-def newest_event_first(
-    query: Select[Any], page: Page, event_id: ColumnElement[Any], id: ColumnElement[Any]
-) -> Select[Any]:
-    """Order by the event's UUIDv7 downwards, then id downwards; one item more than asked."""
-    if page.after is not None:
-        # The first condition alone bounds the index scan; that of the pair would not.
-        query = query.where(event_id <= page.after[0], tuple_(event_id, id) < tuple_(*page.after))
-    return query.order_by(event_id.desc(), id.desc()).limit(page.limit + 1)
+    return PageResult(items, key(items[-1]) if len(rows) > page.limit else None)

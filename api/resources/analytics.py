@@ -40,7 +40,7 @@ _PERCENTILES = {"p50_seconds": 0.5, "p90_seconds": 0.9, "p99_seconds": 0.99}
 @AS_TABLE
 @analytics.response(200, shapes.SessionCounts)
 @reports(OPERATOR_OR_MENTOR, shapes.SessionFilters)
-def count_sessions(asked: Question, *, group_by: Grouping) -> Report:
+def count_sessions(question: Question, *, group_by: Grouping) -> Report:
     """Count what happened to sessions, by day or week on the clocks of a zone, by mentor or by course.
 
     Items are those with something to count. By `status` they are the sessions that begin in the period, as they stand
@@ -49,7 +49,7 @@ def count_sessions(asked: Question, *, group_by: Grouping) -> Report:
     counts = STATUS_COUNTS if group_by is Grouping.STATUS else COUNTS
     return Report(
         name=f"sessions-by-{group_by}",
-        query=lambda page: session_counts_query(page, period=asked.period, group=group_by, scope=asked.scope),
+        query=lambda page: session_counts_query(page, period=question.period, group=group_by, scope=question.scope),
         body=lambda rows: {"items": _as_they_are(rows)},
         columns=(*SUBJECTS[group_by], *counts),
         lines=_as_they_are,
@@ -61,17 +61,17 @@ def count_sessions(asked: Question, *, group_by: Grouping) -> Report:
 @AS_TABLE
 @analytics.response(200, shapes.Conversion)
 @reports(OPERATOR_OR_MENTOR, shapes.InZone)
-def get_conversion(asked: Question) -> Report:
+def get_conversion(question: Question) -> Report:
     """Tell how many of the requests made in the period were accepted, became sessions, were completed and reviewed.
 
     Of these same requests, whenever the rest followed. Requests for instant listings are accepted as they are made;
     groups, which are not requested, are left out.
     """
-    span = asked.period
+    span = question.period
     counts = ("requests", "accepted", "sessions", "completed", "reviewed")
     return Report(
         name="conversion",
-        query=lambda _page: conversion_query(period=span, scope=asked.scope),
+        query=lambda _page: conversion_query(period=span, scope=question.scope),
         body=lambda rows: _conversion(rows, span),
         columns=("from", "to", *counts, *(f"{part}_rate" for part in counts[1:])),
         lines=lambda rows: [_in_one_line(_conversion(rows, span))],
@@ -82,7 +82,7 @@ def get_conversion(asked: Question) -> Report:
 @AS_TABLE
 @analytics.response(200, shapes.TransitionTimes)
 @reports(OPERATOR_OR_MENTOR, shapes.OfDays)
-def get_transition_times(asked: Question) -> Report:
+def get_transition_times(question: Question) -> Report:
     """Tell how long steps took: deciding, making the session, starting late or early, and the meeting itself.
 
     Each as a histogram with its average, and estimates of its median, 90th and 99th percentile. A period is of whole
@@ -90,7 +90,7 @@ def get_transition_times(asked: Question) -> Report:
     """
     return Report(
         name="transition-times",
-        query=lambda _page: transition_times_query(period=asked.period, scope=asked.scope),
+        query=lambda _page: transition_times_query(period=question.period, scope=question.scope),
         body=lambda rows: {"items": [_histogram(each) for each in histograms_of(rows)]},
         columns=(
             "transition",
@@ -110,13 +110,13 @@ def get_transition_times(asked: Question) -> Report:
 @AS_TABLE
 @analytics.response(200, shapes.Availability)
 @reports(OPERATOR_OR_MENTOR, shapes.AvailabilityFilters)
-def get_availability(asked: Question) -> Report:
+def get_availability(question: Question) -> Report:
     """Tell how many minutes of each hour of the week a mentor is open and booked in the period, on the mentor's clocks.
 
     Booked is what sessions take that are not cancelled, in the future too. An hour that comes twice when clocks change
     counts twice.
     """
-    mentor = asked.scope.mentor_profile_id
+    mentor = question.scope.mentor_profile_id
     if mentor is None:
         raise Invalid(
             "Name the mentor whose hours are meant.", details={"mentorProfileId": ["Missing data for required field."]}
@@ -125,7 +125,7 @@ def get_availability(asked: Question) -> Report:
     def hours(rows: Rows) -> Availability:
         if not rows:
             raise NotFound("There is no such mentor.")
-        return availability_of(database(), mentor, asked.period_in(rows[0].time_zone))
+        return availability_of(database(), mentor, question.period_in(rows[0].time_zone))
 
     return Report(
         name="availability",

@@ -8,7 +8,7 @@ from api import examples
 from api.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
 from api.context import ANYONE, MENTOR, PERSON, RequestContext, Subject, require_role
 from api.etags import tagged
-from api.lists import lists
+from api.lists import list_route
 from api.loaders import changes, reads
 from api.openapi import BOOKINGS_DESCRIPTION
 from api.schemas import bookings as shapes
@@ -51,7 +51,7 @@ def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Any:
 
 @bookings.route("/bookings")
 @bookings.response(200, shapes.Bookings)
-@lists(PERSON, BOOKINGS, shapes.BookingFilters)
+@list_route(PERSON, BOOKINGS, shapes.BookingFilters)
 def list_bookings(
     context: RequestContext[None], *, role: str | None = None, status: BookingStatus | None = None
 ) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from api import examples
 from api.blueprints import Area, refuses, versioned
 from api.context import ANYONE, MENTOR, OPERATOR, RequestContext, Subject
 from api.etags import any_version_will_do, tagged
-from api.lists import lists
+from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import catalog as shapes
 from api.schemas.base import ListQuery
@@ -60,7 +60,7 @@ def update_listing(context: RequestContext[Listing], body: dict[str, Any]) -> An
 
 @listings.route("/listings")
 @listings.response(200, shapes.Listings)
-@lists(ANYONE, LISTINGS, shapes.ListingFilters)
+@list_route(ANYONE, LISTINGS, shapes.ListingFilters)
 def list_listings(_context: RequestContext[None], **filters: UUID | None) -> dict[str, Any]:
     """List active listings, newest first."""
     return filters
@@ -92,7 +92,7 @@ def create_course(context: RequestContext[None], body: dict[str, Any]) -> Any:
 
 @courses.route("/courses")
 @courses.response(200, shapes.Courses, example=examples.page(examples.COURSE))
-@lists(ANYONE, catalog.COURSES, ListQuery)
+@list_route(ANYONE, catalog.COURSES, ListQuery)
 def list_courses(_context: RequestContext[None]) -> dict[str, Any]:
     """List active courses, newest first."""
     return {}

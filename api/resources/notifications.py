@@ -10,7 +10,7 @@ from sqlalchemy import select
 from api.blueprints import IF_MATCH, Area, accepts_headers, refuses, versioned
 from api.context import PERSON, RequestContext, Subject
 from api.etags import require_match, tag_of, tagged
-from api.lists import lists
+from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import notifications as shapes
 from api.schemas.base import EmptyBody
@@ -46,7 +46,7 @@ NOTIFICATION = Subject(name="notification", query=notification_query, record=Not
 
 @notifications.route("/notifications")
 @notifications.response(200, shapes.Notifications)
-@lists(PERSON, NOTIFICATIONS, shapes.NotificationFilters)
+@list_route(PERSON, NOTIFICATIONS, shapes.NotificationFilters)
 def list_notifications(context: RequestContext[None], *, unread: bool | None = None) -> dict[str, Any]:
     """List the caller's notifications, newest first."""
     return {"user_id": context.actor.user_id, "unread": unread}
@@ -148,7 +148,7 @@ def create_push_subscription(context: RequestContext[None], body: dict[str, Any]
 
 @push.route("/push-subscriptions")
 @push.response(200, shapes.PushSubscriptions)
-@lists(PERSON, BROWSERS, shapes.PushFilters)
+@list_route(PERSON, BROWSERS, shapes.PushFilters)
 def list_push_subscriptions(context: RequestContext[None]) -> dict[str, Any]:
     """List the caller's push subscriptions, newest first."""
     return {"user_id": context.actor.user_id}

@@ -8,7 +8,7 @@ from api import examples
 from api.blueprints import Area, refuses
 from api.context import OPERATOR, RequestContext, Subject
 from api.etags import tagged
-from api.lists import lists
+from api.lists import list_route
 from api.loaders import changes
 from api.schemas import operated_deliveries as shapes
 from api.schemas.base import EmptyBody
@@ -24,7 +24,7 @@ DELIVERY = Subject(name="delivery", query=status_query, record=DeliveryStatus)
 
 @operated_deliveries.route("/operations/deliveries")
 @operated_deliveries.response(200, shapes.OperatedDeliveries, example=examples.page(examples.DEAD_DELIVERY))
-@lists(OPERATOR, DELIVERIES, shapes.OperatedDeliveryFilters)
+@list_route(OPERATOR, DELIVERIES, shapes.OperatedDeliveryFilters)
 def list_deliveries(_context: RequestContext[None], **filters: DeliveryState | str | None) -> dict[str, Any]:
     """List deliveries of every effect, those of the newest events first."""
     return filters

@@ -16,7 +16,7 @@ from api import examples
 from api.blueprints import Area, refuses
 from api.context import OPERATOR, RequestContext
 from api.errors import SENTENCES, unavailable
-from api.lists import lists
+from api.lists import list_route
 from api.loaders import reads
 from api.schemas import operations as shapes
 from api.schemas.analytics import Summary
@@ -98,7 +98,7 @@ audit = Area("Audit", "What operators did, and why. Entries are never changed.")
 
 @audit.route("/audit")
 @audit.response(200, shapes.AuditEntries, example=examples.page(examples.AUDIT_ENTRY))
-@lists(OPERATOR, AUDIT_ENTRIES, shapes.AuditFilters)
+@list_route(OPERATOR, AUDIT_ENTRIES, shapes.AuditFilters)
 def list_audit_entries(_context: RequestContext[None], **filters: str | UUID | None) -> dict[str, Any]:
     """List audit entries, newest first."""
     return filters

@@ -7,7 +7,7 @@ from typing import Any
 from api.blueprints import Area, refuses, versioned
 from api.context import ANYONE, OPERATOR, PERSON, RequestContext, Subject
 from api.etags import tagged
-from api.lists import lists
+from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import people as shapes
 from workflows.errors import Forbidden, Invalid
@@ -92,7 +92,7 @@ def create_mentor_profile(context: RequestContext[None], body: dict[str, Any]) -
 
 @mentors.route("/mentors")
 @mentors.response(200, shapes.MentorProfiles)
-@lists(ANYONE, MENTORS, shapes.MentorFilters)
+@list_route(ANYONE, MENTORS, shapes.MentorFilters)
 def list_mentors(_context: RequestContext[None], *, skill: str | None = None) -> dict[str, Any]:
     """List active mentors, newest first."""
     # Skills are stored in lower case.

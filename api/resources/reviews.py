@@ -10,7 +10,7 @@ from api import examples
 from api.blueprints import Area, refuses, versioned
 from api.context import ANYONE, MENTOR, OPERATOR, PERSON, RequestContext, Subject
 from api.etags import any_version_will_do, tag_of
-from api.lists import lists
+from api.lists import list_route
 from api.loaders import changes, reads
 from api.resources.people import MENTOR_PROFILE
 from api.resources.sessions import FOR_ITS_MENTOR, pending
@@ -42,7 +42,7 @@ REVIEW = Subject(name="review", query=review_query, record=Review, access=requir
 
 @reviews.route("/reviews/permits")
 @reviews.response(200, shapes.ReviewPermits, example=examples.page(examples.PERMIT))
-@lists(PERSON, OPEN_PERMITS, ListQuery)
+@list_route(PERSON, OPEN_PERMITS, ListQuery)
 def list_review_permits(context: RequestContext[None]) -> dict[str, Any]:
     """List the sessions that the caller may still review, latest first."""
     return {"mentee_user_id": context.actor.user_id, "now": context.now}
@@ -78,7 +78,7 @@ def create_review_answer(context: RequestContext[Session], body: dict[str, Any])
 
 @reviews.route("/mentors/<id:mentor_profile_id>/reviews")
 @reviews.response(200, shapes.Reviews, example=examples.page(examples.REVIEW_IN_PUBLIC))
-@lists(ANYONE, REVIEWS_OF_MENTOR, ListQuery, seen_by=shapes.as_seen_by, within=MENTOR_PROFILE)
+@list_route(ANYONE, REVIEWS_OF_MENTOR, ListQuery, seen_by=shapes.as_seen_by, within=MENTOR_PROFILE)
 def list_mentor_reviews(context: RequestContext[Mentor]) -> dict[str, Any]:
     """List a mentor's reviews, newest first.
 

@@ -13,7 +13,7 @@ from api import examples
 from api.blueprints import STEPS, Area, refuses, versioned
 from api.context import ANYONE, MENTOR, PERSON, RequestContext, Subject
 from api.etags import tagged
-from api.lists import lists
+from api.lists import list_route
 from api.loaders import changes, reads
 from api.openapi import SESSIONS_DESCRIPTION
 from api.schemas import sessions as shapes
@@ -58,7 +58,7 @@ FOR_EITHER_PARTY = _session(require_party, session_with_terms_query, SessionWith
 
 @sessions.route("/sessions/mentee/my-sessions")
 @sessions.response(200, shapes.Sessions, example=examples.page(examples.SESSION_OF_MENTEE))
-@lists(PERSON, SESSIONS, shapes.SessionFilters, seen_by=shapes.as_seen_by)
+@list_route(PERSON, SESSIONS, shapes.SessionFilters, seen_by=shapes.as_seen_by)
 def list_mentee_sessions(context: RequestContext[None], **filters: SessionStatus | datetime | None) -> dict[str, Any]:
     """List the caller's sessions as a mentee, latest start first."""
     return {"mentee_user_id": context.actor.user_id, **filters}
@@ -66,7 +66,7 @@ def list_mentee_sessions(context: RequestContext[None], **filters: SessionStatus
 
 @sessions.route("/sessions/mentor/my-sessions")
 @sessions.response(200, shapes.Sessions, example=examples.page(examples.SESSION))
-@lists(MENTOR, SESSIONS, shapes.SessionFilters, seen_by=shapes.as_seen_by)
+@list_route(MENTOR, SESSIONS, shapes.SessionFilters, seen_by=shapes.as_seen_by)
 def list_mentor_sessions(context: RequestContext[None], **filters: SessionStatus | datetime | None) -> dict[str, Any]:
     """List the caller's sessions as a mentor, latest start first."""
     return {"mentor_profile_id": context.actor.mentor_profile_id, **filters}

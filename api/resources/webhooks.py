@@ -9,7 +9,7 @@ from uuid import UUID
 from api.blueprints import Area, refuses, versioned
 from api.context import OPERATOR_OR_MENTOR, RequestContext, Subject
 from api.etags import tagged
-from api.lists import lists
+from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import webhooks as shapes
 from api.schemas.base import EmptyBody
@@ -71,7 +71,7 @@ def create_webhook_endpoint(context: RequestContext[None], body: dict[str, Any])
 
 @webhooks.route("/webhook-endpoints")
 @webhooks.response(200, shapes.WebhookEndpoints)
-@lists(OPERATOR_OR_MENTOR, ENDPOINTS, shapes.WebhookEndpointFilters)
+@list_route(OPERATOR_OR_MENTOR, ENDPOINTS, shapes.WebhookEndpointFilters)
 def list_webhook_endpoints(context: RequestContext[None]) -> dict[str, Any]:
     """List the caller's endpoints, the newest first; operators share theirs."""
     return {"mentor_profile_id": context.actor.mentor_profile_id}
@@ -163,10 +163,10 @@ def ping_webhook_endpoint(context: RequestContext[Endpoint], _body: dict[str, An
 @webhooks.response(202, shapes.WebhookPing)
 def send_webhook_example(context: RequestContext[Endpoint], body: dict[str, Any]) -> Any:
     """Send an example message to an active endpoint, and to no other."""
-    asked = send_example(
+    example = send_example(
         context.db, actor=context.actor, endpoint=context.subject, event_type=body["event_type"], now=context.now
     )
-    return {"endpoint_id": context.subject.id, "event_id": asked.id}
+    return {"endpoint_id": context.subject.id, "event_id": example.id}
 
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/recover", methods=["POST"])
@@ -185,7 +185,7 @@ def recover_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, 
 
 @webhook_deliveries.route("/webhook-deliveries")
 @webhook_deliveries.response(200, shapes.WebhookDeliveries)
-@lists(OPERATOR_OR_MENTOR, WEBHOOK_DELIVERIES, shapes.WebhookDeliveryFilters)
+@list_route(OPERATOR_OR_MENTOR, WEBHOOK_DELIVERIES, shapes.WebhookDeliveryFilters)
 def list_webhook_deliveries(
     context: RequestContext[None], *, endpoint_id: UUID | None = None, state: DeliveryState | None = None
 ) -> dict[str, Any]:

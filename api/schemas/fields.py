@@ -119,15 +119,15 @@ class Moment(fields.DateTime):
 class Whole(fields.Integer):
     """An integer within bounds: no text, no fraction, no boolean."""
 
-    def __init__(self, least: int, most: int, **kwargs: Any) -> None:
-        super().__init__(strict=True, validate=validate.Range(min=least, max=most), **kwargs)
+    def __init__(self, minimum: int, maximum: int, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(min=minimum, max=maximum), **kwargs)
 
 
 class QueryWhole(fields.Integer):
     """An integer within bounds as it stands in a query: digits."""
 
-    def __init__(self, least: int, most: int, **kwargs: Any) -> None:
-        super().__init__(validate=validate.Range(min=least, max=most), **kwargs)
+    def __init__(self, minimum: int, maximum: int, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Range(min=minimum, max=maximum), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,9}", value):

@@ -82,13 +82,13 @@ def test_a_leased_one_is_still_owed(owing: Harness) -> None:
 def test_a_count_has_an_end(owing: Harness) -> None:
     assert sum(due(owing).values()) > 1
     with owing.engine.connect() as db:
-        assert max(found.due for found in backlogs(db, QUEUES, most=1)) == 1
+        assert max(found.due for found in backlogs(db, QUEUES, limit=1)) == 1
 
 
 def test_the_statement_reads_the_index_of_what_is_pending(owing: Harness) -> None:
     with owing.engine.begin() as db:
         db.execute(text("SET LOCAL enable_seqscan = off"))
-        plan = db.execute(text(f"EXPLAIN {_BACKLOG}"), {"queues": list(QUEUES), "most": 9}).scalars().all()
+        plan = db.execute(text(f"EXPLAIN {_BACKLOG}"), {"queues": list(QUEUES), "limit": 9}).scalars().all()
     assert any("ix_deliveries_queue_nudge_at" in line for line in plan), plan
     assert not any("Seq Scan on deliveries" in line for line in plan), plan
 
@@ -103,7 +103,7 @@ def test_maintain_tells_the_figures_and_takes_them_back(owing: Harness) -> None:
     assert figures.values("invariant") == set(queries())
     with owing.engine.connect() as db:
         assert dead_by_effect(db, ["sessions.create", "reviews.unlock"]) == {"sessions.create": 1}
-        assert dead_by_effect(db, ["sessions.create"], most=0) == {}
+        assert dead_by_effect(db, ["sessions.create"], limit=0) == {}
     owing.change(owing.key("sessions.create"), state="pending")
     assert maintain(owing.transactions)
     assert Figures.here().total(dead) == 0

@@ -396,7 +396,7 @@ def test_a_claim_takes_only_the_effects_asked_for(harness: Harness) -> None:
     with harness.transactions() as db:
         accept_booking(db, make_booking(db))
     with harness.engine.connect() as db:
-        claimed = store.claim(db, [], shared=["notifications.booking_accepted"], most=50, batch=True)
+        claimed = store.claim(db, [], shared=["notifications.booking_accepted"], limit=50, batch=True)
     assert {delivery.key.effect for delivery in claimed} == {"notifications.booking_accepted"}
 
 

@@ -126,7 +126,7 @@ def test_listeners_are_found_by_an_index(engine: Engine) -> None:
         db.execute(
             text(
                 "PREPARE fan_out(uuid[], text[], uuid[]) AS"
-                " WITH heard AS (SELECT * FROM unnest($1, $2, $3) AS heard(event_id, type, mentor_profile_id))"
+                " WITH announced AS (SELECT * FROM unnest($1, $2, $3) AS announced(event_id, type, mentor_profile_id))"
                 f" SELECT * FROM ({FAN_OUT_ROWS}) AS found"
             )
         )

@@ -156,4 +156,4 @@ def test_a_statement_is_built_once_for_each_combination_of_filters(db: Connectio
     assert BOOKINGS.statement({"mentee_user_id": other.id, "status": BookingStatus.DRAFT}) is first
     assert BOOKINGS.statement({"mentee_user_id": other.id, "status": BookingStatus.ACCEPTED}) is not first
     assert BOOKINGS.statement({"mentee_user_id": other.id}) is not first
-    assert BOOKINGS.statement({"mentee_user_id": other.id, "status": BookingStatus.DRAFT}, further=True) is not first
+    assert BOOKINGS.statement({"mentee_user_id": other.id, "status": BookingStatus.DRAFT}, later_page=True) is not first

@@ -147,7 +147,7 @@ def test_what_is_let_go_is_found_by_an_index(harness: Harness) -> None:
     with harness.engine.begin() as db:
         db.execute(text("SET LOCAL enable_seqscan = off"))
         explain = text(f"EXPLAIN {store._DELETE_MISSED.text}")
-        plan = db.execute(explain, {"before": UUID(int=0), "most": 9}).scalars().all()
+        plan = db.execute(explain, {"before": UUID(int=0), "limit": 9}).scalars().all()
     assert any("ix_deliveries_missed" in line for line in plan), plan
 
 

@@ -204,13 +204,13 @@ def assert_indexed(db: Connection, statement: Executable, *, of_somebody: bool =
             assert scan.get("Index Cond") or scan.get("Recheck Cond"), scan
 
 
-@pytest.mark.parametrize("further", [False, True], ids=["first page", "further page"])
+@pytest.mark.parametrize("later_page", [False, True], ids=["first page", "later page"])
 @pytest.mark.parametrize("name", LISTS)
-def test_every_list_finds_its_page_by_an_index(large: Connection, name: str, further: bool) -> None:
+def test_every_list_finds_its_page_by_an_index(large: Connection, name: str, later_page: bool) -> None:
     paged, always, optional = LISTS[name]
     for count in range(len(optional) + 1):
         for added in itertools.combinations(optional.items(), count):
-            statement = paged.statement({**always, **dict(added)}, further=further)
+            statement = paged.statement({**always, **dict(added)}, later_page=later_page)
             assert_indexed(large, statement, of_somebody=ANYBODY in always.values())
 
 

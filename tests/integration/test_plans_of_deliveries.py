@@ -76,9 +76,9 @@ def some(db: Connection, effect: str, count: int = 20) -> list[DeliveryKey]:
     rows = db.execute(
         text(
             "SELECT /* the test's own */ event_id, effect, target FROM deliveries"
-            " WHERE effect = :effect AND state = 'pending' LIMIT :most"
+            " WHERE effect = :effect AND state = 'pending' LIMIT :limit"
         ),
-        {"effect": effect, "most": count},
+        {"effect": effect, "limit": count},
     )
     return [DeliveryKey(**row._mapping) for row in rows]
 
@@ -91,7 +91,7 @@ def claimed(db: Connection) -> list[Delivery]:
 SHARED = ["notifications.booking_requested", "notifications.booking_accepted", "notifications.session_created"]
 RETRY = Attempt(outcome="retry", took=SOON, error="no")
 STATEMENTS: dict[str, Callable[[Connection], Any]] = {
-    "claim_batch": lambda db: store.claim(db, some(db, SHARED[1]), shared=SHARED, most=50, batch=True),
+    "claim_batch": lambda db: store.claim(db, some(db, SHARED[1]), shared=SHARED, limit=50, batch=True),
     "claim": claimed,
     "lease": lambda db: store.lease(db, claimed(db), SOON),
     "hold": lambda db: store.hold(db, claimed(db), batch=True),

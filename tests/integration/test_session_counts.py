@@ -63,7 +63,7 @@ def test_changes_are_added_up_batch_by_batch_whatever_the_plan(harness: Harness,
         with harness.engine.begin() as db:
             for kind in without:
                 db.exec_driver_sql(f"SET LOCAL enable_{kind} = off")
-            more = add_up_changes(db, most=4)
+            more = add_up_changes(db, limit=4)
         batches += 1
         assert shown(harness.engine) == before
         if not more:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Row, Table
 
-from workflows.paging import Page, listed
+from workflows.paging import Page, page_of_rows
 from workflows.records import Record
 
 things = Table("things", MetaData(), Column("id", Integer), Column("start", Integer), Column("hidden", Integer))
@@ -47,7 +47,7 @@ def test_a_record_takes_its_fields_from_a_row_and_leaves_the_rest() -> None:
         # Less than a page, and exactly a page: the last one.
         ((1,), 2, [1], None),
         ((1, 2), 2, [1, 2], None),
-        # One more than a page only says that there is a next one, after the last that is shown.
+        # One more than a page only shows that there is a next one, after the last that is shown.
         ((1, 2, 3), 2, [1, 2], (2,)),
         ((1, 2), 1, [1], (1,)),
     ],
@@ -55,6 +55,6 @@ def test_a_record_takes_its_fields_from_a_row_and_leaves_the_rest() -> None:
 def test_a_page_ends_where_the_next_begins(
     found: tuple[int, ...], limit: int, items: list[int], following: tuple[int] | None
 ) -> None:
-    page = listed(rows(*found), Page(limit), Thing, lambda thing: (thing.id,))
+    page = page_of_rows(rows(*found), Page(limit), Thing, lambda thing: (thing.id,))
     assert [item.id for item in page.items] == items
     assert page.next == following

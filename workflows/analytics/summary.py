@@ -41,7 +41,7 @@ SELECT (SELECT coalesce(json_object_agg(counter, amount), '{{}}')
 _ADD_UP = """
 WITH batch AS (
     DELETE FROM session_count_changes
-    WHERE id = ANY(ARRAY(SELECT id FROM session_count_changes ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED))
+    WHERE id = ANY(ARRAY(SELECT id FROM session_count_changes ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED))
     RETURNING mentor_profile_id, counter, amount
 ),
 added AS (
@@ -85,7 +85,7 @@ def summary_of(db: Connection) -> Summary:
     return Summary(statuses=row.totals, busiest=row.busiest, accepted_bookings=accepted)
 
 
-def add_up_changes(db: Connection, *, most: int = CHANGES_AT_ONCE) -> bool:
+def add_up_changes(db: Connection, *, limit: int = CHANGES_AT_ONCE) -> bool:
     """Add a batch of what has changed to the counts; returns whether the batch was full."""
-    added: int = db.execute(text(_ADD_UP), {"most": most}).scalar_one()
-    return added == most
+    added: int = db.execute(text(_ADD_UP), {"limit": limit}).scalar_one()
+    return added == limit

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, bindparam, select, union_all
 
-from models.base import spelled
+from models.base import enum_literal
 from models.bookings import BookingKind, BookingStatus, bookings
-from workflows.paging import LATEST_START_FIRST, Page, PagedList, newest_start_first
+from workflows.paging import LATEST_START_FIRST, Page, PagedList
 from workflows.transitions import StatefulRecord
 
 
@@ -47,7 +47,7 @@ class Booking(StatefulRecord):
         return int((self.end_time - self.start_time).total_seconds() // 60)
 
 
-BOOKING = Booking.query().where(bookings.c.id == bindparam("id"))
+BOOKING_BY_ID = Booking.query().where(bookings.c.id == bindparam("id"))
 
 
 def booking_query(booking_id: UUID) -> Select[Any]:
@@ -86,8 +86,8 @@ def bookings_query(
 def _page_of(page: Page, party: ColumnElement[bool], status: BookingStatus | None) -> Select[Any]:
     query = Booking.query().where(party)
     if status is not None:
-        query = query.where(bookings.c.status == spelled(status))
-    return newest_start_first(query, page, bookings.c.start_time, bookings.c.id)
+        query = query.where(bookings.c.status == enum_literal(status))
+    return LATEST_START_FIRST.select_page(query, page, bookings.c.start_time, bookings.c.id)
 
 
 BOOKINGS = PagedList(Booking, LATEST_START_FIRST, bookings_query)

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from models.catalog import courses
 from workflows.identity.actor import Actor, require_operator
-from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
+from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.transitions import VersionedRecord, update_record
 
 _OPERATORS_ONLY = "Only an operator can change the catalogue of courses."
@@ -37,7 +37,7 @@ def course_query(course_id: UUID) -> Select[Any]:
 
 def courses_query(page: Page) -> Select[Any]:
     """Active courses, the newest first."""
-    return newest_first(Course.query().where(courses.c.active), page, courses.c.id)
+    return NEWEST_FIRST.select_page(Course.query().where(courses.c.active), page, courses.c.id)
 
 
 COURSES = PagedList(Course, NEWEST_FIRST, courses_query)

@@ -17,7 +17,7 @@ from workflows.availability.hours import present_of, spans_as_json
 from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
 from workflows.identity.parties import require_mentor
-from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
+from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.transitions import VersionedRecord, update_record
 
 
@@ -74,7 +74,7 @@ def listings_query(page: Page, *, mentor_profile_id: UUID | None = None, course_
         query = query.where(listings.c.mentor_profile_id == mentor_profile_id)
     if course_id is not None:
         query = query.where(listings.c.course_id == course_id)
-    return newest_first(query, page, listings.c.id)
+    return NEWEST_FIRST.select_page(query, page, listings.c.id)
 
 
 LISTINGS = PagedList(Listing, NEWEST_FIRST, listings_query)

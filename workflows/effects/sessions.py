@@ -9,7 +9,7 @@ from sqlalchemy import Connection, exists, select
 
 from models.bookings import BookingStatus
 from models.events import events
-from workflows.bookings.booking import BOOKING, Booking
+from workflows.bookings.booking import BOOKING_BY_ID, Booking
 from workflows.bookings.decisions import expire, expiry_of
 from workflows.events.catalogue import BookingAccepted, BookingRequested, BookingUndecided, Event, SessionCreated
 from workflows.events.record import defer_write, record
@@ -53,7 +53,7 @@ def create_sessions(db: Connection, accepted: list[tuple[BookingAccepted, Operat
 @subscribe(BookingRequested, name="bookings.expire", queue="sessions", due=expiry_of)
 def expire_draft(db: Connection, event: BookingRequested, *, now: datetime) -> None:
     """Cancel a draft at its start, and after 72 hours at the latest. Most have been decided by then."""
-    booking = Booking.of(db.execute(BOOKING, {"id": event.booking_id}).one())
+    booking = Booking.of(db.execute(BOOKING_BY_ID, {"id": event.booking_id}).one())
     if booking.status is BookingStatus.DRAFT:
         expire(db, booking=booking, now=now)
 
@@ -71,7 +71,7 @@ def note_undecided(db: Connection, event: BookingRequested, *, now: datetime) ->
     expires_at = expiry_of(event)
     if expires_at - now < MIN_TIME_LEFT:
         return
-    booking = Booking.of(db.execute(BOOKING, {"id": event.booking_id}).one())
+    booking = Booking.of(db.execute(BOOKING_BY_ID, {"id": event.booking_id}).one())
     recorded = exists().where(events.c.subject_id == booking.id, events.c.type == BookingUndecided.type)
     if booking.status is BookingStatus.DRAFT and not db.scalar(select(recorded)):
         record(db, BookingUndecided.about(booking, actor=SYSTEM, now=now, expires_at=expires_at))

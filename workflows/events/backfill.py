@@ -9,11 +9,11 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from models.events import effect_catalogues, events, subscriptions
-from workflows.cursors import LAST_ID, latest_moment, move_cursor, take_cursor
 from workflows.events import store
 from workflows.events.catalogue import CLOCK_SKEW, event_types, smallest_event_id
 from workflows.events.record import fill_in
 from workflows.events.subscriptions import Effect, Subscriptions
+from workflows.progress import LAST_ID, latest_moment, move_cursor, take_cursor
 
 PAGE = 500
 GAPS_AT_ONCE = timedelta(hours=1)
@@ -59,7 +59,7 @@ def fill_gaps(
     filled = 0
     for effect, event_type in _pairs(known):
         begin = since or max(earliest, first_seen.get((effect.name, event_type), now))
-        page = partial(store.events_without, whatever_was_known=since is not None, most=PAGE)
+        page = partial(store.events_without, whatever_was_known=since is not None, limit=PAGE)
         after = smallest_event_id(begin - CLOCK_SKEW)
         while missing := page(db, effect.name, event_type, since=begin, after=after, before=before):
             filled += sum(fill_in(db, event, effect) for event in missing)

@@ -42,8 +42,8 @@ FROM jsonb_to_recordset(:events) AS written(
 )
 """
 _FANNED_OUT = f"""
-WITH heard AS (
-    SELECT * FROM jsonb_to_recordset(:heard) AS heard(event_id uuid, type text, mentor_profile_id uuid)
+WITH announced AS (
+    SELECT * FROM jsonb_to_recordset(:announced) AS announced(event_id uuid, type text, mentor_profile_id uuid)
 )
 INSERT INTO deliveries (
     event_id, effect, target, endpoint_id, queue, state, last_error, cancel_reason, id, due_at, nudge_at
@@ -54,19 +54,19 @@ ON CONFLICT DO NOTHING
 RETURNING event_id, target, state
 """
 # One JSON document for each relation: the driver writes arrays element by element, in Python.
-_JSON = {name: bindparam(name, type_=JSONB) for name in ("plans", "events", "heard")}
+_JSON = {name: bindparam(name, type_=JSONB) for name in ("plans", "events", "announced")}
 _RECORD = text(f"WITH event AS ({_EVENTS}) {_PLANNED}").bindparams(_JSON["plans"], _JSON["events"])
 _FOLLOW_UP = text(f"{_PLANNED} ON CONFLICT DO NOTHING RETURNING event_id, effect, target").bindparams(_JSON["plans"])
 
 
 @cache
 def _fan_out(rows: str) -> TextClause:
-    return text(_FANNED_OUT.format(rows=rows)).bindparams(_JSON["heard"])
+    return text(_FANNED_OUT.format(rows=rows)).bindparams(_JSON["announced"])
 
 
 @cache
 def recording(rows: str) -> TextClause:
-    """The statement of `record`, where `rows` selects the webhook deliveries of the events in `heard`."""
+    """The statement of `record`, where `rows` selects the webhook deliveries of the events in `announced`."""
     fanned_out = _FANNED_OUT.format(rows=rows)
     return text(
         f"WITH event AS ({_EVENTS}), planned AS ({_PLANNED}), fanned_out AS ({fanned_out}) SELECT * FROM fanned_out"
@@ -158,7 +158,7 @@ def record(db: Connection, *events: Event) -> None:
     }
     wakeups = [plan.wakeup for plan in plans if plan.due_at is None]
     if known.fan_out is not None and announced:
-        rows = db.execute(recording(known.fan_out.rows), values | {"heard": _heard(announced)})
+        rows = db.execute(recording(known.fan_out.rows), values | {"announced": _announced_as_json(announced)})
         wakeups += _wakeups_of(rows, known.fan_out.effect, announced)
     else:
         db.execute(_RECORD, values)
@@ -173,7 +173,7 @@ def fan_out(db: Connection, event: Event) -> None:
         return
     _add(db, _direct(how, event))
     if event.announced:
-        rows = db.execute(_fan_out(how.rows), {"heard": _heard([event])})
+        rows = db.execute(_fan_out(how.rows), {"announced": _announced_as_json([event])})
         recorded(db).wakeups += _wakeups_of(rows, how.effect, [event])
 
 
@@ -264,7 +264,7 @@ def _event_as_json(event: Event) -> dict[str, object]:
     }
 
 
-def _heard(announced: Sequence[Event]) -> list[dict[str, object]]:
+def _announced_as_json(announced: Sequence[Event]) -> list[dict[str, object]]:
     mentors = [getattr(event, "mentor_profile_id", None) for event in announced]
     return [
         {"event_id": str(event.id), "type": event.type, "mentor_profile_id": mentor and str(mentor)}

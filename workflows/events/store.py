@@ -36,7 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import TypeEngine
 
-from models.base import Timestamp, spelled
+from models.base import Timestamp, enum_literal
 from models.events import (
     CANCEL_REASONS,
     DELIVERY_ID,
@@ -50,7 +50,7 @@ from models.webhooks import webhook_endpoints
 from workflows.events.catalogue import CLOCK_SKEW, Event, event_types, smallest_event_id
 from workflows.events.delivery import Attempt, Backlog, Delivery, DeliveryKey, DeliveryStatus, Success
 from workflows.events.record import Wakeup, enqueue_wakeups
-from workflows.paging import Page, newest_event_first
+from workflows.paging import NEWEST_EVENT_FIRST, Page
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +105,7 @@ WITH named AS MATERIALIZED (
     SELECT {_ROW}, true AS named
     FROM {_KEYS} AS asked(event_id, effect, target) JOIN deliveries d ON {_SAME_KEY.format("asked")}
     WHERE {_FREE}
-    LIMIT :most
+    LIMIT :limit
     FOR UPDATE OF d SKIP LOCKED
 ), others AS MATERIALIZED (
     SELECT due.* FROM unnest(CAST(:shared AS text[])) AS shared(effect)
@@ -114,10 +114,10 @@ WITH named AS MATERIALIZED (
         WHERE d.effect = shared.effect AND d.state = 'pending' AND d.lease_until IS NULL AND d.due_at <= now()
           AND e.type = ANY(:known) AND NOT EXISTS (SELECT FROM named WHERE {_SAME_KEY.format("named")})
         ORDER BY d.due_at
-        LIMIT :most
+        LIMIT :limit
         FOR UPDATE OF d SKIP LOCKED
     ) AS due
-    LIMIT :most - (SELECT count(*) FROM named)
+    LIMIT :limit - (SELECT count(*) FROM named)
 )
 SELECT claimed.*, {_EVENT}, {_TIMEOUTS}
 FROM (SELECT * FROM named UNION ALL SELECT * FROM others) AS claimed JOIN events e ON e.id = claimed.event_id
@@ -295,7 +295,7 @@ CROSS JOIN LATERAL (
         WHERE d.state = 'pending' AND d.queue = asked.queue
           AND d.nudge_at <= now() + interval '1 minute' AND (d.due_at <= now() OR {_WAITS})
         ORDER BY d.nudge_at
-        LIMIT :most
+        LIMIT :limit
     ) AS owed
 ) AS due
 """
@@ -307,7 +307,7 @@ SELECT asked.effect, dead.deliveries
 FROM unnest(CAST(:effects AS text[])) AS asked(effect)
 CROSS JOIN LATERAL (
     SELECT count(*) AS deliveries
-    FROM (SELECT FROM deliveries WHERE state = 'dead' AND effect = asked.effect LIMIT :most) AS few
+    FROM (SELECT FROM deliveries WHERE state = 'dead' AND effect = asked.effect LIMIT :limit) AS few
 ) AS dead
 WHERE dead.deliveries > 0
 """
@@ -336,7 +336,7 @@ WITH failed AS MATERIALIZED (
     FROM deliveries d JOIN events e ON e.id = d.event_id
     WHERE {failed}
     ORDER BY d.event_id, d.effect, d.target
-    LIMIT CAST(:most AS bigint)
+    LIMIT CAST(:limit AS bigint)
     FOR NO KEY UPDATE OF d SKIP LOCKED
 ), paced AS (
     SELECT failed.*, now() + (row_number() OVER (PARTITION BY effect ORDER BY event_id, target) - 1)
@@ -430,7 +430,7 @@ WITH old AS MATERIALIZED (
     SELECT event_id, effect, target FROM deliveries
     WHERE cancel_reason = 'not_listening' AND attempts = 0 AND event_id < :before
     ORDER BY event_id
-    LIMIT :most
+    LIMIT :limit
     FOR UPDATE SKIP LOCKED
 )
 DELETE FROM deliveries d USING old WHERE {_SAME_KEY.format("old")}
@@ -457,7 +457,7 @@ WHERE e.type = :event_type AND e.created_at >= :since AND e.id > :after AND e.id
       SELECT FROM effect_catalogues c
       WHERE c.id = e.catalogue AND CAST(:effect AS text) || ' ' || :event_type = ANY(c.effects)))
 ORDER BY e.id
-LIMIT :most
+LIMIT :limit
 """
 ).columns(**_TYPES)
 
@@ -511,7 +511,7 @@ def claim(
     named: Sequence[DeliveryKey],
     *,
     shared: Sequence[str] = (),
-    most: int | None = None,
+    limit: int | None = None,
     batch: bool = False,
 ) -> list[Delivery]:
     """Lock the named deliveries that are free and due, then others that are, for the rest of this transaction.
@@ -519,10 +519,10 @@ def claim(
     Args:
         named: of one queue; those that are done, not due, or in another worker's hands are left out.
         shared: the effects whose other deliveries are taken too, those of the first before those of the next.
-        most: how many in all; None for as many as are named.
+        limit: how many in all; None for as many as are named.
         batch: whether, from then on, a lock is waited for 100 ms and a statement 1 s.
     """
-    values = {"shared": list(shared), "known": list(event_types()), "most": len(named) if most is None else most}
+    values = {"shared": list(shared), "known": list(event_types()), "limit": len(named) if limit is None else limit}
     return _deliveries(db.execute(_CLAIM, _keys(named) | values | {"batch": batch}))
 
 
@@ -657,15 +657,15 @@ def mark_unpublished(db: Connection, wakeups: Iterable[Wakeup]) -> None:
     db.execute(_NUDGED, _keys(wakeups) | {"by": -1})
 
 
-def backlogs(db: Connection, queues: Sequence[str], *, most: int = MAX_COUNTED_DUE) -> list[Backlog]:
-    """What each of these queues owes, by the database's clock, in one statement that counts up to `most` of each."""
-    rows = db.execute(_BACKLOG, {"queues": list(queues), "most": most})
+def backlogs(db: Connection, queues: Sequence[str], *, limit: int = MAX_COUNTED_DUE) -> list[Backlog]:
+    """What each of these queues owes, by the database's clock, in one statement that counts up to `limit` of each."""
+    rows = db.execute(_BACKLOG, {"queues": list(queues), "limit": limit})
     return [Backlog(queue=row.queue, due=row.deliveries, oldest=row.age) for row in rows]
 
 
-def dead_by_effect(db: Connection, effects: Sequence[str], *, most: int = MAX_COUNTED_DEAD) -> dict[str, int]:
-    """How many deliveries of each of these effects are dead letters, counted up to `most`; none is no entry."""
-    return {row.effect: row.deliveries for row in db.execute(_DEAD, {"effects": list(effects), "most": most})}
+def dead_by_effect(db: Connection, effects: Sequence[str], *, limit: int = MAX_COUNTED_DEAD) -> dict[str, int]:
+    """How many deliveries of each of these effects are dead letters, counted up to `limit`; none is no entry."""
+    return {row.effect: row.deliveries for row in db.execute(_DEAD, {"effects": list(effects), "limit": limit})}
 
 
 def requeue(db: Connection, delivery_id: UUID, *states: DeliveryState) -> bool:
@@ -685,7 +685,7 @@ def requeue(db: Connection, delivery_id: UUID, *states: DeliveryState) -> bool:
 
 def requeue_dead(db: Connection, effects: Sequence[str], *, since: datetime) -> int:
     """Requeue the dead letters of these effects of events since then, the oldest first; returns how many."""
-    return _requeue_paced(db, _REQUEUE_DEAD, {"effects": list(effects), "since": since, "most": MAX_REQUEUED})
+    return _requeue_paced(db, _REQUEUE_DEAD, {"effects": list(effects), "since": since, "limit": MAX_REQUEUED})
 
 
 def recover(db: Connection, endpoint_id: UUID, event_types: Sequence[str], *, since: datetime, until: datetime) -> int:
@@ -701,7 +701,7 @@ def recover(db: Connection, endpoint_id: UUID, event_types: Sequence[str], *, si
         "until": until,
         "first": smallest_event_id(since - CLOCK_SKEW),
         "last": smallest_event_id(until + CLOCK_SKEW),
-        "most": MAX_REQUEUED,
+        "limit": MAX_REQUEUED,
     }
     return _requeue_paced(db, _RECOVER, values)
 
@@ -719,12 +719,12 @@ def cancel(db: Connection, delivery_id: UUID, reason: str) -> bool:
 
 def hasten_postponed(db: Connection, endpoint_id: UUID) -> None:
     """Make due what was postponed for a webhook endpoint's sake, one after the other."""
-    _requeue_paced(db, _HASTEN_POSTPONED, {"endpoint_id": endpoint_id, "most": None})
+    _requeue_paced(db, _HASTEN_POSTPONED, {"endpoint_id": endpoint_id, "limit": None})
 
 
-def delete_missed(db: Connection, *, before: datetime, most: int) -> int:
+def delete_missed(db: Connection, *, before: datetime, limit: int) -> int:
     """Delete what webhook endpoints missed of events of before then, the oldest first; returns how many."""
-    return db.execute(_DELETE_MISSED, {"before": smallest_event_id(before), "most": most}).rowcount
+    return db.execute(_DELETE_MISSED, {"before": smallest_event_id(before), "limit": limit}).rowcount
 
 
 def lock_runs(db: Connection, *, event_id: UUID, endpoint_id: UUID) -> dict[UUID, DeliveryState]:
@@ -752,7 +752,7 @@ def events_without(
     after: UUID,
     before: UUID,
     whatever_was_known: bool,
-    most: int,
+    limit: int,
 ) -> list[Event]:
     """Events of a type without a delivery of an effect, in the order of their ids.
 
@@ -761,7 +761,7 @@ def events_without(
         whatever_was_known: whether those count of which the writer knew the effect.
     """
     values = {"effect": effect, "event_type": event_type, "since": since, "after": after, "before": before}
-    more = {"whatever_was_known": whatever_was_known, "most": most}
+    more = {"whatever_was_known": whatever_was_known, "limit": limit}
     return [_event(row) for row in db.execute(_EVENTS_WITHOUT, values | more)]
 
 
@@ -772,9 +772,9 @@ def status_query(delivery_id: UUID) -> Select[Any]:
 
 def statuses_query(page: Page, *, state: DeliveryState | None = None, effect: str | None = None) -> Select[Any]:
     """Those in a state, or of an effect, or all, as `DeliveryStatus`; the newest events first."""
-    query = _STATUS if state is None else _STATUS.where(deliveries.c.state == spelled(state))
+    query = _STATUS if state is None else _STATUS.where(deliveries.c.state == enum_literal(state))
     query = query if effect is None else query.where(deliveries.c.effect == effect)
-    return newest_event_first(query, page, deliveries.c.event_id, deliveries.c.id)
+    return NEWEST_EVENT_FIRST.select_page(query, page, deliveries.c.event_id, deliveries.c.id)
 
 
 def statuses_of_subjects(
@@ -816,9 +816,9 @@ def webhook_statuses_query(
         wanted.append(endpoints.id == endpoint_id)
     of_one = select(deliveries).where(_IS_WEBHOOK, deliveries.c.endpoint_id == endpoints.id)
     if state is not None:
-        of_one = of_one.where(deliveries.c.state == spelled(state))
+        of_one = of_one.where(deliveries.c.state == enum_literal(state))
     # A page of each endpoint by the index, and then the first of them all: never a whole history to be sorted.
-    of_one = newest_event_first(of_one, page, deliveries.c.event_id, deliveries.c.id)
+    of_one = NEWEST_EVENT_FIRST.select_page(of_one, page, deliveries.c.event_id, deliveries.c.id)
     newest = of_one.correlate(webhook_endpoints).lateral("newest")
     return (
         select(*_webhook_status(newest.c))
@@ -829,8 +829,8 @@ def webhook_statuses_query(
     )
 
 
-def _cut(words: str | None, most: int) -> str | None:
-    return words[:most] if words else None
+def _cut(words: str | None, limit: int) -> str | None:
+    return words[:limit] if words else None
 
 
 def _milliseconds(attempt: Attempt) -> int:

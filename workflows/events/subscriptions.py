@@ -108,7 +108,7 @@ class FanOut:
     Args:
         effect: the outbound effect.
         rows: a SELECT of `event_id, effect, target, endpoint_id, queue, state, last_error, cancel_reason` by the
-            announced events `heard(event_id, type, mentor_profile_id)`.
+            events `announced(event_id, type, mentor_profile_id)`.
         directly_to: the one endpoint that an event is for, or None for an event that endpoints subscribe to.
     """
 

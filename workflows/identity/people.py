@@ -14,7 +14,7 @@ from models.people import mentor_profiles, users
 from workflows.clock import zone
 from workflows.errors import Forbidden, NotFound
 from workflows.identity.actor import Actor, require_operator
-from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
+from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.records import Record
 
 
@@ -85,7 +85,7 @@ def mentors_query(page: Page, *, skills: list[str] | None = None) -> Select[Any]
     query = Mentor.query().where(mentor_profiles.c.active)
     if skills is not None:
         query = query.where(mentor_profiles.c.skills.contains(skills))
-    return newest_first(query, page, mentor_profiles.c.id)
+    return NEWEST_FIRST.select_page(query, page, mentor_profiles.c.id)
 
 
 MENTORS = PagedList(Mentor, NEWEST_FIRST, mentors_query)

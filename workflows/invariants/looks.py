@@ -13,7 +13,6 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from workflows.cursors import FIRST_ID, LAST_ID, Cursor, move_cursor, take_cursor
 from workflows.invariants import (
     SAMPLE,
     About,
@@ -25,6 +24,7 @@ from workflows.invariants import (
     names,
     queries,
 )
+from workflows.progress import FIRST_ID, LAST_ID, Cursor, move_cursor, take_cursor
 
 # How old a change is when it is looked at. The first leaves time for transactions that began before it and commit late.
 LOOKS_AFTER = (timedelta(minutes=2), timedelta(hours=1))
@@ -51,7 +51,7 @@ _CHANGING = {
 _NEWEST = {
     about: text(
         " UNION ".join(
-            f"(SELECT {column} AS about FROM {table} ORDER BY updated_at DESC, id DESC LIMIT :most)"
+            f"(SELECT {column} AS about FROM {table} ORDER BY updated_at DESC, id DESC LIMIT :limit)"
             for table, column in columns.items()
         )
     )
@@ -60,7 +60,7 @@ _NEWEST = {
         About.MENTORS: dict.fromkeys(("bookings", "sessions", "reviews"), "mentor_profile_id"),
     }.items()
 }
-_WITH_FEW_REVIEWS = text("SELECT id FROM mentor_profiles WHERE id = ANY(:ids) AND review_count <= :most")
+_WITH_FEW_REVIEWS = text("SELECT id FROM mentor_profiles WHERE id = ANY(:ids) AND review_count <= :limit")
 _WHOLE = {
     About.BOOKINGS: text("SELECT id FROM bookings WHERE id > :id ORDER BY id LIMIT :page"),
     About.MENTORS: text("SELECT id FROM mentor_profiles WHERE id > :id ORDER BY id LIMIT :page"),
@@ -95,8 +95,8 @@ def findings(db: Connection, *, newest: bool = False) -> list[Finding]:
         newest: whether the latest changes are checked anew, since nothing may have checked them yet.
     """
     asked = {
-        about: list(db.scalars(_NEWEST[about], {"most": most})) if newest else []
-        for about, most in NEWEST_CHANGES.items()
+        about: list(db.scalars(_NEWEST[about], {"limit": limit})) if newest else []
+        for about, limit in NEWEST_CHANGES.items()
     }
     besides = [str(id) for ids in asked.values() for id in ids]
     remembered = {row.invariant: row for row in db.execute(_REMEMBERED, {"besides": besides})}
@@ -181,7 +181,7 @@ def _look_at_bookings(db: Connection, ids: Collection[UUID]) -> None:
 
 def _look_at_ratings(db: Connection, ids: Collection[UUID]) -> None:
     if ids:
-        few = list(db.scalars(_WITH_FEW_REVIEWS, {"ids": list(ids), "most": MAX_REVIEWS_ADDED_UP}))
+        few = list(db.scalars(_WITH_FEW_REVIEWS, {"ids": list(ids), "limit": MAX_REVIEWS_ADDED_UP}))
         name = "rating_differs_from_reviews"
         _remember(db, name, map(str, few), check_part(db, name, few))
 

@@ -13,7 +13,7 @@ from models.base import Timestamp
 from models.notifications import notifications
 from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
-from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
+from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.records import Record
 
 # Literal, so that the index over these alone is known to be enough.
@@ -68,7 +68,7 @@ def notifications_query(page: Page, *, user_id: UUID, unread: bool | None = None
     query = Notification.query().where(notifications.c.user_id == user_id, _IN_APP)
     if unread is not None:
         query = query.where(_UNREAD if unread else ~_UNREAD)
-    return newest_first(query, page, notifications.c.id)
+    return NEWEST_FIRST.select_page(query, page, notifications.c.id)
 
 
 NOTIFICATIONS = PagedList(Notification, NEWEST_FIRST, notifications_query)

@@ -21,7 +21,7 @@ from models.notifications import push_subscriptions
 from models.people import users
 from workflows.errors import Forbidden, Invalid
 from workflows.identity.actor import Actor
-from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
+from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.records import Record
 from workflows.webhooks.address import Network, checked_address
 
@@ -52,7 +52,9 @@ def browser_query(subscription_id: UUID) -> Select[Any]:
 
 def browsers_query(page: Page, *, user_id: UUID) -> Select[Any]:
     """A user's subscriptions, the newest first."""
-    return newest_first(Browser.query().where(push_subscriptions.c.user_id == user_id), page, push_subscriptions.c.id)
+    return NEWEST_FIRST.select_page(
+        Browser.query().where(push_subscriptions.c.user_id == user_id), page, push_subscriptions.c.id
+    )
 
 
 BROWSERS = PagedList(Browser, NEWEST_FIRST, browsers_query)

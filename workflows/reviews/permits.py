@@ -15,7 +15,7 @@ from models.reviews import review_permits, reviews
 from workflows.events.catalogue import ReviewUnlocked, SessionCompleted
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
-from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
+from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.records import Record
 
 OPEN_FOR = timedelta(days=30)
@@ -68,7 +68,7 @@ def open_permits_query(page: Page, *, mentee_user_id: UUID, now: datetime) -> Se
     query = Permit.query().where(
         review_permits.c.mentee_user_id == mentee_user_id, review_permits.c.expires_at > now, ~_used()
     )
-    return newest_first(query, page, review_permits.c.id)
+    return NEWEST_FIRST.select_page(query, page, review_permits.c.id)
 
 
 OPEN_PERMITS = PagedList(Permit, NEWEST_FIRST, open_permits_query)

@@ -14,7 +14,7 @@ from models.reviews import reviews
 from workflows.errors import NotFound
 from workflows.identity.actor import Actor
 from workflows.identity.parties import is_mentee
-from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
+from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.records import Record
 
 
@@ -81,7 +81,7 @@ def reviews_of_mentor_query(page: Page, *, mentor_profile_id: UUID, also_hidden_
     query = Review.query().where(reviews.c.mentor_profile_id == mentor_profile_id)
     if also_hidden_of is not None:
         query = query.where(or_(reviews.c.hidden_at.is_(None), reviews.c.mentee_user_id == also_hidden_of))
-    return newest_first(query, page, reviews.c.id)
+    return NEWEST_FIRST.select_page(query, page, reviews.c.id)
 
 
 REVIEWS_OF_MENTOR = PagedList(Review, NEWEST_FIRST, reviews_of_mentor_query)

@@ -9,14 +9,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, bindparam, select
 
-from models.base import spelled
+from models.base import enum_literal
 from models.bookings import bookings
 from models.catalog import listings
 from models.sessions import SessionStatus, sessions
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.store import statuses_of_subjects
 from workflows.identity.actor import Actor
-from workflows.paging import LATEST_START_FIRST, Page, PagedList, newest_start_first
+from workflows.paging import LATEST_START_FIRST, Page, PagedList
 from workflows.transitions import StatefulRecord
 
 
@@ -110,12 +110,12 @@ def sessions_query(
     if mentor_profile_id is not None:
         query = query.where(sessions.c.mentor_profile_id == mentor_profile_id)
     if status is not None:
-        query = query.where(sessions.c.status == spelled(status))
+        query = query.where(sessions.c.status == enum_literal(status))
     if from_time is not None:
         query = query.where(sessions.c.start_time >= from_time)
     if to_time is not None:
         query = query.where(sessions.c.start_time < to_time)
-    return newest_start_first(query, page, sessions.c.start_time, sessions.c.id)
+    return LATEST_START_FIRST.select_page(query, page, sessions.c.start_time, sessions.c.id)
 
 
 SESSIONS = PagedList(Session, LATEST_START_FIRST, sessions_query)

@@ -47,11 +47,11 @@ def listeners(endpoint: str, event: str) -> str:
 # The part of the recording statement that writes webhook deliveries. What an endpoint misses while it is not active is
 # cancelled at once: neither a wake-up nor a worker is needed for what is not to be sent.
 FAN_OUT_ROWS = f"""
-SELECT heard.event_id, 'webhooks.send' AS effect, CAST(e.id AS text) AS target, e.id, 'webhooks',
+SELECT announced.event_id, 'webhooks.send' AS effect, CAST(e.id AS text) AS target, e.id, 'webhooks',
        CAST(CASE WHEN e.state = 'active' THEN 'pending' ELSE 'cancelled' END AS delivery_state),
        CASE WHEN e.state <> 'active' THEN 'The webhook endpoint is ' || e.state || '.' END,
        CASE WHEN e.state <> 'active' THEN 'not_listening' END
-FROM heard JOIN webhook_endpoints e ON {listeners("e", "heard")}
+FROM announced JOIN webhook_endpoints e ON {listeners("e", "announced")}
 """
 
 
@@ -199,7 +199,7 @@ def recover(
 def delete_missed(db: Connection, *, now: datetime) -> bool:
     """Delete a batch of what was missed too long ago to be recovered; returns whether the batch was full."""
     before = now - RECOVERABLE_FOR - DELETION_GRACE
-    return store.delete_missed(db, before=before, most=DELETION_BATCH) == DELETION_BATCH
+    return store.delete_missed(db, before=before, limit=DELETION_BATCH) == DELETION_BATCH
 
 
 def _invalid_time(field: str, reason: str) -> Invalid:

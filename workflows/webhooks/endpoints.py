@@ -16,7 +16,7 @@ from workflows.errors import Conflict, Forbidden, Invalid, InvalidTransition, No
 from workflows.events.catalogue import WebhookExampleAsked, WebhookPinged, announced_types
 from workflows.events.record import record
 from workflows.identity.actor import Actor
-from workflows.paging import NEWEST_FIRST, Page, PagedList, newest_first
+from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.records import Record
 from workflows.webhooks.address import Network, checked_address
 from workflows.webhooks.headers import checked_headers, sealed_headers
@@ -70,7 +70,7 @@ def endpoints_query(page: Page, *, mentor_profile_id: UUID | None = None) -> Sel
     """The endpoints of that mentor, or for None those of the operators; the newest first."""
     # With None, SQLAlchemy writes IS NULL; IS NOT DISTINCT FROM would know no index.
     query = Endpoint.query().where(webhook_endpoints.c.mentor_profile_id == mentor_profile_id)
-    return newest_first(query, page, webhook_endpoints.c.id)
+    return NEWEST_FIRST.select_page(query, page, webhook_endpoints.c.id)
 
 
 ENDPOINTS = PagedList(Endpoint, NEWEST_FIRST, endpoints_query)
@@ -261,13 +261,13 @@ def send_example(
             details={"eventType": [f"unknown event type {event_type}"]},
         )
     require_active(endpoint.state)
-    asked = WebhookExampleAsked(
+    example = WebhookExampleAsked(
         actor=actor.name, occurred_at=now, webhook_endpoint_id=endpoint.id, example_type=event_type
     )
     # What is too large to be sent is refused here, in the answer to the request.
-    body_of(asked)
-    record(db, asked)
-    return asked
+    body_of(example)
+    record(db, example)
+    return example
 
 
 def is_valid() -> ColumnElement[bool]:

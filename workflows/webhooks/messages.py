@@ -168,7 +168,7 @@ def schema_of(event_type: str) -> dict[str, Any]:
 
 def example_message(event_type: str) -> dict[str, Any]:
     """A message of that type, the very one that `…/example` sends but for its id, time and number."""
-    asked = WebhookExampleAsked(
+    example = WebhookExampleAsked(
         id=UUID("01a1fd8d-6ec2-7010-8a44-97ab5cf5cfd6"),
         actor="system",
         occurred_at=datetime(2030, 5, 4, 10, 1, 40, tzinfo=UTC),
@@ -176,7 +176,7 @@ def example_message(event_type: str) -> dict[str, Any]:
         webhook_endpoint_id=UUID(int=0),
         example_type=event_type,
     )
-    message: dict[str, Any] = json.loads(body_of(asked))
+    message: dict[str, Any] = json.loads(body_of(example))
     return message
 
 
