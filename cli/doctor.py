@@ -76,13 +76,15 @@ def templates_can_be_used(_setup: Setup) -> str:
 def channels_can_be_used(_setup: Setup) -> str:
     """The operators' own channels."""
     try:
-        urls = read_settings().apprise_urls
-        AppriseTransport(urls)
+        channels = read_settings().apprise_channels
+        AppriseTransport(channels)
     except SettingsError:
         return "The operators' channels were not looked at."
     except ValueError as error:
         raise Problem(str(error)) from error
-    return f"The operators have {len(urls)} channels of their own."
+    # Only the scheme of an address: the rest of it is a secret.
+    listed = ", ".join(f"{name} ({url.partition(':')[0]})" for name, url in channels.items())
+    return f"The operators' channels: {listed or 'none'}."
 
 
 def binaries_run(_setup: Setup) -> str:

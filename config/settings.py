@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +26,8 @@ NOTICE_KINDS = ("session_created", "session_cancelled", "webhook_endpoint_disabl
 LOOPBACK: list[Network] = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
 FORMER_RETRY_SCHEDULE = "WEBHOOK_RETRY_PAUSES"
 IDENTITY_HEADERS = ("off", "gateway", "open")
+# The name is the target of deliveries, and shown in them.
+NAMED_CHANNEL = re.compile("([a-z][a-z0-9_-]{0,31})=(.+)")
 # As a listing's own reminders are bounded, which stands where config may not look: a test holds them equal.
 MAX_REMINDERS = 5
 REMINDER_LIMIT_MINUTES = 43_200  # 30 days
@@ -57,7 +61,7 @@ class Settings:
     mail_folder: str
     operations_mail: str | None
     templates_folder: str | None
-    apprise_urls: tuple[str, ...]
+    apprise_channels: dict[str, str] = field(repr=False)
     apprise_kinds: tuple[str, ...]
     vapid_private_key: str | None = field(repr=False)
     vapid_subject: str | None
@@ -138,8 +142,8 @@ def _from(env: Env) -> Settings:
                 validate=_numbers(1, REMINDER_LIMIT_MINUTES, range(MAX_REMINDERS + 1), "minutes before the start"),
             )
         ),
-        # Blanks between them: such a URL may hold commas.
-        apprise_urls=tuple(env.str("APPRISE_URLS", "").split()),
+        # Spaces between them: such a URL may hold commas.
+        apprise_channels=_channels(env.str("APPRISE_URLS", "").split()),
         apprise_kinds=tuple(
             env.list("APPRISE_KINDS", list(NOTICE_KINDS), validate=validate.ContainsOnly(NOTICE_KINDS))
         ),
@@ -180,6 +184,17 @@ def _retry_schedule(env: Env) -> tuple[float, ...] | None:
 
 def _optional_tuple(values: list[Value] | None) -> tuple[Value, ...] | None:
     return None if values is None else tuple(values)
+
+
+def _channels(entries: list[str]) -> dict[str, str]:
+    """URLs by the names of their channels; without a name, a digest that does not reveal the URL."""
+    channels: dict[str, str] = {}
+    for entry in entries:
+        named = NAMED_CHANNEL.fullmatch(entry)
+        name, url = named.groups() if named else (hashlib.sha256(entry.encode()).hexdigest()[:16], entry)
+        if channels.setdefault(name, url) != url:
+            raise SettingsError(f"APPRISE_URLS holds two channels of the name {name}.")
+    return channels
 
 
 def _network(name: str) -> Network:

@@ -43,7 +43,7 @@ class ErrorClass(StrEnum):
     DNS = "dns"
     HEADER = "header"  # it cannot be sent
     INTERNAL = "internal"  # a defect of ours
-    PROTOCOL = "protocol"  # the answer was not HTTP, or broke off
+    PROTOCOL = "protocol"  # the answer was not HTTP or broke off, or its status is not known
     REDIRECT = "redirect"
     REFUSED_ADDRESS = "refused_address"
     STATUS = "status"  # an answer, and not a 2xx

@@ -67,12 +67,12 @@ ROUTES: dict[str, Callable[[Settings], dict[str, Route[Any]]]] = {
 
 
 def _channels(chosen: Settings) -> Route[Any]:
-    if not chosen.apprise_urls:
+    if not chosen.apprise_channels:
         return Route(NotConfigured("The operators no longer have this channel."))
     from workers.transports.apprise import AppriseTransport  # noqa: PLC0415
 
     # They share one thread, which one that hangs holds until the deadline, and then leaves to the others for a while.
-    return Route(protected_channels(AppriseTransport(chosen.apprise_urls)), SenderPool(1))
+    return Route(protected_channels(AppriseTransport(chosen.apprise_channels)), SenderPool(1))
 
 
 def _mail(chosen: Settings, senders: int) -> Route[Mail]:

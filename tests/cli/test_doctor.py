@@ -89,3 +89,10 @@ def test_templates_that_cannot_be_used_are_named(tmp_path: Path, monkeypatch: py
     result = examine(tmp_path)
     assert result.exit_code == 1
     assert "session_created.txt.j2 names metnor" in result.output
+
+
+def test_channels_are_listed_without_their_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APPRISE_URLS", "ops=json://127.0.0.1/T00-very-secret")
+    output = examine(tmp_path).output
+    assert "The operators' channels: ops (json)." in output
+    assert "T00-very-secret" not in output

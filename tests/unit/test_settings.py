@@ -304,14 +304,23 @@ def test_the_pauses_of_webhooks_are_the_policys_unless_somebody_chose_others() -
 
 def test_nothing_is_pushed_and_operators_have_no_channels_by_default() -> None:
     settings = read_settings()
-    assert (settings.vapid_private_key, settings.apprise_urls, settings.templates_folder) == (None, (), None)
+    assert (settings.vapid_private_key, settings.apprise_channels, settings.templates_folder) == (None, {}, None)
     assert settings.apprise_kinds == NOTICE_KINDS
     assert vapid(settings.vapid_private_key, settings.vapid_subject) is None
 
 
-def test_channels_are_separated_by_blanks() -> None:
-    os.environ["APPRISE_URLS"] = "json://a.example/x,y  slack://b/c/d"
-    assert read_settings().apprise_urls == ("json://a.example/x,y", "slack://b/c/d")
+def test_channels_have_a_name_or_a_digest() -> None:
+    os.environ["APPRISE_URLS"] = "ops=json://a.example/x,y  slack://b/c/d?e=f"
+    settings = read_settings()
+    assert settings.apprise_channels == {"ops": "json://a.example/x,y", "b20d6b40741c745b": "slack://b/c/d?e=f"}
+    assert operator_policy(settings).notice_channels == tuple(settings.apprise_channels)
+    assert "slack" not in repr(settings)
+
+
+def test_two_channels_of_one_name_are_refused() -> None:
+    os.environ["APPRISE_URLS"] = "ops=json://a.example ops=json://b.example"
+    with pytest.raises(SettingsError, match="APPRISE_URLS holds two channels of the name ops"):
+        read_settings()
 
 
 def test_a_generated_key_can_be_used() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from threading import Lock, Thread
@@ -11,7 +11,6 @@ from threading import Lock, Thread
 from apprise import Apprise
 
 from models.events import ErrorClass
-from workers.policy import name_of
 from workers.transports import Renew, Transport, no_lease
 from workflows.effects.messages import Notice
 from workflows.events.delivery import SendResult
@@ -27,19 +26,19 @@ class AppriseTransport(Transport[Notice]):
     """Transport of notices. An address is a secret, and stands neither in a row nor in a log.
 
     Args:
-        urls: of Apprise, one per channel.
+        urls: of Apprise, by the names of the channels.
         deadline: seconds until the channel must have answered.
 
     Raises:
         ValueError: Apprise does not know one of the addresses.
     """
 
-    def __init__(self, urls: Sequence[str], *, deadline: float = DEADLINE_SECONDS) -> None:
+    def __init__(self, urls: Mapping[str, str], *, deadline: float = DEADLINE_SECONDS) -> None:
         # All of them write addresses into their lines.
         for name in ("apprise", "urllib3", "requests"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self._deadline = deadline
-        self._channels = {name_of(url): _Channel(url) for url in urls}
+        self._channels = {name: _Channel(url) for name, url in urls.items()}
 
     def send(self, notice: Notice, _renew: Renew = no_lease) -> SendResult:
         """Hand the notice to its channel; Apprise reports no more than whether it was accepted."""
@@ -53,7 +52,7 @@ class AppriseTransport(Transport[Notice]):
             return SendResult(error=error, error_class=ErrorClass.TIMEOUT, unavailable=True)
         if accepted:
             return SendResult()
-        return SendResult(error=f"{channel.service} did not take the notice.", error_class=ErrorClass.STATUS)
+        return SendResult(error=f"{channel.service} did not take the notice.", error_class=ErrorClass.PROTOCOL)
 
     def close(self) -> None:
         """Wait for no channel any more: their senders get an error."""
