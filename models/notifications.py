@@ -52,7 +52,7 @@ notifications = Table(
 notification_preferences = Table(
     "notification_preferences",
     metadata,
-    # Only what somebody once chose; all else is the kind's default. A choice that was taken back stays, as the default:
+    # Only choices that were made; all else is the kind's default. A choice that was taken back stays, as the default:
     # its `updated_at` tells since when notifications may differ from it.
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
     Column("kind", Text, nullable=False),

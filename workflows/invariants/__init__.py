@@ -81,9 +81,9 @@ def finding_of(name: str, subjects: list[str], violations: int | None = None) ->
     return Finding(name=name, meaning=meaning, violations=found, sample=subjects[:SAMPLE])
 
 
-def check_part(db: Connection, name: str, asked: Collection[UUID]) -> list[Violation]:
+def check_part(db: Connection, name: str, ids: Collection[UUID]) -> list[Violation]:
     """Ask one invariant about these bookings or mentors alone."""
-    rows = db.execute(text(_sources()[name]), {"asked": list(asked)})
+    rows = db.execute(text(_sources()[name]), {"ids": list(ids)})
     return [Violation(str(row.id), str(row.about)) for row in rows]
 
 

@@ -11,6 +11,6 @@ LEFT JOIN subscriptions known
        OR (known.effect || ' ' || known.event_type = ANY(writers.effects)) IS NOT TRUE)
 LEFT JOIN deliveries d ON d.event_id = e.id AND d.effect = known.effect
 WHERE true
-  AND s.booking_id = ANY(:asked) -- part
+  AND s.booking_id = ANY(:ids) -- part
   AND s.status = 'completed'
   AND (e.id IS NULL OR (known.effect IS NOT NULL AND d.event_id IS NULL))

@@ -7,6 +7,6 @@ JOIN booking_participants p ON p.booking_id = s.booking_id
 -- No condition for an index: a mentee may have far more permits than a session has.
 LEFT JOIN review_permits r ON r.session_id = s.id AND (r.mentee_user_id = p.user_id) IS TRUE
 WHERE true
-  AND s.booking_id = ANY(:asked) -- part
+  AND s.booking_id = ANY(:ids) -- part
 GROUP BY s.id, s.booking_id, p.user_id
 HAVING count(r.id) <> 1

@@ -68,7 +68,7 @@ _WHOLE = {
 _KNOWN = text("SELECT invariant, about FROM violations ORDER BY looked_at LIMIT :page")
 _FORGET = text(
     """
-DELETE FROM violations WHERE invariant = :name AND about = ANY(:asked) AND NOT subject = ANY(:subjects)
+DELETE FROM violations WHERE invariant = :name AND about = ANY(:ids) AND NOT subject = ANY(:subjects)
 """
 )
 _REMEMBER = text(
@@ -186,9 +186,9 @@ def _look_at_ratings(db: Connection, ids: Collection[UUID]) -> None:
         _remember(db, name, map(str, few), check_part(db, name, few))
 
 
-def _remember(db: Connection, name: str, asked: Iterable[str], found: Collection[Violation]) -> None:
+def _remember(db: Connection, name: str, ids: Iterable[str], found: Collection[Violation]) -> None:
     subjects = [violation.subject for violation in found]
-    db.execute(_FORGET, {"name": name, "asked": list(asked), "subjects": subjects})
+    db.execute(_FORGET, {"name": name, "ids": list(ids), "subjects": subjects})
     if found:
         abouts = [violation.about for violation in found]
         db.execute(_REMEMBER, {"name": name, "subjects": subjects, "abouts": abouts})

@@ -4,4 +4,4 @@ FROM mentor_busy one
 JOIN mentor_busy other
   ON other.mentor_profile_id = one.mentor_profile_id AND other.busy && one.busy AND other.id <> one.id
 WHERE true
-  AND one.booking_id = ANY(:asked) -- part
+  AND one.booking_id = ANY(:ids) -- part

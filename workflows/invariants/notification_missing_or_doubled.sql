@@ -1,4 +1,4 @@
--- Somebody has not exactly one notification per channel that they want of an event whose notifications are done.
+-- A person has more or fewer than one notification per wanted channel of an event whose notifications are done.
 SELECT e.id, s.booking_id AS about
 FROM sessions s
 JOIN events e ON e.subject_id = s.id AND e.type IN ('session.created', 'session.completed')
@@ -18,7 +18,7 @@ LEFT JOIN notification_preferences chosen
   AND chosen.kind = split_part(d.effect, '.', 2)
 LEFT JOIN notifications n ON n.event_id = e.id AND n.user_id = reader.user_id AND n.channel = offered.channel
 WHERE true
-  AND s.booking_id = ANY(:asked) -- part
+  AND s.booking_id = ANY(:ids) -- part
   -- No one is notified of a session that is cancelled already; which was first is unknown of the same moment.
   AND (e.type <> 'session.created' OR s.cancelled_at IS NULL OR s.cancelled_at > d.done_at + interval '1 minute')
   -- What was wanted at the time is known unless it has been changed since, or in the same moment.

@@ -6,5 +6,5 @@ CROSS JOIN LATERAL (
     FROM reviews WHERE mentor_profile_id = m.id AND hidden_at IS NULL
 ) r
 WHERE true
-  AND m.id = ANY(:asked) -- part
+  AND m.id = ANY(:ids) -- part
   AND (m.rating_sum, m.review_count) IS DISTINCT FROM (r.rating_sum, r.review_count)

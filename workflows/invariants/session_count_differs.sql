@@ -24,4 +24,4 @@ CROSS JOIN LATERAL (
     ) AS there_are
 ) AS actual
 WHERE counted.amounts <> actual.amounts
-  AND m.id = ANY(:asked) -- part
+  AND m.id = ANY(:ids) -- part
