@@ -15,7 +15,7 @@ RACERS = 16
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    """An engine with a connection for every racer, and two for whoever looks on."""
+    """An engine with a connection for every racer, and two for onlookers."""
     engine = create(database_url, pool_size=RACERS + 2)
     yield engine
     engine.dispose()
@@ -23,7 +23,6 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def race(engine: Engine) -> Iterator[Race]:
-    """A starting line."""
     race = Race(engine, RACERS)
     yield race
     race.close()

@@ -1,4 +1,4 @@
-"""Every effect there is, delivered by tests: a life to play, a way out that counts, and who is due."""
+"""Every effect there is, delivered by tests: a life to play, a transport that counts, and what is due."""
 
 from __future__ import annotations
 
@@ -55,13 +55,12 @@ class Deaf:
 
 @dataclass
 class CountingTransport(Transport[Any]):
-    """A way out that counts what it is given, by the name that the receiver knows a message by."""
+    """A transport that counts what it is given, by the id that the receiver sees."""
 
     sent: Counter[str] = field(default_factory=Counter)
     _lock: Lock = field(default_factory=Lock)
 
     def send(self, message: Any, _renew: Renew = no_lease) -> SendResult:
-        """Count it, and report success."""
         match message:
             case Mail() | Notice():
                 name = str(message.delivery_id)
@@ -79,7 +78,7 @@ class Harness:
     """A deliverer on a database, and what it has sent outside.
 
     Args:
-        wakeups: hears what to look at after each commit; nobody, unless somebody is given.
+        wakeups: gets the wake-ups after each commit; drops them by default.
     """
 
     engine: Engine
@@ -88,18 +87,15 @@ class Harness:
 
     @property
     def transactions(self) -> Transactions:
-        """Transactions that tell the harness's wakeups."""
         return Transactions(self.engine, self.wakeups)
 
     @property
     def deliverer(self) -> DeliveryRunner:
-        """The one task body, as a worker has it."""
         policy = OperatorPolicy(notice_channels=("chat",), notice_kinds=frozenset(OPERATOR_NOTICES))
-        ways = dict.fromkeys(("mail", "http", "push", "channels"), Route(self.transport))
-        return DeliveryRunner(self.transactions, load().with_policy(policy), ways, drains=False)
+        all_routes = dict.fromkeys(("mail", "http", "push", "channels"), Route(self.transport))
+        return DeliveryRunner(self.transactions, load().with_policy(policy), all_routes, drains=False)
 
     def due(self) -> list[DeliveryKey]:
-        """Every delivery that is due and not done."""
         with self.transactions() as db:
             rows = db.execute(
                 select(deliveries.c.event_id, deliveries.c.effect, deliveries.c.target).where(
@@ -109,7 +105,6 @@ class Harness:
             return [DeliveryKey(event_id=row.event_id, effect=row.effect, target=row.target) for row in rows]
 
     def row(self, key: DeliveryKey) -> Any:
-        """A delivery as it stands."""
         with self.transactions() as db:
             return db.execute(
                 select(deliveries).where(
@@ -125,7 +120,6 @@ class Harness:
             db.execute(update(deliveries).where(deliveries.c.state == DeliveryState.PENDING).values(nudges=1))
 
     def let_time_pass(self, effect: str | None = None) -> None:
-        """Make every timer due, or those of one effect."""
         waiting = update(deliveries).where(deliveries.c.state == DeliveryState.PENDING)
         if effect is not None:
             waiting = waiting.where(deliveries.c.effect == effect)
@@ -145,7 +139,7 @@ class Life:
 
 
 def listen(db: Connection) -> None:
-    """Make an endpoint that wants to hear of everything, once it has answered its ping."""
+    """Make an endpoint for every event type, active once it has answered its ping."""
     owner, url = factories.OPERATOR, "https://partner.example/hooks"
     create_endpoint(db, actor=owner, url=url, event_types=["*"], seal=str, now=datetime.now(UTC))
 
@@ -160,7 +154,6 @@ def begin(db: Connection) -> Life:
 
 
 def decide(db: Connection, life: Life) -> None:
-    """All decisions but the one that nobody makes."""
     now = datetime.now(UTC)
     factories.accept_booking(db, life.held)
     factories.accept_booking(db, life.called_off)
@@ -198,7 +191,7 @@ def join_and_leave(db: Connection, life: Life) -> None:
 
 
 def fare_badly(db: Connection) -> None:
-    """Everything that an endpoint's owner is told about its health."""
+    """Every event that notifies an endpoint's owner of its health."""
     endpoint_id = db.scalars(select(webhook_endpoints.c.id)).one()
     for event in (WebhookEndpointExhausted, WebhookEndpointFailing, WebhookEndpointDisabled):
         record(

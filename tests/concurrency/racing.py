@@ -54,7 +54,6 @@ class Race:
         return [future.result() for future in [self._threads.submit(call_at_once, call) for call in calls]]
 
     def close(self) -> None:
-        """Let the threads end."""
         self._threads.shutdown()
 
 
@@ -66,12 +65,10 @@ def _outcome(call: Callable[[], Any]) -> Any:
 
 
 def codes(outcomes: Sequence[Any]) -> list[str]:
-    """The codes of those that were refused."""
     return [outcome.code for outcome in outcomes if isinstance(outcome, DomainError)]
 
 
 def winners(outcomes: Sequence[Any]) -> list[Any]:
-    """What those got that were not refused."""
     return [outcome for outcome in outcomes if not isinstance(outcome, DomainError)]
 
 
@@ -81,6 +78,6 @@ def deadlocks(engine: Engine) -> int:
         "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
-        # Whoever is connected may keep counts to itself for a while; who leaves has told them.
+        # An open connection may hold counts back for a while; a closed one has flushed them.
         eventually(lambda: db.scalar(others), "the end of all other connections")
         return int(db.scalar(text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")))

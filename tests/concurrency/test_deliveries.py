@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from models.events import DeliveryState
-from tests.concurrency.deliveries import Harness, begin, decide, fare_badly, hold, join_and_leave, listen
+from tests import factories
+from tests.concurrency.deliveries import (
+    CountingTransport,
+    Harness,
+    begin,
+    decide,
+    fare_badly,
+    hold,
+    join_and_leave,
+    listen,
+)
 from tests.concurrency.racing import Race
-from workflows.events.delivery import DeliveryKey
+from tests.eventually import eventually
+from workers.transports import Renew, no_lease
+from workflows.events.delivery import DeliveryKey, SendResult
 from workflows.events.subscriptions import load
 from workflows.invariants import check_all
 
 COPIES = 5
 
-# What one life leaves behind, whoever delivered it and however often.
+# What one life leaves behind, however often each task runs.
 LEFT_BEHIND = {
     # two sessions, of the two bookings that were accepted
     "SELECT count(*) FROM sessions": 2,
     "SELECT count(*) FROM events WHERE type = 'session.created'": 2,
     # one permit, of the one mentee
     "SELECT count(*) FROM review_permits": 1,
-    # the request that nobody decided expired once
+    # the undecided request expired once
     "SELECT count(*) FROM events WHERE type = 'booking.cancelled' AND actor = 'system'": 1,
     # five requests, a refusal, a cancellation and an expiry for both; two sessions created, one completed, one called
     # off, each for both; a seat joined and left, each for both, and a bundle used up; two reminders of each session,
-    # each for both, and one of a request: thirty-one times somebody is told, each by both channels
+    # each for both, and one of a request: thirty-one notifications, each by both channels
     "SELECT count(*) FROM notifications WHERE channel = 'email'": 31,
     # and in the application alone of two acceptances, a start, and a review that may be written
     "SELECT count(*) FROM notifications WHERE channel = 'in_app'": 35,
@@ -37,7 +50,7 @@ LEFT_BEHIND = {
     # started, completed, to be reviewed, one called off, a seat joined and left, a bundle used up, and four reminders
     "SELECT count(*) FROM notifications WHERE channel = 'push'": 17,
     "SELECT count(*) FROM deliveries WHERE effect = 'push.send'": 17,
-    # the operators' one channel hears of two sessions booked, one of them cancelled, and an endpoint disabled
+    # the operators' one channel gets two sessions booked, one of them cancelled, and an endpoint disabled
     "SELECT count(*) FROM deliveries WHERE effect = 'channels.send'": 4,
     # and the operators three times, about their endpoint, by mail alone
     "SELECT count(*) FROM deliveries WHERE effect = 'mail.send'": 34,
@@ -49,7 +62,6 @@ LEFT_BEHIND = {
     "SELECT count(*) FROM events": 29,
     "SELECT count(*) FROM deliveries WHERE state <> 'done'": 0,
 }
-
 Deliver = Callable[[Harness, Race, DeliveryKey], None]
 
 
@@ -132,3 +144,46 @@ def test_deliveries_not_due_are_left_alone(engine: Engine, race: Race) -> None:
     with harness.transactions() as db:
         drafts = db.scalar(text("SELECT count(*) FROM bookings WHERE status = 'draft'"))
     assert drafts == len(vars(life))
+
+
+WAITING = text(
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()"
+)
+
+
+@dataclass
+class Onlooker(CountingTransport):
+    """A transport during which the delivery's row is locked, still so when the message has been sent."""
+
+    db: Connection | None = None
+
+    def send(self, message: Any, _renew: Renew = no_lease) -> SendResult:
+        assert self.db is not None
+        self.db.execute(text("SELECT FROM deliveries WHERE effect = 'mail.send' FOR UPDATE"))
+        return super().send(message)
+
+
+@pytest.fixture
+def key(engine: Engine) -> DeliveryKey:
+    harness = Harness(engine)
+    with harness.transactions() as db:
+        factories.make_booking(db)
+    for due in harness.due():
+        harness.deliverer.deliver(due)
+    return next(due for due in harness.due() if due.effect == "mail.send")
+
+
+def test_an_outcome_waits_for_a_locked_row(engine: Engine, race: Race, key: DeliveryKey) -> None:
+    with engine.connect() as onlooker:
+        harness = Harness(engine, Onlooker(db=onlooker))
+
+        def look_until_the_outcome_waits() -> None:
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+                eventually(lambda: db.scalar(WAITING), "an outcome that waits for the row")
+            onlooker.rollback()
+
+        race.run([lambda: harness.deliverer.deliver(key), look_until_the_outcome_waits])
+    row = harness.row(key)
+    assert (row.state, row.attempts, row.lease_until) == (DeliveryState.DONE, 1, None)
+    assert set(harness.transport.sent.values()) == {1}

@@ -1,7 +1,8 @@
-"""Operators and workers at the same delivery: whoever comes first has it, and who comes late changes nothing."""
+"""Operators and workers at the same delivery: the first one has it, and a late one changes nothing."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -9,26 +10,28 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 from uuid_utils.compat import uuid7
 
 from models.audit import audit_entries
-from models.events import DeliveryState, deliveries, delivery_attempts
+from models.events import DeliveryState, ErrorClass, deliveries, delivery_attempts
+from models.webhooks import EndpointState, webhook_endpoints
 from tests.concurrency.conftest import RACERS
-from tests.concurrency.racing import Race, codes, winners
+from tests.concurrency.racing import Race, codes, deadlocks, winners
 from tests.factories import OPERATOR, make_event
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events import store
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey, DeliveryStatus, Success
 from workflows.events.record import follow_up
-from workflows.events.store import status_query
+from workflows.events.store import status_query, webhook_status_query
 from workflows.operations import cancel_delivery, retry_deliveries, retry_delivery
+from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
+from workflows.webhooks.endpoints import Endpoint, endpoint_query
 
 ROUNDS = 10
 EACH = 20
 LEASE = timedelta(seconds=45)
 TOOK = timedelta(milliseconds=5)
-
 SETTLES: dict[str, Callable[[Connection, Delivery], Any]] = {
     "done": lambda db, leased: store.settle(db, leased, Attempt(outcome="done", took=TOOK)),
     "done together": lambda db, leased: store.done_outbound(
@@ -109,7 +112,7 @@ def test_of_many_retries_of_everything_each_delivery_is_in_one(engine: Engine, r
 
 
 @pytest.mark.parametrize("settle", SETTLES.values(), ids=list(SETTLES))
-def test_who_settles_what_has_been_cancelled_changes_nothing(
+def test_settling_a_cancelled_delivery_changes_nothing(
     engine: Engine, settle: Callable[[Connection, Delivery], Any]
 ) -> None:
     leased = _leased(engine)
@@ -126,7 +129,7 @@ def test_who_settles_what_has_been_cancelled_changes_nothing(
 
 
 @pytest.mark.parametrize("settle", ["done", "done together", "dead"])
-def test_of_a_worker_and_an_operator_at_once_one_has_it(engine: Engine, race: Race, settle: str) -> None:
+def test_of_a_worker_and_an_operator_one_succeeds(engine: Engine, race: Race, settle: str) -> None:
     for _ in range(ROUNDS):
         leased = _leased(engine)
         with engine.begin() as db:
@@ -145,7 +148,7 @@ def test_of_a_worker_and_an_operator_at_once_one_has_it(engine: Engine, race: Ra
             assert (bool(settled), state, audited) == (True, DeliveryState(settle.partition(" ")[0]), [])
 
 
-def test_of_a_retry_and_a_cancellation_at_once_one_is_refused_or_both_are_made(engine: Engine, race: Race) -> None:
+def test_a_concurrent_retry_and_cancellation_end_consistently(engine: Engine, race: Race) -> None:
     for _ in range(ROUNDS):
         with engine.begin() as db:
             delivery = _seen(db, _dead(db))
@@ -164,7 +167,7 @@ def test_of_a_retry_and_a_cancellation_at_once_one_is_refused_or_both_are_made(e
             assert (codes([retried]), entries) == (["invalid_transition"], ["delivery.cancelled"])
 
 
-def test_a_late_outcome_of_before_a_retry_is_no_outcome_of_the_retry(engine: Engine) -> None:
+def test_a_late_outcome_does_not_settle_a_later_retry(engine: Engine) -> None:
     leased = _leased(engine)
     with engine.begin() as db:
         # Its lease was over, and another attempt was the last one.
@@ -177,3 +180,70 @@ def test_a_late_outcome_of_before_a_retry_is_no_outcome_of_the_retry(engine: Eng
             assert not settle(db, leased)
         assert _row(db, leased.key) == before
     assert before.state == DeliveryState.PENDING
+
+
+def test_concurrent_recoveries_send_nothing_twice(engine: Engine, race: Race) -> None:
+    with engine.begin() as db:
+        rounds = _failed(db)
+    engine.dispose()
+    before = deadlocks(engine)
+    for endpoint in rounds:
+        counts = race.transact([partial(_recover, endpoint=endpoint)] * 8)
+        assert sum(counts) == 2 * EACH
+        assert _on_their_way(engine, endpoint.id) == 2 * EACH
+    engine.dispose()
+    assert deadlocks(engine) == before
+
+
+def test_a_resend_during_recoveries_sends_nothing_twice(engine: Engine, race: Race) -> None:
+    with engine.begin() as db:
+        rounds = _failed(db)
+    engine.dispose()
+    before = deadlocks(engine)
+    for endpoint in rounds:
+        with engine.connect() as db:
+            ids = db.scalars(select(deliveries.c.id).where(deliveries.c.target == str(endpoint.id))).all()
+        calls: list[Any] = [partial(_resend, delivery_id=each) for each in ids[::4]]
+        race.transact([partial(_recover, endpoint=endpoint)] * 4 + calls)
+        race.transact([partial(_recover, endpoint=endpoint)] * 4)
+        assert _on_their_way(engine, endpoint.id) == 2 * EACH
+    engine.dispose()
+    assert deadlocks(engine) == before
+
+
+def _failed(db: Connection) -> list[Endpoint]:
+    """Active endpoints with deliveries that died, and others that were not sent in a pause."""
+    ids = [uuid7() for _ in range(ROUNDS)]
+    missed = {"state": DeliveryState.CANCELLED, "cancel_reason": ErrorClass.NOT_LISTENING}
+    for endpoint_id in ids:
+        for values in [{"state": DeliveryState.DEAD, "attempts": 10}, missed] * EACH:
+            event = make_event(db)
+            follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
+            of_run = (deliveries.c.event_id == event.id, deliveries.c.target == str(endpoint_id))
+            db.execute(update(deliveries).where(*of_run).values(endpoint_id=endpoint_id, **values))
+    # Last of all, so that they heard of none of these events by themselves.
+    for endpoint_id in ids:
+        values = {"id": endpoint_id, "url": f"https://{endpoint_id}.example", "event_types": ["*"]}
+        db.execute(insert(webhook_endpoints).values(state=EndpointState.ACTIVE, **values))
+    return [Endpoint.of(db.execute(endpoint_query(endpoint_id)).one()) for endpoint_id in ids]
+
+
+def _recover(db: Connection, *, endpoint: Endpoint) -> int:
+    now = datetime.now(UTC) + timedelta(seconds=1)
+    return recover(db, actor=OPERATOR, endpoint=endpoint, since=now - timedelta(hours=1), now=now)
+
+
+def _resend(db: Connection, *, delivery_id: UUID) -> None:
+    delivery = WebhookDelivery.of(db.execute(webhook_status_query(delivery_id)).one())
+    resend(db, actor=OPERATOR, delivery=delivery)
+
+
+def _on_their_way(engine: Engine, endpoint_id: UUID) -> int:
+    """How many events are on their way to the endpoint; none of them by two runs."""
+    query = select(deliveries.c.event_id).where(
+        deliveries.c.target.startswith(str(endpoint_id)), deliveries.c.state == DeliveryState.PENDING
+    )
+    with engine.connect() as db:
+        counts = Counter(db.scalars(query))
+    assert set(counts.values()) == {1}
+    return len(counts)

@@ -6,11 +6,13 @@ from functools import partial
 
 from sqlalchemy import Connection, Engine, func, select
 
+from models.calendar import calendar_secrets
 from models.notifications import push_subscriptions
 from tests import factories
 from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import Race, codes
 from tests.integration.browsers import SubscribedBrowser
+from workflows.calendar.feed import create_feed_secret, digest_of
 from workflows.identity.people import User
 from workflows.notifications.push_subscriptions import MAX_SUBSCRIPTIONS, Browser, subscribe_browser
 
@@ -27,7 +29,7 @@ def _subscribes(db: Connection, user: User, place: int) -> Browser:
     )
 
 
-def test_however_many_browsers_are_subscribed_at_once_no_more_are_kept_than_may_be(engine: Engine, race: Race) -> None:
+def test_concurrent_subscriptions_keep_to_the_limit(engine: Engine, race: Race) -> None:
     for _ in range(5):
         with engine.begin() as db:
             user = factories.make_user(db)
@@ -38,3 +40,14 @@ def test_however_many_browsers_are_subscribed_at_once_no_more_are_kept_than_may_
         with engine.begin() as db:
             kept = select(func.count()).where(push_subscriptions.c.user_id == user.id)
             assert db.scalar(kept) == MAX_SUBSCRIPTIONS
+
+
+def test_concurrent_requests_leave_one_calendar_secret(engine: Engine, race: Race) -> None:
+    with engine.begin() as db:
+        actor = factories.acting_user(factories.make_user(db))
+    for _ in range(10):
+        made = race.transact([partial(create_feed_secret, actor=actor)] * 8)
+        assert len(set(made)) == 8
+        with engine.begin() as db:
+            kept = db.scalars(select(calendar_secrets.c.digest)).one()
+        assert [kept == digest_of(secret) for secret in made].count(True) == 1

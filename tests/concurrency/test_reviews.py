@@ -123,7 +123,7 @@ def test_of_several_clicks_one_is_a_review(engine: Engine, race: Race) -> None:
     assert _violations(engine) == NONE
 
 
-def test_two_operators_who_hide_at_once_take_it_off_once(engine: Engine, race: Race) -> None:
+def test_two_operators_hiding_at_once_hide_it_once(engine: Engine, race: Race) -> None:
     for permit in _permits(engine, ROUNDS // 2):
         with engine.begin() as db:
             review = factories.make_review(db, permit, rating=3)

@@ -7,13 +7,19 @@ from datetime import UTC, datetime
 from functools import partial
 
 import pytest
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, func, select
 
-from models.events import events
+from models.bookings import BookingStatus
+from models.calendar import mentor_busy
+from models.events import deliveries, events
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, winners
+from workflows.bookings.booking import Booking, booking_query
+from workflows.bookings.decisions import accept, decline
+from workflows.bookings.decisions import cancel as cancel_booking
 from workflows.identity.actor import Actor
-from workflows.sessions.session import Session, session_query
+from workflows.sessions.cancel import cancel
+from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
 from workflows.sessions.steps import complete, create, start
 
 Step = Callable[..., Session]
@@ -82,7 +88,6 @@ def _scheduled(engine: Engine) -> list[Session]:
 
 
 def _steps_of(engine: Engine, session: Session) -> list[str]:
-    """The types of the session's events in their order."""
     with engine.begin() as db:
         return list(db.scalars(select(events.c.type).where(events.c.subject_id == session.id).order_by("sequence")))
 
@@ -90,3 +95,120 @@ def _steps_of(engine: Engine, session: Session) -> list[str]:
 def _present(engine: Engine, session: Session) -> Session:
     with engine.begin() as db:
         return Session.of(db.execute(session_query(session.id)).one())
+
+
+def _read(db: Connection, session: Session) -> SessionWithTerms:
+    return SessionWithTerms.of(db.execute(session_with_terms_query(session.id)).one())
+
+
+def _cancels(db: Connection, session: SessionWithTerms, *, by: Actor) -> Session:
+    return cancel(db, actor=by, session=session, reason="Something came up", now=datetime.now(UTC))
+
+
+def _scheduled_with_terms(engine: Engine) -> list[SessionWithTerms]:
+    with engine.begin() as db:
+        listing, mentee = factories.make_listing(db), factories.make_user(db)
+        booked = [factories.make_booking(db, listing=listing, mentee=mentee) for _ in range(ROUNDS)]
+        made = [create(db, booking_id=factories.accept_booking(db, booking).id) for booking in booked]
+        return [_read(db, session) for session in made]
+
+
+def _happened(engine: Engine, session: Session) -> list[str]:
+    with engine.begin() as db:
+        return list(db.scalars(select(events.c.type).where(events.c.subject_id == session.id)))
+
+
+def _blocks(engine: Engine, session: Session) -> int:
+    with engine.begin() as db:
+        query = select(func.count()).where(mentor_busy.c.booking_id == session.booking_id)
+        return db.execute(query).scalar_one()
+
+
+def test_of_two_cancellations_at_once_one_is_made(engine: Engine, race: Race) -> None:
+    for session in _scheduled_with_terms(engine):
+        mentee = Actor.person(session.mentee_user_id, None)  # type: ignore[arg-type]
+        parties = (factories.mentor_of(session), mentee)
+        outcomes = race.transact([partial(_cancels, session=session, by=party) for party in parties])
+        assert codes(outcomes) == ["invalid_transition"]
+        assert _happened(engine, session) == ["session.cancelled"]
+        assert _blocks(engine, session) == 0
+
+
+def test_a_session_is_started_or_cancelled_and_never_both(engine: Engine, race: Race) -> None:
+    for session in _scheduled_with_terms(engine):
+        cancelling = partial(_cancels, session=session, by=factories.mentor_of(session))
+        outcomes = race.transact([cancelling, partial(factories.start_session, session=session)])
+        assert codes(outcomes) == ["invalid_transition"]
+        (taken,) = _happened(engine, session)
+        assert (
+            winners(outcomes)[0].status == {"session.cancelled": "cancelled", "session.started": "in_progress"}[taken]
+        )
+        # A started session keeps the mentor's time.
+        assert _blocks(engine, session) == (taken == "session.started")
+
+
+def test_the_time_of_a_cancelled_session_can_be_taken(engine: Engine, race: Race) -> None:
+    for session in _scheduled_with_terms(engine):
+        rival = _rival(engine, session)
+        cancelling = partial(_cancels, session=session, by=factories.mentor_of(session))
+        outcomes = race.transact([cancelling, partial(factories.accept_booking, booking=rival)])
+        # The mentor's lock puts one behind the other: accepted after the cancellation, refused before it.
+        assert codes(outcomes) in ([], ["slot_taken"])
+        assert _happened(engine, session) == ["session.cancelled"]
+        assert _blocks(engine, session) == 0
+
+
+def _rival(engine: Engine, session: Session) -> Booking:
+    with engine.begin() as db:
+        listing = factories.listing_of(db, session)
+        return factories.make_booking(db, listing=listing, start_time=session.start_time)
+
+
+Decision = Callable[..., Booking]
+
+
+def _accepts(db: Connection, booking: Booking) -> Booking:
+    return accept(db, actor=factories.mentor_of(booking), booking=booking, now=datetime.now(UTC))
+
+
+def _declines(db: Connection, booking: Booking) -> Booking:
+    return decline(db, actor=factories.mentor_of(booking), booking=booking, reason=None, now=datetime.now(UTC))
+
+
+def _cancels_booking(db: Connection, booking: Booking) -> Booking:
+    assert booking.mentee_user_id is not None
+    mentee = Actor.person(booking.mentee_user_id, None)
+    return cancel_booking(db, actor=mentee, booking=booking, reason=None, now=datetime.now(UTC))
+
+
+DECISIONS: Mapping[str, Decision] = {"accept": _accepts, "decline": _declines, "cancel": _cancels_booking}
+MADE = (BookingStatus.ACCEPTED, BookingStatus.DECLINED, BookingStatus.CANCELLED)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("accept", "accept"), ("accept", "decline"), ("accept", "cancel"), ("decline", "cancel"), ("cancel", "cancel")],
+)
+def test_of_two_decisions_at_once_one_is_made(engine: Engine, race: Race, one: str, other: str) -> None:
+    with engine.begin() as db:
+        listing, mentee = factories.make_listing(db), factories.make_user(db)
+        drafts = [factories.make_booking(db, listing=listing, mentee=mentee) for _ in range(ROUNDS)]
+    for draft in drafts:
+        outcomes = race.transact([partial(DECISIONS[one], booking=draft), partial(DECISIONS[other], booking=draft)])
+        assert codes(outcomes) == ["invalid_transition"]
+        with engine.begin() as db:
+            _assert_decided_once(db, draft, winners(outcomes)[0])
+
+
+def _assert_decided_once(db: Connection, draft: Booking, decided: Booking) -> None:
+    """The row is as the winner got it, with one event, that event's effects, and its block of time if accepted."""
+    assert Booking.of(db.execute(booking_query(draft.id)).one()) == decided
+    made = db.execute(
+        select(events.c.id, events.c.type).where(
+            events.c.subject_id == draft.id, events.c.type.in_([f"booking.{status}" for status in MADE])
+        )
+    ).all()
+    assert [event.type for event in made] == [f"booking.{decided.status}"]
+    assert db.scalars(select(deliveries.c.effect).where(deliveries.c.event_id == made[0].id)).all()
+    blocks = db.scalar(select(func.count()).where(mentor_busy.c.booking_id == draft.id))
+    assert blocks == (decided.status is BookingStatus.ACCEPTED)

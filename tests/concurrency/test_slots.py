@@ -7,15 +7,18 @@ from functools import partial
 
 from sqlalchemy import Connection, Engine, func, select
 
+from bench.accept_race import race
+from models.availability import availability_rules, weekly_hours
 from models.bookings import BookingStatus, bookings
 from models.calendar import mentor_busy
 from models.catalog import BookingMode
 from models.events import events
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
+from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
 from workflows.bookings.booking import Booking
 from workflows.catalog.listings import Listing
-from workflows.identity.people import User
+from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
 
 RIVALS = 10
@@ -87,3 +90,71 @@ def _overlapping(db: Connection, listing: Listing, mentee: User) -> list[Booking
 
 def _count(db: Connection, table: object, *conditions: object) -> int:
     return int(db.scalar(select(func.count()).select_from(table).where(*conditions)))  # type: ignore[arg-type]
+
+
+SECONDS = 3
+DRAFTS = 20_000
+
+
+def test_sixteen_clients_on_four_mentors_never_deadlock(database_url: str, engine: Engine) -> None:
+    result = race(database_url, seconds=SECONDS, drafts=DRAFTS)
+    assert result.deadlocks == 0
+    # There was a race: some got the time, others wanted it as well.
+    assert result.accepted > 100
+    assert result.refused > 100
+    with engine.begin() as db:
+        assert not [finding for finding in check_all(db) if finding.violations]
+
+
+def test_without_the_mentors_lock_they_would(database_url: str) -> None:
+    result = race(database_url, seconds=1, drafts=DRAFTS, lock=False)
+    assert result.deadlocks > 0
+
+
+CALLERS, CHANGES = 8, 10
+
+
+def change(db: Connection, mentor: Mentor, seen: WeeklyHours, closes: int, *, any_version: bool) -> WeeklyHours:
+    """Set hours that end at a time of their own."""
+    return set_hours(
+        db,
+        actor=factories.acting_mentor(mentor),
+        seen=seen,
+        spans=[Span(0, 0, closes), Span(1, 0, closes)],
+        time_zone=None,
+        now=factories.this_hour(),
+        any_version=any_version,
+    )
+
+
+def present(db: Connection, mentor: Mentor) -> WeeklyHours:
+    return WeeklyHours.of(db.execute(weekly_hours_query(mentor.id)).one())
+
+
+def test_of_changes_to_the_same_version_one_wins(engine: Engine, race: Race) -> None:
+    with engine.begin() as db:
+        mentor = factories.make_mentor(db)
+    for number in range(CHANGES):
+        with engine.begin() as db:
+            seen = present(db, mentor)
+        minutes = [1 + CALLERS * number + caller for caller in range(CALLERS)]
+        outcomes = race.transact(
+            [partial(change, mentor=mentor, seen=seen, closes=n, any_version=False) for n in minutes]
+        )
+        assert codes(outcomes) == ["stale"] * (CALLERS - 1)
+        with engine.begin() as db:
+            assert [present(db, mentor)] == winners(outcomes)
+
+
+def test_without_a_version_all_changes_are_made_in_turn(engine: Engine, race: Race) -> None:
+    with engine.begin() as db:
+        mentor = factories.make_mentor(db)
+        seen = present(db, mentor)
+    calls = [partial(change, mentor=mentor, seen=seen, closes=1 + n, any_version=True) for n in range(CALLERS)]
+    outcomes = winners(race.transact(calls))
+    assert sorted(hours.version for hours in outcomes) == list(range(1, CALLERS + 1))
+    with engine.begin() as db:
+        assert present(db, mentor) == max(outcomes, key=lambda hours: hours.version)
+        ended = db.execute(select(weekly_hours).where(weekly_hours.c.until.is_not(None))).all()
+        assert len(ended) == CALLERS - 1
+        assert db.scalar(select(func.count()).select_from(availability_rules)) == 2 * CALLERS

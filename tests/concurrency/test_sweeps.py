@@ -30,7 +30,6 @@ ROUNDS = 20
 
 @pytest.fixture(scope="module")
 def own_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Valkey whose lists nobody else fills."""
     server = start_valkey(tmp_path_factory.mktemp("valkey") / "redis")
     yield server.url
     server.stop()
@@ -38,7 +37,6 @@ def own_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def lists(own_valkey: str) -> Iterator[redis.Redis]:
-    """The queues' lists, empty to begin with."""
     with redis.Redis.from_url(own_valkey) as client:
         client.flushall()
         yield client
@@ -46,7 +44,6 @@ def lists(own_valkey: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def app(own_valkey: str) -> Celery:
-    """A publisher's side of Celery, on that Valkey."""
     app = Celery("sweeps", broker=own_valkey)
     app.conf.task_queues = [Queue(name, routing_key=name) for name in QUEUES]
     return app
@@ -54,7 +51,6 @@ def app(own_valkey: str) -> Celery:
 
 @pytest.fixture
 def sweeps(database_url: str, app: Celery) -> Iterator[list[Sweep]]:
-    """Two sweeps, each with connections of its own."""
     engines = [create(database_url, pool_size=1) for _ in range(2)]
     yield [Sweep(engine, Publisher(app)) for engine in engines]
     for engine in engines:
@@ -62,7 +58,6 @@ def sweeps(database_url: str, app: Celery) -> Iterator[list[Sweep]]:
 
 
 def named_in(lists: redis.Redis) -> int:
-    """How many deliveries the messages in all lists name."""
     waiting = [json.loads(message) for queue in QUEUES for message in lists.lrange(queue, 0, -1)]
     return sum(len(json.loads(b64decode(each["body"]))[1]["deliveries"]) for each in waiting)
 
@@ -99,7 +94,6 @@ class Prompt(Publisher):
         self._harness = harness
 
     def publish(self, wakeups: Sequence[Wakeup]) -> None:
-        """Deliver at once."""
         for wakeup in wakeups:
             self._harness.deliverer.deliver(
                 DeliveryKey(event_id=wakeup.event_id, effect=wakeup.effect, target=wakeup.target)

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
 def text(raw: bytes) -> str:
-    """Base64 for URLs, as browsers write it."""
     return urlsafe_b64encode(raw).decode().rstrip("=")
 
 
@@ -28,7 +27,6 @@ class SubscribedBrowser:
 
     @property
     def subscription(self) -> dict[str, Any]:
-        """What it hands over: `PushSubscription.toJSON()`."""
         point = self.key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         return {
             "endpoint": self.endpoint,
@@ -37,7 +35,6 @@ class SubscribedBrowser:
         }
 
     def read(self, body: bytes) -> dict[str, Any]:
-        """What was pushed to it, decrypted."""
         plain = http_ece.decrypt(body, private_key=self.key, auth_secret=self.secret, version="aes128gcm")
         found: dict[str, Any] = json.loads(plain)
         return found

@@ -45,7 +45,6 @@ def worker_engine(worker_id: str, template_database: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def engine(worker_engine: Engine) -> Engine:
-    """The process's own database, emptied."""
     servers.empty(worker_engine)
     return worker_engine
 
@@ -65,7 +64,7 @@ class StoppableValkey:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """Ended: whoever connects is refused. Back on the same port afterwards, and empty."""
+        """Stopped: connections are refused. Back on the same port afterwards, and empty."""
         port = int(self.server.url.rpartition(":")[2].partition("/")[0])
         self.server.stop()
         try:
@@ -75,7 +74,6 @@ class StoppableValkey:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Hung: connections are there and nothing answers."""
         self.server.process.send_signal(signal.SIGSTOP)
         try:
             yield
@@ -94,7 +92,6 @@ def worker_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stoppabl
 
 @pytest.fixture
 def stoppable_valkey(worker_valkey: StoppableValkey) -> StoppableValkey:
-    """The process's own Valkey, emptied."""
     with redis.Redis.from_url(worker_valkey.server.url) as client:
         client.flushall()
     return worker_valkey
@@ -102,18 +99,15 @@ def stoppable_valkey(worker_valkey: StoppableValkey) -> StoppableValkey:
 
 @pytest.fixture
 def valkey(stoppable_valkey: StoppableValkey) -> Server:
-    """A running, empty Valkey."""
     return stoppable_valkey.server
 
 
 @pytest.fixture
 def celery_app(stoppable_valkey: StoppableValkey, monkeypatch: pytest.MonkeyPatch) -> Celery:
-    """The real Celery app, on that Valkey."""
     monkeypatch.setattr(app.conf, "broker_url", stoppable_valkey.server.url)
     return app
 
 
 @pytest.fixture
 def publisher(celery_app: Celery) -> Publisher:
-    """What the sweep publishes with."""
     return Publisher(celery_app)

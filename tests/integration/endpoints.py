@@ -29,7 +29,7 @@ GONE = SendResult(error="The receiver answered 410.", status_code=410, permanent
 def listening(
     harness: Harness, url: str = "https://partner.example/in", *, seal: Callable[[str], str] = str, **columns: Any
 ) -> UUID:
-    """An active endpoint, of the operators and for every type unless the columns say otherwise."""
+    """An active endpoint, of the operators and for every type by default."""
     values = {"id": uuid7(), "url": url, "event_types": ["*"], "state": EndpointState.ACTIVE, **columns}
     with harness.engine.begin() as db:
         db.execute(insert(webhook_endpoints).values(**values))
@@ -49,7 +49,6 @@ def messages(harness: Harness, endpoint_id: UUID, count: int = 1) -> list[Delive
 
 
 def send_one(harness: Harness, endpoint_id: UUID, answer: SendResult) -> DeliveryKey:
-    """One new message, answered by that."""
     harness.http.answers = lambda _message: answer
     (key,) = messages(harness, endpoint_id)
     harness.deliverer.deliver(key)
@@ -57,7 +56,6 @@ def send_one(harness: Harness, endpoint_id: UUID, answer: SendResult) -> Deliver
 
 
 def use_up(harness: Harness, endpoint_id: UUID) -> DeliveryKey:
-    """A message that fails at its last attempt."""
     (key,) = messages(harness, endpoint_id)
     harness.change(key, attempts=WEBHOOK_RETRY_POLICY.attempts - 1)
     harness.http.answers = lambda _message: NO
@@ -73,13 +71,12 @@ def all_at_once(deliverer: DeliveryRunner, keys: Iterable[DeliveryKey], threads:
 
 
 def endpoint(harness: Harness, endpoint_id: UUID) -> Any:
-    """The endpoint's row as it stands."""
     with harness.engine.connect() as db:
         return db.execute(select(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)).one()
 
 
 def set_endpoint(harness: Harness, endpoint_id: UUID, **values: Any) -> None:
-    """Change the endpoint's row behind everybody's back: so does time pass."""
+    """Change the endpoint's row directly, as if time had passed."""
     with harness.engine.begin() as db:
         db.execute(update(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id).values(**values))
 
@@ -93,13 +90,11 @@ def attempts_kept(harness: Harness, key: DeliveryKey) -> list[str]:
 
 
 def announced(harness: Harness, event_type: str) -> list[Any]:
-    """The events of that type."""
     with harness.engine.connect() as db:
         return list(db.execute(select(events).where(events.c.type == event_type)))
 
 
 def an_event() -> SessionStarted:
-    """A session that has just begun."""
     now = datetime.now(UTC)
     return SessionStarted(
         actor="system",

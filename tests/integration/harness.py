@@ -25,13 +25,12 @@ M = TypeVar("M")
 
 @dataclass
 class Receiver:
-    """The outside world: keeps what it is sent, and answers what it is told to."""
+    """The outside world: keeps what it is sent, and gives configured answers."""
 
     answers: Callable[[Any], SendResult] = lambda _message: SendResult(status_code=200)
     received: list[Any] = field(default_factory=list)
 
     def send(self, message: Any, _renew: Renew = no_lease) -> SendResult:
-        """Take a message."""
         self.received.append(message)
         return self.answers(message)
 
@@ -62,10 +61,10 @@ class Harness:
         self.http = Receiver()
         self.push = Receiver()
         self.channels = Receiver()
-        ways = routes(mail=self.mail, http=self.http, push=self.push, channels=self.channels)
+        routes_by_name = routes(mail=self.mail, http=self.http, push=self.push, channels=self.channels)
         self.effects = subscriptions or load()
         self.deliverer = DeliveryRunner(
-            self.transactions, self.effects, ways, drains=drains, batch_seconds=batch_seconds
+            self.transactions, self.effects, routes_by_name, drains=drains, batch_seconds=batch_seconds
         )
 
     def deliver(self, effect: str, event_id: UUID | None = None, target: str | None = None) -> DeliveryKey:
@@ -91,12 +90,10 @@ class Harness:
             return db.execute(select(deliveries, func.now().label("now")).where(*_is(key))).one()
 
     def change(self, key: DeliveryKey, **values: Any) -> None:
-        """Change the delivery's row behind everybody's back."""
         with self.engine.begin() as db, without_guards(db):
             db.execute(update(deliveries).where(*_is(key)).values(**values))
 
     def make_due(self, key: DeliveryKey) -> None:
-        """Let the pause before the next attempt be over."""
         self.change(key, due_at=func.now() - timedelta(seconds=5), nudge_at=func.now() - timedelta(seconds=3))
 
     def run_all(self, queue: str | None = None) -> None:
@@ -124,7 +121,7 @@ def _is(key: DeliveryKey) -> tuple[Any, ...]:
 
 
 def prepared_message(effect: OutboundEffect[M], db: Connection, delivery: Delivery) -> M:
-    """The message of one delivery; raises whatever says that there is none."""
+    """The message of one delivery; raises the error if there is none."""
     (message,) = effect.prepare(db, [delivery])
     if isinstance(message, Exception):
         raise message

@@ -25,7 +25,6 @@ class Names(Resolver):
         self._look_up = look_up
 
     def addresses(self, host: str, _seconds: float) -> Sequence[Address]:
-        """What the function gives."""
         try:
             return [ip_address(address) for address in self._look_up(host)]
         except OSError as error:
@@ -67,7 +66,6 @@ class NameServer:
 
 @contextmanager
 def name_server(names: Mapping[str, Sequence[str]], *, ttl: int = 60) -> Iterator[NameServer]:
-    """A name server for the time of the block."""
     server = NameServer(names, ttl)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
         opened.bind(("127.0.0.1", 0))

@@ -40,12 +40,10 @@ class Partner:
                     connection.shutdown(socket.SHUT_RDWR)
 
     def heads(self) -> list[str]:
-        """The heads of the requests, in their order."""
         with self.lock:
             return [head.decode() for _number, head in self.arrived]
 
     def used(self) -> set[int]:
-        """The numbers of the connections that carried requests."""
         with self.lock:
             return {number for number, _head in self.arrived}
 
@@ -91,7 +89,7 @@ def _serve(partner: Partner, connection: socket.socket, tls: ssl.SSLContext | No
             partner.open[number] = connection
         _talk(partner, connection, number)
     except OSError:
-        # Whoever hangs up, or does not trust the certificate, is what some of the tests are about.
+        # Some of the tests are about clients that hang up or do not trust the certificate.
         return
     finally:
         with partner.lock:

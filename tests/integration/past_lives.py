@@ -20,7 +20,6 @@ MONDAY = datetime(2026, 5, 4, 10, tzinfo=UTC)
 
 
 def at(text: str) -> datetime:
-    """A moment, written with its zone."""
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
@@ -115,7 +114,6 @@ def held_on_wednesday(db: Connection, mentor_profile_id: UUID, **besides: Any) -
 
 
 def seat(db: Connection, mentor_profile_id: UUID, event: type[SeatEvent], moment: datetime) -> None:
-    """Record that a seat was taken or given back."""
     of = {"booking_id": uuid4(), "listing_id": uuid4(), "user_id": uuid4(), "mentor_profile_id": mentor_profile_id}
     times = {"start_time": moment, "end_time": moment + HOUR}
     record(db, event(actor="system", occurred_at=moment, capacity=8, seats_taken=1, **of, **times))

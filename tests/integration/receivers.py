@@ -22,7 +22,7 @@ class Request:
 
 @dataclass
 class HttpReceiver:
-    """A web server that keeps what it is sent and answers what it is told to."""
+    """A web server that keeps what it is sent and gives a configured answer."""
 
     url: str
     requests: list[Request] = field(default_factory=list)
@@ -33,11 +33,8 @@ class HttpReceiver:
 
 @contextmanager
 def http_receiver() -> Iterator[HttpReceiver]:
-    """A receiver for the time of the block."""
-
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            """Keep the request, and answer."""
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             named = {name.lower(): value for name, value in self.headers.items()}
             receiver.requests.append(Request(self.path, named, body))
@@ -46,14 +43,14 @@ def http_receiver() -> Iterator[HttpReceiver]:
                 self.send_header(name, value)
             self.send_header("content-length", str(len(receiver.body)))
             self.end_headers()
-            # Whoever has read enough hangs up.
+            # A client that has read enough hangs up.
             with suppress(ConnectionError):
                 self.wfile.write(receiver.body)
 
         do_GET = do_POST
 
         def log_message(self, *_args: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         receiver = HttpReceiver(f"http://127.0.0.1:{server.server_port}")
@@ -71,7 +68,7 @@ Talk = Callable[[socket.socket, Event], None]
 
 @contextmanager
 def talker(talk: Talk) -> Iterator[int]:
-    """A server that talks to each connection as told; gives its port. `talk` is told when to stop."""
+    """A server that calls `talk` for each connection, with an event that is set when it stops; gives its port."""
     stop = Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.05)
@@ -93,7 +90,7 @@ def talker(talk: Talk) -> Iterator[int]:
 
 
 def dripping(beginning: bytes, drop: bytes, every: float = 0.02) -> Talk:
-    """Say the beginning, and then drop after drop, for ever."""
+    """Send the beginning, and then drop after drop, for ever."""
 
     def talk(connection: socket.socket, stop: Event) -> None:
         connection.sendall(beginning)
@@ -104,10 +101,8 @@ def dripping(beginning: bytes, drop: bytes, every: float = 0.02) -> Talk:
 
 
 def silent(_connection: socket.socket, stop: Event) -> None:
-    """Accept, and say nothing."""
     stop.wait()
 
 
 def hanging_up(connection: socket.socket, _stop: Event) -> None:
-    """Hang up without a word, once something was said."""
     connection.recv(1)

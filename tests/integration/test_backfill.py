@@ -25,7 +25,6 @@ NEW = Effect(name="new", queue="reviews", event=SessionCompleted, run=nothing)
 
 
 def knowing(*effects: Effect) -> Subscriptions:
-    """What a process knows that has just these effects."""
     known = Subscriptions()
     for effect in effects:
         known.add(effect)
@@ -33,13 +32,11 @@ def knowing(*effects: Effect) -> Subscriptions:
 
 
 def filled(harness: Harness, known: Subscriptions, **how: Any) -> int:
-    """Fill the gaps, and say how many there were."""
     with harness.transactions() as db:
         return fill_gaps(db, known, now=datetime.now(UTC), **how)
 
 
 def introduced(harness: Harness, known: Subscriptions, ago: timedelta) -> None:
-    """Let these subscriptions be known since then."""
     with harness.transactions() as db:
         introduce(db, known)
         db.execute(update(subscriptions).values(first_seen_at=func.now() - ago))
@@ -139,7 +136,7 @@ def _age(moment: datetime) -> str:
 
 
 def test_what_the_events_writer_knew_is_not_asked_for(harness: Harness) -> None:
-    """It has planned it, or had a reason not to: nobody listened, for instance."""
+    """It has planned it, or had a reason not to, such as no listener."""
     introduced(harness, load(), timedelta(minutes=10))
     recorded(harness)
     with harness.transactions() as db:
@@ -176,16 +173,15 @@ def test_timers_and_targets_are_filled_in_as_they_are(harness: Harness) -> None:
     later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
     timer = Effect(name="timer", queue="reviews", event=Event, run=nothing, due=lambda _event: later)
     each = Effect(name="each", queue="reviews", event=Event, run=nothing, targets=lambda _event: ["a", "b"])
-    nobody = Effect(name="nobody", queue="reviews", event=Event, run=nothing, targets=lambda _event: [])
-    introduced(harness, knowing(timer, each, nobody), timedelta(minutes=10))
+    untargeted = Effect(name="untargeted", queue="reviews", event=Event, run=nothing, targets=lambda _event: [])
+    introduced(harness, knowing(timer, each, untargeted), timedelta(minutes=10))
     recorded(harness)
-    assert filled(harness, knowing(timer, each, nobody)) == 3
+    assert filled(harness, knowing(timer, each, untargeted)) == 3
     assert [row.due_at for row in written(harness, "timer")] == [later]
     assert sorted(row.target for row in written(harness, "each")) == ["a", "b"]
 
 
 def new_gaps(harness: Harness, known: Subscriptions, *, now: datetime | None = None) -> tuple[int, bool]:
-    """What maintain writes on one round."""
     with harness.transactions() as db:
         return fill_new_gaps(db, known, now=now or datetime.now(UTC))
 

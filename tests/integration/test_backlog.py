@@ -19,7 +19,6 @@ from workflows.invariants import queries
 
 @pytest.fixture
 def owing(harness: Harness) -> Harness:
-    """A harness with one booking that was just accepted."""
     with harness.transactions() as db:
         factories.accept_booking(db, factories.make_booking(db))
     return harness
@@ -46,7 +45,7 @@ def test_only_what_is_due_and_pending_counts(owing: Harness) -> None:
     owing.change(key, due_at=text("now() - interval '1 hour'"), nudge_at=text("now() + interval '30 seconds'"))
     assert due(owing)["sessions"] == before
     assert timedelta(hours=1) <= age(owing, "sessions") < timedelta(hours=1, minutes=5)
-    # A timer that is due tomorrow is nobody's backlog.
+    # A timer that is due tomorrow is no backlog.
     owing.change(key, due_at=text("now() + interval '1 day'"), nudge_at=text("now() + interval '1 day'"))
     assert due(owing)["sessions"] == before - 1
     owing.change(key, due_at=text("now()"), nudge_at=text("now()"))
@@ -60,7 +59,7 @@ def test_postponing_does_not_make_a_delivery_younger(owing: Harness) -> None:
     soon = text("now() + interval '30 seconds'")
     long_ago = text("now() - interval '1 hour'")
     owing.change(key, due_at=soon, nudge_at=soon, put_off_until=soon, created_at=long_ago)
-    assert due(owing)["sessions"] == before - 1, "nobody is away: there were many at once"
+    assert due(owing)["sessions"] == before - 1, "nothing is unavailable: there were many at once"
     owing.change(key, last_error="The mail server is away.")
     assert due(owing)["sessions"] == before
     assert timedelta(hours=1) <= age(owing, "sessions") < timedelta(hours=1, minutes=5)

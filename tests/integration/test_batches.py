@@ -61,7 +61,6 @@ class Counting:
     trouble: dict[UUID, Callable[[Connection], None]] = field(default_factory=dict)
 
     def __call__(self, db: Connection, event: SessionCompleted, *, now: datetime) -> None:
-        """Note the run."""
         db.execute(text("INSERT INTO runs VALUES (:event_id)"), {"event_id": event.id})
         record(db, SessionStarted(actor="system", occurred_at=now, **_fields(event)))
         self.trouble.get(event.id, no_trouble)(db)
@@ -74,7 +73,6 @@ def _fields(event: SessionCompleted) -> dict[str, object]:
 
 @pytest.fixture
 def counting() -> Counting:
-    """The effect of this test."""
     return Counting()
 
 
@@ -99,18 +97,15 @@ def recorded(harness: Harness, count: int) -> list[DeliveryKey]:
 
 
 def runs(harness: Harness) -> Counter[UUID]:
-    """How often each event's run was committed."""
     with harness.engine.connect() as db:
         return Counter(db.scalars(text("SELECT event_id FROM runs")).all())
 
 
 def states(harness: Harness, keys: Sequence[DeliveryKey]) -> Counter[str]:
-    """How many of these deliveries are in which state."""
     return Counter(harness.row(key).state.value for key in keys)
 
 
 def started(harness: Harness) -> int:
-    """How many events the runs have recorded."""
     with harness.engine.connect() as db:
         return db.scalar(select(func.count()).where(events.c.type == SessionStarted.type)) or 0
 
@@ -193,12 +188,6 @@ def test_a_commit_that_fails_runs_each_alone(batch_harness: Harness) -> None:
     assert states(batch_harness, keys) == {"done": 3}
     assert runs(batch_harness) == dict.fromkeys((key.event_id for key in keys), 1)
     assert started(batch_harness) == 3
-
-
-def test_rows_a_batch_claimed_and_did_not_begin_are_run(batch_harness: Harness) -> None:
-    keys = recorded(batch_harness, 4)
-    DeliveryRunner(batch_harness.transactions, batch_harness.effects, {}, batch_seconds=0).deliver(keys[2])
-    assert states(batch_harness, keys) == {"done": 4}
 
 
 def test_a_batch_whose_time_is_up_is_followed_by_another(batch_harness: Harness) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
-from models.events import deliveries, delivery_attempts
+from models.events import delivery_attempts
 from tests.factories import accept_booking, make_booking
 from tests.integration.harness import Harness, without_guards
+from tests.statements import statements_of
+from workers.outbound import LEASE
 from workflows.events import store
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 
@@ -19,7 +23,6 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture
 def key(harness: Harness) -> DeliveryKey:
-    """The delivery that is to create a session."""
     with harness.transactions() as db:
         accept_booking(db, make_booking(db))
     return harness.key("sessions.create")
@@ -57,23 +60,22 @@ def test_a_second_claimer_gets_nothing_and_does_not_wait(harness: Harness, key: 
 
 
 @pytest.mark.parametrize(
-    ("seconds", "due"),
+    ("values", "claimable"),
     [
         # By the database's clock, to the second.
-        (-1, True),
-        (0, True),
-        (60, False),
+        ({"due_at": func.now() - SECOND}, True),
+        ({"due_at": func.now()}, True),
+        ({"due_at": func.now() + MINUTE}, False),
+        ({"state": "done", "done_at": func.now()}, False),
+        ({"state": "dead"}, False),
+        ({"state": "cancelled"}, False),
     ],
 )
-def test_what_is_not_due_is_not_claimed(harness: Harness, key: DeliveryKey, seconds: int, due: bool) -> None:
-    harness.change(key, due_at=func.now() + timedelta(seconds=seconds))
-    assert (claimed(harness, key) is not None) is due
-
-
-@pytest.mark.parametrize("state", ["done", "dead", "cancelled"])
-def test_what_has_ended_is_not_claimed(harness: Harness, key: DeliveryKey, state: str) -> None:
-    harness.change(key, state=state, done_at=func.now() if state == "done" else None)
-    assert claimed(harness, key) is None
+def test_only_pending_and_due_deliveries_are_claimed(
+    harness: Harness, key: DeliveryKey, values: dict[str, Any], claimable: bool
+) -> None:
+    harness.change(key, **values)
+    assert (claimed(harness, key) is not None) is claimable
 
 
 def test_a_lease_keeps_others_away_until_it_is_over(harness: Harness, key: DeliveryKey) -> None:
@@ -88,10 +90,10 @@ def test_a_lease_keeps_others_away_until_it_is_over(harness: Harness, key: Deliv
     assert (again.attempt, again.fence) == (2, 1)
 
 
-def test_who_leased_it_holds_it_until_somebody_else_did(harness: Harness, key: DeliveryKey) -> None:
+def test_a_lease_is_held_until_another_worker_takes_it(harness: Harness, key: DeliveryKey) -> None:
     first = leased(harness, key, timedelta(seconds=-1))
     with harness.transactions() as db:
-        assert store.hold(db, [first]), "late, but nobody took over"
+        assert store.hold(db, [first]), "late, but not taken over"
     second = leased(harness, key)
     with harness.transactions() as db:
         assert not store.hold(db, [first])
@@ -112,85 +114,32 @@ def test_a_late_settler_changes_nothing_whatever_it_has_to_say(harness: Harness,
     assert harness.row(key)[:-1] == before
 
 
-def test_nobody_settles_what_has_ended(harness: Harness, key: DeliveryKey) -> None:
-    late = leased(harness, key)
-    harness.change(key, state="cancelled")
-    with harness.transactions() as db:
-        assert not store.hold(db, [late])
-        assert not store.mark_done(db, [late])
-    assert harness.row(key).state == "cancelled"
-
-
-def test_another_try_is_due_after_its_pause_and_not_before(harness: Harness, key: DeliveryKey) -> None:
+def test_a_retry_is_due_after_its_pause_and_keeps_its_attempt(harness: Harness, key: DeliveryKey) -> None:
     delivery = leased(harness, key)
+    failed = Attempt(outcome="retry", took=1.5 * SECOND, error="x" * 5000, status_code=503, response="r" * 9000)
     with harness.transactions() as db:
-        assert store.settle(db, delivery, Attempt(outcome="retry", took=SECOND, error="x" * 5000), after=MINUTE)
+        assert store.settle(db, delivery, failed, after=MINUTE)
+        kept = db.execute(select(delivery_attempts)).one()
     row = harness.row(key)
     assert (row.state, row.lease_until, row.due_at) == ("pending", None, row.nudge_at)
     assert timedelta(seconds=50) < row.due_at - row.now <= MINUTE
-    assert len(row.last_error) == 2000
     assert claimed(harness, key) is None
+    assert (kept.attempt, kept.outcome, kept.status_code, kept.duration_ms) == (1, "retry", 503, 1500)
+    assert (len(row.last_error), len(kept.response)) == (2000, 4096)
 
 
-@pytest.mark.parametrize("end", ["dead", "cancelled"])
-def test_an_end_releases_the_lease_and_keeps_the_reason(harness: Harness, key: DeliveryKey, end: str) -> None:
+@pytest.mark.parametrize("error", [None, "The mail server is unavailable: refused"])
+def test_a_postponement_counts_no_attempt(harness: Harness, key: DeliveryKey, error: str | None) -> None:
     delivery = leased(harness, key)
     with harness.transactions() as db:
-        assert store.settle(db, delivery, Attempt(outcome=end, took=SECOND, error="It cannot be."))
-    row = harness.row(key)
-    assert (row.state, row.lease_until, row.last_error, row.done_at) == (end, None, "It cannot be.", None)
-
-
-def test_an_attempt_is_kept_with_what_the_receiver_said(harness: Harness, key: DeliveryKey) -> None:
-    delivery = leased(harness, key)
-    took = timedelta(seconds=1.5)
-    with harness.transactions() as db:
-        store.settle(
-            db,
-            delivery,
-            Attempt(outcome="retry", took=took, error="no", status_code=503, response="r" * 9000),
-            after=MINUTE,
-        )
-        row = db.execute(select(delivery_attempts)).one()
-    assert (row.attempt, row.outcome, row.error, row.status_code, row.duration_ms) == (1, "retry", "no", 503, 1500)
-    assert len(row.response) == 4096
-
-
-def test_a_success_outside_is_kept_as_an_attempt_and_one_inside_is_not(harness: Harness, key: DeliveryKey) -> None:
-    delivery = leased(harness, key)
-    with harness.transactions() as db:
-        assert store.settle(db, delivery, Attempt(outcome="done", took=SECOND, status_code=204, response="thanks"))
-        row = db.execute(select(delivery_attempts)).one()
-    assert (row.attempt, row.outcome, row.status_code, row.response) == (1, "done", 204, "thanks")
-
-
-def test_what_is_put_off_counts_no_attempt(harness: Harness, key: DeliveryKey) -> None:
-    delivery = leased(harness, key)
-    with harness.transactions() as db:
-        assert store.postpone(db, delivery, delivery.now + MINUTE)
+        assert store.postpone(db, delivery, delivery.now + MINUTE, unavailable=error)
         assert db.execute(select(delivery_attempts)).all() == []
     row = harness.row(key)
-    assert (row.state, row.attempts, row.lease_until) == ("pending", 0, None)
+    assert (row.state, row.attempts, row.lease_until, row.last_error) == ("pending", 0, None, error)
     assert row.due_at == row.nudge_at == delivery.now + MINUTE
-    assert row.last_error is None
 
 
-def test_why_something_is_put_off_is_kept_where_somebody_is_away(harness: Harness, key: DeliveryKey) -> None:
-    delivery = leased(harness, key)
-    with harness.transactions() as db:
-        assert store.postpone(db, delivery, delivery.now + MINUTE, unavailable="The mail server is away: refused")
-    row = harness.row(key)
-    assert (row.state, row.attempts, row.last_error) == ("pending", 0, "The mail server is away: refused")
-
-
-def test_attempts_before_a_reset_do_not_count(harness: Harness, key: DeliveryKey) -> None:
-    harness.change(key, attempts=5, forgiven=4)
-    delivery = claimed(harness, key)
-    assert delivery is not None
-    assert (delivery.attempt, delivery.counted_attempt) == (6, 2)
-
-
-def test_what_leaves_the_house_is_claimed_and_leased_at_once(harness: Harness, key: DeliveryKey) -> None:
+def test_an_outbound_delivery_is_claimed_and_leased_at_once(harness: Harness, key: DeliveryKey) -> None:
     with harness.transactions() as db:
         (delivery,) = store.claim_leased(db, key.effect, [key], MINUTE)
         assert (delivery.attempt, delivery.fence) == (1, 1)
@@ -200,7 +149,7 @@ def test_what_leaves_the_house_is_claimed_and_leased_at_once(harness: Harness, k
         assert store.mark_done(db, [delivery])
 
 
-def test_an_event_of_a_type_that_is_not_known_yet_is_left_pending(harness: Harness, key: DeliveryKey) -> None:
+def test_an_event_of_an_unknown_type_is_left_pending(harness: Harness, key: DeliveryKey) -> None:
     with harness.engine.begin() as db, without_guards(db):
         db.exec_driver_sql("UPDATE events SET type = 'booking.celebrated'")
     harness.deliverer.deliver(key)
@@ -208,5 +157,67 @@ def test_an_event_of_a_type_that_is_not_known_yet_is_left_pending(harness: Harne
     assert (row.state, row.attempts, row.last_error) == ("pending", 0, None)
 
 
-def test_the_table_of_deliveries_holds_no_payload() -> None:
-    assert not {"data", "payload", "body"} & set(deliveries.c.keys())
+SOME = timedelta(seconds=5)
+
+
+@pytest.fixture
+def mails(harness: Harness) -> list[Delivery]:
+    """Three mails in a sender's hands, whose leases are nearly over."""
+    with harness.transactions() as db:
+        for _ in range(3):
+            make_booking(db)
+    due = harness._due()
+    for key in due:
+        harness.deliverer.deliver(key)
+    keys = [key for key in harness._due() if key.effect == "mail.send"]
+    with harness.engine.begin() as db:
+        return store.claim_leased(db, "mail.send", keys, SOME)
+
+
+def left(harness: Harness, key: DeliveryKey) -> timedelta:
+    row = harness.row(key)
+    assert row.nudge_at == row.lease_until
+    return timedelta() if row.lease_until is None else row.lease_until - row.now
+
+
+def is_renewed(harness: Harness, delivery: Delivery) -> Callable[[], bool]:
+    return lambda: left(harness, delivery.key) > LEASE - SOME
+
+
+def test_all_are_renewed_by_one_statement(harness: Harness, mails: list[Delivery]) -> None:
+    with harness.transactions.autocommit() as db, statements_of(harness.engine) as made:
+        store.renew(db, mails, LEASE)
+    assert len(made.statements) == 1
+    assert all(is_renewed(harness, each)() for each in mails)
+
+
+def test_what_is_no_longer_ours_is_left_as_it_is(harness: Harness, mails: list[Delivery]) -> None:
+    taken, over, ours = mails
+    harness.change(taken.key, attempts=taken.fence + 1)
+    harness.change(over.key, state="cancelled", lease_until=None)
+    with harness.transactions.autocommit() as db:
+        store.renew(db, mails, LEASE)
+    assert left(harness, taken.key) <= SOME
+    assert harness.row(over.key).lease_until is None
+    assert is_renewed(harness, ours)()
+
+
+def test_a_delivery_between_attempts_is_not_renewed(harness: Harness, mails: list[Delivery]) -> None:
+    failed = mails[0]
+    harness.change(failed.key, lease_until=None, due_at=func.now() + SOME, nudge_at=func.now() + SOME)
+    before = harness.row(failed.key)
+    with harness.transactions.autocommit() as db:
+        store.renew(db, [failed], LEASE)
+    row = harness.row(failed.key)
+    assert (row.state, row.attempts) == ("pending", failed.fence), "only the lease shows that it is free"
+    assert (row.lease_until, row.nudge_at) == (None, before.nudge_at)
+
+
+def test_a_locked_row_keeps_no_other_from_being_renewed(harness: Harness, mails: list[Delivery]) -> None:
+    held, other, _third = mails
+    with harness.engine.begin() as onlooker:
+        onlooker.exec_driver_sql("SELECT FROM deliveries WHERE event_id = %s FOR UPDATE", (held.key.event_id,))
+        with harness.transactions.autocommit() as db:
+            store.renew(db, mails, LEASE)
+    assert is_renewed(harness, other)()
+    assert left(harness, held.key) <= SOME

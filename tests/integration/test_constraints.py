@@ -7,8 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import CheckConstraint, Connection, ForeignKeyConstraint, Table, UniqueConstraint, insert, select, text
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy import CheckConstraint, Connection, Table, insert, select, text, update
 
 from models import metadata
 from models.analytics import session_metrics
@@ -24,68 +23,27 @@ from models.people import mentor_profiles, users
 from models.reviews import review_permits, reviews
 from models.sessions import sessions
 from models.webhooks import webhook_endpoints, webhook_secrets
-from tests.factories import accept_booking, make_booking, make_listing, make_permit, make_session
+from tests.factories import (
+    accept_booking,
+    make_booking,
+    make_listing,
+    make_permit,
+    make_session,
+    make_user,
+    start_session,
+)
 from tests.integration.test_guards import refused
+from workflows.calendar.feed import digest_of
 from workflows.constraints import _MEANINGS
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
-
-PROMISED_INDEXES = {
-    # The lists, each in its own order.
-    "ix_bookings_mentor_profile_id_start_time_id": "(mentor_profile_id, start_time DESC, id)",
-    "ix_bookings_mentee_user_id_start_time_id": "(mentee_user_id, start_time DESC, id)",
-    "ix_bookings_status_start_time": "(status, start_time)",
-    "ix_sessions_mentor_profile_id_start_time_id": "(mentor_profile_id, start_time DESC, id)",
-    "ix_sessions_mentee_user_id_start_time_id": "(mentee_user_id, start_time DESC, id)",
-    "ix_sessions_status_start_time": "(status, start_time)",
-    # What the sweep reads.
-    "ix_deliveries_queue_nudge_at": "(queue, nudge_at) WHERE (state = 'pending'::delivery_state)",
-    "ix_deliveries_webhook": "(endpoint_id, event_id) WHERE (effect = 'webhooks.send'::text)",
-    "ix_mentor_profiles_skills": "USING gin (skills)",
-    "uq_users_email": "(lower(email))",
-}
-
-
-@pytest.mark.parametrize(("name", "shape"), PROMISED_INDEXES.items())
-def test_every_promised_index_is_in_the_database(db: Connection, name: str, shape: str) -> None:
-    definition = db.scalar(text("SELECT indexdef FROM pg_indexes WHERE indexname = :name"), {"name": name})
-    assert definition is not None
-    assert shape in definition
-
-
-def test_every_constraint_of_the_models_is_in_the_database(db: Connection) -> None:
-    there = set(db.scalars(text("SELECT conname FROM pg_constraint")))
-    named = {constraint.name for table in metadata.tables.values() for constraint in table.constraints}
-    assert named <= there
-    assert set(db.scalars(text("SELECT indexname FROM pg_indexes"))) >= {
-        index.name for table in metadata.tables.values() for index in table.indexes
-    }
-
-
-def test_names_follow_the_convention() -> None:
-    prefixes = {CheckConstraint: "ck_", UniqueConstraint: "uq_", ForeignKeyConstraint: "fk_", ExcludeConstraint: "ex_"}
-    for table in metadata.tables.values():
-        for constraint in table.constraints:
-            prefix = prefixes.get(type(constraint), "pk_")
-            assert str(constraint.name).startswith(f"{prefix}{table.name}"), constraint.name
 
 
 def test_every_name_that_the_code_gives_a_meaning_to_exists(db: Connection) -> None:
     named = set(db.scalars(text("SELECT conname FROM pg_constraint UNION SELECT indexname FROM pg_indexes")))
     guards = "".join(db.scalars(text("SELECT prosrc FROM pg_proc WHERE proname LIKE 'guard_%'")))
     assert [name for name in _MEANINGS if name not in named and f"'{name}'" not in guards] == []
-
-
-def test_every_table_has_created_at_and_changing_ones_a_version() -> None:
-    for table in metadata.tables.values():
-        assert "created_at" in table.c, table.name
-        assert ("updated_at" in table.c) == ("version" in table.c), table.name
-
-
-def test_deliveries_leave_room_on_their_pages_and_are_vacuumed_early(db: Connection) -> None:
-    options = db.scalar(text("SELECT reloptions FROM pg_class WHERE relname = 'deliveries'"))
-    assert options == ["fillfactor=60", "autovacuum_vacuum_scale_factor=0.01"]
 
 
 class Rows:
@@ -107,7 +65,6 @@ class Rows:
         return hours
 
     def of(self, table: Table) -> dict[str, Any]:
-        """A row that the table would take."""
         own = self._of_the_main_job() | self._of_the_mentors_time() | self._of_what_follows()
         return {**self._copied(table), **own.get(table.name, {})}
 
@@ -349,3 +306,32 @@ def test_the_secrets_of_an_endpoint_go_with_it(db: Connection) -> None:
     db.execute(insert(webhook_secrets).values(id=uuid4(), endpoint_id=endpoint["id"], sealed_secret="s"))
     db.execute(webhook_endpoints.delete().where(webhook_endpoints.c.id == endpoint["id"]))
     assert db.execute(select(webhook_secrets)).all() == []
+
+
+@pytest.mark.parametrize("minutes", [None, [], [1], [43_200], [5, 4, 3, 2, 1]])
+def test_a_listings_reminders_may_be_any_others_none_included(db: Connection, minutes: list[int] | None) -> None:
+    listing = make_listing(db, reminder_minutes=minutes)
+    assert listing.reminder_minutes == minutes
+
+
+def test_every_cancellation_raises_the_sequence_of_the_invitation(db: Connection) -> None:
+    session, other = make_session(db), make_session(db)
+    # By hand, past all code.
+    cancel = update(sessions).where(sessions.c.id == session.id)
+    db.execute(cancel.values(status="cancelled", cancelled_at=session.created_at))
+    sequence = select(sessions.c.calendar_sequence)
+    assert db.scalar(sequence.where(sessions.c.id == session.id)) == 1
+    db.execute(cancel.values(notes="Changed afterwards."))
+    assert db.scalar(sequence.where(sessions.c.id == session.id)) == 1
+    start_session(db, other)
+    assert db.scalar(sequence.where(sessions.c.id == other.id)) == 0
+
+
+def test_a_user_has_one_secret_and_a_secret_one_user(db: Connection) -> None:
+    one, other = make_user(db), make_user(db)
+    kept = calendar_secrets.insert()
+    db.execute(kept.values(user_id=one.id, digest=digest_of("a")))
+    with refused(db, "pk_calendar_secrets"):
+        db.execute(kept.values(user_id=one.id, digest=digest_of("b")))
+    with refused(db, "uq_calendar_secrets_digest"):
+        db.execute(kept.values(user_id=other.id, digest=digest_of("a")))

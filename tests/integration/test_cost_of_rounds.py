@@ -47,7 +47,6 @@ def lived(worker_id: str, template_database: str) -> Iterator[Engine]:
 
 
 def add(engine: Engine, lives: int, tag: str, *, since: timedelta, until: timedelta) -> None:
-    """More lives, which the planner knows about."""
     with engine.begin() as db:
         make_history(db, lives, since=since, until=until, tag=tag, catalogue=load().catalogue.id)
     with engine.begin() as db:

@@ -44,13 +44,11 @@ def with_effect(engine: Engine) -> WithEffect:
 
 
 def attempts(harness: Harness) -> list[Any]:
-    """What was kept of the attempts, in their order."""
     with harness.engine.connect() as db:
         return list(db.execute(select(delivery_attempts).order_by(delivery_attempts.c.attempt)))
 
 
 def count(harness: Harness, table: str) -> int:
-    """How many rows there are."""
     with harness.engine.connect() as db:
         return int(db.scalar(text(f"SELECT count(*) FROM {table}")) or 0)
 
@@ -165,12 +163,12 @@ def test_a_cancelled_effect_keeps_the_reason(with_effect: WithEffect) -> None:
     def run(db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
         del now
         make_user(db)
-        raise Cancel("nobody is waiting for it")
+        raise Cancel("it is no longer wanted")
 
     harness, key = with_effect(run)
     harness.deliverer.deliver(key)
     row = harness.row(key)
-    assert (row.state, row.last_error, row.done_at) == ("cancelled", "nobody is waiting for it", None)
+    assert (row.state, row.last_error, row.done_at) == ("cancelled", "it is no longer wanted", None)
     assert [each.outcome for each in attempts(harness)] == ["cancelled"]
     assert count(harness, "users") == 0
 
@@ -203,7 +201,6 @@ class WorkerKilled(BaseException):
 
 
 def kill(_db: Connection, _event: SessionCompleted, *, now: datetime) -> None:
-    """An effect that kills its worker."""
     raise WorkerKilled(now)
 
 

@@ -1,7 +1,8 @@
-"""Tests of an endpoint's circuit breaker: it opens, spares whoever fails, probes, and closes as if nothing had been."""
+"""Tests of an endpoint's circuit breaker: it opens, postpones, probes and closes."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from datetime import timedelta
 from threading import Barrier
@@ -17,16 +18,22 @@ from tests.integration.endpoints import (
     NO,
     YES,
     all_at_once,
+    announced,
     attempts_kept,
     endpoint,
     listening,
     messages,
     send_one,
     set_endpoint,
+    use_up,
 )
 from tests.integration.harness import Harness
+from workflows.effects.messages import SEND_MAIL
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, SendResult
-from workflows.webhooks.deliveries import recover
+from workflows.events.store import webhook_status_query
+from workflows.events.subscriptions import load
+from workflows.operator_policy import OperatorPolicy
+from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
 from workflows.webhooks.endpoints import Endpoint, endpoint_query, ping_endpoint, send_example
 from workflows.webhooks.health import OPENS_AFTER_FAILURES
 
@@ -36,18 +43,15 @@ NOTHING_AGAINST_IT = (0, None, None, None, None)
 
 @pytest.fixture
 def partner(harness: Harness) -> UUID:
-    """An endpoint that listens."""
     return listening(harness)
 
 
 def record_of(harness: Harness, endpoint_id: UUID) -> tuple[Any, ...]:
-    """What is held against the endpoint."""
     row = endpoint(harness, endpoint_id)
     return row.failures, row.failing_since, row.open_until, row.warned_at, row.exhausted_at
 
 
 def trip(harness: Harness, endpoint_id: UUID) -> None:
-    """Let ten messages in a row fail."""
     for _ in range(OPENS_AFTER_FAILURES):
         send_one(harness, endpoint_id, NO)
     harness.http.received.clear()
@@ -62,7 +66,7 @@ def let_it_half_open(harness: Harness, endpoint_id: UUID) -> None:
     ("failures", "seconds"),
     [(9, None), (10, 30), (11, 60), (12, 120), (16, 1920), (17, 3600), (40, 3600)],
 )
-def test_the_tenth_failure_in_a_row_opens_the_breaker_and_each_further_one_for_longer(
+def test_from_the_tenth_failure_on_the_breaker_opens_longer_each_time(
     harness: Harness, partner: UUID, failures: int, seconds: int | None
 ) -> None:
     set_endpoint(harness, partner, failures=failures - 1, failing_since=func.now())
@@ -82,9 +86,7 @@ def test_a_success_in_between_begins_the_row_anew(harness: Harness, partner: UUI
     assert (row.failures, row.open_until) == (9, None)
 
 
-def test_while_the_breaker_is_open_messages_are_put_off_and_no_attempt_is_counted(
-    harness: Harness, partner: UUID
-) -> None:
+def test_an_open_breaker_postpones_messages_without_counting_an_attempt(harness: Harness, partner: UUID) -> None:
     trip(harness, partner)
     open_until = endpoint(harness, partner).open_until
     key = send_one(harness, partner, YES)
@@ -96,9 +98,7 @@ def test_while_the_breaker_is_open_messages_are_put_off_and_no_attempt_is_counte
     assert harness.http.received == []
 
 
-def test_a_message_that_failed_before_keeps_its_count_while_the_breaker_is_open(
-    harness: Harness, partner: UUID
-) -> None:
+def test_an_open_breaker_keeps_the_count_of_earlier_attempts(harness: Harness, partner: UUID) -> None:
     key = send_one(harness, partner, NO)
     trip(harness, partner)
     harness.make_due(key)
@@ -127,7 +127,7 @@ def test_when_it_has_passed_exactly_one_of_many_probes(harness: Harness, partner
     assert states == {("done", 1): 1, ("pending", 0): 9}
 
 
-def test_a_success_resets_everything_and_what_was_put_off_is_due_at_a_pace(harness: Harness, partner: UUID) -> None:
+def test_a_success_closes_the_breaker_and_paces_postponed_messages(harness: Harness, partner: UUID) -> None:
     trip(harness, partner)
     set_endpoint(harness, partner, warned_at=func.now(), exhausted_at=func.now())
     waiting = messages(harness, partner, 5)
@@ -155,7 +155,7 @@ def test_a_success_leaves_the_others_their_own_pauses(harness: Harness, partner:
     assert harness.row(other).due_at > harness.row(other).now
 
 
-def test_what_failed_and_was_put_off_later_is_called_for_as_well(harness: Harness, partner: UUID) -> None:
+def test_failed_messages_postponed_later_become_due_with_the_success(harness: Harness, partner: UUID) -> None:
     failed = send_one(harness, partner, NO)
     trip(harness, partner)
     harness.make_due(failed)
@@ -167,7 +167,7 @@ def test_what_failed_and_was_put_off_later_is_called_for_as_well(harness: Harnes
     assert (row.due_at <= row.now, row.attempts) == (True, 1)
 
 
-def test_nothing_is_called_for_later_than_it_was_due_anyway(harness: Harness, partner: UUID) -> None:
+def test_a_success_delays_no_message_that_is_due_earlier(harness: Harness, partner: UUID) -> None:
     trip(harness, partner)
     waiting = messages(harness, partner, 60)
     for key in waiting:
@@ -180,7 +180,7 @@ def test_nothing_is_called_for_later_than_it_was_due_anyway(harness: Harness, pa
     assert all(row.due_at < row.now + 3 * SECOND for row in map(harness.row, waiting))
 
 
-def test_what_is_recovered_keeps_its_pace_when_the_endpoint_answers_again(harness: Harness, partner: UUID) -> None:
+def test_recovered_messages_keep_their_pace_after_a_success(harness: Harness, partner: UUID) -> None:
     dead = messages(harness, partner, 50)
     for key in dead:
         harness.change(key, state="dead", attempts=WEBHOOK_RETRY_POLICY.attempts)
@@ -220,7 +220,7 @@ def test_failures_that_were_on_their_way_together_open_it_once(harness: Harness,
     assert row.open_until - harness.row(keys[0]).now <= 30 * SECOND
 
 
-def test_a_late_failure_does_not_prolong_what_a_probe_has_found(harness: Harness, partner: UUID) -> None:
+def test_a_late_failure_does_not_prolong_an_open_breaker(harness: Harness, partner: UUID) -> None:
     (late,) = messages(harness, partner)
 
     def answer(_message: object) -> SendResult:
@@ -275,3 +275,86 @@ def test_a_ping_and_an_example_pass_an_open_breaker(harness: Harness, partner: U
     harness.make_due(key)
     harness.deliverer.deliver(key)
     assert record_of(harness, partner) == NOTHING_AGAINST_IT
+
+
+@pytest.mark.parametrize("rate", [1, 5])
+def test_the_rate_limit_holds_and_loses_no_message(harness: Harness, rate: int) -> None:
+    capped = listening(harness, rate_limit=rate)
+    keys = messages(harness, capped, 4 * rate)
+    arrived: list[float] = []
+
+    def answer(_message: object) -> SendResult:
+        arrived.append(time.monotonic())
+        return YES
+
+    harness.http.answers = answer
+    began = time.monotonic()
+    all_at_once(harness.deliverer, keys)
+    took = time.monotonic() - began
+    assert rate <= len(arrived) <= rate * (1 + took)
+    put_off = [key for key in keys if harness.row(key).state == "pending"]
+    assert len(put_off) == len(keys) - len(arrived) > 0
+    assert {harness.row(key).attempts for key in put_off} == {0}
+    assert [attempts_kept(harness, key) for key in put_off] == [[]] * len(put_off)
+
+    def all_arrived() -> bool:
+        all_at_once(harness.deliverer, put_off)
+        return len(arrived) == len(keys)
+
+    eventually(all_arrived, "every message")
+    assert len({message.webhook_id for message in harness.http.received}) == len(keys)
+    assert {harness.row(key).attempts for key in keys} == {1}
+    for number, moment in enumerate(arrived):
+        assert number + 1 <= rate * (1 + moment - began)
+
+
+def test_messages_limited_repeatedly_wait_longer(harness: Harness) -> None:
+    capped = listening(harness, rate_limit=1, next_send_at=func.now() + timedelta(minutes=1))
+    for nudges, longest in [(0, 1), (1, 2), (3, 8), (4, 15), (500, 15)]:
+        (key,) = messages(harness, capped)
+        harness.change(key, nudges=nudges)
+        harness.deliverer.deliver(key)
+        row = harness.row(key)
+        assert (row.state, row.attempts) == ("pending", 0)
+        assert timedelta() < row.due_at - row.now <= longest * SECOND
+
+
+def test_a_resend_has_all_its_attempts_again(harness: Harness, partner: UUID) -> None:
+    key = use_up(harness, partner)
+    with harness.transactions() as db:
+        found = WebhookDelivery.of(db.execute(webhook_status_query(harness.row(key).id)).one())
+        resend(db, actor=OPERATOR, delivery=found)
+    row = harness.row(key)
+    assert (row.state, row.attempts, row.forgiven) == (
+        "pending",
+        WEBHOOK_RETRY_POLICY.attempts,
+        WEBHOOK_RETRY_POLICY.attempts,
+    )
+    for attempt in range(1, WEBHOOK_RETRY_POLICY.attempts + 1):
+        assert harness.row(key).state == "pending"
+        set_endpoint(harness, partner, open_until=None)
+        harness.make_due(key)
+        harness.deliverer.deliver(key)
+        row = harness.row(key)
+        assert row.attempts == WEBHOOK_RETRY_POLICY.attempts + attempt
+        if attempt == 1:
+            assert SECOND < row.due_at - row.now <= 6 * SECOND, "the policy's first pause"
+    assert row.state == "dead"
+
+
+def test_the_operators_retry_schedule_is_followed_to_the_end(harness: Harness) -> None:
+    strict = Harness(harness.engine, load().with_policy(OperatorPolicy(webhook_retry_schedule=(60,))))
+    partner = listening(strict)
+    key = send_one(strict, partner, NO)
+    row = strict.row(key)
+    assert timedelta(seconds=48 - 1) < row.due_at - row.now < timedelta(seconds=72)
+    assert announced(strict, "webhook_endpoint.exhausted") == []
+    strict.make_due(key)
+    strict.deliverer.deliver(key)
+    assert (strict.row(key).state, attempts_kept(strict, key)) == ("dead", ["retry", "dead"])
+    assert len(announced(strict, "webhook_endpoint.exhausted")) == 1
+
+
+def test_other_effects_keep_their_own_retry_schedule() -> None:
+    chosen = load().with_policy(OperatorPolicy(webhook_retry_schedule=(60,)))
+    assert chosen.named("mail.send") == SEND_MAIL

@@ -23,7 +23,6 @@ USERS = select(users).where(users.c.id == bindparam("id"))
 
 
 def take_settings(database_url: str) -> None:
-    """Leave the role without settings in this database."""
     with psycopg.connect(database_url) as db:
         db.execute(f"ALTER ROLE CURRENT_USER IN DATABASE {db.info.dbname} RESET ALL")
 
@@ -82,7 +81,6 @@ def own_engine(database_url: str) -> Iterator[Engine]:
 
 
 def as_mentor_of(engine: Engine, listing: Listing) -> dict[str, str]:
-    """Headers of the listing's mentor."""
     with engine.connect() as db:
         return as_mentor(Mentor.of(db.execute(mentor_query(listing.mentor_profile_id)).one()))
 
@@ -93,7 +91,7 @@ def change_the_type_of_a_column(database_url: str, table: str, column: str) -> N
         db.execute(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE varchar(300)")
 
 
-def test_a_stale_plan_is_a_lost_connection_and_takes_the_others_with_it(own_engine: Engine, database_url: str) -> None:
+def test_a_stale_plan_invalidates_all_pooled_connections(own_engine: Engine, database_url: str) -> None:
     with own_engine.connect() as one, own_engine.connect() as two:
         for db in (one, two):
             for _ in range(3):

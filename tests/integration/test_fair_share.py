@@ -1,4 +1,4 @@
-"""Tests of the fair share: an endpoint that hangs holds a bounded number of senders, and nobody else notices."""
+"""Tests of the fair share: an endpoint that hangs holds a bounded number of senders."""
 
 from __future__ import annotations
 
@@ -29,16 +29,15 @@ MANY = 6
 
 
 def sharing(harness: Harness, sender: Transport[WebhookMessage]) -> DeliveryRunner:
-    """A worker whose senders are shared fairly."""
     shares = Shares(senders=32, many=MANY, few=MOST, slow=8, reserve=8)
-    # Time stands still: how slow this machine is makes nobody slow.
+    # Time stands still: a slow machine makes no destination slow.
     transport = Protected(sender, shares, destination=lambda message: message.endpoint_id, clock=lambda: 0.0)
     return DeliveryRunner(harness.transactions, load(), routes(http=transport, mail=harness.mail))
 
 
 @pytest.fixture
 def hanging() -> Iterator[str]:
-    """The address of a server that takes connections and says nothing."""
+    """The address of a server that takes connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
@@ -53,7 +52,7 @@ def test_an_endpoint_holds_at_most_its_share_of_senders(harness: Harness) -> Non
         return sum(harness.row(key).due_at > due_at[key] for key in keys)
 
     def answer(_message: object) -> SendResult:
-        # Nobody is answered before all have asked.
+        # No answer before all have asked.
         eventually(lambda: put_off() == len(keys) - MOST, "the others, put off")
         return YES
 
@@ -78,7 +77,7 @@ def test_a_prompt_endpoint_gets_a_larger_share(harness: Harness) -> None:
         harness.http.received.clear()
 
         def answer(_message: object) -> SendResult:
-            eventually(lambda: put_off(due_at) + len(harness.http.received) == count, "everybody, sent or put off")
+            eventually(lambda: put_off(due_at) + len(harness.http.received) == count, "all, sent or put off")
             return answers_with
 
         harness.http.answers = answer
@@ -125,7 +124,7 @@ def test_the_share_is_free_again_whatever_the_sending_came_to(harness: Harness) 
         assert len(harness.http.received) == MOST
 
 
-def test_while_one_hangs_all_others_are_told_at_once(harness: Harness, hanging: str) -> None:
+def test_a_hanging_endpoint_delays_no_other(harness: Harness, hanging: str) -> None:
     held = messages(harness, listening(harness, hanging, seal=SEALER.seal), 10)
     with http_receiver() as receiver, ThreadPoolExecutor(10) as senders:
         well = listening(harness, receiver.url, seal=SEALER.seal)
@@ -133,12 +132,12 @@ def test_while_one_hangs_all_others_are_told_at_once(harness: Harness, hanging: 
         deliverer = sharing(harness, transport)
         waiting = [senders.submit(deliverer.deliver, key) for key in held]
         eventually(lambda: sum(each.done() for each in waiting) == len(held) - MOST, "those that are put off")
-        told = messages(harness, well, 2 * MOST)
+        others = messages(harness, well, 2 * MOST)
         began = time.monotonic()
-        for key in told:
+        for key in others:
             senders.submit(deliverer.deliver, key).result(timeout=20)
         assert time.monotonic() - began < stretched(3)
-        assert len(receiver.requests) == len(told)
+        assert len(receiver.requests) == len(others)
         assert sum(not each.done() for each in waiting) == MOST, "they hang still"
     transport.close()
     rows = [harness.row(key) for key in held]

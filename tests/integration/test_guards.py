@@ -69,7 +69,7 @@ MACHINES: dict[str, tuple[Table, type[StrEnum], Mapping[Any, frozenset[Any]]]] =
     "deliveries": (deliveries, DeliveryState, DELIVERY_TRANSITIONS),
 }
 # The steps before each state that is not reached in one.
-WAY = {("sessions", "completed"): ["in_progress"]}
+STEPS_BEFORE = {("sessions", "completed"): ["in_progress"]}
 PAIRS = [
     pytest.param(name, here, there, there in allowed[here], id=f"{name}: {here} to {there}")
     for name, (_table, states, allowed) in MACHINES.items()
@@ -90,7 +90,7 @@ def row_in(db: Connection, name: str, state: str) -> UUID:
         joined = select(deliveries.c.id).join(events, events.c.id == deliveries.c.event_id)
         found = db.scalars(joined.where(*of_booking)).one()
     if state != next(iter(states)):
-        for step in [*WAY.get((name, state), []), state]:
+        for step in [*STEPS_BEFORE.get((name, state), []), state]:
             db.execute(update(table).where(table.c.id == found).values(_state_of(name, step)))
     return found
 

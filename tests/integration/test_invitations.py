@@ -56,13 +56,11 @@ class Pair:
         self.harness.deliver("notifications.session_created")
 
     def cancel(self) -> None:
-        """Cancel the session as its mentee."""
         with self.harness.transactions() as db:
             session = SessionWithTerms.of(db.execute(session_with_terms_query(self.session().id)).one())
             cancel(db, actor=acting_user(self.mentee), session=session, reason="I am ill.", now=datetime.now(UTC))
 
     def session(self) -> Session:
-        """The session as stored."""
         with self.harness.engine.connect() as db:
             session_id = db.scalars(select(sessions.c.id)).one()
             return Session.of(db.execute(session_query(session_id)).one())
@@ -79,14 +77,12 @@ def pair(harness: Harness) -> Pair:
 
 
 def sent(mail: Mail, identity: MailIdentity = IDENTITY) -> EmailMessage:
-    """The mail as it is sent."""
     message = message_from_bytes(bytes(compose(mail, identity)), policy=policy.default)
     assert isinstance(message, EmailMessage)
     return message
 
 
 def calendar_of(mail: Mail, identity: MailIdentity = IDENTITY) -> Calendar:
-    """The calendar object of a mail."""
     (part,) = [part for part in sent(mail, identity).walk() if part.get_content_type() == "text/calendar"]
     found = Calendar.from_ical(part.get_payload(decode=True))
     assert isinstance(found, Calendar)
@@ -94,7 +90,6 @@ def calendar_of(mail: Mail, identity: MailIdentity = IDENTITY) -> Calendar:
 
 
 def event_of(mail: Mail, identity: MailIdentity = IDENTITY) -> Event:
-    """Its only entry."""
     (found,) = calendar_of(mail, identity).walk("VEVENT")
     assert isinstance(found, Event)
     return found

@@ -23,9 +23,7 @@ from tests.integration.harness import counted_statements
 from workflows.bookings.booking import BOOKINGS, Booking
 from workflows.bookings.decisions import accept, cancel, decline
 from workflows.catalog.listings import LISTINGS
-from workflows.events.catalogue import BookingAccepted
-from workflows.events.record import record
-from workflows.identity.actor import SYSTEM, Actor
+from workflows.identity.actor import Actor
 from workflows.identity.people import MENTORS
 from workflows.paging import Page, PagedList
 from workflows.sessions.session import SESSIONS
@@ -34,47 +32,27 @@ from workflows.sessions.steps import create, start
 NOW = datetime.now(UTC)
 
 
-def test_an_acceptance_is_two_statements_after_its_look_up(db: Connection) -> None:
-    booking = make_booking(db)
-    with counted_statements(db) as statements:
-        accept(db, actor=mentor_of(booking), booking=booking, now=NOW)
-    assert len(statements) == 2, statements
-    assert "mentor_busy" in statements[0]
-    assert "INSERT INTO events" in statements[1]
-
-
-def test_recording_an_event_with_everything_that_follows_is_one_statement(db: Connection) -> None:
-    event = BookingAccepted.about(accept_booking(db, make_booking(db)), actor=SYSTEM, now=NOW)
-    with counted_statements(db) as statements:
-        record(db, event)
-    assert len(statements) == 1
-
-
 @pytest.mark.parametrize(
-    ("step", "most"),
+    ("make", "step", "count"),
     [
-        (lambda db, booking: decline(db, actor=mentor_of(booking), booking=booking, reason=None, now=NOW), 2),
-        (lambda db, booking: cancel(db, actor=mentee_of(booking), booking=booking, reason=None, now=NOW), 2),
-        # The session itself; its event is the effect's.
-        (lambda db, booking: create(db, booking_id=accept_booking(db, booking).id), 3),
+        (make_booking, lambda db, it: accept(db, actor=mentor_of(it), booking=it, now=NOW), 2),
+        (make_booking, lambda db, it: decline(db, actor=mentor_of(it), booking=it, reason=None, now=NOW), 2),
+        (make_booking, lambda db, it: cancel(db, actor=mentee_of(it), booking=it, reason=None, now=NOW), 2),
+        # The acceptance and the session itself; its event is the effect's.
+        (make_booking, lambda db, it: create(db, booking_id=accept_booking(db, it).id), 3),
+        (make_session, lambda db, it: start(db, actor=mentor_of(it), session=it, early_start_minutes=None, now=NOW), 2),
     ],
 )
-def test_other_steps_are_as_short(db: Connection, step: Callable[[Connection, Booking], object], most: int) -> None:
-    booking = make_booking(db)
+def test_a_step_takes_few_statements(
+    db: Connection, make: Callable[[Connection], Any], step: Callable[[Connection, Any], object], count: int
+) -> None:
+    made = make(db)
     with counted_statements(db) as statements:
-        step(db, booking)
-    assert len(statements) == most
-
-
-def test_a_start_is_two_statements(db: Connection) -> None:
-    session = make_session(db)
-    with counted_statements(db) as statements:
-        start(db, actor=mentor_of(session), session=session, early_start_minutes=None, now=NOW)
-    assert len(statements) == 2
+        step(db, made)
+    assert len(statements) == count, statements
 
 
 def mentee_of(booking: Booking) -> Actor:
-    """The mentee, acting for themselves."""
     assert booking.mentee_user_id is not None
     return Actor.person(booking.mentee_user_id, None)
 

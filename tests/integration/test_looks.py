@@ -24,7 +24,6 @@ Look = Callable[[Connection], object]
 
 
 def look(harness: Harness, how: Look) -> object:
-    """One look, in a transaction of its own."""
     with harness.transactions() as db:
         return how(db)
 
@@ -44,7 +43,6 @@ def spoil(harness: Harness, *, changed: timedelta) -> None:
 
 
 def mend(harness: Harness) -> None:
-    """Put the blocks back."""
     with harness.engine.begin() as db, without_guards(db):
         db.execute(
             text(
@@ -212,7 +210,7 @@ def test_it_is_known_when_everything_was_checked(booked: Harness) -> None:
     assert again - first < timedelta(minutes=1), "the latest one's beginning"
 
 
-def test_two_that_look_at_once_do_not_wait_for_each_other(booked: Harness) -> None:
+def test_two_concurrent_checks_do_not_wait_for_each_other(booked: Harness) -> None:
     go_back(booked, timedelta(minutes=10))
     spoil(booked, changed=timedelta(minutes=3))
     with booked.engine.begin() as first:
@@ -220,7 +218,7 @@ def test_two_that_look_at_once_do_not_wait_for_each_other(booked: Harness) -> No
         assert not looks.look_at_changes(first)
         assert look(booked, looks.look_at_changes) is False
         with booked.engine.connect() as db:
-            assert db.execute(select(violations)).all() == [], "nobody else looked"
+            assert db.execute(select(violations)).all() == [], "no other check ran"
     assert known(booked) == {"open_session_without_block": 1}
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -19,17 +22,20 @@ from sqlalchemy import func, select, update
 from cli.embedded import free_port
 from models.events import deliveries, events
 from models.notifications import notifications
-from tests.eventually import eventually
+from tests.eventually import eventually, stretched
 from tests.factories import make_booking, make_listing
+from tests.integration.conftest import StoppableValkey
 from tests.integration.harness import Harness, routes, without_guards
 from tests.integration.test_mail_connections import Talk, talking
-from tests.integration.test_mail_transport import IDENTITY, MailServer
+from tests.integration.test_mail_transport import IDENTITY, MailServer, a_mail, transport
 from workers.outbound import OutboundRunner
 from workers.runner import DeliveryRunner
 from workers.transports.protection import Breaker, Protected, Shares
 from workers.transports.smtp import SmtpLimits, SmtpTransport
+from workers.wakeups import Publisher
 from workflows.effects.messages import Mail
 from workflows.events.delivery import DeliveryKey
+from workflows.events.record import Wakeup
 from workflows.events.subscriptions import load
 
 REQUESTS = 6
@@ -44,31 +50,28 @@ class Post(Harness):
         server = SmtpTransport(f"smtp://127.0.0.1:{port}", IDENTITY, limits=limits or SmtpLimits())
         breaker = Breaker[Mail](name="mail server", written_at=lambda mail: mail.written_at, min_pause=0.01)
         mail = Protected(server, Shares.of_one(MANY), destination=lambda _mail: "", breaker=breaker)
-        ways = routes(mail=mail, http=self.http)
-        self.deliverer = DeliveryRunner(self.transactions, load(), ways)
-        self.deliverer._outbound = OutboundRunner(self.transactions, ways, **how)
+        routes_by_name = routes(mail=mail, http=self.http)
+        self.deliverer = DeliveryRunner(self.transactions, load(), routes_by_name)
+        self.deliverer._outbound = OutboundRunner(self.transactions, routes_by_name, **how)
 
     def ask(self, count: int = REQUESTS) -> None:
-        """So many requests, each of which is told to its mentor."""
+        """So many requests, each of which notifies its mentor."""
         with self.transactions() as db:
             listing = make_listing(db)
             for _ in range(count):
                 make_booking(db, listing=listing)
 
-    def tell(self) -> None:
-        """Do all that is due but send mails."""
+    def notify(self) -> None:
         for key in self._due():
             if key.effect != "mail.send":
                 self.deliverer.deliver(key)
 
     def due_again(self) -> None:
-        """Let every pause be over."""
         with self.engine.begin() as db:
             pending = deliveries.c.state == "pending", deliveries.c.effect == "mail.send"
             db.execute(update(deliveries).where(*pending).values(due_at=func.now(), lease_until=None))
 
     def mails(self, state: str) -> list[DeliveryKey]:
-        """The mails in that state."""
         query = select(deliveries.c.event_id, deliveries.c.target).where(
             deliveries.c.effect == "mail.send", deliveries.c.state == state
         )
@@ -77,8 +80,7 @@ class Post(Harness):
                 DeliveryKey(event_id=row.event_id, effect="mail.send", target=row.target) for row in db.execute(query)
             ]
 
-    def told(self) -> int:
-        """How many notifications there are in the application."""
+    def notified(self) -> int:
         with self.engine.connect() as db:
             query = select(func.count()).where(notifications.c.channel == "in_app")
             return int(db.scalar(query) or 0)
@@ -86,13 +88,11 @@ class Post(Harness):
 
 @pytest.fixture
 def post(harness: Harness) -> Post:
-    """That harness."""
     return Post(harness.engine)
 
 
 @contextmanager
 def back_at(port: int) -> Iterator[MailServer]:
-    """A mail server at that port."""
     handler = MailServer()
     controller = Controller(handler, hostname="127.0.0.1", port=port)
     controller.start()
@@ -103,7 +103,6 @@ def back_at(port: int) -> Iterator[MailServer]:
 
 
 def message_ids(handler: MailServer) -> Counter[str]:
-    """How often each mail arrived, by its Message-ID."""
     return Counter(message_from_bytes(raw, policy=policy.default)["Message-ID"] for raw in handler.received)
 
 
@@ -121,7 +120,7 @@ def test_a_server_that_is_down_costs_no_attempt(post: Post) -> None:
     for _ in range(5):
         post.run_all()
         post.due_again()
-    assert post.told() == REQUESTS, "nothing but mail waits"
+    assert post.notified() == REQUESTS, "nothing but mail waits"
     assert [post.row(key).attempts for key in post.mails("pending")] == [0] * REQUESTS
     assert all("The mail server is unavailable: Conn" in post.row(key).last_error for key in post.mails("pending"))
     with back_at(port) as handler:
@@ -142,7 +141,7 @@ def test_a_postponed_mail_keeps_its_message_id(post: Post) -> None:
         post.to(port)
         post.ask()
         post.run_all()
-        assert post.told() == REQUESTS
+        assert post.notified() == REQUESTS
         assert {post.row(key).attempts for key in post.mails("pending")} == {1}
         assert handler.received == []
         handler.to_data = "250 2.0.0 OK"
@@ -153,12 +152,11 @@ def test_a_postponed_mail_keeps_its_message_id(post: Post) -> None:
 
 @dataclass
 class Hanging(Talk):
-    """Takes connections, and says nothing over any of them until it is let."""
+    """Takes connections, and sends nothing over any of them until it is released."""
 
     let: Event = field(default_factory=Event)
 
     def serve(self, connection: socket.socket) -> None:
-        """Wait."""
         self.connections.append([repr(connection)])
         self.let.wait(60)
 
@@ -168,14 +166,14 @@ def test_a_hanging_server_holds_no_more_than_mails_share(post: Post) -> None:
     with talking(hanging), ThreadPoolExecutor(2 * MANY) as worker:
         post.to(hanging.port)
         post.ask()
-        post.tell()
+        post.notify()
         mails = [worker.submit(post.deliverer.deliver, key) for key in post.mails("pending") * 3]
         eventually(lambda: len(hanging.connections) == FEW, "mails that hang")
         eventually(lambda: sum(not mail.done() for mail in mails) == FEW, "the end of all others")
         # The same worker goes on telling people in the application meanwhile.
         post.ask()
-        worker.submit(post.tell).result(timeout=30)
-        assert post.told() == 2 * REQUESTS
+        worker.submit(post.notify).result(timeout=30)
+        assert post.notified() == 2 * REQUESTS
         assert len(hanging.connections) == FEW
         assert sum(not mail.done() for mail in mails) == FEW
         hanging.let.set()
@@ -192,13 +190,11 @@ class Recovering(Talk):
     hanging: int = 0
 
     def serve(self, connection: socket.socket) -> None:
-        """Greet, perhaps late."""
         if self.at == "greeting":
             self._hang()
         super().serve(connection)
 
     def verdict(self, connection: socket.socket) -> None:
-        """Answer, perhaps late."""
         if self.at == "content":
             self._hang()
         super().verdict(connection)
@@ -214,9 +210,9 @@ class Recovering(Talk):
 @pytest.mark.parametrize(
     ("at", "dies", "attempts"),
     [
-        # Whoever hangs before it has a mail is away: no attempt is used up.
+        # A server that hangs before it has a mail is unavailable: no attempt is used up.
         ("greeting", True, [1] * REQUESTS),
-        # Who answers late after all is waited for.
+        # A late answer is waited for.
         ("content", False, [1] * REQUESTS),
         # What was lost with it is sent again.
         ("content", True, [1] * (REQUESTS - FEW) + [2] * FEW),
@@ -227,11 +223,11 @@ def test_each_mail_is_sent_once_after_a_server_hung(post: Post, at: str, dies: b
     with talking(server), ThreadPoolExecutor(REQUESTS) as worker:
         post.to(server.port)
         post.ask()
-        post.tell()
+        post.notify()
         mails = [worker.submit(post.deliverer.deliver, key) for key in post.mails("pending")]
         eventually(lambda: server.hanging == FEW, "mails that hang")
         eventually(lambda: sum(not mail.done() for mail in mails) == FEW, "the end of all others")
-        assert post.told() == REQUESTS
+        assert post.notified() == REQUESTS
         server.back.set()
         for mail in mails:
             mail.result(timeout=30)
@@ -268,3 +264,102 @@ def test_a_reminders_mail_is_dated_when_it_was_written(
         (raw,) = handler.received
     date = message_from_bytes(raw, policy=policy.default)["Date"].datetime
     assert abs(date - datetime.now(UTC)) < timedelta(hours=1)
+
+
+@dataclass
+class Thinking(Talk):
+    """Takes a mail, and thinks about it until it is let, or for so many seconds."""
+
+    thinks: float = 60.0
+    let: Event = field(default_factory=Event)
+
+    def verdict(self, connection: socket.socket) -> None:
+        self.let.wait(self.thinks)
+        super().verdict(connection)
+
+
+@pytest.fixture
+def server() -> Iterator[Thinking]:
+    thinking = Thinking()
+    with talking(thinking):
+        yield thinking
+        thinking.let.set()
+
+
+@pytest.fixture
+def hurried() -> SmtpLimits:
+    """There are so many seconds until the server has the mail."""
+    return SmtpLimits(handover=stretched(1.5))
+
+
+def test_a_late_verdict_is_accepted(server: Thinking, hurried: SmtpLimits) -> None:
+    server.thinks = hurried.handover + 1
+    report = transport(server.port, hurried).send(a_mail())
+    assert (report.error, report.status_code) == (None, 250)
+    assert (server.mails, len(server.connections)) == (1, 1)
+
+
+def test_every_mail_of_a_connection_has_the_same_time(server: Thinking, hurried: SmtpLimits) -> None:
+    server.thinks = 0.0
+    post = transport(server.port, hurried)
+    assert post.send(a_mail()).error is None
+    server.answers["mail"] = b" "
+    report = post.send(a_mail())
+    assert report.error == f"DeadlineExceeded: No complete answer within {hurried.handover:g} s."
+    assert len(server.connections) == 1
+
+
+def test_a_server_without_verdict_is_given_up(server: Thinking) -> None:
+    report = transport(server.port, SmtpLimits(verdict=1.0)).send(a_mail())
+    assert report.error == "DeadlineExceeded: No complete answer within 1 s."
+    assert (report.permanent, report.unavailable) == (False, False), "it may have kept it"
+
+
+def test_a_lease_is_renewed_while_a_verdict_is_awaited(harness: Harness, server: Thinking) -> None:
+    post = Post(harness.engine)
+    post.to(server.port, SmtpLimits(renewal=0.05), renewal=0.0)
+    post.ask(1)
+    post.notify()
+    (key,) = post.mails("pending")
+    sending = Thread(target=post.deliverer.deliver, args=(key,))
+    sending.start()
+    first = eventually(lambda: post.row(key).lease_until, "a lease")
+    eventually(lambda: server.connections and server.connections[0].count("data"), "a mail that the server has")
+    # Longer than the lease that it was taken with: renewed again and again, it never ends.
+    eventually(lambda: post.row(key).lease_until > first + timedelta(seconds=0.5), "a lease that was renewed")
+    row = post.row(key)
+    assert (row.attempts, row.nudge_at) == (1, row.lease_until)
+    post.deliverer.deliver(key)
+    server.let.set()
+    sending.join(20)
+    row = post.row(key)
+    assert (row.state, row.attempts, row.lease_until) == ("done", 1, None)
+    assert server.mails == 1
+
+
+def test_a_stopping_worker_does_not_wait_for_a_verdict(
+    harness: Harness, server: Thinking, stoppable_valkey: StoppableValkey, publisher: Publisher
+) -> None:
+    post = Post(harness.engine)
+    post.ask(1)
+    post.notify()
+    (key,) = post.mails("pending")
+    environment = {
+        "TUTELAGE_ENV": "development",
+        "DATABASE_URL": harness.engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
+        "REDIS_URL": stoppable_valkey.server.url,
+        "SMTP_URL": f"smtp+plain://127.0.0.1:{server.port}",
+    }
+    command = [sys.executable, "-m", "workers.worker", "notifications", "--threads", "8"]
+    with subprocess.Popen(command, env=os.environ | environment) as worker:
+        try:
+            wakeup = Wakeup(**vars(key), queue="notifications", subject="booking", subject_id=key.event_id)
+            publisher.publish([wakeup])
+            eventually(lambda: server.connections and "data" in server.connections[0], "a mail that the server has")
+        finally:
+            worker.terminate()
+        # Ten seconds for what can end by itself.
+        assert worker.wait(stretched(30)) == 0
+    row = post.row(key)
+    assert (row.state, row.attempts, row.lease_until > row.now) == ("pending", 1, True)
+    assert server.mails == 1

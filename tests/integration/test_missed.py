@@ -30,12 +30,11 @@ NOT_ACTIVE = [EndpointState.PENDING, EndpointState.PAUSED, EndpointState.DISABLE
 
 
 def becomes(harness: Harness, endpoint_id: UUID, state: EndpointState) -> None:
-    reason = "Nobody answered." if state is EndpointState.DISABLED else None
+    reason = "No answer." if state is EndpointState.DISABLED else None
     set_endpoint(harness, endpoint_id, state=state, disabled_reason=reason)
 
 
 def runs(harness: Harness, endpoint_id: UUID) -> list[Any]:
-    """Whatever is kept for the endpoint, in order."""
     query = select(deliveries).where(deliveries.c.target.startswith(str(endpoint_id)))
     with harness.engine.connect() as db:
         return list(db.execute(query.order_by(deliveries.c.event_id, deliveries.c.target)))
@@ -49,9 +48,7 @@ def recovered(harness: Harness, endpoint_id: UUID) -> int:
 
 
 @pytest.mark.parametrize("state", NOT_ACTIVE)
-def test_what_happens_while_an_endpoint_is_not_active_is_kept_without_a_nudge(
-    harness: Harness, state: EndpointState
-) -> None:
+def test_events_for_an_inactive_endpoint_are_kept_without_a_wakeup(harness: Harness, state: EndpointState) -> None:
     partner, other = listening(harness), listening(harness, "https://other.example", event_types=["session.*"])
     becomes(harness, partner, state)
     becomes(harness, other, state)
@@ -76,7 +73,7 @@ def test_what_happens_while_an_endpoint_is_not_active_is_kept_without_a_nudge(
 
 
 @pytest.mark.parametrize("state", NOT_ACTIVE)
-def test_what_comes_due_while_an_endpoint_is_not_active_is_recovered(harness: Harness, state: EndpointState) -> None:
+def test_deliveries_due_for_an_inactive_endpoint_are_recovered(harness: Harness, state: EndpointState) -> None:
     partner = listening(harness)
     (key,) = messages(harness, partner)
     becomes(harness, partner, state)
@@ -89,10 +86,10 @@ def test_what_comes_due_while_an_endpoint_is_not_active_is_recovered(harness: Ha
     assert [run.state for run in runs(harness, partner)] == ["cancelled", "done"]
 
 
-# Recovery reaches back fourteen days: whoever has not listened for longer is probably not there any more.
+# Recovery reaches back fourteen days: an endpoint that was inactive for longer is probably gone.
 @pytest.mark.parametrize(("silent_for", "kept"), [(timedelta(days=13), 1), (timedelta(days=15), 0)])
 @pytest.mark.parametrize("state", NOT_ACTIVE)
-def test_what_is_missed_is_kept_for_whoever_listened_within_fourteen_days(
+def test_missed_events_are_kept_within_fourteen_days_of_activity(
     harness: Harness, state: EndpointState, silent_for: timedelta, kept: int
 ) -> None:
     partner = listening(harness)
@@ -103,7 +100,7 @@ def test_what_is_missed_is_kept_for_whoever_listened_within_fourteen_days(
     assert len(runs(harness, partner)) == kept
 
 
-def test_the_fourteen_days_begin_when_an_endpoint_ceases_to_listen_and_with_no_later_step(harness: Harness) -> None:
+def test_the_fourteen_days_begin_when_an_endpoint_becomes_inactive(harness: Harness) -> None:
     partner = listening(harness)
     set_endpoint(harness, partner, active_until=func.now() - timedelta(days=60))
     becomes(harness, partner, EndpointState.PAUSED)
@@ -116,7 +113,7 @@ def test_the_fourteen_days_begin_when_an_endpoint_ceases_to_listen_and_with_no_l
         assert endpoint(harness, partner).active_until == ceased
 
 
-def test_maintain_lets_go_what_was_missed_so_long_ago_that_nobody_can_recover_it(
+def test_maintain_deletes_missed_deliveries_that_cannot_be_recovered(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workflows.webhooks.deliveries.DELETION_BATCH", 1)
@@ -127,12 +124,12 @@ def test_maintain_lets_go_what_was_missed_so_long_ago_that_nobody_can_recover_it
     gone = [happened(harness, partner, ago=old, **missed) for _ in range(3)]
     stays = [
         happened(harness, partner, ago=young, **missed),
-        # Whoever asks for the oldest may still be at it.
+        # A recovery of the oldest may still be running.
         happened(harness, partner, ago=timedelta(days=14, minutes=30), **missed),
         happened(harness, partner, ago=old),
         happened(harness, partner, ago=old, state="dead", attempts=10),
         happened(harness, partner, ago=old, state="done", done_at=func.now(), attempts=1),
-        # Somebody's decision, and what was tried before: both are worth keeping.
+        # An explicit decision, and what was tried before: both are kept.
         happened(harness, partner, ago=old, state="cancelled", last_error="An operator cancelled it."),
         happened(harness, partner, ago=old, attempts=1, **missed),
     ]
@@ -143,7 +140,7 @@ def test_maintain_lets_go_what_was_missed_so_long_ago_that_nobody_can_recover_it
     assert not set(stays) & set(gone)
 
 
-def test_what_is_let_go_is_found_by_an_index(harness: Harness) -> None:
+def test_missed_deliveries_are_found_by_an_index(harness: Harness) -> None:
     with harness.engine.begin() as db:
         db.execute(text("SET LOCAL enable_seqscan = off"))
         explain = text(f"EXPLAIN {store._DELETE_MISSED.text}")
@@ -151,7 +148,7 @@ def test_what_is_let_go_is_found_by_an_index(harness: Harness) -> None:
     assert any("ix_deliveries_missed" in line for line in plan), plan
 
 
-def test_runs_are_numbered_on_after_the_first_has_been_let_go(harness: Harness) -> None:
+def test_resends_are_numbered_on_after_the_first_was_deleted(harness: Harness) -> None:
     partner = listening(harness)
     event_id = happened(harness, partner, ago=timedelta(days=15), state="cancelled", cancel_reason="not_listening")
     (run,) = runs(harness, partner)
@@ -162,7 +159,7 @@ def test_runs_are_numbered_on_after_the_first_has_been_let_go(harness: Harness) 
     assert resent(harness, first.id).target == f"{partner}:2"
 
 
-def test_what_has_just_been_let_go_is_not_there_to_be_sent_again(harness: Harness) -> None:
+def test_a_deleted_missed_delivery_cannot_be_resent(harness: Harness) -> None:
     partner = listening(harness)
     happened(harness, partner, ago=timedelta(days=15), state="cancelled", cancel_reason="not_listening")
     (run,) = runs(harness, partner)
@@ -188,7 +185,6 @@ def happened(harness: Harness, endpoint_id: UUID, *, ago: timedelta, **values: A
 
 
 def resent(harness: Harness, delivery_id: UUID) -> WebhookDelivery:
-    """What is on its way after a resend."""
     with harness.transactions() as db:
         delivery = WebhookDelivery.of(db.execute(webhook_status_query(delivery_id)).one())
         return resend(db, actor=OPERATOR, delivery=delivery)

@@ -1,4 +1,4 @@
-"""Tests of what waits to be sent while its reader ceases to be a party: they hear only of what ended for them."""
+"""Tests of what waits to be sent while its reader ceases to be a party: notified only of what ended for them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Group:
     people: dict[str, User]
     browsers: dict[str, str]
 
-    def happen(self, kind: type[Event], **told: Any) -> None:
+    def happen(self, kind: type[Event], **fields: Any) -> None:
         """Record an event of it that is about Ben, and do all that follows but send it."""
         now = datetime.now(UTC)
         known = {name: getattr(self.session, name) for name in own_fields(kind) if hasattr(self.session, name)}
@@ -56,7 +56,7 @@ class Group:
         about |= {"capacity": 8, "seats_taken": 2, "expires_at": now + timedelta(days=1), "kind": "group"}
         about |= {"fee_amount": 0, "refund_amount": 0, "currency": "USD", "late": False, "cancelled_by": "mentor"}
         about |= {"cancellation_type": "other", "mentee_user_id": self.people["Ben"].id}
-        of_it = {name: value for name, value in (known | about | told).items() if name in own_fields(kind)}
+        of_it = {name: value for name, value in (known | about | fields).items() if name in own_fields(kind)}
         with self.harness.transactions() as db:
             record(db, kind(actor=SYSTEM.name, occurred_at=now, **of_it))
         while due := [key for key in self.harness._due() if key.effect not in OUTBOUND_EFFECTS]:
@@ -64,7 +64,6 @@ class Group:
                 self.harness.deliverer.deliver(key)
 
     def leave(self, name: str) -> None:
-        """Whoever that is takes part no more."""
         with self.harness.engine.begin() as db, without_guards(db):
             db.execute(delete(booking_participants).where(booking_participants.c.user_id == self.people[name].id))
 
@@ -78,7 +77,6 @@ class Group:
 
 
 def subscribed(harness: Harness, name: str, user: User) -> UUID:
-    """Their browser."""
     browser = SubscribedBrowser(f"https://push.example/{name}")
     with harness.transactions() as db:
         keys = browser.subscription["keys"]
@@ -89,7 +87,6 @@ def subscribed(harness: Harness, name: str, user: User) -> UUID:
 
 @pytest.fixture
 def group(harness: Harness) -> Group:
-    """Theirs, of which nobody has been told anything yet."""
     with harness.transactions() as db:
         people = {name: make_user(db, name=name) for name in ("Grace", "Ada", "Ben")}
         listing = make_listing(db, make_mentor(db, people["Grace"]))
@@ -104,7 +101,7 @@ STILL_TO_COME = {"minutes_before": 60, "remind_at": datetime(2020, 1, 1, tzinfo=
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "fields"),
     [
         pytest.param(SessionCreated, {}, id="booked"),
         pytest.param(
@@ -114,29 +111,25 @@ STILL_TO_COME = {"minutes_before": 60, "remind_at": datetime(2020, 1, 1, tzinfo=
         pytest.param(SeatJoined, {}, id="seat taken"),
     ],
 )
-def test_whoever_has_left_meanwhile_is_mailed_and_pushed_nothing_of_it(
-    group: Group, kind: type[Event], told: dict[str, Any]
-) -> None:
-    group.happen(kind, **told)
+def test_a_former_participant_gets_no_mail_and_no_push(group: Group, kind: type[Event], fields: dict[str, Any]) -> None:
+    group.happen(kind, **fields)
     group.leave("Ben")
     for effect in OUTBOUND_EFFECTS:
         became = group.sent(effect)
         assert became.pop("Ben") == ("cancelled", NO_PARTY)
         assert became
-        assert set(became.values()) == {("done", None)}, "the others are told"
+        assert set(became.values()) == {("done", None)}, "the others are notified"
 
 
 @pytest.mark.parametrize("kind", [SessionStarted, ReviewUnlocked])
-def test_whoever_has_left_meanwhile_is_pushed_nothing_of_it(group: Group, kind: type[Event]) -> None:
+def test_a_former_participant_gets_no_push(group: Group, kind: type[Event]) -> None:
     group.happen(kind)
     group.leave("Ben")
     assert group.sent("push.send")["Ben"] == ("cancelled", NO_PARTY)
 
 
 @pytest.mark.parametrize("kind", [SessionCancelled, SeatLeft, BookingDeclined, BookingCancelled])
-def test_what_ended_for_somebody_they_are_told_although_they_are_no_party_any_more(
-    group: Group, kind: type[Event]
-) -> None:
+def test_a_former_participant_is_notified_of_what_ended(group: Group, kind: type[Event]) -> None:
     group.happen(kind)
     group.leave("Ben")
     for effect in OUTBOUND_EFFECTS:

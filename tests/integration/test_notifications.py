@@ -1,4 +1,4 @@
-"""Tests of who hears of what: each kind, in whose words, by which channels, and of nobody else's affairs."""
+"""Tests of notifications: who gets which kind, by which channels, in whose time zone."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import insert, select, update
 
+from models.analytics import session_metrics
 from models.bookings import booking_participants
 from models.catalog import courses
-from models.events import deliveries
+from models.events import deliveries, events
 from models.notifications import Channel, notification_preferences, notifications
+from models.reviews import review_permits
 from tests.factories import (
     OPERATOR,
     accept_booking,
@@ -28,6 +30,9 @@ from tests.factories import (
 )
 from tests.integration.harness import Harness, without_guards
 from tests.statements import statements_of
+from workflows.bookings.booking import Booking
+from workflows.bookings.decisions import accept, decline
+from workflows.bookings.decisions import cancel as cancel_booking
 from workflows.events.catalogue import BundleExhausted, Event, ReviewUnlocked, SeatJoined, SeatLeft, SessionCreated
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
@@ -35,13 +40,13 @@ from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
 from workflows.notifications.preferences import Choice, lock_choices, replace_choices, switch_off
 from workflows.sessions.cancel import cancel
-from workflows.sessions.session import Session, SessionWithTerms, session_with_terms_query
+from workflows.sessions.session import Session, SessionWithTerms, effects_of, session_query, session_with_terms_query
 from workflows.sessions.steps import complete, start
 
 
 @dataclass
-class Told:
-    """Grace in Berlin, Ada in New York, and what they are told."""
+class Parties:
+    """Grace in Berlin, Ada in New York, and their notifications."""
 
     harness: Harness
     mentor: Mentor
@@ -49,7 +54,6 @@ class Told:
     ada: User
 
     def session(self, **listing: Any) -> Session:
-        """A session of theirs, about compilers for 40 dollars."""
         with self.harness.transactions() as db:
             offer = make_listing(db, self.mentor, early_start_minutes=None, **listing)
             return make_session(db, listing=offer, mentee=self.ada)
@@ -66,76 +70,75 @@ class Told:
         names = {self.grace.id: "Grace", self.ada.id: "Ada"}
         with self.harness.engine.connect() as db:
             rows = db.execute(select(notifications).where(notifications.c.kind == kind)).all()
-        return {(names.get(row.user_id, "somebody else"), str(row.channel)): row for row in rows}
+        return {(names.get(row.user_id, "other"), str(row.channel)): row for row in rows}
 
 
 @pytest.fixture
-def told(harness: Harness) -> Told:
-    """Both of them."""
+def parties(harness: Harness) -> Parties:
     with harness.transactions() as db:
         grace = make_user(db, name="Grace", time_zone="Europe/Berlin")
         ada = make_user(db, name="Ada", time_zone="America/New_York")
-        return Told(harness, make_mentor(db, grace), grace, ada)
+        return Parties(harness, make_mentor(db, grace), grace, ada)
 
 
-def test_an_acceptance_is_told_to_the_mentee_in_the_application_alone(told: Told) -> None:
-    with told.harness.transactions() as db:
-        booking = make_booking(db, listing=make_listing(db, told.mentor), mentee=told.ada)
+def test_an_acceptance_notifies_the_mentee_in_the_application_only(parties: Parties) -> None:
+    with parties.harness.transactions() as db:
+        booking = make_booking(db, listing=make_listing(db, parties.mentor), mentee=parties.ada)
         accept_booking(db, booking)
-    told.harness.run_all()
-    found = told.of("booking_accepted")
+    parties.harness.run_all()
+    found = parties.of("booking_accepted")
     assert set(found) == {("Ada", "in_app")}
     row = found["Ada", "in_app"]
     assert (row.title, row.booking_id, row.session_id) == ("Grace accepted your request", booking.id, None)
     assert "(America/New_York)" in row.body
 
 
-def test_nobody_is_told_of_their_own_instant_booking_twice(told: Told) -> None:
-    with told.harness.transactions() as db:
-        make_booking(db, listing=make_listing(db, told.mentor, booking_mode="instant"), mentee=told.ada)
-    told.harness.run_all()
-    assert told.of("booking_accepted") == {}
-    assert {name for name, _channel in told.of("session_created")} == {"Ada", "Grace"}
+def test_an_instant_booking_notifies_its_mentee_once(parties: Parties) -> None:
+    with parties.harness.transactions() as db:
+        make_booking(db, listing=make_listing(db, parties.mentor, booking_mode="instant"), mentee=parties.ada)
+    parties.harness.run_all()
+    assert parties.of("booking_accepted") == {}
+    assert {name for name, _channel in parties.of("session_created")} == {"Ada", "Grace"}
 
 
-@pytest.mark.parametrize(("who", "hears"), [("mentor", "Ada"), ("mentee", "Grace")])
-def test_whoever_starts_a_session_need_not_be_told(told: Told, who: str, hears: str) -> None:
-    session = told.session()
-    with told.harness.transactions() as db:
-        actor = mentor_of(session) if who == "mentor" else acting_user(told.ada)
+@pytest.mark.parametrize(("who", "notified"), [("mentor", "Ada"), ("mentee", "Grace")])
+def test_a_start_notifies_only_the_other_party(parties: Parties, who: str, notified: str) -> None:
+    session = parties.session()
+    with parties.harness.transactions() as db:
+        actor = mentor_of(session) if who == "mentor" else acting_user(parties.ada)
         start(db, actor=actor, session=session, early_start_minutes=None, now=datetime.now(UTC))
-    told.harness.run_all()
-    assert set(told.of("session_started")) == {(hears, "in_app")}
+    parties.harness.run_all()
+    assert set(parties.of("session_started")) == {(notified, "in_app")}
 
 
-def test_a_mentor_who_is_the_mentee_is_not_told_of_their_own_start(told: Told) -> None:
-    session = told.session()
-    with told.harness.transactions() as db:
-        other = make_mentor(db, told.ada)
+def test_a_mentee_with_a_mentor_profile_gets_no_own_start(parties: Parties) -> None:
+    session = parties.session()
+    with parties.harness.transactions() as db:
+        other = make_mentor(db, parties.ada)
         start(
             db,
-            actor=Actor.person(told.ada.id, other.id),
+            actor=Actor.person(parties.ada.id, other.id),
             session=session,
             early_start_minutes=None,
             now=datetime.now(UTC),
         )
-    told.harness.run_all()
-    assert set(told.of("session_started")) == {("Grace", "in_app")}
+    parties.harness.run_all()
+    assert set(parties.of("session_started")) == {("Grace", "in_app")}
 
 
-def called_off(told: Told, actor: Actor, *, hours: int = 24, refund: bool = True, currency: str = "USD") -> None:
-    """A session that somebody cancels, by a policy of so many hours and half the price."""
-    session = told.session(cancellation_window_hours=hours, price_currency=currency)
-    with told.harness.transactions() as db:
+def called_off(parties: Parties, actor: Actor, *, hours: int = 24, refund: bool = True, currency: str = "USD") -> None:
+    """A session that is cancelled, by a policy of so many hours and half the price."""
+    session = parties.session(cancellation_window_hours=hours, price_currency=currency)
+    with parties.harness.transactions() as db:
         found = SessionWithTerms.of(db.execute(session_with_terms_query(session.id)).one())
         now = datetime.now(UTC)
         cancel(db, actor=actor, session=found, reason="I am ill.", refund_requested=refund, now=now)
-    told.harness.run_all()
+    parties.harness.run_all()
 
 
-def test_a_late_cancellation_says_to_both_what_it_costs_and_why(told: Told) -> None:
-    called_off(told, acting_user(told.ada), hours=24 * 365)
-    found = told.of("session_cancelled")
+def test_a_late_cancellation_notifies_both_of_costs_and_reason(parties: Parties) -> None:
+    called_off(parties, acting_user(parties.ada), hours=24 * 365)
+    found = parties.of("session_cancelled")
     assert set(found) == {(name, channel) for name in ("Ada", "Grace") for channel in ("in_app", "email")}
     ada, grace = found["Ada", "email"], found["Grace", "email"]
     assert (ada.title, grace.title) == ("Your session with Grace was cancelled", "Your session with Ada was cancelled")
@@ -150,38 +153,37 @@ def test_a_late_cancellation_says_to_both_what_it_costs_and_why(told: Told) -> N
 
 
 @pytest.mark.parametrize(("canceller", "who"), [("mentor", "Grace"), ("operator", "We")])
-def test_a_cancellation_by_the_other_side_costs_nothing(told: Told, canceller: str, who: str) -> None:
-    actor = Actor.person(told.grace.id, told.mentor.id) if canceller == "mentor" else OPERATOR
-    called_off(told, actor, currency="JPY")
-    body = told.of("session_cancelled")["Ada", "email"].body
+def test_a_cancellation_by_the_other_side_costs_nothing(parties: Parties, canceller: str, who: str) -> None:
+    actor = Actor.person(parties.grace.id, parties.mentor.id) if canceller == "mentor" else OPERATOR
+    called_off(parties, actor, currency="JPY")
+    body = parties.of("session_cancelled")["Ada", "email"].body
     assert body.startswith(f"{who} cancelled")
     assert body.endswith("There is no fee. The price of JPY 4,000 will be refunded to you.")
 
 
-def test_a_session_cancelled_meanwhile_has_no_booked_notification(told: Told) -> None:
-    session = told.session()
-    with told.harness.transactions() as db:
+def test_a_session_cancelled_meanwhile_has_no_booked_notification(parties: Parties) -> None:
+    session = parties.session()
+    with parties.harness.transactions() as db:
         record(db, SessionCreated.about(session, actor=SYSTEM, now=datetime.now(UTC)))
         found = SessionWithTerms.of(db.execute(session_with_terms_query(session.id)).one())
         cancel(db, actor=OPERATOR, session=found, reason="I am ill.", now=datetime.now(UTC))
-    told.harness.run_all()
-    assert told.of("session_created") == {}
+    parties.harness.run_all()
+    assert parties.of("session_created") == {}
     everywhere = {(name, channel) for name in ("Ada", "Grace") for channel in ("in_app", "email")}
-    assert set(told.of("session_cancelled")) == everywhere
-    with told.harness.engine.connect() as db:
+    assert set(parties.of("session_cancelled")) == everywhere
+    with parties.harness.engine.connect() as db:
         # It was made and followed up all the same.
         done = select(deliveries.c.state).where(deliveries.c.effect == "notifications.session_created")
         assert db.scalars(done).all() == ["done"]
         assert [finding for finding in check_all(db) if finding.violations] == []
 
 
-def test_without_a_request_there_is_no_refund(told: Told) -> None:
-    called_off(told, acting_user(told.ada), refund=False)
-    assert told.of("session_cancelled")["Ada", "in_app"].body.endswith("There is no fee. No refund was requested.")
+def test_without_a_request_there_is_no_refund(parties: Parties) -> None:
+    called_off(parties, acting_user(parties.ada), refund=False)
+    assert parties.of("session_cancelled")["Ada", "in_app"].body.endswith("There is no fee. No refund was requested.")
 
 
 def unlocked(session: Session, user_id: UUID) -> ReviewUnlocked:
-    """A permit for somebody."""
     return ReviewUnlocked(
         actor="system",
         occurred_at=datetime.now(UTC),
@@ -193,24 +195,23 @@ def unlocked(session: Session, user_id: UUID) -> ReviewUnlocked:
     )
 
 
-def test_a_review_may_be_written_by_its_mentee_and_nobody_else_hears_of_it(told: Told) -> None:
-    told.happen(unlocked(told.session(), told.ada.id))
-    found = told.of("review_unlocked")
+def test_only_its_mentee_is_notified_of_an_unlocked_review(parties: Parties) -> None:
+    parties.happen(unlocked(parties.session(), parties.ada.id))
+    found = parties.of("review_unlocked")
     assert set(found) == {("Ada", "in_app")}
     row = found["Ada", "in_app"]
     assert row.title == "How was your session with Grace?"
     assert "until Monday, 1 July 2030, 05:00 (America/New_York)" in row.body
 
 
-def test_who_is_no_mentee_of_a_session_hears_nothing_of_it(told: Told) -> None:
-    with told.harness.transactions() as db:
+def test_no_stranger_is_notified_of_an_unlocked_review(parties: Parties) -> None:
+    with parties.harness.transactions() as db:
         stranger = make_user(db, name="Stranger")
-    told.happen(unlocked(told.session(), stranger.id))
-    assert told.of("review_unlocked") == {}
+    parties.happen(unlocked(parties.session(), stranger.id))
+    assert parties.of("review_unlocked") == {}
 
 
 def a_seat(kind: type[SeatJoined | SeatLeft], session: Session, user_id: UUID) -> SeatJoined | SeatLeft:
-    """A seat that changes hands."""
     return kind(
         actor=f"user:{user_id}",
         occurred_at=datetime.now(UTC),
@@ -226,106 +227,243 @@ def a_seat(kind: type[SeatJoined | SeatLeft], session: Session, user_id: UUID) -
 
 
 @pytest.mark.parametrize(("kind", "name"), [(SeatJoined, "seat_joined"), (SeatLeft, "seat_left")])
-def test_a_seat_concerns_two_people_and_not_the_rest_of_the_group(
-    told: Told, kind: type[SeatJoined | SeatLeft], name: str
+def test_a_seat_notifies_its_mentee_and_the_mentor_only(
+    parties: Parties, kind: type[SeatJoined | SeatLeft], name: str
 ) -> None:
-    session = told.session()
-    with told.harness.transactions() as db, without_guards(db):
+    session = parties.session()
+    with parties.harness.transactions() as db, without_guards(db):
         joiner = make_user(db, name="Lin", time_zone="Asia/Kathmandu")
-    told.happen(a_seat(kind, session, joiner.id))
-    found = told.of(name)
-    assert {reader for reader, _channel in found} == {"Grace", "somebody else"}
+    parties.happen(a_seat(kind, session, joiner.id))
+    found = parties.of(name)
+    assert {reader for reader, _channel in found} == {"Grace", "other"}
     assert "Lin" in found["Grace", "email"].title
     assert "3 of 8 seats are taken" in found["Grace", "email"].body
-    assert "(Asia/Kathmandu)" in found["somebody else", "email"].body
-    assert "3 of 8" not in found["somebody else", "email"].body
+    assert "(Asia/Kathmandu)" in found["other", "email"].body
+    assert "3 of 8" not in found["other", "email"].body
 
 
-def test_a_bundle_that_is_used_up_is_told_by_its_course(told: Told) -> None:
+def test_an_exhausted_bundle_is_named_by_its_course(parties: Parties) -> None:
     course_id = uuid4()
-    with told.harness.transactions() as db:
+    with parties.harness.transactions() as db:
         db.execute(insert(courses).values(id=course_id, title="Logic"))
-    told.happen(
+    parties.happen(
         BundleExhausted(
             actor="system",
             occurred_at=datetime.now(UTC),
             bundle_purchase_id=uuid4(),
-            mentee_user_id=told.ada.id,
+            mentee_user_id=parties.ada.id,
             course_id=course_id,
             product_id=uuid4(),
         )
     )
-    found = told.of("bundle_exhausted")
+    found = parties.of("bundle_exhausted")
     assert set(found) == {("Ada", "in_app"), ("Ada", "email")}
     assert found["Ada", "email"].title == "Your bundle for Logic is used up"
 
 
-def test_whoever_has_left_a_group_hears_no_more_of_it(told: Told) -> None:
-    session = told.session()
-    with told.harness.transactions() as db:
+def test_a_former_participant_is_not_notified_of_a_start(parties: Parties) -> None:
+    session = parties.session()
+    with parties.harness.transactions() as db:
         start_session(db, session)
-        db.execute(booking_participants.delete().where(booking_participants.c.user_id == told.ada.id))
-    told.harness.run_all()
-    assert told.of("session_started") == {}
+        db.execute(booking_participants.delete().where(booking_participants.c.user_id == parties.ada.id))
+    parties.harness.run_all()
+    assert parties.of("session_started") == {}
 
 
-def test_a_crowd_is_named_by_its_first_and_counted(told: Told) -> None:
-    with told.harness.transactions() as db:
-        booking = make_booking(db, listing=make_listing(db, told.mentor), mentee=told.ada)
+def test_a_crowd_is_named_by_its_first_and_counted(parties: Parties) -> None:
+    with parties.harness.transactions() as db:
+        booking = make_booking(db, listing=make_listing(db, parties.mentor), mentee=parties.ada)
         accept_booking(db, booking)
         for name in ("Lin", "Max", "Kim"):
             user = make_user(db, name=name)
             db.execute(insert(booking_participants).values(booking_id=booking.id, user_id=user.id))
-    told.harness.run_all()
-    title = told.of("session_created")["Grace", "email"].title
+    parties.harness.run_all()
+    title = parties.of("session_created")["Grace", "email"].title
     assert title.startswith("Your session with ")
     assert title.endswith(" and 2 others is booked")
 
 
-def test_people_and_what_they_want_are_read_in_one_statement_and_written_in_two(told: Told) -> None:
-    session = told.session()
-    told.harness.run_all()
-    with told.harness.transactions() as db:
+def test_a_notification_effect_makes_seven_statements_at_most(parties: Parties) -> None:
+    session = parties.session()
+    parties.harness.run_all()
+    with parties.harness.transactions() as db:
         started = start_session(db, session)
         complete(db, actor=mentor_of(started), session=started, now=datetime.now(UTC) + timedelta(seconds=1))
-    key = told.harness.key("notifications.session_completed")
-    with statements_of(told.harness.engine) as made:
-        told.harness.deliverer.deliver(key)
+    key = parties.harness.key("notifications.session_completed")
+    with statements_of(parties.harness.engine) as made:
+        parties.harness.deliverer.deliver(key)
     # The claim, a savepoint and its end, the people, their notifications, the mails, and the delivery's end.
     assert len(made.statements) <= 7, made.statements
     assert len([each for each in made.statements if "notification_preferences" in each]) == 1
 
 
-def test_a_channel_that_is_switched_off_writes_no_row_and_sends_nothing(told: Told) -> None:
-    with told.harness.transactions() as db:
+def test_a_channel_switched_off_writes_and_sends_nothing(parties: Parties) -> None:
+    with parties.harness.transactions() as db:
         for kind, channel in (("session_created", Channel.EMAIL), ("session_cancelled", Channel.EMAIL)):
-            switch_off(db, Choice(user_id=told.ada.id, kind=kind, channel=channel))
-        booking = make_booking(db, listing=make_listing(db, told.mentor), mentee=told.ada)
+            switch_off(db, Choice(user_id=parties.ada.id, kind=kind, channel=channel))
+        booking = make_booking(db, listing=make_listing(db, parties.mentor), mentee=parties.ada)
         accept_booking(db, booking)
-    told.harness.run_all()
-    assert set(told.of("session_created")) == {("Ada", "in_app"), ("Grace", "in_app"), ("Grace", "email")}
-    assert {mail.to_name for mail in told.harness.mail.received if "is booked" in mail.subject} == {"Grace"}
+    parties.harness.run_all()
+    assert set(parties.of("session_created")) == {("Ada", "in_app"), ("Grace", "in_app"), ("Grace", "email")}
+    assert {mail.to_name for mail in parties.harness.mail.received if "is booked" in mail.subject} == {"Grace"}
 
 
-def violations(told: Told) -> int:
+def violations(parties: Parties) -> int:
     """How many people have not what they should have, a while after they last chose."""
-    with told.harness.engine.begin() as db, without_guards(db):
+    with parties.harness.engine.begin() as db, without_guards(db):
         long_ago = datetime.now(UTC) - timedelta(hours=1)
         db.execute(update(notification_preferences).values(updated_at=long_ago))
         (finding,) = [each for each in check_all(db) if each.name == "notification_missing_or_doubled"]
     return finding.violations
 
 
-def test_the_invariant_goes_by_what_people_chose(told: Told) -> None:
-    off = Choice(user_id=told.ada.id, kind="session_created", channel=Channel.EMAIL)
-    with told.harness.transactions() as db:
+def test_the_invariant_goes_by_what_people_chose(parties: Parties) -> None:
+    off = Choice(user_id=parties.ada.id, kind="session_created", channel=Channel.EMAIL)
+    with parties.harness.transactions() as db:
         switch_off(db, off)
-        booking = make_booking(db, listing=make_listing(db, told.mentor), mentee=told.ada)
+        booking = make_booking(db, listing=make_listing(db, parties.mentor), mentee=parties.ada)
         accept_booking(db, booking)
-    told.harness.run_all()
-    assert violations(told) == 0
-    with told.harness.transactions() as db:
-        before = lock_choices(db, told.ada.id)
-        replace_choices(db, user_id=told.ada.id, before=before, wanted={})
+    parties.harness.run_all()
+    assert violations(parties) == 0
+    with parties.harness.transactions() as db:
+        before = lock_choices(db, parties.ada.id)
+        replace_choices(db, user_id=parties.ada.id, before=before, wanted={})
     # As if they had wanted the mail all along.
-    assert violations(told) == 1
+    assert violations(parties) == 1
+
+
+class Pair:
+    """A mentor in Berlin, a mentee in New York, and the booking between them."""
+
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
+        with harness.transactions() as db:
+            self.mentee: User = make_user(db, name="Ada", time_zone="America/New_York")
+            self.mentor_user: User = make_user(db, name="Grace", time_zone="Europe/Berlin")
+            self.mentor: Mentor = make_mentor(db, self.mentor_user)
+            self.booking: Booking = make_booking(
+                db, listing=make_listing(db, self.mentor), mentee=self.mentee, title="Compilers"
+            )
+
+    def decided(self, step: Any, actor: Any, **how: Any) -> None:
+        with self.harness.transactions() as db:
+            step(db, actor=actor, booking=self.booking, now=datetime.now(UTC), **how)
+        self.harness.run_all()
+
+    def notified(self, kind: str) -> dict[tuple[UUID, str], Any]:
+        with self.harness.engine.connect() as db:
+            rows = db.execute(select(notifications).where(notifications.c.kind == kind)).all()
+        found = {(row.user_id, str(row.channel)): row for row in rows}
+        assert len(found) == len(rows)
+        return found
+
+    def mails(self) -> list[tuple[str, str]]:
+        return sorted((mail.to_address, mail.subject) for mail in self.harness.mail.received)
+
+
+@pytest.fixture
+def pair(harness: Harness) -> Pair:
+    """Both of them, and a draft that its effects have not followed yet."""
+    return Pair(harness)
+
+
+def session_of(pair: Pair) -> Session:
+    with pair.harness.engine.connect() as db:
+        query = select(events.c.subject_id).where(events.c.type == "session.created")
+        return Session.of(db.execute(session_query(db.scalars(query).one())).one())
+
+
+def test_a_request_notifies_the_mentor_only(pair: Pair) -> None:
+    pair.harness.run_all()
+    found = pair.notified("booking_requested")
+    assert set(found) == {(pair.mentor_user.id, "in_app"), (pair.mentor_user.id, "email")}
+    row = found[pair.mentor_user.id, "in_app"]
+    assert (row.title, row.booking_id, row.session_id) == ("Ada requested a session with you", pair.booking.id, None)
+    assert "“Compilers”" in row.body
+    assert "(Europe/Berlin)" in row.body
+    assert pair.mails() == [(pair.mentor_user.email, "Ada requested a session with you")]
+
+
+def test_a_decline_notifies_the_mentee_with_its_reason(pair: Pair) -> None:
+    pair.decided(decline, mentor_of(pair.booking), reason="I am on holiday.")
+    found = pair.notified("booking_declined")
+    assert set(found) == {(pair.mentee.id, "in_app"), (pair.mentee.id, "email")}
+    assert "I am on holiday." in found[pair.mentee.id, "email"].body
+    assert "Grace writes:\n\n> I am on holiday.\n" in found[pair.mentee.id, "email"].body
+    assert "(America/New_York)" in found[pair.mentee.id, "email"].body
+    with pair.harness.engine.connect() as db:
+        data = db.scalars(select(events.c.data).where(events.c.type == "booking.declined")).one()
+    assert "holiday" not in str(data), "a private word is no part of the event"
+
+
+def test_a_reason_of_white_space_is_none(pair: Pair) -> None:
+    pair.decided(decline, mentor_of(pair.booking), reason=" \n\n ")
+    body = pair.notified("booking_declined")[pair.mentee.id, "email"].body
+    assert "writes" not in body
+
+
+def test_a_cancellation_notifies_the_other_party_only(pair: Pair) -> None:
+    pair.decided(cancel_booking, acting_user(pair.mentee), reason=None)
+    assert {reader for reader, _channel in pair.notified("booking_cancelled")} == {pair.mentor_user.id}
+
+
+def test_an_expiry_notifies_both_parties(pair: Pair) -> None:
+    key = pair.harness.key("bookings.expire")
+    pair.harness.make_due(key)
+    pair.harness.run_all()
+    found = pair.notified("booking_cancelled")
+    assert {reader for reader, _channel in found} == {pair.mentee.id, pair.mentor_user.id}
+    assert "has expired" in found[pair.mentee.id, "email"].body
+
+
+def test_a_session_created_notifies_both_in_their_time_zones(pair: Pair) -> None:
+    pair.decided(accept, mentor_of(pair.booking))
+    session = session_of(pair)
+    found = pair.notified("session_created")
+    both = (pair.mentee, pair.mentor_user)
+    assert set(found) == {(who.id, channel) for who in both for channel in ("in_app", "email")}
+    assert {row.session_id for row in found.values()} == {session.id}
+    assert "meet Grace on" in found[pair.mentee.id, "email"].body
+    assert "(America/New_York)" in found[pair.mentee.id, "email"].body
+    assert "meet Ada on" in found[pair.mentor_user.id, "email"].body
+    assert "(Europe/Berlin)" in found[pair.mentor_user.id, "email"].body
+    assert (pair.mentee.email, "Your session with Grace is booked") in pair.mails()
+
+
+def test_a_completed_session_has_all_its_effects_once(pair: Pair) -> None:
+    pair.decided(accept, mentor_of(pair.booking))
+    now = datetime.now(UTC)
+    with pair.harness.transactions() as db:
+        session = start(db, actor=acting_user(pair.mentee), session=session_of(pair), early_start_minutes=None, now=now)
+        complete(db, actor=mentor_of(session), session=session, now=now)
+    pair.harness.run_all()
+    with pair.harness.engine.connect() as db:
+        permit = db.execute(select(review_permits)).one()
+        metrics = db.execute(select(session_metrics)).one()
+        open_rows = db.scalars(select(deliveries.c.effect).where(deliveries.c.state != "done")).all()
+        followed = effects_of(db, session)
+    assert (permit.session_id, permit.mentee_user_id) == (session.id, pair.mentee.id)
+    assert (permit.unlocked_at, permit.expires_at) == (now, now + timedelta(days=30))
+    assert (metrics.session_id, metrics.completed_at, metrics.booked_minutes) == (session.id, now, 60)
+    assert metrics.start_delay_ms == (now - session.start_time) // timedelta(milliseconds=1)
+    assert (metrics.length_ms, metrics.request_to_decision_ms is None) == (0, False)
+    assert {reader for reader, _channel in pair.notified("session_completed")} == {pair.mentee.id, pair.mentor_user.id}
+    timers = ["bookings.expire", "bookings.remind", "notifications.session_reminder", "notifications.session_reminder"]
+    assert sorted(open_rows) == timers
+    assert {(each.event_type, each.effect) for each in followed} >= {
+        ("booking.accepted", "sessions.create"),
+        ("session.created", "notifications.session_created"),
+        ("session.started", "notifications.session_started"),
+        ("session.completed", "reviews.unlock"),
+        ("session.completed", "mail.send"),
+    }
+    # In the order in which it happened.
+    assert list(dict.fromkeys(each.event_type for each in followed)) == [
+        "booking.requested",
+        "booking.accepted",
+        "session.created",
+        "session.reminder_set",
+        "session.started",
+        "session.completed",
+        "review.unlocked",
+    ]

@@ -1,4 +1,4 @@
-"""Open minutes by weekday and hour: by the hours that held at the time, on the clocks of whoever asks."""
+"""Open minutes by weekday and hour: by the hours that held at the time, on the clocks of the caller."""
 
 from __future__ import annotations
 
@@ -21,25 +21,24 @@ NOW = datetime(2026, 12, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 MONDAY_MORNING = Span(0, 9 * 60, 12 * 60 + 30)
 
-Say = Callable[..., WeeklyHours]
+SetHours = Callable[..., WeeklyHours]
 
 
 @pytest.fixture
 def mentor(db: Connection) -> Mentor:
-    """A mentor who has said no hours."""
     return factories.make_mentor(db)
 
 
 @pytest.fixture
-def say(db: Connection, mentor: Mentor) -> Say:
-    """Say hours at a moment, those of the past as they would have been said then."""
+def set_at(db: Connection, mentor: Mentor) -> SetHours:
+    """Set hours at a moment, those of the past as of then."""
 
-    def said(*spans: Span, at: datetime = NOW, time_zone: str = "UTC") -> WeeklyHours:
+    def change(*spans: Span, at: datetime = NOW, time_zone: str = "UTC") -> WeeklyHours:
         seen = WeeklyHours.of(db.execute(weekly_hours_query(mentor.id)).one())
         actor = factories.acting_mentor(mentor)
         return set_hours(db, actor=actor, seen=seen, spans=spans, time_zone=time_zone, now=at)
 
-    return said
+    return change
 
 
 def of(zone: str, first: date, last: date) -> Period:
@@ -48,7 +47,6 @@ def of(zone: str, first: date, last: date) -> Period:
 
 
 def open_minutes(db: Connection, mentor_id: UUID, span: Period) -> dict[tuple[int, int], int | None]:
-    """By weekday and hour, what is not closed."""
     found = availability_of(db, mentor_id, span)
     assert len(found.hours) == 168
     return {(hour.weekday, hour.hour): hour.open_minutes for hour in found.hours if hour.open_minutes != 0}
@@ -57,37 +55,37 @@ def open_minutes(db: Connection, mentor_id: UUID, span: Period) -> dict[tuple[in
 MAY = of("UTC", date(2026, 5, 4), date(2026, 5, 31))  # four weeks
 
 
-def test_who_has_never_said_hours_has_no_open_minutes_rather_than_none(db: Connection, mentor: Mentor) -> None:
+def test_open_minutes_are_unknown_until_hours_are_set(db: Connection, mentor: Mentor) -> None:
     assert set(open_minutes(db, mentor.id, MAY).values()) == {None}
 
 
-def test_who_has_taken_their_hours_back_is_open_at_every_time(db: Connection, mentor: Mentor, say: Say) -> None:
-    say(MONDAY_MORNING, at=datetime(2026, 4, 1, tzinfo=UTC))
-    say(at=datetime(2026, 5, 31, 12, tzinfo=UTC))
+def test_a_mentor_who_removed_all_hours_is_always_open(db: Connection, mentor: Mentor, set_at: SetHours) -> None:
+    set_at(MONDAY_MORNING, at=datetime(2026, 4, 1, tzinfo=UTC))
+    set_at(at=datetime(2026, 5, 31, 12, tzinfo=UTC))
     last_half = dict.fromkeys([(6, hour) for hour in range(12, 24)], 60)
     assert open_minutes(db, mentor.id, MAY) == {(0, 9): 240, (0, 10): 240, (0, 11): 240, (0, 12): 120, **last_half}
     june = of("Europe/Berlin", date(2026, 6, 1), date(2026, 6, 7))
     assert set(open_minutes(db, mentor.id, june).values()) == {60}
 
 
-def test_every_week_of_the_period_counts(db: Connection, mentor: Mentor, say: Say) -> None:
-    say(MONDAY_MORNING, Span(6, 23 * 60 + 50, 1440))
-    say_of_another = factories.make_mentor(db)
+def test_every_week_of_the_period_counts(db: Connection, mentor: Mentor, set_at: SetHours) -> None:
+    set_at(MONDAY_MORNING, Span(6, 23 * 60 + 50, 1440))
+    another = factories.make_mentor(db)
     assert open_minutes(db, mentor.id, MAY) == {(0, 9): 240, (0, 10): 240, (0, 11): 240, (0, 12): 120, (6, 23): 40}
-    assert set(open_minutes(db, say_of_another.id, MAY).values()) == {None}
+    assert set(open_minutes(db, another.id, MAY).values()) == {None}
 
 
-def test_in_another_zone_the_same_time_lies_in_other_hours(db: Connection, mentor: Mentor, say: Say) -> None:
-    say(MONDAY_MORNING)
+def test_in_another_zone_the_same_time_lies_in_other_hours(db: Connection, mentor: Mentor, set_at: SetHours) -> None:
+    set_at(MONDAY_MORNING)
     kathmandu = of("Asia/Kathmandu", date(2026, 5, 4), date(2026, 5, 10))
     assert open_minutes(db, mentor.id, kathmandu) == {(0, 14): 15, (0, 15): 60, (0, 16): 60, (0, 17): 60, (0, 18): 15}
 
 
-def test_the_past_does_not_change_with_what_is_said_today(db: Connection, mentor: Mentor, say: Say) -> None:
+def test_new_hours_do_not_change_the_past(db: Connection, mentor: Mentor, set_at: SetHours) -> None:
     tuesday_noon = datetime(2026, 5, 12, 12, tzinfo=UTC)
-    say(MONDAY_MORNING, Span(1, 11 * 60, 13 * 60), at=datetime(2026, 5, 8, tzinfo=UTC))
-    say(Span(1, 11 * 60, 14 * 60), at=tuesday_noon)
-    say(Span(2, 0, 1), at=datetime(2026, 5, 20, 1, tzinfo=UTC))
+    set_at(MONDAY_MORNING, Span(1, 11 * 60, 13 * 60), at=datetime(2026, 5, 8, tzinfo=UTC))
+    set_at(Span(1, 11 * 60, 14 * 60), at=tuesday_noon)
+    set_at(Span(2, 0, 1), at=datetime(2026, 5, 20, 1, tzinfo=UTC))
     assert open_minutes(db, mentor.id, MAY) == {
         # The first hours count for the time before, too: two Mondays.
         **{(0, 9): 120, (0, 10): 120, (0, 11): 120, (0, 12): 60},
@@ -98,16 +96,16 @@ def test_the_past_does_not_change_with_what_is_said_today(db: Connection, mentor
     }
 
 
-def test_hours_said_in_one_moment_hold_one_after_the_other(db: Connection, mentor: Mentor, say: Say) -> None:
-    # Whoever came first may be the second to have the mentor's lock.
-    say(MONDAY_MORNING, at=NOW)
-    say(Span(1, 0, 60), at=NOW - timedelta(seconds=1))
+def test_hours_set_at_one_moment_hold_one_after_the_other(db: Connection, mentor: Mentor, set_at: SetHours) -> None:
+    # The first caller may be the second to have the mentor's lock.
+    set_at(MONDAY_MORNING, at=NOW)
+    set_at(Span(1, 0, 60), at=NOW - timedelta(seconds=1))
     assert open_minutes(db, mentor.id, MAY).keys() == {(0, 9), (0, 10), (0, 11), (0, 12)}
     ahead = of("UTC", date(2026, 12, 7), date(2026, 12, 13))
     assert open_minutes(db, mentor.id, ahead) == {(1, 0): 60}
 
 
-# Each a zone, a Sunday on which its clocks change, and the zone of whoever asks.
+# Each a zone, a Sunday on which its clocks change, and the zone of the caller.
 CHANGES = [
     ("Europe/Berlin", date(2026, 3, 29), "Europe/Berlin"),
     ("Europe/Berlin", date(2026, 10, 25), "Europe/Berlin"),
@@ -120,10 +118,10 @@ CHANGES = [
 
 @pytest.mark.parametrize(("zone", "changes", "asked_in"), CHANGES)
 def test_on_days_on_which_clocks_change_every_minute_counts_once(
-    db: Connection, mentor: Mentor, say: Say, zone: str, changes: date, asked_in: str
+    db: Connection, mentor: Mentor, set_at: SetHours, zone: str, changes: date, asked_in: str
 ) -> None:
     # All day long but for the time between seven and ten past, so that hours lie across the change.
-    say(Span(5, 0, 1440), Span(6, 0, 420), Span(6, 430, 1440), time_zone=zone)
+    set_at(Span(5, 0, 1440), Span(6, 0, 420), Span(6, 430, 1440), time_zone=zone)
     there, asking = ZoneInfo(zone), ZoneInfo(asked_in)
     start = datetime(changes.year, changes.month, changes.day, tzinfo=there) - timedelta(days=1)
     end = datetime(changes.year, changes.month, changes.day, tzinfo=there) + timedelta(days=1)
@@ -139,16 +137,16 @@ def test_on_days_on_which_clocks_change_every_minute_counts_once(
     assert open_minutes(db, mentor.id, around) == expected
 
 
-def test_a_period_cuts_what_lies_across_its_ends(db: Connection, mentor: Mentor, say: Say) -> None:
-    say(MONDAY_MORNING)
+def test_a_period_cuts_what_lies_across_its_ends(db: Connection, mentor: Mentor, set_at: SetHours) -> None:
+    set_at(MONDAY_MORNING)
     begin = datetime(2026, 5, 4, 9, 45, tzinfo=UTC)
     span = period_of(begin, begin + timedelta(minutes=45), "UTC", now=NOW)
     assert open_minutes(db, mentor.id, span) == {(0, 9): 15, (0, 10): 30}
 
 
-def test_hours_that_begin_within_a_minute_lose_none_of_it(db: Connection, mentor: Mentor, say: Say) -> None:
-    say(Span(1, 0, 60), at=datetime(2026, 5, 1, tzinfo=UTC))
-    say(*(Span(day, 0, 1440) for day in range(7)), at=datetime(2026, 5, 4, 10, 20, 30, 500_000, tzinfo=UTC))
+def test_hours_that_begin_within_a_minute_lose_none_of_it(db: Connection, mentor: Mentor, set_at: SetHours) -> None:
+    set_at(Span(1, 0, 60), at=datetime(2026, 5, 1, tzinfo=UTC))
+    set_at(*(Span(day, 0, 1440) for day in range(7)), at=datetime(2026, 5, 4, 10, 20, 30, 500_000, tzinfo=UTC))
     monday = of("UTC", date(2026, 5, 4), date(2026, 5, 4))
     found = open_minutes(db, mentor.id, monday)
     assert (found[0, 10], found[0, 11], sum(found.values())) == (39, 60, 39 + 13 * 60)  # type: ignore[arg-type]

@@ -37,7 +37,6 @@ class SlowWriter:
         self._errors = list(errors)
 
     def __call__(self, db: Connection, successes: Sequence[Success]) -> set[DeliveryKey]:
-        """Write them."""
         self.sizes.append(len(successes))
         assert self.go.wait(20)
         if self._errors:
@@ -47,7 +46,6 @@ class SlowWriter:
 
 @pytest.fixture
 def threads() -> Iterator[ThreadPoolExecutor]:
-    """Threads of senders."""
     with ThreadPoolExecutor(30) as threads:
         yield threads
 
@@ -87,12 +85,10 @@ class Sending:
         self.writer.go.set()
 
     def results(self) -> list[bool]:
-        """Whether each was postponed."""
         return [each.settled.result(20) for each in self.sent]
 
     @property
     def keys(self) -> list[DeliveryKey]:
-        """What was sent."""
         return [each.delivery.key for each in self.sent]
 
 
@@ -156,7 +152,7 @@ def test_outcomes_wait_while_the_database_is_unavailable(harness: Harness, threa
     assert {harness.row(key).state for key in sending.keys} == {"done"}
 
 
-def test_every_wake_up_gets_the_error_and_the_next_are_written(harness: Harness, threads: ThreadPoolExecutor) -> None:
+def test_every_wakeup_gets_the_error_and_later_ones_are_written(harness: Harness, threads: ThreadPoolExecutor) -> None:
     defect = DataError("INSERT", {}, Exception("a defect"))
     sending = Sending(harness, threads, 4, defect, defect)
     sending.writer.go.set()

@@ -44,7 +44,6 @@ KEYS = SubscribedBrowser("https://push.example/x").subscription["keys"]
 
 @pytest.fixture
 def key() -> Vapid:
-    """Ours."""
     made = vapid(new_private_key(), "mailto:operators@tutelage.example")
     assert made is not None
     return made
@@ -52,7 +51,6 @@ def key() -> Vapid:
 
 @pytest.fixture
 def service() -> Iterator[HttpReceiver]:
-    """A browser maker's push service."""
     with http_receiver() as receiver:
         receiver.status = 201
         yield receiver
@@ -60,7 +58,6 @@ def service() -> Iterator[HttpReceiver]:
 
 @pytest.fixture
 def browser(service: HttpReceiver) -> SubscribedBrowser:
-    """A browser there."""
     return SubscribedBrowser(f"{service.url}/send/abc")
 
 
@@ -78,7 +75,7 @@ class Pushing:
             self.listing = make_listing(db, make_mentor(db, self.grace))
 
     def subscribe(self, browser: SubscribedBrowser, user: User | None = None) -> Browser:
-        """Let a browser hear of all that Grace, or somebody else, hears."""
+        """Subscribe a browser of Grace, or of another user."""
         keys = browser.subscription["keys"]
         with self.harness.transactions() as db:
             return subscribe_browser(
@@ -91,7 +88,6 @@ class Pushing:
             )
 
     def be_asked(self) -> None:
-        """Somebody requested a session."""
         with self.harness.transactions() as db:
             make_booking(db, listing=self.listing)
         for key in self.harness._due():
@@ -99,18 +95,15 @@ class Pushing:
                 self.harness.deliverer.deliver(key)
 
     def push(self) -> DeliveryKey:
-        """Send the one push that is due."""
         return self.harness.deliver("push.send")
 
     def subscriptions(self) -> list[UUID]:
-        """The browsers that are known."""
         with self.harness.engine.connect() as db:
             return list(db.scalars(select(push_subscriptions.c.id)))
 
 
 @pytest.fixture
 def pushing(harness: Harness, key: Vapid) -> Pushing:
-    """Her, in a harness that pushes."""
     return Pushing(harness, key)
 
 
@@ -123,14 +116,14 @@ def test_a_browser_can_read_what_it_is_pushed(
     assert (row.state, row.attempts) == ("done", 1)
     (request,) = service.requests
     assert request.path == "/send/abc"
-    told = browser.read(request.body)
-    assert (told["kind"], told["title"]) == ("booking_requested", "Ada Lovelace requested a session with you")
-    assert told["url"] == "https://t.example/notifications"
-    assert told["ids"]["booking"]
+    sent = browser.read(request.body)
+    assert (sent["kind"], sent["title"]) == ("booking_requested", "Ada Lovelace requested a session with you")
+    assert sent["url"] == "https://t.example/notifications"
+    assert sent["ids"]["booking"]
     assert b"Lovelace" not in request.body
 
 
-def test_a_push_service_can_tell_who_pushes(
+def test_a_push_is_authenticated_by_vapid(
     pushing: Pushing, browser: SubscribedBrowser, service: HttpReceiver, key: Vapid
 ) -> None:
     pushing.subscribe(browser)
@@ -166,7 +159,7 @@ def test_a_gone_browser_is_forgotten_without_a_dead_letter(
         (429, "pending"),
         (500, "pending"),
         (503, "pending"),
-        # It will not, and nobody here could mend it.
+        # It is final.
         (400, "cancelled"),
         (403, "cancelled"),
         (302, "cancelled"),
@@ -181,12 +174,12 @@ def test_trouble_that_passes_is_tried_again_and_no_other(
     row = pushing.harness.row(pushing.push())
     assert (row.state, row.attempts) == (state, 1)
     assert len(service.requests) == 1
-    assert len(pushing.subscriptions()) == 1, "none of that says that the browser is gone"
+    assert len(pushing.subscriptions()) == 1, "the browser is not gone"
     if status in (429, 503):
         assert 110 < (row.due_at - row.now).total_seconds() <= 120
 
 
-def test_a_defect_of_ours_ends_as_dead_and_forgets_nobody(
+def test_an_internal_error_ends_as_dead_and_keeps_the_browser(
     pushing: Pushing, browser: SubscribedBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_arguments: object) -> None:
@@ -222,9 +215,9 @@ def test_a_browser_shows_nothing_of_its_former_user(
     first = pushing.subscribe(browser)
     pushing.be_asked()
     with pushing.harness.transactions() as db:
-        somebody = make_user(db, name="Somebody")
-    second = pushing.subscribe(browser, somebody)
-    assert (second.id, second.user_id) == (first.id, somebody.id)
+        other = make_user(db, name="Other")
+    second = pushing.subscribe(browser, other)
+    assert (second.id, second.user_id) == (first.id, other.id)
     row = pushing.harness.row(pushing.push())
     assert (row.state, service.requests) == ("cancelled", [])
 
@@ -351,7 +344,6 @@ def test_browser_keys_are_stored_in_one_form(
 
 
 def message(browser: SubscribedBrowser, words: Words) -> PushMessage:
-    """A notification for that browser."""
     sealed = SEALER.seal(json.dumps(browser.subscription))
     return PushMessage(
         sealed=sealed,

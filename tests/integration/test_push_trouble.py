@@ -1,4 +1,4 @@
-"""Tests of push services out of reach: no browser is forgotten, nobody else waits, and nothing comes too late."""
+"""Tests of push services out of reach: no browser is forgotten, no other waits, and nothing comes too late."""
 
 from __future__ import annotations
 
@@ -45,7 +45,6 @@ class Network:
     asked: list[str] = field(default_factory=list)
 
     def look_up(self, host: str) -> list[str]:
-        """Where that host is."""
         self.asked.append(host)
         if not self.up:
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
@@ -53,7 +52,7 @@ class Network:
 
 
 class Trouble(Pushing):
-    """Grace, whose browsers are told by the whole way out, over a network that may fail."""
+    """Grace, whose browsers get pushes by the protected transport, over a network that may fail."""
 
     def __init__(self, harness: Harness, vapid: Vapid) -> None:
         super().__init__(harness, vapid)
@@ -64,17 +63,17 @@ class Trouble(Pushing):
         self.client = self.leave(HttpLimits())
 
     def leave(self, limits: HttpLimits) -> HttpClient:
-        """Push by a way out that takes no longer than this."""
+        """Push with these limits."""
         client = HttpClient(LOOPBACK, resolver=Names(self.network.look_up), limits=limits)
         transport = WebPushTransport(self.vapid, SEALER, client, "https://t.example")
-        way_out = protected_push(transport, 4, clock=lambda: monotonic() + self.passed)
+        protected = protected_push(transport, 4, clock=lambda: monotonic() + self.passed)
         self.harness.deliverer = DeliveryRunner(
-            self.harness.transactions, load(), routes(mail=self.harness.mail, push=way_out)
+            self.harness.transactions, load(), routes(mail=self.harness.mail, push=protected)
         )
         return client
 
     def asked_at(self, *endpoints: str) -> list[DeliveryKey]:
-        """Somebody asks Grace, whose browsers are at those addresses: what is to be pushed to each."""
+        """A request to Grace, whose browsers are at those addresses; returns the push to each."""
         targets = [str(self.subscribe(SubscribedBrowser(endpoint)).id) for endpoint in endpoints]
         self.be_asked()
         return [self.harness.key("push.send", target=target) for target in targets]
@@ -93,7 +92,6 @@ class Trouble(Pushing):
 
 @pytest.fixture
 def trouble(harness: Harness, key: Vapid) -> Iterator[Trouble]:
-    """Her, in a harness that pushes."""
     made = Trouble(harness, key)
     yield made
     made.client.close()
@@ -101,7 +99,6 @@ def trouble(harness: Harness, key: Vapid) -> Iterator[Trouble]:
 
 @pytest.fixture
 def service() -> Iterator[HttpReceiver]:
-    """A push service that is well."""
     with http_receiver() as receiver:
         receiver.status = 201
         yield receiver
@@ -177,8 +174,8 @@ def test_an_unavailable_push_service_delays_no_other(trouble: Trouble, service: 
 
 
 def test_an_unavailable_port_delays_none_at_the_usual_one(trouble: Trouble, service: HttpReceiver) -> None:
-    nobody, well = trouble.asked_at(f"http://push.internal:{free_port()}/x", at(service, "push.internal"))
-    assert trouble.try_again(nobody).last_error.startswith("The push service is unavailable: ")
+    closed, well = trouble.asked_at(f"http://push.internal:{free_port()}/x", at(service, "push.internal"))
+    assert trouble.try_again(closed).last_error.startswith("The push service is unavailable: ")
     assert trouble.try_again(well).state == "done"
 
 
@@ -216,10 +213,10 @@ def test_the_ttl_of_a_push_ends_with_its_use(trouble: Trouble, service: HttpRece
 
 def test_postponed_pushes_are_no_backlog(trouble: Trouble, service: HttpReceiver) -> None:
     trouble.network.up = False
-    (push,) = trouble.asked_at(at(service, "nobody.internal"))
+    (push,) = trouble.asked_at(at(service, "unknown.internal"))
     assert trouble.try_again(push).last_error is not None
     trouble.harness.change(push, created_at=func.now() - timedelta(hours=1))
     with trouble.harness.engine.connect() as db:
         (backlog,) = backlogs(db, ["notifications"])
-    # Anybody may name one that there is not.
+    # Any user may name a host that does not exist.
     assert backlog.oldest < timedelta(minutes=5)

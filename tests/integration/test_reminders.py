@@ -81,22 +81,20 @@ class Pair:
             **({"policy": policy} if policy else {}),
         )
 
-    def run(self, effect: str, event: Event, *, now: datetime, **told: Any) -> list[str]:
+    def run(self, effect: str, event: Event, *, now: datetime, **arguments: Any) -> list[str]:
         """Run an effect as if it were then, and return the statements that it made."""
         found = load().named(effect)
         assert found is not None
         with self.harness.transactions() as db, counted_statements(db) as statements:
-            found.run(db, event, now=now, **told)  # type: ignore[union-attr]
+            found.run(db, event, now=now, **arguments)  # type: ignore[union-attr]
             flush_deferred(db)
         return statements
 
     def event(self, kind: type[Event]) -> Any:
-        """The one event of that type."""
         (found,) = self.events(kind)
         return found
 
     def events(self, kind: type[Event]) -> list[Any]:
-        """The events of that type, in their order."""
         with self.harness.engine.connect() as db:
             rows = db.execute(select(events).where(events.c.type == kind.type).order_by(events.c.sequence)).all()
         return [
@@ -107,27 +105,22 @@ class Pair:
         ]
 
     def remind(self, minutes: int, *, late: timedelta = timedelta(0)) -> list[str]:
-        """Run a reminder at its time, or late."""
         (event,) = [each for each in self.events(SessionReminderSet) if each.minutes_before == minutes]
         return self.run("notifications.session_reminder", event, now=event.remind_at + late)
 
-    def told(self, kind: str = "session_reminder") -> list[Any]:
-        """The notifications of a kind."""
+    def notified(self, kind: str = "session_reminder") -> list[Any]:
         with self.harness.engine.connect() as db:
             return list(db.execute(select(notifications).where(notifications.c.kind == kind)))
 
     def session(self) -> Session:
-        """The session as it stands."""
         with self.harness.engine.connect() as db:
             return Session.of(db.execute(session_query(self.event(SessionCreated).session_id)).one())
 
     def begin(self) -> None:
-        """Start the session."""
         with self.harness.transactions() as db:
             start(db, actor=mentor_of(self.booking), session=self.session(), early_start_minutes=None, now=self.made)
 
     def cancel(self) -> None:
-        """Call the session off."""
         with self.harness.transactions() as db:
             session = SessionWithTerms.of(db.execute(session_with_terms_query(self.session().id)).one())
             cancel(db, actor=mentor_of(self.booking), session=session, reason="I am ill.", now=self.made)
@@ -151,9 +144,9 @@ def ahead_of(pair: Pair) -> list[tuple[int, timedelta]]:
             .join_from(deliveries, events, events.c.id == deliveries.c.event_id)
             .where(deliveries.c.effect == "notifications.session_reminder")
         ).all()
-    # Nobody else nudges a timer, so that the sweep looks on time.
+    # Only the sweep wakes up timers, so it looks on time.
     assert all(due == wakeup for _minutes, due, wakeup in rows)
-    return sorted(((minutes, pair.start - due) for minutes, due, _nudge_at in rows), reverse=True)
+    return sorted(((minutes, pair.start - due) for minutes, due, _nudge in rows), reverse=True)
 
 
 def test_both_are_reminded_a_day_and_an_hour_before(harness: Harness) -> None:
@@ -163,10 +156,10 @@ def test_both_are_reminded_a_day_and_an_hour_before(harness: Harness) -> None:
     pair.remind(1440)
     pair.remind(60)
     readers = (pair.mentor_user.id, pair.mentee.id)
-    told = [(row.user_id, str(row.channel)) for row in pair.told()]
-    assert sorted(told) == sorted([(who, by) for who in readers for by in ("in_app", "email")] * 2)
-    assert {row.session_id for row in pair.told()} == {pair.session().id}
-    assert {row.title for row in pair.told() if row.user_id == pair.mentee.id} == {
+    found = [(row.user_id, str(row.channel)) for row in pair.notified()]
+    assert sorted(found) == sorted([(who, by) for who in readers for by in ("in_app", "email")] * 2)
+    assert {row.session_id for row in pair.notified()} == {pair.session().id}
+    assert {row.title for row in pair.notified() if row.user_id == pair.mentee.id} == {
         "Your session with Grace starts in 24 hours",
         "Your session with Grace starts in 1 hour",
     }
@@ -175,15 +168,15 @@ def test_both_are_reminded_a_day_and_an_hour_before(harness: Harness) -> None:
 @pytest.mark.parametrize(
     ("offer", "policy", "wanted"),
     [
-        # The operator's, for a listing that does not say.
+        # The operator's, for a listing without its own.
         ({}, OperatorPolicy(reminder_minutes=(30,)), [30]),
         ({}, OperatorPolicy(reminder_minutes=()), []),
-        # The listing's own, whatever the operator says.
+        # The listing's own, whatever the operator's are.
         ({"reminder_minutes": [10, 2880]}, OperatorPolicy(reminder_minutes=(30,)), [2880, 10]),
         ({"reminder_minutes": []}, OperatorPolicy(reminder_minutes=(30,)), []),
     ],
 )
-def test_the_listing_says_when_and_otherwise_the_operator(
+def test_reminder_times_are_the_listings_or_else_the_operators(
     harness: Harness, offer: dict[str, Any], policy: OperatorPolicy, wanted: list[int]
 ) -> None:
     pair = Pair(harness, **offer)
@@ -200,7 +193,7 @@ def test_a_session_made_late_skips_what_has_passed(harness: Harness, ahead: time
     assert [minutes for minutes, _ahead in ahead_of(pair)] == wanted
 
 
-def test_what_is_set_late_is_set_as_far_as_it_is_of_use(harness: Harness) -> None:
+def test_reminders_set_late_skip_those_of_no_use(harness: Harness) -> None:
     pair = Pair(harness)
     pair.accept(policy=OperatorPolicy(reminder_minutes=()))
     created = replace(pair.event(SessionCreated), occurred_at=pair.made)
@@ -227,33 +220,33 @@ def test_a_session_and_its_reminders_are_written_in_two_statements(harness: Harn
     assert len(ahead_of(pair)) == 2
 
 
-def test_a_cancelled_session_reminds_nobody(harness: Harness) -> None:
+def test_a_cancelled_session_sends_no_reminder(harness: Harness) -> None:
     pair = Pair(harness)
     pair.accept()
     pair.cancel()
     # One look, and nothing follows.
     assert len(pair.remind(1440)) == 1
     pair.remind(60)
-    assert pair.told() == []
+    assert pair.notified() == []
 
 
-def test_a_started_session_reminds_nobody(harness: Harness) -> None:
+def test_a_started_session_sends_no_reminder(harness: Harness) -> None:
     pair = Pair(harness)
     pair.accept()
     pair.begin()
     pair.remind(60)
-    assert pair.told() == []
+    assert pair.notified() == []
 
 
 @pytest.mark.parametrize(
-    ("minutes", "late", "says"),
+    ("minutes", "late", "words"),
     [
-        # After an outage it says how long it is from now.
+        # After an outage it counts from now.
         (1440, timedelta(hours=3), "starts in 21 hours"),
         (1440, timedelta(hours=22), "starts in 2 hours"),
         (60, timedelta(minutes=15), "starts in 45 minutes"),
         (60, timedelta(minutes=59), "starts in 1 minute"),
-        # The hour's reminder has come, which says it better.
+        # The hour's reminder has come.
         (1440, timedelta(hours=23), None),
         # The session has begun, or should have.
         (60, HOUR, None),
@@ -262,13 +255,13 @@ def test_a_started_session_reminds_nobody(harness: Harness) -> None:
     ],
 )
 def test_a_late_reminder_is_sent_while_it_is_of_use(
-    harness: Harness, minutes: int, late: timedelta, says: str | None
+    harness: Harness, minutes: int, late: timedelta, words: str | None
 ) -> None:
     pair = Pair(harness)
     pair.accept()
     pair.remind(minutes, late=late)
-    assert len(pair.told()) == (4 if says else 0)
-    assert all(says in row.title for row in pair.told() if says)
+    assert len(pair.notified()) == (4 if words else 0)
+    assert all(words in row.title for row in pair.notified() if words)
 
 
 def test_a_reminder_makes_few_statements(harness: Harness) -> None:
@@ -278,7 +271,7 @@ def test_a_reminder_makes_few_statements(harness: Harness) -> None:
     assert len(pair.remind(60)) == 3
 
 
-def test_a_reminders_mail_says_how_long_it_is_when_it_leaves(harness: Harness) -> None:
+def test_a_reminder_mail_counts_from_the_time_of_sending(harness: Harness) -> None:
     pair = Pair(harness)
     pair.accept()
     pair.remind(60)
@@ -290,7 +283,7 @@ def test_a_reminders_mail_says_how_long_it_is_when_it_leaves(harness: Harness) -
 
 
 @pytest.mark.parametrize("what", ["late", "cancelled", "started"])
-def test_a_reminders_mail_does_not_leave_when_it_is_of_no_use(harness: Harness, what: str) -> None:
+def test_a_reminder_mail_of_no_use_is_cancelled(harness: Harness, what: str) -> None:
     pair = Pair(harness)
     pair.accept()
     pair.remind(60)
@@ -325,7 +318,7 @@ def next_year(month: int, day: int, hour: int, zone: str) -> datetime:
         (("Australia/Lord_Howe", "Europe/London"), "Australia/Lord_Howe", 10, 1),
     ],
 )
-def test_across_a_change_of_the_clocks_a_day_is_24_hours_and_times_are_each_readers_own(
+def test_reminders_are_exact_across_changes_of_the_clocks(
     harness: Harness, zones: tuple[str, str], clock: str, month: int, first: int
 ) -> None:
     starts = next_year(month, first, 9, clock).astimezone(UTC)
@@ -336,12 +329,12 @@ def test_across_a_change_of_the_clocks_a_day_is_24_hours_and_times_are_each_read
     assert ahead_of(pair) == [(1440, DAY), (60, HOUR)]
     pair.remind(1440)
     for reader, zone in zip((pair.mentor_user, pair.mentee), zones, strict=True):
-        bodies = {row.body for row in pair.told() if row.user_id == reader.id}
+        bodies = {row.body for row in pair.notified() if row.user_id == reader.id}
         (body,) = bodies
         assert f"{starts.astimezone(ZoneInfo(zone)):%A, %-d %B %Y, %H:%M} ({zone}), which is in 24 hours." in body
 
 
-def test_replayed_and_raced_each_reminds_once_per_person_and_channel(harness: Harness) -> None:
+def test_raced_reminders_are_sent_once_per_person_and_channel(harness: Harness) -> None:
     pair = Pair(harness)
     pair.accept()
     for event in pair.events(SessionReminderSet):
@@ -362,7 +355,7 @@ def test_replayed_and_raced_each_reminds_once_per_person_and_channel(harness: Ha
     with harness.engine.connect() as db:
         mails = select(func.count()).where(deliveries.c.effect == "mail.send", deliveries.c.event_id.in_(_ids(pair)))
         assert db.scalar(mails) == 4
-    assert len(pair.told()) == 8
+    assert len(pair.notified()) == 8
     harness.run_all()
     reminded = [mail.to_address for mail in harness.mail.received if "starts in" in mail.subject]
     assert sorted(reminded) == sorted([pair.mentor_user.email, pair.mentee.email] * 2)
@@ -372,22 +365,21 @@ def _ids(pair: Pair) -> Sequence[UUID]:
     return [event.id for event in pair.events(SessionReminderSet)]
 
 
-# What follows is about requests that nobody decides.
+# Reminders of undecided requests.
 
 
 def undecided(pair: Pair, *, after: timedelta = DAY) -> None:
-    """Let that much time pass since the request."""
     requested = pair.event(event_types()["booking.requested"])
     pair.run("bookings.remind", requested, now=requested.occurred_at + after)
 
 
 def remind_mentor(pair: Pair, *, after: timedelta = DAY) -> None:
-    """Tell the mentor, if there is something to be told."""
+    """Notify the mentor, if there is a reminder."""
     for event in pair.events(BookingUndecided):
         pair.run("notifications.booking_reminder", event, now=event.occurred_at + (after - DAY))
 
 
-def test_a_mentor_is_reminded_once_of_a_request_that_waits_for_a_day(harness: Harness) -> None:
+def test_a_mentor_is_reminded_once_of_an_undecided_request(harness: Harness) -> None:
     pair = Pair(harness, start_time=datetime.now(UTC) + timedelta(days=9))
     key = harness.key("bookings.remind")
     row = harness.row(key)
@@ -395,15 +387,15 @@ def test_a_mentor_is_reminded_once_of_a_request_that_waits_for_a_day(harness: Ha
     for _ in range(3):
         undecided(pair)
         remind_mentor(pair)
-    told = pair.told("booking_reminder")
-    assert [(row.user_id, str(row.channel)) for row in told] == [
-        (pair.mentor_user.id, str(row.channel)) for row in told
+    found = pair.notified("booking_reminder")
+    assert [(row.user_id, str(row.channel)) for row in found] == [
+        (pair.mentor_user.id, str(row.channel)) for row in found
     ]
-    assert {str(row.channel) for row in told} == {"in_app", "email"}
-    assert len(told) == 2
-    assert told[0].title == "Ada is waiting for your answer"
+    assert {str(row.channel) for row in found} == {"in_app", "email"}
+    assert len(found) == 2
+    assert found[0].title == "Ada is waiting for your answer"
     expires = (pair.events(BookingUndecided)[0].occurred_at + 2 * DAY).astimezone(ZoneInfo("Europe/Berlin"))
-    assert f"It expires on {expires:%A, %-d %B %Y, %H:%M} (Europe/Berlin)" in told[0].body
+    assert f"It expires on {expires:%A, %-d %B %Y, %H:%M} (Europe/Berlin)" in found[0].body
 
 
 @pytest.mark.parametrize(
@@ -418,7 +410,7 @@ def test_a_mentor_is_reminded_once_of_a_request_that_waits_for_a_day(harness: Ha
         (timedelta(days=9), timedelta(days=5), False),
     ],
 )
-def test_a_mentor_is_reminded_only_while_there_is_time_to_decide(
+def test_a_mentor_is_reminded_while_there_is_time_left(
     harness: Harness, starts_after: timedelta, runs_after: timedelta, reminds: bool
 ) -> None:
     pair = Pair(harness, start_time=datetime.now(UTC) + starts_after)
@@ -426,7 +418,7 @@ def test_a_mentor_is_reminded_only_while_there_is_time_to_decide(
     assert bool(pair.events(BookingUndecided)) == reminds
 
 
-def test_a_request_that_was_decided_reminds_nobody(harness: Harness) -> None:
+def test_a_decided_request_sends_no_reminder(harness: Harness) -> None:
     pair = Pair(harness, start_time=datetime.now(UTC) + timedelta(days=9))
     with harness.transactions() as db:
         decline(db, actor=mentor_of(pair.booking), booking=pair.booking, reason=None, now=datetime.now(UTC))
@@ -434,7 +426,7 @@ def test_a_request_that_was_decided_reminds_nobody(harness: Harness) -> None:
     assert pair.events(BookingUndecided) == []
 
 
-def test_a_decision_between_the_note_and_the_mail_ends_the_reminder(harness: Harness) -> None:
+def test_a_decision_before_the_mail_cancels_the_reminder(harness: Harness) -> None:
     pair = Pair(harness, start_time=datetime.now(UTC) + timedelta(days=9))
     undecided(pair)
     remind_mentor(pair)

@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Connection, insert
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, func, insert, select
 
+from cli.migrate import MIGRATIONS, revert, upgrade
 from models.bookings import BookingStatus
 from models.catalog import courses
+from models.engine import create as create_engine
+from models.maintenance import session_count_changes, session_counts
 from tests import factories
+from tests.factories import complete_session, make_session, start_session
+from tests.integration.harness import Harness
 from tests.integration.past_lives import HOUR, at, held_on_wednesday, past_life, seat
 from tests.statements import statements_of
 from workflows.analytics.availability import availability_of
 from workflows.analytics.counts import Conversion, Grouping, conversion_query, session_counts_query
 from workflows.analytics.scope import Period, Scope, period_of
+from workflows.analytics.summary import Summary, add_up_changes, summary_of
 from workflows.analytics.transition_times import Transition, histograms_of, transition_times_query
 from workflows.bookings.decisions import accept
 from workflows.bookings.request import request
 from workflows.events.catalogue import SeatJoined, SeatLeft
 from workflows.identity.actor import Actor
+from workflows.invariants import check_all
 from workflows.paging import Page
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import Session, SessionWithTerms, session_with_terms_query
 from workflows.sessions.steps import create
 
 NOW = datetime(2027, 6, 1, tzinfo=UTC)
+
 # Both changes of the clocks, in the north, in the south, and by half an hour where days of UTC are far from the zone's.
 CHANGES = [
     ("Europe/Berlin", date(2026, 3, 29)),
@@ -40,6 +50,7 @@ CHANGES = [
     ("Australia/Lord_Howe", date(2026, 4, 5)),
     ("Australia/Lord_Howe", date(2026, 10, 4)),
 ]
+
 # How many minutes of that Sunday's clocks have that hour.
 AT_THE_CHANGE = dict(zip(CHANGES, [(2, 0), (2, 120), (2, 0), (1, 120), (1, 90), (2, 30)], strict=True))
 WIDE = Page(limit=1000)
@@ -59,7 +70,6 @@ def rows(db: Connection, span: Period, group: Grouping, scope: Scope | None = No
 
 
 def counted(db: Connection, first: date, last: date) -> dict[str, dict[str, int]]:
-    """What happened on each day, without what did not."""
     found = {}
     for row in rows(db, of("UTC", first, last), Grouping.DAY):
         counts = {name: count for name, count in row._mapping.items() if name not in ("key", "day") and count}
@@ -197,9 +207,7 @@ def test_days_and_weeks_are_those_of_the_zones_clocks(
 
 
 @pytest.mark.parametrize(("zone", "changes", "made"), [(*each, each) for each in CHANGES], indirect=["made"])
-def test_a_period_takes_its_own_days_in_whole_and_no_others(
-    db: Connection, made: list[datetime], zone: str, changes: date
-) -> None:
+def test_a_period_holds_exactly_its_own_days(db: Connection, made: list[datetime], zone: str, changes: date) -> None:
     there = ZoneInfo(zone)
     expected = sum(moment.astimezone(there).date() == changes for moment in made)
     span = of(zone, changes, changes)
@@ -215,7 +223,7 @@ def test_a_period_can_end_within_a_day(db: Connection, made: list[datetime]) -> 
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"])
-def test_a_grouping_by_course_or_mentor_names_them_and_leaves_nothing_out(db: Connection, zone: str) -> None:
+def test_a_grouping_names_courses_and_mentors_and_is_complete(db: Connection, zone: str) -> None:
     course = uuid4()
     db.execute(insert(courses).values(id=course, title="Compilers"))
     ada, ben = (factories.make_mentor(db, factories.make_user(db, name=name)) for name in ("Ada", "Ben"))
@@ -261,7 +269,6 @@ def test_requests_are_of_their_day_on_the_zones_clocks(
 
 
 def a_session(db: Connection, mentor: Any, start: datetime, minutes: int) -> Session:
-    """A session at that time, whatever the present is."""
     listing = factories.make_listing(db, mentor, duration_minutes=minutes)
     asked = start - timedelta(days=2)
     mentee = factories.acting_user(factories.make_user(db))
@@ -276,7 +283,7 @@ def booked(db: Connection, mentor_id: UUID, span: Period) -> dict[tuple[int, int
     return {(hour.weekday, hour.hour): hour.booked_minutes for hour in found.hours if hour.booked_minutes}
 
 
-def test_booked_minutes_add_up_however_a_session_lies_across_the_hours(db: Connection) -> None:
+def test_booked_minutes_add_up_across_hours(db: Connection) -> None:
     mentor = factories.make_mentor(db)
     begin = at("2026-05-04T20:06:55.5Z")
     a_session(db, mentor, begin, 60)
@@ -304,7 +311,7 @@ def test_booked_minutes_lie_in_the_hours_that_the_clocks_show(db: Connection, zo
     assert expected[6, hour] == minutes, "the hour of the change is left out, comes twice, or is longer or shorter"
 
 
-def test_booked_minutes_are_cut_at_the_ends_of_the_period_and_add_up_over_weeks(db: Connection) -> None:
+def test_booked_minutes_are_cut_at_the_ends_of_the_period(db: Connection) -> None:
     mentor = factories.make_mentor(db)
     for start in ("2026-05-04T23:30Z", "2026-05-11T10:15Z", "2026-05-18T10:15Z"):
         a_session(db, mentor, at(start), 90)
@@ -316,7 +323,7 @@ def test_booked_minutes_are_cut_at_the_ends_of_the_period_and_add_up_over_weeks(
     assert booked(db, mentor.id, of("UTC", date(2026, 5, 4), date(2026, 5, 4))) == {(0, 23): 30}
 
 
-def test_a_cancelled_session_takes_no_time_and_nobody_elses_does(db: Connection) -> None:
+def test_cancelled_sessions_and_other_mentors_take_no_time(db: Connection) -> None:
     mentor = factories.make_mentor(db)
     session = a_session(db, mentor, at("2026-05-04T10:00Z"), 60)
     a_session(db, factories.make_mentor(db), at("2026-05-04T12:00Z"), 60)
@@ -328,7 +335,7 @@ def test_a_cancelled_session_takes_no_time_and_nobody_elses_does(db: Connection)
     assert booked(db, mentor.id, span) == {}
 
 
-def test_by_status_are_the_sessions_of_the_period_as_they_stand(db: Connection) -> None:
+def test_sessions_of_a_period_are_counted_by_status(db: Connection) -> None:
     mentor = factories.make_mentor(db)
     for start in ("2026-05-04T10:00Z", "2026-05-05T10:00Z", "2026-05-06T00:00Z"):
         a_session(db, mentor, at(start), 45)
@@ -346,3 +353,72 @@ def test_a_report_is_one_statement(db: Connection) -> None:
             with statements_of(db.engine) as made:
                 rows(db, of(zone, date(2026, 1, 1), date(2026, 12, 31)), group)
             assert len(made.statements) == 1
+
+
+BEFORE = "0019"
+
+
+def live(harness: Harness) -> None:
+    with harness.transactions() as db:
+        make_session(db)
+        start_session(db, make_session(db))
+        complete_session(db, start_session(db, make_session(db)))
+
+
+def shown(engine: Engine) -> Summary:
+    with engine.connect() as db:
+        assert [found.name for found in check_all(db) if found.violations] == []
+        return summary_of(db)
+
+
+def test_the_summary_does_not_depend_on_adding_up_changes(harness: Harness) -> None:
+    live(harness)
+    before = shown(harness.engine)
+    assert before.statuses == {"scheduled": 1, "in_progress": 1, "completed": 1}
+    assert (before.sessions, before.accepted_bookings) == (3, 3)
+    with harness.engine.begin() as first:
+        assert not add_up_changes(first)
+        with harness.engine.connect() as db:
+            assert summary_of(db) == before, "by then another has not committed"
+            # What one adds up, another leaves alone, and does not wait.
+            assert not add_up_changes(db)
+            db.rollback()
+        live(harness)
+    assert shown(harness.engine).statuses == {"scheduled": 2, "in_progress": 2, "completed": 2}
+    with harness.engine.connect() as db:
+        assert db.scalar(select(func.sum(session_counts.c.amount))) == 6
+        assert db.scalar(select(func.count()).select_from(session_count_changes)) == 3 + 3 + 2 * 1 + 2 * 2
+
+
+@pytest.mark.parametrize("without", [(), ("hashjoin", "hashagg", "material", "sort")], ids=["usual", "nested"])
+def test_changes_are_added_up_batch_by_batch_whatever_the_plan(harness: Harness, without: Sequence[str]) -> None:
+    live(harness)
+    before = shown(harness.engine)
+    batches = 0
+    while True:
+        with harness.engine.begin() as db:
+            for kind in without:
+                db.exec_driver_sql(f"SET LOCAL enable_{kind} = off")
+            more = add_up_changes(db, limit=4)
+        batches += 1
+        assert shown(harness.engine) == before
+        if not more:
+            break
+    assert batches == 12 // 4 + 1
+
+
+def test_what_there_was_before_is_counted_by_the_migration(database_url: str) -> None:
+    engine = create_engine(database_url)
+    live(Harness(engine))
+    before = shown(engine)
+    engine.dispose()
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    steps = len(list(ScriptDirectory.from_config(config).iterate_revisions("head", BEFORE)))
+    revert(database_url, steps)
+    upgrade(database_url)
+    engine = create_engine(database_url)
+    assert shown(engine) == before
+    with engine.connect() as db:
+        assert db.scalar(select(func.count()).select_from(session_count_changes)) == 0
+    engine.dispose()

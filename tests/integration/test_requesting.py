@@ -35,7 +35,6 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
 def ask(db: Connection, listing: Listing, **asked: Any) -> Booking:
-    """Ask for the listing, three hours ahead by default."""
     values = {"actor": acting_user(make_user(db)), "start_time": NOW + 3 * timedelta(hours=1), "now": NOW, **asked}
     return request(db, listing_id=listing.id, **values)
 

@@ -21,7 +21,6 @@ from workflows.sessions.session import Session
 
 
 def unlocked(engine: Engine) -> dict[str, Any]:
-    """Every `review.unlocked` by its mentee."""
     with engine.connect() as db:
         rows = db.execute(select(events).where(events.c.type == "review.unlocked")).all()
     recorded = {row.data["mentee_user_id"]: row for row in rows}

@@ -30,7 +30,6 @@ OTHER = "https://another.example/in"
 
 
 def pool(count: int) -> SenderPool:
-    """So many senders, who are waited for."""
     return SenderPool(count, acquire_seconds=SECONDS)
 
 
@@ -43,7 +42,6 @@ def worker(harness: Harness, senders: Senders | None = None, **changed: Callable
 
 
 def states(harness: Harness, keys: Sequence[DeliveryKey]) -> list[str]:
-    """Their states, in order."""
     return [harness.row(key).state for key in keys]
 
 
@@ -177,7 +175,7 @@ def test_a_send_begun_too_late_is_postponed_uncounted(harness: Harness) -> None:
         assert row.due_at <= row.now
 
 
-def test_workers_that_are_told_of_the_same_ones_share_them(harness: Harness) -> None:
+def test_workers_woken_up_for_the_same_deliveries_share_them(harness: Harness) -> None:
     keys = messages(harness, listening(harness), 60)
     workers = [worker(harness, pool(4)) for _ in range(3)]
     orders = (keys, keys[::-1], keys[30:] + keys[:30])

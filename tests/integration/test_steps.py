@@ -65,7 +65,7 @@ LEADS = {
     ("in_progress", "complete"): ("completed", "session.completed"),
 }
 # The steps into each state.
-WAYS = {
+STEPS_TO = {
     **{"accepted": ["accept"], "declined": ["decline"], "cancelled": ["cancel"]},
     **{"in_progress": ["start"], "completed": ["start", "complete"]},
 }
@@ -89,28 +89,24 @@ class Cast:
         }
 
     def bring(self, state: str) -> Cast:
-        """Take the steps that lead to that state."""
         if isinstance(self.record, Session) and state == "cancelled":
             changed = {"status": SessionStatus.CANCELLED, "cancelled_at": self.now}
             self.db.execute(update(sessions).where(sessions.c.id == self.record.id).values(changed))
             self.record = self.stored()
             return self
-        for step in WAYS.get(state, []):
+        for step in STEPS_TO.get(state, []):
             self.record = self.take(step, "mentee" if step == "cancel" else "mentor")
         return self
 
     def take(self, step: str, actor: str = "mentor") -> Any:
-        """Take a step as one of the actors."""
         return STEPS[step](self.db, self.actors[actor], self.record, self.now)
 
     def stored(self) -> Any:
-        """The record as the database has it."""
         if isinstance(self.record, Session):
             return Session.of(self.db.execute(session_query(self.record.id)).one())
         return Booking.of(self.db.execute(booking_query(self.record.id)).one())
 
     def recorded(self) -> list[tuple[str, str]]:
-        """The record's events and their actors, in order."""
         of_record = events.c.subject_id == self.record.id
         query = select(events.c.type, events.c.actor).where(of_record).order_by(events.c.sequence)
         return [(row.type, row.actor) for row in self.db.execute(query)]

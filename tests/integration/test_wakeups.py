@@ -28,7 +28,6 @@ from workflows.events.subscriptions import QUEUES
 def some_wakeups(
     count: int, *, queue: str = "reviews", target: str = "", effect: str = "reviews.unlock"
 ) -> list[Wakeup]:
-    """So many wake-ups."""
     return [
         Wakeup(
             event_id=uuid4(),
@@ -162,7 +161,7 @@ def test_a_wakeup_never_waits_for_valkey(wakeups: WakeupQueue, stoppable_valkey:
     wakeups.put(some_wakeups(1))
     assert wakeups.flush()
     # Back by itself, on a new connection.
-    eventually(lambda: _arrives(wakeups, stoppable_valkey.server), "a wake-up after Valkey is back", seconds=10)
+    eventually(lambda: _arrives(wakeups, stoppable_valkey.server), "a wakeup after Valkey is back", seconds=10)
 
 
 def _arrives(wakeups: WakeupQueue, valkey: Server) -> bool:
@@ -197,10 +196,6 @@ def test_a_defect_in_publishing_ends_no_thread_for_good(
     wakeups.put(some_wakeups(1))
     assert wakeups.flush()
     assert len(messages(valkey, "reviews")) == 1
-
-
-def test_a_queue_without_a_list_has_nothing_waiting(publisher: Publisher) -> None:
-    assert publisher.waiting("reviews") == 0
 
 
 def test_a_wakeup_while_the_database_is_away_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Tests of kept connections: they save time, and never carry a message to anybody else or lose one."""
+"""Tests of kept connections: they save time, and never misdirect or lose a message."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 @pytest.fixture
 def running() -> Iterator[Partner]:
-    """A partner's server."""
     with partner() as running:
         yield running
 
@@ -81,9 +80,9 @@ def test_a_server_that_closes_silently_gets_every_message_once(running: Partner)
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(YES.replace(b"content-length", b"connection: close\r\ncontent-length"), id="it says so"),
+        pytest.param(YES.replace(b"content-length", b"connection: close\r\ncontent-length"), id="it closes"),
         pytest.param(b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok", id="it speaks HTTP 1.0"),
-        pytest.param(b"HTTP/1.1 200 OK\r\ncontent-length: 70000\r\n\r\n" + b"x" * 70_000, id="it says too much"),
+        pytest.param(b"HTTP/1.1 200 OK\r\ncontent-length: 70000\r\n\r\n" + b"x" * 70_000, id="too long an answer"),
     ],
 )
 def test_a_connection_is_not_used_again_when(running: Partner, answer: bytes) -> None:
@@ -148,11 +147,12 @@ def test_where_one_address_refuses_another_of_the_name_is_tried(running: Partner
     assert running.connections == 1
 
 
-def test_an_answer_that_ends_too_early_is_none() -> None:
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"])
+def test_an_answer_that_ends_too_early_is_none(answer: bytes) -> None:
     with partner() as running:
-        running.answer, running.answers = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", 1
+        running.answer, running.answers = answer, 1
         report = transport().send(message(f"http://partner.example:{running.port}/"))
-    assert report.error == "The connection ended before an answer was complete."
+    assert (report.error_class, report.error) == ("protocol", "The connection ended before an answer was complete.")
 
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH\r\n", b"\x15\x03\x01\x00\x02", b"HTTP/1.1 abc\r\n\r\n"])

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select
 from uuid_utils.compat import uuid7
 
 from models.events import DeliveryState, deliveries, delivery_attempts, events
@@ -18,7 +18,7 @@ from tests.concurrency.racing import Race, codes, winners
 from tests.factories import make_booking
 from tests.integration.endpoints import messages
 from tests.integration.harness import Harness
-from workflows.events.delivery import DeliveryKey, SendResult
+from workflows.events.delivery import DeliveryKey
 from workflows.events.store import webhook_status_query
 from workflows.identity.actor import Actor
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
@@ -42,14 +42,12 @@ ROUNDS = 10
 
 @pytest.fixture
 def race(harness: Harness) -> Iterator[Race]:
-    """A starting line for five."""
     race = Race(harness.engine, 5)
     yield race
     race.close()
 
 
 def created(db: Connection, number: int = 0, **fields: Any) -> Endpoint:
-    """An operator's endpoint, pinged."""
     return create_endpoint(
         db,
         actor=OPERATOR,
@@ -62,7 +60,6 @@ def created(db: Connection, number: int = 0, **fields: Any) -> Endpoint:
 
 
 def listening(harness: Harness, **fields: Any) -> Endpoint:
-    """An endpoint that has answered its ping."""
     with harness.transactions() as db:
         endpoint = created(db, **fields)
     harness.run_all()
@@ -71,12 +68,11 @@ def listening(harness: Harness, **fields: Any) -> Endpoint:
 
 
 def as_it_is(harness: Harness, endpoint: Endpoint) -> Endpoint:
-    """The endpoint as it is stored now."""
     with harness.engine.connect() as db:
         return Endpoint.of(db.execute(endpoint_query(endpoint.id)).one())
 
 
-def told(harness: Harness, state: DeliveryState) -> WebhookDelivery:
+def delivered(harness: Harness, state: DeliveryState) -> WebhookDelivery:
     """A delivery of a booking's request to the only endpoint, in that state."""
     with harness.transactions() as db:
         make_booking(db)
@@ -91,7 +87,6 @@ def told(harness: Harness, state: DeliveryState) -> WebhookDelivery:
 
 
 def delivery_of(harness: Harness, key: DeliveryKey) -> WebhookDelivery:
-    """The delivery as its owner sees it."""
     with harness.engine.connect() as db:
         delivery_id = db.scalars(
             select(deliveries.c.id).where(
@@ -107,7 +102,7 @@ def resending(delivery: WebhookDelivery) -> Callable[[Connection], UUID]:
     return lambda db: resend(db, actor=OPERATOR, delivery=delivery).id
 
 
-def test_a_resend_says_the_same_under_the_same_id_with_the_secrets_of_the_day(harness: Harness) -> None:
+def test_a_resend_repeats_id_and_body_with_the_current_secrets(harness: Harness) -> None:
     endpoint = listening(harness)
     with harness.transactions() as db:
         make_booking(db)
@@ -125,25 +120,6 @@ def test_a_resend_says_the_same_under_the_same_id_with_the_secrets_of_the_day(ha
     assert second.sealed_secrets[1] == first.sealed_secrets[0]
 
 
-def test_a_dead_delivery_is_tried_as_often_again_and_no_more(harness: Harness) -> None:
-    listening(harness)
-    delivery = told(harness, DeliveryState.DEAD)
-    harness.http.answers = lambda _message: SendResult(error="The receiver answered 500.", status_code=500)
-    with harness.transactions() as db:
-        resend(db, actor=OPERATOR, delivery=delivery)
-    key = harness.key("webhooks.send", delivery.event_id)
-    for attempt in range(11, 21):
-        assert harness.row(key).state == "pending"
-        with harness.engine.begin() as db:
-            # The circuit breaker is another story.
-            db.execute(update(webhook_endpoints).values(open_until=None))
-        harness.make_due(key)
-        harness.deliverer.deliver(key)
-        assert harness.row(key).attempts == attempt
-    assert harness.row(key).state == "dead"
-    assert len(harness.http.received) == 10
-
-
 def test_an_example_arrives_as_a_message_of_its_type(harness: Harness) -> None:
     endpoint = listening(harness)
     with harness.transactions() as db:
@@ -158,7 +134,7 @@ def test_an_example_arrives_as_a_message_of_its_type(harness: Harness) -> None:
 
 def test_what_was_recovered_arrives(harness: Harness) -> None:
     endpoint = listening(harness)
-    delivery = told(harness, DeliveryState.DEAD)
+    delivery = delivered(harness, DeliveryState.DEAD)
     with harness.transactions() as db:
         since, now = NOW - timedelta(hours=1), datetime.now(UTC) + timedelta(seconds=1)
         assert recover(db, actor=OPERATOR, endpoint=endpoint, since=since, now=now) == 1
@@ -166,19 +142,7 @@ def test_what_was_recovered_arrives(harness: Harness) -> None:
     assert [message.webhook_id for message in harness.http.received] == [delivery.event_id]
 
 
-def test_a_paused_endpoint_hears_of_nothing_until_it_goes_on(harness: Harness) -> None:
-    endpoint = listening(harness)
-    for state, heard in ((EndpointState.PAUSED, 0), (EndpointState.ACTIVE, 1)):
-        with harness.transactions() as db:
-            changes = {"state": state}
-            endpoint = change_endpoint(db, actor=OPERATOR, endpoint=endpoint, changes=changes, seal=str, now=NOW)
-        with harness.transactions() as db:
-            make_booking(db)
-        harness.run_all()
-        assert len(harness.http.received) == heard
-
-
-def test_a_message_of_more_than_256_kb_is_cancelled_for_good_and_held_against_nobody(
+def test_too_large_a_message_is_cancelled_and_counts_no_failure(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endpoint = listening(harness)
@@ -196,7 +160,7 @@ def test_a_message_of_more_than_256_kb_is_cancelled_for_good_and_held_against_no
     assert (attempt.outcome, attempt.error_class) == ("cancelled", "too_large")
 
 
-def test_a_moved_endpoint_is_pinged_at_its_new_address_and_then_active(harness: Harness) -> None:
+def test_an_endpoint_with_a_new_url_is_pinged_and_activated(harness: Harness) -> None:
     endpoint = listening(harness)
     with harness.transactions() as db:
         moved = {"url": "https://elsewhere.example"}
@@ -206,7 +170,7 @@ def test_a_moved_endpoint_is_pinged_at_its_new_address_and_then_active(harness: 
     assert as_it_is(harness, endpoint).state is EndpointState.ACTIVE
 
 
-def test_a_ping_that_was_answered_elsewhere_makes_no_new_address_active(harness: Harness) -> None:
+def test_a_ping_answered_at_another_url_activates_nothing(harness: Harness) -> None:
     with harness.transactions() as db:
         endpoint = created(db)
         change_endpoint(
@@ -231,7 +195,7 @@ def test_an_endpoint_with_ed25519_signs_with_a_private_key(harness: Harness) -> 
 @pytest.mark.parametrize("state", [DeliveryState.DONE, DeliveryState.DEAD])
 def test_five_resends_at_once_send_once(harness: Harness, race: Race, state: DeliveryState) -> None:
     listening(harness)
-    delivery = told(harness, state)
+    delivery = delivered(harness, state)
     assert len(set(race.transact([resending(delivery)] * 5))) == 1
     harness.run_all()
     assert [message.webhook_id for message in harness.http.received] == [delivery.event_id]
@@ -239,7 +203,7 @@ def test_five_resends_at_once_send_once(harness: Harness, race: Race, state: Del
 
 def test_two_recoveries_at_once_recover_each_delivery_once(harness: Harness, race: Race) -> None:
     endpoint = listening(harness)
-    told(harness, DeliveryState.DEAD)
+    delivered(harness, DeliveryState.DEAD)
 
     def recovering(db: Connection) -> int:
         now = datetime.now(UTC) + timedelta(seconds=1)
@@ -296,7 +260,7 @@ def test_the_last_place_for_an_endpoint_is_taken_once(harness: Harness, race: Ra
     assert (len(winners(outcomes)), codes(outcomes)) == (1, ["endpoint_limit"] * 4)
 
 
-def test_of_changes_and_a_deletion_at_once_one_is_made_on_what_was_seen(harness: Harness, race: Race) -> None:
+def test_of_concurrent_changes_and_a_deletion_one_succeeds(harness: Harness, race: Race) -> None:
     for number in range(ROUNDS):
         with harness.engine.begin() as db:
             endpoint = created(db, number)

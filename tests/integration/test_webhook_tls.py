@@ -1,4 +1,4 @@
-"""Tests of webhooks over TLS: who answers must be who was called, by a certificate that somebody vouches for."""
+"""Tests of webhooks over TLS: the certificate must be trusted and valid for the host."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HOUR = timedelta(hours=1)
 
 @dataclass
 class Authority:
-    """Somebody who vouches for others, in a folder of its own."""
+    """A certificate authority, in a folder of its own."""
 
     folder: Path
     name: str
@@ -106,13 +106,11 @@ def _general(name: str) -> x509.GeneralName:
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Whom the client trusts."""
     return Authority(tmp_path_factory.mktemp("authority"), "trusted")
 
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Whom nobody trusts."""
     return Authority(tmp_path_factory.mktemp("stranger"), "stranger")
 
 
@@ -160,7 +158,7 @@ def test_the_common_name_alone_is_no_name(authority: Authority) -> None:
     assert sent(authority, authority.server(common_name="partner.example")) == (WRONG_HOST, [])
 
 
-def test_a_certificate_that_has_expired_is_told_as_such(authority: Authority) -> None:
+def test_an_expired_certificate_is_reported_as_such(authority: Authority) -> None:
     expired = authority.server("partner.example", until=-HOUR)
     assert sent(authority, expired) == ("TLS: the certificate has expired.", [])
 
@@ -186,12 +184,10 @@ def old(context: ssl.SSLContext) -> None:
 
 
 def latest(context: ssl.SSLContext) -> None:
-    """Speak TLS 1.3 alone."""
     context.minimum_version = ssl.TLSVersion.TLSv1_3
 
 
 def last_but_one(context: ssl.SSLContext) -> None:
-    """Speak TLS 1.2 at most."""
     context.maximum_version = ssl.TLSVersion.TLSv1_2
 
 

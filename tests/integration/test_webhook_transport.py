@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
+from threading import Event
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from standardwebhooks import Webhook
+from structlog.testing import capture_logs
 
+from cli.embedded import free_port
 from config.sealing import Sealer
-from tests.eventually import stretched
-from tests.integration.names import Names
-from tests.integration.receivers import HttpReceiver, Talk, dripping, hanging_up, http_receiver, silent, talker
+from tests.integration.names import Names, name_server
+from tests.integration.partners import Partner, partner
+from tests.integration.receivers import HttpReceiver, Talk, dripping, http_receiver, silent, talker
 from workers.transports.http import HttpClient, HttpLimits, WebhookTransport
+from workers.transports.network import DnsResolver, Resolver
 from workflows.effects.webhooks import WebhookMessage
 from workflows.webhooks.headers import sealed_headers
 from workflows.webhooks.secrets import new_secret
@@ -32,7 +37,6 @@ BODY = json.dumps({"type": "session.completed", "data": {"note": "ä"}}).encode(
 
 @pytest.fixture
 def receiver() -> Iterator[HttpReceiver]:
-    """A web server on this machine."""
     with http_receiver() as receiver:
         yield receiver
 
@@ -80,9 +84,9 @@ def test_the_endpoints_own_headers_are_sent_along_and_ours_win(
 def test_sealed_headers_are_unsealed_and_plain_ones_sent(transport: WebhookTransport, receiver: HttpReceiver) -> None:
     sealed = sealed_headers({"Authorization": "Bearer hush", "X-Tenant": "7"}, SEALER.seal)
     assert "hush" not in str(sealed)
-    told = message(receiver.url, **sealed, **{"X-Older": "plain"})
-    assert "hush" not in repr(told)
-    transport.send(told)
+    outgoing = message(receiver.url, **sealed, **{"X-Older": "plain"})
+    assert "hush" not in repr(outgoing)
+    transport.send(outgoing)
     (request,) = receiver.requests
     sent = [request.headers[name] for name in ("authorization", "x-tenant", "x-older")]
     assert sent == ["Bearer hush", "7", "plain"]
@@ -141,55 +145,27 @@ def test_of_an_endless_answer_a_little_is_read(transport: WebhookTransport) -> N
     assert said < 9_000_000
 
 
-def test_what_a_receiver_says_can_be_stored(transport: WebhookTransport, receiver: HttpReceiver) -> None:
+def test_any_answer_of_a_receiver_can_be_stored(transport: WebhookTransport, receiver: HttpReceiver) -> None:
     receiver.body = b"\x00\xff\xfe nul and no text \xf0\x9f"
     report = transport.send(message(receiver.url))
     assert "\x00" not in (report.response or "")
     (report.response or "").encode()
 
 
-HEADERS = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n"
-
-
 @pytest.mark.parametrize(
-    "talk",
+    ("url", "error_class", "error"),
     [
-        pytest.param(silent, id="silence"),
-        pytest.param(dripping(b"", b"H"), id="a dripping status line"),
-        pytest.param(dripping(HEADERS, b"x-more: y\r\n", every=0.05), id="headers without end"),
-        pytest.param(dripping(HEADERS + b"\r\n", b"x"), id="a dripping body"),
-        pytest.param(dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), id="promises without end"),
+        ("http://127.0.0.1:{closed}/", "connect", "The connection could not be made."),
+        ("https://no-such-host.invalid/hook", "dns", "The host was not found."),
+        ("https://127.0.0.1:{plain}/", "tls", "TLS: no secure connection could be agreed on."),
     ],
 )
-def test_a_slow_receiver_is_cut_off_at_the_deadline(talk: Talk) -> None:
-    # Each read gets an answer in time; only an absolute deadline ends this.
-    transport = WebhookTransport(SEALER, LOOPBACK, HttpClient(LOOPBACK, limits=HttpLimits(deadline=0.6)))
-    with talker(talk) as port:
-        began = time.monotonic()
-        report = transport.send(message(f"http://127.0.0.1:{port}/"))
-        took = time.monotonic() - began
-    assert (report.error_class, report.error) == ("timeout", "No complete answer within 0.6 s.")
-    assert not report.permanent
-    assert 0.5 < took < stretched(1.6)
-
-
-def test_a_receiver_that_hangs_up_is_told_in_words(transport: WebhookTransport) -> None:
-    with talker(hanging_up) as port:
-        report = transport.send(message(f"http://127.0.0.1:{port}/"))
-    assert (report.error_class, report.error) == ("protocol", "The connection ended before an answer was complete.")
-    assert report.status_code is None
-
-
-def test_nobody_listening_is_told_in_words(transport: WebhookTransport) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    report = transport.send(message(f"http://127.0.0.1:{port}/"))
-    assert (report.error_class, report.error) == ("connect", "The connection could not be made.")
-
-
-def test_a_host_that_nobody_has_is_told_in_words(transport: WebhookTransport) -> None:
-    report = transport.send(message("https://no-such-host.invalid/hook"))
-    assert (report.error_class, report.error) == ("dns", "The host was not found.")
+def test_a_failed_connection_is_described(
+    transport: WebhookTransport, receiver: HttpReceiver, url: str, error_class: str, error: str
+) -> None:
+    plain = receiver.url.rpartition(":")[2]
+    report = transport.send(message(url.format(closed=free_port(), plain=plain)))
+    assert (report.error_class, report.error, receiver.requests) == (error_class, error, [])
 
 
 @pytest.mark.parametrize(
@@ -208,14 +184,204 @@ def test_plain_http_is_not_sent_to_the_internet() -> None:
     assert (report.error_class, report.error) == ("refused_address", "The address is not allowed.")
 
 
-def test_https_to_what_speaks_no_tls_is_told_in_words(transport: WebhookTransport, receiver: HttpReceiver) -> None:
-    report = transport.send(message(receiver.url.replace("http://", "https://")))
-    assert (report.error_class, report.error) == ("tls", "TLS: no secure connection could be agreed on.")
-    assert receiver.requests == []
-
-
 def test_a_secret_that_cannot_be_unsealed_is_a_defect(transport: WebhookTransport, receiver: HttpReceiver) -> None:
     sealed = Sealer(["another passphrase"]).seal(new_secret())
     with pytest.raises(Exception, match="ENCRYPTION_KEYS no longer holds"):
         transport.send(replace(message(receiver.url), sealed_secrets=[sealed]))
     assert receiver.requests == []
+
+
+ONE_ADDRESS = (ip_network("127.0.0.1/32"),)
+NOT_ALLOWED = "The address is not allowed."
+
+
+@pytest.fixture
+def running() -> Iterator[Partner]:
+    """A server on this machine, which some of these must not reach."""
+    with partner() as running:
+        yield running
+
+
+def guarded(resolver: Resolver, limits: HttpLimits | None = None) -> WebhookTransport:
+    """A transport that may reach 127.0.0.1 alone besides the internet."""
+    return WebhookTransport(
+        SEALER, ONE_ADDRESS, HttpClient(ONE_ADDRESS, resolver=resolver, limits=limits or HttpLimits())
+    )
+
+
+def answering(*answers: Sequence[str]) -> Names:
+    rest = list(answers)
+    return Names(lambda _host: rest.pop(0))
+
+
+def test_a_message_goes_to_the_address_that_was_checked(running: Partner) -> None:
+    # The second answer would be the one that an attacker wants to be connected to.
+    ours = guarded(answering(["127.0.0.1"], ["127.0.0.2"]))
+    assert ours.send(message(f"http://rebinding.example:{running.port}/")).error is None
+    assert running.connections == 1
+
+
+def test_a_changed_name_is_checked_for_every_message(running: Partner) -> None:
+    ours = guarded(answering(["127.0.0.1"], ["10.0.0.1"], ["169.254.169.254"], ["127.0.0.1"]))
+    errors = [ours.send(message(f"http://rebinding.example:{running.port}/")).error for _ in range(4)]
+    # Nor does the connection that is kept for the old address carry a message to the new one.
+    assert errors == [None, NOT_ALLOWED, NOT_ALLOWED, None]
+    assert len(running.arrived) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ["10.0.0.1"],
+        ["127.0.0.1", "10.0.0.1"],
+        ["127.0.0.1", "127.0.0.1", "::ffff:127.0.0.1"],
+        ["127.0.0.1", "fe80::1%eth0"],
+        ["127.0.0.1", "64:ff9b::7f00:1"],
+        # Public, but not over plain HTTP.
+        ["127.0.0.1", "93.184.216.34"],
+    ],
+)
+def test_one_wrong_answer_among_good_ones_refuses_the_name(running: Partner, answer: list[str]) -> None:
+    report = guarded(Names(lambda _host: answer)).send(message(f"http://rebinding.example:{running.port}/"))
+    assert report.error == NOT_ALLOWED
+    assert running.connections == 0
+
+
+@pytest.mark.parametrize(
+    "host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "[::ffff:127.0.0.1]", "[::1%25lo]"]
+)
+def test_loopback_in_other_notations_is_refused(running: Partner, host: str) -> None:
+    asked: list[str] = []
+    names = Names(lambda name: asked.append(name) or ["127.0.0.1"])
+    report = guarded(names).send(message(f"http://{host}:{running.port}/"))
+    assert report.error == NOT_ALLOWED
+    assert (asked, running.connections) == ([], 0)
+
+
+def test_no_proxy_of_the_environment_is_asked(running: Partner, monkeypatch: pytest.MonkeyPatch) -> None:
+    with partner() as proxy:
+        for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        ours = guarded(Names())
+        assert ours.send(message(f"http://partner.example:{running.port}/")).error is None
+        assert proxy.connections == 0
+
+
+def test_no_cookie_is_kept_and_nothing_is_unpacked(running: Partner) -> None:
+    packed = b"\x1f\x8b no gzip at all"
+    running.answer = b"HTTP/1.1 200 OK\r\nset-cookie: a=b\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n%b" % (
+        len(packed),
+        packed,
+    )
+    ours = guarded(Names())
+    reports = [ours.send(message(f"http://partner.example:{running.port}/")) for _ in range(2)]
+    assert [report.response for report in reports] == [packed.decode("utf-8", "replace")] * 2
+    assert all("cookie" not in head.lower() for head in running.heads())
+    assert all("\r\naccept-encoding: identity\r\n" in head.lower() for head in running.heads())
+
+
+def test_a_header_that_would_be_two_is_not_sent(running: Partner) -> None:
+    ours = guarded(Names())
+    report = ours.send(message(f"http://partner.example:{running.port}/", **{"x-a": "1\r\nhost: other"}))
+    assert (report.error_class, report.error) == ("header", "The endpoint's headers cannot be sent.")
+    assert running.arrived == []
+
+
+def test_every_header_arrives_once(running: Partner) -> None:
+    headers = {"Host": "other", "Content-Length": "0", "X-Tenant": "7", "WEBHOOK-ID": "forged"}
+    guarded(Names()).send(message(f"http://partner.example:{running.port}/in", **headers))
+    (head,) = running.heads()
+    names = [line.partition(":")[0].lower() for line in head.splitlines()[1:]]
+    assert sorted(names) == sorted(set(names))
+    assert f"host: partner.example:{running.port}" in head.lower()
+    assert "content-length: 0" not in head.lower()
+
+
+def test_a_name_server_that_hangs_holds_no_sender() -> None:
+    with name_server({}) as silent_server, ThreadPoolExecutor(16) as pool:
+        ours = guarded(DnsResolver([silent_server.address]), HttpLimits(connect=0.3, deadline=5))
+        began = time.monotonic()
+        reports = list(pool.map(lambda n: ours.send(message(f"http://hanging.example/{n}")), range(16)))
+    # One after the other, they would take 4.8 s.
+    assert time.monotonic() - began < 4
+    assert {report.error for report in reports} == {"The host was not found."}
+
+
+def test_looking_up_counts_against_the_deadline() -> None:
+    with name_server({}) as silent_server:
+        ours = guarded(DnsResolver([silent_server.address]), HttpLimits(connect=5, deadline=0.3))
+        assert ours.send(message("http://hanging.example/")).error == "No complete answer within 0.3 s."
+
+
+# The beginning of a TLS record that promises 16 kB.
+RECORD = b"\x16\x03\x03\x40\x00\x02"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "talk"),
+    [
+        pytest.param("http", silent, id="silence"),
+        pytest.param("http", dripping(b"", b"H"), id="a dripping status line"),
+        pytest.param("http", dripping(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n"), id="dripping headers"),
+        pytest.param("http", dripping(b"HTTP/1.1 200 OK\r\n\r\n", b"x"), id="a dripping body without a length"),
+        pytest.param(
+            "http",
+            dripping(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 9999\r\n\r\n", b"x"),
+            id="a dripping body after which the connection closes",
+        ),
+        pytest.param(
+            "http",
+            dripping(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+            id="dripping chunks",
+        ),
+        pytest.param("http", dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), id="promises without end"),
+        pytest.param("https", silent, id="silence instead of TLS"),
+        pytest.param("https", dripping(RECORD, b"\x00"), id="a dripping TLS handshake"),
+    ],
+)
+def test_the_deadline_holds_against_silent_and_dripping_servers(scheme: str, talk: Talk) -> None:
+    ours = guarded(Names(), HttpLimits(deadline=0.5))
+    with talker(talk) as port, talker(talk) as another:
+        urls = [f"{scheme}://partner.example:{each}/" for each in (port, another)]
+        with ThreadPoolExecutor(2) as pool:
+            reports = list(pool.map(lambda url: ours.send(message(url)), urls))
+    assert {report.error for report in reports} == {"No complete answer within 0.5 s."}
+    assert {report.response for report in reports} == {None}
+
+
+def test_interim_answers_in_a_flood_end_before_the_deadline() -> None:
+    def flood(connection: socket.socket, stop: Event) -> None:
+        connection.recv(65536)
+        while not stop.is_set():
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+    ours = guarded(Names(), HttpLimits(deadline=10))
+    with talker(flood) as port:
+        report = ours.send(message(f"http://partner.example:{port}/"))
+    assert (report.error is None, report.error_class) == (False, "protocol")
+
+
+def test_the_log_has_the_reason_that_partners_do_not_get() -> None:
+    ours = guarded(Names(lambda _host: ["10.1.2.3"]))
+    sent = message("https://partner.example/secret-path?token=hunter2")
+    with capture_logs() as lines:
+        report = ours.send(sent)
+    assert report.error == NOT_ALLOWED
+    (line,) = lines
+    assert line["webhook_id"] == sent.webhook_id
+    assert line["host"] == "partner.example"
+    assert line["detail"] == "AddressRefused: 10.1.2.3 is not a public address."
+    assert not any(secret in str(lines) for secret in ("hunter2", "secret-path", *SECRETS))
+
+
+def test_the_log_quotes_no_receiver(running: Partner) -> None:
+    running.answer, running.answers = b"GET out of here, hunter2\r\n\r\n", 1
+    with capture_logs() as lines:
+        guarded(Names()).send(message(f"http://partner.example:{running.port}/"))
+    assert len(lines) == 1
+    assert "hunter2" not in str(lines)
+
+
+def test_a_malformed_url_is_reported_as_refused_address() -> None:
+    report = guarded(Names()).send(replace(message("x"), url="https://[::1/\r\nx: y"))
+    assert report.error == NOT_ALLOWED
