@@ -1,4 +1,4 @@
-"""The mentor's calendar: which times are taken, by bookings or for the moment by holds; and the secrets of feeds."""
+"""Mentors' calendars: the blocked times, by bookings or expiring holds; and the secrets of calendar feeds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ mentor_busy = Table(
     Column("hold_id", Uuid, unique=True),
     Column("expires_at", Timestamp),
     created(),
-    # No mentor twice at one time (domain rule 1).
+    # A mentor's blocked times never overlap (domain rule 1).
     ExcludeConstraint(
         ("mentor_profile_id", "="), ("busy", "&&"), using="gist", name="ex_mentor_busy_mentor_profile_id_busy"
     ),
@@ -31,13 +31,13 @@ mentor_busy = Table(
     ),
 )
 
-# A secret in the address of a feed grants access, so that its digest alone is stored.
+# The secret in a feed's address grants access, so only its digest is stored.
 calendar_secrets = Table(
     "calendar_secrets",
     metadata,
-    # One a user: a new one takes the place of the old, which then leads nowhere.
+    # One per user: a new secret replaces the old one.
     Column("user_id", Uuid, ForeignKey("users.id"), primary_key=True),
-    # SHA-256 of 32 random bytes' worth of secret: there is nothing to guess, and nothing to be read from a dump.
+    # SHA-256 of 32 random bytes, which cannot be guessed; a dump does not disclose the secret.
     Column("digest", LargeBinary, nullable=False, unique=True),
     *changing(),
     CheckConstraint("octet_length(digest) = 32", name="digest"),
