@@ -1,1 +1,1 @@
-"""Tests; tests/conftest.py says what they may ask for."""
+"""Tests; their shared fixtures are in tests/conftest.py."""

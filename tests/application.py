@@ -49,7 +49,7 @@ class KeptWakeups:
 
 
 def settings_for(database_url: str, **chosen: Any) -> Settings:
-    """Settings of a test: what the environment says, but for the database and what a test chooses."""
+    """Settings of a test: those of the environment, but for the database and what a test chooses."""
     values = {
         "database_url": database_url,
         "jwt_secret": SECRET,
@@ -64,7 +64,7 @@ def settings_for(database_url: str, **chosen: Any) -> Settings:
 
 @dataclass
 class World:
-    """One application, its database, and how to speak to it as somebody."""
+    """One application, its database, and a client for it."""
 
     app: Flask
     engine: Engine

@@ -19,7 +19,7 @@ def stretched(seconds: float) -> float:
     return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1) / BUSY)
 
 
-def eventually(look: Callable[[], Value], what: str, *, seconds: float = 30) -> Value:
+def eventually(look: Callable[[], Value], what: str, *, seconds: float = 90) -> Value:
     """The first thing that `look` finds.
 
     Args:

@@ -118,7 +118,7 @@ def make_permit(
 
 
 def unlock_review(db: Connection, session: Session, mentee_user_id: UUID) -> Permit:
-    """A mentee's permit to review a completed session; whoever else was there gets one too."""
+    """A mentee's permit to review a completed session; every other participant gets one too."""
     assert session.completed_at is not None
     event = SessionCompleted.about(replace(session, mentee_user_id=None), actor=SYSTEM, now=session.completed_at)
     unlock_all(db, [(event, session.completed_at)])
@@ -134,7 +134,7 @@ def make_review(db: Connection, permit: Permit | None = None, *, rating: int = 5
 
 
 def make_event(db: Connection) -> Event:
-    """An event that has just happened, to things that nobody looks up: for whoever follows it up with deliveries."""
+    """An event that has just happened, about ids that exist nowhere; a test adds its deliveries."""
     now = datetime.now(UTC)
     event = ReviewUnlocked(
         actor="system",

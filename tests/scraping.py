@@ -21,7 +21,7 @@ class Figures:
 
     @classmethod
     def of(cls, text: str) -> Figures:
-        """What the text says; it must be such as Prometheus reads."""
+        """Parse the text format of Prometheus."""
         samples, kinds = {}, {}
         for family in text_string_to_metric_families(text):
             # The parser takes the ending of counters away.

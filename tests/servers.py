@@ -1,6 +1,6 @@
 """One PostgreSQL and one Valkey for a whole test run, and databases in them that cost milliseconds.
 
-The process that the user started (xdist's controller, or pytest itself) owns the servers; everybody finds them by two
+The process that the user started (xdist's controller, or pytest itself) owns the servers; all others find them by two
 environment variables, which workers inherit.
 """
 
@@ -73,7 +73,7 @@ def create_database(name: str, template: str = "template1") -> str:
 
 
 def drop_database(name: str) -> None:
-    """Remove a database, whoever is still connected to it."""
+    """Remove a database, also while others are connected to it."""
     _administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 

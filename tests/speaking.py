@@ -1,4 +1,4 @@
-"""Speak HTTP with a running system, as somebody."""
+"""HTTP client of a running system with the credentials of a caller."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody who calls: their credentials as headers.
+    """HTTP client with the credentials of one caller as headers.
 
     Args:
         base: the address of the API, with a prefix if there is one.
@@ -73,20 +73,20 @@ class Caller:
         return _good(self("PATCH", path, body, **headers))
 
     def as_user(self, user_id: str) -> Caller:
-        """The same door, as a user who is believed by the header."""
+        """The same API, as a user who is believed by the header."""
         return self._as({"X-User-Id": user_id})
 
     def as_mentor(self, mentor_profile_id: str) -> Caller:
-        """The same door, as a mentor who is believed by the header."""
+        """The same API, as a mentor who is believed by the header."""
         return self._as({"X-Mentor-Profile-Id": mentor_profile_id})
 
     def by_token(self, **claims: object) -> Caller:
-        """The same door, as whoever these claims of a token name."""
+        """The same API, as the caller that these claims of a token name."""
         token = sign(dict(claims), lifetime=timedelta(hours=1), settings=settings())
         return self._as({"Authorization": f"Bearer {token}"})
 
     def as_operator(self) -> Caller:
-        """The same door, as an operator."""
+        """The same API, as an operator."""
         return self.by_token(sub="tests", roles=["operator"])
 
     def _as(self, identity: Mapping[str, str]) -> Caller:

@@ -1,4 +1,4 @@
-"""One mentor with one listing, one mentee and somebody else, in a database of the test's own, behind the real API."""
+"""Fixtures of the API's tests: a mentor with a listing, a mentee and a stranger, behind the real API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A partner under test: an endpoint of somebody's, in any state, and deliveries to it that went well or did not."""
+"""A partner under test: an endpoint in any state, and deliveries to it in any state."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events.catalogue import BookingRequested
 from workflows.events.record import drain_recorded, follow_up, record
 
+PENDING, DONE, DEAD, CANCELLED = DeliveryState.PENDING, DeliveryState.DONE, DeliveryState.DEAD, DeliveryState.CANCELLED
 HOOK = {"url": "https://partner.example/hooks", "eventTypes": ["session.completed"]}
 
 

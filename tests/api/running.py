@@ -31,7 +31,7 @@ def make_app() -> Flask:
 
 
 def _echo() -> Response:
-    return Response(request.get_data(), headers={"Seen-User": request.headers.get("X-User-Id", "nobody")})
+    return Response(request.get_data(), headers={"Seen-User": request.headers.get("X-User-Id", "none")})
 
 
 def _sleep(seconds: float) -> str:

@@ -13,7 +13,7 @@ from models.people import mentor_profiles
 from tests.api.conftest import Cast, counts
 from tests.application import SECRET, World, as_operator, bearer, token
 
-NOBODY = "0190a1b2-0000-7000-8000-00000000dead"
+UNKNOWN_ID = "0190a1b2-0000-7000-8000-00000000dead"
 
 
 def unsigned(claims: dict[str, Any]) -> str:
@@ -26,7 +26,7 @@ BAD_TOKENS = {
     "not a token": lambda _user: "abc.def.ghi",
     "two tokens": lambda user: f"{token({'sub': user})} {token({'sub': user})}",
     "signed with another secret": lambda user: token({"sub": user}, secret="another secret of thirty-two bytes!!"),
-    "signed by nobody": lambda user: unsigned({"sub": user}),
+    "unsigned": lambda user: unsigned({"sub": user}),
     "another algorithm": lambda user: token({"sub": user}, secret=SECRET * 2, algorithm="HS512"),
     "expired": lambda user: token({"sub": user}, lifetime=-1),
     "without an end": lambda user: jwt.encode({"sub": user}, SECRET, algorithm="HS256"),
@@ -37,9 +37,9 @@ BAD_TOKENS = {
     "subject is a number": lambda _user: token({"sub": 7}),
     "subject is no id": lambda _user: token({"sub": "ada"}),
     "subject is a broad id": lambda user: token({"sub": "{" + user + "}"}),
-    "nobody we know": lambda _user: token({"sub": NOBODY}),
+    "unknown user": lambda _user: token({"sub": UNKNOWN_ID}),
     "mentor is no id": lambda user: token({"sub": user, "mentor_profile_id": "x"}),
-    "mentor is unknown": lambda user: token({"sub": user, "mentor_profile_id": NOBODY}),
+    "mentor is unknown": lambda user: token({"sub": user, "mentor_profile_id": UNKNOWN_ID}),
     "mentor is a list": lambda user: token({"sub": user, "mentor_profile_id": [user]}),
     "roles are text": lambda user: token({"sub": user, "roles": "operator"}),
     "operator without a name": lambda _user: token({"sub": "", "roles": ["operator"]}),
@@ -115,7 +115,7 @@ def test_a_bearer_token_wins_over_identity_headers(engine: Engine, cast: Cast) -
 
 
 @pytest.mark.parametrize("header", ["X-User-Id", "X-Mentor-Profile-Id"])
-@pytest.mark.parametrize("value", ["", "7", "ada", NOBODY, "x" * 5000, "00000000-0000-0000-0000-00000000000g"])
+@pytest.mark.parametrize("value", ["", "7", "ada", UNKNOWN_ID, "x" * 5000, "00000000-0000-0000-0000-00000000000g"])
 def test_malformed_and_unknown_identity_headers_are_refused(
     engine: Engine, cast: Cast, header: str, value: str
 ) -> None:

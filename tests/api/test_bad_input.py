@@ -12,7 +12,7 @@ from tests.application import World
 from workflows.bookings.booking import Booking
 from workflows.sessions.session import Session
 
-SOMEBODY = "0190a1b2-0000-7000-8000-00000000dead"
+UNKNOWN_ID = "0190a1b2-0000-7000-8000-00000000dead"
 SHAPE = {"statusCode", "error", "message", "code", "requestId"}
 
 
@@ -68,9 +68,7 @@ def test_bodies_that_are_no_json_object(world: World, cast: Cast, flaw: str) -> 
     [("x" * 100_000, "x" * 30 + "…"), ("a\x1b[2J", "a\\u001b[2J"), ("\ud800", "\\ud800"), ("a\nb", "a\\nb")],
     ids=["long", "control characters", "half a pair", "a line break"],
 )
-def test_a_doubled_name_is_told_on_one_line_however_it_is_written(
-    world: World, cast: Cast, name: str, shown: str
-) -> None:
+def test_a_duplicate_name_is_quoted_on_one_line(world: World, cast: Cast, name: str, shown: str) -> None:
     data = json.dumps({name: 1})[:-1] + "," + json.dumps({name: 2})[1:]
     answer = world.client.post("/bookings", data=data, headers=cast.as_mentee, content_type="application/json")
     assert refused(answer, 400, "invalid_request")["message"] == f'The body has the name "{shown}" twice in one object.'
@@ -79,8 +77,8 @@ def test_a_doubled_name_is_told_on_one_line_however_it_is_written(
 # Fields of a booking's request that do not fit → the field that is to blame, where it is not the same.
 WISHES: list[tuple[dict[str, Any], str | None]] = [
     ({"listingId": "no-id"}, None),
-    ({"listingId": f"urn:uuid:{SOMEBODY}"}, None),
-    ({"listingId": SOMEBODY.replace("-", "")}, None),
+    ({"listingId": f"urn:uuid:{UNKNOWN_ID}"}, None),
+    ({"listingId": UNKNOWN_ID.replace("-", "")}, None),
     ({"startTime": "2030-01-01T10:00:00"}, None),
     ({"startTime": "tomorrow"}, None),
     ({"startTime": "2030-13-01T10:00:00Z"}, None),
@@ -108,7 +106,7 @@ WISHES: list[tuple[dict[str, Any], str | None]] = [
     ({"metadata": {"a\0b": 1}}, None),
     ({"metadata": {"deep": [{"x": "\udfff"}]}}, None),
     ({"status": "accepted"}, None),
-    ({"menteeUserId": SOMEBODY}, None),
+    ({"menteeUserId": UNKNOWN_ID}, None),
     ({"start_time": "2030-01-01T10:00:00Z"}, None),
     ({"\ud800": 1}, "_schema"),
 ]
@@ -139,7 +137,7 @@ def test_a_reason_says_something_and_hides_nothing(
     body = {"reason": reason}
     answer = world.client.post(f"/sessions/{scheduled.id}/cancel", json=body, headers=cast.as_mentee)
     assert set(refused(answer, 400, "invalid_request")["details"]) == {"reason"}
-    # Of a refusal nobody has to say why.
+    # A decline needs no reason.
     if reason.strip():
         answer = world.client.patch(f"/bookings/{draft.id}/decline", json=body, headers=cast.as_mentor)
         assert set(refused(answer, 400, "invalid_request")["details"]) == {"reason"}
@@ -158,9 +156,9 @@ def test_what_is_missing_is_named(world: World, cast: Cast) -> None:
     assert set(body["details"]) == {"listingId", "startTime"}
 
 
-def test_a_listing_of_nobody_is_not_found(world: World, cast: Cast) -> None:
+def test_an_unknown_listing_is_not_found(world: World, cast: Cast) -> None:
     before = counts(world.engine)
-    wish = cast.wish(listingId=SOMEBODY)
+    wish = cast.wish(listingId=UNKNOWN_ID)
     refused(world.client.post("/bookings", json=wish, headers=cast.as_mentee), 404, "not_found")
     assert counts(world.engine) == before
 
@@ -246,7 +244,7 @@ OTHERS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("PATCH", "/listings/{listing}", "mentor", {"cancellation": {"lateFeePercent": 101}}),
     ("PATCH", "/listings/{listing}", "mentor", {"active": "yes"}),
     ("PATCH", "/listings/{listing}", "mentor", {"courseId": "x"}),
-    ("PATCH", "/listings/{listing}", "mentor", {"mentorProfileId": SOMEBODY}),
+    ("PATCH", "/listings/{listing}", "mentor", {"mentorProfileId": UNKNOWN_ID}),
     ("PATCH", "/bookings/{draft}/decline", "mentor", {"reason": "x" * 1001}),
     ("PATCH", "/bookings/{draft}/accept", "mentor", {"anything": 1}),
     ("PATCH", "/sessions/{session}/complete", "mentor", {"rating": 0}),

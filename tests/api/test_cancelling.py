@@ -93,7 +93,7 @@ def test_the_mentors_time_is_free_again(world: World, cast: Cast, scheduled: Ses
     assert world.client.patch(accept, headers=cast.as_mentor).json["code"] == "slot_taken"
     world.client.patch(f"/sessions/{scheduled.id}/cancel", json=ILL, headers=cast.as_mentor)
     assert world.client.patch(accept, headers=cast.as_mentor).status_code == 202
-    # The booking itself stays accepted: it was, and its session says what became of it.
+    # The booking itself stays accepted: it was, and its session holds the cancellation.
     booking = world.client.get(f"/bookings/{scheduled.booking_id}", headers=cast.as_mentee).json
     assert booking["status"] == "accepted"
 

@@ -1,4 +1,4 @@
-"""Courses: kept by operators, read by everybody, taught by whoever has a listing of one."""
+"""Courses over HTTP: kept by operators, read by all users, taught by mentors with a listing of one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def offer_of(course: Course, **changes: Any) -> dict[str, Any]:
     return {**OFFER, "courseId": str(course.id), **changes}
 
 
-def test_an_operator_adds_a_course_and_everybody_reads_it(world: World, cast: Cast) -> None:
+def test_an_operator_adds_a_course_that_all_users_read(world: World, cast: Cast) -> None:
     added = world.client.post("/courses", json=ALGEBRA, headers=cast.as_operator)
     assert (added.status_code, added.headers["ETag"]) == (201, '"1"')
     assert added.json == {
@@ -45,9 +45,7 @@ def test_only_operators_keep_the_catalogue(world: World, cast: Cast, course: Cou
     assert world.client.patch(f"/courses/{course.id}", json={"title": "Mine"}, headers=headers).status_code == 403
 
 
-def test_a_course_that_is_not_active_leaves_the_catalogue_and_can_still_be_read(
-    world: World, cast: Cast, course: Course
-) -> None:
+def test_an_inactive_course_is_readable_but_not_listed(world: World, cast: Cast, course: Course) -> None:
     path = f"/courses/{course.id}"
     changed = world.client.patch(path, json={"active": False, "description": None}, headers=cast.as_operator)
     assert (changed.status_code, changed.json["active"], changed.headers["ETag"]) == (200, False, '"2"')

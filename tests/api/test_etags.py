@@ -102,7 +102,7 @@ def test_each_view_of_a_session_has_its_own_tag(client: FlaskClient, cast: Cast,
     assert client.get(path, headers=cast.as_mentor | {"If-None-Match": mentors}).status_code == 304
 
 
-def test_whoever_read_it_a_version_is_a_version(client: FlaskClient, cast: Cast, scheduled: Session) -> None:
+def test_if_match_accepts_the_tag_of_any_view(client: FlaskClient, cast: Cast, scheduled: Session) -> None:
     for reader, path in ((cast.as_mentor, "start"), (cast.as_mentor, "complete")):
         tag = client.get(f"/sessions/{scheduled.id}", headers=reader).headers["ETag"]
         step = f"/sessions/{scheduled.id}/{path}"
@@ -110,7 +110,7 @@ def test_whoever_read_it_a_version_is_a_version(client: FlaskClient, cast: Cast,
         assert client.patch(step, headers=cast.as_mentor | {"If-Match": tag}).status_code == 200
 
 
-def test_answers_are_kept_for_nobody_else(client: FlaskClient, cast: Cast, draft: Booking) -> None:
+def test_answers_are_private_to_the_caller(client: FlaskClient, cast: Cast, draft: Booking) -> None:
     for path, headers in ((f"/bookings/{draft.id}", cast.as_mentee), ("/bookings", cast.as_mentee), ("/me", {})):
         answer = client.get(path, headers=headers)
         assert answer.headers["Cache-Control"] == "private, no-cache"

@@ -161,7 +161,7 @@ def test_a_commit_that_broke_is_a_503_and_is_not_made_again(world: World, cast: 
     assert world.wakeups.take() == []
 
 
-def test_two_changes_of_a_listing_at_once_are_made_one_after_the_other(
+def test_concurrent_changes_of_a_listing_are_serialised(
     world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = f"/listings/{cast.listing.id}"
@@ -175,7 +175,7 @@ def test_two_changes_of_a_listing_at_once_are_made_one_after_the_other(
     monkeypatch.setattr("api.resources.catalog.change_listing", meddle)
     answer = world.client.patch(path, json={"title": "Ours"}, headers=cast.as_mentor)
     assert (answer.status_code, answer.json["title"], answer.json["description"]) == (200, "Ours", "theirs")
-    # Somebody who is always quicker keeps nobody from a change that was decided on no version.
+    # A concurrent writer cannot starve a change that names no version.
     assert len(meddled) == 1
     named = {"If-Match": answer.headers["ETag"]}
     assert world.client.patch(path, json={"title": "y"}, headers=cast.as_mentor | {"If-Match": "*"}).status_code == 200

@@ -1,4 +1,4 @@
-"""Weekly hours: said by their mentor, read by everybody, and kept by whoever asks for a time."""
+"""Weekly hours over HTTP: set by their mentor, read by all users, required of every booking."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def asked(cast: Cast, start: datetime) -> dict[str, Any]:
     return {"listingId": str(cast.listing.id), "startTime": start.isoformat()}
 
 
-def test_a_mentor_says_hours_and_everybody_reads_them(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_a_mentor_sets_hours_that_all_users_read(client: FlaskClient, cast: Cast, path: str) -> None:
     said = client.put(path, json={**WEEK, "hours": [EVENING, MORNING]}, headers=cast.as_mentor)
     assert (said.status_code, said.headers["ETag"]) == (200, '"1"')
     assert said.json == {"mentorProfileId": str(cast.mentor.id), **WEEK}
@@ -49,19 +49,19 @@ def test_a_mentor_says_hours_and_everybody_reads_them(client: FlaskClient, cast:
         assert (read.json, read.headers["ETag"]) == (said.json, '"1"')
 
 
-def test_who_has_said_none_has_none(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_by_default_a_mentor_has_no_hours(client: FlaskClient, cast: Cast, path: str) -> None:
     none = client.get(path, headers=cast.as_mentee)
     assert none.json == {"mentorProfileId": str(cast.mentor.id), "timeZone": "UTC", "hours": []}
     assert none.headers["ETag"] == '"0"'
 
 
-def test_the_hours_of_nobody_are_not_found(client: FlaskClient, cast: Cast) -> None:
+def test_hours_of_an_unknown_mentor_are_not_found(client: FlaskClient, cast: Cast) -> None:
     for path in (f"/mentors/{uuid4()}/hours", "/mentors/grace/hours"):
         assert client.get(path, headers=cast.as_mentee).status_code == 404
         assert client.put(path, json=WEEK, headers=cast.as_mentor).status_code == 404
 
 
-def test_only_the_mentor_says_them(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_only_the_mentor_sets_hours(client: FlaskClient, cast: Cast, path: str) -> None:
     for headers in (cast.as_mentee, cast.as_other_mentor, cast.as_operator):
         refused = client.put(path, json=WEEK, headers=headers)
         assert (refused.status_code, refused.json["code"]) == (403, "forbidden")
@@ -76,9 +76,7 @@ def test_hours_without_a_zone_are_on_the_mentors_own_clocks(client: FlaskClient,
         assert (said.status_code, said.json["timeZone"]) == (200, "Asia/Kathmandu")
 
 
-def test_hours_replace_all_that_were_said_before_and_none_open_every_time(
-    client: FlaskClient, cast: Cast, path: str
-) -> None:
+def test_hours_replace_all_former_ones(client: FlaskClient, cast: Cast, path: str) -> None:
     client.put(path, json=WEEK, headers=cast.as_mentor)
     second = client.put(path, json={"timeZone": "UTC", "hours": [MORNING]}, headers=cast.as_mentor)
     assert (second.json["timeZone"], second.json["hours"], second.headers["ETag"]) == ("UTC", [MORNING], '"2"')
@@ -98,7 +96,7 @@ def test_the_same_hours_once_more_are_no_change(world: World, cast: Cast, path: 
         assert db.scalar(select(func.count()).select_from(weekly_hours)) == 1
 
 
-def test_to_open_every_time_once_more_is_no_change_on_any_clocks(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_setting_no_hours_again_is_no_change(client: FlaskClient, cast: Cast, path: str) -> None:
     for body in ({"hours": []}, {"hours": [], "timeZone": "Asia/Tokyo"}):
         again = client.put(path, json=body, headers=cast.as_mentor)
         assert (again.status_code, again.headers["ETag"]) == (200, '"0"')
@@ -183,9 +181,7 @@ def test_an_instant_booking_does_too(client: FlaskClient, cast: Cast, path: str)
     assert client.post("/bookings", json=within, headers=cast.as_mentee).status_code == 202
 
 
-def test_hours_to_midnight_and_from_midnight_hold_a_session_over_midnight(
-    client: FlaskClient, cast: Cast, path: str
-) -> None:
+def test_adjacent_hours_hold_a_session_over_midnight(client: FlaskClient, cast: Cast, path: str) -> None:
     night = [EVENING, {"weekday": 4, "startTime": "00:00", "endTime": "00:30"}]
     client.put(path, json={"timeZone": "UTC", "hours": night}, headers=cast.as_mentor)
     thursday = a_monday_in_summer() + timedelta(days=3)
@@ -212,7 +208,7 @@ def test_hours_cost_a_request_no_statement(world: World, cast: Cast, path: str) 
     assert after.statements == before.statements
 
 
-def test_saying_hours_takes_six_statements(world: World, cast: Cast, path: str) -> None:
+def test_setting_hours_takes_six_statements(world: World, cast: Cast, path: str) -> None:
     with statements_of(world.engine) as said:
         world.client.put(path, json=WEEK, headers=cast.as_mentor)
     # Who and whose; the lock; what is there; the hours with their spans; the event with its deliveries.

@@ -93,9 +93,7 @@ def test_a_key_whose_time_has_passed_is_free(world: World, cast: Cast) -> None:
     assert booked(world.engine) == 2
 
 
-def test_while_the_first_is_being_answered_the_second_is_told_to_come_back(
-    world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_in_use_is_a_409_with_retry_after(world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     wish, meeting = cast.wish(), Barrier(2, timeout=10)
     keep = IdempotentRequest.keep
 

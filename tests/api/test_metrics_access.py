@@ -1,4 +1,4 @@
-"""Who may read the figures at the API: whoever has the token; without one, this machine in development."""
+"""Access to /metrics: by token, or in development from this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.api.test_failures import SHAPE
 from tests.application import World
 from tests.scraping import Figures
 
-TOKEN = "a token for whoever scrapes"
+TOKEN = "a token of the scraper"
 PATHS = ("/metrics", "/api/metrics")
 
 
@@ -28,7 +28,7 @@ def test_development_shows_them_to_this_machine(client: FlaskClient, path: str) 
 
 
 @pytest.mark.parametrize("address", ["10.0.0.7", "192.0.2.1", "2001:db8::1", ""])
-def test_development_shows_them_to_nobody_else(client: FlaskClient, address: str) -> None:
+def test_development_hides_them_from_other_machines(client: FlaskClient, address: str) -> None:
     answer = client.get("/metrics", environ_base={"REMOTE_ADDR": address})
     assert (answer.status_code, answer.json["code"]) == (404, "not_found")
     assert set(answer.json) == SHAPE

@@ -1,4 +1,4 @@
-"""Notifications over HTTP: everybody's own, listed, counted and read; and what people want to hear of."""
+"""Notifications over HTTP: one's own, listed, counted and read; and preferences."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def told(engine: Engine, cast: Cast, scheduled: Session) -> list[UUID]:
 
 
 def tell(engine: Engine, user_id: UUID, session: Session, title: str) -> UUID:
-    """Tell somebody something, in the application and by mail."""
+    """Notify a user, in the application and by mail."""
     event = ReviewUnlocked(
         actor="system",
         occurred_at=datetime.now(UTC),
@@ -108,7 +108,7 @@ def test_one_is_read_once_and_stays_read(client: FlaskClient, cast: Cast, told: 
     assert (stale.status_code, stale.json["code"]) == (412, "stale")
 
 
-def test_somebody_elses_is_refused_and_a_mail_is_not_there(
+def test_reading_others_notifications_is_refused(
     client: FlaskClient, cast: Cast, engine: Engine, told: list[UUID]
 ) -> None:
     assert client.post(f"/notifications/{told[0]}/read", headers=cast.as_stranger).status_code == 403
@@ -120,7 +120,7 @@ def test_somebody_elses_is_refused_and_a_mail_is_not_there(
     assert client.post(f"/notifications/{mail}/read", headers=cast.as_mentee).status_code == 404
 
 
-def test_all_are_read_at_once_and_nobody_elses(
+def test_read_all_reads_ones_own_alone(
     world: World, cast: Cast, engine: Engine, scheduled: Session, told: list[UUID]
 ) -> None:
     tell(engine, cast.stranger.id, scheduled, "To somebody else.")
@@ -136,7 +136,7 @@ def test_all_are_read_at_once_and_nobody_elses(
 
 
 def preferences(client: FlaskClient, headers: Headers) -> dict[str, dict[str, bool]]:
-    """What somebody hears of, by kind."""
+    """The caller's channels by kind."""
     found = client.get("/notification-preferences", headers=headers).json
     return {item["kind"]: item["channels"] for item in found["items"]}
 
@@ -176,7 +176,7 @@ def test_what_was_read_can_be_changed_and_written_back(client: FlaskClient, cast
     assert unchanged.headers["ETag"] == seen.headers["ETag"]
     items = seen.json["items"]
     items[0]["channels"]["email"] = not items[0]["channels"]["email"]
-    # What a kind is called, and what cannot be switched off, nobody chooses.
+    # The description of a kind and its mandatory channels cannot be chosen.
     items[0] |= {"description": "Something else.", "always": ["push"]}
     changed = put(client, cast.as_mentee | {"If-Match": seen.headers["ETag"]}, *items)
     assert changed.status_code == 200
@@ -205,13 +205,13 @@ def test_a_choice_is_made_on_what_was_seen(client: FlaskClient, cast: Cast) -> N
     [
         # No such kind.
         [{"kind": "lottery_won", "channels": {}}],
-        # None that can be heard of yet.
+        # Not offered yet.
         [{"kind": "seat_joined", "channels": {}}],
         [{"kind": "seat_left", "channels": {}}],
         [{"kind": "bundle_exhausted", "channels": {}}],
-        # Nobody could say which one is meant.
+        # Contradictory.
         [{"kind": "session_started", "channels": {}}, {"kind": "session_started", "channels": {"push": False}}],
-        # What nobody should miss.
+        # A mandatory channel.
         [{"kind": "session_cancelled", "channels": {"inApp": False}}],
         [{"kind": "session_started", "channels": {"fax": True}}],
         [{"kind": "session_started", "channels": {"email": "no"}}],

@@ -111,14 +111,6 @@ def test_a_cursor_signed_with_another_key_is_refused(world: World, cast: Cast, p
         assert (answer.status_code, list(answer.json["details"])) == (400, ["cursor"])
 
 
-def test_a_cursor_with_an_altered_key_is_refused(world: World, cast: Cast) -> None:
-    write_bookings(world.engine, cast, cast.mentee, 5)
-    cursor = world.client.get("/bookings?limit=2", headers=cast.as_mentee).json["nextCursor"]
-    altered = cursor[:10] + ("A" if cursor[10] != "A" else "B") + cursor[11:]
-    answer = world.client.get(f"/bookings?cursor={altered}", headers=cast.as_mentee)
-    assert (answer.status_code, list(answer.json["details"])) == (400, ["cursor"])
-
-
 def test_cursors_outlive_the_rotation_of_keys(world: World, cast: Cast) -> None:
     write_bookings(world.engine, cast, cast.mentee, 5)
     cursor = world.client.get("/bookings?limit=2", headers=cast.as_mentee).json["nextCursor"]

@@ -128,7 +128,7 @@ def test_a_user_publishes_one_mentor_profile(client: FlaskClient, cast: Cast) ->
     assert (again.status_code, again.json["code"]) == (409, "profile_exists")
 
 
-def test_a_profile_for_somebody_else_is_an_operators_business(client: FlaskClient, cast: Cast) -> None:
+def test_only_operators_create_profiles_for_other_users(client: FlaskClient, cast: Cast) -> None:
     body = {"headline": "Engineer", "userId": str(cast.stranger.id)}
     assert client.post("/mentor-profiles", json=body, headers=cast.as_mentee).status_code == 403
     assert client.post("/mentor-profiles", json={"headline": "x"}, headers=cast.as_operator).status_code == 400

@@ -1,4 +1,4 @@
-"""Push subscriptions over HTTP: everybody's own, and nobody is shown where a browser is reached."""
+"""Push subscriptions over HTTP: one's own alone, and the push address is never shown."""
 
 from __future__ import annotations
 

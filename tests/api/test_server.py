@@ -120,7 +120,7 @@ def test_bodies_are_invited_by_100_continue(served: Served) -> None:
 
 def test_header_names_with_underscores_are_dropped(served: Served) -> None:
     raw = b"GET /testing/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s: 7\r\n\r\n"
-    assert heard(served.connected(raw % b"X_User_Id"))[1]["seen-user"] == "nobody"
+    assert heard(served.connected(raw % b"X_User_Id"))[1]["seen-user"] == "none"
     assert heard(served.connected(raw % b"X-User-Id"))[1]["seen-user"] == "7"
     assert heard(served.connected(raw % b"X-User_Id: 8\r\nX-User-Id"))[1]["seen-user"] == "7"
     # Two of them are no identity that anybody could take for one of the two.

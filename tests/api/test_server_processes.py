@@ -1,4 +1,4 @@
-"""The server's processes: slow clients keep nobody waiting, and whatever dies or hangs is replaced or ended in time."""
+"""The server's processes: slow clients block no others, and processes that die or hang are replaced in time."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from cli.embedded import free_port
 from config.settings import settings
 from tests.api.running import LIMITS
 from tests.api.served import Served, serving, started
-from tests.cast import register
 from tests.eventually import eventually
+from tests.participants import register
 from tests.speaking import Caller
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/nothing"
@@ -64,7 +64,7 @@ def slow_clients(served: Served, count: int, sent: bytes) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("count", "sent"), [(20, b"G"), (200, HALF_HEADERS), (200, HALF_BODY), (200, HALF_CHUNK)], ids=str
 )
-def test_slow_senders_keep_nobody_waiting(served: Served, count: int, sent: bytes) -> None:
+def test_slow_senders_block_no_others(served: Served, count: int, sent: bytes) -> None:
     with slow_clients(served, count, sent):
         until = time.monotonic() + 2 * LIMITS.read_seconds
         asked = 0
@@ -73,7 +73,7 @@ def test_slow_senders_keep_nobody_waiting(served: Served, count: int, sent: byte
             asked += 1
 
 
-def test_slow_readers_keep_nobody_waiting(served: Served) -> None:
+def test_slow_readers_block_no_others(served: Served) -> None:
     path = "/testing/stream/5000000"
     request = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
     readers = [served.connected(request) for _ in range(16)]

@@ -78,16 +78,6 @@ def test_no_step_is_skipped_or_taken_twice(client: FlaskClient, cast: Cast, sche
     ]  # fmt: skip
 
 
-def test_a_session_is_not_started_long_before_its_time(world: World, cast: Cast, accepted: Booking) -> None:
-    client = world.client
-    client.patch(f"/bookings/{accepted.id}/accept", headers=cast.as_mentor)
-    wish = client.post("/bookings", json=cast.wish(), headers=cast.as_mentee).json
-    location = client.patch(f"/bookings/{wish['id']}/accept", headers=cast.as_mentor).headers["Location"]
-    world.run_session_effects()
-    answer = client.patch(f"{location}/start", headers=cast.as_mentee)
-    assert (answer.status_code, answer.json["code"]) == (400, "too_early")
-
-
 def test_until_it_is_there_a_session_is_pending_for_its_parties_alone(
     client: FlaskClient, cast: Cast, accepted: Booking
 ) -> None:

@@ -1,4 +1,4 @@
-"""The links at the foot of mails: one click stops a kind, a look stops nothing, and nobody can make a link up."""
+"""Unsubscribe links in mails: POST unsubscribes, GET shows a form, and forged links are refused."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_one_click_stops_that_kind_of_mail_and_nothing_else(client: FlaskClient,
     assert preferences(client, cast.as_stranger)["session_created"]["email"]
 
 
-def test_a_second_click_is_as_good_as_the_first(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_unsubscribing_twice_succeeds(client: FlaskClient, cast: Cast, engine: Engine) -> None:
     for body in (ONE_CLICK, {}, {"data": b"\xff", "content_type": "multipart/form-data; boundary=x"}):
         assert client.post(link(cast), **body).status_code == 200
     with engine.connect() as db:
@@ -89,7 +89,7 @@ def forged(cast: Cast) -> dict[str, str]:
     }
 
 
-def test_what_nobody_signed_is_not_found_and_changes_nothing(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_forged_links_are_not_found_and_change_nothing(client: FlaskClient, cast: Cast, engine: Engine) -> None:
     before = counts(engine)
     for name, signed in forged(cast).items():
         answer = client.post(f"/unsubscribe/{signed}", **ONE_CLICK)
@@ -100,7 +100,7 @@ def test_what_nobody_signed_is_not_found_and_changes_nothing(client: FlaskClient
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_browser_reads_in_words_that_a_link_does_not_work(client: FlaskClient, cast: Cast, method: str) -> None:
+def test_a_browser_gets_a_page_for_an_invalid_link(client: FlaskClient, cast: Cast, method: str) -> None:
     browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
     wrong = (forged(cast)["another payload"], forged(cast)["half of one"])
     for signed in wrong:

@@ -11,16 +11,10 @@ import pytest
 from models.events import DeliveryState, ErrorClass
 from models.webhooks import EndpointState
 from tests.api.conftest import Cast
-from tests.api.partner import Partner
+from tests.api.partner import CANCELLED, DEAD, DONE, PENDING, Partner
 from tests.application import World
 from tests.statements import statements_of
 
-PENDING, DONE, DEAD, CANCELLED = (
-    DeliveryState.PENDING,
-    DeliveryState.DONE,
-    DeliveryState.DEAD,
-    DeliveryState.CANCELLED,
-)
 HOUR = timedelta(hours=1)
 
 
@@ -87,7 +81,7 @@ def test_a_delivery_is_shown_with_its_attempts(world: World, cast: Cast) -> None
     ]
 
 
-def test_an_attempts_time_is_when_it_began_also_when_the_answer_was_long_in_coming(world: World, cast: Cast) -> None:
+def test_an_attempts_time_is_its_beginning(world: World, cast: Cast) -> None:
     partner = Partner.of(world, cast.as_mentor)
     delivery = partner.told()
     ended = datetime(2030, 5, 4, 9, 0, 15, tzinfo=UTC)
@@ -130,7 +124,7 @@ def test_the_list_is_by_endpoint_and_state_the_newest_first(world: World, cast: 
     assert listed(others) == [foreign]
 
 
-def test_everybody_sees_their_own(world: World, cast: Cast) -> None:
+def test_owners_see_their_own_deliveries(world: World, cast: Cast) -> None:
     partner = Partner.of(world, cast.as_mentor)
     delivery = partner.told()
     by_endpoint, path = f"?endpointId={partner.id}", f"/webhook-deliveries/{delivery}"
@@ -230,9 +224,7 @@ def test_a_dead_delivery_gets_all_its_attempts_again(world: World, cast: Cast) -
 
 
 @pytest.mark.parametrize("state", [DONE, CANCELLED])
-def test_what_has_ended_stays_and_another_delivery_of_the_same_event_is_made(
-    world: World, cast: Cast, state: DeliveryState
-) -> None:
+def test_resending_an_ended_delivery_makes_another(world: World, cast: Cast, state: DeliveryState) -> None:
     partner = Partner.of(world, cast.as_mentor)
     delivery = partner.told(state)
     before = partner.delivery(delivery)
@@ -256,7 +248,7 @@ def test_what_has_ended_stays_and_another_delivery_of_the_same_event_is_made(
 
 
 @pytest.mark.parametrize("state", [EndpointState.PENDING, EndpointState.PAUSED, EndpointState.DISABLED])
-def test_an_endpoint_that_hears_of_nothing_is_sent_nothing(world: World, cast: Cast, state: EndpointState) -> None:
+def test_inactive_endpoints_refuse_resends(world: World, cast: Cast, state: EndpointState) -> None:
     partner = Partner.of(world, cast.as_mentor)
     delivery = partner.told(DEAD)
     partner.becomes(state)

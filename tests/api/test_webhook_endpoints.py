@@ -1,14 +1,32 @@
-"""Webhook endpoints: created, listed, read, pinged, each by its owner."""
+"""Webhook endpoints over HTTP: created, read, changed, paused and deleted by their owners."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import Engine
 
+from config.sealing import Sealer
+from models.webhooks import EndpointState
 from tests.api.conftest import Cast
-from tests.application import World
+from tests.api.partner import HOOK, Partner
+from tests.application import SECRET, World
+from workflows.webhooks.headers import opened_headers
 
-HOOK = {"url": "https://partner.example/hooks", "eventTypes": ["session.completed"]}
+ACTIVE, PAUSED, PENDING, DISABLED = (
+    EndpointState.ACTIVE,
+    EndpointState.PAUSED,
+    EndpointState.PENDING,
+    EndpointState.DISABLED,
+)
+IN_TROUBLE = {
+    "failures": 12,
+    "failing_since": datetime(2030, 5, 1, tzinfo=UTC),
+    "open_until": datetime(2030, 5, 4, tzinfo=UTC),
+    "warned_at": datetime(2030, 5, 4, tzinfo=UTC),
+}
 
 
 def test_an_endpoint_begins_as_pending_and_is_pinged(world: World, cast: Cast) -> None:
@@ -51,6 +69,84 @@ def test_an_endpoint_is_its_owners(client: FlaskClient, cast: Cast) -> None:
     assert client.get("/webhook-endpoints", headers=cast.as_operator).json["items"] == []
 
 
+def test_what_is_changed_is_answered_and_stays(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_mentor)
+    changes = {
+        "eventTypes": ["session.*", "*", "session.*"],
+        "description": "Our hook",
+        "headers": {"Authorization": "Bearer hush", "X-Team": "a"},
+        "rateLimit": 10,
+    }
+    answer = partner.client.patch(partner.path, json=changes, headers=cast.as_mentor)
+    assert answer.status_code == 200
+    assert answer.json["eventTypes"] == ["session.*", "*"]
+    assert (answer.json["description"], answer.json["rateLimit"]) == ("Our hook", 10)
+    # What is sent along may be a credential: its value is never shown again.
+    assert sorted(answer.json["headerNames"]) == ["Authorization", "X-Team"]
+    assert "hush" not in answer.text
+    stored = partner.row().headers
+    assert "hush" not in str(stored)
+    assert opened_headers(stored, Sealer([SECRET]).unseal) == changes["headers"]
+    assert answer.json["state"] == "active"
+    assert partner.client.get(partner.path, headers=cast.as_mentor).json == answer.json
+    emptied = partner.client.patch(
+        partner.path, json={"description": None, "headers": None, "rateLimit": None}, headers=cast.as_mentor
+    )
+    assert (emptied.json["description"], emptied.json["headerNames"], emptied.json["rateLimit"]) == (None, [], None)
+    assert emptied.json["eventTypes"] == ["session.*", "*"]
+
+
+def test_a_new_address_is_pending_until_it_answers_a_ping(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_operator)
+    partner.becomes(DISABLED, **IN_TROUBLE)
+    world.wakeups.take()
+    body = {"url": "https://elsewhere.example:443/hooks"}
+    answer = partner.client.patch(partner.path, json=body, headers=cast.as_operator)
+    assert (answer.json["url"], answer.json["state"]) == ("https://elsewhere.example/hooks", "pending")
+    assert answer.json["disabledReason"] is None
+    row = partner.row()
+    assert (row.failures, row.failing_since, row.open_until, row.warned_at) == (0, None, None, None)
+    assert [wakeup.subject_id for wakeup in world.wakeups.take()] == [partner.id]
+
+
+def test_the_same_address_again_changes_nothing(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_operator)
+    world.wakeups.take()
+    for body in ({"url": HOOK["url"]}, {"url": "HTTPS://Partner.Example:443/hooks"}, {}):
+        tag = partner.client.get(partner.path, headers=cast.as_operator).headers["ETag"]
+        answer = partner.client.patch(partner.path, json=body, headers=cast.as_operator)
+        assert (answer.status_code, answer.json["state"], answer.headers["ETag"]) == (200, "active", tag)
+    assert world.wakeups.take() == []
+
+
+# Every state, and which of the two that can be set by hand follows upon it.
+@pytest.mark.parametrize(
+    ("before", "after", "may"),
+    [
+        (ACTIVE, PAUSED, True),
+        (PAUSED, ACTIVE, True),
+        (ACTIVE, ACTIVE, False),
+        (PAUSED, PAUSED, False),
+        (PENDING, ACTIVE, False),
+        (PENDING, PAUSED, False),
+        (DISABLED, ACTIVE, False),
+        (DISABLED, PAUSED, False),
+    ],
+)
+def test_only_a_pause_is_made_and_ended_by_hand(
+    world: World, cast: Cast, before: EndpointState, after: EndpointState, may: bool
+) -> None:
+    partner = Partner.of(world, cast.as_mentor)
+    partner.becomes(before, **IN_TROUBLE)
+    answer = partner.client.patch(partner.path, json={"state": after}, headers=cast.as_mentor)
+    if may:
+        assert (answer.status_code, answer.json["state"]) == (200, after)
+        assert partner.row().failures == 0
+    else:
+        assert (answer.status_code, answer.json["code"]) == (400, "invalid_transition")
+        assert partner.row().state == before
+
+
 @pytest.mark.parametrize(
     "flaw",
     [
@@ -72,10 +168,98 @@ def test_an_endpoint_is_its_owners(client: FlaskClient, cast: Cast) -> None:
         {"rateLimit": 0},
         {"rateLimit": "5"},
         {"secret": "mine"},
+        {"url": "http://8.8.8.8"},
+        {"url": "https://10.0.0.1"},
+        {"url": None},
+        {"url": ""},
+        {"eventTypes": None},
+        {"eventTypes": ["webhook.ping"]},
+        {"headers": {"Cookie": "a=b"}},
+        {"headers": {"X-A": "a\nb"}},
+        {"rateLimit": 1001},
+        {"description": "x" * 1001},
+        {"state": "pending"},
+        {"state": "disabled"},
+        {"state": "gone"},
+        {"state": None},
+        {"state": "paused", "url": "https://elsewhere.example"},
+        {"signing": "ed25519"},
+        {"disabledReason": "none"},
     ],
     ids=str,
 )
-def test_endpoints_that_make_no_sense_are_refused(client: FlaskClient, cast: Cast, flaw: dict[str, object]) -> None:
-    answer = client.post("/webhook-endpoints", json=HOOK | flaw, headers=cast.as_operator)
-    assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
-    assert next(iter(answer.json["details"])).partition(".")[0] in flaw
+def test_invalid_fields_are_refused_at_creation_and_change(world: World, cast: Cast, flaw: dict[str, object]) -> None:
+    partner = Partner.of(world, cast.as_operator)
+    before = partner.row()
+    answers = [partner.client.patch(partner.path, json=flaw, headers=cast.as_operator)]
+    if "signing" not in flaw:
+        answers.append(partner.client.post("/webhook-endpoints", json=HOOK | flaw, headers=cast.as_operator))
+    for answer in answers:
+        assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
+        assert next(iter(answer.json["details"])).partition(".")[0] in flaw
+    assert partner.row() == before
+
+
+@pytest.mark.parametrize("url", ["http://partner.example", "https://partner.example:9000", "http://localhost:9000"])
+def test_where_no_networks_are_listed_only_the_public_internet_is_reached(engine: Engine, cast: Cast, url: str) -> None:
+    closed = World.on(engine, webhook_allowed_networks=())
+    partner = Partner.of(closed, cast.as_mentor)
+    for answer in (
+        closed.client.patch(partner.path, json={"url": url}, headers=cast.as_mentor),
+        closed.client.post("/webhook-endpoints", json=HOOK | {"url": url}, headers=cast.as_mentor),
+    ):
+        assert (answer.status_code, list(answer.json["details"])) == (400, ["url"])
+
+
+def test_two_endpoints_do_not_get_one_address(world: World, cast: Cast) -> None:
+    Partner.of(world, cast.as_mentor)
+    other = Partner.of(world, cast.as_mentor, url="https://other.example")
+    answer = other.client.patch(other.path, json={"url": HOOK["url"]}, headers=cast.as_mentor)
+    assert (answer.status_code, answer.json["code"]) == (409, "endpoint_exists")
+
+
+def test_a_change_is_made_on_the_version_that_was_named(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_mentor)
+    tag = partner.client.get(partner.path, headers=cast.as_mentor).headers["ETag"]
+    # What counts its failures is no change that its owner could have seen.
+    partner.becomes(ACTIVE, failures=3, failing_since=datetime.now(UTC), next_send_at=datetime.now(UTC))
+    changed = partner.client.patch(partner.path, json={"rateLimit": 5}, headers=cast.as_mentor | {"If-Match": tag})
+    assert changed.status_code == 200
+    assert changed.headers["ETag"] != tag
+    for method, path in (("PATCH", ""), ("DELETE", ""), ("POST", "/secret/rotate"), ("POST", "/ping")):
+        answer = partner.client.open(
+            partner.path + path, method=method, json={}, headers=cast.as_mentor | {"If-Match": tag}
+        )
+        assert (answer.status_code, answer.json["code"]) == (412, "stale"), (method, path)
+    assert partner.row().rate_limit == 5
+
+
+def test_what_is_deleted_is_gone_with_its_secrets(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_mentor)
+    delivery = partner.told()
+    answer = partner.client.delete(partner.path, headers=cast.as_mentor)
+    assert (answer.status_code, answer.data) == (204, b"")
+    for path in (partner.path, f"{partner.path}/secret", f"/webhook-deliveries/{delivery}"):
+        assert partner.client.get(path, headers=cast.as_mentor).status_code == 404
+    assert partner.client.delete(partner.path, headers=cast.as_mentor).status_code == 404
+    assert partner.client.get("/webhook-deliveries", headers=cast.as_mentor).json["items"] == []
+    assert Partner.of(world, cast.as_mentor).path != partner.path
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_whose_it_is_comes_before_the_body(client: FlaskClient, world: World, cast: Cast, method: str) -> None:
+    path = Partner.of(world, cast.as_mentor).path
+    nowhere = "/webhook-endpoints/0190a1b2-0000-7000-8000-00000000dead"
+    for where, headers, status in (
+        (path, {}, 401),
+        (path, cast.as_mentee, 403),
+        (nowhere, cast.as_mentee, 403),
+        (nowhere, cast.as_mentor, 404),
+        ("/webhook-endpoints/no-id", cast.as_mentor, 404),
+        (path, cast.as_other_mentor, 403),
+    ):
+        answer = client.open(where, method=method, data=b"{", content_type="application/json", headers=headers)
+        assert answer.status_code == status
+    assert client.patch(path, data=b"{", content_type="application/json", headers=cast.as_mentor).status_code == 400
+    # An operator helps a mentor out.
+    assert client.patch(path, json={"rateLimit": 1}, headers=cast.as_operator).status_code == 200

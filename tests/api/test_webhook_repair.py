@@ -9,20 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import func, select
 
-from models.events import DeliveryState, ErrorClass, events
+from models.events import ErrorClass, events
 from models.webhooks import EndpointState
 from tests.api.conftest import Cast
-from tests.api.partner import Partner
+from tests.api.partner import CANCELLED, DEAD, DONE, PENDING, Partner
 from tests.application import World
 from tests.statements import statements_of
 from workflows.events.catalogue import announced_types
 
-DEAD, PENDING, DONE, CANCELLED = (
-    DeliveryState.DEAD,
-    DeliveryState.PENDING,
-    DeliveryState.DONE,
-    DeliveryState.CANCELLED,
-)
 NOT_LISTENING = ErrorClass.NOT_LISTENING
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -83,7 +77,7 @@ def test_a_dead_resend_is_recovered_and_a_dead_ping_is_not(world: World, cast: C
     assert partner.delivery(copy).state == PENDING
 
 
-def test_what_was_not_sent_in_a_pause_is_recovered_once(world: World, cast: Cast) -> None:
+def test_deliveries_missed_in_a_pause_are_recovered_once(world: World, cast: Cast) -> None:
     partner = asking(world, cast.as_mentor)
     world.wakeups.take()
     missed = [partner.told(CANCELLED, ago=hours * HOUR, cancel_reason=NOT_LISTENING) for hours in (3, 2)]
@@ -219,9 +213,7 @@ def test_there_are_examples_of_what_can_be_asked_for_alone(world: World, cast: C
     assert (answer.status_code, list(answer.json["details"])) == (400, ["eventType"])
 
 
-def test_an_example_of_more_than_256_kb_is_refused_where_somebody_hears_of_it(
-    world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_example_of_more_than_256_kb_is_refused(world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     partner = Partner.of(world, cast.as_mentor)
     world.wakeups.take()
     monkeypatch.setattr("workflows.webhooks.messages.MAX_BODY_BYTES", 300)

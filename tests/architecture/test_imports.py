@@ -38,7 +38,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
-    """What import-linter says of the code in that folder."""
+    """The result of import-linter for the code in that folder."""
     program = "from importlinter.cli import lint_imports; import sys; sys.exit(lint_imports(no_cache=True))"
     environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1", "COLUMNS": "200"}
     return subprocess.run(

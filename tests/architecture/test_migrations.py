@@ -62,7 +62,7 @@ def test_there_is_one_head(scripts: ScriptDirectory) -> None:
     assert len(scripts.get_bases()) == 1
 
 
-def test_the_way_up_and_down_and_up_again_leads_to_the_same_place(empty_url: str, scripts: ScriptDirectory) -> None:
+def test_migrations_are_reversible_as_a_whole(empty_url: str, scripts: ScriptDirectory) -> None:
     nothing = schema(empty_url)
     assert upgrade(empty_url) == scripts.get_current_head()
     first = schema(empty_url)
@@ -95,7 +95,7 @@ def test_models_and_migrations_agree(database_url: str) -> None:
         assert current_revision(db) is not None
 
 
-def test_models_and_migrations_agree_also_where_alembic_does_not_look(database_url: str, empty_url: str) -> None:
+def test_models_and_migrations_agree_beyond_alembics_comparison(database_url: str, empty_url: str) -> None:
     """Checks, exclusions and storage parameters: made by the models alone, they are the same."""
     with connected(empty_url) as db:
         db.execute(text("CREATE EXTENSION btree_gist"))

@@ -43,7 +43,7 @@ def test_a_summary_has_median_and_spread(results: Results) -> None:
 
 def test_a_ratio_is_the_median_of_the_rounds_own_ratios(results: Results) -> None:
     assert results.ratio(LIVES, "Tutelage", "usual") == pytest.approx(1.8)
-    assert results.ratio(LIVES, "Tutelage", "nobody") is None
+    assert results.ratio(LIVES, "Tutelage", "unknown") is None
 
 
 def test_json_keeps_every_value_and_the_machine(results: Results, tmp_path: Path) -> None:

@@ -6,21 +6,20 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import psutil
 
 from cli.plan import PARTS, ROOT
 from cli.run_file import Run, read_run
 from cli.system import end_leftovers
+from tests.eventually import eventually
 
 SERVERS_ALONE = tuple(part.name for part in PARTS if part.group != "servers")
 PATIENCE_SECONDS = 90
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,8 @@ class Up:
 
     def run(self) -> Run:
         """run.json, once it is there."""
-        await_value(self._is_ready, "the sentence that it is ready")
-        return await_value(lambda: read_run(self.data_dir), "run.json")
+        eventually(self._is_ready, "the sentence that it is ready")
+        return eventually(lambda: read_run(self.data_dir), "run.json")
 
     def pid(self, name: str) -> int:
         """The process of a part, as run.json has it now."""
@@ -46,7 +45,7 @@ class Up:
 
     def await_restart(self, name: str, killed: int) -> int:
         """Wait until a part that was killed runs again, and return its new process."""
-        return await_value(lambda: found if (found := self.pid(name)) != killed else None, f"another {name}")
+        return eventually(lambda: found if (found := self.pid(name)) != killed else None, f"another {name}")
 
     def ends(self) -> int:
         """Wait for its end and return the exit code."""
@@ -89,16 +88,6 @@ def tutelage_up(
         # One that was refused because another runs must not end that other one's processes.
         if not refused:
             end_leftovers(data_dir, patience=5)
-
-
-def await_value(look: Callable[[], Value | None], what: str) -> Value:
-    """Look again and again until there is something."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        if (value := look()) is not None:
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not appear within {PATIENCE_SECONDS} seconds")
 
 
 def await_end(pids: Sequence[int]) -> None:

@@ -32,17 +32,6 @@ def test_services_are_the_parts_and_the_migration(services: dict[str, Any]) -> N
     assert always == {part.name for part in PARTS} | {"migrate", "proxy"}
 
 
-def test_monitoring_is_a_profile_that_listens_on_loopback(services: dict[str, Any]) -> None:
-    watching = {name: service for name, service in services.items() if "profiles" in service}
-    assert set(watching) == {"prometheus", "grafana"}
-    for service in watching.values():
-        assert service["profiles"] == ["monitoring"]
-        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
-        mounted = [volume.partition(":")[0] for volume in service["volumes"] if volume.startswith("./")]
-        assert mounted
-        assert all((ROOT / path).exists() for path in mounted)
-
-
 @pytest.mark.parametrize("part", PROGRAMS, ids=lambda part: part.name)
 def test_every_process_shows_its_figures_inside_the_network_alone(services: dict[str, Any], part: Any) -> None:
     service = services[part.name]
@@ -57,13 +46,6 @@ def test_every_process_shows_its_figures_inside_the_network_alone(services: dict
 @pytest.mark.parametrize("part", PROGRAMS, ids=lambda part: part.name)
 def test_the_commands_agree(services: dict[str, Any], part: Any) -> None:
     assert [str(word) for word in services[part.name]["command"]] == part.argv(CONTAINER)
-
-
-@pytest.mark.parametrize("part", PROGRAMS, ids=lambda part: part.name)
-def test_programs_wait_for_the_migration_and_start_again(services: dict[str, Any], part: Any) -> None:
-    service = services[part.name]
-    assert service["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
-    assert service["restart"] == "unless-stopped"
 
 
 def test_no_secret_has_a_default_and_flower_wants_a_password(services: dict[str, Any]) -> None:

@@ -42,8 +42,8 @@ def test_a_role_without_timeouts_is_named(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as somebody:
-        port = somebody.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
         result = examine(tmp_path, "--port", str(port))
     assert result.exit_code == 1
     assert f"Port {port} is taken" in result.output

@@ -22,7 +22,7 @@ FAST = {"fsync": "off"}
 
 @pytest.fixture
 def closed(tmp_path: Path) -> Path:
-    """A folder that nobody but its owner may enter, as `mktemp -d` makes them."""
+    """A folder that only its owner may enter, as `mktemp -d` makes them."""
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o700)
     return folder

@@ -76,7 +76,7 @@ def back_to(database_url: str, revision: str) -> None:
 
 @contextmanager
 def another(database_url: str) -> Iterator[Connection]:
-    """A connection of somebody else's."""
+    """A second connection."""
     engine = create(database_url, pool_size=1)
     with engine.connect() as db:
         yield db
@@ -84,7 +84,7 @@ def another(database_url: str) -> Iterator[Connection]:
 
 
 def write(db: Connection, table: str) -> None:
-    """Lock a table as everybody does who writes to it, until the transaction ends."""
+    """Lock a table as every writer does, until the transaction ends."""
     db.execute(text(f"LOCK TABLE {table} IN ROW EXCLUSIVE MODE"))
 
 

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from click.testing import CliRunner
 
 from cli.main import main
-from config.settings import settings
 from workflows.events.subscriptions import load
 from workflows.invariants import queries
-
-
-@pytest.fixture
-def own_database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("COLUMNS", "250")
-    settings.cache_clear()
-    yield
-    settings.cache_clear()
 
 
 @pytest.mark.usefixtures("own_database")
@@ -60,18 +48,6 @@ def test_every_effect_stands_in_the_table(monkeypatch: pytest.MonkeyPatch) -> No
     assert result.exit_code == 0, result.output
     assert names
     assert [name for name in names if name not in result.output] == []
-
-
-def test_effects_tells_of_the_pauses_that_the_operator_has_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    for pauses, told in ((None, "10 attempts over about 76 h"), ("5,55", "3 attempts over about 1 min")):
-        if pauses:
-            monkeypatch.setenv("WEBHOOK_RETRY_SCHEDULE", pauses)
-        settings.cache_clear()
-        (line,) = [
-            line for line in CliRunner().invoke(main, ["effects"]).output.splitlines() if "webhooks.send" in line
-        ]
-        assert told in line
-    settings.cache_clear()
 
 
 @pytest.mark.usefixtures("own_database")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,7 +35,7 @@ def states(db: Connection, column: Column[Any]) -> dict[str, int]:
 
 
 def stories(seed: int, now: datetime = NOW) -> list[Story]:
-    """What is planned for everybody."""
+    """All planned stories."""
     planner = Planner(seed, plan_mentors(seed, MENTORS), now)
     return [story for mentee in range(1, MENTEES + 1) for story in planner.stories_of(mentee)]
 
@@ -107,16 +106,6 @@ def test_a_second_run_adds_only_what_is_missing(engine: Engine) -> None:
         assert [finding for finding in check_all(db) if finding.violations] == []
 
 
-@pytest.fixture
-def own_database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The command finds the test's database."""
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("COLUMNS", "120")
-    settings.cache_clear()
-    yield
-    settings.cache_clear()
-
-
 def seed(*options: str) -> Result:
     """Run the command."""
     return CliRunner().invoke(main, ["seed", *options])
@@ -147,12 +136,3 @@ def test_invented_people_stay_out_of_production(monkeypatch: pytest.MonkeyPatch)
     result = seed()
     assert result.exit_code == 1
     assert "invented people do not belong there" in result.output
-
-
-def test_without_a_database_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    settings.cache_clear()
-    result = seed("--data-dir", str(tmp_path))
-    settings.cache_clear()
-    assert result.exit_code == 2
-    assert "nothing runs in" in result.output

@@ -30,7 +30,7 @@ def invoke(*words: str) -> Result:
 
 
 def claims(result: Result) -> dict[str, object]:
-    """What the printed token says, verified."""
+    """The claims of the printed token, verified."""
     assert result.exit_code == 0, result.output
     content: dict[str, object] = jwt.decode(
         result.output.strip(), SECRET, algorithms=["HS256"], audience="tutelage", issuer="tests"

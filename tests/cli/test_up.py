@@ -18,7 +18,8 @@ from cli.migrate import upgrade
 from cli.plan import MARK_VARIABLE, PARTS
 from cli.run_file import read_run
 from cli.system import find_leftovers, prepare_data_folder, running_system
-from tests.cli.running import await_end, await_value, tutelage_up
+from tests.cli.running import await_end, tutelage_up
+from tests.eventually import eventually
 from tests.servers import FAST
 
 SECRET = "of forty bytes or a little bit more still"
@@ -57,9 +58,7 @@ def test_killed_servers_are_started_again_and_sigterm_leaves_nothing(used: Path)
         for name in ("redis", "postgres"):
             killed = up.pid(name)
             psutil.Process(killed).kill()
-            fresh = await_value(
-                lambda name=name, old=killed: up.pid(name) if up.pid(name) != old else None, "a restart"
-            )
+            fresh = eventually(lambda name=name, old=killed: up.pid(name) if up.pid(name) != old else None, "a restart")
             assert f"{name} ended and was started again, as process {fresh}." in up.said()
         up.process.send_signal(signal.SIGTERM)
         assert up.ends() == 0, up.said()
@@ -69,7 +68,7 @@ def test_killed_servers_are_started_again_and_sigterm_leaves_nothing(used: Path)
 
 def test_an_interrupted_first_start_leaves_nothing_behind(data_dir: Path) -> None:
     with tutelage_up(data_dir) as up:
-        await_value(lambda: find_leftovers(data_dir) or None, "the first process")
+        eventually(lambda: find_leftovers(data_dir) or None, "the first process")
         up.process.send_signal(signal.SIGINT)
         assert up.ends() == 0, up.said()
         assert find_leftovers(data_dir) == []
@@ -79,7 +78,7 @@ def test_a_second_ctrl_c_kills_a_part_that_hangs(used: Path) -> None:
     with tutelage_up(used) as up:
         os.kill(up.pid("redis"), signal.SIGSTOP)
         up.process.send_signal(signal.SIGINT)
-        await_value(lambda: "Stopping" in up.said() or None, "the sentence that it stops")
+        eventually(lambda: "Stopping" in up.said() or None, "the sentence that it stops")
         up.process.send_signal(signal.SIGINT)
         assert up.ends() == 0, up.said()
         assert find_leftovers(used) == []

@@ -15,7 +15,8 @@ import urllib3
 from cli.plan import PARTS
 from cli.run_file import read_run
 from cli.system import find_leftovers
-from tests.cli.running import Up, await_value, tutelage_up
+from tests.cli.running import Up, tutelage_up
+from tests.eventually import eventually
 
 
 @pytest.fixture(scope="module")
@@ -80,17 +81,17 @@ def test_run_json_follows_workers_of_the_api(up: Up) -> None:
     def workers() -> set[int]:
         return set(up.run()["api"]["pids"][1:])
 
-    killed = await_value(lambda: next(iter(workers()), None), "a worker of the API")
+    killed = eventually(lambda: next(iter(workers()), None), "a worker of the API")
     os.kill(killed, signal.SIGKILL)
-    await_value(lambda: workers() if workers() and killed not in workers() else None, "another worker")
+    eventually(lambda: workers() if workers() and killed not in workers() else None, "another worker")
 
 
 def open_to_others(folder: Path) -> set[str]:
-    """What in this folder somebody else could read or enter."""
+    """What in this folder other users could read or enter."""
     return {path.name for path in folder.iterdir() if stat.S_IMODE(path.stat().st_mode) & 0o077}
 
 
-def test_nobody_else_reads_what_it_keeps(up: Up) -> None:
+def test_other_users_cannot_read_the_data_folder(up: Up) -> None:
     assert {"logs", "postgres", "redis", "run.json", "supervisord.conf"} <= {
         path.name for path in up.data_dir.iterdir()
     }

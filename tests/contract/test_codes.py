@@ -1,4 +1,4 @@
-"""Every documented code is produced by somebody, on a route that says so."""
+"""Every documented code is produced on a route that documents it."""
 
 from __future__ import annotations
 

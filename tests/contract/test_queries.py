@@ -47,7 +47,7 @@ def test_no_query_is_a_defect(
         "mentor": cast.as_mentor,
         "mentor as a user": as_user(cast.mentor.user_id),
         "operator": cast.as_operator,
-        "nobody known": bearer({"sub": USUAL["uuid"]}),
+        "unknown user": bearer({"sub": USUAL["uuid"]}),
     }
     filled = path.replace("{mentor_profile_id}", str(cast.mentor.id)).replace("{session_id}", str(scheduled.id))
     asked = [{}] + [{one["name"]: value} for one in parameters for value in values(one)]
@@ -58,5 +58,5 @@ def test_no_query_is_a_defect(
         for query in asked:
             answer = world.client.get(filled, query_string=query, headers=headers)
             assert answer.status_code < 500, f"{who} asks {filled} for {query}: {answer.text}"
-            if who == "nobody known":
+            if who == "unknown user":
                 assert answer.status_code in (401, 404), f"{filled} for {query}: {answer.text}"

@@ -1,1 +1,1 @@
-"""What operators take along: the dashboard, the rules by which somebody is told, and how Prometheus finds everybody."""
+"""Tests of the files in deploy/: dashboard, alert rules and Prometheus's settings."""

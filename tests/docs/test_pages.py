@@ -10,7 +10,7 @@ import pytest
 from tests.docs.pages import DOCS, PAGES, README, anchors, links, name_of
 
 PICTURES = sorted(DOCS.rglob("*.svg"))
-# A home or mount of somebody's machine, and the addresses of package indexes.
+# A home or mount of a developer's machine, and the addresses of package indexes.
 OF_ONE_MACHINE = re.compile(r"/(?:work|root|home|tmp|Users|mnt)/|index-url|pypi\.org|simple/")
 
 

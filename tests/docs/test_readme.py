@@ -15,8 +15,9 @@ import pytest
 from cli.plan import ROOT
 from cli.run_file import Run, read_run
 from cli.system import end_leftovers
-from tests.cli.running import PATIENCE_SECONDS, await_value
+from tests.cli.running import PATIENCE_SECONDS
 from tests.docs.pages import DOCS, README, blocks, table
+from tests.eventually import eventually
 
 MAKE = [block.strip() for block in blocks(README, "bash") if block.startswith("make ")]
 STAND_IN = Path(__file__).parent / "stand_in"
@@ -25,7 +26,7 @@ WORDS, *STEPS = [block for block in blocks(README, "bash") if not block.startswi
 
 @dataclass(frozen=True)
 class Running:
-    """The system, and how a shell of somebody who uses it finds it."""
+    """The running system, and the environment of a user's shell."""
 
     run: Run
     environment: dict[str, str]
@@ -103,7 +104,7 @@ def test_the_analytics_pages_commands_show_numbers_that_are_right(running: Runni
 
 def test_the_mails_are_where_the_readme_says(running: Running) -> None:
     folder = Path(running.environment["DATA"]) / "mail"
-    assert await_value(lambda: list(folder.glob("*.eml")) or None, "a mail")
+    assert eventually(lambda: list(folder.glob("*.eml")) or None, "a mail")
 
 
 def _ready(make: subprocess.Popen[bytes], data_dir: Path, output: Path, own: dict[str, str]) -> Running:
@@ -111,7 +112,7 @@ def _ready(make: subprocess.Popen[bytes], data_dir: Path, output: Path, own: dic
         assert make.poll() is None, output.read_text()
         return read_run(data_dir)
 
-    run = await_value(is_ready, "run.json")
+    run = eventually(is_ready, "run.json")
     found = {"API": run["api"]["url"], "DATABASE_URL": run["database_url"], "DATA": str(data_dir)}
     # A machine with Python and make alone has no curl.
     found["PATH"] = os.pathsep.join([own["PATH"], str(STAND_IN)])

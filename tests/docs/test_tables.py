@@ -116,5 +116,5 @@ def _code_of(call: ast.Call, file: Path) -> str:
     given = [keyword.value for keyword in call.keywords if keyword.arg == "code"]
     if not given:
         return KINDS[call.func.id].default_code
-    assert isinstance(given[0], ast.Constant), f"{file}:{call.lineno} makes a code that nobody can look up"
+    assert isinstance(given[0], ast.Constant), f"{file}:{call.lineno} makes a code that cannot be looked up"
     return str(given[0].value)

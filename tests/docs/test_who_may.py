@@ -1,4 +1,4 @@
-"""Tests of the table of who may do what: every route, asked by everybody in it."""
+"""Tests of the table of who may do what: every route, requested by every role."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def test_the_table_is_true(engine: Engine, route: str, who: str, may: bool) -> N
         subject, headers = _scene(db, path, who)
     answer = World.on(engine).client.open(path.replace("{id}", str(subject)), method=method, headers=headers)
     if may:
-        # Whoever may do what needs words, and sends none, is told that the body does not fit.
+        # An authorised request without its required body is a 400.
         assert answer.status_code in ((400,) if route in NEEDS_A_BODY else (200, 202)), answer.json
     else:
         assert answer.status_code == 403
 
 
 def _scene(db: Connection, path: str, who: str) -> tuple[UUID, dict[str, str]]:
-    """What the route is about, in the state that it needs, and the headers of whoever asks."""
+    """What the route is about, in the state that it needs, and the caller's headers."""
     mentor, mentee = factories.make_mentor(db), factories.make_user(db)
     listing = factories.make_listing(db, mentor, early_start_minutes=None)
     asking = {

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.cast import Cast, register
-from tests.eventually import eventually, stretched
+from tests.eventually import eventually
+from tests.participants import Participants, register
 from tests.speaking import Answer, Caller
 
 CLICKS = 5
@@ -17,11 +17,11 @@ FOLLOWING = ("session.reminder_set", "review.unlocked")
 
 
 @pytest.fixture
-def cast(api: Caller) -> Cast:
+def cast(api: Caller) -> Participants:
     return register(api)
 
 
-def test_five_accepts_at_once_are_one_acceptance_and_four_refusals(cast: Cast) -> None:
+def test_five_accepts_at_once_are_one_acceptance_and_four_refusals(cast: Participants) -> None:
     booking = cast.request()
     answers = _at_once(cast.mentor, f"/bookings/{booking}/accept")
     assert Counter(answer.status for answer in answers) == {202: 1, 400: CLICKS - 1}
@@ -29,7 +29,7 @@ def test_five_accepts_at_once_are_one_acceptance_and_four_refusals(cast: Cast) -
     _assert_one_session(cast, booking)
 
 
-def test_five_accepts_under_one_key_are_one_answer(cast: Cast) -> None:
+def test_five_accepts_under_one_key_are_one_answer(cast: Participants) -> None:
     booking, key = cast.request(), uuid4().hex
     answers = _at_once(cast.mentor, f"/bookings/{booking}/accept", Idempotency_Key=key)
     assert {answer.status for answer in answers} <= {202, 409}
@@ -41,7 +41,7 @@ def test_five_accepts_under_one_key_are_one_answer(cast: Cast) -> None:
     _assert_one_session(cast, booking)
 
 
-def test_five_starts_and_five_completions_at_once_happen_once(cast: Cast) -> None:
+def test_five_starts_and_five_completions_at_once_happen_once(cast: Participants) -> None:
     booking = cast.request()
     session = cast.mentor.patch(f"/bookings/{booking}/accept", Prefer="wait=10")["session"]["id"]
     for step in ("start", "complete"):
@@ -75,8 +75,8 @@ def _at_once(caller: Caller, path: str, **headers: str) -> list[Answer]:
         return list(threads.map(lambda _: caller("PATCH", path, **headers), range(CLICKS)))
 
 
-def _assert_one_session(cast: Cast, booking: str) -> None:
+def _assert_one_session(cast: Participants, booking: str) -> None:
     session_id = cast.mentor.get(f"/bookings/{booking}")["sessionId"]
-    eventually(lambda: cast.mentor("GET", f"/sessions/{session_id}").status == 200, "the session", seconds=stretched(5))
+    eventually(lambda: cast.mentor("GET", f"/sessions/{session_id}").status == 200, "the session")
     listed = cast.mentor.get("/sessions/mentor/my-sessions")["items"]
     assert [session["id"] for session in listed if session["bookingId"] == booking] == [session_id]

@@ -16,7 +16,7 @@ import pytest
 from cli.plan import ROOT
 from cli.run_file import read_run
 from cli.system import end_leftovers, find_leftovers
-from tests.cli.running import await_value
+from tests.eventually import eventually
 
 LONGEST_SECONDS = 120
 # What the first steps of the story, up to the first webhook, have no need of.
@@ -47,7 +47,7 @@ STORY = (
 
 @contextmanager
 def running_demo(data_dir: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`tutelage demo` in a process of its own; what it says goes to a file beside the data folder."""
+    """`tutelage demo` in a process of its own; its output goes to a file beside the data folder."""
     command = [sys.executable, "-m", "cli.main", "demo", "--data-dir", str(data_dir), *options]
     with said_in(data_dir).open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
@@ -70,7 +70,7 @@ def said_in(data_dir: Path) -> Path:
 
 
 def play(data_dir: Path, *options: str) -> tuple[int, str]:
-    """A whole demo: its exit code, and everything that it said."""
+    """A whole demo: its exit code, and its whole output."""
     with running_demo(data_dir, *options) as demo:
         code = demo.wait(timeout=LONGEST_SECONDS)
         assert find_leftovers(data_dir) == []
@@ -94,7 +94,7 @@ def assert_whole(said: str) -> None:
 def test_it_plays_the_whole_story_and_stays_until_sigterm(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     with running_demo(data_dir, "--keep") as demo:
-        await_value(lambda: "Press Ctrl-C to stop." in said_in(data_dir).read_text() or None, "the end of the story")
+        eventually(lambda: "Press Ctrl-C to stop." in said_in(data_dir).read_text() or None, "the end of the story")
         assert read_run(data_dir) is not None
         demo.send_signal(signal.SIGTERM)
         assert demo.wait(timeout=LONGEST_SECONDS) == 0
@@ -113,11 +113,11 @@ def test_it_fails_in_sentences_when_an_effect_does_not_happen(tmp_path: Path) ->
 def test_a_failure_shows_the_log_of_its_part(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     with running_demo(data_dir, *without(*LATER), "--patience", "3") as demo:
-        run = await_value(lambda: read_run(data_dir), "run.json")
+        run = eventually(lambda: read_run(data_dir), "run.json")
         stopped = next(entry["pid"] for entry in run["processes"] if entry["name"] == "worker-webhooks")
         os.kill(stopped, signal.SIGSTOP)
         try:
-            await_value(lambda: "Error:" in said_in(data_dir).read_text() or None, "the failure")
+            eventually(lambda: "Error:" in said_in(data_dir).read_text() or None, "the failure")
         finally:
             os.kill(stopped, signal.SIGCONT)
         assert demo.wait(timeout=LONGEST_SECONDS) == 1
@@ -129,7 +129,7 @@ def test_a_failure_shows_the_log_of_its_part(tmp_path: Path) -> None:
 def test_interrupted_in_the_middle_it_ends_cleanly(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     with running_demo(data_dir, *without(*LATER, "worker-webhooks")) as demo:
-        await_value(lambda: "is made, and is pending" in said_in(data_dir).read_text() or None, "the first steps")
+        eventually(lambda: "is made, and is pending" in said_in(data_dir).read_text() or None, "the first steps")
         demo.send_signal(signal.SIGINT)
         assert demo.wait(timeout=LONGEST_SECONDS) == 130
         assert find_leftovers(data_dir) == []

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from cli.system import System
-from tests.cast import Cast, register
 from tests.e2e.receiver import listening
-from tests.eventually import eventually, stretched
+from tests.eventually import eventually
+from tests.participants import Participants, register
 from tests.speaking import Caller
 
 STORY = [
@@ -44,7 +44,7 @@ def test_from_request_to_everything_that_follows(system: System, mount: str, by_
         assert accepted.status == 202
         session_id = accepted.body["sessionId"]
         assert accepted.headers["Location"] == f"{mount}/sessions/{session_id}"
-        session = eventually(lambda: _read(cast.mentee, session_id), "the session", seconds=stretched(5))
+        session = eventually(lambda: _read(cast.mentee, session_id), "the session")
         assert (session["status"], session["bookingId"]) == ("scheduled", booking)
         assert (session["title"], session["description"], session["metadata"]) == (
             "Borrow checker",
@@ -66,8 +66,8 @@ def test_from_request_to_everything_that_follows(system: System, mount: str, by_
             None,
         )
 
-        done = eventually(lambda: _all_done(cast, session_id), "the end of all effects", seconds=stretched(15))
-        eventually(lambda: len(partner.received) >= 1 + len(STORY), "all webhooks", seconds=stretched(30))
+        done = eventually(lambda: _all_done(cast, session_id), "the end of all effects")
+        eventually(lambda: len(partner.received) >= 1 + len(STORY), "all webhooks")
         told = partner.verified(secret)
     assert sorted(message["type"] for message in told) == sorted(["webhook.ping", *STORY])
     assert {header["webhook-id"] for header, _ in partner.received} == {message["id"] for message in told}
@@ -90,7 +90,7 @@ def _ids(page: Any) -> list[str]:
     return [item["id"] for item in page["items"]]
 
 
-def _all_done(cast: Cast, session_id: str) -> list[dict[str, Any]]:
+def _all_done(cast: Participants, session_id: str) -> list[dict[str, Any]]:
     """The session's effects, once only timers are left, which are for a later day."""
     effects: list[dict[str, Any]] = cast.mentor.get(f"/sessions/{session_id}/effects")["items"]
     now = datetime.now(UTC).isoformat()

@@ -11,9 +11,9 @@ import pytest
 
 from cli.system import System
 from config.settings import settings
-from tests.cast import Cast, register
 from tests.e2e.receiver import listening
-from tests.eventually import eventually, stretched
+from tests.eventually import eventually
+from tests.participants import Participants, register
 from tests.speaking import Caller
 
 OURS = ("api", "worker-sessions", "worker-reviews", "worker-notifications", "worker-analytics", "worker-webhooks")
@@ -21,7 +21,7 @@ LOOPS = ("sweep", "maintain")
 
 
 @pytest.fixture(scope="module")
-def story(system: System) -> tuple[Cast, list[str]]:
+def story(system: System) -> tuple[Participants, list[str]]:
     """A life with tokens, a signed webhook, mails and a webhook that fails; and every secret in it."""
     cast = register(Caller(str(system.run["api"]["url"])), by_token=True)
     with listening() as partner:
@@ -30,8 +30,8 @@ def story(system: System) -> tuple[Cast, list[str]]:
         eventually(lambda: cast.mentor.get(f"/webhook-endpoints/{endpoint}")["state"] == "active", "the ping's answer")
         _play(cast)
         # The ping, the five steps of the story, and the permit to review.
-        eventually(lambda: len(partner.received) >= 7, "all webhooks", seconds=stretched(30))
-    # From here on nobody listens at that address.
+        eventually(lambda: len(partner.received) >= 7, "all webhooks")
+    # From here on no server listens at that address.
     cast.request()
     tokens = [caller.identity["Authorization"].split()[1] for caller in (cast.operator, cast.mentor, cast.mentee)]
     password = urlsplit(system.run["database_url"]).password
@@ -39,7 +39,7 @@ def story(system: System) -> tuple[Cast, list[str]]:
     return cast, [*tokens, secret, secret.removeprefix("whsec_"), settings().jwt_secret, password, *cast.addresses]
 
 
-def test_every_line_is_json_with_time_level_and_process(system: System, story: tuple[Cast, list[str]]) -> None:
+def test_every_line_is_json_with_time_level_and_process(system: System, story: tuple[Participants, list[str]]) -> None:
     assert story
     for process in (*OURS, *LOOPS):
         lines = _text(system, process).splitlines()
@@ -61,7 +61,7 @@ def test_every_line_is_json_with_time_level_and_process(system: System, story: t
     ],
 )
 def test_each_transition_is_one_line_with_actor_and_event(
-    system: System, story: tuple[Cast, list[str]], process: str, event: str
+    system: System, story: tuple[Participants, list[str]], process: str, event: str
 ) -> None:
     cast, _ = story
     actors = {
@@ -76,7 +76,7 @@ def test_each_transition_is_one_line_with_actor_and_event(
         assert all(line["request_id"] for line in lines)
 
 
-def test_a_refusal_is_one_line_with_request_id_and_code(system: System, story: tuple[Cast, list[str]]) -> None:
+def test_a_refusal_is_one_line_with_request_id_and_code(system: System, story: tuple[Participants, list[str]]) -> None:
     cast, _ = story
     booking, request_id = cast.request(), f"test-{uuid4().hex}"
     refused = cast.mentor("POST", f"/bookings/{booking}/cancel", X_Request_Id=request_id)
@@ -88,7 +88,7 @@ def test_a_refusal_is_one_line_with_request_id_and_code(system: System, story: t
     assert line["actor"] == f"mentor:{cast.mentor_profile_id}"
 
 
-def test_a_failed_delivery_is_one_line_with_its_reason(system: System, story: tuple[Cast, list[str]]) -> None:
+def test_a_failed_delivery_is_one_line_with_its_reason(system: System, story: tuple[Participants, list[str]]) -> None:
     assert story
 
     def failures() -> list[dict[str, Any]]:
@@ -98,7 +98,7 @@ def test_a_failed_delivery_is_one_line_with_its_reason(system: System, story: tu
         assert {"event_id", "delivery_id", "effect", "attempt", "actor", "error"} <= set(line)
 
 
-def test_no_log_line_holds_a_secret_or_an_address(system: System, story: tuple[Cast, list[str]]) -> None:
+def test_no_log_line_holds_a_secret_or_an_address(system: System, story: tuple[Participants, list[str]]) -> None:
     cast, secrets = story
     refused = cast.operator("POST", "/users", {"email": cast.addresses[0], "name": "Twice"})
     assert refused.body["code"] == "email_taken"
@@ -108,7 +108,7 @@ def test_no_log_line_holds_a_secret_or_an_address(system: System, story: tuple[C
         assert "people.example.org" not in text, log.name
 
 
-def _play(cast: Cast) -> None:
+def _play(cast: Participants) -> None:
     booking = cast.request(notes="Something between the two of us.")
     session = cast.mentor.patch(f"/bookings/{booking}/accept", Prefer="wait=10")["session"]["id"]
     cast.mentor.patch(f"/sessions/{session}/start")

@@ -8,22 +8,22 @@ import pytest
 
 from cli.embedded import start_valkey
 from cli.system import running_system
-from tests.cast import Cast, register
-from tests.faults.sufferer import Figures, Sufferer, Valkey
+from tests.faults.system_under_test import Figures, SystemUnderTest, Valkey
+from tests.participants import Participants, register
 
 # Three attempts, so that a test sees what becomes of a webhook in the end.
 RETRY_SCHEDULE = "0.5,0.5"
 
 
 @pytest.fixture(scope="package")
-def sufferer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sufferer]:
+def sut(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemUnderTest]:
     """A system with every part but Flower, and a Valkey of the test's own."""
     folder = tmp_path_factory.mktemp("faults")
     valkey = Valkey(folder / "redis", start_valkey(folder / "redis"))
     environment = {"REDIS_URL": valkey.url, "WEBHOOK_RETRY_SCHEDULE": RETRY_SCHEDULE}
     try:
         with running_system(data_dir=folder / "data", without=("flower",), environment=environment) as system:
-            yield Sufferer(system, valkey)
+            yield SystemUnderTest(system, valkey)
     finally:
         valkey.server.stop()
 
@@ -40,8 +40,8 @@ def figures(record_property: Callable[[str, object], None]) -> Figures:
 
 
 @pytest.fixture
-def cast(sufferer: Sufferer) -> Iterator[Cast]:
+def cast(sut: SystemUnderTest) -> Iterator[Participants]:
     """A mentor and a mentee in the system, which must be in order when they leave."""
-    cast = register(sufferer.api)
+    cast = register(sut.api)
     yield cast
-    sufferer.assert_in_order(cast)
+    sut.assert_in_order(cast)

@@ -10,9 +10,9 @@ from urllib3.exceptions import HTTPError
 
 from cli.embedded import start_valkey
 from cli.system import find_leftovers, running_system
-from tests.cast import Cast, register
 from tests.cli.running import tutelage_up
-from tests.faults.sufferer import Figures, Sufferer, Valkey
+from tests.faults.system_under_test import Figures, SystemUnderTest, Valkey
+from tests.participants import Participants, register
 from tests.speaking import Caller
 
 DRAFTS = 80
@@ -32,7 +32,7 @@ def test_a_restart_after_killing_everything_keeps_every_answer(tmp_path: Path, f
         assert ANSWERED_BEFORE_THE_KILL <= len(accepted) < DRAFTS
         valkey.bring_back()
         with running_system(data_dir=data_dir, without=("flower",), environment=environment) as system:
-            risen = Sufferer(system, valkey)
+            risen = SystemUnderTest(system, valkey)
             figures("answers before the kill", len(accepted))
             figures("seconds from ready to all sessions", risen.await_sessions(accepted, RESUMED_SECONDS))
             found = risen.api.as_operator().get("/operations/invariants")
@@ -41,7 +41,7 @@ def test_a_restart_after_killing_everything_keeps_every_answer(tmp_path: Path, f
         valkey.server.stop()
 
 
-def _accept_until_everything_dies(cast: Cast, up: int, data_dir: Path, valkey: Valkey) -> list[str]:
+def _accept_until_everything_dies(cast: Participants, up: int, data_dir: Path, valkey: Valkey) -> list[str]:
     """The bookings whose acceptance was answered before, or in the very moment of, the kill."""
     drafts = [cast.request() for _ in range(DRAFTS)]
     accepted: list[str] = []

@@ -6,18 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from uuid import uuid4
 
-from tests.cast import Cast
 from tests.eventually import eventually
-from tests.faults.sufferer import Figures, Sufferer
+from tests.faults.system_under_test import Figures, SystemUnderTest
+from tests.participants import Participants
 from tests.speaking import Answer
 
 DRAFTS = 60
 CLIENTS = 4
 
 
-def test_postgres_killed_under_load_loses_no_answer(sufferer: Sufferer, cast: Cast, figures: Figures) -> None:
+def test_postgres_killed_under_load_loses_no_answer(sut: SystemUnderTest, cast: Participants, figures: Figures) -> None:
     drafts = [cast.request() for _ in range(DRAFTS)]
-    before = sufferer.pid("postgres")
+    before = sut.pid("postgres")
     seen: list[Answer] = []
     half_way = Event()
 
@@ -37,14 +37,14 @@ def test_postgres_killed_under_load_loses_no_answer(sufferer: Sufferer, cast: Ca
     with ThreadPoolExecutor(CLIENTS) as clients:
         answers = [clients.submit(accept, draft) for draft in drafts]
         half_way.wait(60)
-        sufferer.kill("postgres")
+        sut.kill("postgres")
         finals = [answer.result() for answer in answers]
     assert {answer.status for answer in finals} == {202}
     away = [answer for answer in seen if answer.status == 503]
     assert away
     assert {(answer.body["code"], answer.headers["Retry-After"]) for answer in away} == {("unavailable", "1")}
     assert {answer.body["code"] for answer in seen if answer.status == 409} <= {"key_in_use"}
-    sufferer.await_sessions(drafts, 20)
-    eventually(lambda: sufferer.pid("postgres") != before, "a new PostgreSQL in run.json")
+    sut.await_sessions(drafts, 20)
+    eventually(lambda: sut.pid("postgres") != before, "a new PostgreSQL in run.json")
     figures("answers of 503", len(away))
     figures("seconds that the slowest answer took", max(answer.seconds for answer in seen))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from statistics import quantiles
 
-from tests.cast import Cast
-from tests.eventually import eventually, stretched
-from tests.faults.sufferer import Figures, Sufferer
+from tests.eventually import eventually
+from tests.faults.system_under_test import Figures, SystemUnderTest
+from tests.participants import Participants
 
 ACCEPTS = 30
 # An accept that waited for Redis would take its time-outs of half a second and more.
@@ -17,59 +17,59 @@ ATTEMPTS_TO_RECONNECT = 4
 
 
 def test_accepts_are_fast_while_redis_is_killed_and_sessions_follow(
-    sufferer: Sufferer, cast: Cast, figures: Figures
+    sut: SystemUnderTest, cast: Participants, figures: Figures
 ) -> None:
     before, _ = _accepts(cast)
-    processes = sufferer.system.run["processes"]
-    said = sufferer.log("worker-sessions").count("Cannot connect")
-    sufferer.valkey.kill()
+    processes = sut.system.run["processes"]
+    said = sut.log("worker-sessions").count("Cannot connect")
+    sut.valkey.kill()
     away, bookings = _accepts(cast)
     # Long enough away for a worker to grow tired of asking.
     eventually(
-        lambda: sufferer.log("worker-sessions").count("Cannot connect") >= said + ATTEMPTS_TO_RECONNECT,
+        lambda: sut.log("worker-sessions").count("Cannot connect") >= said + ATTEMPTS_TO_RECONNECT,
         "the worker's attempts to reconnect",
     )
-    sufferer.valkey.bring_back()
-    figures("seconds from the return to all sessions", sufferer.await_sessions(bookings))
+    sut.valkey.bring_back()
+    figures("seconds from the return to all sessions", sut.await_sessions(bookings))
     _compare(before, away, figures)
-    # Nobody died of it.
-    assert sufferer.system.run["processes"] == processes
+    # No process ended because of it.
+    assert sut.system.run["processes"] == processes
 
 
 def test_accepts_are_fast_while_redis_hangs_and_sessions_follow(
-    sufferer: Sufferer, cast: Cast, figures: Figures
+    sut: SystemUnderTest, cast: Participants, figures: Figures
 ) -> None:
     before, _ = _accepts(cast)
-    said = sufferer.log("sweep").count("sweep.trouble")
-    sufferer.valkey.stop_answering()
+    said = sut.log("sweep").count("sweep.trouble")
+    sut.valkey.stop_answering()
     try:
         away, bookings = _accepts(cast)
         # Long enough away for time-outs to pass.
-        eventually(lambda: sufferer.log("sweep").count("sweep.trouble") > said, "the sweep's trouble")
+        eventually(lambda: sut.log("sweep").count("sweep.trouble") > said, "the sweep's trouble")
     finally:
-        sufferer.valkey.answer_again()
-    figures("seconds from the return to all sessions", sufferer.await_sessions(bookings))
+        sut.valkey.answer_again()
+    figures("seconds from the return to all sessions", sut.await_sessions(bookings))
     _compare(before, away, figures)
 
 
-def test_wakeups_that_redis_forgot_are_made_up_for(sufferer: Sufferer, cast: Cast) -> None:
-    with sufferer.stopped("worker-sessions"), sufferer.valkey.client() as client:
+def test_wakeups_that_redis_forgot_are_made_up_for(sut: SystemUnderTest, cast: Participants) -> None:
+    with sut.stopped("worker-sessions"), sut.valkey.client() as client:
         # The first message goes to the stopped worker's own connection; those behind it wait in the list.
         bookings = [_accept(cast)[1] for _ in range(5)]
         eventually(lambda: client.llen("sessions"), "messages in the list")
         client.flushall()
-        assert sufferer.sessions_of(bookings) == 0
-    sufferer.await_sessions(bookings)
+        assert sut.sessions_of(bookings) == 0
+    sut.await_sessions(bookings)
 
 
-def _accept(cast: Cast) -> tuple[float, str]:
+def _accept(cast: Participants) -> tuple[float, str]:
     booking = cast.request()
     answer = cast.mentor("PATCH", f"/bookings/{booking}/accept")
     assert answer.status == 202, answer
     return answer.seconds, booking
 
 
-def _accepts(cast: Cast) -> tuple[list[float], list[str]]:
+def _accepts(cast: Participants) -> tuple[list[float], list[str]]:
     """The durations of many accepts in seconds, and the bookings."""
     accepted = [_accept(cast) for _ in range(ACCEPTS)]
     return [seconds for seconds, _ in accepted], [booking for _, booking in accepted]
@@ -80,5 +80,5 @@ def _compare(before: list[float], away: list[float], figures: Figures) -> None:
     for name, ventiles in (("before", usual), ("away", present)):
         figures(f"p50 {name} (s)", ventiles[9])
         figures(f"p95 {name} (s)", ventiles[18])
-    assert present[9] < max(usual[9] * SLOWER_AT_MOST, stretched(ALWAYS_FAST_ENOUGH_SECONDS))
-    assert present[18] < max(usual[18] * SLOWER_AT_MOST, stretched(NEVER_SLOWER_SECONDS))
+    assert present[9] < max(usual[9] * SLOWER_AT_MOST, ALWAYS_FAST_ENOUGH_SECONDS)
+    assert present[18] < max(usual[18] * SLOWER_AT_MOST, NEVER_SLOWER_SECONDS)

@@ -11,7 +11,7 @@ from bench.chaos.faults import Faults
 from bench.chaos.receiver import running_inbox
 from bench.contenders.tutelage import Tutelage
 from tests.eventually import eventually
-from tests.faults.sufferer import PROMISED_SECONDS, Sufferer
+from tests.faults.system_under_test import SystemUnderTest
 
 SECONDS = 20
 CLIENTS = 2
@@ -20,30 +20,30 @@ OFFERS = 4
 TOO_LONG = ("stop a worker for a while", "kill worker-webhooks", "kill worker-notifications")
 
 
-def test_no_acknowledged_step_is_lost_to_any_fault(sufferer: Sufferer) -> None:
+def test_no_acknowledged_step_is_lost_to_any_fault(sut: SystemUnderTest) -> None:
     seed = int(time.time())
     console = Console(width=140)
     console.print(f"seed {seed}")
 
     def kill_valkey() -> None:
-        sufferer.valkey.kill()
-        sufferer.valkey.bring_back()
+        sut.valkey.kill()
+        sut.valkey.bring_back()
 
-    run = sufferer.system.run
+    run = sut.system.run
     system = Tutelage(
         name="Tutelage",
         url=run["api"]["url"],
         database_url=run["database_url"],
         pids={},
-        data_dir=sufferer.system.data_dir,
-        operator=sufferer.api.as_operator().identity["Authorization"].removeprefix("Bearer "),
+        data_dir=sut.system.data_dir,
+        operator=sut.api.as_operator().identity["Authorization"].removeprefix("Bearer "),
     )
     faults = Faults(
-        sufferer.system.data_dir,
+        sut.system.data_dir,
         seed,
-        sufferer.valkey.url,
+        sut.valkey.url,
         kill_valkey=kill_valkey,
-        valkey_pid=lambda: sufferer.valkey.server.process.pid,
+        valkey_pid=lambda: sut.valkey.server.process.pid,
         leave_out=TOO_LONG,
     )
     with running_inbox() as inbox:
@@ -52,5 +52,5 @@ def test_no_acknowledged_step_is_lost_to_any_fault(sufferer: Sufferer) -> None:
         try:
             assert suffer(system, faults, inbox, console, seconds=SECONDS, clients=CLIENTS), f"seed {seed}"
         finally:
-            eventually(sufferer.is_ready, "an API that answers", seconds=PROMISED_SECONDS * 6)
+            eventually(sut.is_ready, "an API that answers", seconds=30)
             system.delete_endpoint(endpoint)

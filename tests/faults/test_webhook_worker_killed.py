@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from tests.cast import Cast
-from tests.eventually import eventually, stretched
-from tests.faults.crowd import Partner, crowd, subscribed
-from tests.faults.sufferer import Figures, Sufferer
+from tests.eventually import eventually
+from tests.faults.partners import Partner, running_partners, subscribed
+from tests.faults.system_under_test import Figures, SystemUnderTest
+from tests.participants import Participants
 
 PARTNERS, EVENTS = 20, 50
 MESSAGES = PARTNERS * EVENTS
 KILLED_AFTER = 300
 ARRIVAL_SECONDS = 90.0
 
-# An honest stand-in for the 45 s that a lease takes to run out: whoever held these is dead.
+# Instead of waiting the 45 s that a lease takes to run out: the worker that held these is dead.
 LET_LEASES_RUN_OUT = """
 UPDATE deliveries SET lease_until = now(), nudge_at = now()
 WHERE effect = 'webhooks.send' AND state = 'pending' AND lease_until > now() AND target = ANY(%s)
@@ -31,34 +31,34 @@ EVENT_IDS = "SELECT id::text FROM events WHERE type = 'booking.requested' AND su
 
 
 @pytest.fixture
-def partners(sufferer: Sufferer, cast: Cast) -> Iterator[list[Partner]]:  # noqa: ARG001 - registers before them
+def partners(sut: SystemUnderTest, cast: Participants) -> Iterator[list[Partner]]:  # noqa: ARG001 - registers before them
     """Twenty endpoints that take whatever they are sent."""
-    with crowd(well=PARTNERS) as partners, subscribed(sufferer, partners, "booking.requested"):
+    with running_partners(well=PARTNERS) as partners, subscribed(sut, partners, "booking.requested"):
         yield partners
 
 
 def test_no_message_is_lost_when_the_webhook_worker_is_killed(
-    sufferer: Sufferer, cast: Cast, partners: list[Partner], figures: Figures
+    sut: SystemUnderTest, cast: Participants, partners: list[Partner], figures: Figures
 ) -> None:
     targets = [str(partner.id) for partner in partners]
     # Nothing is sent before there is all of it.
-    with sufferer.stopped("worker-webhooks"):
+    with sut.stopped("worker-webhooks"):
         bookings = [cast.request() for _ in range(EVENTS)]
-    killed = sufferer.pid("worker-webhooks")
-    eventually(lambda: arrived(partners) >= KILLED_AFTER, "the first messages", seconds=stretched(60))
-    sufferer.kill("worker-webhooks")
-    with sufferer.db() as db:
+    killed = sut.pid("worker-webhooks")
+    eventually(lambda: arrived(partners) >= KILLED_AFTER, "the first messages", seconds=60)
+    sut.kill("worker-webhooks")
+    with sut.db() as db:
         figures("messages in the worker's hands", db.execute(LET_LEASES_RUN_OUT, [targets]).rowcount)
     figures("messages that had arrived", arrived(partners))
-    eventually(lambda: distinct(partners) == MESSAGES, "every message", seconds=stretched(ARRIVAL_SECONDS))
-    eventually(lambda: sufferer.pid("worker-webhooks") != killed, "a new worker in run.json")
+    eventually(lambda: distinct(partners) == MESSAGES, "every message", seconds=ARRIVAL_SECONDS)
+    eventually(lambda: sut.pid("worker-webhooks") != killed, "a new worker in run.json")
 
     def states() -> dict[str, int]:
-        with sufferer.db() as db:
+        with sut.db() as db:
             return dict(db.execute(STATES, [targets]).fetchall())
 
-    eventually(lambda: states() == {"done": MESSAGES}, "the end of every delivery", seconds=stretched(30))
-    with sufferer.db() as db:
+    eventually(lambda: states() == {"done": MESSAGES}, "the end of every delivery")
+    with sut.db() as db:
         event_ids = {row[0] for row in db.execute(EVENT_IDS, [bookings])}
     assert len(event_ids) == EVENTS
     for partner in partners:
@@ -69,7 +69,7 @@ def test_no_message_is_lost_when_the_webhook_worker_is_killed(
 
 
 def assert_whole(partner: Partner, event_ids: set[str]) -> None:
-    """The partner has every event, genuine, and each copy of it says the same."""
+    """The partner has every event, genuine, and all copies of it are equal."""
     bodies: dict[str, set[bytes]] = {}
     for arrival in list(partner.arrivals):
         message: Any = Webhook(partner.secret).verify(arrival.body, arrival.headers)

@@ -1,4 +1,4 @@
-"""Tests of the bulkhead: whatever some destinations do, the prompt ones are served, and none is shut out for good."""
+"""Tests of the bulkhead: slow destinations never block prompt ones, and none is starved."""
 
 from __future__ import annotations
 
@@ -24,51 +24,51 @@ YES, NO = SendResult(status_code=200), SendResult(error="no", status_code=500)
 SHARES = Shares.of(32)
 
 
-class Street(Transport[str]):
-    """Messages on their way, each until it is let through; a message is the name of its destination."""
+class GatedTransport(Transport[str]):
+    """Transport whose sends wait at a gate per destination; a message is the name of its destination."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
         self.answers = YES
-        self.green: defaultdict[str, Semaphore] = defaultdict(lambda: Semaphore(0))
-        self.news: SimpleQueue[bool] = SimpleQueue()
+        self.gates: defaultdict[str, Semaphore] = defaultdict(lambda: Semaphore(0))
+        self.begun_or_refused: SimpleQueue[bool] = SimpleQueue()
 
     def send(self, message: str, _renew: Renew = no_lease) -> SendResult:
-        """Arrive when the light is green."""
+        """Send once the gate is open."""
         self.begun.append(message)
-        self.news.put(True)
-        assert self.green[message].acquire(timeout=30)
+        self.begun_or_refused.put(True)
+        assert self.gates[message].acquire(timeout=30)
         return self.answers
 
 
-class Crossing:
-    """A bulkhead before that street, and threads that send."""
+class BulkheadHarness:
+    """A bulkhead before that transport, and threads that send."""
 
     def __init__(self, shares: Shares, room_seconds: float = 0.0) -> None:
-        self.street = Street()
+        self.transport = GatedTransport()
         self.now = 1000.0
         self.bulkhead = Protected(
-            self.street, shares, destination=lambda name: name, clock=lambda: self.now, room_seconds=room_seconds
+            self.transport, shares, destination=lambda name: name, clock=lambda: self.now, room_seconds=room_seconds
         )
         self.threads = ThreadPoolExecutor(64)
         self.sent: list[tuple[str, Future[SendResult]]] = []
 
     def begin(self, name: str, most: int = 100) -> int:
-        """How many of so many messages to that destination may go."""
+        """How many of so many messages to that destination the bulkhead admits."""
         for number in range(most):
             sending = self.threads.submit(self._send, name)
-            if not self.street.news.get(timeout=30):
+            if not self.transport.begun_or_refused.get(timeout=30):
                 assert isinstance(sending.exception(30), Postpone)
                 return number
             self.sent.append((name, sending))
         return most
 
     def end(self, answer: SendResult = YES, *, only: str = "") -> None:
-        """All that are on their way, or those to one destination, have arrived."""
-        self.street.answers = answer
+        """End all sends, or those to one destination."""
+        self.transport.answers = answer
         ending = [each for each in self.sent if only in ("", each[0])]
         for name, _sending in ending:
-            self.street.green[name].release()
+            self.transport.gates[name].release()
         for _name, sending in ending:
             sending.result(30)
         self.sent = [each for each in self.sent if each not in ending]
@@ -84,123 +84,123 @@ class Crossing:
         try:
             return self.bulkhead.send(name)
         except Postpone:
-            self.street.news.put(False)
+            self.transport.begun_or_refused.put(False)
             raise
 
 
 @contextmanager
-def crossing(shares: Shares = SHARES, room_seconds: float = 0.0) -> Iterator[Crossing]:
+def bulkhead_harness(shares: Shares = SHARES, room_seconds: float = 0.0) -> Iterator[BulkheadHarness]:
     """One for the time of the block."""
-    made = Crossing(shares, room_seconds)
+    made = BulkheadHarness(shares, room_seconds)
     try:
         yield made
     finally:
-        for green in made.street.green.values():
-            green.release(1000)
+        for gate in made.transport.gates.values():
+            gate.release(1000)
         made.threads.shutdown()
 
 
 @pytest.mark.parametrize(("answer", "slow", "most"), [(NO, False, 4), (YES, True, 4), (YES, False, 24)])
 def test_a_destination_has_its_share_by_its_last_answer(answer: SendResult, slow: bool, most: int) -> None:
-    with crossing() as street:
-        assert street.begin(street.known("one", answer, slow=slow)) == most
+    with bulkhead_harness() as harness:
+        assert harness.begin(harness.known("one", answer, slow=slow)) == most
 
 
 def test_prompt_destinations_that_hang_together_leave_room_for_others() -> None:
-    with crossing() as street:
-        hanging = [street.known(f"hanging {number}") for number in range(5)]
-        others = [street.known(f"other {number}") for number in range(6)]
-        # All in the one second in which nobody can know.
-        assert sum(street.begin(name) for name in hanging) == 24 + 4, "one each out of the reserve"
+    with bulkhead_harness() as harness:
+        hanging = [harness.known(f"hanging {number}") for number in range(5)]
+        others = [harness.known(f"other {number}") for number in range(6)]
+        # All within the one second before a hang can be detected.
+        assert sum(harness.begin(name) for name in hanging) == 24 + 4, "one each out of the reserve"
         for later in (0.5, 5, 14):
-            street.now += later
-            assert [street.begin(name) for name in hanging] == [0] * 5
+            harness.now += later
+            assert [harness.begin(name) for name in hanging] == [0] * 5
             for name in others:
-                assert street.begin(name) == 1, "the reserve is for one each"
-                street.end(only=name)
+                assert harness.begin(name) == 1, "the reserve is for one each"
+                harness.end(only=name)
 
 
 def test_a_new_destination_gets_one_until_it_answers() -> None:
-    with crossing() as street:
-        assert street.begin(street.known("prompt")) == 24
-        assert [street.begin(f"new {number}") for number in range(8)] == [1] * 8
+    with bulkhead_harness() as harness:
+        assert harness.begin(harness.known("prompt")) == 24
+        assert [harness.begin(f"new {number}") for number in range(8)] == [1] * 8
 
 
 def test_all_slow_destinations_together_take_a_quarter() -> None:
-    with crossing() as street:
-        slow = [street.known(f"slow {number}", slow=True) for number in range(10)]
-        prompt = street.known("prompt")
-        assert sum(street.begin(name) for name in slow) == 8
-        assert street.begin(prompt) == 16
-        assert street.begin("new") == 1, "out of the reserve"
+    with bulkhead_harness() as harness:
+        slow = [harness.known(f"slow {number}", slow=True) for number in range(10)]
+        prompt = harness.known("prompt")
+        assert sum(harness.begin(name) for name in slow) == 8
+        assert harness.begin(prompt) == 16
+        assert harness.begin("new") == 1, "out of the reserve"
 
 
 def test_a_destination_is_slow_after_a_second_without_response() -> None:
-    with crossing() as street:
-        name = street.known("prompt")
-        assert street.begin(name, 3) == 3
-        street.now += 1.1
-        assert street.begin(name) == 1, "four are on their way"
+    with bulkhead_harness() as harness:
+        name = harness.known("prompt")
+        assert harness.begin(name, 3) == 3
+        harness.now += 1.1
+        assert harness.begin(name) == 1, "four are on their way"
 
 
 def test_a_failure_that_comes_at_once_is_not_slow() -> None:
-    with crossing() as street:
-        slow = [street.known(f"slow {number}", slow=True) for number in range(8)]
-        failing = street.known("failing", NO)
-        assert [street.begin(name, 1) for name in slow] == [1] * 8
-        assert street.begin(failing, 1) == 1, "others fill the share of the slow"
+    with bulkhead_harness() as harness:
+        slow = [harness.known(f"slow {number}", slow=True) for number in range(8)]
+        failing = harness.known("failing", NO)
+        assert [harness.begin(name, 1) for name in slow] == [1] * 8
+        assert harness.begin(failing, 1) == 1, "others fill the share of the slow"
 
 
 def test_a_prompt_response_makes_a_slow_destination_prompt() -> None:
-    with crossing() as street:
-        street.known("one", slow=True)
-        assert street.begin(street.known("one")) == 24
+    with bulkhead_harness() as harness:
+        harness.known("one", slow=True)
+        assert harness.begin(harness.known("one")) == 24
 
 
 def test_when_all_have_arrived_all_senders_are_free() -> None:
-    with crossing() as street:
-        for name in [street.known("slow", slow=True), street.known("prompt"), "new"]:
-            street.begin(name)
-        street.end()
-        assert street.begin("prompt") == 24
+    with bulkhead_harness() as harness:
+        for name in [harness.known("slow", slow=True), harness.known("prompt"), "new"]:
+            harness.begin(name)
+        harness.end()
+        assert harness.begin("prompt") == 24
 
 
 # WEBHOOK_THREADS is 4 at least.
 @pytest.mark.parametrize("senders", [4, 5, 7, 8, 32, 40])
 @pytest.mark.parametrize(("answer", "slow"), [(NO, False), (YES, True), (YES, False)])
-def test_with_however_many_senders_each_destination_may_have_one(senders: int, answer: SendResult, slow: bool) -> None:
-    with crossing(Shares.of(senders)) as street:
-        assert street.begin(street.known("one", answer, slow=slow), 1) == 1
+def test_any_number_of_senders_leaves_each_destination_one(senders: int, answer: SendResult, slow: bool) -> None:
+    with bulkhead_harness(Shares.of(senders)) as harness:
+        assert harness.begin(harness.known("one", answer, slow=slow), 1) == 1
 
 
 def test_a_single_destination_gets_all_slots_once_it_is_prompt() -> None:
-    with crossing(Shares.of_one(4)) as street:
-        assert street.begin("server") == 1
-        street.end()
-        assert street.begin("server") == 4
-        street.end(NO)
-        assert street.begin("server") == 1, "a failure takes the trust back"
+    with bulkhead_harness(Shares.of_one(4)) as harness:
+        assert harness.begin("server") == 1
+        harness.end()
+        assert harness.begin("server") == 4
+        harness.end(NO)
+        assert harness.begin("server") == 1, "a failure takes the trust back"
 
 
 def test_hanging_sends_leave_room_for_few_others() -> None:
-    with crossing(Shares.of_one(4)) as street:
+    with bulkhead_harness(Shares.of_one(4)) as harness:
         for _ in range(4):
-            assert street.begin("server") == 1
-            street.now += HANGING_SECONDS
-        assert street.begin("server") == 0
-        street.end()
-        assert street.begin("server", 1) == 1
+            assert harness.begin("server") == 1
+            harness.now += HANGING_SECONDS
+        assert harness.begin("server") == 0
+        harness.end()
+        assert harness.begin("server", 1) == 1
 
 
 @pytest.mark.parametrize(
     ("waited", "most"), [(0, 2), (29, 2), (31, 7.75), (60, 15), (120, MAX_PAUSE_SECONDS), (600, MAX_PAUSE_SECONDS)]
 )
-def test_the_longer_others_are_awaited_the_less_often_one_asks(waited: float, most: float) -> None:
-    with crossing(Shares.of_one(1)) as street:
-        assert street.begin("server") == 1
-        street.now += waited
+def test_postponements_grow_with_the_time_waited(waited: float, most: float) -> None:
+    with bulkhead_harness(Shares.of_one(1)) as harness:
+        assert harness.begin("server") == 1
+        harness.now += waited
         with pytest.raises(Postpone) as postponed:
-            street.bulkhead.send("server")
+            harness.bulkhead.send("server")
         assert most / 4 - 0.1 < (postponed.value.until - datetime.now(UTC)).total_seconds() <= most
 
 
@@ -215,11 +215,11 @@ def test_a_transport_that_raises_gives_its_place_back() -> None:
             bulkhead.send("server")
 
 
-def waiting(street: Crossing, name: str) -> Future[SendResult]:
+def waiting(harness: BulkheadHarness, name: str) -> Future[SendResult]:
     """One more message, which has come to wait for room."""
-    before = street.bulkhead._waiting
-    sent = street.threads.submit(street.bulkhead.send, name)
-    eventually(lambda: street.bulkhead._waiting == before + 1, "one more that waits")
+    before = harness.bulkhead._waiting
+    sent = harness.threads.submit(harness.bulkhead.send, name)
+    eventually(lambda: harness.bulkhead._waiting == before + 1, "one more that waits")
     return sent
 
 
@@ -227,36 +227,36 @@ FULL = Shares(senders=4, many=3, few=1, slow=1, reserve=1)
 
 
 def test_while_messages_arrive_the_next_waits_and_goes() -> None:
-    with crossing(FULL) as street:
-        name = street.known("prompt")
-        assert street.begin(name) == 3
-        street.bulkhead._room_seconds = 20.0
-        next_ones = [waiting(street, name) for _ in range(2)]
-        street.street.green[name].release(5)
+    with bulkhead_harness(FULL) as harness:
+        name = harness.known("prompt")
+        assert harness.begin(name) == 3
+        harness.bulkhead._room_seconds = 20.0
+        next_ones = [waiting(harness, name) for _ in range(2)]
+        harness.transport.gates[name].release(5)
         assert [each.result(20).status_code for each in next_ones] == [200, 200]
-        assert street.bulkhead._waiting == 0
+        assert harness.bulkhead._waiting == 0
 
 
 def test_a_destination_with_nothing_under_way_passes_what_waits() -> None:
-    with crossing(FULL) as street:
-        name = street.known("prompt")
-        assert street.begin(name) == 3
-        street.bulkhead._room_seconds = 20.0
-        waits = waiting(street, name)
-        passes = street.threads.submit(street.bulkhead.send, "other")
-        eventually(lambda: street.street.begun[-1] == "other", "the other's message on its way")
+    with bulkhead_harness(FULL) as harness:
+        name = harness.known("prompt")
+        assert harness.begin(name) == 3
+        harness.bulkhead._room_seconds = 20.0
+        waits = waiting(harness, name)
+        passes = harness.threads.submit(harness.bulkhead.send, "other")
+        eventually(lambda: harness.transport.begun[-1] == "other", "the other's message on its way")
         assert not waits.done()
-        street.street.green["other"].release()
-        street.street.green[name].release(4)
+        harness.transport.gates["other"].release()
+        harness.transport.gates[name].release(4)
         assert passes.result(20).status_code == waits.result(20).status_code == 200
 
 
 def test_what_is_not_known_to_answer_is_not_waited_for() -> None:
-    with crossing(FULL, room_seconds=20.0) as street:
-        assert street.begin("new", 1) == 1
+    with bulkhead_harness(FULL, room_seconds=20.0) as harness:
+        assert harness.begin("new", 1) == 1
         with pytest.raises(Postpone):
-            street.bulkhead.send("new")
-        assert street.bulkhead._waiting == 0
+            harness.bulkhead.send("new")
+        assert harness.bulkhead._waiting == 0
 
 
 SENDERS = 4
@@ -279,7 +279,7 @@ class Services(Transport[PushMessage]):
         return SendResult(status_code=201)
 
 
-def test_browsers_at_a_host_that_hangs_hold_up_nobody_elses() -> None:
+def test_browsers_at_a_hanging_host_block_no_others() -> None:
     services = Services()
     protected = protected_push(services, SENDERS)
     with ThreadPoolExecutor(20) as threads:

@@ -36,7 +36,7 @@ class News:
 
 @dataclass
 class Server(Transport[Any]):
-    """Answers what it is told to, and afterwards yes; time passes for its breaker as it is told to."""
+    """Sends the given answers in order and then successes; holds the breaker's clock."""
 
     answers: list[SendResult] = field(default_factory=list)
     asked: int = 0
@@ -114,7 +114,7 @@ def test_repeated_unavailability_costs_no_attempt() -> None:
 
 
 @pytest.mark.parametrize("answer", [LATER, NO, BROKEN_OFF])
-def test_what_comes_of_a_message_is_its_own_affair(answer: SendResult) -> None:
+def test_a_messages_own_failure_does_not_open_the_breaker(answer: SendResult) -> None:
     way = protected(Server([answer]))
     assert way.send(News()) is answer
     assert way.send(News()).error is None

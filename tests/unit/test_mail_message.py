@@ -1,4 +1,4 @@
-"""Tests of a mail as it goes out: two bodies, one Message-ID per delivery, and headers that nobody can break."""
+"""Tests of a mail as it goes out: two bodies, one Message-ID per delivery, and no header injection."""
 
 from __future__ import annotations
 

@@ -16,12 +16,12 @@ from config.mail_server import MailServer, Security, mail_server
         ("smtp://mail.example", "mail.example", 25, Security.STARTTLS),
         ("smtp://mail.example:2525", "mail.example", 2525, Security.STARTTLS),
         ("smtp://10.0.0.7", "10.0.0.7", 25, Security.STARTTLS),
-        # On this machine nobody listens in.
+        # Loopback needs no encryption.
         ("smtp://localhost:1025", "localhost", 1025, Security.OFFERED),
         ("smtp://127.0.0.1", "127.0.0.1", 25, Security.OFFERED),
         ("smtp://[::1]:25", "::1", 25, Security.OFFERED),
         ("smtp+starttls://localhost", "localhost", 587, Security.STARTTLS),
-        # Who has a network of their own says so.
+        # Plain text has to be asked for.
         ("smtp+plain://relay", "relay", 25, Security.NONE),
         # Names that only begin like this machine's are others.
         ("smtp://127.0.0.1.example", "127.0.0.1.example", 25, Security.STARTTLS),

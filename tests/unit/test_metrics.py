@@ -100,7 +100,7 @@ def test_counts_of_several_processes_are_added_up(start: Start) -> None:
     assert figures.total("tutelage_build_info") == 1
 
 
-def test_a_killed_process_leaves_its_counts_and_no_gauges(start: Start, folder: Path) -> None:
+def test_a_killed_process_keeps_counts_and_drops_gauges(start: Start, folder: Path) -> None:
     killed, stays = start(3, held=2), start(4, held=5)
     killed.send_signal(signal.SIGKILL)
     killed.wait()

@@ -13,7 +13,7 @@ START = datetime(2030, 5, 4, 9, tzinfo=UTC)
 LONG_AGO = START - timedelta(days=90)
 
 
-def test_each_waits_for_its_time_and_may_be_late_until_the_next_one_comes() -> None:
+def test_a_reminder_is_useful_until_the_next() -> None:
     day, hour = reminders_of(START, (60, 1440), since=LONG_AGO)
     assert (day.minutes_before, day.remind_at) == (1440, START - timedelta(days=1))
     assert (hour.minutes_before, hour.remind_at) == (60, START - timedelta(hours=1))

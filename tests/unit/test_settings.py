@@ -22,7 +22,7 @@ from workflows.events.delivery import WEBHOOK_RETRY_POLICY
 from workflows.events.subscriptions import QUEUES, OutboundEffect, Subscriptions, load
 
 VAPID_KEY = new_private_key()
-OWN = "our own secret which is long enough for everybody"
+OWN = "our own secret which is long enough for the tests"
 ROOT = Path(__file__).resolve().parent.parent.parent
 PRODUCTION = {"TUTELAGE_ENV": "production", "JWT_SECRET": OWN, "ENCRYPTION_KEYS": OWN, "SIGNING_KEYS": OWN}
 NAMES = (
@@ -53,7 +53,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_without_any_setting_this_is_development_with_its_comforts() -> None:
+def test_the_defaults_are_those_of_development() -> None:
     settings = read_settings()
     assert not settings.production
     assert settings.jwt_secret == DEVELOPMENT_SECRET
@@ -65,7 +65,7 @@ def test_without_any_setting_this_is_development_with_its_comforts() -> None:
     assert settings.log_level == "INFO"
 
 
-def test_production_has_no_comforts() -> None:
+def test_production_has_no_development_defaults() -> None:
     os.environ.update(PRODUCTION)
     settings = read_settings()
     assert settings.production
@@ -275,9 +275,7 @@ def test_a_dotenv_file_above_the_working_folder_is_left_alone(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize(("said", "minutes"), [(None, (1440, 60)), ("", ()), ("30", (30,)), ("15, 2880", (15, 2880))])
-def test_reminders_are_a_day_and_an_hour_before_unless_said_otherwise(
-    said: str | None, minutes: tuple[int, ...]
-) -> None:
+def test_reminders_default_to_a_day_and_an_hour(said: str | None, minutes: tuple[int, ...]) -> None:
     if said is not None:
         os.environ["REMINDER_MINUTES"] = said
     assert operator_policy(read_settings()).reminder_minutes == minutes
@@ -296,7 +294,7 @@ def test_the_former_name_of_the_retry_schedule_is_read_with_a_warning() -> None:
         assert read_settings().webhook_retry_schedule == (30,)
 
 
-def test_the_pauses_of_webhooks_are_the_policys_unless_somebody_chose_others() -> None:
+def test_the_webhook_retry_schedule_defaults_to_the_policy() -> None:
     assert operator_policy(read_settings()).webhook_retry_schedule == WEBHOOK_RETRY_POLICY.pauses
     os.environ["WEBHOOK_RETRY_SCHEDULE"] = "0.5, 60,3600"
     assert operator_policy(read_settings()).webhook_retry_schedule == (0.5, 60, 3600)

@@ -57,7 +57,7 @@ def headers(body: bytes, *secrets: str) -> dict[str, str]:
 
 
 def verify_v1a(public: str, body: bytes, headers: dict[str, str]) -> None:
-    """As the standard says it of Ed25519, with nothing of ours."""
+    """Verify as Standard Webhooks specifies Ed25519, without the code under test."""
     key = Ed25519PublicKey.from_public_bytes(b64decode(public.removeprefix("whpk_")))
     (signature,) = (s[4:] for s in headers["webhook-signature"].split(" ") if s.startswith("v1a,"))
     content = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body

@@ -61,7 +61,7 @@ OUTSIDE = {
 }
 
 
-def test_the_names_queues_and_retries_are_those_that_databases_hold() -> None:
+def test_database_effects_keep_their_stored_names() -> None:
     found = {
         effect.name: (effect.event.type, effect.queue, effect.policy.attempts) for effect in load().database_effects()
     }
@@ -73,7 +73,7 @@ def test_the_retired_can_still_be_run() -> None:
     assert inside - {effect.name for effect in load().database_effects()} == RETIRED
 
 
-def test_what_a_writer_knows_has_a_number_of_its_own() -> None:
+def test_each_set_of_effects_has_a_catalogue_id() -> None:
     catalogue = load().catalogue
     assert "reviews.unlock session.completed" in catalogue.effects
     assert {pair.partition(" ")[0] for pair in catalogue.effects} == {*INSIDE, *RETIRED}
@@ -83,7 +83,7 @@ def test_what_a_writer_knows_has_a_number_of_its_own() -> None:
     assert load().with_policy(OperatorPolicy()).catalogue == catalogue
 
 
-def test_the_ways_out_are_those_that_databases_hold() -> None:
+def test_outbound_effects_keep_their_stored_names() -> None:
     found = {
         effect.name: (effect.transport, effect.queue, effect.policy.attempts) for effect in load().outbound_effects()
     }
@@ -112,7 +112,7 @@ def test_channel_effects_follow_the_operators_policy(chosen: OperatorPolicy, fol
     ) is follows
 
 
-def test_expiries_and_reminders_are_timers_and_nothing_else_is() -> None:
+def test_only_expiries_and_reminders_are_timers() -> None:
     timers = [effect.name for effect in load().database_effects() if effect.due]
     assert timers == ["bookings.expire", "bookings.remind", "notifications.session_reminder"]
 

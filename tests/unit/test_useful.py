@@ -37,5 +37,5 @@ def happened(kind: type[Event], occurred_at: datetime, **told: Any) -> Event:
         (happened(SessionStarted, NOON, start_time=NOON - 9 * HOUR, end_time=NOON - 8 * HOUR), NOON + HOUR),
     ],
 )
-def test_a_push_is_of_use_until_what_it_calls_for_is_over_and_for_a_day_at_most(event: Event, until: datetime) -> None:
+def test_a_push_is_useful_for_a_day_at_most(event: Event, until: datetime) -> None:
     assert useful_until(event, written_at=NOON) == until

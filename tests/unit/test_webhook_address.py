@@ -188,7 +188,7 @@ def test_a_literal_address_is_refused_in_any_notation(host: str) -> None:
 
 
 @pytest.mark.parametrize("url", OTHERS)
-def test_what_is_no_address_of_the_public_internet_is_refused(url: str) -> None:
+def test_an_invalid_or_private_url_is_refused(url: str) -> None:
     with pytest.raises(Invalid):
         checked_address(url, ())
 
@@ -206,7 +206,7 @@ def test_what_is_no_address_of_the_public_internet_is_refused(url: str) -> None:
         "http://hooks.home.arpa",
     ],
 )
-def test_an_allowed_network_may_be_reached_over_http_and_at_any_port(url: str) -> None:
+def test_allowed_networks_permit_http_and_any_port(url: str) -> None:
     assert checked_address(url, LOOPBACK) == url
 
 
@@ -222,7 +222,7 @@ def test_an_allowed_network_may_be_reached_over_http_and_at_any_port(url: str) -
     ],
 )
 @pytest.mark.parametrize("allowed", [LOOPBACK, INTRANET])
-def test_a_public_name_is_held_to_the_public_rules_whatever_is_allowed_besides(url: str, allowed: tuple) -> None:
+def test_allowed_networks_do_not_relax_rules_for_public_names(url: str, allowed: tuple) -> None:
     with pytest.raises(Invalid) as refused:
         checked_address(url, allowed)
     assert set(refused.value.details or {}) == {"url"}
@@ -257,7 +257,7 @@ def test_one_writing_of_an_ipv6_address_is_stored() -> None:
 
 
 @given(url=st.one_of(st.text(), st.text().map("https://".__add__), st.text().map("https://partner.example/".__add__)))
-def test_whatever_is_sent_is_refused_or_stored_as_plain_ascii(url: str) -> None:
+def test_any_text_is_refused_or_stored_as_ascii(url: str) -> None:
     try:
         stored = checked_address(url, ())
     except Invalid:
@@ -291,7 +291,7 @@ def test_a_url_is_read(url: str, host: str, port: int, target: str, authority: s
     assert read.literal is None
 
 
-def test_a_log_learns_the_host_of_a_url_and_nothing_that_may_be_a_secret() -> None:
+def test_logs_get_the_host_of_a_url_alone() -> None:
     assert host_of("https://user:hunter2@partner.example:8443/secret?token=1#x") == "partner.example:8443"
     assert host_of("nonsense") == ""
 
@@ -373,7 +373,7 @@ NOT_PUBLIC = [
     "3fff::1",
     "3fff:fff::1",
     "4000::1",
-    # Everybody at once.
+    # Multicast and broadcast.
     "224.0.0.1",
     "239.255.255.255",
     "255.255.255.255",

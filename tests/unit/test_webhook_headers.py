@@ -1,4 +1,4 @@
-"""Tests of a webhook's headers: nobody's wishes leave their line, and ours are not overridden."""
+"""Tests of a webhook's headers: no header injection, and reserved names cannot be overridden."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_a_message_of_more_than_256_kb_is_refused(monkeypatch: pytest.MonkeyPatc
         body_of(event)
 
 
-def test_the_body_is_what_happened_to_which_ids_when_in_camel_case() -> None:
+def test_a_body_has_the_documented_fields() -> None:
     event = stored_and_read(an_event(SessionCompleted))
     body = json.loads(body_of(event))
     assert list(body) == ["id", "type", "timestamp", "sequence", "data"]

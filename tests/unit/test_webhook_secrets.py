@@ -30,7 +30,7 @@ def written(length: int, prefix: str = "whsec_") -> str:
 
 
 @pytest.mark.parametrize("signing", Signing)
-def test_a_fresh_secret_fits_its_way_of_signing_and_is_never_the_same_twice(signing: Signing) -> None:
+def test_new_secrets_are_valid_and_unique(signing: Signing) -> None:
     secrets = {new_secret(signing) for _ in range(20)}
     assert len(secrets) == 20
     for secret in secrets:
@@ -120,7 +120,7 @@ def test_headers_are_sent_along(headers: dict[str, str]) -> None:
         *("", " ", "a b", "a:b", ":path", "ä", "a\r\nb", "a\n", "(a)", "a" * 101),
     ],
 )
-def test_headers_of_the_message_itself_and_what_is_no_name_are_refused(name: str) -> None:
+def test_reserved_and_invalid_header_names_are_refused(name: str) -> None:
     with pytest.raises(Invalid) as refused:
         checked_headers({"X-Good": "yes", name: "x"})
     assert set(refused.value.details or {}) == {"headers"}

@@ -12,8 +12,8 @@ from tests.speaking import Caller
 
 
 @dataclass
-class Cast:
-    """Whoever a test needs, each ready to call.
+class Participants:
+    """A mentor, a mentee and an operator as HTTP callers.
 
     Args:
         addresses: the mail addresses of both, which no log may show.
@@ -39,7 +39,7 @@ class Cast:
         return str(self.mentee.post("/bookings", booking)["id"])
 
 
-def register(api: Caller, *, by_token: bool = False, **offer: Any) -> Cast:
+def register(api: Caller, *, by_token: bool = False, **offer: Any) -> Participants:
     """Register both, and publish a listing of half an hour that may start at any time.
 
     Args:
@@ -56,7 +56,7 @@ def register(api: Caller, *, by_token: bool = False, **offer: Any) -> Cast:
     price = {"amount": 4000, "currency": "USD"}
     listing = {"title": "Half an hour", "durationMinutes": 30, "price": price, "earlyStartMinutes": None, **offer}
     listing_id = mentor.post("/listings", listing)["id"]
-    return Cast(
+    return Participants(
         operator=operator,
         mentor=mentor,
         mentee=mentee,

@@ -1,4 +1,4 @@
-"""A running system that is made to suffer: its parts by name, its database, and a Valkey to be taken away."""
+"""The system under test: its parts by name, its database, and a Valkey that can be stopped."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from urllib3.exceptions import HTTPError
 
 from cli.embedded import Server, start_valkey
 from cli.system import System
-from tests.cast import Cast
-from tests.eventually import eventually, stretched
+from tests.eventually import eventually
+from tests.participants import Participants
 from tests.speaking import Caller
 
 # The promise for a session whose wakeup was lost, from the moment when all parts are there again.
-PROMISED_SECONDS = 5.0
+RESUMED_SECONDS = 20.0
 PENDING = """
 SELECT count(*) FROM deliveries
 WHERE state = 'pending' AND due_at <= now() AND (lease_until IS NULL OR lease_until <= now())
@@ -52,7 +52,7 @@ class Valkey:
         self.server = start_valkey(self.folder, int(self.url.rpartition(":")[2].partition("/")[0]))
 
     def stop_answering(self) -> None:
-        """It keeps its connections and says nothing."""
+        """Keep the connections open without answering."""
         self.server.process.send_signal(signal.SIGSTOP)
 
     def answer_again(self) -> None:
@@ -65,7 +65,7 @@ class Valkey:
 
 
 @dataclass
-class Sufferer:
+class SystemUnderTest:
     """The system, and what a test may do to it."""
 
     system: System
@@ -109,7 +109,7 @@ class Sufferer:
         return psycopg.connect(self.system.run["database_url"], autocommit=True)
 
     def is_ready(self) -> bool:
-        """Whether the API answers, and says that it is ready."""
+        """Whether the API answers that it is ready."""
         try:
             return self.api("GET", "/health/ready").status == 200
         except HTTPError:
@@ -122,20 +122,19 @@ class Sufferer:
         assert row is not None
         return int(row[0])
 
-    def await_sessions(self, bookings: Sequence[str], seconds: float = PROMISED_SECONDS) -> float:
+    def await_sessions(self, bookings: Sequence[str], seconds: float = RESUMED_SECONDS) -> float:
         """Wait until each of these bookings has its session, and return how many seconds that took."""
         began = time.monotonic()
-        patience = stretched(seconds)
-        eventually(lambda: self.sessions_of(bookings) == len(bookings), f"{len(bookings)} sessions", seconds=patience)
+        eventually(lambda: self.sessions_of(bookings) == len(bookings), f"{len(bookings)} sessions", seconds=seconds)
         return time.monotonic() - began
 
-    def assert_in_order(self, cast: Cast) -> None:
-        """All that is due and in nobody's hands gets done, and no invariant is violated."""
+    def assert_in_order(self, cast: Participants) -> None:
+        """Await the end of all due deliveries without a lease, and require that every invariant holds."""
 
         def nothing_pending() -> bool:
             with self.db() as db:
                 return db.execute(PENDING).fetchone() == (0,)
 
-        eventually(nothing_pending, "the end of all that is due", seconds=stretched(30))
+        eventually(nothing_pending, "the end of all that is due")
         found = cast.operator.get("/operations/invariants")
         assert found["ok"], found

@@ -1,4 +1,4 @@
-"""A crowd of partners on real sockets, each at a port of its own: well-behaved and otherwise."""
+"""Webhook receivers on real sockets, each at a port of its own, with a behaviour each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 
 from config.sealing import Sealer
 from config.secrets import DEVELOPMENT_SECRET
-from tests.faults.sufferer import Sufferer
+from tests.faults.system_under_test import SystemUnderTest
 from workflows.webhooks.secrets import new_secret
 
 CANCEL = """
@@ -38,7 +38,7 @@ class Arrival:
 
 @dataclass
 class Partner:
-    """One of the crowd.
+    """A webhook receiver.
 
     Args:
         behaviour: how it answers.
@@ -56,7 +56,7 @@ Answer = Callable[[asyncio.StreamWriter], Awaitable[bool]]
 
 
 async def _well(writer: asyncio.StreamWriter) -> bool:
-    # As long as a quick partner takes, so that somebody is always being told.
+    # As long as a quick partner takes, so that sends always overlap.
     await asyncio.sleep(0.05)
     writer.write(OK)
     return True
@@ -109,7 +109,7 @@ AFTERWARDS: dict[str, Answer] = {"hang": _well, "drip": _fail}
 
 
 @contextmanager
-def crowd(**numbers: int) -> Iterator[list[Partner]]:
+def running_partners(**numbers: int) -> Iterator[list[Partner]]:
     """That many partners of each behaviour, for the time of the block."""
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_forever)
@@ -128,7 +128,7 @@ async def _partner(behaviour: str) -> Partner:
     partner = Partner(behaviour, "")
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # Whoever hangs up, or is killed, is what these tests are about.
+        # Clients that hang up or are killed are what these tests are about.
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             goes_on = True
             while goes_on:
@@ -158,11 +158,11 @@ async def _end() -> None:
 
 
 @contextmanager
-def subscribed(sufferer: Sufferer, partners: list[Partner], event_type: str) -> Iterator[None]:
+def subscribed(sut: SystemUnderTest, partners: list[Partner], event_type: str) -> Iterator[None]:
     """Active endpoints of the operators; gone at the end, so that the next test has none of them."""
-    sealer = Sealer([sufferer.system.plan.environment.get("ENCRYPTION_KEYS", DEVELOPMENT_SECRET).split(",")[0]])
+    sealer = Sealer([sut.system.plan.environment.get("ENCRYPTION_KEYS", DEVELOPMENT_SECRET).split(",")[0]])
     ids = [partner.id for partner in partners]
-    with sufferer.db() as db:
+    with sut.db() as db:
         for partner in partners:
             _subscribe(db, partner, event_type, sealer.seal(partner.secret))
         try:
