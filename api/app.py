@@ -96,7 +96,7 @@ def create_app(
     # A path with doubled slashes is 404, not a redirect.
     app.url_map.merge_slashes = False
     app.extensions[EXTENSION] = _app_state(chosen, engine, wakeups)
-    subscriptions.use(operator_policy(chosen))
+    subscriptions.activate_policy(operator_policy(chosen))
     operations.read_revisions()
     requests.register(app)
     app.before_request(_require_single_slash)

@@ -18,7 +18,7 @@ mentor_busy = Table(
     Column("hold_id", Uuid, unique=True),
     Column("expires_at", Timestamp),
     created(),
-    # A mentor's blocked times never overlap (domain rule 1).
+    # A mentor's blocked times never overlap.
     ExcludeConstraint(
         ("mentor_profile_id", "="), ("busy", "&&"), using="gist", name="ex_mentor_busy_mentor_profile_id_busy"
     ),

@@ -89,7 +89,7 @@ sessions = Table(
     # The SEQUENCE of its invitations (RFC 5545), raised by a trigger when it is cancelled.
     Column("calendar_sequence", Integer, nullable=False, server_default=text("0")),
     *changing(),
-    # Neither side can drift from the other: a trigger alone could be raced (domain rule 3).
+    # Neither side can drift from the other: a trigger alone could be raced.
     ForeignKeyConstraint(
         ["booking_id", "start_time", "end_time", "mentor_profile_id"],
         ["bookings.id", "bookings.start_time", "bookings.end_time", "bookings.mentor_profile_id"],

@@ -1,7 +1,7 @@
 """The Celery app for processes that publish wake-ups: five queues, and settings with their reasons.
 
-The tasks and everything that they need are in `workers.worker`: the API, the loops and Flower (`workers.flower`) do not
-import it.
+The one task and everything that it needs are in `workers.worker`: the API, the loops and Flower
+(`workers.flower`) do not import it.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ from workers.runner import DeliveryRunner
 from workers.transactions import Transactions, metered
 from workers.wakeups import TASK, WakeupQueue
 from workflows.events.delivery import DeliveryKey
-from workflows.events.subscriptions import QUEUES, load, use
+from workflows.events.subscriptions import QUEUES, activate_policy, load
 from workflows.notifications.texts import template_errors, use_templates
 
 log = structlog.get_logger(__name__)
@@ -68,7 +68,7 @@ def current() -> Process:
     )
     wakeups = WakeupQueue(app)
     transactions = Transactions(database, wakeups)
-    effects = use(operator_policy(chosen))
+    effects = activate_policy(operator_policy(chosen))
     routes = routes_of(app.amqp.queues.consume_from, chosen, effects)
     return Process(wakeups, transactions, DeliveryRunner(transactions, effects, routes))
 

@@ -105,7 +105,7 @@ class PagedList(Generic[Item]):
     def __init__(self, record: type[Item], order: Order, query: Callable[..., Select[Any]]) -> None:
         self.order = order
         self._record = record
-        self._query = query
+        self.query = query
         self._statements: dict[frozenset[tuple[str, object]], Select[Any]] = {}
 
     def page(self, db: Connection, page: Page, **filters: Any) -> PageResult[Item]:
@@ -126,7 +126,7 @@ class PagedList(Generic[Item]):
         combination = frozenset({(name, literals.get(name)) for name in filters} | {("", later_page)})
         if combination not in self._statements:
             bound: dict[str, Any] = {name: bindparam(name) for name in filters.keys() - literals.keys()}
-            self._statements[combination] = self._query(self._bound_page(later_page), **bound, **literals)
+            self._statements[combination] = self.query(self._bound_page(later_page), **bound, **literals)
         return self._statements[combination]
 
     def _bound_page(self, later_page: bool) -> Page:

@@ -47,8 +47,8 @@ class Booking(ResponseSchema):
     metadata = fields.Dict(allow_none=True)
     price = Price()
     course_id = Id(allow_none=True, dump_default=None)
-    product_id = Id(allow_none=True, dump_default=None)
-    bundle_purchase_id = Id(allow_none=True, dump_default=None)
+    product_id = Id(allow_none=True, dump_default=None, metadata={"description": "Reserved; always null."})
+    bundle_purchase_id = Id(allow_none=True, dump_default=None, metadata={"description": "Reserved; always null."})
     session_id = Id(allow_none=True, metadata={"description": "The session's id, once the booking is accepted."})
     decline_reason = fields.String(allow_none=True)
     created_at = Moment()
@@ -60,9 +60,9 @@ class BookingFilters(ListQuery):
 
     role = fields.String(
         validate=validate.OneOf(["mentee", "mentor"]),
-        metadata={"description": "The caller's role; by default both."},
+        metadata={"description": "The caller's role; by default both. Only mentors may ask for `mentor`."},
     )
-    status = fields.Enum(BookingStatus, by_value=True)
+    status = fields.Enum(BookingStatus, by_value=True, metadata={"description": "Only bookings that have this status."})
 
 
 Bookings = page_of(Booking, "Bookings")

@@ -94,7 +94,9 @@ class Id(fields.UUID):
 class Moment(fields.DateTime):
     """A time with its zone (RFC 3339), read in any zone and answered in UTC with a Z."""
 
-    default_error_messages = {"form": "Must be a time with a zone, such as 2030-05-04T09:00:00Z (RFC 3339)."}  # noqa: RUF012
+    default_error_messages = {  # noqa: RUF012
+        "form": "Must be a time with a zone, such as 2030-05-04T09:00:00Z (RFC 3339); in a query, write + as %2B."
+    }
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:  # noqa: ARG002
         if not isinstance(value, str) or not _RFC_3339.fullmatch(value):

@@ -107,9 +107,15 @@ class BookedSession(ResponseSchema):
 class SessionFilters(ListQuery):
     """Filters of the caller's sessions."""
 
-    status = fields.Enum(SessionStatus, by_value=True)
-    from_time = Moment(data_key="from", metadata={"description": "Only sessions that start at or after this time."})
-    to_time = Moment(data_key="to", metadata={"description": "Only sessions that start before this time."})
+    status = fields.Enum(SessionStatus, by_value=True, metadata={"description": "Only sessions that have this status."})
+    from_time = Moment(
+        data_key="from",
+        metadata={"description": "Only sessions that start at or after this time.", "example": "2030-05-04T09:00:00Z"},
+    )
+    to_time = Moment(
+        data_key="to",
+        metadata={"description": "Only sessions that start before this time.", "example": "2030-06-04T09:00:00Z"},
+    )
 
 
 class SessionEffect(ResponseSchema):

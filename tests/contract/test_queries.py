@@ -24,7 +24,7 @@ def queries() -> list[tuple[str, list[dict[str, Any]]]]:
     return [
         (path, taken)
         for path, item in document["paths"].items()
-        if "get" in item and "stream" not in path
+        if "get" in item
         for taken in [[each for each in item["get"].get("parameters", []) if each.get("in") == "query"]]
         if taken
     ]

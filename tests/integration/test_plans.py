@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -215,6 +216,14 @@ def test_every_list_finds_its_page_by_an_index(large: Connection, name: str, lat
         for added in itertools.combinations(optional.items(), count):
             statement = paged.statement({**always, **dict(added)}, later_page=later_page)
             assert_indexed(large, statement, of_one_owner=SOME_ID in always.values())
+
+
+def test_every_filter_of_a_list_is_planned() -> None:
+    planned: dict[PagedList[Any], set[str]] = {}
+    for paged, always, optional in LISTS.values():
+        planned.setdefault(paged, set()).update(always, optional)
+    for paged, names in planned.items():
+        assert set(inspect.signature(paged.query).parameters) - {"page"} == names
 
 
 @pytest.mark.parametrize("name", STATEMENTS)

@@ -30,7 +30,7 @@ MIN_TIME_LEFT = timedelta(hours=1)
 def create_session(
     db: Connection, event: BookingAccepted, *, now: datetime, policy: OperatorPolicy = DEFAULT_POLICY
 ) -> None:
-    """One session per booking (M4, M5), with its reminders."""
+    """One session per booking, with its reminders."""
     defer_write(db, create_sessions, (event, policy, now))
 
 
@@ -41,7 +41,7 @@ def create_sessions(db: Connection, accepted: list[tuple[BookingAccepted, Operat
     for event, policy, now in accepted:
         session = sessions.get(event.booking_id)
         if session is None:
-            log.warning("session.exists_already", booking_id=event.booking_id)
+            log.info("session.exists_already", booking_id=event.booking_id)
             continue
         created = SessionCreated.about(session, actor=SYSTEM, now=now)
         created_events.append(created)

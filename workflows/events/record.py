@@ -15,7 +15,7 @@ from sqlalchemy.sql.expression import bindparam
 
 from models.events import DELIVERY_ID, DeliveryState
 from workflows.events.catalogue import Event
-from workflows.events.subscriptions import AnyOutboundEffect, Effect, FanOut, in_use
+from workflows.events.subscriptions import AnyOutboundEffect, Effect, FanOut, active_subscriptions
 
 _RECORDED = "tutelage.recorded"
 
@@ -146,7 +146,7 @@ def record(db: Connection, *events: Event) -> None:
 
     The same statement finds the webhook endpoints that listen, and writes their deliveries.
     """
-    known = in_use()
+    known = active_subscriptions()
     plans = [plan for event in events for effect in known.of(type(event)) for plan in _plans(effect, event)]
     announced = [event for event in events if event.announced and known.fan_out is not None]
     if known.fan_out is not None:
@@ -168,7 +168,7 @@ def record(db: Connection, *events: Event) -> None:
 
 def fan_out(db: Connection, event: Event) -> None:
     """Add the deliveries to the endpoints that listen for an event recorded before; existing ones stay."""
-    how = in_use().fan_out
+    how = active_subscriptions().fan_out
     if how is None:
         return
     _add(db, _direct(how, event))

@@ -218,7 +218,9 @@ class EffectOptions(TypedDict, total=False):
 
 
 _found = Subscriptions()
-_in_use: list[Subscriptions] = []
+# Process-wide and mutable: `create_app` and a worker's start set it once by `activate_policy`, and `record` reads it by
+# `active_subscriptions`. Before that, and in commands that set nothing, it is every effect under no policy.
+_active: list[Subscriptions] = []
 
 
 def subscribe(
@@ -244,25 +246,25 @@ def fan_out(how: FanOut) -> None:
     _found.fan_out = how
 
 
-def use(policy: OperatorPolicy) -> Subscriptions:
+def activate_policy(policy: OperatorPolicy) -> Subscriptions:
     """Load the effects under the operator's policy; this process records by them from then on."""
     return activate(load().with_policy(policy))
 
 
 def activate(known: Subscriptions) -> Subscriptions:
     """Have this process record by these effects."""
-    _in_use[:] = [known]
+    _active[:] = [known]
     return known
 
 
 def reset_policy() -> None:
-    """Record by all effects again, as before `use`."""
-    _in_use.clear()
+    """Record by all effects again, as before `activate_policy`."""
+    _active.clear()
 
 
-def in_use() -> Subscriptions:
-    """The effects by which this process records: all of them until `use`."""
-    return _in_use[0] if _in_use else load()
+def active_subscriptions() -> Subscriptions:
+    """The effects by which this process records: all of them until `activate_policy`."""
+    return _active[0] if _active else load()
 
 
 @cache

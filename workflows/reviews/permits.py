@@ -1,4 +1,4 @@
-"""Permits: each mentee of a completed session may review it once, for thirty days (domain rule 8)."""
+"""Permits: each mentee of a completed session may review it once, for thirty days."""
 
 from __future__ import annotations
 
