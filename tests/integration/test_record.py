@@ -34,7 +34,7 @@ from workflows.effects.messages import SEND_MAIL
 from workflows.events.catalogue import BookingAccepted, BookingRequested, SessionCompleted
 from workflows.events.delivery import Cancel
 from workflows.events.record import defer_write, drain_recorded, flush_deferred, follow_up, record, recorded
-from workflows.events.subscriptions import Effect, Subscriptions, activate, load, use
+from workflows.events.subscriptions import Effect, Subscriptions, activate, activate_policy, load
 from workflows.identity.actor import SYSTEM
 from workflows.operator_policy import OperatorPolicy
 from workflows.sessions.session import Session, session_query
@@ -346,7 +346,7 @@ def test_listeners_are_found_by_an_index(engine: Engine) -> None:
 
 
 def test_a_life_runs_at_most_twenty_five_deliveries(harness: Harness) -> None:
-    use(OperatorPolicy())
+    activate_policy(OperatorPolicy())
     listening(harness)
     with harness.transactions() as db:
         booking = make_booking(db)
