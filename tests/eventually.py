@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 Value = TypeVar("Value")
 PAUSE_SECONDS = 0.02
-
-# How many processes may want each processor before promises in seconds have to be read with patience.
-BUSY = 2.0
-
-
-def stretched(seconds: float) -> float:
-    """A promise in seconds as it can be held on this machine now: longer where many others want its processors."""
-    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1) / BUSY)
 
 
 def eventually(look: Callable[[], Value], what: str, *, seconds: float = 90) -> Value:

@@ -22,7 +22,7 @@ from sqlalchemy import func, select, update
 from cli.embedded import free_port
 from models.events import deliveries, events
 from models.notifications import notifications
-from tests.eventually import eventually, stretched
+from tests.eventually import eventually
 from tests.factories import make_booking, make_listing
 from tests.integration.conftest import StoppableValkey
 from tests.integration.harness import Harness, routes, without_guards
@@ -289,7 +289,7 @@ def server() -> Iterator[Thinking]:
 @pytest.fixture
 def hurried() -> SmtpLimits:
     """There are so many seconds until the server has the mail."""
-    return SmtpLimits(handover=stretched(1.5))
+    return SmtpLimits(handover=3.0)
 
 
 def test_a_late_verdict_is_accepted(server: Thinking, hurried: SmtpLimits) -> None:
@@ -359,7 +359,7 @@ def test_a_stopping_worker_does_not_wait_for_a_verdict(
         finally:
             worker.terminate()
         # Ten seconds for what can end by itself.
-        assert worker.wait(stretched(30)) == 0
+        assert worker.wait(60) == 0
     row = post.row(key)
     assert (row.state, row.attempts, row.lease_until > row.now) == ("pending", 1, True)
     assert server.mails == 1
