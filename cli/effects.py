@@ -56,7 +56,7 @@ def effects_table(found: Subscriptions) -> Table:
     for effect in sorted(found.database_effects(), key=lambda effect: (effect.event.type, effect.name)):
         table.add_row(_event(effect), effect.name, effect.queue, _when(effect), describe_policy(effect.policy))
     for outside in found.outbound_effects():
-        table.add_row("(other effects)", outside.name, outside.queue, "per receiver", describe_policy(outside.policy))
+        table.add_row("(outbound)", outside.name, outside.queue, "per receiver", describe_policy(outside.policy))
     return table
 
 

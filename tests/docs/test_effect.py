@@ -1,4 +1,4 @@
-"""Tests of "Add an effect": the package on that page is installed, found, run by a worker, and listed."""
+"""Tests of "Write a plug-in": the package on that page is installed, found, run by a worker, and listed."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_the_table_of_effects_is_the_list_of_effects() -> None:
     written = {(row[0], row[1], row[2]) for row in table(SESSIONS, "event", "effect", "queue", "what it does")}
     effects: list[Any] = [*load().database_effects(), *load().outbound_effects()]
     assert written == {
-        (_event(effect) if isinstance(effect, Effect) else "(other effects)", effect.name, effect.queue)
+        (_event(effect) if isinstance(effect, Effect) else "(outbound)", effect.name, effect.queue)
         for effect in effects
     }
 
