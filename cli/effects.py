@@ -14,6 +14,7 @@ from config.settings import settings
 from models.engine import create
 from workers.policy import operator_policy
 from workflows.events.backfill import fill_gaps, introduce
+from workflows.events.catalogue import announced_types
 from workflows.events.delivery import RetryPolicy
 from workflows.events.subscriptions import Effect, Subscriptions, load
 
@@ -55,6 +56,10 @@ def effects_table(found: Subscriptions) -> Table:
         table.add_column(heading, no_wrap=True)
     for effect in sorted(found.database_effects(), key=lambda effect: (effect.event.type, effect.name)):
         table.add_row(_event(effect), effect.name, effect.queue, _when(effect), describe_policy(effect.policy))
+    if found.fan_out is not None:
+        webhook = found.fan_out.effect
+        for event_type in announced_types():
+            table.add_row(event_type, webhook.name, webhook.queue, "per endpoint", describe_policy(webhook.policy))
     for outside in found.outbound_effects():
         table.add_row("(outbound)", outside.name, outside.queue, "per receiver", describe_policy(outside.policy))
     return table

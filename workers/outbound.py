@@ -44,7 +44,7 @@ LEASE = timedelta(seconds=45)
 LATEST_START_SECONDS = 12.0
 # A lease in use is renewed at that age; a transport asks at least as often while it waits for longer.
 RENEWAL_SECONDS = 14.0
-MAX_BATCH = 50
+MAX_LEASED_TOGETHER = 50
 MAX_SETTLED_TOGETHER = 100
 DATABASE_RETRY_SECONDS = (0.1, 0.5, 2, 5, 5)
 # To lease one delivery costs nearly what it costs to lease ten, so that half of the slots are waited for a little.
@@ -104,15 +104,15 @@ class SenderPool:
         started.wait()
 
     def acquire(self, named: int) -> int:
-        """Wait for free slots and take up to `MAX_BATCH` of them; 0 when there are none in time.
+        """Wait for free slots and take up to `MAX_LEASED_TOGETHER` of them; 0 when there are none in time.
 
         Args:
             named: how many deliveries are named; without any, slots are not waited for.
         """
         with self._turn, self._changed:
-            self._wait_for(min(named or MAX_BATCH, max(1, self._count // 2)), COALESCING_SECONDS)
+            self._wait_for(min(named or MAX_LEASED_TOGETHER, max(1, self._count // 2)), COALESCING_SECONDS)
             self._wait_for(1, self._acquire_seconds if named else 0)
-            count = min(self._free, MAX_BATCH)
+            count = min(self._free, MAX_LEASED_TOGETHER)
             self._free -= count
         return count
 
@@ -405,7 +405,7 @@ class OutcomeBatcher:
             return
         for leased, result in batch:
             if leased.delivery.key in keys:
-                success_log(leased.delivery, leased.took).log()
+                success_log(leased.delivery, leased.took, result).log()
                 leased.end()
             else:
                 # In another thread: it may have to wait for the row.

@@ -20,6 +20,7 @@ from workflows.events.subscriptions import AnyOutboundEffect, Effect, OutboundEf
 log = structlog.get_logger("workers.deliver")
 
 AnyEffect = Effect | AnyOutboundEffect
+NOTHING_SENT = SendResult()
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,20 @@ class OutcomeLog:
         telemetry.DELIVERY_DURATION.labels(effect, self.outcome).observe(seconds)
         if self.outcome == "done":
             telemetry.DELIVERY_DELAY.labels(effect).observe(self.delivery.late.total_seconds() + seconds)
-        log.log(self.level, f"delivery.{self.outcome}", **log_fields(self.delivery), **self.fields, **more)
+        log.log(self.level, f"delivery.{self.outcome}", **(log_fields(self.delivery) | self.fields | more))
 
 
 def settle_success(db: Connection, delivery: Delivery, took: timedelta, sent: SendResult) -> OutcomeLog:
     """Mark an outbound delivery done, and keep the receiver's response."""
-    return success_log(delivery, took, ours=store.settle(db, delivery, attempt_of(sent, took)))
+    return success_log(delivery, took, sent, ours=store.settle(db, delivery, attempt_of(sent, took)))
 
 
-def success_log(delivery: Delivery, took: timedelta, *, ours: bool = True) -> OutcomeLog:
+def success_log(
+    delivery: Delivery, took: timedelta, sent: SendResult = NOTHING_SENT, *, ours: bool = True
+) -> OutcomeLog:
     """The line of a delivery that has been marked done."""
-    return _line(delivery, "done", took, ours=ours, duration_ms=round(took.total_seconds() * 1000))
+    duration_ms = round(took.total_seconds() * 1000)
+    return _line(delivery, "done", took, ours=ours, duration_ms=duration_ms, **_result_fields(sent))
 
 
 def settle_error(
@@ -68,8 +72,19 @@ def settle_error(
     """Postpone, cancel or retry a delivery as the exception asks; any other exception backs off as a defect."""
     match error:
         case Postpone():
-            ours = store.postpone(db, delivery, error.until, unavailable=str(error) if error.unavailable else None)
-            return _line(delivery, "postponed", took, ours=ours, until=error.until, reason=str(error))
+            # The owner of an endpoint reads there why a message waits.
+            kept = str(error) if error.unavailable or delivery.endpoint_id is not None else None
+            ours = store.postpone(db, delivery, error.until, reason=kept)
+            # Of attempts those that count: this one does not.
+            return _line(
+                delivery,
+                "postponed",
+                took,
+                ours=ours,
+                attempt=delivery.attempt - 1,
+                until=error.until.isoformat(timespec="milliseconds"),
+                reason=str(error),
+            )
         case Cancel():
             return _end(db, delivery, "cancelled", SendResult(error=str(error), error_class=error.error_class), took)
         case Retry() if delivery.counted_attempt < effect.policy.attempts:
@@ -108,28 +123,34 @@ def attempt_of(result: SendResult, took: timedelta, outcome: str = "done") -> At
 def log_fields(delivery: Delivery) -> dict[str, Any]:
     """The fields of every log line about a delivery."""
     event = delivery.event
-    return {
+    named = {
         "delivery_id": delivery.id,
         "effect": delivery.key.effect,
         "event_id": event.id,
+        "event_type": event.type,
         "attempt": delivery.attempt,
         "actor": event.actor,
         f"{event.subject}_id": event.subject_id,
     }
+    return named if delivery.endpoint_id is None else named | {"endpoint_id": delivery.endpoint_id}
+
+
+def _result_fields(result: SendResult) -> dict[str, Any]:
+    fields = {"status_code": result.status_code, "error_class": result.error_class}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _retry(db: Connection, delivery: Delivery, after: timedelta, result: SendResult, took: timedelta) -> OutcomeLog:
     ours = store.settle(db, delivery, attempt_of(result, took, "retry"), after=after)
     seconds = round(after.total_seconds())
-    return _line(
-        delivery, "retry", took, ours=ours, level=logging.WARNING, error=result.error or "", after_seconds=seconds
-    )
+    fields = {"error": result.error or "", "after_seconds": seconds, **_result_fields(result)}
+    return _line(delivery, "retry", took, ours=ours, level=logging.WARNING, **fields)
 
 
 def _end(db: Connection, delivery: Delivery, outcome: str, result: SendResult, took: timedelta) -> OutcomeLog:
     ours = store.settle(db, delivery, attempt_of(result, took, outcome))
     level = logging.ERROR if outcome == "dead" else logging.INFO
-    return _line(delivery, outcome, took, ours=ours, level=level, error=result.error or "")
+    return _line(delivery, outcome, took, ours=ours, level=level, error=result.error or "", **_result_fields(result))
 
 
 def _line(

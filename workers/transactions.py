@@ -84,6 +84,9 @@ class Transactions:
         count(recorded.events)
         for each in recorded.events:
             log.info(each.type, event_id=each.id, actor=each.actor, **{f"{each.subject}_id": each.subject_id})
+        for cancelled in recorded.cancelled:
+            telemetry.DELIVERY_DURATION.labels(cancelled["effect"], "cancelled").observe(0)
+            log.info("delivery.cancelled", **cancelled)
         self._wakeups.put(recorded.wakeups)
 
 

@@ -19,6 +19,7 @@ from workflows.events.delivery import DeliveryStatus
 from workflows.events.subscriptions import load
 from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_EVENT_FIRST, PagedList
+from workflows.webhooks.deliveries import WebhookDelivery, require_sendable
 
 DELIVERIES = PagedList(DeliveryStatus, NEWEST_EVENT_FIRST, store.statuses_query)
 DEFAULT_REASON = "An operator cancelled it."
@@ -38,8 +39,11 @@ def retry_delivery(db: Connection, *, actor: Actor, delivery: DeliveryStatus, no
     Raises:
         Forbidden: the caller is no operator.
         InvalidTransition: it is not dead, or no longer.
+        Conflict: `endpoint_not_active`, of a webhook whose endpoint would take no message.
     """
     _require_operator(actor)
+    if delivery.effect == "webhooks.send" and delivery.state is DeliveryState.DEAD:
+        require_sendable(WebhookDelivery.of(db.execute(store.webhook_status_query(delivery.id)).one()))
     # Of two at once, the later one waits for the row, and finds it pending.
     if not store.requeue(db, delivery.id, DeliveryState.DEAD):
         raise InvalidTransition("Only a dead delivery is retried.")
@@ -58,6 +62,8 @@ def retry_deliveries(
     db: Connection, *, actor: Actor, now: datetime, effect: str | None = None, since: datetime | None = None
 ) -> Retried:
     """Give dead deliveries all their attempts again, the oldest events first, at most 10,000 and 25 a second.
+
+    Webhooks whose endpoint is not active are left out.
 
     Args:
         effect: those of this effect alone.

@@ -31,7 +31,7 @@ def list_deliveries(_context: RequestContext[None], **filters: DeliveryState | s
 
 
 @operated_deliveries.route("/operations/deliveries/<id:delivery_id>/retry", methods=["POST"])
-@refuses("invalid_transition")
+@refuses("invalid_transition", "endpoint_not_active")
 @changes(OPERATOR, DELIVERY)
 @operated_deliveries.arguments(EmptyBody, required=False)
 @operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.RETRIED_DELIVERY)

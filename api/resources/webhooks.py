@@ -66,7 +66,7 @@ def create_webhook_endpoint(context: RequestContext[None], body: dict[str, Any])
         now=context.now,
         **body,
     )
-    return tagged(endpoint, Location=f"/webhook-endpoints/{endpoint.id}")
+    return tagged(endpoint, view=endpoint.health_tag, Location=f"/webhook-endpoints/{endpoint.id}")
 
 
 @webhooks.route("/webhook-endpoints")
@@ -83,7 +83,7 @@ def list_webhook_endpoints(context: RequestContext[None]) -> dict[str, Any]:
 @webhooks.response(200, shapes.WebhookEndpoint)
 def get_webhook_endpoint(context: RequestContext[Endpoint]) -> Any:
     """Read an endpoint."""
-    return tagged(context.subject)
+    return tagged(context.subject, view=context.subject.health_tag)
 
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>", methods=["PATCH"])
@@ -106,14 +106,14 @@ def update_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, A
         allowed=app_state().settings.webhook_allowed_networks,
         now=context.now,
     )
-    return tagged(changed)
+    return tagged(changed, view=changed.health_tag)
 
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>", methods=["DELETE"])
 @changes(OPERATOR_OR_MENTOR, ENDPOINT)
 @webhooks.response(204)
 def delete_webhook_endpoint(context: RequestContext[Endpoint]) -> Any:
-    """Delete an endpoint; its pending messages are not sent any more."""
+    """Delete an endpoint; its pending deliveries are cancelled."""
     delete_endpoint(context.db, actor=context.actor, endpoint=context.subject)
 
 
@@ -216,8 +216,9 @@ def get_webhook_delivery(context: RequestContext[WebhookDelivery]) -> Any:
 def resend_webhook_delivery(context: RequestContext[WebhookDelivery], _body: dict[str, Any]) -> Any:
     """Send a message again, under the same `webhook-id`.
 
-    A pending delivery is tried now, a dead one gets all its attempts again; one that is done or cancelled stays as it
-    is, and the answer is another delivery of the same event.
+    A pending delivery becomes due now, a dead one gets all its attempts again; one that is done or cancelled stays as
+    it is, and the answer is another delivery of the same event. While the endpoint has a `retryingAt`, they wait: a
+    ping that is answered with 2xx ends that.
     """
     on_its_way = resend(context.db, actor=context.actor, delivery=context.subject)
     return tagged(on_its_way, Location=f"/webhook-deliveries/{on_its_way.id}")

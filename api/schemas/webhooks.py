@@ -13,6 +13,10 @@ from workflows.webhooks.address import MAX_URL_CHARACTERS
 from workflows.webhooks.endpoints import STATES_BY_OWNER
 
 MAX_GRACE_HOURS = 168
+ERROR_CLASSES = {
+    "enum": [*(each.value for each in ErrorClass), None],
+    "description": "What kind of failure it was; `internal` was ours, not the endpoint's.",
+}
 
 
 class _EndpointSettings(RequestSchema):
@@ -78,6 +82,15 @@ class WebhookEndpoint(ResponseSchema):
         EndpointState, by_value=True, metadata={"description": "`pending` until its ping got a 2xx answer."}
     )
     disabled_reason = fields.String(allow_none=True)
+    consecutive_failures = fields.Integer(
+        attribute="failures", metadata={"description": "Failed attempts since the last success."}
+    )
+    failing_since = Moment(allow_none=True, metadata={"description": "When the first of them failed."})
+    retrying_at = Moment(
+        attribute="open_until",
+        allow_none=True,
+        metadata={"description": "While the circuit breaker is open: when a single message is sent to try again."},
+    )
     created_at = Moment()
 
 
@@ -150,7 +163,12 @@ class WebhookDelivery(ResponseSchema):
     attempts = fields.Integer()
     next_attempt_at = Moment(allow_none=True)
     last_status_code = fields.Integer(allow_none=True)
-    last_error = fields.String(attribute="shown_error", allow_none=True)
+    last_error = fields.String(
+        attribute="shown_error",
+        allow_none=True,
+        metadata={"description": "What went wrong at the last attempt, or why it waits or was cancelled."},
+    )
+    last_error_class = fields.String(allow_none=True, metadata=ERROR_CLASSES)
     created_at = Moment()
     done_at = Moment(allow_none=True)
 
@@ -160,17 +178,11 @@ class DeliveryAttempt(ResponseSchema):
 
     number = fields.Integer(attribute="attempt")
     at = Moment(attribute="began_at", metadata={"description": "When it began."})
-    outcome = fields.String(metadata={"enum": ["done", "retry", "cancelled", "failed", "dead"]})
+    outcome = fields.String(metadata={"enum": ["done", "retry", "cancelled", "dead"]})
     status_code = fields.Integer(allow_none=True)
     duration_ms = fields.Integer()
     error = fields.String(attribute="shown_error", allow_none=True)
-    error_class = fields.String(
-        allow_none=True,
-        metadata={
-            "enum": [*(each.value for each in ErrorClass), None],
-            "description": "What kind of failure it was; `internal` was ours, not the endpoint's.",
-        },
-    )
+    error_class = fields.String(allow_none=True, metadata=ERROR_CLASSES)
     response = fields.String(allow_none=True, metadata={"description": "The beginning of the endpoint's answer."})
 
 

@@ -112,7 +112,7 @@ class Partner:
                     deliveries.c.id == UUID(delivery_id)
                 )
             ).one()
-            row = {"attempt": attempt, "outcome": "failed", "duration_ms": 12, **key._mapping, **values}
+            row = {"attempt": attempt, "outcome": "retry", "duration_ms": 12, **key._mapping, **values}
             db.execute(insert(delivery_attempts).values(row))
 
     def delivery(self, delivery_id: str) -> Any:

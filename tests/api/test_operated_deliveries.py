@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from models.events import DeliveryState, deliveries
+from models.webhooks import EndpointState
 from tests.api.conftest import Cast
 from tests.api.partner import CANCELLED, DEAD, DONE, PENDING, Partner
 from tests.application import World
@@ -282,6 +283,17 @@ def test_a_retry_of_many_says_of_what(world: World, cast: Cast, body: Any) -> No
     assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
 
 
+@pytest.mark.parametrize("state", [EndpointState.PAUSED, EndpointState.DISABLED])
+def test_a_dead_webhook_of_an_inactive_endpoint_is_not_retried(world: World, cast: Cast, state: EndpointState) -> None:
+    partner = Partner.of(world, cast.as_operator)
+    dead = partner.told(DEAD)
+    partner.becomes(state)
+    answer = posted(world, cast, f"/{dead}/retry")
+    assert (answer.status_code, answer.json["code"]) == (409, "endpoint_not_active")
+    assert posted(world, cast, "/retry", BULK).json["retried"] == 0
+    assert (partner.delivery(dead).state, audited(world, cast, dead)) == (DEAD, [])
+
+
 def test_a_retry_of_an_unknown_effect_is_refused(world: World, cast: Cast) -> None:
     answer = posted(world, cast, "/retry", BULK | {"effect": "mail.sent"})
     assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
@@ -297,10 +309,10 @@ def test_however_many_there_are_it_takes_as_many_statements(world: World, cast: 
         assert world.client.get(f"{PATH}?state=dead", headers=cast.as_operator).status_code == 200
     assert len(made.statements) == 1
     # Who is calling and the delivery, the step, how it stands then, and the audit.
-    for step in (f"/{one}/retry", f"/{one}/cancel"):
+    for step, statements in ((f"/{one}/retry", 5), (f"/{one}/cancel", 4)):
         with statements_of(world.engine) as made:
             assert posted(world, cast, step).status_code == 200
-        assert len(made.statements) == 4, made.statements
+        assert len(made.statements) == statements, made.statements
     # All the others at once: the step, and the audit; that an operator is calling needs no look-up.
     with statements_of(world.engine) as made:
         assert posted(world, cast, "/retry", BULK).json["retried"] == 5

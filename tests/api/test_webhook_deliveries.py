@@ -55,6 +55,7 @@ def test_a_delivery_is_shown_with_its_attempts(world: World, cast: Cast) -> None
         "nextAttemptAt": None,
         "lastStatusCode": 500,
         "lastError": "The receiver answered 500.",
+        "lastErrorClass": None,
         "createdAt": item["createdAt"],
         "doneAt": None,
     }
@@ -62,7 +63,7 @@ def test_a_delivery_is_shown_with_its_attempts(world: World, cast: Cast) -> None
     assert log == [
         {
             "number": 1,
-            "outcome": "failed",
+            "outcome": "retry",
             "statusCode": None,
             "durationMs": 15_000,
             "error": "No complete answer within 15 s.",
@@ -97,7 +98,7 @@ def test_a_defect_of_ours_is_named_and_not_described(world: World, cast: Cast) -
     shown = partner.client.get(f"/webhook-deliveries/{delivery}", headers=cast.as_mentor)
     (attempt,) = shown.json["attemptLog"]
     assert (attempt["errorClass"], attempt["error"]) == ("internal", "Something went wrong on our side, not on yours.")
-    assert shown.json["lastError"] == attempt["error"]
+    assert (shown.json["lastError"], shown.json["lastErrorClass"]) == (attempt["error"], "internal")
     listed = partner.client.get("/webhook-deliveries", headers=cast.as_mentor)
     assert "KeyError" not in shown.text + listed.text
 

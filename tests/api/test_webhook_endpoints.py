@@ -43,6 +43,9 @@ def test_an_endpoint_begins_as_pending_and_is_pinged(world: World, cast: Cast) -
         "signing": "hmac-sha256",
         "state": "pending",
         "disabledReason": None,
+        "consecutiveFailures": 0,
+        "failingSince": None,
+        "retryingAt": None,
         "createdAt": answer.json["createdAt"],
     }
     path = answer.headers["Location"]

@@ -132,7 +132,7 @@ def test_a_retry_is_due_after_its_pause_and_keeps_its_attempt(harness: Harness, 
 def test_a_postponement_counts_no_attempt(harness: Harness, key: DeliveryKey, error: str | None) -> None:
     delivery = leased(harness, key)
     with harness.transactions() as db:
-        assert store.postpone(db, delivery, delivery.now + MINUTE, unavailable=error)
+        assert store.postpone(db, delivery, delivery.now + MINUTE, reason=error)
         assert db.execute(select(delivery_attempts)).all() == []
     row = harness.row(key)
     assert (row.state, row.attempts, row.lease_until, row.last_error) == ("pending", 0, None, error)

@@ -104,7 +104,7 @@ def test_five_days_without_one_success_disable(
     send_one(harness, partner, NO)
     row = endpoint(harness, partner)
     assert row.state == state
-    assert row.disabled_reason == ("No message was taken for five days." if state == "disabled" else None)
+    assert row.disabled_reason == ("No message was accepted for five days." if state == "disabled" else None)
     assert len(announced(harness, "webhook_endpoint.disabled")) == (state == "disabled")
 
 

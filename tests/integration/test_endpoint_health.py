@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
+from models.webhooks import EndpointState
 from tests.eventually import eventually
 from tests.factories import OPERATOR
 from tests.integration.endpoints import (
@@ -34,8 +35,9 @@ from workflows.events.store import webhook_status_query
 from workflows.events.subscriptions import load
 from workflows.operator_policy import OperatorPolicy
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
-from workflows.webhooks.endpoints import Endpoint, endpoint_query, ping_endpoint, send_example
+from workflows.webhooks.endpoints import Endpoint, change_endpoint, endpoint_query, ping_endpoint, send_example
 from workflows.webhooks.health import OPENS_AFTER_FAILURES
+from workflows.webhooks.messages import utc
 
 SECOND = timedelta(seconds=1)
 NOTHING_AGAINST_IT = (0, None, None, None, None)
@@ -91,7 +93,8 @@ def test_an_open_breaker_postpones_messages_without_counting_an_attempt(harness:
     open_until = endpoint(harness, partner).open_until
     key = send_one(harness, partner, YES)
     row = harness.row(key)
-    assert (row.state, row.attempts, row.lease_until, row.last_error) == ("pending", 0, None, None)
+    assert (row.state, row.attempts, row.lease_until) == ("pending", 0, None)
+    assert f"circuit breaker is open until {utc(open_until)}" in row.last_error
     assert open_until <= row.due_at <= open_until + 5 * SECOND
     assert row.nudge_at == row.due_at
     assert attempts_kept(harness, key) == []
@@ -358,3 +361,33 @@ def test_the_operators_retry_schedule_is_followed_to_the_end(harness: Harness) -
 def test_other_effects_keep_their_own_retry_schedule() -> None:
     chosen = load().with_policy(OperatorPolicy(webhook_retry_schedule=(60,)))
     assert chosen.named("mail.send") == SEND_MAIL
+
+
+@pytest.mark.parametrize("change", ["a pause", "a new address"])
+def test_a_change_that_closes_the_breaker_releases_what_waited(harness: Harness, partner: UUID, change: str) -> None:
+    set_endpoint(harness, partner, failures=15, failing_since=func.now(), open_until=func.now() + timedelta(minutes=9))
+    waiting = send_one(harness, partner, YES)
+    steps = [{"url": "https://elsewhere.example/in"}]
+    if change == "a pause":
+        steps = [{"state": EndpointState.PAUSED}, {"state": EndpointState.ACTIVE}]
+    for changes in steps:
+        with harness.transactions() as db:
+            found = Endpoint.of(db.execute(endpoint_query(partner)).one())
+            now = db.execute(select(func.now())).scalar_one()
+            change_endpoint(db, actor=OPERATOR, endpoint=found, changes=changes, seal=str, now=now)
+    harness.run_all("webhooks")
+    row = harness.row(waiting)
+    assert (row.state, row.attempts) == ("done", 1)
+
+
+def test_pings_that_fail_do_not_lengthen_the_breakers_pause(harness: Harness, partner: UUID) -> None:
+    trip(harness, partner)
+    before = record_of(harness, partner)
+    with harness.transactions() as db:
+        found = Endpoint.of(db.execute(endpoint_query(partner)).one())
+        now = db.execute(select(func.now())).scalar_one()
+        pings = [ping_endpoint(db, actor=OPERATOR, endpoint=found, now=now) for _ in range(3)]
+    for ping in pings:
+        harness.deliver("webhooks.send", ping.id)
+    assert len(harness.http.received) == 3
+    assert record_of(harness, partner) == before

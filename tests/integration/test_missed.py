@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, insert, select, text
+from structlog.testing import capture_logs
 
 from models.events import deliveries
 from models.webhooks import EndpointState
@@ -52,10 +53,12 @@ def test_events_for_an_inactive_endpoint_are_kept_without_a_wakeup(harness: Harn
     partner, other = listening(harness), listening(harness, "https://other.example", event_types=["session.*"])
     becomes(harness, partner, state)
     becomes(harness, other, state)
-    with harness.transactions() as db:
+    with capture_logs() as lines, harness.transactions() as db:
         make_booking(db)
     harness.wakeups.kept.clear()
     (run,) = runs(harness, partner)
+    (line,) = [line for line in lines if line["event"] == "delivery.cancelled"]
+    assert (line["delivery_id"], line["endpoint_id"], line["error_class"]) == (run.id, partner, "not_listening")
     assert (run.state, run.cancel_reason, run.last_error) == (
         "cancelled",
         "not_listening",

@@ -51,7 +51,13 @@ def message(url: str, **headers: Any) -> WebhookMessage:
     """A message signed with two secrets, as while one replaces the other."""
     sealed = [SEALER.seal(secret) for secret in SECRETS]
     return WebhookMessage(
-        url=url, webhook_id=uuid4(), endpoint_id=uuid4(), body=BODY, headers=headers, sealed_secrets=sealed
+        url=url,
+        webhook_id=uuid4(),
+        delivery_id=uuid4(),
+        endpoint_id=uuid4(),
+        body=BODY,
+        headers=headers,
+        sealed_secrets=sealed,
     )
 
 

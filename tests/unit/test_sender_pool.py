@@ -10,7 +10,7 @@ from time import monotonic
 import pytest
 
 from tests.eventually import eventually
-from workers.outbound import MAX_BATCH, SenderPool, SynchronousExecutor
+from workers.outbound import MAX_LEASED_TOGETHER, SenderPool, SynchronousExecutor
 
 SECONDS = 20.0
 
@@ -23,8 +23,8 @@ def acquiring(pool: SenderPool, named: int) -> Future[int]:
 
 
 def test_slots_are_taken_up_to_a_batch_and_given_back() -> None:
-    pool = SenderPool(MAX_BATCH + 3, acquire_seconds=0.0)
-    assert [pool.acquire(1) for _ in range(3)] == [MAX_BATCH, 3, 0]
+    pool = SenderPool(MAX_LEASED_TOGETHER + 3, acquire_seconds=0.0)
+    assert [pool.acquire(1) for _ in range(3)] == [MAX_LEASED_TOGETHER, 3, 0]
     pool.release(2)
     assert pool.acquire(9) == 2
 

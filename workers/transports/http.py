@@ -412,7 +412,14 @@ class WebhookTransport(Transport[WebhookMessage]):
         except (OSError, HTTPException, Invalid, HeaderRefused) as error:
             # Of the URL the host alone: a path or a query may be the partner's secret.
             host = host_of(message.url)
-            log.warning("webhook.attempt_failed", webhook_id=message.webhook_id, host=host, detail=log_detail(error))
+            log.warning(
+                "webhook.attempt_failed",
+                event_id=message.webhook_id,
+                delivery_id=message.delivery_id,
+                endpoint_id=message.endpoint_id,
+                host=host,
+                detail=log_detail(error),
+            )
             error_class, sentence = describe(error)
             return SendResult(error=sentence, error_class=error_class)
 

@@ -18,11 +18,17 @@ from workflows.errors import Invalid
 from workflows.events.catalogue import Event, WebhookPinged
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, Cancel, Delivery, RetryPolicy, SendResult
 from workflows.events.record import fan_out
-from workflows.events.subscriptions import FanOut, OutboundEffect, prepare_each, register_outbound, subscribe
-from workflows.events.subscriptions import fan_out as fan_out_by
+from workflows.events.subscriptions import (
+    FanOut,
+    OutboundEffect,
+    prepare_each,
+    register_fan_out,
+    register_outbound,
+    subscribe,
+)
 from workflows.operator_policy import OperatorPolicy
 from workflows.webhooks.deliveries import FAN_OUT_ROWS, directly_to
-from workflows.webhooks.endpoints import activate, is_valid
+from workflows.webhooks.endpoints import DELETED, activate, is_valid
 from workflows.webhooks.health import admit, record_failure, record_success
 from workflows.webhooks.messages import body_of
 
@@ -44,7 +50,8 @@ class WebhookMessage:
 
     Args:
         webhook_id: the event's id, the same on every attempt and for every endpoint.
-        troubled: whether the endpoint's last message failed.
+        delivery_id: of this endpoint's delivery, for logs.
+        has_failures: whether the endpoint's last message failed.
         breaker_until: until when the endpoint's circuit breaker was open when this message passed it.
     """
 
@@ -54,7 +61,8 @@ class WebhookMessage:
     headers: dict[str, Any]
     sealed_secrets: list[str]
     endpoint_id: UUID
-    troubled: bool = False
+    delivery_id: UUID
+    has_failures: bool = False
     breaker_until: datetime | None = None
 
 
@@ -74,7 +82,7 @@ def _message(db: Connection, delivery: Delivery, found: Mapping[UUID, Row[Any]])
     """
     row = found.get(delivery.endpoint_id) if delivery.endpoint_id else None
     if row is None:
-        raise Cancel("The webhook endpoint has been deleted.", ErrorClass.DELETED)
+        raise Cancel(DELETED, ErrorClass.DELETED)
     breaker_until = row.open_until
     if directly_to(delivery.event) is None:
         if row.state != EndpointState.ACTIVE:
@@ -92,7 +100,8 @@ def _message(db: Connection, delivery: Delivery, found: Mapping[UUID, Row[Any]])
         headers=row.headers,
         sealed_secrets=row.secrets or [],
         endpoint_id=row.id,
-        troubled=row.failures > 0,
+        delivery_id=delivery.id,
+        has_failures=row.failures > 0,
         breaker_until=breaker_until,
     )
 
@@ -109,17 +118,25 @@ def settle_webhook(
     if sent.error is None:
         if isinstance(delivery.event, WebhookPinged):
             activate(db, message.endpoint_id, url=message.url)
-        if message.troubled:
+        if message.has_failures:
             record_success(db, message.endpoint_id)
     elif sent.error_class is not ErrorClass.INTERNAL:
         # A defect of ours is no failure of the endpoint.
         exhausted = delivery.counted_attempt >= policy.attempts or sent.permanent
-        record_failure(db, message.endpoint_id, sent, seen=message.breaker_until, exhausted=exhausted, now=delivery.now)
+        record_failure(
+            db,
+            message.endpoint_id,
+            sent,
+            breaker_until=message.breaker_until,
+            requested=directly_to(delivery.event) is not None,
+            exhausted=exhausted,
+            now=delivery.now,
+        )
 
 
 def settles_webhook(delivery: Delivery, message: WebhookMessage) -> bool:
     """Whether a success changes anything at the endpoint."""
-    return message.troubled or isinstance(delivery.event, WebhookPinged)
+    return message.has_failures or isinstance(delivery.event, WebhookPinged)
 
 
 def with_retry_schedule(
@@ -142,7 +159,7 @@ SEND_WEBHOOK = register_outbound(
         apply_policy=with_retry_schedule,
     )
 )
-fan_out_by(FanOut(effect=SEND_WEBHOOK, rows=FAN_OUT_ROWS, directly_to=directly_to))
+register_fan_out(FanOut(effect=SEND_WEBHOOK, rows=FAN_OUT_ROWS, directly_to=directly_to))
 
 
 @subscribe(Event, name="webhooks.queue", queue="webhooks", retired=True)

@@ -335,18 +335,24 @@ class WebhookEndpointEvent(Event):
     mentor_profile_id: UUID | None
 
 
+@dataclass(frozen=True, kw_only=True)
 class WebhookEndpointExhausted(WebhookEndpointEvent):
     """A message to the endpoint has used up its attempts, the first one since the endpoint's last success."""
 
-    type = "webhook_endpoint.exhausted"
-    announced = False
+    type: ClassVar[str] = "webhook_endpoint.exhausted"
+    announced: ClassVar[bool] = False
+
+    last_error: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class WebhookEndpointFailing(WebhookEndpointEvent):
     """The endpoint has accepted nothing for three days or longer; it is disabled after five at the earliest."""
 
-    type = "webhook_endpoint.failing"
-    announced = False
+    type: ClassVar[str] = "webhook_endpoint.failing"
+    announced: ClassVar[bool] = False
+
+    last_error: str | None = None
 
 
 class WebhookEndpointDisabled(WebhookEndpointEvent):

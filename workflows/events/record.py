@@ -48,10 +48,10 @@ WITH announced AS (
 INSERT INTO deliveries (
     event_id, effect, target, endpoint_id, queue, state, last_error, cancel_reason, id, due_at, nudge_at
 )
-SELECT found.*, {DELIVERY_ID.format(of="found")}, now(), now() + interval '2 seconds'
-FROM ({{rows}}) AS found
+SELECT webhook.*, {DELIVERY_ID.format(of="webhook")}, now(), now() + interval '2 seconds'
+FROM ({{rows}}) AS webhook
 ON CONFLICT DO NOTHING
-RETURNING event_id, target, state
+RETURNING id, event_id, target, endpoint_id, state, cancel_reason
 """
 # One JSON document for each relation: the driver writes arrays element by element, in Python.
 _JSON = {name: bindparam(name, type_=JSONB) for name in ("plans", "events", "announced")}
@@ -98,15 +98,17 @@ class Recorded:
     events: list[Event] = field(default_factory=list)
     wakeups: list[Wakeup] = field(default_factory=list)
     deferred: list[tuple[DeferredWrite, Any]] = field(default_factory=list)
+    # The log fields of the deliveries that were cancelled as they were recorded.
+    cancelled: list[dict[str, Any]] = field(default_factory=list)
 
-    def mark(self) -> tuple[int, int, int]:
+    def mark(self) -> tuple[int, ...]:
         """How much it is by now, to `cut_back` to when a savepoint is rolled back."""
-        return len(self.events), len(self.wakeups), len(self.deferred)
+        return tuple(len(items) for items in vars(self).values())
 
-    def cut_back(self, mark: tuple[int, int, int]) -> None:
+    def cut_back(self, mark: tuple[int, ...]) -> None:
         """Forget what was recorded since the mark: the savepoint that held it was rolled back."""
-        events, wakeups, deferred = mark
-        del self.events[events:], self.wakeups[wakeups:], self.deferred[deferred:]
+        for items, length in zip(vars(self).values(), mark, strict=True):
+            del items[length:]
 
 
 @dataclass(frozen=True)
@@ -156,14 +158,14 @@ def record(db: Connection, *events: Event) -> None:
         "plans": [plan.as_json() for plan in plans],
         "catalogue": known.catalogue.id,
     }
-    wakeups = [plan.wakeup for plan in plans if plan.due_at is None]
+    kept = recorded(db)
     if known.fan_out is not None and announced:
         rows = db.execute(recording(known.fan_out.rows), values | {"announced": _announced_as_json(announced)})
-        wakeups += _wakeups_of(rows, known.fan_out.effect, announced)
+        _keep_fanned_out(db, rows, known.fan_out.effect, announced)
     else:
         db.execute(_RECORD, values)
-    recorded(db).events += events
-    recorded(db).wakeups += wakeups
+    kept.events += events
+    kept.wakeups += [plan.wakeup for plan in plans if plan.due_at is None]
 
 
 def fan_out(db: Connection, event: Event) -> None:
@@ -174,7 +176,7 @@ def fan_out(db: Connection, event: Event) -> None:
     _add(db, _direct(how, event))
     if event.announced:
         rows = db.execute(_fan_out(how.rows), {"announced": _announced_as_json([event])})
-        recorded(db).wakeups += _wakeups_of(rows, how.effect, [event])
+        _keep_fanned_out(db, rows, how.effect, [event])
 
 
 def follow_up(db: Connection, event: Event, effect: AnyOutboundEffect, targets: Iterable[str]) -> None:
@@ -272,7 +274,25 @@ def _announced_as_json(announced: Sequence[Event]) -> list[dict[str, object]]:
     ]
 
 
-def _wakeups_of(rows: Iterable[Row[Any]], effect: AnyOutboundEffect, events: Sequence[Event]) -> list[Wakeup]:
+def _keep_fanned_out(
+    db: Connection, rows: Iterable[Row[Any]], effect: AnyOutboundEffect, events: Sequence[Event]
+) -> None:
     by_id = {event.id: event for event in events}
-    pending = (row for row in rows if row.state == DeliveryState.PENDING)
-    return [_Plan(by_id[row.event_id], effect, row.target).wakeup for row in pending]
+    kept = recorded(db)
+    for row in rows:
+        event = by_id[row.event_id]
+        if row.state == DeliveryState.PENDING:
+            kept.wakeups.append(_Plan(event, effect, row.target).wakeup)
+        else:
+            kept.cancelled.append(
+                {
+                    "delivery_id": row.id,
+                    "effect": effect.name,
+                    "event_id": event.id,
+                    "event_type": event.type,
+                    "attempt": 0,
+                    "actor": event.actor,
+                    "endpoint_id": row.endpoint_id,
+                    "error_class": row.cancel_reason,
+                }
+            )

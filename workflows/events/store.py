@@ -27,6 +27,8 @@ from sqlalchemy import (
     Uuid,
     any_,
     bindparam,
+    case,
+    func,
     literal_column,
     or_,
     select,
@@ -358,7 +360,9 @@ _NONE_ADDED = {"added": "", "count_added": "", "due": "SELECT * FROM requeued"}
 _REQUEUE_DEAD = text(
     _REQUEUE_PACED.format(
         **_DEAD_PACED,
-        failed="d.state = 'dead' AND d.effect = ANY(:effects) AND e.occurred_at >= :since",
+        failed="""d.state = 'dead' AND d.effect = ANY(:effects) AND e.occurred_at >= :since
+      AND (d.endpoint_id IS NULL OR e.type = 'webhook.ping' OR EXISTS (
+          SELECT FROM webhook_endpoints w WHERE w.id = d.endpoint_id AND w.state = 'active'))""",
         **_NONE_ADDED,
     )
 ).columns(event_id=Uuid(), subject_id=Uuid())
@@ -423,6 +427,20 @@ WHERE id = (SELECT id FROM deliveries WHERE id = :id FOR UPDATE NOWAIT)
 """
 )
 
+# A locked row is left out, since its sender may be waiting for the endpoint's row; it is cancelled when it is due.
+_CANCEL_OF_ENDPOINT = text(
+    f"""
+WITH unsent AS (
+    SELECT d.event_id, d.effect, d.target FROM deliveries d
+    WHERE d.effect = 'webhooks.send' AND d.endpoint_id = :endpoint_id AND d.queue = 'webhooks' AND d.state = 'pending'
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE deliveries d SET state = 'cancelled', lease_until = NULL, last_error = :reason, cancel_reason = 'deleted'
+FROM unsent WHERE {_SAME_KEY.format("unsent")}
+"""
+)
+
 # What endpoints missed and no worker ever held: attempts are kept.
 _DELETE_MISSED = text(
     f"""
@@ -473,14 +491,20 @@ def _of_last_attempt(delivery: Any, column: ColumnElement[Any]) -> ScalarSelect[
     return select(column).where(*same).order_by(attempts.attempt.desc()).limit(1).scalar_subquery()
 
 
+def _error_class(delivery: Any) -> ColumnElement[Any]:
+    # A reason to wait or to cancel that replaced the last attempt's error in the row has none of its classes.
+    of_attempt = case((delivery_attempts.c.error == delivery.last_error, delivery_attempts.c.error_class))
+    return func.coalesce(delivery.cancel_reason, _of_last_attempt(delivery, of_attempt))
+
+
 def _webhook_status(delivery: Any) -> list[ColumnElement[Any]]:
     return [
         *_status(delivery),
-        webhook_endpoints.c.id.label("endpoint_id"),
+        delivery.endpoint_id,
         webhook_endpoints.c.state.label("endpoint_state"),
         webhook_endpoints.c.mentor_profile_id,
         _of_last_attempt(delivery, delivery_attempts.c.status_code).label("last_status_code"),
-        _of_last_attempt(delivery, delivery_attempts.c.error_class).label("last_error_class"),
+        _error_class(delivery).label("last_error_class"),
     ]
 
 
@@ -488,7 +512,7 @@ _STATUS = select(*_status(deliveries.c)).join_from(deliveries, events, events.c.
 _WEBHOOK_STATUS = (
     select(*_webhook_status(deliveries.c))
     .join_from(deliveries, events, events.c.id == deliveries.c.event_id)
-    .join(webhook_endpoints, webhook_endpoints.c.id == deliveries.c.endpoint_id)
+    .join(webhook_endpoints, webhook_endpoints.c.id == deliveries.c.endpoint_id, isouter=True)
     .where(_IS_WEBHOOK)
 )
 # Deliveries to browsers, chat channels and endpoints are private: operators see them all, an endpoint's owner its own.
@@ -581,18 +605,13 @@ def settle(db: Connection, delivery: Delivery, attempt: Attempt, *, after: timed
     return db.execute(_OUTCOME, values).rowcount == 1
 
 
-def postpone(db: Connection, leased: Delivery, until: datetime, *, unavailable: str | None = None) -> bool:
+def postpone(db: Connection, leased: Delivery, until: datetime, *, reason: str | None = None) -> bool:
     """Leave it pending until then, as if it had never been taken: no attempt was made.
 
     Args:
-        unavailable: why its destination is unavailable, kept for operators; None where it is not.
+        reason: kept as its last error; None keeps the one that it has.
     """
-    values = {
-        **vars(leased.key),
-        "fence": leased.fence,
-        "until": until,
-        "error": _cut(unavailable, MAX_ERROR_CHARACTERS),
-    }
+    values = {**vars(leased.key), "fence": leased.fence, "until": until, "error": _cut(reason, MAX_ERROR_CHARACTERS)}
     return db.execute(_POSTPONE, values).rowcount == 1
 
 
@@ -717,6 +736,11 @@ def cancel(db: Connection, delivery_id: UUID, reason: str) -> bool:
     return db.execute(_CANCEL, values).rowcount == 1
 
 
+def cancel_of_deleted_endpoint(db: Connection, endpoint_id: UUID, reason: str, *, limit: int) -> int:
+    """Cancel what is pending for a webhook endpoint that is being deleted; returns how many."""
+    return db.execute(_CANCEL_OF_ENDPOINT, {"endpoint_id": endpoint_id, "reason": reason, "limit": limit}).rowcount
+
+
 def hasten_postponed(db: Connection, endpoint_id: UUID) -> None:
     """Make due what was postponed for a webhook endpoint's sake, one after the other."""
     _requeue_paced(db, _HASTEN_POSTPONED, {"endpoint_id": endpoint_id, "limit": None})
@@ -791,7 +815,7 @@ def statuses_of_subjects(
 
 
 def webhook_status_query(delivery_id: UUID) -> Select[Any]:
-    """One delivery to an endpoint that exists, with its endpoint and last attempt."""
+    """One webhook delivery, with its last attempt and its endpoint, unless that is deleted."""
     return _WEBHOOK_STATUS.where(deliveries.c.id == delivery_id)
 
 

@@ -241,7 +241,7 @@ def register_outbound(effect: OutboundEffect[M]) -> OutboundEffect[M]:
     return effect
 
 
-def fan_out(how: FanOut) -> None:
+def register_fan_out(how: FanOut) -> None:
     """Have the deliveries of an outbound effect written by the statement that records an event."""
     _found.fan_out = how
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, select
 
 from models.people import mentor_profiles, users
-from models.webhooks import webhook_endpoints
+from models.webhooks import EndpointState, webhook_endpoints
 from workflows.events.catalogue import WebhookEndpointEvent
 from workflows.notifications.texts import Words, compose
 
@@ -35,6 +35,8 @@ def news_of(db: Connection, event: WebhookEndpointEvent) -> EndpointNews | None:
         # It may have recovered meanwhile.
         failing_since=row.failing_since or event.occurred_at,
         reason=row.disabled_reason or "It could not be reached.",
+        pending=row.state is EndpointState.PENDING,
+        last_error=getattr(event, "last_error", None),
         time_zone=row.time_zone or "UTC",
     )
     return EndpointNews(kind=kind, owner_user_id=row.user_id, words=words)
@@ -43,7 +45,7 @@ def news_of(db: Connection, event: WebhookEndpointEvent) -> EndpointNews | None:
 def _endpoint_with_owner(endpoint_id: UUID) -> Select[Any]:
     endpoints = webhook_endpoints.c
     return (
-        select(endpoints.url, endpoints.failing_since, endpoints.disabled_reason, users.c.time_zone)
+        select(endpoints.url, endpoints.state, endpoints.failing_since, endpoints.disabled_reason, users.c.time_zone)
         .add_columns(users.c.id.label("user_id"))
         .join_from(
             webhook_endpoints, mentor_profiles, mentor_profiles.c.id == endpoints.mentor_profile_id, isouter=True

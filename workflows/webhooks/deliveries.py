@@ -65,7 +65,7 @@ class WebhookDelivery(DeliveryStatus):
     """One message to one endpoint; a resend of a message that has arrived is another one, with the same event."""
 
     endpoint_id: UUID
-    endpoint_state: EndpointState
+    endpoint_state: EndpointState | None  # None once it is deleted
     mentor_profile_id: UUID | None
     last_status_code: int | None
     last_error_class: str | None
@@ -125,17 +125,30 @@ def require_owner_of_endpoint(actor: Actor, delivery: WebhookDelivery) -> None:
 
     Raises:
         Forbidden: the endpoint has another owner.
+        NotFound: the endpoint is deleted, and with it whose it was: operators alone read what it was sent.
     """
+    if delivery.endpoint_state is None and not actor.operator:
+        raise NotFound("There is no such webhook delivery.")
     own = actor.mentor_profile_id is not None and actor.mentor_profile_id == delivery.mentor_profile_id
     if not (own or actor.operator):
         raise Forbidden("Only the owner of its webhook endpoint sees this delivery.")
+
+
+def require_sendable(delivery: WebhookDelivery) -> None:
+    """Require an endpoint that takes the message; a ping is taken in every state.
+
+    Raises:
+        Conflict: the endpoint is not active, or deleted.
+    """
+    if delivery.endpoint_state is None or delivery.event_type != WebhookPinged.type:
+        require_active(delivery.endpoint_state)
 
 
 def resend(db: Connection, *, actor: Actor, delivery: WebhookDelivery) -> WebhookDelivery:
     """Send a message again, under the same `webhook-id` and signed with the present secrets.
 
     A pending delivery becomes due now, a dead one gets all its attempts again, and a finished one is followed by
-    another one, unless another is pending already.
+    another one, unless another is pending already. While the endpoint's circuit breaker is open they wait for it.
 
     Returns:
         The delivery that is pending now.
@@ -146,8 +159,7 @@ def resend(db: Connection, *, actor: Actor, delivery: WebhookDelivery) -> Webhoo
         NotFound: it has just been deleted.
     """
     require_owner_of_endpoint(actor, delivery)
-    if delivery.event_type != WebhookPinged.type:
-        require_active(delivery.endpoint_state)
+    require_sendable(delivery)
     states = store.lock_runs(db, event_id=delivery.event_id, endpoint_id=delivery.endpoint_id)
     if delivery.id not in states:
         raise NotFound("This delivery is so old that it has just been deleted.")

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zlib import crc32
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, or_, select, update
 from uuid_utils.compat import uuid7
 
 from models.webhooks import ENDPOINT_TRANSITIONS, EndpointState, Signing, webhook_endpoints, webhook_secrets
 from workflows.errors import Conflict, Forbidden, Invalid, InvalidTransition, NotFound, Stale
+from workflows.events import store
 from workflows.events.catalogue import WebhookExampleAsked, WebhookPinged, announced_types
 from workflows.events.record import record
 from workflows.identity.actor import Actor
@@ -25,6 +27,8 @@ from workflows.webhooks.secrets import checked_secret, new_secret
 
 MAX_ENDPOINTS = 50
 MAX_VALID_SECRETS = 10
+MAX_CANCELLED = 10_000
+DELETED = "The webhook endpoint has been deleted."
 ROTATION_GRACE = timedelta(hours=24)
 # Owners pause an active endpoint and resume a paused one; every other step follows from how pings are answered.
 STATES_BY_OWNER = frozenset({EndpointState.ACTIVE, EndpointState.PAUSED})
@@ -57,8 +61,16 @@ class Endpoint(Record):
     state: EndpointState
     disabled_reason: str | None
     signing: Signing
+    failures: int
+    failing_since: datetime | None
+    open_until: datetime | None
     created_at: datetime
     version: int
+
+    @property
+    def health_tag(self) -> int | None:
+        """What its ETag holds besides the version, which failures do not change; None without failures."""
+        return crc32(repr((self.failures, self.failing_since, self.open_until)).encode()) if self.failures else None
 
 
 def endpoint_query(endpoint_id: UUID) -> Select[Any]:
@@ -87,16 +99,19 @@ def require_owner(actor: Actor, endpoint: Endpoint) -> None:
         raise Forbidden("Only its owner sees this webhook endpoint.")
 
 
-def require_active(state: EndpointState) -> None:
+def require_active(state: EndpointState | None) -> None:
     """Require an endpoint that messages are sent to.
+
+    Args:
+        state: None for an endpoint that is deleted.
 
     Raises:
         Conflict: the endpoint is not active.
     """
+    if state is None:
+        raise Conflict("The endpoint has been deleted.", code="endpoint_not_active")
     if state is not EndpointState.ACTIVE:
-        raise Conflict(
-            f"The endpoint is {state}, so that nothing is sent to it; make it active first.", code="endpoint_not_active"
-        )
+        raise Conflict(f"The endpoint is {state}; make it active first.", code="endpoint_not_active")
 
 
 def create_endpoint(
@@ -192,13 +207,18 @@ def change_endpoint(
     if row is None:
         raise _stale()
     changed = Endpoint.of(row)
+    if values.get("state") is EndpointState.ACTIVE:
+        store.hasten_postponed(db, endpoint.id)
     if moved:
+        # What was postponed for the old address becomes due when the new one answers.
         ping_endpoint(db, actor=actor, endpoint=changed, now=now)
     return changed
 
 
 def delete_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint) -> None:
-    """Delete it with its secrets; its pending deliveries are cancelled when they are due.
+    """Delete it with its secrets, and cancel its pending deliveries.
+
+    Those that a sender has in hand, or that are more than 10,000, are cancelled when they are due.
 
     Raises:
         Forbidden: the endpoint has another owner.
@@ -209,6 +229,7 @@ def delete_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint) -> None
     deleted = delete(webhook_endpoints).where(endpoints.id == endpoint.id, endpoints.version == endpoint.version)
     if db.execute(deleted).rowcount == 0:
         raise _stale()
+    store.cancel_of_deleted_endpoint(db, endpoint.id, DELETED, limit=MAX_CANCELLED)
 
 
 def ping_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint, now: datetime) -> WebhookPinged:
@@ -224,13 +245,13 @@ def ping_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint, now: date
 
 
 def activate(db: Connection, endpoint_id: UUID, *, url: str) -> None:
-    """Make an endpoint active that has answered a ping. One that its owner has paused stays paused.
+    """Make an endpoint active that has answered a ping, and what was postponed due. A paused one stays paused.
 
     Args:
         url: where the ping was answered; when the endpoint has moved since, its new address has answered nothing yet.
     """
     endpoints = webhook_endpoints.c
-    db.execute(
+    activated = db.execute(
         update(webhook_endpoints)
         .where(
             endpoints.id == endpoint_id,
@@ -239,6 +260,8 @@ def activate(db: Connection, endpoint_id: UUID, *, url: str) -> None:
         )
         .values(state=EndpointState.ACTIVE, disabled_reason=None)
     )
+    if activated.rowcount:
+        store.hasten_postponed(db, endpoint_id)
 
 
 def send_example(

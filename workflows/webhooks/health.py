@@ -15,6 +15,7 @@ from workflows.events.catalogue import WebhookEndpointDisabled, WebhookEndpointE
 from workflows.events.delivery import Postpone, SendResult
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
+from workflows.webhooks.messages import utc
 
 OPENS_AFTER_FAILURES = 10  # in a row
 PROBE = timedelta(minutes=1)
@@ -27,7 +28,7 @@ MAX_SPREAD_SECONDS = 15
 _NOTIFIED_COLUMNS = "id AS webhook_endpoint_id, mentor_profile_id, state, failing_since, warned_at, exhausted_at"
 
 # The breaker stays open for 30 s after the tenth failure in a row, and for an hour at most. A message that was on its
-# way already when another's failure opened it adds nothing to that.
+# way already when another's failure opened it adds nothing to that, and neither does a ping or an example.
 _COUNT_FAILURE = text(
     f"""
 UPDATE webhook_endpoints
@@ -35,12 +36,13 @@ SET failures = failures + 1,
     failing_since = coalesce(failing_since, :now),
     open_until = CASE WHEN failures + 1 >= :opens_after THEN
         :now + least(interval '1 hour', interval '30 seconds' * power(2, least(failures + 1 - :opens_after, 7))) END
-WHERE id = :id AND open_until IS NOT DISTINCT FROM CAST(:seen AS timestamptz)
+WHERE id = :id AND open_until IS NOT DISTINCT FROM CAST(:breaker_until AS timestamptz)
+  AND (open_until IS NULL OR NOT :requested)
 RETURNING {_NOTIFIED_COLUMNS}
 """
 )
 # Locked, so that of several failures at once one alone notifies the owner.
-_AS_IT_STANDS = text(f"SELECT {_NOTIFIED_COLUMNS} FROM webhook_endpoints WHERE id = :id FOR NO KEY UPDATE")
+_LOCK_ENDPOINT = text(f"SELECT {_NOTIFIED_COLUMNS} FROM webhook_endpoints WHERE id = :id FOR NO KEY UPDATE")
 
 # A turn every 1/rate seconds; unused turns of the last second may be made up for, so that at most `rate` messages go
 # at once.
@@ -71,7 +73,7 @@ def admit(db: Connection, endpoint: Row[Any], *, nudges: int, now: datetime) -> 
     if endpoint.rate_limit is not None and not db.execute(_TAKE_TURN, {"id": endpoint.id}).rowcount:
         # What has waited often waits longer, so that a long backlog does not come back all at once.
         seconds = random.uniform(0.5, min(MAX_SPREAD_SECONDS, 2 ** min(nudges, 4)))
-        raise Postpone(now + timedelta(seconds=seconds), "The endpoint's rate cap is reached.")
+        raise Postpone(now + timedelta(seconds=seconds), "The endpoint's rate limit is reached.")
     return open_until
 
 
@@ -87,20 +89,28 @@ def record_success(db: Connection, endpoint_id: UUID) -> None:
 
 
 def record_failure(
-    db: Connection, endpoint_id: UUID, sent: SendResult, *, seen: datetime | None, exhausted: bool, now: datetime
+    db: Connection,
+    endpoint_id: UUID,
+    sent: SendResult,
+    *,
+    breaker_until: datetime | None,
+    requested: bool,
+    exhausted: bool,
+    now: datetime,
 ) -> None:
     """Count a failure, open the breaker, notify the owner, and disable the endpoint in the end.
 
     An endpoint that gets few messages is warned late, and has the time of the notice from then on.
 
     Args:
-        seen: until when the breaker was open when the message was admitted; None for not at all.
+        breaker_until: until when the breaker was open when the message was admitted; None for not at all.
+        requested: whether it was a ping or an example, which pass an open breaker and do not lengthen it.
         exhausted: whether it was the message's last attempt.
     """
-    counted = {"id": endpoint_id, "now": now, "opens_after": OPENS_AFTER_FAILURES, "seen": seen}
+    failure = {"id": endpoint_id, "now": now, "breaker_until": breaker_until, "requested": requested}
     endpoint = (
-        db.execute(_COUNT_FAILURE, counted).one_or_none()
-        or db.execute(_AS_IT_STANDS, {"id": endpoint_id}).one_or_none()
+        db.execute(_COUNT_FAILURE, failure | {"opens_after": OPENS_AFTER_FAILURES}).one_or_none()
+        or db.execute(_LOCK_ENDPOINT, {"id": endpoint_id}).one_or_none()
     )
     if endpoint is None or endpoint.state == EndpointState.DISABLED:
         return
@@ -108,19 +118,21 @@ def record_failure(
     if sent.status_code == GONE:
         _disable(db, endpoint, now, "The receiver answered 410 Gone.")
     elif failing_for >= GIVEN_UP_AFTER and endpoint.warned_at is not None and now - endpoint.warned_at >= NOTICE:
-        _disable(db, endpoint, now, "No message was taken for five days.")
+        _disable(db, endpoint, now, "No message was accepted for five days.")
     else:
-        _warn(db, endpoint, failing_for=failing_for, exhausted=exhausted, now=now)
+        _warn(db, endpoint, sent.error, failing_for=failing_for, exhausted=exhausted, now=now)
 
 
-def _warn(db: Connection, endpoint: Row[Any], *, failing_for: timedelta, exhausted: bool, now: datetime) -> None:
+def _warn(
+    db: Connection, endpoint: Row[Any], error: str | None, *, failing_for: timedelta, exhausted: bool, now: datetime
+) -> None:
     # Both may be due at once: the attempts of one message take about three days.
     if exhausted and endpoint.exhausted_at is None:
         _note(db, endpoint.webhook_endpoint_id, exhausted_at=now)
-        record(db, WebhookEndpointExhausted(**_event_values(endpoint, now)))
+        record(db, WebhookEndpointExhausted(**_event_values(endpoint, now), last_error=error))
     if failing_for >= WARNED_AFTER and endpoint.warned_at is None:
         _note(db, endpoint.webhook_endpoint_id, warned_at=now)
-        record(db, WebhookEndpointFailing(**_event_values(endpoint, now)))
+        record(db, WebhookEndpointFailing(**_event_values(endpoint, now), last_error=error))
 
 
 def _probe(db: Connection, endpoint: Row[Any], now: datetime) -> datetime:
@@ -139,7 +151,8 @@ def _probe(db: Connection, endpoint: Row[Any], now: datetime) -> datetime:
 
 
 def _open(until: datetime) -> Postpone:
-    return Postpone(until + timedelta(seconds=random.uniform(0, 5)), "The endpoint's circuit breaker is open.")
+    due_at = until + timedelta(seconds=random.uniform(0, 5))
+    return Postpone(due_at, f"The endpoint's circuit breaker is open until {utc(until)}, since messages failed.")
 
 
 def _disable(db: Connection, endpoint: Row[Any], now: datetime, reason: str) -> None:
