@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
 from config.sealing import Sealer
+from models.events import DeliveryState
 from models.webhooks import EndpointState
 from tests.api.conftest import Cast
 from tests.api.partner import HOOK, Partner
@@ -266,3 +267,29 @@ def test_whose_it_is_comes_before_the_body(client: FlaskClient, world: World, ca
     assert client.patch(path, data=b"{", content_type="application/json", headers=cast.as_mentor).status_code == 400
     # An operator helps a mentor out.
     assert client.patch(path, json={"rateLimit": 1}, headers=cast.as_operator).status_code == 200
+
+
+def test_a_deletion_cancels_what_is_pending_and_operators_still_read_it(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_mentor)
+    waiting, done = partner.told(), partner.told(DeliveryState.DONE)
+    assert partner.client.delete(partner.path, headers=cast.as_mentor).status_code == 204
+    shown = partner.client.get(f"/webhook-deliveries/{waiting}", headers=cast.as_operator).json
+    assert (shown["state"], shown["lastErrorClass"], shown["endpointId"]) == ("cancelled", "deleted", str(partner.id))
+    assert partner.client.get(f"/webhook-deliveries/{done}", headers=cast.as_operator).json["state"] == "done"
+    refused = partner.client.post(f"/webhook-deliveries/{done}/resend", headers=cast.as_operator)
+    assert (refused.status_code, refused.json["code"]) == (409, "endpoint_not_active")
+
+
+def test_an_endpoint_shows_its_failures_under_an_etag_of_their_own(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_mentor)
+    healthy = partner.client.get(partner.path, headers=cast.as_mentor).headers["ETag"]
+    partner.becomes(ACTIVE, **IN_TROUBLE)
+    shown = partner.client.get(partner.path, headers=cast.as_mentor | {"If-None-Match": healthy})
+    assert shown.status_code == 200
+    assert (shown.json["consecutiveFailures"], shown.json["failingSince"], shown.json["retryingAt"]) == (
+        12,
+        "2030-05-01T00:00:00Z",
+        "2030-05-04T00:00:00Z",
+    )
+    matched = cast.as_mentor | {"If-Match": shown.headers["ETag"]}
+    assert partner.client.patch(partner.path, json={"rateLimit": 5}, headers=matched).status_code == 200
