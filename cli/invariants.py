@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import OperationalError
 
 from cli.run_file import DATA_DIR_OPTION, find_database_url
 from models.engine import create
@@ -18,8 +19,11 @@ from workflows.invariants import Finding, check_all
 def invariants(data_dir: Path) -> None:
     """Check every invariant. Exits with 1 when one is violated."""
     engine = create(find_database_url(data_dir), pool_size=1, name="tutelage-invariants")
-    with engine.connect() as db:
-        findings = check_all(db)
+    try:
+        with engine.connect() as db:
+            findings = check_all(db)
+    except OperationalError as error:
+        raise click.ClickException(f"The database cannot be reached: {error.orig}") from error
     engine.dispose()
     Console().print(findings_table(findings))
     broken = [finding for finding in findings if finding.violations]

@@ -27,13 +27,14 @@ Tutelage is ready.
 Press Ctrl-C to stop."""
 OPEN_HEADERS = """
   Development believes the header X-User-Id: ID (and X-Mentor-Profile-Id: ID for a mentor) without a token."""
+PORT = click.IntRange(0, 65_535)
 RELOADED_PACKAGES = ("api", "config", "models", "workers", "workflows")
 RELOADED_SUFFIXES = (".py", ".j2", ".sql")
 
 
 @click.command()
-@click.option("--port", default=8000, show_default=True, help="Of the API; 0 picks a free one.")
-@click.option("--flower-port", default=5555, show_default=True, help="Of Flower; 0 picks a free one.")
+@click.option("--port", default=8000, show_default=True, type=PORT, help="Of the API; 0 picks a free one.")
+@click.option("--flower-port", default=5555, show_default=True, type=PORT, help="Of Flower; 0 picks a free one.")
 @click.option("--without", multiple=True, metavar="NAME", help="Leave out a part, e.g. flower. May be repeated.")
 @click.option("--reload", is_flag=True, help="Restart the programs when their code changes.")
 @DATA_DIR_OPTION

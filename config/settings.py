@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import warnings
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import environs
 from environs import Env, ValidationError, validate
@@ -91,7 +92,7 @@ def read_settings() -> Settings:
     """Read the environment (and `.env` where there is one).
 
     Raises:
-        SettingsError: with one sentence naming the variable and what it should hold.
+        SettingsError: a sentence for each refused variable, with what it should hold.
     """
     env = Env()
     # The working folder's; without a path the one beside this very file would be looked for.
@@ -118,23 +119,29 @@ def _from(env: Env) -> Settings:
     def keys(name: str) -> tuple[str, ...]:
         return require_keys(name, env.list(name, [fallback] if fallback else []), development=development)
 
-    return Settings(
-        environment=environment,
-        public_url=env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
-        log_level=env.str("LOG_LEVEL", "INFO").upper(),
-        jwt_secret=require_secret("JWT_SECRET", env.str("JWT_SECRET", fallback), development=development),
-        jwt_audience=env.str("JWT_AUDIENCE", None),
-        jwt_issuer=env.str("JWT_ISSUER", None),
-        identity_headers=env.str("IDENTITY_HEADERS", "off", validate=validate.OneOf(IDENTITY_HEADERS)),
-        gateway_secret=optional_secret("GATEWAY_SECRET", env.str("GATEWAY_SECRET", ""), development=development),
-        encryption_keys=keys("ENCRYPTION_KEYS"),
-        signing_keys=keys("SIGNING_KEYS"),
-        smtp_url=env.str("SMTP_URL", None) or None,
-        mail_from=env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"),
-        mail_folder=env.str("MAIL_FOLDER", ".data/mail"),
-        operations_mail=env.str("OPERATIONS_MAIL", None) or None,
-        templates_folder=env.str("TEMPLATES_FOLDER", None) or None,
-        reminder_minutes=_optional_tuple(
+    readers: dict[str, Callable[[], Any]] = {
+        "environment": lambda: environment,
+        "public_url": lambda: env.str(
+            "PUBLIC_URL",
+            "http://127.0.0.1:8000",
+            validate=validate.URL(schemes={"http", "https"}, require_tld=False),
+        ).rstrip("/"),
+        "log_level": lambda: logging.getLevelName(env.log_level("LOG_LEVEL", logging.INFO)),
+        "jwt_secret": lambda: require_secret("JWT_SECRET", env.str("JWT_SECRET", fallback), development=development),
+        "jwt_audience": lambda: env.str("JWT_AUDIENCE", None) or None,
+        "jwt_issuer": lambda: env.str("JWT_ISSUER", None) or None,
+        "identity_headers": lambda: env.str("IDENTITY_HEADERS", "off", validate=validate.OneOf(IDENTITY_HEADERS)),
+        "gateway_secret": lambda: optional_secret(
+            "GATEWAY_SECRET", env.str("GATEWAY_SECRET", ""), development=development
+        ),
+        "encryption_keys": lambda: keys("ENCRYPTION_KEYS"),
+        "signing_keys": lambda: keys("SIGNING_KEYS"),
+        "smtp_url": lambda: env.str("SMTP_URL", None) or None,
+        "mail_from": lambda: env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"),
+        "mail_folder": lambda: env.str("MAIL_FOLDER", ".data/mail"),
+        "operations_mail": lambda: env.str("OPERATIONS_MAIL", None) or None,
+        "templates_folder": lambda: env.str("TEMPLATES_FOLDER", None) or None,
+        "reminder_minutes": lambda: _optional_tuple(
             env.list(
                 "REMINDER_MINUTES",
                 None,
@@ -143,34 +150,46 @@ def _from(env: Env) -> Settings:
             )
         ),
         # Spaces between them: such a URL may hold commas.
-        apprise_channels=_channels(env.str("APPRISE_URLS", "").split()),
-        apprise_kinds=tuple(
+        "apprise_channels": lambda: _channels(env.str("APPRISE_URLS", "").split()),
+        "apprise_kinds": lambda: tuple(
             env.list("APPRISE_KINDS", list(NOTICE_KINDS), validate=validate.ContainsOnly(NOTICE_KINDS))
         ),
-        vapid_private_key=optional_secret(
+        "vapid_private_key": lambda: optional_secret(
             "VAPID_PRIVATE_KEY",
             env.str("VAPID_PRIVATE_KEY", ""),
             development=development,
             advice="`tutelage vapid` makes one.",
         ),
-        vapid_subject=env.str("VAPID_SUBJECT", None) or None,
-        webhook_allowed_networks=tuple(
+        "vapid_subject": lambda: env.str("VAPID_SUBJECT", None) or None,
+        "webhook_allowed_networks": lambda: tuple(
             env.list("WEBHOOK_ALLOWED_NETWORKS", LOOPBACK if development else [], subcast=_network)
         ),
-        webhook_retry_schedule=_retry_schedule(env),
-        database_url=env.str("DATABASE_URL", ""),
-        redis_url=env.str("REDIS_URL", ""),
-        metrics_token=optional_secret("METRICS_TOKEN", env.str("METRICS_TOKEN", ""), development=development),
-        flower_basic_auth=flower_logins(env.list("FLOWER_BASIC_AUTH", []), development=development),
-        metrics_port=env.int("METRICS_PORT", 0, validate=validate.Range(0, 65_535)),
-        metrics_host=env.str("METRICS_HOST", "127.0.0.1"),
-        database_pool_size=env.int("DATABASE_POOL_SIZE", 8, validate=validate.Range(1, 200)),
-        api_workers=env.int("API_WORKERS", 2, validate=validate.Range(1, 64)),
-        api_threads=env.int("API_THREADS", 8, validate=validate.Range(2, 128)),
-        worker_threads=env.int("WORKER_THREADS", 4, validate=validate.Range(1, 64)),
-        notification_threads=env.int("NOTIFICATION_THREADS", 16, validate=validate.Range(8, 256)),
-        webhook_threads=env.int("WEBHOOK_THREADS", 32, validate=validate.Range(4, 256)),
-    )
+        "webhook_retry_schedule": lambda: _retry_schedule(env),
+        "database_url": lambda: env.str("DATABASE_URL", ""),
+        "redis_url": lambda: env.str("REDIS_URL", ""),
+        "metrics_token": lambda: optional_secret(
+            "METRICS_TOKEN", env.str("METRICS_TOKEN", ""), development=development
+        ),
+        "flower_basic_auth": lambda: flower_logins(env.list("FLOWER_BASIC_AUTH", []), development=development),
+        "metrics_port": lambda: env.int("METRICS_PORT", 0, validate=validate.Range(0, 65_535)),
+        "metrics_host": lambda: env.str("METRICS_HOST", "127.0.0.1"),
+        "database_pool_size": lambda: env.int("DATABASE_POOL_SIZE", 8, validate=validate.Range(1, 200)),
+        "api_workers": lambda: env.int("API_WORKERS", 2, validate=validate.Range(1, 64)),
+        "api_threads": lambda: env.int("API_THREADS", 8, validate=validate.Range(2, 128)),
+        "worker_threads": lambda: env.int("WORKER_THREADS", 4, validate=validate.Range(1, 64)),
+        "notification_threads": lambda: env.int("NOTIFICATION_THREADS", 16, validate=validate.Range(8, 256)),
+        "webhook_threads": lambda: env.int("WEBHOOK_THREADS", 32, validate=validate.Range(4, 256)),
+    }
+    values: dict[str, Any] = {}
+    refused: list[str] = []
+    for name, read in readers.items():
+        try:
+            values[name] = read()
+        except (environs.EnvError, SettingsError, ValueError) as error:
+            refused.append(str(error))
+    if refused:
+        raise SettingsError("\n".join(refused))
+    return Settings(**values)
 
 
 def _retry_schedule(env: Env) -> tuple[float, ...] | None:

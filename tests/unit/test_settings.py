@@ -73,6 +73,14 @@ def test_production_has_no_development_defaults() -> None:
     assert settings.identity_headers == "off"
 
 
+def test_all_refused_settings_are_named_at_once() -> None:
+    os.environ.update({"TUTELAGE_ENV": "production", "JWT_SECRET": "short", "METRICS_PORT": "x", "LOG_LEVEL": "loud"})
+    with pytest.raises(SettingsError) as refused:
+        read_settings()
+    for name in ("JWT_SECRET", "ENCRYPTION_KEYS", "SIGNING_KEYS", "METRICS_PORT", "LOG_LEVEL"):
+        assert name in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
@@ -120,6 +128,9 @@ def test_production_has_no_development_defaults() -> None:
             "VAPID_PRIVATE_KEY must be a key",
         ),
         ({"APPRISE_KINDS": "session_created,lottery_won"}, "APPRISE_KINDS"),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
+        ({"PUBLIC_URL": ""}, "PUBLIC_URL"),
+        ({"PUBLIC_URL": "javascript:alert(1)"}, "PUBLIC_URL"),
     ],
 )
 def test_an_invalid_setting_is_refused_by_name(environment: dict[str, str], sentence: str) -> None:
@@ -247,10 +258,13 @@ def test_settings_show_no_secrets() -> None:
         # Paths are appended to the public address.
         ({"PUBLIC_URL": "https://api.example.org/"}, "public_url", "https://api.example.org"),
         ({"LOG_LEVEL": "debug"}, "log_level", "DEBUG"),
+        # A claim that is not named is not checked.
+        ({"JWT_AUDIENCE": "", "JWT_ISSUER": ""}, "jwt_audience", None),
+        ({"JWT_AUDIENCE": "", "JWT_ISSUER": ""}, "jwt_issuer", None),
         ({"IDENTITY_HEADERS": "open"}, "identity_headers", "open"),
     ],
 )
-def test_a_setting_is_read_as_it_is_meant(environment: dict[str, str], field: str, value: object) -> None:
+def test_a_setting_is_read_as_documented(environment: dict[str, str], field: str, value: object) -> None:
     os.environ.update(environment)
     assert getattr(read_settings(), field) == value
 
