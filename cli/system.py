@@ -462,7 +462,7 @@ def end_leftovers(data_dir: Path, *, patience: float = 20) -> int:
         How many processes there were.
     """
     found = find_leftovers(data_dir)
-    # The process manager hears of it first, and so starts nothing again.
+    # The process manager gets the signal first, and so starts nothing again.
     for process in found:
         clean = signal.SIGINT if process.info["name"] == "postgres" else signal.SIGTERM
         with suppress(psutil.NoSuchProcess):

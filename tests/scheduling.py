@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-# Tests of one running system, which whoever gets the first of them starts, for all of them. Those are not among them
-# which start systems of their own.
+# Tests that share one running system, which the first of them starts. Those on their own are not among them:
+# they start systems themselves.
 SHARING = ("tests/faults/", "tests/e2e/")
 ON_THEIR_OWN = ("tests/faults/test_everything_killed.py", "tests/e2e/test_demo.py", "tests/e2e/test_demo_receiver.py")
 # Those that start whole systems, those that wait, and then all others.

@@ -196,7 +196,7 @@ def _register(scene: Scene, operator: Client, role: str, time_zone: str) -> dict
 
 
 def _listen(scene: Scene, mentor: Client) -> str:
-    """A webhook endpoint of the mentor's own, so that it hears of this run alone."""
+    """A webhook endpoint of the mentor's own, so that it receives events of this run alone."""
     body = {"url": scene.receiver.url, "eventTypes": ["booking.*", "session.*"], "description": "The demo's receiver"}
     answer = mentor.post("/webhook-endpoints", body)
     endpoint: str = answer.body["id"]

@@ -98,7 +98,7 @@ def cast(engine: Engine) -> Cast:
         return Cast(
             mentor=mentor,
             mentee=factories.make_user(db),
-            stranger=factories.make_user(db, name="Somebody Else"),
+            stranger=factories.make_user(db, name="Stranger"),
             other_mentor=factories.make_mentor(db),
             listing=factories.make_listing(db, mentor),
         )

@@ -210,8 +210,8 @@ def test_an_operator_says_whose_hours_and_gets_the_mentors_own_clocks(
     assert (found["timeZone"], found["from"]) == ("Asia/Kathmandu", "2026-05-03T18:15:00Z")
     elsewhere = client.get(f"{named}&timeZone=Europe/Berlin", headers=cast.as_operator).json
     assert (elsewhere["timeZone"], elsewhere["from"]) == ("Europe/Berlin", "2026-05-03T22:00:00Z")
-    nobody = client.get(f"/analytics/availability?mentorProfileId={uuid4()}", headers=cast.as_operator)
-    assert (nobody.status_code, nobody.json["code"]) == (404, "not_found")
+    unknown = client.get(f"/analytics/availability?mentorProfileId={uuid4()}", headers=cast.as_operator)
+    assert (unknown.status_code, unknown.json["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize(

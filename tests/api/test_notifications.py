@@ -123,7 +123,7 @@ def test_reading_others_notifications_is_refused(
 def test_read_all_reads_ones_own_alone(
     world: World, cast: Cast, engine: Engine, scheduled: Session, told: list[UUID]
 ) -> None:
-    tell(engine, cast.stranger.id, scheduled, "To somebody else.")
+    tell(engine, cast.stranger.id, scheduled, "To another user.")
     with statements_of(engine) as made:
         answer = world.client.post("/notifications/read-all", headers=cast.as_mentee)
     assert answer.json == {"read": len(told)}

@@ -132,8 +132,8 @@ def test_only_operators_create_profiles_for_other_users(client: FlaskClient, cas
     body = {"headline": "Engineer", "userId": str(cast.stranger.id)}
     assert client.post("/mentor-profiles", json=body, headers=cast.as_mentee).status_code == 403
     assert client.post("/mentor-profiles", json={"headline": "x"}, headers=cast.as_operator).status_code == 400
-    nobody = {**body, "userId": str(uuid4())}
-    assert client.post("/mentor-profiles", json=nobody, headers=cast.as_operator).status_code == 404
+    unknown = {**body, "userId": str(uuid4())}
+    assert client.post("/mentor-profiles", json=unknown, headers=cast.as_operator).status_code == 404
     assert client.post("/mentor-profiles", json=body, headers=cast.as_operator).status_code == 201
 
 

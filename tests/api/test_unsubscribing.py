@@ -73,7 +73,7 @@ def forged(cast: Cast) -> dict[str, str]:
     for_calendar = Signer([SECRET], "calendar").sign(SIGNER.verify(good))
     choices = {
         "no such kind": Choice(user_id=cast.mentee.id, kind="lottery_won", channel=Channel.EMAIL),
-        "nobody": Choice(user_id=uuid4(), kind="seat_left", channel=Channel.EMAIL),
+        "unknown": Choice(user_id=uuid4(), kind="seat_left", channel=Channel.EMAIL),
         "what cannot be stopped": Choice(user_id=cast.mentee.id, kind="session_cancelled", channel=Channel.IN_APP),
     }
     return {
@@ -94,7 +94,7 @@ def test_forged_links_are_not_found_and_change_nothing(client: FlaskClient, cast
     for name, signed in forged(cast).items():
         answer = client.post(f"/unsubscribe/{signed}", **ONE_CLICK)
         assert (answer.status_code, answer.json["code"]) == (404, "not_found"), name
-        if name != "nobody":
+        if name != "unknown":
             assert client.get(f"/unsubscribe/{signed}").status_code == 404, name
     assert counts(engine) == before
 

@@ -79,7 +79,7 @@ def play(data_dir: Path, *options: str) -> tuple[int, str]:
 
 
 def assert_whole(said: str) -> None:
-    """Every step of the story is told, in its order, and nothing but text."""
+    """Every step of the story is printed, in its order, as plain text."""
     lines = iter(said.splitlines())
     for who, what in STORY:
         step = re.compile(rf"  ok +([\d,]+ ms)? +{re.escape(who)} +{re.escape(what)}")

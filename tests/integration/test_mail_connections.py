@@ -1,4 +1,4 @@
-"""Tests of connections to the mail server: kept, checked, let go in time, and never in the clear where TLS is due."""
+"""Tests of connections to the mail server: kept, checked, closed in time, and never in the clear where TLS is due."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ class _Channel:
                     answer.set_exception(TimeoutError())
 
     def _send(self, notice: Notice, answer: Future[bool]) -> None:
-        # An answer after `close` is nobody's.
+        # An answer after `close` is dropped.
         with suppress(InvalidStateError):
             try:
                 answer.set_result(bool(self._apprise.notify(title=notice.words.title, body=notice.words.body)))
