@@ -19,6 +19,7 @@ from models.webhooks import EndpointState, webhook_endpoints
 from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import Race, codes, deadlocks, winners
 from tests.factories import OPERATOR, make_event
+from workflows.effects.messages import SEND_MAIL
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events import store
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey, DeliveryStatus, Success
@@ -46,10 +47,10 @@ SETTLES: dict[str, Callable[[Connection, Delivery], Any]] = {
 def _delivery(db: Connection, **values: Any) -> DeliveryKey:
     event = make_event(db)
     target = str(uuid7())
-    follow_up(db, event, SEND_WEBHOOK, [target])
+    follow_up(db, event, SEND_MAIL, [target])
     if values:
         db.execute(update(deliveries).where(deliveries.c.target == target).values(**values))
-    return DeliveryKey(event_id=event.id, effect=SEND_WEBHOOK.name, target=target)
+    return DeliveryKey(event_id=event.id, effect=SEND_MAIL.name, target=target)
 
 
 def _dead(db: Connection) -> DeliveryKey:
@@ -81,7 +82,7 @@ def _cancel(db: Connection, *, delivery: DeliveryStatus) -> DeliveryStatus:
 
 
 def _retry_all(db: Connection) -> int:
-    return retry_deliveries(db, actor=OPERATOR, now=datetime.now(UTC), effect=SEND_WEBHOOK.name).retried
+    return retry_deliveries(db, actor=OPERATOR, now=datetime.now(UTC), effect=SEND_MAIL.name).retried
 
 
 def _entries(db: Connection, subject: UUID) -> list[str]:

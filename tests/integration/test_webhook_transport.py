@@ -374,7 +374,7 @@ def test_the_log_has_the_reason_that_partners_do_not_get() -> None:
         report = ours.send(sent)
     assert report.error == NOT_ALLOWED
     (line,) = lines
-    assert line["webhook_id"] == sent.webhook_id
+    assert line["delivery_id"] == sent.delivery_id
     assert line["host"] == "partner.example"
     assert line["detail"] == "AddressRefused: 10.1.2.3 is not a public address."
     assert not any(secret in str(lines) for secret in ("hunter2", "secret-path", *SECRETS))
