@@ -63,7 +63,7 @@ class Limits:
     kill_seconds: int = 10
 
 
-class _Refused(Exception):
+class _RequestRefused(Exception):
     """The request does not reach the application."""
 
     def __init__(self, status: int, message: str | None = None) -> None:
@@ -122,7 +122,7 @@ class Server:
         try:
             environ = _environment_of(scope)
             await self._read_body(environ, protocol)
-        except _Refused as refused:
+        except _RequestRefused as refused:
             _refuse(protocol, refused, scope.headers.get("x-request-id"))
             return
         self._settle()
@@ -154,14 +154,14 @@ class Server:
         if length is None and "HTTP_TRANSFER_ENCODING" not in environ:
             return
         if length is not None and int(length) > BODY_LIMIT_BYTES:
-            raise _Refused(413)
+            raise _RequestRefused(413)
         try:
             async with asyncio.timeout(self._limits.read_seconds):
                 body = await (protocol() if length is not None else _read_chunks(protocol))
         except TimeoutError:
-            raise _Refused(408) from None
+            raise _RequestRefused(408) from None
         except ProtocolClosed:
-            raise _Refused(400) from None
+            raise _RequestRefused(400) from None
         environ["wsgi.input"] = BytesIO(body)
         # However it came, it has a length now.
         environ["CONTENT_LENGTH"] = str(len(body))
@@ -172,11 +172,11 @@ class Server:
             environ, protocol, answered = self._work.get()
             try:
                 self._answer(environ, protocol)
-            except _Refused as refused:
+            except _RequestRefused as refused:
                 _refuse(protocol, refused, environ.get("HTTP_X_REQUEST_ID"))
             except BaseException:
                 log.exception("request failed")
-                _refuse(protocol, _Refused(500), environ.get("HTTP_X_REQUEST_ID"))
+                _refuse(protocol, _RequestRefused(500), environ.get("HTTP_X_REQUEST_ID"))
             self._answered.append(answered)
 
     def _answer(self, environ: WSGIEnvironment, protocol: HTTPProtocol) -> None:
@@ -234,7 +234,7 @@ def _environment_of(scope: Scope) -> WSGIEnvironment:
             environ[key] = value
     # granian leaves out values that are not ASCII: an If-Match or Idempotency-Key would be lost without a word.
     if len(names) != len(headers.keys()):
-        raise _Refused(400)
+        raise _RequestRefused(400)
     return environ
 
 
@@ -253,12 +253,12 @@ async def _read_chunks(protocol: HTTPProtocol) -> bytes:
     async for chunk in protocol:
         if ended:
             # granian's sign of the end is an empty chunk, and so is its sign of a chunk that was cut off or malformed.
-            raise _Refused(400)
+            raise _RequestRefused(400)
         ended = not chunk
         chunks.append(chunk)
         size += len(chunk)
         if size > BODY_LIMIT_BYTES:
-            raise _Refused(413)
+            raise _RequestRefused(413)
     return b"".join(chunks)
 
 
@@ -270,7 +270,7 @@ def _collect(chunks: Iterable[bytes], limit_bytes: int) -> bytes | IO[bytes]:
     for chunk in chunks:
         size += len(chunk)
         if size > limit_bytes:
-            raise _Refused(400, "The answer would be too large; ask for less of it, or for pages.")
+            raise _RequestRefused(400, "The answer would be too large; ask for less of it, or for pages.")
         if file is None and size > MEMORY_LIMIT_BYTES:
             file = TemporaryFile()  # noqa: SIM115 - closed once granian has opened it
             file.writelines(collected)
@@ -284,7 +284,7 @@ def _collect(chunks: Iterable[bytes], limit_bytes: int) -> bytes | IO[bytes]:
     return file
 
 
-def _refuse(protocol: HTTPProtocol, refused: _Refused, sent_id: str | None) -> None:
+def _refuse(protocol: HTTPProtocol, refused: _RequestRefused, sent_id: str | None) -> None:
     request_id = request_id_of(sent_id)
     count_unread(refused.status)
     log.info("request refused", status=refused.status, request_id=request_id)

@@ -14,8 +14,8 @@ from config.settings import settings
 from models.engine import create
 from workers.policy import operator_policy
 from workflows.events.backfill import fill_gaps, introduce
-from workflows.events.catalogue import announced_types
 from workflows.events.delivery import RetryPolicy
+from workflows.events.event_types import announced_types
 from workflows.events.subscriptions import Effect, Subscriptions, load
 
 WIDTH = 160

@@ -61,7 +61,7 @@ class StartError(click.ClickException):
 
 
 @dataclass(frozen=True)
-class Server:
+class EmbeddedServer:
     """A running embedded server: its address, its process (the server itself, no shell between), and its log."""
 
     url: str
@@ -79,7 +79,7 @@ class Server:
             self.process.wait()
 
 
-def start_postgres(folder: Path, port: int = 0, settings: Mapping[str, str] | None = None) -> Server:
+def start_postgres(folder: Path, port: int = 0, settings: Mapping[str, str] | None = None) -> EmbeddedServer:
     """Start the embedded PostgreSQL on a folder and wait until its database `tutelage` answers.
 
     Args:
@@ -96,7 +96,7 @@ def start_postgres(folder: Path, port: int = 0, settings: Mapping[str, str] | No
     return server
 
 
-def start_valkey(folder: Path, port: int = 0) -> Server:
+def start_valkey(folder: Path, port: int = 0) -> EmbeddedServer:
     """Start the embedded Valkey and wait until it answers; arguments and errors as for start_postgres."""
     folder, port = folder.absolute(), port or free_port()
     own_folder(folder)
@@ -329,17 +329,17 @@ def _forget_dead_server(pid_file: Path) -> None:
         pid_file.unlink()
 
 
-def _start(command: list[str], folder: Path, url: str) -> Server:
+def _start(command: list[str], folder: Path, url: str) -> EmbeddedServer:
     log = folder.parent / f"{folder.name}.log"
     with log.open("ab") as output:
         # A session of its own: Ctrl-C in the terminal must not reach the server before what uses it has ended.
         process = subprocess.Popen(
             command, cwd="/", stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
-    return Server(url, process, log)
+    return EmbeddedServer(url, process, log)
 
 
-def _require_running(server: Server) -> None:
+def _require_running(server: EmbeddedServer) -> None:
     if server.process.poll() is not None:
         said = server.log.read_text(errors="replace")[-2000:]
         raise StartError(f"The server ended with code {server.process.returncode}. Its log ends:\n{said}")

@@ -25,10 +25,6 @@ COMMANDS = {
 }
 
 
-class _Refused(click.ClickException):
-    exit_code = 2
-
-
 class LazyGroup(click.Group):
     """A group that imports a sub-command when it runs: `tutelage sweep` has no need of the API."""
 
@@ -59,7 +55,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except SettingsError as error:
-            raise _Refused(str(error)) from error
+            raise click.UsageError(str(error)) from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -19,7 +19,7 @@ from workflows.bookings.decisions import accept
 from workflows.bookings.request import request
 from workflows.catalog.courses import Course, create_course
 from workflows.catalog.listings import Listing, publish_listing
-from workflows.events.catalogue import Event, ReviewUnlocked, SessionCompleted
+from workflows.events.event_types import Event, ReviewUnlocked, SessionCompleted
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.people import Mentor, User, publish_mentor_profile, register_user

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Engine, make_url
 
-from cli.embedded import Server, start_postgres, start_valkey
+from cli.embedded import EmbeddedServer, start_postgres, start_valkey
 from models import metadata
 from models.engine import set_up_role
 
@@ -32,8 +32,8 @@ FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 class Servers:
     """The two servers of a run and the folder they live in."""
 
-    postgres: Server
-    valkey: Server
+    postgres: EmbeddedServer
+    valkey: EmbeddedServer
     folder: Path
 
     def stop(self) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.engine import ExceptionContext
 from config import telemetry
 from models.engine import autocommit
 from models.prepared import observe_prepared
-from workflows.events.catalogue import (
+from workflows.events.event_types import (
     BookingAccepted,
     BookingCancelled,
     BookingDeclined,

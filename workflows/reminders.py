@@ -15,7 +15,8 @@ from models.bookings import BookingStatus, bookings
 from models.catalog import listings
 from models.events import events
 from models.sessions import SessionStatus, sessions
-from workflows.events.catalogue import (
+from workflows.events.delivery import Cancel
+from workflows.events.event_types import (
     BookingUndecided,
     Event,
     SessionCreated,
@@ -23,7 +24,6 @@ from workflows.events.catalogue import (
     SessionReminderSet,
     own_fields,
 )
-from workflows.events.delivery import Cancel
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
 from workflows.notifications.recipients import NOT_A_PARTY, Parties, parties_of, variables_about

@@ -39,7 +39,7 @@ _PERCENTILES = {"p50_seconds": 0.5, "p90_seconds": 0.9, "p99_seconds": 0.99}
 @analytics.route("/analytics/sessions")
 @AS_TABLE
 @analytics.response(200, shapes.SessionCounts)
-@reports(OPERATOR_OR_MENTOR, shapes.SessionFilters)
+@reports(OPERATOR_OR_MENTOR, shapes.SessionReportFilters)
 def count_sessions(question: Question, *, group_by: Grouping) -> Report:
     """Count what happened to sessions, by day or week on the clocks of a zone, by mentor or by course.
 

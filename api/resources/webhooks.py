@@ -38,7 +38,7 @@ from workflows.webhooks.endpoints import (
     sealed_secrets,
     send_example,
 )
-from workflows.webhooks.messages import catalogue
+from workflows.webhooks.messages import described_event_types
 from workflows.webhooks.secrets import verifier_of
 
 webhooks = Area("Webhooks", "Endpoints of partners, to which events are sent as Standard Webhooks describes.")
@@ -229,7 +229,7 @@ def resend_webhook_delivery(context: RequestContext[WebhookDelivery], _body: dic
 @webhook_deliveries.response(200, shapes.EventTypes)
 def list_event_types(_context: RequestContext[None]) -> Any:
     """List the event types, each with the JSON Schema of its messages and an example."""
-    return {"items": catalogue()}
+    return {"items": described_event_types()}
 
 
 def _with_attempts(context: RequestContext[WebhookDelivery], delivery: WebhookDelivery) -> dict[str, Any]:

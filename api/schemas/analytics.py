@@ -87,7 +87,7 @@ class InZone(OfCourse):
     time_zone = TimeZone(load_default="UTC")
 
 
-class SessionFilters(InZone, ListQuery):
+class SessionReportFilters(InZone, ListQuery):
     """Which sessions to count, and by what to tell them apart."""
 
     limit = QueryWhole(1, 100, load_default=100)

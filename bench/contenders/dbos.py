@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.machine import ROOT, spending
-from cli.embedded import Server, start_postgres
+from cli.embedded import EmbeddedServer, start_postgres
 
 NAME, QUEUED = "DBOS", "DBOS, queued"
 APPLICATION = "bench.contenders.dbos_app"
@@ -37,7 +37,7 @@ class Done:
 class Dbos:
     """Its database, with the tables of the usual application in it."""
 
-    postgres: Server
+    postgres: EmbeddedServer
     environment: dict[str, str]
 
     def run(self, mode: str, count: int) -> Done:

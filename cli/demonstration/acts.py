@@ -30,7 +30,7 @@ from models.notifications import notifications
 from models.reviews import review_permits
 from models.sessions import sessions
 from workers.policy import operator_policy
-from workflows.events.catalogue import Event, SessionCompleted, SessionCreated, SessionStarted
+from workflows.events.event_types import Event, SessionCompleted, SessionCreated, SessionStarted
 from workflows.events.store import statuses_of_subjects
 from workflows.events.subscriptions import load
 from workflows.invariants import Finding

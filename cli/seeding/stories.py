@@ -28,8 +28,8 @@ from models.catalog import BookingMode
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept, cancel, decline
 from workflows.bookings.request import request
-from workflows.events.catalogue import Event
 from workflows.events.delivery import DeliveryKey
+from workflows.events.event_types import Event
 from workflows.events.record import drain_recorded, flush_deferred
 from workflows.events.store import claim, mark_done
 from workflows.events.subscriptions import Effect, load

@@ -15,7 +15,7 @@ from models.events import DeliveryState, deliveries, delivery_attempts
 from models.webhooks import EndpointState, webhook_endpoints
 from tests.application import World
 from workflows.effects.webhooks import SEND_WEBHOOK
-from workflows.events.catalogue import BookingRequested
+from workflows.events.event_types import BookingRequested
 from workflows.events.record import drain_recorded, follow_up, record
 
 PENDING, DONE, DEAD, CANCELLED = DeliveryState.PENDING, DeliveryState.DONE, DeliveryState.DEAD, DeliveryState.CANCELLED

@@ -21,7 +21,7 @@ from tests.application import World, as_user
 from tests.integration.harness import Harness
 from tests.integration.past_lives import past_life, seat
 from tests.statements import statements_of
-from workflows.events.catalogue import SeatLeft
+from workflows.events.event_types import SeatLeft
 from workflows.identity.people import Mentor
 from workflows.sessions.session import Session
 

@@ -17,7 +17,7 @@ from tests.application import World
 from tests.concurrency.racing import Race
 from tests.statements import statements_of
 from workflows.bookings.booking import Booking
-from workflows.events.catalogue import ReviewUnlocked
+from workflows.events.event_types import ReviewUnlocked
 from workflows.events.record import record
 from workflows.notifications.kinds import OFFERED
 from workflows.sessions.session import Session

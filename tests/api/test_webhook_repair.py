@@ -1,4 +1,4 @@
-"""What an endpoint missed, sent again as a whole; examples; and the catalogue of what it can be told."""
+"""What an endpoint missed, sent again as a whole; examples; and the list of event types."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.api.conftest import Cast
 from tests.api.partner import CANCELLED, DEAD, DONE, PENDING, Partner
 from tests.application import World
 from tests.statements import statements_of
-from workflows.events.catalogue import announced_types
+from workflows.events.event_types import announced_types
 
 NOT_LISTENING = ErrorClass.NOT_LISTENING
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

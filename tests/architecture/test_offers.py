@@ -5,17 +5,17 @@ from __future__ import annotations
 import ast
 
 from tests.architecture.source import ROOT
-from workflows.events.catalogue import announced_types, event_types
+from workflows.events.event_types import announced_types, event_types
 from workflows.events.subscriptions import load
 from workflows.notifications.kinds import KINDS, OFFERED
 
-CATALOGUE = ROOT / "workflows" / "events" / "catalogue.py"
+EVENT_TYPES = ROOT / "workflows" / "events" / "event_types.py"
 
 
 def recorded() -> set[str]:
     """The types of which the code makes an event: `Type(…)`, `Type.about(…)`, or a choice between two such types."""
     classes = {event.__name__: name for name, event in event_types().items()}
-    sources = [file.read_text() for file in (ROOT / "workflows").rglob("*.py") if file != CATALOGUE]
+    sources = [file.read_text() for file in (ROOT / "workflows").rglob("*.py") if file != EVENT_TYPES]
     nodes = [node for source in sources for node in ast.walk(ast.parse(source))]
     made = [each for node in nodes for each in _made_by(node) if isinstance(each, ast.Name)]
     return {classes[name.id] for name in made if name.id in classes}

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 import redis
 
-from cli.embedded import Server, StartError, own_folder, password_file, start_postgres, start_valkey
+from cli.embedded import EmbeddedServer, StartError, own_folder, password_file, start_postgres, start_valkey
 from cli.plan import ROOT
 
 FAST = {"fsync": "off"}
@@ -29,14 +29,14 @@ def closed(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A PostgreSQL below a folder that only its owner may enter."""
     server = start_postgres(tmp_path_factory.mktemp("closed") / "postgres", settings=FAST)
     yield server
     server.stop()
 
 
-def test_servers_run_as_an_ordinary_user_below_a_closed_folder(closed: Path, postgres: Server) -> None:
+def test_servers_run_as_an_ordinary_user_below_a_closed_folder(closed: Path, postgres: EmbeddedServer) -> None:
     valkey = start_valkey(closed / "redis")
     try:
         for server in (postgres, valkey):
@@ -48,13 +48,13 @@ def test_servers_run_as_an_ordinary_user_below_a_closed_folder(closed: Path, pos
         valkey.stop()
 
 
-def test_postgres_asks_for_the_password_in_its_private_file(postgres: Server) -> None:
+def test_postgres_asks_for_the_password_in_its_private_file(postgres: EmbeddedServer) -> None:
     assert stat.S_IMODE(password_file(postgres.log.with_suffix("")).stat().st_mode) == 0o600
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(postgres.url, password="guessed")
 
 
-def test_settings_of_the_cluster(postgres: Server) -> None:
+def test_settings_of_the_cluster(postgres: EmbeddedServer) -> None:
     with psycopg.connect(postgres.url) as db:
         assert db.info.server_version >= 180000
         for setting, value in (("TimeZone", "UTC"), ("server_encoding", "UTF8"), ("data_checksums", "on")):
@@ -102,7 +102,7 @@ def test_a_stale_pid_file_does_not_stop_the_next_start(closed: Path) -> None:
     start_postgres(folder, settings=FAST).stop()
 
 
-def test_a_server_that_cannot_start_says_why(closed: Path, postgres: Server) -> None:
+def test_a_server_that_cannot_start_says_why(closed: Path, postgres: EmbeddedServer) -> None:
     taken = int(postgres.url.rsplit(":", 1)[1].split("/")[0])
     with pytest.raises(StartError, match="Address already in use"):
         start_postgres(closed / "second", port=taken, settings=FAST)

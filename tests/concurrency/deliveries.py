@@ -24,7 +24,8 @@ from workers.transports import Renew, Transport, no_lease
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import cancel, decline
 from workflows.effects.messages import Mail, Notice, PushMessage
-from workflows.events.catalogue import (
+from workflows.events.delivery import DeliveryKey, SendResult
+from workflows.events.event_types import (
     BundleExhausted,
     ReviewSubmitted,
     SeatJoined,
@@ -33,7 +34,6 @@ from workflows.events.catalogue import (
     WebhookEndpointExhausted,
     WebhookEndpointFailing,
 )
-from workflows.events.delivery import DeliveryKey, SendResult
 from workflows.events.record import Wakeup, record
 from workflows.events.subscriptions import load
 from workflows.identity.actor import SYSTEM, Actor

@@ -122,7 +122,7 @@ def test_the_public_library_verifies_what_curl_sends(receiver: tuple[str, list[A
     assert Webhook(secret).verify(body, headers) == MESSAGE
 
 
-def test_the_table_of_events_is_the_catalogue() -> None:
+def test_the_table_of_events_names_every_type() -> None:
     wanted = event_table.wanted()
     assert event_table.written() == wanted, f"`python -m tests.docs.event_table` writes what is wanted:\n{wanted}"
 

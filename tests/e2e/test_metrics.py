@@ -22,7 +22,7 @@ from tests.eventually import eventually
 from tests.participants import Participants, register
 from tests.scraping import Figures
 from tests.speaking import Caller
-from workflows.events.catalogue import event_types
+from workflows.events.event_types import event_types
 from workflows.events.subscriptions import QUEUES, load
 from workflows.invariants import queries
 

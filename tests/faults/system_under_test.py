@@ -14,7 +14,7 @@ import psycopg
 import redis
 from urllib3.exceptions import HTTPError
 
-from cli.embedded import Server, start_valkey
+from cli.embedded import EmbeddedServer, start_valkey
 from cli.system import System
 from tests.eventually import eventually
 from tests.participants import Participants
@@ -35,7 +35,7 @@ class Valkey:
     """A Valkey at one address for good, whatever happens to the server behind it."""
 
     folder: Path
-    server: Server
+    server: EmbeddedServer
 
     @property
     def url(self) -> str:

@@ -14,7 +14,7 @@ import structlog
 from celery import Celery
 from sqlalchemy import Engine
 
-from cli.embedded import Server, start_valkey
+from cli.embedded import EmbeddedServer, start_valkey
 from models.engine import create
 from tests import servers
 from tests.integration.harness import Harness
@@ -59,7 +59,7 @@ def harness(engine: Engine) -> Harness:
 class StoppableValkey:
     """A Valkey of the test process's own, which may go away for a while."""
 
-    server: Server
+    server: EmbeddedServer
     folder: Path
 
     @contextmanager
@@ -98,7 +98,7 @@ def stoppable_valkey(worker_valkey: StoppableValkey) -> StoppableValkey:
 
 
 @pytest.fixture
-def valkey(stoppable_valkey: StoppableValkey) -> Server:
+def valkey(stoppable_valkey: StoppableValkey) -> EmbeddedServer:
     return stoppable_valkey.server
 
 

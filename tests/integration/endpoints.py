@@ -16,8 +16,8 @@ from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
 from tests.integration.harness import Harness
 from workers.runner import DeliveryRunner
 from workflows.effects.webhooks import SEND_WEBHOOK
-from workflows.events.catalogue import SessionStarted
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, DeliveryKey, SendResult
+from workflows.events.event_types import SessionStarted
 from workflows.events.record import follow_up, record
 from workflows.webhooks.secrets import new_secret
 

@@ -17,7 +17,7 @@ from tests.integration.test_record import an_event, nothing
 from workers import maintain as maintaining
 from workers.maintain import maintain
 from workflows.events.backfill import fill_gaps, fill_new_gaps, introduce
-from workflows.events.catalogue import Event, SessionCompleted
+from workflows.events.event_types import Event, SessionCompleted
 from workflows.events.record import record
 from workflows.events.subscriptions import Effect, Subscriptions, load
 

@@ -25,8 +25,8 @@ from tests.integration.test_record import an_event, private
 from workers.runner import LEASE, MAX_BATCH, DeliveryRunner
 from workflows.errors import Conflict
 from workflows.events import store
-from workflows.events.catalogue import SessionCompleted, SessionStarted
 from workflows.events.delivery import Cancel, DeliveryKey, DeliveryStatus, Retry, RetryPolicy
+from workflows.events.event_types import SessionCompleted, SessionStarted
 from workflows.events.record import defer_write, record
 from workflows.events.store import status_query
 from workflows.events.subscriptions import Effect

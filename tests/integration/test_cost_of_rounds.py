@@ -48,7 +48,7 @@ def lived(worker_id: str, template_database: str) -> Iterator[Engine]:
 
 def add(engine: Engine, lives: int, tag: str, *, since: timedelta, until: timedelta) -> None:
     with engine.begin() as db:
-        make_history(db, lives, since=since, until=until, tag=tag, catalogue=load().catalogue.id)
+        make_history(db, lives, since=since, until=until, tag=tag, catalogue=load().effect_catalogue.id)
     with engine.begin() as db:
         analyze(db)
 

@@ -18,8 +18,8 @@ from models.sessions import sessions
 from tests.factories import accept_booking, make_booking, make_user
 from tests.integration.harness import Harness
 from tests.integration.test_record import an_event, nothing, private
-from workflows.events.catalogue import SessionCompleted
 from workflows.events.delivery import Cancel, DeliveryKey, Retry, RetryPolicy
+from workflows.events.event_types import SessionCompleted
 from workflows.events.record import record
 from workflows.events.subscriptions import Effect, Subscriptions, activate, load
 

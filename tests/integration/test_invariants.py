@@ -24,7 +24,7 @@ from workflows.analytics.summary import add_up_changes
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept
 from workflows.events.backfill import introduce
-from workflows.events.catalogue import BookingRequested
+from workflows.events.event_types import BookingRequested
 from workflows.events.subscriptions import load
 from workflows.invariants import ABOUT, About, Finding, check_all, check_part, check_state, queries
 from workflows.reviews.permits import Permit

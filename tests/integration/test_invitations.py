@@ -19,8 +19,8 @@ from tests.integration.harness import Harness, counted_statements, prepared_mess
 from workers.transports.mail import MailIdentity, compose
 from workflows.bookings.decisions import accept
 from workflows.effects.messages import SEND_MAIL, Mail
-from workflows.events.catalogue import event_types
 from workflows.events.delivery import Delivery
+from workflows.events.event_types import event_types
 from workflows.identity.people import Mentor, User
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query

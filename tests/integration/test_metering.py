@@ -13,7 +13,7 @@ from celery import Celery
 from sqlalchemy import Connection, Engine, func, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from cli.embedded import Server
+from cli.embedded import EmbeddedServer
 from models.engine import create
 from tests.factories import accept_booking, make_booking
 from tests.integration.harness import Harness
@@ -23,8 +23,8 @@ from tests.scraping import Figures
 from workers.sweep import Sweep
 from workers.transactions import metered
 from workers.wakeups import WakeupQueue
-from workflows.events.catalogue import BookingAccepted
 from workflows.events.delivery import DeliveryKey, Postpone, SendResult
+from workflows.events.event_types import BookingAccepted
 from workflows.events.subscriptions import Effect, Subscriptions, load
 
 DURATION = "tutelage_database_statement_duration_seconds"
@@ -185,7 +185,7 @@ def test_a_deadlock_that_is_tried_again_is_counted(engine: Engine) -> None:
     assert retries == 1
 
 
-def test_nudges_are_counted_as_published_or_dropped(celery_app: Celery, valkey: Server) -> None:
+def test_nudges_are_counted_as_published_or_dropped(celery_app: Celery, valkey: EmbeddedServer) -> None:
     assert valkey
     before = Figures.here()
     wakeups = WakeupQueue(celery_app)

@@ -15,7 +15,7 @@ from models.events import deliveries
 from tests.factories import acting_user, make_group_session, make_listing, make_mentor, make_user
 from tests.integration.browsers import SubscribedBrowser
 from tests.integration.harness import Harness, without_guards
-from workflows.events.catalogue import (
+from workflows.events.event_types import (
     BookingCancelled,
     BookingDeclined,
     Event,

@@ -33,7 +33,7 @@ from tests.statements import statements_of
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept, decline
 from workflows.bookings.decisions import cancel as cancel_booking
-from workflows.events.catalogue import BundleExhausted, Event, ReviewUnlocked, SeatJoined, SeatLeft, SessionCreated
+from workflows.events.event_types import BundleExhausted, Event, ReviewUnlocked, SeatJoined, SeatLeft, SessionCreated
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.people import Mentor, User

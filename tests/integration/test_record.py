@@ -31,8 +31,8 @@ from tests.integration.endpoints import an_event as started_event
 from tests.integration.endpoints import listening
 from tests.integration.harness import Harness, counted_statements
 from workflows.effects.messages import SEND_MAIL
-from workflows.events.catalogue import BookingAccepted, BookingRequested, SessionCompleted
 from workflows.events.delivery import Cancel
+from workflows.events.event_types import BookingAccepted, BookingRequested, SessionCompleted
 from workflows.events.record import defer_write, drain_recorded, flush_deferred, follow_up, record, recorded
 from workflows.events.subscriptions import Effect, Subscriptions, activate, activate_policy, load
 from workflows.identity.actor import SYSTEM

@@ -20,7 +20,8 @@ from tests.integration.harness import Harness, counted_statements, prepared_mess
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept, decline
 from workflows.effects.messages import SEND_MAIL, Mail
-from workflows.events.catalogue import (
+from workflows.events.delivery import Cancel, Delivery, DeliveryKey
+from workflows.events.event_types import (
     BookingAccepted,
     BookingUndecided,
     Event,
@@ -28,7 +29,6 @@ from workflows.events.catalogue import (
     SessionReminderSet,
     event_types,
 )
-from workflows.events.delivery import Cancel, Delivery, DeliveryKey
 from workflows.events.record import flush_deferred
 from workflows.events.subscriptions import load
 from workflows.identity.people import User

@@ -31,7 +31,7 @@ from workflows.analytics.summary import Summary, add_up_changes, summary_of
 from workflows.analytics.transition_times import Transition, histograms_of, transition_times_query
 from workflows.bookings.decisions import accept
 from workflows.bookings.request import request
-from workflows.events.catalogue import SeatJoined, SeatLeft
+from workflows.events.event_types import SeatJoined, SeatLeft
 from workflows.identity.actor import Actor
 from workflows.invariants import check_all
 from workflows.paging import Page

@@ -12,7 +12,7 @@ import pytest
 import redis
 from sqlalchemy import Engine, func, insert, select, text, update
 
-from cli.embedded import Server
+from cli.embedded import EmbeddedServer
 from models.events import deliveries, events
 from tests.eventually import eventually
 from tests.factories import accept_booking, make_booking
@@ -227,7 +227,7 @@ def test_a_statement_that_fails_ends_no_sweep(
     assert sweep.once() == 1
 
 
-def messages(valkey: Server, queue: str) -> list[dict[str, Any]]:
+def messages(valkey: EmbeddedServer, queue: str) -> list[dict[str, Any]]:
     """The messages that wait in a queue's list, the oldest first."""
     with redis.Redis.from_url(valkey.url) as client:
         waiting: Iterable[bytes] = client.lrange(queue, 0, -1)  # type: ignore[assignment]
@@ -235,7 +235,7 @@ def messages(valkey: Server, queue: str) -> list[dict[str, Any]]:
 
 
 def test_a_swept_row_is_a_message_on_its_queues_list(
-    harness: Harness, key: DeliveryKey, publisher: Publisher, valkey: Server
+    harness: Harness, key: DeliveryKey, publisher: Publisher, valkey: EmbeddedServer
 ) -> None:
     overdue(harness, key)
     assert Sweep(harness.engine, publisher).once() == 1
@@ -273,7 +273,7 @@ def test_rows_that_were_not_published_are_swept_again_at_once(harness: Harness, 
 
 
 def test_what_redis_forgot_is_found_again_within_seconds(
-    harness: Harness, key: DeliveryKey, publisher: Publisher, valkey: Server, engine: Engine
+    harness: Harness, key: DeliveryKey, publisher: Publisher, valkey: EmbeddedServer, engine: Engine
 ) -> None:
     del engine
     overdue(harness, key)

@@ -14,7 +14,7 @@ from celery import Celery
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
-from cli.embedded import Server
+from cli.embedded import EmbeddedServer
 from tests.eventually import eventually
 from tests.integration.test_sweep import messages
 from workers.wakeups import MAX_IN_BATCH, MAX_IN_MESSAGE, QUEUE_PAUSE_SECONDS, TASK, Publisher, WakeupQueue, argument
@@ -90,7 +90,7 @@ def test_a_worker_reads_messages_of_two_releases(monkeypatch: pytest.MonkeyPatch
 
 
 def test_idle_queues_are_published_at_once_and_busy_ones_bundled(
-    wakeups: WakeupQueue, valkey: Server, monkeypatch: pytest.MonkeyPatch
+    wakeups: WakeupQueue, valkey: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(QUEUE_PAUSE_SECONDS, "analytics", 3600)
     wakeups.put(some_wakeups(1, queue="analytics"))
@@ -104,7 +104,7 @@ def test_idle_queues_are_published_at_once_and_busy_ones_bundled(
     assert len(messages(valkey, "analytics")) == 2, "those that came meanwhile are named together"
 
 
-def test_deliveries_arrive_on_their_queues_list_in_order(wakeups: WakeupQueue, valkey: Server) -> None:
+def test_deliveries_arrive_on_their_queues_list_in_order(wakeups: WakeupQueue, valkey: EmbeddedServer) -> None:
     offered = some_wakeups(MAX_IN_MESSAGE) + some_wakeups(2, queue="analytics")
     wakeups.put(offered)
     assert wakeups.flush()
@@ -118,13 +118,13 @@ def test_deliveries_arrive_on_their_queues_list_in_order(wakeups: WakeupQueue, v
     assert len(messages(valkey, "analytics")) == 1
 
 
-def test_many_are_published_in_full_messages(wakeups: WakeupQueue, valkey: Server) -> None:
+def test_many_are_published_in_full_messages(wakeups: WakeupQueue, valkey: EmbeddedServer) -> None:
     wakeups.put(some_wakeups(5 * MAX_IN_BATCH))
     assert wakeups.flush()
     assert len(messages(valkey, "reviews")) == 5 * MAX_IN_BATCH / MAX_IN_MESSAGE
 
 
-def test_a_batch_is_one_pipeline_to_valkey(publisher: Publisher, valkey: Server) -> None:
+def test_a_batch_is_one_pipeline_to_valkey(publisher: Publisher, valkey: EmbeddedServer) -> None:
     publisher.publish(some_wakeups(1))
     reads = []
     with redis.Redis.from_url(valkey.url) as client:
@@ -164,7 +164,7 @@ def test_a_wakeup_never_waits_for_valkey(wakeups: WakeupQueue, stoppable_valkey:
     eventually(lambda: _arrives(wakeups, stoppable_valkey.server), "a wakeup after Valkey is back", seconds=10)
 
 
-def _arrives(wakeups: WakeupQueue, valkey: Server) -> bool:
+def _arrives(wakeups: WakeupQueue, valkey: EmbeddedServer) -> bool:
     before = len(messages(valkey, "reviews"))
     wakeups.put(some_wakeups(1))
     wakeups.flush()
@@ -180,7 +180,7 @@ def test_a_flush_that_timed_out_is_false(wakeups: WakeupQueue, stoppable_valkey:
 
 
 def test_a_defect_in_publishing_ends_no_thread_for_good(
-    wakeups: WakeupQueue, monkeypatch: pytest.MonkeyPatch, valkey: Server
+    wakeups: WakeupQueue, monkeypatch: pytest.MonkeyPatch, valkey: EmbeddedServer
 ) -> None:
     failed: list[object] = []
 

@@ -35,7 +35,7 @@ class News:
 
 
 @dataclass
-class Server(Transport[Any]):
+class StubTransport(Transport[Any]):
     """Sends the given answers in order and then successes; holds the breaker's clock."""
 
     answers: list[SendResult] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Server(Transport[Any]):
         return self.answers.pop(0) if self.answers else SendResult()
 
 
-def protected(server: Server, *, age_share: float = 0.0) -> Protected[News]:
+def protected(server: StubTransport, *, age_share: float = 0.0) -> Protected[News]:
     """That server behind a circuit breaker."""
     breaker = Breaker[News](name="mail server", written_at=lambda news: news.written_at, age_share=age_share)
     shares = Shares.of_one(8)
@@ -67,7 +67,7 @@ def postponed_by(way: Protected[Any], message: Any) -> float:
     "answer", [AWAY, SendResult(error="The mail server answered 535: who are you?", status_code=535, unavailable=True)]
 )
 def test_an_unavailable_server_costs_no_attempt(answer: SendResult) -> None:
-    server = Server([answer, answer])
+    server = StubTransport([answer, answer])
     way = protected(server)
     pauses = []
     for _ in range(2):
@@ -82,7 +82,7 @@ def test_an_unavailable_server_costs_no_attempt(answer: SendResult) -> None:
 
 
 def test_the_pauses_end_at_half_a_minute() -> None:
-    server = Server([AWAY] * 10)
+    server = StubTransport([AWAY] * 10)
     way = protected(server)
     for _ in range(9):
         postponed_by(way, News())
@@ -92,13 +92,13 @@ def test_the_pauses_end_at_half_a_minute() -> None:
 
 @pytest.mark.parametrize(("asked", "least", "most"), [(60, 60, 63), (1, 1.9, 4.1)])
 def test_retry_after_only_delays(asked: int, least: float, most: float) -> None:
-    server = Server([SendResult(error="503", unavailable=True, retry_after=timedelta(seconds=asked))])
+    server = StubTransport([SendResult(error="503", unavailable=True, retry_after=timedelta(seconds=asked))])
     assert least < postponed_by(protected(server), News()) <= most
 
 
 @pytest.mark.parametrize(("age", "minutes"), [(timedelta(minutes=1), 0.1), (timedelta(hours=10), 60)])
 def test_age_share_postpones_old_messages_for_longer(age: timedelta, minutes: float) -> None:
-    way = protected(Server([AWAY]), age_share=0.1)
+    way = protected(StubTransport([AWAY]), age_share=0.1)
     # Tried and not tried alike.
     for _ in range(2):
         assert minutes - 0.1 < postponed_by(way, News(age)) / 60 <= minutes + 0.1
@@ -106,7 +106,7 @@ def test_age_share_postpones_old_messages_for_longer(age: timedelta, minutes: fl
 
 def test_repeated_unavailability_costs_no_attempt() -> None:
     half_minutes_of_a_day = 2880
-    server = Server([AWAY] * half_minutes_of_a_day)
+    server = StubTransport([AWAY] * half_minutes_of_a_day)
     way = protected(server)
     for _ in range(half_minutes_of_a_day):
         server.now += 60
@@ -115,13 +115,13 @@ def test_repeated_unavailability_costs_no_attempt() -> None:
 
 @pytest.mark.parametrize("answer", [LATER, NO, BROKEN_OFF])
 def test_a_messages_own_failure_does_not_open_the_breaker(answer: SendResult) -> None:
-    way = protected(Server([answer]))
+    way = protected(StubTransport([answer]))
     assert way.send(News()) is answer
     assert way.send(News()).error is None
 
 
 def test_what_has_waited_for_days_ends_by_its_own_policy() -> None:
-    assert protected(Server([AWAY])).send(News(MAX_POSTPONED + timedelta(hours=1))) is AWAY
+    assert protected(StubTransport([AWAY])).send(News(MAX_POSTPONED + timedelta(hours=1))) is AWAY
 
 
 class Services(Transport[PushMessage]):

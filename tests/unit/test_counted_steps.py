@@ -7,7 +7,7 @@ from typing import Any
 from models.bookings import BOOKING_TRANSITIONS
 from models.sessions import SESSION_TRANSITIONS
 from workers.transactions import BEFORE, NOTHING
-from workflows.events.catalogue import BookingEvent, SessionEvent, event_types
+from workflows.events.event_types import BookingEvent, SessionEvent, event_types
 
 # The state that each step leads to, by the event's name.
 AFTER = {

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from workflows.events.catalogue import BookingAccepted, Event, SessionCompleted, SessionCreated, WebhookPinged
+from workflows.events.event_types import BookingAccepted, Event, SessionCompleted, SessionCreated, WebhookPinged
 from workflows.events.subscriptions import Effect, Subscriptions, load
 from workflows.operator_policy import OperatorPolicy
 
@@ -74,13 +74,13 @@ def test_the_retired_can_still_be_run() -> None:
 
 
 def test_each_set_of_effects_has_a_catalogue_id() -> None:
-    catalogue = load().catalogue
+    catalogue = load().effect_catalogue
     assert "reviews.unlock session.completed" in catalogue.effects
     assert {pair.partition(" ")[0] for pair in catalogue.effects} == {*INSIDE, *RETIRED}
     known = Subscriptions()
     known.add(an_effect("a"))
-    assert known.catalogue.id not in (catalogue.id, Subscriptions().catalogue.id)
-    assert load().with_policy(OperatorPolicy()).catalogue == catalogue
+    assert known.effect_catalogue.id not in (catalogue.id, Subscriptions().effect_catalogue.id)
+    assert load().with_policy(OperatorPolicy()).effect_catalogue == catalogue
 
 
 def test_outbound_effects_keep_their_stored_names() -> None:

@@ -9,9 +9,9 @@ from uuid import uuid4
 import jsonschema_rs
 import pytest
 
-from tests.unit.test_catalogue import OWN, an_event, stored_and_read
+from tests.unit.test_event_types import OWN, an_event, stored_and_read
 from workflows.errors import Invalid
-from workflows.events.catalogue import (
+from workflows.events.event_types import (
     BookingAccepted,
     SessionCompleted,
     WebhookExampleAsked,
@@ -19,12 +19,12 @@ from workflows.events.catalogue import (
     event_types,
 )
 from workflows.webhooks import messages
-from workflows.webhooks.messages import MAX_BODY_BYTES, body_of, catalogue, schema_of
+from workflows.webhooks.messages import MAX_BODY_BYTES, body_of, described_event_types, schema_of
 
 
 def test_every_announced_type_is_listed_with_a_description() -> None:
-    assert [each.type for each in catalogue()] == list(announced_types())
-    assert all(each.description.endswith(".") for each in catalogue())
+    assert [each.type for each in described_event_types()] == list(announced_types())
+    assert all(each.description.endswith(".") for each in described_event_types())
 
 
 @pytest.mark.parametrize("name", announced_types())
@@ -50,7 +50,7 @@ def test_what_may_be_absent_may_be_null() -> None:
 
 @pytest.mark.parametrize("name", announced_types())
 def test_the_example_fits_its_schema_and_is_what_is_sent(name: str) -> None:
-    (listed,) = [each.example for each in catalogue() if each.type == name]
+    (listed,) = [each.example for each in described_event_types() if each.type == name]
     jsonschema_rs.validator_for(schema_of(name), validate_formats=True).validate(listed)
     asked = WebhookExampleAsked(
         actor="system",

@@ -29,7 +29,7 @@ from models.people import mentor_profiles, users
 from models.reviews import reviews
 from models.sessions import SessionStatus, sessions
 from workflows.analytics.scope import Period, Scope
-from workflows.events.catalogue import SeatJoined, SeatLeft
+from workflows.events.event_types import SeatJoined, SeatLeft
 from workflows.paging import Page
 
 

@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 from models.availability import availability_rules, weekly_hours
 from models.people import mentor_profiles
 from workflows.errors import Invalid, Stale
-from workflows.events.catalogue import AvailabilityChanged
+from workflows.events.event_types import AvailabilityChanged
 from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.identity.parties import require_mentor

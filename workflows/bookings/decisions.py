@@ -12,7 +12,7 @@ from models.sessions import session_id_of
 from workflows.availability.busy import BLOCK_TIME, LOCK_MENTOR
 from workflows.bookings.booking import Booking
 from workflows.errors import InvalidTransition
-from workflows.events.catalogue import BookingAccepted, BookingCancelled, BookingDeclined, BookingRequested
+from workflows.events.event_types import BookingAccepted, BookingCancelled, BookingDeclined, BookingRequested
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.parties import require_mentee, require_mentor

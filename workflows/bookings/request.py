@@ -22,7 +22,7 @@ from workflows.catalog.listings import BOOKABLE, Listing
 from workflows.clock import in_utc
 from workflows.constraints import constraint_errors
 from workflows.errors import Conflict, Forbidden, Invalid, NotFound
-from workflows.events.catalogue import BookingAccepted, BookingRequested
+from workflows.events.event_types import BookingAccepted, BookingRequested
 from workflows.events.record import record
 from workflows.identity.actor import Actor
 

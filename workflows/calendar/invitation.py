@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.sessions import SessionStatus, sessions
 from workflows.calendar.icalendar import CalendarEntry, Reader, calendar, person
-from workflows.events.catalogue import Event, SessionCancelled, SessionCreated
 from workflows.events.delivery import Cancel
+from workflows.events.event_types import Event, SessionCancelled, SessionCreated
 
 _ENTRIES = CalendarEntry.query().where(sessions.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
 

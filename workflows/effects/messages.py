@@ -19,8 +19,14 @@ from models.events import ErrorClass
 from models.notifications import Channel
 from workflows.calendar.icalendar import CalendarEntry
 from workflows.calendar.invitation import Guest, Invitation, calendar_entries, invitation_for
-from workflows.events.catalogue import BookingUndecided, Event, SessionReminderSet, SessionStarted, WebhookEndpointEvent
 from workflows.events.delivery import PUSH_RETRY_POLICY, Cancel, Delivery, SendResult
+from workflows.events.event_types import (
+    BookingUndecided,
+    Event,
+    SessionReminderSet,
+    SessionStarted,
+    WebhookEndpointEvent,
+)
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.notifications.endpoint_news import news_of
 from workflows.notifications.preferences import Choice, can_be_stopped, is_stopped

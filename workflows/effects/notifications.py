@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from models.catalog import courses
 from models.sessions import SessionStatus
 from workflows.effects.messages import OPERATORS, SEND_MAIL, SEND_NOTICE
-from workflows.events.catalogue import (
+from workflows.events.event_types import (
     BookingAccepted,
     BookingCancelled,
     BookingDeclined,

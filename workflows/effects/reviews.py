@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from workflows.events.catalogue import SessionCompleted
+from workflows.events.event_types import SessionCompleted
 from workflows.events.record import defer_write
 from workflows.events.subscriptions import subscribe
 from workflows.reviews.permits import unlock_all

@@ -11,7 +11,7 @@ from models.bookings import BookingStatus
 from models.events import events
 from workflows.bookings.booking import BOOKING_BY_ID, Booking
 from workflows.bookings.decisions import expire, expiry_of
-from workflows.events.catalogue import BookingAccepted, BookingRequested, BookingUndecided, Event, SessionCreated
+from workflows.events.event_types import BookingAccepted, BookingRequested, BookingUndecided, Event, SessionCreated
 from workflows.events.record import defer_write, record
 from workflows.events.subscriptions import subscribe
 from workflows.identity.actor import SYSTEM

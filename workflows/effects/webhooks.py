@@ -15,8 +15,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from models.events import ErrorClass
 from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
 from workflows.errors import Invalid
-from workflows.events.catalogue import Event, WebhookPinged
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, Cancel, Delivery, RetryPolicy, SendResult
+from workflows.events.event_types import Event, WebhookPinged
 from workflows.events.record import fan_out
 from workflows.events.subscriptions import (
     FanOut,

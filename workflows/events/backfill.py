@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from models.events import effect_catalogues, events, subscriptions
 from workflows.events import store
-from workflows.events.catalogue import CLOCK_SKEW, event_types, smallest_event_id
+from workflows.events.event_types import CLOCK_SKEW, event_types, smallest_event_id
 from workflows.events.record import fill_in
 from workflows.events.subscriptions import Effect, Subscriptions
 from workflows.progress import LAST_ID, latest_moment, move_cursor, take_cursor
@@ -31,7 +31,7 @@ def introduce(db: Connection, known: Subscriptions) -> None:
         {"effect": effect.name, "event_type": event_type, "queue": effect.queue} for effect, event_type in _pairs(known)
     ]
     db.execute(insert(subscriptions).values(rows).on_conflict_do_nothing())
-    catalogue = {"id": known.catalogue.id, "effects": list(known.catalogue.effects)}
+    catalogue = {"id": known.effect_catalogue.id, "effects": list(known.effect_catalogue.effects)}
     db.execute(insert(effect_catalogues).values(catalogue).on_conflict_do_nothing())
 
 
@@ -77,7 +77,7 @@ def fill_new_gaps(db: Connection, known: Subscriptions, *, now: datetime) -> tup
     """
     # What knew other effects has come this far; and before there was any, since effects are introduced.
     begin = latest_moment(db, _GAPS) or db.execute(select(func.min(subscriptions.c.first_seen_at))).scalar() or now
-    name = f"{_GAPS}{known.catalogue.id}"
+    name = f"{_GAPS}{known.effect_catalogue.id}"
     if (cursor := take_cursor(db, name, begin)) is None:
         return 0, False
     until = min(now, cursor.moment + GAPS_AT_ONCE)
@@ -90,7 +90,7 @@ def fill_new_gaps(db: Connection, known: Subscriptions, *, now: datetime) -> tup
 
 def _others_wrote(db: Connection, known: Subscriptions, since: datetime, until: datetime) -> bool:
     bounds = events.c.id.between(smallest_event_id(since - CLOCK_SKEW), smallest_event_id(until + CLOCK_SKEW))
-    other = events.c.catalogue.is_distinct_from(known.catalogue.id)
+    other = events.c.catalogue.is_distinct_from(known.effect_catalogue.id)
     return db.execute(select(events.c.id).where(bounds, other).limit(1)).one_or_none() is not None
 
 

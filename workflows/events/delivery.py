@@ -9,7 +9,7 @@ from uuid import UUID
 from zlib import crc32
 
 from models.events import DeliveryState, ErrorClass
-from workflows.events.catalogue import Event
+from workflows.events.event_types import Event
 from workflows.records import Record
 
 MINUTE = 60

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import bindparam
 
 from models.events import DELIVERY_ID, DeliveryState
-from workflows.events.catalogue import Event
+from workflows.events.event_types import Event
 from workflows.events.subscriptions import AnyOutboundEffect, Effect, FanOut, active_subscriptions
 
 _RECORDED = "tutelage.recorded"
@@ -156,7 +156,7 @@ def record(db: Connection, *events: Event) -> None:
     values = {
         "events": [_event_as_json(event) for event in events],
         "plans": [plan.as_json() for plan in plans],
-        "catalogue": known.catalogue.id,
+        "catalogue": known.effect_catalogue.id,
     }
     kept = recorded(db)
     if known.fan_out is not None and announced:

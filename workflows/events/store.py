@@ -49,8 +49,8 @@ from models.events import (
     states_before,
 )
 from models.webhooks import webhook_endpoints
-from workflows.events.catalogue import CLOCK_SKEW, Event, event_types, smallest_event_id
 from workflows.events.delivery import Attempt, Backlog, Delivery, DeliveryKey, DeliveryStatus, Success
+from workflows.events.event_types import CLOCK_SKEW, Event, event_types, smallest_event_id
 from workflows.events.record import Wakeup, enqueue_wakeups
 from workflows.paging import NEWEST_EVENT_FIRST, Page
 

@@ -15,8 +15,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from workflows.events.catalogue import Event, event_types
 from workflows.events.delivery import DEFAULT_RETRY_POLICY, Delivery, RetryPolicy, SendResult
+from workflows.events.event_types import Event, event_types
 from workflows.operator_policy import OperatorPolicy
 
 QUEUES = ("sessions", "reviews", "notifications", "analytics", "webhooks")
@@ -184,7 +184,7 @@ class Subscriptions:
         return [effect for effect in self.all() if isinstance(effect, OutboundEffect)]
 
     @cached_property
-    def catalogue(self) -> Catalogue:
+    def effect_catalogue(self) -> EffectCatalogue:
         """Every database effect that is known here, also the retired ones and those that the policy leaves out."""
         pairs = [
             f"{effect.name} {name}"
@@ -193,11 +193,11 @@ class Subscriptions:
             if issubclass(event, effect.event)
         ]
         digest = hashlib.sha256("\n".join(pairs).encode()).digest()
-        return Catalogue(int.from_bytes(digest[:8], signed=True), tuple(pairs))
+        return EffectCatalogue(int.from_bytes(digest[:8], signed=True), tuple(pairs))
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class EffectCatalogue:
     """The effects that a writer of events knows, as `effect event_type`, and the number of exactly these."""
 
     id: int

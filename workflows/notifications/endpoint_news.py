@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, select
 
 from models.people import mentor_profiles, users
 from models.webhooks import EndpointState, webhook_endpoints
-from workflows.events.catalogue import WebhookEndpointEvent
+from workflows.events.event_types import WebhookEndpointEvent
 from workflows.notifications.texts import Words, compose
 
 

@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 
 from models.notifications import Channel
 from workflows.effects.messages import SEND_MAIL, SEND_PUSH
-from workflows.events.catalogue import Event
+from workflows.events.event_types import Event
 from workflows.events.record import defer_write, follow_up_all
 from workflows.notifications.recipients import Parties, Person, parties_by_booking, variables_about
 from workflows.notifications.texts import Words, compose

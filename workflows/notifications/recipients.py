@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from models.bookings import BookingStatus
 from models.notifications import Channel
 from models.sessions import SessionStatus
-from workflows.events.catalogue import BookingCancelled, BookingDeclined, Event, SeatLeft, SessionCancelled
 from workflows.events.delivery import Cancel
+from workflows.events.event_types import BookingCancelled, BookingDeclined, Event, SeatLeft, SessionCancelled
 from workflows.notifications.preferences import is_wanted
 
 MAX_NAMES = 3

@@ -24,7 +24,7 @@ from jinja2 import (
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from workflows.clock import local_time
-from workflows.events.catalogue import ENVELOPE, event_types, own_fields
+from workflows.events.event_types import ENVELOPE, event_types, own_fields
 from workflows.events.subscriptions import Effect, load
 from workflows.notifications.recipients import Person
 from workflows.text import one_line

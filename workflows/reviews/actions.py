@@ -17,7 +17,7 @@ from models.sessions import SessionStatus, sessions
 from workflows.audit import write_audit_entry
 from workflows.availability.busy import LOCK_MENTOR
 from workflows.errors import Conflict, Forbidden, Invalid, NotFound, Stale
-from workflows.events.catalogue import ReviewSubmitted
+from workflows.events.event_types import ReviewSubmitted
 from workflows.events.record import record
 from workflows.identity.actor import Actor, require_operator
 from workflows.identity.parties import require_mentor

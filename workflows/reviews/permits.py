@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, Uuid, exists, text
 from uuid_utils.compat import uuid7
 
 from models.reviews import review_permits, reviews
-from workflows.events.catalogue import ReviewUnlocked, SessionCompleted
+from workflows.events.event_types import ReviewUnlocked, SessionCompleted
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
 from workflows.paging import NEWEST_FIRST, Page, PagedList

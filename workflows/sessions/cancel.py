@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from models.sessions import CancellationType, CancelledBy, SessionStatus
 from workflows.errors import Conflict, Forbidden
-from workflows.events.catalogue import SessionCancelled
+from workflows.events.event_types import SessionCancelled
 from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.identity.parties import is_mentee, is_mentor

@@ -15,7 +15,7 @@ from models.catalog import listings
 from models.sessions import SESSION_TRANSITIONS, SessionStatus
 from workflows.availability.busy import LOCK_MENTOR, RELEASE_TIME
 from workflows.errors import Conflict, Invalid
-from workflows.events.catalogue import SessionCompleted, SessionStarted
+from workflows.events.event_types import SessionCompleted, SessionStarted
 from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.identity.parties import require_mentor, require_party

@@ -12,8 +12,8 @@ from models.events import DeliveryState, ErrorClass, delivery_attempts
 from models.webhooks import EndpointState
 from workflows.errors import Forbidden, Invalid, NotFound
 from workflows.events import store
-from workflows.events.catalogue import Event, WebhookExampleAsked, WebhookPinged
 from workflows.events.delivery import DeliveryStatus
+from workflows.events.event_types import Event, WebhookExampleAsked, WebhookPinged
 from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_EVENT_FIRST, PagedList
 from workflows.records import Record

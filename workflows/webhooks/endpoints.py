@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from models.webhooks import ENDPOINT_TRANSITIONS, EndpointState, Signing, webhook_endpoints, webhook_secrets
 from workflows.errors import Conflict, Forbidden, Invalid, InvalidTransition, NotFound, Stale
 from workflows.events import store
-from workflows.events.catalogue import WebhookExampleAsked, WebhookPinged, announced_types
+from workflows.events.event_types import WebhookExampleAsked, WebhookPinged, announced_types
 from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_FIRST, Page, PagedList

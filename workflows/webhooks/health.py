@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, text, update
 
 from models.webhooks import EndpointState, webhook_endpoints
 from workflows.events import store
-from workflows.events.catalogue import WebhookEndpointDisabled, WebhookEndpointExhausted, WebhookEndpointFailing
 from workflows.events.delivery import Postpone, SendResult
+from workflows.events.event_types import WebhookEndpointDisabled, WebhookEndpointExhausted, WebhookEndpointFailing
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
 from workflows.webhooks.messages import utc

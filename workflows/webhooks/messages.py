@@ -12,7 +12,7 @@ from typing import Any, Union, get_args, get_origin
 from uuid import UUID
 
 from workflows.errors import Invalid
-from workflows.events.catalogue import Event, WebhookExampleAsked, announced_types, event_types, own_fields
+from workflows.events.event_types import Event, WebhookExampleAsked, announced_types, event_types, own_fields
 
 MAX_BODY_BYTES = 256 * 1024
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -134,8 +134,8 @@ class EventType:
 
 
 @cache
-def catalogue() -> tuple[EventType, ...]:
-    """The types that endpoints can ask for, in the order of the events' own catalogue."""
+def described_event_types() -> tuple[EventType, ...]:
+    """The types that endpoints can ask for, in the order of event_types.py."""
     return tuple(
         EventType(
             type=name,

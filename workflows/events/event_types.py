@@ -1,4 +1,4 @@
-"""Every event as a typed class: how it is stored and read back, and the catalogue of event types.
+"""Every event as a typed class: how it is stored and read back, and the list of all types.
 
 The fields of a type are what webhooks carry: nothing private.
 """

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from workflows.events.catalogue import (
+from workflows.events.event_types import (
     BookingAccepted,
     Event,
     SessionCompleted,
