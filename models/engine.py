@@ -32,6 +32,9 @@ SESSION_SETTINGS = {
     # Half of PostgreSQL's time went into planning the same statements anew for each array of parameters. Each of them
     # finds its index whatever the parameters are (tests explain them under this setting), so that one plan is enough.
     "plan_cache_mode": "force_generic_plan",
+    # A plan made while a table is nearly empty is kept until the next ANALYZE: by then, a scan of the whole table that
+    # looked cheap has been repeated over thousands of rows. Where no index helps, whole tables are read nevertheless.
+    "enable_seqscan": "off",
 }
 # The second execution on a connection is planned for good; psycopg waits for the sixth.
 PREPARE_THRESHOLD = 1

@@ -142,6 +142,8 @@ def large(rollback_engine: Any) -> Iterator[Connection]:
             db.execute(text(filling(table, chosen)))
             db.execute(text(f"ANALYZE {table.name}"))
         db.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+        # An index has to be the better way by itself.
+        db.execute(text("SET LOCAL enable_seqscan = on"))
         yield db
     engine.dispose()
 
@@ -272,12 +274,14 @@ def filled(worker_engine: Engine) -> Iterator[Connection]:
             db.exec_driver_sql("SET LOCAL statement_timeout = 0")
             db.exec_driver_sql(_FILL)
         db.exec_driver_sql("ANALYZE deliveries; ANALYZE events")
+        # An index has to be the better way by itself.
+        db.exec_driver_sql("SET LOCAL enable_seqscan = on")
         yield db
         db.rollback()
 
 
-def plans(db: Connection, call: Callable[[], Any]) -> list[str]:
-    """The generic plans of all statements that a call makes, each as text."""
+def statements_of(db: Connection, call: Callable[[], Any]) -> list[tuple[str, Any]]:
+    """All statements that a call makes, with their parameters."""
     made: list[tuple[str, Any]] = []
 
     def keep(_db: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
@@ -289,6 +293,12 @@ def plans(db: Connection, call: Callable[[], Any]) -> list[str]:
         call()
     finally:
         event.remove(db, "before_cursor_execute", keep)
+    return made
+
+
+def plans(db: Connection, call: Callable[[], Any]) -> list[str]:
+    """The generic plans of all statements that a call makes, each as text."""
+    made = statements_of(db, call)
     cursor = db.connection.dbapi_connection.cursor()  # type: ignore[union-attr]
     explained = []
     for statement, parameters in made:
@@ -351,3 +361,32 @@ def test_what_is_named_is_found_by_its_primary_key(filled: Connection, name: str
         savepoint.rollback()
     assert "pk_deliveries" in explained[-1], explained[-1]
     assert "ix_deliveries_queue_nudge_at" not in explained[-1]
+
+
+@pytest.mark.parametrize("name", DELIVERY_STATEMENTS)
+def test_plans_made_on_empty_tables_use_indexes(filled: Connection, name: str) -> None:
+    """A new system plans its statements before it has rows, and keeps these plans until the first ANALYZE."""
+    with filled.begin_nested() as savepoint:
+        made = statements_of(filled, lambda: DELIVERY_STATEMENTS[name](filled))
+        # As the role's connections begin.
+        filled.exec_driver_sql("SET LOCAL enable_seqscan TO DEFAULT; TRUNCATE events CASCADE")
+        planned = [node for statement, _parameters in made for node in plan_as_sent(filled, statement)]
+        savepoint.rollback()
+    of_tables = [node for node in planned if node.get("Relation Name") in ("deliveries", "events")]
+    scans = [node for node in of_tables if "Scan" in node["Node Type"]]
+    assert scans
+    for scan in scans:
+        assert scan.get("Index Cond") or scan.get("Recheck Cond"), scan
+
+
+@pytest.mark.parametrize("name", ["overdue", "overdue, empty list"])
+def test_the_sweep_reads_the_index_of_what_is_pending(filled: Connection, name: str) -> None:
+    """Also while so much is pending that a page of it seems to be found soon anywhere."""
+    with filled.begin_nested() as savepoint:
+        with without_guards(filled):
+            filled.exec_driver_sql("UPDATE deliveries SET state = 'pending', done_at = NULL, queue = 'notifications'")
+        filled.exec_driver_sql("ANALYZE deliveries")
+        made = statements_of(filled, lambda: DELIVERY_STATEMENTS[name](filled))
+        scans = [node for node in plan_as_sent(filled, made[0][0]) if node.get("Relation Name") == "deliveries"]
+        savepoint.rollback()
+    assert "pk_deliveries" not in {scan.get("Index Name") for scan in scans}, scans

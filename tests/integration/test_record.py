@@ -331,6 +331,7 @@ def test_listeners_are_found_by_an_index(engine: Engine) -> None:
         )
         db.execute(text("ANALYZE webhook_endpoints"))
         db.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+        db.execute(text("SET LOCAL enable_seqscan = on"))
         db.execute(
             text(
                 "PREPARE fan_out(uuid[], text[], uuid[]) AS"

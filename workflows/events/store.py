@@ -249,6 +249,7 @@ RETURNING event_id, effect, target
 # be named for days.
 _PAUSE = "least(30, power(2, least(d.nudges, 5))) * interval '1 second'"
 # Ordered by the key, so that a page of rows that stay (locked, or just published) cannot hide the ones behind it.
+# As a row, since the planner would otherwise walk the primary key in its order, and pass all that is done on its way.
 # While the queue's list is empty nothing published can still be waiting in it, so that the growing pause between
 # wake-ups is not waited for: two seconds after it was due, a delivery is named again.
 _OVERDUE = """
@@ -257,7 +258,7 @@ FROM deliveries d JOIN events e ON e.id = d.event_id
 WHERE d.state = 'pending' AND d.queue = :queue AND {waiting}
   AND (d.lease_until IS NULL OR d.lease_until <= now())
   AND (d.event_id, d.effect, d.target) > (CAST(:event_id AS uuid), :effect, :target)
-ORDER BY d.event_id, d.effect, d.target
+ORDER BY ROW(d.event_id, d.effect, d.target)
 LIMIT :page
 FOR UPDATE OF d SKIP LOCKED
 """
