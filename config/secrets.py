@@ -5,10 +5,10 @@ from __future__ import annotations
 DEVELOPMENT_SECRET = "development-only-secret-not-for-production"
 MIN_SECRET_BYTES = 32  # as long as the hash that HS256 signs with (RFC 7518, section 3.2)
 MIN_DIFFERENT_CHARACTERS = 5
-_RANDOM_TEXT = "`openssl rand -base64 48` makes one."
+RANDOM_TEXT = "`openssl rand -base64 48` makes one."
 
 
-def require_secret(name: str, value: str, *, development: bool, advice: str = _RANDOM_TEXT) -> str:
+def require_secret(name: str, value: str, *, development: bool, advice: str = RANDOM_TEXT) -> str:
     """The secret without the blanks around it.
 
     Args:
@@ -33,7 +33,7 @@ def require_secret(name: str, value: str, *, development: bool, advice: str = _R
     return secret
 
 
-def optional_secret(name: str, value: str, *, development: bool, advice: str = _RANDOM_TEXT) -> str | None:
+def optional_secret(name: str, value: str, *, development: bool, advice: str = RANDOM_TEXT) -> str | None:
     """The same for a secret that need not be set: unset and set to nothing mean the same, blanks alone do not."""
     return require_secret(name, value, development=development, advice=advice) if value else None
 
@@ -45,7 +45,7 @@ def require_keys(name: str, values: list[str], *, development: bool) -> tuple[st
         ValueError: there are none, or one of them is weak.
     """
     if not values:
-        raise ValueError(f"{name} must hold at least one secret; {_RANDOM_TEXT}")
+        raise ValueError(f"{name} must hold at least one secret; {RANDOM_TEXT}")
     return tuple(
         require_secret(f"Entry {number} of {name}", value, development=development)
         for number, value in enumerate(values, start=1)

@@ -7,7 +7,7 @@ import logging
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib import import_module
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -17,7 +17,7 @@ import environs
 from environs import Env, ValidationError, validate
 
 from config.mail_server import mail_server
-from config.secrets import DEVELOPMENT_SECRET, flower_logins, optional_secret, require_keys, require_secret
+from config.secrets import DEVELOPMENT_SECRET, RANDOM_TEXT, flower_logins, optional_secret, require_keys, require_secret
 
 Network = IPv4Network | IPv6Network
 Value = TypeVar("Value")
@@ -26,7 +26,6 @@ ENVIRONMENTS = ("development", "production")
 NOTICE_KINDS = ("session_created", "session_cancelled", "webhook_endpoint_disabled")
 LOOPBACK: list[Network] = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
 FORMER_RETRY_SCHEDULE = "WEBHOOK_RETRY_PAUSES"
-IDENTITY_HEADERS = ("off", "gateway", "open")
 # The name is the target of deliveries, and shown in them.
 NAMED_CHANNEL = re.compile("([a-z][a-z0-9_-]{0,31})=(.+)")
 # As a listing's own reminders are bounded, which stands where config may not look: a test holds them equal.
@@ -36,166 +35,13 @@ MAX_RETRIES = 30
 RETRY_LIMIT_SECONDS = 604_800  # 7 days
 
 
-class SettingsError(Exception):
+class SettingsError(ValueError):
     """A setting is missing or invalid; the message names it and what it should hold."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Values of the settings. Durations are seconds, sizes bytes, times of day UTC.
-
-    `reminder_minutes` and `webhook_retry_schedule` are None for the defaults of workflows/operator_policy.py.
-    """
-
-    environment: str
-    database_url: str
-    redis_url: str
-    jwt_secret: str = field(repr=False)
-    jwt_audience: str | None
-    jwt_issuer: str | None
-    identity_headers: str
-    gateway_secret: str | None = field(repr=False)
-    encryption_keys: tuple[str, ...] = field(repr=False)
-    signing_keys: tuple[str, ...] = field(repr=False)
-    smtp_url: str | None
-    mail_from: str
-    mail_folder: str
-    operations_mail: str | None
-    templates_folder: str | None
-    apprise_channels: dict[str, str] = field(repr=False)
-    apprise_kinds: tuple[str, ...]
-    vapid_private_key: str | None = field(repr=False)
-    vapid_subject: str | None
-    webhook_allowed_networks: tuple[Network, ...]
-    webhook_retry_schedule: tuple[float, ...] | None
-    public_url: str
-    reminder_minutes: tuple[int, ...] | None
-    log_level: str
-    database_pool_size: int
-    api_workers: int
-    api_threads: int
-    worker_threads: int
-    notification_threads: int
-    webhook_threads: int
-    metrics_token: str | None = field(repr=False)
-    flower_basic_auth: tuple[str, ...] = field(repr=False)
-    metrics_port: int
-    metrics_host: str
-
-    @property
-    def production(self) -> bool:
-        """Whether default secrets, webhooks to loopback and open identity headers are refused."""
-        return self.environment == "production"
-
-
-def read_settings() -> Settings:
-    """Read the environment (and `.env` where there is one).
-
-    Raises:
-        SettingsError: a sentence for each refused variable, with what it should hold.
-    """
-    env = Env()
-    # The working folder's; without a path the one beside this very file would be looked for.
-    env.read_env(".env", recurse=False)
-    try:
-        settings = _from(env)
-        _check(settings)
-    except (environs.EnvError, ValueError) as error:
-        raise SettingsError(str(error)) from error
-    return settings
-
-
-@cache
-def settings() -> Settings:
-    """This process's settings, read at first use."""
-    return read_settings()
-
-
-def _from(env: Env) -> Settings:
-    environment = env.str("TUTELAGE_ENV", "development", validate=validate.OneOf(ENVIRONMENTS))
-    development = environment == "development"
-    fallback = DEVELOPMENT_SECRET if development else ""
-
-    def keys(name: str) -> tuple[str, ...]:
-        return require_keys(name, env.list(name, [fallback] if fallback else []), development=development)
-
-    readers: dict[str, Callable[[], Any]] = {
-        "environment": lambda: environment,
-        "public_url": lambda: env.str(
-            "PUBLIC_URL",
-            "http://127.0.0.1:8000",
-            validate=validate.URL(schemes={"http", "https"}, require_tld=False),
-        ).rstrip("/"),
-        "log_level": lambda: logging.getLevelName(env.log_level("LOG_LEVEL", logging.INFO)),
-        "jwt_secret": lambda: require_secret("JWT_SECRET", env.str("JWT_SECRET", fallback), development=development),
-        "jwt_audience": lambda: env.str("JWT_AUDIENCE", None) or None,
-        "jwt_issuer": lambda: env.str("JWT_ISSUER", None) or None,
-        "identity_headers": lambda: env.str("IDENTITY_HEADERS", "off", validate=validate.OneOf(IDENTITY_HEADERS)),
-        "gateway_secret": lambda: optional_secret(
-            "GATEWAY_SECRET", env.str("GATEWAY_SECRET", ""), development=development
-        ),
-        "encryption_keys": lambda: keys("ENCRYPTION_KEYS"),
-        "signing_keys": lambda: keys("SIGNING_KEYS"),
-        "smtp_url": lambda: env.str("SMTP_URL", None) or None,
-        "mail_from": lambda: env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"),
-        "mail_folder": lambda: env.str("MAIL_FOLDER", ".data/mail"),
-        "operations_mail": lambda: env.str("OPERATIONS_MAIL", None) or None,
-        "templates_folder": lambda: env.str("TEMPLATES_FOLDER", None) or None,
-        "reminder_minutes": lambda: _optional_tuple(
-            env.list(
-                "REMINDER_MINUTES",
-                None,
-                subcast=int,
-                validate=_numbers(1, REMINDER_LIMIT_MINUTES, range(MAX_REMINDERS + 1), "minutes before the start"),
-            )
-        ),
-        # Spaces between them: such a URL may hold commas.
-        "apprise_channels": lambda: _channels(env.str("APPRISE_URLS", "").split()),
-        "apprise_kinds": lambda: tuple(
-            env.list("APPRISE_KINDS", list(NOTICE_KINDS), validate=validate.ContainsOnly(NOTICE_KINDS))
-        ),
-        "vapid_private_key": lambda: optional_secret(
-            "VAPID_PRIVATE_KEY",
-            env.str("VAPID_PRIVATE_KEY", ""),
-            development=development,
-            advice="`tutelage vapid` makes one.",
-        ),
-        "vapid_subject": lambda: env.str("VAPID_SUBJECT", None) or None,
-        "webhook_allowed_networks": lambda: tuple(
-            env.list("WEBHOOK_ALLOWED_NETWORKS", LOOPBACK if development else [], subcast=_network)
-        ),
-        "webhook_retry_schedule": lambda: _retry_schedule(env),
-        "database_url": lambda: env.str("DATABASE_URL", ""),
-        "redis_url": lambda: env.str("REDIS_URL", ""),
-        "metrics_token": lambda: optional_secret(
-            "METRICS_TOKEN", env.str("METRICS_TOKEN", ""), development=development
-        ),
-        "flower_basic_auth": lambda: flower_logins(env.list("FLOWER_BASIC_AUTH", []), development=development),
-        "metrics_port": lambda: env.int("METRICS_PORT", 0, validate=validate.Range(0, 65_535)),
-        "metrics_host": lambda: env.str("METRICS_HOST", "127.0.0.1"),
-        "database_pool_size": lambda: env.int("DATABASE_POOL_SIZE", 8, validate=validate.Range(1, 200)),
-        "api_workers": lambda: env.int("API_WORKERS", 2, validate=validate.Range(1, 64)),
-        "api_threads": lambda: env.int("API_THREADS", 8, validate=validate.Range(2, 128)),
-        "worker_threads": lambda: env.int("WORKER_THREADS", 4, validate=validate.Range(1, 64)),
-        "notification_threads": lambda: env.int("NOTIFICATION_THREADS", 16, validate=validate.Range(8, 256)),
-        "webhook_threads": lambda: env.int("WEBHOOK_THREADS", 32, validate=validate.Range(4, 256)),
-    }
-    values: dict[str, Any] = {}
-    refused: list[str] = []
-    for name, read in readers.items():
-        try:
-            values[name] = read()
-        except (environs.EnvError, SettingsError, ValueError) as error:
-            refused.append(str(error))
-    if refused:
-        raise SettingsError("\n".join(refused))
-    return Settings(**values)
-
-
 def _retry_schedule(env: Env) -> tuple[float, ...] | None:
-    valid = _numbers(0.001, RETRY_LIMIT_SECONDS, range(1, MAX_RETRIES + 1), "seconds", repeated=True)
-    schedule = _optional_tuple(env.list("WEBHOOK_RETRY_SCHEDULE", None, subcast=float, validate=valid))
-    former = _optional_tuple(env.list(FORMER_RETRY_SCHEDULE, None, subcast=float, validate=valid))
+    schedule = _optional_tuple(env.list("WEBHOOK_RETRY_SCHEDULE", None, subcast=float, validate=_RETRIES))
+    former = _optional_tuple(env.list(FORMER_RETRY_SCHEDULE, None, subcast=float, validate=_RETRIES))
     if former is not None:
         warnings.warn(f"{FORMER_RETRY_SCHEDULE} is now called WEBHOOK_RETRY_SCHEDULE.", FutureWarning, stacklevel=2)
     return former if schedule is None else schedule
@@ -234,6 +80,148 @@ def _numbers(
             raise ValidationError("Must not repeat a number.")
 
     return check
+
+
+_REMINDERS = _numbers(1, REMINDER_LIMIT_MINUTES, range(MAX_REMINDERS + 1), "minutes before the start")
+_RETRIES = _numbers(0.001, RETRY_LIMIT_SECONDS, range(1, MAX_RETRIES + 1), "seconds", repeated=True)
+_BASE_URL = validate.URL(schemes={"http", "https"}, require_tld=False)
+
+
+def _setting(read: Callable[[Env], Value], *, shown: bool = True) -> Value:
+    """A field of `Settings`, and how it is read."""
+    made: Value = field(repr=shown, metadata={"read": read})
+    return made
+
+
+def _text(name: str) -> str | None:
+    return _setting(lambda env: env.str(name, None) or None)
+
+
+def _whole(name: str, default: int, least: int, most: int) -> int:
+    return _setting(lambda env: env.int(name, default, validate=validate.Range(least, most)))
+
+
+def _one_of(name: str, *choices: str) -> str:
+    return _setting(lambda env: env.str(name, choices[0], validate=validate.OneOf(choices)))
+
+
+def _secret(name: str, advice: str = RANDOM_TEXT) -> str | None:
+    return _setting(
+        lambda env: optional_secret(name, env.str(name, ""), development=_in_development(env), advice=advice),
+        shown=False,
+    )
+
+
+def _keys(name: str) -> tuple[str, ...]:
+    return _setting(
+        lambda env: require_keys(
+            name, env.list(name, _in_development(env) * [DEVELOPMENT_SECRET]), development=_in_development(env)
+        ),
+        shown=False,
+    )
+
+
+def _in_development(env: Env) -> bool:
+    return env.str("TUTELAGE_ENV", ENVIRONMENTS[0]) == ENVIRONMENTS[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Values of the settings. Durations are seconds, sizes bytes, times of day UTC.
+
+    `reminder_minutes` and `webhook_retry_schedule` are None for the defaults of workflows/operator_policy.py.
+    """
+
+    environment: str = _one_of("TUTELAGE_ENV", *ENVIRONMENTS)
+    database_url: str = _setting(lambda env: env.str("DATABASE_URL", ""))
+    redis_url: str = _setting(lambda env: env.str("REDIS_URL", ""))
+    jwt_secret: str = _setting(
+        lambda env: require_secret(
+            "JWT_SECRET",
+            env.str("JWT_SECRET", _in_development(env) * DEVELOPMENT_SECRET),
+            development=_in_development(env),
+        ),
+        shown=False,
+    )
+    jwt_audience: str | None = _text("JWT_AUDIENCE")
+    jwt_issuer: str | None = _text("JWT_ISSUER")
+    identity_headers: str = _one_of("IDENTITY_HEADERS", "off", "gateway", "open")
+    gateway_secret: str | None = _secret("GATEWAY_SECRET")
+    encryption_keys: tuple[str, ...] = _keys("ENCRYPTION_KEYS")
+    signing_keys: tuple[str, ...] = _keys("SIGNING_KEYS")
+    smtp_url: str | None = _text("SMTP_URL")
+    mail_from: str = _setting(lambda env: env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"))
+    mail_folder: str = _setting(lambda env: env.str("MAIL_FOLDER", ".data/mail"))
+    operations_mail: str | None = _text("OPERATIONS_MAIL")
+    templates_folder: str | None = _text("TEMPLATES_FOLDER")
+    # Spaces between them: such a URL may hold commas.
+    apprise_channels: dict[str, str] = _setting(  # noqa: RUF009 - it makes a field
+        lambda env: _channels(env.str("APPRISE_URLS", "").split()), shown=False
+    )
+    apprise_kinds: tuple[str, ...] = _setting(
+        lambda env: tuple(env.list("APPRISE_KINDS", list(NOTICE_KINDS), validate=validate.ContainsOnly(NOTICE_KINDS)))
+    )
+    vapid_private_key: str | None = _secret("VAPID_PRIVATE_KEY", "`tutelage vapid` makes one.")
+    vapid_subject: str | None = _text("VAPID_SUBJECT")
+    webhook_allowed_networks: tuple[Network, ...] = _setting(
+        lambda env: tuple(env.list("WEBHOOK_ALLOWED_NETWORKS", _in_development(env) * LOOPBACK, subcast=_network))
+    )
+    webhook_retry_schedule: tuple[float, ...] | None = _setting(lambda env: _retry_schedule(env))
+    public_url: str = _setting(
+        lambda env: env.str("PUBLIC_URL", "http://127.0.0.1:8000", validate=_BASE_URL).rstrip("/")
+    )
+    reminder_minutes: tuple[int, ...] | None = _setting(
+        lambda env: _optional_tuple(env.list("REMINDER_MINUTES", None, subcast=int, validate=_REMINDERS))
+    )
+    log_level: str = _setting(lambda env: logging.getLevelName(env.log_level("LOG_LEVEL", logging.INFO)))
+    database_pool_size: int = _whole("DATABASE_POOL_SIZE", 8, 1, 200)
+    api_workers: int = _whole("API_WORKERS", 2, 1, 64)
+    api_threads: int = _whole("API_THREADS", 8, 2, 128)
+    worker_threads: int = _whole("WORKER_THREADS", 4, 1, 64)
+    notification_threads: int = _whole("NOTIFICATION_THREADS", 16, 8, 256)
+    webhook_threads: int = _whole("WEBHOOK_THREADS", 32, 4, 256)
+    metrics_token: str | None = _secret("METRICS_TOKEN")
+    flower_basic_auth: tuple[str, ...] = _setting(
+        lambda env: flower_logins(env.list("FLOWER_BASIC_AUTH", []), development=_in_development(env)), shown=False
+    )
+    metrics_port: int = _whole("METRICS_PORT", 0, 0, 65_535)
+    metrics_host: str = _setting(lambda env: env.str("METRICS_HOST", "127.0.0.1"))
+
+    @property
+    def production(self) -> bool:
+        """Whether default secrets, webhooks to loopback and open identity headers are refused."""
+        return self.environment == "production"
+
+
+def read_settings() -> Settings:
+    """Read the environment (and `.env` where there is one).
+
+    Raises:
+        SettingsError: a sentence for each refused variable, with what it should hold.
+    """
+    env = Env()
+    # The working folder's; without a path the one beside this very file would be looked for.
+    env.read_env(".env", recurse=False)
+    values: dict[str, Any] = {}
+    refused: list[str] = []
+    for each in fields(Settings):
+        try:
+            values[each.name] = each.metadata["read"](env)
+        except (environs.EnvError, ValueError) as error:
+            refused.append(str(error))
+    try:
+        if not refused:
+            _check(chosen := Settings(**values))
+            return chosen
+    except ValueError as error:
+        refused.append(str(error))
+    raise SettingsError("\n".join(refused))
+
+
+@cache
+def settings() -> Settings:
+    """This process's settings, read at first use."""
+    return read_settings()
 
 
 def _check(settings: Settings) -> None:
