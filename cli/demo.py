@@ -25,7 +25,7 @@ from cli.demonstration.acts import (
 )
 from cli.demonstration.receivers import Mailbox, open_mailbox, open_receiver
 from cli.demonstration.stage import DemoFailed, Scene, Show
-from cli.run_file import DATA_DIR_OPTION
+from cli.run_file import DATA_DIR_OPTION, PositiveNumber
 from cli.system import System, running_system, tail
 from models.engine import create
 
@@ -53,7 +53,7 @@ KEPT = """Everything is left running. Press Ctrl-C to stop.
 @click.option("--without", multiple=True, metavar="NAME", help="Leave out a part, e.g. flower, to see what is missing.")
 @click.option(
     "--patience",
-    type=click.FloatRange(min=0, min_open=True),
+    type=PositiveNumber(3600),
     default=30,
     show_default=True,
     metavar="SECONDS",

@@ -9,13 +9,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from cli.run_file import DATA_DIR_OPTION, find_database_url
+from cli.database import open_database
+from cli.run_file import DATA_DIR_OPTION
 from config.settings import settings
-from models.engine import create
 from workers.policy import operator_policy
 from workflows.events.backfill import fill_gaps, introduce
 from workflows.events.delivery import RetryPolicy
-from workflows.events.event_types import announced_types
+from workflows.events.event_types import CLOCK_SKEW, announced_types
 from workflows.events.subscriptions import Effect, Subscriptions, load
 
 WIDTH = 160
@@ -41,11 +41,11 @@ def effects(context: click.Context) -> None:
 @DATA_DIR_OPTION
 def backfill(since: datetime | None, data_dir: Path) -> None:
     """Write the deliveries that are missing, e.g. for a new effect and old events."""
-    engine = create(find_database_url(data_dir), pool_size=1, name="tutelage-backfill")
-    with engine.begin() as db:
+    # No event is older than the ids of events can tell.
+    earliest = max(since.replace(tzinfo=UTC), datetime.fromtimestamp(0, UTC) + CLOCK_SKEW) if since else None
+    with open_database(data_dir, "backfill") as engine, engine.begin() as db:
         introduce(db, load())
-        count = fill_gaps(db, load(), now=datetime.now(UTC), since=since.replace(tzinfo=UTC) if since else None)
-    engine.dispose()
+        count = fill_gaps(db, load(), now=datetime.now(UTC), since=earliest)
     click.echo(f"{count} deliveries were missing and are written now." if count else "No delivery was missing.")
 
 

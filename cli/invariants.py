@@ -7,10 +7,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.exc import OperationalError
 
-from cli.run_file import DATA_DIR_OPTION, find_database_url
-from models.engine import create
+from cli.database import open_database
+from cli.run_file import DATA_DIR_OPTION
 from workflows.invariants import Finding, check_all
 
 
@@ -18,13 +17,8 @@ from workflows.invariants import Finding, check_all
 @DATA_DIR_OPTION
 def invariants(data_dir: Path) -> None:
     """Check every invariant. Exits with 1 when one is violated."""
-    engine = create(find_database_url(data_dir), pool_size=1, name="tutelage-invariants")
-    try:
-        with engine.connect() as db:
-            findings = check_all(db)
-    except OperationalError as error:
-        raise click.ClickException(f"The database cannot be reached: {error.orig}") from error
-    engine.dispose()
+    with open_database(data_dir, "invariants") as engine, engine.connect() as db:
+        findings = check_all(db)
     Console().print(findings_table(findings))
     broken = [finding for finding in findings if finding.violations]
     for finding in broken:

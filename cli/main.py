@@ -18,6 +18,7 @@ COMMANDS = {
     "migrate": "cli.migrate:migrate",
     "doctor": "cli.doctor:doctor",
     "effects": "cli.effects:effects",
+    "deliveries": "cli.deliveries:deliveries",
     "invariants": "cli.invariants:invariants",
     "api": "cli.serve:api",
     "sweep": "cli.loops:sweep",

@@ -12,11 +12,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from cli.run_file import DATA_DIR_OPTION, find_database_url
+from cli.database import explained_errors, find_database_url
+from cli.run_file import DATA_DIR_OPTION
 from models.engine import create, driver_of, set_up_role
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
@@ -136,10 +138,13 @@ def migrate(words: tuple[str, ...], steps: int | None, data_dir: Path) -> None:
     if words and (words[0] != "new" or len(words) < 2 or steps):
         raise click.UsageError("Say `tutelage migrate`, `tutelage migrate --revert N` or `tutelage migrate new NAME`.")
     database_url = find_database_url(data_dir)
-    if words:
-        with _alone(database_url) as (_connection, config):
-            command.revision(config, message=" ".join(words[1:]), autogenerate=True)
-    elif steps:
-        click.echo(f"The database is at revision {revert(database_url, steps) or 'nothing at all'} now.")
-    else:
-        click.echo(f"The database is at revision {upgrade(database_url)} now.")
+    try:
+        with explained_errors():
+            if words:
+                with _alone(database_url) as (_connection, config):
+                    command.revision(config, message=" ".join(words[1:]), autogenerate=True)
+            else:
+                revision = revert(database_url, steps) if steps else upgrade(database_url)
+                click.echo(f"The database is at revision {revision or 'nothing at all'} now.")
+    except CommandError as error:
+        raise click.ClickException(str(error)) from error

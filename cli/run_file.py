@@ -9,8 +9,6 @@ from typing import Any
 
 import click
 
-from config.settings import SettingsError, settings
-
 Run = dict[str, Any]
 DATA_DIR_OPTION = click.option(
     "--data-dir",
@@ -19,6 +17,18 @@ DATA_DIR_OPTION = click.option(
     show_default=True,
     help="The data folder of `tutelage up`.",
 )
+
+
+class PositiveNumber(click.FloatRange):
+    """The type of an option: a number above 0 and up to a bound."""
+
+    def __init__(self, most: float) -> None:
+        super().__init__(min=0, max=most, min_open=True)
+
+    def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; NaN, which no bound keeps out, is refused."""
+        number: float = super().convert(value, param, ctx)
+        return number if number == number else self.fail(f"{value} is no number.", param, ctx)
 
 
 def read_run(data_dir: Path) -> Run | None:
@@ -47,20 +57,6 @@ def write_private(file: Path, text: str) -> None:
     file.unlink(missing_ok=True)
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
         output.write(text)
-
-
-def find_database_url(data_dir: Path) -> str:
-    """The address of the database: the one that the settings name, or else that of the running `tutelage up`.
-
-    Raises:
-        SettingsError: when DATABASE_URL is not set and nothing runs in the data folder.
-    """
-    if named := settings().database_url:
-        return named
-    run = read_run(data_dir)
-    if run is None:
-        raise SettingsError(f"Set DATABASE_URL, or start `tutelage up`: nothing runs in {data_dir}.")
-    return str(run["database_url"])
 
 
 def _file(data_dir: Path) -> Path:

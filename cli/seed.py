@@ -13,15 +13,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, Engine, select
-from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from cli.database import open_database
 from cli.invariants import findings_table
-from cli.run_file import DATA_DIR_OPTION, find_database_url
+from cli.run_file import DATA_DIR_OPTION
 from cli.seeding.people import COURSES, PlannedMentor, PlannedPerson, plan_mentees, plan_mentors
 from cli.seeding.stories import Fate, Planner, Players, Story, play
 from config.settings import settings
 from models.catalog import courses, listings
-from models.engine import create
 from models.people import mentor_profiles, users
 from workflows.catalog.courses import create_course
 from workflows.catalog.listings import publish_listing
@@ -60,17 +59,10 @@ def seed(mentors: int, mentees: int, seed_number: int, data_dir: Path) -> None:
     if settings().production:
         raise click.ClickException("TUTELAGE_ENV is production, and invented people do not belong there.")
     began = monotonic()
-    engine = create(find_database_url(data_dir), pool_size=1, name="tutelage-seed")
-    try:
+    with open_database(data_dir, "seed") as engine:
         added = fill(engine, mentors=mentors, mentees=mentees, seed=seed_number, now=datetime.now(UTC))
         _report(added, monotonic() - began)
         _check_invariants(engine)
-    except OperationalError as error:
-        raise click.ClickException(f"The database cannot be used: {error.orig}".strip()) from error
-    except ProgrammingError as error:
-        raise click.ClickException(f"The database is not migrated; run tutelage migrate. ({error.orig})") from error
-    finally:
-        engine.dispose()
 
 
 def fill(engine: Engine, *, mentors: int, mentees: int, seed: int, now: datetime) -> Counter[str]:

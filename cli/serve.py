@@ -50,6 +50,10 @@ log = structlog.get_logger("cli.serve")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65_535))
 def api(host: str, port: int) -> None:
     """Answer HTTP."""
+    try:
+        ip_address(host)
+    except ValueError as error:
+        raise click.BadParameter(f"{host} is no IP address.", param_hint="--host") from error
     serve(host, port, create_app)
 
 
@@ -63,6 +67,7 @@ def serve(host: str, port: int, make_app: Callable[[], Flask], limits: Limits = 
         limits: of requests, answers and worker processes.
     """
     chosen = settings()
+    chosen.require_database_url()
     configure_logging(level=chosen.log_level, process="api")
     _require_loopback(host, chosen)
     _require_free(host, port)

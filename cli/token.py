@@ -8,7 +8,10 @@ from typing import Any
 import click
 import jwt
 
+from cli.run_file import PositiveNumber
 from config.settings import Settings, settings
+
+MAX_HOURS = 10 * 365 * 24  # ten years
 
 
 @click.command()
@@ -16,7 +19,7 @@ from config.settings import Settings, settings
 @click.option("--mentor", type=click.UUID, metavar="ID", help="The user's mentor profile, to act as a mentor.")
 @click.option("--operator", is_flag=True, help="Speak as an operator, who needs no row in users.")
 @click.option("--subject", default="operator", show_default=True, help="The operator's name, kept in the audit.")
-@click.option("--hours", type=click.FloatRange(min=0, min_open=True), default=12, show_default=True)
+@click.option("--hours", type=PositiveNumber(MAX_HOURS), default=12, show_default=True)
 def token(user: object, mentor: object, operator: bool, subject: str, hours: float) -> None:
     """Print a token: `tutelage token --user ID [--mentor ID]` or `tutelage token --operator`."""
     if operator == bool(user) or (operator and mentor):

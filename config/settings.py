@@ -12,6 +12,7 @@ from functools import cache
 from importlib import import_module
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import environs
 from environs import Env, ValidationError, validate
@@ -121,6 +122,19 @@ def _keys(name: str) -> tuple[str, ...]:
     )
 
 
+def _server(env: Env, name: str, *schemes: str) -> str:
+    url = env.str(name, "")
+    try:
+        parts = urlsplit(url.partition(";")[0])  # of several sentinels
+        # Such as postgresql+psycopg:// and redis+socket://.
+        usable = parts.scheme.partition("+")[0] in schemes and parts.port != 0
+    except ValueError:
+        usable = False
+    if url and not usable:
+        raise ValueError(f"{name} must read {schemes[0]}://user:password@host:port/name.")
+    return url
+
+
 def _in_development(env: Env) -> bool:
     return env.str("TUTELAGE_ENV", ENVIRONMENTS[0]) == ENVIRONMENTS[0]
 
@@ -133,8 +147,8 @@ class Settings:
     """
 
     environment: str = _one_of("TUTELAGE_ENV", *ENVIRONMENTS)
-    database_url: str = _setting(lambda env: env.str("DATABASE_URL", ""))
-    redis_url: str = _setting(lambda env: env.str("REDIS_URL", ""))
+    database_url: str = _setting(lambda env: _server(env, "DATABASE_URL", "postgresql", "postgres"))
+    redis_url: str = _setting(lambda env: _server(env, "REDIS_URL", "redis", "rediss", "sentinel"))
     jwt_secret: str = _setting(
         lambda env: require_secret(
             "JWT_SECRET",
@@ -191,6 +205,16 @@ class Settings:
     def production(self) -> bool:
         """Whether default secrets, webhooks to loopback and open identity headers are refused."""
         return self.environment == "production"
+
+    def require_database_url(self) -> str:
+        """The address of the database, for processes that are not started by `tutelage up`.
+
+        Raises:
+            SettingsError: there is none.
+        """
+        if not self.database_url:
+            raise SettingsError("Set DATABASE_URL to a PostgreSQL, or run `tutelage up`, which brings its own.")
+        return self.database_url
 
 
 def read_settings() -> Settings:

@@ -40,7 +40,7 @@ Chore = Callable[[Connection], bool]
 def run_forever(stop: Event) -> None:
     """Maintain twice a minute until `stop` is set, beginning at once; errors are logged."""
     database = metered(
-        engine.create(settings().database_url, pool_size=1, name="tutelage-maintain"), process="maintain"
+        engine.create(settings().require_database_url(), pool_size=1, name="tutelage-maintain"), process="maintain"
     )
     wakeups = WakeupQueue(app)
     log.info("maintain.started")

@@ -34,7 +34,9 @@ _NUDGED = {queue: telemetry.SWEEP_NUDGED.labels(queue) for queue in QUEUES}
 
 def run_forever(stop: Event) -> None:
     """Sweep once a second until `stop` is set; errors are logged."""
-    database = metered(engine.create(settings().database_url, pool_size=1, name="tutelage-sweep"), process="sweep")
+    database = metered(
+        engine.create(settings().require_database_url(), pool_size=1, name="tutelage-sweep"), process="sweep"
+    )
     sweep = Sweep(database, Publisher(app))
     log.info("sweep.started")
     while not stop.wait(INTERVAL_SECONDS):

@@ -63,7 +63,7 @@ def current() -> Process:
     use_templates(Path(chosen.templates_folder) if chosen.templates_folder else None)
     # Threads that wait for the outside world hold no connection meanwhile, so that a few serve many.
     database = metered(
-        engine.create(chosen.database_url, pool_size=chosen.database_pool_size, name="tutelage-worker"),
+        engine.create(chosen.require_database_url(), pool_size=chosen.database_pool_size, name="tutelage-worker"),
         process=app.conf.get("tutelage_process", "worker"),
     )
     wakeups = WakeupQueue(app)

@@ -52,5 +52,6 @@ def test_every_effect_stands_in_the_table(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.usefixtures("own_database")
 def test_backfill_of_an_empty_database_finds_nothing_missing() -> None:
-    result = CliRunner().invoke(main, ["effects", "backfill", "--since", "2026-01-01"])
-    assert (result.exit_code, result.output) == (0, "No delivery was missing.\n")
+    for since in ("2026-01-01", "0001-01-01", "9999-12-31"):
+        result = CliRunner().invoke(main, ["effects", "backfill", "--since", since])
+        assert (result.exit_code, result.output) == (0, "No delivery was missing.\n")

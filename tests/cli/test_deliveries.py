@@ -1,0 +1,93 @@
+"""Tests of `tutelage deliveries`: what operators do without the API, and what is refused."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import Engine, select, update
+
+from cli.main import main
+from models.audit import audit_entries
+from models.events import DeliveryState, deliveries
+from tests.factories import make_booking
+
+pytestmark = pytest.mark.usefixtures("own_database")
+
+
+def tutelage(*words: str) -> Result:
+    """Run the command in this process."""
+    return CliRunner().invoke(main, ["deliveries", *words])
+
+
+@pytest.fixture
+def dead(engine: Engine) -> list[UUID]:
+    """The deliveries of a booking, all of them dead."""
+    with engine.begin() as db:
+        make_booking(db)
+        died = update(deliveries).values(state=DeliveryState.DEAD, attempts=8, last_error="It broke.")
+        return list(db.scalars(died.returning(deliveries.c.id)))
+
+
+def states(engine: Engine) -> dict[UUID, DeliveryState]:
+    with engine.connect() as db:
+        return {row.id: row.state for row in db.execute(select(deliveries.c.id, deliveries.c.state))}
+
+
+def audited(engine: Engine) -> list[tuple[str, str]]:
+    with engine.connect() as db:
+        entries = db.execute(select(audit_entries.c.actor, audit_entries.c.action).order_by(audit_entries.c.id))
+        return [(row.actor, row.action) for row in entries if row.action.startswith("deliver")]
+
+
+def test_dead_deliveries_are_listed_whole_on_any_screen(dead: list[UUID], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    listed = tutelage("list", "--state", "dead").output
+    assert [each for each in dead if str(each) not in listed] == []
+    assert listed.count("It broke.") == len(dead)
+    assert "It broke." not in tutelage("list", "--state", "pending").output
+    assert "more than these 1" in tutelage("list", "--limit", "1").output
+
+
+def test_dead_deliveries_are_retried_by_id_or_all(engine: Engine, dead: list[UUID]) -> None:
+    assert tutelage("retry", str(dead[0])).output == "Retried: 1.\n"
+    assert [each for each, state in states(engine).items() if state is DeliveryState.PENDING] == dead[:1]
+    assert tutelage("retry", "--all-dead").output == f"Retried: {len(dead) - 1}.\n"
+    assert set(states(engine).values()) == {DeliveryState.PENDING}
+    assert audited(engine) == [("operator:cli", "delivery.retried"), ("operator:cli", "deliveries.retried")]
+
+
+def test_a_delivery_is_cancelled_with_a_reason(engine: Engine, dead: list[UUID]) -> None:
+    assert tutelage("cancel", str(dead[0]), "--reason", "not needed").output == "Cancelled: 1.\n"
+    assert states(engine)[dead[0]] is DeliveryState.CANCELLED
+    assert audited(engine) == [("operator:cli", "delivery.cancelled")]
+
+
+def test_of_several_ids_all_or_none_are_cancelled(engine: Engine, dead: list[UUID]) -> None:
+    refused = tutelage("cancel", str(dead[0]), str(missing := uuid4()))
+    assert (refused.exit_code, refused.output) == (1, f"Error: There is no delivery {missing}.\n")
+    assert set(states(engine).values()) == {DeliveryState.DEAD}
+
+
+def test_what_is_not_dead_is_not_retried(dead: list[UUID]) -> None:
+    tutelage("cancel", str(dead[0]))
+    refused = tutelage("retry", str(dead[0]))
+    assert (refused.exit_code, refused.output) == (1, "Error: Only a dead delivery is retried.\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("retry",),
+        ("retry", "--effect", "mail.send"),
+        ("retry", "--all-dead", str(uuid4())),
+        ("retry", str(uuid4()), "--since", "2026-01-01"),
+        ("retry", "42"),
+        ("cancel",),
+        ("list", "--limit", "0"),
+        ("list", "--state", "lost"),
+    ],
+)
+def test_a_command_without_a_meaning_is_refused(words: tuple[str, ...]) -> None:
+    assert tutelage(*words).exit_code == 2
