@@ -25,30 +25,33 @@ from workflows.bookings.decisions import ACCEPT
 CLIENTS = 16
 MENTORS = 4
 DRAFTS = 60_000
+MENTEES = 100
 LOCK = "FOR NO KEY UPDATE"
 
 # Each mentor's drafts begin ten minutes after one another and last an hour. Clients take the drafts in turn, so that
 # those who are busy at one moment always want overlapping times of the same mentors.
 _PEOPLE = """
 INSERT INTO users (id, email, name, time_zone)
-SELECT gen_random_uuid(), n || '@example.org', 'Number ' || n, 'UTC' FROM generate_series(0, {mentors}) n;
+SELECT gen_random_uuid(), n || '@example.org', 'Number ' || n, 'UTC' FROM generate_series(1, {mentors} + {mentees}) n;
 INSERT INTO mentor_profiles (id, user_id, headline, time_zone)
-SELECT gen_random_uuid(), id, 'Mentor', 'UTC' FROM users WHERE email <> '0@example.org';
+SELECT gen_random_uuid(), id, 'Mentor', 'UTC' FROM users LIMIT {mentors};
 INSERT INTO listings (id, mentor_profile_id, title, duration_minutes, price_amount, price_currency)
 SELECT gen_random_uuid(), id, 'An hour', 60, 4000, 'USD' FROM mentor_profiles;
 CREATE TABLE race_drafts AS
 SELECT n, gen_random_uuid() AS booking_id, gen_random_uuid() AS session_id, gen_random_uuid() AS busy_id,
-       l.id AS listing_id, l.mentor_profile_id,
+       l.id AS listing_id, l.mentor_profile_id, m.user_id AS mentee_user_id,
        date_trunc('hour', now()) + interval '1 day' + n / {mentors} * interval '10 minutes' AS start_time
 FROM generate_series(0, {drafts} - 1) n
-JOIN (SELECT row_number() OVER () - 1 AS number, * FROM listings) l ON l.number = n % {mentors};
+JOIN (SELECT row_number() OVER () - 1 AS number, * FROM listings) l ON l.number = n % {mentors}
+JOIN (SELECT row_number() OVER () - 1 AS number, id AS user_id FROM users
+      WHERE id NOT IN (SELECT user_id FROM mentor_profiles)) m ON m.number = n % {mentees};
 ALTER TABLE race_drafts ADD PRIMARY KEY (n);
 CREATE SEQUENCE race_turn MINVALUE 0 MAXVALUE {last} CYCLE CACHE 1;
 CREATE SEQUENCE race_refusals;
 INSERT INTO bookings (id, listing_id, mentor_profile_id, mentee_user_id, start_time, end_time, status, price_amount,
                       price_currency)
-SELECT booking_id, listing_id, mentor_profile_id, (SELECT id FROM users WHERE email = '0@example.org'),
-       start_time, start_time + interval '1 hour', 'draft', 4000, 'USD'
+SELECT booking_id, listing_id, mentor_profile_id, mentee_user_id, start_time, start_time + interval '1 hour',
+       'draft', 4000, 'USD'
 FROM race_drafts;
 ANALYZE;
 """
@@ -63,12 +66,12 @@ DECLARE
 BEGIN
     SELECT * INTO draft FROM race_drafts WHERE n = turn;
     EXECUTE $accept${statement}$accept$
-    USING draft.mentor_profile_id, draft.booking_id, draft.session_id, draft.busy_id, 1;
+    USING draft.mentor_profile_id, draft.mentee_user_id, false, draft.booking_id, draft.session_id, draft.busy_id, 1;
 EXCEPTION WHEN exclusion_violation THEN
     PERFORM nextval('race_refusals');
 END $race$
 """
-_PARAMETERS = ("mentor_profile_id", "id", "session_id", "busy_id", "version")
+_PARAMETERS = ("mentor_profile_id", "mentee_user_id", "mentee_overlap", "id", "session_id", "busy_id", "version")
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def race(database_url: str, *, seconds: int, lock: bool = True, clients: int = C
         drafts: how many there are to be decided; more than can be tried in that time.
     """
     with psycopg.connect(database_url, autocommit=True) as db:
-        for statement in _PEOPLE.format(mentors=MENTORS, drafts=drafts, last=drafts - 1).split(";\n"):
+        for statement in _PEOPLE.format(mentors=MENTORS, mentees=MENTEES, drafts=drafts, last=drafts - 1).split(";\n"):
             db.execute(statement)
         db.execute(_TURN.format(statement=_statement(lock)))
         before = _deadlocks(db)

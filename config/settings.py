@@ -163,6 +163,7 @@ class Settings:
     gateway_secret: str | None = _secret("GATEWAY_SECRET")
     encryption_keys: tuple[str, ...] = _keys("ENCRYPTION_KEYS")
     signing_keys: tuple[str, ...] = _keys("SIGNING_KEYS")
+    mentee_overlap: bool = _setting(lambda env: env.bool("MENTEE_OVERLAP", False))
     smtp_url: str | None = _text("SMTP_URL")
     mail_from: str = _setting(lambda env: env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"))
     mail_folder: str = _setting(lambda env: env.str("MAIL_FOLDER", ".data/mail"))

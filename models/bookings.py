@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -19,7 +20,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from models.base import Timestamp, changing, created, enum, id_column, metadata
 
@@ -52,7 +53,8 @@ bookings = Table(
     "bookings",
     metadata,
     id_column(),
-    Column("listing_id", Uuid, nullable=False),
+    # Null for a group, whose terms come from its template.
+    Column("listing_id", Uuid),
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
     Column("mentee_user_id", Uuid, ForeignKey("users.id")),
     Column("course_id", Uuid, ForeignKey("courses.id")),
@@ -65,7 +67,17 @@ bookings = Table(
     Column("metadata", JSONB(none_as_null=True)),
     Column("price_amount", BigInteger, nullable=False),
     Column("price_currency", Text, nullable=False),
+    # What it was paid with: a product's price, or a credit.
+    Column("product_id", Uuid, ForeignKey("products.id")),
+    Column("bundle_purchase_id", Uuid, ForeignKey("bundle_purchases.id")),
+    # The recurring bookings that were made by one request.
+    Column("series_id", Uuid),
+    # The terms of the listing or template as they were at the request; a later change of those is of no concern.
     Column("buffer_minutes", Integer, nullable=False, server_default=text("0")),
+    Column("early_start_minutes", Integer),
+    Column("cancellation_window_hours", Integer),
+    Column("late_fee_percent", Integer, nullable=False),
+    Column("reminder_minutes", ARRAY(Integer)),
     Column("session_id", Uuid, unique=True),
     Column("decline_reason", Text),
     Column("cancel_reason", Text),
@@ -75,6 +87,8 @@ bookings = Table(
     # The target of the composite key by which a session cannot drift from its booking.
     UniqueConstraint("id", "start_time", "end_time", "mentor_profile_id"),
     CheckConstraint("end_time > start_time", name="ends_after_it_starts"),
+    CheckConstraint("(listing_id IS NULL) = (kind = 'group')", name="listing_unless_group"),
+    CheckConstraint("late_fee_percent BETWEEN 0 AND 100", name="late_fee_percent"),
     CheckConstraint("(mentee_user_id IS NULL) = (kind = 'group')", name="mentee_unless_group"),
     # The client knows the session's address from the moment of acceptance, and from no earlier one.
     CheckConstraint("(session_id IS NOT NULL) = (status = 'accepted')", name="session_id_once_accepted"),
@@ -82,6 +96,12 @@ bookings = Table(
     CheckConstraint("price_amount >= 0", name="price_amount"),
     CheckConstraint("buffer_minutes >= 0", name="buffer_minutes"),
     Index("ix_bookings_listing_id", "listing_id"),
+    Index("ix_bookings_series_id", "series_id", postgresql_where=text("series_id IS NOT NULL")),
+    Index(
+        "ix_bookings_bundle_purchase_id",
+        "bundle_purchase_id",
+        postgresql_where=text("bundle_purchase_id IS NOT NULL"),
+    ),
     Index("ix_bookings_mentor_profile_id_start_time_id", "mentor_profile_id", text("start_time DESC"), "id"),
     Index("ix_bookings_mentee_user_id_start_time_id", "mentee_user_id", text("start_time DESC"), "id"),
     Index("ix_bookings_status_start_time", "status", "start_time"),
@@ -96,7 +116,16 @@ booking_participants = Table(
     # The key forbids a double join, and finds the mentees of a booking.
     Column("booking_id", Uuid, ForeignKey("bookings.id"), nullable=False),
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
+    # A participant of a group holds a seat, with what was paid for it; the mentee of an individual booking has none.
+    Column("seat_id", Uuid, unique=True),
+    Column("price_amount", BigInteger),
+    Column("price_currency", Text),
+    Column("product_id", Uuid, ForeignKey("products.id")),
+    Column("bundle_purchase_id", Uuid, ForeignKey("bundle_purchases.id")),
+    # Null until attendance is recorded.
+    Column("present", Boolean),
     created(),
     PrimaryKeyConstraint("booking_id", "user_id"),
+    CheckConstraint("num_nonnulls(seat_id, price_amount, price_currency) IN (0, 3)", name="seat"),
     Index("ix_booking_participants_user_id", "user_id"),
 )

@@ -1,8 +1,8 @@
-"""Mentors' calendars: the blocked times, by bookings or expiring holds; and the secrets of calendar feeds."""
+"""Calendars: the blocked times of mentors and mentees, by bookings or expiring holds; the secrets of calendar feeds."""
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, LargeBinary, Table, Uuid
+from sqlalchemy import CheckConstraint, Column, ForeignKey, LargeBinary, PrimaryKeyConstraint, Table, Uuid
 from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint
 
 from models.base import Timestamp, changing, created, id_column, metadata
@@ -29,6 +29,19 @@ mentor_busy = Table(
         "NOT isempty(busy) AND NOT lower_inf(busy) AND NOT upper_inf(busy) AND lower_inc(busy) AND NOT upper_inc(busy)",
         name="busy_is_a_half_open_stretch",
     ),
+)
+
+# Every writer locks the user's row first, after the mentor's.
+mentee_busy = Table(
+    "mentee_busy",
+    metadata,
+    Column("booking_id", Uuid, ForeignKey("bookings.id"), nullable=False),
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
+    Column("busy", TSTZRANGE, nullable=False),
+    created(),
+    PrimaryKeyConstraint("booking_id", "user_id"),
+    # A person is never booked twice for one time, unless a setting allows it.
+    ExcludeConstraint(("user_id", "="), ("busy", "&&"), using="gist", name="ex_mentee_busy_user_id_busy"),
 )
 
 # The secret in a feed's address grants access, so only its digest is stored.

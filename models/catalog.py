@@ -1,4 +1,4 @@
-"""What is on offer: courses, and the mentors' listings, each with its duration, price and policies."""
+"""What is on offer: courses, their products, and mentors' listings with durations, prices and policies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from models.base import changing, enum, id_column, metadata
 
@@ -34,6 +34,14 @@ class BookingMode(StrEnum):
     INSTANT = "instant"  # accepted as it is made
 
 
+class ProductKind(StrEnum):
+    """What is sold for a course."""
+
+    SINGLE = "single"
+    BUNDLE = "bundle"
+    GROUP_SEAT = "group_seat"
+
+
 courses = Table(
     "courses",
     metadata,
@@ -43,6 +51,34 @@ courses = Table(
     Column("active", Boolean, nullable=False, server_default=text("true")),
     *changing(),
     CheckConstraint("char_length(title) BETWEEN 1 AND 200", name="title_length"),
+)
+
+products = Table(
+    "products",
+    metadata,
+    id_column(),
+    Column("course_id", Uuid, ForeignKey("courses.id"), nullable=False),
+    Column("kind", enum(ProductKind, "product_kind"), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("session_count", Integer, nullable=False, server_default=text("1")),
+    # Of the sessions that it pays for; null for any.
+    Column("duration_minutes", Integer),
+    Column("price_amount", BigInteger, nullable=False),
+    Column("price_currency", Text, nullable=False),
+    # How long a bundle lasts; null for no end.
+    Column("valid_days", Integer),
+    Column("active", Boolean, nullable=False, server_default=text("true")),
+    *changing(),
+    CheckConstraint("char_length(title) BETWEEN 1 AND 200", name="title_length"),
+    CheckConstraint("session_count BETWEEN 1 AND 1000", name="session_count"),
+    CheckConstraint("kind = 'bundle' OR (session_count = 1 AND valid_days IS NULL)", name="several_in_a_bundle"),
+    CheckConstraint("duration_minutes BETWEEN 5 AND 1440", name="duration_minutes"),
+    CheckConstraint("price_amount >= 0", name="price_amount"),
+    CheckConstraint("price_currency ~ '^[A-Z]{3}$'", name="price_currency"),
+    CheckConstraint("valid_days BETWEEN 1 AND 3660", name="valid_days"),
+    # The target of keys by which what is bought is always of its course.
+    UniqueConstraint("id", "course_id"),
+    Index("ix_products_course_id_id", "course_id", "id"),
 )
 
 listings = Table(
@@ -65,6 +101,8 @@ listings = Table(
     Column("late_fee_percent", Integer, nullable=False, server_default=text("50")),
     # How long before the start both sides are reminded; null for what the operator has chosen.
     Column("reminder_minutes", ARRAY(Integer)),
+    # {"kind": "online" | "address" | "phone", "value": …}
+    Column("location", JSONB(none_as_null=True)),
     Column("active", Boolean, nullable=False, server_default=text("true")),
     *changing(),
     CheckConstraint("char_length(title) BETWEEN 1 AND 200", name="title_length"),
@@ -83,6 +121,15 @@ listings = Table(
     ),
     # The target of the key by which a booking's mentor is always its listing's.
     UniqueConstraint("id", "mentor_profile_id"),
-    UniqueConstraint("course_id", "mentor_profile_id"),
+    CheckConstraint("jsonb_typeof(location) = 'object'", name="location_is_an_object"),
+    # One offer per course and duration.
+    Index(
+        "uq_listings_course_id_mentor_profile_id_duration_minutes",
+        "course_id",
+        "mentor_profile_id",
+        "duration_minutes",
+        unique=True,
+        postgresql_where=text("active"),
+    ),
     Index("ix_listings_mentor_profile_id_id", "mentor_profile_id", "id"),
 )

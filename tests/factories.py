@@ -162,7 +162,6 @@ def make_group(
     booking_id = uuid4()
     group = {
         "id": booking_id,
-        "listing_id": offer.id,
         "mentor_profile_id": offer.mentor_profile_id,
         "course_id": offer.course_id,
         "kind": BookingKind.GROUP,
@@ -171,6 +170,7 @@ def make_group(
         "status": BookingStatus.ACCEPTED,
         "price_amount": offer.price_amount,
         "price_currency": offer.price_currency,
+        "late_fee_percent": offer.late_fee_percent,
         "session_id": session_id_of(booking_id),
     }
     db.execute(insert(bookings).values(group))

@@ -31,9 +31,9 @@ FROM (SELECT n, CAST(:tag AS text) AS tag,
       FROM generate_series(1, :lives) AS n) AS numbered;
 
 INSERT INTO bookings (id, listing_id, mentor_profile_id, mentee_user_id, start_time, end_time, status, price_amount,
-                      price_currency, session_id, created_at, updated_at)
+                      price_currency, late_fee_percent, session_id, created_at, updated_at)
 SELECT booking_id, mentor_id, mentor_id, mentee_id, starts, starts + interval '1 hour', 'accepted', 1, 'USD',
-       session_id, at, at FROM lives;
+       50, session_id, at, at FROM lives;
 
 INSERT INTO booking_participants (booking_id, user_id, created_at) SELECT booking_id, mentee_id, at FROM lives;
 

@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from workflows.errors import Conflict, DomainError, Invalid, InvalidTransition, NotFound
 
-_MEANINGS: dict[str, tuple[type[DomainError], str | None, str]] = {
-    "ex_mentor_busy_mentor_profile_id_busy": (
-        Conflict,
-        "slot_taken",
-        "The mentor is already booked at this time; choose another time.",
+_TAKEN = "The mentor is already booked at this time; choose another time."
+_MENTEE_TAKEN = "The mentee is already booked at this time; choose another time."
+_MEANINGS: dict[str, Callable[[], DomainError]] = {
+    "ex_mentor_busy_mentor_profile_id_busy": partial(Conflict, _TAKEN, code="slot_taken"),
+    "ex_mentee_busy_user_id_busy": partial(
+        Conflict, _MENTEE_TAKEN, code="slot_taken", details={"mentee": [_MENTEE_TAKEN]}
     ),
-    "uq_mentor_busy_booking_id": (InvalidTransition, None, "This booking has already been accepted."),
-    "uq_sessions_booking_id": (Conflict, "duplicate_session", "This booking already has a session."),
-    "pk_sessions": (Conflict, "duplicate_session", "This booking already has a session."),
-    "tr_sessions_booking_accepted": (InvalidTransition, None, "Only an accepted booking becomes a session."),
-    "tr_bookings_status": (InvalidTransition, None, "This booking has already been decided."),
-    "tr_sessions_status": (InvalidTransition, None, "This step is not possible in the session's present state."),
-    "uq_users_email": (Conflict, "email_taken", "There is already an account with this email address."),
-    "uq_mentor_profiles_user_id": (Conflict, "profile_exists", "This user already has a mentor profile."),
-    "fk_mentor_profiles_user_id": (NotFound, None, "There is no such user."),
-    "uq_webhook_endpoints_mentor_profile_id_url": (
-        Conflict,
-        "endpoint_exists",
-        "There is already an endpoint with this URL.",
+    "uq_mentor_busy_booking_id": partial(InvalidTransition, "This booking has already been accepted."),
+    "uq_sessions_booking_id": partial(Conflict, "This booking already has a session.", code="duplicate_session"),
+    "pk_sessions": partial(Conflict, "This booking already has a session.", code="duplicate_session"),
+    "tr_sessions_booking_accepted": partial(InvalidTransition, "Only an accepted booking becomes a session."),
+    "tr_bookings_status": partial(InvalidTransition, "This booking has already been decided."),
+    "tr_sessions_status": partial(InvalidTransition, "This step is not possible in the session's present state."),
+    "uq_users_email": partial(Conflict, "There is already an account with this email address.", code="email_taken"),
+    "uq_mentor_profiles_user_id": partial(Conflict, "This user already has a mentor profile.", code="profile_exists"),
+    "fk_mentor_profiles_user_id": partial(NotFound, "There is no such user."),
+    "uq_webhook_endpoints_mentor_profile_id_url": partial(
+        Conflict, "There is already an endpoint with this URL.", code="endpoint_exists"
     ),
-    "fk_listings_course_id": (NotFound, None, "There is no such course."),
-    "uq_listings_course_id_mentor_profile_id": (
+    "fk_listings_course_id": partial(NotFound, "There is no such course."),
+    "uq_listings_course_id_mentor_profile_id_duration_minutes": partial(
         Conflict,
-        "listing_exists",
-        "You already have a listing for this course; change that one.",
+        "You already have an active listing of this duration for this course; change that one.",
+        code="listing_exists",
     ),
-    "uq_reviews_session_id_mentee_user_id": (Conflict, "already_reviewed", "You have already reviewed this session."),
-    "tr_reviews_answered_once": (Conflict, "already_answered", "You have already answered this review."),
-    "ck_bookings_ends_after_it_starts": (Invalid, None, "A booking must end after it starts."),
+    "uq_reviews_session_id_mentee_user_id": partial(
+        Conflict, "You have already reviewed this session.", code="already_reviewed"
+    ),
+    "tr_reviews_answered_once": partial(Conflict, "You have already answered this review.", code="already_answered"),
+    "ck_bookings_ends_after_it_starts": partial(Invalid, "A booking must end after it starts."),
 }
 
 
@@ -50,10 +52,7 @@ def constraint_of(error: DBAPIError) -> str | None:
 def error_of(error: DBAPIError) -> DomainError | None:
     """The domain error that a violated constraint stands for; None for a constraint that only a defect can violate."""
     meaning = _MEANINGS.get(constraint_of(error) or "")
-    if meaning is None:
-        return None
-    kind, code, message = meaning
-    return kind(message, code=code)
+    return meaning() if meaning else None
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, Select, String, func, select
 
 from models.bookings import BookingStatus, bookings
-from models.catalog import listings
 from models.events import events
 from models.sessions import SessionStatus, sessions
 from workflows.events.delivery import Cancel
@@ -68,7 +67,7 @@ def reminders_to_set(
     Reminders due before the session was made are left out, and those that would by now be of no use.
 
     Args:
-        minutes: before the start, by its listing; None for the operator's default.
+        minutes: before the start, None for the operator's default.
     """
     about = {name: getattr(session, name) for name in own_fields(SessionEvent)}
     chosen = policy.reminder_minutes if minutes is None else minutes
@@ -81,20 +80,19 @@ def reminders_to_set(
 
 def set_all(db: Connection, event: SessionCreated, *, policy: OperatorPolicy, now: datetime) -> None:
     """Record the reminders of a session that a process of the release before has created; idempotent."""
-    row = db.execute(_listing_and_reminders(event.session_id)).one()
+    row = db.execute(_reminders_of_session(event.session_id)).one()
     if row.status is SessionStatus.SCHEDULED:
         reminders = reminders_to_set(event, row.reminder_minutes, policy=policy, now=now)
         record(db, *(reminder for reminder in reminders if not _is_set(row, reminder)))
 
 
-def _listing_and_reminders(session_id: UUID) -> Select[Any]:
+def _reminders_of_session(session_id: UUID) -> Select[Any]:
     already = select(func.array_agg(events.c.data["minutes_before"].astext.cast(String))).where(
         events.c.subject_id == session_id, events.c.type == SessionReminderSet.type
     )
     return (
-        select(sessions.c.status, listings.c.reminder_minutes, already.scalar_subquery().label("already"))
+        select(sessions.c.status, bookings.c.reminder_minutes, already.scalar_subquery().label("already"))
         .join_from(sessions, bookings, bookings.c.id == sessions.c.booking_id)
-        .join(listings, listings.c.id == bookings.c.listing_id)
         .where(sessions.c.id == session_id)
     )
 

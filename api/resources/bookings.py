@@ -14,6 +14,7 @@ from api.openapi import BOOKINGS_DESCRIPTION
 from api.schemas import bookings as shapes
 from api.schemas.base import EmptyBody
 from api.schemas.sessions import BookedSession
+from api.state import app_state
 from models.bookings import BookingStatus
 from workflows.bookings.booking import BOOKINGS, Booking, booking_query
 from workflows.bookings.decisions import accept, cancel, decline
@@ -46,7 +47,8 @@ def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Any:
     Creates a draft for the mentor to decide or, for an instant listing, an accepted booking. With `Prefer: wait=N`,
     the response for an accepted booking is 201 `{booking, session}` if the session exists in time.
     """
-    return _made(request(context.db, actor=context.actor, now=context.now, **body))
+    overlap = app_state().settings.mentee_overlap
+    return _made(request(context.db, actor=context.actor, now=context.now, mentee_overlap=overlap, **body))
 
 
 @bookings.route("/bookings")
@@ -94,7 +96,9 @@ def accept_booking(context: RequestContext[Booking], _body: dict[str, Any]) -> A
 
     The response has the session's id; the session itself is created by a durable task.
     """
-    return _made(accept(context.db, actor=context.actor, booking=context.subject, now=context.now))
+    overlap = app_state().settings.mentee_overlap
+    booking = accept(context.db, actor=context.actor, booking=context.subject, now=context.now, mentee_overlap=overlap)
+    return _made(booking)
 
 
 @bookings.route("/bookings/<id:booking_id>/decline", methods=STEPS)

@@ -34,7 +34,7 @@ class Booking(ResponseSchema):
     """A booking of a listing at a time."""
 
     id = Id()
-    listing_id = Id()
+    listing_id = Id(allow_none=True, metadata={"description": "Null for a group."})
     mentor_profile_id = Id()
     mentee_user_id = Id(allow_none=True)
     kind = fields.Enum(BookingKind, by_value=True)
@@ -47,8 +47,9 @@ class Booking(ResponseSchema):
     metadata = fields.Dict(allow_none=True)
     price = Price()
     course_id = Id(allow_none=True, dump_default=None)
-    product_id = Id(allow_none=True, dump_default=None, metadata={"description": "Reserved; always null."})
-    bundle_purchase_id = Id(allow_none=True, dump_default=None, metadata={"description": "Reserved; always null."})
+    product_id = Id(allow_none=True, metadata={"description": "The product whose price was taken."})
+    bundle_purchase_id = Id(allow_none=True, metadata={"description": "The bundle that paid for it."})
+    series_id = Id(allow_none=True, metadata={"description": "The series of a recurring booking."})
     session_id = Id(allow_none=True, metadata={"description": "The session's id, once the booking is accepted."})
     decline_reason = fields.String(allow_none=True)
     created_at = Moment()

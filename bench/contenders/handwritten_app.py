@@ -44,6 +44,11 @@ def live() -> dict[str, str]:
     return {"status": "ok"}
 
 
+TERMS = (
+    *("buffer_minutes", "early_start_minutes", "cancellation_window_hours", "late_fee_percent", "reminder_minutes"),
+)
+
+
 @app.post("/bookings")
 def create_booking() -> tuple[dict[str, Any], int]:
     """Request a booking: a draft."""
@@ -64,7 +69,7 @@ def create_booking() -> tuple[dict[str, Any], int]:
             "end_time": start + timedelta(minutes=listing["duration_minutes"]),
             "price_amount": listing["price_amount"],
             "price_currency": listing["price_currency"],
-            "buffer_minutes": listing["buffer_minutes"],
+            **{name: listing[name] for name in TERMS},
         }
         booking = db.execute(DRAFT, values).fetchone()
         assert booking is not None
@@ -85,6 +90,8 @@ def accept_booking(booking_id: UUID) -> tuple[dict[str, Any], int]:
             abort(400)
         values = {
             "mentor_profile_id": booking["mentor_profile_id"],
+            "mentee_user_id": booking["mentee_user_id"],
+            "mentee_overlap": False,
             "id": booking_id,
             "version": booking["version"],
             "session_id": session_id_of(booking_id),

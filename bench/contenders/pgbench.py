@@ -25,25 +25,28 @@ CREATE SEQUENCE IF NOT EXISTS bench_turn;
 DROP TABLE IF EXISTS bench_drafts;
 CREATE TABLE bench_drafts AS
 SELECT n, gen_random_uuid() AS booking_id, gen_random_uuid() AS session_id, gen_random_uuid() AS busy_id,
-       gen_random_uuid() AS event_id, listings.id AS listing_id, listings.mentor_profile_id,
+       gen_random_uuid() AS event_id, listings.id AS listing_id, listings.mentor_profile_id, mentees.mentee_user_id,
        date_trunc('day', greatest(now() + interval '{days} days', later.than_all))
            + n / offers.count * interval '1 hour' AS start_time
 FROM generate_series(1, {count}) n, (SELECT count(*) FROM listings) offers,
      (SELECT max(end_time) + interval '1 day' AS than_all FROM bookings) later,
-     (SELECT row_number() OVER () - 1 AS number, * FROM listings) listings
-WHERE listings.number = n % offers.count;
+     (SELECT row_number() OVER () - 1 AS number, * FROM listings) listings,
+     (SELECT row_number() OVER () - 1 AS number, id AS mentee_user_id FROM users
+      WHERE id NOT IN (SELECT user_id FROM mentor_profiles)) mentees
+WHERE listings.number = n % offers.count AND mentees.number = listings.number;
 ALTER TABLE bench_drafts ADD PRIMARY KEY (n);
 INSERT INTO bookings (id, listing_id, mentor_profile_id, mentee_user_id, start_time, end_time, status, price_amount,
                       price_currency)
-SELECT booking_id, listing_id, mentor_profile_id,
-       (SELECT id FROM users WHERE id NOT IN (SELECT user_id FROM mentor_profiles) LIMIT 1),
-       start_time, start_time + interval '1 hour', 'draft', 4000, 'USD'
+SELECT booking_id, listing_id, mentor_profile_id, mentee_user_id, start_time, start_time + interval '1 hour',
+       'draft', 4000, 'USD'
 FROM bench_drafts;
 SELECT setval('bench_turn', 1, false);
 ANALYZE bookings;
 """
+_VARIABLES = ("mentor_profile_id", "mentee_user_id", "mentee_overlap", "session_id", "busy_id", "version")
 _SCRIPT = """
-SELECT booking_id, session_id, busy_id, event_id, mentor_profile_id, 1 AS version
+SELECT booking_id, session_id, busy_id, event_id, mentor_profile_id, mentee_user_id,
+       false AS mentee_overlap, 1 AS version
 FROM bench_drafts WHERE n = (SELECT nextval('bench_turn')) \\gset
 BEGIN;
 {statements}
@@ -108,7 +111,7 @@ def _statements(database_url: str) -> list[str]:
             f"now() + interval '{later} seconds'" if later else "NULL::timestamptz" for later in plan.later_seconds
         ),
     }
-    variables = {name: f":{name}" for name in ("mentor_profile_id", "session_id", "busy_id", "version")}
+    variables = {name: f":{name}" for name in _VARIABLES}
     variables["id"] = ":booking_id"
     return [
         _filled(MENTOR, {"id": ":mentor_profile_id::uuid"}),

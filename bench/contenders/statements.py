@@ -25,11 +25,13 @@ DRAFT = """
 WITH booking AS (
     INSERT INTO bookings (
         id, listing_id, mentor_profile_id, mentee_user_id, kind, start_time, end_time, status,
-        price_amount, price_currency, buffer_minutes
+        price_amount, price_currency, buffer_minutes,
+        early_start_minutes, cancellation_window_hours, late_fee_percent, reminder_minutes
     )
     VALUES (
         %(id)s, %(listing_id)s, %(mentor_profile_id)s, %(mentee_user_id)s, 'individual', %(start_time)s, %(end_time)s,
-        'draft', %(price_amount)s, %(price_currency)s, %(buffer_minutes)s
+        'draft', %(price_amount)s, %(price_currency)s, %(buffer_minutes)s,
+        %(early_start_minutes)s, %(cancellation_window_hours)s, %(late_fee_percent)s, %(reminder_minutes)s
     )
     RETURNING *
 ),

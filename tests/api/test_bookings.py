@@ -17,7 +17,8 @@ from workflows.bookings.booking import Booking
 
 FIELDS = {
     "id", "listingId", "mentorProfileId", "menteeUserId", "kind", "startTime", "endTime", "durationMinutes", "status",
-    "title", "notes", "metadata", "price", "courseId", "productId", "bundlePurchaseId", "sessionId", "declineReason",
+    "title", "notes", "metadata", "price", "courseId", "productId", "bundlePurchaseId",
+    "seriesId", "sessionId", "declineReason",
     "createdAt", "updatedAt",
 }  # fmt: skip
 

@@ -100,7 +100,7 @@ def _steps(transitions: dict) -> set[tuple[str, str]]:
 
 
 def _of_constraints() -> set[str]:
-    return {code or kind.default_code for kind, code, _sentence in constraints._MEANINGS.values()}
+    return {meaning().code for meaning in constraints._MEANINGS.values()}
 
 
 def _raised() -> Iterator[str]:

@@ -60,11 +60,12 @@ def past_life(
     }
     booking: dict[str, Any] = {
         "id": booking_id,
-        "listing_id": uuid4(),
+        "listing_id": None if group else uuid4(),
         "kind": BookingKind.GROUP if group else BookingKind.INDIVIDUAL,
         "status": status,
         "price_amount": 0,
         "price_currency": "USD",
+        "late_fee_percent": 50,
         "session_id": session_id_of(booking_id) if status is BookingStatus.ACCEPTED else None,
         "created_at": requested or accepted_at,
         "updated_at": accepted_at,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -14,9 +14,11 @@ from models.analytics import session_metrics
 from models.audit import audit_entries
 from models.availability import availability_rules, weekly_hours
 from models.bookings import booking_participants, bookings
-from models.calendar import calendar_secrets, mentor_busy
-from models.catalog import courses, listings
+from models.bundles import bundle_entries, bundle_purchases
+from models.calendar import calendar_secrets, mentee_busy, mentor_busy
+from models.catalog import courses, listings, products
 from models.events import deliveries, delivery_attempts, events
+from models.groups import group_session_templates, group_sessions
 from models.idempotency import idempotency_keys
 from models.notifications import notifications
 from models.people import mentor_profiles, users
@@ -56,6 +58,7 @@ class Rows:
         self.listing = make_listing(db)
         self.reviewable = make_permit(db)
         self.hours = self._weekly_hours()
+        self._write_course()
         self.event_id = db.scalars(select(events.c.id).limit(1)).one()
         self.delivery = db.execute(select(deliveries).limit(1)).one()._mapping
 
@@ -64,8 +67,27 @@ class Rows:
         self.db.execute(insert(weekly_hours).values(hours := {**hours, "id": uuid4()}))
         return hours
 
+    def _write_course(self) -> None:
+        """A bundle bought for a course, with its first entry, and a template of groups."""
+        self.course, self.product, self.bundle, self.template = uuid4(), uuid4(), uuid4(), uuid4()
+        price = {"price_amount": 1, "price_currency": "USD"}
+        course = {"course_id": self.course, **price}
+        bundle = {"total_sessions": 5, "remaining_sessions": 5, "valid_from": NOW, "product_id": self.product}
+        template = {"weekday": 0, "start_time": time(9), "time_zone": "UTC", "duration_minutes": 60, "capacity": 3}
+        self.db.execute(insert(courses).values(id=self.course, title="Algebra"))
+        self.db.execute(
+            insert(products).values(id=self.product, kind="bundle", title="Five", session_count=5, **course)
+        )
+        mentee = self.session.mentee_user_id
+        self.db.execute(insert(bundle_purchases).values(id=self.bundle, mentee_user_id=mentee, **bundle, **course))
+        entry = {"bundle_purchase_id": self.bundle, "kind": "purchase", "credits": 5, "balance": 5, "actor": "system"}
+        self.db.execute(insert(bundle_entries).values(id=uuid4(), **entry))
+        mentor = self.listing.mentor_profile_id
+        group = {"id": self.template, "mentor_profile_id": mentor, "title": "Algebra on Mondays", **template, **price}
+        self.db.execute(insert(group_session_templates).values(group))
+
     def of(self, table: Table) -> dict[str, Any]:
-        own = self._of_the_main_job() | self._of_the_mentors_time() | self._of_what_follows()
+        own = self._of_the_main_job() | self._of_the_mentors_time() | self._of_what_follows() | self._of_a_course()
         return {**self._copied(table), **own.get(table.name, {})}
 
     def _copied(self, table: Table) -> dict[str, Any]:
@@ -103,6 +125,19 @@ class Rows:
             "weekly_hours": {**self.hours, "id": uuid4(), "mentor_profile_id": self.listing.mentor_profile_id},
             "availability_rules": {"weekly_hours_id": self.hours["id"], "weekday": 0, "opens": 540, "closes": 720},
             "calendar_secrets": {"user_id": self.session.mentee_user_id, "digest": uuid4().bytes * 2},
+        }
+
+    def _of_a_course(self) -> dict[str, dict[str, Any]]:
+        return {
+            "products": {"id": uuid4()},
+            "bundle_purchases": {"id": uuid4(), "mentee_user_id": make_user(self.db).id},
+            "bundle_entries": {"id": uuid4()},
+            "group_session_templates": {"id": uuid4()},
+            "group_sessions": {
+                **{"booking_id": self.booking.id, "template_id": self.template, "occurs_on": NOW.date()},
+                "capacity": 3,
+            },
+            "booking_participants": {"user_id": make_user(self.db).id},
         }
 
     def _of_what_follows(self) -> dict[str, dict[str, Any]]:
@@ -153,12 +188,50 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (listings, "ck_listings_reminder_minutes", {"reminder_minutes": [0]}),
     (listings, "ck_listings_reminder_minutes", {"reminder_minutes": [43_201]}),
     (listings, "ck_listings_reminder_minutes", {"reminder_minutes": [None]}),
+    (listings, "ck_listings_location_is_an_object", {"location": ["online"]}),
+    (products, "ck_products_title_length", {"title": ""}),
+    (products, "ck_products_session_count", {"session_count": 0}),
+    (products, "ck_products_several_in_a_bundle", {"kind": "single"}),
+    (products, "ck_products_several_in_a_bundle", {"kind": "group_seat", "session_count": 1, "valid_days": 1}),
+    (products, "ck_products_duration_minutes", {"duration_minutes": 4}),
+    (products, "ck_products_price_amount", {"price_amount": -1}),
+    (products, "ck_products_price_currency", {"price_currency": "usd"}),
+    (products, "ck_products_valid_days", {"valid_days": 0}),
+    (bundle_purchases, "ck_bundle_purchases_remaining_sessions", {"remaining_sessions": 6}),
+    (bundle_purchases, "ck_bundle_purchases_remaining_sessions", {"remaining_sessions": -1, "closed_at": NOW}),
+    (bundle_purchases, "ck_bundle_purchases_valid_to", {"valid_to": NOW}),
+    (bundle_purchases, "ck_bundle_purchases_closed_when_exhausted", {"remaining_sessions": 0}),
+    (bundle_entries, "ck_bundle_entries_balance", {"balance": -1}),
+    (bundle_entries, "ck_bundle_entries_credits", {"credits": 0}),
+    # What is spent was spent on a booking.
+    (bundle_entries, "ck_bundle_entries_booking_id", {"kind": "spend", "credits": -1}),
+    (group_session_templates, "ck_group_session_templates_title_length", {"title": ""}),
+    (group_session_templates, "ck_group_session_templates_weekday", {"weekday": 7}),
+    (group_session_templates, "ck_group_session_templates_duration_minutes", {"duration_minutes": 4}),
+    (group_session_templates, "ck_group_session_templates_capacity", {"capacity": 0}),
+    (group_session_templates, "ck_group_session_templates_price_amount", {"price_amount": -1}),
+    (group_session_templates, "ck_group_session_templates_price_currency", {"price_currency": "usd"}),
+    (group_session_templates, "ck_group_session_templates_early_start_minutes", {"early_start_minutes": -1}),
+    (group_session_templates, "ck_group_session_templates_buffer_minutes", {"buffer_minutes": 1441}),
+    (
+        group_session_templates,
+        "ck_group_session_templates_cancellation_window_hours",
+        {"cancellation_window_hours": -1},
+    ),
+    (group_session_templates, "ck_group_session_templates_late_fee_percent", {"late_fee_percent": 101}),
+    (group_session_templates, "ck_group_session_templates_location_is_an_object", {"location": 1}),
+    (group_sessions, "ck_group_sessions_capacity", {"capacity": 1001}),
+    (group_sessions, "ck_group_sessions_seats", {"seats_taken": 3, "seats_offered": 1}),
+    # A seat has a price.
+    (booking_participants, "ck_booking_participants_seat", {"seat_id": uuid4()}),
     (calendar_secrets, "ck_calendar_secrets_digest", {"digest": b"short"}),
     # A booking ends after it starts, and not in the same moment.
     (bookings, "ck_bookings_ends_after_it_starts", {"start_time": NOW, "end_time": NOW}),
     # A single mentee, or a group; never both, never neither.
     (bookings, "ck_bookings_mentee_unless_group", {"mentee_user_id": None}),
-    (bookings, "ck_bookings_mentee_unless_group", {"kind": "group"}),
+    (bookings, "ck_bookings_mentee_unless_group", {"kind": "group", "listing_id": None}),
+    (bookings, "ck_bookings_listing_unless_group", {"listing_id": None}),
+    (bookings, "ck_bookings_late_fee_percent", {"late_fee_percent": 101}),
     (bookings, "ck_bookings_session_id_once_accepted", {"session_id": uuid4()}),
     (bookings, "ck_bookings_session_id_once_accepted", {"status": "accepted"}),
     (bookings, "ck_bookings_metadata_is_an_object", {"metadata": [1]}),
@@ -257,6 +330,9 @@ def test_a_duplicate_is_refused_by_its_constraints_name(db: Connection) -> None:
     key = {"caller": "c", "method": "POST", "route": "r", "key": "k", "fingerprint": b"", "status_code": 200}
     key |= {"headers": {}, "body": b""}
     joined = {"booking_id": rows.booking.id, "user_id": rows.booking.mentee_user_id}
+    bought = {**rows.of(bundle_purchases), "mentee_user_id": rows.session.mentee_user_id}
+    spent = {**rows.of(bundle_entries), "kind": "spend", "credits": -1, "booking_id": rows.booking.id}
+    attending = {"booking_id": rows.session.booking_id, "user_id": make_user(db).id, "busy": block["busy"]}
     twice: list[tuple[Table, dict[str, Any], str]] = [
         (review_permits, permit, "uq_review_permits_session_id_mentee_user_id"),
         (reviews, rows.of(reviews), "uq_reviews_session_id_mentee_user_id"),
@@ -273,6 +349,16 @@ def test_a_duplicate_is_refused_by_its_constraints_name(db: Connection) -> None:
         db.execute(insert(table).values(row))
         with refused(db, name):
             db.execute(insert(table).values({**row, **({"id": uuid4()} if "id" in row else {}), **_other_hold(row)}))
+    with refused(db, "uq_bundle_purchases_open"):
+        db.execute(insert(bundle_purchases).values(bought))
+    for entry in ({**spent, "seat_id": None}, {**spent, "seat_id": uuid4()}):
+        db.execute(insert(bundle_entries).values({**entry, "id": uuid4()}))
+        name = "uq_bundle_entries_seat_id_kind" if entry["seat_id"] else "uq_bundle_entries_booking_id_kind"
+        with refused(db, name):
+            db.execute(insert(bundle_entries).values({**entry, "id": uuid4()}))
+    db.execute(insert(mentee_busy).values(attending))
+    with refused(db, "ex_mentee_busy_user_id_busy"):
+        db.execute(insert(mentee_busy).values({**attending, "booking_id": rows.booking.id}))
     with refused(db, "uq_weekly_hours_present"):
         db.execute(insert(weekly_hours).values({**rows.hours, "id": uuid4(), "revision": 2}))
     with refused(db, "ex_availability_rules_weekly_hours_id_weekday"):

@@ -57,7 +57,7 @@ LARGE: dict[Table, dict[str, str]] = {
     mentor_profiles: {"user_id": "{n}"},
     courses: {},
     listings: {"price_currency": "'USD'", "duration_minutes": "60"},
-    bookings: {"end_time": "now() + (n + 60) * interval '1 minute'", "mentee_user_id": "{owner}"},
+    bookings: {"end_time": "now() + (n + 60) * interval '1 minute'", "mentee_user_id": "{owner}", "listing_id": "{n}"},
     booking_participants: {},
     sessions: {"booking_id": "{n}", "mentee_user_id": "{owner}"},
     events: {"type": "'a.' || n % 50", "subject_id": "{n}"},

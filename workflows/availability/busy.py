@@ -1,13 +1,20 @@
-"""SQL that blocks and releases a mentor's time in the calendar, under the mentor's lock."""
+"""SQL that blocks and releases a booking's time in the calendars of its mentor and mentee, under their locks."""
 
 from __future__ import annotations
 
-# Every writer of a mentor's calendar takes this lock first (order everywhere: mentor, booking, session, bundle): two
-# overlapping inserts that race inside the exclusion check alone deadlock. NO KEY, so that new drafts, whose foreign
-# key only shares the mentor's key, are not kept waiting.
+# Every writer of a mentor's calendar takes this lock first (order everywhere: mentor, mentees by id, booking, session,
+# bundle): two overlapping inserts that race inside the exclusion check alone deadlock. NO KEY, so that new drafts,
+# whose foreign key only shares the mentor's key, are not kept waiting.
 LOCK_MENTOR = """
 mentor AS (
     SELECT id FROM mentor_profiles WHERE id = CAST(:mentor_profile_id AS uuid) FOR NO KEY UPDATE
+)
+"""
+
+# The same for the calendar of the mentee of an individual booking.
+LOCK_MENTEE = """
+mentee AS (
+    SELECT users.id FROM users, mentor WHERE users.id = CAST(:mentee_user_id AS uuid) FOR NO KEY UPDATE OF users
 )
 """
 
@@ -28,6 +35,11 @@ taken AS (
     INSERT INTO mentor_busy (id, mentor_profile_id, busy, booking_id)
     SELECT CAST(:busy_id AS uuid), wanted.mentor_profile_id, wanted.busy, wanted.id
     FROM wanted, (SELECT count(*) FROM expired) AS swept
+),
+attending AS (
+    INSERT INTO mentee_busy (booking_id, user_id, busy)
+    SELECT id, mentee_user_id, tstzrange(start_time, end_time) FROM booking
+    WHERE mentee_user_id IS NOT NULL AND NOT CAST(:mentee_overlap AS boolean)
 )
 """
 
@@ -35,5 +47,8 @@ taken AS (
 RELEASE_TIME = """
 released AS (
     DELETE FROM mentor_busy USING session WHERE mentor_busy.booking_id = session.booking_id
+),
+mentees_released AS (
+    DELETE FROM mentee_busy USING session WHERE mentee_busy.booking_id = session.booking_id
 )
 """

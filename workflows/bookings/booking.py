@@ -17,11 +17,15 @@ from workflows.transitions import StatefulRecord
 
 @dataclass(frozen=True, kw_only=True)
 class Booking(StatefulRecord):
-    """One mentor, one time, one listing, and where the decision stands. Times in UTC, money in minor units."""
+    """One mentor, one time, one listing, and where the decision stands. Times in UTC, money in minor units.
+
+    A group has no listing and no mentee. Buffer, early start, cancellation and reminders are the terms of the listing
+    or the group's template as they were when it was requested.
+    """
 
     table = bookings
 
-    listing_id: UUID
+    listing_id: UUID | None
     mentor_profile_id: UUID
     mentee_user_id: UUID | None
     course_id: UUID | None
@@ -34,7 +38,14 @@ class Booking(StatefulRecord):
     metadata: dict[str, Any] | None
     price_amount: int
     price_currency: str
+    product_id: UUID | None
+    bundle_purchase_id: UUID | None
+    series_id: UUID | None
     buffer_minutes: int
+    early_start_minutes: int | None
+    cancellation_window_hours: int | None
+    late_fee_percent: int
+    reminder_minutes: list[int] | None
     session_id: UUID | None
     decline_reason: str | None
     cancel_reason: str | None

@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus
 from models.sessions import session_id_of
-from workflows.availability.busy import BLOCK_TIME, LOCK_MENTOR
+from workflows.availability.busy import BLOCK_TIME, LOCK_MENTEE, LOCK_MENTOR
 from workflows.bookings.booking import Booking
 from workflows.errors import InvalidTransition
 from workflows.events.event_types import BookingAccepted, BookingCancelled, BookingDeclined, BookingRequested
@@ -23,9 +23,10 @@ EXPIRED = "expired"
 
 ACCEPT = f"""
 WITH {LOCK_MENTOR},
+{LOCK_MENTEE},
 booking AS (
     UPDATE bookings SET status = 'accepted', session_id = CAST(:session_id AS uuid)
-    FROM mentor
+    FROM mentor, mentee
     WHERE bookings.mentor_profile_id = mentor.id AND bookings.id = CAST(:id AS uuid)
       AND bookings.status = 'draft' AND bookings.version = :version
     RETURNING {", ".join(f"bookings.{column.name}" for column in Booking.columns())}
@@ -49,13 +50,16 @@ BOOKING_MACHINE = StateMachine(
 )
 
 
-def accept(db: Connection, *, actor: Actor, booking: Booking, now: datetime) -> Booking:
-    """Accept a draft and block the mentor's time, in one statement; return it with its session's id.
+def accept(db: Connection, *, actor: Actor, booking: Booking, now: datetime, mentee_overlap: bool = False) -> Booking:
+    """Accept a draft and block the time of both sides, in one statement; return it with its session's id.
+
+    Args:
+        mentee_overlap: whether the mentee may have another session at that time.
 
     Raises:
         Forbidden: the caller is not the booking's mentor.
         InvalidTransition: it is no longer a draft, or its start time has passed.
-        Conflict: `slot_taken`, when another booking or a hold has the time.
+        Conflict: `slot_taken`, when another booking or a hold has the mentor's time, or another booking the mentee's.
     """
     require_mentor(actor, booking)
     if booking.start_time <= now:
@@ -66,6 +70,8 @@ def accept(db: Connection, *, actor: Actor, booking: Booking, now: datetime) -> 
         booking,
         BookingStatus.ACCEPTED,
         mentor_profile_id=booking.mentor_profile_id,
+        mentee_user_id=booking.mentee_user_id,
+        mentee_overlap=mentee_overlap,
         session_id=session_id_of(booking.id),
         busy_id=uuid7(),
     )

@@ -6,60 +6,21 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.sql.expression import bindparam
-from uuid_utils.compat import uuid7
+from sqlalchemy import Connection
 
-from models.bookings import BookingKind, BookingStatus
 from models.catalog import BookingMode
-from models.sessions import session_id_of
-from workflows.availability.busy import BLOCK_TIME, LOCK_MENTOR
 from workflows.availability.hours import Hours, describe_weekday
 from workflows.availability.open_times import is_open
 from workflows.bookings.booking import Booking
+from workflows.bookings.insert import insert_booking
 from workflows.catalog.listings import BOOKABLE, Listing
 from workflows.clock import in_utc
-from workflows.constraints import constraint_errors
 from workflows.errors import Conflict, Forbidden, Invalid, NotFound
 from workflows.events.event_types import BookingAccepted, BookingRequested
 from workflows.events.record import record
 from workflows.identity.actor import Actor
 
 MAX_LEAD_TIME = timedelta(days=5 * 366)
-# Every route that makes a booking ends in this insert, with the terms of the listing as they are at this moment.
-_INSERT = """
-booking AS (
-    INSERT INTO bookings (
-        id, listing_id, mentor_profile_id, mentee_user_id, course_id, kind, start_time, end_time, status,
-        title, notes, metadata, price_amount, price_currency, buffer_minutes, session_id
-    )
-    SELECT CAST(:id AS uuid), CAST(:listing_id AS uuid), CAST(:mentor_profile_id AS uuid),
-           CAST(:mentee_user_id AS uuid), CAST(:course_id AS uuid), CAST(:kind AS booking_kind),
-           CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz), CAST(:status AS booking_status),
-           :title, :notes, CAST(:metadata AS jsonb),
-           :price_amount, :price_currency, :buffer_minutes, CAST(:session_id AS uuid)
-    {source}
-    RETURNING *
-),
-joined AS (
-    INSERT INTO booking_participants (booking_id, user_id)
-    SELECT id, mentee_user_id FROM booking WHERE mentee_user_id IS NOT NULL
-)
-"""
-# By name: the order of `RETURNING *` is the one in which migrations added the columns.
-_COLUMNS = ", ".join(column.name for column in Booking.columns())
-_METADATA = bindparam("metadata", type_=JSONB(none_as_null=True))
-_DRAFT = (
-    text(f"WITH {_INSERT.format(source='')} SELECT {_COLUMNS} FROM booking")
-    .bindparams(_METADATA)
-    .columns(*Booking.columns())
-)
-_ACCEPTED = (
-    text(f"WITH {LOCK_MENTOR}, {_INSERT.format(source='FROM mentor')}, {BLOCK_TIME} SELECT {_COLUMNS} FROM booking")
-    .bindparams(_METADATA)
-    .columns(*Booking.columns())
-)
 
 
 def request(
@@ -73,6 +34,7 @@ def request(
     title: str | None = None,
     notes: str | None = None,
     metadata: dict[str, Any] | None = None,
+    mentee_overlap: bool = False,
 ) -> Booking:
     """Book a listing at a time as a mentee.
 
@@ -80,6 +42,7 @@ def request(
         start_time: aware; the end follows from the listing's duration.
         end_time: may be given, and must then be that very end.
         metadata: the client's own, copied to the session.
+        mentee_overlap: whether the mentee may have another session at that time.
 
     Raises:
         Forbidden: the caller is an operator, without a user of their own.
@@ -97,28 +60,25 @@ def request(
     if not is_open(hours, start, end):
         raise Conflict(describe_weekday(hours, start), code="outside_hours")
     instant = listing.booking_mode is BookingMode.INSTANT
-    booking_id = uuid7()
-    values = {
-        "id": booking_id,
-        "status": BookingStatus.ACCEPTED if instant else BookingStatus.DRAFT,
-        "listing_id": listing.id,
-        "mentor_profile_id": listing.mentor_profile_id,
-        "mentee_user_id": actor.user_id,
-        "course_id": listing.course_id,
-        "kind": BookingKind.INDIVIDUAL,
-        "start_time": start,
-        "end_time": end,
-        "title": title,
-        "notes": notes,
-        "metadata": metadata,
-        "price_amount": listing.price_amount,
-        "price_currency": listing.price_currency,
-        "buffer_minutes": listing.buffer_minutes,
-        "session_id": session_id_of(booking_id) if instant else None,
-        "busy_id": uuid7(),
-    }
-    with constraint_errors():
-        booking = Booking.of(db.execute(_ACCEPTED if instant else _DRAFT, values).one())
+    booking = insert_booking(
+        db,
+        {
+            "listing_id": listing.id,
+            "mentee_user_id": actor.user_id,
+            "course_id": listing.course_id,
+            "title": title,
+            "notes": notes,
+            "metadata": metadata,
+            "price_amount": listing.price_amount,
+            "price_currency": listing.price_currency,
+        },
+        listing,
+        mentor_profile_id=listing.mentor_profile_id,
+        start_time=start,
+        end_time=end,
+        accepted=instant,
+        mentee_overlap=mentee_overlap,
+    )
     event = BookingAccepted if instant else BookingRequested
     record(db, event.about(booking, actor=actor, now=now))
     return booking

@@ -44,6 +44,7 @@ class Listing(VersionedRecord):
     cancellation_window_hours: int | None
     late_fee_percent: int
     reminder_minutes: list[int] | None
+    location: dict[str, Any] | None
     active: bool
     created_at: datetime
 

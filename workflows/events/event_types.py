@@ -107,7 +107,7 @@ class BookingEvent(Event):
     subject: ClassVar[str] = "booking"
 
     booking_id: UUID
-    listing_id: UUID
+    listing_id: UUID | None
     mentor_profile_id: UUID
     mentee_user_id: UUID | None
     course_id: UUID | None = None

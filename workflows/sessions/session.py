@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Select, bindparam, select
 
 from models.base import enum_literal
 from models.bookings import bookings
-from models.catalog import listings
 from models.sessions import SessionStatus, sessions
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.store import statuses_of_subjects
@@ -53,7 +52,7 @@ class Session(StatefulRecord):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionWithTerms(Session):
-    """A session with its price (minor units) and its listing's present policies.
+    """A session with the price (minor units) and the policies of its booking.
 
     `early_start_minutes` is None where it may start at any time, `cancellation_window_hours` where the mentee cannot
     cancel it.
@@ -75,16 +74,15 @@ def session_query(session_id: UUID) -> Select[Any]:
 
 
 def session_with_terms_query(session_id: UUID) -> Select[Any]:
-    """The session of that id, with the terms of its booking and listing."""
-    price, policies = bookings.c, listings.c
+    """The session of that id, with the terms of its booking."""
+    terms = bookings.c
     return (
         select(
             *Session.columns(),
-            *(price.price_amount, price.price_currency),
-            *(policies.early_start_minutes, policies.cancellation_window_hours, policies.late_fee_percent),
+            *(terms.price_amount, terms.price_currency),
+            *(terms.early_start_minutes, terms.cancellation_window_hours, terms.late_fee_percent),
         )
         .join_from(sessions, bookings, bookings.c.id == sessions.c.booking_id)
-        .join(listings, listings.c.id == bookings.c.listing_id)
         .where(sessions.c.id == session_id)
     )
 

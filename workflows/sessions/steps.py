@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import bindparam
 
-from models.catalog import listings
+from models.bookings import bookings
 from models.sessions import SESSION_TRANSITIONS, SessionStatus
 from workflows.availability.busy import LOCK_MENTOR, RELEASE_TIME
 from workflows.errors import Conflict, Invalid
@@ -26,9 +26,7 @@ from workflows.transitions import StateMachine, update_statement
 _CREATE = text(
     f"""
 WITH booking AS (
-    SELECT b.*, l.reminder_minutes
-    FROM bookings b LEFT JOIN listings l ON l.id = b.listing_id
-    WHERE b.id = ANY(CAST(:booking_ids AS uuid[]))
+    SELECT * FROM bookings WHERE id = ANY(CAST(:booking_ids AS uuid[]))
 ), created AS (
     INSERT INTO sessions (
         id, booking_id, mentor_profile_id, mentee_user_id, course_id, start_time, end_time,
@@ -43,7 +41,7 @@ WITH booking AS (
 SELECT {", ".join(f"created.{column.name}" for column in Session.columns())}, booking.reminder_minutes
 FROM created JOIN booking ON booking.id = created.booking_id
 """
-).columns(*Session.columns(), listings.c.reminder_minutes)
+).columns(*Session.columns(), bookings.c.reminder_minutes)
 _CANCEL = (
     text(
         f"""
@@ -81,7 +79,7 @@ SESSION_MACHINE = StateMachine(
 
 @dataclass(frozen=True, kw_only=True)
 class CreatedSession(Session):
-    """A session with its listing's minutes before the start at which to remind; None where it has none of its own."""
+    """A session with its booking's minutes before the start at which to remind; None where it has none of its own."""
 
     reminder_minutes: list[int] | None
 
@@ -112,7 +110,7 @@ def start(db: Connection, *, actor: Actor, session: Session, early_start_minutes
     """Start a scheduled session, and return it as it stands then.
 
     Args:
-        early_start_minutes: how long before the start time it may begin, by its listing; None for any time.
+        early_start_minutes: how long before the start time it may begin, None for any time.
 
     Raises:
         Forbidden: the caller is neither party.

@@ -1,0 +1,102 @@
+"""Bundles that mentees have bought, each with the ledger of its credits."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+
+from models.base import Timestamp, changing, created, enum, id_column, metadata
+
+
+class BundleEntryKind(StrEnum):
+    """What moved a bundle's credits."""
+
+    PURCHASE = "purchase"
+    SPEND = "spend"
+    GIVE_BACK = "give_back"
+    ADJUST = "adjust"
+    EXPIRE = "expire"
+
+
+bundle_purchases = Table(
+    "bundle_purchases",
+    metadata,
+    id_column(),
+    Column("mentee_user_id", Uuid, ForeignKey("users.id"), nullable=False),
+    Column("course_id", Uuid, nullable=False),
+    Column("product_id", Uuid, nullable=False),
+    Column("total_sessions", Integer, nullable=False),
+    # Moves with an entry in the ledger, in one statement.
+    Column("remaining_sessions", Integer, nullable=False),
+    # Of its product at the time of purchase, as the price is; null for sessions of any duration.
+    Column("duration_minutes", Integer),
+    Column("price_amount", BigInteger, nullable=False),
+    Column("price_currency", Text, nullable=False),
+    Column("valid_from", Timestamp, nullable=False),
+    # Exclusive; null for no end.
+    Column("valid_to", Timestamp),
+    # Set when the last credit is used, or by the purchase that follows an expiry; from then on another can be bought.
+    Column("closed_at", Timestamp),
+    *changing(),
+    ForeignKeyConstraint(["product_id", "course_id"], ["products.id", "products.course_id"]),
+    CheckConstraint("remaining_sessions BETWEEN 0 AND total_sessions", name="remaining_sessions"),
+    CheckConstraint("valid_to > valid_from", name="valid_to"),
+    CheckConstraint("remaining_sessions > 0 OR closed_at IS NOT NULL", name="closed_when_exhausted"),
+    Index(
+        "uq_bundle_purchases_open",
+        "mentee_user_id",
+        "course_id",
+        "product_id",
+        unique=True,
+        postgresql_where=text("closed_at IS NULL"),
+    ),
+    Index("ix_bundle_purchases_mentee_user_id_id", "mentee_user_id", "id"),
+)
+
+# Append-only, by a trigger.
+bundle_entries = Table(
+    "bundle_entries",
+    metadata,
+    id_column(),
+    Column("bundle_purchase_id", Uuid, ForeignKey("bundle_purchases.id"), nullable=False),
+    Column("kind", enum(BundleEntryKind, "bundle_entry_kind"), nullable=False),
+    Column("credits", Integer, nullable=False),
+    # What remains after this entry.
+    Column("balance", Integer, nullable=False),
+    Column("booking_id", Uuid, ForeignKey("bookings.id")),
+    # The seat of a group for which the credit was used; seats that were left are deleted.
+    Column("seat_id", Uuid),
+    Column("reason", Text),
+    Column("actor", Text, nullable=False),
+    created(),
+    CheckConstraint("balance >= 0", name="balance"),
+    CheckConstraint(
+        "CASE kind WHEN 'purchase' THEN credits > 0 WHEN 'spend' THEN credits = -1"
+        " WHEN 'give_back' THEN credits = 1 WHEN 'expire' THEN credits < 0 ELSE true END",
+        name="credits",
+    ),
+    CheckConstraint("(booking_id IS NOT NULL) = (kind IN ('spend', 'give_back'))", name="booking_id"),
+    # A booking's credit, or that of a seat, is spent once and given back once.
+    Index(
+        "uq_bundle_entries_booking_id_kind",
+        "booking_id",
+        "kind",
+        unique=True,
+        postgresql_where=text("seat_id IS NULL"),
+    ),
+    Index("uq_bundle_entries_seat_id_kind", "seat_id", "kind", unique=True),
+    Index("ix_bundle_entries_bundle_purchase_id_id", "bundle_purchase_id", "id"),
+)

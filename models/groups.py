@@ -1,0 +1,101 @@
+"""Group sessions: the weekly templates, the seats of each booking that they became, and its waiting list."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    Time,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from models.base import Timestamp, changing, created, id_column, metadata
+
+MAX_CAPACITY = 1000
+
+group_session_templates = Table(
+    "group_session_templates",
+    metadata,
+    id_column(),
+    Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
+    Column("course_id", Uuid, ForeignKey("courses.id")),
+    # The group_seat product whose price was taken, where none was given.
+    Column("product_id", Uuid),
+    Column("title", Text, nullable=False),
+    # 0 for Monday, with the wall-clock time in `time_zone`, an IANA name.
+    Column("weekday", SmallInteger, nullable=False),
+    Column("start_time", Time, nullable=False),
+    Column("time_zone", Text, nullable=False),
+    Column("duration_minutes", Integer, nullable=False),
+    Column("capacity", Integer, nullable=False),
+    # Of one seat.
+    Column("price_amount", BigInteger, nullable=False),
+    Column("price_currency", Text, nullable=False),
+    Column("early_start_minutes", Integer, server_default=text("15")),
+    Column("buffer_minutes", Integer, nullable=False, server_default=text("0")),
+    Column("cancellation_window_hours", Integer, server_default=text("24")),
+    Column("late_fee_percent", Integer, nullable=False, server_default=text("50")),
+    Column("location", JSONB(none_as_null=True)),
+    Column("active", Boolean, nullable=False, server_default=text("true")),
+    *changing(),
+    ForeignKeyConstraint(["product_id", "course_id"], ["products.id", "products.course_id"]),
+    CheckConstraint("char_length(title) BETWEEN 1 AND 200", name="title_length"),
+    CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
+    CheckConstraint("duration_minutes BETWEEN 5 AND 1440", name="duration_minutes"),
+    CheckConstraint("capacity BETWEEN 1 AND 1000", name="capacity"),
+    CheckConstraint("price_amount >= 0", name="price_amount"),
+    CheckConstraint("price_currency ~ '^[A-Z]{3}$'", name="price_currency"),
+    CheckConstraint("early_start_minutes >= 0", name="early_start_minutes"),
+    CheckConstraint("buffer_minutes BETWEEN 0 AND 1440", name="buffer_minutes"),
+    CheckConstraint("cancellation_window_hours >= 0", name="cancellation_window_hours"),
+    CheckConstraint("late_fee_percent BETWEEN 0 AND 100", name="late_fee_percent"),
+    CheckConstraint("jsonb_typeof(location) = 'object'", name="location_is_an_object"),
+    Index("ix_group_session_templates_mentor_profile_id_id", "mentor_profile_id", "id"),
+)
+
+# What changes about a group's booking, which itself never does once it is accepted.
+group_sessions = Table(
+    "group_sessions",
+    metadata,
+    Column("booking_id", Uuid, ForeignKey("bookings.id"), primary_key=True),
+    Column("template_id", Uuid, ForeignKey("group_session_templates.id"), nullable=False),
+    # The date of the occurrence in the template's zone.
+    Column("occurs_on", Date, nullable=False),
+    Column("capacity", Integer, nullable=False),
+    # Move with the rows of booking_participants and waitlist_entries, in one statement.
+    Column("seats_taken", Integer, nullable=False, server_default=text("0")),
+    Column("seats_offered", Integer, nullable=False, server_default=text("0")),
+    *changing(),
+    CheckConstraint("capacity BETWEEN 1 AND 1000", name="capacity"),
+    CheckConstraint(
+        "seats_taken >= 0 AND seats_offered >= 0 AND seats_taken + seats_offered <= capacity", name="seats"
+    ),
+    Index("ix_group_sessions_template_id_occurs_on", "template_id", "occurs_on"),
+)
+
+waitlist_entries = Table(
+    "waitlist_entries",
+    metadata,
+    # A UUIDv7: the order of the line.
+    id_column(),
+    Column("booking_id", Uuid, ForeignKey("group_sessions.booking_id"), nullable=False),
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
+    # Until then a seat is kept for this person; null while they wait for one.
+    Column("offered_until", Timestamp),
+    created(),
+    UniqueConstraint("booking_id", "user_id"),
+    Index("ix_waitlist_entries_booking_id_id", "booking_id", "id"),
+)
