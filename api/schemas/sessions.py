@@ -70,8 +70,8 @@ class SessionCancellation(RequestSchema):
     refund_requested = TrueOrFalse(load_default=False)
 
 
-class ListingPolicy(ResponseSchema):
-    """A listing's present cancellation policy."""
+class AgreedPolicy(ResponseSchema):
+    """The cancellation policy of a booking."""
 
     window_hours = fields.Integer(allow_none=True, metadata={"description": "Null: the mentee cannot cancel."})
     late_fee_percent = fields.Integer()
@@ -87,7 +87,7 @@ class CancellationQuote(ResponseSchema):
     fee = fields.Nested(Money)
     refund = fields.Nested(Money, metadata={"description": "The refund, if requested."})
     free_until = Moment(allow_none=True, metadata={"description": "The mentee can cancel without a fee until then."})
-    policy = fields.Nested(ListingPolicy)
+    policy = fields.Nested(AgreedPolicy)
 
 
 class CancelledSession(Session):

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select, update
 
 from models.bookings import BookingStatus
 from models.calendar import mentor_busy
+from models.catalog import listings
 from models.events import events
 from models.sessions import SessionStatus, session_id_of, sessions
 from tests.factories import (
@@ -26,6 +27,7 @@ from tests.factories import (
     make_mentor,
     make_session,
     make_user,
+    mentor_of,
 )
 from workflows.bookings.booking import Booking, booking_query
 from workflows.bookings.decisions import accept, cancel, decline, expire
@@ -223,6 +225,21 @@ def test_the_first_of_two_overlapping_drafts_wins(db: Connection) -> None:
     assert Booking.of(db.execute(booking_query(second.id)).one()).status == "draft"
 
 
+def test_a_mentee_is_accepted_into_one_session_at_a_time(db: Connection) -> None:
+    mentee = make_user(db)
+    first = make_booking(db, mentee=mentee)
+    overlapping, touching = (
+        make_booking(db, mentee=mentee, start_time=first.start_time + later) for later in (59 * MINUTE, 60 * MINUTE)
+    )
+    accept_booking(db, first)
+    with pytest.raises(Conflict) as refusal, db.begin_nested():
+        accept_booking(db, overlapping)
+    assert (refusal.value.code, list(refusal.value.details or ())) == ("slot_taken", ["mentee"])
+    accept_booking(db, touching)
+    allowed = accept(db, actor=mentor_of(overlapping), booking=overlapping, now=datetime.now(UTC), mentee_overlap=True)
+    assert allowed.status == "accepted"
+
+
 def test_a_session_is_copied_from_its_booking(db: Connection) -> None:
     booking = accept_booking(db, make_booking(db, title="Compilers", notes="Bring tea", metadata={"room": 7}))
     session = create(db, booking_id=booking.id)
@@ -275,8 +292,10 @@ def test_a_session_starts_within_the_listings_early_window(
 
 
 @pytest.mark.parametrize("early", [0, 15, 90, None])
-def test_a_session_to_start_is_read_with_its_listings_window(db: Connection, early: int | None) -> None:
-    session = make_session(db, listing=make_listing(db, early_start_minutes=early))
+def test_a_session_keeps_the_window_of_its_request(db: Connection, early: int | None) -> None:
+    listing = make_listing(db, early_start_minutes=early)
+    session = make_session(db, listing=listing)
+    db.execute(update(listings).values(early_start_minutes=3))
     row = db.execute(session_with_terms_query(session.id)).one()
     assert (Session.of(row), row.early_start_minutes) == (session, early)
 

@@ -190,7 +190,7 @@ class SessionCompleted(SessionEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionCancelled(SessionEvent):
-    """The session has been cancelled, by the policy of its listing at that moment; money in minor units.
+    """The session has been cancelled, by the policy of its booking; money in minor units.
 
     `cancelled_by` is mentee, mentor or operator; `late`: inside the policy's window.
     """

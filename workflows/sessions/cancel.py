@@ -1,4 +1,4 @@
-"""Cancel a session by its listing's policy as it stands at that moment, with its fee and refund."""
+"""Cancel a session by the policy of its booking, with its fee and refund."""
 
 from __future__ import annotations
 
