@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from threading import Semaphore
 from time import monotonic
@@ -33,6 +33,8 @@ BATCH_SECONDS = 0.05
 LEASE = timedelta(seconds=20)
 # More would share out among them what one transaction could hold; a second one runs while the first waits for a lock.
 BATCHES_AT_ONCE = 2
+# How long positions hold before a queue is searched from the beginning again.
+POSITION_SECONDS = 5.0
 FAILS_TRANSACTION = {*LOST_RACES, LOCK_NOT_AVAILABLE, QUERY_CANCELED}
 _RETRIES = telemetry.TRANSACTION_RETRIES.labels("delivery", "lost_race")
 
@@ -128,6 +130,33 @@ class Batch:
     exhausted: list[Delivery] = field(default_factory=list)
 
 
+class Positions:
+    """From which due time on each effect of a queue is searched for deliveries that no wake-up names.
+
+    As long as any transaction on the server holds an old snapshot (a backup, a worker that was suspended), what is done
+    stays in the index: searched from its beginning, each batch of a backlog would read all batches before it. What is
+    left out (it was committed late, or given back) has a wake-up of its own, and every few seconds the search begins at
+    the beginning.
+    """
+
+    def __init__(self, effects: Iterable[str], seconds: float = POSITION_SECONDS) -> None:
+        self._beginning = dict.fromkeys(effects, store.ALWAYS)
+        self._seconds = seconds
+        self._since = dict(self._beginning)
+        self._ends = 0.0
+
+    def begin(self) -> Mapping[str, datetime]:
+        """Where the next search begins, by effect, in the order of the effects."""
+        if monotonic() >= self._ends:
+            self._since, self._ends = dict(self._beginning), monotonic() + self._seconds
+        return dict(self._since)
+
+    def move(self, found: Sequence[Delivery]) -> None:
+        """Begin at what a search has found, the one that has been due for longest of each effect."""
+        for each in sorted(found, key=lambda delivery: delivery.late):
+            self._since[each.key.effect] = each.now - each.late
+
+
 class DatabaseRunner:
     """Runs the deliveries of database effects, in batches where it can and alone where it must."""
 
@@ -140,7 +169,7 @@ class DatabaseRunner:
         self._effects = {effect.name: effect for effect in effects}
         # Timers are named by the sweep.
         drained = [effect for effect in effects if drains and not effect.alone and effect.due is None]
-        self._shared = {queue: [each.name for each in drained if each.queue == queue] for queue in QUEUES}
+        self._shared = {queue: Positions(each.name for each in drained if each.queue == queue) for queue in QUEUES}
         self._slots = Semaphore(BATCHES_AT_ONCE)
 
     def run(self, queue: str, keys: Sequence[DeliveryKey]) -> None:
@@ -176,8 +205,12 @@ class DatabaseRunner:
             return store.hold(db, step.leased, batch=not step.alone)
         if step.alone:
             return store.claim(db, step.keys)
-        shared = self._shared[queue] if step.drains else []
-        return store.claim(db, step.keys, shared=shared, limit=MAX_BATCH, batch=True)
+        if not step.drains:
+            return store.claim(db, step.keys, limit=MAX_BATCH, batch=True)
+        positions = self._shared[queue]
+        claimed = store.claim(db, step.keys, shared=positions.begin(), limit=MAX_BATCH, batch=True)
+        positions.move([each for each in claimed if each.key not in step.keys])
+        return claimed
 
     def _sorted(self, step: Step, claimed: Sequence[Delivery]) -> tuple[list[Delivery], list[Delivery], list[Delivery]]:
         """Those that are to run alone, those that are to be leased first, and those that may run at once."""

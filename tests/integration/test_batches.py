@@ -22,7 +22,7 @@ from tests.eventually import eventually
 from tests.factories import OPERATOR, accept_booking, make_booking, make_listing, make_mentor, make_user
 from tests.integration.harness import Harness, counted_statements, without_guards
 from tests.integration.test_record import an_event, private
-from workers.runner import LEASE, MAX_BATCH, DeliveryRunner
+from workers.runner import LEASE, MAX_BATCH, DeliveryRunner, Positions
 from workflows.errors import Conflict
 from workflows.events import store
 from workflows.events.delivery import Cancel, DeliveryKey, DeliveryStatus, Retry, RetryPolicy
@@ -385,8 +385,48 @@ def test_a_claim_takes_only_the_effects_asked_for(harness: Harness) -> None:
     with harness.transactions() as db:
         accept_booking(db, make_booking(db))
     with harness.engine.connect() as db:
-        claimed = store.claim(db, [], shared=["notifications.booking_accepted"], limit=50, batch=True)
+        claimed = store.claim(db, [], shared={"notifications.booking_accepted": store.ALWAYS}, limit=50, batch=True)
     assert {delivery.key.effect for delivery in claimed} == {"notifications.booking_accepted"}
+
+
+def next_batch(db: Connection, positions: Positions) -> int:
+    """Do the next deliveries of a backlog; returns how many entries of their index were read to find them."""
+    read = text("SELECT pg_stat_get_xact_tuples_returned(CAST('ix_deliveries_effect_due_at' AS regclass))")
+    before: int = db.execute(read).scalar_one()
+    claimed = store.claim(db, [], shared=positions.begin(), limit=MAX_BATCH, batch=True)
+    positions.move(claimed)
+    found: int = db.execute(read).scalar_one()
+    assert store.mark_done(db, claimed) == MAX_BATCH
+    return found - before
+
+
+def test_a_backlog_is_read_once_beside_an_old_snapshot(batch_harness: Harness) -> None:
+    for _batch in range(6):
+        recorded(batch_harness, MAX_BATCH)
+    positions = Positions([EFFECT])
+    with batch_harness.engine.connect() as old:
+        old.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        old.execute(select(func.count()).select_from(deliveries))
+        for _batch in range(6):
+            with batch_harness.engine.begin() as db:
+                # One batch that was just done may be passed, not all of them.
+                assert MAX_BATCH <= next_batch(db, positions) <= 3 * MAX_BATCH
+
+
+def test_a_position_ends_and_what_it_left_out_is_found(batch_harness: Harness) -> None:
+    late, *keys = recorded(batch_harness, 3)
+    batch_harness.make_due(late)
+    for seconds, expected in ((60, set(keys)), (0, {late, *keys})):
+        positions = Positions([EFFECT], seconds)
+        with batch_harness.engine.connect() as db:
+            row = batch_harness.row(keys[0])
+            claimed = store.claim(db, [], shared={EFFECT: row.due_at}, limit=MAX_BATCH)
+            positions.begin()
+            positions.move(claimed)
+            assert {each.key for each in claimed} == set(keys)
+            db.rollback()
+            again = store.claim(db, [], shared=positions.begin(), limit=MAX_BATCH)
+        assert {each.key for each in again} == expected
 
 
 def test_a_deferred_write_that_fails_fails_its_own_effect(batch_harness: Harness, counting: Counting) -> None:

@@ -39,6 +39,7 @@ from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 from workflows.events.record import recording
 from workflows.identity.actor import ACTIVE_MENTOR, USER
 from workflows.identity.people import MENTORS
+from workflows.invariants import About, check_part, looks, names
 from workflows.notifications.inbox import NOTIFICATIONS
 from workflows.notifications.push_subscriptions import BROWSERS
 from workflows.operations import DELIVERIES
@@ -224,8 +225,8 @@ def test_every_filter_of_a_list_is_planned() -> None:
     planned: dict[PagedList[Any], set[str]] = {}
     for paged, always, optional in LISTS.values():
         planned.setdefault(paged, set()).update(always, optional)
-    for paged, names in planned.items():
-        assert set(inspect.signature(paged.query).parameters) - {"page"} == names
+    for paged, filters in planned.items():
+        assert set(inspect.signature(paged.query).parameters) - {"page"} == filters
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
@@ -240,6 +241,24 @@ def test_every_subject_is_found_by_an_index(large: Connection, engine: Engine) -
     assert len(found) > 20
     for subject in found:
         assert_indexed(large, subject.statement.query)
+
+
+# It reads the calendar alone, by the index of its constraint.
+OF_CALENDARS = "mentor_busy_twice"
+
+
+@pytest.mark.parametrize("name", sorted({*names(About.BOOKINGS), *names(About.MENTORS)} - {OF_CALENDARS}))
+def test_a_part_of_an_invariant_finds_its_rows_by_an_index(large: Connection, name: str) -> None:
+    made = statements_of(large, lambda: check_part(large, name, [SOME_ID]))
+    scans = [node for node in plan_as_sent(large, made[0][0]) if node.get("Relation Name") in set(map(str, LARGE))]
+    assert scans
+    for scan in scans:
+        assert scan.get("Index Cond") or scan.get("Recheck Cond"), scan
+
+
+@pytest.mark.parametrize("about", list(looks.NEWEST))
+def test_the_newest_changes_are_found_by_an_index(large: Connection, about: About) -> None:
+    assert_indexed(large, looks.NEWEST[about], of_one_owner=False)
 
 
 DONE, PENDING = 30_000, 1_500
@@ -323,10 +342,11 @@ def claimed(db: Connection) -> list[Delivery]:
     return store.claim(db, some(db, "notifications.booking_accepted"))
 
 
-SHARED = ["notifications.booking_requested", "notifications.booking_accepted", "notifications.session_created"]
+SHARED_EFFECTS = ["notifications.booking_requested", "notifications.booking_accepted", "notifications.session_created"]
+SHARED = dict.fromkeys(SHARED_EFFECTS, store.ALWAYS)
 RETRY = Attempt(outcome="retry", took=SOON, error="no")
 DELIVERY_STATEMENTS: dict[str, Callable[[Connection], Any]] = {
-    "claim_batch": lambda db: store.claim(db, some(db, SHARED[1]), shared=SHARED, limit=50, batch=True),
+    "claim_batch": lambda db: store.claim(db, some(db, SHARED_EFFECTS[1]), shared=SHARED, limit=50, batch=True),
     "claim": claimed,
     "lease": lambda db: store.lease(db, claimed(db), SOON),
     "hold": lambda db: store.hold(db, claimed(db), batch=True),

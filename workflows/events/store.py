@@ -7,9 +7,10 @@ that lost its lease changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -64,6 +65,8 @@ MAX_REQUEUED = 10_000
 REQUEUED_PER_SECOND = 25
 MAX_COUNTED_DUE = 100_000
 MAX_COUNTED_DEAD = 10_000
+# Before anything was due.
+ALWAYS = datetime.min.replace(tzinfo=UTC)
 
 _KEYS = "unnest(CAST(:event_ids AS uuid[]), CAST(:effects AS text[]), CAST(:targets AS text[]))"
 _FENCED_KEYS = (
@@ -110,10 +113,11 @@ WITH named AS MATERIALIZED (
     LIMIT :limit
     FOR UPDATE OF d SKIP LOCKED
 ), others AS MATERIALIZED (
-    SELECT due.* FROM unnest(CAST(:shared AS text[])) AS shared(effect)
+    SELECT due.* FROM unnest(CAST(:shared AS text[]), CAST(:since AS timestamptz[])) AS shared(effect, since)
     CROSS JOIN LATERAL (
         SELECT {_ROW}, false AS named FROM deliveries d JOIN events e ON e.id = d.event_id
         WHERE d.effect = shared.effect AND d.state = 'pending' AND d.lease_until IS NULL AND d.due_at <= now()
+          AND d.due_at >= shared.since
           AND e.type = ANY(:known) AND NOT EXISTS (SELECT FROM named WHERE {_SAME_KEY.format("named")})
         ORDER BY d.due_at
         LIMIT :limit
@@ -535,7 +539,7 @@ def claim(
     db: Connection,
     named: Sequence[DeliveryKey],
     *,
-    shared: Sequence[str] = (),
+    shared: Mapping[str, datetime] = MappingProxyType({}),
     limit: int | None = None,
     batch: bool = False,
 ) -> list[Delivery]:
@@ -543,12 +547,14 @@ def claim(
 
     Args:
         named: of one queue; those that are done, not due, or in another worker's hands are left out.
-        shared: the effects whose other deliveries are taken too, those of the first before those of the next.
+        shared: the effects whose other deliveries are taken too, those of the first before those of the next, and since
+            when they are due: those that have been for longer are left out.
         limit: how many in all; None for as many as are named.
         batch: whether, from then on, a lock is waited for 100 ms and a statement 1 s.
     """
-    values = {"shared": list(shared), "known": list(event_types()), "limit": len(named) if limit is None else limit}
-    return _deliveries(db.execute(_CLAIM, _keys(named) | values | {"batch": batch}))
+    values = {"shared": list(shared), "since": list(shared.values()), "known": list(event_types()), "batch": batch}
+    values["limit"] = len(named) if limit is None else limit
+    return _deliveries(db.execute(_CLAIM, _keys(named) | values))
 
 
 def lease(db: Connection, claimed: Sequence[Delivery], duration: timedelta) -> list[Delivery]:

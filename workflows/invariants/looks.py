@@ -48,7 +48,7 @@ _CHANGING = {
     "sessions": (About.BOOKINGS, "booking_id"),
     "reviews": (About.MENTORS, "mentor_profile_id"),
 }
-_NEWEST = {
+NEWEST = {
     about: text(
         " UNION ".join(
             f"(SELECT {column} AS about FROM {table} ORDER BY updated_at DESC, id DESC LIMIT :limit)"
@@ -95,7 +95,7 @@ def findings(db: Connection, *, newest: bool = False) -> list[Finding]:
         newest: whether the latest changes are checked anew, since nothing may have checked them yet.
     """
     asked = {
-        about: list(db.scalars(_NEWEST[about], {"limit": limit})) if newest else []
+        about: list(db.scalars(NEWEST[about], {"limit": limit})) if newest else []
         for about, limit in NEWEST_CHANGES.items()
     }
     besides = [str(id) for ids in asked.values() for id in ids]
