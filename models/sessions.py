@@ -103,6 +103,7 @@ sessions = Table(
     CheckConstraint("(cancelled_at IS NOT NULL) = (status = 'cancelled')", name="cancelled_at"),
     Index("ix_sessions_mentor_profile_id_start_time_id", "mentor_profile_id", text("start_time DESC"), "id"),
     Index("ix_sessions_mentee_user_id_start_time_id", "mentee_user_id", text("start_time DESC"), "id"),
+    # Required of the schema, for operators who ask by state; reports of a period read the second.
     Index("ix_sessions_status_start_time", "status", "start_time"),
     Index("ix_sessions_start_time", "start_time"),
     # What maintain looks at: what changed since its last round.

@@ -72,6 +72,15 @@ webhook_endpoints = Table(
     CheckConstraint("failures > 0 OR (open_until IS NULL AND warned_at IS NULL)", name="only_failures_open_or_warn"),
 )
 
+# Whose they were: their owners go on reading what was sent to them.
+deleted_webhook_endpoints = Table(
+    "deleted_webhook_endpoints",
+    metadata,
+    id_column(),
+    Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id")),
+    created(),
+)
+
 webhook_secrets = Table(
     "webhook_secrets",
     metadata,

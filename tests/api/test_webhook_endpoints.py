@@ -269,15 +269,27 @@ def test_whose_it_is_comes_before_the_body(client: FlaskClient, world: World, ca
     assert client.patch(path, json={"rateLimit": 1}, headers=cast.as_operator).status_code == 200
 
 
-def test_a_deletion_cancels_what_is_pending_and_operators_still_read_it(world: World, cast: Cast) -> None:
-    partner = Partner.of(world, cast.as_mentor)
+@pytest.mark.parametrize("reader", ["as_mentor", "as_operator"])
+def test_a_deletion_cancels_what_is_pending_and_stays_readable(world: World, cast: Cast, reader: str) -> None:
+    partner, headers = Partner.of(world, cast.as_mentor), getattr(cast, reader)
     waiting, done = partner.told(), partner.told(DeliveryState.DONE)
     assert partner.client.delete(partner.path, headers=cast.as_mentor).status_code == 204
-    shown = partner.client.get(f"/webhook-deliveries/{waiting}", headers=cast.as_operator).json
+    shown = partner.client.get(f"/webhook-deliveries/{waiting}", headers=headers).json
     assert (shown["state"], shown["lastErrorClass"], shown["endpointId"]) == ("cancelled", "deleted", str(partner.id))
-    assert partner.client.get(f"/webhook-deliveries/{done}", headers=cast.as_operator).json["state"] == "done"
-    refused = partner.client.post(f"/webhook-deliveries/{done}/resend", headers=cast.as_operator)
+    assert partner.client.get(f"/webhook-deliveries/{done}", headers=headers).json["state"] == "done"
+    listed = partner.client.get(f"/webhook-deliveries?endpointId={partner.id}", headers=headers).json["items"]
+    assert {item["id"] for item in listed} >= {waiting, done}
+    refused = partner.client.post(f"/webhook-deliveries/{done}/resend", headers=headers)
     assert (refused.status_code, refused.json["code"]) == (409, "endpoint_not_active")
+
+
+def test_others_do_not_read_what_a_deleted_endpoint_was_sent(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_operator)
+    done = partner.told(DeliveryState.DONE)
+    assert partner.client.delete(partner.path, headers=cast.as_operator).status_code == 204
+    assert partner.client.get(f"/webhook-deliveries/{done}", headers=cast.as_mentor).status_code == 403
+    listed = partner.client.get(f"/webhook-deliveries?endpointId={partner.id}", headers=cast.as_mentor)
+    assert listed.json["items"] == []
 
 
 def test_an_endpoint_shows_its_failures_under_an_etag_of_their_own(world: World, cast: Cast) -> None:

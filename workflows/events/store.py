@@ -29,12 +29,15 @@ from sqlalchemy import (
     any_,
     bindparam,
     case,
+    cast,
     func,
     literal_column,
+    null,
     or_,
     select,
     text,
     true,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import TypeEngine
@@ -49,7 +52,7 @@ from models.events import (
     events,
     states_before,
 )
-from models.webhooks import webhook_endpoints
+from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
 from workflows.events.delivery import Attempt, Backlog, Delivery, DeliveryKey, DeliveryStatus, Success
 from workflows.events.event_types import CLOCK_SKEW, Event, event_types, smallest_event_id
 from workflows.events.record import Wakeup, enqueue_wakeups
@@ -502,22 +505,31 @@ def _error_class(delivery: Any) -> ColumnElement[Any]:
     return func.coalesce(delivery.cancel_reason, _of_last_attempt(delivery, of_attempt))
 
 
-def _webhook_status(delivery: Any) -> list[ColumnElement[Any]]:
+def _webhook_status(delivery: Any, endpoint: Any) -> list[ColumnElement[Any]]:
     return [
         *_status(delivery),
         delivery.endpoint_id,
-        webhook_endpoints.c.state.label("endpoint_state"),
-        webhook_endpoints.c.mentor_profile_id,
+        endpoint.state.label("endpoint_state"),
+        endpoint.mentor_profile_id,
         _of_last_attempt(delivery, delivery_attempts.c.status_code).label("last_status_code"),
         _error_class(delivery).label("last_error_class"),
     ]
 
 
+# Endpoints, also those that are deleted, which have no state.
+_ENDPOINTS_EVER = union_all(
+    select(webhook_endpoints.c.id, webhook_endpoints.c.mentor_profile_id, webhook_endpoints.c.state),
+    select(
+        deleted_webhook_endpoints.c.id,
+        deleted_webhook_endpoints.c.mentor_profile_id,
+        cast(null(), webhook_endpoints.c.state.type),
+    ),
+).subquery("endpoints_ever")
 _STATUS = select(*_status(deliveries.c)).join_from(deliveries, events, events.c.id == deliveries.c.event_id)
 _WEBHOOK_STATUS = (
-    select(*_webhook_status(deliveries.c))
+    select(*_webhook_status(deliveries.c, _ENDPOINTS_EVER.c))
     .join_from(deliveries, events, events.c.id == deliveries.c.event_id)
-    .join(webhook_endpoints, webhook_endpoints.c.id == deliveries.c.endpoint_id, isouter=True)
+    .join(_ENDPOINTS_EVER, _ENDPOINTS_EVER.c.id == deliveries.c.endpoint_id, isouter=True)
     .where(_IS_WEBHOOK)
 )
 # Deliveries to browsers, chat channels and endpoints are private: operators see them all, an endpoint's owner its own.
@@ -837,23 +849,23 @@ def webhook_statuses_query(
     """The deliveries to a mentor's endpoints, or for None to those of the operators; the newest events first.
 
     Args:
-        endpoint_id: to this endpoint alone.
+        endpoint_id: to this endpoint alone, also when it is deleted.
         of_any_owner: to endpoints of every owner.
         state: deliveries in this state alone.
     """
-    endpoints = webhook_endpoints.c
-    wanted = [] if of_any_owner else [endpoints.mentor_profile_id == mentor_profile_id]
+    endpoints = webhook_endpoints if endpoint_id is None else _ENDPOINTS_EVER
+    wanted = [] if of_any_owner else [endpoints.c.mentor_profile_id == mentor_profile_id]
     if endpoint_id is not None:
-        wanted.append(endpoints.id == endpoint_id)
-    of_one = select(deliveries).where(_IS_WEBHOOK, deliveries.c.endpoint_id == endpoints.id)
+        wanted.append(endpoints.c.id == endpoint_id)
+    of_one = select(deliveries).where(_IS_WEBHOOK, deliveries.c.endpoint_id == endpoints.c.id)
     if state is not None:
         of_one = of_one.where(deliveries.c.state == enum_literal(state))
     # A page of each endpoint by the index, and then the first of them all: never a whole history to be sorted.
     of_one = NEWEST_EVENT_FIRST.select_page(of_one, page, deliveries.c.event_id, deliveries.c.id)
-    newest = of_one.correlate(webhook_endpoints).lateral("newest")
+    newest = of_one.correlate(endpoints).lateral("newest")
     return (
-        select(*_webhook_status(newest.c))
-        .select_from(webhook_endpoints.join(newest, true()).join(events, events.c.id == newest.c.event_id))
+        select(*_webhook_status(newest.c, endpoints.c))
+        .select_from(endpoints.join(newest, true()).join(events, events.c.id == newest.c.event_id))
         .where(*wanted)
         .order_by(newest.c.event_id.desc(), newest.c.id.desc())
         .limit(page.limit + 1)

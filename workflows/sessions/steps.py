@@ -95,7 +95,9 @@ def create_all(db: Connection, booking_ids: Sequence[UUID]) -> dict[UUID, Create
 
 
 def create(db: Connection, *, booking_id: UUID) -> CreatedSession:
-    """Write the session of one booking.
+    """Write the session of one booking, for callers to whom a second creation is an error (requirement M5).
+
+    The effect takes a duplicate for done, and creates many at once by `create_all`.
 
     Raises:
         Conflict: `duplicate_session`, when the booking already has a session.

@@ -124,11 +124,8 @@ def require_owner_of_endpoint(actor: Actor, delivery: WebhookDelivery) -> None:
     """Require the owner of the delivery's endpoint: its mentor, or any operator.
 
     Raises:
-        Forbidden: the endpoint has another owner.
-        NotFound: the endpoint is deleted, and with it whose it was: operators alone read what it was sent.
+        Forbidden: the endpoint has another owner, also while it is deleted.
     """
-    if delivery.endpoint_state is None and not actor.operator:
-        raise NotFound("There is no such webhook delivery.")
     own = actor.mentor_profile_id is not None and actor.mentor_profile_id == delivery.mentor_profile_id
     if not (own or actor.operator):
         raise Forbidden("Only the owner of its webhook endpoint sees this delivery.")
@@ -180,7 +177,8 @@ def recover(
     """Send again what failed in that time, of the types that the endpoint asks for; returns how many there were.
 
     A dead delivery gets all its attempts again. One that was cancelled since the endpoint was not active is followed by
-    another of the same event, unless one followed already.
+    another of the same event, unless one followed already. A pending one is sent at its time anyway, and keeps its
+    attempts and its pause: a receiver that recovers again and again would otherwise be sent each message at once.
 
     Args:
         since: the earliest event, at most 14 days back.

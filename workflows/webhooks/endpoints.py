@@ -12,7 +12,14 @@ from zlib import crc32
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, or_, select, update
 from uuid_utils.compat import uuid7
 
-from models.webhooks import ENDPOINT_TRANSITIONS, EndpointState, Signing, webhook_endpoints, webhook_secrets
+from models.webhooks import (
+    ENDPOINT_TRANSITIONS,
+    EndpointState,
+    Signing,
+    deleted_webhook_endpoints,
+    webhook_endpoints,
+    webhook_secrets,
+)
 from workflows.errors import Conflict, Forbidden, Invalid, InvalidTransition, NotFound, Stale
 from workflows.events import store
 from workflows.events.event_types import WebhookExampleAsked, WebhookPinged, announced_types
@@ -226,8 +233,14 @@ def delete_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint) -> None
     """
     require_owner(actor, endpoint)
     endpoints = webhook_endpoints.c
-    deleted = delete(webhook_endpoints).where(endpoints.id == endpoint.id, endpoints.version == endpoint.version)
-    if db.execute(deleted).rowcount == 0:
+    deleted = (
+        delete(webhook_endpoints)
+        .where(endpoints.id == endpoint.id, endpoints.version == endpoint.version)
+        .returning(endpoints.id, endpoints.mentor_profile_id)
+        .cte("deleted")
+    )
+    kept = insert(deleted_webhook_endpoints).from_select(["id", "mentor_profile_id"], select(deleted))
+    if db.execute(kept).rowcount == 0:
         raise _stale()
     store.cancel_of_deleted_endpoint(db, endpoint.id, DELETED, limit=MAX_CANCELLED)
 
