@@ -29,9 +29,9 @@ def verify_credentials(headers: AnyHeaders, settings: Settings) -> Claim:
     """
     scheme, _, token = headers.get("Authorization", "").strip().partition(" ")
     if scheme.lower() == "bearer":
-        return _claim_of_token(token.strip(), settings)
+        return _claim_by_token(token.strip(), settings)
     if _are_headers_trusted(headers, settings):
-        return _claim_of_headers(headers)
+        return _claim_by_headers(headers)
     raise Unauthenticated("Send a bearer token in the Authorization header.")
 
 
@@ -40,7 +40,7 @@ def identifier(value: object) -> UUID | None:
     return UUID(value) if isinstance(value, str) and CANONICAL_UUID.fullmatch(value) else None
 
 
-def _claim_of_token(token: str, settings: Settings) -> Claim:
+def _claim_by_token(token: str, settings: Settings) -> Claim:
     claims = _verified(token, settings)
     roles = claims.get("roles", [])
     if not isinstance(roles, list):
@@ -79,7 +79,7 @@ def _are_headers_trusted(headers: AnyHeaders, settings: Settings) -> bool:
     return settings.identity_headers == "open"
 
 
-def _claim_of_headers(headers: AnyHeaders) -> Claim:
+def _claim_by_headers(headers: AnyHeaders) -> Claim:
     user, mentor = headers.get("X-User-Id"), headers.get("X-Mentor-Profile-Id")
     if user is None and mentor is None:
         raise Unauthenticated("Send X-User-Id or X-Mentor-Profile-Id, or a bearer token.")

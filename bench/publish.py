@@ -19,7 +19,7 @@ BEGIN, END = "<!-- {name}: written by make bench -->", "<!-- end of {name} -->"
 SESSIONS_A_DAY = 10_000_000
 SECONDS_A_DAY = 86_400
 PEAK = 3  # the busiest minute's rate over the day's average
-SPARE = 0.6  # how busy a core may be at that peak
+MAX_BUSY_SHARE = 0.6  # how busy a core may be at that peak
 CORES_OF_A_PRIMARY = 32
 GIBIBYTE = 1024**3
 
@@ -120,7 +120,7 @@ class Arithmetic:
 
     def cores(self, milliseconds: float) -> float:
         """How many cores the peak needs for something that costs so much a life."""
-        return self.peak_lives * milliseconds / 1000 / SPARE
+        return self.peak_lives * milliseconds / 1000 / MAX_BUSY_SHARE
 
     @property
     def primaries(self) -> int:

@@ -23,7 +23,7 @@ from workflows.identity.actor import Actor
 from workflows.operations import DELIVERIES, cancel_delivery, retry_deliveries, retry_delivery
 from workflows.paging import Page
 
-# As the audit names whoever may open the database.
+# As the audit names callers who can open the database.
 OPERATOR = Actor(operator=True, name="operator:cli")
 IDS = click.argument("ids", nargs=-1, type=click.UUID, metavar="ID...")
 EFFECT = click.option("--effect", help="Only those of this effect, e.g. mail.send.")

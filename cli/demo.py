@@ -18,7 +18,6 @@ from cli.demonstration.acts import (
     check_invariants,
     check_page,
     decide,
-    effects_table,
     gather,
     meet,
     pause_endpoint,
@@ -139,7 +138,6 @@ class _Stage:
         booked = decide(scene, cast)
         meet(scene, cast, booked)
         audit(scene, cast, booked, engine)
-        self.show.table(effects_table(booked.effects))
         check_invariants(scene, cast.operator)
         self.show.act("Pages to open")
         check_page(scene, f"{system.plan.api_url}/api/docs", "the API's documentation", "api")

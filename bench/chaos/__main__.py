@@ -1,6 +1,6 @@
 """`make faults-long`: faults in every part at full load, and a burst; nothing may be lost, and all is quiet soon.
 
-Exits with 1 when something is missing, doubled or late, and says what.
+Exits with 1 when something is missing, doubled or late, and names it.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import urllib3
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.text import Text
 
 from cli.demonstration.receivers import Mailbox, Receiver
@@ -45,8 +45,8 @@ DATABASE = "postgres"
 class Show:
     """Prints; may be called from any thread."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(highlight=False)
+    def __init__(self) -> None:
+        self._console = Console(highlight=False)
         if not self._console.is_terminal:
             self._console.width = max(self._console.width, PLAIN_WIDTH)
 
@@ -73,11 +73,6 @@ class Show:
     def line(self, sentence: str) -> None:
         """A line of plain text."""
         self._console.print(Text(sentence), soft_wrap=True)
-
-    def table(self, table: RenderableType) -> None:
-        """A table, after an empty line."""
-        self._console.print()
-        self._console.print(table)
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:

@@ -57,7 +57,7 @@ class Cast:
     def as_operator(self) -> Headers:
         return as_operator()
 
-    def wish(self, **fields: Any) -> dict[str, Any]:
+    def body(self, **fields: Any) -> dict[str, Any]:
         """A body for POST /bookings."""
         return {"listingId": str(self.listing.id), "startTime": factories.next_slot().isoformat(), **fields}
 

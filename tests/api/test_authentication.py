@@ -126,4 +126,4 @@ def test_malformed_and_unknown_identity_headers_are_refused(
 
 def test_operators_have_no_account_of_their_own(world: World, cast: Cast) -> None:
     assert world.client.get("/me", headers=cast.as_operator).status_code == 403
-    assert world.client.post("/bookings", headers=cast.as_operator, json=cast.wish()).status_code == 403
+    assert world.client.post("/bookings", headers=cast.as_operator, json=cast.body()).status_code == 403

@@ -119,7 +119,7 @@ def test_fields_of_a_booking_that_do_not_fit(
     before = counts(world.engine)
     answer = world.client.post(
         "/bookings",
-        data=json.dumps(cast.wish(**fields)),
+        data=json.dumps(cast.body(**fields)),
         headers=cast.as_mentee | {"Idempotency-Key": "k"},
         content_type="application/json",
     )
@@ -147,7 +147,7 @@ def test_a_reason_says_something_and_hides_nothing(
     "notes", ["One.\n\n\tTwo.\r\nThree.", "\u200eשלום\u200f", "\u061cسلام", "a\u2028b", "👩\u200d🏫", " "]
 )
 def test_text_of_several_lines_is_stored_as_given(world: World, cast: Cast, notes: str) -> None:
-    answer = world.client.post("/bookings", json=cast.wish(notes=notes), headers=cast.as_mentee)
+    answer = world.client.post("/bookings", json=cast.body(notes=notes), headers=cast.as_mentee)
     assert (answer.status_code, answer.json["notes"]) == (201, notes)
 
 
@@ -158,8 +158,8 @@ def test_what_is_missing_is_named(world: World, cast: Cast) -> None:
 
 def test_an_unknown_listing_is_not_found(world: World, cast: Cast) -> None:
     before = counts(world.engine)
-    wish = cast.wish(listingId=UNKNOWN_ID)
-    refused(world.client.post("/bookings", json=wish, headers=cast.as_mentee), 404, "not_found")
+    requested = cast.body(listingId=UNKNOWN_ID)
+    refused(world.client.post("/bookings", json=requested, headers=cast.as_mentee), 404, "not_found")
     assert counts(world.engine) == before
 
 
@@ -193,7 +193,7 @@ def test_a_body_is_declared_as_json(world: World, cast: Cast, content_type: str)
     ],
 )
 def test_a_body_is_plain_utf_8(world: World, cast: Cast, headers: dict[str, str]) -> None:
-    answer = world.client.post("/bookings", json=cast.wish(), headers=cast.as_mentee | headers)
+    answer = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee | headers)
     refused(answer, 415, "unsupported_media_type")
 
 
@@ -201,7 +201,7 @@ def test_plain_utf_8_may_be_declared(world: World, cast: Cast) -> None:
     headers = cast.as_mentee | {"Content-Type": 'application/json; charset="UTF-8"', "Content-Encoding": "Identity"}
     metadata = {"a": 1e20, "b": -1.5e-20, "c": 0.0, "d": 10**100 - 1, "e": 1 - 10**99, "f": 0.0}
     # A zero is one, however it is written.
-    data = json.dumps(cast.wish(metadata=metadata)).replace('"f": 0.0', '"f": -0.00e-999')
+    data = json.dumps(cast.body(metadata=metadata)).replace('"f": 0.0', '"f": -0.00e-999')
     answer = world.client.post("/bookings", data=data, headers=headers)
     assert (answer.status_code, answer.json["metadata"]) == (201, metadata)
 
@@ -284,8 +284,8 @@ def test_bodies_of_other_routes_that_do_not_fit(
 
 
 def test_longest_words_fit(world: World, cast: Cast, in_progress: Session) -> None:
-    wish = cast.wish(title="ü" * 200, notes="ü" * 5000, metadata={"x": "y" * 16_370})
-    assert world.client.post("/bookings", json=wish, headers=cast.as_mentee).status_code == 201
+    requested = cast.body(title="ü" * 200, notes="ü" * 5000, metadata={"x": "y" * 16_370})
+    assert world.client.post("/bookings", json=requested, headers=cast.as_mentee).status_code == 201
     record = {"notes": "ü" * 5000, "feedback": "ü" * 5000, "actionItems": ["ü" * 500] * 50, "rating": 1}
     path = f"/sessions/{in_progress.id}/complete"
     assert world.client.patch(path, json=record, headers=cast.as_mentor).status_code == 200

@@ -24,32 +24,32 @@ FIELDS = {
 
 
 def test_a_request_is_a_draft(client: FlaskClient, cast: Cast) -> None:
-    wish = cast.wish(title="Growing", notes="Zürich 🎓", metadata={"deep": [1, {"er": None}]})
-    answer = client.post("/bookings", json=wish, headers=cast.as_mentee)
+    requested = cast.body(title="Growing", notes="Zürich 🎓", metadata={"deep": [1, {"er": None}]})
+    answer = client.post("/bookings", json=requested, headers=cast.as_mentee)
     assert answer.status_code == 201
     assert set(answer.json) == FIELDS
     assert answer.json["status"] == "draft"
     assert answer.json["sessionId"] is None
     assert answer.json["price"] == {"amount": 4000, "currency": "USD"}
     assert {name: answer.json[name] for name in ("title", "notes", "metadata")} == {
-        name: wish[name] for name in ("title", "notes", "metadata")
+        name: requested[name] for name in ("title", "notes", "metadata")
     }
     assert answer.headers["Location"] == f"/bookings/{answer.json['id']}"
     assert client.get(answer.headers["Location"], headers=cast.as_mentor).json == answer.json
 
 
 def test_times_are_read_in_any_zone_and_answered_in_utc(client: FlaskClient, cast: Cast) -> None:
-    answer = client.post("/bookings", json=cast.wish(startTime="2027-03-01T09:30:00+05:30"), headers=cast.as_mentee)
+    answer = client.post("/bookings", json=cast.body(startTime="2027-03-01T09:30:00+05:30"), headers=cast.as_mentee)
     assert (answer.json["startTime"], answer.json["endTime"]) == ("2027-03-01T04:00:00Z", "2027-03-01T05:00:00Z")
 
 
 def test_an_end_must_be_the_listings_own(client: FlaskClient, cast: Cast) -> None:
     start = factories.next_slot()
     right, wrong = start + timedelta(hours=1), start + timedelta(minutes=59)
-    wish = {"startTime": start.isoformat()}
-    refused = client.post("/bookings", json=cast.wish(**wish, endTime=wrong.isoformat()), headers=cast.as_mentee)
+    requested = {"startTime": start.isoformat()}
+    refused = client.post("/bookings", json=cast.body(**requested, endTime=wrong.isoformat()), headers=cast.as_mentee)
     assert (refused.status_code, list(refused.json["details"])) == (400, ["endTime"])
-    taken = client.post("/bookings", json=cast.wish(**wish, endTime=right.isoformat()), headers=cast.as_mentee)
+    taken = client.post("/bookings", json=cast.body(**requested, endTime=right.isoformat()), headers=cast.as_mentee)
     assert taken.status_code == 201
 
 
@@ -115,11 +115,11 @@ def test_a_booking_is_seen_by_its_participants_and_operators(client: FlaskClient
 
 def test_an_instant_listing_accepts_at_once(client: FlaskClient, cast: Cast) -> None:
     client.patch(f"/listings/{cast.listing.id}", json={"bookingMode": "instant"}, headers=cast.as_mentor)
-    wish = cast.wish()
-    answer = client.post("/bookings", json=wish, headers=cast.as_mentee)
+    requested = cast.body()
+    answer = client.post("/bookings", json=requested, headers=cast.as_mentee)
     assert (answer.status_code, answer.json["status"]) == (202, "accepted")
     assert answer.headers["Location"] == f"/sessions/{answer.json['sessionId']}"
-    second = client.post("/bookings", json=wish, headers=cast.as_stranger)
+    second = client.post("/bookings", json=requested, headers=cast.as_stranger)
     assert (second.status_code, second.json["code"]) == (409, "slot_taken")
 
 
@@ -129,8 +129,8 @@ def test_bookings_are_listed_by_role_and_status(
     with engine.begin() as db:
         listing = factories.make_listing(db, cast.other_mentor)
     # The mentor is a mentee of another mentor, too.
-    wish = cast.wish(listingId=str(listing.id))
-    other = client.post("/bookings", json=wish, headers=cast.as_mentor).json["id"]
+    requested = cast.body(listingId=str(listing.id))
+    other = client.post("/bookings", json=requested, headers=cast.as_mentor).json["id"]
 
     def listed(query: str) -> set[str]:
         return {item["id"] for item in client.get(f"/bookings{query}", headers=cast.as_mentor).json["items"]}

@@ -88,8 +88,8 @@ def test_a_session_in_progress_is_not_cancelled(world: World, cast: Cast, in_pro
 
 
 def test_the_mentors_time_is_free_again(world: World, cast: Cast, scheduled: Session) -> None:
-    wish = cast.wish(startTime=scheduled.start_time.isoformat())
-    rival = world.client.post("/bookings", json=wish, headers=cast.as_mentee).json["id"]
+    requested = cast.body(startTime=scheduled.start_time.isoformat())
+    rival = world.client.post("/bookings", json=requested, headers=cast.as_mentee).json["id"]
     accept = f"/bookings/{rival}/accept"
     assert world.client.patch(accept, headers=cast.as_mentor).json["code"] == "slot_taken"
     world.client.patch(f"/sessions/{scheduled.id}/cancel", json=ILL, headers=cast.as_mentor)

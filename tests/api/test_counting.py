@@ -83,7 +83,7 @@ def test_what_was_rolled_back_has_not_happened(world: World, cast: Cast, draft: 
 def test_an_instant_listing_s_booking_begins_as_accepted(world: World, cast: Cast) -> None:
     world.client.patch(f"/listings/{cast.listing.id}", json={"bookingMode": "instant"}, headers=cast.as_mentor)
     before = Figures.here()
-    assert world.client.post("/bookings", json=cast.wish(), headers=cast.as_mentee).status_code == 202
+    assert world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee).status_code == 202
     world.run_session_effects()
     grown = Figures.here().since(before)
     assert grown.total("tutelage_transitions_total", **{"from": "none"}, to="accepted") == 1

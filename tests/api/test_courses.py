@@ -115,7 +115,7 @@ def test_a_mentor_teaches_a_course_by_one_listing_of_it(world: World, cast: Cast
 
 def test_a_booking_and_its_session_belong_to_the_listings_course(world: World, cast: Cast, course: Course) -> None:
     listing = world.client.post("/listings", json=offer_of(course), headers=cast.as_mentor).json["id"]
-    booking = world.client.post("/bookings", json=cast.wish(listingId=listing), headers=cast.as_mentee).json
+    booking = world.client.post("/bookings", json=cast.body(listingId=listing), headers=cast.as_mentee).json
     assert booking["courseId"] == str(course.id)
     # What is booked stays of its course, whatever becomes of the listing.
     world.client.patch(f"/listings/{listing}", json={"courseId": None}, headers=cast.as_mentor)

@@ -44,6 +44,6 @@ def test_the_root_redirects_to_the_documentation(client: FlaskClient) -> None:
 def test_both_mounts_are_the_same_application(client: FlaskClient, cast: Cast) -> None:
     for path in ("/me", "/mentors", f"/listings/{cast.listing.id}", "/openapi.json"):
         assert client.get(path, headers=cast.as_mentee).json == client.get(f"/api{path}", headers=cast.as_mentee).json
-    made = client.post("/api/bookings", json=cast.wish(), headers=cast.as_mentee)
+    made = client.post("/api/bookings", json=cast.body(), headers=cast.as_mentee)
     assert made.headers["Location"] == f"/api/bookings/{made.json['id']}"
     assert client.get(made.headers["Location"], headers=cast.as_mentee).json == made.json

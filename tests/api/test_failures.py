@@ -152,7 +152,7 @@ def test_a_commit_that_broke_is_a_503_and_is_not_made_again(world: World, cast: 
     other = create(world.engine.url.render_as_string(hide_password=False), pool_size=1)
     event.listen(world.engine, "commit", break_it)
     try:
-        answer = world.client.post("/bookings", json=cast.wish(), headers=cast.as_mentee)
+        answer = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee)
     finally:
         event.remove(world.engine, "commit", break_it)
         other.dispose()
@@ -205,7 +205,7 @@ def test_a_defect_tells_the_log_everything_and_the_caller_nothing(
     monkeypatch.setattr("api.errors.log", type("Log", (), {"error": staticmethod(lambda _e, **f: logged.append(f))}))
     monkeypatch.setattr("api.resources.bookings.request", broken)
     before = counts(world.engine)
-    answer = world.client.post("/bookings", json=cast.wish(), headers=cast.as_mentee)
+    answer = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee)
     assert (answer.status_code, answer.json["code"], set(answer.json)) == (500, "internal_error", SHAPE)
     assert "secret" not in answer.get_data(as_text=True)
     assert "the secret of the application" in str(logged[0]["exc_info"])

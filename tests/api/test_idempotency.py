@@ -25,9 +25,9 @@ def booked(engine: Engine) -> int:
 
 
 def test_a_change_asked_for_twice_is_made_once(world: World, cast: Cast) -> None:
-    wish = cast.wish()
-    first = world.client.post("/bookings", json=wish, headers=cast.as_mentee | KEY)
-    again = world.client.post("/api/bookings", json=wish, headers=cast.as_mentee | KEY)
+    requested = cast.body()
+    first = world.client.post("/bookings", json=requested, headers=cast.as_mentee | KEY)
+    again = world.client.post("/api/bookings", json=requested, headers=cast.as_mentee | KEY)
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.json == again.json
     assert first.headers["ETag"] == again.headers["ETag"]
@@ -48,53 +48,53 @@ def test_a_decision_is_answered_again_although_it_has_been_made(world: World, ca
 
 
 def test_a_key_belongs_to_one_request(world: World, cast: Cast) -> None:
-    wish = cast.wish()
-    world.client.post("/bookings", json=wish, headers=cast.as_mentee | KEY)
-    for path, body in (("/bookings", wish | {"title": "Other"}), ("/bookings?x=1", wish)):
+    requested = cast.body()
+    world.client.post("/bookings", json=requested, headers=cast.as_mentee | KEY)
+    for path, body in (("/bookings", requested | {"title": "Other"}), ("/bookings?x=1", requested)):
         answer = world.client.post(path, json=body, headers=cast.as_mentee | KEY)
         assert (answer.status_code, answer.json["code"]) == (422, "key_reused")
     assert booked(world.engine) == 1
 
 
 def test_keys_are_the_callers_and_the_routes_own(world: World, cast: Cast, draft: Booking) -> None:
-    wish = cast.wish()
+    requested = cast.body()
     for headers in (cast.as_mentee, cast.as_stranger):
-        assert world.client.post("/bookings", json=wish, headers=headers | KEY).status_code == 201
+        assert world.client.post("/bookings", json=requested, headers=headers | KEY).status_code == 201
     for method, status in (("PATCH", 200), ("POST", 400)):
         answer = world.client.open(f"/bookings/{draft.id}/cancel", method=method, headers=cast.as_mentee | KEY)
         assert answer.status_code == status
 
 
 def test_a_refusal_is_not_kept(world: World, cast: Cast) -> None:
-    wish = cast.wish()
-    refused = world.client.post("/bookings", json=wish | {"title": 7}, headers=cast.as_mentee | KEY)
+    requested = cast.body()
+    refused = world.client.post("/bookings", json=requested | {"title": 7}, headers=cast.as_mentee | KEY)
     assert refused.status_code == 400
-    assert world.client.post("/bookings", json=wish, headers=cast.as_mentee | KEY).status_code == 201
+    assert world.client.post("/bookings", json=requested, headers=cast.as_mentee | KEY).status_code == 201
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "tab\tkey", "schlüssel"])
 def test_keys_are_printable_and_not_too_long(world: World, cast: Cast, key: str) -> None:
     headers = cast.as_mentee | {"Idempotency-Key": key}
-    answer = world.client.post("/bookings", json=cast.wish(), headers=headers)
+    answer = world.client.post("/bookings", json=cast.body(), headers=headers)
     assert (answer.status_code, list(answer.json["details"])) == (400, ["Idempotency-Key"])
     longest = cast.as_mentee | {"Idempotency-Key": "k" * 255}
-    assert world.client.post("/bookings", json=cast.wish(), headers=longest).status_code == 201
+    assert world.client.post("/bookings", json=cast.body(), headers=longest).status_code == 201
 
 
 def test_a_key_whose_time_has_passed_is_free(world: World, cast: Cast) -> None:
-    wish = cast.wish()
-    world.client.post("/bookings", json=wish, headers=cast.as_mentee | KEY)
+    requested = cast.body()
+    world.client.post("/bookings", json=requested, headers=cast.as_mentee | KEY)
     with world.engine.begin() as db:
         db.execute(update(idempotency_keys).values(expires_at=text("now() - interval '1 second'")))
-    fresh = world.client.post("/bookings", json=wish, headers=cast.as_mentee | KEY)
+    fresh = world.client.post("/bookings", json=requested, headers=cast.as_mentee | KEY)
     assert "Idempotent-Replayed" not in fresh.headers
-    again = world.client.post("/bookings", json=wish, headers=cast.as_mentee | KEY)
+    again = world.client.post("/bookings", json=requested, headers=cast.as_mentee | KEY)
     assert again.headers["Idempotent-Replayed"] == "true"
     assert booked(world.engine) == 2
 
 
 def test_a_key_in_use_is_a_409_with_retry_after(world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    wish, meeting = cast.wish(), Barrier(2, timeout=10)
+    requested, meeting = cast.body(), Barrier(2, timeout=10)
     keep = IdempotentRequest.keep
 
     def keep_slowly(self: IdempotentRequest, *arguments: Any) -> None:
@@ -104,9 +104,9 @@ def test_a_key_in_use_is_a_409_with_retry_after(world: World, cast: Cast, monkey
 
     monkeypatch.setattr(IdempotentRequest, "keep", keep_slowly)
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(world.client.post, "/bookings", json=wish, headers=cast.as_mentee | KEY)
+        first = pool.submit(world.client.post, "/bookings", json=requested, headers=cast.as_mentee | KEY)
         meeting.wait()
-        second = world.client.post("/bookings", json=wish, headers=cast.as_mentee | KEY)
+        second = world.client.post("/bookings", json=requested, headers=cast.as_mentee | KEY)
         meeting.wait()
         assert first.result().status_code == 201
     assert (second.status_code, second.json["code"], second.headers["Retry-After"]) == (409, "key_in_use", "1")
@@ -121,8 +121,8 @@ def test_raced_by_many_threads_a_change_is_made_once(world: World, cast: Cast) -
 
     with ThreadPoolExecutor(6) as pool:
         for number in range(10):
-            wish = cast.wish()
-            answers = list(pool.map(ask, [wish] * 6, [f"race {number}"] * 6))
+            requested = cast.body()
+            answers = list(pool.map(ask, [requested] * 6, [f"race {number}"] * 6))
             made = [answer for answer in answers if answer.status_code == 201]
             assert {answer.status_code for answer in answers} <= {201, 409}
             assert all(answer.json["code"] == "key_in_use" for answer in answers if answer.status_code == 409)
@@ -132,10 +132,10 @@ def test_raced_by_many_threads_a_change_is_made_once(world: World, cast: Cast) -
 
 
 def test_what_is_kept_can_not_be_read_in_the_database(world: World, cast: Cast) -> None:
-    wish = cast.wish(notes="between you and me")
-    world.client.post("/bookings", json=wish, headers=cast.as_mentee | KEY)
+    requested = cast.body(notes="between you and me")
+    world.client.post("/bookings", json=requested, headers=cast.as_mentee | KEY)
     with world.engine.connect() as db:
         stored = db.execute(select(idempotency_keys.c.body)).scalar_one()
     assert b"between" not in stored
-    again = world.client.post("/bookings", json=wish, headers=cast.as_mentee | KEY)
+    again = world.client.post("/bookings", json=requested, headers=cast.as_mentee | KEY)
     assert again.json["notes"] == "between you and me"

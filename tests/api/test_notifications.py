@@ -241,6 +241,6 @@ def test_one_of_several_changes_at_once_is_kept(world: World, cast: Cast, engine
     kinds = ("session_reminder", "booking_declined", "session_created", "session_completed")
     wishes = [{"kind": kind, "channels": {"email": False}} for kind in kinds]
     race = Race(engine, len(wishes))
-    outcomes = race.run([lambda wish=wish: put(world.client, headers, wish).status_code for wish in wishes])
+    outcomes = race.run([lambda wanted=wanted: put(world.client, headers, wanted).status_code for wanted in wishes])
     race.close()
     assert sorted(outcomes) == [200, 412, 412, 412]

@@ -45,10 +45,10 @@ def test_the_bodys_form_comes_before_what_it_names_and_the_rules(world: World, c
     path = NOWHERE.format(accepted.id)
     assert world.client.patch(path, json=BAD_BODY, headers=cast.as_mentor).json["code"] == "invalid_request"  # type: ignore[index]
     assert world.client.patch(path, json={}, headers=cast.as_mentor).json["code"] == "invalid_transition"  # type: ignore[index]
-    wish = cast.wish(listingId=str(uuid4()), title=7)
-    assert world.client.post("/bookings", json=wish, headers=cast.as_mentee).status_code == 400
-    del wish["title"]
-    assert world.client.post("/bookings", json=wish, headers=cast.as_mentee).status_code == 404
+    requested = cast.body(listingId=str(uuid4()), title=7)
+    assert world.client.post("/bookings", json=requested, headers=cast.as_mentee).status_code == 400
+    del requested["title"]
+    assert world.client.post("/bookings", json=requested, headers=cast.as_mentee).status_code == 404
 
 
 def test_lists_ask_who_is_calling_before_they_read_the_query(world: World, cast: Cast) -> None:

@@ -22,8 +22,8 @@ RECORD = {"notes": "Good", "rating": 4, "feedback": "Prepared", "actionItems": [
 def test_the_way_from_a_request_to_a_completed_session(world: World, cast: Cast) -> None:
     client = world.client
     client.patch(f"/listings/{cast.listing.id}", json={"earlyStartMinutes": None}, headers=cast.as_mentor)
-    wish = cast.wish(title="Growing", notes="About me", metadata={"a": 1})
-    booking = client.post("/bookings", json=wish, headers=cast.as_mentee).json
+    requested = cast.body(title="Growing", notes="About me", metadata={"a": 1})
+    booking = client.post("/bookings", json=requested, headers=cast.as_mentee).json
     accepted = client.patch(f"/bookings/{booking['id']}/accept", headers=cast.as_mentor)
     world.run_session_effects()
     session = client.get(accepted.headers["Location"], headers=cast.as_mentee).json
@@ -145,7 +145,7 @@ def test_each_party_lists_its_own_sessions(client: FlaskClient, cast: Cast, sche
 
 
 def test_effects_tell_operators_more(world: World, cast: Cast) -> None:
-    booking = world.client.post("/bookings", json=cast.wish(), headers=cast.as_mentee).json
+    booking = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee).json
     location = world.client.patch(f"/bookings/{booking['id']}/accept", headers=cast.as_mentor).headers["Location"]
     world.run_session_effects()
     items = world.client.get(f"{location}/effects", headers=cast.as_mentee).json["items"]
@@ -160,7 +160,7 @@ def test_who_else_listens_is_shown_to_operators_alone(world: World, cast: Cast, 
     body = {"url": "https://partner.example", "eventTypes": ["*"]}
     for owner in (cast.as_operator, cast.as_mentor):
         assert world.client.post("/webhook-endpoints", json=body, headers=owner).status_code == 201
-    booking = world.client.post("/bookings", json=cast.wish(), headers=cast.as_mentee).json
+    booking = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee).json
     location = world.client.patch(f"/bookings/{booking['id']}/accept", headers=cast.as_mentor).headers["Location"]
     world.run_session_effects()
     with engine.begin() as db:

@@ -27,7 +27,7 @@ def test_the_other_steps_make_no_more(world: World, cast: Cast, scheduled: Sessi
 
 def test_a_request_makes_four_statements(world: World, cast: Cast) -> None:
     with statements_of(world.engine) as made:
-        assert world.client.post("/bookings", headers=cast.as_mentee, json=cast.wish()).status_code == 201
+        assert world.client.post("/bookings", headers=cast.as_mentee, json=cast.body()).status_code == 201
     assert len(made.statements) == 4, "the caller, the listing with its hours, the booking, its event"
     assert made.commits == 1
 

@@ -56,13 +56,13 @@ def test_who_waits_gets_booking_and_session(world: World, cast: Cast, draft: Boo
 def test_an_instant_booking_can_be_waited_for(world: World, cast: Cast) -> None:
     world.client.patch(f"/listings/{cast.listing.id}", json={"bookingMode": "instant"}, headers=cast.as_mentor)
     with Worker(world):
-        answer = world.client.post("/bookings", json=cast.wish(), headers=cast.as_mentee | prefer("wait=5"))
+        answer = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee | prefer("wait=5"))
     assert (answer.status_code, set(answer.json)) == (201, {"booking", "session"})
 
 
 def test_a_draft_has_nothing_to_wait_for(world: World, cast: Cast) -> None:
     began = monotonic()
-    answer = world.client.post("/bookings", json=cast.wish(), headers=cast.as_mentee | prefer("wait=5"))
+    answer = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee | prefer("wait=5"))
     assert (answer.status_code, answer.json["status"]) == (201, "draft")
     assert monotonic() - began < 2
 
@@ -89,13 +89,13 @@ def test_a_kept_202_can_be_waited_for_again(world: World, cast: Cast, draft: Boo
 def test_a_mentee_who_waits_again_does_not_see_the_mentors_own_record(world: World, cast: Cast) -> None:
     changes = {"bookingMode": "instant", "earlyStartMinutes": None}
     world.client.patch(f"/listings/{cast.listing.id}", json=changes, headers=cast.as_mentor)
-    headers, wish = cast.as_mentee | {"Idempotency-Key": "k"}, cast.wish()
-    session = f"/sessions/{world.client.post('/bookings', json=wish, headers=headers).json['sessionId']}"
+    headers, requested = cast.as_mentee | {"Idempotency-Key": "k"}, cast.body()
+    session = f"/sessions/{world.client.post('/bookings', json=requested, headers=headers).json['sessionId']}"
     world.run_session_effects()
     assert world.client.post(f"{session}/start", headers=cast.as_mentee).status_code == 200
     record = {"rating": 2, "feedback": "Of no use.", "notes": "For both."}
     assert world.client.post(f"{session}/complete", json=record, headers=cast.as_mentor).status_code == 200
-    again = world.client.post("/bookings", json=wish, headers=headers | prefer("wait=2"))
+    again = world.client.post("/bookings", json=requested, headers=headers | prefer("wait=2"))
     assert (again.status_code, again.json["session"]["status"]) == (201, "completed")
     seen = {name: again.json["session"][name] for name in record}
     assert seen == {"rating": None, "feedback": None, "notes": "For both."}
@@ -133,7 +133,7 @@ def test_preferences_are_read_as_rfc_7240_has_them(header: str) -> None:
 def test_at_most_half_of_the_threads_wait(engine: Engine, cast: Cast, draft: Booking, accepted: Booking) -> None:
     assert accepted.id == draft.id
     world = World.on(engine, api_threads=2)
-    wishes = [world.client.post("/bookings", json=cast.wish(), headers=cast.as_mentee).json["id"] for _ in range(2)]
+    requests = [world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee).json["id"] for _ in range(2)]
 
     def accept(booking: str) -> float:
         began = monotonic()
@@ -142,7 +142,7 @@ def test_at_most_half_of_the_threads_wait(engine: Engine, cast: Cast, draft: Boo
         return monotonic() - began
 
     with ThreadPoolExecutor(2) as pool:
-        shorter, longer = sorted(pool.map(accept, wishes))
+        shorter, longer = sorted(pool.map(accept, requests))
     assert shorter < 0.8 < longer
 
 

@@ -29,7 +29,7 @@ class Stage:
         self.client = world.client
 
     def book(self, **fields: Any) -> Answer:
-        return self.client.post("/bookings", json=self.cast.wish(**fields), headers=self.cast.as_mentee)
+        return self.client.post("/bookings", json=self.cast.body(**fields), headers=self.cast.as_mentee)
 
     def accept(self, booking: Booking | None = None, **headers: str) -> Answer:
         path = f"/bookings/{(booking or self.draft).id}/accept"
@@ -69,7 +69,7 @@ def too_soon(stage: Stage) -> Answer:
 def not_cancellable(stage: Stage) -> Answer:
     offer = {"title": "Firm", "durationMinutes": 60, "price": {"amount": 1, "currency": "EUR"}, "cancellation": None}
     listing = stage.client.post("/listings", json=offer, headers=stage.cast.as_mentor).json["id"]
-    booking = stage.client.post("/bookings", json=stage.cast.wish(listingId=listing), headers=stage.cast.as_mentee)
+    booking = stage.client.post("/bookings", json=stage.cast.body(listingId=listing), headers=stage.cast.as_mentee)
     accepted = stage.client.patch(f"/bookings/{booking.json['id']}/accept", headers=stage.cast.as_mentor)
     stage.world.run_session_effects()
     path = f"/sessions/{accepted.json['sessionId']}/cancel"
@@ -149,8 +149,8 @@ def secret_limit(stage: Stage) -> Answer:
 
 def key_reused(stage: Stage) -> Answer:
     key = {"Idempotency-Key": "k"}
-    stage.client.post("/bookings", json=stage.cast.wish(), headers=stage.cast.as_mentee | key)
-    return stage.client.post("/bookings", json=stage.cast.wish(), headers=stage.cast.as_mentee | key)
+    stage.client.post("/bookings", json=stage.cast.body(), headers=stage.cast.as_mentee | key)
+    return stage.client.post("/bookings", json=stage.cast.body(), headers=stage.cast.as_mentee | key)
 
 
 def key_in_use(stage: Stage) -> Answer:

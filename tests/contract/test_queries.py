@@ -14,7 +14,11 @@ from workflows.sessions.session import Session
 
 # What is asked besides the values that the document enumerates: nothing, the edges of types and zones, and nonsense.
 ODD = ["", "0", "-1", "true", "null", "\x00", "\U0001f600", "9" * 30, "0001-01-01", "9999-12-31T23:59:59.999999-14:00"]
-USUAL = {"uuid": "0190a1b2-0000-7000-8000-00000000dead", "date": "2026-03-29", "date-time": "2026-03-29T02:30:00Z"}
+SAMPLES = {
+    "uuid": "0190a1b2-0000-7000-8000-00000000dead",
+    "date": "2026-03-29",
+    "date-time": "2026-03-29T02:30:00Z",
+}
 
 
 def queries() -> list[tuple[str, list[dict[str, Any]]]]:
@@ -33,7 +37,7 @@ def queries() -> list[tuple[str, list[dict[str, Any]]]]:
 def values(parameter: dict[str, Any]) -> list[str]:
     """What is worth asking of one parameter."""
     schema = parameter["schema"]
-    usual = [str(each) for each in schema.get("enum", [])] or [USUAL.get(schema.get("format", ""), "1")]
+    usual = [str(each) for each in schema.get("enum", [])] or [SAMPLES.get(schema.get("format", ""), "1")]
     return [*usual, *ODD]
 
 
@@ -47,7 +51,7 @@ def test_no_query_is_a_defect(
         "mentor": cast.as_mentor,
         "mentor as a user": as_user(cast.mentor.user_id),
         "operator": cast.as_operator,
-        "unknown user": bearer({"sub": USUAL["uuid"]}),
+        "unknown user": bearer({"sub": SAMPLES["uuid"]}),
     }
     filled = path.replace("{mentor_profile_id}", str(cast.mentor.id)).replace("{session_id}", str(scheduled.id))
     asked = [{}] + [{one["name"]: value} for one in parameters for value in values(one)]

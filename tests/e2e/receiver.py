@@ -34,7 +34,7 @@ class Partner:
 
 
 @contextmanager
-def listening() -> Iterator[Partner]:
+def running_receiver() -> Iterator[Partner]:
     """A partner who answers 204 for the time of a `with` block."""
 
     class Door(BaseHTTPRequestHandler):

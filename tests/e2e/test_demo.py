@@ -84,7 +84,7 @@ def assert_whole(said: str) -> None:
     for who, what in STORY:
         step = re.compile(rf"  ok +([\d,]+ ms)? +{re.escape(who)} +{re.escape(what)}")
         assert any(step.match(line) for line in lines), f"{who}: {what}\n\n{said}"
-    assert re.search(r"reviews\.unlock +worker-reviews +done", said)
+    assert re.search(r"worker-reviews +reviews\.unlock is done, after session\.completed", said)
     assert re.search(r"API docs +http://127\.0\.0\.1:\d+/api/docs", said)
     assert "Every step came out as promised" in said
     assert "\x1b" not in said

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cli.system import System
-from tests.e2e.receiver import listening
+from tests.e2e.receiver import running_receiver
 from tests.eventually import eventually
 from tests.participants import Participants, register
 from tests.speaking import Caller
@@ -32,7 +32,7 @@ COMPLETION = {"notes": "Read chapter 3.", "rating": 5, "feedback": "Quick.", "ac
 def test_from_request_to_everything_that_follows(system: System, mount: str, by_token: bool) -> None:
     api = Caller(str(system.run["api"]["url"]) + mount)
     cast = register(api, by_token=by_token)
-    with listening() as partner:
+    with running_receiver() as partner:
         endpoint = cast.mentor.post("/webhook-endpoints", {"url": partner.url, "eventTypes": ["*"]})["id"]
         secret = cast.mentor.get(f"/webhook-endpoints/{endpoint}/secret")["secret"]
         eventually(

@@ -11,7 +11,7 @@ import pytest
 
 from cli.system import System
 from config.settings import settings
-from tests.e2e.receiver import listening
+from tests.e2e.receiver import running_receiver
 from tests.eventually import eventually
 from tests.participants import Participants, register
 from tests.speaking import Caller
@@ -24,7 +24,7 @@ LOOPS = ("sweep", "maintain")
 def story(system: System) -> tuple[Participants, list[str]]:
     """A life with tokens, a signed webhook, mails and a webhook that fails; and every secret in it."""
     cast = register(Caller(str(system.run["api"]["url"])), by_token=True)
-    with listening() as partner:
+    with running_receiver() as partner:
         endpoint = cast.mentor.post("/webhook-endpoints", {"url": partner.url, "eventTypes": ["*"]})["id"]
         secret = cast.mentor.get(f"/webhook-endpoints/{endpoint}/secret")["secret"]
         eventually(lambda: cast.mentor.get(f"/webhook-endpoints/{endpoint}")["state"] == "active", "the ping's answer")

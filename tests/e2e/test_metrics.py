@@ -17,7 +17,7 @@ from models.bookings import BookingStatus
 from models.sessions import SessionStatus
 from tests.contract.test_routes import an_app
 from tests.deploy.rules import alerts, metrics_in, metrics_of_the_table, queries_of_panels
-from tests.e2e.receiver import listening
+from tests.e2e.receiver import running_receiver
 from tests.eventually import eventually
 from tests.participants import Participants, register
 from tests.scraping import Figures
@@ -70,7 +70,7 @@ def test_every_process_of_the_machine_is_in_the_answer(system: System, api: Call
         return {dict(labels)["process"] for labels, count in statements.items() if count} == programs
 
     # Where no endpoint listens, the worker of webhooks has nothing to ask the database.
-    with listening() as partner:
+    with running_receiver() as partner:
         cast.mentor.post("/webhook-endpoints", {"url": partner.url, "eventTypes": ["*"]})
         play(cast)
         eventually(all_told, "statements of every process")

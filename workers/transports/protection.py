@@ -266,7 +266,9 @@ class Protected(Transport[M]):
             destination.open_until = now + max(destination.pause, retry_after)
             destination.error = sent.error or ""
             pause = destination.open_until - now
-            log.warning("server.away", server=f"{breaker.name} {key}".strip(), error=sent.error, pause_seconds=pause)
+            log.warning(
+                "server.unavailable", server=f"{breaker.name} {key}".strip(), error=sent.error, pause_seconds=pause
+            )
         destination.open_until = max(destination.open_until, now + retry_after)
 
     def _unavailable(self, breaker: Breaker[M], destination: _Destination, message: M) -> Postpone:
