@@ -17,7 +17,8 @@ from pathlib import Path
 
 import psycopg
 
-from cli.embedded import postgres_binary, start_postgres
+from bench.embedded_servers import start_postgres
+from cli.embedded import postgres_binary
 from cli.migrate import upgrade
 from workflows.availability.busy import LOCK_MENTOR
 from workflows.bookings.decisions import ACCEPT

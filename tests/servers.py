@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Engine, make_url
 
-from cli.embedded import EmbeddedServer, start_postgres, start_valkey
+from bench.embedded_servers import EmbeddedServer, start_postgres, start_valkey
 from models import metadata
 from models.engine import set_up_role
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import psycopg
 
 from bench.contenders.base import OFFERS, Booking, Contender, Offer, process, wait_for_http
+from bench.embedded_servers import start_postgres, start_valkey
 from bench.load import Connection
-from cli.embedded import free_port, start_postgres, start_valkey
+from cli.embedded import free_port
 
 NAME = "usual"
 APPLICATION = "bench.contenders.usual_app"

@@ -24,7 +24,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["mentor_profile_id"],
             ["mentor_profiles.id"],
-            name="fk_deleted_webhook_endpoints_mentor_profile_id_mentor_profiles",
+            name="fk_deleted_webhook_endpoints_mentor_profile_id",
         ),
     )
 

@@ -14,7 +14,8 @@ import psycopg
 import pytest
 import redis
 
-from cli.embedded import EmbeddedServer, StartError, own_folder, password_file, start_postgres, start_valkey
+from bench.embedded_servers import EmbeddedServer, start_postgres, start_valkey
+from cli.embedded import StartError, own_folder, password_file
 from cli.plan import ROOT
 
 FAST = {"fsync": "off"}

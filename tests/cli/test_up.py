@@ -13,7 +13,8 @@ import psutil
 import psycopg
 import pytest
 
-from cli.embedded import StartError, start_postgres
+from bench.embedded_servers import start_postgres
+from cli.embedded import StartError
 from cli.migrate import upgrade
 from cli.plan import MARK_VARIABLE, PARTS
 from cli.run_file import read_run

@@ -12,7 +12,7 @@ from celery import Celery
 from kombu import Queue
 from sqlalchemy import Engine, text
 
-from cli.embedded import start_valkey
+from bench.embedded_servers import start_valkey
 from models.engine import create
 from models.events import DeliveryState
 from tests import factories

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from cli.embedded import start_valkey
+from bench.embedded_servers import start_valkey
 from cli.system import running_system
 from tests.faults.system_under_test import Figures, SystemUnderTest, Valkey
 from tests.participants import Participants, register

@@ -14,7 +14,7 @@ import psycopg
 import redis
 from urllib3.exceptions import HTTPError
 
-from cli.embedded import EmbeddedServer, start_valkey
+from bench.embedded_servers import EmbeddedServer, start_valkey
 from cli.system import System
 from tests.eventually import eventually
 from tests.participants import Participants

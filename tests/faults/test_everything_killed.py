@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 from urllib3.exceptions import HTTPError
 
-from cli.embedded import start_valkey
+from bench.embedded_servers import start_valkey
 from cli.system import find_leftovers, running_system
 from tests.cli.running import tutelage_up
 from tests.faults.system_under_test import Figures, SystemUnderTest, Valkey

@@ -14,7 +14,7 @@ import structlog
 from celery import Celery
 from sqlalchemy import Engine
 
-from cli.embedded import EmbeddedServer, start_valkey
+from bench.embedded_servers import EmbeddedServer, start_valkey
 from models.engine import create
 from tests import servers
 from tests.integration.harness import Harness

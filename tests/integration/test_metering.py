@@ -13,7 +13,7 @@ from celery import Celery
 from sqlalchemy import Connection, Engine, func, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from cli.embedded import EmbeddedServer
+from bench.embedded_servers import EmbeddedServer
 from models.engine import create
 from tests.factories import accept_booking, make_booking
 from tests.integration.harness import Harness

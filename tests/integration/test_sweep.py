@@ -12,7 +12,7 @@ import pytest
 import redis
 from sqlalchemy import Engine, func, insert, select, text, update
 
-from cli.embedded import EmbeddedServer
+from bench.embedded_servers import EmbeddedServer
 from models.events import deliveries, events
 from tests.eventually import eventually
 from tests.factories import accept_booking, make_booking

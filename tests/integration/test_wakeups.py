@@ -14,7 +14,7 @@ from celery import Celery
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
-from cli.embedded import EmbeddedServer
+from bench.embedded_servers import EmbeddedServer
 from tests.eventually import eventually
 from tests.integration.test_sweep import messages
 from workers.wakeups import MAX_IN_BATCH, MAX_IN_MESSAGE, QUEUE_PAUSE_SECONDS, TASK, Publisher, WakeupQueue, argument
