@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import BoundedSemaphore
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, Response, redirect, request
 from sqlalchemy import Engine
@@ -42,6 +42,9 @@ from workers.transactions import Transactions, WakeupSink, metered
 from workers.wakeups import WakeupQueue
 from workflows.events import subscriptions
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
 AREAS = (
     people.users,
     people.mentors,
@@ -78,6 +81,11 @@ class Tutelage(Flask):
         """Run the view, commit, and only then wait for a session (`Prefer: wait`)."""
         return with_session(request, in_transaction(super().dispatch_request))
 
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve every route at the root and, with SCRIPT_NAME set, under /api."""
+        routes = super().wsgi_app
+        return DispatcherMiddleware(routes, {"/api": routes})(environ, start_response)
+
 
 def create_app(
     settings: Settings | None = None, engine: Engine | None = None, wakeups: WakeupSink | None = None
@@ -95,7 +103,7 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]
     # A path with doubled slashes is 404, not a redirect.
     app.url_map.merge_slashes = False
-    app.extensions[EXTENSION] = _app_state(chosen, engine, wakeups)
+    app.extensions[EXTENSION] = make_state(chosen, engine, wakeups)
     subscriptions.activate_policy(operator_policy(chosen))
     operations.read_revisions()
     requests.register(app)
@@ -106,8 +114,6 @@ def create_app(
     app.add_url_rule("/", view_func=lambda: redirect("/docs"), endpoint="documentation")
     # After flask-smorest, which registers a handler of its own.
     errors.register(app)
-    # Every route is served at the root and, with SCRIPT_EXTENSION set, under /api.
-    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/api": app.wsgi_app})  # type: ignore[method-assign]
     return app
 
 
@@ -117,7 +123,8 @@ def _require_single_slash() -> None:
         raise NotFound
 
 
-def _app_state(settings: Settings, engine: Engine | None, wakeups: WakeupSink | None) -> AppState:
+def make_state(settings: Settings, engine: Engine | None, wakeups: WakeupSink | None) -> AppState:
+    """The state of an application; arguments as of `create_app`."""
     database = engine or metered(
         create(settings.database_url, pool_size=settings.database_pool_size, name="tutelage-api"), process="api"
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +16,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
-from api.app import create_app
+from api.app import create_app, make_state
+from api.state import EXTENSION
 from config.settings import Settings, read_settings
+from workers.policy import operator_policy
 from workers.runner import DeliveryRunner
 from workers.transactions import Transactions
+from workflows.events import subscriptions
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Wakeup
 from workflows.events.subscriptions import load
@@ -62,6 +67,12 @@ def settings_for(database_url: str, **chosen: Any) -> Settings:
     return dataclasses.replace(read_settings(), **values)
 
 
+@cache
+def template_app() -> Flask:
+    """An application to copy: its routes and its document take longer to make than a test."""
+    return create_app(settings_for("postgresql://tutelage@127.0.0.1:1/nothing"), wakeups=KeptWakeups())
+
+
 @dataclass
 class World:
     """One application, its database, and a client for it."""
@@ -73,9 +84,13 @@ class World:
     @classmethod
     def on(cls, engine: Engine, **chosen: Any) -> World:
         """An application on this engine's database."""
+        settings = settings_for(engine.url.render_as_string(hide_password=False), **chosen)
         wakeups = KeptWakeups()
-        address = engine.url.render_as_string(hide_password=False)
-        return cls(create_app(settings_for(address, **chosen), engine, wakeups), engine, wakeups)
+        app = copy(template_app())
+        app.view_functions = dict(app.view_functions)
+        app.extensions = app.extensions | {EXTENSION: make_state(settings, engine, wakeups)}
+        subscriptions.activate_policy(operator_policy(settings))
+        return cls(app, engine, wakeups)
 
     @property
     def client(self) -> FlaskClient:

@@ -16,8 +16,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.api.conftest import Cast
-from tests.application import World
-from tests.contract.test_routes import CONTRACT, an_app
+from tests.application import World, template_app
+from tests.contract.test_routes import CONTRACT
 from workflows.bookings.booking import Booking
 from workflows.catalog.courses import Course
 from workflows.reviews.review import Review
@@ -28,7 +28,7 @@ class Switch:
     """A WSGI application that is another one: at first for the document alone, then each test's own."""
 
     def __init__(self) -> None:
-        self.application = an_app()
+        self.application = template_app()
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         return self.application(environ, start_response)

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Cast
-from tests.application import World, as_user, bearer
-from tests.contract.test_routes import an_app
+from tests.application import World, as_user, bearer, template_app
 from workflows.sessions.session import Session
 
 # What is asked besides the values that the document enumerates: nothing, the edges of types and zones, and nonsense.
@@ -23,7 +22,7 @@ SAMPLES = {
 
 def queries() -> list[tuple[str, list[dict[str, Any]]]]:
     """Every path that is read and takes a query, with the parameters of it."""
-    document = an_app().test_client().get("/api/openapi.json").json
+    document = template_app().test_client().get("/api/openapi.json").json
     assert document is not None
     return [
         (path, taken)

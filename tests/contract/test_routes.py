@@ -13,12 +13,10 @@ from uuid import uuid4
 
 import pytest
 import schemathesis
-from flask import Flask
 from flask.testing import FlaskClient
 
-from api.app import create_app
 from tests.api.conftest import Cast, counts
-from tests.application import KeptWakeups, World, settings_for
+from tests.application import World, template_app
 
 # What anybody may ask, credentials or not: monitors, and the documentation.
 OPEN = {
@@ -73,14 +71,9 @@ CONTRACT = {
 PARAMETER = re.compile(r"<[^>]+>")
 
 
-def an_app() -> Flask:
-    """The application for its routes alone; its database is never asked."""
-    return create_app(settings_for("postgresql://nobody@127.0.0.1:1/nothing"), None, KeptWakeups())
-
-
 ROUTES = sorted(
     (method, rule.rule)
-    for rule in an_app().url_map.iter_rules()
+    for rule in template_app().url_map.iter_rules()
     for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
 )
 
@@ -105,7 +98,7 @@ def test_open_routes_are_open(client: FlaskClient, rule: str) -> None:
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    answer = an_app().test_client().get("/openapi.json")
+    answer = template_app().test_client().get("/openapi.json")
     assert isinstance(answer.json, dict)
     return answer.json
 

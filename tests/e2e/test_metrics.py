@@ -15,7 +15,7 @@ from cli.plan import PARTS
 from cli.system import System
 from models.bookings import BookingStatus
 from models.sessions import SessionStatus
-from tests.contract.test_routes import an_app
+from tests.application import template_app
 from tests.deploy.rules import alerts, metrics_in, metrics_of_the_table, queries_of_panels
 from tests.e2e.receiver import running_receiver
 from tests.eventually import eventually
@@ -141,7 +141,7 @@ def known_values() -> dict[str, set[str]]:
     """What each label may hold."""
     states = {str(state) for state in (*BookingStatus, *SessionStatus)} | {"none"}
     return {
-        "route": {rule.rule for rule in an_app().url_map.iter_rules()} | {"none"},
+        "route": {rule.rule for rule in template_app().url_map.iter_rules()} | {"none"},
         "method": {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"},
         "code": set(REFUSALS),
         "type": set(event_types()),
