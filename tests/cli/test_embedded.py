@@ -110,7 +110,8 @@ def test_a_server_that_cannot_start_says_why(closed: Path, postgres: EmbeddedSer
 
 
 def test_servers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
-    code = "import sys, pathlib, cli.embedded as s; v = s.start_valkey(pathlib.Path(sys.argv[1])); print(v.process.pid)"
+    start = "start_valkey(pathlib.Path(sys.argv[1]))"
+    code = f"import sys, pathlib; from bench.embedded_servers import start_valkey; print({start}.process.pid)"
     command = [sys.executable, "-c", code, str(tmp_path / "redis")]
     said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
     if psutil.pid_exists(int(said.stdout)):
