@@ -9,6 +9,8 @@ _SESSION_ID = "3c0f8b0e-52c7-5a55-8d0e-6a6f5f0f7b11"
 _MENTOR = "01985f39-11aa-7b31-8c22-0a4b7e5d9f02"
 _MENTEE = "01985f38-02bc-7f42-a1d3-5b8c9e7f1a03"
 _LISTING = "01985f39-9fdd-7c53-b2e4-7c9d0f8a2b04"
+_GROUP_ID = "01985f3b-2a4c-7e31-8c65-3d7e8f9a0b05"
+_TEMPLATE_ID = "01985f3b-1b2d-7c42-9d76-4e8f9a0b1c06"
 _TIMES = {"startTime": "2030-05-04T09:00:00Z", "endTime": "2030-05-04T10:00:00Z"}
 
 NEW_BOOKING: dict[str, Any] = {
@@ -229,6 +231,34 @@ AUDIT_ENTRY: dict[str, Any] = {
 NEW_COURSE: dict[str, Any] = {"title": "Linear algebra I", "description": "Vectors, matrices, and what they are for."}
 
 COURSE: dict[str, Any] = {"id": _COURSE_ID, **NEW_COURSE, "active": True, "createdAt": "2030-04-01T08:00:00Z"}
+
+LISTED_GROUP: dict[str, Any] = {
+    **DRAFT,
+    "id": _GROUP_ID,
+    "listingId": None,
+    "menteeUserId": None,
+    "kind": "group",
+    "status": "accepted",
+    "title": "Exercises in linear algebra",
+    "notes": None,
+    "metadata": None,
+    "price": {"amount": 1500, "currency": "USD"},
+    "courseId": _COURSE_ID,
+    "seriesId": None,
+    "sessionId": "8f4d2a61-0c3b-5e77-9a15-2b6c7d8e9f12",
+    "templateId": _TEMPLATE_ID,
+    "date": "2030-05-04",
+    "capacity": 6,
+    "seatsTaken": 4,
+    "seatsOffered": 1,
+    "full": False,
+    "cancellationPolicy": {"windowHours": 24, "lateFeePercent": 50},
+    "cancelledAt": None,
+    "joined": True,
+    "waitlistPosition": None,
+}
+
+GROUP: dict[str, Any] = {**LISTED_GROUP, "participants": None}
 
 DEAD_DELIVERY: dict[str, Any] = {
     "id": "6f0b7c0e-2f4d-5b1a-9a50-8d6f1e2c3b08",

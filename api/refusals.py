@@ -18,6 +18,7 @@ REFUSALS: dict[str, Refusal] = {
     "invalid_request": Refusal(400, "The body, query or a header is invalid; see `details`."),
     "invalid_transition": Refusal(400, "The transition is not allowed in the present state, or has already been made."),
     "too_early": Refusal(400, "The session cannot be started yet, by its listing's early-start window."),
+    "not_a_group": Refusal(400, "The booking is not a group session."),
     "unauthenticated": Refusal(401, "Credentials are missing, malformed, forged, expired or of an unknown user."),
     "forbidden": Refusal(403, "The caller is not allowed to do this."),
     "not_found": Refusal(404, "What the path or the body names does not exist, or the path has a malformed id."),

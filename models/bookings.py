@@ -107,6 +107,22 @@ bookings = Table(
     # Required of the schema, for operators who ask by state or time: no statement of ours reads these two.
     Index("ix_bookings_status_start_time", "status", "start_time"),
     Index("ix_bookings_start_time", "start_time"),
+    # The group sessions that can be joined, the soonest first: of everyone, of a course, of a mentor.
+    Index("ix_bookings_group_start_time_id", "start_time", "id", postgresql_where=text("kind = 'group'")),
+    Index(
+        "ix_bookings_group_course_id_start_time_id",
+        "course_id",
+        "start_time",
+        "id",
+        postgresql_where=text("kind = 'group'"),
+    ),
+    Index(
+        "ix_bookings_group_mentor_profile_id_start_time_id",
+        "mentor_profile_id",
+        "start_time",
+        "id",
+        postgresql_where=text("kind = 'group'"),
+    ),
     # What maintain looks at: what changed since its last round.
     Index("ix_bookings_updated_at_id", "updated_at", "id"),
 )
@@ -125,8 +141,18 @@ booking_participants = Table(
     Column("bundle_purchase_id", Uuid, ForeignKey("bundle_purchases.id")),
     # Null until attendance is recorded.
     Column("present", Boolean),
+    # Of the booking, which a trigger copies to a seat: the group sessions of a person are listed by it.
+    Column("start_time", Timestamp),
     created(),
     PrimaryKeyConstraint("booking_id", "user_id"),
     CheckConstraint("num_nonnulls(seat_id, price_amount, price_currency) IN (0, 3)", name="seat"),
+    CheckConstraint("(start_time IS NULL) = (seat_id IS NULL)", name="start_time_of_a_seat"),
     Index("ix_booking_participants_user_id", "user_id"),
+    Index(
+        "ix_booking_participants_user_id_start_time_booking_id",
+        "user_id",
+        text("start_time DESC"),
+        "booking_id",
+        postgresql_where=text("seat_id IS NOT NULL"),
+    ),
 )

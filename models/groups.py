@@ -78,12 +78,21 @@ group_sessions = Table(
     # Move with the rows of booking_participants and waitlist_entries, in one statement.
     Column("seats_taken", Integer, nullable=False, server_default=text("0")),
     Column("seats_offered", Integer, nullable=False, server_default=text("0")),
+    # Set with its session's cancellation: from then on it can be neither joined nor left, and be scheduled again.
+    Column("cancelled_at", Timestamp),
     *changing(),
     CheckConstraint("capacity BETWEEN 1 AND 1000", name="capacity"),
     CheckConstraint(
         "seats_taken >= 0 AND seats_offered >= 0 AND seats_taken + seats_offered <= capacity", name="seats"
     ),
-    Index("ix_group_sessions_template_id_occurs_on", "template_id", "occurs_on"),
+    # One booking per template and date.
+    Index(
+        "uq_group_sessions_template_id_occurs_on",
+        "template_id",
+        "occurs_on",
+        unique=True,
+        postgresql_where=text("cancelled_at IS NULL"),
+    ),
 )
 
 waitlist_entries = Table(

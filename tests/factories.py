@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, insert, select
 
 from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
 from models.catalog import listings
+from models.groups import group_session_templates, group_sessions
 from models.sessions import session_id_of
 from workflows.bookings.booking import Booking, booking_query
 from workflows.bookings.decisions import accept
@@ -157,14 +158,15 @@ def make_group_session(db: Connection, mentees: Sequence[User], *, listing: List
 def make_group(
     db: Connection, mentees: Sequence[User], *, listing: Listing | None = None, start_time: datetime | None = None
 ) -> Booking:
-    """The accepted booking of a group of these people, without any event."""
+    """The accepted booking of a group of these people, with one seat more than they take; without any event."""
     offer, begin = listing or make_listing(db), start_time or next_slot()
-    booking_id = uuid4()
+    template_id, booking_id = _make_template(db, offer), uuid4()
     group = {
         "id": booking_id,
         "mentor_profile_id": offer.mentor_profile_id,
         "course_id": offer.course_id,
         "kind": BookingKind.GROUP,
+        "title": offer.title,
         "start_time": begin,
         "end_time": begin + timedelta(minutes=offer.duration_minutes),
         "status": BookingStatus.ACCEPTED,
@@ -174,8 +176,35 @@ def make_group(
         "session_id": session_id_of(booking_id),
     }
     db.execute(insert(bookings).values(group))
-    db.execute(insert(booking_participants), [{"booking_id": booking_id, "user_id": mentee.id} for mentee in mentees])
+    seats = {"capacity": len(mentees) + 1, "seats_taken": len(mentees)}
+    db.execute(
+        insert(group_sessions).values(booking_id=booking_id, template_id=template_id, occurs_on=begin.date(), **seats)
+    )
+    price = {"price_amount": offer.price_amount, "price_currency": offer.price_currency}
+    for mentee in mentees:
+        db.execute(
+            insert(booking_participants).values(booking_id=booking_id, user_id=mentee.id, seat_id=uuid4(), **price)
+        )
     return Booking.of(db.execute(booking_query(booking_id)).one())
+
+
+def _make_template(db: Connection, offer: Listing) -> UUID:
+    """The weekly template of a group with a listing's mentor, course and price."""
+    template = {
+        "id": uuid4(),
+        "mentor_profile_id": offer.mentor_profile_id,
+        "course_id": offer.course_id,
+        "title": offer.title,
+        "weekday": 0,
+        "start_time": time(9),
+        "time_zone": "UTC",
+        "duration_minutes": offer.duration_minutes,
+        "capacity": 1000,
+        "price_amount": offer.price_amount,
+        "price_currency": offer.price_currency,
+    }
+    db.execute(insert(group_session_templates).values(template))
+    return UUID(str(template["id"]))
 
 
 def make_course(db: Connection, *, title: str = "Linear algebra I") -> Course:

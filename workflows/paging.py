@@ -69,6 +69,17 @@ def _latest_start_first(
     return query.order_by(start.desc(), id).limit(page.limit + 1)
 
 
+def _earliest_start_first(
+    query: Select[Any], page: Page, start: ColumnElement[Any], id: ColumnElement[Any]
+) -> Select[Any]:
+    """Order by start time upwards, then id; one item more than the limit."""
+    if page.after is not None:
+        last_start, last_id = page.after
+        # The first condition alone bounds the index scan; that of the pair would not.
+        query = query.where(start >= last_start, tuple_(start, id) > tuple_(last_start, last_id))
+    return query.order_by(start, id).limit(page.limit + 1)
+
+
 def _newest_first(query: Select[Any], page: Page, id: ColumnElement[Any]) -> Select[Any]:
     """Order by a UUIDv7 downwards, which is by age; one item more than the limit."""
     if page.after is not None:
@@ -88,6 +99,7 @@ def _newest_event_first(
 
 NEWEST_FIRST = Order((UUID,), lambda item: (item.id,), _newest_first)
 LATEST_START_FIRST = Order((datetime, UUID), lambda item: (item.start_time, item.id), _latest_start_first)
+EARLIEST_START_FIRST = Order((datetime, UUID), lambda item: (item.start_time, item.id), _earliest_start_first)
 NEWEST_EVENT_FIRST = Order((UUID, UUID), lambda item: (item.event_id, item.id), _newest_event_first)
 
 

@@ -204,6 +204,7 @@ PRODUCED: dict[str, Callable[[Stage], Answer]] = {
     "invalid_request": lambda stage: stage.book(title=7),
     "invalid_transition": lambda stage: [stage.accept(), stage.accept()][1],
     "too_early": too_early,
+    "not_a_group": lambda stage: stage.client.get(f"/group-sessions/{stage.draft.id}", headers=stage.cast.as_mentee),
     "unauthenticated": lambda stage: stage.client.get("/me"),
     "forbidden": lambda stage: stage.client.get(f"/bookings/{stage.draft.id}", headers=stage.cast.as_stranger),
     "not_found": lambda stage: stage.client.get("/bookings/no-id", headers=stage.cast.as_mentee),

@@ -46,6 +46,7 @@ CONTRACT = {
     "PATCH /sessions/{}/start", "POST /sessions/{}/start",
     "PATCH /sessions/{}/complete", "POST /sessions/{}/complete",
     "PATCH /sessions/{}/cancel", "POST /sessions/{}/cancel", "GET /sessions/{}/cancellation-quote",
+    "GET /group-sessions", "GET /group-sessions/{}",
     "POST /webhook-endpoints", "GET /webhook-endpoints", "GET /webhook-endpoints/{}",
     "PATCH /webhook-endpoints/{}", "DELETE /webhook-endpoints/{}",
     "GET /webhook-endpoints/{}/secret", "POST /webhook-endpoints/{}/secret/rotate", "POST /webhook-endpoints/{}/ping",

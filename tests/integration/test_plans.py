@@ -22,6 +22,7 @@ from models.bookings import BookingStatus, booking_participants, bookings
 from models.catalog import courses, listings
 from models.engine import create, driver_of
 from models.events import DeliveryState, deliveries, events
+from models.groups import group_sessions, waitlist_entries
 from models.idempotency import idempotency_keys
 from models.notifications import notifications, push_subscriptions
 from models.people import mentor_profiles, users
@@ -37,6 +38,7 @@ from workflows.catalog.listings import BOOKABLE, LISTINGS
 from workflows.events import store
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 from workflows.events.record import recording
+from workflows.groups.group import GROUPS
 from workflows.identity.actor import ACTIVE_MENTOR, USER
 from workflows.identity.people import MENTORS
 from workflows.invariants import About, check_part, looks, names
@@ -60,6 +62,8 @@ LARGE: dict[Table, dict[str, str]] = {
     listings: {"price_currency": "'USD'", "duration_minutes": "60"},
     bookings: {"end_time": "now() + (n + 60) * interval '1 minute'", "mentee_user_id": "{owner}", "listing_id": "{n}"},
     booking_participants: {},
+    group_sessions: {"template_id": "{n}"},
+    waitlist_entries: {"booking_id": "{n}", "user_id": "{owner}"},
     sessions: {"booking_id": "{n}", "mentee_user_id": "{owner}"},
     events: {"type": "'a.' || n % 50", "subject_id": "{n}"},
     # The few that are not done are what operators look for.
@@ -103,6 +107,12 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
     "mentors": (MENTORS, {}, {"skills": ["go"]}),
     "courses": (COURSES, {}, {}),
     "listings": (LISTINGS, {}, {"mentor_profile_id": SOME_ID, "course_id": SOME_ID}),
+    "group sessions": (
+        GROUPS,
+        {"from_time": 1},
+        {"user_id": SOME_ID, "course_id": SOME_ID, "mentor_profile_id": SOME_ID, "open_at": 1, "to_time": 1},
+    ),
+    "closed group sessions": (GROUPS, {"closed_at": 1}, {"course_id": SOME_ID, "mentor_profile_id": SOME_ID}),
     "notifications": (NOTIFICATIONS, {"user_id": SOME_ID}, {"unread": True}),
     "browsers": (BROWSERS, {"user_id": SOME_ID}, {}),
     "permits": (OPEN_PERMITS, {"mentee_user_id": SOME_ID, "now": 1}, {}),

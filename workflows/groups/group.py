@@ -1,0 +1,205 @@
+"""Group sessions: the record, the list, and a caller's own place and view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Uuid,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    not_,
+    null,
+    select,
+)
+
+from models.base import enum_literal
+from models.bookings import BookingKind, booking_participants, bookings
+from models.groups import group_sessions, waitlist_entries
+from models.people import users
+from models.prepared import PreparedSelect
+from workflows.bookings.booking import Booking
+from workflows.errors import DomainError, Invalid, NotFound
+from workflows.identity.actor import Actor
+from workflows.identity.parties import is_mentor
+from workflows.paging import EARLIEST_START_FIRST, Page, PagedList
+from workflows.records import Record
+
+# What changes about a group's booking, which itself never does once it is accepted.
+_CHANGING = (
+    *("template_id", "occurs_on", "capacity", "seats_taken", "seats_offered", "cancelled_at"),
+    *("updated_at", "version"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group(Booking):
+    """The accepted booking of a group with its seats; `id` is the booking's, the price that of one seat.
+
+    `version` and `updated_at` are those of its row in `group_sessions`, whose seats move in one statement each.
+    `occurs_on` is its date in the template's zone. It is over for good when `cancelled_at` is set.
+    """
+
+    template_id: UUID
+    occurs_on: date
+    capacity: int
+    seats_taken: int
+    seats_offered: int
+    cancelled_at: datetime | None
+
+    @classmethod
+    def columns(cls) -> list[ColumnElement[Any]]:
+        """The booking's columns, and those of its row in `group_sessions`."""
+        fixed = [column for column in Booking.columns() if column.name not in _CHANGING]
+        return [*fixed, *(group_sessions.c[name] for name in _CHANGING)]
+
+    @classmethod
+    def query(cls) -> Select[Any]:
+        """A select of every group session."""
+        return select(*cls.columns()).join_from(bookings, group_sessions, group_sessions.c.booking_id == bookings.c.id)
+
+    @property
+    def full(self) -> bool:
+        """Whether every seat is taken or offered to someone on the waiting list."""
+        return self.seats_taken + self.seats_offered >= self.capacity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Participant(Record):
+    """A person with a seat; `present` is None until attendance is recorded."""
+
+    table = booking_participants
+
+    user_id: UUID
+    name: str
+    present: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedGroup(Group):
+    """A group session as it stands in one caller's list.
+
+    `waitlist_position` is 1 for the first in line, None for a caller who is not on the waiting list.
+    """
+
+    joined: bool
+    waitlist_position: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenGroup(ListedGroup):
+    """A group session as one caller sees it; only its mentor and operators see the participants."""
+
+    participants: list[Participant] | None
+
+
+def group_query(booking_id: UUID) -> Select[Any]:
+    """The group session of that booking."""
+    return Group.query().where(bookings.c.id == booking_id)
+
+
+def not_a_group(db: Connection, _actor: Actor, booking_id: UUID) -> DomainError:
+    """The refusal for an id that is no group session's: `not_a_group` for another booking's."""
+    if db.execute(select(bookings.c.id).where(bookings.c.id == booking_id)).one_or_none() is None:
+        return NotFound("There is no such group session.")
+    return Invalid("This booking is not a group session.", code="not_a_group")
+
+
+def _joined(user_id: Any) -> ColumnElement[bool]:
+    seat = booking_participants.c
+    return exists().where(seat.booking_id == bookings.c.id, seat.user_id == user_id)
+
+
+def _waitlist_position(user_id: Any) -> ColumnElement[int | None]:
+    ahead, own = waitlist_entries.alias("ahead"), waitlist_entries.alias("own")
+    position = (
+        select(func.count())
+        .select_from(own)
+        .join(ahead, and_(ahead.c.booking_id == own.c.booking_id, ahead.c.id <= own.c.id))
+        .where(own.c.booking_id == bookings.c.id, own.c.user_id == user_id)
+    )
+    return func.nullif(position.scalar_subquery(), 0)
+
+
+_HAS_SEATS = and_(
+    group_sessions.c.cancelled_at.is_(None),
+    group_sessions.c.seats_taken + group_sessions.c.seats_offered < group_sessions.c.capacity,
+)
+
+
+def groups_query(
+    page: Page,
+    *,
+    user_id: UUID | None = None,
+    course_id: UUID | None = None,
+    mentor_profile_id: UUID | None = None,
+    open_at: datetime | None = None,
+    closed_at: datetime | None = None,
+    from_time: datetime | None = None,
+    to_time: datetime | None = None,
+) -> Select[Any]:
+    """Group sessions, the earliest start first.
+
+    Args:
+        user_id: the caller, whose own place in each is shown; None for one without seats, as operators are.
+        open_at: those that can be joined then: not begun, not cancelled, with a free seat.
+        closed_at: all others.
+        from_time: those that start then or later.
+        to_time: those that start before then.
+    """
+    place = (literal(False), null()) if user_id is None else (_joined(user_id), _waitlist_position(user_id))
+    columns = zip(("joined", "waitlist_position"), place, strict=True)
+    query = Group.query().where(bookings.c.kind == enum_literal(BookingKind.GROUP))
+    query = query.add_columns(*(column.label(name) for name, column in columns))
+    if course_id is not None:
+        query = query.where(bookings.c.course_id == course_id)
+    if mentor_profile_id is not None:
+        query = query.where(bookings.c.mentor_profile_id == mentor_profile_id)
+    if from_time is not None:
+        query = query.where(bookings.c.start_time >= from_time)
+    if to_time is not None:
+        query = query.where(bookings.c.start_time < to_time)
+    if open_at is not None:
+        query = query.where(bookings.c.start_time > open_at, _HAS_SEATS)
+    if closed_at is not None:
+        query = query.where(not_(and_(bookings.c.start_time > closed_at, _HAS_SEATS)))
+    return EARLIEST_START_FIRST.select_page(query, page, bookings.c.start_time, bookings.c.id)
+
+
+GROUPS = PagedList(ListedGroup, EARLIEST_START_FIRST, groups_query)
+
+_PLACE = PreparedSelect(
+    select(
+        _joined(bindparam("user_id", type_=Uuid)).label("joined"),
+        _waitlist_position(bindparam("user_id", type_=Uuid)).label("waitlist_position"),
+    ).where(bookings.c.id == bindparam("id", type_=Uuid))
+)
+_PARTICIPANTS = (
+    select(booking_participants.c.user_id, users.c.name, booking_participants.c.present)
+    .join_from(booking_participants, users, users.c.id == booking_participants.c.user_id)
+    .where(booking_participants.c.booking_id == bindparam("booking_id", type_=Uuid))
+    .order_by(booking_participants.c.created_at, booking_participants.c.user_id)
+)
+
+
+def participants_of(db: Connection, booking_id: UUID) -> list[Participant]:
+    """The people with a seat, in the order in which they joined."""
+    return [Participant.of(row) for row in db.execute(_PARTICIPANTS, {"booking_id": booking_id})]
+
+
+def seen_by(db: Connection, actor: Actor, group: Group) -> SeenGroup:
+    """The group with the caller's own place, and for its mentor and operators with the participants."""
+    place = {"joined": False, "waitlist_position": None}
+    if actor.user_id is not None:
+        place = _PLACE.one_or_none(db, {"id": group.id, "user_id": actor.user_id}) or place
+    shown = participants_of(db, group.id) if actor.operator or is_mentor(actor, group) else None
+    return SeenGroup(**vars(group), **place, participants=shown)
