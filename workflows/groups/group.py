@@ -198,7 +198,7 @@ def participants_of(db: Connection, booking_id: UUID) -> list[Participant]:
 
 def seen_by(db: Connection, actor: Actor, group: Group) -> SeenGroup:
     """The group with the caller's own place, and for its mentor and operators with the participants."""
-    place = {"joined": False, "waitlist_position": None}
+    place: dict[str, Any] = {"joined": False, "waitlist_position": None}
     if actor.user_id is not None:
         place = _PLACE.one_or_none(db, {"id": group.id, "user_id": actor.user_id}) or place
     shown = participants_of(db, group.id) if actor.operator or is_mentor(actor, group) else None
