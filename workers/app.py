@@ -11,7 +11,7 @@ from kombu import Queue
 
 from config.settings import settings
 from workers.broker import TRANSPORT, WORKER_OPTIONS, BufferedEvents, FastReconnectAMQP
-from workflows.events.subscriptions import QUEUES
+from workflows.events.subscriptions import QUEUES, load
 
 app = Celery("tutelage", amqp=FastReconnectAMQP, events=BufferedEvents)
 app.conf.update(
@@ -26,6 +26,7 @@ app.conf.update(
     # Direct queues only: a FLUSHALL erases topic bindings, and publishing then silently goes nowhere.
     task_queues=[Queue(name, routing_key=name) for name in QUEUES],
     task_default_queue=QUEUES[0],
+    task_routes={effect.name: {"queue": effect.queue} for effect in load().all()},
     task_create_missing_queues=False,
     task_serializer="json",
     accept_content=["json"],

@@ -10,7 +10,7 @@ import gc
 import logging
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,7 +33,7 @@ from workers.runner import DeliveryRunner
 from workers.transactions import Transactions, metered
 from workers.wakeups import TASK, WakeupQueue
 from workflows.events.delivery import DeliveryKey
-from workflows.events.subscriptions import QUEUES, activate_policy
+from workflows.events.subscriptions import QUEUES, activate_policy, load
 from workflows.notifications.texts import template_errors, use_templates
 
 log = structlog.get_logger(__name__)
@@ -85,6 +85,18 @@ def run_deliveries(*, deliveries: Sequence[Mapping[str, str]], **_newer: Any) ->
 
 def _key(*, effect: str, event: str, target: str = "", **_subject: Any) -> DeliveryKey:
     return DeliveryKey(event_id=UUID(event), effect=effect, target=target)
+
+
+def _task_of(effect: str) -> Callable[..., None]:
+    def run_one(*, also: Sequence[Mapping[str, str]] = (), **first: Any) -> None:
+        run_deliveries(deliveries=[{**named, "effect": effect} for named in (first, *also)])
+
+    return run_one
+
+
+# Messages of the release before named one effect as their task; they are still read for one release.
+for _effect in load().all():
+    app.task(_task_of(_effect.name), name=_effect.name)
 
 
 # Connected, so that Celery leaves the loggers alone.
