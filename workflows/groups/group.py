@@ -15,8 +15,8 @@ from sqlalchemy import (
     and_,
     bindparam,
     exists,
+    false,
     func,
-    literal,
     not_,
     null,
     select,
@@ -156,10 +156,10 @@ def groups_query(
         from_time: those that start then or later.
         to_time: those that start before then.
     """
-    place = (literal(False), null()) if user_id is None else (_joined(user_id), _waitlist_position(user_id))
-    columns = zip(("joined", "waitlist_position"), place, strict=True)
+    joined: ColumnElement[Any] = false() if user_id is None else _joined(user_id)
+    position: ColumnElement[Any] = null() if user_id is None else _waitlist_position(user_id)
     query = Group.query().where(bookings.c.kind == enum_literal(BookingKind.GROUP))
-    query = query.add_columns(*(column.label(name) for name, column in columns))
+    query = query.add_columns(joined.label("joined"), position.label("waitlist_position"))
     if course_id is not None:
         query = query.where(bookings.c.course_id == course_id)
     if mentor_profile_id is not None:
@@ -177,13 +177,13 @@ def groups_query(
 
 GROUPS = PagedList(ListedGroup, EARLIEST_START_FIRST, groups_query)
 
-_PLACE = PreparedSelect(
-    select(
-        _joined(bindparam("user_id", type_=Uuid)).label("joined"),
-        _waitlist_position(bindparam("user_id", type_=Uuid)).label("waitlist_position"),
-    ).where(bookings.c.id == bindparam("id", type_=Uuid))
-)
-_PARTICIPANTS = (
+_CALLER = bindparam("user_id", type_=Uuid)
+_OWN_PLACE: list[ColumnElement[Any]] = [
+    _joined(_CALLER).label("joined"),
+    _waitlist_position(_CALLER).label("waitlist_position"),
+]
+_PLACE = PreparedSelect(select(*_OWN_PLACE).where(bookings.c.id == bindparam("id", type_=Uuid)))
+_PARTICIPANTS: Select[Any] = (
     select(booking_participants.c.user_id, users.c.name, booking_participants.c.present)
     .join_from(booking_participants, users, users.c.id == booking_participants.c.user_id)
     .where(booking_participants.c.booking_id == bindparam("booking_id", type_=Uuid))
