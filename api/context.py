@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from inspect import signature
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -74,22 +75,26 @@ class Subject:
 
     Args:
         name: in one word, for sentences.
-        query: selects it by the id in the path; called once, with a bind parameter in place of the id.
+        query: selects it by the ids in the path, in their order, the one it belongs to first; called once, with bind
+            parameters in their place.
         record: what a row of `query` becomes.
         access: raises Forbidden for an actor without access; None where every signed-in actor has it.
         absent: the refusal for an id that is not there, where that is more than "no such".
     """
 
     name: str
-    query: Callable[[UUID], Select[Any]]
+    query: Callable[..., Select[Any]]
     record: type[Record]
     access: Callable[[Actor, Any], None] | None = None
     absent: Callable[[Connection, Actor, UUID], DomainError] | None = None
+    ids: tuple[str, ...] = field(init=False)
     statement: PreparedSelect = field(init=False)
 
     def __post_init__(self) -> None:
-        bound: Any = bindparam("id", type_=Uuid)
-        object.__setattr__(self, "statement", PreparedSelect(self.query(bound)))
+        names = tuple(signature(self.query).parameters)
+        bound: list[Any] = [bindparam(name, type_=Uuid) for name in names]
+        object.__setattr__(self, "ids", names)
+        object.__setattr__(self, "statement", PreparedSelect(self.query(*bound)))
 
     def __deepcopy__(self, _memo: object) -> Subject:
         """Itself: flask-smorest copies a view's metadata, and a copied statement would copy all its tables."""

@@ -260,6 +260,22 @@ LISTED_GROUP: dict[str, Any] = {
 
 GROUP: dict[str, Any] = {**LISTED_GROUP, "participants": None}
 
+NEW_PRODUCT: dict[str, Any] = {
+    "kind": "bundle",
+    "title": "Five sessions",
+    "sessionCount": 5,
+    "durationMinutes": 60,
+    "price": {"amount": 18000, "currency": "USD"},
+    "validDays": 180,
+}
+
+PRODUCT: dict[str, Any] = {
+    "id": "01985f31-2d3e-7f50-8ab3-6f7a8b9c0d0b",
+    "courseId": _COURSE_ID,
+    **NEW_PRODUCT,
+    "active": True,
+}
+
 DEAD_DELIVERY: dict[str, Any] = {
     "id": "6f0b7c0e-2f4d-5b1a-9a50-8d6f1e2c3b08",
     "effect": "mail.send",

@@ -82,10 +82,11 @@ def context_of(role: Role, subject: Subject | None, path: Path) -> RequestContex
 
 
 def _load(subject: Subject, actor: Actor, path: Path) -> Any:
-    (subject_id,) = path.values()
-    values = None if subject_id is None else subject.statement.one_or_none(database(), {"id": subject_id})
+    *_parents, subject_id = path.values()
+    ids = dict(zip(subject.ids, path.values(), strict=True))
+    # A malformed id in a path names nothing either.
+    values = None if None in ids.values() else subject.statement.one_or_none(database(), ids)
     if values is None:
-        # A malformed id in a path names nothing either.
         if subject.absent and subject_id is not None:
             raise subject.absent(database(), actor, subject_id)
         raise NotFound(f"There is no such {subject.name}.")

@@ -25,6 +25,9 @@ from models.base import changing, enum, id_column, metadata
 # Of a listing or the operator policy; also in the table's check.
 MAX_REMINDERS = 5
 MAX_REMINDER_MINUTES = 43_200  # 30 days
+# Of a product; also in the table's checks.
+MAX_SESSIONS_OF_A_BUNDLE = 1000
+MAX_VALID_DAYS = 3660
 
 
 class BookingMode(StrEnum):
@@ -40,6 +43,14 @@ class ProductKind(StrEnum):
     SINGLE = "single"
     BUNDLE = "bundle"
     GROUP_SEAT = "group_seat"
+
+
+class LocationKind(StrEnum):
+    """Where the sessions of a listing take place."""
+
+    ONLINE = "online"
+    ADDRESS = "address"
+    PHONE = "phone"
 
 
 courses = Table(
@@ -101,7 +112,7 @@ listings = Table(
     Column("late_fee_percent", Integer, nullable=False, server_default=text("50")),
     # How long before the start both sides are reminded; null for what the operator has chosen.
     Column("reminder_minutes", ARRAY(Integer)),
-    # {"kind": "online" | "address" | "phone", "value": …}
+    # {"kind": a LocationKind, "value": text, if there is one}
     Column("location", JSONB(none_as_null=True)),
     Column("active", Boolean, nullable=False, server_default=text("true")),
     *changing(),

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, insert, select
 
 from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
-from models.catalog import listings
+from models.catalog import ProductKind, listings
 from models.groups import group_session_templates, group_sessions
 from models.sessions import session_id_of
 from workflows.bookings.booking import Booking, booking_query
@@ -20,6 +20,7 @@ from workflows.bookings.decisions import accept
 from workflows.bookings.request import request
 from workflows.catalog.courses import Course, create_course
 from workflows.catalog.listings import Listing, publish_listing
+from workflows.catalog.products import Product, create_product
 from workflows.events.event_types import Event, ReviewUnlocked, SessionCompleted
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
@@ -210,6 +211,14 @@ def _make_template(db: Connection, offer: Listing) -> UUID:
 def make_course(db: Connection, *, title: str = "Linear algebra I") -> Course:
     """A course of the catalogue."""
     return create_course(db, actor=OPERATOR, title=title)
+
+
+def make_product(
+    db: Connection, course: Course, kind: ProductKind = ProductKind.SINGLE, *, active: bool = True, **columns: Any
+) -> Product:
+    """A product of a course for 40 dollars, of any duration: a single session unless said otherwise."""
+    sold = {"title": "A session", "price_amount": 4000, "price_currency": "USD", "active": active, **columns}
+    return create_product(db, actor=OPERATOR, course_id=course.id, kind=kind, **sold)
 
 
 def listing_of(db: Connection, session: Session) -> Listing:

@@ -16,7 +16,9 @@ from api.loaders import changes, reads
 from api.schemas import catalog as shapes
 from api.schemas.base import ListQuery
 from workflows.catalog import courses as catalog
+from workflows.catalog import products as sold
 from workflows.catalog.listings import LISTINGS, Listing, change_listing, listing_query, publish_listing
+from workflows.catalog.products import PRODUCTS, Product, product_query, require_on_sale
 from workflows.identity.parties import require_mentor
 
 listings = Area("Listings", "What mentors offer: duration, price and policies.")
@@ -117,6 +119,56 @@ def update_course(context: RequestContext[catalog.Course], body: dict[str, Any])
         context.db,
         actor=context.actor,
         course=context.subject,
+        changes=body,
+        any_version=any_version_will_do(request),
+    )
+    return tagged(changed)
+
+
+PRODUCT = Subject(name="product", query=product_query, record=Product)
+PRODUCT_ON_SALE = Subject(name="product", query=product_query, record=Product, access=require_on_sale)
+
+
+@courses.route("/courses/<id:course_id>/products", methods=["POST"])
+@changes(OPERATOR, COURSE)
+@courses.arguments(shapes.NewProduct, example=examples.NEW_PRODUCT)
+@courses.response(201, shapes.Product, example=examples.PRODUCT)
+def create_product(context: RequestContext[catalog.Course], body: dict[str, Any]) -> Any:
+    """Put a product on sale: a `single` session, a `bundle` of `sessionCount`, or a `group_seat`."""
+    product = sold.create_product(context.db, actor=context.actor, course_id=context.subject.id, **body)
+    return tagged(product, Location=f"/courses/{product.course_id}/products/{product.id}")
+
+
+@courses.route("/courses/<id:course_id>/products")
+@courses.response(200, shapes.Products, example=examples.page(examples.PRODUCT))
+@list_route(ANYONE, PRODUCTS, ListQuery, within=COURSE)
+def list_products(context: RequestContext[catalog.Course]) -> dict[str, Any]:
+    """List what is sold for a course, newest first; operators also see what is no longer sold."""
+    return {"course_id": context.subject.id, "active": None if context.actor.operator else True}
+
+
+@courses.route("/courses/<id:course_id>/products/<id:product_id>")
+@versioned
+@reads(ANYONE, PRODUCT_ON_SALE)
+@courses.response(200, shapes.Product, example=examples.PRODUCT)
+def get_product(context: RequestContext[Product]) -> Any:
+    """Get a product; only operators find one that is no longer sold."""
+    return tagged(context.subject)
+
+
+@courses.route("/courses/<id:course_id>/products/<id:product_id>", methods=["PATCH"])
+@changes(OPERATOR, PRODUCT)
+@courses.arguments(shapes.ProductChanges, example={"active": False})
+@courses.response(200, shapes.Product, example={**examples.PRODUCT, "active": False})
+def update_product(context: RequestContext[Product], body: dict[str, Any]) -> Any:
+    """Update or deactivate a product. What has been bought stays as it was bought.
+
+    Kind, number of sessions and duration are fixed: sell another product instead.
+    """
+    changed = sold.change_product(
+        context.db,
+        actor=context.actor,
+        product=context.subject,
         changes=body,
         any_version=any_version_will_do(request),
     )

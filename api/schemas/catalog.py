@@ -9,10 +9,20 @@ from marshmallow import fields, validate
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Line, Moment, Price, Text, TrueOrFalse, Whole
-from models.catalog import MAX_REMINDER_MINUTES, MAX_REMINDERS, BookingMode
+from models.catalog import (
+    MAX_REMINDER_MINUTES,
+    MAX_REMINDERS,
+    MAX_SESSIONS_OF_A_BUNDLE,
+    MAX_VALID_DAYS,
+    BookingMode,
+    LocationKind,
+    ProductKind,
+)
 
 MINUTES_OF_A_YEAR = 527_040
 HOURS_OF_A_YEAR = 8_784
+_VALIDITY = "How many days a bundle can be used from its purchase on; null for no end."
+_DURATION = "Of each session that it pays for; null for any."
 
 
 class CancellationPolicy(RequestSchema):
@@ -33,6 +43,32 @@ class Cancellation(fields.Nested):
         if obj.cancellation_window_hours is None:
             return None
         return {"window_hours": obj.cancellation_window_hours, "late_fee_percent": obj.late_fee_percent}
+
+
+class Location(RequestSchema):
+    """Where sessions take place."""
+
+    kind = fields.Enum(LocationKind, by_value=True, required=True)
+    value = Line(
+        500,
+        allow_none=True,
+        metadata={
+            "example": "12 Market Street, second bell",
+            "description": "The link, the address or the number; without one, the mentor shares it otherwise.",
+        },
+    )
+
+    @ma.post_load
+    def as_stored(self, location: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        """As the column holds it: without a value that is null."""
+        return {name: str(value) for name, value in location.items() if value is not None}
+
+
+class ShownLocation(ResponseSchema):
+    """Where sessions take place."""
+
+    kind = fields.String(validate=validate.OneOf([kind.value for kind in LocationKind]))
+    value = fields.String(allow_none=True, dump_default=None)
 
 
 def _each_once(minutes: list[int]) -> None:
@@ -64,15 +100,15 @@ class ListingChanges(RequestSchema):
     buffer_minutes = Whole(0, 1440)
     cancellation = Cancellation()
     reminder_minutes = Reminders(allow_none=True)
+    location = fields.Nested(Location, allow_none=True)
     active = TrueOrFalse(metadata={"description": "Whether the listing can be booked."})
 
     @ma.post_load
     def as_columns(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
         """Split price and cancellation policy into their columns."""
-        columns = {name: value for name, value in body.items() if name not in ("price", "cancellation")}
-        if "price" in body:
-            columns |= {"price_amount": body["price"]["amount"], "price_currency": body["price"]["currency"]}
-        if "cancellation" in body:
+        columns = _with_price_columns(body)
+        if "cancellation" in columns:
+            del columns["cancellation"]
             columns |= _policy(body["cancellation"])
         return columns
 
@@ -106,6 +142,7 @@ class Listing(ResponseSchema):
     buffer_minutes = fields.Integer()
     cancellation = Cancellation()
     reminder_minutes = fields.List(fields.Integer(), allow_none=True)
+    location = fields.Nested(ShownLocation, allow_none=True)
     active = fields.Boolean()
 
 
@@ -117,6 +154,13 @@ class ListingFilters(ListQuery):
 
 
 Listings = page_of(Listing, "Listings")
+
+
+def _with_price_columns(body: dict[str, Any]) -> dict[str, Any]:
+    columns = {name: value for name, value in body.items() if name != "price"}
+    if "price" in body:
+        columns |= {"price_amount": body["price"]["amount"], "price_currency": body["price"]["currency"]}
+    return columns
 
 
 def _policy(cancellation: dict[str, int] | None) -> dict[str, int | None]:
@@ -152,3 +196,51 @@ class Course(ResponseSchema):
 
 
 Courses = page_of(Course, "Courses")
+
+
+class ProductChanges(RequestSchema):
+    """Changes to a product; omitted fields keep their value."""
+
+    title = Line(200, metadata={"example": "Five sessions"})
+    price = Price()
+    valid_days = Whole(1, MAX_VALID_DAYS, allow_none=True, metadata={"example": 180, "description": _VALIDITY})
+    active = TrueOrFalse(metadata={"description": "Whether the product is sold."})
+
+    @ma.post_load
+    def as_columns(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        """Split the price into its columns."""
+        return _with_price_columns(body)
+
+
+class NewProduct(ProductChanges):
+    """A new product of a course."""
+
+    class Meta(RequestSchema.Meta):
+        """New products are active."""
+
+        exclude = ("active",)
+
+    kind = fields.Enum(ProductKind, by_value=True, required=True)
+    title = Line(200, required=True, metadata={"example": "Five sessions"})
+    session_count = Whole(
+        1, MAX_SESSIONS_OF_A_BUNDLE, metadata={"example": 5, "description": "Required for a bundle; otherwise 1."}
+    )
+    duration_minutes = Whole(5, 1440, allow_none=True, metadata={"example": 60, "description": _DURATION})
+    price = Price(required=True)
+
+
+class Product(ResponseSchema):
+    """What is sold for a course."""
+
+    id = Id()
+    course_id = Id()
+    kind = fields.Enum(ProductKind, by_value=True)
+    title = fields.String()
+    session_count = fields.Integer()
+    duration_minutes = fields.Integer(allow_none=True, metadata={"description": _DURATION})
+    price = Price()
+    valid_days = fields.Integer(allow_none=True, metadata={"description": _VALIDITY})
+    active = fields.Boolean()
+
+
+Products = page_of(Product, "Products")

@@ -18,6 +18,7 @@ from tests.application import World, as_mentor, as_operator, as_user
 from workflows.bookings.booking import Booking
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing
+from workflows.catalog.products import Product
 from workflows.identity.people import Mentor, User
 from workflows.reviews.review import Review
 from workflows.sessions.session import Session
@@ -145,6 +146,13 @@ def course(engine: Engine) -> Course:
     """A course of the catalogue."""
     with engine.begin() as db:
         return factories.make_course(db)
+
+
+@pytest.fixture
+def product(engine: Engine, course: Course) -> Product:
+    """A single session of the course, on sale."""
+    with engine.begin() as db:
+        return factories.make_product(db, course)
 
 
 def counts(engine: Engine) -> dict[str, int]:

@@ -113,6 +113,22 @@ def test_a_mentor_teaches_a_course_by_one_listing_of_it(world: World, cast: Cast
     assert [item["id"] for item in world.client.get(own, headers=cast.as_mentee).json["items"]] == [first.json["id"]]
 
 
+def test_a_mentor_offers_a_course_once_for_each_duration(world: World, cast: Cast, course: Course) -> None:
+    made = [
+        world.client.post("/listings", json=offer_of(course, durationMinutes=minutes), headers=cast.as_mentor)
+        for minutes in (30, 60, 90)
+    ]
+    assert [answer.status_code for answer in made] == [201, 201, 201]
+    half_hour, hour = (f"/listings/{answer.json['id']}" for answer in made[:2])
+    shorter = world.client.patch(hour, json={"durationMinutes": 30}, headers=cast.as_mentor)
+    assert (shorter.status_code, shorter.json["code"]) == (409, "listing_exists")
+    # What is no longer offered makes room, until it is offered again.
+    assert world.client.patch(half_hour, json={"active": False}, headers=cast.as_mentor).status_code == 200
+    assert world.client.patch(hour, json={"durationMinutes": 30}, headers=cast.as_mentor).status_code == 200
+    again = world.client.patch(half_hour, json={"active": True}, headers=cast.as_mentor)
+    assert (again.status_code, again.json["code"]) == (409, "listing_exists")
+
+
 def test_a_booking_and_its_session_belong_to_the_listings_course(world: World, cast: Cast, course: Course) -> None:
     listing = world.client.post("/listings", json=offer_of(course), headers=cast.as_mentor).json["id"]
     booking = world.client.post("/bookings", json=cast.body(listingId=listing), headers=cast.as_mentee).json

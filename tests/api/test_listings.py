@@ -29,6 +29,7 @@ def test_a_mentor_publishes_a_listing_with_its_defaults(client: FlaskClient, cas
         "bufferMinutes": 0,
         "cancellation": {"windowHours": 24, "lateFeePercent": 50},
         "reminderMinutes": None,
+        "location": None,
         "active": True,
     }
     assert client.get(answer.headers["Location"], headers=cast.as_stranger).json == answer.json
@@ -96,3 +97,26 @@ def test_reminders_that_make_no_sense_are_refused(client: FlaskClient, cast: Cas
     ):
         assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
         assert any(field.startswith("reminderMinutes") for field in answer.json["details"])
+
+
+@pytest.mark.parametrize(
+    "location",
+    [{"kind": "online", "value": "https://meet.example/ada"}, {"kind": "address", "value": "12 Market St"}, None],
+)
+def test_a_listing_says_where_its_sessions_take_place(client: FlaskClient, cast: Cast, location: object) -> None:
+    made = client.post("/listings", json={**OFFER, "location": location}, headers=cast.as_mentor)
+    assert (made.status_code, made.json["location"]) == (201, location)
+    path = f"/listings/{made.json['id']}"
+    changed = client.patch(path, json={"location": {"kind": "phone"}}, headers=cast.as_mentor)
+    assert changed.json["location"] == {"kind": "phone", "value": None}
+    assert client.get(path, headers=cast.as_mentee).json == changed.json
+    assert client.patch(path, json={"location": None}, headers=cast.as_mentor).json["location"] is None
+
+
+@pytest.mark.parametrize(
+    "nonsense", [{}, {"kind": "moon"}, {"kind": "phone", "value": ""}, {"kind": "online", "x": 1}, "online", []]
+)
+def test_a_location_that_makes_no_sense_is_refused(client: FlaskClient, cast: Cast, nonsense: object) -> None:
+    answer = client.post("/listings", json={**OFFER, "location": nonsense}, headers=cast.as_mentor)
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
+    assert any(field.startswith("location") for field in answer.json["details"])

@@ -11,6 +11,7 @@ from tests.api.conftest import (  # noqa: F401 - fixtures are found by name
     draft,
     engine,
     in_progress,
+    product,
     reviewed,
     scheduled,
     world,

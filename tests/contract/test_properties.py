@@ -20,6 +20,7 @@ from tests.application import World, template_app
 from tests.contract.test_routes import CONTRACT
 from workflows.bookings.booking import Booking
 from workflows.catalog.courses import Course
+from workflows.catalog.products import Product
 from workflows.reviews.review import Review
 from workflows.sessions.session import Session
 
@@ -66,6 +67,7 @@ def test_any_request_gets_a_documented_answer(
     scheduled: Session,
     reviewed: Review,
     course: Course,
+    product: Product,
 ) -> None:
     SWITCH.application = world.app
     ids: dict[str, Any] = {
@@ -76,6 +78,7 @@ def test_any_request_gets_a_documented_answer(
         "mentor_profile_id": cast.mentor.id,
         "review_id": reviewed.id,
         "course_id": course.id,
+        "product_id": product.id,
     }
     if case.path.endswith("/answer"):
         ids["session_id"] = reviewed.session_id

@@ -53,6 +53,8 @@ CONTRACT = {
     "POST /webhook-endpoints/{}/example", "POST /webhook-endpoints/{}/recover", "GET /event-types",
     "GET /webhook-deliveries", "GET /webhook-deliveries/{}", "POST /webhook-deliveries/{}/resend",
     "POST /courses", "GET /courses", "GET /courses/{}", "PATCH /courses/{}",
+    "POST /courses/{}/products", "GET /courses/{}/products",
+    "GET /courses/{}/products/{}", "PATCH /courses/{}/products/{}",
     "GET /reviews/permits", "POST /sessions/{}/review", "POST /sessions/{}/review/answer",
     "GET /mentors/{}/reviews", "GET /reviews/{}", "PATCH /reviews/{}", "GET /audit",
     "POST /calendar/secret", "GET /calendar/{}.ics",

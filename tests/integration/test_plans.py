@@ -19,7 +19,7 @@ from api import idempotency
 from api.blueprints import documentation_of
 from models.audit import audit_entries
 from models.bookings import BookingStatus, booking_participants, bookings
-from models.catalog import courses, listings
+from models.catalog import courses, listings, products
 from models.engine import create, driver_of
 from models.events import DeliveryState, deliveries, events
 from models.groups import group_sessions, waitlist_entries
@@ -35,6 +35,7 @@ from workflows.audit import AUDIT_ENTRIES
 from workflows.bookings.booking import BOOKINGS
 from workflows.catalog.courses import COURSES
 from workflows.catalog.listings import BOOKABLE, LISTINGS
+from workflows.catalog.products import PRODUCTS
 from workflows.events import store
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 from workflows.events.record import recording
@@ -59,6 +60,7 @@ LARGE: dict[Table, dict[str, str]] = {
     users: {"email": "n || '@example.org'"},
     mentor_profiles: {"user_id": "{n}"},
     courses: {},
+    products: {"price_currency": "'USD'", "course_id": "{owner}"},
     listings: {"price_currency": "'USD'", "duration_minutes": "60"},
     bookings: {"end_time": "now() + (n + 60) * interval '1 minute'", "mentee_user_id": "{owner}", "listing_id": "{n}"},
     booking_participants: {},
@@ -106,6 +108,7 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
     },
     "mentors": (MENTORS, {}, {"skills": ["go"]}),
     "courses": (COURSES, {}, {}),
+    "products of a course": (PRODUCTS, {"course_id": SOME_ID}, {"active": True}),
     "listings": (LISTINGS, {}, {"mentor_profile_id": SOME_ID, "course_id": SOME_ID}),
     "group sessions": (
         GROUPS,

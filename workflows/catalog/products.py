@@ -1,0 +1,126 @@
+"""Products: what is sold for a course, by the session, as a bundle or as a seat in a group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, insert
+from uuid_utils.compat import uuid7
+
+from models.catalog import ProductKind, products
+from workflows.errors import Invalid, NotFound
+from workflows.identity.actor import Actor, require_operator
+from workflows.paging import NEWEST_FIRST, Page, PagedList
+from workflows.transitions import VersionedRecord, update_record
+
+_OPERATORS_ONLY = "Only an operator can change the products of a course."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product(VersionedRecord):
+    """What is sold for a course; the price in minor units.
+
+    `session_count` is how many sessions it pays for, and `duration_minutes` how long each of them is; None for any.
+    `valid_days` is how long a bundle lasts; None for no end. An inactive product is no longer sold.
+    """
+
+    table = products
+
+    course_id: UUID
+    kind: ProductKind
+    title: str
+    session_count: int
+    duration_minutes: int | None
+    price_amount: int
+    price_currency: str
+    valid_days: int | None
+    active: bool
+    created_at: datetime
+
+
+def product_query(course_id: UUID, product_id: UUID) -> Select[Any]:
+    """The product of that id, active or not, if it is of that course."""
+    return Product.query().where(products.c.id == product_id, products.c.course_id == course_id)
+
+
+def products_query(page: Page, *, course_id: UUID, active: bool | None = None) -> Select[Any]:
+    """The products of a course, the newest first; only those that are on sale, where `active` is given."""
+    query = Product.query().where(products.c.course_id == course_id)
+    if active is not None:
+        query = query.where(products.c.active if active else ~products.c.active)
+    return NEWEST_FIRST.select_page(query, page, products.c.id)
+
+
+PRODUCTS = PagedList(Product, NEWEST_FIRST, products_query)
+
+
+def require_on_sale(actor: Actor, product: Product) -> None:
+    """Refuse all but operators where a product is no longer sold.
+
+    Raises:
+        NotFound: for buyers it does not exist.
+    """
+    if not (product.active or actor.operator):
+        raise NotFound("There is no such product.")
+
+
+def create_product(
+    db: Connection,
+    *,
+    actor: Actor,
+    course_id: UUID,
+    kind: ProductKind,
+    session_count: int | None = None,
+    valid_days: int | None = None,
+    **columns: Any,
+) -> Product:
+    """Put a product on sale for a course.
+
+    Args:
+        session_count: required for a bundle; of every other kind it is one.
+        valid_days: of a bundle alone; None for no end.
+        columns: further columns of `products` by name.
+
+    Raises:
+        Forbidden: the caller is no operator.
+        Invalid: a bundle without a number of sessions, or another kind with several sessions or a validity.
+    """
+    require_operator(actor, _OPERATORS_ONLY)
+    if kind is ProductKind.BUNDLE and session_count is None:
+        raise Invalid("Say how many sessions the bundle has.", details={"sessionCount": ["Required for a bundle."]})
+    if kind is not ProductKind.BUNDLE and session_count not in (None, 1):
+        raise Invalid("Only a bundle has several sessions.", details={"sessionCount": ["Must be 1 for this kind."]})
+    _require_bundle(kind, valid_days)
+    values = {"kind": kind, "session_count": session_count or 1, "valid_days": valid_days, **columns}
+    row = db.execute(
+        insert(products).values(id=uuid7(), course_id=course_id, **values).returning(*Product.columns())
+    ).one()
+    return Product.of(row)
+
+
+def change_product(
+    db: Connection, *, actor: Actor, product: Product, changes: dict[str, Any], any_version: bool = False
+) -> Product:
+    """Change title, price or validity of a product for future purchases, or take it off sale.
+
+    Args:
+        product: as the caller saw it.
+        changes: columns of `products` by name.
+        any_version: the caller decided on no version in particular; concurrent changes of other columns stay.
+
+    Raises:
+        Forbidden: the caller is no operator.
+        Invalid: a validity for what is no bundle.
+        Stale: it has changed since `product` was read.
+    """
+    require_operator(actor, _OPERATORS_ONLY)
+    _require_bundle(product.kind, changes.get("valid_days"))
+    return update_record(db, product, changes, subject="product", any_version=any_version)
+
+
+def _require_bundle(kind: ProductKind, valid_days: int | None) -> None:
+    if kind is not ProductKind.BUNDLE and valid_days is not None:
+        raise Invalid("Only a bundle has a validity.", details={"validDays": ["Must be null for this kind."]})
