@@ -19,7 +19,7 @@ from cli.embedded import free_port
 from config.settings import settings
 from tests.api.running import LIMITS
 from tests.api.served import Served, serving, started
-from tests.eventually import eventually
+from tests.eventually import PAUSE_SECONDS, eventually
 from tests.participants import register
 from tests.speaking import Caller
 
@@ -71,6 +71,7 @@ def test_slow_senders_block_no_others(served: Served, count: int, sent: bytes) -
         while time.monotonic() < until or asked < 50:
             assert served.get("/health/live").status == 200
             asked += 1
+            time.sleep(PAUSE_SECONDS)
 
 
 def test_slow_readers_block_no_others(served: Served) -> None:

@@ -8,17 +8,26 @@ import pytest
 from sqlalchemy import Engine
 
 from models.engine import create
+from tests import servers
 from tests.concurrency.racing import Race
 
 RACERS = 16
 
 
+@pytest.fixture(scope="session")
+def race_engine(worker_id: str, template_database: str) -> Iterator[Engine]:
+    """An engine with a connection for every racer and two for onlookers, for the races of one process in turn."""
+    with servers.temporary_database(f"tutelage_races_{worker_id}", template_database) as address:
+        engine = create(address, pool_size=RACERS + 2)
+        yield engine
+        engine.dispose()
+
+
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    """An engine with a connection for every racer, and two for onlookers."""
-    engine = create(database_url, pool_size=RACERS + 2)
-    yield engine
-    engine.dispose()
+def engine(race_engine: Engine) -> Engine:
+    """That engine, on an empty database."""
+    servers.empty(race_engine)
+    return race_engine
 
 
 @pytest.fixture

@@ -50,8 +50,8 @@ def app(own_valkey: str) -> Celery:
 
 
 @pytest.fixture
-def sweeps(database_url: str, app: Celery) -> Iterator[list[Sweep]]:
-    engines = [create(database_url, pool_size=1) for _ in range(2)]
+def sweeps(engine: Engine, app: Celery) -> Iterator[list[Sweep]]:
+    engines = [create(engine.url.render_as_string(hide_password=False), pool_size=1) for _ in range(2)]
     yield [Sweep(engine, Publisher(app)) for engine in engines]
     for engine in engines:
         engine.dispose()

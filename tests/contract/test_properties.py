@@ -49,7 +49,7 @@ SHAPE = {"statusCode", "error", "message", "code", "requestId"}
 )
 @SCHEMA.parametrize()
 @settings(
-    max_examples=12,
+    max_examples=8,
     derandomize=True,
     deadline=None,
     database=None,
