@@ -27,6 +27,11 @@ REFUSALS: dict[str, Refusal] = {
     "slot_taken": Refusal(409, "The mentor is already taken at this time."),
     "outside_hours": Refusal(409, "The time is outside the mentor's weekly hours."),
     "too_soon": Refusal(409, "The time is closer than the listing's minimum notice."),
+    "already_purchased": Refusal(409, "The mentee has an open bundle of this product."),
+    "bundle_unusable": Refusal(
+        409,
+        "The bundle does not pay for this; `details.bundlePurchaseId`: other_course, expired, empty, wrong_duration.",
+    ),
     "duplicate_session": Refusal(409, "The booking already has a session."),
     "email_taken": Refusal(409, "The mail address is already in use."),
     "listing_exists": Refusal(409, "The mentor already has an active listing of this course and duration."),

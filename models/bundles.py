@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
     Table,
@@ -71,6 +72,8 @@ bundle_entries = Table(
     "bundle_entries",
     metadata,
     id_column(),
+    # Given under the lock of the bundle's row: the order of the entries of one bundle.
+    Column("sequence", BigInteger, Identity(always=True), nullable=False),
     Column("bundle_purchase_id", Uuid, ForeignKey("bundle_purchases.id"), nullable=False),
     Column("kind", enum(BundleEntryKind, "bundle_entry_kind"), nullable=False),
     Column("credits", Integer, nullable=False),
@@ -98,5 +101,5 @@ bundle_entries = Table(
         postgresql_where=text("seat_id IS NULL"),
     ),
     Index("uq_bundle_entries_seat_id_kind", "seat_id", "kind", unique=True),
-    Index("ix_bundle_entries_bundle_purchase_id_id", "bundle_purchase_id", "id"),
+    Index("ix_bundle_entries_bundle_purchase_id_sequence", "bundle_purchase_id", "sequence"),
 )

@@ -18,6 +18,8 @@ from models.sessions import session_id_of
 from workflows.bookings.booking import Booking, booking_query
 from workflows.bookings.decisions import accept
 from workflows.bookings.request import request
+from workflows.bundles.bundle import Bundle
+from workflows.bundles.purchase import purchase
 from workflows.catalog.courses import Course, create_course
 from workflows.catalog.listings import Listing, publish_listing
 from workflows.catalog.products import Product, create_product
@@ -219,6 +221,27 @@ def make_product(
     """A product of a course for 40 dollars, of any duration: a single session unless said otherwise."""
     sold = {"title": "A session", "price_amount": 4000, "price_currency": "USD", "active": active, **columns}
     return create_product(db, actor=OPERATOR, course_id=course.id, kind=kind, **sold)
+
+
+def make_bundle(
+    db: Connection,
+    *,
+    course: Course | None = None,
+    mentee: User | None = None,
+    at: datetime | None = None,
+    **product: Any,
+) -> Bundle:
+    """A bundle of five sessions that a mentee bought now, or at that time; `product` are columns of its product."""
+    owner, of = mentee or make_user(db), course or make_course(db)
+    sold = make_product(db, of, ProductKind.BUNDLE, **{"session_count": 5, **product})
+    return purchase(
+        db,
+        actor=acting_user(owner),
+        course_id=of.id,
+        product_id=sold.id,
+        mentee_user_id=owner.id,
+        now=at or datetime.now(UTC),
+    )
 
 
 def listing_of(db: Connection, session: Session) -> Listing:

@@ -35,6 +35,11 @@ _MEANINGS: dict[str, Callable[[], DomainError]] = {
         "You already have an active listing of this duration for this course; change that one.",
         code="listing_exists",
     ),
+    "uq_bundle_purchases_open": partial(
+        Conflict,
+        "There is already an open bundle of this product; use up its sessions before buying another.",
+        code="already_purchased",
+    ),
     "uq_reviews_session_id_mentee_user_id": partial(
         Conflict, "You have already reviewed this session.", code="already_reviewed"
     ),

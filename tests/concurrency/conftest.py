@@ -11,7 +11,7 @@ from models.engine import create
 from tests import servers
 from tests.concurrency.racing import Race
 
-RACERS = 16
+RACERS = 20
 
 
 @pytest.fixture(scope="session")

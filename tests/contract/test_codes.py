@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,9 @@ from tests import factories
 from tests.api.conftest import Cast
 from tests.application import World
 from workflows.bookings.booking import Booking
+from workflows.bundles.ledger import spend
+from workflows.bundles.purchase import purchase
+from workflows.identity.actor import Actor
 from workflows.sessions.session import Session
 
 JSON = {"Content-Type": "application/json"}
@@ -179,6 +183,36 @@ def duplicate_session(stage: Stage) -> Answer:
         return stage.accept()
 
 
+def already_purchased(stage: Stage) -> Answer:
+    def twice(db: Any, *, actor: Actor, now: datetime, **_named: Any) -> None:
+        bundle = factories.make_bundle(db)
+        bought = {"course_id": bundle.course_id, "product_id": bundle.product_id}
+        purchase(db, actor=actor, mentee_user_id=bundle.mentee_user_id, now=now, **bought)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("api.resources.bookings.accept", twice)
+        return stage.accept()
+
+
+def bundle_unusable(stage: Stage) -> Answer:
+    def pay(db: Any, *, actor: Actor, booking: Booking, now: datetime, **_named: Any) -> None:
+        bundle = factories.make_bundle(db)
+        spend(
+            db,
+            bundle_purchase_id=bundle.id,
+            mentee_user_id=bundle.mentee_user_id,
+            course_id=booking.course_id,
+            duration_minutes=60,
+            booking_id=booking.id,
+            actor=actor,
+            now=now,
+        )
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("api.resources.bookings.accept", pay)
+        return stage.accept()
+
+
 def internal_error(stage: Stage) -> Answer:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("api.resources.bookings.accept", lambda *_a, **_n: 1 / 0)
@@ -213,6 +247,8 @@ PRODUCED: dict[str, Callable[[Stage], Answer]] = {
     "slot_taken": slot_taken,
     "outside_hours": outside_hours,
     "too_soon": too_soon,
+    "already_purchased": already_purchased,
+    "bundle_unusable": bundle_unusable,
     "duplicate_session": duplicate_session,
     "not_cancellable": not_cancellable,
     "listing_exists": listing_exists,

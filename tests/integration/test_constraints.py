@@ -92,7 +92,9 @@ class Rows:
 
     def _copied(self, table: Table) -> dict[str, Any]:
         row = self.db.execute(select(table).limit(1)).one_or_none()
-        return dict(row._mapping) if row is not None else {}
+        if row is None:
+            return {}
+        return {name: value for name, value in row._mapping.items() if table.c[name].identity is None}
 
     def _of_the_main_job(self) -> dict[str, dict[str, Any]]:
         return {

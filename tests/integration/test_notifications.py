@@ -254,6 +254,11 @@ def test_an_exhausted_bundle_is_named_by_its_course(parties: Parties) -> None:
             mentee_user_id=parties.ada.id,
             course_id=course_id,
             product_id=uuid4(),
+            status="exhausted",
+            total_sessions=5,
+            remaining_sessions=0,
+            valid_from=datetime.now(UTC),
+            valid_to=None,
         )
     )
     found = parties.of("bundle_exhausted")

@@ -19,6 +19,7 @@ from api import idempotency
 from api.blueprints import documentation_of
 from models.audit import audit_entries
 from models.bookings import BookingStatus, booking_participants, bookings
+from models.bundles import bundle_entries, bundle_purchases
 from models.catalog import courses, listings, products
 from models.engine import create, driver_of
 from models.events import DeliveryState, deliveries, events
@@ -33,6 +34,7 @@ from tests.application import World
 from tests.integration.harness import without_guards
 from workflows.audit import AUDIT_ENTRIES
 from workflows.bookings.booking import BOOKINGS
+from workflows.bundles.bundle import BUNDLES
 from workflows.catalog.courses import COURSES
 from workflows.catalog.listings import BOOKABLE, LISTINGS
 from workflows.catalog.products import PRODUCTS
@@ -88,6 +90,8 @@ LARGE: dict[Table, dict[str, str]] = {
     deleted_webhook_endpoints: {"mentor_profile_id": "{owner}"},
     review_permits: {"session_id": "{n}", "mentee_user_id": "{owner}", "expires_at": "now() + interval '30 years'"},
     reviews: {"session_id": "{n}", "mentor_profile_id": "{owner}"},
+    bundle_purchases: {"product_id": "{n}"},
+    bundle_entries: {"kind": "'spend'", "credits": "-1", "booking_id": "{n}", "seat_id": "{n}"},
     audit_entries: {"subject_id": "{n}", "actor": "'operator:' || n % 400", "action": "'a' || n % 50"},
     idempotency_keys: {"expires_at": "now() + interval '3 days'"},
 }
@@ -118,6 +122,7 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
     "closed group sessions": (GROUPS, {"closed_at": 1}, {"course_id": SOME_ID, "mentor_profile_id": SOME_ID}),
     "notifications": (NOTIFICATIONS, {"user_id": SOME_ID}, {"unread": True}),
     "browsers": (BROWSERS, {"user_id": SOME_ID}, {}),
+    "bundles": (BUNDLES, {}, {"mentee_user_id": SOME_ID}),
     "permits": (OPEN_PERMITS, {"mentee_user_id": SOME_ID, "now": 1}, {}),
     "reviews of a mentor": (REVIEWS_OF_MENTOR, {"mentor_profile_id": SOME_ID}, {"also_hidden_of": SOME_ID}),
     "endpoints of a mentor": (ENDPOINTS, {"mentor_profile_id": SOME_ID}, {}),

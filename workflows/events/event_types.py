@@ -97,7 +97,7 @@ def _from_json(kind: Any, value: Any) -> Any:
         return None
     if kind in (UUID, UUID | None):
         return UUID(value)
-    return datetime.fromisoformat(value) if kind is datetime else value
+    return datetime.fromisoformat(value) if kind in (datetime, datetime | None) else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,18 +249,51 @@ class SeatLeft(SeatEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BundleExhausted(Event):
-    """The last session of a bundle has been used."""
+class BundleEvent(Event):
+    """The fields of every event about a bundle.
 
-    type: ClassVar[str] = "bundle.exhausted"
+    `status` is active, exhausted or expired; `valid_to` is exclusive, and None for no end.
+    """
+
     subject: ClassVar[str] = "bundle_purchase"
-    # Not offered to endpoints until bundles record it.
-    announced: ClassVar[bool] = False
 
     bundle_purchase_id: UUID
     mentee_user_id: UUID
     course_id: UUID
     product_id: UUID
+    status: str
+    total_sessions: int
+    remaining_sessions: int
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+class BundlePurchased(BundleEvent):
+    """A mentee has bought a bundle."""
+
+    type = "bundle.purchased"
+
+
+class BundleExhausted(BundleEvent):
+    """The last session of a bundle has been used."""
+
+    type = "bundle.exhausted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleExpired(BundleEvent):
+    """The validity of a bundle has ended; the sessions that were left in it can no longer be used."""
+
+    type: ClassVar[str] = "bundle.expired"
+
+    expired_sessions: int
+
+
+class BundleValiditySet(BundleEvent):
+    """A bundle is valid until `valid_to` from now on, by its purchase or an operator's extension."""
+
+    type = "bundle.validity_set"
+    announced = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,6 +42,14 @@ _VALUES: dict[str, Any] = {
     "start_time": _START,
     "end_time": _END,
 }
+_BUNDLE: dict[str, Any] = {
+    "bundle_purchase_id": UUID("01a1fd8d-6e40-7b3a-9c51-0f6f2d1c8e77"),
+    "course_id": UUID("01a1fd8d-6e0c-7d19-b4a2-6a1e5b9c3f08"),
+    "product_id": UUID("01a1fd8d-6e30-7f64-8e0d-24c7a9b15d3e"),
+    "total_sessions": 5,
+    "valid_from": datetime(2030, 4, 1, 8, tzinfo=UTC),
+    "valid_to": datetime(2030, 6, 30, 8, tzinfo=UTC),
+}
 # What differs from one step to the next.
 _STEPS: dict[str, dict[str, Any]] = {
     "booking.requested": {"status": "draft", "version": 1, "session_id": None},
@@ -61,6 +69,9 @@ _STEPS: dict[str, dict[str, Any]] = {
         "refund_amount": 2000,
         "currency": "USD",
     },
+    "bundle.purchased": {**_BUNDLE, "status": "active", "remaining_sessions": 5},
+    "bundle.exhausted": {**_BUNDLE, "status": "exhausted", "remaining_sessions": 0},
+    "bundle.expired": {**_BUNDLE, "status": "expired", "remaining_sessions": 0, "expired_sessions": 2},
     "availability.changed": {"changed": "hours", "version": 3},
     "review.unlocked": {"expires_at": datetime(2030, 6, 3, 10, tzinfo=UTC)},
 }

@@ -1,0 +1,208 @@
+"""The ledger of a bundle's credits: each statement moves the counter and writes the entry that says why."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, TextClause, text
+from sqlalchemy.sql.expression import TextualSelect
+from uuid_utils.compat import uuid7
+
+from workflows.bundles.bundle import Bundle, bundle_query
+from workflows.errors import Conflict, NotFound
+from workflows.events.event_types import BundleExhausted
+from workflows.events.record import record
+from workflows.identity.actor import Actor
+
+_COLUMNS = ", ".join(column.name for column in Bundle.columns())
+
+
+def moving(changed: str, *, kind: str, credits: str) -> TextualSelect:
+    """The statement of one move of credits; it returns the bundle as it stands then, or no row.
+
+    Args:
+        changed: an UPDATE or INSERT of the one bundle, returning all of its columns.
+        kind: of the entry.
+        credits: an expression for how many credits came or went.
+    """
+    # The entry is numbered by its insert, under the lock of the bundle's row: entries are in the order of their moves.
+    return text(
+        f"""
+WITH bundle AS ({changed}),
+entry AS (
+    INSERT INTO bundle_entries (
+        id, bundle_purchase_id, kind, credits, balance, booking_id, seat_id, reason, actor, created_at
+    )
+    SELECT CAST(:entry_id AS uuid), id, '{kind}', {credits}, remaining_sessions, CAST(:booking_id AS uuid),
+           CAST(:seat_id AS uuid), :reason, :actor, CAST(:now AS timestamptz)
+    FROM bundle
+)
+SELECT {_COLUMNS} FROM bundle
+"""
+    ).columns(*Bundle.columns())
+
+
+# A bundle is never sold for later, so that only the end of its validity is looked at.
+_SPEND = moving(
+    """
+    UPDATE bundle_purchases SET remaining_sessions = remaining_sessions - 1,
+        closed_at = CASE WHEN remaining_sessions = 1 THEN coalesce(closed_at, CAST(:now AS timestamptz))
+                         ELSE closed_at END
+    WHERE id = CAST(:id AS uuid) AND mentee_user_id = CAST(:mentee_user_id AS uuid)
+      AND course_id = CAST(:course_id AS uuid)
+      AND (duration_minutes IS NULL OR duration_minutes = CAST(:duration_minutes AS integer))
+      AND remaining_sessions > 0 AND (valid_to IS NULL OR valid_to > CAST(:now AS timestamptz))
+    RETURNING *
+    """,
+    kind="spend",
+    credits="-1",
+)
+# Spent credits are found by two unique indexes, of bookings and of seats, each by a statement of its own.
+_OF_BOOKING = "{entry}.booking_id = CAST(:booking_id AS uuid) AND {entry}.seat_id IS NULL"
+_OF_SEAT = "{entry}.seat_id = CAST(:seat_id AS uuid) AND {entry}.booking_id = CAST(:booking_id AS uuid)"
+
+
+def _lock_spent(of: str) -> TextClause:
+    return text(
+        f"""
+SELECT bundle.id FROM bundle_entries spent JOIN bundle_purchases bundle ON bundle.id = spent.bundle_purchase_id
+WHERE {of.format(entry="spent")} AND spent.kind = 'spend'
+FOR NO KEY UPDATE OF bundle
+"""
+    )
+
+
+def _giving_back(of: str) -> TextualSelect:
+    return moving(
+        f"""
+    UPDATE bundle_purchases SET remaining_sessions = remaining_sessions + 1
+    WHERE id = CAST(:id AS uuid) AND NOT EXISTS (
+        SELECT FROM bundle_entries returned WHERE {of.format(entry="returned")} AND returned.kind = 'give_back'
+    )
+    RETURNING *
+        """,
+        kind="give_back",
+        credits="1",
+    )
+
+
+_LOCK_SPENT_ON_BOOKING, _GIVE_BACK_BOOKING = _lock_spent(_OF_BOOKING), _giving_back(_OF_BOOKING)
+_LOCK_SPENT_ON_SEAT, _GIVE_BACK_SEAT = _lock_spent(_OF_SEAT), _giving_back(_OF_SEAT)
+
+
+def spend(
+    db: Connection,
+    *,
+    bundle_purchase_id: UUID,
+    mentee_user_id: UUID,
+    course_id: UUID | None,
+    duration_minutes: int,
+    booking_id: UUID,
+    seat_id: UUID | None = None,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Pay for a booking, or for a seat of a group, with one credit of the mentee's bundle.
+
+    The bundle's row stays locked until the end of the transaction; the rows of the mentor, the mentees and the booking
+    are locked before it.
+
+    Args:
+        course_id: of what is paid for; None fits no bundle.
+        duration_minutes: how long the session is.
+        seat_id: of the seat in the group's booking; None for an individual booking.
+
+    Raises:
+        NotFound: no such bundle, or another person's.
+        Conflict: `bundle_unusable`, with `other_course`, `wrong_duration`, `expired` or `empty` in the details.
+    """
+    row = db.execute(
+        _SPEND,
+        {
+            "id": bundle_purchase_id,
+            "mentee_user_id": mentee_user_id,
+            "course_id": course_id,
+            "duration_minutes": duration_minutes,
+            **entry_values(booking_id=booking_id, seat_id=seat_id, actor=actor, now=now),
+        },
+    ).one_or_none()
+    if row is None:
+        raise _refusal(db, bundle_purchase_id, mentee_user_id, course_id, duration_minutes, now)
+    bundle = Bundle.of(row)
+    if bundle.remaining_sessions == 0:
+        record(db, BundleExhausted.about(bundle, actor=actor, now=now, status=bundle.status_at(now)))
+
+
+def give_back(
+    db: Connection,
+    *,
+    booking_id: UUID,
+    seat_id: UUID | None = None,
+    actor: Actor,
+    now: datetime,
+    reason: str | None = None,
+) -> bool:
+    """Give back the credit that was spent on a booking, or on a seat of a group; once, however often it is called.
+
+    A credit that comes back after the end of the bundle's validity cannot be spent unless an operator extends that.
+
+    Args:
+        seat_id: of the seat in the group's booking; None for an individual booking.
+        reason: stands in the ledger.
+
+    Returns:
+        Whether a credit has come back; False where none was spent, or where it had come back before.
+    """
+    if seat_id is None:
+        lock, move = _LOCK_SPENT_ON_BOOKING, _GIVE_BACK_BOOKING
+    else:
+        lock, move = _LOCK_SPENT_ON_SEAT, _GIVE_BACK_SEAT
+    entry = entry_values(booking_id=booking_id, seat_id=seat_id, reason=reason, actor=actor, now=now)
+    bundle_id = db.scalar(lock, entry)
+    # A statement of its own: under the lock it sees what another one has given back.
+    return bundle_id is not None and db.execute(move, {**entry, "id": bundle_id}).one_or_none() is not None
+
+
+def entry_values(
+    *,
+    booking_id: UUID | None = None,
+    seat_id: UUID | None = None,
+    reason: str | None = None,
+    actor: Actor,
+    now: datetime,
+) -> dict[str, object]:
+    """The parameters of an entry in a statement of `moving`."""
+    return {
+        "entry_id": uuid7(),
+        "booking_id": booking_id,
+        "seat_id": seat_id,
+        "reason": reason,
+        "actor": actor.name,
+        "now": now,
+    }
+
+
+def _refusal(
+    db: Connection,
+    bundle_purchase_id: UUID,
+    mentee_user_id: UUID,
+    course_id: UUID | None,
+    duration_minutes: int,
+    now: datetime,
+) -> NotFound | Conflict:
+    row = db.execute(bundle_query(bundle_purchase_id)).one_or_none()
+    if row is None or row.mentee_user_id != mentee_user_id:
+        return NotFound("There is no such bundle.")
+    bundle = Bundle.of(row)
+    if bundle.course_id != course_id:
+        return _unusable("other_course", "This bundle is for another course; pay with a bundle of this course.")
+    if bundle.duration_minutes not in (None, duration_minutes):
+        return _unusable("wrong_duration", f"This bundle pays for sessions of {bundle.duration_minutes} minutes only.")
+    if bundle.valid_to is not None and bundle.valid_to <= now:
+        return _unusable("expired", "This bundle has expired; pay with another one, or buy a new one.")
+    return _unusable("empty", "All sessions of this bundle are used; pay with another one, or buy a new one.")
+
+
+def _unusable(reason: str, message: str) -> Conflict:
+    return Conflict(message, code="bundle_unusable", details={"bundlePurchaseId": [reason]})

@@ -1,0 +1,72 @@
+"""Buy a bundle of a course: one open purchase per mentee, course and product."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+from uuid_utils.compat import uuid7
+
+from workflows.bundles.bundle import Bundle
+from workflows.bundles.ledger import entry_values, moving
+from workflows.constraints import constraint_errors
+from workflows.errors import NotFound
+from workflows.events.event_types import BundlePurchased, BundleValiditySet, Event
+from workflows.events.record import record
+from workflows.identity.actor import Actor
+
+# A constraint cannot know the time: an expired purchase is closed by the one that follows it.
+_CLOSE_EXPIRED = text(
+    """
+UPDATE bundle_purchases SET closed_at = CAST(:now AS timestamptz)
+WHERE mentee_user_id = CAST(:mentee_user_id AS uuid) AND course_id = CAST(:course_id AS uuid)
+  AND product_id = CAST(:product_id AS uuid) AND closed_at IS NULL AND valid_to <= CAST(:now AS timestamptz)
+"""
+)
+_PURCHASE = moving(
+    """
+    INSERT INTO bundle_purchases (
+        id, mentee_user_id, course_id, product_id, total_sessions, remaining_sessions, duration_minutes,
+        price_amount, price_currency, valid_from, valid_to
+    )
+    SELECT CAST(:id AS uuid), CAST(:mentee_user_id AS uuid), p.course_id, p.id, p.session_count, p.session_count,
+           p.duration_minutes, p.price_amount, p.price_currency, CAST(:now AS timestamptz),
+           CAST(:now AS timestamptz) + p.valid_days * interval '24 hours'
+    FROM products p JOIN courses c ON c.id = p.course_id
+    WHERE p.id = CAST(:product_id AS uuid) AND p.course_id = CAST(:course_id AS uuid)
+      AND p.kind = 'bundle' AND p.active AND c.active
+    RETURNING *
+    """,
+    kind="purchase",
+    credits="total_sessions",
+)
+
+
+def purchase(
+    db: Connection, *, actor: Actor, course_id: UUID, product_id: UUID, mentee_user_id: UUID, now: datetime
+) -> Bundle:
+    """Buy a bundle for a mentee at the product's present price and conditions.
+
+    It is valid from `now` for the product's days of exactly 24 hours each. The expired purchase before it is closed.
+
+    Args:
+        mentee_user_id: the owner of the bundle; the caller may act for them.
+
+    Raises:
+        NotFound: no such active bundle product of an active course.
+        Conflict: `already_purchased`, while the mentee has an open bundle of this course and product.
+    """
+    values = {"mentee_user_id": mentee_user_id, "course_id": course_id, "product_id": product_id, "now": now}
+    db.execute(_CLOSE_EXPIRED, values)
+    with constraint_errors():
+        row = db.execute(_PURCHASE, {**values, "id": uuid7(), **entry_values(actor=actor, now=now)}).one_or_none()
+    if row is None:
+        raise NotFound("There is no such bundle for this course.")
+    bundle = Bundle.of(row)
+    status = bundle.status_at(now)
+    events: list[Event] = [BundlePurchased.about(bundle, actor=actor, now=now, status=status)]
+    if bundle.valid_to is not None:
+        events.append(BundleValiditySet.about(bundle, actor=actor, now=now, status=status))
+    record(db, *events)
+    return bundle
