@@ -23,7 +23,7 @@ from workflows.events.backfill import fill_new_gaps, introduce
 from workflows.events.store import backlogs, dead_by_effect
 from workflows.events.subscriptions import QUEUES, load
 from workflows.invariants import looks
-from workflows.webhooks.deliveries import delete_missed
+from workflows.webhooks.deliveries import DELETION_BATCH, delete_missed
 
 log = structlog.get_logger(__name__)
 
@@ -54,13 +54,17 @@ def run_forever(stop: Event) -> None:
     log.info("maintain.stopped")
 
 
-def maintain(transactions: Transactions, chores: Mapping[str, Chore] | None = None) -> bool:
+def maintain(
+    transactions: Transactions, chores: Mapping[str, Chore] | None = None, *, batches: int = MAX_BATCHES
+) -> bool:
     """One round, each chore in transactions of its own; returns whether all of them succeeded."""
     chores = chores or CHORES
-    return all([_do(transactions, name, chore) is not None for name, chore in chores.items()])
+    return all([_do(transactions, name, chore, batches) is not None for name, chore in chores.items()])
 
 
-def look_through(transactions: Transactions, stop: Event, *, until: float) -> None:
+def look_through(
+    transactions: Transactions, stop: Event, *, until: float, pause_seconds: float = PAGE_PAUSE_SECONDS
+) -> None:
     """Look for violations in everything, a page and a pause at a time, and then wait.
 
     Args:
@@ -68,17 +72,17 @@ def look_through(transactions: Transactions, stop: Event, *, until: float) -> No
     """
     pages_left = True
     while (left := until - monotonic()) > 0:
-        if stop.wait(min(left, PAGE_PAUSE_SECONDS) if pages_left else left):
+        if stop.wait(min(left, pause_seconds) if pages_left else left):
             return
         if pages_left and monotonic() < until:
-            pages_left = bool(_do(transactions, "look through everything", looks.look_through, batches=1))
+            pages_left = bool(_do(transactions, "look through everything", looks.look_through, 1))
 
 
-def _do(transactions: Transactions, name: str, chore: Chore, *, batches: int | None = None) -> bool | None:
+def _do(transactions: Transactions, name: str, chore: Chore, batches: int) -> bool | None:
     """Run a chore; returns whether more of it is left to be done, or None where it failed."""
     more = False
     try:
-        for _batch in range(batches or MAX_BATCHES):
+        for _batch in range(batches):
             with transactions() as db:
                 more = chore(db)
             if not more:
@@ -101,17 +105,17 @@ def _fill_gaps(db: Connection) -> bool:
     return more
 
 
-def _forget_expired_keys(db: Connection) -> bool:
+def forget_expired_keys(db: Connection, *, limit: int = EXPIRED_KEYS_AT_ONCE) -> bool:
     """Delete in small batches, so that no other statement waits for a long one."""
     key: Any = tuple_(*idempotency_keys.primary_key.columns)
     expired = select(*idempotency_keys.primary_key.columns).where(idempotency_keys.c.expires_at < func.now())
-    gone = db.execute(delete(idempotency_keys).where(key.in_(expired.limit(EXPIRED_KEYS_AT_ONCE)))).rowcount
-    return gone == EXPIRED_KEYS_AT_ONCE
+    gone = db.execute(delete(idempotency_keys).where(key.in_(expired.limit(limit)))).rowcount
+    return gone == limit
 
 
-def _forget_missed_messages(db: Connection) -> bool:
+def forget_missed_messages(db: Connection, *, limit: int = DELETION_BATCH) -> bool:
     """Delete what endpoints missed and can recover no more, in small batches, too."""
-    return delete_missed(db, now=datetime.now(UTC))
+    return delete_missed(db, now=datetime.now(UTC), limit=limit)
 
 
 def _gauge_deliveries(db: Connection) -> bool:
@@ -143,8 +147,8 @@ def _tell_violations(db: Connection) -> bool:
 
 CHORES: dict[str, Chore] = {
     "fill gaps": _fill_gaps,
-    "forget expired keys": _forget_expired_keys,
-    "forget missed messages": _forget_missed_messages,
+    "forget expired keys": forget_expired_keys,
+    "forget missed messages": forget_missed_messages,
     "add up sessions": add_up_changes,
     "look at changes": looks.look_at_changes,
     "look at violations again": looks.look_again,

@@ -46,11 +46,25 @@ def run_forever(stop: Event) -> None:
 
 
 class Sweep:
-    """One sweep over every queue in turn; an error in one does not stop the others."""
+    """One sweep over every queue in turn; an error in one does not stop the others.
 
-    def __init__(self, database: Engine, publisher: Publisher) -> None:
+    Args:
+        page: how many deliveries are read at a time.
+        high_water: messages in a queue's list from which on nothing is added to it.
+    """
+
+    def __init__(
+        self,
+        database: Engine,
+        publisher: Publisher,
+        *,
+        page: int = SWEEP_PAGE,
+        high_water: float = HIGH_WATER_MESSAGES,
+    ) -> None:
         self._database = database
         self._publisher = publisher
+        self._page = page
+        self._high_water = high_water
         self._trouble: str | None = None
 
     def once(self) -> int:
@@ -75,9 +89,9 @@ class Sweep:
         waiting = self._publisher.waiting(queue)
         telemetry.QUEUE_LENGTH.labels(queue).set(waiting)
         list_is_empty, count, after = waiting == 0, 0, None
-        while waiting + count / MAX_IN_MESSAGE <= HIGH_WATER_MESSAGES:
+        while waiting + count / MAX_IN_MESSAGE <= self._high_water:
             with self._database.begin() as db:
-                wakeups = overdue(db, queue, list_is_empty=list_is_empty, after=after)
+                wakeups = overdue(db, queue, list_is_empty=list_is_empty, after=after, limit=self._page)
                 if not wakeups:
                     return count
                 mark_published(db, wakeups)
@@ -85,7 +99,7 @@ class Sweep:
             _NUDGED[queue].inc(len(wakeups))
             count += len(wakeups)
             after = wakeups[-1]
-            if len(wakeups) < SWEEP_PAGE:
+            if len(wakeups) < self._page:
                 return count
         return count
 

@@ -41,7 +41,7 @@ def get_invariants(context: RequestContext[None]) -> Any:
 
     Everything is checked once a day, in the background; `tutelage invariants` does so at once.
     """
-    findings = looks.findings(context.db, newest=True)
+    findings = looks.findings(context.db, newest=looks.NEWEST_CHANGES)
     ok = not any(finding.violations for finding in findings)
     return {"ok": ok, "items": findings, "looked_through_at": looks.looked_through_at(context.db)}
 

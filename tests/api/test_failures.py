@@ -8,12 +8,11 @@ import psycopg
 import pytest
 import structlog
 from flask import Flask
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from structlog.testing import capture_logs
 
 from api import database as api_database
-from api.loaders import authenticate as real_authenticate
 from models.engine import create
 from tests.api.conftest import Cast, counts
 from tests.application import World, as_user
@@ -92,12 +91,11 @@ def test_a_database_without_tables_is_not_ready(world: World, engine: Engine) ->
             db.execute(text("UPDATE alembic_version SET version_num = :newest"), {"newest": newest})
 
 
-def test_a_pool_without_a_free_connection_is_a_503(world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_arguments: Any, **_named: Any) -> None:
-        raise PoolTimeout("QueuePool limit reached")
-
-    monkeypatch.setattr("api.loaders.authenticate", full)
-    assert world.client.get("/me", headers=cast.as_mentee).status_code == 503
+def test_a_pool_without_a_free_connection_is_a_503(world: World, cast: Cast) -> None:
+    one = create_engine(world.engine.url, pool_size=1, max_overflow=0, pool_timeout=0.01)
+    with one.connect():
+        assert World.on(one).client.get("/me", headers=cast.as_mentee).status_code == 503
+    one.dispose()
 
 
 @pytest.mark.parametrize(
@@ -118,20 +116,21 @@ def test_what_passes_is_tried_once_more_and_what_does_not_is_said(
     world: World,
     cast: Cast,
     draft: Booking,
-    monkeypatch: pytest.MonkeyPatch,
     error: psycopg.Error,
     attempts: int,
     status: int,
 ) -> None:
     left = [error] * attempts
 
-    def troubled(*arguments: Any, **named: Any) -> Any:
+    def troubled(*_arguments: Any) -> None:
         if left:
             raise OperationalError("SELECT", {}, left.pop())
-        return real_authenticate(*arguments, **named)
 
-    monkeypatch.setattr("api.loaders.authenticate", troubled)
-    answer = world.client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor)
+    event.listen(world.engine, "before_cursor_execute", troubled)
+    try:
+        answer = world.client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor)
+    finally:
+        event.remove(world.engine, "before_cursor_execute", troubled)
     assert answer.status_code == status
 
 
@@ -194,21 +193,18 @@ def close_all(engine: Engine) -> None:
         db.connection.invalidate()
 
 
-def test_a_defect_tells_the_log_everything_and_the_caller_nothing(
-    world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    logged: list[dict[str, Any]] = []
-
-    def broken(*_arguments: Any, **_named: Any) -> None:
+def test_a_defect_tells_the_log_everything_and_the_caller_nothing(world: World, cast: Cast) -> None:
+    def writes_and_breaks() -> str:
+        api_database.database().execute(text("DELETE FROM listings"))
         raise RuntimeError("the secret of the application")
 
-    monkeypatch.setattr("api.errors.log", type("Log", (), {"error": staticmethod(lambda _e, **f: logged.append(f))}))
-    monkeypatch.setattr("api.resources.bookings.request", broken)
+    world.app.view_functions["Bookings.create_booking"] = writes_and_breaks
     before = counts(world.engine)
-    answer = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee)
+    with capture_logs() as lines:
+        answer = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee)
     assert (answer.status_code, answer.json["code"], set(answer.json)) == (500, "internal_error", SHAPE)
     assert "secret" not in answer.get_data(as_text=True)
-    assert "the secret of the application" in str(logged[0]["exc_info"])
+    assert [str(line["exc_info"]) for line in lines if "exc_info" in line] == ["the secret of the application"]
     assert counts(world.engine) == before
 
 
@@ -235,14 +231,12 @@ def test_a_view_that_answers_with_an_error_is_rolled_back(world: World, cast: Ca
     assert counts(world.engine) == before
 
 
-def test_each_request_is_one_line_with_its_code_and_without_secrets(
-    world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lines: list[dict[str, Any]] = []
-    monkeypatch.setattr("api.requests.log", type("Log", (), {"info": staticmethod(lambda _e, **f: lines.append(f))}))
+def test_each_request_is_one_line_with_its_code_and_without_secrets(world: World, cast: Cast) -> None:
     body = {"email": "a@example.org", "name": "Ada"}
-    world.client.post("/users?x=secret", json=body, headers=cast.as_operator)
-    world.client.post("/users", json=body, headers=cast.as_mentee)
+    with capture_logs() as logged:
+        world.client.post("/users?x=secret", json=body, headers=cast.as_operator)
+        world.client.post("/users", json=body, headers=cast.as_mentee)
+    lines = [line for line in logged if line["event"] == "request"]
     assert [(line["route"], line["status"], line.get("code")) for line in lines] == [
         ("/users", 201, None),
         ("/users", 403, "forbidden"),

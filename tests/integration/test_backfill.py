@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -162,11 +163,10 @@ def test_an_effect_that_was_not_introduced_misses_nothing(harness: Harness) -> N
     assert filled(harness, knowing(NEW)) == 0
 
 
-def test_gaps_are_filled_page_by_page(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workflows.events.backfill.PAGE", 2)
+def test_gaps_are_filled_page_by_page(harness: Harness) -> None:
     introduced(harness, knowing(NEW), timedelta(minutes=10))
     recorded(harness, 5)
-    assert filled(harness, knowing(NEW)) == 5
+    assert filled(harness, knowing(NEW), page_size=2) == 5
 
 
 def test_timers_and_targets_are_filled_in_as_they_are(harness: Harness) -> None:
@@ -221,9 +221,8 @@ def test_events_of_the_same_catalogue_need_one_look(harness: Harness) -> None:
     assert len(statements) == 4
 
 
-def test_maintain_introduces_fills_and_forgets(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintaining, "EXPIRED_KEYS_AT_ONCE", 1)
-    monkeypatch.setattr(maintaining, "MAX_BATCHES", 2)
+def test_maintain_introduces_fills_and_forgets(harness: Harness) -> None:
+    chores = maintaining.CHORES | {"forget expired keys": partial(maintaining.forget_expired_keys, limit=1)}
     maintain(harness.transactions)
     with harness.transactions() as db:
         make_booking(db)
@@ -244,7 +243,7 @@ def test_maintain_introduces_fills_and_forgets(harness: Harness, monkeypatch: py
                 )
             )
     with capture_logs() as lines:
-        maintain(harness.transactions)
+        maintain(harness.transactions, chores, batches=2)
     assert len(written(harness, "bookings.expire")) == 1
     assert {"event": "maintain.filled_gaps", "deliveries": 1, "log_level": "warning"} in lines
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event
 
 import pytest
@@ -111,28 +112,27 @@ def test_a_violation_is_remembered_until_it_is_mended(booked: Harness) -> None:
     assert known(booked) == {}
 
 
-def test_changes_come_page_by_page(booked: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looks, "CHANGES_PAGE", 2)
+def test_changes_come_page_by_page(booked: Harness) -> None:
     with booked.transactions() as db:
         for _booking in range(4):
             make_session(db)
     go_back(booked, timedelta(minutes=10))
     spoil(booked, changed=timedelta(minutes=3))
     looked = 1
-    while look(booked, looks.look_at_changes):
+    while look(booked, partial(looks.look_at_changes, page=2)):
         looked += 1
     assert looked == 3
     assert known(booked) == {"open_session_without_block": 5}
 
 
-def test_everything_is_looked_through_once_a_day(booked: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looks, "WHOLE_PAGES", dict.fromkeys(looks.WHOLE_PAGES, 1))
+def test_everything_is_looked_through_once_a_day(booked: Harness) -> None:
+    page_of_one = partial(looks.look_through, pages=dict.fromkeys(looks.WHOLE_PAGES, 1))
     with booked.transactions() as db:
         make_session(db)
 
     def pages() -> int:
         count = 1
-        while look(booked, looks.look_through):
+        while look(booked, page_of_one):
             count += 1
         return count
 
@@ -143,7 +143,7 @@ def test_everything_is_looked_through_once_a_day(booked: Harness, monkeypatch: p
     assert pages() == 3 + 3 + 1
     assert known(booked) == {"open_session_without_block": 2}
     mend(booked)
-    assert not look(booked, looks.look_through), "once a day"
+    assert not look(booked, page_of_one), "once a day"
     go_back(booked, timedelta(days=1))
     assert pages() == 7
     assert known(booked) == {}
@@ -167,7 +167,11 @@ def test_a_mentors_numbers_are_looked_at(booked: Harness) -> None:
 def test_a_request_checks_the_latest_changes_anew(booked: Harness) -> None:
     def asked() -> dict[str, int]:
         with booked.engine.connect() as db:
-            return {found.name: found.violations for found in looks.findings(db, newest=True) if found.violations}
+            return {
+                found.name: found.violations
+                for found in looks.findings(db, newest=looks.NEWEST_CHANGES)
+                if found.violations
+            }
 
     spoil(booked, changed=timedelta(minutes=1))
     assert (known(booked), asked()) == ({}, {"open_session_without_block": 1})
@@ -179,14 +183,15 @@ def test_a_request_checks_the_latest_changes_anew(booked: Harness) -> None:
     assert (known(booked), asked()) == ({"open_session_without_block": 1}, {})
 
 
-def test_a_request_checks_no_more_than_the_latest_changes(booked: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looks, "NEWEST_CHANGES", dict.fromkeys(looks.NEWEST_CHANGES, 1))
+def test_a_request_checks_no_more_than_the_latest_changes(booked: Harness) -> None:
     with booked.transactions() as db:
         make_session(db)
     with booked.engine.begin() as db, without_guards(db):
         db.execute(delete(mentor_busy))
     with booked.engine.connect() as db:
-        found = {found.name: found.violations for found in looks.findings(db, newest=True)}
+        found = {
+            found.name: found.violations for found in looks.findings(db, newest=dict.fromkeys(looks.NEWEST_CHANGES, 1))
+        }
     assert found["open_session_without_block"] == 1
 
 
@@ -222,10 +227,9 @@ def test_two_concurrent_checks_do_not_wait_for_each_other(booked: Harness) -> No
     assert known(booked) == {"open_session_without_block": 1}
 
 
-def test_maintain_looks_through_everything_between_two_rounds(booked: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintaining, "PAGE_PAUSE_SECONDS", 0.0)
+def test_maintain_looks_through_everything_between_two_rounds(booked: Harness) -> None:
     spoil(booked, changed=timedelta(days=300))
     maintain(booked.transactions)
     assert known(booked) == {}
-    maintaining.look_through(booked.transactions, Event(), until=maintaining.monotonic() + 0.5)
+    maintaining.look_through(booked.transactions, Event(), until=maintaining.monotonic() + 0.5, pause_seconds=0.0)
     assert known(booked) == {"open_session_without_block": 1}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,7 +18,7 @@ from models.webhooks import EndpointState
 from tests.factories import OPERATOR, make_booking
 from tests.integration.endpoints import an_event, attempts_kept, endpoint, listening, messages, set_endpoint
 from tests.integration.harness import Harness
-from workers.maintain import maintain
+from workers.maintain import forget_missed_messages, maintain
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.errors import NotFound
 from workflows.events import store
@@ -116,11 +117,7 @@ def test_the_fourteen_days_begin_when_an_endpoint_becomes_inactive(harness: Harn
         assert endpoint(harness, partner).active_until == ceased
 
 
-def test_maintain_deletes_missed_deliveries_that_cannot_be_recovered(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("workflows.webhooks.deliveries.DELETION_BATCH", 1)
-    monkeypatch.setattr("workers.maintain.MAX_BATCHES", 2)
+def test_maintain_deletes_missed_deliveries_that_cannot_be_recovered(harness: Harness) -> None:
     partner = listening(harness)
     old, young = timedelta(days=15), timedelta(days=13)
     missed = {"state": "cancelled", "cancel_reason": "not_listening"}
@@ -137,7 +134,7 @@ def test_maintain_deletes_missed_deliveries_that_cannot_be_recovered(
         happened(harness, partner, ago=old, attempts=1, **missed),
     ]
     for left in (1, 0):
-        maintain(harness.transactions)
+        maintain(harness.transactions, {"one by one": partial(forget_missed_messages, limit=1)}, batches=2)
         assert len(runs(harness, partner)) == len(stays) + left, "in small batches, and not too many of them a round"
     assert [run.event_id for run in runs(harness, partner)] == sorted(stays)
     assert not set(stays) & set(gone)

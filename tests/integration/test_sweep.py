@@ -18,7 +18,6 @@ from tests.eventually import eventually
 from tests.factories import accept_booking, make_booking
 from tests.integration.harness import Harness, without_guards
 from tests.integration.test_record import an_event
-from workers import sweep as sweeping
 from workers.sweep import HIGH_WATER_MESSAGES, Sweep
 from workers.wakeups import Publisher
 from workflows.events.delivery import DeliveryKey
@@ -42,9 +41,9 @@ class Bell:
         return self.length
 
 
-def swept(harness: Harness, bell: Bell | None = None) -> Bell:
+def swept(harness: Harness, bell: Bell | None = None, **limits: float) -> Bell:
     bell = bell or Bell()
-    Sweep(harness.engine, bell).once()  # type: ignore[arg-type]
+    Sweep(harness.engine, bell, **limits).once()  # type: ignore[arg-type]
     return bell
 
 
@@ -185,22 +184,17 @@ def test_pages_follow_one_another_until_nothing_is_left(harness: Harness) -> Non
     assert [wakeup.event_id for wakeup in bell.rung] == ids
 
 
-def test_a_page_of_locked_rows_hides_nothing_behind_it(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workflows.events.store.SWEEP_PAGE", 3)
-    monkeypatch.setattr(sweeping, "SWEEP_PAGE", 3)
+def test_a_page_of_locked_rows_hides_nothing_behind_it(harness: Harness) -> None:
     ids = many(harness, 10)
     with harness.engine.begin() as worker:
         worker.execute(select(deliveries).where(deliveries.c.event_id.in_(ids[:5])).with_for_update())
-        assert [wakeup.event_id for wakeup in swept(harness).rung] == ids[5:]
-    assert [wakeup.event_id for wakeup in swept(harness).rung if wakeup.event_id in ids[:5]] == ids[:5]
+        assert [wakeup.event_id for wakeup in swept(harness, page=3).rung] == ids[5:]
+    assert [wakeup.event_id for wakeup in swept(harness, page=3).rung if wakeup.event_id in ids[:5]] == ids[:5]
 
 
-def test_a_queue_is_filled_to_the_high_water_mark(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workflows.events.store.SWEEP_PAGE", 3)
-    monkeypatch.setattr(sweeping, "SWEEP_PAGE", 3)
-    monkeypatch.setattr(sweeping, "HIGH_WATER_MESSAGES", 0.1)
+def test_a_queue_is_filled_to_the_high_water_mark(harness: Harness) -> None:
     many(harness, 20)
-    assert len(swept(harness).rung) == 6
+    assert len(swept(harness, page=3, high_water=0.1).rung) == 6
 
 
 def test_one_queues_trouble_is_not_the_next_ones(harness: Harness, key: DeliveryKey) -> None:

@@ -43,6 +43,7 @@ def fill_gaps(
     since: datetime | None = None,
     look_back: timedelta | None = None,
     until: datetime | None = None,
+    page_size: int = PAGE,
 ) -> int:
     """Write the deliveries that are missing, and return how many were.
 
@@ -59,7 +60,7 @@ def fill_gaps(
     filled = 0
     for effect, event_type in _pairs(known):
         begin = since or max(earliest, first_seen.get((effect.name, event_type), now))
-        page = partial(store.events_without, whatever_was_known=since is not None, limit=PAGE)
+        page = partial(store.events_without, whatever_was_known=since is not None, limit=page_size)
         after = smallest_event_id(begin - CLOCK_SKEW)
         while missing := page(db, effect.name, event_type, since=begin, after=after, before=before):
             filled += sum(fill_in(db, event, effect) for event in missing)

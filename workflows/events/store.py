@@ -672,7 +672,9 @@ def done_outbound(db: Connection, successes: Sequence[Success]) -> set[DeliveryK
     return _keys_of(db.execute(_DONE_OUTBOUND, values))
 
 
-def overdue(db: Connection, queue: str, *, list_is_empty: bool, after: Wakeup | None) -> list[Wakeup]:
+def overdue(
+    db: Connection, queue: str, *, list_is_empty: bool, after: Wakeup | None, limit: int = SWEEP_PAGE
+) -> list[Wakeup]:
     """A page of a queue's deliveries that a worker is to be woken up for again, locked until the transaction's end.
 
     Args:
@@ -681,7 +683,7 @@ def overdue(db: Connection, queue: str, *, list_is_empty: bool, after: Wakeup | 
     """
     last = after or DeliveryKey(event_id=UUID(int=0), effect="")
     key = {"event_id": last.event_id, "effect": last.effect, "target": last.target}
-    rows = db.execute(_EMPTY_LIST if list_is_empty else _PATIENT, {"queue": queue, "page": SWEEP_PAGE, **key}).all()
+    rows = db.execute(_EMPTY_LIST if list_is_empty else _PATIENT, {"queue": queue, "page": limit, **key}).all()
     return [Wakeup.of(row) for row in rows]
 
 

@@ -7,7 +7,7 @@ found is remembered and checked again until it is mended; and everything is chec
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -88,16 +88,13 @@ FROM violations WHERE about <> ALL(CAST(:besides AS text[])) GROUP BY invariant
 _LOOKED_THROUGH_AT = text("SELECT max(moment) FROM maintenance_cursors WHERE name = :name")
 
 
-def findings(db: Connection, *, newest: bool = False) -> list[Finding]:
+def findings(db: Connection, *, newest: Mapping[About, int] = {}) -> list[Finding]:
     """What is violated as far as is known, of every invariant; and what is dead or overdue, as it is now.
 
     Args:
-        newest: whether the latest changes are checked anew, since nothing may have checked them yet.
+        newest: how many of the latest changes are checked anew, since nothing may have checked them yet.
     """
-    asked = {
-        about: list(db.scalars(NEWEST[about], {"limit": limit})) if newest else []
-        for about, limit in NEWEST_CHANGES.items()
-    }
+    asked = {about: list(db.scalars(NEWEST[about], {"limit": limit})) for about, limit in newest.items()}
     besides = [str(id) for ids in asked.values() for id in ids]
     remembered = {row.invariant: row for row in db.execute(_REMEMBERED, {"besides": besides})}
     fresh = {name: check_state(db, name) for name in names(About.STATE)}
@@ -119,7 +116,7 @@ def _finding(name: str, remembered: Row[tuple[str, int, list[str]]] | None, fres
     return finding_of(name, [*remembered.sample, *fresh], remembered.violations + len(fresh))
 
 
-def look_at_changes(db: Connection) -> bool:
+def look_at_changes(db: Connection, *, page: int = CHANGES_PAGE) -> bool:
     """Look at a page of the bookings, sessions and reviews that changed, by each of the ages at which that is done.
 
     Returns:
@@ -132,12 +129,12 @@ def look_at_changes(db: Connection) -> bool:
             name = f"changed {table}, {age} ago"
             if (cursor := take_cursor(db, name, begin=now - age)) is None:
                 continue
-            position = {"moment": cursor.moment, "id": cursor.id, "age": age, "page": CHANGES_PAGE}
+            position = {"moment": cursor.moment, "id": cursor.id, "age": age, "page": page}
             rows = db.execute(text(_CHANGED.format(table=table, about=column)), position).all()
             if rows:
                 move_cursor(db, name, rows[-1].updated_at, rows[-1].id)
             asked[about] |= {row.about for row in rows}
-            more = more or len(rows) == CHANGES_PAGE
+            more = more or len(rows) == page
         _look_at_bookings(db, asked[About.BOOKINGS])
         _look_at_ratings(db, asked[About.MENTORS])
     return more
@@ -158,9 +155,9 @@ def look_again(db: Connection) -> bool:
     return False
 
 
-def look_through(db: Connection) -> bool:
+def look_through(db: Connection, *, pages: Mapping[About, int] = WHOLE_PAGES) -> bool:
     """Look at the next page of everything, unless everything has been looked at today; whether there is more to do."""
-    for about, page in WHOLE_PAGES.items():
+    for about, page in pages.items():
         name = f"whole of {about.value}"
         if (cursor := _cursor_of_today(db, name)) is None:
             continue
@@ -168,7 +165,7 @@ def look_through(db: Connection) -> bool:
         for invariant in names(about) if ids else ():
             _remember(db, invariant, map(str, ids), check_part(db, invariant, ids))
         move_cursor(db, name, cursor.moment, ids[-1] if len(ids) == page else LAST_ID)
-        if len(ids) < page and about is list(WHOLE_PAGES)[-1] and take_cursor(db, _LOOKED_THROUGH, begin=cursor.moment):
+        if len(ids) < page and about is list(pages)[-1] and take_cursor(db, _LOOKED_THROUGH, begin=cursor.moment):
             move_cursor(db, _LOOKED_THROUGH, cursor.moment)
         return True
     return False

@@ -206,10 +206,10 @@ def recover(
     )
 
 
-def delete_missed(db: Connection, *, now: datetime) -> bool:
+def delete_missed(db: Connection, *, now: datetime, limit: int) -> bool:
     """Delete a batch of what was missed too long ago to be recovered; returns whether the batch was full."""
     before = now - RECOVERABLE_FOR - DELETION_GRACE
-    return store.delete_missed(db, before=before, limit=DELETION_BATCH) == DELETION_BATCH
+    return store.delete_missed(db, before=before, limit=limit) == limit
 
 
 def _invalid_time(field: str, reason: str) -> Invalid:

@@ -86,7 +86,7 @@ _OF_KIND: dict[Any, Any] = {
 }
 
 
-def body_of(event: Event) -> bytes:
+def body_of(event: Event, *, max_bytes: int = MAX_BODY_BYTES) -> bytes:
     """The message of an event: what happened to which ids when, with no names, addresses or notes.
 
     Raises:
@@ -101,8 +101,8 @@ def body_of(event: Event) -> bytes:
         "data": data_of(data),
     }
     body = json.dumps(message, separators=(",", ":")).encode()
-    if len(body) > MAX_BODY_BYTES:
-        raise Invalid(f"The message of {event.type} would have {len(body)} bytes; {MAX_BODY_BYTES} are the most.")
+    if len(body) > max_bytes:
+        raise Invalid(f"The message of {event.type} would have {len(body)} bytes; {max_bytes} are the most.")
     return body
 
 
