@@ -1,10 +1,11 @@
-"""Weekly hours of mentors, present and past."""
+"""When mentors can be booked: weekly hours, present and past, hours of single dates, time off, rules of booking."""
 
 from __future__ import annotations
 
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     Index,
     Integer,
@@ -16,11 +17,15 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
 
-from models.base import Timestamp, created, id_column, metadata
+from models.base import Timestamp, changing, created, id_column, metadata
 
 MINUTES_OF_A_DAY = 1440
+# Also in the checks of booking_rules.
+MIN_STEP_MINUTES = 5
+MAX_HORIZON_DAYS = 1830  # five years
+MAX_LIMIT = 1000
 
 # One row for each change of a mentor's hours: valid from `since` until the next change, so that a report about last
 # month does not change with today's hours. A trigger allows no update but that of `until`.
@@ -65,4 +70,57 @@ availability_rules = Table(
         using="gist",
         name="ex_availability_rules_weekly_hours_id_weekday",
     ),
+)
+
+# The hours of one date in place of the weekday's: [[opens, closes], …] in minutes since midnight, in the time zone of
+# the weekly hours or, without any, of the mentor's profile; an empty list is a closed day.
+date_hours = Table(
+    "date_hours",
+    metadata,
+    Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("spans", JSONB, nullable=False),
+    created(),
+    PrimaryKeyConstraint("mentor_profile_id", "day"),
+    CheckConstraint("jsonb_typeof(spans) = 'array'", name="spans_are_an_array"),
+)
+
+# A trigger on mentor_busy refuses sessions and holds within it.
+time_off = Table(
+    "time_off",
+    metadata,
+    id_column(),
+    Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
+    Column("start_time", Timestamp, nullable=False),
+    Column("end_time", Timestamp, nullable=False),
+    Column("reason", Text),
+    created(),
+    CheckConstraint("end_time > start_time", name="ends_after_it_starts"),
+    CheckConstraint("char_length(reason) <= 1000", name="reason_length"),
+    Index("ix_time_off_mentor_profile_id_start_time_id", "mentor_profile_id", text("start_time DESC"), "id"),
+    # For what overlaps a time: little of a mentor's time off has not ended by then.
+    Index("ix_time_off_mentor_profile_id_end_time", "mentor_profile_id", "end_time"),
+)
+
+# Null is no limit; days and ISO weeks are those of the mentor's time zone.
+booking_rules = Table(
+    "booking_rules",
+    metadata,
+    Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), primary_key=True),
+    Column("step_minutes", Integer, nullable=False, server_default=text("15")),
+    Column("horizon_days", Integer),
+    Column("max_per_day", Integer),
+    Column("max_per_week", Integer),
+    Column("max_per_mentee_per_day", Integer),
+    Column("max_per_mentee_per_week", Integer),
+    # What happens to bookings while an outside calendar cannot be read.
+    Column("stale_calendars", Text, nullable=False, server_default=text("'ignore'")),
+    *changing(),
+    CheckConstraint("step_minutes BETWEEN 5 AND 1440", name="step_minutes"),
+    CheckConstraint("horizon_days BETWEEN 1 AND 1830", name="horizon_days"),
+    CheckConstraint("max_per_day BETWEEN 1 AND 1000", name="max_per_day"),
+    CheckConstraint("max_per_week BETWEEN 1 AND 1000", name="max_per_week"),
+    CheckConstraint("max_per_mentee_per_day BETWEEN 1 AND 1000", name="max_per_mentee_per_day"),
+    CheckConstraint("max_per_mentee_per_week BETWEEN 1 AND 1000", name="max_per_mentee_per_week"),
+    CheckConstraint("stale_calendars IN ('ignore', 'refuse')", name="stale_calendars"),
 )

@@ -73,6 +73,7 @@ bookings = Table(
     # The recurring bookings that were made by one request.
     Column("series_id", Uuid),
     # The terms of the listing or template as they were at the request; a later change of those is of no concern.
+    Column("buffer_before_minutes", Integer, nullable=False, server_default=text("0")),
     Column("buffer_minutes", Integer, nullable=False, server_default=text("0")),
     Column("early_start_minutes", Integer),
     Column("cancellation_window_hours", Integer),
@@ -94,7 +95,17 @@ bookings = Table(
     CheckConstraint("(session_id IS NOT NULL) = (status = 'accepted')", name="session_id_once_accepted"),
     CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_is_an_object"),
     CheckConstraint("price_amount >= 0", name="price_amount"),
+    CheckConstraint("buffer_before_minutes >= 0", name="buffer_before_minutes"),
     CheckConstraint("buffer_minutes >= 0", name="buffer_minutes"),
+    # One open request of a mentee for one mentor and time; it also finds all open ones.
+    Index(
+        "uq_bookings_open_draft",
+        "mentee_user_id",
+        "mentor_profile_id",
+        "start_time",
+        unique=True,
+        postgresql_where=text("status = 'draft'"),
+    ),
     Index("ix_bookings_listing_id", "listing_id"),
     Index("ix_bookings_series_id", "series_id", postgresql_where=text("series_id IS NOT NULL")),
     Index(

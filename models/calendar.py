@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, LargeBinary, PrimaryKeyConstraint, Table, Uuid
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, PrimaryKeyConstraint, Table, Uuid, text
 from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint
 
 from models.base import Timestamp, changing, created, id_column, metadata
@@ -15,8 +15,12 @@ mentor_busy = Table(
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
     Column("busy", TSTZRANGE, nullable=False),
     Column("booking_id", Uuid, ForeignKey("bookings.id"), unique=True),
+    # A hold: who has it, and for which time without the buffers.
     Column("hold_id", Uuid, unique=True),
     Column("expires_at", Timestamp),
+    Column("held_by_user_id", Uuid, ForeignKey("users.id")),
+    Column("held_start", Timestamp),
+    Column("held_end", Timestamp),
     created(),
     # A mentor's blocked times never overlap.
     ExcludeConstraint(
@@ -24,11 +28,20 @@ mentor_busy = Table(
     ),
     CheckConstraint("num_nonnulls(booking_id, hold_id) = 1", name="a_booking_or_a_hold"),
     # A constraint cannot know the time, so that an expired hold is deleted by the next taker.
-    CheckConstraint("(hold_id IS NULL) = (expires_at IS NULL)", name="a_hold_expires"),
+    CheckConstraint(
+        "num_nonnulls(hold_id, expires_at, held_by_user_id, held_start, held_end) IN (0, 5)", name="a_hold_is_whole"
+    ),
     CheckConstraint(
         "NOT isempty(busy) AND NOT lower_inf(busy) AND NOT upper_inf(busy) AND lower_inc(busy) AND NOT upper_inc(busy)",
         name="busy_is_a_half_open_stretch",
     ),
+    Index(
+        "ix_mentor_busy_held_by_user_id_id",
+        "held_by_user_id",
+        "id",
+        postgresql_where=text("held_by_user_id IS NOT NULL"),
+    ),
+    Index("ix_mentor_busy_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
 )
 
 # Every writer locks the user's row first, after the mentor's.

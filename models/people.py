@@ -33,6 +33,9 @@ mentor_profiles = Table(
     Column("rating_sum", Integer, nullable=False, server_default=text("0")),
     Column("review_count", Integer, nullable=False, server_default=text("0")),
     Column("active", Boolean, nullable=False, server_default=text("true")),
+    # Raised under the mentor's lock with every change of when they can be booked, so that a booking can require that
+    # nothing of it has changed since it was read.
+    Column("calendar_version", Integer, nullable=False, server_default=text("0")),
     *changing(),
     CheckConstraint("char_length(headline) BETWEEN 1 AND 200", name="headline_length"),
     CheckConstraint("rating_sum BETWEEN review_count AND 5 * review_count", name="rating_within_one_to_five"),

@@ -17,6 +17,20 @@ _MEANINGS: dict[str, Callable[[], DomainError]] = {
     "ex_mentee_busy_user_id_busy": partial(
         Conflict, _MENTEE_TAKEN, code="slot_taken", details={"mentee": [_MENTEE_TAKEN]}
     ),
+    "tr_mentor_busy_time_off": partial(
+        Conflict, "The mentor has time off at this time; choose another time.", code="outside_hours"
+    ),
+    "uq_bookings_open_draft": partial(
+        Conflict, "You have already requested this time of the mentor; wait for the answer.", code="booking_limit"
+    ),
+    "open_drafts_of_mentor": partial(
+        Conflict,
+        "Too many of your requests to this mentor are open; wait for an answer, or withdraw one.",
+        code="booking_limit",
+    ),
+    "open_drafts": partial(
+        Conflict, "Too many of your requests are open; wait for an answer, or withdraw one.", code="booking_limit"
+    ),
     "uq_mentor_busy_booking_id": partial(InvalidTransition, "This booking has already been accepted."),
     "uq_sessions_booking_id": partial(Conflict, "This booking already has a session.", code="duplicate_session"),
     "pk_sessions": partial(Conflict, "This booking already has a session.", code="duplicate_session"),

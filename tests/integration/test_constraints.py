@@ -12,7 +12,7 @@ from sqlalchemy import CheckConstraint, Connection, Table, insert, select, text,
 from models import metadata
 from models.analytics import session_metrics
 from models.audit import audit_entries
-from models.availability import availability_rules, weekly_hours
+from models.availability import availability_rules, booking_rules, date_hours, time_off, weekly_hours
 from models.bookings import booking_participants, bookings
 from models.bundles import bundle_entries, bundle_purchases
 from models.calendar import calendar_secrets, mentee_busy, mentor_busy
@@ -121,11 +121,20 @@ class Rows:
                 "booking_id": None,
                 "hold_id": uuid4(),
                 "expires_at": NOW,
+                "held_by_user_id": self.session.mentee_user_id,
+                "held_start": start,
+                "held_end": start + HOUR,
                 "busy": text(f"tstzrange('{start.isoformat()}', '{(start + HOUR).isoformat()}')"),
                 "mentor_profile_id": self.listing.mentor_profile_id,
             },
             "weekly_hours": {**self.hours, "id": uuid4(), "mentor_profile_id": self.listing.mentor_profile_id},
             "availability_rules": {"weekly_hours_id": self.hours["id"], "weekday": 0, "opens": 540, "closes": 720},
+            "date_hours": {"mentor_profile_id": self.listing.mentor_profile_id, "day": NOW.date(), "spans": []},
+            "time_off": {
+                **{"id": uuid4(), "mentor_profile_id": self.listing.mentor_profile_id},
+                **{"start_time": NOW, "end_time": NOW + HOUR, "reason": "Holidays"},
+            },
+            "booking_rules": {"mentor_profile_id": self.listing.mentor_profile_id},
             "calendar_secrets": {"user_id": self.session.mentee_user_id, "digest": uuid4().bytes * 2},
         }
 
@@ -240,8 +249,17 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (bookings, "ck_bookings_metadata_is_an_object", {"metadata": [1]}),
     (bookings, "ck_bookings_price_amount", {"price_amount": -1}),
     (bookings, "ck_bookings_buffer_minutes", {"buffer_minutes": -1}),
-    (mentor_busy, "ck_mentor_busy_a_booking_or_a_hold", {"hold_id": None, "expires_at": None}),
-    (mentor_busy, "ck_mentor_busy_a_hold_expires", {"expires_at": None}),
+    (listings, "ck_listings_buffer_before_minutes", {"buffer_before_minutes": 1441}),
+    (bookings, "ck_bookings_buffer_before_minutes", {"buffer_before_minutes": -1}),
+    (
+        mentor_busy,
+        "ck_mentor_busy_a_booking_or_a_hold",
+        dict.fromkeys(("hold_id", "expires_at", "held_by_user_id", "held_start", "held_end")),
+    ),
+    *(
+        (mentor_busy, "ck_mentor_busy_a_hold_is_whole", {name: None})
+        for name in ("expires_at", "held_by_user_id", "held_start", "held_end")
+    ),
     (mentor_busy, "ck_mentor_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(now(), now())")}),
     (mentor_busy, "ck_mentor_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(now(), NULL)")}),
     (mentor_busy, "ck_mentor_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(NULL, now())")}),
@@ -253,6 +271,16 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (availability_rules, "ck_availability_rules_within_a_day", {"closes": 540}),
     (availability_rules, "ck_availability_rules_within_a_day", {"closes": 1441}),
     (availability_rules, "ck_availability_rules_within_a_day", {"opens": -1}),
+    (date_hours, "ck_date_hours_spans_are_an_array", {"spans": {}}),
+    (time_off, "ck_time_off_ends_after_it_starts", {"end_time": NOW}),
+    (time_off, "ck_time_off_reason_length", {"reason": "x" * 1001}),
+    (booking_rules, "ck_booking_rules_step_minutes", {"step_minutes": 4}),
+    (booking_rules, "ck_booking_rules_horizon_days", {"horizon_days": 1831}),
+    *(
+        (booking_rules, f"ck_booking_rules_{name}", {name: 0})
+        for name in ("max_per_day", "max_per_week", "max_per_mentee_per_day", "max_per_mentee_per_week")
+    ),
+    (booking_rules, "ck_booking_rules_stale_calendars", {"stale_calendars": "hope"}),
     (sessions, "ck_sessions_rating", {"rating": 0}),
     (sessions, "ck_sessions_rating", {"rating": 6}),
     (sessions, "ck_sessions_calendar_sequence", {"calendar_sequence": -1}),
@@ -352,6 +380,10 @@ def test_a_duplicate_is_refused_by_its_constraints_name(db: Connection) -> None:
         db.execute(insert(table).values(row))
         with refused(db, name):
             db.execute(insert(table).values({**row, **({"id": uuid4()} if "id" in row else {}), **_other_hold(row)}))
+    draft = {**rows.of(bookings), "id": uuid4()}
+    db.execute(insert(bookings).values(draft))
+    with refused(db, "uq_bookings_open_draft"):
+        db.execute(insert(bookings).values({**draft, "id": uuid4()}))
     with refused(db, "uq_bundle_purchases_open"):
         db.execute(insert(bundle_purchases).values(bought))
     for entry in ({**spent, "seat_id": None}, {**spent, "seat_id": uuid4()}):

@@ -112,7 +112,7 @@ def test_a_row_moves_in_sql_only_as_its_machine_allows(
 @pytest.mark.parametrize("status", BookingStatus)
 def test_a_booking_begins_as_a_draft_or_accepted(db: Connection, status: str) -> None:
     held = {"status": status, **HELD["bookings"][status]}
-    copy = {**_columns(db, bookings, make_booking(db).id), "id": uuid4(), **held}
+    copy = {**_columns(db, bookings, make_booking(db).id), "id": uuid4(), "start_time": NOW, **held}
     with nullcontext() if status in ("draft", "accepted") else refused(db, "tr_bookings_status"):
         db.execute(insert(bookings).values(copy))
 

@@ -245,6 +245,9 @@ def hold(db: Connection, listing: Listing, start: datetime, expires: str) -> Non
             busy=text(f"tstzrange('{start.isoformat()}', '{(start + timedelta(hours=1)).isoformat()}')"),
             hold_id=uuid4(),
             expires_at=text(f"now() + interval '{expires}'"),
+            held_by_user_id=make_user(db).id,
+            held_start=start,
+            held_end=start + timedelta(hours=1),
         )
     )
 

@@ -19,16 +19,19 @@ mentee AS (
 """
 
 # Follows a CTE `booking` that holds the accepted booking. A constraint cannot know the time: an expired hold is
-# deleted by the booking that takes its place, and counted by the insert so that it comes after.
+# deleted by the booking that takes its place, as is one that the mentee has on it, and counted by the insert so that
+# it comes after.
 BLOCK_TIME = """
 wanted AS (
-    SELECT id, mentor_profile_id, tstzrange(start_time, end_time + buffer_minutes * interval '1 minute') AS busy
+    SELECT id, mentor_profile_id, mentee_user_id, tstzrange(
+        start_time - buffer_before_minutes * interval '1 minute', end_time + buffer_minutes * interval '1 minute'
+    ) AS busy
     FROM booking
 ),
 expired AS (
     DELETE FROM mentor_busy USING wanted
     WHERE mentor_busy.mentor_profile_id = wanted.mentor_profile_id AND mentor_busy.busy && wanted.busy
-      AND mentor_busy.expires_at <= now()
+      AND (mentor_busy.expires_at <= now() OR mentor_busy.held_by_user_id = wanted.mentee_user_id)
     RETURNING mentor_busy.id
 ),
 taken AS (

@@ -19,7 +19,7 @@ from workflows.transitions import StatefulRecord
 class Booking(StatefulRecord):
     """One mentor, one time, one listing, and where the decision stands. Times in UTC, money in minor units.
 
-    A group has no listing and no mentee. Buffer, early start, cancellation and reminders are the terms of the listing
+    A group has no listing and no mentee. Buffers, early start, cancellation and reminders are the terms of the listing
     or the group's template as they were when it was requested.
     """
 
@@ -41,6 +41,7 @@ class Booking(StatefulRecord):
     product_id: UUID | None
     bundle_purchase_id: UUID | None
     series_id: UUID | None
+    buffer_before_minutes: int
     buffer_minutes: int
     early_start_minutes: int | None
     cancellation_window_hours: int | None

@@ -23,15 +23,17 @@ booking AS (
     INSERT INTO bookings (
         id, listing_id, mentor_profile_id, mentee_user_id, course_id, kind, start_time, end_time, status,
         title, notes, metadata, price_amount, price_currency, product_id, bundle_purchase_id, series_id,
-        buffer_minutes, early_start_minutes, cancellation_window_hours, late_fee_percent, reminder_minutes, session_id
+        buffer_before_minutes, buffer_minutes, early_start_minutes, cancellation_window_hours, late_fee_percent,
+        reminder_minutes, session_id
     )
     SELECT CAST(:id AS uuid), CAST(:listing_id AS uuid), CAST(:mentor_profile_id AS uuid),
            CAST(:mentee_user_id AS uuid), CAST(:course_id AS uuid), CAST(:kind AS booking_kind),
            CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz), CAST(:status AS booking_status),
            :title, :notes, CAST(:metadata AS jsonb), :price_amount, :price_currency,
            CAST(:product_id AS uuid), CAST(:bundle_purchase_id AS uuid), CAST(:series_id AS uuid),
-           :buffer_minutes, CAST(:early_start_minutes AS integer), CAST(:cancellation_window_hours AS integer),
-           :late_fee_percent, CAST(:reminder_minutes AS integer[]), CAST(:session_id AS uuid)
+           :buffer_before_minutes, :buffer_minutes, CAST(:early_start_minutes AS integer),
+           CAST(:cancellation_window_hours AS integer), :late_fee_percent, CAST(:reminder_minutes AS integer[]),
+           CAST(:session_id AS uuid)
     {source}
     RETURNING *
 ),
@@ -61,6 +63,9 @@ _OPTIONAL = (
 
 class Terms(Protocol):
     """A listing, or the template of a group: what it fixes about a booking when that is requested."""
+
+    @property
+    def buffer_before_minutes(self) -> int: ...
 
     @property
     def buffer_minutes(self) -> int: ...
@@ -114,6 +119,7 @@ def insert_booking(
         "end_time": end_time,
         "status": BookingStatus.ACCEPTED if accepted else BookingStatus.DRAFT,
         "session_id": session_id_of(booking_id) if accepted else None,
+        "buffer_before_minutes": terms.buffer_before_minutes,
         "buffer_minutes": terms.buffer_minutes,
         "early_start_minutes": terms.early_start_minutes,
         "cancellation_window_hours": terms.cancellation_window_hours,

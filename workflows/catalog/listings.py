@@ -40,6 +40,7 @@ class Listing(VersionedRecord):
     booking_mode: BookingMode
     early_start_minutes: int | None
     min_notice_minutes: int
+    buffer_before_minutes: int
     buffer_minutes: int
     cancellation_window_hours: int | None
     late_fee_percent: int

@@ -6,4 +6,6 @@ LEFT JOIN mentor_busy m ON m.booking_id = b.id
 WHERE true
   AND b.id = ANY(:ids) -- part
   AND b.status = 'accepted' AND coalesce(s.status, 'scheduled') IN ('scheduled', 'in_progress')
-  AND (m.id IS NULL OR m.busy <> tstzrange(b.start_time, b.end_time + b.buffer_minutes * interval '1 minute'))
+  AND (m.id IS NULL OR m.busy <> tstzrange(
+    b.start_time - b.buffer_before_minutes * interval '1 minute', b.end_time + b.buffer_minutes * interval '1 minute'
+  ))
