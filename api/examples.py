@@ -104,6 +104,7 @@ CANCELLED: dict[str, Any] = {
         "late": True,
         "fee": _HALF,
         "refund": _HALF,
+        "creditReturned": None,
         "policy": {"windowHours": 24, "lateFeePercent": 50},
     },
     "fee": _HALF,
@@ -119,6 +120,7 @@ QUOTE: dict[str, Any] = {
     "fee": _HALF,
     "refund": _HALF,
     "freeUntil": "2030-05-03T09:00:00Z",
+    "creditReturned": None,
     "policy": {"windowHours": 24, "lateFeePercent": 50},
 }
 

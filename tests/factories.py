@@ -17,13 +17,15 @@ from models.groups import group_session_templates, group_sessions
 from models.sessions import session_id_of
 from workflows.bookings.booking import Booking, booking_query
 from workflows.bookings.decisions import accept
+from workflows.bookings.insert import insert_booking
 from workflows.bookings.request import request
 from workflows.bundles.bundle import Bundle
+from workflows.bundles.ledger import spend
 from workflows.bundles.purchase import purchase
 from workflows.catalog.courses import Course, create_course
 from workflows.catalog.listings import Listing, publish_listing
 from workflows.catalog.products import Product, create_product
-from workflows.events.event_types import Event, ReviewUnlocked, SessionCompleted
+from workflows.events.event_types import BookingAccepted, BookingRequested, Event, ReviewUnlocked, SessionCompleted
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.people import Mentor, User, publish_mentor_profile, register_user
@@ -242,6 +244,48 @@ def make_bundle(
         mentee_user_id=owner.id,
         now=at or datetime.now(UTC),
     )
+
+
+def make_paid_booking(
+    db: Connection,
+    bundle: Bundle,
+    *,
+    listing: Listing | None = None,
+    start_time: datetime | None = None,
+    accepted: bool = True,
+) -> Booking:
+    """An individual booking that is paid with a credit of a bundle: accepted at once, or a draft."""
+    offer = listing or make_listing(db, course_id=bundle.course_id)
+    begin, now = start_time or next_slot(), datetime.now(UTC)
+    mentee = Actor.person(bundle.mentee_user_id, None)
+    booking = insert_booking(
+        db,
+        {
+            "listing_id": offer.id,
+            "mentee_user_id": bundle.mentee_user_id,
+            "course_id": bundle.course_id,
+            "price_amount": 0,
+            "price_currency": offer.price_currency,
+            "bundle_purchase_id": bundle.id,
+        },
+        offer,
+        mentor_profile_id=offer.mentor_profile_id,
+        start_time=begin,
+        end_time=begin + timedelta(minutes=offer.duration_minutes),
+        accepted=accepted,
+    )
+    spend(
+        db,
+        bundle_purchase_id=bundle.id,
+        mentee_user_id=bundle.mentee_user_id,
+        course_id=bundle.course_id,
+        duration_minutes=offer.duration_minutes,
+        booking_id=booking.id,
+        actor=mentee,
+        now=now,
+    )
+    record(db, (BookingAccepted if accepted else BookingRequested).about(booking, actor=mentee, now=now))
+    return booking
 
 
 def listing_of(db: Connection, session: Session) -> Listing:

@@ -87,6 +87,10 @@ class CancellationQuote(ResponseSchema):
     fee = fields.Nested(Money)
     refund = fields.Nested(Money, metadata={"description": "The refund, if requested."})
     free_until = Moment(allow_none=True, metadata={"description": "The mentee can cancel without a fee until then."})
+    credit_returned = fields.Boolean(
+        allow_none=True,
+        metadata={"description": "Whether the credit that paid for it would return; null if none did."},
+    )
     policy = fields.Nested(AgreedPolicy)
 
 
@@ -164,6 +168,7 @@ def shown_quote(session: SessionRecord, quote: Quote) -> dict[str, Any]:
             "fee": {"amount": quote.fee_amount, "currency": quote.currency},
             "refund": {"amount": quote.refund_amount, "currency": quote.currency},
             "free_until": quote.free_until,
+            "credit_returned": quote.credit_returned,
             "policy": {"window_hours": quote.window_hours, "late_fee_percent": quote.late_fee_percent},
         }
     )

@@ -35,7 +35,7 @@ def a_session(**changed: Any) -> SessionWithTerms:
     values |= {"start_time": START, "end_time": START + timedelta(hours=1), "status": SessionStatus.SCHEDULED}
     values |= {"created_at": START, "updated_at": START, "version": 1}
     values |= {"price_amount": 4000, "price_currency": "USD", "cancellation_window_hours": 24, "late_fee_percent": 50}
-    values |= {"early_start_minutes": 15}
+    values |= {"early_start_minutes": 15, "bundle_purchase_id": None}
     return SessionWithTerms(**(values | changed))
 
 
@@ -58,6 +58,34 @@ def test_only_a_mentee_inside_the_window_pays(who: str, hours_before: float, lat
     quote = quote_for(AS[who], a_session(), now=START - timedelta(hours=hours_before))
     assert (quote.cancelled_by, quote.allowed, quote.late, quote.fee_amount) == (who, True, late, fee)
     assert quote.refund_amount == 4000 - fee
+
+
+@pytest.mark.parametrize(
+    ("who", "hours_before", "percent", "returned"),
+    [
+        ("mentee", 24, 50, True),
+        ("mentee", 23.99, 50, False),
+        ("mentee", 0, 1, False),
+        # Without a fee a late cancellation costs no credit.
+        ("mentee", 0, 0, True),
+        ("mentor", 0, 100, True),
+        ("operator", 0, 100, True),
+    ],
+)
+def test_a_late_cancellation_with_a_fee_costs_the_credit(
+    who: str, hours_before: float, percent: int, returned: bool
+) -> None:
+    paid = a_session(bundle_purchase_id=uuid4(), price_amount=0, late_fee_percent=percent)
+    quote = quote_for(AS[who], paid, now=START - timedelta(hours=hours_before))
+    assert (quote.credit_returned, quote.fee_amount, quote.refund_amount) == (returned, 0, 0)
+    stored = as_stored(quote, reason="Ill", kind="other", refund_requested=False)
+    assert stored["creditReturned"] is returned
+
+
+def test_no_credit_returns_where_none_paid_or_none_may_cancel() -> None:
+    assert quote_for(AS["mentee"], a_session(), now=START).credit_returned is None
+    paid = a_session(bundle_purchase_id=uuid4(), cancellation_window_hours=None)
+    assert quote_for(AS["mentee"], paid, now=START).credit_returned is False
 
 
 def test_a_window_of_no_hours_is_open_until_the_start() -> None:

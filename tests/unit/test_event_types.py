@@ -37,6 +37,7 @@ OWN = {
     "cancelled_by": "mentee",
     "cancellation_type": "client_request",
     "late": True,
+    "credit_returned": True,
     "fee_amount": 2000,
     "refund_amount": 2000,
     "currency": "USD",

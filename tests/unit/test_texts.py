@@ -42,6 +42,7 @@ ENDED = {
     "refund_amount": 2000,
     "currency": "USD",
     "late": True,
+    "credit_returned": None,
     "session_id": 7,
     "mentor_profile_id": 8,
 }
@@ -132,6 +133,14 @@ def test_a_cancellation_names_fee_and_refund(fee: int, refund: int, amounts: lis
     assert ("No refund was requested" in last) == (not requested and not refund)
     notice = compose("notice_session_cancelled", event=event).body
     assert re.findall(r"JPY \d+", notice) == [f"JPY {each}" for each in (fee, refund) if each]
+
+
+@pytest.mark.parametrize(("returned", "said"), [(True, "is back in your bundle"), (False, "is kept as the fee")])
+def test_a_cancellation_tells_whether_the_credit_returned(returned: bool, said: str) -> None:
+    start = datetime(2030, 5, 4, 9, tzinfo=UTC)
+    free = {"fee_amount": 0, "refund_amount": 0, "credit_returned": returned}
+    body = words("session_cancelled", event=SimpleNamespace(start_time=start, **(ENDED | free))).body
+    assert said in body.splitlines()[-1]
 
 
 def test_a_missing_variable_raises() -> None:

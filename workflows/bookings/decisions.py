@@ -11,9 +11,10 @@ from models.bookings import BOOKING_TRANSITIONS, BookingStatus
 from models.sessions import session_id_of
 from workflows.availability.busy import BLOCK_TIME, LOCK_MENTEE, LOCK_MENTOR
 from workflows.bookings.booking import Booking
+from workflows.bundles.ledger import give_back
 from workflows.errors import InvalidTransition
 from workflows.events.event_types import BookingAccepted, BookingCancelled, BookingDeclined, BookingRequested
-from workflows.events.record import record
+from workflows.events.record import defer_write, record
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.parties import require_mentee, require_mentor
 from workflows.transitions import StateMachine, update_statement
@@ -88,6 +89,8 @@ def decline(db: Connection, *, actor: Actor, booking: Booking, reason: str | Non
     """
     require_mentor(actor, booking)
     declined = BOOKING_MACHINE.move(db, booking, BookingStatus.DECLINED, decline_reason=reason)
+    if booking.bundle_purchase_id is not None:
+        give_back(db, booking_id=booking.id, actor=actor, now=now, reason="The request was declined.")
     record(db, BookingDeclined.about(declined, actor=actor, now=now))
     return declined
 
@@ -100,16 +103,30 @@ def cancel(db: Connection, *, actor: Actor, booking: Booking, reason: str | None
         InvalidTransition: it is no longer a draft; an accepted booking is cancelled as its session.
     """
     require_mentee(actor, booking)
-    return _cancel(db, actor, booking, reason, now)
+    cancelled = _cancel(db, actor, booking, reason, now)
+    if booking.bundle_purchase_id is not None:
+        give_back(db, booking_id=booking.id, actor=actor, now=now, reason="The request was withdrawn.")
+    return cancelled
 
 
 def expire(db: Connection, *, booking: Booking, now: datetime) -> Booking:
     """Cancel a draft that was not decided in time.
 
+    A credit that paid for it is given back at the end of the transaction, together with those of other drafts.
+
     Raises:
         InvalidTransition: it is no longer a draft.
     """
-    return _cancel(db, SYSTEM, booking, EXPIRED, now)
+    cancelled = _cancel(db, SYSTEM, booking, EXPIRED, now)
+    if cancelled.bundle_purchase_id is not None:
+        defer_write(db, _give_back_all, (cancelled, now))
+    return cancelled
+
+
+def _give_back_all(db: Connection, expired: list[tuple[Booking, datetime]]) -> None:
+    # In the order of the bundles: transactions that lock several of them in different orders deadlock.
+    for booking, now in sorted(expired, key=lambda each: str(each[0].bundle_purchase_id)):
+        give_back(db, booking_id=booking.id, actor=SYSTEM, now=now, reason="The request expired.")
 
 
 def expiry_of(event: BookingRequested) -> datetime:

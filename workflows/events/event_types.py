@@ -192,7 +192,8 @@ class SessionCompleted(SessionEvent):
 class SessionCancelled(SessionEvent):
     """The session has been cancelled, by the policy of its booking; money in minor units.
 
-    `cancelled_by` is mentee, mentor or operator; `late`: inside the policy's window.
+    `cancelled_by` is mentee, mentor or operator; `late`: inside the policy's window. `credit_returned`: whether the
+    credit that paid for it went back to its bundle; None where none did.
     """
 
     type: ClassVar[str] = "session.cancelled"
@@ -203,6 +204,7 @@ class SessionCancelled(SessionEvent):
     fee_amount: int
     refund_amount: int
     currency: str
+    credit_returned: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from models.sessions import CancellationType, CancelledBy, SessionStatus
+from workflows.bundles.ledger import give_back
 from workflows.errors import Conflict, Forbidden
 from workflows.events.event_types import SessionCancelled
 from workflows.events.record import record
@@ -30,6 +31,7 @@ class Quote:
 
     `refund_amount` is what a refund would come to; `late` means that the mentee is inside the window. What cannot be
     cancelled, by the policy or since it is no longer scheduled, is not `allowed`: fee and refund are 0.
+    `credit_returned` is whether the credit that paid for the session would go back to its bundle; None where none did.
     """
 
     cancelled_by: CancelledBy
@@ -41,6 +43,7 @@ class Quote:
     window_hours: int | None
     late_fee_percent: int
     free_until: datetime | None
+    credit_returned: bool | None
 
 
 def cancel(
@@ -54,6 +57,8 @@ def cancel(
     now: datetime,
 ) -> Session:
     """Cancel a scheduled session and release the mentor's time; return the session with what the cancellation cost.
+
+    A credit that paid for it goes back to its bundle, as the quote says.
 
     Args:
         reason: shown to both sides.
@@ -76,6 +81,8 @@ def cancel(
         cancelled_at=now,
         cancellation=as_stored(quote, reason=reason, kind=kind, refund_requested=refund_requested),
     )
+    if quote.credit_returned:
+        give_back(db, booking_id=session.booking_id, actor=actor, now=now, reason="The session was cancelled.")
     costs = {
         "cancelled_by": quote.cancelled_by,
         "cancellation_type": kind,
@@ -83,6 +90,7 @@ def cancel(
         "fee_amount": quote.fee_amount,
         "refund_amount": refunded(quote, refund_requested),
         "currency": quote.currency,
+        "credit_returned": quote.credit_returned,
     }
     record(db, SessionCancelled.about(cancelled, actor=actor, now=now, **costs))
     return cancelled
@@ -102,6 +110,8 @@ def quote_for(actor: Actor, session: SessionWithTerms, *, now: datetime) -> Quot
     late = allowed and free_until is not None and now > free_until
     # Half up to the minor unit, in whole numbers.
     fee = (session.price_amount * session.late_fee_percent + 50) // 100 if late else 0
+    # The price of what is paid by credit is 0, so that where the policy has a fee, it is the credit itself.
+    credit_is_fee = late and session.late_fee_percent > 0
     return Quote(
         cancelled_by=canceller,
         allowed=allowed,
@@ -112,6 +122,7 @@ def quote_for(actor: Actor, session: SessionWithTerms, *, now: datetime) -> Quot
         window_hours=hours,
         late_fee_percent=session.late_fee_percent,
         free_until=free_until,
+        credit_returned=None if session.bundle_purchase_id is None else allowed and not credit_is_fee,
     )
 
 
@@ -138,6 +149,7 @@ def as_stored(quote: Quote, *, reason: str, kind: str, refund_requested: bool) -
         "fee": {"amount": quote.fee_amount, "currency": quote.currency},
         "refundRequested": refund_requested,
         "refund": {"amount": refunded(quote, refund_requested), "currency": quote.currency},
+        "creditReturned": quote.credit_returned,
         "policy": {"windowHours": quote.window_hours, "lateFeePercent": quote.late_fee_percent},
     }
 

@@ -52,7 +52,7 @@ class Session(StatefulRecord):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionWithTerms(Session):
-    """A session with the price (minor units) and the policies of its booking.
+    """A session with the price (minor units) and the policies of its booking, and the bundle whose credit paid for it.
 
     `early_start_minutes` is None where it may start at any time, `cancellation_window_hours` where the mentee cannot
     cancel it.
@@ -63,6 +63,7 @@ class SessionWithTerms(Session):
     early_start_minutes: int | None
     cancellation_window_hours: int | None
     late_fee_percent: int
+    bundle_purchase_id: UUID | None
 
 
 SESSION = Session.query().where(sessions.c.id == bindparam("id"))
@@ -81,6 +82,7 @@ def session_with_terms_query(session_id: UUID) -> Select[Any]:
             *Session.columns(),
             *(terms.price_amount, terms.price_currency),
             *(terms.early_start_minutes, terms.cancellation_window_hours, terms.late_fee_percent),
+            terms.bundle_purchase_id,
         )
         .join_from(sessions, bookings, bookings.c.id == sessions.c.booking_id)
         .where(sessions.c.id == session_id)

@@ -1,0 +1,118 @@
+"""Tests of credits that return: with a request that comes to nothing, and with a session cancelled by its policy."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select
+
+from models.bundles import bundle_entries
+from models.events import events
+from tests import factories
+from tests.integration.harness import Harness
+from workflows.bookings.booking import Booking
+from workflows.bookings.decisions import cancel as withdraw
+from workflows.bookings.decisions import decline
+from workflows.bundles.bundle import Bundle, bundle_query
+from workflows.identity.actor import Actor
+from workflows.sessions.cancel import cancel
+from workflows.sessions.session import Session, SessionWithTerms, session_with_terms_query
+from workflows.sessions.steps import create
+
+NOW = datetime.now(UTC)
+DAY, TICK = timedelta(days=1), timedelta(microseconds=1)
+
+
+def left_in(db: Connection, bundle: Bundle) -> int:
+    return Bundle.of(db.execute(bundle_query(bundle.id)).one()).remaining_sessions
+
+
+def last_entry(db: Connection, bundle: Bundle) -> Any:
+    found = select(bundle_entries).where(bundle_entries.c.bundle_purchase_id == bundle.id)
+    return db.execute(found.order_by(bundle_entries.c.sequence.desc()).limit(1)).one()
+
+
+def cancelled_by(db: Connection, actor: Actor, booking: Booking, *, at: datetime) -> Session:
+    session = create(db, booking_id=booking.id)
+    terms = SessionWithTerms.of(db.execute(session_with_terms_query(session.id)).one())
+    return cancel(db, actor=actor, session=terms, reason="Ill", now=at)
+
+
+def test_a_declined_requests_credit_returns(db: Connection) -> None:
+    bundle = factories.make_bundle(db)
+    draft = factories.make_paid_booking(db, bundle, accepted=False)
+    assert left_in(db, bundle) == 4
+    decline(db, actor=factories.mentor_of(draft), booking=draft, reason="On holiday", now=NOW)
+    assert left_in(db, bundle) == 5
+    entry = last_entry(db, bundle)
+    assert (entry.kind, entry.booking_id, entry.reason) == ("give_back", draft.id, "The request was declined.")
+    assert entry.actor == f"mentor:{draft.mentor_profile_id}"
+
+
+def test_a_withdrawn_requests_credit_returns(db: Connection) -> None:
+    bundle = factories.make_bundle(db)
+    draft = factories.make_paid_booking(db, bundle, accepted=False)
+    withdraw(db, actor=Actor.person(bundle.mentee_user_id, None), booking=draft, reason=None, now=NOW)
+    assert (left_in(db, bundle), last_entry(db, bundle).reason) == (5, "The request was withdrawn.")
+
+
+def test_expired_requests_credits_return_together(harness: Harness) -> None:
+    with harness.transactions() as db:
+        bundles = [factories.make_bundle(db) for _ in range(2)]
+        drafts = [factories.make_paid_booking(db, bundle, accepted=False) for bundle in (*bundles, *bundles)]
+        requested = select(events.c.id).where(events.c.subject_id.in_([draft.id for draft in drafts]))
+        of_requests = db.scalars(requested).all()
+    keys = [harness.key("bookings.expire", event_id) for event_id in of_requests]
+    for key in keys:
+        harness.make_due(key)
+    harness.run_all("sessions")
+    with harness.engine.connect() as db:
+        assert [left_in(db, bundle) for bundle in bundles] == [5, 5]
+        assert last_entry(db, bundles[0]).reason == "The request expired."
+
+
+@pytest.mark.parametrize(
+    ("who", "before", "percent", "returned"),
+    [
+        ("mentee", DAY + TICK, 50, True),
+        ("mentee", DAY, 50, True),
+        ("mentee", DAY - TICK, 50, False),
+        ("mentee", DAY - TICK, 0, True),
+        ("mentor", TICK, 100, True),
+        ("operator", TICK, 100, True),
+    ],
+)
+def test_a_cancelled_sessions_credit_returns_by_policy(
+    db: Connection, who: str, before: timedelta, percent: int, returned: bool
+) -> None:
+    bundle = factories.make_bundle(db)
+    listing = factories.make_listing(db, course_id=bundle.course_id, late_fee_percent=percent)
+    booking = factories.make_paid_booking(db, bundle, listing=listing)
+    actor = {
+        "mentee": Actor.person(bundle.mentee_user_id, None),
+        "mentor": factories.mentor_of(booking),
+        "operator": factories.OPERATOR,
+    }[who]
+    session = cancelled_by(db, actor, booking, at=booking.start_time - before)
+    assert left_in(db, bundle) == (5 if returned else 4)
+    assert session.cancellation is not None
+    assert session.cancellation["creditReturned"] is returned
+    event = db.execute(select(events).where(events.c.type == "session.cancelled", events.c.subject_id == session.id))
+    assert event.one().data["credit_returned"] is returned
+
+
+def test_a_session_paid_with_money_returns_no_credit(db: Connection) -> None:
+    booking = factories.accept_booking(db, factories.make_booking(db))
+    session = cancelled_by(db, factories.mentor_of(booking), booking, at=NOW)
+    assert session.cancellation is not None
+    assert session.cancellation["creditReturned"] is None
+
+
+def test_a_credit_returns_to_an_expired_bundle(db: Connection) -> None:
+    bundle = factories.make_bundle(db, valid_days=1)
+    booking = factories.make_paid_booking(db, bundle)
+    cancelled_by(db, factories.mentor_of(booking), booking, at=NOW + 2 * DAY)
+    present = Bundle.of(db.execute(bundle_query(bundle.id)).one())
+    assert (present.remaining_sessions, present.status_at(NOW + 2 * DAY)) == (5, "expired")
