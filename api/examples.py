@@ -128,6 +128,18 @@ SESSION_OF_MENTEE = {**COMPLETED, "rating": None, "feedback": None}
 
 BOOKED = {"booking": ACCEPTED, "session": SESSION}
 
+NEW_SESSION: dict[str, Any] = {
+    "mentorProfileId": _MENTOR,
+    "scheduledAt": _TIMES["startTime"],
+    "durationMinutes": 60,
+    "title": NEW_BOOKING["title"],
+    "description": NEW_BOOKING["notes"],
+    "metadata": NEW_BOOKING["metadata"],
+}
+
+REQUESTED_DIRECTLY = {"booking": DRAFT, "session": None}
+BOOKED_DIRECTLY = {"booking": ACCEPTED, "session": None}
+
 EFFECTS = {
     "items": [
         {

@@ -32,6 +32,7 @@ REFUSALS: dict[str, Refusal] = {
         409,
         "The bundle does not pay for this; `details.bundlePurchaseId`: other_course, expired, empty, wrong_duration.",
     ),
+    "no_listing": Refusal(409, "There is no listing of that duration."),
     "duplicate_session": Refusal(409, "The booking already has a session."),
     "email_taken": Refusal(409, "The mail address is already in use."),
     "listing_exists": Refusal(409, "The mentor already has an active listing of this course and duration."),

@@ -72,7 +72,8 @@ def _await(session_id: UUID, until: float) -> Session | None:
 def _both(response: Response, session: Session, seconds: int) -> Response:
     # A replayed 202 may be an old one: by now the mentor may have completed the session.
     shown = shown_session(as_seen_by(g.actor, session))
-    answer = jsonify({"booking": json.loads(response.get_data()), "session": shown})
+    promise = json.loads(response.get_data())
+    answer = jsonify({**(promise if "booking" in promise else {"booking": promise}), "session": shown})
     answer.status_code = 201
     answer.headers["Location"] = response.headers["Location"]
     answer.headers["Preference-Applied"] = f"wait={seconds}"

@@ -10,7 +10,7 @@ from flask import jsonify
 from sqlalchemy import Connection
 
 from api import examples
-from api.blueprints import STEPS, Area, refuses, versioned
+from api.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
 from api.context import ANYONE, MENTOR, PERSON, RequestContext, Subject
 from api.etags import tagged
 from api.lists import list_route
@@ -18,8 +18,10 @@ from api.loaders import changes, reads
 from api.openapi import SESSIONS_DESCRIPTION
 from api.schemas import sessions as shapes
 from api.schemas.base import EmptyBody
+from api.state import app_state
 from models.sessions import SessionStatus
 from workflows.bookings.booking import Booking, awaited_booking_query
+from workflows.bookings.direct import book_directly
 from workflows.errors import NotFound
 from workflows.identity.actor import Actor
 from workflows.identity.parties import has_access, require_access, require_mentee, require_mentor, require_party
@@ -54,6 +56,38 @@ FOR_ITS_MENTEE = _session(require_mentee)
 FOR_ITS_MENTOR = _session(require_mentor)
 TO_CANCEL = _session(require_access, session_with_terms_query, SessionWithTerms)
 FOR_EITHER_PARTY = _session(require_party, session_with_terms_query, SessionWithTerms)
+
+
+@sessions.route("/sessions/book", methods=["POST"])
+@refuses("not_found", "no_listing", "outside_hours", "too_soon", "slot_taken")
+@changes(PERSON)
+@accepts_headers(PREFER)
+@sessions.arguments(shapes.NewSession, example=examples.NEW_SESSION)
+@sessions.response(
+    201,
+    shapes.DirectBooking,
+    description="A draft, for the mentor to decide; or, with `Prefer: wait`, the accepted booking with its session.",
+    example=examples.REQUESTED_DIRECTLY,
+)
+@sessions.alt_response(
+    202,
+    schema=shapes.DirectBooking,
+    description="Accepted immediately (instant listing); the session will be at `Location`.",
+    example=examples.BOOKED_DIRECTLY,
+    success=True,
+)
+def create_session_booking(context: RequestContext[None], body: dict[str, Any]) -> Any:
+    """Book a session with a mentor.
+
+    The mentor's active listing of that duration is booked; of several the cheapest, then the one with the smallest id.
+    An instant listing accepts immediately, and any other one makes a draft for the mentor to decide.
+    """
+    overlap = app_state().settings.mentee_overlap
+    booking = book_directly(context.db, actor=context.actor, now=context.now, mentee_overlap=overlap, **body)
+    answer = {"booking": booking, "session": None}
+    if booking.session_id is None:
+        return answer, 201, {"Location": f"/bookings/{booking.id}"}
+    return answer, 202, {"Location": f"/sessions/{booking.session_id}"}
 
 
 @sessions.route("/sessions/mentee/my-sessions")

@@ -24,6 +24,7 @@ MAX_AMOUNT = 2**53 - 1  # minor units: the largest integer that every JSON reade
 _RFC_3339 = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
 )
+_WALL_CLOCK = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?", re.ASCII)
 _MICROSECONDS = re.compile(r"(\.\d{6})\d+")
 # Control characters, line and paragraph separators, and overrides of the text's direction (UAX #9).
 # The marks U+200E, U+200F and U+061C occur in Hebrew and Arabic names and are accepted.
@@ -116,6 +117,16 @@ class Moment(fields.DateTime):
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:  # noqa: ARG002
         return None if value is None else self.write(value)
+
+
+class MomentOrWallClock(Moment):
+    """A time as `Moment` reads it, or one without zone (`2030-05-04T09:00`): then naive, to be read in a time zone."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        if not isinstance(value, str) or not _WALL_CLOCK.fullmatch(value):
+            return super()._deserialize(value, attr, data, **kwargs)
+        seconds = "" if value.count(":") == 2 else ":00"
+        return super()._deserialize(f"{value}{seconds}Z", attr, data, **kwargs).replace(tzinfo=None)
 
 
 class Whole(fields.Integer):

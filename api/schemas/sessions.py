@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, post_load, validate
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.bookings import Booking
-from api.schemas.fields import Id, Line, Moment, Money, Text, TrueOrFalse, Whole
+from api.schemas.fields import Id, Line, Metadata, Moment, MomentOrWallClock, Money, Text, TimeZone, TrueOrFalse, Whole
 from models.events import DeliveryState
 from models.sessions import CancellationType, CancelledBy, SessionStatus
 from workflows.events.delivery import DeliveryStatus
@@ -106,6 +106,50 @@ class BookedSession(ResponseSchema):
 
     booking = fields.Nested(Booking)
     session = fields.Nested(Session)
+
+
+class NewSession(RequestSchema):
+    """A session with a mentor, of some duration at some time."""
+
+    mentor_profile_id = Id(metadata={"description": "Required, by this name or as `coachId`."})
+    coach_id = Id(metadata={"description": "Another name of `mentorProfileId`."})
+    scheduled_at = MomentOrWallClock(
+        required=True,
+        metadata={
+            "description": "Without a zone, a wall-clock time in `timeZone`.",
+            "example": "2030-05-04T09:00:00Z",
+        },
+    )
+    time_zone = TimeZone(load_default=None, allow_none=True)
+    duration_minutes = Whole(5, 1440, required=True)
+    title = Line(200, required=True)
+    description = Text(
+        5000, load_default=None, allow_none=True, metadata={"description": "Kept as the booking's `notes`."}
+    )
+    metadata = Metadata(
+        load_default=None, allow_none=True, metadata={"description": "At most 16 kB; copied to the session."}
+    )
+
+    @post_load
+    def name_the_mentor(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        """Keep the mentor under one name.
+
+        Raises:
+            ValidationError: neither name is given, or both with different ids.
+        """
+        coach_id = body.pop("coach_id", None)
+        if body.setdefault("mentor_profile_id", coach_id) is None:
+            raise ValidationError("Missing data for required field.", "mentorProfileId")
+        if coach_id not in (None, body["mentor_profile_id"]):
+            raise ValidationError("Is another name of mentorProfileId; give one of them.", "coachId")
+        return body
+
+
+class DirectBooking(ResponseSchema):
+    """A booking, and its session once that exists."""
+
+    booking = fields.Nested(Booking)
+    session = fields.Nested(Session, allow_none=True)
 
 
 class SessionFilters(ListQuery):

@@ -70,6 +70,16 @@ def too_soon(stage: Stage) -> Answer:
     return stage.book()
 
 
+def no_listing(stage: Stage) -> Answer:
+    body = {
+        "mentorProfileId": str(stage.cast.mentor.id),
+        "scheduledAt": "2030-05-04T09:00:00Z",
+        "durationMinutes": 7,
+        "title": "Short",
+    }
+    return stage.client.post("/sessions/book", json=body, headers=stage.cast.as_mentee)
+
+
 def not_cancellable(stage: Stage) -> Answer:
     offer = {"title": "Firm", "durationMinutes": 60, "price": {"amount": 1, "currency": "EUR"}, "cancellation": None}
     listing = stage.client.post("/listings", json=offer, headers=stage.cast.as_mentor).json["id"]
@@ -249,6 +259,7 @@ PRODUCED: dict[str, Callable[[Stage], Answer]] = {
     "too_soon": too_soon,
     "already_purchased": already_purchased,
     "bundle_unusable": bundle_unusable,
+    "no_listing": no_listing,
     "duplicate_session": duplicate_session,
     "not_cancellable": not_cancellable,
     "listing_exists": listing_exists,

@@ -40,7 +40,7 @@ CONTRACT = {
     "PATCH /bookings/{}/accept", "POST /bookings/{}/accept",
     "PATCH /bookings/{}/decline", "POST /bookings/{}/decline",
     "PATCH /bookings/{}/cancel", "POST /bookings/{}/cancel",
-    "GET /sessions/mentee/my-sessions", "GET /sessions/mentee/{}",
+    "POST /sessions/book", "GET /sessions/mentee/my-sessions", "GET /sessions/mentee/{}",
     "GET /sessions/mentor/my-sessions", "GET /sessions/mentor/{}",
     "GET /sessions/{}", "GET /sessions/{}/effects",
     "PATCH /sessions/{}/start", "POST /sessions/{}/start",

@@ -15,6 +15,7 @@ from tests.docs.pages import DOCS, table
 
 NEEDS_A_BODY = (
     "POST /bookings",
+    "POST /sessions/book",
     "PATCH /sessions/{id}/cancel",
     "POST /courses",
     "POST /sessions/{id}/review",

@@ -34,6 +34,7 @@ from tests.application import World
 from tests.integration.harness import without_guards
 from workflows.audit import AUDIT_ENTRIES
 from workflows.bookings.booking import BOOKINGS
+from workflows.bookings.direct import LISTING_OF_DURATION
 from workflows.bundles.bundle import BUNDLES
 from workflows.catalog.courses import COURSES
 from workflows.catalog.listings import BOOKABLE, LISTINGS
@@ -145,6 +146,7 @@ STATEMENTS: dict[str, Executable] = {
     "the caller as a user": USER.query,
     "the caller as a mentor": ACTIVE_MENTOR.query,
     "the listing of a request": BOOKABLE,
+    "the listing of a duration": LISTING_OF_DURATION,
     "the session that is waited for": SESSION,
     "an earlier answer": idempotency.EARLIER,
     "what follows from an event": recording(ROWS_OF_LISTENERS),

@@ -1,0 +1,118 @@
+"""Book a mentor directly, by duration and time: the listing follows from these."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, text
+
+from workflows.bookings.booking import Booking
+from workflows.bookings.request import request
+from workflows.errors import Conflict, Forbidden, Invalid, NotFound
+from workflows.identity.actor import Actor
+
+# The active mentor, with the listing of that duration: of several the cheapest, then the smallest id.
+LISTING_OF_DURATION = text(
+    """
+SELECT mentor.user_id, listing.id AS listing_id, mentee.time_zone
+FROM mentor_profiles AS mentor
+JOIN users AS mentee ON mentee.id = CAST(:mentee_user_id AS uuid)
+LEFT JOIN LATERAL (
+    SELECT id FROM listings
+    WHERE mentor_profile_id = mentor.id AND duration_minutes = :duration_minutes AND active
+    ORDER BY price_amount, id LIMIT 1
+) AS listing ON true
+WHERE mentor.id = CAST(:mentor_profile_id AS uuid) AND mentor.active
+"""
+)
+
+
+def book_directly(
+    db: Connection,
+    *,
+    actor: Actor,
+    mentor_profile_id: UUID,
+    scheduled_at: datetime,
+    duration_minutes: int,
+    now: datetime,
+    time_zone: str | None = None,
+    title: str | None = None,
+    description: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    mentee_overlap: bool = False,
+) -> Booking:
+    """Book the mentor's listing of that duration as a mentee; of several the cheapest, then the smallest id.
+
+    Args:
+        scheduled_at: the start; one without a zone is a wall-clock time in `time_zone`.
+        time_zone: an IANA name; None for the caller's own.
+        description: kept as the booking's notes.
+        mentee_overlap: whether the mentee may have another session at that time.
+
+    Raises:
+        Forbidden: the caller is an operator, without a user of their own.
+        NotFound: no such active mentor.
+        Invalid: a start in the past, too far ahead, or that the clocks skip; the caller's own listing.
+        Conflict: `no_listing` of that duration; else as of `request`.
+    """
+    if actor.user_id is None:
+        raise Forbidden("Only a user can book a session.")
+    values = {
+        "mentor_profile_id": mentor_profile_id,
+        "mentee_user_id": actor.user_id,
+        "duration_minutes": duration_minutes,
+    }
+    found = db.execute(LISTING_OF_DURATION, values).one_or_none()
+    if found is None:
+        raise NotFound("There is no such mentor.")
+    if found.user_id == actor.user_id:
+        raise Invalid(
+            "You cannot book a session with yourself.", details={"mentorProfileId": ["is your own mentor profile"]}
+        )
+    start = moment_of(scheduled_at, time_zone or found.time_zone)
+    if found.listing_id is None:
+        raise Conflict(
+            f"The mentor has no listing of {duration_minutes} minutes; choose another duration.", code="no_listing"
+        )
+    try:
+        return request(
+            db,
+            actor=actor,
+            listing_id=found.listing_id,
+            start_time=start,
+            title=title,
+            notes=description,
+            metadata=metadata,
+            mentee_overlap=mentee_overlap,
+            now=now,
+        )
+    except Invalid as refusal:
+        reasons = (refusal.details or {}).pop("startTime", None)
+        if reasons is not None:
+            refusal.details = {"scheduledAt": reasons}
+        raise
+
+
+def moment_of(scheduled_at: datetime, time_zone: str) -> datetime:
+    """The moment of a time in UTC.
+
+    Args:
+        scheduled_at: aware, or a wall-clock time in `time_zone`, of one that exists twice the first.
+        time_zone: an IANA name.
+
+    Raises:
+        Invalid: the clocks skip that wall-clock time.
+    """
+    if scheduled_at.tzinfo is not None:
+        return scheduled_at.astimezone(UTC)
+    there = ZoneInfo(time_zone)
+    moment = scheduled_at.replace(tzinfo=there).astimezone(UTC)
+    if moment.astimezone(there).replace(tzinfo=None, fold=0) != scheduled_at:
+        raise Invalid(
+            f"The clocks of {time_zone} skip this time on that day; choose another one.",
+            details={"scheduledAt": [f"does not exist in {time_zone}"]},
+        )
+    return moment
