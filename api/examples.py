@@ -274,6 +274,44 @@ LISTED_GROUP: dict[str, Any] = {
 
 GROUP: dict[str, Any] = {**LISTED_GROUP, "participants": None}
 
+GROUP_OF_MENTOR: dict[str, Any] = {
+    **LISTED_GROUP,
+    "joined": False,
+    "participants": [{"userId": _MENTEE, "name": "Ada Lovelace", "present": None}],
+}
+
+NEW_GROUP_TEMPLATE: dict[str, Any] = {
+    "courseId": _COURSE_ID,
+    "title": "Exercises in linear algebra",
+    "weekday": 5,
+    "startTime": "11:00",
+    "timeZone": "Europe/Berlin",
+    "durationMinutes": 60,
+    "capacity": 6,
+    "price": {"amount": 1500, "currency": "USD"},
+    "location": {"kind": "address", "value": "Library, room 2"},
+}
+
+GROUP_TEMPLATE: dict[str, Any] = {
+    "id": _TEMPLATE_ID,
+    "mentorProfileId": _MENTOR,
+    "productId": None,
+    **NEW_GROUP_TEMPLATE,
+    "earlyStartMinutes": 15,
+    "bufferMinutes": 0,
+    "cancellation": {"windowHours": 24, "lateFeePercent": 50},
+    "active": True,
+    "createdAt": "2030-04-20T08:00:00Z",
+}
+
+SCHEDULE_PERIOD: dict[str, Any] = {"from": "2030-05-01", "to": "2030-05-31"}
+
+SCHEDULE: dict[str, Any] = {
+    "made": [{"date": "2030-05-04", "bookingId": _GROUP_ID}],
+    "conflicts": [{"date": "2030-05-11", "code": "slot_taken", "with": _BOOKING_ID}],
+    "skipped": [{"date": "2030-05-18", "code": "exists"}],
+}
+
 NEW_PRODUCT: dict[str, Any] = {
     "kind": "bundle",
     "title": "Five sessions",

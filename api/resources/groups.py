@@ -7,20 +7,37 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from flask import request
+
 from api import examples
 from api.blueprints import Area, refuses, versioned
-from api.context import ANYONE, RequestContext, Subject
-from api.etags import tagged
+from api.context import ANYONE, OPERATOR_OR_MENTOR, RequestContext, Subject
+from api.etags import any_version_will_do, tagged
 from api.lists import list_route
-from api.loaders import reads
+from api.loaders import changes, reads
 from api.schemas import groups as shapes
+from workflows.errors import Forbidden
+from workflows.groups.capacity import change_capacity
 from workflows.groups.group import GROUPS, Group, SeenGroup, group_query, not_a_group, seen_by
+from workflows.groups.schedule import schedule
+from workflows.groups.templates import (
+    TEMPLATES,
+    GroupTemplate,
+    change_template,
+    create_template,
+    template_query,
+)
+from workflows.identity.parties import require_mentor_or_operator
 
 group_sessions = Area(
     "Group sessions", "A mentor's time that several mentees share: each takes a seat, up to the group's capacity."
 )
 
 GROUP = Subject(name="group session", query=group_query, record=Group, absent=not_a_group)
+OWN_GROUP = Subject(
+    name="group session", query=group_query, record=Group, absent=not_a_group, access=require_mentor_or_operator
+)
+TEMPLATE = Subject(name="template", query=template_query, record=GroupTemplate, access=require_mentor_or_operator)
 
 
 @group_sessions.route("/group-sessions")
@@ -53,6 +70,114 @@ def list_group_sessions(
 def get_group_session(context: RequestContext[Group]) -> Any:
     """Get a group session. Its mentor and operators see the participants."""
     return shown(context, context.subject)
+
+
+@group_sessions.route("/group-sessions/<id:booking_id>", methods=["PATCH"])
+@refuses("not_a_group", "invalid_transition", "group_full")
+@changes(OPERATOR_OR_MENTOR, OWN_GROUP)
+@group_sessions.arguments(shapes.Capacity, example={"capacity": 8})
+@group_sessions.response(200, shapes.GroupSession, example={**examples.GROUP_OF_MENTOR, "capacity": 8})
+def update_group_session(context: RequestContext[Group], body: dict[str, Any]) -> Any:
+    """Change the number of seats of a group session that has not begun.
+
+    To no less than what is taken or offered. New seats are offered to the waiting list first.
+    """
+    changed = change_capacity(
+        context.db,
+        actor=context.actor,
+        group=context.subject,
+        now=context.now,
+        any_version=any_version_will_do(request),
+        **body,
+    )
+    return shown(context, changed)
+
+
+@group_sessions.route("/group-session-templates", methods=["POST"])
+@refuses("not_found", "mentor_does_not_teach")
+@changes(OPERATOR_OR_MENTOR)
+@group_sessions.arguments(shapes.NewGroupTemplate, example=examples.NEW_GROUP_TEMPLATE)
+@group_sessions.response(201, shapes.GroupTemplate, example=examples.GROUP_TEMPLATE)
+def create_group_session_template(context: RequestContext[None], body: dict[str, Any]) -> Any:
+    """Create a template of weekly group sessions.
+
+    Defaults: the price of the course's only active product for a group seat (none or several: 400),
+    `earlyStartMinutes` 15 (null: any time), `bufferMinutes` 0, `cancellation` 24 hours and 50 percent (null:
+    participants cannot leave).
+    """
+    mentor_id: UUID | None = body.pop("mentor_profile_id")
+    template = create_template(context.db, actor=context.actor, mentor_profile_id=mentor_id, columns=body)
+    return tagged(template, Location=f"/group-session-templates/{template.id}")
+
+
+@group_sessions.route("/group-session-templates")
+@group_sessions.response(200, shapes.GroupTemplates, example=examples.page(examples.GROUP_TEMPLATE))
+@list_route(OPERATOR_OR_MENTOR, TEMPLATES, shapes.GroupTemplateFilters)
+def list_group_session_templates(
+    context: RequestContext[None], *, mentor_profile_id: UUID | None = None, **filters: Any
+) -> dict[str, Any]:
+    """List templates, newest first: a mentor's own; for operators those of all mentors."""
+    own = context.actor.mentor_profile_id
+    if own is not None and mentor_profile_id not in (None, own):
+        raise Forbidden("A mentor sees templates of their own only.")
+    return {"mentor_profile_id": own or mentor_profile_id, **filters}
+
+
+@group_sessions.route("/group-session-templates/<id:template_id>")
+@versioned
+@reads(OPERATOR_OR_MENTOR, TEMPLATE)
+@group_sessions.response(200, shapes.GroupTemplate, example=examples.GROUP_TEMPLATE)
+def get_group_session_template(context: RequestContext[GroupTemplate]) -> Any:
+    """Get a template, active or not."""
+    return tagged(context.subject)
+
+
+@group_sessions.route("/group-session-templates/<id:template_id>", methods=["PATCH"])
+@refuses("mentor_does_not_teach")
+@changes(OPERATOR_OR_MENTOR, TEMPLATE)
+@group_sessions.arguments(shapes.GroupTemplateChanges, example={"capacity": 8})
+@group_sessions.response(200, shapes.GroupTemplate, example={**examples.GROUP_TEMPLATE, "capacity": 8})
+def update_group_session_template(context: RequestContext[GroupTemplate], body: dict[str, Any]) -> Any:
+    """Update a template. Group sessions that are already scheduled stay as they are."""
+    changed = change_template(
+        context.db,
+        actor=context.actor,
+        template=context.subject,
+        changes=body,
+        any_version=any_version_will_do(request),
+    )
+    return tagged(changed)
+
+
+@group_sessions.route("/group-session-templates/<id:template_id>", methods=["DELETE"])
+@changes(OPERATOR_OR_MENTOR, TEMPLATE)
+@group_sessions.response(204)
+def delete_group_session_template(context: RequestContext[GroupTemplate]) -> Any:
+    """Deactivate a template. Group sessions that are already scheduled stay."""
+    change_template(
+        context.db,
+        actor=context.actor,
+        template=context.subject,
+        changes={"active": False},
+        any_version=any_version_will_do(request),
+    )
+
+
+@group_sessions.route("/group-session-templates/<id:template_id>/schedule", methods=["POST"])
+@refuses("mentor_does_not_teach", "template_inactive")
+@changes(OPERATOR_OR_MENTOR, TEMPLATE)
+@group_sessions.arguments(shapes.SchedulePeriod, example=examples.SCHEDULE_PERIOD)
+@group_sessions.response(201, shapes.Schedule, description="At least one was made.", example=examples.SCHEDULE)
+@group_sessions.alt_response(200, schema=shapes.Schedule, description="None was made.", success=True)
+def schedule_group_sessions(context: RequestContext[GroupTemplate], body: dict[str, Any]) -> Any:
+    """Make the group sessions of a template's dates in a period of at most 366 days.
+
+    Each date succeeds or fails by itself, by the mentor's calendar and not by their weekly hours. A date is skipped if
+    it `exists` already, is `past`, or if its time does not exist (`no_such_time`, where the clocks go forward); of a
+    time that exists twice it is the first.
+    """
+    made = schedule(context.db, actor=context.actor, template=context.subject, now=context.now, **body)
+    return (made, 201) if made.made else (made, 200)
 
 
 def shown(context: RequestContext[Any], group: Group) -> Any:

@@ -106,11 +106,7 @@ class ListingChanges(RequestSchema):
     @ma.post_load
     def as_columns(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
         """Split price and cancellation policy into their columns."""
-        columns = _with_price_columns(body)
-        if "cancellation" in columns:
-            del columns["cancellation"]
-            columns |= _policy(body["cancellation"])
-        return columns
+        return columns_of_offer(body)
 
 
 class NewListing(ListingChanges):
@@ -156,10 +152,20 @@ class ListingFilters(ListQuery):
 Listings = page_of(Listing, "Listings")
 
 
+def columns_of_offer(body: dict[str, Any]) -> dict[str, Any]:
+    """A body with its price and its cancellation policy split into their columns."""
+    columns = _with_price_columns(body)
+    if "cancellation" in columns:
+        del columns["cancellation"]
+        columns |= _policy(body["cancellation"])
+    return columns
+
+
 def _with_price_columns(body: dict[str, Any]) -> dict[str, Any]:
     columns = {name: value for name, value in body.items() if name != "price"}
     if "price" in body:
-        columns |= {"price_amount": body["price"]["amount"], "price_currency": body["price"]["currency"]}
+        price = body["price"] or {"amount": None, "currency": None}
+        columns |= {"price_amount": price["amount"], "price_currency": price["currency"]}
     return columns
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
 from typing import Any
@@ -25,6 +25,7 @@ _RFC_3339 = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
 )
 _WALL_CLOCK = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MICROSECONDS = re.compile(r"(\.\d{6})\d+")
 # Control characters, line and paragraph separators, and overrides of the text's direction (UAX #9).
 # The marks U+200E, U+200F and U+061C occur in Hebrew and Arabic names and are accepted.
@@ -127,6 +128,23 @@ class MomentOrWallClock(Moment):
             return super()._deserialize(value, attr, data, **kwargs)
         seconds = "" if value.count(":") == 2 else ":00"
         return super()._deserialize(f"{value}{seconds}Z", attr, data, **kwargs).replace(tzinfo=None)
+
+
+class Day(fields.Date):
+    """A date without a time, `YYYY-MM-DD`."""
+
+    write = staticmethod(date.isoformat)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:  # noqa: ARG002
+        if not isinstance(value, str) or not _DAY.fullmatch(value):
+            raise ValidationError("Must be a date such as 2030-05-04.")
+        try:
+            day = date.fromisoformat(value)
+        except ValueError as error:
+            raise ValidationError("There is no such date.") from error
+        if day.year not in YEARS:
+            raise ValidationError(f"Must lie in the years {YEARS.start} to {YEARS.stop - 1}.")
+        return day
 
 
 class Whole(fields.Integer):

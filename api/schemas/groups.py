@@ -1,13 +1,155 @@
-"""Group sessions, as each caller sees them."""
+"""Group sessions, as each caller sees them, and the templates by which they are scheduled."""
 
 from __future__ import annotations
 
-from marshmallow import fields
+from datetime import time
+from typing import Any
 
-from api.schemas.base import ListQuery, ResponseSchema, page_of
+from marshmallow import fields, post_load
+
+from api.schemas.availability import ClockTime
+from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.bookings import Booking
-from api.schemas.catalog import Cancellation
-from api.schemas.fields import Id, Moment, QueryFlag
+from api.schemas.catalog import MINUTES_OF_A_YEAR, Cancellation, Location, ShownLocation, columns_of_offer
+from api.schemas.fields import Day, Id, Line, Moment, Price, QueryFlag, TimeZone, TrueOrFalse, Whole
+from models.groups import MAX_CAPACITY
+
+_WEEKDAY = {"description": "0 for Monday to 6 for Sunday.", "example": 0}
+_COURSE = {"description": "The mentor must have an active listing of it."}
+_PRICE = "Of one seat; null or omitted for that of the course's only active product for a group seat."
+
+
+class LocalTime(ClockTime):
+    """A local time of day, `HH:MM`, as the time that the column holds."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> time:  # type: ignore[override]
+        hours, minutes = divmod(super()._deserialize(value, attr, data, **kwargs), 60)
+        return time(hours, minutes)
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str:  # noqa: ARG002
+        return f"{value:%H:%M}"
+
+
+class GroupTemplateChanges(RequestSchema):
+    """Changes to a template; omitted fields keep their value."""
+
+    title = Line(200, metadata={"example": "Exercises in linear algebra"})
+    course_id = Id(allow_none=True, metadata=_COURSE)
+    weekday = Whole(0, 6, metadata=_WEEKDAY)
+    start_time = LocalTime("18:00")
+    time_zone = TimeZone()
+    duration_minutes = Whole(5, 1440, metadata={"example": 60})
+    capacity = Whole(1, MAX_CAPACITY, metadata={"example": 6})
+    price = Price(allow_none=True, metadata={"description": _PRICE})
+    early_start_minutes = Whole(0, MINUTES_OF_A_YEAR, allow_none=True)
+    buffer_minutes = Whole(0, 1440)
+    cancellation = Cancellation()
+    location = fields.Nested(Location, allow_none=True)
+    active = TrueOrFalse(metadata={"description": "Whether groups can be scheduled by it."})
+
+    @post_load
+    def as_columns(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        """Split price and cancellation policy into their columns."""
+        return columns_of_offer(body)
+
+
+class NewGroupTemplate(GroupTemplateChanges):
+    """A new template; the defaults are documented at the operation."""
+
+    class Meta(RequestSchema.Meta):
+        """New templates are active."""
+
+        exclude = ("active",)
+
+    mentor_profile_id = Id(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Required for operators; mentors make templates of their own."},
+    )
+    title = Line(200, required=True, metadata={"example": "Exercises in linear algebra"})
+    weekday = Whole(0, 6, required=True, metadata=_WEEKDAY)
+    start_time = LocalTime("18:00", required=True)
+    time_zone = TimeZone(required=True)
+    duration_minutes = Whole(5, 1440, required=True, metadata={"example": 60})
+    capacity = Whole(1, MAX_CAPACITY, required=True, metadata={"example": 6})
+
+
+class GroupTemplate(ResponseSchema):
+    """A weekly group of a mentor."""
+
+    id = Id()
+    mentor_profile_id = Id()
+    course_id = Id(allow_none=True)
+    product_id = Id(allow_none=True, metadata={"description": "The product whose price was taken."})
+    title = fields.String()
+    weekday = fields.Integer(metadata=_WEEKDAY)
+    start_time = LocalTime("18:00")
+    time_zone = fields.String(metadata={"example": "Europe/Berlin"})
+    duration_minutes = fields.Integer()
+    capacity = fields.Integer()
+    price = Price()
+    early_start_minutes = fields.Integer(allow_none=True)
+    buffer_minutes = fields.Integer()
+    cancellation = Cancellation()
+    location = fields.Nested(ShownLocation, allow_none=True)
+    active = fields.Boolean()
+    created_at = Moment()
+
+
+class GroupTemplateFilters(ListQuery):
+    """Filters of templates."""
+
+    mentor_profile_id = Id(metadata={"description": "For operators; mentors see their own."})
+    course_id = Id()
+    active = QueryFlag()
+
+
+GroupTemplates = page_of(GroupTemplate, "GroupTemplates")
+
+
+class SchedulePeriod(RequestSchema):
+    """From a date to another one, both included, in the template's time zone."""
+
+    first = Day(data_key="from", required=True, metadata={"example": "2030-05-01"})
+    last = Day(data_key="to", required=True, metadata={"example": "2030-07-31"})
+
+
+class MadeOccurrence(ResponseSchema):
+    """A date that has a group session now."""
+
+    date = fields.Date()
+    booking_id = Id()
+
+
+class ConflictingOccurrence(ResponseSchema):
+    """A date on which the mentor's time is taken."""
+
+    date = fields.Date()
+    code = fields.String(metadata={"example": "slot_taken"})
+    in_the_way = Id(
+        data_key="with", allow_none=True, metadata={"description": "The id of the booking or hold that is in the way."}
+    )
+
+
+class SkippedOccurrence(ResponseSchema):
+    """A date that was left out: it exists already, is over, or the clocks skip its time."""
+
+    date = fields.Date()
+    code = fields.String(metadata={"example": "no_such_time", "enum": ["exists", "no_such_time", "past"]})
+
+
+class Schedule(ResponseSchema):
+    """What became of each of the template's dates."""
+
+    made = fields.List(fields.Nested(MadeOccurrence))
+    conflicts = fields.List(fields.Nested(ConflictingOccurrence))
+    skipped = fields.List(fields.Nested(SkippedOccurrence))
+
+
+class Capacity(RequestSchema):
+    """The number of seats of a group session."""
+
+    capacity = Whole(1, MAX_CAPACITY, required=True, metadata={"example": 8})
 
 
 class Participant(ResponseSchema):

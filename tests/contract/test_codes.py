@@ -103,6 +103,31 @@ def review(stage: Stage) -> Answer:
     return stage.client.post(f"/sessions/{stage.scheduled.id}/review", json=body, headers=headers)
 
 
+def template(stage: Stage, **fields: Any) -> Answer:
+    weekly = {"title": "Algebra", "weekday": 0, "startTime": "09:00", "timeZone": "UTC", "durationMinutes": 60}
+    body = {**weekly, "capacity": 3, "price": {"amount": 1, "currency": "EUR"}, **fields}
+    return stage.client.post("/group-session-templates", json=body, headers=stage.cast.as_mentor)
+
+
+def mentor_does_not_teach(stage: Stage) -> Answer:
+    with stage.world.engine.begin() as db:
+        course = factories.make_course(db)
+    return template(stage, courseId=str(course.id))
+
+
+def template_inactive(stage: Stage) -> Answer:
+    path, headers = template(stage).headers["Location"], stage.cast.as_mentor
+    stage.client.delete(path, headers=headers)
+    return stage.client.post(f"{path}/schedule", json={"from": "2030-01-01", "to": "2030-01-02"}, headers=headers)
+
+
+def group_full(stage: Stage) -> Answer:
+    with stage.world.engine.begin() as db:
+        people = [factories.make_user(db) for _ in range(2)]
+        group = factories.make_group(db, people, listing=stage.cast.listing)
+    return stage.client.patch(f"/group-sessions/{group.id}", json={"capacity": 1}, headers=stage.cast.as_mentor)
+
+
 def already_reviewed(stage: Stage) -> Answer:
     with stage.world.engine.begin() as db:
         session = factories.complete_session(db, stage.scheduled)
@@ -248,6 +273,9 @@ PRODUCED: dict[str, Callable[[Stage], Answer]] = {
     "invalid_request": lambda stage: stage.book(title=7),
     "invalid_transition": lambda stage: [stage.accept(), stage.accept()][1],
     "too_early": too_early,
+    "mentor_does_not_teach": mentor_does_not_teach,
+    "template_inactive": template_inactive,
+    "group_full": group_full,
     "not_a_group": lambda stage: stage.client.get(f"/group-sessions/{stage.draft.id}", headers=stage.cast.as_mentee),
     "unauthenticated": lambda stage: stage.client.get("/me"),
     "forbidden": lambda stage: stage.client.get(f"/bookings/{stage.draft.id}", headers=stage.cast.as_stranger),

@@ -56,6 +56,12 @@ def require_party(actor: Actor, record: HasParties) -> None:
         raise Forbidden("Only the mentor and the mentee can do this.")
 
 
+def require_mentor_or_operator(actor: Actor, record: HasMentor) -> None:
+    """Raise Forbidden unless the caller is an operator or acts as the mentor."""
+    if not (actor.operator or is_mentor(actor, record)):
+        raise Forbidden("Only the mentor or an operator can do this.")
+
+
 def require_access(actor: Actor, record: HasParties) -> None:
     """Raise Forbidden unless the caller is a party or an operator."""
     if not has_access(actor, record):

@@ -53,6 +53,10 @@ session AS (
       AND sessions.status = 'scheduled' AND sessions.version = :version
     RETURNING {", ".join(f"sessions.{column.name}" for column in Session.columns())}
 ),
+group_cancelled AS (
+    UPDATE group_sessions SET cancelled_at = session.cancelled_at FROM session
+    WHERE group_sessions.booking_id = session.booking_id
+),
 {RELEASE_TIME}
 SELECT * FROM session
 """

@@ -1,0 +1,60 @@
+"""The number of seats of a group session, which its mentor raises, or lowers to no less than what is taken."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from workflows.errors import Conflict, InvalidTransition, Stale
+from workflows.groups.group import Group, group_query
+from workflows.identity.actor import Actor
+from workflows.identity.parties import require_mentor_or_operator
+
+_CHANGE = text(
+    """
+UPDATE group_sessions SET capacity = :capacity
+WHERE booking_id = CAST(:booking_id AS uuid) AND cancelled_at IS NULL
+  AND seats_taken + seats_offered <= CAST(:capacity AS integer)
+  AND (CAST(:any_version AS boolean) OR version = :version)
+RETURNING booking_id
+"""
+)
+
+
+def change_capacity(
+    db: Connection, *, actor: Actor, group: Group, capacity: int, now: datetime, any_version: bool = False
+) -> Group:
+    """Change the number of seats of a group session that has not begun, and return it as it stands then.
+
+    Args:
+        group: as the caller saw it.
+        any_version: the caller decided on no version in particular.
+
+    Raises:
+        Forbidden: another mentor's group.
+        InvalidTransition: it has begun or is cancelled.
+        Conflict: `group_full`, when more seats are taken or offered than there would be.
+        Stale: it has changed since `group` was read.
+    """
+    require_mentor_or_operator(actor, group)
+    _require_open(group, now)
+    values = {"booking_id": group.id, "capacity": capacity, "version": group.version, "any_version": any_version}
+    changed = db.execute(_CHANGE, values).one_or_none() is not None
+    present = Group.of(db.execute(group_query(group.id)).one())
+    if changed:
+        return present
+    _require_open(present, now)
+    if not any_version and present.version != group.version:
+        raise Stale("The group session has changed since you read it; read it again.")
+    held = present.seats_taken + present.seats_offered
+    raise Conflict(
+        f"{held} seats of this group session are taken or offered; choose at least as many.", code="group_full"
+    )
+
+
+def _require_open(group: Group, now: datetime) -> None:
+    if group.cancelled_at is not None:
+        raise InvalidTransition("This group session is cancelled; its seats can no longer be changed.")
+    if group.start_time <= now:
+        raise InvalidTransition("This group session has begun; its seats can no longer be changed.")

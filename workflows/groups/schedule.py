@@ -1,0 +1,192 @@
+"""Schedule a template: one accepted booking of a group for each of its dates in a period, and how many seats it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, insert, select, text
+
+from models.bookings import BookingKind
+from models.groups import group_sessions
+from models.people import mentor_profiles
+from workflows.bookings.booking import Booking
+from workflows.bookings.insert import insert_booking
+from workflows.bookings.request import MAX_LEAD_TIME
+from workflows.errors import Conflict, Invalid
+from workflows.events.event_types import BookingAccepted
+from workflows.events.record import record
+from workflows.groups.templates import GroupTemplate, require_teaches
+from workflows.identity.actor import Actor
+from workflows.identity.parties import require_mentor_or_operator
+
+MAX_DAYS = 366
+WEEK_DAYS = 7
+
+# What of the mentor's calendar overlaps a time; a hold counts until it expires.
+_IN_THE_WAY = text(
+    """
+SELECT coalesce(booking_id, hold_id) FROM mentor_busy
+WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid)
+  AND busy && tstzrange(CAST(:start AS timestamptz), CAST(:end AS timestamptz))
+  AND (expires_at IS NULL OR expires_at > now())
+ORDER BY lower(busy) LIMIT 1
+"""
+)
+
+
+@dataclass(frozen=True)
+class MadeOccurrence:
+    """A date that has a booking now."""
+
+    date: date
+    booking_id: UUID
+
+
+@dataclass(frozen=True)
+class ConflictingOccurrence:
+    """A date that was left out, since the mentor's time is taken by another booking, or a hold, of that id."""
+
+    date: date
+    code: str
+    in_the_way: UUID | None
+
+
+@dataclass(frozen=True)
+class SkippedOccurrence:
+    """A date that was left out: `exists` already, `no_such_time` in the template's zone, or `past`."""
+
+    date: date
+    code: str
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What became of each date of a period, each list in the order of dates."""
+
+    made: list[MadeOccurrence] = field(default_factory=list)
+    conflicts: list[ConflictingOccurrence] = field(default_factory=list)
+    skipped: list[SkippedOccurrence] = field(default_factory=list)
+
+
+def schedule(
+    db: Connection, *, actor: Actor, template: GroupTemplate, first: date, last: date, now: datetime
+) -> Schedule:
+    """Make a group of each date of a template in a period; each date succeeds or fails by itself.
+
+    The mentor's calendar decides, not their weekly hours. A date is made once, and again after its cancellation.
+
+    Args:
+        first: in the template's zone, as `last`, which is included.
+
+    Raises:
+        Forbidden: another mentor's template.
+        NotFound: the mentor or the course is no longer active.
+        Invalid: a period that ends before it begins, is longer than a year or lies more than five years ahead;
+            `mentor_does_not_teach` the course any more.
+        Conflict: `template_inactive`.
+    """
+    require_mentor_or_operator(actor, template)
+    _require_period(template, first, last, now)
+    if not template.active:
+        raise Conflict("This template is not active; activate it before you schedule it.", code="template_inactive")
+    require_teaches(db, template.mentor_profile_id, template.course_id)
+    # Before the look at what exists: another schedule of this mentor's templates waits until this one is committed.
+    own = mentor_profiles.c.id
+    db.execute(select(own).where(own == template.mentor_profile_id).with_for_update(key_share=True))
+    existing = _existing_dates(db, template, first, last)
+    result = Schedule()
+    accepted: list[Booking] = []
+    for day in dates_of(template, first, last):
+        start = start_of(template, day)
+        reason = _reason_to_skip(day, start, existing, now)
+        if start is None or reason is not None:
+            result.skipped.append(SkippedOccurrence(day, reason or "no_such_time"))
+            continue
+        try:
+            with db.begin_nested():
+                booking = _make(db, template, day, start)
+        except Conflict as conflict:
+            in_the_way = _in_the_way(db, template, start)
+            result.conflicts.append(ConflictingOccurrence(day, conflict.code, in_the_way))
+        else:
+            result.made.append(MadeOccurrence(day, booking.id))
+            accepted.append(booking)
+    if accepted:
+        record(db, *(BookingAccepted.about(booking, actor=actor, now=now) for booking in accepted))
+    return result
+
+
+def dates_of(template: GroupTemplate, first: date, last: date) -> Iterator[date]:
+    """The dates of the template's weekday, both ends of the period included."""
+    day = first + timedelta(days=(template.weekday - first.weekday()) % WEEK_DAYS)
+    while day <= last:
+        yield day
+        day += timedelta(days=WEEK_DAYS)
+
+
+def start_of(template: GroupTemplate, day: date) -> datetime | None:
+    """When the group of that date starts, in UTC: the first of two such times; None where the clocks skip it."""
+    shown = datetime.combine(day, template.start_time)
+    there = ZoneInfo(template.time_zone)
+    start = shown.replace(tzinfo=there).astimezone(UTC)
+    return start if start.astimezone(there).replace(tzinfo=None) == shown else None
+
+
+def _require_period(template: GroupTemplate, first: date, last: date, now: datetime) -> None:
+    if last < first:
+        raise Invalid("A period must not end before it begins.", details={"to": ["Must not be before `from`."]})
+    if last - first >= timedelta(days=MAX_DAYS):
+        raise Invalid(
+            f"Schedule at most {MAX_DAYS} days at once.", details={"to": [f"More than {MAX_DAYS} days from `from` on."]}
+        )
+    if last > (now + MAX_LEAD_TIME).astimezone(ZoneInfo(template.time_zone)).date():
+        raise Invalid("A group session must start within the next five years.", details={"to": ["Lies too far ahead."]})
+
+
+def _existing_dates(db: Connection, template: GroupTemplate, first: date, last: date) -> set[date]:
+    group = group_sessions.c
+    of_template = (group.template_id == template.id, group.cancelled_at.is_(None))
+    return set(db.scalars(select(group.occurs_on).where(*of_template, group.occurs_on.between(first, last))))
+
+
+def _reason_to_skip(day: date, start: datetime | None, existing: set[date], now: datetime) -> str | None:
+    if day in existing:
+        return "exists"
+    if start is None:
+        return "no_such_time"
+    return "past" if start <= now else None
+
+
+def _make(db: Connection, template: GroupTemplate, day: date, start: datetime) -> Booking:
+    values: dict[str, Any] = {
+        "course_id": template.course_id,
+        "title": template.title,
+        "price_amount": template.price_amount,
+        "price_currency": template.price_currency,
+        "product_id": template.product_id,
+    }
+    booking = insert_booking(
+        db,
+        values,
+        template,
+        mentor_profile_id=template.mentor_profile_id,
+        start_time=start,
+        end_time=start + timedelta(minutes=template.duration_minutes),
+        kind=BookingKind.GROUP,
+        accepted=True,
+    )
+    group = {"booking_id": booking.id, "template_id": template.id, "occurs_on": day, "capacity": template.capacity}
+    db.execute(insert(group_sessions).values(group))
+    return booking
+
+
+def _in_the_way(db: Connection, template: GroupTemplate, start: datetime) -> UUID | None:
+    end = start + timedelta(minutes=template.duration_minutes + template.buffer_minutes)
+    wanted = {"mentor_profile_id": template.mentor_profile_id, "start": start, "end": end}
+    found: UUID | None = db.execute(_IN_THE_WAY, wanted).scalar_one_or_none()
+    return found

@@ -1,0 +1,186 @@
+"""Templates of group sessions: a weekly time that a mentor offers to several mentees; the record, the list, changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, exists, insert, or_, select
+from uuid_utils.compat import uuid7
+
+from models.catalog import ProductKind, courses, listings, products
+from models.groups import group_session_templates
+from models.people import mentor_profiles
+from workflows.errors import Forbidden, Invalid, NotFound
+from workflows.identity.actor import Actor
+from workflows.identity.parties import require_mentor_or_operator
+from workflows.paging import NEWEST_FIRST, Page, PagedList
+from workflows.transitions import VersionedRecord, update_record
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupTemplate(VersionedRecord):
+    """A mentor's weekly group: `weekday` (0 for Monday) and `start_time` are wall-clock time in `time_zone` (IANA).
+
+    The price of a seat is in minor units; `product_id` is the course's product that it was taken from, None for a price
+    of the template's own. No group can be scheduled by an inactive template.
+    """
+
+    table = group_session_templates
+
+    mentor_profile_id: UUID
+    course_id: UUID | None
+    product_id: UUID | None
+    title: str
+    weekday: int
+    start_time: time
+    time_zone: str
+    duration_minutes: int
+    capacity: int
+    price_amount: int
+    price_currency: str
+    early_start_minutes: int | None
+    buffer_minutes: int
+    cancellation_window_hours: int | None
+    late_fee_percent: int
+    location: dict[str, Any] | None
+    active: bool
+    created_at: datetime
+
+    @property
+    def reminder_minutes(self) -> list[int] | None:
+        """None: participants are reminded at the operator's default times."""
+        return None
+
+
+def template_query(template_id: UUID) -> Select[Any]:
+    """The template of that id, active or not."""
+    return GroupTemplate.query().where(group_session_templates.c.id == template_id)
+
+
+def templates_query(
+    page: Page,
+    *,
+    mentor_profile_id: UUID | None = None,
+    course_id: UUID | None = None,
+    active: bool | None = None,
+) -> Select[Any]:
+    """Templates, the newest first; those of one mentor or course alone, those that can be scheduled or the others."""
+    template = group_session_templates.c
+    query = GroupTemplate.query()
+    if mentor_profile_id is not None:
+        query = query.where(template.mentor_profile_id == mentor_profile_id)
+    if course_id is not None:
+        query = query.where(template.course_id == course_id)
+    if active is not None:
+        query = query.where(template.active if active else ~template.active)
+    return NEWEST_FIRST.select_page(query, page, template.id)
+
+
+TEMPLATES = PagedList(GroupTemplate, NEWEST_FIRST, templates_query)
+
+
+def create_template(
+    db: Connection, *, actor: Actor, mentor_profile_id: UUID | None = None, columns: dict[str, Any]
+) -> GroupTemplate:
+    """Write a template of the acting mentor or, by an operator, of the mentor named.
+
+    Args:
+        columns: of `group_session_templates` by name; what is left out takes the database's default, and the price that
+            of the course's only active product for a group seat.
+
+    Raises:
+        Forbidden: the caller is no mentor, or another mentor than the one named.
+        NotFound: no such active mentor or course.
+        Invalid: an operator names no mentor; `mentor_does_not_teach` the course; there is no price.
+    """
+    mentor_id = mentor_profile_id or actor.mentor_profile_id
+    if mentor_id is None:
+        raise Invalid("As an operator, name the mentor.", details={"mentorProfileId": ["Required for operators."]})
+    if not (actor.operator or actor.mentor_profile_id == mentor_id):
+        raise Forbidden("A mentor makes templates of their own only.")
+    course_id: UUID | None = columns.get("course_id")
+    require_teaches(db, mentor_id, course_id)
+    if columns.get("price_amount") is None:
+        columns = {**columns, **_price_of_seat(db, course_id, columns["duration_minutes"])}
+    row = db.execute(
+        insert(group_session_templates)
+        .values(id=uuid7(), mentor_profile_id=mentor_id, **columns)
+        .returning(*GroupTemplate.columns())
+    ).one()
+    return GroupTemplate.of(row)
+
+
+def change_template(
+    db: Connection, *, actor: Actor, template: GroupTemplate, changes: dict[str, Any], any_version: bool = False
+) -> GroupTemplate:
+    """Change a template for groups that are scheduled from now on; those already scheduled stay as they are.
+
+    Args:
+        template: as the caller saw it.
+        changes: columns of `group_session_templates` by name; the price may be None for that of the course's product,
+            which is taken again too where the course or the duration changes.
+        any_version: the caller decided on no version in particular; concurrent changes of other columns stay.
+
+    Raises:
+        Forbidden: another mentor's template.
+        NotFound: no such active mentor or course.
+        Invalid: `mentor_does_not_teach` the course; there is no price.
+        Stale: it has changed since `template` was read.
+    """
+    require_mentor_or_operator(actor, template)
+    course_id: UUID | None = changes.get("course_id", template.course_id)
+    if course_id != template.course_id or changes.get("active"):
+        require_teaches(db, template.mentor_profile_id, course_id)
+    duration: int = changes.get("duration_minutes", template.duration_minutes)
+    moved = (course_id, duration) != (template.course_id, template.duration_minutes)
+    if changes.get("price_amount") is not None:
+        changes = {**changes, "product_id": None}
+    elif "price_amount" in changes or (moved and template.product_id is not None):
+        changes = {**changes, **_price_of_seat(db, course_id, duration)}
+    return update_record(db, template, changes, subject="template", any_version=any_version)
+
+
+def require_teaches(db: Connection, mentor_profile_id: UUID, course_id: UUID | None) -> None:
+    """Refuse a mentor who is not active, or has no active listing of the course; None for no course.
+
+    Raises:
+        NotFound: no such active mentor or course.
+        Invalid: `mentor_does_not_teach`.
+    """
+    listing, mentor = listings.c, mentor_profiles.c
+    teaches = exists().where(
+        listing.mentor_profile_id == mentor_profile_id, listing.course_id == course_id, listing.active
+    )
+    known = exists().where(courses.c.id == course_id, courses.c.active)
+    row = db.execute(
+        select(known.label("course"), teaches.label("teaches")).where(mentor.id == mentor_profile_id, mentor.active)
+    ).one_or_none()
+    if row is None:
+        raise NotFound("There is no such active mentor.")
+    if course_id is None:
+        return
+    if not row.course:
+        raise NotFound("There is no such active course.")
+    if not row.teaches:
+        raise Invalid("This mentor does not teach this course.", code="mentor_does_not_teach")
+
+
+def _price_of_seat(db: Connection, course_id: UUID | None, duration_minutes: int) -> dict[str, Any]:
+    product = products.c
+    fits = or_(product.duration_minutes.is_(None), product.duration_minutes == duration_minutes)
+    found = db.execute(
+        select(product.id, product.price_amount, product.price_currency)
+        .where(product.course_id == course_id, product.active, product.kind == ProductKind.GROUP_SEAT, fits)
+        .limit(2)
+    ).all()
+    if len(found) != 1:
+        raise Invalid(
+            "Give the price of a seat: the course does not have exactly one active product for a group seat of this"
+            " duration.",
+            details={"price": ["Required: there is no single product to take it from."]},
+        )
+    (seat,) = found
+    return {"product_id": seat.id, "price_amount": seat.price_amount, "price_currency": seat.price_currency}
