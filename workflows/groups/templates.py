@@ -50,6 +50,11 @@ class GroupTemplate(VersionedRecord):
     created_at: datetime
 
     @property
+    def buffer_before_minutes(self) -> int:
+        """No time before its session is kept free."""
+        return 0
+
+    @property
     def reminder_minutes(self) -> list[int] | None:
         """None: participants are reminded at the operator's default times."""
         return None
