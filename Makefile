@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Written last, so that an interrupted setup never counts as done.
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
-JOBS ?= 3
+JOBS ?= 2
 # Evaluated only where the environment has to be made.
 FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$candidate -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
