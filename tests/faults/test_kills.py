@@ -23,9 +23,10 @@ def test_a_worker_killed_in_its_task_leaves_one_session(
     killed = sut.pid("worker-sessions")
     booking = cast.request()
     with sut.db() as db, sut.db() as onlooker, db.transaction():
-        # The session's foreign key waits for its mentee's row: the worker stands still in its transaction.
-        db.execute("SELECT FROM users WHERE id = %s FOR UPDATE", [cast.mentee_user_id])
-        cast.mentor.patch(f"/bookings/{booking}/accept")
+        with sut.stopped("worker-sessions"):
+            cast.mentor.patch(f"/bookings/{booking}/accept")
+            # The session's foreign key waits for its mentee's row: the worker stands still in its transaction.
+            db.execute("SELECT FROM users WHERE id = %s FOR UPDATE", [cast.mentee_user_id])
         eventually(lambda: onlooker.execute(HELD).fetchone() == (1,), "the insert that waits", seconds=4)
         sut.kill("worker-sessions")
     figures("seconds from the kill to the session", sut.await_sessions([booking], RESTART_SECONDS))
