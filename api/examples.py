@@ -37,6 +37,7 @@ DRAFT: dict[str, Any] = {
     "courseId": None,
     "productId": None,
     "bundlePurchaseId": None,
+    "seriesId": None,
     "sessionId": None,
     "declineReason": None,
     "createdAt": "2030-05-01T08:00:00Z",
@@ -139,6 +140,62 @@ NEW_SESSION: dict[str, Any] = {
 
 REQUESTED_DIRECTLY = {"booking": DRAFT, "session": None}
 BOOKED_DIRECTLY = {"booking": ACCEPTED, "session": None}
+_COURSE_ID = "01985f30-1c2d-7e40-9fa2-5e6f7a8b9c06"
+_PRODUCT_ID = "01985f31-2d3e-7f51-8ab3-6f7a8b9c0d0c"
+_SERIES_ID = "01985f3a-8d2f-7e31-8c65-3a7b1d9f2b0d"
+_NEXT_BOOKING_ID = "01985f3a-7c1e-7d20-9b54-2f6f0c8e1a0e"
+
+NEW_INDIVIDUAL_BOOKING: dict[str, Any] = {
+    "courseId": _COURSE_ID,
+    "startTime": _TIMES["startTime"],
+    "durationMinutes": 60,
+    "productId": _PRODUCT_ID,
+    "notes": "Eigenvalues, please.",
+    "recurrence": {"count": 3, "onConflict": "skip"},
+    "timeZone": "Europe/Berlin",
+}
+
+INDIVIDUAL_BOOKING: dict[str, Any] = {
+    **ACCEPTED,
+    "title": None,
+    "notes": NEW_INDIVIDUAL_BOOKING["notes"],
+    "metadata": None,
+    "courseId": _COURSE_ID,
+    "productId": _PRODUCT_ID,
+    "seriesId": _SERIES_ID,
+    "series": {
+        "id": _SERIES_ID,
+        "made": [
+            {"startTime": _TIMES["startTime"], "bookingId": _BOOKING_ID, "sessionId": _SESSION_ID},
+            {
+                "startTime": "2030-05-18T09:00:00Z",
+                "bookingId": _NEXT_BOOKING_ID,
+                "sessionId": "3c0f8b0e-52c7-5a55-8d0e-6a6f5f0f7b0f",
+            },
+        ],
+        "skipped": [
+            {
+                "startTime": "2030-05-11T09:00:00Z",
+                "code": "slot_taken",
+                "message": "The mentor is already booked at this time; choose another time.",
+            }
+        ],
+    },
+}
+
+BOOKED_INDIVIDUALLY = {
+    "booking": {name: value for name, value in INDIVIDUAL_BOOKING.items() if name != "series"},
+    "session": {
+        **SESSION,
+        "title": None,
+        "description": NEW_INDIVIDUAL_BOOKING["notes"],
+        "metadata": None,
+    },
+    "series": INDIVIDUAL_BOOKING["series"],
+}
+
+SERIES_CANCELLATION = {"from": "2030-05-11T00:00:00Z", "reason": "I have moved to another course."}
+CANCELLED_SERIES = {"cancelled": [_NEXT_BOOKING_ID], "kept": []}
 
 EFFECTS = {
     "items": [
@@ -196,7 +253,6 @@ NEW_HOURS: dict[str, Any] = {"timeZone": "Europe/Berlin", "hours": [_MORNING, _E
 WEEKLY_HOURS: dict[str, Any] = {"mentorProfileId": COMPLETED["mentorProfileId"], **NEW_HOURS}
 
 _REVIEW_ID = "01986a10-5a21-7f30-8b91-4d5e6f7a8b05"
-_COURSE_ID = "01985f30-1c2d-7e40-9fa2-5e6f7a8b9c06"
 
 PERMIT: dict[str, Any] = {
     "sessionId": COMPLETED["id"],

@@ -73,7 +73,11 @@ def _both(response: Response, session: Session, seconds: int) -> Response:
     # A replayed 202 may be an old one: by now the mentor may have completed the session.
     shown = shown_session(as_seen_by(g.actor, session))
     promise = json.loads(response.get_data())
-    answer = jsonify({**(promise if "booking" in promise else {"booking": promise}), "session": shown})
+    if "booking" not in promise:
+        # A series is that of the booking's request, not a part of the booking.
+        series = {"series": promise.pop("series")} if "series" in promise else {}
+        promise = {"booking": promise, **series}
+    answer = jsonify({**promise, "session": shown})
     answer.status_code = 201
     answer.headers["Location"] = response.headers["Location"]
     answer.headers["Preference-Applied"] = f"wait={seconds}"

@@ -13,19 +13,25 @@ from api.loaders import changes, reads
 from api.openapi import BOOKINGS_DESCRIPTION
 from api.schemas import bookings as shapes
 from api.schemas.base import EmptyBody
-from api.schemas.sessions import BookedSession
+from api.schemas.sessions import BookedIndividualSession, BookedSession
 from api.state import app_state
 from models.bookings import BookingStatus
 from workflows.bookings.booking import BOOKINGS, Booking, booking_query
 from workflows.bookings.decisions import accept, cancel, decline
+from workflows.bookings.individual import IndividualRequest, book_individual
 from workflows.bookings.request import request
+from workflows.bookings.series import SeriesParties, series_parties_query
 from workflows.identity.parties import require_access, require_mentee, require_mentor
+from workflows.sessions.cancel import cancel as cancel_session
+from workflows.sessions.series import cancel_series as end_series
+from workflows.sessions.session import accepted_session
 
 bookings = Area("Bookings", BOOKINGS_DESCRIPTION)
 
 BOOKING = Subject(name="booking", query=booking_query, record=Booking, access=require_access)
 FOR_ITS_MENTOR = Subject(name="booking", query=booking_query, record=Booking, access=require_mentor)
 FOR_ITS_MENTEE = Subject(name="booking", query=booking_query, record=Booking, access=require_mentee)
+SERIES = Subject(name="series", query=series_parties_query, record=SeriesParties, access=require_access)
 
 
 @bookings.route("/bookings", methods=["POST"])
@@ -49,6 +55,41 @@ def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """
     overlap = app_state().settings.mentee_overlap
     return _made(request(context.db, actor=context.actor, now=context.now, mentee_overlap=overlap, **body))
+
+
+@bookings.route("/bookings/individual", methods=["POST"])
+@refuses(
+    *("forbidden", "not_found", "mentor_does_not_teach", "no_listing", "no_mentor_free", "outside_hours", "too_soon"),
+    *("slot_taken", "bundle_unusable", "no_such_time"),
+)
+@changes(ANYONE)
+@accepts_headers(PREFER)
+@bookings.arguments(shapes.NewIndividualBooking, example=examples.NEW_INDIVIDUAL_BOOKING)
+@bookings.response(
+    202,
+    shapes.IndividualBooking,
+    description="Accepted; the session will be at `Location`.",
+    example=examples.INDIVIDUAL_BOOKING,
+)
+@bookings.alt_response(
+    201,
+    schema=BookedIndividualSession,
+    description="Accepted, and the session was created in time (`Prefer: wait`).",
+    example=examples.BOOKED_INDIVIDUALLY,
+    success=True,
+)
+def create_individual_booking(context: RequestContext[None], body: IndividualRequest) -> Any:
+    """Book an individual session of a course.
+
+    The mentor is named, or chosen: of those who are free, the one with the fewest accepted minutes in that week. It is
+    paid by a product's price or by a credit of a bundle; without either, by the course's only product that fits. With
+    `recurrence`, it is repeated at the same wall-clock time with the same mentor, each session paid on its own.
+    """
+    overlap = app_state().settings.mentee_overlap
+    booking, series = book_individual(
+        context.db, actor=context.actor, wanted=body, now=context.now, mentee_overlap=overlap
+    )
+    return _made(booking if series is None else shapes.BookingOfSeries(**vars(booking), series=series))
 
 
 @bookings.route("/bookings")
@@ -112,13 +153,43 @@ def decline_booking(context: RequestContext[Booking], body: dict[str, Any]) -> A
 
 
 @bookings.route("/bookings/<id:booking_id>/cancel", methods=STEPS)
-@refuses("invalid_transition")
+@refuses("invalid_transition", "session_pending", "not_cancellable")
 @changes(PERSON, FOR_ITS_MENTEE)
-@bookings.arguments(shapes.Reason, required=False)
-@bookings.response(200, shapes.Booking)
+@bookings.arguments(shapes.BookingCancellation, required=False)
+@bookings.response(200, shapes.CancelledBooking)
 def cancel_booking(context: RequestContext[Booking], body: dict[str, Any]) -> Any:
-    """Withdraw a booking request, as its mentee. Once it is accepted, cancel the session instead."""
-    return tagged(cancel(context.db, actor=context.actor, booking=context.subject, now=context.now, **body))
+    """Cancel a booking, as its mentee.
+
+    A draft is withdrawn. A booking that was paid by a product or a bundle is cancelled as its session, by its policy;
+    it stays accepted. Any other accepted booking is refused: cancel its session instead.
+    """
+    booking, reason = context.subject, body["reason"]
+    if booking.session_id is None or (booking.product_id is None and booking.bundle_purchase_id is None):
+        return tagged(cancel(context.db, actor=context.actor, booking=booking, reason=reason, now=context.now))
+    session = accepted_session(context.db, booking.session_id)
+    cancelled = cancel_session(context.db, actor=context.actor, session=session, now=context.now, **body)
+    return tagged(shapes.BookingOfCancelledSession(**vars(booking), cancellation=cancelled.cancellation))
+
+
+@bookings.route("/series/<id:series_id>/cancel", methods=["POST"])
+@changes(ANYONE, SERIES)
+@bookings.arguments(shapes.SeriesCancellation, example=examples.SERIES_CANCELLATION)
+@bookings.response(200, shapes.CancelledSeries, example=examples.CANCELLED_SERIES)
+def cancel_series(context: RequestContext[SeriesParties], body: dict[str, Any]) -> Any:
+    """Cancel a series from a time on: each of its bookings as its session, by its own policy.
+
+    The response tells which still stand, with the code that their own cancellation is refused with. What was cancelled
+    before is in neither list.
+    """
+    series = context.subject
+    return end_series(
+        context.db,
+        actor=context.actor,
+        series_id=series.id,
+        mentor_profile_id=series.mentor_profile_id,
+        now=context.now,
+        **body,
+    )
 
 
 def _made(booking: Booking) -> Any:

@@ -31,6 +31,7 @@ from workflows.sessions.session import (
     Session,
     SessionWithTerms,
     effects_of,
+    session_pending,
     session_query,
     session_with_terms_query,
 )
@@ -44,7 +45,7 @@ def pending(db: Connection, actor: Actor, session_id: UUID) -> NotFound:
     row = db.execute(awaited_booking_query(session_id)).one_or_none()
     if row is None or not has_access(actor, Booking.of(row)):
         return NotFound("There is no such session.")
-    return NotFound("The session is being created; try again in a moment.", code="session_pending", retry_after=1)
+    return session_pending()
 
 
 def _session(access: Any, query: Any = session_query, record: type[Session] = Session) -> Subject:

@@ -42,6 +42,22 @@ class RequestSchema(ma.Schema):
         field_obj.data_key = field_obj.data_key or camel(field_name)
 
 
+def fold_names(body: dict[str, Any], name: str, *others: str) -> None:
+    """Keep the value of a field that has several names under the first of them.
+
+    Raises:
+        ValidationError: two of them are given, with different values.
+    """
+    given = [other for other in (name, *others) if body.get(other) is not None]
+    values = [body.pop(other, None) for other in given]
+    for other in others:
+        body.pop(other, None)
+    if any(value != values[0] for value in values):
+        raise ma.ValidationError(f"Is another name of {camel(given[0])}; give one of them.", camel(given[-1]))
+    if values:
+        body[name] = values[0]
+
+
 class EmptyBody(RequestSchema):
     """No body, or an empty object."""
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from marshmallow import fields, validate
+from dataclasses import dataclass
+from typing import Any
 
-from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
-from api.schemas.fields import Id, Metadata, Moment, OneLine, Price, Text
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
+
+from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, fold_names, page_of
+from api.schemas.fields import Day, Id, Metadata, Moment, OneLine, Price, Text, TimeZone, TrueOrFalse, Whole
 from models.bookings import BookingKind, BookingStatus
+from models.sessions import CancellationType
+from workflows.bookings.booking import Booking as BookingRecord
+from workflows.bookings.individual import IndividualRequest
+from workflows.bookings.series import MAX_OCCURRENCES, MAX_WEEKS_APART, OnConflict, Recurrence
+from workflows.bookings.series import Series as SeriesOfBookings
 
 
 class NewBooking(RequestSchema):
@@ -22,6 +30,65 @@ class NewBooking(RequestSchema):
     metadata = Metadata(
         load_default=None, allow_none=True, metadata={"description": "At most 16 kB; copied to the session."}
     )
+
+
+class NewRecurrence(RequestSchema):
+    """How often a session is repeated: by `count` or `until`, at the same wall-clock time."""
+
+    count = Whole(1, MAX_OCCURRENCES, metadata={"description": "How many sessions, the first included."})
+    until = Day(
+        metadata={"description": f"The last date; at most {MAX_OCCURRENCES} sessions.", "example": "2030-06-30"}
+    )
+    every_weeks = Whole(1, MAX_WEEKS_APART, load_default=1)
+    on_conflict = fields.Enum(
+        OnConflict,
+        by_value=True,
+        load_default=OnConflict.FAIL,
+        metadata={"description": "`fail`: all or nothing. `skip`: leave out what cannot be booked, and report it."},
+    )
+
+    @validates_schema
+    def _has_one_end(self, recurrence: dict[str, Any], **_: Any) -> None:
+        if ("count" in recurrence) == ("until" in recurrence):
+            raise ValidationError("Give either count or until.", "count")
+
+    @post_load
+    def _as_recurrence(self, recurrence: dict[str, Any], **_: Any) -> Recurrence:
+        return Recurrence(**recurrence)
+
+
+class NewIndividualBooking(RequestSchema):
+    """A request for a session of a course. Fields that are null count as left out."""
+
+    course_id = Id(required=True)
+    start_time = Moment(allow_none=True, metadata={"example": "2030-05-04T09:00:00Z"})
+    date = Moment(allow_none=True, metadata={"description": "Another name of `startTime`; one of them is required."})
+    duration_minutes = Whole(5, 1440, required=True, metadata={"example": 60})
+    student_id = Id(
+        allow_none=True, metadata={"description": "The mentee: the caller's own id, or anyone's for an operator."}
+    )
+    mentor_profile_id = Id(allow_none=True, metadata={"description": "Left out, a mentor who is free is chosen."})
+    ta_id = Id(allow_none=True, metadata={"description": "Another name of `mentorProfileId`."})
+    coach_id = Id(allow_none=True, metadata={"description": "Another name of `mentorProfileId`."})
+    product_id = Id(allow_none=True, metadata={"description": "The product whose price is paid."})
+    bundle_purchase_id = Id(allow_none=True, metadata={"description": "The bundle that pays with a credit."})
+    title = OneLine(200, allow_none=True)
+    notes = Text(5000, allow_none=True)
+    description = Text(5000, allow_none=True, metadata={"description": "Another name of `notes`."})
+    metadata = Metadata(allow_none=True, metadata={"description": "At most 16 kB; copied to the session."})
+    recurrence = fields.Nested(NewRecurrence, allow_none=True)
+    time_zone = TimeZone(allow_none=True)
+
+    @post_load
+    def _as_request(self, body: dict[str, Any], **_: Any) -> IndividualRequest:
+        fold_names(body, "start_time", "date")
+        fold_names(body, "mentor_profile_id", "ta_id", "coach_id")
+        fold_names(body, "notes", "description")
+        if "start_time" not in body:
+            raise ValidationError("Missing data for required field.", "startTime")
+        if body.get("product_id") and body.get("bundle_purchase_id"):
+            raise ValidationError("Pay by a product or by a bundle, not by both.", "bundlePurchaseId")
+        return IndividualRequest(**body)
 
 
 class Reason(RequestSchema):
@@ -56,6 +123,79 @@ class Booking(ResponseSchema):
     updated_at = Moment()
 
 
+class BookingCancellation(Reason):
+    """An optional reason; what else a cancelled session has is of no concern to a draft."""
+
+    type = fields.Enum(CancellationType, by_value=True)
+    refund_requested = TrueOrFalse(load_default=False)
+
+
+class CancelledBooking(Booking):
+    """A booking that was cancelled; one that was accepted stays so, and has its session's cancellation."""
+
+    cancellation = fields.Dict(metadata={"description": "Of its session, where the booking was accepted."})
+
+    optional = ("cancellation",)
+
+
+class MadeOccurrence(ResponseSchema):
+    """A booking of a series."""
+
+    start_time = Moment()
+    booking_id = Id(attribute="id")
+    session_id = Id()
+
+
+class SkippedOccurrence(ResponseSchema):
+    """A time of a series that could not be booked, and why."""
+
+    start_time = Moment()
+    code = fields.String(attribute="refusal.code", metadata={"example": "slot_taken"})
+    message = fields.String(attribute="refusal.message")
+
+
+class Series(ResponseSchema):
+    """What became of each time of a series."""
+
+    id = Id()
+    made = fields.List(fields.Nested(MadeOccurrence))
+    skipped = fields.List(fields.Nested(SkippedOccurrence))
+
+
+class IndividualBooking(Booking):
+    """An accepted booking; the first one of a series, if it is repeated."""
+
+    series = fields.Nested(Series)
+
+    optional = ("series",)
+
+
+class SeriesCancellation(BookingCancellation):
+    """Why the rest of a series is cancelled, and from when on."""
+
+    from_time = Moment(
+        data_key="from",
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "The start of the first one to cancel; now, when left out."},
+    )
+    reason = Text(2000, shortest=1, required=True, metadata={"description": "Visible to both parties."})
+
+
+class KeptBooking(ResponseSchema):
+    """A booking of a series that was not cancelled."""
+
+    booking_id = Id()
+    code = fields.String(metadata={"description": "The code of the refusal.", "example": "invalid_transition"})
+
+
+class CancelledSeries(ResponseSchema):
+    """The ids of the bookings that were cancelled, and the others that still stand."""
+
+    cancelled = fields.List(Id())
+    kept = fields.List(fields.Nested(KeptBooking))
+
+
 class BookingFilters(ListQuery):
     """Filters of the caller's bookings."""
 
@@ -67,3 +207,17 @@ class BookingFilters(ListQuery):
 
 
 Bookings = page_of(Booking, "Bookings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookingOfSeries(BookingRecord):
+    """The first booking of a series, with what became of the others."""
+
+    series: SeriesOfBookings
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookingOfCancelledSession(BookingRecord):
+    """An accepted booking whose session was cancelled, with that cancellation."""
+
+    cancellation: dict[str, Any] | None

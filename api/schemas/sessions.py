@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load, validate
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
-from api.schemas.bookings import Booking
+from api.schemas.bookings import Booking, Series
 from api.schemas.fields import Id, Line, Metadata, Moment, MomentOrWallClock, Money, Text, TimeZone, TrueOrFalse, Whole
 from models.events import DeliveryState
 from models.sessions import CancellationType, CancelledBy, SessionStatus
@@ -106,6 +106,14 @@ class BookedSession(ResponseSchema):
 
     booking = fields.Nested(Booking)
     session = fields.Nested(Session)
+
+
+class BookedIndividualSession(BookedSession):
+    """An accepted booking and its session; of a series, the first ones."""
+
+    series = fields.Nested(Series)
+
+    optional = ("series",)
 
 
 class NewSession(RequestSchema):

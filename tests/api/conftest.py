@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,6 +25,9 @@ from workflows.reviews.review import Review
 from workflows.sessions.session import Session
 
 Headers = dict[str, str]
+Answer = Any
+MONDAY = datetime.fromisoformat("2030-05-06T09:00:00+00:00")
+HOUR = timedelta(hours=1)
 # The tests of the API and those of its contract each have a database of their own.
 _NUMBERS = itertools.count(1)
 
@@ -61,6 +65,23 @@ class Cast:
     def body(self, **fields: Any) -> dict[str, Any]:
         """A body for POST /bookings."""
         return {"listingId": str(self.listing.id), "startTime": factories.next_slot().isoformat(), **fields}
+
+
+@dataclass(frozen=True)
+class Tuition:
+    """A course of three mentors, the smallest id first, and its only product."""
+
+    client: FlaskClient
+    cast: Cast
+    course: Course
+    product: Product
+    mentors: list[Mentor]
+
+    def book(self, headers: dict[str, str] | None = None, **fields: Any) -> Answer:
+        """Ask for an hour on a Monday, as the mentee unless said otherwise."""
+        body = {"courseId": str(self.course.id), "durationMinutes": 60, "startTime": MONDAY.isoformat(), **fields}
+        body = {name: value for name, value in body.items() if value is not None}
+        return self.client.post("/bookings/individual", json=body, headers=headers or self.cast.as_mentee)
 
 
 @pytest.fixture(scope="session")
@@ -153,6 +174,22 @@ def product(engine: Engine, course: Course) -> Product:
     """A single session of the course, on sale."""
     with engine.begin() as db:
         return factories.make_product(db, course)
+
+
+@pytest.fixture
+def tuition(engine: Engine, client: FlaskClient, cast: Cast, course: Course) -> Tuition:
+    """A course of three mentors, with its only product."""
+    with engine.begin() as db:
+        mentors = sorted((factories.make_mentor(db) for _ in range(3)), key=lambda mentor: mentor.id)
+        for mentor in mentors:
+            factories.make_listing(db, mentor, course_id=course.id, buffer_minutes=10, price_amount=7000)
+        product = factories.make_product(db, course, price_amount=5000, price_currency="EUR")
+    return Tuition(client, cast, course, product, mentors)
+
+
+def refusal(answer: Answer) -> tuple[int, str]:
+    """The status and code of a refused request."""
+    return answer.status_code, answer.json["code"]
 
 
 def counts(engine: Engine) -> dict[str, int]:

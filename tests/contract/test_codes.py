@@ -98,6 +98,22 @@ def listing_exists(stage: Stage) -> Answer:
     return [stage.client.post("/listings", json=each, headers=stage.cast.as_mentor) for each in offers][1]
 
 
+def individual(stage: Stage, *, offered: bool = True, **fields: Any) -> Answer:
+    with stage.world.engine.begin() as db:
+        course = factories.make_course(db)
+        factories.make_product(db, course)
+        # The only mentor is the caller, who is never chosen for a session of their own.
+        factories.make_listing(db, stage.cast.mentor, course_id=course.id)
+    body = {"courseId": str(course.id), "durationMinutes": 60, "startTime": "2030-03-24T01:30:00Z", **fields}
+    headers = stage.cast.as_mentee if offered else stage.cast.as_mentor
+    return stage.client.post("/bookings/individual", json=body, headers=headers)
+
+
+def no_such_time(stage: Stage) -> Answer:
+    # The clocks of Berlin skip 02:30 a week later.
+    return individual(stage, recurrence={"count": 2}, timeZone="Europe/Berlin")
+
+
 def review(stage: Stage) -> Answer:
     body, headers = {"rating": 5}, stage.cast.as_mentee
     return stage.client.post(f"/sessions/{stage.scheduled.id}/review", json=body, headers=headers)
@@ -285,6 +301,8 @@ PRODUCED: dict[str, Callable[[Stage], Answer]] = {
     "slot_taken": slot_taken,
     "outside_hours": outside_hours,
     "too_soon": too_soon,
+    "no_mentor_free": lambda stage: individual(stage, offered=False),
+    "no_such_time": no_such_time,
     "already_purchased": already_purchased,
     "bundle_unusable": bundle_unusable,
     "no_listing": no_listing,

@@ -16,6 +16,7 @@ from tests.docs.pages import DOCS, table
 NEEDS_A_BODY = (
     "POST /bookings",
     "POST /sessions/book",
+    "POST /bookings/individual",
     "PATCH /sessions/{id}/cancel",
     "POST /courses",
     "POST /sessions/{id}/review",

@@ -20,6 +20,7 @@ from api.blueprints import documentation_of
 from models.audit import audit_entries
 from models.bookings import BookingStatus, booking_participants, bookings
 from models.bundles import bundle_entries, bundle_purchases
+from models.calendar import mentor_busy
 from models.catalog import courses, listings, products
 from models.engine import create, driver_of
 from models.events import DeliveryState, deliveries, events
@@ -34,7 +35,9 @@ from tests.application import World
 from tests.integration.harness import without_guards
 from workflows.audit import AUDIT_ENTRIES
 from workflows.bookings.booking import BOOKINGS
+from workflows.bookings.choice import OFFER_OF_MENTOR, OFFERS_OF_COURSE
 from workflows.bookings.direct import LISTING_OF_DURATION
+from workflows.bookings.individual import NAMED, ONLY_PRODUCT, PRODUCT
 from workflows.bundles.bundle import BUNDLES
 from workflows.catalog.courses import COURSES
 from workflows.catalog.listings import BOOKABLE, LISTINGS
@@ -52,7 +55,8 @@ from workflows.operations import DELIVERIES
 from workflows.paging import PagedList
 from workflows.reviews.permits import OPEN_PERMITS
 from workflows.reviews.review import REVIEWS_OF_MENTOR
-from workflows.sessions.session import SESSION, SESSIONS
+from workflows.sessions.series import SESSIONS_OF_SERIES
+from workflows.sessions.session import SESSION, SESSION_WITH_TERMS, SESSIONS
 from workflows.webhooks.deliveries import FAN_OUT_ROWS as ROWS_OF_LISTENERS
 from workflows.webhooks.deliveries import WEBHOOK_DELIVERIES
 from workflows.webhooks.endpoints import ENDPOINTS
@@ -67,6 +71,10 @@ LARGE: dict[Table, dict[str, str]] = {
     listings: {"price_currency": "'USD'", "duration_minutes": "60"},
     bookings: {"end_time": "now() + (n + 60) * interval '1 minute'", "mentee_user_id": "{owner}", "listing_id": "{n}"},
     booking_participants: {},
+    mentor_busy: {
+        "booking_id": "{n}",
+        "busy": "tstzrange(now() + n * interval '1 hour', now() + (n + 1) * interval '1 hour')",
+    },
     group_sessions: {"template_id": "{n}"},
     waitlist_entries: {"booking_id": "{n}", "user_id": "{owner}"},
     sessions: {"booking_id": "{n}", "mentee_user_id": "{owner}"},
@@ -148,6 +156,13 @@ STATEMENTS: dict[str, Executable] = {
     "the listing of a request": BOOKABLE,
     "the listing of a duration": LISTING_OF_DURATION,
     "the session that is waited for": SESSION,
+    "what an individual booking names": NAMED,
+    "the product that pays for it": PRODUCT,
+    "the only product of its course": ONLY_PRODUCT,
+    "the listing of its mentor": OFFER_OF_MENTOR,
+    "the mentors to choose from": OFFERS_OF_COURSE,
+    "the sessions of a series": SESSIONS_OF_SERIES,
+    "the session of an accepted booking": SESSION_WITH_TERMS,
     "an earlier answer": idempotency.EARLIER,
     "what follows from an event": recording(ROWS_OF_LISTENERS),
 }

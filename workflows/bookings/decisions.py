@@ -103,6 +103,11 @@ def cancel(db: Connection, *, actor: Actor, booking: Booking, reason: str | None
         InvalidTransition: it is no longer a draft; an accepted booking is cancelled as its session.
     """
     require_mentee(actor, booking)
+    if booking.status is BookingStatus.ACCEPTED:
+        raise InvalidTransition(
+            f"An accepted booking is cancelled as its session: POST /sessions/{booking.session_id}/cancel.",
+            step=BOOKING_MACHINE.step(booking, BookingStatus.CANCELLED),
+        )
     cancelled = _cancel(db, actor, booking, reason, now)
     if booking.bundle_purchase_id is not None:
         give_back(db, booking_id=booking.id, actor=actor, now=now, reason="The request was withdrawn.")

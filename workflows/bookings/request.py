@@ -55,10 +55,9 @@ def request(
         raise Forbidden("Only a user can book a session.")
     listing, hours = _bookable(db, listing_id, actor)
     start = in_utc(start_time)
-    _require_notice(listing, start, now)
+    require_near_future(start, now)
     end = _end_of(listing, start, end_time)
-    if not is_open(hours, start, end):
-        raise Conflict(describe_weekday(hours, start), code="outside_hours")
+    require_offered(listing, hours, start, now)
     instant = listing.booking_mode is BookingMode.INSTANT
     booking = insert_booking(
         db,
@@ -84,6 +83,33 @@ def request(
     return booking
 
 
+def require_near_future(start: datetime, now: datetime) -> None:
+    """Refuse a start that no listing can be booked for.
+
+    Raises:
+        Invalid: it lies in the past, or more than five years ahead.
+    """
+    if start <= now:
+        raise Invalid("A booking must start in the future.", details={"startTime": ["lies in the past"]})
+    if start - now > MAX_LEAD_TIME:
+        raise Invalid("A booking must start within the next five years.", details={"startTime": ["lies too far ahead"]})
+
+
+def require_offered(listing: Listing, hours: Hours, start: datetime, now: datetime) -> None:
+    """Refuse a start at which the mentor does not offer the listing.
+
+    Raises:
+        Conflict: `too_soon` within the listing's notice; `outside_hours` of the mentor, in part or as a whole.
+    """
+    if start < now + timedelta(minutes=listing.min_notice_minutes):
+        raise Conflict(
+            f"Book this listing at least {listing.min_notice_minutes} minutes in advance; choose a later time.",
+            code="too_soon",
+        )
+    if not is_open(hours, start, start + timedelta(minutes=listing.duration_minutes)):
+        raise Conflict(describe_weekday(hours, start), code="outside_hours")
+
+
 def _bookable(db: Connection, listing_id: UUID, actor: Actor) -> tuple[Listing, Hours]:
     row = db.execute(BOOKABLE, {"listing_id": listing_id}).one_or_none()
     if row is None:
@@ -101,15 +127,3 @@ def _end_of(listing: Listing, start: datetime, end_time: datetime | None) -> dat
             details={"endTime": [f"must be {listing.duration_minutes} minutes after startTime"]},
         )
     return end
-
-
-def _require_notice(listing: Listing, start: datetime, now: datetime) -> None:
-    if start <= now:
-        raise Invalid("A booking must start in the future.", details={"startTime": ["lies in the past"]})
-    if start - now > MAX_LEAD_TIME:
-        raise Invalid("A booking must start within the next five years.", details={"startTime": ["lies too far ahead"]})
-    if start < now + timedelta(minutes=listing.min_notice_minutes):
-        raise Conflict(
-            f"Book this listing at least {listing.min_notice_minutes} minutes in advance; choose a later time.",
-            code="too_soon",
-        )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -199,6 +200,18 @@ def recorded(db: Connection) -> Recorded:
     # It goes wherever the transaction goes, through any number of callers.
     found: Recorded = db.info.setdefault(_RECORDED, Recorded())
     return found
+
+
+@contextmanager
+def savepoint(db: Connection) -> Iterator[None]:
+    """A part of a transaction that an error undoes alone, with the events it recorded and the locks it took."""
+    mark = recorded(db).mark()
+    try:
+        with db.begin_nested():
+            yield
+    except BaseException:
+        recorded(db).cut_back(mark)
+        raise
 
 
 def drain_recorded(db: Connection) -> Recorded:

@@ -51,7 +51,7 @@ def cancel(
     *,
     actor: Actor,
     session: SessionWithTerms,
-    reason: str,
+    reason: str | None,
     type: CancellationType | None = None,
     refund_requested: bool = False,
     now: datetime,
@@ -61,7 +61,7 @@ def cancel(
     A credit that paid for it goes back to its bundle, as the quote says.
 
     Args:
-        reason: shown to both sides.
+        reason: shown to both sides; None where the booking's own route was given none.
         type: what kind of reason; left out, it is the caller's own request.
 
     Raises:
@@ -139,7 +139,7 @@ def require_allowed(quote: Quote) -> None:
         )
 
 
-def as_stored(quote: Quote, *, reason: str, kind: str, refund_requested: bool) -> dict[str, Any]:
+def as_stored(quote: Quote, *, reason: str | None, kind: str, refund_requested: bool) -> dict[str, Any]:
     """The cancellation as it is stored with the session, in the names of the API."""
     return {
         "cancelledBy": quote.cancelled_by,

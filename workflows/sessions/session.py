@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, bindparam, select
 from models.base import enum_literal
 from models.bookings import bookings
 from models.sessions import SessionStatus, sessions
+from workflows.errors import NotFound
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.store import statuses_of_subjects
 from workflows.identity.actor import Actor
@@ -69,24 +70,31 @@ class SessionWithTerms(Session):
 SESSION = Session.query().where(sessions.c.id == bindparam("id"))
 
 
+def session_pending() -> NotFound:
+    """The refusal for a session that does not exist yet, to those who know that its booking is accepted."""
+    return NotFound("The session is being created; try again in a moment.", code="session_pending", retry_after=1)
+
+
 def session_query(session_id: UUID) -> Select[Any]:
     """The session of that id."""
     return Session.query().where(sessions.c.id == session_id)
 
 
+def with_terms() -> Select[Any]:
+    """The columns of a session with its booking's terms; the caller joins `sessions` and `bookings`."""
+    terms = bookings.c
+    return select(
+        *Session.columns(),
+        *(terms.price_amount, terms.price_currency),
+        *(terms.early_start_minutes, terms.cancellation_window_hours, terms.late_fee_percent),
+        terms.bundle_purchase_id,
+    )
+
+
 def session_with_terms_query(session_id: UUID) -> Select[Any]:
     """The session of that id, with the terms of its booking."""
-    terms = bookings.c
-    return (
-        select(
-            *Session.columns(),
-            *(terms.price_amount, terms.price_currency),
-            *(terms.early_start_minutes, terms.cancellation_window_hours, terms.late_fee_percent),
-            terms.bundle_purchase_id,
-        )
-        .join_from(sessions, bookings, bookings.c.id == sessions.c.booking_id)
-        .where(sessions.c.id == session_id)
-    )
+    joined = with_terms().join_from(sessions, bookings, bookings.c.id == sessions.c.booking_id)
+    return joined.where(sessions.c.id == session_id)
 
 
 def sessions_query(
@@ -116,6 +124,22 @@ def sessions_query(
     if to_time is not None:
         query = query.where(sessions.c.start_time < to_time)
     return LATEST_START_FIRST.select_page(query, page, sessions.c.start_time, sessions.c.id)
+
+
+_ID: Any = bindparam("id", type_=sessions.c.id.type)
+SESSION_WITH_TERMS = session_with_terms_query(_ID)
+
+
+def accepted_session(db: Connection, session_id: UUID) -> SessionWithTerms:
+    """The session of an accepted booking, with its terms.
+
+    Raises:
+        NotFound: `session_pending`, while it is being created.
+    """
+    row = db.execute(SESSION_WITH_TERMS, {"id": session_id}).one_or_none()
+    if row is None:
+        raise session_pending()
+    return SessionWithTerms.of(row)
 
 
 SESSIONS = PagedList(Session, LATEST_START_FIRST, sessions_query)

@@ -1,0 +1,143 @@
+"""Mentors who can be booked for a course, and the order in which one of them is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.sql.expression import TextualSelect, column
+
+from models.base import Timestamp
+from workflows.availability.hours import Hours
+from workflows.bookings.request import require_offered
+from workflows.catalog.listings import Listing
+from workflows.errors import Conflict
+
+# Each mentor's listing of that course and duration, with their hours and those of the wanted times at which their
+# calendar is blocked, as the insert of a booking would find it.
+_OFFERS = f"""
+SELECT {", ".join(f"listings.{each.name}" for each in Listing.columns())},
+       mentor.user_id, hours.time_zone,
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(weekday, opens, closes) ORDER BY weekday, opens), '[]')
+        FROM availability_rules WHERE weekly_hours_id = hours.id) AS spans,
+       ARRAY(
+           SELECT wanted FROM unnest(CAST(:starts AS timestamptz[])) AS wanted WHERE EXISTS (
+               SELECT FROM mentor_busy
+               WHERE mentor_busy.mentor_profile_id = listings.mentor_profile_id
+                 AND busy && tstzrange(
+                     wanted - buffer_before_minutes * interval '1 minute',
+                     wanted + (duration_minutes + buffer_minutes) * interval '1 minute'
+                 )
+                 AND (expires_at IS NULL OR expires_at > now())
+                 AND held_by_user_id IS DISTINCT FROM CAST(:mentee_user_id AS uuid)
+           )
+       ) AS taken
+FROM listings
+JOIN mentor_profiles AS mentor ON mentor.id = listings.mentor_profile_id AND mentor.active
+LEFT JOIN weekly_hours AS hours ON hours.mentor_profile_id = mentor.id AND hours.until IS NULL
+WHERE listings.course_id = CAST(:course_id AS uuid) AND listings.duration_minutes = :duration_minutes
+  AND listings.active
+"""
+_OF_MENTOR = "AND listings.mentor_profile_id = CAST(:mentor_profile_id AS uuid)"
+# Accepted bookings whose session is cancelled hold no block.
+_LEAST_BOOKED_FIRST = """
+ORDER BY (
+    SELECT coalesce(sum(bookings.end_time - bookings.start_time), interval '0')
+    FROM bookings JOIN mentor_busy ON mentor_busy.booking_id = bookings.id
+    WHERE bookings.mentor_profile_id = listings.mentor_profile_id
+      AND bookings.start_time >= :monday AND bookings.start_time < :next_monday
+), listings.mentor_profile_id
+"""
+
+
+def _statement(sql: str) -> TextualSelect:
+    return text(sql).columns(
+        *Listing.columns(),
+        column("user_id", Uuid),
+        column("time_zone", Text),
+        column("spans", JSONB),
+        column("taken", ARRAY(Timestamp)),
+    )
+
+
+OFFER_OF_MENTOR = _statement(f"{_OFFERS} {_OF_MENTOR}")
+OFFERS_OF_COURSE = _statement(f"{_OFFERS} {_LEAST_BOOKED_FIRST}")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A mentor's listing of a course, with what decides whether it can be booked.
+
+    Args:
+        user_id: the mentor's user.
+        taken: the wanted times at which the mentor's calendar was blocked when it was looked at.
+    """
+
+    listing: Listing
+    user_id: UUID
+    hours: Hours
+    taken: frozenset[datetime]
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Offer:
+        """The offer that a row of the statements above holds."""
+        return cls(Listing.of(row), row.user_id, Hours.read(row.time_zone, row.spans), frozenset(row.taken))
+
+    def is_free(self, start: datetime, now: datetime) -> bool:
+        """Whether the mentor, by hours, notice and calendar, could be booked at that start."""
+        if start in self.taken:
+            return False
+        try:
+            require_offered(self.listing, self.hours, start, now)
+        except Conflict:
+            return False
+        return True
+
+
+def offer_of_mentor(db: Connection, *, course_id: UUID, mentor_profile_id: UUID, duration_minutes: int) -> Offer | None:
+    """The mentor's listing of that course and duration; its `taken` is empty, since the insert decides."""
+    values = {
+        "course_id": course_id,
+        "mentor_profile_id": mentor_profile_id,
+        "duration_minutes": duration_minutes,
+        "mentee_user_id": None,
+        "starts": [],
+    }
+    row = db.execute(OFFER_OF_MENTOR, values).one_or_none()
+    return None if row is None else Offer.of(row)
+
+
+def offers_of_course(
+    db: Connection, *, course_id: UUID, duration_minutes: int, mentee_user_id: UUID, starts: Sequence[datetime]
+) -> list[Offer]:
+    """Every mentor's listing of that course and duration, in one statement.
+
+    Args:
+        mentee_user_id: whose own holds are no obstacle.
+        starts: the wanted times, in UTC and in their order.
+
+    Returns:
+        the mentor with the fewest accepted minutes in the ISO week (in UTC) of the first time at first; of several with
+        as many, the smallest id.
+    """
+    first = starts[0]
+    monday = first.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=first.weekday())
+    values = {
+        "course_id": course_id,
+        "duration_minutes": duration_minutes,
+        "mentee_user_id": mentee_user_id,
+        "starts": list(starts),
+        "monday": monday,
+        "next_monday": monday + timedelta(weeks=1),
+    }
+    return [Offer.of(row) for row in db.execute(OFFERS_OF_COURSE, values)]
+
+
+def is_lost_to_another(refusal: Conflict) -> bool:
+    """Whether a refusal is that of the mentor's calendar: another mentor may still be free."""
+    return refusal.code == "slot_taken" and "mentee" not in (refusal.details or {})

@@ -1,0 +1,325 @@
+"""Book an individual session of a course: with a named or a chosen mentor, paid by a product or a bundle, once or
+weekly; accepted at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from workflows.bookings.booking import Booking
+from workflows.bookings.choice import Offer, is_lost_to_another, offer_of_mentor, offers_of_course
+from workflows.bookings.insert import insert_booking
+from workflows.bookings.request import require_near_future, require_offered
+from workflows.bookings.series import (
+    Occurrence,
+    OnConflict,
+    Recurrence,
+    Series,
+    book_occurrences,
+    lock_parties,
+    occurrences,
+    times_in_details,
+)
+from workflows.bundles.ledger import spend
+from workflows.clock import in_utc
+from workflows.errors import Conflict, Forbidden, Invalid, NotFound
+from workflows.events.event_types import BookingAccepted
+from workflows.events.record import record, savepoint
+from workflows.identity.actor import Actor
+
+# All that a request names, each by its key.
+NAMED = text(
+    """
+SELECT mentee.time_zone, course.id AS course_id, mentor.id AS mentor_profile_id, mentor.user_id AS mentor_user_id,
+       mentor.active AND EXISTS (
+           SELECT FROM listings
+           WHERE listings.course_id = course.id AND listings.mentor_profile_id = mentor.id AND listings.active
+       ) AS teaches,
+       bundle.id AS bundle_purchase_id
+FROM (VALUES (true)) AS request
+LEFT JOIN users AS mentee ON mentee.id = CAST(:mentee_user_id AS uuid)
+LEFT JOIN courses AS course ON course.id = CAST(:course_id AS uuid) AND course.active
+LEFT JOIN mentor_profiles AS mentor ON mentor.id = CAST(:mentor_profile_id AS uuid)
+LEFT JOIN bundle_purchases AS bundle
+    ON bundle.id = CAST(:bundle_purchase_id AS uuid) AND bundle.mentee_user_id = mentee.id
+"""
+)
+_SINGLE = """
+SELECT id, price_amount, price_currency FROM products
+WHERE course_id = CAST(:course_id AS uuid) AND kind = 'single' AND active
+  AND (duration_minutes IS NULL OR duration_minutes = :duration_minutes)
+"""
+PRODUCT = text(f"{_SINGLE} AND id = CAST(:product_id AS uuid)")
+ONLY_PRODUCT = text(f"{_SINGLE} LIMIT 2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndividualRequest:
+    """What is asked for.
+
+    Args:
+        start_time: aware; of a series, the first.
+        student_id: the mentee; None for the caller.
+        mentor_profile_id: None to have a mentor chosen.
+        product_id: whose price is paid; without it and a bundle, the course's only product that fits.
+        bundle_purchase_id: which pays with a credit for each booking.
+        time_zone: of a series' wall-clock time; None for the mentee's own.
+    """
+
+    course_id: UUID
+    start_time: datetime
+    duration_minutes: int
+    student_id: UUID | None = None
+    mentor_profile_id: UUID | None = None
+    product_id: UUID | None = None
+    bundle_purchase_id: UUID | None = None
+    title: str | None = None
+    notes: str | None = None
+    metadata: dict[str, Any] | None = None
+    recurrence: Recurrence | None = None
+    time_zone: str | None = None
+
+
+def book_individual(
+    db: Connection, *, actor: Actor, wanted: IndividualRequest, now: datetime, mentee_overlap: bool = False
+) -> tuple[Booking, Series | None]:
+    """Book one session, or a series of them, and accept it at once.
+
+    Without a named mentor, the one with the fewest accepted minutes in that week is booked; another one that is free
+    when a competing booking takes the time first. All bookings of a series have the same mentor: the first in that
+    order who is free at all of its times; with `skip`, else at most of them.
+
+    Args:
+        mentee_overlap: whether the mentee may have another session at that time.
+
+    Returns:
+        the booking, the first of a series; and the series.
+
+    Raises:
+        Forbidden: another person's session, to all but operators.
+        NotFound: no such user, active course, mentor, product that fits, or bundle of the mentee.
+        Invalid: a start in the past or too far ahead; `mentor_does_not_teach`; the mentee's own listing; no means of
+            payment named where the course does not have exactly one product that fits; an unusable end of a series.
+        Conflict: `no_listing` of that duration; `too_soon`, `outside_hours`, `slot_taken`; `no_mentor_free`;
+            `bundle_unusable`; `no_such_time` in a series.
+    """
+    mentee_user_id = _mentee_of(actor, wanted)
+    time_zone = _require_named(db, wanted, mentee_user_id)
+    payment = _payment(db, wanted)
+    times = _times(wanted, time_zone, now)
+    order = _Order(db, actor, wanted, mentee_user_id, payment, mentee_overlap, now)
+    offers = _offers(order, [time.start for time in times])
+    series = None
+    if wanted.recurrence is None:
+        made = [_book_once(order, offers, times[0].start)]
+    else:
+        series = _book_series(order, offers, times, wanted.recurrence.on_conflict)
+        made = series.made
+    record(db, *(BookingAccepted.about(booking, actor=actor, now=now) for booking in made))
+    return made[0], series
+
+
+@dataclass(frozen=True)
+class _Order:
+    """A request after all that it names was found.
+
+    Args:
+        payment: columns of the booking: the product or the bundle, and the price; a bundle's has no currency.
+    """
+
+    db: Connection
+    actor: Actor
+    wanted: IndividualRequest
+    mentee_user_id: UUID
+    payment: dict[str, Any]
+    mentee_overlap: bool
+    now: datetime
+
+    def make(self, offer: Offer, start: datetime, series_id: UUID | None = None) -> Booking:
+        """Insert the booking of an offer at that start and, where a bundle pays, spend its credit."""
+        listing, wanted = offer.listing, self.wanted
+        require_offered(listing, offer.hours, start, self.now)
+        booking = insert_booking(
+            self.db,
+            {
+                "listing_id": listing.id,
+                "mentee_user_id": self.mentee_user_id,
+                "course_id": wanted.course_id,
+                "title": wanted.title,
+                "notes": wanted.notes,
+                "metadata": wanted.metadata,
+                "price_currency": listing.price_currency,
+                "series_id": series_id,
+                **self.payment,
+            },
+            listing,
+            mentor_profile_id=listing.mentor_profile_id,
+            start_time=start,
+            end_time=start + timedelta(minutes=listing.duration_minutes),
+            accepted=True,
+            mentee_overlap=self.mentee_overlap,
+        )
+        if wanted.bundle_purchase_id is not None:
+            spend(
+                self.db,
+                bundle_purchase_id=wanted.bundle_purchase_id,
+                mentee_user_id=self.mentee_user_id,
+                course_id=wanted.course_id,
+                duration_minutes=listing.duration_minutes,
+                booking_id=booking.id,
+                actor=self.actor,
+                now=self.now,
+            )
+        return booking
+
+
+def _mentee_of(actor: Actor, wanted: IndividualRequest) -> UUID:
+    if actor.user_id is None:
+        if wanted.student_id is None:
+            raise Invalid(
+                "Name the student for whom you book.", details={"studentId": ["is required from an operator"]}
+            )
+        return wanted.student_id
+    if wanted.student_id not in (None, actor.user_id):
+        raise Forbidden("You can only book sessions for yourself.")
+    return actor.user_id
+
+
+def _require_named(db: Connection, wanted: IndividualRequest, mentee_user_id: UUID) -> str:
+    values = {
+        "mentee_user_id": mentee_user_id,
+        "course_id": wanted.course_id,
+        "mentor_profile_id": wanted.mentor_profile_id,
+        "bundle_purchase_id": wanted.bundle_purchase_id,
+    }
+    found = db.execute(NAMED, values).one()
+    if found.time_zone is None:
+        raise NotFound("There is no such student.")
+    if found.course_id is None:
+        raise NotFound("There is no such course.")
+    if wanted.mentor_profile_id is not None:
+        if found.mentor_profile_id is None:
+            raise NotFound("There is no such mentor.")
+        if not found.teaches:
+            raise Invalid("This TA does not teach this course", code="mentor_does_not_teach")
+        if found.mentor_user_id == mentee_user_id:
+            raise Invalid("You cannot book yourself.", details={"mentorProfileId": ["is your own profile"]})
+    if wanted.bundle_purchase_id is not None and found.bundle_purchase_id is None:
+        raise NotFound("There is no such bundle.")
+    time_zone: str = found.time_zone
+    return time_zone
+
+
+def _payment(db: Connection, wanted: IndividualRequest) -> dict[str, Any]:
+    if wanted.bundle_purchase_id is not None:
+        return {"bundle_purchase_id": wanted.bundle_purchase_id, "price_amount": 0}
+    values = {"course_id": wanted.course_id, "duration_minutes": wanted.duration_minutes}
+    if wanted.product_id is not None:
+        product = db.execute(PRODUCT, values | {"product_id": wanted.product_id}).one_or_none()
+        if product is None:
+            raise NotFound("There is no such product for a single session of this course and duration.")
+    else:
+        product = _require_only(db.execute(ONLY_PRODUCT, values).all())
+    return {
+        "product_id": product.id,
+        "price_amount": product.price_amount,
+        "price_currency": product.price_currency,
+    }
+
+
+def _require_only(products: Sequence[Row[Any]]) -> Row[Any]:
+    if len(products) != 1:
+        several = "several products" if products else "no product"
+        raise Invalid(
+            f"This course has {several} for a single session of this duration; name a product or a bundle.",
+            details={"productId": ["is required, unless a bundle is named"]},
+        )
+    return products[0]
+
+
+def _times(wanted: IndividualRequest, time_zone: str, now: datetime) -> list[Occurrence]:
+    start = in_utc(wanted.start_time)
+    require_near_future(start, now)
+    if wanted.recurrence is None:
+        return [Occurrence(start)]
+    times = occurrences(wanted.recurrence, start, wanted.time_zone or time_zone)
+    require_near_future(times[-1].start, now)
+    return times
+
+
+def _offers(order: _Order, starts: Sequence[datetime]) -> list[Offer]:
+    wanted = order.wanted
+    if wanted.mentor_profile_id is None:
+        offers = offers_of_course(
+            order.db,
+            course_id=wanted.course_id,
+            duration_minutes=wanted.duration_minutes,
+            mentee_user_id=order.mentee_user_id,
+            starts=starts,
+        )
+    else:
+        offer = offer_of_mentor(
+            order.db,
+            course_id=wanted.course_id,
+            mentor_profile_id=wanted.mentor_profile_id,
+            duration_minutes=wanted.duration_minutes,
+        )
+        offers = [] if offer is None else [offer]
+    if not offers:
+        raise Conflict(
+            f"There is no listing of {wanted.duration_minutes} minutes; choose another duration.", code="no_listing"
+        )
+    return [offer for offer in offers if offer.user_id != order.mentee_user_id]
+
+
+def _book_once(order: _Order, offers: Sequence[Offer], start: datetime) -> Booking:
+    if order.wanted.mentor_profile_id is not None:
+        return order.make(offers[0], start)
+    for offer in offers:
+        if offer.is_free(start, order.now):
+            try:
+                # Gives back the mentor's lock: whoever tries several mentors holds one of them at a time.
+                with savepoint(order.db):
+                    return order.make(offer, start)
+            except Conflict as refusal:
+                if not is_lost_to_another(refusal):
+                    raise
+    raise Conflict("No mentor of this course is free at this time; choose another time.", code="no_mentor_free")
+
+
+def _book_series(
+    order: _Order, offers: Sequence[Offer], times: Sequence[Occurrence], on_conflict: OnConflict
+) -> Series:
+    def attempt(offer: Offer) -> Series:
+        mentor, mentee = offer.listing.mentor_profile_id, order.mentee_user_id
+        lock_parties(order.db, mentor_profile_id=mentor, mentee_user_id=mentee)
+        return book_occurrences(order.db, times, partial(order.make, offer), on_conflict=on_conflict)
+
+    if order.wanted.mentor_profile_id is not None:
+        return attempt(offers[0])
+    starts = [time.start for time in times if time.exists]
+    occupied = [(offer, [start for start in starts if not offer.is_free(start, order.now)]) for offer in offers]
+    # Sorting keeps the order of those who are free equally often.
+    occupied.sort(key=lambda each: len(each[1]))
+    in_the_way = times_in_details(occupied[0][1] if occupied else starts)
+    for offer, missed in occupied:
+        if missed and (on_conflict is OnConflict.FAIL or missed == starts):
+            break
+        try:
+            with savepoint(order.db):
+                return attempt(offer)
+        except Conflict as refusal:
+            if not is_lost_to_another(refusal):
+                raise
+            in_the_way = refusal.details or in_the_way
+    raise Conflict(
+        "No mentor of this course is free at these times; choose other ones.",
+        code="no_mentor_free",
+        details=in_the_way,
+    )

@@ -1,0 +1,180 @@
+"""Recurring bookings: the times of a series, and how its bookings are made, all or those that can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Select, literal_column, select, text
+from uuid_utils.compat import uuid7
+
+from models.bookings import bookings
+from workflows.availability.busy import LOCK_MENTEE, LOCK_MENTOR
+from workflows.bookings.booking import Booking
+from workflows.errors import Conflict, Invalid
+from workflows.events.record import savepoint
+from workflows.records import Record
+
+MAX_OCCURRENCES = 52
+MAX_WEEKS_APART = 52
+
+_LOCK_PARTIES = text(f"WITH {LOCK_MENTOR}, {LOCK_MENTEE} SELECT id FROM mentee")
+
+
+class OnConflict(StrEnum):
+    """What becomes of a series when one of its times cannot be booked."""
+
+    FAIL = "fail"  # nothing is booked
+    SKIP = "skip"  # the other times are booked
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recurrence:
+    """How a booking is repeated, by the number of its occurrences or by its last date.
+
+    Args:
+        count: how many, the first included.
+        until: the last date on which one may start, in the time zone of the series.
+        every_weeks: how many weeks apart.
+    """
+
+    count: int | None = None
+    until: date | None = None
+    every_weeks: int = 1
+    on_conflict: OnConflict = OnConflict.FAIL
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """One time of a series.
+
+    Args:
+        start: in UTC.
+        exists: False where the clocks skip the wall-clock time on that date; `start` is then as long after the
+            midnight before as on any other day.
+    """
+
+    start: datetime
+    exists: bool = True
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A time of a series that could not be booked, and why."""
+
+    start_time: datetime
+    refusal: Conflict
+
+
+@dataclass(frozen=True)
+class Series:
+    """What became of the times of a series, each in their order."""
+
+    id: UUID
+    made: list[Booking]
+    skipped: list[Skipped]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesParties(Record):
+    """The parties of a series: all of its bookings have the same mentor and the same mentee."""
+
+    table = bookings
+
+    id: UUID
+    mentor_profile_id: UUID
+    mentee_user_id: UUID | None
+    version: int
+
+
+def series_parties_query(series_id: UUID) -> Select[Any]:
+    """The parties of the series of that id. A series itself is never changed: its version is 1."""
+    return (
+        select(
+            bookings.c.series_id.label("id"),
+            bookings.c.mentor_profile_id,
+            bookings.c.mentee_user_id,
+            literal_column("1").label("version"),
+        )
+        .where(bookings.c.series_id == series_id)
+        .limit(1)
+    )
+
+
+def occurrences(recurrence: Recurrence, first: datetime, time_zone: str) -> list[Occurrence]:
+    """The times of a series, which keep the wall-clock time of the first one.
+
+    Args:
+        first: the start of the first one, in UTC; taken as it is.
+        time_zone: an IANA name. Where its clocks show a time twice, the first of the two is meant.
+
+    Raises:
+        Invalid: the last date lies before the first start, or allows more than 52 occurrences.
+    """
+    there = ZoneInfo(time_zone)
+    shown = first.astimezone(there).replace(tzinfo=None, fold=0)
+    step = timedelta(weeks=recurrence.every_weeks)
+    if recurrence.until is None:
+        count = recurrence.count or 1
+    else:
+        count = (recurrence.until - shown.date()) // step + 1
+        if count < 1:
+            raise _unusable_end("lies before the first session")
+        if count > MAX_OCCURRENCES:
+            raise _unusable_end(f"makes more than {MAX_OCCURRENCES} sessions")
+    later = [_at(shown + number * step, there) for number in range(1, count)]
+    return [Occurrence(first), *later]
+
+
+def lock_parties(db: Connection, *, mentor_profile_id: UUID, mentee_user_id: UUID) -> None:
+    """Lock the calendars of both parties, the mentor's first, before the several bookings of a series are made."""
+    db.execute(_LOCK_PARTIES, {"mentor_profile_id": mentor_profile_id, "mentee_user_id": mentee_user_id})
+
+
+def book_occurrences(
+    db: Connection, times: Sequence[Occurrence], make: Callable[[datetime, UUID], Booking], *, on_conflict: OnConflict
+) -> Series:
+    """Make the bookings of a series; each that is refused leaves nothing behind.
+
+    Args:
+        make: `(start, series_id)`: inserts and pays for one booking, and leaves its event to the caller.
+
+    Raises:
+        Conflict: that of the first time that cannot be booked, with `details.occurrences`, the times of all of them:
+            with `fail` if there is any, with `skip` if none could be booked. The caller rolls back.
+    """
+    series = Series(uuid7(), [], [])
+    for time in times:
+        try:
+            if not time.exists:
+                raise Conflict("The clocks skip this time on that date; the other dates have it.", code="no_such_time")
+            with savepoint(db):
+                series.made.append(make(time.start, series.id))
+        except Conflict as refusal:
+            series.skipped.append(Skipped(time.start, refusal))
+    if series.skipped and (on_conflict is OnConflict.FAIL or not series.made):
+        first = series.skipped[0].refusal
+        first.details = (first.details or {}) | times_in_details(each.start_time for each in series.skipped)
+        raise first
+    return series
+
+
+def times_in_details(times: Iterable[datetime]) -> dict[str, list[str]]:
+    """Times of a series as the details of a refusal."""
+    return {"occurrences": [time.isoformat().replace("+00:00", "Z") for time in times]}
+
+
+def _at(shown: datetime, there: ZoneInfo) -> Occurrence:
+    moment = shown.replace(tzinfo=there).astimezone(UTC)
+    return Occurrence(moment, exists=moment.astimezone(there).replace(tzinfo=None, fold=0) == shown)
+
+
+def _unusable_end(reason: str) -> Invalid:
+    return Invalid(
+        f"Choose an `until` that makes 1 to {MAX_OCCURRENCES} sessions.", details={"recurrence.until": [reason]}
+    )
