@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, ClassVar, Self
 
@@ -13,7 +13,10 @@ from sqlalchemy.sql.elements import ColumnElement
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A row of `table`, whole or in part: each field is a column of that name, or a select's label of it."""
+    """A row of `table`, whole or in part: each field is a column of that name, or a select's label of it.
+
+    A field with a default keeps it where a select has nothing of its name.
+    """
 
     table: ClassVar[Table]
 
@@ -36,9 +39,18 @@ class Record:
     def of_values(cls, found: Mapping[str, Any] | RowMapping) -> Self:
         """The record that has these values by the names of its fields; further ones are left alone."""
         # To mypy, a class whose instances are hashed by their fields cannot be hashed itself.
-        return cls(**{name: found[name] for name in _names(cls)})  # type: ignore[arg-type]
+        values = {name: found[name] for name in _names(cls)}  # type: ignore[arg-type]
+        for name in _optional_names(cls):  # type: ignore[arg-type]
+            if name in found:
+                values[name] = found[name]
+        return cls(**values)
 
 
 @cache
 def _names(record: type[Record]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(record))
+    return tuple(field.name for field in fields(record) if field.default is MISSING)
+
+
+@cache
+def _optional_names(record: type[Record]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(record) if field.default is not MISSING)

@@ -7,7 +7,7 @@ from typing import Any
 from api import examples
 from api.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
 from api.context import ANYONE, MENTOR, PERSON, RequestContext, Subject, require_role
-from api.etags import tagged
+from api.etags import tag_of, tagged
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.openapi import BOOKINGS_DESCRIPTION
@@ -15,12 +15,13 @@ from api.schemas import bookings as shapes
 from api.schemas.base import EmptyBody
 from api.schemas.sessions import BookedIndividualSession, BookedSession
 from api.state import app_state
-from models.bookings import BookingStatus
+from models.bookings import BookingKind, BookingStatus
 from workflows.bookings.booking import BOOKINGS, Booking, booking_query
 from workflows.bookings.decisions import accept, cancel, decline
 from workflows.bookings.individual import IndividualRequest, book_individual
 from workflows.bookings.request import request
 from workflows.bookings.series import SeriesParties, series_parties_query
+from workflows.groups.group import Group, group_query
 from workflows.identity.parties import require_access, require_mentee, require_mentor
 from workflows.sessions.cancel import cancel as cancel_session
 from workflows.sessions.series import cancel_series as end_series
@@ -113,8 +114,13 @@ def list_bookings(
 @reads(ANYONE, BOOKING)
 @bookings.response(200, shapes.Booking)
 def get_booking(context: RequestContext[Booking]) -> Any:
-    """Get a booking."""
-    return tagged(context.subject)
+    """Get a booking; that of a group with its seats."""
+    booking = context.subject
+    if booking.kind is not BookingKind.GROUP:
+        return tagged(booking)
+    group = Group.of(context.db.execute(group_query(booking.id)).one())
+    # The booking itself stays as it was accepted: what changes are the seats.
+    return group, {"ETag": tag_of(booking, group.version)}
 
 
 @bookings.route("/bookings/<id:booking_id>/accept", methods=STEPS)

@@ -119,8 +119,13 @@ class Booking(ResponseSchema):
     series_id = Id(allow_none=True, metadata={"description": "The series of a recurring booking."})
     session_id = Id(allow_none=True, metadata={"description": "The session's id, once the booking is accepted."})
     decline_reason = fields.String(allow_none=True)
+    capacity = fields.Integer(metadata={"description": "Of a group alone, which is read by itself."})
+    seats_taken = fields.Integer(metadata={"description": "As `capacity`."})
+    full = fields.Boolean(metadata={"description": "As `capacity`: whether every seat is taken or offered."})
     created_at = Moment()
     updated_at = Moment()
+
+    optional: tuple[str, ...] = ("capacity", "seats_taken", "full")
 
 
 class BookingCancellation(Reason):

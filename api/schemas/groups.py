@@ -174,6 +174,8 @@ class GroupSessionItem(Booking):
     joined = fields.Boolean(metadata={"description": "Whether the caller has a seat."})
     waitlist_position = fields.Integer(allow_none=True, metadata={"description": "The caller's; 1 is next."})
 
+    optional: tuple[str, ...] = ()
+
 
 class GroupSession(GroupSessionItem):
     """A group session: its booking with its seats, and the caller's own place."""

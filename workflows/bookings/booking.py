@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, bindparam, select, union_all
 
 from models.base import enum_literal
-from models.bookings import BookingKind, BookingStatus, bookings
+from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
+from workflows.identity.parties import participant_ids
 from workflows.paging import LATEST_START_FIRST, Page, PagedList
 from workflows.transitions import StatefulRecord
 
@@ -52,6 +53,8 @@ class Booking(StatefulRecord):
     cancel_reason: str | None
     created_at: datetime
     updated_at: datetime
+    # Of a group that was read with them.
+    participant_ids: list[UUID] | None = None
 
     @property
     def duration_minutes(self) -> int:
@@ -59,17 +62,18 @@ class Booking(StatefulRecord):
         return int((self.end_time - self.start_time).total_seconds() // 60)
 
 
+_PARTICIPANT_IDS = participant_ids(bookings, bookings.c.id)
 BOOKING_BY_ID = Booking.query().where(bookings.c.id == bindparam("id"))
 
 
 def booking_query(booking_id: UUID) -> Select[Any]:
-    """The booking of that id."""
-    return Booking.query().where(bookings.c.id == booking_id)
+    """The booking of that id, with a group's participants."""
+    return Booking.query().add_columns(_PARTICIPANT_IDS).where(bookings.c.id == booking_id)
 
 
 def awaited_booking_query(session_id: UUID) -> Select[Any]:
-    """The accepted booking whose session will have, or has, that id."""
-    return Booking.query().where(bookings.c.session_id == session_id)
+    """The accepted booking whose session will have, or has, that id, with a group's participants."""
+    return Booking.query().add_columns(_PARTICIPANT_IDS).where(bookings.c.session_id == session_id)
 
 
 def bookings_query(
@@ -79,27 +83,35 @@ def bookings_query(
     mentor_profile_id: UUID | None = None,
     status: BookingStatus | None = None,
 ) -> Select[Any]:
-    """The bookings of a mentee, of a mentor, or of both of these together; the latest start first."""
-    parties = []
+    """The bookings of a mentee, their groups' among them, of a mentor, or of both together; the latest start first."""
+    # Pages by an index each: an OR would scan the bookings of all people in their order.
+    pages: list[Select[Any]] = []
     if mentee_user_id is not None:
-        parties.append(bookings.c.mentee_user_id == mentee_user_id)
+        seat = booking_participants.c
+        joined = Booking.query().join_from(booking_participants, bookings, bookings.c.id == seat.booking_id)
+        joined = joined.where(seat.user_id == mentee_user_id, seat.seat_id.is_not(None))
+        pages.append(_page_of(page, Booking.query().where(bookings.c.mentee_user_id == mentee_user_id), status))
+        pages.append(_page_of(page, joined, status, seat.start_time))
     if mentor_profile_id is not None:
-        parties.append(bookings.c.mentor_profile_id == mentor_profile_id)
-    if not parties:
+        # A mentor takes no seat in a group of their own.
+        led = Booking.query().where(bookings.c.mentor_profile_id == mentor_profile_id)
+        if mentee_user_id is not None:
+            led = led.where((bookings.c.mentee_user_id == mentee_user_id).is_not(True))
+        pages.append(_page_of(page, led, status))
+    if not pages:
         raise ValueError("A list of bookings is limited to a mentee, a mentor or both.")
-    # A page of each party by its own index: an OR would scan the bookings of all people in their order.
-    pages = [_page_of(page, party, status) for party in parties]
     if len(pages) == 1:
         return pages[0]
-    of_either = union_all(pages[0], pages[1].where(parties[0].is_not(True))).subquery("of_either")
-    return select(of_either).order_by(of_either.c.start_time.desc(), of_either.c.id).limit(page.limit + 1)
+    of_any = union_all(*pages).subquery("of_any")
+    return select(of_any).order_by(of_any.c.start_time.desc(), of_any.c.id).limit(page.limit + 1)
 
 
-def _page_of(page: Page, party: ColumnElement[bool], status: BookingStatus | None) -> Select[Any]:
-    query = Booking.query().where(party)
+def _page_of(
+    page: Page, query: Select[Any], status: BookingStatus | None, start: ColumnElement[Any] = bookings.c.start_time
+) -> Select[Any]:
     if status is not None:
         query = query.where(bookings.c.status == enum_literal(status))
-    return LATEST_START_FIRST.select_page(query, page, bookings.c.start_time, bookings.c.id)
+    return LATEST_START_FIRST.select_page(query, page, start, bookings.c.id)
 
 
 BOOKINGS = PagedList(Booking, LATEST_START_FIRST, bookings_query)

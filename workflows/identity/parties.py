@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 from uuid import UUID
 
+from sqlalchemy import ARRAY, ColumnElement, FromClause, Label, Uuid, case, func, select
+
+from models.bookings import booking_participants
 from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
 
@@ -17,10 +21,20 @@ class HasMentor(Protocol):
 
 
 class HasParties(HasMentor, Protocol):
-    """A record of one mentor and one mentee; None for a group."""
+    """A record of one mentor and one mentee; or, of a group, the participants that it was read with."""
 
     @property
     def mentee_user_id(self) -> UUID | None: ...
+
+    @property
+    def participant_ids(self) -> Sequence[UUID] | None: ...
+
+
+def participant_ids(of: FromClause, booking_id: ColumnElement[UUID]) -> Label[Any]:
+    """The column `participant_ids` of a select from bookings or sessions; only a group's participants are looked up."""
+    seat = booking_participants.c
+    joined = select(func.array_agg(seat.user_id, type_=ARRAY(Uuid))).where(seat.booking_id == booking_id)
+    return case((of.c.mentee_user_id.is_(None), joined.scalar_subquery())).label("participant_ids")
 
 
 def is_mentor(actor: Actor, record: HasMentor) -> bool:
@@ -29,8 +43,12 @@ def is_mentor(actor: Actor, record: HasMentor) -> bool:
 
 
 def is_mentee(actor: Actor, record: HasParties) -> bool:
-    """Whether the caller is the mentee."""
-    return actor.user_id is not None and actor.user_id == record.mentee_user_id
+    """Whether the caller is the mentee, or takes part in the group."""
+    if actor.user_id is None:
+        return False
+    if record.mentee_user_id is None:
+        return actor.user_id in (record.participant_ids or ())
+    return actor.user_id == record.mentee_user_id
 
 
 def has_access(actor: Actor, record: HasParties) -> bool:

@@ -39,6 +39,11 @@ class Review(Record):
     version: int
 
     @property
+    def participant_ids(self) -> None:
+        """None: a review is one mentee's, of a group too."""
+        return
+
+    @property
     def hidden(self) -> bool:
         """Whether an operator has hidden it, so that only its author and operators see it and it does not count."""
         return self.hidden_at is not None

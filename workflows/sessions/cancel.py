@@ -165,5 +165,10 @@ def _canceller_of(actor: Actor, session: Session) -> CancelledBy:
     if is_mentor(actor, session):
         return CancelledBy.MENTOR
     if is_mentee(actor, session):
+        if session.mentee_user_id is None:
+            raise Forbidden(
+                "A participant does not cancel a group session: leave it at"
+                f" POST /group-sessions/{session.booking_id}/leave."
+            )
         return CancelledBy.MENTEE
     raise Forbidden("Only the mentor and the mentee of this session can do this.")

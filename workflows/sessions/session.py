@@ -7,15 +7,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, case, cast, func, select, union_all
 
 from models.base import enum_literal
-from models.bookings import bookings
+from models.bookings import booking_participants, bookings
 from models.sessions import SessionStatus, sessions
 from workflows.errors import NotFound
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.store import statuses_of_subjects
 from workflows.identity.actor import Actor
+from workflows.identity.parties import is_mentor, participant_ids
 from workflows.paging import LATEST_START_FIRST, Page, PagedList
 from workflows.transitions import StatefulRecord
 
@@ -49,6 +50,8 @@ class Session(StatefulRecord):
     cancellation: dict[str, Any] | None
     created_at: datetime
     updated_at: datetime
+    # Of a group that was read with them.
+    participant_ids: list[UUID] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,7 @@ class SessionWithTerms(Session):
     bundle_purchase_id: UUID | None
 
 
+_PARTICIPANT_IDS = participant_ids(sessions, sessions.c.booking_id)
 SESSION = Session.query().where(sessions.c.id == bindparam("id"))
 
 
@@ -76,16 +80,23 @@ def session_pending() -> NotFound:
 
 
 def session_query(session_id: UUID) -> Select[Any]:
-    """The session of that id."""
-    return Session.query().where(sessions.c.id == session_id)
+    """The session of that id, with a group's participants."""
+    return Session.query().add_columns(_PARTICIPANT_IDS).where(sessions.c.id == session_id)
 
 
 def with_terms() -> Select[Any]:
-    """The columns of a session with its booking's terms; the caller joins `sessions` and `bookings`."""
-    terms = bookings.c
+    """The columns of a session with its booking's terms; the caller joins `sessions` and `bookings`.
+
+    A group comes with its participants, and its price is what all of its seats were paid with.
+    """
+    terms, seat = bookings.c, booking_participants.c
+    of_seats = select(cast(func.coalesce(func.sum(seat.price_amount), 0), BigInteger))
+    of_seats = of_seats.where(seat.booking_id == sessions.c.booking_id)
+    paid = case((sessions.c.mentee_user_id.is_(None), of_seats.scalar_subquery()), else_=terms.price_amount)
     return select(
         *Session.columns(),
-        *(terms.price_amount, terms.price_currency),
+        _PARTICIPANT_IDS,
+        *(paid.label("price_amount"), terms.price_currency),
         *(terms.early_start_minutes, terms.cancellation_window_hours, terms.late_fee_percent),
         terms.bundle_purchase_id,
     )
@@ -106,24 +117,31 @@ def sessions_query(
     from_time: datetime | None = None,
     to_time: datetime | None = None,
 ) -> Select[Any]:
-    """The sessions of a mentee or of a mentor, the latest start first.
+    """The sessions of a mentee, their groups' among them, or of a mentor; the latest start first.
 
     Args:
         from_time: sessions that start then or later.
         to_time: sessions that start before then.
     """
-    query = Session.query()
-    if mentee_user_id is not None:
-        query = query.where(sessions.c.mentee_user_id == mentee_user_id)
-    if mentor_profile_id is not None:
-        query = query.where(sessions.c.mentor_profile_id == mentor_profile_id)
-    if status is not None:
-        query = query.where(sessions.c.status == enum_literal(status))
-    if from_time is not None:
-        query = query.where(sessions.c.start_time >= from_time)
-    if to_time is not None:
-        query = query.where(sessions.c.start_time < to_time)
-    return LATEST_START_FIRST.select_page(query, page, sessions.c.start_time, sessions.c.id)
+
+    def page_of(query: Select[Any], start: ColumnElement[Any]) -> Select[Any]:
+        if status is not None:
+            query = query.where(sessions.c.status == enum_literal(status))
+        if from_time is not None:
+            query = query.where(start >= from_time)
+        if to_time is not None:
+            query = query.where(start < to_time)
+        return LATEST_START_FIRST.select_page(query, page, start, sessions.c.id)
+
+    if mentee_user_id is None:
+        return page_of(Session.query().where(sessions.c.mentor_profile_id == mentor_profile_id), sessions.c.start_time)
+    seat = booking_participants.c
+    joined = Session.query().join_from(booking_participants, sessions, sessions.c.booking_id == seat.booking_id)
+    joined = joined.where(seat.user_id == mentee_user_id, seat.seat_id.is_not(None))
+    own = Session.query().where(sessions.c.mentee_user_id == mentee_user_id)
+    # A page of each by its own index.
+    of_mentee = union_all(page_of(own, sessions.c.start_time), page_of(joined, seat.start_time)).subquery("of_mentee")
+    return select(of_mentee).order_by(of_mentee.c.start_time.desc(), of_mentee.c.id).limit(page.limit + 1)
 
 
 _ID: Any = bindparam("id", type_=sessions.c.id.type)
@@ -150,8 +168,17 @@ def effects_of(db: Connection, session: Session, *, seen_by: Actor | None = None
 
     Args:
         seen_by: the caller; all but operators see no delivery that is internal to operators, and of webhooks those to
-            endpoints of their own. None for all deliveries.
+            endpoints of their own. A participant of a group sees nothing of other participants: of the session's and
+            the booking's own events, and no deliveries to others. None for all deliveries.
     """
     everything = seen_by is None or seen_by.operator
     mentor = seen_by.mentor_profile_id if seen_by else None
-    return statuses_of_subjects(db, [session.booking_id, session.id], everything=everything, mentor_profile_id=mentor)
+    statuses = statuses_of_subjects(
+        db, [session.booking_id, session.id], everything=everything, mentor_profile_id=mentor
+    )
+    if seen_by is None or everything or session.mentee_user_id is not None or is_mentor(seen_by, session):
+        return statuses
+    # Targets are recipients.
+    own = ("", str(seen_by.user_id))
+    of_session = ("booking.", "session.")
+    return [each for each in statuses if each.target in own and each.event_type.startswith(of_session)]

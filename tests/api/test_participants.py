@@ -1,0 +1,160 @@
+"""What participants of a group see and do: their lists, details and steps, and nothing of each other."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from tests import factories
+from tests.api.conftest import Cast
+from tests.api.test_pages import walk
+from tests.application import World, as_user
+from workflows.identity.people import User, user_query
+from workflows.sessions.session import Session, session_query
+from workflows.sessions.steps import create
+
+
+@pytest.fixture
+def other(engine: Engine) -> User:
+    """Another participant."""
+    with engine.begin() as db:
+        return factories.make_user(db, name="Benedict Other")
+
+
+@pytest.fixture
+def session(engine: Engine, cast: Cast, other: User) -> Session:
+    """The session of a group in which the mentee and another person take part; it may start in a few days."""
+    with engine.begin() as db:
+        return factories.make_group_session(db, [cast.mentee, other], listing=cast.listing)
+
+
+def get(world: World, path: str, headers: dict[str, str]) -> Any:
+    return world.client.get(path, headers=headers)
+
+
+def step(world: World, session: Session, name: str, headers: dict[str, str], body: Any = None) -> Any:
+    return world.client.patch(f"/sessions/{session.id}/{name}", json=body, headers=headers)
+
+
+def test_participants_find_the_session_in_their_list(world: World, cast: Cast, session: Session, other: User) -> None:
+    for headers in (cast.as_mentee, as_user(other)):
+        (item,) = get(world, "/sessions/mentee/my-sessions", headers).json["items"]
+        assert (item["id"], item["menteeUserId"]) == (str(session.id), None)
+    assert get(world, "/sessions/mentee/my-sessions", cast.as_stranger).json["items"] == []
+    (led,) = get(world, "/sessions/mentor/my-sessions", cast.as_mentor).json["items"]
+    assert led["id"] == str(session.id)
+
+
+def test_participants_find_the_booking_in_their_list(world: World, cast: Cast, session: Session, other: User) -> None:
+    for headers in (cast.as_mentee, as_user(other)):
+        for query in ("", "?role=mentee", "?status=accepted"):
+            (item,) = get(world, f"/bookings{query}", headers).json["items"]
+            assert (item["id"], item["kind"], item["menteeUserId"]) == (str(session.booking_id), "group", None)
+        assert get(world, "/bookings?status=draft", headers).json["items"] == []
+    assert get(world, "/bookings", cast.as_stranger).json["items"] == []
+
+
+def test_filters_of_lists_hold_for_groups(world: World, cast: Cast, session: Session) -> None:
+    path = "/sessions/mentee/my-sessions"
+    after = (session.start_time + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert len(get(world, f"{path}?to={after}&status=scheduled", cast.as_mentee).json["items"]) == 1
+    for query in (f"from={after}", "status=completed", "to=2020-01-01T00:00:00Z"):
+        assert get(world, f"{path}?{query}", cast.as_mentee).json["items"] == []
+
+
+def test_a_walk_through_groups_and_own_bookings_has_no_gap(world: World, cast: Cast) -> None:
+    with world.engine.begin() as db:
+        offers = [factories.make_listing(db) for _ in range(3)]
+        starts = [factories.next_slot() for _ in range(4)]
+        expected = []
+        for start in starts:
+            groups = [factories.make_group(db, [cast.mentee], listing=each, start_time=start) for each in offers[:2]]
+            own = factories.make_booking(db, listing=offers[2], mentee=cast.mentee, start_time=start)
+            expected += [*groups, own]
+        sessions = [create(db, booking_id=booking.id) for booking in expected if booking.session_id]
+    newest = sorted(expected, key=lambda each: each.id)
+    newest = sorted(newest, key=lambda each: each.start_time, reverse=True)
+    assert walk(world, "/bookings?limit=2", cast.as_mentee) == [str(each.id) for each in newest]
+    meetings = sorted(sorted(sessions, key=lambda each: each.id), key=lambda each: each.start_time, reverse=True)
+    assert walk(world, "/sessions/mentee/my-sessions?limit=3", cast.as_mentee) == [str(each.id) for each in meetings]
+
+
+def test_a_mentors_own_list_holds_groups_of_both_roles_once(world: World, cast: Cast) -> None:
+    with world.engine.begin() as db:
+        attended = factories.make_group(db, [User.of(db.execute(user_query(cast.mentor.user_id)).one())])
+        led = factories.make_group(db, [cast.mentee], listing=cast.listing)
+    ids = [item["id"] for item in get(world, "/bookings", cast.as_mentor).json["items"]]
+    assert sorted(ids) == sorted([str(attended.id), str(led.id)])
+
+
+def test_a_participant_sees_nothing_of_the_others(world: World, cast: Cast, session: Session, other: User) -> None:
+    world.run_session_effects()
+    paths = [
+        f"/sessions/{session.id}",
+        f"/sessions/mentee/{session.id}",
+        f"/sessions/{session.id}/effects",
+        f"/bookings/{session.booking_id}",
+        f"/group-sessions/{session.booking_id}",
+        "/group-sessions",
+        "/bookings",
+        "/sessions/mentee/my-sessions",
+    ]
+    for path in paths:
+        answer = get(world, path, cast.as_mentee)
+        assert answer.status_code == 200, path
+        for private in (str(other.id), other.name, other.email):
+            assert private not in answer.text, path
+
+
+def test_strangers_see_neither_session_nor_booking(world: World, cast: Cast, session: Session) -> None:
+    for path in (f"/sessions/{session.id}", f"/sessions/mentee/{session.id}", f"/bookings/{session.booking_id}"):
+        assert get(world, path, cast.as_stranger).status_code == 403, path
+        assert get(world, path, cast.as_other_mentor).status_code == 403, path
+
+
+def test_a_groups_booking_shows_its_seats(world: World, cast: Cast, session: Session, scheduled: Session) -> None:
+    for headers in (cast.as_mentee, cast.as_mentor, cast.as_operator):
+        answer = get(world, f"/bookings/{session.booking_id}", headers)
+        assert (answer.json["capacity"], answer.json["seatsTaken"], answer.json["full"]) == (3, 2, False)
+    tag = answer.headers["ETag"]
+    change = {"capacity": 2}
+    world.client.patch(f"/group-sessions/{session.booking_id}", json=change, headers=cast.as_operator)
+    again = get(world, f"/bookings/{session.booking_id}", cast.as_operator | {"If-None-Match": tag})
+    assert (again.status_code, again.json["full"]) == (200, True)
+    individual = get(world, f"/bookings/{scheduled.booking_id}", cast.as_mentee).json
+    assert "capacity" not in individual
+
+
+def test_a_pending_session_is_pending_to_participants(world: World, cast: Cast, other: User) -> None:
+    with world.engine.begin() as db:
+        group = factories.make_group(db, [cast.mentee], listing=cast.listing)
+    path = f"/sessions/{group.session_id}"
+    assert get(world, path, cast.as_mentee).json["code"] == "session_pending"
+    assert get(world, path, as_user(other)).json["code"] == "not_found"
+
+
+def test_a_participant_starts_the_session(world: World, cast: Cast, other: User) -> None:
+    with world.engine.begin() as db:
+        begin = factories.this_hour() + timedelta(hours=1)
+        group = factories.make_group(db, [cast.mentee, other], listing=cast.listing, start_time=begin)
+        created = create(db, booking_id=group.id)
+        session = Session.of(db.execute(session_query(created.id)).one())
+    assert step(world, session, "start", cast.as_stranger).status_code == 403
+    started = step(world, session, "start", as_user(other))
+    assert (started.status_code, started.json["status"]) == (200, "in_progress")
+    assert step(world, session, "complete", cast.as_mentee).status_code == 403
+
+
+def test_a_participant_cannot_cancel_and_is_told_to_leave(world: World, cast: Cast, session: Session) -> None:
+    refused = step(world, session, "cancel", cast.as_mentee, {"reason": "Ill"})
+    assert (refused.status_code, refused.json["code"]) == (403, "forbidden")
+    assert f"/group-sessions/{session.booking_id}/leave" in refused.json["message"]
+
+
+def test_the_quote_of_a_group_is_what_its_seats_were_paid_with(world: World, cast: Cast, session: Session) -> None:
+    quote = get(world, f"/sessions/{session.id}/cancellation-quote", cast.as_mentor).json
+    assert quote["refund"] == {"amount": 2 * cast.listing.price_amount, "currency": "USD"}
+    assert quote["fee"]["amount"] == 0
