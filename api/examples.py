@@ -368,6 +368,24 @@ SCHEDULE: dict[str, Any] = {
     "skipped": [{"date": "2030-05-18", "code": "exists"}],
 }
 
+PAYMENT: dict[str, Any] = {"bundlePurchaseId": "01985f3c-1d2e-7f40-8a51-6b7c8d9e0f13"}
+JOINING = PAYMENT
+JOINED_GROUP: dict[str, Any] = {**GROUP, "seatsTaken": 5, "full": True, "joined": True}
+LEAVING = {"reason": "I have fallen ill."}
+LEFT_GROUP: dict[str, Any] = {
+    **GROUP,
+    "joined": False,
+    "cancellation": {
+        "late": True,
+        "fee": {"amount": 750, "currency": "USD"},
+        "refund": {"amount": 750, "currency": "USD"},
+        "creditReturned": False,
+        "policy": {"windowHours": 24, "lateFeePercent": 50},
+    },
+}
+WAITING: dict[str, Any] = {"position": 3, "offer": None}
+OFFERED: dict[str, Any] = {"position": 1, "offer": {"expiresAt": "2030-05-03T18:00:00Z"}}
+
 NEW_PRODUCT: dict[str, Any] = {
     "kind": "bundle",
     "title": "Five sessions",

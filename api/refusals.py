@@ -36,6 +36,12 @@ REFUSALS: dict[str, Refusal] = {
     "no_listing": Refusal(409, "There is no listing of that duration."),
     "no_mentor_free": Refusal(409, "No mentor of the course is free at that time."),
     "no_such_time": Refusal(409, "The clocks skip the time of a series on one of its dates."),
+    "already_joined": Refusal(409, "The person already has a seat in the group session."),
+    "group_full": Refusal(
+        409, "All seats of the group session are taken or offered, or more than its capacity would be."
+    ),
+    "seats_free": Refusal(409, "The group session has free seats; join it instead."),
+    "no_offer": Refusal(409, "No seat is kept for the caller, or no longer."),
     "duplicate_session": Refusal(409, "The booking already has a session."),
     "email_taken": Refusal(409, "The mail address is already in use."),
     "listing_exists": Refusal(409, "The mentor already has an active listing of this course and duration."),
@@ -50,7 +56,6 @@ REFUSALS: dict[str, Refusal] = {
     "delivery_in_progress": Refusal(409, "A worker is processing the delivery."),
     "secret_limit": Refusal(409, "The webhook endpoint already has ten valid secrets."),
     "push_off": Refusal(409, "Web Push is not configured on this server."),
-    "group_full": Refusal(409, "More seats of the group are taken or offered than there would be."),
     "template_inactive": Refusal(409, "The template is not active."),
     "key_in_use": Refusal(409, "A request with this Idempotency-Key is in progress; see `Retry-After`."),
     "stale": Refusal(412, "If-Match does not name the present version."),

@@ -164,6 +164,7 @@ class Settings:
     encryption_keys: tuple[str, ...] = _keys("ENCRYPTION_KEYS")
     signing_keys: tuple[str, ...] = _keys("SIGNING_KEYS")
     mentee_overlap: bool = _setting(lambda env: env.bool("MENTEE_OVERLAP", False))
+    waitlist_offer_minutes: int = _whole("WAITLIST_OFFER_MINUTES", 60, 0, 43_200)
     smtp_url: str | None = _text("SMTP_URL")
     mail_from: str = _setting(lambda env: env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"))
     mail_folder: str = _setting(lambda env: env.str("MAIL_FOLDER", ".data/mail"))

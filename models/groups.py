@@ -108,3 +108,22 @@ waitlist_entries = Table(
     UniqueConstraint("booking_id", "user_id"),
     Index("ix_waitlist_entries_booking_id_id", "booking_id", "id"),
 )
+
+# What became of the seats that were left; their rows in booking_participants are deleted.
+seat_cancellations = Table(
+    "seat_cancellations",
+    metadata,
+    Column("seat_id", Uuid, primary_key=True),
+    Column("booking_id", Uuid, ForeignKey("bookings.id"), nullable=False),
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
+    Column("late", Boolean, nullable=False),
+    Column("fee_amount", BigInteger, nullable=False),
+    Column("refund_amount", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    # For the mentor alone.
+    Column("reason", Text),
+    created(),
+    CheckConstraint("fee_amount >= 0 AND refund_amount >= 0", name="amounts"),
+    Index("ix_seat_cancellations_booking_id", "booking_id"),
+    Index("ix_seat_cancellations_user_id", "user_id"),
+)

@@ -11,11 +11,10 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, insert, select
 
-from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
+from models.bookings import BookingKind, booking_participants, bookings
 from models.catalog import ProductKind, listings
 from models.groups import group_session_templates, group_sessions
-from models.sessions import session_id_of
-from workflows.bookings.booking import Booking, booking_query
+from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept
 from workflows.bookings.insert import insert_booking
 from workflows.bookings.request import request
@@ -161,36 +160,39 @@ def make_group_session(db: Connection, mentees: Sequence[User], *, listing: List
 
 
 def make_group(
-    db: Connection, mentees: Sequence[User], *, listing: Listing | None = None, start_time: datetime | None = None
+    db: Connection,
+    mentees: Sequence[User],
+    *,
+    listing: Listing | None = None,
+    start_time: datetime | None = None,
+    capacity: int | None = None,
 ) -> Booking:
-    """The accepted booking of a group of these people, with one seat more than they take; without any event."""
+    """The accepted booking of a group of these people by a listing's terms, without any event.
+
+    It has one seat more than they take, unless a capacity is given.
+    """
     offer, begin = listing or make_listing(db), start_time or next_slot()
-    template_id, booking_id = _make_template(db, offer), uuid4()
-    group = {
-        "id": booking_id,
-        "mentor_profile_id": offer.mentor_profile_id,
-        "course_id": offer.course_id,
-        "kind": BookingKind.GROUP,
-        "title": offer.title,
-        "start_time": begin,
-        "end_time": begin + timedelta(minutes=offer.duration_minutes),
-        "status": BookingStatus.ACCEPTED,
-        "price_amount": offer.price_amount,
-        "price_currency": offer.price_currency,
-        "late_fee_percent": offer.late_fee_percent,
-        "session_id": session_id_of(booking_id),
-    }
-    db.execute(insert(bookings).values(group))
-    seats = {"capacity": len(mentees) + 1, "seats_taken": len(mentees)}
-    db.execute(
-        insert(group_sessions).values(booking_id=booking_id, template_id=template_id, occurs_on=begin.date(), **seats)
-    )
+    template_id = _make_template(db, offer)
     price = {"price_amount": offer.price_amount, "price_currency": offer.price_currency}
+    group = insert_booking(
+        db,
+        {"course_id": offer.course_id, "title": offer.title, **price},
+        offer,
+        mentor_profile_id=offer.mentor_profile_id,
+        start_time=begin,
+        end_time=begin + timedelta(minutes=offer.duration_minutes),
+        kind=BookingKind.GROUP,
+        accepted=True,
+    )
+    seats = {"capacity": capacity or len(mentees) + 1, "seats_taken": len(mentees)}
+    db.execute(
+        insert(group_sessions).values(booking_id=group.id, template_id=template_id, occurs_on=begin.date(), **seats)
+    )
     for mentee in mentees:
         db.execute(
-            insert(booking_participants).values(booking_id=booking_id, user_id=mentee.id, seat_id=uuid4(), **price)
+            insert(booking_participants).values(booking_id=group.id, user_id=mentee.id, seat_id=uuid4(), **price)
         )
-    return Booking.of(db.execute(booking_query(booking_id)).one())
+    return group
 
 
 def _make_template(db: Connection, offer: Listing) -> UUID:

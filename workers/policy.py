@@ -14,4 +14,5 @@ def operator_policy(chosen: Settings) -> OperatorPolicy:
         notice_channels=tuple(chosen.apprise_channels),
         notice_kinds=frozenset(chosen.apprise_kinds),
         webhook_retry_schedule=DEFAULT_POLICY.webhook_retry_schedule if schedule is None else schedule,
+        waitlist_offer_minutes=chosen.waitlist_offer_minutes,
     )

@@ -31,6 +31,10 @@ _MEANINGS: dict[str, Callable[[], DomainError]] = {
     "open_drafts": partial(
         Conflict, "Too many of your requests are open; wait for an answer, or withdraw one.", code="booking_limit"
     ),
+    "pk_booking_participants": partial(
+        Conflict, "You already have a seat in this group session.", code="already_joined"
+    ),
+    "fk_booking_participants_bundle_purchase_id": partial(NotFound, "There is no such bundle."),
     "uq_mentor_busy_booking_id": partial(InvalidTransition, "This booking has already been accepted."),
     "uq_sessions_booking_id": partial(Conflict, "This booking already has a session.", code="duplicate_session"),
     "pk_sessions": partial(Conflict, "This booking already has a session.", code="duplicate_session"),

@@ -15,12 +15,14 @@ class OperatorPolicy:
         reminder_minutes: minutes before a session at which both sides are reminded, unless its listing has its own.
         notice_channels: the names of the channels on which operators are notified; of what, `notice_kinds`.
         webhook_retry_schedule: seconds between the attempts of a webhook.
+        waitlist_offer_minutes: how long a freed seat is kept for the first in line; 0 for until the start.
     """
 
     reminder_minutes: tuple[int, ...] = (1440, 60)
     notice_channels: tuple[str, ...] = ()
     notice_kinds: frozenset[str] = frozenset()
     webhook_retry_schedule: tuple[float, ...] = WEBHOOK_RETRY_POLICY.pauses
+    waitlist_offer_minutes: int = 60
 
 
 DEFAULT_POLICY = OperatorPolicy()

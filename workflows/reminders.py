@@ -21,9 +21,11 @@ from workflows.events.event_types import (
     SessionCreated,
     SessionEvent,
     SessionReminderSet,
+    WaitlistOffered,
     own_fields,
 )
 from workflows.events.record import record
+from workflows.groups.waitlist import is_offered
 from workflows.identity.actor import SYSTEM
 from workflows.notifications.recipients import NOT_A_PARTY, Parties, parties_of, variables_about
 from workflows.notifications.texts import Words, compose
@@ -116,8 +118,12 @@ def words_now(db: Connection, event: Event, reader_id: UUID, written: Words, *, 
 
     Raises:
         Cancel: it is a reminder of a session that has begun or is cancelled, of a request that has been decided, or its
-            reader is no longer a party.
+            reader is no longer a party; or it offers a seat that is no longer kept for its reader.
     """
+    if isinstance(event, WaitlistOffered):
+        if not is_offered(db, event, now=now):
+            raise Cancel("The seat has been taken or declined, or is no longer kept.")
+        return written
     if not isinstance(event, BookingUndecided | SessionReminderSet):
         return written
     parties = parties_of(db, event.booking_id)

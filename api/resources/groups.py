@@ -16,6 +16,7 @@ from api.etags import any_version_will_do, tagged
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import groups as shapes
+from api.state import app_state
 from workflows.errors import Forbidden
 from workflows.groups.capacity import change_capacity
 from workflows.groups.group import GROUPS, Group, SeenGroup, group_query, not_a_group, seen_by
@@ -87,6 +88,7 @@ def update_group_session(context: RequestContext[Group], body: dict[str, Any]) -
         actor=context.actor,
         group=context.subject,
         now=context.now,
+        offer_minutes=app_state().settings.waitlist_offer_minutes,
         any_version=any_version_will_do(request),
         **body,
     )

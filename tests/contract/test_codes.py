@@ -144,6 +144,14 @@ def group_full(stage: Stage) -> Answer:
     return stage.client.patch(f"/group-sessions/{group.id}", json={"capacity": 1}, headers=stage.cast.as_mentor)
 
 
+def seat(stage: Stage, step: str, *, times: int = 1, capacity: int = 1) -> Answer:
+    """The last answer to a step in a group that has nobody in it."""
+    with stage.world.engine.begin() as db:
+        group = factories.make_group(db, [], listing=stage.cast.listing, capacity=capacity)
+    path = f"/group-sessions/{group.id}/{step}"
+    return [stage.client.post(path, headers=stage.cast.as_mentee) for _ in range(times)][-1]
+
+
 def already_reviewed(stage: Stage) -> Answer:
     with stage.world.engine.begin() as db:
         session = factories.complete_session(db, stage.scheduled)
@@ -293,6 +301,9 @@ PRODUCED: dict[str, Callable[[Stage], Answer]] = {
     "template_inactive": template_inactive,
     "group_full": group_full,
     "not_a_group": lambda stage: stage.client.get(f"/group-sessions/{stage.draft.id}", headers=stage.cast.as_mentee),
+    "already_joined": lambda stage: seat(stage, "join", times=2),
+    "seats_free": lambda stage: seat(stage, "waitlist"),
+    "no_offer": lambda stage: seat(stage, "waitlist/accept-offer"),
     "unauthenticated": lambda stage: stage.client.get("/me"),
     "forbidden": lambda stage: stage.client.get(f"/bookings/{stage.draft.id}", headers=stage.cast.as_stranger),
     "not_found": lambda stage: stage.client.get("/bookings/no-id", headers=stage.cast.as_mentee),

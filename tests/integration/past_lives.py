@@ -12,7 +12,7 @@ from models.bookings import BookingKind, BookingStatus, bookings
 from models.reviews import reviews
 from models.sessions import SessionStatus, session_id_of, sessions
 from tests.integration.harness import without_guards
-from workflows.events.event_types import SeatEvent
+from workflows.events.event_types import SeatEvent, own_fields
 from workflows.events.record import record
 
 HOUR = timedelta(hours=1)
@@ -115,6 +115,8 @@ def held_on_wednesday(db: Connection, mentor_profile_id: UUID, **besides: Any) -
 
 
 def seat(db: Connection, mentor_profile_id: UUID, event: type[SeatEvent], moment: datetime) -> None:
-    of = {"booking_id": uuid4(), "listing_id": uuid4(), "user_id": uuid4(), "mentor_profile_id": mentor_profile_id}
+    of = {"booking_id": uuid4(), "seat_id": uuid4(), "user_id": uuid4(), "mentor_profile_id": mentor_profile_id}
     times = {"start_time": moment, "end_time": moment + HOUR}
-    record(db, event(actor="system", occurred_at=moment, capacity=8, seats_taken=1, **of, **times))
+    costs = {"price_amount": 0, "fee_amount": 0, "refund_amount": 0, "late": False, "credit_returned": False}
+    of_it = {name: value for name, value in (of | times | costs).items() if name in own_fields(event)}
+    record(db, event(actor="system", occurred_at=moment, capacity=8, seats_taken=1, currency="USD", **of_it))

@@ -18,7 +18,7 @@ from models.bundles import bundle_entries, bundle_purchases
 from models.calendar import calendar_secrets, mentee_busy, mentor_busy
 from models.catalog import courses, listings, products
 from models.events import deliveries, delivery_attempts, events
-from models.groups import group_session_templates, group_sessions
+from models.groups import group_session_templates, group_sessions, seat_cancellations
 from models.idempotency import idempotency_keys
 from models.notifications import notifications
 from models.people import mentor_profiles, users
@@ -149,6 +149,11 @@ class Rows:
                 "capacity": 3,
             },
             "booking_participants": {"user_id": make_user(self.db).id},
+            "seat_cancellations": {
+                **{"seat_id": uuid4(), "booking_id": self.booking.id, "user_id": self.session.mentee_user_id},
+                "late": False,
+                **{"fee_amount": 0, "refund_amount": 0, "currency": "USD"},
+            },
         }
 
     def _of_what_follows(self) -> dict[str, dict[str, Any]]:
@@ -233,6 +238,8 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (group_session_templates, "ck_group_session_templates_location_is_an_object", {"location": 1}),
     (group_sessions, "ck_group_sessions_capacity", {"capacity": 1001}),
     (group_sessions, "ck_group_sessions_seats", {"seats_taken": 3, "seats_offered": 1}),
+    (seat_cancellations, "ck_seat_cancellations_amounts", {"fee_amount": -1}),
+    (seat_cancellations, "ck_seat_cancellations_amounts", {"refund_amount": -1}),
     # A seat has a price.
     (booking_participants, "ck_booking_participants_seat", {"seat_id": uuid4()}),
     (booking_participants, "ck_booking_participants_start_time_of_a_seat", {"start_time": NOW}),

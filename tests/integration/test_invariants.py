@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, text, u
 
 from models.analytics import session_metrics
 from models.bookings import booking_participants, bookings
-from models.calendar import mentor_busy
+from models.calendar import mentee_busy, mentor_busy
 from models.events import deliveries, delivery_attempts, effect_catalogues, events, subscriptions
+from models.groups import group_sessions
 from models.maintenance import session_count_changes, session_counts
 from models.notifications import notifications
 from models.people import mentor_profiles
@@ -96,6 +97,15 @@ PLANTED: dict[str, list[tuple[str, Plant]]] = {
         ("a declined booking", lambda db, _s: db.execute(update(bookings).values(status="declined", session_id=None))),
     ],
     "mentor_busy_twice": [("a copy of a block", lambda db, _s: _overlap(db))],
+    "group_seats_differ": [
+        ("one taken more", lambda db, s: _make_group(db, s, seats_taken=2)),
+        ("one offered more", lambda db, s: _make_group(db, s, seats_offered=1)),
+        ("a participant less", lambda db, s: (_make_group(db, s), db.execute(delete(booking_participants)))),
+    ],
+    "mentee_busy_without_part": [
+        ("no participant", lambda db, _s: db.execute(update(mentee_busy).values(user_id=uuid4()))),
+        ("a cancelled session", lambda db, _s: _cancel(db)),
+    ],
     "open_session_without_block": [
         ("no block", lambda db, _s: (_reopen(db), db.execute(delete(mentor_busy)))),
         ("too short a block", lambda db, _s: (_reopen(db), _shorten(db))),
@@ -166,6 +176,11 @@ def _reopen(db: Connection) -> None:
     db.execute(update(sessions).values(status="in_progress", completed_at=None))
 
 
+def _cancel(db: Connection) -> None:
+    now = func.now()
+    db.execute(update(sessions).values(status="cancelled", started_at=None, completed_at=None, cancelled_at=now))
+
+
 def _shorten(db: Connection) -> None:
     db.execute(update(mentor_busy).values(busy=text("tstzrange(lower(busy), upper(busy) - interval '1 minute')")))
 
@@ -181,6 +196,15 @@ def _first(db: Connection) -> UUID:
     query = select(notifications.c.id).where(notifications.c.kind == "session_completed").limit(1)
     found: UUID = db.scalars(query).one()
     return found
+
+
+def _make_group(db: Connection, session: Session, **seats: int) -> None:
+    """Plant a group in place of the individual booking, with the mentee in its only seat."""
+    seat = {"seat_id": uuid4(), "price_amount": 0, "price_currency": "USD", "start_time": func.now()}
+    db.execute(update(booking_participants).values(**seat))
+    counted = {"capacity": 3, "seats_taken": 1, **seats}
+    group = {"booking_id": session.booking_id, "template_id": uuid4(), "occurs_on": func.current_date()}
+    db.execute(insert(group_sessions).values(**group, **counted))
 
 
 def _join(db: Connection, booking_id: UUID) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import delete, select
@@ -53,6 +53,7 @@ class Group:
         now = datetime.now(UTC)
         known = {name: getattr(self.session, name) for name in own_fields(kind) if hasattr(self.session, name)}
         about = {"session_id": self.session.id, "user_id": self.people["Ben"].id, "listing_id": self.session.id}
+        about |= {"seat_id": uuid4(), "price_amount": 0, "credit_returned": False}
         about |= {"capacity": 8, "seats_taken": 2, "expires_at": now + timedelta(days=1), "kind": "group"}
         about |= {"fee_amount": 0, "refund_amount": 0, "currency": "USD", "late": False, "cancelled_by": "mentor"}
         about |= {"cancellation_type": "other", "mentee_user_id": self.people["Ben"].id}

@@ -33,7 +33,15 @@ from tests.statements import statements_of
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept, decline
 from workflows.bookings.decisions import cancel as cancel_booking
-from workflows.events.event_types import BundleExhausted, Event, ReviewUnlocked, SeatJoined, SeatLeft, SessionCreated
+from workflows.events.event_types import (
+    BundleExhausted,
+    Event,
+    ReviewUnlocked,
+    SeatJoined,
+    SeatLeft,
+    SessionCreated,
+    own_fields,
+)
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.people import Mentor, User
@@ -212,17 +220,20 @@ def test_no_stranger_is_notified_of_an_unlocked_review(parties: Parties) -> None
 
 
 def a_seat(kind: type[SeatJoined | SeatLeft], session: Session, user_id: UUID) -> SeatJoined | SeatLeft:
+    costs = {"late": False, "fee_amount": 0, "refund_amount": 0, "credit_returned": False, "price_amount": 0}
     return kind(
         actor=f"user:{user_id}",
         occurred_at=datetime.now(UTC),
         booking_id=session.booking_id,
-        listing_id=uuid4(),
         mentor_profile_id=session.mentor_profile_id,
         user_id=user_id,
+        seat_id=uuid4(),
+        currency="USD",
         start_time=session.start_time,
         end_time=session.end_time,
         capacity=8,
         seats_taken=3,
+        **{name: value for name, value in costs.items() if name in own_fields(kind)},
     )
 
 

@@ -33,6 +33,7 @@ KINDS = (
     *("booking_reminder", "session_reminder"),
     *("session_created", "session_started", "session_completed", "session_cancelled"),
     *("review_unlocked", "seat_joined", "seat_left"),
+    *("seat_refunded", "waitlist_offered", "waitlist_dropped"),
 )
 ENDED = {
     "actor": "user:1",
@@ -43,6 +44,8 @@ ENDED = {
     "currency": "USD",
     "late": True,
     "credit_returned": None,
+    "bundle_purchase_id": None,
+    "reason": "lapsed",
     "session_id": 7,
     "mentor_profile_id": 8,
 }

@@ -25,6 +25,7 @@ from workflows.events.event_types import (
     Event,
     SessionReminderSet,
     SessionStarted,
+    WaitlistOffered,
     WebhookEndpointEvent,
 )
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
@@ -264,7 +265,7 @@ def useful_until(event: Event, *, written_at: datetime) -> datetime:
     match event:
         case SessionReminderSet():
             return min(latest, event.useful_until)
-        case BookingUndecided():
+        case BookingUndecided() | WaitlistOffered():
             return min(latest, event.expires_at)
         case SessionStarted():
             # However late it began.

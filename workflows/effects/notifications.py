@@ -20,14 +20,17 @@ from workflows.events.event_types import (
     BundleExhausted,
     Event,
     ReviewUnlocked,
-    SeatEvent,
     SeatJoined,
     SeatLeft,
+    SeatRefunded,
     SessionCancelled,
     SessionCompleted,
     SessionCreated,
     SessionReminderSet,
     SessionStarted,
+    WaitlistDropped,
+    WaitlistEvent,
+    WaitlistOffered,
     WebhookEndpointDisabled,
     WebhookEndpointEvent,
     WebhookEndpointExhausted,
@@ -35,6 +38,7 @@ from workflows.events.event_types import (
 )
 from workflows.events.record import follow_up
 from workflows.events.subscriptions import subscribe
+from workflows.groups.seats import reason_for_leaving
 from workflows.identity.actor import SYSTEM
 from workflows.notifications.endpoint_news import news_of
 from workflows.notifications.kinds import OPERATOR_NOTICES
@@ -154,23 +158,50 @@ for _row in BOOKING_NOTIFICATIONS:
     _subscribe(*_row)
 
 
-def _subscribe_seat(event_type: type[SeatEvent], kind: str) -> None:
+def _subscribe_seat(event_type: type[SeatJoined | SeatLeft], kind: str) -> None:
     @subscribe(event_type, name=f"notifications.{kind}", queue="notifications")
-    def notify_both(db: Connection, event: SeatEvent, *, now: datetime) -> None:
+    def notify_both(db: Connection, event: SeatJoined | SeatLeft, *, now: datetime) -> None:
         """Notify the person who took or left the seat, and the mentor.
 
         That person may no longer be a participant by now, so they are read on their own.
         """
         parties, person = parties_of(db, event.booking_id), person_of(db, event.user_id)
+        reason = reason_for_leaving(db, event.seat_id) if isinstance(event, SeatLeft) else None
+        about = {"event": event, "who": person.name, "reason": _quoted(reason)}
         words = [
-            (reader, compose(kind, event=event, **variables_about(parties, reader), who=person.name))
-            for reader in (parties.mentor, person)
+            (reader, compose(kind, **about, **variables_about(parties, reader))) for reader in (parties.mentor, person)
         ]
         notify_people(db, event, kind=kind, words=words)
 
 
 _subscribe_seat(SeatJoined, "seat_joined")
 _subscribe_seat(SeatLeft, "seat_left")
+
+
+def _notify_one(db: Connection, event: SeatRefunded | WaitlistEvent, kind: str) -> None:
+    """Notify the person of the event alone, who may be no participant."""
+    parties, person = parties_of(db, event.booking_id), person_of(db, event.user_id)
+    words = compose(kind, event=event, **variables_about(parties, person))
+    notify_people(db, event, kind=kind, words=[(person, words)])
+
+
+@subscribe(SeatRefunded, name="notifications.seat_refunded", queue="notifications")
+def notify_refunded(db: Connection, event: SeatRefunded, *, now: datetime) -> None:
+    """Notify the participant of what comes back, if anything does; the cancellation has a notification of its own."""
+    if event.refund_amount or event.credit_returned:
+        _notify_one(db, event, "seat_refunded")
+
+
+@subscribe(WaitlistOffered, name="notifications.waitlist_offered", queue="notifications")
+def notify_offered(db: Connection, event: WaitlistOffered, *, now: datetime) -> None:
+    """Notify the first in line of the seat and until when it is kept."""
+    _notify_one(db, event, "waitlist_offered")
+
+
+@subscribe(WaitlistDropped, name="notifications.waitlist_dropped", queue="notifications")
+def notify_dropped(db: Connection, event: WaitlistDropped, *, now: datetime) -> None:
+    """Notify the person that they wait no longer."""
+    _notify_one(db, event, "waitlist_dropped")
 
 
 @subscribe(BundleExhausted, name="notifications.bundle_exhausted", queue="notifications")

@@ -1,4 +1,5 @@
-"""Effects of the queue `sessions`: the session of an accepted booking, and the timers of an undecided request."""
+"""Effects of the queue `sessions`: the session of an accepted booking, the timers of an undecided request and of a seat
+that is offered to a waiting list."""
 
 from __future__ import annotations
 
@@ -11,9 +12,18 @@ from models.bookings import BookingStatus
 from models.events import events
 from workflows.bookings.booking import BOOKING_BY_ID, Booking
 from workflows.bookings.decisions import expire, expiry_of
-from workflows.events.event_types import BookingAccepted, BookingRequested, BookingUndecided, Event, SessionCreated
+from workflows.events.event_types import (
+    BookingAccepted,
+    BookingRequested,
+    BookingUndecided,
+    Event,
+    SessionCreated,
+    WaitlistOffered,
+)
 from workflows.events.record import defer_write, record
 from workflows.events.subscriptions import subscribe
+from workflows.groups.place import lock_group, read_group
+from workflows.groups.waitlist import offer_seats
 from workflows.identity.actor import SYSTEM
 from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.reminders import reminders_to_set
@@ -75,3 +85,21 @@ def note_undecided(db: Connection, event: BookingRequested, *, now: datetime) ->
     recorded = exists().where(events.c.subject_id == booking.id, events.c.type == BookingUndecided.type)
     if booking.status is BookingStatus.DRAFT and not db.scalar(select(recorded)):
         record(db, BookingUndecided.about(booking, actor=SYSTEM, now=now, expires_at=expires_at))
+
+
+def _end_of_offer(event: WaitlistOffered) -> datetime:
+    return event.expires_at
+
+
+# Alone: several offers of one group end at one time, and two batches would lock groups in different orders.
+@subscribe(
+    WaitlistOffered, name="waitlist.expire", queue="sessions", due=_end_of_offer, uses_operator_policy=True, alone=True
+)
+def expire_offer(
+    db: Connection, event: WaitlistOffered, *, now: datetime, policy: OperatorPolicy = DEFAULT_POLICY
+) -> None:
+    """Offer the seat to the next in line, unless it has been taken or declined by then."""
+    lock_group(db, event.booking_id)
+    # The timer was due by the database's clock, which `now` may be behind.
+    ended = max(now, event.expires_at)
+    offer_seats(db, group=read_group(db, event.booking_id), now=ended, offer_minutes=policy.waitlist_offer_minutes)

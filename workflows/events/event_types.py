@@ -220,34 +220,97 @@ class SessionReminderSet(SessionEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeatEvent(Event):
-    """The fields of every event about a seat of a group session; `seats_taken` is the number at that moment."""
+class GroupEvent(Event):
+    """The fields of every event about the seats of a group session, as they are after it."""
 
     subject: ClassVar[str] = "booking"
-    # Not offered to endpoints until groups record it.
-    announced: ClassVar[bool] = False
 
     booking_id: UUID
-    listing_id: UUID
     mentor_profile_id: UUID
     course_id: UUID | None = None
-    user_id: UUID
     start_time: datetime
     end_time: datetime
     capacity: int
     seats_taken: int
 
 
+class GroupSessionFull(GroupEvent):
+    """The last free seat of a group session has been taken."""
+
+    type = "group_session.full"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeatEvent(GroupEvent):
+    """The fields of every event about one seat; `bundle_purchase_id` is the bundle that paid for it. Money in minor
+    units of `currency`."""
+
+    user_id: UUID
+    seat_id: UUID
+    currency: str
+    bundle_purchase_id: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SeatJoined(SeatEvent):
-    """A participant has joined a group session."""
+    """A participant has joined a group session, for the price or with a bundle."""
 
-    type = "seat.joined"
+    type: ClassVar[str] = "seat.joined"
+
+    price_amount: int
+    product_id: UUID | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class SeatLeft(SeatEvent):
-    """A participant has left a group session."""
+    """A participant has left a group session, by its policy at that moment; money in minor units.
 
-    type = "seat.left"
+    `late`: inside the policy's window; `credit_returned`: the session of the bundle can be used again.
+    """
+
+    type: ClassVar[str] = "seat.left"
+
+    late: bool
+    fee_amount: int
+    refund_amount: int
+    credit_returned: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeatRefunded(SeatEvent):
+    """A group session was cancelled: the participant gets the price of the seat back, or the session of the bundle."""
+
+    type: ClassVar[str] = "seat.refunded"
+
+    refund_amount: int
+    credit_returned: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitlistEvent(GroupEvent):
+    """The fields of every event about one person on the waiting list of a group session."""
+
+    announced: ClassVar[bool] = False
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitlistOffered(WaitlistEvent):
+    """A seat is kept for the first in line until `expires_at`."""
+
+    type: ClassVar[str] = "waitlist.offered"
+
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitlistDropped(WaitlistEvent):
+    """A person is no longer on the waiting list; `reason`: the offer has `lapsed`, or the session is `cancelled`."""
+
+    type: ClassVar[str] = "waitlist.dropped"
+
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)

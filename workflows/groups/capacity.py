@@ -7,7 +7,11 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from workflows.errors import Conflict, InvalidTransition, Stale
+from workflows.events.event_types import GroupSessionFull
+from workflows.events.record import record
 from workflows.groups.group import Group, group_query
+from workflows.groups.place import read_group
+from workflows.groups.waitlist import offer_seats
 from workflows.identity.actor import Actor
 from workflows.identity.parties import require_mentor_or_operator
 
@@ -23,12 +27,22 @@ RETURNING booking_id
 
 
 def change_capacity(
-    db: Connection, *, actor: Actor, group: Group, capacity: int, now: datetime, any_version: bool = False
+    db: Connection,
+    *,
+    actor: Actor,
+    group: Group,
+    capacity: int,
+    now: datetime,
+    offer_minutes: int,
+    any_version: bool = False,
 ) -> Group:
     """Change the number of seats of a group session that has not begun, and return it as it stands then.
 
+    New seats are offered to the waiting list first.
+
     Args:
         group: as the caller saw it.
+        offer_minutes: how long a seat is kept for a person to whom it is offered; 0 for until the start.
         any_version: the caller decided on no version in particular.
 
     Raises:
@@ -43,7 +57,10 @@ def change_capacity(
     changed = db.execute(_CHANGE, values).one_or_none() is not None
     present = Group.of(db.execute(group_query(group.id)).one())
     if changed:
-        return present
+        offer_seats(db, group=present, now=now, offer_minutes=offer_minutes)
+        if present.full and not group.full:
+            record(db, GroupSessionFull.about(present, actor=actor, now=now))
+        return read_group(db, group.id)
     _require_open(present, now)
     if not any_version and present.version != group.version:
         raise Stale("The group session has changed since you read it; read it again.")

@@ -46,8 +46,11 @@ KINDS: dict[str, Kind] = {
     "session_cancelled": Kind("A session is cancelled.", always=frozenset({Channel.IN_APP})),
     # The mail about the completed session invites to review it already.
     "review_unlocked": Kind("You can review a session.", NO_MAIL),
-    "seat_joined": Kind("You join a group session, or a mentee joins one of yours.", offered=False),
-    "seat_left": Kind("You leave a group session, or a mentee leaves one of yours.", offered=False),
+    "seat_joined": Kind("You join a group session, or a mentee joins one of yours."),
+    "seat_left": Kind("You leave a group session, or a mentee leaves one of yours."),
+    "seat_refunded": Kind("A group session is cancelled, and what you paid comes back."),
+    "waitlist_offered": Kind("A seat is kept for you from a waiting list."),
+    "waitlist_dropped": Kind("You are no longer on a waiting list."),
     "bundle_exhausted": Kind("A bundle of sessions is used up.", offered=False),
     "webhook_endpoint_exhausted": Kind("A message to your webhook endpoint could not be delivered."),
     "webhook_endpoint_failing": Kind("Your webhook endpoint has been failing for days and will be disabled."),

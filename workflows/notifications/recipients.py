@@ -14,13 +14,22 @@ from models.bookings import BookingStatus
 from models.notifications import Channel
 from models.sessions import SessionStatus
 from workflows.events.delivery import Cancel
-from workflows.events.event_types import BookingCancelled, BookingDeclined, Event, SeatLeft, SessionCancelled
+from workflows.events.event_types import (
+    BookingCancelled,
+    BookingDeclined,
+    Event,
+    SeatLeft,
+    SessionCancelled,
+    WaitlistEvent,
+)
 from workflows.notifications.preferences import is_wanted
 
 MAX_NAMES = 3
 NOT_A_PARTY = "The reader is no longer a party of it."
 # Its end has to reach everyone who was a party, however late the message leaves.
 _ENDINGS = (BookingCancelled, BookingDeclined, SeatLeft, SessionCancelled)
+# Those on a waiting list are no parties.
+_TO_OTHERS = (WaitlistEvent,)
 
 # Whether the reader of a notification `n` is a party of its booking.
 IS_PARTY = """(
@@ -156,7 +165,7 @@ def variables_about(parties: Parties, reader: Person) -> dict[str, Any]:
 
 
 def require_recipient(event: Event, *, is_party: bool) -> None:
-    """Cancel a message to a person who is no longer a party of the booking, unless it is about its end.
+    """Cancel a message to a person who is no party of the booking, unless it is about its end or a waiting list.
 
     Args:
         is_party: whether they are one now; see `IS_PARTY`.
@@ -164,7 +173,7 @@ def require_recipient(event: Event, *, is_party: bool) -> None:
     Raises:
         Cancel: they may not see it any more.
     """
-    if not is_party and not isinstance(event, _ENDINGS):
+    if not is_party and not isinstance(event, _ENDINGS + _TO_OTHERS):
         raise Cancel(NOT_A_PARTY)
 
 

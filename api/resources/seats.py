@@ -1,0 +1,148 @@
+"""Seats of group sessions: join and leave, and the waiting list of a full one."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import jsonify
+
+from api import examples
+from api.blueprints import refuses
+from api.context import ANYONE, PERSON, RequestContext
+from api.loaders import changes
+from api.resources.groups import GROUP, group_sessions, shown
+from api.schemas import groups as group_shapes
+from api.schemas import seats as shapes
+from api.schemas.base import EmptyBody
+from api.state import app_state
+from workflows.errors import Forbidden, Invalid
+from workflows.groups.group import Group
+from workflows.groups.seats import join, leave
+from workflows.groups.waitlist import join_waitlist, leave_waitlist
+from workflows.identity.actor import Actor
+
+# Why nobody can join, or wait for a seat, whatever they pay with.
+_CLOSED = ("not_a_group", "invalid_transition", "already_joined")
+_PAYING = ("not_found", "slot_taken", "bundle_unusable")
+
+
+@group_sessions.route("/group-sessions/<id:booking_id>/join", methods=["POST"])
+@refuses(*_CLOSED, "group_full", *_PAYING)
+@changes(ANYONE, GROUP)
+@group_sessions.arguments(shapes.Joining, required=False, example=examples.JOINING)
+@group_sessions.response(200, group_shapes.GroupSession, example=examples.JOINED_GROUP)
+def join_group_session(context: RequestContext[Group], body: dict[str, Any]) -> Any:
+    """Take a seat in a group session, for the group's price or with a bundle of its course.
+
+    The caller's time is blocked. Those for whom a seat of the waiting list is kept take that one. Operators name the
+    person.
+    """
+    return _take(context, body, _person_of(context.actor, body["student_id"]))
+
+
+@group_sessions.route("/group-sessions/<id:booking_id>/leave", methods=["POST"])
+@refuses("not_a_group", "invalid_transition", "not_cancellable")
+@changes(ANYONE, GROUP)
+@group_sessions.arguments(shapes.Leaving, required=False, example=examples.LEAVING)
+@group_sessions.response(200, shapes.LeftGroupSession, example=examples.LEFT_GROUP)
+def leave_group_session(context: RequestContext[Group], body: dict[str, Any]) -> Any:
+    """Leave a group session before it begins, by its cancellation policy.
+
+    In time, the price is refunded or the session of the bundle comes back. Later, the fee of the policy is kept, which
+    for a seat that was paid with a bundle is its session. A seat that an operator takes away costs no fee. The freed
+    seat is kept for the first on the waiting list.
+    """
+    left, cost = leave(
+        context.db,
+        actor=context.actor,
+        group=context.subject,
+        mentee_user_id=_person_of(context.actor, body["student_id"]),
+        reason=body["reason"],
+        now=context.now,
+        offer_minutes=app_state().settings.waitlist_offer_minutes,
+    )
+    seen, headers = shown(context, left)
+    return shapes.LeftGroup(**vars(seen), cancellation=shapes.cancellation_of(cost)), headers
+
+
+@group_sessions.route("/group-sessions/<id:booking_id>/waitlist", methods=["POST"])
+@refuses(*_CLOSED, "seats_free")
+@changes(PERSON, GROUP)
+@group_sessions.arguments(EmptyBody, required=False, example={})
+@group_sessions.response(201, shapes.WaitlistEntry, description="At the end of the line.", example=examples.WAITING)
+@group_sessions.alt_response(
+    200,
+    schema=shapes.WaitlistEntry,
+    description="The caller is on the waiting list already.",
+    example=examples.OFFERED,
+    success=True,
+)
+def join_group_session_waitlist(context: RequestContext[Group], _body: dict[str, Any]) -> Any:
+    """Wait for a seat in a full group session.
+
+    A seat that becomes free is offered to the first in line, and kept for them until `offer.expiresAt`; then it is
+    offered to the next. Repeated requests return the caller's entry as it stands.
+    """
+    entry, is_new = join_waitlist(
+        context.db,
+        actor=context.actor,
+        group=context.subject,
+        now=context.now,
+        offer_minutes=app_state().settings.waitlist_offer_minutes,
+    )
+    return jsonify(shapes.shown_entry(entry)), 201 if is_new else 200
+
+
+@group_sessions.route("/group-sessions/<id:booking_id>/waitlist", methods=["DELETE"])
+@refuses("not_a_group")
+@changes(PERSON, GROUP)
+@group_sessions.response(204)
+def leave_group_session_waitlist(context: RequestContext[Group]) -> Any:
+    """Leave the waiting list; a seat that was kept for the caller is offered to the next. Idempotent."""
+    leave_waitlist(
+        context.db,
+        actor=context.actor,
+        group=context.subject,
+        now=context.now,
+        offer_minutes=app_state().settings.waitlist_offer_minutes,
+    )
+
+
+@group_sessions.route("/group-sessions/<id:booking_id>/waitlist/accept-offer", methods=["POST"])
+@refuses(*_CLOSED, "no_offer", *_PAYING)
+@changes(PERSON, GROUP)
+@group_sessions.arguments(shapes.Payment, required=False, example=examples.PAYMENT)
+@group_sessions.response(200, group_shapes.GroupSession, example=examples.JOINED_GROUP)
+def accept_group_session_offer(context: RequestContext[Group], body: dict[str, Any]) -> Any:
+    """Take the seat that is kept for the caller, for the group's price or with a bundle of its course."""
+    assert context.actor.user_id is not None
+    return _take(context, body, context.actor.user_id, offered_only=True)
+
+
+def _take(
+    context: RequestContext[Group], body: dict[str, Any], mentee_user_id: UUID, *, offered_only: bool = False
+) -> Any:
+    settings = app_state().settings
+    joined = join(
+        context.db,
+        actor=context.actor,
+        group=context.subject,
+        mentee_user_id=mentee_user_id,
+        bundle_purchase_id=body["bundle_purchase_id"],
+        now=context.now,
+        mentee_overlap=settings.mentee_overlap,
+        offer_minutes=settings.waitlist_offer_minutes,
+        offered_only=offered_only,
+    )
+    return shown(context, joined)
+
+
+def _person_of(actor: Actor, student_id: UUID | None) -> UUID:
+    if actor.user_id is None:
+        if student_id is None:
+            raise Invalid("Name the person.", details={"studentId": ["is required from an operator"]})
+        return student_id
+    if student_id not in (None, actor.user_id):
+        raise Forbidden("You can only do this for yourself.")
+    return actor.user_id

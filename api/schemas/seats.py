@@ -1,0 +1,106 @@
+"""Seats of group sessions, what it costs to leave one, and places in a waiting list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import fields
+
+from api.schemas.base import RequestSchema, ResponseSchema
+from api.schemas.fields import Id, Moment, Money, Text
+from api.schemas.groups import GroupSession
+from workflows.groups.group import SeenGroup
+from workflows.groups.seats import SeatCancellation
+from workflows.groups.waitlist import WaitlistEntry as Entry
+
+
+class Payment(RequestSchema):
+    """What a seat is paid with."""
+
+    bundle_purchase_id = Id(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "The bundle whose session pays; left out, the group's price is paid."},
+    )
+
+
+class Joining(Payment):
+    """Who joins, and what the seat is paid with."""
+
+    student_id = Id(
+        load_default=None, allow_none=True, metadata={"description": "The person, for operators; else the caller."}
+    )
+
+
+class Leaving(RequestSchema):
+    """Who leaves, and why."""
+
+    reason = Text(1000, load_default=None, allow_none=True, metadata={"description": "For the mentor."})
+    student_id = Id(
+        load_default=None, allow_none=True, metadata={"description": "The person, for operators; else the caller."}
+    )
+
+
+class SeatPolicy(ResponseSchema):
+    """The group's cancellation policy."""
+
+    window_hours = fields.Integer(allow_none=True, metadata={"description": "Null: participants cannot leave."})
+    late_fee_percent = fields.Integer()
+
+
+class SeatCancelled(ResponseSchema):
+    """What it cost to leave."""
+
+    late = fields.Boolean(metadata={"description": "Whether the seat was left inside the policy's window."})
+    fee = fields.Nested(Money)
+    refund = fields.Nested(Money)
+    credit_returned = fields.Boolean(metadata={"description": "Whether the session of the bundle came back."})
+    policy = fields.Nested(SeatPolicy)
+
+
+class LeftGroupSession(GroupSession):
+    """A group session that was left, and what that cost."""
+
+    cancellation = fields.Nested(SeatCancelled)
+
+
+class Offer(ResponseSchema):
+    """A seat that is kept for the caller."""
+
+    expires_at = Moment()
+
+
+class WaitlistEntry(ResponseSchema):
+    """The caller's place in a waiting list."""
+
+    position = fields.Integer(metadata={"description": "1 is next."})
+    offer = fields.Nested(Offer, allow_none=True, metadata={"description": "Null while there is no free seat."})
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftGroup(SeenGroup):
+    """A group as the person sees it who has left it, with what that cost."""
+
+    cancellation: dict[str, Any]
+
+
+_ENTRY = WaitlistEntry()
+
+
+def cancellation_of(cost: SeatCancellation) -> dict[str, Any]:
+    """What it cost to leave, as `SeatCancelled` shows it."""
+    return {
+        "late": cost.late,
+        "fee": {"amount": cost.fee_amount, "currency": cost.currency},
+        "refund": {"amount": cost.refund_amount, "currency": cost.currency},
+        "credit_returned": cost.credit_returned,
+        "policy": {"window_hours": cost.window_hours, "late_fee_percent": cost.late_fee_percent},
+    }
+
+
+def shown_entry(entry: Entry) -> dict[str, Any]:
+    """A place in a waiting list as JSON."""
+    offer = None if entry.offered_until is None else {"expires_at": entry.offered_until}
+    shown: dict[str, Any] = _ENTRY.dump({"position": entry.position, "offer": offer})
+    return shown

@@ -1,0 +1,172 @@
+"""Seats of group sessions over HTTP: join, leave, and the waiting list."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from tests import factories
+from tests.api.conftest import Cast
+from tests.application import World, as_user
+from workflows.bookings.booking import Booking
+from workflows.identity.people import User
+
+Headers = dict[str, str]
+
+
+def make_group(world: World, cast: Cast, *mentees: User, capacity: int | None = None, days: float = 3) -> Booking:
+    """A group of the cast's mentor, some days from now."""
+    with world.engine.begin() as db:
+        start = factories.this_hour() + timedelta(days=days)
+        return factories.make_group(db, mentees, listing=cast.listing, start_time=start, capacity=capacity)
+
+
+def post(world: World, group: Booking | UUID, step: str, headers: Headers, **body: Any) -> Any:
+    group_id = group.id if isinstance(group, Booking) else group
+    return world.client.post(f"/group-sessions/{group_id}/{step}", headers=headers, json=body)
+
+
+def refusal(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.json["code"]
+
+
+def test_who_joins_sees_their_seat(world: World, cast: Cast) -> None:
+    group = make_group(world, cast, capacity=2)
+    answer = post(world, group, "join", cast.as_mentee)
+    assert answer.status_code == 200
+    assert (answer.json["joined"], answer.json["seatsTaken"], answer.json["full"]) == (True, 1, False)
+    seen = world.client.get(f"/group-sessions/{group.id}", headers=cast.as_mentee)
+    assert (seen.json, seen.headers["ETag"]) == (answer.json, answer.headers["ETag"])
+
+
+def test_an_individual_booking_is_not_a_group(world: World, cast: Cast, draft: Booking) -> None:
+    for step in ("join", "leave", "waitlist", "waitlist/accept-offer"):
+        assert refusal(post(world, draft, step, cast.as_mentee)) == (400, "not_a_group")
+        assert refusal(post(world, uuid4(), step, cast.as_mentee)) == (404, "not_found")
+    path = f"/group-sessions/{draft.id}/waitlist"
+    assert refusal(world.client.delete(path, headers=cast.as_mentee)) == (400, "not_a_group")
+
+
+def test_a_full_group_is_not_joined(world: World, cast: Cast) -> None:
+    group = make_group(world, cast, capacity=1)
+    assert post(world, group, "join", cast.as_stranger).json["full"] is True
+    answer = post(world, group, "join", cast.as_mentee)
+    assert refusal(answer) == (409, "group_full")
+    assert "waiting list" in answer.json["message"]
+
+
+def test_a_group_is_not_joined_twice(world: World, cast: Cast) -> None:
+    group = make_group(world, cast, capacity=2)
+    key = cast.as_mentee | {"Idempotency-Key": "a click"}
+    answers = [post(world, group, "join", key) for _ in range(2)]
+    # The same request again is the same seat; another request is refused.
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert refusal(post(world, group, "join", cast.as_mentee)) == (409, "already_joined")
+    assert post(world, group, "leave", cast.as_mentee).json["seatsTaken"] == 0
+
+
+def test_an_unknown_student_is_not_found(world: World, cast: Cast) -> None:
+    group = make_group(world, cast)
+    for step in ("join", "leave"):
+        assert refusal(post(world, group, step, cast.as_operator, studentId=str(uuid4()))) == (404, "not_found")
+
+
+def test_operators_join_and_leave_for_others(world: World, cast: Cast) -> None:
+    group = make_group(world, cast, days=0.5)
+    student = {"studentId": str(cast.mentee.id)}
+    joined = post(world, group, "join", cast.as_operator, **student)
+    assert [person["userId"] for person in joined.json["participants"]] == [str(cast.mentee.id)]
+    left = post(world, group, "leave", cast.as_operator, **student)
+    assert left.json["participants"] == []
+    # Late, but not by the participant's own wish.
+    assert left.json["cancellation"]["fee"]["amount"] == 0
+    assert refusal(post(world, group, "join", cast.as_operator)) == (400, "invalid_request")
+    assert refusal(post(world, group, "join", cast.as_stranger, **student)) == (403, "forbidden")
+    assert post(world, group, "join", cast.as_mentee, **student).status_code == 200
+
+
+def test_a_mentor_joins_others_groups_alone(world: World, cast: Cast) -> None:
+    group = make_group(world, cast)
+    assert refusal(post(world, group, "join", cast.as_mentor)) == (400, "invalid_request")
+    assert post(world, group, "join", cast.as_other_mentor).status_code == 200
+
+
+def test_a_late_participant_reads_the_fee(world: World, cast: Cast) -> None:
+    group = make_group(world, cast, days=0.5)
+    post(world, group, "join", cast.as_mentee)
+    answer = post(world, group, "leave", cast.as_mentee, reason="Ill")
+    assert (answer.status_code, answer.json["joined"]) == (200, False)
+    assert answer.json["cancellation"] == {
+        "late": True,
+        "fee": {"amount": 2000, "currency": "USD"},
+        "refund": {"amount": 2000, "currency": "USD"},
+        "creditReturned": False,
+        "policy": {"windowHours": 24, "lateFeePercent": 50},
+    }
+    assert refusal(post(world, group, "leave", cast.as_mentee)) == (404, "not_found")
+
+
+def test_a_bundle_of_the_course_pays_for_a_seat(world: World, cast: Cast) -> None:
+    with world.engine.begin() as db:
+        course = factories.make_course(db)
+        listing = factories.make_listing(db, cast.mentor, course_id=course.id)
+        bundle = factories.make_bundle(db, course=course, mentee=cast.mentee, session_count=1)
+        other = factories.make_bundle(db, mentee=cast.mentee)
+        group = factories.make_group(db, [], listing=listing)
+    wrong = post(world, group, "join", cast.as_mentee, bundlePurchaseId=str(other.id))
+    assert refusal(wrong) == (409, "bundle_unusable")
+    foreign = post(world, group, "join", cast.as_stranger, bundlePurchaseId=str(bundle.id))
+    assert refusal(foreign) == (404, "not_found")
+    paid = {"bundlePurchaseId": str(bundle.id)}
+    assert post(world, group, "join", cast.as_mentee, **paid).status_code == 200
+    assert post(world, group, "leave", cast.as_mentee).json["cancellation"]["creditReturned"] is True
+    assert post(world, group, "join", cast.as_mentee, **paid).status_code == 200
+
+
+def test_a_freed_seat_is_taken_from_the_waiting_list(world: World, cast: Cast) -> None:
+    group = make_group(world, cast, capacity=1)
+    assert refusal(post(world, group, "waitlist", cast.as_mentee)) == (409, "seats_free")
+    post(world, group, "join", cast.as_stranger)
+    answers = [post(world, group, "waitlist", cast.as_mentee) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 200]
+    assert [answer.json for answer in answers] == [{"position": 1, "offer": None}] * 2
+    assert refusal(post(world, group, "waitlist", cast.as_stranger)) == (409, "already_joined")
+    assert refusal(post(world, group, "waitlist/accept-offer", cast.as_mentee)) == (409, "no_offer")
+    post(world, group, "leave", cast.as_stranger)
+    entry = post(world, group, "waitlist", cast.as_mentee).json
+    assert entry["offer"]["expiresAt"].endswith("Z")
+    seen = world.client.get(f"/group-sessions/{group.id}", headers=cast.as_mentee).json
+    assert (seen["seatsOffered"], seen["full"], seen["waitlistPosition"]) == (1, True, 1)
+    accepted = post(world, group, "waitlist/accept-offer", cast.as_mentee)
+    assert (accepted.status_code, accepted.json["joined"], accepted.json["waitlistPosition"]) == (200, True, None)
+    assert refusal(post(world, group, "waitlist/accept-offer", cast.as_mentee)) == (409, "already_joined")
+
+
+def test_a_declined_seat_goes_to_the_next(world: World, cast: Cast) -> None:
+    group = make_group(world, cast, capacity=1)
+    with world.engine.begin() as db:
+        lin = as_user(factories.make_user(db))
+    post(world, group, "join", cast.as_stranger)
+    assert [post(world, group, "waitlist", who).json["position"] for who in (cast.as_mentee, lin)] == [1, 2]
+    post(world, group, "leave", cast.as_stranger)
+    path = f"/group-sessions/{group.id}/waitlist"
+    for _ in range(2):
+        assert world.client.delete(path, headers=cast.as_mentee).status_code == 204
+    assert post(world, group, "waitlist", lin).json["offer"] is not None
+    assert post(world, group, "waitlist/accept-offer", lin).status_code == 200
+
+
+def test_raised_capacity_is_offered_first(world: World, cast: Cast) -> None:
+    group = make_group(world, cast, capacity=1)
+    post(world, group, "join", cast.as_stranger)
+    post(world, group, "waitlist", cast.as_mentee)
+    path = f"/group-sessions/{group.id}"
+    raised = world.client.patch(path, json={"capacity": 2}, headers=cast.as_mentor)
+    assert (raised.status_code, raised.json["seatsOffered"], raised.json["full"]) == (200, 1, True)
+    assert post(world, group, "waitlist", cast.as_mentee).json["offer"] is not None
+
+
+def test_operators_wait_for_no_seat(world: World, cast: Cast) -> None:
+    group = make_group(world, cast, capacity=1)
+    assert post(world, group, "waitlist", cast.as_operator).status_code == 403

@@ -1,0 +1,318 @@
+"""Tests of the seats of a group session: who gets one, what leaving it costs, and what a cancellation gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Connection, func, select, update
+
+from models.bookings import booking_participants
+from models.calendar import mentee_busy
+from models.catalog import BookingMode
+from models.events import events
+from models.groups import group_sessions, seat_cancellations
+from models.sessions import sessions
+from tests import factories
+from tests.integration.harness import without_guards
+from workflows.bundles.bundle import Bundle, bundle_query
+from workflows.errors import Conflict, DomainError, Invalid, InvalidTransition, NotFound
+from workflows.groups.group import Group
+from workflows.groups.place import read_group
+from workflows.groups.seats import SeatCancellation, join, leave, refund_all
+from workflows.identity.actor import Actor
+from workflows.identity.people import User
+from workflows.invariants import check_all
+from workflows.sessions.steps import create
+
+NOW = datetime.now(UTC)
+START = factories.this_hour() + timedelta(days=5)
+TICK = timedelta(microseconds=1)
+
+
+@dataclass
+class Scene:
+    """A group of a course with a price of 15 dollars, whose session begins in five days.
+
+    Args:
+        terms: of its policy.
+    """
+
+    db: Connection
+    capacity: int = 2
+    terms: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.course = factories.make_course(self.db)
+        self.mentor = factories.make_mentor(self.db)
+        self.listing = factories.make_listing(
+            self.db, self.mentor, **{"course_id": self.course.id, "price_amount": 1500, **self.terms}
+        )
+        booking = factories.make_group(self.db, [], listing=self.listing, start_time=START, capacity=self.capacity)
+        create(self.db, booking_id=booking.id)
+        self.group = self.present(booking.id)
+
+    def present(self, booking_id: UUID | None = None) -> Group:
+        return read_group(self.db, booking_id or self.group.id)
+
+    def person(self) -> User:
+        return factories.make_user(self.db)
+
+    def join(self, person: User | None = None, *, actor: Actor | None = None, **how: Any) -> Group:
+        who = person or self.person()
+        arguments = {
+            "bundle_purchase_id": None,
+            "now": NOW,
+            "mentee_overlap": False,
+            "offer_minutes": 60,
+            "group": self.group,
+            **how,
+        }
+        return join(self.db, actor=actor or factories.acting_user(who), mentee_user_id=who.id, **arguments)
+
+    def leave(self, person: User, *, actor: Actor | None = None, **how: Any) -> SeatCancellation:
+        arguments = {"reason": None, "now": NOW, "offer_minutes": 60, **how}
+        by = actor or factories.acting_user(person)
+        return leave(self.db, actor=by, group=self.group, mentee_user_id=person.id, **arguments)[1]
+
+    def bundle(self, person: User, **product: Any) -> UUID:
+        return factories.make_bundle(self.db, course=self.course, mentee=person, **product).id
+
+    def credits(self, bundle_id: UUID) -> int:
+        return Bundle.of(self.db.execute(bundle_query(bundle_id)).one()).remaining_sessions
+
+    def events(self, *types: str) -> list[Any]:
+        query = select(events.c.type, events.c.data).where(events.c.type.in_(types)).order_by(events.c.sequence)
+        return list(self.db.execute(query))
+
+    def blocked(self, person: User) -> int:
+        query = select(func.count()).select_from(mentee_busy).where(mentee_busy.c.user_id == person.id)
+        return int(self.db.scalar(query) or 0)
+
+    def violations(self) -> list[str]:
+        names = {"group_seats_differ", "mentee_busy_without_part", "mentor_busy_twice", "open_session_without_block"}
+        return [each.name for each in check_all(self.db) if each.violations and each.name in names]
+
+
+def refused(error: type[DomainError], code: str, call: Any, *arguments: Any, **named: Any) -> DomainError:
+    """The refusal with that code; everything that the call has done is rolled back."""
+    db: Connection = call.__self__.db
+    with pytest.raises(error) as refusal, db.begin_nested():
+        call(*arguments, **named)
+    assert refusal.value.code == code
+    return refusal.value
+
+
+def test_a_seat_has_the_groups_price_and_blocks_its_time(db: Connection) -> None:
+    scene = Scene(db)
+    ada = scene.person()
+    joined = scene.join(ada)
+    assert (joined.seats_taken, joined.full) == (1, False)
+    seat = db.execute(select(booking_participants).where(booking_participants.c.user_id == ada.id)).one()
+    assert (seat.price_amount, seat.price_currency, seat.start_time) == (1500, "USD", START)
+    assert scene.blocked(ada) == 1
+    ((_type, data),) = scene.events("seat.joined")
+    assert (data["seat_id"], data["price_amount"], data["seats_taken"]) == (str(seat.seat_id), 1500, 1)
+    assert not scene.violations()
+
+
+def test_the_last_seat_makes_the_group_full(db: Connection) -> None:
+    scene = Scene(db, capacity=2)
+    scene.join()
+    assert not scene.events("group_session.full")
+    assert scene.join().full
+    ((_type, data),) = scene.events("group_session.full")
+    assert (data["capacity"], data["seats_taken"]) == (2, 2)
+    refused(Conflict, "group_full", scene.join)
+    assert scene.present().seats_taken == 2
+
+
+def test_nobody_joins_twice(db: Connection) -> None:
+    scene = Scene(db, capacity=1)
+    ada = scene.person()
+    scene.join(ada)
+    # Full as well, but that is not what Ada needs to know.
+    refused(Conflict, "already_joined", scene.join, ada)
+
+
+def test_a_mentor_does_not_join_their_own_group(db: Connection) -> None:
+    scene = Scene(db)
+    of_mentor = User.query().where(User.table.c.id == scene.mentor.user_id)
+    refused(Invalid, "invalid_request", scene.join, User.of(db.execute(of_mentor).one()))
+
+
+def test_unknown_people_have_no_seat(db: Connection) -> None:
+    scene = Scene(db)
+    with pytest.raises(NotFound), db.begin_nested():
+        join(
+            db,
+            actor=factories.OPERATOR,
+            group=scene.group,
+            mentee_user_id=uuid4(),
+            bundle_purchase_id=None,
+            now=NOW,
+            mentee_overlap=False,
+            offer_minutes=60,
+        )
+
+
+@pytest.mark.parametrize(
+    ("status", "times"),
+    [
+        ("in_progress", ["started_at"]),
+        ("completed", ["started_at", "completed_at"]),
+        ("cancelled", ["cancelled_at"]),
+    ],
+)
+def test_what_has_begun_or_is_cancelled_is_closed(db: Connection, status: str, times: list[str]) -> None:
+    scene = Scene(db)
+    ada = scene.person()
+    scene.join(ada)
+    with without_guards(db):
+        db.execute(update(sessions).values(status=status, **dict.fromkeys(times, NOW)))
+    refused(InvalidTransition, "invalid_transition", scene.join)
+    refused(InvalidTransition, "invalid_transition", scene.leave, ada)
+
+
+def test_from_the_start_on_a_group_is_closed(db: Connection) -> None:
+    scene = Scene(db)
+    ada = scene.person()
+    scene.join(ada, now=START - TICK)
+    refused(InvalidTransition, "invalid_transition", scene.join, now=START)
+    refused(InvalidTransition, "invalid_transition", scene.leave, ada, now=START)
+
+
+def test_a_group_without_its_session_yet_can_be_joined(db: Connection) -> None:
+    scene = Scene(db)
+    booking = factories.make_group(db, [], listing=scene.listing, start_time=START + timedelta(hours=3))
+    assert scene.join(group=scene.present(booking.id)).seats_taken == 1
+
+
+def test_a_person_who_is_booked_at_that_time_does_not_join(db: Connection) -> None:
+    scene = Scene(db)
+    ada = scene.person()
+    other = factories.make_listing(db, booking_mode=BookingMode.INSTANT)
+    factories.make_booking(db, listing=other, mentee=ada, start_time=START + timedelta(minutes=30))
+    refusal = refused(Conflict, "slot_taken", scene.join, ada)
+    assert refusal.details is not None
+    assert "mentee" in refusal.details
+    assert scene.join(ada, mentee_overlap=True).seats_taken == 1
+    assert not scene.violations()
+
+
+def test_a_bundle_pays_for_a_seat(db: Connection) -> None:
+    scene = Scene(db)
+    ada = scene.person()
+    bundle = scene.bundle(ada, session_count=3)
+    scene.join(ada, bundle_purchase_id=bundle)
+    assert scene.credits(bundle) == 2
+    seat = db.execute(select(booking_participants).where(booking_participants.c.user_id == ada.id)).one()
+    assert (seat.price_amount, seat.bundle_purchase_id, seat.product_id) == (0, bundle, None)
+
+
+def test_a_bundle_that_does_not_pay_leaves_no_seat(db: Connection) -> None:
+    scene = Scene(db)
+    ada = scene.person()
+    other = factories.make_bundle(db, course=factories.make_course(db), mentee=ada).id
+    refusal = refused(Conflict, "bundle_unusable", scene.join, ada, bundle_purchase_id=other)
+    assert refusal.details == {"bundlePurchaseId": ["other_course"]}
+    refused(NotFound, "not_found", scene.join, ada, bundle_purchase_id=scene.bundle(scene.person()))
+    refused(NotFound, "not_found", scene.join, ada, bundle_purchase_id=uuid4())
+    assert (scene.present().seats_taken, scene.blocked(ada)) == (0, 0)
+
+
+# Before the window's edge, at it, and after it.
+@pytest.mark.parametrize(
+    ("before_start", "late"),
+    [(timedelta(hours=24) + TICK, False), (timedelta(hours=24), False), (timedelta(hours=24) - TICK, True)],
+)
+@pytest.mark.parametrize(
+    ("price", "percent", "fee"),
+    # Half up to the minor unit; nothing of nothing; none and all.
+    [(1500, 50, 750), (333, 50, 167), (1, 50, 1), (0, 50, 0), (1500, 0, 0), (1500, 100, 1500)],
+)
+def test_a_late_seat_costs_the_policys_fee(
+    db: Connection, before_start: timedelta, late: bool, price: int, percent: int, fee: int
+) -> None:
+    scene = Scene(db, terms={"price_amount": price, "late_fee_percent": percent})
+    ada = scene.person()
+    scene.join(ada)
+    cost = scene.leave(ada, now=START - before_start, reason="Ill")
+    kept = fee if late else 0
+    assert (cost.late, cost.fee_amount, cost.refund_amount) == (late, kept, price - kept)
+    assert (scene.present().seats_taken, scene.blocked(ada)) == (0, 0)
+    ((_type, data),) = scene.events("seat.left")
+    assert (data["late"], data["fee_amount"], data["refund_amount"]) == (late, kept, price - kept)
+    assert "reason" not in data
+    stored = db.execute(select(seat_cancellations)).one()
+    assert (stored.fee_amount, stored.refund_amount, stored.reason) == (kept, price - kept, "Ill")
+    assert not scene.violations()
+
+
+@pytest.mark.parametrize(
+    ("hours", "percent", "returned"), [(25, 50, True), (24, 100, True), (23, 50, False), (23, 0, True)]
+)
+def test_a_credit_returns_unless_a_fee_is_due(db: Connection, hours: int, percent: int, returned: bool) -> None:
+    scene = Scene(db, terms={"late_fee_percent": percent})
+    ada = scene.person()
+    bundle = scene.bundle(ada, session_count=3)
+    scene.join(ada, bundle_purchase_id=bundle)
+    cost = scene.leave(ada, now=START - timedelta(hours=hours))
+    assert (cost.credit_returned, cost.fee_amount, cost.refund_amount) == (returned, 0, 0)
+    assert scene.credits(bundle) == (3 if returned else 2)
+
+
+def test_a_policy_may_keep_participants_from_leaving(db: Connection) -> None:
+    scene = Scene(db, terms={"cancellation_window_hours": None})
+    ada = scene.person()
+    scene.join(ada)
+    refused(Conflict, "not_cancellable", scene.leave, ada)
+    cost = scene.leave(ada, actor=factories.OPERATOR)
+    assert (cost.fee_amount, cost.refund_amount) == (0, 1500)
+
+
+def test_without_a_seat_there_is_nothing_to_leave(db: Connection) -> None:
+    scene = Scene(db)
+    ada = scene.person()
+    refused(NotFound, "not_found", scene.leave, ada)
+    scene.join(ada)
+    scene.leave(ada)
+    refused(NotFound, "not_found", scene.leave, ada)
+    assert scene.present().seats_taken == 0
+
+
+def test_who_left_joins_and_pays_again(db: Connection) -> None:
+    scene = Scene(db)
+    ada = scene.person()
+    bundle = scene.bundle(ada, session_count=3)
+    for _ in range(2):
+        scene.join(ada, bundle_purchase_id=bundle)
+        scene.leave(ada)
+    scene.join(ada, bundle_purchase_id=bundle)
+    assert (scene.credits(bundle), scene.present().seats_taken) == (2, 1)
+
+
+def test_a_cancellation_refunds_every_participant(db: Connection) -> None:
+    scene = Scene(db, capacity=3)
+    ada, ben = scene.person(), scene.person()
+    bundle = scene.bundle(ben, session_count=3)
+    scene.join(ada)
+    scene.join(ben, bundle_purchase_id=bundle)
+    for _ in range(2):
+        refund_all(db, scene.group, factories.acting_mentor(scene.mentor), START - timedelta(minutes=1))
+    found = {data["user_id"]: data for _type, data in scene.events("seat.refunded")[:2]}
+    assert (found[str(ada.id)]["refund_amount"], found[str(ada.id)]["credit_returned"]) == (1500, False)
+    assert (found[str(ben.id)]["refund_amount"], found[str(ben.id)]["credit_returned"]) == (0, True)
+    # A credit comes back once.
+    assert scene.credits(bundle) == 3
+    assert (scene.blocked(ada), scene.blocked(ben), scene.present().seats_taken) == (0, 0, 2)
+
+
+def test_seats_beyond_the_capacity_are_not_taken(db: Connection) -> None:
+    scene = Scene(db, capacity=2)
+    scene.join()
+    db.execute(update(group_sessions).values(capacity=1))
+    refused(Conflict, "group_full", scene.join)

@@ -1,0 +1,274 @@
+"""Tests of the waiting list of a group: a freed seat is kept for the first in line, then for the next."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, select, update
+
+from models.events import deliveries, events
+from models.groups import group_sessions, waitlist_entries
+from models.notifications import notifications
+from tests import factories
+from tests.integration.harness import Harness
+from tests.integration.test_seats import NOW, START, TICK, Scene, refused
+from workflows.errors import Conflict, Invalid, InvalidTransition
+from workflows.groups.group import Group
+from workflows.groups.place import lock_group, read_group
+from workflows.groups.seats import refund_all
+from workflows.groups.waitlist import WaitlistEntry, join_waitlist, leave_waitlist, offer_seats
+from workflows.identity.people import User
+
+HOUR = timedelta(hours=1)
+
+
+class FullGroup(Scene):
+    """A group of one seat, which Ada has."""
+
+    def __init__(self, db: Connection, **terms: Any) -> None:
+        super().__init__(db, capacity=1, terms=terms)
+        self.ada = self.person()
+        self.join(self.ada)
+
+    def wait(self, person: User, *, now: datetime = NOW, offer_minutes: int = 60) -> WaitlistEntry:
+        actor = factories.acting_user(person)
+        return join_waitlist(self.db, actor=actor, group=self.group, now=now, offer_minutes=offer_minutes)[0]
+
+    def waiting(self, number: int) -> list[User]:
+        people = [self.person() for _ in range(number)]
+        for person in people:
+            self.wait(person)
+        return people
+
+    def decline(self, person: User, *, now: datetime = NOW) -> None:
+        leave_waitlist(self.db, actor=factories.acting_user(person), group=self.group, now=now, offer_minutes=60)
+
+    def accept(self, person: User, **how: Any) -> Group:
+        return self.join(person, offered_only=True, **how)
+
+    def line(self) -> dict[UUID, datetime | None]:
+        """Everyone who waits, in their order, and until when a seat is kept for them."""
+        query = select(waitlist_entries.c.user_id, waitlist_entries.c.offered_until).order_by(waitlist_entries.c.id)
+        return {row.user_id: row.offered_until for row in self.db.execute(query)}
+
+    def seats(self) -> tuple[int, int]:
+        group = self.present()
+        return group.seats_taken, group.seats_offered
+
+
+def test_positions_follow_the_order_of_arrival(db: Connection) -> None:
+    group = FullGroup(db)
+    ben, eve = group.waiting(2)
+    assert (group.wait(ben).position, group.wait(eve).position) == (1, 2)
+    group.decline(ben)
+    assert group.wait(eve).position == 1
+    assert group.wait(ben).position == 2
+
+
+def test_only_a_full_group_has_a_waiting_list(db: Connection) -> None:
+    group = FullGroup(db)
+    db.execute(update(group_sessions).values(capacity=2))
+    refused(Conflict, "seats_free", group.wait, group.person())
+    refused(Conflict, "already_joined", group.wait, group.ada)
+    refused(InvalidTransition, "invalid_transition", group.wait, group.person(), now=START)
+    of_mentor = User.query().where(User.table.c.id == group.mentor.user_id)
+    refused(Invalid, "invalid_request", group.wait, User.of(db.execute(of_mentor).one()))
+
+
+def test_a_freed_seat_is_kept_for_the_first_in_line(db: Connection) -> None:
+    group = FullGroup(db)
+    ben, eve = group.waiting(2)
+    group.leave(group.ada)
+    assert group.line() == {ben.id: NOW + HOUR, eve.id: None}
+    assert group.seats() == (0, 1)
+    assert group.present().full
+    # For others it is taken.
+    refused(Conflict, "group_full", group.join)
+    refused(Conflict, "group_full", group.join, eve)
+    refused(Conflict, "no_offer", group.accept, eve)
+    assert group.accept(ben).seats_taken == 1
+    assert (group.line(), group.seats()) == ({eve.id: None}, (1, 0))
+    # It has been full all the time.
+    assert len(group.events("group_session.full")) == 1
+    assert not group.violations()
+
+
+def test_a_plain_join_takes_the_offered_seat(db: Connection) -> None:
+    group = FullGroup(db)
+    (ben,) = group.waiting(1)
+    group.leave(group.ada)
+    group.join(ben)
+    assert (group.line(), group.seats()) == ({}, (1, 0))
+
+
+def test_a_declined_offer_goes_to_the_next(db: Connection) -> None:
+    group = FullGroup(db)
+    ben, eve = group.waiting(2)
+    group.leave(group.ada)
+    group.decline(ben)
+    assert (group.line(), group.seats()) == ({eve.id: NOW + HOUR}, (0, 1))
+    group.decline(eve)
+    group.decline(eve)
+    assert (group.line(), group.seats()) == ({}, (0, 0))
+    assert group.join().seats_taken == 1
+
+
+def test_an_offer_lapses_at_its_end_without_its_timer(db: Connection) -> None:
+    group = FullGroup(db)
+    ben, eve = group.waiting(2)
+    group.leave(group.ada)
+    late = NOW + HOUR
+    refused(Conflict, "no_offer", group.accept, ben, now=late)
+    refused(Conflict, "group_full", group.join, now=late)
+    # Eve's turn, though no timer has run.
+    assert group.accept(eve, now=late).seats_taken == 1
+    assert group.line() == {}
+    reasons = [(data["user_id"], data["reason"]) for _type, data in group.events("waitlist.dropped")]
+    assert reasons == [(str(ben.id), "lapsed")]
+
+
+def test_just_before_its_end_an_offer_is_taken(db: Connection) -> None:
+    group = FullGroup(db)
+    (ben,) = group.waiting(1)
+    group.leave(group.ada)
+    assert group.accept(ben, now=NOW + HOUR - TICK).seats_taken == 1
+
+
+def test_after_a_lapsed_offer_one_waits_at_the_end(db: Connection) -> None:
+    group = FullGroup(db)
+    ben, eve = group.waiting(2)
+    group.leave(group.ada)
+    entry = group.wait(ben, now=NOW + HOUR)
+    assert (entry.position, entry.offered_until) == (2, None)
+    assert group.line() == {eve.id: NOW + 2 * HOUR, ben.id: None}
+
+
+@pytest.mark.parametrize(
+    ("now", "minutes", "until"),
+    [
+        # At the start at the latest.
+        (START - timedelta(minutes=10), 60, START),
+        (NOW, 5, NOW + timedelta(minutes=5)),
+        # Without a limit of its own.
+        (NOW, 0, START),
+    ],
+)
+def test_an_offer_ends_at_the_start_at_the_latest(db: Connection, now: datetime, minutes: int, until: datetime) -> None:
+    group = FullGroup(db)
+    (ben,) = group.waiting(1)
+    group.leave(group.ada, now=now, offer_minutes=minutes)
+    assert group.line() == {ben.id: until}
+
+
+def test_raised_capacity_is_offered_to_as_many_as_fit(db: Connection) -> None:
+    group = FullGroup(db)
+    ben, eve, lin = group.waiting(3)
+    lock_group(db, group.group.id)
+    db.execute(update(group_sessions).values(capacity=3))
+    offer_seats(db, group=group.group, now=NOW, offer_minutes=60)
+    assert group.line() == {ben.id: NOW + HOUR, eve.id: NOW + HOUR, lin.id: None}
+    assert group.seats() == (1, 2)
+
+
+def test_an_offered_seat_is_paid_with_a_bundle(db: Connection) -> None:
+    group = FullGroup(db)
+    (ben,) = group.waiting(1)
+    bundle = group.bundle(ben, session_count=2)
+    group.leave(group.ada)
+    group.accept(ben, bundle_purchase_id=bundle)
+    assert group.credits(bundle) == 1
+
+
+def test_a_cancellation_drops_the_waiting_list(db: Connection) -> None:
+    group = FullGroup(db)
+    ben, eve = group.waiting(2)
+    group.leave(group.ada)
+    refund_all(db, group.group, factories.OPERATOR, NOW)
+    assert (group.line(), group.seats()) == ({}, (0, 0))
+    dropped = {(data["user_id"], data["reason"]) for _type, data in group.events("waitlist.dropped")}
+    assert dropped == {(str(ben.id), "cancelled"), (str(eve.id), "cancelled")}
+    assert not group.violations()
+
+
+# Ada leaves; Ben is first in line, and then Eve.
+@pytest.fixture
+def freed(harness: Harness) -> tuple[Harness, FullGroup, User, User]:
+    with harness.transactions() as db:
+        group = FullGroup(db)
+        ben, eve = group.waiting(2)
+        group.leave(group.ada)
+    return harness, group, ben, eve
+
+
+def offers(harness: Harness) -> dict[UUID, datetime | None]:
+    with harness.engine.connect() as db:
+        query = select(waitlist_entries.c.user_id, waitlist_entries.c.offered_until)
+        return {row.user_id: row.offered_until for row in db.execute(query)}
+
+
+def test_a_timer_passes_the_offer_on(freed: tuple[Harness, FullGroup, User, User]) -> None:
+    harness, group, _ben, eve = freed
+    key = harness.key("waitlist.expire")
+    assert harness.row(key).due_at == NOW + HOUR
+    # Long before its end nothing is due.
+    harness.run_all("sessions")
+    assert len(offers(harness)) == 2
+    harness.make_due(key)
+    harness.deliver("waitlist.expire")
+    (until,) = offers(harness).values()
+    assert list(offers(harness)) == [eve.id]
+    assert until is not None
+    with harness.engine.connect() as db:
+        assert read_group(db, group.group.id).seats_offered == 1
+        timers = select(deliveries).where(deliveries.c.effect == "waitlist.expire", deliveries.c.state == "pending")
+        assert [row.due_at for row in db.execute(timers)] == [until]
+
+
+def test_the_timer_of_a_taken_seat_does_nothing(freed: tuple[Harness, FullGroup, User, User]) -> None:
+    harness, group, ben, eve = freed
+    with harness.transactions() as db:
+        group.db = db
+        group.accept(ben)
+    harness.make_due(harness.key("waitlist.expire"))
+    harness.deliver("waitlist.expire")
+    assert offers(harness) == {eve.id: None}
+
+
+def test_the_first_in_line_is_mailed_until_when(freed: tuple[Harness, FullGroup, User, User]) -> None:
+    harness, _group, ben, _eve = freed
+    harness.run_all("notifications")
+    with harness.engine.connect() as db:
+        written = select(notifications).where(notifications.c.kind == "waitlist_offered")
+        rows = db.execute(written).all()
+    assert {row.user_id for row in rows} == {ben.id}
+    assert f"{NOW + HOUR:%H:%M} (UTC)" in rows[0].body
+    (mail,) = [mail for mail in harness.mail.received if "is kept for you" in mail.subject]
+    assert mail.to_address == ben.email
+
+
+def test_an_offer_that_was_declined_is_not_mailed(freed: tuple[Harness, FullGroup, User, User]) -> None:
+    harness, group, ben, eve = freed
+    with harness.transactions() as db:
+        group.db = db
+        group.decline(ben)
+    harness.run_all("notifications")
+    kept = [mail.to_address for mail in harness.mail.received if "is kept for you" in mail.subject]
+    assert kept == [eve.email]
+
+
+def test_those_dropped_are_notified_why(freed: tuple[Harness, FullGroup, User, User]) -> None:
+    harness, group, ben, eve = freed
+    with harness.transactions() as db:
+        group.db = db
+        lock_group(db, group.group.id)
+        offer_seats(db, group=group.group, now=NOW + HOUR, offer_minutes=60)
+        refund_all(db, group.group, factories.OPERATOR, NOW + HOUR)
+    harness.run_all("notifications")
+    mails = {mail.to_address: mail.subject for mail in harness.mail.received if "kept for you" not in mail.subject}
+    assert "no longer kept" in mails[ben.email]
+    assert "was cancelled" in mails[eve.email]
+    with harness.engine.connect() as db:
+        assert db.execute(select(events.c.actor).where(events.c.type == "waitlist.dropped")).all()

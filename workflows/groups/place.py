@@ -1,0 +1,140 @@
+"""One person's place in a group session, read under the lock under which its seats and its waiting list move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Uuid, bindparam, text
+
+from models.base import Timestamp
+from models.bookings import booking_participants
+from models.prepared import PreparedSelect
+from models.sessions import SessionStatus
+from workflows.errors import Invalid, InvalidTransition, NotFound
+from workflows.groups.group import Group, group_query
+from workflows.records import Record
+
+# Every change of a group's seats and waiting list locks the group's row, after those of mentor and mentee and before
+# those of its session and of bundles. None of them needs the mentor's lock: the group holds the mentor's time already.
+_LOCK_GROUP = text(
+    "SELECT booking_id FROM group_sessions WHERE booking_id = CAST(:booking_id AS uuid) FOR NO KEY UPDATE"
+)
+# The lock of the mentee's calendar too, since a seat blocks their time.
+_LOCK = text(
+    """
+WITH mentee AS (SELECT id FROM users WHERE id = CAST(:user_id AS uuid) FOR NO KEY UPDATE)
+SELECT g.booking_id FROM group_sessions g, mentee WHERE g.booking_id = CAST(:booking_id AS uuid)
+FOR NO KEY UPDATE OF g
+"""
+)
+_READ = text(
+    """
+SELECT b.id AS booking_id, CAST(:user_id AS uuid) AS user_id, m.user_id AS mentor_user_id, g.cancelled_at,
+       s.status AS session_status, p.seat_id, p.price_amount, p.price_currency, p.bundle_purchase_id,
+       w.id AS entry_id, w.offered_until,
+       (SELECT count(*) FROM waitlist_entries ahead WHERE ahead.booking_id = b.id AND ahead.id <= w.id) AS position,
+       EXISTS (SELECT FROM waitlist_entries waiting WHERE waiting.booking_id = b.id) AS has_waitlist
+FROM bookings b
+JOIN group_sessions g ON g.booking_id = b.id
+JOIN mentor_profiles m ON m.id = b.mentor_profile_id
+LEFT JOIN sessions s ON s.booking_id = b.id
+LEFT JOIN booking_participants p ON p.booking_id = b.id AND p.user_id = CAST(:user_id AS uuid)
+LEFT JOIN waitlist_entries w ON w.booking_id = b.id AND w.user_id = CAST(:user_id AS uuid)
+WHERE b.id = CAST(:booking_id AS uuid)
+"""
+).columns(
+    booking_id=Uuid(),
+    user_id=Uuid(),
+    mentor_user_id=Uuid(),
+    cancelled_at=Timestamp,
+    seat_id=Uuid(),
+    bundle_purchase_id=Uuid(),
+    entry_id=Uuid(),
+    offered_until=Timestamp,
+)
+_ID: Any = bindparam("id", type_=Uuid)
+_GROUP = PreparedSelect(group_query(_ID))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place(Record):
+    """A person's seat in a group, or their entry in its waiting list; each is None where they have none.
+
+    `position` is 1 for the first in line, `offered_until` the end of the offer that they hold. `session_status` is None
+    while the session does not exist yet.
+    """
+
+    table = booking_participants
+
+    booking_id: UUID
+    user_id: UUID
+    mentor_user_id: UUID
+    cancelled_at: datetime | None
+    session_status: SessionStatus | None
+    seat_id: UUID | None
+    price_amount: int | None
+    price_currency: str | None
+    bundle_purchase_id: UUID | None
+    entry_id: UUID | None
+    offered_until: datetime | None
+    position: int
+    has_waitlist: bool
+
+    @property
+    def has_seat(self) -> bool:
+        """Whether the person takes part."""
+        return self.seat_id is not None
+
+
+def read_group(db: Connection, booking_id: UUID) -> Group:
+    """The group as it stands now."""
+    values = _GROUP.one_or_none(db, {"id": booking_id})
+    assert values is not None
+    return Group.of_values(values)
+
+
+def lock_group(db: Connection, booking_id: UUID) -> None:
+    """Lock a group's row, before its seats or its waiting list are changed."""
+    db.execute(_LOCK_GROUP, {"booking_id": booking_id})
+
+
+def lock_place(db: Connection, group: Group, user_id: UUID) -> Place:
+    """Lock a person's calendar and the group, and read their place in it.
+
+    Raises:
+        NotFound: there is no such user.
+    """
+    if db.execute(_LOCK, {"booking_id": group.id, "user_id": user_id}).one_or_none() is None:
+        raise NotFound("There is no such user.")
+    # A statement of its own: under the lock it sees what another one has committed.
+    return read_place(db, group.id, user_id)
+
+
+def read_place(db: Connection, booking_id: UUID, user_id: UUID) -> Place:
+    """A person's place in the group."""
+    return Place.of(db.execute(_READ, {"booking_id": booking_id, "user_id": user_id}).one())
+
+
+def require_open(group: Group, place: Place, *, now: datetime) -> None:
+    """Refuse what is possible only before the group session begins.
+
+    Raises:
+        InvalidTransition: it has begun, is over, or is cancelled.
+    """
+    if place.cancelled_at is not None or place.session_status == SessionStatus.CANCELLED:
+        raise InvalidTransition("This group session is cancelled; choose another one.")
+    if group.start_time <= now or place.session_status not in (None, SessionStatus.SCHEDULED):
+        raise InvalidTransition("This group session has already begun.")
+
+
+def require_mentee(place: Place) -> None:
+    """Refuse the mentor of the group.
+
+    Raises:
+        Invalid: the person is its mentor.
+    """
+    if place.user_id == place.mentor_user_id:
+        raise Invalid("A mentor cannot take a seat in their own group session.")

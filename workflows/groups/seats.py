@@ -1,0 +1,279 @@
+"""Seats of a group session: take one, leave it by the cancellation policy, and give everything back to all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, Uuid, text
+from uuid_utils.compat import uuid7
+
+from workflows.bundles.ledger import give_back, spend
+from workflows.constraints import constraint_errors
+from workflows.errors import Conflict, NotFound
+from workflows.events.event_types import GroupSessionFull, SeatJoined, SeatLeft, SeatRefunded
+from workflows.events.record import record
+from workflows.groups.group import Group
+from workflows.groups.place import Place, lock_group, lock_place, read_group, require_mentee, require_open
+from workflows.groups.waitlist import after_offers, drop_waitlist, offer_seats
+from workflows.identity.actor import Actor
+
+# `offered` is 1 where the seat is the one that is kept for this person, whose entry in the waiting list then goes.
+_TAKE = text(
+    """
+WITH entry AS (
+    DELETE FROM waitlist_entries
+    WHERE booking_id = CAST(:booking_id AS uuid) AND user_id = CAST(:user_id AS uuid)
+),
+seat AS (
+    UPDATE group_sessions SET seats_taken = seats_taken + 1, seats_offered = seats_offered - :offered
+    WHERE booking_id = CAST(:booking_id AS uuid) AND seats_taken + seats_offered < capacity + :offered
+    RETURNING booking_id
+),
+participant AS (
+    INSERT INTO booking_participants (
+        booking_id, user_id, seat_id, price_amount, price_currency, product_id, bundle_purchase_id
+    )
+    SELECT booking_id, CAST(:user_id AS uuid), CAST(:seat_id AS uuid), :price_amount, :price_currency,
+           CAST(:product_id AS uuid), CAST(:bundle_purchase_id AS uuid)
+    FROM seat
+),
+attending AS (
+    INSERT INTO mentee_busy (booking_id, user_id, busy)
+    SELECT booking_id, CAST(:user_id AS uuid),
+           tstzrange(CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz))
+    FROM seat WHERE NOT CAST(:mentee_overlap AS boolean)
+)
+SELECT booking_id FROM seat
+"""
+)
+_LEAVE = text(
+    """
+WITH participant AS (
+    DELETE FROM booking_participants
+    WHERE booking_id = CAST(:booking_id AS uuid) AND user_id = CAST(:user_id AS uuid)
+    RETURNING seat_id, booking_id, user_id
+),
+kept AS (
+    INSERT INTO seat_cancellations (
+        seat_id, booking_id, user_id, late, fee_amount, refund_amount, currency, reason
+    )
+    SELECT seat_id, booking_id, user_id, :late, :fee_amount, :refund_amount, :currency, :reason FROM participant
+),
+released AS (
+    DELETE FROM mentee_busy WHERE booking_id = CAST(:booking_id AS uuid) AND user_id = CAST(:user_id AS uuid)
+)
+UPDATE group_sessions SET seats_taken = seats_taken - 1 FROM participant
+WHERE group_sessions.booking_id = participant.booking_id
+"""
+)
+_REASON = text("SELECT reason FROM seat_cancellations WHERE seat_id = CAST(:seat_id AS uuid)")
+_RELEASE_ALL = text("DELETE FROM mentee_busy WHERE booking_id = CAST(:booking_id AS uuid)")
+# Bundles are locked in the order of their ids: one person may have paid for seats in two groups that are cancelled.
+_PAID = text(
+    """
+SELECT user_id, seat_id, price_amount, price_currency, bundle_purchase_id FROM booking_participants
+WHERE booking_id = CAST(:booking_id AS uuid) AND seat_id IS NOT NULL
+ORDER BY bundle_purchase_id, user_id
+"""
+).columns(user_id=Uuid(), seat_id=Uuid(), bundle_purchase_id=Uuid())
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeatCancellation:
+    """What it cost to leave a seat. Amounts are minor units of `currency`.
+
+    `late` means inside the policy's window; `credit_returned` that the session of a bundle which paid for the seat can
+    be used again.
+    """
+
+    late: bool
+    fee_amount: int
+    refund_amount: int
+    currency: str
+    credit_returned: bool
+    window_hours: int | None
+    late_fee_percent: int
+
+
+def join(
+    db: Connection,
+    *,
+    actor: Actor,
+    group: Group,
+    mentee_user_id: UUID,
+    bundle_purchase_id: UUID | None,
+    now: datetime,
+    mentee_overlap: bool,
+    offer_minutes: int,
+    offered_only: bool = False,
+) -> Group:
+    """Take a seat for a person, paid by the group's price or with a credit, and block their time.
+
+    Args:
+        bundle_purchase_id: the bundle whose credit pays; None for the price.
+        mentee_overlap: whether the person may have another session at that time.
+        offer_minutes: how long a seat is kept for a person to whom it is offered; 0 for until the start.
+        offered_only: whether it has to be the seat that is offered to them.
+
+    Returns:
+        the group as it stands then.
+
+    Raises:
+        NotFound: no such user, or no such bundle of theirs.
+        InvalidTransition: the group session has begun or is cancelled.
+        Invalid: the person is its mentor.
+        Conflict: `already_joined`; `no_offer`; `group_full`; `slot_taken` with `details.mentee`; `bundle_unusable`.
+    """
+    place = lock_place(db, group, mentee_user_id)
+    require_open(group, place, now=now)
+    require_mentee(place)
+    if place.has_seat:
+        raise Conflict("You already have a seat in this group session.", code="already_joined")
+    place = after_offers(db, group, place, now=now, offer_minutes=offer_minutes)
+    is_offered = place.offered_until is not None
+    if offered_only and not is_offered:
+        raise Conflict("No seat is kept for you: there was no offer, or it has ended.", code="no_offer")
+    seat_id, price = uuid7(), 0 if bundle_purchase_id else group.price_amount
+    taking = {
+        "booking_id": group.id,
+        "user_id": mentee_user_id,
+        "seat_id": seat_id,
+        "offered": int(is_offered),
+        "price_amount": price,
+        "price_currency": group.price_currency,
+        "product_id": None if bundle_purchase_id else group.product_id,
+        "bundle_purchase_id": bundle_purchase_id,
+        "start_time": group.start_time,
+        "end_time": group.end_time,
+        "mentee_overlap": mentee_overlap,
+    }
+    with constraint_errors():
+        taken = db.execute(_TAKE, taking).one_or_none()
+    if taken is None:
+        raise Conflict("All seats of this group session are taken; join its waiting list.", code="group_full")
+    if bundle_purchase_id is not None:
+        spend(
+            db,
+            bundle_purchase_id=bundle_purchase_id,
+            mentee_user_id=mentee_user_id,
+            course_id=group.course_id,
+            duration_minutes=group.duration_minutes,
+            booking_id=group.id,
+            seat_id=seat_id,
+            actor=actor,
+            now=now,
+        )
+    joined = read_group(db, group.id)
+    paid = {name: taking[name] for name in ("user_id", "seat_id", "price_amount", "product_id", "bundle_purchase_id")}
+    events = [SeatJoined.about(joined, actor=actor, now=now, currency=group.price_currency, **paid)]
+    # A group whose last seat was kept for this person has been full before.
+    full = [GroupSessionFull.about(joined, actor=actor, now=now)] if joined.full and not is_offered else []
+    record(db, *events, *full)
+    return joined
+
+
+def leave(
+    db: Connection,
+    *,
+    actor: Actor,
+    group: Group,
+    mentee_user_id: UUID,
+    reason: str | None,
+    now: datetime,
+    offer_minutes: int,
+) -> tuple[Group, SeatCancellation]:
+    """Leave a seat by the group's cancellation policy, and offer it to the first in line.
+
+    An operator takes a person's seat away at any time before the start, without a fee.
+
+    Args:
+        reason: for the mentor, and the bundle's ledger.
+        offer_minutes: how long a seat is kept for a person to whom it is offered; 0 for until the start.
+
+    Returns:
+        the group as it stands then, and what it cost.
+
+    Raises:
+        NotFound: no such user, or they have no seat.
+        InvalidTransition: the group session has begun or is cancelled.
+        Conflict: `not_cancellable`, by the policy.
+    """
+    place = lock_place(db, group, mentee_user_id)
+    if not place.has_seat:
+        raise NotFound("You have no seat in this group session.")
+    require_open(group, place, now=now)
+    cost = _cost_of(group, place, by_mentee=not actor.operator, now=now)
+    assert place.seat_id is not None
+    costs = {name: getattr(cost, name) for name in ("late", "fee_amount", "refund_amount", "currency")}
+    db.execute(_LEAVE, {"booking_id": group.id, "user_id": mentee_user_id, "reason": reason, **costs})
+    if cost.credit_returned:
+        give_back(db, booking_id=group.id, seat_id=place.seat_id, actor=actor, now=now, reason=reason)
+    left = read_group(db, group.id)
+    about = {
+        "user_id": mentee_user_id,
+        "seat_id": place.seat_id,
+        **costs,
+        "bundle_purchase_id": place.bundle_purchase_id,
+        "credit_returned": cost.credit_returned,
+    }
+    record(db, SeatLeft.about(left, actor=actor, now=now, **about))
+    offer_seats(db, group=group, now=now, offer_minutes=offer_minutes)
+    return read_group(db, group.id), cost
+
+
+def refund_all(db: Connection, group: Group, actor: Actor, now: datetime) -> None:
+    """Give every participant of a cancelled group everything back, and drop its waiting list.
+
+    In the transaction of the cancellation, by the mentor or an operator. Seats stay as they are: participants see the
+    cancelled session.
+    """
+    lock_group(db, group.id)
+    # A person who joined while the session was being cancelled has a block that its cancellation did not see.
+    db.execute(_RELEASE_ALL, {"booking_id": group.id})
+    present = read_group(db, group.id)
+    refunds = []
+    for seat in db.execute(_PAID, {"booking_id": group.id}).all():
+        returned = seat.bundle_purchase_id is not None and give_back(
+            db, booking_id=group.id, seat_id=seat.seat_id, actor=actor, now=now
+        )
+        about = {
+            "user_id": seat.user_id,
+            "seat_id": seat.seat_id,
+            "refund_amount": seat.price_amount,
+            "currency": seat.price_currency,
+            "bundle_purchase_id": seat.bundle_purchase_id,
+            "credit_returned": returned,
+        }
+        refunds.append(SeatRefunded.about(present, actor=actor, now=now, **about))
+    dropped = drop_waitlist(db, group, now=now)
+    if refunds or dropped:
+        record(db, *refunds, *dropped)
+
+
+def reason_for_leaving(db: Connection, seat_id: UUID) -> str | None:
+    """The reason that was given when the seat was left, for the mentor alone; None where none was."""
+    found: str | None = db.scalar(_REASON, {"seat_id": seat_id})
+    return found
+
+
+def _cost_of(group: Group, place: Place, *, by_mentee: bool, now: datetime) -> SeatCancellation:
+    hours, percent, price = group.cancellation_window_hours, group.late_fee_percent, place.price_amount or 0
+    if by_mentee and hours is None:
+        raise Conflict(
+            "This group session cannot be left, by its policy; ask its mentor or an operator.", code="not_cancellable"
+        )
+    late = by_mentee and hours is not None and now > group.start_time - timedelta(hours=hours)
+    # Half up to the minor unit, in whole numbers.
+    fee = (price * percent + 50) // 100 if late else 0
+    return SeatCancellation(
+        late=late,
+        fee_amount=fee,
+        refund_amount=price - fee,
+        currency=place.price_currency or group.price_currency,
+        # The fee of a seat that a credit paid for is the credit.
+        credit_returned=place.bundle_purchase_id is not None and not (late and percent > 0),
+        window_hours=hours,
+        late_fee_percent=percent,
+    )

@@ -1,0 +1,174 @@
+"""The waiting list of a full group session: a freed seat is offered to the first in line, for a limited time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Uuid, text
+from uuid_utils.compat import uuid7
+
+from models.base import Timestamp
+from workflows.errors import Conflict
+from workflows.events.event_types import WaitlistDropped, WaitlistOffered
+from workflows.events.record import record
+from workflows.groups.group import Group
+from workflows.groups.place import Place, lock_group, lock_place, read_group, read_place, require_mentee, require_open
+from workflows.identity.actor import SYSTEM, Actor
+
+LAPSED = "lapsed"
+CANCELLED = "cancelled"
+
+
+def _deleting(which: str) -> Any:
+    """The statement that deletes entries of a group's waiting list with the seats that are offered to them."""
+    return text(
+        f"""
+WITH dropped AS (
+    DELETE FROM waitlist_entries WHERE booking_id = CAST(:booking_id AS uuid) {which}
+    RETURNING id, user_id, offered_until
+),
+counted AS (
+    UPDATE group_sessions SET seats_offered = seats_offered - (SELECT count(offered_until) FROM dropped)
+    WHERE booking_id = CAST(:booking_id AS uuid) AND EXISTS (SELECT FROM dropped WHERE offered_until IS NOT NULL)
+)
+SELECT user_id FROM dropped ORDER BY id
+"""
+    ).columns(user_id=Uuid())
+
+
+_DROP_LAPSED = _deleting("AND offered_until <= CAST(:now AS timestamptz)")
+_DROP_OWN = _deleting("AND user_id = CAST(:user_id AS uuid)")
+_DROP_ALL = _deleting("")
+_ENTER = text(
+    "INSERT INTO waitlist_entries (id, booking_id, user_id)"
+    " VALUES (CAST(:id AS uuid), CAST(:booking_id AS uuid), CAST(:user_id AS uuid))"
+)
+_OFFERED_UNTIL = text(
+    "SELECT offered_until FROM waitlist_entries"
+    " WHERE booking_id = CAST(:booking_id AS uuid) AND user_id = CAST(:user_id AS uuid)"
+)
+# Nothing is offered once the session has been started, however early.
+_OFFER = text(
+    """
+WITH free AS (
+    SELECT greatest(g.capacity - g.seats_taken - g.seats_offered, 0) AS seats
+    FROM group_sessions g LEFT JOIN sessions s ON s.booking_id = g.booking_id
+    WHERE g.booking_id = CAST(:booking_id AS uuid) AND g.cancelled_at IS NULL
+      AND coalesce(s.status, 'scheduled') = 'scheduled'
+),
+first AS (
+    SELECT id FROM waitlist_entries
+    WHERE booking_id = CAST(:booking_id AS uuid) AND offered_until IS NULL
+    ORDER BY id LIMIT coalesce((SELECT seats FROM free), 0)
+),
+offered AS (
+    UPDATE waitlist_entries SET offered_until = CAST(:until AS timestamptz) FROM first
+    WHERE waitlist_entries.id = first.id
+    RETURNING waitlist_entries.id, waitlist_entries.user_id, waitlist_entries.offered_until
+),
+counted AS (
+    UPDATE group_sessions SET seats_offered = seats_offered + (SELECT count(*) FROM offered)
+    WHERE booking_id = CAST(:booking_id AS uuid) AND EXISTS (SELECT FROM offered)
+)
+SELECT user_id, offered_until FROM offered ORDER BY id
+"""
+).columns(user_id=Uuid(), offered_until=Timestamp)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitlistEntry:
+    """A person's entry in a waiting list: 1 is the first in line; None for those without an offer."""
+
+    position: int
+    offered_until: datetime | None
+
+
+def join_waitlist(
+    db: Connection, *, actor: Actor, group: Group, now: datetime, offer_minutes: int
+) -> tuple[WaitlistEntry, bool]:
+    """Put the caller at the end of the waiting list; those who are on it keep their position.
+
+    Args:
+        offer_minutes: how long a seat is kept for a person to whom it is offered; 0 for until the start.
+
+    Returns:
+        the entry, and whether it is new.
+
+    Raises:
+        InvalidTransition: the group session has begun or is cancelled.
+        Invalid: the caller is its mentor.
+        Conflict: `already_joined`; `seats_free`.
+    """
+    assert actor.user_id is not None
+    place = lock_place(db, group, actor.user_id)
+    require_open(group, place, now=now)
+    require_mentee(place)
+    if place.has_seat:
+        raise Conflict("You already have a seat in this group session.", code="already_joined")
+    place = after_offers(db, group, place, now=now, offer_minutes=offer_minutes)
+    if place.entry_id is not None:
+        return WaitlistEntry(position=place.position, offered_until=place.offered_until), False
+    if not read_group(db, group.id).full:
+        raise Conflict("There are free seats; join the group session instead.", code="seats_free")
+    # Under the group's lock: the order of the ids is that in which people came.
+    db.execute(_ENTER, {"id": uuid7(), "booking_id": group.id, "user_id": actor.user_id})
+    place = read_place(db, group.id, actor.user_id)
+    return WaitlistEntry(position=place.position, offered_until=None), True
+
+
+def leave_waitlist(db: Connection, *, actor: Actor, group: Group, now: datetime, offer_minutes: int) -> None:
+    """Take the caller off the waiting list; a seat that was kept for them is offered to the next. Idempotent."""
+    lock_group(db, group.id)
+    drop_own_entry(db, group.id, actor.user_id)
+    offer_seats(db, group=group, now=now, offer_minutes=offer_minutes)
+
+
+def offer_seats(db: Connection, *, group: Group, now: datetime, offer_minutes: int) -> None:
+    """End the offers that have lapsed, and offer every free seat to the next in line, under the group's lock.
+
+    To be called wherever a seat may have become free: when one is left or declined, an offer has lapsed, or the
+    capacity was raised. An offer ends at the start at the latest.
+    """
+    values = {"booking_id": group.id, "now": now}
+    dropped = [_dropped(group, row.user_id, LAPSED, now) for row in db.execute(_DROP_LAPSED, values)]
+    offers: list[WaitlistOffered] = []
+    if group.start_time > now:
+        until = min(group.start_time, now + timedelta(minutes=offer_minutes)) if offer_minutes else group.start_time
+        offers = [
+            WaitlistOffered.about(group, actor=SYSTEM, now=now, user_id=row.user_id, expires_at=row.offered_until)
+            for row in db.execute(_OFFER, values | {"until": until})
+        ]
+    if dropped or offers:
+        record(db, *dropped, *offers)
+
+
+def is_offered(db: Connection, event: WaitlistOffered, *, now: datetime) -> bool:
+    """Whether that seat is still kept for that person."""
+    offered_until = db.scalar(_OFFERED_UNTIL, {"booking_id": event.booking_id, "user_id": event.user_id})
+    return event.expires_at == offered_until and now < event.expires_at
+
+
+def after_offers(db: Connection, group: Group, place: Place, *, now: datetime, offer_minutes: int) -> Place:
+    """The person's place once lapsed offers have ended, whether their timer has run or not."""
+    if not place.has_waitlist:
+        return place
+    offer_seats(db, group=group, now=now, offer_minutes=offer_minutes)
+    return read_place(db, group.id, place.user_id)
+
+
+def drop_own_entry(db: Connection, booking_id: UUID, user_id: UUID | None) -> None:
+    """Delete a person's entry, if there is one, with the seat that is offered to them."""
+    db.execute(_DROP_OWN, {"booking_id": booking_id, "user_id": user_id})
+
+
+def drop_waitlist(db: Connection, group: Group, *, now: datetime) -> list[WaitlistDropped]:
+    """Delete the whole waiting list of a cancelled group, under its lock; the events are the caller's to record."""
+    rows = db.execute(_DROP_ALL, {"booking_id": group.id})
+    return [_dropped(group, row.user_id, CANCELLED, now) for row in rows]
+
+
+def _dropped(group: Group, user_id: UUID, reason: str, now: datetime) -> WaitlistDropped:
+    return WaitlistDropped.about(group, actor=SYSTEM, now=now, user_id=user_id, reason=reason)
