@@ -38,7 +38,7 @@ def test_a_named_mentor_is_booked_at_once(world: World, tuition: Tuition) -> Non
     assert tuition.client.get(f"/bookings/{booking['id']}", headers=tuition.cast.as_mentee).json == booking
 
 
-def test_the_seeds_own_body_is_understood(tuition: Tuition) -> None:
+def test_dates_and_students_and_assistants_are_understood(tuition: Tuition) -> None:
     mentor, mentee = tuition.mentors[2], tuition.cast.mentee
     answer = tuition.book(
         startTime=None, date="2030-05-06T09:00:00.000Z", taId=str(mentor.id), studentId=str(mentee.id)
