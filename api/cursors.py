@@ -15,7 +15,7 @@ from config.signed_links import Signer
 from workflows.errors import Invalid
 from workflows.paging import Key
 
-_READERS: dict[type, Callable[[str], Any]] = {datetime: datetime.fromisoformat, UUID: UUID, str: str}
+_READERS: dict[type, Callable[[str], Any]] = {datetime: datetime.fromisoformat, UUID: UUID, str: str, int: int}
 
 
 def signer_for(filters: Mapping[str, object]) -> Signer:

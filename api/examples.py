@@ -386,6 +386,8 @@ LEFT_GROUP: dict[str, Any] = {
 WAITING: dict[str, Any] = {"position": 3, "offer": None}
 OFFERED: dict[str, Any] = {"position": 1, "offer": {"expiresAt": "2030-05-03T18:00:00Z"}}
 
+SKILL = {"skill": "linear algebra", "mentors": 12}
+
 NEW_PRODUCT: dict[str, Any] = {
     "kind": "bundle",
     "title": "Five sessions",

@@ -22,7 +22,7 @@ View = Callable[..., dict[str, Any]]
 
 def list_route(
     role: Role,
-    paged: PagedList[Any],
+    paged: PagedList[Any] | Callable[[dict[str, Any]], PagedList[Any]],
     filters: type[ma.Schema],
     seen_by: Callable[[Actor, Any], Any] | None = None,
     within: Subject | None = None,
@@ -31,6 +31,7 @@ def list_route(
     returns the filters of `paged` that this caller's list has.
 
     Args:
+        paged: the list, or which one it is for a query's filters, where these decide on its order.
         filters: the schema of the query.
         seen_by: how an item looks to a caller, where that differs.
         within: what the path names and the list belongs to: the context's subject.
@@ -44,8 +45,9 @@ def list_route(
             arguments = PARSER.parse(schema, request, location="query")
             limit, cursor = arguments.pop("limit"), arguments.pop("cursor", None)
             signer = cursors.signer_for(arguments | path)
-            after = cursors.decode(cursor, paged.order.kinds, signer) if cursor is not None else None
-            page = paged.page(context.db, Page(limit=limit, after=after), **view(context, **arguments))
+            chosen = paged if isinstance(paged, PagedList) else paged(arguments)
+            after = cursors.decode(cursor, chosen.order.kinds, signer) if cursor is not None else None
+            page = chosen.page(context.db, Page(limit=limit, after=after), **view(context, **arguments))
             items = [seen_by(context.actor, item) for item in page.items] if seen_by else page.items
             return {"items": items, "next_cursor": cursors.encode(page.next, signer) if page.next else None}
 

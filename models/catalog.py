@@ -18,7 +18,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 
 from models.base import changing, enum, id_column, metadata
 
@@ -60,8 +60,12 @@ courses = Table(
     Column("title", Text, nullable=False),
     Column("description", Text),
     Column("active", Boolean, nullable=False, server_default=text("true")),
+    # The words of title and description, by a trigger.
+    Column("search", TSVECTOR, nullable=False, server_default=text("''")),
     *changing(),
     CheckConstraint("char_length(title) BETWEEN 1 AND 200", name="title_length"),
+    # Without a list of pending entries, which each search would read.
+    Index("ix_courses_search", "search", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
 )
 
 products = Table(
@@ -145,4 +149,12 @@ listings = Table(
         postgresql_where=text("active"),
     ),
     Index("ix_listings_mentor_profile_id_id", "mentor_profile_id", "id"),
+    Index("ix_listings_price_amount_id", "price_amount", "id", postgresql_where=text("active")),
+    Index(
+        "ix_listings_price_currency_price_amount_id",
+        "price_currency",
+        "price_amount",
+        "id",
+        postgresql_where=text("active"),
+    ),
 )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, Uuid, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 
-from models.base import changing, id_column, metadata
+from models.base import changing, created, id_column, metadata
+
+# A mentor's average in hundredths, rounded down, and 0 before the first review: what mentors are ordered by. As literal
+# text, by which the index is found.
+RATING_IN_HUNDREDTHS = text("(100 * rating_sum / GREATEST(review_count, 1))")
 
 users = Table(
     "users",
@@ -36,8 +40,24 @@ mentor_profiles = Table(
     # Raised under the mentor's lock with every change of when they can be booked, so that a booking can require that
     # nothing of it has changed since it was read.
     Column("calendar_version", Integer, nullable=False, server_default=text("0")),
+    # The words of name, skills, headline and bio, by triggers; a change of the user's name is one of the profile.
+    Column("search", TSVECTOR, nullable=False, server_default=text("''")),
     *changing(),
     CheckConstraint("char_length(headline) BETWEEN 1 AND 200", name="headline_length"),
     CheckConstraint("rating_sum BETWEEN review_count AND 5 * review_count", name="rating_within_one_to_five"),
     Index("ix_mentor_profiles_skills", "skills", postgresql_using="gin"),
+    # Without a list of pending entries, which each search would read.
+    Index("ix_mentor_profiles_search", "search", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+    Index("ix_mentor_profiles_rating", RATING_IN_HUNDREDTHS, "review_count", "id"),
+)
+
+# How many active mentors have each skill, by a trigger on their profiles.
+skills = Table(
+    "skills",
+    metadata,
+    Column("skill", Text, primary_key=True),
+    Column("mentors", Integer, nullable=False),
+    created(),
+    CheckConstraint("mentors >= 0", name="mentors"),
+    Index("ix_skills_mentors_skill", text("mentors DESC"), "skill"),
 )

@@ -9,7 +9,20 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, Text, Uuid, and_, bindparam, or_, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Row,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    or_,
+    tuple_,
+)
 from sqlalchemy.types import TypeEngine
 
 from models.base import Timestamp
@@ -18,7 +31,12 @@ from workflows.records import Record
 Item = TypeVar("Item", bound=Record)
 Key = tuple[Any, ...]
 
-_COLUMN_TYPES: dict[type, TypeEngine[Any]] = {datetime: Timestamp, UUID: Uuid(), str: Text()}
+_COLUMN_TYPES: dict[type, TypeEngine[Any]] = {
+    datetime: Timestamp,
+    UUID: Uuid(),
+    str: Text(),
+    int: BigInteger(),
+}
 
 
 @dataclass(frozen=True)
@@ -95,6 +113,20 @@ def _newest_event_first(
         # The first condition alone bounds the index scan; that of the pair would not.
         query = query.where(event_id <= page.after[0], tuple_(event_id, id) < tuple_(*page.after))
     return query.order_by(event_id.desc(), id.desc()).limit(page.limit + 1)
+
+
+def descending(query: Select[Any], page: Page, *columns: ColumnElement[Any]) -> Select[Any]:
+    """Order by all columns downwards; one item more than the limit."""
+    if page.after is not None:
+        query = query.where(tuple_(*columns) < tuple_(*page.after))
+    return query.order_by(*(column.desc() for column in columns)).limit(page.limit + 1)
+
+
+def ascending(query: Select[Any], page: Page, *columns: ColumnElement[Any]) -> Select[Any]:
+    """Order by all columns upwards; one item more than the limit."""
+    if page.after is not None:
+        query = query.where(tuple_(*columns) > tuple_(*page.after))
+    return query.order_by(*columns).limit(page.limit + 1)
 
 
 NEWEST_FIRST = Order((UUID,), lambda item: (item.id,), _newest_first)

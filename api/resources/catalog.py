@@ -20,6 +20,7 @@ from workflows.catalog import products as sold
 from workflows.catalog.listings import LISTINGS, Listing, change_listing, listing_query, publish_listing
 from workflows.catalog.products import PRODUCTS, Product, product_query, require_on_sale
 from workflows.identity.parties import require_mentor
+from workflows.paging import PagedList
 
 listings = Area("Listings", "What mentors offer: duration, price and policies.")
 
@@ -92,12 +93,20 @@ def create_course(context: RequestContext[None], body: dict[str, Any]) -> Any:
     return tagged(course, Location=f"/courses/{course.id}")
 
 
+def _courses_list(filters: dict[str, Any]) -> PagedList[Any]:
+    return catalog.FOUND_COURSES if filters.get("q") else catalog.COURSES
+
+
 @courses.route("/courses")
 @courses.response(200, shapes.Courses, example=examples.page(examples.COURSE))
-@list_route(ANYONE, catalog.COURSES, ListQuery)
-def list_courses(_context: RequestContext[None]) -> dict[str, Any]:
-    """List active courses, newest first."""
-    return {}
+@list_route(ANYONE, _courses_list, shapes.CourseFilters)
+def list_courses(_context: RequestContext[None], **filters: Any) -> dict[str, Any]:
+    """List active courses, newest first; with `q`, the most relevant first.
+
+    `skill`, `maxPrice`, `currency` and `durationMinutes` are about one offer: an active listing of the course for which
+    all of them hold.
+    """
+    return filters
 
 
 @courses.route("/courses/<id:course_id>")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from api import examples
 from api.blueprints import Area, refuses, versioned
 from api.context import ANYONE, OPERATOR, PERSON, RequestContext, Subject
 from api.etags import tagged
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import people as shapes
+from api.schemas.base import ListQuery
+from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list
 from workflows.errors import Forbidden, Invalid
 from workflows.identity.actor import Actor
 from workflows.identity.people import (
-    MENTORS,
     Mentor,
     User,
     mentor_query,
@@ -21,6 +23,7 @@ from workflows.identity.people import (
     register_user,
     user_query,
 )
+from workflows.paging import PagedList
 
 users = Area("Users", "User accounts.")
 mentors = Area("Mentors", "Mentor profiles.")
@@ -90,13 +93,27 @@ def create_mentor_profile(context: RequestContext[None], body: dict[str, Any]) -
     return tagged(mentor, Location=f"/mentors/{mentor.id}")
 
 
+def _mentors_list(filters: dict[str, Any]) -> PagedList[Any]:
+    return mentors_list(filters.get("sort"), searched=bool(filters.get("q")))
+
+
 @mentors.route("/mentors")
 @mentors.response(200, shapes.MentorProfiles)
-@list_route(ANYONE, MENTORS, shapes.MentorFilters)
-def list_mentors(_context: RequestContext[None], *, skill: str | None = None) -> dict[str, Any]:
-    """List active mentors, newest first."""
-    # Skills are stored in lower case.
-    return {"skills": None if skill is None else [skill.strip().lower()]}
+@list_route(ANYONE, _mentors_list, shapes.MentorFilters)
+def list_mentors(context: RequestContext[None], sort: MentorSort | None = None, **filters: Any) -> dict[str, Any]:
+    """List active mentors, newest first unless `sort` or `q` says otherwise.
+
+    `courseId`, `maxPrice`, `currency` and `durationMinutes` are about one active listing for which all of them hold.
+    """
+    return {**filters, "now": context.now} if sort is MentorSort.NEXT else filters
+
+
+@mentors.route("/skills")
+@mentors.response(200, shapes.Skills, example=examples.page(examples.SKILL))
+@list_route(ANYONE, SKILLS, ListQuery)
+def list_skills(_context: RequestContext[None]) -> dict[str, Any]:
+    """List the skills of active mentors with how many have them, the commonest first."""
+    return {}
 
 
 @mentors.route("/mentors/<id:mentor_profile_id>")

@@ -8,7 +8,19 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
-from api.schemas.fields import Id, Line, Moment, Price, Text, TrueOrFalse, Whole
+from api.schemas.fields import (
+    MAX_AMOUNT,
+    Currency,
+    Id,
+    Line,
+    Moment,
+    Price,
+    QueryWhole,
+    SearchText,
+    Text,
+    TrueOrFalse,
+    Whole,
+)
 from models.catalog import (
     MAX_REMINDER_MINUTES,
     MAX_REMINDERS,
@@ -18,6 +30,7 @@ from models.catalog import (
     LocationKind,
     ProductKind,
 )
+from workflows.identity.people import stored_skill
 
 MINUTES_OF_A_YEAR = 527_040
 HOURS_OF_A_YEAR = 8_784
@@ -161,6 +174,30 @@ def columns_of_offer(body: dict[str, Any]) -> dict[str, Any]:
     return columns
 
 
+class OfferFilters(ListQuery):
+    """Filters about one offer: an active listing for which all of them hold."""
+
+    max_price = QueryWhole(
+        0,
+        MAX_AMOUNT,
+        metadata={
+            "example": 5000,
+            "description": "The listing's price at most, in minor units of its own currency; see `currency`.",
+        },
+    )
+    currency = Currency(metadata={"example": "USD", "description": "The listing's currency, an ISO 4217 code."})
+    duration_minutes = QueryWhole(5, 1440, metadata={"example": 60, "description": "The listing's duration."})
+
+    @ma.post_load
+    def as_searched(self, query: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        """The skill as profiles hold it, and no words where there are only blanks."""
+        if "skill" in query:
+            query["skills"] = [stored_skill(query.pop("skill"))]
+        if not query.get("q", "").strip():
+            query.pop("q", None)
+        return query
+
+
 def _with_price_columns(body: dict[str, Any]) -> dict[str, Any]:
     columns = {name: value for name, value in body.items() if name != "price"}
     if "price" in body:
@@ -189,6 +226,13 @@ class CourseChanges(RequestSchema):
     title = Line(200, metadata={"example": "Linear algebra I"})
     description = Text(5000, allow_none=True)
     active = TrueOrFalse(metadata={"description": "Whether the course is listed."})
+
+
+class CourseFilters(OfferFilters):
+    """Filters of courses."""
+
+    q = SearchText("title or description")
+    skill = Line(60, metadata={"description": "That the listing's mentor has, regardless of case.", "example": "go"})
 
 
 class Course(ResponseSchema):

@@ -81,6 +81,18 @@ class Line(OneLine):
         super().__init__(longest, shortest=1, **kwargs)
 
 
+class SearchText(OneLine):
+    """Words to search for.
+
+    Args:
+        where: what is searched, for the documentation.
+    """
+
+    def __init__(self, where: str) -> None:
+        described = f"Words in {where}, all of them, each from its beginning on; case and accents do not matter."
+        super().__init__(200, metadata={"description": described, "example": "linear alg"})
+
+
 class Id(fields.UUID):
     """A UUID in its canonical form of 36 characters."""
 
@@ -161,7 +173,7 @@ class QueryWhole(fields.Integer):
         super().__init__(validate=validate.Range(min=minimum, max=maximum), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,9}", value):
+        if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,16}", value):
             raise self.make_error("invalid")
         number: int = super()._deserialize(value, attr, data, **kwargs)
         return number
@@ -216,6 +228,13 @@ class Metadata(fields.Dict):
 def _currency(code: str) -> None:
     if code not in CURRENCIES:
         raise ValidationError("Must be an active ISO 4217 code such as EUR.")
+
+
+class Currency(fields.String):
+    """An active code of ISO 4217."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=_currency, **kwargs)
 
 
 class Money(ma.Schema):

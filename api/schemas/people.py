@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
-from api.schemas.fields import Id, Line, MailAddress, Moment, Text, TimeZone
+from api.schemas.base import RequestSchema, ResponseSchema, page_of
+from api.schemas.catalog import OfferFilters
+from api.schemas.fields import Id, Line, MailAddress, Moment, SearchText, Text, TimeZone
+from workflows.catalog.mentors import MentorSort
 
 
 class NewUser(RequestSchema):
@@ -52,10 +54,32 @@ class MentorProfile(ResponseSchema):
     active = fields.Boolean()
 
 
-class MentorFilters(ListQuery):
-    """Filters of mentors."""
+class MentorFilters(OfferFilters):
+    """Filters and order of mentors."""
 
+    q = SearchText("name, skills, headline or bio")
     skill = Line(60, metadata={"description": "Only mentors with exactly this skill, regardless of case."})
+    course_id = Id(metadata={"description": "Only mentors with an active listing of this course."})
+    sort = fields.Enum(
+        MentorSort,
+        by_value=True,
+        metadata={
+            "description": "`rating`: the highest average first, without reviews last. `price`: the lowest price of a"
+            " listing that fits first; mentors without one are left out. `next`: who is free soonest first, within the"
+            " weekly hours; of the 200 best-rated who fit, the others follow by rating. By default the most relevant"
+            " first with `q`, else the newest."
+        },
+    )
 
 
 MentorProfiles = page_of(MentorProfile, "MentorProfiles")
+
+
+class Skill(ResponseSchema):
+    """A skill, and how many active mentors have it."""
+
+    skill = fields.String()
+    mentors = fields.Integer()
+
+
+Skills = page_of(Skill, "Skills")

@@ -33,7 +33,7 @@ UNDOCUMENTED = {"/", "/openapi.json", "/docs", "/docs/assets/<path:filename>"}
 # The rows of the contract that are built, as `METHOD path`.
 CONTRACT = {
     "POST /users", "GET /users/{}", "GET /me",
-    "POST /mentor-profiles", "GET /mentors", "GET /mentors/{}",
+    "POST /mentor-profiles", "GET /mentors", "GET /mentors/{}", "GET /skills",
     "POST /listings", "PATCH /listings/{}", "GET /listings", "GET /listings/{}",
     "GET /mentors/{}/hours", "PUT /mentors/{}/hours",
     "POST /bookings", "POST /bookings/individual", "GET /bookings", "GET /bookings/{}",

@@ -21,7 +21,7 @@ from models.events import deliveries, delivery_attempts, events
 from models.groups import group_session_templates, group_sessions, seat_cancellations
 from models.idempotency import idempotency_keys
 from models.notifications import notifications
-from models.people import mentor_profiles, users
+from models.people import mentor_profiles, skills, users
 from models.reviews import review_permits, reviews
 from models.sessions import sessions
 from models.webhooks import webhook_endpoints, webhook_secrets
@@ -100,6 +100,7 @@ class Rows:
         return {
             "users": {"id": uuid4(), "email": f"{uuid4().hex}@example.org"},
             "mentor_profiles": {"id": uuid4(), "user_id": self.session.mentee_user_id},
+            "skills": {"skill": uuid4().hex, "mentors": 1},
             "courses": {"id": uuid4(), "title": "Algebra"},
             "listings": {"id": uuid4()},
             "bookings": {"id": uuid4(), "status": "draft", "session_id": None},
@@ -188,6 +189,7 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     # Reviews are one to five each.
     (mentor_profiles, "ck_mentor_profiles_rating_within_one_to_five", {"review_count": 2, "rating_sum": 1}),
     (mentor_profiles, "ck_mentor_profiles_rating_within_one_to_five", {"review_count": 2, "rating_sum": 11}),
+    (skills, "ck_skills_mentors", {"mentors": -1}),
     (courses, "ck_courses_title_length", {"title": ""}),
     (listings, "ck_listings_title_length", {"title": ""}),
     (listings, "ck_listings_duration_minutes", {"duration_minutes": 4}),

@@ -23,8 +23,8 @@ from tests.integration.harness import counted_statements
 from workflows.bookings.booking import BOOKINGS, Booking
 from workflows.bookings.decisions import accept, cancel, decline
 from workflows.catalog.listings import LISTINGS
+from workflows.catalog.mentors import MENTORS
 from workflows.identity.actor import Actor
-from workflows.identity.people import MENTORS
 from workflows.paging import Page, PagedList
 from workflows.sessions.session import SESSIONS
 from workflows.sessions.steps import create, start

@@ -27,7 +27,7 @@ from models.events import DeliveryState, deliveries, events
 from models.groups import group_sessions, waitlist_entries
 from models.idempotency import idempotency_keys
 from models.notifications import notifications, push_subscriptions
-from models.people import mentor_profiles, users
+from models.people import mentor_profiles, skills, users
 from models.reviews import review_permits, reviews
 from models.sessions import SessionStatus, sessions
 from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
@@ -39,15 +39,15 @@ from workflows.bookings.choice import OFFER_OF_MENTOR, OFFERS_OF_COURSE
 from workflows.bookings.direct import LISTING_OF_DURATION
 from workflows.bookings.individual import NAMED, ONLY_PRODUCT, PRODUCT
 from workflows.bundles.bundle import BUNDLES
-from workflows.catalog.courses import COURSES
+from workflows.catalog.courses import COURSES, FOUND_COURSES
 from workflows.catalog.listings import BOOKABLE, LISTINGS
+from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list
 from workflows.catalog.products import PRODUCTS
 from workflows.events import store
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 from workflows.events.record import recording
 from workflows.groups.group import GROUPS
 from workflows.identity.actor import ACTIVE_MENTOR, USER
-from workflows.identity.people import MENTORS
 from workflows.invariants import About, check_part, looks, names
 from workflows.notifications.inbox import NOTIFICATIONS
 from workflows.notifications.push_subscriptions import BROWSERS
@@ -65,10 +65,11 @@ ROWS = 20_000
 OWNERS = 400
 LARGE: dict[Table, dict[str, str]] = {
     users: {"email": "n || '@example.org'"},
-    mentor_profiles: {"user_id": "{n}"},
-    courses: {},
+    mentor_profiles: {"user_id": "{n}", "search": "search_vector('mentor x' || n)"},
+    skills: {},
+    courses: {"search": "search_vector('course x' || n)"},
     products: {"price_currency": "'USD'", "course_id": "{owner}"},
-    listings: {"price_currency": "'USD'", "duration_minutes": "60"},
+    listings: {"price_currency": "'USD'", "duration_minutes": "60", "course_id": "md5((n % 399)::text)::uuid"},
     bookings: {"end_time": "now() + (n + 60) * interval '1 minute'", "mentee_user_id": "{owner}", "listing_id": "{n}"},
     booking_participants: {},
     mentor_busy: {
@@ -105,6 +106,7 @@ LARGE: dict[Table, dict[str, str]] = {
     idempotency_keys: {"expires_at": "now() + interval '3 days'"},
 }
 SOME_ID = UUID(int=7)
+OFFER: dict[str, Any] = {"skills": ["go"], "max_price": 1, "currency": "USD", "duration_minutes": 60}
 
 # Each list with the filters that it always has, and with those that a caller may add to them.
 LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
@@ -119,8 +121,19 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
         )
         for party in ("mentee_user_id", "mentor_profile_id")
     },
-    "mentors": (MENTORS, {}, {"skills": ["go"]}),
-    "courses": (COURSES, {}, {}),
+    "mentors": (mentors_list(None, searched=False), {}, OFFER | {"course_id": SOME_ID}),
+    "mentors with words": (mentors_list(None, searched=True), {"q": "go"}, OFFER | {"course_id": SOME_ID}),
+    **{
+        f"mentors by {sort}": (
+            mentors_list(sort, searched=False),
+            {"now": 1} if sort is MentorSort.NEXT else {},
+            OFFER | {"course_id": SOME_ID, "q": "go"},
+        )
+        for sort in MentorSort
+    },
+    "skills": (SKILLS, {}, {}),
+    "courses": (COURSES, {}, OFFER),
+    "courses with words": (FOUND_COURSES, {"q": "go"}, OFFER),
     "products of a course": (PRODUCTS, {"course_id": SOME_ID}, {"active": True}),
     "listings": (LISTINGS, {}, {"mentor_profile_id": SOME_ID, "course_id": SOME_ID}),
     "group sessions": (

@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, insert
+from sqlalchemy import Connection, Select, insert, select
 from uuid_utils.compat import uuid7
 
-from models.catalog import courses
+from models.catalog import courses, listings
+from models.people import mentor_profiles
+from workflows.catalog.search import MOST_RELEVANT_FIRST, Offer, matches, probed, relevance
 from workflows.identity.actor import Actor, require_operator
 from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.transitions import VersionedRecord, update_record
@@ -35,12 +37,67 @@ def course_query(course_id: UUID) -> Select[Any]:
     return Course.query().where(courses.c.id == course_id)
 
 
-def courses_query(page: Page) -> Select[Any]:
-    """Active courses, the newest first."""
-    return NEWEST_FIRST.select_page(Course.query().where(courses.c.active), page, courses.c.id)
+@dataclass(frozen=True, kw_only=True)
+class FoundCourse(Course):
+    """A course that was searched for; `relevance` is greater for what fits better."""
+
+    relevance: int
+
+
+def courses_query(
+    page: Page,
+    *,
+    skills: list[str] | None = None,
+    max_price: int | None = None,
+    currency: str | None = None,
+    duration_minutes: int | None = None,
+) -> Select[Any]:
+    """Active courses, the newest first. All filters but the text are about one offer: an active listing of the course.
+
+    Args:
+        skills: which its mentor has, as they are stored.
+        max_price: in minor units of the listing's currency.
+        currency: an ISO 4217 code.
+    """
+    offer = Offer(max_price=max_price, currency=currency, duration_minutes=duration_minutes)
+    return NEWEST_FIRST.select_page(_offered(Course.query(), None, skills, offer), page, courses.c.id)
+
+
+def found_courses_query(
+    page: Page,
+    *,
+    q: str,
+    skills: list[str] | None = None,
+    max_price: int | None = None,
+    currency: str | None = None,
+    duration_minutes: int | None = None,
+) -> Select[Any]:
+    """Active courses with all words of `q` in title or description, the most relevant first; as `courses_query`."""
+    offer = Offer(max_price=max_price, currency=currency, duration_minutes=duration_minutes)
+    rank = relevance(courses.c.search, q)
+    query = Course.query().add_columns(rank.label("relevance"))
+    return MOST_RELEVANT_FIRST.select_page(_offered(query, q, skills, offer), page, rank, courses.c.id)
+
+
+def _offered(query: Select[Any], q: Any, skills: Any, offer: Offer) -> Select[Any]:
+    query = query.where(courses.c.active)
+    if q is not None:
+        query = query.where(matches(courses.c.search, q))
+    wanted = offer.conditions()
+    if skills is not None:
+        wanted.append(mentor_profiles.c.skills.contains(skills))
+    if not wanted:
+        return query
+    offers = (
+        select(listings.c.id)
+        .join_from(listings, mentor_profiles, mentor_profiles.c.id == listings.c.mentor_profile_id)
+        .where(listings.c.course_id == courses.c.id, listings.c.active, mentor_profiles.c.active, *wanted)
+    )
+    return query.where(probed(offers, after_words=q is not None))
 
 
 COURSES = PagedList(Course, NEWEST_FIRST, courses_query)
+FOUND_COURSES = PagedList(FoundCourse, MOST_RELEVANT_FIRST, found_courses_query)
 
 
 def create_course(db: Connection, *, actor: Actor, title: str, description: str | None = None) -> Course:

@@ -14,7 +14,6 @@ from models.people import mentor_profiles, users
 from workflows.clock import zone
 from workflows.errors import Forbidden, NotFound
 from workflows.identity.actor import Actor, require_operator
-from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.records import Record
 
 
@@ -80,17 +79,6 @@ def mentor_query(mentor_profile_id: UUID) -> Select[Any]:
     return Mentor.query().where(mentor_profiles.c.id == mentor_profile_id)
 
 
-def mentors_query(page: Page, *, skills: list[str] | None = None) -> Select[Any]:
-    """Active mentors, the newest first; with `skills`, those who have all of these, as they are stored."""
-    query = Mentor.query().where(mentor_profiles.c.active)
-    if skills is not None:
-        query = query.where(mentor_profiles.c.skills.contains(skills))
-    return NEWEST_FIRST.select_page(query, page, mentor_profiles.c.id)
-
-
-MENTORS = PagedList(Mentor, NEWEST_FIRST, mentors_query)
-
-
 def register_user(db: Connection, *, actor: Actor, email: str, name: str, time_zone: str) -> User:
     """Write an account, as an operator on behalf of the identity provider.
 
@@ -144,8 +132,13 @@ def publish_mentor_profile(
             headline=headline,
             bio=bio,
             time_zone=zone(time_zone or owner.time_zone).key,
-            skills=list(dict.fromkeys(skill.strip().lower() for skill in skills)),
+            skills=list(dict.fromkeys(map(stored_skill, skills))),
         )
         .returning(*Mentor.columns())
     ).one()
     return Mentor(name=owner.name, **row._mapping)
+
+
+def stored_skill(skill: str) -> str:
+    """A skill as profiles hold it: in lower case."""
+    return skill.strip().lower()
