@@ -107,10 +107,57 @@ CANCELLED: dict[str, Any] = {
         "refund": _HALF,
         "creditReturned": None,
         "policy": {"windowHours": 24, "lateFeePercent": 50},
+        "waivedAt": None,
     },
     "fee": _HALF,
     "refund": _HALF,
     "updatedAt": "2030-05-03T18:00:00Z",
+}
+
+_PRICE = {"amount": 4000, "currency": "USD"}
+_NOTHING = {"amount": 0, "currency": "USD"}
+
+NO_SHOW = {"who": "mentee"}
+
+NOT_ATTENDED: dict[str, Any] = {
+    **CANCELLED,
+    "cancelledAt": "2030-05-04T09:20:00Z",
+    "cancellation": {
+        **CANCELLED["cancellation"],
+        "type": "no_show",
+        "reason": "The mentee did not come.",
+        "refundRequested": False,
+    },
+    "updatedAt": "2030-05-04T09:20:00Z",
+}
+
+VOIDING = {"reason": "The mentor fell ill during the session."}
+
+VOIDED: dict[str, Any] = {
+    **STARTED,
+    "status": "cancelled",
+    "cancelledAt": "2030-05-06T08:00:00Z",
+    "cancellation": {
+        **NOT_ATTENDED["cancellation"],
+        "cancelledBy": "operator",
+        "type": "void",
+        **VOIDING,
+        "late": False,
+        "fee": _NOTHING,
+        "refund": _PRICE,
+    },
+    "fee": _NOTHING,
+    "refund": _PRICE,
+    "updatedAt": "2030-05-06T08:00:00Z",
+}
+
+WAIVING = {"reason": "The mentee was in hospital."}
+
+WAIVED: dict[str, Any] = {
+    **CANCELLED,
+    "cancellation": {**CANCELLED["cancellation"], "refund": _PRICE, "waivedAt": "2030-05-07T10:00:00Z"},
+    "refund": _PRICE,
+    "updatedAt": "2030-05-07T10:00:00Z",
 }
 
 QUOTE: dict[str, Any] = {

@@ -202,8 +202,9 @@ SESSIONS_DESCRIPTION = (
         initial={SessionStatus.SCHEDULED: "the durable task that follows a booking's acceptance"},
         actors={
             SessionStatus.IN_PROGRESS: "mentee or mentor, at the earliest `earlyStartMinutes` before the start time",
-            SessionStatus.COMPLETED: "**the mentor alone**",
-            SessionStatus.CANCELLED: "mentee, mentor or operator, by the listing's cancellation policy",
+            SessionStatus.COMPLETED: "**the mentor alone**, or an operator",
+            SessionStatus.CANCELLED: "mentee, mentor or operator, by the listing's cancellation policy, or a durable"
+            " task, a day after the end of what was never started; once it has begun, an operator alone",
         },
     )
     + "\n\nStart and end time are the booking's and do not change. Only the two parties and operators see a session."

@@ -17,7 +17,7 @@ class Refusal(NamedTuple):
 REFUSALS: dict[str, Refusal] = {
     "invalid_request": Refusal(400, "The body, query or a header is invalid; see `details`."),
     "invalid_transition": Refusal(400, "The transition is not allowed in the present state, or has already been made."),
-    "too_early": Refusal(400, "The session cannot be started yet, by its listing's early-start window."),
+    "too_early": Refusal(400, "The session cannot be started yet, or a no-show not be reported yet."),
     "not_a_group": Refusal(400, "The booking is not a group session."),
     "mentor_does_not_teach": Refusal(400, "The mentor has no active listing of the course."),
     "unauthenticated": Refusal(401, "Credentials are missing, malformed, forged, expired or of an unknown user."),

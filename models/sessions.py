@@ -29,34 +29,50 @@ class SessionStatus(StrEnum):
     """Where the meeting stands."""
 
     SCHEDULED = "scheduled"  # in: the effect sessions.create alone; out: either party
-    IN_PROGRESS = "in_progress"  # in: mentee or mentor; out: the mentor
-    COMPLETED = "completed"  # in: the mentor; final
-    CANCELLED = "cancelled"  # in: mentee, mentor or operator, by the listing's policy; final
+    IN_PROGRESS = "in_progress"  # in: mentee or mentor; out: the mentor, or an operator
+    COMPLETED = "completed"  # in: the mentor, or an operator; final
+    CANCELLED = "cancelled"  # in: mentee, mentor, operator or system; once it has begun, an operator alone; final
 
 
 SESSION_TRANSITIONS: dict[SessionStatus, frozenset[SessionStatus]] = {
     SessionStatus.SCHEDULED: frozenset({SessionStatus.IN_PROGRESS, SessionStatus.CANCELLED}),
-    SessionStatus.IN_PROGRESS: frozenset({SessionStatus.COMPLETED}),
+    SessionStatus.IN_PROGRESS: frozenset({SessionStatus.COMPLETED, SessionStatus.CANCELLED}),
     SessionStatus.COMPLETED: frozenset(),
     SessionStatus.CANCELLED: frozenset(),
 }
 
 
 class CancelledBy(StrEnum):
-    """The role in which a session was cancelled."""
+    """The role in which a session was cancelled; of a no-show, the party who did not come."""
 
     MENTEE = "mentee"
     MENTOR = "mentor"
     OPERATOR = "operator"
+    SYSTEM = "system"
 
 
 class CancellationType(StrEnum):
-    """Why a session was cancelled."""
+    """Why a session was cancelled, by the choice of those who did."""
 
     CLIENT_REQUEST = "client_request"
     COACH_REQUEST = "coach_request"
     EMERGENCY = "emergency"
     OTHER = "other"
+
+
+class OutcomeType(StrEnum):
+    """Why a session was cancelled, where that follows from what happened."""
+
+    NO_SHOW = "no_show"  # one party did not come
+    NOT_HELD = "not_held"  # it was never started
+    VOID = "void"  # an operator took it back
+
+
+class AbsentParty(StrEnum):
+    """Who did not come."""
+
+    MENTOR = "mentor"
+    MENTEE = "mentee"
 
 
 def session_id_of(booking_id: UUID) -> UUID:
@@ -86,6 +102,8 @@ sessions = Table(
     Column("completed_at", Timestamp),
     Column("cancelled_at", Timestamp),
     Column("cancellation", JSONB(none_as_null=True)),
+    # When the mentor was reminded to complete it, a day after its end.
+    Column("completion_reminded_at", Timestamp),
     # The SEQUENCE of its invitations (RFC 5545), raised by a trigger when it is cancelled.
     Column("calendar_sequence", Integer, nullable=False, server_default=text("0")),
     *changing(),
@@ -98,7 +116,15 @@ sessions = Table(
     CheckConstraint("calendar_sequence >= 0", name="calendar_sequence"),
     CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_is_an_object"),
     CheckConstraint("jsonb_typeof(action_items) = 'array'", name="action_items_are_a_list"),
-    CheckConstraint("(started_at IS NOT NULL) = (status IN ('in_progress', 'completed'))", name="started_at"),
+    CheckConstraint(
+        "(started_at IS NOT NULL) = (status IN ('in_progress', 'completed')) OR status = 'cancelled'",
+        name="started_at",
+    ),
+    CheckConstraint(
+        "status <> 'cancelled' OR started_at IS NULL"
+        " OR (cancellation ->> 'cancelledBy') IS NOT DISTINCT FROM 'operator'",
+        name="begun_and_cancelled",
+    ),
     CheckConstraint("(completed_at IS NOT NULL) = (status = 'completed')", name="completed_at"),
     CheckConstraint("(cancelled_at IS NOT NULL) = (status = 'cancelled')", name="cancelled_at"),
     Index("ix_sessions_mentor_profile_id_start_time_id", "mentor_profile_id", text("start_time DESC"), "id"),
@@ -106,6 +132,11 @@ sessions = Table(
     # Required of the schema, for operators who ask by state; reports of a period read the second.
     Index("ix_sessions_status_start_time", "status", "start_time"),
     Index("ix_sessions_start_time", "start_time"),
+    Index(
+        "ix_sessions_to_complete",
+        "start_time",
+        postgresql_where=text("status = 'in_progress' AND completion_reminded_at IS NULL"),
+    ),
     # What maintain looks at: what changed since its last round.
     Index("ix_sessions_updated_at_id", "updated_at", "id"),
 )

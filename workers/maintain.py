@@ -23,6 +23,7 @@ from workflows.events.backfill import fill_new_gaps, introduce
 from workflows.events.store import backlogs, dead_by_effect
 from workflows.events.subscriptions import QUEUES, load
 from workflows.invariants import looks
+from workflows.sessions.after_the_fact import cancel_not_held, remind_to_complete
 from workflows.webhooks.deliveries import DELETION_BATCH, delete_missed
 
 log = structlog.get_logger(__name__)
@@ -118,6 +119,16 @@ def forget_missed_messages(db: Connection, *, limit: int = DELETION_BATCH) -> bo
     return delete_missed(db, now=datetime.now(UTC), limit=limit)
 
 
+def _cancel_not_held(db: Connection) -> bool:
+    """Cancel the sessions that were never started."""
+    return cancel_not_held(db, now=datetime.now(UTC))
+
+
+def _remind_to_complete(db: Connection) -> bool:
+    """Remind mentors of the sessions that were never completed."""
+    return remind_to_complete(db, now=datetime.now(UTC))
+
+
 def _gauge_deliveries(db: Connection) -> bool:
     """Set the metrics of what each queue owes, and of dead letters by effect."""
     for backlog in backlogs(db, QUEUES):
@@ -149,6 +160,8 @@ CHORES: dict[str, Chore] = {
     "fill gaps": _fill_gaps,
     "forget expired keys": forget_expired_keys,
     "forget missed messages": forget_missed_messages,
+    "cancel sessions not held": _cancel_not_held,
+    "remind of sessions to complete": _remind_to_complete,
     "add up sessions": add_up_changes,
     "look at changes": looks.look_at_changes,
     "look at violations again": looks.look_again,

@@ -47,6 +47,9 @@ BEFORE: dict[type[Event], str] = {
     SessionCancelled: "scheduled",
 }
 
+# Of a session that an operator voids after it has begun.
+VOIDED_FROM = "in_progress"
+
 
 class WakeupSink(Protocol):
     """Takes the wake-ups of a transaction that has committed."""
@@ -96,10 +99,19 @@ def count(events: Iterable[Event]) -> None:
         telemetry.EVENTS.labels(each.type).inc()
         if isinstance(each, SessionCreated):
             telemetry.SESSIONS_CREATED.inc()
-        before = BEFORE.get(type(each))
+        before = state_before(each)
         if before is not None and isinstance(each, BookingEvent | SessionEvent):
-            before = NOTHING if each.version == 1 else before
             telemetry.TRANSITIONS.labels(each.subject, before, each.status).inc()
+
+
+def state_before(recorded: Event) -> str | None:
+    """The state from which the step of an event led; None for an event that is no step."""
+    before = BEFORE.get(type(recorded))
+    if before is None or not isinstance(recorded, BookingEvent | SessionEvent):
+        return None
+    if isinstance(recorded, SessionCancelled) and recorded.started:
+        return VOIDED_FROM
+    return NOTHING if recorded.version == 1 else before
 
 
 def metered(engine: Engine, process: str) -> Engine:

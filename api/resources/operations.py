@@ -59,8 +59,11 @@ def get_metrics() -> Any:
 @reads(OPERATOR)
 @operations.response(200, Summary)
 def get_operations_summary(context: RequestContext[None]) -> Any:
-    """Get sessions by status and by mentor, and the share of accepted bookings that have a session."""
-    found = summary_of(context.db)
+    """Get sessions by status and by mentor, the share of accepted bookings that have a session, and overdue sessions.
+
+    Overdue sessions are still in progress a day after their end: complete or void them.
+    """
+    found = summary_of(context.db, now=context.now)
     return {
         "sessions_by_status": [
             {"status": SessionStatus(status), "sessions": count} for status, count in sorted(found.statuses.items())
@@ -71,6 +74,7 @@ def get_operations_summary(context: RequestContext[None]) -> Any:
             "accepted_bookings": found.accepted_bookings,
             "rate": found.rate,
         },
+        "overdue_sessions": found.to_complete,
     }
 
 

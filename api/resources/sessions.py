@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from api import examples
 from api.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
-from api.context import ANYONE, MENTOR, PERSON, RequestContext, Subject
+from api.context import ANYONE, MENTOR, OPERATOR, OPERATOR_OR_MENTOR, PERSON, RequestContext, Subject
 from api.etags import tagged
 from api.lists import list_route
 from api.loaders import changes, reads
@@ -24,7 +24,15 @@ from workflows.bookings.booking import Booking, awaited_booking_query
 from workflows.bookings.direct import book_directly
 from workflows.errors import NotFound
 from workflows.identity.actor import Actor
-from workflows.identity.parties import has_access, require_access, require_mentee, require_mentor, require_party
+from workflows.identity.parties import (
+    has_access,
+    require_access,
+    require_mentee,
+    require_mentor,
+    require_mentor_or_operator,
+    require_party,
+)
+from workflows.sessions.after_the_fact import report_no_show, void, waive_fee
 from workflows.sessions.cancel import cancel, quote_for
 from workflows.sessions.session import (
     SESSIONS,
@@ -55,6 +63,7 @@ def _session(access: Any, query: Any = session_query, record: type[Session] = Se
 OBSERVED = _session(require_access)
 FOR_ITS_MENTEE = _session(require_mentee)
 FOR_ITS_MENTOR = _session(require_mentor)
+TO_COMPLETE = _session(require_mentor_or_operator)
 TO_CANCEL = _session(require_access, session_with_terms_query, SessionWithTerms)
 FOR_EITHER_PARTY = _session(require_party, session_with_terms_query, SessionWithTerms)
 
@@ -156,14 +165,14 @@ def start_session(context: RequestContext[SessionWithTerms], _body: dict[str, An
 
 @sessions.route("/sessions/<id:session_id>/complete", methods=STEPS)
 @refuses("invalid_transition")
-@changes(MENTOR, FOR_ITS_MENTOR)
+@changes(OPERATOR_OR_MENTOR, TO_COMPLETE)
 @sessions.arguments(shapes.SessionCompletion, required=False, example=examples.COMPLETION)
 @sessions.response(200, shapes.Session, example=examples.COMPLETED)
 def complete_session(context: RequestContext[Session], body: dict[str, Any]) -> Any:
     """Complete a session in progress.
 
-    By the mentor only: in_progress → completed. Durable tasks then open the mentee's review, notify both parties,
-    update analytics and send webhooks.
+    By the mentor, or by an operator: in_progress → completed. Durable tasks then open the mentee's review, notify both
+    parties, update analytics and send webhooks.
     """
     return _tagged(
         context.actor, complete(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
@@ -178,12 +187,50 @@ def complete_session(context: RequestContext[Session], body: dict[str, Any]) -> 
 def cancel_session(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
     """Cancel a scheduled session, by its listing's policy.
 
-    Mentees pay the late fee inside the policy's window; mentors and operators cancel at any time without a fee. The
-    refund, if requested, is the price less the fee. The mentor's time is available again immediately.
+    Mentees pay the late fee inside the policy's window, and get the rest back if they request it. When the mentor or an
+    operator cancels, at any time, there is no fee and the whole price goes back. The mentor's time is available again
+    immediately.
     """
     return _tagged(
         context.actor, cancel(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
     )
+
+
+@sessions.route("/sessions/<id:session_id>/no-show", methods=["POST"])
+@refuses("invalid_transition", "too_early", "forbidden")
+@changes(ANYONE, TO_CANCEL)
+@sessions.arguments(shapes.NoShow, example=examples.NO_SHOW)
+@sessions.response(200, shapes.CancelledSession, example=examples.NOT_ATTENDED)
+def report_session_no_show(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
+    """Report that a party did not come, as the other one or an operator, from 15 minutes after the start on.
+
+    The session is cancelled. A mentee owes the fee of a late cancellation, or the whole price where the policy allows
+    no cancellation; where the mentor did not come, everything goes back.
+    """
+    reported = report_no_show(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
+    return _tagged(context.actor, reported)
+
+
+@sessions.route("/sessions/<id:session_id>/void", methods=["POST"])
+@refuses("invalid_transition")
+@changes(OPERATOR, TO_CANCEL)
+@sessions.arguments(shapes.OperatorsReason, example=examples.VOIDING)
+@sessions.response(200, shapes.CancelledSession, example=examples.VOIDED)
+def void_session(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
+    """Cancel a scheduled session, or one in progress, as an operator: everything goes back to the mentee."""
+    voided = void(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
+    return _tagged(context.actor, voided)
+
+
+@sessions.route("/sessions/<id:session_id>/waive-fee", methods=["POST"])
+@refuses("invalid_transition")
+@changes(OPERATOR, TO_CANCEL)
+@sessions.arguments(shapes.OperatorsReason, example=examples.WAIVING)
+@sessions.response(200, shapes.CancelledSession, example=examples.WAIVED)
+def waive_session_fee(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
+    """Waive the fee of a cancelled session: the refund becomes the whole price, or the credit returns."""
+    waived = waive_fee(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
+    return _tagged(context.actor, waived)
 
 
 @sessions.route("/sessions/<id:session_id>/cancellation-quote")

@@ -229,6 +229,14 @@ class SessionsOfBookings(ResponseSchema):
     rate = fields.Float(allow_none=True, metadata={"description": "Null without any accepted booking."})
 
 
+class OverdueSession(ResponseSchema):
+    """A session that is still in progress a day after its end."""
+
+    session_id = Id()
+    mentor_profile_id = Id()
+    end_time = Moment()
+
+
 class Summary(ResponseSchema):
     """How things stand, of all time."""
 
@@ -237,3 +245,6 @@ class Summary(ResponseSchema):
         fields.Nested(MentorCount), metadata={"description": "The hundred with the most sessions."}
     )
     conversion = fields.Nested(SessionsOfBookings)
+    overdue_sessions = fields.List(
+        fields.Nested(OverdueSession), metadata={"description": "The hundred that began first."}
+    )

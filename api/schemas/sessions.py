@@ -11,7 +11,7 @@ from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.bookings import Booking, Series
 from api.schemas.fields import Id, Line, Metadata, Moment, MomentOrWallClock, Money, Text, TimeZone, TrueOrFalse, Whole
 from models.events import DeliveryState
-from models.sessions import CancellationType, CancelledBy, SessionStatus
+from models.sessions import AbsentParty, CancellationType, CancelledBy, SessionStatus
 from workflows.events.delivery import DeliveryStatus
 from workflows.identity.actor import Actor
 from workflows.identity.parties import is_mentor
@@ -67,7 +67,22 @@ class SessionCancellation(RequestSchema):
 
     reason = Text(2000, shortest=1, required=True, metadata={"description": "Visible to both parties."})
     type = fields.Enum(CancellationType, by_value=True)
-    refund_requested = TrueOrFalse(load_default=False)
+    refund_requested = TrueOrFalse(
+        load_default=False,
+        metadata={"description": "Counts when a mentee cancels; else the whole price goes back by default."},
+    )
+
+
+class NoShow(RequestSchema):
+    """Who did not come to a session."""
+
+    who = fields.Enum(AbsentParty, by_value=True, required=True)
+
+
+class OperatorsReason(RequestSchema):
+    """Why an operator does this."""
+
+    reason = Text(2000, shortest=1, required=True)
 
 
 class AgreedPolicy(ResponseSchema):
@@ -95,7 +110,7 @@ class CancellationQuote(ResponseSchema):
 
 
 class CancelledSession(Session):
-    """A cancelled session, with its fee and refund."""
+    """A cancelled session, with its fee and refund; `cancellation.waivedAt` is when an operator waived the fee."""
 
     fee = fields.Nested(Money, attribute="cancellation.fee")
     refund = fields.Nested(Money, attribute="cancellation.refund")

@@ -403,6 +403,6 @@ def test_the_summary_answers_the_three_questions_in_one_statement(
 def test_a_summary_of_nothing_is_empty_and_for_operators_alone(client: FlaskClient, cast: Cast) -> None:
     found = client.get("/operations/summary", headers=cast.as_operator).json
     nothing = {"sessions": 0, "acceptedBookings": 0, "rate": None}
-    assert found == {"sessionsByStatus": [], "sessionsByMentor": [], "conversion": nothing}
+    assert found == {"sessionsByStatus": [], "sessionsByMentor": [], "conversion": nothing, "overdueSessions": []}
     for headers in (cast.as_mentor, cast.as_mentee):
         assert client.get("/operations/summary", headers=headers).status_code == 403

@@ -60,6 +60,7 @@ def test_a_mentee_inside_the_window_pays_what_they_were_quoted(world: World, cas
         "fee": {"amount": 2001, "currency": "USD"},
         "refund": {"amount": 2000, "currency": "USD"},
         "creditReturned": None,
+        "waivedAt": None,
         "policy": {"windowHours": 8784, "lateFeePercent": 50},
     }
     seen = world.client.get(path, headers=cast.as_mentor).json

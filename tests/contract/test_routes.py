@@ -50,6 +50,7 @@ CONTRACT = {
     "POST /group-sessions/{}/join", "POST /group-sessions/{}/leave", "POST /group-sessions/{}/waitlist",
     "DELETE /group-sessions/{}/waitlist", "POST /group-sessions/{}/waitlist/accept-offer",
     "PATCH /group-sessions/{}",
+    "POST /sessions/{}/no-show", "POST /sessions/{}/void", "POST /sessions/{}/waive-fee",
     "POST /group-session-templates", "GET /group-session-templates", "GET /group-session-templates/{}",
     "PATCH /group-session-templates/{}", "DELETE /group-session-templates/{}",
     "POST /group-session-templates/{}/schedule",

@@ -45,7 +45,7 @@ HELD: dict[str, dict[str, dict[str, Any]]] = {
         "scheduled": {"started_at": None, "completed_at": None, "cancelled_at": None},
         "in_progress": {"started_at": NOW, "completed_at": None, "cancelled_at": None},
         "completed": {"started_at": NOW, "completed_at": NOW, "cancelled_at": None},
-        "cancelled": {"started_at": None, "completed_at": None, "cancelled_at": NOW},
+        "cancelled": {"completed_at": None, "cancelled_at": NOW, "cancellation": {"cancelledBy": "operator"}},
     },
     "deliveries": {state: {"done_at": NOW if state == "done" else None} for state in DeliveryState},
 }

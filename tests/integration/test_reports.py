@@ -368,7 +368,7 @@ def live(harness: Harness) -> None:
 def shown(engine: Engine) -> Summary:
     with engine.connect() as db:
         assert [found.name for found in check_all(db) if found.violations] == []
-        return summary_of(db)
+        return summary_of(db, now=datetime.now(UTC))
 
 
 def test_the_summary_does_not_depend_on_adding_up_changes(harness: Harness) -> None:
@@ -379,7 +379,7 @@ def test_the_summary_does_not_depend_on_adding_up_changes(harness: Harness) -> N
     with harness.engine.begin() as first:
         assert not add_up_changes(first)
         with harness.engine.connect() as db:
-            assert summary_of(db) == before, "by then another has not committed"
+            assert summary_of(db, now=datetime.now(UTC)) == before, "by then another has not committed"
             # What one adds up, another leaves alone, and does not wait.
             assert not add_up_changes(db)
             db.rollback()

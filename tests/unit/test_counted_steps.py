@@ -6,7 +6,7 @@ from typing import Any
 
 from models.bookings import BOOKING_TRANSITIONS
 from models.sessions import SESSION_TRANSITIONS
-from workers.transactions import BEFORE, NOTHING
+from workers.transactions import BEFORE, NOTHING, VOIDED_FROM
 from workflows.events.event_types import BookingEvent, SessionEvent, event_types
 
 # The state that each step leads to, by the event's name.
@@ -31,6 +31,8 @@ def test_every_transition_of_both_machines_is_counted() -> None:
         for after in follow
     }
     counted = {(kind.subject, before, AFTER[kind.type]) for kind, before in BEFORE.items() if before != NOTHING}
+    # Of a session that has begun, by the event's own field.
+    counted.add(("session", VOIDED_FROM, AFTER["session.cancelled"]))
     assert counted == steps
 
 

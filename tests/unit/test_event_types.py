@@ -37,6 +37,7 @@ OWN = {
     "cancelled_by": "mentee",
     "cancellation_type": "client_request",
     "late": True,
+    "started": True,
     "credit_returned": True,
     "fee_amount": 2000,
     "refund_amount": 2000,
@@ -124,6 +125,7 @@ def test_the_announced_types_are_those_of_the_domain() -> None:
         "session.started",
         "session.completed",
         "session.cancelled",
+        "session.fee_waived",
         "group_session.full",
         "seat.joined",
         "seat.left",
@@ -138,6 +140,7 @@ def test_the_announced_types_are_those_of_the_domain() -> None:
     )
     assert set(event_types()) - set(announced_types()) == {
         "booking.undecided",
+        "session.overdue",
         "session.reminder_set",
         "waitlist.offered",
         "waitlist.dropped",

@@ -29,6 +29,8 @@ SESSION_STEPS = {
     ("in_progress", "completed"),
     # By the listing's policy, and only before it began.
     ("scheduled", "cancelled"),
+    # An operator, who voids it.
+    ("in_progress", "cancelled"),
 }
 DELIVERY_STEPS = {
     # The worker, with the effect's own commit.

@@ -31,6 +31,8 @@ INSIDE = {
     "notifications.session_cancelled": ("session.cancelled", "notifications", 8),
     "notifications.session_completed": ("session.completed", "notifications", 8),
     "notifications.session_created": ("session.created", "notifications", 8),
+    "notifications.session_fee_waived": ("session.fee_waived", "notifications", 8),
+    "notifications.session_overdue": ("session.overdue", "notifications", 8),
     "notifications.session_reminder": ("session.reminder_set", "notifications", 8),
     "notifications.session_started": ("session.started", "notifications", 8),
     "notifications.webhook_endpoint_disabled": ("webhook_endpoint.disabled", "notifications", 8),

@@ -32,6 +32,7 @@ KINDS = (
     *("booking_requested", "booking_accepted", "booking_cancelled", "booking_declined"),
     *("booking_reminder", "session_reminder"),
     *("session_created", "session_started", "session_completed", "session_cancelled"),
+    *("session_fee_waived", "session_overdue"),
     *("review_unlocked", "seat_joined", "seat_left"),
     *("seat_refunded", "waitlist_offered", "waitlist_dropped"),
 )
@@ -43,6 +44,7 @@ ENDED = {
     "refund_amount": 2000,
     "currency": "USD",
     "late": True,
+    "cancellation_type": "client_request",
     "credit_returned": None,
     "bundle_purchase_id": None,
     "reason": "lapsed",

@@ -106,7 +106,7 @@ def test_a_body_holds_no_names_no_mails_and_no_notes(name: str) -> None:
     # The last of an event that is never sent to an endpoint.
     allowed |= {"minutesBefore", "remindAt", "usefulUntil", "changed", "lastError"}
     allowed |= {"totalSessions", "remainingSessions", "expiredSessions", "validFrom", "validTo"}
-    allowed |= {"priceAmount"}
+    allowed |= {"priceAmount", "started"}
     # A word of ours, of an event that is never sent to an endpoint.
     allowed |= {"reason"} if name == "waitlist.dropped" else set()
     allowed |= {"cancelledBy", "cancellationType", "late", "creditReturned", "feeAmount", "refundAmount", "currency"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -33,8 +34,14 @@ SELECT (SELECT coalesce(json_object_agg(counter, amount), '{{}}')
                                                    'sessions', b.sessions) ORDER BY b.sessions DESC, m.id), '[]')
         FROM busiest b
         JOIN mentor_profiles m ON m.id = b.mentor_profile_id
-        JOIN users u ON u.id = m.user_id) AS busiest
+        JOIN users u ON u.id = m.user_id) AS busiest,
+       (SELECT coalesce(json_agg(overdue), '[]')
+        FROM (SELECT id AS session_id, mentor_profile_id, end_time FROM sessions
+              WHERE status = 'in_progress' AND start_time < :ended_before AND end_time < :ended_before
+              ORDER BY start_time LIMIT {BUSIEST}) AS overdue) AS to_complete
 """
+
+_STATEMENT = text(_SUMMARY)
 
 # Of a batch, in the order of the keys, so that two who add up never wait in a circle. An array, since a plan may look a
 # subquery up anew for each row, which would take the next few each time.
@@ -61,11 +68,13 @@ class Summary:
         statuses: how many sessions have each status that any has.
         busiest: the mentors with the most sessions, at most a hundred of them, each by id and name.
         accepted_bookings: how many there are; each of them has a session, or gets it in a moment.
+        to_complete: the oldest sessions that are still in progress a day after their end, at most a hundred of them.
     """
 
     statuses: dict[str, int]
     busiest: list[dict[str, Any]]
     accepted_bookings: int
+    to_complete: list[dict[str, Any]]
 
     @property
     def sessions(self) -> int:
@@ -78,11 +87,12 @@ class Summary:
         return round(self.sessions / self.accepted_bookings, 4) if self.accepted_bookings else None
 
 
-def summary_of(db: Connection) -> Summary:
+def summary_of(db: Connection, *, now: datetime) -> Summary:
     """How things stand now, in one statement."""
-    row = db.execute(text(_SUMMARY)).one()
+    row = db.execute(_STATEMENT, {"ended_before": now - timedelta(hours=24)}).one()
     accepted = row.totals.pop(ACCEPTED_BOOKINGS, 0)
-    return Summary(statuses=row.totals, busiest=row.busiest, accepted_bookings=accepted)
+    to_complete = [{**each, "end_time": datetime.fromisoformat(each["end_time"])} for each in row.to_complete]
+    return Summary(statuses=row.totals, busiest=row.busiest, accepted_bookings=accepted, to_complete=to_complete)
 
 
 def add_up_changes(db: Connection, *, limit: int = CHANGES_AT_ONCE) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from models.catalog import courses
-from models.sessions import SessionStatus
+from models.sessions import OutcomeType, SessionStatus
 from workflows.effects.messages import OPERATORS, SEND_MAIL, SEND_NOTICE
 from workflows.events.event_types import (
     BookingAccepted,
@@ -26,6 +26,8 @@ from workflows.events.event_types import (
     SessionCancelled,
     SessionCompleted,
     SessionCreated,
+    SessionFeeWaived,
+    SessionOverdue,
     SessionReminderSet,
     SessionStarted,
     WaitlistDropped,
@@ -89,6 +91,11 @@ def _mentor_if_undecided(event: BookingUndecided, parties: Parties, now: datetim
     return [parties.mentor] if is_undecided(event, parties, now=now) else ()
 
 
+def _mentor_if_in_progress(_event: SessionOverdue, parties: Parties, _now: datetime) -> Sequence[Person]:
+    """None when the session has been completed or voided meanwhile."""
+    return [parties.mentor] if parties.session_status is SessionStatus.IN_PROGRESS else ()
+
+
 def _all_in_time(event: SessionReminderSet, parties: Parties, now: datetime) -> Sequence[Person]:
     """None when the session has begun or is cancelled."""
     return parties.all if is_of_use(event, parties, now=now) else ()
@@ -103,10 +110,11 @@ def _decline_reason(_event: BookingDeclined, parties: Parties, _now: datetime) -
     return {"reason": _quoted(parties.decline_reason)}
 
 
-def _cancellation(_event: SessionCancelled, parties: Parties, _now: datetime) -> Mapping[str, Any]:
-    """The reason is for both parties alone, so that the event does not hold it."""
+def _cancellation(event: SessionCancelled, parties: Parties, _now: datetime) -> Mapping[str, Any]:
+    """The reason is for both parties alone, so that the event does not hold it; some types are their own reason."""
+    said = event.cancellation_type not in (OutcomeType.NO_SHOW, OutcomeType.NOT_HELD)
     return {
-        "reason": _quoted(parties.cancellation.get("reason")),
+        "reason": _quoted(parties.cancellation.get("reason")) if said else None,
         "refund_requested": bool(parties.cancellation.get("refundRequested")),
     }
 
@@ -137,6 +145,8 @@ BOOKING_NOTIFICATIONS: tuple[tuple[type[Event], BookingNotification], ...] = (
     (SessionCompleted, BookingNotification(kind="session_completed", recipients=_all)),
     # The one who cancelled as well: the mail states the fee, and removes the session from their calendar.
     (SessionCancelled, BookingNotification(kind="session_cancelled", recipients=_all, variables=_cancellation)),
+    (SessionFeeWaived, BookingNotification(kind="session_fee_waived", recipients=_all)),
+    (SessionOverdue, BookingNotification(kind="session_overdue", recipients=_mentor_if_in_progress)),
     (ReviewUnlocked, BookingNotification(kind="review_unlocked", recipients=_permitted)),
 )
 DUE: dict[type[Event], Callable[[Any], datetime]] = {SessionReminderSet: _time_of}

@@ -192,8 +192,8 @@ class SessionCompleted(SessionEvent):
 class SessionCancelled(SessionEvent):
     """The session has been cancelled, by the policy of its booking; money in minor units.
 
-    `cancelled_by` is mentee, mentor or operator; `late`: inside the policy's window. `credit_returned`: whether the
-    credit that paid for it went back to its bundle; None where none did.
+    `cancelled_by` is mentee, mentor, operator or system; `late`: inside the policy's window. `credit_returned`: whether
+    the credit that paid for it went back to its bundle; None where none did. `started`: whether it had begun.
     """
 
     type: ClassVar[str] = "session.cancelled"
@@ -205,6 +205,28 @@ class SessionCancelled(SessionEvent):
     refund_amount: int
     currency: str
     credit_returned: bool | None = None
+    started: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionFeeWaived(SessionEvent):
+    """An operator has waived the fee of a cancelled session; money in minor units.
+
+    `refund_amount` is now the whole price. `credit_returned`: true where the credit was the fee and went back.
+    """
+
+    type: ClassVar[str] = "session.fee_waived"
+
+    refund_amount: int
+    currency: str
+    credit_returned: bool | None = None
+
+
+class SessionOverdue(SessionEvent):
+    """A session is still in progress a day after its end."""
+
+    type = "session.overdue"
+    announced = False
 
 
 @dataclass(frozen=True, kw_only=True)

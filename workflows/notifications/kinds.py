@@ -44,6 +44,8 @@ KINDS: dict[str, Kind] = {
     "session_completed": Kind("A session is completed."),
     # A cancelled meeting always leaves a trace in the application.
     "session_cancelled": Kind("A session is cancelled.", always=frozenset({Channel.IN_APP})),
+    "session_fee_waived": Kind("The fee for a cancelled session is waived."),
+    "session_overdue": Kind("A session of yours is still to be completed a day after its end."),
     # The mail about the completed session invites to review it already.
     "review_unlocked": Kind("You can review a session.", NO_MAIL),
     "seat_joined": Kind("You join a group session, or a mentee joins one of yours."),

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from models.sessions import CancellationType, CancelledBy, SessionStatus
+from models.sessions import CancellationType, CancelledBy, OutcomeType, SessionStatus
 from workflows.bundles.ledger import give_back
-from workflows.errors import Conflict, Forbidden
+from workflows.errors import Conflict, Forbidden, InvalidTransition
 from workflows.events.event_types import SessionCancelled
 from workflows.events.record import record
 from workflows.identity.actor import Actor
@@ -70,9 +70,36 @@ def cancel(
         Conflict: `not_cancellable`, by the listing's policy.
     """
     quote = quote_for(actor, session, now=now)
-    SESSION_MACHINE.require_transition(session, SessionStatus.CANCELLED)
+    require_scheduled(session)
     require_allowed(quote)
-    kind = type or _DEFAULT_TYPE[quote.cancelled_by]
+    return conclude(
+        db,
+        actor=actor,
+        session=session,
+        quote=quote,
+        kind=type or _DEFAULT_TYPE[quote.cancelled_by],
+        reason=reason,
+        refund_requested=refund_requested,
+        now=now,
+    )
+
+
+def conclude(
+    db: Connection,
+    *,
+    actor: Actor,
+    session: SessionWithTerms,
+    quote: Quote,
+    kind: CancellationType | OutcomeType,
+    reason: str | None,
+    refund_requested: bool = False,
+    now: datetime,
+) -> Session:
+    """Move a session to cancelled at the cost of a quote: release the time, return the credit, record the event.
+
+    Raises:
+        InvalidTransition: the session has changed since it was read.
+    """
     cancelled = SESSION_MACHINE.move(
         db,
         session,
@@ -88,9 +115,10 @@ def cancel(
         "cancellation_type": kind,
         "late": quote.late,
         "fee_amount": quote.fee_amount,
-        "refund_amount": refunded(quote, refund_requested),
+        "refund_amount": refunded(quote, kind, refund_requested),
         "currency": quote.currency,
         "credit_returned": quote.credit_returned,
+        "started": cancelled.started_at is not None,
     }
     record(db, SessionCancelled.about(cancelled, actor=actor, now=now, **costs))
     return cancelled
@@ -108,22 +136,55 @@ def quote_for(actor: Actor, session: SessionWithTerms, *, now: datetime) -> Quot
     free_until = session.start_time - timedelta(hours=hours) if by_mentee and hours is not None else None
     allowed = session.status is SessionStatus.SCHEDULED and not (by_mentee and hours is None)
     late = allowed and free_until is not None and now > free_until
-    # Half up to the minor unit, in whole numbers.
-    fee = (session.price_amount * session.late_fee_percent + 50) // 100 if late else 0
-    # The price of what is paid by credit is 0, so that where the policy has a fee, it is the credit itself.
-    credit_is_fee = late and session.late_fee_percent > 0
-    return Quote(
+    return quote_of(
+        session,
         cancelled_by=canceller,
+        allowed=allowed,
+        late=late,
+        fee_percent=session.late_fee_percent if late else 0,
+        free_until=free_until,
+    )
+
+
+def quote_of(
+    session: SessionWithTerms,
+    *,
+    cancelled_by: CancelledBy,
+    allowed: bool = True,
+    late: bool = False,
+    fee_percent: int = 0,
+    free_until: datetime | None = None,
+) -> Quote:
+    """What a cancellation costs whose fee is this share of the price."""
+    # Half up to the minor unit, in whole numbers.
+    fee = (session.price_amount * fee_percent + 50) // 100
+    return Quote(
+        cancelled_by=cancelled_by,
         allowed=allowed,
         late=late,
         fee_amount=fee,
         refund_amount=session.price_amount - fee if allowed else 0,
         currency=session.price_currency,
-        window_hours=hours,
+        window_hours=session.cancellation_window_hours,
         late_fee_percent=session.late_fee_percent,
         free_until=free_until,
-        credit_returned=None if session.bundle_purchase_id is None else allowed and not credit_is_fee,
+        # The price of what is paid by credit is 0, so that where there is a fee, it is the credit itself.
+        credit_returned=None if session.bundle_purchase_id is None else allowed and fee_percent == 0,
     )
+
+
+def require_scheduled(session: Session) -> None:
+    """Refuse what has begun or has ended.
+
+    Raises:
+        InvalidTransition: the session is not scheduled.
+    """
+    SESSION_MACHINE.require_transition(session, SessionStatus.CANCELLED)
+    if session.status is not SessionStatus.SCHEDULED:
+        raise InvalidTransition(
+            "A session in progress is completed by its mentor, or voided by an operator.",
+            step=SESSION_MACHINE.step(session, SessionStatus.CANCELLED),
+        )
 
 
 def require_allowed(quote: Quote) -> None:
@@ -148,15 +209,20 @@ def as_stored(quote: Quote, *, reason: str | None, kind: str, refund_requested: 
         "late": quote.late,
         "fee": {"amount": quote.fee_amount, "currency": quote.currency},
         "refundRequested": refund_requested,
-        "refund": {"amount": refunded(quote, refund_requested), "currency": quote.currency},
+        "refund": {"amount": refunded(quote, kind, refund_requested), "currency": quote.currency},
         "creditReturned": quote.credit_returned,
+        "waivedAt": None,
         "policy": {"windowHours": quote.window_hours, "lateFeePercent": quote.late_fee_percent},
     }
 
 
-def refunded(quote: Quote, refund_requested: bool) -> int:
-    """What goes back to the mentee, in minor units: the price without the fee, when it was asked for."""
-    return quote.refund_amount if refund_requested else 0
+def refunded(quote: Quote, kind: str, refund_requested: bool) -> int:
+    """What goes back to the mentee, in minor units: the price without the fee.
+
+    A mentee who cancels has to request it; in every other case it goes back by default.
+    """
+    by_request = quote.cancelled_by is CancelledBy.MENTEE and kind != OutcomeType.NO_SHOW
+    return quote.refund_amount if refund_requested or not by_request else 0
 
 
 def _canceller_of(actor: Actor, session: Session) -> CancelledBy:

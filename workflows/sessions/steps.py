@@ -18,7 +18,7 @@ from workflows.errors import Conflict, Invalid
 from workflows.events.event_types import SessionCompleted, SessionStarted
 from workflows.events.record import record
 from workflows.identity.actor import Actor
-from workflows.identity.parties import require_mentor, require_party
+from workflows.identity.parties import require_mentor_or_operator, require_party
 from workflows.sessions.session import Session
 from workflows.transitions import StateMachine, update_statement
 
@@ -50,7 +50,7 @@ session AS (
     UPDATE sessions SET status = 'cancelled', cancelled_at = :cancelled_at, cancellation = :cancellation
     FROM mentor
     WHERE sessions.mentor_profile_id = mentor.id AND sessions.id = CAST(:id AS uuid)
-      AND sessions.status = 'scheduled' AND sessions.version = :version
+      AND sessions.status IN ('scheduled', 'in_progress') AND sessions.version = :version
     RETURNING {", ".join(f"sessions.{column.name}" for column in Session.columns())}
 ),
 group_cancelled AS (
@@ -156,10 +156,10 @@ def complete(
         rating: 1 to 5; with `feedback` the mentor's own record, shown to the mentor and operators alone.
 
     Raises:
-        Forbidden: the caller is not the session's mentor.
+        Forbidden: the caller is neither the session's mentor nor an operator.
         InvalidTransition: the session is not in progress.
     """
-    require_mentor(actor, session)
+    require_mentor_or_operator(actor, session)
     completed = SESSION_MACHINE.move(
         db,
         session,

@@ -1,0 +1,177 @@
+"""Sessions after the fact over HTTP: no-shows, voided sessions, waived fees, and operators who complete."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from tests import factories
+from tests.api.conftest import Cast
+from tests.api.test_cancelling import headers_of
+from tests.application import World
+from tests.integration.harness import without_guards
+from workflows.sessions.session import Session
+
+WHY = {"reason": "The mentor fell ill during the session."}
+NOTHING, PRICE = {"amount": 0, "currency": "USD"}, {"amount": 4000, "currency": "USD"}
+HALF = {"amount": 2000, "currency": "USD"}
+
+
+def make_past(engine: Engine, session: Session, ago: timedelta = timedelta(minutes=20)) -> None:
+    """Move a session's start to that long ago."""
+    with engine.begin() as db, without_guards(db):
+        values = {"id": session.id, "booking": session.booking_id, "start": datetime.now(UTC) - ago}
+        for table, column in (("bookings", "booking"), ("sessions", "id")):
+            statement = (
+                f"UPDATE {table} SET start_time = :start, end_time = CAST(:start AS timestamptz) + interval '1 hour'"
+            )
+            db.execute(text(f"{statement} WHERE id = :{column}"), values)
+
+
+@pytest.fixture
+def missed(engine: Engine, scheduled: Session) -> Session:
+    """A scheduled session that should have begun twenty minutes ago."""
+    make_past(engine, scheduled)
+    return scheduled
+
+
+@pytest.mark.parametrize(
+    ("caller", "who", "fee", "refund"),
+    [
+        ("mentor", "mentee", HALF, HALF),
+        ("operator", "mentee", HALF, HALF),
+        ("mentee", "mentor", NOTHING, PRICE),
+        ("operator", "mentor", NOTHING, PRICE),
+    ],
+)
+def test_the_other_party_reports_a_no_show(
+    world: World, cast: Cast, missed: Session, caller: str, who: str, fee: Any, refund: Any
+) -> None:
+    path = f"/sessions/{missed.id}/no-show"
+    answer = world.client.post(path, json={"who": who}, headers=headers_of(cast, caller))
+    assert (answer.status_code, answer.json["status"]) == (200, "cancelled")
+    cancellation = answer.json["cancellation"]
+    assert (cancellation["cancelledBy"], cancellation["type"], cancellation["late"]) == (
+        who,
+        "no_show",
+        who == "mentee",
+    )
+    assert (cancellation["fee"], cancellation["refund"], cancellation["waivedAt"]) == (fee, refund, None)
+    again = world.client.post(path, json={"who": who}, headers=headers_of(cast, caller))
+    assert (again.status_code, again.json["code"]) == (400, "invalid_transition")
+
+
+@pytest.mark.parametrize(
+    ("caller", "who"),
+    [("mentor", "mentor"), ("mentee", "mentee"), ("stranger", "mentor"), ("other_mentor", "mentee")],
+)
+def test_nobody_reports_their_own_no_show(world: World, cast: Cast, missed: Session, caller: str, who: str) -> None:
+    path = f"/sessions/{missed.id}/no-show"
+    assert world.client.post(path, json={"who": who}, headers=headers_of(cast, caller)).status_code == 403
+
+
+def test_a_no_show_is_reported_from_fifteen_minutes_on(world: World, cast: Cast, scheduled: Session) -> None:
+    make_past(world.engine, scheduled, timedelta(minutes=14))
+    path, body = f"/sessions/{scheduled.id}/no-show", {"who": "mentee"}
+    early = world.client.post(path, json=body, headers=cast.as_mentor)
+    assert (early.status_code, early.json["code"]) == (400, "too_early")
+    make_past(world.engine, scheduled, timedelta(minutes=15))
+    assert world.client.post(path, json=body, headers=cast.as_mentor).status_code == 200
+
+
+def test_a_no_show_without_cancellation_costs_the_whole_price(world: World, cast: Cast, engine: Engine) -> None:
+    with engine.begin() as db:
+        listing = factories.make_listing(db, cast.mentor, cancellation_window_hours=None)
+        session = factories.make_session(db, listing=listing, mentee=cast.mentee)
+    make_past(engine, session)
+    answer = world.client.post(f"/sessions/{session.id}/no-show", json={"who": "mentee"}, headers=cast.as_mentor)
+    assert (answer.json["fee"], answer.json["refund"]) == (PRICE, NOTHING)
+
+
+def test_a_session_that_began_has_no_no_show(world: World, cast: Cast, in_progress: Session) -> None:
+    make_past(world.engine, in_progress)
+    path = f"/sessions/{in_progress.id}/no-show"
+    answer = world.client.post(path, json={"who": "mentee"}, headers=cast.as_mentor)
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid_transition")
+    assert world.client.post(path, json={"who": "both"}, headers=cast.as_mentor).json["code"] == "invalid_request"
+
+
+@pytest.mark.parametrize("state", ["scheduled", "in_progress"])
+def test_an_operator_voids_a_session(request: pytest.FixtureRequest, world: World, cast: Cast, state: str) -> None:
+    session: Session = request.getfixturevalue(state)
+    path = f"/sessions/{session.id}/void"
+    for headers in (cast.as_mentor, cast.as_mentee, cast.as_stranger):
+        assert world.client.post(path, json=WHY, headers=headers).status_code == 403
+    assert world.client.post(path, json={"reason": " "}, headers=cast.as_operator).status_code == 400
+    answer = world.client.post(path, json=WHY, headers=cast.as_operator)
+    assert (answer.status_code, answer.json["status"]) == (200, "cancelled")
+    assert (answer.json["startedAt"] is not None) == (state == "in_progress")
+    cancellation = answer.json["cancellation"]
+    assert (cancellation["cancelledBy"], cancellation["type"], cancellation["reason"]) == (
+        *("operator", "void"),
+        WHY["reason"],
+    )
+    assert (answer.json["fee"], answer.json["refund"]) == (NOTHING, PRICE)
+    # The mentor's time is free again.
+    start = session.start_time.isoformat()
+    rival = world.client.post("/bookings", json=cast.body(startTime=start), headers=cast.as_stranger).json["id"]
+    assert world.client.patch(f"/bookings/{rival}/accept", headers=cast.as_mentor).status_code == 202
+
+
+def test_what_is_completed_or_cancelled_is_not_voided(world: World, cast: Cast, in_progress: Session) -> None:
+    path = f"/sessions/{in_progress.id}"
+    assert world.client.patch(f"{path}/complete", headers=cast.as_mentor).status_code == 200
+    answer = world.client.post(f"{path}/void", json=WHY, headers=cast.as_operator)
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid_transition")
+
+
+def test_an_operator_completes_for_a_mentor(world: World, cast: Cast, in_progress: Session) -> None:
+    path = f"/sessions/{in_progress.id}/complete"
+    answer = world.client.patch(path, json={"notes": "Held."}, headers=cast.as_operator)
+    assert (answer.status_code, answer.json["status"], answer.json["notes"]) == (200, "completed", "Held.")
+
+
+@pytest.mark.parametrize(("who", "refund"), [("mentee", NOTHING), ("mentor", PRICE), ("operator", PRICE)])
+def test_only_a_mentee_has_to_request_the_refund(
+    world: World, cast: Cast, scheduled: Session, who: str, refund: Any
+) -> None:
+    path, body = f"/sessions/{scheduled.id}/cancel", {"reason": "Ill"}
+    answer = world.client.patch(path, json=body, headers=headers_of(cast, who))
+    assert (answer.json["refund"], answer.json["cancellation"]["refundRequested"]) == (refund, False)
+
+
+def test_a_waived_fee_makes_the_refund_the_price(world: World, cast: Cast, missed: Session) -> None:
+    path = f"/sessions/{missed.id}"
+    early = world.client.post(f"{path}/waive-fee", json=WHY, headers=cast.as_operator)
+    assert (early.status_code, early.json["code"]) == (400, "invalid_transition")
+    world.client.post(f"{path}/no-show", json={"who": "mentee"}, headers=cast.as_mentor)
+    for headers in (cast.as_mentor, cast.as_mentee):
+        assert world.client.post(f"{path}/waive-fee", json=WHY, headers=headers).status_code == 403
+    answer = world.client.post(f"{path}/waive-fee", json=WHY, headers=cast.as_operator)
+    assert (answer.status_code, answer.json["fee"], answer.json["refund"]) == (200, HALF, PRICE)
+    assert answer.json["cancellation"]["waivedAt"].endswith("Z")
+    again = world.client.post(f"{path}/waive-fee", json=WHY, headers=cast.as_operator)
+    assert (again.status_code, again.json) == (200, answer.json)
+    audit = world.client.get(f"/audit?subjectId={missed.id}", headers=cast.as_operator).json["items"]
+    assert [(entry["action"], entry["reason"]) for entry in audit] == [("session.fee_waived", WHY["reason"])]
+
+
+def test_without_a_fee_nothing_is_waived(world: World, cast: Cast, scheduled: Session) -> None:
+    path = f"/sessions/{scheduled.id}"
+    world.client.patch(f"{path}/cancel", json=WHY, headers=cast.as_mentor)
+    answer = world.client.post(f"{path}/waive-fee", json=WHY, headers=cast.as_operator)
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid_transition")
+
+
+def test_the_summary_shows_what_was_never_completed(world: World, cast: Cast, in_progress: Session) -> None:
+    def overdue() -> list[Any]:
+        found = world.client.get("/operations/summary", headers=cast.as_operator).json["overdueSessions"]
+        return [(each["sessionId"], each["mentorProfileId"]) for each in found]
+
+    make_past(world.engine, in_progress, timedelta(hours=24))
+    assert overdue() == []
+    make_past(world.engine, in_progress, timedelta(hours=25, minutes=1))
+    assert overdue() == [(str(in_progress.id), str(cast.mentor.id))]

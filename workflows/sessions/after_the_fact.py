@@ -1,0 +1,211 @@
+"""Sessions after the fact: who did not come, what an operator voids or waives, and what was never held or completed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from models.sessions import AbsentParty, CancelledBy, OutcomeType, SessionStatus, sessions
+from workflows.audit import write_audit_entry
+from workflows.bundles.ledger import give_back
+from workflows.errors import Forbidden, Invalid, InvalidTransition
+from workflows.events.event_types import SessionFeeWaived, SessionOverdue
+from workflows.events.record import record
+from workflows.identity.actor import SYSTEM, Actor, require_operator
+from workflows.identity.parties import is_mentee, is_mentor
+from workflows.sessions.cancel import conclude, quote_of, require_scheduled
+from workflows.sessions.session import Session, SessionWithTerms, session_with_terms_query
+from workflows.sessions.steps import SESSION_MACHINE
+
+NO_SHOW_AFTER = timedelta(minutes=15)
+# After the end of a session that was never started, or never completed.
+CONCLUDE_AFTER = timedelta(hours=24)
+BATCH = 50
+NOT_HELD_REASON = "The session was not started."
+_NO_SHOW_REASON = {
+    AbsentParty.MENTOR: "The mentor did not come.",
+    AbsentParty.MENTEE: "The mentee did not come.",
+}
+
+# The first condition alone bounds the index scan.
+NOT_HELD = text(
+    """
+SELECT id, mentor_profile_id FROM sessions
+WHERE status = 'scheduled' AND start_time < :ended_before AND end_time < :ended_before
+ORDER BY start_time LIMIT :limit
+"""
+)
+_LOCK_MENTORS = text(
+    """
+SELECT id FROM mentor_profiles WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
+"""
+)
+_SESSION = session_with_terms_query(bindparam("id", type_=sessions.c.id.type))  # type: ignore[arg-type]
+TO_COMPLETE = text(
+    f"""
+UPDATE sessions SET completion_reminded_at = :now
+WHERE id = ANY(ARRAY(
+    SELECT id FROM sessions
+    WHERE status = 'in_progress' AND completion_reminded_at IS NULL
+      AND start_time < :ended_before AND end_time < :ended_before
+    ORDER BY start_time LIMIT :limit FOR UPDATE SKIP LOCKED
+))
+RETURNING {", ".join(column.name for column in Session.columns())}
+"""
+).columns(*Session.columns())
+_WAIVE = (
+    text(
+        f"""
+UPDATE sessions SET cancellation = :cancellation
+WHERE id = CAST(:id AS uuid) AND version = :version
+RETURNING {", ".join(column.name for column in Session.columns())}
+"""
+    )
+    .bindparams(bindparam("cancellation", type_=JSONB))
+    .columns(*Session.columns())
+)
+
+
+def report_no_show(
+    db: Connection, *, actor: Actor, session: SessionWithTerms, who: AbsentParty, now: datetime
+) -> Session:
+    """Cancel a scheduled session to which one party did not come, as the other one or an operator.
+
+    A mentee who did not come owes the fee of a late cancellation, or the whole price where the policy allows no
+    cancellation; of the rest they need not request the refund. Where the mentor did not come, all goes back.
+
+    Raises:
+        Forbidden: the caller is that party, or none.
+        Invalid: `too_early`, less than 15 minutes after the start; the mentee of a group, who has attendance.
+        InvalidTransition: the session is no longer scheduled.
+    """
+    by_other = is_mentor(actor, session) if who is AbsentParty.MENTEE else is_mentee(actor, session)
+    if not (actor.operator or by_other):
+        raise Forbidden("Only the other party or an operator can report that someone did not come.")
+    if who is AbsentParty.MENTEE and session.mentee_user_id is None:
+        raise Invalid(
+            "Record who was absent from a group as its attendance.", details={"who": ["must be mentor for a group"]}
+        )
+    require_scheduled(session)
+    possible_from = session.start_time + NO_SHOW_AFTER
+    if now < possible_from:
+        raise Invalid(f"A no-show can be reported from {possible_from:%Y-%m-%dT%H:%M:%SZ} on.", code="too_early")
+    quote = quote_of(session, cancelled_by=CancelledBy.MENTOR)
+    if who is AbsentParty.MENTEE:
+        percent = 100 if session.cancellation_window_hours is None else session.late_fee_percent
+        quote = quote_of(session, cancelled_by=CancelledBy.MENTEE, late=True, fee_percent=percent)
+    return conclude(
+        db, actor=actor, session=session, quote=quote, kind=OutcomeType.NO_SHOW, reason=_NO_SHOW_REASON[who], now=now
+    )
+
+
+def void(db: Connection, *, actor: Actor, session: SessionWithTerms, reason: str, now: datetime) -> Session:
+    """Cancel a scheduled session, or one in progress, as an operator: everything goes back.
+
+    Args:
+        reason: shown to both sides.
+
+    Raises:
+        Forbidden: the caller is no operator.
+        InvalidTransition: the session is completed or cancelled.
+    """
+    require_operator(actor, "Only an operator can void a session.")
+    SESSION_MACHINE.require_transition(session, SessionStatus.CANCELLED)
+    quote = quote_of(session, cancelled_by=CancelledBy.OPERATOR)
+    return conclude(db, actor=actor, session=session, quote=quote, kind=OutcomeType.VOID, reason=reason, now=now)
+
+
+def waive_fee(db: Connection, *, actor: Actor, session: SessionWithTerms, reason: str, now: datetime) -> Session:
+    """Waive the fee of a cancelled session, as an operator: the refund becomes the whole price, a kept credit returns.
+
+    Waiving it again changes nothing. The reason is kept in the audit.
+
+    Raises:
+        Forbidden: the caller is no operator.
+        InvalidTransition: the session is not cancelled, or has no fee; it has changed in the meantime.
+    """
+    require_operator(actor, "Only an operator can waive a fee.")
+    cancellation = session.cancellation or {}
+    if cancellation.get("waivedAt") is not None:
+        return session
+    credit_kept = cancellation.get("creditReturned") is False
+    if not (credit_kept or cancellation.get("fee", {}).get("amount")):
+        raise InvalidTransition("Only a cancelled session that has a fee can have it waived.")
+    price = {"amount": session.price_amount, "currency": session.price_currency}
+    changes: dict[str, Any] = {"refund": price, "waivedAt": now.isoformat().replace("+00:00", "Z")}
+    if credit_kept:
+        changes["creditReturned"] = True
+    values = {"id": session.id, "version": session.version, "cancellation": {**cancellation, **changes}}
+    row = db.execute(_WAIVE, values).one_or_none()
+    if row is None:
+        raise InvalidTransition("The session has changed in the meantime; read it again.")
+    waived = Session.of(row)
+    if credit_kept:
+        give_back(db, booking_id=session.booking_id, actor=actor, now=now, reason=reason)
+    write_audit_entry(
+        db,
+        actor=actor,
+        action="session.fee_waived",
+        subject=("session", session.id),
+        reason=reason,
+        data={"fee": cancellation.get("fee")},
+        now=now,
+    )
+    costs = {
+        "refund_amount": session.price_amount,
+        "currency": session.price_currency,
+        "credit_returned": True if credit_kept else None,
+    }
+    record(db, SessionFeeWaived.about(waived, actor=actor, now=now, **costs))
+    return waived
+
+
+def cancel_not_held(db: Connection, *, now: datetime, limit: int = BATCH) -> bool:
+    """Cancel a batch of sessions that are still scheduled 24 hours after their end; returns whether it was full.
+
+    By the system, without a fee: everything goes back.
+    """
+    found = db.execute(NOT_HELD, {"ended_before": now - CONCLUDE_AFTER, "limit": limit}).all()
+    if not found:
+        return False
+    # All of them first and in one order: a credit that is given back locks its bundle, which comes after every mentor.
+    db.execute(_LOCK_MENTORS, {"ids": list({row.mentor_profile_id for row in found})})
+    for row in found:
+        _cancel_as_not_held(db, row.id, now)
+    return len(found) == limit
+
+
+def _cancel_as_not_held(db: Connection, session_id: UUID, now: datetime) -> None:
+    session = SessionWithTerms.of(db.execute(_SESSION, {"id": session_id}).one())
+    if session.status is not SessionStatus.SCHEDULED:
+        return
+    quote = quote_of(session, cancelled_by=CancelledBy.SYSTEM)
+    try:
+        conclude(
+            db,
+            actor=SYSTEM,
+            session=session,
+            quote=quote,
+            kind=OutcomeType.NOT_HELD,
+            reason=NOT_HELD_REASON,
+            now=now,
+        )
+    except InvalidTransition:
+        # Started at this very moment.
+        return
+
+
+def remind_to_complete(db: Connection, *, now: datetime, limit: int = BATCH) -> bool:
+    """Record `session.overdue`, once, of sessions still in progress 24 hours after their end; a batch of them.
+
+    Returns:
+        whether the batch was full.
+    """
+    rows = db.execute(TO_COMPLETE, {"now": now, "ended_before": now - CONCLUDE_AFTER, "limit": limit}).all()
+    if rows:
+        record(db, *(SessionOverdue.about(Session.of(row), actor=SYSTEM, now=now) for row in rows))
+    return len(rows) == limit
