@@ -13,6 +13,7 @@ from api.loaders import changes, reads
 from api.openapi import BOOKINGS_DESCRIPTION
 from api.schemas import bookings as shapes
 from api.schemas.base import EmptyBody
+from api.schemas.seats import shown_cancellation
 from api.schemas.sessions import BookedIndividualSession, BookedSession
 from api.state import app_state
 from models.bookings import BookingKind, BookingStatus
@@ -22,6 +23,7 @@ from workflows.bookings.individual import IndividualRequest, book_individual
 from workflows.bookings.request import request
 from workflows.bookings.series import SeriesParties, series_parties_query
 from workflows.groups.group import Group, group_query
+from workflows.groups.seats import leave
 from workflows.identity.parties import require_access, require_mentee, require_mentor
 from workflows.sessions.cancel import cancel as cancel_session
 from workflows.sessions.series import cancel_series as end_series
@@ -167,9 +169,12 @@ def cancel_booking(context: RequestContext[Booking], body: dict[str, Any]) -> An
     """Cancel a booking, as its mentee.
 
     A draft is withdrawn. A booking that was paid by a product or a bundle is cancelled as its session, by its policy;
-    it stays accepted. Any other accepted booking is refused: cancel its session instead.
+    it stays accepted. A participant of a group leaves it. Any other accepted booking is refused: cancel its session
+    instead.
     """
     booking, reason = context.subject, body["reason"]
+    if booking.kind is BookingKind.GROUP:
+        return _left(context, reason)
     if booking.session_id is None or (booking.product_id is None and booking.bundle_purchase_id is None):
         return tagged(cancel(context.db, actor=context.actor, booking=booking, reason=reason, now=context.now))
     session = accepted_session(context.db, booking.session_id)
@@ -196,6 +201,22 @@ def cancel_series(context: RequestContext[SeriesParties], body: dict[str, Any]) 
         now=context.now,
         **body,
     )
+
+
+def _left(context: RequestContext[Booking], reason: str | None) -> Any:
+    actor, booking = context.actor, context.subject
+    assert actor.user_id is not None
+    left, cost = leave(
+        context.db,
+        actor=actor,
+        group=Group.of(context.db.execute(group_query(booking.id)).one()),
+        mentee_user_id=actor.user_id,
+        reason=reason,
+        now=context.now,
+        offer_minutes=app_state().settings.waitlist_offer_minutes,
+    )
+    shown = shapes.BookingOfLeftGroup(**vars(left), cancellation=shown_cancellation(cost))
+    return shown, {"ETag": tag_of(booking, left.version)}
 
 
 def _made(booking: Booking) -> Any:

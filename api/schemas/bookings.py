@@ -15,6 +15,7 @@ from workflows.bookings.booking import Booking as BookingRecord
 from workflows.bookings.individual import IndividualRequest
 from workflows.bookings.series import MAX_OCCURRENCES, MAX_WEEKS_APART, OnConflict, Recurrence
 from workflows.bookings.series import Series as SeriesOfBookings
+from workflows.groups.group import Group
 
 
 class NewBooking(RequestSchema):
@@ -136,14 +137,16 @@ class BookingCancellation(Reason):
 
 
 class CancelledBooking(Booking):
-    """A booking that was cancelled; one that was accepted stays so, and has its session's cancellation."""
+    """A booking that was cancelled; one that was accepted stays so, and has what its cancellation cost."""
 
-    cancellation = fields.Dict(metadata={"description": "Of its session, where the booking was accepted."})
+    cancellation = fields.Dict(
+        metadata={"description": "Of the session or the group's seat, where the booking was accepted."}
+    )
 
-    optional = ("cancellation",)
+    optional = (*Booking.optional, "cancellation")
 
 
-class MadeOccurrence(ResponseSchema):
+class SeriesOccurrence(ResponseSchema):
     """A booking of a series."""
 
     start_time = Moment()
@@ -151,7 +154,7 @@ class MadeOccurrence(ResponseSchema):
     session_id = Id()
 
 
-class SkippedOccurrence(ResponseSchema):
+class SkippedSeriesOccurrence(ResponseSchema):
     """A time of a series that could not be booked, and why."""
 
     start_time = Moment()
@@ -163,8 +166,8 @@ class Series(ResponseSchema):
     """What became of each time of a series."""
 
     id = Id()
-    made = fields.List(fields.Nested(MadeOccurrence))
-    skipped = fields.List(fields.Nested(SkippedOccurrence))
+    made = fields.List(fields.Nested(SeriesOccurrence))
+    skipped = fields.List(fields.Nested(SkippedSeriesOccurrence))
 
 
 class IndividualBooking(Booking):
@@ -172,7 +175,7 @@ class IndividualBooking(Booking):
 
     series = fields.Nested(Series)
 
-    optional = ("series",)
+    optional = (*Booking.optional, "series")
 
 
 class SeriesCancellation(BookingCancellation):
@@ -226,3 +229,10 @@ class BookingOfCancelledSession(BookingRecord):
     """An accepted booking whose session was cancelled, with that cancellation."""
 
     cancellation: dict[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookingOfLeftGroup(Group):
+    """The booking of a group in which the caller had a seat, with what it cost to leave that."""
+
+    cancellation: dict[str, Any]

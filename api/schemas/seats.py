@@ -86,6 +86,7 @@ class LeftGroup(SeenGroup):
 
 
 _ENTRY = WaitlistEntry()
+_CANCELLED = SeatCancelled()
 
 
 def cancellation_of(cost: SeatCancellation) -> dict[str, Any]:
@@ -97,6 +98,12 @@ def cancellation_of(cost: SeatCancellation) -> dict[str, Any]:
         "credit_returned": cost.credit_returned,
         "policy": {"window_hours": cost.window_hours, "late_fee_percent": cost.late_fee_percent},
     }
+
+
+def shown_cancellation(cost: SeatCancellation) -> dict[str, Any]:
+    """What it cost to leave as JSON."""
+    shown: dict[str, Any] = _CANCELLED.dump(cancellation_of(cost))
+    return shown
 
 
 def shown_entry(entry: Entry) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -126,3 +127,45 @@ def test_a_draft_has_no_cancellation(world: World, cast: Cast, draft: Booking) -
     assert answer.json is not None
     assert (answer.status_code, answer.json["status"]) == (200, "cancelled")
     assert "cancellation" not in answer.json
+
+
+def group_of(engine: Engine, cast: Cast, *, days: float) -> Booking:
+    """A group of two seats, both of which the mentee and a stranger have joined."""
+    with engine.begin() as db:
+        start = factories.this_hour() + timedelta(days=days)
+        people = [cast.mentee, cast.stranger]
+        return factories.make_group(db, people, listing=cast.listing, start_time=start, capacity=2)
+
+
+@pytest.mark.parametrize(("days", "late", "fee"), [(3, False, 0), (0.5, True, 2000)])
+def test_a_participant_leaves_a_group(
+    engine: Engine, world: World, cast: Cast, days: float, late: bool, fee: int
+) -> None:
+    group = group_of(engine, cast, days=days)
+    path = f"/bookings/{group.id}"
+    answer = world.client.patch(f"{path}/cancel", json={"reason": "Ill"}, headers=cast.as_mentee)
+    assert answer.json is not None
+    assert (answer.status_code, answer.json["status"], answer.json["seatsTaken"]) == (200, "accepted", 1)
+    assert answer.json["cancellation"] == {
+        "late": late,
+        "fee": {"amount": fee, "currency": "USD"},
+        "refund": {"amount": 4000 - fee, "currency": "USD"},
+        "creditReturned": False,
+        "policy": {"windowHours": 24, "lateFeePercent": 50},
+    }
+    seen = world.client.get(path, headers=cast.as_stranger)
+    assert seen.headers["ETag"] == answer.headers["ETag"]
+    # Who has left has nothing to do with it any more.
+    for again in (world.client.get(path, headers=cast.as_mentee), cancel_again(world, cast, path)):
+        assert refusal(again) == (403, "forbidden")
+    with engine.connect() as db:
+        assert not [found for found in check_all(db) if found.violations]
+
+
+def cancel_again(world: World, cast: Cast, path: str) -> Any:
+    return world.client.patch(f"{path}/cancel", headers=cast.as_mentee)
+
+
+def test_a_groups_mentor_does_not_leave_it(engine: Engine, world: World, cast: Cast) -> None:
+    path = f"/bookings/{group_of(engine, cast, days=3).id}/cancel"
+    assert refusal(world.client.patch(path, headers=cast.as_mentor)) == (403, "forbidden")
