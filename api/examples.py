@@ -487,3 +487,67 @@ RETRIED_DELIVERIES = {"id": "01986f30-5c55-7d63-9e24-8b9c0d1e2f0b", "retried": 1
 def page(item: dict[str, Any]) -> dict[str, Any]:
     """A page with one item, and nothing after it."""
     return {"items": [item], "nextCursor": None}
+
+
+_BUNDLE_ID = "01985f31-4d5e-7a61-8b72-6c7d8e9f0a11"
+
+NEW_BUNDLE: dict[str, Any] = {"productId": PRODUCT["id"]}
+
+LISTED_BUNDLE: dict[str, Any] = {
+    "id": _BUNDLE_ID,
+    "menteeUserId": _MENTEE,
+    "courseId": _COURSE_ID,
+    "productId": PRODUCT["id"],
+    "totalSessions": 5,
+    "remainingSessions": 4,
+    "durationMinutes": 60,
+    "price": {"amount": 18000, "currency": "USD"},
+    "validFrom": "2030-04-02T08:00:00Z",
+    "validTo": "2030-09-29T08:00:00Z",
+    "status": "active",
+    "createdAt": "2030-04-02T08:00:00Z",
+}
+
+BUNDLE: dict[str, Any] = {
+    **LISTED_BUNDLE,
+    "ledger": [
+        {
+            "id": "01985f31-4d5e-7a61-8b72-6c7d8e9f0a12",
+            "kind": "purchase",
+            "credits": 5,
+            "balance": 5,
+            "bookingId": None,
+            "reason": None,
+            "createdAt": "2030-04-02T08:00:00Z",
+        },
+        {
+            "id": "01985f3a-7c1e-7d20-9b54-2f6f0c8e1a13",
+            "kind": "spend",
+            "credits": -1,
+            "balance": 4,
+            "bookingId": _BOOKING_ID,
+            "reason": None,
+            "createdAt": "2030-05-01T08:00:00Z",
+        },
+    ],
+}
+
+BUNDLE_ADJUSTMENT: dict[str, Any] = {"credits": 1, "reason": "The connection broke down in the last session."}
+
+ADJUSTED_BUNDLE: dict[str, Any] = {
+    **BUNDLE,
+    "totalSessions": 6,
+    "remainingSessions": 5,
+    "ledger": [
+        *BUNDLE["ledger"],
+        {
+            "id": "01985f3f-9a0b-7c31-8d42-1e2f3a4b5c14",
+            "kind": "adjust",
+            "credits": 1,
+            "balance": 5,
+            "bookingId": None,
+            "reason": BUNDLE_ADJUSTMENT["reason"],
+            "createdAt": "2030-05-05T08:00:00Z",
+        },
+    ],
+}

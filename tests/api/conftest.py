@@ -17,6 +17,7 @@ from models.engine import create
 from tests import factories, servers
 from tests.application import World, as_mentor, as_operator, as_user
 from workflows.bookings.booking import Booking
+from workflows.bundles.bundle import Bundle
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing
 from workflows.catalog.products import Product
@@ -190,6 +191,13 @@ def tuition(engine: Engine, client: FlaskClient, cast: Cast, course: Course) -> 
 def refusal(answer: Answer) -> tuple[int, str]:
     """The status and code of a refused request."""
     return answer.status_code, answer.json["code"]
+
+
+@pytest.fixture
+def bundle(engine: Engine, cast: Cast, course: Course) -> Bundle:
+    """A bundle of five sessions of the course, which the mentee has bought."""
+    with engine.begin() as db:
+        return factories.make_bundle(db, course=course, mentee=cast.mentee, valid_days=180)
 
 
 def counts(engine: Engine) -> dict[str, int]:

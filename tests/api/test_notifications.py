@@ -205,8 +205,6 @@ def test_a_choice_is_made_on_what_was_seen(client: FlaskClient, cast: Cast) -> N
     [
         # No such kind.
         [{"kind": "lottery_won", "channels": {}}],
-        # Not offered yet.
-        [{"kind": "bundle_exhausted", "channels": {}}],
         # Contradictory.
         [{"kind": "session_started", "channels": {}}, {"kind": "session_started", "channels": {"push": False}}],
         # A mandatory channel.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.api.conftest import (  # noqa: F401 - fixtures are found by name
     accepted,
     api_engine,
+    bundle,
     cast,
     client,
     course,

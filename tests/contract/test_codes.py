@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,9 +16,6 @@ from tests import factories
 from tests.api.conftest import Cast
 from tests.application import World
 from workflows.bookings.booking import Booking
-from workflows.bundles.ledger import spend
-from workflows.bundles.purchase import purchase
-from workflows.identity.actor import Actor
 from workflows.sessions.session import Session
 
 JSON = {"Content-Type": "application/json"}
@@ -243,33 +240,17 @@ def duplicate_session(stage: Stage) -> Answer:
 
 
 def already_purchased(stage: Stage) -> Answer:
-    def twice(db: Any, *, actor: Actor, now: datetime, **_named: Any) -> None:
-        bundle = factories.make_bundle(db)
-        bought = {"course_id": bundle.course_id, "product_id": bundle.product_id}
-        purchase(db, actor=actor, mentee_user_id=bundle.mentee_user_id, now=now, **bought)
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("api.resources.bookings.accept", twice)
-        return stage.accept()
+    with stage.world.engine.begin() as db:
+        bundle = factories.make_bundle(db, mentee=stage.cast.mentee)
+    path, body = f"/bundles/courses/{bundle.course_id}/purchase", {"productId": str(bundle.product_id)}
+    return stage.client.post(path, json=body, headers=stage.cast.as_mentee)
 
 
 def bundle_unusable(stage: Stage) -> Answer:
-    def pay(db: Any, *, actor: Actor, booking: Booking, now: datetime, **_named: Any) -> None:
-        bundle = factories.make_bundle(db)
-        spend(
-            db,
-            bundle_purchase_id=bundle.id,
-            mentee_user_id=bundle.mentee_user_id,
-            course_id=booking.course_id,
-            duration_minutes=60,
-            booking_id=booking.id,
-            actor=actor,
-            now=now,
-        )
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("api.resources.bookings.accept", pay)
-        return stage.accept()
+    with stage.world.engine.begin() as db:
+        bundle = factories.make_bundle(db, at=datetime.now(UTC) - timedelta(days=2), valid_days=1)
+    path, body = f"/bundles/{bundle.id}/adjust", {"credits": 1, "reason": "Goodwill"}
+    return stage.client.post(path, json=body, headers=stage.cast.as_operator)
 
 
 def internal_error(stage: Stage) -> Answer:

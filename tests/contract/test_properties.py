@@ -19,6 +19,7 @@ from tests.api.conftest import Cast
 from tests.application import World, template_app
 from tests.contract.test_routes import CONTRACT
 from workflows.bookings.booking import Booking
+from workflows.bundles.bundle import Bundle
 from workflows.catalog.courses import Course
 from workflows.catalog.products import Product
 from workflows.reviews.review import Review
@@ -68,6 +69,7 @@ def test_any_request_gets_a_documented_answer(
     reviewed: Review,
     course: Course,
     product: Product,
+    bundle: Bundle,
 ) -> None:
     SWITCH.application = world.app
     ids: dict[str, Any] = {
@@ -79,6 +81,7 @@ def test_any_request_gets_a_documented_answer(
         "review_id": reviewed.id,
         "course_id": course.id,
         "product_id": product.id,
+        "bundle_id": bundle.id,
     }
     if case.path.endswith("/answer"):
         ids["session_id"] = reviewed.session_id
@@ -88,6 +91,8 @@ def test_any_request_gets_a_documented_answer(
             case.body["listingId"] = str(cast.listing.id)
         if isinstance(case.body, dict) and "courseId" in case.body:
             case.body["courseId"] = str(course.id)
+        if isinstance(case.body, dict) and "productId" in case.body:
+            case.body["productId"] = str(bundle.product_id)
     headers = dict(getattr(cast, f"as_{who}"))
     for name in ("Authorization", "X-User-Id", "X-Mentor-Profile-Id", *([] if keyed else ["Idempotency-Key"])):
         (case.headers or {}).pop(name, None)

@@ -62,6 +62,7 @@ CONTRACT = {
     "POST /courses", "GET /courses", "GET /courses/{}", "PATCH /courses/{}",
     "POST /courses/{}/products", "GET /courses/{}/products",
     "GET /courses/{}/products/{}", "PATCH /courses/{}/products/{}",
+    "POST /bundles/courses/{}/purchase", "GET /bundles", "GET /bundles/{}", "POST /bundles/{}/adjust",
     "GET /reviews/permits", "POST /sessions/{}/review", "POST /sessions/{}/review/answer",
     "GET /mentors/{}/reviews", "GET /reviews/{}", "PATCH /reviews/{}", "GET /audit",
     "POST /calendar/secret", "GET /calendar/{}.ics",

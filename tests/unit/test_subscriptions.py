@@ -24,7 +24,11 @@ INSIDE = {
     "notifications.booking_declined": ("booking.declined", "notifications", 8),
     "notifications.booking_reminder": ("booking.undecided", "notifications", 8),
     "notifications.booking_requested": ("booking.requested", "notifications", 8),
+    "bundles.expire": ("bundle.validity_set", "sessions", 8),
     "notifications.bundle_exhausted": ("bundle.exhausted", "notifications", 8),
+    "notifications.bundle_expired": ("bundle.expired", "notifications", 8),
+    "notifications.bundle_expiring": ("bundle.validity_set", "notifications", 8),
+    "notifications.bundle_purchased": ("bundle.purchased", "notifications", 8),
     "notifications.review_unlocked": ("review.unlocked", "notifications", 8),
     "notifications.seat_joined": ("seat.joined", "notifications", 8),
     "notifications.seat_left": ("seat.left", "notifications", 8),
@@ -116,7 +120,13 @@ def test_channel_effects_follow_the_operators_policy(chosen: OperatorPolicy, fol
 
 def test_only_expiries_and_reminders_are_timers() -> None:
     timers = [effect.name for effect in load().database_effects() if effect.due]
-    assert timers == ["bookings.expire", "bookings.remind", "notifications.session_reminder"]
+    assert timers == [
+        "bookings.expire",
+        "bookings.remind",
+        "bundles.expire",
+        "notifications.bundle_expiring",
+        "notifications.session_reminder",
+    ]
 
 
 def test_effects_that_take_the_policy_are_given_it() -> None:

@@ -49,6 +49,9 @@ ENDED = {
     "bundle_purchase_id": None,
     "reason": "lapsed",
     "session_id": 7,
+    "total_sessions": 5,
+    "expired_sessions": 2,
+    "valid_to": datetime(2030, 9, 4, 9, tzinfo=UTC),
     "mentor_profile_id": 8,
 }
 
@@ -70,6 +73,8 @@ def words(kind: str, *, zone: str = "UTC", start: datetime = datetime(2030, 5, 4
         "refund_requested": True,
         "who": "Ada Lovelace",
         "starts_in": "1 hour",
+        "left": 2,
+        "expires_in": "7 days",
     }
     return compose(kind, **(about | told))
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select
+from sqlalchemy import Connection, Select, bindparam
 
-from models.bundles import bundle_purchases
+from models.bundles import BundleEntryKind, bundle_entries, bundle_purchases
+from workflows.errors import NotFound
+from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_FIRST, Page, PagedList
+from workflows.records import Record
 from workflows.transitions import VersionedRecord
 
 
@@ -53,6 +57,37 @@ class Bundle(VersionedRecord):
         return BundleStatus.ACTIVE if self.remaining_sessions else BundleStatus.EXHAUSTED
 
 
+@dataclass(frozen=True, kw_only=True)
+class BundleAtMoment(Bundle):
+    """A bundle with its status at a moment, and with the entries of its ledger where these were read."""
+
+    status: BundleStatus
+    ledger: Sequence[BundleEntry] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleEntry(Record):
+    """A move of a bundle's credits, and how many remain after it; `booking_id` is what a credit was spent on."""
+
+    table = bundle_entries
+
+    id: UUID
+    kind: BundleEntryKind
+    credits: int
+    balance: int
+    booking_id: UUID | None
+    reason: str | None
+    created_at: datetime
+
+
+ENTRIES = (
+    BundleEntry.query()
+    .where(bundle_entries.c.bundle_purchase_id == bindparam("bundle_id"))
+    .order_by(bundle_entries.c.sequence)
+)
+LOCKED_BUNDLE = Bundle.query().where(bundle_purchases.c.id == bindparam("id")).with_for_update(key_share=True)
+
+
 def bundle_query(bundle_id: UUID) -> Select[Any]:
     """The bundle of that id."""
     return Bundle.query().where(bundle_purchases.c.id == bundle_id)
@@ -67,3 +102,29 @@ def bundles_query(page: Page, *, mentee_user_id: UUID | None = None) -> Select[A
 
 
 BUNDLES = PagedList(Bundle, NEWEST_FIRST, bundles_query)
+
+
+def at_moment(bundle: Bundle, now: datetime) -> BundleAtMoment:
+    """The bundle with its status, without its ledger."""
+    return BundleAtMoment(**vars(bundle), status=bundle.status_at(now))
+
+
+def with_ledger(db: Connection, bundle: Bundle, now: datetime) -> BundleAtMoment:
+    """The bundle with its status and its entries, the oldest first."""
+    entries = [BundleEntry.of(row) for row in db.execute(ENTRIES, {"bundle_id": bundle.id})]
+    return replace(at_moment(bundle, now), ledger=entries)
+
+
+def locked(db: Connection, bundle_id: UUID) -> Bundle:
+    """The bundle as it stands, locked until the end of the transaction."""
+    return Bundle.of(db.execute(LOCKED_BUNDLE, {"id": bundle_id}).one())
+
+
+def require_owner(actor: Actor, bundle: Bundle) -> None:
+    """Refuse all but the bundle's owner and operators.
+
+    Raises:
+        NotFound: to others it does not exist.
+    """
+    if not actor.operator and actor.user_id != bundle.mentee_user_id:
+        raise NotFound("There is no such bundle.")

@@ -129,9 +129,8 @@ def spend(
     ).one_or_none()
     if row is None:
         raise _refusal(db, bundle_purchase_id, mentee_user_id, course_id, duration_minutes, now)
-    bundle = Bundle.of(row)
-    if bundle.remaining_sessions == 0:
-        record(db, BundleExhausted.about(bundle, actor=actor, now=now, status=bundle.status_at(now)))
+    if exhausted := exhausted_events(Bundle.of(row), actor=actor, now=now):
+        record(db, *exhausted)
 
 
 def give_back(
@@ -162,6 +161,13 @@ def give_back(
     bundle_id = db.scalar(lock, entry)
     # A statement of its own: under the lock it sees what another one has given back.
     return bundle_id is not None and db.execute(move, {**entry, "id": bundle_id}).one_or_none() is not None
+
+
+def exhausted_events(bundle: Bundle, *, actor: Actor, now: datetime) -> list[BundleExhausted]:
+    """The event of a bundle that has just lost its last credit; none while it has some."""
+    if bundle.remaining_sessions:
+        return []
+    return [BundleExhausted.about(bundle, actor=actor, now=now, status=bundle.status_at(now))]
 
 
 def entry_values(
@@ -196,13 +202,14 @@ def _refusal(
         return NotFound("There is no such bundle.")
     bundle = Bundle.of(row)
     if bundle.course_id != course_id:
-        return _unusable("other_course", "This bundle is for another course; pay with a bundle of this course.")
+        return unusable("other_course", "This bundle is for another course; pay with a bundle of this course.")
     if bundle.duration_minutes not in (None, duration_minutes):
-        return _unusable("wrong_duration", f"This bundle pays for sessions of {bundle.duration_minutes} minutes only.")
+        return unusable("wrong_duration", f"This bundle pays for sessions of {bundle.duration_minutes} minutes only.")
     if bundle.valid_to is not None and bundle.valid_to <= now:
-        return _unusable("expired", "This bundle has expired; pay with another one, or buy a new one.")
-    return _unusable("empty", "All sessions of this bundle are used; pay with another one, or buy a new one.")
+        return unusable("expired", "This bundle has expired; pay with another one, or buy a new one.")
+    return unusable("empty", "All sessions of this bundle are used; pay with another one, or buy a new one.")
 
 
-def _unusable(reason: str, message: str) -> Conflict:
+def unusable(reason: str, message: str) -> Conflict:
+    """The refusal of a bundle that cannot be used, with the reason in one word."""
     return Conflict(message, code="bundle_unusable", details={"bundlePurchaseId": [reason]})

@@ -9,10 +9,11 @@ from sqlalchemy import Connection, text
 from uuid_utils.compat import uuid7
 
 from workflows.bundles.bundle import Bundle
+from workflows.bundles.expiry import validity_events
 from workflows.bundles.ledger import entry_values, moving
 from workflows.constraints import constraint_errors
 from workflows.errors import NotFound
-from workflows.events.event_types import BundlePurchased, BundleValiditySet, Event
+from workflows.events.event_types import BundlePurchased
 from workflows.events.record import record
 from workflows.identity.actor import Actor
 
@@ -64,9 +65,6 @@ def purchase(
     if row is None:
         raise NotFound("There is no such bundle for this course.")
     bundle = Bundle.of(row)
-    status = bundle.status_at(now)
-    events: list[Event] = [BundlePurchased.about(bundle, actor=actor, now=now, status=status)]
-    if bundle.valid_to is not None:
-        events.append(BundleValiditySet.about(bundle, actor=actor, now=now, status=status))
-    record(db, *events)
+    purchased = BundlePurchased.about(bundle, actor=actor, now=now, status=bundle.status_at(now))
+    record(db, purchased, *validity_events(bundle, actor=actor, now=now))
     return bundle

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from models.catalog import courses
 from models.sessions import OutcomeType, SessionStatus
+from workflows.bundles.bundle import Bundle, bundle_query
+from workflows.bundles.expiry import expiry_of, is_long, is_superseded, notice_of_expiry
 from workflows.effects.messages import OPERATORS, SEND_MAIL, SEND_NOTICE
 from workflows.events.event_types import (
     BookingAccepted,
@@ -17,7 +19,11 @@ from workflows.events.event_types import (
     BookingDeclined,
     BookingRequested,
     BookingUndecided,
+    BundleEvent,
     BundleExhausted,
+    BundleExpired,
+    BundlePurchased,
+    BundleValiditySet,
     Event,
     ReviewUnlocked,
     SeatJoined,
@@ -214,13 +220,45 @@ def notify_dropped(db: Connection, event: WaitlistDropped, *, now: datetime) -> 
     _notify_one(db, event, "waitlist_dropped")
 
 
-@subscribe(BundleExhausted, name="notifications.bundle_exhausted", queue="notifications")
-def notify_bundle_owner(db: Connection, event: BundleExhausted, *, now: datetime) -> None:
+def _notify_owner(db: Connection, event: BundleEvent, kind: str, **variables: Any) -> None:
     """Notify the mentee alone: a bundle has no mentor."""
     mentee = person_of(db, event.mentee_user_id)
     course = db.scalar(select(courses.c.title).where(courses.c.id == event.course_id)) or "sessions"
-    words = compose("bundle_exhausted", event=event, reader=mentee, course=course)
-    notify_people(db, event, kind="bundle_exhausted", words=[(mentee, words)])
+    words = compose(kind, event=event, reader=mentee, course=course, **variables)
+    notify_people(db, event, kind=kind, words=[(mentee, words)])
+
+
+def _subscribe_bundle(event_type: type[BundleEvent], kind: str) -> None:
+    @subscribe(event_type, name=f"notifications.{kind}", queue="notifications")
+    def notify_owner(db: Connection, event: BundleEvent, *, now: datetime) -> None:
+        """Notify the owner; of an expiry only when sessions were left."""
+        if not isinstance(event, BundleExpired) or event.expired_sessions:
+            _notify_owner(db, event, kind)
+
+
+_subscribe_bundle(BundlePurchased, "bundle_purchased")
+_subscribe_bundle(BundleExhausted, "bundle_exhausted")
+_subscribe_bundle(BundleExpired, "bundle_expired")
+
+
+def _once_if_long(event: BundleValiditySet) -> Sequence[str]:
+    return ("",) if is_long(event) else ()
+
+
+@subscribe(
+    BundleValiditySet,
+    name="notifications.bundle_expiring",
+    queue="notifications",
+    due=notice_of_expiry,
+    targets=_once_if_long,
+)
+def notify_before_expiry(db: Connection, event: BundleValiditySet, _target: str, *, now: datetime) -> None:
+    """Notify the owner a week before, while sessions are left and the validity is still that."""
+    bundle = Bundle.of(db.execute(bundle_query(event.bundle_purchase_id)).one())
+    time_left = expiry_of(event) - now
+    if bundle.remaining_sessions and time_left > timedelta(0) and not is_superseded(db, event, bundle):
+        variables = {"left": bundle.remaining_sessions, "expires_in": in_words(time_left)}
+        _notify_owner(db, event, "bundle_expiring", **variables)
 
 
 def _subscribe_endpoint(event_type: type[WebhookEndpointEvent]) -> None:

@@ -1,5 +1,5 @@
-"""Effects of the queue `sessions`: the session of an accepted booking, the timers of an undecided request and of a seat
-that is offered to a waiting list."""
+"""Effects of the queue `sessions`: the session of an accepted booking, and the timers of undecided requests, of seats
+that are offered to a waiting list, and of bundles."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from models.bookings import BookingStatus
 from models.events import events
 from workflows.bookings.booking import BOOKING_BY_ID, Booking
 from workflows.bookings.decisions import expire, expiry_of
+from workflows.bundles import expiry as bundles
 from workflows.events.event_types import (
     BookingAccepted,
     BookingRequested,
     BookingUndecided,
+    BundleValiditySet,
     Event,
     SessionCreated,
     WaitlistOffered,
@@ -103,3 +105,9 @@ def expire_offer(
     # The timer was due by the database's clock, which `now` may be behind.
     ended = max(now, event.expires_at)
     offer_seats(db, group=read_group(db, event.booking_id), now=ended, offer_minutes=policy.waitlist_offer_minutes)
+
+
+@subscribe(BundleValiditySet, name="bundles.expire", queue="sessions", due=bundles.expiry_of, alone=True)
+def expire_bundle(db: Connection, event: BundleValiditySet, *, now: datetime) -> None:
+    """Take what is left in a bundle at the end of its validity."""
+    bundles.expire(db, event=event, now=now)

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from models.people import mentor_profiles, users
 from workflows.clock import zone
-from workflows.errors import Forbidden, NotFound
+from workflows.errors import Forbidden, Invalid, NotFound
 from workflows.identity.actor import Actor, require_operator
 from workflows.records import Record
 
@@ -77,6 +77,29 @@ def user_query(user_id: UUID) -> Select[Any]:
 def mentor_query(mentor_profile_id: UUID) -> Select[Any]:
     """The mentor profile of that id, active or not."""
     return Mentor.query().where(mentor_profiles.c.id == mentor_profile_id)
+
+
+def mentee_for(db: Connection, actor: Actor, student_id: UUID | None) -> UUID:
+    """The user for whom a caller books or buys: themselves, or any user for an operator.
+
+    Args:
+        student_id: as the request names them; None for the caller.
+
+    Raises:
+        Forbidden: it names another user than the caller, who is no operator.
+        Invalid: an operator, who is no user, names none.
+        NotFound: an operator names a user who does not exist.
+    """
+    if not actor.operator:
+        assert actor.user_id is not None
+        if student_id not in (None, actor.user_id):
+            raise Forbidden("You can do this for yourself only.")
+        return actor.user_id
+    if student_id is None:
+        raise Invalid("Name the student.", details={"studentId": ["is required from an operator"]})
+    if db.scalar(select(users.c.id).where(users.c.id == student_id)) is None:
+        raise NotFound("There is no such student.")
+    return student_id
 
 
 def register_user(db: Connection, *, actor: Actor, email: str, name: str, time_zone: str) -> User:

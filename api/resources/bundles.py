@@ -1,0 +1,108 @@
+"""Bundles: buying them, looking at their ledgers, and operators' adjustments."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import request
+
+from api import examples
+from api.blueprints import Area, refuses, versioned
+from api.context import ANYONE, OPERATOR, RequestContext, Subject, this_moment
+from api.etags import any_version_will_do, tagged
+from api.lists import list_route
+from api.loaders import changes, reads
+from api.resources.catalog import COURSE
+from api.schemas import bundles as shapes
+from workflows.bundles.adjust import adjust
+from workflows.bundles.bundle import BUNDLES, Bundle, at_moment, bundle_query, require_owner, with_ledger
+from workflows.bundles.purchase import purchase
+from workflows.catalog.courses import Course
+from workflows.errors import Forbidden
+from workflows.identity.actor import Actor
+from workflows.identity.people import mentee_for
+
+bundles = Area(
+    "Bundles",
+    "Sessions of a course that are bought together. Each credit pays for one, and every move stands in the ledger.",
+)
+
+BUNDLE = Subject(name="bundle", query=bundle_query, record=Bundle)
+OWN_BUNDLE = Subject(name="bundle", query=bundle_query, record=Bundle, access=require_owner)
+
+
+@bundles.route("/bundles/courses/<id:course_id>/purchase", methods=["POST"])
+@refuses("forbidden", "already_purchased")
+@changes(ANYONE, COURSE)
+@bundles.arguments(shapes.BundlePurchase, example=examples.NEW_BUNDLE)
+@bundles.response(201, shapes.Bundle, example=examples.BUNDLE)
+def purchase_bundle(context: RequestContext[Course], body: dict[str, Any]) -> Any:
+    """Buy a bundle of a course.
+
+    It is valid for the product's `validDays` of exactly 24 hours each, from now on. The same product can be bought
+    again when all credits have been used, or when the bundle has expired.
+    """
+    bundle = purchase(
+        context.db,
+        actor=context.actor,
+        course_id=context.subject.id,
+        product_id=body["product_id"],
+        mentee_user_id=mentee_for(context.db, context.actor, body["student_id"]),
+        now=context.now,
+    )
+    return _tagged(context, bundle, Location=f"/bundles/{bundle.id}")
+
+
+@bundles.route("/bundles")
+@refuses("forbidden")
+@bundles.response(200, shapes.Bundles, example=examples.page(examples.LISTED_BUNDLE))
+@list_route(ANYONE, BUNDLES, shapes.BundleFilters, seen_by=lambda _actor, bundle: at_moment(bundle, this_moment()))
+def list_bundles(context: RequestContext[None], mentee_user_id: UUID | None = None) -> dict[str, Any]:
+    """List the caller's bundles, newest first; operators see all, or those of one mentee."""
+    return {"mentee_user_id": _owner_of_list(context.actor, mentee_user_id)}
+
+
+@bundles.route("/bundles/<id:bundle_id>")
+@versioned
+@reads(ANYONE, OWN_BUNDLE)
+@bundles.response(200, shapes.Bundle, example=examples.BUNDLE)
+def get_bundle(context: RequestContext[Bundle]) -> Any:
+    """Get a bundle with its ledger. Only its owner and operators find it."""
+    return _tagged(context, context.subject)
+
+
+@bundles.route("/bundles/<id:bundle_id>/adjust", methods=["POST"])
+@refuses("bundle_unusable")
+@changes(OPERATOR, BUNDLE)
+@bundles.arguments(shapes.BundleAdjustment, example=examples.BUNDLE_ADJUSTMENT)
+@bundles.response(200, shapes.Bundle, example=examples.ADJUSTED_BUNDLE)
+def adjust_bundle(context: RequestContext[Bundle], body: dict[str, Any]) -> Any:
+    """Give or take credits of a bundle, or move the end of its validity.
+
+    Credits for an expired bundle need another `validTo` (`bundle_unusable`). A purchase that was closed by its last
+    credit or its expiry stays closed, so that the mentee may also buy another one.
+    """
+    adjusted = adjust(
+        context.db,
+        actor=context.actor,
+        bundle=context.subject,
+        any_version=any_version_will_do(request),
+        now=context.now,
+        **body,
+    )
+    return _tagged(context, adjusted)
+
+
+def _owner_of_list(actor: Actor, mentee_user_id: UUID | None) -> UUID | None:
+    if actor.operator:
+        return mentee_user_id
+    if mentee_user_id not in (None, actor.user_id):
+        raise Forbidden("Only operators see the bundles of others.")
+    return actor.user_id
+
+
+def _tagged(context: RequestContext[Any], bundle: Bundle, **headers: str) -> Any:
+    shown = with_ledger(context.db, bundle, context.now)
+    # The status follows from the time as well.
+    return tagged(shown, view=shown.status.value, **headers)

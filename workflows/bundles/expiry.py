@@ -1,0 +1,82 @@
+"""The end of a bundle's validity: its timers, and what happens when they are due."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, bindparam, exists, select
+
+from models.events import events
+from workflows.bundles.bundle import Bundle, BundleStatus, locked
+from workflows.bundles.ledger import entry_values, moving
+from workflows.events.event_types import BundleExpired, BundleValiditySet
+from workflows.events.record import record
+from workflows.identity.actor import SYSTEM, Actor
+
+NOTICE_BEFORE_EXPIRY = timedelta(days=7)
+
+_EXPIRE = moving(
+    """
+    UPDATE bundle_purchases SET remaining_sessions = 0, closed_at = coalesce(closed_at, CAST(:now AS timestamptz))
+    WHERE id = CAST(:id AS uuid)
+    RETURNING *
+    """,
+    kind="expire",
+    credits="-CAST(:left AS integer)",
+)
+_SET_AGAIN = select(
+    exists().where(
+        events.c.subject_id == bindparam("bundle_id"),
+        events.c.type == BundleValiditySet.type,
+        events.c.sequence > bindparam("sequence"),
+    )
+)
+
+
+def validity_events(bundle: Bundle, *, actor: Actor, now: datetime) -> list[BundleValiditySet]:
+    """The event from which the timers of a bundle follow; none for a bundle without an end.
+
+    Recorded with every change of `valid_to`: each has timers of its own, and those of the ones before do nothing.
+    """
+    if bundle.valid_to is None:
+        return []
+    return [BundleValiditySet.about(bundle, actor=actor, now=now, status=bundle.status_at(now))]
+
+
+def expiry_of(event: BundleValiditySet) -> datetime:
+    """When the bundle expires."""
+    assert event.valid_to is not None
+    return event.valid_to
+
+
+def notice_of_expiry(event: BundleValiditySet) -> datetime:
+    """A week before the bundle expires."""
+    return expiry_of(event) - NOTICE_BEFORE_EXPIRY
+
+
+def is_long(event: BundleValiditySet) -> bool:
+    """Whether the bundle is valid for more than a week from the event on."""
+    return notice_of_expiry(event) > event.occurred_at
+
+
+def is_superseded(db: Connection, event: BundleValiditySet, bundle: Bundle) -> bool:
+    """Whether the validity was set anew after the event, so that its timers are of no use any more."""
+    if bundle.valid_to != event.valid_to:
+        return True
+    return bool(db.scalar(_SET_AGAIN, {"bundle_id": bundle.id, "sequence": event.sequence}))
+
+
+def expire(db: Connection, *, event: BundleValiditySet, now: datetime) -> None:
+    """Take what is left in a bundle at the end of its validity, unless that has been set anew since.
+
+    The timer is due by the database's clock; the caller's may still be a little before it.
+    """
+    bundle = locked(db, event.bundle_purchase_id)
+    if is_superseded(db, event, bundle):
+        return
+    left = bundle.remaining_sessions
+    if left > 0:
+        values = entry_values(actor=SYSTEM, now=now, reason="The bundle has expired.")
+        bundle = Bundle.of(db.execute(_EXPIRE, {"id": bundle.id, "left": left, **values}).one())
+    expired = BundleExpired.about(bundle, actor=SYSTEM, now=now, status=BundleStatus.EXPIRED, expired_sessions=left)
+    record(db, expired)
