@@ -29,6 +29,7 @@ from api.resources import (
     reviews,
     seats,
     sessions,
+    streams,
     unsubscribing,
     webhooks,
 )
@@ -57,6 +58,7 @@ AREAS = (
     bookings.bookings,
     sessions.sessions,
     seats.group_sessions,
+    streams.streams,
     reviews.reviews,
     calendar.calendar,
     notifications.notifications,

@@ -21,6 +21,7 @@ COMMANDS = {
     "deliveries": "cli.deliveries:deliveries",
     "invariants": "cli.invariants:invariants",
     "api": "cli.serve:api",
+    "streams": "cli.streams:streams",
     "sweep": "cli.loops:sweep",
     "maintain": "cli.loops:maintain",
 }

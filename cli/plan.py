@@ -40,6 +40,7 @@ class Place:
     host: str
     api_port: int
     flower_port: int
+    streams_port: int
     data_dir: Path
     worker_threads: int = 4
     notification_threads: int = 16
@@ -93,6 +94,7 @@ FLOWER = Part(
 PROGRAMS: tuple[Part, ...] = (
     Part("api", ("tutelage", "api", "--host", "{host}", "--port", "{api_port}")),
     *(worker(queue) for queue in QUEUES),
+    Part("streams", ("tutelage", "streams", "--host", "{host}", "--port", "{streams_port}")),
     Part("sweep", ("tutelage", "sweep")),
     Part("maintain", ("tutelage", "maintain")),
     FLOWER,
@@ -117,6 +119,11 @@ class Plan:
     def flower_url(self) -> str:
         """Where Flower listens."""
         return f"http://{self.place.host}:{self.place.flower_port}"
+
+    @property
+    def streams_url(self) -> str:
+        """Where live updates are served."""
+        return f"http://{self.place.host}:{self.place.streams_port}"
 
     @property
     def database_url(self) -> str:
@@ -169,6 +176,7 @@ def make_plan(
         host=HOST,
         api_port=_port(port, "--port", used="api" not in left_out),
         flower_port=_port(flower_port, "--flower-port", used="flower" not in left_out),
+        streams_port=free_port(),
         data_dir=data_dir,
         worker_threads=settings.worker_threads,
         notification_threads=settings.notification_threads,
@@ -226,6 +234,7 @@ def _defaults(place: Place, settings: Settings) -> dict[str, str]:
     """What the parts find in their environment unless it was set."""
     return {
         "PUBLIC_URL": f"http://{place.host}:{place.api_port}",
+        "STREAMS_URL": f"http://{place.host}:{place.streams_port}",
         "MAIL_FOLDER": str(place.data_dir / "mail"),
         "IDENTITY_HEADERS": "off" if settings.production else "open",
     }

@@ -69,7 +69,7 @@ def serve(host: str, port: int, make_app: Callable[[], Flask], limits: Limits = 
     chosen = settings()
     chosen.require_database_url()
     configure_logging(level=chosen.log_level, process="api")
-    _require_loopback(host, chosen)
+    require_loopback(host, chosen)
     _require_free(host, port)
     # The workers share what is imported here, which no other way to start a process would let them.
     multiprocessing.set_start_method("fork")
@@ -172,7 +172,7 @@ def _connections() -> int:
     return files - OTHER_FILES
 
 
-def _require_loopback(host: str, chosen: Settings) -> None:
+def require_loopback(host: str, chosen: Settings) -> None:
     if chosen.identity_headers == "open" and not ip_address(host).is_loopback:
         raise click.ClickException(
             f"IDENTITY_HEADERS=open believes every caller, so it listens on loopback alone, not on {host}."

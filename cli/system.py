@@ -111,6 +111,8 @@ class System:
         self._start_group("programs")
         if plan.has("api"):
             wait_for_url(f"{plan.api_url}/health/ready", self._require_starting, START_SECONDS)
+        if plan.has("streams"):
+            wait_for_url(f"{plan.streams_url}/health/live", self._require_starting, START_SECONDS)
         queues = [part.queue for part in plan.parts if part.queue]
         wait_for_workers(queues, plan.redis_url, self._require_starting, START_SECONDS)
         if plan.has("flower"):
@@ -248,6 +250,7 @@ class System:
             api.insert(0, pids["api"])
         return {
             "api": {"url": plan.api_url if plan.has("api") else None, "pids": api},
+            "streams": {"url": plan.streams_url if plan.has("streams") else None},
             "flower": {"url": plan.flower_url if plan.has("flower") else None},
             "database_url": plan.database_url,
             "redis_url": plan.redis_url,

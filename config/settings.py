@@ -163,6 +163,8 @@ class Settings:
     gateway_secret: str | None = _secret("GATEWAY_SECRET")
     encryption_keys: tuple[str, ...] = _keys("ENCRYPTION_KEYS")
     signing_keys: tuple[str, ...] = _keys("SIGNING_KEYS")
+    streams_url: str | None = _text("STREAMS_URL")
+    streams_per_user: int = _setting(lambda env: env.int("STREAMS_PER_USER", 5, validate=validate.Range(0, 1000)))
     mentee_overlap: bool = _setting(lambda env: env.bool("MENTEE_OVERLAP", False))
     waitlist_offer_minutes: int = _whole("WAITLIST_OFFER_MINUTES", 60, 0, 43_200)
     smtp_url: str | None = _text("SMTP_URL")

@@ -45,6 +45,12 @@ HTTP_DURATION = _histogram(
 )
 REFUSALS = _counter("refusals", "Requests refused, by the error's code.", "code")
 
+STREAMS_OPEN = _together("streams_open", "Open live connections.")
+STREAMS_RESUMED = _counter("streams_resumed", "Live connections that were continued after Last-Event-ID.")
+STREAM_LAG = _histogram(
+    "stream_lag_seconds", "From the begin of a change's transaction until it is written to a client.", ANSWER_SECONDS
+)
+
 EVENTS = _counter("events", "What happened, by the event's type, once it was committed.", "type")
 SESSIONS_CREATED = _counter("sessions_created", "Sessions that accepted bookings became.")
 TRANSITIONS = _counter("transitions", "Steps of bookings and sessions.", "machine", "from", "to")

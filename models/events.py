@@ -103,6 +103,8 @@ events = Table(
     created(),
     Index("ix_events_subject_id", "subject_id"),
     Index("ix_events_type_id", "type", "id"),
+    # The order of all changes, for live streams.
+    Index("ix_events_xid_sequence", "xid", "sequence"),
 )
 
 deliveries = Table(

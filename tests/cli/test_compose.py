@@ -16,7 +16,9 @@ from cli.plan import PARTS, ROOT, Place
 from cli.serve import KEEP_ALIVE_SECONDS
 
 PROGRAMS = [part for part in PARTS if part.group == "programs"]
-CONTAINER = Place(host="0.0.0.0", api_port=8000, flower_port=5555, data_dir=Path("/data"), worker_threads=4)
+CONTAINER = Place(
+    host="0.0.0.0", api_port=8000, flower_port=5555, streams_port=8001, data_dir=Path("/data"), worker_threads=4
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,73 @@
+"""Live updates: documented here and redirected to their own process; a reverse proxy forwards them there by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import redirect, request
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from api.blueprints import Area, refuses
+from api.errors import unavailable
+from api.state import app_state
+
+streams = Area(
+    "Live updates",
+    "Server-sent events, at most five connections a user (429 `rate_limited`). First comes `snapshot`, then each change"
+    " within a second of its commit, and a comment every 15 seconds. `Last-Event-ID` continues where a connection broke"
+    " off; where that is unknown or too long ago, `reset` and a new snapshot follow.",
+)
+
+EVENT_STREAM = "text/event-stream"
+_AVAILABILITY = (
+    "retry: 2000\n\n"
+    "id: 748:748:\nevent: snapshot\n"
+    'data: {"mentorProfileId":"0190b6a2-7c1e-7d10-8a44-97ab5cf5cfd6","busy":[]}\n\n'
+    "id: 751.4711\nevent: busy\n"
+    'data: {"startTime":"2030-05-04T09:00:00Z","endTime":"2030-05-04T10:00:00Z"}\n\n'
+)
+_SESSIONS = 'retry: 2000\n\nid: 748:748:\nevent: snapshot\ndata: {"items":[]}\n\n'
+_LAST_EVENT_ID = {
+    "in": "header",
+    "name": "Last-Event-ID",
+    "required": False,
+    "description": "The `id` of the last event that you have seen.",
+    "schema": {"type": "string"},
+}
+_MENTOR = {"in": "query", "name": "mentorProfileId", "required": True, "schema": {"type": "string", "format": "uuid"}}
+
+
+@streams.route("/streams/availability")
+@refuses("invalid_request", "unauthenticated", "not_found", "internal_error", "unavailable")
+@streams.doc(parameters=[_MENTOR, _LAST_EVENT_ID])
+@streams.response(200, {"type": "string"}, content_type=EVENT_STREAM, example=_AVAILABILITY)
+def stream_availability() -> Any:
+    """Follow when a mentor is busy.
+
+    `snapshot` has the busy times of the next 92 days, buffers included; then come `busy` and `free`, each with its
+    times, and `hours` when slots are to be read again. With whom a mentor is busy is not shown.
+    """
+    return _redirected()
+
+
+@streams.route("/streams/sessions")
+@refuses("unauthenticated", "forbidden", "internal_error", "unavailable")
+@streams.doc(parameters=[_LAST_EVENT_ID])
+@streams.response(200, {"type": "string"}, content_type=EVENT_STREAM, example=_SESSIONS)
+def stream_sessions() -> Any:
+    """Follow the caller's sessions.
+
+    `snapshot` has those that are scheduled or in progress; then comes `session` with the type of each change and the
+    session.
+    """
+    return _redirected()
+
+
+def _redirected() -> WerkzeugResponse:
+    url = app_state().settings.streams_url
+    if not url:
+        return unavailable("Live updates are not served at this address.")
+    query = request.query_string.decode("latin-1")
+    answer = redirect(f"{url.rstrip('/')}{request.path}{'?' if query else ''}{query}", code=307)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer

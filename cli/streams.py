@@ -1,0 +1,57 @@
+"""`tutelage streams`: live updates, in a process of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from ipaddress import ip_address
+
+import click
+import structlog
+
+from api.streams import READERS, Hub, make_application
+from cli.serve import require_loopback
+from config.logging import configure_logging
+from config.metrics import start_metrics
+from config.settings import Settings, settings
+from models.engine import create
+
+log = structlog.get_logger("cli.streams")
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8001, show_default=True, type=click.IntRange(1, 65_535))
+def streams(host: str, port: int) -> None:
+    """Serve live updates as server-sent events."""
+    chosen = settings()
+    chosen.require_database_url()
+    configure_logging(level=chosen.log_level, process="streams")
+    try:
+        ip_address(host)
+    except ValueError as error:
+        raise click.BadParameter(f"{host} is no IP address.", param_hint="--host") from error
+    require_loopback(host, chosen)
+    start_metrics(chosen)
+    asyncio.run(_serve(host, port, chosen))
+
+
+async def _serve(host: str, port: int, chosen: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; clients come back to the next process and miss nothing."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    engine = create(chosen.database_url, name="streams", pool_size=READERS)
+    hub = Hub(engine, chosen)
+    await hub.start()
+    try:
+        server = make_application(hub).listen(port, host)
+    except OSError as error:
+        raise click.ClickException(f"Streams cannot listen on {host}, port {port}: {error.strerror}.") from error
+    log.info("streams.ready", host=host, port=port)
+    following = asyncio.create_task(hub.follow())
+    await stop.wait()
+    following.cancel()
+    server.stop()
+    await server.close_all_connections()
+    engine.dispose()

@@ -1,0 +1,292 @@
+"""Tests of live updates: real HTTP connections to the process's own application, over a real database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPResponse
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine
+from tornado.httpserver import HTTPServer
+
+from api.state import state_of
+from api.streams import Hub, make_application
+from config.settings import Settings
+from models.engine import create
+from tests import factories
+from tests.api.conftest import Cast
+from tests.application import World
+from tests.eventually import eventually
+from workflows.bookings.booking import Booking
+from workflows.sessions import steps
+from workflows.sessions.cancel import cancel
+from workflows.sessions.session import Session, SessionWithTerms, session_with_terms_query
+
+SECONDS = 20.0
+CHANGES, CUTS = 60, 20
+
+
+class Event(NamedTuple):
+    """One server-sent event."""
+
+    id: str | None
+    name: str
+    data: Any
+
+
+class Client:
+    """An open stream."""
+
+    def __init__(self, port: int, path: str, headers: dict[str, str]) -> None:
+        self._connection = HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+        self._connection.request("GET", path, headers=headers)
+        self.response: HTTPResponse = self._connection.getresponse()
+
+    def error(self) -> tuple[int, str]:
+        """The refusal's status and code."""
+        status = self.response.status
+        return status, json.loads(self.response.read())["code"]
+
+    def next(self) -> Event:
+        """The next event; waits for it."""
+        fields: dict[str, str] = {}
+        while True:
+            raw = self.response.readline()
+            assert raw, "The stream has ended."
+            line = raw.decode().rstrip("\n")
+            if line and not line.startswith(":"):
+                name, _, value = line.partition(": ")
+                fields[name] = value
+            elif not line and "event" in fields:
+                return Event(fields.get("id"), fields["event"], json.loads(fields["data"]))
+
+    def close(self) -> None:
+        """Cut the connection."""
+        self.response.close()
+        self._connection.close()
+
+
+class Streams:
+    """The process of live updates, in a thread of the test's."""
+
+    def __init__(self, settings: Settings, **hub: int) -> None:
+        self._settings, self._hub = settings, hub
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self._thread.start()
+        assert self._ready.wait(SECONDS)
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        engine = create(self._settings.database_url, name="streams", pool_size=4)
+        hub = Hub(engine, self._settings, **self._hub)
+        await hub.start()
+        server: HTTPServer = make_application(hub).listen(0, "127.0.0.1")
+        (listening, *_others) = server._sockets.values()
+        self.port: int = listening.getsockname()[1]
+        following = asyncio.create_task(hub.follow())
+        self._ready.set()
+        await self._stop.wait()
+        following.cancel()
+        server.stop()
+        await server.close_all_connections()
+        engine.dispose()
+
+    def open(self, path: str, headers: dict[str, str], last_id: str | None = None) -> Client:
+        """Open a stream."""
+        return Client(self.port, path, headers | ({"Last-Event-ID": last_id} if last_id else {}))
+
+    def stop(self) -> None:
+        """End it, and cut its connections."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(SECONDS)
+
+
+@contextmanager
+def serving(world: World, **hub: int) -> Iterator[Streams]:
+    """The process of live updates on the world's database."""
+    streams = Streams(state_of(world.app).settings, **hub)
+    try:
+        yield streams
+    finally:
+        streams.stop()
+
+
+@pytest.fixture
+def streams(world: World) -> Iterator[Streams]:
+    with serving(world) as running:
+        yield running
+
+
+def availability(cast: Cast) -> str:
+    return f"/streams/availability?mentorProfileId={cast.mentor.id}"
+
+
+def accepted(engine: Engine, cast: Cast) -> Booking:
+    with engine.begin() as db:
+        return factories.accept_booking(db, factories.make_booking(db, listing=cast.listing, mentee=cast.mentee))
+
+
+def block(booking: Booking, buffer_minutes: int = 0) -> dict[str, str]:
+    end = booking.end_time + timedelta(minutes=buffer_minutes)
+    return {"startTime": f"{booking.start_time:%Y-%m-%dT%H:%M:%SZ}", "endTime": f"{end:%Y-%m-%dT%H:%M:%SZ}"}
+
+
+def test_availability_begins_with_busy_times_and_follows(
+    streams: Streams, world: World, cast: Cast, engine: Engine
+) -> None:
+    world.client.patch(f"/listings/{cast.listing.id}", json={"bufferMinutes": 15}, headers=cast.as_mentor)
+    first = accepted(engine, cast)
+    client = streams.open(availability(cast), cast.as_stranger)
+    assert client.response.getheader("Content-Type") == "text/event-stream"
+    snapshot = client.next()
+    assert (snapshot.name, snapshot.data["busy"]) == ("snapshot", [block(first, 15)])
+    second = accepted(engine, cast)
+    assert client.next()[1:] == ("busy", block(second, 15))
+    client.close()
+
+
+def test_cancelled_sessions_and_changed_hours_are_followed(
+    streams: Streams, world: World, cast: Cast, engine: Engine
+) -> None:
+    booking = accepted(engine, cast)
+    with engine.begin() as db:
+        session = steps.create(db, booking_id=booking.id)
+    client = streams.open(availability(cast), cast.as_stranger)
+    client.next()
+    world.client.patch(f"/sessions/{session.id}/cancel", json={"reason": "ill"}, headers=cast.as_mentor)
+    assert client.next()[1:] == ("free", block(booking))
+    hours = {"hours": [{"weekday": 0, "startTime": "09:00", "endTime": "12:00"}]}
+    world.client.put(f"/mentors/{cast.mentor.id}/hours", json=hours, headers=cast.as_mentor)
+    assert client.next()[1:] == ("hours", {})
+    client.close()
+
+
+def test_both_parties_follow_their_sessions(streams: Streams, world: World, cast: Cast, scheduled: Session) -> None:
+    path = f"/sessions/{scheduled.id}"
+    clients = {
+        who: streams.open("/api/streams/sessions", headers)
+        for who, headers in (("mentor", cast.as_mentor), ("mentee", cast.as_mentee), ("stranger", cast.as_stranger))
+    }
+    for who, client in clients.items():
+        listed = [each["id"] for each in client.next().data["items"]]
+        assert listed == ([] if who == "stranger" else [str(scheduled.id)])
+    world.client.patch(f"{path}/start", headers=cast.as_mentor)
+    world.client.patch(f"{path}/complete", json={"rating": 2, "notes": "Read on"}, headers=cast.as_mentor)
+    for who in ("mentor", "mentee"):
+        types = [clients[who].next() for _ in range(2)]
+        assert [each.data["type"] for each in types] == ["session.started", "session.completed"]
+        shown = types[1].data["session"]
+        assert (shown["rating"], shown["notes"]) == (2 if who == "mentor" else None, "Read on")
+    for client in clients.values():
+        client.close()
+
+
+def test_a_client_cut_twenty_times_sees_each_change_once(world: World, cast: Cast, engine: Engine) -> None:
+    with engine.begin() as db:
+        sessions = [factories.make_session(db, listing=cast.listing, mentee=cast.mentee) for _ in range(CHANGES)]
+    writer = threading.Thread(target=cancel_all, args=(engine, cast, sessions))
+    seen: list[str] = []
+    # The second process continues what the first one began.
+    for half in range(2):
+        with serving(world) as running:
+            if not half:
+                client = running.open("/streams/sessions", cast.as_mentee)
+                last_id = client.next().id
+                client.close()
+                writer.start()
+            for _ in range(CUTS // 2):
+                client = running.open("/streams/sessions", cast.as_mentee, last_id)
+                for _ in range(CHANGES // CUTS):
+                    event = client.next()
+                    seen.append(event.data["session"]["id"])
+                    last_id = event.id
+                client.close()
+    writer.join(SECONDS)
+    assert seen == [str(each.id) for each in sessions]
+
+
+def cancel_all(engine: Engine, cast: Cast, sessions: list[Session]) -> None:
+    """Cancel one session after the other, each in a transaction of its own."""
+    for session in sessions:
+        with engine.begin() as db:
+            terms = SessionWithTerms.of(db.execute(session_with_terms_query(session.id)).one())
+            actor = factories.acting_mentor(cast.mentor)
+            cancel(db, actor=actor, session=terms, reason="ill", now=datetime.now(UTC))
+
+
+@pytest.mark.parametrize("last_id", ["nonsense", "1.2.3", "9999999999.1", "9999999999:9999999999:"])
+def test_an_unknown_position_is_reset(streams: Streams, cast: Cast, last_id: str) -> None:
+    client = streams.open("/streams/sessions", cast.as_mentee, last_id)
+    assert [client.next().name for _ in range(2)] == ["reset", "snapshot"]
+    client.close()
+
+
+def test_a_position_that_is_no_longer_kept_is_reset(world: World, cast: Cast, engine: Engine) -> None:
+    with serving(world, kept=2) as running:
+        client = running.open(availability(cast), cast.as_mentee)
+        bookings = [accepted(engine, cast) for _ in range(4)]
+        client.next()
+        first = client.next()
+        while client.next().data != block(bookings[-1]):
+            pass
+        client.close()
+        client = running.open(availability(cast), cast.as_mentee, first.id)
+        assert [client.next().name for _ in range(2)] == ["reset", "snapshot"]
+        client.close()
+
+
+def test_a_transaction_that_commits_late_is_not_passed_over(streams: Streams, cast: Cast, engine: Engine) -> None:
+    client = streams.open(availability(cast), cast.as_stranger)
+    client.next()
+    with engine.begin() as late:
+        draft = factories.make_booking(late, listing=cast.listing, mentee=cast.mentee)
+        # Has its place in the order from here on, and commits after the other one, of another mentor.
+        with engine.begin() as db:
+            other = factories.accept_booking(db, factories.make_booking(db))
+        booking = factories.accept_booking(late, draft)
+    assert client.next()[1:] == ("busy", block(booking))
+    assert other.mentor_profile_id != booking.mentor_profile_id
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "who", "refusal"),
+    [
+        ("/streams/sessions", {}, (401, "unauthenticated")),
+        ("/streams/sessions", "operator", (403, "forbidden")),
+        ("/streams/availability", "mentee", (400, "invalid_request")),
+        ("/streams/availability?mentorProfileId=1", "mentee", (400, "invalid_request")),
+        (f"/streams/availability?mentorProfileId={uuid4()}", "mentee", (404, "not_found")),
+        ("/streams/others", "mentee", (404, "not_found")),
+    ],
+)
+def test_refusals_have_the_shape_of_every_error(
+    streams: Streams, cast: Cast, path: str, who: str, refusal: tuple[int, str]
+) -> None:
+    headers = getattr(cast, f"as_{who}") if who else {}
+    assert streams.open(path, headers).error() == refusal
+
+
+def test_the_sixth_connection_of_a_user_is_refused(streams: Streams, cast: Cast) -> None:
+    clients = [streams.open("/streams/sessions", cast.as_mentee) for _ in range(5)]
+    for client in clients:
+        client.next()
+    assert streams.open("/streams/sessions", cast.as_mentee).error() == (429, "rate_limited")
+    assert streams.open("/streams/sessions", cast.as_stranger).next().name == "snapshot"
+    clients[0].close()
+    eventually(lambda: streams.open("/streams/sessions", cast.as_mentee).response.status == 200, "a free place")
+
+
+def test_the_api_redirects_to_live_updates(world: World, cast: Cast) -> None:
+    assert world.client.get("/streams/sessions", headers=cast.as_mentee).status_code == 503
+    there = World.on(world.engine, streams_url="http://127.0.0.1:8001/")
+    answer = there.client.get(f"/api{availability(cast)}")
+    assert (answer.status_code, answer.location) == (307, f"http://127.0.0.1:8001{availability(cast)}")

@@ -1,0 +1,178 @@
+"""Committed changes in their order, for live streams: what to read after a position, and the snapshots they build on.
+
+A position is `(xid, sequence)` of an event. Only events below the oldest running transaction are read, so that none is
+committed later with a smaller position; `sequence` alone would pass over those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, Connection, Text, Uuid, text
+
+from models.base import Timestamp
+from models.calendar import mentor_busy
+from workflows.identity.actor import Actor
+from workflows.sessions.session import Session
+
+Position = tuple[int, int]
+BUSY_AHEAD = timedelta(days=92)
+MAX_OPEN_SESSIONS = 500
+
+# What each type changes: the mentor's calendar, the rules of what it offers, or a session.
+CALENDAR = {
+    "booking.accepted": "busy",
+    "calendar.taken": "busy",
+    "session.cancelled": "free",
+    "calendar.freed": "free",
+    "availability.changed": "hours",
+}
+SESSIONS = ("session.created", "session.started", "session.completed", "session.cancelled", "seat.joined")
+TYPES = (*CALENDAR, *(name for name in SESSIONS if name not in CALENDAR))
+
+_CHANGES = """
+SELECT CAST(CAST(e.xid AS text) AS bigint) AS xid, e.sequence, e.type, e.created_at,
+       CAST(e.data ->> 'mentor_profile_id' AS uuid) AS mentor_profile_id,
+       coalesce(CAST(e.data ->> 'session_id' AS uuid), b.session_id) AS session_id,
+       CAST(e.data ->> 'start_time' AS timestamptz) - coalesce(b.buffer_before_minutes, 0) * interval '1 minute'
+           AS start_time,
+       CAST(e.data ->> 'end_time' AS timestamptz) + coalesce(b.buffer_minutes, 0) * interval '1 minute' AS end_time,
+       CASE WHEN e.data ? 'user_id' THEN ARRAY[CAST(e.data ->> 'user_id' AS uuid)]
+            WHEN b.kind = 'group' THEN ARRAY(SELECT p.user_id FROM booking_participants p WHERE p.booking_id = b.id)
+            WHEN b.id IS NOT NULL THEN ARRAY[b.mentee_user_id]
+            ELSE ARRAY[]::uuid[] END AS mentee_user_ids
+FROM events e LEFT JOIN bookings b ON b.id = CAST(e.data ->> 'booking_id' AS uuid)
+WHERE e.xid < pg_snapshot_xmin(pg_current_snapshot()) AND e.type = ANY(:types) {where}
+ORDER BY e.xid {direction}, e.sequence {direction}
+LIMIT :limit
+"""
+_TYPES: dict[str, Any] = {
+    "xid": BigInteger(),
+    "sequence": BigInteger(),
+    "type": Text(),
+    "created_at": Timestamp,
+    "mentor_profile_id": Uuid(),
+    "session_id": Uuid(),
+    "start_time": Timestamp,
+    "end_time": Timestamp,
+    "mentee_user_ids": ARRAY(Uuid()),
+}
+_AFTER = text(_CHANGES.format(where="AND (e.xid, e.sequence) > (CAST(:xid AS xid8), :sequence)", direction="")).columns(
+    **_TYPES
+)
+_LATEST = text(_CHANGES.format(where="", direction="DESC")).columns(**_TYPES)
+_SNAPSHOT = text(
+    """
+SELECT CAST(CAST(pg_snapshot_xmin(s) AS text) AS bigint) AS xmin,
+       CAST(CAST(pg_snapshot_xmax(s) AS text) AS bigint) AS xmax,
+       ARRAY(SELECT CAST(CAST(x AS text) AS bigint) FROM pg_snapshot_xip(s) AS x) AS running
+FROM pg_current_snapshot() AS s
+"""
+)
+_BUSY = text(
+    """
+SELECT busy FROM mentor_busy
+WHERE mentor_profile_id = :mentor_profile_id AND busy && tstzrange(:now, :until)
+  AND (expires_at IS NULL OR expires_at > :now)
+UNION ALL
+SELECT tstzrange(start_time, end_time) FROM time_off
+WHERE mentor_profile_id = :mentor_profile_id AND end_time > :now AND start_time < :until
+ORDER BY 1
+"""
+).columns(mentor_busy.c.busy)
+_COLUMNS = ", ".join(f"s.{column.name}" for column in Session.columns())
+_OPEN_SESSIONS = text(
+    f"""
+SELECT * FROM (
+    SELECT {_COLUMNS} FROM sessions s
+    WHERE s.mentee_user_id = :user_id AND s.status IN ('scheduled', 'in_progress')
+    UNION ALL
+    SELECT {_COLUMNS} FROM booking_participants p JOIN sessions s ON s.booking_id = p.booking_id
+    WHERE p.user_id = :user_id AND p.seat_id IS NOT NULL AND s.status IN ('scheduled', 'in_progress')
+    UNION ALL
+    SELECT {_COLUMNS} FROM sessions s
+    WHERE s.mentor_profile_id = :mentor_profile_id AND s.status IN ('scheduled', 'in_progress')
+) AS open_sessions
+ORDER BY start_time, id LIMIT :limit
+"""
+).columns(*Session.columns())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One committed change. Times in UTC, with the booking's buffers; None where it is about no time or session.
+
+    `mentee_user_ids` are the mentees whom it concerns, those of a group included.
+    """
+
+    xid: int
+    sequence: int
+    type: str
+    created_at: datetime
+    mentor_profile_id: UUID
+    session_id: UUID | None
+    start_time: datetime | None
+    end_time: datetime | None
+    mentee_user_ids: tuple[UUID, ...]
+
+    @property
+    def position(self) -> Position:
+        """Where it stands in the order of all changes."""
+        return self.xid, self.sequence
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Which transactions a reader has seen: those below `xmin`, and those below `xmax` that were not running."""
+
+    xmin: int
+    xmax: int
+    running: frozenset[int]
+
+    def has(self, change: Change) -> bool:
+        """Whether a change is part of what was read."""
+        return change.xid < self.xmax and change.xid not in self.running
+
+
+def changes_after(db: Connection, position: Position, limit: int) -> list[Change]:
+    """The committed changes after a position, in their order."""
+    xid, sequence = position
+    rows = db.execute(_AFTER, {"xid": str(xid), "sequence": sequence, "types": list(TYPES), "limit": limit})
+    return [_change(row) for row in rows]
+
+
+def latest_changes(db: Connection, limit: int) -> list[Change]:
+    """The last committed changes, in their order."""
+    rows = db.execute(_LATEST, {"types": list(TYPES), "limit": limit})
+    return [_change(row) for row in rows][::-1]
+
+
+def horizon_of(db: Connection) -> int:
+    """The oldest transaction that is still running: nothing below it is committed any more."""
+    return int(db.execute(_SNAPSHOT).one().xmin)
+
+
+def snapshot_of(db: Connection) -> Snapshot:
+    """What this transaction sees, if its isolation is REPEATABLE READ."""
+    row = db.execute(_SNAPSHOT).one()
+    return Snapshot(row.xmin, row.xmax, frozenset(row.running))
+
+
+def busy_times(db: Connection, mentor_profile_id: UUID, *, now: datetime) -> list[tuple[datetime, datetime]]:
+    """When a mentor is busy within the next 92 days, in UTC and by start; never with whom or why."""
+    values = {"mentor_profile_id": mentor_profile_id, "now": now, "until": now + BUSY_AHEAD}
+    return [(row.busy.lower, row.busy.upper) for row in db.execute(_BUSY, values)]
+
+
+def open_sessions(db: Connection, actor: Actor) -> Sequence[Session]:
+    """The caller's sessions that are scheduled or in progress, as mentee, participant and mentor, the soonest first."""
+    values = {"user_id": actor.user_id, "mentor_profile_id": actor.mentor_profile_id, "limit": MAX_OPEN_SESSIONS}
+    return [Session.of(row) for row in db.execute(_OPEN_SESSIONS, values)]
+
+
+def _change(row: Any) -> Change:
+    return Change(**{**row._mapping, "mentee_user_ids": tuple(row.mentee_user_ids)})
