@@ -8,8 +8,10 @@ from flask import redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from api.blueprints import Area, refuses
-from api.errors import unavailable
+from api.context import ANYONE, PERSON, RequestContext
+from api.loaders import reads
 from api.state import app_state
+from workflows.errors import NotFound
 
 streams = Area(
     "Live updates",
@@ -38,10 +40,11 @@ _MENTOR = {"in": "query", "name": "mentorProfileId", "required": True, "schema":
 
 
 @streams.route("/streams/availability")
-@refuses("invalid_request", "unauthenticated", "not_found", "internal_error", "unavailable")
+@refuses("invalid_request", "not_found")
+@reads(ANYONE)
 @streams.doc(parameters=[_MENTOR, _LAST_EVENT_ID])
 @streams.response(200, {"type": "string"}, content_type=EVENT_STREAM, example=_AVAILABILITY)
-def stream_availability() -> Any:
+def stream_availability(_context: RequestContext[None]) -> Any:
     """Follow when a mentor is busy.
 
     `snapshot` has the busy times of the next 92 days, buffers included; then come `busy` and `free`, each with its
@@ -51,10 +54,11 @@ def stream_availability() -> Any:
 
 
 @streams.route("/streams/sessions")
-@refuses("unauthenticated", "forbidden", "internal_error", "unavailable")
+@refuses("not_found")
+@reads(PERSON)
 @streams.doc(parameters=[_LAST_EVENT_ID])
 @streams.response(200, {"type": "string"}, content_type=EVENT_STREAM, example=_SESSIONS)
-def stream_sessions() -> Any:
+def stream_sessions(_context: RequestContext[None]) -> Any:
     """Follow the caller's sessions.
 
     `snapshot` has those that are scheduled or in progress; then comes `session` with the type of each change and the
@@ -66,7 +70,7 @@ def stream_sessions() -> Any:
 def _redirected() -> WerkzeugResponse:
     url = app_state().settings.streams_url
     if not url:
-        return unavailable("Live updates are not served at this address.")
+        raise NotFound("Live updates are not served at this address.")
     query = request.query_string.decode("latin-1")
     answer = redirect(f"{url.rstrip('/')}{request.path}{'?' if query else ''}{query}", code=307)
     answer.headers["Cache-Control"] = "no-store"

@@ -65,11 +65,14 @@ def test_the_api_is_published_by_a_proxy_alone(services: dict[str, Any]) -> None
     (published,) = proxy["ports"]
     assert f"listen {published.rpartition(':')[2]};" in configuration
     assert f"server api:{CONTAINER.api_port};" in configuration
+    assert f"server streams:{CONTAINER.streams_port};" in configuration
 
 
 def test_the_proxy_buffers_and_has_limits() -> None:
     configuration = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text()
-    directives = dict(re.findall(r"^\s*([a-z_]+) ([^;{]+);$", configuration, re.MULTILINE))
+    api, streams = re.split(r"location ~ \^\(/api\)\?/streams/ ", configuration)
+    assert "proxy_buffering off;" in streams
+    directives = dict(re.findall(r"^\s*([a-z_]+) ([^;{]+);$", api, re.MULTILINE))
     assert directives["proxy_buffering"] == directives["proxy_request_buffering"] == "on"
     assert directives["client_max_body_size"] == f"{BODY_LIMIT_BYTES // 1024}k"
     for name in ("client_header_timeout", "client_body_timeout", "send_timeout", "proxy_read_timeout"):

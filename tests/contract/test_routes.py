@@ -65,6 +65,7 @@ CONTRACT = {
     "POST /bundles/courses/{}/purchase", "GET /bundles", "GET /bundles/{}", "POST /bundles/{}/adjust",
     "GET /reviews/permits", "POST /sessions/{}/review", "POST /sessions/{}/review/answer",
     "GET /mentors/{}/reviews", "GET /reviews/{}", "PATCH /reviews/{}", "GET /audit",
+    "GET /streams/availability", "GET /streams/sessions",
     "POST /calendar/secret", "GET /calendar/{}.ics",
     "GET /notifications", "GET /notifications/unread-count",
     "POST /notifications/{}/read", "POST /notifications/read-all",

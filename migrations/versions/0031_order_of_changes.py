@@ -1,6 +1,6 @@
 """The order of all changes, by which live streams are continued.
 
-Revision: 0028, after 0027.
+Revision: 0031, after 0030.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0028"
-down_revision = "0027"
+revision = "0031"
+down_revision = "0030"
 branch_labels = None
 depends_on = None
 
