@@ -149,6 +149,14 @@ listings = Table(
         postgresql_where=text("active"),
     ),
     Index("ix_listings_mentor_profile_id_id", "mentor_profile_id", "id"),
+    Index(
+        "ix_listings_of_a_duration",
+        "mentor_profile_id",
+        "duration_minutes",
+        "price_amount",
+        "id",
+        postgresql_where=text("active"),
+    ),
     Index("ix_listings_price_amount_id", "price_amount", "id", postgresql_where=text("active")),
     Index(
         "ix_listings_price_currency_price_amount_id",
