@@ -1,12 +1,18 @@
-"""ETag and If-Match (RFC 9110): a resource's entity tag is its version."""
+"""ETag and If-Match (RFC 9110): the version of a resource, the digest of a list's body; and what may be cached."""
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Protocol, TypeVar
 
-from flask import Request, Response
+from flask import Request, Response, make_response
 
+from api.blueprints import versioned
 from workflows.errors import Stale
+
+# What an answer depends on besides its address: each caller sees their own.
+VARY = "Authorization, X-User-Id, X-Mentor-Profile-Id"
 
 
 class Versioned(Protocol):
@@ -57,3 +63,25 @@ def not_modified(request: Request, response: Response) -> bool:
         return False
     tag, weak = response.get_etag()
     return tag is not None and not weak and request.if_none_match.contains_weak(tag)
+
+
+def cacheable(view: Callable[..., Any]) -> Callable[..., Any]:
+    """A read of the catalogue, which clients may keep and ask about again each time: 304 while it has not changed.
+
+    Only the tag of the present answer is confirmed, so that a change of anything shown is seen at once. All other
+    answers are `no-store`.
+    """
+
+    @wraps(view)
+    def kept(*args: Any, **path: Any) -> Response:
+        return revalidated(make_response(view(*args, **path)))
+
+    return versioned(kept)
+
+
+def revalidated(response: Response) -> Response:
+    """The answer, for its caller alone to keep; what has no version is tagged by the digest of its body."""
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers.add("Vary", VARY)
+    response.add_etag()
+    return response

@@ -451,6 +451,22 @@ PRODUCT: dict[str, Any] = {
     "active": True,
 }
 
+SUPPORT_OPTIONS: dict[str, Any] = {
+    "course": COURSE,
+    "mentors": [
+        {
+            "id": _MENTOR,
+            "name": "Grace Hopper",
+            "headline": "Engineering manager, 12 years",
+            "rating": 4.8,
+            "reviewCount": 12,
+            "listings": [{"id": _LISTING, "durationMinutes": 60, "price": {"amount": 4000, "currency": "USD"}}],
+        }
+    ],
+    "products": [PRODUCT],
+    "groupSessions": [LISTED_GROUP],
+}
+
 DEAD_DELIVERY: dict[str, Any] = {
     "id": "6f0b7c0e-2f4d-5b1a-9a50-8d6f1e2c3b08",
     "effect": "mail.send",

@@ -23,6 +23,7 @@ from flask_smorest import Api
 from werkzeug.routing import BaseConverter, Rule
 
 from api.auth import identifier
+from api.etags import revalidated
 from api.schemas.base import Error, camel
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus
 from models.sessions import SESSION_TRANSITIONS, SessionStatus
@@ -129,9 +130,10 @@ def make_api(app: Flask) -> Api:
     api.spec.components.schemas.pop("PaginationMetadata", None)
     api.register_converter(IdConverter, lambda _converter: {"type": "string", "format": "uuid"})
     api.ma_plugin.converter.add_attribute_function(_open_dictionary)
-    page = "api-docs.openapi_swagger_ui"
-    render = app.view_functions[page]
-    app.view_functions[page] = lambda: _with_policy(make_response(render()))
+    page, document = "api-docs.openapi_swagger_ui", "api-docs.openapi_json"
+    render, describe = app.view_functions[page], app.view_functions[document]
+    app.view_functions[page] = lambda: revalidated(_with_policy(make_response(render())))
+    app.view_functions[document] = lambda: revalidated(make_response(describe()))
     return api
 
 

@@ -16,7 +16,6 @@ from config import telemetry
 
 log = structlog.get_logger("api.requests")
 
-VARY = "Authorization, X-User-Id, X-Mentor-Profile-Id"
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 
@@ -53,10 +52,8 @@ def _end(response: Response) -> Response:
     headers = response.headers
     headers["X-Request-Id"] = g.request_id
     headers.setdefault("X-Content-Type-Options", "nosniff")
-    if "Cache-Control" not in headers:
-        # An answer shows what its caller may see: no shared cache keeps it, and a private one asks again each time.
-        headers["Cache-Control"] = "private, no-cache"
-        headers.add("Vary", VARY)
+    # An answer shows what its caller may see. What may be kept, the catalogue above all, says so itself.
+    headers.setdefault("Cache-Control", "no-store")
     location = headers.get("Location")
     if location and location.startswith("/") and not location.startswith("//"):
         # Below /api, addresses begin with it too; stored answers hold them without.

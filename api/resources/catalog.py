@@ -8,17 +8,19 @@ from uuid import UUID
 from flask import request
 
 from api import examples
-from api.blueprints import Area, refuses, versioned
+from api.blueprints import Area, refuses
 from api.context import ANYONE, MENTOR, OPERATOR, RequestContext, Subject
-from api.etags import any_version_will_do, tagged
+from api.etags import any_version_will_do, cacheable, tagged
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import catalog as shapes
+from api.schemas import support_options as support
 from api.schemas.base import ListQuery
 from workflows.catalog import courses as catalog
 from workflows.catalog import products as sold
 from workflows.catalog.listings import LISTINGS, Listing, change_listing, listing_query, publish_listing
 from workflows.catalog.products import PRODUCTS, Product, product_query, require_on_sale
+from workflows.catalog.support_options import support_options
 from workflows.identity.parties import require_mentor
 from workflows.paging import PagedList
 
@@ -62,6 +64,7 @@ def update_listing(context: RequestContext[Listing], body: dict[str, Any]) -> An
 
 
 @listings.route("/listings")
+@cacheable
 @listings.response(200, shapes.Listings)
 @list_route(ANYONE, LISTINGS, shapes.ListingFilters)
 def list_listings(_context: RequestContext[None], **filters: UUID | None) -> dict[str, Any]:
@@ -70,7 +73,7 @@ def list_listings(_context: RequestContext[None], **filters: UUID | None) -> dic
 
 
 @listings.route("/listings/<id:listing_id>")
-@versioned
+@cacheable
 @reads(ANYONE, LISTING)
 @listings.response(200, shapes.Listing)
 def get_listing(context: RequestContext[Listing]) -> Any:
@@ -98,6 +101,7 @@ def _courses_list(filters: dict[str, Any]) -> PagedList[Any]:
 
 
 @courses.route("/courses")
+@cacheable
 @courses.response(200, shapes.Courses, example=examples.page(examples.COURSE))
 @list_route(ANYONE, _courses_list, shapes.CourseFilters)
 def list_courses(_context: RequestContext[None], **filters: Any) -> dict[str, Any]:
@@ -110,7 +114,7 @@ def list_courses(_context: RequestContext[None], **filters: Any) -> dict[str, An
 
 
 @courses.route("/courses/<id:course_id>")
-@versioned
+@cacheable
 @reads(ANYONE, COURSE)
 @courses.response(200, shapes.Course, example=examples.COURSE)
 def get_course(context: RequestContext[catalog.Course]) -> Any:
@@ -149,6 +153,7 @@ def create_product(context: RequestContext[catalog.Course], body: dict[str, Any]
 
 
 @courses.route("/courses/<id:course_id>/products")
+@cacheable
 @courses.response(200, shapes.Products, example=examples.page(examples.PRODUCT))
 @list_route(ANYONE, PRODUCTS, ListQuery, within=COURSE)
 def list_products(context: RequestContext[catalog.Course]) -> dict[str, Any]:
@@ -157,7 +162,7 @@ def list_products(context: RequestContext[catalog.Course]) -> dict[str, Any]:
 
 
 @courses.route("/courses/<id:course_id>/products/<id:product_id>")
-@versioned
+@cacheable
 @reads(ANYONE, PRODUCT_ON_SALE)
 @courses.response(200, shapes.Product, example=examples.PRODUCT)
 def get_product(context: RequestContext[Product]) -> Any:
@@ -182,3 +187,16 @@ def update_product(context: RequestContext[Product], body: dict[str, Any]) -> An
         any_version=any_version_will_do(request),
     )
     return tagged(changed)
+
+
+@courses.route("/courses/<id:course_id>/support-options")
+@cacheable
+@reads(ANYONE, COURSE)
+@courses.response(200, support.SupportOptions, example=examples.SUPPORT_OPTIONS)
+def get_support_options(context: RequestContext[catalog.Course]) -> Any:
+    """Get what can be booked and bought for a course.
+
+    Up to 100 mentors who teach it, the best-rated first, each with the listings of it; up to 100 products on sale; and
+    the next 20 group sessions that can be joined, with the caller's own place in each.
+    """
+    return support_options(context.db, actor=context.actor, course=context.subject, now=context.now)

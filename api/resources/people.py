@@ -7,7 +7,7 @@ from typing import Any
 from api import examples
 from api.blueprints import Area, refuses, versioned
 from api.context import ANYONE, OPERATOR, PERSON, RequestContext, Subject
-from api.etags import tagged
+from api.etags import cacheable, tagged
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import people as shapes
@@ -98,6 +98,7 @@ def _mentors_list(filters: dict[str, Any]) -> PagedList[Any]:
 
 
 @mentors.route("/mentors")
+@cacheable
 @mentors.response(200, shapes.MentorProfiles)
 @list_route(ANYONE, _mentors_list, shapes.MentorFilters)
 def list_mentors(context: RequestContext[None], sort: MentorSort | None = None, **filters: Any) -> dict[str, Any]:
@@ -109,6 +110,7 @@ def list_mentors(context: RequestContext[None], sort: MentorSort | None = None, 
 
 
 @mentors.route("/skills")
+@cacheable
 @mentors.response(200, shapes.Skills, example=examples.page(examples.SKILL))
 @list_route(ANYONE, SKILLS, ListQuery)
 def list_skills(_context: RequestContext[None]) -> dict[str, Any]:
@@ -117,7 +119,7 @@ def list_skills(_context: RequestContext[None]) -> dict[str, Any]:
 
 
 @mentors.route("/mentors/<id:mentor_profile_id>")
-@versioned
+@cacheable
 @reads(ANYONE, MENTOR_PROFILE)
 @mentors.response(200, shapes.MentorProfile)
 def get_mentor(context: RequestContext[Mentor]) -> Any:

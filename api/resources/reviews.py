@@ -7,9 +7,9 @@ from typing import Any
 from flask import request
 
 from api import examples
-from api.blueprints import Area, refuses, versioned
+from api.blueprints import Area, refuses
 from api.context import ANYONE, MENTOR, OPERATOR, PERSON, RequestContext, Subject
-from api.etags import any_version_will_do, tag_of
+from api.etags import any_version_will_do, cacheable, tag_of
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.resources.people import MENTOR_PROFILE
@@ -77,6 +77,7 @@ def create_review_answer(context: RequestContext[Session], body: dict[str, Any])
 
 
 @reviews.route("/mentors/<id:mentor_profile_id>/reviews")
+@cacheable
 @reviews.response(200, shapes.Reviews, example=examples.page(examples.REVIEW_IN_PUBLIC))
 @list_route(ANYONE, REVIEWS_OF_MENTOR, ListQuery, seen_by=shapes.as_seen_by, within=MENTOR_PROFILE)
 def list_mentor_reviews(context: RequestContext[Mentor]) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def list_mentor_reviews(context: RequestContext[Mentor]) -> dict[str, Any]:
 
 
 @reviews.route("/reviews/<id:review_id>")
-@versioned
+@cacheable
 @reads(ANYONE, REVIEW)
 @reviews.response(200, shapes.Review, example=examples.REVIEW_IN_PUBLIC)
 def get_review(context: RequestContext[Review]) -> Any:

@@ -60,7 +60,7 @@ CONTRACT = {
     "POST /webhook-endpoints/{}/example", "POST /webhook-endpoints/{}/recover", "GET /event-types",
     "GET /webhook-deliveries", "GET /webhook-deliveries/{}", "POST /webhook-deliveries/{}/resend",
     "POST /courses", "GET /courses", "GET /courses/{}", "PATCH /courses/{}",
-    "POST /courses/{}/products", "GET /courses/{}/products",
+    "GET /courses/{}/support-options", "POST /courses/{}/products", "GET /courses/{}/products",
     "GET /courses/{}/products/{}", "PATCH /courses/{}/products/{}",
     "POST /bundles/courses/{}/purchase", "GET /bundles", "GET /bundles/{}", "POST /bundles/{}/adjust",
     "GET /reviews/permits", "POST /sessions/{}/review", "POST /sessions/{}/review/answer",

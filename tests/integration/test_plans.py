@@ -43,6 +43,7 @@ from workflows.catalog.courses import COURSES, FOUND_COURSES
 from workflows.catalog.listings import BOOKABLE, LISTINGS
 from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list
 from workflows.catalog.products import PRODUCTS
+from workflows.catalog.support_options import OFFERS
 from workflows.events import store
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 from workflows.events.record import recording
@@ -167,6 +168,7 @@ STATEMENTS: dict[str, Executable] = {
     "the caller as a user": USER.query,
     "the caller as a mentor": ACTIVE_MENTOR.query,
     "the listing of a request": BOOKABLE,
+    "who teaches a course": OFFERS,
     "the listing of a duration": LISTING_OF_DURATION,
     "the session that is waited for": SESSION,
     "what an individual booking names": NAMED,

@@ -60,13 +60,18 @@ class Mentor(Record):
     @property
     def rating(self) -> float | None:
         """The average of all reviews, 1 to 5, to two places; None before the first."""
-        return round(self.rating_sum / self.review_count, 2) if self.review_count else None
+        return average_rating(self.rating_sum, self.review_count)
 
     @classmethod
     def query(cls) -> Select[Any]:
         return select(*cls.columns(), users.c.name.label("name")).select_from(
             mentor_profiles.join(users, users.c.id == mentor_profiles.c.user_id)
         )
+
+
+def average_rating(rating_sum: int, review_count: int) -> float | None:
+    """The average of reviews to two places; None without any."""
+    return round(rating_sum / review_count, 2) if review_count else None
 
 
 def user_query(user_id: UUID) -> Select[Any]:
