@@ -13,11 +13,11 @@ from sqlalchemy import Connection, func, select, update
 from models.bookings import booking_participants
 from models.calendar import mentee_busy
 from models.catalog import BookingMode
-from models.events import events
+from models.events import deliveries, events
 from models.groups import group_sessions, seat_cancellations
-from models.sessions import sessions
+from models.sessions import session_id_of, sessions
 from tests import factories
-from tests.integration.harness import without_guards
+from tests.integration.harness import Harness, without_guards
 from workflows.bundles.bundle import Bundle, bundle_query
 from workflows.errors import Conflict, DomainError, Invalid, InvalidTransition, NotFound
 from workflows.groups.group import Group
@@ -26,6 +26,8 @@ from workflows.groups.seats import SeatCancellation, join, leave, refund_all
 from workflows.identity.actor import Actor
 from workflows.identity.people import User
 from workflows.invariants import check_all
+from workflows.sessions.cancel import cancel
+from workflows.sessions.session import SessionWithTerms, session_with_terms_query
 from workflows.sessions.steps import create
 
 NOW = datetime.now(UTC)
@@ -85,7 +87,11 @@ class Scene:
         return Bundle.of(self.db.execute(bundle_query(bundle_id)).one()).remaining_sessions
 
     def events(self, *types: str) -> list[Any]:
-        query = select(events.c.type, events.c.data).where(events.c.type.in_(types)).order_by(events.c.sequence)
+        query = (
+            select(events.c.type, events.c.data, events.c.actor)
+            .where(events.c.type.in_(types))
+            .order_by(events.c.sequence)
+        )
         return list(self.db.execute(query))
 
     def blocked(self, person: User) -> int:
@@ -114,7 +120,7 @@ def test_a_seat_has_the_groups_price_and_blocks_its_time(db: Connection) -> None
     seat = db.execute(select(booking_participants).where(booking_participants.c.user_id == ada.id)).one()
     assert (seat.price_amount, seat.price_currency, seat.start_time) == (1500, "USD", START)
     assert scene.blocked(ada) == 1
-    ((_type, data),) = scene.events("seat.joined")
+    ((_type, data, _actor),) = scene.events("seat.joined")
     assert (data["seat_id"], data["price_amount"], data["seats_taken"]) == (str(seat.seat_id), 1500, 1)
     assert not scene.violations()
 
@@ -124,7 +130,7 @@ def test_the_last_seat_makes_the_group_full(db: Connection) -> None:
     scene.join()
     assert not scene.events("group_session.full")
     assert scene.join().full
-    ((_type, data),) = scene.events("group_session.full")
+    ((_type, data, _actor),) = scene.events("group_session.full")
     assert (data["capacity"], data["seats_taken"]) == (2, 2)
     refused(Conflict, "group_full", scene.join)
     assert scene.present().seats_taken == 2
@@ -244,7 +250,7 @@ def test_a_late_seat_costs_the_policys_fee(
     kept = fee if late else 0
     assert (cost.late, cost.fee_amount, cost.refund_amount) == (late, kept, price - kept)
     assert (scene.present().seats_taken, scene.blocked(ada)) == (0, 0)
-    ((_type, data),) = scene.events("seat.left")
+    ((_type, data, _actor),) = scene.events("seat.left")
     assert (data["late"], data["fee_amount"], data["refund_amount"]) == (late, kept, price - kept)
     assert "reason" not in data
     stored = db.execute(select(seat_cancellations)).one()
@@ -302,13 +308,44 @@ def test_a_cancellation_refunds_every_participant(db: Connection) -> None:
     scene.join(ada)
     scene.join(ben, bundle_purchase_id=bundle)
     for _ in range(2):
-        refund_all(db, scene.group, factories.acting_mentor(scene.mentor), START - timedelta(minutes=1))
-    found = {data["user_id"]: data for _type, data in scene.events("seat.refunded")[:2]}
+        refund_all(db, group=scene.group, actor=factories.acting_mentor(scene.mentor), now=NOW)
+    found = {data["user_id"]: data for _type, data, _actor in scene.events("seat.refunded")[:2]}
     assert (found[str(ada.id)]["refund_amount"], found[str(ada.id)]["credit_returned"]) == (1500, False)
     assert (found[str(ben.id)]["refund_amount"], found[str(ben.id)]["credit_returned"]) == (0, True)
     # A credit comes back once.
     assert scene.credits(bundle) == 3
     assert (scene.blocked(ada), scene.blocked(ben), scene.present().seats_taken) == (0, 0, 2)
+
+
+def test_a_cancelled_session_refunds_its_group_durably(harness: Harness) -> None:
+    with harness.transactions() as db:
+        scene = Scene(db)
+        ada, ben = scene.person(), scene.person()
+        bundle = scene.bundle(ben, session_count=3)
+        scene.join(ada)
+        scene.join(ben, bundle_purchase_id=bundle)
+    with harness.transactions() as db:
+        query = session_with_terms_query(session_id_of(scene.group.id))
+        session = SessionWithTerms.of(db.execute(query).one())
+        cancel(db, actor=factories.acting_mentor(scene.mentor), session=session, reason="Ill", now=NOW)
+    harness.run_all()
+    with harness.engine.connect() as db:
+        scene.db = db
+        assert scene.credits(bundle) == 3
+        assert {event.actor for event in scene.events("seat.refunded")} == {f"mentor:{scene.mentor.id}"}
+    mails = {(mail.to_address, mail.subject): mail.text for mail in harness.mail.received}
+    assert "USD 15.00 will be refunded to you" in mails[ada.email, "What you paid for “An hour” comes back"]
+    assert "back in your bundle" in mails[ben.email, "What you paid for “An hour” comes back"]
+
+
+def test_an_individual_cancellation_refunds_no_seats(harness: Harness) -> None:
+    with harness.transactions() as db:
+        session = factories.make_session(db)
+        terms = SessionWithTerms.of(db.execute(session_with_terms_query(session.id)).one())
+        cancel(db, actor=factories.OPERATOR, session=terms, reason="Ill", now=NOW)
+    with harness.engine.connect() as db:
+        refunds = select(func.count()).select_from(deliveries).where(deliveries.c.effect == "seats.refund")
+        assert db.scalar(refunds) == 0
 
 
 def test_seats_beyond_the_capacity_are_not_taken(db: Connection) -> None:

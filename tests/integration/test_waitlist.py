@@ -126,7 +126,7 @@ def test_an_offer_lapses_at_its_end_without_its_timer(db: Connection) -> None:
     # Eve's turn, though no timer has run.
     assert group.accept(eve, now=late).seats_taken == 1
     assert group.line() == {}
-    reasons = [(data["user_id"], data["reason"]) for _type, data in group.events("waitlist.dropped")]
+    reasons = [(data["user_id"], data["reason"]) for _type, data, _actor in group.events("waitlist.dropped")]
     assert reasons == [(str(ben.id), "lapsed")]
 
 
@@ -186,9 +186,9 @@ def test_a_cancellation_drops_the_waiting_list(db: Connection) -> None:
     group = FullGroup(db)
     ben, eve = group.waiting(2)
     group.leave(group.ada)
-    refund_all(db, group.group, factories.OPERATOR, NOW)
+    refund_all(db, group=group.group, actor=factories.OPERATOR, now=NOW)
     assert (group.line(), group.seats()) == ({}, (0, 0))
-    dropped = {(data["user_id"], data["reason"]) for _type, data in group.events("waitlist.dropped")}
+    dropped = {(data["user_id"], data["reason"]) for _type, data, _actor in group.events("waitlist.dropped")}
     assert dropped == {(str(ben.id), "cancelled"), (str(eve.id), "cancelled")}
     assert not group.violations()
 
@@ -265,7 +265,7 @@ def test_those_dropped_are_notified_why(freed: tuple[Harness, FullGroup, User, U
         group.db = db
         lock_group(db, group.group.id)
         offer_seats(db, group=group.group, now=NOW + HOUR, offer_minutes=60)
-        refund_all(db, group.group, factories.OPERATOR, NOW + HOUR)
+        refund_all(db, group=group.group, actor=factories.OPERATOR, now=NOW + HOUR)
     harness.run_all("notifications")
     mails = {mail.to_address: mail.subject for mail in harness.mail.received if "kept for you" not in mail.subject}
     assert "no longer kept" in mails[ben.email]

@@ -3,6 +3,7 @@ that are offered to a waiting list, and of bundles."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -19,14 +20,16 @@ from workflows.events.event_types import (
     BookingUndecided,
     BundleValiditySet,
     Event,
+    SessionCancelled,
     SessionCreated,
     WaitlistOffered,
 )
 from workflows.events.record import defer_write, record
 from workflows.events.subscriptions import subscribe
 from workflows.groups.place import lock_group, read_group
+from workflows.groups.seats import refund_all
 from workflows.groups.waitlist import offer_seats
-from workflows.identity.actor import SYSTEM
+from workflows.identity.actor import SYSTEM, Actor
 from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.reminders import reminders_to_set
 from workflows.sessions.steps import create_all
@@ -105,6 +108,17 @@ def expire_offer(
     # The timer was due by the database's clock, which `now` may be behind.
     ended = max(now, event.expires_at)
     offer_seats(db, group=read_group(db, event.booking_id), now=ended, offer_minutes=policy.waitlist_offer_minutes)
+
+
+def _once_for_a_group(event: SessionCancelled) -> Sequence[str]:
+    return ("",) if event.mentee_user_id is None else ()
+
+
+# Alone: it locks the bundles of all participants.
+@subscribe(SessionCancelled, name="seats.refund", queue="sessions", targets=_once_for_a_group, alone=True)
+def refund_seats(db: Connection, event: SessionCancelled, _target: str, *, now: datetime) -> None:
+    """Give the participants of a cancelled group everything back, whoever cancelled it, and drop its waiting list."""
+    refund_all(db, group=read_group(db, event.booking_id), actor=Actor(name=event.actor), now=now)
 
 
 @subscribe(BundleValiditySet, name="bundles.expire", queue="sessions", due=bundles.expiry_of, alone=True)

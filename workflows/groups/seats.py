@@ -223,11 +223,14 @@ def leave(
     return read_group(db, group.id), cost
 
 
-def refund_all(db: Connection, group: Group, actor: Actor, now: datetime) -> None:
+def refund_all(db: Connection, *, group: Group, actor: Actor, now: datetime) -> None:
     """Give every participant of a cancelled group everything back, and drop its waiting list.
 
-    In the transaction of the cancellation, by the mentor or an operator. Seats stay as they are: participants see the
-    cancelled session.
+    By a durable effect of the cancellation, whatever led to it. Seats stay as they are: participants see the cancelled
+    session.
+
+    Args:
+        group: cancelled, so that its seats do not move any more.
     """
     lock_group(db, group.id)
     # A person who joined while the session was being cancelled has a block that its cancellation did not see.

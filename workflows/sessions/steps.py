@@ -42,13 +42,20 @@ SELECT {", ".join(f"created.{column.name}" for column in Session.columns())}, bo
 FROM created JOIN booking ON booking.id = created.booking_id
 """
 ).columns(*Session.columns(), bookings.c.reminder_minutes)
+# A group's row is locked before its session and the calendars of its participants: who joins or leaves meanwhile holds
+# it, and writes those calendars. It is counted so that its lock comes first.
 _CANCEL = (
     text(
         f"""
 WITH {LOCK_MENTOR},
+locked_group AS (
+    SELECT g.booking_id FROM mentor, sessions s JOIN group_sessions g ON g.booking_id = s.booking_id
+    WHERE s.id = CAST(:id AS uuid)
+    FOR NO KEY UPDATE OF g
+),
 session AS (
     UPDATE sessions SET status = 'cancelled', cancelled_at = :cancelled_at, cancellation = :cancellation
-    FROM mentor
+    FROM mentor, (SELECT count(*) FROM locked_group) AS locked
     WHERE sessions.mentor_profile_id = mentor.id AND sessions.id = CAST(:id AS uuid)
       AND sessions.status IN ('scheduled', 'in_progress') AND sessions.version = :version
     RETURNING {", ".join(f"sessions.{column.name}" for column in Session.columns())}
