@@ -65,6 +65,8 @@ bundle_purchases = Table(
         postgresql_where=text("closed_at IS NULL"),
     ),
     Index("ix_bundle_purchases_mentee_user_id_id", "mentee_user_id", "id"),
+    # What maintain looks at: what changed since its last round.
+    Index("ix_bundle_purchases_updated_at_id", "updated_at", "id"),
 )
 
 # Append-only, by a trigger.

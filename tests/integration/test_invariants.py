@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, text, u
 
 from models.analytics import session_metrics
 from models.bookings import booking_participants, bookings
+from models.bundles import bundle_entries, bundle_purchases
 from models.calendar import mentee_busy, mentor_busy
 from models.events import deliveries, delivery_attempts, effect_catalogues, events, subscriptions
 from models.groups import group_sessions
@@ -19,18 +21,30 @@ from models.notifications import notifications
 from models.people import mentor_profiles
 from models.reviews import review_permits, reviews
 from models.sessions import sessions
-from tests.factories import acting_mentor, make_booking, make_listing, make_mentor, make_review, mentor_of
+from tests.factories import (
+    OPERATOR,
+    acting_mentor,
+    make_booking,
+    make_bundle,
+    make_listing,
+    make_mentor,
+    make_paid_booking,
+    make_review,
+    mentor_of,
+)
 from tests.integration.harness import Harness, without_guards
 from workflows.analytics.summary import add_up_changes
 from workflows.bookings.booking import Booking
-from workflows.bookings.decisions import accept
+from workflows.bookings.decisions import accept, decline
+from workflows.bundles.adjust import adjust
 from workflows.events.backfill import introduce
 from workflows.events.event_types import BookingRequested
 from workflows.events.subscriptions import load
 from workflows.invariants import ABOUT, About, Finding, check_all, check_part, check_state, queries
 from workflows.reviews.permits import Permit
-from workflows.sessions.session import Session, session_query
-from workflows.sessions.steps import complete, start
+from workflows.sessions.cancel import cancel
+from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
+from workflows.sessions.steps import complete, create, start
 
 
 @pytest.fixture
@@ -81,6 +95,32 @@ def test_a_fresh_acceptance_is_no_violation_yet(harness: Harness) -> None:
     assert sum(finding.violations for finding in findings(harness).values()) == 0
 
 
+def test_a_bundles_story_violates_nothing(harness: Harness) -> None:
+    with harness.transactions() as db:
+        ago = datetime.now(UTC) - timedelta(days=2)
+        bundle = make_bundle(db, at=ago, valid_days=3)
+        kept, returned, declined = (make_paid_booking(db, bundle, accepted=False) for _ in range(3))
+        decline(db, actor=mentor_of(declined), booking=declined, reason=None, now=ago)
+        for booking in (kept, returned):
+            accept(db, actor=mentor_of(booking), booking=booking, now=ago)
+        session = create(db, booking_id=returned.id)
+        terms = SessionWithTerms.of(db.execute(session_with_terms_query(session.id)).one())
+        cancel(db, actor=OPERATOR, session=terms, reason="x", now=ago)
+        extended = {"valid_to": datetime.now(UTC) + timedelta(days=9)}
+        for credits in (2, -1):
+            adjust(
+                db, actor=OPERATOR, bundle=bundle, reason="x", credits=credits, changes=extended, any_version=True,
+                now=ago,
+            )  # fmt: skip
+    event_id = _latest(harness, "bundle.validity_set")
+    harness.make_due(harness.key("bundles.expire", event_id))
+    harness.run_all()
+    with harness.engine.connect() as db:
+        left = db.scalars(select(bundle_entries.c.balance).order_by(bundle_entries.c.sequence)).all()
+    assert left == [5, 4, 3, 2, 3, 4, 6, 5, 0]
+    assert sum(finding.violations for finding in findings(harness).values()) == 0
+
+
 Plant = Callable[[Connection, Session], object]
 PLANTED: dict[str, list[tuple[str, Plant]]] = {
     "accepted_booking_without_session": [("the session is gone", lambda db, _s: db.execute(delete(sessions)))],
@@ -95,6 +135,18 @@ PLANTED: dict[str, list[tuple[str, Plant]]] = {
         ("another mentor", lambda db, _s: db.execute(update(sessions).values(mentor_profile_id=uuid4()))),
         ("another id", lambda db, _s: db.execute(update(bookings).values(session_id=uuid4()))),
         ("a declined booking", lambda db, _s: db.execute(update(bookings).values(status="declined", session_id=None))),
+    ],
+    "bundle_ledger_differs": [
+        ("a session less", lambda db, _s: _sell(db, remaining_sessions=4)),
+        ("a session more in total", lambda db, _s: _sell(db, total_sessions=6)),
+        ("another balance", lambda db, _s: _sell(db, balance=3)),
+        ("no entry", lambda db, _s: (_sell(db), db.execute(delete(bundle_entries)))),
+    ],
+    "credit_differs_from_booking": [
+        ("no credit spent", lambda db, _s: db.execute(update(bookings).values(bundle_purchase_id=uuid4()))),
+        ("a credit that it does not name", lambda db, s: _spend(db, _sell(db), s)),
+        ("a declined request that keeps it", lambda db, s: _decline_paid(db, s)),
+        ("a credit given back unspent", lambda db, s: _spend(db, _sell(db), s, kind="give_back", credits=1)),
     ],
     "mentor_busy_twice": [("a copy of a block", lambda db, _s: _overlap(db))],
     "group_seats_differ": [
@@ -166,6 +218,34 @@ PLANTED: dict[str, list[tuple[str, Plant]]] = {
 }
 
 
+def _sell(db: Connection, *, balance: int = 5, **columns: int) -> UUID:
+    """Plant a bundle of five sessions with the entry of its purchase."""
+    row: dict[str, Any] = {
+        "id": uuid4(),
+        "mentee_user_id": uuid4(),
+        "course_id": uuid4(),
+        "product_id": uuid4(),
+        "total_sessions": 5,
+    }
+    row |= {"remaining_sessions": 5, "price_amount": 0, "price_currency": "USD", "valid_from": func.now(), **columns}
+    db.execute(insert(bundle_purchases).values(row))
+    entry = {"id": uuid4(), "bundle_purchase_id": row["id"], "kind": "purchase", "credits": 5, "balance": balance}
+    db.execute(insert(bundle_entries).values(**entry, actor="system"))
+    bundle_id: UUID = row["id"]
+    return bundle_id
+
+
+def _spend(db: Connection, bundle_id: UUID, session: Session, *, kind: str = "spend", credits: int = -1) -> None:
+    entry = {"id": uuid4(), "bundle_purchase_id": bundle_id, "kind": kind, "credits": credits, "balance": 4}
+    db.execute(insert(bundle_entries).values(**entry, booking_id=session.booking_id, actor="system"))
+
+
+def _decline_paid(db: Connection, session: Session) -> None:
+    bundle_id = _sell(db)
+    _spend(db, bundle_id, session)
+    db.execute(update(bookings).values(status="declined", session_id=None, bundle_purchase_id=bundle_id))
+
+
 def _overlap(db: Connection) -> None:
     db.exec_driver_sql("ALTER TABLE mentor_busy DROP CONSTRAINT ex_mentor_busy_mentor_profile_id_busy")
     block = dict(db.execute(select(mentor_busy)).one()._mapping)
@@ -205,6 +285,13 @@ def _make_group(db: Connection, session: Session, **seats: int) -> None:
     counted = {"capacity": 3, "seats_taken": 1, **seats}
     group = {"booking_id": session.booking_id, "template_id": uuid4(), "occurs_on": func.current_date()}
     db.execute(insert(group_sessions).values(**group, **counted))
+
+
+def _latest(harness: Harness, event_type: str) -> UUID:
+    query = select(events.c.id).where(events.c.type == event_type).order_by(events.c.sequence.desc()).limit(1)
+    with harness.engine.connect() as db:
+        found: UUID = db.scalars(query).one()
+    return found
 
 
 def _join(db: Connection, booking_id: UUID) -> None:
@@ -310,7 +397,12 @@ def _asked_in_part(db: Connection, name: str, session: Session) -> list[str]:
     about = ABOUT.get(name, About.BOOKINGS)
     if about is About.STATE:
         return check_state(db, name)
-    asked = session.booking_id if about is About.BOOKINGS else session.mentor_profile_id
+    asked = {
+        About.BOOKINGS: session.booking_id,
+        About.MENTORS: session.mentor_profile_id,
+        About.BUNDLES: db.scalars(select(bundle_purchases.c.id).limit(1)).one_or_none(),
+    }[about]
+    assert asked is not None
     assert check_part(db, name, [uuid4()]) == []
     return [violation.subject for violation in check_part(db, name, [asked])]
 

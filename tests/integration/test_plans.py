@@ -322,7 +322,9 @@ def test_every_subject_is_found_by_an_index(large: Connection, engine: Engine) -
 OF_CALENDARS = "mentor_busy_twice"
 
 
-@pytest.mark.parametrize("name", sorted({*names(About.BOOKINGS), *names(About.MENTORS)} - {OF_CALENDARS}))
+@pytest.mark.parametrize(
+    "name", sorted({*names(About.BOOKINGS), *names(About.MENTORS), *names(About.BUNDLES)} - {OF_CALENDARS})
+)
 def test_a_part_of_an_invariant_finds_its_rows_by_an_index(large: Connection, name: str) -> None:
     made = statements_of(large, lambda: check_part(large, name, [SOME_ID]))
     scans = [node for node in plan_as_sent(large, made[0][0]) if node.get("Relation Name") in set(map(str, LARGE))]

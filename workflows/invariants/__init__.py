@@ -27,11 +27,13 @@ class About(Enum):
 
     BOOKINGS = "ids of bookings"
     MENTORS = "ids of mentor profiles"
+    BUNDLES = "ids of bundles"
     STATE = "by nothing: what it reads is as little as what is wrong"
 
 
 # Every other one is about bookings.
 ABOUT = {
+    "bundle_ledger_differs": About.BUNDLES,
     "dead_delivery": About.STATE,
     "delivery_long_overdue": About.STATE,
     "rating_differs_from_reviews": About.MENTORS,
@@ -57,7 +59,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Violation:
-    """What is wrong, and the booking or mentor to look at again to see whether it still is."""
+    """What is wrong, and the booking, mentor or bundle to look at again to see whether it still is."""
 
     subject: str
     about: str
@@ -82,7 +84,7 @@ def finding_of(name: str, subjects: list[str], violations: int | None = None) ->
 
 
 def check_part(db: Connection, name: str, ids: Collection[UUID]) -> list[Violation]:
-    """Ask one invariant about these bookings or mentors alone."""
+    """Ask one invariant about these bookings, mentors or bundles alone."""
     rows = db.execute(text(_sources()[name]), {"ids": list(ids)})
     return [Violation(str(row.id), str(row.about)) for row in rows]
 

@@ -30,10 +30,10 @@ from workflows.progress import FIRST_ID, LAST_ID, Cursor, move_cursor, take_curs
 LOOKS_AFTER = (timedelta(minutes=2), timedelta(hours=1))
 CHANGES_PAGE = 500
 KNOWN_PAGE = 500
-WHOLE_PAGES = {About.BOOKINGS: 500, About.MENTORS: 20}
+WHOLE_PAGES = {About.BOOKINGS: 500, About.MENTORS: 20, About.BUNDLES: 100}
 WHOLE_EVERY = timedelta(days=1)
 # Checked while a request waits, of each table.
-NEWEST_CHANGES = {About.BOOKINGS: 250, About.MENTORS: 10}
+NEWEST_CHANGES = {About.BOOKINGS: 250, About.MENTORS: 10, About.BUNDLES: 50}
 # A mentor's rating is added up from all reviews: of those with more it is checked once a day alone.
 MAX_REVIEWS_ADDED_UP = 1_000
 _LOOKED_THROUGH = "looked through everything"
@@ -47,6 +47,7 @@ _CHANGING = {
     "bookings": (About.BOOKINGS, "id"),
     "sessions": (About.BOOKINGS, "booking_id"),
     "reviews": (About.MENTORS, "mentor_profile_id"),
+    "bundle_purchases": (About.BUNDLES, "id"),
 }
 NEWEST = {
     about: text(
@@ -58,12 +59,14 @@ NEWEST = {
     for about, columns in {
         About.BOOKINGS: {"bookings": "id", "sessions": "booking_id"},
         About.MENTORS: dict.fromkeys(("bookings", "sessions", "reviews"), "mentor_profile_id"),
+        About.BUNDLES: {"bundle_purchases": "id"},
     }.items()
 }
 _WITH_FEW_REVIEWS = text("SELECT id FROM mentor_profiles WHERE id = ANY(:ids) AND review_count <= :limit")
 _WHOLE = {
     About.BOOKINGS: text("SELECT id FROM bookings WHERE id > :id ORDER BY id LIMIT :page"),
     About.MENTORS: text("SELECT id FROM mentor_profiles WHERE id > :id ORDER BY id LIMIT :page"),
+    About.BUNDLES: text("SELECT id FROM bundle_purchases WHERE id > :id ORDER BY id LIMIT :page"),
 }
 _KNOWN = text("SELECT invariant, about FROM violations ORDER BY looked_at LIMIT :page")
 _FORGET = text(
@@ -117,7 +120,7 @@ def _finding(name: str, remembered: Row[tuple[str, int, list[str]]] | None, fres
 
 
 def look_at_changes(db: Connection, *, page: int = CHANGES_PAGE) -> bool:
-    """Look at a page of the bookings, sessions and reviews that changed, by each of the ages at which that is done.
+    """Look at a page of the bookings, sessions, reviews and bundles that changed, at each age at which that is done.
 
     Returns:
         Whether one of the pages was full, so that there may be more.
@@ -135,7 +138,8 @@ def look_at_changes(db: Connection, *, page: int = CHANGES_PAGE) -> bool:
                 move_cursor(db, name, rows[-1].updated_at, rows[-1].id)
             asked[about] |= {row.about for row in rows}
             more = more or len(rows) == page
-        _look_at_bookings(db, asked[About.BOOKINGS])
+        _look_at(db, About.BOOKINGS, asked[About.BOOKINGS])
+        _look_at(db, About.BUNDLES, asked[About.BUNDLES])
         _look_at_ratings(db, asked[About.MENTORS])
     return more
 
@@ -171,8 +175,8 @@ def look_through(db: Connection, *, pages: Mapping[About, int] = WHOLE_PAGES) ->
     return False
 
 
-def _look_at_bookings(db: Connection, ids: Collection[UUID]) -> None:
-    for name in names(About.BOOKINGS) if ids else ():
+def _look_at(db: Connection, about: About, ids: Collection[UUID]) -> None:
+    for name in names(about) if ids else ():
         _remember(db, name, map(str, ids), check_part(db, name, ids))
 
 
