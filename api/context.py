@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from inspect import signature
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, Uuid, bindparam
+from sqlalchemy import Connection, Date, Select, Uuid, bindparam
 
 from models.prepared import PreparedSelect
 from workflows.errors import DomainError, Forbidden
@@ -75,8 +75,8 @@ class Subject:
 
     Args:
         name: in one word, for sentences.
-        query: selects it by the ids in the path, in their order, the one it belongs to first; called once, with bind
-            parameters in their place.
+        query: selects it by the ids and dates in the path, in their order, the one it belongs to first; called once,
+            with bind parameters in their place.
         record: what a row of `query` becomes.
         access: raises Forbidden for an actor without access; None where every signed-in actor has it.
         absent: the refusal for an id that is not there, where that is more than "no such".
@@ -92,7 +92,10 @@ class Subject:
 
     def __post_init__(self) -> None:
         names = tuple(signature(self.query).parameters)
-        bound: list[Any] = [bindparam(name, type_=Uuid) for name in names]
+        bound: list[Any] = [
+            bindparam(name, type_=Date if parameter.annotation in ("date", date) else Uuid)
+            for name, parameter in signature(self.query).parameters.items()
+        ]
         object.__setattr__(self, "ids", names)
         object.__setattr__(self, "statement", PreparedSelect(self.query(*bound)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,13 @@ from config.signed_links import Signer
 from workflows.errors import Invalid
 from workflows.paging import Key
 
-_READERS: dict[type, Callable[[str], Any]] = {datetime: datetime.fromisoformat, UUID: UUID, str: str, int: int}
+_READERS: dict[type, Callable[[str], Any]] = {
+    datetime: datetime.fromisoformat,
+    date: date.fromisoformat,
+    UUID: UUID,
+    str: str,
+    int: int,
+}
 
 
 def signer_for(filters: Mapping[str, object]) -> Signer:

@@ -299,6 +299,44 @@ NEW_HOURS: dict[str, Any] = {"timeZone": "Europe/Berlin", "hours": [_MORNING, _E
 
 WEEKLY_HOURS: dict[str, Any] = {"mentorProfileId": COMPLETED["mentorProfileId"], **NEW_HOURS}
 
+NEW_DATE_HOURS: dict[str, Any] = {"hours": [{"startTime": "10:00", "endTime": "14:00"}]}
+
+DATE_HOURS: dict[str, Any] = {
+    "mentorProfileId": COMPLETED["mentorProfileId"],
+    "date": "2030-05-04",
+    "timeZone": "Europe/Berlin",
+    **NEW_DATE_HOURS,
+}
+
+NEW_TIME_OFF: dict[str, Any] = {
+    "startTime": "2030-07-01T00:00:00Z",
+    "endTime": "2030-07-15T00:00:00Z",
+    "reason": "Summer holidays",
+}
+
+TIME_OFF: dict[str, Any] = {"id": "01985f3c-4b5d-7e61-8f82-6a7b8c9d0e07", **NEW_TIME_OFF}
+
+NEW_BOOKING_RULES: dict[str, Any] = {
+    "stepMinutes": 30,
+    "horizonDays": 60,
+    "maxPerDay": 5,
+    "maxPerWeek": None,
+    "maxPerMenteePerDay": 1,
+    "maxPerMenteePerWeek": 2,
+    "staleCalendars": "ignore",
+}
+
+BOOKING_RULES: dict[str, Any] = {"mentorProfileId": COMPLETED["mentorProfileId"], **NEW_BOOKING_RULES}
+
+NEW_HOLD: dict[str, Any] = {"startTime": _TIMES["startTime"], "durationMinutes": 60}
+
+HOLD: dict[str, Any] = {
+    "id": "01985f3c-5c6e-7f72-9a93-7b8c9d0e1f08",
+    "mentorProfileId": COMPLETED["mentorProfileId"],
+    **_TIMES,
+    "expiresAt": "2030-05-01T08:05:00Z",
+}
+
 _REVIEW_ID = "01986a10-5a21-7f30-8b91-4d5e6f7a8b05"
 
 PERMIT: dict[str, Any] = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -20,11 +21,13 @@ import marshmallow as ma
 from apispec import BasePlugin
 from flask import Flask, Response, make_response
 from flask_smorest import Api
+from marshmallow import ValidationError
 from werkzeug.routing import BaseConverter, Rule
 
 from api.auth import identifier
 from api.etags import revalidated
 from api.schemas.base import Error, camel
+from api.schemas.fields import Day
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus
 from models.sessions import SESSION_TRANSITIONS, SessionStatus
 
@@ -81,6 +84,22 @@ class IdConverter(BaseConverter):
         return str(value)
 
 
+class DayConverter(BaseConverter):
+    """Dates in paths, `YYYY-MM-DD`; anything else becomes None, as with ids."""
+
+    def to_python(self, value: str) -> date | None:
+        """The date, or None for a malformed one."""
+        try:
+            day: date = Day().deserialize(value)
+        except ValidationError:
+            return None
+        return day
+
+    def to_url(self, value: object) -> str:
+        """The date as a path holds it."""
+        return str(value)
+
+
 class OperationNames(BasePlugin):
     """apispec plugin: operation ids from the views' names, and POST marked as an alias where PATCH does the same."""
 
@@ -124,11 +143,13 @@ def make_api(app: Flask) -> Api:
         },
     )
     app.url_map.converters["id"] = IdConverter
+    app.url_map.converters["day"] = DayConverter
     api = TutelageApi(app, spec_kwargs={"extra_plugins": [OperationNames()]})
     # Lists have an envelope with a cursor, not flask-smorest's header.
     api.spec.components.headers.clear()
     api.spec.components.schemas.pop("PaginationMetadata", None)
     api.register_converter(IdConverter, lambda _converter: {"type": "string", "format": "uuid"})
+    api.register_converter(DayConverter, lambda _converter: {"type": "string", "format": "date"})
     api.ma_plugin.converter.add_attribute_function(_open_dictionary)
     page, document = "api-docs.openapi_swagger_ui", "api-docs.openapi_json"
     render, describe = app.view_functions[page], app.view_functions[document]

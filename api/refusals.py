@@ -26,7 +26,10 @@ REFUSALS: dict[str, Refusal] = {
     "session_pending": Refusal(404, "The booking is accepted and its session is being created; see `Retry-After`."),
     "method_not_allowed": Refusal(405, "The method is not allowed; see `Allow`."),
     "slot_taken": Refusal(409, "The mentor or the mentee is already taken at this time; see `details`."),
-    "outside_hours": Refusal(409, "The time is outside the mentor's weekly hours."),
+    "outside_hours": Refusal(409, "The time is outside the mentor's hours, or in their time off."),
+    "beyond_horizon": Refusal(409, "The time is further ahead than the mentor can be booked."),
+    "booking_limit": Refusal(409, "A limit of the mentor's sessions, or of open requests or holds, is reached."),
+    "sessions_in_the_way": Refusal(409, "Accepted sessions are in the way; `details.sessions` has their ids."),
     "too_soon": Refusal(409, "The time is closer than the listing's minimum notice."),
     "already_purchased": Refusal(409, "The mentee has an open bundle of this product."),
     "bundle_unusable": Refusal(

@@ -13,6 +13,7 @@ from config.sealing import Sealer
 from config.settings import Settings
 from workers.transactions import Transactions, WakeupSink
 from workers.wakeups import WakeupQueue
+from workflows.bookings.insert import DraftLimits
 
 EXTENSION = "tutelage"
 _FLUSH_SECONDS = 3.0
@@ -28,6 +29,11 @@ class AppState:
     transactions: Transactions
     sealer: Sealer
     waiting_places: BoundedSemaphore
+
+    @property
+    def draft_limits(self) -> DraftLimits:
+        """How many open requests a mentee may have."""
+        return DraftLimits(self.settings.max_open_drafts_per_mentor, self.settings.max_open_drafts)
 
     def close(self) -> None:
         """Publish the pending wake-ups, and close the database connections."""

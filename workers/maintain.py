@@ -19,6 +19,7 @@ from workers.app import app
 from workers.transactions import Transactions, metered
 from workers.wakeups import WakeupQueue
 from workflows.analytics.summary import add_up_changes
+from workflows.bookings.holds import delete_expired_holds
 from workflows.events.backfill import fill_new_gaps, introduce
 from workflows.events.store import backlogs, dead_by_effect
 from workflows.events.subscriptions import QUEUES, load
@@ -162,6 +163,7 @@ CHORES: dict[str, Chore] = {
     "forget missed messages": forget_missed_messages,
     "cancel sessions not held": _cancel_not_held,
     "remind of sessions to complete": _remind_to_complete,
+    "delete expired holds": delete_expired_holds,
     "add up sessions": add_up_changes,
     "look at changes": looks.look_at_changes,
     "look at violations again": looks.look_again,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Date,
     Integer,
     Row,
     Select,
@@ -33,6 +34,7 @@ Key = tuple[Any, ...]
 
 _COLUMN_TYPES: dict[type, TypeEngine[Any]] = {
     datetime: Timestamp,
+    date: Date(),
     UUID: Uuid(),
     str: Text(),
     int: BigInteger(),
@@ -98,6 +100,13 @@ def _earliest_start_first(
     return query.order_by(start, id).limit(page.limit + 1)
 
 
+def _earliest_day_first(query: Select[Any], page: Page, day: ColumnElement[Any]) -> Select[Any]:
+    """Order by a date upwards, of which there is one row; one item more than the limit."""
+    if page.after is not None:
+        query = query.where(day > page.after[0])
+    return query.order_by(day).limit(page.limit + 1)
+
+
 def _newest_first(query: Select[Any], page: Page, id: ColumnElement[Any]) -> Select[Any]:
     """Order by a UUIDv7 downwards, which is by age; one item more than the limit."""
     if page.after is not None:
@@ -132,6 +141,7 @@ def ascending(query: Select[Any], page: Page, *columns: ColumnElement[Any]) -> S
 NEWEST_FIRST = Order((UUID,), lambda item: (item.id,), _newest_first)
 LATEST_START_FIRST = Order((datetime, UUID), lambda item: (item.start_time, item.id), _latest_start_first)
 EARLIEST_START_FIRST = Order((datetime, UUID), lambda item: (item.start_time, item.id), _earliest_start_first)
+EARLIEST_DAY_FIRST = Order((date,), lambda item: (item.day,), _earliest_day_first)
 NEWEST_EVENT_FIRST = Order((UUID, UUID), lambda item: (item.event_id, item.id), _newest_event_first)
 
 

@@ -1,24 +1,53 @@
-"""Weekly hours: when mentors can be booked."""
+"""When mentors can be booked: weekly hours, hours of single dates, time off, rules of booking, and holds."""
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Any
 
 from flask import request
 
 from api import examples
-from api.blueprints import Area, versioned
-from api.context import ANYONE, MENTOR, RequestContext, Subject
+from api.blueprints import Area, refuses, versioned
+from api.context import ANYONE, MENTOR, PERSON, RequestContext, Subject
 from api.etags import any_version_will_do, tagged
+from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import availability as shapes
+from api.state import app_state
+from workflows.availability.dates import (
+    DATES,
+    CalendarDay,
+    CalendarOwner,
+    calendar_day_query,
+    calendar_owner_query,
+    remove_date_hours,
+    set_date_hours,
+)
 from workflows.availability.hours import WeeklyHours, set_hours, weekly_hours_query
+from workflows.availability.rules import BookingRules, RulesOfMentor, rules_query, set_rules
+from workflows.availability.time_off import (
+    TIME_OFF,
+    TimeOff,
+    give_up_time_off,
+    seen_by,
+    take_time_off,
+    time_off_query,
+)
+from workflows.bookings.holds import Hold, hold, hold_query, release, require_holder
 from workflows.identity.parties import require_mentor
 
 availability = Area("Availability", "When mentors can be booked: at any time, unless they have set weekly hours.")
 
 HOURS = Subject(name="mentor", query=weekly_hours_query, record=WeeklyHours)
 OWN_HOURS = Subject(name="mentor", query=weekly_hours_query, record=WeeklyHours, access=require_mentor)
+CALENDAR = Subject(name="mentor", query=calendar_owner_query, record=CalendarOwner)
+OWN_CALENDAR = Subject(name="mentor", query=calendar_owner_query, record=CalendarOwner, access=require_mentor)
+OWN_DAY = Subject(name="date of a mentor", query=calendar_day_query, record=CalendarDay, access=require_mentor)
+OWN_TIME_OFF = Subject(name="time off", query=time_off_query, record=TimeOff, access=require_mentor)
+RULES = Subject(name="mentor", query=rules_query, record=RulesOfMentor)
+OWN_RULES = Subject(name="mentor", query=rules_query, record=RulesOfMentor, access=require_mentor)
+OWN_HOLD = Subject(name="hold", query=hold_query, record=Hold, access=require_holder)
 
 
 @availability.route("/mentors/<id:mentor_profile_id>/hours")
@@ -51,3 +80,135 @@ def update_weekly_hours(context: RequestContext[WeeklyHours], body: dict[str, An
         any_version=any_version,
     )
     return tagged(hours)
+
+
+@availability.route("/mentors/<id:mentor_profile_id>/dates")
+@availability.response(200, shapes.Dates, example=examples.page(examples.DATE_HOURS))
+@list_route(ANYONE, DATES, shapes.DateFilters, within=CALENDAR)
+def list_dates(context: RequestContext[CalendarOwner], **filters: date | None) -> dict[str, Any]:
+    """List a mentor's dates that have hours of their own, earliest first."""
+    return {"mentor_profile_id": context.subject.mentor_profile_id, **filters}
+
+
+@availability.route("/mentors/<id:mentor_profile_id>/dates/<day:day>", methods=["PUT"])
+@changes(MENTOR, OWN_DAY)
+@availability.arguments(shapes.NewDateHours, example=examples.NEW_DATE_HOURS)
+@availability.response(200, shapes.DateHours, example=examples.DATE_HOURS)
+def update_date(context: RequestContext[CalendarDay], body: dict[str, Any]) -> Any:
+    """Set the hours of one date, in place of the weekly hours.
+
+    An empty list closes the date. It is a date of the time zone of the weekly hours, else of the profile's. Existing
+    bookings and requests stay as they are.
+    """
+    return tagged(
+        set_date_hours(
+            context.db,
+            actor=context.actor,
+            seen=context.subject,
+            spans=body["hours"],
+            now=context.now,
+            any_version=any_version_will_do(request),
+        )
+    )
+
+
+@availability.route("/mentors/<id:mentor_profile_id>/dates/<day:day>", methods=["DELETE"])
+@changes(MENTOR, OWN_DAY)
+@availability.response(204)
+def delete_date(context: RequestContext[CalendarDay]) -> Any:
+    """Remove the hours of one date; the weekly hours hold again."""
+    remove_date_hours(
+        context.db,
+        actor=context.actor,
+        seen=context.subject,
+        now=context.now,
+        any_version=any_version_will_do(request),
+    )
+
+
+@availability.route("/mentors/<id:mentor_profile_id>/time-off", methods=["POST"])
+@refuses("sessions_in_the_way")
+@changes(MENTOR, OWN_CALENDAR)
+@availability.arguments(shapes.NewTimeOff, example=examples.NEW_TIME_OFF)
+@availability.response(201, shapes.TimeOff, example=examples.TIME_OFF)
+def create_time_off(context: RequestContext[CalendarOwner], body: dict[str, Any]) -> Any:
+    """Take time off: nothing can be booked or accepted in it.
+
+    With accepted sessions in the way it is refused, and `details.sessions` has their ids; with `cancelSessions`, they
+    are cancelled by the mentor with the reason. Holds in it end, and requests stay, to be declined.
+    """
+    return take_time_off(context.db, actor=context.actor, mentor=context.subject, now=context.now, **body)
+
+
+@availability.route("/mentors/<id:mentor_profile_id>/time-off")
+@availability.response(200, shapes.TimesOff, example=examples.page(examples.TIME_OFF))
+@list_route(ANYONE, TIME_OFF, shapes.TimeOffFilters, seen_by=seen_by, within=CALENDAR)
+def list_time_off(context: RequestContext[CalendarOwner], **filters: datetime | None) -> dict[str, Any]:
+    """List a mentor's time off, latest start first; only the mentor and operators see the reasons."""
+    return {"mentor_profile_id": context.subject.mentor_profile_id, **filters}
+
+
+@availability.route("/mentors/<id:mentor_profile_id>/time-off/<id:time_off_id>", methods=["DELETE"])
+@changes(MENTOR, OWN_TIME_OFF)
+@availability.response(204)
+def delete_time_off(context: RequestContext[TimeOff]) -> Any:
+    """Give up time off; what was cancelled for it stays cancelled."""
+    give_up_time_off(context.db, actor=context.actor, taken=context.subject, now=context.now)
+
+
+@availability.route("/mentors/<id:mentor_profile_id>/booking-rules")
+@versioned
+@reads(ANYONE, RULES)
+@availability.response(200, shapes.BookingRules, example=examples.BOOKING_RULES)
+def get_booking_rules(context: RequestContext[RulesOfMentor]) -> Any:
+    """Get a mentor's rules of booking."""
+    return tagged(context.subject)
+
+
+@availability.route("/mentors/<id:mentor_profile_id>/booking-rules", methods=["PUT"])
+@changes(MENTOR, OWN_RULES)
+@availability.arguments(shapes.NewBookingRules, example=examples.NEW_BOOKING_RULES)
+@availability.response(200, shapes.BookingRules, example=examples.BOOKING_RULES)
+def update_booking_rules(context: RequestContext[RulesOfMentor], body: dict[str, Any]) -> Any:
+    """Set the caller's rules of booking; what is left out takes its default. Existing bookings stay as they are."""
+    rules = set_rules(
+        context.db,
+        actor=context.actor,
+        seen=context.subject,
+        rules=BookingRules(**body),
+        now=context.now,
+        any_version=any_version_will_do(request),
+    )
+    return tagged(rules)
+
+
+@availability.route("/mentors/<id:mentor_profile_id>/holds", methods=["POST"])
+@refuses("no_listing", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken")
+@changes(PERSON, CALENDAR)
+@availability.arguments(shapes.NewHold, example=examples.NEW_HOLD)
+@availability.response(201, shapes.Hold, example=examples.HOLD)
+def create_hold(context: RequestContext[CalendarOwner], body: dict[str, Any]) -> Any:
+    """Hold a time of a mentor for some minutes, while the mentee decides.
+
+    The rules are those of booking the mentor's listing of that duration. A hold ends by itself, when its mentee books
+    an overlapping time of the mentor, or when a request of theirs for it is accepted. An own hold that overlaps is
+    replaced.
+    """
+    settings = app_state().settings
+    return hold(
+        context.db,
+        actor=context.actor,
+        mentor_profile_id=context.subject.mentor_profile_id,
+        now=context.now,
+        minutes=settings.hold_minutes,
+        max_holds=settings.max_holds,
+        **body,
+    )
+
+
+@availability.route("/holds/<id:hold_id>", methods=["DELETE"])
+@changes(PERSON, OWN_HOLD)
+@availability.response(204)
+def delete_hold(context: RequestContext[Hold]) -> Any:
+    """Release a hold before it expires."""
+    release(context.db, actor=context.actor, held=context.subject)

@@ -38,7 +38,7 @@ SERIES = Subject(name="series", query=series_parties_query, record=SeriesParties
 
 
 @bookings.route("/bookings", methods=["POST"])
-@refuses("not_found", "outside_hours", "too_soon", "slot_taken")
+@refuses("not_found", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken")
 @changes(PERSON)
 @accepts_headers(PREFER)
 @bookings.arguments(shapes.NewBooking, example=examples.NEW_BOOKING)
@@ -56,13 +56,22 @@ def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Any:
     Creates a draft for the mentor to decide or, for an instant listing, an accepted booking. With `Prefer: wait=N`,
     the response for an accepted booking is 201 `{booking, session}` if the session exists in time.
     """
-    overlap = app_state().settings.mentee_overlap
-    return _made(request(context.db, actor=context.actor, now=context.now, mentee_overlap=overlap, **body))
+    state = app_state()
+    booking = request(
+        context.db,
+        actor=context.actor,
+        now=context.now,
+        mentee_overlap=state.settings.mentee_overlap,
+        draft_limits=state.draft_limits,
+        **body,
+    )
+    return _made(booking)
 
 
 @bookings.route("/bookings/individual", methods=["POST"])
 @refuses(
-    *("forbidden", "not_found", "mentor_does_not_teach", "no_listing", "no_mentor_free", "outside_hours", "too_soon"),
+    *("forbidden", "not_found", "mentor_does_not_teach", "no_listing", "no_mentor_free"),
+    *("beyond_horizon", "too_soon", "outside_hours", "booking_limit"),
     *("slot_taken", "bundle_unusable", "no_such_time"),
 )
 @changes(ANYONE)
@@ -126,7 +135,7 @@ def get_booking(context: RequestContext[Booking]) -> Any:
 
 
 @bookings.route("/bookings/<id:booking_id>/accept", methods=STEPS)
-@refuses("invalid_transition", "slot_taken")
+@refuses("invalid_transition", "outside_hours", "slot_taken")
 @changes(MENTOR, FOR_ITS_MENTOR)
 @accepts_headers(PREFER)
 @bookings.arguments(EmptyBody, required=False)

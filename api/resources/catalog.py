@@ -38,9 +38,9 @@ OWN_LISTING = Subject(name="listing", query=listing_query, record=Listing, acces
 def create_listing(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Publish a listing.
 
-    Defaults: `bookingMode` request, `earlyStartMinutes` 15 (null: any time), `minNoticeMinutes` 0, `bufferMinutes` 0,
-    `cancellation` 24 hours and 50 percent (null: the mentee cannot cancel), `reminderMinutes` null (the operator's
-    default; an empty list sends no reminders).
+    Defaults: `bookingMode` request, `earlyStartMinutes` 15 (null: any time), `minNoticeMinutes` 0,
+    `bufferBeforeMinutes` 0, `bufferMinutes` 0, `cancellation` 24 hours and 50 percent (null: the mentee cannot cancel),
+    `reminderMinutes` null (the operator's default; an empty list sends no reminders).
     """
     listing = publish_listing(context.db, actor=context.actor, offer=body)
     return tagged(listing, Location=f"/listings/{listing.id}")

@@ -69,7 +69,7 @@ FOR_EITHER_PARTY = _session(require_party, session_with_terms_query, SessionWith
 
 
 @sessions.route("/sessions/book", methods=["POST"])
-@refuses("not_found", "no_listing", "outside_hours", "too_soon", "slot_taken")
+@refuses("not_found", "no_listing", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken")
 @changes(PERSON)
 @accepts_headers(PREFER)
 @sessions.arguments(shapes.NewSession, example=examples.NEW_SESSION)
@@ -92,8 +92,15 @@ def create_session_booking(context: RequestContext[None], body: dict[str, Any]) 
     The mentor's active listing of that duration is booked; of several the cheapest, then the one with the smallest id.
     An instant listing accepts immediately, and any other one makes a draft for the mentor to decide.
     """
-    overlap = app_state().settings.mentee_overlap
-    booking = book_directly(context.db, actor=context.actor, now=context.now, mentee_overlap=overlap, **body)
+    state = app_state()
+    booking = book_directly(
+        context.db,
+        actor=context.actor,
+        now=context.now,
+        mentee_overlap=state.settings.mentee_overlap,
+        draft_limits=state.draft_limits,
+        **body,
+    )
     answer = {"booking": booking, "session": None}
     if booking.session_id is None:
         return answer, 201, {"Location": f"/bookings/{booking.id}"}

@@ -1,4 +1,4 @@
-"""Weekly hours."""
+"""Weekly hours, hours of single dates, time off, rules of booking, and holds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from api.schemas.base import RequestSchema, ResponseSchema
-from api.schemas.fields import Id, TimeZone, Whole
-from models.availability import MINUTES_OF_A_DAY
-from workflows.availability import hours
+from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
+from api.schemas.fields import Day, Id, Moment, Text, TimeZone, TrueOrFalse, Whole
+from models.availability import MAX_HORIZON_DAYS, MAX_LIMIT, MIN_STEP_MINUTES, MINUTES_OF_A_DAY
+from workflows.availability import hours, rules
 from workflows.availability.hours import clock_time
 
 MAX_SPANS = 100
@@ -44,10 +44,9 @@ class ClockTime(fields.String):
         return clock_time(value)
 
 
-class NewOpeningHours(RequestSchema):
-    """A time span of a weekday in which the mentor can be booked."""
+class NewSpan(RequestSchema):
+    """A time span of a date in which the mentor can be booked."""
 
-    weekday = Whole(0, 6, required=True, metadata=_WEEKDAY)
     start_time = ClockTime("09:00", required=True)
     end_time = ClockTime("12:30", end=True, required=True)
 
@@ -58,7 +57,19 @@ class NewOpeningHours(RequestSchema):
             raise ValidationError(reason, field_name="end_time")
 
     @post_load
-    def _as_span(self, span: dict[str, Any], **_: Any) -> hours.Span:
+    def as_span(self, span: dict[str, Any], **_: Any) -> Any:
+        """From and to, in minutes since midnight."""
+        return span["start_time"], span["end_time"]
+
+
+class NewOpeningHours(NewSpan):
+    """A time span of a weekday in which the mentor can be booked."""
+
+    weekday = Whole(0, 6, required=True, metadata=_WEEKDAY)
+
+    @post_load
+    def as_span(self, span: dict[str, Any], **_: Any) -> Any:
+        """The span of a weekday."""
         return hours.Span(span["weekday"], span["start_time"], span["end_time"])
 
 
@@ -88,3 +99,145 @@ class WeeklyHours(ResponseSchema):
     mentor_profile_id = Id()
     time_zone = fields.String(metadata={"description": "The time zone of the hours.", "example": "UTC"})
     hours = fields.List(fields.Nested(OpeningHours), attribute="hours.spans")
+
+
+class NewDateHours(RequestSchema):
+    """The opening hours of one date."""
+
+    hours = fields.List(
+        fields.Nested(NewSpan),
+        required=True,
+        validate=validate.Length(max=MAX_SPANS),
+        metadata={"description": "In any order, without overlaps. With an empty list, nothing can be booked."},
+    )
+
+
+class SpanOfDate(ResponseSchema):
+    """A time span of a date in which the mentor can be booked."""
+
+    start_time = ClockTime("09:00", attribute="opens")
+    end_time = ClockTime("12:30", end=True, attribute="closes")
+
+
+class DateHours(ResponseSchema):
+    """The opening hours of one date, in place of the weekly hours."""
+
+    mentor_profile_id = Id()
+    date = Day(attribute="day", metadata={"example": "2030-05-04"})
+    time_zone = fields.String(metadata={"description": "The time zone of the date and its hours.", "example": "UTC"})
+    hours = fields.List(
+        fields.Nested(SpanOfDate),
+        metadata={"description": "In their order; empty where nothing can be booked."},
+    )
+
+
+Dates = page_of(DateHours, "Dates")
+
+
+class DateFilters(ListQuery):
+    """Filters of a mentor's dates."""
+
+    from_day = Day(data_key="from", metadata={"description": "Only this date and later ones."})
+    to_day = Day(data_key="to", metadata={"description": "Only this date and earlier ones."})
+
+
+class NewTimeOff(RequestSchema):
+    """A time in which the mentor cannot be booked."""
+
+    start_time = Moment(required=True, metadata={"example": "2030-05-04T09:00:00Z"})
+    end_time = Moment(required=True, metadata={"example": "2030-05-18T09:00:00Z"})
+    reason = Text(
+        1000,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "For the mentor and operators; with `cancelSessions`, also for the mentees."},
+    )
+    cancel_sessions = TrueOrFalse(
+        load_default=False,
+        metadata={"description": "Cancel the sessions in the way; the mentees get their money back."},
+    )
+
+
+class TimeOff(ResponseSchema):
+    """A time in which the mentor cannot be booked."""
+
+    id = Id()
+    start_time = Moment()
+    end_time = Moment()
+    reason = fields.String(allow_none=True, metadata={"description": "For the mentor and operators; else null."})
+
+
+TimesOff = page_of(TimeOff, "TimesOff")
+
+
+class TimeOffFilters(ListQuery):
+    """Filters of a mentor's time off."""
+
+    from_time = Moment(data_key="from", metadata={"description": "Only what ends after this time."})
+    to_time = Moment(data_key="to", metadata={"description": "Only what starts before this time."})
+
+
+_RULES = {
+    "step_minutes": "How many minutes the times on offer are apart; other times can be booked too.",
+    "horizon_days": "How many days ahead a session may start; null for five years.",
+    "max_per_day": "Sessions on one day of the mentor's time zone; null for no limit.",
+    "max_per_week": "Sessions in one ISO week of the mentor's time zone; null for no limit.",
+    "max_per_mentee_per_day": "Sessions of one mentee on one day; null for no limit.",
+    "max_per_mentee_per_week": "Sessions of one mentee in one ISO week; null for no limit.",
+    "stale_calendars": "Whether bookings are refused while an outside calendar cannot be read.",
+}
+
+
+def _limit(name: str, maximum: int = MAX_LIMIT) -> Whole:
+    return Whole(1, maximum, load_default=None, allow_none=True, metadata={"description": _RULES[name]})
+
+
+class NewBookingRules(RequestSchema):
+    """All rules of booking a mentor."""
+
+    step_minutes = Whole(
+        MIN_STEP_MINUTES,
+        MINUTES_OF_A_DAY,
+        load_default=rules.DEFAULT_STEP_MINUTES,
+        metadata={"description": _RULES["step_minutes"]},
+    )
+    horizon_days = _limit("horizon_days", MAX_HORIZON_DAYS)
+    max_per_day = _limit("max_per_day")
+    max_per_week = _limit("max_per_week")
+    max_per_mentee_per_day = _limit("max_per_mentee_per_day")
+    max_per_mentee_per_week = _limit("max_per_mentee_per_week")
+    stale_calendars = fields.String(
+        load_default="ignore",
+        validate=validate.OneOf(["ignore", "refuse"]),
+        metadata={"description": _RULES["stale_calendars"]},
+    )
+
+
+class BookingRules(ResponseSchema):
+    """The rules of booking a mentor."""
+
+    mentor_profile_id = Id()
+    step_minutes = fields.Integer(metadata={"description": _RULES["step_minutes"]})
+    horizon_days = fields.Integer(allow_none=True, metadata={"description": _RULES["horizon_days"]})
+    max_per_day = fields.Integer(allow_none=True)
+    max_per_week = fields.Integer(allow_none=True)
+    max_per_mentee_per_day = fields.Integer(allow_none=True)
+    max_per_mentee_per_week = fields.Integer(allow_none=True)
+    stale_calendars = fields.String(metadata={"example": "ignore"})
+
+
+class NewHold(RequestSchema):
+    """A time of a mentor to be held."""
+
+    start_time = Moment(required=True, metadata={"example": "2030-05-04T09:00:00Z"})
+    duration_minutes = Whole(5, 1440, required=True, metadata={"example": 60})
+
+
+class Hold(ResponseSchema):
+    """A time of a mentor that is kept for the caller."""
+
+    id = Id()
+    mentor_profile_id = Id()
+    start_time = Moment()
+    end_time = Moment()
+    expires_at = Moment()

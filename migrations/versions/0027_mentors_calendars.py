@@ -57,7 +57,7 @@ BEGIN
            count(DISTINCT coalesce(series_id, id))
     INTO of_mentor, of_all
     FROM bookings
-    WHERE mentee_user_id = mentee AND status = 'draft' AND series_id IS DISTINCT FROM series;
+    WHERE mentee_user_id = mentee AND status = 'draft' AND (series IS NULL OR series_id IS DISTINCT FROM series);
     IF of_mentor >= max_per_mentor THEN
         PERFORM refuse('open_drafts_of_mentor', format('There are %s open drafts for the mentor.', of_mentor));
     END IF;

@@ -26,6 +26,7 @@ def test_a_mentor_publishes_a_listing_with_its_defaults(client: FlaskClient, cas
         "bookingMode": "request",
         "earlyStartMinutes": 15,
         "minNoticeMinutes": 0,
+        "bufferBeforeMinutes": 0,
         "bufferMinutes": 0,
         "cancellation": {"windowHours": 24, "lateFeePercent": 50},
         "reminderMinutes": None,

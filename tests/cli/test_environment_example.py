@@ -11,7 +11,8 @@ BESIDES = {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD"}
 
 
 def test_every_setting_stands_in_the_example() -> None:
-    settings = set(re.findall(r'(?:env\.\w+|keys)\(\s*"([A-Z_]+)"', (ROOT / "config" / "settings.py").read_text()))
+    read = r'(?:env\.\w+|_[a-z_]+)\((?:env, )?\s*"([A-Z_]+)"'
+    settings = set(re.findall(read, (ROOT / "config" / "settings.py").read_text()))
     listed = re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
     assert settings
     assert len(listed) == len(set(listed))

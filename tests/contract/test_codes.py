@@ -229,6 +229,23 @@ def outside_hours(stage: Stage) -> Answer:
     return stage.book()
 
 
+def beyond_horizon(stage: Stage) -> Answer:
+    rules = f"/mentors/{stage.cast.mentor.id}/booking-rules"
+    stage.client.put(rules, json={"horizonDays": 1}, headers=stage.cast.as_mentor)
+    return stage.book()
+
+
+def booking_limit(stage: Stage) -> Answer:
+    body = stage.cast.body()
+    return [stage.client.post("/bookings", json=body, headers=stage.cast.as_mentee) for _ in range(2)][1]
+
+
+def sessions_in_the_way(stage: Stage) -> Answer:
+    times = [stage.scheduled.start_time, stage.scheduled.end_time]
+    body = dict(zip(("startTime", "endTime"), (each.isoformat() for each in times), strict=True))
+    return stage.client.post(f"/mentors/{stage.cast.mentor.id}/time-off", json=body, headers=stage.cast.as_mentor)
+
+
 def duplicate_session(stage: Stage) -> Answer:
     # No route creates sessions; the workflow refuses, and the API would say it so.
     def again(db: Any, **_named: Any) -> None:
@@ -292,6 +309,9 @@ PRODUCED: dict[str, Callable[[Stage], Answer]] = {
     "method_not_allowed": lambda stage: stage.client.put(f"/sessions/{stage.scheduled.id}"),
     "slot_taken": slot_taken,
     "outside_hours": outside_hours,
+    "beyond_horizon": beyond_horizon,
+    "booking_limit": booking_limit,
+    "sessions_in_the_way": sessions_in_the_way,
     "too_soon": too_soon,
     "no_mentor_free": lambda stage: individual(stage, offered=False),
     "no_such_time": no_such_time,

@@ -37,6 +37,10 @@ CONTRACT = {
     "POST /listings", "PATCH /listings/{}", "GET /listings", "GET /listings/{}",
     "GET /mentors/{}/hours", "PUT /mentors/{}/hours",
     "POST /bookings", "POST /bookings/individual", "GET /bookings", "GET /bookings/{}",
+    "GET /mentors/{}/dates", "PUT /mentors/{}/dates/{}", "DELETE /mentors/{}/dates/{}",
+    "GET /mentors/{}/time-off", "POST /mentors/{}/time-off", "DELETE /mentors/{}/time-off/{}",
+    "GET /mentors/{}/booking-rules", "PUT /mentors/{}/booking-rules",
+    "POST /mentors/{}/holds", "DELETE /holds/{}",
     "PATCH /bookings/{}/accept", "POST /bookings/{}/accept",
     "PATCH /bookings/{}/decline", "POST /bookings/{}/decline",
     "PATCH /bookings/{}/cancel", "POST /bookings/{}/cancel", "POST /series/{}/cancel",
@@ -164,7 +168,11 @@ def test_a_client_is_generated_without_a_warning(document: dict[str, Any], tmp_p
 def test_every_route_lists_its_codes(document: dict[str, Any]) -> None:
     accept = document["paths"]["/bookings/{booking_id}/accept"]["patch"]["responses"]
     assert set(accept) == {"201", "202", "400", "401", "403", "404", "409", "412", "413", "415", "422", "500", "503"}
-    assert set(accept["409"]["content"]["application/json"]["examples"]) == {"slot_taken", "key_in_use"}
+    assert set(accept["409"]["content"]["application/json"]["examples"]) == {
+        "slot_taken",
+        "outside_hours",
+        "key_in_use",
+    }
     start = document["paths"]["/sessions/{session_id}/start"]["post"]["responses"]
     assert {"invalid_transition", "too_early"} <= set(start["400"]["content"]["application/json"]["examples"])
     assert {"not_found", "session_pending"} == set(start["404"]["content"]["application/json"]["examples"])

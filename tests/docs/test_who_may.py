@@ -26,6 +26,8 @@ NEEDS_A_BODY = (
     "POST /sessions/{id}/review/answer",
     "PATCH /reviews/{id}",
     "PUT /mentors/{id}/hours",
+    "POST /mentors/{id}/time-off",
+    "POST /mentors/{id}/holds",
 )
 PAGES = ("sessions.md", "reviews.md", "availability.md")
 ASKING = ("mentee", "mentor", "operator", "other users")

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 # Every writer of a mentor's calendar takes this lock first (order everywhere: mentor, mentees by id, booking, session,
-# bundle): two overlapping inserts that race inside the exclusion check alone deadlock. NO KEY, so that new drafts,
-# whose foreign key only shares the mentor's key, are not kept waiting.
+# bundle): two overlapping inserts that race inside the exclusion check alone deadlock. NO KEY, so that what only
+# refers to the mentor is not kept waiting.
 LOCK_MENTOR = """
 mentor AS (
     SELECT id FROM mentor_profiles WHERE id = CAST(:mentor_profile_id AS uuid) FOR NO KEY UPDATE
 )
 """
+
+# The same, and no row where the calendar has changed since it was read: after waiting for the lock, PostgreSQL looks
+# at the row as it stands then.
+LOCK_MENTOR_UNCHANGED = """
+mentor AS (
+    SELECT id FROM mentor_profiles
+    WHERE id = CAST(:mentor_profile_id AS uuid) AND calendar_version = :calendar_version FOR NO KEY UPDATE
+)
+"""
+
+# A draft blocks no time, so that several may be written at once; a change of the calendar waits for them.
+SHARE_MENTOR_UNCHANGED = LOCK_MENTOR_UNCHANGED.replace("FOR NO KEY UPDATE", "FOR SHARE")
 
 # The same for the calendar of the mentee of an individual booking.
 LOCK_MENTEE = """

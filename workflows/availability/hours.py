@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from itertools import pairwise
 from typing import Any, Self
 from uuid import UUID
@@ -15,15 +15,17 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.sql.expression import bindparam
 from uuid_utils.compat import uuid7
 
-from models.availability import availability_rules, weekly_hours
+from models.availability import MINUTES_OF_A_DAY, availability_rules, weekly_hours
 from models.people import mentor_profiles
+from workflows.availability.changes import lock_calendar, raise_version
 from workflows.errors import Invalid, Stale
-from workflows.events.event_types import AvailabilityChanged
-from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.identity.parties import require_mentor
 from workflows.records import Record
 
+# Hours of single dates: from and to, in minutes since midnight in the zone of the weekly hours.
+Dates = Mapping[date, Sequence[tuple[int, int]]]
+NO_DATES: Dates = {}
 WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 # Hours end when the next ones begin; `greatest`, since the transaction that began first may get the lock second.
 _REPLACE = text(
@@ -148,10 +150,7 @@ def set_hours(
     """
     require_mentor(actor, seen)
     _require_no_overlap(spans)
-    own = mentor_profiles.c
-    # Before all else: another change of these hours waits.
-    lock = select(own.time_zone).where(own.id == seen.mentor_profile_id).with_for_update(key_share=True)
-    own_zone = db.execute(lock).scalar_one()
+    own_zone = lock_calendar(db, seen.mentor_profile_id)
     # In a statement of its own: its snapshot must be younger than the lock.
     before = WeeklyHours.of(db.execute(weekly_hours_query(seen.mentor_profile_id)).one())
     if not any_version and before.version != seen.version:
@@ -175,16 +174,25 @@ def set_hours(
         "now": now,
     }
     db.execute(_REPLACE, values)
-    of = after.mentor_profile_id
-    record(db, AvailabilityChanged.about(after, actor=actor, now=now, mentor_profile_id=of, changed="hours"))
+    raise_version(db, after.mentor_profile_id, changed="hours", actor=actor, now=now)
     return after
 
 
-def describe_weekday(hours: Hours, moment: datetime) -> str:
-    """A sentence on the hours of the weekday of that moment, in the time zone of the hours."""
-    weekday = moment.astimezone(ZoneInfo(hours.time_zone)).weekday()
-    day, zone = WEEKDAYS[weekday], hours.time_zone
-    spans = [f"from {_from_to(span)}" for span in _joined(hours, weekday)]
+def describe_weekday(hours: Hours, moment: datetime, dates: Dates = NO_DATES) -> str:
+    """A sentence on the hours of that moment's date or else weekday, in the time zone of the hours.
+
+    Args:
+        dates: the hours of single dates.
+    """
+    on, zone = moment.astimezone(ZoneInfo(hours.time_zone)).date(), hours.time_zone
+    if on in dates:
+        day, open_for = f"{on:%-d %B %Y}", dates[on]
+    else:
+        day = WEEKDAYS[on.weekday()]
+        open_for = [(span.opens, span.closes) for span in hours.spans if span.weekday == on.weekday()]
+        if not hours.spans:
+            open_for = [(0, MINUTES_OF_A_DAY)]
+    spans = [f"from {from_to(*span)}" for span in _joined(open_for)]
     if not spans:
         return f"The mentor is not available on {day} ({zone})."
     return f"The whole session must lie within the mentor's hours: {day} {', '.join(spans)} ({zone})."
@@ -197,7 +205,8 @@ def clock_time(minutes: int) -> str:
 
 def _require_no_overlap(spans: Iterable[Span]) -> None:
     reasons = [
-        f"On {WEEKDAYS[later.weekday]}, {_from_to(earlier)} and {_from_to(later)} overlap."
+        f"On {WEEKDAYS[later.weekday]}, {from_to(earlier.opens, earlier.closes)} and"
+        f" {from_to(later.opens, later.closes)} overlap."
         for earlier, later in pairwise(sorted(spans))
         if earlier.weekday == later.weekday and later.opens < earlier.closes
     ]
@@ -207,15 +216,16 @@ def _require_no_overlap(spans: Iterable[Span]) -> None:
         )
 
 
-def _from_to(span: Span) -> str:
-    return f"{clock_time(span.opens)} to {clock_time(span.closes)}"
+def from_to(opens: int, closes: int) -> str:
+    """A period of a day in words."""
+    return f"{clock_time(opens)} to {clock_time(closes)}"
 
 
-def _joined(hours: Hours, weekday: int) -> list[Span]:
-    joined: list[Span] = []
-    for span in (each for each in hours.spans if each.weekday == weekday):
-        if joined and joined[-1].closes == span.opens:
-            joined[-1] = Span(weekday, joined[-1].opens, span.closes)
+def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for opens, closes in spans:
+        if joined and joined[-1][1] == opens:
+            joined[-1] = (joined[-1][0], closes)
         else:
-            joined.append(span)
+            joined.append((opens, closes))
     return joined

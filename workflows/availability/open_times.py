@@ -1,4 +1,4 @@
-"""Open times by weekly hours, across daylight-saving changes."""
+"""Open times by weekly hours and hours of single dates, across daylight-saving changes."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from workflows.availability.hours import Hours, Span
+from models.availability import MINUTES_OF_A_DAY
+from workflows.availability.hours import NO_DATES, Dates, Hours
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 Interval = tuple[datetime, datetime]
 
 
-def open_times(hours: Hours, start: datetime, end: datetime) -> Iterator[Interval]:
+def open_times(hours: Hours, start: datetime, end: datetime, dates: Dates = NO_DATES) -> Iterator[Interval]:
     """The open periods from `start` to before `end`: in UTC, in order, merged where they touch.
 
     A span lasts from the moment at which the clocks first show its beginning to the one at which they first show its
     end: longer or shorter where they change within it, and without the times that they skip.
+
+    Args:
+        dates: the hours of single dates in the zone of the hours, which replace those of the weekday.
     """
     begun: Interval | None = None
-    for opens, closes in _day_by_day(hours, start, end) if hours.spans else [(start, end)]:
+    for opens, closes in _day_by_day(hours, dates, start, end) if hours.spans or dates else [(start, end)]:
         opens, closes = max(opens, start), min(closes, end)
         if opens >= closes:
             continue
@@ -40,19 +44,26 @@ def is_open(hours: Hours, start: datetime, end: datetime) -> bool:
     return list(open_times(hours, start, end)) == [(start, end)]
 
 
-def _day_by_day(hours: Hours, start: datetime, end: datetime) -> Iterator[Interval]:
+def _day_by_day(hours: Hours, dates: Dates, start: datetime, end: datetime) -> Iterator[Interval]:
     there = ZoneInfo(hours.time_zone)
-    of_weekday: list[list[Span]] = [[span for span in hours.spans if span.weekday == day] for day in range(7)]
+    all_day = [] if hours.spans else [(0, MINUTES_OF_A_DAY)]
+    of_weekday = [
+        [(span.opens, span.closes) for span in hours.spans if span.weekday == day] or all_day for day in range(7)
+    ]
     day, last = (edge.astimezone(there).date() for edge in (start, end))
     # Clocks that are put back at midnight show the end of a day once more after the next one has begun.
     while day <= last + DAY:
-        for span in of_weekday[day.weekday()]:
-            yield _shown(day, span.opens, there), _shown(day, span.closes, there)
+        for opens, closes in dates.get(day, of_weekday[day.weekday()]):
+            yield moment_of(day, opens, there), moment_of(day, closes, there)
         day += DAY
 
 
-def _shown(day: date, minutes: int, there: ZoneInfo) -> datetime:
-    """The first moment at which the clocks show a time of a day, or a later time where they skip it."""
+def moment_of(day: date, minutes: int, there: ZoneInfo) -> datetime:
+    """The first moment at which the clocks of a zone show a time of a day, or a later time where they skip it.
+
+    Args:
+        minutes: since midnight.
+    """
     shown = datetime.combine(day, time(0)) + minutes * MINUTE
     moment = shown.replace(tzinfo=there).astimezone(UTC)
     if moment.astimezone(there).replace(tzinfo=None) == shown:

@@ -8,23 +8,22 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Text, Uuid, text
+from sqlalchemy import Connection, Row, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.sql.expression import TextualSelect, column
 
 from models.base import Timestamp
-from workflows.availability.hours import Hours
-from workflows.bookings.request import require_offered
+from workflows.availability.calendar import JOIN_CALENDAR, MentorCalendar, calendar_as_json
+from workflows.availability.check import require_offered
 from workflows.catalog.listings import Listing
 from workflows.errors import Conflict
 
-# Each mentor's listing of that course and duration, with their hours and those of the wanted times at which their
-# calendar is blocked, as the insert of a booking would find it.
+# Each mentor's listing of that course and duration, with their calendar and those of the wanted times at which it is
+# blocked, as the insert of a booking would find it.
 _OFFERS = f"""
 SELECT {", ".join(f"listings.{each.name}" for each in Listing.columns())},
-       mentor.user_id, hours.time_zone,
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(weekday, opens, closes) ORDER BY weekday, opens), '[]')
-        FROM availability_rules WHERE weekly_hours_id = hours.id) AS spans,
+       mentor.user_id,
+       {calendar_as_json(":first_start", "CAST(:last_start AS timestamptz) + interval '1 day'")},
        ARRAY(
            SELECT wanted FROM unnest(CAST(:starts AS timestamptz[])) AS wanted WHERE EXISTS (
                SELECT FROM mentor_busy
@@ -39,7 +38,7 @@ SELECT {", ".join(f"listings.{each.name}" for each in Listing.columns())},
        ) AS taken
 FROM listings
 JOIN mentor_profiles AS mentor ON mentor.id = listings.mentor_profile_id AND mentor.active
-LEFT JOIN weekly_hours AS hours ON hours.mentor_profile_id = mentor.id AND hours.until IS NULL
+{JOIN_CALENDAR}
 WHERE listings.course_id = CAST(:course_id AS uuid) AND listings.duration_minutes = :duration_minutes
   AND listings.active
 """
@@ -59,8 +58,7 @@ def _statement(sql: str) -> TextualSelect:
     return text(sql).columns(
         *Listing.columns(),
         column("user_id", Uuid),
-        column("time_zone", Text),
-        column("spans", JSONB),
+        column("calendar", JSONB),
         column("taken", ARRAY(Timestamp)),
     )
 
@@ -80,33 +78,41 @@ class Offer:
 
     listing: Listing
     user_id: UUID
-    hours: Hours
+    calendar: MentorCalendar
     taken: frozenset[datetime]
 
     @classmethod
     def of(cls, row: Row[Any]) -> Offer:
         """The offer that a row of the statements above holds."""
-        return cls(Listing.of(row), row.user_id, Hours.read(row.time_zone, row.spans), frozenset(row.taken))
+        return cls(Listing.of(row), row.user_id, MentorCalendar.read(row.calendar), frozenset(row.taken))
 
     def is_free(self, start: datetime, now: datetime) -> bool:
-        """Whether the mentor, by hours, notice and calendar, could be booked at that start."""
+        """Whether the mentor, by everything but limits, could be booked at that start."""
         if start in self.taken:
             return False
         try:
-            require_offered(self.listing, self.hours, start, now)
+            require_offered(self.calendar, self.listing, start=start, now=now)
         except Conflict:
             return False
         return True
 
 
-def offer_of_mentor(db: Connection, *, course_id: UUID, mentor_profile_id: UUID, duration_minutes: int) -> Offer | None:
-    """The mentor's listing of that course and duration; its `taken` is empty, since the insert decides."""
+def offer_of_mentor(
+    db: Connection, *, course_id: UUID, mentor_profile_id: UUID, duration_minutes: int, starts: Sequence[datetime]
+) -> Offer | None:
+    """The mentor's listing of that course and duration; its `taken` is empty, since the insert decides.
+
+    Args:
+        starts: the wanted times, in UTC and in their order.
+    """
     values = {
         "course_id": course_id,
         "mentor_profile_id": mentor_profile_id,
         "duration_minutes": duration_minutes,
         "mentee_user_id": None,
         "starts": [],
+        "first_start": starts[0],
+        "last_start": starts[-1],
     }
     row = db.execute(OFFER_OF_MENTOR, values).one_or_none()
     return None if row is None else Offer.of(row)
@@ -132,6 +138,8 @@ def offers_of_course(
         "duration_minutes": duration_minutes,
         "mentee_user_id": mentee_user_id,
         "starts": list(starts),
+        "first_start": first,
+        "last_start": starts[-1],
         "monday": monday,
         "next_monday": monday + timedelta(weeks=1),
     }
@@ -139,5 +147,5 @@ def offers_of_course(
 
 
 def is_lost_to_another(refusal: Conflict) -> bool:
-    """Whether a refusal is that of the mentor's calendar: another mentor may still be free."""
-    return refusal.code == "slot_taken" and "mentee" not in (refusal.details or {})
+    """Whether a refusal is that of the mentor's calendar or limits: another mentor may still be free."""
+    return refusal.code in ("slot_taken", "booking_limit") and "mentee" not in (refusal.details or {})

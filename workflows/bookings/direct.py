@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, text
 
 from workflows.bookings.booking import Booking
+from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits
 from workflows.bookings.request import request
 from workflows.errors import Conflict, Forbidden, Invalid, NotFound
 from workflows.identity.actor import Actor
@@ -43,6 +44,7 @@ def book_directly(
     description: str | None = None,
     metadata: dict[str, Any] | None = None,
     mentee_overlap: bool = False,
+    draft_limits: DraftLimits = NO_DRAFT_LIMITS,
 ) -> Booking:
     """Book the mentor's listing of that duration as a mentee; of several the cheapest, then the smallest id.
 
@@ -87,6 +89,7 @@ def book_directly(
             notes=description,
             metadata=metadata,
             mentee_overlap=mentee_overlap,
+            draft_limits=draft_limits,
             now=now,
         )
     except Invalid as refusal:

@@ -12,10 +12,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from workflows.availability.check import require_bookable, require_start, with_present_calendar
 from workflows.bookings.booking import Booking
 from workflows.bookings.choice import Offer, is_lost_to_another, offer_of_mentor, offers_of_course
 from workflows.bookings.insert import insert_booking
-from workflows.bookings.request import require_near_future, require_offered
 from workflows.bookings.series import (
     Occurrence,
     OnConflict,
@@ -104,9 +104,10 @@ def book_individual(
     Raises:
         Forbidden: another person's session, to all but operators.
         NotFound: no such user, active course, mentor, product that fits, or bundle of the mentee.
-        Invalid: a start in the past or too far ahead; `mentor_does_not_teach`; the mentee's own listing; no means of
+        Invalid: a start in the past; `mentor_does_not_teach`; the mentee's own listing; no means of
             payment named where the course does not have exactly one product that fits; an unusable end of a series.
-        Conflict: `no_listing` of that duration; `too_soon`, `outside_hours`, `slot_taken`; `no_mentor_free`;
+        Conflict: `no_listing` of that duration; `beyond_horizon`, `too_soon`, `outside_hours` and `booking_limit` by
+            the mentor's rules, notice, time off and hours; `slot_taken`; `no_mentor_free`;
             `bundle_unusable`; `no_such_time` in a series.
     """
     mentee_user_id = _mentee_of(actor, wanted)
@@ -114,13 +115,9 @@ def book_individual(
     payment = _payment(db, wanted)
     times = _times(wanted, time_zone, now)
     order = _Order(db, actor, wanted, mentee_user_id, payment, mentee_overlap, now)
-    offers = _offers(order, [time.start for time in times])
-    series = None
-    if wanted.recurrence is None:
-        made = [_book_once(order, offers, times[0].start)]
-    else:
-        series = _book_series(order, offers, times, wanted.recurrence.on_conflict)
-        made = series.made
+    # Whoever tries several mentors holds the lock of one of them at a time.
+    one_mentor = wanted.mentor_profile_id is not None
+    made, series = with_present_calendar(db, partial(_book, order, times), lock=one_mentor)
     record(db, *(BookingAccepted.about(booking, actor=actor, now=now) for booking in made))
     return made[0], series
 
@@ -144,7 +141,15 @@ class _Order:
     def make(self, offer: Offer, start: datetime, series_id: UUID | None = None) -> Booking:
         """Insert the booking of an offer at that start and, where a bundle pays, spend its credit."""
         listing, wanted = offer.listing, self.wanted
-        require_offered(listing, offer.hours, start, self.now)
+        require_bookable(
+            self.db,
+            offer.calendar,
+            listing,
+            start=start,
+            mentee_user_id=self.mentee_user_id,
+            now=self.now,
+            accepted=True,
+        )
         booking = insert_booking(
             self.db,
             {
@@ -163,6 +168,7 @@ class _Order:
             start_time=start,
             end_time=start + timedelta(minutes=listing.duration_minutes),
             accepted=True,
+            calendar_version=offer.calendar.version,
             mentee_overlap=self.mentee_overlap,
         )
         if wanted.bundle_purchase_id is not None:
@@ -245,11 +251,11 @@ def _require_only(products: Sequence[Row[Any]]) -> Row[Any]:
 
 def _times(wanted: IndividualRequest, time_zone: str, now: datetime) -> list[Occurrence]:
     start = in_utc(wanted.start_time)
-    require_near_future(start, now)
+    require_start(start, now)
     if wanted.recurrence is None:
         return [Occurrence(start)]
     times = occurrences(wanted.recurrence, start, wanted.time_zone or time_zone)
-    require_near_future(times[-1].start, now)
+    require_start(times[-1].start, now)
     return times
 
 
@@ -269,6 +275,7 @@ def _offers(order: _Order, starts: Sequence[datetime]) -> list[Offer]:
             course_id=wanted.course_id,
             mentor_profile_id=wanted.mentor_profile_id,
             duration_minutes=wanted.duration_minutes,
+            starts=starts,
         )
         offers = [] if offer is None else [offer]
     if not offers:
@@ -276,6 +283,14 @@ def _offers(order: _Order, starts: Sequence[datetime]) -> list[Offer]:
             f"There is no listing of {wanted.duration_minutes} minutes; choose another duration.", code="no_listing"
         )
     return [offer for offer in offers if offer.user_id != order.mentee_user_id]
+
+
+def _book(order: _Order, times: Sequence[Occurrence]) -> tuple[list[Booking], Series | None]:
+    offers = _offers(order, [time.start for time in times])
+    if order.wanted.recurrence is None:
+        return [_book_once(order, offers, times[0].start)], None
+    series = _book_series(order, offers, times, order.wanted.recurrence.on_conflict)
+    return series.made, series
 
 
 def _book_once(order: _Order, offers: Sequence[Offer], start: datetime) -> Booking:
@@ -298,7 +313,8 @@ def _book_series(
 ) -> Series:
     def attempt(offer: Offer) -> Series:
         mentor, mentee = offer.listing.mentor_profile_id, order.mentee_user_id
-        lock_parties(order.db, mentor_profile_id=mentor, mentee_user_id=mentee)
+        version = offer.calendar.version
+        lock_parties(order.db, mentor_profile_id=mentor, mentee_user_id=mentee, calendar_version=version)
         return book_occurrences(order.db, times, partial(order.make, offer), on_conflict=on_conflict)
 
     if order.wanted.mentor_profile_id is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -14,7 +15,14 @@ from uuid_utils.compat import uuid7
 
 from models.bookings import BookingKind, BookingStatus
 from models.sessions import session_id_of
-from workflows.availability.busy import BLOCK_TIME, LOCK_MENTEE, LOCK_MENTOR
+from workflows.availability.busy import (
+    BLOCK_TIME,
+    LOCK_MENTEE,
+    LOCK_MENTOR,
+    LOCK_MENTOR_UNCHANGED,
+    SHARE_MENTOR_UNCHANGED,
+)
+from workflows.availability.check import CalendarChanged
 from workflows.bookings.booking import Booking
 from workflows.constraints import constraint_errors
 
@@ -52,13 +60,32 @@ def _statement(ctes: str) -> Any:
     return statement.bindparams(_METADATA).columns(*Booking.columns())
 
 
-_DRAFT = _statement(_INSERT.format(source=""))
-_ACCEPTED = _statement(f"{LOCK_MENTOR}, {LOCK_MENTEE}, {_INSERT.format(source='FROM mentor, mentee')}, {BLOCK_TIME}")
+# The function refuses by the name of a rule. Its look at the mentee's drafts is younger than the mentee's lock.
+_WITHIN_LIMITS = """
+FROM mentor, mentee
+WHERE guard_open_drafts(mentee.id, mentor.id, CAST(:series_id AS uuid), :max_drafts_per_mentor, :max_drafts)
+"""
+_DRAFT = _statement(f"{SHARE_MENTOR_UNCHANGED}, {LOCK_MENTEE}, {_INSERT.format(source=_WITHIN_LIMITS)}")
+_ACCEPTED = _statement(
+    f"{LOCK_MENTOR_UNCHANGED}, {LOCK_MENTEE}, {_INSERT.format(source='FROM mentor, mentee')}, {BLOCK_TIME}"
+)
 _GROUP = _statement(f"{LOCK_MENTOR}, {_INSERT.format(source='FROM mentor')}, {BLOCK_TIME}")
+NO_LIMIT = 2**31 - 1
 _OPTIONAL = (
     *("listing_id", "mentee_user_id", "course_id", "title", "notes", "metadata"),
     *("product_id", "bundle_purchase_id", "series_id"),
 )
+
+
+@dataclass(frozen=True)
+class DraftLimits:
+    """How many open drafts a mentee may have, a series counting as one; 0 is no limit."""
+
+    per_mentor: int = 0
+    of_all: int = 0
+
+
+NO_DRAFT_LIMITS = DraftLimits()
 
 
 class Terms(Protocol):
@@ -93,17 +120,24 @@ def insert_booking(
     end_time: datetime,
     kind: BookingKind = BookingKind.INDIVIDUAL,
     accepted: bool,
+    calendar_version: int | None = None,
     mentee_overlap: bool = False,
+    draft_limits: DraftLimits = NO_DRAFT_LIMITS,
 ) -> Booking:
-    """Insert a booking; one that is accepted blocks the time of its mentor and its mentee in the same statement.
+    """Insert a booking; one that is accepted blocks the time of its mentor and its mentee in the same statement, and
+    ends the mentee's holds of it.
 
     Args:
         values: further columns of `bookings` by name, the price among them; what is left out is null.
         start_time: in UTC, as the end.
+        calendar_version: that of the mentor's calendar by which the booking was checked; None for a group, which no
+            hours bind.
         mentee_overlap: whether the mentee may have another session at that time.
 
     Raises:
-        Conflict: `slot_taken`, by the mentor's calendar or, with `details.mentee`, the mentee's.
+        CalendarChanged: the mentor's calendar has another version by now; nothing was written.
+        Conflict: `slot_taken`, by the mentor's calendar or, with `details.mentee`, the mentee's; `outside_hours` in
+            the mentor's time off; `booking_limit` for a draft.
     """
     booking_id = uuid7()
     statement = _DRAFT
@@ -127,6 +161,12 @@ def insert_booking(
         "reminder_minutes": terms.reminder_minutes,
         "busy_id": uuid7(),
         "mentee_overlap": mentee_overlap,
+        "calendar_version": calendar_version,
+        "max_drafts_per_mentor": draft_limits.per_mentor or NO_LIMIT,
+        "max_drafts": draft_limits.of_all or NO_LIMIT,
     }
     with constraint_errors():
-        return Booking.of(db.execute(statement, parameters).one())
+        row = db.execute(statement, parameters).one_or_none()
+    if row is None:
+        raise CalendarChanged(mentor_profile_id)
+    return Booking.of(row)

@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Select, literal_column, select, text
 from uuid_utils.compat import uuid7
 
 from models.bookings import bookings
-from workflows.availability.busy import LOCK_MENTEE, LOCK_MENTOR
+from workflows.availability.busy import LOCK_MENTEE, LOCK_MENTOR_UNCHANGED
+from workflows.availability.check import CalendarChanged
 from workflows.bookings.booking import Booking
 from workflows.errors import Conflict, Invalid
 from workflows.events.record import savepoint
@@ -23,7 +24,7 @@ from workflows.records import Record
 MAX_OCCURRENCES = 52
 MAX_WEEKS_APART = 52
 
-_LOCK_PARTIES = text(f"WITH {LOCK_MENTOR}, {LOCK_MENTEE} SELECT id FROM mentee")
+_LOCK_PARTIES = text(f"WITH {LOCK_MENTOR_UNCHANGED}, {LOCK_MENTEE} SELECT id FROM mentee")
 
 
 class OnConflict(StrEnum):
@@ -131,9 +132,19 @@ def occurrences(recurrence: Recurrence, first: datetime, time_zone: str) -> list
     return [Occurrence(first), *later]
 
 
-def lock_parties(db: Connection, *, mentor_profile_id: UUID, mentee_user_id: UUID) -> None:
-    """Lock the calendars of both parties, the mentor's first, before the several bookings of a series are made."""
-    db.execute(_LOCK_PARTIES, {"mentor_profile_id": mentor_profile_id, "mentee_user_id": mentee_user_id})
+def lock_parties(db: Connection, *, mentor_profile_id: UUID, mentee_user_id: UUID, calendar_version: int) -> None:
+    """Lock the calendars of both parties, the mentor's first, before the several bookings of a series are made.
+
+    Raises:
+        CalendarChanged: the mentor's calendar has another version by now.
+    """
+    values = {
+        "mentor_profile_id": mentor_profile_id,
+        "mentee_user_id": mentee_user_id,
+        "calendar_version": calendar_version,
+    }
+    if db.execute(_LOCK_PARTIES, values).one_or_none() is None:
+        raise CalendarChanged(mentor_profile_id)
 
 
 def book_occurrences(

@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, bindparam, insert, select
+from sqlalchemy import Connection, Select, Uuid, insert, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.expression import column
 from uuid_utils.compat import uuid7
 
-from models.availability import weekly_hours
 from models.catalog import BookingMode, listings
 from models.people import mentor_profiles
-from workflows.availability.hours import present_of, spans_as_json
+from workflows.availability.calendar import JOIN_CALENDAR, calendar_as_json
 from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
 from workflows.identity.parties import require_mentor
@@ -55,14 +56,17 @@ def listing_query(listing_id: UUID) -> Select[Any]:
     return Listing.query().where(listings.c.id == listing_id)
 
 
-# The listing of that id, if it and its mentor are active; with the mentor's `user_id`, and the `time_zone` and `spans`
-# of their hours, null and empty where they have set none.
-BOOKABLE: Select[Any] = (
-    select(*Listing.columns(), mentor_profiles.c.user_id, weekly_hours.c.time_zone, spans_as_json().label("spans"))
-    .join_from(listings, mentor_profiles, mentor_profiles.c.id == listings.c.mentor_profile_id)
-    .outerjoin(weekly_hours, present_of(mentor_profiles.c.id))
-    .where(listings.c.id == bindparam("listing_id"), listings.c.active, mentor_profiles.c.active)
-)
+# The listing of that id, if it and its mentor are active; with the mentor's `user_id`, and their `calendar` for the
+# longest session that can start then.
+BOOKABLE = text(
+    f"""
+SELECT {", ".join(f"listings.{each.name}" for each in Listing.columns())}, mentor.user_id,
+       {calendar_as_json(":start_time", "CAST(:start_time AS timestamptz) + interval '1 day'")}
+FROM listings JOIN mentor_profiles AS mentor ON mentor.id = listings.mentor_profile_id AND mentor.active
+{JOIN_CALENDAR}
+WHERE listings.id = CAST(:listing_id AS uuid) AND listings.active
+"""
+).columns(*Listing.columns(), column("user_id", Uuid), column("calendar", JSONB))
 
 
 def listings_query(page: Page, *, mentor_profile_id: UUID | None = None, course_id: UUID | None = None) -> Select[Any]:

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, insert, select, text
 from models.bookings import BookingKind
 from models.groups import group_sessions
 from models.people import mentor_profiles
+from workflows.availability.rules import MAX_LEAD_TIME
 from workflows.bookings.booking import Booking
 from workflows.bookings.insert import insert_booking
-from workflows.bookings.request import MAX_LEAD_TIME
 from workflows.errors import Conflict, Invalid
 from workflows.events.event_types import BookingAccepted
 from workflows.events.record import record

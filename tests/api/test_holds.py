@@ -1,0 +1,156 @@
+"""Holds over HTTP: who gets a time, for how long, and what ends it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, select, text, update
+
+from models.calendar import mentor_busy
+from tests import factories
+from tests.api.conftest import Cast
+from tests.application import World
+from workflows.bookings.holds import delete_expired_holds
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+START = factories.this_hour() + timedelta(days=3)
+
+
+@pytest.fixture
+def path(cast: Cast) -> str:
+    """Where times of the mentor are held."""
+    return f"/mentors/{cast.mentor.id}/holds"
+
+
+def wanted(start: datetime = START, minutes: int = 60, **fields: Any) -> dict[str, Any]:
+    """A body for POST /mentors/{id}/holds."""
+    return {"startTime": start.isoformat(), "durationMinutes": minutes, **fields}
+
+
+def instant(client: FlaskClient, cast: Cast, **changes: Any) -> None:
+    changes["bookingMode"] = "instant"
+    client.patch(f"/listings/{cast.listing.id}", json=changes, headers=cast.as_mentor)
+
+
+def test_a_hold_keeps_the_time_for_five_minutes(client: FlaskClient, cast: Cast, path: str) -> None:
+    instant(client, cast)
+    said = client.post(path, json=wanted(), headers=cast.as_mentee)
+    assert said.status_code == 201
+    held = dict(said.json)
+    expires = datetime.fromisoformat(held.pop("expiresAt"))
+    assert held == {
+        "id": held["id"],
+        "mentorProfileId": str(cast.mentor.id),
+        "startTime": START.isoformat().replace("+00:00", "Z"),
+        "endTime": (START + HOUR).isoformat().replace("+00:00", "Z"),
+    }
+    assert timedelta(minutes=4) < expires - datetime.now(UTC) <= timedelta(minutes=5)
+    overlapping = cast.body(startTime=(START + 59 * MINUTE).isoformat())
+    refused = client.post("/bookings", json=overlapping, headers=cast.as_stranger)
+    assert (refused.status_code, refused.json["code"]) == (409, "slot_taken")
+    other = client.post(path, json=wanted(START - 59 * MINUTE), headers=cast.as_stranger)
+    assert (other.status_code, other.json["code"]) == (409, "slot_taken")
+    assert client.post(path, json=wanted(START + HOUR), headers=cast.as_stranger).status_code == 201
+
+
+def test_the_holders_booking_consumes_the_hold(client: FlaskClient, cast: Cast, path: str, engine: Engine) -> None:
+    instant(client, cast)
+    held = client.post(path, json=wanted(), headers=cast.as_mentee).json["id"]
+    body = cast.body(startTime=(START + 30 * MINUTE).isoformat())
+    assert client.post("/bookings", json=body, headers=cast.as_mentee).status_code == 202
+    with engine.begin() as db:
+        assert [row.hold_id for row in db.execute(select(mentor_busy))] == [None]
+    assert client.delete(f"/holds/{held}", headers=cast.as_mentee).status_code == 404
+
+
+def test_an_accepted_request_of_the_holder_consumes_it(client: FlaskClient, cast: Cast, path: str) -> None:
+    client.post(path, json=wanted(), headers=cast.as_mentee)
+    body = cast.body(startTime=START.isoformat())
+    people = (cast.as_stranger, cast.as_mentee)
+    drafts = [client.post("/bookings", json=body, headers=headers).json["id"] for headers in people]
+    rival, own = (client.patch(f"/bookings/{draft}/accept", headers=cast.as_mentor) for draft in drafts)
+    assert (rival.status_code, rival.json["code"], own.status_code) == (409, "slot_taken", 202)
+
+
+def test_a_hold_blocks_the_buffers_of_the_listing(client: FlaskClient, cast: Cast, path: str) -> None:
+    instant(client, cast, bufferBeforeMinutes=15, bufferMinutes=30)
+    client.post(path, json=wanted(), headers=cast.as_mentee)
+    codes = {
+        offset: client.post(path, json=wanted(START + offset * MINUTE), headers=cast.as_stranger).status_code
+        for offset in (-104, -105, 104, 105)
+    }
+    assert codes == {-104: 409, -105: 201, 104: 409, 105: 201}
+
+
+def test_an_expired_hold_gives_way(client: FlaskClient, cast: Cast, path: str, engine: Engine) -> None:
+    held = client.post(path, json=wanted(), headers=cast.as_mentee).json["id"]
+    with engine.begin() as db:
+        db.execute(update(mentor_busy).values(expires_at=text("now()")))
+    assert client.delete(f"/holds/{held}", headers=cast.as_mentee).status_code == 404
+    assert client.post(path, json=wanted(), headers=cast.as_stranger).status_code == 201
+
+
+def test_what_nobody_takes_is_deleted_in_time(client: FlaskClient, cast: Cast, path: str, engine: Engine) -> None:
+    for number in range(2):
+        client.post(path, json=wanted(START + number * HOUR), headers=cast.as_mentee)
+    with engine.begin() as db:
+        first = select(mentor_busy.c.id).order_by(mentor_busy.c.id).limit(1).scalar_subquery()
+        db.execute(update(mentor_busy).where(mentor_busy.c.id == first).values(expires_at=text("now()")))
+        assert delete_expired_holds(db) is False
+        assert len(db.execute(select(mentor_busy)).all()) == 1
+
+
+def test_the_fourth_hold_of_a_mentee_is_refused(client: FlaskClient, cast: Cast, path: str, engine: Engine) -> None:
+    times = [START + number * HOUR for number in range(4)]
+    answers = [client.post(path, json=wanted(start), headers=cast.as_mentee) for start in times]
+    assert [answer.status_code for answer in answers] == [201, 201, 201, 409]
+    assert answers[3].json["code"] == "booking_limit"
+    # An own hold that overlaps is replaced, and released ones count no more.
+    assert client.post(path, json=wanted(START + 30 * MINUTE), headers=cast.as_mentee).status_code == 201
+    with engine.begin() as db:
+        assert len(db.execute(select(mentor_busy)).all()) == 2
+    assert client.post(path, json=wanted(times[3]), headers=cast.as_mentee).status_code == 201
+
+
+def test_only_its_holder_releases_a_hold(client: FlaskClient, cast: Cast, path: str) -> None:
+    held = client.post(path, json=wanted(), headers=cast.as_mentee).json["id"]
+    for headers in (cast.as_stranger, cast.as_mentor, cast.as_operator):
+        assert client.delete(f"/holds/{held}", headers=headers).status_code == 403
+    assert client.delete(f"/holds/{held}", headers=cast.as_mentee).status_code == 204
+    assert client.delete(f"/holds/{held}", headers=cast.as_mentee).status_code == 404
+    assert client.post(path, json=wanted(), headers=cast.as_stranger).status_code == 201
+
+
+def test_the_rules_of_a_booking_apply(client: FlaskClient, cast: Cast, path: str) -> None:
+    def code(start: datetime = START, minutes: int = 60) -> str:
+        return str(client.post(path, json=wanted(start, minutes), headers=cast.as_mentee).json["code"])
+
+    assert code(minutes=45) == "no_listing"
+    assert code(START - timedelta(days=9)) == "invalid_request"
+    client.put(f"/mentors/{cast.mentor.id}/booking-rules", json={"horizonDays": 1}, headers=cast.as_mentor)
+    assert code() == "beyond_horizon"
+    client.put(f"/mentors/{cast.mentor.id}/booking-rules", json={}, headers=cast.as_mentor)
+    instant(client, cast, minNoticeMinutes=7 * 1440)
+    assert code() == "too_soon"
+    instant(client, cast, minNoticeMinutes=0)
+    for day in (START - timedelta(days=1), START, START + timedelta(days=1)):
+        client.put(f"/mentors/{cast.mentor.id}/dates/{day.date()}", json={"hours": []}, headers=cast.as_mentor)
+    assert code() == "outside_hours"
+
+
+def test_nobody_holds_their_own_or_an_unknown_mentors_time(client: FlaskClient, cast: Cast, path: str) -> None:
+    own = client.post(path, json=wanted(), headers=cast.as_mentor)
+    assert (own.status_code, own.json["code"]) == (400, "invalid_request")
+    assert client.post(path, json=wanted(), headers=cast.as_operator).status_code == 403
+    for mentor in (uuid4(), "grace"):
+        assert client.post(f"/mentors/{mentor}/holds", json=wanted(), headers=cast.as_mentee).status_code == 404
+
+
+def test_a_hold_is_taken_once_per_key(world: World, cast: Cast, path: str) -> None:
+    headers = cast.as_mentee | {"Idempotency-Key": "once"}
+    first, again = (world.client.post(path, json=wanted(), headers=headers) for _ in range(2))
+    assert (again.json, again.headers["Idempotent-Replayed"]) == (first.json, "true")

@@ -1,0 +1,197 @@
+"""Calendars of mentors: all that decides when a mentor can be booked, read for a stretch of time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.expression import column
+
+from workflows.availability.hours import Hours
+from workflows.availability.open_times import DAY, Interval, moment_of, open_times
+from workflows.availability.rules import DEFAULT_RULES, BookingRules
+
+# The calendar of the mentor `mentor`, of whom `hours` are the present hours and `rules` the rules, both null if there
+# are none. A date of any zone lies within a day of the same date in UTC.
+_AS_JSON = """
+jsonb_build_object(
+    'mentor_profile_id', mentor.id, 'version', mentor.calendar_version, 'time_zone', mentor.time_zone,
+    'hours_time_zone', hours.time_zone,
+    'spans', (
+        SELECT jsonb_agg(jsonb_build_array(weekday, opens, closes) ORDER BY weekday, opens)
+        FROM availability_rules WHERE weekly_hours_id = hours.id
+    ),
+    'dates', (
+        SELECT jsonb_object_agg(day, spans) FROM date_hours
+        WHERE date_hours.mentor_profile_id = mentor.id
+          AND day BETWEEN CAST({start} AS date) - 2 AND CAST({end} AS date) + 2
+    ),
+    'time_off', (
+        SELECT jsonb_agg(jsonb_build_array(start_time, end_time) ORDER BY start_time) FROM time_off
+        WHERE time_off.mentor_profile_id = mentor.id AND time_off.end_time > {start} AND time_off.start_time < {end}
+    ),
+    'rules', to_jsonb(rules)
+) AS calendar
+"""
+JOIN_CALENDAR = """
+LEFT JOIN weekly_hours AS hours ON hours.mentor_profile_id = mentor.id AND hours.until IS NULL
+LEFT JOIN booking_rules AS rules ON rules.mentor_profile_id = mentor.id
+"""
+
+
+def calendar_as_json(start: str, end: str) -> str:
+    """SQL of a column `calendar`, for `MentorCalendar.read`: of a mentor `mentor`, with `JOIN_CALENDAR`.
+
+    Args:
+        start: SQL of the time at which the stretch begins that is to be decided on.
+        end: that at which it ends.
+    """
+    return _AS_JSON.format(start=f"CAST({start} AS timestamptz)", end=f"CAST({end} AS timestamptz)")
+
+
+CALENDARS = text(
+    f"SELECT {calendar_as_json(':start', ':end')} FROM mentor_profiles AS mentor {JOIN_CALENDAR}"
+    " WHERE mentor.id = ANY(CAST(:mentor_profile_ids AS uuid[]))"
+).columns(column("calendar", JSONB))
+
+BLOCKS = text(
+    """
+SELECT block.mentor_profile_id, lower(block.busy) AS start_time, upper(block.busy) AS end_time,
+       booking.start_time AS session_start, coalesce(booking.mentee_user_id, block.held_by_user_id) AS mentee_user_id,
+       block.hold_id
+FROM mentor_busy AS block LEFT JOIN bookings AS booking ON booking.id = block.booking_id
+WHERE block.mentor_profile_id = ANY(CAST(:mentor_profile_ids AS uuid[]))
+  AND block.busy && tstzrange(CAST(:start AS timestamptz), CAST(:end AS timestamptz))
+  AND (block.expires_at IS NULL OR block.expires_at > now())
+ORDER BY lower(block.busy)
+"""
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A time at which a mentor is taken, buffers included, in UTC.
+
+    Args:
+        session_start: of the booking that takes it; None for a hold.
+        mentee_user_id: who booked or holds it; None for a group.
+    """
+
+    start_time: datetime
+    end_time: datetime
+    session_start: datetime | None
+    mentee_user_id: UUID | None
+    hold_id: UUID | None
+
+    def hinders(self, mentee_user_id: UUID | None) -> bool:
+        """Whether it keeps that mentee from booking: a hold of their own does not."""
+        return self.hold_id is None or self.mentee_user_id != mentee_user_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class MentorCalendar:
+    """When a mentor can be booked, as far as the stretch of time goes for which it was read.
+
+    Args:
+        version: raised by every change of hours, dates, time off and rules.
+        time_zone: the IANA name of the mentor's zone, whose days and ISO weeks the limits count.
+        hours: weekly hours and their zone, which is also that of `dates`.
+        dates: the hours of single dates, in minutes since midnight; they replace the weekday's.
+        time_off: in UTC, in the order of their starts.
+    """
+
+    mentor_profile_id: UUID
+    version: int
+    time_zone: str
+    hours: Hours
+    dates: Mapping[date, Sequence[tuple[int, int]]] = field(default_factory=dict)
+    time_off: Sequence[Interval] = ()
+    rules: BookingRules = DEFAULT_RULES
+
+    @classmethod
+    def read(cls, found: Mapping[str, Any]) -> MentorCalendar:
+        """The calendar in a column `calendar`."""
+        dates = (found["dates"] or {}).items()
+        return cls(
+            mentor_profile_id=UUID(found["mentor_profile_id"]),
+            version=found["version"],
+            time_zone=found["time_zone"],
+            hours=Hours.read(found["hours_time_zone"] or found["time_zone"], found["spans"] or ()),
+            dates={date.fromisoformat(day): [(opens, closes) for opens, closes in spans] for day, spans in dates},
+            time_off=[
+                (datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in found["time_off"] or ()
+            ],
+            rules=DEFAULT_RULES if found["rules"] is None else BookingRules.of_values(found["rules"]),
+        )
+
+    def open_times(self, start: datetime, end: datetime) -> Iterator[Interval]:
+        """The open periods from `start` to before `end` by hours and dates: in UTC, in order, merged; not time off."""
+        return open_times(self.hours, start, end, self.dates)
+
+    def is_open(self, start: datetime, end: datetime) -> bool:
+        """Whether hours and dates are open from `start` to `end` without a gap."""
+        return list(self.open_times(start, end)) == [(start, end)]
+
+    def has_time_off(self, start: datetime, end: datetime) -> bool:
+        """Whether any time off overlaps."""
+        return any(begins < end and ends > start for begins, ends in self.time_off)
+
+    def day_of(self, moment: datetime) -> Interval:
+        """The day of that moment in the mentor's zone, from its first moment to the next one's, in UTC."""
+        return self._days(moment.astimezone(ZoneInfo(self.time_zone)).date(), 1)
+
+    def week_of(self, moment: datetime) -> Interval:
+        """The ISO week of that moment in the mentor's zone, from Monday's first moment to the next one's, in UTC."""
+        day = moment.astimezone(ZoneInfo(self.time_zone)).date()
+        return self._days(day - timedelta(days=day.weekday()), 7)
+
+    def is_limit_reached(self, start: datetime, mentee_user_id: UUID, blocks: Collection[Block]) -> bool:
+        """Whether the limits forbid the mentee one more session at that start.
+
+        Args:
+            blocks: at least those of the week of that start.
+        """
+        rules = self.rules
+        for (begin, end), limit, limit_per_mentee in (
+            (self.day_of(start), rules.max_per_day, rules.max_per_mentee_per_day),
+            (self.week_of(start), rules.max_per_week, rules.max_per_mentee_per_week),
+        ):
+            booked = [
+                block.mentee_user_id for block in blocks if block.session_start and begin <= block.session_start < end
+            ]
+            if limit is not None and len(booked) >= limit:
+                return True
+            if limit_per_mentee is not None and booked.count(mentee_user_id) >= limit_per_mentee:
+                return True
+        return False
+
+    def _days(self, first: date, number: int) -> Interval:
+        there = ZoneInfo(self.time_zone)
+        return moment_of(first, 0, there), moment_of(first + number * DAY, 0, there)
+
+
+def load_calendars(
+    db: Connection, mentor_profile_ids: Collection[UUID], start: datetime, end: datetime
+) -> dict[UUID, MentorCalendar]:
+    """The calendars of several mentors for a stretch of time, by one statement."""
+    found = db.scalars(CALENDARS, {"mentor_profile_ids": list(mentor_profile_ids), "start": start, "end": end})
+    return {each.mentor_profile_id: each for each in map(MentorCalendar.read, found)}
+
+
+def load_blocks(
+    db: Connection, mentor_profile_ids: Collection[UUID], start: datetime, end: datetime
+) -> dict[UUID, list[Block]]:
+    """What overlaps a stretch of time in the calendars of several mentors, by one statement; no expired holds."""
+    rows = db.execute(BLOCKS, {"mentor_profile_ids": list(mentor_profile_ids), "start": start, "end": end})
+    blocks: dict[UUID, list[Block]] = defaultdict(list)
+    for row in rows:
+        values = dict(row._mapping)
+        blocks[values.pop("mentor_profile_id")].append(Block(**values))
+    return blocks

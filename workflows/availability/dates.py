@@ -1,0 +1,190 @@
+"""Hours of single dates, which replace a mentor's weekly hours: the record, the list, how they are set and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Date, Select, cast, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from models.availability import date_hours, weekly_hours
+from models.people import mentor_profiles
+from workflows.availability.changes import lock_calendar, raise_version
+from workflows.availability.hours import Span, from_to, present_of
+from workflows.errors import Invalid, NotFound, Stale
+from workflows.identity.actor import Actor
+from workflows.identity.parties import require_mentor
+from workflows.paging import EARLIEST_DAY_FIRST, Page, PagedList
+from workflows.records import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalendarOwner(Record):
+    """A mentor as the owner of a calendar.
+
+    Args:
+        time_zone: that of the weekly hours, else of the profile: dates are dates of this zone.
+        version: the calendar's, which every change of hours, dates, time off and rules raises.
+    """
+
+    table = mentor_profiles
+
+    mentor_profile_id: UUID
+    time_zone: str
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalendarDay(CalendarOwner):
+    """A date of a mentor's calendar."""
+
+    day: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class DateHours(Record):
+    """The open periods of one date.
+
+    Args:
+        spans: `[opens, closes]` in minutes since midnight, in their order; none on a day on which nothing can be
+            booked.
+        version: the calendar's.
+    """
+
+    table = date_hours
+
+    mentor_profile_id: UUID
+    day: date
+    time_zone: str
+    spans: list[list[int]]
+    version: int
+
+    @property
+    def hours(self) -> list[Span]:
+        """The open periods, with the weekday of the date."""
+        return [Span(self.day.weekday(), opens, closes) for opens, closes in self.spans]
+
+
+_TIME_ZONE = func.coalesce(weekly_hours.c.time_zone, mentor_profiles.c.time_zone).label("time_zone")
+
+
+def calendar_owner_query(mentor_profile_id: UUID) -> Select[Any]:
+    """The mentor of that id, as the owner of a calendar."""
+    mentor = mentor_profiles.c
+    return (
+        select(mentor.id.label("mentor_profile_id"), _TIME_ZONE, mentor.calendar_version.label("version"))
+        .join_from(mentor_profiles, weekly_hours, present_of(mentor.id), isouter=True)
+        .where(mentor.id == mentor_profile_id)
+    )
+
+
+def calendar_day_query(mentor_profile_id: UUID, day: date) -> Select[Any]:
+    """That date in the calendar of the mentor of that id."""
+    return calendar_owner_query(mentor_profile_id).add_columns(cast(day, Date).label("day"))
+
+
+def date_hours_query(
+    page: Page, *, mentor_profile_id: UUID, from_day: date | None = None, to_day: date | None = None
+) -> Select[Any]:
+    """The dates of a mentor that have hours of their own, the earliest first.
+
+    Args:
+        from_day: this date and later ones.
+        to_day: this date and earlier ones.
+    """
+    mentor, own = mentor_profiles.c, date_hours.c
+    query = (
+        select(own.mentor_profile_id, own.day, own.spans, _TIME_ZONE, mentor.calendar_version.label("version"))
+        .join_from(date_hours, mentor_profiles, mentor.id == own.mentor_profile_id)
+        .outerjoin(weekly_hours, present_of(own.mentor_profile_id))
+        .where(own.mentor_profile_id == mentor_profile_id)
+    )
+    if from_day is not None:
+        query = query.where(own.day >= from_day)
+    if to_day is not None:
+        query = query.where(own.day <= to_day)
+    return EARLIEST_DAY_FIRST.select_page(query, page, own.day)
+
+
+DATES = PagedList(DateHours, EARLIEST_DAY_FIRST, date_hours_query)
+
+
+def set_date_hours(
+    db: Connection,
+    *,
+    actor: Actor,
+    seen: CalendarDay,
+    spans: Sequence[tuple[int, int]],
+    now: datetime,
+    any_version: bool = False,
+) -> DateHours:
+    """Replace the weekly hours on one date; existing bookings and requests stay. Equal hours change nothing.
+
+    Args:
+        spans: in any order; without any, nothing can be booked on that date.
+        any_version: the caller decided on no version in particular.
+
+    Raises:
+        Forbidden: another mentor's date.
+        Invalid: two spans overlap.
+        Stale: the calendar has changed since it was read.
+    """
+    require_mentor(actor, seen)
+    _require_no_overlap(spans)
+    owner, day = _locked(db, seen, any_version), seen.day
+    wanted = [list(span) for span in sorted(spans)]
+    found = date_hours.c
+    before = db.scalar(select(found.spans).where(found.mentor_profile_id == owner.mentor_profile_id, found.day == day))
+    version = owner.version
+    if before != wanted:
+        new = insert(date_hours).values(mentor_profile_id=owner.mentor_profile_id, day=day, spans=wanted)
+        db.execute(new.on_conflict_do_update(index_elements=["mentor_profile_id", "day"], set_={"spans": wanted}))
+        version = raise_version(db, owner.mentor_profile_id, changed="dates", actor=actor, now=now)
+    return DateHours(
+        mentor_profile_id=owner.mentor_profile_id, day=day, time_zone=owner.time_zone, spans=wanted, version=version
+    )
+
+
+def remove_date_hours(
+    db: Connection, *, actor: Actor, seen: CalendarDay, now: datetime, any_version: bool = False
+) -> None:
+    """Let the weekly hours hold on a date again.
+
+    Raises:
+        Forbidden: another mentor's date.
+        NotFound: the date has no hours of its own.
+        Stale: the calendar has changed since it was read.
+    """
+    require_mentor(actor, seen)
+    owner, day = _locked(db, seen, any_version), seen.day
+    found = date_hours.c
+    gone = delete(date_hours).where(found.mentor_profile_id == owner.mentor_profile_id, found.day == day)
+    if not db.execute(gone).rowcount:
+        raise NotFound("This date has no hours of its own.")
+    raise_version(db, owner.mentor_profile_id, changed="dates", actor=actor, now=now)
+
+
+def _locked(db: Connection, seen: CalendarOwner, any_version: bool) -> CalendarOwner:
+    lock_calendar(db, seen.mentor_profile_id)
+    # In a statement of its own: its snapshot must be younger than the lock.
+    owner = CalendarOwner.of(db.execute(calendar_owner_query(seen.mentor_profile_id)).one())
+    if not any_version and owner.version != seen.version:
+        raise Stale("The calendar has changed since you read it; read it again.")
+    return owner
+
+
+def _require_no_overlap(spans: Sequence[tuple[int, int]]) -> None:
+    reasons = [
+        f"{from_to(*earlier)} and {from_to(*later)} overlap."
+        for earlier, later in pairwise(sorted(spans))
+        if later[0] < earlier[1]
+    ]
+    if reasons:
+        raise Invalid(
+            "Hours must not overlap; merge them, or end one where the next begins.", details={"hours": reasons}
+        )

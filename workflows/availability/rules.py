@@ -1,0 +1,128 @@
+"""Booking rules of a mentor: the step of the offer, how far ahead, how many sessions a day and a week."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, func, select, text
+
+from models.availability import MAX_HORIZON_DAYS, booking_rules
+from models.people import mentor_profiles
+from workflows.availability.changes import lock_calendar, raise_version
+from workflows.errors import Stale
+from workflows.identity.actor import Actor
+from workflows.identity.parties import require_mentor
+from workflows.records import Record
+
+DEFAULT_STEP_MINUTES = 15
+# How far ahead anything can be booked.
+MAX_LEAD_TIME = timedelta(days=MAX_HORIZON_DAYS)
+_SET = text(
+    """
+INSERT INTO booking_rules (mentor_profile_id, step_minutes, horizon_days, max_per_day, max_per_week,
+                           max_per_mentee_per_day, max_per_mentee_per_week, stale_calendars)
+VALUES (:mentor_profile_id, :step_minutes, :horizon_days, :max_per_day, :max_per_week,
+        :max_per_mentee_per_day, :max_per_mentee_per_week, :stale_calendars)
+ON CONFLICT (mentor_profile_id) DO UPDATE
+SET step_minutes = excluded.step_minutes, horizon_days = excluded.horizon_days,
+    max_per_day = excluded.max_per_day, max_per_week = excluded.max_per_week,
+    max_per_mentee_per_day = excluded.max_per_mentee_per_day,
+    max_per_mentee_per_week = excluded.max_per_mentee_per_week, stale_calendars = excluded.stale_calendars
+RETURNING version
+"""
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookingRules(Record):
+    """The limits within which a mentor can be booked; None is no limit. Days and ISO weeks are of the mentor's zone.
+
+    Args:
+        step_minutes: how far apart the times on offer are; other times can be booked too.
+        horizon_days: how far ahead a session may start; None for five years.
+        stale_calendars: `ignore`, or `refuse` bookings while an outside calendar cannot be read.
+    """
+
+    table = booking_rules
+
+    step_minutes: int = DEFAULT_STEP_MINUTES
+    horizon_days: int | None = None
+    max_per_day: int | None = None
+    max_per_week: int | None = None
+    max_per_mentee_per_day: int | None = None
+    max_per_mentee_per_week: int | None = None
+    stale_calendars: str = "ignore"
+
+    @property
+    def horizon(self) -> timedelta:
+        """How far ahead a session may start."""
+        return MAX_LEAD_TIME if self.horizon_days is None else timedelta(days=self.horizon_days)
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether anything limits how many sessions there may be."""
+        return any((self.max_per_day, self.max_per_week, self.max_per_mentee_per_day, self.max_per_mentee_per_week))
+
+
+DEFAULT_RULES = BookingRules()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RulesOfMentor(BookingRules):
+    """A mentor's present rules; `version` is 0 for a mentor who has never set any."""
+
+    mentor_profile_id: UUID
+    version: int
+
+    @classmethod
+    def query(cls) -> Select[Any]:
+        rules = booking_rules.c
+        return select(
+            mentor_profiles.c.id.label("mentor_profile_id"),
+            func.coalesce(rules.step_minutes, DEFAULT_STEP_MINUTES).label("step_minutes"),
+            *(rules.horizon_days, rules.max_per_day, rules.max_per_week),
+            *(rules.max_per_mentee_per_day, rules.max_per_mentee_per_week),
+            func.coalesce(rules.stale_calendars, DEFAULT_RULES.stale_calendars).label("stale_calendars"),
+            func.coalesce(rules.version, 0).label("version"),
+        ).join_from(mentor_profiles, booking_rules, isouter=True)
+
+
+def rules_query(mentor_profile_id: UUID) -> Select[Any]:
+    """The rules of the mentor of that id; without any, the defaults."""
+    return RulesOfMentor.query().where(mentor_profiles.c.id == mentor_profile_id)
+
+
+def set_rules(
+    db: Connection,
+    *,
+    actor: Actor,
+    seen: RulesOfMentor,
+    rules: BookingRules,
+    now: datetime,
+    any_version: bool = False,
+) -> RulesOfMentor:
+    """Replace a mentor's rules; existing bookings and requests stay. Equal rules change nothing.
+
+    Args:
+        seen: the rules as the caller saw them.
+        any_version: the caller decided on no version in particular.
+
+    Raises:
+        Forbidden: another mentor's rules.
+        Stale: they have changed since they were read.
+    """
+    require_mentor(actor, seen)
+    lock_calendar(db, seen.mentor_profile_id)
+    # In a statement of its own: its snapshot must be younger than the lock.
+    before = RulesOfMentor.of(db.execute(rules_query(seen.mentor_profile_id)).one())
+    if not any_version and before.version != seen.version:
+        raise Stale("The rules have changed since you read them; read them again.")
+    wanted = asdict(rules)
+    if replace(before, **wanted) == before:
+        return before
+    version = db.scalar(_SET, {"mentor_profile_id": before.mentor_profile_id, **wanted})
+    raise_version(db, before.mentor_profile_id, changed="rules", actor=actor, now=now)
+    return replace(before, **wanted, version=version)

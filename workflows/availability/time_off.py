@@ -1,0 +1,182 @@
+"""Time off of a mentor: the record, the list, how it is taken over sessions and holds, and given up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, delete, insert, literal_column, select, text
+from uuid_utils.compat import uuid7
+
+from models.availability import MAX_HORIZON_DAYS, time_off
+from workflows.availability.changes import lock_calendar, raise_version
+from workflows.availability.dates import CalendarOwner
+from workflows.clock import in_utc
+from workflows.errors import Conflict, Invalid
+from workflows.identity.actor import Actor
+from workflows.identity.parties import is_mentor, require_mentor
+from workflows.paging import LATEST_START_FIRST, Page, PagedList
+from workflows.records import Record
+from workflows.sessions.cancel import cancel
+from workflows.sessions.session import SessionWithTerms, session_with_terms_query
+
+DEFAULT_REASON = "The mentor is not available at this time."
+MAX_DURATION = timedelta(days=MAX_HORIZON_DAYS)
+# A session in progress, or over, is in nobody's way. A session that is accepted but not there yet has no status.
+IN_THE_WAY = text(
+    """
+SELECT booking.session_id, session.status
+FROM mentor_busy AS block
+JOIN bookings AS booking ON booking.id = block.booking_id
+LEFT JOIN sessions AS session ON session.booking_id = booking.id
+WHERE block.mentor_profile_id = CAST(:mentor_profile_id AS uuid)
+  AND block.busy && tstzrange(CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz))
+  AND booking.start_time < CAST(:end_time AS timestamptz) AND booking.end_time > CAST(:start_time AS timestamptz)
+  AND booking.end_time > CAST(:now AS timestamptz) AND coalesce(session.status, 'scheduled') = 'scheduled'
+ORDER BY booking.start_time
+"""
+)
+_END_HOLDS = text(
+    """
+DELETE FROM mentor_busy
+WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid)
+  AND busy && tstzrange(CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz))
+  AND held_start < CAST(:end_time AS timestamptz) AND held_end > CAST(:start_time AS timestamptz)
+"""
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeOff(Record):
+    """A stretch of time, in UTC, in which a mentor cannot be booked.
+
+    `version` is 1: time off is never changed, only given up.
+    """
+
+    table = time_off
+
+    id: UUID
+    mentor_profile_id: UUID
+    start_time: datetime
+    end_time: datetime
+    reason: str | None
+    version: int = 1
+
+
+def time_off_query(mentor_profile_id: UUID, time_off_id: UUID) -> Select[Any]:
+    """The time off of that id and mentor."""
+    return _query().where(time_off.c.mentor_profile_id == mentor_profile_id, time_off.c.id == time_off_id)
+
+
+def time_off_list_query(
+    page: Page, *, mentor_profile_id: UUID, from_time: datetime | None = None, to_time: datetime | None = None
+) -> Select[Any]:
+    """The time off of a mentor, the latest start first.
+
+    Args:
+        from_time: what ends after this time.
+        to_time: what starts before this time.
+    """
+    query = _query().where(time_off.c.mentor_profile_id == mentor_profile_id)
+    if from_time is not None:
+        query = query.where(time_off.c.end_time > from_time)
+    if to_time is not None:
+        query = query.where(time_off.c.start_time < to_time)
+    return LATEST_START_FIRST.select_page(query, page, time_off.c.start_time, time_off.c.id)
+
+
+def _query() -> Select[Any]:
+    return select(*TimeOff.columns(), literal_column("1").label("version"))
+
+
+def seen_by(actor: Actor, taken: TimeOff) -> TimeOff:
+    """Time off as a caller sees it: only its mentor and operators see the reason."""
+    return taken if actor.operator or is_mentor(actor, taken) else replace(taken, reason=None)
+
+
+TIME_OFF = PagedList(TimeOff, LATEST_START_FIRST, time_off_list_query)
+
+
+def take_time_off(
+    db: Connection,
+    *,
+    actor: Actor,
+    mentor: CalendarOwner,
+    start_time: datetime,
+    end_time: datetime,
+    reason: str | None,
+    cancel_sessions: bool,
+    now: datetime,
+) -> TimeOff:
+    """Take time off: nothing can be booked or accepted in it from now on, and holds in it end. Requests stay.
+
+    Args:
+        start_time: aware, as the end; it may lie in the past.
+        reason: shown to the mentor and to operators and, with `cancel_sessions`, to the mentees.
+        cancel_sessions: cancel the sessions in the way as their mentor; the mentees get all their money back.
+
+    Raises:
+        Forbidden: another mentor's calendar.
+        Invalid: it ends before it starts or before now, or lasts more than five years.
+        Conflict: `sessions_in_the_way`, with the ids of the sessions, unless they are to be cancelled; also then, where
+            a session has been accepted but not created yet: try again.
+    """
+    require_mentor(actor, mentor)
+    start, end = in_utc(start_time), in_utc(end_time)
+    _require_period(start, end, now)
+    lock_calendar(db, mentor.mentor_profile_id)
+    period: dict[str, Any] = {
+        "mentor_profile_id": mentor.mentor_profile_id,
+        "start_time": start,
+        "end_time": end,
+    }
+    # In a statement of its own: its snapshot must be younger than the lock.
+    in_the_way = db.execute(IN_THE_WAY, period | {"now": now}).all()
+    if in_the_way and not cancel_sessions:
+        raise _in_the_way(
+            [row.session_id for row in in_the_way],
+            "Sessions are in the way; choose another time, or cancel them with cancelSessions.",
+        )
+    pending = [row.session_id for row in in_the_way if row.status is None]
+    if pending:
+        raise _in_the_way(pending, "A session in the way is just being created; try again.", retry_after=1)
+    for row in in_the_way:
+        session = SessionWithTerms.of(db.execute(session_with_terms_query(row.session_id)).one())
+        cancel(db, actor=actor, session=session, reason=reason or DEFAULT_REASON, refund_requested=True, now=now)
+    db.execute(_END_HOLDS, period)
+    taken = TimeOff(id=uuid7(), reason=reason, **period)
+    db.execute(insert(time_off).values(id=taken.id, reason=reason, **period))
+    raise_version(db, mentor.mentor_profile_id, changed="time_off", actor=actor, now=now)
+    return taken
+
+
+def give_up_time_off(db: Connection, *, actor: Actor, taken: TimeOff, now: datetime) -> None:
+    """Remove time off; given up twice at once, it is given up once.
+
+    Raises:
+        Forbidden: another mentor's time off.
+    """
+    require_mentor(actor, taken)
+    lock_calendar(db, taken.mentor_profile_id)
+    if db.execute(delete(time_off).where(time_off.c.id == taken.id)).rowcount:
+        raise_version(db, taken.mentor_profile_id, changed="time_off", actor=actor, now=now)
+
+
+def _require_period(start: datetime, end: datetime, now: datetime) -> None:
+    if end <= start:
+        raise Invalid("Time off must end after it starts.", details={"endTime": ["must be after startTime"]})
+    if end <= now:
+        raise Invalid("Time off must end in the future.", details={"endTime": ["lies in the past"]})
+    if end - start > MAX_DURATION:
+        raise Invalid(
+            "Time off lasts up to five years; make your listings inactive instead.",
+            details={"endTime": ["lies too far after startTime"]},
+        )
+
+
+def _in_the_way(sessions: list[UUID], message: str, retry_after: int | None = None) -> Conflict:
+    return Conflict(
+        message, code="sessions_in_the_way", details={"sessions": list(map(str, sessions))}, retry_after=retry_after
+    )

@@ -1,0 +1,204 @@
+"""Holds: a mentor's time kept for a mentee for some minutes, until it is booked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, func, literal_column, select, text
+from uuid_utils.compat import uuid7
+
+from models.calendar import mentor_busy
+from workflows.availability.busy import LOCK_MENTEE, LOCK_MENTOR, LOCK_MENTOR_UNCHANGED
+from workflows.availability.calendar import MentorCalendar
+from workflows.availability.check import CalendarChanged, require_bookable, with_present_calendar
+from workflows.bookings.direct import LISTING_OF_DURATION
+from workflows.bookings.insert import NO_LIMIT
+from workflows.catalog.listings import BOOKABLE, Listing
+from workflows.clock import in_utc
+from workflows.constraints import constraint_errors
+from workflows.errors import Conflict, Forbidden, Invalid, NotFound
+from workflows.identity.actor import Actor
+from workflows.records import Record
+
+EXPIRED_AT_ONCE = 1_000
+_LOCK = text(f"WITH {LOCK_MENTOR_UNCHANGED}, {LOCK_MENTEE} SELECT id FROM mentee")
+# What has expired gives way, as does an own hold of an overlapping time, which counts no more. The insert counts what
+# was deleted, so that it comes after.
+_HOLD = text(
+    """
+WITH wanted AS (
+    SELECT tstzrange(
+        CAST(:start_time AS timestamptz) - :buffer_before_minutes * interval '1 minute',
+        CAST(:end_time AS timestamptz) + :buffer_minutes * interval '1 minute'
+    ) AS busy
+),
+ended AS (
+    DELETE FROM mentor_busy USING wanted
+    WHERE mentor_busy.mentor_profile_id = CAST(:mentor_profile_id AS uuid) AND mentor_busy.busy && wanted.busy
+      AND (mentor_busy.expires_at <= now() OR mentor_busy.held_by_user_id = CAST(:mentee_user_id AS uuid))
+    RETURNING mentor_busy.id
+),
+own AS (
+    SELECT count(*) FROM mentor_busy
+    WHERE held_by_user_id = CAST(:mentee_user_id AS uuid) AND expires_at > now()
+      AND id NOT IN (SELECT id FROM ended)
+)
+INSERT INTO mentor_busy (id, mentor_profile_id, busy, hold_id, expires_at, held_by_user_id, held_start, held_end)
+SELECT CAST(:id AS uuid), CAST(:mentor_profile_id AS uuid), wanted.busy, CAST(:id AS uuid),
+       now() + :minutes * interval '1 minute', CAST(:mentee_user_id AS uuid),
+       CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz)
+FROM wanted, own, (SELECT count(*) FROM ended) AS swept
+WHERE own.count < :max_holds
+RETURNING expires_at
+"""
+)
+_RELEASE = text(
+    f"WITH {LOCK_MENTOR} DELETE FROM mentor_busy USING mentor"
+    " WHERE mentor_busy.mentor_profile_id = mentor.id AND mentor_busy.hold_id = CAST(:id AS uuid)"
+)
+_DELETE_EXPIRED = text(
+    """
+DELETE FROM mentor_busy WHERE id IN (
+    SELECT id FROM mentor_busy WHERE expires_at <= now() LIMIT :at_once FOR UPDATE SKIP LOCKED
+)
+"""
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hold(Record):
+    """A mentor's time, in UTC and without buffers, that is kept for a mentee until it expires.
+
+    `version` is 1: a hold is never changed, only ended.
+    """
+
+    table = mentor_busy
+
+    id: UUID
+    mentor_profile_id: UUID
+    mentee_user_id: UUID
+    start_time: datetime
+    end_time: datetime
+    expires_at: datetime
+    version: int = 1
+
+
+def hold_query(hold_id: UUID) -> Select[Any]:
+    """The hold of that id, unless it has expired."""
+    held = mentor_busy.c
+    return select(
+        held.hold_id.label("id"),
+        held.mentor_profile_id,
+        held.held_by_user_id.label("mentee_user_id"),
+        held.held_start.label("start_time"),
+        held.held_end.label("end_time"),
+        held.expires_at,
+        literal_column("1").label("version"),
+    ).where(held.hold_id == hold_id, held.expires_at > func.now())
+
+
+def hold(
+    db: Connection,
+    *,
+    actor: Actor,
+    mentor_profile_id: UUID,
+    start_time: datetime,
+    duration_minutes: int,
+    now: datetime,
+    minutes: int,
+    max_holds: int,
+) -> Hold:
+    """Hold a time of a mentor as a mentee, by the rules of a booking of the mentor's listing of that duration.
+
+    An own hold that overlaps is replaced.
+
+    Args:
+        start_time: aware.
+        minutes: how long it is held.
+        max_holds: how many holds a mentee may have; 0 is no limit.
+
+    Raises:
+        Forbidden: the caller is an operator, without a user of their own.
+        NotFound: no such active mentor.
+        Invalid: a start in the past; the caller's own time.
+        Conflict: `no_listing` of that duration; `beyond_horizon`, `too_soon`, `outside_hours` and `booking_limit` as
+            of a booking; `slot_taken`; `booking_limit` for one hold too many.
+    """
+    if actor.user_id is None:
+        raise Forbidden("Only a user can hold a time.")
+    mentee, start = actor.user_id, in_utc(start_time)
+
+    def take() -> Hold:
+        listing, calendar = _offered(db, mentor_profile_id, mentee, start, duration_minutes)
+        require_bookable(db, calendar, listing, start=start, mentee_user_id=mentee, now=now, accepted=True)
+        parties: dict[str, Any] = {"mentor_profile_id": mentor_profile_id, "mentee_user_id": mentee}
+        # In a statement of its own: the count of the mentee's holds must be younger than the lock.
+        if db.execute(_LOCK, parties | {"calendar_version": calendar.version}).one_or_none() is None:
+            raise CalendarChanged(mentor_profile_id)
+        hold_id, end = uuid7(), start + timedelta(minutes=duration_minutes)
+        values = {
+            **parties,
+            "id": hold_id,
+            "start_time": start,
+            "end_time": end,
+            "buffer_before_minutes": listing.buffer_before_minutes,
+            "buffer_minutes": listing.buffer_minutes,
+            "minutes": minutes,
+            "max_holds": max_holds or NO_LIMIT,
+        }
+        with constraint_errors():
+            expires_at = db.scalar(_HOLD, values)
+        if expires_at is None:
+            raise Conflict(
+                "You already hold as many times as you may; book or release one of them.", code="booking_limit"
+            )
+        return Hold(id=hold_id, start_time=start, end_time=end, expires_at=expires_at, **parties)
+
+    return with_present_calendar(db, take)
+
+
+def require_holder(actor: Actor, held: Hold) -> None:
+    """Raise Forbidden unless the caller holds it."""
+    if actor.user_id is None or actor.user_id != held.mentee_user_id:
+        raise Forbidden("Only who holds this time can release it.")
+
+
+def release(db: Connection, *, actor: Actor, held: Hold) -> None:
+    """End a hold.
+
+    Raises:
+        Forbidden: another person's hold.
+    """
+    require_holder(actor, held)
+    db.execute(_RELEASE, {"mentor_profile_id": held.mentor_profile_id, "id": held.id})
+
+
+def delete_expired_holds(db: Connection) -> bool:
+    """Delete some of the holds that have expired; returns whether there may be more."""
+    return db.execute(_DELETE_EXPIRED, {"at_once": EXPIRED_AT_ONCE}).rowcount == EXPIRED_AT_ONCE
+
+
+def _offered(
+    db: Connection, mentor_profile_id: UUID, mentee: UUID, start: datetime, duration_minutes: int
+) -> tuple[Listing, MentorCalendar]:
+    values = {
+        "mentor_profile_id": mentor_profile_id,
+        "mentee_user_id": mentee,
+        "duration_minutes": duration_minutes,
+    }
+    found = db.execute(LISTING_OF_DURATION, values).one_or_none()
+    if found is None:
+        raise NotFound("There is no such mentor.")
+    if found.user_id == mentee:
+        raise Invalid("You cannot hold your own time.", details={"mentorProfileId": ["is your own mentor profile"]})
+    row = None
+    if found.listing_id is not None:
+        row = db.execute(BOOKABLE, {"listing_id": found.listing_id, "start_time": start}).one_or_none()
+    if row is None:
+        raise Conflict(
+            f"The mentor has no listing of {duration_minutes} minutes; choose another duration.", code="no_listing"
+        )
+    return Listing.of(row), MentorCalendar.read(row.calendar)
