@@ -13,6 +13,13 @@ _GROUP_ID = "01985f3b-2a4c-7e31-8c65-3d7e8f9a0b05"
 _TEMPLATE_ID = "01985f3b-1b2d-7c42-9d76-4e8f9a0b1c06"
 _TIMES = {"startTime": "2030-05-04T09:00:00Z", "endTime": "2030-05-04T10:00:00Z"}
 
+_MENTOR_PARTY = {
+    "id": _MENTOR,
+    "name": "Grace Hopper",
+    "headline": "Engineering manager, 12 years",
+    "avatarUrl": None,
+}
+
 NEW_BOOKING: dict[str, Any] = {
     "listingId": _LISTING,
     "startTime": _TIMES["startTime"],
@@ -26,6 +33,8 @@ DRAFT: dict[str, Any] = {
     "listingId": _LISTING,
     "mentorProfileId": _MENTOR,
     "menteeUserId": _MENTEE,
+    "mentor": _MENTOR_PARTY,
+    "mentee": {"id": _MENTEE, "name": "Ada Lovelace"},
     "kind": "individual",
     **_TIMES,
     "durationMinutes": 60,
@@ -40,6 +49,7 @@ DRAFT: dict[str, Any] = {
     "seriesId": None,
     "sessionId": None,
     "declineReason": None,
+    "cancelReason": None,
     "createdAt": "2030-05-01T08:00:00Z",
     "updatedAt": "2030-05-01T08:00:00Z",
 }
@@ -51,6 +61,8 @@ SESSION: dict[str, Any] = {
     "bookingId": _BOOKING_ID,
     "mentorProfileId": _MENTOR,
     "menteeUserId": _MENTEE,
+    "mentor": _MENTOR_PARTY,
+    "mentee": {"id": _MENTEE, "name": "Ada Lovelace"},
     "title": NEW_BOOKING["title"],
     "description": None,
     **_TIMES,
@@ -392,6 +404,7 @@ LISTED_GROUP: dict[str, Any] = {
     "id": _GROUP_ID,
     "listingId": None,
     "menteeUserId": None,
+    "mentee": None,
     "kind": "group",
     "status": "accepted",
     "title": "Exercises in linear algebra",

@@ -18,7 +18,10 @@ users = Table(
     Column("email", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("time_zone", Text, nullable=False, server_default=text("'UTC'")),
+    # A language tag (BCP 47).
+    Column("locale", Text, nullable=False, server_default=text("'en'")),
     *changing(),
+    CheckConstraint("char_length(locale) BETWEEN 2 AND 35", name="locale"),
     CheckConstraint("char_length(email) BETWEEN 3 AND 320", name="email_length"),
     CheckConstraint("char_length(name) BETWEEN 1 AND 200", name="name_length"),
     # One account per mail address, however it is written.
@@ -34,6 +37,9 @@ mentor_profiles = Table(
     Column("bio", Text),
     Column("time_zone", Text, nullable=False, server_default=text("'UTC'")),
     Column("skills", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("avatar_url", Text),
+    # Language tags (BCP 47).
+    Column("languages", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("rating_sum", Integer, nullable=False, server_default=text("0")),
     Column("review_count", Integer, nullable=False, server_default=text("0")),
     Column("active", Boolean, nullable=False, server_default=text("true")),
@@ -44,6 +50,7 @@ mentor_profiles = Table(
     Column("search", TSVECTOR, nullable=False, server_default=text("''")),
     *changing(),
     CheckConstraint("char_length(headline) BETWEEN 1 AND 200", name="headline_length"),
+    CheckConstraint("avatar_url ~ '^https?://' AND char_length(avatar_url) <= 2000", name="avatar_url"),
     CheckConstraint("rating_sum BETWEEN review_count AND 5 * review_count", name="rating_within_one_to_five"),
     Index("ix_mentor_profiles_skills", "skills", postgresql_using="gin"),
     # Without a list of pending entries, which each search would read.

@@ -102,6 +102,8 @@ sessions = Table(
     Column("completed_at", Timestamp),
     Column("cancelled_at", Timestamp),
     Column("cancellation", JSONB(none_as_null=True)),
+    # Names its meeting online; unguessable, unlike the id, which follows from the booking's.
+    Column("room", Uuid, server_default=text("gen_random_uuid()")),
     # When the mentor was reminded to complete it, a day after its end.
     Column("completion_reminded_at", Timestamp),
     # The SEQUENCE of its invitations (RFC 5545), raised by a trigger when it is cancelled.

@@ -45,6 +45,10 @@ class Record:
                 values[name] = found[name]
         return cls(**values)
 
+    def beside_columns(self) -> dict[str, Any]:
+        """The values of optional fields that are no columns: what the record was read with."""
+        return {name: getattr(self, name) for name in _optional_names(type(self))}  # type: ignore[arg-type]
+
 
 @cache
 def _names(record: type[Record]) -> tuple[str, ...]:

@@ -86,7 +86,8 @@ class StateMachine(Generic[R]):
             raise InvalidTransition(
                 f"The {self.subject} has changed in the meantime; read it again.", step=self.step(before, status)
             )
-        return self.record.of(row)
+        # What was read beside the row's own columns stays as it was.
+        return self.record.of_values({**before.beside_columns(), **row._mapping})
 
     def step(self, before: R, status: StrEnum) -> tuple[str, str, str]:
         """The step that is refused, for the metric of refusals."""

@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, fold_names, page_of
-from api.schemas.fields import Day, Id, Metadata, Moment, OneLine, Price, Text, TimeZone, TrueOrFalse, Whole
+from api.schemas.fields import AsRead, Day, Id, Metadata, Moment, OneLine, Price, Text, TimeZone, TrueOrFalse, Whole
 from models.bookings import BookingKind, BookingStatus
 from models.sessions import CancellationType
 from workflows.bookings.booking import Booking as BookingRecord
@@ -98,6 +98,22 @@ class Reason(RequestSchema):
     reason = Text(1000, load_default=None, allow_none=True)
 
 
+class MentorParty(ResponseSchema):
+    """The mentor of a booking or a session."""
+
+    id = Id()
+    name = fields.String()
+    headline = fields.String()
+    avatar_url = fields.String(allow_none=True)
+
+
+class MenteeParty(ResponseSchema):
+    """The mentee of a booking or a session."""
+
+    id = Id()
+    name = fields.String()
+
+
 class Booking(ResponseSchema):
     """A booking of a listing at a time."""
 
@@ -105,6 +121,8 @@ class Booking(ResponseSchema):
     listing_id = Id(allow_none=True, metadata={"description": "Null for a group."})
     mentor_profile_id = Id()
     mentee_user_id = Id(allow_none=True)
+    mentor = AsRead(MentorParty)
+    mentee = AsRead(MenteeParty, metadata={"description": "Null for a group."})
     kind = fields.Enum(BookingKind, by_value=True)
     start_time = Moment()
     end_time = Moment()
@@ -120,6 +138,9 @@ class Booking(ResponseSchema):
     series_id = Id(allow_none=True, metadata={"description": "The series of a recurring booking."})
     session_id = Id(allow_none=True, metadata={"description": "The session's id, once the booking is accepted."})
     decline_reason = fields.String(allow_none=True)
+    cancel_reason = fields.String(
+        allow_none=True, metadata={"description": "The mentee's, or `expired` when no decision came in time."}
+    )
     capacity = fields.Integer(metadata={"description": "Of a group alone, which is read by itself."})
     seats_taken = fields.Integer(metadata={"description": "As `capacity`."})
     full = fields.Boolean(metadata={"description": "As `capacity`: whether every seat is taken or offered."})

@@ -259,6 +259,18 @@ class Price(fields.Nested):
         return {"amount": obj.price_amount, "currency": obj.price_currency}
 
 
+class AsRead(fields.Nested):
+    """An object that the database has made in the schema's own names."""
+
+    def __init__(self, schema: type[ma.Schema], **kwargs: Any) -> None:
+        super().__init__(schema, allow_none=True, dump_default=None, **kwargs)
+
+    @staticmethod
+    def write(value: Any) -> Any:
+        """The object as it is."""
+        return value
+
+
 class MailAddress(fields.Email):
     """`local@domain` with a plain local part; a domain in other letters than ASCII is kept as its A-labels (RFC 5890).
 

@@ -8,8 +8,20 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load, validate
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
-from api.schemas.bookings import Booking, Series
-from api.schemas.fields import Id, Line, Metadata, Moment, MomentOrWallClock, Money, Text, TimeZone, TrueOrFalse, Whole
+from api.schemas.bookings import Booking, MenteeParty, MentorParty, Series
+from api.schemas.fields import (
+    AsRead,
+    Id,
+    Line,
+    Metadata,
+    Moment,
+    MomentOrWallClock,
+    Money,
+    Text,
+    TimeZone,
+    TrueOrFalse,
+    Whole,
+)
 from models.events import DeliveryState
 from models.sessions import AbsentParty, CancellationType, CancelledBy, SessionStatus
 from workflows.events.delivery import DeliveryStatus
@@ -43,6 +55,8 @@ class Session(ResponseSchema):
     booking_id = Id()
     mentor_profile_id = Id()
     mentee_user_id = Id(allow_none=True)
+    mentor = AsRead(MentorParty)
+    mentee = AsRead(MenteeParty, metadata={"description": "Null for a group."})
     title = fields.String(allow_none=True)
     description = fields.String(allow_none=True)
     start_time = Moment()

@@ -16,9 +16,10 @@ from tests.application import as_user
 from workflows.bookings.booking import Booking
 
 FIELDS = {
-    "id", "listingId", "mentorProfileId", "menteeUserId", "kind", "startTime", "endTime", "durationMinutes", "status",
+    "id", "listingId", "mentorProfileId", "menteeUserId", "mentor", "mentee",
+    "kind", "startTime", "endTime", "durationMinutes", "status",
     "title", "notes", "metadata", "price", "courseId", "productId", "bundlePurchaseId",
-    "seriesId", "sessionId", "declineReason",
+    "seriesId", "sessionId", "declineReason", "cancelReason",
     "createdAt", "updatedAt",
 }  # fmt: skip
 
@@ -103,6 +104,12 @@ def test_what_is_decided_stays_decided(client: FlaskClient, cast: Cast, accepted
     for step, headers in (("accept", cast.as_mentor), ("decline", cast.as_mentor), ("cancel", cast.as_mentee)):
         answer = client.patch(f"/bookings/{accepted.id}/{step}", headers=headers)
         assert (answer.status_code, answer.json["code"]) == (400, "invalid_transition")
+
+
+def test_the_mentor_reads_why_a_mentee_cancelled(client: FlaskClient, cast: Cast, draft: Booking) -> None:
+    path = f"/bookings/{draft.id}"
+    client.patch(f"{path}/cancel", json={"reason": "I found a job."}, headers=cast.as_mentee)
+    assert client.get(path, headers=cast.as_mentor).json["cancelReason"] == "I found a job."
 
 
 def test_a_booking_is_seen_by_its_participants_and_operators(client: FlaskClient, cast: Cast, draft: Booking) -> None:

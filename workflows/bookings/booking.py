@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, select, union_all
 
 from models.base import enum_literal
 from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
-from workflows.identity.parties import participant_ids
+from workflows.identity.parties import participant_ids, shown_parties
 from workflows.paging import LATEST_START_FIRST, Page, PagedList
 from workflows.transitions import StatefulRecord
 
@@ -55,6 +55,9 @@ class Booking(StatefulRecord):
     updated_at: datetime
     # Of a group that was read with them.
     participant_ids: list[UUID] | None = None
+    # As it was read to be shown.
+    mentor: dict[str, Any] | None = None
+    mentee: dict[str, Any] | None = None
 
     @property
     def duration_minutes(self) -> int:
@@ -63,12 +66,13 @@ class Booking(StatefulRecord):
 
 
 _PARTICIPANT_IDS = participant_ids(bookings, bookings.c.id)
+_PARTIES = shown_parties("bookings")
 BOOKING_BY_ID = Booking.query().where(bookings.c.id == bindparam("id"))
 
 
 def booking_query(booking_id: UUID) -> Select[Any]:
-    """The booking of that id, with a group's participants."""
-    return Booking.query().add_columns(_PARTICIPANT_IDS).where(bookings.c.id == booking_id)
+    """The booking of that id, with a group's participants, and its parties as they are shown."""
+    return Booking.query().add_columns(_PARTICIPANT_IDS, *_PARTIES).where(bookings.c.id == booking_id)
 
 
 def awaited_booking_query(session_id: UUID) -> Select[Any]:
@@ -85,16 +89,17 @@ def bookings_query(
 ) -> Select[Any]:
     """The bookings of a mentee, their groups' among them, of a mentor, or of both together; the latest start first."""
     # Pages by an index each: an OR would scan the bookings of all people in their order.
+    shown = Booking.query().add_columns(*_PARTIES)
     pages: list[Select[Any]] = []
     if mentee_user_id is not None:
         seat = booking_participants.c
-        joined = Booking.query().join_from(booking_participants, bookings, bookings.c.id == seat.booking_id)
+        joined = shown.join_from(booking_participants, bookings, bookings.c.id == seat.booking_id)
         joined = joined.where(seat.user_id == mentee_user_id, seat.seat_id.is_not(None))
-        pages.append(_page_of(page, Booking.query().where(bookings.c.mentee_user_id == mentee_user_id), status))
+        pages.append(_page_of(page, shown.where(bookings.c.mentee_user_id == mentee_user_id), status))
         pages.append(_page_of(page, joined, status, seat.start_time))
     if mentor_profile_id is not None:
         # A mentor takes no seat in a group of their own.
-        led = Booking.query().where(bookings.c.mentor_profile_id == mentor_profile_id)
+        led = shown.where(bookings.c.mentor_profile_id == mentor_profile_id)
         if mentee_user_id is not None:
             led = led.where((bookings.c.mentee_user_id == mentee_user_id).is_not(True))
         pages.append(_page_of(page, led, status))

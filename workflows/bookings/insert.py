@@ -25,6 +25,7 @@ from workflows.availability.busy import (
 from workflows.availability.check import CalendarChanged
 from workflows.bookings.booking import Booking
 from workflows.constraints import constraint_errors
+from workflows.identity.parties import shown_parties
 
 _INSERT = """
 booking AS (
@@ -52,12 +53,14 @@ joined AS (
 """
 # By name: the order of `RETURNING *` is the one in which migrations added the columns.
 _COLUMNS = ", ".join(column.name for column in Booking.columns())
+_PARTIES = shown_parties("booking")
+_SHOWN = ", ".join(f"{column.element} AS {column.name}" for column in _PARTIES)
 _METADATA = bindparam("metadata", type_=JSONB(none_as_null=True))
 
 
 def _statement(ctes: str) -> Any:
-    statement = text(f"WITH {ctes} SELECT {_COLUMNS} FROM booking")
-    return statement.bindparams(_METADATA).columns(*Booking.columns())
+    statement = text(f"WITH {ctes} SELECT {_COLUMNS}, {_SHOWN} FROM booking")
+    return statement.bindparams(_METADATA).columns(*Booking.columns(), *_PARTIES)
 
 
 # The function refuses by the name of a rule. Its look at the mentee's drafts is younger than the mentee's lock.

@@ -107,8 +107,10 @@ def _all_in_time(event: SessionReminderSet, parties: Parties, now: datetime) -> 
     return parties.all if is_of_use(event, parties, now=now) else ()
 
 
-def _expired(event: BookingCancelled, _parties: Parties, _now: datetime) -> Mapping[str, Any]:
-    return {"expired": event.actor == SYSTEM.name}
+def _expired(event: BookingCancelled, parties: Parties, _now: datetime) -> Mapping[str, Any]:
+    """The mentee's reason is for the mentor, so that the event does not hold it."""
+    expired = event.actor == SYSTEM.name
+    return {"expired": expired, "reason": None if expired else _quoted(parties.cancel_reason)}
 
 
 def _decline_reason(_event: BookingDeclined, parties: Parties, _now: datetime) -> Mapping[str, Any]:

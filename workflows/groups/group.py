@@ -30,7 +30,7 @@ from models.prepared import PreparedSelect
 from workflows.bookings.booking import Booking
 from workflows.errors import DomainError, Invalid, NotFound
 from workflows.identity.actor import Actor
-from workflows.identity.parties import is_mentor
+from workflows.identity.parties import is_mentor, shown_parties
 from workflows.paging import EARLIEST_START_FIRST, Page, PagedList
 from workflows.records import Record
 
@@ -65,7 +65,8 @@ class Group(Booking):
     @classmethod
     def query(cls) -> Select[Any]:
         """A select of every group session."""
-        return select(*cls.columns()).join_from(bookings, group_sessions, group_sessions.c.booking_id == bookings.c.id)
+        shown = [*cls.columns(), *shown_parties("bookings")]
+        return select(*shown).join_from(bookings, group_sessions, group_sessions.c.booking_id == bookings.c.id)
 
     @property
     def full(self) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, FromClause, Label, Uuid, case, func, select
+from sqlalchemy import ARRAY, ColumnElement, FromClause, Label, Uuid, case, func, literal_column, select
+from sqlalchemy.dialects.postgresql import JSONB
 
 from models.bookings import booking_participants
 from workflows.errors import Forbidden
@@ -35,6 +36,26 @@ def participant_ids(of: FromClause, booking_id: ColumnElement[UUID]) -> Label[An
     seat = booking_participants.c
     joined = select(func.array_agg(seat.user_id, type_=ARRAY(Uuid))).where(seat.booking_id == booking_id)
     return case((of.c.mentee_user_id.is_(None), joined.scalar_subquery())).label("participant_ids")
+
+
+# Both parties as they are shown to those who may read a row that has them; no mentee for a group.
+_MENTOR_OF = """(
+    SELECT jsonb_build_object('id', m.id, 'name', u.name, 'headline', m.headline, 'avatarUrl', m.avatar_url)
+    FROM mentor_profiles m JOIN users u ON u.id = m.user_id WHERE m.id = {of}.mentor_profile_id
+)"""
+_MENTEE_OF = "(SELECT jsonb_build_object('id', u.id, 'name', u.name) FROM users u WHERE u.id = {of}.mentee_user_id)"
+
+
+def shown_parties(of: str) -> list[Label[Any]]:
+    """The columns `mentor` and `mentee` of a select, each an object or null.
+
+    Subqueries, so that a page looks them up for its own rows alone, and any select can have them.
+
+    Args:
+        of: the name of the table, or of the part of the statement, that has `mentor_profile_id` and `mentee_user_id`.
+    """
+    columns = (("mentor", _MENTOR_OF), ("mentee", _MENTEE_OF))
+    return [literal_column(sql.format(of=of), JSONB).label(name) for name, sql in columns]
 
 
 def is_mentor(actor: Actor, record: HasMentor) -> bool:

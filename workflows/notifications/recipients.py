@@ -74,6 +74,7 @@ class Parties:
 
     Args:
         decline_reason: written by the mentor for the mentee alone.
+        cancel_reason: written by the mentee, or a word of ours.
         session_status: None while there is no session.
         cancellation: of the session, as it is stored with it.
     """
@@ -83,6 +84,7 @@ class Parties:
     mentees: tuple[Person, ...]
     booking_status: BookingStatus
     decline_reason: str | None
+    cancel_reason: str | None
     session_status: SessionStatus | None
     cancellation: Mapping[str, Any]
 
@@ -105,7 +107,7 @@ ARRAY(SELECT browser.id FROM push_subscriptions browser WHERE browser.user_id = 
 _TYPES: dict[str, Any] = {"user_id": Uuid(), "mentor_profile_id": Uuid(), "choices": JSONB(), "browsers": ARRAY(Uuid())}
 _PARTIES = text(
     f"""
-SELECT b.id AS booking_id, b.title, b.status AS booking_status, b.decline_reason,
+SELECT b.id AS booking_id, b.title, b.status AS booking_status, b.decline_reason, b.cancel_reason,
        s.status AS session_status, s.cancellation, party.is_mentor, {_PERSON}
 FROM unnest(CAST(:booking_ids AS uuid[])) AS asked(id)
 JOIN bookings b ON b.id = asked.id
@@ -185,6 +187,7 @@ def _parties(rows: Sequence[Row[Any]]) -> Parties:
         mentees=tuple(_person(row) for row in rows if not row.is_mentor),
         booking_status=BookingStatus(first.booking_status),
         decline_reason=first.decline_reason,
+        cancel_reason=first.cancel_reason,
         session_status=SessionStatus(first.session_status) if first.session_status else None,
         cancellation=first.cancellation or {},
     )

@@ -16,7 +16,7 @@ from workflows.errors import NotFound
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.store import statuses_of_subjects
 from workflows.identity.actor import Actor
-from workflows.identity.parties import is_mentor, participant_ids
+from workflows.identity.parties import is_mentor, participant_ids, shown_parties
 from workflows.paging import LATEST_START_FIRST, Page, PagedList
 from workflows.transitions import StatefulRecord
 
@@ -52,6 +52,9 @@ class Session(StatefulRecord):
     updated_at: datetime
     # Of a group that was read with them.
     participant_ids: list[UUID] | None = None
+    # As it was read to be shown.
+    mentor: dict[str, Any] | None = None
+    mentee: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +74,8 @@ class SessionWithTerms(Session):
 
 
 _PARTICIPANT_IDS = participant_ids(sessions, sessions.c.booking_id)
-SESSION = Session.query().where(sessions.c.id == bindparam("id"))
+_PARTIES = shown_parties("sessions")
+SESSION = Session.query().add_columns(*_PARTIES).where(sessions.c.id == bindparam("id"))
 
 
 def session_pending() -> NotFound:
@@ -80,8 +84,8 @@ def session_pending() -> NotFound:
 
 
 def session_query(session_id: UUID) -> Select[Any]:
-    """The session of that id, with a group's participants."""
-    return Session.query().add_columns(_PARTICIPANT_IDS).where(sessions.c.id == session_id)
+    """The session of that id, with a group's participants, and its parties as they are shown."""
+    return Session.query().add_columns(_PARTICIPANT_IDS, *_PARTIES).where(sessions.c.id == session_id)
 
 
 def with_terms() -> Select[Any]:
@@ -96,6 +100,7 @@ def with_terms() -> Select[Any]:
     return select(
         *Session.columns(),
         _PARTICIPANT_IDS,
+        *_PARTIES,
         *(paid.label("price_amount"), terms.price_currency),
         *(terms.early_start_minutes, terms.cancellation_window_hours, terms.late_fee_percent),
         terms.bundle_purchase_id,
@@ -124,6 +129,8 @@ def sessions_query(
         to_time: sessions that start before then.
     """
 
+    shown = Session.query().add_columns(*_PARTIES)
+
     def page_of(query: Select[Any], start: ColumnElement[Any]) -> Select[Any]:
         if status is not None:
             query = query.where(sessions.c.status == enum_literal(status))
@@ -134,11 +141,11 @@ def sessions_query(
         return LATEST_START_FIRST.select_page(query, page, start, sessions.c.id)
 
     if mentee_user_id is None:
-        return page_of(Session.query().where(sessions.c.mentor_profile_id == mentor_profile_id), sessions.c.start_time)
+        return page_of(shown.where(sessions.c.mentor_profile_id == mentor_profile_id), sessions.c.start_time)
     seat = booking_participants.c
-    joined = Session.query().join_from(booking_participants, sessions, sessions.c.booking_id == seat.booking_id)
+    joined = shown.join_from(booking_participants, sessions, sessions.c.booking_id == seat.booking_id)
     joined = joined.where(seat.user_id == mentee_user_id, seat.seat_id.is_not(None))
-    own = Session.query().where(sessions.c.mentee_user_id == mentee_user_id)
+    own = shown.where(sessions.c.mentee_user_id == mentee_user_id)
     # A page of each by its own index.
     of_mentee = union_all(page_of(own, sessions.c.start_time), page_of(joined, seat.start_time)).subquery("of_mentee")
     return select(of_mentee).order_by(of_mentee.c.start_time.desc(), of_mentee.c.id).limit(page.limit + 1)
