@@ -1,6 +1,6 @@
 """Avatars and languages of mentors, locales of users, and the room in which a session meets.
 
-Revision: 0033, after 0032.
+Revision: 0034, after 0033.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0033"
-down_revision = "0032"
+revision = "0034"
+down_revision = "0033"
 branch_labels = None
 depends_on = None
 

@@ -1,14 +1,14 @@
 """The bundles that changed since the last look at the invariants are found by an index.
 
-Revision: 0032, after 0031.
+Revision: 0033, after 0032.
 """
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0032"
-down_revision = "0031"
+revision = "0033"
+down_revision = "0032"
 branch_labels = None
 depends_on = None
 
