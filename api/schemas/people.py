@@ -66,7 +66,7 @@ class MentorFilters(OfferFilters):
         metadata={
             "description": "`rating`: the highest average first, without reviews last. `price`: the lowest price of a"
             " listing that fits first; mentors without one are left out. `next`: who is free soonest first, within the"
-            " weekly hours; of the 200 best-rated who fit, the others follow by rating. By default the most relevant"
+            " weekly hours; of the 100 best-rated who fit, the others follow by rating. By default the most relevant"
             " first with `q`, else the newest."
         },
     )

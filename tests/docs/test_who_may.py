@@ -22,6 +22,7 @@ NEEDS_A_BODY = (
     "POST /sessions/{id}/void",
     "POST /sessions/{id}/waive-fee",
     "POST /courses",
+    "POST /courses/{id}/products",
     "POST /sessions/{id}/review",
     "POST /sessions/{id}/review/answer",
     "PATCH /reviews/{id}",
