@@ -2,7 +2,7 @@
 
 By the indexes over all prices they would be looked for among everyone's.
 
-Revision: 0034, after 0033.
+Revision: 0032, after 0031.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0034"
-down_revision = "0033"
+revision = "0032"
+down_revision = "0031"
 branch_labels = None
 depends_on = None
 
