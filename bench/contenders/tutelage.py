@@ -30,6 +30,8 @@ WITHOUT_WORKERS = (
     "maintain",
     "flower",
 )
+# One mentee of each mentor asks for all of the load.
+UNLIMITED = {"MAX_OPEN_DRAFTS_PER_MENTOR": "0", "MAX_OPEN_DRAFTS": "0"}
 # What is tried again or postponed is due within minutes; timers of the load's bookings are due after a day or more.
 _OWED = "SELECT count(*) FROM deliveries WHERE state = 'pending' AND due_at < now() + interval '1 hour'"
 _DEAD = "SELECT count(*) FROM deliveries WHERE state = 'dead'"
@@ -190,7 +192,7 @@ def running_tutelage(
     left_out = [word for name in without for word in ("--without", name)]
     words = ["cli.main", "up", "--data-dir", str(folder), "--port", "0", "--flower-port", "0", *left_out]
     began = time.monotonic()
-    with process(words, environment or {}, log) as up:
+    with process(words, {**UNLIMITED, **(environment or {})}, log) as up:
         run = _wait_until_ready(folder / "run.json", up, log)
         parts = {each["name"]: each["pid"] for each in run["processes"]}
         # As the server is called elsewhere.

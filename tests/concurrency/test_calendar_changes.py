@@ -1,0 +1,243 @@
+"""Changes of a mentor's calendar, limits and holds, each raced by those who book at the same moment."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, func, select, text
+
+from models.availability import time_off
+from models.bookings import bookings
+from models.calendar import mentor_busy
+from models.catalog import BookingMode
+from tests import factories
+from tests.concurrency.racing import Race, codes, deadlocks, winners
+from tests.eventually import eventually
+from workflows.availability.dates import CalendarDay, CalendarOwner, calendar_owner_query, set_date_hours
+from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
+from workflows.availability.rules import BookingRules, RulesOfMentor, rules_query, set_rules
+from workflows.availability.time_off import take_time_off
+from workflows.bookings.holds import Hold, hold
+from workflows.bookings.individual import IndividualRequest, book_individual
+from workflows.bookings.insert import DraftLimits
+from workflows.catalog.courses import Course
+from workflows.catalog.listings import Listing
+from workflows.errors import DomainError
+from workflows.identity.people import Mentor, User
+from workflows.invariants import check_all
+
+Call = Callable[[Connection], Any]
+HOUR = timedelta(hours=1)
+TAKERS_OF_EACH_KIND, ROUNDS = 5, 10
+WAITING = text(
+    "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+class Offers:
+    """A mentor with a listing of each mode and one of a course, all of an hour."""
+
+    def __init__(self, db: Connection) -> None:
+        self.mentor: Mentor = factories.make_mentor(db)
+        self.course: Course = factories.make_course(db)
+        factories.make_product(db, self.course)
+        self.by_request: Listing = factories.make_listing(db, self.mentor)
+        self.instant: Listing = factories.make_listing(db, self.mentor, booking_mode=BookingMode.INSTANT)
+        factories.make_listing(db, self.mentor, course_id=self.course.id)
+
+    def request(self, mentee: User, start: datetime) -> Call:
+        return partial(factories.make_booking, listing=self.by_request, mentee=mentee, start_time=start)
+
+    def book(self, mentee: User, start: datetime) -> Call:
+        return partial(factories.make_booking, listing=self.instant, mentee=mentee, start_time=start)
+
+    def book_individually(self, mentee: User, start: datetime) -> Call:
+        named = {"mentor_profile_id": self.mentor.id, "course_id": self.course.id, "duration_minutes": 60}
+        wanted = IndividualRequest(start_time=start, **named)
+        return lambda db: book_individual(db, actor=factories.acting_user(mentee), wanted=wanted, now=_now())
+
+    def hold(self, mentee: User, start: datetime, max_holds: int = 3) -> Call:
+        wanted = {"mentor_profile_id": self.mentor.id, "duration_minutes": 60, "minutes": 5, "max_holds": max_holds}
+        return lambda db: hold(db, actor=factories.acting_user(mentee), start_time=start, now=_now(), **wanted)
+
+    def take_off(self, start: datetime, end: datetime) -> Call:
+        def take(db: Connection) -> Any:
+            owner = CalendarOwner.of(db.execute(calendar_owner_query(self.mentor.id)).one())
+            how = {"reason": None, "cancel_sessions": False, "now": _now()}
+            return take_time_off(db, actor=self.actor, mentor=owner, start_time=start, end_time=end, **how)
+
+        return take
+
+    def close_date(self, start: datetime) -> Call:
+        def close(db: Connection) -> Any:
+            owner = CalendarOwner.of(db.execute(calendar_owner_query(self.mentor.id)).one())
+            day = CalendarDay(day=start.date(), **vars(owner))
+            return set_date_hours(db, actor=self.actor, seen=day, spans=[], now=_now())
+
+        return close
+
+    def close_weekday(self, start: datetime) -> Call:
+        def close(db: Connection) -> Any:
+            seen = WeeklyHours.of(db.execute(weekly_hours_query(self.mentor.id)).one())
+            other = [Span((start.weekday() + 3) % 7, 0, 1440)]
+            return set_hours(db, actor=self.actor, seen=seen, spans=other, time_zone=None, now=_now())
+
+        return close
+
+    def narrow_horizon(self, _start: datetime) -> Call:
+        def narrow(db: Connection) -> Any:
+            seen = RulesOfMentor.of(db.execute(rules_query(self.mentor.id)).one())
+            return set_rules(db, actor=self.actor, seen=seen, rules=BookingRules(horizon_days=1), now=_now())
+
+        return narrow
+
+    def limit(self, db: Connection, **limits: int) -> None:
+        seen = RulesOfMentor.of(db.execute(rules_query(self.mentor.id)).one())
+        set_rules(db, actor=self.actor, seen=seen, rules=BookingRules(**limits), now=_now())
+
+    @property
+    def actor(self) -> Any:
+        return factories.acting_mentor(self.mentor)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _people(db: Connection, number: int) -> list[User]:
+    return [factories.make_user(db) for _ in range(number)]
+
+
+def test_of_200_takers_of_one_slot_one_gets_it(engine: Engine, race: Race) -> None:
+    with engine.begin() as db:
+        offers, people = Offers(db), _people(db, 4 * TAKERS_OF_EACH_KIND)
+    before = deadlocks(engine)
+    taken: Counter[str] = Counter()
+    for _ in range(ROUNDS):
+        start = factories.next_slot()
+        with engine.begin() as db:
+            drafts = [offers.request(mentee, start)(db) for mentee in people[:TAKERS_OF_EACH_KIND]]
+        calls: list[Call] = [partial(factories.accept_booking, booking=draft) for draft in drafts]
+        for number, take in enumerate((offers.book, offers.book_individually, offers.hold), 1):
+            some = people[number * TAKERS_OF_EACH_KIND : (number + 1) * TAKERS_OF_EACH_KIND]
+            calls += [take(mentee, start) for mentee in some]
+        outcomes = race.transact(calls)
+        assert codes(outcomes) == ["slot_taken"] * (len(calls) - 1)
+        taken[type(winners(outcomes)[0]).__name__] += 1
+        with engine.begin() as db:
+            # One's holds are limited to three.
+            db.execute(mentor_busy.update().where(mentor_busy.c.hold_id.is_not(None)).values(expires_at=func.now()))
+    engine.dispose()
+    assert deadlocks(engine) == before
+    assert sum(taken.values()) == ROUNDS
+    with engine.begin() as db:
+        assert not [finding for finding in check_all(db) if finding.violations]
+
+
+CHANGES = {
+    "close_weekday": "outside_hours",
+    "close_date": "outside_hours",
+    "narrow_horizon": "beyond_horizon",
+}
+
+
+@pytest.mark.parametrize("change", [*CHANGES, "take_off"])
+@pytest.mark.parametrize("way", ["request", "book", "book_individually", "hold"])
+def test_no_booking_by_a_calendar_that_is_being_changed(engine: Engine, change: str, way: str) -> None:
+    start = factories.next_slot()
+    with engine.begin() as db:
+        offers, (mentee,) = Offers(db), _people(db, 1)
+    changing = offers.take_off(start, start + HOUR) if change == "take_off" else getattr(offers, change)(start)
+    outcome = _booked_meanwhile(engine, changing, getattr(offers, way)(mentee, start))
+    assert isinstance(outcome, DomainError)
+    assert outcome.code == CHANGES.get(change, "outside_hours")
+    with engine.begin() as db:
+        assert db.execute(select(bookings)).all() == db.execute(select(mentor_busy)).all() == []
+
+
+def test_no_acceptance_in_time_off_being_taken(engine: Engine) -> None:
+    start = factories.next_slot()
+    with engine.begin() as db:
+        offers, (mentee,) = Offers(db), _people(db, 1)
+        draft = offers.request(mentee, start)(db)
+    accept = partial(factories.accept_booking, booking=draft)
+    outcome = _booked_meanwhile(engine, offers.take_off(start, start + HOUR), accept)
+    assert isinstance(outcome, DomainError)
+    assert outcome.code == "outside_hours"
+
+
+def test_a_change_that_hinders_nothing_lets_the_booking_in(engine: Engine) -> None:
+    start = factories.next_slot()
+    with engine.begin() as db:
+        offers, (mentee,) = Offers(db), _people(db, 1)
+    outcome = _booked_meanwhile(engine, offers.close_date(start + timedelta(days=9)), offers.book(mentee, start))
+    assert outcome.status == "accepted"
+
+
+def _booked_meanwhile(engine: Engine, change: Call, book: Call) -> Any:
+    """What becomes of a booking that has read the calendar, and waits for the change of it to be committed."""
+
+    def book_at_once() -> Any:
+        try:
+            with engine.begin() as db:
+                return book(db)
+        except DomainError as refusal:
+            return refusal
+
+    with ThreadPoolExecutor(1) as threads, engine.connect() as onlooker:
+        with engine.begin() as db:
+            change(db)
+            booked = threads.submit(book_at_once)
+            eventually(lambda: onlooker.execute(WAITING).scalar_one(), "a booking that waits")
+        return booked.result()
+
+
+def test_time_off_and_acceptances_exclude_each_other(engine: Engine, race: Race) -> None:
+    for _ in range(ROUNDS):
+        start = factories.next_slot()
+        with engine.begin() as db:
+            offers, people = Offers(db), _people(db, 5)
+            drafts = [offers.request(mentee, start + n * HOUR)(db) for n, mentee in enumerate(people)]
+        calls: list[Call] = [partial(factories.accept_booking, booking=draft) for draft in drafts]
+        race.transact([*calls, offers.take_off(start, start + 5 * HOUR)])
+        with engine.begin() as db:
+            of_mentor = offers.mentor.id
+            taken = db.scalar(select(func.count()).where(time_off.c.mentor_profile_id == of_mentor))
+            booked = db.scalar(select(func.count()).where(mentor_busy.c.mentor_profile_id == of_mentor))
+            assert (taken, booked) in ((1, 0), (0, 5)), (taken, booked)
+
+
+def test_a_days_limit_holds_against_many_at_once(engine: Engine, race: Race) -> None:
+    with engine.begin() as db:
+        offers, people = Offers(db), _people(db, 10)
+        offers.limit(db, max_per_day=3)
+    midnight = factories.this_hour().replace(hour=0) + timedelta(days=9)
+    calls = [offers.book(mentee, midnight + n * HOUR) for n, mentee in enumerate(people)]
+    outcomes = race.transact(calls)
+    assert codes(outcomes) == ["booking_limit"] * 7
+
+
+def test_limits_of_drafts_and_holds_hold_against_many_at_once(engine: Engine, race: Race) -> None:
+    with engine.begin() as db:
+        offers, (mentee, other) = Offers(db), _people(db, 2)
+    starts = [factories.next_slot() for _ in range(10)]
+    limits = DraftLimits(per_mentor=3)
+    drafts = [partial(offers.request(mentee, start), draft_limits=limits) for start in starts]
+    outcomes = race.transact(drafts)
+    assert codes(outcomes) == ["booking_limit"] * 7
+    held = race.transact([offers.hold(other, start) for start in starts])
+    assert codes(held) == ["booking_limit"] * 7
+    assert all(isinstance(each, Hold) for each in winners(held))
+
+
+def test_of_equal_requests_at_once_one_is_made(engine: Engine, race: Race) -> None:
+    with engine.begin() as db:
+        offers, (mentee,) = Offers(db), _people(db, 1)
+    outcomes = race.transact([offers.request(mentee, factories.this_hour() + timedelta(days=4))] * 10)
+    assert codes(outcomes) == ["booking_limit"] * 9
