@@ -93,6 +93,8 @@ group_sessions = Table(
         unique=True,
         postgresql_where=text("cancelled_at IS NULL"),
     ),
+    # What maintain looks at: groups whose seats moved since its last round.
+    Index("ix_group_sessions_updated_at_booking_id", "updated_at", "booking_id"),
 )
 
 waitlist_entries = Table(

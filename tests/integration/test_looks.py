@@ -12,10 +12,11 @@ from sqlalchemy import Connection, delete, func, select, text, update
 
 from models.bookings import bookings
 from models.calendar import mentor_busy
+from models.groups import group_sessions
 from models.maintenance import maintenance_cursors, violations
 from models.people import mentor_profiles
 from models.sessions import sessions
-from tests.factories import make_session
+from tests.factories import make_group_session, make_session
 from tests.integration.harness import Harness, without_guards
 from workers import maintain as maintaining
 from workers.maintain import maintain
@@ -77,6 +78,21 @@ def test_a_change_is_looked_at_once_it_has_settled(booked: Harness) -> None:
     spoil(booked, changed=timedelta(minutes=3))
     look(booked, looks.look_at_changes)
     assert known(booked) == {"open_session_without_block": 1}
+
+
+def test_a_group_whose_seats_moved_is_looked_at(booked: Harness) -> None:
+    with booked.transactions() as db:
+        session = make_group_session(db, [])
+    ago = func.now() - timedelta(minutes=3)
+    with booked.engine.begin() as db, without_guards(db):
+        # Its booking and session have been looked at long ago.
+        for table in (bookings, sessions):
+            db.execute(update(table).values(updated_at=func.now() - timedelta(days=1)))
+        of_group = group_sessions.c.booking_id == session.booking_id
+        db.execute(update(group_sessions).where(of_group).values(seats_taken=1, updated_at=ago))
+    go_back(booked, timedelta(minutes=10))
+    look(booked, looks.look_at_changes)
+    assert known(booked) == {"group_seats_differ": 1}
 
 
 def test_a_change_is_looked_at_again_an_hour_later(booked: Harness) -> None:

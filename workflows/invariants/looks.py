@@ -39,25 +39,29 @@ MAX_REVIEWS_ADDED_UP = 1_000
 _LOOKED_THROUGH = "looked through everything"
 
 _CHANGED = """
-SELECT id, updated_at, {about} AS about FROM {table}
-WHERE (updated_at, id) > (:moment, :id) AND updated_at <= now() - CAST(:age AS interval)
-ORDER BY updated_at, id LIMIT :page
+SELECT {key} AS id, updated_at, {about} AS about FROM {table}
+WHERE (updated_at, {key}) > (:moment, :id) AND updated_at <= now() - CAST(:age AS interval)
+ORDER BY updated_at, {key} LIMIT :page
 """
 _CHANGING = {
     "bookings": (About.BOOKINGS, "id"),
     "sessions": (About.BOOKINGS, "booking_id"),
+    "group_sessions": (About.BOOKINGS, "booking_id"),
     "reviews": (About.MENTORS, "mentor_profile_id"),
     "bundle_purchases": (About.BUNDLES, "id"),
 }
+# Of all other tables it is `id`.
+_KEYS = {"group_sessions": "booking_id"}
 NEWEST = {
     about: text(
         " UNION ".join(
-            f"(SELECT {column} AS about FROM {table} ORDER BY updated_at DESC, id DESC LIMIT :limit)"
+            f"(SELECT {column} AS about FROM {table}"
+            f" ORDER BY updated_at DESC, {_KEYS.get(table, 'id')} DESC LIMIT :limit)"
             for table, column in columns.items()
         )
     )
     for about, columns in {
-        About.BOOKINGS: {"bookings": "id", "sessions": "booking_id"},
+        About.BOOKINGS: {"bookings": "id", "sessions": "booking_id", "group_sessions": "booking_id"},
         About.MENTORS: dict.fromkeys(("bookings", "sessions", "reviews"), "mentor_profile_id"),
         About.BUNDLES: {"bundle_purchases": "id"},
     }.items()
@@ -120,7 +124,7 @@ def _finding(name: str, remembered: Row[tuple[str, int, list[str]]] | None, fres
 
 
 def look_at_changes(db: Connection, *, page: int = CHANGES_PAGE) -> bool:
-    """Look at a page of the bookings, sessions, reviews and bundles that changed, at each age at which that is done.
+    """Look at a page of everything that changed (bookings, sessions, groups, reviews, bundles), at each such age.
 
     Returns:
         Whether one of the pages was full, so that there may be more.
@@ -133,7 +137,9 @@ def look_at_changes(db: Connection, *, page: int = CHANGES_PAGE) -> bool:
             if (cursor := take_cursor(db, name, begin=now - age)) is None:
                 continue
             position = {"moment": cursor.moment, "id": cursor.id, "age": age, "page": page}
-            rows = db.execute(text(_CHANGED.format(table=table, about=column)), position).all()
+            rows = db.execute(
+                text(_CHANGED.format(table=table, about=column, key=_KEYS.get(table, "id"))), position
+            ).all()
             if rows:
                 move_cursor(db, name, rows[-1].updated_at, rows[-1].id)
             asked[about] |= {row.about for row in rows}
