@@ -260,6 +260,7 @@ def make_paid_booking(
     offer = listing or make_listing(db, course_id=bundle.course_id)
     begin, now = start_time or next_slot(), datetime.now(UTC)
     mentee = Actor.person(bundle.mentee_user_id, None)
+    calendar = select(mentor_profiles.c.calendar_version).where(mentor_profiles.c.id == offer.mentor_profile_id)
     booking = insert_booking(
         db,
         {
@@ -275,6 +276,7 @@ def make_paid_booking(
         start_time=begin,
         end_time=begin + timedelta(minutes=offer.duration_minutes),
         accepted=accepted,
+        calendar_version=db.scalar(calendar),
     )
     spend(
         db,
