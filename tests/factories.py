@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert, select
 from models.bookings import BookingKind, booking_participants, bookings
 from models.catalog import ProductKind, listings
 from models.groups import group_session_templates, group_sessions
+from models.people import mentor_profiles
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept
 from workflows.bookings.insert import insert_booking
