@@ -95,6 +95,10 @@ COMPLETION: dict[str, Any] = {
     "actionItems": ["Write down three goals", "Meet every report alone"],
 }
 
+ATTENDANCE: dict[str, Any] = {"attendance": [{"userId": _MENTEE, "present": True}]}
+
+PARTICIPANTS: dict[str, Any] = {"items": [{"userId": _MENTEE, "name": "Ada Lovelace", "present": True}]}
+
 COMPLETED = {
     **STARTED,
     **COMPLETION,

@@ -28,6 +28,8 @@ review_permits = Table(
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
     Column("unlocked_at", Timestamp, nullable=False),
     Column("expires_at", Timestamp, nullable=False),
+    # While the mentee is recorded as absent; a review that was written before stays.
+    Column("withdrawn_at", Timestamp),
     created(),
     UniqueConstraint("session_id", "mentee_user_id"),
     # The target of the key by which a review's parties are always its permit's.

@@ -33,6 +33,7 @@ from workflows.identity.parties import (
     require_party,
 )
 from workflows.sessions.after_the_fact import report_no_show, void, waive_fee
+from workflows.sessions.attendance import record_attendance
 from workflows.sessions.cancel import cancel, quote_for
 from workflows.sessions.session import (
     SESSIONS,
@@ -186,6 +187,21 @@ def complete_session(context: RequestContext[Session], body: dict[str, Any]) -> 
     )
 
 
+@sessions.route("/sessions/<id:session_id>/attendance", methods=["POST"])
+@refuses("invalid_transition")
+@changes(OPERATOR_OR_MENTOR, TO_COMPLETE)
+@sessions.arguments(shapes.Attendance, example=examples.ATTENDANCE)
+@sessions.response(200, shapes.Participants, example=examples.PARTICIPANTS)
+def record_session_attendance(context: RequestContext[Session], body: dict[str, Any]) -> Any:
+    """Record which mentees were present: while the session is in progress, or within seven days of its completion.
+
+    After the completion, absence withdraws an unused permit to review and presence gives it back; a review that has
+    been written stays.
+    """
+    participants = record_attendance(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
+    return {"items": participants}
+
+
 @sessions.route("/sessions/<id:session_id>/cancel", methods=STEPS)
 @refuses("invalid_transition", "not_cancellable")
 @changes(ANYONE, TO_CANCEL)
@@ -197,6 +213,9 @@ def cancel_session(context: RequestContext[SessionWithTerms], body: dict[str, An
     Mentees pay the late fee inside the policy's window, and get the rest back if they request it. When the mentor or an
     operator cancels, at any time, there is no fee and the whole price goes back. The mentor's time is available again
     immediately.
+
+    All participants of a group get back what they paid; a participant leaves it instead
+    (`POST /group-sessions/{bookingId}/leave`).
     """
     return _tagged(
         context.actor, cancel(context.db, actor=context.actor, session=context.subject, now=context.now, **body)

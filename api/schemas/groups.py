@@ -12,6 +12,7 @@ from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.bookings import Booking
 from api.schemas.catalog import MINUTES_OF_A_YEAR, Cancellation, Location, ShownLocation, columns_of_offer
 from api.schemas.fields import Day, Id, Line, Moment, Price, QueryFlag, TimeZone, TrueOrFalse, Whole
+from api.schemas.sessions import Participant
 from models.groups import MAX_CAPACITY
 
 _WEEKDAY = {"description": "0 for Monday to 6 for Sunday.", "example": 0}
@@ -114,24 +115,26 @@ class SchedulePeriod(RequestSchema):
     last = Day(data_key="to", required=True, metadata={"example": "2030-07-31"})
 
 
-class MadeOccurrence(ResponseSchema):
+class ScheduledDate(ResponseSchema):
     """A date that has a group session now."""
 
     date = fields.Date()
     booking_id = Id()
 
 
-class ConflictingOccurrence(ResponseSchema):
-    """A date on which the mentor's time is taken."""
+class ConflictingDate(ResponseSchema):
+    """A date on which the mentor's time is taken, or off."""
 
     date = fields.Date()
-    code = fields.String(metadata={"example": "slot_taken"})
+    code = fields.String(metadata={"example": "slot_taken", "enum": ["slot_taken", "outside_hours"]})
     in_the_way = Id(
-        data_key="with", allow_none=True, metadata={"description": "The id of the booking or hold that is in the way."}
+        data_key="with",
+        allow_none=True,
+        metadata={"description": "The booking, hold or time off in the way."},
     )
 
 
-class SkippedOccurrence(ResponseSchema):
+class SkippedDate(ResponseSchema):
     """A date that was left out: it exists already, is over, or the clocks skip its time."""
 
     date = fields.Date()
@@ -141,23 +144,15 @@ class SkippedOccurrence(ResponseSchema):
 class Schedule(ResponseSchema):
     """What became of each of the template's dates."""
 
-    made = fields.List(fields.Nested(MadeOccurrence))
-    conflicts = fields.List(fields.Nested(ConflictingOccurrence))
-    skipped = fields.List(fields.Nested(SkippedOccurrence))
+    made = fields.List(fields.Nested(ScheduledDate))
+    conflicts = fields.List(fields.Nested(ConflictingDate))
+    skipped = fields.List(fields.Nested(SkippedDate))
 
 
 class Capacity(RequestSchema):
     """The number of seats of a group session."""
 
     capacity = Whole(1, MAX_CAPACITY, required=True, metadata={"example": 8})
-
-
-class Participant(ResponseSchema):
-    """A person with a seat."""
-
-    user_id = Id()
-    name = fields.String()
-    present = fields.Boolean(allow_none=True, metadata={"description": "Null until attendance is recorded."})
 
 
 class GroupSessionItem(Booking):

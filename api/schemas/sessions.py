@@ -23,12 +23,60 @@ from api.schemas.fields import (
     Whole,
 )
 from models.events import DeliveryState
+from models.groups import MAX_CAPACITY
 from models.sessions import AbsentParty, CancellationType, CancelledBy, SessionStatus
 from workflows.events.delivery import DeliveryStatus
 from workflows.identity.actor import Actor
 from workflows.identity.parties import is_mentor
 from workflows.sessions.cancel import Quote
 from workflows.sessions.session import Session as SessionRecord
+
+
+class AttendanceOfMentee(RequestSchema):
+    """Whether a mentee was present."""
+
+    user_id = Id(required=True)
+    present = TrueOrFalse(required=True)
+
+
+class AttendanceList(fields.List[Any]):
+    """Attendance by the ids of mentees; each is named once."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        described = "Those who were absent get no permit to review; what is recorded of others stays."
+        super().__init__(
+            fields.Nested(AttendanceOfMentee),
+            validate=validate.Length(min=1, max=MAX_CAPACITY),
+            metadata={"description": described},
+            **kwargs,
+        )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        given: Any = super()._deserialize(value, attr, data, **kwargs)
+        by_mentee = {each["user_id"]: each["present"] for each in given}
+        if len(by_mentee) < len(given):
+            raise ValidationError("Must name each mentee once.")
+        return by_mentee
+
+
+class Attendance(RequestSchema):
+    """Which mentees of a session were present."""
+
+    attendance = AttendanceList(required=True)
+
+
+class Participant(ResponseSchema):
+    """A mentee of a session."""
+
+    user_id = Id()
+    name = fields.String()
+    present = fields.Boolean(allow_none=True, metadata={"description": "Null until attendance is recorded."})
+
+
+class Participants(ResponseSchema):
+    """All mentees of a session, in the order in which they joined."""
+
+    items = fields.List(fields.Nested(Participant))
 
 
 class SessionCompletion(RequestSchema):
@@ -46,6 +94,7 @@ class SessionCompletion(RequestSchema):
         validate=validate.Length(max=50),
         metadata={"description": "Visible to both parties."},
     )
+    attendance = AttendanceList(load_default=None, allow_none=True)
 
 
 class Session(ResponseSchema):

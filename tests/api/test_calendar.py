@@ -12,7 +12,6 @@ from sqlalchemy import Engine, select, text, update
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
-from models.bookings import booking_participants
 from models.calendar import calendar_secrets
 from models.people import users
 from models.sessions import sessions
@@ -155,14 +154,11 @@ def test_cancelled_sessions_stay_as_cancelled(client: FlaskClient, cast: Cast, s
 
 
 def test_members_of_a_group_have_its_session(client: FlaskClient, engine: Engine, cast: Cast) -> None:
-    with engine.begin() as db, without_guards(db):
-        session = factories.make_session(db, listing=cast.listing, mentee=cast.mentee)
-        # As a group's session, which has participants and no mentee.
-        db.execute(update(sessions).values(mentee_user_id=None))
-        db.execute(booking_participants.insert().values(booking_id=session.booking_id, user_id=cast.stranger.id))
+    with engine.begin() as db:
+        session = factories.make_group_session(db, [cast.mentee, cast.stranger], listing=cast.listing)
     for headers, others in ((cast.as_stranger, cast.mentor.name), (cast.as_mentor, "your group")):
         event = entries_of(client, make_secret(client, headers))[str(session.booking_id)]
-        assert str(event["SUMMARY"]) == f"Session with {others}"
+        assert str(event["SUMMARY"]) == f"An hour, with {others}"
     assert entries_of(client, make_secret(client, cast.as_other_mentor)) == {}
 
 

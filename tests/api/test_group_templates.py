@@ -8,8 +8,9 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, insert, select, update
 
+from models.availability import time_off
 from models.bookings import bookings
 from models.catalog import listings
 from models.events import events
@@ -337,3 +338,14 @@ def test_the_capacity_of_a_cancelled_group_stays(world: World, cast: Cast) -> No
         db.execute(update(group_sessions).values(cancelled_at=func.now()))
     refused = world.client.patch(f"/group-sessions/{made}", json={"capacity": 9}, headers=cast.as_mentor)
     assert (refused.status_code, refused.json["code"]) == (400, "invalid_transition")
+
+
+def test_a_schedule_reports_time_off(world: World, cast: Cast) -> None:
+    path, first = make(world, cast), next_monday()
+    begin = datetime.combine(first, datetime.min.time(), UTC)
+    with world.engine.begin() as db:
+        off = {"id": uuid4(), "mentor_profile_id": cast.mentor.id}
+        db.execute(insert(time_off).values(**off, start_time=begin, end_time=begin + timedelta(days=1)))
+    answer = schedule(world, cast, path, first, first + timedelta(days=7))
+    assert answer.json["conflicts"] == [{"date": str(first), "code": "outside_hours", "with": str(off["id"])}]
+    assert len(answer.json["made"]) == 1

@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
+from models.calendar import mentor_busy
+from models.events import events
 from tests import factories
 from tests.api.conftest import Cast
 from tests.api.test_pages import walk
@@ -138,8 +140,8 @@ def test_a_pending_session_is_pending_to_participants(world: World, cast: Cast, 
 
 def test_a_participant_starts_the_session(world: World, cast: Cast, other: User) -> None:
     with world.engine.begin() as db:
-        begin = factories.this_hour() + timedelta(hours=1)
-        group = factories.make_group(db, [cast.mentee, other], listing=cast.listing, start_time=begin)
+        listing = factories.make_listing(db, cast.mentor, early_start_minutes=None)
+        group = factories.make_group(db, [cast.mentee, other], listing=listing)
         created = create(db, booking_id=group.id)
         session = Session.of(db.execute(session_query(created.id)).one())
     assert step(world, session, "start", cast.as_stranger).status_code == 403
@@ -158,3 +160,34 @@ def test_the_quote_of_a_group_is_what_its_seats_were_paid_with(world: World, cas
     quote = get(world, f"/sessions/{session.id}/cancellation-quote", cast.as_mentor).json
     assert quote["refund"] == {"amount": 2 * cast.listing.price_amount, "currency": "USD"}
     assert quote["fee"]["amount"] == 0
+
+
+def test_a_mentors_cancellation_refunds_all(world: World, cast: Cast, session: Session, other: User) -> None:
+    cancelled = step(world, session, "cancel", cast.as_mentor, {"reason": "I am ill."})
+    assert (cancelled.status_code, cancelled.json["status"]) == (200, "cancelled")
+    assert cancelled.json["refund"] == {"amount": 2 * cast.listing.price_amount, "currency": "USD"}
+    world.run_session_effects()
+    with world.engine.connect() as db:
+        refunds = db.execute(select(events.c.data).where(events.c.type == "seat.refunded")).scalars().all()
+        assert {each["user_id"]: each["refund_amount"] for each in refunds} == {
+            str(user.id): cast.listing.price_amount for user in (cast.mentee, other)
+        }
+        assert db.scalar(select(func.count()).select_from(mentor_busy)) == 0
+    group = get(world, f"/group-sessions/{session.booking_id}", cast.as_mentee).json
+    assert group["cancelledAt"] == cancelled.json["cancelledAt"]
+    (item,) = get(world, "/sessions/mentee/my-sessions?status=cancelled", cast.as_mentee).json["items"]
+    assert item["cancellation"]["reason"] == "I am ill."
+    again = step(world, session, "cancel", cast.as_mentor, {"reason": "Twice"})
+    assert (again.status_code, again.json["code"]) == (400, "invalid_transition")
+
+
+def test_an_operator_cancels_a_group(world: World, cast: Cast, session: Session) -> None:
+    assert step(world, session, "cancel", cast.as_operator, {"reason": "Closed"}).status_code == 200
+    joined = world.client.post(f"/group-sessions/{session.booking_id}/join", json={}, headers=cast.as_stranger)
+    assert (joined.status_code, joined.json["code"]) == (400, "invalid_transition")
+
+
+def test_a_group_is_in_its_participants_feed(world: World, cast: Cast, session: Session) -> None:
+    secret = world.client.post("/calendar/secret", headers=cast.as_mentee).json
+    feed = world.client.get(secret["url"].partition("/calendar/")[1] + secret["url"].partition("/calendar/")[2])
+    assert f"UID:{session.booking_id}" in feed.text.replace("\r\n ", "")

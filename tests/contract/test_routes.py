@@ -48,7 +48,7 @@ CONTRACT = {
     "GET /sessions/mentor/my-sessions", "GET /sessions/mentor/{}",
     "GET /sessions/{}", "GET /sessions/{}/effects",
     "PATCH /sessions/{}/start", "POST /sessions/{}/start",
-    "PATCH /sessions/{}/complete", "POST /sessions/{}/complete",
+    "PATCH /sessions/{}/complete", "POST /sessions/{}/complete", "POST /sessions/{}/attendance",
     "PATCH /sessions/{}/cancel", "POST /sessions/{}/cancel", "GET /sessions/{}/cancellation-quote",
     "GET /group-sessions", "GET /group-sessions/{}",
     "POST /group-sessions/{}/join", "POST /group-sessions/{}/leave", "POST /group-sessions/{}/waitlist",

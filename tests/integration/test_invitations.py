@@ -14,17 +14,19 @@ from sqlalchemy import select
 from models.events import deliveries
 from models.events import events as EVENTS
 from models.sessions import sessions
-from tests.factories import acting_user, make_booking, make_listing, make_mentor, make_user, mentor_of
+from tests.factories import acting_user, make_booking, make_group, make_listing, make_mentor, make_user, mentor_of
 from tests.integration.harness import Harness, counted_statements, prepared_message
 from workers.transports.mail import MailIdentity, compose
 from workflows.bookings.decisions import accept
 from workflows.effects.messages import SEND_MAIL, Mail
 from workflows.events.delivery import Delivery
 from workflows.events.event_types import event_types
+from workflows.groups.place import read_group
+from workflows.groups.seats import join, leave
 from workflows.identity.people import Mentor, User
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
-from workflows.sessions.steps import complete, start
+from workflows.sessions.steps import complete, create, start
 
 IDENTITY = MailIdentity("Tutelage <no-reply@tutelage.example>", "operators@tutelage.example")
 NAME = 'Grace "Amazing" Hopper, Zoë; 👩‍💻'
@@ -254,3 +256,59 @@ def test_the_sender_is_the_organizer(pair: Pair, sender: str) -> None:
     assert str(event["ORGANIZER"]) == "mailto:no-reply@tutelage.example"
     assert event["ORGANIZER"].params["CN"]
     assert "ATTENDEE" in event
+
+
+class SeatTaken:
+    """A group of Grace's whose session exists, and two people who take seats of it."""
+
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
+        with harness.transactions() as db:
+            self.ada, self.ben = make_user(db, name="Ada"), make_user(db, name="Ben")
+            self.booking = make_group(db, [self.ben], capacity=3)
+            create(db, booking_id=self.booking.id)
+
+    def take(self) -> None:
+        with self.harness.transactions() as db:
+            how = {"bundle_purchase_id": None, "mentee_overlap": False, "offer_minutes": 60, "now": datetime.now(UTC)}
+            group = read_group(db, self.booking.id)
+            join(db, actor=acting_user(self.ada), group=group, mentee_user_id=self.ada.id, **how)  # type: ignore[arg-type]
+
+    def leave(self) -> None:
+        with self.harness.transactions() as db:
+            how = {"reason": None, "offer_minutes": 60, "now": datetime.now(UTC)}
+            group = read_group(db, self.booking.id)
+            leave(db, actor=acting_user(self.ada), group=group, mentee_user_id=self.ada.id, **how)  # type: ignore[arg-type]
+
+    def mail(self) -> Mail:
+        """The last mail to Ada."""
+        self.harness.run_all()
+        return [mail for mail in self.harness.mail.received if mail.to_address == self.ada.email][-1]
+
+
+def test_who_joins_a_group_gets_an_invitation(harness: Harness) -> None:
+    seat = SeatTaken(harness)
+    seat.take()
+    mail = seat.mail()
+    assert calendar_of(mail)["METHOD"] == "REQUEST"
+    event = event_of(mail)
+    assert (event["UID"], event["STATUS"]) == (str(seat.booking.id), "CONFIRMED")
+    assert str(event["ATTENDEE"]) == f"mailto:{seat.ada.email}"
+    assert "Ben" not in sent(mail).as_string()
+    mentors = [each for each in harness.mail.received if each.to_address not in (seat.ada.email, seat.ben.email)]
+    assert [each.invitation for each in mentors] == [None]
+
+
+def test_who_leaves_a_group_has_it_cancelled(harness: Harness) -> None:
+    seat = SeatTaken(harness)
+    seat.take()
+    seat.mail()
+    seat.leave()
+    mail = seat.mail()
+    assert calendar_of(mail)["METHOD"] == "CANCEL"
+    event = event_of(mail)
+    assert (event["UID"], event["STATUS"]) == (str(seat.booking.id), "CANCELLED")
+    assert "You have left this group session" in event["DESCRIPTION"]
+    seat.take()
+    assert calendar_of(seat.mail())["METHOD"] == "REQUEST"
+    assert event_of(seat.mail())["DTSTAMP"].dt >= event["DTSTAMP"].dt

@@ -62,7 +62,7 @@ def words(kind: str, *, zone: str = "UTC", start: datetime = datetime(2030, 5, 4
         "event": SimpleNamespace(
             start_time=start, end_time=start.replace(minute=50), expires_at=start, capacity=8, seats_taken=3, **ENDED
         ),
-        "reader": SimpleNamespace(time_zone=zone, acts_as={"user:1"}),
+        "reader": SimpleNamespace(time_zone=zone, acts_as={"user:1"}, present=None),
         "reader_is_mentor": False,
         "mentor": "Grace Hopper",
         "mentees": "Ada Lovelace",
@@ -124,6 +124,9 @@ def test_a_decline_quotes_the_mentors_reason() -> None:
 
 def test_only_the_mentee_is_invited_to_review() -> None:
     assert "review Grace Hopper" in words("session_completed").body
+    absent = words("session_completed", reader=SimpleNamespace(time_zone="UTC", acts_as={"user:1"}, present=False)).body
+    assert "review" not in absent
+    assert "absent" in absent
     assert "review" not in words("session_completed", reader_is_mentor=True).body
 
 

@@ -100,7 +100,12 @@ def _session_ids(reader: CTE) -> CTE:
         select(sessions.c.id)
         .join_from(reader, booking_participants, booking_participants.c.user_id == reader.c.id)
         .join(sessions, sessions.c.booking_id == booking_participants.c.booking_id)
-        .where(sessions.c.mentee_user_id.is_(None))
+        .where(
+            booking_participants.c.seat_id.is_not(None),
+            # The index of seats is by their own copy of the start.
+            booking_participants.c.start_time >= bindparam("since"),
+            booking_participants.c.start_time < bindparam("until"),
+        )
     )
     return union(*(each.where(*within) for each in (as_mentor, as_mentee, in_group))).cte("session_ids")
 

@@ -38,7 +38,10 @@ class Reader:
 
 @dataclass(frozen=True, kw_only=True)
 class CalendarEntry(Record):
-    """A session with the names of its parties; `mentee_name` is None for a group. Times are in UTC."""
+    """A session with the names of its parties; `mentee_name` is None for a group. Times are in UTC.
+
+    `left` is for a participant who has left the group, and has it cancelled in their calendar.
+    """
 
     table = sessions
 
@@ -54,6 +57,7 @@ class CalendarEntry(Record):
     mentor_user_id: UUID
     mentor_name: str
     mentee_name: str | None
+    left: bool = False
 
     @classmethod
     def query(cls) -> Select[Any]:
@@ -62,8 +66,8 @@ class CalendarEntry(Record):
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the session has been cancelled."""
-        return self.status is SessionStatus.CANCELLED
+        """Whether the session has been cancelled, for all or for this reader."""
+        return self.left or self.status is SessionStatus.CANCELLED
 
     def lines(self, reader: Reader, *, changed: datetime, people: Sequence[str] = ()) -> list[str]:
         """The content lines of the VEVENT (section 3.6.1), with the reader's counterpart and time zone.
@@ -76,7 +80,10 @@ class CalendarEntry(Record):
         title = one_line(self.title or "")
         is_mentor = reader.user_id == self.mentor_user_id
         other = one_line((self.mentee_name or "your group") if is_mentor else self.mentor_name)
-        begin = "This session has been cancelled. You were to meet" if self.is_cancelled else "You meet"
+        begin = "You meet"
+        if self.is_cancelled:
+            over = "You have left this group session" if self.left else "This session has been cancelled"
+            begin = f"{over}. You were to meet"
         return [
             "BEGIN:VEVENT",
             # Calendars match entries by UID, so it is the same in invitations and the feed whatever the settings are;

@@ -1,19 +1,22 @@
-"""Invitations (RFC 5546): a REQUEST with the mail of a booked session, a CANCEL with that of its cancellation."""
+"""Invitations (RFC 5546): a REQUEST with the mail of a booked session, a CANCEL with that of its cancellation.
+
+A participant who joins a group later gets theirs with the mail of their seat, and a CANCEL when they leave it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, Uuid, any_, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from models.sessions import SessionStatus, sessions
+from models.sessions import SessionStatus, session_id_of, sessions
 from workflows.calendar.icalendar import CalendarEntry, Reader, calendar, person
 from workflows.events.delivery import Cancel
-from workflows.events.event_types import Event, SessionCancelled, SessionCreated
+from workflows.events.event_types import Event, SeatJoined, SeatLeft, SessionCancelled, SessionCreated
 
 _ENTRIES = CalendarEntry.query().where(sessions.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
 
@@ -56,14 +59,16 @@ class Invitation:
 
 
 def calendar_entries(db: Connection, events: Iterable[Event]) -> dict[UUID, CalendarEntry]:
-    """The sessions whose booking or cancellation is among the events, by their ids."""
-    ids = {event.session_id for event in events if isinstance(event, SessionCreated | SessionCancelled)}
+    """The sessions whose booking, cancellation or seats are among the events, by their ids."""
+    ids = {session_id for session_id in map(_session_id, events) if session_id is not None}
     found = map(CalendarEntry.of, db.execute(_ENTRIES, {"ids": list(ids)})) if ids else ()
     return {entry.id: entry for entry in found}
 
 
 def invitation_for(event: Event, entries: Mapping[UUID, CalendarEntry], guest: Guest) -> Invitation | None:
-    """The invitation in the mail of the event; None for other events, and for a session that is completed.
+    """The invitation in the mail of the event.
+
+    None for other events, for a session that is completed or not there yet, and for a seat that is not the guest's.
 
     Args:
         entries: as `calendar_entries` returned them for the event.
@@ -72,9 +77,13 @@ def invitation_for(event: Event, entries: Mapping[UUID, CalendarEntry], guest: G
         Cancel: the session was cancelled before the mail of its booking was sent. The mail about the cancellation is
             enough, and an invitation that arrived after it would restore the entry.
     """
-    if not isinstance(event, SessionCreated | SessionCancelled):
+    session_id = _session_id(event)
+    entry = entries.get(session_id) if session_id is not None else None
+    if entry is None or (isinstance(event, SeatJoined | SeatLeft) and event.user_id != guest.user_id):
         return None
-    entry = entries[event.session_id]
+    if isinstance(event, SeatLeft):
+        # A later REQUEST has the same SEQUENCE and a later DTSTAMP: who joins again is not removed by this mail.
+        return Invitation(method="CANCEL", entry=replace(entry, left=True), guest=guest, changed=event.occurred_at)
     if isinstance(event, SessionCancelled):
         return Invitation(method="CANCEL", entry=entry, guest=guest, changed=event.occurred_at)
     if entry.is_cancelled:
@@ -82,3 +91,13 @@ def invitation_for(event: Event, entries: Mapping[UUID, CalendarEntry], guest: G
     if entry.status is SessionStatus.COMPLETED:
         return None
     return Invitation(method="REQUEST", entry=entry, guest=guest, changed=event.occurred_at)
+
+
+def _session_id(event: Event) -> UUID | None:
+    match event:
+        case SessionCreated() | SessionCancelled():
+            return event.session_id
+        case SeatJoined() | SeatLeft():
+            return session_id_of(event.booking_id)
+        case _:
+            return None

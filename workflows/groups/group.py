@@ -25,14 +25,13 @@ from sqlalchemy import (
 from models.base import enum_literal
 from models.bookings import BookingKind, booking_participants, bookings
 from models.groups import group_sessions, waitlist_entries
-from models.people import users
 from models.prepared import PreparedSelect
 from workflows.bookings.booking import Booking
 from workflows.errors import DomainError, Invalid, NotFound
 from workflows.identity.actor import Actor
+from workflows.identity.participants import Participant, participants_of
 from workflows.identity.parties import is_mentor, shown_parties
 from workflows.paging import EARLIEST_START_FIRST, Page, PagedList
-from workflows.records import Record
 
 # What changes about a group's booking, which itself never does once it is accepted.
 _CHANGING = (
@@ -72,17 +71,6 @@ class Group(Booking):
     def full(self) -> bool:
         """Whether every seat is taken or offered to someone on the waiting list."""
         return self.seats_taken + self.seats_offered >= self.capacity
-
-
-@dataclass(frozen=True, kw_only=True)
-class Participant(Record):
-    """A person with a seat; `present` is None until attendance is recorded."""
-
-    table = booking_participants
-
-    user_id: UUID
-    name: str
-    present: bool | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,17 +172,6 @@ _OWN_PLACE: list[ColumnElement[Any]] = [
     _waitlist_position(_CALLER).label("waitlist_position"),
 ]
 _PLACE = PreparedSelect(select(*_OWN_PLACE).where(bookings.c.id == bindparam("id", type_=Uuid)))
-_PARTICIPANTS: Select[Any] = (
-    select(booking_participants.c.user_id, users.c.name, booking_participants.c.present)
-    .join_from(booking_participants, users, users.c.id == booking_participants.c.user_id)
-    .where(booking_participants.c.booking_id == bindparam("booking_id", type_=Uuid))
-    .order_by(booking_participants.c.created_at, booking_participants.c.user_id)
-)
-
-
-def participants_of(db: Connection, booking_id: UUID) -> list[Participant]:
-    """The people with a seat, in the order in which they joined."""
-    return [Participant.of(row) for row in db.execute(_PARTICIPANTS, {"booking_id": booking_id})]
 
 
 def seen_by(db: Connection, actor: Actor, group: Group) -> SeenGroup:

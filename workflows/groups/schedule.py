@@ -27,20 +27,28 @@ from workflows.identity.parties import require_mentor_or_operator
 MAX_DAYS = 366
 WEEK_DAYS = 7
 
-# What of the mentor's calendar overlaps a time; a hold counts until it expires.
-_IN_THE_WAY = text(
+# What of the mentor's calendar overlaps a time, with the buffer after it; a hold counts until it expires.
+_BUSY = text(
     """
 SELECT coalesce(booking_id, hold_id) FROM mentor_busy
 WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid)
-  AND busy && tstzrange(CAST(:start AS timestamptz), CAST(:end AS timestamptz))
+  AND busy && tstzrange(CAST(:start AS timestamptz), CAST(:buffered_end AS timestamptz))
   AND (expires_at IS NULL OR expires_at > now())
 ORDER BY lower(busy) LIMIT 1
+"""
+)
+_TIME_OFF = text(
+    """
+SELECT id FROM time_off
+WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid)
+  AND end_time > CAST(:start AS timestamptz) AND start_time < CAST(:end AS timestamptz)
+ORDER BY start_time LIMIT 1
 """
 )
 
 
 @dataclass(frozen=True)
-class MadeOccurrence:
+class ScheduledDate:
     """A date that has a booking now."""
 
     date: date
@@ -48,8 +56,8 @@ class MadeOccurrence:
 
 
 @dataclass(frozen=True)
-class ConflictingOccurrence:
-    """A date that was left out, since the mentor's time is taken by another booking, or a hold, of that id."""
+class ConflictingDate:
+    """A date that was left out: `slot_taken` by the booking or hold of that id, or `outside_hours` in that time off."""
 
     date: date
     code: str
@@ -57,7 +65,7 @@ class ConflictingOccurrence:
 
 
 @dataclass(frozen=True)
-class SkippedOccurrence:
+class SkippedDate:
     """A date that was left out: `exists` already, `no_such_time` in the template's zone, or `past`."""
 
     date: date
@@ -68,9 +76,9 @@ class SkippedOccurrence:
 class Schedule:
     """What became of each date of a period, each list in the order of dates."""
 
-    made: list[MadeOccurrence] = field(default_factory=list)
-    conflicts: list[ConflictingOccurrence] = field(default_factory=list)
-    skipped: list[SkippedOccurrence] = field(default_factory=list)
+    made: list[ScheduledDate] = field(default_factory=list)
+    conflicts: list[ConflictingDate] = field(default_factory=list)
+    skipped: list[SkippedDate] = field(default_factory=list)
 
 
 def schedule(
@@ -105,16 +113,16 @@ def schedule(
         start = start_of(template, day)
         reason = _reason_to_skip(day, start, existing, now)
         if start is None or reason is not None:
-            result.skipped.append(SkippedOccurrence(day, reason or "no_such_time"))
+            result.skipped.append(SkippedDate(day, reason or "no_such_time"))
             continue
         try:
             with db.begin_nested():
                 booking = _make(db, template, day, start)
         except Conflict as conflict:
-            in_the_way = _in_the_way(db, template, start)
-            result.conflicts.append(ConflictingOccurrence(day, conflict.code, in_the_way))
+            in_the_way = _in_the_way(db, template, start, conflict.code)
+            result.conflicts.append(ConflictingDate(day, conflict.code, in_the_way))
         else:
-            result.made.append(MadeOccurrence(day, booking.id))
+            result.made.append(ScheduledDate(day, booking.id))
             accepted.append(booking)
     if accepted:
         record(db, *(BookingAccepted.about(booking, actor=actor, now=now) for booking in accepted))
@@ -185,8 +193,13 @@ def _make(db: Connection, template: GroupTemplate, day: date, start: datetime) -
     return booking
 
 
-def _in_the_way(db: Connection, template: GroupTemplate, start: datetime) -> UUID | None:
-    end = start + timedelta(minutes=template.duration_minutes + template.buffer_minutes)
-    wanted = {"mentor_profile_id": template.mentor_profile_id, "start": start, "end": end}
-    found: UUID | None = db.execute(_IN_THE_WAY, wanted).scalar_one_or_none()
+def _in_the_way(db: Connection, template: GroupTemplate, start: datetime, code: str) -> UUID | None:
+    end = start + timedelta(minutes=template.duration_minutes)
+    wanted = {
+        "mentor_profile_id": template.mentor_profile_id,
+        "start": start,
+        "end": end,
+        "buffered_end": end + timedelta(minutes=template.buffer_minutes),
+    }
+    found: UUID | None = db.execute(_BUSY if code == "slot_taken" else _TIME_OFF, wanted).scalar_one_or_none()
     return found

@@ -1,4 +1,5 @@
--- The delivery that unlocks a review is done, but not every mentee of the session has exactly one permit.
+-- The delivery that unlocks a review is done, but not every mentee who was present has exactly one permit, or one who
+-- was absent has a permit that was not withdrawn.
 SELECT s.id, s.booking_id AS about
 FROM sessions s
 JOIN events e ON e.subject_id = s.id AND e.type = 'session.completed'
@@ -8,5 +9,5 @@ JOIN booking_participants p ON p.booking_id = s.booking_id
 LEFT JOIN review_permits r ON r.session_id = s.id AND (r.mentee_user_id = p.user_id) IS TRUE
 WHERE true
   AND s.booking_id = ANY(:ids) -- part
-GROUP BY s.id, s.booking_id, p.user_id
-HAVING count(r.id) <> 1
+GROUP BY s.id, s.booking_id, p.user_id, p.present
+HAVING CASE WHEN p.present IS FALSE THEN count(r.id) FILTER (WHERE r.withdrawn_at IS NULL) > 0 ELSE count(r.id) <> 1 END

@@ -50,6 +50,7 @@ class Person:
         acts_as: the values of an event's `actor` that stand for them.
         choices: their notification preferences.
         browsers: their push subscriptions.
+        present: as a mentee, whether they were; None until attendance is recorded.
     """
 
     user_id: UUID
@@ -58,6 +59,7 @@ class Person:
     acts_as: frozenset[str] = frozenset()
     choices: Mapping[str, bool] = field(default_factory=dict, hash=False)
     browsers: tuple[UUID, ...] = ()
+    present: bool | None = None
 
     def channels_for(self, kind: str) -> list[Channel]:
         """The channels on which they get notifications of a kind."""
@@ -108,14 +110,15 @@ _TYPES: dict[str, Any] = {"user_id": Uuid(), "mentor_profile_id": Uuid(), "choic
 _PARTIES = text(
     f"""
 SELECT b.id AS booking_id, b.title, b.status AS booking_status, b.decline_reason, b.cancel_reason,
-       s.status AS session_status, s.cancellation, party.is_mentor, {_PERSON}
+       s.status AS session_status, s.cancellation, party.is_mentor, party.present, {_PERSON}
 FROM unnest(CAST(:booking_ids AS uuid[])) AS asked(id)
 JOIN bookings b ON b.id = asked.id
 LEFT JOIN sessions s ON s.booking_id = b.id
 CROSS JOIN LATERAL (
-    SELECT m.user_id, true AS is_mentor FROM mentor_profiles m WHERE m.id = b.mentor_profile_id
+    SELECT m.user_id, true AS is_mentor, CAST(NULL AS boolean) AS present
+    FROM mentor_profiles m WHERE m.id = b.mentor_profile_id
     UNION ALL
-    SELECT p.user_id, false FROM booking_participants p WHERE p.booking_id = b.id
+    SELECT p.user_id, false, p.present FROM booking_participants p WHERE p.booking_id = b.id
 ) AS party
 JOIN users u ON u.id = party.user_id
 LEFT JOIN mentor_profiles own ON own.user_id = u.id
@@ -201,4 +204,5 @@ def _person(row: Row[Any]) -> Person:
         acts_as=frozenset({f"user:{row.user_id}", f"mentor:{row.mentor_profile_id}"}),
         choices=row.choices or {},
         browsers=tuple(row.browsers),
+        present=getattr(row, "present", None),
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Connection, Row, Select, Uuid, func, select, text, update
+from sqlalchemy import ARRAY, Connection, Row, Select, Uuid, exists, func, select, text, update
 from uuid_utils.compat import uuid7
 
 from models.bookings import booking_participants
@@ -36,6 +36,7 @@ permit AS (
     FROM review_permits AS permits, mentor
     WHERE permits.session_id = CAST(:session_id AS uuid) AND permits.mentee_user_id = CAST(:mentee_user_id AS uuid)
       AND permits.mentor_profile_id = mentor.id AND permits.expires_at > :now
+      AND permits.withdrawn_at IS NULL
 ),
 review AS (
     INSERT INTO reviews (id, session_id, mentee_user_id, mentor_profile_id, rating, comment, created_at)
@@ -208,11 +209,19 @@ def _refusal(db: Connection, actor: Actor, session: ReviewableSession) -> Confli
     permit = db.execute(permit_query(session.id, actor.user_id)).one_or_none() if actor.user_id else None
     if permit is None and session.status is SessionStatus.CANCELLED:
         return Conflict("This session was cancelled and cannot be reviewed.", code="review_not_open")
+    if permit.withdrawn_at if permit else _was_absent(db, actor, session):
+        return Conflict("You were recorded as absent from this session and cannot review it.", code="review_not_open")
     if permit is None:
         return Conflict("This session can be reviewed once it has been completed.", code="review_not_open")
     if permit.used:
         return Conflict("You have already reviewed this session.", code="already_reviewed")
     return Conflict("The thirty days for a review of this session are over.", code="review_not_open")
+
+
+def _was_absent(db: Connection, actor: Actor, session: ReviewableSession) -> bool:
+    seat = booking_participants.c
+    absent = exists().where(seat.booking_id == session.booking_id, seat.user_id == actor.user_id, ~seat.present)
+    return bool(db.scalar(select(absent)))
 
 
 def _review_to_answer(db: Connection, session: Session, review_id: UUID | None) -> Review:

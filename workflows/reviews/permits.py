@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,7 +23,7 @@ OPEN_FOR = timedelta(days=30)
 
 @dataclass(frozen=True, kw_only=True)
 class Permit(Record):
-    """Open from `unlocked_at` until `expires_at`, UTC, unless the review has been written."""
+    """Open from `unlocked_at` until `expires_at`, UTC, unless the review has been written or it was withdrawn."""
 
     table = review_permits
 
@@ -38,15 +38,38 @@ class Permit(Record):
 _MENTEES = text(
     "SELECT booking_id, user_id FROM booking_participants WHERE booking_id = ANY(CAST(:booking_ids AS uuid[]))"
 ).columns(booking_id=Uuid(), user_id=Uuid())
+# For the session's mentees whose attendance was corrected after its completion. An upsert, so that it makes no
+# difference whether the permits of all mentees have been written yet.
+_CORRECT = text(
+    f"""
+INSERT INTO review_permits (
+    id, session_id, mentee_user_id, mentor_profile_id, unlocked_at, expires_at, withdrawn_at
+)
+SELECT permit.id, CAST(:session_id AS uuid), permit.mentee, CAST(:mentor_profile_id AS uuid),
+       CAST(:unlocked_at AS timestamptz), CAST(:expires_at AS timestamptz),
+       CASE WHEN NOT permit.present THEN CAST(:now AS timestamptz) END
+FROM unnest(CAST(:ids AS uuid[]), CAST(:mentees AS uuid[]), CAST(:present AS boolean[])) AS permit(id, mentee, present)
+ORDER BY permit.mentee
+ON CONFLICT (session_id, mentee_user_id) DO UPDATE SET withdrawn_at = excluded.withdrawn_at
+RETURNING {", ".join(column.name for column in Permit.columns())}, withdrawn_at
+"""
+).columns(*Permit.columns(), review_permits.c.withdrawn_at)
 # In one order, so that two transactions that write the same permits wait for one another without a deadlock.
 _UNLOCK = text(
     f"""
 INSERT INTO review_permits (id, session_id, mentee_user_id, mentor_profile_id, unlocked_at, expires_at)
 SELECT permit.*
-FROM unnest(
-    CAST(:ids AS uuid[]), CAST(:session_ids AS uuid[]), CAST(:mentees AS uuid[]), CAST(:mentors AS uuid[]),
-    CAST(:unlocked_at AS timestamptz[]), CAST(:expires_at AS timestamptz[])
-) AS permit(id, session_id, mentee_user_id, mentor_profile_id, unlocked_at, expires_at)
+FROM (
+    SELECT * FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:session_ids AS uuid[]), CAST(:mentees AS uuid[]), CAST(:mentors AS uuid[]),
+        CAST(:unlocked_at AS timestamptz[]), CAST(:expires_at AS timestamptz[])
+    ) AS permit(id, session_id, mentee_user_id, mentor_profile_id, unlocked_at, expires_at)
+    -- The absent get none.
+    WHERE NOT EXISTS (
+        SELECT FROM sessions s JOIN booking_participants p ON p.booking_id = s.booking_id
+        WHERE s.id = permit.session_id AND p.user_id = permit.mentee_user_id AND NOT p.present
+    )
+) AS permit
 ORDER BY permit.session_id, permit.mentee_user_id
 ON CONFLICT DO NOTHING
 RETURNING {", ".join(column.name for column in Permit.columns())}
@@ -55,18 +78,19 @@ RETURNING {", ".join(column.name for column in Permit.columns())}
 
 
 def permit_query(session_id: UUID, mentee_user_id: UUID) -> Select[Any]:
-    """The mentee's permit of that session, used and expired or not, with a further column `used`."""
+    """The mentee's permit of that session, in any state, with the columns `used` and `withdrawn_at`."""
     return (
         Permit.query()
-        .add_columns(_used().label("used"))
+        .add_columns(_used().label("used"), review_permits.c.withdrawn_at)
         .where(review_permits.c.session_id == session_id, review_permits.c.mentee_user_id == mentee_user_id)
     )
 
 
 def open_permits_query(page: Page, *, mentee_user_id: UUID, now: datetime) -> Select[Any]:
-    """The permits of a mentee that are neither used nor expired, the latest completion first."""
+    """The permits of a mentee that are neither used nor expired nor withdrawn, the latest completion first."""
+    permit = review_permits.c
     query = Permit.query().where(
-        review_permits.c.mentee_user_id == mentee_user_id, review_permits.c.expires_at > now, ~_used()
+        permit.mentee_user_id == mentee_user_id, permit.expires_at > now, permit.withdrawn_at.is_(None), ~_used()
     )
     return NEWEST_FIRST.select_page(query, page, review_permits.c.id)
 
@@ -93,6 +117,38 @@ def unlock_all(db: Connection, completed: list[tuple[SessionCompleted, datetime]
         events.append(ReviewUnlocked.about(permit, actor=SYSTEM, now=now, **ids))
     if events:
         record(db, *events)
+
+
+def correct_permits(
+    db: Connection,
+    *,
+    session_id: UUID,
+    booking_id: UUID,
+    mentor_profile_id: UUID,
+    completed_at: datetime,
+    present: Mapping[UUID, bool],
+    now: datetime,
+) -> None:
+    """Withdraw the permits of mentees who were absent after all, and give those back who were not.
+
+    Args:
+        present: of mentees whose attendance has changed; `review.unlocked` is recorded of those who were present.
+    """
+    values = {
+        "ids": [uuid7() for _mentee in present],
+        "mentees": list(present),
+        "present": list(present.values()),
+        "session_id": session_id,
+        "mentor_profile_id": mentor_profile_id,
+        "unlocked_at": completed_at,
+        "expires_at": completed_at + OPEN_FOR,
+        "now": now,
+    }
+    ids = {"session_id": session_id, "booking_id": booking_id}
+    rows = db.execute(_CORRECT, values).all()
+    opened = [Permit.of(row) for row in rows if row.withdrawn_at is None and row.expires_at > now]
+    if opened:
+        record(db, *(ReviewUnlocked.about(permit, actor=SYSTEM, now=now, **ids) for permit in opened))
 
 
 def _permits(db: Connection, completed: Sequence[SessionCompleted]) -> Iterator[tuple[Any, ...]]:

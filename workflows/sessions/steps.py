@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -19,6 +19,7 @@ from workflows.events.event_types import SessionCompleted, SessionStarted
 from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.identity.parties import require_mentor_or_operator, require_party
+from workflows.sessions.attendance import write_attendance
 from workflows.sessions.session import Session
 from workflows.transitions import StateMachine, update_statement
 
@@ -155,16 +156,19 @@ def complete(
     rating: int | None = None,
     feedback: str | None = None,
     action_items: list[str] | None = None,
+    attendance: Mapping[UUID, bool] | None = None,
 ) -> Session:
     """Complete a session in progress, and return it as it stands then.
 
     Args:
         notes: shown to both sides, as are the action items.
         rating: 1 to 5; with `feedback` the mentor's own record, shown to the mentor and operators alone.
+        attendance: which mentees were present, by their ids; those who were not get no permit to review it.
 
     Raises:
         Forbidden: the caller is neither the session's mentor nor an operator.
         InvalidTransition: the session is not in progress.
+        Invalid: attendance of someone who does not take part.
     """
     require_mentor_or_operator(actor, session)
     completed = SESSION_MACHINE.move(
@@ -177,5 +181,6 @@ def complete(
         feedback=feedback,
         action_items=action_items,
     )
+    write_attendance(db, session.booking_id, attendance or {})
     record(db, SessionCompleted.about(completed, actor=actor, now=now))
     return completed
