@@ -21,11 +21,12 @@ from workflows.bookings.booking import BOOKINGS, Booking, booking_query
 from workflows.bookings.decisions import accept, cancel, decline
 from workflows.bookings.individual import IndividualRequest, book_individual
 from workflows.bookings.request import request
-from workflows.bookings.series import SeriesParties, series_parties_query
+from workflows.bookings.series import SeriesParties, series_parties_query, withdraw_drafts
 from workflows.groups.group import Group, group_query
 from workflows.groups.seats import leave
 from workflows.identity.parties import require_access, require_mentee, require_mentor
 from workflows.sessions.cancel import cancel as cancel_session
+from workflows.sessions.series import CancelledSeries, KeptBooking
 from workflows.sessions.series import cancel_series as end_series
 from workflows.sessions.session import accepted_session
 
@@ -196,20 +197,31 @@ def cancel_booking(context: RequestContext[Booking], body: dict[str, Any]) -> An
 @bookings.arguments(shapes.SeriesCancellation, example=examples.SERIES_CANCELLATION)
 @bookings.response(200, shapes.CancelledSeries, example=examples.CANCELLED_SERIES)
 def cancel_series(context: RequestContext[SeriesParties], body: dict[str, Any]) -> Any:
-    """Cancel a series from a time on: each of its bookings as its session, by its own policy.
+    """Cancel a series from a time on: each of its bookings as its session, by its own policy; drafts are withdrawn.
 
     The response tells which still stand, with the code that their own cancellation is refused with. What was cancelled
     before is in neither list.
     """
-    series = context.subject
-    return end_series(
+    series, from_time = context.subject, body.pop("from_time") or context.now
+    ended = end_series(
         context.db,
         actor=context.actor,
         series_id=series.id,
         mentor_profile_id=series.mentor_profile_id,
+        from_time=from_time,
         now=context.now,
         **body,
     )
+    withdrawn, left = withdraw_drafts(
+        context.db,
+        actor=context.actor,
+        series=series,
+        from_time=from_time,
+        reason=body["reason"],
+        now=context.now,
+    )
+    kept = [KeptBooking(booking_id, "forbidden") for booking_id in left]
+    return CancelledSeries([*ended.cancelled, *withdrawn], [*ended.kept, *kept])
 
 
 def _left(context: RequestContext[Booking], reason: str | None) -> Any:

@@ -70,7 +70,10 @@ FOR_EITHER_PARTY = _session(require_party, session_with_terms_query, SessionWith
 
 
 @sessions.route("/sessions/book", methods=["POST"])
-@refuses("not_found", "no_listing", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken")
+@refuses(
+    *("not_found", "no_listing", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken"),
+    "no_such_time",
+)
 @changes(PERSON)
 @accepts_headers(PREFER)
 @sessions.arguments(shapes.NewSession, example=examples.NEW_SESSION)
@@ -91,10 +94,11 @@ def create_session_booking(context: RequestContext[None], body: dict[str, Any]) 
     """Book a session with a mentor.
 
     The mentor's active listing of that duration is booked; of several the cheapest, then the one with the smallest id.
-    An instant listing accepts immediately, and any other one makes a draft for the mentor to decide.
+    An instant listing accepts immediately, and any other one makes a draft for the mentor to decide. With `recurrence`,
+    it is booked every week at the same wall-clock time.
     """
     state = app_state()
-    booking = book_directly(
+    booking, series = book_directly(
         context.db,
         actor=context.actor,
         now=context.now,
@@ -102,7 +106,7 @@ def create_session_booking(context: RequestContext[None], body: dict[str, Any]) 
         draft_limits=state.draft_limits,
         **body,
     )
-    answer = {"booking": booking, "session": None}
+    answer = {"booking": booking, "session": None, **({"series": series} if series else {})}
     if booking.session_id is None:
         return answer, 201, {"Location": f"/bookings/{booking.id}"}
     return answer, 202, {"Location": f"/sessions/{booking.session_id}"}

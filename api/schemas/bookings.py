@@ -172,7 +172,7 @@ class SeriesOccurrence(ResponseSchema):
 
     start_time = Moment()
     booking_id = Id(attribute="id")
-    session_id = Id()
+    session_id = Id(allow_none=True, metadata={"description": "Null for a draft."})
 
 
 class SkippedSeriesOccurrence(ResponseSchema):

@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load, validate
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
-from api.schemas.bookings import Booking, MenteeParty, MentorParty, Series
+from api.schemas.bookings import Booking, MenteeParty, MentorParty, NewRecurrence, Series
 from api.schemas.fields import (
     AsRead,
     Id,
@@ -215,6 +215,7 @@ class NewSession(RequestSchema):
     metadata = Metadata(
         load_default=None, allow_none=True, metadata={"description": "At most 16 kB; copied to the session."}
     )
+    recurrence = fields.Nested(NewRecurrence, load_default=None, allow_none=True)
 
     @post_load
     def name_the_mentor(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
@@ -232,10 +233,13 @@ class NewSession(RequestSchema):
 
 
 class DirectBooking(ResponseSchema):
-    """A booking, and its session once that exists."""
+    """A booking, and its session once that exists; of a series, the first ones."""
 
     booking = fields.Nested(Booking)
     session = fields.Nested(Session, allow_none=True)
+    series = fields.Nested(Series)
+
+    optional = ("series",)
 
 
 class SessionFilters(ListQuery):

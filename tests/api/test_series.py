@@ -7,13 +7,15 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select
 
 from models.bundles import bundle_entries
+from models.catalog import BookingMode
 from models.events import events
 from models.people import users
 from tests import factories
-from tests.api.conftest import MONDAY, Tuition, counts, refusal
+from tests.api.conftest import MONDAY, Cast, Tuition, counts, refusal
 from tests.api.test_waiting import Worker
 from tests.application import World, as_mentor
 from workflows.invariants import check_all
@@ -172,7 +174,7 @@ def test_the_mentees_own_conflict_ends_the_choice(tuition: Tuition) -> None:
 def test_a_series_that_ends_too_far_ahead_is_refused(engine: Engine, tuition: Tuition) -> None:
     before = counts(engine)
     answer = weekly(tuition, 52, recurrence={"everyWeeks": 52, "onConflict": "skip"})
-    assert refusal(answer) == (400, "invalid_request")
+    assert refusal(answer) == (409, "beyond_horizon")
     assert counts(engine) == before
 
 
@@ -302,3 +304,54 @@ def test_a_series_is_its_parties_own(tuition: Tuition, series: dict[str, Any]) -
     assert refusal(end(tuition, {"id": "no-id"})) == (404, "not_found")
     assert refusal(end(tuition, series, reason=None)) == (400, "invalid_request")
     assert refusal(end(tuition, series, reason=" ")) == (400, "invalid_request")
+
+
+def directly(client: FlaskClient, cast: Cast, **fields: Any) -> Any:
+    """A request for three weekly sessions with the cast's mentor."""
+    body = {"mentorProfileId": str(cast.mentor.id), "scheduledAt": shown(0), "durationMinutes": 60, "title": "Growing"}
+    body |= {"recurrence": {"count": 3}, "timeZone": "UTC", **fields}
+    return client.post("/sessions/book", json=body, headers=cast.as_mentee)
+
+
+def test_a_direct_booking_of_an_instant_listing_recurs(engine: Engine, world: World, cast: Cast) -> None:
+    with engine.begin() as db:
+        listing = factories.make_listing(db, cast.mentor, booking_mode=BookingMode.INSTANT, price_amount=1)
+        factories.make_booking(db, listing=listing, start_time=MONDAY + WEEK)
+    refused = directly(world.client, cast)
+    assert (refusal(refused), refused.json["details"]) == ((409, "slot_taken"), {"occurrences": [shown(1)]})
+    answer = directly(world.client, cast, recurrence={"count": 3, "onConflict": "skip"})
+    assert (answer.status_code, set(answer.json)) == (202, {"booking", "session", "series"})
+    assert answer.headers["Location"] == f"/sessions/{answer.json['series']['made'][0]['sessionId']}"
+    assert [made["startTime"] for made in answer.json["series"]["made"]] == [shown(0), shown(2)]
+    assert [each["code"] for each in answer.json["series"]["skipped"]] == ["slot_taken"]
+    with engine.connect() as db:
+        assert db.scalar(select(func.count()).where(events.c.type == "booking.accepted")) == 1 + 2
+
+
+def test_a_series_of_requests_is_decided_and_withdrawn_one_by_one(world: World, cast: Cast) -> None:
+    client = world.client
+    answer = directly(client, cast, scheduledAt="2030-05-06T09:00")
+    assert (answer.status_code, answer.json["session"], answer.json["booking"]["status"]) == (201, None, "draft")
+    series = answer.json["series"]
+    assert [made["sessionId"] for made in series["made"]] == [None] * 3
+    first, *others = ids(series)
+    assert client.post(f"/bookings/{first}/accept", headers=cast.as_mentor).status_code == 202
+    world.run_session_effects()
+    path, body = f"/series/{series['id']}/cancel", {"reason": "Moved"}
+    by_operator = client.post(path, json=body | {"from": shown(1)}, headers=cast.as_operator)
+    assert by_operator.json == {
+        "cancelled": [],
+        "kept": [{"bookingId": booking, "code": "forbidden"} for booking in others],
+    }
+    assert client.post(path, json=body, headers=cast.as_mentee).json == {"cancelled": [first, *others], "kept": []}
+    statuses = [client.get(f"/bookings/{booking}", headers=cast.as_mentee).json["status"] for booking in others]  # type: ignore[index]
+    assert statuses == ["cancelled"] * 2
+
+
+def test_a_mentor_declines_the_drafts_of_a_series(client: FlaskClient, cast: Cast) -> None:
+    series = directly(client, cast).json["series"]
+    answer = client.post(f"/series/{series['id']}/cancel", json={"reason": "Away"}, headers=cast.as_mentor)
+    assert answer.json == {"cancelled": ids(series), "kept": []}
+    booking = client.get(f"/bookings/{ids(series)[0]}", headers=cast.as_mentee).json
+    assert booking is not None
+    assert (booking["status"], booking["declineReason"]) == ("declined", "Away")

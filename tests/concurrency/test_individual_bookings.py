@@ -191,7 +191,9 @@ def test_series_single_bookings_accepts_and_cancellations_never_deadlock(engine:
             _first, earlier = tuition.book(db, tuition.mentees[0], slot + timedelta(hours=1), **pays)
             assert earlier is not None
             create_all(db, [booking.id for booking in earlier.made])
-        ending = {"series_id": earlier.id, "mentor_profile_id": earlier.made[0].mentor_profile_id, "reason": "Moved"}
+        first = earlier.made[0]
+        ending = {"series_id": earlier.id, "mentor_profile_id": first.mentor_profile_id, "from_time": slot}
+        ending |= {"reason": "Moved", "now": datetime.now(UTC)}
         outcomes = race.transact(
             [
                 *(
@@ -205,10 +207,8 @@ def test_series_single_bookings_accepts_and_cancellations_never_deadlock(engine:
                     for each in range(3)
                 ),
                 partial(factories.accept_booking, booking=draft),
-                partial(
-                    cancel_series, actor=factories.acting_user(tuition.mentees[0]), now=datetime.now(UTC), **ending
-                ),
-                partial(cancel_series, actor=factories.mentor_of(earlier.made[0]), now=datetime.now(UTC), **ending),
+                partial(cancel_series, actor=factories.acting_user(tuition.mentees[0]), **ending),
+                partial(cancel_series, actor=factories.mentor_of(first), **ending),
             ]
         )
         seen.update(codes(outcomes))

@@ -38,6 +38,7 @@ from workflows.bookings.booking import BOOKINGS
 from workflows.bookings.choice import OFFER_OF_MENTOR, OFFERS_OF_COURSE
 from workflows.bookings.direct import LISTING_OF_DURATION
 from workflows.bookings.individual import NAMED, ONLY_PRODUCT, PRODUCT
+from workflows.bookings.series import DRAFTS_OF_SERIES
 from workflows.bundles.bundle import BUNDLES
 from workflows.catalog.courses import COURSES, FOUND_COURSES
 from workflows.catalog.listings import BOOKABLE, LISTINGS
@@ -177,6 +178,7 @@ STATEMENTS: dict[str, Executable] = {
     "the listing of its mentor": OFFER_OF_MENTOR,
     "the mentors to choose from": OFFERS_OF_COURSE,
     "the sessions of a series": SESSIONS_OF_SERIES,
+    "the drafts of a series": DRAFTS_OF_SERIES,
     "the session of an accepted booking": SESSION_WITH_TERMS,
     "an earlier answer": idempotency.EARLIER,
     "what follows from an event": recording(ROWS_OF_LISTENERS),

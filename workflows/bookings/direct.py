@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
+from workflows.availability.changes import lock_calendar
 from workflows.bookings.booking import Booking
 from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits
 from workflows.bookings.request import request
+from workflows.bookings.series import Recurrence, Series, book_occurrences, occurrences
 from workflows.errors import Conflict, Forbidden, Invalid, NotFound
 from workflows.identity.actor import Actor
 
@@ -43,22 +46,29 @@ def book_directly(
     title: str | None = None,
     description: str | None = None,
     metadata: dict[str, Any] | None = None,
+    recurrence: Recurrence | None = None,
     mentee_overlap: bool = False,
     draft_limits: DraftLimits = NO_DRAFT_LIMITS,
-) -> Booking:
-    """Book the mentor's listing of that duration as a mentee; of several the cheapest, then the smallest id.
+) -> tuple[Booking, Series | None]:
+    """Book the mentor's listing of that duration as a mentee, once or as a series.
+
+    Of several listings the cheapest is booked, then the one with the smallest id.
 
     Args:
         scheduled_at: the start; one without a zone is a wall-clock time in `time_zone`.
-        time_zone: an IANA name; None for the caller's own.
+        time_zone: an IANA name, also of a series' wall-clock time; None for the caller's own.
         description: kept as the booking's notes.
         mentee_overlap: whether the mentee may have another session at that time.
+
+    Returns:
+        the booking, the first of a series; and the series.
 
     Raises:
         Forbidden: the caller is an operator, without a user of their own.
         NotFound: no such active mentor.
-        Invalid: a start in the past, too far ahead, or that the clocks skip; the caller's own listing.
-        Conflict: `no_listing` of that duration; else as of `request`.
+        Invalid: a start in the past, too far ahead, or that the clocks skip; the caller's own listing; an unusable end
+            of a series.
+        Conflict: `no_listing` of that duration; `no_such_time` in a series; else as of `request`.
     """
     if actor.user_id is None:
         raise Forbidden("Only a user can book a session.")
@@ -79,19 +89,30 @@ def book_directly(
         raise Conflict(
             f"The mentor has no listing of {duration_minutes} minutes; choose another duration.", code="no_listing"
         )
+    make = partial(
+        request,
+        db,
+        actor=actor,
+        listing_id=found.listing_id,
+        title=title,
+        notes=description,
+        metadata=metadata,
+        mentee_overlap=mentee_overlap,
+        draft_limits=draft_limits,
+        now=now,
+    )
     try:
-        return request(
+        if recurrence is None:
+            return make(start_time=start), None
+        times = occurrences(recurrence, start, time_zone or found.time_zone)
+        lock_calendar(db, mentor_profile_id)
+        series = book_occurrences(
             db,
-            actor=actor,
-            listing_id=found.listing_id,
-            start_time=start,
-            title=title,
-            notes=description,
-            metadata=metadata,
-            mentee_overlap=mentee_overlap,
-            draft_limits=draft_limits,
-            now=now,
+            times,
+            lambda at, series_id: make(start_time=at, series_id=series_id),
+            on_conflict=recurrence.on_conflict,
         )
+        return series.made[0], series
     except Invalid as refusal:
         reasons = (refusal.details or {}).pop("startTime", None)
         if reasons is not None:

@@ -33,6 +33,7 @@ def request(
     title: str | None = None,
     notes: str | None = None,
     metadata: dict[str, Any] | None = None,
+    series_id: UUID | None = None,
     mentee_overlap: bool = False,
     draft_limits: DraftLimits = NO_DRAFT_LIMITS,
 ) -> Booking:
@@ -42,6 +43,7 @@ def request(
         start_time: aware; the end follows from the listing's duration.
         end_time: may be given, and must then be that very end.
         metadata: the client's own, copied to the session.
+        series_id: of the recurring bookings that it belongs to.
         mentee_overlap: whether the mentee may have another session at that time.
 
     Raises:
@@ -77,6 +79,7 @@ def request(
                 "title": title,
                 "notes": notes,
                 "metadata": metadata,
+                "series_id": series_id,
                 "price_amount": listing.price_amount,
                 "price_currency": listing.price_currency,
             },

@@ -10,21 +10,36 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Select, literal_column, select, text
+from sqlalchemy import Connection, Select, bindparam, literal_column, select, text
 from uuid_utils.compat import uuid7
 
-from models.bookings import bookings
+from models.base import enum_literal
+from models.bookings import BookingStatus, bookings
 from workflows.availability.busy import LOCK_MENTEE, LOCK_MENTOR_UNCHANGED
 from workflows.availability.check import CalendarChanged
 from workflows.bookings.booking import Booking
+from workflows.bookings.decisions import cancel, decline
 from workflows.errors import Conflict, Invalid
 from workflows.events.record import savepoint
+from workflows.identity.actor import Actor
+from workflows.identity.parties import is_mentor
 from workflows.records import Record
 
 MAX_OCCURRENCES = 52
 MAX_WEEKS_APART = 52
 
 _LOCK_PARTIES = text(f"WITH {LOCK_MENTOR_UNCHANGED}, {LOCK_MENTEE} SELECT id FROM mentee")
+
+
+DRAFTS_OF_SERIES = (
+    Booking.query()
+    .where(
+        bookings.c.series_id == bindparam("series_id"),
+        bookings.c.start_time >= bindparam("from_time"),
+        bookings.c.status == enum_literal(BookingStatus.DRAFT),
+    )
+    .order_by(bookings.c.start_time)
+)
 
 
 class OnConflict(StrEnum):
@@ -173,6 +188,22 @@ def book_occurrences(
         first.details = (first.details or {}) | times_in_details(each.start_time for each in series.skipped)
         raise first
     return series
+
+
+def withdraw_drafts(
+    db: Connection, *, actor: Actor, series: SeriesParties, from_time: datetime, reason: str, now: datetime
+) -> tuple[list[UUID], list[UUID]]:
+    """Cancel the drafts of a series from a time on as its mentee, or decline them as its mentor.
+
+    Returns:
+        the ids of those bookings; and those of the drafts that an operator, who decides about none, leaves as they are.
+    """
+    rows = db.execute(DRAFTS_OF_SERIES, {"series_id": series.id, "from_time": from_time}).all()
+    drafts = [Booking.of(row) for row in rows]
+    if actor.operator:
+        return [], [draft.id for draft in drafts]
+    end = decline if is_mentor(actor, series) else cancel
+    return [end(db, actor=actor, booking=draft, reason=reason, now=now).id for draft in drafts], []
 
 
 def times_in_details(times: Iterable[datetime]) -> dict[str, list[str]]:

@@ -55,7 +55,7 @@ def cancel_series(
     actor: Actor,
     series_id: UUID,
     mentor_profile_id: UUID,
-    from_time: datetime | None = None,
+    from_time: datetime,
     reason: str,
     type: CancellationType | None = None,
     refund_requested: bool = False,
@@ -65,7 +65,7 @@ def cancel_series(
 
     Args:
         mentor_profile_id: the mentor of all its bookings.
-        from_time: the start of the first one to be cancelled; None for all that lie ahead.
+        from_time: the start of the first one to be cancelled.
         reason: shown to both sides.
 
     Returns:
@@ -75,7 +75,7 @@ def cancel_series(
     # The lock that every single cancellation takes first; taken before the sessions are looked at.
     db.execute(_LOCK_MENTOR, {"id": mentor_profile_id})
     outcome = CancelledSeries()
-    for row in db.execute(SESSIONS_OF_SERIES, {"series_id": series_id, "from_time": from_time or now}).all():
+    for row in db.execute(SESSIONS_OF_SERIES, {"series_id": series_id, "from_time": from_time}).all():
         try:
             if row.id is None:
                 raise session_pending()
