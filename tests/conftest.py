@@ -20,6 +20,11 @@ _OWNED: list[servers.Servers] = []
 _NUMBERS = itertools.count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long the tests of random sequences go on."""
+    parser.addoption("--sequences", type=int, default=3, help="How many random sequences of bookings are played.")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Start the servers, once per run: not in xdist's workers, and not just to list tests or options."""
     # A shell that runs the tests in the background has them ignore Ctrl-C, and so would every process that they start.
@@ -58,6 +63,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> schedul
 def _every_effect() -> None:
     """No test records by what another one's process was told of the operator's choices."""
     subscriptions.reset_policy()
+
+
+@pytest.fixture(scope="session")
+def sequences(pytestconfig: pytest.Config) -> int:
+    """How many random sequences are to be played."""
+    number: int = pytestconfig.getoption("sequences")
+    return number
 
 
 @pytest.fixture(scope="session")

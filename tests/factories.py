@@ -256,10 +256,11 @@ def make_paid_booking(
     listing: Listing | None = None,
     start_time: datetime | None = None,
     accepted: bool = True,
+    at: datetime | None = None,
 ) -> Booking:
-    """An individual booking that is paid with a credit of a bundle: accepted at once, or a draft."""
+    """An individual booking that a credit of a bundle pays for, now or at that time: accepted at once, or a draft."""
     offer = listing or make_listing(db, course_id=bundle.course_id)
-    begin, now = start_time or next_slot(), datetime.now(UTC)
+    begin, now = start_time or next_slot(), at or datetime.now(UTC)
     mentee = Actor.person(bundle.mentee_user_id, None)
     calendar = select(mentor_profiles.c.calendar_version).where(mentor_profiles.c.id == offer.mentor_profile_id)
     booking = insert_booking(
@@ -267,7 +268,7 @@ def make_paid_booking(
         {
             "listing_id": offer.id,
             "mentee_user_id": bundle.mentee_user_id,
-            "course_id": bundle.course_id,
+            "course_id": offer.course_id,
             "price_amount": 0,
             "price_currency": offer.price_currency,
             "bundle_purchase_id": bundle.id,
@@ -283,7 +284,7 @@ def make_paid_booking(
         db,
         bundle_purchase_id=bundle.id,
         mentee_user_id=bundle.mentee_user_id,
-        course_id=bundle.course_id,
+        course_id=offer.course_id,
         duration_minutes=offer.duration_minutes,
         booking_id=booking.id,
         actor=mentee,
