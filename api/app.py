@@ -17,7 +17,6 @@ from api.database import in_transaction
 from api.openapi import SWAGGER_ASSETS, SWAGGER_ASSETS_PATH, make_api
 from api.resources import (
     analytics,
-    availability,
     bookings,
     bundles,
     calendar,
@@ -29,6 +28,7 @@ from api.resources import (
     reviews,
     seats,
     sessions,
+    slots,
     streams,
     unsubscribing,
     webhooks,
@@ -54,7 +54,7 @@ AREAS = (
     catalog.courses,
     catalog.listings,
     bundles.bundles,
-    availability.availability,
+    slots.availability,
     bookings.bookings,
     sessions.sessions,
     seats.group_sessions,

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, insert, select
+from sqlalchemy import Connection, Select, Uuid, bindparam, insert, select
 from uuid_utils.compat import uuid7
 
 from models.people import mentor_profiles, users
@@ -170,3 +170,11 @@ def publish_mentor_profile(
 def stored_skill(skill: str) -> str:
     """A skill as profiles hold it: in lower case."""
     return skill.strip().lower()
+
+
+_TIME_ZONE = select(users.c.time_zone).where(users.c.id == bindparam("user_id", type_=Uuid))
+
+
+def time_zone_of(db: Connection, actor: Actor) -> str:
+    """The IANA name of the caller's time zone; UTC for an operator."""
+    return "UTC" if actor.user_id is None else str(db.scalar(_TIME_ZONE, {"user_id": actor.user_id}))

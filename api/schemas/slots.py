@@ -1,0 +1,54 @@
+"""Slots: the times on offer, and why others are not."""
+
+from __future__ import annotations
+
+from marshmallow import fields, validate
+
+from api.schemas.base import RequestSchema, ResponseSchema
+from api.schemas.fields import Id, Moment, QueryFlag, QueryWhole, TimeZone
+
+REASONS = ("beyond_horizon", "too_soon", "time_off", "outside_hours", "busy", "limit")
+
+
+class SlotQuery(RequestSchema):
+    """Which slots are wanted."""
+
+    from_ = Moment(data_key="from", required=True, metadata={"example": "2030-05-04T00:00:00Z"})
+    to = Moment(
+        required=True, metadata={"description": "Exclusive; at most 92 days later.", "example": "2030-05-11T00:00:00Z"}
+    )
+    duration_minutes = QueryWhole(5, 1440, required=True, metadata={"example": 60})
+    listing_id = Id(
+        metadata={"description": "This listing; by default the cheapest of the duration, as for direct booking."}
+    )
+    step_minutes = QueryWhole(5, 1440, metadata={"description": "By default the mentor's own."})
+    time_zone = TimeZone()
+    explain = QueryFlag(
+        load_default=False, metadata={"description": "Also the other times, with reasons; at most 7 days."}
+    )
+
+
+class Slot(ResponseSchema):
+    """A time that can be booked."""
+
+    start_time = Moment()
+    end_time = Moment()
+    mentor_profile_ids = fields.List(Id(), metadata={"description": "The mentors who are free then."})
+
+
+class RefusedSlot(ResponseSchema):
+    """A time that cannot be booked."""
+
+    start_time = Moment()
+    end_time = Moment()
+    mentor_profile_id = Id()
+    reason = fields.String(validate=validate.OneOf(REASONS), metadata={"description": "The first reason that applies."})
+
+
+class Slots(ResponseSchema):
+    """Slots, the earliest first."""
+
+    items = fields.List(fields.Nested(Slot))
+    refused = fields.List(fields.Nested(RefusedSlot), metadata={"description": "Only with `explain=true`."})
+
+    optional = ("refused",)

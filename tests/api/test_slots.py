@@ -1,0 +1,124 @@
+"""Tests of the slots of mentors and courses."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine
+
+from tests import factories
+from tests.api.conftest import Cast
+from tests.application import World
+from tests.statements import statements_of
+
+DAY = timedelta(days=1)
+# A Monday, well ahead.
+MONDAY = (lambda today: today + (7 - today.weekday()) * DAY + 7 * DAY)(
+    datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+)
+MORNING = {"hours": [{"weekday": 0, "startTime": "09:00", "endTime": "12:00"}], "timeZone": "UTC"}
+
+
+def at(hour: int, minute: int = 0) -> str:
+    return f"{MONDAY + timedelta(hours=hour, minutes=minute):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def slots(world: World, cast: Cast, path: str, **query: Any) -> Any:
+    wanted = {"from": at(0), "to": at(24), "durationMinutes": 60, **query}
+    return world.client.get(path, query_string=wanted, headers=cast.as_mentee)
+
+
+@pytest.fixture
+def path(world: World, cast: Cast) -> str:
+    """The slots of a mentor who works on Monday mornings."""
+    assert world.client.put(f"/mentors/{cast.mentor.id}/hours", json=MORNING, headers=cast.as_mentor).status_code == 200
+    return f"/mentors/{cast.mentor.id}/slots"
+
+
+def starts(answer: Any) -> list[str]:
+    assert answer.status_code == 200, answer.json
+    return [each["startTime"] for each in answer.json["items"]]
+
+
+def test_slots_lie_within_the_hours_by_the_mentors_steps(world: World, cast: Cast, path: str) -> None:
+    answer = slots(world, cast, path)
+    assert starts(answer) == [at(9 + number // 4, number % 4 * 15) for number in range(9)]
+    first = answer.json["items"][0]
+    assert (first["endTime"], first["mentorProfileIds"]) == (at(10), [str(cast.mentor.id)])
+    assert starts(slots(world, cast, path, stepMinutes=60)) == [at(9), at(10), at(11)]
+    assert "refused" not in answer.json
+
+
+def test_what_is_booked_is_no_longer_offered(world: World, cast: Cast, path: str, engine: Engine) -> None:
+    with engine.begin() as db:
+        instant = factories.make_listing(db, mentor=cast.mentor, booking_mode="instant")
+    body = {"listingId": str(instant.id), "startTime": at(10)}
+    assert world.client.post("/bookings", json=body, headers=cast.as_stranger).status_code == 202
+    found = slots(world, cast, path, explain="true", stepMinutes=30)
+    assert starts(found) == [at(9), at(11)]
+    refused = {each["startTime"]: each["reason"] for each in found.json["refused"]}
+    assert (refused[at(9, 30)], refused[at(10, 30)], refused[at(8)]) == ("busy", "busy", "outside_hours")
+    offered = {"listingId": str(instant.id), "startTime": at(11)}
+    assert world.client.post("/bookings", json=offered, headers=cast.as_mentee).status_code == 202
+
+
+def test_the_callers_own_time_is_left_out(world: World, cast: Cast, path: str, engine: Engine) -> None:
+    with engine.begin() as db:
+        start = MONDAY + timedelta(hours=9)
+        factories.accept_booking(db, factories.make_booking(db, mentee=cast.mentee, start_time=start))
+    assert starts(slots(world, cast, path, stepMinutes=60)) == [at(10), at(11)]
+
+
+def test_a_course_offers_the_slots_of_all_its_mentors(world: World, cast: Cast, engine: Engine) -> None:
+    with engine.begin() as db:
+        course = factories.make_course(db)
+        for mentor in (cast.mentor, cast.other_mentor):
+            factories.make_listing(db, mentor=mentor, course_id=course.id)
+    world.client.put(f"/mentors/{cast.mentor.id}/hours", json=MORNING, headers=cast.as_mentor)
+    late = {"hours": [{"weekday": 0, "startTime": "11:00", "endTime": "13:00"}], "timeZone": "UTC"}
+    world.client.put(f"/mentors/{cast.other_mentor.id}/hours", json=late, headers=cast.as_other_mentor)
+    answer = slots(world, cast, f"/courses/{course.id}/slots", stepMinutes=60)
+    free = {each["startTime"]: set(each["mentorProfileIds"]) for each in answer.json["items"]}
+    mentor, other = str(cast.mentor.id), str(cast.other_mentor.id)
+    assert free == {at(9): {mentor}, at(10): {mentor}, at(11): {mentor, other}, at(12): {other}}
+
+
+@pytest.mark.parametrize("mentors", [1, 4])
+def test_slots_take_the_same_statements_for_any_number_of_mentors(
+    world: World, cast: Cast, engine: Engine, mentors: int
+) -> None:
+    with engine.begin() as db:
+        course = factories.make_course(db)
+        for _ in range(mentors):
+            factories.make_listing(db, course_id=course.id)
+    with statements_of(engine) as made:
+        assert starts(slots(world, cast, f"/courses/{course.id}/slots"))
+    assert len(made.statements) == STATEMENTS
+
+
+# The caller, the course, the caller's time zone, listings, calendars, blocks, and the caller's own time.
+STATEMENTS = 7
+
+
+@pytest.mark.parametrize(
+    ("query", "refusal"),
+    [
+        ({"to": at(0)}, (400, "invalid_request")),
+        ({"to": f"{MONDAY + 93 * DAY:%Y-%m-%dT%H:%M:%SZ}"}, (400, "invalid_request")),
+        ({"to": f"{MONDAY + 8 * DAY:%Y-%m-%dT%H:%M:%SZ}", "explain": "true"}, (400, "invalid_request")),
+        ({"from": "yesterday"}, (400, "invalid_request")),
+        ({"stepMinutes": 0}, (400, "invalid_request")),
+        ({"timeZone": "Mars/Olympus"}, (400, "invalid_request")),
+        ({"durationMinutes": 45}, (409, "no_listing")),
+        ({"listingId": str(uuid4())}, (409, "no_listing")),
+    ],
+    ids=["empty", "too long", "too long to explain", "no time", "no step", "no zone", "no listing", "another listing"],
+)
+def test_what_cannot_be_searched_is_refused(
+    world: World, cast: Cast, path: str, query: dict[str, Any], refusal: tuple[int, str]
+) -> None:
+    answer = slots(world, cast, path, **query)
+    assert (answer.status_code, answer.json["code"]) == refusal

@@ -1,0 +1,171 @@
+"""Property test of slots: equal to what a brute force over all times finds, for any hours, bookings and zones."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workflows.availability.calendar import Block, MentorCalendar
+from workflows.availability.hours import Hours, Span
+from workflows.availability.open_times import Interval, moment_of
+from workflows.availability.rules import BookingRules
+from workflows.availability.slots import AROUND, Offered, Search, Wanted
+
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Havana")
+# Around both changes of the clocks in each of them.
+BEGINS = tuple(
+    datetime(2030, month, day, tzinfo=UTC) for month, day in ((3, 8), (3, 29), (4, 5), (10, 4), (10, 25), (11, 1))
+)
+ME = UUID(int=1)
+minutes = st.integers(0, 287).map(lambda number: 5 * number)
+
+
+@st.composite
+def spans(draw: st.DrawFn) -> list[tuple[int, int]]:
+    """Open periods of a day, without overlap."""
+    edges = sorted(draw(st.lists(minutes, min_size=2, max_size=4, unique=True)))
+    return list(zip(edges[::2], edges[1::2], strict=False))
+
+
+@st.composite
+def calendars(draw: st.DrawFn, begin: datetime) -> MentorCalendar:
+    """Hours, hours of dates, time off and rules."""
+    week = draw(st.dictionaries(st.integers(0, 6), spans(), max_size=5))
+    dates = draw(st.dictionaries(st.integers(-1, 4).map(lambda n: (begin + n * DAY).date()), spans(), max_size=2))
+    off = draw(st.lists(stretches(begin), max_size=2))
+    rules = draw(
+        st.builds(
+            BookingRules,
+            step_minutes=st.sampled_from([5, 15, 25, 60]),
+            horizon_days=st.none() | st.integers(1, 4),
+            max_per_day=st.none() | st.integers(1, 2),
+            max_per_mentee_per_week=st.none() | st.integers(1, 2),
+        )
+    )
+    return MentorCalendar(
+        mentor_profile_id=uuid4(),
+        version=1,
+        time_zone=draw(st.sampled_from(ZONES)),
+        hours=Hours(
+            draw(st.sampled_from(ZONES)), tuple(Span(day, *each) for day in sorted(week) for each in week[day])
+        ),
+        dates=dates,
+        time_off=sorted(off),
+        rules=rules,
+    )
+
+
+def stretches(begin: datetime) -> st.SearchStrategy[Interval]:
+    """Times of a few hours around a date."""
+    return st.tuples(st.integers(-600, 5000), st.integers(1, 600)).map(
+        lambda each: (begin + each[0] * MINUTE, begin + (each[0] + each[1]) * MINUTE)
+    )
+
+
+@st.composite
+def searches(draw: st.DrawFn) -> tuple[Search, MentorCalendar, list[Block], list[Interval], Offered, Wanted, datetime]:
+    """Everything that a search is made of."""
+    begin = draw(st.sampled_from(BEGINS))
+    calendar = draw(calendars(begin))
+    blocks = [
+        Block(
+            start_time=start,
+            end_time=end,
+            session_start=start,
+            mentee_user_id=draw(st.sampled_from([ME, uuid4()])),
+            hold_id=None,
+        )
+        for start, end in draw(st.lists(stretches(begin), max_size=4))
+    ] + [
+        Block(
+            start_time=start,
+            end_time=end,
+            session_start=None,
+            mentee_user_id=draw(st.sampled_from([ME, uuid4()])),
+            hold_id=uuid4(),
+        )
+        for start, end in draw(st.lists(stretches(begin), max_size=2))
+    ]
+    own = draw(st.lists(stretches(begin), max_size=2))
+    offer = Offered(
+        id=uuid4(),
+        mentor_profile_id=calendar.mentor_profile_id,
+        duration_minutes=draw(st.sampled_from([5, 30, 60, 90])),
+        min_notice_minutes=draw(st.sampled_from([0, 0, 90, 3000])),
+        buffer_before_minutes=draw(st.sampled_from([0, 10])),
+        buffer_minutes=draw(st.sampled_from([0, 15])),
+    )
+    start = begin + draw(st.integers(-60, 600)) * MINUTE
+    wanted = Wanted(
+        start=start,
+        end=start + draw(st.integers(1, 4 * 24 * 60)) * MINUTE,
+        duration_minutes=offer.duration_minutes,
+        step_minutes=draw(st.none() | st.sampled_from([10, 30])),
+        time_zone=draw(st.sampled_from(ZONES)),
+    )
+    now = begin + draw(st.integers(-3000, 3000)) * MINUTE + timedelta(seconds=draw(st.integers(0, 59)))
+    search = Search(calendar, blocks, offer, wanted, own=own, mentee=ME, now=now)
+    return search, calendar, blocks, own, offer, wanted, now
+
+
+@settings(max_examples=200, deadline=None)
+@given(searches())
+def test_slots_are_those_of_a_brute_force(
+    case: tuple[Search, MentorCalendar, list[Block], list[Interval], Offered, Wanted, datetime],
+) -> None:
+    search, calendar, blocks, own, offer, wanted, now = case
+    length = timedelta(minutes=offer.duration_minutes)
+    before, after = timedelta(minutes=offer.buffer_before_minutes), timedelta(minutes=offer.buffer_minutes)
+    offered = [datetime.fromtimestamp(second, UTC) for second in search.starts()]
+    reasons = {each.start_time: each.reason for each in search.refused()}
+    assert offered == sorted(set(offered))
+    assert not reasons.keys() & set(offered)
+    step = timedelta(minutes=wanted.step_minutes or calendar.rules.step_minutes)
+    for start in expected_grid(calendar, wanted, step):
+        end = start + length
+        if start <= now:
+            assert start not in offered
+            continue
+        busy = any(
+            block.start_time < end + after and block.end_time > start - before
+            for block in blocks
+            if block.hold_id is None or block.mentee_user_id != ME
+        ) or any(since < end and to > start for since, to in own)
+        reason = (
+            "beyond_horizon" if start - now > calendar.rules.horizon
+            else "too_soon" if start < now + timedelta(minutes=offer.min_notice_minutes)
+            else "time_off" if any(since < end and to > start for since, to in calendar.time_off)
+            else "outside_hours" if not calendar.is_open(start, end)
+            else "busy" if busy
+            else "limit" if calendar.is_limit_reached(start, ME, blocks)
+            else None
+        )  # fmt: skip
+        assert (start in offered) is (reason is None), (start, reason)
+        assert reasons.get(start) == reason, start
+    assert set(offered) <= set(expected_grid(calendar, wanted, step))
+
+
+def expected_grid(calendar: MentorCalendar, wanted: Wanted, step: timedelta) -> list[datetime]:
+    """Every time of the grid from the stretch's begin on: from each opening, or from each local midnight."""
+    if calendar.hours.spans or calendar.dates:
+        there = ZoneInfo(calendar.hours.time_zone)
+        begin = moment_of((wanted.start - AROUND).astimezone(there).date(), 0, there)
+        openings = list(calendar.open_times(begin, wanted.end + AROUND))
+    else:
+        there = ZoneInfo(wanted.time_zone)
+        first = wanted.start.astimezone(there).date()
+        midnights = [moment_of(first + number * DAY, 0, there) for number in range(7)]
+        openings = list(pairwise(midnights))
+    grid = []
+    for opens, closes in openings:
+        time = opens
+        while time < closes:
+            grid.append(time)
+            time += step
+    return [time for time in grid if wanted.start <= time < wanted.end]

@@ -1,0 +1,312 @@
+"""Slots: the starts at which mentors can be booked, and why other times cannot.
+
+A grid counts from each opening in the mentor's steps. Where every time is open, it counts from local midnight. It
+shapes what is offered, not what can be booked. Starts are whole seconds since the epoch, since there are many of them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from math import ceil, floor
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, text
+from sqlalchemy.sql.expression import TextualSelect
+
+from models.catalog import listings
+from workflows.availability.calendar import Block, MentorCalendar, load_blocks, load_calendars
+from workflows.availability.open_times import DAY, Interval, moment_of
+from workflows.errors import Conflict, Invalid
+from workflows.identity.actor import Actor
+from workflows.records import Record
+
+MAX_DAYS = 92
+MAX_DAYS_EXPLAINED = 7
+WEEK = timedelta(days=7)
+# Longer than any session with its buffers.
+AROUND = timedelta(days=3)
+LAST = 2**63
+Stretch = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offered(Record):
+    """The listing of one mentor by which slots are found."""
+
+    table = listings
+
+    id: UUID
+    mentor_profile_id: UUID
+    duration_minutes: int
+    min_notice_minutes: int
+    buffer_before_minutes: int
+    buffer_minutes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slot:
+    """A time that can be booked, and the mentors who are free then."""
+
+    start_time: datetime
+    end_time: datetime
+    mentor_profile_ids: list[UUID]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusedSlot:
+    """A time of the grid that cannot be booked, and the first reason for that."""
+
+    start_time: datetime
+    end_time: datetime
+    mentor_profile_id: UUID
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a caller looks for, from `start` to before `end`.
+
+    `step_minutes` is None for the mentor's own steps; `time_zone` is the one whose midnights count where every time is
+    open.
+    """
+
+    start: datetime
+    end: datetime
+    duration_minutes: int
+    step_minutes: int | None = None
+    time_zone: str = "UTC"
+
+
+def _listings_where(condition: str) -> TextualSelect:
+    """Of each mentor the cheapest listing of a duration, then the one with the smallest id, as direct booking takes."""
+    columns = ", ".join(f"listing.{column.name}" for column in Offered.columns())
+    return text(
+        f"""
+SELECT DISTINCT ON (listing.mentor_profile_id) {columns}
+FROM listings AS listing JOIN mentor_profiles AS mentor ON mentor.id = listing.mentor_profile_id AND mentor.active
+WHERE {condition} AND listing.duration_minutes = :duration_minutes AND listing.active
+ORDER BY listing.mentor_profile_id, listing.price_amount, listing.id
+"""
+    ).columns(*Offered.columns())
+
+
+OF_MENTOR = _listings_where("listing.mentor_profile_id = CAST(:id AS uuid)")
+OF_COURSE = _listings_where("listing.course_id = CAST(:id AS uuid)")
+OF_LISTING = _listings_where("listing.id = CAST(:listing_id AS uuid) AND listing.mentor_profile_id = CAST(:id AS uuid)")
+OF_LISTING_OF_COURSE = _listings_where(
+    "listing.id = CAST(:listing_id AS uuid) AND listing.course_id = CAST(:id AS uuid)"
+)
+OWN_TIME = text(
+    "SELECT lower(busy), upper(busy) FROM mentee_busy"
+    " WHERE user_id = CAST(:user_id AS uuid) AND busy && tstzrange(:start, :end) ORDER BY 1"
+)
+
+
+def find_slots(
+    db: Connection,
+    statement: TextualSelect,
+    subject_id: UUID,
+    wanted: Wanted,
+    *,
+    actor: Actor,
+    now: datetime,
+    listing_id: UUID | None = None,
+    explain: bool = False,
+    mentee_overlap: bool = False,
+) -> tuple[list[Slot], list[RefusedSlot]]:
+    """The slots of a mentor or a course, the earliest first, by a fixed number of statements.
+
+    Args:
+        statement: one of the `OF_…` above.
+        actor: whose own time is left out, and whose own holds are not.
+        explain: whether to return the other times of the grid with their reasons, too.
+
+    Raises:
+        Invalid: a stretch of time that is empty or too long.
+        Conflict: `no_listing` of that duration.
+    """
+    _require_stretch(wanted, MAX_DAYS_EXPLAINED if explain else MAX_DAYS)
+    values = {"id": subject_id, "listing_id": listing_id, "duration_minutes": wanted.duration_minutes}
+    if listing_id is None:
+        del values["listing_id"]
+    offers = [Offered.of(row) for row in db.execute(statement, values)]
+    if not offers:
+        raise Conflict(
+            f"There is no listing of {wanted.duration_minutes} minutes; choose another duration.", code="no_listing"
+        )
+    mentors = [offer.mentor_profile_id for offer in offers]
+    calendars = load_calendars(db, mentors, wanted.start - AROUND, wanted.end + AROUND)
+    blocks = load_blocks(db, mentors, wanted.start - WEEK - AROUND, wanted.end + WEEK + AROUND)
+    own: list[Interval] = []
+    if actor.user_id is not None and not mentee_overlap:
+        stretch = {"user_id": actor.user_id, "start": wanted.start, "end": wanted.end + AROUND}
+        own = [(start, end) for start, end in db.execute(OWN_TIME, stretch)]
+    found: dict[int, list[UUID]] = {}
+    refused: list[RefusedSlot] = []
+    for offer in offers:
+        mentor = offer.mentor_profile_id
+        search = Search(calendars[mentor], blocks[mentor], offer, wanted, own=own, mentee=actor.user_id, now=now)
+        for start in search.starts():
+            found.setdefault(start, []).append(mentor)
+        if explain:
+            refused += search.refused()
+    length = timedelta(minutes=wanted.duration_minutes)
+    slots = []
+    for second in sorted(found):
+        start_time = datetime.fromtimestamp(second, UTC)
+        slots.append(Slot(start_time=start_time, end_time=start_time + length, mentor_profile_ids=found[second]))
+    return slots, sorted(refused, key=lambda each: (each.start_time, each.mentor_profile_id))
+
+
+class Search:
+    """The slots of one mentor.
+
+    Args:
+        own: when the caller is booked elsewhere, in UTC.
+        mentee: the caller; None for an operator.
+    """
+
+    def __init__(
+        self,
+        calendar: MentorCalendar,
+        blocks: Sequence[Block],
+        offer: Offered,
+        wanted: Wanted,
+        *,
+        own: Sequence[Interval],
+        mentee: UUID | None,
+        now: datetime,
+    ) -> None:
+        self._calendar, self._blocks, self._offer, self._wanted = calendar, blocks, offer, wanted
+        # To someone without a user of their own, the limits per mentee do not apply.
+        self._mentee = mentee or UUID(int=0)
+        self._own, self._now = own, now
+        self._busy = [(block.start_time, block.end_time) for block in blocks if block.hinders(mentee)]
+        self._length = offer.duration_minutes * 60
+        self._step = (wanted.step_minutes or calendar.rules.step_minutes) * 60
+        self._limited: dict[date, bool] = {}
+
+    def starts(self) -> Iterator[int]:
+        """The starts on offer, in seconds since the epoch."""
+        earliest, latest = self._bounds()
+        taken = self._taken()
+        for origin, first, last in self._grid():
+            start, last = _on_grid(max(first, earliest), origin, self._step), min(last, latest)
+            while start <= last:
+                position = bisect_right(taken, (start, LAST)) - 1
+                if position >= 0 and taken[position][1] > start:
+                    start = _on_grid(taken[position][1], origin, self._step)
+                    continue
+                if not self._is_limited(start):
+                    yield start
+                start += self._step
+
+    def refused(self) -> Iterator[RefusedSlot]:
+        """The other times of the grid, and outside of openings those of one that counts from local midnight."""
+        grid = self._grid()
+        times = {second for origin, _first, last in grid for second in range(origin, last + self._length, self._step)}
+        openings = [(first, last + self._length) for _origin, first, last in grid]
+        for midnight, next_midnight in pairwise(self._midnights()):
+            for second in range(midnight, next_midnight, self._step):
+                position = bisect_right(openings, (second, LAST)) - 1
+                if position < 0 or openings[position][1] <= second:
+                    times.add(second)
+        begin, end = max(ceil(self._wanted.start.timestamp()), floor(self._now.timestamp()) + 1), self._wanted.end
+        for second in times.difference(self.starts()):
+            start = datetime.fromtimestamp(second, UTC)
+            if second >= begin and start < end:
+                until = start + timedelta(seconds=self._length)
+                mentor, reason = self._calendar.mentor_profile_id, self._reason(start, until)
+                yield RefusedSlot(start_time=start, end_time=until, mentor_profile_id=mentor, reason=reason)
+
+    def _reason(self, start: datetime, end: datetime) -> str:
+        """The first that applies, in the order of the contract."""
+        if start - self._now > self._calendar.rules.horizon:
+            return "beyond_horizon"
+        if start < self._now + timedelta(minutes=self._offer.min_notice_minutes):
+            return "too_soon"
+        if self._calendar.has_time_off(start, end):
+            return "time_off"
+        if not self._calendar.is_open(start, end):
+            return "outside_hours"
+        return "busy" if self._is_busy(start, end) else "limit"
+
+    def _is_busy(self, start: datetime, end: datetime) -> bool:
+        begin = start - timedelta(minutes=self._offer.buffer_before_minutes)
+        until = end + timedelta(minutes=self._offer.buffer_minutes)
+        return any(since < until and to > begin for since, to in self._busy) or any(
+            since < end and to > start for since, to in self._own
+        )
+
+    def _is_limited(self, second: int) -> bool:
+        if not self._calendar.rules.has_limits:
+            return False
+        start = datetime.fromtimestamp(second, UTC)
+        day = start.astimezone(ZoneInfo(self._calendar.time_zone)).date()
+        if day not in self._limited:
+            self._limited[day] = self._calendar.is_limit_reached(start, self._mentee, self._blocks)
+        return self._limited[day]
+
+    def _bounds(self) -> tuple[int, int]:
+        """The first and the last start that stretch, notice and horizon allow."""
+        now, notice = self._now.timestamp(), self._offer.min_notice_minutes * 60
+        earliest = max(ceil(self._wanted.start.timestamp()), floor(now) + 1, ceil(now + notice))
+        latest = (self._now + self._calendar.rules.horizon).timestamp()
+        return earliest, min(ceil(self._wanted.end.timestamp()) - 1, floor(latest))
+
+    def _taken(self) -> list[Stretch]:
+        """From when to before when no session may start: in order, merged."""
+        before, after = self._offer.buffer_before_minutes * 60, self._offer.buffer_minutes * 60
+        stretches = [
+            *(_starts_in_the_way(times, self._length + after, before) for times in self._busy),
+            *(_starts_in_the_way(times, self._length, 0) for times in (*self._own, *self._calendar.time_off)),
+        ]
+        merged: list[Stretch] = []
+        for begin, end in sorted(stretches):
+            if merged and begin <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+            else:
+                merged.append((begin, end))
+        return merged
+
+    def _grid(self) -> list[tuple[int, int, int]]:
+        """Of each opening from where its grid counts, and its first and last start; of each day, if all are open."""
+        calendar = self._calendar
+        if not (calendar.hours.spans or calendar.dates):
+            return [(day, day, following - 1) for day, following in pairwise(self._midnights())]
+        there = ZoneInfo(calendar.hours.time_zone)
+        # From a midnight on: of openings that never end, the grid counts from there.
+        begin = moment_of((self._wanted.start - AROUND).astimezone(there).date(), 0, there)
+        opened = calendar.open_times(begin, self._wanted.end + AROUND)
+        edges = ((int(opens.timestamp()), int(closes.timestamp())) for opens, closes in opened)
+        return [(opens, opens, closes - self._length) for opens, closes in edges]
+
+    def _midnights(self) -> list[int]:
+        """Of each local day of the stretch its first moment, and that of the day after."""
+        there = ZoneInfo(self._wanted.time_zone)
+        day, last = (edge.astimezone(there).date() for edge in (self._wanted.start, self._wanted.end))
+        days = [day + number * DAY for number in range((last - day).days + 2)]
+        return [int(moment_of(each, 0, there).timestamp()) for each in days]
+
+
+def _starts_in_the_way(times: Interval, length: int, before: int) -> Stretch:
+    """The starts of sessions that would overlap, from the first to before the next possible one."""
+    begin, end = times
+    return floor(begin.timestamp()) - length + 1, ceil(end.timestamp()) + before
+
+
+def _on_grid(second: int, origin: int, step: int) -> int:
+    """The first point of a grid that is not before a moment."""
+    return origin + -(-(second - origin) // step) * step
+
+
+def _require_stretch(wanted: Wanted, max_days: int) -> None:
+    if wanted.end <= wanted.start:
+        raise Invalid("`to` must be later than `from`.", details={"to": ["must be later than from"]})
+    if wanted.end - wanted.start > timedelta(days=max_days):
+        raise Invalid(f"Ask for at most {max_days} days at a time.", details={"to": [f"more than {max_days} days"]})
