@@ -82,8 +82,8 @@ def test_a_course_offers_the_slots_of_all_its_mentors(world: World, cast: Cast, 
     world.client.put(f"/mentors/{cast.other_mentor.id}/hours", json=late, headers=cast.as_other_mentor)
     answer = slots(world, cast, f"/courses/{course.id}/slots", stepMinutes=60)
     free = {each["startTime"]: set(each["mentorProfileIds"]) for each in answer.json["items"]}
-    mentor, other = str(cast.mentor.id), str(cast.other_mentor.id)
-    assert free == {at(9): {mentor}, at(10): {mentor}, at(11): {mentor, other}, at(12): {other}}
+    own, others = str(cast.mentor.id), str(cast.other_mentor.id)
+    assert free == {at(9): {own}, at(10): {own}, at(11): {own, others}, at(12): {others}}
 
 
 @pytest.mark.parametrize("mentors", [1, 4])

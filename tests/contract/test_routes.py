@@ -70,6 +70,7 @@ CONTRACT = {
     "GET /reviews/permits", "POST /sessions/{}/review", "POST /sessions/{}/review/answer",
     "GET /mentors/{}/reviews", "GET /reviews/{}", "PATCH /reviews/{}", "GET /audit",
     "GET /streams/availability", "GET /streams/sessions",
+    "GET /mentors/{}/slots", "GET /courses/{}/slots",
     "POST /calendar/secret", "GET /calendar/{}.ics",
     "GET /notifications", "GET /notifications/unread-count",
     "POST /notifications/{}/read", "POST /notifications/read-all",
