@@ -190,7 +190,9 @@ def _booked_meanwhile(engine: Engine, change: Call, book: Call) -> Any:
         except DomainError as refusal:
             return refusal
 
-    with ThreadPoolExecutor(1) as threads, engine.connect() as onlooker:
+    # In a transaction, an onlooker would see what went on at its first look.
+    watching = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    with ThreadPoolExecutor(1) as threads, watching as onlooker:
         with engine.begin() as db:
             change(db)
             booked = threads.submit(book_at_once)
