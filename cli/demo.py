@@ -22,6 +22,7 @@ from cli.demonstration.acts import (
     meet,
     pause_endpoint,
 )
+from cli.demonstration.course import teach
 from cli.demonstration.receivers import Mailbox, open_mailbox, open_receiver
 from cli.demonstration.stage import DemoFailed, Scene, Show
 from cli.run_file import DATA_DIR_OPTION, PositiveNumber
@@ -138,6 +139,7 @@ class _Stage:
         booked = decide(scene, cast)
         meet(scene, cast, booked)
         audit(scene, cast, booked, engine)
+        teach(scene, cast.operator)
         check_invariants(scene, cast.operator)
         self.show.act("Pages to open")
         check_page(scene, f"{system.plan.api_url}/api/docs", "the API's documentation", "api")

@@ -12,18 +12,22 @@ from uuid import UUID
 import click
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, exists, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from cli.database import open_database
 from cli.invariants import findings_table
 from cli.run_file import DATA_DIR_OPTION
+from cli.seeding.courses import PRODUCTS, GroupPlan, schedule_group
 from cli.seeding.people import COURSES, PlannedMentor, PlannedPerson, plan_mentees, plan_mentors
 from cli.seeding.stories import Fate, Planner, Players, Story, play
 from config.settings import settings
 from models.catalog import courses, listings
+from models.groups import group_session_templates
 from models.people import mentor_profiles, users
 from workflows.catalog.courses import create_course
 from workflows.catalog.listings import publish_listing
+from workflows.catalog.products import create_product
 from workflows.errors import Conflict
 from workflows.identity.actor import Actor
 from workflows.identity.people import User, publish_mentor_profile, register_user
@@ -33,6 +37,8 @@ MEANINGS = {
     "mentors": "Mentors, with skills and a time zone",
     "listings": "Listings, on request and instant",
     "courses": "Courses, taught by those mentors who have the skill",
+    "products": "Products of these courses: single sessions, bundles, seats in groups",
+    "groups": "Group sessions in the next two weeks",
     "mentees": "Mentees",
     Fate.DRAFT: "Bookings that wait for a decision (draft)",
     Fate.DECLINED: "Bookings declined",
@@ -80,6 +86,7 @@ def fill(engine: Engine, *, mentors: int, mentees: int, seed: int, now: datetime
     filler.add_courses()
     filler.add_mentors(planned)
     filler.add_mentees(planned, stories)
+    filler.add_groups()
     return filler.added
 
 
@@ -135,8 +142,11 @@ class Filler:
             known = _known_courses(db)
             for title, description in COURSES.values():
                 if title not in known:
-                    create_course(db, actor=SEEDER, title=title, description=description)
+                    course = create_course(db, actor=SEEDER, title=title, description=description)
+                    for product in PRODUCTS:
+                        create_product(db, actor=SEEDER, course_id=course.id, **product)
                     self.added["courses"] += 1
+                    self.added["products"] += len(PRODUCTS)
 
     def add_mentors(self, mentors: list[PlannedMentor]) -> None:
         """Register those that are missing, with their profiles and listings, in one transaction."""
@@ -161,6 +171,14 @@ class Filler:
                     self.added["mentees"] += 1
                     for story in stories:
                         self._play(db, story, mentee, by_place[story.mentor])
+
+    def add_groups(self) -> None:
+        """Schedule a weekly group of each course that is taught and has none, wherever its mentor is free."""
+        with self.engine.begin() as db:
+            for row in db.execute(_WITHOUT_GROUPS).all():
+                mentor = Actor.person(row.user_id, row.mentor_profile_id)
+                plan = GroupPlan(mentor, row.course_id, row.title, row.time_zone)
+                self.added["groups"] += schedule_group(db, plan, now=self.now)
 
     def _add_mentor(self, db: Connection, mentor: PlannedMentor, course_id: UUID | None) -> None:
         user = self._register(db, mentor.person)
@@ -197,6 +215,23 @@ class Filler:
         else:
             self.added[story.fate.value] += 1
             self.added["reviews"] += reviewed
+
+
+# The mentor of each with the smallest id.
+_WITHOUT_GROUPS = (
+    select(courses.c.id.label("course_id"), courses.c.title, mentor_profiles.c.id.label("mentor_profile_id"))
+    .add_columns(mentor_profiles.c.user_id, users.c.time_zone)
+    .join_from(courses, listings, listings.c.course_id == courses.c.id)
+    .join(mentor_profiles, mentor_profiles.c.id == listings.c.mentor_profile_id)
+    .join(users, users.c.id == mentor_profiles.c.user_id)
+    .where(
+        listings.c.active,
+        courses.c.title.in_([title for title, _description in COURSES.values()]),
+        ~exists().where(group_session_templates.c.course_id == courses.c.id),
+    )
+    .ext(distinct_on(courses.c.id))
+    .order_by(courses.c.id, mentor_profiles.c.id)
+)
 
 
 def _known(db: Connection, addresses: list[str]) -> set[str]:

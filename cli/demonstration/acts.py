@@ -1,4 +1,4 @@
-"""The demo's story in four acts, and its end: each step, and what must follow from it."""
+"""The demo's story of one booking: each step, and what must follow from it."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def gather(scene: Scene) -> Cast:
     show = scene.show
     show.act("Two people, an offer, and a partner who listens")
     operator = scene.client(sub="demo", roles=["operator"])
-    mentee, mentor = (_register(scene, operator, role, zone) for role, zone in _ROLES)
+    mentee, mentor = (register(scene, operator, role, zone) for role, zone in _ROLES)
     profile = scene.client(sub=mentor["id"], roles=[]).post(
         "/mentor-profiles",
         {"headline": "Engineering manager", "bio": "Twelve years of it.", "skills": ["careers", "interviews"]},
@@ -181,7 +181,8 @@ def gather(scene: Scene) -> Cast:
 _ROLES = (("mentee", "Europe/Lisbon"), ("mentor", "America/New_York"))
 
 
-def _register(scene: Scene, operator: Client, role: str, time_zone: str) -> dict[str, Any]:
+def register(scene: Scene, operator: Client, role: str, time_zone: str) -> dict[str, Any]:
+    """Register a person of that role with an invented name."""
     given, family = random.choice(GIVEN_NAMES), random.choice(FAMILY_NAMES)
     address = f"{given}.{uuid4().hex[:12]}@{role}.example".lower()
     answer = operator.post("/users", {"email": address, "name": f"{given} {family}", "timeZone": time_zone})
@@ -227,7 +228,7 @@ def decide(scene: Scene, cast: Cast) -> Booked:
     booking_id = _request(scene, cast, start, "the mentee asks for an hour: a draft")
     session_id, effects = _accept(scene, cast, booking_id)
     answer = cast.mentor.refused(f"/bookings/{booking_id}/accept", expect=400, code="invalid_transition")
-    _show(scene, answer, "a double click, the same decision again: 400 invalid_transition")
+    show(scene, answer, "a double click, the same decision again: 400 invalid_transition")
     _refuse_second(scene, cast, start)
     _accept_and_wait(scene, cast, start + timedelta(hours=2))
     return Booked(booking_id, session_id, effects)
@@ -238,7 +239,7 @@ def _request(scene: Scene, cast: Cast, start: datetime, told: str) -> str:
     answer = cast.mentee.post(
         "/bookings", {"listingId": cast.listing_id, "startTime": start.isoformat(), "title": "Where to go next"}
     )
-    _show(scene, answer, told)
+    show(scene, answer, told)
     booking_id: str = answer.body["id"]
     webhook = expect_webhook(scene, "booking.requested", booking_id)
     scene.await_all([mail, webhook], since=answer.sent_at)
@@ -251,7 +252,7 @@ def _accept(scene: Scene, cast: Cast, booking_id: str) -> tuple[str, Effects]:
     session_id: str = answer.body["sessionId"]
     if answer.headers.get("Location") != f"/sessions/{session_id}":
         raise DemoFailed("The answer to the acceptance does not lead to the session.", process="api")
-    _show(scene, answer, "the mentor accepts: 202, with the session's address (the answer's own time)")
+    show(scene, answer, "the mentor accepts: 202, with the session's address (the answer's own time)")
     _await_session(scene, cast.mentor, session_id, since=answer.sent_at)
     effects = Effects(cast.operator, session_id)
     webhook = expect_webhook(scene, "session.created", session_id)
@@ -277,10 +278,10 @@ def _refuse_second(scene: Scene, cast: Cast, start: datetime) -> None:
     """Drafts hold nothing and may overlap; the first that is accepted has the time."""
     booking_id = _request(scene, cast, start, "a second booking for the same hour: a draft too, drafts hold nothing")
     answer = cast.mentor.refused(f"/bookings/{booking_id}/accept", expect=409, code="slot_taken")
-    _show(scene, answer, "the mentor accepts that as well: 409 slot_taken")
+    show(scene, answer, "the mentor accepts that as well: 409 slot_taken")
     mail = expect_mail(scene, cast.mentee_mail, "mentee")
     answer = cast.mentor.post(f"/bookings/{booking_id}/decline", {"reason": "I am booked then."}, expect=200)
-    _show(scene, answer, "the mentor declines it, with a reason")
+    show(scene, answer, "the mentor declines it, with a reason")
     scene.await_all([mail, expect_webhook(scene, "booking.declined", booking_id)], since=answer.sent_at)
 
 
@@ -289,7 +290,7 @@ def _accept_and_wait(scene: Scene, cast: Cast, start: datetime) -> None:
     mails = _expect_both_mails(scene, cast)
     answer = cast.mentor.post(f"/bookings/{booking_id}/accept", expect=201, prefer="wait=10")
     session: dict[str, Any] = answer.body["session"]
-    _show(scene, answer, f"the mentor accepts with Prefer: wait=10: 201, the session is {session['status']}")
+    show(scene, answer, f"the mentor accepts with Prefer: wait=10: 201, the session is {session['status']}")
     scene.await_all([*mails, expect_webhook(scene, "session.created", session["id"])], since=answer.sent_at)
 
 
@@ -297,7 +298,8 @@ def _expect_both_mails(scene: Scene, cast: Cast) -> list[Expected]:
     return [expect_mail(scene, cast.mentee_mail, "mentee"), expect_mail(scene, cast.mentor_mail, "mentor")]
 
 
-def _show(scene: Scene, answer: Answer, told: str) -> None:
+def show(scene: Scene, answer: Answer, told: str) -> None:
+    """Show an answer of the API as a step."""
     scene.show.step(told, by="api", milliseconds=answer.milliseconds)
 
 

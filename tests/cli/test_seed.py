@@ -15,8 +15,9 @@ from cli.seeding.people import COURSES, plan_mentees, plan_mentors
 from cli.seeding.stories import TURNS, Fate, Planner, Story
 from config.settings import settings
 from models.bookings import BookingStatus, bookings
-from models.catalog import BookingMode, listings
+from models.catalog import BookingMode, listings, products
 from models.events import DeliveryState, deliveries
+from models.groups import group_sessions
 from models.people import mentor_profiles, users
 from models.reviews import reviews
 from models.sessions import SessionStatus, sessions
@@ -76,13 +77,17 @@ def test_seeds_reach_every_state_and_violate_no_invariant(engine: Engine) -> Non
         assert set(by_status) == set(BookingStatus)
         assert by_status[BookingStatus.DRAFT] == added[Fate.DRAFT]
         assert by_status[BookingStatus.CANCELLED] == added[Fate.CANCELLED] + added[Fate.EXPIRED]
-        assert states(db, sessions.c.status) == {status: added[status.value] for status in SESSION_STATES}
+        held = {status: added[status.value] for status in SESSION_STATES}
+        held[SessionStatus.SCHEDULED] += added["groups"]
+        assert states(db, sessions.c.status) == held
         assert set(states(db, listings.c.booking_mode)) == set(BookingMode)
         assert db.scalar(select(func.count()).select_from(reviews)) == added["reviews"] > 0
         assert db.scalar(select(func.count()).where(reviews.c.answer.is_not(None))) > 0
         assert db.scalar(select(func.max(reviews.c.created_at))) <= NOW
         taught = select(func.count()).where(listings.c.course_id.is_not(None))
         assert (added["courses"], db.scalar(taught) > 0) == (len(COURSES), True)
+        assert db.scalar(select(func.count()).select_from(products)) == added["products"] > 0
+        assert db.scalar(select(func.count()).select_from(group_sessions)) == added["groups"] > 0
         assert [finding for finding in check_all(db) if finding.violations] == []
 
 

@@ -40,6 +40,13 @@ STORY = (
     ("postgres", "the completed session is measured: 60 minutes booked"),
     ("smtp sink", "10 mails received"),
     ("receiver", "11 webhooks received"),
+    ("api", "a mentee buys a bundle of two sessions"),
+    ("api", "and books an hour with it, of a mentor who is chosen: one session is left"),
+    ("api", "cancelled in time, the session comes back: purchase, spend, give_back"),
+    ("api", "two mentees join: the group is full"),
+    ("api", "a third one: 409 group_full"),
+    ("smtp sink", "a mail to the one who waits"),
+    ("api", "the freed seat is taken from the waiting list: full again"),
     ("api", "every invariant holds"),
     ("flower", "Flower is served"),
 )
