@@ -15,12 +15,14 @@ from sqlalchemy import (
     Connection,
     Date,
     Integer,
+    Interval,
     Row,
     Select,
     Text,
     Uuid,
     and_,
     bindparam,
+    literal_column,
     or_,
     tuple_,
 )
@@ -31,6 +33,9 @@ from workflows.records import Record
 
 Item = TypeVar("Item", bound=Record)
 Key = tuple[Any, ...]
+
+# Added to a column, it keeps the column's indexes out of a plan.
+NO_TIME: Any = literal_column("interval '0'", Interval())
 
 _COLUMN_TYPES: dict[type, TypeEngine[Any]] = {
     datetime: Timestamp,

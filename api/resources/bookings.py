@@ -12,12 +12,12 @@ from api.lists import list_route
 from api.loaders import changes, reads
 from api.openapi import BOOKINGS_DESCRIPTION
 from api.schemas import bookings as shapes
-from api.schemas.base import EmptyBody
+from api.schemas.base import EmptyBody, ListOrder
 from api.schemas.seats import shown_cancellation
 from api.schemas.sessions import BookedIndividualSession, BookedSession
 from api.state import app_state
-from models.bookings import BookingKind, BookingStatus
-from workflows.bookings.booking import BOOKINGS, Booking, booking_query
+from models.bookings import BookingKind
+from workflows.bookings.booking import BOOKINGS, NEXT_BOOKINGS, Booking, booking_query
 from workflows.bookings.decisions import accept, cancel, decline
 from workflows.bookings.individual import IndividualRequest, book_individual
 from workflows.bookings.request import request
@@ -25,6 +25,7 @@ from workflows.bookings.series import SeriesParties, series_parties_query, withd
 from workflows.groups.group import Group, group_query
 from workflows.groups.seats import leave
 from workflows.identity.parties import require_access, require_mentee, require_mentor
+from workflows.paging import PagedList
 from workflows.sessions.cancel import cancel as cancel_session
 from workflows.sessions.series import CancelledSeries, KeptBooking
 from workflows.sessions.series import cancel_series as end_series
@@ -105,19 +106,31 @@ def create_individual_booking(context: RequestContext[None], body: IndividualReq
     return _made(booking if series is None else shapes.BookingOfSeries(**vars(booking), series=series))
 
 
+def _in_order(filters: dict[str, Any]) -> PagedList[Booking]:
+    return NEXT_BOOKINGS if filters.get("order") is ListOrder.ASC else BOOKINGS
+
+
 @bookings.route("/bookings")
 @bookings.response(200, shapes.Bookings)
-@list_route(PERSON, BOOKINGS, shapes.BookingFilters)
+@list_route(PERSON, _in_order, shapes.BookingFilters)
 def list_bookings(
-    context: RequestContext[None], *, role: str | None = None, status: BookingStatus | None = None
+    context: RequestContext[None],
+    *,
+    role: str | None = None,
+    order: object = None,  # noqa: ARG001
+    **filters: Any,
 ) -> dict[str, Any]:
-    """List the caller's bookings as mentee, mentor or both, latest start first."""
-    if role == "mentor":
+    """List the caller's bookings as mentee, mentor or both, latest start first unless `order` is `asc`.
+
+    With `menteeUserId`, those of that mentee with the caller as mentor.
+    """
+    with_mentee = filters.get("with_user_id") is not None
+    if role == "mentor" or with_mentee:
         require_role(context.actor, MENTOR)
     return {
-        "mentee_user_id": context.actor.user_id if role != "mentor" else None,
-        "mentor_profile_id": context.actor.mentor_profile_id if role != "mentee" else None,
-        "status": status,
+        "mentee_user_id": context.actor.user_id if role != "mentor" and not with_mentee else None,
+        "mentor_profile_id": context.actor.mentor_profile_id if role != "mentee" or with_mentee else None,
+        **filters,
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,9 +16,8 @@ from api.lists import list_route
 from api.loaders import changes, reads
 from api.openapi import SESSIONS_DESCRIPTION
 from api.schemas import sessions as shapes
-from api.schemas.base import EmptyBody
+from api.schemas.base import EmptyBody, ListOrder
 from api.state import app_state
-from models.sessions import SessionStatus
 from workflows.bookings.booking import Booking, awaited_booking_query
 from workflows.bookings.direct import book_directly
 from workflows.errors import NotFound
@@ -32,10 +30,12 @@ from workflows.identity.parties import (
     require_mentor_or_operator,
     require_party,
 )
+from workflows.paging import PagedList
 from workflows.sessions.after_the_fact import report_no_show, void, waive_fee
 from workflows.sessions.attendance import record_attendance
 from workflows.sessions.cancel import cancel, quote_for
 from workflows.sessions.session import (
+    NEXT_SESSIONS,
     SESSIONS,
     Session,
     SessionWithTerms,
@@ -112,19 +112,23 @@ def create_session_booking(context: RequestContext[None], body: dict[str, Any]) 
     return answer, 202, {"Location": f"/sessions/{booking.session_id}"}
 
 
+def _in_order(filters: dict[str, Any]) -> PagedList[Session]:
+    return NEXT_SESSIONS if filters.get("order") is ListOrder.ASC else SESSIONS
+
+
 @sessions.route("/sessions/mentee/my-sessions")
 @sessions.response(200, shapes.Sessions, example=examples.page(examples.SESSION_OF_MENTEE))
-@list_route(PERSON, SESSIONS, shapes.SessionFilters, seen_by=shapes.as_seen_by)
-def list_mentee_sessions(context: RequestContext[None], **filters: SessionStatus | datetime | None) -> dict[str, Any]:
-    """List the caller's sessions as a mentee, latest start first."""
+@list_route(PERSON, _in_order, shapes.SessionFilters, seen_by=shapes.as_seen_by)
+def list_mentee_sessions(context: RequestContext[None], order: object = None, **filters: Any) -> dict[str, Any]:  # noqa: ARG001
+    """List the caller's sessions as a mentee, latest start first unless `order` is `asc`."""
     return {"mentee_user_id": context.actor.user_id, **filters}
 
 
 @sessions.route("/sessions/mentor/my-sessions")
 @sessions.response(200, shapes.Sessions, example=examples.page(examples.SESSION))
-@list_route(MENTOR, SESSIONS, shapes.SessionFilters, seen_by=shapes.as_seen_by)
-def list_mentor_sessions(context: RequestContext[None], **filters: SessionStatus | datetime | None) -> dict[str, Any]:
-    """List the caller's sessions as a mentor, latest start first."""
+@list_route(MENTOR, _in_order, shapes.MentorSessionFilters, seen_by=shapes.as_seen_by)
+def list_mentor_sessions(context: RequestContext[None], order: object = None, **filters: Any) -> dict[str, Any]:  # noqa: ARG001
+    """List the caller's sessions as a mentor, latest start first unless `order` is `asc`."""
     return {"mentor_profile_id": context.actor.mentor_profile_id, **filters}
 
 

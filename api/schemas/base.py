@@ -9,7 +9,8 @@ from typing import Any
 
 import marshmallow as ma
 
-from api.schemas.fields import QueryWhole, Text
+from api.schemas.fields import Id, Moment, QueryWhole, Text
+from models.bookings import BookingKind
 from workflows.records import Record
 
 # How values of fields without a `write` of their own are written. Marshmallow's way to each of a record's twenty values
@@ -127,6 +128,35 @@ class ListQuery(RequestSchema):
 
     limit = QueryWhole(1, 100, load_default=20)
     cursor = Text(500, metadata={"description": "A page's `nextCursor`; valid only with the same filters."})
+
+
+class ListOrder(Enum):
+    """The order of a list by start times."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
+class TimedListQuery(ListQuery):
+    """The query of lists of bookings and of sessions."""
+
+    order = ma.fields.Enum(
+        ListOrder,
+        by_value=True,
+        metadata={"description": "`asc`: the earliest start first; by default `desc`, the latest."},
+    )
+    from_time = Moment(
+        data_key="from",
+        metadata={"description": "Only those that start at or after this time.", "example": "2030-05-04T09:00:00Z"},
+    )
+    to_time = Moment(
+        data_key="to",
+        metadata={"description": "Only those that start before this time.", "example": "2030-06-04T09:00:00Z"},
+    )
+    updated_since = Moment(metadata={"description": "Only those that have changed at or after this time."})
+    listing_id = Id(metadata={"description": "Only those of this listing."})
+    course_id = Id(metadata={"description": "Only those of this course."})
+    kind = ma.fields.Enum(BookingKind, by_value=True)
 
 
 class Error(ResponseSchema):

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, fold_names, page_of
+from api.schemas.base import RequestSchema, ResponseSchema, TimedListQuery, fold_names, page_of
 from api.schemas.fields import AsRead, Day, Id, Metadata, Moment, OneLine, Price, Text, TimeZone, TrueOrFalse, Whole
 from models.bookings import BookingKind, BookingStatus
 from models.sessions import CancellationType
@@ -225,7 +225,7 @@ class CancelledSeries(ResponseSchema):
     kept = fields.List(fields.Nested(KeptBooking))
 
 
-class BookingFilters(ListQuery):
+class BookingFilters(TimedListQuery):
     """Filters of the caller's bookings."""
 
     role = fields.String(
@@ -233,6 +233,9 @@ class BookingFilters(ListQuery):
         metadata={"description": "The caller's role; by default both. Only mentors may ask for `mentor`."},
     )
     status = fields.Enum(BookingStatus, by_value=True, metadata={"description": "Only bookings that have this status."})
+    with_user_id = Id(
+        data_key="menteeUserId", metadata={"description": "As a mentor: only bookings of this mentee with the caller."}
+    )
 
 
 Bookings = page_of(Booking, "Bookings")

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate
 
-from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
+from api.schemas.base import RequestSchema, ResponseSchema, TimedListQuery, page_of
 from api.schemas.bookings import Booking, MenteeParty, MentorParty, NewRecurrence, Series
 from api.schemas.fields import (
     AsRead,
@@ -242,18 +242,16 @@ class DirectBooking(ResponseSchema):
     optional = ("series",)
 
 
-class SessionFilters(ListQuery):
-    """Filters of the caller's sessions."""
+class SessionFilters(TimedListQuery):
+    """Filters of the caller's sessions as a mentee."""
 
     status = fields.Enum(SessionStatus, by_value=True, metadata={"description": "Only sessions that have this status."})
-    from_time = Moment(
-        data_key="from",
-        metadata={"description": "Only sessions that start at or after this time.", "example": "2030-05-04T09:00:00Z"},
-    )
-    to_time = Moment(
-        data_key="to",
-        metadata={"description": "Only sessions that start before this time.", "example": "2030-06-04T09:00:00Z"},
-    )
+
+
+class MentorSessionFilters(SessionFilters):
+    """Filters of the caller's sessions as a mentor."""
+
+    with_user_id = Id(data_key="menteeUserId", metadata={"description": "Only sessions with this mentee."})
 
 
 class SessionEffect(ResponseSchema):

@@ -6,6 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
+from tests import factories
 from tests.api.conftest import Cast
 from tests.application import World
 from workflows.bookings.booking import Booking
@@ -172,6 +173,55 @@ def test_each_party_lists_its_own_sessions(client: FlaskClient, cast: Cast, sche
     assert listed(f"{path}?status=scheduled&from={start}", cast.as_mentee) == mine
     assert listed(f"{path}?to={start}", cast.as_mentee) == []
     assert listed(f"{path}?status=completed", cast.as_mentee) == []
+
+
+def test_sessions_are_listed_in_either_order_and_narrowed(client: FlaskClient, engine: Engine, cast: Cast) -> None:
+    with engine.begin() as db:
+        course = factories.make_course(db)
+        taught = factories.make_listing(db, cast.mentor, course_id=course.id)
+        listings = (cast.listing, taught, cast.listing)
+        made = [factories.make_session(db, listing=listing, mentee=cast.mentee) for listing in listings]
+        other = factories.make_session(db, listing=cast.listing, mentee=cast.stranger)
+    ids = [str(session.id) for session in made]
+
+    def listed(query: str, role: str = "mentee") -> list[str]:
+        headers = cast.as_mentor if role == "mentor" else cast.as_mentee
+        answer = client.get(f"/sessions/{role}/my-sessions?{query}", headers=headers)
+        assert answer.status_code == 200, answer.json
+        return [item["id"] for item in answer.json["items"]]
+
+    second = made[1].start_time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert listed("order=asc") == ids
+    assert listed("order=desc") == listed("") == ids[::-1]
+    assert listed(f"order=asc&limit=1&status=scheduled&from={second}") == [ids[1]]
+    assert listed(f"courseId={course.id}") == listed(f"listingId={taught.id}") == [ids[1]]
+    assert (listed("kind=group"), listed("kind=individual&order=asc")) == ([], ids)
+    assert listed("updatedSince=2999-01-01T00:00:00Z") == []
+    assert listed(f"menteeUserId={cast.stranger.id}", "mentor") == [str(other.id)]
+    first = client.get("/sessions/mentee/my-sessions?order=asc&limit=2", headers=cast.as_mentee).json
+    cursor = first["nextCursor"]
+    assert listed(f"order=asc&limit=2&cursor={cursor}") == [ids[2]]
+    refused = client.get(f"/sessions/mentee/my-sessions?cursor={cursor}", headers=cast.as_mentee)
+    assert refused.status_code == 400
+    wrong = client.get(f"/sessions/mentee/my-sessions?menteeUserId={cast.mentee.id}", headers=cast.as_mentee)
+    assert wrong.status_code == 400
+
+
+def test_bookings_are_listed_in_either_order_and_narrowed(client: FlaskClient, engine: Engine, cast: Cast) -> None:
+    with engine.begin() as db:
+        made = [factories.make_booking(db, listing=cast.listing, mentee=cast.mentee) for _ in range(2)]
+        other = factories.make_booking(db, listing=cast.listing, mentee=cast.stranger)
+    ids = [str(booking.id) for booking in made]
+
+    def listed(query: str, headers: dict[str, str]) -> list[str]:
+        return [item["id"] for item in client.get(f"/bookings?{query}", headers=headers).json["items"]]
+
+    start = made[1].start_time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert listed("order=asc", cast.as_mentee) == ids
+    assert listed(f"from={start}", cast.as_mentee) == [ids[1]]
+    assert listed("order=asc", cast.as_mentor) == [*ids, str(other.id)]
+    assert listed(f"menteeUserId={cast.stranger.id}", cast.as_mentor) == [str(other.id)]
+    assert client.get(f"/bookings?menteeUserId={cast.mentee.id}", headers=cast.as_mentee).status_code == 403
 
 
 def test_effects_tell_operators_more(world: World, cast: Cast) -> None:

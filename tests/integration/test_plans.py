@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect
 from api import idempotency
 from api.blueprints import documentation_of
 from models.audit import audit_entries
-from models.bookings import BookingStatus, booking_participants, bookings
+from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
 from models.bundles import bundle_entries, bundle_purchases
 from models.calendar import mentor_busy
 from models.catalog import courses, listings, products
@@ -34,7 +34,7 @@ from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
 from tests.application import World
 from tests.integration.harness import without_guards
 from workflows.audit import AUDIT_ENTRIES
-from workflows.bookings.booking import BOOKINGS
+from workflows.bookings.booking import BOOKINGS, NEXT_BOOKINGS, narrow_bookings
 from workflows.bookings.choice import OFFER_OF_MENTOR, OFFERS_OF_COURSE
 from workflows.bookings.direct import LISTING_OF_DURATION
 from workflows.bookings.individual import NAMED, ONLY_PRODUCT, PRODUCT
@@ -58,7 +58,7 @@ from workflows.paging import PagedList
 from workflows.reviews.permits import OPEN_PERMITS
 from workflows.reviews.review import REVIEWS_OF_MENTOR
 from workflows.sessions.series import SESSIONS_OF_SERIES
-from workflows.sessions.session import SESSION, SESSION_WITH_TERMS, SESSIONS
+from workflows.sessions.session import NEXT_SESSIONS, SESSION, SESSION_WITH_TERMS, SESSIONS, narrow_sessions
 from workflows.webhooks.deliveries import FAN_OUT_ROWS as ROWS_OF_LISTENERS
 from workflows.webhooks.deliveries import WEBHOOK_DELIVERIES
 from workflows.webhooks.endpoints import ENDPOINTS
@@ -110,17 +110,38 @@ LARGE: dict[Table, dict[str, str]] = {
 SOME_ID = UUID(int=7)
 OFFER: dict[str, Any] = {"skills": ["go"], "max_price": 1, "currency": "USD", "duration_minutes": 60}
 
+NARROWED = {
+    "from_time": 1,
+    "to_time": 1,
+    "updated_since": 1,
+    "listing_id": SOME_ID,
+    "course_id": SOME_ID,
+    "with_user_id": SOME_ID,
+}
+
 # Each list with the filters that it always has, and with those that a caller may add to them.
 LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
-    "bookings as mentee": (BOOKINGS, {"mentee_user_id": SOME_ID}, {"status": BookingStatus.DRAFT}),
-    "bookings as mentor": (BOOKINGS, {"mentor_profile_id": SOME_ID}, {"status": BookingStatus.DRAFT}),
-    "bookings": (BOOKINGS, {"mentee_user_id": SOME_ID, "mentor_profile_id": SOME_ID}, {"status": BookingStatus.DRAFT}),
     **{
-        f"sessions of {party}": (
-            SESSIONS,
-            {party: SOME_ID},
-            {"status": SessionStatus.SCHEDULED, "from_time": 1, "to_time": 1},
+        f"{name} as {role}": (
+            paged,
+            {column: SOME_ID},
+            {"status": BookingStatus.DRAFT, "kind": BookingKind.INDIVIDUAL, **NARROWED},
         )
+        for name, paged in (("bookings", BOOKINGS), ("next bookings", NEXT_BOOKINGS))
+        for role, column in (("mentee", "mentee_user_id"), ("mentor", "mentor_profile_id"))
+    },
+    "bookings": (
+        BOOKINGS,
+        {"mentee_user_id": SOME_ID, "mentor_profile_id": SOME_ID},
+        {"status": BookingStatus.DRAFT, "from_time": 1},
+    ),
+    **{
+        f"{name} of {party}": (
+            paged,
+            {party: SOME_ID},
+            {"status": SessionStatus.SCHEDULED, "kind": BookingKind.GROUP, **NARROWED},
+        )
+        for name, paged in (("sessions", SESSIONS), ("next sessions", NEXT_SESSIONS))
         for party in ("mentee_user_id", "mentor_profile_id")
     },
     "mentors": (mentors_list(None, searched=False), {}, OFFER | {"course_id": SOME_ID}),
@@ -292,7 +313,9 @@ def test_an_index_scan_is_narrow_by_its_owner_alone(condition: str | None, narro
 @pytest.mark.parametrize("name", LISTS)
 def test_every_list_finds_its_page_by_an_index(large: Connection, name: str, later_page: bool) -> None:
     paged, always, optional = LISTS[name]
-    for count in range(len(optional) + 1):
+    # Of very many filters, up to three together and all of them.
+    counts = range(len(optional) + 1) if len(optional) < 8 else (0, 1, 2, 3, len(optional))
+    for count in counts:
         for added in itertools.combinations(optional.items(), count):
             statement = paged.statement({**always, **dict(added)}, later_page=later_page)
             assert_indexed(large, statement, of_one_owner=SOME_ID in always.values())
@@ -303,7 +326,11 @@ def test_every_filter_of_a_list_is_planned() -> None:
     for paged, always, optional in LISTS.values():
         planned.setdefault(paged, set()).update(always, optional)
     for paged, filters in planned.items():
-        assert set(inspect.signature(paged.query).parameters) - {"page"} == filters
+        known = set(inspect.signature(paged.query).parameters)
+        if "narrowed" in known:
+            narrow = narrow_bookings if paged in (BOOKINGS, NEXT_BOOKINGS) else narrow_sessions
+            known |= set(inspect.signature(narrow).parameters)
+        assert known - {"page", "order", "narrowed", "query", "start"} == filters
 
 
 @pytest.mark.parametrize("name", STATEMENTS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, select, union_all
 from models.base import enum_literal
 from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
 from workflows.identity.parties import participant_ids, shown_parties
-from workflows.paging import LATEST_START_FIRST, Page, PagedList
+from workflows.paging import EARLIEST_START_FIRST, LATEST_START_FIRST, NO_TIME, Order, Page, PagedList
 from workflows.transitions import StatefulRecord
 
 
@@ -85,38 +87,76 @@ def bookings_query(
     *,
     mentee_user_id: UUID | None = None,
     mentor_profile_id: UUID | None = None,
-    status: BookingStatus | None = None,
+    order: Order = LATEST_START_FIRST,
+    **narrowed: Any,
 ) -> Select[Any]:
-    """The bookings of a mentee, their groups' among them, of a mentor, or of both together; the latest start first."""
+    """The bookings of a mentee, their groups' among them, of a mentor, or of both together.
+
+    Args:
+        narrowed: as of `narrow_bookings`.
+    """
     # Pages by an index each: an OR would scan the bookings of all people in their order.
     shown = Booking.query().add_columns(*_PARTIES)
+
+    def page_of(query: Select[Any], start: ColumnElement[Any] = bookings.c.start_time) -> Select[Any]:
+        return order.select_page(narrow_bookings(query, start, **narrowed), page, start, bookings.c.id)
+
     pages: list[Select[Any]] = []
     if mentee_user_id is not None:
         seat = booking_participants.c
         joined = shown.join_from(booking_participants, bookings, bookings.c.id == seat.booking_id)
         joined = joined.where(seat.user_id == mentee_user_id, seat.seat_id.is_not(None))
-        pages.append(_page_of(page, shown.where(bookings.c.mentee_user_id == mentee_user_id), status))
-        pages.append(_page_of(page, joined, status, seat.start_time))
+        pages.append(page_of(shown.where(bookings.c.mentee_user_id == mentee_user_id)))
+        pages.append(page_of(joined, seat.start_time))
     if mentor_profile_id is not None:
         # A mentor takes no seat in a group of their own.
         led = shown.where(bookings.c.mentor_profile_id == mentor_profile_id)
         if mentee_user_id is not None:
             led = led.where((bookings.c.mentee_user_id == mentee_user_id).is_not(True))
-        pages.append(_page_of(page, led, status))
+        pages.append(page_of(led))
     if not pages:
         raise ValueError("A list of bookings is limited to a mentee, a mentor or both.")
     if len(pages) == 1:
         return pages[0]
     of_any = union_all(*pages).subquery("of_any")
-    return select(of_any).order_by(of_any.c.start_time.desc(), of_any.c.id).limit(page.limit + 1)
+    return order.select_page(select(of_any), Page(limit=page.limit), of_any.c.start_time, of_any.c.id)
 
 
-def _page_of(
-    page: Page, query: Select[Any], status: BookingStatus | None, start: ColumnElement[Any] = bookings.c.start_time
+def narrow_bookings(
+    query: Select[Any],
+    start: ColumnElement[Any],
+    *,
+    status: Any = None,
+    kind: Any = None,
+    listing_id: UUID | None = None,
+    course_id: UUID | None = None,
+    with_user_id: UUID | None = None,
+    from_time: datetime | None = None,
+    to_time: datetime | None = None,
+    updated_since: datetime | None = None,
 ) -> Select[Any]:
-    if status is not None:
-        query = query.where(bookings.c.status == enum_literal(status))
-    return LATEST_START_FIRST.select_page(query, page, start, bookings.c.id)
+    """Those that fit every filter that is given.
+
+    Args:
+        status: a BookingStatus.
+        kind: a BookingKind.
+        with_user_id: the mentee.
+        to_time: excluded, unlike `from_time`.
+    """
+    booking = bookings.c
+    # Spelled so that no index but that of the party's own bookings can serve: others find everyone's.
+    conditions: tuple[tuple[object, Callable[[], ColumnElement[bool]]], ...] = (
+        (status, lambda: booking.status == enum_literal(status)),
+        (kind, lambda: booking.kind == enum_literal(kind)),
+        (listing_id, lambda: booking.listing_id.is_not_distinct_from(listing_id)),
+        (course_id, lambda: booking.course_id.is_not_distinct_from(course_id)),
+        (with_user_id, lambda: booking.mentee_user_id == with_user_id),
+        (from_time, lambda: start >= from_time),
+        (to_time, lambda: start < to_time),
+        (updated_since, lambda: booking.updated_at + NO_TIME >= updated_since),
+    )
+    return query.where(*(condition() for wanted, condition in conditions if wanted is not None))
 
 
 BOOKINGS = PagedList(Booking, LATEST_START_FIRST, bookings_query)
+NEXT_BOOKINGS = PagedList(Booking, EARLIEST_START_FIRST, partial(bookings_query, order=EARLIEST_START_FIRST))

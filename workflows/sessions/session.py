@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, case, cast, func, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    select,
+    union_all,
+)
 
 from models.base import enum_literal
-from models.bookings import booking_participants, bookings
+from models.bookings import BookingKind, booking_participants, bookings
 from models.sessions import SessionStatus, sessions
 from workflows.errors import NotFound
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.store import statuses_of_subjects
 from workflows.identity.actor import Actor
 from workflows.identity.parties import is_mentor, participant_ids, shown_parties
-from workflows.paging import LATEST_START_FIRST, Page, PagedList
+from workflows.paging import EARLIEST_START_FIRST, LATEST_START_FIRST, NO_TIME, Order, Page, PagedList
 from workflows.transitions import StatefulRecord
 
 
@@ -118,27 +132,19 @@ def sessions_query(
     *,
     mentee_user_id: UUID | None = None,
     mentor_profile_id: UUID | None = None,
-    status: SessionStatus | None = None,
-    from_time: datetime | None = None,
-    to_time: datetime | None = None,
+    order: Order = LATEST_START_FIRST,
+    **narrowed: Any,
 ) -> Select[Any]:
-    """The sessions of a mentee, their groups' among them, or of a mentor; the latest start first.
+    """The sessions of a mentee, their groups' among them, or of a mentor.
 
     Args:
-        from_time: sessions that start then or later.
-        to_time: sessions that start before then.
+        narrowed: as of `narrow_sessions`.
     """
 
     shown = Session.query().add_columns(*_PARTIES)
 
     def page_of(query: Select[Any], start: ColumnElement[Any]) -> Select[Any]:
-        if status is not None:
-            query = query.where(sessions.c.status == enum_literal(status))
-        if from_time is not None:
-            query = query.where(start >= from_time)
-        if to_time is not None:
-            query = query.where(start < to_time)
-        return LATEST_START_FIRST.select_page(query, page, start, sessions.c.id)
+        return order.select_page(narrow_sessions(query, start, **narrowed), page, start, sessions.c.id)
 
     if mentee_user_id is None:
         return page_of(shown.where(sessions.c.mentor_profile_id == mentor_profile_id), sessions.c.start_time)
@@ -148,7 +154,47 @@ def sessions_query(
     own = shown.where(sessions.c.mentee_user_id == mentee_user_id)
     # A page of each by its own index.
     of_mentee = union_all(page_of(own, sessions.c.start_time), page_of(joined, seat.start_time)).subquery("of_mentee")
-    return select(of_mentee).order_by(of_mentee.c.start_time.desc(), of_mentee.c.id).limit(page.limit + 1)
+    return order.select_page(select(of_mentee), Page(limit=page.limit), of_mentee.c.start_time, of_mentee.c.id)
+
+
+def narrow_sessions(
+    query: Select[Any],
+    start: ColumnElement[Any],
+    *,
+    status: Any = None,
+    kind: Any = None,
+    listing_id: UUID | None = None,
+    course_id: UUID | None = None,
+    with_user_id: UUID | None = None,
+    from_time: datetime | None = None,
+    to_time: datetime | None = None,
+    updated_since: datetime | None = None,
+) -> Select[Any]:
+    """Those that fit every filter that is given.
+
+    Args:
+        status: a SessionStatus.
+        kind: a BookingKind.
+        with_user_id: the mentee.
+        to_time: excluded, unlike `from_time`.
+    """
+    session = sessions.c
+    of_group = func.num_nulls(session.mentee_user_id) == 1
+    of_listing = exists().where(
+        bookings.c.id == session.booking_id, bookings.c.listing_id.is_not_distinct_from(listing_id)
+    )
+    # Spelled so that no index but that of the party's own sessions can serve: others find everyone's.
+    conditions: tuple[tuple[object, Callable[[], ColumnElement[bool]]], ...] = (
+        (status, lambda: session.status == enum_literal(status)),
+        (kind, lambda: of_group if kind is BookingKind.GROUP else ~of_group),
+        (listing_id, lambda: of_listing),
+        (course_id, lambda: session.course_id.is_not_distinct_from(course_id)),
+        (with_user_id, lambda: session.mentee_user_id == with_user_id),
+        (from_time, lambda: start >= from_time),
+        (to_time, lambda: start < to_time),
+        (updated_since, lambda: session.updated_at + NO_TIME >= updated_since),
+    )
+    return query.where(*(condition() for wanted, condition in conditions if wanted is not None))
 
 
 _ID: Any = bindparam("id", type_=sessions.c.id.type)
@@ -168,6 +214,7 @@ def accepted_session(db: Connection, session_id: UUID) -> SessionWithTerms:
 
 
 SESSIONS = PagedList(Session, LATEST_START_FIRST, sessions_query)
+NEXT_SESSIONS = PagedList(Session, EARLIEST_START_FIRST, partial(sessions_query, order=EARLIEST_START_FIRST))
 
 
 def effects_of(db: Connection, session: Session, *, seen_by: Actor | None = None) -> list[DeliveryStatus]:
