@@ -54,6 +54,7 @@ INSERT INTO bookings (id, listing_id, mentor_profile_id, mentee_user_id, start_t
 SELECT booking_id, listing_id, mentor_profile_id, mentee_user_id, start_time, start_time + interval '1 hour',
        'draft', 4000, 'USD'
 FROM race_drafts;
+INSERT INTO booking_participants (booking_id, user_id) SELECT booking_id, mentee_user_id FROM race_drafts;
 ANALYZE;
 """
 

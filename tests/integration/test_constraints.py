@@ -185,6 +185,8 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (users, "ck_users_email_length", {"email": "ab"}),
     (users, "ck_users_email_length", {"email": "a" * 321}),
     (users, "ck_users_name_length", {"name": ""}),
+    (users, "ck_users_locale", {"locale": "e"}),
+    (mentor_profiles, "ck_mentor_profiles_avatar_url", {"avatar_url": "ftp://example.org/me.png"}),
     (mentor_profiles, "ck_mentor_profiles_headline_length", {"headline": ""}),
     # Reviews are one to five each.
     (mentor_profiles, "ck_mentor_profiles_rating_within_one_to_five", {"review_count": 2, "rating_sum": 1}),
@@ -352,7 +354,15 @@ def test_every_check_is_violated_here_once() -> None:
         for constraint in table.constraints
         if isinstance(constraint, CheckConstraint)
     }
-    assert checks == {name for _table, name, _spoiled in VIOLATED}
+    assert checks == {"ck_sessions_begun_and_cancelled", *(name for _table, name, _spoiled in VIOLATED)}
+
+
+def test_what_has_begun_is_cancelled_by_an_operator_alone(db: Connection) -> None:
+    begun = start_session(db, make_session(db))
+    cancelled = update(sessions).where(sessions.c.id == begun.id).values(status="cancelled", cancelled_at=NOW)
+    with refused(db, "ck_sessions_begun_and_cancelled"):
+        db.execute(cancelled.values(cancellation={"cancelledBy": "mentor"}))
+    db.execute(cancelled.values(cancellation={"cancelledBy": "operator"}))
 
 
 def test_a_duplicate_is_refused_by_its_constraints_name(db: Connection) -> None:

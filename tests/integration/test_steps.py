@@ -55,7 +55,7 @@ MAY = {
     "cancel": {"mentee"},
     "expire": set(ACTORS),
     "start": {"mentee", "mentor"},
-    "complete": {"mentor"},
+    "complete": {"mentor", "operator"},
 }
 # From where each step leads where; from nowhere else.
 LEADS = {

@@ -32,6 +32,7 @@ INSIDE = {
     "notifications.review_unlocked": ("review.unlocked", "notifications", 8),
     "notifications.seat_joined": ("seat.joined", "notifications", 8),
     "notifications.seat_left": ("seat.left", "notifications", 8),
+    "notifications.seat_refunded": ("seat.refunded", "notifications", 8),
     "notifications.session_cancelled": ("session.cancelled", "notifications", 8),
     "notifications.session_completed": ("session.completed", "notifications", 8),
     "notifications.session_created": ("session.created", "notifications", 8),
@@ -42,8 +43,12 @@ INSIDE = {
     "notifications.webhook_endpoint_disabled": ("webhook_endpoint.disabled", "notifications", 8),
     "notifications.webhook_endpoint_exhausted": ("webhook_endpoint.exhausted", "notifications", 8),
     "notifications.webhook_endpoint_failing": ("webhook_endpoint.failing", "notifications", 8),
+    "notifications.waitlist_dropped": ("waitlist.dropped", "notifications", 8),
+    "notifications.waitlist_offered": ("waitlist.offered", "notifications", 8),
     "reviews.unlock": ("session.completed", "reviews", 8),
+    "seats.refund": ("session.cancelled", "sessions", 8),
     "sessions.create": ("booking.accepted", "sessions", 8),
+    "waitlist.expire": ("waitlist.offered", "sessions", 8),
 }
 # Nothing is written for these any more; they run what older processes have written.
 RETIRED = {
@@ -126,6 +131,7 @@ def test_only_expiries_and_reminders_are_timers() -> None:
         "bundles.expire",
         "notifications.bundle_expiring",
         "notifications.session_reminder",
+        "waitlist.expire",
     ]
 
 
@@ -147,7 +153,7 @@ def test_effects_that_take_the_policy_are_given_it() -> None:
     assert told.named("b") is known.named("b")
     assert [effect.name for effect in load().database_effects() if effect.uses_operator_policy] == [
         *("channels.session_cancelled", "channels.session_created", "channels.webhook_endpoint_disabled"),
-        "sessions.create",
+        *("sessions.create", "waitlist.expire"),
     ]
 
 
