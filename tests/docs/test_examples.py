@@ -11,7 +11,10 @@ import pytest
 from api.schemas.analytics import SessionCounts
 from api.schemas.availability import NewWeeklyHours, WeeklyHours
 from api.schemas.base import Error, camel
+from api.schemas.bookings import NewIndividualBooking
+from api.schemas.bundles import Bundle
 from api.schemas.reviews import Review
+from api.schemas.seats import SeatCancelled
 from api.schemas.sessions import Session
 from models.sessions import SessionStatus
 from tests.docs.pages import DOCS, blocks
@@ -29,6 +32,17 @@ SESSION, REFUSAL = (json.loads(block) for block in blocks(DOCS / "sessions.md", 
 
 def test_the_session_has_every_field_of_an_answer_and_no_other() -> None:
     assert Session().validate(SESSION) == {}
+
+
+def test_the_requests_for_sessions_of_a_course_can_be_sent() -> None:
+    once, series, *_answers = (json.loads(block) for block in blocks(DOCS / "courses.md", "json"))
+    assert [NewIndividualBooking().validate(each) for each in (once, series)] == [{}, {}]
+
+
+def test_the_bundle_and_the_cost_of_leaving_have_fields_of_answers() -> None:
+    *_requests, bundle, left = (json.loads(block) for block in blocks(DOCS / "courses.md", "json"))
+    assert {*bundle} <= {camel(name) for name in Bundle().fields}
+    assert {*left["cancellation"]} == {camel(name) for name in SeatCancelled().fields}
 
 
 def test_the_review_has_every_field_of_an_answer_and_no_other() -> None:
