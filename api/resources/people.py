@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import request
+
 from api import examples
 from api.blueprints import Area, refuses, versioned
 from api.context import ANYONE, OPERATOR, PERSON, RequestContext, Subject
-from api.etags import cacheable, tagged
+from api.etags import any_version_will_do, cacheable, tagged
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import people as shapes
@@ -18,6 +20,8 @@ from workflows.identity.actor import Actor
 from workflows.identity.people import (
     Mentor,
     User,
+    change_mentor_profile,
+    change_user,
     mentor_query,
     publish_mentor_profile,
     register_user,
@@ -39,7 +43,18 @@ def require_self(actor: Actor, user: User) -> None:
         raise Forbidden("You can only access your own account.")
 
 
+def require_own_profile(actor: Actor, mentor: Mentor) -> None:
+    """Require the mentor's user or an operator.
+
+    Raises:
+        Forbidden: another user's profile.
+    """
+    if not actor.operator and actor.user_id != mentor.user_id:
+        raise Forbidden("You can only change your own mentor profile.")
+
+
 USER = Subject(name="user", query=user_query, record=User, access=require_self)
+OWN_PROFILE = Subject(name="mentor", query=mentor_query, record=Mentor, access=require_own_profile)
 MENTOR_PROFILE = Subject(name="mentor", query=mentor_query, record=Mentor)
 
 
@@ -74,6 +89,32 @@ def get_me(context: RequestContext[None]) -> Any:
     """Get the caller's user account."""
     assert context.actor.user_id is not None
     return _tagged(User.of(context.db.execute(user_query(context.actor.user_id)).one()))
+
+
+@users.route("/me", methods=["PATCH"])
+@changes(PERSON)
+@users.arguments(shapes.UserChanges)
+@users.response(200, shapes.User)
+def update_me(context: RequestContext[None], body: dict[str, Any]) -> Any:
+    """Update the caller's name, time zone or locale. The mail address is the identity provider's."""
+    assert context.actor.user_id is not None
+    return _tagged(change_user(context.db, user_id=context.actor.user_id, changes=body))
+
+
+@mentors.route("/mentor-profiles/<id:mentor_profile_id>", methods=["PATCH"])
+@changes(ANYONE, OWN_PROFILE)
+@mentors.arguments(shapes.MentorProfileChanges)
+@mentors.response(200, shapes.MentorProfile)
+def update_mentor_profile(context: RequestContext[Mentor], body: dict[str, Any]) -> Any:
+    """Update a mentor profile, as its user or an operator."""
+    changed = change_mentor_profile(
+        context.db,
+        actor=context.actor,
+        mentor=context.subject,
+        changes=body,
+        any_version=any_version_will_do(request),
+    )
+    return tagged(changed)
 
 
 @mentors.route("/mentor-profiles", methods=["POST"])

@@ -6,8 +6,15 @@ from marshmallow import fields, validate
 
 from api.schemas.base import RequestSchema, ResponseSchema, page_of
 from api.schemas.catalog import OfferFilters
-from api.schemas.fields import Id, Line, MailAddress, Moment, SearchText, Text, TimeZone
+from api.schemas.fields import Id, Line, MailAddress, Moment, SearchText, Text, TimeZone, TrueOrFalse
 from workflows.catalog.mentors import MentorSort
+
+
+def _locale() -> fields.String:
+    return fields.String(
+        validate=validate.Regexp(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}\Z"),
+        metadata={"description": "A language tag (BCP 47).", "example": "en-GB"},
+    )
 
 
 class NewUser(RequestSchema):
@@ -25,8 +32,17 @@ class User(ResponseSchema):
     email = fields.String()
     name = fields.String()
     time_zone = fields.String()
+    locale = fields.String()
     mentor_profile_id = Id(allow_none=True)
     created_at = Moment()
+
+
+class UserChanges(RequestSchema):
+    """Changes to one's own account; omitted fields keep their value."""
+
+    name = Line(200)
+    time_zone = TimeZone()
+    locale = _locale()
 
 
 class NewMentorProfile(RequestSchema):
@@ -39,6 +55,22 @@ class NewMentorProfile(RequestSchema):
     skills = fields.List(Line(60), load_default=list, validate=validate.Length(max=50), metadata={"example": ["go"]})
 
 
+class MentorProfileChanges(RequestSchema):
+    """Changes to a mentor profile; omitted fields keep their value."""
+
+    headline = Line(200)
+    bio = Text(5000, allow_none=True)
+    time_zone = TimeZone()
+    skills = fields.List(Line(60), validate=validate.Length(max=50), metadata={"example": ["go"]})
+    languages = fields.List(_locale(), validate=validate.Length(max=20))
+    avatar_url = fields.String(
+        allow_none=True,
+        validate=[validate.Length(max=2000), validate.URL(schemes={"http", "https"})],
+        metadata={"example": "https://tutelage.example/grace.png"},
+    )
+    active = TrueOrFalse(metadata={"description": "Whether the mentor can be booked, and act as a mentor."})
+
+
 class MentorProfile(ResponseSchema):
     """A mentor's public profile."""
 
@@ -49,6 +81,8 @@ class MentorProfile(ResponseSchema):
     bio = fields.String(allow_none=True)
     time_zone = fields.String()
     skills = fields.List(fields.String())
+    languages = fields.List(fields.String())
+    avatar_url = fields.String(allow_none=True)
     rating = fields.Float(allow_none=True, metadata={"description": "The average of all reviews, 1 to 5."})
     review_count = fields.Integer()
     active = fields.Boolean()

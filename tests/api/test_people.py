@@ -19,7 +19,7 @@ ADA = {"email": "Ada@Example.org", "name": "Ada", "timeZone": "Europe/London"}
 def test_an_operator_registers_a_user(client: FlaskClient, cast: Cast) -> None:
     answer = client.post("/users", json=ADA, headers=cast.as_operator)
     assert answer.status_code == 201
-    assert set(answer.json) == {"id", "email", "name", "timeZone", "mentorProfileId", "createdAt"}
+    assert set(answer.json) == {"id", "email", "name", "timeZone", "locale", "mentorProfileId", "createdAt"}
     assert answer.headers["Location"] == f"/users/{answer.json['id']}"
     assert client.get(answer.headers["Location"], headers=cast.as_operator).json == answer.json
     assert client.post("/users", json=ADA, headers=cast.as_mentee).status_code == 403
@@ -120,7 +120,8 @@ def test_a_user_publishes_one_mentor_profile(client: FlaskClient, cast: Cast) ->
     assert answer.status_code == 201
     assert answer.json["skills"] == ["go", "sql"]
     assert set(answer.json) == {
-        "id", "userId", "name", "headline", "bio", "timeZone", "skills", "rating", "reviewCount", "active"
+        "id", "userId", "name", "headline", "bio", "timeZone",
+        "skills", "languages", "avatarUrl", "rating", "reviewCount", "active"
     }  # fmt: skip
     assert client.get("/me", headers=cast.as_mentee).json["mentorProfileId"] == answer.json["id"]
     assert client.get(f"/mentors/{answer.json['id']}", headers=cast.as_stranger).json == answer.json
@@ -142,3 +143,33 @@ def test_mentors_are_found_by_skill(client: FlaskClient, cast: Cast) -> None:
     found = client.get("/mentors?skill=GO", headers=cast.as_stranger).json["items"]
     assert [mentor["skills"] for mentor in found] == [["go"]]
     assert len(client.get("/mentors", headers=cast.as_stranger).json["items"]) == 3
+
+
+def test_users_change_their_own_account(client: FlaskClient, cast: Cast) -> None:
+    body = {"name": "Ada King", "timeZone": "Europe/London", "locale": "en-GB"}
+    changed = client.patch("/me", json=body, headers=cast.as_mentee)
+    assert (changed.status_code, changed.json | body) == (200, changed.json)
+    assert client.get("/me", headers=cast.as_mentee).json == changed.json
+    for wrong in ({"name": ""}, {"timeZone": "Mars"}, {"locale": "english!"}, {"email": "a@example.org"}):
+        assert client.patch("/me", json=wrong, headers=cast.as_mentee).status_code == 400
+    assert client.patch("/me", json=body, headers=cast.as_operator).status_code == 403
+
+
+def test_mentors_change_their_own_profile(client: FlaskClient, cast: Cast) -> None:
+    path = f"/mentor-profiles/{cast.mentor.id}"
+    body = {
+        "headline": "Coach",
+        "skills": ["Go", "go"],
+        "languages": ["en", "de-CH"],
+        "avatarUrl": "https://a.example/x.png",
+    }
+    changed = client.patch(path, json=body, headers=cast.as_mentor | {"If-Match": '"1"'})
+    assert (changed.status_code, changed.json["skills"], changed.json["avatarUrl"]) == (200, ["go"], body["avatarUrl"])
+    assert client.get(f"/mentors/{cast.mentor.id}", headers=cast.as_mentee).json == changed.json
+    assert client.patch(path, json=body, headers=cast.as_mentor | {"If-Match": '"1"'}).status_code == 412
+    for headers in (cast.as_mentee, cast.as_other_mentor):
+        assert client.patch(path, json=body, headers=headers).status_code == 403
+    assert client.patch(path, json={"avatarUrl": "javascript:x"}, headers=cast.as_mentor).status_code == 400
+    hidden = client.patch(path, json={"active": False}, headers=cast.as_operator)
+    assert (hidden.status_code, hidden.json["active"]) == (200, False)
+    assert client.get("/bookings", headers=cast.as_mentor).status_code == 401

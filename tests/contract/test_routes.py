@@ -32,7 +32,7 @@ UNDOCUMENTED = {"/", "/openapi.json", "/docs", "/docs/assets/<path:filename>"}
 
 # The rows of the contract that are built, as `METHOD path`.
 CONTRACT = {
-    "POST /users", "GET /users/{}", "GET /me",
+    "POST /users", "GET /users/{}", "GET /me", "PATCH /me", "PATCH /mentor-profiles/{}",
     "POST /mentor-profiles", "GET /mentors", "GET /mentors/{}", "GET /skills",
     "POST /listings", "PATCH /listings/{}", "GET /listings", "GET /listings/{}",
     "GET /mentors/{}/hours", "PUT /mentors/{}/hours",

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, Uuid, bindparam, insert, select
+from sqlalchemy import Connection, Select, Uuid, bindparam, insert, select, update
 from uuid_utils.compat import uuid7
 
 from models.people import mentor_profiles, users
 from workflows.clock import zone
-from workflows.errors import Forbidden, Invalid, NotFound
+from workflows.errors import Forbidden, Invalid, NotFound, Stale
 from workflows.identity.actor import Actor, require_operator
 from workflows.records import Record
 
@@ -27,6 +27,7 @@ class User(Record):
     email: str
     name: str
     time_zone: str
+    locale: str
     mentor_profile_id: UUID | None
     created_at: datetime
     version: int
@@ -51,6 +52,8 @@ class Mentor(Record):
     bio: str | None
     time_zone: str
     skills: list[str]
+    languages: list[str]
+    avatar_url: str | None
     rating_sum: int
     review_count: int
     active: bool
@@ -178,3 +181,38 @@ _TIME_ZONE = select(users.c.time_zone).where(users.c.id == bindparam("user_id", 
 def time_zone_of(db: Connection, actor: Actor) -> str:
     """The IANA name of the caller's time zone; UTC for an operator."""
     return "UTC" if actor.user_id is None else str(db.scalar(_TIME_ZONE, {"user_id": actor.user_id}))
+
+
+def change_mentor_profile(
+    db: Connection, *, actor: Actor, mentor: Mentor, changes: dict[str, Any], any_version: bool = False
+) -> Mentor:
+    """Change a mentor profile, and return it as it stands then. An inactive one cannot be booked, nor act.
+
+    Args:
+        mentor: as the caller saw it.
+        changes: columns of `mentor_profiles` by name; skills are kept in lower case, once each.
+        any_version: the caller decided on no version in particular.
+
+    Raises:
+        Forbidden: another user's profile, to all but operators.
+        Stale: it has changed since it was read.
+    """
+    if not actor.operator and actor.user_id != mentor.user_id:
+        raise Forbidden("Only the user or an operator can change this mentor profile.")
+    if "skills" in changes:
+        changes = {**changes, "skills": list(dict.fromkeys(skill.strip().lower() for skill in changes["skills"]))}
+    if changes:
+        profile = mentor_profiles.c
+        statement = update(mentor_profiles).where(profile.id == mentor.id).values(**changes).returning(profile.id)
+        if not any_version:
+            statement = statement.where(profile.version == mentor.version)
+        if db.execute(statement).one_or_none() is None:
+            raise Stale("The mentor profile has changed since you read it; read it again.")
+    return Mentor.of(db.execute(mentor_query(mentor.id)).one())
+
+
+def change_user(db: Connection, *, user_id: UUID, changes: dict[str, Any]) -> User:
+    """Change a user's own name, time zone or locale, and return the account as it stands then."""
+    if changes:
+        db.execute(update(users).where(users.c.id == user_id).values(**changes))
+    return User.of(db.execute(user_query(user_id)).one())
