@@ -13,18 +13,22 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select, update
 from tornado.httpserver import HTTPServer
 
 from api.state import state_of
 from api.streams import Hub, make_application
 from config.settings import Settings
+from models.calendar import mentor_busy
 from models.engine import create
+from models.events import deliveries, events
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import World
 from tests.eventually import eventually
 from workflows.bookings.booking import Booking
+from workflows.bookings.holds import delete_expired_holds
+from workflows.events.event_types import CalendarFreed, CalendarTaken
 from workflows.sessions import steps
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import Session, SessionWithTerms, session_with_terms_query
@@ -167,6 +171,66 @@ def test_cancelled_sessions_and_changed_hours_are_followed(
     world.client.put(f"/mentors/{cast.mentor.id}/hours", json=hours, headers=cast.as_mentor)
     assert client.next()[1:] == ("hours", {})
     client.close()
+
+
+def test_holds_and_their_ends_are_followed(streams: Streams, world: World, cast: Cast, engine: Engine) -> None:
+    changes = {"bookingMode": "instant", "bufferMinutes": 15}
+    world.client.patch(f"/listings/{cast.listing.id}", json=changes, headers=cast.as_mentor)
+    start = factories.this_hour() + timedelta(days=3)
+    client = streams.open(availability(cast), cast.as_stranger)
+    client.next()
+
+    def hold() -> str:
+        body = {"startTime": start.isoformat(), "durationMinutes": 60}
+        answer = world.client.post(f"/mentors/{cast.mentor.id}/holds", json=body, headers=cast.as_mentee)
+        assert answer.status_code == 201
+        return str(answer.json["id"])
+
+    end = start + timedelta(minutes=75)
+    kept = {"startTime": f"{start:%Y-%m-%dT%H:%M:%SZ}", "endTime": f"{end:%Y-%m-%dT%H:%M:%SZ}"}
+    free, busy = ("free", kept), ("busy", kept)
+    held = hold()
+    assert client.next()[1:] == busy
+    # An own hold of the time is replaced.
+    held = hold()
+    assert [client.next()[1:] for _ in range(2)] == [free, busy]
+    assert world.client.delete(f"/holds/{held}", headers=cast.as_mentee).status_code == 204
+    assert client.next()[1:] == free
+    held = hold()
+    expire(engine, held)
+    with engine.begin() as db:
+        delete_expired_holds(db)
+    assert [client.next()[1:] for _ in range(2)] == [busy, free]
+    # Consumed by the holder's booking, which takes the same time.
+    hold()
+    body = cast.body(startTime=start.isoformat())
+    assert world.client.post("/bookings", json=body, headers=cast.as_mentee).status_code == 202
+    assert [client.next()[1:] for _ in range(3)] == [busy, free, busy]
+    client.close()
+    with engine.connect() as db:
+        of_holds = events.c.type.in_([CalendarTaken.type, CalendarFreed.type])
+        assert db.scalar(select(func.count()).where(of_holds, events.c.id == deliveries.c.event_id)) == 0
+
+
+def test_time_off_ends_holds_and_changes_the_hours(streams: Streams, world: World, cast: Cast) -> None:
+    start = factories.this_hour() + timedelta(days=3)
+    body = {"startTime": start.isoformat(), "durationMinutes": 60}
+    assert world.client.post(f"/mentors/{cast.mentor.id}/holds", json=body, headers=cast.as_mentee).status_code == 201
+    client = streams.open(availability(cast), cast.as_stranger)
+    assert client.next().data["busy"]
+    away = {"startTime": start.isoformat(), "endTime": (start + timedelta(hours=2)).isoformat()}
+    assert (
+        world.client.post(f"/mentors/{cast.mentor.id}/time-off", json=away, headers=cast.as_mentor).status_code == 201
+    )
+    assert [client.next().name for _ in range(2)] == ["free", "hours"]
+    client.close()
+
+
+def expire(engine: Engine, hold_id: str) -> None:
+    """Let a hold have expired."""
+    with engine.begin() as db:
+        past = datetime.now(UTC) - timedelta(minutes=1)
+        db.execute(update(mentor_busy).where(mentor_busy.c.hold_id == UUID(hold_id)).values(expires_at=past))
 
 
 def test_both_parties_follow_their_sessions(streams: Streams, world: World, cast: Cast, scheduled: Session) -> None:

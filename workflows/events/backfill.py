@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from models.events import effect_catalogues, events, subscriptions
 from workflows.events import store
-from workflows.events.event_types import CLOCK_SKEW, event_types, smallest_event_id
+from workflows.events.event_types import CLOCK_SKEW, CalendarFreed, CalendarTaken, event_types, smallest_event_id
 from workflows.events.record import fill_in
 from workflows.events.subscriptions import Effect, Subscriptions
 from workflows.progress import LAST_ID, latest_moment, move_cursor, take_cursor
@@ -92,7 +92,9 @@ def fill_new_gaps(db: Connection, known: Subscriptions, *, now: datetime) -> tup
 def _others_wrote(db: Connection, known: Subscriptions, since: datetime, until: datetime) -> bool:
     bounds = events.c.id.between(smallest_event_id(since - CLOCK_SKEW), smallest_event_id(until + CLOCK_SKEW))
     other = events.c.catalogue.is_distinct_from(known.effect_catalogue.id)
-    return db.execute(select(events.c.id).where(bounds, other).limit(1)).one_or_none() is not None
+    # What the database records itself has no catalogue, and no effect.
+    by_a_process = events.c.type.not_in([CalendarTaken.type, CalendarFreed.type])
+    return db.execute(select(events.c.id).where(bounds, other, by_a_process).limit(1)).one_or_none() is not None
 
 
 def _pairs(known: Subscriptions) -> list[tuple[Effect, str]]:

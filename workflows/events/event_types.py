@@ -423,6 +423,35 @@ class AvailabilityChanged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class HoldEvent(Event):
+    """The fields of every event about a hold: the time that it blocks, with the listing's buffers; never whose it is.
+
+    The database records these events itself (`record_hold`), and no effect follows from them: they are for live
+    updates.
+    """
+
+    subject: ClassVar[str] = "hold"
+    announced: ClassVar[bool] = False
+
+    hold_id: UUID
+    mentor_profile_id: UUID
+    start_time: datetime
+    end_time: datetime
+
+
+class CalendarTaken(HoldEvent):
+    """A mentee holds a time of a mentor."""
+
+    type = "calendar.taken"
+
+
+class CalendarFreed(HoldEvent):
+    """A hold has ended: released, consumed by a booking, replaced, expired, or by time off."""
+
+    type = "calendar.freed"
+
+
+@dataclass(frozen=True, kw_only=True)
 class WebhookPinged(Event):
     """A test message to one endpoint, to see whether it answers."""
 
