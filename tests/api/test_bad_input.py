@@ -87,7 +87,6 @@ WISHES: list[tuple[dict[str, Any], str | None]] = [
     ({"startTime": "2030-01-01T10:00:00+99:00"}, None),
     ({"startTime": "0001-01-01T00:00:00+14:00"}, None),
     ({"startTime": "9999-12-31T23:59:59-14:00"}, None),
-    ({"startTime": "2999-12-31T23:59:59Z"}, None),
     ({"startTime": "2020-01-01T00:00:00Z"}, None),
     ({"endTime": "2020-01-01T00:00:00Z"}, None),
     ({"endTime": "2030-01-01T10:00:00"}, None),

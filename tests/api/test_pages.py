@@ -9,6 +9,7 @@ from sqlalchemy import Engine, insert
 
 from config.signed_links import Signer
 from models.bookings import BookingStatus, bookings
+from models.sessions import session_id_of
 from tests import factories
 from tests.api.conftest import Cast, Headers
 from tests.application import SECRET, World
@@ -19,7 +20,7 @@ OTHER_SECRET = "another key, put in front of the old one"
 
 
 def write_bookings(engine: Engine, cast: Cast, mentee: User, count: int, days: float = 100) -> set[str]:
-    """Drafts in fours of the same start, so that a page's edge falls between equals."""
+    """Bookings in fours of the same start, so that a page's edge falls between equals."""
     first = factories.this_hour() + timedelta(days=days)
     with engine.begin() as db:
         original = factories.make_booking(db, listing=cast.listing, mentee=mentee, start_time=first)
@@ -35,7 +36,8 @@ def write_bookings(engine: Engine, cast: Cast, mentee: User, count: int, days: f
                     "mentee_user_id": mentee.id,
                     "start_time": begin,
                     "end_time": begin + timedelta(hours=1),
-                    "status": BookingStatus.DRAFT,
+                    "status": BookingStatus.ACCEPTED,
+                    "session_id": session_id_of(id),
                     "price_amount": 1,
                     "price_currency": "USD",
                 }

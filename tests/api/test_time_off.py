@@ -21,7 +21,8 @@ from workflows.sessions.session import Session
 
 HOUR = timedelta(hours=1)
 START = factories.this_hour() + timedelta(days=1)
-END = START + timedelta(days=30)
+# Beyond every time that other tests of this process have taken.
+END = START + timedelta(days=1000)
 
 
 @pytest.fixture

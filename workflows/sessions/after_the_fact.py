@@ -143,7 +143,7 @@ def waive_fee(db: Connection, *, actor: Actor, session: SessionWithTerms, reason
     row = db.execute(_WAIVE, values).one_or_none()
     if row is None:
         raise InvalidTransition("The session has changed in the meantime; read it again.")
-    waived = Session.of(row)
+    waived = Session.of_values({**session.beside_columns(), **row._mapping})
     if credit_kept:
         give_back(db, booking_id=session.booking_id, actor=actor, now=now, reason=reason)
     write_audit_entry(

@@ -94,7 +94,7 @@ _OF_KIND: dict[Any, Any] = {
 }
 
 
-def body_of(event: Event, *, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+def body_of(event: Event, *, max_bytes: int | None = None) -> bytes:
     """The message of an event: what happened to which ids when, with no names, addresses or notes.
 
     Raises:
@@ -109,8 +109,9 @@ def body_of(event: Event, *, max_bytes: int = MAX_BODY_BYTES) -> bytes:
         "data": data_of(data),
     }
     body = json.dumps(message, separators=(",", ":")).encode()
-    if len(body) > max_bytes:
-        raise Invalid(f"The message of {event.type} would have {len(body)} bytes; {max_bytes} are the most.")
+    most = max_bytes or MAX_BODY_BYTES
+    if len(body) > most:
+        raise Invalid(f"The message of {event.type} would have {len(body)} bytes; {most} are the most.")
     return body
 
 
