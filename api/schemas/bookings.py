@@ -85,7 +85,7 @@ class NewIndividualBooking(RequestSchema):
         fold_names(body, "start_time", "date")
         fold_names(body, "mentor_profile_id", "ta_id", "coach_id")
         fold_names(body, "notes", "description")
-        if "start_time" not in body:
+        if body.get("start_time") is None:
             raise ValidationError("Missing data for required field.", "startTime")
         if body.get("product_id") and body.get("bundle_purchase_id"):
             raise ValidationError("Pay by a product or by a bundle, not by both.", "bundlePurchaseId")

@@ -86,6 +86,13 @@ def test_a_body_that_does_not_fit_is_refused(
     assert counts(engine) == before
 
 
+@pytest.mark.parametrize("names", [["startTime"], ["date"], ["startTime", "date"]])
+def test_a_start_that_is_null_is_missing(tuition: Tuition, names: list[str]) -> None:
+    body = {"courseId": str(tuition.course.id), "durationMinutes": 60, **dict.fromkeys(names)}
+    answer = tuition.client.post("/bookings/individual", json=body, headers=tuition.cast.as_mentee)
+    assert (refusal(answer), list(answer.json["details"])) == ((400, "invalid_request"), ["startTime"])
+
+
 def test_without_a_name_the_least_booked_mentor_is_chosen(tuition: Tuition) -> None:
     first, second, third = (str(mentor.id) for mentor in tuition.mentors)
     chosen = [tuition.book(startTime=(MONDAY + day * 24 * HOUR).isoformat()).json for day in range(5)]
