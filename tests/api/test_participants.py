@@ -150,6 +150,21 @@ def test_a_participant_starts_the_session(world: World, cast: Cast, other: User)
     assert step(world, session, "complete", cast.as_mentee).status_code == 403
 
 
+def test_a_group_started_early_is_no_longer_open(world: World, cast: Cast, other: User) -> None:
+    with world.engine.begin() as db:
+        group = factories.make_group(db, [other], listing=cast.listing)
+        created = create(db, booking_id=group.id)
+        session = Session.of(db.execute(session_query(created.id)).one())
+    path = f"/group-sessions/{group.id}"
+    assert world.client.patch(path, json={"capacity": 3}, headers=cast.as_mentor).status_code == 200
+    with world.engine.begin() as db:
+        factories.start_session(db, session)
+    refused = world.client.patch(path, json={"capacity": 4}, headers=cast.as_mentor)
+    assert (refused.status_code, refused.json["code"]) == (400, "invalid_transition")
+    lists = [world.client.get(f"/group-sessions?open={flag}", headers=cast.as_mentee) for flag in ("true", "false")]
+    assert [[item["id"] for item in listed.json["items"]] for listed in lists] == [[], [str(group.id)]]
+
+
 def test_a_participant_cannot_cancel_and_is_told_to_leave(world: World, cast: Cast, session: Session) -> None:
     refused = step(world, session, "cancel", cast.as_mentee, {"reason": "Ill"})
     assert (refused.status_code, refused.json["code"]) == (403, "forbidden")

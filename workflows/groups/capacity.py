@@ -24,6 +24,10 @@ WHERE booking_id = CAST(:booking_id AS uuid) AND cancelled_at IS NULL
 RETURNING booking_id
 """
 )
+# However early it was started.
+_HAS_STARTED = text(
+    "SELECT EXISTS (SELECT FROM sessions WHERE booking_id = CAST(:booking_id AS uuid) AND status <> 'scheduled')"
+)
 
 
 def change_capacity(
@@ -52,7 +56,7 @@ def change_capacity(
         Stale: it has changed since `group` was read.
     """
     require_mentor_or_operator(actor, group)
-    _require_open(group, now)
+    _require_open(db, group, now)
     values = {"booking_id": group.id, "capacity": capacity, "version": group.version, "any_version": any_version}
     changed = db.execute(_CHANGE, values).one_or_none() is not None
     present = Group.of(db.execute(group_query(group.id)).one())
@@ -61,7 +65,7 @@ def change_capacity(
         if present.full and not group.full:
             record(db, GroupSessionFull.about(present, actor=actor, now=now))
         return read_group(db, group.id)
-    _require_open(present, now)
+    _require_open(db, present, now)
     if not any_version and present.version != group.version:
         raise Stale("The group session has changed since you read it; read it again.")
     held = present.seats_taken + present.seats_offered
@@ -70,8 +74,8 @@ def change_capacity(
     )
 
 
-def _require_open(group: Group, now: datetime) -> None:
+def _require_open(db: Connection, group: Group, now: datetime) -> None:
     if group.cancelled_at is not None:
         raise InvalidTransition("This group session is cancelled; its seats can no longer be changed.")
-    if group.start_time <= now:
+    if group.start_time <= now or db.scalar(_HAS_STARTED, {"booking_id": group.id}):
         raise InvalidTransition("This group session has begun; its seats can no longer be changed.")

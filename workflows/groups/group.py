@@ -26,6 +26,7 @@ from models.base import enum_literal
 from models.bookings import BookingKind, booking_participants, bookings
 from models.groups import group_sessions, waitlist_entries
 from models.prepared import PreparedSelect
+from models.sessions import SessionStatus, sessions
 from workflows.bookings.booking import Booking
 from workflows.errors import DomainError, Invalid, NotFound
 from workflows.identity.actor import Actor
@@ -119,9 +120,14 @@ def _waitlist_position(user_id: Any) -> ColumnElement[int | None]:
     return func.nullif(position.scalar_subquery(), 0)
 
 
+# A session can be started early: the time alone does not tell whether it has begun.
+_HAS_STARTED = exists().where(
+    sessions.c.booking_id == bookings.c.id, sessions.c.status != enum_literal(SessionStatus.SCHEDULED)
+)
 _HAS_SEATS = and_(
     group_sessions.c.cancelled_at.is_(None),
     group_sessions.c.seats_taken + group_sessions.c.seats_offered < group_sessions.c.capacity,
+    not_(_HAS_STARTED),
 )
 
 
