@@ -240,7 +240,7 @@ def delete_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint) -> None
         .cte("deleted")
     )
     kept = insert(deleted_webhook_endpoints).from_select(["id", "mentor_profile_id"], select(deleted))
-    if db.execute(kept).rowcount == 0:
+    if db.execute(kept.returning(deleted_webhook_endpoints.c.id)).one_or_none() is None:
         raise _stale()
     store.cancel_of_deleted_endpoint(db, endpoint.id, DELETED, limit=MAX_CANCELLED)
 
