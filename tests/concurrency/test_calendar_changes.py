@@ -35,9 +35,7 @@ from workflows.invariants import check_all
 Call = Callable[[Connection], Any]
 HOUR = timedelta(hours=1)
 TAKERS_OF_EACH_KIND, ROUNDS = 5, 10
-WAITING = text(
-    "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-)
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 
 
 class Offers:
@@ -154,7 +152,7 @@ def test_no_booking_by_a_calendar_that_is_being_changed(engine: Engine, change: 
     with engine.begin() as db:
         offers, (mentee,) = Offers(db), _people(db, 1)
     changing = offers.take_off(start, start + HOUR) if change == "take_off" else getattr(offers, change)(start)
-    outcome = _booked_meanwhile(engine, changing, getattr(offers, way)(mentee, start))
+    (outcome,) = _booked_meanwhile(engine, changing, getattr(offers, way)(mentee, start))
     assert isinstance(outcome, DomainError)
     assert outcome.code == CHANGES.get(change, "outside_hours")
     with engine.begin() as db:
@@ -167,7 +165,7 @@ def test_no_acceptance_in_time_off_being_taken(engine: Engine) -> None:
         offers, (mentee,) = Offers(db), _people(db, 1)
         draft = offers.request(mentee, start)(db)
     accept = partial(factories.accept_booking, booking=draft)
-    outcome = _booked_meanwhile(engine, offers.take_off(start, start + HOUR), accept)
+    (outcome,) = _booked_meanwhile(engine, offers.take_off(start, start + HOUR), accept)
     assert isinstance(outcome, DomainError)
     assert outcome.code == "outside_hours"
 
@@ -176,14 +174,27 @@ def test_a_change_that_hinders_nothing_lets_the_booking_in(engine: Engine) -> No
     start = factories.next_slot()
     with engine.begin() as db:
         offers, (mentee,) = Offers(db), _people(db, 1)
-    outcome = _booked_meanwhile(engine, offers.close_date(start + timedelta(days=9)), offers.book(mentee, start))
+    (outcome,) = _booked_meanwhile(engine, offers.close_date(start + timedelta(days=9)), offers.book(mentee, start))
     assert outcome.status == "accepted"
 
 
-def _booked_meanwhile(engine: Engine, change: Call, book: Call) -> Any:
-    """What becomes of a booking that has read the calendar, and waits for the change of it to be committed."""
+def test_requests_that_wait_for_a_change_do_not_deadlock(engine: Engine) -> None:
+    start = factories.next_slot()
+    with engine.begin() as db:
+        offers, people = Offers(db), _people(db, 5)
+    engine.dispose()
+    before = deadlocks(engine)
+    requests = [offers.request(mentee, start) for mentee in people]
+    outcomes = _booked_meanwhile(engine, offers.close_date(start + timedelta(days=9)), *requests)
+    assert [outcome.status for outcome in outcomes] == ["draft"] * len(people)
+    engine.dispose()
+    assert deadlocks(engine) == before
 
-    def book_at_once() -> Any:
+
+def _booked_meanwhile(engine: Engine, change: Call, *books: Call) -> list[Any]:
+    """What becomes of bookings that have read the calendar, and wait for the change of it to be committed."""
+
+    def book_at_once(book: Call) -> Any:
         try:
             with engine.begin() as db:
                 return book(db)
@@ -192,12 +203,12 @@ def _booked_meanwhile(engine: Engine, change: Call, book: Call) -> Any:
 
     # In a transaction, an onlooker would see what went on at its first look.
     watching = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    with ThreadPoolExecutor(1) as threads, watching as onlooker:
+    with ThreadPoolExecutor(len(books)) as threads, watching as onlooker:
         with engine.begin() as db:
             change(db)
-            booked = threads.submit(book_at_once)
-            eventually(lambda: onlooker.execute(WAITING).scalar_one(), "a booking that waits")
-        return booked.result()
+            booked = [threads.submit(book_at_once, book) for book in books]
+            eventually(lambda: onlooker.execute(WAITING).scalar_one() == len(books), "bookings that wait")
+        return [each.result() for each in booked]
 
 
 def test_time_off_and_acceptances_exclude_each_other(engine: Engine, race: Race) -> None:

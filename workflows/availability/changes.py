@@ -12,6 +12,7 @@ from workflows.events.record import record
 from workflows.identity.actor import Actor
 
 _LOCK = text("SELECT time_zone FROM mentor_profiles WHERE id = CAST(:id AS uuid) FOR NO KEY UPDATE")
+_SHARE = text("SELECT id FROM mentor_profiles WHERE id = CAST(:id AS uuid) FOR SHARE")
 _RAISE = text(
     "UPDATE mentor_profiles SET calendar_version = calendar_version + 1 WHERE id = CAST(:id AS uuid)"
     " RETURNING calendar_version"
@@ -26,6 +27,11 @@ def lock_calendar(db: Connection, mentor_profile_id: UUID) -> str:
     """
     time_zone: str = db.execute(_LOCK, {"id": mentor_profile_id}).scalar_one()
     return time_zone
+
+
+def share_calendar(db: Connection, mentor_profile_id: UUID) -> None:
+    """Let changes of a mentor's calendar wait for the end of the transaction, and other drafts go on."""
+    db.execute(_SHARE, {"id": mentor_profile_id})
 
 
 def raise_version(db: Connection, mentor_profile_id: UUID, *, changed: str, actor: Actor, now: datetime) -> int:

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from workflows.availability.calendar import MentorCalendar, load_blocks
-from workflows.availability.changes import lock_calendar
+from workflows.availability.changes import lock_calendar, share_calendar
 from workflows.availability.hours import describe_weekday
 from workflows.availability.rules import MAX_LEAD_TIME
 from workflows.errors import Conflict, Invalid
@@ -29,11 +29,16 @@ class Offer(Protocol):
 
 
 class CalendarChanged(Conflict):
-    """The mentor has changed when they can be booked, after their calendar was read for a booking."""
+    """The mentor has changed when they can be booked, after their calendar was read for a booking.
 
-    def __init__(self, mentor_profile_id: UUID) -> None:
+    Args:
+        shared: whether the booking is a draft, which shares the mentor's lock with others.
+    """
+
+    def __init__(self, mentor_profile_id: UUID, *, shared: bool = False) -> None:
         super().__init__("The mentor's availability has just changed; try again.", code="outside_hours")
         self.mentor_profile_id = mentor_profile_id
+        self.shared = shared
 
 
 def with_present_calendar(db: Connection, book: Callable[[], Booked], *, lock: bool = True) -> Booked:
@@ -47,7 +52,9 @@ def with_present_calendar(db: Connection, book: Callable[[], Booked], *, lock: b
         return book()
     except CalendarChanged as changed:
         if lock:
-            lock_calendar(db, changed.mentor_profile_id)
+            # A draft that read an old calendar has its share of the lock all the same: two that both went on to the
+            # exclusive lock would wait for each other.
+            (share_calendar if changed.shared else lock_calendar)(db, changed.mentor_profile_id)
         return book()
 
 

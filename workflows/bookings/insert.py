@@ -171,5 +171,5 @@ def insert_booking(
     with constraint_errors():
         row = db.execute(statement, parameters).one_or_none()
     if row is None:
-        raise CalendarChanged(mentor_profile_id)
+        raise CalendarChanged(mentor_profile_id, shared=not accepted)
     return Booking.of(row)
