@@ -98,7 +98,7 @@ def test_a_stale_plan_invalidates_all_pooled_connections(own_engine: Engine, dat
                 db.execute(USERS, {"id": None})
             # A rollback would have the driver forget what it has prepared.
             db.commit()
-    change_the_type_of_a_column(database_url, "users", "name")
+    change_the_type_of_a_column(database_url, "users", "time_zone")
     with own_engine.connect() as db, pytest.raises(NotSupportedError) as raised:
         db.execute(USERS, {"id": None})
     assert raised.value.connection_invalidated
