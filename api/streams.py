@@ -338,6 +338,8 @@ class StreamHandler(RequestHandler):
 
     def write_error(self, status_code: int, **_kwargs: Any) -> None:
         """What tornado refuses itself, such as another method."""
+        if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.set_header("Allow", "GET")
         sentence = SENTENCES.get(status_code, HTTPStatus(status_code).phrase)
         self.refuse(status_code, CODE_OF_STATUS.get(status_code, "internal_error"), sentence)
 
@@ -461,6 +463,8 @@ def _snapshot_id(seen: Snapshot) -> str:
 
 def _read_id(text: str) -> tuple[Position, Snapshot | None] | None:
     """The position that an id stands for, and what was seen beyond it; None for an id that is none of ours."""
+    if not set(text) <= set("0123456789.:,"):
+        return None
     try:
         if ":" in text:
             xmin, xmax, running = text.split(":")

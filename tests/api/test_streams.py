@@ -286,7 +286,7 @@ def cancel_all(engine: Engine, cast: Cast, sessions: list[Session]) -> None:
             cancel(db, actor=actor, session=terms, reason="ill", now=datetime.now(UTC))
 
 
-@pytest.mark.parametrize("last_id", ["nonsense", "1.2.3", "9999999999.1", "9999999999:9999999999:"])
+@pytest.mark.parametrize("last_id", ["nonsense", "1.2.3", "-1.-1", "9999999999.1", "9999999999:9999999999:"])
 def test_an_unknown_position_is_reset(streams: Streams, cast: Cast, last_id: str) -> None:
     client = streams.open("/streams/sessions", cast.as_mentee, last_id)
     assert [client.next().name for _ in range(2)] == ["reset", "snapshot"]
@@ -337,6 +337,14 @@ def test_refusals_have_the_shape_of_every_error(
 ) -> None:
     headers = getattr(cast, f"as_{who}") if who else {}
     assert streams.open(path, headers).error() == refusal
+
+
+def test_another_method_is_answered_with_the_one_allowed(streams: Streams, cast: Cast) -> None:
+    connection = HTTPConnection("127.0.0.1", streams.port, timeout=SECONDS)
+    connection.request("POST", "/streams/sessions", headers=cast.as_mentee)
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("Allow")) == (405, "GET")
+    connection.close()
 
 
 def test_the_sixth_connection_of_a_user_is_refused(streams: Streams, cast: Cast) -> None:
