@@ -171,6 +171,21 @@ def test_the_mentees_own_conflict_ends_the_choice(tuition: Tuition) -> None:
     assert [each["code"] for each in skipping.json["series"]["skipped"]] == ["slot_taken"]
 
 
+def test_another_mentor_is_tried_where_the_mentee_is_busy(tuition: Tuition) -> None:
+    first, second, third = tuition.mentors
+    # The first is free in the last two weeks, in which the mentee is not; the second in the first week alone.
+    for week in (2, 3):
+        assert tuition.book(taId=str(third.id), startTime=shown(week)).status_code == 202
+    for mentor, weeks in ((first, (0, 1)), (second, (1, 2, 3)), (third, (0, 1))):
+        for week in weeks:
+            off = {"startTime": shown(week), "endTime": shown(week).replace("09:00", "10:00")}
+            taken = tuition.client.post(f"/mentors/{mentor.id}/time-off", json=off, headers=as_mentor(mentor))
+            assert taken.status_code == 201
+    answer = weekly(tuition, recurrence={"onConflict": "skip"})
+    assert [made["startTime"] for made in answer.json["series"]["made"]] == [shown(0)]
+    assert answer.json["mentorProfileId"] == str(second.id)
+
+
 def test_a_series_that_ends_too_far_ahead_is_refused(engine: Engine, tuition: Tuition) -> None:
     before = counts(engine)
     answer = weekly(tuition, 52, recurrence={"everyWeeks": 52, "onConflict": "skip"})

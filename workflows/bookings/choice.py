@@ -66,6 +66,8 @@ def _statement(sql: str) -> TextualSelect:
 OFFER_OF_MENTOR = _statement(f"{_OFFERS} {_OF_MENTOR}")
 OFFERS_OF_COURSE = _statement(f"{_OFFERS} {_LEAST_BOOKED_FIRST}")
 
+_OF_THE_MENTOR = frozenset({"slot_taken", "booking_limit", "outside_hours", "too_soon", "beyond_horizon"})
+
 
 @dataclass(frozen=True)
 class Offer:
@@ -147,5 +149,5 @@ def offers_of_course(
 
 
 def is_lost_to_another(refusal: Conflict) -> bool:
-    """Whether a refusal is that of the mentor's calendar or limits: another mentor may still be free."""
-    return refusal.code in ("slot_taken", "booking_limit") and "mentee" not in (refusal.details or {})
+    """Whether a refusal is that of the mentor's calendar, hours or limits: another mentor may still be free."""
+    return refusal.code in _OF_THE_MENTOR and "mentee" not in (refusal.details or {})

@@ -324,6 +324,7 @@ def _book_series(
     # Sorting keeps the order of those who are free equally often.
     occupied.sort(key=lambda each: len(each[1]))
     in_the_way = times_in_details(occupied[0][1] if occupied else starts)
+    of_mentee: Conflict | None = None
     for offer, missed in occupied:
         if missed and (on_conflict is OnConflict.FAIL or missed == starts):
             break
@@ -331,9 +332,14 @@ def _book_series(
             with savepoint(order.db):
                 return attempt(offer)
         except Conflict as refusal:
-            if not is_lost_to_another(refusal):
+            is_of_mentee = not is_lost_to_another(refusal)
+            # Another mentor may be free at the times that this one has missed, where the mentee is free too.
+            if is_of_mentee and not missed:
                 raise
+            of_mentee = of_mentee or (refusal if is_of_mentee else None)
             in_the_way = refusal.details or in_the_way
+    if of_mentee is not None:
+        raise of_mentee
     raise Conflict(
         "No mentor of this course is free at these times; choose other ones.",
         code="no_mentor_free",
