@@ -15,6 +15,7 @@ from config.logging import configure_logging
 from config.metrics import start_metrics
 from config.settings import Settings, settings
 from models.engine import create
+from workers.transactions import metered
 
 log = structlog.get_logger("cli.streams")
 
@@ -41,7 +42,7 @@ async def _serve(host: str, port: int, chosen: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    engine = create(chosen.database_url, name="streams", pool_size=READERS)
+    engine = metered(create(chosen.database_url, name="streams", pool_size=READERS), "streams")
     hub = Hub(engine, chosen)
     await hub.start()
     try:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from bench.contenders.tutelage import UNLIMITED
 from bench.embedded_servers import start_valkey
 from cli.system import running_system
 from tests.faults.system_under_test import Figures, SystemUnderTest, Valkey
@@ -20,7 +21,7 @@ def sut(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemUnderTest]:
     """A system with every part but Flower, and a Valkey of the test's own."""
     folder = tmp_path_factory.mktemp("faults")
     valkey = Valkey(folder / "redis", start_valkey(folder / "redis"))
-    environment = {"REDIS_URL": valkey.url, "WEBHOOK_RETRY_SCHEDULE": RETRY_SCHEDULE}
+    environment = {"REDIS_URL": valkey.url, "WEBHOOK_RETRY_SCHEDULE": RETRY_SCHEDULE, **UNLIMITED}
     try:
         with running_system(data_dir=folder / "data", without=("flower",), environment=environment) as system:
             yield SystemUnderTest(system, valkey)

@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 from urllib3.exceptions import HTTPError
 
+from bench.contenders.tutelage import UNLIMITED
 from bench.embedded_servers import start_valkey
 from cli.system import find_leftovers, running_system
 from tests.cli.running import tutelage_up
@@ -24,7 +25,7 @@ RESUMED_SECONDS = 10.0
 def test_a_restart_after_killing_everything_keeps_every_answer(tmp_path: Path, figures: Figures) -> None:
     data_dir = tmp_path / "data"
     valkey = Valkey(tmp_path / "redis", start_valkey(tmp_path / "redis"))
-    environment = {"REDIS_URL": valkey.url}
+    environment = {"REDIS_URL": valkey.url, **UNLIMITED}
     try:
         with tutelage_up(data_dir, without=("flower",), environment=environment) as up:
             cast = register(Caller(str(up.run()["api"]["url"])))
