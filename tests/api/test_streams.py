@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPResponse
+from itertools import count
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -35,6 +36,7 @@ from workflows.sessions.session import Session, SessionWithTerms, session_with_t
 
 SECONDS = 20.0
 CHANGES, CUTS = 60, 20
+HOURS = count()
 
 
 class Event(NamedTuple):
@@ -134,8 +136,11 @@ def availability(cast: Cast) -> str:
 
 
 def accepted(engine: Engine, cast: Cast) -> Booking:
+    """A booking within the days of a snapshot, each later than the one before."""
+    start = factories.this_hour() + timedelta(days=1, hours=3 * next(HOURS))
     with engine.begin() as db:
-        return factories.accept_booking(db, factories.make_booking(db, listing=cast.listing, mentee=cast.mentee))
+        draft = factories.make_booking(db, listing=cast.listing, mentee=cast.mentee, start_time=start)
+        return factories.accept_booking(db, draft)
 
 
 def block(booking: Booking, buffer_minutes: int = 0) -> dict[str, str]:

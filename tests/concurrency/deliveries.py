@@ -174,16 +174,18 @@ def hold(db: Connection, life: Life) -> None:
 
 
 def join_and_leave(db: Connection, life: Life) -> None:
-    """What no workflow records yet: seats of a group, a bundle's last session, and a review."""
+    """The events of a group's seats, of a bundle's last session, and of a review."""
     held = life.held
     assert held.mentee_user_id is not None
     about = {"actor": f"user:{held.mentee_user_id}", "occurred_at": datetime.now(UTC)}
     of_booking = {"booking_id": held.id, "mentor_profile_id": held.mentor_profile_id}
-    seat = {"listing_id": held.listing_id, "user_id": held.mentee_user_id, "capacity": 8, "seats_taken": 1}
+    seat = {"seat_id": uuid4(), "user_id": held.mentee_user_id, "capacity": 8, "seats_taken": 1, "currency": "USD"}
     times = {"start_time": held.start_time, "end_time": held.end_time}
-    record(db, SeatJoined(**about, **of_booking, **seat, **times))
-    record(db, SeatLeft(**about, **of_booking, **seat, **times))
-    bundle = {"bundle_purchase_id": uuid4(), "course_id": uuid4(), "product_id": uuid4()}
+    left = {"late": False, "fee_amount": 0, "refund_amount": 4000, "credit_returned": False}
+    record(db, SeatJoined(**about, **of_booking, **seat, **times, price_amount=4000))
+    record(db, SeatLeft(**about, **of_booking, **seat, **times, **left))
+    bundle = {"bundle_purchase_id": uuid4(), "course_id": uuid4(), "product_id": uuid4(), "status": "exhausted"}
+    bundle |= {"total_sessions": 5, "remaining_sessions": 0, "valid_from": about["occurred_at"], "valid_to": None}
     record(db, BundleExhausted(**about, **bundle, mentee_user_id=held.mentee_user_id))
     review = {"session_id": session_id_of(held.id), "mentee_user_id": held.mentee_user_id}
     mentor = {"mentor_profile_id": held.mentor_profile_id}

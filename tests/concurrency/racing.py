@@ -73,7 +73,8 @@ def winners(outcomes: Sequence[Any]) -> list[Any]:
 
 
 def deadlocks(engine: Engine) -> int:
-    """How many deadlocks PostgreSQL has broken up in this database; all other connections must be about to end."""
+    """How many deadlocks PostgreSQL has broken up in this database; what else is connected must be about to end."""
+    engine.dispose()
     others = text(
         "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )

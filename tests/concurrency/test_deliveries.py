@@ -58,7 +58,7 @@ LEFT_BEHIND = {
     "SELECT sum(booked_minutes) FROM session_metrics": 60,
     # the ping and every event but two about its health, five about reminders and three about seats and bundles are
     # announced to the one endpoint
-    "SELECT count(*) FROM deliveries WHERE effect = 'webhooks.send'": 19,
+    "SELECT count(*) FROM deliveries WHERE effect = 'webhooks.send'": 22,
     "SELECT count(*) FROM events": 29,
     "SELECT count(*) FROM deliveries WHERE state <> 'done'": 0,
 }
@@ -72,6 +72,15 @@ def _at_once(harness: Harness, race: Race, key: DeliveryKey) -> None:
 def _one_after_another(harness: Harness, _race: Race, key: DeliveryKey) -> None:
     for _ in range(COPIES):
         harness.deliverer.deliver(key)
+
+
+# They follow from bundles, groups and sessions after the fact, which this life does not have.
+OF_COURSES = {
+    *("bundles.expire", "notifications.bundle_expired", "notifications.bundle_expiring"),
+    *("notifications.bundle_purchased", "notifications.seat_refunded", "notifications.session_fee_waived"),
+    *("notifications.session_overdue", "notifications.waitlist_dropped", "notifications.waitlist_offered"),
+    *("seats.refund", "waitlist.expire"),
+}
 
 
 @pytest.mark.parametrize("called_again", [False, True], ids=["fresh", "called for again"])
@@ -118,7 +127,7 @@ def test_five_copies_of_every_task_do_what_one_does(
     work_off()
 
     effects: list[Any] = [*load().database_effects(), *load().outbound_effects()]
-    assert {key.effect for key in delivered} == {effect.name for effect in effects}
+    assert {key.effect for key in delivered} == {effect.name for effect in effects} - OF_COURSES
     for key in delivered:
         _at_once(harness, race, key)
     with harness.transactions() as db:
@@ -126,7 +135,7 @@ def test_five_copies_of_every_task_do_what_one_does(
         assert not [finding for finding in check_all(db) if finding.violations]
     # Each mail under its own name, each event under its own.
     assert set(harness.transport.sent.values()) == {1}
-    assert len(harness.transport.sent) == 34 + 19 + 17 + 4
+    assert len(harness.transport.sent) == 34 + 22 + 17 + 4
 
 
 def test_deliveries_not_due_are_left_alone(engine: Engine, race: Race) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, func, select
 from models.bookings import BookingStatus
 from models.calendar import mentor_busy
 from models.events import deliveries, events
+from models.sessions import sessions
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, winners
 from workflows.bookings.booking import Booking, booking_query
@@ -94,7 +95,7 @@ def _steps_of(engine: Engine, session: Session) -> list[str]:
 
 def _present(engine: Engine, session: Session) -> Session:
     with engine.begin() as db:
-        return Session.of(db.execute(session_query(session.id)).one())
+        return Session.of(db.execute(Session.query().where(sessions.c.id == session.id)).one())
 
 
 def _read(db: Connection, session: Session) -> SessionWithTerms:
