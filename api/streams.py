@@ -350,7 +350,7 @@ class StreamHandler(RequestHandler):
 
 
 class AvailabilityStream(StreamHandler):
-    """When a mentor is busy: every signed-in caller sees when, and nobody with whom."""
+    """When a mentor is busy: every signed-in caller sees the times, and no one sees the mentees."""
 
     types = tuple(CALENDAR)
 

@@ -22,7 +22,7 @@ from workflows.groups.seats import join, leave
 from workflows.groups.waitlist import join_waitlist, leave_waitlist
 from workflows.identity.actor import Actor
 
-# Why nobody can join, or wait for a seat, whatever they pay with.
+# Refusals of joining and of waiting for a seat that do not depend on the payment.
 _CLOSED = ("not_a_group", "invalid_transition", "already_joined")
 _PAYING = ("not_found", "slot_taken", "bundle_unusable")
 

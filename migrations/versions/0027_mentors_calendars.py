@@ -21,8 +21,8 @@ depends_on = None
 RULES = ("max_per_day", "max_per_week", "max_per_mentee_per_day", "max_per_mentee_per_week")
 HOLD = ("hold_id", "expires_at", "held_by_user_id", "held_start", "held_end")
 
-# Whoever inserts a block has the mentor's lock. The look is younger than the lock, as each statement of a function
-# is, so that no time off can be written meanwhile. The buffers of a session may reach into time off.
+# The transaction that inserts a block has the mentor's lock. The look is younger than the lock, as each statement of a
+# function is, so that no time off can be written meanwhile. The buffers of a session may reach into time off.
 GUARD_TIME_OFF = """
 CREATE FUNCTION guard_time_off() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE

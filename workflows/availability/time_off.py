@@ -24,7 +24,7 @@ from workflows.sessions.session import SessionWithTerms, session_with_terms_quer
 
 DEFAULT_REASON = "The mentor is not available at this time."
 MAX_DURATION = timedelta(days=MAX_HORIZON_DAYS)
-# A session in progress, or over, is in nobody's way. A session that is accepted but not there yet has no status.
+# A session in progress, or over, is not in the way. A session that is accepted but not created has no status.
 IN_THE_WAY = text(
     """
 SELECT booking.session_id, session.status

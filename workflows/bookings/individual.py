@@ -115,7 +115,7 @@ def book_individual(
     payment = _payment(db, wanted)
     times = _times(wanted, time_zone, now)
     order = _Order(db, actor, wanted, mentee_user_id, payment, mentee_overlap, now)
-    # Whoever tries several mentors holds the lock of one of them at a time.
+    # A request that tries several mentors holds the lock of one of them at a time.
     one_mentor = wanted.mentor_profile_id is not None
     made, series = with_present_calendar(db, partial(_book, order, times), lock=one_mentor)
     record(db, *(BookingAccepted.about(booking, actor=actor, now=now) for booking in made))
@@ -299,7 +299,7 @@ def _book_once(order: _Order, offers: Sequence[Offer], start: datetime) -> Booki
     for offer in offers:
         if offer.is_free(start, order.now):
             try:
-                # Gives back the mentor's lock: whoever tries several mentors holds one of them at a time.
+                # Releases the mentor's lock: a request that tries several holds one of them at a time.
                 with savepoint(order.db):
                     return order.make(offer, start)
             except Conflict as refusal:

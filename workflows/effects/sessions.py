@@ -117,7 +117,7 @@ def _once_for_a_group(event: SessionCancelled) -> Sequence[str]:
 # Alone: it locks the bundles of all participants.
 @subscribe(SessionCancelled, name="seats.refund", queue="sessions", targets=_once_for_a_group, alone=True)
 def refund_seats(db: Connection, event: SessionCancelled, _target: str, *, now: datetime) -> None:
-    """Give the participants of a cancelled group everything back, whoever cancelled it, and drop its waiting list."""
+    """Give the participants of a cancelled group everything back, and drop its waiting list."""
     refund_all(db, group=read_group(db, event.booking_id), actor=Actor(name=event.actor), now=now)
 
 
