@@ -61,6 +61,10 @@ MAX_PENDING = 1_000
 PAGE = 1_000
 READERS = 4  # threads, and connections to the database
 LAST_SEQUENCE = 2**63 - 1
+BEGINNING: Position = (0, 0)
+
+# What an id stands for: a position, and beyond it what a snapshot had seen.
+Point = tuple[Position, Snapshot | None]
 
 T = TypeVar("T")
 Reader = Callable[[Connection], T]
@@ -71,12 +75,16 @@ class Hub:
 
     Args:
         kept: how many changes can be resumed from.
+        poll_seconds: how long it waits between two looks at the database.
     """
 
-    def __init__(self, engine: Engine, settings: Settings, *, kept: int = MAX_KEPT) -> None:
+    def __init__(
+        self, engine: Engine, settings: Settings, *, kept: int = MAX_KEPT, poll_seconds: float = POLL_SECONDS
+    ) -> None:
         self.settings = settings
         self.streams: Counter[UUID | str] = Counter()
         self._engine = engine
+        self._poll_seconds = poll_seconds
         self._kept: deque[Change] = deque(maxlen=kept)
         self._whole = True
         self._horizon = 0
@@ -112,7 +120,7 @@ class Hub:
                     pass
             except SQLAlchemyError as error:
                 log.warning("streams.no_database", error=str(error.__cause__ or error))
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(self._poll_seconds)
 
     async def _look(self) -> bool:
         horizon, changes = await self.read(self._next)
@@ -136,7 +144,7 @@ class Hub:
 
     @property
     def _position(self) -> Position:
-        return self._kept[-1].position if self._kept else (0, 0)
+        return self._kept[-1].position if self._kept else BEGINNING
 
     def join(self, stream: Stream) -> None:
         """Let a stream take changes from now on."""
@@ -150,12 +158,16 @@ class Hub:
             if not self._waiting[key]:
                 del self._waiting[key]
 
+    async def knows(self, position: Position) -> bool:
+        """Whether a position was given out, by this process or another one, which may have looked later than this."""
+        return position[0] <= self._horizon or position[0] <= await self.read(horizon_of)
+
     def missed_since(self, position: Position, stream: Stream) -> list[Change] | None:
-        """What concerns a stream after a position; None where that is unknown or no longer kept."""
-        oldest = self._kept[0].position if self._kept else (0, 0)
-        if position[0] > self._horizon or not (self._whole or position >= oldest):
+        """What concerns a stream after a position; None where that is no longer kept."""
+        oldest = self._kept[0].position if self._kept else BEGINNING
+        if not (self._whole or position >= oldest):
             return None
-        return [change for change in self._kept if change.position > position and stream.concerns(change)]
+        return [change for change in self._kept if stream.concerns(change)]
 
 
 class Stream:
@@ -164,6 +176,7 @@ class Stream:
     def __init__(self, keys: set[UUID], types: tuple[str, ...]) -> None:
         self.keys = keys
         self._types = frozenset(types)
+        self._after = BEGINNING
         self._seen: Snapshot | None = None
         self._pending: deque[Change] = deque()
         self._woken = asyncio.Event()
@@ -171,7 +184,9 @@ class Stream:
 
     def concerns(self, change: Change) -> bool:
         """Whether a change is for this stream."""
-        if change.type not in self._types or (self._seen is not None and self._seen.has(change)):
+        if change.type not in self._types or change.position <= self._after:
+            return False
+        if self._seen is not None and self._seen.has(change):
             return False
         return not self.keys.isdisjoint((change.mentor_profile_id, *change.mentee_user_ids))
 
@@ -188,9 +203,9 @@ class Stream:
         self.ended = True
         self._woken.set()
 
-    def pass_over(self, seen: Snapshot) -> None:
-        """Leave out what a snapshot has."""
-        self._seen = seen
+    def pass_over(self, position: Position, seen: Snapshot | None) -> None:
+        """Leave out what stands up to a position, and what a snapshot has."""
+        self._after, self._seen = position, seen
         self._pending = deque(change for change in self._pending if self.concerns(change))
 
     async def next(self) -> list[Change]:
@@ -221,6 +236,8 @@ class StreamHandler(RequestHandler):
             claim = verify_credentials(_Headers(self.request.headers), self.hub.settings)
             self.actor = await self.hub.read(lambda db: authenticate(db, claim))
             stream = Stream(await self.subject(self.actor), self.types)
+            last_id = self.request.headers.get("Last-Event-ID")
+            point = None if last_id is None else await self._known_point(last_id)
         except DomainError as error:
             self.refuse(status_of(error), error.code, error.message, error.details)
             return
@@ -237,8 +254,7 @@ class StreamHandler(RequestHandler):
         # In one step with joining: nothing falls between what was missed and what comes.
         self.stream = stream
         self.hub.join(stream)
-        last_id = self.request.headers.get("Last-Event-ID")
-        missed = None if last_id is None else self._missed(stream, last_id)
+        missed = None if point is None else self._missed(stream, *point)
         try:
             await self._serve(stream, missed, unknown=last_id is not None and missed is None)
         except StreamClosedError:
@@ -276,13 +292,12 @@ class StreamHandler(RequestHandler):
                 self.write(": hb\n\n")
                 await self.flush()
 
-    def _missed(self, stream: Stream, last_id: str) -> list[Change] | None:
+    async def _known_point(self, last_id: str) -> Point | None:
         point = _read_id(last_id)
-        if point is None:
-            return None
-        position, seen = point
-        if seen is not None:
-            stream.pass_over(seen)
+        return point if point is not None and await self.hub.knows(point[0]) else None
+
+    def _missed(self, stream: Stream, position: Position, seen: Snapshot | None) -> list[Change] | None:
+        stream.pass_over(position, seen)
         return self.hub.missed_since(position, stream)
 
     async def _send_snapshot(self, stream: Stream) -> None:
@@ -290,7 +305,7 @@ class StreamHandler(RequestHandler):
             return snapshot_of(db), self.snapshot(db)
 
         seen, content = await self.hub.read(look, consistent=True)
-        stream.pass_over(seen)
+        stream.pass_over(BEGINNING, seen)
         self._write_event(_snapshot_id(seen), "snapshot", content)
         await self.flush()
 
@@ -461,7 +476,7 @@ def _snapshot_id(seen: Snapshot) -> str:
     return f"{seen.xmin}:{seen.xmax}:{running}"
 
 
-def _read_id(text: str) -> tuple[Position, Snapshot | None] | None:
+def _read_id(text: str) -> Point | None:
     """The position that an id stands for, and what was seen beyond it; None for an id that is none of ours."""
     if not set(text) <= set("0123456789.:,"):
         return None

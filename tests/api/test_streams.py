@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.client import HTTPConnection, HTTPResponse
 from itertools import count
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from sqlalchemy import Engine, func, select, update
 from tornado.httpserver import HTTPServer
 
 from api.state import state_of
-from api.streams import Hub, make_application
+from api.streams import LAST_SEQUENCE, Hub, make_application
 from config.settings import Settings
 from models.calendar import mentor_busy
 from models.engine import create
@@ -29,6 +30,7 @@ from tests.application import World
 from tests.eventually import eventually
 from workflows.bookings.booking import Booking
 from workflows.bookings.holds import delete_expired_holds
+from workflows.changes import snapshot_of
 from workflows.events.event_types import CalendarFreed, CalendarTaken
 from workflows.sessions import steps
 from workflows.sessions.cancel import cancel
@@ -37,6 +39,8 @@ from workflows.sessions.session import Session, SessionWithTerms, session_with_t
 SECONDS = 20.0
 CHANGES, CUTS = 60, 20
 HOURS = count()
+
+HubMaker = Callable[[Engine, Settings], Hub]
 
 
 class Event(NamedTuple):
@@ -82,8 +86,8 @@ class Client:
 class Streams:
     """The process of live updates, in a thread of the test's."""
 
-    def __init__(self, settings: Settings, **hub: int) -> None:
-        self._settings, self._hub = settings, hub
+    def __init__(self, settings: Settings, make_hub: HubMaker) -> None:
+        self._settings, self._make_hub = settings, make_hub
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self._thread.start()
@@ -92,7 +96,7 @@ class Streams:
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         engine = create(self._settings.database_url, name="streams", pool_size=4)
-        hub = Hub(engine, self._settings, **self._hub)
+        hub = self._make_hub(engine, self._settings)
         await hub.start()
         server: HTTPServer = make_application(hub).listen(0, "127.0.0.1")
         (listening, *_others) = server._sockets.values()
@@ -116,9 +120,9 @@ class Streams:
 
 
 @contextmanager
-def serving(world: World, **hub: int) -> Iterator[Streams]:
+def serving(world: World, make_hub: HubMaker = Hub) -> Iterator[Streams]:
     """The process of live updates on the world's database."""
-    streams = Streams(state_of(world.app).settings, **hub)
+    streams = Streams(state_of(world.app).settings, make_hub)
     try:
         yield streams
     finally:
@@ -291,6 +295,32 @@ def cancel_all(engine: Engine, cast: Cast, sessions: list[Session]) -> None:
             cancel(db, actor=actor, session=terms, reason="ill", now=datetime.now(UTC))
 
 
+def test_a_snapshot_later_than_the_last_look_is_known(world: World, cast: Cast, engine: Engine) -> None:
+    async def play() -> tuple[bool, bool]:
+        hub = Hub(engine, state_of(world.app).settings)
+        await hub.start()
+        accepted(engine, cast)
+        seen = await hub.read(snapshot_of)
+        return await hub.knows((seen.xmin - 1, LAST_SEQUENCE)), await hub.knows((seen.xmax + 10**9, 1))
+
+    assert asyncio.run(play()) == (True, False)
+
+
+def test_another_process_that_looks_later_repeats_no_change(
+    streams: Streams, world: World, cast: Cast, engine: Engine
+) -> None:
+    with serving(world, partial(Hub, poll_seconds=1)) as behind:
+        client = streams.open(availability(cast), cast.as_stranger)
+        client.next()
+        accepted(engine, cast)
+        last_id = client.next().id
+        client.close()
+        client = behind.open(availability(cast), cast.as_stranger, last_id)
+        second = accepted(engine, cast)
+        assert client.next()[1:] == ("busy", block(second))
+        client.close()
+
+
 @pytest.mark.parametrize("last_id", ["nonsense", "1.2.3", "-1.-1", "9999999999.1", "9999999999:9999999999:"])
 def test_an_unknown_position_is_reset(streams: Streams, cast: Cast, last_id: str) -> None:
     client = streams.open("/streams/sessions", cast.as_mentee, last_id)
@@ -299,7 +329,7 @@ def test_an_unknown_position_is_reset(streams: Streams, cast: Cast, last_id: str
 
 
 def test_a_position_that_is_no_longer_kept_is_reset(world: World, cast: Cast, engine: Engine) -> None:
-    with serving(world, kept=2) as running:
+    with serving(world, partial(Hub, kept=2)) as running:
         client = running.open(availability(cast), cast.as_mentee)
         bookings = [accepted(engine, cast) for _ in range(4)]
         client.next()
