@@ -75,16 +75,23 @@ class Hub:
 
     Args:
         kept: how many changes can be resumed from.
+        page: how many changes it reads at a time.
         poll_seconds: how long it waits between two looks at the database.
     """
 
     def __init__(
-        self, engine: Engine, settings: Settings, *, kept: int = MAX_KEPT, poll_seconds: float = POLL_SECONDS
+        self,
+        engine: Engine,
+        settings: Settings,
+        *,
+        kept: int = MAX_KEPT,
+        page: int = PAGE,
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self.settings = settings
         self.streams: Counter[UUID | str] = Counter()
         self._engine = engine
-        self._poll_seconds = poll_seconds
+        self._page, self._poll_seconds = page, poll_seconds
         self._kept: deque[Change] = deque(maxlen=kept)
         self._whole = True
         self._horizon = 0
@@ -108,8 +115,12 @@ class Hub:
 
     async def start(self) -> None:
         """Load what can be resumed from; to be called before the first stream."""
-        self._horizon, changes = await self.read(self._load, consistent=True)
+        self._begin(*await self.read(self._load, consistent=True))
+
+    def _begin(self, horizon: int, changes: list[Change]) -> None:
+        self._horizon, self._more = horizon, False
         self._whole = len(changes) < (self._kept.maxlen or 0)
+        self._kept.clear()
         self._kept.extend(changes)
 
     async def follow(self) -> None:
@@ -124,6 +135,12 @@ class Hub:
 
     async def _look(self) -> bool:
         horizon, changes = await self.read(self._next)
+        if len(changes) == self._page and not self._waiting:
+            # Far behind, and no stream waits for each of the changes: the latest are enough.
+            latest = await self.read(self._load, consistent=True)
+            if not self._waiting:
+                self._begin(*latest)
+                return False
         self._horizon = max(self._horizon, horizon)
         self._whole = self._whole and len(self._kept) + len(changes) <= (self._kept.maxlen or 0)
         self._kept.extend(changes)
@@ -131,7 +148,7 @@ class Hub:
             for key in {change.mentor_profile_id, *change.mentee_user_ids}:
                 for stream in self._waiting.get(key, ()):
                     stream.take(change)
-        self._more = len(changes) == PAGE
+        self._more = len(changes) == self._page
         return self._more
 
     def _load(self, db: Connection) -> tuple[int, list[Change]]:
@@ -140,10 +157,11 @@ class Hub:
     def _next(self, db: Connection) -> tuple[int, list[Change]]:
         horizon = horizon_of(db)
         # Nothing has ended since: a system at rest costs one small statement a look.
-        return horizon, changes_after(db, self._position, PAGE) if horizon > self._horizon or self._more else []
+        return horizon, changes_after(db, self.position, self._page) if horizon > self._horizon or self._more else []
 
     @property
-    def _position(self) -> Position:
+    def position(self) -> Position:
+        """Of the last change that was handed on."""
         return self._kept[-1].position if self._kept else BEGINNING
 
     def join(self, stream: Stream) -> None:

@@ -28,9 +28,10 @@ from tests import factories
 from tests.api.conftest import Cast
 from tests.application import World
 from tests.eventually import eventually
+from tests.statements import statements_of
 from workflows.bookings.booking import Booking
 from workflows.bookings.holds import delete_expired_holds
-from workflows.changes import snapshot_of
+from workflows.changes import latest_changes, snapshot_of
 from workflows.events.event_types import CalendarFreed, CalendarTaken
 from workflows.sessions import steps
 from workflows.sessions.cancel import cancel
@@ -304,6 +305,23 @@ def test_a_snapshot_later_than_the_last_look_is_known(world: World, cast: Cast, 
         return await hub.knows((seen.xmin - 1, LAST_SEQUENCE)), await hub.knows((seen.xmax + 10**9, 1))
 
     assert asyncio.run(play()) == (True, False)
+
+
+def test_changes_that_no_stream_waits_for_are_not_all_read(world: World, cast: Cast, engine: Engine) -> None:
+    async def play() -> None:
+        hub = Hub(engine, state_of(world.app).settings, kept=2, page=2)
+        await hub.start()
+        for _ in range(20):
+            accepted(engine, cast)
+        (last,) = await hub.read(lambda db: latest_changes(db, 1))
+        with statements_of(engine) as made:
+            following = asyncio.create_task(hub.follow())
+            while hub.position != last.position:
+                await asyncio.sleep(0.01)
+            following.cancel()
+        assert len(made.statements) < 20 / 2
+
+    asyncio.run(asyncio.wait_for(play(), SECONDS))
 
 
 def test_another_process_that_looks_later_repeats_no_change(
