@@ -9,7 +9,8 @@ from ipaddress import ip_address
 import click
 import structlog
 
-from api.streams import READERS, Hub, make_application
+from api.streams.handlers import make_application
+from api.streams.hub import READERS, Hub
 from cli.serve import require_loopback
 from config.logging import configure_logging
 from config.metrics import start_metrics

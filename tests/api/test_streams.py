@@ -19,7 +19,8 @@ from sqlalchemy import Engine, func, select, update
 from tornado.httpserver import HTTPServer
 
 from api.state import state_of
-from api.streams import LAST_SEQUENCE, Hub, make_application
+from api.streams.handlers import make_application
+from api.streams.hub import LAST_SEQUENCE, Hub
 from config.settings import Settings
 from models.calendar import mentor_busy
 from models.engine import create

@@ -1,25 +1,16 @@
-"""Live updates as server-sent events: a process of its own that holds many open connections and changes nothing.
-
-One loop reads committed changes a few times a second and hands each to the streams that it concerns. The latest ones
-are kept in memory, so that a client that comes back with `Last-Event-ID` gets what it missed. An id is a position in
-the order of all changes, or what a snapshot had seen; it holds across restarts of this process.
-"""
+"""Live updates as server-sent events: a process of its own that holds many open connections and changes nothing."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections import Counter, deque
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from tornado.iostream import StreamClosedError
 from tornado.web import Application, HTTPError, RequestHandler
@@ -30,22 +21,10 @@ from api.refusals import CODE_OF_STATUS, status_of
 from api.requests import request_id_of
 from api.schemas.fields import Moment
 from api.schemas.sessions import as_seen_by, shown_session
+from api.streams.hub import BEGINNING, Hub, Point, Stream, read_id, snapshot_id
 from config import telemetry
-from config.settings import Settings
 from models.prepared import PreparedSelect
-from workflows.changes import (
-    CALENDAR,
-    SESSIONS,
-    Change,
-    Position,
-    Snapshot,
-    busy_times,
-    changes_after,
-    horizon_of,
-    latest_changes,
-    open_sessions,
-    snapshot_of,
-)
+from workflows.changes import CALENDAR, SESSIONS, Change, Position, Snapshot, busy_times, open_sessions, snapshot_of
 from workflows.errors import DomainError, Forbidden, Invalid, NotFound
 from workflows.identity.actor import ACTIVE_MENTOR, Actor, authenticate
 from workflows.identity.parties import has_access
@@ -53,187 +32,7 @@ from workflows.sessions.session import SESSION, Session
 
 log = structlog.get_logger("api.streams")
 
-POLL_SECONDS = 0.25
-HEARTBEAT_SECONDS = 15.0
 RECONNECT_MILLISECONDS = 2000
-MAX_KEPT = 10_000
-MAX_PENDING = 1_000
-PAGE = 1_000
-READERS = 4  # threads, and connections to the database
-LAST_SEQUENCE = 2**63 - 1
-BEGINNING: Position = (0, 0)
-
-# What an id stands for: a position, and beyond it what a snapshot had seen.
-Point = tuple[Position, Snapshot | None]
-
-T = TypeVar("T")
-Reader = Callable[[Connection], T]
-
-
-class Hub:
-    """The changes that are kept, and the streams that wait for more.
-
-    Args:
-        kept: how many changes can be resumed from.
-        page: how many changes it reads at a time.
-        poll_seconds: how long it waits between two looks at the database.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        settings: Settings,
-        *,
-        kept: int = MAX_KEPT,
-        page: int = PAGE,
-        poll_seconds: float = POLL_SECONDS,
-    ) -> None:
-        self.settings = settings
-        self.streams: Counter[UUID | str] = Counter()
-        self._engine = engine
-        self._page, self._poll_seconds = page, poll_seconds
-        self._kept: deque[Change] = deque(maxlen=kept)
-        self._whole = True
-        self._horizon = 0
-        self._more = False
-        self._waiting: dict[UUID, set[Stream]] = {}
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="stream reader")
-
-    async def read(self, reader: Reader[T], *, consistent: bool = False) -> T:
-        """Run a reader in a transaction, in another thread.
-
-        Args:
-            consistent: whether all its statements see the same.
-        """
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, reader, consistent)
-
-    def _read(self, reader: Reader[T], consistent: bool) -> T:
-        with self._engine.connect() as db:
-            if consistent:
-                db.execution_options(isolation_level="REPEATABLE READ")
-            return reader(db)
-
-    async def start(self) -> None:
-        """Load what can be resumed from; to be called before the first stream."""
-        self._begin(*await self.read(self._load, consistent=True))
-
-    def _begin(self, horizon: int, changes: list[Change]) -> None:
-        self._horizon, self._more = horizon, False
-        self._whole = len(changes) < (self._kept.maxlen or 0)
-        self._kept.clear()
-        self._kept.extend(changes)
-
-    async def follow(self) -> None:
-        """Hand on committed changes until it is cancelled."""
-        while True:
-            try:
-                while await self._look():
-                    pass
-            except SQLAlchemyError as error:
-                log.warning("streams.no_database", error=str(error.__cause__ or error))
-            await asyncio.sleep(self._poll_seconds)
-
-    async def _look(self) -> bool:
-        horizon, changes = await self.read(self._next)
-        if len(changes) == self._page and not self._waiting:
-            # Far behind, and no stream waits for each of the changes: the latest are enough.
-            latest = await self.read(self._load, consistent=True)
-            if not self._waiting:
-                self._begin(*latest)
-                return False
-        self._horizon = max(self._horizon, horizon)
-        self._whole = self._whole and len(self._kept) + len(changes) <= (self._kept.maxlen or 0)
-        self._kept.extend(changes)
-        for change in changes:
-            for key in {change.mentor_profile_id, *change.mentee_user_ids}:
-                for stream in self._waiting.get(key, ()):
-                    stream.take(change)
-        self._more = len(changes) == self._page
-        return self._more
-
-    def _load(self, db: Connection) -> tuple[int, list[Change]]:
-        return horizon_of(db), latest_changes(db, self._kept.maxlen or 0)
-
-    def _next(self, db: Connection) -> tuple[int, list[Change]]:
-        horizon = horizon_of(db)
-        # Nothing has ended since: a system at rest costs one small statement a look.
-        return horizon, changes_after(db, self.position, self._page) if horizon > self._horizon or self._more else []
-
-    @property
-    def position(self) -> Position:
-        """Of the last change that was handed on."""
-        return self._kept[-1].position if self._kept else BEGINNING
-
-    def join(self, stream: Stream) -> None:
-        """Let a stream take changes from now on."""
-        for key in stream.keys:
-            self._waiting.setdefault(key, set()).add(stream)
-
-    def leave(self, stream: Stream) -> None:
-        """Hand nothing more to a stream."""
-        for key in stream.keys:
-            self._waiting[key].discard(stream)
-            if not self._waiting[key]:
-                del self._waiting[key]
-
-    async def knows(self, position: Position) -> bool:
-        """Whether a position was given out, by this process or another one, which may have looked later than this."""
-        return position[0] <= self._horizon or position[0] <= await self.read(horizon_of)
-
-    def missed_since(self, position: Position, stream: Stream) -> list[Change] | None:
-        """What concerns a stream after a position; None where that is no longer kept."""
-        oldest = self._kept[0].position if self._kept else BEGINNING
-        if not (self._whole or position >= oldest):
-            return None
-        return [change for change in self._kept if stream.concerns(change)]
-
-
-class Stream:
-    """One open connection: the changes that wait to be written to it."""
-
-    def __init__(self, keys: set[UUID], types: tuple[str, ...]) -> None:
-        self.keys = keys
-        self._types = frozenset(types)
-        self._after = BEGINNING
-        self._seen: Snapshot | None = None
-        self._pending: deque[Change] = deque()
-        self._woken = asyncio.Event()
-        self.ended = False
-
-    def concerns(self, change: Change) -> bool:
-        """Whether a change is for this stream."""
-        if change.type not in self._types or change.position <= self._after:
-            return False
-        if self._seen is not None and self._seen.has(change):
-            return False
-        return not self.keys.isdisjoint((change.mentor_profile_id, *change.mentee_user_ids))
-
-    def take(self, change: Change) -> None:
-        """Keep a change until it is written; a stream that reads too slowly ends, and its client comes back."""
-        if self.concerns(change):
-            self._pending.append(change)
-            if len(self._pending) > MAX_PENDING:
-                self.end()
-            self._woken.set()
-
-    def end(self) -> None:
-        """Write nothing more."""
-        self.ended = True
-        self._woken.set()
-
-    def pass_over(self, position: Position, seen: Snapshot | None) -> None:
-        """Leave out what stands up to a position, and what a snapshot has."""
-        self._after, self._seen = position, seen
-        self._pending = deque(change for change in self._pending if self.concerns(change))
-
-    async def next(self) -> list[Change]:
-        """What waits, as soon as there is something; nothing after a heartbeat's time."""
-        if not self._pending:
-            self._woken.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), HEARTBEAT_SECONDS)
-        changes, self._pending = list(self._pending), deque()
-        return changes
 
 
 class StreamHandler(RequestHandler):
@@ -311,7 +110,7 @@ class StreamHandler(RequestHandler):
                 await self.flush()
 
     async def _known_point(self, last_id: str) -> Point | None:
-        point = _read_id(last_id)
+        point = read_id(last_id)
         return point if point is not None and await self.hub.knows(point[0]) else None
 
     def _missed(self, stream: Stream, position: Position, seen: Snapshot | None) -> list[Change] | None:
@@ -324,7 +123,7 @@ class StreamHandler(RequestHandler):
 
         seen, content = await self.hub.read(look, consistent=True)
         stream.pass_over(BEGINNING, seen)
-        self._write_event(_snapshot_id(seen), "snapshot", content)
+        self._write_event(snapshot_id(seen), "snapshot", content)
         await self.flush()
 
     async def _send(self, changes: list[Change]) -> None:
@@ -487,23 +286,3 @@ def make_application(hub: Hub) -> Application:
 
 def _times(start: datetime, end: datetime) -> dict[str, str]:
     return {"startTime": Moment.write(start), "endTime": Moment.write(end)}
-
-
-def _snapshot_id(seen: Snapshot) -> str:
-    running = ",".join(map(str, sorted(seen.running)))
-    return f"{seen.xmin}:{seen.xmax}:{running}"
-
-
-def _read_id(text: str) -> Point | None:
-    """The position that an id stands for, and what was seen beyond it; None for an id that is none of ours."""
-    if not set(text) <= set("0123456789.:,"):
-        return None
-    try:
-        if ":" in text:
-            xmin, xmax, running = text.split(":")
-            seen = Snapshot(int(xmin), int(xmax), frozenset(map(int, filter(None, running.split(",")))))
-            return (seen.xmin - 1, LAST_SEQUENCE), seen
-        xid, sequence = text.split(".")
-        return (int(xid), int(sequence)), None
-    except ValueError:
-        return None
