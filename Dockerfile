@@ -1,4 +1,4 @@
-# One image for every part of Tutelage; docker-compose.yml says which command makes which part.
+# One image for every part of Tutelage; docker-compose.yml has the command of each.
 FROM python:3.13-slim
 
 ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1

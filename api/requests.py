@@ -52,7 +52,7 @@ def _end(response: Response) -> Response:
     headers = response.headers
     headers["X-Request-Id"] = g.request_id
     headers.setdefault("X-Content-Type-Options", "nosniff")
-    # An answer shows what its caller may see. What may be kept, the catalogue above all, says so itself.
+    # An answer shows what its caller may see. What may be kept, the catalogue above all, sets its own header.
     headers.setdefault("Cache-Control", "no-store")
     location = headers.get("Location")
     if location and location.startswith("/") and not location.startswith("//"):

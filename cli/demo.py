@@ -148,7 +148,7 @@ class _Stage:
         return cast
 
     def _explain(self, failure: DemoFailed) -> str:
-        """The failure's sentence, with the end of the log of the part concerned."""
+        """The failure's sentence, with the end of the log of the part that failed."""
         if failure.process is None:
             return str(failure)
         if failure.process in self.without:

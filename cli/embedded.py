@@ -153,7 +153,7 @@ def valkey_command(folder: Path, port: int) -> list[str]:
         "save": "",
         "appendonly": "no",
         "maxmemory-policy": "noeviction",
-        # The title is written over the environment, by which a later start recognises what was left behind.
+        # The title is written over the environment, by which a later start finds what was left behind.
         "set-proc-title": "no",
     }
     words = [str(server), *(word for name, value in options.items() for word in (f"--{name}", value))]

@@ -27,7 +27,7 @@ from workflows.notifications.texts import template_errors
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
-# By these, a later start recognises what a killed one left behind. The second is set by `up` for its own processes
+# By these, a later start finds what a killed one left behind. The second is set by `up` for its own processes
 # alone: a shell may have exported the folder.
 FOLDER_VARIABLE = "TUTELAGE_DATA_DIR"
 MARK_VARIABLE = "TUTELAGE_STARTED_BY_UP"

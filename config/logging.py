@@ -11,7 +11,7 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 SECRET_NAMES = re.compile(r"token|secret|password|authorization|signature|email|cookie", re.IGNORECASE)
-# Bounded as RFC 5321 bounds the name: without, a long text that holds no address takes seconds to look through.
+# As long as a name may be by RFC 5321: without, a long text that holds no address takes seconds to look through.
 MAIL_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(\.[\w-]{1,63})+")
 # A bearer token, a JWT, a webhook secret, a calendar feed's address, wherever an error's text quotes one.
 SECRET_IN_TEXT = re.compile(

@@ -118,7 +118,7 @@ def argument(wakeup: Wakeup) -> dict[str, str]:
 
 
 class WakeupQueue:
-    """Bounded lists, one per queue, and one thread: a request hands its wake-ups over and never touches Redis itself.
+    """A list of limited length per queue, and one thread: a request hands its wake-ups over and never touches Redis.
 
     What does not fit, and what Redis does not take, is dropped: the sweep finds the rows.
     """

@@ -143,7 +143,7 @@ def _mentors_list(filters: dict[str, Any]) -> PagedList[Any]:
 @mentors.response(200, shapes.MentorProfiles)
 @list_route(ANYONE, _mentors_list, shapes.MentorFilters)
 def list_mentors(context: RequestContext[None], sort: MentorSort | None = None, **filters: Any) -> dict[str, Any]:
-    """List active mentors, newest first unless `sort` or `q` says otherwise.
+    """List active mentors, newest first unless `sort` or `q` asks for another order.
 
     `courseId`, `maxPrice`, `currency` and `durationMinutes` are about one active listing for which all of them hold.
     """

@@ -204,7 +204,7 @@ class AvailabilityStream(StreamHandler):
         return {"mentorProfileId": str(self.mentor_profile_id), "busy": [_times(*each) for each in busy]}
 
     async def events(self, changes: list[Change]) -> list[tuple[str, Mapping[str, Any]] | None]:
-        """`busy` and `free` with their times; `hours` says that slots are to be read again."""
+        """`busy` and `free` with their times; `hours` asks to read the slots again."""
         return [
             (CALENDAR[each.type], _times(each.start_time, each.end_time) if each.start_time and each.end_time else {})
             for each in changes

@@ -1,4 +1,4 @@
-"""The guards: triggers that refuse what no caller may do, whoever the caller is.
+"""The guards: triggers that refuse what no caller may do, of any role.
 
 Revision: 0002, after 0001.
 """

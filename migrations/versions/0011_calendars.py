@@ -14,7 +14,7 @@ down_revision = "0010"
 branch_labels = None
 depends_on = None
 
-# Whoever cancels a session changes what calendars hold of it, and must be believed over the invitation before.
+# The cancellation of a session changes what calendars hold of it, and must be believed over the invitation before.
 RAISE_SEQUENCE = """
 CREATE FUNCTION raise_calendar_sequence() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

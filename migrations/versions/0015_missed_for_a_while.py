@@ -29,7 +29,7 @@ TRIGGER = (
 
 
 def upgrade() -> None:
-    # Nobody knows it of those that have not listened for some time: their fourteen days begin now.
+    # It is unknown of those that have not listened for some time: their fourteen days begin now.
     op.add_column(
         "webhook_endpoints",
         sa.Column("active_until", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),

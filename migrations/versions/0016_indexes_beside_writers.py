@@ -41,7 +41,7 @@ def downgrade() -> None:
 
 @contextmanager
 def _beside_writers() -> Iterator[None]:
-    """Outside any transaction, and as patient as need be: it waits for those that write, and nobody waits for it."""
+    """Outside any transaction, and as patient as need be: it waits for those that write, and none waits for it."""
     with op.get_context().autocommit_block():
         before = op.get_bind().scalar(sa.text("SHOW lock_timeout"))
         op.execute("SET lock_timeout = 0")

@@ -68,7 +68,7 @@ def test_the_other_party_reports_a_no_show(
     ("caller", "who"),
     [("mentor", "mentor"), ("mentee", "mentee"), ("stranger", "mentor"), ("other_mentor", "mentee")],
 )
-def test_nobody_reports_their_own_no_show(world: World, cast: Cast, missed: Session, caller: str, who: str) -> None:
+def test_no_party_reports_their_own_no_show(world: World, cast: Cast, missed: Session, caller: str, who: str) -> None:
     path = f"/sessions/{missed.id}/no-show"
     assert world.client.post(path, json={"who": who}, headers=headers_of(cast, caller)).status_code == 403
 

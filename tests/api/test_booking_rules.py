@@ -102,7 +102,7 @@ def test_rules_that_make_no_sense_are_refused(
     assert field in refused.json["details"]
 
 
-def test_nobody_books_beyond_the_horizon(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_bookings_beyond_the_horizon_are_refused(client: FlaskClient, cast: Cast, path: str) -> None:
     client.put(path, json={"horizonDays": 10}, headers=cast.as_mentor)
     start = factories.this_hour()
     assert book(client, cast, start + 10 * DAY, cast.as_mentee) == "draft"

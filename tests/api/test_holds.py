@@ -94,7 +94,7 @@ def test_an_expired_hold_gives_way(client: FlaskClient, cast: Cast, path: str, e
     assert client.post(path, json=wanted(), headers=cast.as_stranger).status_code == 201
 
 
-def test_what_nobody_takes_is_deleted_in_time(client: FlaskClient, cast: Cast, path: str, engine: Engine) -> None:
+def test_expired_holds_are_deleted_in_time(client: FlaskClient, cast: Cast, path: str, engine: Engine) -> None:
     for number in range(2):
         client.post(path, json=wanted(START + number * HOUR), headers=cast.as_mentee)
     with engine.begin() as db:
@@ -142,7 +142,7 @@ def test_the_rules_of_a_booking_apply(client: FlaskClient, cast: Cast, path: str
     assert code() == "outside_hours"
 
 
-def test_nobody_holds_their_own_or_an_unknown_mentors_time(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_own_and_unknown_mentors_times_cannot_be_held(client: FlaskClient, cast: Cast, path: str) -> None:
     own = client.post(path, json=wanted(), headers=cast.as_mentor)
     assert (own.status_code, own.json["code"]) == (400, "invalid_request")
     assert client.post(path, json=wanted(), headers=cast.as_operator).status_code == 403

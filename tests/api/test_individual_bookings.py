@@ -200,7 +200,7 @@ def test_an_operator_books_for_anyone_and_names_whom(engine: Engine, tuition: Tu
         assert db.scalars(booked).all() == ["operator:operator-1"]
 
 
-def test_nobody_books_for_another_person(tuition: Tuition) -> None:
+def test_no_mentee_books_for_another_person(tuition: Tuition) -> None:
     for other in (tuition.cast.stranger.id, uuid4()):
         assert refusal(tuition.book(studentId=str(other))) == (403, "forbidden")
 

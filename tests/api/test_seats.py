@@ -79,7 +79,7 @@ def test_operators_join_and_leave_for_others(world: World, cast: Cast) -> None:
     assert [person["userId"] for person in joined.json["participants"]] == [str(cast.mentee.id)]
     left = post(world, group, "leave", cast.as_operator, **student)
     assert left.json["participants"] == []
-    # Late, but not by the participant's own wish.
+    # Late, but not at the participant's own request.
     assert left.json["cancellation"]["fee"]["amount"] == 0
     assert refusal(post(world, group, "join", cast.as_operator)) == (400, "invalid_request")
     assert refusal(post(world, group, "join", cast.as_stranger, **student)) == (403, "forbidden")

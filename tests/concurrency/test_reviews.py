@@ -66,12 +66,12 @@ def _rating(engine: Engine, mentor_profile_id: object) -> tuple[int, int]:
 
 
 def _violations(engine: Engine) -> dict[str, int]:
-    wanted = ("rating_differs_from_reviews", "permit_of_nobody_present")
+    wanted = ("rating_differs_from_reviews", "permit_without_attendance")
     with engine.begin() as db:
         return {finding.name: finding.violations for finding in check_all(db) if finding.name in wanted}
 
 
-NONE = {"permit_of_nobody_present": 0, "rating_differs_from_reviews": 0}
+NONE = {"permit_without_attendance": 0, "rating_differs_from_reviews": 0}
 
 
 def test_many_mentees_review_one_mentor_at_once_and_each_counts(engine: Engine, race: Race) -> None:

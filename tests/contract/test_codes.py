@@ -142,7 +142,7 @@ def group_full(stage: Stage) -> Answer:
 
 
 def seat(stage: Stage, step: str, *, times: int = 1, capacity: int = 1) -> Answer:
-    """The last answer to a step in a group that has nobody in it."""
+    """The last answer to a step in a group without participants."""
     with stage.world.engine.begin() as db:
         group = factories.make_group(db, [], listing=stage.cast.listing, capacity=capacity)
     path = f"/group-sessions/{group.id}/{step}"

@@ -57,7 +57,7 @@ def harness(engine: Engine) -> Harness:
 
 @dataclass
 class StoppableValkey:
-    """A Valkey of the test process's own, which may go away for a while."""
+    """A Valkey of the test process's own, which may be unavailable for a while."""
 
     server: EmbeddedServer
     folder: Path

@@ -23,12 +23,12 @@ from workflows.effects.webhooks import WebhookMessage
 from workflows.events.delivery import DeliveryKey, SendResult
 from workflows.events.subscriptions import load
 
-MOST = 3
+MAX_SENDS = 3
 MANY = 6
 
 
 def sharing(harness: Harness, sender: Transport[WebhookMessage]) -> DeliveryRunner:
-    shares = Shares(senders=32, many=MANY, few=MOST, slow=8, reserve=8)
+    shares = Shares(senders=32, many=MANY, few=MAX_SENDS, slow=8, reserve=8)
     # Time stands still: a slow machine makes no destination slow.
     transport = Protected(sender, shares, destination=lambda message: message.endpoint_id, clock=lambda: 0.0)
     return DeliveryRunner(harness.transactions, load(), routes(http=transport, mail=harness.mail))
@@ -52,14 +52,14 @@ def test_an_endpoint_holds_at_most_its_share_of_senders(harness: Harness) -> Non
 
     def answer(_message: object) -> SendResult:
         # No answer before all have asked.
-        eventually(lambda: put_off() == len(keys) - MOST, "the others, put off")
+        eventually(lambda: put_off() == len(keys) - MAX_SENDS, "the others, put off")
         return YES
 
     harness.http.answers = answer
     all_at_once(deliverer, keys)
-    assert len(harness.http.received) == MOST
+    assert len(harness.http.received) == MAX_SENDS
     rows = {key: harness.row(key) for key in keys}
-    assert Counter((row.state, row.attempts) for row in rows.values()) == {("done", 1): MOST, ("pending", 0): 7}
+    assert Counter((row.state, row.attempts) for row in rows.values()) == {("done", 1): MAX_SENDS, ("pending", 0): 7}
     for key, row in rows.items():
         if row.state == "pending":
             assert due_at[key] < row.due_at <= row.now + timedelta(seconds=2)
@@ -93,7 +93,7 @@ def test_a_prompt_endpoint_gets_a_larger_share(harness: Harness) -> None:
     assert share_of(10) == MANY
     answers_with = SendResult(error="no")
     assert share_of(10) == MANY
-    assert share_of(10) == MOST
+    assert share_of(10) == MAX_SENDS
 
 
 def test_what_was_put_off_goes_when_its_turn_comes(harness: Harness) -> None:
@@ -119,8 +119,8 @@ def test_the_share_is_free_again_whatever_the_sending_came_to(harness: Harness) 
     for answer in (boom, lambda _message: SendResult(error="no"), lambda _message: YES):
         harness.http.answers = answer
         harness.http.received.clear()
-        all_at_once(deliverer, messages(harness, partner, MOST), threads=MOST)
-        assert len(harness.http.received) == MOST
+        all_at_once(deliverer, messages(harness, partner, MAX_SENDS), threads=MAX_SENDS)
+        assert len(harness.http.received) == MAX_SENDS
 
 
 def test_a_hanging_endpoint_delays_no_other(harness: Harness, hanging: str) -> None:
@@ -130,13 +130,13 @@ def test_a_hanging_endpoint_delays_no_other(harness: Harness, hanging: str) -> N
         transport = WebhookTransport(SEALER, LOOPBACK, HttpClient(LOOPBACK, limits=HttpLimits(deadline=5)))
         deliverer = sharing(harness, transport)
         waiting = [senders.submit(deliverer.deliver, key) for key in held]
-        eventually(lambda: sum(each.done() for each in waiting) == len(held) - MOST, "those that are put off")
-        others = messages(harness, well, 2 * MOST)
+        eventually(lambda: sum(each.done() for each in waiting) == len(held) - MAX_SENDS, "those that are put off")
+        others = messages(harness, well, 2 * MAX_SENDS)
         for key in others:
             senders.submit(deliverer.deliver, key).result(timeout=20)
         assert len(receiver.requests) == len(others)
-        assert sum(not each.done() for each in waiting) == MOST, "they hang still"
+        assert sum(not each.done() for each in waiting) == MAX_SENDS, "they hang still"
     transport.close()
     rows = [harness.row(key) for key in held]
-    assert Counter((row.state, row.attempts) for row in rows) == {("pending", 1): MOST, ("pending", 0): 7}
+    assert Counter((row.state, row.attempts) for row in rows) == {("pending", 1): MAX_SENDS, ("pending", 0): 7}
     assert all(row.last_error.startswith("No complete answer within") for row in rows if row.attempts)

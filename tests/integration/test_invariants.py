@@ -173,7 +173,7 @@ PLANTED: dict[str, list[tuple[str, Plant]]] = {
         ("no permit", lambda db, _s: db.execute(delete(review_permits))),
         ("another user's permit", lambda db, _s: db.execute(update(review_permits).values(mentee_user_id=uuid4()))),
     ],
-    "permit_of_nobody_present": [
+    "permit_without_attendance": [
         ("another user's", lambda db, _s: db.execute(update(review_permits).values(mentee_user_id=uuid4()))),
         ("another mentor's", lambda db, _s: db.execute(update(review_permits).values(mentor_profile_id=uuid4()))),
         ("of no session", lambda db, _s: db.execute(update(review_permits).values(session_id=uuid4()))),

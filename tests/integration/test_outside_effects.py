@@ -1,4 +1,4 @@
-"""Tests of what leaves the harness: leased while it is away, under one name on every attempt, settled by one alone."""
+"""Tests of what leaves the harness: leased while it runs, under one name on every attempt, settled by one alone."""
 
 from __future__ import annotations
 
@@ -119,19 +119,19 @@ def test_the_attempts_of_the_policy_end_in_dead(harness: Harness, mail: Delivery
 
 
 @pytest.mark.parametrize(
-    ("wish", "at_least", "at_most"),
+    ("retry_after", "at_least", "at_most"),
     [
-        # A wish for longer is granted.
+        # A longer time is kept.
         (timedelta(hours=1), timedelta(minutes=59), timedelta(hours=1)),
-        # A wish for less than the policy's pause is not.
+        # One shorter than the policy's pause is not.
         (timedelta(), timedelta(seconds=1), timedelta(seconds=3)),
         (None, timedelta(seconds=1), timedelta(seconds=3)),
     ],
 )
-def test_the_receivers_wish_only_ever_delays(
-    harness: Harness, mail: DeliveryKey, wish: timedelta | None, at_least: timedelta, at_most: timedelta
+def test_retry_after_only_ever_delays(
+    harness: Harness, mail: DeliveryKey, retry_after: timedelta | None, at_least: timedelta, at_most: timedelta
 ) -> None:
-    answer(harness, SendResult(error="busy", status_code=429, retry_after=wish))
+    answer(harness, SendResult(error="busy", status_code=429, retry_after=retry_after))
     harness.deliverer.deliver(mail)
     row = harness.row(mail)
     assert at_least < row.due_at - row.now <= at_most

@@ -157,17 +157,17 @@ def test_no_other_refusal_forgets_a_browser(trouble: Trouble, service: HttpRecei
 
 
 def test_an_unavailable_push_service_delays_no_other(trouble: Trouble, service: HttpReceiver) -> None:
-    away = f"http://away.internal:{free_port()}"
-    first, second, third, well = trouble.asked_at(f"{away}/1", f"{away}/2", f"{away}/3", at(service, "well.internal"))
+    down = f"http://down.internal:{free_port()}"
+    first, second, third, well = trouble.asked_at(f"{down}/1", f"{down}/2", f"{down}/3", at(service, "well.internal"))
     for push in (first, second, third):
         assert trouble.try_again(push).attempts == 0
     assert trouble.try_again(well).state == "done"
-    assert trouble.network.asked.count("away.internal") == 1, "one of them is enough to know it"
+    assert trouble.network.asked.count("down.internal") == 1, "one of them is enough to know it"
     trouble.passed += 2 * MAX_PAUSE_SECONDS
     service.requests.clear()
     # It is back.
     with trouble.harness.engine.begin() as db:
-        moved = SEALER.seal(json.dumps(SubscribedBrowser(at(service, "away.internal")).subscription))
+        moved = SEALER.seal(json.dumps(SubscribedBrowser(at(service, "down.internal")).subscription))
         db.execute(update(push_subscriptions).values(sealed=moved))
     assert {trouble.try_again(push).state for push in (first, second, third)} == {"done"}
     assert len(service.requests) == 3

@@ -197,7 +197,7 @@ def test_reminders_set_late_skip_those_of_no_use(harness: Harness) -> None:
     pair = Pair(harness)
     pair.accept(policy=OperatorPolicy(reminder_minutes=()))
     created = replace(pair.event(SessionCreated), occurred_at=pair.made)
-    # The system was away, and the day's reminder would now speak at the hour's time.
+    # The system was down, and the day's reminder would now speak at the hour's time.
     pair.run("reminders.set", created, now=pair.start - HOUR / 2)
     assert [minutes for minutes, _ahead in ahead_of(pair)] == [60]
 

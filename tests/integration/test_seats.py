@@ -136,7 +136,7 @@ def test_the_last_seat_makes_the_group_full(db: Connection) -> None:
     assert scene.present().seats_taken == 2
 
 
-def test_nobody_joins_twice(db: Connection) -> None:
+def test_no_participant_joins_twice(db: Connection) -> None:
     scene = Scene(db, capacity=1)
     ada = scene.person()
     scene.join(ada)

@@ -150,14 +150,14 @@ def test_ready_messages_are_sent_although_the_database_fails_afterwards(
 ) -> None:
     keys = messages(harness, listening(harness), 3)
 
-    def away(*_args: object) -> Any:
+    def unavailable(*_args: object) -> Any:
         raise OperationalError("UPDATE", {}, Exception("the server closed the connection"))
 
     def one_defect(db: Connection, deliveries: Sequence[Delivery]) -> list[WebhookMessage | Exception]:
         prepared = prepare_webhooks(db, deliveries)
         return [prepared[0], KeyError("a defect"), prepared[2]]
 
-    monkeypatch.setattr(outbound, "settle_error", away)
+    monkeypatch.setattr(outbound, "settle_error", unavailable)
     senders = pool(3)
     with pytest.raises(OperationalError):
         worker(harness, senders, prepare=one_defect).deliver(*keys)

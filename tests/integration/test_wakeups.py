@@ -199,10 +199,10 @@ def test_a_defect_in_publishing_ends_no_thread_for_good(
 
 
 def test_a_wakeup_while_the_database_is_away_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(*_keys: DeliveryKey) -> None:
+    def refused(*_keys: DeliveryKey) -> None:
         raise OperationalError("SELECT", {}, Exception("connection refused"))
 
-    monkeypatch.setattr("workers.worker.current", lambda: SimpleNamespace(deliverer=SimpleNamespace(deliver=away)))
+    monkeypatch.setattr("workers.worker.current", lambda: SimpleNamespace(deliverer=SimpleNamespace(deliver=refused)))
     with capture_logs() as lines:
         app.tasks[TASK](deliveries=[argument(wakeup) for wakeup in some_wakeups(2)])
     assert [(line["event"], line["deliveries"]) for line in lines] == [("worker.database_unavailable", 2)]

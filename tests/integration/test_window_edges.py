@@ -45,7 +45,7 @@ class Booked:
         return cls(_book(db, percent, course=course, mentee=mentee, bundle=bundle), bundle)
 
     def cancel(self, db: Connection, after_edge: timedelta) -> dict[str, Any]:
-        """The mentee's cancellation, with the wish for a refund, so long after the edge of the window."""
+        """The mentee's cancellation, with a refund requested, so long after the edge of the window."""
         assert self.booking.session_id is not None
         assert self.booking.mentee_user_id is not None
         session = accepted_session(db, self.booking.session_id)

@@ -16,7 +16,7 @@ from workers.transports.protection import MAX_POSTPONED, Breaker, Protected, Sha
 from workflows.effects.messages import PushMessage
 from workflows.events.delivery import Postpone, SendResult
 
-AWAY = SendResult(error="ConnectionRefusedError", unavailable=True)
+DOWN = SendResult(error="ConnectionRefusedError", unavailable=True)
 BROKEN_OFF = SendResult(error="SMTPServerDisconnected: Connection unexpectedly closed")
 LATER = SendResult(error="The mail server answered 451: later", status_code=451)
 NO = SendResult(error="The mail server answered 550: no", status_code=550, permanent=True)
@@ -64,7 +64,7 @@ def postponed_by(way: Protected[Any], message: Any) -> float:
 
 
 @pytest.mark.parametrize(
-    "answer", [AWAY, SendResult(error="The mail server answered 535: who are you?", status_code=535, unavailable=True)]
+    "answer", [DOWN, SendResult(error="The mail server answered 535: who are you?", status_code=535, unavailable=True)]
 )
 def test_an_unavailable_server_costs_no_attempt(answer: SendResult) -> None:
     server = StubTransport([answer, answer])
@@ -82,7 +82,7 @@ def test_an_unavailable_server_costs_no_attempt(answer: SendResult) -> None:
 
 
 def test_the_pauses_end_at_half_a_minute() -> None:
-    server = StubTransport([AWAY] * 10)
+    server = StubTransport([DOWN] * 10)
     way = protected(server)
     for _ in range(9):
         postponed_by(way, News())
@@ -98,7 +98,7 @@ def test_retry_after_only_delays(asked: int, least: float, most: float) -> None:
 
 @pytest.mark.parametrize(("age", "minutes"), [(timedelta(minutes=1), 0.1), (timedelta(hours=10), 60)])
 def test_age_share_postpones_old_messages_for_longer(age: timedelta, minutes: float) -> None:
-    way = protected(StubTransport([AWAY]), age_share=0.1)
+    way = protected(StubTransport([DOWN]), age_share=0.1)
     # Tried and not tried alike.
     for _ in range(2):
         assert minutes - 0.1 < postponed_by(way, News(age)) / 60 <= minutes + 0.1
@@ -106,7 +106,7 @@ def test_age_share_postpones_old_messages_for_longer(age: timedelta, minutes: fl
 
 def test_repeated_unavailability_costs_no_attempt() -> None:
     half_minutes_of_a_day = 2880
-    server = StubTransport([AWAY] * half_minutes_of_a_day)
+    server = StubTransport([DOWN] * half_minutes_of_a_day)
     way = protected(server)
     for _ in range(half_minutes_of_a_day):
         server.now += 60
@@ -121,14 +121,14 @@ def test_a_messages_own_failure_does_not_open_the_breaker(answer: SendResult) ->
 
 
 def test_what_has_waited_for_days_ends_by_its_own_policy() -> None:
-    assert protected(StubTransport([AWAY])).send(News(MAX_POSTPONED + timedelta(hours=1))) is AWAY
+    assert protected(StubTransport([DOWN])).send(News(MAX_POSTPONED + timedelta(hours=1))) is UNAVAILABLE
 
 
 class Services(Transport[PushMessage]):
-    """Push services, of which some are away; counts how often each was asked."""
+    """Push services, of which some are unavailable; counts how often each was asked."""
 
-    def __init__(self, *away: str) -> None:
-        self.away = set(away)
+    def __init__(self, *unavailable: str) -> None:
+        self.unavailable = set(unavailable)
         self.asked: Counter[str] = Counter()
 
     def send(self, message: PushMessage, _renew: Renew = no_lease) -> SendResult:
@@ -136,22 +136,22 @@ class Services(Transport[PushMessage]):
         self.asked[message.host] += 1
         return (
             SendResult(error="The host was not found.", unavailable=True)
-            if message.host in self.away
+            if message.host in self.unavailable
             else SendResult(status_code=201)
         )
 
 
 def test_a_push_service_that_is_unavailable_keeps_no_other_waiting() -> None:
-    services, now = Services("away.example"), [1000.0]
+    services, now = Services("down.example"), [1000.0]
     way = protected_push(services, 4, clock=lambda: now[0])
     for _ in range(5):
         with pytest.raises(Postpone, match="The push service is unavailable: The host was not found"):
-            way.send(to_host("away.example"))
+            way.send(to_host("down.example"))
         assert way.send(to_host("well.example")).error is None
-    assert services.asked == {"away.example": 1, "well.example": 5}
-    services.away.clear()
+    assert services.asked == {"down.example": 1, "well.example": 5}
+    services.unavailable.clear()
     now[0] += 60
-    assert way.send(to_host("away.example")).error is None
+    assert way.send(to_host("down.example")).error is None
 
 
 def test_only_the_most_recent_destinations_are_remembered() -> None:

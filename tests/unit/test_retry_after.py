@@ -1,4 +1,4 @@
-"""Tests of the receiver's wish to be left alone for a while (RFC 9110, section 10.2.3)."""
+"""Tests of the receiver's Retry-After header (RFC 9110, section 10.2.3)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ DAY = timedelta(days=1)
         ("0", timedelta()),
         ("120", timedelta(minutes=2)),
         (" 120 ", timedelta(minutes=2)),
-        # At most a day, however long the wish is.
+        # At most a day, however much is asked for.
         ("86401", DAY),
         ("9" * 300, DAY),
         ("9" * 10_000, DAY),
         ("Fri, 31 Dec 9999 23:59:59 GMT", DAY),
         # A date in the past is now.
         ("Wed, 21 Oct 2015 07:28:00 GMT", timedelta()),
-        # Anything else is no wish at all.
+        # Anything else is ignored.
         ("", None),
         ("soon", None),
         ("-5", None),

@@ -1,4 +1,4 @@
-"""The ledger of a bundle's credits: each statement moves the counter and writes the entry that says why."""
+"""The ledger of a bundle's credits: each statement moves the counter and writes the entry with its reason."""
 
 from __future__ import annotations
 

@@ -412,7 +412,7 @@ class ReviewSubmitted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AvailabilityChanged(Event):
-    """A mentor's bookable times have changed; `changed` says in what: `hours`, `dates`, `time_off` or `rules`."""
+    """A mentor's bookable times have changed; `changed` names what: `hours`, `dates`, `time_off` or `rules`."""
 
     type: ClassVar[str] = "availability.changed"
     subject: ClassVar[str] = "mentor_profile"

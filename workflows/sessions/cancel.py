@@ -58,7 +58,7 @@ def cancel(
 ) -> Session:
     """Cancel a scheduled session and release the mentor's time; return the session with what the cancellation cost.
 
-    A credit that paid for it goes back to its bundle, as the quote says.
+    A credit that paid for it goes back to its bundle, as quoted.
 
     Args:
         reason: shown to both sides; None where the booking's own route was given none.
