@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib import import_module
@@ -38,6 +40,16 @@ RETRY_LIMIT_SECONDS = 604_800  # 7 days
 
 class SettingsError(ValueError):
     """A setting is missing or invalid; the message names it and what it should hold."""
+
+
+@contextmanager
+def exit_on_refused_settings() -> Iterator[None]:
+    """End the process with the sentences and exit code 2, as `tutelage` does, in place of a traceback."""
+    try:
+        yield
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def _retry_schedule(env: Env) -> tuple[float, ...] | None:

@@ -14,8 +14,9 @@ from workers.broker import TRANSPORT, WORKER_OPTIONS, BufferedEvents, FastReconn
 from workflows.events.subscriptions import QUEUES, load
 
 app = Celery("tutelage", amqp=FastReconnectAMQP, events=BufferedEvents)
+# Read at the first use: an import must not fail for a setting.
+app.add_defaults(lambda: {"broker_url": settings().redis_url or "redis://127.0.0.1:6379/0"})
 app.conf.update(
-    broker_url=settings().redis_url or "redis://127.0.0.1:6379/0",
     broker_transport=TRANSPORT,
     broker_transport_options=WORKER_OPTIONS,
     # The default gives up after 100 tries; Redis may be unavailable for longer than that.

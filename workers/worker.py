@@ -24,7 +24,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from config.logging import configure_logging
 from config.metrics import start_metrics
-from config.settings import settings
+from config.settings import SettingsError, exit_on_refused_settings, settings
 from models import engine
 from workers.app import app
 from workers.policy import operator_policy
@@ -117,6 +117,7 @@ def _stop_sending_later(**_kw: Any) -> None:
     timer.start()
 
 
+@exit_on_refused_settings()
 def main() -> None:
     """Run the worker of a queue until a signal ends it."""
     parser = argparse.ArgumentParser(prog="tutelage-worker", description="Run the Celery worker of one queue.")
@@ -141,11 +142,11 @@ def main() -> None:
     # A worker that cannot word its mails, or does not understand an address, does not start.
     folder = settings().templates_folder
     if folder and (found := template_errors(Path(folder))):
-        raise SystemExit("\n".join(found))
+        raise SettingsError("\n".join(found))
     try:
         process = current()
     except ValueError as error:
-        raise SystemExit(str(error)) from None
+        raise SettingsError(str(error)) from None
     start_metrics(settings())
     # The first task should not wait for a connection to be made.
     try:

@@ -1,13 +1,17 @@
-"""Tests of what no command can do: one sentence and an exit code, never a traceback."""
+"""Tests of what no command can do, nor any part of the system: one sentence and an exit code, never a traceback."""
 
 from __future__ import annotations
 
 import os
 import sys
+from operator import attrgetter
 from pathlib import Path
 from subprocess import run
 
 import pytest
+
+from cli.plan import PROGRAMS, Part, Place
+from cli.system import MODULES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
@@ -37,9 +41,23 @@ PLAIN = {name: value for name, value in os.environ.items() if name not in ("DATA
 def test_a_refusal_is_one_sentence(
     words: str, environment: dict[str, str], code: int, sentence: str, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "cli.main", *words.split()]
+    require_sentence("cli.main", words.split(), environment, code, sentence, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "part", [each for each in PROGRAMS if each.queue in (None, "sessions")], ids=attrgetter("name")
+)
+def test_every_part_refuses_settings_in_one_sentence(part: Part, tmp_path: Path) -> None:
+    program, *words = part.argv(Place("127.0.0.1", 8000, 5555, 8001, tmp_path))
+    environment = {"DATABASE_URL": NOWHERE, "API_THREADS": "many"}
+    require_sentence(MODULES[program], words, environment, 2, 'Environment variable "API_THREADS" invalid', tmp_path)
+
+
+def require_sentence(
+    module: str, words: list[str], environment: dict[str, str], code: int, sentence: str, folder: Path
+) -> None:
     made = PLAIN | environment | {"PYTHONPATH": str(ROOT)}
-    ended = run(command, env=made, cwd=tmp_path, capture_output=True, text=True)
+    ended = run([sys.executable, "-m", module, *words], env=made, cwd=folder, capture_output=True, text=True)
     assert ended.returncode == code, ended.stderr
     assert sentence in ended.stderr
     assert "Traceback" not in ended.stderr
