@@ -121,7 +121,7 @@ def test_a_messages_own_failure_does_not_open_the_breaker(answer: SendResult) ->
 
 
 def test_what_has_waited_for_days_ends_by_its_own_policy() -> None:
-    assert protected(StubTransport([DOWN])).send(News(MAX_POSTPONED + timedelta(hours=1))) is UNAVAILABLE
+    assert protected(StubTransport([DOWN])).send(News(MAX_POSTPONED + timedelta(hours=1))) is DOWN
 
 
 class Services(Transport[PushMessage]):
