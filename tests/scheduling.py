@@ -25,6 +25,7 @@ FIRST = (
 class SharingSystems(LoadFileScheduling):  # type: ignore[misc]
     """A file's tests stay together, as ever, and those of a folder that shares a running system do so, too."""
 
+    # By xdist's documentation, this is what subclasses override.
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
         shared = next((folder for folder in SHARING if file.startswith(folder)), None)

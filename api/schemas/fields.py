@@ -98,7 +98,7 @@ class Id(fields.UUID):
 
     write = staticmethod(str)
 
-    def _validated(self, value: Any) -> UUID:
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> UUID:  # noqa: ARG002
         found = value if isinstance(value, UUID) else identifier(value)
         if found is None:
             raise self.make_error("invalid_uuid")

@@ -68,6 +68,7 @@ class Mailbox:
 class _OnAnyPort(Controller):
     """A controller that may be given port 0, and knows its port once it listens."""
 
+    # Meant to be overridden, by its documentation; it connects to the port that the controller was given.
     def _trigger_server(self) -> None:
         assert isinstance(self.server, asyncio.Server)
         self.port = self.server.sockets[0].getsockname()[1]

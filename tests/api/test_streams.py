@@ -17,6 +17,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, func, select, update
 from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
 
 from api.state import state_of
 from api.streams.handlers import make_application
@@ -100,9 +101,9 @@ class Streams:
         engine = create(self._settings.database_url, name="streams", pool_size=4)
         hub = self._make_hub(engine, self._settings)
         await hub.start()
-        server: HTTPServer = make_application(hub).listen(0, "127.0.0.1")
-        (listening, *_others) = server._sockets.values()
-        self.port: int = listening.getsockname()[1]
+        server, sockets = HTTPServer(make_application(hub)), bind_sockets(0, "127.0.0.1")
+        server.add_sockets(sockets)
+        self.port: int = sockets[0].getsockname()[1]
         following = asyncio.create_task(hub.follow())
         self._ready.set()
         await self._stop.wait()
