@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +15,7 @@ import jwt
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
+from werkzeug.test import TestResponse
 
 from api.app import create_app, make_state
 from api.state import EXTENSION
@@ -29,6 +30,25 @@ from workflows.events.subscriptions import load
 from workflows.identity.people import Mentor, User
 
 SECRET = "a secret of at least thirty-two bytes for tests"
+
+
+class ApiResponse(TestResponse):
+    """A response of the application; reading the JSON of one without any fails the test."""
+
+    json: Any
+
+
+class ApiClient(FlaskClient):
+    """A client whose responses need no question whether there is JSON."""
+
+    get: Callable[..., ApiResponse]
+    post: Callable[..., ApiResponse]
+    put: Callable[..., ApiResponse]
+    patch: Callable[..., ApiResponse]
+    delete: Callable[..., ApiResponse]
+    head: Callable[..., ApiResponse]
+    options: Callable[..., ApiResponse]
+    open: Callable[..., ApiResponse]
 
 
 @dataclass
@@ -93,9 +113,9 @@ class World:
         return cls(app, engine, wakeups)
 
     @property
-    def client(self) -> FlaskClient:
+    def client(self) -> ApiClient:
         """A client without credentials."""
-        return self.app.test_client()
+        return ApiClient(self.app, self.app.response_class)
 
     def run_session_effects(self) -> None:
         """Do what the sessions worker would do now: create the sessions of accepted bookings."""

@@ -9,13 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select
 
 from models.base import metadata
 from models.engine import create
 from tests import factories, servers
-from tests.application import World, as_mentor, as_operator, as_user
+from tests.application import ApiClient, World, as_mentor, as_operator, as_user
 from workflows.bookings.booking import Booking
 from workflows.bundles.bundle import Bundle
 from workflows.catalog.courses import Course
@@ -72,7 +71,7 @@ class Cast:
 class Tuition:
     """A course of three mentors, the smallest id first, and its only product."""
 
-    client: FlaskClient
+    client: ApiClient
     cast: Cast
     course: Course
     product: Product
@@ -108,7 +107,7 @@ def world(engine: Engine) -> World:
 
 
 @pytest.fixture
-def client(world: World) -> FlaskClient:
+def client(world: World) -> ApiClient:
     """A client of the application, without credentials."""
     return world.client
 
@@ -178,7 +177,7 @@ def product(engine: Engine, course: Course) -> Product:
 
 
 @pytest.fixture
-def tuition(engine: Engine, client: FlaskClient, cast: Cast, course: Course) -> Tuition:
+def tuition(engine: Engine, client: ApiClient, cast: Cast, course: Course) -> Tuition:
     """A course of three mentors, with its only product."""
     with engine.begin() as db:
         mentors = sorted((factories.make_mentor(db) for _ in range(3)), key=lambda mentor: mentor.id)

@@ -8,12 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, delete, func, insert, select, update
 
 from models.events import DeliveryState, deliveries, delivery_attempts
 from models.webhooks import EndpointState, webhook_endpoints
-from tests.application import World
+from tests.application import ApiClient, World
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events.event_types import BookingRequested
 from workflows.events.record import drain_recorded, follow_up, record
@@ -27,7 +26,7 @@ class Partner:
     """One endpoint, its owner's headers, and the database behind it."""
 
     engine: Engine
-    client: FlaskClient
+    client: ApiClient
     headers: dict[str, str]
     path: str
 

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, insert, update
 
 from models.bookings import BookingStatus
@@ -17,7 +16,7 @@ from models.catalog import courses
 from models.people import users
 from tests import factories
 from tests.api.conftest import Cast, Headers
-from tests.application import World, as_user
+from tests.application import ApiClient, World, as_user
 from tests.integration.harness import Harness
 from tests.integration.past_lives import past_life, seat
 from tests.statements import statements_of
@@ -50,7 +49,7 @@ def table_of(answer: Any) -> list[dict[str, str]]:
 @pytest.mark.parametrize("report", REPORTS)
 @pytest.mark.parametrize("accept", ["application/json", "text/csv"])
 def test_reports_are_for_mentors_and_operators(
-    client: FlaskClient, cast: Cast, report: str, who: str, status: int, accept: str
+    client: ApiClient, cast: Cast, report: str, who: str, status: int, accept: str
 ) -> None:
     named = f"?mentorProfileId={cast.mentor.id}" if report == "availability" else ""
     answer = client.get(f"/analytics/{report}{named}", headers=getattr(cast, who) | {"Accept": accept})
@@ -60,13 +59,13 @@ def test_reports_are_for_mentors_and_operators(
 
 
 @pytest.mark.parametrize("report", REPORTS)
-def test_a_mentors_user_without_the_mentors_id_is_no_mentor(client: FlaskClient, cast: Cast, report: str) -> None:
+def test_a_mentors_user_without_the_mentors_id_is_no_mentor(client: ApiClient, cast: Cast, report: str) -> None:
     user_alone = as_user(cast.mentor.user_id)
     assert client.get(f"/analytics/{report}", headers=user_alone).status_code == 403
 
 
 @pytest.mark.parametrize("report", REPORTS)
-def test_reports_do_not_reveal_whether_another_mentor_exists(client: FlaskClient, cast: Cast, report: str) -> None:
+def test_reports_do_not_reveal_whether_another_mentor_exists(client: ApiClient, cast: Cast, report: str) -> None:
     answers = [
         client.get(f"/analytics/{report}?mentorProfileId={named}", headers=cast.as_mentor)
         for named in (cast.other_mentor.id, uuid4())
@@ -75,7 +74,7 @@ def test_reports_do_not_reveal_whether_another_mentor_exists(client: FlaskClient
     assert answers[0].json["message"] == answers[1].json["message"]
 
 
-def test_mentors_see_own_counts_and_operators_see_all(client: FlaskClient, engine: Engine, cast: Cast) -> None:
+def test_mentors_see_own_counts_and_operators_see_all(client: ApiClient, engine: Engine, cast: Cast) -> None:
     with engine.begin() as db:
         course = uuid4()
         db.execute(insert(courses).values(id=course, title="Compilers"))
@@ -102,7 +101,7 @@ def test_mentors_see_own_counts_and_operators_see_all(client: FlaskClient, engin
 
 
 @pytest.mark.parametrize("group", ["day", "week", "mentor", "course", "status"])
-def test_where_nothing_happened_there_is_nothing(client: FlaskClient, cast: Cast, group: str) -> None:
+def test_where_nothing_happened_there_is_nothing(client: ApiClient, cast: Cast, group: str) -> None:
     answer = client.get(f"/analytics/sessions?groupBy={group}", headers=cast.as_mentor)
     assert answer.json == {"items": [], "nextCursor": None}
     table = client.get(f"/analytics/sessions?groupBy={group}", headers=cast.as_mentor | AS_TABLE)
@@ -112,7 +111,7 @@ def test_where_nothing_happened_there_is_nothing(client: FlaskClient, cast: Cast
     )
 
 
-def test_of_no_requests_there_are_no_rates(client: FlaskClient, cast: Cast) -> None:
+def test_of_no_requests_there_are_no_rates(client: ApiClient, cast: Cast) -> None:
     found = client.get("/analytics/conversion?from=2026-05-01&to=2026-05-01", headers=cast.as_mentor).json
     parts = ("accepted", "sessions", "completed", "reviewed")
     assert found == {
@@ -123,7 +122,7 @@ def test_of_no_requests_there_are_no_rates(client: FlaskClient, cast: Cast) -> N
     }
 
 
-def test_rates_are_shares_of_the_requests(client: FlaskClient, engine: Engine, cast: Cast) -> None:
+def test_rates_are_shares_of_the_requests(client: ApiClient, engine: Engine, cast: Cast) -> None:
     accepted = {"requested": NOON, "decided": NOON, "created": NOON}
     completed = accepted | {"started": NOON, "completed": NOON}
     drafts: list[dict[str, Any]] = [{"requested": NOON, "status": BookingStatus.DRAFT}] * 5
@@ -137,7 +136,7 @@ def test_rates_are_shares_of_the_requests(client: FlaskClient, engine: Engine, c
 
 
 @pytest.mark.parametrize("field", ["from", "to"])
-def test_times_of_steps_are_of_whole_days_and_of_no_moments(client: FlaskClient, cast: Cast, field: str) -> None:
+def test_times_of_steps_are_of_whole_days_and_of_no_moments(client: ApiClient, cast: Cast, field: str) -> None:
     days = {"from": "2026-05-04", "to": "2026-05-05"}
     path = "/analytics/transition-times"
     assert client.get(path, query_string=days, headers=cast.as_mentor).status_code == 200
@@ -192,13 +191,13 @@ def test_a_whole_life_shows_in_every_report(world: World, cast: Cast, in_progres
     assert now == {"status": "completed", "sessions": 1, "minutes": 60}
 
 
-def test_hours_of_the_week_are_of_no_course(client: FlaskClient, cast: Cast) -> None:
+def test_hours_of_the_week_are_of_no_course(client: ApiClient, cast: Cast) -> None:
     refused = client.get(f"/analytics/availability?courseId={uuid4()}", headers=cast.as_mentor)
     assert (refused.status_code, [*refused.json["details"]]) == (400, ["courseId"])
 
 
 def test_an_operator_says_whose_hours_and_gets_the_mentors_own_clocks(
-    client: FlaskClient, engine: Engine, cast: Cast
+    client: ApiClient, engine: Engine, cast: Cast
 ) -> None:
     with engine.begin() as db:
         user = factories.make_user(db, time_zone="Asia/Kathmandu")
@@ -238,7 +237,7 @@ def test_an_operator_says_whose_hours_and_gets_the_mentors_own_clocks(
 )
 @pytest.mark.parametrize("accept", ["application/json", "text/csv"])
 def test_nonsense_is_refused_with_the_field_to_blame(
-    client: FlaskClient, cast: Cast, query: str, field: str, accept: str
+    client: ApiClient, cast: Cast, query: str, field: str, accept: str
 ) -> None:
     answer = client.get(f"/analytics/sessions?{query}", headers=cast.as_mentor | {"Accept": accept})
     assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
@@ -256,7 +255,7 @@ def test_nonsense_is_refused_with_the_field_to_blame(
     ],
 )
 def test_the_form_of_the_query_comes_before_whose_numbers_it_names(
-    client: FlaskClient, cast: Cast, report: str, query: str, field: str
+    client: ApiClient, cast: Cast, report: str, query: str, field: str
 ) -> None:
     named = f"/analytics/{report}?mentorProfileId={cast.other_mentor.id}"
     answer = client.get(f"{named}&{query}", headers=cast.as_mentor)
@@ -308,7 +307,7 @@ def test_a_list_comes_in_pages_and_a_table_in_whole(
         ("nonsense;;;", False),
     ],
 )
-def test_csv_is_sent_where_accept_prefers_it(client: FlaskClient, cast: Cast, accept: str, table: bool) -> None:
+def test_csv_is_sent_where_accept_prefers_it(client: ApiClient, cast: Cast, accept: str, table: bool) -> None:
     answer = client.get("/analytics/sessions", headers=cast.as_mentor | {"Accept": accept})
     assert "Accept" in answer.vary
     if not table:
@@ -333,7 +332,7 @@ def test_csv_is_sent_where_accept_prefers_it(client: FlaskClient, cast: Cast, ac
         ("Zoë 李", "Zoë 李"),
     ],
 )
-def test_csv_cells_cannot_be_formulas(client: FlaskClient, engine: Engine, cast: Cast, name: str, shown: str) -> None:
+def test_csv_cells_cannot_be_formulas(client: ApiClient, engine: Engine, cast: Cast, name: str, shown: str) -> None:
     with engine.begin() as db:
         db.execute(update(users).where(users.c.id == cast.mentor.user_id).values(name=name))
     lived(engine, cast.mentor, NOON)
@@ -343,14 +342,14 @@ def test_csv_cells_cannot_be_formulas(client: FlaskClient, engine: Engine, cast:
     assert client.get(query, headers=cast.as_mentor).json["items"][0]["mentorName"] == name
 
 
-def test_a_number_below_zero_stays_a_number(client: FlaskClient, engine: Engine, cast: Cast) -> None:
+def test_a_number_below_zero_stays_a_number(client: ApiClient, engine: Engine, cast: Cast) -> None:
     with engine.begin() as db:
         seat(db, cast.mentor.id, SeatLeft, NOON)
     (line,) = table_of(client.get(f"/analytics/sessions?{IN_MAY}", headers=cast.as_mentor | AS_TABLE))
     assert line["seats"] == "-1"
 
 
-def test_lines_end_as_the_standard_says(client: FlaskClient, engine: Engine, cast: Cast) -> None:
+def test_lines_end_as_the_standard_says(client: ApiClient, engine: Engine, cast: Cast) -> None:
     lived(engine, cast.mentor, NOON)
     answer = client.get(f"/analytics/sessions?{IN_MAY}", headers=cast.as_mentor | AS_TABLE)
     assert answer.get_data(as_text=True) == (
@@ -400,7 +399,7 @@ def test_the_summary_answers_the_three_questions_in_one_statement(
     assert found["conversion"] == {"sessions": 2, "acceptedBookings": 3, "rate": 0.6667}
 
 
-def test_a_summary_of_nothing_is_empty_and_for_operators_alone(client: FlaskClient, cast: Cast) -> None:
+def test_a_summary_of_nothing_is_empty_and_for_operators_alone(client: ApiClient, cast: Cast) -> None:
     found = client.get("/operations/summary", headers=cast.as_operator).json
     nothing = {"sessions": 0, "acceptedBookings": 0, "rate": None}
     assert found == {"sessionsByStatus": [], "sessionsByMentor": [], "conversion": nothing, "overdueSessions": []}

@@ -7,13 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
 from tests import factories
 from tests.api.conftest import Cast
 from tests.api.test_hours import a_monday_in_summer
-from tests.application import as_user
+from tests.application import ApiClient, as_user
 
 DEFAULTS = {
     "stepMinutes": 15,
@@ -48,17 +47,17 @@ def mentees(engine: Engine) -> Iterator[dict[str, str]]:
     return more()
 
 
-def book(client: FlaskClient, cast: Cast, start: Any, headers: dict[str, str]) -> Any:
+def book(client: ApiClient, cast: Cast, start: Any, headers: dict[str, str]) -> Any:
     """The code of a refusal, or the booking's status."""
     answer = client.post("/bookings", json=cast.body(startTime=start.isoformat()), headers=headers)
     return answer.json.get("code", answer.json.get("status"))
 
 
-def instant(client: FlaskClient, cast: Cast) -> None:
+def instant(client: ApiClient, cast: Cast) -> None:
     client.patch(f"/listings/{cast.listing.id}", json={"bookingMode": "instant"}, headers=cast.as_mentor)
 
 
-def test_rules_are_set_and_read(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_rules_are_set_and_read(client: ApiClient, cast: Cast, path: str) -> None:
     mentor = {"mentorProfileId": str(cast.mentor.id)}
     before = client.get(path, headers=cast.as_mentee)
     assert (before.json, before.headers["ETag"]) == (mentor | DEFAULTS, '"0"')
@@ -73,7 +72,7 @@ def test_rules_are_set_and_read(client: FlaskClient, cast: Cast, path: str) -> N
     assert (stale.status_code, stale.json["code"]) == (412, "stale")
 
 
-def test_only_the_mentor_sets_rules(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_only_the_mentor_sets_rules(client: ApiClient, cast: Cast, path: str) -> None:
     for headers in (cast.as_mentee, cast.as_other_mentor, cast.as_operator):
         assert client.put(path, json={}, headers=headers).status_code == 403
 
@@ -94,22 +93,20 @@ def test_only_the_mentor_sets_rules(client: FlaskClient, cast: Cast, path: str) 
         ("maxPerYear", 1),
     ],
 )
-def test_rules_that_make_no_sense_are_refused(
-    client: FlaskClient, cast: Cast, path: str, field: str, value: Any
-) -> None:
+def test_rules_that_make_no_sense_are_refused(client: ApiClient, cast: Cast, path: str, field: str, value: Any) -> None:
     refused = client.put(path, json={field: value}, headers=cast.as_mentor)
     assert (refused.status_code, refused.json["code"]) == (400, "invalid_request")
     assert field in refused.json["details"]
 
 
-def test_bookings_beyond_the_horizon_are_refused(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_bookings_beyond_the_horizon_are_refused(client: ApiClient, cast: Cast, path: str) -> None:
     client.put(path, json={"horizonDays": 10}, headers=cast.as_mentor)
     start = factories.this_hour()
     assert book(client, cast, start + 10 * DAY, cast.as_mentee) == "draft"
     assert book(client, cast, start + 10 * DAY + HOUR, cast.as_mentee) == "beyond_horizon"
 
 
-def test_without_rules_the_horizon_is_five_years(client: FlaskClient, cast: Cast) -> None:
+def test_without_rules_the_horizon_is_five_years(client: ApiClient, cast: Cast) -> None:
     start = factories.this_hour()
     assert book(client, cast, start + 1830 * DAY, cast.as_mentee) == "draft"
     assert book(client, cast, start + 1830 * DAY + HOUR, cast.as_mentee) == "beyond_horizon"
@@ -117,7 +114,7 @@ def test_without_rules_the_horizon_is_five_years(client: FlaskClient, cast: Cast
 
 @pytest.mark.parametrize(("rule", "same_person"), [("maxPerDay", False), ("maxPerMenteePerDay", True)])
 def test_sessions_of_a_day_are_limited(
-    client: FlaskClient, cast: Cast, path: str, rule: str, same_person: bool, mentees: Iterator[dict[str, str]]
+    client: ApiClient, cast: Cast, path: str, rule: str, same_person: bool, mentees: Iterator[dict[str, str]]
 ) -> None:
     instant(client, cast)
     client.put(path, json={rule: 2}, headers=cast.as_mentor)
@@ -133,7 +130,7 @@ def test_sessions_of_a_day_are_limited(
 
 
 @pytest.mark.parametrize("rule", ["maxPerWeek", "maxPerMenteePerWeek"])
-def test_sessions_of_an_iso_week_are_limited(client: FlaskClient, cast: Cast, path: str, rule: str) -> None:
+def test_sessions_of_an_iso_week_are_limited(client: ApiClient, cast: Cast, path: str, rule: str) -> None:
     instant(client, cast)
     client.put(path, json={rule: 1}, headers=cast.as_mentor)
     assert book(client, cast, MONDAY + 6 * DAY, cast.as_mentee) == "accepted"
@@ -142,7 +139,7 @@ def test_sessions_of_an_iso_week_are_limited(client: FlaskClient, cast: Cast, pa
     assert book(client, cast, MONDAY + 7 * DAY, cast.as_mentee) == "accepted"
 
 
-def test_days_are_those_of_the_mentors_zone(client: FlaskClient, engine: Engine) -> None:
+def test_days_are_those_of_the_mentors_zone(client: ApiClient, engine: Engine) -> None:
     with engine.begin() as db:
         mentor = factories.make_mentor(db, factories.make_user(db, time_zone="Pacific/Kiritimati"))
         listing = factories.make_listing(db, mentor, booking_mode="instant")
@@ -155,7 +152,7 @@ def test_days_are_those_of_the_mentors_zone(client: FlaskClient, engine: Engine)
     assert book(client, cast, MONDAY - HOUR, mentee) == "accepted"
 
 
-def test_a_request_beyond_a_limit_is_refused_too(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_a_request_beyond_a_limit_is_refused_too(client: ApiClient, cast: Cast, path: str) -> None:
     instant(client, cast)
     client.put(path, json={"maxPerDay": 1}, headers=cast.as_mentor)
     assert book(client, cast, MONDAY, cast.as_mentee) == "accepted"
@@ -163,7 +160,7 @@ def test_a_request_beyond_a_limit_is_refused_too(client: FlaskClient, cast: Cast
     assert book(client, cast, MONDAY + 3 * HOUR, cast.as_stranger) == "booking_limit"
 
 
-def test_a_cancelled_session_counts_no_more(client: FlaskClient, cast: Cast, path: str, engine: Engine) -> None:
+def test_a_cancelled_session_counts_no_more(client: ApiClient, cast: Cast, path: str, engine: Engine) -> None:
     with engine.begin() as db:
         session = factories.make_session(db, listing=cast.listing, mentee=cast.mentee)
     client.put(path, json={"maxPerWeek": 1}, headers=cast.as_mentor)
@@ -172,7 +169,7 @@ def test_a_cancelled_session_counts_no_more(client: FlaskClient, cast: Cast, pat
     assert book(client, cast, session.start_time, cast.as_stranger) == "draft"
 
 
-def test_open_requests_of_a_mentee_are_limited(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_open_requests_of_a_mentee_are_limited(client: ApiClient, cast: Cast, engine: Engine) -> None:
     starts = [MONDAY + number * DAY for number in range(6)]
     answers = [book(client, cast, start, cast.as_mentee) for start in starts]
     assert answers == ["draft"] * 5 + ["booking_limit"]
@@ -190,7 +187,7 @@ def test_open_requests_of_a_mentee_are_limited(client: FlaskClient, cast: Cast, 
         assert [each.get("code") for each in codes] == expected
 
 
-def test_a_request_is_made_once_until_it_is_decided(client: FlaskClient, cast: Cast) -> None:
+def test_a_request_is_made_once_until_it_is_decided(client: ApiClient, cast: Cast) -> None:
     body = cast.body(startTime=MONDAY.isoformat())
     first = client.post("/bookings", json=body, headers=cast.as_mentee)
     again = client.post("/bookings", json=body, headers=cast.as_mentee)

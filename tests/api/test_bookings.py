@@ -7,12 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
 from tests import factories
 from tests.api.conftest import Cast
-from tests.application import as_user
+from tests.application import ApiClient, as_user
 from workflows.bookings.booking import Booking
 
 FIELDS = {
@@ -24,7 +23,7 @@ FIELDS = {
 }  # fmt: skip
 
 
-def test_a_request_is_a_draft(client: FlaskClient, cast: Cast) -> None:
+def test_a_request_is_a_draft(client: ApiClient, cast: Cast) -> None:
     requested = cast.body(title="Growing", notes="Zürich 🎓", metadata={"deep": [1, {"er": None}]})
     answer = client.post("/bookings", json=requested, headers=cast.as_mentee)
     assert answer.status_code == 201
@@ -39,12 +38,12 @@ def test_a_request_is_a_draft(client: FlaskClient, cast: Cast) -> None:
     assert client.get(answer.headers["Location"], headers=cast.as_mentor).json == answer.json
 
 
-def test_times_are_read_in_any_zone_and_answered_in_utc(client: FlaskClient, cast: Cast) -> None:
+def test_times_are_read_in_any_zone_and_answered_in_utc(client: ApiClient, cast: Cast) -> None:
     answer = client.post("/bookings", json=cast.body(startTime="2027-03-01T09:30:00+05:30"), headers=cast.as_mentee)
     assert (answer.json["startTime"], answer.json["endTime"]) == ("2027-03-01T04:00:00Z", "2027-03-01T05:00:00Z")
 
 
-def test_an_end_must_be_the_listings_own(client: FlaskClient, cast: Cast) -> None:
+def test_an_end_must_be_the_listings_own(client: ApiClient, cast: Cast) -> None:
     start = factories.next_slot()
     right, wrong = start + timedelta(hours=1), start + timedelta(minutes=59)
     requested = {"startTime": start.isoformat()}
@@ -64,7 +63,7 @@ def test_an_end_must_be_the_listings_own(client: FlaskClient, cast: Cast) -> Non
     ],
 )
 def test_each_step_takes_both_methods(
-    client: FlaskClient, cast: Cast, draft: Booking, method: str, step: str, who: str, body: Any, code: int, status: str
+    client: ApiClient, cast: Cast, draft: Booking, method: str, step: str, who: str, body: Any, code: int, status: str
 ) -> None:
     answer = client.open(
         f"/bookings/{draft.id}/{step}", method=method, headers=getattr(cast, f"as_{who}"), json=body or None
@@ -93,26 +92,26 @@ STEPS = {
 
 @pytest.mark.parametrize(("step", "who"), STEPS)
 def test_a_step_is_refused_to_all_other_roles(
-    client: FlaskClient, cast: Cast, draft: Booking, step: str, who: str
+    client: ApiClient, cast: Cast, draft: Booking, step: str, who: str
 ) -> None:
     answer = client.patch(f"/bookings/{draft.id}/{step}", headers=getattr(cast, f"as_{who}"))
     assert (answer.status_code, answer.json["code"]) == (STEPS[step, who], "forbidden")
     assert client.get(f"/bookings/{draft.id}", headers=cast.as_mentee).json["status"] == "draft"
 
 
-def test_what_is_decided_stays_decided(client: FlaskClient, cast: Cast, accepted: Booking) -> None:
+def test_what_is_decided_stays_decided(client: ApiClient, cast: Cast, accepted: Booking) -> None:
     for step, headers in (("accept", cast.as_mentor), ("decline", cast.as_mentor), ("cancel", cast.as_mentee)):
         answer = client.patch(f"/bookings/{accepted.id}/{step}", headers=headers)
         assert (answer.status_code, answer.json["code"]) == (400, "invalid_transition")
 
 
-def test_the_mentor_reads_why_a_mentee_cancelled(client: FlaskClient, cast: Cast, draft: Booking) -> None:
+def test_the_mentor_reads_why_a_mentee_cancelled(client: ApiClient, cast: Cast, draft: Booking) -> None:
     path = f"/bookings/{draft.id}"
     client.patch(f"{path}/cancel", json={"reason": "I found a job."}, headers=cast.as_mentee)
     assert client.get(path, headers=cast.as_mentor).json["cancelReason"] == "I found a job."
 
 
-def test_a_booking_is_seen_by_its_participants_and_operators(client: FlaskClient, cast: Cast, draft: Booking) -> None:
+def test_a_booking_is_seen_by_its_participants_and_operators(client: ApiClient, cast: Cast, draft: Booking) -> None:
     path = f"/bookings/{draft.id}"
     for headers in (cast.as_mentee, cast.as_mentor, cast.as_operator):
         assert client.get(path, headers=headers).status_code == 200
@@ -120,7 +119,7 @@ def test_a_booking_is_seen_by_its_participants_and_operators(client: FlaskClient
         assert client.get(path, headers=headers).status_code == 403
 
 
-def test_an_instant_listing_accepts_at_once(client: FlaskClient, cast: Cast) -> None:
+def test_an_instant_listing_accepts_at_once(client: ApiClient, cast: Cast) -> None:
     client.patch(f"/listings/{cast.listing.id}", json={"bookingMode": "instant"}, headers=cast.as_mentor)
     requested = cast.body()
     answer = client.post("/bookings", json=requested, headers=cast.as_mentee)
@@ -130,9 +129,7 @@ def test_an_instant_listing_accepts_at_once(client: FlaskClient, cast: Cast) -> 
     assert (second.status_code, second.json["code"]) == (409, "slot_taken")
 
 
-def test_bookings_are_listed_by_role_and_status(
-    client: FlaskClient, engine: Engine, cast: Cast, draft: Booking
-) -> None:
+def test_bookings_are_listed_by_role_and_status(client: ApiClient, engine: Engine, cast: Cast, draft: Booking) -> None:
     with engine.begin() as db:
         listing = factories.make_listing(db, cast.other_mentor)
     # The mentor is a mentee of another mentor, too.
@@ -151,7 +148,7 @@ def test_bookings_are_listed_by_role_and_status(
     assert client.get("/bookings", headers=cast.as_operator).status_code == 403
 
 
-def test_bookings_as_a_mentor_are_for_mentors(client: FlaskClient, cast: Cast) -> None:
+def test_bookings_as_a_mentor_are_for_mentors(client: ApiClient, cast: Cast) -> None:
     acting_as_user = as_user(cast.mentor.user_id)
     for headers in (cast.as_mentee, acting_as_user):
         answer = client.get("/bookings?role=mentor", headers=headers)

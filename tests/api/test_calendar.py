@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from flask.testing import FlaskClient
 from icalendar import Calendar, Event
 from sqlalchemy import Engine, select, text, update
 from structlog.testing import capture_logs
@@ -17,7 +16,7 @@ from models.people import users
 from models.sessions import sessions
 from tests import factories
 from tests.api.conftest import Cast, Headers
-from tests.application import World
+from tests.application import ApiClient, World
 from tests.integration.harness import without_guards
 from tests.statements import statements_of
 from workflows.calendar.feed import digest_of
@@ -26,7 +25,7 @@ from workflows.sessions.session import Session
 YEAR = timedelta(days=365)
 
 
-def make_secret(client: FlaskClient, headers: Headers) -> str:
+def make_secret(client: ApiClient, headers: Headers) -> str:
     """Create a secret of the caller's."""
     answer = client.post("/calendar/secret", headers=headers)
     assert answer.status_code == 201, answer.json
@@ -34,14 +33,14 @@ def make_secret(client: FlaskClient, headers: Headers) -> str:
     return secret
 
 
-def feed_of(client: FlaskClient, secret: str, **headers: str) -> TestResponse:
+def feed_of(client: ApiClient, secret: str, **headers: str) -> TestResponse:
     """Request the feed without credentials."""
     return client.get(
         f"/calendar/{secret}.ics", headers={name.replace("_", "-"): value for name, value in headers.items()}
     )
 
 
-def entries_of(client: FlaskClient, secret: str) -> dict[str, Event]:
+def entries_of(client: ApiClient, secret: str) -> dict[str, Event]:
     """The feed's entries by booking id."""
     calendar = Calendar.from_ical(feed_of(client, secret).data)
     found = {str(event["UID"]): event for event in calendar.walk("VEVENT")}
@@ -60,7 +59,7 @@ def test_the_address_is_below_the_public_url(engine: Engine, cast: Cast) -> None
     assert len(answer.json["secret"]) == 43  # type: ignore[index]
 
 
-def test_only_the_hash_of_a_secret_is_stored(client: FlaskClient, engine: Engine, cast: Cast) -> None:
+def test_only_the_hash_of_a_secret_is_stored(client: ApiClient, engine: Engine, cast: Cast) -> None:
     secret = make_secret(client, cast.as_mentee | {"Idempotency-Key": "once"})
     with engine.connect() as db:
         assert db.scalars(select(calendar_secrets.c.digest)).all() == [digest_of(secret)]
@@ -73,7 +72,7 @@ def test_only_the_hash_of_a_secret_is_stored(client: FlaskClient, engine: Engine
             assert not [row for row in rows if secret in row], table
 
 
-def test_a_new_secret_replaces_the_old_one(client: FlaskClient, cast: Cast) -> None:
+def test_a_new_secret_replaces_the_old_one(client: ApiClient, cast: Cast) -> None:
     first = make_secret(client, cast.as_mentee)
     assert feed_of(client, first).status_code == 200
     second = make_secret(client, cast.as_mentee)
@@ -85,7 +84,7 @@ def test_a_new_secret_replaces_the_old_one(client: FlaskClient, cast: Cast) -> N
     assert feed_of(client, second).status_code == feed_of(client, other).status_code == 200
 
 
-def test_an_idempotency_key_creates_one_secret(client: FlaskClient, cast: Cast) -> None:
+def test_an_idempotency_key_creates_one_secret(client: ApiClient, cast: Cast) -> None:
     headers = cast.as_mentee | {"Idempotency-Key": "once"}
     assert make_secret(client, headers) == make_secret(client, headers)
     again = client.post("/calendar/secret", headers=headers)
@@ -96,7 +95,7 @@ def test_an_idempotency_key_creates_one_secret(client: FlaskClient, cast: Cast) 
 @pytest.mark.parametrize(
     "wrong", ["unknown", "x" * 43, "%00", "%FF", "..", "a" * 4000, "' OR 1=1 --", "ümlaut", "{secret}", "secret.ics"]
 )
-def test_an_unknown_secret_is_not_found(client: FlaskClient, wrong: str) -> None:
+def test_an_unknown_secret_is_not_found(client: ApiClient, wrong: str) -> None:
     for root in ("", "/api"):
         answer = client.get(f"{root}/calendar/{wrong}.ics")
         assert answer.status_code == 404
@@ -104,11 +103,11 @@ def test_an_unknown_secret_is_not_found(client: FlaskClient, wrong: str) -> None
         assert "Cache-Control" in answer.headers
 
 
-def test_an_operator_has_no_calendar(client: FlaskClient, cast: Cast) -> None:
+def test_an_operator_has_no_calendar(client: ApiClient, cast: Cast) -> None:
     assert client.post("/calendar/secret", headers=cast.as_operator).status_code == 403
 
 
-def test_a_feed_has_the_sessions_of_both_roles(client: FlaskClient, engine: Engine, cast: Cast) -> None:
+def test_a_feed_has_the_sessions_of_both_roles(client: ApiClient, engine: Engine, cast: Cast) -> None:
     with engine.begin() as db:
         as_mentor = factories.make_session(db, listing=cast.listing, mentee=cast.mentee)
         user = db.execute(select(users).where(users.c.id == cast.mentor.user_id)).one()
@@ -127,7 +126,7 @@ def test_a_feed_has_the_sessions_of_both_roles(client: FlaskClient, engine: Engi
 
 
 @pytest.mark.parametrize("root", ["", "/api"])
-def test_a_feed_is_an_icalendar_object(client: FlaskClient, cast: Cast, scheduled: Session, root: str) -> None:
+def test_a_feed_is_an_icalendar_object(client: ApiClient, cast: Cast, scheduled: Session, root: str) -> None:
     answer = client.get(f"{root}/calendar/{make_secret(client, cast.as_mentee)}.ics")
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
@@ -139,12 +138,12 @@ def test_a_feed_is_an_icalendar_object(client: FlaskClient, cast: Cast, schedule
     assert answer.data.count(b"\n") == answer.data.count(b"\r\n")
 
 
-def test_drafts_are_not_in_the_feed(client: FlaskClient, cast: Cast, draft: object) -> None:
+def test_drafts_are_not_in_the_feed(client: ApiClient, cast: Cast, draft: object) -> None:
     assert draft
     assert entries_of(client, make_secret(client, cast.as_mentee)) == {}
 
 
-def test_cancelled_sessions_stay_as_cancelled(client: FlaskClient, cast: Cast, scheduled: Session) -> None:
+def test_cancelled_sessions_stay_as_cancelled(client: ApiClient, cast: Cast, scheduled: Session) -> None:
     secret = make_secret(client, cast.as_mentee)
     path = f"/sessions/{scheduled.id}/cancel"
     assert client.patch(path, json={"reason": "I am ill."}, headers=cast.as_mentor).status_code == 200
@@ -153,7 +152,7 @@ def test_cancelled_sessions_stay_as_cancelled(client: FlaskClient, cast: Cast, s
     assert "I am ill" not in event.to_ical().decode()
 
 
-def test_members_of_a_group_have_its_session(client: FlaskClient, engine: Engine, cast: Cast) -> None:
+def test_members_of_a_group_have_its_session(client: ApiClient, engine: Engine, cast: Cast) -> None:
     with engine.begin() as db:
         session = factories.make_group_session(db, [cast.mentee, cast.stranger], listing=cast.listing)
     for headers, others in ((cast.as_stranger, cast.mentor.name), (cast.as_mentor, "your group")):
@@ -167,7 +166,7 @@ def test_members_of_a_group_have_its_session(client: FlaskClient, engine: Engine
     [(-YEAR, True), (YEAR, True), (-YEAR - timedelta(days=3), False), (YEAR + timedelta(days=3), False)],
 )
 def test_a_feed_covers_a_year_back_and_ahead(
-    client: FlaskClient, engine: Engine, cast: Cast, scheduled: Session, distance: timedelta, is_in: bool
+    client: ApiClient, engine: Engine, cast: Cast, scheduled: Session, distance: timedelta, is_in: bool
 ) -> None:
     start = datetime.now(UTC) + distance
     with engine.begin() as db, without_guards(db):
@@ -198,7 +197,7 @@ def test_an_unchanged_feed_is_304_by_one_statement(world: World, cast: Cast, sch
 
 
 def test_the_etag_changes_with_what_is_shown_only(
-    client: FlaskClient, engine: Engine, cast: Cast, scheduled: Session
+    client: ApiClient, engine: Engine, cast: Cast, scheduled: Session
 ) -> None:
     secret, other = make_secret(client, cast.as_mentee), make_secret(client, cast.as_stranger)
     before = feed_of(client, other).headers["ETag"]
@@ -227,7 +226,7 @@ def test_the_etag_changes_with_what_is_shown_only(
     assert len(set(seen)) == 6
 
 
-def test_the_etag_covers_changes_that_commit_out_of_order(client: FlaskClient, engine: Engine, cast: Cast) -> None:
+def test_the_etag_covers_changes_that_commit_out_of_order(client: ApiClient, engine: Engine, cast: Cast) -> None:
     with engine.begin() as db:
         one, two = (factories.make_session(db, listing=cast.listing, mentee=cast.mentee) for _ in range(2))
     secret = make_secret(client, cast.as_mentee)
@@ -243,7 +242,7 @@ def test_the_etag_covers_changes_that_commit_out_of_order(client: FlaskClient, e
     assert "Another title" in answer.get_data(as_text=True)
 
 
-def test_secrets_are_not_logged(client: FlaskClient, cast: Cast) -> None:
+def test_secrets_are_not_logged(client: ApiClient, cast: Cast) -> None:
     secret = make_secret(client, cast.as_mentee)
     with capture_logs() as lines:
         for path in (secret, f"{secret}x"):

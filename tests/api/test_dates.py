@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from tests.api.conftest import Cast
 from tests.api.test_hours import WEEK, a_monday_in_summer
+from tests.application import ApiClient
 
 NOON = a_monday_in_summer()
 MONDAY = NOON.date()
@@ -22,13 +22,13 @@ def path(cast: Cast) -> str:
     return f"/mentors/{cast.mentor.id}/dates"
 
 
-def ask(client: FlaskClient, cast: Cast, start: datetime) -> Any:
+def ask(client: ApiClient, cast: Cast, start: datetime) -> Any:
     """The code of a refusal, or the status."""
     answer = client.post("/bookings", json=cast.body(startTime=start.isoformat()), headers=cast.as_mentee)
     return answer.json.get("code", answer.json.get("status"))
 
 
-def test_a_date_has_hours_of_its_own(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_a_date_has_hours_of_its_own(client: ApiClient, cast: Cast, path: str) -> None:
     client.put(f"/mentors/{cast.mentor.id}/hours", json=WEEK, headers=cast.as_mentor)
     evening = {"startTime": "19:00", "endTime": "20:00"}
     said = client.put(f"{path}/{MONDAY}", json={"hours": [evening, MORNING]}, headers=cast.as_mentor)
@@ -42,7 +42,7 @@ def test_a_date_has_hours_of_its_own(client: FlaskClient, cast: Cast, path: str)
     assert ask(client, cast, NOON.replace(hour=9, minute=30) + timedelta(days=7)) == "draft"
 
 
-def test_a_closed_date_is_closed_without_weekly_hours_too(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_a_closed_date_is_closed_without_weekly_hours_too(client: ApiClient, cast: Cast, path: str) -> None:
     assert client.put(f"{path}/{MONDAY}", json={"hours": []}, headers=cast.as_mentor).json["hours"] == []
     assert ask(client, cast, NOON) == "outside_hours"
     midnight = NOON.replace(hour=0)
@@ -51,14 +51,14 @@ def test_a_closed_date_is_closed_without_weekly_hours_too(client: FlaskClient, c
     assert ask(client, cast, midnight + timedelta(days=1)) == "draft"
 
 
-def test_without_its_hours_a_date_is_like_its_weekday(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_without_its_hours_a_date_is_like_its_weekday(client: ApiClient, cast: Cast, path: str) -> None:
     client.put(f"{path}/{MONDAY}", json={"hours": []}, headers=cast.as_mentor)
     assert client.delete(f"{path}/{MONDAY}", headers=cast.as_mentor).status_code == 204
     assert client.delete(f"{path}/{MONDAY}", headers=cast.as_mentor).status_code == 404
     assert ask(client, cast, NOON) == "draft"
 
 
-def test_dates_are_listed_by_pages_and_limits(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_dates_are_listed_by_pages_and_limits(client: ApiClient, cast: Cast, path: str) -> None:
     days = [MONDAY + timedelta(days=number) for number in range(4)]
     for day in reversed(days):
         client.put(f"{path}/{day}", json={"hours": [MORNING]}, headers=cast.as_mentor)
@@ -69,7 +69,7 @@ def test_dates_are_listed_by_pages_and_limits(client: FlaskClient, cast: Cast, p
     assert [each["date"] for each in some["items"]] == list(map(str, days[1:3]))
 
 
-def test_only_the_mentor_changes_dates(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_only_the_mentor_changes_dates(client: ApiClient, cast: Cast, path: str) -> None:
     for headers in (cast.as_mentee, cast.as_other_mentor, cast.as_operator):
         assert client.put(f"{path}/{MONDAY}", json={"hours": []}, headers=headers).status_code == 403
         assert client.delete(f"{path}/{MONDAY}", headers=headers).status_code == 403
@@ -77,7 +77,7 @@ def test_only_the_mentor_changes_dates(client: FlaskClient, cast: Cast, path: st
         assert client.put(f"{path}/{day}", json={"hours": []}, headers=cast.as_mentor).status_code == 404
 
 
-def test_an_older_calendar_is_stale(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_an_older_calendar_is_stale(client: ApiClient, cast: Cast, path: str) -> None:
     one = client.put(f"{path}/{MONDAY}", json={"hours": []}, headers=cast.as_mentor).headers["ETag"]
     same = client.put(f"{path}/{MONDAY}", json={"hours": []}, headers=cast.as_mentor | {"If-Match": one})
     assert (same.status_code, same.headers["ETag"]) == (200, one)
@@ -98,7 +98,7 @@ def test_an_older_calendar_is_stale(client: FlaskClient, cast: Cast, path: str) 
     ],
 )
 def test_dates_that_make_no_sense_are_refused(
-    client: FlaskClient, cast: Cast, path: str, body: dict[str, Any], field: str
+    client: ApiClient, cast: Cast, path: str, body: dict[str, Any], field: str
 ) -> None:
     refused = client.put(f"{path}/{MONDAY}", json=body, headers=cast.as_mentor)
     assert (refused.status_code, refused.json["code"]) == (400, "invalid_request")

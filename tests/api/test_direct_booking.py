@@ -6,14 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
 from models.catalog import BookingMode
 from tests import factories
 from tests.api.conftest import Cast
 from tests.api.test_waiting import Worker, prefer
-from tests.application import World, as_user
+from tests.application import ApiClient, World, as_user
 
 
 def wanted(cast: Cast, **fields: Any) -> dict[str, Any]:
@@ -33,7 +32,7 @@ def make_instant(engine: Engine, cast: Cast, **offer: Any) -> str:
         return str(factories.make_listing(db, cast.mentor, booking_mode=BookingMode.INSTANT, **offer).id)
 
 
-def test_a_request_listing_makes_a_draft(client: FlaskClient, cast: Cast) -> None:
+def test_a_request_listing_makes_a_draft(client: ApiClient, cast: Cast) -> None:
     asked = wanted(cast, description="About me", metadata={"a": 1})
     answer = client.post("/sessions/book", json=asked, headers=cast.as_mentee)
     assert (answer.status_code, answer.json["session"]) == (201, None)
@@ -45,7 +44,7 @@ def test_a_request_listing_makes_a_draft(client: FlaskClient, cast: Cast) -> Non
     assert client.get(answer.headers["Location"], headers=cast.as_mentor).json == booking
 
 
-def test_an_instant_listing_is_accepted_at_once(client: FlaskClient, engine: Engine, cast: Cast) -> None:
+def test_an_instant_listing_is_accepted_at_once(client: ApiClient, engine: Engine, cast: Cast) -> None:
     make_instant(engine, cast, duration_minutes=30)
     asked = wanted(cast, durationMinutes=30)
     answer = client.post("/sessions/book", json=asked, headers=cast.as_mentee)
@@ -65,7 +64,7 @@ def test_a_direct_booking_can_be_waited_for(world: World, cast: Cast) -> None:
     assert answer.json["session"]["bookingId"] == answer.json["booking"]["id"]
 
 
-def test_the_cheapest_listing_is_booked_then_the_smallest_id(client: FlaskClient, engine: Engine, cast: Cast) -> None:
+def test_the_cheapest_listing_is_booked_then_the_smallest_id(client: ApiClient, engine: Engine, cast: Cast) -> None:
     ids = [make_instant(engine, cast, price_amount=amount) for amount in (5000, 3000, 3000)]
     answer = client.post("/sessions/book", json=wanted(cast), headers=cast.as_mentee)
     assert answer.json["booking"]["listingId"] == min(ids[1:])
@@ -74,7 +73,7 @@ def test_the_cheapest_listing_is_booked_then_the_smallest_id(client: FlaskClient
     assert answer.json["booking"]["listingId"] == max(ids[1:])
 
 
-def test_the_mentor_has_two_names(client: FlaskClient, cast: Cast) -> None:
+def test_the_mentor_has_two_names(client: ApiClient, cast: Cast) -> None:
     mentor, other = str(cast.mentor.id), str(cast.other_mentor.id)
     as_coach = wanted(cast, mentorProfileId=None, coachId=mentor)
     assert client.post("/sessions/book", json=as_coach, headers=cast.as_mentee).status_code == 201
@@ -88,7 +87,7 @@ def test_the_mentor_has_two_names(client: FlaskClient, cast: Cast) -> None:
         assert (answer.status_code, list(answer.json["details"])) == (400, [field])
 
 
-def test_a_time_without_zone_is_read_in_a_time_zone(client: FlaskClient, engine: Engine, cast: Cast) -> None:
+def test_a_time_without_zone_is_read_in_a_time_zone(client: ApiClient, engine: Engine, cast: Cast) -> None:
     with engine.begin() as db:
         mentee = factories.make_user(db, time_zone="Asia/Kolkata")
     year = factories.next_slot().year + 1
@@ -104,26 +103,26 @@ def test_a_time_without_zone_is_read_in_a_time_zone(client: FlaskClient, engine:
     assert zoned == f"{year}-07-03T13:30:00Z"
 
 
-def test_a_time_that_exists_twice_is_its_first(client: FlaskClient, cast: Cast) -> None:
+def test_a_time_that_exists_twice_is_its_first(client: ApiClient, cast: Cast) -> None:
     twice = wanted(cast, scheduledAt="2029-10-28T02:30:00", timeZone="Europe/Berlin")
     answer = client.post("/sessions/book", json=twice, headers=cast.as_mentee)
     assert answer.json["booking"]["startTime"] == "2029-10-28T00:30:00Z"
 
 
-def test_a_time_that_the_clocks_skip_is_refused(client: FlaskClient, cast: Cast) -> None:
+def test_a_time_that_the_clocks_skip_is_refused(client: ApiClient, cast: Cast) -> None:
     skipped = wanted(cast, scheduledAt="2029-03-25T02:30:00", timeZone="Europe/Berlin")
     answer = client.post("/sessions/book", json=skipped, headers=cast.as_mentee)
     assert (answer.status_code, list(answer.json["details"])) == (400, ["scheduledAt"])
 
 
-def test_a_time_in_the_past_names_its_field(client: FlaskClient, cast: Cast) -> None:
+def test_a_time_in_the_past_names_its_field(client: ApiClient, cast: Cast) -> None:
     past = (factories.this_hour() - timedelta(hours=3)).isoformat()
     answer = client.post("/sessions/book", json=wanted(cast, scheduledAt=past), headers=cast.as_mentee)
     assert (answer.status_code, list(answer.json["details"])) == (400, ["scheduledAt"])
 
 
 @pytest.mark.parametrize("mentor", ["unknown", "inactive"])
-def test_a_mentor_who_is_not_there_is_not_found(client: FlaskClient, engine: Engine, cast: Cast, mentor: str) -> None:
+def test_a_mentor_who_is_not_there_is_not_found(client: ApiClient, engine: Engine, cast: Cast, mentor: str) -> None:
     with engine.begin() as db:
         db.exec_driver_sql("UPDATE mentor_profiles SET active = false WHERE id = %s", (cast.mentor.id,))
     named = cast.mentor.id if mentor == "inactive" else cast.mentee.id
@@ -131,12 +130,12 @@ def test_a_mentor_who_is_not_there_is_not_found(client: FlaskClient, engine: Eng
     assert (answer.status_code, answer.json["code"]) == (404, "not_found")
 
 
-def test_without_a_listing_of_that_duration_nothing_is_booked(client: FlaskClient, cast: Cast) -> None:
+def test_without_a_listing_of_that_duration_nothing_is_booked(client: ApiClient, cast: Cast) -> None:
     answer = client.post("/sessions/book", json=wanted(cast, durationMinutes=45), headers=cast.as_mentee)
     assert (answer.status_code, answer.json["code"]) == (409, "no_listing")
 
 
-def test_mentors_do_not_book_themselves(client: FlaskClient, cast: Cast) -> None:
+def test_mentors_do_not_book_themselves(client: ApiClient, cast: Cast) -> None:
     answer = client.post("/sessions/book", json=wanted(cast), headers=cast.as_mentor)
     assert (answer.status_code, list(answer.json["details"])) == (400, ["mentorProfileId"])
     assert client.post("/sessions/book", json=wanted(cast), headers=cast.as_operator).status_code == 403
@@ -154,12 +153,12 @@ def test_mentors_do_not_book_themselves(client: FlaskClient, cast: Cast) -> None
         ("endTime", "2030-05-04T09:00:00Z"),
     ],
 )
-def test_a_body_that_does_not_fit_is_refused(client: FlaskClient, cast: Cast, field: str, value: Any) -> None:
+def test_a_body_that_does_not_fit_is_refused(client: ApiClient, cast: Cast, field: str, value: Any) -> None:
     answer = client.post("/sessions/book", json=wanted(cast, **{field: value}), headers=cast.as_mentee)
     assert (answer.status_code, list(answer.json["details"])) == (400, [field])
 
 
-def test_a_repeated_key_books_once(client: FlaskClient, engine: Engine, cast: Cast) -> None:
+def test_a_repeated_key_books_once(client: ApiClient, engine: Engine, cast: Cast) -> None:
     make_instant(engine, cast, duration_minutes=30)
     asked, key = wanted(cast, durationMinutes=30), {"Idempotency-Key": "once"}
     first, second = (client.post("/sessions/book", json=asked, headers=cast.as_mentee | key) for _ in range(2))

@@ -8,13 +8,13 @@ from hashlib import sha256
 from urllib.parse import urljoin
 
 import pytest
-from flask.testing import FlaskClient
 
 from tests.api.conftest import Cast
+from tests.application import ApiClient
 
 
 @pytest.mark.parametrize("page", ["/docs", "/api/docs"])
-def test_swagger_ui_needs_nothing_from_the_internet(client: FlaskClient, page: str) -> None:
+def test_swagger_ui_needs_nothing_from_the_internet(client: ApiClient, page: str) -> None:
     answer = client.get(page)
     assert (answer.status_code, answer.mimetype) == (200, "text/html")
     html = answer.get_data(as_text=True)
@@ -25,7 +25,7 @@ def test_swagger_ui_needs_nothing_from_the_internet(client: FlaskClient, page: s
         assert urljoin(page, link).startswith(page.removesuffix("docs")), link
 
 
-def test_the_policy_of_swagger_ui_admits_its_own_script_alone(client: FlaskClient) -> None:
+def test_the_policy_of_swagger_ui_admits_its_own_script_alone(client: ApiClient) -> None:
     answer = client.get("/api/docs")
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
     html = answer.get_data(as_text=True)
@@ -36,12 +36,12 @@ def test_the_policy_of_swagger_ui_admits_its_own_script_alone(client: FlaskClien
     assert re.search(r"<style|\son\w+=", html) is None
 
 
-def test_the_root_redirects_to_the_documentation(client: FlaskClient) -> None:
+def test_the_root_redirects_to_the_documentation(client: ApiClient) -> None:
     assert client.get("/").headers["Location"] == "/docs"
     assert client.get("/api/").headers["Location"] == "/api/docs"
 
 
-def test_both_mounts_are_the_same_application(client: FlaskClient, cast: Cast) -> None:
+def test_both_mounts_are_the_same_application(client: ApiClient, cast: Cast) -> None:
     for path in ("/me", "/mentors", f"/listings/{cast.listing.id}", "/openapi.json"):
         assert client.get(path, headers=cast.as_mentee).json == client.get(f"/api{path}", headers=cast.as_mentee).json
     made = client.post("/api/bookings", json=cast.body(), headers=cast.as_mentee)

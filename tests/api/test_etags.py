@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from flask.testing import FlaskClient
 
 from tests.api.conftest import Cast
+from tests.application import ApiClient
 from workflows.bookings.booking import Booking
 from workflows.catalog.courses import Course
 from workflows.sessions.session import Session
@@ -26,7 +26,7 @@ MATCHES = {
 
 @pytest.mark.parametrize("tags", MATCHES)
 def test_a_change_is_made_on_the_version_that_was_named(
-    client: FlaskClient, cast: Cast, draft: Booking, tags: str
+    client: ApiClient, cast: Cast, draft: Booking, tags: str
 ) -> None:
     answer = client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor | {"If-Match": tags})
     if MATCHES[tags]:
@@ -37,7 +37,7 @@ def test_a_change_is_made_on_the_version_that_was_named(
 
 
 def test_every_change_of_a_single_resource_honours_if_match(
-    client: FlaskClient, cast: Cast, draft: Booking, scheduled: Session, course: Course
+    client: ApiClient, cast: Cast, draft: Booking, scheduled: Session, course: Course
 ) -> None:
     old = {"If-Match": '"99"'}
     for path, headers in (
@@ -58,7 +58,7 @@ def test_every_change_of_a_single_resource_honours_if_match(
         assert (answer.status_code, answer.json["code"]) == (412, "stale"), path
 
 
-def test_what_the_caller_holds_already_is_not_sent_again(client: FlaskClient, cast: Cast, draft: Booking) -> None:
+def test_what_the_caller_holds_already_is_not_sent_again(client: ApiClient, cast: Cast, draft: Booking) -> None:
     path = f"/bookings/{draft.id}"
     tag = client.get(path, headers=cast.as_mentee).headers["ETag"]
     for held in (tag, f"W/{tag}", f'"x", {tag}', "*"):
@@ -67,7 +67,7 @@ def test_what_the_caller_holds_already_is_not_sent_again(client: FlaskClient, ca
     assert client.get(path, headers=cast.as_mentee | {"If-None-Match": '"0"'}).status_code == 200
 
 
-def test_single_resources_have_a_tag(client: FlaskClient, cast: Cast, draft: Booking, scheduled: Session) -> None:
+def test_single_resources_have_a_tag(client: ApiClient, cast: Cast, draft: Booking, scheduled: Session) -> None:
     for path in (
         "/me",
         f"/users/{cast.mentee.id}",
@@ -80,7 +80,7 @@ def test_single_resources_have_a_tag(client: FlaskClient, cast: Cast, draft: Boo
         assert client.get(path, headers=cast.as_mentee).headers["ETag"] == '"1"', path
 
 
-def test_a_profile_of_ones_own_changes_ones_tag(client: FlaskClient, cast: Cast) -> None:
+def test_a_profile_of_ones_own_changes_ones_tag(client: ApiClient, cast: Cast) -> None:
     held = client.get("/me", headers=cast.as_stranger).headers["ETag"]
     profile = client.post("/mentor-profiles", json={"headline": "New"}, headers=cast.as_stranger).json
     for path in ("/me", f"/users/{cast.stranger.id}"):
@@ -89,7 +89,7 @@ def test_a_profile_of_ones_own_changes_ones_tag(client: FlaskClient, cast: Cast)
         assert answer.headers["ETag"] != held
 
 
-def test_each_view_of_a_session_has_its_own_tag(client: FlaskClient, cast: Cast, in_progress: Session) -> None:
+def test_each_view_of_a_session_has_its_own_tag(client: ApiClient, cast: Cast, in_progress: Session) -> None:
     path, record = f"/sessions/{in_progress.id}", {"rating": 3, "feedback": "Late."}
     assert client.patch(f"{path}/complete", json=record, headers=cast.as_mentor).status_code == 200
     mentees, mentors, operators = (
@@ -102,7 +102,7 @@ def test_each_view_of_a_session_has_its_own_tag(client: FlaskClient, cast: Cast,
     assert client.get(path, headers=cast.as_mentor | {"If-None-Match": mentors}).status_code == 304
 
 
-def test_if_match_accepts_the_tag_of_any_view(client: FlaskClient, cast: Cast, scheduled: Session) -> None:
+def test_if_match_accepts_the_tag_of_any_view(client: ApiClient, cast: Cast, scheduled: Session) -> None:
     for reader, path in ((cast.as_mentor, "start"), (cast.as_mentor, "complete")):
         tag = client.get(f"/sessions/{scheduled.id}", headers=reader).headers["ETag"]
         step = f"/sessions/{scheduled.id}/{path}"
@@ -110,7 +110,7 @@ def test_if_match_accepts_the_tag_of_any_view(client: FlaskClient, cast: Cast, s
         assert client.patch(step, headers=cast.as_mentor | {"If-Match": tag}).status_code == 200
 
 
-def test_answers_are_not_stored(client: FlaskClient, cast: Cast, draft: Booking) -> None:
+def test_answers_are_not_stored(client: ApiClient, cast: Cast, draft: Booking) -> None:
     for path, headers in (
         (f"/bookings/{draft.id}", cast.as_mentee),
         ("/bookings", cast.as_mentee),

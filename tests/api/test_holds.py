@@ -7,13 +7,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, select, text, update
 
 from models.calendar import mentor_busy
 from tests import factories
 from tests.api.conftest import Cast
-from tests.application import World
+from tests.application import ApiClient, World
 from workflows.bookings.holds import delete_expired_holds
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -31,12 +30,12 @@ def wanted(start: datetime = START, minutes: int = 60, **fields: Any) -> dict[st
     return {"startTime": start.isoformat(), "durationMinutes": minutes, **fields}
 
 
-def instant(client: FlaskClient, cast: Cast, **changes: Any) -> None:
+def instant(client: ApiClient, cast: Cast, **changes: Any) -> None:
     changes["bookingMode"] = "instant"
     client.patch(f"/listings/{cast.listing.id}", json=changes, headers=cast.as_mentor)
 
 
-def test_a_hold_keeps_the_time_for_five_minutes(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_a_hold_keeps_the_time_for_five_minutes(client: ApiClient, cast: Cast, path: str) -> None:
     instant(client, cast)
     said = client.post(path, json=wanted(), headers=cast.as_mentee)
     assert said.status_code == 201
@@ -57,7 +56,7 @@ def test_a_hold_keeps_the_time_for_five_minutes(client: FlaskClient, cast: Cast,
     assert client.post(path, json=wanted(START + HOUR), headers=cast.as_stranger).status_code == 201
 
 
-def test_the_holders_booking_consumes_the_hold(client: FlaskClient, cast: Cast, path: str, engine: Engine) -> None:
+def test_the_holders_booking_consumes_the_hold(client: ApiClient, cast: Cast, path: str, engine: Engine) -> None:
     instant(client, cast)
     held = client.post(path, json=wanted(), headers=cast.as_mentee).json["id"]
     body = cast.body(startTime=(START + 30 * MINUTE).isoformat())
@@ -67,7 +66,7 @@ def test_the_holders_booking_consumes_the_hold(client: FlaskClient, cast: Cast, 
     assert client.delete(f"/holds/{held}", headers=cast.as_mentee).status_code == 404
 
 
-def test_an_accepted_request_of_the_holder_consumes_it(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_an_accepted_request_of_the_holder_consumes_it(client: ApiClient, cast: Cast, path: str) -> None:
     client.post(path, json=wanted(), headers=cast.as_mentee)
     body = cast.body(startTime=START.isoformat())
     people = (cast.as_stranger, cast.as_mentee)
@@ -76,7 +75,7 @@ def test_an_accepted_request_of_the_holder_consumes_it(client: FlaskClient, cast
     assert (rival.status_code, rival.json["code"], own.status_code) == (409, "slot_taken", 202)
 
 
-def test_a_hold_blocks_the_buffers_of_the_listing(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_a_hold_blocks_the_buffers_of_the_listing(client: ApiClient, cast: Cast, path: str) -> None:
     instant(client, cast, bufferBeforeMinutes=15, bufferMinutes=30)
     client.post(path, json=wanted(), headers=cast.as_mentee)
     codes = {
@@ -86,7 +85,7 @@ def test_a_hold_blocks_the_buffers_of_the_listing(client: FlaskClient, cast: Cas
     assert codes == {-104: 409, -105: 201, 104: 409, 105: 201}
 
 
-def test_an_expired_hold_gives_way(client: FlaskClient, cast: Cast, path: str, engine: Engine) -> None:
+def test_an_expired_hold_gives_way(client: ApiClient, cast: Cast, path: str, engine: Engine) -> None:
     held = client.post(path, json=wanted(), headers=cast.as_mentee).json["id"]
     with engine.begin() as db:
         db.execute(update(mentor_busy).values(expires_at=text("now()")))
@@ -94,7 +93,7 @@ def test_an_expired_hold_gives_way(client: FlaskClient, cast: Cast, path: str, e
     assert client.post(path, json=wanted(), headers=cast.as_stranger).status_code == 201
 
 
-def test_expired_holds_are_deleted_in_time(client: FlaskClient, cast: Cast, path: str, engine: Engine) -> None:
+def test_expired_holds_are_deleted_in_time(client: ApiClient, cast: Cast, path: str, engine: Engine) -> None:
     for number in range(2):
         client.post(path, json=wanted(START + number * HOUR), headers=cast.as_mentee)
     with engine.begin() as db:
@@ -104,7 +103,7 @@ def test_expired_holds_are_deleted_in_time(client: FlaskClient, cast: Cast, path
         assert len(db.execute(select(mentor_busy)).all()) == 1
 
 
-def test_the_fourth_hold_of_a_mentee_is_refused(client: FlaskClient, cast: Cast, path: str, engine: Engine) -> None:
+def test_the_fourth_hold_of_a_mentee_is_refused(client: ApiClient, cast: Cast, path: str, engine: Engine) -> None:
     times = [START + number * HOUR for number in range(4)]
     answers = [client.post(path, json=wanted(start), headers=cast.as_mentee) for start in times]
     assert [answer.status_code for answer in answers] == [201, 201, 201, 409]
@@ -116,7 +115,7 @@ def test_the_fourth_hold_of_a_mentee_is_refused(client: FlaskClient, cast: Cast,
     assert client.post(path, json=wanted(times[3]), headers=cast.as_mentee).status_code == 201
 
 
-def test_only_its_holder_releases_a_hold(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_only_its_holder_releases_a_hold(client: ApiClient, cast: Cast, path: str) -> None:
     held = client.post(path, json=wanted(), headers=cast.as_mentee).json["id"]
     for headers in (cast.as_stranger, cast.as_mentor, cast.as_operator):
         assert client.delete(f"/holds/{held}", headers=headers).status_code == 403
@@ -125,7 +124,7 @@ def test_only_its_holder_releases_a_hold(client: FlaskClient, cast: Cast, path: 
     assert client.post(path, json=wanted(), headers=cast.as_stranger).status_code == 201
 
 
-def test_the_rules_of_a_booking_apply(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_the_rules_of_a_booking_apply(client: ApiClient, cast: Cast, path: str) -> None:
     def code(start: datetime = START, minutes: int = 60) -> str:
         return str(client.post(path, json=wanted(start, minutes), headers=cast.as_mentee).json["code"])
 
@@ -142,7 +141,7 @@ def test_the_rules_of_a_booking_apply(client: FlaskClient, cast: Cast, path: str
     assert code() == "outside_hours"
 
 
-def test_own_and_unknown_mentors_times_cannot_be_held(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_own_and_unknown_mentors_times_cannot_be_held(client: ApiClient, cast: Cast, path: str) -> None:
     own = client.post(path, json=wanted(), headers=cast.as_mentor)
     assert (own.status_code, own.json["code"]) == (400, "invalid_request")
     assert client.post(path, json=wanted(), headers=cast.as_operator).status_code == 403

@@ -7,14 +7,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select
 
 from models.availability import availability_rules, weekly_hours
 from models.events import events
 from tests import factories
 from tests.api.conftest import Cast
-from tests.application import World, as_mentor
+from tests.application import ApiClient, World, as_mentor
 from tests.statements import statements_of
 from workflows.bookings.booking import Booking
 
@@ -40,7 +39,7 @@ def asked(cast: Cast, start: datetime) -> dict[str, Any]:
     return {"listingId": str(cast.listing.id), "startTime": start.isoformat()}
 
 
-def test_a_mentor_sets_hours_that_all_users_read(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_a_mentor_sets_hours_that_all_users_read(client: ApiClient, cast: Cast, path: str) -> None:
     said = client.put(path, json={**WEEK, "hours": [EVENING, MORNING]}, headers=cast.as_mentor)
     assert (said.status_code, said.headers["ETag"]) == (200, '"1"')
     assert said.json == {"mentorProfileId": str(cast.mentor.id), **WEEK}
@@ -49,26 +48,26 @@ def test_a_mentor_sets_hours_that_all_users_read(client: FlaskClient, cast: Cast
         assert (read.json, read.headers["ETag"]) == (said.json, '"1"')
 
 
-def test_by_default_a_mentor_has_no_hours(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_by_default_a_mentor_has_no_hours(client: ApiClient, cast: Cast, path: str) -> None:
     none = client.get(path, headers=cast.as_mentee)
     assert none.json == {"mentorProfileId": str(cast.mentor.id), "timeZone": "UTC", "hours": []}
     assert none.headers["ETag"] == '"0"'
 
 
-def test_hours_of_an_unknown_mentor_are_not_found(client: FlaskClient, cast: Cast) -> None:
+def test_hours_of_an_unknown_mentor_are_not_found(client: ApiClient, cast: Cast) -> None:
     for path in (f"/mentors/{uuid4()}/hours", "/mentors/grace/hours"):
         assert client.get(path, headers=cast.as_mentee).status_code == 404
         assert client.put(path, json=WEEK, headers=cast.as_mentor).status_code == 404
 
 
-def test_only_the_mentor_sets_hours(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_only_the_mentor_sets_hours(client: ApiClient, cast: Cast, path: str) -> None:
     for headers in (cast.as_mentee, cast.as_other_mentor, cast.as_operator):
         refused = client.put(path, json=WEEK, headers=headers)
         assert (refused.status_code, refused.json["code"]) == (403, "forbidden")
     assert client.get(path, headers=cast.as_mentor).json["hours"] == []
 
 
-def test_hours_without_a_zone_are_on_the_mentors_own_clocks(client: FlaskClient, engine: Engine) -> None:
+def test_hours_without_a_zone_are_on_the_mentors_own_clocks(client: ApiClient, engine: Engine) -> None:
     with engine.begin() as db:
         mentor = factories.make_mentor(db, factories.make_user(db, time_zone="Asia/Kathmandu"))
     for zone in ({}, {"timeZone": None}):
@@ -76,7 +75,7 @@ def test_hours_without_a_zone_are_on_the_mentors_own_clocks(client: FlaskClient,
         assert (said.status_code, said.json["timeZone"]) == (200, "Asia/Kathmandu")
 
 
-def test_hours_replace_all_former_ones(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_hours_replace_all_former_ones(client: ApiClient, cast: Cast, path: str) -> None:
     client.put(path, json=WEEK, headers=cast.as_mentor)
     second = client.put(path, json={"timeZone": "UTC", "hours": [MORNING]}, headers=cast.as_mentor)
     assert (second.json["timeZone"], second.json["hours"], second.headers["ETag"]) == ("UTC", [MORNING], '"2"')
@@ -96,7 +95,7 @@ def test_the_same_hours_once_more_are_no_change(world: World, cast: Cast, path: 
         assert db.scalar(select(func.count()).select_from(weekly_hours)) == 1
 
 
-def test_setting_no_hours_again_is_no_change(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_setting_no_hours_again_is_no_change(client: ApiClient, cast: Cast, path: str) -> None:
     for body in ({"hours": []}, {"hours": [], "timeZone": "Asia/Tokyo"}):
         again = client.put(path, json=body, headers=cast.as_mentor)
         assert (again.status_code, again.headers["ETag"]) == (200, '"0"')
@@ -105,7 +104,7 @@ def test_setting_no_hours_again_is_no_change(client: FlaskClient, cast: Cast, pa
         assert client.put(path, json=body, headers=cast.as_mentor).headers["ETag"] == '"2"'
 
 
-def test_hours_that_overlap_are_named(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_hours_that_overlap_are_named(client: ApiClient, cast: Cast, path: str) -> None:
     twice = {**MORNING, "startTime": "12:00", "endTime": "13:00"}
     refused = client.put(path, json={"hours": [twice, MORNING, EVENING, EVENING]}, headers=cast.as_mentor)
     assert refused.json["details"] == {
@@ -148,7 +147,7 @@ def test_hours_that_overlap_are_named(client: FlaskClient, cast: Cast, path: str
     ],
 )
 def test_hours_that_make_no_sense_are_refused(
-    client: FlaskClient, cast: Cast, path: str, body: dict[str, Any], field: str
+    client: ApiClient, cast: Cast, path: str, body: dict[str, Any], field: str
 ) -> None:
     refused = client.put(path, json=body, headers=cast.as_mentor)
     assert (refused.status_code, refused.json["code"]) == (400, "invalid_request")
@@ -161,7 +160,7 @@ def test_hours_that_make_no_sense_are_refused(
     ("hour", "minute", "status"), [(7, 0, 201), (9, 30, 201), (6, 59, 409), (9, 31, 409), (12, 0, 409)]
 )
 def test_a_request_falls_into_the_hours_from_beginning_to_end(
-    client: FlaskClient, cast: Cast, path: str, hour: int, minute: int, status: int
+    client: ApiClient, cast: Cast, path: str, hour: int, minute: int, status: int
 ) -> None:
     client.put(path, json=WEEK, headers=cast.as_mentor)
     start = a_monday_in_summer().replace(hour=hour, minute=minute)
@@ -171,7 +170,7 @@ def test_a_request_falls_into_the_hours_from_beginning_to_end(
         assert answer.json["code"] == "outside_hours"
 
 
-def test_an_instant_booking_does_too(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_an_instant_booking_does_too(client: ApiClient, cast: Cast, path: str) -> None:
     client.put(path, json=WEEK, headers=cast.as_mentor)
     client.patch(f"/listings/{cast.listing.id}", json={"bookingMode": "instant"}, headers=cast.as_mentor)
     monday = a_monday_in_summer()
@@ -181,7 +180,7 @@ def test_an_instant_booking_does_too(client: FlaskClient, cast: Cast, path: str)
     assert client.post("/bookings", json=within, headers=cast.as_mentee).status_code == 202
 
 
-def test_adjacent_hours_hold_a_session_over_midnight(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_adjacent_hours_hold_a_session_over_midnight(client: ApiClient, cast: Cast, path: str) -> None:
     night = [EVENING, {"weekday": 4, "startTime": "00:00", "endTime": "00:30"}]
     client.put(path, json={"timeZone": "UTC", "hours": night}, headers=cast.as_mentor)
     thursday = a_monday_in_summer() + timedelta(days=3)
@@ -192,7 +191,7 @@ def test_adjacent_hours_hold_a_session_over_midnight(client: FlaskClient, cast: 
 
 
 def test_what_was_asked_for_before_can_still_be_accepted(
-    client: FlaskClient, cast: Cast, path: str, draft: Booking
+    client: ApiClient, cast: Cast, path: str, draft: Booking
 ) -> None:
     client.put(path, json={"hours": [{**MORNING, "endTime": "09:01"}]}, headers=cast.as_mentor)
     assert client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor).status_code == 202
@@ -218,7 +217,7 @@ def test_setting_hours_takes_seven_statements(world: World, cast: Cast, path: st
         assert db.scalar(select(func.count()).select_from(availability_rules)) == 2
 
 
-def test_the_open_minutes_of_a_mentors_week_follow_the_hours(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_the_open_minutes_of_a_mentors_week_follow_the_hours(client: ApiClient, cast: Cast, path: str) -> None:
     client.put(path, json=WEEK, headers=cast.as_mentor)
     monday = a_monday_in_summer().date()
     asked_for = f"/analytics/availability?from={monday}&to={monday + timedelta(days=13)}&timeZone=Europe/Berlin"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
 from tests.api.test_failures import SHAPE
-from tests.application import World
+from tests.application import ApiClient, World
 from tests.scraping import Figures
 
 TOKEN = "a token of the scraper"
@@ -20,7 +19,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_development_shows_them_to_this_machine(client: FlaskClient, path: str) -> None:
+def test_development_shows_them_to_this_machine(client: ApiClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 200
     assert answer.content_type == "text/plain; version=0.0.4; charset=utf-8"
@@ -28,7 +27,7 @@ def test_development_shows_them_to_this_machine(client: FlaskClient, path: str) 
 
 
 @pytest.mark.parametrize("address", ["10.0.0.7", "192.0.2.1", "2001:db8::1", ""])
-def test_development_hides_them_from_other_machines(client: FlaskClient, address: str) -> None:
+def test_development_hides_them_from_other_machines(client: ApiClient, address: str) -> None:
     answer = client.get("/metrics", environ_base={"REMOTE_ADDR": address})
     assert (answer.status_code, answer.json["code"]) == (404, "not_found")
     assert set(answer.json) == SHAPE

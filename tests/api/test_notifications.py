@@ -7,13 +7,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, insert, select
 from uuid_utils.compat import uuid7
 
 from models.notifications import Channel, notification_preferences, notifications
 from tests.api.conftest import Cast, Headers
-from tests.application import World
+from tests.application import ApiClient, World
 from tests.concurrency.racing import Race
 from tests.statements import statements_of
 from workflows.bookings.booking import Booking
@@ -52,12 +51,12 @@ def tell(engine: Engine, user_id: UUID, session: Session, title: str) -> UUID:
     return in_app
 
 
-def titles(client: FlaskClient, headers: Headers, query: str = "") -> list[str]:
+def titles(client: ApiClient, headers: Headers, query: str = "") -> list[str]:
     """What a list shows."""
     return [item["title"] for item in client.get(f"/notifications{query}", headers=headers).json["items"]]
 
 
-def test_the_newest_comes_first_and_mails_are_not_shown(client: FlaskClient, cast: Cast, told: list[UUID]) -> None:
+def test_the_newest_comes_first_and_mails_are_not_shown(client: ApiClient, cast: Cast, told: list[UUID]) -> None:
     found = client.get("/notifications", headers=cast.as_mentee).json
     assert [item["id"] for item in found["items"]] == [str(each) for each in reversed(told)]
     assert set(found["items"][0]) == SHAPE
@@ -67,14 +66,14 @@ def test_the_newest_comes_first_and_mails_are_not_shown(client: FlaskClient, cas
 
 
 def test_a_mentor_reads_their_own_by_the_profile_alone(
-    client: FlaskClient, cast: Cast, engine: Engine, scheduled: Session
+    client: ApiClient, cast: Cast, engine: Engine, scheduled: Session
 ) -> None:
     tell(engine, cast.mentor.user_id, scheduled, "To the mentor.")
     assert titles(client, cast.as_mentor) == ["To the mentor."]
     assert titles(client, cast.as_stranger) == []
 
 
-def test_pages_follow_each_other_and_keep_to_their_filter(client: FlaskClient, cast: Cast, told: list[UUID]) -> None:
+def test_pages_follow_each_other_and_keep_to_their_filter(client: ApiClient, cast: Cast, told: list[UUID]) -> None:
     assert client.post(f"/notifications/{told[1]}/read", headers=cast.as_mentee).status_code == 200
     assert titles(client, cast.as_mentee, "?unread=true") == ["The third.", "The first."]
     assert titles(client, cast.as_mentee, "?unread=false") == ["The second."]
@@ -96,7 +95,7 @@ def test_a_list_and_a_count_ask_little_of_the_database(world: World, cast: Cast,
     assert len(made.statements) == 2
 
 
-def test_one_is_read_once_and_stays_read(client: FlaskClient, cast: Cast, told: list[UUID]) -> None:
+def test_one_is_read_once_and_stays_read(client: ApiClient, cast: Cast, told: list[UUID]) -> None:
     path = f"/notifications/{told[0]}/read"
     first = client.post(path, headers=cast.as_mentee)
     again = client.post(path, headers=cast.as_mentee)
@@ -109,7 +108,7 @@ def test_one_is_read_once_and_stays_read(client: FlaskClient, cast: Cast, told: 
 
 
 def test_reading_others_notifications_is_refused(
-    client: FlaskClient, cast: Cast, engine: Engine, told: list[UUID]
+    client: ApiClient, cast: Cast, engine: Engine, told: list[UUID]
 ) -> None:
     assert client.post(f"/notifications/{told[0]}/read", headers=cast.as_stranger).status_code == 403
     assert client.post(f"/notifications/{uuid4()}/read", headers=cast.as_mentee).status_code == 404
@@ -135,18 +134,18 @@ def test_read_all_reads_ones_own_alone(
     assert set(mails) == {None}
 
 
-def preferences(client: FlaskClient, headers: Headers) -> dict[str, dict[str, bool]]:
+def preferences(client: ApiClient, headers: Headers) -> dict[str, dict[str, bool]]:
     """The caller's channels by kind."""
     found = client.get("/notification-preferences", headers=headers).json
     return {item["kind"]: item["channels"] for item in found["items"]}
 
 
-def put(client: FlaskClient, headers: Headers, *items: dict[str, Any]) -> Any:
+def put(client: ApiClient, headers: Headers, *items: dict[str, Any]) -> Any:
     """Choose."""
     return client.put("/notification-preferences", json={"items": list(items)}, headers=headers)
 
 
-def test_by_itself_every_kind_is_as_its_table_says(client: FlaskClient, cast: Cast) -> None:
+def test_by_itself_every_kind_is_as_its_table_says(client: ApiClient, cast: Cast) -> None:
     found = preferences(client, cast.as_mentee)
     assert list(found) == list(OFFERED)
     assert found["session_created"] == {"inApp": True, "email": True, "push": True}
@@ -154,7 +153,7 @@ def test_by_itself_every_kind_is_as_its_table_says(client: FlaskClient, cast: Ca
 
 
 def test_a_choice_replaces_all_others_and_only_choices_are_stored(
-    client: FlaskClient, cast: Cast, engine: Engine
+    client: ApiClient, cast: Cast, engine: Engine
 ) -> None:
     chosen = put(client, cast.as_mentee, {"kind": "session_created", "channels": {"email": False, "push": True}})
     assert chosen.status_code == 200
@@ -169,7 +168,7 @@ def test_a_choice_replaces_all_others_and_only_choices_are_stored(
     assert preferences(client, cast.as_stranger)["session_started"]["email"] is False
 
 
-def test_what_was_read_can_be_changed_and_written_back(client: FlaskClient, cast: Cast) -> None:
+def test_what_was_read_can_be_changed_and_written_back(client: ApiClient, cast: Cast) -> None:
     seen = client.get("/notification-preferences", headers=cast.as_mentee)
     unchanged = put(client, cast.as_mentee | {"If-Match": seen.headers["ETag"]}, *seen.json["items"])
     assert (unchanged.status_code, unchanged.json) == (200, seen.json)
@@ -186,7 +185,7 @@ def test_what_was_read_can_be_changed_and_written_back(client: FlaskClient, cast
     assert changed.json["items"][1:] == seen.json["items"][1:]
 
 
-def test_a_choice_is_made_on_what_was_seen(client: FlaskClient, cast: Cast) -> None:
+def test_a_choice_is_made_on_what_was_seen(client: ApiClient, cast: Cast) -> None:
     seen = client.get("/notification-preferences", headers=cast.as_mentee)
     etag = seen.headers["ETag"]
     unchanged = client.get("/notification-preferences", headers=cast.as_mentee | {"If-None-Match": etag})
@@ -217,14 +216,14 @@ def test_a_choice_is_made_on_what_was_seen(client: FlaskClient, cast: Cast) -> N
     ],
 )
 def test_what_cannot_be_chosen_is_refused_with_a_reason(
-    client: FlaskClient, cast: Cast, items: list[dict[str, Any]]
+    client: ApiClient, cast: Cast, items: list[dict[str, Any]]
 ) -> None:
     answer = put(client, cast.as_mentee, *items)
     assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
     assert answer.json["details"]
 
 
-def test_operators_have_neither(client: FlaskClient, cast: Cast, draft: Booking) -> None:
+def test_operators_have_neither(client: ApiClient, cast: Cast, draft: Booking) -> None:
     assert draft
     for path in ("/notifications", "/notifications/unread-count", "/notification-preferences"):
         assert client.get(path, headers=cast.as_operator).status_code == 403

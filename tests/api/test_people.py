@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from flask.testing import FlaskClient
 
 from tests.api.conftest import Cast
+from tests.application import ApiClient
 from workers.transports.mail import MailIdentity, compose
 from workflows.effects.messages import Mail
 from workflows.notifications.texts import Words
@@ -16,7 +16,7 @@ from workflows.notifications.texts import Words
 ADA = {"email": "Ada@Example.org", "name": "Ada", "timeZone": "Europe/London"}
 
 
-def test_an_operator_registers_a_user(client: FlaskClient, cast: Cast) -> None:
+def test_an_operator_registers_a_user(client: ApiClient, cast: Cast) -> None:
     answer = client.post("/users", json=ADA, headers=cast.as_operator)
     assert answer.status_code == 201
     assert set(answer.json) == {"id", "email", "name", "timeZone", "locale", "mentorProfileId", "createdAt"}
@@ -25,7 +25,7 @@ def test_an_operator_registers_a_user(client: FlaskClient, cast: Cast) -> None:
     assert client.post("/users", json=ADA, headers=cast.as_mentee).status_code == 403
 
 
-def test_a_mail_address_is_unique_however_it_is_written(client: FlaskClient, cast: Cast) -> None:
+def test_a_mail_address_is_unique_however_it_is_written(client: ApiClient, cast: Cast) -> None:
     client.post("/users", json=ADA, headers=cast.as_operator)
     answer = client.post("/users", json={**ADA, "email": "aDA@example.ORG"}, headers=cast.as_operator)
     assert (answer.status_code, answer.json["code"]) == (409, "email_taken")
@@ -67,7 +67,7 @@ def test_a_mail_address_is_unique_however_it_is_written(client: FlaskClient, cas
     ],
     ids=ascii,
 )
-def test_an_address_that_no_mail_reaches_is_refused(client: FlaskClient, cast: Cast, email: str) -> None:
+def test_an_address_that_no_mail_reaches_is_refused(client: ApiClient, cast: Cast, email: str) -> None:
     answer = client.post("/users", json={**ADA, "email": email}, headers=cast.as_operator)
     assert (answer.status_code, answer.json["code"], set(answer.json["details"])) == (400, "invalid_request", {"email"})
 
@@ -83,7 +83,7 @@ def test_an_address_that_no_mail_reaches_is_refused(client: FlaskClient, cast: C
         ("ada@BÜCHER.example", "ada@xn--bcher-kva.example"),
     ],
 )
-def test_an_address_is_kept_as_mails_can_go_there(client: FlaskClient, cast: Cast, email: str, kept: str) -> None:
+def test_an_address_is_kept_as_mails_can_go_there(client: ApiClient, cast: Cast, email: str, kept: str) -> None:
     answer = client.post("/users", json={**ADA, "email": email}, headers=cast.as_operator)
     assert (answer.status_code, answer.json["email"]) == (201, kept)
     mail = Mail(
@@ -97,7 +97,7 @@ def test_an_address_is_kept_as_mails_can_go_there(client: FlaskClient, cast: Cas
     assert bytes(compose(mail, identity)).isascii()
 
 
-def test_a_name_is_one_line(client: FlaskClient, cast: Cast) -> None:
+def test_a_name_is_one_line(client: ApiClient, cast: Cast) -> None:
     for name in ("Eve\n\nYour account is suspended", "Eve\u2028x", "Eve\x85x", "Eve\x1b[2J", "Eve\u202egpj.exe"):
         answer = client.post("/users", json={**ADA, "name": name}, headers=cast.as_operator)
         assert (answer.status_code, set(answer.json["details"])) == (400, {"name"})
@@ -106,7 +106,7 @@ def test_a_name_is_one_line(client: FlaskClient, cast: Cast) -> None:
         assert client.post("/users", json=body, headers=cast.as_operator).json["name"] == name
 
 
-def test_an_account_is_for_its_person_and_operators(client: FlaskClient, cast: Cast) -> None:
+def test_an_account_is_for_its_person_and_operators(client: ApiClient, cast: Cast) -> None:
     path = f"/users/{cast.mentee.id}"
     assert client.get(path, headers=cast.as_mentee).json["email"] == cast.mentee.email
     assert client.get(path, headers=cast.as_operator).status_code == 200
@@ -114,7 +114,7 @@ def test_an_account_is_for_its_person_and_operators(client: FlaskClient, cast: C
     assert client.get(f"/users/{uuid4()}", headers=cast.as_stranger).status_code == 404
 
 
-def test_a_user_publishes_one_mentor_profile(client: FlaskClient, cast: Cast) -> None:
+def test_a_user_publishes_one_mentor_profile(client: ApiClient, cast: Cast) -> None:
     body = {"headline": "Engineer", "skills": ["Go", "go", "SQL"]}
     answer = client.post("/mentor-profiles", json=body, headers=cast.as_mentee)
     assert answer.status_code == 201
@@ -129,7 +129,7 @@ def test_a_user_publishes_one_mentor_profile(client: FlaskClient, cast: Cast) ->
     assert (again.status_code, again.json["code"]) == (409, "profile_exists")
 
 
-def test_only_operators_create_profiles_for_other_users(client: FlaskClient, cast: Cast) -> None:
+def test_only_operators_create_profiles_for_other_users(client: ApiClient, cast: Cast) -> None:
     body = {"headline": "Engineer", "userId": str(cast.stranger.id)}
     assert client.post("/mentor-profiles", json=body, headers=cast.as_mentee).status_code == 403
     assert client.post("/mentor-profiles", json={"headline": "x"}, headers=cast.as_operator).status_code == 400
@@ -138,14 +138,14 @@ def test_only_operators_create_profiles_for_other_users(client: FlaskClient, cas
     assert client.post("/mentor-profiles", json=body, headers=cast.as_operator).status_code == 201
 
 
-def test_mentors_are_found_by_skill(client: FlaskClient, cast: Cast) -> None:
+def test_mentors_are_found_by_skill(client: ApiClient, cast: Cast) -> None:
     client.post("/mentor-profiles", json={"headline": "x", "skills": ["Go"]}, headers=cast.as_mentee)
     found = client.get("/mentors?skill=GO", headers=cast.as_stranger).json["items"]
     assert [mentor["skills"] for mentor in found] == [["go"]]
     assert len(client.get("/mentors", headers=cast.as_stranger).json["items"]) == 3
 
 
-def test_users_change_their_own_account(client: FlaskClient, cast: Cast) -> None:
+def test_users_change_their_own_account(client: ApiClient, cast: Cast) -> None:
     body = {"name": "Ada King", "timeZone": "Europe/London", "locale": "en-GB"}
     changed = client.patch("/me", json=body, headers=cast.as_mentee)
     assert (changed.status_code, changed.json | body) == (200, changed.json)
@@ -155,7 +155,7 @@ def test_users_change_their_own_account(client: FlaskClient, cast: Cast) -> None
     assert client.patch("/me", json=body, headers=cast.as_operator).status_code == 403
 
 
-def test_mentors_change_their_own_profile(client: FlaskClient, cast: Cast) -> None:
+def test_mentors_change_their_own_profile(client: ApiClient, cast: Cast) -> None:
     path = f"/mentor-profiles/{cast.mentor.id}"
     body = {
         "headline": "Coach",

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select
 
 from models.bundles import bundle_entries
@@ -17,7 +16,7 @@ from models.people import users
 from tests import factories
 from tests.api.conftest import MONDAY, Cast, Tuition, counts, refusal
 from tests.api.test_waiting import Worker
-from tests.application import World, as_mentor
+from tests.application import ApiClient, World, as_mentor
 from workflows.invariants import check_all
 from workflows.sessions.session import Session, session_query
 
@@ -321,7 +320,7 @@ def test_a_series_is_its_parties_own(tuition: Tuition, series: dict[str, Any]) -
     assert refusal(end(tuition, series, reason=" ")) == (400, "invalid_request")
 
 
-def directly(client: FlaskClient, cast: Cast, **fields: Any) -> Any:
+def directly(client: ApiClient, cast: Cast, **fields: Any) -> Any:
     """A request for three weekly sessions with the cast's mentor."""
     body = {"mentorProfileId": str(cast.mentor.id), "scheduledAt": shown(0), "durationMinutes": 60, "title": "Growing"}
     body |= {"recurrence": {"count": 3}, "timeZone": "UTC", **fields}
@@ -363,7 +362,7 @@ def test_a_series_of_requests_is_decided_and_withdrawn_one_by_one(world: World, 
     assert statuses == ["cancelled"] * 2
 
 
-def test_a_mentor_declines_the_drafts_of_a_series(client: FlaskClient, cast: Cast) -> None:
+def test_a_mentor_declines_the_drafts_of_a_series(client: ApiClient, cast: Cast) -> None:
     series = directly(client, cast).json["series"]
     answer = client.post(f"/series/{series['id']}/cancel", json={"reason": "Away"}, headers=cast.as_mentor)
     assert answer.json == {"cancelled": ids(series), "kept": []}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
 from tests import factories
 from tests.api.conftest import Cast
-from tests.application import World
+from tests.application import ApiClient, World
 from workflows.bookings.booking import Booking
 from workflows.sessions.session import Session
 
@@ -41,7 +40,7 @@ def test_the_way_from_a_request_to_a_completed_session(world: World, cast: Cast)
 
 
 @pytest.mark.parametrize("method", ["PATCH", "POST"])
-def test_steps_take_both_methods_and_no_body(client: FlaskClient, cast: Cast, scheduled: Session, method: str) -> None:
+def test_steps_take_both_methods_and_no_body(client: ApiClient, cast: Cast, scheduled: Session, method: str) -> None:
     for step in ("start", "complete"):
         answer = client.open(f"/sessions/{scheduled.id}/{step}", method=method, headers=cast.as_mentor)
         assert answer.status_code == 200
@@ -64,13 +63,13 @@ WHO = {
 
 @pytest.mark.parametrize(("step", "who"), WHO)
 def test_steps_are_for_those_whose_they_are(
-    client: FlaskClient, cast: Cast, scheduled: Session, step: str, who: str
+    client: ApiClient, cast: Cast, scheduled: Session, step: str, who: str
 ) -> None:
     answer = client.patch(f"/sessions/{scheduled.id}/{step}", headers=getattr(cast, f"as_{who}"))
     assert answer.status_code == WHO[step, who]
 
 
-def test_no_step_is_skipped_or_taken_twice(client: FlaskClient, cast: Cast, scheduled: Session) -> None:
+def test_no_step_is_skipped_or_taken_twice(client: ApiClient, cast: Cast, scheduled: Session) -> None:
     def step(name: str) -> tuple[int, str | None]:
         answer = client.patch(f"/sessions/{scheduled.id}/{name}", headers=cast.as_mentor)
         return answer.status_code, answer.json.get("code")
@@ -82,7 +81,7 @@ def test_no_step_is_skipped_or_taken_twice(client: FlaskClient, cast: Cast, sche
 
 
 def test_until_it_is_there_a_session_is_pending_for_its_parties_alone(
-    client: FlaskClient, cast: Cast, accepted: Booking
+    client: ApiClient, cast: Cast, accepted: Booking
 ) -> None:
     path = f"/sessions/{accepted.session_id}"
     for address, headers in (
@@ -103,7 +102,7 @@ def test_until_it_is_there_a_session_is_pending_for_its_parties_alone(
         assert "Retry-After" not in answer.headers
 
 
-def test_a_session_is_seen_by_its_parties_and_operators(client: FlaskClient, cast: Cast, scheduled: Session) -> None:
+def test_a_session_is_seen_by_its_parties_and_operators(client: ApiClient, cast: Cast, scheduled: Session) -> None:
     seen = {
         f"/sessions/{scheduled.id}": {"mentee", "mentor", "operator"},
         f"/sessions/{scheduled.id}/effects": {"mentee", "mentor", "operator"},
@@ -117,7 +116,7 @@ def test_a_session_is_seen_by_its_parties_and_operators(client: FlaskClient, cas
 
 
 def test_the_mentors_own_record_is_for_mentor_and_operators(
-    client: FlaskClient, cast: Cast, in_progress: Session
+    client: ApiClient, cast: Cast, in_progress: Session
 ) -> None:
     path = f"/sessions/{in_progress.id}"
     client.patch(f"{path}/complete", json=RECORD, headers=cast.as_mentor)
@@ -158,7 +157,7 @@ def test_bookings_and_sessions_name_both_parties(world: World, cast: Cast) -> No
     assert [named(each) for each in shown] == [parties] * 9
 
 
-def test_each_party_lists_its_own_sessions(client: FlaskClient, cast: Cast, scheduled: Session) -> None:
+def test_each_party_lists_its_own_sessions(client: ApiClient, cast: Cast, scheduled: Session) -> None:
     mine = [str(scheduled.id)]
 
     def listed(path: str, headers: dict[str, str]) -> list[str]:
@@ -175,7 +174,7 @@ def test_each_party_lists_its_own_sessions(client: FlaskClient, cast: Cast, sche
     assert listed(f"{path}?status=completed", cast.as_mentee) == []
 
 
-def test_sessions_are_listed_in_either_order_and_narrowed(client: FlaskClient, engine: Engine, cast: Cast) -> None:
+def test_sessions_are_listed_in_either_order_and_narrowed(client: ApiClient, engine: Engine, cast: Cast) -> None:
     with engine.begin() as db:
         course = factories.make_course(db)
         taught = factories.make_listing(db, cast.mentor, course_id=course.id)
@@ -207,7 +206,7 @@ def test_sessions_are_listed_in_either_order_and_narrowed(client: FlaskClient, e
     assert wrong.status_code == 400
 
 
-def test_bookings_are_listed_in_either_order_and_narrowed(client: FlaskClient, engine: Engine, cast: Cast) -> None:
+def test_bookings_are_listed_in_either_order_and_narrowed(client: ApiClient, engine: Engine, cast: Cast) -> None:
     with engine.begin() as db:
         made = [factories.make_booking(db, listing=cast.listing, mentee=cast.mentee) for _ in range(2)]
         other = factories.make_booking(db, listing=cast.listing, mentee=cast.stranger)
@@ -266,7 +265,7 @@ def test_who_else_listens_is_shown_to_operators_alone(world: World, cast: Cast, 
     assert len(listeners(cast.as_operator)) == 4
 
 
-def test_no_route_creates_or_edits_a_session(client: FlaskClient, cast: Cast, scheduled: Session) -> None:
+def test_no_route_creates_or_edits_a_session(client: ApiClient, cast: Cast, scheduled: Session) -> None:
     assert client.post("/sessions", json={}, headers=cast.as_mentor).status_code == 404
     for method in ("PUT", "PATCH", "DELETE", "POST"):
         answer = client.open(f"/sessions/{scheduled.id}", method=method, json={}, headers=cast.as_mentor)

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 
 from models.bookings import bookings
@@ -15,7 +14,7 @@ from models.calendar import mentor_busy
 from models.events import events
 from tests import factories
 from tests.api.conftest import Cast
-from tests.application import World
+from tests.application import ApiClient, World
 from workflows.bookings.booking import Booking
 from workflows.sessions.session import Session
 
@@ -40,7 +39,7 @@ def z(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def test_time_off_is_taken_listed_and_given_up(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_time_off_is_taken_listed_and_given_up(client: ApiClient, cast: Cast, path: str) -> None:
     taken = client.post(path, json=period(reason="Holidays"), headers=cast.as_mentor)
     assert taken.status_code == 201
     assert taken.json == {
@@ -56,7 +55,7 @@ def test_time_off_is_taken_listed_and_given_up(client: FlaskClient, cast: Cast, 
     assert client.delete(one, headers=cast.as_mentor).status_code == 404
 
 
-def test_time_off_is_listed_by_pages_and_times(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_time_off_is_listed_by_pages_and_times(client: ApiClient, cast: Cast, path: str) -> None:
     starts = [START + timedelta(days=10 * number) for number in range(3)]
     for start in starts:
         client.post(path, json=period(start, start + HOUR), headers=cast.as_mentor)
@@ -68,7 +67,7 @@ def test_time_off_is_listed_by_pages_and_times(client: FlaskClient, cast: Cast, 
     assert [each["startTime"] for each in between["items"]] == [z(starts[1])]
 
 
-def test_only_the_mentor_takes_and_gives_up_time_off(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_only_the_mentor_takes_and_gives_up_time_off(client: ApiClient, cast: Cast, path: str) -> None:
     taken = client.post(path, json=period(), headers=cast.as_mentor).json["id"]
     for headers in (cast.as_mentee, cast.as_other_mentor, cast.as_operator):
         assert client.post(path, json=period(), headers=headers).status_code == 403
@@ -95,7 +94,7 @@ def test_only_the_mentor_takes_and_gives_up_time_off(client: FlaskClient, cast: 
     ],
 )
 def test_time_off_that_makes_no_sense_is_refused(
-    client: FlaskClient, cast: Cast, path: str, body: dict[str, Any], field: str
+    client: ApiClient, cast: Cast, path: str, body: dict[str, Any], field: str
 ) -> None:
     refused = client.post(path, json=body, headers=cast.as_mentor)
     assert (refused.status_code, refused.json["code"]) == (400, "invalid_request")
@@ -105,7 +104,7 @@ def test_time_off_that_makes_no_sense_is_refused(
 @pytest.mark.parametrize(("offset", "free"), [(-60, True), (-59, False), (0, False), (59, False), (60, True)])
 @pytest.mark.parametrize("mode", ["request", "instant"])
 def test_nothing_is_booked_in_time_off(
-    client: FlaskClient, cast: Cast, path: str, mode: str, offset: int, free: bool
+    client: ApiClient, cast: Cast, path: str, mode: str, offset: int, free: bool
 ) -> None:
     client.patch(f"/listings/{cast.listing.id}", json={"bookingMode": mode}, headers=cast.as_mentor)
     client.post(path, json=period(START, START + HOUR), headers=cast.as_mentor)
@@ -116,7 +115,7 @@ def test_nothing_is_booked_in_time_off(
         assert answer.json["code"] == "outside_hours"
 
 
-def test_buffers_reach_into_time_off(client: FlaskClient, cast: Cast, path: str) -> None:
+def test_buffers_reach_into_time_off(client: ApiClient, cast: Cast, path: str) -> None:
     changes = {"bookingMode": "instant", "bufferBeforeMinutes": 30, "bufferMinutes": 30}
     client.patch(f"/listings/{cast.listing.id}", json=changes, headers=cast.as_mentor)
     client.post(path, json=period(START, START + HOUR), headers=cast.as_mentor)
@@ -126,7 +125,7 @@ def test_buffers_reach_into_time_off(client: FlaskClient, cast: Cast, path: str)
 
 
 def test_a_draft_in_time_off_stays_and_is_not_accepted(
-    client: FlaskClient, cast: Cast, path: str, draft: Booking
+    client: ApiClient, cast: Cast, path: str, draft: Booking
 ) -> None:
     taken = client.post(path, json=period(), headers=cast.as_mentor)
     assert taken.status_code == 201
@@ -137,7 +136,7 @@ def test_a_draft_in_time_off_stays_and_is_not_accepted(
     assert client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor).status_code == 202
 
 
-def test_sessions_in_the_way_are_named(client: FlaskClient, cast: Cast, path: str, scheduled: Session) -> None:
+def test_sessions_in_the_way_are_named(client: ApiClient, cast: Cast, path: str, scheduled: Session) -> None:
     refused = client.post(path, json=period(), headers=cast.as_mentor)
     assert (refused.status_code, refused.json["code"]) == (409, "sessions_in_the_way")
     assert refused.json["details"] == {"sessions": [str(scheduled.id)]}
@@ -146,7 +145,7 @@ def test_sessions_in_the_way_are_named(client: FlaskClient, cast: Cast, path: st
     assert client.post(path, json=before, headers=cast.as_mentor).status_code == 201
 
 
-def test_a_session_not_created_yet_is_in_the_way(client: FlaskClient, cast: Cast, path: str, accepted: Booking) -> None:
+def test_a_session_not_created_yet_is_in_the_way(client: ApiClient, cast: Cast, path: str, accepted: Booking) -> None:
     for body in (period(), period(cancelSessions=True)):
         refused = client.post(path, json=body, headers=cast.as_mentor)
         assert (refused.status_code, refused.json["code"]) == (409, "sessions_in_the_way")
@@ -166,13 +165,13 @@ def test_sessions_in_the_way_are_cancelled_on_demand(world: World, cast: Cast, p
 
 
 def test_sessions_over_or_in_progress_are_not_in_the_way(
-    client: FlaskClient, cast: Cast, path: str, in_progress: Session
+    client: ApiClient, cast: Cast, path: str, in_progress: Session
 ) -> None:
     assert client.post(path, json=period(), headers=cast.as_mentor).status_code == 201
     assert client.get(f"/sessions/{in_progress.id}", headers=cast.as_mentee).json["status"] == "in_progress"
 
 
-def test_holds_in_time_off_end(client: FlaskClient, cast: Cast, path: str, engine: Engine) -> None:
+def test_holds_in_time_off_end(client: ApiClient, cast: Cast, path: str, engine: Engine) -> None:
     body = {"startTime": (START + HOUR).isoformat(), "durationMinutes": 60}
     held = client.post(f"/mentors/{cast.mentor.id}/holds", json=body, headers=cast.as_mentee)
     assert held.status_code == 201

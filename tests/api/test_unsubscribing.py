@@ -7,14 +7,13 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select
 
 from config.signed_links import Signer
 from models.notifications import Channel, notification_preferences
 from tests.api.conftest import Cast, counts
 from tests.api.test_notifications import preferences
-from tests.application import SECRET, World
+from tests.application import SECRET, ApiClient, World
 from tests.integration.harness import Harness
 from tests.integration.test_mail_transport import a_mail
 from workers.transports.mail import MailIdentity, compose
@@ -33,7 +32,7 @@ def link(cast: Cast, kind: str = "session_created", *, secret: str = SECRET) -> 
 
 
 @pytest.mark.parametrize("root", ["", "/api"])
-def test_one_click_stops_that_kind_of_mail_and_nothing_else(client: FlaskClient, cast: Cast, root: str) -> None:
+def test_one_click_stops_that_kind_of_mail_and_nothing_else(client: ApiClient, cast: Cast, root: str) -> None:
     before = preferences(client, cast.as_mentee)
     answer = client.post(root + link(cast), **ONE_CLICK)
     assert (answer.status_code, answer.mimetype) == (200, "text/html")
@@ -44,14 +43,14 @@ def test_one_click_stops_that_kind_of_mail_and_nothing_else(client: FlaskClient,
     assert preferences(client, cast.as_stranger)["session_created"]["email"]
 
 
-def test_unsubscribing_twice_succeeds(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_unsubscribing_twice_succeeds(client: ApiClient, cast: Cast, engine: Engine) -> None:
     for body in (ONE_CLICK, {}, {"data": b"\xff", "content_type": "multipart/form-data; boundary=x"}):
         assert client.post(link(cast), **body).status_code == 200
     with engine.connect() as db:
         assert db.scalar(select(func.count()).select_from(notification_preferences)) == 1
 
 
-def test_to_look_changes_nothing_and_shows_a_button(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_to_look_changes_nothing_and_shows_a_button(client: ApiClient, cast: Cast, engine: Engine) -> None:
     before = counts(engine)
     for method in ("GET", "HEAD"):
         answer = client.open(link(cast), method=method)
@@ -89,7 +88,7 @@ def forged(cast: Cast) -> dict[str, str]:
     }
 
 
-def test_forged_links_are_not_found_and_change_nothing(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_forged_links_are_not_found_and_change_nothing(client: ApiClient, cast: Cast, engine: Engine) -> None:
     before = counts(engine)
     for name, signed in forged(cast).items():
         answer = client.post(f"/unsubscribe/{signed}", **ONE_CLICK)
@@ -100,7 +99,7 @@ def test_forged_links_are_not_found_and_change_nothing(client: FlaskClient, cast
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_browser_gets_a_page_for_an_invalid_link(client: FlaskClient, cast: Cast, method: str) -> None:
+def test_a_browser_gets_a_page_for_an_invalid_link(client: ApiClient, cast: Cast, method: str) -> None:
     browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
     wrong = (forged(cast)["another payload"], forged(cast)["half of one"])
     for signed in wrong:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
 from config.sealing import Sealer
@@ -13,7 +12,7 @@ from models.events import DeliveryState
 from models.webhooks import EndpointState
 from tests.api.conftest import Cast
 from tests.api.partner import HOOK, Partner
-from tests.application import SECRET, World
+from tests.application import SECRET, ApiClient, World
 from workflows.webhooks.headers import opened_headers
 
 ACTIVE, PAUSED, PENDING, DISABLED = (
@@ -59,7 +58,7 @@ def test_an_endpoint_begins_as_pending_and_is_pinged(world: World, cast: Cast) -
     assert len(world.wakeups.take()) == 2
 
 
-def test_an_endpoint_is_its_owners(client: FlaskClient, cast: Cast) -> None:
+def test_an_endpoint_is_its_owners(client: ApiClient, cast: Cast) -> None:
     path = client.post("/webhook-endpoints", json=HOOK, headers=cast.as_mentor).headers["Location"]
     for address in (path, f"{path}/secret"):
         assert client.get(address, headers=cast.as_mentor).status_code == 200
@@ -251,7 +250,7 @@ def test_what_is_deleted_is_gone_with_its_secrets(world: World, cast: Cast) -> N
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-def test_whose_it_is_comes_before_the_body(client: FlaskClient, world: World, cast: Cast, method: str) -> None:
+def test_whose_it_is_comes_before_the_body(client: ApiClient, world: World, cast: Cast, method: str) -> None:
     path = Partner.of(world, cast.as_mentor).path
     nowhere = "/webhook-endpoints/0190a1b2-0000-7000-8000-00000000dead"
     for where, headers, status in (

@@ -13,10 +13,9 @@ from uuid import uuid4
 
 import pytest
 import schemathesis
-from flask.testing import FlaskClient
 
 from tests.api.conftest import Cast, counts
-from tests.application import World, template_app
+from tests.application import ApiClient, World, template_app
 
 # What anybody may ask, credentials or not: monitors, and the documentation.
 OPEN = {
@@ -109,7 +108,7 @@ def test_every_route_requires_credentials(world: World, cast: Cast, method: str,
 @pytest.mark.parametrize(
     "rule", sorted(OPEN - {"/docs/assets/<path:filename>", "/calendar/<secret>.ics", "/unsubscribe/<signed>"})
 )
-def test_open_routes_are_open(client: FlaskClient, rule: str) -> None:
+def test_open_routes_are_open(client: ApiClient, rule: str) -> None:
     assert client.get(rule).status_code in (200, 302)
 
 
