@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -61,22 +61,23 @@ CALENDARS = text(
     " WHERE mentor.id = ANY(CAST(:mentor_profile_ids AS uuid[]))"
 ).columns(column("calendar", JSONB))
 
+# Mentor by mentor: the calendar's index is of one mentor and their times, and takes no list of mentors.
 BLOCKS = text(
     """
 SELECT block.mentor_profile_id, lower(block.busy) AS start_time, upper(block.busy) AS end_time,
        booking.start_time AS session_start, coalesce(booking.mentee_user_id, block.held_by_user_id) AS mentee_user_id,
        block.hold_id
-FROM mentor_busy AS block LEFT JOIN bookings AS booking ON booking.id = block.booking_id
-WHERE block.mentor_profile_id = ANY(CAST(:mentor_profile_ids AS uuid[]))
+FROM unnest(CAST(:mentor_profile_ids AS uuid[])) AS mentor (id)
+JOIN mentor_busy AS block ON block.mentor_profile_id = mentor.id
   AND block.busy && tstzrange(CAST(:start AS timestamptz), CAST(:end AS timestamptz))
   AND (block.expires_at IS NULL OR block.expires_at > now())
+LEFT JOIN bookings AS booking ON booking.id = block.booking_id
 ORDER BY lower(block.busy)
 """
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Block:
+class Block(NamedTuple):
     """A time at which a mentor is taken, buffers included, in UTC.
 
     Args:
@@ -191,7 +192,6 @@ def load_blocks(
     """What overlaps a stretch of time in the calendars of several mentors, by one statement; no expired holds."""
     rows = db.execute(BLOCKS, {"mentor_profile_ids": list(mentor_profile_ids), "start": start, "end": end})
     blocks: dict[UUID, list[Block]] = defaultdict(list)
-    for row in rows:
-        values = dict(row._mapping)
-        blocks[values.pop("mentor_profile_id")].append(Block(**values))
+    for mentor_profile_id, *block in rows:
+        blocks[mentor_profile_id].append(Block._make(block))
     return blocks

@@ -6,8 +6,8 @@ shapes what is offered, not what can be booked. Starts are whole seconds since t
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -49,12 +49,18 @@ class Offered(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Slot:
-    """A time that can be booked, and the mentors who are free then."""
+class Slots:
+    """The times that can be booked: in seconds since the epoch, since there are many of them.
 
-    start_time: datetime
-    end_time: datetime
-    mentor_profile_ids: list[UUID]
+    Args:
+        length: of each of them, in seconds.
+        starts: in their order, each with the number of its group.
+        groups: the mentors who are free together, by number.
+    """
+
+    length: int
+    starts: Sequence[tuple[int, int]]
+    groups: Mapping[int, Sequence[UUID]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +124,7 @@ def find_slots(
     listing_id: UUID | None = None,
     explain: bool = False,
     mentee_overlap: bool = False,
-) -> tuple[list[Slot], list[RefusedSlot]]:
+) -> tuple[Slots, list[RefusedSlot]]:
     """The slots of a mentor or a course, the earliest first, by a fixed number of statements.
 
     Args:
@@ -146,20 +152,20 @@ def find_slots(
     if actor.user_id is not None and not mentee_overlap:
         stretch = {"user_id": actor.user_id, "start": wanted.start, "end": wanted.end + AROUND}
         own = [(start, end) for start, end in db.execute(OWN_TIME, stretch)]
-    found: dict[int, list[UUID]] = {}
+    # A group's number has the bit of each of its mentors.
+    found: dict[int, int] = {}
     refused: list[RefusedSlot] = []
-    for offer in offers:
+    for place, offer in enumerate(offers):
         mentor = offer.mentor_profile_id
         search = Search(calendars[mentor], blocks[mentor], offer, wanted, own=own, mentee=actor.user_id, now=now)
         for start in search.starts():
-            found.setdefault(start, []).append(mentor)
+            found[start] = found.get(start, 0) | 1 << place
         if explain:
             refused += search.refused()
-    length = timedelta(minutes=wanted.duration_minutes)
-    slots = []
-    for second in sorted(found):
-        start_time = datetime.fromtimestamp(second, UTC)
-        slots.append(Slot(start_time=start_time, end_time=start_time + length, mentor_profile_ids=found[second]))
+    groups = {
+        group: [mentor for place, mentor in enumerate(mentors) if group >> place & 1] for group in set(found.values())
+    }
+    slots = Slots(length=wanted.duration_minutes * 60, starts=sorted(found.items()), groups=groups)
     return slots, sorted(refused, key=lambda each: (each.start_time, each.mentor_profile_id))
 
 
@@ -167,6 +173,7 @@ class Search:
     """The slots of one mentor.
 
     Args:
+        blocks: in the order of their starts.
         own: when the caller is booked elsewhere, in UTC.
         mentee: the caller; None for an operator.
     """
@@ -189,22 +196,23 @@ class Search:
         self._busy = [(block.start_time, block.end_time) for block in blocks if block.hinders(mentee)]
         self._length = offer.duration_minutes * 60
         self._step = (wanted.step_minutes or calendar.rules.step_minutes) * 60
+        self._there = ZoneInfo(calendar.time_zone)
         self._limited: dict[date, bool] = {}
 
-    def starts(self) -> Iterator[int]:
-        """The starts on offer, in seconds since the epoch."""
+    def starts(self) -> list[int]:
+        """The starts on offer in their order, in seconds since the epoch."""
         earliest, latest = self._bounds()
-        taken = self._taken()
+        taken, position = self._taken(), 0
+        found: list[int] = []
         for origin, first, last in self._grid():
             start, last = _on_grid(max(first, earliest), origin, self._step), min(last, latest)
             while start <= last:
-                position = bisect_right(taken, (start, LAST)) - 1
-                if position >= 0 and taken[position][1] > start:
-                    start = _on_grid(taken[position][1], origin, self._step)
-                    continue
-                if not self._is_limited(start):
-                    yield start
-                start += self._step
+                while position < len(taken) and taken[position][1] <= start:
+                    position += 1
+                begin, end = taken[position] if position < len(taken) else (LAST, LAST)
+                found += range(start, min(begin, last + 1), self._step)
+                start = _on_grid(end, origin, self._step)
+        return [start for start in found if not self._is_limited(start)] if self._calendar.rules.has_limits else found
 
     def refused(self) -> Iterator[RefusedSlot]:
         """The other times of the grid, and outside of openings those of one that counts from local midnight."""
@@ -216,10 +224,9 @@ class Search:
                 position = bisect_right(openings, (second, LAST)) - 1
                 if position < 0 or openings[position][1] <= second:
                     times.add(second)
-        begin, end = max(ceil(self._wanted.start.timestamp()), floor(self._now.timestamp()) + 1), self._wanted.end
         for second in times.difference(self.starts()):
             start = datetime.fromtimestamp(second, UTC)
-            if second >= begin and start < end:
+            if self._wanted.start <= start < self._wanted.end:
                 until = start + timedelta(seconds=self._length)
                 mentor, reason = self._calendar.mentor_profile_id, self._reason(start, until)
                 yield RefusedSlot(start_time=start, end_time=until, mentor_profile_id=mentor, reason=reason)
@@ -228,7 +235,8 @@ class Search:
         """The first that applies, in the order of the contract."""
         if start - self._now > self._calendar.rules.horizon:
             return "beyond_horizon"
-        if start < self._now + timedelta(minutes=self._offer.min_notice_minutes):
+        # Also what has passed.
+        if start <= self._now or start < self._now + timedelta(minutes=self._offer.min_notice_minutes):
             return "too_soon"
         if self._calendar.has_time_off(start, end):
             return "time_off"
@@ -244,12 +252,14 @@ class Search:
         )
 
     def _is_limited(self, second: int) -> bool:
-        if not self._calendar.rules.has_limits:
-            return False
-        start = datetime.fromtimestamp(second, UTC)
-        day = start.astimezone(ZoneInfo(self._calendar.time_zone)).date()
+        start = datetime.fromtimestamp(second, self._there)
+        day = start.date()
         if day not in self._limited:
-            self._limited[day] = self._calendar.is_limit_reached(start, self._mentee, self._blocks)
+            begin, end = self._calendar.week_of(start)
+            near = (
+                bisect_left(self._blocks, edge, key=lambda block: block.start_time) for edge in (begin - AROUND, end)
+            )
+            self._limited[day] = self._calendar.is_limit_reached(start, self._mentee, self._blocks[slice(*near)])
         return self._limited[day]
 
     def _bounds(self) -> tuple[int, int]:
