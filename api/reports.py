@@ -20,7 +20,8 @@ from api.csv_tables import csv_answer, wants_csv
 from api.loaders import context_of
 from api.state import app_state
 from workers.transactions import Transactions
-from workflows.analytics.scope import Edge, Period, Scope, period_of, scope_of
+from workflows.analytics.counts import Grouping
+from workflows.analytics.scope import MAX_PERIOD_DAYS_BY_HOUR, Edge, Period, Scope, period_of, scope_of
 from workflows.identity.actor import Actor
 from workflows.paging import Page
 
@@ -66,7 +67,9 @@ def question_of(actor: Actor, filters: Mapping[str, Any], now: datetime) -> tupl
     """
     own = {name: filters.get(name) for name in ("mentor_profile_id", "course_id")}
     first, last, time_zone = (filters.get(name) for name in ("from_", "to", "time_zone"))
-    period_of(first, last, time_zone or "UTC", now=now)
+    period = period_of(first, last, time_zone or "UTC", now=now)
+    if filters.get("group_by") is Grouping.HOUR:
+        period.require_at_most(MAX_PERIOD_DAYS_BY_HOUR)
     question = Question(first=first, last=last, time_zone=time_zone, now=now, scope=scope_of(actor, **own))
     return question, {name: value for name, value in filters.items() if name not in _OF_QUESTIONS}
 

@@ -41,7 +41,7 @@ _PERCENTILES = {"p50_seconds": 0.5, "p90_seconds": 0.9, "p99_seconds": 0.99}
 @analytics.response(200, shapes.SessionCounts)
 @reports(OPERATOR_OR_MENTOR, shapes.SessionReportFilters)
 def count_sessions(question: Question, *, group_by: Grouping) -> Report:
-    """Count what happened to sessions, by day or week on the clocks of a zone, by mentor or by course.
+    """Count what happened to sessions, by hour, day or week on the clocks of a zone, by mentor or by course.
 
     Items are those with something to count. By `status` they are the sessions that begin in the period, as they stand
     now; otherwise what happened in the period, wherever its sessions lie.

@@ -20,6 +20,7 @@ from tests.application import ApiClient, World, as_user
 from tests.integration.harness import Harness
 from tests.integration.past_lives import past_life, seat
 from tests.statements import statements_of
+from workflows.analytics.counts import Grouping
 from workflows.events.event_types import SeatLeft
 from workflows.identity.people import Mentor
 from workflows.sessions.session import Session
@@ -100,7 +101,7 @@ def test_mentors_see_own_counts_and_operators_see_all(client: ApiClient, engine:
         assert item["created"] == 1
 
 
-@pytest.mark.parametrize("group", ["day", "week", "mentor", "course", "status"])
+@pytest.mark.parametrize("group", Grouping)
 def test_where_nothing_happened_there_is_nothing(client: ApiClient, cast: Cast, group: str) -> None:
     answer = client.get(f"/analytics/sessions?groupBy={group}", headers=cast.as_mentor)
     assert answer.json == {"items": [], "nextCursor": None}
@@ -218,6 +219,7 @@ def test_an_operator_says_whose_hours_and_gets_the_mentors_own_clocks(
     [
         ("from=2026-05-04&to=2026-05-03", "to"),
         ("from=2025-01-01&to=2026-05-03", "to"),
+        ("groupBy=hour&from=2026-05-01&to=2026-06-01", "to"),
         ("from=yesterday", "from"),
         ("from=2026-02-30", "from"),
         ("to=0001-01-01", "to"),
@@ -251,6 +253,7 @@ def test_nonsense_is_refused_with_the_field_to_blame(
         *((report, "from=2026-05-04&to=2026-05-03", "to") for report in REPORTS),
         *((report, "to=3000-01-01", "to") for report in REPORTS),
         ("sessions", "cursor=nonsense", "cursor"),
+        ("sessions", "groupBy=hour&from=2026-05-01&to=2026-06-01", "to"),
         ("availability", "timeZone=Europe/Atlantis", "timeZone"),
     ],
 )
@@ -265,7 +268,7 @@ def test_the_form_of_the_query_comes_before_whose_numbers_it_names(
     assert client.get(named, headers=cast.as_mentor).status_code == 403
 
 
-@pytest.mark.parametrize("group", ["day", "mentor"])
+@pytest.mark.parametrize("group", ["hour", "day", "mentor"])
 def test_a_list_comes_in_pages_and_a_table_in_whole(
     world: World, cast: Cast, group: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -342,6 +345,18 @@ def test_csv_cells_cannot_be_formulas(client: ApiClient, engine: Engine, cast: C
     assert client.get(query, headers=cast.as_mentor).json["items"][0]["mentorName"] == name
 
 
+def test_sessions_are_counted_by_the_hours_of_a_zones_clocks(client: ApiClient, engine: Engine, cast: Cast) -> None:
+    lived(engine, cast.mentor, NOON, NOON + timedelta(minutes=59), NOON + timedelta(hours=1))
+    query = f"/analytics/sessions?{IN_MAY}&groupBy=hour"
+    found = {each["hour"]: each["created"] for each in client.get(query, headers=cast.as_mentor).json["items"]}
+    assert found == {"2026-05-04T12:00:00Z": 2, "2026-05-04T13:00:00Z": 1}
+    table = table_of(client.get(f"{query}&timeZone=Asia/Kathmandu", headers=cast.as_mentor | AS_TABLE))
+    assert [(line["hour"], line["created"]) for line in table] == [
+        ("2026-05-04T11:15:00Z", "1"),
+        ("2026-05-04T12:15:00Z", "2"),
+    ]
+
+
 def test_a_number_below_zero_stays_a_number(client: ApiClient, engine: Engine, cast: Cast) -> None:
     with engine.begin() as db:
         seat(db, cast.mentor.id, SeatLeft, NOON)
@@ -362,12 +377,15 @@ def test_lines_end_as_the_standard_says(client: ApiClient, engine: Engine, cast:
 @pytest.mark.parametrize(
     ("path", "most"),
     [
-        *((f"/analytics/sessions?groupBy={group}", 2) for group in ("day", "week", "mentor", "course", "status")),
+        *(
+            (f"/analytics/sessions?groupBy={group}", 2)
+            for group in ("hour", "day", "week", "mentor", "course", "status")
+        ),
         ("/analytics/sessions?timeZone=Europe/Berlin", 2),
         ("/analytics/conversion", 2),
         ("/analytics/transition-times", 2),
-        # The caller, whose clocks, then what is booked and what is open on them.
-        ("/analytics/availability", 4),
+        # The caller, whose clocks, then what is booked and what is open on them: weekly hours, dates and time off.
+        ("/analytics/availability", 5),
     ],
 )
 def test_a_report_costs_few_statements_beside_the_callers(

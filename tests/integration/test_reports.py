@@ -204,6 +204,14 @@ def test_days_and_weeks_are_those_of_the_zones_clocks(
     assert len(days) >= 5
     weeks = Counter(day - timedelta(days=day.weekday()) for moment in made if (day := moment.astimezone(there).date()))
     assert {row.week: row.created for row in rows(db, span, Grouping.WEEK)} == weeks
+    hours = Counter(begin_of_hour(moment, there) for moment in made)
+    assert {row.hour: row.created for row in rows(db, span, Grouping.HOUR)} == hours
+
+
+def begin_of_hour(moment: datetime, there: ZoneInfo) -> datetime:
+    """When the clocks of a zone last showed a whole hour, if they had never been changed."""
+    clock = moment.astimezone(there)
+    return moment - timedelta(minutes=clock.minute, seconds=clock.second, microseconds=clock.microsecond)
 
 
 @pytest.mark.parametrize(("zone", "changes", "made"), [(*each, each) for each in CHANGES], indirect=["made"])

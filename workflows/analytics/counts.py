@@ -1,4 +1,4 @@
-"""Counts of a period: what happened to sessions by day, week, mentor or course; sessions by status; conversion."""
+"""Counts of a period: what happened to sessions by hour, day, week, mentor or course; by status; conversion."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from workflows.paging import Page
 class Grouping(StrEnum):
     """What counts are grouped by."""
 
+    HOUR = "hour"
     DAY = "day"
     WEEK = "week"
     MENTOR = "mentor"
@@ -45,6 +46,7 @@ class Grouping(StrEnum):
 
 # What a row is about, by grouping.
 SUBJECTS: dict[Grouping, tuple[str, ...]] = {
+    Grouping.HOUR: ("hour",),
     Grouping.DAY: ("day",),
     Grouping.WEEK: ("week",),
     Grouping.MENTOR: ("mentor_profile_id", "mentor_name"),
@@ -72,14 +74,14 @@ _SEATS = (
     .where(events.c.type.in_([SeatJoined.type, SeatLeft.type]))
     .subquery("seats")
 )
-_ISO_DAY = "YYYY-MM-DD"
+_ISO_DAY, _ISO_HOUR = "YYYY-MM-DD", 'YYYY-MM-DD"T"HH24:MI'
 
 
 def session_counts_query(page: Page, *, period: Period, group: Grouping, scope: Scope) -> Select[Any]:
     """The rows of a grouping that have something to count, in the order of their `key`; one more than the page's limit.
 
-    A week begins on Monday, and is named by it. Of `status` the rows are the sessions that were to begin in the
-    period, as they stand now; of the others, what happened in the period.
+    An hour is named by its beginning in UTC, a week by its Monday. Of `status` the rows are the sessions that were to
+    begin in the period, as they stand now; of the others, what happened in the period.
     """
     query = _by_status(period, scope) if group is Grouping.STATUS else _by_subject(period, group, scope)
     key = query.selected_columns["key"]
@@ -104,7 +106,13 @@ def _by_subject(period: Period, group: Grouping, scope: Scope) -> Select[Any]:
     seats = (sums["seats_joined"] - sums["seats_left"]).label("seats")
     counts = [*(total.label(name) for name, total in sums.items()), seats]
     # What is of no course comes first.
-    key = func.to_char(subject, _ISO_DAY) if group in _DAYS else func.coalesce(cast(subject, Text), "")
+    match group:
+        case Grouping.HOUR:
+            key = func.to_char(func.timezone("UTC", subject), _ISO_HOUR)
+        case Grouping.DAY | Grouping.WEEK:
+            key = func.to_char(subject, _ISO_DAY)
+        case _:
+            key = func.coalesce(cast(subject, Text), "")
     total = select(key.label("key"), subject, *counts).group_by(subject).subquery("total")
     query = select(total.c.key, *(total.c[name] for name in COUNTS))
     match group:
@@ -122,14 +130,13 @@ def _by_subject(period: Period, group: Grouping, scope: Scope) -> Select[Any]:
             return query.add_columns(total.c.subject.label(group.value))
 
 
-_DAYS = (Grouping.DAY, Grouping.WEEK)
-
-
 def _happened(period: Period, group: Grouping, scope: Scope) -> Any:
     """Each step of a session counted by itself, by `subject`: a scan and a hash for each is what costs least."""
 
     def counted(source: FromClause, at: ColumnElement[Any], within: ColumnElement[bool], **counts: Any) -> Select[Any]:
         match group:
+            case Grouping.HOUR:
+                subject = period.local_hour(at)
             case Grouping.DAY:
                 subject = period.local_day(at)
             case Grouping.WEEK:

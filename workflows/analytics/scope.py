@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Date, FromClause, Interval, Uuid, and_, case, cast, func, literal, true
+from sqlalchemy import ColumnElement, Date, FromClause, Interval, Text, Uuid, and_, case, cast, func, literal, true
 
 from models.base import Timestamp
 from models.bookings import bookings
@@ -22,6 +22,7 @@ from workflows.identity.actor import Actor
 QUARTER = timedelta(minutes=15)
 DAY = timedelta(days=1)
 MAX_PERIOD_DAYS = 366
+MAX_PERIOD_DAYS_BY_HOUR = 31
 DEFAULT_PERIOD_DAYS = 30
 # How far the clock of a process that writes `started_at` may be from that of the database, which writes `updated_at`.
 CLOCK_SKEW = DAY
@@ -81,6 +82,22 @@ class Period:
         """The day in the zone of a moment in the period."""
         return cast(self.local_time(moment), Date)
 
+    def local_hour(self, moment: ColumnElement[Any]) -> ColumnElement[Any]:
+        """When the zone's hour of a moment in the period began: in UTC, where no hour comes twice."""
+        clock = self.local_time(moment)
+        return moment - (clock - func.date_trunc(literal("hour", Text), clock))
+
+    def require_at_most(self, days: int) -> None:
+        """Refuse a longer period, by the clocks of the zone, whose days are not all of 24 hours.
+
+        Raises:
+            Invalid: it is longer.
+        """
+        start, end = (edge.astimezone(self.zone).replace(tzinfo=None) for edge in (self.start, self.end))
+        if end - start > days * DAY:
+            reason = f"Must not lie more than {days} days after `from`."
+            raise Invalid(f"A period has at most {days} days.", details={"to": [reason]})
+
     def _offset(self, moment: datetime) -> timedelta:
         return moment.astimezone(self.zone).utcoffset() or timedelta()
 
@@ -137,14 +154,9 @@ def period_of(first: Edge | None, last: Edge | None, time_zone: str, *, now: dat
     start = _start(first, there)
     if end <= start:
         raise Invalid("The period must end after it begins.", details={"to": [_too_early(last)]})
-    # By the clocks of the zone, whose days are not all of 24 hours.
-    if (
-        end.astimezone(there).replace(tzinfo=None) - start.astimezone(there).replace(tzinfo=None)
-        > MAX_PERIOD_DAYS * DAY
-    ):
-        reason = f"Must not lie more than {MAX_PERIOD_DAYS} days after `from`."
-        raise Invalid(f"A period has at most {MAX_PERIOD_DAYS} days.", details={"to": [reason]})
-    return Period(start, end, there)
+    period = Period(start, end, there)
+    period.require_at_most(MAX_PERIOD_DAYS)
+    return period
 
 
 def _too_early(last: Edge) -> str:
