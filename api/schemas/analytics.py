@@ -12,6 +12,7 @@ from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import YEARS, Id, Moment, QueryWhole, TimeZone
 from models.sessions import SessionStatus
 from workflows.analytics.counts import Grouping
+from workflows.analytics.scope import MAX_PERIOD_DAYS_BY_HOUR
 from workflows.analytics.transition_times import Transition
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -91,7 +92,12 @@ class SessionReportFilters(InZone, ListQuery):
     """Which sessions to count, and by what to tell them apart."""
 
     limit = QueryWhole(1, 100, load_default=100)
-    group_by = fields.Enum(Grouping, by_value=True, load_default=Grouping.DAY)
+    group_by = fields.Enum(
+        Grouping,
+        by_value=True,
+        load_default=Grouping.DAY,
+        metadata={"description": f"By `hour`, a period has at most {MAX_PERIOD_DAYS_BY_HOUR} days."},
+    )
 
 
 class AvailabilityFilters(OfPeriod):
@@ -102,13 +108,14 @@ class AvailabilityFilters(OfPeriod):
 
 
 class SessionCount(ResponseSchema):
-    """What happened to sessions on a day, in a week, with a mentor, or in a course; or the sessions of a status."""
+    """What happened to sessions in an hour, on a day, in a week, with a mentor or in a course; or those of a status."""
 
     optional = (
-        *("day", "week", "mentor_profile_id", "mentor_name", "course_id", "course_title", "status", "sessions"),
+        *("hour", "day", "week", "mentor_profile_id", "mentor_name", "course_id", "course_title", "status", "sessions"),
         *("created", "started", "completed", "cancelled", "late_cancellations", "seats", "seats_joined", "seats_left"),
     )
 
+    hour = Moment(metadata={"description": "When it began; an hour of the zone's clocks."})
     day = fields.Date()
     week = fields.Date(metadata={"description": "Its Monday."})
     mentor_profile_id = Id()
@@ -191,7 +198,10 @@ class HourOfWeek(ResponseSchema):
     hour = fields.Integer()
     open_minutes = fields.Integer(
         allow_none=True,
-        metadata={"description": "By the hours that held at the time; null for a mentor who has never said any."},
+        metadata={
+            "description": "By the hours that held at the time, without time off; null for a mentor who has never set"
+            " any."
+        },
     )
     booked_minutes = fields.Integer()
 

@@ -14,7 +14,15 @@ from sqlalchemy import Connection
 from tests import factories
 from workflows.analytics.availability import availability_of
 from workflows.analytics.scope import Period, period_of
+from workflows.availability.dates import (
+    CalendarDay,
+    CalendarOwner,
+    calendar_day_query,
+    calendar_owner_query,
+    set_date_hours,
+)
 from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
+from workflows.availability.time_off import take_time_off
 from workflows.identity.people import Mentor
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
@@ -103,6 +111,55 @@ def test_hours_set_at_one_moment_hold_one_after_the_other(db: Connection, mentor
     assert open_minutes(db, mentor.id, MAY).keys() == {(0, 9), (0, 10), (0, 11), (0, 12)}
     ahead = of("UTC", date(2026, 12, 7), date(2026, 12, 13))
     assert open_minutes(db, mentor.id, ahead) == {(1, 0): 60}
+
+
+def set_date(db: Connection, mentor: Mentor, day: date, *spans: tuple[int, int]) -> None:
+    """Give one date hours of its own."""
+    seen = CalendarDay.of(db.execute(calendar_day_query(mentor.id, day)).one())
+    set_date_hours(db, actor=factories.acting_mentor(mentor), seen=seen, spans=spans, now=NOW)
+
+
+def take_off(db: Connection, mentor: Mentor, start: datetime, end: datetime) -> None:
+    owner = CalendarOwner.of(db.execute(calendar_owner_query(mentor.id)).one())
+    taken = {"start_time": start, "end_time": end, "reason": None, "cancel_sessions": False}
+    take_time_off(db, actor=factories.acting_mentor(mentor), mentor=owner, now=start, **taken)
+
+
+def test_hours_of_a_date_replace_those_of_the_weekday(db: Connection, mentor: Mentor, set_at: SetHours) -> None:
+    set_at(MONDAY_MORNING)
+    set_date(db, mentor, date(2026, 5, 11))
+    set_date(db, mentor, date(2026, 5, 18), (9 * 60, 9 * 60 + 20), (15 * 60, 16 * 60))
+    # Not in the period.
+    set_date(db, mentor, date(2026, 6, 1))
+    assert open_minutes(db, mentor.id, MAY) == {
+        **{(0, 9): 140, (0, 10): 120, (0, 11): 120, (0, 12): 60},
+        (0, 15): 60,
+    }
+
+
+def test_a_date_is_one_of_the_hours_zone(db: Connection, mentor: Mentor, set_at: SetHours) -> None:
+    set_at(MONDAY_MORNING, time_zone="Asia/Kathmandu")
+    set_date(db, mentor, date(2026, 5, 5), (0, 30))
+    assert open_minutes(db, mentor.id, of("UTC", date(2026, 5, 4), date(2026, 5, 5)))[0, 18] == 30
+
+
+def test_with_hours_of_a_date_alone_all_others_are_open(db: Connection, mentor: Mentor) -> None:
+    set_date(db, mentor, date(2026, 5, 5), (60, 90))
+    found = open_minutes(db, mentor.id, of("UTC", date(2026, 5, 4), date(2026, 5, 5)))
+    assert found == {**{(0, hour): 60 for hour in range(24)}, (1, 1): 30}
+    assert set(open_minutes(db, mentor.id, of("UTC", date(2026, 6, 1), date(2026, 6, 7))).values()) == {None}
+
+
+def test_time_off_is_not_open(db: Connection, mentor: Mentor, set_at: SetHours) -> None:
+    set_at(MONDAY_MORNING)
+    monday = datetime(2026, 5, 4, tzinfo=UTC)
+    for start, end in ((9.5, 10.25), (10, 11), (12.25, 20)):
+        take_off(db, mentor, monday + start * timedelta(hours=1), monday + end * timedelta(hours=1))
+    take_off(db, mentor, monday + timedelta(days=6), monday + timedelta(days=8))
+    assert open_minutes(db, mentor.id, MAY) == {(0, 9): 150, (0, 10): 120, (0, 11): 180, (0, 12): 75}
+    another = factories.make_mentor(db)
+    take_off(db, another, monday, monday + timedelta(days=1))
+    assert set(open_minutes(db, another.id, MAY).values()) == {None}
 
 
 # Each a zone, a Sunday on which its clocks change, and the zone of the caller.

@@ -1,9 +1,12 @@
-"""Open and booked minutes of a mentor by weekday and hour; open by the weekly hours that held at the time."""
+"""Open and booked minutes of a mentor by weekday and hour.
+
+Open by the weekly hours that held at the time, the hours of single dates, and without time off.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
@@ -16,6 +19,7 @@ from models.availability import weekly_hours
 from models.people import mentor_profiles
 from models.sessions import SessionStatus, sessions
 from workflows.analytics.scope import QUARTER, Period
+from workflows.availability.calendar import load_calendars
 from workflows.availability.hours import Hours, spans_as_json
 from workflows.availability.open_times import Interval, open_times
 
@@ -33,8 +37,8 @@ class HourOfWeek:
     Args:
         weekday: 0 for Monday to 6 for Sunday.
         hour: 0 to 23, by the clocks: an hour that comes twice counts twice, one that is left out not at all.
-        open_minutes: how long the mentor could have been booked, by the weekly hours that held at the time; None
-            where the mentor has never set any.
+        open_minutes: how long the mentor could have been booked, by the weekly hours that held at the time and the
+            hours of single dates, without time off; None where the mentor has never set any hours.
         booked_minutes: how long sessions took, or are to take; cancelled ones took none.
     """
 
@@ -110,22 +114,44 @@ def _field(name: str, clock: ColumnElement[Any]) -> ColumnElement[int]:
 def _open_hours_of(db: Connection, mentor_profile_id: UUID, period: Period) -> dict[Hour, timedelta] | None:
     """How long a mentor is open in each hour of the week in a period, on the clocks of the period's zone.
 
-    The first hours that a mentor ever set count for all the time before them.
+    The first weekly hours that a mentor ever set count for all the time before them. Hours of single dates and time off
+    count as they are now.
 
     Returns:
-        What is not in it is closed; None where the mentor has never set any hours.
+        What is not in it is closed; None where the mentor has never set weekly hours, and none of a date in the period.
     """
-    revisions = db.execute(_hours_query(period, mentor_profile_id)).all()
+    revisions = [
+        (
+            Hours.read(row.time_zone, row.spans),
+            period.start if row.revision == 1 else max(row.since, period.start),
+            min(row.until or period.end, period.end),
+        )
+        for row in db.execute(_hours_query(period, mentor_profile_id))
+    ]
+    calendar = load_calendars(db, [mentor_profile_id], period.start, period.end)[mentor_profile_id]
     if not revisions:
-        return None
+        if not calendar.dates:
+            return None
+        revisions = [(calendar.hours, period.start, period.end)]
     found: dict[Hour, timedelta] = defaultdict(timedelta)
-    for row in revisions:
-        since = period.start if row.revision == 1 else max(row.since, period.start)
-        until = min(row.until or period.end, period.end)
-        for start, end in _on_the_clocks(open_times(Hours.read(row.time_zone, row.spans), since, until), period):
+    for hours, since, until in revisions:
+        opened = _without(calendar.time_off, open_times(hours, since, until, calendar.dates))
+        for start, end in _on_the_clocks(opened, period):
             for begin, after in _cut_by_hour(start, end):
                 found[begin.weekday(), begin.hour] += after - begin
     return found
+
+
+def _without(time_off: Sequence[Interval], opened: Iterator[Interval]) -> Iterator[Interval]:
+    """What is left of open periods; time off is in the order of its starts, and may overlap."""
+    for start, end in opened:
+        for begins, ends in time_off:
+            if start < ends and begins < end:
+                if start < begins:
+                    yield start, begins
+                start = ends
+        if start < end:
+            yield start, end
 
 
 def _hours_query(period: Period, mentor_profile_id: UUID) -> Select[Any]:
