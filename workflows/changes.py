@@ -73,7 +73,7 @@ SELECT CAST(CAST(pg_snapshot_xmin(s) AS text) AS bigint) AS xmin,
 FROM pg_current_snapshot() AS s
 """
 )
-_BUSY = text(
+BUSY_TIMES = text(
     """
 SELECT busy FROM mentor_busy
 WHERE mentor_profile_id = :mentor_profile_id AND busy && tstzrange(:now, :until)
@@ -85,7 +85,7 @@ ORDER BY 1
 """
 ).columns(mentor_busy.c.busy)
 _COLUMNS = ", ".join(f"s.{column.name}" for column in Session.columns())
-_OPEN_SESSIONS = text(
+OPEN_SESSIONS = text(
     f"""
 SELECT * FROM (
     SELECT {_COLUMNS} FROM sessions s
@@ -165,13 +165,13 @@ def snapshot_of(db: Connection) -> Snapshot:
 def busy_times(db: Connection, mentor_profile_id: UUID, *, now: datetime) -> list[tuple[datetime, datetime]]:
     """When a mentor is busy within the next 92 days, in UTC and by start; never with whom or why."""
     values = {"mentor_profile_id": mentor_profile_id, "now": now, "until": now + BUSY_AHEAD}
-    return [(row.busy.lower, row.busy.upper) for row in db.execute(_BUSY, values)]
+    return [(row.busy.lower, row.busy.upper) for row in db.execute(BUSY_TIMES, values)]
 
 
 def open_sessions(db: Connection, actor: Actor) -> Sequence[Session]:
     """The caller's sessions that are scheduled or in progress, as mentee, participant and mentor, the soonest first."""
     values = {"user_id": actor.user_id, "mentor_profile_id": actor.mentor_profile_id, "limit": MAX_OPEN_SESSIONS}
-    return [Session.of(row) for row in db.execute(_OPEN_SESSIONS, values)]
+    return [Session.of(row) for row in db.execute(OPEN_SESSIONS, values)]
 
 
 def _change(row: Any) -> Change:

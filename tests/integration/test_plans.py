@@ -18,9 +18,10 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect
 from api import idempotency
 from api.blueprints import documentation_of
 from models.audit import audit_entries
+from models.availability import availability_rules, booking_rules, date_hours, time_off, weekly_hours
 from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
 from models.bundles import bundle_entries, bundle_purchases
-from models.calendar import mentor_busy
+from models.calendar import mentee_busy, mentor_busy
 from models.catalog import courses, listings, products
 from models.engine import create, driver_of
 from models.events import DeliveryState, deliveries, events
@@ -34,9 +35,14 @@ from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
 from tests.application import World
 from tests.integration.harness import without_guards
 from workflows.audit import AUDIT_ENTRIES
+from workflows.availability.calendar import BLOCKS, CALENDARS
+from workflows.availability.dates import DATES
+from workflows.availability.slots import OF_COURSE, OF_LISTING, OF_LISTING_OF_COURSE, OF_MENTOR, OWN_TIME
+from workflows.availability.time_off import END_HOLDS, IN_THE_WAY, TIME_OFF
 from workflows.bookings.booking import BOOKINGS, NEXT_BOOKINGS, narrow_bookings
 from workflows.bookings.choice import OFFER_OF_MENTOR, OFFERS_OF_COURSE
 from workflows.bookings.direct import LISTING_OF_DURATION
+from workflows.bookings.holds import DELETE_EXPIRED_HOLDS, RELEASE_HOLD, TAKE_HOLD
 from workflows.bookings.individual import NAMED, ONLY_PRODUCT, PRODUCT
 from workflows.bookings.series import DRAFTS_OF_SERIES
 from workflows.bundles.bundle import BUNDLES
@@ -45,6 +51,7 @@ from workflows.catalog.listings import BOOKABLE, LISTINGS
 from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list
 from workflows.catalog.products import PRODUCTS
 from workflows.catalog.support_options import OFFERS
+from workflows.changes import BUSY_TIMES, OPEN_SESSIONS
 from workflows.events import store
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 from workflows.events.record import recording
@@ -78,6 +85,19 @@ LARGE: dict[Table, dict[str, str]] = {
         "booking_id": "{n}",
         "busy": "tstzrange(now() + n * interval '1 hour', now() + (n + 1) * interval '1 hour')",
     },
+    mentee_busy: {
+        "user_id": "{owner}",
+        "busy": "tstzrange(now() + n * interval '1 hour', now() + (n + 1) * interval '1 hour')",
+    },
+    # The present hours of each mentor, and those that were before.
+    weekly_hours: {
+        "revision": "n",
+        "until": f"CASE WHEN n > {OWNERS} THEN now() + (n + 1) * interval '1 minute' END",
+    },
+    availability_rules: {"closes": "2"},
+    date_hours: {"mentor_profile_id": "{owner}", "day": "current_date + n", "spans": "'[]'::jsonb"},
+    time_off: {"end_time": "now() + (n + 60) * interval '1 minute'"},
+    booking_rules: {},
     group_sessions: {"template_id": "{n}"},
     waitlist_entries: {"booking_id": "{n}", "user_id": "{owner}"},
     sessions: {"booking_id": "{n}", "mentee_user_id": "{owner}"},
@@ -158,6 +178,8 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
     "courses": (COURSES, {}, OFFER),
     "courses with words": (FOUND_COURSES, {"q": "go"}, OFFER),
     "products of a course": (PRODUCTS, {"course_id": SOME_ID}, {"active": True}),
+    "dates of a mentor": (DATES, {"mentor_profile_id": SOME_ID}, {"from_day": 1, "to_day": 1}),
+    "time off of a mentor": (TIME_OFF, {"mentor_profile_id": SOME_ID}, {"from_time": 1, "to_time": 1}),
     "listings": (LISTINGS, {}, {"mentor_profile_id": SOME_ID, "course_id": SOME_ID}),
     "group sessions": (
         GROUPS,
@@ -201,6 +223,20 @@ STATEMENTS: dict[str, Executable] = {
     "the sessions of a series": SESSIONS_OF_SERIES,
     "the drafts of a series": DRAFTS_OF_SERIES,
     "the session of an accepted booking": SESSION_WITH_TERMS,
+    "calendars of mentors": CALENDARS,
+    "blocks of mentors": BLOCKS,
+    "what a mentor offers": OF_MENTOR,
+    "what is offered of a course": OF_COURSE,
+    "an offered listing": OF_LISTING,
+    "an offered listing of a course": OF_LISTING_OF_COURSE,
+    "a mentee's own time": OWN_TIME,
+    "sessions in the way of time off": IN_THE_WAY,
+    "holds in time off": END_HOLDS,
+    "a new hold": TAKE_HOLD,
+    "a released hold": RELEASE_HOLD,
+    "expired holds": DELETE_EXPIRED_HOLDS,
+    "busy times": BUSY_TIMES,
+    "a caller's open sessions": OPEN_SESSIONS,
     "an earlier answer": idempotency.EARLIER,
     "what follows from an event": recording(ROWS_OF_LISTENERS),
 }
@@ -277,7 +313,7 @@ def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 # Columns that name one owner or one row.
 NAMING = re.compile(
-    r"\b(id|event_id|endpoint_id|user_id|mentee_user_id|mentor_profile_id|session_id|booking_id|subject_id) = "
+    r"\b(id|event_id|endpoint_id|(held_by_|mentee_)?user_id|mentor_profile_id|session_id|booking_id|subject_id) = "
 )
 
 

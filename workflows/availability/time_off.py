@@ -38,7 +38,7 @@ WHERE block.mentor_profile_id = CAST(:mentor_profile_id AS uuid)
 ORDER BY booking.start_time
 """
 )
-_END_HOLDS = text(
+END_HOLDS = text(
     """
 DELETE FROM mentor_busy
 WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid)
@@ -144,8 +144,8 @@ def take_time_off(
         raise _in_the_way(pending, "A session in the way is just being created; try again.", retry_after=1)
     for row in in_the_way:
         session = SessionWithTerms.of(db.execute(session_with_terms_query(row.session_id)).one())
-        cancel(db, actor=actor, session=session, reason=reason or DEFAULT_REASON, refund_requested=True, now=now)
-    db.execute(_END_HOLDS, period)
+        cancel(db, actor=actor, session=session, reason=reason or DEFAULT_REASON, now=now)
+    db.execute(END_HOLDS, period)
     taken = TimeOff(id=uuid7(), reason=reason, **period)
     db.execute(insert(time_off).values(id=taken.id, reason=reason, **period))
     raise_version(db, mentor.mentor_profile_id, changed="time_off", actor=actor, now=now)

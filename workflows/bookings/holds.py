@@ -27,7 +27,7 @@ EXPIRED_AT_ONCE = 1_000
 _LOCK = text(f"WITH {LOCK_MENTOR_UNCHANGED}, {LOCK_MENTEE} SELECT id FROM mentee")
 # What has expired gives way, as does an own hold of an overlapping time, which counts no more. The insert counts what
 # was deleted, so that it comes after.
-_HOLD = text(
+TAKE_HOLD = text(
     """
 WITH wanted AS (
     SELECT tstzrange(
@@ -55,11 +55,11 @@ WHERE own.count < :max_holds
 RETURNING expires_at
 """
 )
-_RELEASE = text(
+RELEASE_HOLD = text(
     f"WITH {LOCK_MENTOR} DELETE FROM mentor_busy USING mentor"
     " WHERE mentor_busy.mentor_profile_id = mentor.id AND mentor_busy.hold_id = CAST(:id AS uuid)"
 )
-_DELETE_EXPIRED = text(
+DELETE_EXPIRED_HOLDS = text(
     """
 DELETE FROM mentor_busy WHERE id IN (
     SELECT id FROM mentor_busy WHERE expires_at <= now() LIMIT :at_once FOR UPDATE SKIP LOCKED
@@ -150,7 +150,7 @@ def hold(
             "max_holds": max_holds or NO_LIMIT,
         }
         with constraint_errors():
-            expires_at = db.scalar(_HOLD, values)
+            expires_at = db.scalar(TAKE_HOLD, values)
         if expires_at is None:
             raise Conflict(
                 "You already hold as many times as you may; book or release one of them.", code="booking_limit"
@@ -173,12 +173,12 @@ def release(db: Connection, *, actor: Actor, held: Hold) -> None:
         Forbidden: another person's hold.
     """
     require_holder(actor, held)
-    db.execute(_RELEASE, {"mentor_profile_id": held.mentor_profile_id, "id": held.id})
+    db.execute(RELEASE_HOLD, {"mentor_profile_id": held.mentor_profile_id, "id": held.id})
 
 
 def delete_expired_holds(db: Connection) -> bool:
     """Delete some of the holds that have expired; returns whether there may be more."""
-    return db.execute(_DELETE_EXPIRED, {"at_once": EXPIRED_AT_ONCE}).rowcount == EXPIRED_AT_ONCE
+    return db.execute(DELETE_EXPIRED_HOLDS, {"at_once": EXPIRED_AT_ONCE}).rowcount == EXPIRED_AT_ONCE
 
 
 def _offered(
