@@ -161,6 +161,7 @@ class StreamHandler(RequestHandler):
 
     def refuse(self, status: int, code: str, message: str, details: Mapping[str, list[str]] | None = None) -> None:
         """Answer an error in the API's shape."""
+        telemetry.REFUSALS.labels(code).inc()
         self.set_status(status)
         self.set_header("Content-Type", "application/json")
         self.set_header("X-Request-Id", self.request_id)

@@ -73,6 +73,13 @@ def test_an_alert_says_what_it_means_and_where_to_look(rule: dict[str, Any]) -> 
     assert set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"]))) <= left
 
 
+@pytest.mark.parametrize(
+    "metric", ["tutelage_refusals_total", "tutelage_refused_transitions_total", "tutelage_stream_lag_seconds"]
+)
+def test_bursts_of_refusals_and_late_updates_are_alerts(metric: str) -> None:
+    assert [rule["alert"] for rule in alerts() if metric in metrics_in(rule["expr"])]
+
+
 def test_prometheus_looks_at_every_program_where_it_listens() -> None:
     (job,) = prometheus()["scrape_configs"]
     (found,) = job["dns_sd_configs"]
