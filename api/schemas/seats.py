@@ -45,7 +45,7 @@ class Leaving(RequestSchema):
 class SeatPolicy(ResponseSchema):
     """The group's cancellation policy."""
 
-    window_hours = fields.Integer(allow_none=True, metadata={"description": "Null: participants cannot leave."})
+    window_hours = fields.Integer()
     late_fee_percent = fields.Integer()
 
 
@@ -56,7 +56,9 @@ class SeatCancelled(ResponseSchema):
     fee = fields.Nested(Money)
     refund = fields.Nested(Money)
     credit_returned = fields.Boolean(metadata={"description": "Whether the session of the bundle came back."})
-    policy = fields.Nested(SeatPolicy)
+    policy = fields.Nested(
+        SeatPolicy, allow_none=True, metadata={"description": "Null: participants cannot leave by themselves."}
+    )
 
 
 class LeftGroupSession(GroupSession):
@@ -91,12 +93,13 @@ _CANCELLED = SeatCancelled()
 
 def cancellation_of(cost: SeatCancellation) -> dict[str, Any]:
     """What it cost to leave, as `SeatCancelled` shows it."""
+    policy = {"window_hours": cost.window_hours, "late_fee_percent": cost.late_fee_percent}
     return {
         "late": cost.late,
         "fee": {"amount": cost.fee_amount, "currency": cost.currency},
         "refund": {"amount": cost.refund_amount, "currency": cost.currency},
         "credit_returned": cost.credit_returned,
-        "policy": {"window_hours": cost.window_hours, "late_fee_percent": cost.late_fee_percent},
+        "policy": None if cost.window_hours is None else policy,
     }
 
 

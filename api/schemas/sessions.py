@@ -151,7 +151,7 @@ class OperatorsReason(RequestSchema):
 class AgreedPolicy(ResponseSchema):
     """The cancellation policy of a booking."""
 
-    window_hours = fields.Integer(allow_none=True, metadata={"description": "Null: the mentee cannot cancel."})
+    window_hours = fields.Integer()
     late_fee_percent = fields.Integer()
 
 
@@ -164,12 +164,18 @@ class CancellationQuote(ResponseSchema):
     late = fields.Boolean(metadata={"description": "Whether the mentee would cancel inside the policy's window."})
     fee = fields.Nested(Money)
     refund = fields.Nested(Money, metadata={"description": "The refund, if requested."})
-    free_until = Moment(allow_none=True, metadata={"description": "The mentee can cancel without a fee until then."})
+    free_until = Moment(
+        allow_none=True,
+        metadata={
+            "description": "The mentee can cancel without a fee until then, and for the fee from then on; null where"
+            " nothing will change: for mentor and operator, and where the mentee cannot cancel."
+        },
+    )
     credit_returned = fields.Boolean(
         allow_none=True,
         metadata={"description": "Whether the credit that paid for it would return; null if none did."},
     )
-    policy = fields.Nested(AgreedPolicy)
+    policy = fields.Nested(AgreedPolicy, allow_none=True, metadata={"description": "Null: the mentee cannot cancel."})
 
 
 class CancelledSession(Session):
@@ -291,6 +297,7 @@ def as_seen_by(actor: Actor, session: SessionRecord) -> SessionRecord:
 
 def shown_quote(session: SessionRecord, quote: Quote) -> dict[str, Any]:
     """A quote as JSON."""
+    policy = {"window_hours": quote.window_hours, "late_fee_percent": quote.late_fee_percent}
     shown: dict[str, Any] = _QUOTE.dump(
         {
             "session_id": session.id,
@@ -301,7 +308,7 @@ def shown_quote(session: SessionRecord, quote: Quote) -> dict[str, Any]:
             "refund": {"amount": quote.refund_amount, "currency": quote.currency},
             "free_until": quote.free_until,
             "credit_returned": quote.credit_returned,
-            "policy": {"window_hours": quote.window_hours, "late_fee_percent": quote.late_fee_percent},
+            "policy": None if quote.window_hours is None else policy,
         }
     )
     return shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -74,6 +75,31 @@ def test_the_policy_is_that_of_the_request(world: World, cast: Cast, scheduled: 
     world.client.patch(f"/listings/{listing}", json={"cancellation": None}, headers=cast.as_mentor)
     cancelled = world.client.patch(f"{path}/cancel", json=ILL, headers=cast.as_mentee)
     assert (cancelled.status_code, cancelled.json["cancellation"]["policy"]) == (200, agreed)
+
+
+@pytest.mark.parametrize("hours", [24, 8784, None])
+def test_a_quote_says_from_when_the_fee_changes(world: World, cast: Cast, engine: Engine, hours: int | None) -> None:
+    with engine.begin() as db:
+        listing = factories.make_listing(db, cast.mentor, cancellation_window_hours=hours)
+        session = factories.make_session(db, listing=listing, mentee=cast.mentee)
+    path = f"/sessions/{session.id}/cancellation-quote"
+    quote = world.client.get(path, headers=cast.as_mentee).json
+    if hours is None:
+        assert (quote["allowed"], quote["freeUntil"], quote["policy"]) == (False, None, None)
+    else:
+        changes = session.start_time - timedelta(hours=hours)
+        assert quote["freeUntil"] == f"{changes:%Y-%m-%dT%H:%M:%SZ}"
+        assert (quote["late"], quote["fee"]["amount"]) == ((True, 2000) if hours > 24 else (False, 0))
+    of_mentor = world.client.get(path, headers=cast.as_mentor).json
+    assert (of_mentor["fee"]["amount"], of_mentor["freeUntil"]) == (0, None)
+
+
+def test_where_the_mentee_cannot_cancel_there_is_no_policy(world: World, cast: Cast, engine: Engine) -> None:
+    with engine.begin() as db:
+        listing = factories.make_listing(db, cast.mentor, cancellation_window_hours=None)
+        session = factories.make_session(db, listing=listing, mentee=cast.mentee)
+    cancelled = world.client.patch(f"/sessions/{session.id}/cancel", json=ILL, headers=cast.as_mentor)
+    assert (cancelled.status_code, cancelled.json["cancellation"]["policy"]) == (200, None)
 
 
 @pytest.mark.parametrize("step", ["start", "complete", "cancel"])

@@ -202,6 +202,7 @@ def require_allowed(quote: Quote) -> None:
 
 def as_stored(quote: Quote, *, reason: str | None, kind: str, refund_requested: bool) -> dict[str, Any]:
     """The cancellation as it is stored with the session, in the names of the API."""
+    policy = {"windowHours": quote.window_hours, "lateFeePercent": quote.late_fee_percent}
     return {
         "cancelledBy": quote.cancelled_by,
         "type": kind,
@@ -212,7 +213,7 @@ def as_stored(quote: Quote, *, reason: str | None, kind: str, refund_requested: 
         "refund": {"amount": refunded(quote, kind, refund_requested), "currency": quote.currency},
         "creditReturned": quote.credit_returned,
         "waivedAt": None,
-        "policy": {"windowHours": quote.window_hours, "lateFeePercent": quote.late_fee_percent},
+        "policy": None if quote.window_hours is None else policy,
     }
 
 
