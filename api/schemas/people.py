@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import fields, validate
 
 from api.schemas.base import RequestSchema, ResponseSchema, page_of
@@ -14,6 +16,19 @@ def _locale() -> fields.String:
     return fields.String(
         validate=validate.Regexp(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}\Z"),
         metadata={"description": "A language tag (BCP 47).", "example": "en-GB"},
+    )
+
+
+def _languages(**kwargs: Any) -> fields.List[Any]:
+    return fields.List(_locale(), validate=validate.Length(max=20), **kwargs)
+
+
+def _avatar_url(**kwargs: Any) -> fields.String:
+    return fields.String(
+        allow_none=True,
+        validate=[validate.Length(max=2000), validate.URL(schemes={"http", "https"})],
+        metadata={"example": "https://tutelage.example/grace.png"},
+        **kwargs,
     )
 
 
@@ -53,6 +68,8 @@ class NewMentorProfile(RequestSchema):
     bio = Text(5000, load_default=None, allow_none=True)
     time_zone = TimeZone(load_default=None, allow_none=True)
     skills = fields.List(Line(60), load_default=list, validate=validate.Length(max=50), metadata={"example": ["go"]})
+    languages = _languages(load_default=list)
+    avatar_url = _avatar_url(load_default=None)
 
 
 class MentorProfileChanges(RequestSchema):
@@ -62,12 +79,8 @@ class MentorProfileChanges(RequestSchema):
     bio = Text(5000, allow_none=True)
     time_zone = TimeZone()
     skills = fields.List(Line(60), validate=validate.Length(max=50), metadata={"example": ["go"]})
-    languages = fields.List(_locale(), validate=validate.Length(max=20))
-    avatar_url = fields.String(
-        allow_none=True,
-        validate=[validate.Length(max=2000), validate.URL(schemes={"http", "https"})],
-        metadata={"example": "https://tutelage.example/grace.png"},
-    )
+    languages = _languages()
+    avatar_url = _avatar_url()
     active = TrueOrFalse(metadata={"description": "Whether the mentor can be booked, and act as a mentor."})
 
 

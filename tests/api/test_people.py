@@ -115,10 +115,14 @@ def test_an_account_is_for_its_person_and_operators(client: ApiClient, cast: Cas
 
 
 def test_a_user_publishes_one_mentor_profile(client: ApiClient, cast: Cast) -> None:
-    body = {"headline": "Engineer", "skills": ["Go", "go", "SQL"]}
+    avatar = "https://a.example/x.png"
+    body = {"headline": "Engineer", "skills": ["Go", "go", "SQL"], "languages": ["en", "de-CH"], "avatarUrl": avatar}
+    for wrong in ({"avatarUrl": "javascript:x"}, {"languages": ["english!"]}):
+        assert client.post("/mentor-profiles", json=body | wrong, headers=cast.as_mentee).status_code == 400
     answer = client.post("/mentor-profiles", json=body, headers=cast.as_mentee)
     assert answer.status_code == 201
     assert answer.json["skills"] == ["go", "sql"]
+    assert (answer.json["languages"], answer.json["avatarUrl"]) == (["en", "de-CH"], avatar)
     assert set(answer.json) == {
         "id", "userId", "name", "headline", "bio", "timeZone",
         "skills", "languages", "avatarUrl", "rating", "reviewCount", "active"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -138,12 +139,15 @@ def publish_mentor_profile(
     bio: str | None,
     time_zone: str | None,
     skills: list[str],
+    languages: Sequence[str] = (),
+    avatar_url: str | None = None,
 ) -> Mentor:
     """Write the mentor profile of a user; skills are kept in lower case, once each.
 
     Args:
         user_id: whose profile it is: the caller's own, unless an operator writes it.
         time_zone: an IANA name, or None for the user's.
+        languages: language tags (BCP 47).
 
     Raises:
         Forbidden: another user's profile.
@@ -164,6 +168,8 @@ def publish_mentor_profile(
             bio=bio,
             time_zone=zone(time_zone or owner.time_zone).key,
             skills=list(dict.fromkeys(map(stored_skill, skills))),
+            languages=list(languages),
+            avatar_url=avatar_url,
         )
         .returning(*Mentor.columns())
     ).one()
