@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from models.bundles import bundle_entries
 from models.events import events
+from models.sessions import AbsentParty
 from tests import factories
 from tests.integration.harness import Harness
 from workflows.bookings.booking import Booking
@@ -17,6 +18,7 @@ from workflows.bookings.decisions import cancel as withdraw
 from workflows.bookings.decisions import decline
 from workflows.bundles.bundle import Bundle, bundle_query
 from workflows.identity.actor import Actor
+from workflows.sessions.after_the_fact import report_no_show, void, waive_fee
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import Session, SessionWithTerms, session_with_terms_query
 from workflows.sessions.steps import create
@@ -101,6 +103,37 @@ def test_a_cancelled_sessions_credit_returns_by_policy(
     assert session.cancellation["creditReturned"] is returned
     event = db.execute(select(events).where(events.c.type == "session.cancelled", events.c.subject_id == session.id))
     assert event.one().data["credit_returned"] is returned
+
+
+def test_a_waived_fee_gives_a_kept_credit_back_once(db: Connection) -> None:
+    bundle = factories.make_bundle(db)
+    booking = factories.make_paid_booking(db, bundle)
+    mentee = Actor.person(bundle.mentee_user_id, None)
+    session = cancelled_by(db, mentee, booking, at=booking.start_time - TICK)
+    assert left_in(db, bundle) == 4
+    for _ in range(2):
+        kept = SessionWithTerms.of(db.execute(session_with_terms_query(session.id)).one())
+        waived = waive_fee(db, actor=factories.OPERATOR, session=kept, reason="In hospital", now=NOW)
+        assert waived.cancellation is not None
+        assert (waived.cancellation["creditReturned"], waived.cancellation["waivedAt"] is not None) == (True, True)
+        assert (left_in(db, bundle), last_entry(db, bundle).reason) == (5, "In hospital")
+    event = db.execute(select(events).where(events.c.type == "session.fee_waived", events.c.subject_id == session.id))
+    assert event.one().data["credit_returned"] is True
+
+
+@pytest.mark.parametrize("how", ["void", "no-show"])
+def test_a_credit_returns_where_the_mentee_is_not_to_blame(db: Connection, how: str) -> None:
+    bundle = factories.make_bundle(db)
+    booking = factories.make_paid_booking(db, bundle)
+    session_id = create(db, booking_id=booking.id).id
+    session = SessionWithTerms.of(db.execute(session_with_terms_query(session_id)).one())
+    if how == "void":
+        void(db, actor=factories.OPERATOR, session=session, reason="Ill", now=NOW)
+    else:
+        late = booking.start_time + timedelta(minutes=15)
+        mentee = Actor.person(bundle.mentee_user_id, None)
+        report_no_show(db, actor=mentee, session=session, who=AbsentParty.MENTOR, now=late)
+    assert left_in(db, bundle) == 5
 
 
 def test_a_session_paid_with_money_returns_no_credit(db: Connection) -> None:

@@ -26,6 +26,7 @@ from workflows.groups.seats import SeatCancellation, join, leave, refund_all
 from workflows.identity.actor import Actor
 from workflows.identity.people import User
 from workflows.invariants import check_all
+from workflows.sessions.after_the_fact import cancel_not_held, void
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import SessionWithTerms, session_with_terms_query
 from workflows.sessions.steps import create
@@ -336,6 +337,33 @@ def test_a_cancelled_session_refunds_its_group_durably(harness: Harness) -> None
     mails = {(mail.to_address, mail.subject): mail.text for mail in harness.mail.received}
     assert "USD 15.00 will be refunded to you" in mails[ada.email, "What you paid for “An hour” comes back"]
     assert "back in your bundle" in mails[ben.email, "What you paid for “An hour” comes back"]
+
+
+@pytest.mark.parametrize("how", ["void", "not_held"])
+def test_a_group_that_was_not_held_refunds_everything(harness: Harness, how: str) -> None:
+    with harness.transactions() as db:
+        scene = Scene(db)
+        ada, ben = scene.person(), scene.person()
+        bundle = scene.bundle(ben, session_count=3)
+        scene.join(ada)
+        scene.join(ben, bundle_purchase_id=bundle)
+    session_id = session_id_of(scene.group.id)
+    with harness.transactions() as db:
+        if how == "void":
+            session = SessionWithTerms.of(db.execute(session_with_terms_query(session_id)).one())
+            void(db, actor=factories.OPERATOR, session=session, reason="The room was locked.", now=NOW)
+        else:
+            cancel_not_held(db, now=scene.group.end_time + timedelta(hours=24) + TICK)
+    harness.run_all()
+    with harness.engine.connect() as db:
+        scene.db = db
+        cancelled = db.execute(select(sessions).where(sessions.c.id == session_id)).one()
+        assert (cancelled.status, cancelled.cancellation["type"]) == ("cancelled", how)
+        assert [cancelled.cancellation[name]["amount"] for name in ("fee", "refund")] == [0, 1500]
+        refunds = {data["user_id"]: data for _type, data, _actor in scene.events("seat.refunded")}
+        assert (refunds[str(ada.id)]["refund_amount"], refunds[str(ben.id)]["credit_returned"]) == (1500, True)
+        assert (scene.credits(bundle), scene.blocked(ada), scene.blocked(ben)) == (3, 0, 0)
+        assert not scene.violations()
 
 
 def test_an_individual_cancellation_refunds_no_seats(harness: Harness) -> None:
