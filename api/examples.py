@@ -20,6 +20,8 @@ _MENTOR_PARTY = {
     "avatarUrl": None,
 }
 
+_ONLINE = {"kind": "online", "value": None}
+
 NEW_BOOKING: dict[str, Any] = {
     "listingId": _LISTING,
     "startTime": _TIMES["startTime"],
@@ -47,6 +49,7 @@ DRAFT: dict[str, Any] = {
     "productId": None,
     "bundlePurchaseId": None,
     "seriesId": None,
+    "location": _ONLINE,
     "sessionId": None,
     "declineReason": None,
     "cancelReason": None,
@@ -76,6 +79,8 @@ SESSION: dict[str, Any] = {
     "completedAt": None,
     "cancelledAt": None,
     "cancellation": None,
+    "location": _ONLINE,
+    "earlyStartMinutes": 15,
     "joinUrl": None,
     "createdAt": "2030-05-01T12:30:00.120000Z",
     "updatedAt": "2030-05-01T12:30:00.120000Z",
@@ -85,6 +90,7 @@ STARTED = {
     **SESSION,
     "status": "in_progress",
     "startedAt": "2030-05-04T08:58:12Z",
+    "joinUrl": "https://meet.jit.si/9d0cbd1f4c5e4c2f8a4b7f1e2d3c4b5a",
     "updatedAt": "2030-05-04T08:58:12Z",
 }
 
@@ -104,6 +110,7 @@ COMPLETED = {
     **COMPLETION,
     "status": "completed",
     "completedAt": "2030-05-04T10:01:40Z",
+    "joinUrl": None,
     "updatedAt": "2030-05-04T10:01:40Z",
 }
 
@@ -403,6 +410,8 @@ NEW_COURSE: dict[str, Any] = {"title": "Linear algebra I", "description": "Vecto
 
 COURSE: dict[str, Any] = {"id": _COURSE_ID, **NEW_COURSE, "active": True, "createdAt": "2030-04-01T08:00:00Z"}
 
+_LIBRARY = {"kind": "address", "value": "Library, room 2"}
+
 LISTED_GROUP: dict[str, Any] = {
     **DRAFT,
     "id": _GROUP_ID,
@@ -417,6 +426,7 @@ LISTED_GROUP: dict[str, Any] = {
     "price": {"amount": 1500, "currency": "USD"},
     "courseId": _COURSE_ID,
     "seriesId": None,
+    "location": _LIBRARY,
     "sessionId": "8f4d2a61-0c3b-5e77-9a15-2b6c7d8e9f12",
     "templateId": _TEMPLATE_ID,
     "date": "2030-05-04",
@@ -447,7 +457,7 @@ NEW_GROUP_TEMPLATE: dict[str, Any] = {
     "durationMinutes": 60,
     "capacity": 6,
     "price": {"amount": 1500, "currency": "USD"},
-    "location": {"kind": "address", "value": "Library, room 2"},
+    "location": _LIBRARY,
 }
 
 GROUP_TEMPLATE: dict[str, Any] = {

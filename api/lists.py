@@ -12,9 +12,8 @@ from flask import request
 
 from api import cursors
 from api.blueprints import PARSER, document, in_query
-from api.context import Role, Subject
+from api.context import RequestContext, Role, Subject
 from api.loaders import context_of
-from workflows.identity.actor import Actor
 from workflows.paging import Page, PagedList
 
 View = Callable[..., dict[str, Any]]
@@ -24,7 +23,7 @@ def list_route(
     role: Role,
     paged: PagedList[Any] | Callable[[dict[str, Any]], PagedList[Any]],
     filters: type[ma.Schema],
-    seen_by: Callable[[Actor, Any], Any] | None = None,
+    seen_by: Callable[[RequestContext[Any], Any], Any] | None = None,
     within: Subject | None = None,
 ) -> Callable[[View], Callable[..., dict[str, Any]]]:
     """A route that answers pages of a list. Its view is called with the context and the query's filters by name, and
@@ -33,7 +32,7 @@ def list_route(
     Args:
         paged: the list, or which one it is for a query's filters, where these decide on its order.
         filters: the schema of the query.
-        seen_by: how an item looks to a caller, where that differs.
+        seen_by: how an item looks to a caller at that time, where that differs.
         within: what the path names and the list belongs to: the context's subject.
     """
     schema = filters()
@@ -48,7 +47,7 @@ def list_route(
             chosen = paged if isinstance(paged, PagedList) else paged(arguments)
             after = cursors.decode(cursor, chosen.order.kinds, signer) if cursor is not None else None
             page = chosen.page(context.db, Page(limit=limit, after=after), **view(context, **arguments))
-            items = [seen_by(context.actor, item) for item in page.items] if seen_by else page.items
+            items = [seen_by(context, item) for item in page.items] if seen_by else page.items
             return {"items": items, "next_cursor": cursors.encode(page.next, signer) if page.next else None}
 
         loader = {"role": role, "subject": within, "changing": False}

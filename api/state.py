@@ -14,6 +14,7 @@ from config.settings import Settings
 from workers.transactions import Transactions, WakeupSink
 from workers.wakeups import WakeupQueue
 from workflows.bookings.insert import DraftLimits
+from workflows.sessions.meeting import MeetingService
 
 EXTENSION = "tutelage"
 _FLUSH_SECONDS = 3.0
@@ -34,6 +35,11 @@ class AppState:
     def draft_limits(self) -> DraftLimits:
         """How many open requests a mentee may have."""
         return DraftLimits(self.settings.max_open_drafts_per_mentor, self.settings.max_open_drafts)
+
+    @property
+    def meetings(self) -> MeetingService:
+        """What makes the links of online sessions."""
+        return MeetingService(self.settings.meeting_url)
 
     def close(self) -> None:
         """Publish the pending wake-ups, and close the database connections."""

@@ -10,6 +10,7 @@ import structlog
 from flask import Request, Response, g, json, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.context import this_moment
 from api.schemas.sessions import as_seen_by, shown_session
 from api.state import app_state
 from models.engine import autocommit
@@ -71,7 +72,8 @@ def _await(session_id: UUID, until: float) -> Session | None:
 
 def _both(response: Response, session: Session, seconds: int) -> Response:
     # A replayed 202 may be an old one: by now the mentor may have completed the session.
-    shown = shown_session(as_seen_by(g.actor, session))
+    seen = as_seen_by(g.actor, session, meetings=app_state().meetings, now=this_moment())
+    shown = shown_session(seen)
     promise = json.loads(response.get_data())
     if "booking" not in promise:
         # A series is that of the booking's request, not a part of the booking.

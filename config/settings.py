@@ -20,6 +20,7 @@ import environs
 from environs import Env, ValidationError, validate
 
 from config.mail_server import mail_server
+from config.meeting_links import NO_LINKS, require_meeting_link
 from config.secrets import DEVELOPMENT_SECRET, RANDOM_TEXT, flower_logins, optional_secret, require_keys, require_secret
 
 Network = IPv4Network | IPv6Network
@@ -147,6 +148,17 @@ def _server(env: Env, name: str, *schemes: str) -> str:
     return url
 
 
+def _meeting_url(env: Env) -> str | None:
+    address = env.str("MEETING_URL", "https://meet.jit.si/{room}")
+    if address == NO_LINKS:
+        return None
+    schemes = frozenset({"https", "http"} if _in_development(env) else {"https"})
+    try:
+        return require_meeting_link(address, schemes=schemes)
+    except ValidationError as error:
+        raise SettingsError(f"MEETING_URL: {error} `{NO_LINKS}` is for no links.") from error
+
+
 def _in_development(env: Env) -> bool:
     return env.str("TUTELAGE_ENV", ENVIRONMENTS[0]) == ENVIRONMENTS[0]
 
@@ -181,6 +193,7 @@ class Settings:
     hold_minutes: int = _whole("HOLD_MINUTES", 5, 1, 1_440)
     streams_url: str | None = _text("STREAMS_URL")
     streams_per_user: int = _setting(lambda env: env.int("STREAMS_PER_USER", 5, validate=validate.Range(0, 1000)))
+    meeting_url: str | None = _setting(lambda env: _meeting_url(env))
     mentee_overlap: bool = _setting(lambda env: env.bool("MENTEE_OVERLAP", False))
     waitlist_offer_minutes: int = _whole("WAITLIST_OFFER_MINUTES", 60, 0, 43_200)
     smtp_url: str | None = _text("SMTP_URL")

@@ -79,6 +79,8 @@ bookings = Table(
     Column("cancellation_window_hours", Integer),
     Column("late_fee_percent", Integer, nullable=False),
     Column("reminder_minutes", ARRAY(Integer)),
+    # As a listing's.
+    Column("location", JSONB(none_as_null=True)),
     Column("session_id", Uuid, unique=True),
     Column("decline_reason", Text),
     Column("cancel_reason", Text),
@@ -94,6 +96,7 @@ bookings = Table(
     # The client knows the session's address from the moment of acceptance, and from no earlier one.
     CheckConstraint("(session_id IS NOT NULL) = (status = 'accepted')", name="session_id_once_accepted"),
     CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_is_an_object"),
+    CheckConstraint("jsonb_typeof(location) = 'object'", name="location_is_an_object"),
     CheckConstraint("price_amount >= 0", name="price_amount"),
     CheckConstraint("buffer_before_minutes >= 0", name="buffer_before_minutes"),
     CheckConstraint("buffer_minutes >= 0", name="buffer_minutes"),

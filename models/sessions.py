@@ -104,6 +104,9 @@ sessions = Table(
     Column("cancellation", JSONB(none_as_null=True)),
     # Names its meeting online; unguessable, unlike the id, which follows from the booking's.
     Column("room", Uuid, server_default=text("gen_random_uuid()")),
+    # Its booking's, written by a trigger: where it takes place, and how long before its start it can be joined.
+    Column("location", JSONB(none_as_null=True)),
+    Column("early_start_minutes", Integer),
     # When the mentor was reminded to complete it, a day after its end.
     Column("completion_reminded_at", Timestamp),
     # The SEQUENCE of its invitations (RFC 5545), raised by a trigger when it is cancelled.
@@ -114,6 +117,7 @@ sessions = Table(
         ["booking_id", "start_time", "end_time", "mentor_profile_id"],
         ["bookings.id", "bookings.start_time", "bookings.end_time", "bookings.mentor_profile_id"],
     ),
+    CheckConstraint("jsonb_typeof(location) = 'object'", name="location_is_an_object"),
     CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
     CheckConstraint("calendar_sequence >= 0", name="calendar_sequence"),
     CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_is_an_object"),

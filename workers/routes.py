@@ -17,6 +17,7 @@ from workers.transports.protection import Breaker, Protected, Shares
 from workflows.effects.messages import Mail, Notice, PushMessage
 from workflows.events.subscriptions import Subscriptions
 from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE
+from workflows.sessions.meeting import MeetingService
 
 
 def routes_of(queues: Iterable[str], chosen: Settings, effects: Subscriptions) -> dict[str, Route[Any]]:
@@ -80,7 +81,7 @@ def _mail(chosen: Settings, senders: int) -> Route[Mail]:
 
     signer = Signer(chosen.signing_keys, UNSUBSCRIBE_PURPOSE)
     operators = chosen.operations_mail or chosen.mail_from
-    identity = MailIdentity(chosen.mail_from, operators, chosen.public_url, signer)
+    identity = MailIdentity(chosen.mail_from, operators, chosen.public_url, signer, MeetingService(chosen.meeting_url))
     transport: Transport[Mail] = FolderTransport(chosen.mail_folder, identity)
     if chosen.smtp_url:
         from workers.transports.smtp import SmtpTransport  # noqa: PLC0415

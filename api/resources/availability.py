@@ -140,9 +140,13 @@ def create_time_off(context: RequestContext[CalendarOwner], body: dict[str, Any]
     return take_time_off(context.db, actor=context.actor, mentor=context.subject, now=context.now, **body)
 
 
+def _as_seen(context: RequestContext[Any], taken: TimeOff) -> TimeOff:
+    return seen_by(context.actor, taken)
+
+
 @availability.route("/mentors/<id:mentor_profile_id>/time-off")
 @availability.response(200, shapes.TimesOff, example=examples.page(examples.TIME_OFF))
-@list_route(ANYONE, TIME_OFF, shapes.TimeOffFilters, seen_by=seen_by, within=CALENDAR)
+@list_route(ANYONE, TIME_OFF, shapes.TimeOffFilters, seen_by=_as_seen, within=CALENDAR)
 def list_time_off(context: RequestContext[CalendarOwner], **filters: datetime | None) -> dict[str, Any]:
     """List a mentor's time off, latest start first; only the mentor and operators see the reasons."""
     return {"mentor_profile_id": context.subject.mentor_profile_id, **filters}

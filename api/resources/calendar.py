@@ -51,11 +51,13 @@ def get_calendar_feed(secret: str) -> Any:
     including cancelled ones.
     """
     db = database()
-    feed = find_feed(db, secret, now=this_moment())
+    meetings = app_state().meetings
+    feed = find_feed(db, secret, meetings=meetings, now=this_moment())
     if feed is None:
         raise NotFound("There is no such calendar.")
     known = request.if_none_match.contains_weak(feed.tag)
-    answer = Response(status=304) if known else Response(render_feed(db, feed), content_type=CONTENT_TYPE)
+    body = None if known else render_feed(db, feed, meetings=meetings)
+    answer = Response(status=304) if body is None else Response(body, content_type=CONTENT_TYPE)
     answer.set_etag(feed.tag)
     answer.headers["Cache-Control"] = "private, no-cache"
     return answer

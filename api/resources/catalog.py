@@ -30,6 +30,10 @@ LISTING = Subject(name="listing", query=listing_query, record=Listing)
 OWN_LISTING = Subject(name="listing", query=listing_query, record=Listing, access=require_mentor)
 
 
+def _as_seen(context: RequestContext[Any], listing: Listing) -> Listing:
+    return shapes.listing_as_seen_by(context.actor, listing)
+
+
 @listings.route("/listings", methods=["POST"])
 @refuses("not_found", "listing_exists")
 @changes(MENTOR)
@@ -66,7 +70,7 @@ def update_listing(context: RequestContext[Listing], body: dict[str, Any]) -> An
 @listings.route("/listings")
 @cacheable
 @listings.response(200, shapes.Listings)
-@list_route(ANYONE, LISTINGS, shapes.ListingFilters)
+@list_route(ANYONE, LISTINGS, shapes.ListingFilters, seen_by=_as_seen)
 def list_listings(_context: RequestContext[None], **filters: UUID | None) -> dict[str, Any]:
     """List active listings, newest first."""
     return filters
@@ -78,7 +82,9 @@ def list_listings(_context: RequestContext[None], **filters: UUID | None) -> dic
 @listings.response(200, shapes.Listing)
 def get_listing(context: RequestContext[Listing]) -> Any:
     """Get a listing, active or not."""
-    return tagged(context.subject)
+    seen = _as_seen(context, context.subject)
+    # Its mentor may see more than others: the tags must differ.
+    return tagged(seen, view=None if seen is context.subject else "public")
 
 
 courses = Area("Courses", "What mentors teach: a mentor offers a course with a listing of it.")

@@ -76,10 +76,14 @@ def create_review_answer(context: RequestContext[Session], body: dict[str, Any])
     return _shown(context.actor, review, Location=f"/reviews/{review.id}")
 
 
+def _as_seen(context: RequestContext[Any], review: Review) -> Any:
+    return shapes.as_seen_by(context.actor, review)
+
+
 @reviews.route("/mentors/<id:mentor_profile_id>/reviews")
 @cacheable
 @reviews.response(200, shapes.Reviews, example=examples.page(examples.REVIEW_IN_PUBLIC))
-@list_route(ANYONE, REVIEWS_OF_MENTOR, ListQuery, seen_by=shapes.as_seen_by, within=MENTOR_PROFILE)
+@list_route(ANYONE, REVIEWS_OF_MENTOR, ListQuery, seen_by=_as_seen, within=MENTOR_PROFILE)
 def list_mentor_reviews(context: RequestContext[Mentor]) -> dict[str, Any]:
     """List a mentor's reviews, newest first.
 

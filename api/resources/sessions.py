@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -69,6 +70,18 @@ TO_CANCEL = _session(require_access, session_with_terms_query, SessionWithTerms)
 FOR_EITHER_PARTY = _session(require_party, session_with_terms_query, SessionWithTerms)
 
 
+def _as_seen(context: RequestContext[Any], session: Session) -> Session:
+    return shapes.as_seen_by(context.actor, session, meetings=app_state().meetings, now=context.now)
+
+
+def _tagged(context: RequestContext[Any], session: Session) -> Any:
+    seen = _as_seen(context, session)
+    # Mentor and mentee see different representations, and a link appears without a new version: the tags must differ.
+    link = sha256(seen.join_url.encode()).hexdigest()[:16] if seen.join_url else None
+    whole = "whole" if shapes.sees_record(context.actor, session) else None
+    return tagged(seen, view="-".join(filter(None, [whole, link])) or None)
+
+
 @sessions.route("/sessions/book", methods=["POST"])
 @refuses(
     *("not_found", "no_listing", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken"),
@@ -118,7 +131,7 @@ def _in_order(filters: dict[str, Any]) -> PagedList[Session]:
 
 @sessions.route("/sessions/mentee/my-sessions")
 @sessions.response(200, shapes.Sessions, example=examples.page(examples.SESSION_OF_MENTEE))
-@list_route(PERSON, _in_order, shapes.SessionFilters, seen_by=shapes.as_seen_by)
+@list_route(PERSON, _in_order, shapes.SessionFilters, seen_by=_as_seen)
 def list_mentee_sessions(context: RequestContext[None], order: object = None, **filters: Any) -> dict[str, Any]:  # noqa: ARG001
     """List the caller's sessions as a mentee, latest start first unless `order` is `asc`."""
     return {"mentee_user_id": context.actor.user_id, **filters}
@@ -126,7 +139,7 @@ def list_mentee_sessions(context: RequestContext[None], order: object = None, **
 
 @sessions.route("/sessions/mentor/my-sessions")
 @sessions.response(200, shapes.Sessions, example=examples.page(examples.SESSION))
-@list_route(MENTOR, _in_order, shapes.MentorSessionFilters, seen_by=shapes.as_seen_by)
+@list_route(MENTOR, _in_order, shapes.MentorSessionFilters, seen_by=_as_seen)
 def list_mentor_sessions(context: RequestContext[None], order: object = None, **filters: Any) -> dict[str, Any]:  # noqa: ARG001
     """List the caller's sessions as a mentor, latest start first unless `order` is `asc`."""
     return {"mentor_profile_id": context.actor.mentor_profile_id, **filters}
@@ -138,7 +151,7 @@ def list_mentor_sessions(context: RequestContext[None], order: object = None, **
 @sessions.response(200, shapes.Session, example=examples.SESSION_OF_MENTEE)
 def get_mentee_session(context: RequestContext[Session]) -> Any:
     """Get a session as its mentee."""
-    return _tagged(context.actor, context.subject)
+    return _tagged(context, context.subject)
 
 
 @sessions.route("/sessions/mentor/<id:session_id>")
@@ -147,7 +160,7 @@ def get_mentee_session(context: RequestContext[Session]) -> Any:
 @sessions.response(200, shapes.Session, example=examples.SESSION)
 def get_mentor_session(context: RequestContext[Session]) -> Any:
     """Get a session as its mentor."""
-    return _tagged(context.actor, context.subject)
+    return _tagged(context, context.subject)
 
 
 @sessions.route("/sessions/<id:session_id>")
@@ -156,7 +169,7 @@ def get_mentor_session(context: RequestContext[Session]) -> Any:
 @sessions.response(200, shapes.Session, example=examples.SESSION)
 def get_session(context: RequestContext[Session]) -> Any:
     """Get a session, as one of its parties or as an operator."""
-    return _tagged(context.actor, context.subject)
+    return _tagged(context, context.subject)
 
 
 @sessions.route("/sessions/<id:session_id>/start", methods=STEPS)
@@ -176,7 +189,7 @@ def start_session(context: RequestContext[SessionWithTerms], _body: dict[str, An
         early_start_minutes=context.subject.early_start_minutes,
         now=context.now,
     )
-    return _tagged(context.actor, started)
+    return _tagged(context, started)
 
 
 @sessions.route("/sessions/<id:session_id>/complete", methods=STEPS)
@@ -190,9 +203,7 @@ def complete_session(context: RequestContext[Session], body: dict[str, Any]) -> 
     By the mentor, or by an operator: in_progress → completed. Durable tasks then open the mentee's review, notify both
     parties, update analytics and send webhooks.
     """
-    return _tagged(
-        context.actor, complete(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
-    )
+    return _tagged(context, complete(context.db, actor=context.actor, session=context.subject, now=context.now, **body))
 
 
 @sessions.route("/sessions/<id:session_id>/attendance", methods=["POST"])
@@ -225,9 +236,7 @@ def cancel_session(context: RequestContext[SessionWithTerms], body: dict[str, An
     All participants of a group get back what they paid; a participant leaves it instead
     (`POST /group-sessions/{bookingId}/leave`).
     """
-    return _tagged(
-        context.actor, cancel(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
-    )
+    return _tagged(context, cancel(context.db, actor=context.actor, session=context.subject, now=context.now, **body))
 
 
 @sessions.route("/sessions/<id:session_id>/no-show", methods=["POST"])
@@ -242,7 +251,7 @@ def report_session_no_show(context: RequestContext[SessionWithTerms], body: dict
     no cancellation; where the mentor did not come, everything goes back.
     """
     reported = report_no_show(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
-    return _tagged(context.actor, reported)
+    return _tagged(context, reported)
 
 
 @sessions.route("/sessions/<id:session_id>/void", methods=["POST"])
@@ -253,7 +262,7 @@ def report_session_no_show(context: RequestContext[SessionWithTerms], body: dict
 def void_session(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
     """Cancel a scheduled session, or one in progress, as an operator: everything goes back to the mentee."""
     voided = void(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
-    return _tagged(context.actor, voided)
+    return _tagged(context, voided)
 
 
 @sessions.route("/sessions/<id:session_id>/waive-fee", methods=["POST"])
@@ -264,7 +273,7 @@ def void_session(context: RequestContext[SessionWithTerms], body: dict[str, Any]
 def waive_session_fee(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
     """Waive the fee of a cancelled session: the refund becomes the whole price, or the credit returns."""
     waived = waive_fee(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
-    return _tagged(context.actor, waived)
+    return _tagged(context, waived)
 
 
 @sessions.route("/sessions/<id:session_id>/cancellation-quote")
@@ -284,9 +293,3 @@ def list_session_effects(context: RequestContext[Session]) -> Any:
     Operators see the messages to all webhook endpoints, others those to their own.
     """
     return jsonify(shapes.shown_effects(context.actor, effects_of(context.db, context.subject, seen_by=context.actor)))
-
-
-def _tagged(actor: Actor, session: Session) -> Any:
-    seen = shapes.as_seen_by(actor, session)
-    # Mentor and mentee see different representations: their tags must differ.
-    return tagged(seen, view="whole" if seen is session else None)

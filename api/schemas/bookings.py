@@ -8,6 +8,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from api.schemas.base import RequestSchema, ResponseSchema, TimedListQuery, fold_names, page_of
+from api.schemas.catalog import AgreedLocation
 from api.schemas.fields import AsRead, Day, Id, Metadata, Moment, OneLine, Price, Text, TimeZone, TrueOrFalse, Whole
 from models.bookings import BookingKind, BookingStatus
 from models.sessions import CancellationType
@@ -136,6 +137,7 @@ class Booking(ResponseSchema):
     product_id = Id(allow_none=True, metadata={"description": "The product whose price was taken."})
     bundle_purchase_id = Id(allow_none=True, metadata={"description": "The bundle that paid for it."})
     series_id = Id(allow_none=True, metadata={"description": "The series of a recurring booking."})
+    location = AgreedLocation()
     session_id = Id(allow_none=True, metadata={"description": "The session's id, once the booking is accepted."})
     decline_reason = fields.String(allow_none=True)
     cancel_reason = fields.String(

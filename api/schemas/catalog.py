@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import marshmallow as ma
@@ -21,6 +22,7 @@ from api.schemas.fields import (
     TrueOrFalse,
     Whole,
 )
+from config.meeting_links import require_meeting_link
 from models.catalog import (
     MAX_REMINDER_MINUTES,
     MAX_REMINDERS,
@@ -30,6 +32,9 @@ from models.catalog import (
     LocationKind,
     ProductKind,
 )
+from workflows.catalog.listings import Listing as ListingRecord
+from workflows.identity.actor import Actor
+from workflows.identity.parties import is_mentor
 from workflows.identity.people import stored_skill
 
 MINUTES_OF_A_YEAR = 527_040
@@ -67,9 +72,24 @@ class Location(RequestSchema):
         allow_none=True,
         metadata={
             "example": "12 Market Street, second bell",
-            "description": "The link, the address or the number; without one, the mentor shares it otherwise.",
+            "description": "The address, or the number; without it, the mentor shares it otherwise. Or the link to meet"
+            " at online, in which `{room}` stands for the session's own room; without it, the operator's service makes"
+            " one.",
         },
     )
+
+    @ma.validates_schema
+    def require_link(self, location: dict[str, Any], **_options: Any) -> None:
+        """Require a link where people meet online.
+
+        Raises:
+            ValidationError: it is none.
+        """
+        if location["kind"] is LocationKind.ONLINE and location.get("value") is not None:
+            try:
+                require_meeting_link(location["value"])
+            except ma.ValidationError as error:
+                raise ma.ValidationError(error.messages, "value") from error
 
     @ma.post_load
     def as_stored(self, location: dict[str, Any], **_options: Any) -> dict[str, Any]:
@@ -82,6 +102,31 @@ class ShownLocation(ResponseSchema):
 
     kind = fields.String(validate=validate.OneOf([kind.value for kind in LocationKind]))
     value = fields.String(allow_none=True, dump_default=None)
+
+
+# Links and numbers are shown to those who meet; people look for an address before they book.
+HIDDEN_KINDS = (LocationKind.ONLINE, LocationKind.PHONE)
+
+
+class AgreedLocation(fields.Nested):
+    """Where a booked session takes place.
+
+    Args:
+        hidden: the kinds whose value is not shown: never a link, which parties find as `joinUrl`.
+    """
+
+    def __init__(self, hidden: tuple[LocationKind, ...] = (LocationKind.ONLINE,)) -> None:
+        described = "As agreed at the booking; the link of an online session is its `joinUrl`. Null: online."
+        super().__init__(ShownLocation, allow_none=True, metadata={"description": described})
+        self._hidden = hidden
+
+    def get_value(self, obj: Any, attr: str, accessor: Any = None, default: Any = ma.missing) -> Any:  # noqa: ARG002
+        """The kind, and the value unless it is hidden."""
+        return _without_value(obj.location, *self._hidden)
+
+
+def _without_value(location: dict[str, Any] | None, *kinds: LocationKind) -> dict[str, Any] | None:
+    return {"kind": location["kind"]} if location and location["kind"] in kinds else location
 
 
 def _each_once(minutes: list[int]) -> None:
@@ -165,6 +210,14 @@ class ListingFilters(ListQuery):
 
 
 Listings = page_of(Listing, "Listings")
+
+
+def listing_as_seen_by(actor: Actor, listing: ListingRecord) -> ListingRecord:
+    """A listing; the link or the number is shown to its mentor and operators alone, to others once they have booked."""
+    public = _without_value(listing.location, *HIDDEN_KINDS)
+    if public == listing.location or actor.operator or is_mentor(actor, listing):
+        return listing
+    return replace(listing, location=public)
 
 
 def columns_of_offer(body: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,15 @@ from marshmallow import fields, post_load
 from api.schemas.availability import ClockTime
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.bookings import Booking
-from api.schemas.catalog import MINUTES_OF_A_YEAR, Cancellation, Location, ShownLocation, columns_of_offer
+from api.schemas.catalog import (
+    HIDDEN_KINDS,
+    MINUTES_OF_A_YEAR,
+    AgreedLocation,
+    Cancellation,
+    Location,
+    ShownLocation,
+    columns_of_offer,
+)
 from api.schemas.fields import Day, Id, Line, Moment, Price, QueryFlag, TimeZone, TrueOrFalse, Whole
 from api.schemas.sessions import Participant
 from models.groups import MAX_CAPACITY
@@ -159,6 +167,7 @@ class GroupSessionItem(Booking):
     """A group session in a list: its booking with its seats, and the caller's own place."""
 
     template_id = Id()
+    location = AgreedLocation(HIDDEN_KINDS)
     date = fields.Date(attribute="occurs_on", metadata={"description": "In the template's time zone."})
     capacity = fields.Integer()
     seats_taken = fields.Integer()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate
 
 from api.schemas.base import RequestSchema, ResponseSchema, TimedListQuery, page_of
 from api.schemas.bookings import Booking, MenteeParty, MentorParty, NewRecurrence, Series
+from api.schemas.catalog import AgreedLocation
 from api.schemas.fields import (
     AsRead,
     Id,
@@ -29,6 +31,7 @@ from workflows.events.delivery import DeliveryStatus
 from workflows.identity.actor import Actor
 from workflows.identity.parties import is_mentor
 from workflows.sessions.cancel import Quote
+from workflows.sessions.meeting import MeetingService
 from workflows.sessions.session import Session as SessionRecord
 
 
@@ -97,6 +100,12 @@ class SessionCompletion(RequestSchema):
     attendance = AttendanceList(load_default=None, allow_none=True)
 
 
+_JOIN_URL = (
+    "The link to meet online, for mentor and mentees alone: from `earlyStartMinutes` before the start on, until the"
+    " session is completed or cancelled."
+)
+
+
 class Session(ResponseSchema):
     """The meeting of an accepted booking."""
 
@@ -120,7 +129,12 @@ class Session(ResponseSchema):
     completed_at = Moment(allow_none=True)
     cancelled_at = Moment(allow_none=True)
     cancellation = fields.Dict(allow_none=True)
-    join_url = fields.String(allow_none=True, dump_default=None)
+    location = AgreedLocation()
+    early_start_minutes = fields.Integer(
+        allow_none=True,
+        metadata={"description": "How long before the start it can be started and joined; null for any time."},
+    )
+    join_url = fields.String(allow_none=True, dump_default=None, metadata={"description": _JOIN_URL, "format": "uri"})
     created_at = Moment()
     updated_at = Moment()
 
@@ -288,11 +302,20 @@ _EFFECTS_FOR_OPERATORS = SessionEffects()
 _EFFECTS = SessionEffects(exclude=("items.last_error",))
 
 
-def as_seen_by(actor: Actor, session: SessionRecord) -> SessionRecord:
-    """The session, without the mentor's record unless the caller is the mentor or an operator."""
-    if actor.operator or is_mentor(actor, session):
-        return session
-    return replace(session, rating=None, feedback=None)
+def as_seen_by(actor: Actor, session: SessionRecord, *, meetings: MeetingService, now: datetime) -> SessionRecord:
+    """The session as it is shown to a party or an operator.
+
+    The mentor's record is for the mentor and operators, the link to meet for the parties, while they can.
+    """
+    join_url = None if actor.operator else meetings.join_url(session, now=now)
+    if sees_record(actor, session):
+        return replace(session, join_url=join_url) if join_url else session
+    return replace(session, join_url=join_url, rating=None, feedback=None)
+
+
+def sees_record(actor: Actor, session: SessionRecord) -> bool:
+    """Whether the mentor's record of the session is shown to the caller."""
+    return actor.operator or is_mentor(actor, session)
 
 
 def shown_quote(session: SessionRecord, quote: Quote) -> dict[str, Any]:

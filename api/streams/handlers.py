@@ -28,6 +28,7 @@ from workflows.changes import CALENDAR, SESSIONS, Change, Position, Snapshot, bu
 from workflows.errors import DomainError, Forbidden, Invalid, NotFound
 from workflows.identity.actor import ACTIVE_MENTOR, Actor, authenticate
 from workflows.identity.parties import has_access
+from workflows.sessions.meeting import MeetingService
 from workflows.sessions.session import SESSION, Session
 
 log = structlog.get_logger("api.streams")
@@ -226,7 +227,7 @@ class SessionStream(StreamHandler):
     def snapshot(self, db: Connection) -> Mapping[str, Any]:
         """The sessions that are scheduled or in progress."""
         assert self.actor is not None
-        return {"items": [shown_session(as_seen_by(self.actor, each)) for each in open_sessions(db, self.actor)]}
+        return {"items": [self._shown(each) for each in open_sessions(db, self.actor)]}
 
     async def events(self, changes: list[Change]) -> list[tuple[str, Mapping[str, Any]] | None]:
         """Each with the session as it stands now."""
@@ -243,7 +244,12 @@ class SessionStream(StreamHandler):
         assert self.actor is not None
         if session is None or not has_access(self.actor, session):
             return None
-        return "session", {"type": change.type, "session": shown_session(as_seen_by(self.actor, session))}
+        return "session", {"type": change.type, "session": self._shown(session)}
+
+    def _shown(self, session: Session) -> dict[str, Any]:
+        assert self.actor is not None
+        meetings = MeetingService(self.hub.settings.meeting_url)
+        return shown_session(as_seen_by(self.actor, session, meetings=meetings, now=datetime.now(UTC)))
 
 
 class HealthHandler(RequestHandler):

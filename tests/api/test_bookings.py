@@ -18,7 +18,7 @@ FIELDS = {
     "id", "listingId", "mentorProfileId", "menteeUserId", "mentor", "mentee",
     "kind", "startTime", "endTime", "durationMinutes", "status",
     "title", "notes", "metadata", "price", "courseId", "productId", "bundlePurchaseId",
-    "seriesId", "sessionId", "declineReason", "cancelReason",
+    "seriesId", "location", "sessionId", "declineReason", "cancelReason",
     "createdAt", "updatedAt",
 }  # fmt: skip
 

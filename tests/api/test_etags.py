@@ -77,7 +77,8 @@ def test_single_resources_have_a_tag(client: ApiClient, cast: Cast, draft: Booki
         f"/sessions/{scheduled.id}",
         f"/sessions/mentee/{scheduled.id}",
     ):
-        assert client.get(path, headers=cast.as_mentee).headers["ETag"] == '"1"', path
+        version, _, _view = client.get(path, headers=cast.as_mentee).headers["ETag"].strip('"').partition("-")
+        assert version == "1", path
 
 
 def test_a_profile_of_ones_own_changes_ones_tag(client: ApiClient, cast: Cast) -> None:

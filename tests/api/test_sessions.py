@@ -15,7 +15,7 @@ FIELDS = {
     "id", "bookingId", "mentorProfileId", "menteeUserId", "mentor", "mentee",
     "title", "description", "startTime", "endTime", "status",
     "notes", "metadata", "rating", "feedback", "actionItems", "startedAt", "completedAt", "cancelledAt",
-    "cancellation", "joinUrl", "createdAt", "updatedAt",
+    "cancellation", "location", "earlyStartMinutes", "joinUrl", "createdAt", "updatedAt",
 }  # fmt: skip
 RECORD = {"notes": "Good", "rating": 4, "feedback": "Prepared", "actionItems": ["Read", "Write"]}
 

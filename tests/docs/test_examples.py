@@ -92,4 +92,4 @@ def test_the_webhook_message_is_the_one_that_is_sent() -> None:
 
 def _scheduled() -> SessionRecord:
     loaded = Session(exclude=("join_url",)).load({name: value for name, value in SESSION.items() if name != "joinUrl"})
-    return SessionRecord(version=1, course_id=None, **loaded)
+    return SessionRecord(version=1, course_id=None, room=None, **loaded)

@@ -25,6 +25,7 @@ from workflows.groups.place import read_group
 from workflows.groups.seats import join, leave
 from workflows.identity.people import Mentor, User
 from workflows.sessions.cancel import cancel
+from workflows.sessions.meeting import MeetingService
 from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
 from workflows.sessions.steps import complete, create, start
 
@@ -245,7 +246,9 @@ def test_every_attempt_sends_the_same_bytes(pair: Pair) -> None:
     first, second = (prepared(pair).invitation for _ in range(2))
     assert first
     assert second
-    assert first.rendered(organizer="T", address="t@t.example") == second.rendered(organizer="T", address="t@t.example")
+    sender = {"organizer": "T", "address": "t@t.example"}
+    meetings = MeetingService("https://meet.example/{room}")
+    assert first.rendered(**sender, meetings=meetings) == second.rendered(**sender, meetings=meetings)
 
 
 @pytest.mark.parametrize("sender", ["no-reply@tutelage.example", '"Büro, T; Ltd" <no-reply@tutelage.example>'])

@@ -39,6 +39,7 @@ NAMES = (
     *("PUBLIC_URL", "LOG_LEVEL", "DATABASE_POOL_SIZE", "API_WORKERS", "API_THREADS", "WORKER_THREADS"),
     *("METRICS_TOKEN", "METRICS_PORT", "METRICS_HOST", "FLOWER_BASIC_AUTH", "VAPID_PRIVATE_KEY", "VAPID_SUBJECT"),
     *("APPRISE_URLS", "APPRISE_KINDS", "TEMPLATES_FOLDER", "REMINDER_MINUTES"),
+    "MEETING_URL",
     "WEBHOOK_RETRY_SCHEDULE",
     "WEBHOOK_RETRY_PAUSES",
 )
@@ -71,6 +72,21 @@ def test_production_has_no_development_defaults() -> None:
     assert settings.production
     assert settings.webhook_allowed_networks == ()
     assert settings.identity_headers == "off"
+
+
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        (None, "https://meet.jit.si/{room}"),
+        ("https://{room}.video.example/now?x=1", "https://{room}.video.example/now?x=1"),
+        ("https://video.example/all", "https://video.example/all"),
+        ("off", None),
+    ],
+)
+def test_links_of_meetings_follow_the_setting(value: str | None, address: str | None) -> None:
+    if value is not None:
+        os.environ["MEETING_URL"] = value
+    assert read_settings().meeting_url == address
 
 
 def test_all_refused_settings_are_named_at_once() -> None:
@@ -129,6 +145,11 @@ def test_all_refused_settings_are_named_at_once() -> None:
         ),
         ({"APPRISE_KINDS": "session_created,lottery_won"}, "APPRISE_KINDS"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
+        ({"MEETING_URL": ""}, "MEETING_URL: Must be a link that begins with https:// or http://, such as"),
+        ({"MEETING_URL": "meet.example/{room}"}, "MEETING_URL: Must be a link .* `off` is for no links"),
+        ({"MEETING_URL": "https://meet.example/{name}"}, "MEETING_URL: Must hold no other placeholder than {room}"),
+        ({"MEETING_URL": "https://meet.example/{room"}, "MEETING_URL: Must hold no other placeholder"),
+        ({**PRODUCTION, "MEETING_URL": "http://meet.example/{room}"}, "MEETING_URL: .* begins with https://, such as"),
         ({"PUBLIC_URL": ""}, "PUBLIC_URL"),
         ({"PUBLIC_URL": "javascript:alert(1)"}, "PUBLIC_URL"),
     ],

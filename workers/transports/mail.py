@@ -21,6 +21,7 @@ from workflows.events.delivery import SendResult
 from workflows.notifications.kinds import KINDS
 from workflows.notifications.preferences import Choice
 from workflows.notifications.texts import Footer, as_html, as_text
+from workflows.sessions.meeting import NO_LINKS, MeetingService
 from workflows.text import one_line
 
 # Their values are the same in every mail or in each part of one, and parsed once.
@@ -45,12 +46,14 @@ class MailIdentity:
         sender: an address, with a name if it has one; so is `operators`.
         base: PUBLIC_URL without a slash at its end.
         signer: signs unsubscribe links; None where there are none, because PUBLIC_URL is unknown.
+        meetings: makes the links of online sessions.
     """
 
     sender: str
     operators: str
     base: str = ""
     signer: Signer | None = None
+    meetings: MeetingService = NO_LINKS
 
     def footer(self, choice: Choice | None) -> Footer | None:
         """What stands below a mail that can be unsubscribed from, with the link for one click; None for others."""
@@ -136,18 +139,19 @@ def compose(mail: Mail, identity: MailIdentity) -> EmailMessage:
         # RFC 8058: one click in the reader's mail program, without signing in.
         message["List-Unsubscribe"] = f"<{footer.link}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    message.set_content(as_text(mail.words, footer))
+    place = mail.session.place(identity.meetings) if mail.session else None
+    message.set_content(as_text(mail.words, footer, place))
     # Derived from the delivery, so that every attempt sends the same bytes.
     message.make_alternative(f"={mail.delivery_id.hex}=")
-    message.add_alternative(as_html(mail.words, footer), subtype="html")
+    message.add_alternative(as_html(mail.words, footer, place), subtype="html")
     if mail.invitation:
-        _invite(message, mail.invitation, name, address)
+        organizer = {"organizer": name or address, "address": address}
+        _invite(message, mail.invitation, mail.invitation.rendered(**organizer, meetings=identity.meetings))
     return message
 
 
-def _invite(message: EmailMessage, invitation: Invitation, sender: str, address: str) -> None:
+def _invite(message: EmailMessage, invitation: Invitation, calendar: bytes) -> None:
     """Add the invitation where mail programs look for it (RFC 6047): as an alternative and as a file."""
-    calendar = invitation.rendered(organizer=sender or address, address=address)
     # As bytes in base64: every line ends as RFC 5545 has it, whatever servers do to the lines of a text.
     message.add_alternative(
         calendar,

@@ -22,8 +22,8 @@ from workflows.transitions import StatefulRecord
 class Booking(StatefulRecord):
     """One mentor, one time, one listing, and where the decision stands. Times in UTC, money in minor units.
 
-    A group has no listing and no mentee. Buffers, early start, cancellation and reminders are the terms of the listing
-    or the group's template as they were when it was requested.
+    A group has no listing and no mentee. Buffers, early start, cancellation, reminders and location are the terms of
+    the listing or the group's template as they were when it was requested.
     """
 
     table = bookings
@@ -50,6 +50,7 @@ class Booking(StatefulRecord):
     cancellation_window_hours: int | None
     late_fee_percent: int
     reminder_minutes: list[int] | None
+    location: dict[str, Any] | None
     session_id: UUID | None
     decline_reason: str | None
     cancel_reason: str | None

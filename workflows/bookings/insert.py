@@ -33,7 +33,7 @@ booking AS (
         id, listing_id, mentor_profile_id, mentee_user_id, course_id, kind, start_time, end_time, status,
         title, notes, metadata, price_amount, price_currency, product_id, bundle_purchase_id, series_id,
         buffer_before_minutes, buffer_minutes, early_start_minutes, cancellation_window_hours, late_fee_percent,
-        reminder_minutes, session_id
+        reminder_minutes, location, session_id
     )
     SELECT CAST(:id AS uuid), CAST(:listing_id AS uuid), CAST(:mentor_profile_id AS uuid),
            CAST(:mentee_user_id AS uuid), CAST(:course_id AS uuid), CAST(:kind AS booking_kind),
@@ -42,7 +42,7 @@ booking AS (
            CAST(:product_id AS uuid), CAST(:bundle_purchase_id AS uuid), CAST(:series_id AS uuid),
            :buffer_before_minutes, :buffer_minutes, CAST(:early_start_minutes AS integer),
            CAST(:cancellation_window_hours AS integer), :late_fee_percent, CAST(:reminder_minutes AS integer[]),
-           CAST(:session_id AS uuid)
+           CAST(:location AS jsonb), CAST(:session_id AS uuid)
     {source}
     RETURNING *
 ),
@@ -55,12 +55,12 @@ joined AS (
 _COLUMNS = ", ".join(column.name for column in Booking.columns())
 _PARTIES = shown_parties("booking")
 _SHOWN = ", ".join(f"{column.element} AS {column.name}" for column in _PARTIES)
-_METADATA = bindparam("metadata", type_=JSONB(none_as_null=True))
+_JSON = [bindparam(name, type_=JSONB(none_as_null=True)) for name in ("metadata", "location")]
 
 
 def _statement(ctes: str) -> Any:
     statement = text(f"WITH {ctes} SELECT {_COLUMNS}, {_SHOWN} FROM booking")
-    return statement.bindparams(_METADATA).columns(*Booking.columns(), *_PARTIES)
+    return statement.bindparams(*_JSON).columns(*Booking.columns(), *_PARTIES)
 
 
 # The function refuses by the name of a rule. Its look at the mentee's drafts is younger than the mentee's lock.
@@ -112,6 +112,9 @@ class Terms(Protocol):
     @property
     def reminder_minutes(self) -> list[int] | None: ...
 
+    @property
+    def location(self) -> dict[str, Any] | None: ...
+
 
 def insert_booking(
     db: Connection,
@@ -162,6 +165,7 @@ def insert_booking(
         "cancellation_window_hours": terms.cancellation_window_hours,
         "late_fee_percent": terms.late_fee_percent,
         "reminder_minutes": terms.reminder_minutes,
+        "location": terms.location,
         "busy_id": uuid7(),
         "mentee_overlap": mentee_overlap,
         "calendar_version": calendar_version,

@@ -18,13 +18,14 @@ from models.sessions import sessions
 from workflows.calendar.icalendar import MENTEE, MENTOR, CalendarEntry, Reader, calendar, with_parties
 from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
+from workflows.sessions.meeting import MeetingService
 
 SECRET_BYTES = 32
 ONE_YEAR = timedelta(days=366)
 # The refresh interval as RFC 7986 has it, and the property that older clients read.
 _PROPERTIES = ("NAME:Sessions", "X-WR-CALNAME:Sessions", "REFRESH-INTERVAL;VALUE=DURATION:PT1H", "X-PUBLISHED-TTL:PT1H")
 # Part of the ETag: raise it whenever the same sessions are written differently.
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,27 +58,28 @@ def digest_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
-def find_feed(db: Connection, secret: str, *, now: datetime) -> Feed | None:
+def find_feed(db: Connection, secret: str, *, meetings: MeetingService, now: datetime) -> Feed | None:
     """The feed that the secret belongs to, found by one statement; None for an unknown or replaced secret.
 
-    The tag is made of the day and the versions of all rows that are shown. The time of the latest change and the number
-    of sessions would not do: a transaction may commit after one that began later.
+    The tag is made of the day, the meeting service and the versions of all rows that are shown. The time of the latest
+    change and the number of sessions would not do: a transaction may commit after one that began later.
     """
     day = now.astimezone(UTC).date()
     row = db.execute(_FIND, {"digest": digest_of(secret), **_span(day)}).one_or_none()
     if row is None:
         return None
-    state = f"{_FORMAT_VERSION} {day} {row.id} {row.version} {row.state}"
+    state = f"{_FORMAT_VERSION} {meetings.address} {day} {row.id} {row.version} {row.state}"
     reader = Reader(user_id=row.id, time_zone=row.time_zone)
     return Feed(reader=reader, day=day, tag=hashlib.sha256(state.encode()).hexdigest()[:32])
 
 
-def render_feed(db: Connection, feed: Feed) -> bytes:
+def render_feed(db: Connection, feed: Feed, *, meetings: MeetingService) -> bytes:
     """The calendar object, read by one statement; cancelled sessions are included, for clients to remove them."""
     rows = db.execute(_READ, {"reader_id": feed.reader.user_id, **_span(feed.day)}).all()
     entries = map(CalendarEntry.of, rows)
     return calendar(
-        _PROPERTIES, (line for each in entries for line in each.lines(feed.reader, changed=each.updated_at))
+        _PROPERTIES,
+        (line for each in entries for line in each.lines(feed.reader, changed=each.updated_at, meetings=meetings)),
     )
 
 

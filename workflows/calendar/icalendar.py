@@ -16,10 +16,12 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
+from models.catalog import LocationKind
 from models.people import mentor_profiles, users
 from models.sessions import SessionStatus, sessions
 from workflows.clock import local_time
 from workflows.records import Record
+from workflows.sessions.meeting import MeetingService, Place
 from workflows.text import one_line
 
 MENTOR, MENTEE = users.alias("mentor"), users.alias("mentee")
@@ -54,6 +56,9 @@ class CalendarEntry(Record):
     created_at: datetime
     updated_at: datetime
     calendar_sequence: int
+    location: dict[str, Any] | None
+    early_start_minutes: int | None
+    room: UUID | None
     mentor_user_id: UUID
     mentor_name: str
     mentee_name: str | None
@@ -69,13 +74,26 @@ class CalendarEntry(Record):
         """Whether the session has been cancelled, for all or for this reader."""
         return self.left or self.status is SessionStatus.CANCELLED
 
-    def lines(self, reader: Reader, *, changed: datetime, people: Sequence[str] = ()) -> list[str]:
+    @property
+    def is_over(self) -> bool:
+        """Whether it is not to be met any more."""
+        return self.is_cancelled or self.status is SessionStatus.COMPLETED
+
+    def place(self, meetings: MeetingService) -> Place | None:
+        """Where it takes place; None once there is nothing to come to."""
+        return None if self.is_over else meetings.place_of(self)
+
+    def lines(
+        self, reader: Reader, *, changed: datetime, meetings: MeetingService, people: Sequence[str] = ()
+    ) -> list[str]:
         """The content lines of the VEVENT (section 3.6.1), with the reader's counterpart and time zone.
 
         Args:
             changed: when the session last changed, as DTSTAMP and LAST-MODIFIED.
             people: the lines of organizer and attendee of an invitation.
         """
+        place = self.place(meetings)
+        joining = f"\nJoin: {place.link}" if place and place.link else ""
         start, end = (local_time(time, reader.time_zone) for time in (self.start_time, self.end_time))
         title = one_line(self.title or "")
         is_mentor = reader.user_id == self.mentor_user_id
@@ -96,13 +114,24 @@ class CalendarEntry(Record):
             utc_time("DTSTART", self.start_time),
             utc_time("DTEND", self.end_time),
             text("SUMMARY", f"{title}, with {other}" if title else f"Session with {other}"),
-            text("DESCRIPTION", f"{begin} {other}.\nFrom {start}\nto {end}"),
+            text("DESCRIPTION", f"{begin} {other}.\nFrom {start}\nto {end}{joining}"),
+            *(_lines_about(place) if place else ()),
             f"STATUS:{'CANCELLED' if self.is_cancelled else 'CONFIRMED'}",
             # A cancelled session does not show its parties as busy.
             f"TRANSP:{'TRANSPARENT' if self.is_cancelled else 'OPAQUE'}",
             *people,
             "END:VEVENT",
         ]
+
+
+def _lines_about(place: Place) -> list[str]:
+    """Where to meet, in every property that calendar applications read: RFC 5545, and CONFERENCE of RFC 7986."""
+    if place.link:
+        joining = f"CONFERENCE;VALUE=URI;FEATURE=AUDIO,VIDEO;LABEL=Join the session:{place.link}"
+        return [text("LOCATION", place.link), f"URL:{place.link}", joining]
+    if place.kind is LocationKind.PHONE:
+        return [text("LOCATION", f"Phone: {place.words}" if place.words else "Phone")]
+    return [text("LOCATION", place.words)] if place.words else []
 
 
 def with_parties(query: Select[Any]) -> Select[Any]:

@@ -16,7 +16,16 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from models.sessions import SessionStatus, session_id_of, sessions
 from workflows.calendar.icalendar import CalendarEntry, Reader, calendar, person
 from workflows.events.delivery import Cancel
-from workflows.events.event_types import Event, SeatJoined, SeatLeft, SessionCancelled, SessionCreated
+from workflows.events.event_types import (
+    Event,
+    SeatJoined,
+    SeatLeft,
+    SessionCancelled,
+    SessionCreated,
+    SessionReminderSet,
+    SessionStarted,
+)
+from workflows.sessions.meeting import MeetingService
 
 _ENTRIES = CalendarEntry.query().where(sessions.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
 
@@ -43,7 +52,7 @@ class Invitation:
     guest: Guest
     changed: datetime
 
-    def rendered(self, *, organizer: str, address: str) -> bytes:
+    def rendered(self, *, organizer: str, address: str, meetings: MeetingService) -> bytes:
         """The calendar object; the reader is its only attendee, so that it discloses no other address.
 
         Args:
@@ -55,11 +64,12 @@ class Invitation:
             person("ORGANIZER", organizer, address),
             person("ATTENDEE", self.guest.name, self.guest.address, *attends),
         ]
-        return calendar([f"METHOD:{self.method}"], self.entry.lines(self.guest, changed=self.changed, people=people))
+        lines = self.entry.lines(self.guest, changed=self.changed, meetings=meetings, people=people)
+        return calendar([f"METHOD:{self.method}"], lines)
 
 
 def calendar_entries(db: Connection, events: Iterable[Event]) -> dict[UUID, CalendarEntry]:
-    """The sessions whose booking, cancellation or seats are among the events, by their ids."""
+    """The sessions of those events that have an invitation or tell where to meet, by their ids."""
     ids = {session_id for session_id in map(_session_id, events) if session_id is not None}
     found = map(CalendarEntry.of, db.execute(_ENTRIES, {"ids": list(ids)})) if ids else ()
     return {entry.id: entry for entry in found}
@@ -77,9 +87,8 @@ def invitation_for(event: Event, entries: Mapping[UUID, CalendarEntry], guest: G
         Cancel: the session was cancelled before the mail of its booking was sent. The mail about the cancellation is
             enough, and an invitation that arrived after it would restore the entry.
     """
-    session_id = _session_id(event)
-    entry = entries.get(session_id) if session_id is not None else None
-    if entry is None or (isinstance(event, SeatJoined | SeatLeft) and event.user_id != guest.user_id):
+    entry = _entry_of(event, entries, guest.user_id)
+    if entry is None or isinstance(event, SessionReminderSet | SessionStarted):
         return None
     if isinstance(event, SeatLeft):
         # A later REQUEST has the same SEQUENCE and a later DTSTAMP: who joins again is not removed by this mail.
@@ -93,9 +102,26 @@ def invitation_for(event: Event, entries: Mapping[UUID, CalendarEntry], guest: G
     return Invitation(method="REQUEST", entry=entry, guest=guest, changed=event.occurred_at)
 
 
+def entry_to_join(event: Event, entries: Mapping[UUID, CalendarEntry], reader_id: UUID) -> CalendarEntry | None:
+    """The session that a mail of the event asks its reader to come to, and has to say where; None for other mails.
+
+    Args:
+        entries: as `calendar_entries` returned them for the event.
+    """
+    return None if isinstance(event, SessionCancelled | SeatLeft) else _entry_of(event, entries, reader_id)
+
+
+def _entry_of(event: Event, entries: Mapping[UUID, CalendarEntry], reader_id: UUID) -> CalendarEntry | None:
+    """The event's session; None where it is about the seat of another person."""
+    session_id = _session_id(event)
+    if session_id is None or (isinstance(event, SeatJoined | SeatLeft) and event.user_id != reader_id):
+        return None
+    return entries.get(session_id)
+
+
 def _session_id(event: Event) -> UUID | None:
     match event:
-        case SessionCreated() | SessionCancelled():
+        case SessionCreated() | SessionCancelled() | SessionReminderSet() | SessionStarted():
             return event.session_id
         case SeatJoined() | SeatLeft():
             return session_id_of(event.booking_id)

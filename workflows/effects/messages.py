@@ -18,7 +18,7 @@ from models.base import Timestamp
 from models.events import ErrorClass
 from models.notifications import Channel
 from workflows.calendar.icalendar import CalendarEntry
-from workflows.calendar.invitation import Guest, Invitation, calendar_entries, invitation_for
+from workflows.calendar.invitation import Guest, Invitation, calendar_entries, entry_to_join, invitation_for
 from workflows.events.delivery import PUSH_RETRY_POLICY, Cancel, Delivery, SendResult
 from workflows.events.event_types import (
     BookingUndecided,
@@ -78,6 +78,7 @@ class Mail:
         to_address: None for the operators, whose address is a setting.
         written_at: its Date, and since when it waits; a reminder's event is much older.
         choice: what an unsubscribe link switches off; None for mails that cannot be switched off.
+        session: whose place it tells, since its reader is to come there.
     """
 
     delivery_id: UUID
@@ -87,6 +88,7 @@ class Mail:
     written_at: datetime
     choice: Choice | None = None
     invitation: Invitation | None = None
+    session: CalendarEntry | None = None
 
     @property
     def subject(self) -> str:
@@ -174,6 +176,7 @@ def _mail(
         written_at=row.created_at,
         choice=choice if can_be_stopped(row.kind, Channel.EMAIL) else None,
         invitation=invitation_for(event, entries, guest),
+        session=entry_to_join(event, entries, reader_id),
     )
 
 

@@ -27,6 +27,7 @@ from workflows.clock import local_time
 from workflows.events.event_types import ENVELOPE, event_types, own_fields
 from workflows.events.subscriptions import Effect, load
 from workflows.notifications.recipients import Person
+from workflows.sessions.meeting import Place
 from workflows.text import one_line
 
 _PACKAGE = "workflows.notifications"
@@ -136,15 +137,20 @@ def compose(kind: str, **variables: Any) -> Words:
     return Words(title=title.strip(), body=body.strip())
 
 
-def as_text(words: Words, footer: Footer | None = None) -> str:
-    """The plain text part of a mail."""
-    return _templates[0].render("mail.txt.j2", body=words.body, footer=footer).strip() + "\n"
+def as_text(words: Words, footer: Footer | None = None, place: Place | None = None) -> str:
+    """The plain text part of a mail.
+
+    Args:
+        place: of the session that its reader is to come to.
+    """
+    return _templates[0].render("mail.txt.j2", body=words.body, footer=footer, place=place).strip() + "\n"
 
 
-def as_html(words: Words, footer: Footer | None = None) -> str:
-    """The HTML part of a mail, escaped."""
+def as_html(words: Words, footer: Footer | None = None, place: Place | None = None) -> str:
+    """The HTML part of a mail, escaped; arguments as of `as_text`."""
     paragraphs = [paragraph.strip() for paragraph in words.body.split("\n\n") if paragraph.strip()]
-    return _templates[0].render("mail.html.j2", title=words.title, paragraphs=paragraphs, footer=footer)
+    variables = {"title": words.title, "paragraphs": paragraphs, "footer": footer, "place": place}
+    return _templates[0].render("mail.html.j2", **variables)
 
 
 def template_errors(folder: Path) -> list[str]:
@@ -184,7 +190,7 @@ def _errors_of(environment: Environment, name: str) -> Iterator[str]:
     for unknown in sorted(meta.find_undeclared_variables(tree) - known):
         yield f"{name} names {unknown}, which it does not get; it gets {', '.join(sorted(known))}."
     for subject, attribute in sorted(_attributes(tree) - _known_attributes(name)):
-        if subject in ("event", "reader", "footer"):
+        if subject in ("event", "reader", "footer", "place"):
             yield f"{name} names {subject}.{attribute}, which does not exist."
     for other in sorted(each or "a template without a fixed name" for each in meta.find_referenced_templates(tree)):
         if other not in template_names():
@@ -210,7 +216,7 @@ def _known_attributes(name: str) -> set[tuple[str, str]]:
     effect = load().named(f"notifications.{name.partition('.')[0]}")
     sources = [effect.event] if isinstance(effect, Effect) else list(event_types().values())
     of_event = {"type"} | ENVELOPE | {field for event in sources for field in own_fields(event)}
-    of_others = {"reader": Person, "footer": Footer}
+    of_others = {"reader": Person, "footer": Footer, "place": Place}
     return {("event", field) for field in of_event} | {
         (subject, field.name) for subject, kind in of_others.items() for field in fields(kind)
     }

@@ -39,7 +39,8 @@ from workflows.transitions import StatefulRecord
 class Session(StatefulRecord):
     """The meeting of an accepted booking. Times in UTC.
 
-    `rating` and `feedback` are the mentor's own record of the meeting, not a review.
+    `rating` and `feedback` are the mentor's own record of the meeting, not a review. `early_start_minutes` is None
+    where it may start at any time; `room` names the meeting of an online session.
     """
 
     table = sessions
@@ -62,6 +63,9 @@ class Session(StatefulRecord):
     completed_at: datetime | None
     cancelled_at: datetime | None
     cancellation: dict[str, Any] | None
+    location: dict[str, Any] | None
+    early_start_minutes: int | None
+    room: UUID | None
     created_at: datetime
     updated_at: datetime
     # Of a group that was read with them.
@@ -69,19 +73,18 @@ class Session(StatefulRecord):
     # As it was read to be shown.
     mentor: dict[str, Any] | None = None
     mentee: dict[str, Any] | None = None
+    join_url: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionWithTerms(Session):
     """A session with the price (minor units) and the policies of its booking, and the bundle whose credit paid for it.
 
-    `early_start_minutes` is None where it may start at any time, `cancellation_window_hours` where the mentee cannot
-    cancel it.
+    `cancellation_window_hours` is None where the mentee cannot cancel it.
     """
 
     price_amount: int
     price_currency: str
-    early_start_minutes: int | None
     cancellation_window_hours: int | None
     late_fee_percent: int
     bundle_purchase_id: UUID | None
@@ -116,7 +119,7 @@ def with_terms() -> Select[Any]:
         _PARTICIPANT_IDS,
         *_PARTIES,
         *(paid.label("price_amount"), terms.price_currency),
-        *(terms.early_start_minutes, terms.cancellation_window_hours, terms.late_fee_percent),
+        *(terms.cancellation_window_hours, terms.late_fee_percent),
         terms.bundle_purchase_id,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -20,6 +20,7 @@ from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.identity.parties import require_mentor_or_operator, require_party
 from workflows.sessions.attendance import write_attendance
+from workflows.sessions.meeting import opens_at
 from workflows.sessions.session import Session
 from workflows.transitions import StateMachine, update_statement
 
@@ -134,7 +135,7 @@ def start(db: Connection, *, actor: Actor, session: Session, early_start_minutes
     require_party(actor, session)
     SESSION_MACHINE.require_transition(session, SessionStatus.IN_PROGRESS)
     if early_start_minutes is not None:
-        opens = session.start_time - timedelta(minutes=early_start_minutes)
+        opens = opens_at(session.start_time, early_start_minutes)
         if now < opens:
             raise Invalid(
                 f"This session can be started from {opens:%Y-%m-%dT%H:%M:%SZ} on, {early_start_minutes} minutes before"
