@@ -34,11 +34,12 @@ from bench.measures import (
 from bench.profiling import Profiler
 from bench.receiver import running_receiver
 from bench.results import Results, Row
+from bench.slots import measure_slots
 from bench.webhooks import measure_webhooks
 
 PRODUCT = tutelage.NAME
 CONTENDERS = (tutelage.NAME, usual.NAME, handwritten.NAME, pgbench.NAME, dbos.NAME)
-MEASURES = ("life", "sessions", "memory", "backlog", "rates", "reads", "webhooks", "growth", "start")
+MEASURES = ("life", "sessions", "memory", "backlog", "rates", "reads", "slots", "webhooks", "growth", "start")
 CLIENTS = (1, 4, 16)
 SETTLE_SECONDS = 3
 FEW_BOOKINGS, MANY_BOOKINGS = 1_000, 500_000
@@ -92,6 +93,8 @@ class Suite:
             yield "usual, workers off", self._usual_alone
         if self._has("life", "backlog") and dbos.NAME in self.contenders:
             yield "DBOS", self._dbos
+        if self._has("slots") and PRODUCT in self.contenders:
+            yield "the slots of a course, workers off", self._slots
         if self._has("webhooks") and PRODUCT in self.contenders:
             yield "webhooks", self._webhooks
 
@@ -200,6 +203,10 @@ class Suite:
                 for clients in set(self.clients) & {4}:
                     self.results.add(lives_row(clients), dbos.NAME, done.per_second)
                     self.results.add(processor_row(clients), dbos.NAME, done.processor_seconds * 1000 / done.count)
+
+    def _slots(self, folder: Path) -> None:
+        with running_tutelage(folder / "data", without=WITHOUT_WORKERS) as contender:
+            measure_slots(contender, self.results)
 
     def _webhooks(self, folder: Path) -> None:
         with running_tutelage(folder / "data") as contender:

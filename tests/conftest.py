@@ -21,8 +21,9 @@ _NUMBERS = itertools.count(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How long the tests of random sequences go on."""
+    """How long the tests of random sequences and random calendars go on."""
     parser.addoption("--sequences", type=int, default=3, help="How many random sequences of bookings are played.")
+    parser.addoption("--slot-cases", type=int, default=200, help="How many random calendars are searched for slots.")
 
 
 def pytest_configure(config: pytest.Config) -> None:

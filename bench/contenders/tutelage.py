@@ -113,10 +113,14 @@ class Tutelage(Contender):
             raise RuntimeError(f"{method} {path} answered {answer.status}: {answer.body[:500]!r}")
         return answer.json() if answer.body else None
 
-    def add_offers(self, count: int = OFFERS, *, mode: str = "request") -> None:
-        """Register mentors with a listing each, and a mentee for each of them; the load uses these from now on."""
+    def add_offers(self, count: int = OFFERS, *, mode: str = "request", course_id: str | None = None) -> None:
+        """Register mentors with a listing each, and a mentee for each of them; the load uses these from now on.
+
+        Args:
+            course_id: which the listings are of.
+        """
         connection = Connection(self.url)
-        self.offers = [self._offer(connection, number, mode) for number in range(count)]
+        self.offers = [self._offer(connection, number, mode, course_id) for number in range(count)]
         connection.close()
 
     def add_endpoint(self, url: str) -> str:
@@ -137,7 +141,7 @@ class Tutelage(Contender):
         self.ask_operator(connection, "DELETE", f"/webhook-endpoints/{endpoint_id}")
         connection.close()
 
-    def _offer(self, connection: Connection, number: int, mode: str) -> Offer:
+    def _offer(self, connection: Connection, number: int, mode: str, course_id: str | None) -> Offer:
         mentor, mentee = (
             self.ask_operator(
                 connection, "POST", "/users", {"email": _address(), "name": _name(number), "timeZone": "UTC"}
@@ -152,6 +156,7 @@ class Tutelage(Contender):
             "durationMinutes": 60,
             "price": {"amount": 4500, "currency": "EUR"},
             "bookingMode": mode,
+            "courseId": course_id,
             # The load starts sessions long before their hour.
             "earlyStartMinutes": None,
         }

@@ -65,6 +65,45 @@ def test_what_is_booked_is_no_longer_offered(world: World, cast: Cast, path: str
     assert world.client.post("/bookings", json=offered, headers=cast.as_mentee).status_code == 202
 
 
+def test_days_whose_limit_is_reached_are_not_offered(world: World, cast: Cast, path: str, engine: Engine) -> None:
+    rules = f"/mentors/{cast.mentor.id}/booking-rules"
+    assert world.client.put(rules, json={"maxPerDay": 1}, headers=cast.as_mentor).status_code == 200
+    with engine.begin() as db:
+        start = MONDAY + timedelta(hours=9)
+        booking = factories.make_booking(db, listing=cast.listing, mentee=cast.stranger, start_time=start)
+        factories.accept_booking(db, booking)
+    found = slots(world, cast, path, explain="true", stepMinutes=60)
+    assert starts(found) == []
+    refused = {each["startTime"]: each["reason"] for each in found.json["refused"]}
+    assert (refused[at(9)], refused[at(10)], refused[at(8)]) == ("busy", "limit", "outside_hours")
+    next_week = {"from": f"{MONDAY + 7 * DAY:%Y-%m-%dT%H:%M:%SZ}", "to": f"{MONDAY + 8 * DAY:%Y-%m-%dT%H:%M:%SZ}"}
+    assert len(starts(slots(world, cast, path, **next_week))) == 9
+
+
+def test_times_that_have_passed_are_too_soon(world: World, cast: Cast) -> None:
+    begin = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
+    times = [f"{begin + timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}" for hours in range(5)]
+    asked = {"from": times[0], "to": times[4], "stepMinutes": 60, "timeZone": "UTC", "explain": "true"}
+    found = slots(world, cast, f"/mentors/{cast.mentor.id}/slots", **asked)
+    refused = [(each["startTime"], each["reason"]) for each in found.json["refused"]]
+    assert refused[:2] == [(time, "too_soon") for time in times[:2]]
+    assert times[0] not in starts(found)
+
+
+def test_slots_are_confirmed_while_they_are_the_same(world: World, cast: Cast, path: str, engine: Engine) -> None:
+    held = slots(world, cast, path).headers["ETag"]
+    wanted = {"from": at(0), "to": at(24), "durationMinutes": 60}
+
+    def again() -> Any:
+        return world.client.get(path, query_string=wanted, headers=cast.as_mentee | {"If-None-Match": held})
+
+    assert (again().status_code, again().headers["Cache-Control"]) == (304, "private, no-cache")
+    with engine.begin() as db:
+        start = MONDAY + timedelta(hours=9)
+        factories.accept_booking(db, factories.make_booking(db, listing=cast.listing, start_time=start))
+    assert (again().status_code, len(starts(again()))) == (200, 5)
+
+
 def test_the_callers_own_time_is_left_out(world: World, cast: Cast, path: str, engine: Engine) -> None:
     with engine.begin() as db:
         start = MONDAY + timedelta(hours=9)

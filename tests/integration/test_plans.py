@@ -35,7 +35,7 @@ from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
 from tests.application import World
 from tests.integration.harness import without_guards
 from workflows.audit import AUDIT_ENTRIES
-from workflows.availability.calendar import BLOCKS, CALENDARS
+from workflows.availability.calendar import BLOCKS, BLOCKS_WITHOUT_BOOKINGS, CALENDARS
 from workflows.availability.dates import DATES
 from workflows.availability.slots import OF_COURSE, OF_LISTING, OF_LISTING_OF_COURSE, OF_MENTOR, OWN_TIME
 from workflows.availability.time_off import END_HOLDS, IN_THE_WAY, TIME_OFF
@@ -225,6 +225,7 @@ STATEMENTS: dict[str, Executable] = {
     "the session of an accepted booking": SESSION_WITH_TERMS,
     "calendars of mentors": CALENDARS,
     "blocks of mentors": BLOCKS,
+    "blocks of mentors, without bookings": BLOCKS_WITHOUT_BOOKINGS,
     "what a mentor offers": OF_MENTOR,
     "what is offered of a course": OF_COURSE,
     "an offered listing": OF_LISTING,

@@ -7,6 +7,7 @@ from itertools import pairwise
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ BEGINS = tuple(
     datetime(2030, month, day, tzinfo=UTC) for month, day in ((3, 8), (3, 29), (4, 5), (10, 4), (10, 25), (11, 1))
 )
 ME = UUID(int=1)
+Case = tuple[Search, MentorCalendar, list[Block], list[Interval], Offered, Wanted, datetime]
 minutes = st.integers(0, 287).map(lambda number: 5 * number)
 
 
@@ -69,7 +71,7 @@ def stretches(begin: datetime) -> st.SearchStrategy[Interval]:
 
 
 @st.composite
-def searches(draw: st.DrawFn) -> tuple[Search, MentorCalendar, list[Block], list[Interval], Offered, Wanted, datetime]:
+def searches(draw: st.DrawFn) -> Case:
     """Everything that a search is made of."""
     begin = draw(st.sampled_from(BEGINS))
     calendar = draw(calendars(begin))
@@ -115,11 +117,13 @@ def searches(draw: st.DrawFn) -> tuple[Search, MentorCalendar, list[Block], list
     return search, calendar, blocks, own, offer, wanted, now
 
 
-@settings(max_examples=200, deadline=None)
-@given(searches())
-def test_slots_are_those_of_a_brute_force(
-    case: tuple[Search, MentorCalendar, list[Block], list[Interval], Offered, Wanted, datetime],
-) -> None:
+def test_slots_are_those_of_a_brute_force(pytestconfig: pytest.Config) -> None:
+    cases = settings(max_examples=pytestconfig.getoption("slot_cases"), deadline=None)
+    cases(given(searches())(assert_slots_of_a_brute_force))()
+
+
+def assert_slots_of_a_brute_force(case: Case) -> None:
+    """What is on offer, and why other times are not, is what looking at each time of the grid finds."""
     search, calendar, blocks, own, offer, wanted, now = case
     length = timedelta(minutes=offer.duration_minutes)
     before, after = timedelta(minutes=offer.buffer_before_minutes), timedelta(minutes=offer.buffer_minutes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from models.availability import MINUTES_OF_A_DAY
@@ -58,6 +59,8 @@ def _day_by_day(hours: Hours, dates: Dates, start: datetime, end: datetime) -> I
         day += DAY
 
 
+# A search for slots asks for each edge of each day's hours, and the next one for nearly the same.
+@lru_cache(maxsize=16_384)
 def moment_of(day: date, minutes: int, there: ZoneInfo) -> datetime:
     """The first moment at which the clocks of a zone show a time of a day, or a later time where they skip it.
 

@@ -147,11 +147,13 @@ def find_slots(
         )
     mentors = [offer.mentor_profile_id for offer in offers]
     calendars = load_calendars(db, mentors, wanted.start - AROUND, wanted.end + AROUND)
-    blocks = load_blocks(db, mentors, wanted.start - WEEK - AROUND, wanted.end + WEEK + AROUND)
+    limited = any(calendar.rules.has_limits for calendar in calendars.values())
+    around = (wanted.start - WEEK - AROUND, wanted.end + WEEK + AROUND)
+    blocks = load_blocks(db, mentors, *around, with_bookings=limited)
     own: list[Interval] = []
     if actor.user_id is not None and not mentee_overlap:
         stretch = {"user_id": actor.user_id, "start": wanted.start, "end": wanted.end + AROUND}
-        own = [(start, end) for start, end in db.execute(OWN_TIME, stretch)]
+        own = [(start, end) for start, end in db.execute(OWN_TIME, stretch).all()]
     # A group's number has the bit of each of its mentors.
     found: dict[int, int] = {}
     refused: list[RefusedSlot] = []
@@ -273,8 +275,9 @@ class Search:
         """From when to before when no session may start: in order, merged."""
         before, after = self._offer.buffer_before_minutes * 60, self._offer.buffer_minutes * 60
         stretches = [
-            *(_starts_in_the_way(times, self._length + after, before) for times in self._busy),
-            *(_starts_in_the_way(times, self._length, 0) for times in (*self._own, *self._calendar.time_off)),
+            *_starts_in_the_way(self._busy, self._length + after, before),
+            *_starts_in_the_way(self._own, self._length, 0),
+            *_starts_in_the_way(self._calendar.time_off, self._length, 0),
         ]
         merged: list[Stretch] = []
         for begin, end in sorted(stretches):
@@ -304,10 +307,9 @@ class Search:
         return [int(moment_of(each, 0, there).timestamp()) for each in days]
 
 
-def _starts_in_the_way(times: Interval, length: int, before: int) -> Stretch:
-    """The starts of sessions that would overlap, from the first to before the next possible one."""
-    begin, end = times
-    return floor(begin.timestamp()) - length + 1, ceil(end.timestamp()) + before
+def _starts_in_the_way(times: Sequence[Interval], length: int, before: int) -> list[Stretch]:
+    """The starts of sessions that would overlap, each from the first to before the next possible one."""
+    return [(floor(begin.timestamp()) - length + 1, ceil(end.timestamp()) + before) for begin, end in times]
 
 
 def _on_grid(second: int, origin: int, step: int) -> int:
