@@ -16,6 +16,7 @@ from api.bodies import BODY_LIMIT_BYTES
 from api.database import in_transaction
 from api.openapi import SWAGGER_ASSETS, SWAGGER_ASSETS_PATH, make_api
 from api.resources import (
+    action_links,
     analytics,
     bookings,
     bundles,
@@ -64,6 +65,7 @@ AREAS = (
     notifications.notifications,
     notifications.push,
     unsubscribing.unsubscribing,
+    action_links.action_links,
     webhooks.webhooks,
     webhooks.webhook_deliveries,
     analytics.analytics,

@@ -160,7 +160,7 @@ def _response(status: int, codes: list[str]) -> dict[str, Any]:
             "application/json": {"schema": Error, "examples": {code: _example(status, code) for code in codes}}
         },
     }
-    if {"unavailable", "session_pending", "key_in_use"} & set(codes):
+    if {"unavailable", "session_pending", "key_in_use", "rate_limited"} & set(codes):
         response["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
     return response
 

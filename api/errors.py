@@ -84,6 +84,15 @@ def answer_failure(error: Exception) -> Response:
     return _answer(500, "internal_error", SENTENCES[500])
 
 
+def answer(error: Exception) -> Response:
+    """The answer to any error."""
+    if isinstance(error, DomainError):
+        return answer_domain_error(error)
+    if isinstance(error, HTTPException):
+        return answer_http_error(error)
+    return answer_database_error(error) if isinstance(error, SQLAlchemyError) else answer_failure(error)
+
+
 def unavailable(message: str = SENTENCES[503]) -> Response:
     """503, to be tried again."""
     return _answer(503, "unavailable", message, None, {"Retry-After": "1"})

@@ -61,10 +61,12 @@ REFUSALS: dict[str, Refusal] = {
     "push_off": Refusal(409, "Web Push is not configured on this server."),
     "template_inactive": Refusal(409, "The template is not active."),
     "key_in_use": Refusal(409, "A request with this Idempotency-Key is in progress; see `Retry-After`."),
+    "gone": Refusal(410, "The link out of a mail has already been used."),
     "stale": Refusal(412, "If-Match does not name the present version."),
     "too_large": Refusal(413, "The body is larger than 256 kB."),
     "unsupported_media_type": Refusal(415, "The body is not declared as application/json, or is not plain UTF-8."),
     "key_reused": Refusal(422, "The Idempotency-Key was used for a different request."),
+    "rate_limited": Refusal(429, "The caller has done this too often; see `Retry-After`."),
     "internal_error": Refusal(500, "An internal error, logged under the request id."),
     "unavailable": Refusal(503, "The database is unavailable; see `Retry-After`."),
 }
@@ -76,8 +78,10 @@ STATUS_OF_KIND: dict[type[errors.DomainError], int] = {
     errors.NotFound: 404,
     errors.Invalid: 400,
     errors.Conflict: 409,
+    errors.Gone: 410,
     errors.Stale: 412,
     errors.KeyReused: 422,
+    errors.RateLimited: 429,
 }
 
 CODE_OF_STATUS: dict[int, str] = {

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import environs
 from environs import Env, ValidationError, validate
 
+from config.app_urls import require_app_url
 from config.mail_server import mail_server
 from config.meeting_links import NO_LINKS, require_meeting_link
 from config.secrets import DEVELOPMENT_SECRET, RANDOM_TEXT, flower_logins, optional_secret, require_keys, require_secret
@@ -159,6 +160,15 @@ def _meeting_url(env: Env) -> str | None:
         raise SettingsError(f"MEETING_URL: {error} `{NO_LINKS}` is for no links.") from error
 
 
+def _app_url(name: str) -> str | None:
+    return _setting(lambda env: env.str(name, "", validate=_app_page) or None)
+
+
+def _app_page(address: str) -> None:
+    if address:
+        require_app_url(address)
+
+
 def _in_development(env: Env) -> bool:
     return env.str("TUTELAGE_ENV", ENVIRONMENTS[0]) == ENVIRONMENTS[0]
 
@@ -217,6 +227,10 @@ class Settings:
     public_url: str = _setting(
         lambda env: env.str("PUBLIC_URL", "http://127.0.0.1:8000", validate=_BASE_URL).rstrip("/")
     )
+    app_url_booking: str | None = _app_url("APP_URL_BOOKING")
+    app_url_session: str | None = _app_url("APP_URL_SESSION")
+    app_url_review: str | None = _app_url("APP_URL_REVIEW")
+    app_url_bundle: str | None = _app_url("APP_URL_BUNDLE")
     reminder_minutes: tuple[int, ...] | None = _setting(
         lambda env: _optional_tuple(env.list("REMINDER_MINUTES", None, subcast=int, validate=_REMINDERS))
     )
@@ -238,6 +252,12 @@ class Settings:
     def production(self) -> bool:
         """Whether default secrets, webhooks to loopback and open identity headers are refused."""
         return self.environment == "production"
+
+    @property
+    def app_urls(self) -> dict[str, str]:
+        """The pages of the operator's own application that are set: booking, session, review, bundle."""
+        pages = ("booking", "session", "review", "bundle")
+        return {page: url for page in pages if (url := getattr(self, f"app_url_{page}")) is not None}
 
     def require_database_url(self) -> str:
         """The address of the database, for processes that are not started by `tutelage up`.

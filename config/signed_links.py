@@ -1,4 +1,4 @@
-"""Signed texts (unsubscribe links, cursors of lists), made by itsdangerous with SIGNING_KEYS."""
+"""Signed texts (links in mails, cursors of lists), made by itsdangerous with SIGNING_KEYS."""
 
 from __future__ import annotations
 

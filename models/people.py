@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 
-from models.base import changing, created, id_column, metadata
+from models.base import Timestamp, changing, created, id_column, metadata
 
 # A mentor's average in hundredths, rounded down, and 0 before the first review: what mentors are ordered by. As literal
 # text, by which the index is found.
@@ -26,6 +26,25 @@ users = Table(
     CheckConstraint("char_length(name) BETWEEN 1 AND 200", name="name_length"),
     # One account per mail address, however it is written.
     Index("uq_users_email", text("lower(email)"), unique=True),
+)
+
+# A mail address that its user has entered and not yet confirmed; closed ones tell for a day how often a user did.
+email_changes = Table(
+    "email_changes",
+    metadata,
+    id_column(),
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
+    Column("email", Text, nullable=False),
+    # Which the notice of the change goes to, whatever the account has by then.
+    Column("former_email", Text, nullable=False),
+    Column("expires_at", Timestamp, nullable=False),
+    # Until it is confirmed, withdrawn or replaced.
+    Column("open", Boolean, nullable=False, server_default=text("true")),
+    created(),
+    CheckConstraint("char_length(email) BETWEEN 3 AND 320", name="email_length"),
+    Index("uq_email_changes_open", "user_id", unique=True, postgresql_where=text("open")),
+    Index("ix_email_changes_user_id_expires_at", "user_id", "expires_at"),
+    Index("ix_email_changes_expires_at", "expires_at"),
 )
 
 mentor_profiles = Table(

@@ -18,11 +18,13 @@ from models.idempotency import idempotency_keys
 from workers.app import app
 from workers.transactions import Transactions, metered
 from workers.wakeups import WakeupQueue
+from workflows.action_links.link import forget_spent_links
 from workflows.analytics.summary import add_up_changes
 from workflows.bookings.holds import delete_expired_holds
 from workflows.events.backfill import fill_new_gaps, introduce
 from workflows.events.store import backlogs, dead_by_effect
 from workflows.events.subscriptions import QUEUES, load
+from workflows.identity.email_change import forget_email_changes
 from workflows.invariants import looks
 from workflows.sessions.after_the_fact import cancel_not_held, remind_to_complete
 from workflows.webhooks.deliveries import DELETION_BATCH, delete_missed
@@ -164,6 +166,8 @@ CHORES: dict[str, Chore] = {
     "cancel sessions not held": _cancel_not_held,
     "remind of sessions to complete": _remind_to_complete,
     "delete expired holds": delete_expired_holds,
+    "forget used links": forget_spent_links,
+    "forget mail addresses": forget_email_changes,
     "add up sessions": add_up_changes,
     "look at changes": looks.look_at_changes,
     "look at violations again": looks.look_again,

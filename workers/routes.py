@@ -14,6 +14,8 @@ from config.signed_links import Signer
 from workers.outbound import Route, SenderPool
 from workers.transports import NotConfigured, Transport
 from workers.transports.protection import Breaker, Protected, Shares
+from workflows.action_links.buttons import AppPage
+from workflows.action_links.link import LINK_PURPOSE
 from workflows.effects.messages import Mail, Notice, PushMessage
 from workflows.events.subscriptions import Subscriptions
 from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE
@@ -81,7 +83,9 @@ def _mail(chosen: Settings, senders: int) -> Route[Mail]:
 
     signer = Signer(chosen.signing_keys, UNSUBSCRIBE_PURPOSE)
     operators = chosen.operations_mail or chosen.mail_from
-    identity = MailIdentity(chosen.mail_from, operators, chosen.public_url, signer, MeetingService(chosen.meeting_url))
+    app_urls = {AppPage(name): url for name, url in chosen.app_urls.items()}
+    meetings, links = MeetingService(chosen.meeting_url), Signer(chosen.signing_keys, LINK_PURPOSE)
+    identity = MailIdentity(chosen.mail_from, operators, chosen.public_url, signer, meetings, links, app_urls)
     transport: Transport[Mail] = FolderTransport(chosen.mail_folder, identity)
     if chosen.smtp_url:
         from workers.transports.smtp import SmtpTransport  # noqa: PLC0415

@@ -75,6 +75,18 @@ class Conflict(DomainError):
     default_code = "conflict"
 
 
+class Gone(DomainError):
+    """What is named could be used once, and has been."""
+
+    default_code = "gone"
+
+
+class RateLimited(DomainError):
+    """The caller has done this too often; `retry_after` says when it is possible again."""
+
+    default_code = "rate_limited"
+
+
 class Stale(DomainError):
     """The caller read an older version of the resource."""
 

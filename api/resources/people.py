@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zlib import crc32
 
 from flask import request
 
@@ -17,6 +18,7 @@ from api.schemas.base import ListQuery
 from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list
 from workflows.errors import Forbidden, Invalid
 from workflows.identity.actor import Actor
+from workflows.identity.email_change import request_email_change
 from workflows.identity.people import (
     Mentor,
     User,
@@ -92,13 +94,21 @@ def get_me(context: RequestContext[None]) -> Any:
 
 
 @users.route("/me", methods=["PATCH"])
+@refuses("email_taken", "rate_limited")
 @changes(PERSON)
 @users.arguments(shapes.UserChanges)
 @users.response(200, shapes.User)
 def update_me(context: RequestContext[None], body: dict[str, Any]) -> Any:
-    """Update the caller's name, time zone or locale. The mail address is the identity provider's."""
-    assert context.actor.user_id is not None
-    return _tagged(change_user(context.db, user_id=context.actor.user_id, changes=body))
+    """Update the caller's name, mail address, time zone or locale.
+
+    A link to confirm a new mail address is sent to it, and a notice to the present one, which stays until then;
+    `pendingEmail` is the new one. To send the present address withdraws it. At most five others within a day.
+    """
+    user_id, email = context.actor.user_id, body.pop("email", None)
+    assert user_id is not None
+    if email is not None:
+        request_email_change(context.db, actor=context.actor, user_id=user_id, email=email, now=context.now)
+    return _tagged(change_user(context.db, user_id=user_id, changes=body))
 
 
 @mentors.route("/mentor-profiles/<id:mentor_profile_id>", methods=["PATCH"])
@@ -169,5 +179,7 @@ def get_mentor(context: RequestContext[Mentor]) -> Any:
 
 
 def _tagged(user: User, **headers: str) -> Any:
-    # A mentor profile changes the representation of its user, but not the user's row.
-    return tagged(user, view=user.mentor_profile_id, **headers)
+    # A mentor profile and a new address change the representation of a user, but not the user's row.
+    pending = crc32(user.pending_email.encode()) if user.pending_email else None
+    view = "-".join(str(part) for part in (user.mentor_profile_id, pending) if part is not None)
+    return tagged(user, view=view or None, **headers)

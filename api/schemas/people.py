@@ -48,6 +48,9 @@ class User(ResponseSchema):
     name = fields.String()
     time_zone = fields.String()
     locale = fields.String()
+    pending_email = fields.String(
+        allow_none=True, metadata={"description": "An address that is used once its link has been confirmed."}
+    )
     mentor_profile_id = Id(allow_none=True)
     created_at = Moment()
 
@@ -55,6 +58,7 @@ class User(ResponseSchema):
 class UserChanges(RequestSchema):
     """Changes to one's own account; omitted fields keep their value."""
 
+    email = MailAddress(metadata={"description": "Used once the link that is sent to it has been confirmed."})
     name = Line(200)
     time_zone = TimeZone()
     locale = _locale()

@@ -14,7 +14,9 @@ from models.engine import create
 from models.events import deliveries
 from tests import factories
 from tests.api.conftest import Cast
+from tests.api.links import signed
 from tests.application import World
+from workflows.action_links.link import Action
 from workflows.bookings.booking import Booking
 from workflows.sessions.session import Session
 
@@ -165,6 +167,16 @@ def already_answered(stage: Stage) -> Answer:
 def email_taken(stage: Stage) -> Answer:
     body = {"email": stage.cast.mentee.email, "name": "Twice"}
     return stage.client.post("/users", json=body, headers=stage.cast.as_operator)
+
+
+def rate_limited(stage: Stage) -> Answer:
+    bodies = [{"email": f"ada{number}@example.org"} for number in range(6)]
+    return [stage.client.patch("/me", json=body, headers=stage.cast.as_mentee) for body in bodies][5]
+
+
+def gone(stage: Stage) -> Answer:
+    path = signed(Action.DECLINE, stage.draft.id, stage.cast.mentor.user_id)
+    return [stage.client.post(path, headers={"Accept": "application/json"}) for _ in range(2)][1]
 
 
 def profile_exists(stage: Stage) -> Answer:
@@ -333,6 +345,8 @@ PRODUCED: dict[str, Callable[[Stage], Answer]] = {
     "secret_limit": secret_limit,
     "push_off": push_off,
     "key_in_use": key_in_use,
+    "gone": gone,
+    "rate_limited": rate_limited,
     "stale": lambda stage: stage.accept(**{"If-Match": '"7"'}),
     "too_large": lambda stage: stage.book(notes="x" * 300_000),
     "unsupported_media_type": lambda stage: stage.client.post(

@@ -24,7 +24,7 @@ OPEN = {
     # In development, and from this machine; who else may is held in tests/api/test_metrics_access.py.
     "/metrics",
     # The address itself is the credential; an unknown one is 404.
-    "/calendar/<secret>.ics", "/unsubscribe/<signed>",
+    "/calendar/<secret>.ics", "/unsubscribe/<signed>", "/act/<signed>",
 }  # fmt: skip
 # What people see rather than programs call.
 UNDOCUMENTED = {"/", "/openapi.json", "/docs", "/docs/assets/<path:filename>"}
@@ -75,7 +75,7 @@ CONTRACT = {
     "POST /notifications/{}/read", "POST /notifications/read-all",
     "GET /push-subscriptions/key", "POST /push-subscriptions", "GET /push-subscriptions",
     "DELETE /push-subscriptions/{}",
-    "GET /unsubscribe/{}", "POST /unsubscribe/{}",
+    "GET /unsubscribe/{}", "POST /unsubscribe/{}", "GET /act/{}", "POST /act/{}",
     "GET /notification-preferences", "PUT /notification-preferences",
     "GET /analytics/sessions", "GET /analytics/conversion", "GET /analytics/availability",
     "GET /analytics/transition-times", "GET /operations/summary",
@@ -106,7 +106,8 @@ def test_every_route_requires_credentials(world: World, cast: Cast, method: str,
 
 
 @pytest.mark.parametrize(
-    "rule", sorted(OPEN - {"/docs/assets/<path:filename>", "/calendar/<secret>.ics", "/unsubscribe/<signed>"})
+    "rule",
+    sorted(rule for rule in OPEN if "<" not in rule),
 )
 def test_open_routes_are_open(client: ApiClient, rule: str) -> None:
     assert client.get(rule).status_code in (200, 302)
@@ -184,15 +185,15 @@ def test_credentials_are_described(document: dict[str, Any]) -> None:
     assert {"bearer": []} in document["paths"]["/bookings"]["post"]["security"]
 
 
-# One-click unsubscription (RFC 8058): mail programs send no headers of ours.
-BY_A_LINK = "/unsubscribe/{signed}"
+# One-click unsubscription (RFC 8058), and forms of pages: mail programs and browsers send no headers of ours.
+BY_A_LINK = ("/unsubscribe/{signed}", "/act/{signed}")
 # One per user, so that the path has no id.
 ONES_OWN = ("/notification-preferences",)
 
 
 def test_every_change_documents_its_headers(document: dict[str, Any]) -> None:
     for path, method, operation in operations_of(document):
-        if method != "get" and path != BY_A_LINK:
+        if method != "get" and path not in BY_A_LINK:
             known = headers_of(operation)
             assert "Idempotency-Key" in known, (method, path)
             assert ("If-Match" in known) == ("{" in path or path in ONES_OWN), (method, path)

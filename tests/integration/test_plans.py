@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import ARRAY, Column, Connection, Engine, Enum, Executable, Table, Uuid, event, text
+from sqlalchemy import ARRAY, Column, Connection, Engine, Enum, Executable, Table, Uuid, bindparam, event, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.psycopg import dialect
 
@@ -27,13 +27,15 @@ from models.engine import create, driver_of
 from models.events import DeliveryState, deliveries, events
 from models.groups import group_sessions, waitlist_entries
 from models.idempotency import idempotency_keys
+from models.links import spent_links
 from models.notifications import notifications, push_subscriptions
-from models.people import mentor_profiles, skills, users
+from models.people import email_changes, mentor_profiles, skills, users
 from models.reviews import review_permits, reviews
 from models.sessions import SessionStatus, sessions
 from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
 from tests.application import World
 from tests.integration.harness import without_guards
+from workflows.action_links.link import FORGET_SPENT_LINKS, HOLDER_OF_LINK, SPENT_LINK
 from workflows.audit import AUDIT_ENTRIES
 from workflows.availability.calendar import BLOCKS, BLOCKS_WITHOUT_BOOKINGS, CALENDARS
 from workflows.availability.dates import DATES
@@ -57,6 +59,8 @@ from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 from workflows.events.record import recording
 from workflows.groups.group import GROUPS
 from workflows.identity.actor import ACTIVE_MENTOR, USER
+from workflows.identity.email_change import CLOSE_EMAIL_CHANGE, FORGET_EMAIL_CHANGES, RECENT_CHANGES
+from workflows.identity.people import user_query
 from workflows.invariants import About, check_part, looks, names
 from workflows.notifications.inbox import NOTIFICATIONS
 from workflows.notifications.push_subscriptions import BROWSERS
@@ -126,6 +130,13 @@ LARGE: dict[Table, dict[str, str]] = {
     bundle_entries: {"kind": "'spend'", "credits": "-1", "booking_id": "{n}", "seat_id": "{n}"},
     audit_entries: {"subject_id": "{n}", "actor": "'operator:' || n % 400", "action": "'a' || n % 50"},
     idempotency_keys: {"expires_at": "now() + interval '3 days'"},
+    spent_links: {"expires_at": "now() + (n % 50) * interval '1 minute'"},
+    email_changes: {
+        "email": "n || '@example.org'",
+        "open": "n % 50 = 0",
+        "user_id": "{n}",
+        "expires_at": "now() + n * interval '1 minute'",
+    },
 }
 SOME_ID = UUID(int=7)
 OFFER: dict[str, Any] = {"skills": ["go"], "max_price": 1, "currency": "USD", "duration_minutes": 60}
@@ -211,6 +222,13 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
 STATEMENTS: dict[str, Executable] = {
     "the caller as a user": USER.query,
     "the caller as a mentor": ACTIVE_MENTOR.query,
+    "a user": user_query(bindparam("user_id", type_=Uuid)),  # type: ignore[arg-type]
+    "a used link": SPENT_LINK,
+    "the user of a link": HOLDER_OF_LINK,
+    "used links to be forgotten": FORGET_SPENT_LINKS,
+    "what a user has entered lately": RECENT_CHANGES,
+    "an address to be confirmed": CLOSE_EMAIL_CHANGE,
+    "addresses to be forgotten": FORGET_EMAIL_CHANGES,
     "the listing of a request": BOOKABLE,
     "who teaches a course": OFFERS,
     "the listing of a duration": LISTING_OF_DURATION,

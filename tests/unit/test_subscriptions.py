@@ -29,6 +29,7 @@ INSIDE = {
     "notifications.bundle_expired": ("bundle.expired", "notifications", 8),
     "notifications.bundle_expiring": ("bundle.validity_set", "notifications", 8),
     "notifications.bundle_purchased": ("bundle.purchased", "notifications", 8),
+    "notifications.email_change_requested": ("user.email_change_requested", "notifications", 8),
     "notifications.review_unlocked": ("review.unlocked", "notifications", 8),
     "notifications.seat_joined": ("seat.joined", "notifications", 8),
     "notifications.seat_left": ("seat.left", "notifications", 8),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
@@ -13,8 +14,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from config.app_urls import ID
 from config.signed_links import Signer
 from workers.transports import Renew, Transport, no_lease
+from workflows.action_links.buttons import LABELS, AppPage, Button, MailActions
+from workflows.action_links.link import Action
 from workflows.calendar.invitation import Invitation
 from workflows.effects.messages import Mail
 from workflows.events.delivery import SendResult
@@ -40,13 +44,15 @@ _DOT_AT_START = re.compile(rb"(?m)^\.")
 
 @dataclass(frozen=True)
 class MailIdentity:
-    """Mail identity: the sender, the operators' address, and the unsubscribe links.
+    """Mail identity: the sender, the operators' address, the buttons, and the unsubscribe links.
 
     Args:
         sender: an address, with a name if it has one; so is `operators`.
         base: PUBLIC_URL without a slash at its end.
         signer: signs unsubscribe links; None where there are none, because PUBLIC_URL is unknown.
         meetings: makes the links of online sessions.
+        link_signer: signs the links to the API's own pages; None as above.
+        app_urls: the pages of the operator's application, with `{id}` in place of an id.
     """
 
     sender: str
@@ -54,6 +60,26 @@ class MailIdentity:
     base: str = ""
     signer: Signer | None = None
     meetings: MeetingService = NO_LINKS
+    link_signer: Signer | None = None
+    app_urls: Mapping[AppPage, str] = field(default_factory=dict)
+
+    def buttons(self, actions: MailActions, *, can_join: bool = False) -> list[Button]:
+        """The buttons of a mail: one into the operator's application, or one for each action on a page of the API.
+
+        Args:
+            can_join: whether the session has a link to join it.
+        """
+        own_page = self.app_urls.get(actions.page) if actions.page else None
+        if own_page is not None:
+            return [Button(actions.label, own_page.replace(ID, str(actions.page_id)), personal=False)]
+        if self.link_signer is None:
+            return []
+        signed = [
+            (LABELS[link.action], self.link_signer.sign(link.to_text()))
+            for link in actions.links
+            if can_join or link.action is not Action.JOIN
+        ]
+        return [Button(label, f"{self.base}/act/{text}", personal=True) for label, text in signed]
 
     def footer(self, choice: Choice | None) -> Footer | None:
         """What stands below a mail that can be unsubscribed from, with the link for one click; None for others."""
@@ -140,10 +166,11 @@ def compose(mail: Mail, identity: MailIdentity) -> EmailMessage:
         message["List-Unsubscribe"] = f"<{footer.link}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     place = mail.session.place(identity.meetings) if mail.session else None
-    message.set_content(as_text(mail.words, footer, place))
+    buttons = identity.buttons(mail.actions, can_join=place is not None and place.link is not None)
+    message.set_content(as_text(mail.words, footer, place, buttons))
     # Derived from the delivery, so that every attempt sends the same bytes.
     message.make_alternative(f"={mail.delivery_id.hex}=")
-    message.add_alternative(as_html(mail.words, footer, place), subtype="html")
+    message.add_alternative(as_html(mail.words, footer, place, buttons), subtype="html")
     if mail.invitation:
         organizer = {"organizer": name or address, "address": address}
         _invite(message, mail.invitation, mail.invitation.rendered(**organizer, meetings=identity.meetings))

@@ -7,7 +7,7 @@ unsubscribed since, is no party of the booking any more, or could do nothing wit
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,11 +17,14 @@ from sqlalchemy import Connection, Row, Uuid, text
 from models.base import Timestamp
 from models.events import ErrorClass
 from models.notifications import Channel
+from workflows.action_links.buttons import MailActions, Reader, actions_of
+from workflows.action_links.link import Action, ActionLink
 from workflows.calendar.icalendar import CalendarEntry
 from workflows.calendar.invitation import Guest, Invitation, calendar_entries, entry_to_join, invitation_for
 from workflows.events.delivery import PUSH_RETRY_POLICY, Cancel, Delivery, SendResult
 from workflows.events.event_types import (
     BookingUndecided,
+    EmailChangeRequested,
     Event,
     SessionReminderSet,
     SessionStarted,
@@ -38,17 +41,29 @@ from workflows.reminders import words_now
 
 # The target of mails to the operators, whose address is a setting.
 OPERATORS = "operators"
+# The targets of mails about a change of a user's address.
+NEW_ADDRESS, FORMER_ADDRESS = "new_address", "former_address"
+_NOT_USERS = (OPERATORS, NEW_ADDRESS, FORMER_ADDRESS)
 PUSH_USEFUL_FOR = timedelta(hours=24)
 _MAILS = text(
     f"""
 SELECT n.event_id, n.user_id, n.kind, n.title, n.body, n.created_at, u.name, u.email, u.time_zone, p.wanted,
-       {IS_PARTY} AS party
+       {IS_PARTY} AS party, mentor.user_id IS NOT DISTINCT FROM n.user_id AS is_mentor, seat.present
 FROM unnest(CAST(:event_ids AS uuid[]), CAST(:user_ids AS uuid[])) AS asked(event_id, user_id)
 JOIN notifications n ON n.event_id = asked.event_id AND n.user_id = asked.user_id AND n.channel = 'email'
 JOIN users u ON u.id = n.user_id
+LEFT JOIN bookings b ON b.id = n.booking_id
+LEFT JOIN mentor_profiles mentor ON mentor.id = b.mentor_profile_id
+LEFT JOIN booking_participants seat ON seat.booking_id = n.booking_id AND seat.user_id = n.user_id
 LEFT JOIN notification_preferences p ON p.user_id = n.user_id AND p.kind = n.kind AND p.channel = n.channel
 """
 ).columns(event_id=Uuid(), user_id=Uuid(), created_at=Timestamp)
+_EMAIL_CHANGE = text(
+    """
+SELECT c.email, c.former_email, c.expires_at, c.open, u.name, u.time_zone
+FROM email_changes c JOIN users u ON u.id = c.user_id WHERE c.id = CAST(:id AS uuid)
+"""
+).columns(expires_at=Timestamp)
 _PUSHES = text(
     f"""
 SELECT n.event_id, n.id, n.user_id, n.kind, n.title, n.body, n.session_id, n.booking_id, n.created_at,
@@ -79,6 +94,7 @@ class Mail:
         written_at: its Date, and since when it waits; a reminder's event is much older.
         choice: what an unsubscribe link switches off; None for mails that cannot be switched off.
         session: whose place it tells, since its reader is to come there.
+        actions: where its buttons lead.
     """
 
     delivery_id: UUID
@@ -89,6 +105,7 @@ class Mail:
     choice: Choice | None = None
     invitation: Invitation | None = None
     session: CalendarEntry | None = None
+    actions: MailActions = field(default_factory=MailActions)
 
     @property
     def subject(self) -> str:
@@ -141,16 +158,19 @@ class Notice:
 
 def prepare_mails(db: Connection, deliveries: Sequence[Delivery]) -> list[Mail | Exception]:
     """The mails, with what all of them need read at once."""
-    people = [delivery for delivery in deliveries if delivery.target != OPERATORS]
+    people = [delivery for delivery in deliveries if delivery.target not in _NOT_USERS]
     keys = {"event_ids": [each.event.id for each in people], "user_ids": [UUID(each.target) for each in people]}
     found = {(row.event_id, row.user_id): row for row in db.execute(_MAILS, keys)} if people else {}
     entries = calendar_entries(db, (delivery.event for delivery in people))
-    return prepare_each(
-        deliveries,
-        lambda delivery: (
-            _mail_to_operators(db, delivery) if delivery.target == OPERATORS else _mail(db, delivery, found, entries)
-        ),
-    )
+
+    def prepare(delivery: Delivery) -> Mail:
+        if delivery.target == OPERATORS:
+            return _mail_to_operators(db, delivery)
+        if isinstance(delivery.event, EmailChangeRequested):
+            return _mail_about_address(db, delivery, delivery.event)
+        return _mail(db, delivery, found, entries)
+
+    return prepare_each(deliveries, prepare)
 
 
 def _mail(
@@ -168,6 +188,7 @@ def _mail(
     require_recipient(event, is_party=row.party)
     guest = Guest(user_id=reader_id, time_zone=row.time_zone, name=row.name, address=row.email)
     choice = Choice(user_id=reader_id, kind=row.kind, channel=Channel.EMAIL)
+    reader = Reader(user_id=reader_id, is_mentor=row.is_mentor, present=row.present)
     return Mail(
         delivery_id=delivery.id,
         to_name=row.name,
@@ -177,6 +198,7 @@ def _mail(
         choice=choice if can_be_stopped(row.kind, Channel.EMAIL) else None,
         invitation=invitation_for(event, entries, guest),
         session=entry_to_join(event, entries, reader_id),
+        actions=actions_of(event, reader, now=delivery.now),
     )
 
 
@@ -190,6 +212,29 @@ def _mail_to_operators(db: Connection, delivery: Delivery) -> Mail:
         to_address=None,
         words=news.words,
         written_at=delivery.event.occurred_at,
+    )
+
+
+def _mail_about_address(db: Connection, delivery: Delivery, event: EmailChangeRequested) -> Mail:
+    row = db.execute(_EMAIL_CHANGE, {"id": event.email_change_id}).one_or_none()
+    if row is None:
+        raise Cancel("The time to confirm the address has passed.")
+    about = {"owner": row.name, "address": row.email, "expires_at": row.expires_at, "time_zone": row.time_zone}
+    if delivery.target == FORMER_ADDRESS:
+        words, to_address, links = compose("email_change_notice", **about), row.former_email, []
+    else:
+        if not row.open or row.expires_at <= delivery.now:
+            raise Cancel("The address can no longer be confirmed.")
+        words, to_address = compose("email_change_confirm", **about), row.email
+        confirm = {"subject_id": event.email_change_id, "user_id": event.user_id, "expires_at": row.expires_at}
+        links = [ActionLink(action=Action.CONFIRM_MAIL, **confirm)]
+    return Mail(
+        delivery_id=delivery.id,
+        to_name=row.name,
+        to_address=to_address,
+        words=words,
+        written_at=event.occurred_at,
+        actions=MailActions(links=links),
     )
 
 

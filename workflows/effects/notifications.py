@@ -12,7 +12,7 @@ from models.catalog import courses
 from models.sessions import OutcomeType, SessionStatus
 from workflows.bundles.bundle import Bundle, bundle_query
 from workflows.bundles.expiry import expiry_of, is_long, is_superseded, notice_of_expiry
-from workflows.effects.messages import OPERATORS, SEND_MAIL, SEND_NOTICE
+from workflows.effects.messages import FORMER_ADDRESS, NEW_ADDRESS, OPERATORS, SEND_MAIL, SEND_NOTICE
 from workflows.events.event_types import (
     BookingAccepted,
     BookingCancelled,
@@ -24,6 +24,7 @@ from workflows.events.event_types import (
     BundleExpired,
     BundlePurchased,
     BundleValiditySet,
+    EmailChangeRequested,
     Event,
     ReviewUnlocked,
     SeatJoined,
@@ -261,6 +262,12 @@ def notify_before_expiry(db: Connection, event: BundleValiditySet, _target: str,
     if bundle.remaining_sessions and time_left > timedelta(0) and not is_superseded(db, event, bundle):
         variables = {"left": bundle.remaining_sessions, "expires_in": in_words(time_left)}
         _notify_owner(db, event, "bundle_expiring", **variables)
+
+
+@subscribe(EmailChangeRequested, name="notifications.email_change_requested", queue="notifications")
+def notify_addresses(db: Connection, event: EmailChangeRequested, *, now: datetime) -> None:
+    """Mail the new address a link to confirm it, and the former one a notice; neither can be switched off."""
+    follow_up(db, event, SEND_MAIL, [NEW_ADDRESS, FORMER_ADDRESS])
 
 
 def _subscribe_endpoint(event_type: type[WebhookEndpointEvent]) -> None:

@@ -452,6 +452,29 @@ class CalendarFreed(HoldEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EmailChangeEvent(Event):
+    """The fields of every event about a change of a user's mail address; the addresses are in no event."""
+
+    subject: ClassVar[str] = "user"
+    announced: ClassVar[bool] = False
+
+    user_id: UUID
+    email_change_id: UUID
+
+
+class EmailChangeRequested(EmailChangeEvent):
+    """A user has entered another mail address, which is theirs once they confirm it."""
+
+    type = "user.email_change_requested"
+
+
+class EmailChanged(EmailChangeEvent):
+    """A user has confirmed another mail address."""
+
+    type = "user.email_changed"
+
+
+@dataclass(frozen=True, kw_only=True)
 class WebhookPinged(Event):
     """A test message to one endpoint, to see whether it answers."""
 

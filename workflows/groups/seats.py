@@ -204,7 +204,7 @@ def leave(
     if not place.has_seat:
         raise NotFound("You have no seat in this group session.")
     require_open(group, place, now=now)
-    cost = _cost_of(group, place, by_mentee=not actor.operator, now=now)
+    cost = cost_of(group, place, by_mentee=not actor.operator, now=now)
     assert place.seat_id is not None
     costs = {name: getattr(cost, name) for name in ("late", "fee_amount", "refund_amount", "currency")}
     db.execute(_LEAVE, {"booking_id": group.id, "user_id": mentee_user_id, "reason": reason, **costs})
@@ -221,6 +221,32 @@ def leave(
     record(db, SeatLeft.about(left, actor=actor, now=now, **about))
     offer_seats(db, group=group, now=now, offer_minutes=offer_minutes)
     return read_group(db, group.id), cost
+
+
+def cost_of(group: Group, place: Place, *, by_mentee: bool, now: datetime) -> SeatCancellation:
+    """What it costs to leave a seat now; an operator takes it away without a fee.
+
+    Raises:
+        Conflict: `not_cancellable`, by the policy.
+    """
+    hours, percent, price = group.cancellation_window_hours, group.late_fee_percent, place.price_amount or 0
+    if by_mentee and hours is None:
+        raise Conflict(
+            "This group session cannot be left, by its policy; ask its mentor or an operator.", code="not_cancellable"
+        )
+    late = by_mentee and hours is not None and now > group.start_time - timedelta(hours=hours)
+    # Half up to the minor unit, in whole numbers.
+    fee = (price * percent + 50) // 100 if late else 0
+    return SeatCancellation(
+        late=late,
+        fee_amount=fee,
+        refund_amount=price - fee,
+        currency=place.price_currency or group.price_currency,
+        # The fee of a seat that a credit paid for is the credit.
+        credit_returned=place.bundle_purchase_id is not None and not (late and percent > 0),
+        window_hours=hours,
+        late_fee_percent=percent,
+    )
 
 
 def refund_all(db: Connection, *, group: Group, actor: Actor, now: datetime) -> None:
@@ -259,24 +285,3 @@ def reason_for_leaving(db: Connection, seat_id: UUID) -> str | None:
     """The reason that was given when the seat was left, for the mentor alone; None where none was."""
     found: str | None = db.scalar(_REASON, {"seat_id": seat_id})
     return found
-
-
-def _cost_of(group: Group, place: Place, *, by_mentee: bool, now: datetime) -> SeatCancellation:
-    hours, percent, price = group.cancellation_window_hours, group.late_fee_percent, place.price_amount or 0
-    if by_mentee and hours is None:
-        raise Conflict(
-            "This group session cannot be left, by its policy; ask its mentor or an operator.", code="not_cancellable"
-        )
-    late = by_mentee and hours is not None and now > group.start_time - timedelta(hours=hours)
-    # Half up to the minor unit, in whole numbers.
-    fee = (price * percent + 50) // 100 if late else 0
-    return SeatCancellation(
-        late=late,
-        fee_amount=fee,
-        refund_amount=price - fee,
-        currency=place.price_currency or group.price_currency,
-        # The fee of a seat that a credit paid for is the credit.
-        credit_returned=place.bundle_purchase_id is not None and not (late and percent > 0),
-        window_hours=hours,
-        late_fee_percent=percent,
-    )

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, Uuid, bindparam, insert, select, update
+from sqlalchemy import Connection, Select, Uuid, bindparam, func, insert, select, update
 from uuid_utils.compat import uuid7
 
-from models.people import mentor_profiles, users
+from models.people import email_changes, mentor_profiles, users
 from workflows.clock import zone
 from workflows.errors import Forbidden, Invalid, NotFound, Stale
 from workflows.identity.actor import Actor, require_operator
@@ -32,12 +32,18 @@ class User(Record):
     mentor_profile_id: UUID | None
     created_at: datetime
     version: int
+    # Entered, and still to be confirmed.
+    pending_email: str | None = None
 
     @classmethod
     def query(cls) -> Select[Any]:
-        return select(*cls.columns(), mentor_profiles.c.id.label("mentor_profile_id")).select_from(
-            users.outerjoin(mentor_profiles, mentor_profiles.c.user_id == users.c.id)
-        )
+        change = email_changes.c
+        pending = select(change.email).where(change.user_id == users.c.id, change.open, change.expires_at > func.now())
+        return select(
+            *cls.columns(),
+            mentor_profiles.c.id.label("mentor_profile_id"),
+            pending.scalar_subquery().label("pending_email"),
+        ).select_from(users.outerjoin(mentor_profiles, mentor_profiles.c.user_id == users.c.id))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
@@ -23,6 +23,7 @@ from jinja2 import (
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from workflows.action_links.buttons import Button
 from workflows.clock import local_time
 from workflows.events.event_types import ENVELOPE, event_types, own_fields
 from workflows.events.subscriptions import Effect, load
@@ -137,19 +138,24 @@ def compose(kind: str, **variables: Any) -> Words:
     return Words(title=title.strip(), body=body.strip())
 
 
-def as_text(words: Words, footer: Footer | None = None, place: Place | None = None) -> str:
+def as_text(
+    words: Words, footer: Footer | None = None, place: Place | None = None, buttons: Sequence[Button] = ()
+) -> str:
     """The plain text part of a mail.
 
     Args:
         place: of the session that its reader is to come to.
     """
-    return _templates[0].render("mail.txt.j2", body=words.body, footer=footer, place=place).strip() + "\n"
+    variables = {"body": words.body, "footer": footer, "place": place, "buttons": buttons}
+    return _templates[0].render("mail.txt.j2", **variables).strip() + "\n"
 
 
-def as_html(words: Words, footer: Footer | None = None, place: Place | None = None) -> str:
+def as_html(
+    words: Words, footer: Footer | None = None, place: Place | None = None, buttons: Sequence[Button] = ()
+) -> str:
     """The HTML part of a mail, escaped; arguments as of `as_text`."""
     paragraphs = [paragraph.strip() for paragraph in words.body.split("\n\n") if paragraph.strip()]
-    variables = {"title": words.title, "paragraphs": paragraphs, "footer": footer, "place": place}
+    variables = {"title": words.title, "paragraphs": paragraphs, "footer": footer, "place": place, "buttons": buttons}
     return _templates[0].render("mail.html.j2", **variables)
 
 
@@ -190,7 +196,7 @@ def _errors_of(environment: Environment, name: str) -> Iterator[str]:
     for unknown in sorted(meta.find_undeclared_variables(tree) - known):
         yield f"{name} names {unknown}, which it does not get; it gets {', '.join(sorted(known))}."
     for subject, attribute in sorted(_attributes(tree) - _known_attributes(name)):
-        if subject in ("event", "reader", "footer", "place"):
+        if subject in ("event", "reader", "footer", "place", "button"):
             yield f"{name} names {subject}.{attribute}, which does not exist."
     for other in sorted(each or "a template without a fixed name" for each in meta.find_referenced_templates(tree)):
         if other not in template_names():
@@ -216,7 +222,7 @@ def _known_attributes(name: str) -> set[tuple[str, str]]:
     effect = load().named(f"notifications.{name.partition('.')[0]}")
     sources = [effect.event] if isinstance(effect, Effect) else list(event_types().values())
     of_event = {"type"} | ENVELOPE | {field for event in sources for field in own_fields(event)}
-    of_others = {"reader": Person, "footer": Footer, "place": Place}
+    of_others = {"reader": Person, "footer": Footer, "place": Place, "button": Button}
     return {("event", field) for field in of_event} | {
         (subject, field.name) for subject, kind in of_others.items() for field in fields(kind)
     }

@@ -103,6 +103,17 @@ def require_reviewer(actor: Actor, session: ReviewableSession) -> None:
         raise Forbidden("Only a mentee of this session can review it.")
 
 
+def require_open_permit(db: Connection, actor: Actor, session: ReviewableSession, *, now: datetime) -> None:
+    """Refuse a mentee who cannot review the session now, as `submit` would.
+
+    Raises:
+        Conflict: `already_reviewed` or `review_not_open`.
+    """
+    permit = db.execute(permit_query(session.id, actor.user_id)).one_or_none() if actor.user_id else None
+    if permit is None or permit.used or permit.withdrawn_at is not None or permit.expires_at <= now:
+        raise _refusal(db, actor, session)
+
+
 def submit(
     db: Connection,
     *,

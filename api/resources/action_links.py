@@ -1,0 +1,143 @@
+"""Links in mails that act for their reader: a page that asks, and a form that does it once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import marshmallow as ma
+from flask import Response, g, redirect, request
+
+from api.act.action_page import ActionPage, Closed, Leave, Visit, sentences
+from api.act.cancelling import cancel_page
+from api.act.confirming import ConfirmMailPage
+from api.act.decisions import AcceptPage, DeclinePage
+from api.act.joining import JoinPage
+from api.act.reviewing import ReviewPage
+from api.blueprints import Area, refuses
+from api.context import this_moment
+from api.database import READ_METHODS, database
+from api.pages import HTML, html_page, refusal_page
+from api.requests import name_actor
+from api.state import app_state
+from config.signed_links import Forged, Signer
+from workflows.action_links.link import (
+    LINK_PURPOSE,
+    NO_SUCH_LINK,
+    Action,
+    ActionLink,
+    require_unspent,
+    spend,
+)
+from workflows.errors import Conflict, DomainError, Gone, NotFound
+
+action_links = Area(
+    "Links in mails",
+    "Pages behind the buttons in mails: accept or decline a request, join, cancel, review, confirm a mail address.",
+)
+
+PAGES: dict[Action, Callable[[Visit], ActionPage]] = {
+    Action.ACCEPT: AcceptPage,
+    Action.DECLINE: DeclinePage,
+    Action.CANCEL: cancel_page,
+    Action.JOIN: JoinPage,
+    Action.REVIEW: ReviewPage,
+    Action.CONFIRM_MAIL: ConfirmMailPage,
+}
+# The titles of pages whose link has been used.
+USED = {
+    Action.ACCEPT: "You have already accepted this request",
+    Action.DECLINE: "You have already declined this request",
+    Action.CANCEL: "You have already cancelled this",
+    Action.REVIEW: "You have already sent your review",
+    Action.CONFIRM_MAIL: "You have already confirmed this address",
+}
+# In place of sentences that are for other readers, by the codes of refusals.
+_ADVICE = {
+    "slot_taken": "You or the mentee are already booked at this time, so the request cannot be accepted. You can still"
+    " decline it.",
+    "outside_hours": "You have time off at this time, so the request cannot be accepted. You can still decline it.",
+    "invalid_transition": "This has just been changed. Open the link in your mail again to see where it stands.",
+}
+_FORM = {
+    "requestBody": {
+        "description": "What the page's form asks for: `reason`, `refundRequested`, `rating`, `comment`.",
+        "required": False,
+        "content": {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}},
+    }
+}
+
+
+@action_links.route("/act/<signed>")
+@refuses("not_found", "gone", "forbidden", "internal_error")
+@action_links.response(200, {"type": "string"}, content_type=HTML, description="A page that asks, or tells why not.")
+def get_action_page(signed: str) -> Any:
+    """Show what a link in a mail is for, and ask.
+
+    GET changes nothing, since virus scanners follow every link in a mail. A link works once and for some time: an
+    invalid or expired one is 404, a used one 410. Refusals are pages too, or JSON where the request prefers it.
+    """
+    link = _link(signed)
+    visit = Visit(db=database(), link=link, now=this_moment())
+    require_unspent(visit.db, link)
+    return html_page(PAGES[link.action](visit).asking())
+
+
+@action_links.route("/act/<signed>", methods=["POST"])
+@action_links.doc(**_FORM)
+@refuses(
+    *("not_found", "gone", "forbidden", "invalid_request", "invalid_transition", "not_cancellable"),
+    *("slot_taken", "outside_hours", "already_reviewed", "review_not_open", "email_taken", "session_pending"),
+    *("too_large", "internal_error", "unavailable"),
+)
+@action_links.response(200, {"type": "string"}, content_type=HTML, description="A page that says what has been done.")
+@action_links.alt_response(303, description="To the meeting.", success=True)
+def act_by_link(signed: str) -> Any:
+    """Do what the link is for, with the answers of its form, and use the link up.
+
+    Whoever has the link acts as the user that it was sent to, for this one action: no cookie and no other credential is
+    involved. What a route for programs refuses is refused here too.
+    """
+    link = _link(signed)
+    visit = Visit(db=database(), link=link, now=this_moment())
+    if link.action is not Action.JOIN:
+        # First, so that of two forms of one link the second one waits, and finds it used.
+        spend(visit.db, link)
+    page = PAGES[link.action](visit)
+    asking = page.asking()
+    try:
+        answers = page.read(request.form)
+    except ma.ValidationError as error:
+        return html_page(asking.with_errors(sentences(error), request.form), 400)
+    done = page.act(answers)
+    return redirect(done.url, 303) if isinstance(done, Leave) else html_page(done)
+
+
+@action_links.errorhandler(Exception)
+def show_refusal(error: Exception) -> Response:
+    """A refusal: a page for browsers, JSON for programs that prefer it."""
+    title, advice = None, ""
+    if isinstance(error, Closed):
+        title, advice = error.title, error.message
+    elif isinstance(error, Gone):
+        title, advice = g.get("used_up"), error.message
+    elif isinstance(error, DomainError):
+        advice = _ADVICE.get(error.code, "")
+    answer = refusal_page(error, default=HTML, title=title, advice=advice)
+    if isinstance(error, Closed | Conflict) and request.method in READ_METHODS and answer.mimetype == HTML:
+        # The page is there; it tells where things stand.
+        answer.status_code = 200
+    return answer
+
+
+def _link(signed: str) -> ActionLink:
+    signer = Signer(app_state().settings.signing_keys, LINK_PURPOSE)
+    try:
+        link = ActionLink.from_text(signer.verify(signed), now=this_moment())
+    except Forged as error:
+        raise NotFound(NO_SUCH_LINK) from error
+    if link.action not in PAGES:
+        raise NotFound(NO_SUCH_LINK)
+    g.used_up = USED.get(link.action)
+    name_actor(f"user:{link.user_id}")
+    return link

@@ -1,0 +1,468 @@
+"""Links out of mails: GET asks and changes nothing, POST acts once by the rules of the routes for programs."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, func, select, update
+
+from config.signed_links import Signer
+from models.bookings import bookings
+from models.events import events
+from models.links import spent_links
+from models.people import mentor_profiles
+from models.sessions import sessions
+from tests import factories
+from tests.api.conftest import Cast, counts
+from tests.api.links import SIGNER, signed
+from tests.application import SECRET, World
+from tests.integration.harness import without_guards
+from workflows.action_links.link import LINK_PURPOSE, Action, forget_spent_links
+from workflows.bookings.booking import Booking
+from workflows.reviews.permits import Permit
+from workflows.sessions.session import Session
+
+HOSTILE = '<script>alert("x")</script><img src=x onerror=y>'
+Answer = Any
+
+
+def link_to_accept(cast: Cast, draft: Booking, **chosen: Any) -> str:
+    return signed(Action.ACCEPT, draft.id, cast.mentor.user_id, **chosen)
+
+
+def link_to_decline(cast: Cast, draft: Booking) -> str:
+    return signed(Action.DECLINE, draft.id, cast.mentor.user_id)
+
+
+def link_to_cancel(session: Session, user_id: Any) -> str:
+    return signed(Action.CANCEL, session.booking_id, user_id)
+
+
+def hidden(page: Answer) -> dict[str, str]:
+    """What the form of a page sends besides what is entered."""
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text))
+
+
+def shown(page: Answer, status: int = 200) -> str:
+    """The text of a page, which is one for people and for nobody else to keep."""
+    assert (page.status_code, page.mimetype) == (status, "text/html"), page.text
+    assert page.headers["Cache-Control"] == "no-store"
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["X-Robots-Tag"] == "noindex, nofollow"
+    policy = page.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    assert "<script" not in page.text
+    return str(page.text)
+
+
+def heading(page: Answer, status: int = 200) -> str:
+    """The heading of a page."""
+    (title,) = re.findall(r"<h1>(.*?)</h1>", shown(page, status))
+    return str(title)
+
+
+def status_of(engine: Engine, booking: Booking) -> str:
+    with engine.connect() as db:
+        return str(db.scalar(select(bookings.c.status).where(bookings.c.id == booking.id)))
+
+
+def last_event(engine: Engine) -> tuple[str, str]:
+    with engine.connect() as db:
+        row = db.execute(select(events.c.type, events.c.actor).order_by(events.c.sequence.desc()).limit(1)).one()
+        return row.type, row.actor
+
+
+@pytest.fixture
+def permit(engine: Engine, cast: Cast, in_progress: Session) -> Permit:
+    """The mentee may review a completed session."""
+    with engine.begin() as db:
+        return factories.unlock_review(db, factories.complete_session(db, in_progress), cast.mentee.id)
+
+
+@pytest.mark.parametrize("root", ["", "/api"])
+def test_accepting_by_link_is_the_mentors_acceptance(
+    client: FlaskClient, cast: Cast, draft: Booking, engine: Engine, root: str
+) -> None:
+    path = root + link_to_accept(cast, draft)
+    assert heading(client.get(path)) == "Accept the request from Ada Lovelace?"
+    assert heading(client.post(path)) == "You have accepted the request"
+    assert status_of(engine, draft) == "accepted"
+    assert last_event(engine) == ("booking.accepted", f"mentor:{cast.mentor.id}")
+
+
+def test_to_look_changes_nothing(
+    client: FlaskClient, cast: Cast, draft: Booking, permit: Permit, scheduled: Session, engine: Engine
+) -> None:
+    paths = [
+        link_to_accept(cast, draft),
+        link_to_decline(cast, draft),
+        link_to_cancel(scheduled, cast.mentee.id),
+        signed(Action.REVIEW, permit.session_id, cast.mentee.id),
+    ]
+    before = counts(engine)
+    for path in paths:
+        for method in ("GET", "HEAD"):
+            assert client.open(path, method=method).status_code == 200
+        for method in ("PUT", "PATCH", "DELETE"):
+            assert client.open(path, method=method).status_code == 405
+    assert counts(engine) == before
+    assert status_of(engine, draft) == "draft"
+
+
+def test_a_decline_takes_a_message(client: FlaskClient, cast: Cast, draft: Booking, engine: Engine) -> None:
+    path = link_to_decline(cast, draft)
+    assert 'name="reason"' in shown(client.get(path))
+    assert heading(client.post(path, data={"reason": "On holiday.\r\nSorry"})) == "You have declined the request"
+    with engine.connect() as db:
+        row = db.execute(select(bookings.c.status, bookings.c.decline_reason)).one()
+    assert (row.status, row.decline_reason) == ("declined", "On holiday.\nSorry")
+    assert last_event(engine) == ("booking.declined", f"mentor:{cast.mentor.id}")
+
+
+def test_a_decline_needs_no_message(client: FlaskClient, cast: Cast, draft: Booking, engine: Engine) -> None:
+    assert client.post(link_to_decline(cast, draft), data={"reason": " \r\n "}).status_code == 200
+    with engine.connect() as db:
+        assert db.scalar(select(bookings.c.decline_reason)) is None
+
+
+def test_each_decision_leads_to_the_other(client: FlaskClient, cast: Cast, draft: Booking) -> None:
+    for path, title in (
+        (link_to_accept(cast, draft), "Decline the request from Ada Lovelace?"),
+        (link_to_decline(cast, draft), "Accept the request from Ada Lovelace?"),
+    ):
+        (other,) = re.findall(r'<p class="besides"><a href="([^"]+)">', shown(client.get(path)))
+        assert heading(client.get(f"/act/{other}")) == title
+
+
+def test_the_price_of_cancelling_is_shown_first(
+    client: FlaskClient, cast: Cast, scheduled: Session, engine: Engine
+) -> None:
+    path = link_to_cancel(scheduled, cast.mentee.id)
+    page = client.get(path)
+    quote = client.get(f"/sessions/{scheduled.id}/cancellation-quote", headers=cast.as_mentee).json
+    assert heading(page) == "Cancel your session with Grace Hopper?"
+    assert ("The fee is" in page.text) == (quote["fee"]["amount"] > 0)
+    answers = {"reason": "Ill", "refundRequested": "true", **hidden(page)}
+    assert heading(client.post(path, data=answers)) == "The session is cancelled"
+    session = client.get(f"/sessions/{scheduled.id}", headers=cast.as_mentee).json
+    assert session["cancellation"]["cancelledBy"] == "mentee"
+    assert session["cancellation"]["reason"] == "Ill"
+    assert session["cancellation"]["fee"] == quote["fee"]
+    assert session["cancellation"]["refund"] == quote["refund"]
+    assert last_event(engine) == ("session.cancelled", f"user:{cast.mentee.id}")
+
+
+def test_the_mentor_cancels_without_a_fee(client: FlaskClient, cast: Cast, scheduled: Session, engine: Engine) -> None:
+    path = link_to_cancel(scheduled, cast.mentor.user_id)
+    page = client.get(path)
+    assert "There is no fee. Ada Lovelace gets USD 40.00 back." in page.text
+    assert "refundRequested" not in page.text
+    assert client.post(path, data={"reason": "Ill", **hidden(page)}).status_code == 200
+    session = client.get(f"/sessions/{scheduled.id}", headers=cast.as_mentor).json
+    assert session["cancellation"]["cancelledBy"] == "mentor"
+    assert session["cancellation"]["refund"]["amount"] == 4000
+    assert last_event(engine) == ("session.cancelled", f"mentor:{cast.mentor.id}")
+
+
+def test_a_fee_that_has_changed_is_shown_anew(
+    client: FlaskClient, cast: Cast, scheduled: Session, engine: Engine
+) -> None:
+    path = link_to_cancel(scheduled, cast.mentee.id)
+    answer = client.post(path, data={"reason": "Ill", "quoted": "1 2 None"})
+    assert heading(answer, 400) == "What it costs has changed"
+    with engine.connect() as db:
+        assert db.scalar(select(sessions.c.status)) == "scheduled"
+    assert client.post(path, data={"reason": "Ill", **hidden(client.get(path))}).status_code == 200
+
+
+def test_a_session_is_not_cancelled_without_a_reason(client: FlaskClient, cast: Cast, scheduled: Session) -> None:
+    path = link_to_cancel(scheduled, cast.mentee.id)
+    for data in ({}, {"reason": "  "}, {"reason": "\0"}, {"reason": "x" * 2001}):
+        page = client.post(path, data={**data, "refundRequested": "true"})
+        assert 'aria-invalid="true"' in shown(page, 400)
+        assert 'role="alert"' in page.text
+        assert "checked" in page.text
+    assert client.post(path, data={"reason": "Ill"}).status_code == 200
+
+
+def test_a_policy_without_cancellation_is_told(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+    with engine.begin() as db:
+        listing = factories.make_listing(db, cast.mentor, cancellation_window_hours=None)
+        session = factories.make_session(db, listing=listing, mentee=cast.mentee)
+    path = link_to_cancel(session, cast.mentee.id)
+    for method, status in (("GET", 200), ("POST", 400)):
+        page = client.open(path, method=method, data={"reason": "Ill"})
+        assert heading(page, status) == "You cannot cancel this session"
+    assert "<form" not in page.text
+
+
+def test_a_participant_leaves_a_group(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+    with engine.begin() as db:
+        group = factories.make_group(db, [cast.mentee, cast.stranger], listing=cast.listing)
+    path = signed(Action.CANCEL, group.id, cast.mentee.id)
+    page = client.get(path)
+    assert heading(page) == "Leave this group session?"
+    assert heading(client.post(path, data=hidden(page))) == "You have left the group session"
+    seen = client.get(f"/group-sessions/{group.id}", headers=cast.as_mentor).json
+    assert [each["userId"] for each in seen["participants"]] == [str(cast.stranger.id)]
+    again = signed(Action.CANCEL, group.id, cast.mentee.id, expires_at=datetime.now(UTC) + timedelta(days=1))
+    assert heading(client.get(again)) == "You do not take part in this session"
+
+
+def test_a_review_is_written_by_link(client: FlaskClient, cast: Cast, permit: Permit, engine: Engine) -> None:
+    path = signed(Action.REVIEW, permit.session_id, cast.mentee.id)
+    assert heading(client.get(path)) == "How was your session with Grace Hopper?"
+    answer = client.post(path, data={"rating": "4", "comment": "Clear"})
+    assert heading(answer) == "Thank you for your review"
+    (review,) = client.get(f"/mentors/{cast.mentor.id}/reviews", headers=cast.as_mentee).json["items"]
+    assert (review["rating"], review["comment"]) == (4, "Clear")
+    assert last_event(engine) == ("review.submitted", f"user:{cast.mentee.id}")
+
+
+@pytest.mark.parametrize("data", [{}, {"rating": "6"}, {"rating": "0"}, {"rating": "x"}, {"rating": "4.5"}])
+def test_a_review_needs_a_rating(client: FlaskClient, cast: Cast, permit: Permit, data: dict[str, str]) -> None:
+    path = signed(Action.REVIEW, permit.session_id, cast.mentee.id)
+    page = client.post(path, data={**data, "comment": "Kept <b>as it was</b>"})
+    assert "Kept &lt;b&gt;as it was&lt;/b&gt;</textarea>" in shown(page, 400)
+    assert client.post(path, data={"rating": "5"}).status_code == 200
+
+
+def test_a_second_review_is_refused(client: FlaskClient, cast: Cast, permit: Permit) -> None:
+    body = {"rating": 5}
+    client.post(f"/sessions/{permit.session_id}/review", json=body, headers=cast.as_mentee)
+    path = signed(Action.REVIEW, permit.session_id, cast.mentee.id)
+    for method, status in (("GET", 200), ("POST", 409)):
+        page = client.open(path, method=method, data={"rating": "1"})
+        assert "You have already reviewed this session." in shown(page, status)
+
+
+def test_a_used_link_is_gone(client: FlaskClient, cast: Cast, draft: Booking, engine: Engine) -> None:
+    path = link_to_accept(cast, draft)
+    assert client.post(path).status_code == 200
+    before = counts(engine)
+    for method in ("GET", "POST"):
+        page = client.open(path, method=method)
+        assert heading(page, 410) == "You have already accepted this request"
+    assert counts(engine) == before
+    as_json = client.post(path, headers={"Accept": "application/json"})
+    assert (as_json.status_code, as_json.json["code"]) == (410, "gone")
+
+
+def test_a_refused_form_leaves_the_link_usable(
+    client: FlaskClient, cast: Cast, scheduled: Session, engine: Engine
+) -> None:
+    path = link_to_cancel(scheduled, cast.mentee.id)
+    assert client.post(path).status_code == 400
+    with engine.connect() as db:
+        assert db.scalar(select(func.count()).select_from(spent_links)) == 0
+    assert client.post(path, data={"reason": "Ill"}).status_code == 200
+
+
+@pytest.mark.parametrize("step", ["accept", "decline", "cancel"])
+def test_what_the_application_has_decided_is_told(
+    client: FlaskClient, cast: Cast, draft: Booking, engine: Engine, step: str
+) -> None:
+    headers = cast.as_mentee if step == "cancel" else cast.as_mentor
+    assert client.patch(f"/bookings/{draft.id}/{step}", headers=headers).status_code in (200, 202)
+    titles = {
+        "accept": "You have already accepted this request",
+        "decline": "You have already declined this request",
+        "cancel": "This request is no longer open",
+    }
+    before = counts(engine)
+    for path in (link_to_accept(cast, draft), link_to_decline(cast, draft)):
+        for method, status in (("GET", 200), ("POST", 400)):
+            page = client.open(path, method=method)
+            assert heading(page, status) == titles[step]
+            assert "<form" not in page.text
+    assert counts(engine) == before
+
+
+def test_a_taken_time_is_told_to_the_mentor(client: FlaskClient, cast: Cast, draft: Booking, engine: Engine) -> None:
+    with engine.begin() as db:
+        rival = factories.make_booking(db, listing=cast.listing, mentee=cast.stranger, start_time=draft.start_time)
+        factories.accept_booking(db, rival)
+    page = client.post(link_to_accept(cast, draft))
+    assert "You or the mentee are already booked at this time" in shown(page, 409)
+    assert status_of(engine, draft) == "draft"
+    assert client.post(link_to_decline(cast, draft)).status_code == 200
+
+
+def test_a_session_that_has_begun_cannot_be_cancelled(client: FlaskClient, cast: Cast, in_progress: Session) -> None:
+    page = client.get(link_to_cancel(in_progress, cast.mentee.id))
+    assert heading(page) == "This session has begun"
+
+
+def test_a_link_expires(client: FlaskClient, cast: Cast, draft: Booking, engine: Engine) -> None:
+    path = link_to_accept(cast, draft, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    for method in ("GET", "POST"):
+        assert heading(client.open(path, method=method), 404) == "This link does not work"
+    assert status_of(engine, draft) == "draft"
+
+
+def forged(cast: Cast, draft: Booking) -> dict[str, str]:
+    """Links that are none of ours, by what is wrong with them."""
+    good = link_to_accept(cast, draft).rpartition("/")[2]
+    payload, _, signature = good.rpartition(".")
+    text = str(SIGNER.verify(good))
+    return {
+        "another secret": Signer(["x" * 40], LINK_PURPOSE).sign(text),
+        "another purpose": Signer([SECRET], "unsubscribe").sign(text),
+        "another payload": f"{payload[:-1]}{'A' if payload[-1] != 'A' else 'B'}.{signature}",
+        "half of one": good[: len(good) // 2],
+        "no base64": good[:-1] + "!",
+        "nothing": "x",
+        "long": "A" * 5000,
+        "other letters": "ü" * 20,
+        "another action": SIGNER.sign(text.replace("accept", "dance")),
+        "no parts": SIGNER.sign("accept"),
+        "a time beyond all": SIGNER.sign(f"{text}{'0' * 30}"),
+        "no text": SIGNER.sign({"action": "accept"}),
+        "no such booking": link_to_accept(cast, draft).rpartition("/")[2]
+        and signed(Action.ACCEPT, uuid4(), cast.mentor.user_id).rpartition("/")[2],
+        "no such user": signed(Action.ACCEPT, draft.id, uuid4()).rpartition("/")[2],
+        "no such session": signed(Action.REVIEW, uuid4(), cast.mentee.id).rpartition("/")[2],
+        "no such change": signed(Action.CONFIRM_MAIL, uuid4(), cast.mentee.id).rpartition("/")[2],
+    }
+
+
+def test_forged_links_are_not_found_and_change_nothing(
+    client: FlaskClient, cast: Cast, draft: Booking, engine: Engine
+) -> None:
+    before = counts(engine)
+    for name, text in forged(cast, draft).items():
+        for method in ("GET", "POST"):
+            page = client.open(f"/act/{text}", method=method)
+            assert page.status_code == 404, name
+            assert heading(page, 404) == "This link does not work", name
+    assert counts(engine) == before
+
+
+def test_a_link_is_good_for_its_action_and_user_alone(
+    client: FlaskClient, cast: Cast, draft: Booking, scheduled: Session, engine: Engine
+) -> None:
+    before = counts(engine)
+    for path in (
+        signed(Action.ACCEPT, draft.id, cast.mentee.id),
+        signed(Action.DECLINE, draft.id, cast.stranger.id),
+        signed(Action.ACCEPT, draft.id, cast.other_mentor.user_id),
+        signed(Action.REVIEW, scheduled.id, cast.stranger.id),
+    ):
+        for method in ("GET", "POST"):
+            assert client.open(path, method=method, data={"rating": "5"}).status_code == 403
+    stranger = link_to_cancel(scheduled, cast.stranger.id)
+    assert heading(client.post(stranger, data={"reason": "x"}), 400) == "You do not take part in this session"
+    assert counts(engine) == before
+
+
+def test_an_inactive_mentor_cannot_act(client: FlaskClient, cast: Cast, draft: Booking, engine: Engine) -> None:
+    with engine.begin() as db:
+        db.execute(update(mentor_profiles).where(mentor_profiles.c.id == cast.mentor.id).values(active=False))
+    page = client.post(link_to_accept(cast, draft))
+    assert "Your mentor profile is not active" in shown(page, 403)
+
+
+def test_links_outlive_the_rotation_of_keys(engine: Engine, cast: Cast, draft: Booking) -> None:
+    rotated = World.on(engine, signing_keys=("another key, put in front of the old one", SECRET))
+    assert rotated.client.get(link_to_accept(cast, draft)).status_code == 200
+    without = World.on(engine, signing_keys=("another key, put in front of the old one",))
+    assert without.client.get(link_to_accept(cast, draft)).status_code == 404
+
+
+def test_names_and_notes_are_escaped(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+    with engine.begin() as db:
+        mentee = factories.make_user(db, name=HOSTILE)
+        draft = factories.make_booking(db, listing=cast.listing, mentee=mentee, title=HOSTILE, notes=f"a\n{HOSTILE}")
+    for path in (link_to_accept(cast, draft), link_to_decline(cast, draft)):
+        text = shown(client.get(path))
+        assert "<img" not in text
+        assert "&lt;img" in text
+
+
+def test_times_are_in_the_readers_zone(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+    with engine.begin() as db:
+        mentee = factories.make_user(db, time_zone="Asia/Kathmandu")
+        session = factories.make_session(db, listing=cast.listing, mentee=mentee)
+    assert "(Asia/Kathmandu)" in shown(client.get(link_to_cancel(session, mentee.id)))
+
+
+def test_a_form_that_is_too_large_is_a_page(client: FlaskClient, cast: Cast, draft: Booking) -> None:
+    page = client.post(link_to_decline(cast, draft), data={"reason": "x" * 300_000})
+    assert heading(page, 413) == "This is too long"
+
+
+def test_bodies_that_are_no_form_are_no_defect(client: FlaskClient, cast: Cast, scheduled: Session) -> None:
+    path = link_to_cancel(scheduled, cast.mentee.id)
+    for body in (b"\xff\xfe", b"reason=%ff%00", b'{"reason": "x"}', b"&&==&"):
+        for kind in ("application/x-www-form-urlencoded", "application/json", "multipart/form-data; boundary=x", "x/y"):
+            assert client.post(path, data=body, content_type=kind).status_code == 400, (body, kind)
+
+
+def test_used_links_are_forgotten_after_their_time(
+    client: FlaskClient, cast: Cast, draft: Booking, engine: Engine
+) -> None:
+    assert client.post(link_to_accept(cast, draft)).status_code == 200
+    with engine.begin() as db:
+        assert forget_spent_links(db) is False
+        assert db.scalar(select(func.count()).select_from(spent_links)) == 1
+    with engine.begin() as db, without_guards(db):
+        db.execute(update(spent_links).values(expires_at=func.now() - timedelta(hours=25)))
+    with engine.begin() as db:
+        assert forget_spent_links(db, limit=1) is True
+        assert db.scalar(select(func.count()).select_from(spent_links)) == 0
+
+
+@pytest.fixture
+def online(engine: Engine, cast: Cast) -> Session:
+    """A session with a link of its listing, which can be joined at any time."""
+    place = {"kind": "online", "value": "https://meet.example/grace?x=1"}
+    with engine.begin() as db:
+        listing = factories.make_listing(db, cast.mentor, early_start_minutes=None, location=place)
+        return factories.make_session(db, listing=listing, mentee=cast.mentee)
+
+
+def test_joining_leads_to_the_meeting_as_often_as_wanted(
+    client: FlaskClient, cast: Cast, online: Session, engine: Engine
+) -> None:
+    before = counts(engine)
+    for user_id in (cast.mentee.id, cast.mentor.user_id):
+        path = signed(Action.JOIN, online.booking_id, user_id)
+        page = client.get(path)
+        assert heading(page).startswith("Join your session with ")
+        assert "form-action 'self' https://meet.example;" in page.headers["Content-Security-Policy"]
+        for _ in range(2):
+            answer = client.post(path)
+            assert (answer.status_code, answer.headers["Location"]) == (303, "https://meet.example/grace?x=1")
+            assert answer.headers["Cache-Control"] == "no-store"
+    assert counts(engine) == before
+
+
+def test_a_session_is_joined_from_its_early_start_on(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+    with engine.begin() as db:
+        listing = factories.make_listing(db, cast.mentor, early_start_minutes=1)
+        session = factories.make_session(db, listing=listing, mentee=cast.mentee)
+    path = signed(Action.JOIN, session.booking_id, cast.mentee.id)
+    for method, status in (("GET", 200), ("POST", 400)):
+        page = client.open(path, method=method)
+        assert heading(page, status) == "This session is not open yet"
+        assert "meet.jit.si" not in page.text
+
+
+def test_what_cannot_be_joined_is_told(client: FlaskClient, cast: Cast, online: Session, engine: Engine) -> None:
+    with engine.begin() as db:
+        place = {"kind": "address", "value": "1 Main Street"}
+        listing = factories.make_listing(db, cast.mentor, early_start_minutes=None, location=place)
+        there = factories.make_session(db, listing=listing, mentee=cast.mentee)
+    client.patch(f"/sessions/{online.id}/cancel", json={"reason": "Ill"}, headers=cast.as_mentor)
+    for session, user, title in (
+        (online, cast.mentee, "This session is cancelled"),
+        (there, cast.mentee, "This session is not online"),
+        (there, cast.stranger, "You do not take part in this session"),
+    ):
+        assert heading(client.get(signed(Action.JOIN, session.booking_id, user.id))) == title

@@ -1,0 +1,91 @@
+"""Links out of mails whose forms are sent at once: each acts once, and nobody gets a defect."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Engine, func, select
+
+from models.bookings import bookings
+from models.events import events
+from models.links import spent_links
+from models.people import users
+from tests import factories
+from tests.api.links import signed
+from tests.api.test_email_changes import NEW, link_to
+from tests.application import World, as_mentor, as_user
+from tests.concurrency.racing import Race
+from workflows.action_links.link import Action
+
+ROUNDS, FORMS = 10, 4
+
+
+def _statuses(race: Race, world: World, paths: list[str]) -> Counter[int]:
+    def post(path: str) -> int:
+        return int(world.client.post(path, data={"reason": "Ill"}).status_code)
+
+    return Counter(race.run([partial(post, path) for path in paths]))
+
+
+def _count(engine: Engine, event_type: str) -> Any:
+    with engine.connect() as db:
+        return db.scalar(select(func.count()).where(events.c.type == event_type))
+
+
+def test_of_several_forms_of_one_link_one_acts(engine: Engine, race: Race) -> None:
+    world = World.on(engine)
+    with engine.begin() as db:
+        mentor = factories.make_mentor(db)
+        listing = factories.make_listing(db, mentor)
+        drafts = [factories.make_booking(db, listing=listing) for _ in range(ROUNDS)]
+    for draft in drafts:
+        path = signed(Action.ACCEPT, draft.id, mentor.user_id)
+        assert _statuses(race, world, [path] * FORMS) == {200: 1, 410: FORMS - 1}
+    assert _count(engine, "booking.accepted") == ROUNDS
+    with engine.connect() as db:
+        assert db.scalar(select(func.count()).select_from(spent_links)) == ROUNDS
+
+
+def test_of_two_decisions_one_counts(engine: Engine, race: Race) -> None:
+    world = World.on(engine)
+    with engine.begin() as db:
+        mentor = factories.make_mentor(db)
+        listing = factories.make_listing(db, mentor)
+        drafts = [factories.make_booking(db, listing=listing) for _ in range(ROUNDS)]
+    for draft in drafts:
+        links = [signed(action, draft.id, mentor.user_id) for action in (Action.ACCEPT, Action.DECLINE)]
+        assert _statuses(race, world, links) == {200: 1, 400: 1}
+    assert _count(engine, "booking.accepted") + _count(engine, "booking.declined") == ROUNDS
+
+
+def test_a_link_and_the_application_decide_once(engine: Engine, race: Race) -> None:
+    world = World.on(engine)
+    with engine.begin() as db:
+        mentor = factories.make_mentor(db)
+        listing = factories.make_listing(db, mentor)
+        drafts = [factories.make_booking(db, listing=listing) for _ in range(ROUNDS)]
+    for draft in drafts:
+        path, link = f"/bookings/{draft.id}/decline", signed(Action.ACCEPT, draft.id, mentor.user_id)
+        calls = [
+            lambda path=path: world.client.patch(path, headers=as_mentor(mentor)).status_code,
+            lambda link=link: world.client.post(link).status_code,
+        ]
+        assert Counter(race.run(calls)) == {200: 1, 400: 1}
+    with engine.connect() as db:
+        assert set(db.scalars(select(bookings.c.status))) <= {"accepted", "declined"}
+
+
+def test_one_of_two_users_confirms_an_address(engine: Engine, race: Race) -> None:
+    world = World.on(engine)
+    for number in range(ROUNDS):
+        with engine.begin() as db:
+            people = [factories.make_user(db) for _ in range(2)]
+        email = f"{number}{NEW}"
+        for user in people:
+            assert world.client.patch("/me", json={"email": email}, headers=as_user(user)).status_code == 200
+        links = [link_to(engine, user.id) for user in people]
+        assert _statuses(race, world, links) == {200: 1, 409: 1}
+        with engine.connect() as db:
+            assert db.scalar(select(func.count()).where(users.c.email == email)) == 1

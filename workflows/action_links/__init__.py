@@ -1,0 +1,1 @@
+"""Links in mails by which their reader acts without signing in."""

@@ -1,0 +1,158 @@
+"""A link in a mail: one action of one user on one subject, until a time, and once.
+
+Who holds the link may do what it names, and nothing else. It is signed under a purpose of its own; what it holds is in
+the clear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Connection, Uuid, text
+
+from workflows.errors import Forbidden, Gone, NotFound
+from workflows.identity.actor import Actor
+
+# What the signature of a link is for.
+LINK_PURPOSE = "action link"
+NO_SUCH_LINK = "This link is not valid, or its time has passed."
+ALREADY_USED = "This link has already been used; each link works once."
+EXPIRED_AT_ONCE = 1_000
+
+
+class Action(StrEnum):
+    """What a link is for; its subject is the booking but where another one is named."""
+
+    ACCEPT = "accept"
+    DECLINE = "decline"
+    CANCEL = "cancel"
+    # Changes nothing, and is never used up.
+    JOIN = "join"
+    # The session.
+    REVIEW = "review"
+    # The requested change of the address.
+    CONFIRM_MAIL = "confirm_mail"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionLink:
+    """What a link names; `expires_at` in UTC, of which whole seconds are kept."""
+
+    action: Action
+    subject_id: UUID
+    user_id: UUID
+    expires_at: datetime
+
+    def to_text(self) -> str:
+        """The link as it is signed."""
+        return f"{self.action} {self.subject_id.hex} {self.user_id.hex} {int(self.expires_at.timestamp())}"
+
+    @classmethod
+    def from_text(cls, payload: object, *, now: datetime) -> ActionLink:
+        """The link that a signed text holds.
+
+        Raises:
+            NotFound: its time has passed, or a newer release has signed what this one does not know.
+        """
+        try:
+            action, subject, user, expiry = str(payload).split(" ")
+            expires_at = datetime.fromtimestamp(int(expiry), UTC)
+            link = cls(
+                action=Action(action), subject_id=UUID(hex=subject), user_id=UUID(hex=user), expires_at=expires_at
+            )
+        except (ValueError, OverflowError) as error:
+            raise NotFound(NO_SUCH_LINK) from error
+        if link.expires_at <= now:
+            raise NotFound(NO_SUCH_LINK)
+        return link
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """The user of a link, who acts as the mentor where the subject is one of theirs; `time_zone` is an IANA name."""
+
+    actor: Actor
+    name: str
+    time_zone: str
+
+
+SPEND_LINK = text(
+    """
+INSERT INTO spent_links (action, subject_id, user_id, expires_at)
+VALUES (:action, CAST(:subject_id AS uuid), CAST(:user_id AS uuid), CAST(:expires_at AS timestamptz))
+ON CONFLICT DO NOTHING
+RETURNING action
+"""
+)
+SPENT_LINK = text(
+    """
+SELECT action FROM spent_links
+WHERE action = :action AND subject_id = CAST(:subject_id AS uuid) AND user_id = CAST(:user_id AS uuid)
+  AND expires_at = CAST(:expires_at AS timestamptz)
+"""
+)
+# A day after their time, which the clocks of two machines tell differently by far less.
+FORGET_SPENT_LINKS = text(
+    """
+DELETE FROM spent_links WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM spent_links WHERE expires_at < now() - interval '1 day' ORDER BY expires_at LIMIT :at_once
+))
+"""
+)
+HOLDER_OF_LINK = text(
+    """
+SELECT u.name, u.time_zone, m.id AS mentor_profile_id, m.active
+FROM users u LEFT JOIN mentor_profiles m ON m.user_id = u.id AND m.id = CAST(:mentor_profile_id AS uuid)
+WHERE u.id = CAST(:user_id AS uuid)
+"""
+).columns(mentor_profile_id=Uuid())
+
+
+def spend(db: Connection, link: ActionLink) -> None:
+    """Use a link up, in the transaction that acts; another one that uses it at the same time waits for its end.
+
+    First of all that the transaction locks, so that two of them never wait for one another.
+
+    Raises:
+        Gone: it has been used.
+    """
+    if db.execute(SPEND_LINK, vars(link)).one_or_none() is None:
+        raise Gone(ALREADY_USED)
+
+
+def require_unspent(db: Connection, link: ActionLink) -> None:
+    """Refuse a link that has been used.
+
+    Raises:
+        Gone: it has.
+    """
+    if db.execute(SPENT_LINK, vars(link)).one_or_none() is not None:
+        raise Gone(ALREADY_USED)
+
+
+def forget_spent_links(db: Connection, *, limit: int = EXPIRED_AT_ONCE) -> bool:
+    """Delete some of the used links whose time has passed, which are not valid any more; whether there may be more."""
+    return db.execute(FORGET_SPENT_LINKS, {"at_once": limit}).rowcount == limit
+
+
+def holder_of(db: Connection, link: ActionLink, mentor_profile_id: UUID | None = None) -> Holder:
+    """The user of a link.
+
+    Args:
+        mentor_profile_id: of the subject: they act as that mentor where it is theirs.
+
+    Raises:
+        NotFound: the user has been deleted.
+        Forbidden: it is their profile, and inactive.
+    """
+    values = {"user_id": link.user_id, "mentor_profile_id": mentor_profile_id}
+    row = db.execute(HOLDER_OF_LINK, values).one_or_none()
+    if row is None:
+        raise NotFound(NO_SUCH_LINK)
+    if row.mentor_profile_id is not None and not row.active:
+        raise Forbidden("Your mentor profile is not active; activate it to act as a mentor.")
+    actor = Actor.person(link.user_id, row.mentor_profile_id)
+    return Holder(actor=actor, name=row.name, time_zone=row.time_zone)

@@ -1,0 +1,135 @@
+"""Change of a user's mail address: the new one is used once a link that was sent to it has been confirmed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, text, update
+from uuid_utils.compat import uuid7
+
+from models.base import Timestamp
+from models.people import email_changes, users
+from workflows.constraints import constraint_errors
+from workflows.errors import Conflict, NotFound, RateLimited
+from workflows.events.event_types import EmailChanged, EmailChangeRequested
+from workflows.events.record import record
+from workflows.identity.actor import Actor
+from workflows.records import Record
+
+CONFIRMABLE_FOR = timedelta(hours=24)
+# Each writes to an address that may be another person's.
+MAX_CHANGES_PER_DAY = 5
+EXPIRED_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmailChange(Record):
+    """An address that can be confirmed while it is `open` and until `expires_at`, UTC."""
+
+    table = email_changes
+
+    id: UUID
+    user_id: UUID
+    email: str
+    former_email: str
+    expires_at: datetime
+    open: bool
+
+
+_COLUMNS = ", ".join(f"email_changes.{column.name}" for column in EmailChange.columns())
+# The user's row first: two changes of one user follow one another, and each counts those before.
+_LOCK_USER = text("SELECT email FROM users WHERE id = CAST(:user_id AS uuid) FOR NO KEY UPDATE")
+RECENT_CHANGES = text(
+    """
+SELECT count(*) AS changes, min(expires_at) AS first_expiry,
+       EXISTS (SELECT FROM users WHERE lower(email) = lower(:email) AND id <> CAST(:user_id AS uuid)) AS taken
+FROM email_changes WHERE user_id = CAST(:user_id AS uuid) AND expires_at > :now
+"""
+).columns(first_expiry=Timestamp)
+_CLOSE = text("UPDATE email_changes SET open = false WHERE user_id = CAST(:user_id AS uuid) AND open")
+_REQUEST = text(
+    f"""
+INSERT INTO email_changes (id, user_id, email, former_email, expires_at)
+VALUES (CAST(:id AS uuid), CAST(:user_id AS uuid), :email, :former_email, :expires_at)
+RETURNING {_COLUMNS}
+"""
+).columns(*EmailChange.columns())
+CLOSE_EMAIL_CHANGE = text(
+    "UPDATE email_changes SET open = false WHERE id = CAST(:id AS uuid) AND open AND expires_at > :now RETURNING id"
+)
+FORGET_EMAIL_CHANGES = text(
+    """
+DELETE FROM email_changes WHERE id IN (
+    SELECT id FROM email_changes WHERE expires_at < now() ORDER BY expires_at LIMIT :at_once FOR UPDATE SKIP LOCKED
+)
+"""
+)
+
+
+def email_change_query(change_id: UUID) -> Select[Any]:
+    """The change of that id, open or not."""
+    return EmailChange.query().where(email_changes.c.id == change_id)
+
+
+def request_email_change(db: Connection, *, actor: Actor, user_id: UUID, email: str, now: datetime) -> None:
+    """Let a user confirm another mail address; an earlier one that they did not confirm can no longer be confirmed.
+
+    A link to confirm it goes to the new address, and a notice to the present one, which, entered again, withdraws it.
+
+    Raises:
+        Conflict: `email_taken`, by another account.
+        RateLimited: the user has entered five others within a day.
+    """
+    present = db.scalar(_LOCK_USER, {"user_id": user_id})
+    assert present is not None
+    if email == present:
+        db.execute(_CLOSE, {"user_id": user_id})
+        return
+    recent = db.execute(RECENT_CHANGES, {"user_id": user_id, "email": email, "now": now}).one()
+    if recent.changes >= MAX_CHANGES_PER_DAY:
+        seconds = max(1, round((recent.first_expiry - now).total_seconds()))
+        raise RateLimited(
+            f"You have changed your mail address {MAX_CHANGES_PER_DAY} times within a day; try again later.",
+            retry_after=seconds,
+        )
+    if recent.taken:
+        raise Conflict("There is already an account with this email address.", code="email_taken")
+    db.execute(_CLOSE, {"user_id": user_id})
+    values = {"id": uuid7(), "user_id": user_id, "email": email, "former_email": present}
+    row = db.execute(_REQUEST, {**values, "expires_at": now + CONFIRMABLE_FOR}).one()
+    record(db, EmailChangeRequested(actor=actor.name, occurred_at=now, user_id=user_id, email_change_id=row.id))
+
+
+def confirmable(db: Connection, change_id: UUID, *, user_id: UUID, now: datetime) -> EmailChange:
+    """The change of that id.
+
+    Raises:
+        NotFound: it is another user's, it was withdrawn, replaced or confirmed, or its time has passed.
+    """
+    row = db.execute(email_change_query(change_id)).one_or_none()
+    if row is None or row.user_id != user_id or not row.open or row.expires_at <= now:
+        raise NotFound("This address can no longer be confirmed; enter it again in your account.")
+    return EmailChange.of(row)
+
+
+def confirm_email_change(db: Connection, *, actor: Actor, change: EmailChange, now: datetime) -> None:
+    """Make the new address that of the account.
+
+    Raises:
+        NotFound: it was withdrawn, replaced or confirmed meanwhile.
+        Conflict: `email_taken`: another account has been given it meanwhile.
+    """
+    db.execute(_LOCK_USER, {"user_id": change.user_id})
+    if db.execute(CLOSE_EMAIL_CHANGE, {"id": change.id, "now": now}).one_or_none() is None:
+        raise NotFound("This address can no longer be confirmed; enter it again in your account.")
+    with constraint_errors():
+        db.execute(update(users).where(users.c.id == change.user_id).values(email=change.email))
+    record(db, EmailChanged(actor=actor.name, occurred_at=now, user_id=change.user_id, email_change_id=change.id))
+
+
+def forget_email_changes(db: Connection, *, limit: int = EXPIRED_AT_ONCE) -> bool:
+    """Delete some of those whose time has passed; whether there may be more."""
+    return db.execute(FORGET_EMAIL_CHANGES, {"at_once": limit}).rowcount == limit
