@@ -20,7 +20,7 @@ from workflows.events.event_types import (
 )
 
 NOW = datetime(2030, 5, 4, 9, 0, 0, 123456, tzinfo=UTC)
-OWN = {
+OWN: dict[str, Any] = {
     "booking_id": uuid4(),
     "listing_id": uuid4(),
     "mentor_profile_id": uuid4(),
@@ -69,7 +69,7 @@ OWN = {
 def an_event(kind: type[Event], **changed: Any) -> Event:
     """An event of that type, with every field filled."""
     own = {each.name: OWN[each.name] for each in fields(kind) if each.name in OWN}
-    return kind(actor="user:1", occurred_at=NOW, **(own | changed))
+    return kind(actor="user:1", occurred_at=NOW, **own | changed)
 
 
 def stored_and_read(event: Event, **added: Any) -> Event:

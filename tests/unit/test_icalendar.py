@@ -98,7 +98,7 @@ def test_addresses_are_mailto_uris(address: str, uri: str) -> None:
 def test_times_are_in_utc() -> None:
     line = utc_time("DTSTART", datetime.fromisoformat("2030-05-04T11:00:00.5+02:00"))
     assert line == "DTSTART:20300504T090000Z"
-    assert parse(line)["DTSTART"].dt == datetime(2030, 5, 4, 9, tzinfo=UTC)
+    assert parse(line).decoded("DTSTART") == datetime(2030, 5, 4, 9, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(("octets", "lines"), [(75, 1), (76, 2), (75 + 74, 2), (75 + 75, 3)])

@@ -163,7 +163,7 @@ def test_a_missing_variable_raises() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_hostile_names_are_escaped_in_html(kind: str) -> None:
-    everywhere = dict.fromkeys(("mentor", "mentees", "others", "title", "reason", "who"), HOSTILE)
+    everywhere: dict[str, Any] = dict.fromkeys(("mentor", "mentees", "others", "title", "reason", "who"), HOSTILE)
     found = words(kind, **everywhere)
     assert HOSTILE in found.title + found.body
     html = as_html(found)
@@ -186,7 +186,7 @@ LINE_ENDS = ["\n", "\n\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e",
 @pytest.mark.parametrize("reader_is_mentor", [True, False])
 def test_no_name_and_no_title_adds_a_line(kind: str, end: str, reader_is_mentor: bool) -> None:
     def told(name: str) -> Words:
-        who = dict.fromkeys(("mentor", "mentees", "others", "title", "who"), name)
+        who: dict[str, Any] = dict.fromkeys(("mentor", "mentees", "others", "title", "who"), name)
         return words(kind, reader_is_mentor=reader_is_mentor, **who)
 
     # As if it had been written with blanks in the first place.

@@ -12,6 +12,7 @@ from workflows.errors import Invalid
 from workflows.webhooks.address import (
     MAX_URL_CHARACTERS,
     AddressRefused,
+    Network,
     checked_address,
     host_of,
     read_address,
@@ -222,7 +223,7 @@ def test_allowed_networks_permit_http_and_any_port(url: str) -> None:
     ],
 )
 @pytest.mark.parametrize("allowed", [LOOPBACK, INTRANET])
-def test_allowed_networks_do_not_relax_rules_for_public_names(url: str, allowed: tuple) -> None:
+def test_allowed_networks_do_not_relax_rules_for_public_names(url: str, allowed: tuple[Network, ...]) -> None:
     with pytest.raises(Invalid) as refused:
         checked_address(url, allowed)
     assert set(refused.value.details or {}) == {"url"}
@@ -247,7 +248,7 @@ def test_allowed_networks_do_not_relax_rules_for_public_names(url: str, allowed:
         ("http://10.0.0.1:0", INTRANET),
     ],
 )
-def test_what_the_operator_does_not_list_stays_closed(url: str, allowed: tuple) -> None:
+def test_what_the_operator_does_not_list_stays_closed(url: str, allowed: tuple[Network, ...]) -> None:
     with pytest.raises(Invalid):
         checked_address(url, allowed)
 
