@@ -77,7 +77,7 @@ class Tuition:
     product: Product
     mentors: list[Mentor]
 
-    def book(self, headers: dict[str, str] | None = None, **fields: Any) -> Answer:
+    def book(self, headers: dict[str, str] | None = None, /, **fields: Any) -> Answer:
         """Ask for an hour on a Monday, as the mentee unless said otherwise."""
         body = {"courseId": str(self.course.id), "durationMinutes": 60, "startTime": MONDAY.isoformat(), **fields}
         body = {name: value for name, value in body.items() if value is not None}

@@ -73,7 +73,7 @@ def serving(folder: Path, database_url: str, **variables: str) -> Iterator[Serve
 
 
 @contextmanager
-def started(folder: Path, host: str = "127.0.0.1", port: int = 0, **variables: str) -> Iterator[Served]:
+def started(folder: Path, host: str = "127.0.0.1", port: int = 0, /, **variables: str) -> Iterator[Served]:
     """Start it, and kill what is left of it at the end of the block."""
     port = port or free_port()
     log = folder / "log"

@@ -142,7 +142,8 @@ def test_only_mentees_of_the_session_are_named(world: World, cast: Cast, started
 
 def test_bad_attendance_is_refused(world: World, cast: Cast, started: Session) -> None:
     twice = named((cast.mentee, True), (cast.mentee, False))
-    for body in ({}, {"attendance": []}, {"attendance": None}, {"attendance": [{}]}, twice, {"attendance": "all"}):
+    bad: list[object] = [[], None, [{}], "all"]
+    for body in ({}, twice, *({"attendance": each} for each in bad)):
         assert attend(world, started, body, cast.as_mentor).status_code == 400, body
 
 

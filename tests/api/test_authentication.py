@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jwt
@@ -21,7 +22,7 @@ def unsigned(claims: dict[str, Any]) -> str:
 
 
 # What is wrong with it → the token, given the id of an existing user.
-BAD_TOKENS = {
+BAD_TOKENS: dict[str, Callable[[str], str]] = {
     "none at all": lambda _user: "",
     "not a token": lambda _user: "abc.def.ghi",
     "two tokens": lambda user: f"{token({'sub': user})} {token({'sub': user})}",
@@ -60,8 +61,8 @@ def test_a_token_with_a_flaw_is_refused_in_the_one_shape(world: World, cast: Cas
 
 
 def test_a_token_is_a_user_a_mentor_or_an_operator(world: World, cast: Cast) -> None:
-    assert world.client.get("/me", headers=cast.as_mentee).json["id"] == str(cast.mentee.id)  # type: ignore[index]
-    assert world.client.get("/me", headers=cast.as_mentor).json["mentorProfileId"] == str(cast.mentor.id)  # type: ignore[index]
+    assert world.client.get("/me", headers=cast.as_mentee).json["id"] == str(cast.mentee.id)
+    assert world.client.get("/me", headers=cast.as_mentor).json["mentorProfileId"] == str(cast.mentor.id)
     assert world.client.get("/operations/invariants", headers=as_operator("anybody@idp")).status_code == 200
 
 
@@ -101,7 +102,7 @@ def test_identity_headers_are_believed_only_where_that_is_set(engine: Engine, ca
 def test_the_mentor_header_alone_stands_for_the_user_too(engine: Engine, cast: Cast) -> None:
     client = World.on(engine, identity_headers="open").client
     mentor = {"X-Mentor-Profile-Id": str(cast.mentor.id)}
-    assert client.get("/me", headers=mentor).json["id"] == str(cast.mentor.user_id)  # type: ignore[index]
+    assert client.get("/me", headers=mentor).json["id"] == str(cast.mentor.user_id)
     both = mentor | {"X-User-Id": str(cast.mentor.user_id)}
     assert client.get("/sessions/mentor/my-sessions", headers=both).status_code == 200
     assert client.get("/me", headers=mentor | {"X-User-Id": str(cast.mentee.id)}).status_code == 401
@@ -110,7 +111,7 @@ def test_the_mentor_header_alone_stands_for_the_user_too(engine: Engine, cast: C
 def test_a_bearer_token_wins_over_identity_headers(engine: Engine, cast: Cast) -> None:
     client = World.on(engine, identity_headers="open").client
     headers = {"X-User-Id": str(cast.stranger.id)}
-    assert client.get("/me", headers=headers | cast.as_mentee).json["id"] == str(cast.mentee.id)  # type: ignore[index]
+    assert client.get("/me", headers=headers | cast.as_mentee).json["id"] == str(cast.mentee.id)
     assert client.get("/me", headers=headers | {"Authorization": "Bearer nonsense"}).status_code == 401
 
 
@@ -121,7 +122,7 @@ def test_malformed_and_unknown_identity_headers_are_refused(
 ) -> None:
     assert cast
     answer = World.on(engine, identity_headers="open").client.get("/me", headers={header: value})
-    assert (answer.status_code, answer.json["code"]) == (401, "unauthenticated")  # type: ignore[index]
+    assert (answer.status_code, answer.json["code"]) == (401, "unauthenticated")
 
 
 def test_operators_have_no_account_of_their_own(world: World, cast: Cast) -> None:

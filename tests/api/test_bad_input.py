@@ -22,7 +22,8 @@ def refused(answer: Any, status: int, code: str) -> dict[str, Any]:
     assert set(answer.json) - {"details"} == SHAPE
     assert answer.json["requestId"] == answer.headers["X-Request-Id"]
     assert answer.content_type == "application/json"
-    return answer.json
+    body: dict[str, Any] = answer.json
+    return body
 
 
 # Bodies that are no JSON, or none that could be kept.

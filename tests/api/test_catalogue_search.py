@@ -171,10 +171,10 @@ def test_a_cursor_belongs_to_its_filters_and_order(world: World, cast: Cast) -> 
         for _ in range(3):
             factories.make_course(db, title="Algebra")
     for path, query, others in (
-        ("/courses", {"q": "alg"}, [{}, {"q": "algebra"}, {"q": "alg", "maxPrice": 1}]),
+        ("/courses", {"q": "alg"}, [{}, {"q": "algebra"}, {"q": "alg", "maxPrice": "1"}]),
         ("/mentors", {"sort": "rating"}, [{}, {"sort": "next"}, {"sort": "price"}, {"sort": "rating", "skill": "x"}]),
     ):
-        first = world.client.get(path, query_string=query | {"limit": 1}, headers=cast.as_mentee).json
+        first = world.client.get(path, query_string=query | {"limit": "1"}, headers=cast.as_mentee).json
         assert first["nextCursor"]
         for other in others:
             moved = other | {"cursor": first["nextCursor"]}

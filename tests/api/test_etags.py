@@ -51,9 +51,8 @@ def test_every_change_of_a_single_resource_honours_if_match(
         (f"/courses/{course.id}", cast.as_operator),
         (f"/mentors/{cast.mentor.id}/hours", cast.as_mentor),
     ):
-        method, body = ("PUT", {"hours": []}) if path.endswith("hours") else ("PATCH", {})
-        if path.endswith("cancel") and "sessions" in path:
-            body = {"reason": "Ill"}
+        method = "PUT" if path.endswith("hours") else "PATCH"
+        body: object = {"hours": []} if path.endswith("hours") else {"reason": "Ill"} if "cancel" in path else {}
         answer = client.open(path, method=method, json=body, headers=headers | old)
         assert (answer.status_code, answer.json["code"]) == (412, "stale"), path
 

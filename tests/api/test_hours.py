@@ -96,11 +96,12 @@ def test_the_same_hours_once_more_are_no_change(world: World, cast: Cast, path: 
 
 
 def test_setting_no_hours_again_is_no_change(client: ApiClient, cast: Cast, path: str) -> None:
-    for body in ({"hours": []}, {"hours": [], "timeZone": "Asia/Tokyo"}):
+    bodies: list[dict[str, object]] = [{"hours": []}, {"hours": [], "timeZone": "Asia/Tokyo"}]
+    for body in bodies:
         again = client.put(path, json=body, headers=cast.as_mentor)
         assert (again.status_code, again.headers["ETag"]) == (200, '"0"')
     client.put(path, json=WEEK, headers=cast.as_mentor)
-    for body in ({"hours": []}, {"hours": [], "timeZone": "Asia/Tokyo"}):
+    for body in bodies:
         assert client.put(path, json=body, headers=cast.as_mentor).headers["ETag"] == '"2"'
 
 

@@ -127,8 +127,8 @@ def test_those_who_are_taken_or_away_are_not_chosen(tuition: Tuition) -> None:
     tuesdays = {"hours": [{"weekday": 1, "startTime": "08:00", "endTime": "12:00"}]}
     tuition.client.put(f"/mentors/{second.id}/hours", json=tuesdays, headers=as_mentor(second))
     assert tuition.book().json["mentorProfileId"] == str(third.id)
-    assert refusal(tuition.book(headers=tuition.cast.as_stranger)) == (409, "no_mentor_free")
-    named = tuition.book(headers=tuition.cast.as_stranger, taId=str(second.id))
+    assert refusal(tuition.book(tuition.cast.as_stranger)) == (409, "no_mentor_free")
+    named = tuition.book(tuition.cast.as_stranger, taId=str(second.id))
     assert refusal(named) == (409, "outside_hours")
 
 
@@ -172,7 +172,7 @@ def test_what_is_inactive_cannot_be_booked(tuition: Tuition) -> None:
     assert tuition.book().status_code == 202
     listing = next(
         item["id"]
-        for item in tuition.client.get(f"/listings?mentorProfileId={first.id}", headers=tuition.cast.as_mentee).json[  # type: ignore[index]
+        for item in tuition.client.get(f"/listings?mentorProfileId={first.id}", headers=tuition.cast.as_mentee).json[
             "items"
         ]
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -234,8 +235,8 @@ def test_one_of_several_changes_at_once_is_kept(world: World, cast: Cast, engine
     headers = cast.as_mentee | {"If-Match": seen.headers["ETag"]}
     # Each is mailed by default, so that each of these changes something.
     kinds = ("session_reminder", "booking_declined", "session_created", "session_completed")
-    wishes = [{"kind": kind, "channels": {"email": False}} for kind in kinds]
-    race = Race(engine, len(wishes))
-    outcomes = race.run([lambda wanted=wanted: put(world.client, headers, wanted).status_code for wanted in wishes])
+    bodies = [{"kind": kind, "channels": {"email": False}} for kind in kinds]
+    race = Race(engine, len(bodies))
+    answers = race.run([partial(put, world.client, headers, body) for body in bodies])
     race.close()
-    assert sorted(outcomes) == [200, 412, 412, 412]
+    assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412]

@@ -171,7 +171,7 @@ def test_a_step_that_does_not_lead_from_here_is_refused(
     answer = posted(world, cast, f"/{delivery}/{step}")
     assert (answer.status_code, answer.json["code"]) == (400, "invalid_transition")
     assert partner.delivery(delivery) == before
-    assert world.wakeups.take() == audited(world, cast, delivery) == []
+    assert (world.wakeups.take(), audited(world, cast, delivery)) == ([], [])
 
 
 @pytest.mark.parametrize(

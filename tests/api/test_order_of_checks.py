@@ -32,7 +32,7 @@ def test_the_role_comes_before_the_look_up(world: World, cast: Cast, draft: Book
 )
 def test_what_the_path_names_comes_before_the_body(world: World, cast: Cast, path: str) -> None:
     answer = world.client.patch(NOWHERE.format(path), json=BAD_BODY, headers=cast.as_mentor)
-    assert (answer.status_code, answer.json["code"]) == (404, "not_found")  # type: ignore[index]
+    assert (answer.status_code, answer.json["code"]) == (404, "not_found")
 
 
 def test_ownership_comes_before_the_body(world: World, cast: Cast, draft: Booking) -> None:
@@ -43,8 +43,8 @@ def test_ownership_comes_before_the_body(world: World, cast: Cast, draft: Bookin
 
 def test_the_bodys_form_comes_before_what_it_names_and_the_rules(world: World, cast: Cast, accepted: Booking) -> None:
     path = NOWHERE.format(accepted.id)
-    assert world.client.patch(path, json=BAD_BODY, headers=cast.as_mentor).json["code"] == "invalid_request"  # type: ignore[index]
-    assert world.client.patch(path, json={}, headers=cast.as_mentor).json["code"] == "invalid_transition"  # type: ignore[index]
+    assert world.client.patch(path, json=BAD_BODY, headers=cast.as_mentor).json["code"] == "invalid_request"
+    assert world.client.patch(path, json={}, headers=cast.as_mentor).json["code"] == "invalid_transition"
     requested = cast.body(listingId=str(uuid4()), title=7)
     assert world.client.post("/bookings", json=requested, headers=cast.as_mentee).status_code == 400
     del requested["title"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, insert
@@ -25,7 +26,7 @@ def write_bookings(engine: Engine, cast: Cast, mentee: User, count: int, days: f
     with engine.begin() as db:
         original = factories.make_booking(db, listing=cast.listing, mentee=mentee, start_time=first)
         start = [first + timedelta(hours=number // 4) for number in range(count - 1)]
-        made = [factories.uuid4() for _ in start]
+        made = [uuid4() for _ in start]
         db.execute(
             insert(bookings),
             [

@@ -111,7 +111,7 @@ def test_a_browser_gets_a_page_for_an_invalid_link(client: ApiClient, cast: Cast
         assert "Accept" in page.headers["Vary"]
     for accept in ("*/*", "application/json", "application/json, text/html;q=0.5"):
         answer = client.open(f"/unsubscribe/{wrong[0]}", method=method, headers={"Accept": accept})
-        assert (answer.status_code, answer.json["code"]) == (404, "not_found")  # type: ignore[index]
+        assert (answer.status_code, answer.json["code"]) == (404, "not_found")
 
 
 def test_links_outlive_the_rotation_of_keys(engine: Engine, cast: Cast) -> None:
@@ -132,7 +132,8 @@ def test_the_link_in_a_mail_is_one_that_works(world: World, cast: Cast, draft: B
     assert read["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     url = header[1:-1]
     for kind in ("plain", "html"):
-        part = read.get_body((kind,))  # type: ignore[attr-defined]
+        part = read.get_body((kind,))
+        assert part is not None
         assert url in part.get_content().replace("=\n", "")
     assert world.client.post(urlsplit(url).path, **ONE_CLICK).status_code == 200
     assert preferences(world.client, cast.as_mentor)["booking_requested"]["email"] is False
