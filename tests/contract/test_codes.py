@@ -19,6 +19,7 @@ from tests.application import World
 from workflows.action_links.link import Action
 from workflows.bookings.booking import Booking
 from workflows.sessions.session import Session
+from workflows.sessions.steps import create as create_session
 
 JSON = {"Content-Type": "application/json"}
 Answer = Any
@@ -34,7 +35,7 @@ class Stage:
     def book(self, **fields: Any) -> Answer:
         return self.client.post("/bookings", json=self.cast.body(**fields), headers=self.cast.as_mentee)
 
-    def accept(self, booking: Booking | None = None, **headers: str) -> Answer:
+    def accept(self, booking: Booking | None = None, /, **headers: str) -> Answer:
         path = f"/bookings/{(booking or self.draft).id}/accept"
         return self.client.patch(path, headers=self.cast.as_mentor | headers)
 
@@ -261,7 +262,7 @@ def sessions_in_the_way(stage: Stage) -> Answer:
 def duplicate_session(stage: Stage) -> Answer:
     # No route creates sessions; the workflow refuses, and the API would say it so.
     def again(db: Any, **_named: Any) -> None:
-        factories.create(db, booking_id=stage.scheduled.booking_id)
+        create_session(db, booking_id=stage.scheduled.booking_id)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("api.resources.bookings.accept", again)

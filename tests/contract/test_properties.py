@@ -58,7 +58,7 @@ SHAPE = {"statusCode", "error", "message", "code", "requestId"}
     suppress_health_check=list(HealthCheck),
 )
 def test_any_request_gets_a_documented_answer(
-    case: Case,
+    case: Case[Any],
     who: str,
     real: bool,
     keyed: bool,
@@ -95,7 +95,8 @@ def test_any_request_gets_a_documented_answer(
             case.body["productId"] = str(bundle.product_id)
     headers = dict(getattr(cast, f"as_{who}"))
     for name in ("Authorization", "X-User-Id", "X-Mentor-Profile-Id", *([] if keyed else ["Idempotency-Key"])):
-        (case.headers or {}).pop(name, None)
+        if case.headers:
+            case.headers.pop(name, None)
     if case.path == "/act/{signed}":
         # Refusals are pages for those who do not ask for JSON.
         headers["Accept"] = "application/json"

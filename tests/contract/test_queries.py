@@ -53,7 +53,7 @@ def test_no_query_is_a_defect(
         "unknown user": bearer({"sub": SAMPLES["uuid"]}),
     }
     filled = path.replace("{mentor_profile_id}", str(cast.mentor.id)).replace("{session_id}", str(scheduled.id))
-    asked = [{}] + [{one["name"]: value} for one in parameters for value in values(one)]
+    asked: list[dict[str, Any]] = [{}, *({one["name"]: value} for one in parameters for value in values(one))]
     asked += [
         {one["name"]: values(one)[0], other["name"]: values(other)[0]} for one, other in combinations(parameters, 2)
     ]

@@ -158,9 +158,9 @@ def test_a_client_is_generated_without_a_warning(document: dict[str, Any], tmp_p
     described, config = tmp_path / "openapi.json", tmp_path / "config.json"
     described.write_text(json.dumps(document))
     config.write_text('{"post_hooks": []}')
-    command = [Path(sys.executable).with_name("openapi-python-client"), "generate", "--meta", "none"]
-    options = ["--path", described, "--config", config, "--output-path", tmp_path / "client", "--fail-on-warning"]
-    made = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    command: list[Path | str] = [Path(sys.executable).with_name("openapi-python-client"), "generate", "--meta", "none"]
+    command += ["--path", described, "--config", config, "--output-path", tmp_path / "client", "--fail-on-warning"]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (made.returncode, "arning" in made.stdout + made.stderr) == (0, False), made.stdout + made.stderr
     generated = {file.stem for file in (tmp_path / "client" / "api").glob("*/*.py")} - {"__init__"}
     assert len(generated) == len(CONTRACT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ def _event(effect: Effect) -> str:
     return "every event" if effect.event.type == "*" else effect.event.type
 
 
-def _steps(transitions: dict) -> set[tuple[str, str]]:
+def _steps(transitions: Mapping[Any, frozenset[Any]]) -> set[tuple[str, str]]:
     return {(str(before), str(after)) for before, follow in transitions.items() for after in follow}
 
 
