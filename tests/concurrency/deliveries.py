@@ -33,6 +33,7 @@ from workflows.events.event_types import (
     WebhookEndpointDisabled,
     WebhookEndpointExhausted,
     WebhookEndpointFailing,
+    own_fields,
 )
 from workflows.events.record import Wakeup, record
 from workflows.events.subscriptions import load
@@ -177,19 +178,17 @@ def join_and_leave(db: Connection, life: Life) -> None:
     """The events of a group's seats, of a bundle's last session, and of a review."""
     held = life.held
     assert held.mentee_user_id is not None
-    about = {"actor": f"user:{held.mentee_user_id}", "occurred_at": datetime.now(UTC)}
-    of_booking = {"booking_id": held.id, "mentor_profile_id": held.mentor_profile_id}
-    seat = {"seat_id": uuid4(), "user_id": held.mentee_user_id, "capacity": 8, "seats_taken": 1, "currency": "USD"}
-    times = {"start_time": held.start_time, "end_time": held.end_time}
-    left = {"late": False, "fee_amount": 0, "refund_amount": 4000, "credit_returned": False}
-    record(db, SeatJoined(**about, **of_booking, **seat, **times, price_amount=4000))
-    record(db, SeatLeft(**about, **of_booking, **seat, **times, **left))
-    bundle = {"bundle_purchase_id": uuid4(), "course_id": uuid4(), "product_id": uuid4(), "status": "exhausted"}
-    bundle |= {"total_sessions": 5, "remaining_sessions": 0, "valid_from": about["occurred_at"], "valid_to": None}
-    record(db, BundleExhausted(**about, **bundle, mentee_user_id=held.mentee_user_id))
-    review = {"session_id": session_id_of(held.id), "mentee_user_id": held.mentee_user_id}
-    mentor = {"mentor_profile_id": held.mentor_profile_id}
-    record(db, ReviewSubmitted(**about, **mentor, **review, review_id=uuid4()))
+    now = datetime.now(UTC)
+    known: dict[str, Any] = {"booking_id": held.id, "mentor_profile_id": held.mentor_profile_id}
+    known |= {"seat_id": uuid4(), "user_id": held.mentee_user_id, "capacity": 8, "seats_taken": 1, "currency": "USD"}
+    known |= {"start_time": held.start_time, "end_time": held.end_time, "price_amount": 4000}
+    known |= {"late": False, "fee_amount": 0, "refund_amount": 4000, "credit_returned": False}
+    known |= {"bundle_purchase_id": uuid4(), "course_id": uuid4(), "product_id": uuid4(), "status": "exhausted"}
+    known |= {"total_sessions": 5, "remaining_sessions": 0, "valid_from": now, "valid_to": None}
+    known |= {"session_id": session_id_of(held.id), "mentee_user_id": held.mentee_user_id, "review_id": uuid4()}
+    for kind in (SeatJoined, SeatLeft, BundleExhausted, ReviewSubmitted):
+        of_it = {name: value for name, value in known.items() if name in own_fields(kind)}
+        record(db, kind(actor=f"user:{held.mentee_user_id}", occurred_at=now, **of_it))
 
 
 def fare_badly(db: Connection) -> None:

@@ -25,7 +25,7 @@ from workflows.availability.rules import BookingRules, RulesOfMentor, rules_quer
 from workflows.availability.time_off import take_time_off
 from workflows.bookings.holds import Hold, hold
 from workflows.bookings.individual import IndividualRequest, book_individual
-from workflows.bookings.insert import DraftLimits
+from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing
 from workflows.errors import DomainError
@@ -49,26 +49,28 @@ class Offers:
         self.instant: Listing = factories.make_listing(db, self.mentor, booking_mode=BookingMode.INSTANT)
         factories.make_listing(db, self.mentor, course_id=self.course.id)
 
-    def request(self, mentee: User, start: datetime) -> Call:
-        return partial(factories.make_booking, listing=self.by_request, mentee=mentee, start_time=start)
+    def request(self, mentee: User, start: datetime, draft_limits: DraftLimits = NO_DRAFT_LIMITS) -> Call:
+        asked = partial(factories.make_booking, draft_limits=draft_limits)
+        return partial(asked, listing=self.by_request, mentee=mentee, start_time=start)
 
     def book(self, mentee: User, start: datetime) -> Call:
         return partial(factories.make_booking, listing=self.instant, mentee=mentee, start_time=start)
 
     def book_individually(self, mentee: User, start: datetime) -> Call:
-        named = {"mentor_profile_id": self.mentor.id, "course_id": self.course.id, "duration_minutes": 60}
-        wanted = IndividualRequest(start_time=start, **named)
+        wanted = IndividualRequest(
+            mentor_profile_id=self.mentor.id, course_id=self.course.id, duration_minutes=60, start_time=start
+        )
         return lambda db: book_individual(db, actor=factories.acting_user(mentee), wanted=wanted, now=_now())
 
     def hold(self, mentee: User, start: datetime, max_holds: int = 3) -> Call:
-        wanted = {"mentor_profile_id": self.mentor.id, "duration_minutes": 60, "minutes": 5, "max_holds": max_holds}
-        return lambda db: hold(db, actor=factories.acting_user(mentee), start_time=start, now=_now(), **wanted)
+        wanted = partial(hold, mentor_profile_id=self.mentor.id, duration_minutes=60, minutes=5, max_holds=max_holds)
+        return lambda db: wanted(db, actor=factories.acting_user(mentee), start_time=start, now=_now())
 
     def take_off(self, start: datetime, end: datetime) -> Call:
         def take(db: Connection) -> Any:
             owner = CalendarOwner.of(db.execute(calendar_owner_query(self.mentor.id)).one())
-            how = {"reason": None, "cancel_sessions": False, "now": _now()}
-            return take_time_off(db, actor=self.actor, mentor=owner, start_time=start, end_time=end, **how)
+            off = partial(take_time_off, start_time=start, end_time=end, reason=None, cancel_sessions=False)
+            return off(db, actor=self.actor, mentor=owner, now=_now())
 
         return take
 
@@ -95,9 +97,9 @@ class Offers:
 
         return narrow
 
-    def limit(self, db: Connection, **limits: int) -> None:
+    def limit(self, db: Connection, rules: BookingRules) -> None:
         seen = RulesOfMentor.of(db.execute(rules_query(self.mentor.id)).one())
-        set_rules(db, actor=self.actor, seen=seen, rules=BookingRules(**limits), now=_now())
+        set_rules(db, actor=self.actor, seen=seen, rules=rules, now=_now())
 
     @property
     def actor(self) -> Any:
@@ -229,7 +231,7 @@ def test_time_off_and_acceptances_exclude_each_other(engine: Engine, race: Race)
 def test_a_days_limit_holds_against_many_at_once(engine: Engine, race: Race) -> None:
     with engine.begin() as db:
         offers, people = Offers(db), _people(db, 10)
-        offers.limit(db, max_per_day=3)
+        offers.limit(db, BookingRules(max_per_day=3))
     midnight = factories.this_hour().replace(hour=0) + timedelta(days=9)
     calls = [offers.book(mentee, midnight + n * HOUR) for n, mentee in enumerate(people)]
     outcomes = race.transact(calls)
@@ -241,7 +243,7 @@ def test_limits_of_drafts_and_holds_hold_against_many_at_once(engine: Engine, ra
         offers, (mentee, other) = Offers(db), _people(db, 2)
     starts = [factories.next_slot() for _ in range(10)]
     limits = DraftLimits(per_mentor=3)
-    drafts = [partial(offers.request(mentee, start), draft_limits=limits) for start in starts]
+    drafts = [offers.request(mentee, start, draft_limits=limits) for start in starts]
     outcomes = race.transact(drafts)
     assert codes(outcomes) == ["booking_limit"] * 7
     held = race.transact([offers.hold(other, start) for start in starts])

@@ -192,7 +192,11 @@ def test_series_single_bookings_accepts_and_cancellations_never_deadlock(engine:
             assert earlier is not None
             create_all(db, [booking.id for booking in earlier.made])
         first = earlier.made[0]
-        ending = {"series_id": earlier.id, "mentor_profile_id": first.mentor_profile_id, "from_time": slot}
+        ending: dict[str, Any] = {
+            "series_id": earlier.id,
+            "mentor_profile_id": first.mentor_profile_id,
+            "from_time": slot,
+        }
         ending |= {"reason": "Moved", "now": datetime.now(UTC)}
         outcomes = race.transact(
             [

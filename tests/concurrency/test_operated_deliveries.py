@@ -33,7 +33,7 @@ ROUNDS = 10
 EACH = 20
 LEASE = timedelta(seconds=45)
 TOOK = timedelta(milliseconds=5)
-SETTLES: dict[str, Callable[[Connection, Delivery], Any]] = {
+SETTLES: dict[str, Callable[..., Any]] = {
     "done": lambda db, leased: store.settle(db, leased, Attempt(outcome="done", took=TOOK)),
     "done together": lambda db, leased: store.done_outbound(
         db, [Success(delivery=leased, attempt=Attempt(outcome="done", took=TOOK))]
@@ -215,9 +215,10 @@ def test_a_resend_during_recoveries_sends_nothing_twice(engine: Engine, race: Ra
 def _failed(db: Connection) -> list[Endpoint]:
     """Active endpoints with deliveries that died, and others that were not sent in a pause."""
     ids = [uuid7() for _ in range(ROUNDS)]
-    missed = {"state": DeliveryState.CANCELLED, "cancel_reason": ErrorClass.NOT_LISTENING}
+    dead: dict[str, Any] = {"state": DeliveryState.DEAD, "attempts": 10}
+    missed: dict[str, Any] = {"state": DeliveryState.CANCELLED, "cancel_reason": ErrorClass.NOT_LISTENING}
     for endpoint_id in ids:
-        for values in [{"state": DeliveryState.DEAD, "attempts": 10}, missed] * EACH:
+        for values in [dead, missed] * EACH:
             event = make_event(db)
             follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
             of_run = (deliveries.c.event_id == event.id, deliveries.c.target == str(endpoint_id))

@@ -38,7 +38,7 @@ class Receiver:
         """There is nothing to be closed."""
 
 
-def routes(**transports: Transport[Any]) -> dict[str, Route]:
+def routes(**transports: Transport[Any]) -> dict[str, Route[Any]]:
     """Each by its name, and everything sent in the caller's thread."""
     return {name: Route(transport) for name, transport in transports.items()}
 

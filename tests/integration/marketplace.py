@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -353,7 +354,7 @@ class Marketplace:
             course_id=course.id,
             start_time=start,
             duration_minutes=MINUTES,
-            mentor_profile_id=named and named.mentor_profile_id,
+            mentor_profile_id=named.mentor_profile_id if named else None,
             product_id=None if bundle_id else product.id,
             bundle_purchase_id=bundle_id,
         )
@@ -610,10 +611,8 @@ class Marketplace:
         expected = self._closed(group) or self._seated(group, mentee)
         if expected is None and mentee.id not in line and group.held(line) < group.capacity:
             expected = "seats_free"
-        arguments = {"actor": factories.acting_user(mentee), "now": self.now, "offer_minutes": OFFER_MINUTES}
-        entry = self._expect(
-            "wait", expected, lambda: join_waitlist(self.db, group=read_group(self.db, group_id), **arguments)
-        )
+        queue = partial(join_waitlist, actor=factories.acting_user(mentee), now=self.now, offer_minutes=OFFER_MINUTES)
+        entry = self._expect("wait", expected, lambda: queue(self.db, group=read_group(self.db, group_id)))
         if entry is not None:
             group.line = line
             line.setdefault(mentee.id, None)
@@ -623,8 +622,10 @@ class Marketplace:
         """A mentee leaves a waiting list, on which they may not be."""
         group_id, group = self._any_group(lambda group: group.line)
         mentee = self._any_of(group.line)
-        arguments = {"actor": factories.acting_user(mentee), "now": self.now, "offer_minutes": OFFER_MINUTES}
-        leave_waitlist(self.db, group=read_group(self.db, group_id), **arguments)
+        give_up = partial(
+            leave_waitlist, actor=factories.acting_user(mentee), now=self.now, offer_minutes=OFFER_MINUTES
+        )
+        give_up(self.db, group=read_group(self.db, group_id))
         group.line = group.offered(self.now, without=mentee.id)
         self.outcomes["stop waiting", "done"] += 1
 

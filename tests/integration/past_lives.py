@@ -118,5 +118,5 @@ def seat(db: Connection, mentor_profile_id: UUID, event: type[SeatEvent], moment
     of = {"booking_id": uuid4(), "seat_id": uuid4(), "user_id": uuid4(), "mentor_profile_id": mentor_profile_id}
     times = {"start_time": moment, "end_time": moment + HOUR}
     costs = {"price_amount": 0, "fee_amount": 0, "refund_amount": 0, "late": False, "credit_returned": False}
-    of_it = {name: value for name, value in (of | times | costs).items() if name in own_fields(event)}
+    of_it: dict[str, Any] = {name: value for name, value in (of | times | costs).items() if name in own_fields(event)}
     record(db, event(actor="system", occurred_at=moment, capacity=8, seats_taken=1, currency="USD", **of_it))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Barrier, Event, Thread
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -66,7 +67,7 @@ class Counting:
         self.trouble.get(event.id, no_trouble)(db)
 
 
-def _fields(event: SessionCompleted) -> dict[str, object]:
+def _fields(event: SessionCompleted) -> dict[str, Any]:
     names = ("session_id", "booking_id", "mentor_profile_id", "mentee_user_id", "status", "start_time", "end_time")
     return {name: getattr(event, name) for name in names} | {"version": event.version}
 
@@ -255,7 +256,7 @@ def _deliver_in_a_process(harness: Harness, keys: Sequence[DeliveryKey]) -> int 
 
     def has_gone() -> bool:
         with harness.engine.connect() as db:
-            return db.execute(sessions, {"name": A_WORKER}).scalar_one() == 0
+            return not db.scalars(sessions, {"name": A_WORKER}).one()
 
     eventually(has_gone, "the end of the worker's sessions")
     return process.exitcode

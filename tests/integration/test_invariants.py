@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, select, text, update
 
 from models.analytics import session_metrics
 from models.bookings import booking_participants, bookings
@@ -20,7 +20,7 @@ from models.maintenance import session_count_changes, session_counts
 from models.notifications import notifications
 from models.people import mentor_profiles
 from models.reviews import review_permits, reviews
-from models.sessions import sessions
+from models.sessions import session_id_of, sessions
 from tests.factories import (
     OPERATOR,
     acting_mentor,
@@ -55,11 +55,11 @@ def whole_story(harness: Harness) -> Session:
     with harness.transactions() as db:
         mentor = make_mentor(db)
         booking = make_booking(db, listing=make_listing(db, mentor))
-        now = db.scalar(select(func.now()))
+        now = db.scalars(select(func.now())).one()
         accepted = accept(db, actor=acting_mentor(mentor), booking=booking, now=now)
     harness.run_all()
     with harness.transactions() as db:
-        session = Session.of(db.execute(session_query(accepted.session_id)).one())  # type: ignore[arg-type]
+        session = Session.of(db.execute(session_query(session_id_of(accepted.id))).one())
         session = start(db, actor=mentor_of(session), session=session, early_start_minutes=None, now=now)
         session = complete(db, actor=mentor_of(session), session=session, now=now)
     harness.run_all()
@@ -152,15 +152,15 @@ PLANTED: dict[str, list[tuple[str, Plant]]] = {
     "group_seats_differ": [
         ("one taken more", lambda db, s: _make_group(db, s, seats_taken=2)),
         ("one offered more", lambda db, s: _make_group(db, s, seats_offered=1)),
-        ("a participant less", lambda db, s: (_make_group(db, s), db.execute(delete(booking_participants)))),
+        ("a participant less", lambda db, s: _make_group(db, s).execute(delete(booking_participants))),
     ],
     "mentee_busy_without_part": [
         ("no participant", lambda db, _s: db.execute(update(mentee_busy).values(user_id=uuid4()))),
         ("a cancelled session", lambda db, _s: _cancel(db)),
     ],
     "open_session_without_block": [
-        ("no block", lambda db, _s: (_reopen(db), db.execute(delete(mentor_busy)))),
-        ("too short a block", lambda db, _s: (_reopen(db), _shorten(db))),
+        ("no block", lambda db, _s: _reopen(db).execute(delete(mentor_busy))),
+        ("too short a block", lambda db, _s: _shorten(_reopen(db))),
     ],
     "completed_session_without_effect": [
         ("no event", lambda db, _s: _forget(db, events.c.type == "session.completed")),
@@ -252,8 +252,9 @@ def _overlap(db: Connection) -> None:
     db.execute(insert(mentor_busy).values(block | {"id": uuid4(), "booking_id": uuid4()}))
 
 
-def _reopen(db: Connection) -> None:
+def _reopen(db: Connection) -> Connection:
     db.execute(update(sessions).values(status="in_progress", completed_at=None))
+    return db
 
 
 def _cancel(db: Connection) -> None:
@@ -265,11 +266,11 @@ def _shorten(db: Connection) -> None:
     db.execute(update(mentor_busy).values(busy=text("tstzrange(lower(busy), upper(busy) - interval '1 minute')")))
 
 
-def _forget(db: Connection, which: object) -> None:
-    forgotten = select(events.c.id).where(which)  # type: ignore[arg-type]
+def _forget(db: Connection, which: ColumnElement[bool]) -> None:
+    forgotten = select(events.c.id).where(which)
     db.execute(delete(deliveries).where(deliveries.c.event_id.in_(forgotten)))
     db.execute(delete(notifications).where(notifications.c.event_id.in_(forgotten)))
-    db.execute(delete(events).where(which))  # type: ignore[arg-type]
+    db.execute(delete(events).where(which))
 
 
 def _first(db: Connection) -> UUID:
@@ -278,13 +279,14 @@ def _first(db: Connection) -> UUID:
     return found
 
 
-def _make_group(db: Connection, session: Session, **seats: int) -> None:
+def _make_group(db: Connection, session: Session, **seats: int) -> Connection:
     """Plant a group in place of the individual booking, with the mentee in its only seat."""
     seat = {"seat_id": uuid4(), "price_amount": 0, "price_currency": "USD", "start_time": func.now()}
     db.execute(update(booking_participants).values(**seat))
     counted = {"capacity": 3, "seats_taken": 1, **seats}
     group = {"booking_id": session.booking_id, "template_id": uuid4(), "occurs_on": func.current_date()}
     db.execute(insert(group_sessions).values(**group, **counted))
+    return db
 
 
 def _latest(harness: Harness, event_type: str) -> UUID:

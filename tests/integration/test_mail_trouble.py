@@ -28,7 +28,7 @@ from tests.integration.conftest import StoppableValkey
 from tests.integration.harness import Harness, routes, without_guards
 from tests.integration.test_mail_connections import Talk, talking
 from tests.integration.test_mail_transport import IDENTITY, MailServer, a_mail, transport
-from workers.outbound import OutboundRunner
+from workers.outbound import RENEWAL_SECONDS, OutboundRunner
 from workers.runner import DeliveryRunner
 from workers.transports.protection import Breaker, Protected, Shares
 from workers.transports.smtp import SmtpLimits, SmtpTransport
@@ -45,14 +45,14 @@ FEW, MANY = 2, 8
 class Post(Harness):
     """A harness whose mail really goes to a server."""
 
-    def to(self, port: int, limits: SmtpLimits | None = None, **how: float) -> None:
+    def to(self, port: int, limits: SmtpLimits | None = None, renewal: float = RENEWAL_SECONDS) -> None:
         """Send mail to that port of this machine from now on, and pause but for a moment while it is unavailable."""
         server = SmtpTransport(f"smtp://127.0.0.1:{port}", IDENTITY, limits=limits or SmtpLimits())
         breaker = Breaker[Mail](name="mail server", written_at=lambda mail: mail.written_at, min_pause=0.01)
         mail = Protected(server, Shares.of_one(MANY), destination=lambda _mail: "", breaker=breaker)
         routes_by_name = routes(mail=mail, http=self.http)
         self.deliverer = DeliveryRunner(self.transactions, load(), routes_by_name)
-        self.deliverer._outbound = OutboundRunner(self.transactions, routes_by_name, **how)
+        self.deliverer._outbound = OutboundRunner(self.transactions, routes_by_name, renewal=renewal)
 
     def ask(self, count: int = REQUESTS) -> None:
         """So many requests, each of which notifies its mentor."""

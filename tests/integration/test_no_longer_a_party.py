@@ -52,7 +52,11 @@ class Group:
         """Record an event of it that is about Ben, and do all that follows but send it."""
         now = datetime.now(UTC)
         known = {name: getattr(self.session, name) for name in own_fields(kind) if hasattr(self.session, name)}
-        about = {"session_id": self.session.id, "user_id": self.people["Ben"].id, "listing_id": self.session.id}
+        about: dict[str, Any] = {
+            "session_id": self.session.id,
+            "user_id": self.people["Ben"].id,
+            "listing_id": self.session.id,
+        }
         about |= {"seat_id": uuid4(), "price_amount": 0, "credit_returned": False}
         about |= {"capacity": 8, "seats_taken": 2, "expires_at": now + timedelta(days=1), "kind": "group"}
         about |= {"fee_amount": 0, "refund_amount": 0, "currency": "USD", "late": False, "cancelled_by": "mentor"}

@@ -220,7 +220,13 @@ def test_no_stranger_is_notified_of_an_unlocked_review(parties: Parties) -> None
 
 
 def a_seat(kind: type[SeatJoined | SeatLeft], session: Session, user_id: UUID) -> SeatJoined | SeatLeft:
-    costs = {"late": False, "fee_amount": 0, "refund_amount": 0, "credit_returned": False, "price_amount": 0}
+    costs: dict[str, Any] = {
+        "late": False,
+        "fee_amount": 0,
+        "refund_amount": 0,
+        "credit_returned": False,
+        "price_amount": 0,
+    }
     return kind(
         actor=f"user:{user_id}",
         occurred_at=datetime.now(UTC),

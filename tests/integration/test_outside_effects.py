@@ -184,7 +184,7 @@ def with_send_mail(harness: Harness, **changed: Callable[..., Any]) -> Harness:
     known = Subscriptions()
     for effect in load().all():
         changes = {"settles": lambda *_args: True} | changed
-        known.add(replace(SEND_MAIL, **changes) if effect is SEND_MAIL else effect)  # type: ignore[arg-type]
+        known.add(replace(SEND_MAIL, **changes) if effect is SEND_MAIL else effect)
     return Harness(harness.engine, known)
 
 

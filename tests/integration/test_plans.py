@@ -11,9 +11,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import ARRAY, Column, Connection, Engine, Enum, Executable, Table, Uuid, bindparam, event, text
+from psycopg.rows import scalar_row
+from sqlalchemy import ARRAY, ClauseElement, Column, Connection, Engine, Enum, Table, Uuid, bindparam, event, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql.psycopg import dialect
 
 from api import idempotency
 from api.blueprints import documentation_of
@@ -219,7 +219,7 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
     "deliveries": (DELIVERIES, {}, {"effect": "reviews.unlock"}),
     "audit": (AUDIT_ENTRIES, {}, {"actor": "a", "action": "b", "subject_id": SOME_ID}),
 }
-STATEMENTS: dict[str, Executable] = {
+STATEMENTS: dict[str, ClauseElement] = {
     "the caller as a user": USER.query,
     "the caller as a mentor": ACTIVE_MENTOR.query,
     "a user": user_query(bindparam("user_id", type_=Uuid)),  # type: ignore[arg-type]
@@ -307,9 +307,9 @@ def usual(column: Column[Any]) -> str:
     return names.get(kind.python_type, "now() + n * interval '1 minute'")
 
 
-def plan_of(db: Connection, statement: Executable) -> list[dict[str, Any]]:
+def plan_of(db: Connection, statement: ClauseElement) -> list[dict[str, Any]]:
     """The nodes of the plan that is good for any parameters."""
-    return plan_as_sent(db, statement.compile(dialect=dialect()).string)  # type: ignore[attr-defined]
+    return plan_as_sent(db, statement.compile(dialect=db.dialect).string)
 
 
 def plan_as_sent(db: Connection, sent: str) -> list[dict[str, Any]]:
@@ -342,7 +342,7 @@ def is_narrow(scan: dict[str, Any]) -> bool:
     return bool(NAMING.search(condition)) or (not NAMING.search(scan["Filter"]) and bool(condition))
 
 
-def assert_indexed(db: Connection, statement: Executable, *, of_one_owner: bool = True) -> None:
+def assert_indexed(db: Connection, statement: ClauseElement, *, of_one_owner: bool = True) -> None:
     """No large table is looked through from its beginning to its end, nor an index of it for the rows of one owner."""
     large = {table.name for table in LARGE}
     scans = [node for node in plan_of(db, statement) if node.get("Relation Name") in large]
@@ -479,12 +479,12 @@ def statements_of(db: Connection, call: Callable[[], Any]) -> list[tuple[str, An
 def plans(db: Connection, call: Callable[[], Any]) -> list[str]:
     """The generic plans of all statements that a call makes, each as text."""
     made = statements_of(db, call)
-    cursor = db.connection.dbapi_connection.cursor()  # type: ignore[union-attr]
+    cursor = driver_of(db).cursor(row_factory=scalar_row)
     explained = []
     for statement, parameters in made:
         cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         cursor.execute("EXPLAIN " + statement, parameters, prepare=True)
-        explained.append("\n".join(str(row[0]) for row in cursor.fetchall()))
+        explained.append("\n".join(cursor.fetchall()))
     return explained
 
 

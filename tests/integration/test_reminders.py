@@ -128,8 +128,9 @@ class Pair:
     def mail(self, event: Event, reader: User, *, now: datetime) -> Mail:
         """The mail of an event as it would leave at that moment."""
         key = DeliveryKey(event_id=event.id, effect="mail.send", target=str(reader.id))
-        taken = {"nudges": 0, "attempt": 1, "fence": 0, "attempts_reset": 0}
-        delivery = Delivery(key=key, id=self.harness.row(key).id, event=event, now=now, **taken)
+        delivery = Delivery(
+            key=key, id=self.harness.row(key).id, event=event, now=now, nudges=0, attempt=1, fence=0, attempts_reset=0
+        )
         with self.harness.engine.connect() as db:
             mail = prepared_message(SEND_MAIL, db, delivery)
         assert isinstance(mail, Mail)

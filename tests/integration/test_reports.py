@@ -129,8 +129,7 @@ def test_each_step_takes_its_time_on_the_day_it_ends(db: Connection, mentor_id: 
 
 def test_a_refusal_is_a_decision_and_a_withdrawal_is_none(db: Connection, mentor_id: UUID) -> None:
     for status in (BookingStatus.DECLINED, BookingStatus.CANCELLED):
-        moments = {"requested": at("2026-05-04T10:00Z"), "decided": at("2026-05-04T10:10Z")}
-        past_life(db, mentor_id, status=status, **moments)
+        past_life(db, mentor_id, status=status, requested=at("2026-05-04T10:00Z"), decided=at("2026-05-04T10:10Z"))
     past_life(db, mentor_id, status=BookingStatus.DRAFT, requested=at("2026-05-04T10:00Z"))
     assert times(db, MONDAY, SUNDAY) == {Transition.REQUEST_TO_DECISION: (1, 10 * MINUTES, [2])}
     assert conversion(db, MONDAY, SUNDAY) == (3, 0, 0, 0, 0)
@@ -143,9 +142,10 @@ def test_an_instant_booking_is_a_request_without_a_decision(db: Connection, ment
 
 
 def test_a_group_is_counted_and_never_requested(db: Connection, mentor_id: UUID) -> None:
-    monday = {"decided": at("2026-05-04T10:00Z"), "created": at("2026-05-04T10:00:01Z")}
-    wednesday = {"started": at("2026-05-06T10:00Z"), "completed": at("2026-05-06T11:00Z")}
-    past_life(db, mentor_id, group=True, reviewed=at("2026-05-06T12:00Z"), **monday, **wednesday)
+    past_life(
+        db, mentor_id, group=True, decided=at("2026-05-04T10:00Z"), created=at("2026-05-04T10:00:01Z"),
+        started=at("2026-05-06T10:00Z"), completed=at("2026-05-06T11:00Z"), reviewed=at("2026-05-06T12:00Z"),
+    )  # fmt: skip
     assert counted(db, MONDAY, SUNDAY) == {
         "2026-05-04": {"created": 1},
         "2026-05-06": {"started": 1, "completed": 1, "minutes": 60},
@@ -160,9 +160,8 @@ def test_a_late_cancellation_is_one_of_the_cancellations(db: Connection, mentor_
 
 
 def test_only_a_start_can_take_less_than_no_time(db: Connection, mentor_id: UUID) -> None:
-    moments = [at("2026-05-04T09:00Z") - number * timedelta(seconds=1) for number in range(5)]
-    names = ("requested", "decided", "created", "started", "completed")
-    past_life(db, mentor_id, **dict(zip(names, moments, strict=True)))
+    first, *then = [at("2026-05-04T09:00Z") - number * timedelta(seconds=1) for number in range(5)]
+    past_life(db, mentor_id, requested=first, decided=then[0], created=then[1], started=then[2], completed=then[3])
     found = times(db, MONDAY, MONDAY)
     assert {step: milliseconds for step, (_count, milliseconds, _buckets) in found.items()} == {
         **dict.fromkeys(Transition, 0),
@@ -238,8 +237,10 @@ def test_a_grouping_names_courses_and_mentors_and_is_complete(db: Connection, zo
     moment = at("2026-05-04T10:00Z")
     for mentor, course_id, lives in ((ada, None, 1), (ada, course, 2), (ben, course, 3)):
         for _ in range(lives):
-            steps = dict.fromkeys(("created", "started", "completed"), moment)
-            past_life(db, mentor.id, course_id=course_id, length=timedelta(minutes=45), **steps)
+            past_life(
+                db, mentor.id, course_id=course_id, length=timedelta(minutes=45),
+                created=moment, started=moment, completed=moment,
+            )  # fmt: skip
     span = of(zone, date(2026, 5, 4), date(2026, 5, 4))
     assert [(row.mentor_name, row.completed, row.minutes) for row in rows(db, span, Grouping.MENTOR)] == [
         ("Ada", 3, 135),

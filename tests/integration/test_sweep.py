@@ -224,7 +224,7 @@ def test_a_statement_that_fails_ends_no_sweep(
 def messages(valkey: EmbeddedServer, queue: str) -> list[dict[str, Any]]:
     """The messages that wait in a queue's list, the oldest first."""
     with redis.Redis.from_url(valkey.url) as client:
-        waiting: Iterable[bytes] = client.lrange(queue, 0, -1)  # type: ignore[assignment]
+        waiting: Iterable[bytes] = client.lrange(queue, 0, -1)
         return [json.loads(message) for message in reversed(list(waiting))]
 
 

@@ -129,9 +129,9 @@ def test_a_batch_is_one_pipeline_to_valkey(publisher: Publisher, valkey: Embedde
     reads = []
     with redis.Redis.from_url(valkey.url) as client:
         for _ in range(10):
-            before = client.info("stats")["total_reads_processed"]  # type: ignore[index]
+            before = client.info("stats")["total_reads_processed"]
             publisher.publish([wakeup for queue in QUEUES for wakeup in some_wakeups(1, queue=queue)])
-            reads.append(client.info("stats")["total_reads_processed"] - before)  # type: ignore[index]
+            reads.append(client.info("stats")["total_reads_processed"] - before)
     # One of them is the look itself, and others may be of other clients; a read a message would be a round trip each.
     assert min(reads) < len(QUEUES)
     assert all(messages(valkey, queue) for queue in QUEUES)

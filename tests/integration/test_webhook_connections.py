@@ -71,9 +71,9 @@ def test_a_connection_that_dies_unseen_is_replaced_before_anything_arrived(
 def test_a_server_that_closes_silently_gets_every_message_once(running: Partner) -> None:
     running.answers = 1
     ours = transport()
-    for number in range(1, 6):
+    for _ in range(5):
         assert ours.send(message(f"http://partner.example:{running.port}/")).error is None
-        eventually(lambda number=number: len(running.ended) == number, "the end of the connection")
+        eventually(lambda: len(running.ended) == running.connections, "the end of the connection")
     assert (running.connections, len(running.arrived)) == (5, 5)
 
 

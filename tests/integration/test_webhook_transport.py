@@ -258,8 +258,12 @@ def test_one_wrong_answer_among_good_ones_refuses_the_name(running: Partner, ans
 )
 def test_loopback_in_other_notations_is_refused(running: Partner, host: str) -> None:
     asked: list[str] = []
-    names = Names(lambda name: asked.append(name) or ["127.0.0.1"])
-    report = guarded(names).send(message(f"http://{host}:{running.port}/"))
+
+    def resolved(name: str) -> list[str]:
+        asked.append(name)
+        return ["127.0.0.1"]
+
+    report = guarded(Names(resolved)).send(message(f"http://{host}:{running.port}/"))
     assert report.error == NOT_ALLOWED
     assert (asked, running.connections) == ([], 0)
 
