@@ -78,10 +78,10 @@ class _Folder(Collector):
             if not psutil.pid_exists(pid):
                 # Another process may be removing them at this moment.
                 with suppress(FileNotFoundError):
-                    mark_process_dead(pid, str(self._folder))  # type: ignore[no-untyped-call]
+                    mark_process_dead(pid, str(self._folder))
         # MultiProcessCollector takes every file, and fails on one that has no first page yet, as each has for a moment.
         files = [str(file) for file in self._folder.glob("*.db") if _has_content(file)]
-        found: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        found: Iterable[Metric] = MultiProcessCollector.merge(files)
         return found
 
 

@@ -10,7 +10,7 @@ Value = TypeVar("Value")
 PAUSE_SECONDS = 0.02
 
 
-def eventually(look: Callable[[], Value], what: str, *, seconds: float = 90) -> Value:
+def eventually(look: Callable[[], Value | None], what: str, *, seconds: float = 90) -> Value:
     """The first thing that `look` finds.
 
     Args:

@@ -22,7 +22,7 @@ FIRST = (
 )
 
 
-class SharingSystems(LoadFileScheduling):  # type: ignore[misc]
+class SharingSystems(LoadFileScheduling):
     """A file's tests stay together, as ever, and those of a folder that shares a running system do so, too."""
 
     # By xdist's documentation, this is what subclasses override.

@@ -41,7 +41,8 @@ class Up:
 
     def pid(self, name: str) -> int:
         """The process of a part, as run.json has it now."""
-        return next(entry["pid"] for entry in self.run()["processes"] if entry["name"] == name)
+        pid: int = next(entry["pid"] for entry in self.run()["processes"] if entry["name"] == name)
+        return pid
 
     def await_restart(self, name: str, killed: int) -> int:
         """Wait until a part that was killed runs again, and return its new process."""

@@ -82,10 +82,10 @@ def test_seeds_reach_every_state_and_violate_no_invariant(engine: Engine) -> Non
         assert states(db, sessions.c.status) == held
         assert set(states(db, listings.c.booking_mode)) == set(BookingMode)
         assert db.scalar(select(func.count()).select_from(reviews)) == added["reviews"] > 0
-        assert db.scalar(select(func.count()).where(reviews.c.answer.is_not(None))) > 0
-        assert db.scalar(select(func.max(reviews.c.created_at))) <= NOW
+        assert db.scalars(select(func.count()).where(reviews.c.answer.is_not(None))).one() > 0
+        assert db.scalars(select(func.max(reviews.c.created_at))).one() <= NOW
         taught = select(func.count()).where(listings.c.course_id.is_not(None))
-        assert (added["courses"], db.scalar(taught) > 0) == (len(COURSES), True)
+        assert (added["courses"], db.scalars(taught).one() > 0) == (len(COURSES), True)
         assert db.scalar(select(func.count()).select_from(products)) == added["products"] > 0
         assert db.scalar(select(func.count()).select_from(group_sessions)) == added["groups"] > 0
         assert [finding for finding in check_all(db) if finding.violations] == []

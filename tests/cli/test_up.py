@@ -59,7 +59,7 @@ def test_killed_servers_are_started_again_and_sigterm_leaves_nothing(used: Path)
         for name in ("redis", "postgres"):
             killed = up.pid(name)
             psutil.Process(killed).kill()
-            fresh = eventually(lambda name=name, old=killed: up.pid(name) if up.pid(name) != old else None, "a restart")
+            fresh = up.await_restart(name, killed)
             assert f"{name} ended and was started again, as process {fresh}." in up.said()
         up.process.send_signal(signal.SIGTERM)
         assert up.ends() == 0, up.said()

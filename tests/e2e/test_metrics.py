@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from http import HTTPStatus
 
 import psutil
 import pytest
 import urllib3
+from prometheus_client import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from api.refusals import REFUSALS
@@ -80,7 +82,8 @@ def test_every_process_of_the_machine_is_in_the_answer(system: System, api: Call
 def test_requests_of_two_api_processes_are_counted_exactly(system: System, api: Caller) -> None:
     def answered_by(pid: int) -> float:
         files = [str((system.data_dir / "metrics") / f"counter_{pid}.db")]
-        found = [sample for metric in MultiProcessCollector.merge(files) for sample in metric.samples]
+        merged: Iterable[Metric] = MultiProcessCollector.merge(files)
+        found = [sample for metric in merged for sample in metric.samples]
         return sum(each.value for each in found if each.name == REQUESTS and each.labels["route"] == "/health/live")
 
     workers = system.run["api"]["pids"][1:]

@@ -80,7 +80,8 @@ class SystemUnderTest:
 
     def pid(self, part: str) -> int:
         """The process of a part, as of its last start."""
-        return next(entry["pid"] for entry in self.system.run["processes"] if entry["name"] == part)
+        pid: int = next(entry["pid"] for entry in self.system.run["processes"] if entry["name"] == part)
+        return pid
 
     def kill(self, part: str) -> None:
         """kill -9 a part and all its children."""
