@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -121,8 +122,8 @@ def set_date(db: Connection, mentor: Mentor, day: date, *spans: tuple[int, int])
 
 def take_off(db: Connection, mentor: Mentor, start: datetime, end: datetime) -> None:
     owner = CalendarOwner.of(db.execute(calendar_owner_query(mentor.id)).one())
-    taken = {"start_time": start, "end_time": end, "reason": None, "cancel_sessions": False}
-    take_time_off(db, actor=factories.acting_mentor(mentor), mentor=owner, now=start, **taken)
+    off = partial(take_time_off, start_time=start, end_time=end, reason=None, cancel_sessions=False)
+    off(db, actor=factories.acting_mentor(mentor), mentor=owner, now=start)
 
 
 def test_hours_of_a_date_replace_those_of_the_weekday(db: Connection, mentor: Mentor, set_at: SetHours) -> None:
