@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, select
 from models.base import metadata
 from models.engine import create
 from tests import factories, servers
-from tests.application import ApiClient, World, as_mentor, as_operator, as_user
+from tests.application import ApiClient, ApiResponse, World, as_mentor, as_operator, as_user
 from workflows.bookings.booking import Booking
 from workflows.bundles.bundle import Bundle
 from workflows.catalog.courses import Course
@@ -25,7 +25,6 @@ from workflows.reviews.review import Review
 from workflows.sessions.session import Session
 
 Headers = dict[str, str]
-Answer = Any
 MONDAY = datetime.fromisoformat("2030-05-06T09:00:00+00:00")
 HOUR = timedelta(hours=1)
 # The tests of the API and those of its contract each have a database of their own.
@@ -77,7 +76,7 @@ class Tuition:
     product: Product
     mentors: list[Mentor]
 
-    def book(self, headers: dict[str, str] | None = None, /, **fields: Any) -> Answer:
+    def book(self, headers: dict[str, str] | None = None, /, **fields: Any) -> ApiResponse:
         """Ask for an hour on a Monday, as the mentee unless said otherwise."""
         body = {"courseId": str(self.course.id), "durationMinutes": 60, "startTime": MONDAY.isoformat(), **fields}
         body = {name: value for name, value in body.items() if value is not None}
@@ -187,7 +186,7 @@ def tuition(engine: Engine, client: ApiClient, cast: Cast, course: Course) -> Tu
     return Tuition(client, cast, course, product, mentors)
 
 
-def refusal(answer: Answer) -> tuple[int, str]:
+def refusal(answer: ApiResponse) -> tuple[int, str]:
     """The status and code of a refused request."""
     return answer.status_code, answer.json["code"]
 

@@ -28,7 +28,6 @@ from workflows.reviews.permits import Permit
 from workflows.sessions.session import Session
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=y>'
-Answer = Any
 
 
 def link_to_accept(cast: Cast, draft: Booking, **chosen: Any) -> str:

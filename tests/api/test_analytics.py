@@ -16,7 +16,7 @@ from models.catalog import courses
 from models.people import users
 from tests import factories
 from tests.api.conftest import Cast, Headers
-from tests.application import ApiClient, World, as_user
+from tests.application import ApiClient, ApiResponse, World, as_user
 from tests.integration.harness import Harness
 from tests.integration.past_lives import past_life, seat
 from tests.statements import statements_of
@@ -38,7 +38,7 @@ def lived(engine: Engine, mentor: Mentor, *moments: datetime, course_id: UUID | 
             past_life(db, mentor.id, requested=moment, decided=moment, created=moment, course_id=course_id)
 
 
-def table_of(answer: Any) -> list[dict[str, str]]:
+def table_of(answer: ApiResponse) -> list[dict[str, str]]:
     assert answer.status_code == 200, answer.json
     return list(csv.DictReader(io.StringIO(answer.get_data(as_text=True), newline="")))
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, update
 from models.sessions import sessions
 from tests import factories
 from tests.api.conftest import Cast
-from tests.application import World, as_user
+from tests.application import ApiResponse, World, as_user
 from tests.integration.harness import Harness, without_guards
 from workflows.identity.people import User
 from workflows.invariants import check_all
@@ -38,11 +38,11 @@ def named(*present: tuple[User, bool]) -> dict[str, Any]:
     return {"attendance": [{"userId": str(user.id), "present": was} for user, was in present]}
 
 
-def complete(world: World, cast: Cast, session: Session, body: dict[str, Any]) -> Any:
+def complete(world: World, cast: Cast, session: Session, body: dict[str, Any]) -> ApiResponse:
     return world.client.patch(f"/sessions/{session.id}/complete", json=body, headers=cast.as_mentor)
 
 
-def attend(world: World, session: Session, body: Any, headers: dict[str, str]) -> Any:
+def attend(world: World, session: Session, body: Any, headers: dict[str, str]) -> ApiResponse:
     return world.client.post(f"/sessions/{session.id}/attendance", json=body, headers=headers)
 
 
@@ -50,7 +50,7 @@ def permits(world: World, user: User) -> int:
     return len(world.client.get("/reviews/permits", headers=as_user(user)).json["items"])
 
 
-def review(world: World, session: Session, user: User) -> Any:
+def review(world: World, session: Session, user: User) -> ApiResponse:
     return world.client.post(f"/sessions/{session.id}/review", json={"rating": 4}, headers=as_user(user))
 
 

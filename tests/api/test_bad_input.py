@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Cast, counts
-from tests.application import World
+from tests.application import ApiResponse, World
 from workflows.bookings.booking import Booking
 from workflows.sessions.session import Session
 
@@ -16,7 +16,7 @@ UNKNOWN_ID = "0190a1b2-0000-7000-8000-00000000dead"
 SHAPE = {"statusCode", "error", "message", "code", "requestId"}
 
 
-def refused(answer: Any, status: int, code: str) -> dict[str, Any]:
+def refused(answer: ApiResponse, status: int, code: str) -> dict[str, Any]:
     """The body of a refusal, after a look at its shape."""
     assert (answer.status_code, answer.json["code"], answer.json["statusCode"]) == (status, code, status), answer.json
     assert set(answer.json) - {"details"} == SHAPE

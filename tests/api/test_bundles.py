@@ -13,7 +13,7 @@ from models.catalog import ProductKind
 from models.events import events
 from tests import factories
 from tests.api.conftest import Cast
-from tests.application import World
+from tests.application import ApiResponse, World
 from workflows.bundles.bundle import Bundle
 from workflows.catalog.courses import Course, change_course
 from workflows.catalog.products import Product
@@ -28,12 +28,12 @@ def five(engine: Engine, course: Course) -> Product:
         return factories.make_product(db, course, ProductKind.BUNDLE, session_count=5, valid_days=30)
 
 
-def buy(world: World, product: Product, headers: dict[str, str], **body: Any) -> Any:
+def buy(world: World, product: Product, headers: dict[str, str], **body: Any) -> ApiResponse:
     path = f"/bundles/courses/{product.course_id}/purchase"
     return world.client.post(path, json={"productId": str(product.id), **body}, headers=headers)
 
 
-def adjust(world: World, cast: Cast, bundle: Bundle, **body: Any) -> Any:
+def adjust(world: World, cast: Cast, bundle: Bundle, **body: Any) -> ApiResponse:
     return world.client.post(f"/bundles/{bundle.id}/adjust", json={"reason": WHY, **body}, headers=cast.as_operator)
 
 

@@ -11,13 +11,15 @@ from sqlalchemy import Engine
 
 from tests import factories
 from tests.api.conftest import HOUR, MONDAY, Cast, Tuition, refusal
-from tests.application import World, as_mentor
+from tests.application import ApiResponse, World, as_mentor
 from workflows.bookings.booking import Booking
 from workflows.invariants import check_all
 from workflows.sessions.session import Session, session_query
 
 
-def cancel(tuition: Tuition, booking: dict[str, Any], headers: dict[str, str] | None = None, **body: Any) -> Any:
+def cancel(
+    tuition: Tuition, booking: dict[str, Any], headers: dict[str, str] | None = None, **body: Any
+) -> ApiResponse:
     path = f"/bookings/{booking['id']}/cancel"
     return tuition.client.patch(path, json=body, headers=headers or tuition.cast.as_mentee)
 
@@ -162,7 +164,7 @@ def test_a_participant_leaves_a_group(
         assert not [found for found in check_all(db) if found.violations]
 
 
-def cancel_again(world: World, cast: Cast, path: str) -> Any:
+def cancel_again(world: World, cast: Cast, path: str) -> ApiResponse:
     return world.client.patch(f"{path}/cancel", headers=cast.as_mentee)
 
 

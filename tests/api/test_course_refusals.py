@@ -13,7 +13,8 @@ from sqlalchemy import Engine
 
 from models.catalog import ProductKind
 from tests import factories
-from tests.api.conftest import HOUR, MONDAY, Answer, Tuition, counts, refusal
+from tests.api.conftest import HOUR, MONDAY, Tuition, counts, refusal
+from tests.application import ApiResponse
 from workflows.identity.people import User
 
 
@@ -40,11 +41,11 @@ class Desk:
             listing = factories.make_listing(db, course_id=self.tuition.course.id)
             return factories.make_group(db, people, listing=listing, capacity=capacity).id
 
-    def join(self, group_id: UUID | str, **body: Any) -> Answer:
+    def join(self, group_id: UUID | str, **body: Any) -> ApiResponse:
         headers = self.tuition.cast.as_mentee
         return self.tuition.client.post(f"/group-sessions/{group_id}/join", json=body, headers=headers)
 
-    def buy(self, *, product_id: UUID | None = None, course_id: UUID | None = None, **body: Any) -> Answer:
+    def buy(self, *, product_id: UUID | None = None, course_id: UUID | None = None, **body: Any) -> ApiResponse:
         path = f"/bundles/courses/{course_id or self.tuition.course.id}/purchase"
         asked = {"productId": str(product_id or uuid4()), **body}
         return self.tuition.client.post(path, json=asked, headers=self.tuition.cast.as_mentee)
@@ -55,7 +56,9 @@ def desk(engine: Engine, tuition: Tuition) -> Desk:
     return Desk(engine, tuition)
 
 
-def require_refused(desk: Desk, ask: Callable[[], Answer], status: int, code: str, reason: str | None = None) -> Answer:
+def require_refused(
+    desk: Desk, ask: Callable[[], ApiResponse], status: int, code: str, reason: str | None = None
+) -> ApiResponse:
     """The answer in the one shape, with the reason that its details give for the bundle; nothing was written."""
     before = counts(desk.engine)
     answer = ask()
@@ -102,7 +105,7 @@ def test_overlapping(desk: Desk, minutes: int) -> None:
     assert list(of_mentee.json["details"]) == ["mentee"]
 
 
-def pay(desk: Desk, bundle_id: str) -> list[Callable[[], Answer]]:
+def pay(desk: Desk, bundle_id: str) -> list[Callable[[], ApiResponse]]:
     """The two ways to spend a credit."""
     group_id = desk.group()
     return [

@@ -17,7 +17,7 @@ from models.people import email_changes, users
 from tests.api.conftest import Cast, counts, refusal
 from tests.api.links import SIGNER, signed
 from tests.api.test_action_links import heading, shown
-from tests.application import World, as_user
+from tests.application import ApiResponse, World, as_user
 from tests.integration.harness import Harness
 from workers.transports.mail import MailIdentity, compose
 from workflows.action_links.link import Action
@@ -26,10 +26,9 @@ from workflows.identity.email_change import forget_email_changes
 
 NEW = "countess@example.org"
 IDENTITY = MailIdentity("no-reply@tutelage.example", "o@x.example", "https://t.example", link_signer=SIGNER)
-Answer = Any
 
 
-def change(client: FlaskClient, cast: Cast, email: str = NEW, headers: dict[str, str] | None = None) -> Answer:
+def change(client: FlaskClient, cast: Cast, email: str = NEW, headers: dict[str, str] | None = None) -> ApiResponse:
     return client.patch("/me", json={"email": email}, headers=headers or cast.as_mentee)
 
 

@@ -17,7 +17,7 @@ from models.events import events
 from models.groups import group_sessions
 from tests import factories
 from tests.api.conftest import Cast, Headers
-from tests.application import World
+from tests.application import ApiResponse, World
 from workflows.catalog.courses import Course
 
 MONDAY = 0
@@ -38,7 +38,7 @@ def body_of(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not ...}
 
 
-def create(world: World, headers: Headers, **fields: Any) -> Any:
+def create(world: World, headers: Headers, **fields: Any) -> ApiResponse:
     return world.client.post("/group-session-templates", json=body_of(**fields), headers=headers)
 
 
@@ -48,7 +48,7 @@ def make(world: World, cast: Cast, **fields: Any) -> str:
     return str(answer.headers["Location"])
 
 
-def schedule(world: World, cast: Cast, path: str, first: date, last: date) -> Any:
+def schedule(world: World, cast: Cast, path: str, first: date, last: date) -> ApiResponse:
     period = {"from": first.isoformat(), "to": last.isoformat()}
     return world.client.post(f"{path}/schedule", json=period, headers=cast.as_mentor)
 
@@ -183,7 +183,7 @@ def test_a_changed_template_takes_its_price_again(world: World, cast: Cast, cour
     other = put_on_sale(world, cast, course, durationMinutes=60, price={"amount": 700, "currency": "EUR"})
     path = make(world, cast, courseId=str(course.id), price=None)
 
-    def change(**fields: Any) -> Any:
+    def change(**fields: Any) -> ApiResponse:
         return world.client.patch(path, json=fields, headers=cast.as_mentor)
 
     assert change(capacity=5).json["productId"] == seat
@@ -318,7 +318,7 @@ def test_capacity_is_raised_and_lowered_to_what_is_taken(world: World, cast: Cas
     with world.engine.begin() as db:
         db.execute(update(group_sessions).values(seats_taken=1, seats_offered=1))
 
-    def change(capacity: Any, headers: Headers = cast.as_mentor) -> Any:
+    def change(capacity: Any, headers: Headers = cast.as_mentor) -> ApiResponse:
         return world.client.patch(f"/group-sessions/{made}", json={"capacity": capacity}, headers=headers)
 
     assert change(9).json["capacity"] == 9

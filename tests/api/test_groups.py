@@ -13,7 +13,7 @@ from models.groups import group_sessions, waitlist_entries
 from tests import factories
 from tests.api.conftest import Cast
 from tests.api.test_pages import walk
-from tests.application import World
+from tests.application import ApiResponse, World
 from workflows.bookings.booking import Booking
 from workflows.identity.people import User
 
@@ -35,7 +35,7 @@ def wait_for_seat(engine: Engine, group: Booking, *people: User) -> None:
             db.execute(insert(waitlist_entries).values(id=uuid7(), booking_id=group.id, user_id=person.id))
 
 
-def get(world: World, group: Booking, headers: dict[str, str]) -> Any:
+def get(world: World, group: Booking, headers: dict[str, str]) -> ApiResponse:
     return world.client.get(f"/group-sessions/{group.id}", headers=headers)
 
 

@@ -13,7 +13,7 @@ from api.idempotency import IdempotentRequest
 from models.bookings import bookings
 from models.idempotency import idempotency_keys
 from tests.api.conftest import Cast
-from tests.application import World
+from tests.application import ApiResponse, World
 from workflows.bookings.booking import Booking
 
 KEY = {"Idempotency-Key": "a key of mine"}
@@ -117,7 +117,7 @@ def test_raced_by_many_threads_a_change_is_made_once(world: World, cast: Cast) -
     world = World.on(world.engine, max_open_drafts_per_mentor=0)
     start = Barrier(6, timeout=10)
 
-    def ask(body: dict[str, Any], key: str) -> Any:
+    def ask(body: dict[str, Any], key: str) -> ApiResponse:
         start.wait()
         return world.client.post("/bookings", json=body, headers=cast.as_mentee | {"Idempotency-Key": key})
 

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from models.notifications import Channel, notification_preferences, notifications
 from tests.api.conftest import Cast, Headers
-from tests.application import ApiClient, World
+from tests.application import ApiClient, ApiResponse, World
 from tests.concurrency.racing import Race
 from tests.statements import statements_of
 from workflows.bookings.booking import Booking
@@ -141,7 +141,7 @@ def preferences(client: ApiClient, headers: Headers) -> dict[str, dict[str, bool
     return {item["kind"]: item["channels"] for item in found["items"]}
 
 
-def put(client: ApiClient, headers: Headers, *items: dict[str, Any]) -> Any:
+def put(client: ApiClient, headers: Headers, *items: dict[str, Any]) -> ApiResponse:
     """Choose."""
     return client.put("/notification-preferences", json={"items": list(items)}, headers=headers)
 

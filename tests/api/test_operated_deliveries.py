@@ -14,7 +14,7 @@ from models.events import DeliveryState, deliveries
 from models.webhooks import EndpointState
 from tests.api.conftest import Cast
 from tests.api.partner import CANCELLED, DEAD, DONE, PENDING, Partner
-from tests.application import World
+from tests.application import ApiResponse, World
 from tests.statements import statements_of
 from workflows.operations import DEFAULT_REASON
 
@@ -30,7 +30,7 @@ def listed(world: World, cast: Cast, query: str = "") -> list[str]:
     return [item["id"] for item in answer.json["items"]]
 
 
-def posted(world: World, cast: Cast, path: str, json: Any = None, **headers: str) -> Any:
+def posted(world: World, cast: Cast, path: str, json: Any = None, **headers: str) -> ApiResponse:
     """The answer to an operator's POST."""
     return world.client.post(f"{PATH}{path}", json=json, headers=cast.as_operator | headers)
 

@@ -13,7 +13,7 @@ from models.events import events
 from tests import factories
 from tests.api.conftest import Cast
 from tests.api.test_pages import walk
-from tests.application import World, as_user
+from tests.application import ApiResponse, World, as_user
 from workflows.identity.people import User, user_query
 from workflows.sessions.session import Session, session_query
 from workflows.sessions.steps import create
@@ -33,11 +33,11 @@ def session(engine: Engine, cast: Cast, other: User) -> Session:
         return factories.make_group_session(db, [cast.mentee, other], listing=cast.listing)
 
 
-def get(world: World, path: str, headers: dict[str, str]) -> Any:
+def get(world: World, path: str, headers: dict[str, str]) -> ApiResponse:
     return world.client.get(path, headers=headers)
 
 
-def step(world: World, session: Session, name: str, headers: dict[str, str], body: Any = None) -> Any:
+def step(world: World, session: Session, name: str, headers: dict[str, str], body: Any = None) -> ApiResponse:
     return world.client.patch(f"/sessions/{session.id}/{name}", json=body, headers=headers)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 from models.events import events
 from tests import factories
 from tests.api.conftest import Cast, Headers, counts
-from tests.application import World, as_operator, as_user
+from tests.application import ApiResponse, World, as_operator, as_user
 from tests.statements import statements_of
 from workflows.reviews.permits import Permit
 from workflows.reviews.review import Review
@@ -30,7 +30,7 @@ def permit(engine: Engine, cast: Cast, **other: Any) -> Permit:
         return factories.make_permit(db, **{"listing": cast.listing, "mentee": cast.mentee, **other})
 
 
-def review(world: World, headers: Headers, session_id: object, body: Any = GOOD, **more: str) -> Any:
+def review(world: World, headers: Headers, session_id: object, body: Any = GOOD, **more: str) -> ApiResponse:
     """Review a session."""
     return world.client.post(f"/sessions/{session_id}/review", json=body, headers={**headers, **more})
 
@@ -41,7 +41,7 @@ def rating(world: World, cast: Cast) -> tuple[float | None, int]:
     return profile["rating"], profile["reviewCount"]
 
 
-def answer_review(world: World, session_id: object, headers: Headers, body: Any = THANKS, **more: str) -> Any:
+def answer_review(world: World, session_id: object, headers: Headers, body: Any = THANKS, **more: str) -> ApiResponse:
     """Answer a review of a session."""
     return world.client.post(f"/sessions/{session_id}/review/answer", json=body, headers={**headers, **more})
 
@@ -335,7 +335,7 @@ def pair(engine: Engine, cast: Cast) -> list[Review]:
         ]
 
 
-def moderate(world: World, found: Review, body: Any, headers: Headers | None = None, **more: str) -> Any:
+def moderate(world: World, found: Review, body: Any, headers: Headers | None = None, **more: str) -> ApiResponse:
     """Hide a review or show it again, as an operator unless said otherwise."""
     asking = as_operator("jo") if headers is None else headers
     return world.client.patch(f"/reviews/{found.id}", json=body, headers={**asking, **more})

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from tests import factories
 from tests.api.conftest import Cast
-from tests.application import World, as_user
+from tests.application import ApiResponse, World, as_user
 from workflows.bookings.booking import Booking
 from workflows.identity.people import User
 
@@ -22,12 +22,12 @@ def make_group(world: World, cast: Cast, *mentees: User, capacity: int | None = 
         return factories.make_group(db, mentees, listing=cast.listing, start_time=start, capacity=capacity)
 
 
-def post(world: World, group: Booking | UUID, step: str, headers: Headers, **body: Any) -> Any:
+def post(world: World, group: Booking | UUID, step: str, headers: Headers, **body: Any) -> ApiResponse:
     group_id = group.id if isinstance(group, Booking) else group
     return world.client.post(f"/group-sessions/{group_id}/{step}", headers=headers, json=body)
 
 
-def refusal(answer: Any) -> tuple[int, str]:
+def refusal(answer: ApiResponse) -> tuple[int, str]:
     return answer.status_code, answer.json["code"]
 
 

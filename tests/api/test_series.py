@@ -16,7 +16,7 @@ from models.people import users
 from tests import factories
 from tests.api.conftest import MONDAY, Cast, Tuition, counts, refusal
 from tests.api.test_waiting import Worker
-from tests.application import ApiClient, World, as_mentor
+from tests.application import ApiClient, ApiResponse, World, as_mentor
 from workflows.invariants import check_all
 from workflows.sessions.session import Session, session_query
 
@@ -228,7 +228,7 @@ def series(world: World, tuition: Tuition) -> dict[str, Any]:
     return booked
 
 
-def end(tuition: Tuition, series: dict[str, Any], headers: dict[str, str] | None = None, /, **body: Any) -> Any:
+def end(tuition: Tuition, series: dict[str, Any], headers: dict[str, str] | None = None, /, **body: Any) -> ApiResponse:
     body = {"reason": "I have moved.", **body}
     return tuition.client.post(f"/series/{series['id']}/cancel", json=body, headers=headers or tuition.cast.as_mentee)
 
@@ -318,7 +318,7 @@ def test_a_series_is_its_parties_own(tuition: Tuition, series: dict[str, Any]) -
     assert refusal(end(tuition, series, reason=" ")) == (400, "invalid_request")
 
 
-def directly(client: ApiClient, cast: Cast, **fields: Any) -> Any:
+def directly(client: ApiClient, cast: Cast, **fields: Any) -> ApiResponse:
     """A request for three weekly sessions with the cast's mentor."""
     body = {"mentorProfileId": str(cast.mentor.id), "scheduledAt": shown(0), "durationMinutes": 60, "title": "Growing"}
     body |= {"recurrence": {"count": 3}, "timeZone": "UTC", **fields}

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from tests import factories
 from tests.api.conftest import Cast
-from tests.application import World
+from tests.application import ApiResponse, World
 from tests.statements import statements_of
 
 DAY = timedelta(days=1)
@@ -26,7 +26,7 @@ def at(hour: int, minute: int = 0) -> str:
     return f"{MONDAY + timedelta(hours=hour, minutes=minute):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def slots(world: World, cast: Cast, path: str, **query: Any) -> Any:
+def slots(world: World, cast: Cast, path: str, **query: Any) -> ApiResponse:
     wanted = {"from": at(0), "to": at(24), "durationMinutes": 60, **query}
     return world.client.get(path, query_string=wanted, headers=cast.as_mentee)
 
@@ -38,7 +38,7 @@ def path(world: World, cast: Cast) -> str:
     return f"/mentors/{cast.mentor.id}/slots"
 
 
-def starts(answer: Any) -> list[str]:
+def starts(answer: ApiResponse) -> list[str]:
     assert answer.status_code == 200, answer.json
     return [each["startTime"] for each in answer.json["items"]]
 
@@ -94,7 +94,7 @@ def test_slots_are_confirmed_while_they_are_the_same(world: World, cast: Cast, p
     held = slots(world, cast, path).headers["ETag"]
     wanted = {"from": at(0), "to": at(24), "durationMinutes": 60}
 
-    def again() -> Any:
+    def again() -> ApiResponse:
         return world.client.get(path, query_string=wanted, headers=cast.as_mentee | {"If-None-Match": held})
 
     assert (again().status_code, again().headers["Cache-Control"]) == (304, "private, no-cache")

@@ -15,14 +15,13 @@ from models.events import deliveries
 from tests import factories
 from tests.api.conftest import Cast
 from tests.api.links import signed
-from tests.application import World
+from tests.application import ApiResponse, World
 from workflows.action_links.link import Action
 from workflows.bookings.booking import Booking
 from workflows.sessions.session import Session
 from workflows.sessions.steps import create as create_session
 
 JSON = {"Content-Type": "application/json"}
-Answer = Any
 
 
 class Stage:
@@ -32,10 +31,10 @@ class Stage:
         self.world, self.cast, self.draft, self.scheduled = world, cast, draft, scheduled
         self.client = world.client
 
-    def book(self, **fields: Any) -> Answer:
+    def book(self, **fields: Any) -> ApiResponse:
         return self.client.post("/bookings", json=self.cast.body(**fields), headers=self.cast.as_mentee)
 
-    def accept(self, booking: Booking | None = None, /, **headers: str) -> Answer:
+    def accept(self, booking: Booking | None = None, /, **headers: str) -> ApiResponse:
         path = f"/bookings/{(booking or self.draft).id}/accept"
         return self.client.patch(path, headers=self.cast.as_mentor | headers)
 
@@ -45,17 +44,17 @@ class Stage:
         self.client.patch(path, json=changes, headers=self.cast.as_mentor)
 
 
-def too_early(stage: Stage) -> Answer:
+def too_early(stage: Stage) -> ApiResponse:
     session = stage.accept().json["sessionId"]
     stage.world.run_session_effects()
     return stage.client.patch(f"/sessions/{session}/start", headers=stage.cast.as_mentee)
 
 
-def session_pending(stage: Stage) -> Answer:
+def session_pending(stage: Stage) -> ApiResponse:
     return stage.client.get(f"/sessions/{stage.accept().json['sessionId']}", headers=stage.cast.as_mentee)
 
 
-def slot_taken(stage: Stage) -> Answer:
+def slot_taken(stage: Stage) -> ApiResponse:
     with stage.world.engine.begin() as db:
         cast = stage.cast
         rival = factories.make_booking(
@@ -65,12 +64,12 @@ def slot_taken(stage: Stage) -> Answer:
     return stage.accept(rival)
 
 
-def too_soon(stage: Stage) -> Answer:
+def too_soon(stage: Stage) -> ApiResponse:
     stage.instant(minNoticeMinutes=500_000)
     return stage.book()
 
 
-def no_listing(stage: Stage) -> Answer:
+def no_listing(stage: Stage) -> ApiResponse:
     body = {
         "mentorProfileId": str(stage.cast.mentor.id),
         "scheduledAt": "2030-05-04T09:00:00Z",
@@ -80,7 +79,7 @@ def no_listing(stage: Stage) -> Answer:
     return stage.client.post("/sessions/book", json=body, headers=stage.cast.as_mentee)
 
 
-def not_cancellable(stage: Stage) -> Answer:
+def not_cancellable(stage: Stage) -> ApiResponse:
     offer = {"title": "Firm", "durationMinutes": 60, "price": {"amount": 1, "currency": "EUR"}, "cancellation": None}
     listing = stage.client.post("/listings", json=offer, headers=stage.cast.as_mentor).json["id"]
     booking = stage.client.post("/bookings", json=stage.cast.body(listingId=listing), headers=stage.cast.as_mentee)
@@ -90,7 +89,7 @@ def not_cancellable(stage: Stage) -> Answer:
     return stage.client.patch(path, json={"reason": "Ill"}, headers=stage.cast.as_mentee)
 
 
-def listing_exists(stage: Stage) -> Answer:
+def listing_exists(stage: Stage) -> ApiResponse:
     with stage.world.engine.begin() as db:
         course = factories.make_course(db)
     offer = {"title": "Algebra", "durationMinutes": 60, "price": {"amount": 1, "currency": "EUR"}}
@@ -98,7 +97,7 @@ def listing_exists(stage: Stage) -> Answer:
     return [stage.client.post("/listings", json=each, headers=stage.cast.as_mentor) for each in offers][1]
 
 
-def individual(stage: Stage, *, offered: bool = True, **fields: Any) -> Answer:
+def individual(stage: Stage, *, offered: bool = True, **fields: Any) -> ApiResponse:
     with stage.world.engine.begin() as db:
         course = factories.make_course(db)
         factories.make_product(db, course)
@@ -109,42 +108,42 @@ def individual(stage: Stage, *, offered: bool = True, **fields: Any) -> Answer:
     return stage.client.post("/bookings/individual", json=body, headers=headers)
 
 
-def no_such_time(stage: Stage) -> Answer:
+def no_such_time(stage: Stage) -> ApiResponse:
     # The clocks of Berlin skip 02:30 a week later.
     return individual(stage, recurrence={"count": 2}, timeZone="Europe/Berlin")
 
 
-def review(stage: Stage) -> Answer:
+def review(stage: Stage) -> ApiResponse:
     body, headers = {"rating": 5}, stage.cast.as_mentee
     return stage.client.post(f"/sessions/{stage.scheduled.id}/review", json=body, headers=headers)
 
 
-def template(stage: Stage, **fields: Any) -> Answer:
+def template(stage: Stage, **fields: Any) -> ApiResponse:
     weekly = {"title": "Algebra", "weekday": 0, "startTime": "09:00", "timeZone": "UTC", "durationMinutes": 60}
     body = {**weekly, "capacity": 3, "price": {"amount": 1, "currency": "EUR"}, **fields}
     return stage.client.post("/group-session-templates", json=body, headers=stage.cast.as_mentor)
 
 
-def mentor_does_not_teach(stage: Stage) -> Answer:
+def mentor_does_not_teach(stage: Stage) -> ApiResponse:
     with stage.world.engine.begin() as db:
         course = factories.make_course(db)
     return template(stage, courseId=str(course.id))
 
 
-def template_inactive(stage: Stage) -> Answer:
+def template_inactive(stage: Stage) -> ApiResponse:
     path, headers = template(stage).headers["Location"], stage.cast.as_mentor
     stage.client.delete(path, headers=headers)
     return stage.client.post(f"{path}/schedule", json={"from": "2030-01-01", "to": "2030-01-02"}, headers=headers)
 
 
-def group_full(stage: Stage) -> Answer:
+def group_full(stage: Stage) -> ApiResponse:
     with stage.world.engine.begin() as db:
         people = [factories.make_user(db) for _ in range(2)]
         group = factories.make_group(db, people, listing=stage.cast.listing)
     return stage.client.patch(f"/group-sessions/{group.id}", json={"capacity": 1}, headers=stage.cast.as_mentor)
 
 
-def seat(stage: Stage, step: str, *, times: int = 1, capacity: int = 1) -> Answer:
+def seat(stage: Stage, step: str, *, times: int = 1, capacity: int = 1) -> ApiResponse:
     """The last answer to a step in a group without participants."""
     with stage.world.engine.begin() as db:
         group = factories.make_group(db, [], listing=stage.cast.listing, capacity=capacity)
@@ -152,39 +151,39 @@ def seat(stage: Stage, step: str, *, times: int = 1, capacity: int = 1) -> Answe
     return [stage.client.post(path, headers=stage.cast.as_mentee) for _ in range(times)][-1]
 
 
-def already_reviewed(stage: Stage) -> Answer:
+def already_reviewed(stage: Stage) -> ApiResponse:
     with stage.world.engine.begin() as db:
         session = factories.complete_session(db, stage.scheduled)
         factories.make_review(db, factories.unlock_review(db, session, stage.cast.mentee.id))
     return review(stage)
 
 
-def already_answered(stage: Stage) -> Answer:
+def already_answered(stage: Stage) -> ApiResponse:
     already_reviewed(stage)
     path, body = f"/sessions/{stage.scheduled.id}/review/answer", {"answer": "Thank you"}
     return [stage.client.post(path, json=body, headers=stage.cast.as_mentor) for _ in range(2)][1]
 
 
-def email_taken(stage: Stage) -> Answer:
+def email_taken(stage: Stage) -> ApiResponse:
     body = {"email": stage.cast.mentee.email, "name": "Twice"}
     return stage.client.post("/users", json=body, headers=stage.cast.as_operator)
 
 
-def rate_limited(stage: Stage) -> Answer:
+def rate_limited(stage: Stage) -> ApiResponse:
     bodies = [{"email": f"ada{number}@example.org"} for number in range(6)]
     return [stage.client.patch("/me", json=body, headers=stage.cast.as_mentee) for body in bodies][5]
 
 
-def gone(stage: Stage) -> Answer:
+def gone(stage: Stage) -> ApiResponse:
     path = signed(Action.DECLINE, stage.draft.id, stage.cast.mentor.user_id)
     return [stage.client.post(path, headers={"Accept": "application/json"}) for _ in range(2)][1]
 
 
-def profile_exists(stage: Stage) -> Answer:
+def profile_exists(stage: Stage) -> ApiResponse:
     return stage.client.post("/mentor-profiles", json={"headline": "x"}, headers=stage.cast.as_mentor)
 
 
-def endpoint_exists(stage: Stage) -> Answer:
+def endpoint_exists(stage: Stage) -> ApiResponse:
     hook = {"url": "https://partner.example", "eventTypes": ["*"]}
     stage.client.post("/webhook-endpoints", json=hook, headers=stage.cast.as_mentor)
     return stage.client.post("/webhook-endpoints", json=hook, headers=stage.cast.as_mentor)
@@ -195,7 +194,7 @@ def an_endpoint(stage: Stage) -> str:
     return stage.client.post("/webhook-endpoints", json=hook, headers=stage.cast.as_mentor).headers["Location"]
 
 
-def endpoint_limit(stage: Stage) -> Answer:
+def endpoint_limit(stage: Stage) -> ApiResponse:
     answers = [
         stage.client.post(
             "/webhook-endpoints",
@@ -208,25 +207,25 @@ def endpoint_limit(stage: Stage) -> Answer:
     return answers[50]
 
 
-def endpoint_not_active(stage: Stage) -> Answer:
+def endpoint_not_active(stage: Stage) -> ApiResponse:
     path, body = f"{an_endpoint(stage)}/example", {"eventType": "session.created"}
     return stage.client.post(path, json=body, headers=stage.cast.as_mentor)
 
 
-def secret_limit(stage: Stage) -> Answer:
+def secret_limit(stage: Stage) -> ApiResponse:
     path = f"{an_endpoint(stage)}/secret/rotate"
     answers = [stage.client.post(path, headers=stage.cast.as_mentor) for _ in range(10)]
     assert {answer.status_code for answer in answers[:9]} == {200}
     return answers[9]
 
 
-def key_reused(stage: Stage) -> Answer:
+def key_reused(stage: Stage) -> ApiResponse:
     key = {"Idempotency-Key": "k"}
     stage.client.post("/bookings", json=stage.cast.body(), headers=stage.cast.as_mentee | key)
     return stage.client.post("/bookings", json=stage.cast.body(), headers=stage.cast.as_mentee | key)
 
 
-def key_in_use(stage: Stage) -> Answer:
+def key_in_use(stage: Stage) -> ApiResponse:
     # The advisory lock of a first request that is still under way, taken by hand.
     with stage.world.engine.connect() as db, pytest.MonkeyPatch.context() as patched:
         patched.setattr("api.idempotency.IdempotentRequest._lock", lambda _self: 42)
@@ -236,30 +235,30 @@ def key_in_use(stage: Stage) -> Answer:
     return answer
 
 
-def outside_hours(stage: Stage) -> Answer:
+def outside_hours(stage: Stage) -> ApiResponse:
     path, hours = f"/mentors/{stage.cast.mentor.id}/hours", {"weekday": 6, "startTime": "00:00", "endTime": "00:01"}
     stage.client.put(path, json={"hours": [hours]}, headers=stage.cast.as_mentor)
     return stage.book()
 
 
-def beyond_horizon(stage: Stage) -> Answer:
+def beyond_horizon(stage: Stage) -> ApiResponse:
     rules = f"/mentors/{stage.cast.mentor.id}/booking-rules"
     stage.client.put(rules, json={"horizonDays": 1}, headers=stage.cast.as_mentor)
     return stage.book()
 
 
-def booking_limit(stage: Stage) -> Answer:
+def booking_limit(stage: Stage) -> ApiResponse:
     body = stage.cast.body()
     return [stage.client.post("/bookings", json=body, headers=stage.cast.as_mentee) for _ in range(2)][1]
 
 
-def sessions_in_the_way(stage: Stage) -> Answer:
+def sessions_in_the_way(stage: Stage) -> ApiResponse:
     times = [stage.scheduled.start_time, stage.scheduled.end_time]
     body = dict(zip(("startTime", "endTime"), (each.isoformat() for each in times), strict=True))
     return stage.client.post(f"/mentors/{stage.cast.mentor.id}/time-off", json=body, headers=stage.cast.as_mentor)
 
 
-def duplicate_session(stage: Stage) -> Answer:
+def duplicate_session(stage: Stage) -> ApiResponse:
     # No route creates sessions; the workflow refuses, and the API would say it so.
     def again(db: Any, **_named: Any) -> None:
         create_session(db, booking_id=stage.scheduled.booking_id)
@@ -269,42 +268,42 @@ def duplicate_session(stage: Stage) -> Answer:
         return stage.accept()
 
 
-def already_purchased(stage: Stage) -> Answer:
+def already_purchased(stage: Stage) -> ApiResponse:
     with stage.world.engine.begin() as db:
         bundle = factories.make_bundle(db, mentee=stage.cast.mentee)
     path, body = f"/bundles/courses/{bundle.course_id}/purchase", {"productId": str(bundle.product_id)}
     return stage.client.post(path, json=body, headers=stage.cast.as_mentee)
 
 
-def bundle_unusable(stage: Stage) -> Answer:
+def bundle_unusable(stage: Stage) -> ApiResponse:
     with stage.world.engine.begin() as db:
         bundle = factories.make_bundle(db, at=datetime.now(UTC) - timedelta(days=2), valid_days=1)
     path, body = f"/bundles/{bundle.id}/adjust", {"credits": 1, "reason": "Goodwill"}
     return stage.client.post(path, json=body, headers=stage.cast.as_operator)
 
 
-def internal_error(stage: Stage) -> Answer:
+def internal_error(stage: Stage) -> ApiResponse:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("api.resources.bookings.accept", lambda *_a, **_n: 1 / 0)
         return stage.accept()
 
 
-def unavailable(stage: Stage) -> Answer:
+def unavailable(stage: Stage) -> ApiResponse:
     gone = World.on(create("postgresql://tutelage@127.0.0.1:1/nothing", connect_timeout=1))
     return gone.client.get("/me", headers=stage.cast.as_mentee)
 
 
-def delivery_in_progress(stage: Stage) -> Answer:
+def delivery_in_progress(stage: Stage) -> ApiResponse:
     with stage.world.engine.begin() as worker:
         delivery = worker.execute(select(deliveries.c.id).limit(1).with_for_update()).scalar_one()
         return stage.client.post(f"/operations/deliveries/{delivery}/cancel", headers=stage.cast.as_operator)
 
 
-def push_off(stage: Stage) -> Answer:
+def push_off(stage: Stage) -> ApiResponse:
     return stage.client.get("/push-subscriptions/key", headers=stage.cast.as_mentee)
 
 
-PRODUCED: dict[str, Callable[[Stage], Answer]] = {
+PRODUCED: dict[str, Callable[[Stage], ApiResponse]] = {
     "invalid_request": lambda stage: stage.book(title=7),
     "invalid_transition": lambda stage: [stage.accept(), stage.accept()][1],
     "too_early": too_early,
