@@ -54,6 +54,7 @@ class Area(Blueprint):
 
     def __init__(self, name: str, description: str) -> None:
         super().__init__(name, __name__, description=description)
+        # flask-smorest 0.47 offers no public place for what the document has of every route.
         self._prepare_doc_cbks.append(describe_refusals)
 
     def arguments(self, schema: ma.Schema | type[ma.Schema], **options: Any) -> Callable[[View], View]:
