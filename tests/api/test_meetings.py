@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, select, update
 
 from models.bookings import bookings
@@ -15,7 +14,7 @@ from models.events import events
 from models.sessions import sessions
 from tests import factories
 from tests.api.conftest import Cast
-from tests.application import World, as_user
+from tests.application import ApiClient, World, as_user
 from tests.eventually import eventually
 from tests.integration.harness import without_guards
 from workflows.bookings.booking import Booking
@@ -43,7 +42,7 @@ def book(
         return Session.of(db.execute(Session.query().where(sessions.c.booking_id == booking.id)).one())
 
 
-def test_both_parties_get_the_same_unguessable_link(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_both_parties_get_the_same_unguessable_link(client: ApiClient, cast: Cast, engine: Engine) -> None:
     first, second = book(engine, cast), book(engine, cast, ahead=120 * MINUTE, early=None)
     links = {
         client.get(f"/sessions/{each.id}", headers=headers).json["joinUrl"]
@@ -57,7 +56,7 @@ def test_both_parties_get_the_same_unguessable_link(client: FlaskClient, cast: C
         assert not any(each.id.hex in link or each.booking_id.hex in link for link in links)
 
 
-def test_operators_and_strangers_get_no_link(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_operators_and_strangers_get_no_link(client: ApiClient, cast: Cast, engine: Engine) -> None:
     session = book(engine, cast, location=OWN)
     read = client.get(f"/sessions/{session.id}", headers=cast.as_operator)
     assert (read.status_code, read.json["joinUrl"], read.json["location"]["kind"]) == (200, None, "online")
@@ -78,7 +77,7 @@ def test_lists_have_the_link_without_further_statements(world: World, cast: Cast
         assert links == {str(opened.id): OWN["value"], str(closed.id): None}
 
 
-def test_the_link_appears_by_itself_and_with_a_new_tag(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_the_link_appears_by_itself_and_with_a_new_tag(client: ApiClient, cast: Cast, engine: Engine) -> None:
     session = book(engine, cast, ahead=MINUTE + timedelta(seconds=2), early=1)
     path, opens = f"/sessions/{session.id}", session.start_time - MINUTE
     before = client.get(path, headers=cast.as_mentee)
@@ -102,7 +101,7 @@ def test_the_link_appears_by_itself_and_with_a_new_tag(client: FlaskClient, cast
     assert (started.status_code, started.json["joinUrl"]) == (200, after.json["joinUrl"])
 
 
-def test_a_session_that_is_over_has_no_link(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_a_session_that_is_over_has_no_link(client: ApiClient, cast: Cast, engine: Engine) -> None:
     completed, cancelled = book(engine, cast), book(engine, cast, ahead=120 * MINUTE, early=None)
     started = client.patch(f"/sessions/{completed.id}/start", headers=cast.as_mentor)
     assert JITSI.fullmatch(started.json["joinUrl"])
@@ -142,7 +141,7 @@ def test_another_service_is_another_tag(cast: Cast, engine: Engine) -> None:
 
 @pytest.mark.parametrize("location", [ADDRESS, PHONE])
 def test_parties_see_address_and_number_from_the_booking_on(
-    client: FlaskClient, cast: Cast, engine: Engine, location: dict[str, str]
+    client: ApiClient, cast: Cast, engine: Engine, location: dict[str, str]
 ) -> None:
     session = book(engine, cast, ahead=48 * 60 * MINUTE, location=location)
     for headers in (cast.as_mentee, cast.as_mentor, cast.as_operator):
@@ -168,7 +167,7 @@ def test_the_location_is_fixed_with_the_booking(world: World, cast: Cast) -> Non
 
 @pytest.mark.parametrize(("location", "public"), [(OWN, None), (PHONE, None), (ADDRESS, ADDRESS["value"])])
 def test_the_catalogue_hides_links_and_numbers(
-    client: FlaskClient, cast: Cast, location: dict[str, str], public: str | None
+    client: ApiClient, cast: Cast, location: dict[str, str], public: str | None
 ) -> None:
     made = client.post("/listings", json={**OFFER, "location": location}, headers=cast.as_mentor)
     path, shown = f"/listings/{made.json['id']}", {"kind": location["kind"], "value": public}
@@ -199,14 +198,14 @@ def test_the_catalogue_hides_links_and_numbers(
         ("https://meet.example/{room", "placeholder"),
     ],
 )
-def test_an_online_location_holds_a_link(client: FlaskClient, cast: Cast, value: str, message: str) -> None:
+def test_an_online_location_holds_a_link(client: ApiClient, cast: Cast, value: str, message: str) -> None:
     body = {**OFFER, "location": {"kind": "online", "value": value}}
     answer = client.post("/listings", json=body, headers=cast.as_mentor)
     assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
     assert message in str(answer.json["details"]["location.value"])
 
 
-def test_a_link_may_hold_the_room(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_a_link_may_hold_the_room(client: ApiClient, cast: Cast, engine: Engine) -> None:
     location = {"kind": "online", "value": "https://own.example/{room}"}
     made = client.post("/listings", json={**OFFER, "location": location}, headers=cast.as_mentor)
     assert (made.status_code, made.json["location"]) == (201, location)
@@ -226,7 +225,7 @@ def group(engine: Engine, cast: Cast) -> Booking:
         return booking
 
 
-def test_participants_of_a_group_get_the_link(client: FlaskClient, cast: Cast, group: Booking) -> None:
+def test_participants_of_a_group_get_the_link(client: ApiClient, cast: Cast, group: Booking) -> None:
     for headers in (cast.as_mentee, cast.as_mentor):
         assert client.get(f"/sessions/{group.session_id}", headers=headers).json["joinUrl"] == OWN["value"]
     (listed,) = client.get("/sessions/mentee/my-sessions", headers=cast.as_mentee).json["items"]
@@ -234,7 +233,7 @@ def test_participants_of_a_group_get_the_link(client: FlaskClient, cast: Cast, g
     assert client.get(f"/sessions/{group.session_id}", headers=cast.as_stranger).status_code == 403
 
 
-def test_public_group_sessions_hide_the_link(client: FlaskClient, cast: Cast, group: Booking) -> None:
+def test_public_group_sessions_hide_the_link(client: ApiClient, cast: Cast, group: Booking) -> None:
     for headers in (cast.as_stranger, cast.as_mentee, cast.as_mentor, cast.as_operator):
         for path in ("/group-sessions", f"/group-sessions/{group.id}"):
             answer = client.get(path, headers=headers)
@@ -244,7 +243,7 @@ def test_public_group_sessions_hide_the_link(client: FlaskClient, cast: Cast, gr
             assert shown["location"] == {"kind": "online", "value": None}
 
 
-def test_who_leaves_a_group_gets_no_link_any_more(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_who_leaves_a_group_gets_no_link_any_more(client: ApiClient, cast: Cast, engine: Engine) -> None:
     with engine.begin() as db:
         other: User = factories.make_user(db)
         listing = factories.make_listing(db, cast.mentor, early_start_minutes=None, location=OWN)
