@@ -8,7 +8,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select, update
 
 from config.signed_links import Signer
@@ -20,7 +19,7 @@ from models.sessions import sessions
 from tests import factories
 from tests.api.conftest import Cast, counts
 from tests.api.links import SIGNER, signed
-from tests.application import SECRET, World
+from tests.application import SECRET, ApiClient, ApiResponse, World
 from tests.integration.harness import without_guards
 from workflows.action_links.link import LINK_PURPOSE, Action, forget_spent_links
 from workflows.bookings.booking import Booking
@@ -42,12 +41,12 @@ def link_to_cancel(session: Session, user_id: Any) -> str:
     return signed(Action.CANCEL, session.booking_id, user_id)
 
 
-def hidden(page: Answer) -> dict[str, str]:
+def hidden(page: ApiResponse) -> dict[str, str]:
     """What the form of a page sends besides what is entered."""
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text))
 
 
-def shown(page: Answer, status: int = 200) -> str:
+def shown(page: ApiResponse, status: int = 200) -> str:
     """The text of a page, which is one for people and for nobody else to keep."""
     assert (page.status_code, page.mimetype) == (status, "text/html"), page.text
     assert page.headers["Cache-Control"] == "no-store"
@@ -60,7 +59,7 @@ def shown(page: Answer, status: int = 200) -> str:
     return str(page.text)
 
 
-def heading(page: Answer, status: int = 200) -> str:
+def heading(page: ApiResponse, status: int = 200) -> str:
     """The heading of a page."""
     (title,) = re.findall(r"<h1>(.*?)</h1>", shown(page, status))
     return str(title)
@@ -86,7 +85,7 @@ def permit(engine: Engine, cast: Cast, in_progress: Session) -> Permit:
 
 @pytest.mark.parametrize("root", ["", "/api"])
 def test_accepting_by_link_is_the_mentors_acceptance(
-    client: FlaskClient, cast: Cast, draft: Booking, engine: Engine, root: str
+    client: ApiClient, cast: Cast, draft: Booking, engine: Engine, root: str
 ) -> None:
     path = root + link_to_accept(cast, draft)
     assert heading(client.get(path)) == "Accept the request from Ada Lovelace?"
@@ -96,7 +95,7 @@ def test_accepting_by_link_is_the_mentors_acceptance(
 
 
 def test_to_look_changes_nothing(
-    client: FlaskClient, cast: Cast, draft: Booking, permit: Permit, scheduled: Session, engine: Engine
+    client: ApiClient, cast: Cast, draft: Booking, permit: Permit, scheduled: Session, engine: Engine
 ) -> None:
     paths = [
         link_to_accept(cast, draft),
@@ -114,7 +113,7 @@ def test_to_look_changes_nothing(
     assert status_of(engine, draft) == "draft"
 
 
-def test_a_decline_takes_a_message(client: FlaskClient, cast: Cast, draft: Booking, engine: Engine) -> None:
+def test_a_decline_takes_a_message(client: ApiClient, cast: Cast, draft: Booking, engine: Engine) -> None:
     path = link_to_decline(cast, draft)
     assert 'name="reason"' in shown(client.get(path))
     assert heading(client.post(path, data={"reason": "On holiday.\r\nSorry"})) == "You have declined the request"
@@ -124,13 +123,13 @@ def test_a_decline_takes_a_message(client: FlaskClient, cast: Cast, draft: Booki
     assert last_event(engine) == ("booking.declined", f"mentor:{cast.mentor.id}")
 
 
-def test_a_decline_needs_no_message(client: FlaskClient, cast: Cast, draft: Booking, engine: Engine) -> None:
+def test_a_decline_needs_no_message(client: ApiClient, cast: Cast, draft: Booking, engine: Engine) -> None:
     assert client.post(link_to_decline(cast, draft), data={"reason": " \r\n "}).status_code == 200
     with engine.connect() as db:
         assert db.scalar(select(bookings.c.decline_reason)) is None
 
 
-def test_each_decision_leads_to_the_other(client: FlaskClient, cast: Cast, draft: Booking) -> None:
+def test_each_decision_leads_to_the_other(client: ApiClient, cast: Cast, draft: Booking) -> None:
     for path, title in (
         (link_to_accept(cast, draft), "Decline the request from Ada Lovelace?"),
         (link_to_decline(cast, draft), "Accept the request from Ada Lovelace?"),
@@ -140,7 +139,7 @@ def test_each_decision_leads_to_the_other(client: FlaskClient, cast: Cast, draft
 
 
 def test_the_price_of_cancelling_is_shown_first(
-    client: FlaskClient, cast: Cast, scheduled: Session, engine: Engine
+    client: ApiClient, cast: Cast, scheduled: Session, engine: Engine
 ) -> None:
     path = link_to_cancel(scheduled, cast.mentee.id)
     page = client.get(path)
@@ -157,7 +156,7 @@ def test_the_price_of_cancelling_is_shown_first(
     assert last_event(engine) == ("session.cancelled", f"user:{cast.mentee.id}")
 
 
-def test_the_mentor_cancels_without_a_fee(client: FlaskClient, cast: Cast, scheduled: Session, engine: Engine) -> None:
+def test_the_mentor_cancels_without_a_fee(client: ApiClient, cast: Cast, scheduled: Session, engine: Engine) -> None:
     path = link_to_cancel(scheduled, cast.mentor.user_id)
     page = client.get(path)
     assert "There is no fee. Ada Lovelace gets USD 40.00 back." in page.text
@@ -170,7 +169,7 @@ def test_the_mentor_cancels_without_a_fee(client: FlaskClient, cast: Cast, sched
 
 
 def test_a_fee_that_has_changed_is_shown_anew(
-    client: FlaskClient, cast: Cast, scheduled: Session, engine: Engine
+    client: ApiClient, cast: Cast, scheduled: Session, engine: Engine
 ) -> None:
     path = link_to_cancel(scheduled, cast.mentee.id)
     answer = client.post(path, data={"reason": "Ill", "quoted": "1 2 None"})
@@ -180,7 +179,7 @@ def test_a_fee_that_has_changed_is_shown_anew(
     assert client.post(path, data={"reason": "Ill", **hidden(client.get(path))}).status_code == 200
 
 
-def test_a_session_is_not_cancelled_without_a_reason(client: FlaskClient, cast: Cast, scheduled: Session) -> None:
+def test_a_session_is_not_cancelled_without_a_reason(client: ApiClient, cast: Cast, scheduled: Session) -> None:
     path = link_to_cancel(scheduled, cast.mentee.id)
     for data in ({}, {"reason": "  "}, {"reason": "\0"}, {"reason": "x" * 2001}):
         page = client.post(path, data={**data, "refundRequested": "true"})
@@ -190,7 +189,7 @@ def test_a_session_is_not_cancelled_without_a_reason(client: FlaskClient, cast: 
     assert client.post(path, data={"reason": "Ill"}).status_code == 200
 
 
-def test_a_policy_without_cancellation_is_told(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_a_policy_without_cancellation_is_told(client: ApiClient, cast: Cast, engine: Engine) -> None:
     with engine.begin() as db:
         listing = factories.make_listing(db, cast.mentor, cancellation_window_hours=None)
         session = factories.make_session(db, listing=listing, mentee=cast.mentee)
@@ -201,7 +200,7 @@ def test_a_policy_without_cancellation_is_told(client: FlaskClient, cast: Cast, 
     assert "<form" not in page.text
 
 
-def test_a_participant_leaves_a_group(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_a_participant_leaves_a_group(client: ApiClient, cast: Cast, engine: Engine) -> None:
     with engine.begin() as db:
         group = factories.make_group(db, [cast.mentee, cast.stranger], listing=cast.listing)
     path = signed(Action.CANCEL, group.id, cast.mentee.id)
@@ -214,7 +213,7 @@ def test_a_participant_leaves_a_group(client: FlaskClient, cast: Cast, engine: E
     assert heading(client.get(again)) == "You do not take part in this session"
 
 
-def test_a_review_is_written_by_link(client: FlaskClient, cast: Cast, permit: Permit, engine: Engine) -> None:
+def test_a_review_is_written_by_link(client: ApiClient, cast: Cast, permit: Permit, engine: Engine) -> None:
     path = signed(Action.REVIEW, permit.session_id, cast.mentee.id)
     assert heading(client.get(path)) == "How was your session with Grace Hopper?"
     answer = client.post(path, data={"rating": "4", "comment": "Clear"})
@@ -225,14 +224,14 @@ def test_a_review_is_written_by_link(client: FlaskClient, cast: Cast, permit: Pe
 
 
 @pytest.mark.parametrize("data", [{}, {"rating": "6"}, {"rating": "0"}, {"rating": "x"}, {"rating": "4.5"}])
-def test_a_review_needs_a_rating(client: FlaskClient, cast: Cast, permit: Permit, data: dict[str, str]) -> None:
+def test_a_review_needs_a_rating(client: ApiClient, cast: Cast, permit: Permit, data: dict[str, str]) -> None:
     path = signed(Action.REVIEW, permit.session_id, cast.mentee.id)
     page = client.post(path, data={**data, "comment": "Kept <b>as it was</b>"})
     assert "Kept &lt;b&gt;as it was&lt;/b&gt;</textarea>" in shown(page, 400)
     assert client.post(path, data={"rating": "5"}).status_code == 200
 
 
-def test_a_second_review_is_refused(client: FlaskClient, cast: Cast, permit: Permit) -> None:
+def test_a_second_review_is_refused(client: ApiClient, cast: Cast, permit: Permit) -> None:
     body = {"rating": 5}
     client.post(f"/sessions/{permit.session_id}/review", json=body, headers=cast.as_mentee)
     path = signed(Action.REVIEW, permit.session_id, cast.mentee.id)
@@ -241,7 +240,7 @@ def test_a_second_review_is_refused(client: FlaskClient, cast: Cast, permit: Per
         assert "You have already reviewed this session." in shown(page, status)
 
 
-def test_a_used_link_is_gone(client: FlaskClient, cast: Cast, draft: Booking, engine: Engine) -> None:
+def test_a_used_link_is_gone(client: ApiClient, cast: Cast, draft: Booking, engine: Engine) -> None:
     path = link_to_accept(cast, draft)
     assert client.post(path).status_code == 200
     before = counts(engine)
@@ -254,7 +253,7 @@ def test_a_used_link_is_gone(client: FlaskClient, cast: Cast, draft: Booking, en
 
 
 def test_a_refused_form_leaves_the_link_usable(
-    client: FlaskClient, cast: Cast, scheduled: Session, engine: Engine
+    client: ApiClient, cast: Cast, scheduled: Session, engine: Engine
 ) -> None:
     path = link_to_cancel(scheduled, cast.mentee.id)
     assert client.post(path).status_code == 400
@@ -265,7 +264,7 @@ def test_a_refused_form_leaves_the_link_usable(
 
 @pytest.mark.parametrize("step", ["accept", "decline", "cancel"])
 def test_what_the_application_has_decided_is_told(
-    client: FlaskClient, cast: Cast, draft: Booking, engine: Engine, step: str
+    client: ApiClient, cast: Cast, draft: Booking, engine: Engine, step: str
 ) -> None:
     headers = cast.as_mentee if step == "cancel" else cast.as_mentor
     assert client.patch(f"/bookings/{draft.id}/{step}", headers=headers).status_code in (200, 202)
@@ -283,7 +282,7 @@ def test_what_the_application_has_decided_is_told(
     assert counts(engine) == before
 
 
-def test_a_taken_time_is_told_to_the_mentor(client: FlaskClient, cast: Cast, draft: Booking, engine: Engine) -> None:
+def test_a_taken_time_is_told_to_the_mentor(client: ApiClient, cast: Cast, draft: Booking, engine: Engine) -> None:
     with engine.begin() as db:
         rival = factories.make_booking(db, listing=cast.listing, mentee=cast.stranger, start_time=draft.start_time)
         factories.accept_booking(db, rival)
@@ -293,12 +292,12 @@ def test_a_taken_time_is_told_to_the_mentor(client: FlaskClient, cast: Cast, dra
     assert client.post(link_to_decline(cast, draft)).status_code == 200
 
 
-def test_a_session_that_has_begun_cannot_be_cancelled(client: FlaskClient, cast: Cast, in_progress: Session) -> None:
+def test_a_session_that_has_begun_cannot_be_cancelled(client: ApiClient, cast: Cast, in_progress: Session) -> None:
     page = client.get(link_to_cancel(in_progress, cast.mentee.id))
     assert heading(page) == "This session has begun"
 
 
-def test_a_link_expires(client: FlaskClient, cast: Cast, draft: Booking, engine: Engine) -> None:
+def test_a_link_expires(client: ApiClient, cast: Cast, draft: Booking, engine: Engine) -> None:
     path = link_to_accept(cast, draft, expires_at=datetime.now(UTC) - timedelta(seconds=1))
     for method in ("GET", "POST"):
         assert heading(client.open(path, method=method), 404) == "This link does not work"
@@ -332,7 +331,7 @@ def forged(cast: Cast, draft: Booking) -> dict[str, str]:
 
 
 def test_forged_links_are_not_found_and_change_nothing(
-    client: FlaskClient, cast: Cast, draft: Booking, engine: Engine
+    client: ApiClient, cast: Cast, draft: Booking, engine: Engine
 ) -> None:
     before = counts(engine)
     for name, text in forged(cast, draft).items():
@@ -344,7 +343,7 @@ def test_forged_links_are_not_found_and_change_nothing(
 
 
 def test_a_link_is_good_for_its_action_and_user_alone(
-    client: FlaskClient, cast: Cast, draft: Booking, scheduled: Session, engine: Engine
+    client: ApiClient, cast: Cast, draft: Booking, scheduled: Session, engine: Engine
 ) -> None:
     before = counts(engine)
     for path in (
@@ -360,7 +359,7 @@ def test_a_link_is_good_for_its_action_and_user_alone(
     assert counts(engine) == before
 
 
-def test_an_inactive_mentor_cannot_act(client: FlaskClient, cast: Cast, draft: Booking, engine: Engine) -> None:
+def test_an_inactive_mentor_cannot_act(client: ApiClient, cast: Cast, draft: Booking, engine: Engine) -> None:
     with engine.begin() as db:
         db.execute(update(mentor_profiles).where(mentor_profiles.c.id == cast.mentor.id).values(active=False))
     page = client.post(link_to_accept(cast, draft))
@@ -374,7 +373,7 @@ def test_links_outlive_the_rotation_of_keys(engine: Engine, cast: Cast, draft: B
     assert without.client.get(link_to_accept(cast, draft)).status_code == 404
 
 
-def test_names_and_notes_are_escaped(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_names_and_notes_are_escaped(client: ApiClient, cast: Cast, engine: Engine) -> None:
     with engine.begin() as db:
         mentee = factories.make_user(db, name=HOSTILE)
         draft = factories.make_booking(db, listing=cast.listing, mentee=mentee, title=HOSTILE, notes=f"a\n{HOSTILE}")
@@ -384,19 +383,19 @@ def test_names_and_notes_are_escaped(client: FlaskClient, cast: Cast, engine: En
         assert "&lt;img" in text
 
 
-def test_times_are_in_the_readers_zone(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_times_are_in_the_readers_zone(client: ApiClient, cast: Cast, engine: Engine) -> None:
     with engine.begin() as db:
         mentee = factories.make_user(db, time_zone="Asia/Kathmandu")
         session = factories.make_session(db, listing=cast.listing, mentee=mentee)
     assert "(Asia/Kathmandu)" in shown(client.get(link_to_cancel(session, mentee.id)))
 
 
-def test_a_form_that_is_too_large_is_a_page(client: FlaskClient, cast: Cast, draft: Booking) -> None:
+def test_a_form_that_is_too_large_is_a_page(client: ApiClient, cast: Cast, draft: Booking) -> None:
     page = client.post(link_to_decline(cast, draft), data={"reason": "x" * 300_000})
     assert heading(page, 413) == "This is too long"
 
 
-def test_bodies_that_are_no_form_are_no_defect(client: FlaskClient, cast: Cast, scheduled: Session) -> None:
+def test_bodies_that_are_no_form_are_no_defect(client: ApiClient, cast: Cast, scheduled: Session) -> None:
     path = link_to_cancel(scheduled, cast.mentee.id)
     for body in (b"\xff\xfe", b"reason=%ff%00", b'{"reason": "x"}', b"&&==&"):
         for kind in ("application/x-www-form-urlencoded", "application/json", "multipart/form-data; boundary=x", "x/y"):
@@ -404,7 +403,7 @@ def test_bodies_that_are_no_form_are_no_defect(client: FlaskClient, cast: Cast, 
 
 
 def test_used_links_are_forgotten_after_their_time(
-    client: FlaskClient, cast: Cast, draft: Booking, engine: Engine
+    client: ApiClient, cast: Cast, draft: Booking, engine: Engine
 ) -> None:
     assert client.post(link_to_accept(cast, draft)).status_code == 200
     with engine.begin() as db:
@@ -427,7 +426,7 @@ def online(engine: Engine, cast: Cast) -> Session:
 
 
 def test_joining_leads_to_the_meeting_as_often_as_wanted(
-    client: FlaskClient, cast: Cast, online: Session, engine: Engine
+    client: ApiClient, cast: Cast, online: Session, engine: Engine
 ) -> None:
     before = counts(engine)
     for user_id in (cast.mentee.id, cast.mentor.user_id):
@@ -442,7 +441,7 @@ def test_joining_leads_to_the_meeting_as_often_as_wanted(
     assert counts(engine) == before
 
 
-def test_a_session_is_joined_from_its_early_start_on(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_a_session_is_joined_from_its_early_start_on(client: ApiClient, cast: Cast, engine: Engine) -> None:
     with engine.begin() as db:
         listing = factories.make_listing(db, cast.mentor, early_start_minutes=1)
         session = factories.make_session(db, listing=listing, mentee=cast.mentee)
@@ -453,7 +452,7 @@ def test_a_session_is_joined_from_its_early_start_on(client: FlaskClient, cast: 
         assert "meet.jit.si" not in page.text
 
 
-def test_what_cannot_be_joined_is_told(client: FlaskClient, cast: Cast, online: Session, engine: Engine) -> None:
+def test_what_cannot_be_joined_is_told(client: ApiClient, cast: Cast, online: Session, engine: Engine) -> None:
     with engine.begin() as db:
         place = {"kind": "address", "value": "1 Main Street"}
         listing = factories.make_listing(db, cast.mentor, early_start_minutes=None, location=place)

@@ -10,14 +10,13 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select, update
 
 from models.people import email_changes, users
 from tests.api.conftest import Cast, counts, refusal
 from tests.api.links import SIGNER, signed
 from tests.api.test_action_links import heading, shown
-from tests.application import ApiResponse, World, as_user
+from tests.application import ApiClient, ApiResponse, World, as_user
 from tests.integration.harness import Harness
 from workers.transports.mail import MailIdentity, compose
 from workflows.action_links.link import Action
@@ -28,7 +27,7 @@ NEW = "countess@example.org"
 IDENTITY = MailIdentity("no-reply@tutelage.example", "o@x.example", "https://t.example", link_signer=SIGNER)
 
 
-def change(client: FlaskClient, cast: Cast, email: str = NEW, headers: dict[str, str] | None = None) -> ApiResponse:
+def change(client: ApiClient, cast: Cast, email: str = NEW, headers: dict[str, str] | None = None) -> ApiResponse:
     return client.patch("/me", json={"email": email}, headers=headers or cast.as_mentee)
 
 
@@ -41,9 +40,10 @@ def mails(engine: Engine) -> dict[str, Mail]:
 
 def link_in(mail: Mail) -> str:
     """The path of the only link in a mail."""
-    body = message_from_bytes(bytes(compose(mail, IDENTITY)), policy=policy.default).get_body(("plain",))  # type: ignore[attr-defined]
+    body = message_from_bytes(bytes(compose(mail, IDENTITY)), policy=policy.default).get_body(("plain",))
+    assert body is not None
     (link,) = set(re.findall(r"https://t\.example/act/\S+", body.get_content()))
-    return urlsplit(link).path
+    return str(urlsplit(link).path)
 
 
 def link_to(engine: Engine, user_id: UUID) -> str:
@@ -53,7 +53,7 @@ def link_to(engine: Engine, user_id: UUID) -> str:
     return signed(Action.CONFIRM_MAIL, row.id, user_id, expires_at=row.expires_at)
 
 
-def test_a_new_address_is_used_once_it_is_confirmed(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_a_new_address_is_used_once_it_is_confirmed(client: ApiClient, cast: Cast, engine: Engine) -> None:
     answer = change(client, cast)
     assert answer.status_code == 200
     assert (answer.json["email"], answer.json["pendingEmail"]) == (cast.mentee.email, NEW)
@@ -70,7 +70,7 @@ def test_a_new_address_is_used_once_it_is_confirmed(client: FlaskClient, cast: C
     assert heading(client.post(path), 410) == "You have already confirmed this address"
 
 
-def test_the_tag_follows_a_new_address(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_the_tag_follows_a_new_address(client: ApiClient, cast: Cast, engine: Engine) -> None:
     tags = [client.get("/me", headers=cast.as_mentee).headers["ETag"]]
     for email in (NEW, f"x{NEW}"):
         tags.append(change(client, cast, email).headers["ETag"])
@@ -80,24 +80,24 @@ def test_the_tag_follows_a_new_address(client: FlaskClient, cast: Cast, engine: 
     assert len(set(tags)) == 4
 
 
-def test_other_changes_leave_the_address_alone(client: FlaskClient, cast: Cast) -> None:
+def test_other_changes_leave_the_address_alone(client: ApiClient, cast: Cast) -> None:
     change(client, cast)
     answer = client.patch("/me", json={"name": "Ada King"}, headers=cast.as_mentee)
     assert (answer.json["name"], answer.json["pendingEmail"]) == ("Ada King", NEW)
 
 
 @pytest.mark.parametrize("email", ["", "x", "a@b@example.org", "a@example.org\n", None, 7])
-def test_an_address_that_is_none_is_refused(client: FlaskClient, cast: Cast, email: Any) -> None:
+def test_an_address_that_is_none_is_refused(client: ApiClient, cast: Cast, email: Any) -> None:
     assert refusal(change(client, cast, email)) == (400, "invalid_request")
 
 
-def test_a_taken_address_is_refused_however_it_is_written(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_a_taken_address_is_refused_however_it_is_written(client: ApiClient, cast: Cast, engine: Engine) -> None:
     before = counts(engine)
     assert refusal(change(client, cast, cast.stranger.email.upper())) == (409, "email_taken")
     assert counts(engine) == before
 
 
-def test_ones_own_address_can_be_written_differently(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_ones_own_address_can_be_written_differently(client: ApiClient, cast: Cast, engine: Engine) -> None:
     other = cast.mentee.email.replace("@", "@").upper()
     local, _, domain = other.rpartition("@")
     other = f"{local}@{domain.lower()}"
@@ -106,7 +106,7 @@ def test_ones_own_address_can_be_written_differently(client: FlaskClient, cast: 
     assert client.get("/me", headers=cast.as_mentee).json["email"] == other
 
 
-def test_the_present_address_withdraws_the_change(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_the_present_address_withdraws_the_change(client: ApiClient, cast: Cast, engine: Engine) -> None:
     change(client, cast)
     path = link_to(engine, cast.mentee.id)
     assert change(client, cast, cast.mentee.email).json["pendingEmail"] is None
@@ -116,7 +116,7 @@ def test_the_present_address_withdraws_the_change(client: FlaskClient, cast: Cas
     assert set(mails(engine)) == {cast.mentee.email}
 
 
-def test_the_last_of_several_addresses_counts(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_the_last_of_several_addresses_counts(client: ApiClient, cast: Cast, engine: Engine) -> None:
     change(client, cast, "first@example.org")
     path = link_to(engine, cast.mentee.id)
     change(client, cast)
@@ -125,7 +125,7 @@ def test_the_last_of_several_addresses_counts(client: FlaskClient, cast: Cast, e
     assert client.get("/me", headers=cast.as_mentee).json["email"] == NEW
 
 
-def test_the_sixth_address_of_a_day_is_refused(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_the_sixth_address_of_a_day_is_refused(client: ApiClient, cast: Cast, engine: Engine) -> None:
     answers = [change(client, cast, f"ada{number}@example.org") for number in range(6)]
     assert [answer.status_code for answer in answers] == [200] * 5 + [429]
     assert answers[5].json["code"] == "rate_limited"
@@ -138,7 +138,7 @@ def test_the_sixth_address_of_a_day_is_refused(client: FlaskClient, cast: Cast, 
     assert change(client, cast).status_code == 200
 
 
-def test_an_address_expires_after_a_day(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_an_address_expires_after_a_day(client: ApiClient, cast: Cast, engine: Engine) -> None:
     change(client, cast)
     with engine.begin() as db:
         row = db.execute(select(email_changes)).one()
@@ -154,7 +154,7 @@ def test_an_address_expires_after_a_day(client: FlaskClient, cast: Cast, engine:
         assert db.scalar(select(func.count()).select_from(email_changes)) == 0
 
 
-def test_the_second_of_two_users_is_refused(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_the_second_of_two_users_is_refused(client: ApiClient, cast: Cast, engine: Engine) -> None:
     for headers in (cast.as_mentee, cast.as_stranger):
         assert change(client, cast, NEW, headers).status_code == 200
     paths = [link_to(engine, user.id) for user in (cast.mentee, cast.stranger)]
@@ -164,7 +164,7 @@ def test_the_second_of_two_users_is_refused(client: FlaskClient, cast: Cast, eng
         assert db.scalar(select(users.c.email).where(users.c.id == cast.stranger.id)) == cast.stranger.email
 
 
-def test_a_link_confirms_for_its_own_user_alone(client: FlaskClient, cast: Cast, engine: Engine) -> None:
+def test_a_link_confirms_for_its_own_user_alone(client: ApiClient, cast: Cast, engine: Engine) -> None:
     change(client, cast)
     with engine.connect() as db:
         row = db.execute(select(email_changes)).one()
