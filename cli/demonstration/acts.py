@@ -325,9 +325,18 @@ def meet(scene: Scene, cast: Cast, booked: Booked) -> None:
 def _start(scene: Scene, cast: Cast, booked: Booked) -> None:
     answer = cast.mentee.post(f"/sessions/{booked.session_id}/start", expect=200)
     scene.show.step("the mentee starts the session: in_progress", by="api", milliseconds=answer.milliseconds)
+    _find_link(scene, cast, booked, answer.body["joinUrl"])
     webhook = expect_webhook(scene, "session.started", booked.session_id)
     effects = booked.effects
     scene.await_all([*effects.expect_of(SessionStarted), webhook], since=answer.sent_at, refresh=effects.refresh)
+
+
+def _find_link(scene: Scene, cast: Cast, booked: Booked, link: str | None) -> None:
+    answer = cast.mentor.get(f"/sessions/{booked.session_id}")
+    if answer.body["joinUrl"] != link or (link is None) != (settings().meeting_url is None):
+        raise DemoFailed("Mentor and mentee do not find one link to meet.", process="api")
+    if link:
+        scene.show.step(f"both find the link to meet, {link}", by="api", milliseconds=answer.milliseconds)
 
 
 def _complete(scene: Scene, cast: Cast, booked: Booked) -> None:

@@ -265,6 +265,22 @@ def test_both_parties_follow_their_sessions(streams: Streams, world: World, cast
         client.close()
 
 
+def test_sessions_come_with_the_link_while_it_can_be_used(
+    streams: Streams, world: World, cast: Cast, scheduled: Session
+) -> None:
+    path = f"/sessions/{scheduled.id}"
+    link = world.client.get(path, headers=cast.as_mentee).json["joinUrl"]
+    client = streams.open("/streams/sessions", cast.as_mentee)
+    (listed,) = client.next().data["items"]
+    world.client.patch(f"{path}/start", headers=cast.as_mentor)
+    started = client.next().data["session"]
+    world.client.patch(f"{path}/complete", headers=cast.as_mentor)
+    completed = client.next().data["session"]
+    assert link
+    assert [each["joinUrl"] for each in (listed, started, completed)] == [link, link, None]
+    client.close()
+
+
 def test_a_client_cut_twenty_times_sees_each_change_once(world: World, cast: Cast, engine: Engine) -> None:
     with engine.begin() as db:
         sessions = [factories.make_session(db, listing=cast.listing, mentee=cast.mentee) for _ in range(CHANGES)]
