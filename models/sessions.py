@@ -117,7 +117,6 @@ sessions = Table(
         ["booking_id", "start_time", "end_time", "mentor_profile_id"],
         ["bookings.id", "bookings.start_time", "bookings.end_time", "bookings.mentor_profile_id"],
     ),
-    CheckConstraint("jsonb_typeof(location) = 'object'", name="location_is_an_object"),
     CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
     CheckConstraint("calendar_sequence >= 0", name="calendar_sequence"),
     CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_is_an_object"),

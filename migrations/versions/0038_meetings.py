@@ -61,9 +61,9 @@ WHERE bookings.id = sessions.booking_id AND sessions.status IN ('scheduled', 'in
 def upgrade() -> None:
     for table in ("bookings", "sessions"):
         op.add_column(table, sa.Column("location", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
-        op.create_check_constraint(
-            op.f(f"ck_{table}_location_is_an_object"), table, "jsonb_typeof(location) = 'object'"
-        )
+    op.create_check_constraint(
+        op.f("ck_bookings_location_is_an_object"), "bookings", "jsonb_typeof(location) = 'object'"
+    )
     op.add_column("sessions", sa.Column("early_start_minutes", sa.Integer(), nullable=True))
     for table in ("bookings", "sessions"):
         op.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")

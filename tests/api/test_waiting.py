@@ -54,10 +54,14 @@ def test_who_waits_gets_booking_and_session(world: World, cast: Cast, draft: Boo
 
 
 def test_an_instant_booking_can_be_waited_for(world: World, cast: Cast) -> None:
-    world.client.patch(f"/listings/{cast.listing.id}", json={"bookingMode": "instant"}, headers=cast.as_mentor)
+    changes = {"bookingMode": "instant", "earlyStartMinutes": None}
+    world.client.patch(f"/listings/{cast.listing.id}", json=changes, headers=cast.as_mentor)
     with Worker(world):
         answer = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee | prefer("wait=5"))
     assert (answer.status_code, set(answer.json)) == (201, {"booking", "session"})
+    read = world.client.get(f"/sessions/{answer.json['session']['id']}", headers=cast.as_mentee)
+    assert read.json == answer.json["session"]
+    assert read.json["joinUrl"]
 
 
 def test_a_draft_has_nothing_to_wait_for(world: World, cast: Cast) -> None:

@@ -258,6 +258,7 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (bookings, "ck_bookings_session_id_once_accepted", {"session_id": uuid4()}),
     (bookings, "ck_bookings_session_id_once_accepted", {"status": "accepted"}),
     (bookings, "ck_bookings_metadata_is_an_object", {"metadata": [1]}),
+    (bookings, "ck_bookings_location_is_an_object", {"location": "online"}),
     (bookings, "ck_bookings_price_amount", {"price_amount": -1}),
     (bookings, "ck_bookings_buffer_minutes", {"buffer_minutes": -1}),
     (listings, "ck_listings_buffer_before_minutes", {"buffer_before_minutes": 1441}),

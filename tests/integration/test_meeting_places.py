@@ -110,7 +110,7 @@ def test_the_confirmation_has_the_link_for_both(harness: Harness) -> None:
     for mail in mails:
         text, html = parts(mail)["text/plain"], parts(mail)["text/html"]
         assert pair.link in text.splitlines()
-        assert f'<a href="{pair.link}">' in html
+        assert f'<a href="{pair.link}"' in html
         entry = entry_of(mail)
         assert (str(entry["LOCATION"]), str(entry["URL"]), str(entry["CONFERENCE"])) == (pair.link,) * 3
         assert entry["CONFERENCE"].params["FEATURE"] == ["AUDIO", "VIDEO"]
@@ -167,7 +167,7 @@ def test_a_late_mail_does_not_ask_to_join_what_is_over(harness: Harness) -> None
 @pytest.mark.parametrize(
     ("location", "line", "shown"),
     [
-        (ADDRESS, f"The place: {ADDRESS['value']}", ADDRESS["value"]),
+        (ADDRESS, f"Where: {ADDRESS['value']}", ADDRESS["value"]),
         (PHONE, f"By phone: {PHONE['value']}", f"Phone: {PHONE['value']}"),
         (OWN, OWN["value"], OWN["value"]),
         ({"kind": "phone"}, None, "Phone"),
