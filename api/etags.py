@@ -1,9 +1,11 @@
-"""ETag and If-Match (RFC 9110): the version of a resource, the digest of a list's body; and what may be cached."""
+"""ETag and If-Match (RFC 9110): a resource's version and the digest of its body; and what may be cached."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
+from hashlib import sha256
 from typing import Any, Protocol, TypeVar
 
 from flask import Request, Response, make_response
@@ -13,6 +15,8 @@ from workflows.errors import Stale
 
 # What an answer depends on besides its address: each caller sees their own.
 VARY = "Authorization, X-User-Id, X-Mentor-Profile-Id"
+_VERSION_ALONE = re.compile(r"[0-9]+")
+_DIGEST_CHARACTERS = 16
 
 
 class Versioned(Protocol):
@@ -26,22 +30,29 @@ class Versioned(Protocol):
 Record = TypeVar("Record", bound=Versioned)
 
 
-def tagged(record: Record, *, view: object = None, **headers: str) -> tuple[Record, dict[str, str]]:
-    """The return value of a view: the record, with its ETag and other headers of the response.
+def tagged(record: Record, **headers: str) -> tuple[Record, dict[str, str]]:
+    """The return value of a view: the record, with its ETag and other headers of the response."""
+    return record, {"ETag": tag_of(record), **headers}
 
-    Args:
-        view: what the representation depends on besides the record's version; None where on nothing.
+
+def tag_of(record: Versioned) -> str:
+    """The version of a record as an entity tag, which `complete_tag` makes that of the representation."""
+    return f'"{record.version}"'
+
+
+def complete_tag(response: Response) -> None:
+    """Add the digest of the body to a tag that is a version alone.
+
+    A body shows more than its own row: the names of people, the place of the caller, a state that follows from the
+    time. The digest changes with any of these, so that no 304 hides it, and the version is what If-Match names.
     """
-    return record, {"ETag": tag_of(record, view), **headers}
-
-
-def tag_of(record: Versioned, view: object = None) -> str:
-    """The strong entity tag of a record: its version and view."""
-    return f'"{record.version}"' if view is None else f'"{record.version}-{view}"'
+    tag, weak = response.get_etag()
+    if tag is not None and not weak and _VERSION_ALONE.fullmatch(tag):
+        response.set_etag(f"{tag}-{sha256(response.get_data()).hexdigest()[:_DIGEST_CHARACTERS]}")
 
 
 def require_match(request: Request, record: Versioned) -> None:
-    """Require that If-Match, if sent, names the record's version, in any of its views.
+    """Require that If-Match, if sent, names the record's version, whatever else the body showed.
 
     Raises:
         Stale: it names other versions only.

@@ -11,7 +11,7 @@ import structlog
 from flask import Flask, Response, g, request
 from prometheus_client import Counter, Histogram
 
-from api.etags import not_modified
+from api.etags import complete_tag, not_modified
 from config import telemetry
 
 log = structlog.get_logger("api.requests")
@@ -58,6 +58,7 @@ def _end(response: Response) -> Response:
     if location and location.startswith("/") and not location.startswith("//"):
         # Below /api, addresses begin with it too; stored answers hold them without.
         headers["Location"] = request.script_root + location
+    complete_tag(response)
     if not_modified(request, response):
         response.status_code = 304
         response.set_data(b"")

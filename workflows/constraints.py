@@ -53,6 +53,7 @@ _MEANINGS: dict[str, Callable[[], DomainError]] = {
         "You already have an active listing of this duration for this course; change that one.",
         code="listing_exists",
     ),
+    "fk_bundle_purchases_mentee_user_id": partial(NotFound, "There is no such student."),
     "uq_bundle_purchases_open": partial(
         Conflict,
         "There is already an open bundle of this product; use up its sessions before buying another.",

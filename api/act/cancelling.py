@@ -16,12 +16,13 @@ from api.state import app_state
 from models.bookings import BookingKind, BookingStatus
 from models.sessions import SessionStatus
 from workflows.bookings.booking import Booking
+from workflows.cancellation import Quote
 from workflows.clock import local_time
 from workflows.groups.place import read_group, read_place, require_open
-from workflows.groups.seats import SeatCancellation, cost_of, leave
+from workflows.groups.seats import leave, quote_seat, require_leavable
 from workflows.identity.parties import has_access
 from workflows.notifications.texts import money
-from workflows.sessions.cancel import Quote, cancel, quote_for
+from workflows.sessions.cancel import cancel, quote_for
 from workflows.sessions.session import SessionWithTerms, accepted_session
 
 _ENDED = {
@@ -162,7 +163,8 @@ class LeavePage(BookingPage):
         self.group = read_group(self.db, booking.id)
         self.place = read_place(self.db, booking.id, self.link.user_id)
         require_open(self.group, self.place, now=self.now)
-        self.cost = cost_of(self.group, self.place, by_mentee=True, now=self.now)
+        self.cost = quote_seat(self.group, self.place, actor=self.holder.actor, now=self.now)
+        require_leavable(self.cost)
 
     def price(self) -> str:
         """What the seat was paid with."""
@@ -195,7 +197,7 @@ class LeavePage(BookingPage):
         )
         return Page(title="You have left the group session", facts=self.facts(), paragraphs=[self._cost_in_words(cost)])
 
-    def _cost_in_words(self, cost: SeatCancellation) -> str:
+    def _cost_in_words(self, cost: Quote) -> str:
         late = f"It is less than {cost.window_hours} hours to the start: "
         if self.place.bundle_purchase_id is not None:
             returned = "There is no fee; the session that you paid with goes back to your bundle."
@@ -205,6 +207,6 @@ class LeavePage(BookingPage):
         return f"{late}the fee is {fee}{refunded}." if cost.fee_amount else f"There is no fee{refunded}."
 
 
-def _shown(cost: Quote | SeatCancellation) -> str:
+def _shown(cost: Quote) -> str:
     """What a page has shown of the cost, to be compared."""
     return f"{cost.fee_amount} {cost.refund_amount} {cost.credit_returned}"

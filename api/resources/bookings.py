@@ -144,8 +144,8 @@ def get_booking(context: RequestContext[Booking]) -> Any:
     if booking.kind is not BookingKind.GROUP:
         return tagged(booking)
     group = Group.of(context.db.execute(group_query(booking.id)).one())
-    # The booking itself stays as it was accepted: what changes are the seats.
-    return group, {"ETag": tag_of(booking, group.version)}
+    # If-Match is about the booking's own version.
+    return group, {"ETag": tag_of(booking)}
 
 
 @bookings.route("/bookings/<id:booking_id>/accept", methods=STEPS)
@@ -250,7 +250,7 @@ def _left(context: RequestContext[Booking], reason: str | None) -> Any:
         offer_minutes=app_state().settings.waitlist_offer_minutes,
     )
     shown = shapes.BookingOfLeftGroup(**vars(left), cancellation=shown_cancellation(cost))
-    return shown, {"ETag": tag_of(booking, left.version)}
+    return shown, {"ETag": tag_of(booking)}
 
 
 def _made(booking: Booking) -> Any:

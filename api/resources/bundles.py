@@ -48,7 +48,7 @@ def purchase_bundle(context: RequestContext[Course], body: dict[str, Any]) -> An
         actor=context.actor,
         course_id=context.subject.id,
         product_id=body["product_id"],
-        mentee_user_id=mentee_for(context.db, context.actor, body["student_id"]),
+        mentee_user_id=mentee_for(context.actor, body["student_id"]),
         now=context.now,
     )
     return _tagged(context, bundle, Location=f"/bundles/{bundle.id}")
@@ -103,6 +103,4 @@ def _owner_of_list(actor: Actor, mentee_user_id: UUID | None) -> UUID | None:
 
 
 def _tagged(context: RequestContext[Any], bundle: Bundle, **headers: str) -> Any:
-    shown = with_ledger(context.db, bundle, context.now)
-    # The status follows from the time as well.
-    return tagged(shown, view=shown.status.value, **headers)
+    return tagged(with_ledger(context.db, bundle, context.now), **headers)

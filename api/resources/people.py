@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from zlib import crc32
 
 from flask import request
 
@@ -71,7 +70,7 @@ def create_user(context: RequestContext[None], body: dict[str, Any]) -> Any:
     For operators, on behalf of the identity provider. Mail addresses are unique regardless of case.
     """
     user = register_user(context.db, actor=context.actor, **body)
-    return _tagged(user, Location=f"/users/{user.id}")
+    return tagged(user, Location=f"/users/{user.id}")
 
 
 @users.route("/users/<id:user_id>")
@@ -80,7 +79,7 @@ def create_user(context: RequestContext[None], body: dict[str, Any]) -> Any:
 @users.response(200, shapes.User)
 def get_user(context: RequestContext[User]) -> Any:
     """Get a user."""
-    return _tagged(context.subject)
+    return tagged(context.subject)
 
 
 @users.route("/me")
@@ -90,7 +89,7 @@ def get_user(context: RequestContext[User]) -> Any:
 def get_me(context: RequestContext[None]) -> Any:
     """Get the caller's user account."""
     assert context.actor.user_id is not None
-    return _tagged(User.of(context.db.execute(user_query(context.actor.user_id)).one()))
+    return tagged(User.of(context.db.execute(user_query(context.actor.user_id)).one()))
 
 
 @users.route("/me", methods=["PATCH"])
@@ -108,7 +107,7 @@ def update_me(context: RequestContext[None], body: dict[str, Any]) -> Any:
     assert user_id is not None
     if email is not None:
         request_email_change(context.db, actor=context.actor, user_id=user_id, email=email, now=context.now)
-    return _tagged(change_user(context.db, user_id=user_id, changes=body))
+    return tagged(change_user(context.db, user_id=user_id, changes=body))
 
 
 @mentors.route("/mentor-profiles/<id:mentor_profile_id>", methods=["PATCH"])
@@ -176,10 +175,3 @@ def list_skills(_context: RequestContext[None]) -> dict[str, Any]:
 def get_mentor(context: RequestContext[Mentor]) -> Any:
     """Get a mentor profile."""
     return tagged(context.subject)
-
-
-def _tagged(user: User, **headers: str) -> Any:
-    # A mentor profile and a new address change the representation of a user, but not the user's row.
-    pending = crc32(user.pending_email.encode()) if user.pending_email else None
-    view = "-".join(str(part) for part in (user.mentor_profile_id, pending) if part is not None)
-    return tagged(user, view=view or None, **headers)

@@ -16,11 +16,10 @@ from api.schemas import groups as group_shapes
 from api.schemas import seats as shapes
 from api.schemas.base import EmptyBody
 from api.state import app_state
-from workflows.errors import Forbidden, Invalid
 from workflows.groups.group import Group
 from workflows.groups.seats import join, leave
 from workflows.groups.waitlist import join_waitlist, leave_waitlist
-from workflows.identity.actor import Actor
+from workflows.identity.people import mentee_for
 
 # Refusals of joining and of waiting for a seat that do not depend on the payment.
 _CLOSED = ("not_a_group", "invalid_transition", "already_joined")
@@ -38,7 +37,7 @@ def join_group_session(context: RequestContext[Group], body: dict[str, Any]) -> 
     The caller's time is blocked. Those for whom a seat of the waiting list is kept take that one. Operators name the
     person.
     """
-    return _take(context, body, _person_of(context.actor, body["student_id"]))
+    return _take(context, body, mentee_for(context.actor, body["student_id"]))
 
 
 @group_sessions.route("/group-sessions/<id:booking_id>/leave", methods=["POST"])
@@ -57,7 +56,7 @@ def leave_group_session(context: RequestContext[Group], body: dict[str, Any]) ->
         context.db,
         actor=context.actor,
         group=context.subject,
-        mentee_user_id=_person_of(context.actor, body["student_id"]),
+        mentee_user_id=mentee_for(context.actor, body["student_id"]),
         reason=body["reason"],
         now=context.now,
         offer_minutes=app_state().settings.waitlist_offer_minutes,
@@ -136,13 +135,3 @@ def _take(
         offered_only=offered_only,
     )
     return shown(context, joined)
-
-
-def _person_of(actor: Actor, student_id: UUID | None) -> UUID:
-    if actor.user_id is None:
-        if student_id is None:
-            raise Invalid("Name the person.", details={"studentId": ["is required from an operator"]})
-        return student_id
-    if student_id not in (None, actor.user_id):
-        raise Forbidden("You can only do this for yourself.")
-    return actor.user_id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -22,9 +21,12 @@ from api.state import app_state
 from workflows.bookings.booking import Booking, awaited_booking_query
 from workflows.bookings.direct import book_directly
 from workflows.errors import NotFound
+from workflows.groups.place import read_group, read_place
+from workflows.groups.seats import quote_seat
 from workflows.identity.actor import Actor
 from workflows.identity.parties import (
     has_access,
+    is_mentee,
     require_access,
     require_mentee,
     require_mentor,
@@ -75,11 +77,7 @@ def _as_seen(context: RequestContext[Any], session: Session) -> Session:
 
 
 def _tagged(context: RequestContext[Any], session: Session) -> Any:
-    seen = _as_seen(context, session)
-    # Mentor and mentee see different representations, and a link appears without a new version: the tags must differ.
-    link = sha256(seen.join_url.encode()).hexdigest()[:16] if seen.join_url else None
-    whole = "whole" if shapes.sees_record(context.actor, session) else None
-    return tagged(seen, view="-".join(filter(None, [whole, link])) or None)
+    return tagged(_as_seen(context, session))
 
 
 @sessions.route("/sessions/book", methods=["POST"])
@@ -280,8 +278,16 @@ def waive_session_fee(context: RequestContext[SessionWithTerms], body: dict[str,
 @reads(ANYONE, TO_CANCEL)
 @sessions.response(200, shapes.CancellationQuote, example=examples.QUOTE)
 def get_cancellation_quote(context: RequestContext[SessionWithTerms]) -> Any:
-    """Get what it would cost the caller to cancel the session now."""
-    return jsonify(shapes.shown_quote(context.subject, quote_for(context.actor, context.subject, now=context.now)))
+    """Get what it would cost the caller to cancel the session now; a participant of a group, to leave their seat."""
+    actor, session = context.actor, context.subject
+    if session.mentee_user_id is None and is_mentee(actor, session):
+        assert actor.user_id is not None
+        group = read_group(context.db, session.booking_id)
+        place = read_place(context.db, group.id, actor.user_id)
+        quote = quote_seat(group, place, actor=actor, now=context.now)
+    else:
+        quote = quote_for(actor, session, now=context.now)
+    return jsonify(shapes.shown_quote(session, quote))
 
 
 @sessions.route("/sessions/<id:session_id>/effects")

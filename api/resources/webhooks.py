@@ -66,7 +66,7 @@ def create_webhook_endpoint(context: RequestContext[None], body: dict[str, Any])
         now=context.now,
         **body,
     )
-    return tagged(endpoint, view=endpoint.health_tag, Location=f"/webhook-endpoints/{endpoint.id}")
+    return tagged(endpoint, Location=f"/webhook-endpoints/{endpoint.id}")
 
 
 @webhooks.route("/webhook-endpoints")
@@ -83,7 +83,7 @@ def list_webhook_endpoints(context: RequestContext[None]) -> dict[str, Any]:
 @webhooks.response(200, shapes.WebhookEndpoint)
 def get_webhook_endpoint(context: RequestContext[Endpoint]) -> Any:
     """Read an endpoint."""
-    return tagged(context.subject, view=context.subject.health_tag)
+    return tagged(context.subject)
 
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>", methods=["PATCH"])
@@ -106,7 +106,7 @@ def update_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, A
         allowed=app_state().settings.webhook_allowed_networks,
         now=context.now,
     )
-    return tagged(changed, view=changed.health_tag)
+    return tagged(changed)
 
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>", methods=["DELETE"])

@@ -76,9 +76,4 @@ _OF_THE_PARTIES = ("session_id", "mentee_user_id")
 def as_seen_by(actor: Actor, review: ReviewRecord) -> dict[str, Any]:
     """A review as JSON; its session is for author, mentor and operators only."""
     shown = {**vars(review), "reviewer": review.reviewer, "hidden": review.hidden}
-    return shown if sees_whole(actor, review) else {**shown, **dict.fromkeys(_OF_THE_PARTIES)}
-
-
-def sees_whole(actor: Actor, review: ReviewRecord) -> bool:
-    """Whether the caller sees which session a review is of."""
-    return has_access(actor, review)
+    return shown if has_access(actor, review) else {**shown, **dict.fromkeys(_OF_THE_PARTIES)}

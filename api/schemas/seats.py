@@ -10,8 +10,8 @@ from marshmallow import fields
 from api.schemas.base import RequestSchema, ResponseSchema
 from api.schemas.fields import Id, Moment, Money, Text
 from api.schemas.groups import GroupSession
+from workflows.cancellation import Quote
 from workflows.groups.group import SeenGroup
-from workflows.groups.seats import SeatCancellation
 from workflows.groups.waitlist import WaitlistEntry as Entry
 
 
@@ -91,19 +91,19 @@ _ENTRY = WaitlistEntry()
 _CANCELLED = SeatCancelled()
 
 
-def cancellation_of(cost: SeatCancellation) -> dict[str, Any]:
+def cancellation_of(cost: Quote) -> dict[str, Any]:
     """What it cost to leave, as `SeatCancelled` shows it."""
     policy = {"window_hours": cost.window_hours, "late_fee_percent": cost.late_fee_percent}
     return {
         "late": cost.late,
         "fee": {"amount": cost.fee_amount, "currency": cost.currency},
         "refund": {"amount": cost.refund_amount, "currency": cost.currency},
-        "credit_returned": cost.credit_returned,
+        "credit_returned": bool(cost.credit_returned),
         "policy": None if cost.window_hours is None else policy,
     }
 
 
-def shown_cancellation(cost: SeatCancellation) -> dict[str, Any]:
+def shown_cancellation(cost: Quote) -> dict[str, Any]:
     """What it cost to leave as JSON."""
     shown: dict[str, Any] = _CANCELLED.dump(cancellation_of(cost))
     return shown

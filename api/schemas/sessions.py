@@ -27,10 +27,10 @@ from api.schemas.fields import (
 from models.events import DeliveryState
 from models.groups import MAX_CAPACITY
 from models.sessions import AbsentParty, CancellationType, CancelledBy, SessionStatus
+from workflows.cancellation import Quote
 from workflows.events.delivery import DeliveryStatus
 from workflows.identity.actor import Actor
 from workflows.identity.parties import is_mentor
-from workflows.sessions.cancel import Quote
 from workflows.sessions.meeting import MeetingService
 from workflows.sessions.session import Session as SessionRecord
 
@@ -177,7 +177,7 @@ class CancellationQuote(ResponseSchema):
     cancelled_by = fields.Enum(CancelledBy, by_value=True)
     late = fields.Boolean(metadata={"description": "Whether the mentee would cancel inside the policy's window."})
     fee = fields.Nested(Money)
-    refund = fields.Nested(Money, metadata={"description": "The refund, if requested."})
+    refund = fields.Nested(Money, metadata={"description": "The refund; of an individual session, if requested."})
     free_until = Moment(
         allow_none=True,
         metadata={
@@ -308,14 +308,9 @@ def as_seen_by(actor: Actor, session: SessionRecord, *, meetings: MeetingService
     The mentor's record is for the mentor and operators, the link to meet for the parties, while they can.
     """
     join_url = None if actor.operator else meetings.join_url(session, now=now)
-    if sees_record(actor, session):
+    if actor.operator or is_mentor(actor, session):
         return replace(session, join_url=join_url) if join_url else session
     return replace(session, join_url=join_url, rating=None, feedback=None)
-
-
-def sees_record(actor: Actor, session: SessionRecord) -> bool:
-    """Whether the mentor's record of the session is shown to the caller."""
-    return actor.operator or is_mentor(actor, session)
 
 
 def shown_quote(session: SessionRecord, quote: Quote) -> dict[str, Any]:

@@ -31,6 +31,11 @@ HOUR = timedelta(hours=1)
 _NUMBERS = itertools.count(1)
 
 
+def version_of(answer: Answer) -> int:
+    """The version in an answer's ETag, which the digest of the body follows."""
+    return int(answer.headers["ETag"].strip('"').partition("-")[0])
+
+
 @dataclass(frozen=True)
 class Cast:
     """Who plays in a test."""

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests import factories
-from tests.api.conftest import Cast
+from tests.api.conftest import Cast, version_of
 from tests.application import World
 from tests.statements import statements_of
 from workflows.catalog.courses import Course
@@ -25,7 +25,7 @@ def offer_of(course: Course, **changes: Any) -> dict[str, Any]:
 
 def test_an_operator_adds_a_course_that_all_users_read(world: World, cast: Cast) -> None:
     added = world.client.post("/courses", json=ALGEBRA, headers=cast.as_operator)
-    assert (added.status_code, added.headers["ETag"]) == (201, '"1"')
+    assert (added.status_code, version_of(added)) == (201, 1)
     assert added.json == {
         "id": added.json["id"],
         **ALGEBRA,
@@ -34,7 +34,7 @@ def test_an_operator_adds_a_course_that_all_users_read(world: World, cast: Cast)
     }
     for headers in (cast.as_mentee, cast.as_mentor, cast.as_operator):
         read = world.client.get(added.headers["Location"], headers=headers)
-        assert (read.json, read.headers["ETag"]) == (added.json, '"1"')
+        assert (read.json, version_of(read)) == (added.json, 1)
         assert world.client.get("/courses", headers=headers).json == {"items": [added.json], "nextCursor": None}
 
 
@@ -48,7 +48,7 @@ def test_only_operators_keep_the_catalogue(world: World, cast: Cast, course: Cou
 def test_an_inactive_course_is_readable_but_not_listed(world: World, cast: Cast, course: Course) -> None:
     path = f"/courses/{course.id}"
     changed = world.client.patch(path, json={"active": False, "description": None}, headers=cast.as_operator)
-    assert (changed.status_code, changed.json["active"], changed.headers["ETag"]) == (200, False, '"2"')
+    assert (changed.status_code, changed.json["active"], version_of(changed)) == (200, False, 2)
     assert world.client.get("/courses", headers=cast.as_mentee).json["items"] == []
     assert world.client.get(path, headers=cast.as_mentee).json == changed.json
     assert world.client.patch(path, json={}, headers=cast.as_operator).json == changed.json

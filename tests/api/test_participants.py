@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -175,6 +175,33 @@ def test_the_quote_of_a_group_is_what_its_seats_were_paid_with(world: World, cas
     quote = get(world, f"/sessions/{session.id}/cancellation-quote", cast.as_mentor).json
     assert quote["refund"] == {"amount": 2 * cast.listing.price_amount, "currency": "USD"}
     assert quote["fee"]["amount"] == 0
+
+
+@pytest.mark.parametrize(("hours", "late"), [(72, False), (3, True)])
+def test_a_participants_quote_is_what_leaving_costs(world: World, cast: Cast, hours: int, late: bool) -> None:
+    start = factories.this_hour() + timedelta(hours=hours)
+    with world.engine.begin() as db:
+        group = factories.make_group(db, [cast.mentee, cast.stranger], listing=cast.listing, start_time=start)
+        session = create(db, booking_id=group.id)
+    quote = get(world, f"/sessions/{session.id}/cancellation-quote", cast.as_mentee).json
+    left = world.client.post(f"/group-sessions/{group.id}/leave", headers=cast.as_mentee).json["cancellation"]
+    price = cast.listing.price_amount
+    assert quote["fee"]["amount"] == (price // 2 if late else 0)
+    assert quote["fee"]["amount"] + quote["refund"]["amount"] == price
+    assert {name: quote[name] for name in left if name != "creditReturned"} == {
+        name: value for name, value in left.items() if name != "creditReturned"
+    }
+    assert (quote["allowed"], quote["cancelledBy"], quote["creditReturned"]) == (True, "mentee", None)
+    assert datetime.fromisoformat(quote["freeUntil"]) == start - timedelta(hours=24)
+    # Who has left is no party of the session.
+    assert get(world, f"/sessions/{session.id}/cancellation-quote", cast.as_mentee).status_code == 403
+
+
+def test_a_group_that_has_begun_cannot_be_left(world: World, cast: Cast, session: Session) -> None:
+    with world.engine.begin() as db:
+        factories.start_session(db, session)
+    quote = get(world, f"/sessions/{session.id}/cancellation-quote", cast.as_mentee).json
+    assert (quote["allowed"], quote["fee"]["amount"], quote["refund"]["amount"]) == (False, 0, 0)
 
 
 def test_a_mentors_cancellation_refunds_all(world: World, cast: Cast, session: Session, other: User) -> None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests import factories
-from tests.api.conftest import Cast
+from tests.api.conftest import Cast, version_of
 from tests.application import World
 from workflows.catalog.courses import Course
 from workflows.catalog.products import Product
@@ -23,7 +23,7 @@ DEFAULTS = {"sessionCount": 1, "durationMinutes": None, "validDays": None, "acti
 @pytest.mark.parametrize("body", [SINGLE, BUNDLE, SEAT], ids=lambda body: body["kind"])
 def test_an_operator_puts_a_product_on_sale(world: World, cast: Cast, course: Course, body: dict[str, Any]) -> None:
     sold = world.client.post(f"/courses/{course.id}/products", json=body, headers=cast.as_operator)
-    assert (sold.status_code, sold.headers["ETag"]) == (201, '"1"')
+    assert (sold.status_code, version_of(sold)) == (201, 1)
     assert sold.json == DEFAULTS | {"id": sold.json["id"], "courseId": str(course.id)} | body
     for headers in (cast.as_mentee, cast.as_mentor, cast.as_operator):
         assert world.client.get(sold.headers["Location"], headers=headers).json == sold.json
@@ -71,7 +71,7 @@ def test_a_product_off_sale_exists_for_operators_alone(
     products = f"/courses/{course.id}/products"
     path = f"{products}/{product.id}"
     changed = world.client.patch(path, json={"active": False}, headers=cast.as_operator | {"If-Match": '"1"'})
-    assert (changed.status_code, changed.json["active"], changed.headers["ETag"]) == (200, False, '"2"')
+    assert (changed.status_code, changed.json["active"], version_of(changed)) == (200, False, 2)
     for headers in (cast.as_mentee, cast.as_mentor):
         answer = world.client.get(path, headers=headers)
         assert (answer.status_code, answer.json["code"]) == (404, "not_found")

@@ -31,6 +31,7 @@ from workflows.bundles.adjust import adjust
 from workflows.bundles.bundle import Bundle, bundle_query
 from workflows.bundles.expiry import expire as expire_bundle
 from workflows.bundles.purchase import purchase
+from workflows.cancellation import Quote
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing
 from workflows.catalog.products import Product
@@ -41,7 +42,7 @@ from workflows.groups.capacity import change_capacity
 from workflows.groups.group import Group
 from workflows.groups.place import lock_group, read_group
 from workflows.groups.schedule import schedule
-from workflows.groups.seats import SeatCancellation, join, leave, refund_all
+from workflows.groups.seats import join, leave, refund_all
 from workflows.groups.templates import create_template
 from workflows.groups.waitlist import join_waitlist, leave_waitlist, offer_seats
 from workflows.identity.actor import Actor
@@ -594,9 +595,9 @@ class Marketplace:
         if left is None:
             return
         assert seat is not None
-        cost: SeatCancellation = left[1]
+        cost: Quote = left[1]
         late, fee, returned = seat.cost(self.now, by_mentee=by_mentee)
-        found = (cost.late, cost.fee_amount, cost.refund_amount, cost.credit_returned)
+        found = (cost.late, cost.fee_amount, cost.refund_amount, bool(cost.credit_returned))
         require_equal("What leaving costs", found, (late, fee, seat.price - fee, returned))
         del group.seats[mentee.id]
         group.line = group.offered(self.now)

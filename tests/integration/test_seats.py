@@ -19,10 +19,11 @@ from models.sessions import session_id_of, sessions
 from tests import factories
 from tests.integration.harness import Harness, without_guards
 from workflows.bundles.bundle import Bundle, bundle_query
+from workflows.cancellation import Quote
 from workflows.errors import Conflict, DomainError, Invalid, InvalidTransition, NotFound
 from workflows.groups.group import Group
 from workflows.groups.place import read_group
-from workflows.groups.seats import SeatCancellation, join, leave, refund_all
+from workflows.groups.seats import join, leave, refund_all
 from workflows.identity.actor import Actor
 from workflows.identity.people import User
 from workflows.invariants import check_all
@@ -76,7 +77,7 @@ class Scene:
         }
         return join(self.db, actor=actor or factories.acting_user(who), mentee_user_id=who.id, **arguments)
 
-    def leave(self, person: User, *, actor: Actor | None = None, **how: Any) -> SeatCancellation:
+    def leave(self, person: User, *, actor: Actor | None = None, **how: Any) -> Quote:
         arguments = {"reason": None, "now": NOW, "offer_minutes": 60, **how}
         by = actor or factories.acting_user(person)
         return leave(self.db, actor=by, group=self.group, mentee_user_id=person.id, **arguments)[1]

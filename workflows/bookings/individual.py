@@ -28,10 +28,11 @@ from workflows.bookings.series import (
 )
 from workflows.bundles.ledger import spend
 from workflows.clock import in_utc
-from workflows.errors import Conflict, Forbidden, Invalid, NotFound
+from workflows.errors import Conflict, Invalid, NotFound
 from workflows.events.event_types import BookingAccepted
 from workflows.events.record import record, savepoint
 from workflows.identity.actor import Actor
+from workflows.identity.people import mentee_for
 
 # All that a request names, each by its key.
 NAMED = text(
@@ -110,7 +111,7 @@ def book_individual(
             the mentor's rules, notice, time off and hours; `slot_taken`; `no_mentor_free`;
             `bundle_unusable`; `no_such_time` in a series.
     """
-    mentee_user_id = _mentee_of(actor, wanted)
+    mentee_user_id = mentee_for(actor, wanted.student_id)
     time_zone = _require_named(db, wanted, mentee_user_id)
     payment = _payment(db, wanted)
     times = _times(wanted, time_zone, now)
@@ -183,18 +184,6 @@ class _Order:
                 now=self.now,
             )
         return booking
-
-
-def _mentee_of(actor: Actor, wanted: IndividualRequest) -> UUID:
-    if actor.user_id is None:
-        if wanted.student_id is None:
-            raise Invalid(
-                "Name the student for whom you book.", details={"studentId": ["is required from an operator"]}
-            )
-        return wanted.student_id
-    if wanted.student_id not in (None, actor.user_id):
-        raise Forbidden("You can only book sessions for yourself.")
-    return actor.user_id
 
 
 def _require_named(db: Connection, wanted: IndividualRequest, mentee_user_id: UUID) -> str:

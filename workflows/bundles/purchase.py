@@ -55,7 +55,7 @@ def purchase(
         mentee_user_id: the owner of the bundle; the caller may act for them.
 
     Raises:
-        NotFound: no such active bundle product of an active course.
+        NotFound: no such user, or no such active bundle product of an active course.
         Conflict: `already_purchased`, while the mentee has an open bundle of this course and product.
     """
     values = {"mentee_user_id": mentee_user_id, "course_id": course_id, "product_id": product_id, "now": now}

@@ -118,6 +118,12 @@ def read_place(db: Connection, booking_id: UUID, user_id: UUID) -> Place:
     return Place.of(db.execute(_READ, {"booking_id": booking_id, "user_id": user_id}).one())
 
 
+def is_open(group: Group, place: Place, *, now: datetime) -> bool:
+    """Whether the group session is neither cancelled nor has begun, by the clock or early."""
+    scheduled = place.session_status in (None, SessionStatus.SCHEDULED)
+    return place.cancelled_at is None and scheduled and group.start_time > now
+
+
 def require_open(group: Group, place: Place, *, now: datetime) -> None:
     """Refuse what is possible only before the group session begins.
 
@@ -126,7 +132,7 @@ def require_open(group: Group, place: Place, *, now: datetime) -> None:
     """
     if place.cancelled_at is not None or place.session_status == SessionStatus.CANCELLED:
         raise InvalidTransition("This group session is cancelled; choose another one.")
-    if group.start_time <= now or place.session_status not in (None, SessionStatus.SCHEDULED):
+    if not is_open(group, place, now=now):
         raise InvalidTransition("This group session has already begun.")
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, Uuid, text
 from uuid_utils.compat import uuid7
 
+from models.sessions import CancelledBy
 from workflows.bundles.ledger import give_back, spend
+from workflows.cancellation import Quote, quote_by_policy
 from workflows.constraints import constraint_errors
 from workflows.errors import Conflict, NotFound
 from workflows.events.event_types import GroupSessionFull, SeatJoined, SeatLeft, SeatRefunded
 from workflows.events.record import record
 from workflows.groups.group import Group
-from workflows.groups.place import Place, lock_group, lock_place, read_group, require_mentee, require_open
+from workflows.groups.place import Place, is_open, lock_group, lock_place, read_group, require_mentee, require_open
 from workflows.groups.waitlist import after_offers, drop_waitlist, offer_seats
 from workflows.identity.actor import Actor
 
@@ -78,23 +79,6 @@ WHERE booking_id = CAST(:booking_id AS uuid) AND seat_id IS NOT NULL
 ORDER BY bundle_purchase_id, user_id
 """
 ).columns(user_id=Uuid(), seat_id=Uuid(), bundle_purchase_id=Uuid())
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeatCancellation:
-    """What it cost to leave a seat. Amounts are minor units of `currency`.
-
-    `late` means inside the policy's window; `credit_returned` that the session of a bundle which paid for the seat can
-    be used again.
-    """
-
-    late: bool
-    fee_amount: int
-    refund_amount: int
-    currency: str
-    credit_returned: bool
-    window_hours: int | None
-    late_fee_percent: int
 
 
 def join(
@@ -183,7 +167,7 @@ def leave(
     reason: str | None,
     now: datetime,
     offer_minutes: int,
-) -> tuple[Group, SeatCancellation]:
+) -> tuple[Group, Quote]:
     """Leave a seat by the group's cancellation policy, and offer it to the first in line.
 
     An operator takes a person's seat away at any time before the start, without a fee.
@@ -204,7 +188,8 @@ def leave(
     if not place.has_seat:
         raise NotFound("You have no seat in this group session.")
     require_open(group, place, now=now)
-    cost = cost_of(group, place, by_mentee=not actor.operator, now=now)
+    cost = quote_seat(group, place, actor=actor, now=now)
+    require_leavable(cost)
     assert place.seat_id is not None
     costs = {name: getattr(cost, name) for name in ("late", "fee_amount", "refund_amount", "currency")}
     db.execute(_LEAVE, {"booking_id": group.id, "user_id": mentee_user_id, "reason": reason, **costs})
@@ -216,37 +201,11 @@ def leave(
         "seat_id": place.seat_id,
         **costs,
         "bundle_purchase_id": place.bundle_purchase_id,
-        "credit_returned": cost.credit_returned,
+        "credit_returned": bool(cost.credit_returned),
     }
     record(db, SeatLeft.about(left, actor=actor, now=now, **about))
     offer_seats(db, group=group, now=now, offer_minutes=offer_minutes)
     return read_group(db, group.id), cost
-
-
-def cost_of(group: Group, place: Place, *, by_mentee: bool, now: datetime) -> SeatCancellation:
-    """What it costs to leave a seat now; an operator takes it away without a fee.
-
-    Raises:
-        Conflict: `not_cancellable`, by the policy.
-    """
-    hours, percent, price = group.cancellation_window_hours, group.late_fee_percent, place.price_amount or 0
-    if by_mentee and hours is None:
-        raise Conflict(
-            "This group session cannot be left, by its policy; ask its mentor or an operator.", code="not_cancellable"
-        )
-    late = by_mentee and hours is not None and now > group.start_time - timedelta(hours=hours)
-    # Half up to the minor unit, in whole numbers.
-    fee = (price * percent + 50) // 100 if late else 0
-    return SeatCancellation(
-        late=late,
-        fee_amount=fee,
-        refund_amount=price - fee,
-        currency=place.price_currency or group.price_currency,
-        # The fee of a seat that a credit paid for is the credit.
-        credit_returned=place.bundle_purchase_id is not None and not (late and percent > 0),
-        window_hours=hours,
-        late_fee_percent=percent,
-    )
 
 
 def refund_all(db: Connection, *, group: Group, actor: Actor, now: datetime) -> None:
@@ -285,3 +244,28 @@ def reason_for_leaving(db: Connection, seat_id: UUID) -> str | None:
     """The reason that was given when the seat was left, for the mentor alone; None where none was."""
     found: str | None = db.scalar(_REASON, {"seat_id": seat_id})
     return found
+
+
+def quote_seat(group: Group, place: Place, *, actor: Actor, now: datetime) -> Quote:
+    """What it costs to leave a seat, by the group's policy; nothing where an operator takes it away."""
+    by = CancelledBy.OPERATOR if actor.operator else CancelledBy.MENTEE
+    return quote_by_policy(
+        group,
+        cancelled_by=by,
+        price_amount=place.price_amount or 0,
+        paid_by_credit=place.bundle_purchase_id is not None,
+        is_open=is_open(group, place, now=now),
+        now=now,
+    )
+
+
+def require_leavable(quote: Quote) -> None:
+    """Refuse what the policy does not allow, before the group session begins.
+
+    Raises:
+        Conflict: `not_cancellable`, to a participant whose group excludes leaving.
+    """
+    if not quote.allowed:
+        raise Conflict(
+            "This group session cannot be left, by its policy; ask its mentor or an operator.", code="not_cancellable"
+        )

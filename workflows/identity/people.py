@@ -94,8 +94,8 @@ def mentor_query(mentor_profile_id: UUID) -> Select[Any]:
     return Mentor.query().where(mentor_profiles.c.id == mentor_profile_id)
 
 
-def mentee_for(db: Connection, actor: Actor, student_id: UUID | None) -> UUID:
-    """The user for whom a caller books or buys: themselves, or any user for an operator.
+def mentee_for(actor: Actor, student_id: UUID | None) -> UUID:
+    """The user for whom a caller books, buys, joins or leaves: themselves, or any user for an operator.
 
     Args:
         student_id: as the request names them; None for the caller.
@@ -103,7 +103,6 @@ def mentee_for(db: Connection, actor: Actor, student_id: UUID | None) -> UUID:
     Raises:
         Forbidden: it names another user than the caller, who is no operator.
         Invalid: an operator, who is no user, names none.
-        NotFound: an operator names a user who does not exist.
     """
     if not actor.operator:
         assert actor.user_id is not None
@@ -112,8 +111,6 @@ def mentee_for(db: Connection, actor: Actor, student_id: UUID | None) -> UUID:
         return actor.user_id
     if student_id is None:
         raise Invalid("Name the student.", details={"studentId": ["is required from an operator"]})
-    if db.scalar(select(users.c.id).where(users.c.id == student_id)) is None:
-        raise NotFound("There is no such student.")
     return student_id
 
 

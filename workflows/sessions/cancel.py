@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
 from models.sessions import CancellationType, CancelledBy, OutcomeType, SessionStatus
 from workflows.bundles.ledger import give_back
+from workflows.cancellation import Quote, quote_at, quote_by_policy
 from workflows.errors import Conflict, Forbidden, InvalidTransition
 from workflows.events.event_types import SessionCancelled
 from workflows.events.record import record
@@ -23,27 +23,6 @@ _DEFAULT_TYPE = {
     CancelledBy.MENTOR: CancellationType.COACH_REQUEST,
     CancelledBy.OPERATOR: CancellationType.OTHER,
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quote:
-    """What it would cost the caller to cancel now. Amounts are minor units of `currency`.
-
-    `refund_amount` is what a refund would come to; `late` means that the mentee is inside the window. What cannot be
-    cancelled, by the policy or since it is no longer scheduled, is not `allowed`: fee and refund are 0.
-    `credit_returned` is whether the credit that paid for the session would go back to its bundle; None where none did.
-    """
-
-    cancelled_by: CancelledBy
-    allowed: bool
-    late: bool
-    fee_amount: int
-    refund_amount: int
-    currency: str
-    window_hours: int | None
-    late_fee_percent: int
-    free_until: datetime | None
-    credit_returned: bool | None
 
 
 def cancel(
@@ -130,46 +109,27 @@ def quote_for(actor: Actor, session: SessionWithTerms, *, now: datetime) -> Quot
     Raises:
         Forbidden: the caller is neither party nor operator.
     """
-    canceller = _canceller_of(actor, session)
-    by_mentee = canceller is CancelledBy.MENTEE
-    hours = session.cancellation_window_hours
-    free_until = session.start_time - timedelta(hours=hours) if by_mentee and hours is not None else None
-    allowed = session.status is SessionStatus.SCHEDULED and not (by_mentee and hours is None)
-    late = allowed and free_until is not None and now > free_until
-    return quote_of(
+    return quote_by_policy(
         session,
-        cancelled_by=canceller,
-        allowed=allowed,
-        late=late,
-        fee_percent=session.late_fee_percent if late else 0,
-        free_until=free_until,
+        cancelled_by=_canceller_of(actor, session),
+        price_amount=session.price_amount,
+        paid_by_credit=session.bundle_purchase_id is not None,
+        is_open=session.status is SessionStatus.SCHEDULED,
+        now=now,
     )
 
 
 def quote_of(
-    session: SessionWithTerms,
-    *,
-    cancelled_by: CancelledBy,
-    allowed: bool = True,
-    late: bool = False,
-    fee_percent: int = 0,
-    free_until: datetime | None = None,
+    session: SessionWithTerms, *, cancelled_by: CancelledBy, late: bool = False, fee_percent: int = 0
 ) -> Quote:
-    """What a cancellation costs whose fee is this share of the price."""
-    # Half up to the minor unit, in whole numbers.
-    fee = (session.price_amount * fee_percent + 50) // 100
-    return Quote(
+    """What a cancellation costs whose fee is this share of the price, whatever the policy says."""
+    return quote_at(
+        session,
         cancelled_by=cancelled_by,
-        allowed=allowed,
+        price_amount=session.price_amount,
+        paid_by_credit=session.bundle_purchase_id is not None,
         late=late,
-        fee_amount=fee,
-        refund_amount=session.price_amount - fee if allowed else 0,
-        currency=session.price_currency,
-        window_hours=session.cancellation_window_hours,
-        late_fee_percent=session.late_fee_percent,
-        free_until=free_until,
-        # The price of what is paid by credit is 0, so that where there is a fee, it is the credit itself.
-        credit_returned=None if session.bundle_purchase_id is None else allowed and fee_percent == 0,
+        fee_percent=fee_percent,
     )
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zlib import crc32
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, or_, select, update
 from uuid_utils.compat import uuid7
@@ -73,11 +72,6 @@ class Endpoint(Record):
     open_until: datetime | None
     created_at: datetime
     version: int
-
-    @property
-    def health_tag(self) -> int | None:
-        """What its ETag holds besides the version, which failures do not change; None without failures."""
-        return crc32(repr((self.failures, self.failing_since, self.open_until)).encode()) if self.failures else None
 
 
 def endpoint_query(endpoint_id: UUID) -> Select[Any]:

@@ -1,0 +1,100 @@
+"""What it costs to cancel a session, or to leave a seat of a group, by the policy that was agreed (rule 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from models.sessions import CancelledBy
+
+
+class Terms(Protocol):
+    """What a session or a group was booked for."""
+
+    @property
+    def start_time(self) -> datetime: ...
+
+    @property
+    def price_currency(self) -> str: ...
+
+    @property
+    def cancellation_window_hours(self) -> int | None: ...
+
+    @property
+    def late_fee_percent(self) -> int: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote:
+    """What it would cost the caller to cancel, or to leave their seat, now. Amounts are minor units of `currency`.
+
+    `refund_amount` is what a refund would come to; `late` means that the mentee is inside the window, which begins
+    after `free_until`. What the policy or the state does not let them cancel is not `allowed`: fee and refund are 0.
+    `credit_returned` is whether the credit that paid would go back to its bundle; None where none did.
+    """
+
+    cancelled_by: CancelledBy
+    allowed: bool
+    late: bool
+    fee_amount: int
+    refund_amount: int
+    currency: str
+    window_hours: int | None
+    late_fee_percent: int
+    free_until: datetime | None
+    credit_returned: bool | None
+
+
+def quote_by_policy(
+    terms: Terms, *, cancelled_by: CancelledBy, price_amount: int, paid_by_credit: bool, is_open: bool, now: datetime
+) -> Quote:
+    """What it costs at that time: only a mentee inside the window pays, and never more than the price.
+
+    Args:
+        price_amount: what was paid, in minor units: for the session, or for the seat.
+        is_open: whether its state lets anyone cancel.
+    """
+    by_mentee, hours = cancelled_by is CancelledBy.MENTEE, terms.cancellation_window_hours
+    free_until = terms.start_time - timedelta(hours=hours) if by_mentee and hours is not None else None
+    allowed = is_open and not (by_mentee and hours is None)
+    late = allowed and free_until is not None and now > free_until
+    return quote_at(
+        terms,
+        cancelled_by=cancelled_by,
+        price_amount=price_amount,
+        paid_by_credit=paid_by_credit,
+        allowed=allowed,
+        late=late,
+        fee_percent=terms.late_fee_percent if late else 0,
+        free_until=free_until,
+    )
+
+
+def quote_at(
+    terms: Terms,
+    *,
+    cancelled_by: CancelledBy,
+    price_amount: int,
+    paid_by_credit: bool,
+    allowed: bool = True,
+    late: bool = False,
+    fee_percent: int = 0,
+    free_until: datetime | None = None,
+) -> Quote:
+    """What a cancellation costs whose fee is this share of the price."""
+    # Half up to the minor unit, in whole numbers.
+    fee = (price_amount * fee_percent + 50) // 100
+    return Quote(
+        cancelled_by=cancelled_by,
+        allowed=allowed,
+        late=late,
+        fee_amount=fee,
+        refund_amount=price_amount - fee if allowed else 0,
+        currency=terms.price_currency,
+        window_hours=terms.cancellation_window_hours,
+        late_fee_percent=terms.late_fee_percent,
+        free_until=free_until,
+        # The price of what is paid by credit is 0, so that where there is a fee, it is the credit itself.
+        credit_returned=allowed and fee_percent == 0 if paid_by_credit else None,
+    )
