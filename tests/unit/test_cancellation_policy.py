@@ -30,7 +30,7 @@ def a_session(**changed: Any) -> SessionWithTerms:
     values: dict[str, Any] = dict.fromkeys(
         ("course_id", "title", "description", "notes", "metadata", "rating", "feedback", "action_items")
     )
-    values |= dict.fromkeys(("started_at", "completed_at", "cancelled_at", "cancellation"))
+    values |= dict.fromkeys(("started_at", "completed_at", "cancelled_at", "cancellation", "location", "room"))
     values |= {"id": uuid4(), "booking_id": uuid4(), "mentor_profile_id": MENTOR, "mentee_user_id": MENTEE}
     values |= {"start_time": START, "end_time": START + timedelta(hours=1), "status": SessionStatus.SCHEDULED}
     values |= {"created_at": START, "updated_at": START, "version": 1}
