@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Date, Select, Uuid, bindparam
 
-from models.prepared import PreparedSelect
+from models.prepared import PreparedStatement
 from workflows.errors import DomainError, Forbidden
 from workflows.identity.actor import Actor
 from workflows.records import Record
@@ -88,7 +88,7 @@ class Subject:
     access: Callable[[Actor, Any], None] | None = None
     absent: Callable[[Connection, Actor, UUID], DomainError] | None = None
     ids: tuple[str, ...] = field(init=False)
-    statement: PreparedSelect = field(init=False)
+    statement: PreparedStatement = field(init=False)
 
     def __post_init__(self) -> None:
         names = tuple(signature(self.query).parameters)
@@ -97,7 +97,7 @@ class Subject:
             for name, parameter in signature(self.query).parameters.items()
         ]
         object.__setattr__(self, "ids", names)
-        object.__setattr__(self, "statement", PreparedSelect(self.query(*bound)))
+        object.__setattr__(self, "statement", PreparedStatement(self.query(*bound)))
 
     def __deepcopy__(self, _memo: object) -> Subject:
         """Itself: flask-smorest copies a view's metadata, and a copied statement would copy all its tables."""

@@ -1,4 +1,4 @@
-"""Selects that every request makes: composed by SQLAlchemy, compiled once, and run on psycopg's own cursor.
+"""Statements of hot paths: composed by SQLAlchemy, compiled once, and run on psycopg's own cursor.
 
 SQLAlchemy's execution of a select takes three times as long as psycopg's. With it, finding the caller and the booking
 was a quarter of the processor time of `GET /bookings/{id}`.
@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import psycopg
 from sqlalchemy import Connection, Dialect, Engine, Select, make_url
+from sqlalchemy.sql.expression import TextualSelect
 
 from models.engine import DRIVER_ERROR, driver_of
 
@@ -20,46 +21,71 @@ Observer = Callable[[str, float], None]
 
 _DIALECT: Dialect = make_url("postgresql+psycopg://").get_dialect()()
 _OBSERVER = "tutelage_observer"
+# Psycopg takes a longer text apart again at each execution, in Python (psycopg 3.3.9).
+MAX_CACHED_CHARACTERS = 4096
 
 
-class PreparedSelect:
-    """A select of at most one row.
+class PreparedStatement:
+    """A statement that returns rows, and how its parameters and its columns are converted.
 
     Args:
-        query: its bind parameters need no conversion, as UUIDs, numbers and texts do not.
+        query: a select; or a text with its columns, all of them in their order.
     """
 
-    def __init__(self, query: Select[Any]) -> None:
+    def __init__(self, query: Select[Any] | TextualSelect) -> None:
         self.query = query
         compiled = query.compile(dialect=_DIALECT)
-        self._text = str(compiled)
-        self._constants = {name: value for name, value in compiled.params.items() if value is not None}
+        if "POSTCOMPILE" in str(compiled):
+            raise ValueError("A list of a parameter's length cannot be compiled once; use = ANY (:array).")
+        self.text = str(compiled)
+        binders = {
+            name: bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name, bind in compiled.binds.items()
+        }
+        self._binders = {name: convert for name, convert in binders.items() if convert is not None}
+        self._constants = self._bound({name: value for name, value in compiled.params.items() if value is not None})
         self._names = [column.name for column in query.selected_columns]
         impls = {column.name: column.type.dialect_impl(_DIALECT) for column in query.selected_columns}
         converters = {name: impl.result_processor(_DIALECT, None) for name, impl in impls.items()}
         self._converters = {name: convert for name, convert in converters.items() if convert is not None}
 
     def one_or_none(self, db: Connection, values: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The row's values by the names of its columns; None where there is none."""
-        values = {**self._constants, **values}
+        """The values of the only row by the names of its columns; None where there is none."""
+        rows = self.all(db, values)
+        return rows[0] if rows else None
+
+    def all(self, db: Connection, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Every row's values by the names of its columns."""
+        bound = self._constants | self._bound(values)
         began = perf_counter()
         try:
-            row = cast("tuple[Any, ...] | None", driver_of(db).execute(self._text, values).fetchone())
+            cursor = cast("psycopg.Cursor[tuple[Any, ...]]", driver_of(db).execute(self.text, bound))
+            rows = cursor.fetchall()
         except psycopg.Error as error:
             # SQLAlchemy raises it as its own, tells its listeners, and replaces connections that are broken.
-            db.exec_driver_sql(self._text, values, execution_options={DRIVER_ERROR: error})
+            db.exec_driver_sql(self.text, bound, execution_options={DRIVER_ERROR: error})
             raise
         observe: Observer | None = db.get_execution_options().get(_OBSERVER)
         if observe is not None:
-            observe(self._text, perf_counter() - began)
-        if row is None:
-            return None
+            observe(self.text, perf_counter() - began)
+        return [self._found(row) for row in rows]
+
+    def _bound(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        bound = dict(values)
+        for name, convert in self._binders.items():
+            if name in bound:
+                bound[name] = convert(bound[name])
+        return bound
+
+    def _found(self, row: tuple[Any, ...]) -> dict[str, Any]:
         found = dict(zip(self._names, row, strict=True))
         for name, convert in self._converters.items():
             found[name] = convert(found[name])
         return found
 
 
-def observe_prepared(engine: Engine, observer: Observer | None) -> None:
-    """Call an observer after each prepared select on the engine's future connections; None ends that."""
-    engine.update_execution_options(**{_OBSERVER: observer})
+def observe_prepared(where: Engine | Connection, observer: Observer | None) -> None:
+    """Call an observer after each prepared statement on a connection, or on an engine's future ones; None ends that."""
+    if isinstance(where, Engine):
+        where.update_execution_options(**{_OBSERVER: observer})
+    else:
+        where.execution_options(**{_OBSERVER: observer})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
@@ -16,7 +16,6 @@ from sqlalchemy import (
     Date,
     Integer,
     Interval,
-    Row,
     Select,
     Text,
     Uuid,
@@ -29,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from models.base import Timestamp
+from models.prepared import PreparedStatement
 from workflows.records import Record
 
 Item = TypeVar("Item", bound=Record)
@@ -165,17 +165,17 @@ class PagedList(Generic[Item]):
         self.order = order
         self._record = record
         self.query = query
-        self._statements: dict[frozenset[tuple[str, object]], Select[Any]] = {}
+        self._statements: dict[frozenset[tuple[str, object]], PreparedStatement] = {}
 
     def page(self, db: Connection, page: Page, **filters: Any) -> PageResult[Item]:
         """One page of the items that fit all filters; a filter that is None is none."""
         values = {name: value for name, value in filters.items() if value is not None}
         statement = self.statement(values, later_page=page.after is not None)
         after = {f"after_{number}": part for number, part in enumerate(page.after or ())}
-        rows = db.execute(statement, {"limit": page.limit, **after, **values}).all()
+        rows = statement.all(db, {"limit": page.limit, **after, **values})
         return page_of_rows(rows, page, self._record, self.order.key)
 
-    def statement(self, filters: dict[str, Any], *, later_page: bool = False) -> Select[Any]:
+    def statement(self, filters: dict[str, Any], *, later_page: bool = False) -> PreparedStatement:
         """The statement for these filters, on the first page or a later one; its parameters have the filters' names.
 
         Args:
@@ -185,7 +185,8 @@ class PagedList(Generic[Item]):
         combination = frozenset({(name, literals.get(name)) for name in filters} | {("", later_page)})
         if combination not in self._statements:
             bound: dict[str, Any] = {name: bindparam(name) for name in filters.keys() - literals.keys()}
-            self._statements[combination] = self.query(self._bound_page(later_page), **bound, **literals)
+            query = self.query(self._bound_page(later_page), **bound, **literals)
+            self._statements[combination] = PreparedStatement(query)
         return self._statements[combination]
 
     def _bound_page(self, later_page: bool) -> Page:
@@ -195,8 +196,8 @@ class PagedList(Generic[Item]):
 
 
 def page_of_rows(
-    rows: Sequence[Row[Any]], page: Page, record: type[Item], key: Callable[[Item], Key]
+    rows: Sequence[Mapping[str, Any]], page: Page, record: type[Item], key: Callable[[Item], Key]
 ) -> PageResult[Item]:
     """Cut the item too many off again: it only shows that there is a next page."""
-    items = [record.of(row) for row in rows[: page.limit]]
+    items = [record.of_values(row) for row in rows[: page.limit]]
     return PageResult(items, key(items[-1]) if len(rows) > page.limit else None)

@@ -9,8 +9,9 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, text, update
-from sqlalchemy.sql.expression import TextualSelect, bindparam
+from sqlalchemy.sql.expression import bindparam
 
+from models.prepared import PreparedStatement
 from workflows.constraints import constraint_errors
 from workflows.errors import InvalidTransition, Stale
 from workflows.records import Record
@@ -50,7 +51,7 @@ class StateMachine(Generic[R]):
     subject: str
     transitions: Mapping[Any, frozenset[Any]]
     record: type[R]
-    statements: Mapping[Any, TextualSelect]
+    statements: Mapping[Any, PreparedStatement]
 
     def require_transition(self, before: R, status: StrEnum) -> None:
         """Refuse a step that the state machine does not have.
@@ -76,9 +77,7 @@ class StateMachine(Generic[R]):
         """
         self.require_transition(before, status)
         with constraint_errors():
-            row = db.execute(
-                self.statements[status], {"id": before.id, "version": before.version, **values}
-            ).one_or_none()
+            row = self.statements[status].one_or_none(db, {"id": before.id, "version": before.version, **values})
         if row is None:
             query = self.record.query().where(self.record.table.c.id == before.id)
             # The message names the state that another caller has moved it to.
@@ -87,14 +86,14 @@ class StateMachine(Generic[R]):
                 f"The {self.subject} has changed in the meantime; read it again.", step=self.step(before, status)
             )
         # What was read beside the row's own columns stays as it was.
-        return self.record.of_values({**before.beside_columns(), **row._mapping})
+        return self.record.of_values({**before.beside_columns(), **row})
 
     def step(self, before: R, status: StrEnum) -> tuple[str, str, str]:
         """The step that is refused, for the metric of refusals."""
         return self.subject, before.status, status
 
 
-def update_statement(record: type[Record], before: StrEnum, status: StrEnum, *columns: str) -> TextualSelect:
+def update_statement(record: type[Record], before: StrEnum, status: StrEnum, *columns: str) -> PreparedStatement:
     """The compare-and-set from one state to another that writes `columns`, each from the parameter of its name."""
     assignments = "".join(f", {column} = :{column}" for column in columns)
     statement = f"""
@@ -103,7 +102,7 @@ WHERE id = CAST(:id AS uuid) AND status = '{before}' AND version = :version
 RETURNING {", ".join(column.name for column in record.columns())}
 """
     parameters = [bindparam(column, type_=record.table.c[column].type) for column in columns]
-    return text(statement).bindparams(*parameters).columns(*record.columns())
+    return PreparedStatement(text(statement).bindparams(*parameters).columns(*record.columns()))
 
 
 def update_record(db: Connection, before: V, changes: Mapping[str, Any], *, subject: str, any_version: bool) -> V:

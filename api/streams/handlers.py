@@ -23,7 +23,7 @@ from api.schemas.fields import Moment
 from api.schemas.sessions import as_seen_by, shown_session
 from api.streams.hub import BEGINNING, Hub, Point, Stream, read_id, snapshot_id
 from config import telemetry
-from models.prepared import PreparedSelect
+from models.prepared import PreparedStatement
 from workflows.changes import CALENDAR, SESSIONS, Change, Position, Snapshot, busy_times, open_sessions, snapshot_of
 from workflows.errors import DomainError, Forbidden, Invalid, NotFound
 from workflows.identity.actor import ACTIVE_MENTOR, Actor, authenticate
@@ -276,7 +276,7 @@ class _Headers(dict[str, str]):
         return super().get("-".join(word.capitalize() for word in name.split("-")), default)
 
 
-SESSION_NOW = PreparedSelect(SESSION)
+SESSION_NOW = PreparedStatement(SESSION)
 
 
 def make_application(hub: Hub) -> Application:

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from api import database as api_database
 from models.engine import create
+from models.prepared import observe_prepared
 from tests.api.conftest import Cast, counts
 from tests.application import World, as_user
 from workflows.bookings.booking import Booking
@@ -126,11 +127,11 @@ def test_what_passes_is_tried_once_more_and_what_does_not_is_said(
         if left:
             raise OperationalError("SELECT", {}, left.pop())
 
-    event.listen(world.engine, "before_cursor_execute", troubled)
+    observe_prepared(world.engine, troubled)
     try:
         answer = world.client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor)
     finally:
-        event.remove(world.engine, "before_cursor_execute", troubled)
+        observe_prepared(world.engine, None)
     assert answer.status_code == status
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, event, func, select, update
 
 from models.events import deliveries
+from models.prepared import observe_prepared
 from tests.application import KeptWakeups
 from workers.outbound import Route
 from workers.runner import BATCH_SECONDS, DeliveryRunner
@@ -145,7 +146,9 @@ def counted_statements(db: Connection | Engine) -> Iterator[list[str]]:
         statements.append(statement)
 
     event.listen(db, "before_cursor_execute", keep)
+    observe_prepared(db, lambda statement, _seconds: statements.append(statement))
     try:
         yield statements
     finally:
         event.remove(db, "before_cursor_execute", keep)
+        observe_prepared(db, None)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, NotSupportedError
 
 from models.engine import SESSION_SETTINGS, autocommit, create, driver_of, missing_settings, set_up_role
 from models.people import users
-from models.prepared import PreparedSelect
+from models.prepared import PreparedStatement
 from tests.application import World, as_mentor
 from tests.factories import make_booking, make_listing, make_user
 from workflows.bookings.booking import Booking
@@ -147,8 +147,8 @@ def test_what_the_server_does_not_support_is_no_lost_connection(engine: Engine) 
     assert not raised.value.connection_invalidated
 
 
-def test_a_prepared_select_raises_as_sqlalchemy_does(engine: Engine) -> None:
-    divided = PreparedSelect(select((1 // bindparam("by", type_=Integer)).label("part")))
+def test_a_prepared_statement_raises_as_sqlalchemy_does(engine: Engine) -> None:
+    divided = PreparedStatement(select((1 // bindparam("by", type_=Integer)).label("part")))
     with engine.connect() as db:
         assert divided.one_or_none(db, {"by": 1}) == {"part": 1}
         with pytest.raises(DBAPIError) as caught:
@@ -157,8 +157,8 @@ def test_a_prepared_select_raises_as_sqlalchemy_does(engine: Engine) -> None:
     assert not caught.value.connection_invalidated
 
 
-def test_a_prepared_select_on_a_closed_connection_replaces_the_pool(engine: Engine) -> None:
-    one = PreparedSelect(select(literal(1).label("one")))
+def test_a_prepared_statement_on_a_closed_connection_replaces_the_pool(engine: Engine) -> None:
+    one = PreparedStatement(select(literal(1).label("one")))
     with engine.connect() as first, engine.connect() as second:
         pids = [driver_of(db).info.backend_pid for db in (first, second)]
     with psycopg.connect(engine.url.set(drivername="postgresql").render_as_string(hide_password=False)) as other:

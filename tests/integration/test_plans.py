@@ -229,7 +229,7 @@ STATEMENTS: dict[str, ClauseElement] = {
     "what a user has entered lately": RECENT_CHANGES,
     "an address to be confirmed": CLOSE_EMAIL_CHANGE,
     "addresses to be forgotten": FORGET_EMAIL_CHANGES,
-    "the listing of a request": BOOKABLE,
+    "the listing of a request": BOOKABLE.query,
     "who teaches a course": OFFERS,
     "the listing of a duration": LISTING_OF_DURATION,
     "the session that is waited for": SESSION,
@@ -257,7 +257,7 @@ STATEMENTS: dict[str, ClauseElement] = {
     "busy times": BUSY_TIMES,
     "a caller's open sessions": OPEN_SESSIONS,
     "an earlier answer": idempotency.EARLIER,
-    "what follows from an event": recording(ROWS_OF_LISTENERS),
+    "what follows from an event": recording(ROWS_OF_LISTENERS).query,
 }
 
 
@@ -373,7 +373,7 @@ def test_every_list_finds_its_page_by_an_index(large: Connection, name: str, lat
     for count in counts:
         for added in itertools.combinations(optional.items(), count):
             statement = paged.statement({**always, **dict(added)}, later_page=later_page)
-            assert_indexed(large, statement, of_one_owner=SOME_ID in always.values())
+            assert_indexed(large, statement.query, of_one_owner=SOME_ID in always.values())
 
 
 def test_every_filter_of_a_list_is_planned() -> None:

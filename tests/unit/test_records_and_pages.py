@@ -55,6 +55,6 @@ def test_a_record_takes_its_fields_from_a_row_and_leaves_the_rest() -> None:
 def test_a_page_ends_where_the_next_begins(
     found: tuple[int, ...], limit: int, items: list[int], following: tuple[int] | None
 ) -> None:
-    page = page_of_rows(rows(*found), Page(limit), Thing, lambda thing: (thing.id,))
+    page = page_of_rows([row._mapping for row in rows(*found)], Page(limit), Thing, lambda thing: (thing.id,))
     assert [item.id for item in page.items] == items
     assert page.next == following

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 from uuid_utils.compat import uuid7
 
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus
+from models.prepared import PreparedStatement
 from models.sessions import session_id_of
 from workflows.availability.busy import BLOCK_TIME, LOCK_MENTEE, LOCK_MENTOR
 from workflows.bookings.booking import Booking
@@ -40,7 +41,7 @@ BOOKING_MACHINE = StateMachine(
     BOOKING_TRANSITIONS,
     Booking,
     {
-        BookingStatus.ACCEPTED: text(ACCEPT).columns(*Booking.columns()),
+        BookingStatus.ACCEPTED: PreparedStatement(text(ACCEPT).columns(*Booking.columns())),
         BookingStatus.DECLINED: update_statement(
             Booking, BookingStatus.DRAFT, BookingStatus.DECLINED, "decline_reason"
         ),

@@ -196,9 +196,9 @@ def _offered(
         raise Invalid("You cannot hold your own time.", details={"mentorProfileId": ["is your own mentor profile"]})
     row = None
     if found.listing_id is not None:
-        row = db.execute(BOOKABLE, {"listing_id": found.listing_id, "start_time": start}).one_or_none()
+        row = BOOKABLE.one_or_none(db, {"listing_id": found.listing_id, "start_time": start})
     if row is None:
         raise Conflict(
             f"The mentor has no listing of {duration_minutes} minutes; choose another duration.", code="no_listing"
         )
-    return Listing.of(row), MentorCalendar.read(row.calendar)
+    return Listing.of_values(row), MentorCalendar.read(row["calendar"])

@@ -14,6 +14,7 @@ from sqlalchemy.sql.expression import bindparam
 from uuid_utils.compat import uuid7
 
 from models.bookings import BookingKind, BookingStatus
+from models.prepared import PreparedStatement
 from models.sessions import session_id_of
 from workflows.availability.busy import (
     BLOCK_TIME,
@@ -58,9 +59,9 @@ _SHOWN = ", ".join(f"{column.element} AS {column.name}" for column in _PARTIES)
 _JSON = [bindparam(name, type_=JSONB(none_as_null=True)) for name in ("metadata", "location")]
 
 
-def _statement(ctes: str) -> Any:
+def _statement(ctes: str) -> PreparedStatement:
     statement = text(f"WITH {ctes} SELECT {_COLUMNS}, {_SHOWN} FROM booking")
-    return statement.bindparams(*_JSON).columns(*Booking.columns(), *_PARTIES)
+    return PreparedStatement(statement.bindparams(*_JSON).columns(*Booking.columns(), *_PARTIES))
 
 
 # The function refuses by the name of a rule. Its look at the mentee's drafts is younger than the mentee's lock.
@@ -173,7 +174,7 @@ def insert_booking(
         "max_drafts": draft_limits.of_all or NO_LIMIT,
     }
     with constraint_errors():
-        row = db.execute(statement, parameters).one_or_none()
+        row = statement.one_or_none(db, parameters)
     if row is None:
         raise CalendarChanged(mentor_profile_id, shared=not accepted)
-    return Booking.of(row)
+    return Booking.of_values(row)

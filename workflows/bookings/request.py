@@ -100,12 +100,12 @@ def request(
 
 
 def _bookable(db: Connection, listing_id: UUID, mentee: UUID, start: datetime) -> tuple[Listing, MentorCalendar]:
-    row = db.execute(BOOKABLE, {"listing_id": listing_id, "start_time": start}).one_or_none()
+    row = BOOKABLE.one_or_none(db, {"listing_id": listing_id, "start_time": start})
     if row is None:
         raise NotFound("There is no such listing.")
-    if row.user_id == mentee:
+    if row["user_id"] == mentee:
         raise Invalid("You cannot book your own listing.", details={"listingId": ["is your own listing"]})
-    return Listing.of(row), MentorCalendar.read(row.calendar)
+    return Listing.of_values(row), MentorCalendar.read(row["calendar"])
 
 
 def _require_end(listing: Listing, start: datetime, end_time: datetime | None) -> None:

@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from models.catalog import BookingMode, listings
 from models.people import mentor_profiles
+from models.prepared import PreparedStatement
 from workflows.availability.calendar import JOIN_CALENDAR, calendar_as_json
 from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
@@ -58,15 +59,17 @@ def listing_query(listing_id: UUID) -> Select[Any]:
 
 # The listing of that id, if it and its mentor are active; with the mentor's `user_id`, and their `calendar` for the
 # longest session that can start then.
-BOOKABLE = text(
-    f"""
+BOOKABLE = PreparedStatement(
+    text(
+        f"""
 SELECT {", ".join(f"listings.{each.name}" for each in Listing.columns())}, mentor.user_id,
        {calendar_as_json(":start_time", "CAST(:start_time AS timestamptz) + interval '1 day'")}
 FROM listings JOIN mentor_profiles AS mentor ON mentor.id = listings.mentor_profile_id AND mentor.active
 {JOIN_CALENDAR}
 WHERE listings.id = CAST(:listing_id AS uuid) AND listings.active
 """
-).columns(*Listing.columns(), column("user_id", Uuid), column("calendar", JSONB))
+    ).columns(*Listing.columns(), column("user_id", Uuid), column("calendar", JSONB))
+)
 
 
 def listings_query(page: Page, *, mentor_profile_id: UUID | None = None, course_id: UUID | None = None) -> Select[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,11 +10,12 @@ from functools import cache
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, TextClause, text
+from sqlalchemy import Connection, Row, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import bindparam
 
-from models.events import DELIVERY_ID, DeliveryState
+from models.events import DELIVERY_ID, DeliveryState, deliveries
+from models.prepared import PreparedStatement
 from workflows.events.event_types import Event
 from workflows.events.subscriptions import AnyOutboundEffect, Effect, FanOut, active_subscriptions
 
@@ -54,6 +55,7 @@ FROM ({{rows}}) AS webhook
 ON CONFLICT DO NOTHING
 RETURNING id, event_id, target, endpoint_id, state, cancel_reason
 """
+_FANNED_OUT_COLUMNS = deliveries.c["id", "event_id", "target", "endpoint_id", "state", "cancel_reason"]
 # One JSON document for each relation: the driver writes arrays element by element, in Python.
 _JSON = {name: bindparam(name, type_=JSONB) for name in ("plans", "events", "announced")}
 _RECORD = text(f"WITH event AS ({_EVENTS}) {_PLANNED}").bindparams(_JSON["plans"], _JSON["events"])
@@ -61,17 +63,19 @@ _FOLLOW_UP = text(f"{_PLANNED} ON CONFLICT DO NOTHING RETURNING event_id, effect
 
 
 @cache
-def _fan_out(rows: str) -> TextClause:
-    return text(_FANNED_OUT.format(rows=rows)).bindparams(_JSON["announced"])
+def _fan_out(rows: str) -> PreparedStatement:
+    statement = text(_FANNED_OUT.format(rows=rows))
+    return PreparedStatement(statement.bindparams(_JSON["announced"]).columns(*_FANNED_OUT_COLUMNS))
 
 
 @cache
-def recording(rows: str) -> TextClause:
+def recording(rows: str) -> PreparedStatement:
     """The statement of `record`, where `rows` selects the webhook deliveries of the events in `announced`."""
     fanned_out = _FANNED_OUT.format(rows=rows)
-    return text(
+    statement = text(
         f"WITH event AS ({_EVENTS}), planned AS ({_PLANNED}), fanned_out AS ({fanned_out}) SELECT * FROM fanned_out"
-    ).bindparams(*_JSON.values())
+    )
+    return PreparedStatement(statement.bindparams(*_JSON.values()).columns(*_FANNED_OUT_COLUMNS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +165,8 @@ def record(db: Connection, *events: Event) -> None:
     }
     kept = recorded(db)
     if known.fan_out is not None and announced:
-        rows = db.execute(recording(known.fan_out.rows), values | {"announced": _announced_as_json(announced)})
+        statement = recording(known.fan_out.rows)
+        rows = statement.all(db, values | {"announced": _announced_as_json(announced)})
         _keep_fanned_out(db, rows, known.fan_out.effect, announced)
     else:
         db.execute(_RECORD, values)
@@ -176,7 +181,7 @@ def fan_out(db: Connection, event: Event) -> None:
         return
     _add(db, _direct(how, event))
     if event.announced:
-        rows = db.execute(_fan_out(how.rows), {"announced": _announced_as_json([event])})
+        rows = _fan_out(how.rows).all(db, {"announced": _announced_as_json([event])})
         _keep_fanned_out(db, rows, how.effect, [event])
 
 
@@ -288,24 +293,24 @@ def _announced_as_json(announced: Sequence[Event]) -> list[dict[str, object]]:
 
 
 def _keep_fanned_out(
-    db: Connection, rows: Iterable[Row[Any]], effect: AnyOutboundEffect, events: Sequence[Event]
+    db: Connection, rows: Iterable[Mapping[str, Any]], effect: AnyOutboundEffect, events: Sequence[Event]
 ) -> None:
     by_id = {event.id: event for event in events}
     kept = recorded(db)
     for row in rows:
-        event = by_id[row.event_id]
-        if row.state == DeliveryState.PENDING:
-            kept.wakeups.append(_Plan(event, effect, row.target).wakeup)
+        event = by_id[row["event_id"]]
+        if row["state"] == DeliveryState.PENDING:
+            kept.wakeups.append(_Plan(event, effect, row["target"]).wakeup)
         else:
             kept.cancelled.append(
                 {
-                    "delivery_id": row.id,
+                    "delivery_id": row["id"],
                     "effect": effect.name,
                     "event_id": event.id,
                     "event_type": event.type,
                     "attempt": 0,
                     "actor": event.actor,
-                    "endpoint_id": row.endpoint_id,
-                    "error_class": row.cancel_reason,
+                    "endpoint_id": row["endpoint_id"],
+                    "error_class": row["cancel_reason"],
                 }
             )

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from models.base import enum_literal
 from models.bookings import BookingKind, booking_participants, bookings
 from models.groups import group_sessions, waitlist_entries
-from models.prepared import PreparedSelect
+from models.prepared import PreparedStatement
 from models.sessions import SessionStatus, sessions
 from workflows.bookings.booking import Booking
 from workflows.errors import DomainError, Invalid, NotFound
@@ -177,7 +177,7 @@ _OWN_PLACE: list[ColumnElement[Any]] = [
     _joined(_CALLER).label("joined"),
     _waitlist_position(_CALLER).label("waitlist_position"),
 ]
-_PLACE = PreparedSelect(select(*_OWN_PLACE).where(bookings.c.id == bindparam("id", type_=Uuid)))
+_PLACE = PreparedStatement(select(*_OWN_PLACE).where(bookings.c.id == bindparam("id", type_=Uuid)))
 
 
 def seen_by(db: Connection, actor: Actor, group: Group) -> SeenGroup:

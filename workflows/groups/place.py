@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Uuid, bindparam, text
 
 from models.base import Timestamp
 from models.bookings import booking_participants
-from models.prepared import PreparedSelect
+from models.prepared import PreparedStatement
 from models.sessions import SessionStatus
 from workflows.errors import Invalid, InvalidTransition, NotFound
 from workflows.groups.group import Group, group_query
@@ -56,7 +56,7 @@ WHERE b.id = CAST(:booking_id AS uuid)
     offered_until=Timestamp,
 )
 _ID: Any = bindparam("id", type_=Uuid)
-_GROUP = PreparedSelect(group_query(_ID))
+_GROUP = PreparedStatement(group_query(_ID))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Uuid, bindparam, select
 
 from models.people import mentor_profiles, users
-from models.prepared import PreparedSelect
+from models.prepared import PreparedStatement
 from workflows.errors import Forbidden, Unauthenticated
 
 
@@ -42,8 +42,8 @@ class Actor:
 
 
 SYSTEM = Actor(name="system")
-USER = PreparedSelect(select(users.c.id.label("user_id")).where(users.c.id == bindparam("id", type_=Uuid)))
-ACTIVE_MENTOR = PreparedSelect(
+USER = PreparedStatement(select(users.c.id.label("user_id")).where(users.c.id == bindparam("id", type_=Uuid)))
+ACTIVE_MENTOR = PreparedStatement(
     select(mentor_profiles.c.user_id).where(
         mentor_profiles.c.id == bindparam("id", type_=Uuid), mentor_profiles.c.active
     )

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import bindparam
 
 from models.bookings import bookings
+from models.prepared import PreparedStatement
 from models.sessions import SESSION_TRANSITIONS, SessionStatus
 from workflows.availability.busy import LOCK_MENTOR, RELEASE_TIME
 from workflows.errors import Conflict, Invalid
@@ -85,7 +86,7 @@ SESSION_MACHINE = StateMachine(
         SessionStatus.COMPLETED: update_statement(
             Session, SessionStatus.IN_PROGRESS, SessionStatus.COMPLETED, "completed_at", *_RECORD_OF_MEETING
         ),
-        SessionStatus.CANCELLED: _CANCEL,
+        SessionStatus.CANCELLED: PreparedStatement(_CANCEL),
     },
 )
 
