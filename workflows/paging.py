@@ -23,7 +23,9 @@ from sqlalchemy import (
     bindparam,
     literal_column,
     or_,
+    select,
     tuple_,
+    union_all,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -81,6 +83,23 @@ class Order:
     kinds: tuple[type, ...]
     key: Callable[[Any], Key]
     select_page: Callable[..., Select[Any]]
+
+    def select_union(
+        self, pages: Sequence[Select[Any]], page: Page, shown: Select[Any], *columns: ColumnElement[Any]
+    ) -> Select[Any]:
+        """The first page of several pages together, of which each row is read once.
+
+        Args:
+            pages: selects of the key's columns alone, each a page.
+            shown: what is to be read of the table that has `columns`.
+            columns: those of the key; the last one identifies a row.
+        """
+        keys = union_all(*pages).subquery("keys")
+        first = self.select_page(select(keys), Page(limit=page.limit), *(keys.c[each.name] for each in columns))
+        found = first.subquery("found")
+        identifier = columns[-1]
+        joined = shown.join_from(found, identifier.table, identifier == found.c[identifier.name])
+        return self.select_page(joined, Page(limit=page.limit), *columns)
 
 
 def _latest_start_first(

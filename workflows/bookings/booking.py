@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, select, union_all
+from sqlalchemy import ColumnElement, Select, bindparam, select
 
 from models.base import enum_literal
 from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
@@ -96,31 +96,26 @@ def bookings_query(
     Args:
         narrowed: as of `narrow_bookings`.
     """
-    # Pages by an index each: an OR would scan the bookings of all people in their order.
     shown = Booking.query().add_columns(*_PARTIES)
+    keys = select(bookings.c.id, bookings.c.start_time)
 
     def page_of(query: Select[Any], start: ColumnElement[Any] = bookings.c.start_time) -> Select[Any]:
         return order.select_page(narrow_bookings(query, start, **narrowed), page, start, bookings.c.id)
 
-    pages: list[Select[Any]] = []
-    if mentee_user_id is not None:
-        seat = booking_participants.c
-        joined = shown.join_from(booking_participants, bookings, bookings.c.id == seat.booking_id)
-        joined = joined.where(seat.user_id == mentee_user_id, seat.seat_id.is_not(None))
-        pages.append(page_of(shown.where(bookings.c.mentee_user_id == mentee_user_id)))
-        pages.append(page_of(joined, seat.start_time))
+    if mentee_user_id is None:
+        if mentor_profile_id is None:
+            raise ValueError("A list of bookings is limited to a mentee, a mentor or both.")
+        return page_of(shown.where(bookings.c.mentor_profile_id == mentor_profile_id))
+    # Pages of keys by an index each: an OR would scan the bookings of all people in their order.
+    seat = booking_participants.c
+    joined = keys.join_from(booking_participants, bookings, bookings.c.id == seat.booking_id)
+    joined = joined.where(seat.user_id == mentee_user_id, seat.seat_id.is_not(None))
+    pages = [page_of(keys.where(bookings.c.mentee_user_id == mentee_user_id)), page_of(joined, seat.start_time)]
     if mentor_profile_id is not None:
         # A mentor takes no seat in a group of their own.
-        led = shown.where(bookings.c.mentor_profile_id == mentor_profile_id)
-        if mentee_user_id is not None:
-            led = led.where((bookings.c.mentee_user_id == mentee_user_id).is_not(True))
-        pages.append(page_of(led))
-    if not pages:
-        raise ValueError("A list of bookings is limited to a mentee, a mentor or both.")
-    if len(pages) == 1:
-        return pages[0]
-    of_any = union_all(*pages).subquery("of_any")
-    return order.select_page(select(of_any), Page(limit=page.limit), of_any.c.start_time, of_any.c.id)
+        led = keys.where(bookings.c.mentor_profile_id == mentor_profile_id)
+        pages.append(page_of(led.where((bookings.c.mentee_user_id == mentee_user_id).is_not(True))))
+    return order.select_union(pages, page, shown, bookings.c.start_time, bookings.c.id)
 
 
 def narrow_bookings(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, FromClause, Label, Uuid, case, func, literal_column, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ARRAY, ColumnElement, Dialect, FromClause, Label, Uuid, case, func, literal_column, select
+from sqlalchemy.types import UserDefinedType
 
 from models.bookings import booking_participants
 from workflows.errors import Forbidden
@@ -38,12 +38,37 @@ def participant_ids(of: FromClause, booking_id: ColumnElement[UUID]) -> Label[An
     return case((of.c.mentee_user_id.is_(None), joined.scalar_subquery())).label("participant_ids")
 
 
-# Both parties as they are shown to those who may read a row that has them; no mentee for a group.
+# Both parties as they are shown to those who may read a row that has them; no mentee for a group. Arrays, since the
+# driver reads those in C, and JSON in Python.
 _MENTOR_OF = """(
-    SELECT jsonb_build_object('id', m.id, 'name', u.name, 'headline', m.headline, 'avatarUrl', m.avatar_url)
+    SELECT ARRAY[CAST(m.id AS text), u.name, m.headline, m.avatar_url]
     FROM mentor_profiles m JOIN users u ON u.id = m.user_id WHERE m.id = {of}.mentor_profile_id
 )"""
-_MENTEE_OF = "(SELECT jsonb_build_object('id', u.id, 'name', u.name) FROM users u WHERE u.id = {of}.mentee_user_id)"
+_MENTEE_OF = "(SELECT ARRAY[CAST(u.id AS text), u.name] FROM users u WHERE u.id = {of}.mentee_user_id)"
+
+
+class _ShownParty(UserDefinedType[dict[str, Any]]):
+    """An array of texts that is read as an object, with these names of its values."""
+
+    cache_ok = True
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+
+    def get_col_spec(self, **_kw: object) -> str:
+        return "TEXT[]"
+
+    def result_processor(self, _dialect: Dialect, _coltype: object) -> Callable[[Any], dict[str, str | None] | None]:
+        names = self.names
+
+        def shown(values: list[str | None] | None) -> dict[str, str | None] | None:
+            return None if values is None else dict(zip(names, values, strict=True))
+
+        return shown
+
+
+_MENTOR = _ShownParty(("id", "name", "headline", "avatarUrl"))
+_MENTEE = _ShownParty(("id", "name"))
 
 
 def shown_parties(of: str) -> list[Label[Any]]:
@@ -54,8 +79,8 @@ def shown_parties(of: str) -> list[Label[Any]]:
     Args:
         of: the name of the table, or of the part of the statement, that has `mentor_profile_id` and `mentee_user_id`.
     """
-    columns = (("mentor", _MENTOR_OF), ("mentee", _MENTEE_OF))
-    return [literal_column(sql.format(of=of), JSONB).label(name) for name, sql in columns]
+    columns = (("mentor", _MENTOR_OF, _MENTOR), ("mentee", _MENTEE_OF, _MENTEE))
+    return [literal_column(sql.format(of=of), kind).label(name) for name, sql, kind in columns]
 
 
 def is_mentor(actor: Actor, record: HasMentor) -> bool:

@@ -20,7 +20,6 @@ from sqlalchemy import (
     exists,
     func,
     select,
-    union_all,
 )
 
 from models.base import enum_literal
@@ -151,13 +150,13 @@ def sessions_query(
 
     if mentee_user_id is None:
         return page_of(shown.where(sessions.c.mentor_profile_id == mentor_profile_id), sessions.c.start_time)
-    seat = booking_participants.c
-    joined = shown.join_from(booking_participants, sessions, sessions.c.booking_id == seat.booking_id)
+    seat, keys = booking_participants.c, select(sessions.c.id, sessions.c.start_time)
+    joined = keys.join_from(booking_participants, sessions, sessions.c.booking_id == seat.booking_id)
     joined = joined.where(seat.user_id == mentee_user_id, seat.seat_id.is_not(None))
-    own = shown.where(sessions.c.mentee_user_id == mentee_user_id)
-    # A page of each by its own index.
-    of_mentee = union_all(page_of(own, sessions.c.start_time), page_of(joined, seat.start_time)).subquery("of_mentee")
-    return order.select_page(select(of_mentee), Page(limit=page.limit), of_mentee.c.start_time, of_mentee.c.id)
+    own = keys.where(sessions.c.mentee_user_id == mentee_user_id)
+    # A page of keys of each by its own index.
+    pages = [page_of(own, sessions.c.start_time), page_of(joined, seat.start_time)]
+    return order.select_union(pages, page, shown, sessions.c.start_time, sessions.c.id)
 
 
 def narrow_sessions(
