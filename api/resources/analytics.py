@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from api import report_examples
 from api.blueprints import Area, refuses
 from api.context import OPERATOR_OR_MENTOR
 from api.csv_tables import CSV
 from api.database import database
+from api.examples import page
 from api.reports import Question, Report, Rows, reports
 from api.schemas import analytics as shapes
 from workflows.analytics.availability import Availability, availability_of, mentor_zone_query
@@ -26,19 +28,24 @@ from workflows.errors import Invalid, NotFound
 
 analytics = Area("Analytics", "Numbers for operators, and for mentors about themselves; as JSON or as tables in CSV.")
 
-AS_TABLE = analytics.alt_response(
-    200,
-    schema={"type": "string"},
-    content_type=CSV,
-    success=True,
-    description="The whole table, by `Accept: text/csv`.",
-)
+
+def _as_table(example: str) -> Any:
+    return analytics.alt_response(
+        200,
+        schema={"type": "string"},
+        content_type=CSV,
+        success=True,
+        description="The whole table, by `Accept: text/csv`.",
+        example=example,
+    )
+
+
 _PERCENTILES = {"p50_seconds": 0.5, "p90_seconds": 0.9, "p99_seconds": 0.99}
 
 
 @analytics.route("/analytics/sessions")
-@AS_TABLE
-@analytics.response(200, shapes.SessionCounts)
+@_as_table(report_examples.SESSION_COUNTS_AS_TABLE)
+@analytics.response(200, shapes.SessionCounts, example=page(report_examples.SESSION_COUNT))
 @reports(OPERATOR_OR_MENTOR, shapes.SessionReportFilters)
 def count_sessions(question: Question, *, group_by: Grouping) -> Report:
     """Count what happened to sessions, by hour, day or week on the clocks of a zone, by mentor or by course.
@@ -58,8 +65,8 @@ def count_sessions(question: Question, *, group_by: Grouping) -> Report:
 
 
 @analytics.route("/analytics/conversion")
-@AS_TABLE
-@analytics.response(200, shapes.Conversion)
+@_as_table(report_examples.CONVERSION_AS_TABLE)
+@analytics.response(200, shapes.Conversion, example=report_examples.CONVERSION)
 @reports(OPERATOR_OR_MENTOR, shapes.InZone)
 def get_conversion(question: Question) -> Report:
     """Tell how many of the requests made in the period were accepted, became sessions, were completed and reviewed.
@@ -79,8 +86,8 @@ def get_conversion(question: Question) -> Report:
 
 
 @analytics.route("/analytics/transition-times")
-@AS_TABLE
-@analytics.response(200, shapes.TransitionTimes)
+@_as_table(report_examples.TRANSITION_TIMES_AS_TABLE)
+@analytics.response(200, shapes.TransitionTimes, example=report_examples.TRANSITION_TIMES)
 @reports(OPERATOR_OR_MENTOR, shapes.OfDays)
 def get_transition_times(question: Question) -> Report:
     """Tell how long steps took: deciding, making the session, starting late or early, and the meeting itself.
@@ -107,8 +114,8 @@ def get_transition_times(question: Question) -> Report:
 
 @analytics.route("/analytics/availability")
 @refuses("not_found")
-@AS_TABLE
-@analytics.response(200, shapes.Availability)
+@_as_table(report_examples.AVAILABILITY_AS_TABLE)
+@analytics.response(200, shapes.Availability, example=report_examples.AVAILABILITY)
 @reports(OPERATOR_OR_MENTOR, shapes.AvailabilityFilters)
 def get_availability(question: Question) -> Report:
     """Tell how many minutes of each hour of the week a mentor is open and booked in the period, on the mentor's clocks.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api import examples
+from api import account_examples, examples
 from api.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
 from api.context import ANYONE, MENTOR, PERSON, RequestContext, Subject, require_role
 from api.etags import tag_of, tagged
@@ -111,7 +111,7 @@ def _in_order(filters: dict[str, Any]) -> PagedList[Booking]:
 
 
 @bookings.route("/bookings")
-@bookings.response(200, shapes.Bookings)
+@bookings.response(200, shapes.Bookings, example=examples.page(examples.DRAFT))
 @list_route(PERSON, _in_order, shapes.BookingFilters)
 def list_bookings(
     context: RequestContext[None],
@@ -137,7 +137,7 @@ def list_bookings(
 @bookings.route("/bookings/<id:booking_id>")
 @versioned
 @reads(ANYONE, BOOKING)
-@bookings.response(200, shapes.Booking)
+@bookings.response(200, shapes.Booking, example=examples.DRAFT)
 def get_booking(context: RequestContext[Booking]) -> Any:
     """Get a booking; that of a group with its seats."""
     booking = context.subject
@@ -152,7 +152,7 @@ def get_booking(context: RequestContext[Booking]) -> Any:
 @refuses("invalid_transition", "outside_hours", "slot_taken")
 @changes(MENTOR, FOR_ITS_MENTOR)
 @accepts_headers(PREFER)
-@bookings.arguments(EmptyBody, required=False)
+@bookings.arguments(EmptyBody, required=False, example={})
 @bookings.response(
     202, shapes.Booking, description="Accepted; the session will be at `Location`.", example=examples.ACCEPTED
 )
@@ -176,8 +176,8 @@ def accept_booking(context: RequestContext[Booking], _body: dict[str, Any]) -> A
 @bookings.route("/bookings/<id:booking_id>/decline", methods=STEPS)
 @refuses("invalid_transition")
 @changes(MENTOR, FOR_ITS_MENTOR)
-@bookings.arguments(shapes.Reason, required=False)
-@bookings.response(200, shapes.Booking)
+@bookings.arguments(shapes.Reason, required=False, example=account_examples.DECLINING)
+@bookings.response(200, shapes.Booking, example=account_examples.DECLINED)
 def decline_booking(context: RequestContext[Booking], body: dict[str, Any]) -> Any:
     """Decline a booking request, as its mentor. The mentee is notified."""
     return tagged(decline(context.db, actor=context.actor, booking=context.subject, now=context.now, **body))
@@ -186,8 +186,8 @@ def decline_booking(context: RequestContext[Booking], body: dict[str, Any]) -> A
 @bookings.route("/bookings/<id:booking_id>/cancel", methods=STEPS)
 @refuses("invalid_transition", "session_pending", "not_cancellable")
 @changes(PERSON, FOR_ITS_MENTEE)
-@bookings.arguments(shapes.BookingCancellation, required=False)
-@bookings.response(200, shapes.CancelledBooking)
+@bookings.arguments(shapes.BookingCancellation, required=False, example=account_examples.WITHDRAWING)
+@bookings.response(200, shapes.CancelledBooking, example=account_examples.WITHDRAWN)
 def cancel_booking(context: RequestContext[Booking], body: dict[str, Any]) -> Any:
     """Cancel a booking, as its mentee.
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flask import request
 
-from api import examples
+from api import account_examples, examples
 from api.blueprints import Area, refuses
 from api.context import ANYONE, MENTOR, OPERATOR, RequestContext, Subject
 from api.etags import any_version_will_do, cacheable, tagged
@@ -37,8 +37,8 @@ def _as_seen(context: RequestContext[Any], listing: Listing) -> Listing:
 @listings.route("/listings", methods=["POST"])
 @refuses("not_found", "listing_exists")
 @changes(MENTOR)
-@listings.arguments(shapes.NewListing)
-@listings.response(201, shapes.Listing)
+@listings.arguments(shapes.NewListing, example=account_examples.NEW_LISTING)
+@listings.response(201, shapes.Listing, example=account_examples.LISTING)
 def create_listing(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Publish a listing.
 
@@ -53,8 +53,8 @@ def create_listing(context: RequestContext[None], body: dict[str, Any]) -> Any:
 @listings.route("/listings/<id:listing_id>", methods=["PATCH"])
 @refuses("listing_exists")
 @changes(MENTOR, OWN_LISTING)
-@listings.arguments(shapes.ListingChanges)
-@listings.response(200, shapes.Listing)
+@listings.arguments(shapes.ListingChanges, example=account_examples.LISTING_CHANGES)
+@listings.response(200, shapes.Listing, example=account_examples.CHANGED_LISTING)
 def update_listing(context: RequestContext[Listing], body: dict[str, Any]) -> Any:
     """Update a listing. Existing bookings keep their time and price."""
     changed = change_listing(
@@ -69,7 +69,7 @@ def update_listing(context: RequestContext[Listing], body: dict[str, Any]) -> An
 
 @listings.route("/listings")
 @cacheable
-@listings.response(200, shapes.Listings)
+@listings.response(200, shapes.Listings, example=examples.page(account_examples.LISTING))
 @list_route(ANYONE, LISTINGS, shapes.ListingFilters, seen_by=_as_seen)
 def list_listings(_context: RequestContext[None], **filters: UUID | None) -> dict[str, Any]:
     """List active listings, newest first."""
@@ -79,7 +79,7 @@ def list_listings(_context: RequestContext[None], **filters: UUID | None) -> dic
 @listings.route("/listings/<id:listing_id>")
 @cacheable
 @reads(ANYONE, LISTING)
-@listings.response(200, shapes.Listing)
+@listings.response(200, shapes.Listing, example=account_examples.LISTING)
 def get_listing(context: RequestContext[Listing]) -> Any:
     """Get a listing, active or not."""
     return tagged(_as_seen(context, context.subject))

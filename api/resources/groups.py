@@ -169,7 +169,9 @@ def delete_group_session_template(context: RequestContext[GroupTemplate]) -> Any
 @changes(OPERATOR_OR_MENTOR, TEMPLATE)
 @group_sessions.arguments(shapes.SchedulePeriod, example=examples.SCHEDULE_PERIOD)
 @group_sessions.response(201, shapes.Schedule, description="At least one was made.", example=examples.SCHEDULE)
-@group_sessions.alt_response(200, schema=shapes.Schedule, description="None was made.", success=True)
+@group_sessions.alt_response(
+    200, schema=shapes.Schedule, description="None was made.", success=True, example={**examples.SCHEDULE, "made": []}
+)
 def schedule_group_sessions(context: RequestContext[GroupTemplate], body: dict[str, Any]) -> Any:
     """Make the group sessions of a template's dates in a period of at most 366 days.
 

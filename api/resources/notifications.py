@@ -7,9 +7,11 @@ from typing import Any
 from flask import request
 from sqlalchemy import select
 
+from api import message_examples
 from api.blueprints import IF_MATCH, Area, accepts_headers, refuses, versioned
 from api.context import PERSON, RequestContext, Subject
 from api.etags import require_match, tag_of, tagged
+from api.examples import page
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import notifications as shapes
@@ -45,7 +47,7 @@ NOTIFICATION = Subject(name="notification", query=notification_query, record=Not
 
 
 @notifications.route("/notifications")
-@notifications.response(200, shapes.Notifications)
+@notifications.response(200, shapes.Notifications, example=page(message_examples.NOTIFICATION))
 @list_route(PERSON, NOTIFICATIONS, shapes.NotificationFilters)
 def list_notifications(context: RequestContext[None], *, unread: bool | None = None) -> dict[str, Any]:
     """List the caller's notifications, newest first."""
@@ -54,7 +56,7 @@ def list_notifications(context: RequestContext[None], *, unread: bool | None = N
 
 @notifications.route("/notifications/unread-count")
 @reads(PERSON)
-@notifications.response(200, shapes.UnreadCount)
+@notifications.response(200, shapes.UnreadCount, example=message_examples.UNREAD_COUNT)
 def get_unread_notification_count(context: RequestContext[None]) -> Any:
     """Get the number of the caller's unread notifications."""
     return {"unread": count_unread(context.db, actor=context.actor)}
@@ -62,8 +64,8 @@ def get_unread_notification_count(context: RequestContext[None]) -> Any:
 
 @notifications.route("/notifications/<id:notification_id>/read", methods=["POST"])
 @changes(PERSON, NOTIFICATION)
-@notifications.arguments(EmptyBody, required=False)
-@notifications.response(200, shapes.Notification)
+@notifications.arguments(EmptyBody, required=False, example={})
+@notifications.response(200, shapes.Notification, example=message_examples.READ_NOTIFICATION)
 def mark_notification_read(context: RequestContext[Notification], _body: dict[str, Any]) -> Any:
     """Mark a notification as read."""
     return tagged(read(context.db, notification=context.subject, now=context.now))
@@ -71,8 +73,8 @@ def mark_notification_read(context: RequestContext[Notification], _body: dict[st
 
 @notifications.route("/notifications/read-all", methods=["POST"])
 @changes(PERSON)
-@notifications.arguments(EmptyBody, required=False)
-@notifications.response(200, shapes.ReadCount)
+@notifications.arguments(EmptyBody, required=False, example={})
+@notifications.response(200, shapes.ReadCount, example=message_examples.READ_COUNT)
 def mark_all_notifications_read(context: RequestContext[None], _body: dict[str, Any]) -> Any:
     """Mark all of the caller's notifications as read."""
     return {"read": read_all(context.db, actor=context.actor, now=context.now)}
@@ -81,7 +83,7 @@ def mark_all_notifications_read(context: RequestContext[None], _body: dict[str, 
 @notifications.route("/notification-preferences")
 @versioned
 @reads(PERSON)
-@notifications.response(200, shapes.NotificationPreferences)
+@notifications.response(200, shapes.NotificationPreferences, example=message_examples.PREFERENCES)
 def get_notification_preferences(context: RequestContext[None]) -> Any:
     """Get the caller's channels for each kind of notification."""
     found = context.db.execute(
@@ -95,8 +97,8 @@ def get_notification_preferences(context: RequestContext[None]) -> Any:
 @refuses("stale")
 @accepts_headers(IF_MATCH)
 @changes(PERSON)
-@notifications.arguments(shapes.NotificationPreferencesUpdate)
-@notifications.response(200, shapes.NotificationPreferences)
+@notifications.arguments(shapes.NotificationPreferencesUpdate, example=message_examples.PREFERENCES_UPDATE)
+@notifications.response(200, shapes.NotificationPreferences, example=message_examples.PREFERENCES)
 def update_notification_preferences(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Replace the caller's notification preferences. Omitted kinds and channels get their defaults."""
     assert context.actor.user_id is not None
@@ -117,7 +119,7 @@ SUBSCRIPTION = Subject(name="push subscription", query=browser_query, record=Bro
 @push.route("/push-subscriptions/key")
 @refuses("push_off")
 @reads(PERSON)
-@push.response(200, shapes.PushKey)
+@push.response(200, shapes.PushKey, example=message_examples.PUSH_KEY)
 def get_push_key(_context: RequestContext[None]) -> Any:
     """Get the public key with which browsers subscribe."""
     return {"public_key": _vapid().public_key}
@@ -126,8 +128,8 @@ def get_push_key(_context: RequestContext[None]) -> Any:
 @push.route("/push-subscriptions", methods=["POST"])
 @refuses("push_off")
 @changes(PERSON)
-@push.arguments(shapes.NewPushSubscription)
-@push.response(201, shapes.PushSubscription)
+@push.arguments(shapes.NewPushSubscription, example=message_examples.NEW_BROWSER)
+@push.response(201, shapes.PushSubscription, example=message_examples.BROWSER)
 def create_push_subscription(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Subscribe a browser to the caller's notifications.
 
@@ -147,7 +149,7 @@ def create_push_subscription(context: RequestContext[None], body: dict[str, Any]
 
 
 @push.route("/push-subscriptions")
-@push.response(200, shapes.PushSubscriptions)
+@push.response(200, shapes.PushSubscriptions, example=page(message_examples.BROWSER))
 @list_route(PERSON, BROWSERS, shapes.PushFilters)
 def list_push_subscriptions(context: RequestContext[None]) -> dict[str, Any]:
     """List the caller's push subscriptions, newest first."""

@@ -33,7 +33,7 @@ def list_deliveries(_context: RequestContext[None], **filters: DeliveryState | s
 @operated_deliveries.route("/operations/deliveries/<id:delivery_id>/retry", methods=["POST"])
 @refuses("invalid_transition", "endpoint_not_active")
 @changes(OPERATOR, DELIVERY)
-@operated_deliveries.arguments(EmptyBody, required=False)
+@operated_deliveries.arguments(EmptyBody, required=False, example={})
 @operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.RETRIED_DELIVERY)
 def retry_dead_delivery(context: RequestContext[DeliveryStatus], _body: dict[str, Any]) -> Any:
     """Retry a dead delivery: at once, and with all its attempts again."""

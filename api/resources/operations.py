@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from flask import Response, request
 from sqlalchemy import text
 
-from api import examples
+from api import examples, report_examples
 from api.blueprints import Area, refuses
 from api.context import OPERATOR, RequestContext
 from api.errors import SENTENCES, unavailable
@@ -35,7 +35,7 @@ operations = Area("Operations", "For operators and monitoring.")
 
 @operations.route("/operations/invariants")
 @reads(OPERATOR)
-@operations.response(200, shapes.Invariants)
+@operations.response(200, shapes.Invariants, example=report_examples.INVARIANTS)
 def get_invariants(context: RequestContext[None]) -> Any:
     """Get the violations of the invariants: those known, and those of the latest changes, which are checked now.
 
@@ -48,7 +48,13 @@ def get_invariants(context: RequestContext[None]) -> Any:
 
 @operations.route("/metrics")
 @refuses("unauthenticated", "not_found")
-@operations.response(200, {"type": "string"}, content_type=CONTENT_TYPE, description="Prometheus's text format.")
+@operations.response(
+    200,
+    {"type": "string"},
+    content_type=CONTENT_TYPE,
+    description="Prometheus's text format.",
+    example=report_examples.METRICS,
+)
 def get_metrics() -> Any:
     """Get metrics for Prometheus. METRICS_TOKEN, if set, is the bearer token."""
     _require_metrics_access()
@@ -57,7 +63,7 @@ def get_metrics() -> Any:
 
 @operations.route("/operations/summary")
 @reads(OPERATOR)
-@operations.response(200, Summary)
+@operations.response(200, Summary, example=report_examples.SUMMARY)
 def get_operations_summary(context: RequestContext[None]) -> Any:
     """Get sessions by status and by mentor, the share of accepted bookings that have a session, and overdue sessions.
 
@@ -79,7 +85,7 @@ def get_operations_summary(context: RequestContext[None]) -> Any:
 
 
 @operations.route("/health/live")
-@operations.response(200, shapes.Health)
+@operations.response(200, shapes.Health, example=report_examples.HEALTH)
 def get_liveness() -> Any:
     """Get whether the process is alive."""
     return {"status": "ok"}
@@ -87,7 +93,7 @@ def get_liveness() -> Any:
 
 @operations.route("/health/ready")
 @refuses("unavailable")
-@operations.response(200, shapes.Health)
+@operations.response(200, shapes.Health, example=report_examples.HEALTH)
 def get_readiness() -> Any:
     """Get whether requests can be served: the database is reachable and migrated. Redis is not needed."""
     # Not the request's transaction: a probe must not be run again, and has nothing to commit.

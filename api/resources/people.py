@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import request
 
-from api import examples
+from api import account_examples, examples
 from api.blueprints import Area, refuses, versioned
 from api.context import ANYONE, OPERATOR, PERSON, RequestContext, Subject
 from api.etags import any_version_will_do, cacheable, tagged
@@ -62,8 +62,8 @@ MENTOR_PROFILE = Subject(name="mentor", query=mentor_query, record=Mentor)
 @users.route("/users", methods=["POST"])
 @refuses("email_taken")
 @changes(OPERATOR)
-@users.arguments(shapes.NewUser)
-@users.response(201, shapes.User)
+@users.arguments(shapes.NewUser, example=account_examples.NEW_USER)
+@users.response(201, shapes.User, example=account_examples.USER)
 def create_user(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Create a user.
 
@@ -76,7 +76,7 @@ def create_user(context: RequestContext[None], body: dict[str, Any]) -> Any:
 @users.route("/users/<id:user_id>")
 @versioned
 @reads(ANYONE, USER)
-@users.response(200, shapes.User)
+@users.response(200, shapes.User, example=account_examples.USER)
 def get_user(context: RequestContext[User]) -> Any:
     """Get a user."""
     return tagged(context.subject)
@@ -85,7 +85,7 @@ def get_user(context: RequestContext[User]) -> Any:
 @users.route("/me")
 @versioned
 @reads(PERSON)
-@users.response(200, shapes.User)
+@users.response(200, shapes.User, example=account_examples.USER)
 def get_me(context: RequestContext[None]) -> Any:
     """Get the caller's user account."""
     assert context.actor.user_id is not None
@@ -95,8 +95,8 @@ def get_me(context: RequestContext[None]) -> Any:
 @users.route("/me", methods=["PATCH"])
 @refuses("email_taken", "rate_limited")
 @changes(PERSON)
-@users.arguments(shapes.UserChanges)
-@users.response(200, shapes.User)
+@users.arguments(shapes.UserChanges, example=account_examples.USER_CHANGES)
+@users.response(200, shapes.User, example=account_examples.CHANGED_USER)
 def update_me(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Update the caller's name, mail address, time zone or locale.
 
@@ -112,8 +112,8 @@ def update_me(context: RequestContext[None], body: dict[str, Any]) -> Any:
 
 @mentors.route("/mentor-profiles/<id:mentor_profile_id>", methods=["PATCH"])
 @changes(ANYONE, OWN_PROFILE)
-@mentors.arguments(shapes.MentorProfileChanges)
-@mentors.response(200, shapes.MentorProfile)
+@mentors.arguments(shapes.MentorProfileChanges, example=account_examples.PROFILE_CHANGES)
+@mentors.response(200, shapes.MentorProfile, example=account_examples.CHANGED_PROFILE)
 def update_mentor_profile(context: RequestContext[Mentor], body: dict[str, Any]) -> Any:
     """Update a mentor profile, as its user or an operator."""
     changed = change_mentor_profile(
@@ -129,8 +129,8 @@ def update_mentor_profile(context: RequestContext[Mentor], body: dict[str, Any])
 @mentors.route("/mentor-profiles", methods=["POST"])
 @refuses("forbidden", "not_found", "profile_exists")
 @changes(ANYONE)
-@mentors.arguments(shapes.NewMentorProfile)
-@mentors.response(201, shapes.MentorProfile)
+@mentors.arguments(shapes.NewMentorProfile, example=account_examples.NEW_MENTOR_PROFILE)
+@mentors.response(201, shapes.MentorProfile, example=account_examples.NEW_PROFILE_OF_MENTOR)
 def create_mentor_profile(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Create a mentor profile.
 
@@ -149,7 +149,7 @@ def _mentors_list(filters: dict[str, Any]) -> PagedList[Any]:
 
 @mentors.route("/mentors")
 @cacheable
-@mentors.response(200, shapes.MentorProfiles)
+@mentors.response(200, shapes.MentorProfiles, example=examples.page(account_examples.MENTOR_PROFILE))
 @list_route(ANYONE, _mentors_list, shapes.MentorFilters)
 def list_mentors(context: RequestContext[None], sort: MentorSort | None = None, **filters: Any) -> dict[str, Any]:
     """List active mentors, newest first unless `sort` or `q` asks for another order.
@@ -171,7 +171,7 @@ def list_skills(_context: RequestContext[None]) -> dict[str, Any]:
 @mentors.route("/mentors/<id:mentor_profile_id>")
 @cacheable
 @reads(ANYONE, MENTOR_PROFILE)
-@mentors.response(200, shapes.MentorProfile)
+@mentors.response(200, shapes.MentorProfile, example=account_examples.MENTOR_PROFILE)
 def get_mentor(context: RequestContext[Mentor]) -> Any:
     """Get a mentor profile."""
     return tagged(context.subject)

@@ -18,9 +18,12 @@ from workflows.notifications.preferences import NOTHING_TO_UNSUBSCRIBE, UNSUBSCR
 unsubscribing = Area("Unsubscribing", "The unsubscribe links in mails, with one-click unsubscription (RFC 8058).")
 
 
+EXAMPLE = "<!doctype html>\n<title>Unsubscribe?</title>\n"
+
+
 @unsubscribing.route("/unsubscribe/<signed>")
 @refuses("not_found", "internal_error")
-@unsubscribing.response(200, {"type": "string"}, content_type=HTML, description="A confirmation page.")
+@unsubscribing.response(200, {"type": "string"}, content_type=HTML, description="It asks.", example=EXAMPLE)
 def get_unsubscribe_page(signed: str) -> Any:
     """Show a confirmation page.
 
@@ -33,7 +36,7 @@ def get_unsubscribe_page(signed: str) -> Any:
 
 @unsubscribing.route("/unsubscribe/<signed>", methods=["POST"])
 @refuses("not_found", "internal_error", "unavailable")
-@unsubscribing.response(200, {"type": "string"}, content_type=HTML, description="A page that confirms it.")
+@unsubscribing.response(200, {"type": "string"}, content_type=HTML, description="It confirms.", example=EXAMPLE)
 def unsubscribe(signed: str) -> Any:
     """Unsubscribe from that kind of mail.
 

@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from api import message_examples
 from api.blueprints import Area, refuses, versioned
 from api.context import OPERATOR_OR_MENTOR, RequestContext, Subject
 from api.etags import tagged
+from api.examples import page
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import webhooks as shapes
@@ -54,8 +56,8 @@ NOT_KEPT = {"Cache-Control": "no-store"}
 @webhooks.route("/webhook-endpoints", methods=["POST"])
 @refuses("endpoint_exists", "endpoint_limit")
 @changes(OPERATOR_OR_MENTOR)
-@webhooks.arguments(shapes.NewWebhookEndpoint)
-@webhooks.response(201, shapes.WebhookEndpoint)
+@webhooks.arguments(shapes.NewWebhookEndpoint, example=message_examples.NEW_ENDPOINT)
+@webhooks.response(201, shapes.WebhookEndpoint, example=message_examples.NEW_ENDPOINT_ANSWER)
 def create_webhook_endpoint(context: RequestContext[None], body: dict[str, Any]) -> Any:
     """Create an endpoint; it is pinged at once, and events are sent to it from its first 2xx answer on."""
     endpoint = create_endpoint(
@@ -70,7 +72,7 @@ def create_webhook_endpoint(context: RequestContext[None], body: dict[str, Any])
 
 
 @webhooks.route("/webhook-endpoints")
-@webhooks.response(200, shapes.WebhookEndpoints)
+@webhooks.response(200, shapes.WebhookEndpoints, example=page(message_examples.ENDPOINT))
 @list_route(OPERATOR_OR_MENTOR, ENDPOINTS, shapes.WebhookEndpointFilters)
 def list_webhook_endpoints(context: RequestContext[None]) -> dict[str, Any]:
     """List the caller's endpoints, the newest first; operators share theirs."""
@@ -80,7 +82,7 @@ def list_webhook_endpoints(context: RequestContext[None]) -> dict[str, Any]:
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>")
 @versioned
 @reads(OPERATOR_OR_MENTOR, ENDPOINT)
-@webhooks.response(200, shapes.WebhookEndpoint)
+@webhooks.response(200, shapes.WebhookEndpoint, example=message_examples.ENDPOINT)
 def get_webhook_endpoint(context: RequestContext[Endpoint]) -> Any:
     """Read an endpoint."""
     return tagged(context.subject)
@@ -89,8 +91,8 @@ def get_webhook_endpoint(context: RequestContext[Endpoint]) -> Any:
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>", methods=["PATCH"])
 @refuses("endpoint_exists", "invalid_transition")
 @changes(OPERATOR_OR_MENTOR, ENDPOINT)
-@webhooks.arguments(shapes.WebhookEndpointChanges)
-@webhooks.response(200, shapes.WebhookEndpoint)
+@webhooks.arguments(shapes.WebhookEndpointChanges, example=message_examples.ENDPOINT_CHANGES)
+@webhooks.response(200, shapes.WebhookEndpoint, example=message_examples.CHANGED_ENDPOINT)
 def update_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, Any]) -> Any:
     """Change an endpoint.
 
@@ -119,7 +121,7 @@ def delete_webhook_endpoint(context: RequestContext[Endpoint]) -> Any:
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/secret")
 @reads(OPERATOR_OR_MENTOR, ENDPOINT)
-@webhooks.response(200, shapes.WebhookSecret)
+@webhooks.response(200, shapes.WebhookSecret, example=message_examples.SECRET)
 def get_webhook_secret(context: RequestContext[Endpoint]) -> Any:
     """Read what verifies the endpoint's messages: its newest secret, or for Ed25519 the public key."""
     sealed = sealed_secrets(context.db, context.subject.id)
@@ -131,8 +133,8 @@ def get_webhook_secret(context: RequestContext[Endpoint]) -> Any:
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/secret/rotate", methods=["POST"])
 @refuses("secret_limit")
 @changes(OPERATOR_OR_MENTOR, ENDPOINT)
-@webhooks.arguments(shapes.SecretRotation, required=False)
-@webhooks.response(200, shapes.WebhookSecret)
+@webhooks.arguments(shapes.SecretRotation, required=False, example=message_examples.SECRET_ROTATION)
+@webhooks.response(200, shapes.WebhookSecret, example=message_examples.SECRET)
 def rotate_webhook_secret(context: RequestContext[Endpoint], body: dict[str, Any]) -> Any:
     """Replace the secret; for `graceHours`, messages are signed with the old ones, too."""
     secret = rotate_secret(
@@ -148,8 +150,8 @@ def rotate_webhook_secret(context: RequestContext[Endpoint], body: dict[str, Any
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/ping", methods=["POST"])
 @changes(OPERATOR_OR_MENTOR, ENDPOINT)
-@webhooks.arguments(EmptyBody, required=False)
-@webhooks.response(202, shapes.WebhookPing)
+@webhooks.arguments(EmptyBody, required=False, example={})
+@webhooks.response(202, shapes.WebhookPing, example=message_examples.MESSAGE)
 def ping_webhook_endpoint(context: RequestContext[Endpoint], _body: dict[str, Any]) -> Any:
     """Send a signed ping; the first 2xx answer makes the endpoint active."""
     ping = ping_endpoint(context.db, actor=context.actor, endpoint=context.subject, now=context.now)
@@ -159,8 +161,8 @@ def ping_webhook_endpoint(context: RequestContext[Endpoint], _body: dict[str, An
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/example", methods=["POST"])
 @refuses("endpoint_not_active")
 @changes(OPERATOR_OR_MENTOR, ENDPOINT)
-@webhooks.arguments(shapes.WebhookExampleRequest)
-@webhooks.response(202, shapes.WebhookPing)
+@webhooks.arguments(shapes.WebhookExampleRequest, example=message_examples.EXAMPLE_REQUEST)
+@webhooks.response(202, shapes.WebhookPing, example=message_examples.MESSAGE)
 def send_webhook_example(context: RequestContext[Endpoint], body: dict[str, Any]) -> Any:
     """Send an example message to an active endpoint, and to no other."""
     example = send_example(
@@ -172,8 +174,8 @@ def send_webhook_example(context: RequestContext[Endpoint], body: dict[str, Any]
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/recover", methods=["POST"])
 @refuses("endpoint_not_active")
 @changes(OPERATOR_OR_MENTOR, ENDPOINT)
-@webhooks.arguments(shapes.WebhookRecovery)
-@webhooks.response(202, shapes.RecoveredCount)
+@webhooks.arguments(shapes.WebhookRecovery, example=message_examples.RECOVERY)
+@webhooks.response(202, shapes.RecoveredCount, example=message_examples.RECOVERED)
 def recover_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, Any]) -> Any:
     """Send again what an active endpoint missed: what is dead of that time, and what was not sent as it was not active.
 
@@ -184,7 +186,7 @@ def recover_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, 
 
 
 @webhook_deliveries.route("/webhook-deliveries")
-@webhook_deliveries.response(200, shapes.WebhookDeliveries)
+@webhook_deliveries.response(200, shapes.WebhookDeliveries, example=page(message_examples.DELIVERY))
 @list_route(OPERATOR_OR_MENTOR, WEBHOOK_DELIVERIES, shapes.WebhookDeliveryFilters)
 def list_webhook_deliveries(
     context: RequestContext[None], *, endpoint_id: UUID | None = None, state: DeliveryState | None = None
@@ -202,7 +204,7 @@ def list_webhook_deliveries(
 @webhook_deliveries.route("/webhook-deliveries/<id:delivery_id>")
 @versioned
 @reads(OPERATOR_OR_MENTOR, DELIVERY)
-@webhook_deliveries.response(200, shapes.WebhookDeliveryDetails)
+@webhook_deliveries.response(200, shapes.WebhookDeliveryDetails, example=message_examples.DELIVERY_DETAILS)
 def get_webhook_delivery(context: RequestContext[WebhookDelivery]) -> Any:
     """Read a delivery with every attempt."""
     return _with_attempts(context, context.subject), {"ETag": f'"{context.subject.version}"'}
@@ -211,8 +213,8 @@ def get_webhook_delivery(context: RequestContext[WebhookDelivery]) -> Any:
 @webhook_deliveries.route("/webhook-deliveries/<id:delivery_id>/resend", methods=["POST"])
 @refuses("endpoint_not_active")
 @changes(OPERATOR_OR_MENTOR, DELIVERY)
-@webhook_deliveries.arguments(EmptyBody, required=False)
-@webhook_deliveries.response(202, shapes.WebhookDelivery)
+@webhook_deliveries.arguments(EmptyBody, required=False, example={})
+@webhook_deliveries.response(202, shapes.WebhookDelivery, example=message_examples.RESENT_DELIVERY)
 def resend_webhook_delivery(context: RequestContext[WebhookDelivery], _body: dict[str, Any]) -> Any:
     """Send a message again, under the same `webhook-id`.
 
@@ -226,7 +228,7 @@ def resend_webhook_delivery(context: RequestContext[WebhookDelivery], _body: dic
 
 @webhook_deliveries.route("/event-types")
 @reads(OPERATOR_OR_MENTOR)
-@webhook_deliveries.response(200, shapes.EventTypes)
+@webhook_deliveries.response(200, shapes.EventTypes, example=message_examples.EVENT_TYPES)
 def list_event_types(_context: RequestContext[None]) -> Any:
     """List the event types, each with the JSON Schema of its messages and an example."""
     return {"items": described_event_types()}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate
 
 from api.schemas.base import RequestSchema, ResponseSchema, page_of
 from api.schemas.catalog import OfferFilters
@@ -12,10 +13,18 @@ from api.schemas.fields import Id, Line, MailAddress, Moment, SearchText, Text, 
 from workflows.catalog.mentors import MentorSort
 
 
+_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+
+
+def _language_tag(text: str) -> None:
+    if not _TAG.fullmatch(text):
+        raise ValidationError("Must be a language tag such as en-GB.")
+
+
 def _locale() -> fields.String:
     return fields.String(
-        validate=validate.Regexp(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}\Z"),
-        metadata={"description": "A language tag (BCP 47).", "example": "en-GB"},
+        validate=_language_tag,
+        metadata={"description": "A language tag (BCP 47).", "example": "en-GB", "pattern": f"^{_TAG.pattern}$"},
     )
 
 

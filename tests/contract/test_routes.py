@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import jsonschema_rs
 import pytest
 import schemathesis
 
@@ -177,6 +178,28 @@ def test_every_route_lists_its_codes(document: dict[str, Any]) -> None:
     start = document["paths"]["/sessions/{session_id}/start"]["post"]["responses"]
     assert {"invalid_transition", "too_early"} <= set(start["400"]["content"]["application/json"]["examples"])
     assert {"not_found", "session_pending"} == set(start["404"]["content"]["application/json"]["examples"])
+
+
+def examples_of(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each body of a request or of a success in the document, by what it is."""
+    for path, method, operation in operations_of(document):
+        bodies = {"request": operation.get("requestBody", {}), **operation["responses"]}
+        for name in bodies.keys() & {"request", "200", "201", "202"}:
+            for kind, content in bodies[name].get("content", {}).items():
+                yield f"{method.upper()} {path}, {name}, {kind}", content
+
+
+def test_every_body_has_an_example_that_fits_its_schema(document: dict[str, Any]) -> None:
+    unfit = []
+    for name, content in examples_of(document):
+        shown = [content["example"]] if "example" in content else content.get("examples", {}).values()
+        if not shown:
+            unfit.append(f"{name}: none")
+        schema = {**content["schema"], "components": document["components"]}
+        validator = jsonschema_rs.validator_for(schema, validate_formats=True)
+        errors = (error for each in shown for error in validator.iter_errors(each))
+        unfit += [f"{name}: {error.instance_path} {error.message[:200]}" for error in errors]
+    assert not unfit, "\n".join(unfit)
 
 
 def test_credentials_are_described(document: dict[str, Any]) -> None:
