@@ -12,6 +12,7 @@ NEW_USER: dict[str, Any] = {"email": "ada@example.org", "name": "Ada Lovelace", 
 USER: dict[str, Any] = {
     "id": DRAFT["menteeUserId"],
     **NEW_USER,
+    "pendingEmail": None,
     "locale": "en-GB",
     "mentorProfileId": None,
     "createdAt": "2030-04-20T08:00:00Z",

@@ -59,18 +59,22 @@ _ADVICE = {
     "outside_hours": "You have time off at this time, so the request cannot be accepted. You can still decline it.",
     "invalid_transition": "This has just been changed. Open the link in your mail again to see where it stands.",
 }
+_EXAMPLE = "<!doctype html>\n<title>Accept this request?</title>\n"
+_FILLED_IN = {"schema": {"type": "object"}, "example": {"reason": "I am travelling that week."}}
 _FORM = {
     "requestBody": {
         "description": "What the page's form asks for: `reason`, `refundRequested`, `rating`, `comment`.",
         "required": False,
-        "content": {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}},
+        "content": {"application/x-www-form-urlencoded": _FILLED_IN},
     }
 }
 
 
 @action_links.route("/act/<signed>")
 @refuses("not_found", "gone", "forbidden", "internal_error")
-@action_links.response(200, {"type": "string"}, content_type=HTML, description="A page that asks, or tells why not.")
+@action_links.response(
+    200, {"type": "string"}, content_type=HTML, description="A page that asks, or tells why not.", example=_EXAMPLE
+)
 def get_action_page(signed: str) -> Any:
     """Show what a link in a mail is for, and ask.
 
@@ -90,7 +94,9 @@ def get_action_page(signed: str) -> Any:
     *("slot_taken", "outside_hours", "already_reviewed", "review_not_open", "email_taken", "session_pending"),
     *("too_large", "internal_error", "unavailable"),
 )
-@action_links.response(200, {"type": "string"}, content_type=HTML, description="A page that says what has been done.")
+@action_links.response(
+    200, {"type": "string"}, content_type=HTML, description="A page that says what has been done.", example=_EXAMPLE
+)
 @action_links.alt_response(303, description="To the meeting.", success=True)
 def act_by_link(signed: str) -> Any:
     """Do what the link is for, with the answers of its form, and use the link up.

@@ -12,7 +12,6 @@ from api.schemas.catalog import OfferFilters
 from api.schemas.fields import Id, Line, MailAddress, Moment, SearchText, Text, TimeZone, TrueOrFalse
 from workflows.catalog.mentors import MentorSort
 
-
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 
 
