@@ -31,7 +31,7 @@ HOUR = timedelta(hours=1)
 _NUMBERS = itertools.count(1)
 
 
-def version_of(answer: Answer) -> int:
+def version_of(answer: ApiResponse) -> int:
     """The version in an answer's ETag, which the digest of the body follows."""
     return int(answer.headers["ETag"].strip('"').partition("-")[0])
 
