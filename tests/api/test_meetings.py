@@ -17,6 +17,7 @@ from tests.api.conftest import Cast
 from tests.application import ApiClient, World, as_user
 from tests.eventually import eventually
 from tests.integration.harness import without_guards
+from tests.statements import statements_of
 from workflows.bookings.booking import Booking
 from workflows.identity.people import User
 from workflows.sessions.session import Session
@@ -73,8 +74,14 @@ def test_lists_have_the_link_without_further_statements(world: World, cast: Cast
         ("/sessions/mentee/my-sessions", cast.as_mentee),
         ("/sessions/mentor/my-sessions", cast.as_mentor),
     ):
-        links = {each["id"]: each["joinUrl"] for each in world.client.get(path, headers=headers).json["items"]}
-        assert links == {str(opened.id): OWN["value"], str(closed.id): None}
+        with statements_of(engine) as made:
+            page = world.client.get(path, headers=headers).json
+        assert {each["id"]: each["joinUrl"] for each in page["items"]} == {
+            str(opened.id): OWN["value"],
+            str(closed.id): None,
+        }
+        # The caller, and the page.
+        assert len(made.statements) == 2
 
 
 def test_the_link_appears_by_itself_and_with_a_new_tag(client: ApiClient, cast: Cast, engine: Engine) -> None:

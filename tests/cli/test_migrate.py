@@ -12,12 +12,16 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from click.testing import CliRunner
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text, update
 
 from cli.main import main
 from cli.migrate import MIGRATIONS, TableInUse, current_revision, newest_revision, revert, upgrade
 from config.settings import settings
+from models.bookings import bookings
 from models.engine import create, missing_settings
+from models.groups import group_session_templates
+from models.sessions import sessions
+from tests import factories
 from tests.eventually import eventually
 from tests.servers import temporary_database
 
@@ -133,3 +137,29 @@ def test_a_migration_waits_no_longer_than_writers(database_url: str, monkeypatch
         assert current_revision(db) == "0014", "what was done before is kept"
         db.rollback()
         assert upgrade(database_url) == newest_revision()
+
+
+def test_what_is_still_to_come_gets_the_location_of_its_offer(database_url: str) -> None:
+    location = {"kind": "phone", "value": "+49 30 1234"}
+    engine = create(database_url)
+    with engine.begin() as db:
+        listing = factories.make_listing(db, location=location, early_start_minutes=30)
+        draft = factories.make_booking(db, listing=listing)
+        open_session = factories.make_session(db, listing=listing)
+        over = factories.complete_session(db, factories.make_session(db, listing=listing))
+        group = factories.make_group(db, [], listing=listing)
+        db.execute(update(group_session_templates).values(location={"kind": "online"}))
+        untold = factories.make_session(db)
+    back_to(database_url, "0037")
+    upgrade(database_url)
+    with engine.connect() as db:
+        of_bookings = {row.id: row for row in db.execute(select(bookings))}
+        of_sessions = {row.id: row for row in db.execute(select(sessions))}
+    engine.dispose()
+    assert [of_bookings[each].location for each in (draft.id, open_session.booking_id)] == [location] * 2
+    assert of_bookings[group.id].location == {"kind": "online"}
+    assert of_bookings[untold.booking_id].location is None
+    terms = {each: (of_sessions[each].location, of_sessions[each].early_start_minutes) for each in of_sessions}
+    assert terms == {open_session.id: (location, 30), untold.id: (None, 15), over.id: (None, None)}
+    # Nothing has changed for those who read them.
+    assert {of_sessions[each].version for each in (open_session.id, untold.id)} == {1}
