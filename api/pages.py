@@ -135,20 +135,28 @@ def html_page(page: Page, status: int = 200) -> Response:
     return answer
 
 
-def refusal_page(error: Exception, *, default: str, title: str | None = None, advice: str = "") -> Response:
+def refusal_page(
+    error: Exception,
+    *,
+    default: str,
+    title: str | None = None,
+    advice: str = "",
+    besides: tuple[str, str] | None = None,
+) -> Response:
     """A refusal as a page for people and as JSON for programs, by what the request accepts.
 
     Args:
         default: which of the two for those that accept both.
         title: in place of one by the status.
         advice: in place of the error's own sentence.
+        besides: the words and the address of a link below it.
     """
     answer = errors.answer(error)
     offered = sorted([HTML, JSON], key=lambda each: each != default)
     if request.accept_mimetypes.best_match(offered, default=default) == HTML:
         sentence = advice or (error.message if isinstance(error, DomainError) else (answer.json or {})["message"])
         chosen = title or _TITLES.get(answer.status_code, "Something went wrong")
-        page = html_page(Page(title=chosen, paragraphs=[sentence]), answer.status_code)
+        page = html_page(Page(title=chosen, paragraphs=[sentence], besides=besides), answer.status_code)
         if "Retry-After" in answer.headers:
             page.headers["Retry-After"] = answer.headers["Retry-After"]
         answer = page

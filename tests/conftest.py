@@ -6,6 +6,7 @@ import gc
 import itertools
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine
@@ -21,9 +22,16 @@ _NUMBERS = itertools.count(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How long the tests of random sequences and random calendars go on."""
+    """How long the tests of random sequences and random calendars go on, and in which browser pages are tested."""
     parser.addoption("--sequences", type=int, default=3, help="How many random sequences of bookings are played.")
     parser.addoption("--slot-cases", type=int, default=200, help="How many random calendars are searched for slots.")
+    parser.addoption("--browser", help="The Chromium to test pages in; without one, tests/browser is left out.")
+    parser.addoption("--pictures", help="A folder to keep pictures of the pages in.")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Nothing but Python and make may be assumed: pages are tested in a browser only where one is named."""
+    return True if collection_path.name == "browser" and not config.getoption("--browser") else None
 
 
 def pytest_configure(config: pytest.Config) -> None:

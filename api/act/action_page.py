@@ -45,11 +45,12 @@ class Closed(InvalidTransition):
 
     Args:
         title: of the page that says so; the message is its text.
+        has_changed: whether it is possible once the reader has looked at the page again.
     """
 
-    def __init__(self, title: str, message: str) -> None:
+    def __init__(self, title: str, message: str, *, has_changed: bool = False) -> None:
         super().__init__(message)
-        self.title = title
+        self.title, self.has_changed = title, has_changed
 
 
 class ActionPage(ABC):

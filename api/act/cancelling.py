@@ -18,6 +18,7 @@ from models.sessions import SessionStatus
 from workflows.bookings.booking import Booking
 from workflows.cancellation import Quote
 from workflows.clock import local_time
+from workflows.errors import InvalidTransition
 from workflows.groups.place import read_group, read_place, require_open
 from workflows.groups.seats import leave, quote_seat, require_leavable
 from workflows.identity.parties import has_access
@@ -30,7 +31,7 @@ _ENDED = {
     SessionStatus.COMPLETED: ("This session has taken place", "It can no longer be cancelled."),
     SessionStatus.CANCELLED: ("This session is cancelled", "There is nothing left to do."),
 }
-_CHANGED = ("What it costs has changed", "Please open the link in your mail again, look at it, and decide anew.")
+_CHANGED = ("What it costs has changed", "It is not what the page has shown. Please look at it again, and decide anew.")
 
 
 class CancelForm(RequestSchema):
@@ -61,7 +62,7 @@ def require_quoted(quoted: str | None, shown: str) -> None:
         Closed: it has.
     """
     if quoted not in (None, shown):
-        raise Closed(*_CHANGED)
+        raise Closed(*_CHANGED, has_changed=True)
 
 
 class CancelPage(BookingPage):
@@ -86,7 +87,9 @@ class CancelPage(BookingPage):
             raise Closed(
                 "You cannot cancel this session", f"Its policy does not allow it. Ask {self.other} to cancel it."
             )
-        reason = Field(name="reason", label="Reason", hint=f"Shown to {self.other}.", required=True, limit=2000)
+        reason = Field(
+            name="reason", label="Reason", hint=f"Required, and shown to {self.other}.", required=True, limit=2000
+        )
         return Page(
             title=f"Cancel your session with {self.other}?",
             facts=self.facts(),
@@ -107,7 +110,10 @@ class CancelPage(BookingPage):
         return Page(
             title="The session is cancelled",
             facts=self.facts(),
-            paragraphs=[*self._outcome(cancelled.cancellation), "Both of you will get a mail about it."],
+            paragraphs=[
+                *self._outcome(cancelled.cancellation),
+                f"{self.other[0].upper()}{self.other[1:]} will be notified.",
+            ],
         )
 
     def _refund(self) -> list[Field]:
@@ -162,7 +168,10 @@ class LeavePage(BookingPage):
         super().__init__(visit, booking)
         self.group = read_group(self.db, booking.id)
         self.place = read_place(self.db, booking.id, self.link.user_id)
-        require_open(self.group, self.place, now=self.now)
+        try:
+            require_open(self.group, self.place, now=self.now)
+        except InvalidTransition as refused:
+            raise Closed("You cannot leave this group session", refused.message) from refused
         self.cost = quote_seat(self.group, self.place, actor=self.holder.actor, now=self.now)
         require_leavable(self.cost)
 

@@ -57,7 +57,7 @@ _ADVICE = {
     "slot_taken": "You or the mentee are already booked at this time, so the request cannot be accepted. You can still"
     " decline it.",
     "outside_hours": "You have time off at this time, so the request cannot be accepted. You can still decline it.",
-    "invalid_transition": "This has just been changed. Open the link in your mail again to see where it stands.",
+    "invalid_transition": "This has just been changed. Look at it again to see where it stands.",
 }
 _EXAMPLE = "<!doctype html>\n<title>Accept this request?</title>\n"
 _FILLED_IN = {"schema": {"type": "object"}, "example": {"reason": "I am travelling that week."}}
@@ -122,14 +122,17 @@ def act_by_link(signed: str) -> Any:
 @action_links.errorhandler(Exception)
 def show_refusal(error: Exception) -> Response:
     """A refusal: a page for browsers, JSON for programs that prefer it."""
-    title, advice = None, ""
+    title, advice, can_look_again = None, "", False
     if isinstance(error, Closed):
-        title, advice = error.title, error.message
+        title, advice, can_look_again = error.title, error.message, error.has_changed
     elif isinstance(error, Gone):
-        title, advice = g.get("used_up"), error.message
-    elif isinstance(error, DomainError):
-        advice = _ADVICE.get(error.code, "")
-    answer = refusal_page(error, default=HTML, title=title, advice=advice)
+        title = g.get("used_up")
+    elif isinstance(error, NotFound) and error.message == NO_SUCH_LINK:
+        advice = f"{error.message} If you have copied it, check that it is whole; else sign in to the application."
+    elif isinstance(error, DomainError) and error.code in _ADVICE:
+        advice, can_look_again = _ADVICE[error.code], True
+    besides = ("Look at it again", "") if can_look_again else None
+    answer = refusal_page(error, default=HTML, title=title, advice=advice, besides=besides)
     if isinstance(error, Closed | Conflict) and request.method in READ_METHODS and answer.mimetype == HTML:
         # The page is there; it tells where things stand.
         answer.status_code = 200

@@ -174,6 +174,7 @@ def test_a_fee_that_has_changed_is_shown_anew(
     path = link_to_cancel(scheduled, cast.mentee.id)
     answer = client.post(path, data={"reason": "Ill", "quoted": "1 2 None"})
     assert heading(answer, 400) == "What it costs has changed"
+    assert '<a href="">Look at it again</a>' in answer.text
     with engine.connect() as db:
         assert db.scalar(select(sessions.c.status)) == "scheduled"
     assert client.post(path, data={"reason": "Ill", **hidden(client.get(path))}).status_code == 200
@@ -221,6 +222,15 @@ def test_a_review_is_written_by_link(client: ApiClient, cast: Cast, permit: Perm
     (review,) = client.get(f"/mentors/{cast.mentor.id}/reviews", headers=cast.as_mentee).json["items"]
     assert (review["rating"], review["comment"]) == (4, "Clear")
     assert last_event(engine) == ("review.submitted", f"user:{cast.mentee.id}")
+
+
+def test_a_cancelled_group_cannot_be_left(client: ApiClient, cast: Cast, engine: Engine) -> None:
+    with engine.begin() as db:
+        session = factories.make_group_session(db, [cast.mentee], listing=cast.listing)
+    path = link_to_cancel(session, cast.mentee.id)
+    client.patch(f"/sessions/{session.id}/cancel", json={"reason": "Ill"}, headers=cast.as_mentor)
+    for method, status in (("GET", 200), ("POST", 400)):
+        assert heading(client.open(path, method=method), status) == "You cannot leave this group session"
 
 
 @pytest.mark.parametrize("data", [{}, {"rating": "6"}, {"rating": "0"}, {"rating": "x"}, {"rating": "4.5"}])

@@ -40,6 +40,7 @@ NAMES = (
     *("METRICS_TOKEN", "METRICS_PORT", "METRICS_HOST", "FLOWER_BASIC_AUTH", "VAPID_PRIVATE_KEY", "VAPID_SUBJECT"),
     *("APPRISE_URLS", "APPRISE_KINDS", "TEMPLATES_FOLDER", "REMINDER_MINUTES"),
     "MEETING_URL",
+    *("APP_URL_BOOKING", "APP_URL_SESSION", "APP_URL_REVIEW", "APP_URL_BUNDLE"),
     "WEBHOOK_RETRY_SCHEDULE",
     "WEBHOOK_RETRY_PAUSES",
 )
@@ -145,6 +146,12 @@ def test_all_refused_settings_are_named_at_once() -> None:
         ),
         ({"APPRISE_KINDS": "session_created,lottery_won"}, "APPRISE_KINDS"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
+        ({"APP_URL_BOOKING": "https://app.example/bookings"}, "APP_URL_BOOKING.*Must hold {id} once"),
+        ({"APP_URL_BOOKING": "https://app.example/{id}/{id}"}, "APP_URL_BOOKING.*Must hold {id} once"),
+        ({"APP_URL_SESSION": "https://app.example/{name}/{id}"}, "APP_URL_SESSION.* no other placeholder"),
+        ({"APP_URL_REVIEW": "javascript:alert({id})"}, "APP_URL_REVIEW.* https:// or http://"),
+        ({"APP_URL_REVIEW": "//app.example/{id}"}, "APP_URL_REVIEW.* https:// or http://"),
+        ({"APP_URL_BUNDLE": "https://{id}.app.example/"}, "APP_URL_BUNDLE.* behind the name of the server"),
         ({"MEETING_URL": ""}, "MEETING_URL: Must be a link that begins with https:// or http://, such as"),
         ({"MEETING_URL": "meet.example/{room}"}, "MEETING_URL: Must be a link .* `off` is for no links"),
         ({"MEETING_URL": "https://meet.example/{name}"}, "MEETING_URL: Must hold no other placeholder than {room}"),
@@ -268,6 +275,12 @@ def test_settings_show_no_secrets() -> None:
         ({"JWT_SECRET": f"  {OWN}\n"}, "jwt_secret", OWN),
         ({"GATEWAY_SECRET": f" {OWN} "}, "gateway_secret", OWN),
         ({"GATEWAY_SECRET": ""}, "gateway_secret", None),
+        ({"APP_URL_BOOKING": ""}, "app_urls", {}),
+        (
+            {"APP_URL_BOOKING": "https://app.example/#/b/{id}", "APP_URL_BUNDLE": "http://localhost:3000/?bundle={id}"},
+            "app_urls",
+            {"booking": "https://app.example/#/b/{id}", "bundle": "http://localhost:3000/?bundle={id}"},
+        ),
         ({"FLOWER_BASIC_AUTH": f"admin:{OWN}"}, "flower_basic_auth", (f"admin:{OWN}",)),
         ({"FLOWER_BASIC_AUTH": ""}, "flower_basic_auth", ()),
         # No mail server is no mail server, whether unset or empty.
