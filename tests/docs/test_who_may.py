@@ -104,10 +104,17 @@ def _subject(db: Connection, path: str, listing: Listing, mentee: User) -> UUID:
     if path.startswith("/courses"):
         return factories.make_course(db).id
     if path.startswith("/holds"):
-        when = {"start_time": factories.next_slot(), "duration_minutes": listing.duration_minutes}
-        limits = {"now": NOW, "minutes": 5, "max_holds": 3}
-        actor = factories.acting_user(mentee)
-        return hold(db, actor=actor, mentor_profile_id=listing.mentor_profile_id, **when, **limits).id
+        kept = hold(
+            db,
+            actor=factories.acting_user(mentee),
+            mentor_profile_id=listing.mentor_profile_id,
+            start_time=factories.next_slot(),
+            duration_minutes=listing.duration_minutes,
+            now=NOW,
+            minutes=5,
+            max_holds=3,
+        )
+        return kept.id
     if path.startswith("/reviews"):
         permit = factories.make_permit(db, listing=listing, mentee=mentee)
         return factories.make_review(db, permit).id

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Row, Table
+from sqlalchemy import Column, Integer, MetaData, Table
 
 from workflows.paging import Page, page_of_rows
 from workflows.records import Record
@@ -26,9 +25,9 @@ class Thing(Record):
     note: str
 
 
-def rows(*ids: int) -> list[Row[Any]]:
-    """Rows as a driver returns them, with a column that no record asks for."""
-    return [cast("Row[Any]", SimpleNamespace(_mapping={"id": n, "start": -n, "note": "n", "hidden": 0})) for n in ids]
+def rows(*ids: int) -> list[dict[str, Any]]:
+    """Rows by their columns, with one that no record asks for."""
+    return [{"id": n, "start": -n, "note": "n", "hidden": 0} for n in ids]
 
 
 def test_a_record_selects_the_columns_of_its_own_fields_in_their_order() -> None:
@@ -36,7 +35,7 @@ def test_a_record_selects_the_columns_of_its_own_fields_in_their_order() -> None
 
 
 def test_a_record_takes_its_fields_from_a_row_and_leaves_the_rest() -> None:
-    assert Thing.of(rows(7)[0]) == Thing(id=7, start=-7, note="n")
+    assert Thing.of_values(rows(7)[0]) == Thing(id=7, start=-7, note="n")
 
 
 @pytest.mark.parametrize(
@@ -55,6 +54,6 @@ def test_a_record_takes_its_fields_from_a_row_and_leaves_the_rest() -> None:
 def test_a_page_ends_where_the_next_begins(
     found: tuple[int, ...], limit: int, items: list[int], following: tuple[int] | None
 ) -> None:
-    page = page_of_rows([row._mapping for row in rows(*found)], Page(limit), Thing, lambda thing: (thing.id,))
+    page = page_of_rows(rows(*found), Page(limit), Thing, lambda thing: (thing.id,))
     assert [item.id for item in page.items] == items
     assert page.next == following
