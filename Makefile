@@ -7,6 +7,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
 JOBS ?= 2
+# Whatever the environment says: a system is a dozen processes, and each would compile our modules anew at its start.
+export PYTHONDONTWRITEBYTECODE :=
 # Evaluated only where the environment has to be made.
 FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$candidate -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \

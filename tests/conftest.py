@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import Connection, Engine
 from xdist.remote import Producer
 
@@ -66,6 +67,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> schedul
     # The order is ours; by default the files with the fewest tests come last, which take longest.
     config.option.loadscopereorder = False
     return scheduling.SharingSystems(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_log_lines() -> None:
+    """Log lines as they are for machines: painting tracebacks would take longer than the tests."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(default=str),
+        ]
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import redis
-import structlog
 from celery import Celery
 from sqlalchemy import Engine
 
@@ -20,18 +19,6 @@ from tests import servers
 from tests.integration.harness import Harness
 from workers.wakeups import Publisher
 from workers.worker import app
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _plain_log_lines() -> None:
-    """Log lines as they are for machines: painting tracebacks would take longer than the tests."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(default=str),
-        ]
-    )
 
 
 @pytest.fixture(scope="session")
