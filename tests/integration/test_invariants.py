@@ -16,7 +16,7 @@ from models.bundles import bundle_entries, bundle_purchases
 from models.calendar import mentee_busy, mentor_busy
 from models.engine import create as create_engine
 from models.events import deliveries, delivery_attempts, effect_catalogues, events, subscriptions
-from models.groups import group_sessions
+from models.groups import group_sessions, waitlist_entries
 from models.maintenance import session_count_changes, session_counts
 from models.notifications import notifications
 from models.people import mentor_profiles
@@ -169,6 +169,9 @@ PLANTED: dict[str, list[tuple[str, Plant]]] = {
         ("one offered more", lambda db, s: _make_group(db, s, seats_offered=1)),
         ("a participant less", lambda db, s: _make_group(db, s).execute(delete(booking_participants))),
     ],
+    "waitlist_after_start": [
+        ("who waits after the start", lambda db, s: _wait(_make_group(db, s), s)),
+    ],
     "mentee_busy_without_part": [
         ("no participant", lambda db, _s: db.execute(update(mentee_busy).values(user_id=uuid4()))),
         ("a cancelled session", lambda db, _s: _cancel(db)),
@@ -302,6 +305,12 @@ def _make_group(db: Connection, session: Session, **seats: int) -> Connection:
     group = {"booking_id": session.booking_id, "template_id": uuid4(), "occurs_on": func.current_date()}
     db.execute(insert(group_sessions).values(**group, **counted))
     return db
+
+
+def _wait(db: Connection, session: Session) -> None:
+    ago = func.now() - timedelta(minutes=11)
+    db.execute(update(group_sessions).values(cancelled_at=ago))
+    db.execute(insert(waitlist_entries).values(id=uuid4(), booking_id=session.booking_id, user_id=uuid4()))
 
 
 def _latest(harness: Harness, event_type: str) -> UUID:

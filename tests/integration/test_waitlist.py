@@ -12,15 +12,19 @@ from sqlalchemy import Connection, select, update
 from models.events import deliveries, events
 from models.groups import group_sessions, waitlist_entries
 from models.notifications import notifications
+from models.sessions import session_id_of
 from tests import factories
 from tests.integration.harness import Harness
 from tests.integration.test_seats import NOW, START, TICK, Scene, refused
 from workflows.errors import Conflict, Invalid, InvalidTransition
+from workflows.events.event_types import BookingAccepted
+from workflows.events.record import record
 from workflows.groups.group import Group
 from workflows.groups.place import lock_group, read_group
 from workflows.groups.seats import refund_all
 from workflows.groups.waitlist import WaitlistEntry, join_waitlist, leave_waitlist, offer_seats
 from workflows.identity.people import User
+from workflows.sessions.session import Session, session_query
 
 HOUR = timedelta(hours=1)
 
@@ -272,3 +276,71 @@ def test_those_dropped_are_notified_why(freed: tuple[Harness, FullGroup, User, U
     assert "was cancelled" in mails[eve.email]
     with harness.engine.connect() as db:
         assert db.execute(select(events.c.actor).where(events.c.type == "waitlist.dropped")).all()
+
+
+def booked(harness: Harness, group: FullGroup) -> None:
+    """The group as a schedule makes it: with the event from which its timers follow."""
+    with harness.transactions() as db:
+        record(db, BookingAccepted.about(group.group, actor=factories.OPERATOR, now=NOW))
+
+
+def reasons(harness: Harness) -> dict[str, str]:
+    with harness.engine.connect() as db:
+        dropped = db.scalars(select(events.c.data).where(events.c.type == "waitlist.dropped")).all()
+    return {data["user_id"]: data["reason"] for data in dropped}
+
+
+def test_a_timer_ends_the_waiting_list_at_the_start(freed: tuple[Harness, FullGroup, User, User]) -> None:
+    harness, group, ben, eve = freed
+    booked(harness, group)
+    key = harness.key("waitlist.close")
+    assert START < harness.row(key).due_at <= START + timedelta(minutes=1)
+    harness.run_all("sessions")
+    assert len(offers(harness)) == 2
+    harness.make_due(key)
+    harness.deliver("waitlist.close")
+    assert offers(harness) == {}
+    assert reasons(harness) == {str(ben.id): "begun", str(eve.id): "begun"}
+    with harness.engine.connect() as db:
+        group.db = db
+        assert group.seats() == (0, 0)
+        assert not group.violations()
+    harness.run_all("notifications")
+    mails = {mail.to_address: mail.text for mail in harness.mail.received if "has begun" in mail.subject}
+    assert set(mails) == {ben.email, eve.email}
+    assert "No seat became free for you" in mails[eve.email]
+
+
+def test_a_session_started_early_ends_its_waiting_list(freed: tuple[Harness, FullGroup, User, User]) -> None:
+    harness, group, ben, eve = freed
+    with harness.transactions() as db:
+        session = Session.of(db.execute(session_query(session_id_of(group.group.id))).one())
+        factories.start_session(db, session)
+    harness.run_all("sessions")
+    assert offers(harness) == {}
+    assert reasons(harness) == {str(ben.id): "begun", str(eve.id): "begun"}
+    with harness.transactions() as db:
+        group.db = db
+        refused(InvalidTransition, "invalid_transition", group.wait, group.person())
+
+
+def test_individual_sessions_have_no_waiting_list_to_end(harness: Harness) -> None:
+    with harness.transactions() as db:
+        session = factories.make_session(db)
+        factories.start_session(db, session)
+        booking = factories.make_booking(db)
+        factories.accept_booking(db, booking)
+    with harness.engine.connect() as db:
+        closing = select(deliveries).where(deliveries.c.effect.startswith("waitlist."))
+        assert not db.execute(closing).all()
+
+
+def test_an_offer_that_lapses_at_the_start_invites_to_nothing(freed: tuple[Harness, FullGroup, User, User]) -> None:
+    harness, group, ben, _eve = freed
+    with harness.transactions() as db:
+        lock_group(db, group.group.id)
+        offer_seats(db, group=group.group, now=START, offer_minutes=60)
+    harness.run_all("notifications")
+    (mail,) = [mail for mail in harness.mail.received if "no longer kept" in mail.subject]
+    assert mail.to_address == ben.email
+    assert "join the waiting list again" not in mail.text

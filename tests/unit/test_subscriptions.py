@@ -33,7 +33,6 @@ INSIDE = {
     "notifications.review_unlocked": ("review.unlocked", "notifications", 8),
     "notifications.seat_joined": ("seat.joined", "notifications", 8),
     "notifications.seat_left": ("seat.left", "notifications", 8),
-    "notifications.seat_refunded": ("seat.refunded", "notifications", 8),
     "notifications.session_cancelled": ("session.cancelled", "notifications", 8),
     "notifications.session_completed": ("session.completed", "notifications", 8),
     "notifications.session_created": ("session.created", "notifications", 8),
@@ -49,6 +48,8 @@ INSIDE = {
     "reviews.unlock": ("session.completed", "reviews", 8),
     "seats.refund": ("session.cancelled", "sessions", 8),
     "sessions.create": ("booking.accepted", "sessions", 8),
+    "waitlist.close": ("booking.accepted", "sessions", 8),
+    "waitlist.close_started": ("session.started", "sessions", 8),
     "waitlist.expire": ("waitlist.offered", "sessions", 8),
 }
 # Nothing is written for these any more; they run what older processes have written.
@@ -62,6 +63,7 @@ RETIRED = {
     "analytics.session_cancelled",
     "analytics.session_created",
     "analytics.session_started",
+    "notifications.seat_refunded",
     "reminders.set",
     "webhooks.queue",
 }
@@ -132,6 +134,7 @@ def test_only_expiries_and_reminders_are_timers() -> None:
         "bundles.expire",
         "notifications.bundle_expiring",
         "notifications.session_reminder",
+        "waitlist.close",
         "waitlist.expire",
     ]
 

@@ -48,6 +48,7 @@ ENDED = {
     "credit_returned": None,
     "bundle_purchase_id": None,
     "reason": "lapsed",
+    "occurred_at": datetime(2030, 5, 1, 9, tzinfo=UTC),
     "session_id": 7,
     "total_sessions": 5,
     "expired_sessions": 2,

@@ -204,9 +204,9 @@ def _notify_one(db: Connection, event: SeatRefunded | WaitlistEvent, kind: str) 
     notify_people(db, event, kind=kind, words=[(person, words)])
 
 
-@subscribe(SeatRefunded, name="notifications.seat_refunded", queue="notifications")
+@subscribe(SeatRefunded, name="notifications.seat_refunded", queue="notifications", retired=True)
 def notify_refunded(db: Connection, event: SeatRefunded, *, now: datetime) -> None:
-    """Notify the participant of what comes back, if anything does; the cancellation has a notification of its own."""
+    """For rows of the release before; the notification of the cancellation now has what comes back."""
     if event.refund_amount or event.credit_returned:
         _notify_one(db, event, "seat_refunded")
 

@@ -1,5 +1,5 @@
-"""Effects of the queue `sessions`: the session of an accepted booking, and the timers of undecided requests, of seats
-that are offered to a waiting list, and of bundles."""
+"""Effects of the queue `sessions`: the session of an accepted booking, and the timers of undecided requests, of waiting
+lists and the seats that are offered to them, and of bundles."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from workflows.bookings.booking import BOOKING_BY_ID, Booking
 from workflows.bookings.decisions import expire, expiry_of
 from workflows.bundles import expiry as bundles
 from workflows.events.event_types import (
+    CLOCK_SKEW,
     BookingAccepted,
     BookingRequested,
     BookingUndecided,
@@ -22,13 +23,14 @@ from workflows.events.event_types import (
     Event,
     SessionCancelled,
     SessionCreated,
+    SessionStarted,
     WaitlistOffered,
 )
 from workflows.events.record import defer_write, record
 from workflows.events.subscriptions import subscribe
 from workflows.groups.place import lock_group, read_group
 from workflows.groups.seats import refund_all
-from workflows.groups.waitlist import offer_seats
+from workflows.groups.waitlist import close_waitlist, offer_seats
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.reminders import reminders_to_set
@@ -110,8 +112,33 @@ def expire_offer(
     offer_seats(db, group=read_group(db, event.booking_id), now=ended, offer_minutes=policy.waitlist_offer_minutes)
 
 
-def _once_for_a_group(event: SessionCancelled) -> Sequence[str]:
+def _once_for_a_group(event: BookingAccepted | SessionCancelled | SessionStarted) -> Sequence[str]:
     return ("",) if event.mentee_user_id is None else ()
+
+
+def _after_the_start(event: BookingAccepted) -> datetime:
+    # A request whose clock is behind may have entered the list until then.
+    return event.start_time + CLOCK_SKEW
+
+
+# Alone, as above.
+@subscribe(
+    BookingAccepted,
+    name="waitlist.close",
+    queue="sessions",
+    due=_after_the_start,
+    targets=_once_for_a_group,
+    alone=True,
+)
+def close_waitlist_at_start(db: Connection, event: BookingAccepted, _target: str, *, now: datetime) -> None:
+    """End the waiting list of a group at its start, whether its session has been started or not."""
+    close_waitlist(db, booking_id=event.booking_id, now=now)
+
+
+@subscribe(SessionStarted, name="waitlist.close_started", queue="sessions", targets=_once_for_a_group, alone=True)
+def close_waitlist_of_started(db: Connection, event: SessionStarted, _target: str, *, now: datetime) -> None:
+    """End the waiting list of a group whose session was started, which may be before its start."""
+    close_waitlist(db, booking_id=event.booking_id, now=now)
 
 
 # Alone: it locks the bundles of all participants.

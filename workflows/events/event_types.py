@@ -328,7 +328,10 @@ class WaitlistOffered(WaitlistEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class WaitlistDropped(WaitlistEvent):
-    """A person is no longer on the waiting list; `reason`: the offer has `lapsed`, or the session is `cancelled`."""
+    """A person is no longer on the waiting list.
+
+    `reason`: the offer has `lapsed`, the session has `begun`, or it is `cancelled`.
+    """
 
     type: ClassVar[str] = "waitlist.dropped"
 

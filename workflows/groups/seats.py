@@ -17,7 +17,7 @@ from workflows.events.event_types import GroupSessionFull, SeatJoined, SeatLeft,
 from workflows.events.record import record
 from workflows.groups.group import Group
 from workflows.groups.place import Place, is_open, lock_group, lock_place, read_group, require_mentee, require_open
-from workflows.groups.waitlist import after_offers, drop_waitlist, offer_seats
+from workflows.groups.waitlist import CANCELLED, after_offers, drop_waitlist, offer_seats
 from workflows.identity.actor import Actor
 
 # `offered` is 1 where the seat is the one that is kept for this person, whose entry in the waiting list then goes.
@@ -235,7 +235,7 @@ def refund_all(db: Connection, *, group: Group, actor: Actor, now: datetime) -> 
             "credit_returned": returned,
         }
         refunds.append(SeatRefunded.about(present, actor=actor, now=now, **about))
-    dropped = drop_waitlist(db, group, now=now)
+    dropped = drop_waitlist(db, group, reason=CANCELLED, now=now)
     if refunds or dropped:
         record(db, *refunds, *dropped)
 

@@ -20,6 +20,7 @@ from workflows.identity.actor import SYSTEM, Actor
 
 LAPSED = "lapsed"
 CANCELLED = "cancelled"
+BEGUN = "begun"
 
 
 def _deleting(which: str) -> Any:
@@ -164,10 +165,22 @@ def drop_own_entry(db: Connection, booking_id: UUID, user_id: UUID | None) -> No
     db.execute(_DROP_OWN, {"booking_id": booking_id, "user_id": user_id})
 
 
-def drop_waitlist(db: Connection, group: Group, *, now: datetime) -> list[WaitlistDropped]:
-    """Delete the whole waiting list of a cancelled group, under its lock; the events are the caller's to record."""
+def close_waitlist(db: Connection, *, booking_id: UUID, now: datetime) -> None:
+    """Delete the waiting list of a group session that has begun; its people are notified.
+
+    By durable effects, at the start and when the session is started before it. Nothing enters it afterwards: entering
+    holds the group's lock, and refuses what has begun.
+    """
+    lock_group(db, booking_id)
+    dropped = drop_waitlist(db, read_group(db, booking_id), reason=BEGUN, now=now)
+    if dropped:
+        record(db, *dropped)
+
+
+def drop_waitlist(db: Connection, group: Group, *, reason: str, now: datetime) -> list[WaitlistDropped]:
+    """Delete the whole waiting list of a group, under its lock; the events are the caller's to record."""
     rows = db.execute(_DROP_ALL, {"booking_id": group.id})
-    return [_dropped(group, row.user_id, CANCELLED, now) for row in rows]
+    return [_dropped(group, row.user_id, reason, now) for row in rows]
 
 
 def _dropped(group: Group, user_id: UUID, reason: str, now: datetime) -> WaitlistDropped:

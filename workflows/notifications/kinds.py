@@ -20,7 +20,8 @@ class Kind:
         sentence: when it is sent, as people's preferences and unsubscribe links show it.
         channels: the default ones.
         always: channels that cannot be switched off.
-        offered: whether preferences list it; False where nothing records its event yet.
+        offered: whether preferences list it; False where nothing is sent any more, while the notifications that were,
+            and the links in their mails, go on to name it.
     """
 
     sentence: str
@@ -50,7 +51,7 @@ KINDS: dict[str, Kind] = {
     "review_unlocked": Kind("You can review a session.", NO_MAIL),
     "seat_joined": Kind("You join a group session, or a mentee joins one of yours."),
     "seat_left": Kind("You leave a group session, or a mentee leaves one of yours."),
-    "seat_refunded": Kind("A group session is cancelled, and what you paid comes back."),
+    "seat_refunded": Kind("A group session is cancelled, and what you paid comes back.", offered=False),
     "waitlist_offered": Kind("A seat is kept for you from a waiting list."),
     "waitlist_dropped": Kind("You are no longer on a waiting list."),
     "bundle_purchased": Kind("You have bought a bundle of sessions."),

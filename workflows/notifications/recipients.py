@@ -51,6 +51,8 @@ class Person:
         choices: their notification preferences.
         browsers: their push subscriptions.
         present: as a mentee, whether they were; None until attendance is recorded.
+        seat_price: what a participant of a group paid for their seat, in minor units; None for all others.
+        seat_paid_by_credit: whether a bundle paid for it.
     """
 
     user_id: UUID
@@ -60,6 +62,8 @@ class Person:
     choices: Mapping[str, bool] = field(default_factory=dict, hash=False)
     browsers: tuple[UUID, ...] = ()
     present: bool | None = None
+    seat_price: int | None = None
+    seat_paid_by_credit: bool = False
 
     def channels_for(self, kind: str) -> list[Channel]:
         """The channels on which they get notifications of a kind."""
@@ -110,15 +114,18 @@ _TYPES: dict[str, Any] = {"user_id": Uuid(), "mentor_profile_id": Uuid(), "choic
 _PARTIES = text(
     f"""
 SELECT b.id AS booking_id, b.title, b.status AS booking_status, b.decline_reason, b.cancel_reason,
-       s.status AS session_status, s.cancellation, party.is_mentor, party.present, {_PERSON}
+       s.status AS session_status, s.cancellation, party.is_mentor, party.present, party.seat_price,
+       party.bundle_purchase_id IS NOT NULL AS seat_paid_by_credit, {_PERSON}
 FROM unnest(CAST(:booking_ids AS uuid[])) AS asked(id)
 JOIN bookings b ON b.id = asked.id
 LEFT JOIN sessions s ON s.booking_id = b.id
 CROSS JOIN LATERAL (
-    SELECT m.user_id, true AS is_mentor, CAST(NULL AS boolean) AS present
+    SELECT m.user_id, true AS is_mentor, CAST(NULL AS boolean) AS present, CAST(NULL AS bigint) AS seat_price,
+           CAST(NULL AS uuid) AS bundle_purchase_id
     FROM mentor_profiles m WHERE m.id = b.mentor_profile_id
     UNION ALL
-    SELECT p.user_id, false, p.present FROM booking_participants p WHERE p.booking_id = b.id
+    SELECT p.user_id, false, p.present, p.price_amount, p.bundle_purchase_id
+    FROM booking_participants p WHERE p.booking_id = b.id
 ) AS party
 JOIN users u ON u.id = party.user_id
 LEFT JOIN mentor_profiles own ON own.user_id = u.id
@@ -205,4 +212,6 @@ def _person(row: Row[Any]) -> Person:
         choices=row.choices or {},
         browsers=tuple(row.browsers),
         present=getattr(row, "present", None),
+        seat_price=getattr(row, "seat_price", None),
+        seat_paid_by_credit=getattr(row, "seat_paid_by_credit", False),
     )
