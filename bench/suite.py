@@ -35,11 +35,24 @@ from bench.profiling import Profiler
 from bench.receiver import running_receiver
 from bench.results import Results, Row
 from bench.slots import measure_slots
+from bench.streams import ENVIRONMENT, measure_streams
 from bench.webhooks import measure_webhooks
 
 PRODUCT = tutelage.NAME
 CONTENDERS = (tutelage.NAME, usual.NAME, handwritten.NAME, pgbench.NAME, dbos.NAME)
-MEASURES = ("life", "sessions", "memory", "backlog", "rates", "reads", "slots", "webhooks", "growth", "start")
+MEASURES = (
+    "life",
+    "sessions",
+    "memory",
+    "backlog",
+    "rates",
+    "reads",
+    "slots",
+    "streams",
+    "webhooks",
+    "growth",
+    "start",
+)
 CLIENTS = (1, 4, 16)
 SETTLE_SECONDS = 3
 FEW_BOOKINGS, MANY_BOOKINGS = 1_000, 500_000
@@ -95,6 +108,8 @@ class Suite:
             yield "DBOS", self._dbos
         if self._has("slots") and PRODUCT in self.contenders:
             yield "the slots of a course, workers off", self._slots
+        if self._has("streams") and PRODUCT in self.contenders:
+            yield "accepts beside open streams, workers off", self._streams
         if self._has("webhooks") and PRODUCT in self.contenders:
             yield "webhooks", self._webhooks
 
@@ -207,6 +222,11 @@ class Suite:
     def _slots(self, folder: Path) -> None:
         with running_tutelage(folder / "data", without=WITHOUT_WORKERS) as contender:
             measure_slots(contender, self.results)
+
+    def _streams(self, folder: Path) -> None:
+        with running_tutelage(folder / "data", without=WITHOUT_WORKERS, environment=ENVIRONMENT) as contender:
+            contender.add_offers()
+            measure_streams(contender, self.results)
 
     def _webhooks(self, folder: Path) -> None:
         with running_tutelage(folder / "data") as contender:

@@ -200,8 +200,10 @@ class Stream:
         """What waits, as soon as there is something; nothing after a heartbeat's time."""
         if not self._pending:
             self._woken.clear()
+            # Not wait_for, which makes a task for each wait.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), HEARTBEAT_SECONDS)
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await self._woken.wait()
         changes, self._pending = list(self._pending), deque()
         return changes
 
