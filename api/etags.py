@@ -28,9 +28,13 @@ class Versioned(Protocol):
 
 
 Record = TypeVar("Record", bound=Versioned)
+Body = TypeVar("Body")
+# What views return: what the response shows, its status where that is not the documented one, and its headers.
+WithHeaders = tuple[Body, dict[str, str]]
+WithStatus = tuple[Body, int, dict[str, str]]
 
 
-def tagged(record: Record, **headers: str) -> tuple[Record, dict[str, str]]:
+def tagged(record: Record, **headers: str) -> WithHeaders[Record]:
     """The return value of a view: the record, with its ETag and other headers of the response."""
     return record, {"ETag": tag_of(record), **headers}
 

@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from flask import g, make_response, request
-from flask.typing import ResponseReturnValue
 
 from api.auth import verify_credentials
 from api.blueprints import document
@@ -23,7 +22,7 @@ from api.state import app_state
 from workflows.errors import NotFound
 from workflows.identity.actor import Actor, authenticate
 
-View = Callable[..., ResponseReturnValue]
+View = Callable[..., object]
 Path = dict[str, UUID | None]
 
 
@@ -32,7 +31,7 @@ def reads(role: Role, subject: Subject | None = None) -> Callable[[View], View]:
 
     def decorator(view: View) -> View:
         @wraps(view)
-        def loaded(*args: Any, **path: UUID | None) -> ResponseReturnValue:
+        def loaded(*args: Any, **path: UUID | None) -> object:
             return view(context_of(role, subject, path), *args)
 
         return document(loaded, view, loader={"role": role, "subject": subject, "changing": False})
@@ -45,7 +44,7 @@ def changes(role: Role, subject: Subject | None = None) -> Callable[[View], View
 
     def decorator(view: View) -> View:
         @wraps(view)
-        def loaded(*args: Any, **path: UUID | None) -> ResponseReturnValue:
+        def loaded(*args: Any, **path: UUID | None) -> object:
             context = context_of(role, subject, path)
             change = idempotent_request(request, context.actor)
             earlier = change.earlier_answer(context.db) if change else None

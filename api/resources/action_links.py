@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import marshmallow as ma
-from flask import Response, g, redirect, request
+from flask import g, redirect, request
+from werkzeug.wrappers import Response
 
 from api.act.action_page import ActionPage, Closed, Leave, Visit, sentences
 from api.act.cancelling import cancel_page
@@ -75,7 +75,7 @@ _FORM = {
 @action_links.response(
     200, {"type": "string"}, content_type=HTML, description="A page that asks, or tells why not.", example=_EXAMPLE
 )
-def get_action_page(signed: str) -> Any:
+def get_action_page(signed: str) -> Response:
     """Show what a link in a mail is for, and ask.
 
     GET changes nothing, since virus scanners follow every link in a mail. A link works once and for some time: an
@@ -98,7 +98,7 @@ def get_action_page(signed: str) -> Any:
     200, {"type": "string"}, content_type=HTML, description="A page that says what has been done.", example=_EXAMPLE
 )
 @action_links.alt_response(303, description="To the meeting.", success=True)
-def act_by_link(signed: str) -> Any:
+def act_by_link(signed: str) -> Response:
     """Do what the link is for, with the answers of its form, and use the link up.
 
     Whoever has the link acts as the user that it was sent to, for this one action: no cookie and no other credential is

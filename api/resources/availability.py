@@ -10,7 +10,7 @@ from flask import request
 from api import examples
 from api.blueprints import Area, refuses, versioned
 from api.context import ANYONE, MENTOR, PERSON, RequestContext, Subject
-from api.etags import any_version_will_do, tagged
+from api.etags import WithHeaders, any_version_will_do, tagged
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import availability as shapes
@@ -19,6 +19,7 @@ from workflows.availability.dates import (
     DATES,
     CalendarDay,
     CalendarOwner,
+    DateHours,
     calendar_day_query,
     calendar_owner_query,
     remove_date_hours,
@@ -54,7 +55,7 @@ OWN_HOLD = Subject(name="hold", query=hold_query, record=Hold, access=require_ho
 @versioned
 @reads(ANYONE, HOURS)
 @availability.response(200, shapes.WeeklyHours, example=examples.WEEKLY_HOURS)
-def get_weekly_hours(context: RequestContext[WeeklyHours]) -> Any:
+def get_weekly_hours(context: RequestContext[WeeklyHours]) -> WithHeaders[WeeklyHours]:
     """Get a mentor's weekly hours."""
     return tagged(context.subject)
 
@@ -63,7 +64,7 @@ def get_weekly_hours(context: RequestContext[WeeklyHours]) -> Any:
 @changes(MENTOR, OWN_HOURS)
 @availability.arguments(shapes.NewWeeklyHours, example=examples.NEW_HOURS)
 @availability.response(200, shapes.WeeklyHours, example=examples.WEEKLY_HOURS)
-def update_weekly_hours(context: RequestContext[WeeklyHours], body: dict[str, Any]) -> Any:
+def update_weekly_hours(context: RequestContext[WeeklyHours], body: dict[str, Any]) -> WithHeaders[WeeklyHours]:
     """Set the caller's weekly hours; bookings can then only be requested within them.
 
     They replace all previous hours, and follow the local time of `timeZone` (by default the profile's) across
@@ -94,7 +95,7 @@ def list_dates(context: RequestContext[CalendarOwner], **filters: date | None) -
 @changes(MENTOR, OWN_DAY)
 @availability.arguments(shapes.NewDateHours, example=examples.NEW_DATE_HOURS)
 @availability.response(200, shapes.DateHours, example=examples.DATE_HOURS)
-def update_date(context: RequestContext[CalendarDay], body: dict[str, Any]) -> Any:
+def update_date(context: RequestContext[CalendarDay], body: dict[str, Any]) -> WithHeaders[DateHours]:
     """Set the hours of one date, in place of the weekly hours.
 
     An empty list closes the date. It is a date of the time zone of the weekly hours, else of the profile's. Existing
@@ -115,7 +116,7 @@ def update_date(context: RequestContext[CalendarDay], body: dict[str, Any]) -> A
 @availability.route("/mentors/<id:mentor_profile_id>/dates/<day:day>", methods=["DELETE"])
 @changes(MENTOR, OWN_DAY)
 @availability.response(204)
-def delete_date(context: RequestContext[CalendarDay]) -> Any:
+def delete_date(context: RequestContext[CalendarDay]) -> None:
     """Remove the hours of one date; the weekly hours hold again."""
     remove_date_hours(
         context.db,
@@ -131,7 +132,7 @@ def delete_date(context: RequestContext[CalendarDay]) -> Any:
 @changes(MENTOR, OWN_CALENDAR)
 @availability.arguments(shapes.NewTimeOff, example=examples.NEW_TIME_OFF)
 @availability.response(201, shapes.TimeOff, example=examples.TIME_OFF)
-def create_time_off(context: RequestContext[CalendarOwner], body: dict[str, Any]) -> Any:
+def create_time_off(context: RequestContext[CalendarOwner], body: dict[str, Any]) -> TimeOff:
     """Take time off: nothing can be booked or accepted in it.
 
     With accepted sessions in the way it is refused, and `details.sessions` has their ids; with `cancelSessions`, they
@@ -155,7 +156,7 @@ def list_time_off(context: RequestContext[CalendarOwner], **filters: datetime | 
 @availability.route("/mentors/<id:mentor_profile_id>/time-off/<id:time_off_id>", methods=["DELETE"])
 @changes(MENTOR, OWN_TIME_OFF)
 @availability.response(204)
-def delete_time_off(context: RequestContext[TimeOff]) -> Any:
+def delete_time_off(context: RequestContext[TimeOff]) -> None:
     """Give up time off; what was cancelled for it stays cancelled."""
     give_up_time_off(context.db, actor=context.actor, taken=context.subject, now=context.now)
 
@@ -164,7 +165,7 @@ def delete_time_off(context: RequestContext[TimeOff]) -> Any:
 @versioned
 @reads(ANYONE, RULES)
 @availability.response(200, shapes.BookingRules, example=examples.BOOKING_RULES)
-def get_booking_rules(context: RequestContext[RulesOfMentor]) -> Any:
+def get_booking_rules(context: RequestContext[RulesOfMentor]) -> WithHeaders[RulesOfMentor]:
     """Get a mentor's rules of booking."""
     return tagged(context.subject)
 
@@ -173,7 +174,7 @@ def get_booking_rules(context: RequestContext[RulesOfMentor]) -> Any:
 @changes(MENTOR, OWN_RULES)
 @availability.arguments(shapes.NewBookingRules, example=examples.NEW_BOOKING_RULES)
 @availability.response(200, shapes.BookingRules, example=examples.BOOKING_RULES)
-def update_booking_rules(context: RequestContext[RulesOfMentor], body: dict[str, Any]) -> Any:
+def update_booking_rules(context: RequestContext[RulesOfMentor], body: dict[str, Any]) -> WithHeaders[RulesOfMentor]:
     """Set the caller's rules of booking; what is left out takes its default. Existing bookings stay as they are."""
     rules = set_rules(
         context.db,
@@ -191,7 +192,7 @@ def update_booking_rules(context: RequestContext[RulesOfMentor], body: dict[str,
 @changes(PERSON, CALENDAR)
 @availability.arguments(shapes.NewHold, example=examples.NEW_HOLD)
 @availability.response(201, shapes.Hold, example=examples.HOLD)
-def create_hold(context: RequestContext[CalendarOwner], body: dict[str, Any]) -> Any:
+def create_hold(context: RequestContext[CalendarOwner], body: dict[str, Any]) -> Hold:
     """Hold a time of a mentor for some minutes, while the mentee decides.
 
     The rules are those of booking the mentor's listing of that duration. A hold ends by itself, when its mentee books
@@ -213,6 +214,6 @@ def create_hold(context: RequestContext[CalendarOwner], body: dict[str, Any]) ->
 @availability.route("/holds/<id:hold_id>", methods=["DELETE"])
 @changes(PERSON, OWN_HOLD)
 @availability.response(204)
-def delete_hold(context: RequestContext[Hold]) -> Any:
+def delete_hold(context: RequestContext[Hold]) -> None:
     """Release a hold before it expires."""
     release(context.db, actor=context.actor, held=context.subject)

@@ -7,7 +7,7 @@ from typing import Any
 from api import account_examples, examples
 from api.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
 from api.context import ANYONE, MENTOR, PERSON, RequestContext, Subject, require_role
-from api.etags import tag_of, tagged
+from api.etags import WithHeaders, WithStatus, tag_of, tagged
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.openapi import BOOKINGS_DESCRIPTION
@@ -32,6 +32,8 @@ from workflows.sessions.series import cancel_series as end_series
 from workflows.sessions.session import accepted_session
 
 bookings = Area("Bookings", BOOKINGS_DESCRIPTION)
+# 202 once it is accepted: its session follows.
+Made = WithHeaders[Booking] | WithStatus[Booking]
 
 BOOKING = Subject(name="booking", query=booking_query, record=Booking, access=require_access)
 FOR_ITS_MENTOR = Subject(name="booking", query=booking_query, record=Booking, access=require_mentor)
@@ -52,7 +54,7 @@ SERIES = Subject(name="series", query=series_parties_query, record=SeriesParties
     example=examples.ACCEPTED,
     success=True,
 )
-def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Any:
+def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Made:
     """Request a booking.
 
     Creates a draft for the mentor to decide or, for an instant listing, an accepted booking. With `Prefer: wait=N`,
@@ -92,7 +94,7 @@ def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Any:
     example=examples.BOOKED_INDIVIDUALLY,
     success=True,
 )
-def create_individual_booking(context: RequestContext[None], body: IndividualRequest) -> Any:
+def create_individual_booking(context: RequestContext[None], body: IndividualRequest) -> Made:
     """Book an individual session of a course.
 
     The mentor is named, or chosen: of those who are free, the one with the fewest accepted minutes in that week. It is
@@ -138,7 +140,7 @@ def list_bookings(
 @versioned
 @reads(ANYONE, BOOKING)
 @bookings.response(200, shapes.Booking, example=examples.DRAFT)
-def get_booking(context: RequestContext[Booking]) -> Any:
+def get_booking(context: RequestContext[Booking]) -> WithHeaders[Booking] | WithHeaders[Group]:
     """Get a booking; that of a group with its seats."""
     booking = context.subject
     if booking.kind is not BookingKind.GROUP:
@@ -163,7 +165,7 @@ def get_booking(context: RequestContext[Booking]) -> Any:
     example=examples.BOOKED,
     success=True,
 )
-def accept_booking(context: RequestContext[Booking], _body: dict[str, Any]) -> Any:
+def accept_booking(context: RequestContext[Booking], _body: dict[str, Any]) -> Made:
     """Accept a booking request, as its mentor.
 
     The response has the session's id; the session itself is created by a durable task.
@@ -178,7 +180,7 @@ def accept_booking(context: RequestContext[Booking], _body: dict[str, Any]) -> A
 @changes(MENTOR, FOR_ITS_MENTOR)
 @bookings.arguments(shapes.Reason, required=False, example=account_examples.DECLINING)
 @bookings.response(200, shapes.Booking, example=account_examples.DECLINED)
-def decline_booking(context: RequestContext[Booking], body: dict[str, Any]) -> Any:
+def decline_booking(context: RequestContext[Booking], body: dict[str, Any]) -> WithHeaders[Booking]:
     """Decline a booking request, as its mentor. The mentee is notified."""
     return tagged(decline(context.db, actor=context.actor, booking=context.subject, now=context.now, **body))
 
@@ -188,7 +190,9 @@ def decline_booking(context: RequestContext[Booking], body: dict[str, Any]) -> A
 @changes(PERSON, FOR_ITS_MENTEE)
 @bookings.arguments(shapes.BookingCancellation, required=False, example=account_examples.WITHDRAWING)
 @bookings.response(200, shapes.CancelledBooking, example=account_examples.WITHDRAWN)
-def cancel_booking(context: RequestContext[Booking], body: dict[str, Any]) -> Any:
+def cancel_booking(
+    context: RequestContext[Booking], body: dict[str, Any]
+) -> WithHeaders[Booking] | WithHeaders[shapes.BookingOfCancelledSession]:
     """Cancel a booking, as its mentee.
 
     A draft is withdrawn. A booking that was paid by a product or a bundle is cancelled as its session, by its policy;
@@ -209,7 +213,7 @@ def cancel_booking(context: RequestContext[Booking], body: dict[str, Any]) -> An
 @changes(ANYONE, SERIES)
 @bookings.arguments(shapes.SeriesCancellation, example=examples.SERIES_CANCELLATION)
 @bookings.response(200, shapes.CancelledSeries, example=examples.CANCELLED_SERIES)
-def cancel_series(context: RequestContext[SeriesParties], body: dict[str, Any]) -> Any:
+def cancel_series(context: RequestContext[SeriesParties], body: dict[str, Any]) -> CancelledSeries:
     """Cancel a series from a time on: each of its bookings as its session, by its own policy; drafts are withdrawn.
 
     The response tells which still stand, with the code that their own cancellation is refused with. What was cancelled
@@ -237,7 +241,7 @@ def cancel_series(context: RequestContext[SeriesParties], body: dict[str, Any]) 
     return CancelledSeries([*ended.cancelled, *withdrawn], [*ended.kept, *kept])
 
 
-def _left(context: RequestContext[Booking], reason: str | None) -> Any:
+def _left(context: RequestContext[Booking], reason: str | None) -> WithHeaders[shapes.BookingOfLeftGroup]:
     actor, booking = context.actor, context.subject
     assert actor.user_id is not None
     left, cost = leave(
@@ -253,7 +257,7 @@ def _left(context: RequestContext[Booking], reason: str | None) -> Any:
     return shown, {"ETag": tag_of(booking)}
 
 
-def _made(booking: Booking) -> Any:
+def _made(booking: Booking) -> Made:
     if booking.session_id is None:
         return tagged(booking, Location=f"/bookings/{booking.id}")
     record, headers = tagged(booking, Location=f"/sessions/{booking.session_id}")

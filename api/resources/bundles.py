@@ -10,13 +10,21 @@ from flask import request
 from api import examples
 from api.blueprints import Area, refuses, versioned
 from api.context import ANYONE, OPERATOR, RequestContext, Subject, this_moment
-from api.etags import any_version_will_do, tagged
+from api.etags import WithHeaders, any_version_will_do, tagged
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.resources.catalog import COURSE
 from api.schemas import bundles as shapes
 from workflows.bundles.adjust import adjust
-from workflows.bundles.bundle import BUNDLES, Bundle, at_moment, bundle_query, require_owner, with_ledger
+from workflows.bundles.bundle import (
+    BUNDLES,
+    Bundle,
+    BundleAtMoment,
+    at_moment,
+    bundle_query,
+    require_owner,
+    with_ledger,
+)
 from workflows.bundles.purchase import purchase
 from workflows.catalog.courses import Course
 from workflows.errors import Forbidden
@@ -102,5 +110,5 @@ def _owner_of_list(actor: Actor, mentee_user_id: UUID | None) -> UUID | None:
     return actor.user_id
 
 
-def _tagged(context: RequestContext[Any], bundle: Bundle, **headers: str) -> Any:
+def _tagged(context: RequestContext[Any], bundle: Bundle, **headers: str) -> WithHeaders[BundleAtMoment]:
     return tagged(with_ledger(context.db, bundle, context.now), **headers)

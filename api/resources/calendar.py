@@ -10,6 +10,7 @@ from api import examples
 from api.blueprints import Area, refuses, versioned
 from api.context import PERSON, RequestContext, this_moment
 from api.database import database
+from api.etags import WithHeaders
 from api.loaders import changes
 from api.schemas import notifications as shapes
 from api.schemas.base import EmptyBody
@@ -28,7 +29,7 @@ CONTENT_TYPE = f"{ICALENDAR}; charset=utf-8"
 @changes(PERSON)
 @calendar.arguments(EmptyBody, required=False, example={})
 @calendar.response(201, shapes.CalendarSecret, example=examples.CALENDAR_SECRET)
-def create_calendar_secret(context: RequestContext[None], _body: dict[str, Any]) -> Any:
+def create_calendar_secret(context: RequestContext[None], _body: dict[str, Any]) -> WithHeaders[dict[str, str]]:
     """Create the secret address of the caller's calendar feed.
 
     It replaces an earlier one, and is shown only in this response.
@@ -44,7 +45,7 @@ def create_calendar_secret(context: RequestContext[None], _body: dict[str, Any])
 @calendar.response(
     200, {"type": "string"}, content_type=ICALENDAR, description="The calendar.", example=examples.CALENDAR_FEED
 )
-def get_calendar_feed(secret: str) -> Any:
+def get_calendar_feed(secret: str) -> Response:
     """Get a calendar feed.
 
     The address is the credential. The feed has the sessions of the past and the coming year, as mentor and as mentee,

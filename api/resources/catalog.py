@@ -10,7 +10,7 @@ from flask import request
 from api import account_examples, examples
 from api.blueprints import Area, refuses
 from api.context import ANYONE, MENTOR, OPERATOR, RequestContext, Subject
-from api.etags import any_version_will_do, cacheable, tagged
+from api.etags import WithHeaders, any_version_will_do, cacheable, tagged
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import catalog as shapes
@@ -20,7 +20,7 @@ from workflows.catalog import courses as catalog
 from workflows.catalog import products as sold
 from workflows.catalog.listings import LISTINGS, Listing, change_listing, listing_query, publish_listing
 from workflows.catalog.products import PRODUCTS, Product, product_query, require_on_sale
-from workflows.catalog.support_options import support_options
+from workflows.catalog.support_options import SupportOptions, support_options
 from workflows.identity.parties import require_mentor
 from workflows.paging import PagedList
 
@@ -39,7 +39,7 @@ def _as_seen(context: RequestContext[Any], listing: Listing) -> Listing:
 @changes(MENTOR)
 @listings.arguments(shapes.NewListing, example=account_examples.NEW_LISTING)
 @listings.response(201, shapes.Listing, example=account_examples.LISTING)
-def create_listing(context: RequestContext[None], body: dict[str, Any]) -> Any:
+def create_listing(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[Listing]:
     """Publish a listing.
 
     Defaults: `bookingMode` request, `earlyStartMinutes` 15 (null: any time), `minNoticeMinutes` 0,
@@ -55,7 +55,7 @@ def create_listing(context: RequestContext[None], body: dict[str, Any]) -> Any:
 @changes(MENTOR, OWN_LISTING)
 @listings.arguments(shapes.ListingChanges, example=account_examples.LISTING_CHANGES)
 @listings.response(200, shapes.Listing, example=account_examples.CHANGED_LISTING)
-def update_listing(context: RequestContext[Listing], body: dict[str, Any]) -> Any:
+def update_listing(context: RequestContext[Listing], body: dict[str, Any]) -> WithHeaders[Listing]:
     """Update a listing. Existing bookings keep their time and price."""
     changed = change_listing(
         context.db,
@@ -80,7 +80,7 @@ def list_listings(_context: RequestContext[None], **filters: UUID | None) -> dic
 @cacheable
 @reads(ANYONE, LISTING)
 @listings.response(200, shapes.Listing, example=account_examples.LISTING)
-def get_listing(context: RequestContext[Listing]) -> Any:
+def get_listing(context: RequestContext[Listing]) -> WithHeaders[Listing]:
     """Get a listing, active or not."""
     return tagged(_as_seen(context, context.subject))
 
@@ -94,7 +94,7 @@ COURSE = Subject(name="course", query=catalog.course_query, record=catalog.Cours
 @changes(OPERATOR)
 @courses.arguments(shapes.NewCourse, example=examples.NEW_COURSE)
 @courses.response(201, shapes.Course, example=examples.COURSE)
-def create_course(context: RequestContext[None], body: dict[str, Any]) -> Any:
+def create_course(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[catalog.Course]:
     """Create a course."""
     course = catalog.create_course(context.db, actor=context.actor, **body)
     return tagged(course, Location=f"/courses/{course.id}")
@@ -121,7 +121,7 @@ def list_courses(_context: RequestContext[None], **filters: Any) -> dict[str, An
 @cacheable
 @reads(ANYONE, COURSE)
 @courses.response(200, shapes.Course, example=examples.COURSE)
-def get_course(context: RequestContext[catalog.Course]) -> Any:
+def get_course(context: RequestContext[catalog.Course]) -> WithHeaders[catalog.Course]:
     """Get a course, active or not."""
     return tagged(context.subject)
 
@@ -130,7 +130,7 @@ def get_course(context: RequestContext[catalog.Course]) -> Any:
 @changes(OPERATOR, COURSE)
 @courses.arguments(shapes.CourseChanges, example={"active": False})
 @courses.response(200, shapes.Course, example={**examples.COURSE, "active": False})
-def update_course(context: RequestContext[catalog.Course], body: dict[str, Any]) -> Any:
+def update_course(context: RequestContext[catalog.Course], body: dict[str, Any]) -> WithHeaders[catalog.Course]:
     """Update or deactivate a course. Its listings and bookings stay as they are."""
     changed = catalog.change_course(
         context.db,
@@ -150,7 +150,7 @@ PRODUCT_ON_SALE = Subject(name="product", query=product_query, record=Product, a
 @changes(OPERATOR, COURSE)
 @courses.arguments(shapes.NewProduct, example=examples.NEW_PRODUCT)
 @courses.response(201, shapes.Product, example=examples.PRODUCT)
-def create_product(context: RequestContext[catalog.Course], body: dict[str, Any]) -> Any:
+def create_product(context: RequestContext[catalog.Course], body: dict[str, Any]) -> WithHeaders[Product]:
     """Put a product on sale: a `single` session, a `bundle` of `sessionCount`, or a `group_seat`."""
     product = sold.create_product(context.db, actor=context.actor, course_id=context.subject.id, **body)
     return tagged(product, Location=f"/courses/{product.course_id}/products/{product.id}")
@@ -169,7 +169,7 @@ def list_products(context: RequestContext[catalog.Course]) -> dict[str, Any]:
 @cacheable
 @reads(ANYONE, PRODUCT_ON_SALE)
 @courses.response(200, shapes.Product, example=examples.PRODUCT)
-def get_product(context: RequestContext[Product]) -> Any:
+def get_product(context: RequestContext[Product]) -> WithHeaders[Product]:
     """Get a product; only operators find one that is no longer sold."""
     return tagged(context.subject)
 
@@ -178,7 +178,7 @@ def get_product(context: RequestContext[Product]) -> Any:
 @changes(OPERATOR, PRODUCT)
 @courses.arguments(shapes.ProductChanges, example={"active": False})
 @courses.response(200, shapes.Product, example={**examples.PRODUCT, "active": False})
-def update_product(context: RequestContext[Product], body: dict[str, Any]) -> Any:
+def update_product(context: RequestContext[Product], body: dict[str, Any]) -> WithHeaders[Product]:
     """Update or deactivate a product. What has been bought stays as it was bought.
 
     Kind, number of sessions and duration are fixed: sell another product instead.
@@ -197,7 +197,7 @@ def update_product(context: RequestContext[Product], body: dict[str, Any]) -> An
 @cacheable
 @reads(ANYONE, COURSE)
 @courses.response(200, support.SupportOptions, example=examples.SUPPORT_OPTIONS)
-def get_support_options(context: RequestContext[catalog.Course]) -> Any:
+def get_support_options(context: RequestContext[catalog.Course]) -> SupportOptions:
     """Get what can be booked and bought for a course.
 
     Up to 100 mentors who teach it, the best-rated first, each with the listings of it; up to 100 products on sale; and

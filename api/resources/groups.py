@@ -11,15 +11,15 @@ from flask import request
 from api import examples
 from api.blueprints import Area, refuses, versioned
 from api.context import ANYONE, OPERATOR_OR_MENTOR, RequestContext, Subject
-from api.etags import any_version_will_do, tagged
+from api.etags import WithHeaders, any_version_will_do, tagged
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import groups as shapes
 from api.state import app_state
 from workflows.errors import Forbidden
 from workflows.groups.capacity import change_capacity
-from workflows.groups.group import GROUPS, Group, group_query, not_a_group, seen_by
-from workflows.groups.schedule import schedule
+from workflows.groups.group import GROUPS, Group, SeenGroup, group_query, not_a_group, seen_by
+from workflows.groups.schedule import Schedule, schedule
 from workflows.groups.templates import (
     TEMPLATES,
     GroupTemplate,
@@ -99,7 +99,7 @@ def update_group_session(context: RequestContext[Group], body: dict[str, Any]) -
 @changes(OPERATOR_OR_MENTOR)
 @group_sessions.arguments(shapes.NewGroupTemplate, example=examples.NEW_GROUP_TEMPLATE)
 @group_sessions.response(201, shapes.GroupTemplate, example=examples.GROUP_TEMPLATE)
-def create_group_session_template(context: RequestContext[None], body: dict[str, Any]) -> Any:
+def create_group_session_template(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[GroupTemplate]:
     """Create a template of weekly group sessions.
 
     Defaults: the price of the course's only active product for a group seat (none or several: 400),
@@ -128,7 +128,7 @@ def list_group_session_templates(
 @versioned
 @reads(OPERATOR_OR_MENTOR, TEMPLATE)
 @group_sessions.response(200, shapes.GroupTemplate, example=examples.GROUP_TEMPLATE)
-def get_group_session_template(context: RequestContext[GroupTemplate]) -> Any:
+def get_group_session_template(context: RequestContext[GroupTemplate]) -> WithHeaders[GroupTemplate]:
     """Get a template, active or not."""
     return tagged(context.subject)
 
@@ -138,7 +138,9 @@ def get_group_session_template(context: RequestContext[GroupTemplate]) -> Any:
 @changes(OPERATOR_OR_MENTOR, TEMPLATE)
 @group_sessions.arguments(shapes.GroupTemplateChanges, example={"capacity": 8})
 @group_sessions.response(200, shapes.GroupTemplate, example={**examples.GROUP_TEMPLATE, "capacity": 8})
-def update_group_session_template(context: RequestContext[GroupTemplate], body: dict[str, Any]) -> Any:
+def update_group_session_template(
+    context: RequestContext[GroupTemplate], body: dict[str, Any]
+) -> WithHeaders[GroupTemplate]:
     """Update a template. Group sessions that are already scheduled stay as they are."""
     changed = change_template(
         context.db,
@@ -153,7 +155,7 @@ def update_group_session_template(context: RequestContext[GroupTemplate], body: 
 @group_sessions.route("/group-session-templates/<id:template_id>", methods=["DELETE"])
 @changes(OPERATOR_OR_MENTOR, TEMPLATE)
 @group_sessions.response(204)
-def delete_group_session_template(context: RequestContext[GroupTemplate]) -> Any:
+def delete_group_session_template(context: RequestContext[GroupTemplate]) -> None:
     """Deactivate a template. Group sessions that are already scheduled stay."""
     change_template(
         context.db,
@@ -172,7 +174,7 @@ def delete_group_session_template(context: RequestContext[GroupTemplate]) -> Any
 @group_sessions.alt_response(
     200, schema=shapes.Schedule, description="None was made.", success=True, example={**examples.SCHEDULE, "made": []}
 )
-def schedule_group_sessions(context: RequestContext[GroupTemplate], body: dict[str, Any]) -> Any:
+def schedule_group_sessions(context: RequestContext[GroupTemplate], body: dict[str, Any]) -> tuple[Schedule, int]:
     """Make the group sessions of a template's dates in a period of at most 366 days.
 
     Each date succeeds or fails by itself, by the mentor's calendar and not by their weekly hours. A date is skipped if
@@ -183,6 +185,6 @@ def schedule_group_sessions(context: RequestContext[GroupTemplate], body: dict[s
     return (made, 201) if made.made else (made, 200)
 
 
-def shown(context: RequestContext[Any], group: Group) -> Any:
+def shown(context: RequestContext[Any], group: Group) -> WithHeaders[SeenGroup]:
     """The return value of a view that answers with a group: as its caller sees it, with its ETag."""
     return tagged(seen_by(context.db, context.actor, group))

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from api import message_examples
 from api.blueprints import IF_MATCH, Area, accepts_headers, refuses, versioned
 from api.context import PERSON, RequestContext, Subject
-from api.etags import require_match, tag_of, tagged
+from api.etags import WithHeaders, require_match, tag_of, tagged
 from api.examples import page
 from api.lists import list_route
 from api.loaders import changes, reads
@@ -57,7 +57,7 @@ def list_notifications(context: RequestContext[None], *, unread: bool | None = N
 @notifications.route("/notifications/unread-count")
 @reads(PERSON)
 @notifications.response(200, shapes.UnreadCount, example=message_examples.UNREAD_COUNT)
-def get_unread_notification_count(context: RequestContext[None]) -> Any:
+def get_unread_notification_count(context: RequestContext[None]) -> dict[str, int]:
     """Get the number of the caller's unread notifications."""
     return {"unread": count_unread(context.db, actor=context.actor)}
 
@@ -66,7 +66,7 @@ def get_unread_notification_count(context: RequestContext[None]) -> Any:
 @changes(PERSON, NOTIFICATION)
 @notifications.arguments(EmptyBody, required=False, example={})
 @notifications.response(200, shapes.Notification, example=message_examples.READ_NOTIFICATION)
-def mark_notification_read(context: RequestContext[Notification], _body: dict[str, Any]) -> Any:
+def mark_notification_read(context: RequestContext[Notification], _body: dict[str, Any]) -> WithHeaders[Notification]:
     """Mark a notification as read."""
     return tagged(read(context.db, notification=context.subject, now=context.now))
 
@@ -75,7 +75,7 @@ def mark_notification_read(context: RequestContext[Notification], _body: dict[st
 @changes(PERSON)
 @notifications.arguments(EmptyBody, required=False, example={})
 @notifications.response(200, shapes.ReadCount, example=message_examples.READ_COUNT)
-def mark_all_notifications_read(context: RequestContext[None], _body: dict[str, Any]) -> Any:
+def mark_all_notifications_read(context: RequestContext[None], _body: dict[str, Any]) -> dict[str, int]:
     """Mark all of the caller's notifications as read."""
     return {"read": read_all(context.db, actor=context.actor, now=context.now)}
 
@@ -84,7 +84,7 @@ def mark_all_notifications_read(context: RequestContext[None], _body: dict[str, 
 @versioned
 @reads(PERSON)
 @notifications.response(200, shapes.NotificationPreferences, example=message_examples.PREFERENCES)
-def get_notification_preferences(context: RequestContext[None]) -> Any:
+def get_notification_preferences(context: RequestContext[None]) -> WithHeaders[dict[str, Any]]:
     """Get the caller's channels for each kind of notification."""
     found = context.db.execute(
         select(choices_of().label("choices")).where(users.c.id == context.actor.user_id)
@@ -99,7 +99,7 @@ def get_notification_preferences(context: RequestContext[None]) -> Any:
 @changes(PERSON)
 @notifications.arguments(shapes.NotificationPreferencesUpdate, example=message_examples.PREFERENCES_UPDATE)
 @notifications.response(200, shapes.NotificationPreferences, example=message_examples.PREFERENCES)
-def update_notification_preferences(context: RequestContext[None], body: dict[str, Any]) -> Any:
+def update_notification_preferences(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[dict[str, Any]]:
     """Replace the caller's notification preferences. Omitted kinds and channels get their defaults."""
     assert context.actor.user_id is not None
     before = lock_choices(context.db, context.actor.user_id)
@@ -120,7 +120,7 @@ SUBSCRIPTION = Subject(name="push subscription", query=browser_query, record=Bro
 @refuses("push_off")
 @reads(PERSON)
 @push.response(200, shapes.PushKey, example=message_examples.PUSH_KEY)
-def get_push_key(_context: RequestContext[None]) -> Any:
+def get_push_key(_context: RequestContext[None]) -> dict[str, str]:
     """Get the public key with which browsers subscribe."""
     return {"public_key": _vapid().public_key}
 
@@ -130,7 +130,7 @@ def get_push_key(_context: RequestContext[None]) -> Any:
 @changes(PERSON)
 @push.arguments(shapes.NewPushSubscription, example=message_examples.NEW_BROWSER)
 @push.response(201, shapes.PushSubscription, example=message_examples.BROWSER)
-def create_push_subscription(context: RequestContext[None], body: dict[str, Any]) -> Any:
+def create_push_subscription(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[Browser]:
     """Subscribe a browser to the caller's notifications.
 
     A browser belongs to the last user who subscribed it. A user has at most 20; another one replaces the oldest.
@@ -159,7 +159,7 @@ def list_push_subscriptions(context: RequestContext[None]) -> dict[str, Any]:
 @push.route("/push-subscriptions/<id:subscription_id>", methods=["DELETE"])
 @changes(PERSON, SUBSCRIPTION)
 @push.response(204)
-def delete_push_subscription(context: RequestContext[Browser]) -> Any:
+def delete_push_subscription(context: RequestContext[Browser]) -> None:
     """Delete a push subscription; pending notifications to it are not sent."""
     forget_browser(context.db, context.subject.id)
 

@@ -7,7 +7,7 @@ from typing import Any
 from api import examples
 from api.blueprints import Area, refuses
 from api.context import OPERATOR, RequestContext, Subject
-from api.etags import tagged
+from api.etags import WithHeaders, tagged
 from api.lists import list_route
 from api.loaders import changes
 from api.schemas import operated_deliveries as shapes
@@ -15,7 +15,7 @@ from api.schemas.base import EmptyBody
 from models.events import DeliveryState
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.store import status_query
-from workflows.operations import DELIVERIES, cancel_delivery, retry_deliveries, retry_delivery
+from workflows.operations import DELIVERIES, Retried, cancel_delivery, retry_deliveries, retry_delivery
 
 operated_deliveries = Area("Deliveries", "Deliveries of every effect: operators list, retry and cancel them.")
 
@@ -35,7 +35,7 @@ def list_deliveries(_context: RequestContext[None], **filters: DeliveryState | s
 @changes(OPERATOR, DELIVERY)
 @operated_deliveries.arguments(EmptyBody, required=False, example={})
 @operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.RETRIED_DELIVERY)
-def retry_dead_delivery(context: RequestContext[DeliveryStatus], _body: dict[str, Any]) -> Any:
+def retry_dead_delivery(context: RequestContext[DeliveryStatus], _body: dict[str, Any]) -> WithHeaders[DeliveryStatus]:
     """Retry a dead delivery: at once, and with all its attempts again."""
     return tagged(retry_delivery(context.db, actor=context.actor, delivery=context.subject, now=context.now))
 
@@ -45,7 +45,9 @@ def retry_dead_delivery(context: RequestContext[DeliveryStatus], _body: dict[str
 @changes(OPERATOR, DELIVERY)
 @operated_deliveries.arguments(shapes.DeliveryCancellation, required=False, example=examples.DELIVERY_CANCELLATION)
 @operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.CANCELLED_DELIVERY)
-def cancel_unfinished_delivery(context: RequestContext[DeliveryStatus], body: dict[str, Any]) -> Any:
+def cancel_unfinished_delivery(
+    context: RequestContext[DeliveryStatus], body: dict[str, Any]
+) -> WithHeaders[DeliveryStatus]:
     """Cancel a pending or dead delivery, for good.
 
     A dead one is thereby acknowledged, and not retried. A message that is being sent
@@ -58,7 +60,7 @@ def cancel_unfinished_delivery(context: RequestContext[DeliveryStatus], body: di
 @changes(OPERATOR)
 @operated_deliveries.arguments(shapes.DeliveryRetry, example=examples.DELIVERIES_TO_RETRY)
 @operated_deliveries.response(202, shapes.RetriedCount, example=examples.RETRIED_DELIVERIES)
-def retry_dead_deliveries(context: RequestContext[None], body: dict[str, Any]) -> Any:
+def retry_dead_deliveries(context: RequestContext[None], body: dict[str, Any]) -> Retried:
     """Retry what is dead: at most 10,000, the oldest events first, 25 a second of each effect.
 
     The answer's `id` is what the audit knows the retry by.

@@ -36,7 +36,7 @@ operations = Area("Operations", "For operators and monitoring.")
 @operations.route("/operations/invariants")
 @reads(OPERATOR)
 @operations.response(200, shapes.Invariants, example=report_examples.INVARIANTS)
-def get_invariants(context: RequestContext[None]) -> Any:
+def get_invariants(context: RequestContext[None]) -> dict[str, object]:
     """Get the violations of the invariants: those known, and those of the latest changes, which are checked now.
 
     Everything is checked once a day, in the background; `tutelage invariants` does so at once.
@@ -55,7 +55,7 @@ def get_invariants(context: RequestContext[None]) -> Any:
     description="Prometheus's text format.",
     example=report_examples.METRICS,
 )
-def get_metrics() -> Any:
+def get_metrics() -> Response:
     """Get metrics for Prometheus. METRICS_TOKEN, if set, is the bearer token."""
     _require_metrics_access()
     return Response(exposition(), content_type=CONTENT_TYPE)
@@ -64,7 +64,7 @@ def get_metrics() -> Any:
 @operations.route("/operations/summary")
 @reads(OPERATOR)
 @operations.response(200, Summary, example=report_examples.SUMMARY)
-def get_operations_summary(context: RequestContext[None]) -> Any:
+def get_operations_summary(context: RequestContext[None]) -> dict[str, object]:
     """Get sessions by status and by mentor, the share of accepted bookings that have a session, and overdue sessions.
 
     Overdue sessions are still in progress a day after their end: complete or void them.
@@ -86,7 +86,7 @@ def get_operations_summary(context: RequestContext[None]) -> Any:
 
 @operations.route("/health/live")
 @operations.response(200, shapes.Health, example=report_examples.HEALTH)
-def get_liveness() -> Any:
+def get_liveness() -> dict[str, str]:
     """Get whether the process is alive."""
     return {"status": "ok"}
 
@@ -94,7 +94,7 @@ def get_liveness() -> Any:
 @operations.route("/health/ready")
 @refuses("unavailable")
 @operations.response(200, shapes.Health, example=report_examples.HEALTH)
-def get_readiness() -> Any:
+def get_readiness() -> dict[str, str] | Response:
     """Get whether requests can be served: the database is reachable and migrated. Redis is not needed."""
     # Not the request's transaction: a probe must not be run again, and has nothing to commit.
     with app_state().engine.connect() as db:

@@ -9,7 +9,7 @@ from flask import request
 from api import account_examples, examples
 from api.blueprints import Area, refuses, versioned
 from api.context import ANYONE, OPERATOR, PERSON, RequestContext, Subject
-from api.etags import any_version_will_do, cacheable, tagged
+from api.etags import WithHeaders, any_version_will_do, cacheable, tagged
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import people as shapes
@@ -64,7 +64,7 @@ MENTOR_PROFILE = Subject(name="mentor", query=mentor_query, record=Mentor)
 @changes(OPERATOR)
 @users.arguments(shapes.NewUser, example=account_examples.NEW_USER)
 @users.response(201, shapes.User, example=account_examples.USER)
-def create_user(context: RequestContext[None], body: dict[str, Any]) -> Any:
+def create_user(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[User]:
     """Create a user.
 
     For operators, on behalf of the identity provider. Mail addresses are unique regardless of case.
@@ -77,7 +77,7 @@ def create_user(context: RequestContext[None], body: dict[str, Any]) -> Any:
 @versioned
 @reads(ANYONE, USER)
 @users.response(200, shapes.User, example=account_examples.USER)
-def get_user(context: RequestContext[User]) -> Any:
+def get_user(context: RequestContext[User]) -> WithHeaders[User]:
     """Get a user."""
     return tagged(context.subject)
 
@@ -86,7 +86,7 @@ def get_user(context: RequestContext[User]) -> Any:
 @versioned
 @reads(PERSON)
 @users.response(200, shapes.User, example=account_examples.USER)
-def get_me(context: RequestContext[None]) -> Any:
+def get_me(context: RequestContext[None]) -> WithHeaders[User]:
     """Get the caller's user account."""
     assert context.actor.user_id is not None
     return tagged(User.of(context.db.execute(user_query(context.actor.user_id)).one()))
@@ -97,7 +97,7 @@ def get_me(context: RequestContext[None]) -> Any:
 @changes(PERSON)
 @users.arguments(shapes.UserChanges, example=account_examples.USER_CHANGES)
 @users.response(200, shapes.User, example=account_examples.CHANGED_USER)
-def update_me(context: RequestContext[None], body: dict[str, Any]) -> Any:
+def update_me(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[User]:
     """Update the caller's name, mail address, time zone or locale.
 
     A link to confirm a new mail address is sent to it, and a notice to the present one, which stays until then;
@@ -114,7 +114,7 @@ def update_me(context: RequestContext[None], body: dict[str, Any]) -> Any:
 @changes(ANYONE, OWN_PROFILE)
 @mentors.arguments(shapes.MentorProfileChanges, example=account_examples.PROFILE_CHANGES)
 @mentors.response(200, shapes.MentorProfile, example=account_examples.CHANGED_PROFILE)
-def update_mentor_profile(context: RequestContext[Mentor], body: dict[str, Any]) -> Any:
+def update_mentor_profile(context: RequestContext[Mentor], body: dict[str, Any]) -> WithHeaders[Mentor]:
     """Update a mentor profile, as its user or an operator."""
     changed = change_mentor_profile(
         context.db,
@@ -131,7 +131,7 @@ def update_mentor_profile(context: RequestContext[Mentor], body: dict[str, Any])
 @changes(ANYONE)
 @mentors.arguments(shapes.NewMentorProfile, example=account_examples.NEW_MENTOR_PROFILE)
 @mentors.response(201, shapes.MentorProfile, example=account_examples.NEW_PROFILE_OF_MENTOR)
-def create_mentor_profile(context: RequestContext[None], body: dict[str, Any]) -> Any:
+def create_mentor_profile(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[Mentor]:
     """Create a mentor profile.
 
     For the caller or, by operators, for `userId`. Skills are stored in lower case.
@@ -172,6 +172,6 @@ def list_skills(_context: RequestContext[None]) -> dict[str, Any]:
 @cacheable
 @reads(ANYONE, MENTOR_PROFILE)
 @mentors.response(200, shapes.MentorProfile, example=account_examples.MENTOR_PROFILE)
-def get_mentor(context: RequestContext[Mentor]) -> Any:
+def get_mentor(context: RequestContext[Mentor]) -> WithHeaders[Mentor]:
     """Get a mentor profile."""
     return tagged(context.subject)

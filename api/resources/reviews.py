@@ -9,7 +9,7 @@ from flask import request
 from api import examples
 from api.blueprints import Area, refuses
 from api.context import ANYONE, MENTOR, OPERATOR, PERSON, RequestContext, Subject
-from api.etags import any_version_will_do, cacheable, tag_of
+from api.etags import WithHeaders, any_version_will_do, cacheable, tag_of
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.resources.people import MENTOR_PROFILE
@@ -76,7 +76,7 @@ def create_review_answer(context: RequestContext[Session], body: dict[str, Any])
     return _shown(context.actor, review, Location=f"/reviews/{review.id}")
 
 
-def _as_seen(context: RequestContext[Any], review: Review) -> Any:
+def _as_seen(context: RequestContext[Any], review: Review) -> dict[str, Any]:
     return shapes.as_seen_by(context.actor, review)
 
 
@@ -121,5 +121,5 @@ def moderate_review(context: RequestContext[Review], body: dict[str, Any]) -> An
     return _shown(context.actor, moderated)
 
 
-def _shown(actor: Actor, review: Review, **headers: str) -> Any:
+def _shown(actor: Actor, review: Review, **headers: str) -> WithHeaders[dict[str, Any]]:
     return shapes.as_seen_by(actor, review), {"ETag": tag_of(review), **headers}

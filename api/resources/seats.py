@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import jsonify
+from flask import Response, jsonify
 
 from api import examples
 from api.blueprints import refuses
 from api.context import ANYONE, PERSON, RequestContext
+from api.etags import WithHeaders
 from api.loaders import changes
 from api.resources.groups import GROUP, group_sessions, shown
 from api.schemas import groups as group_shapes
@@ -45,7 +46,7 @@ def join_group_session(context: RequestContext[Group], body: dict[str, Any]) -> 
 @changes(ANYONE, GROUP)
 @group_sessions.arguments(shapes.Leaving, required=False, example=examples.LEAVING)
 @group_sessions.response(200, shapes.LeftGroupSession, example=examples.LEFT_GROUP)
-def leave_group_session(context: RequestContext[Group], body: dict[str, Any]) -> Any:
+def leave_group_session(context: RequestContext[Group], body: dict[str, Any]) -> WithHeaders[shapes.LeftGroup]:
     """Leave a group session before it begins, by its cancellation policy.
 
     In time, the price is refunded or the session of the bundle comes back. Later, the fee of the policy is kept, which
@@ -77,7 +78,7 @@ def leave_group_session(context: RequestContext[Group], body: dict[str, Any]) ->
     example=examples.OFFERED,
     success=True,
 )
-def join_group_session_waitlist(context: RequestContext[Group], _body: dict[str, Any]) -> Any:
+def join_group_session_waitlist(context: RequestContext[Group], _body: dict[str, Any]) -> tuple[Response, int]:
     """Wait for a seat in a full group session.
 
     A seat that becomes free is offered to the first in line, and kept for them until `offer.expiresAt`; then it is
@@ -97,7 +98,7 @@ def join_group_session_waitlist(context: RequestContext[Group], _body: dict[str,
 @refuses("not_a_group")
 @changes(PERSON, GROUP)
 @group_sessions.response(204)
-def leave_group_session_waitlist(context: RequestContext[Group]) -> Any:
+def leave_group_session_waitlist(context: RequestContext[Group]) -> None:
     """Leave the waiting list; a seat that was kept for the caller is offered to the next. Idempotent."""
     leave_waitlist(
         context.db,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import jsonify
+from flask import Response, jsonify
 from sqlalchemy import Connection
 
 from api import examples
 from api.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
 from api.context import ANYONE, MENTOR, OPERATOR, OPERATOR_OR_MENTOR, PERSON, RequestContext, Subject
-from api.etags import tagged
+from api.etags import WithHeaders, WithStatus, tagged
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.openapi import SESSIONS_DESCRIPTION
@@ -20,10 +20,12 @@ from api.schemas.base import EmptyBody, ListOrder
 from api.state import app_state
 from workflows.bookings.booking import Booking, awaited_booking_query
 from workflows.bookings.direct import book_directly
+from workflows.bookings.series import Series
 from workflows.errors import NotFound
 from workflows.groups.place import read_group, read_place
 from workflows.groups.seats import quote_seat
 from workflows.identity.actor import Actor
+from workflows.identity.participants import Participant
 from workflows.identity.parties import (
     has_access,
     is_mentee,
@@ -76,7 +78,7 @@ def _as_seen(context: RequestContext[Any], session: Session) -> Session:
     return shapes.as_seen_by(context.actor, session, meetings=app_state().meetings, now=context.now)
 
 
-def _tagged(context: RequestContext[Any], session: Session) -> Any:
+def _tagged(context: RequestContext[Any], session: Session) -> WithHeaders[Session]:
     return tagged(_as_seen(context, session))
 
 
@@ -101,7 +103,9 @@ def _tagged(context: RequestContext[Any], session: Session) -> Any:
     example=examples.BOOKED_DIRECTLY,
     success=True,
 )
-def create_session_booking(context: RequestContext[None], body: dict[str, Any]) -> Any:
+def create_session_booking(
+    context: RequestContext[None], body: dict[str, Any]
+) -> WithStatus[dict[str, Series | Booking | None]]:
     """Book a session with a mentor.
 
     The mentor's active listing of that duration is booked; of several the cheapest, then the one with the smallest id.
@@ -209,7 +213,7 @@ def complete_session(context: RequestContext[Session], body: dict[str, Any]) -> 
 @changes(OPERATOR_OR_MENTOR, TO_COMPLETE)
 @sessions.arguments(shapes.Attendance, example=examples.ATTENDANCE)
 @sessions.response(200, shapes.Participants, example=examples.PARTICIPANTS)
-def record_session_attendance(context: RequestContext[Session], body: dict[str, Any]) -> Any:
+def record_session_attendance(context: RequestContext[Session], body: dict[str, Any]) -> dict[str, list[Participant]]:
     """Record which mentees were present: while the session is in progress, or within seven days of its completion.
 
     After the completion, absence withdraws an unused permit to review and presence gives it back; a review that has
@@ -277,7 +281,7 @@ def waive_session_fee(context: RequestContext[SessionWithTerms], body: dict[str,
 @sessions.route("/sessions/<id:session_id>/cancellation-quote")
 @reads(ANYONE, TO_CANCEL)
 @sessions.response(200, shapes.CancellationQuote, example=examples.QUOTE)
-def get_cancellation_quote(context: RequestContext[SessionWithTerms]) -> Any:
+def get_cancellation_quote(context: RequestContext[SessionWithTerms]) -> Response:
     """Get what it would cost the caller to cancel the session now; a participant of a group, to leave their seat."""
     actor, session = context.actor, context.subject
     if session.mentee_user_id is None and is_mentee(actor, session):
@@ -293,7 +297,7 @@ def get_cancellation_quote(context: RequestContext[SessionWithTerms]) -> Any:
 @sessions.route("/sessions/<id:session_id>/effects")
 @reads(ANYONE, OBSERVED)
 @sessions.response(200, shapes.SessionEffects, example=examples.EFFECTS)
-def list_session_effects(context: RequestContext[Session]) -> Any:
+def list_session_effects(context: RequestContext[Session]) -> Response:
     """List a session's effects (notifications, webhooks, …) and their state.
 
     Operators see the messages to all webhook endpoints, others those to their own.

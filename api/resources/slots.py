@@ -54,7 +54,7 @@ EXAMPLE = {
 @reads(ANYONE, MENTOR)
 @availability.arguments(shapes.SlotQuery, location="query")
 @availability.response(200, shapes.Slots, example=EXAMPLE)
-def list_mentor_slots(context: RequestContext[CalendarOwner], query: dict[str, Any]) -> Any:
+def list_mentor_slots(context: RequestContext[CalendarOwner], query: dict[str, Any]) -> Response:
     """List the times at which a mentor can be booked.
 
     The grid counts from each opening, or from local midnight where every time is open. It shapes what is offered: other
@@ -70,14 +70,14 @@ def list_mentor_slots(context: RequestContext[CalendarOwner], query: dict[str, A
 @reads(ANYONE, COURSE)
 @availability.arguments(shapes.SlotQuery, location="query")
 @availability.response(200, shapes.Slots, example=EXAMPLE)
-def list_course_slots(context: RequestContext[Course], query: dict[str, Any]) -> Any:
+def list_course_slots(context: RequestContext[Course], query: dict[str, Any]) -> Response:
     """List the times at which any mentor of a course can be booked, with the mentors who are free then."""
     return _slots(context, query, context.subject.id, OF_COURSE, OF_LISTING_OF_COURSE)
 
 
 def _slots(
     context: RequestContext[Any], query: dict[str, Any], subject_id: UUID, of_any: TextualSelect, of_one: TextualSelect
-) -> Any:
+) -> Response:
     listing_id = query.get("listing_id")
     wanted = Wanted(
         start=query["from_"],

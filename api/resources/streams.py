@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import redirect, request
-from werkzeug.wrappers import Response as WerkzeugResponse
+from werkzeug.wrappers import Response
 
 from api.blueprints import Area, refuses
 from api.context import ANYONE, PERSON, RequestContext
@@ -44,7 +42,7 @@ _MENTOR = {"in": "query", "name": "mentorProfileId", "required": True, "schema":
 @reads(ANYONE)
 @streams.doc(parameters=[_MENTOR, _LAST_EVENT_ID])
 @streams.response(200, {"type": "string"}, content_type=EVENT_STREAM, example=_AVAILABILITY)
-def stream_availability(_context: RequestContext[None]) -> Any:
+def stream_availability(_context: RequestContext[None]) -> Response:
     """Follow when a mentor is busy.
 
     `snapshot` has the busy times of the next 92 days, buffers included; then come `busy` and `free`, each with its
@@ -58,7 +56,7 @@ def stream_availability(_context: RequestContext[None]) -> Any:
 @reads(PERSON)
 @streams.doc(parameters=[_LAST_EVENT_ID])
 @streams.response(200, {"type": "string"}, content_type=EVENT_STREAM, example=_SESSIONS)
-def stream_sessions(_context: RequestContext[None]) -> Any:
+def stream_sessions(_context: RequestContext[None]) -> Response:
     """Follow the caller's sessions.
 
     `snapshot` has those that are scheduled or in progress; then comes `session` with the type of each change and the
@@ -67,7 +65,7 @@ def stream_sessions(_context: RequestContext[None]) -> Any:
     return _redirected()
 
 
-def _redirected() -> WerkzeugResponse:
+def _redirected() -> Response:
     url = app_state().settings.streams_url
     if not url:
         raise NotFound("Live updates are not served at this address.")

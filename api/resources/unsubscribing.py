@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Response
 
 from api.blueprints import Area, refuses
@@ -24,7 +22,7 @@ EXAMPLE = "<!doctype html>\n<title>Unsubscribe?</title>\n"
 @unsubscribing.route("/unsubscribe/<signed>")
 @refuses("not_found", "internal_error")
 @unsubscribing.response(200, {"type": "string"}, content_type=HTML, description="It asks.", example=EXAMPLE)
-def get_unsubscribe_page(signed: str) -> Any:
+def get_unsubscribe_page(signed: str) -> Response:
     """Show a confirmation page.
 
     GET changes nothing, since virus scanners follow every link in a mail.
@@ -37,7 +35,7 @@ def get_unsubscribe_page(signed: str) -> Any:
 @unsubscribing.route("/unsubscribe/<signed>", methods=["POST"])
 @refuses("not_found", "internal_error", "unavailable")
 @unsubscribing.response(200, {"type": "string"}, content_type=HTML, description="It confirms.", example=EXAMPLE)
-def unsubscribe(signed: str) -> Any:
+def unsubscribe(signed: str) -> Response:
     """Unsubscribe from that kind of mail.
 
     The body may be that of RFC 8058, `List-Unsubscribe=One-Click`; it is ignored.

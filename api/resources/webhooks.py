@@ -9,7 +9,7 @@ from uuid import UUID
 from api import message_examples
 from api.blueprints import Area, refuses, versioned
 from api.context import OPERATOR_OR_MENTOR, RequestContext, Subject
-from api.etags import tagged
+from api.etags import WithHeaders, tagged
 from api.examples import page
 from api.lists import list_route
 from api.loaders import changes, reads
@@ -40,7 +40,7 @@ from workflows.webhooks.endpoints import (
     sealed_secrets,
     send_example,
 )
-from workflows.webhooks.messages import described_event_types
+from workflows.webhooks.messages import EventType, described_event_types
 from workflows.webhooks.secrets import verifier_of
 
 webhooks = Area("Webhooks", "Endpoints of partners, to which events are sent as Standard Webhooks describes.")
@@ -58,7 +58,7 @@ NOT_KEPT = {"Cache-Control": "no-store"}
 @changes(OPERATOR_OR_MENTOR)
 @webhooks.arguments(shapes.NewWebhookEndpoint, example=message_examples.NEW_ENDPOINT)
 @webhooks.response(201, shapes.WebhookEndpoint, example=message_examples.NEW_ENDPOINT_ANSWER)
-def create_webhook_endpoint(context: RequestContext[None], body: dict[str, Any]) -> Any:
+def create_webhook_endpoint(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[Endpoint]:
     """Create an endpoint; it is pinged at once, and events are sent to it from its first 2xx answer on."""
     endpoint = create_endpoint(
         context.db,
@@ -83,7 +83,7 @@ def list_webhook_endpoints(context: RequestContext[None]) -> dict[str, Any]:
 @versioned
 @reads(OPERATOR_OR_MENTOR, ENDPOINT)
 @webhooks.response(200, shapes.WebhookEndpoint, example=message_examples.ENDPOINT)
-def get_webhook_endpoint(context: RequestContext[Endpoint]) -> Any:
+def get_webhook_endpoint(context: RequestContext[Endpoint]) -> WithHeaders[Endpoint]:
     """Read an endpoint."""
     return tagged(context.subject)
 
@@ -93,7 +93,7 @@ def get_webhook_endpoint(context: RequestContext[Endpoint]) -> Any:
 @changes(OPERATOR_OR_MENTOR, ENDPOINT)
 @webhooks.arguments(shapes.WebhookEndpointChanges, example=message_examples.ENDPOINT_CHANGES)
 @webhooks.response(200, shapes.WebhookEndpoint, example=message_examples.CHANGED_ENDPOINT)
-def update_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, Any]) -> Any:
+def update_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, Any]) -> WithHeaders[Endpoint]:
     """Change an endpoint.
 
     A new `url` makes it `pending`, and it is pinged. `state` pauses an active endpoint, or resumes a paused one;
@@ -114,7 +114,7 @@ def update_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, A
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>", methods=["DELETE"])
 @changes(OPERATOR_OR_MENTOR, ENDPOINT)
 @webhooks.response(204)
-def delete_webhook_endpoint(context: RequestContext[Endpoint]) -> Any:
+def delete_webhook_endpoint(context: RequestContext[Endpoint]) -> None:
     """Delete an endpoint; its pending deliveries are cancelled."""
     delete_endpoint(context.db, actor=context.actor, endpoint=context.subject)
 
@@ -122,7 +122,7 @@ def delete_webhook_endpoint(context: RequestContext[Endpoint]) -> Any:
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/secret")
 @reads(OPERATOR_OR_MENTOR, ENDPOINT)
 @webhooks.response(200, shapes.WebhookSecret, example=message_examples.SECRET)
-def get_webhook_secret(context: RequestContext[Endpoint]) -> Any:
+def get_webhook_secret(context: RequestContext[Endpoint]) -> WithHeaders[dict[str, str]]:
     """Read what verifies the endpoint's messages: its newest secret, or for Ed25519 the public key."""
     sealed = sealed_secrets(context.db, context.subject.id)
     if not sealed:
@@ -135,7 +135,7 @@ def get_webhook_secret(context: RequestContext[Endpoint]) -> Any:
 @changes(OPERATOR_OR_MENTOR, ENDPOINT)
 @webhooks.arguments(shapes.SecretRotation, required=False, example=message_examples.SECRET_ROTATION)
 @webhooks.response(200, shapes.WebhookSecret, example=message_examples.SECRET)
-def rotate_webhook_secret(context: RequestContext[Endpoint], body: dict[str, Any]) -> Any:
+def rotate_webhook_secret(context: RequestContext[Endpoint], body: dict[str, Any]) -> WithHeaders[dict[str, str]]:
     """Replace the secret; for `graceHours`, messages are signed with the old ones, too."""
     secret = rotate_secret(
         context.db,
@@ -152,7 +152,7 @@ def rotate_webhook_secret(context: RequestContext[Endpoint], body: dict[str, Any
 @changes(OPERATOR_OR_MENTOR, ENDPOINT)
 @webhooks.arguments(EmptyBody, required=False, example={})
 @webhooks.response(202, shapes.WebhookPing, example=message_examples.MESSAGE)
-def ping_webhook_endpoint(context: RequestContext[Endpoint], _body: dict[str, Any]) -> Any:
+def ping_webhook_endpoint(context: RequestContext[Endpoint], _body: dict[str, Any]) -> dict[str, UUID]:
     """Send a signed ping; the first 2xx answer makes the endpoint active."""
     ping = ping_endpoint(context.db, actor=context.actor, endpoint=context.subject, now=context.now)
     return {"endpoint_id": context.subject.id, "event_id": ping.id}
@@ -163,7 +163,7 @@ def ping_webhook_endpoint(context: RequestContext[Endpoint], _body: dict[str, An
 @changes(OPERATOR_OR_MENTOR, ENDPOINT)
 @webhooks.arguments(shapes.WebhookExampleRequest, example=message_examples.EXAMPLE_REQUEST)
 @webhooks.response(202, shapes.WebhookPing, example=message_examples.MESSAGE)
-def send_webhook_example(context: RequestContext[Endpoint], body: dict[str, Any]) -> Any:
+def send_webhook_example(context: RequestContext[Endpoint], body: dict[str, Any]) -> dict[str, UUID]:
     """Send an example message to an active endpoint, and to no other."""
     example = send_example(
         context.db, actor=context.actor, endpoint=context.subject, event_type=body["event_type"], now=context.now
@@ -176,7 +176,7 @@ def send_webhook_example(context: RequestContext[Endpoint], body: dict[str, Any]
 @changes(OPERATOR_OR_MENTOR, ENDPOINT)
 @webhooks.arguments(shapes.WebhookRecovery, example=message_examples.RECOVERY)
 @webhooks.response(202, shapes.RecoveredCount, example=message_examples.RECOVERED)
-def recover_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, Any]) -> Any:
+def recover_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, Any]) -> dict[str, int]:
     """Send again what an active endpoint missed: what is dead of that time, and what was not sent as it was not active.
 
     Of the types that it asks for now; at most 10,000, the oldest first, 25 a second. What is recovered already, or has
@@ -205,7 +205,7 @@ def list_webhook_deliveries(
 @versioned
 @reads(OPERATOR_OR_MENTOR, DELIVERY)
 @webhook_deliveries.response(200, shapes.WebhookDeliveryDetails, example=message_examples.DELIVERY_DETAILS)
-def get_webhook_delivery(context: RequestContext[WebhookDelivery]) -> Any:
+def get_webhook_delivery(context: RequestContext[WebhookDelivery]) -> WithHeaders[dict[str, Any]]:
     """Read a delivery with every attempt."""
     return _with_attempts(context, context.subject), {"ETag": f'"{context.subject.version}"'}
 
@@ -215,7 +215,9 @@ def get_webhook_delivery(context: RequestContext[WebhookDelivery]) -> Any:
 @changes(OPERATOR_OR_MENTOR, DELIVERY)
 @webhook_deliveries.arguments(EmptyBody, required=False, example={})
 @webhook_deliveries.response(202, shapes.WebhookDelivery, example=message_examples.RESENT_DELIVERY)
-def resend_webhook_delivery(context: RequestContext[WebhookDelivery], _body: dict[str, Any]) -> Any:
+def resend_webhook_delivery(
+    context: RequestContext[WebhookDelivery], _body: dict[str, Any]
+) -> WithHeaders[WebhookDelivery]:
     """Send a message again, under the same `webhook-id`.
 
     A pending delivery becomes due now, a dead one gets all its attempts again; one that is done or cancelled stays as
@@ -229,7 +231,7 @@ def resend_webhook_delivery(context: RequestContext[WebhookDelivery], _body: dic
 @webhook_deliveries.route("/event-types")
 @reads(OPERATOR_OR_MENTOR)
 @webhook_deliveries.response(200, shapes.EventTypes, example=message_examples.EVENT_TYPES)
-def list_event_types(_context: RequestContext[None]) -> Any:
+def list_event_types(_context: RequestContext[None]) -> dict[str, tuple[EventType, ...]]:
     """List the event types, each with the JSON Schema of its messages and an example."""
     return {"items": described_event_types()}
 
