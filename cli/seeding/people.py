@@ -194,4 +194,5 @@ def _offer(random: Random, title: str, hourly: tuple[str, int, int], *, request:
         "buffer_minutes": random.choice((0, 10, 15)),
         "cancellation_window_hours": window,
         "late_fee_percent": fee,
+        "location": {"kind": "online"},
     }
