@@ -58,6 +58,8 @@ class ActionPage(ABC):
 
     # The form's fields; the routes for programs have the same rules.
     answers: ClassVar[RequestSchema] = EmptyBody()
+    # In place of sentences that are for other readers, by the codes of refusals.
+    advice: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, visit: Visit) -> None:
         self.db, self.link, self.now = visit.db, visit.link, visit.now

@@ -12,6 +12,7 @@ from api.state import app_state
 from config.signed_links import Signer
 from models.bookings import BookingStatus
 from workflows.action_links.link import LINK_PURPOSE, Action
+from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept, decline
 from workflows.identity.parties import require_mentor
 
@@ -26,8 +27,8 @@ _DECIDED = {
 
 
 class _DecisionPage(BookingPage):
-    def __init__(self, visit: Visit) -> None:
-        super().__init__(visit)
+    def __init__(self, visit: Visit, booking: Booking | None = None) -> None:
+        super().__init__(visit, booking)
         require_mentor(self.holder.actor, self.booking)
         if self.booking.status is not BookingStatus.DRAFT:
             raise Closed(*_DECIDED[self.booking.status])
@@ -45,6 +46,12 @@ class _DecisionPage(BookingPage):
 
 class AcceptPage(_DecisionPage):
     """Accept a request."""
+
+    advice = {  # noqa: RUF012
+        "slot_taken": "You or the mentee are already booked at this time, so the request cannot be accepted. You can"
+        " still decline it.",
+        "outside_hours": "You have time off at this time, so the request cannot be accepted. You can still decline it.",
+    }
 
     def asking(self) -> Page:
         """Ask whether to accept; a start that has passed is refused."""

@@ -11,9 +11,10 @@ from werkzeug.wrappers import Response
 from api.act.action_page import ActionPage, Closed, Leave, Visit, sentences
 from api.act.cancelling import cancel_page
 from api.act.confirming import ConfirmMailPage
-from api.act.decisions import AcceptPage, DeclinePage
+from api.act.decisions import DeclinePage
 from api.act.joining import JoinPage
 from api.act.reviewing import ReviewPage
+from api.act.seats import accept_page
 from api.blueprints import Area, refuses
 from api.context import this_moment
 from api.database import READ_METHODS, database
@@ -37,7 +38,7 @@ action_links = Area(
 )
 
 PAGES: dict[Action, Callable[[Visit], ActionPage]] = {
-    Action.ACCEPT: AcceptPage,
+    Action.ACCEPT: accept_page,
     Action.DECLINE: DeclinePage,
     Action.CANCEL: cancel_page,
     Action.JOIN: JoinPage,
@@ -46,21 +47,16 @@ PAGES: dict[Action, Callable[[Visit], ActionPage]] = {
 }
 # The titles of pages whose link has been used.
 USED = {
-    Action.ACCEPT: "You have already accepted this request",
-    Action.DECLINE: "You have already declined this request",
+    Action.ACCEPT: "You have already accepted this",
+    Action.DECLINE: "You have already declined this",
     Action.CANCEL: "You have already cancelled this",
     Action.REVIEW: "You have already sent your review",
     Action.CONFIRM_MAIL: "You have already confirmed this address",
 }
-# In place of sentences that are for other readers, by the codes of refusals.
-_ADVICE = {
-    "slot_taken": "You or the mentee are already booked at this time, so the request cannot be accepted. You can still"
-    " decline it.",
-    "outside_hours": "You have time off at this time, so the request cannot be accepted. You can still decline it.",
-    "invalid_transition": "This has just been changed. Look at it again to see where it stands.",
-}
 _EXAMPLE = "<!doctype html>\n<title>Accept this request?</title>\n"
 _FILLED_IN = {"schema": {"type": "object"}, "example": {"reason": "I am travelling that week."}}
+_HAS_CHANGED = "This has just been changed. Look at it again to see where it stands."
+_PENDING = "The session is being booked. Look at it again in a moment."
 _FORM = {
     "requestBody": {
         "description": "What the page's form asks for: `reason`, `refundRequested`, `rating`, `comment`.",
@@ -91,8 +87,8 @@ def get_action_page(signed: str) -> Response:
 @action_links.doc(**_FORM)
 @refuses(
     *("not_found", "gone", "forbidden", "invalid_request", "invalid_transition", "not_cancellable"),
-    *("slot_taken", "outside_hours", "already_reviewed", "review_not_open", "email_taken", "session_pending"),
-    *("too_large", "internal_error", "unavailable"),
+    *("slot_taken", "outside_hours", "group_full", "no_offer", "already_reviewed", "review_not_open", "email_taken"),
+    *("session_pending", "too_large", "internal_error", "unavailable"),
 )
 @action_links.response(
     200, {"type": "string"}, content_type=HTML, description="A page that says what has been done.", example=_EXAMPLE
@@ -110,6 +106,7 @@ def act_by_link(signed: str) -> Response:
         # First, so that of two forms of one link the second one waits, and finds it used.
         spend(visit.db, link)
     page = PAGES[link.action](visit)
+    g.advice = page.advice
     asking = page.asking()
     try:
         answers = page.read(request.form)
@@ -129,8 +126,11 @@ def show_refusal(error: Exception) -> Response:
         title = g.get("used_up")
     elif isinstance(error, NotFound) and error.message == NO_SUCH_LINK:
         advice = f"{error.message} If you have copied it, check that it is whole; else sign in to the application."
-    elif isinstance(error, DomainError) and error.code in _ADVICE:
-        advice, can_look_again = _ADVICE[error.code], True
+    elif isinstance(error, DomainError):
+        known = {"invalid_transition": _HAS_CHANGED, "session_pending": _PENDING, **g.get("advice", {})}
+        advice = known.get(error.code, "")
+        title = "Please try again in a moment" if error.code == "session_pending" else None
+        can_look_again = bool(advice)
     besides = ("Look at it again", "") if can_look_again else None
     answer = refusal_page(error, default=HTML, title=title, advice=advice, besides=besides)
     if isinstance(error, Closed | Conflict) and request.method in READ_METHODS and answer.mimetype == HTML:

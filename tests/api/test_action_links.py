@@ -13,6 +13,7 @@ from sqlalchemy import Engine, func, select, update
 from config.signed_links import Signer
 from models.bookings import bookings
 from models.events import events
+from models.groups import waitlist_entries
 from models.links import spent_links
 from models.people import mentor_profiles
 from models.sessions import sessions
@@ -224,6 +225,45 @@ def test_a_review_is_written_by_link(client: ApiClient, cast: Cast, permit: Perm
     assert last_event(engine) == ("review.submitted", f"user:{cast.mentee.id}")
 
 
+@pytest.fixture
+def offer(engine: Engine, cast: Cast, client: ApiClient) -> str:
+    """The link to the only seat of a group, which is kept for the mentee."""
+    with engine.begin() as db:
+        group = factories.make_group(db, [], listing=cast.listing, capacity=1)
+    path = f"/group-sessions/{group.id}"
+    client.post(f"{path}/join", headers=cast.as_stranger)
+    assert client.post(f"{path}/waitlist", headers=cast.as_mentee).status_code == 201
+    client.post(f"{path}/leave", headers=cast.as_stranger)
+    return signed(Action.ACCEPT, group.id, cast.mentee.id)
+
+
+def test_a_seat_that_is_kept_is_taken(client: ApiClient, cast: Cast, offer: str, engine: Engine) -> None:
+    before = counts(engine)
+    assert "It is kept until" in shown(client.get(offer))
+    assert counts(engine) == before
+    assert heading(client.post(offer)) == "The seat is yours"
+    assert last_event(engine) == ("seat.joined", f"user:{cast.mentee.id}")
+    assert heading(client.get(offer), 410) == "You have already accepted this"
+
+
+def test_a_seat_that_is_not_kept_is_not_taken(client: ApiClient, cast: Cast, offer: str, engine: Engine) -> None:
+    with engine.begin() as db:
+        db.execute(update(waitlist_entries).values(offered_until=func.now() - timedelta(seconds=1)))
+    for method, status in (("GET", 200), ("POST", 400)):
+        assert heading(client.open(offer, method=method), status) == "This seat is no longer kept for you"
+    with engine.connect() as db:
+        group_id = db.execute(select(waitlist_entries.c.booking_id)).scalar_one()
+    other = signed(Action.ACCEPT, group_id, cast.stranger.id)
+    assert heading(client.post(other), 400) == "This seat is no longer kept for you"
+
+
+def test_a_session_that_is_being_booked_is_told(client: ApiClient, cast: Cast, accepted: Booking) -> None:
+    page = client.get(signed(Action.CANCEL, accepted.id, cast.mentee.id))
+    assert heading(page, 404) == "Please try again in a moment"
+    assert page.headers["Retry-After"] == "1"
+    assert "Look at it again" in page.text
+
+
 def test_a_cancelled_group_cannot_be_left(client: ApiClient, cast: Cast, engine: Engine) -> None:
     with engine.begin() as db:
         session = factories.make_group_session(db, [cast.mentee], listing=cast.listing)
@@ -256,7 +296,7 @@ def test_a_used_link_is_gone(client: ApiClient, cast: Cast, draft: Booking, engi
     before = counts(engine)
     for method in ("GET", "POST"):
         page = client.open(path, method=method)
-        assert heading(page, 410) == "You have already accepted this request"
+        assert heading(page, 410) == "You have already accepted this"
     assert counts(engine) == before
     as_json = client.post(path, headers={"Accept": "application/json"})
     assert (as_json.status_code, as_json.json["code"]) == (410, "gone")

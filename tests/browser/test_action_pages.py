@@ -43,7 +43,7 @@ def test_a_request_is_accepted(sized: Browser, site: str, engine: Engine, cast: 
     assert heading(sized) == "You have accepted the request"
     keep("accepted")
     sized.open(site + path)
-    assert heading(sized) == "You have already accepted this request"
+    assert heading(sized) == "You have already accepted this"
     with engine.connect() as db:
         assert db.scalar(select(bookings.c.status)) == "accepted"
 

@@ -22,7 +22,7 @@ from models.events import deliveries, delivery_attempts, events
 from models.groups import group_session_templates, group_sessions, seat_cancellations
 from models.idempotency import idempotency_keys
 from models.notifications import notifications
-from models.people import mentor_profiles, skills, users
+from models.people import email_changes, mentor_profiles, skills, users
 from models.reviews import review_permits, reviews
 from models.sessions import sessions
 from models.webhooks import webhook_endpoints, webhook_secrets
@@ -101,6 +101,10 @@ class Rows:
         return {
             "users": {"id": uuid4(), "email": f"{uuid4().hex}@example.org"},
             "mentor_profiles": {"id": uuid4(), "user_id": self.session.mentee_user_id},
+            "email_changes": {
+                **{"id": uuid4(), "user_id": self.session.mentee_user_id, "email": "ada@new.example"},
+                **{"former_email": "ada@example.org", "expires_at": NOW},
+            },
             "skills": {"skill": uuid4().hex, "mentors": 1},
             "courses": {"id": uuid4(), "title": "Algebra"},
             "listings": {"id": uuid4()},
@@ -187,6 +191,8 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (users, "ck_users_email_length", {"email": "a" * 321}),
     (users, "ck_users_name_length", {"name": ""}),
     (users, "ck_users_locale", {"locale": "e"}),
+    (email_changes, "ck_email_changes_email_length", {"email": "ab"}),
+    (email_changes, "ck_email_changes_email_length", {"email": "a" * 321}),
     (mentor_profiles, "ck_mentor_profiles_avatar_url", {"avatar_url": "ftp://example.org/me.png"}),
     (mentor_profiles, "ck_mentor_profiles_headline_length", {"headline": ""}),
     # Reviews are one to five each.
@@ -376,6 +382,14 @@ def test_what_has_begun_is_cancelled_by_an_operator_alone(db: Connection) -> Non
     with refused(db, "ck_sessions_begun_and_cancelled"):
         db.execute(cancelled.values(cancellation={"cancelledBy": "mentor"}))
     db.execute(cancelled.values(cancellation={"cancelledBy": "operator"}))
+
+
+def test_a_user_has_one_address_to_confirm(db: Connection) -> None:
+    change = Rows(db).of(email_changes)
+    db.execute(insert(email_changes).values(change))
+    db.execute(insert(email_changes).values({**change, "id": uuid4(), "open": False}))
+    with refused(db, "uq_email_changes_open"):
+        db.execute(insert(email_changes).values({**change, "id": uuid4()}))
 
 
 def test_a_duplicate_is_refused_by_its_constraints_name(db: Connection) -> None:

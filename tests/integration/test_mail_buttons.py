@@ -10,17 +10,19 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from config.signed_links import Signer
+from models.events import events
 from tests import factories
 from tests.application import SECRET, World, as_user
 from tests.integration.harness import Harness
 from tests.integration.test_mail_transport import a_mail
 from workers.transports.mail import MailIdentity, compose
-from workflows.action_links.buttons import AppPage, MailActions
+from workflows.action_links.buttons import AppPage, MailActions, Reader, actions_of
 from workflows.action_links.link import LINK_PURPOSE, Action, ActionLink
 from workflows.effects.messages import Mail
+from workflows.events.event_types import BookingRequested
 from workflows.sessions.meeting import MeetingService
 
 SIGNER = Signer([SECRET], LINK_PURPOSE)
@@ -33,6 +35,7 @@ IDENTITY = MailIdentity(
     link_signer=SIGNER,
 )
 TO_APP = replace(IDENTITY, app_urls=PAGES)
+REQUESTED = select(*(events.c[name] for name in ("id", "actor", "occurred_at", "sequence", "data")))
 BUTTON = re.compile(r'<a href="([^"]+)" style="display:inline-block[^"]*">([^<]+)</a>')
 
 
@@ -127,22 +130,45 @@ def test_a_participant_can_leave_a_group(engine: Engine, harness: Harness) -> No
         group = factories.make_group(db, [])
     World.on(engine).client.post(f"/group-sessions/{group.id}/join", headers=as_user(mentee))
     found = {address: buttons(mail) for address, mail in sent(harness, "seat in").items()}
-    assert action_of(found[mentee.email]["Cancel session"]).subject_id == group.id
+    assert action_of(found[mentee.email]["Leave group session"]).subject_id == group.id
 
 
-def test_a_mail_has_no_link_whose_time_has_passed() -> None:
-    mail = a_mail(actions=MailActions())
-    assert buttons(mail) == {}
-    assert "forward" not in parts(mail)[0]
+def test_the_first_in_line_can_take_the_seat(engine: Engine, harness: Harness) -> None:
+    with engine.begin() as db:
+        first, mentee = (factories.make_user(db) for _ in range(2))
+        group = factories.make_group(db, [], capacity=1)
+    client, path = World.on(engine).client, f"/group-sessions/{group.id}"
+    client.post(f"{path}/join", headers=as_user(first))
+    client.post(f"{path}/waitlist", headers=as_user(mentee))
+    client.post(f"{path}/leave", headers=as_user(first))
+    (mail,) = sent(harness, "is kept for you").values()
+    link = action_of(buttons(mail)["Take the seat"])
+    assert (link.action, link.subject_id, link.user_id) == (Action.ACCEPT, group.id, mentee.id)
+    assert buttons(mail, TO_APP) == {"Take the seat": f"https://app.example/bookings/{group.id}"}
+
+
+def test_a_late_mail_has_no_link_whose_time_has_passed(engine: Engine, harness: Harness) -> None:
+    with engine.begin() as db:
+        factories.make_booking(db)
+    (mail,) = sent(harness, "requested a session").values()
+    (accept, *_decline) = mail.actions.links.values()
+    with engine.connect() as db:
+        event = BookingRequested.read(**db.execute(REQUESTED).one()._mapping)
+    reader = Reader(user_id=accept.user_id, is_mentor=True)
+    before, after = (accept.expires_at + timedelta(seconds=seconds) for seconds in (-1, 0))
+    assert len(actions_of(event, reader, now=before).links) == 2
+    late = actions_of(event, reader, now=after)
+    assert (dict(late.links), late.page) == ({}, AppPage.BOOKING)
+    assert "forward" not in parts(replace(mail, actions=late))[0]
 
 
 def test_without_a_public_address_there_are_no_links() -> None:
     link = ActionLink(action=Action.ACCEPT, subject_id=uuid4(), user_id=uuid4(), expires_at=datetime.now(UTC))
     identity = MailIdentity("no-reply@tutelage.example", "o@x.example")
-    assert buttons(a_mail(actions=MailActions(links=[link])), identity) == {}
+    assert buttons(a_mail(actions=MailActions(links={"Accept request": link})), identity) == {}
 
 
 def test_a_mail_that_is_sent_twice_has_the_same_buttons() -> None:
     link = ActionLink(action=Action.ACCEPT, subject_id=uuid4(), user_id=uuid4(), expires_at=datetime.now(UTC))
-    mail = a_mail(actions=MailActions(links=[link]))
+    mail = a_mail(actions=MailActions(links={"Accept request": link}))
     assert bytes(compose(mail, IDENTITY)) == bytes(compose(mail, IDENTITY))

@@ -17,7 +17,7 @@ from typing import Any
 from config.app_urls import ID
 from config.signed_links import Signer
 from workers.transports import Renew, Transport, no_lease
-from workflows.action_links.buttons import LABELS, AppPage, Button, MailActions
+from workflows.action_links.buttons import AppPage, Button, MailActions
 from workflows.action_links.link import Action
 from workflows.calendar.invitation import Invitation
 from workflows.effects.messages import Mail
@@ -74,12 +74,11 @@ class MailIdentity:
             return [Button(actions.label, own_page.replace(ID, str(actions.page_id)), personal=False)]
         if self.link_signer is None:
             return []
-        signed = [
-            (LABELS[link.action], self.link_signer.sign(link.to_text()))
-            for link in actions.links
+        return [
+            Button(words, f"{self.base}/act/{self.link_signer.sign(link.to_text())}", personal=True)
+            for words, link in actions.links.items()
             if can_join or link.action is not Action.JOIN
         ]
-        return [Button(label, f"{self.base}/act/{text}", personal=True) for label, text in signed]
 
     def footer(self, choice: Choice | None) -> Footer | None:
         """What stands below a mail that can be unsubscribed from, with the link for one click; None for others."""

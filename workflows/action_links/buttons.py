@@ -6,8 +6,8 @@ the API serves, one for each action that is possible.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -30,18 +30,12 @@ from workflows.events.event_types import (
     SessionEvent,
     SessionReminderSet,
     SessionStarted,
+    WaitlistOffered,
 )
 from workflows.reviews.permits import OPEN_FOR
 
-# On the buttons, and in front of the addresses in plain text.
-LABELS = {
-    Action.ACCEPT: "Accept request",
-    Action.DECLINE: "Decline request",
-    Action.CANCEL: "Cancel session",
-    Action.JOIN: "Join session",
-    Action.REVIEW: "Write a review",
-    Action.CONFIRM_MAIL: "Confirm address",
-}
+# What a reader can do, by the words on its button, and until when.
+Offered = dict[str, tuple[Action, datetime]]
 
 
 class AppPage(StrEnum):
@@ -67,13 +61,13 @@ class MailActions:
     """Where a mail leads.
 
     Args:
-        links: what its reader can do on the pages of the API, the most likely first.
+        links: what its reader can do on the pages of the API, by the words on the buttons, the most likely first.
         page: of the operator's application; None where it has none.
         page_id: of what that page is about: of a booking, a session (a review's page too) or a bundle.
         label: of the button to it.
     """
 
-    links: Sequence[ActionLink] = ()
+    links: Mapping[str, ActionLink] = field(default_factory=dict)
     page: AppPage | None = None
     page_id: UUID | None = None
     label: str = ""
@@ -96,21 +90,24 @@ class Reader:
 def actions_of(event: Event, reader: Reader, *, now: datetime) -> MailActions:
     """Where the mail about an event leads; links whose time has passed by now are left out."""
     actions = _actions(event, reader)
-    return replace(actions, links=[link for link in actions.links if link.expires_at > now])
+    return replace(actions, links={words: link for words, link in actions.links.items() if link.expires_at > now})
 
 
 def _actions(event: Event, reader: Reader) -> MailActions:
     match event:
         case BookingRequested() | BookingUndecided():
             expiry = expiry_of(event) if isinstance(event, BookingRequested) else event.expires_at
-            return _of_booking(event, reader, "Answer the request", {Action.ACCEPT: expiry, Action.DECLINE: expiry})
+            links = {"Accept request": (Action.ACCEPT, expiry), "Decline request": (Action.DECLINE, expiry)}
+            return _of_booking(event, reader, "Answer the request", links)
         case BookingDeclined() | BookingCancelled():
             return _of_booking(event, reader, "View the request", {})
+        case WaitlistOffered():
+            return _of_booking(event, reader, "Take the seat", {"Take the seat": (Action.ACCEPT, event.expires_at)})
+        case SeatJoined() if not reader.is_mentor:
+            leaving = {"Leave group session": (Action.CANCEL, event.start_time)}
+            return _of_booking(event, reader, "View the booking", leaving)
         case BookingEvent() | GroupEvent():
-            can_leave = isinstance(event, SeatJoined) and not reader.is_mentor
-            return _of_booking(
-                event, reader, "View the booking", {Action.CANCEL: event.start_time} if can_leave else {}
-            )
+            return _of_booking(event, reader, "View the booking", {})
         case SessionCompleted() if not reader.is_mentor and reader.present is not False:
             return _of_review(event.session_id, reader, event.occurred_at + OPEN_FOR)
         case ReviewUnlocked():
@@ -123,20 +120,19 @@ def _actions(event: Event, reader: Reader) -> MailActions:
             return MailActions()
 
 
-def _of_booking(
-    event: BookingEvent | GroupEvent, reader: Reader, label: str, links: dict[Action, datetime]
-) -> MailActions:
+def _of_booking(event: BookingEvent | GroupEvent, reader: Reader, label: str, links: Offered) -> MailActions:
     return MailActions(
         links=_links(event.booking_id, reader, links), page=AppPage.BOOKING, page_id=event.booking_id, label=label
     )
 
 
 def _of_session(event: SessionEvent, reader: Reader) -> MailActions:
-    links = {}
+    links: Offered = {}
     if isinstance(event, SessionCreated | SessionReminderSet | SessionStarted):
-        links[Action.JOIN] = event.end_time
+        links["Join session"] = (Action.JOIN, event.end_time)
     if isinstance(event, SessionCreated | SessionReminderSet):
-        links[Action.CANCEL] = event.start_time
+        leaves = event.mentee_user_id is None and not reader.is_mentor
+        links["Leave group session" if leaves else "Cancel session"] = (Action.CANCEL, event.start_time)
     return MailActions(
         links=_links(event.booking_id, reader, links),
         page=AppPage.SESSION,
@@ -146,12 +142,13 @@ def _of_session(event: SessionEvent, reader: Reader) -> MailActions:
 
 
 def _of_review(session_id: UUID, reader: Reader, expires_at: datetime) -> MailActions:
-    links = _links(session_id, reader, {Action.REVIEW: expires_at})
-    return MailActions(links=links, page=AppPage.REVIEW, page_id=session_id, label=LABELS[Action.REVIEW])
+    label = "Write a review"
+    links = _links(session_id, reader, {label: (Action.REVIEW, expires_at)})
+    return MailActions(links=links, page=AppPage.REVIEW, page_id=session_id, label=label)
 
 
-def _links(subject_id: UUID, reader: Reader, actions: dict[Action, datetime]) -> list[ActionLink]:
-    return [
-        ActionLink(action=action, subject_id=subject_id, user_id=reader.user_id, expires_at=expires_at)
-        for action, expires_at in actions.items()
-    ]
+def _links(subject_id: UUID, reader: Reader, offered: Offered) -> dict[str, ActionLink]:
+    return {
+        words: ActionLink(action=action, subject_id=subject_id, user_id=reader.user_id, expires_at=expires_at)
+        for words, (action, expires_at) in offered.items()
+    }

@@ -221,13 +221,13 @@ def _mail_about_address(db: Connection, delivery: Delivery, event: EmailChangeRe
         raise Cancel("The time to confirm the address has passed.")
     about = {"owner": row.name, "address": row.email, "expires_at": row.expires_at, "time_zone": row.time_zone}
     if delivery.target == FORMER_ADDRESS:
-        words, to_address, links = compose("email_change_notice", **about), row.former_email, []
+        words, to_address, links = compose("email_change_notice", **about), row.former_email, {}
     else:
         if not row.open or row.expires_at <= delivery.now:
             raise Cancel("The address can no longer be confirmed.")
         words, to_address = compose("email_change_confirm", **about), row.email
         confirm = {"subject_id": event.email_change_id, "user_id": event.user_id, "expires_at": row.expires_at}
-        links = [ActionLink(action=Action.CONFIRM_MAIL, **confirm)]
+        links = {"Confirm address": ActionLink(action=Action.CONFIRM_MAIL, **confirm)}
     return Mail(
         delivery_id=delivery.id,
         to_name=row.name,
