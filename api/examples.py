@@ -351,6 +351,26 @@ NEW_BOOKING_RULES: dict[str, Any] = {
 
 BOOKING_RULES: dict[str, Any] = {"mentorProfileId": COMPLETED["mentorProfileId"], **NEW_BOOKING_RULES}
 
+NEW_CALENDAR_FEED: dict[str, Any] = {"url": "https://calendar.example/private-8f2c/basic.ics", "name": "Private"}
+
+NEW_FEED: dict[str, Any] = {
+    "id": "01985f3c-6d7f-7083-8ba4-8c9d0e1f2a09",
+    "name": "Private",
+    "url": "https://calendar.example/…",
+    "status": "pending",
+    "lastFetchedAt": None,
+    "lastError": None,
+    "nextFetchAt": "2030-05-01T08:00:00Z",
+    "createdAt": "2030-05-01T08:00:00Z",
+}
+
+CALENDAR_FEED_READ: dict[str, Any] = {
+    **NEW_FEED,
+    "status": "fresh",
+    "lastFetchedAt": "2030-05-01T09:30:02Z",
+    "nextFetchAt": "2030-05-01T09:45:31Z",
+}
+
 NEW_HOLD: dict[str, Any] = {"startTime": _TIMES["startTime"], "durationMinutes": 60}
 
 HOLD: dict[str, Any] = {

@@ -206,6 +206,8 @@ class Settings:
     meeting_url: str | None = _setting(lambda env: _meeting_url(env))
     mentee_overlap: bool = _setting(lambda env: env.bool("MENTEE_OVERLAP", False))
     waitlist_offer_minutes: int = _whole("WAITLIST_OFFER_MINUTES", 60, 0, 43_200)
+    calendar_feed_minutes: int = _whole("CALENDAR_FEED_MINUTES", 15, 1, 1_440)
+    calendar_stale_hours: int = _whole("CALENDAR_STALE_HOURS", 24, 1, 8_760)
     smtp_url: str | None = _text("SMTP_URL")
     mail_from: str = _setting(lambda env: env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"))
     mail_folder: str = _setting(lambda env: env.str("MAIL_FOLDER", ".data/mail"))

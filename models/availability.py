@@ -1,4 +1,5 @@
-"""When mentors can be booked: weekly hours, present and past, hours of single dates, time off, rules of booking."""
+"""When mentors can be booked: weekly hours, present and past, hours of single dates, time off, rules of booking, and
+busy times out of mentors' other calendars."""
 
 from __future__ import annotations
 
@@ -7,8 +8,10 @@ from sqlalchemy import (
     Column,
     Date,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -17,7 +20,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
+from sqlalchemy.dialects.postgresql import JSONB, TSTZRANGE, ExcludeConstraint
 
 from models.base import Timestamp, changing, created, id_column, metadata
 
@@ -123,4 +126,66 @@ booking_rules = Table(
     CheckConstraint("max_per_mentee_per_day BETWEEN 1 AND 1000", name="max_per_mentee_per_day"),
     CheckConstraint("max_per_mentee_per_week BETWEEN 1 AND 1000", name="max_per_mentee_per_week"),
     CheckConstraint("stale_calendars IN ('ignore', 'refuse')", name="stale_calendars"),
+)
+
+# A mentor's calendar elsewhere, which is read again and again at an address that is a secret of its own.
+calendar_feeds = Table(
+    "calendar_feeds",
+    metadata,
+    id_column(),
+    Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
+    Column("name", Text),
+    Column("sealed_url", Text, nullable=False),
+    # SHA-256 of the address and the mentor's id, to know an address again.
+    Column("url_digest", LargeBinary, nullable=False),
+    # Scheme, host and port of the address, which may be shown.
+    Column("origin", Text, nullable=False),
+    # The event whose delivery reads it; deliveries of earlier ones end.
+    Column("scheduled_by", Uuid, nullable=False),
+    Column("next_fetch_at", Timestamp, nullable=False),
+    Column("attempted_at", Timestamp),
+    Column("fetched_at", Timestamp),
+    # From when on the last copy is too old to be relied on; at first, from the beginning.
+    Column("stale_at", Timestamp, nullable=False),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("last_error", Text),
+    # Of the last copy: validators of HTTP, a digest of its content, and by what its busy times were found.
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("content_digest", LargeBinary),
+    Column("busy_until", Timestamp),
+    Column("time_zone", Text),
+    *changing(),
+    UniqueConstraint("mentor_profile_id", "url_digest"),
+    # For the mentor's list, and for the busy times, which name both.
+    UniqueConstraint("mentor_profile_id", "id"),
+    CheckConstraint("char_length(name) <= 200", name="name_length"),
+    CheckConstraint("octet_length(url_digest) = 32", name="url_digest"),
+    CheckConstraint("failures >= 0", name="failures"),
+)
+
+# When a mentor is busy by one of these calendars. A trigger on mentor_busy refuses bookings and holds of such a time;
+# sessions that were booked before stay.
+outside_busy = Table(
+    "outside_busy",
+    metadata,
+    Column("mentor_profile_id", Uuid, nullable=False),
+    Column("calendar_feed_id", Uuid, nullable=False),
+    Column("busy", TSTZRANGE, nullable=False),
+    created(),
+    ForeignKeyConstraint(
+        ["mentor_profile_id", "calendar_feed_id"], ["calendar_feeds.mentor_profile_id", "calendar_feeds.id"]
+    ),
+    # Of one calendar they are merged. Its index also finds what overlaps a time of a mentor.
+    ExcludeConstraint(
+        ("mentor_profile_id", "="),
+        ("calendar_feed_id", "="),
+        ("busy", "&&"),
+        using="gist",
+        name="ex_outside_busy_mentor_profile_id_calendar_feed_id_busy",
+    ),
+    CheckConstraint(
+        "NOT isempty(busy) AND NOT lower_inf(busy) AND NOT upper_inf(busy) AND lower_inc(busy) AND NOT upper_inc(busy)",
+        name="busy_is_a_half_open_stretch",
+    ),
 )

@@ -15,6 +15,9 @@ from models.bookings import BookingKind, booking_participants, bookings
 from models.catalog import ProductKind, listings
 from models.groups import group_session_templates, group_sessions
 from models.people import mentor_profiles
+from workflows.availability.dates import CalendarOwner, calendar_owner_query
+from workflows.availability.feeds import CalendarFeed, add_feed, feed_query
+from workflows.availability.outside import FEEDS_TO_READ, CalendarCopy, keep_answer, request_for
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept
 from workflows.bookings.insert import insert_booking
@@ -29,6 +32,7 @@ from workflows.events.event_types import BookingAccepted, BookingRequested, Even
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.people import Mentor, User, publish_mentor_profile, register_user
+from workflows.operator_policy import DEFAULT_POLICY
 from workflows.reviews.actions import ReviewableSession, reviewable_query, submit
 from workflows.reviews.permits import Permit, permit_query, unlock_all
 from workflows.reviews.review import Review
@@ -213,6 +217,29 @@ def _make_template(db: Connection, offer: Listing) -> UUID:
     }
     db.execute(insert(group_session_templates).values(template))
     return UUID(str(template["id"]))
+
+
+def make_calendar_feed(
+    db: Connection, mentor: Mentor, busy: Sequence[tuple[datetime, datetime]] = (), *, url: str | None = None
+) -> CalendarFeed:
+    """An outside calendar of a mentor that has just been read, and has these times."""
+    owner = CalendarOwner.of(db.execute(calendar_owner_query(mentor.id)).one())
+    now, address = datetime.now(UTC), url or f"https://calendar.example/{uuid4()}.ics"
+    actor = acting_mentor(mentor)
+    feed = add_feed(
+        db, actor=actor, mentor=owner, url=address, name=None, seal=lambda plain: f"sealed {plain}", now=now
+    )
+    read_calendar(db, feed, busy)
+    return CalendarFeed.of(db.execute(feed_query(mentor.id, feed.id)).one())
+
+
+def read_calendar(db: Connection, feed: CalendarFeed, busy: Sequence[tuple[datetime, datetime]]) -> None:
+    """Keep these times of an outside calendar, as after it has been read."""
+    now = datetime.now(UTC)
+    row = db.execute(FEEDS_TO_READ, {"ids": [feed.id]}).one()
+    copy = CalendarCopy(busy=busy, named={}, etag=None, last_modified=None, content_digest=uuid4().bytes * 2)
+    again_at = now + timedelta(minutes=15)
+    keep_answer(db, request_for(row, policy=DEFAULT_POLICY, now=now), copy, next_fetch_at=again_at, now=now)
 
 
 def make_course(db: Connection, *, title: str = "Linear algebra I") -> Course:

@@ -23,6 +23,7 @@ from workers.outcomes import (
     settle_error,
     settle_exhausted,
     settle_refusal,
+    settle_repeated,
     settle_success,
     success_log,
 )
@@ -336,6 +337,9 @@ class OutboundRunner:
             with self._transactions() as db:
                 if isinstance(outcome, Exception):
                     line = settle_error(db, effect, delivery, outcome, leased.took)
+                elif effect.repeat_at is not None and outcome.error_class is not ErrorClass.INTERNAL:
+                    again_at = effect.repeat_at(delivery, leased.message, outcome)
+                    line = settle_repeated(db, delivery, outcome, again_at, leased.took)
                 elif outcome.error is None:
                     line = settle_success(db, delivery, leased.took, outcome)
                 else:

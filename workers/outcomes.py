@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -94,6 +94,17 @@ def settle_error(
     result = SendResult(error=_sentence(error), error_class=ErrorClass.INTERNAL)
     line = settle_refusal(db, effect, delivery, result, took)
     return replace(line, fields=line.fields | {"exc_info": error}, level=logging.ERROR)
+
+
+def settle_repeated(
+    db: Connection, delivery: Delivery, result: SendResult, again_at: datetime, took: timedelta
+) -> OutcomeLog:
+    """Leave a delivery pending that is due again and again."""
+    ours = store.postpone(db, delivery, again_at)
+    fields: dict[str, Any] = {"until": again_at.isoformat(timespec="milliseconds"), **_result_fields(result)}
+    if result.error is None:
+        return _line(delivery, "done", took, ours=ours, **fields)
+    return _line(delivery, "postponed", took, ours=ours, level=logging.WARNING, reason=result.error, **fields)
 
 
 def settle_refusal(

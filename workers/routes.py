@@ -16,6 +16,7 @@ from workers.transports import NotConfigured, Transport
 from workers.transports.protection import Breaker, Protected, Shares
 from workflows.action_links.buttons import AppPage
 from workflows.action_links.link import LINK_PURPOSE
+from workflows.availability.outside import FeedRequest
 from workflows.effects.messages import Mail, Notice, PushMessage
 from workflows.events.subscriptions import Subscriptions
 from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE
@@ -42,15 +43,20 @@ def routes_of(queues: Iterable[str], chosen: Settings, effects: Subscriptions) -
 
 
 def _webhook_routes(chosen: Settings) -> dict[str, Route[Any]]:
-    """The transport of webhooks; the row of an endpoint is its circuit breaker."""
+    """The transport of webhooks, where the row of an endpoint is its circuit breaker, and that of calendars."""
     from config.sealing import Sealer  # noqa: PLC0415
-    from workers.transports.http import WebhookTransport  # noqa: PLC0415
+    from workers.transports.calendars import LIMITS, CalendarTransport  # noqa: PLC0415
+    from workers.transports.http import HttpClient, WebhookTransport  # noqa: PLC0415
 
     # A quarter is kept in reserve; Celery's threads are as many as the others, and only wait for them.
     senders = chosen.webhook_threads + chosen.webhook_threads // 3
     transport = WebhookTransport(Sealer(chosen.encryption_keys), chosen.webhook_allowed_networks)
     protected = Protected(transport, Shares.of(senders), destination=lambda message: message.endpoint_id)
-    return {"http": Route(protected, SenderPool(senders))}
+    # Few threads of their own, so that neither slow calendars nor large ones delay webhooks.
+    readers = max(2, chosen.webhook_threads // 8)
+    client = HttpClient(chosen.webhook_allowed_networks, limits=LIMITS)
+    calendars = protected_calendars(CalendarTransport(Sealer(chosen.encryption_keys), client), readers)
+    return {"http": Route(protected, SenderPool(senders)), "calendars": Route(calendars, SenderPool(readers))}
 
 
 def _notification_routes(chosen: Settings) -> dict[str, Route[Any]]:
@@ -119,6 +125,11 @@ def protected_channels(transport: Transport[Notice]) -> Protected[Notice]:
     """The operators' channels, with a circuit breaker for each."""
     breaker = Breaker[Notice](name="channel", written_at=lambda notice: notice.written_at)
     return Protected(transport, Shares.of_one(1), destination=lambda notice: notice.channel, breaker=breaker)
+
+
+def protected_calendars(transport: Transport[FeedRequest], readers: int) -> Protected[FeedRequest]:
+    """Outside calendars, of which many are on few servers; each has its own pauses in place of a circuit breaker."""
+    return Protected(transport, Shares.of(readers), destination=lambda request: request.origin)
 
 
 def protected_push(transport: Transport[PushMessage], senders: int, **options: Any) -> Protected[PushMessage]:

@@ -81,7 +81,8 @@ class DeliveryRunner:
         runs = [partial(self._database.run, queue, of_queue) for queue, of_queue in named.items()]
         runs += [
             partial(self._outbound.deliver, outbound_effect, of_effect)
-            for outbound_effect, of_effect in outbound.values()
+            # Last what reads from slow servers: nothing else of this wake-up is to wait for them.
+            for outbound_effect, of_effect in sorted(outbound.values(), key=lambda each: each[0].repeat_at is not None)
         ]
         errors: list[Exception] = []
         for run in runs:

@@ -81,6 +81,8 @@ WHERE mentor_profile_id = :mentor_profile_id AND busy && tstzrange(:now, :until)
 UNION ALL
 SELECT tstzrange(start_time, end_time) FROM time_off
 WHERE mentor_profile_id = :mentor_profile_id AND end_time > :now AND start_time < :until
+UNION ALL
+SELECT busy FROM outside_busy WHERE mentor_profile_id = :mentor_profile_id AND busy && tstzrange(:now, :until)
 ORDER BY 1
 """
 ).columns(mentor_busy.c.busy)

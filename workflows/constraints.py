@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from workflows.errors import Conflict, DomainError, Invalid, InvalidTransition, NotFound
 
 _TAKEN = "The mentor is already booked at this time; choose another time."
+BUSY_ELSEWHERE = "The mentor is busy at this time; choose another time."
 _MENTEE_TAKEN = "The mentee is already booked at this time; choose another time."
 _MEANINGS: dict[str, Callable[[], DomainError]] = {
     "ex_mentor_busy_mentor_profile_id_busy": partial(Conflict, _TAKEN, code="slot_taken"),
@@ -19,6 +20,10 @@ _MEANINGS: dict[str, Callable[[], DomainError]] = {
     ),
     "tr_mentor_busy_time_off": partial(
         Conflict, "The mentor has time off at this time; choose another time.", code="outside_hours"
+    ),
+    "tr_mentor_busy_outside": partial(Conflict, BUSY_ELSEWHERE, code="slot_taken"),
+    "uq_calendar_feeds_mentor_profile_id_url_digest": partial(
+        Conflict, "You already have a calendar with this address.", code="calendar_feed_exists"
     ),
     "uq_bookings_open_draft": partial(
         Conflict, "You have already requested this time of the mentor; wait for the answer.", code="booking_limit"

@@ -16,6 +16,8 @@ class OperatorPolicy:
         notice_channels: the names of the channels on which operators are notified; of what, `notice_kinds`.
         webhook_retry_schedule: seconds between the attempts of a webhook.
         waitlist_offer_minutes: how long a freed seat is kept for the first in line; 0 for until the start.
+        calendar_feed_minutes: how often an outside calendar is read.
+        calendar_stale_hours: for how long the last copy of an outside calendar is relied on.
     """
 
     reminder_minutes: tuple[int, ...] = (1440, 60)
@@ -23,6 +25,8 @@ class OperatorPolicy:
     notice_kinds: frozenset[str] = frozenset()
     webhook_retry_schedule: tuple[float, ...] = WEBHOOK_RETRY_POLICY.pauses
     waitlist_offer_minutes: int = 60
+    calendar_feed_minutes: int = 15
+    calendar_stale_hours: int = 24
 
 
 DEFAULT_POLICY = OperatorPolicy()

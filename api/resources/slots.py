@@ -86,7 +86,7 @@ def _slots(
         step_minutes=query.get("step_minutes"),
         time_zone=query.get("time_zone") or time_zone_of(context.db, context.actor),
     )
-    slots, refused = find_slots(
+    found = find_slots(
         context.db,
         of_one if listing_id else of_any,
         subject_id,
@@ -97,9 +97,10 @@ def _slots(
         explain=query["explain"],
         mentee_overlap=app_state().settings.mentee_overlap,
     )
-    shown = f'"items":{_as_json(slots)}'
+    shown = f'"items":{_as_json(found.slots)}'
     if query["explain"]:
-        shown += f',"refused":{json.dumps([REFUSED.dump(each) for each in refused])}'
+        shown += f',"refused":{json.dumps([REFUSED.dump(each) for each in found.refused])}'
+        shown += f',"staleCalendars":{json.dumps(list(map(str, found.stale_calendars)))}'
     return Response(f"{{{shown}}}\n", mimetype="application/json")
 
 

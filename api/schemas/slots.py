@@ -50,5 +50,12 @@ class Slots(ResponseSchema):
 
     items = fields.List(fields.Nested(Slot))
     refused = fields.List(fields.Nested(RefusedSlot), metadata={"description": "Only with `explain=true`."})
+    stale_calendars = fields.List(
+        Id(),
+        metadata={
+            "description": "Only with `explain=true`: the mentors who are `busy` at all times, since an outside"
+            " calendar of theirs cannot be read and their rules refuse bookings meanwhile."
+        },
+    )
 
-    optional = ("refused",)
+    optional = ("refused", "stale_calendars")

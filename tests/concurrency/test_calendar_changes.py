@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, func, select, text
 
-from models.availability import time_off
+from models.availability import outside_busy, time_off
 from models.bookings import bookings
 from models.calendar import mentor_busy
 from models.catalog import BookingMode
@@ -90,6 +90,9 @@ class Offers:
 
         return close
 
+    def become_busy(self, start: datetime) -> Call:
+        return lambda db: factories.make_calendar_feed(db, self.mentor, [(start, start + HOUR)])
+
     def narrow_horizon(self, _start: datetime) -> Call:
         def narrow(db: Connection) -> Any:
             seen = RulesOfMentor.of(db.execute(rules_query(self.mentor.id)).one())
@@ -144,6 +147,7 @@ CHANGES = {
     "close_weekday": "outside_hours",
     "close_date": "outside_hours",
     "narrow_horizon": "beyond_horizon",
+    "become_busy": "slot_taken",
 }
 
 
@@ -170,6 +174,17 @@ def test_no_acceptance_in_time_off_being_taken(engine: Engine) -> None:
     (outcome,) = _booked_meanwhile(engine, offers.take_off(start, start + HOUR), accept)
     assert isinstance(outcome, DomainError)
     assert outcome.code == "outside_hours"
+
+
+def test_no_acceptance_while_becoming_busy_elsewhere(engine: Engine) -> None:
+    start = factories.next_slot()
+    with engine.begin() as db:
+        offers, (mentee,) = Offers(db), _people(db, 1)
+        draft = offers.request(mentee, start)(db)
+    accept = partial(factories.accept_booking, booking=draft)
+    (outcome,) = _booked_meanwhile(engine, offers.become_busy(start), accept)
+    assert isinstance(outcome, DomainError)
+    assert outcome.code == "slot_taken"
 
 
 def test_a_change_that_hinders_nothing_lets_the_booking_in(engine: Engine) -> None:
@@ -226,6 +241,25 @@ def test_time_off_and_acceptances_exclude_each_other(engine: Engine, race: Race)
             taken = db.scalar(select(func.count()).where(time_off.c.mentor_profile_id == of_mentor))
             booked = db.scalar(select(func.count()).where(mentor_busy.c.mentor_profile_id == of_mentor))
             assert (taken, booked) in ((1, 0), (0, 5)), (taken, booked)
+
+
+def test_becoming_busy_races_acceptances_and_cancels_none(engine: Engine, race: Race) -> None:
+    for _ in range(ROUNDS):
+        start = factories.next_slot()
+        with engine.begin() as db:
+            offers, people = Offers(db), _people(db, 5)
+            drafts = [offers.request(mentee, start + n * HOUR)(db) for n, mentee in enumerate(people)]
+            feed = factories.make_calendar_feed(db, offers.mentor)
+        calls: list[Call] = [partial(factories.accept_booking, booking=draft) for draft in drafts]
+        busy = [(start, start + 5 * HOUR)]
+        outcomes = race.transact([*calls, *[partial(factories.read_calendar, feed=feed, busy=busy)] * 2])
+        refused = codes(outcomes)
+        assert refused == ["slot_taken"] * len(refused)
+        with engine.begin() as db:
+            of_mentor = offers.mentor.id
+            booked = db.scalar(select(func.count()).where(mentor_busy.c.mentor_profile_id == of_mentor))
+            assert booked == 5 - len(refused)
+            assert db.scalars(select(outside_busy.c.busy).where(outside_busy.c.mentor_profile_id == of_mentor)).all()
 
 
 def test_a_days_limit_holds_against_many_at_once(engine: Engine, race: Race) -> None:

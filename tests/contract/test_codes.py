@@ -183,6 +183,13 @@ def profile_exists(stage: Stage) -> ApiResponse:
     return stage.client.post("/mentor-profiles", json={"headline": "x"}, headers=stage.cast.as_mentor)
 
 
+def calendar_feeds(stage: Stage, *numbers: int) -> ApiResponse:
+    """The last answer to adding calendars at these addresses."""
+    path, headers = f"/mentors/{stage.cast.mentor.id}/calendar-feeds", stage.cast.as_mentor
+    urls = [f"https://calendar.example/{number}.ics" for number in numbers]
+    return [stage.client.post(path, json={"url": url}, headers=headers) for url in urls][-1]
+
+
 def endpoint_exists(stage: Stage) -> ApiResponse:
     hook = {"url": "https://partner.example", "eventTypes": ["*"]}
     stage.client.post("/webhook-endpoints", json=hook, headers=stage.cast.as_mentor)
@@ -338,6 +345,8 @@ PRODUCED: dict[str, Callable[[Stage], ApiResponse]] = {
     "already_answered": already_answered,
     "email_taken": email_taken,
     "profile_exists": profile_exists,
+    "calendar_feed_exists": lambda stage: calendar_feeds(stage, 1, 1),
+    "calendar_feed_limit": lambda stage: calendar_feeds(stage, *range(11)),
     "endpoint_exists": endpoint_exists,
     "endpoint_limit": endpoint_limit,
     "endpoint_not_active": endpoint_not_active,

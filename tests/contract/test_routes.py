@@ -41,6 +41,7 @@ CONTRACT = {
     "GET /mentors/{}/time-off", "POST /mentors/{}/time-off", "DELETE /mentors/{}/time-off/{}",
     "GET /mentors/{}/booking-rules", "PUT /mentors/{}/booking-rules",
     "POST /mentors/{}/holds", "DELETE /holds/{}",
+    "GET /mentors/{}/calendar-feeds", "POST /mentors/{}/calendar-feeds", "DELETE /mentors/{}/calendar-feeds/{}",
     "PATCH /bookings/{}/accept", "POST /bookings/{}/accept",
     "PATCH /bookings/{}/decline", "POST /bookings/{}/decline",
     "PATCH /bookings/{}/cancel", "POST /bookings/{}/cancel", "POST /series/{}/cancel",

@@ -13,6 +13,7 @@ from api.schemas.availability import NewWeeklyHours, WeeklyHours
 from api.schemas.base import Error, camel
 from api.schemas.bookings import NewIndividualBooking
 from api.schemas.bundles import Bundle
+from api.schemas.calendar_feeds import CalendarFeed
 from api.schemas.reviews import Review
 from api.schemas.seats import SeatCancelled
 from api.schemas.sessions import Session
@@ -50,11 +51,12 @@ def test_the_review_has_every_field_of_an_answer_and_no_other() -> None:
     assert Review().validate(review) == {}
 
 
-def test_the_hours_have_every_field_of_an_answer_and_no_other() -> None:
-    (hours,) = (json.loads(block) for block in blocks(DOCS / "availability.md", "json"))
+def test_hours_and_calendars_have_the_fields_of_answers() -> None:
+    hours, feed = (json.loads(block) for block in blocks(DOCS / "availability.md", "json"))
     asked = {name: hours[name] for name in ("timeZone", "hours")}
     assert NewWeeklyHours().load(asked)["hours"] == [Span(0, 540, 750)]
     assert set(WeeklyHours().fields[name].data_key for name in WeeklyHours().fields) == {*hours}
+    assert {camel(name) for name in CalendarFeed().fields} == {*feed}
 
 
 def test_the_example_counts_fit_their_schema() -> None:

@@ -46,6 +46,7 @@ NEEDS_A_BODY = (
     "GET /mentors/{id}/slots",
     "GET /courses/{id}/slots",
     "POST /mentors/{id}/holds",
+    "POST /mentors/{id}/calendar-feeds",
 )
 PAGES = ("sessions.md", "reviews.md", "availability.md", "streams.md")
 DAY, NOW = date(2030, 5, 4), datetime.now(UTC)
@@ -129,6 +130,8 @@ def _of_calendar(db: Connection, mentor: Mentor, path: str) -> dict[str, Any]:
         seen = CalendarDay.of(db.execute(calendar_day_query(mentor.id, DAY)).one())
         set_date_hours(db, actor=actor, seen=seen, spans=[], now=NOW)
         return {"date": DAY}
+    if "{calendarFeedId}" in path:
+        return {"calendarFeedId": factories.make_calendar_feed(db, mentor).id}
     if "{timeOffId}" not in path:
         return {}
     owner = CalendarOwner.of(db.execute(calendar_owner_query(mentor.id)).one())

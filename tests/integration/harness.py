@@ -54,6 +54,7 @@ class Harness:
         *,
         drains: bool = False,
         batch_seconds: float = BATCH_SECONDS,
+        calendars: Transport[Any] | None = None,
     ) -> None:
         self.engine = engine
         self.wakeups = KeptWakeups()
@@ -62,7 +63,13 @@ class Harness:
         self.http = Receiver()
         self.push = Receiver()
         self.channels = Receiver()
-        routes_by_name = routes(mail=self.mail, http=self.http, push=self.push, channels=self.channels)
+        routes_by_name = routes(
+            mail=self.mail,
+            http=self.http,
+            push=self.push,
+            channels=self.channels,
+            calendars=calendars or Receiver(),
+        )
         self.effects = subscriptions or load()
         self.deliverer = DeliveryRunner(
             self.transactions, self.effects, routes_by_name, drains=drains, batch_seconds=batch_seconds

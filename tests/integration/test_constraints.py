@@ -13,7 +13,15 @@ from sqlalchemy import CheckConstraint, Connection, Engine, Table, insert, selec
 from models import metadata
 from models.analytics import session_metrics
 from models.audit import audit_entries
-from models.availability import availability_rules, booking_rules, date_hours, time_off, weekly_hours
+from models.availability import (
+    availability_rules,
+    booking_rules,
+    calendar_feeds,
+    date_hours,
+    outside_busy,
+    time_off,
+    weekly_hours,
+)
 from models.bookings import booking_participants, bookings
 from models.bundles import bundle_entries, bundle_purchases
 from models.calendar import calendar_secrets, mentee_busy, mentor_busy
@@ -60,6 +68,8 @@ class Rows:
         self.reviewable = make_permit(db)
         self.hours = self._weekly_hours()
         self._write_course()
+        self.feed = {**self._calendar_feed(), "id": uuid4()}
+        db.execute(insert(calendar_feeds).values(self.feed))
         self.event_id = db.scalars(select(events.c.id).limit(1)).one()
         self.delivery = db.execute(select(deliveries).limit(1)).one()._mapping
 
@@ -67,6 +77,12 @@ class Rows:
         hours = {"revision": 1, "time_zone": "UTC", "since": NOW, "mentor_profile_id": self.booking.mentor_profile_id}
         self.db.execute(insert(weekly_hours).values(hours := {**hours, "id": uuid4()}))
         return hours
+
+    def _calendar_feed(self) -> dict[str, Any]:
+        return {
+            **{"id": uuid4(), "mentor_profile_id": self.listing.mentor_profile_id, "url_digest": uuid4().bytes * 2},
+            **{"sealed_url": "s", "origin": "o", "scheduled_by": uuid4(), "next_fetch_at": NOW, "stale_at": NOW},
+        }
 
     def _write_course(self) -> None:
         """A bundle bought for a course, with its first entry, and a template of groups."""
@@ -141,6 +157,12 @@ class Rows:
                 **{"start_time": NOW, "end_time": NOW + HOUR, "reason": "Holidays"},
             },
             "booking_rules": {"mentor_profile_id": self.listing.mentor_profile_id},
+            "calendar_feeds": self._calendar_feed(),
+            "outside_busy": {
+                "mentor_profile_id": self.listing.mentor_profile_id,
+                "calendar_feed_id": self.feed["id"],
+                "busy": text("tstzrange(now(), now() + interval '1 hour')"),
+            },
             "calendar_secrets": {"user_id": self.session.mentee_user_id, "digest": uuid4().bytes * 2},
         }
 
@@ -335,6 +357,11 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (webhook_endpoints, "ck_webhook_endpoints_event_types_not_empty", {"event_types": []}),
     (webhook_endpoints, "ck_webhook_endpoints_headers_are_an_object", {"headers": [1]}),
     (webhook_endpoints, "ck_webhook_endpoints_rate_limit", {"rate_limit": 0}),
+    (calendar_feeds, "ck_calendar_feeds_name_length", {"name": "x" * 201}),
+    (calendar_feeds, "ck_calendar_feeds_url_digest", {"url_digest": b"short"}),
+    (calendar_feeds, "ck_calendar_feeds_failures", {"failures": -1}),
+    (outside_busy, "ck_outside_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(NULL, now())")}),
+    (outside_busy, "ck_outside_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(now(), now())")}),
     (webhook_endpoints, "ck_webhook_endpoints_disabled_reason", {"state": "disabled"}),
     (webhook_endpoints, "ck_webhook_endpoints_disabled_reason", {"disabled_reason": "gone"}),
     (webhook_endpoints, "ck_webhook_endpoints_failures", {"failures": -1}),
@@ -419,6 +446,8 @@ def test_a_duplicate_is_refused_by_its_constraints_name(db: Connection) -> None:
         (idempotency_keys, key, "pk_idempotency_keys"),
         (delivery_attempts, rows.of(delivery_attempts), "pk_delivery_attempts"),
         (mentor_busy, block, "ex_mentor_busy_mentor_profile_id_busy"),
+        (calendar_feeds, rows.of(calendar_feeds), "uq_calendar_feeds_mentor_profile_id_url_digest"),
+        (outside_busy, rows.of(outside_busy), "ex_outside_busy_mentor_profile_id_calendar_feed_id_busy"),
         (weekly_hours, rows.of(weekly_hours), "uq_weekly_hours_mentor_profile_id_revision"),
         (availability_rules, rows.of(availability_rules), "pk_availability_rules"),
     ]
@@ -459,6 +488,13 @@ def test_a_bookings_mentor_is_its_listings(db: Connection) -> None:
     with refused(db, "fk_bookings_listing_id_mentor_profile_id"):
         db.execute(insert(bookings).values({**rows.of(bookings), "mentor_profile_id": rows.listing.mentor_profile_id}))
         db.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+
+
+def test_busy_times_are_of_the_calendars_mentor(db: Connection) -> None:
+    rows = Rows(db)
+    other = {**rows.of(outside_busy), "mentor_profile_id": rows.booking.mentor_profile_id}
+    with refused(db, "fk_outside_busy_mentor_profile_id_calendar_feed_id"):
+        db.execute(insert(outside_busy).values(other))
 
 
 def test_a_reviews_mentor_is_its_permits(db: Connection) -> None:

@@ -18,7 +18,15 @@ from sqlalchemy.dialects.postgresql import JSONB
 from api import idempotency
 from api.blueprints import documentation_of
 from models.audit import audit_entries
-from models.availability import availability_rules, booking_rules, date_hours, time_off, weekly_hours
+from models.availability import (
+    availability_rules,
+    booking_rules,
+    calendar_feeds,
+    date_hours,
+    outside_busy,
+    time_off,
+    weekly_hours,
+)
 from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
 from models.bundles import bundle_entries, bundle_purchases
 from models.calendar import mentee_busy, mentor_busy
@@ -39,6 +47,8 @@ from workflows.action_links.link import FORGET_SPENT_LINKS, HOLDER_OF_LINK, SPEN
 from workflows.audit import AUDIT_ENTRIES
 from workflows.availability.calendar import BLOCKS, BLOCKS_WITHOUT_BOOKINGS, CALENDARS
 from workflows.availability.dates import DATES
+from workflows.availability.feeds import FEEDS
+from workflows.availability.outside import FEEDS_TO_READ
 from workflows.availability.slots import OF_COURSE, OF_LISTING, OF_LISTING_OF_COURSE, OF_MENTOR, OWN_TIME
 from workflows.availability.time_off import END_HOLDS, IN_THE_WAY, TIME_OFF
 from workflows.bookings.booking import BOOKINGS, NEXT_BOOKINGS, narrow_bookings
@@ -102,6 +112,11 @@ LARGE: dict[Table, dict[str, str]] = {
     date_hours: {"mentor_profile_id": "{owner}", "day": "current_date + n", "spans": "'[]'::jsonb"},
     time_off: {"end_time": "now() + (n + 60) * interval '1 minute'"},
     booking_rules: {},
+    calendar_feeds: {"url_digest": "sha256(n::text::bytea)"},
+    outside_busy: {
+        "calendar_feed_id": "{n}",
+        "busy": "tstzrange(now() + n * interval '1 hour', now() + (n + 1) * interval '1 hour')",
+    },
     group_sessions: {"template_id": "{n}"},
     waitlist_entries: {"booking_id": "{n}", "user_id": "{owner}"},
     sessions: {"booking_id": "{n}", "mentee_user_id": "{owner}"},
@@ -200,6 +215,7 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
     "closed group sessions": (GROUPS, {"closed_at": 1}, {"course_id": SOME_ID, "mentor_profile_id": SOME_ID}),
     "notifications": (NOTIFICATIONS, {"user_id": SOME_ID}, {"unread": True}),
     "browsers": (BROWSERS, {"user_id": SOME_ID}, {}),
+    "outside calendars": (FEEDS, {"mentor_profile_id": SOME_ID}, {}),
     "bundles": (BUNDLES, {}, {"mentee_user_id": SOME_ID}),
     "permits": (OPEN_PERMITS, {"mentee_user_id": SOME_ID, "now": 1}, {}),
     "reviews of a mentor": (REVIEWS_OF_MENTOR, {"mentor_profile_id": SOME_ID}, {"also_hidden_of": SOME_ID}),
@@ -238,6 +254,9 @@ STATEMENTS: dict[str, ClauseElement] = {
     "the only product of its course": ONLY_PRODUCT,
     "the listing of its mentor": OFFER_OF_MENTOR,
     "the mentors to choose from": OFFERS_OF_COURSE,
+    "the calendars of slots": CALENDARS,
+    "the blocks of slots": BLOCKS,
+    "the outside calendars to read": FEEDS_TO_READ,
     "the sessions of a series": SESSIONS_OF_SERIES,
     "the drafts of a series": DRAFTS_OF_SERIES,
     "the session of an accepted booking": SESSION_WITH_TERMS,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from workers.calendar_expansion import MAX_SECONDS
 from workers.outbound import LATEST_START_SECONDS, LEASE, RENEWAL_SECONDS
+from workers.transports.calendars import LIMITS
 from workers.transports.http import HttpLimits
 from workers.transports.smtp import SmtpLimits
 
@@ -11,6 +13,11 @@ LATE_THREADS_SECONDS = 2.0
 
 def test_a_webhook_is_settled_within_its_lease() -> None:
     assert LATEST_START_SECONDS + HttpLimits().deadline + LATE_THREADS_SECONDS < LEASE.total_seconds()
+
+
+def test_a_calendar_is_read_and_expanded_within_its_lease() -> None:
+    reading = LIMITS.deadline + MAX_SECONDS
+    assert LATEST_START_SECONDS + reading + LATE_THREADS_SECONDS < LEASE.total_seconds()
 
 
 def test_a_mail_server_has_a_mail_within_its_lease() -> None:

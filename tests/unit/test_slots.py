@@ -37,7 +37,7 @@ def spans(draw: st.DrawFn) -> list[tuple[int, int]]:
 
 @st.composite
 def calendars(draw: st.DrawFn, begin: datetime) -> MentorCalendar:
-    """Hours, hours of dates, time off and rules."""
+    """Hours, hours of dates, time off, times of outside calendars, and rules."""
     week = draw(st.dictionaries(st.integers(0, 6), spans(), max_size=5))
     dates = draw(st.dictionaries(st.integers(-1, 4).map(lambda n: (begin + n * DAY).date()), spans(), max_size=2))
     off = draw(st.lists(stretches(begin), max_size=2))
@@ -48,8 +48,11 @@ def calendars(draw: st.DrawFn, begin: datetime) -> MentorCalendar:
             horizon_days=st.none() | st.integers(1, 4),
             max_per_day=st.none() | st.integers(1, 2),
             max_per_mentee_per_week=st.none() | st.integers(1, 2),
+            stale_calendars=st.sampled_from(["ignore", "ignore", "refuse"]),
         )
     )
+    elsewhere = draw(st.lists(stretches(begin), max_size=3))
+    stale_at = draw(st.none() | st.sampled_from([begin - 9 * DAY, begin + 9 * DAY]))
     return MentorCalendar(
         mentor_profile_id=uuid4(),
         version=1,
@@ -59,6 +62,8 @@ def calendars(draw: st.DrawFn, begin: datetime) -> MentorCalendar:
         ),
         dates=dates,
         time_off=sorted(off),
+        outside_busy=sorted(elsewhere),
+        outside_stale_at=stale_at,
         rules=rules,
     )
 
@@ -139,6 +144,9 @@ def assert_slots_of_a_brute_force(case: Case) -> None:
             for block in blocks
             if block.hold_id is None or block.mentee_user_id != ME
         ) or any(since < end and to > start for since, to in own)
+        busy = busy or any(since < end + after and to > start - before for since, to in calendar.outside_busy)
+        if calendar.rules.stale_calendars == "refuse" and calendar.outside_stale_at is not None:
+            busy = busy or calendar.outside_stale_at <= now
         reason = (
             "beyond_horizon" if start - now > calendar.rules.horizon
             else "too_soon" if start <= now or start < now + timedelta(minutes=offer.min_notice_minutes)

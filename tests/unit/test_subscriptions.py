@@ -16,6 +16,7 @@ INSIDE = {
     "analytics.session_completed": ("session.completed", "analytics", 8),
     "bookings.expire": ("booking.requested", "sessions", 8),
     "bookings.remind": ("booking.requested", "sessions", 8),
+    "calendars.start": ("calendar_feed.scheduled", "webhooks", 8),
     "channels.session_cancelled": ("session.cancelled", "notifications", 8),
     "channels.session_created": ("session.created", "notifications", 8),
     "channels.webhook_endpoint_disabled": ("webhook_endpoint.disabled", "notifications", 8),
@@ -68,6 +69,7 @@ RETIRED = {
     "webhooks.queue",
 }
 OUTSIDE = {
+    "calendars.read": ("calendars", "webhooks", 8),
     "channels.send": ("channels", "notifications", 8),
     "mail.send": ("mail", "notifications", 8),
     "push.send": ("push", "notifications", 7),
@@ -126,12 +128,13 @@ def test_channel_effects_follow_the_operators_policy(chosen: OperatorPolicy, fol
     ) is follows
 
 
-def test_only_expiries_and_reminders_are_timers() -> None:
+def test_only_expiries_reminders_and_calendars_are_timers() -> None:
     timers = [effect.name for effect in load().database_effects() if effect.due]
     assert timers == [
         "bookings.expire",
         "bookings.remind",
         "bundles.expire",
+        "calendars.start",
         "notifications.bundle_expiring",
         "notifications.session_reminder",
         "waitlist.close",

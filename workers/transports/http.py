@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -14,6 +14,7 @@ from http.client import HTTPException, IncompleteRead
 from ipaddress import ip_address
 from time import monotonic
 from typing import Any
+from urllib.parse import urljoin
 
 import structlog
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
@@ -63,6 +64,8 @@ logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 # Head and body together; the rest is not read.
 RESPONSE_LIMIT_BYTES = 64 * 1024
 KEPT_BODY_BYTES = 4096
+REDIRECTS = (301, 302, 303, 307, 308)
+MAX_REDIRECTS = 3
 # Servers that close idle connections do so after 5 s at the earliest, nearly all of them; ours are closed before.
 IDLE_SECONDS = 4.0
 MAX_POOLS = 128
@@ -92,26 +95,37 @@ _CERTIFICATE_ERRORS = {
 
 @dataclass(frozen=True)
 class HttpLimits:
-    """Time-outs in seconds.
+    """Time-outs in seconds, and how much is read.
 
     Args:
         connect: for looking up the name, and then for connecting.
         deadline: for everything together, to the end of the response.
         idle: after which a connection carries no further message.
+        response_bytes: of a response, head and body together.
     """
 
     connect: float = 5.0
     deadline: float = 15.0
     idle: float = IDLE_SECONDS
+    response_bytes: int = RESPONSE_LIMIT_BYTES
 
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """The receiver's response, of which `body_start` is the beginning of the body."""
+    """The receiver's response; `body` is the beginning of the body after a POST, and all of it after a GET."""
 
     status: int
-    retry_after: str | None
-    body_start: bytes
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def retry_after(self) -> str | None:
+        """The value of the header."""
+        return self.headers.get("retry-after")
+
+
+class TooManyRedirects(HTTPException):
+    """One address led to another, again and again."""
 
 
 class ConnectionDied(OSError):
@@ -183,7 +197,7 @@ class _Connection(HTTPConnection):
         finally:
             self._used = monotonic()
             if self.sock is not None:
-                self.sock.allowance = RESPONSE_LIMIT_BYTES
+                self.sock.allowance = self._limits.response_bytes
 
 
 class _TlsConnection(_Connection, HTTPSConnection):
@@ -246,8 +260,35 @@ class HttpClient:
             HTTPException: the response is no HTTP.
         """
         until = monotonic() + self._limits.deadline
+        return self._within(until, lambda: self._request("POST", destination, headers, body, until))
+
+    def get(self, url: str, headers: Mapping[str, str]) -> HttpResponse:
+        """Get all of what is there. A few redirects are followed, each to an address that is checked as the first is.
+
+        Raises:
+            Invalid: the URL, or one of a redirect, is not allowed.
+            OSError: as for `post`, and ResponseTooLong.
+            HTTPException: the response is no HTTP, or redirected too often.
+        """
+        until = monotonic() + self._limits.deadline
+
+        def follow() -> HttpResponse:
+            address = url
+            for _ in range(MAX_REDIRECTS + 1):
+                destination = self.destination_of(address)
+                named = {"host": destination.authority, **headers}
+                response = self._request("GET", destination, named, None, until)
+                location = response.headers.get("location")
+                if response.status not in REDIRECTS or location is None:
+                    return response
+                address = urljoin(destination.url, location)
+            raise TooManyRedirects(f"It redirected more than {MAX_REDIRECTS} times.")
+
+        return self._within(until, follow)
+
+    def _within(self, until: float, request: Callable[[], HttpResponse]) -> HttpResponse:
         try:
-            return self._post(destination, headers, body, until)
+            return request()
         except (OSError, HTTPException, HTTPError) as error:
             if isinstance(error, DeadlineExceeded) or monotonic() >= until:
                 raise DeadlineExceeded(f"No complete answer within {self._limits.deadline:g} s.") from error
@@ -258,10 +299,12 @@ class HttpClient:
         self._pools.clear()
         self._sockets.shut_down()
 
-    def _post(self, destination: Destination, headers: Mapping[str, str], body: bytes, until: float) -> HttpResponse:
+    def _request(
+        self, method: str, destination: Destination, headers: Mapping[str, str], body: bytes | None, until: float
+    ) -> HttpResponse:
         first, *others = self._addresses(destination, until)
         address, response = try_each(
-            [first, *others], lambda each: (each, self._post_to(each, destination, headers, body, until))
+            [first, *others], lambda each: (each, self._request_to(each, method, destination, headers, body, until))
         )
         if address != first:
             self._remember(destination, address)
@@ -286,8 +329,14 @@ class HttpClient:
             self._responded.clear()
         self._responded[destination.host, destination.port] = address
 
-    def _post_to(
-        self, address: Address, destination: Destination, headers: Mapping[str, str], body: bytes, until: float
+    def _request_to(
+        self,
+        address: Address,
+        method: str,
+        destination: Destination,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        until: float,
     ) -> HttpResponse:
         pool = self._pools.connection_from_host(
             str(address), destination.port, destination.scheme, {"server_hostname": destination.host}
@@ -295,7 +344,7 @@ class HttpClient:
         while True:
             try:
                 response = pool.urlopen(
-                    "POST",
+                    method,
                     destination.target,
                     body=body,
                     headers=headers,
@@ -306,7 +355,7 @@ class HttpClient:
                     preload_content=False,
                     decode_content=False,
                 )
-                return _read(response)
+                return _read(response) if method == "POST" else _read_all(response)
             except HTTPError as error:
                 cause = _cause_of(error)
                 if not isinstance(cause, ConnectionDied):
@@ -323,7 +372,11 @@ def _read(response: BaseHTTPResponse) -> HttpResponse:
     except HTTPError as error:
         if not isinstance(_cause_of(error), ResponseTooLong):
             raise
-    return HttpResponse(response.status, response.headers.get("retry-after"), body_start)
+    return HttpResponse(response.status, response.headers, body_start)
+
+
+def _read_all(response: BaseHTTPResponse) -> HttpResponse:
+    return HttpResponse(response.status, response.headers, response.read())
 
 
 def _cause_of(error: HTTPError) -> Exception:
@@ -453,6 +506,6 @@ def _result(response: HttpResponse) -> SendResult:
         permanent=status == GONE,
         status_code=status,
         # PostgreSQL's text holds no NUL.
-        response=response.body_start.decode("utf-8", "replace").replace("\x00", ""),
+        response=response.body.decode("utf-8", "replace").replace("\x00", ""),
         retry_after=parse_retry_after(status, response.retry_after),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from workflows.availability.open_times import DAY, Interval, moment_of, open_tim
 from workflows.availability.rules import DEFAULT_RULES, BookingRules
 
 # The calendar of the mentor `mentor`, of whom `hours` are the present hours and `rules` the rules, both null if there
-# are none. A date of any zone lies within a day of the same date in UTC.
+# are none. A date of any zone lies within a day of the same date in UTC. A buffer lasts for a day at most.
 _AS_JSON = """
 jsonb_build_object(
     'mentor_profile_id', mentor.id, 'version', mentor.calendar_version, 'time_zone', mentor.time_zone,
@@ -36,6 +36,14 @@ jsonb_build_object(
     'time_off', (
         SELECT jsonb_agg(jsonb_build_array(start_time, end_time) ORDER BY start_time) FROM time_off
         WHERE time_off.mentor_profile_id = mentor.id AND time_off.end_time > {start} AND time_off.start_time < {end}
+    ),
+    'outside_busy', (
+        SELECT jsonb_agg(jsonb_build_array(lower(busy), upper(busy)) ORDER BY busy) FROM outside_busy
+        WHERE outside_busy.mentor_profile_id = mentor.id
+          AND busy && tstzrange({start} - interval '1 day', {end} + interval '1 day')
+    ),
+    'outside_stale_at', (
+        SELECT min(stale_at) FROM calendar_feeds WHERE calendar_feeds.mentor_profile_id = mentor.id
     ),
     'rules', to_jsonb(rules)
 ) AS calendar
@@ -113,11 +121,13 @@ class MentorCalendar:
     """When a mentor can be booked, as far as the stretch of time goes for which it was read.
 
     Args:
-        version: raised by every change of hours, dates, time off and rules.
+        version: raised by every change of hours, dates, time off, rules and times in outside calendars.
         time_zone: the IANA name of the mentor's zone, whose days and ISO weeks the limits count.
         hours: weekly hours and their zone, which is also that of `dates`.
         dates: the hours of single dates, in minutes since midnight; they replace the weekday's.
         time_off: in UTC, in the order of their starts.
+        outside_busy: when the mentor is busy by calendars elsewhere, as far as they are known; in UTC, by start.
+        outside_stale_at: from when on one of these calendars cannot be relied on; None without any.
     """
 
     mentor_profile_id: UUID
@@ -126,21 +136,23 @@ class MentorCalendar:
     hours: Hours
     dates: Mapping[date, Sequence[tuple[int, int]]] = field(default_factory=dict)
     time_off: Sequence[Interval] = ()
+    outside_busy: Sequence[Interval] = ()
+    outside_stale_at: datetime | None = None
     rules: BookingRules = DEFAULT_RULES
 
     @classmethod
     def read(cls, found: Mapping[str, Any]) -> MentorCalendar:
         """The calendar in a column `calendar`."""
-        dates = (found["dates"] or {}).items()
+        dates, stale_at = (found["dates"] or {}).items(), found["outside_stale_at"]
         return cls(
             mentor_profile_id=UUID(found["mentor_profile_id"]),
             version=found["version"],
             time_zone=found["time_zone"],
             hours=Hours.read(found["hours_time_zone"] or found["time_zone"], found["spans"] or ()),
             dates={date.fromisoformat(day): [(opens, closes) for opens, closes in spans] for day, spans in dates},
-            time_off=[
-                (datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in found["time_off"] or ()
-            ],
+            time_off=_intervals(found["time_off"]),
+            outside_busy=_intervals(found["outside_busy"]),
+            outside_stale_at=stale_at and datetime.fromisoformat(stale_at),
             rules=DEFAULT_RULES if found["rules"] is None else BookingRules.of_values(found["rules"]),
         )
 
@@ -155,6 +167,15 @@ class MentorCalendar:
     def has_time_off(self, start: datetime, end: datetime) -> bool:
         """Whether any time off overlaps."""
         return any(begins < end and ends > start for begins, ends in self.time_off)
+
+    def is_busy_elsewhere(self, start: datetime, end: datetime) -> bool:
+        """Whether any time of an outside calendar overlaps."""
+        return any(begins < end and ends > start for begins, ends in self.outside_busy)
+
+    def has_stale_calendars(self, now: datetime) -> bool:
+        """Whether the mentor is not to be booked now, since the last copy of an outside calendar is too old."""
+        refused = self.rules.stale_calendars == "refuse"
+        return refused and self.outside_stale_at is not None and self.outside_stale_at <= now
 
     def day_of(self, moment: datetime) -> Interval:
         """The day of that moment in the mentor's zone, from its first moment to the next one's, in UTC."""
@@ -188,6 +209,10 @@ class MentorCalendar:
     def _days(self, first: date, number: int) -> Interval:
         there = ZoneInfo(self.time_zone)
         return moment_of(first, 0, there), moment_of(first + number * DAY, 0, there)
+
+
+def _intervals(found: Iterable[Iterable[str]] | None) -> list[Interval]:
+    return [(datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in found or ()]
 
 
 def load_calendars(

@@ -38,7 +38,7 @@ def raise_version(db: Connection, mentor_profile_id: UUID, *, changed: str, acto
     """Have bookings that read the calendar before read it again, and record `availability.changed`.
 
     Args:
-        changed: `hours`, `dates`, `time_off` or `rules`.
+        changed: `hours`, `dates`, `time_off`, `rules` or `calendars`.
 
     Returns:
         the calendar's new version.

@@ -13,6 +13,7 @@ from workflows.availability.calendar import MentorCalendar, load_blocks
 from workflows.availability.changes import lock_calendar, share_calendar
 from workflows.availability.hours import describe_weekday
 from workflows.availability.rules import MAX_LEAD_TIME
+from workflows.constraints import BUSY_ELSEWHERE
 from workflows.errors import Conflict, Invalid
 
 Booked = TypeVar("Booked")
@@ -26,6 +27,12 @@ class Offer(Protocol):
 
     @property
     def min_notice_minutes(self) -> int: ...
+
+    @property
+    def buffer_before_minutes(self) -> int: ...
+
+    @property
+    def buffer_minutes(self) -> int: ...
 
 
 class CalendarChanged(Conflict):
@@ -68,9 +75,9 @@ def require_bookable(
     now: datetime,
     accepted: bool,
 ) -> None:
-    """Refuse a session that the mentor's rules, notice, time off, hours or limits do not allow.
+    """Refuse a session that the mentor's rules, notice, time off, hours, outside calendars or limits do not allow.
 
-    Whether the time is free is left to the calendar's constraint.
+    Whether the time is booked or held is left to the calendar's constraint.
 
     Args:
         calendar: read for a stretch of time that holds the session.
@@ -79,7 +86,8 @@ def require_bookable(
 
     Raises:
         Invalid: the start lies in the past.
-        Conflict: `beyond_horizon`, `too_soon`, `outside_hours` or `booking_limit`.
+        Conflict: `beyond_horizon`, `too_soon`, `outside_hours`, `slot_taken` by an outside calendar, with
+            `details.calendars` where one is stale and the mentor's rules refuse that, or `booking_limit`.
     """
     require_offered(calendar, offer, start=start, now=now)
     if not calendar.rules.has_limits:
@@ -108,6 +116,15 @@ def require_offered(calendar: MentorCalendar, offer: Offer, *, start: datetime, 
         raise Conflict("The mentor has time off at this time; choose another time.", code="outside_hours")
     if not calendar.is_open(start, end):
         raise Conflict(describe_weekday(calendar.hours, start, calendar.dates), code="outside_hours")
+    if calendar.has_stale_calendars(now):
+        raise Conflict(
+            "The mentor's other calendars cannot be read at present; try again later.",
+            code="slot_taken",
+            details={"calendars": ["cannot be read at present"]},
+        )
+    before, after = timedelta(minutes=offer.buffer_before_minutes), timedelta(minutes=offer.buffer_minutes)
+    if calendar.is_busy_elsewhere(start - before, end + after):
+        raise Conflict(BUSY_ELSEWHERE, code="slot_taken")
 
 
 def require_start(start: datetime, now: datetime, horizon: timedelta = MAX_LEAD_TIME) -> None:

@@ -74,6 +74,19 @@ class RefusedSlot:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FoundSlots:
+    """What a search has found.
+
+    `refused` are the other times, and `stale_calendars` the mentors who are busy at all times since an outside calendar
+    of theirs is stale; both only where they were asked for.
+    """
+
+    slots: Slots
+    refused: list[RefusedSlot]
+    stale_calendars: list[UUID]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Wanted:
     """What a caller looks for, from `start` to before `end`.
 
@@ -124,7 +137,7 @@ def find_slots(
     listing_id: UUID | None = None,
     explain: bool = False,
     mentee_overlap: bool = False,
-) -> tuple[Slots, list[RefusedSlot]]:
+) -> FoundSlots:
     """The slots of a mentor or a course, the earliest first, by a fixed number of statements.
 
     Args:
@@ -157,6 +170,7 @@ def find_slots(
     # A group's number has the bit of each of its mentors.
     found: dict[int, int] = {}
     refused: list[RefusedSlot] = []
+    stale: list[UUID] = []
     for place, offer in enumerate(offers):
         mentor = offer.mentor_profile_id
         search = Search(calendars[mentor], blocks[mentor], offer, wanted, own=own, mentee=actor.user_id, now=now)
@@ -164,11 +178,13 @@ def find_slots(
             found[start] = found.get(start, 0) | 1 << place
         if explain:
             refused += search.refused()
+            stale += [mentor] * search.stale
     groups = {
         group: [mentor for place, mentor in enumerate(mentors) if group >> place & 1] for group in set(found.values())
     }
     slots = Slots(length=wanted.duration_minutes * 60, starts=sorted(found.items()), groups=groups)
-    return slots, sorted(refused, key=lambda each: (each.start_time, each.mentor_profile_id))
+    refused.sort(key=lambda each: (each.start_time, each.mentor_profile_id))
+    return FoundSlots(slots=slots, refused=refused, stale_calendars=stale)
 
 
 class Search:
@@ -195,14 +211,21 @@ class Search:
         # To someone without a user of their own, the limits per mentee do not apply.
         self._mentee = mentee or UUID(int=0)
         self._own, self._now = own, now
-        self._busy = [(block.start_time, block.end_time) for block in blocks if block.hinders(mentee)]
+        self._busy = [
+            *((block.start_time, block.end_time) for block in blocks if block.hinders(mentee)),
+            *calendar.outside_busy,
+        ]
+        # Whether the mentor is not to be booked at all, since an outside calendar of theirs is stale.
+        self.stale = calendar.has_stale_calendars(now)
         self._length = offer.duration_minutes * 60
         self._step = (wanted.step_minutes or calendar.rules.step_minutes) * 60
         self._there = ZoneInfo(calendar.time_zone)
         self._limited: dict[date, bool] = {}
 
     def starts(self) -> list[int]:
-        """The starts on offer in their order, in seconds since the epoch."""
+        """The starts on offer in their order, in seconds since the epoch; none while stale calendars are refused."""
+        if self.stale:
+            return []
         earliest, latest = self._bounds()
         taken, position = self._taken(), 0
         found: list[int] = []
@@ -249,8 +272,10 @@ class Search:
     def _is_busy(self, start: datetime, end: datetime) -> bool:
         begin = start - timedelta(minutes=self._offer.buffer_before_minutes)
         until = end + timedelta(minutes=self._offer.buffer_minutes)
-        return any(since < until and to > begin for since, to in self._busy) or any(
-            since < end and to > start for since, to in self._own
+        return (
+            self.stale
+            or any(since < until and to > begin for since, to in self._busy)
+            or any(since < end and to > start for since, to in self._own)
         )
 
     def _is_limited(self, second: int) -> bool:

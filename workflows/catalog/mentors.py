@@ -214,8 +214,8 @@ def priced_mentors_query(
 
 
 # The first free stretch of the mentor `best.id` that is long enough: open by the weekly hours, if there are any, not
-# blocked in the calendar, and no time off. Days are counted from yesterday, whose last hours may be today's in another
-# zone.
+# blocked in the calendar, no time off, and not busy elsewhere. Days are counted from yesterday, whose last hours may be
+# today's in another zone.
 _FREE = """
 SELECT min(lower(stretch)) AS free_at
 FROM unnest(
@@ -241,6 +241,9 @@ FROM unnest(
     - coalesce((
         SELECT range_agg(tstzrange(start_time, end_time)) FROM time_off t
         WHERE t.mentor_profile_id = best.id AND t.end_time > now AND t.start_time < upper(within)
+    ), '{{}}')
+    - coalesce((
+        SELECT range_agg(busy) FROM outside_busy o WHERE o.mentor_profile_id = best.id AND o.busy && within
     ), '{{}}')
 ) AS stretch
 WHERE upper(stretch) >= lower(stretch) + make_interval(mins => {minutes})
@@ -270,7 +273,8 @@ def free_mentors_query(
     the earliest now; then all others by their rating. Among equals the higher rating comes first.
 
     Free is a stretch of five minutes, or of `duration_minutes`, in the mentor's weekly hours, not blocked in their
-    calendar and no time off; hours of single dates, and the notice and buffers of listings, do not count.
+    calendar, no time off and not busy by an outside calendar; hours of single dates, and the notice and buffers of
+    listings, do not count.
     """
     rated = (_RATING, mentor_profiles.c.review_count, mentor_profiles.c.id)
     offer = Offer(course_id=course_id, max_price=max_price, currency=currency, duration_minutes=duration_minutes)

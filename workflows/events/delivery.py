@@ -140,6 +140,7 @@ class SendResult:
         status_code: of the response, where there was one.
         response: the beginning of the receiver's response.
         unavailable: whether the destination is down for every message, not only for this one.
+        content: what was read, for the effect's `settle`.
     """
 
     error: str | None = None
@@ -149,6 +150,7 @@ class SendResult:
     status_code: int | None = None
     response: str | None = None
     unavailable: bool = False
+    content: object = None
 
 
 @dataclass(frozen=True, kw_only=True)

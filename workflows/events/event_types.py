@@ -415,7 +415,7 @@ class ReviewSubmitted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AvailabilityChanged(Event):
-    """A mentor's bookable times have changed; `changed` names what: `hours`, `dates`, `time_off` or `rules`."""
+    """A mentor's bookable times have changed: `changed` is `hours`, `dates`, `time_off`, `rules` or `calendars`."""
 
     type: ClassVar[str] = "availability.changed"
     subject: ClassVar[str] = "mentor_profile"
@@ -423,6 +423,19 @@ class AvailabilityChanged(Event):
     mentor_profile_id: UUID
     changed: str
     version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalendarFeedScheduled(Event):
+    """A mentor's outside calendar is to be read at `fetch_at`, and again and again from then on."""
+
+    type: ClassVar[str] = "calendar_feed.scheduled"
+    subject: ClassVar[str] = "calendar_feed"
+    announced: ClassVar[bool] = False
+
+    calendar_feed_id: UUID
+    mentor_profile_id: UUID
+    fetch_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,6 +72,8 @@ class OutboundEffect(Generic[M]):
             written together with those of others.
         cancel_on_exhaustion: `(sent)`, whether a delivery that is given up after such an attempt ends as cancelled
             rather than dead, since no operator could repair it.
+        repeat_at: `(delivery, message, sent)`, when the delivery is due again after an attempt, be it a success or not:
+            it stays pending. None for deliveries that end. A defect of ours is tried again by `policy` all the same.
         apply_policy: `(effect, policy) → effect`, the effect under the operator's policy; None where it is the same.
     """
 
@@ -83,6 +85,7 @@ class OutboundEffect(Generic[M]):
     settles: Callable[[Delivery, M], bool] = lambda _delivery, _message: True
     cancel_on_exhaustion: Callable[[SendResult], bool] = lambda _sent: False
     policy: RetryPolicy = DEFAULT_RETRY_POLICY
+    repeat_at: Callable[[Delivery, M, SendResult], datetime] | None = None
     apply_policy: Callable[[OutboundEffect[M], OperatorPolicy], OutboundEffect[M]] | None = None
 
 

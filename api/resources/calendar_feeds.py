@@ -1,0 +1,59 @@
+"""Outside calendars of mentors: the times at which they are busy elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api import examples
+from api.blueprints import refuses
+from api.context import MENTOR, OPERATOR_OR_MENTOR, RequestContext, Subject
+from api.lists import list_route
+from api.loaders import changes
+from api.resources.availability import OWN_CALENDAR
+from api.resources.slots import availability
+from api.schemas import calendar_feeds as shapes
+from api.state import app_state
+from workflows.availability.dates import CalendarOwner, calendar_owner_query
+from workflows.availability.feeds import FEEDS, CalendarFeed, add_feed, feed_query, remove_feed
+from workflows.identity.parties import require_mentor, require_mentor_or_operator
+
+READABLE = Subject(name="mentor", query=calendar_owner_query, record=CalendarOwner, access=require_mentor_or_operator)
+OWN_FEED = Subject(name="outside calendar", query=feed_query, record=CalendarFeed, access=require_mentor)
+
+
+@availability.route("/mentors/<id:mentor_profile_id>/calendar-feeds", methods=["POST"])
+@refuses("calendar_feed_exists", "calendar_feed_limit")
+@changes(MENTOR, OWN_CALENDAR)
+@availability.arguments(shapes.NewCalendarFeed, example=examples.NEW_CALENDAR_FEED)
+@availability.response(201, shapes.CalendarFeed, example=examples.NEW_FEED)
+def create_calendar_feed(context: RequestContext[CalendarOwner], body: dict[str, Any]) -> Any:
+    """Add an outside calendar, whose entries keep the mentor from being booked.
+
+    It is read at once, and again every quarter of an hour or as the operator has set. Sessions that are booked already
+    stay, and so do requests, which cannot be accepted in such a time.
+    """
+    return add_feed(
+        context.db,
+        actor=context.actor,
+        mentor=context.subject,
+        seal=app_state().sealer.seal,
+        allowed=app_state().settings.webhook_allowed_networks,
+        now=context.now,
+        **body,
+    )
+
+
+@availability.route("/mentors/<id:mentor_profile_id>/calendar-feeds")
+@availability.response(200, shapes.CalendarFeeds, example=examples.page(examples.CALENDAR_FEED_READ))
+@list_route(OPERATOR_OR_MENTOR, FEEDS, shapes.CalendarFeedFilters, within=READABLE)
+def list_calendar_feeds(context: RequestContext[CalendarOwner]) -> dict[str, Any]:
+    """List a mentor's outside calendars, newest first, with when each was read and why it was not."""
+    return {"mentor_profile_id": context.subject.mentor_profile_id}
+
+
+@availability.route("/mentors/<id:mentor_profile_id>/calendar-feeds/<id:calendar_feed_id>", methods=["DELETE"])
+@changes(MENTOR, OWN_FEED)
+@availability.response(204)
+def delete_calendar_feed(context: RequestContext[CalendarFeed]) -> Any:
+    """Remove an outside calendar; its times can be booked again."""
+    remove_feed(context.db, actor=context.actor, feed=context.subject, now=context.now)

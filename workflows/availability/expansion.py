@@ -1,0 +1,132 @@
+"""Busy times of an iCalendar object (RFC 5545) in a window of time, with recurrences expanded.
+
+Imports neither the database nor the tables: it runs in a process of its own, for content that may be hostile.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, ClassVar
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import recurring_ical_events
+from icalendar import Calendar
+
+Interval = tuple[datetime, datetime]
+
+MAX_OCCURRENCES = 20_000
+UUID_CHARACTERS = 36
+X_TIME_ZONE = "X-WR-TIMEZONE"
+_EVENT = re.compile(rb"^BEGIN:VEVENT[ \t]*\r?\n.*?^END:VEVENT[ \t]*\r?\n?", re.MULTILINE | re.DOTALL | re.IGNORECASE)
+# What makes an event last or come again in another way than by its two times.
+_GOES_ON = re.compile(rb"^(RRULE|RDATE|RECURRENCE-ID|DURATION)[;:]", re.MULTILINE | re.IGNORECASE)
+_DAY_OF_TIME = re.compile(rb"^(DTSTART|DTEND)(?:;[^:\r\n]*)?:(\d{8})", re.MULTILINE | re.IGNORECASE)
+_TOO_OFTEN = re.compile(rb"^RRULE:[^\r\n]*FREQ=(SECONDLY|MINUTELY)", re.MULTILINE | re.IGNORECASE)
+
+
+class CalendarRefused(Exception):
+    """Raised for content from which no busy times are taken, with a sentence for the mentor."""
+
+
+@dataclass
+class Occurrences:
+    """Times in UTC, in any order: `named` are those of entries that are identified by a UUID."""
+
+    busy: list[Interval] = field(default_factory=list)
+    named: dict[UUID, list[Interval]] = field(default_factory=dict)
+
+
+class _Query(recurring_ical_events.CalendarQuery):
+    """Leaves out the events that are malformed, so that one of them does not hide all others."""
+
+    suppressed_errors: ClassVar[Any] = [Exception]
+
+
+def expand(content: bytes, start: datetime, end: datetime, time_zone: str) -> Occurrences:
+    """The times at which the events of a calendar make its owner busy.
+
+    Events that are cancelled or transparent do not, nor do those without a length. Times without a zone, and whole
+    days, are of `time_zone`, unless the calendar has a zone of its own for the former.
+
+    Args:
+        start: of the window, in UTC, as its `end`.
+        time_zone: an IANA name.
+
+    Raises:
+        CalendarRefused: no calendar, one that repeats an event every minute, or one with too many occurrences.
+    """
+    found, there = Occurrences(), ZoneInfo(time_zone)
+    number = 0
+    for calendar in _calendars(_without_past(content, start)):
+        query = recurring_ical_events.of(calendar, skip_bad_series=True, calendar_query=_Query)
+        for event in query.between(start, end):
+            number += 1
+            if number > MAX_OCCURRENCES:
+                raise CalendarRefused(f"The calendar has more than {MAX_OCCURRENCES} entries in the next year.")
+            if _is_busy(event):
+                begins, ends = _times_of(event, there)
+                if max(start, begins) < min(end, ends):
+                    _named(found, str(event.get("UID", ""))).append((max(start, begins), min(end, ends)))
+    return found
+
+
+def _calendars(content: bytes) -> Iterator[Any]:
+    if _TOO_OFTEN.search(content):
+        raise CalendarRefused("The calendar repeats an event every second or minute.")
+    try:
+        calendars = Calendar.from_ical(content, multiple=True)
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise CalendarRefused("The answer is not an iCalendar file.") from error
+    calendars = [each for each in calendars if each.name == "VCALENDAR"]
+    if not calendars:
+        raise CalendarRefused("The answer is not an iCalendar file.")
+    for calendar in calendars:
+        try:
+            ZoneInfo(str(calendar.get(X_TIME_ZONE, "UTC")))
+        except (ValueError, OSError, KeyError):
+            del calendar[X_TIME_ZONE]
+        yield calendar
+
+
+def _without_past(content: bytes, start: datetime) -> bytes:
+    """The calendar without single events that are over: calendars of many years are mostly of these.
+
+    To parse them takes a hundred times as long as to find them.
+    """
+    first = f"{start - timedelta(days=2):%Y%m%d}".encode()
+
+    def keep(event: re.Match[bytes]) -> bytes:
+        days = [found[2] for found in _DAY_OF_TIME.finditer(event[0])]
+        return event[0] if not days or max(days) >= first or _GOES_ON.search(event[0]) else b""
+
+    return _EVENT.sub(keep, content)
+
+
+def _is_busy(event: Any) -> bool:
+    return str(event.get("STATUS", "")).upper() != "CANCELLED" and str(event.get("TRANSP", "")).upper() != "TRANSPARENT"
+
+
+def _times_of(event: Any, there: ZoneInfo) -> Interval:
+    start, end = event["DTSTART"].dt, event["DTEND"].dt
+    begins, ends = _moment(start, there), _moment(end, there)
+    # An hour that begins in one that the clocks skip would end as it begins.
+    return begins, ends if begins < ends else begins + (end - start)
+
+
+def _named(found: Occurrences, uid: str) -> list[Interval]:
+    if len(uid) == UUID_CHARACTERS:
+        try:
+            return found.named.setdefault(UUID(uid), [])
+        except ValueError:
+            pass
+    return found.busy
+
+
+def _moment(value: date | datetime, there: ZoneInfo) -> datetime:
+    """A time in UTC. One that the clocks skip, or show twice, is that of the offset before the change (RFC 5545)."""
+    shown = value if isinstance(value, datetime) else datetime.combine(value, time())
+    return (shown if shown.tzinfo is not None else shown.replace(tzinfo=there)).astimezone(UTC)
