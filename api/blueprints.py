@@ -17,7 +17,7 @@ from api.bodies import StrictParser
 from api.refusals import REFUSALS
 from api.schemas.base import Error
 
-View = TypeVar("View", bound=Callable[..., Any])
+View = TypeVar("View", bound=Callable[..., object])
 
 PARSER = StrictParser()
 # Steps of a life cycle: POST is an alias of PATCH.
@@ -79,7 +79,7 @@ def versioned(view: View) -> View:
     return _appending("versioned", (True,))(view)
 
 
-def document(view: View, of: Callable[..., Any], **documentation: Any) -> View:
+def document(view: View, of: Callable[..., object], **documentation: Any) -> View:
     """Give a view the documentation of another one (what it wraps, or itself), with additions.
 
     Returns:
@@ -90,7 +90,7 @@ def document(view: View, of: Callable[..., Any], **documentation: Any) -> View:
     return view
 
 
-def documentation_of(view: Callable[..., Any]) -> dict[str, Any]:
+def documentation_of(view: Callable[..., object]) -> dict[str, Any]:
     """A view's documentation so far."""
     known: dict[str, Any] = vars(view).get("_apidoc", {})
     return known
@@ -124,7 +124,7 @@ def describe_refusals(doc: dict[str, Any], doc_info: dict[str, Any], **_context:
     return _with_responses(doc, codes)
 
 
-def _appending(key: str, values: Iterable[Any]) -> Callable[[View], View]:
+def _appending(key: str, values: Iterable[object]) -> Callable[[View], View]:
     def decorator(view: View) -> View:
         return document(view, view, **{key: [*documentation_of(view).get(key, []), *values]})
 

@@ -7,7 +7,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import marshmallow as ma
 from flask import Request
@@ -17,6 +17,8 @@ from webargs.multidictproxy import MultiDictProxy
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from workflows.errors import Invalid
+
+Value = TypeVar("Value")
 
 BODY_LIMIT_BYTES = 256 * 1024
 MAX_JSON_DEPTH = 32
@@ -75,7 +77,7 @@ def body_of(request: Request) -> bytes:
     return raw
 
 
-def require_storable(value: Any) -> Any:
+def require_storable(value: Value) -> Value:
     """The value again, once all its text can be stored and its depth can be walked.
 
     Raises:
@@ -94,7 +96,7 @@ def storable(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def reasons(messages: Any) -> dict[str, list[str]]:
+def reasons(messages: object) -> dict[str, list[str]]:
     """Marshmallow's nested messages, flat: `price.amount` → reasons."""
     location_free = next(iter(messages.values())) if isinstance(messages, dict) and len(messages) == 1 else messages
     found: dict[str, list[str]] = {}
@@ -103,7 +105,7 @@ def reasons(messages: Any) -> dict[str, list[str]]:
     return found
 
 
-def _flat(messages: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _flat(messages: object, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     if isinstance(messages, dict):
         for name, inner in messages.items():
             yield from _flat(inner, (*path, str(name)))
@@ -114,8 +116,8 @@ def _flat(messages: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         yield ".".join(path) or "_schema", str(messages)
 
 
-def _parts(value: Any) -> Iterator[tuple[str, int, Any]]:
-    waiting: list[tuple[str, int, Any]] = [("_schema", 0, value)]
+def _parts(value: object) -> Iterator[tuple[str, int, object]]:
+    waiting: list[tuple[str, int, object]] = [("_schema", 0, value)]
     while waiting:
         field, depth, part = waiting.pop()
         yield field, depth, part

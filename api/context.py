@@ -16,7 +16,7 @@ from workflows.errors import DomainError, Forbidden
 from workflows.identity.actor import Actor
 from workflows.records import Record
 
-Found = TypeVar("Found")
+Found = TypeVar("Found", covariant=True)
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def _chunks(columns: tuple[str, ...], lines: Iterable[Mapping[str, Any]]) -> Ite
     yield buffer.getvalue()
 
 
-def cell(value: Any) -> Any:
+def cell(value: object) -> object:
     """A value as a cell; None is an empty one."""
     match value:
         case Enum():

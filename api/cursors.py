@@ -15,7 +15,7 @@ from config.signed_links import Signer
 from workflows.errors import Invalid
 from workflows.paging import Key
 
-_READERS: dict[type, Callable[[str], Any]] = {
+_READERS: dict[type, Callable[[str], object]] = {
     datetime: datetime.fromisoformat,
     date: date.fromisoformat,
     UUID: UUID,

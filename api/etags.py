@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from functools import wraps
 from hashlib import sha256
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from flask import Request, Response, make_response
 
@@ -80,7 +80,7 @@ def not_modified(request: Request, response: Response) -> bool:
     return tag is not None and not weak and request.if_none_match.contains_weak(tag)
 
 
-def cacheable(view: Callable[..., Any]) -> Callable[..., Any]:
+def cacheable(view: Callable[..., object]) -> Callable[..., Response]:
     """A read of the catalogue, which clients may keep and ask about again each time: 304 while it has not changed.
 
     Only the tag of the present answer is confirmed, so that a change of anything shown is seen at once. All other
@@ -88,7 +88,7 @@ def cacheable(view: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @wraps(view)
-    def kept(*args: Any, **path: Any) -> Response:
+    def kept(*args: object, **path: object) -> Response:
         return revalidated(make_response(view(*args, **path)))
 
     return versioned(kept)

@@ -31,7 +31,7 @@ def reads(role: Role, subject: Subject | None = None) -> Callable[[View], View]:
 
     def decorator(view: View) -> View:
         @wraps(view)
-        def loaded(*args: Any, **path: UUID | None) -> object:
+        def loaded(*args: object, **path: UUID | None) -> object:
             return view(context_of(role, subject, path), *args)
 
         return document(loaded, view, loader={"role": role, "subject": subject, "changing": False})
@@ -44,7 +44,7 @@ def changes(role: Role, subject: Subject | None = None) -> Callable[[View], View
 
     def decorator(view: View) -> View:
         @wraps(view)
-        def loaded(*args: Any, **path: UUID | None) -> object:
+        def loaded(*args: object, **path: UUID | None) -> object:
             context = context_of(role, subject, path)
             change = idempotent_request(request, context.actor)
             earlier = change.earlier_answer(context.db) if change else None

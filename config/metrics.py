@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import psutil
@@ -26,7 +26,7 @@ from config.settings import Settings
 from config.telemetry import REGISTRY, set_build_info
 
 if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 # Read by prometheus_client, when it is imported.
@@ -88,7 +88,7 @@ class _Folder(Collector):
 class _Guarded:
     """A WSGI application that asks for a bearer token, if there is one."""
 
-    def __init__(self, app: Any, token: str | None) -> None:
+    def __init__(self, app: WSGIApplication, token: str | None) -> None:
         self._app = app
         self._token = token
 
@@ -103,7 +103,7 @@ class _Guarded:
 class _MetricsServer(ThreadingWSGIServer):
     allow_reuse_port = True
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
         """One line instead of a traceback on standard error: most likely the client has gone."""
         log.warning("metrics.request_failed", exc_info=True)
 
@@ -111,7 +111,7 @@ class _MetricsServer(ThreadingWSGIServer):
 class _QuietHandler(WSGIRequestHandler):
     timeout = CLIENT_TIMEOUT_SECONDS
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Nothing: a line per scrape would tell nothing new."""
 
 

@@ -65,7 +65,7 @@ class Senders(Protocol):
 
     def release(self, count: int) -> None: ...
 
-    def submit(self, run: Callable[..., None], /, *args: Any) -> object: ...
+    def submit(self, run: Callable[..., None], /, *args: object) -> object: ...
 
 
 class SynchronousExecutor:
@@ -78,7 +78,7 @@ class SynchronousExecutor:
     def release(self, count: int) -> None:
         """Do nothing: slots are not limited."""
 
-    def submit(self, run: Callable[..., None], /, *args: Any) -> None:
+    def submit(self, run: Callable[..., None], /, *args: object) -> None:
         """Run it now."""
         run(*args)
 
@@ -125,7 +125,7 @@ class SenderPool:
             if self._free >= self._wanted:
                 self._changed.notify()
 
-    def submit(self, run: Callable[..., None], /, *args: Any) -> object:
+    def submit(self, run: Callable[..., None], /, *args: object) -> object:
         """Run it in a sender's thread."""
         return self._threads.submit(run, *args)
 

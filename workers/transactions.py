@@ -127,11 +127,11 @@ def metered(engine: Engine, process: str) -> Engine:
     telemetry.CONNECTIONS_MOST.labels(process).set(pool.size())
 
     @event.listens_for(engine, "before_cursor_execute")
-    def begin(_db: Any, _cursor: Any, _statement: Any, _parameters: Any, context: Any, _many: Any) -> None:
+    def begin(_db: object, _cursor: object, _text: object, _parameters: object, context: Any, _many: object) -> None:
         context.tutelage_began = perf_counter()
 
     @event.listens_for(engine, "after_cursor_execute")
-    def end(_db: Any, _cursor: Any, _statement: Any, _parameters: Any, context: Any, _many: Any) -> None:
+    def end(_db: object, _cursor: object, _text: object, _parameters: object, context: Any, _many: object) -> None:
         duration.observe(perf_counter() - context.tutelage_began)
 
     observe_prepared(engine, lambda _statement, seconds: duration.observe(seconds))
@@ -143,11 +143,11 @@ def metered(engine: Engine, process: str) -> Engine:
 
     # Set rather than counted up and down: what one of them misses is corrected by the next.
     @event.listens_for(engine, "checkout")
-    def check_out(*_connection: Any) -> None:
+    def check_out(*_connection: object) -> None:
         in_use.set(pool.checkedout())
 
     @event.listens_for(engine, "checkin")
-    def check_in(*_connection: Any) -> None:
+    def check_in(*_connection: object) -> None:
         in_use.set(max(0, pool.checkedout() - 1))
 
     return engine

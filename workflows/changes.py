@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Connection, Text, Uuid, text
+from sqlalchemy import ARRAY, BigInteger, Connection, Row, Text, Uuid, text
 
 from models.base import Timestamp
 from models.calendar import mentor_busy
@@ -176,5 +176,5 @@ def open_sessions(db: Connection, actor: Actor) -> Sequence[Session]:
     return [Session.of(row) for row in db.execute(OPEN_SESSIONS, values)]
 
 
-def _change(row: Any) -> Change:
+def _change(row: Row[Any]) -> Change:
     return Change(**{**row._mapping, "mentee_user_ids": tuple(row.mentee_user_ids)})

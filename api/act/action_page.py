@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import marshmallow as ma
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, Select
 
 from api.bodies import require_storable
 from api.pages import Page
@@ -131,7 +131,7 @@ def booking_of(visit: Visit) -> Booking:
     return Booking.of(found(visit, booking_query(visit.link.subject_id)))
 
 
-def found(visit: Visit, query: Any) -> Any:
+def found(visit: Visit, query: Select[Any]) -> Row[Any]:
     """The only row of a query.
 
     Raises:

@@ -141,7 +141,7 @@ def create_time_off(context: RequestContext[CalendarOwner], body: dict[str, Any]
     return take_time_off(context.db, actor=context.actor, mentor=context.subject, now=context.now, **body)
 
 
-def _as_seen(context: RequestContext[Any], taken: TimeOff) -> TimeOff:
+def _as_seen(context: RequestContext[object], taken: TimeOff) -> TimeOff:
     return seen_by(context.actor, taken)
 
 

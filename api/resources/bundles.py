@@ -75,7 +75,7 @@ def list_bundles(context: RequestContext[None], mentee_user_id: UUID | None = No
 @versioned
 @reads(ANYONE, OWN_BUNDLE)
 @bundles.response(200, shapes.Bundle, example=examples.BUNDLE)
-def get_bundle(context: RequestContext[Bundle]) -> Any:
+def get_bundle(context: RequestContext[Bundle]) -> WithHeaders[BundleAtMoment]:
     """Get a bundle with its ledger. Only its owner and operators find it."""
     return _tagged(context, context.subject)
 
@@ -110,5 +110,5 @@ def _owner_of_list(actor: Actor, mentee_user_id: UUID | None) -> UUID | None:
     return actor.user_id
 
 
-def _tagged(context: RequestContext[Any], bundle: Bundle, **headers: str) -> WithHeaders[BundleAtMoment]:
+def _tagged(context: RequestContext[object], bundle: Bundle, **headers: str) -> WithHeaders[BundleAtMoment]:
     return tagged(with_ledger(context.db, bundle, context.now), **headers)

@@ -30,7 +30,7 @@ LISTING = Subject(name="listing", query=listing_query, record=Listing)
 OWN_LISTING = Subject(name="listing", query=listing_query, record=Listing, access=require_mentor)
 
 
-def _as_seen(context: RequestContext[Any], listing: Listing) -> Listing:
+def _as_seen(context: RequestContext[object], listing: Listing) -> Listing:
     return shapes.listing_as_seen_by(context.actor, listing)
 
 

@@ -67,7 +67,7 @@ def list_group_sessions(
 @refuses("not_a_group")
 @reads(ANYONE, GROUP)
 @group_sessions.response(200, shapes.GroupSession, example=examples.GROUP)
-def get_group_session(context: RequestContext[Group]) -> Any:
+def get_group_session(context: RequestContext[Group]) -> WithHeaders[SeenGroup]:
     """Get a group session. Its mentor and operators see the participants."""
     return shown(context, context.subject)
 
@@ -185,6 +185,6 @@ def schedule_group_sessions(context: RequestContext[GroupTemplate], body: dict[s
     return (made, 201) if made.made else (made, 200)
 
 
-def shown(context: RequestContext[Any], group: Group) -> WithHeaders[SeenGroup]:
+def shown(context: RequestContext[object], group: Group) -> WithHeaders[SeenGroup]:
     """The return value of a view that answers with a group: as its caller sees it, with its ETag."""
     return tagged(seen_by(context.db, context.actor, group))

@@ -76,7 +76,7 @@ def create_review_answer(context: RequestContext[Session], body: dict[str, Any])
     return _shown(context.actor, review, Location=f"/reviews/{review.id}")
 
 
-def _as_seen(context: RequestContext[Any], review: Review) -> dict[str, Any]:
+def _as_seen(context: RequestContext[object], review: Review) -> dict[str, Any]:
     return shapes.as_seen_by(context.actor, review)
 
 
@@ -96,7 +96,7 @@ def list_mentor_reviews(context: RequestContext[Mentor]) -> dict[str, Any]:
 @cacheable
 @reads(ANYONE, REVIEW)
 @reviews.response(200, shapes.Review, example=examples.REVIEW_IN_PUBLIC)
-def get_review(context: RequestContext[Review]) -> Any:
+def get_review(context: RequestContext[Review]) -> WithHeaders[dict[str, Any]]:
     """Get a review."""
     return _shown(context.actor, context.subject)
 

@@ -17,7 +17,7 @@ from api.schemas import groups as group_shapes
 from api.schemas import seats as shapes
 from api.schemas.base import EmptyBody
 from api.state import app_state
-from workflows.groups.group import Group
+from workflows.groups.group import Group, SeenGroup
 from workflows.groups.seats import join, leave
 from workflows.groups.waitlist import join_waitlist, leave_waitlist
 from workflows.identity.people import mentee_for
@@ -122,7 +122,7 @@ def accept_group_session_offer(context: RequestContext[Group], body: dict[str, A
 
 def _take(
     context: RequestContext[Group], body: dict[str, Any], mentee_user_id: UUID, *, offered_only: bool = False
-) -> Any:
+) -> WithHeaders[SeenGroup]:
     settings = app_state().settings
     joined = join(
         context.db,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from flask import Response, jsonify
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select
 
 from api import examples
 from api.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
@@ -62,7 +63,11 @@ def pending(db: Connection, actor: Actor, session_id: UUID) -> NotFound:
     return session_pending()
 
 
-def _session(access: Any, query: Any = session_query, record: type[Session] = Session) -> Subject:
+def _session(
+    access: Callable[[Actor, Any], None],
+    query: Callable[[UUID], Select[Any]] = session_query,
+    record: type[Session] = Session,
+) -> Subject:
     return Subject(name="session", query=query, record=record, access=access, absent=pending)
 
 
@@ -74,11 +79,11 @@ TO_CANCEL = _session(require_access, session_with_terms_query, SessionWithTerms)
 FOR_EITHER_PARTY = _session(require_party, session_with_terms_query, SessionWithTerms)
 
 
-def _as_seen(context: RequestContext[Any], session: Session) -> Session:
+def _as_seen(context: RequestContext[object], session: Session) -> Session:
     return shapes.as_seen_by(context.actor, session, meetings=app_state().meetings, now=context.now)
 
 
-def _tagged(context: RequestContext[Any], session: Session) -> WithHeaders[Session]:
+def _tagged(context: RequestContext[object], session: Session) -> WithHeaders[Session]:
     return tagged(_as_seen(context, session))
 
 
@@ -151,7 +156,7 @@ def list_mentor_sessions(context: RequestContext[None], order: object = None, **
 @versioned
 @reads(PERSON, FOR_ITS_MENTEE)
 @sessions.response(200, shapes.Session, example=examples.SESSION_OF_MENTEE)
-def get_mentee_session(context: RequestContext[Session]) -> Any:
+def get_mentee_session(context: RequestContext[Session]) -> WithHeaders[Session]:
     """Get a session as its mentee."""
     return _tagged(context, context.subject)
 
@@ -160,7 +165,7 @@ def get_mentee_session(context: RequestContext[Session]) -> Any:
 @versioned
 @reads(MENTOR, FOR_ITS_MENTOR)
 @sessions.response(200, shapes.Session, example=examples.SESSION)
-def get_mentor_session(context: RequestContext[Session]) -> Any:
+def get_mentor_session(context: RequestContext[Session]) -> WithHeaders[Session]:
     """Get a session as its mentor."""
     return _tagged(context, context.subject)
 
@@ -169,7 +174,7 @@ def get_mentor_session(context: RequestContext[Session]) -> Any:
 @versioned
 @reads(ANYONE, OBSERVED)
 @sessions.response(200, shapes.Session, example=examples.SESSION)
-def get_session(context: RequestContext[Session]) -> Any:
+def get_session(context: RequestContext[Session]) -> WithHeaders[Session]:
     """Get a session, as one of its parties or as an operator."""
     return _tagged(context, context.subject)
 

@@ -79,7 +79,7 @@ class DnsResolver(Resolver):
         """Ask for the name; see `Resolver`."""
         found: Future[Sequence[Address]] = Future()
 
-        def receive(response: Any, error: int | None) -> None:
+        def receive(response: pycares.AddrInfoResult, error: int | None) -> None:
             if error is None and response.nodes:
                 found.set_result([ip_address(node.addr[0].decode()) for node in response.nodes])
             else:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    CompoundSelect,
     Date,
     FromClause,
     Row,
@@ -130,7 +131,7 @@ def _by_subject(period: Period, group: Grouping, scope: Scope) -> Select[Any]:
             return query.add_columns(total.c.subject.label(group.value))
 
 
-def _happened(period: Period, group: Grouping, scope: Scope) -> Any:
+def _happened(period: Period, group: Grouping, scope: Scope) -> CompoundSelect[Any]:
     """Each step of a session counted by itself, by `subject`: a scan and a hash for each is what costs least."""
 
     def counted(source: FromClause, at: ColumnElement[Any], within: ColumnElement[bool], **counts: Any) -> Select[Any]:

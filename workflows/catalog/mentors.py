@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     and_,
@@ -87,7 +88,7 @@ class Skill(Record):
     mentors: int
 
 
-def _rating_key(mentor: Mentor) -> tuple[Any, ...]:
+def _rating_key(mentor: Mentor) -> tuple[int, int, UUID]:
     return (100 * mentor.rating_sum // max(mentor.review_count, 1), mentor.review_count, mentor.id)
 
 
@@ -251,7 +252,7 @@ WHERE upper(stretch) >= lower(stretch) + make_interval(mins => {minutes})
 _NOW = "(SELECT CAST(:now AS timestamptz) AS now, tstzrange(:now, :now + interval '{days} days') AS within) AS clock"
 
 
-def _free_at(minutes: str) -> Any:
+def _free_at(minutes: str) -> FromClause:
     free = _FREE.format(weeks=FREE_WITHIN_DAYS // 7, minutes=minutes)
     clock = _NOW.format(days=FREE_WITHIN_DAYS)
     found = text(f"SELECT free_at FROM {clock}, LATERAL ({free}) AS found")

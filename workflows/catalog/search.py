@@ -10,7 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, ColumnElement, FromClause, Integer, Select, cast, func, literal_column, select
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    cast,
+    func,
+    literal_column,
+    select,
+)
 
 from models.catalog import listings
 from workflows.paging import Order, descending
@@ -53,10 +64,10 @@ class Offer:
         currency: an ISO 4217 code.
     """
 
-    course_id: Any = None
-    max_price: Any = None
-    currency: Any = None
-    duration_minutes: Any = None
+    course_id: UUID | BindParameter[UUID] | None = None
+    max_price: int | BindParameter[int] | None = None
+    currency: str | BindParameter[str] | None = None
+    duration_minutes: int | BindParameter[int] | None = None
 
     def conditions(self, table: FromClause = listings) -> list[ColumnElement[bool]]:
         """What of this holds for a row of `listings`, or of an alias of it."""

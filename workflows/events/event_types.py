@@ -86,13 +86,13 @@ def _own_fields(event: type[Event]) -> dict[str, Any]:
     return {each.name: hints[each.name] for each in fields(event) if each.name not in ENVELOPE}
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
     return str(value) if isinstance(value, UUID) else value
 
 
-def _from_json(kind: Any, value: Any) -> Any:
+def _from_json(kind: object, value: Any) -> Any:
     if value is None:
         return None
     if kind in (UUID, UUID | None):

@@ -104,12 +104,12 @@ def not_a_group(db: Connection, _actor: Actor, booking_id: UUID) -> DomainError:
     return Invalid("This booking is not a group session.", code="not_a_group")
 
 
-def _joined(user_id: Any) -> ColumnElement[bool]:
+def _joined(user_id: UUID | ColumnElement[UUID]) -> ColumnElement[bool]:
     seat = booking_participants.c
     return exists().where(seat.booking_id == bookings.c.id, seat.user_id == user_id)
 
 
-def _waitlist_position(user_id: Any) -> ColumnElement[int | None]:
+def _waitlist_position(user_id: UUID | ColumnElement[UUID]) -> ColumnElement[int | None]:
     ahead, own = waitlist_entries.alias("ahead"), waitlist_entries.alias("own")
     position = (
         select(func.count())

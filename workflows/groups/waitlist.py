@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Uuid, text
+from sqlalchemy import Connection, TextualSelect, Uuid, text
 from uuid_utils.compat import uuid7
 
 from models.base import Timestamp
@@ -23,7 +22,7 @@ CANCELLED = "cancelled"
 BEGUN = "begun"
 
 
-def _deleting(which: str) -> Any:
+def _deleting(which: str) -> TextualSelect:
     """The statement that deletes entries of a group's waiting list with the seats that are offered to them."""
     return text(
         f"""

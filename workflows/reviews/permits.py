@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, Uuid, exists, text
+from sqlalchemy import Connection, Exists, Select, Uuid, exists, text
 from uuid_utils.compat import uuid7
 
 from models.reviews import review_permits, reviews
@@ -163,7 +163,7 @@ def _permits(db: Connection, completed: Sequence[SessionCompleted]) -> Iterator[
             yield uuid7(), each.session_id, mentee, each.mentor_profile_id, *times
 
 
-def _used() -> Any:
+def _used() -> Exists:
     return exists().where(
         reviews.c.session_id == review_permits.c.session_id,
         reviews.c.mentee_user_id == review_permits.c.mentee_user_id,

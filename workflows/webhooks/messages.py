@@ -84,7 +84,7 @@ _STEPS: dict[str, dict[str, Any]] = {
     "review.unlocked": {"expires_at": datetime(2030, 6, 3, 10, tzinfo=UTC)},
 }
 # For the fields of events that packages outside the project bring along.
-_OF_KIND: dict[Any, Any] = {
+_OF_KIND: dict[type, object] = {
     UUID: UUID("01a1fd8d-6f00-7000-8000-000000000000"),
     datetime: _START,
     str: "example",
@@ -137,7 +137,7 @@ def camel(name: str) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: object) -> object:
     if isinstance(value, datetime):
         return utc(value)
     return str(value) if isinstance(value, UUID) else value
