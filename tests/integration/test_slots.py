@@ -1,0 +1,149 @@
+"""What slots offer can be booked, and the other times of their grid cannot, for their reasons: on random calendars."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Connection, insert
+
+from models.availability import time_off
+from models.catalog import BookingMode
+from tests import factories
+from workflows.availability.dates import CalendarDay, calendar_day_query, set_date_hours
+from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
+from workflows.availability.rules import BookingRules, RulesOfMentor, rules_query, set_rules
+from workflows.availability.slots import OF_LISTING, Wanted, find_slots
+from workflows.bookings.holds import hold
+from workflows.bookings.request import request
+from workflows.catalog.listings import Listing
+from workflows.errors import DomainError
+from workflows.identity.people import Mentor, User
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+DAYS = 3
+ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu")
+NOW = datetime.now(UTC)
+BEGIN = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+# A booking is checked against the limits before its time is taken, and the slots name the calendar first.
+CODES = {
+    "beyond_horizon": {"beyond_horizon"},
+    "too_soon": {"too_soon", "invalid_request"},
+    "time_off": {"outside_hours"},
+    "outside_hours": {"outside_hours"},
+    "busy": {"slot_taken", "booking_limit"},
+    "limit": {"booking_limit"},
+}
+
+
+class Scene:
+    """A mentor whose calendar follows from a seed, and a mentee who looks for a time.
+
+    Args:
+        seed: of bookings, holds, hours, dates, time off and rules.
+    """
+
+    def __init__(self, db: Connection, seed: int) -> None:
+        self.db, self.random = db, Random(seed)
+        self.mentor, self.mentee = factories.make_mentor(db), factories.make_user(db)
+        self.actor = factories.acting_mentor(self.mentor)
+        terms: dict[str, Any] = {"min_notice_minutes": self.random.choice([0, 180])}
+        buffers = {name: self.random.choice([0, 15]) for name in ("buffer_before_minutes", "buffer_minutes")}
+        self.listing = self.listing_of(self.mentor, **terms, **buffers)
+        # While every time is open; what is in the calendar stays there.
+        self.book(self.listing, factories.make_user(db), times=5)
+        self.book(self.listing, self.mentee, times=1)
+        self.book(self.listing_of(factories.make_mentor(db)), self.mentee, times=2)
+        self.hold(factories.make_user(db))
+        self.hold(self.mentee)
+        self.open_up()
+
+    def listing_of(self, mentor: Mentor, **terms: Any) -> Listing:
+        return factories.make_listing(self.db, mentor, booking_mode=BookingMode.INSTANT, **terms)
+
+    def moment(self) -> datetime:
+        """A quarter of an hour of the days that are searched."""
+        return BEGIN + DAY / 2 + self.random.randrange(DAYS * 96) * 15 * MINUTE
+
+    def book(self, listing: Listing, mentee: User, *, times: int) -> None:
+        for _ in range(times):
+            self.refusal(listing, mentee, self.moment(), keep=True)
+
+    def hold(self, mentee: User) -> None:
+        start: dict[str, Any] = {"start_time": self.moment(), "duration_minutes": self.listing.duration_minutes}
+        try:
+            with self.db.begin_nested():
+                actor = factories.acting_user(mentee)
+                limits: dict[str, Any] = {"now": NOW, "minutes": 5, "max_holds": 3}
+                hold(self.db, actor=actor, mentor_profile_id=self.mentor.id, **start, **limits)
+        except DomainError:
+            pass
+
+    def open_up(self) -> None:
+        """Give the mentor hours, dates, time off and rules."""
+        by: dict[str, Any] = {"actor": self.actor, "now": NOW}
+        week = [Span(day, *self.span()) for day in range(7) if self.random.random() < 0.8]
+        hours = WeeklyHours.of(self.db.execute(weekly_hours_query(self.mentor.id)).one())
+        set_hours(self.db, seen=hours, spans=week, time_zone=self.random.choice(ZONES), **by)
+        day = (BEGIN + self.random.randrange(DAYS) * DAY).date()
+        seen = CalendarDay.of(self.db.execute(calendar_day_query(self.mentor.id, day)).one())
+        set_date_hours(self.db, seen=seen, spans=self.random.choice([[], [self.span()]]), **by)
+        away = self.moment()
+        period = {"mentor_profile_id": self.mentor.id, "start_time": away, "end_time": away + 5 * HOUR}
+        self.db.execute(insert(time_off).values(id=uuid4(), **period))
+        rules = BookingRules(
+            horizon_days=self.random.choice([None, 2]),
+            max_per_day=self.random.choice([None, 2]),
+            max_per_mentee_per_day=self.random.choice([None, 1]),
+        )
+        present = RulesOfMentor.of(self.db.execute(rules_query(self.mentor.id)).one())
+        set_rules(self.db, seen=present, rules=rules, **by)
+
+    def span(self) -> tuple[int, int]:
+        opens = self.random.randrange(0, 1000, 15)
+        return opens, self.random.randrange(opens + 60, 1441, 15)
+
+    def refusal(self, listing: Listing, mentee: User, start: datetime, *, keep: bool = False) -> str | None:
+        """The code with which a booking is refused; None where it is made."""
+        attempt = self.db.begin_nested()
+        try:
+            request(self.db, actor=factories.acting_user(mentee), listing_id=listing.id, start_time=start, now=NOW)
+        except DomainError as error:
+            attempt.rollback()
+            return error.code
+        (attempt.commit if keep else attempt.rollback)()
+        return None
+
+
+@pytest.mark.parametrize("seeds", [range(4), range(4, 8)], ids=str)
+def test_slots_are_the_times_that_can_be_booked(db: Connection, seeds: range) -> None:
+    seen = Counter[str]()
+    for seed in seeds:
+        with db.begin_nested() as savepoint:
+            scene = Scene(db, seed)
+            slots, refused = find_slots(
+                db,
+                OF_LISTING,
+                scene.mentor.id,
+                Wanted(start=BEGIN, end=BEGIN + DAYS * DAY, duration_minutes=60, step_minutes=30),
+                actor=factories.acting_user(scene.mentee),
+                now=NOW,
+                listing_id=scene.listing.id,
+                explain=True,
+            )
+            for second, _group in slots.starts:
+                start = datetime.fromtimestamp(second, UTC)
+                assert scene.refusal(scene.listing, scene.mentee, start) is None, (seed, start)
+            for each in refused:
+                code = scene.refusal(scene.listing, scene.mentee, each.start_time)
+                assert code in CODES[each.reason], (seed, each)
+            seen.update(each.reason for each in refused)
+            seen["offered"] += len(slots.starts)
+            savepoint.rollback()
+    # Nearly every one of the reasons, and something to book.
+    assert len(seen) >= 5, seen
+    assert seen["offered"], seen
