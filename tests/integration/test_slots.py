@@ -125,7 +125,7 @@ def test_slots_are_the_times_that_can_be_booked(db: Connection, seeds: range) ->
     for seed in seeds:
         with db.begin_nested() as savepoint:
             scene = Scene(db, seed)
-            slots, refused = find_slots(
+            found = find_slots(
                 db,
                 OF_LISTING,
                 scene.mentor.id,
@@ -135,14 +135,14 @@ def test_slots_are_the_times_that_can_be_booked(db: Connection, seeds: range) ->
                 listing_id=scene.listing.id,
                 explain=True,
             )
-            for second, _group in slots.starts:
+            for second, _group in found.slots.starts:
                 start = datetime.fromtimestamp(second, UTC)
                 assert scene.refusal(scene.listing, scene.mentee, start) is None, (seed, start)
-            for each in refused:
+            for each in found.refused:
                 code = scene.refusal(scene.listing, scene.mentee, each.start_time)
                 assert code in CODES[each.reason], (seed, each)
-            seen.update(each.reason for each in refused)
-            seen["offered"] += len(slots.starts)
+            seen.update(each.reason for each in found.refused)
+            seen["offered"] += len(found.slots.starts)
             savepoint.rollback()
     # Nearly every one of the reasons, and something to book.
     assert len(seen) >= 5, seen
