@@ -432,6 +432,8 @@ COURSE: dict[str, Any] = {"id": _COURSE_ID, **NEW_COURSE, "active": True, "creat
 
 _LIBRARY = {"kind": "address", "value": "Library, room 2"}
 
+_LEAVER = "01985f30-1c2d-7e40-9fa2-5e6f7a8b9c21"
+
 LISTED_GROUP: dict[str, Any] = {
     **DRAFT,
     "id": _GROUP_ID,
@@ -460,12 +462,24 @@ LISTED_GROUP: dict[str, Any] = {
     "waitlistPosition": None,
 }
 
-GROUP: dict[str, Any] = {**LISTED_GROUP, "participants": None}
+GROUP: dict[str, Any] = {**LISTED_GROUP, "participants": None, "cancellations": []}
 
 GROUP_OF_MENTOR: dict[str, Any] = {
     **LISTED_GROUP,
     "joined": False,
     "participants": [{"userId": _MENTEE, "name": "Ada Lovelace", "present": None}],
+    "cancellations": [
+        {
+            "userId": _LEAVER,
+            "name": "Ben Hall",
+            "late": True,
+            "fee": {"amount": 750, "currency": "USD"},
+            "refund": {"amount": 750, "currency": "USD"},
+            "creditReturned": None,
+            "reason": "I am travelling.",
+            "leftAt": "2030-05-03T20:12:00Z",
+        }
+    ],
 }
 
 NEW_GROUP_TEMPLATE: dict[str, Any] = {

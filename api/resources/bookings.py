@@ -17,7 +17,7 @@ from api.schemas.seats import shown_cancellation
 from api.schemas.sessions import BookedIndividualSession, BookedSession
 from api.state import app_state
 from models.bookings import BookingKind
-from workflows.bookings.booking import BOOKINGS, NEXT_BOOKINGS, Booking, booking_query
+from workflows.bookings.booking import BOOKINGS, NEXT_BOOKINGS, Booking, ListedBooking, booking_query
 from workflows.bookings.decisions import accept, cancel, decline
 from workflows.bookings.individual import IndividualRequest, book_individual
 from workflows.bookings.request import request
@@ -108,7 +108,7 @@ def create_individual_booking(context: RequestContext[None], body: IndividualReq
     return _made(booking if series is None else shapes.BookingOfSeries(**vars(booking), series=series))
 
 
-def _in_order(filters: dict[str, Any]) -> PagedList[Booking]:
+def _in_order(filters: dict[str, Any]) -> PagedList[ListedBooking]:
     return NEXT_BOOKINGS if filters.get("order") is ListOrder.ASC else BOOKINGS
 
 

@@ -143,7 +143,7 @@ class Booking(ResponseSchema):
     cancel_reason = fields.String(
         allow_none=True, metadata={"description": "The mentee's, or `expired` when no decision came in time."}
     )
-    capacity = fields.Integer(metadata={"description": "Of a group alone, which is read by itself."})
+    capacity = fields.Integer(metadata={"description": "Of a group alone."})
     seats_taken = fields.Integer(metadata={"description": "As `capacity`."})
     full = fields.Boolean(metadata={"description": "As `capacity`: whether every seat is taken or offered."})
     created_at = Moment()
@@ -240,7 +240,17 @@ class BookingFilters(TimedListQuery):
     )
 
 
-Bookings = page_of(Booking, "Bookings")
+class ListedBooking(Booking):
+    """A booking in a list; that of a group with its seats."""
+
+    capacity = fields.Integer(attribute="seats.capacity", metadata={"description": "Of a group alone."})
+    seats_taken = fields.Integer(attribute="seats.taken", metadata={"description": "As `capacity`."})
+    full = fields.Boolean(
+        attribute="seats.full", metadata={"description": "As `capacity`: whether every seat is taken or offered."}
+    )
+
+
+Bookings = page_of(ListedBooking, "Bookings")
 
 
 @dataclass(frozen=True, kw_only=True)

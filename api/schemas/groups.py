@@ -19,7 +19,7 @@ from api.schemas.catalog import (
     ShownLocation,
     columns_of_offer,
 )
-from api.schemas.fields import Day, Id, Line, Moment, Price, QueryFlag, TimeZone, TrueOrFalse, Whole
+from api.schemas.fields import Day, Id, Line, Moment, Money, Price, QueryFlag, TimeZone, TrueOrFalse, Whole
 from api.schemas.sessions import Participant
 from models.groups import MAX_CAPACITY
 
@@ -181,11 +181,33 @@ class GroupSessionItem(Booking):
     optional: tuple[str, ...] = ()
 
 
+class LeftSeat(ResponseSchema):
+    """A seat that was left, and what that cost."""
+
+    user_id = Id()
+    name = fields.String()
+    late = fields.Boolean(metadata={"description": "Whether it was left inside the policy's window."})
+    fee = fields.Nested(Money)
+    refund = fields.Nested(Money)
+    credit_returned = fields.Boolean(
+        allow_none=True, metadata={"description": "Whether the session of the bundle came back; null if none paid."}
+    )
+    reason = fields.String(allow_none=True, metadata={"description": "For the mentor and operators only."})
+    left_at = Moment(attribute="created_at")
+
+
 class GroupSession(GroupSessionItem):
     """A group session: its booking with its seats, and the caller's own place."""
 
     participants = fields.List(
         fields.Nested(Participant), allow_none=True, metadata={"description": "For the mentor and operators only."}
+    )
+    cancellations = fields.List(
+        fields.Nested(LeftSeat),
+        metadata={
+            "description": "The latest 100 seats that were left, and what that cost: for the mentor and operators all,"
+            " for others their own."
+        },
     )
 
 

@@ -130,6 +130,66 @@ def test_a_groups_booking_shows_its_seats(world: World, cast: Cast, session: Ses
     assert "capacity" not in individual
 
 
+def test_lists_of_bookings_show_the_seats_of_groups(
+    world: World, cast: Cast, session: Session, scheduled: Session
+) -> None:
+    for headers in (cast.as_mentee, cast.as_mentor):
+        for order in ("asc", "desc"):
+            items = get(world, f"/bookings?order={order}", headers).json["items"]
+            by_id = {item["id"]: item for item in items}
+            group, individual = by_id[str(session.booking_id)], by_id[str(scheduled.booking_id)]
+            assert (group["capacity"], group["seatsTaken"], group["full"]) == (3, 2, False)
+            assert not {"capacity", "seatsTaken", "full"} & individual.keys()
+    world.client.patch(f"/group-sessions/{session.booking_id}", json={"capacity": 2}, headers=cast.as_operator)
+    (item,) = get(world, "/bookings?kind=group", cast.as_mentee).json["items"]
+    assert (item["capacity"], item["full"]) == (2, True)
+
+
+def test_what_a_left_seat_cost_is_shown(world: World, cast: Cast, other: User) -> None:
+    start = factories.this_hour() + timedelta(hours=3)
+    with world.engine.begin() as db:
+        listing = factories.make_listing(db, cast.mentor, price_amount=1500)
+        group = factories.make_group(db, [cast.mentee, other], listing=listing, start_time=start)
+    path = f"/group-sessions/{group.id}"
+    assert get(world, path, cast.as_mentee).json["cancellations"] == []
+    left = world.client.post(f"{path}/leave", json={"reason": "I am ill."}, headers=cast.as_mentee).json
+    (own,) = get(world, path, cast.as_mentee).json["cancellations"]
+    assert own == left["cancellations"][0]
+    assert (own["userId"], own["name"], own["late"], own["reason"]) == (
+        str(cast.mentee.id),
+        cast.mentee.name,
+        True,
+        None,
+    )
+    assert (own["fee"]["amount"], own["refund"]["amount"], own["creditReturned"]) == (750, 750, None)
+    for headers in (cast.as_mentor, cast.as_operator):
+        assert get(world, path, headers).json["cancellations"] == [{**own, "reason": "I am ill."}]
+    for headers in (cast.as_stranger, as_user(other), cast.as_other_mentor):
+        assert get(world, path, headers).json["cancellations"] == []
+
+
+def test_a_left_seat_shows_what_became_of_its_credit(world: World, cast: Cast) -> None:
+    with world.engine.begin() as db:
+        course = factories.make_course(db)
+        listing = factories.make_listing(db, cast.mentor, course_id=course.id)
+        bundle = factories.make_bundle(db, course=course, mentee=cast.mentee, session_count=3)
+        hours = {
+            "late": factories.this_hour() + timedelta(hours=3),
+            "in time": factories.this_hour() + timedelta(days=3),
+        }
+        groups = {
+            name: factories.make_group(db, [], listing=listing, start_time=at, capacity=2).id
+            for name, at in hours.items()
+        }
+    for name, returned in (("late", False), ("in time", True)):
+        path = f"/group-sessions/{groups[name]}"
+        paid = {"bundlePurchaseId": str(bundle.id)}
+        assert world.client.post(f"{path}/join", json=paid, headers=cast.as_mentee).status_code == 200
+        assert world.client.post(f"{path}/leave", headers=cast.as_mentee).status_code == 200
+        (own,) = get(world, path, cast.as_mentee).json["cancellations"]
+        assert (own["creditReturned"], own["fee"]["amount"]) == (returned, 0)
+
+
 def test_a_pending_session_is_pending_to_participants(world: World, cast: Cast, other: User) -> None:
     with world.engine.begin() as db:
         group = factories.make_group(db, [cast.mentee], listing=cast.listing)

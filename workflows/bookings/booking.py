@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import ARRAY, ColumnElement, Integer, Select, bindparam, literal_column, select
 
 from models.base import enum_literal
 from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
@@ -68,6 +68,27 @@ class Booking(StatefulRecord):
         return int((self.end_time - self.start_time).total_seconds() // 60)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ListedBooking(Booking):
+    """A booking in a list; `seat_counts` of a group are its capacity, and how many seats are taken and offered."""
+
+    seat_counts: list[int] | None
+
+    @property
+    def seats(self) -> dict[str, Any] | None:
+        """The seats of a group as they are shown; None for an individual booking."""
+        if self.seat_counts is None:
+            return None
+        capacity, taken, offered = self.seat_counts
+        return {"capacity": capacity, "taken": taken, "full": taken + offered >= capacity}
+
+
+# Looked up by their key, for the groups of a page alone.
+_SEAT_COUNTS: ColumnElement[Any] = literal_column(
+    "CASE WHEN bookings.kind = 'group' THEN (SELECT ARRAY[g.capacity, g.seats_taken, g.seats_offered]"
+    " FROM group_sessions g WHERE g.booking_id = bookings.id) END",
+    ARRAY(Integer),
+).label("seat_counts")
 _PARTICIPANT_IDS = participant_ids(bookings, bookings.c.id)
 _PARTIES = shown_parties("bookings")
 BOOKING_BY_ID = Booking.query().where(bookings.c.id == bindparam("id"))
@@ -96,7 +117,7 @@ def bookings_query(
     Args:
         narrowed: as of `narrow_bookings`.
     """
-    shown = Booking.query().add_columns(*_PARTIES)
+    shown = Booking.query().add_columns(*_PARTIES, _SEAT_COUNTS)
     keys = select(bookings.c.id, bookings.c.start_time)
 
     def page_of(query: Select[Any], start: ColumnElement[Any] = bookings.c.start_time) -> Select[Any]:
@@ -154,5 +175,5 @@ def narrow_bookings(
     return query.where(*(condition() for wanted, condition in conditions if wanted is not None))
 
 
-BOOKINGS = PagedList(Booking, LATEST_START_FIRST, bookings_query)
-NEXT_BOOKINGS = PagedList(Booking, EARLIEST_START_FIRST, partial(bookings_query, order=EARLIEST_START_FIRST))
+BOOKINGS = PagedList(ListedBooking, LATEST_START_FIRST, bookings_query)
+NEXT_BOOKINGS = PagedList(ListedBooking, EARLIEST_START_FIRST, partial(bookings_query, order=EARLIEST_START_FIRST))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -20,11 +20,13 @@ from sqlalchemy import (
     not_,
     null,
     select,
+    text,
 )
+from sqlalchemy.sql.expression import TextualSelect
 
-from models.base import enum_literal
+from models.base import Timestamp, enum_literal
 from models.bookings import BookingKind, booking_participants, bookings
-from models.groups import group_sessions, waitlist_entries
+from models.groups import group_sessions, seat_cancellations, waitlist_entries
 from models.prepared import PreparedStatement
 from models.sessions import SessionStatus, sessions
 from workflows.bookings.booking import Booking
@@ -33,6 +35,9 @@ from workflows.identity.actor import Actor
 from workflows.identity.participants import Participant, participants_of
 from workflows.identity.parties import is_mentor, shown_parties
 from workflows.paging import EARLIEST_START_FIRST, Page, PagedList
+from workflows.records import Record
+
+MAX_LEFT_SEATS = 100
 
 # What changes about a group's booking, which itself never does once it is accepted.
 _CHANGING = (
@@ -86,10 +91,46 @@ class ListedGroup(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SeatCancellation(Record):
+    """What it cost to leave a seat, and when it was left. Amounts are minor units of `currency`.
+
+    `credit_returned` is whether the credit that paid for the seat went back to its bundle; None where none did.
+    `reason` is for the mentor and operators.
+    """
+
+    table = seat_cancellations
+
+    seat_id: UUID
+    user_id: UUID
+    name: str
+    late: bool
+    fee_amount: int
+    refund_amount: int
+    currency: str
+    reason: str | None
+    credit_returned: bool | None
+    created_at: datetime
+
+    @property
+    def fee(self) -> dict[str, Any]:
+        """The fee as money."""
+        return {"amount": self.fee_amount, "currency": self.currency}
+
+    @property
+    def refund(self) -> dict[str, Any]:
+        """The refund as money."""
+        return {"amount": self.refund_amount, "currency": self.currency}
+
+
+@dataclass(frozen=True, kw_only=True)
 class SeenGroup(ListedGroup):
-    """A group session as one caller sees it; only its mentor and operators see the participants."""
+    """A group session as one caller sees it; only its mentor and operators see the participants.
+
+    `cancellations` are the latest seats that were left: all for its mentor and operators, for others their own.
+    """
 
     participants: list[Participant] | None
+    cancellations: list[SeatCancellation]
 
 
 def group_query(booking_id: UUID) -> Select[Any]:
@@ -180,10 +221,31 @@ _OWN_PLACE: list[ColumnElement[Any]] = [
 _PLACE = PreparedStatement(select(*_OWN_PLACE).where(bookings.c.id == bindparam("id", type_=Uuid)))
 
 
+def _left_seats(which: str) -> TextualSelect:
+    entries = "SELECT bool_or(e.kind = 'give_back') FROM bundle_entries e WHERE e.seat_id = c.seat_id"
+    statement = f"""
+SELECT c.seat_id, c.user_id, u.name, c.late, c.fee_amount, c.refund_amount, c.currency, c.reason, c.created_at,
+       ({entries}) AS credit_returned
+FROM seat_cancellations c JOIN users u ON u.id = c.user_id
+WHERE c.booking_id = CAST(:booking_id AS uuid) {which}
+ORDER BY c.created_at DESC, c.seat_id DESC LIMIT {MAX_LEFT_SEATS}
+"""
+    return text(statement).columns(seat_id=Uuid(), user_id=Uuid(), created_at=Timestamp)
+
+
+_LEFT_SEATS = _left_seats("")
+_OWN_LEFT_SEATS = _left_seats("AND c.user_id = CAST(:user_id AS uuid)")
+
+
 def seen_by(db: Connection, actor: Actor, group: Group) -> SeenGroup:
     """The group with the caller's own place, and for its mentor and operators with the participants."""
     place: dict[str, Any] = {"joined": False, "waitlist_position": None}
     if actor.user_id is not None:
         place = _PLACE.one_or_none(db, {"id": group.id, "user_id": actor.user_id}) or place
-    shown = participants_of(db, group.id) if actor.operator or is_mentor(actor, group) else None
-    return SeenGroup(**vars(group), **place, participants=shown)
+    if actor.operator or is_mentor(actor, group):
+        rows = db.execute(_LEFT_SEATS, {"booking_id": group.id})
+        left, participants = [SeatCancellation.of(row) for row in rows], participants_of(db, group.id)
+    else:
+        rows = db.execute(_OWN_LEFT_SEATS, {"booking_id": group.id, "user_id": actor.user_id})
+        left, participants = [replace(SeatCancellation.of(row), reason=None) for row in rows], None
+    return SeenGroup(**vars(group), **place, participants=participants, cancellations=left)
