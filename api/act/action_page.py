@@ -34,7 +34,7 @@ class Visit:
 
 
 @dataclass(frozen=True)
-class Leave:
+class Redirect:
     """An answer that leads to another site."""
 
     url: str
@@ -73,7 +73,7 @@ class ActionPage(ABC):
         """
 
     @abstractmethod
-    def act(self, answers: dict[str, Any]) -> Page | Leave:
+    def act(self, answers: dict[str, Any]) -> Page | Redirect:
         """Do what the link is for, by the function that the route for programs calls.
 
         Args:
@@ -156,7 +156,7 @@ def price_of(bundle_purchase_id: UUID | None, amount: int, currency: str) -> str
     return money(amount, currency) if amount else "Free"
 
 
-def sentences(messages: ma.ValidationError) -> dict[str, str]:
+def errors_by_field(messages: ma.ValidationError) -> dict[str, str]:
     """What is wrong with each field of a form."""
     reasons: Any = messages.messages
     missing = ma.fields.Field.default_error_messages["required"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import fields
 
-from api.act.action_page import ActionPage, BookingPage, Closed, Leave, Visit, booking_of, price_of
+from api.act.action_page import ActionPage, BookingPage, Closed, Redirect, Visit, booking_of, price_of
 from api.pages import Field, FieldKind, Form, Page
 from api.schemas.base import RequestSchema
 from api.schemas.bookings import Reason
@@ -102,7 +102,7 @@ class CancelPage(BookingPage):
             ),
         )
 
-    def act(self, answers: dict[str, Any]) -> Page | Leave:
+    def act(self, answers: dict[str, Any]) -> Page | Redirect:
         """Cancel it, at the cost that was shown."""
         require_quoted(answers.pop("quoted"), _shown(self.quote))
         cancelled = cancel(self.db, actor=self.holder.actor, session=self.session, now=self.now, **answers)
@@ -191,7 +191,7 @@ class LeavePage(BookingPage):
             form=Form(submit="Leave group session", fields=[reason], hidden={"quoted": _shown(self.cost)}, danger=True),
         )
 
-    def act(self, answers: dict[str, Any]) -> Page | Leave:
+    def act(self, answers: dict[str, Any]) -> Page | Redirect:
         """Leave it, at the cost that was shown."""
         require_quoted(answers.pop("quoted"), _shown(self.cost))
         minutes = app_state().settings.waitlist_offer_minutes

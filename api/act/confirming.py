@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.act.action_page import ActionPage, Leave, Visit
+from api.act.action_page import ActionPage, Redirect, Visit
 from api.pages import Form, Page
 from workflows.action_links.link import holder_of
 from workflows.identity.email_change import confirm_email_change, confirmable
@@ -27,7 +27,7 @@ class ConfirmMailPage(ActionPage):
             form=Form(submit="Confirm address"),
         )
 
-    def act(self, answers: dict[str, Any]) -> Page | Leave:  # noqa: ARG002
+    def act(self, answers: dict[str, Any]) -> Page | Redirect:  # noqa: ARG002
         """Make it the account's."""
         confirm_email_change(self.db, actor=self.holder.actor, change=self.change, now=self.now)
         return Page(title="Your mail address is confirmed", paragraphs=[f"Mails to you now go to {self.change.email}."])

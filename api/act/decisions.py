@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from api.act.action_page import BookingPage, Closed, Leave, Visit
+from api.act.action_page import BookingPage, Closed, Redirect, Visit
 from api.pages import Field, Form, Page
 from api.schemas.bookings import Reason
 from api.state import app_state
@@ -64,7 +64,7 @@ class AcceptPage(_DecisionPage):
             besides=self.instead("Decline it instead", Action.DECLINE),
         )
 
-    def act(self, answers: dict[str, Any]) -> Page | Leave:  # noqa: ARG002
+    def act(self, answers: dict[str, Any]) -> Page | Redirect:  # noqa: ARG002
         """Accept it."""
         overlap = app_state().settings.mentee_overlap
         actor = self.holder.actor
@@ -91,7 +91,7 @@ class DeclinePage(_DecisionPage):
             besides=self.instead("Accept it instead", Action.ACCEPT),
         )
 
-    def act(self, answers: dict[str, Any]) -> Page | Leave:
+    def act(self, answers: dict[str, Any]) -> Page | Redirect:
         """Decline it."""
         decline(self.db, actor=self.holder.actor, booking=self.booking, now=self.now, **answers)
         return Page(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from api.act.action_page import BookingPage, Closed, Leave, Visit
+from api.act.action_page import BookingPage, Closed, Redirect, Visit
 from api.pages import Form, Page
 from api.state import app_state
 from models.bookings import BookingStatus
@@ -43,9 +43,9 @@ class JoinPage(BookingPage):
             form=Form(submit="Join session", leads_to=f"{parts.scheme}://{parts.netloc}"),
         )
 
-    def act(self, answers: dict[str, Any]) -> Page | Leave:  # noqa: ARG002
+    def act(self, answers: dict[str, Any]) -> Page | Redirect:  # noqa: ARG002
         """Go there."""
-        return Leave(self._link())
+        return Redirect(self._link())
 
     def _link(self) -> str:
         session = self.session

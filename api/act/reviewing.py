@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.act.action_page import ActionPage, Leave, Visit, found
+from api.act.action_page import ActionPage, Redirect, Visit, found
 from api.pages import Field, FieldKind, Form, Page
 from api.schemas.base import RequestSchema
 from api.schemas.fields import QueryWhole, Text
@@ -61,7 +61,7 @@ class ReviewPage(ActionPage):
             form=Form(submit="Send review", fields=[rating, comment]),
         )
 
-    def act(self, answers: dict[str, Any]) -> Page | Leave:
+    def act(self, answers: dict[str, Any]) -> Page | Redirect:
         """Write it."""
         submit(self.db, actor=self.holder.actor, session=self.session, now=self.now, **answers)
         return Page(

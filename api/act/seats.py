@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.act.action_page import ActionPage, BookingPage, Closed, Leave, Visit, booking_of, price_of
+from api.act.action_page import ActionPage, BookingPage, Closed, Redirect, Visit, booking_of, price_of
 from api.act.decisions import AcceptPage
 from api.pages import Form, Page
 from api.state import app_state
@@ -59,7 +59,7 @@ class OfferPage(BookingPage):
             form=Form(submit="Take the seat"),
         )
 
-    def act(self, answers: dict[str, Any]) -> Page | Leave:  # noqa: ARG002
+    def act(self, answers: dict[str, Any]) -> Page | Redirect:  # noqa: ARG002
         """Take it."""
         settings = app_state().settings
         join(

@@ -8,7 +8,7 @@ import marshmallow as ma
 from flask import g, redirect, request
 from werkzeug.wrappers import Response
 
-from api.act.action_page import ActionPage, Closed, Leave, Visit, sentences
+from api.act.action_page import ActionPage, Closed, Redirect, Visit, errors_by_field
 from api.act.cancelling import cancel_page
 from api.act.confirming import ConfirmMailPage
 from api.act.decisions import DeclinePage
@@ -111,9 +111,9 @@ def act_by_link(signed: str) -> Response:
     try:
         answers = page.read(request.form)
     except ma.ValidationError as error:
-        return html_page(asking.with_errors(sentences(error), request.form), 400)
+        return html_page(asking.with_errors(errors_by_field(error), request.form), 400)
     done = page.act(answers)
-    return redirect(done.url, 303) if isinstance(done, Leave) else html_page(done)
+    return redirect(done.url, 303) if isinstance(done, Redirect) else html_page(done)
 
 
 @action_links.errorhandler(Exception)

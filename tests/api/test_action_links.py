@@ -22,7 +22,8 @@ from tests.api.conftest import Cast, counts
 from tests.api.links import SIGNER, signed
 from tests.application import SECRET, ApiClient, ApiResponse, World
 from tests.integration.harness import without_guards
-from workflows.action_links.link import LINK_PURPOSE, Action, forget_spent_links
+from workers.maintain import CHORES
+from workflows.action_links.link import LINK_PURPOSE, Action
 from workflows.bookings.booking import Booking
 from workflows.reviews.permits import Permit
 from workflows.sessions.session import Session
@@ -457,12 +458,12 @@ def test_used_links_are_forgotten_after_their_time(
 ) -> None:
     assert client.post(link_to_accept(cast, draft)).status_code == 200
     with engine.begin() as db:
-        assert forget_spent_links(db) is False
+        assert CHORES["forget used links"](db) is False
         assert db.scalar(select(func.count()).select_from(spent_links)) == 1
     with engine.begin() as db, without_guards(db):
         db.execute(update(spent_links).values(expires_at=func.now() - timedelta(hours=25)))
     with engine.begin() as db:
-        assert forget_spent_links(db, limit=1) is True
+        assert CHORES["forget used links"](db) is False
         assert db.scalar(select(func.count()).select_from(spent_links)) == 0
 
 

@@ -14,6 +14,7 @@ from tests import factories
 from tests.api.conftest import Cast
 from tests.api.links import signed
 from tests.api.test_email_changes import link_to
+from tests.api.test_unsubscribing import link as unsubscribe_link
 from tests.application import World, as_user
 from tests.browser.chromium import Browser
 from tests.browser.conftest import Shown
@@ -139,6 +140,28 @@ def test_a_mail_address_is_confirmed(sized: Browser, site: str, engine: Engine, 
     keep("confirmed")
     with engine.connect() as db:
         assert db.scalar(select(users.c.email).where(users.c.id == cast.mentee.id)) == body["email"]
+
+
+def test_a_kept_seat_is_taken(sized: Browser, site: str, engine: Engine, cast: Cast, keep: Shown) -> None:
+    with engine.begin() as db:
+        group = factories.make_group(db, [], listing=cast.listing, capacity=1)
+    client, path = World.on(engine).client, f"/group-sessions/{group.id}"
+    client.post(f"{path}/join", headers=cast.as_stranger)
+    client.post(f"{path}/waitlist", headers=cast.as_mentee)
+    client.post(f"{path}/leave", headers=cast.as_stranger)
+    sized.open(site + signed(Action.ACCEPT, group.id, cast.mentee.id))
+    keep("seat")
+    sized.submit()
+    assert heading(sized) == "The seat is yours"
+    keep("seated")
+
+
+def test_one_kind_of_mail_is_stopped(sized: Browser, site: str, cast: Cast, keep: Shown) -> None:
+    sized.open(site + unsubscribe_link(cast))
+    keep("unsubscribe")
+    sized.submit()
+    assert heading(sized) == "You have been unsubscribed"
+    keep("unsubscribed")
 
 
 def test_refusals_are_pages(sized: Browser, site: str, engine: Engine, cast: Cast, keep: Shown) -> None:

@@ -108,6 +108,16 @@ def test_both_parties_can_join_and_cancel_a_session(engine: Engine, harness: Har
     assert not users
 
 
+def test_a_mentee_has_no_button_for_what_the_policy_excludes(engine: Engine, harness: Harness) -> None:
+    with engine.begin() as db:
+        mentor, mentee = factories.make_mentor(db), factories.make_user(db)
+        listing = factories.make_listing(db, mentor, cancellation_window_hours=None)
+        factories.accept_booking(db, factories.make_booking(db, listing=listing, mentee=mentee))
+    found = {address: list(buttons(mail)) for address, mail in sent(harness, "is booked").items()}
+    assert found.pop(mentee.email) == ["Join session"]
+    assert list(found.values()) == [["Join session", "Cancel session"]]
+
+
 def test_only_a_present_mentee_can_review(engine: Engine, harness: Harness) -> None:
     with engine.begin() as db:
         mentor, mentee = factories.make_mentor(db), factories.make_user(db)

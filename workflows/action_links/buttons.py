@@ -79,11 +79,13 @@ class Reader:
 
     Args:
         is_mentor: whether the booking is one of theirs as a mentor.
+        can_cancel: whether the policy of the booking lets them cancel it, or leave it.
         present: as a mentee, whether they were; None until attendance is recorded.
     """
 
     user_id: UUID
     is_mentor: bool
+    can_cancel: bool = True
     present: bool | None = None
 
 
@@ -103,7 +105,7 @@ def _actions(event: Event, reader: Reader) -> MailActions:
             return _of_booking(event, reader, "View the request", {})
         case WaitlistOffered():
             return _of_booking(event, reader, "Take the seat", {"Take the seat": (Action.ACCEPT, event.expires_at)})
-        case SeatJoined() if not reader.is_mentor:
+        case SeatJoined() if not reader.is_mentor and reader.can_cancel:
             leaving = {"Leave group session": (Action.CANCEL, event.start_time)}
             return _of_booking(event, reader, "View the booking", leaving)
         case BookingEvent() | GroupEvent():
@@ -130,7 +132,7 @@ def _of_session(event: SessionEvent, reader: Reader) -> MailActions:
     links: Offered = {}
     if isinstance(event, SessionCreated | SessionReminderSet | SessionStarted):
         links["Join session"] = (Action.JOIN, event.end_time)
-    if isinstance(event, SessionCreated | SessionReminderSet):
+    if isinstance(event, SessionCreated | SessionReminderSet) and reader.can_cancel:
         leaves = event.mentee_user_id is None and not reader.is_mentor
         links["Leave group session" if leaves else "Cancel session"] = (Action.CANCEL, event.start_time)
     return MailActions(

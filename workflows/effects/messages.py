@@ -48,7 +48,8 @@ PUSH_USEFUL_FOR = timedelta(hours=24)
 _MAILS = text(
     f"""
 SELECT n.event_id, n.user_id, n.kind, n.title, n.body, n.created_at, u.name, u.email, u.time_zone, p.wanted,
-       {IS_PARTY} AS party, mentor.user_id IS NOT DISTINCT FROM n.user_id AS is_mentor, seat.present
+       {IS_PARTY} AS party, mentor.user_id IS NOT DISTINCT FROM n.user_id AS is_mentor, seat.present,
+       b.cancellation_window_hours IS NOT NULL AS mentee_cancels
 FROM unnest(CAST(:event_ids AS uuid[]), CAST(:user_ids AS uuid[])) AS asked(event_id, user_id)
 JOIN notifications n ON n.event_id = asked.event_id AND n.user_id = asked.user_id AND n.channel = 'email'
 JOIN users u ON u.id = n.user_id
@@ -188,7 +189,8 @@ def _mail(
     require_recipient(event, is_party=row.party)
     guest = Guest(user_id=reader_id, time_zone=row.time_zone, name=row.name, address=row.email)
     choice = Choice(user_id=reader_id, kind=row.kind, channel=Channel.EMAIL)
-    reader = Reader(user_id=reader_id, is_mentor=row.is_mentor, present=row.present)
+    can_cancel = row.is_mentor or row.mentee_cancels
+    reader = Reader(user_id=reader_id, is_mentor=row.is_mentor, can_cancel=can_cancel, present=row.present)
     return Mail(
         delivery_id=delivery.id,
         to_name=row.name,
