@@ -163,8 +163,8 @@ def test_attendance_is_corrected_for_seven_days(world: World, cast: Cast, starte
     with world.engine.begin() as db:
         completed = factories.complete_session(db, started)
         with without_guards(db):
-            week_ago = completed.completed_at - timedelta(days=7, minutes=1)  # type: ignore[operator]
-            db.execute(update(sessions).where(sessions.c.id == started.id).values(completed_at=week_ago))
+            week_ago = sessions.c.completed_at - timedelta(days=7, minutes=1)
+            db.execute(update(sessions).where(sessions.c.id == completed.id).values(completed_at=week_ago))
     refused = attend(world, started, named((cast.mentee, True)), cast.as_mentor)
     assert (refused.status_code, refused.json["code"]) == (400, "invalid_transition")
 

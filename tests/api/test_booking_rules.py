@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -139,12 +140,12 @@ def test_sessions_of_an_iso_week_are_limited(client: ApiClient, cast: Cast, path
     assert book(client, cast, MONDAY + 7 * DAY, cast.as_mentee) == "accepted"
 
 
-def test_days_are_those_of_the_mentors_zone(client: ApiClient, engine: Engine) -> None:
+def test_days_are_those_of_the_mentors_zone(client: ApiClient, engine: Engine, cast: Cast) -> None:
     with engine.begin() as db:
         mentor = factories.make_mentor(db, factories.make_user(db, time_zone="Pacific/Kiritimati"))
         listing = factories.make_listing(db, mentor, booking_mode="instant")
         mentee = as_user(factories.make_user(db))
-    cast = Cast(mentor, factories, factories, mentor, listing)  # type: ignore[arg-type]
+    cast = replace(cast, mentor=mentor, listing=listing)
     client.put(f"/mentors/{mentor.id}/booking-rules", json={"maxPerDay": 1}, headers=cast.as_mentor)
     # There, the day begins at 10:00 UTC.
     assert book(client, cast, MONDAY, mentee) == "accepted"

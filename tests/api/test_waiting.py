@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine
+from sqlalchemy import Engine, QueuePool
 from sqlalchemy.exc import OperationalError
 
 from api import waiting
@@ -151,12 +151,14 @@ def test_at_most_half_of_the_threads_wait(engine: Engine, cast: Cast, draft: Boo
 
 
 def test_waiting_holds_no_connection(world: World, cast: Cast, draft: Booking) -> None:
+    connections = world.engine.pool
+    assert isinstance(connections, QueuePool)
     with ThreadPoolExecutor(1) as pool:
         path = f"/bookings/{draft.id}/accept"
         waiter = pool.submit(world.client.patch, path, headers=cast.as_mentor | prefer("wait=1"))
         held = []
         while not waiter.done():
-            held.append(world.engine.pool.checkedout())  # type: ignore[attr-defined]
+            held.append(connections.checkedout())
             sleep(0.005)
     assert held.count(0) > len(held) / 2
 

@@ -127,7 +127,8 @@ def _blocks(engine: Engine, session: Session) -> int:
 
 def test_of_two_cancellations_at_once_one_is_made(engine: Engine, race: Race) -> None:
     for session in _scheduled_with_terms(engine):
-        mentee = Actor.person(session.mentee_user_id, None)  # type: ignore[arg-type]
+        assert session.mentee_user_id is not None
+        mentee = Actor.person(session.mentee_user_id, None)
         parties = (factories.mentor_of(session), mentee)
         outcomes = race.transact([partial(_cancels, session=session, by=party) for party in parties])
         assert codes(outcomes) == ["invalid_transition"]

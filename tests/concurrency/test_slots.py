@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select
 
 from bench.accept_race import race
 from models.availability import availability_rules, weekly_hours
@@ -89,8 +89,8 @@ def _overlapping(db: Connection, listing: Listing, mentee: User) -> list[Booking
     ]
 
 
-def _count(db: Connection, table: object, *conditions: object) -> int:
-    return int(db.scalar(select(func.count()).select_from(table).where(*conditions)))  # type: ignore[arg-type]
+def _count(db: Connection, table: Table, *conditions: ColumnElement[bool]) -> int:
+    return db.scalars(select(func.count()).select_from(table).where(*conditions)).one()
 
 
 SECONDS = 2

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from socket import socket
 from threading import Event, active_count
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -205,8 +206,8 @@ def test_a_channel_that_hangs_costs_no_attempt_and_delays_no_other(harness: Harn
     assert [(row.state, row.attempts, row.due_at > row.created_at) for row in rows] == [("pending", 0, True)] * 3
 
 
-def with_policy(harness: Harness, **policy: object) -> Harness:
-    return Harness(harness.engine, load().with_policy(OperatorPolicy(**policy)))  # type: ignore[arg-type]
+def with_policy(harness: Harness, **policy: Any) -> Harness:
+    return Harness(harness.engine, load().with_policy(OperatorPolicy(**policy)))
 
 
 def test_channels_get_the_chosen_notices_without_names(harness: Harness) -> None:

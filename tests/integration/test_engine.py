@@ -61,7 +61,7 @@ def test_a_role_without_settings_is_warned_of_once(database_url: str, caplog: py
 def test_autocommit_leaves_nothing_open_and_transactions_as_they_are(engine: Engine) -> None:
     with autocommit(engine) as db:
         assert db.scalar(text("SELECT count(*) FROM users")) == 0
-        assert db.connection.dbapi_connection.info.transaction_status.name == "IDLE"  # type: ignore[union-attr]
+        assert driver_of(db).info.transaction_status.name == "IDLE"
     with engine.connect() as db, db.begin() as transaction:
         make_user(db)
         transaction.rollback()

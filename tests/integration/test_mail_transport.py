@@ -35,6 +35,8 @@ IDENTITY = MailIdentity("Tutelage <no-reply@tutelage.example>", "operators@tutel
 class MailServer:
     """Keeps what it is sent and gives a configured answer."""
 
+    port: int
+
     def __init__(self) -> None:
         self.received: list[bytes] = []
         self.recipients: list[str] = []
@@ -59,7 +61,7 @@ def server() -> Iterator[MailServer]:
     handler = MailServer()
     controller = Controller(handler, hostname="127.0.0.1", port=free_port())
     controller.start()
-    handler.port = controller.port  # type: ignore[attr-defined]
+    handler.port = controller.port
     yield handler
     controller.stop()
 
@@ -93,7 +95,9 @@ def test_a_mail_arrives_in_both_forms_under_its_own_id(server: Any) -> None:
     assert mail["Subject"] == "Your session is booked – really"
     assert mail["Message-ID"] == f"<{sent.delivery_id}@tutelage.example>"
     assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
-    assert mail.get_body(("plain",)).get_content().strip() == "You meet Grace."  # type: ignore[union-attr]
+    plain = mail.get_body(("plain",))
+    assert plain is not None
+    assert plain.get_content().strip() == "You meet Grace."
 
 
 def test_a_mail_without_an_address_reaches_the_operators(server: Any) -> None:

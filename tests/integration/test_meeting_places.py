@@ -92,7 +92,9 @@ def parts(mail: Mail, service: MeetingService = JITSI) -> dict[str, str]:
     found = {}
     for part in message.walk():
         if not part.is_multipart():
-            found[part.get_content_type()] = part.get_payload(decode=True).decode()  # type: ignore[union-attr]
+            content = part.get_payload(decode=True)
+            assert isinstance(content, bytes)
+            found[part.get_content_type()] = content.decode()
     return found
 
 

@@ -206,7 +206,7 @@ def test_the_sweep_counts_rounds_queue_lengths_and_wakeups(harness: Harness) -> 
     past = text("now() - interval '10 seconds'")
     harness.change(harness.key("sessions.create"), due_at=past, nudge_at=past)
     before = Figures.here()
-    Sweep(harness.engine, Bell(waiting=3)).once()  # type: ignore[arg-type]
+    Sweep(harness.engine, Bell(waiting=3)).once()
     grown = Figures.here().since(before)
     assert grown.total("tutelage_sweep_runs_total", outcome="ok") == 1
     assert grown.total("tutelage_sweep_nudged_total", queue="sessions") == 1

@@ -207,4 +207,4 @@ def test_hours_that_begin_within_a_minute_lose_none_of_it(db: Connection, mentor
     set_at(*(Span(day, 0, 1440) for day in range(7)), at=datetime(2026, 5, 4, 10, 20, 30, 500_000, tzinfo=UTC))
     monday = of("UTC", date(2026, 5, 4), date(2026, 5, 4))
     found = open_minutes(db, mentor.id, monday)
-    assert (found[0, 10], found[0, 11], sum(found.values())) == (39, 60, 39 + 13 * 60)  # type: ignore[arg-type]
+    assert (found.pop((0, 10)), set(found.values()), len(found)) == (39, {60}, 13)

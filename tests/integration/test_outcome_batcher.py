@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event
@@ -129,7 +129,10 @@ class Threads(SynchronousExecutor):
     """Senders without a limit."""
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
-        self.submit = threads.submit  # type: ignore[assignment]
+        self._threads = threads
+
+    def submit(self, run: Callable[..., None], /, *args: object) -> None:
+        self._threads.submit(run, *args)
 
 
 def test_one_that_lost_its_lease_changes_nothing(harness: Harness, threads: ThreadPoolExecutor) -> None:

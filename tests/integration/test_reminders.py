@@ -30,7 +30,7 @@ from workflows.events.event_types import (
     event_types,
 )
 from workflows.events.record import flush_deferred
-from workflows.events.subscriptions import load
+from workflows.events.subscriptions import Effect, load
 from workflows.identity.people import User
 from workflows.operator_policy import OperatorPolicy
 from workflows.sessions.cancel import cancel
@@ -84,9 +84,9 @@ class Pair:
     def run(self, effect: str, event: Event, *, now: datetime, **arguments: Any) -> list[str]:
         """Run an effect as if it were then, and return the statements that it made."""
         found = load().named(effect)
-        assert found is not None
+        assert isinstance(found, Effect)
         with self.harness.transactions() as db, counted_statements(db) as statements:
-            found.run(db, event, now=now, **arguments)  # type: ignore[union-attr]
+            found.run(db, event, now=now, **arguments)
             flush_deferred(db)
         return statements
 

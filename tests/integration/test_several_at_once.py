@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
@@ -33,11 +33,11 @@ def pool(count: int) -> SenderPool:
     return SenderPool(count, acquire_seconds=SECONDS)
 
 
-def worker(harness: Harness, senders: Senders | None = None, **changed: Callable[..., Any]) -> DeliveryRunner:
+def worker(harness: Harness, senders: Senders | None = None, **changed: Any) -> DeliveryRunner:
     """A worker with senders of its own, and perhaps another way to send webhooks."""
     known = Subscriptions()
     for effect in load().all():
-        known.add(replace(SEND_WEBHOOK, **changed) if effect is SEND_WEBHOOK else effect)  # type: ignore[arg-type]
+        known.add(replace(SEND_WEBHOOK, **changed) if effect is SEND_WEBHOOK else effect)
     return DeliveryRunner(harness.transactions, known, {"http": Route(harness.http, senders or SynchronousExecutor())})
 
 

@@ -302,8 +302,13 @@ def test_a_session_keeps_the_window_of_its_request(db: Connection, early: int | 
 
 def test_completion_stores_the_mentors_record_of_the_meeting(db: Connection) -> None:
     cast = Cast(db, make_session).bring("in_progress")
-    record = {"notes": "A parser.", "rating": 5, "feedback": "Well prepared", "action_items": ["Read", "Write"]}
-    completed = complete(db, actor=cast.actors["mentor"], session=cast.record, now=cast.now, **record)  # type: ignore[arg-type]
+    record: dict[str, Any] = {
+        "notes": "A parser.",
+        "rating": 5,
+        "feedback": "Well prepared",
+        "action_items": ["Read", "Write"],
+    }
+    completed = complete(db, actor=cast.actors["mentor"], session=cast.record, now=cast.now, **record)
     assert completed == cast.stored()
     assert completed.completed_at == cast.now
     assert {name: getattr(completed, name) for name in record} == record

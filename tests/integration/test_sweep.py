@@ -26,7 +26,7 @@ from workflows.events.store import SWEEP_PAGE
 from workflows.events.subscriptions import QUEUES
 
 
-class Bell:
+class Bell(Publisher):
     """A publisher that only records, for the sweep's own rules."""
 
     def __init__(self, waiting: int = 0) -> None:
@@ -41,9 +41,9 @@ class Bell:
         return self.length
 
 
-def swept(harness: Harness, bell: Bell | None = None, **limits: float) -> Bell:
+def swept(harness: Harness, bell: Bell | None = None, **limits: Any) -> Bell:
     bell = bell or Bell()
-    Sweep(harness.engine, bell, **limits).once()  # type: ignore[arg-type]
+    Sweep(harness.engine, bell, **limits).once()
     return bell
 
 
@@ -215,7 +215,7 @@ def test_a_statement_that_fails_ends_no_sweep(
 ) -> None:
     overdue(harness, key)
     monkeypatch.setattr("workflows.events.store._EMPTY_LIST", text("SELECT 1/0"))
-    sweep = Sweep(harness.engine, Bell())  # type: ignore[arg-type]
+    sweep = Sweep(harness.engine, Bell())
     assert sweep.once() == 0
     monkeypatch.undo()
     assert sweep.once() == 1
