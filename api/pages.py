@@ -122,7 +122,7 @@ class Page:
 
 
 def html_page(page: Page, status: int = 200) -> Response:
-    """The answer that shows a page; it is neither kept nor indexed, and its address is told to no other site."""
+    """The answer that shows a page; it is neither kept nor indexed, and its address goes to no other site."""
     product = parseaddr(app_state().settings.mail_from)[0] or "Tutelage"
     answer = Response(
         _PAGE.render(page=page, style=_STYLE, product=product), status, content_type=f"{HTML}; charset=utf-8"

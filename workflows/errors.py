@@ -82,7 +82,7 @@ class Gone(DomainError):
 
 
 class RateLimited(DomainError):
-    """The caller has done this too often; `retry_after` says when it is possible again."""
+    """The caller has done this too often; `retry_after` is when it is possible again."""
 
     default_code = "rate_limited"
 

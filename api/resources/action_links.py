@@ -91,13 +91,13 @@ def get_action_page(signed: str) -> Response:
     *("session_pending", "too_large", "internal_error", "unavailable"),
 )
 @action_links.response(
-    200, {"type": "string"}, content_type=HTML, description="A page that says what has been done.", example=_EXAMPLE
+    200, {"type": "string"}, content_type=HTML, description="A page that tells what has been done.", example=_EXAMPLE
 )
 @action_links.alt_response(303, description="To the meeting.", success=True)
 def act_by_link(signed: str) -> Response:
     """Do what the link is for, with the answers of its form, and use the link up.
 
-    Whoever has the link acts as the user that it was sent to, for this one action: no cookie and no other credential is
+    Its holder acts as the user that it was sent to, for this one action: no cookie and no other credential is
     involved. What a route for programs refuses is refused here too.
     """
     link = _link(signed)

@@ -49,7 +49,7 @@ def hidden(page: ApiResponse) -> dict[str, str]:
 
 
 def shown(page: ApiResponse, status: int = 200) -> str:
-    """The text of a page, which is one for people and for nobody else to keep."""
+    """The text of a page, which is one for people, and not to be cached."""
     assert (page.status_code, page.mimetype) == (status, "text/html"), page.text
     assert page.headers["Cache-Control"] == "no-store"
     assert page.headers["Referrer-Policy"] == "no-referrer"

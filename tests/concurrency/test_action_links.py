@@ -1,4 +1,4 @@
-"""Links out of mails whose forms are sent at once: each acts once, and nobody gets a defect."""
+"""Links out of mails whose forms are sent at once: each acts once, and none ends in a defect."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def quote_for(actor: Actor, session: SessionWithTerms, *, now: datetime) -> Quot
 def quote_of(
     session: SessionWithTerms, *, cancelled_by: CancelledBy, late: bool = False, fee_percent: int = 0
 ) -> Quote:
-    """What a cancellation costs whose fee is this share of the price, whatever the policy says."""
+    """What a cancellation costs whose fee is this share of the price, whatever the policy."""
     return quote_at(
         session,
         cancelled_by=cancelled_by,
