@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import itertools
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from xdist.remote import Producer
 from cli.migrate import upgrade
 from models.engine import create
 from tests import scheduling, servers
+from tests.cli.running import Up, make_up
 from workflows.events import subscriptions
 
 _OWNED: list[servers.Servers] = []
@@ -135,6 +137,29 @@ def db(rollback_engine: Engine) -> Iterator[Connection]:
         yield connection
         if transaction.is_active:
             transaction.rollback()
+
+
+@pytest.fixture(scope="session")
+def whole_systems(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Up]]:
+    """Gives the running system that all tests of a whole system share, or another one once a test has ended it."""
+    started: list[Up] = []
+
+    with ExitStack() as running:
+
+        def present() -> Up:
+            if not started or started[-1].process.poll() is not None:
+                started.append(running.enter_context(make_up(tmp_path_factory.mktemp("up"))))
+            return started[-1]
+
+        yield present
+
+
+@pytest.fixture(scope="module")
+def up(whole_systems: Callable[[], Up]) -> Up:
+    """A running system with every part, as `make up` starts it."""
+    up = whole_systems()
+    up.run()
+    return up
 
 
 @pytest.fixture

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import psutil
 
 from cli.plan import PARTS, ROOT
 from cli.run_file import Run, read_run
-from cli.system import end_leftovers
+from cli.system import START_SECONDS, end_leftovers
 from tests.eventually import eventually
 
 SERVERS_ALONE = tuple(part.name for part in PARTS if part.group != "servers")
@@ -36,7 +37,8 @@ class Up:
 
     def run(self) -> Run:
         """run.json, once it is there."""
-        eventually(self._is_ready, "the sentence that it is ready")
+        # It gives up by itself when a part does not answer in time.
+        eventually(self._is_ready, "the sentence that it is ready", seconds=START_SECONDS + 30)
         return eventually(lambda: read_run(self.data_dir), "run.json")
 
     def pid(self, name: str) -> int:
@@ -89,6 +91,27 @@ def tutelage_up(
         # One that was refused because another runs must not end that other one's processes.
         if not refused:
             end_leftovers(data_dir, patience=5)
+
+
+@contextmanager
+def make_up(folder: Path) -> Iterator[Up]:
+    """What `make up` starts: every part, on free ports, with its data in that folder."""
+    data_dir, output = folder / "data", folder / "out"
+    own = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    # The environment is ready: this test runs in it. make is not to look whether it could be made anew.
+    command = ["make", "up", "--old-file=.venv/.ready", f"ARGS=--port 0 --flower-port 0 --data-dir {data_dir}"]
+    with output.open("wb") as file:
+        make = subprocess.Popen(command, cwd=ROOT, env=own, stdout=file, stderr=file, start_new_session=True)
+    try:
+        yield Up(make, data_dir, output)
+    finally:
+        if make.poll() is None:
+            os.killpg(make.pid, signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                make.wait(PATIENCE_SECONDS)
+        if make.poll() is None:
+            os.killpg(make.pid, signal.SIGKILL)
+        end_leftovers(data_dir, patience=5)
 
 
 def await_end(pids: Sequence[int]) -> None:

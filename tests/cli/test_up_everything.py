@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -15,16 +14,8 @@ import urllib3
 from cli.plan import PARTS
 from cli.run_file import read_run
 from cli.system import find_leftovers
-from tests.cli.running import Up, tutelage_up
+from tests.cli.running import Up
 from tests.eventually import eventually
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """One running system for the tests of this module."""
-    with tutelage_up(tmp_path_factory.mktemp("everything") / "data", without=()) as running:
-        running.run()
-        yield running
 
 
 def get(url: str) -> urllib3.BaseHTTPResponse:
@@ -109,8 +100,10 @@ def test_every_part_writes_for_its_owner_alone(up: Up) -> None:
 
 
 def test_at_the_end_nothing_stays(up: Up) -> None:
-    up.process.send_signal(signal.SIGTERM)
+    (process,) = psutil.Process(up.process.pid).children()
+    process.terminate()
     assert up.ends() == 0, up.said()
+    assert "Stopped." in up.said()
     assert find_leftovers(up.data_dir) == []
     assert read_run(up.data_dir) is None
     # Flower writes down what it has seen when it ends.

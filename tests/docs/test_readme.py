@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from cli.plan import ROOT
-from cli.run_file import Run, read_run
-from cli.system import end_leftovers
-from tests.cli.running import PATIENCE_SECONDS
+from cli.run_file import Run
+from tests.cli.running import PATIENCE_SECONDS, Up
 from tests.docs.pages import DOCS, README, blocks, table
 from tests.eventually import eventually
 
@@ -46,26 +43,15 @@ class Running:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """What `make up` starts, in a folder of its own and on free ports."""
+def running(up: Up) -> Running:
+    """The system, and the environment in which the pages' commands find it."""
     assert MAKE == ["make demo", "make up"]
-    folder = tmp_path_factory.mktemp("up")
-    data_dir, output = folder / "data", folder / "out"
+    run = up.run()
     own = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
-    options = f"ARGS=--port 0 --flower-port 0 --data-dir {data_dir}"
-    with output.open("wb") as file:
-        # The environment is ready: this test runs in it. make is not to look whether it could be made anew.
-        command = [*MAKE[1].split(), "--old-file=.venv/.ready", options]
-        make = subprocess.Popen(command, cwd=ROOT, env=own, stdout=file, stderr=file, start_new_session=True)
-    try:
-        yield _ready(make, data_dir, output, own)
-        os.killpg(make.pid, signal.SIGINT)
-        make.wait(timeout=PATIENCE_SECONDS)
-        assert "Stopped." in output.read_text()
-    finally:
-        if make.poll() is None:
-            os.killpg(make.pid, signal.SIGKILL)
-        end_leftovers(data_dir, patience=5)
+    found = {"API": str(run["api"]["url"]), "DATABASE_URL": run["database_url"], "DATA": str(up.data_dir)}
+    # A machine with Python and make alone has no curl.
+    found["PATH"] = os.pathsep.join([own["PATH"], str(STAND_IN)])
+    return Running(run, {**own, **found})
 
 
 def test_the_first_session_is_held_with_its_effects(running: Running) -> None:
@@ -105,15 +91,3 @@ def test_the_analytics_pages_commands_show_numbers_that_are_right(running: Runni
 def test_the_mails_are_where_the_readme_says(running: Running) -> None:
     folder = Path(running.environment["DATA"]) / "mail"
     assert eventually(lambda: list(folder.glob("*.eml")) or None, "a mail")
-
-
-def _ready(make: subprocess.Popen[bytes], data_dir: Path, output: Path, own: dict[str, str]) -> Running:
-    def is_ready() -> Run | None:
-        assert make.poll() is None, output.read_text()
-        return read_run(data_dir)
-
-    run = eventually(is_ready, "run.json")
-    found = {"API": run["api"]["url"], "DATABASE_URL": run["database_url"], "DATA": str(data_dir)}
-    # A machine with Python and make alone has no curl.
-    found["PATH"] = os.pathsep.join([own["PATH"], str(STAND_IN)])
-    return Running(run, {**own, **found})

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cli.system import System
+from tests.cli.running import Up
 from tests.e2e.receiver import running_receiver
 from tests.eventually import eventually
 from tests.participants import Participants, register
@@ -29,8 +29,8 @@ COMPLETION = {"notes": "Read chapter 3.", "rating": 5, "feedback": "Quick.", "ac
 
 @pytest.mark.parametrize("by_token", [False, True], ids=["headers", "token"])
 @pytest.mark.parametrize("mount", ["", "/api"], ids=["root", "api"])
-def test_from_request_to_everything_that_follows(system: System, mount: str, by_token: bool) -> None:
-    api = Caller(str(system.run["api"]["url"]) + mount)
+def test_from_request_to_everything_that_follows(up: Up, mount: str, by_token: bool) -> None:
+    api = Caller(str(up.run()["api"]["url"]) + mount)
     cast = register(api, by_token=by_token)
     with running_receiver() as partner:
         endpoint = cast.mentor.post("/webhook-endpoints", {"url": partner.url, "eventTypes": ["*"]})["id"]
@@ -75,8 +75,8 @@ def test_from_request_to_everything_that_follows(system: System, mount: str, by_
         effect["effect"] for effect in done if effect["event"] == "session.completed"
     }
     # One mail for the request, and for the session's creation and completion one for each side.
-    assert len(_mails_to(system, cast.addresses[0])) == 3
-    assert len(_mails_to(system, cast.addresses[1])) == 2
+    assert len(_mails_to(up, cast.addresses[0])) == 3
+    assert len(_mails_to(up, cast.addresses[1])) == 2
     assert cast.operator.get("/operations/invariants")["ok"]
 
 
@@ -99,9 +99,9 @@ def _all_done(cast: Participants, session_id: str) -> list[dict[str, Any]]:
     return effects if completion and not owed else []
 
 
-def _mails_to(system: System, address: str) -> list[EmailMessage]:
+def _mails_to(up: Up, address: str) -> list[EmailMessage]:
     """The mails in the development folder that went to that address."""
-    files = (system.data_dir / "mail").glob("*.eml")
+    files = (up.data_dir / "mail").glob("*.eml")
     mails = [_parse(file) for file in files]
     return [mail for mail in mails if address in mail["To"]]
 

@@ -14,10 +14,10 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from api.refusals import REFUSALS
 from cli.plan import PARTS
-from cli.system import System
 from models.bookings import BookingStatus
 from models.sessions import SessionStatus
 from tests.application import template_app
+from tests.cli.running import Up
 from tests.deploy.rules import alerts, metrics_in, metrics_of_the_table, queries_of_panels
 from tests.e2e.receiver import running_receiver
 from tests.eventually import eventually
@@ -64,7 +64,7 @@ def test_all_that_dashboards_and_alerts_ask_for_is_there(api: Caller, cast: Part
     eventually(lambda: asked <= set(scraped(api).kinds), "every metric")
 
 
-def test_every_process_of_the_machine_is_in_the_answer(system: System, api: Caller, cast: Participants) -> None:
+def test_every_process_of_the_machine_is_in_the_answer(up: Up, api: Caller, cast: Participants) -> None:
     programs = {part.name for part in PARTS if part.measured}
 
     def all_told() -> bool:
@@ -76,17 +76,17 @@ def test_every_process_of_the_machine_is_in_the_answer(system: System, api: Call
         cast.mentor.post("/webhook-endpoints", {"url": partner.url, "eventTypes": ["*"]})
         play(cast)
         eventually(all_told, "statements of every process")
-    assert system.plan.environment.get("METRICS_PORT") is None
+    assert "METRICS_PORT" not in psutil.Process(up.pid("api")).environ()
 
 
-def test_requests_of_two_api_processes_are_counted_exactly(system: System, api: Caller) -> None:
+def test_requests_of_two_api_processes_are_counted_exactly(up: Up, api: Caller) -> None:
     def answered_by(pid: int) -> float:
-        files = [str((system.data_dir / "metrics") / f"counter_{pid}.db")]
+        files = [str((up.data_dir / "metrics") / f"counter_{pid}.db")]
         merged: Iterable[Metric] = MultiProcessCollector.merge(files)
         found = [sample for metric in merged for sample in metric.samples]
         return sum(each.value for each in found if each.name == REQUESTS and each.labels["route"] == "/health/live")
 
-    workers = system.run["api"]["pids"][1:]
+    workers = up.run()["api"]["pids"][1:]
     assert len(workers) == 2
     before, sent = scraped(api), 0
 
@@ -164,8 +164,8 @@ def known_values() -> dict[str, set[str]]:
     }
 
 
-def test_metric_files_are_private(system: System) -> None:
-    folder = system.data_dir / "metrics"
+def test_metric_files_are_private(up: Up) -> None:
+    folder = up.data_dir / "metrics"
     assert folder.stat().st_mode & 0o077 == 0
     living = {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_*.db")}
     assert all(psutil.pid_exists(pid) for pid in living)
