@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Written last, so that an interrupted setup never counts as done.
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
-JOBS ?= 2
+JOBS ?= 3
 # Whatever the environment says: a system is a dozen processes, and each would compile our modules anew at its start.
 export PYTHONDONTWRITEBYTECODE :=
 # Evaluated only where the environment has to be made.

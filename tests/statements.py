@@ -1,8 +1,8 @@
-"""Counting what a piece of work asks of the database."""
+"""Counting what a piece of work asks of the database, and getting in its way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,3 +40,17 @@ def statements_of(engine: Engine) -> Iterator[Made]:
         event.remove(engine, "before_cursor_execute", on_statement)
         event.remove(engine, "commit", on_commit)
         observe_prepared(engine, None)
+
+
+@contextmanager
+def before_statements(engine: Engine, look: Callable[[str], None]) -> Iterator[None]:
+    """Within the block, `look` is called with each statement before it is executed: it may wait, or raise."""
+
+    def on_statement(_db: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        look(statement)
+
+    event.listen(engine, "before_cursor_execute", on_statement)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", on_statement)

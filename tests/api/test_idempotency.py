@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select, text, update
 
-from api.idempotency import IdempotentRequest
 from models.bookings import bookings
 from models.idempotency import idempotency_keys
 from tests.api.conftest import Cast
 from tests.application import ApiResponse, World
+from tests.statements import before_statements
 from workflows.bookings.booking import Booking
 
 KEY = {"Idempotency-Key": "a key of mine"}
@@ -94,17 +94,15 @@ def test_a_key_whose_time_has_passed_is_free(world: World, cast: Cast) -> None:
     assert booked(world.engine) == 2
 
 
-def test_a_key_in_use_is_a_409_with_retry_after(world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_in_use_is_a_409_with_retry_after(world: World, cast: Cast) -> None:
     requested, meeting = cast.body(), Barrier(2, timeout=10)
-    keep = IdempotentRequest.keep
 
-    def keep_slowly(self: IdempotentRequest, *arguments: Any) -> None:
-        meeting.wait()
-        meeting.wait()
-        keep(self, *arguments)
+    def keep_slowly(statement: str) -> None:
+        if "INSERT INTO idempotency_keys" in statement:
+            meeting.wait()
+            meeting.wait()
 
-    monkeypatch.setattr(IdempotentRequest, "keep", keep_slowly)
-    with ThreadPoolExecutor(1) as pool:
+    with before_statements(world.engine, keep_slowly), ThreadPoolExecutor(1) as pool:
         first = pool.submit(world.client.post, "/bookings", json=requested, headers=cast.as_mentee | KEY)
         meeting.wait()
         second = world.client.post("/bookings", json=requested, headers=cast.as_mentee | KEY)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
 from time import monotonic, sleep
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -15,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from api import waiting
 from tests.api.conftest import Cast
 from tests.application import World
+from tests.statements import before_statements
 from workflows.bookings.booking import Booking
 
 
@@ -163,12 +163,14 @@ def test_waiting_holds_no_connection(world: World, cast: Cast, draft: Booking) -
     assert held.count(0) > len(held) / 2
 
 
-def test_a_database_lost_while_waiting_takes_nothing_back(
-    world: World, cast: Cast, draft: Booking, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def lost(*_arguments: Any) -> None:
-        raise OperationalError("SELECT", {}, Exception("gone"))
+def test_a_database_lost_while_waiting_takes_nothing_back(world: World, cast: Cast, draft: Booking) -> None:
+    looks: list[str] = []
 
-    monkeypatch.setattr(waiting, "_await", lost)
-    answer = world.client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor | prefer("wait=1"))
-    assert answer.status_code == 202
+    def lose(statement: str) -> None:
+        if "FROM sessions" in statement:
+            looks.append(statement)
+            raise OperationalError("SELECT", {}, Exception("gone"))
+
+    with before_statements(world.engine, lose):
+        answer = world.client.patch(f"/bookings/{draft.id}/accept", headers=cast.as_mentor | prefer("wait=1"))
+    assert (answer.status_code, len(looks)) == (202, 1)

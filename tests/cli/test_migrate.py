@@ -127,8 +127,7 @@ def test_an_index_whose_build_was_interrupted_is_built_anew(database_url: str) -
         assert "not_listening" in made
 
 
-def test_a_migration_waits_no_longer_than_writers(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.migrate.LOCK_TIMEOUT", "50ms")
+def test_a_migration_waits_no_longer_than_writers(database_url: str) -> None:
     back_to(database_url, "0013")
     with another(database_url) as db:
         write(db, "webhook_endpoints")

@@ -20,6 +20,8 @@ DRAFTS = 80
 CLIENTS = 4
 ANSWERED_BEFORE_THE_KILL = 20
 RESUMED_SECONDS = 10.0
+# What makes no sessions of accepted bookings.
+OTHERS = ("flower", "streams", "worker-reviews", "worker-analytics", "worker-webhooks")
 
 
 def test_a_restart_after_killing_everything_keeps_every_answer(tmp_path: Path, figures: Figures) -> None:
@@ -27,12 +29,12 @@ def test_a_restart_after_killing_everything_keeps_every_answer(tmp_path: Path, f
     valkey = Valkey(tmp_path / "redis", start_valkey(tmp_path / "redis"))
     environment = {"REDIS_URL": valkey.url, **UNLIMITED}
     try:
-        with tutelage_up(data_dir, without=("flower",), environment=environment) as up:
+        with tutelage_up(data_dir, without=OTHERS, environment=environment) as up:
             cast = register(Caller(str(up.run()["api"]["url"])))
             accepted = _accept_until_everything_dies(cast, up.process.pid, data_dir, valkey)
         assert ANSWERED_BEFORE_THE_KILL <= len(accepted) < DRAFTS
         valkey.bring_back()
-        with running_system(data_dir=data_dir, without=("flower",), environment=environment) as system:
+        with running_system(data_dir=data_dir, without=OTHERS, environment=environment) as system:
             risen = SystemUnderTest(system, valkey)
             figures("answers before the kill", len(accepted))
             figures("seconds from ready to all sessions", risen.await_sessions(accepted, RESUMED_SECONDS))
