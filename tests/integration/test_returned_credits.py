@@ -121,19 +121,24 @@ def test_a_waived_fee_gives_a_kept_credit_back_once(db: Connection) -> None:
     assert event.one().data["credit_returned"] is True
 
 
-@pytest.mark.parametrize("how", ["void", "no-show"])
-def test_a_credit_returns_where_the_mentee_is_not_to_blame(db: Connection, how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "percent", "returned"),
+    [("void", 50, True), ("mentor", 50, True), ("mentee", 50, False), ("mentee", 0, True)],
+)
+def test_a_credit_is_kept_of_who_did_not_come_under_a_fee(
+    db: Connection, how: str, percent: int, returned: bool
+) -> None:
     bundle = factories.make_bundle(db)
-    booking = factories.make_paid_booking(db, bundle)
+    listing = factories.make_listing(db, course_id=bundle.course_id, late_fee_percent=percent)
+    booking = factories.make_paid_booking(db, bundle, listing=listing)
     session_id = create(db, booking_id=booking.id).id
     session = SessionWithTerms.of(db.execute(session_with_terms_query(session_id)).one())
     if how == "void":
         void(db, actor=factories.OPERATOR, session=session, reason="Ill", now=NOW)
     else:
         late = booking.start_time + timedelta(minutes=15)
-        mentee = Actor.person(bundle.mentee_user_id, None)
-        report_no_show(db, actor=mentee, session=session, who=AbsentParty.MENTOR, now=late)
-    assert left_in(db, bundle) == 5
+        report_no_show(db, actor=factories.OPERATOR, session=session, who=AbsentParty(how), now=late)
+    assert left_in(db, bundle) == (5 if returned else 4)
 
 
 def test_a_session_paid_with_money_returns_no_credit(db: Connection) -> None:
