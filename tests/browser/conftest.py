@@ -29,7 +29,7 @@ Shown = Callable[[str], None]
 @pytest.fixture(scope="session")
 def chromium(pytestconfig: pytest.Config) -> str:
     """The browser's program."""
-    name = str(pytestconfig.getoption("browser"))
+    name = str(pytestconfig.getoption("browser") or "chromium")
     program = shutil.which(name)
     if program is None:
         pytest.exit(f"There is no {name} to test pages in: install it (Debian: apt install chromium).", returncode=1)
