@@ -31,6 +31,7 @@ def expand_apart(
     start: datetime,
     end: datetime,
     time_zone: str,
+    email: str = "",
     *,
     seconds: float = MAX_SECONDS,
     processor_seconds: int = MAX_PROCESSOR_SECONDS,
@@ -49,6 +50,7 @@ def expand_apart(
         "start": start.timestamp(),
         "end": end.timestamp(),
         "time_zone": time_zone,
+        "email": email,
     }
     try:
         ran = subprocess.run(
@@ -76,12 +78,12 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (head["processor_seconds"],) * 2)
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES,) * 2)
     start, end = (datetime.fromtimestamp(head[name], UTC) for name in ("start", "end"))
-    print(json.dumps(_expanded(sys.stdin.buffer.read(), start, end, head["time_zone"])))
+    print(json.dumps(_expanded(sys.stdin.buffer.read(), start, end, head["time_zone"], head["email"])))
 
 
-def _expanded(content: bytes, start: datetime, end: datetime, time_zone: str) -> dict[str, object]:
+def _expanded(content: bytes, start: datetime, end: datetime, time_zone: str, email: str) -> dict[str, object]:
     try:
-        found = expand(content, start, end, time_zone)
+        found = expand(content, start, end, time_zone, email)
     except CalendarRefused as refused:
         return {"refused": str(refused)}
     except (MemoryError, RecursionError):

@@ -184,6 +184,20 @@ def test_cancelled_sessions_and_changed_hours_are_followed(
     client.close()
 
 
+def test_busy_times_of_other_calendars_are_followed(streams: Streams, cast: Cast, engine: Engine) -> None:
+    start = factories.this_hour() + timedelta(days=3)
+    end = start + timedelta(hours=1)
+    with engine.begin() as db:
+        feed = factories.make_calendar_feed(db, cast.mentor, [(start, end)])
+    client = streams.open(availability(cast), cast.as_stranger)
+    shown = {"startTime": f"{start:%Y-%m-%dT%H:%M:%SZ}", "endTime": f"{end:%Y-%m-%dT%H:%M:%SZ}"}
+    assert client.next().data["busy"] == [shown]
+    with engine.begin() as db:
+        factories.read_calendar(db, feed, [])
+    assert client.next()[1:] == ("hours", {})
+    client.close()
+
+
 def test_holds_and_their_ends_are_followed(streams: Streams, world: World, cast: Cast, engine: Engine) -> None:
     changes = {"bookingMode": "instant", "bufferMinutes": 15}
     world.client.patch(f"/listings/{cast.listing.id}", json=changes, headers=cast.as_mentor)

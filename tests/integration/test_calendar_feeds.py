@@ -15,10 +15,12 @@ from structlog.testing import capture_logs
 from config.sealing import Sealer
 from models.availability import booking_rules, calendar_feeds, outside_busy
 from models.base import metadata
+from models.calendar import mentor_busy
 from models.events import deliveries, events
-from models.people import mentor_profiles
+from models.people import mentor_profiles, users
 from models.sessions import sessions
 from tests import factories
+from tests.integration.endpoints import listening, messages
 from tests.integration.harness import Harness, without_guards
 from tests.integration.receivers import HttpReceiver, dripping, http_receiver, talker
 from workers.transports.calendars import LIMITS, CalendarTransport
@@ -26,6 +28,7 @@ from workers.transports.http import HttpClient, HttpLimits
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.availability.expansion import Occurrences, expand
 from workflows.availability.feeds import CalendarFeed, add_feed, feed_query, remove_feed
+from workflows.bookings.holds import hold
 from workflows.events.delivery import DeliveryKey
 from workflows.identity.people import Mentor
 
@@ -329,6 +332,34 @@ def test_accepted_sessions_stay_whatever_a_calendar_has(reading: Reading) -> Non
         assert db.scalars(select(sessions.c.status)).all() == ["scheduled"]
 
 
+def test_holds_at_a_busy_time_end(reading: Reading) -> None:
+    with reading.engine.begin() as db:
+        factories.make_listing(db, reading.mentor)
+        for start in (START, START + 5 * HOUR):
+            hold(
+                db,
+                actor=factories.acting_user(factories.make_user(db)),
+                mentor_profile_id=reading.mentor.id,
+                start_time=start,
+                duration_minutes=60,
+                now=datetime.now(UTC),
+                minutes=5,
+                max_holds=3,
+            )
+    reading.read()
+    with reading.engine.connect() as db:
+        assert db.scalars(select(mentor_busy.c.held_start)).all() == [START + 5 * HOUR]
+
+
+def test_what_the_mentor_has_declined_does_not_count(reading: Reading) -> None:
+    with reading.engine.connect() as db:
+        email = db.scalars(select(users.c.email)).one()
+    declined = entry(START + DAY, f"ATTENDEE;PARTSTAT=DECLINED:mailto:{email}", uid="2")
+    reading.serve(calendar(entry(), declined))
+    reading.read()
+    assert reading.busy == [(START, START + HOUR)]
+
+
 def test_a_mentor_who_is_not_active_is_not_read(reading: Reading) -> None:
     with reading.engine.begin() as db:
         db.execute(update(mentor_profiles).values(active=False))
@@ -397,6 +428,45 @@ def test_a_mentor_who_refuses_stale_calendars_hears_of_both_turns(reading: Readi
     reading.serve(calendar(entry()))
     reading.read()
     assert (reading.feed.status, reading.announced) == ("fresh", ["calendars"] * 3)
+
+
+def test_webhooks_of_one_wakeup_do_not_wait_for_a_calendar(reading: Reading) -> None:
+    sent_before: list[int] = []
+
+    def look_at_webhooks(*wanted: Any) -> Occurrences:
+        sent_before.append(len(reading.harness.http.received))
+        return expand(*wanted)
+
+    transport = CalendarTransport(SEALER, HttpClient(LOOPBACK), look_at_webhooks)
+    reading.harness = Harness(reading.engine, calendars=transport)
+    (start,) = reading.pending("calendars.start")
+    reading.harness.deliverer.deliver(start)
+    (webhook,) = messages(reading.harness, listening(reading.harness))
+    reading.harness.deliverer.deliver(*reading.pending(), webhook)
+    assert sent_before == [1]
+
+
+def test_a_reader_that_died_is_followed_by_another(reading: Reading) -> None:
+    (start,) = reading.pending("calendars.start")
+    reading.harness.deliverer.deliver(start)
+    (key,) = reading.pending()
+    # As after a kill: leased, and the lease over.
+    reading.harness.change(key, attempts=1, lease_until=func.now() - MINUTE)
+    reading.harness.deliverer.deliver(key)
+    assert reading.busy == [(START, START + HOUR)]
+    # The attempt that was cut off stays counted, so that a calendar that kills its reader each time ends.
+    assert reading.delivery().attempts == 1
+
+
+def test_a_late_reader_changes_nothing(reading: Reading) -> None:
+    def overtaken(*wanted: Any) -> Occurrences:
+        (key,) = reading.pending()
+        reading.harness.change(key, attempts=7)
+        return expand(*wanted)
+
+    reading.harness = Harness(reading.engine, calendars=CalendarTransport(SEALER, HttpClient(LOOPBACK), overtaken))
+    reading.read()
+    assert (reading.busy, reading.announced, reading.feed.status) == ([], [], "pending")
 
 
 def test_a_lost_key_is_a_defect_and_no_failure_of_a_calendar(reading: Reading) -> None:

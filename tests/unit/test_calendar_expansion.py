@@ -125,6 +125,19 @@ def test_times_without_a_zone_are_of_the_calendars_or_the_mentors() -> None:
     assert found(calendar(*floating, head=(*HEAD, "X-WR-TIMEZONE:Mars/Olympus"))) == ["02-01 08:00 1h"]
 
 
+@pytest.mark.parametrize(("answer", "busy"), [("DECLINED", False), ("ACCEPTED", True), ("NEEDS-ACTION", True)])
+def test_declined_invitations_do_not_count(answer: str, busy: bool) -> None:
+    invited = (
+        "ATTENDEE;PARTSTAT=DECLINED:mailto:else@example.org",
+        f"ATTENDEE;PARTSTAT={answer}:MAILTO:Grace@example.org",
+    )
+    by_mail = expand(calendar(AT_NINE, TO_TEN, *invited), START, END, BERLIN, "grace@example.org")
+    named = (*HEAD, "X-WR-CALNAME:grace@example.org")
+    by_name = expand(calendar(AT_NINE, TO_TEN, *invited, head=named), START, END, BERLIN, "other@example.org")
+    assert (bool(by_mail.busy), bool(by_name.busy)) == (busy, busy)
+    assert expand(calendar(AT_NINE, TO_TEN, *invited), START, END, BERLIN).busy
+
+
 def test_entries_with_a_uuid_are_told_apart() -> None:
     uid = "3fe0ff2f-7e6c-4cb0-9f43-3a2b8a5f8c11"
     times = expand(calendar(AT_NINE, TO_TEN, uid=uid), START, END, BERLIN)

@@ -82,7 +82,7 @@ class CalendarTransport(Transport[FeedRequest]):
         if digest == request.content_digest:
             return SendResult(status_code=status)
         window = request.window
-        found = self._expand(response.body, window.start, window.end, window.time_zone)
+        found = self._expand(response.body, window.start, window.end, window.time_zone, request.email)
         copy = CalendarCopy(
             busy=found.busy,
             named=found.named,

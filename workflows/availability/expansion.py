@@ -6,7 +6,7 @@ Imports neither the database nor the tables: it runs in a process of its own, fo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar
@@ -46,15 +46,16 @@ class _Query(recurring_ical_events.CalendarQuery):
     suppressed_errors: ClassVar[Any] = [Exception]
 
 
-def expand(content: bytes, start: datetime, end: datetime, time_zone: str) -> Occurrences:
+def expand(content: bytes, start: datetime, end: datetime, time_zone: str, email: str = "") -> Occurrences:
     """The times at which the events of a calendar make its owner busy.
 
-    Events that are cancelled or transparent do not, nor do those without a length. Times without a zone, and whole
-    days, are of `time_zone`, unless the calendar has a zone of its own for the former.
+    Events that are cancelled, transparent or declined do not, nor do those without a length. Times without a zone, and
+    whole days, are of `time_zone`, unless the calendar has a zone of its own for the former.
 
     Args:
         start: of the window, in UTC, as its `end`.
         time_zone: an IANA name.
+        email: of the owner. A calendar that is named by an address, as many are, is that one's, too.
 
     Raises:
         CalendarRefused: no calendar, one that repeats an event every minute, or one with too many occurrences.
@@ -62,12 +63,13 @@ def expand(content: bytes, start: datetime, end: datetime, time_zone: str) -> Oc
     found, there = Occurrences(), ZoneInfo(time_zone)
     number = 0
     for calendar in _calendars(_without_past(content, start)):
+        owners = {email.lower(), str(calendar.get("X-WR-CALNAME", "")).lower()}
         query = recurring_ical_events.of(calendar, skip_bad_series=True, calendar_query=_Query)
         for event in query.between(start, end):
             number += 1
             if number > MAX_OCCURRENCES:
                 raise CalendarRefused(f"The calendar has more than {MAX_OCCURRENCES} entries in the next year.")
-            if _is_busy(event):
+            if _is_busy(event) and not _is_declined(event, owners):
                 begins, ends = _times_of(event, there)
                 if max(start, begins) < min(end, ends):
                     _named(found, str(event.get("UID", ""))).append((max(start, begins), min(end, ends)))
@@ -108,6 +110,14 @@ def _without_past(content: bytes, start: datetime) -> bytes:
 
 def _is_busy(event: Any) -> bool:
     return str(event.get("STATUS", "")).upper() != "CANCELLED" and str(event.get("TRANSP", "")).upper() != "TRANSPARENT"
+
+
+def _is_declined(event: Any, owners: Container[str]) -> bool:
+    invited = event.get("ATTENDEE", [])
+    return any(
+        str(each).lower().removeprefix("mailto:") in owners and each.params.get("PARTSTAT", "").upper() == "DECLINED"
+        for each in (invited if isinstance(invited, list) else [invited])
+    )
 
 
 def _times_of(event: Any, there: ZoneInfo) -> Interval:

@@ -31,8 +31,10 @@ FEEDS_TO_READ = text(
     """
 SELECT feed.id, feed.mentor_profile_id, feed.sealed_url, feed.origin, feed.scheduled_by, feed.failures, feed.etag,
        feed.last_modified, feed.content_digest, feed.busy_until, feed.time_zone AS read_in_time_zone,
-       mentor.time_zone, mentor.active
-FROM calendar_feeds AS feed JOIN mentor_profiles AS mentor ON mentor.id = feed.mentor_profile_id
+       mentor.time_zone, mentor.active, owner.email
+FROM calendar_feeds AS feed
+JOIN mentor_profiles AS mentor ON mentor.id = feed.mentor_profile_id
+JOIN users AS owner ON owner.id = mentor.user_id
 WHERE feed.id = ANY(CAST(:ids AS uuid[]))
 """
 )
@@ -70,6 +72,15 @@ _INSERT = text(
     RETURNING busy
 )
 SELECT count(*) FROM made WHERE upper(busy) > CAST(:now AS timestamptz)
+"""
+)
+# As of time off.
+_END_HOLDS = text(
+    """
+DELETE FROM mentor_busy USING outside_busy AS elsewhere
+WHERE mentor_busy.mentor_profile_id = CAST(:mentor_profile_id AS uuid) AND mentor_busy.hold_id IS NOT NULL
+  AND elsewhere.mentor_profile_id = mentor_busy.mentor_profile_id
+  AND elsewhere.calendar_feed_id = CAST(:id AS uuid) AND elsewhere.busy && mentor_busy.busy
 """
 )
 _READ = text(
@@ -114,6 +125,7 @@ class FeedRequest:
     Args:
         sealed_url: the encrypted address.
         origin: its scheme, host and port, for logs.
+        email: the mentor's mail address: what they have declined does not make them busy.
         etag, last_modified, content_digest: of the last copy; None where a new one is needed anyhow.
         failures: how many attempts have failed since it could be read last.
         interval: after which it is read again.
@@ -123,6 +135,7 @@ class FeedRequest:
     feed_id: UUID
     sealed_url: str = field(repr=False)
     origin: str
+    email: str = field(repr=False)
     window: Window
     etag: str | None
     last_modified: str | None
@@ -171,6 +184,7 @@ def request_for(feed: Row[Any], *, policy: OperatorPolicy, now: datetime) -> Fee
         feed_id=feed.id,
         sealed_url=feed.sealed_url,
         origin=feed.origin,
+        email=feed.email,
         window=window,
         etag=feed.etag if holds else None,
         last_modified=feed.last_modified if holds else None,
@@ -204,7 +218,7 @@ def merged(times: Iterable[Interval]) -> list[Interval]:
 def keep_answer(
     db: Connection, request: FeedRequest, copy: CalendarCopy | None, *, next_fetch_at: datetime, now: datetime
 ) -> None:
-    """Write that a calendar could be read, and when the mentor is busy by it. Sessions and requests stay.
+    """Write that a calendar could be read, and when the mentor is busy by it. Sessions and requests stay, holds end.
 
     Times of sessions that were booked here, and have come back by a calendar that subscribes to ours, are left out.
 
@@ -289,4 +303,6 @@ def _replace_times(db: Connection, feed: Row[Any], times: Iterable[Interval], no
     }
     gone = db.execute(_DELETE, values).scalar_one()
     made = db.execute(_INSERT, values).scalar_one()
+    if made:
+        db.execute(_END_HOLDS, {"id": feed.id, "mentor_profile_id": feed.mentor_profile_id})
     return bool(gone + made)
