@@ -50,7 +50,7 @@ SHAPE = {"statusCode", "error", "message", "code", "requestId"}
 )
 @SCHEMA.parametrize()
 @settings(
-    max_examples=8,
+    max_examples=6,
     derandomize=True,
     deadline=None,
     database=None,

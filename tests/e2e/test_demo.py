@@ -104,7 +104,8 @@ def assert_whole(said: str) -> None:
 def test_it_plays_the_whole_story_and_stays_until_sigterm(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     with running_demo(data_dir, "--keep") as demo:
-        eventually(lambda: "Press Ctrl-C to stop." in said_in(data_dir).read_text() or None, "the end of the story")
+        ended = "Press Ctrl-C to stop."
+        eventually(lambda: ended in said_in(data_dir).read_text(), "the end of the story", seconds=LONGEST_SECONDS)
         assert read_run(data_dir) is not None
         demo.send_signal(signal.SIGTERM)
         assert demo.wait(timeout=LONGEST_SECONDS) == 0
