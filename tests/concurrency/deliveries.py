@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, func, select, update
 
@@ -23,9 +23,11 @@ from workers.transactions import Transactions, WakeupSink
 from workers.transports import Renew, Transport, no_lease
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import cancel, decline
+from workflows.catalog.courses import Course
 from workflows.effects.messages import Mail, Notice, PushMessage
 from workflows.events.delivery import DeliveryKey, SendResult
 from workflows.events.event_types import (
+    BookingAccepted,
     BundleExhausted,
     ReviewSubmitted,
     SeatJoined,
@@ -37,10 +39,16 @@ from workflows.events.event_types import (
 )
 from workflows.events.record import Wakeup, record
 from workflows.events.subscriptions import load
+from workflows.groups.place import read_group
+from workflows.groups.seats import leave
+from workflows.groups.waitlist import join_waitlist
 from workflows.identity.actor import SYSTEM, Actor
+from workflows.identity.email_change import request_email_change
+from workflows.identity.people import User
 from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.push_subscriptions import subscribe_browser
 from workflows.operator_policy import OperatorPolicy
+from workflows.sessions.after_the_fact import remind_to_complete, waive_fee
 from workflows.sessions.cancel import cancel as call_off
 from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
 from workflows.sessions.steps import complete
@@ -189,6 +197,79 @@ def join_and_leave(db: Connection, life: Life) -> None:
     for kind in (SeatJoined, SeatLeft, BundleExhausted, ReviewSubmitted):
         of_it = {name: value for name, value in known.items() if name in own_fields(kind)}
         record(db, kind(actor=f"user:{held.mentee_user_id}", occurred_at=now, **of_it))
+
+
+@dataclass
+class CourseLife:
+    """A course, two groups of it in which Ada and Lin take part and for whose first Ben and Eve wait, and a session."""
+
+    course: Course
+    left: Booking
+    held: Booking
+    single: Session
+    ada: User
+    lin: User
+
+
+# What follows from bundles, groups, sessions after the fact and a changed address: from the life of a course.
+OF_COURSES = {
+    "notifications.email_change_requested",
+    *("bundles.expire", "notifications.bundle_expired", "notifications.bundle_expiring"),
+    *("notifications.bundle_purchased", "notifications.session_fee_waived", "notifications.session_overdue"),
+    *("notifications.waitlist_dropped", "notifications.waitlist_offered"),
+    *("seats.refund", "waitlist.close", "waitlist.close_started", "waitlist.expire"),
+}
+
+
+def teach(db: Connection) -> CourseLife:
+    """Sell a bundle, schedule the groups, and book the session; Ada changes her mail address."""
+    now = datetime.now(UTC)
+    course, mentor = factories.make_course(db), factories.make_mentor(db)
+    ada, lin = factories.make_user(db), factories.make_user(db)
+    listing = factories.make_listing(db, mentor, course_id=course.id)
+    factories.make_bundle(db, course=course, mentee=ada, valid_days=30)
+    begin = factories.this_hour()
+    left, held = (
+        factories.make_group(db, [ada, lin], listing=listing, start_time=begin + timedelta(days=days), capacity=2)
+        for days in (5, 6)
+    )
+    record(db, *(BookingAccepted.about(group, actor=factories.OPERATOR, now=now) for group in (left, held)))
+    single = factories.make_session(db, mentee=ada)
+    address = "ada.new@example.org"
+    request_email_change(db, actor=factories.acting_user(ada), user_id=ada.id, email=address, now=now)
+    for group in (left, held):
+        for waiting in (factories.make_user(db), factories.make_user(db)):
+            actor = factories.acting_user(waiting)
+            join_waitlist(db, actor=actor, group=read_group(db, group.id), now=now, offer_minutes=60)
+    return CourseLife(course, left, held, single, ada, lin)
+
+
+def leave_group(db: Connection, life: CourseLife) -> None:
+    """Ada leaves the first group, whose seat is offered to the waiting list."""
+    leave(
+        db,
+        actor=factories.acting_user(life.ada),
+        group=read_group(db, life.left.id),
+        mentee_user_id=life.ada.id,
+        reason=None,
+        now=datetime.now(UTC),
+        offer_minutes=60,
+    )
+
+
+def end_groups(db: Connection, life: CourseLife) -> None:
+    """The first group is cancelled; the second is started early and never completed; Ada cancels late, for no fee."""
+    now = datetime.now(UTC)
+    call_off(db, actor=factories.OPERATOR, session=terms_of(db, session_id_of(life.left.id)), reason="Ill", now=now)
+    factories.start_session(db, terms_of(db, session_id_of(life.held.id)))
+    remind_to_complete(db, now=life.held.end_time + timedelta(hours=25))
+    single = terms_of(db, life.single.id)
+    call_off(db, actor=factories.acting_user(life.ada), session=single, reason="Ill", now=single.start_time)
+    waive_fee(db, actor=factories.OPERATOR, session=terms_of(db, single.id), reason="Goodwill", now=now)
+
+
+def terms_of(db: Connection, session_id: UUID) -> SessionWithTerms:
+    return SessionWithTerms.of(db.execute(session_with_terms_query(session_id)).one())
 
 
 def fare_badly(db: Connection) -> None:
