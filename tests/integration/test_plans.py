@@ -49,7 +49,8 @@ from workflows.audit import AUDIT_ENTRIES
 from workflows.availability.calendar import BLOCKS, BLOCKS_WITHOUT_BOOKINGS, CALENDARS
 from workflows.availability.dates import DATES
 from workflows.availability.feeds import FEEDS
-from workflows.availability.outside import FEEDS_TO_READ
+from workflows.availability.outside import DELETE_TIMES, FEEDS_TO_READ, INSERT_TIMES, OWN_BOOKINGS
+from workflows.availability.outside import END_HOLDS as END_HOLDS_ELSEWHERE
 from workflows.availability.slots import OF_COURSE, OF_LISTING, OF_LISTING_OF_COURSE, OF_MENTOR, OWN_TIME
 from workflows.availability.time_off import END_HOLDS, IN_THE_WAY, TIME_OFF
 from workflows.bookings.booking import BOOKINGS, NEXT_BOOKINGS, narrow_bookings
@@ -259,6 +260,10 @@ STATEMENTS: dict[str, ClauseElement] = {
     "the calendars of slots": CALENDARS,
     "the blocks of slots": BLOCKS,
     "the outside calendars to read": FEEDS_TO_READ,
+    "the bookings in an outside calendar": OWN_BOOKINGS,
+    "the times that are gone from it": DELETE_TIMES,
+    "the times that are new in it": INSERT_TIMES,
+    "the holds at these times": END_HOLDS_ELSEWHERE,
     "the sessions of a series": SESSIONS_OF_SERIES,
     "the drafts of a series": DRAFTS_OF_SERIES,
     "the session of an accepted booking": SESSION_WITH_TERMS,

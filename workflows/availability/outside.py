@@ -39,7 +39,7 @@ WHERE feed.id = ANY(CAST(:ids AS uuid[]))
 """
 )
 _FEED = text("SELECT * FROM calendar_feeds WHERE id = CAST(:id AS uuid)")
-_OWN_BOOKINGS = text("SELECT id FROM bookings WHERE id = ANY(CAST(:ids AS uuid[]))")
+OWN_BOOKINGS = text("SELECT id FROM bookings WHERE id = ANY(CAST(:ids AS uuid[]))")
 _WANTED = """
 WITH wanted AS (
     SELECT tstzrange(start_time, end_time) AS busy
@@ -47,7 +47,7 @@ WITH wanted AS (
 )
 """
 # In two statements: one that deletes and inserts in any order could meet its own rows in the constraint.
-_DELETE = text(
+DELETE_TIMES = text(
     f"""
 {_WANTED}
 , gone AS (
@@ -59,7 +59,7 @@ _DELETE = text(
 SELECT count(*) FROM gone WHERE upper(busy) > CAST(:now AS timestamptz)
 """
 )
-_INSERT = text(
+INSERT_TIMES = text(
     f"""
 {_WANTED}
 , made AS (
@@ -75,7 +75,7 @@ SELECT count(*) FROM made WHERE upper(busy) > CAST(:now AS timestamptz)
 """
 )
 # As of time off.
-_END_HOLDS = text(
+END_HOLDS = text(
     """
 DELETE FROM mentor_busy USING outside_busy AS elsewhere
 WHERE mentor_busy.mentor_profile_id = CAST(:mentor_profile_id AS uuid) AND mentor_busy.hold_id IS NOT NULL
@@ -287,7 +287,7 @@ def _locked(db: Connection, feed_id: UUID) -> Row[Any] | None:
 
 def _outside_of(db: Connection, named: Mapping[UUID, Sequence[Interval]]) -> list[Interval]:
     """The times of entries that are no bookings of ours."""
-    own: Collection[UUID] = set(db.scalars(_OWN_BOOKINGS, {"ids": list(named)})) if named else ()
+    own: Collection[UUID] = set(db.scalars(OWN_BOOKINGS, {"ids": list(named)})) if named else ()
     return [time for id, times in named.items() if id not in own for time in times]
 
 
@@ -301,8 +301,8 @@ def _replace_times(db: Connection, feed: Row[Any], times: Iterable[Interval], no
         "ends": [end for _start, end in wanted],
         "now": now,
     }
-    gone = db.execute(_DELETE, values).scalar_one()
-    made = db.execute(_INSERT, values).scalar_one()
+    gone = db.execute(DELETE_TIMES, values).scalar_one()
+    made = db.execute(INSERT_TIMES, values).scalar_one()
     if made:
-        db.execute(_END_HOLDS, {"id": feed.id, "mentor_profile_id": feed.mentor_profile_id})
+        db.execute(END_HOLDS, {"id": feed.id, "mentor_profile_id": feed.mentor_profile_id})
     return bool(gone + made)
