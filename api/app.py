@@ -7,6 +7,7 @@ from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, TypeVar
 
 from flask import Flask, Response, redirect, request
+from flask.json.provider import DefaultJSONProvider
 from sqlalchemy import Engine
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -108,7 +109,8 @@ def create_app(
     chosen = settings or settings_of_this_process()
     app = Tutelage("api", static_folder=SWAGGER_ASSETS, static_url_path=SWAGGER_ASSETS_PATH)
     app.config.update(MAX_CONTENT_LENGTH=BODY_LIMIT_BYTES, SEND_FILE_MAX_AGE_DEFAULT=3600)
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    assert isinstance(app.json, DefaultJSONProvider)
+    app.json.sort_keys = False
     # A path with doubled slashes is 404, not a redirect.
     app.url_map.merge_slashes = False
     app.extensions[EXTENSION] = make_state(chosen, engine, wakeups)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import marshmallow as ma
 from marshmallow import fields
 
@@ -135,10 +137,10 @@ class WebhookRecovery(RequestSchema):
     until = Moment(metadata={"description": "Now, when left out."})
 
     @ma.validates_schema(skip_on_field_errors=True)
-    def check_order(self, data: dict[str, object], **_context: object) -> None:
+    def check_order(self, data: dict[str, datetime], **_context: object) -> None:
         """Refuse a time that ends before it begins."""
         since, until = data["since"], data.get("until")
-        if until is not None and until <= since:  # type: ignore[operator]
+        if until is not None and until <= since:
             raise ma.ValidationError("Must be after since.", "until")
 
 

@@ -237,11 +237,10 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
     "deliveries": (DELIVERIES, {}, {"effect": "reviews.unlock"}),
     "audit": (AUDIT_ENTRIES, {}, {"actor": "a", "action": "b", "subject_id": SOME_ID}),
 }
-USER_ID: Any = bindparam("user_id", type_=Uuid)
 STATEMENTS: dict[str, ClauseElement] = {
     "the caller as a user": USER.query,
     "the caller as a mentor": ACTIVE_MENTOR.query,
-    "a user": user_query(USER_ID),
+    "a user": user_query(bindparam("user_id", type_=Uuid)),
     "a used link": SPENT_LINK,
     "the user of a link": HOLDER_OF_LINK,
     "used links to be forgotten": FORGET_SPENT_LINKS,

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Select,
@@ -133,7 +134,7 @@ class SeenGroup(ListedGroup):
     cancellations: list[SeatCancellation]
 
 
-def group_query(booking_id: UUID) -> Select[Any]:
+def group_query(booking_id: UUID | BindParameter[UUID]) -> Select[Any]:
     """The group session of that booking."""
     return Group.query().where(bookings.c.id == booking_id)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Uuid, bindparam, text
@@ -55,8 +54,7 @@ WHERE b.id = CAST(:booking_id AS uuid)
     entry_id=Uuid(),
     offered_until=Timestamp,
 )
-_ID: Any = bindparam("id", type_=Uuid)
-_GROUP = PreparedStatement(group_query(_ID))
+_GROUP = PreparedStatement(group_query(bindparam("id", type_=Uuid)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, Uuid, bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, Select, Uuid, bindparam, func, insert, select, update
 from uuid_utils.compat import uuid7
 
 from models.people import email_changes, mentor_profiles, users
@@ -84,7 +84,7 @@ def average_rating(rating_sum: int, review_count: int) -> float | None:
     return round(rating_sum / review_count, 2) if review_count else None
 
 
-def user_query(user_id: UUID) -> Select[Any]:
+def user_query(user_id: UUID | BindParameter[UUID]) -> Select[Any]:
     """The user of that id."""
     return User.query().where(users.c.id == user_id)
 

@@ -44,7 +44,7 @@ _LOCK_MENTORS = text(
 SELECT id FROM mentor_profiles WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
 """
 )
-_SESSION = session_with_terms_query(bindparam("id", type_=sessions.c.id.type))  # type: ignore[arg-type]
+_SESSION = session_with_terms_query(bindparam("id", type_=sessions.c.id.type))
 TO_COMPLETE = text(
     f"""
 UPDATE sessions SET completion_reminded_at = :now

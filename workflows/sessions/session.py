@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     ColumnElement,
     Connection,
     Select,
@@ -123,7 +124,7 @@ def with_terms() -> Select[Any]:
     )
 
 
-def session_with_terms_query(session_id: UUID) -> Select[Any]:
+def session_with_terms_query(session_id: UUID | BindParameter[UUID]) -> Select[Any]:
     """The session of that id, with the terms of its booking."""
     joined = with_terms().join_from(sessions, bookings, bookings.c.id == sessions.c.booking_id)
     return joined.where(sessions.c.id == session_id)
@@ -199,8 +200,7 @@ def narrow_sessions(
     return query.where(*(condition() for wanted, condition in conditions if wanted is not None))
 
 
-_ID: Any = bindparam("id", type_=sessions.c.id.type)
-SESSION_WITH_TERMS = session_with_terms_query(_ID)
+SESSION_WITH_TERMS = session_with_terms_query(bindparam("id", type_=sessions.c.id.type))
 
 
 def accepted_session(db: Connection, session_id: UUID) -> SessionWithTerms:
