@@ -17,6 +17,9 @@ from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.availability.feeds import FEEDS, CalendarFeed, add_feed, feed_query, remove_feed
 from workflows.identity.parties import require_mentor, require_mentor_or_operator
 
+# The application takes the area from here, with these routes in it.
+__all__ = ["availability"]
+
 READABLE = Subject(name="mentor", query=calendar_owner_query, record=CalendarOwner, access=require_mentor_or_operator)
 OWN_FEED = Subject(name="outside calendar", query=feed_query, record=CalendarFeed, access=require_mentor)
 

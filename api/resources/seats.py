@@ -22,6 +22,9 @@ from workflows.groups.seats import join, leave
 from workflows.groups.waitlist import join_waitlist, leave_waitlist
 from workflows.identity.people import mentee_for
 
+# The application takes the area from here, with these routes in it.
+__all__ = ["group_sessions"]
+
 # Refusals of joining and of waiting for a seat that do not depend on the payment.
 _CLOSED = ("not_a_group", "invalid_transition", "already_joined")
 _PAYING = ("not_found", "slot_taken", "bundle_unusable")

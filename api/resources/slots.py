@@ -33,6 +33,9 @@ from workflows.availability.slots import (
 from workflows.catalog.courses import Course
 from workflows.identity.people import time_zone_of
 
+# The application takes the area from here, with these routes in it.
+__all__ = ["availability"]
+
 MENTOR = Subject(name="mentor", query=calendar_owner_query, record=CalendarOwner)
 REFUSED = shapes.RefusedSlot()
 # The quarters of an hour of a search are 8,832, and those of the next search are nearly the same.

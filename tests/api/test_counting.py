@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from flask import g
 from sqlalchemy.exc import OperationalError
 
 from api import database as api_database
@@ -113,7 +114,7 @@ def test_a_transaction_that_is_run_once_more_is_counted(
 
     def attempt(view: Any) -> Any:
         if failures:
-            api_database.g.committing = False
+            g.committing = False
             raise failures.pop()
         return real(view)
 

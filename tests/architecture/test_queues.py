@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+import workers.worker  # noqa: F401 - it has the task
 from cli.plan import PROGRAMS
+from workers.app import app
 from workers.wakeups import TASK
-from workers.worker import app
 from workflows.events.subscriptions import QUEUES, load
 
 

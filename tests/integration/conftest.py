@@ -13,12 +13,13 @@ import redis
 from celery import Celery
 from sqlalchemy import Engine
 
+import workers.worker  # noqa: F401 - it has the task
 from bench.embedded_servers import EmbeddedServer, start_valkey
 from models.engine import create
 from tests import servers
 from tests.integration.harness import Harness
+from workers.app import app
 from workers.wakeups import Publisher
-from workers.worker import app
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Event
+from time import monotonic
 
 import pytest
 from sqlalchemy import Connection, delete, func, select, text, update
@@ -247,5 +248,5 @@ def test_maintain_looks_through_everything_between_two_rounds(booked: Harness) -
     spoil(booked, changed=timedelta(days=300))
     maintain(booked.transactions)
     assert known(booked) == {}
-    maintaining.look_through(booked.transactions, Event(), until=maintaining.monotonic() + 0.5, pause_seconds=0.0)
+    maintaining.look_through(booked.transactions, Event(), until=monotonic() + 0.5, pause_seconds=0.0)
     assert known(booked) == {"open_session_without_block": 1}

@@ -14,12 +14,13 @@ from celery import Celery
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
+import workers.worker  # noqa: F401 - it has the task
 from bench.embedded_servers import EmbeddedServer
 from tests.eventually import eventually
 from tests.integration.test_sweep import messages
+from workers.app import app
 from workers.wakeups import MAX_IN_BATCH, MAX_IN_MESSAGE, QUEUE_PAUSE_SECONDS, TASK, Publisher, WakeupQueue, argument
 from workers.wakeups import messages as grouped
-from workers.worker import app
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Wakeup
 from workflows.events.subscriptions import QUEUES
