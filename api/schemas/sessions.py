@@ -128,7 +128,10 @@ class Session(ResponseSchema):
     started_at = Moment(allow_none=True)
     completed_at = Moment(allow_none=True)
     cancelled_at = Moment(allow_none=True)
-    cancellation = fields.Dict(allow_none=True)
+    cancellation = fields.Dict(
+        allow_none=True,
+        metadata={"description": "Its `refund` is null for a participant of a group, whose own seat is refunded."},
+    )
     location = AgreedLocation()
     early_start_minutes = fields.Integer(
         allow_none=True,
@@ -196,7 +199,12 @@ class CancelledSession(Session):
     """A cancelled session, with its fee and refund; `cancellation.waivedAt` is when an operator waived the fee."""
 
     fee = fields.Nested(Money, attribute="cancellation.fee")
-    refund = fields.Nested(Money, attribute="cancellation.refund")
+    refund = fields.Nested(
+        Money,
+        attribute="cancellation.refund",
+        allow_none=True,
+        metadata={"description": "Null for a participant of a group."},
+    )
 
 
 class BookedSession(ResponseSchema):
@@ -305,12 +313,16 @@ _EFFECTS = SessionEffects(exclude=("items.last_error",))
 def as_seen_by(actor: Actor, session: SessionRecord, *, meetings: MeetingService, now: datetime) -> SessionRecord:
     """The session as it is shown to a party or an operator.
 
-    The mentor's record is for the mentor and operators, the link to meet for the parties, while they can.
+    The mentor's record is for the mentor and operators, the link to meet for the parties, while they can. The refund of
+    a cancelled group is that of all seats together, which is no participant's concern.
     """
     join_url = None if actor.operator else meetings.join_url(session, now=now)
     if actor.operator or is_mentor(actor, session):
         return replace(session, join_url=join_url) if join_url else session
-    return replace(session, join_url=join_url, rating=None, feedback=None)
+    cancellation = session.cancellation
+    if cancellation is not None and session.mentee_user_id is None:
+        cancellation = {**cancellation, "refund": None}
+    return replace(session, join_url=join_url, rating=None, feedback=None, cancellation=cancellation)
 
 
 def shown_quote(session: SessionRecord, quote: Quote) -> dict[str, Any]:

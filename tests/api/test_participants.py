@@ -279,6 +279,11 @@ def test_a_mentors_cancellation_refunds_all(world: World, cast: Cast, session: S
     assert group["cancelledAt"] == cancelled.json["cancelledAt"]
     (item,) = get(world, "/sessions/mentee/my-sessions?status=cancelled", cast.as_mentee).json["items"]
     assert item["cancellation"]["reason"] == "I am ill."
+    # What all paid together is for the mentor and operators.
+    assert item["cancellation"]["refund"] is None
+    assert get(world, f"/sessions/{session.id}", cast.as_mentee).json["cancellation"]["refund"] is None
+    for headers in (cast.as_mentor, cast.as_operator):
+        assert get(world, f"/sessions/{session.id}", headers).json["cancellation"]["refund"] == cancelled.json["refund"]
     again = step(world, session, "cancel", cast.as_mentor, {"reason": "Twice"})
     assert (again.status_code, again.json["code"]) == (400, "invalid_transition")
 
