@@ -178,7 +178,7 @@ def test_wake_ups_are_published_before_the_end(tmp_path: Path, database_url: str
 
 def test_open_headers_are_for_loopback_alone(tmp_path: Path) -> None:
     with started(tmp_path, "::", DATABASE_URL=NO_DATABASE, IDENTITY_HEADERS="open") as served:
-        assert served.process.wait(20) != 0
+        assert served.process.wait(60) != 0
         assert "listens on loopback alone" in served.log.read_text()
     with pytest.raises(click.ClickException, match=r"listens on loopback alone, not on 0\.0\.0\.0"):
         require_loopback("0.0.0.0", settings_for(NO_DATABASE, identity_headers="open"))
@@ -188,5 +188,5 @@ def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", free_port())) as taken:
         port = taken.getsockname()[1]
         with started(tmp_path, "127.0.0.1", port, DATABASE_URL=NO_DATABASE) as served:
-            assert served.process.wait(20) != 0
+            assert served.process.wait(60) != 0
             assert f"cannot listen on 127.0.0.1, port {port}" in served.log.read_text()
