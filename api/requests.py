@@ -43,8 +43,8 @@ def name_actor(name: str) -> None:
 
 def _begin() -> None:
     request_id = request_id_of(request.headers.get("X-Request-Id"))
-    g.began, g.request_id = perf_counter(), request_id
-    structlog.contextvars.clear_contextvars()
+    kept = g._get_current_object()
+    kept.began, kept.request_id = perf_counter(), request_id
     structlog.contextvars.bind_contextvars(request_id=request_id)
 
 
@@ -72,8 +72,9 @@ def _forget(_error: BaseException | None) -> None:
 
 
 def _log_and_count(response: Response) -> None:
-    refusal, method, rule = g.get("refusal"), request.method, request.url_rule
-    route, took = rule.rule if rule else None, perf_counter() - g.began
+    kept = g._get_current_object()
+    refusal, method, rule = kept.get("refusal"), request.method, request.url_rule
+    route, took = rule.rule if rule else None, perf_counter() - kept.began
     refused = {"code": refusal} if refusal else {}
     count(method, route, response.status_code, took, refusal)
     log.info(

@@ -47,8 +47,10 @@ def with_session(request: Request, response: Response) -> Response:
     """
     promised = _SESSION.fullmatch(response.location or "") if response.status_code == 202 else None
     seconds = preferred_wait(request) if promised else 0
+    if promised is None or not seconds:
+        return response
     places = app_state().waiting_places
-    if promised is None or not seconds or not places.acquire(blocking=False):
+    if not places.acquire(blocking=False):
         return response
     try:
         session = _await(UUID(promised[1]), monotonic() + seconds)

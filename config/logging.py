@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 from functools import lru_cache
+from uuid import UUID
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -22,6 +24,8 @@ ROW_IN_DETAIL = re.compile(r"DETAIL:  .*")
 CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]*(?=@)")
 # What every one of these texts holds: most values of most lines hold none of it, and are looked through once.
 _SUSPICIOUS = re.compile(r"@|bearer |eyJ|whsec_|/calendar/|DETAIL:", re.IGNORECASE)
+_PLAIN = frozenset({bool, int, float, type(None), UUID})
+_ENCODER = json.JSONEncoder(default=str)
 
 
 class LineLogger(structlog.WriteLogger):
@@ -48,7 +52,7 @@ def configure_logging(*, level: str, process: str) -> None:
         _named(process),
         redact,
     ]
-    as_json = structlog.processors.JSONRenderer(default=str)
+    as_json = structlog.processors.JSONRenderer(lambda line, **_options: _ENCODER.encode(line))
     # Ours do not go by way of the standard library: its record, caller and second rendering cost more than the line.
     structlog.configure(
         processors=[*shared, as_json],
@@ -70,7 +74,13 @@ def configure_logging(*, level: str, process: str) -> None:
 
 def redact(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
     """Blank what must not be in a log: values under secret names; addresses, credentials and rows in any text."""
-    return {name: _blank(name, value) for name, value in line.items()}
+    # Without a call for each value: most hold nothing of the kind.
+    return {
+        name: value
+        if (type(value) in _PLAIN or (type(value) is str and not _SUSPICIOUS.search(value))) and not _is_secret(name)
+        else _blank(name, value)
+        for name, value in line.items()
+    }
 
 
 def _blank(name: str, value: object) -> object:

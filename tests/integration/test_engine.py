@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, Integer, bindparam, literal, select, text
+from sqlalchemy import Engine, Enum, Integer, Text, bindparam, column, literal, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, NotSupportedError
 
 from models.engine import SESSION_SETTINGS, autocommit, create, driver_of, missing_settings, set_up_role
+from models.events import DeliveryState
 from models.people import users
 from models.prepared import PreparedStatement
 from tests.application import World, as_mentor
@@ -168,3 +170,24 @@ def test_a_prepared_statement_on_a_closed_connection_replaces_the_pool(engine: E
     assert caught.value.connection_invalidated
     with engine.connect() as first, engine.connect() as second:
         assert one.one_or_none(first, {}) == one.one_or_none(second, {}) == {"one": 1}
+
+
+def test_a_prepared_statement_refuses_lists_of_any_length() -> None:
+    with pytest.raises(ValueError, match="compiled once"):
+        PreparedStatement(select(literal(1).label("one")).where(literal(1).in_(bindparam("some", expanding=True))))
+
+
+def test_prepared_statements_convert_parameters_and_rows(engine: Engine) -> None:
+    document = {"a": [1, None]}
+    both = PreparedStatement(
+        text("SELECT :document AS document, :state AS state FROM generate_series(1, :rows)")
+        .bindparams(
+            bindparam("document", type_=JSONB), bindparam("state", type_=Text), bindparam("rows", type_=Integer)
+        )
+        .columns(column("document", JSONB), column("state", Enum(DeliveryState)))
+    )
+    with engine.connect() as db:
+        values = {"document": document, "state": "DONE", "rows": 2}
+        assert both.all(db, values) == [{"document": document, "state": DeliveryState.DONE}] * 2
+        assert both.all(db, {**values, "rows": 0}) == []
+        assert both.one_or_none(db, {**values, "rows": 0}) is None

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 from sqlalchemy import Connection
 
 from models.bookings import BookingStatus
@@ -21,13 +23,16 @@ from tests.factories import (
 )
 from tests.integration.harness import counted_statements
 from workflows.bookings.booking import BOOKINGS, Booking, ListedBooking
-from workflows.bookings.decisions import accept, cancel, decline
-from workflows.catalog.listings import LISTINGS
+from workflows.bookings.decisions import BOOKING_MACHINE, accept, cancel, decline
+from workflows.bookings.insert import ACCEPTED, DRAFT
+from workflows.catalog.listings import BOOKABLE, LISTINGS
 from workflows.catalog.mentors import MENTORS
+from workflows.events.record import recording
 from workflows.identity.actor import Actor
 from workflows.paging import Page, PagedList
 from workflows.sessions.session import SESSIONS
-from workflows.sessions.steps import create, start
+from workflows.sessions.steps import SESSION_MACHINE, create, start
+from workflows.webhooks.deliveries import FAN_OUT_ROWS
 
 NOW = datetime.now(UTC)
 
@@ -127,6 +132,15 @@ def test_listings_and_mentors_are_listed_newest_first(db: Connection, limit: int
     assert all_pages(db, limit, LISTINGS, mentor_profile_id=mentor.id) == list(reversed(made))
     others = [make_mentor(db, skills=["paging"]) for _ in range(2)]
     assert all_pages(db, limit, MENTORS, skills=["paging"]) == [others[1], others[0], mentor]
+
+
+def test_hot_statements_are_no_longer_than_the_driver_keeps() -> None:
+    # Psycopg takes a longer one apart at each execution, in Python.
+    known: dict[str, Any] = {"mentee_user_id": uuid4(), "mentor_profile_id": uuid4(), "status": BookingStatus.DRAFT}
+    prepared = [BOOKINGS.statement(known, later_page=True), SESSIONS.statement({"mentee_user_id": uuid4()})]
+    prepared += [DRAFT, ACCEPTED, BOOKABLE, recording(FAN_OUT_ROWS)]
+    prepared += [*BOOKING_MACHINE.statements.values(), *SESSION_MACHINE.statements.values()]
+    assert max(len(each.text) for each in prepared) <= MAX_CACHED_STATEMENT_LENGTH
 
 
 def test_a_statement_is_built_once_for_each_combination_of_filters(db: Connection) -> None:

@@ -69,8 +69,8 @@ _WITHIN_LIMITS = """
 FROM mentor, mentee
 WHERE guard_open_drafts(mentee.id, mentor.id, CAST(:series_id AS uuid), :max_drafts_per_mentor, :max_drafts)
 """
-_DRAFT = _statement(f"{SHARE_MENTOR_UNCHANGED}, {LOCK_MENTEE}, {_INSERT.format(source=_WITHIN_LIMITS)}")
-_ACCEPTED = _statement(
+DRAFT = _statement(f"{SHARE_MENTOR_UNCHANGED}, {LOCK_MENTEE}, {_INSERT.format(source=_WITHIN_LIMITS)}")
+ACCEPTED = _statement(
     f"{LOCK_MENTOR_UNCHANGED}, {LOCK_MENTEE}, {_INSERT.format(source='FROM mentor, mentee')}, {BLOCK_TIME}"
 )
 _GROUP = _statement(f"{LOCK_MENTOR}, {_INSERT.format(source='FROM mentor')}, {BLOCK_TIME}")
@@ -147,9 +147,9 @@ def insert_booking(
             the mentor's time off; `booking_limit` for a draft.
     """
     booking_id = uuid7()
-    statement = _DRAFT
+    statement = DRAFT
     if accepted:
-        statement = _GROUP if kind is BookingKind.GROUP else _ACCEPTED
+        statement = _GROUP if kind is BookingKind.GROUP else ACCEPTED
     parameters = {
         **dict.fromkeys(_OPTIONAL),
         **values,
