@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta, timezone
@@ -12,11 +13,13 @@ import pytest
 
 from workflows.events.event_types import (
     BookingAccepted,
+    BookingRequested,
     Event,
     SessionCompleted,
     WebhookPinged,
     announced_types,
     event_types,
+    known_types,
 )
 
 NOW = datetime(2030, 5, 4, 9, 0, 0, 123456, tzinfo=UTC)
@@ -159,3 +162,20 @@ def test_the_announced_types_are_those_of_the_domain() -> None:
         "webhook_endpoint.exhausted",
         "webhook_endpoint.failing",
     }
+
+
+def test_types_are_found_once_and_again_after_a_plug_in() -> None:
+    assert event_types() is event_types()
+    known = set(event_types())
+
+    class Rated(BookingRequested):
+        type = "plug_in.rated"
+
+    try:
+        assert set(event_types()) - known == {"plug_in.rated"}
+        assert "plug_in.rated" in known_types()
+    finally:
+        del Rated
+        Event.__init_subclass__()
+        gc.collect()
+    assert set(event_types()) == known

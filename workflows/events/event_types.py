@@ -5,6 +5,7 @@ The fields of a type are what webhooks carry: nothing private.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import cache
@@ -26,6 +27,10 @@ def smallest_event_id(moment: datetime) -> UUID:
     return UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
 
 
+# Found once: every delivery that is claimed looks its event's type up.
+_types: dict[str, type[Event]] = {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Event:
     """Something that happened to one subject. Subclasses add the data; times are UTC.
@@ -42,6 +47,10 @@ class Event:
     actor: str
     occurred_at: datetime
     sequence: int | None = None
+
+    def __init_subclass__(cls) -> None:
+        # A plug-in brings types of its own.
+        _types.clear()
 
     @property
     def subject_id(self) -> UUID:
@@ -549,9 +558,16 @@ class WebhookEndpointDisabled(WebhookEndpointEvent):
     type = "webhook_endpoint.disabled"
 
 
-def event_types() -> dict[str, type[Event]]:
+def event_types() -> Mapping[str, type[Event]]:
     """Every event by its type's name, in the order of this file."""
-    return {event.type: event for event in _below(Event) if event.type != "*"}
+    if not _types:
+        _types.update({event.type: event for event in _below(Event) if event.type != "*"})
+    return _types
+
+
+def known_types() -> str:
+    """The names of all types as PostgreSQL writes an array: the driver would write each of them in Python."""
+    return f"{{{','.join(event_types())}}}"
 
 
 def announced_types() -> tuple[str, ...]:

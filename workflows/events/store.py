@@ -54,7 +54,7 @@ from models.events import (
 )
 from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
 from workflows.events.delivery import Attempt, Backlog, Delivery, DeliveryKey, DeliveryStatus, Success
-from workflows.events.event_types import CLOCK_SKEW, Event, event_types, smallest_event_id
+from workflows.events.event_types import CLOCK_SKEW, Event, event_types, known_types, smallest_event_id
 from workflows.events.record import Wakeup, enqueue_wakeups
 from workflows.paging import NEWEST_EVENT_FIRST, Page
 
@@ -121,7 +121,7 @@ WITH named AS MATERIALIZED (
         SELECT {_ROW}, false AS named FROM deliveries d JOIN events e ON e.id = d.event_id
         WHERE d.effect = shared.effect AND d.state = 'pending' AND d.lease_until IS NULL AND d.due_at <= now()
           AND d.due_at >= shared.since
-          AND e.type = ANY(:known) AND NOT EXISTS (SELECT FROM named WHERE {_SAME_KEY.format("named")})
+          AND e.type = ANY(CAST(:known AS text[])) AND NOT EXISTS (SELECT FROM named WHERE {_SAME_KEY.format("named")})
         ORDER BY d.due_at
         LIMIT :limit
         FOR UPDATE OF d SKIP LOCKED
@@ -222,7 +222,7 @@ free AS (
 UPDATE deliveries d
 SET attempts = d.attempts + 1, lease_until = now() + :duration, nudge_at = now() + :duration
 FROM free, events e
-WHERE {_SAME_KEY.format("free")} AND e.id = free.event_id AND e.type = ANY(:known)
+WHERE {_SAME_KEY.format("free")} AND e.id = free.event_id AND e.type = ANY(CAST(:known AS text[]))
 RETURNING {_ROW}, {_EVENT}, set_config('synchronous_commit', 'off', true)
 """
 ).columns(**_TYPES)
@@ -564,7 +564,7 @@ def claim(
         limit: how many in all; None for as many as are named.
         batch: whether, from then on, a lock is waited for 100 ms and a statement 1 s.
     """
-    values = {"shared": list(shared), "since": list(shared.values()), "known": list(event_types()), "batch": batch}
+    values = {"shared": _array(shared), "since": _array(shared.values()), "known": known_types(), "batch": batch}
     values["limit"] = len(named) if limit is None else limit
     return _deliveries(db.execute(_CLAIM, _keys(named) | values))
 
@@ -593,7 +593,7 @@ def hold(db: Connection, leased: Sequence[Delivery], *, batch: bool = False) -> 
 
 def mark_done(db: Connection, deliveries: Sequence[Delivery]) -> int:
     """Mark them done, with whatever they did in this transaction; returns how many were still ours."""
-    attempts = [delivery.attempt for delivery in deliveries]
+    attempts = _array(delivery.attempt for delivery in deliveries)
     return db.execute(_DONE, {**_fenced(deliveries), "attempts": attempts}).rowcount
 
 
@@ -645,10 +645,10 @@ def claim_leased(
     """
     values = {
         "effect": effect,
-        "event_ids": [key.event_id for key in keys],
-        "targets": [key.target for key in keys],
+        "event_ids": _array(key.event_id for key in keys),
+        "targets": _array(key.target for key in keys),
         "duration": duration,
-        "known": list(event_types()),
+        "known": known_types(),
         "others": others,
     }
     rows = db.execute(_CLAIM_LEASED, values)
@@ -664,10 +664,10 @@ def done_outbound(db: Connection, successes: Sequence[Success]) -> set[DeliveryK
         Those that were written; the others are locked at the moment, or no longer ours.
     """
     values = _fenced([each.delivery for each in successes]) | {
-        "attempts": [each.delivery.attempt for each in successes],
-        "status_codes": [each.attempt.status_code for each in successes],
+        "attempts": _array(each.delivery.attempt for each in successes),
+        "status_codes": _array(each.attempt.status_code for each in successes),
         "responses": [_cut(each.attempt.response, MAX_RESPONSE_CHARACTERS) for each in successes],
-        "durations": [_milliseconds(each.attempt) for each in successes],
+        "durations": _array(_milliseconds(each.attempt) for each in successes),
     }
     return _keys_of(db.execute(_DONE_OUTBOUND, values))
 
@@ -927,11 +927,20 @@ def _keys_of(rows: Iterable[Row[Any]]) -> set[DeliveryKey]:
 def _keys(keys: Iterable[DeliveryKey | Wakeup]) -> dict[str, Any]:
     named = list(keys)
     return {
-        "event_ids": [key.event_id for key in named],
-        "effects": [key.effect for key in named],
-        "targets": [key.target for key in named],
+        "event_ids": _array(key.event_id for key in named),
+        "effects": _array(key.effect for key in named),
+        "targets": _array(key.target for key in named),
     }
 
 
+def _array(values: Iterable[object]) -> str:
+    """Ids, names, numbers or times as PostgreSQL writes an array: the driver's own way is Python for each element."""
+    return f"{{{','.join('NULL' if value is None else _quoted(str(value)) for value in values)}}}"
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def _fenced(deliveries: Sequence[Delivery]) -> dict[str, Any]:
-    return {**_keys(each.key for each in deliveries), "fences": [each.fence for each in deliveries]}
+    return {**_keys(each.key for each in deliveries), "fences": _array(each.fence for each in deliveries)}

@@ -131,6 +131,7 @@ def utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+@cache
 def camel(name: str) -> str:
     """`start_time` as `startTime`."""
     first, *rest = name.split("_")
