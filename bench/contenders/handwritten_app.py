@@ -25,9 +25,11 @@ from api.state import EXTENSION
 from bench.contenders.statements import ACCEPT, BOOKABLE, BOOKING, DRAFT, MENTEE, MENTOR, RECORD, plan_of
 from cli.serve import serve
 from models.sessions import session_id_of
+from workflows.bookings.insert import NO_LIMIT
 
 app = Flask(__name__)
 _local = threading.local()
+MENTOR_SHOWN, MENTEE_SHOWN = ("id", "name", "headline", "avatarUrl"), ("id", "name")
 
 
 def _database() -> psycopg.Connection[dict[str, Any]]:
@@ -45,7 +47,12 @@ def live() -> dict[str, str]:
 
 
 TERMS = (
-    *("buffer_minutes", "early_start_minutes", "cancellation_window_hours", "late_fee_percent", "reminder_minutes"),
+    *("buffer_before_minutes", "buffer_minutes", "early_start_minutes", "cancellation_window_hours"),
+    *("late_fee_percent", "reminder_minutes", "price_amount", "price_currency", "mentor_profile_id"),
+)
+NOT_GIVEN = (
+    *("course_id", "title", "notes", "metadata", "location"),
+    *("product_id", "bundle_purchase_id", "series_id", "session_id"),
 )
 
 
@@ -57,19 +64,23 @@ def create_booking() -> tuple[dict[str, Any], int]:
     db = _database()
     with db.transaction():
         caller = _caller(db)
-        listing = db.execute(BOOKABLE, {"id": UUID(body["listingId"])}).fetchone() or abort(404)
+        wanted = {"listing_id": UUID(body["listingId"]), "start_time": start}
+        listing = db.execute(BOOKABLE, wanted).fetchone() or abort(404)
         if start <= datetime.now(UTC) or listing["user_id"] == caller["user_id"]:
             abort(400)
         values = {
+            **dict.fromkeys(NOT_GIVEN),
+            **{name: listing[name] for name in TERMS},
             "id": uuid7(),
             "listing_id": listing["id"],
-            "mentor_profile_id": listing["mentor_profile_id"],
             "mentee_user_id": caller["user_id"],
+            "kind": "individual",
+            "status": "draft",
             "start_time": start,
             "end_time": start + timedelta(minutes=listing["duration_minutes"]),
-            "price_amount": listing["price_amount"],
-            "price_currency": listing["price_currency"],
-            **{name: listing[name] for name in TERMS},
+            "calendar_version": listing["calendar"]["version"],
+            "max_drafts_per_mentor": NO_LIMIT,
+            "max_drafts": NO_LIMIT,
         }
         booking = db.execute(DRAFT, values).fetchone()
         assert booking is not None
@@ -102,7 +113,7 @@ def accept_booking(booking_id: UUID) -> tuple[dict[str, Any], int]:
         except psycopg.errors.ExclusionViolation:
             abort(409)
         _record(db, "booking.accepted", accepted)
-    return _shown(accepted), 202
+    return _shown({**booking, **accepted}), 202
 
 
 @app.get("/bookings/<uuid:booking_id>")
@@ -157,6 +168,8 @@ def _shown(booking: dict[str, Any]) -> dict[str, Any]:
         "listingId": str(booking["listing_id"]),
         "mentorProfileId": str(booking["mentor_profile_id"]),
         "menteeUserId": str(booking["mentee_user_id"]),
+        "mentor": dict(zip(MENTOR_SHOWN, booking["mentor"], strict=True)),
+        "mentee": dict(zip(MENTEE_SHOWN, booking["mentee"], strict=True)),
         "kind": booking["kind"],
         "startTime": booking["start_time"].isoformat(),
         "endTime": booking["end_time"].isoformat(),

@@ -7,39 +7,22 @@ from dataclasses import dataclass
 from functools import cache
 
 import psycopg
+from sqlalchemy import Uuid, bindparam
 
 from models.events import DELIVERY_ID
+from models.prepared import PreparedStatement
+from workflows.bookings.booking import booking_query
 from workflows.bookings.decisions import ACCEPT as _ACCEPT
+from workflows.bookings.insert import DRAFT as _DRAFT
+from workflows.catalog.listings import BOOKABLE as _BOOKABLE
 from workflows.webhooks.deliveries import listeners
 
 MENTEE = "SELECT id AS user_id, NULL AS mentor_profile_id FROM users WHERE id = %(id)s"
 MENTOR = "SELECT user_id, id AS mentor_profile_id FROM mentor_profiles WHERE id = %(id)s AND active"
-BOOKING = "SELECT * FROM bookings WHERE id = %(id)s"
-BOOKABLE = """
-SELECT listings.*, mentor_profiles.user_id
-FROM listings JOIN mentor_profiles ON mentor_profiles.id = listings.mentor_profile_id
-LEFT JOIN weekly_hours ON weekly_hours.mentor_profile_id = mentor_profiles.id
-WHERE listings.id = %(id)s AND listings.active AND mentor_profiles.active
-"""
-DRAFT = """
-WITH booking AS (
-    INSERT INTO bookings (
-        id, listing_id, mentor_profile_id, mentee_user_id, kind, start_time, end_time, status,
-        price_amount, price_currency, buffer_minutes,
-        early_start_minutes, cancellation_window_hours, late_fee_percent, reminder_minutes
-    )
-    VALUES (
-        %(id)s, %(listing_id)s, %(mentor_profile_id)s, %(mentee_user_id)s, 'individual', %(start_time)s, %(end_time)s,
-        'draft', %(price_amount)s, %(price_currency)s, %(buffer_minutes)s,
-        %(early_start_minutes)s, %(cancellation_window_hours)s, %(late_fee_percent)s, %(reminder_minutes)s
-    )
-    RETURNING *
-),
-joined AS (
-    INSERT INTO booking_participants (booking_id, user_id) SELECT id, mentee_user_id FROM booking
-)
-SELECT * FROM booking
-"""
+# The product's own, as the driver is given them.
+BOOKING = PreparedStatement(booking_query(bindparam("id", type_=Uuid))).text  # type: ignore[arg-type]
+BOOKABLE = _BOOKABLE.text
+DRAFT = _DRAFT.text
 RECORD = f"""
 WITH event AS (
     INSERT INTO events (id, type, subject_type, subject_id, actor, data, occurred_at)
@@ -65,7 +48,7 @@ FROM (
 ) AS found
 RETURNING target
 """
-# The product's own, with psycopg's parameters in place of SQLAlchemy's.
+# With psycopg's parameters in place of SQLAlchemy's.
 ACCEPT = re.sub(r"(?<!:):(\w+)", r"%(\1)s", _ACCEPT)
 
 _PLAN = """
