@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from ipaddress import ip_address
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -26,9 +25,10 @@ from granian.http import HTTP1Settings
 from api.app import create_app
 from api.server import Limits, Server
 from api.state import state_of
+from cli.addresses import require_address, require_loopback
 from config.logging import configure_logging
 from config.metrics import start_metrics
-from config.settings import Settings, settings
+from config.settings import settings
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -50,10 +50,7 @@ log = structlog.get_logger("cli.serve")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65_535))
 def api(host: str, port: int) -> None:
     """Answer HTTP."""
-    try:
-        ip_address(host)
-    except ValueError as error:
-        raise click.BadParameter(f"{host} is no IP address.", param_hint="--host") from error
+    require_address(host)
     serve(host, port, create_app)
 
 
@@ -170,13 +167,6 @@ def _connections() -> int:
     files = CONNECTIONS + OTHER_FILES if hard == resource.RLIM_INFINITY else min(hard, CONNECTIONS + OTHER_FILES)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     return files - OTHER_FILES
-
-
-def require_loopback(host: str, chosen: Settings) -> None:
-    if chosen.identity_headers == "open" and not ip_address(host).is_loopback:
-        raise click.ClickException(
-            f"IDENTITY_HEADERS=open believes every caller, so it listens on loopback alone, not on {host}."
-        )
 
 
 def _require_free(host: str, port: int) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from ipaddress import ip_address
 
 import click
 import structlog
 
 from api.streams.handlers import make_application
 from api.streams.hub import READERS, Hub
-from cli.serve import require_loopback
+from cli.addresses import require_address, require_loopback
 from config.logging import configure_logging
 from config.metrics import start_metrics
 from config.settings import Settings, settings
@@ -29,10 +28,7 @@ def streams(host: str, port: int) -> None:
     chosen = settings()
     chosen.require_database_url()
     configure_logging(level=chosen.log_level, process="streams")
-    try:
-        ip_address(host)
-    except ValueError as error:
-        raise click.BadParameter(f"{host} is no IP address.", param_hint="--host") from error
+    require_address(host)
     require_loopback(host, chosen)
     start_metrics(chosen)
     asyncio.run(_serve(host, port, chosen))

@@ -16,8 +16,8 @@ import psutil
 import pytest
 import redis
 
+from cli.addresses import require_loopback
 from cli.embedded import free_port
-from cli.serve import require_loopback
 from config.settings import settings
 from tests.api.running import LIMITS
 from tests.api.served import Served, serving, started

@@ -104,3 +104,10 @@ def test_only_the_effects_know_bookings_and_sessions_both() -> None:
         inside = file.parent.name in ("bookings", "sessions")
         assert len(knows) < 2 or file.parent.name == "effects", file
         assert not inside or knows <= {file.parent.name}, file
+
+
+def test_live_updates_import_neither_the_api_nor_celery() -> None:
+    # They were a third of the process's memory, and most of its start.
+    program = "import sys, cli.streams; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {"api.app", "celery", "granian", "alembic"} & set(loaded.stdout.split()) == set()

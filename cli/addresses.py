@@ -1,0 +1,33 @@
+"""Addresses that a server may listen on. By itself: a process that serves something else does not import the API."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import click
+
+from config.settings import Settings
+
+
+def require_address(host: str) -> None:
+    """Refuse what is no IP address, such as a name.
+
+    Raises:
+        BadParameter: with the option.
+    """
+    try:
+        ip_address(host)
+    except ValueError as error:
+        raise click.BadParameter(f"{host} is no IP address.", param_hint="--host") from error
+
+
+def require_loopback(host: str, chosen: Settings) -> None:
+    """Refuse an address that others reach while every caller is believed.
+
+    Raises:
+        ClickException: IDENTITY_HEADERS=open, and another address than a loopback one.
+    """
+    if chosen.identity_headers == "open" and not ip_address(host).is_loopback:
+        raise click.ClickException(
+            f"IDENTITY_HEADERS=open believes every caller, so it listens on loopback alone, not on {host}."
+        )
