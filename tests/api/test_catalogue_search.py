@@ -270,7 +270,7 @@ def set_hours(world: World, mentor: Mentor, zone: str, *spans: tuple[int, str, s
 
 def test_mentors_are_ordered_by_their_next_free_time(world: World, empty: Cast) -> None:
     with world.engine.begin() as db:
-        busy_long, rated, free, tomorrow, busy_short, gone = (factories.make_mentor(db) for _ in range(6))
+        busy_long, rated, free, in_two_days, busy_short, gone = (factories.make_mentor(db) for _ in range(6))
         rate(db, rated, 4)
         block(db, busy_short, NOW - timedelta(hours=1), NOW + timedelta(minutes=30))
         block(db, busy_long, NOW - timedelta(hours=1), NOW + timedelta(hours=1))
@@ -279,9 +279,9 @@ def test_mentors_are_ordered_by_their_next_free_time(world: World, empty: Cast) 
         block(db, gone, NOW - timedelta(hours=1), NOW + timedelta(days=60))
         # A hold that has expired blocks nothing.
         block(db, free, NOW - timedelta(hours=2), NOW - timedelta(hours=1))
-    later = NOW + timedelta(days=1)
-    set_hours(world, tomorrow, "UTC", (later.weekday(), "00:00", "24:00"))
-    ordered = ids_of(rated, free, busy_short, busy_long, tomorrow, gone)
+    later = NOW + timedelta(days=2)
+    set_hours(world, in_two_days, "UTC", (later.weekday(), "00:00", "24:00"))
+    ordered = ids_of(rated, free, busy_short, busy_long, in_two_days, gone)
     assert found(world, empty, "/mentors", sort="next") == ordered
     assert found(world, empty, "/mentors", sort="next", q="grace") == ordered
 
