@@ -9,7 +9,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from workers.calendar_expansion import MALFORMED, TOO_MUCH, expand_apart
@@ -223,6 +223,7 @@ TIMES = st.datetimes(datetime(2030, 1, 2), datetime(2030, 12, 20)).map(lambda ti
 
 @settings(max_examples=100, deadline=None)
 @given(TIMES, st.integers(1, 36 * 60), st.integers(1, 20), st.integers(1, 3), st.sampled_from(ZONES), st.booleans())
+@example(datetime(2030, 12, 20), 60, 5, 3, BERLIN, True)  # noqa: DTZ001 - it ends with the window
 def test_daily_events_keep_their_wall_clock_time(
     first: datetime, minutes: int, count: int, interval: int, zone: str, floating: bool
 ) -> None:

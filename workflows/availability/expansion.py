@@ -18,6 +18,8 @@ from icalendar import Calendar
 
 Interval = tuple[datetime, datetime]
 
+DAY = timedelta(days=1)
+
 MAX_OCCURRENCES = 20_000
 UUID_CHARACTERS = 36
 X_TIME_ZONE = "X-WR-TIMEZONE"
@@ -65,7 +67,8 @@ def expand(content: bytes, start: datetime, end: datetime, time_zone: str, email
     for calendar in _calendars(_without_past(content, start)):
         owners = {email.lower(), str(calendar.get("X-WR-CALNAME", "")).lower()}
         query = recurring_ical_events.of(calendar, skip_bad_series=True, calendar_query=_Query)
-        for event in query.between(start, end):
+        # A day more on both sides: times without a zone, and whole days, are looked for as if they were in UTC.
+        for event in query.between(start - DAY, end + DAY):
             number += 1
             if number > MAX_OCCURRENCES:
                 raise CalendarRefused(f"The calendar has more than {MAX_OCCURRENCES} entries in the next year.")
