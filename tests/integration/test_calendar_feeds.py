@@ -17,7 +17,7 @@ from models.availability import booking_rules, calendar_feeds, outside_busy
 from models.base import metadata
 from models.calendar import mentor_busy
 from models.events import deliveries, events
-from models.people import mentor_profiles, users
+from models.people import email_changes, mentor_profiles, users
 from models.sessions import sessions
 from tests import factories
 from tests.integration.endpoints import listening, messages
@@ -30,6 +30,7 @@ from workflows.availability.expansion import Occurrences, expand
 from workflows.availability.feeds import CalendarFeed, add_feed, feed_query, remove_feed
 from workflows.bookings.holds import hold
 from workflows.events.delivery import DeliveryKey
+from workflows.identity.email_change import confirm_email_change, confirmable, request_email_change
 from workflows.identity.people import Mentor
 
 SEALER = Sealer(["a passphrase of the tests"])
@@ -371,6 +372,21 @@ def test_a_mentor_who_is_not_active_is_not_read(reading: Reading) -> None:
         db.execute(update(mentor_profiles).values(active=True))
     reading.read()
     assert reading.busy == [(START, START + HOUR)]
+
+
+def test_what_was_declined_follows_a_new_mail_address(reading: Reading) -> None:
+    user_id = reading.mentor.user_id
+    reading.serve(calendar(entry(START, "ATTENDEE;PARTSTAT=DECLINED:mailto:new@example.org")), etag='"v1"')
+    reading.read()
+    assert reading.busy == [(START, START + HOUR)]
+    with reading.engine.begin() as db:
+        actor, now = factories.acting_mentor(reading.mentor), datetime.now(UTC)
+        request_email_change(db, actor=actor, user_id=user_id, email="new@example.org", now=now)
+        change_id = db.execute(select(email_changes.c.id).where(email_changes.c.user_id == user_id)).scalar_one()
+        confirm_email_change(db, actor=actor, change=confirmable(db, change_id, user_id=user_id, now=now), now=now)
+    reading.read()
+    assert "if-none-match" not in reading.server.requests[-1].headers
+    assert reading.busy == []
 
 
 def test_a_removed_calendar_frees_its_times_and_is_left(reading: Reading) -> None:

@@ -60,6 +60,13 @@ RETURNING {_COLUMNS}
 CLOSE_EMAIL_CHANGE = text(
     "UPDATE email_changes SET open = false WHERE id = CAST(:id AS uuid) AND open AND expires_at > :now RETURNING id"
 )
+# What a mentor has declined in outside calendars is known by their address: no earlier copy holds.
+_READ_CALENDARS_ANEW = text(
+    """
+UPDATE calendar_feeds SET busy_until = NULL
+WHERE mentor_profile_id = (SELECT id FROM mentor_profiles WHERE user_id = CAST(:user_id AS uuid))
+"""
+)
 FORGET_EMAIL_CHANGES = text(
     """
 DELETE FROM email_changes WHERE id IN (
@@ -127,6 +134,7 @@ def confirm_email_change(db: Connection, *, actor: Actor, change: EmailChange, n
         raise NotFound("This address can no longer be confirmed; enter it again in your account.")
     with constraint_errors():
         db.execute(update(users).where(users.c.id == change.user_id).values(email=change.email))
+    db.execute(_READ_CALENDARS_ANEW, {"user_id": change.user_id})
     record(db, EmailChanged(actor=actor.name, occurred_at=now, user_id=change.user_id, email_change_id=change.id))
 
 
