@@ -41,6 +41,7 @@ _TITLES = {
     410: "This link has been used",
     412: "This has just been changed",
     413: "This is too long",
+    415: "This is not possible",
     503: "Please try again in a moment",
 }
 

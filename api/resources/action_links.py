@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import marshmallow as ma
 from flask import g, redirect, request
+from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.wrappers import Response
 
 from api.act.action_page import ActionPage, Closed, Redirect, Visit, errors_by_field
@@ -54,6 +55,7 @@ USED = {
     Action.CONFIRM_MAIL: "You have already confirmed this address",
 }
 _EXAMPLE = "<!doctype html>\n<title>Accept this request?</title>\n"
+_FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 _FILLED_IN = {"schema": {"type": "object"}, "example": {"reason": "I am travelling that week."}}
 _HAS_CHANGED = "This has just been changed. Look at it again to see where it stands."
 _PENDING = "The session is being booked. Look at it again in a moment."
@@ -88,7 +90,7 @@ def get_action_page(signed: str) -> Response:
 @refuses(
     *("not_found", "gone", "forbidden", "invalid_request", "invalid_transition", "not_cancellable"),
     *("slot_taken", "outside_hours", "group_full", "no_offer", "already_reviewed", "review_not_open", "email_taken"),
-    *("session_pending", "too_large", "internal_error", "unavailable"),
+    *("session_pending", "too_large", "unsupported_media_type", "internal_error", "unavailable"),
 )
 @action_links.response(
     200, {"type": "string"}, content_type=HTML, description="A page that tells what has been done.", example=_EXAMPLE
@@ -101,6 +103,7 @@ def act_by_link(signed: str) -> Response:
     involved. What a route for programs refuses is refused here too.
     """
     link = _link(signed)
+    _require_form()
     visit = Visit(db=database(), link=link, now=this_moment())
     if link.action is not Action.JOIN:
         # First, so that of two forms of one link the second one waits, and finds it used.
@@ -137,6 +140,16 @@ def show_refusal(error: Exception) -> Response:
         # The page is there; it tells where things stand.
         answer.status_code = 200
     return answer
+
+
+def _require_form() -> None:
+    """Refuse a body that is no form, whose answers would be lost; none at all is a form without answers.
+
+    Raises:
+        UnsupportedMediaType: it is declared as something else.
+    """
+    if request.mimetype not in _FORM_TYPES and request.get_data():
+        raise UnsupportedMediaType("Send the answers as a form: Content-Type: application/x-www-form-urlencoded.")
 
 
 def _link(signed: str) -> ActionLink:

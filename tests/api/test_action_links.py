@@ -125,6 +125,14 @@ def test_a_decline_takes_a_message(client: ApiClient, cast: Cast, draft: Booking
     assert last_event(engine) == ("booking.declined", f"mentor:{cast.mentor.id}")
 
 
+def test_answers_that_are_no_form_are_refused(client: ApiClient, cast: Cast, draft: Booking, engine: Engine) -> None:
+    path = link_to_decline(cast, draft)
+    refused = client.post(path, json={"reason": "On holiday."}, headers={"Accept": "application/json"})
+    assert (refused.status_code, refused.json["code"]) == (415, "unsupported_media_type")
+    assert status_of(engine, draft) == "draft"
+    assert client.post(path, data={"reason": "On holiday."}).status_code == 200
+
+
 def test_a_decline_needs_no_message(client: ApiClient, cast: Cast, draft: Booking, engine: Engine) -> None:
     assert client.post(link_to_decline(cast, draft), data={"reason": " \r\n "}).status_code == 200
     with engine.connect() as db:
@@ -449,8 +457,10 @@ def test_a_form_that_is_too_large_is_a_page(client: ApiClient, cast: Cast, draft
 def test_bodies_that_are_no_form_are_no_defect(client: ApiClient, cast: Cast, scheduled: Session) -> None:
     path = link_to_cancel(scheduled, cast.mentee.id)
     for body in (b"\xff\xfe", b"reason=%ff%00", b'{"reason": "x"}', b"&&==&"):
-        for kind in ("application/x-www-form-urlencoded", "application/json", "multipart/form-data; boundary=x", "x/y"):
+        for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
             assert client.post(path, data=body, content_type=kind).status_code == 400, (body, kind)
+        for kind in ("application/json", "x/y"):
+            assert client.post(path, data=body, content_type=kind).status_code == 415, (body, kind)
 
 
 def test_used_links_are_forgotten_after_their_time(
