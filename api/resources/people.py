@@ -7,9 +7,9 @@ from typing import Any
 from flask import request
 
 from api import account_examples, examples
-from api.blueprints import Area, refuses, versioned
+from api.blueprints import IF_MATCH, Area, accepts_headers, refuses, versioned
 from api.context import ANYONE, OPERATOR, PERSON, RequestContext, Subject
-from api.etags import WithHeaders, any_version_will_do, cacheable, tagged
+from api.etags import WithHeaders, any_version_will_do, cacheable, require_match, tagged
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import people as shapes
@@ -23,6 +23,7 @@ from workflows.identity.people import (
     User,
     change_mentor_profile,
     change_user,
+    locked_user,
     mentor_query,
     publish_mentor_profile,
     register_user,
@@ -93,7 +94,8 @@ def get_me(context: RequestContext[None]) -> WithHeaders[User]:
 
 
 @users.route("/me", methods=["PATCH"])
-@refuses("email_taken", "rate_limited")
+@refuses("email_taken", "rate_limited", "stale")
+@accepts_headers(IF_MATCH)
 @changes(PERSON)
 @users.arguments(shapes.UserChanges, example=account_examples.USER_CHANGES)
 @users.response(200, shapes.User, example=account_examples.CHANGED_USER)
@@ -105,6 +107,8 @@ def update_me(context: RequestContext[None], body: dict[str, Any]) -> WithHeader
     """
     user_id, email = context.actor.user_id, body.pop("email", None)
     assert user_id is not None
+    if not any_version_will_do(request):
+        require_match(request, locked_user(context.db, user_id))
     if email is not None:
         request_email_change(context.db, actor=context.actor, user_id=user_id, email=email, now=context.now)
     return tagged(change_user(context.db, user_id=user_id, changes=body))

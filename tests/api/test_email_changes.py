@@ -80,6 +80,16 @@ def test_the_tag_follows_a_new_address(client: ApiClient, cast: Cast, engine: En
     assert len(set(tags)) == 4
 
 
+def test_an_account_is_changed_on_the_version_that_was_read(client: ApiClient, cast: Cast) -> None:
+    tag = client.get("/me", headers=cast.as_mentee).headers["ETag"]
+    guarded = cast.as_mentee | {"If-Match": tag}
+    assert client.patch("/me", json={"name": "Ada King"}, headers=guarded).status_code == 200
+    refused = client.patch("/me", json={"name": "Ada Byron", "email": NEW}, headers=guarded)
+    assert (refused.status_code, refused.json["code"]) == (412, "stale")
+    read = client.get("/me", headers=cast.as_mentee).json
+    assert (read["name"], read["pendingEmail"]) == ("Ada King", None)
+
+
 def test_other_changes_leave_the_address_alone(client: ApiClient, cast: Cast) -> None:
     change(client, cast)
     answer = client.patch("/me", json={"name": "Ada King"}, headers=cast.as_mentee)

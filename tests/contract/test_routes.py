@@ -212,7 +212,7 @@ def test_credentials_are_described(document: dict[str, Any]) -> None:
 # One-click unsubscription (RFC 8058), and forms of pages: mail programs and browsers send no headers of ours.
 BY_A_LINK = ("/unsubscribe/{signed}", "/act/{signed}")
 # One per user, so that the path has no id.
-ONES_OWN = ("/notification-preferences",)
+ONES_OWN = ("/me", "/notification-preferences")
 
 
 def test_every_change_documents_its_headers(document: dict[str, Any]) -> None:

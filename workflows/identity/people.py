@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Connection, Select, Uuid, bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, Select, Uuid, bindparam, func, insert, select, text, update
 from uuid_utils.compat import uuid7
 
 from models.people import email_changes, mentor_profiles, users
@@ -82,6 +82,9 @@ class Mentor(Record):
 def average_rating(rating_sum: int, review_count: int) -> float | None:
     """The average of reviews to two places; None without any."""
     return round(rating_sum / review_count, 2) if review_count else None
+
+
+_LOCK_USER = text("SELECT id FROM users WHERE id = CAST(:user_id AS uuid) FOR NO KEY UPDATE")
 
 
 def user_query(user_id: UUID | BindParameter[UUID]) -> Select[Any]:
@@ -218,6 +221,13 @@ def change_mentor_profile(
         if db.execute(statement).one_or_none() is None:
             raise Stale("The mentor profile has changed since you read it; read it again.")
     return Mentor.of(db.execute(mentor_query(mentor.id)).one())
+
+
+def locked_user(db: Connection, user_id: UUID) -> User:
+    """The user of that id, whom nothing else changes before the end of the transaction."""
+    db.execute(_LOCK_USER, {"user_id": user_id})
+    # In a statement of its own: its snapshot must be younger than the lock.
+    return User.of(db.execute(user_query(user_id)).one())
 
 
 def change_user(db: Connection, *, user_id: UUID, changes: dict[str, Any]) -> User:
