@@ -45,10 +45,12 @@ class Effects:
     def expect_of(self, event: type[Event]) -> list[Expected]:
         """Every effect that runs at once when such an event has happened, plug-ins included.
 
-        What the operator's choices leave out is never recorded: channels, where none is configured.
+        What the operator's choices leave out is never recorded: channels, where none is configured. Nor is what has
+        targets in some events alone, such as the waiting list of a group.
         """
-        effects = [effect for effect in load().with_policy(operator_policy(settings())).of(event) if effect.due is None]
-        return [self._expect(effect.name, event.type, worker_of(effect.name)) for effect in effects]
+        effects = load().with_policy(operator_policy(settings())).of(event)
+        at_once = [effect.name for effect in effects if effect.due is None and effect.targets is None]
+        return [self._expect(name, event.type, worker_of(name)) for name in at_once]
 
     def expect_all(self) -> Expected:
         """That nothing is left to do but timers."""
