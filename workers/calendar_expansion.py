@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from workflows.availability.expansion import CalendarRefused, Interval, Occurrences, expand
+from workflows.availability.occurrences import CalendarRefused, Interval, Occurrences
 
 MAX_PROCESSOR_SECONDS = 8
 # Longer than that where others need the processors, too. With the time of a fetch it stays within a lease.
@@ -82,6 +82,9 @@ def main() -> None:
 
 
 def _expanded(content: bytes, start: datetime, end: datetime, time_zone: str, email: str) -> dict[str, object]:
+    # Its libraries take some 10 MB, in the process of its own alone.
+    from workflows.availability.expansion import expand  # noqa: PLC0415
+
     try:
         found = expand(content, start, end, time_zone, email)
     except CalendarRefused as refused:

@@ -106,8 +106,18 @@ def test_only_the_effects_know_bookings_and_sessions_both() -> None:
         assert not inside or knows <= {file.parent.name}, file
 
 
+def loaded_by(module: str) -> set[str]:
+    """The names of all modules that a process has which imports one."""
+    program = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(loaded.stdout.split())
+
+
 def test_live_updates_import_neither_the_api_nor_celery() -> None:
     # They were a third of the process's memory, and most of its start.
-    program = "import sys, cli.streams; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert {"api.app", "celery", "granian", "alembic"} & set(loaded.stdout.split()) == set()
+    assert {"api.app", "celery", "granian", "alembic"} & loaded_by("cli.streams") == set()
+
+
+def test_workers_import_no_library_of_calendars() -> None:
+    # They are for the process that expands them.
+    assert {"icalendar", "recurring_ical_events"} & loaded_by("workers.transports.calendars") == set()

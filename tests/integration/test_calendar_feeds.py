@@ -26,8 +26,9 @@ from tests.integration.receivers import HttpReceiver, dripping, http_receiver, t
 from workers.transports.calendars import LIMITS, CalendarTransport
 from workers.transports.http import HttpClient, HttpLimits
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
-from workflows.availability.expansion import Occurrences, expand
+from workflows.availability.expansion import expand
 from workflows.availability.feeds import CalendarFeed, add_feed, feed_query, remove_feed
+from workflows.availability.occurrences import Occurrences
 from workflows.bookings.holds import hold
 from workflows.events.delivery import DeliveryKey
 from workflows.identity.email_change import confirm_email_change, confirmable, request_email_change

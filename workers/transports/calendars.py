@@ -15,7 +15,7 @@ from workers.calendar_expansion import expand_apart
 from workers.transports import Renew, Transport, no_lease
 from workers.transports.http import HttpClient, HttpLimits, HttpResponse, describe, log_detail, parse_retry_after
 from workers.transports.network import ResponseTooLong
-from workflows.availability.expansion import CalendarRefused, Occurrences
+from workflows.availability.occurrences import CalendarRefused, Occurrences
 from workflows.availability.outside import CalendarCopy, FeedRequest
 from workflows.errors import Invalid
 from workflows.events.delivery import SendResult

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
@@ -16,7 +15,7 @@ from zoneinfo import ZoneInfo
 import recurring_ical_events
 from icalendar import Calendar
 
-Interval = tuple[datetime, datetime]
+from workflows.availability.occurrences import CalendarRefused, Interval, Occurrences
 
 DAY = timedelta(days=1)
 
@@ -28,18 +27,6 @@ _EVENT = re.compile(rb"^BEGIN:VEVENT[ \t]*\r?\n.*?^END:VEVENT[ \t]*\r?\n?", re.M
 _GOES_ON = re.compile(rb"^(RRULE|RDATE|RECURRENCE-ID|DURATION)[;:]", re.MULTILINE | re.IGNORECASE)
 _DAY_OF_TIME = re.compile(rb"^(DTSTART|DTEND)(?:;[^:\r\n]*)?:(\d{8})", re.MULTILINE | re.IGNORECASE)
 _TOO_OFTEN = re.compile(rb"^RRULE:[^\r\n]*FREQ=(SECONDLY|MINUTELY)", re.MULTILINE | re.IGNORECASE)
-
-
-class CalendarRefused(Exception):
-    """Raised for content from which no busy times are taken, with a sentence for the mentor."""
-
-
-@dataclass
-class Occurrences:
-    """Times in UTC, in any order: `named` are those of entries that are identified by a UUID."""
-
-    busy: list[Interval] = field(default_factory=list)
-    named: dict[UUID, list[Interval]] = field(default_factory=dict)
 
 
 class _Query(recurring_ical_events.CalendarQuery):
