@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -75,13 +76,11 @@ class Scene:
 
     def hold(self, mentee: User) -> None:
         start: dict[str, Any] = {"start_time": self.moment(), "duration_minutes": self.listing.duration_minutes}
-        try:
-            with self.db.begin_nested():
-                actor = factories.acting_user(mentee)
-                limits: dict[str, Any] = {"now": NOW, "minutes": 5, "max_holds": 3}
-                hold(self.db, actor=actor, mentor_profile_id=self.mentor.id, **start, **limits)
-        except DomainError:
-            pass
+        limits: dict[str, Any] = {"now": NOW, "minutes": 5, "max_holds": 3}
+        # A random time that cannot be held leaves the calendar as it is.
+        with suppress(DomainError), self.db.begin_nested():
+            actor = factories.acting_user(mentee)
+            hold(self.db, actor=actor, mentor_profile_id=self.mentor.id, **start, **limits)
 
     def open_up(self) -> None:
         """Give the mentor hours, dates, time off and rules."""

@@ -20,8 +20,8 @@ from workflows.availability.occurrences import CalendarRefused, Interval, Occurr
 DAY = timedelta(days=1)
 
 MAX_OCCURRENCES = 20_000
-UUID_CHARACTERS = 36
 X_TIME_ZONE = "X-WR-TIMEZONE"
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _EVENT = re.compile(rb"^BEGIN:VEVENT[ \t]*\r?\n.*?^END:VEVENT[ \t]*\r?\n?", re.MULTILINE | re.DOTALL | re.IGNORECASE)
 # What makes an event last or come again in another way than by its two times.
 _GOES_ON = re.compile(rb"^(RRULE|RDATE|RECURRENCE-ID|DURATION)[;:]", re.MULTILINE | re.IGNORECASE)
@@ -118,12 +118,7 @@ def _times_of(event: Any, there: ZoneInfo) -> Interval:
 
 
 def _named(found: Occurrences, uid: str) -> list[Interval]:
-    if len(uid) == UUID_CHARACTERS:
-        try:
-            return found.named.setdefault(UUID(uid), [])
-        except ValueError:
-            pass
-    return found.busy
+    return found.named.setdefault(UUID(uid), []) if _UUID.fullmatch(uid) else found.busy
 
 
 def _moment(value: date | datetime, there: ZoneInfo) -> datetime:
