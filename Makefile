@@ -46,11 +46,12 @@ test: $(READY) ## Run all tests against a real PostgreSQL and a real Valkey (ARG
 test-browser: $(READY) ## Test pages in an installed Chromium (CHROMIUM=... names it, PICTURES=... keeps what they look like)
 	@$(BIN)/python -m pytest -n 0 --browser $(or $(CHROMIUM),chromium) $(if $(PICTURES),--pictures $(PICTURES)) tests/browser $(ARGS)
 
-check: $(READY) ## Check style, formatting, types and the direction of imports
+check: $(READY) ## Check style, formatting, types, the direction of imports and known vulnerabilities
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.advisories
 
 faults-long: $(READY) ## Kill every part under full load for five minutes, then look for what was lost (ARGS="--seed N --seconds 300")
 	@$(BIN)/python -m bench.chaos $(ARGS)
@@ -68,10 +69,10 @@ bench-accept: $(READY) ## Race accepts for one mentor's time for ten seconds: no
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links --no-annotate pyproject.toml
 
-lock: $(READY) ## Resolve pyproject.toml anew into the locks of production, development and the bench
-	@$(COMPILE) --extra build -o requirements.lock
-	@$(COMPILE) --extra build --extra local --extra dev -c requirements.lock -o requirements-dev.lock
-	@$(COMPILE) --extra bench -c requirements-dev.lock -o requirements-bench.lock
+lock: $(READY) ## Resolve pyproject.toml into the three locks (ARGS=--upgrade: to the newest versions)
+	@$(COMPILE) $(ARGS) --extra build -o requirements.lock
+	@$(COMPILE) $(ARGS) --extra build --extra local --extra dev -c requirements.lock -o requirements-dev.lock
+	@$(COMPILE) $(ARGS) --extra bench -c requirements-dev.lock -o requirements-bench.lock
 
 clean: ## Remove the environment and caches; data in .data stays
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-DEVELOPMENT_SECRET = "development-only-secret-not-for-production"
+DEVELOPMENT_SECRET = "development-only-secret-not-for-production"  # noqa: S105 - production refuses it
 MIN_SECRET_BYTES = 32  # as long as the hash that HS256 signs with (RFC 7518, section 3.2)
 MIN_DIFFERENT_CHARACTERS = 5
 RANDOM_TEXT = "`openssl rand -base64 48` makes one."

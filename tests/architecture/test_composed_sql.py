@@ -1,0 +1,59 @@
+"""SQL is composed at import, of what the code holds: no words of a request get into a statement's text.
+
+In place of ruff's S608, which cannot tell a list of columns from what a caller sent.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from tests.architecture.source import ROOT, files
+
+SQL = re.compile(r"\b(SELECT |INSERT INTO |UPDATE \w+ SET|UPDATE {}|DELETE FROM |WITH \w+ AS)")
+# Functions that compose statements, and of what; each is called with constants of the code.
+BUILDERS = {
+    "workflows/availability/slots.py:_listings_where": "one of two conditions",
+    "workflows/bookings/insert.py:_statement": "clauses of one statement",
+    "workflows/bundles/ledger.py:_giving_back": "a condition on an entry",
+    "workflows/bundles/ledger.py:_lock_spent": "a condition on an entry",
+    "workflows/bundles/ledger.py:moving": "a change of a bundle, and names of columns",
+    "workflows/catalog/mentors.py:_free_at": "the name of a parameter, or a number of the code",
+    "workflows/events/record.py:recording": "names of columns",
+    "workflows/groups/group.py:_left_seats": "one of two conditions",
+    "workflows/groups/waitlist.py:_deleting": "one of some conditions",
+    "workflows/invariants/__init__.py:check_all": "a time-out of the code",
+    "workflows/invariants/__init__.py:check_state": "a query of a file of the code",
+    "workflows/transitions.py:update_statement": "names of a table, its columns and states",
+}
+
+
+def composed(tree: ast.AST, function: str = "") -> Iterator[str]:
+    """The functions of a module in which a text with SQL has something put into it."""
+    for node in ast.iter_child_nodes(tree):
+        inside = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else function
+        if inside and isinstance(node, ast.JoinedStr):
+            parts = [part.value if isinstance(part, ast.Constant) else "{}" for part in node.values]
+            if SQL.search("".join(str(part) for part in parts)) and "{}" in parts:
+                yield inside
+        yield from composed(node, inside)
+
+
+def test_sql_is_composed_by_known_functions_alone() -> None:
+    found = {
+        f"{file.relative_to(ROOT).as_posix()}:{function}"
+        for file in files()
+        if file.parts[-2] != "versions"
+        for function in composed(ast.parse(file.read_text()))
+    }
+    assert found == set(BUILDERS)
+
+
+def test_a_statement_with_a_callers_words_is_found() -> None:
+    code = "def find(db, name):\n    return db.execute(text(f\"SELECT id FROM users WHERE name = '{name}'\"))"
+    assert list(composed(ast.parse(code))) == ["find"]
+
+
+def test_a_statement_of_constants_is_none() -> None:
+    assert not list(composed(ast.parse("QUERY = f'SELECT {COLUMNS} FROM users'")))
