@@ -37,7 +37,7 @@ from api.resources import (
 )
 from api.state import EXTENSION, AppState
 from api.waiting import with_session
-from config.sealing import Sealer
+from config.sealing import Sealer, use_sealer
 from config.settings import Settings
 from config.settings import settings as settings_of_this_process
 from models.engine import create
@@ -139,11 +139,13 @@ def make_state(settings: Settings, engine: Engine | None, wakeups: WakeupSink | 
         create(settings.database_url, pool_size=settings.database_pool_size, name="tutelage-api"), process="api"
     )
     taker = wakeups or WakeupQueue(celery)
+    sealer = Sealer(settings.encryption_keys)
+    use_sealer(sealer)
     return AppState(
         settings=settings,
         engine=database,
         wakeups=taker,
         transactions=Transactions(database, taker),
-        sealer=Sealer(settings.encryption_keys),
+        sealer=sealer,
         waiting_places=BoundedSemaphore(max(1, settings.api_threads // 2)),
     )

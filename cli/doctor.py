@@ -15,15 +15,19 @@ import click
 import psutil
 import psycopg
 import redis
+from sqlalchemy.exc import SQLAlchemyError
 
 from cli.embedded import postgres_binary, valkey_binary
 from cli.migrate import newest_revision
 from cli.plan import is_free
+from cli.reencrypt import present_recoding
 from cli.run_file import DATA_DIR_OPTION, read_run
+from config.sealing import Sealer
 from config.settings import SettingsError, read_settings
-from models.engine import missing_settings
+from models.engine import create, missing_settings
 from workers.transports.apprise import AppriseTransport
 from workflows.notifications.texts import template_errors
+from workflows.privacy.reencryption import SEALED_TABLES, rows_left, rows_under_unknown_keys
 
 MIN_DISK_BYTES = 500 * 1024**2
 
@@ -156,6 +160,27 @@ def role_has_its_timeouts(setup: Setup) -> str:
     return "The database role has its timeouts."
 
 
+def values_are_under_the_present_key(setup: Setup) -> str:
+    """What is stored encrypted can be read, and is under the first of ENCRYPTION_KEYS."""
+    address = setup.address("DATABASE_URL", "database_url")
+    if not address:
+        return "No encrypted values were looked at."
+    try:
+        sealer = Sealer(read_settings().encryption_keys)
+        left, unknown = count_values(address, sealer)
+    except (SettingsError, SQLAlchemyError):
+        return "The encrypted values were not looked at, or took longer than the database's time limit."
+    if any(unknown.values()):
+        raise Problem(
+            f"Values are under keys that ENCRYPTION_KEYS does not hold: {_by_table(unknown)}. Add those keys."
+        )
+    if any(left.values()):
+        raise Problem(
+            f"Values are under retired keys, or not encrypted yet: {_by_table(left)}. Run `tutelage reencrypt`."
+        )
+    return "Every encrypted value is under the first of ENCRYPTION_KEYS."
+
+
 def redis_is_ready(setup: Setup) -> str:
     """Redis answers and never throws a message away to make room."""
     address = setup.address("REDIS_URL", "redis_url")
@@ -182,6 +207,23 @@ def processes_live(setup: Setup) -> str:
     if not any(entry["name"] == "sweep" for entry in run["processes"]):
         raise Problem("No sweep runs: deliveries whose wakeup was lost stay undone.")
     return f"All {len(run['processes'])} processes run, the sweep among them."
+
+
+def count_values(address: str, sealer: Sealer) -> tuple[dict[str, int], dict[str, int]]:
+    """How many rows of each table hold values that are not under the present key, and under none of the keys."""
+    engine = create(address, pool_size=1, name="tutelage-doctor", warn=False)
+    recoding = present_recoding(sealer)
+    try:
+        with engine.connect() as db:
+            left = {each.table.name: rows_left(db, each, recoding) for each in SEALED_TABLES}
+            unknown = {each.table.name: rows_under_unknown_keys(db, each, sealer.marks) for each in SEALED_TABLES}
+    finally:
+        engine.dispose()
+    return left, unknown
+
+
+def _by_table(rows: dict[str, int]) -> str:
+    return ", ".join(f"{number} rows of {table}" for table, number in rows.items() if number)
 
 
 def _version(binary: Path) -> str:
@@ -213,6 +255,7 @@ CHECKS: tuple[Callable[[Setup], str], ...] = (
     ports_are_free,
     database_is_ready,
     role_has_its_timeouts,
+    values_are_under_the_present_key,
     redis_is_ready,
     processes_live,
 )

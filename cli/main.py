@@ -17,6 +17,7 @@ COMMANDS = {
     "vapid": "cli.vapid:make_vapid_key",
     "migrate": "cli.migrate:migrate",
     "doctor": "cli.doctor:doctor",
+    "reencrypt": "cli.reencrypt:reencrypt",
     "effects": "cli.effects:effects",
     "deliveries": "cli.deliveries:deliveries",
     "invariants": "cli.invariants:invariants",

@@ -21,6 +21,7 @@ from cli.run_file import DATA_DIR_OPTION
 from cli.seeding.courses import PRODUCTS, GroupPlan, schedule_group
 from cli.seeding.people import COURSES, PlannedMentor, PlannedPerson, plan_mentees, plan_mentors
 from cli.seeding.stories import Fate, Planner, Players, Story, play
+from config.sealing import Sealer, use_sealer
 from config.settings import settings
 from models.catalog import courses, listings
 from models.groups import group_session_templates
@@ -78,6 +79,7 @@ def fill(engine: Engine, *, mentors: int, mentees: int, seed: int, now: datetime
         seed: the same number makes the same people, with the same stories relative to `now`.
         now: the present, UTC.
     """
+    use_sealer(Sealer(settings().encryption_keys))
     planned = plan_mentors(seed, mentors)
     planner = Planner(seed, planned, now)
     # Every story is planned, also those of people who are there already: the others find the same calendars.

@@ -1,13 +1,25 @@
-"""Encryption of stored secrets: those of webhooks, and responses that hold them."""
+"""Encryption of stored values: notes and feedback, secrets, and responses that hold them.
+
+A sealed value reads `sealed:<id of its key>:<Fernet token>`, by which the database can tell under which key it is
+without being able to read it. Tokens without that beginning are of earlier releases, and are under any of the keys.
+"""
 
 from __future__ import annotations
 
+import logging
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+log = logging.getLogger(__name__)
+
+KEY_ID_BYTES = 4
+MARK = "sealed:"
+_MARKED = re.compile(MARK + r"[0-9a-f]{8}:")
 
 
 class UnsealError(Exception):
@@ -27,10 +39,17 @@ class Sealer:
     def __init__(self, passphrases: Sequence[str]) -> None:
         require_passphrases(passphrases)
         self._fernet = MultiFernet([Fernet(_key(passphrase)) for passphrase in passphrases])
+        # What a value begins with under each of the keys, the present one first.
+        self.marks = tuple(f"{MARK}{_key_id(passphrase)}:" for passphrase in passphrases)
+
+    @property
+    def mark(self) -> str:
+        """What a value that is sealed now begins with."""
+        return self.marks[0]
 
     def seal(self, value: str) -> str:
         """The value encrypted and authenticated, as text."""
-        return self._fernet.encrypt(value.encode()).decode()
+        return self.mark + self._fernet.encrypt(value.encode()).decode()
 
     def unseal(self, sealed: str) -> str:
         """The value that was sealed.
@@ -39,9 +58,45 @@ class Sealer:
             UnsealError: no passphrase fits.
         """
         try:
-            return self._fernet.decrypt(sealed.encode()).decode()
+            return self._fernet.decrypt(without_mark(sealed).encode()).decode()
         except InvalidToken as error:
             raise UnsealError("A stored secret was sealed with a key that ENCRYPTION_KEYS no longer holds.") from error
+
+    def read(self, stored: str) -> str:
+        """The text of a column that may still hold what releases without encryption wrote: then as it is.
+
+        Raises:
+            UnsealError: it is sealed, and no passphrase fits.
+        """
+        return self.unseal(stored) if _MARKED.match(stored) else stored
+
+
+def without_mark(sealed: str) -> str:
+    """The Fernet token alone, as earlier releases stored it."""
+    mark = _MARKED.match(sealed)
+    return sealed[mark.end() :] if mark else sealed
+
+
+_of_this_process: list[Sealer] = []
+
+
+def use_sealer(sealer: Sealer) -> None:
+    """Seal and unseal what this process takes in and shows with these keys from now on."""
+    _of_this_process[:] = [sealer]
+
+
+def seal_text(text: str) -> str:
+    """A text that people wrote, encrypted for storage with the keys of this process."""
+    return _of_this_process[0].seal(text)
+
+
+def shown_text(stored: str) -> str | None:
+    """A text that people wrote, as it is shown; None, with a line in the log, where its key is gone."""
+    try:
+        return _of_this_process[0].read(stored)
+    except UnsealError:
+        log.error("A stored text is under a key that ENCRYPTION_KEYS no longer holds, and is shown as empty.")
+        return None
 
 
 def require_passphrases(passphrases: Sequence[str]) -> None:
@@ -55,5 +110,12 @@ def require_passphrases(passphrases: Sequence[str]) -> None:
 
 
 def _key(passphrase: str) -> bytes:
-    stretched = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"tutelage sealing").derive(passphrase.encode())
-    return urlsafe_b64encode(stretched)
+    return urlsafe_b64encode(_stretched(passphrase, b"tutelage sealing", 32))
+
+
+def _key_id(passphrase: str) -> str:
+    return _stretched(passphrase, b"tutelage key id", KEY_ID_BYTES).hex()
+
+
+def _stretched(passphrase: str, purpose: bytes, length: int) -> bytes:
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=purpose).derive(passphrase.encode())

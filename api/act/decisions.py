@@ -9,6 +9,7 @@ from api.act.action_page import BookingPage, Closed, Redirect, Visit
 from api.pages import Field, Form, Page
 from api.schemas.bookings import Reason
 from api.state import app_state
+from config.sealing import shown_text
 from config.signed_links import Signer
 from models.bookings import BookingStatus
 from workflows.action_links.link import LINK_PURPOSE, Action
@@ -35,8 +36,8 @@ class _DecisionPage(BookingPage):
 
     def request(self) -> list[tuple[str, str]]:
         """What is decided about."""
-        notes = [("Message", self.booking.notes)] if self.booking.notes else []
-        return [*self.facts(), *notes]
+        notes = shown_text(self.booking.notes) if self.booking.notes else None
+        return [*self.facts(), *([("Message", notes)] if notes else [])]
 
     def instead(self, words: str, action: Action) -> tuple[str, str]:
         """A link to the other decision."""

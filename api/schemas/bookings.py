@@ -9,7 +9,22 @@ from marshmallow import ValidationError, fields, post_load, validate, validates_
 
 from api.schemas.base import RequestSchema, ResponseSchema, TimedListQuery, fold_names, page_of
 from api.schemas.catalog import AgreedLocation
-from api.schemas.fields import AsRead, Day, Id, Metadata, Moment, OneLine, Price, Text, TimeZone, TrueOrFalse, Whole
+from api.schemas.fields import (
+    AsRead,
+    Day,
+    Id,
+    Metadata,
+    Moment,
+    OneLine,
+    Price,
+    SealedText,
+    ShownText,
+    Text,
+    TimeZone,
+    TrueOrFalse,
+    Whole,
+)
+from config.sealing import seal_text
 from models.bookings import BookingKind, BookingStatus
 from models.sessions import CancellationType
 from workflows.bookings.booking import Booking as BookingRecord
@@ -28,7 +43,7 @@ class NewBooking(RequestSchema):
         load_default=None, allow_none=True, metadata={"description": "Must be `startTime` plus the listing's duration."}
     )
     title = OneLine(200, load_default=None, allow_none=True)
-    notes = Text(5000, load_default=None, allow_none=True)
+    notes = SealedText(5000, load_default=None, allow_none=True)
     metadata = Metadata(
         load_default=None, allow_none=True, metadata={"description": "At most 16 kB; copied to the session."}
     )
@@ -86,6 +101,9 @@ class NewIndividualBooking(RequestSchema):
         fold_names(body, "start_time", "date")
         fold_names(body, "mentor_profile_id", "ta_id", "coach_id")
         fold_names(body, "notes", "description")
+        # Only now: the same text under two names is encrypted to two values.
+        if body.get("notes") is not None:
+            body["notes"] = seal_text(body["notes"])
         if body.get("start_time") is None:
             raise ValidationError("Missing data for required field.", "startTime")
         if body.get("product_id") and body.get("bundle_purchase_id"):
@@ -130,7 +148,7 @@ class Booking(ResponseSchema):
     duration_minutes = fields.Integer()
     status = fields.Enum(BookingStatus, by_value=True)
     title = fields.String(allow_none=True)
-    notes = fields.String(allow_none=True)
+    notes = ShownText(allow_none=True)
     metadata = fields.Dict(allow_none=True)
     price = Price()
     course_id = Id(allow_none=True, dump_default=None)

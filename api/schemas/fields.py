@@ -16,6 +16,7 @@ from iso4217 import raw_xml as iso_4217
 from marshmallow import ValidationError, fields, validate
 
 from api.auth import identifier
+from config.sealing import seal_text, shown_text
 from workflows.clock import zone
 from workflows.errors import Invalid
 
@@ -79,6 +80,28 @@ class Line(OneLine):
 
     def __init__(self, longest: int, **kwargs: Any) -> None:
         super().__init__(longest, shortest=1, **kwargs)
+
+
+class SealedText(Text):
+    """Text that only its readers see: it is stored encrypted, and what follows below the API never sees it as plain."""
+
+    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
+        """The text encrypted, once it has been validated as it was written."""
+        given = super().deserialize(value, attr, data, **kwargs)
+        return seal_text(given) if isinstance(given, str) else given
+
+
+class SealedLine(Line, SealedText):
+    """One line that is stored encrypted."""
+
+
+class ShownText(fields.String):
+    """Text that is stored encrypted, as its readers see it."""
+
+    write = staticmethod(shown_text)
+
+    def _serialize(self, value: str | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:  # noqa: ARG002
+        return None if value is None else shown_text(value)
 
 
 class SearchText(OneLine):

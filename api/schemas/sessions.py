@@ -19,6 +19,9 @@ from api.schemas.fields import (
     Moment,
     MomentOrWallClock,
     Money,
+    SealedLine,
+    SealedText,
+    ShownText,
     Text,
     TimeZone,
     TrueOrFalse,
@@ -85,13 +88,13 @@ class Participants(ResponseSchema):
 class SessionCompletion(RequestSchema):
     """The mentor's record of a session."""
 
-    notes = Text(5000, load_default=None, allow_none=True, metadata={"description": "Visible to both parties."})
+    notes = SealedText(5000, load_default=None, allow_none=True, metadata={"description": "Visible to both parties."})
     rating = Whole(1, 5, load_default=None, allow_none=True, metadata={"description": "For mentor and operators only."})
-    feedback = Text(
+    feedback = SealedText(
         5000, load_default=None, allow_none=True, metadata={"description": "For mentor and operators only."}
     )
     action_items = fields.List(
-        Line(500),
+        SealedLine(500),
         load_default=None,
         allow_none=True,
         validate=validate.Length(max=50),
@@ -116,15 +119,15 @@ class Session(ResponseSchema):
     mentor = AsRead(MentorParty)
     mentee = AsRead(MenteeParty, metadata={"description": "Null for a group."})
     title = fields.String(allow_none=True)
-    description = fields.String(allow_none=True)
+    description = ShownText(allow_none=True)
     start_time = Moment()
     end_time = Moment()
     status = fields.Enum(SessionStatus, by_value=True)
-    notes = fields.String(allow_none=True)
+    notes = ShownText(allow_none=True)
     metadata = fields.Dict(allow_none=True)
     rating = fields.Integer(allow_none=True, metadata={"description": "For mentor and operators only."})
-    feedback = fields.String(allow_none=True, metadata={"description": "For mentor and operators only."})
-    action_items = fields.List(fields.String(), allow_none=True)
+    feedback = ShownText(allow_none=True, metadata={"description": "For mentor and operators only."})
+    action_items = fields.List(ShownText(), allow_none=True)
     started_at = Moment(allow_none=True)
     completed_at = Moment(allow_none=True)
     cancelled_at = Moment(allow_none=True)
@@ -237,7 +240,7 @@ class NewSession(RequestSchema):
     time_zone = TimeZone(load_default=None, allow_none=True)
     duration_minutes = Whole(5, 1440, required=True)
     title = Line(200, required=True)
-    description = Text(
+    description = SealedText(
         5000, load_default=None, allow_none=True, metadata={"description": "Kept as the booking's `notes`."}
     )
     metadata = Metadata(

@@ -23,6 +23,7 @@ from api.schemas.fields import Moment
 from api.schemas.sessions import as_seen_by, shown_session
 from api.streams.hub import BEGINNING, Hub, Point, Stream, read_id, snapshot_id
 from config import telemetry
+from config.sealing import Sealer, use_sealer
 from models.prepared import PreparedStatement
 from workflows.changes import CALENDAR, SESSIONS, Change, Position, Snapshot, busy_times, open_sessions, snapshot_of
 from workflows.errors import DomainError, Forbidden, Invalid, NotFound
@@ -281,6 +282,7 @@ SESSION_NOW = PreparedStatement(SESSION)
 
 def make_application(hub: Hub) -> Application:
     """The application of one hub, at the root and under /api."""
+    use_sealer(Sealer(hub.settings.encryption_keys))
     routes = [(r"(?:/api)?/streams/availability", AvailabilityStream), (r"(?:/api)?/streams/sessions", SessionStream)]
     return Application(
         [*((path, handler, {"hub": hub}) for path, handler in routes), (r"/health/live", HealthHandler)],

@@ -23,6 +23,7 @@ from cli.seeding.people import (
     TOPICS,
     PlannedMentor,
 )
+from config.sealing import seal_text
 from models.bookings import BookingStatus
 from models.catalog import BookingMode
 from workflows.bookings.booking import Booking
@@ -240,13 +241,14 @@ def play(db: Connection, story: Story, players: Players, *, now: datetime) -> bo
         DomainError: a rule is against it, such as a calendar that was filled meanwhile.
     """
     follower, random, reviewed = Follower(db, now), story.random, False
+    title, notes = random.choice(TOPICS), random.choice(NOTES)
     booking = request(
         db,
         actor=players.mentee,
         listing_id=players.listing_id,
         start_time=story.start,
-        title=random.choice(TOPICS),
-        notes=random.choice(NOTES),
+        title=title,
+        notes=seal_text(notes) if notes else None,
         now=story.requested_at,
     )
     follower.follow()
@@ -286,9 +288,9 @@ def _hold(db: Connection, story: Story, players: Players, booking: Booking, foll
         db,
         actor=players.mentor,
         session=session,
-        notes=random.choice(SESSION_NOTES),
+        notes=seal_text(random.choice(SESSION_NOTES)),
         rating=random.choice((3, 4, 4, 5, 5)),
-        action_items=random.sample(ACTION_ITEMS, random.randint(0, 3)),
+        action_items=[seal_text(item) for item in random.sample(ACTION_ITEMS, random.randint(0, 3))],
         now=story.end + timedelta(minutes=random.uniform(-5, 10)),
     )
     follower.follow()

@@ -1,0 +1,105 @@
+"""`tutelage reencrypt`: what is stored encrypted, under the first of ENCRYPTION_KEYS, while the system runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from sqlalchemy import Engine, text
+
+from cli.database import open_database
+from cli.run_file import DATA_DIR_OPTION
+from config.sealing import MARK, Sealer, UnsealError, without_mark
+from config.settings import settings
+from workflows.privacy.reencryption import (
+    MAX_ROUNDS,
+    PAGE_ROWS,
+    SEALED_TABLES,
+    Progress,
+    Recoding,
+    SealedTable,
+    Unreadable,
+    recode_table,
+    rows_left,
+)
+
+COUNT_TIMEOUT_SECONDS = 600
+
+
+@click.command()
+@click.option("--count", is_flag=True, help="Only tell how many rows are left.")
+@click.option(
+    "--revert", is_flag=True, help="Write what the release before can read, plain notes among it, before a step back."
+)
+@click.option("--page", "page_rows", type=click.IntRange(1, 10_000), default=PAGE_ROWS, show_default=True)
+@DATA_DIR_OPTION
+def reencrypt(count: bool, revert: bool, page_rows: int, data_dir: Path) -> None:
+    """Encrypt stored notes, addresses and secrets with the first of ENCRYPTION_KEYS.
+
+    In pages, beside all that runs; it can be ended and begun again at any time. Exits with 1 while rows are left.
+    """
+    recoding = revert_recoding() if revert else present_recoding(Sealer(settings().encryption_keys))
+    left = 0
+    with open_database(data_dir, "reencrypt") as engine:
+        for sealed in SEALED_TABLES:
+            done = Progress(sealed.table.name, 0, 0) if count else _recode(engine, sealed, recoding, page_rows)
+            of_table = count_left(engine, sealed, recoding)
+            left += of_table
+            unreadable = f", {done.unreadable} of them under a key that is gone" if done.unreadable else ""
+            written = "" if count else f"{done.written} rows written, "
+            click.echo(f"{done.table}: {written}{of_table} left{unreadable}.")
+    if left:
+        raise click.ClickException("Rows are left: they were in use, or written meanwhile. Run it again.")
+
+
+def present_recoding(sealer: Sealer) -> Recoding:
+    """Everything under the first key."""
+    return Recoding(
+        mark=sealer.mark,
+        has_mark=False,
+        text=_readable(lambda stored: sealer.seal(sealer.read(stored))),
+        secret=_readable(lambda stored: sealer.seal(sealer.unseal(stored))),
+        plain_header=sealer.seal,
+    )
+
+
+def revert_recoding() -> Recoding:
+    """What the release before reads: notes in plain text, all else encrypted without the mark of a key."""
+    sealer = Sealer(settings().encryption_keys)
+    return Recoding(
+        mark=MARK,
+        has_mark=True,
+        text=_readable(sealer.read),
+        secret=without_mark,
+        plain_header=lambda plain: without_mark(sealer.seal(plain)),
+    )
+
+
+def count_left(engine: Engine, sealed: SealedTable, recoding: Recoding) -> int:
+    """How many rows of a table are still to be written; it reads all of them."""
+    with engine.begin() as db:
+        db.execute(text(f"SET LOCAL statement_timeout = '{COUNT_TIMEOUT_SECONDS}s'"))
+        return rows_left(db, sealed, recoding)
+
+
+def _recode(engine: Engine, sealed: SealedTable, recoding: Recoding, page_rows: int) -> Progress:
+    written = unreadable = 0
+    for _round in range(MAX_ROUNDS):
+        last = Progress(sealed.table.name, 0, 0)
+        for last in recode_table(engine, sealed, recoding, page_rows=page_rows):
+            click.echo(f"{last.table}: {written + last.written} rows written", err=True)
+        written, unreadable = written + last.written, last.unreadable
+        if count_left(engine, sealed, recoding) <= unreadable:
+            break
+    return Progress(sealed.table.name, written, unreadable)
+
+
+def _readable(value: Callable[[str], str]) -> Callable[[str], str]:
+    def recode(stored: str) -> str:
+        try:
+            return value(stored)
+        except UnsealError as error:
+            raise Unreadable from error
+
+    return recode

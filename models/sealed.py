@@ -1,0 +1,96 @@
+"""Which columns hold encrypted values, and in which form: what is encrypted anew when a key is replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Column, Table
+
+from models.availability import calendar_feeds
+from models.bookings import bookings
+from models.idempotency import idempotency_keys
+from models.notifications import push_subscriptions
+from models.sessions import sessions
+from models.webhooks import webhook_endpoints, webhook_secrets
+
+
+class Form(StrEnum):
+    """How a column holds what is encrypted."""
+
+    TEXT = "text"
+    TEXTS = "texts"  # a JSON array, each element by itself
+    HEADERS = "headers"  # a JSON object of {"sealed": …}; of early releases, of plain strings
+    BYTES = "bytes"
+
+
+# The encrypted values of one row's column as rows of their own.
+VALUES = {
+    Form.TEXT: "SELECT {column}",
+    Form.TEXTS: "SELECT jsonb_array_elements_text({column})",
+    Form.HEADERS: "SELECT coalesce(h.value ->> 'sealed', h.value #>> '{{}}') FROM jsonb_each({column}) AS h",
+    Form.BYTES: "SELECT convert_from({column}, 'UTF8')",
+}
+
+
+@dataclass(frozen=True)
+class SealedColumn:
+    """One column of encrypted values.
+
+    Args:
+        once_plain: whether earlier releases wrote plain text, which is read as it is; else all of it is encrypted.
+    """
+
+    column: Column[Any]
+    form: Form
+    once_plain: bool = False
+
+    @property
+    def table(self) -> Table:
+        """The column's table."""
+        table = self.column.table
+        assert isinstance(table, Table)
+        return table
+
+    @property
+    def values(self) -> str:
+        """A select of the row's encrypted values."""
+        return VALUES[self.form].format(column=f"{self.table.name}.{self.column.name}")
+
+    def rewrite(self, stored: Any, value: Callable[[str], str], plain_header: Callable[[str], str]) -> Any:
+        """What the column holds once each of its values has been replaced; null stays null.
+
+        Args:
+            value: replaces a value.
+            plain_header: encrypts a header's value of early releases.
+        """
+        if stored is None:
+            return None
+        match self.form:
+            case Form.TEXT:
+                return value(stored)
+            case Form.TEXTS:
+                return [value(each) for each in stored]
+            case Form.HEADERS:
+                return {
+                    name: {"sealed": plain_header(each) if isinstance(each, str) else value(each["sealed"])}
+                    for name, each in stored.items()
+                }
+            case Form.BYTES:
+                return value(stored.decode()).encode()
+
+
+SEALED_COLUMNS = (
+    SealedColumn(bookings.c.notes, Form.TEXT, once_plain=True),
+    SealedColumn(sessions.c.description, Form.TEXT, once_plain=True),
+    SealedColumn(sessions.c.notes, Form.TEXT, once_plain=True),
+    SealedColumn(sessions.c.feedback, Form.TEXT, once_plain=True),
+    SealedColumn(sessions.c.action_items, Form.TEXTS, once_plain=True),
+    SealedColumn(calendar_feeds.c.sealed_url, Form.TEXT),
+    SealedColumn(push_subscriptions.c.sealed, Form.TEXT),
+    SealedColumn(webhook_endpoints.c.headers, Form.HEADERS),
+    SealedColumn(webhook_secrets.c.sealed_secret, Form.TEXT),
+    SealedColumn(idempotency_keys.c.body, Form.BYTES),
+)

@@ -1,0 +1,197 @@
+"""Tests of `tutelage reencrypt`: a key is replaced while the system runs, and whatever was stored stays readable."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import Engine, insert, select, text, update
+
+from cli.main import main
+from config.sealing import Sealer, without_mark
+from config.settings import settings
+from models.availability import calendar_feeds
+from models.bookings import bookings
+from models.idempotency import idempotency_keys
+from models.notifications import push_subscriptions
+from models.sealed import SEALED_COLUMNS, Form
+from models.sessions import sessions
+from models.webhooks import webhook_endpoints, webhook_secrets
+from tests import factories
+from tests.cli.test_doctor import examine
+from tests.dumping import tables_with
+from workflows.webhooks.headers import sealed_headers
+
+pytestmark = pytest.mark.usefixtures("own_database")
+
+OLD, NEW = "the old passphrase that is long enough", "the new passphrase that is long enough"
+NOTES = "mark-of-notes"
+
+
+@pytest.fixture
+def use_keys(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Sets ENCRYPTION_KEYS for the commands of this process."""
+
+    def use(*keys: str) -> None:
+        monkeypatch.setenv("ENCRYPTION_KEYS", ",".join(keys))
+        settings.cache_clear()
+
+    use(OLD)
+    return use
+
+
+def tutelage(*words: str) -> Result:
+    return CliRunner().invoke(main, ["reencrypt", *words])
+
+
+def fill(engine: Engine, sealer: Sealer, *, rows: int = 3) -> None:
+    """Rows with values of every kind, some of them as earlier releases wrote them."""
+    with engine.begin() as db:
+        listing = factories.make_listing(db)
+        for number in range(rows):
+            factories.make_booking(db, listing=listing, notes=NOTES if number else sealer.seal(NOTES))
+        session = factories.make_session(db, listing=listing)
+        feed = factories.make_calendar_feed(db, factories.make_mentor(db))
+        user = factories.make_user(db)
+        db.execute(
+            update(sessions)
+            .where(sessions.c.id == session.id)
+            .values(notes=NOTES, feedback=sealer.seal(NOTES), action_items=[NOTES, sealer.seal(NOTES)])
+        )
+        db.execute(
+            update(calendar_feeds)
+            .where(calendar_feeds.c.id == feed.id)
+            .values(sealed_url=without_mark(sealer.seal(NOTES)))
+        )
+        endpoint = {"id": uuid4(), "url": "https://partner.example/in", "event_types": ["*"]}
+        headers = {**sealed_headers({"x-key": NOTES}, sealer.seal), "x-older": NOTES}
+        db.execute(insert(webhook_endpoints).values(**endpoint, headers=headers))
+        secret = {"id": uuid4(), "endpoint_id": endpoint["id"], "sealed_secret": sealer.seal(NOTES)}
+        db.execute(insert(webhook_secrets).values(secret))
+        browser = {"id": uuid4(), "user_id": user.id, "endpoint_digest": "d", "host": "push.example"}
+        db.execute(insert(push_subscriptions).values(**browser, sealed=sealer.seal(NOTES)))
+        answer = {"caller": "user:1", "method": "POST", "route": "/bookings {}", "fingerprint": b"", "headers": {}}
+        for key in "ab":
+            body = sealer.seal(NOTES).encode()
+            db.execute(insert(idempotency_keys).values(**answer, key=key, status_code=201, body=body))
+
+
+def values(engine: Engine) -> list[str]:
+    """Every value that is to be encrypted, as it is stored."""
+    found: list[str] = []
+    with engine.connect() as db:
+        for each in SEALED_COLUMNS:
+            selected = f"SELECT value FROM {each.table.name}, LATERAL ({each.values}) AS row (value)"
+            if each.form is Form.HEADERS:
+                selected = selected.replace("h.value #>> '{}'", "NULL")
+            found += [str(value) for value in db.scalars(text(selected.replace(":", r"\:"))) if value is not None]
+    return found
+
+
+def versions(engine: Engine) -> list[tuple[object, ...]]:
+    """What would tell readers of bookings of a change."""
+    booking = bookings.c
+    with engine.connect() as db:
+        rows = db.execute(select(booking.id, booking.version, booking.updated_at).order_by(booking.id))
+        return [tuple(row) for row in rows]
+
+
+def test_everything_is_under_the_new_key_and_the_old_one_can_go(engine: Engine, use_keys: Callable[..., None]) -> None:
+    fill(engine, Sealer([OLD]))
+    before = versions(engine)
+    use_keys(NEW, OLD)
+    result = tutelage("--page", "2")
+    assert result.exit_code == 0, result.output
+    assert "bookings: 3 rows written, 0 left." in result.output
+    assert "idempotency_keys: 2 rows written, 0 left." in result.output
+    stored = values(engine)
+    assert len(stored) == 14
+    assert {Sealer([NEW]).unseal(each) for each in stored} == {NOTES}
+    assert all(each.startswith(Sealer([NEW]).mark) for each in stored)
+    assert tables_with(engine, [NOTES]) == []
+    with engine.connect() as db:
+        after = db.execute(
+            select(bookings.c.id, bookings.c.version, bookings.c.updated_at).order_by(bookings.c.id)
+        ).all()
+    assert after == before
+    use_keys(NEW)
+    again = tutelage()
+    assert (again.exit_code, "rows written" in again.output, "1 rows" in again.output) == (0, True, False)
+
+
+def test_doctor_names_what_is_under_other_keys(
+    engine: Engine, use_keys: Callable[..., None], tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    fill(engine, Sealer([OLD]))
+    use_keys(NEW, OLD)
+    assert "retired keys, or not encrypted yet: 3 rows of bookings, 1 rows of sessions" in examine(tmp_path).output
+    assert tutelage().exit_code == 0
+    assert "ok     Every encrypted value is under the first of ENCRYPTION_KEYS." in examine(tmp_path).output
+    use_keys(OLD)
+    assert "ENCRYPTION_KEYS does not hold: 3 rows of bookings" in examine(tmp_path).output
+
+
+def test_what_cannot_be_read_stays_and_is_counted(engine: Engine, use_keys: Callable[..., None]) -> None:
+    fill(engine, Sealer([OLD]))
+    lost = Sealer(["a lost passphrase"]).seal(NOTES)
+    with engine.begin() as db:
+        db.execute(update(push_subscriptions).values(sealed=lost))
+    use_keys(NEW, OLD)
+    result = tutelage()
+    assert result.exit_code == 1
+    assert "push_subscriptions: 0 rows written, 1 left, 1 of them under a key that is gone." in result.output
+    with engine.connect() as db:
+        assert list(db.scalars(select(push_subscriptions.c.sealed))) == [lost]
+
+
+def test_rows_in_use_are_passed_over_and_written_later(engine: Engine, use_keys: Callable[..., None]) -> None:
+    fill(engine, Sealer([OLD]))
+    use_keys(NEW, OLD)
+    with engine.begin() as other:
+        held = other.execute(select(bookings.c.id).limit(1).with_for_update()).scalar_one()
+        result = tutelage()
+        assert result.exit_code == 1
+        assert "bookings: 2 rows written, 1 left." in result.output
+        # Written meanwhile by a process that has only the old key.
+        other.execute(update(bookings).where(bookings.c.id == held).values(notes=Sealer([OLD]).seal("later")))
+    assert "bookings: 1 rows written, 0 left." in tutelage().output
+    with engine.connect() as db:
+        notes = db.scalar(select(bookings.c.notes).where(bookings.c.id == held))
+    assert Sealer([NEW]).unseal(str(notes)) == "later"
+
+
+def test_a_run_that_was_killed_is_continued(engine: Engine, use_keys: Callable[..., None]) -> None:
+    fill(engine, Sealer([OLD]), rows=40)
+    use_keys(NEW, OLD)
+    command = [sys.executable, "-m", "cli.main", "reencrypt", "--page", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("bookings: 5 rows"):
+                process.send_signal(signal.SIGKILL)
+                break
+    left = [line for line in tutelage("--count").output.splitlines() if line.startswith("bookings")]
+    assert 0 < int(left[0].split()[1]) <= 35
+    assert tutelage().exit_code == 0
+    assert {Sealer([NEW]).unseal(each) for each in values(engine)} == {NOTES}
+
+
+@pytest.mark.usefixtures("use_keys")
+def test_a_step_back_is_prepared(engine: Engine) -> None:
+    fill(engine, Sealer([OLD]))
+    assert tutelage().exit_code == 0
+    assert tutelage("--revert").exit_code == 0
+    with engine.connect() as db:
+        assert set(db.scalars(select(bookings.c.notes).where(bookings.c.notes.is_not(None)))) == {NOTES}
+        assert list(db.scalars(select(sessions.c.action_items))) == [[NOTES, NOTES]]
+        secret = db.scalar(select(webhook_secrets.c.sealed_secret))
+    # What the release before can read.
+    assert str(secret).startswith("gAAAAA")
+    assert Sealer([OLD]).unseal(str(secret)) == NOTES

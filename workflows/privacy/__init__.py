@@ -1,0 +1,1 @@
+"""Personal data: encryption anew, export, and erasure."""
