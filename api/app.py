@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property, partial
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, TypeVar
 
 from flask import Flask, Response, redirect, request
 from flask.json.provider import DefaultJSONProvider
 from sqlalchemy import Engine
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from api import errors, requests
@@ -90,6 +91,23 @@ class Tutelage(Flask):
         """Run the view, commit, and only then wait for a session (`Prefer: wait`)."""
         return with_session(request, in_transaction(super().dispatch_request))
 
+    def make_default_options_response(self) -> Response:
+        """An empty answer that lists the methods of the path in `Allow`."""
+        response = super().make_default_options_response()
+        if request.path in self.literal_paths:
+            response.allow.clear()
+            response.allow.update(self.literal_paths[request.path])
+        return response
+
+    @cached_property
+    def literal_paths(self) -> dict[str, frozenset[str]]:
+        """The paths without parameters and their methods, which are no ids of rules with parameters either."""
+        methods: dict[str, frozenset[str]] = {}
+        for rule in self.url_map.iter_rules():
+            if not rule.arguments:
+                methods[rule.rule] = methods.get(rule.rule, frozenset()) | (rule.methods or set())
+        return methods
+
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve every route at the root and, with SCRIPT_NAME set, under /api."""
         routes = super().wsgi_app
@@ -117,7 +135,7 @@ def create_app(
     subscriptions.activate_policy(operator_policy(chosen))
     operations.read_revisions()
     requests.register(app)
-    app.before_request(_require_single_slash)
+    app.before_request(partial(_require_route, app))
     api = make_api(app)
     for area in AREAS:
         api.register_blueprint(area)
@@ -127,10 +145,14 @@ def create_app(
     return app
 
 
-def _require_single_slash() -> None:
+def _require_route(app: Tutelage) -> None:
     # Werkzeug matches a path that begins with several slashes as if there were one.
     if request.environ["PATH_INFO"].startswith("//"):
         raise NotFound
+    # GET /sessions/book would be the session whose malformed id is "book", and 404.
+    methods = app.literal_paths.get(request.path)
+    if methods is not None and request.method not in methods:
+        raise MethodNotAllowed(sorted(methods))
 
 
 def make_state(settings: Settings, engine: Engine | None, wakeups: WakeupSink | None) -> AppState:

@@ -20,6 +20,8 @@ from api.schemas.base import Error
 View = TypeVar("View", bound=Callable[..., object])
 
 PARSER = StrictParser()
+# What the server refuses before it looks for a route, whatever the path.
+BEFORE_ROUTES = ("invalid_request", "request_timeout", "too_large", "uri_too_long", "headers_too_large")
 # Steps of a life cycle: POST is an alias of PATCH.
 STEPS = ["PATCH", "POST"]
 
@@ -113,13 +115,13 @@ def describe_refusals(doc: dict[str, Any], doc_info: dict[str, Any], **_context:
         return _with_responses(doc, codes)
     doc["security"] = CREDENTIALS
     parameters.extend(doc_info.get("headers", []))
-    codes = ["unavailable", "internal_error", *codes, "unauthenticated", *_codes_of_loader(loader)]
+    codes = [*codes, "unauthenticated", "unavailable", "internal_error", *_codes_of_loader(loader)]
     if "requestBody" in doc:
-        codes += ["invalid_request", "unsupported_media_type", "too_large"]
+        codes += ["invalid_request", "unsupported_media_type"]
     elif doc_info.get("arguments"):
         codes.append("invalid_request")
     if loader["changing"]:
-        codes += ["invalid_request", "key_reused", "key_in_use", "too_large"]
+        codes += ["invalid_request", "key_reused", "key_in_use", "rate_limited"]
         parameters.extend([IDEMPOTENCY_KEY, IF_MATCH] if loader["subject"] else [IDEMPOTENCY_KEY])
     return _with_responses(doc, codes)
 
@@ -145,7 +147,7 @@ def _codes_of_loader(loader: dict[str, Any]) -> Iterable[str]:
 
 def _with_responses(doc: dict[str, Any], codes: Iterable[str]) -> dict[str, Any]:
     by_status: dict[int, list[str]] = {}
-    for code in dict.fromkeys(codes):
+    for code in dict.fromkeys([*codes, *BEFORE_ROUTES]):
         by_status.setdefault(REFUSALS[code].status, []).append(code)
     responses = doc.setdefault("responses", {})
     # The parser's own note about the status of validation errors gives way to the codes.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from enum import Enum
@@ -14,8 +15,9 @@ from flask import Request, Response
 from api.schemas.base import camel
 
 JSON, CSV = "application/json", "text/csv"
-# Prefixes of formulas in spreadsheets, in full-width forms too.
-_FORMULAS = tuple("=+-@＝＋－＠")
+# Where a cell begins that a spreadsheet would take for a formula, in full-width forms too: at the start of a value, and
+# behind what another spreadsheet than ours takes for the end of a cell, wherever in the value that stands.
+_FORMULA = re.compile(r"(?:\A|(?<=[;|\t\r\n]))(?=\s*[=+\-@＝＋－＠])|\A(?=[\t\r\n])")
 _CHUNK = 16 * 1024  # characters
 
 
@@ -57,7 +59,7 @@ def cell(value: object) -> object:
             return value.value
         case str():
             # An apostrophe in front is how people write text that looks like a formula.
-            return f"'{value}" if value.lstrip().startswith(_FORMULAS) or value[:1] in "\t\r\n" else value
+            return _FORMULA.sub("'", value)
         case datetime():
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
         case date():

@@ -7,20 +7,21 @@ import json
 from typing import Any
 
 from flask import Request, Response
-from sqlalchemy import BigInteger, Connection, Row, bindparam, func, select, text
+from sqlalchemy import BigInteger, ColumnElement, Connection, FromClause, Row, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from api.bodies import body_of
 from api.state import app_state
 from config.sealing import UnsealError
 from models.idempotency import idempotency_keys as keys
-from workflows.errors import Conflict, Invalid, KeyReused
+from workflows.errors import Conflict, Invalid, KeyReused, RateLimited
 from workflows.identity.actor import Actor
 
 HEADER = "Idempotency-Key"
 _MAX_KEY_CHARACTERS = 255
 _STORED_HEADERS = ("Cache-Control", "Content-Type", "ETag", "Location")
-
+_MEGABYTE = 1024 * 1024
+_NO_LIMIT = 2**62
 
 _LOCK = select(func.pg_try_advisory_xact_lock(bindparam("lock", type_=BigInteger)))
 _ANSWER = (keys.c.fingerprint, keys.c.status_code, keys.c.headers, keys.c.body)
@@ -28,15 +29,39 @@ _IDENTITY = (keys.c.caller, keys.c.method, keys.c.route, keys.c.key)
 EARLIER = select(keys).where(
     *(column == bindparam(column.name) for column in _IDENTITY), keys.c.expires_at > func.now()
 )
-_WRITTEN = insert(keys).values({column.name: bindparam(column.name) for column in (*_IDENTITY, *_ANSWER)})
-_KEEP = _WRITTEN.on_conflict_do_update(
-    index_elements=_IDENTITY,
-    set_={
-        **{column.name: _WRITTEN.excluded[column.name] for column in _ANSWER},
-        "created_at": func.now(),
-        "expires_at": text("now() + interval '72 hours'"),
-    },
-    where=keys.c.expires_at <= func.now(),
+# What a caller has stored; short, since the quota bounds it.
+STORED = select(
+    func.count().label("number"), func.coalesce(func.sum(func.octet_length(keys.c.body)), 0).label("size")
+).where(keys.c.caller == bindparam("caller"), keys.c.expires_at > func.now())
+_NEXT_TO_EXPIRE = select(func.ceil(func.extract("epoch", func.min(keys.c.expires_at) - func.now()))).where(
+    keys.c.caller == bindparam("caller"), keys.c.expires_at > func.now()
+)
+# Held until commit by a caller's requests, one after the other, that come close to the quota.
+_QUOTA_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('idempotency keys of ' || :caller, 0))")
+
+
+def _keep(stored: FromClause | None, *room: ColumnElement[bool]) -> Any:
+    """Insert the answer, where there is room for it, in the place of one that has expired."""
+    columns = (*_IDENTITY, *_ANSWER)
+    row = select(*(bindparam(column.name, type_=column.type) for column in columns)).where(*room)
+    written = insert(keys).from_select(columns, row if stored is None else row.select_from(stored))
+    return written.on_conflict_do_update(
+        index_elements=_IDENTITY,
+        set_={
+            **{column.name: written.excluded[column.name] for column in _ANSWER},
+            "created_at": func.now(),
+            "expires_at": text("now() + interval '72 hours'"),
+        },
+        where=keys.c.expires_at <= func.now(),
+    ).returning(keys.c.key)
+
+
+_KEEP = _keep(None)
+_OWN = STORED.subquery("own")
+_KEEP_WITHIN = _keep(
+    _OWN,
+    _OWN.c.number < bindparam("max_keys", type_=BigInteger),
+    _OWN.c.size + bindparam("size", type_=BigInteger) <= bindparam("max_bytes", type_=BigInteger),
 )
 
 
@@ -57,6 +82,8 @@ class IdempotentRequest:
             "route": f"{rule} {arguments}",
             "key": key,
         }
+        # Operators are trusted, and the systems that act as one send many.
+        self._unbounded = actor.operator
         payload = [self.identity["route"].encode(), request.query_string, body_of(request)]
         self.fingerprint = _digest(*payload)
 
@@ -79,17 +106,39 @@ class IdempotentRequest:
         return _replayed(row)
 
     def keep(self, db: Connection, response: Response) -> None:
-        """Store a 2xx answer in the transaction of the change itself; any other answer may be asked for again."""
+        """Store a 2xx answer in the transaction of the change itself; any other answer may be asked for again.
+
+        Raises:
+            RateLimited: the caller has as much stored as there may be.
+        """
         if not 200 <= response.status_code < 300:
             return
-        values = {
+        values: dict[str, Any] = {
             "fingerprint": self.fingerprint,
             "status_code": response.status_code,
             "headers": {name: response.headers[name] for name in _STORED_HEADERS if name in response.headers},
             # Answers hold secrets, notes and names: at rest they are all encrypted alike.
             "body": app_state().sealer.seal(response.get_data(as_text=True)).encode(),
         }
-        db.execute(_KEEP, {**self.identity, **values})
+        values |= self.identity
+        settings = app_state().settings
+        max_keys, max_bytes = settings.max_idempotency_keys, settings.max_idempotency_megabytes * _MEGABYTE
+        if self._unbounded or not (max_keys or max_bytes):
+            db.execute(_KEEP, values)
+            return
+        values["size"] = len(values["body"])
+        most = {"max_keys": max_keys or _NO_LIMIT, "max_bytes": max_bytes or _NO_LIMIT}
+        # Up to half of the quota requests at the same time do not see each other's, and cannot exceed it.
+        if db.execute(_KEEP_WITHIN, values | {name: limit // 2 for name, limit in most.items()}).first():
+            return
+        db.execute(_QUOTA_LOCK, self.identity)
+        # In a statement of its own: its snapshot must be younger than the lock.
+        if not db.execute(_KEEP_WITHIN, values | most).first():
+            raise RateLimited(
+                "Too many of your answers under an Idempotency-Key are stored, each for 72 hours; wait, or send fewer"
+                " changes with one.",
+                retry_after=int(db.execute(_NEXT_TO_EXPIRE, self.identity).scalar() or 1),
+            )
 
     def _lock(self) -> int:
         return int.from_bytes(_digest(*(part.encode() for part in self.identity.values()))[:8], "big", signed=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -24,6 +25,7 @@ from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope
 
 from api.bodies import BODY_LIMIT_BYTES
 from api.errors import SENTENCES, shape
+from api.refusals import CODE_OF_STATUS
 from api.requests import count_unread, request_id_of
 
 if TYPE_CHECKING:
@@ -36,13 +38,17 @@ MEMORY_LIMIT_BYTES = 1024 * 1024  # of an answer; a longer one goes by way of a 
 # granian opens that file by its name, right after it was handed over.
 FILE_SECONDS = 10.0
 
-_CODES = {400: "invalid_request", 408: "invalid_request", 413: "too_large", 500: "internal_error"}
+# Below granian's own limits, beyond which it closes the connection with an empty answer.
+TARGET_LIMIT_CHARACTERS = 8 * 1024
+HEADERS_LIMIT_BYTES = 32 * 1024
+MAX_HEADERS = 90
+
 _SENTENCES = {
+    **SENTENCES,
     400: "The body is not what the headers announce, or a header holds characters beyond ASCII.",
-    408: "The body took too long to arrive.",
-    413: SENTENCES[413],
-    500: SENTENCES[500],
 }
+# RFC 9112, 3.2: what may stand in Host, which is never empty here (RFC 9110, 4.2.1).
+_HOST = re.compile(r"[A-Za-z0-9\-._~%!$&'()*+;=]+(:[0-9]{0,5})?|\[[0-9A-Fa-fv:.]+\](:[0-9]{0,5})?")
 Fields = list[tuple[str, str]]
 
 
@@ -206,7 +212,13 @@ class Server:
 
 
 def _environment_of(scope: Scope) -> WSGIEnvironment:
-    """A request's head as WSGI has it (PEP 3333)."""
+    """A request's head as WSGI has it (PEP 3333).
+
+    Raises:
+        _RequestRefused: it is too long, names no host or several, or cannot be read without loss.
+    """
+    if len(scope.path) + len(scope.query_string) > TARGET_LIMIT_CHARACTERS:
+        raise _RequestRefused(414)
     environ: WSGIEnvironment = {
         "REQUEST_METHOD": scope.method,
         "SCRIPT_NAME": "",
@@ -224,9 +236,11 @@ def _environment_of(scope: Scope) -> WSGIEnvironment:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
-    headers, names = scope.headers, set()
+    headers, names, count, size = scope.headers, set(), 0, 0
     for name, value in headers.items():
         names.add(name)
+        count += 1
+        size += len(name) + len(value)
         key = _variable_of(name)
         if key in environ:
             environ[key] += f",{value}"
@@ -235,7 +249,18 @@ def _environment_of(scope: Scope) -> WSGIEnvironment:
     # granian leaves out values that are not ASCII: an If-Match or Idempotency-Key would be lost without a word.
     if len(names) != len(headers.keys()):
         raise _RequestRefused(400)
+    if size > HEADERS_LIMIT_BYTES or count > MAX_HEADERS:
+        raise _RequestRefused(431)
+    # Two of them were joined by a comma. Only HTTP/1.0 knows requests without one.
+    host = environ.get("HTTP_HOST")
+    if not _is_host(host) if host is not None else scope.http_version != "1":
+        raise _RequestRefused(400, "The request must have one Host header, with a host and a port alone.")
     return environ
+
+
+@lru_cache(maxsize=512)
+def _is_host(value: str) -> bool:
+    return _HOST.fullmatch(value) is not None
 
 
 @lru_cache(maxsize=512)
@@ -288,7 +313,7 @@ def _refuse(protocol: HTTPProtocol, refused: _RequestRefused, sent_id: str | Non
     request_id = request_id_of(sent_id)
     count_unread(refused.status)
     log.info("request refused", status=refused.status, request_id=request_id)
-    body = shape(refused.status, _CODES[refused.status], refused.message, request_id)
+    body = shape(refused.status, CODE_OF_STATUS[refused.status], refused.message, request_id)
     fields = [
         ("Connection", "close"),
         ("Content-Type", "application/json"),

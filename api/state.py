@@ -15,6 +15,7 @@ from workers.transactions import Transactions, WakeupSink
 from workers.wakeups import WakeupQueue
 from workflows.bookings.insert import DraftLimits
 from workflows.sessions.meeting import MeetingService
+from workflows.webhooks.quotas import MessageQuotas
 
 EXTENSION = "tutelage"
 _FLUSH_SECONDS = 3.0
@@ -35,6 +36,14 @@ class AppState:
     def draft_limits(self) -> DraftLimits:
         """How many open requests a mentee may have."""
         return DraftLimits(self.settings.max_open_drafts_per_mentor, self.settings.max_open_drafts)
+
+    @property
+    def message_quotas(self) -> MessageQuotas:
+        """How many webhook messages are sent at an owner's word."""
+        chosen = self.settings
+        return MessageQuotas(
+            chosen.webhook_pings_per_hour, chosen.webhook_resends_per_hour, chosen.webhook_recoveries_per_hour
+        )
 
     @property
     def meetings(self) -> MeetingService:

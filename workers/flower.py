@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+from flower.views.monitor import Metrics
+from tornado.web import authenticated
+
 from config.settings import SettingsError, exit_on_refused_settings, settings
 from workers.app import app
 
@@ -14,3 +17,6 @@ with exit_on_refused_settings():
     # FLOWER_AUTH is Flower's own, for those who sign in with an identity provider.
     if settings().production and not settings().flower_basic_auth and "FLOWER_AUTH" not in os.environ:
         raise SettingsError("Flower needs FLOWER_BASIC_AUTH=user:password in production.")
+
+# Flower 2.2 shows everything for its password but /metrics, which names workers and tasks, and has no setting for that.
+Metrics.get = authenticated(Metrics.get)

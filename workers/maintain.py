@@ -26,6 +26,7 @@ from workflows.events.store import backlogs, dead_by_effect
 from workflows.events.subscriptions import QUEUES, load
 from workflows.identity.email_change import forget_email_changes
 from workflows.invariants import looks
+from workflows.quotas import forget_unused_quotas
 from workflows.sessions.after_the_fact import cancel_not_held, remind_to_complete
 from workflows.webhooks.deliveries import DELETION_BATCH, delete_missed
 
@@ -168,6 +169,7 @@ CHORES: dict[str, Chore] = {
     "delete expired holds": delete_expired_holds,
     "forget used links": forget_spent_links,
     "forget mail addresses": forget_email_changes,
+    "forget unused quotas": forget_unused_quotas,
     "add up sessions": add_up_changes,
     "look at changes": looks.look_at_changes,
     "look at violations again": looks.look_again,

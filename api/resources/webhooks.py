@@ -107,6 +107,7 @@ def update_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, A
         seal=app_state().sealer.seal,
         allowed=app_state().settings.webhook_allowed_networks,
         now=context.now,
+        quotas=app_state().message_quotas,
     )
     return tagged(changed)
 
@@ -154,7 +155,13 @@ def rotate_webhook_secret(context: RequestContext[Endpoint], body: dict[str, Any
 @webhooks.response(202, shapes.WebhookPing, example=message_examples.MESSAGE)
 def ping_webhook_endpoint(context: RequestContext[Endpoint], _body: dict[str, Any]) -> dict[str, UUID]:
     """Send a signed ping; the first 2xx answer makes the endpoint active."""
-    ping = ping_endpoint(context.db, actor=context.actor, endpoint=context.subject, now=context.now)
+    ping = ping_endpoint(
+        context.db,
+        actor=context.actor,
+        endpoint=context.subject,
+        now=context.now,
+        quotas=app_state().message_quotas,
+    )
     return {"endpoint_id": context.subject.id, "event_id": ping.id}
 
 
@@ -166,7 +173,12 @@ def ping_webhook_endpoint(context: RequestContext[Endpoint], _body: dict[str, An
 def send_webhook_example(context: RequestContext[Endpoint], body: dict[str, Any]) -> dict[str, UUID]:
     """Send an example message to an active endpoint, and to no other."""
     example = send_example(
-        context.db, actor=context.actor, endpoint=context.subject, event_type=body["event_type"], now=context.now
+        context.db,
+        actor=context.actor,
+        endpoint=context.subject,
+        event_type=body["event_type"],
+        now=context.now,
+        quotas=app_state().message_quotas,
     )
     return {"endpoint_id": context.subject.id, "event_id": example.id}
 
@@ -182,7 +194,15 @@ def recover_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, 
     Of the types that it asks for now; at most 10,000, the oldest first, 25 a second. What is recovered already, or has
     arrived, is not sent twice.
     """
-    return {"recovered": recover(context.db, actor=context.actor, endpoint=context.subject, now=context.now, **body)}
+    recovered = recover(
+        context.db,
+        actor=context.actor,
+        endpoint=context.subject,
+        now=context.now,
+        quotas=app_state().message_quotas,
+        **body,
+    )
+    return {"recovered": recovered}
 
 
 @webhook_deliveries.route("/webhook-deliveries")
@@ -224,7 +244,7 @@ def resend_webhook_delivery(
     it is, and the answer is another delivery of the same event. While the endpoint has a `retryingAt`, they wait: a
     ping that is answered with 2xx ends that.
     """
-    on_its_way = resend(context.db, actor=context.actor, delivery=context.subject)
+    on_its_way = resend(context.db, actor=context.actor, delivery=context.subject, quotas=app_state().message_quotas)
     return tagged(on_its_way, Location=f"/webhook-deliveries/{on_its_way.id}")
 
 

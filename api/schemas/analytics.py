@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -22,6 +23,11 @@ _EITHER_FORM = "Must be a day, such as 2030-05-04, or a time with a zone, such a
 class DayOrMoment(fields.String):
     """A day, or a time with its zone (RFC 3339)."""
 
+    pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt][0-9:.]+([Zz]|[+-][0-9:]+))?$"
+
+    def __init__(self, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(metadata={"pattern": self.pattern, **(metadata or {})}, **kwargs)
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date | datetime:  # type: ignore[override]
         if not isinstance(value, str) or not _DAY.fullmatch(value):
             moment: datetime = Moment(error_messages={"form": _EITHER_FORM}).deserialize(value, attr, data, **kwargs)
@@ -37,6 +43,8 @@ class DayOrMoment(fields.String):
 
 class DayOfUtc(DayOrMoment):
     """A day of UTC, where moments are refused."""
+
+    pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date | datetime:  # type: ignore[override]
         if not isinstance(value, str) or not _DAY.fullmatch(value):

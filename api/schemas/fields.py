@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -30,9 +31,11 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MICROSECONDS = re.compile(r"(\.\d{6})\d+")
 # Control characters, line and paragraph separators, and overrides of the text's direction (UAX #9).
 # The marks U+200E, U+200F and U+061C occur in Hebrew and Arabic names and are accepted.
-_BREAKS_THE_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+BREAKS_THE_LINE = r"\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069"
 # Multi-line text may hold line breaks and tabs; the rest could disguise text in terminals and mails.
-_BREAKS_THE_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+BREAKS_THE_TEXT = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069"
+_BREAKS_THE_LINE = re.compile(f"[{BREAKS_THE_LINE}]")
+_BREAKS_THE_TEXT = re.compile(f"[{BREAKS_THE_TEXT}]")
 MAIL_ADDRESS_LIMIT = 254  # characters, RFC 5321 with erratum 1690
 LOCAL_PART_LIMIT = 64  # RFC 5321, 4.5.3.1.1
 YEARS = range(1900, 3000)
@@ -52,8 +55,20 @@ class Text(fields.String):
         shortest: from 1 on, white space alone is refused.
     """
 
-    def __init__(self, longest: int, *, shortest: int = 0, **kwargs: Any) -> None:
-        super().__init__(validate=validate.Length(min=shortest or None, max=longest), **kwargs)
+    refused = BREAKS_THE_TEXT
+
+    def __init__(
+        self, longest: int, *, shortest: int = 0, metadata: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        # As a document has it, in the regular expressions of ECMA-262, which `\u` stands in as in Python's.
+        pattern = (
+            f"^[^{self.refused}]*$" if not shortest else f"^[^{self.refused}]*[^{self.refused}\\s][^{self.refused}]*$"
+        )
+        super().__init__(
+            validate=validate.Length(min=shortest or None, max=longest),
+            metadata={"pattern": pattern, **(metadata or {})},
+            **kwargs,
+        )
         self._must_say = shortest > 0
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
@@ -67,6 +82,8 @@ class Text(fields.String):
 
 class OneLine(Text):
     """Text of one line without control characters, safe in a sentence or a mail's subject."""
+
+    refused = BREAKS_THE_LINE
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)
@@ -256,19 +273,15 @@ def _currency(code: str) -> None:
 class Currency(fields.String):
     """An active code of ISO 4217."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(validate=_currency, **kwargs)
+    def __init__(self, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(validate=_currency, metadata={"pattern": "^[A-Z]{3}$", **(metadata or {})}, **kwargs)
 
 
 class Money(ma.Schema):
     """An amount in minor units, with its ISO 4217 code."""
 
     amount = Whole(0, MAX_AMOUNT, required=True, metadata={"example": 4000})
-    currency = fields.String(
-        required=True,
-        validate=_currency,
-        metadata={"example": "USD", "pattern": "^[A-Z]{3}$", "description": "An active code of ISO 4217."},
-    )
+    currency = Currency(required=True, metadata={"example": "USD", "description": "An active code of ISO 4217."})
 
 
 class Price(fields.Nested):

@@ -8,7 +8,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
-from api.schemas.fields import Id, Line, Moment, QueryFlag, TrueOrFalse
+from api.schemas.fields import Id, Line, Moment, QueryFlag, Text, TrueOrFalse
 from models.notifications import Channel
 from workflows.notifications.kinds import OFFERED
 from workflows.notifications.preferences import Preferences as PreferencesRecord
@@ -89,8 +89,8 @@ class NotificationPreferenceUpdate(RequestSchema):
     kind = Line(100, required=True, metadata={"example": "session_completed"})
     channels = fields.Nested(ChannelPreferences, required=True)
     # Clients send back what they have read, with changes.
-    description = fields.String(metadata={"description": "Ignored: as read."})
-    always = fields.List(fields.String(), metadata={"description": "Ignored: as read."})
+    description = Text(1000, metadata={"description": "Ignored: as read."})
+    always = fields.List(Line(20), metadata={"description": "Ignored: as read."})
 
 
 class NotificationPreferencesUpdate(RequestSchema):

@@ -9,7 +9,7 @@ from marshmallow import ValidationError, fields, validate
 
 from api.schemas.base import RequestSchema, ResponseSchema, page_of
 from api.schemas.catalog import OfferFilters
-from api.schemas.fields import Id, Line, MailAddress, Moment, SearchText, Text, TimeZone, TrueOrFalse
+from api.schemas.fields import BREAKS_THE_LINE, Id, Line, MailAddress, Moment, SearchText, Text, TimeZone, TrueOrFalse
 from workflows.catalog.mentors import MentorSort
 
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
@@ -35,7 +35,7 @@ def _avatar_url(**kwargs: Any) -> fields.String:
     return fields.String(
         allow_none=True,
         validate=[validate.Length(max=2000), validate.URL(schemes={"http", "https"})],
-        metadata={"example": "https://tutelage.example/grace.png"},
+        metadata={"example": "https://tutelage.example/grace.png", "pattern": f"^[^{BREAKS_THE_LINE}]*$"},
         **kwargs,
     )
 

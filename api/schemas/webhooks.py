@@ -34,7 +34,7 @@ class _EndpointSettings(RequestSchema):
     description = Text(1000, allow_none=True)
     headers = fields.Dict(
         keys=fields.String(),
-        values=fields.String(),
+        values=fields.String(metadata={"pattern": "^[ -~]*$"}),
         allow_none=True,
         metadata={"description": "Sent along with every message; at most 20. Their values are not shown again."},
     )

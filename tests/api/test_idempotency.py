@@ -139,3 +139,68 @@ def test_what_is_kept_can_not_be_read_in_the_database(world: World, cast: Cast) 
     assert b"between" not in stored
     again = world.client.post("/bookings", json=requested, headers=cast.as_mentee | KEY)
     assert again.json["notes"] == "between you and me"
+
+
+def key(number: int) -> dict[str, str]:
+    return {"Idempotency-Key": f"of many, number {number}"}
+
+
+def test_stored_answers_of_a_caller_are_bounded(world: World, cast: Cast) -> None:
+    world = World.on(world.engine, max_idempotency_keys=2)
+    requested = [cast.body() for _ in range(3)]
+    answers = [
+        world.client.post("/bookings", json=body, headers=cast.as_mentee | key(number))
+        for number, body in enumerate(requested)
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201, 429]
+    assert answers[2].json["code"] == "rate_limited"
+    assert 0 < int(answers[2].headers["Retry-After"]) <= 72 * 3600
+    # The change is undone with its answer; it can be made without a key, and what is stored is answered again.
+    assert booked(world.engine) == 2
+    assert world.client.post("/bookings", json=requested[2], headers=cast.as_mentee).status_code == 201
+    again = world.client.post("/bookings", json=requested[0], headers=cast.as_mentee | key(0))
+    assert again.headers["Idempotent-Replayed"] == "true"
+    # Another caller has a quota of their own.
+    assert world.client.post("/bookings", json=cast.body(), headers=cast.as_stranger | key(0)).status_code == 201
+
+
+def test_stored_answers_are_bounded_in_bytes(world: World, cast: Cast) -> None:
+    world = World.on(world.engine, max_idempotency_megabytes=1)
+    assert world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee | key(0)).status_code == 201
+    with world.engine.begin() as db:
+        db.execute(update(idempotency_keys).values(body=b"x" * 1024 * 1024))
+    refused = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee | key(1))
+    assert (refused.status_code, refused.json["code"]) == (429, "rate_limited")
+    with world.engine.begin() as db:
+        db.execute(update(idempotency_keys).values(expires_at=text("now() - interval '1 second'")))
+    assert world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee | key(1)).status_code == 201
+
+
+@pytest.mark.parametrize("chosen", [{"max_idempotency_keys": 0, "max_idempotency_megabytes": 0}, {}])
+def test_quotas_can_be_off_and_are_not_for_operators(world: World, cast: Cast, chosen: dict[str, int]) -> None:
+    world = World.on(world.engine, **(chosen or {"max_idempotency_keys": 1}))
+    headers = cast.as_mentee if chosen else cast.as_operator
+    for number in range(3):
+        path, body = ("/bookings", cast.body()) if chosen else ("/courses", {"title": f"Course {number}"})
+        assert world.client.post(path, json=body, headers=headers | key(number)).status_code == 201
+
+
+def test_a_race_does_not_pass_the_quota(world: World, cast: Cast) -> None:
+    world = World.on(world.engine, max_idempotency_keys=3, max_open_drafts_per_mentor=0)
+    start, requested = Barrier(8, timeout=10), [cast.body() for _ in range(8)]
+
+    def ask(number: int) -> int:
+        start.wait()
+        answer = world.client.post("/bookings", json=requested[number], headers=cast.as_mentee | key(number))
+        return answer.status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(ask, range(8))) == [201] * 3 + [429] * 5
+    assert booked(world.engine) == 3
+
+
+def test_an_answer_is_stored_by_one_statement(world: World, cast: Cast) -> None:
+    seen: list[str] = []
+    with before_statements(world.engine, seen.append):
+        assert world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee | key(0)).status_code == 201
+    assert len([statement for statement in seen if "idempotency" in statement]) == 2

@@ -41,6 +41,14 @@ REFUSED: dict[str, tuple[bytes, int, str | None]] = {
     "a chunk of no size": (CHUNKED + b"ZZ\r\n{}\r\n0\r\n\r\n", 400, "invalid_request"),
     "a chunk below nothing": (CHUNKED + b"-5\r\n{}\r\n0\r\n\r\n", 400, "invalid_request"),
     "a chunk without its end": (CHUNKED + b"2\r\n{}XX0\r\n\r\n", 400, "invalid_request"),
+    "no host": (b"GET /health/live HTTP/1.1\r\n\r\n", 400, "invalid_request"),
+    "an empty host": (b"GET /health/live HTTP/1.1\r\nHost:\r\n\r\n", 400, "invalid_request"),
+    "two hosts": (b"GET /health/live HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400, "invalid_request"),
+    "a host that is none": (b"GET /health/live HTTP/1.1\r\nHost: x/y\r\n\r\n", 400, "invalid_request"),
+    "a long address": (b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "uri_too_long"),
+    "a long query": (b"GET /me?" + b"a" * 10_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "uri_too_long"),
+    "many headers": (b"GET /me HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 95 + b"\r\n", 431, "headers_too_large"),
+    "large headers": (b"GET /me HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 40_000 + b"\r\n\r\n", 431, "headers_too_large"),
     "a body that is too large": (POST + b"Content-Length: 300000\r\n\r\n{}", 413, "too_large"),
     "chunks that are too large": (CHUNKED + b"493E0\r\n" + b" " * 300_000, 413, "too_large"),
 }
@@ -82,7 +90,8 @@ def test_endless_headers_are_cut_off(served: Served) -> None:
 @pytest.mark.parametrize("raw", [POST + b"Content-Length: 9\r\n\r\n{", CHUNKED + b"9\r\n{"])
 def test_bodies_that_do_not_arrive_are_answered_408(served: Served, raw: bytes) -> None:
     status, headers, body = heard(served.connected(raw))
-    assert (status, headers["connection"], body["code"]) == (408, "close", "invalid_request")
+    assert (status, headers["connection"], body["code"]) == (408, "close", "request_timeout")
+    assert set(body) == SHAPE
 
 
 def test_refusals_keep_the_request_id(served: Served) -> None:
@@ -116,6 +125,20 @@ def test_bodies_are_invited_by_100_continue(served: Served) -> None:
     assert client.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
     client.sendall(b"{}")
     assert heard(client)[2] == b"{}"
+
+
+def test_other_expectations_are_ignored(served: Served) -> None:
+    raw = POST + CLOSE + b"Expect: the-impossible\r\nContent-Length: 2\r\n\r\n{}"
+    assert heard(served.connected(raw))[0] == 200
+
+
+@pytest.mark.parametrize("host", [b"x", b"api.example:8000", b"127.0.0.1", b"[::1]:8000", b"xn--bcher-kva.example."])
+def test_hosts_are_accepted(served: Served, host: bytes) -> None:
+    assert heard(served.connected(b"GET /health/live HTTP/1.1\r\n%sHost: %s\r\n\r\n" % (CLOSE, host)))[0] == 200
+
+
+def test_the_first_http_knew_no_host(served: Served) -> None:
+    assert heard(served.connected(b"GET /health/live HTTP/1.0\r\n\r\n"))[0] == 200
 
 
 def test_header_names_with_underscores_are_dropped(served: Served) -> None:

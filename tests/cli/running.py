@@ -61,6 +61,9 @@ class Up:
         return None
 
 
+FLOWER_LOGIN = "operator:a password of Flower for the tests alone"
+
+
 @contextmanager
 def tutelage_up(
     data_dir: Path,
@@ -98,6 +101,7 @@ def make_up(folder: Path) -> Iterator[Up]:
     """What `make up` starts: every part, on free ports, with its data in that folder."""
     data_dir, output = folder / "data", folder / "out"
     own = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    own["FLOWER_BASIC_AUTH"] = FLOWER_LOGIN
     # The environment is ready: this test runs in it. make is not to look whether it could be made anew.
     command = ["make", "up", "--old-file=.venv/.ready", f"ARGS=--port 0 --flower-port 0 --data-dir {data_dir}"]
     with output.open("wb") as file:

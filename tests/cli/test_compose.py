@@ -62,7 +62,8 @@ def test_the_api_is_published_by_a_proxy_alone(services: dict[str, Any]) -> None
     assert proxy["depends_on"]["api"]["condition"] == "service_healthy"
     (mounted,) = proxy["volumes"]
     configuration = (ROOT / mounted.partition(":")[0]).read_text()
-    (published,) = proxy["ports"]
+    published, flower = proxy["ports"]
+    assert flower == f"127.0.0.1:{CONTAINER.flower_port}:{CONTAINER.flower_port}"
     assert f"listen {published.rpartition(':')[2]};" in configuration
     assert f"server api:{CONTAINER.api_port};" in configuration
     assert f"server streams:{CONTAINER.streams_port};" in configuration
@@ -82,10 +83,32 @@ def test_the_proxy_buffers_and_has_limits() -> None:
     assert KEEP_ALIVE_SECONDS > 65
 
 
-@pytest.mark.parametrize(("status", "code"), [(413, "too_large"), (429, "rate_limited"), (503, "unavailable")])
+def test_flower_is_published_without_what_needs_no_password(services: dict[str, Any]) -> None:
+    assert "ports" not in services["flower"]
+    configuration = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text()
+    (server,) = re.findall(rf"server {{\s+listen {CONTAINER.flower_port};.*?\n    }}", configuration, re.DOTALL)
+    (closed,) = re.findall(r"location ~ (\S+) {\s+return 404;", server)
+    for path in ("/metrics", "/metrics/", "/metrics?x=1", "/healthcheck"):
+        assert re.match(closed, path)
+    assert not re.match(closed, "/tasks")
+    assert "set $flower http://flower:5555;" in server
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "invalid_request"),
+        (408, "request_timeout"),
+        (413, "too_large"),
+        (414, "uri_too_long"),
+        (429, "rate_limited"),
+        (431, "headers_too_large"),
+        (503, "unavailable"),
+    ],
+)
 def test_what_the_proxy_refuses_has_the_one_shape(status: int, code: str) -> None:
     configuration = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text()
     (body,) = re.findall(rf"return {status} '(.*)';", configuration)
     told = json.loads(body)
-    # Python's versions differ about the name of 413.
+    # Python's versions differ about the names of 413 and 414.
     assert told == shape(status, code, told["message"], "$request_id") | {"error": told["error"]}

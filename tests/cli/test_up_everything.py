@@ -14,13 +14,14 @@ import urllib3
 from cli.plan import PARTS
 from cli.run_file import read_run
 from cli.system import find_leftovers
-from tests.cli.running import Up
+from tests.cli.running import FLOWER_LOGIN, Up
 from tests.eventually import eventually
 
 
-def get(url: str) -> urllib3.BaseHTTPResponse:
+def get(url: str, login: str | None = None) -> urllib3.BaseHTTPResponse:
     """One request, without a second try."""
-    return urllib3.request("GET", url, retries=False, timeout=10)
+    headers = urllib3.make_headers(basic_auth=login) if login else None
+    return urllib3.request("GET", url, headers=headers, retries=False, timeout=10)
 
 
 def test_every_part_of_the_process_list_runs(up: Up) -> None:
@@ -34,6 +35,13 @@ def test_api_and_flower_answer_where_run_json_says(up: Up) -> None:
     assert get(f"{run['api']['url']}/health/ready").status == 200
     assert get(f"{run['flower']['url']}/healthcheck").status == 200
     assert run["api"]["url"] in up.said()
+
+
+def test_flower_shows_metrics_for_its_password_alone(up: Up) -> None:
+    url = f"{up.run()['flower']['url']}/metrics"
+    assert get(url).status == get(url, "operator:wrong").status == 401
+    shown = get(url, FLOWER_LOGIN)
+    assert (shown.status, b"flower_" in shown.data) == (200, True)
 
 
 def test_the_api_s_master_comes_first_and_its_workers_follow(up: Up) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from api.refusals import REFUSALS
+from api.refusals import CODE_OF_STATUS, REFUSALS
 from models.engine import create
 from models.events import deliveries
 from tests import factories
 from tests.api.conftest import Cast
 from tests.api.links import signed
+from tests.api.test_server import REFUSED
 from tests.application import ApiResponse, World
 from workflows.action_links.link import Action
 from workflows.bookings.booking import Booking
@@ -367,7 +368,17 @@ PRODUCED: dict[str, Callable[[Stage], ApiResponse]] = {
 }
 
 
-@pytest.mark.parametrize("code", REFUSALS)
+# Refused before there is a route, which tests/api/test_server.py does with a server.
+BY_THE_SERVER = {"request_timeout", "uri_too_long", "headers_too_large"}
+
+
+def test_a_code_of_the_server_is_produced_there() -> None:
+    assert BY_THE_SERVER - {"request_timeout"} <= {code for _raw, _status, code in REFUSED.values()}
+    for code in BY_THE_SERVER:
+        assert CODE_OF_STATUS[REFUSALS[code].status] == code
+
+
+@pytest.mark.parametrize("code", [code for code in REFUSALS if code not in BY_THE_SERVER])
 def test_a_documented_code_is_produced(
     engine: Engine, world: World, cast: Cast, draft: Booking, scheduled: Session, code: str
 ) -> None:

@@ -170,7 +170,8 @@ def test_a_client_is_generated_without_a_warning(document: dict[str, Any], tmp_p
 
 def test_every_route_lists_its_codes(document: dict[str, Any]) -> None:
     accept = document["paths"]["/bookings/{booking_id}/accept"]["patch"]["responses"]
-    assert set(accept) == {"201", "202", "400", "401", "403", "404", "409", "412", "413", "415", "422", "500", "503"}
+    refused = {"400", "401", "403", "404", "408", "409", "412", "413", "414", "415", "422", "429", "431", "500", "503"}
+    assert set(accept) == {"201", "202", *refused}
     assert set(accept["409"]["content"]["application/json"]["examples"]) == {
         "slot_taken",
         "outside_hours",
@@ -179,6 +180,68 @@ def test_every_route_lists_its_codes(document: dict[str, Any]) -> None:
     start = document["paths"]["/sessions/{session_id}/start"]["post"]["responses"]
     assert {"invalid_transition", "too_early"} <= set(start["400"]["content"]["application/json"]["examples"])
     assert {"not_found", "session_pending"} == set(start["404"]["content"]["application/json"]["examples"])
+
+
+def test_what_precedes_routes_is_documented_for_all(document: dict[str, Any]) -> None:
+    for path, method, operation in operations_of(document):
+        assert {"400", "408", "413", "414", "431"} <= set(operation["responses"]), (method, path)
+        assert "417" not in operation["responses"]
+
+
+METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
+
+
+def methods_of(rule: str) -> set[str]:
+    """The methods of an address, as `Allow` lists them."""
+    own = {method for method, known in ROUTES if known == rule}
+    return own | {"OPTIONS"} | ({"HEAD"} if "GET" in own else set())
+
+
+@pytest.mark.parametrize("root", ["", "/api"])
+def test_other_methods_of_a_path_are_405_with_allow(root: str) -> None:
+    client = template_app().test_client()
+    for rule in sorted({rule for _method, rule in ROUTES}):
+        path = root + PARAMETER.sub(str(uuid4()), rule)
+        allowed = methods_of(rule)
+        assert set(client.options(path).headers["Allow"].split(", ")) == allowed, path
+        for method in METHODS - allowed:
+            answer = client.open(path, method=method)
+            assert isinstance(answer.json, dict)
+            assert (answer.status_code, answer.json["code"]) == (405, "method_not_allowed"), (method, path)
+            assert set(answer.headers["Allow"].split(", ")) == allowed, (method, path)
+
+
+def texts_of(schema: Any, components: dict[str, Any], name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """The schemas of texts within a schema, by the names of their fields."""
+    while "$ref" in schema:
+        schema = components[schema["$ref"].rpartition("/")[2]]
+    kinds = schema.get("type")
+    if "string" in (kinds if isinstance(kinds, list) else [kinds]):
+        yield name, schema
+    for each in [*schema.get("anyOf", []), *schema.get("allOf", []), *schema.get("oneOf", [])]:
+        yield from texts_of(each, components, name)
+    for field, inner in schema.get("properties", {}).items():
+        yield from texts_of(inner, components, field)
+    for part in ("items", "additionalProperties"):
+        if isinstance(schema.get(part), dict):
+            yield from texts_of(schema[part], components, name)
+
+
+def test_texts_have_patterns_against_control_characters(document: dict[str, Any]) -> None:
+    components, seen, open_ended = document["components"]["schemas"], 0, []
+    for path, method, operation in operations_of(document):
+        bodies = operation.get("requestBody", {}).get("content", {}).values()
+        asked = [(each["name"], each["schema"]) for each in operation.get("parameters", []) if each["in"] == "query"]
+        texts = [text for body in bodies for text in texts_of(body["schema"], components)]
+        texts += [text for name, schema in asked for text in texts_of(schema, components, name)]
+        for name, text in texts:
+            if "enum" not in text and text.get("format") not in ("uuid", "date", "date-time", "email"):
+                seen += 1
+                pattern = re.compile(text.get("pattern", ""))
+                if any(pattern.search(f"a{character}b") for character in "\0\x1b\x7f\u202e"):
+                    open_ended.append((method, path, name))
+    assert not open_ended
+    assert seen > 50
 
 
 def examples_of(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

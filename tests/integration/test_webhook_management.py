@@ -23,7 +23,6 @@ from workflows.events.store import webhook_status_query
 from workflows.identity.actor import Actor
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
 from workflows.webhooks.endpoints import (
-    MAX_ENDPOINTS,
     Endpoint,
     activate,
     change_endpoint,
@@ -34,6 +33,7 @@ from workflows.webhooks.endpoints import (
     send_example,
 )
 from workflows.webhooks.messages import example_message
+from workflows.webhooks.quotas import MAX_ENDPOINTS
 
 OPERATOR = Actor(operator=True, name="operator:1")
 NOW = datetime.now(UTC)

@@ -28,6 +28,7 @@ def test_an_endpoints_own_headers_are_sent_along() -> None:
     [
         *("Host", "HOST", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Expect", "TE", "Trailer"),
         *("Upgrade", "Content-Type", "Content-Encoding", "Accept-Encoding", "User-Agent", "Webhook-Id"),
+        *("Webhook_Id", "CONTENT_LENGTH", "transfer_encoding", "X_Forwarded-For", "X_Real_IP", "Proxy_Authorization"),
         *("webhook-signature", "Webhook-Timestamp", "webhook-anything", "Proxy-Authorization", "Proxy-Connection"),
     ],
 )

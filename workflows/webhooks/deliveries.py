@@ -18,6 +18,7 @@ from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_EVENT_FIRST, PagedList
 from workflows.records import Record
 from workflows.webhooks.endpoints import Endpoint, require_active, require_owner
+from workflows.webhooks.quotas import NO_QUOTAS, MessageQuotas, use_recovery, use_resend
 
 INTERNAL_ERROR = "Something went wrong on our side, not on yours."
 # What an endpoint misses while it is not active can be recovered for so long, and is deleted a little later.
@@ -141,7 +142,9 @@ def require_sendable(delivery: WebhookDelivery) -> None:
         require_active(delivery.endpoint_state)
 
 
-def resend(db: Connection, *, actor: Actor, delivery: WebhookDelivery) -> WebhookDelivery:
+def resend(
+    db: Connection, *, actor: Actor, delivery: WebhookDelivery, quotas: MessageQuotas = NO_QUOTAS
+) -> WebhookDelivery:
     """Send a message again, under the same `webhook-id` and signed with the present secrets.
 
     A pending delivery becomes due now, a dead one gets all its attempts again, and a finished one is followed by
@@ -154,9 +157,11 @@ def resend(db: Connection, *, actor: Actor, delivery: WebhookDelivery) -> Webhoo
         Forbidden: the endpoint has another owner.
         Conflict: the endpoint is not active.
         NotFound: it has just been deleted.
+        RateLimited: too many messages to the endpoint have been sent again.
     """
     require_owner_of_endpoint(actor, delivery)
     require_sendable(delivery)
+    use_resend(db, delivery.endpoint_id, quotas)
     states = store.lock_runs(db, event_id=delivery.event_id, endpoint_id=delivery.endpoint_id)
     if delivery.id not in states:
         raise NotFound("This delivery is so old that it has just been deleted.")
@@ -172,7 +177,14 @@ def resend(db: Connection, *, actor: Actor, delivery: WebhookDelivery) -> Webhoo
 
 
 def recover(
-    db: Connection, *, actor: Actor, endpoint: Endpoint, since: datetime, now: datetime, until: datetime | None = None
+    db: Connection,
+    *,
+    actor: Actor,
+    endpoint: Endpoint,
+    since: datetime,
+    now: datetime,
+    until: datetime | None = None,
+    quotas: MessageQuotas = NO_QUOTAS,
 ) -> int:
     """Send again what failed in that time, of the types that the endpoint asks for; returns how many there were.
 
@@ -188,6 +200,7 @@ def recover(
         Forbidden: the endpoint has another owner.
         Conflict: the endpoint is not active.
         Invalid: a time too long ago, yet to come, or that ends before it begins.
+        RateLimited: the endpoint has been recovered too often.
     """
     require_owner(actor, endpoint)
     if since < now - RECOVERABLE_FOR:
@@ -197,6 +210,7 @@ def recover(
     if until is not None and until <= since:
         raise _invalid_time("until", "Must be after since.")
     require_active(endpoint.state)
+    use_recovery(db, endpoint.id, quotas)
     return store.recover(
         db,
         endpoint.id,

@@ -29,9 +29,9 @@ from workflows.records import Record
 from workflows.webhooks.address import Network, checked_address
 from workflows.webhooks.headers import checked_headers, sealed_headers
 from workflows.webhooks.messages import body_of
+from workflows.webhooks.quotas import NO_QUOTAS, MessageQuotas, require_room, use_ping
 from workflows.webhooks.secrets import checked_secret, new_secret
 
-MAX_ENDPOINTS = 50
 MAX_VALID_SECRETS = 10
 MAX_CANCELLED = 10_000
 DELETED = "The webhook endpoint has been deleted."
@@ -142,6 +142,7 @@ def create_endpoint(
         Forbidden: the caller is neither an operator nor acts as a mentor.
         Invalid: an address, an event type or a header that makes no sense.
         Conflict: the owner has as many endpoints as there may be.
+        RateLimited: the owner has created too many within a day.
         IntegrityError: the owner has an endpoint with this address already.
     """
     if not actor.operator and actor.mentor_profile_id is None:
@@ -152,7 +153,7 @@ def create_endpoint(
         "rate_limit": rate_limit,
         "signing": signing,
     }
-    _require_room(db, actor)
+    require_room(db, actor)
     row = db.execute(
         insert(webhook_endpoints)
         .values(id=uuid7(), mentor_profile_id=actor.mentor_profile_id, **columns)
@@ -160,7 +161,7 @@ def create_endpoint(
     ).one()
     endpoint = Endpoint.of(row)
     _store_secret(db, endpoint, seal(new_secret(signing)))
-    ping_endpoint(db, actor=actor, endpoint=endpoint, now=now)
+    _ping(db, actor, endpoint, now)
     return endpoint
 
 
@@ -173,6 +174,7 @@ def change_endpoint(
     seal: Callable[[str], str],
     now: datetime,
     allowed: Sequence[Network] = (),
+    quotas: MessageQuotas = NO_QUOTAS,
 ) -> Endpoint:
     """Change an endpoint. One with a new address is pending until it has answered a ping.
 
@@ -186,6 +188,7 @@ def change_endpoint(
         Forbidden: the endpoint has another owner.
         Invalid: a change that makes no sense.
         InvalidTransition: a state that does not follow upon the present one by hand.
+        RateLimited: a new address, which is pinged, when there have been too many pings.
         Stale: another request changed or deleted it since `endpoint` was read.
         IntegrityError: the owner has an endpoint with this address already.
     """
@@ -212,14 +215,15 @@ def change_endpoint(
         store.hasten_postponed(db, endpoint.id)
     if moved:
         # What was postponed for the old address becomes due when the new one answers.
-        ping_endpoint(db, actor=actor, endpoint=changed, now=now)
+        ping_endpoint(db, actor=actor, endpoint=changed, now=now, quotas=quotas)
     return changed
 
 
 def delete_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint) -> None:
     """Delete it with its secrets, and cancel its pending deliveries.
 
-    Those that a sender has in hand, or that are more than 10,000, are cancelled when they are due.
+    Those that are more than 10,000 are cancelled by `maintain`, and so are those that a sender has in hand, unless they
+    arrive.
 
     Raises:
         Forbidden: the endpoint has another owner.
@@ -239,13 +243,21 @@ def delete_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint) -> None
     store.cancel_of_deleted_endpoint(db, endpoint.id, DELETED, limit=MAX_CANCELLED)
 
 
-def ping_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint, now: datetime) -> WebhookPinged:
+def ping_endpoint(
+    db: Connection, *, actor: Actor, endpoint: Endpoint, now: datetime, quotas: MessageQuotas = NO_QUOTAS
+) -> WebhookPinged:
     """Record a ping; it is sent, and tried again, like any other message, and a 2xx makes the endpoint active.
 
     Raises:
         Forbidden: the endpoint has another owner.
+        RateLimited: there have been too many pings and examples.
     """
     require_owner(actor, endpoint)
+    use_ping(db, endpoint.id, quotas)
+    return _ping(db, actor, endpoint, now)
+
+
+def _ping(db: Connection, actor: Actor, endpoint: Endpoint, now: datetime) -> WebhookPinged:
     ping = WebhookPinged(actor=actor.name, occurred_at=now, webhook_endpoint_id=endpoint.id)
     record(db, ping)
     return ping
@@ -272,7 +284,13 @@ def activate(db: Connection, endpoint_id: UUID, *, url: str) -> None:
 
 
 def send_example(
-    db: Connection, *, actor: Actor, endpoint: Endpoint, event_type: str, now: datetime
+    db: Connection,
+    *,
+    actor: Actor,
+    endpoint: Endpoint,
+    event_type: str,
+    now: datetime,
+    quotas: MessageQuotas = NO_QUOTAS,
 ) -> WebhookExampleAsked:
     """Record that an example was asked for; it is sent, signed and tried again like any other message.
 
@@ -283,6 +301,7 @@ def send_example(
         Forbidden: the endpoint has another owner.
         Invalid: there is no such type, or its message would be too large.
         Conflict: the endpoint is not active.
+        RateLimited: there have been too many pings and examples.
     """
     require_owner(actor, endpoint)
     if event_type not in announced_types():
@@ -296,6 +315,7 @@ def send_example(
     )
     # What is too large to be sent is refused here, in the answer to the request.
     body_of(example)
+    use_ping(db, endpoint.id, quotas)
     record(db, example)
     return example
 
@@ -379,20 +399,6 @@ def _checked(changes: dict[str, Any], seal: Callable[[str], str], allowed: Seque
     if "headers" in checked:
         checked["headers"] = sealed_headers(checked_headers(checked["headers"] or {}), seal)
     return checked
-
-
-def _require_room(db: Connection, actor: Actor) -> None:
-    # Two requests at once must not both find the last free place.
-    owner = str(actor.mentor_profile_id or "operators")
-    db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"webhook endpoints of {owner}", 0))))
-    owned = select(func.count()).where(
-        webhook_endpoints.c.mentor_profile_id.is_not_distinct_from(actor.mentor_profile_id)
-    )
-    if (db.scalar(owned) or 0) >= MAX_ENDPOINTS:
-        raise Conflict(
-            f"There are {MAX_ENDPOINTS} endpoints at most; delete one that is not needed any more.",
-            code="endpoint_limit",
-        )
 
 
 def _require_step(before: EndpointState, after: EndpointState, *, moved: bool) -> None:

@@ -112,14 +112,19 @@ def headers_of(
 def _too_many(headers: Mapping[str, str]) -> str | None:
     if len(headers) > MAX_HEADERS:
         return f"There must be {MAX_HEADERS} at most."
-    if len({name.lower() for name in headers}) < len(headers):
-        return "Each must be named once; capitals make no difference."
+    if len({_folded(name) for name in headers}) < len(headers):
+        return "Each must be named once; capitals, and underscores for hyphens, make no difference."
     return None
 
 
 def is_ours(name: str) -> bool:
     """Whether the message itself or a proxy sets this header."""
-    return name.lower() in OURS or name.lower().startswith(OUR_FAMILIES)
+    return _folded(name) in OURS or _folded(name).startswith(OUR_FAMILIES)
+
+
+def _folded(name: str) -> str:
+    # Behind CGI and WSGI, Webhook_Id is the same variable as webhook-id.
+    return name.lower().replace("_", "-")
 
 
 def wrong(name: str, value: str) -> str | None:

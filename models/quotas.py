@@ -1,0 +1,19 @@
+"""How far quotas over time are used up."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, Text, Uuid
+
+from models.base import Timestamp, created, metadata
+
+quota_usage = Table(
+    "quota_usage",
+    metadata,
+    Column("kind", Text, nullable=False),
+    # A webhook endpoint, a mentor, an owner: what `kind` counts by. It may be gone, so that no key leads there.
+    Column("subject_id", Uuid, nullable=False),
+    Column("used_until", Timestamp, nullable=False),
+    created(),
+    PrimaryKeyConstraint("kind", "subject_id"),
+    Index("ix_quota_usage_used_until", "used_until"),
+)

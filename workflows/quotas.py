@@ -1,0 +1,81 @@
+"""Quotas over time: how often something may be done for one subject, counted by the database for all processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from workflows.errors import RateLimited
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+FORGOTTEN_AT_ONCE = 1_000
+# The generic cell rate algorithm: each use moves `used_until` by a share of the period, and it never runs further ahead
+# than one period. One row a subject, whose lock decides a race; `greatest`, since the transaction that began first may
+# get it second.
+_USE = text(
+    """
+INSERT INTO quota_usage AS own (kind, subject_id, used_until)
+VALUES (:kind, CAST(:subject_id AS uuid), now() + CAST(:share AS interval))
+ON CONFLICT (kind, subject_id) DO UPDATE SET used_until = greatest(own.used_until, now()) + CAST(:share AS interval)
+WHERE greatest(own.used_until, now()) + CAST(:share AS interval) <= now() + CAST(:period AS interval)
+RETURNING 1
+"""
+)
+_WAIT = text(
+    """
+SELECT extract(epoch FROM used_until + CAST(:share AS interval) - CAST(:period AS interval) - clock_timestamp())
+FROM quota_usage WHERE kind = :kind AND subject_id = CAST(:subject_id AS uuid)
+"""
+)
+FORGET_UNUSED = text(
+    """
+DELETE FROM quota_usage WHERE (kind, subject_id) IN (
+    SELECT kind, subject_id FROM quota_usage WHERE used_until < now() LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+"""
+)
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How often something may be done for one subject.
+
+    Args:
+        kind: as which it is counted.
+        limit: so often at once, and from then on so often in each period, evenly spread; 0 is no limit.
+        refusal: the sentence for the caller who has used it up.
+    """
+
+    kind: str
+    limit: int
+    period: timedelta
+    refusal: str
+
+
+def use_quota(db: Connection, quota: Quota, subject_id: UUID) -> None:
+    """Count one use, which the end of the transaction keeps or undoes.
+
+    Raises:
+        RateLimited: it is used up, with the seconds until it can be used again.
+    """
+    if not quota.limit:
+        return
+    values = {
+        "kind": quota.kind,
+        "subject_id": subject_id,
+        # Rounded down to microseconds, so that the whole limit fits into the period.
+        "share": quota.period // quota.limit,
+        "period": quota.period,
+    }
+    if db.execute(_USE, values).one_or_none() is None:
+        raise RateLimited(quota.refusal, retry_after=max(1, ceil(db.execute(_WAIT, values).scalar_one())))
+
+
+def forget_unused_quotas(db: Connection, *, limit: int = FORGOTTEN_AT_ONCE) -> bool:
+    """Delete a batch of what is no different from never having been used; returns whether the batch was full."""
+    return db.execute(FORGET_UNUSED, {"limit": limit}).rowcount == limit
