@@ -1,4 +1,4 @@
-"""The context of a request: its caller, its subject, its time and its transaction; and the roles that callers have."""
+"""The context of a request: its caller, its subject, its time and its transaction; and what routes declare."""
 
 from __future__ import annotations
 
@@ -12,9 +12,24 @@ from uuid import UUID
 from sqlalchemy import Connection, Date, Select, Uuid, bindparam
 
 from models.prepared import PreparedStatement
-from workflows.errors import DomainError, Forbidden
+from workflows.errors import DomainError
+from workflows.identity.access import ANYONE, MENTOR, OPERATOR, OPERATOR_OR_MENTOR, PERSON, Role, require_role
 from workflows.identity.actor import Actor
 from workflows.records import Record
+
+# Routes take the roles from here, with the context and the subject.
+__all__ = [
+    "ANYONE",
+    "MENTOR",
+    "OPERATOR",
+    "OPERATOR_OR_MENTOR",
+    "PERSON",
+    "RequestContext",
+    "Role",
+    "Subject",
+    "require_role",
+    "this_moment",
+]
 
 Found = TypeVar("Found", covariant=True)
 
@@ -34,41 +49,6 @@ class RequestContext(Generic[Found]):
     now: datetime
 
 
-@dataclass(frozen=True)
-class Role:
-    """Who may use a route at all, whatever it is about.
-
-    Args:
-        needed: the sentence with which everybody else is refused.
-        held: whether a caller has the role.
-    """
-
-    needed: str
-    held: Callable[[Actor], bool]
-
-
-def require_role(actor: Actor, role: Role) -> None:
-    """Refuse a caller who does not have the role.
-
-    Raises:
-        Forbidden: with what is needed.
-    """
-    if not role.held(actor):
-        raise Forbidden(role.needed)
-
-
-ANYONE = Role("Sign in.", lambda _actor: True)
-PERSON = Role("Only people with an account do this; operators have none.", lambda actor: not actor.operator)
-MENTOR = Role(
-    "Only a mentor does this: act with the mentor's own id, not the user's alone.",
-    lambda actor: actor.mentor_profile_id is not None,
-)
-OPERATOR = Role("Only an operator does this.", lambda actor: actor.operator)
-OPERATOR_OR_MENTOR = Role(
-    "Only an operator or a mentor does this.", lambda actor: actor.operator or actor.mentor_profile_id is not None
-)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Subject:
     """What a path names, and who may come near it.
@@ -78,7 +58,7 @@ class Subject:
         query: selects it by the ids and dates in the path, in their order, the one it belongs to first; called once,
             with bind parameters in their place.
         record: what a row of `query` becomes.
-        access: raises Forbidden for an actor without access; None where every signed-in actor has it.
+        access: a guard of workflows/identity/access.py; None where every signed-in actor has it.
         absent: the refusal for an id that is not there, where that is more than "no such".
     """
 

@@ -13,10 +13,11 @@ from uuid_utils.compat import uuid7
 from models.events import DeliveryState
 from models.sqlstates import LOCK_NOT_AVAILABLE, sqlstate_of
 from workflows.audit import write_audit_entry
-from workflows.errors import Conflict, Forbidden, Invalid, InvalidTransition
+from workflows.errors import Conflict, Invalid, InvalidTransition
 from workflows.events import store
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.subscriptions import load
+from workflows.identity.access import require_operator
 from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_EVENT_FIRST, PagedList
 from workflows.webhooks.deliveries import WebhookDelivery, require_sendable
@@ -41,7 +42,7 @@ def retry_delivery(db: Connection, *, actor: Actor, delivery: DeliveryStatus, no
         InvalidTransition: it is not dead, or no longer.
         Conflict: `endpoint_not_active`, of a webhook whose endpoint would take no message.
     """
-    _require_operator(actor)
+    require_operator(actor)
     if delivery.effect == "webhooks.send" and delivery.state is DeliveryState.DEAD:
         require_sendable(WebhookDelivery.of(db.execute(store.webhook_status_query(delivery.id)).one()))
     # Of two at once, the later one waits for the row, and finds it pending.
@@ -73,7 +74,7 @@ def retry_deliveries(
         Forbidden: the caller is no operator.
         Invalid: there is no such effect, so that nothing would ever run it.
     """
-    _require_operator(actor)
+    require_operator(actor)
     known = [each.name for each in load().all()]
     if effect is not None and effect not in known:
         raise Invalid("There is no such effect.", details={"effect": [f"unknown effect {effect}"]})
@@ -110,7 +111,7 @@ def cancel_delivery(
         InvalidTransition: it is done or cancelled, perhaps just now.
         Conflict: `delivery_in_progress`, while a worker holds it.
     """
-    _require_operator(actor)
+    require_operator(actor)
     try:
         cancelled = store.cancel(db, delivery.id, reason or DEFAULT_REASON)
     except OperationalError as error:
@@ -133,11 +134,6 @@ def cancel_delivery(
         now=now,
     )
     return _status(db, delivery.id)
-
-
-def _require_operator(actor: Actor) -> None:
-    if not actor.operator:
-        raise Forbidden("Only an operator does this.")
 
 
 def _status(db: Connection, delivery_id: UUID) -> DeliveryStatus:

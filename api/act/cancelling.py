@@ -21,7 +21,7 @@ from workflows.clock import local_time
 from workflows.errors import InvalidTransition
 from workflows.groups.place import read_group, read_place, require_open
 from workflows.groups.seats import leave, quote_seat, require_leavable
-from workflows.identity.parties import has_access
+from workflows.identity.access import has_access
 from workflows.notifications.texts import money
 from workflows.sessions.cancel import cancel, quote_for
 from workflows.sessions.session import SessionWithTerms, accepted_session

@@ -15,7 +15,7 @@ from models.bookings import BookingStatus
 from workflows.action_links.link import LINK_PURPOSE, Action
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept, decline
-from workflows.identity.parties import require_mentor
+from workflows.identity.access import require_mentor
 
 _DECIDED = {
     BookingStatus.ACCEPTED: ("You have already accepted this request", "The session is booked."),

@@ -35,8 +35,8 @@ from workflows.availability.time_off import (
     take_time_off,
     time_off_query,
 )
-from workflows.bookings.holds import Hold, hold, hold_query, release, require_holder
-from workflows.identity.parties import require_mentor
+from workflows.bookings.holds import Hold, hold, hold_query, release
+from workflows.identity.access import require_holder, require_mentor
 
 availability = Area("Availability", "When mentors can be booked: at any time, unless they have set weekly hours.")
 
@@ -132,13 +132,13 @@ def delete_date(context: RequestContext[CalendarDay]) -> None:
 @changes(MENTOR, OWN_CALENDAR)
 @availability.arguments(shapes.NewTimeOff, example=examples.NEW_TIME_OFF)
 @availability.response(201, shapes.TimeOff, example=examples.TIME_OFF)
-def create_time_off(context: RequestContext[CalendarOwner], body: dict[str, Any]) -> TimeOff:
+def create_time_off(context: RequestContext[CalendarOwner], body: dict[str, Any]) -> WithHeaders[TimeOff]:
     """Take time off: nothing can be booked or accepted in it.
 
     With accepted sessions in the way it is refused, and `details.sessions` has their ids; with `cancelSessions`, they
     are cancelled by the mentor with the reason. Holds in it end, and requests stay, to be declined.
     """
-    return take_time_off(context.db, actor=context.actor, mentor=context.subject, now=context.now, **body)
+    return tagged(take_time_off(context.db, actor=context.actor, mentor=context.subject, now=context.now, **body))
 
 
 def _as_seen(context: RequestContext[object], taken: TimeOff) -> TimeOff:
@@ -192,7 +192,7 @@ def update_booking_rules(context: RequestContext[RulesOfMentor], body: dict[str,
 @changes(PERSON, CALENDAR)
 @availability.arguments(shapes.NewHold, example=examples.NEW_HOLD)
 @availability.response(201, shapes.Hold, example=examples.HOLD)
-def create_hold(context: RequestContext[CalendarOwner], body: dict[str, Any]) -> Hold:
+def create_hold(context: RequestContext[CalendarOwner], body: dict[str, Any]) -> WithHeaders[Hold]:
     """Hold a time of a mentor for some minutes, while the mentee decides.
 
     The rules are those of booking the mentor's listing of that duration. A hold ends by itself, when its mentee books
@@ -200,7 +200,7 @@ def create_hold(context: RequestContext[CalendarOwner], body: dict[str, Any]) ->
     replaced.
     """
     settings = app_state().settings
-    return hold(
+    held = hold(
         context.db,
         actor=context.actor,
         mentor_profile_id=context.subject.mentor_profile_id,
@@ -209,6 +209,7 @@ def create_hold(context: RequestContext[CalendarOwner], body: dict[str, Any]) ->
         max_holds=settings.max_holds,
         **body,
     )
+    return tagged(held)
 
 
 @availability.route("/holds/<id:hold_id>", methods=["DELETE"])

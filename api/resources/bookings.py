@@ -24,7 +24,7 @@ from workflows.bookings.request import request
 from workflows.bookings.series import SeriesParties, series_parties_query, withdraw_drafts
 from workflows.groups.group import Group, group_query
 from workflows.groups.seats import leave
-from workflows.identity.parties import require_access, require_mentee, require_mentor
+from workflows.identity.access import require_access, require_mentee, require_mentor
 from workflows.paging import PagedList
 from workflows.sessions.cancel import cancel as cancel_session
 from workflows.sessions.series import CancelledSeries, KeptBooking

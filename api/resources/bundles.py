@@ -22,12 +22,11 @@ from workflows.bundles.bundle import (
     BundleAtMoment,
     at_moment,
     bundle_query,
-    require_owner,
     with_ledger,
 )
 from workflows.bundles.purchase import purchase
 from workflows.catalog.courses import Course
-from workflows.errors import Forbidden
+from workflows.identity.access import require_bundle_owner, require_user_id
 from workflows.identity.actor import Actor
 from workflows.identity.people import mentee_for
 
@@ -37,7 +36,7 @@ bundles = Area(
 )
 
 BUNDLE = Subject(name="bundle", query=bundle_query, record=Bundle)
-OWN_BUNDLE = Subject(name="bundle", query=bundle_query, record=Bundle, access=require_owner)
+OWN_BUNDLE = Subject(name="bundle", query=bundle_query, record=Bundle, access=require_bundle_owner)
 
 
 @bundles.route("/bundles/courses/<id:course_id>/purchase", methods=["POST"])
@@ -103,11 +102,9 @@ def adjust_bundle(context: RequestContext[Bundle], body: dict[str, Any]) -> Any:
 
 
 def _owner_of_list(actor: Actor, mentee_user_id: UUID | None) -> UUID | None:
-    if actor.operator:
-        return mentee_user_id
-    if mentee_user_id not in (None, actor.user_id):
-        raise Forbidden("Only operators see the bundles of others.")
-    return actor.user_id
+    owner = mentee_user_id or actor.user_id
+    require_user_id(actor, owner, "Only operators see the bundles of others.")
+    return owner
 
 
 def _tagged(context: RequestContext[object], bundle: Bundle, **headers: str) -> WithHeaders[BundleAtMoment]:

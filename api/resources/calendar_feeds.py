@@ -7,6 +7,7 @@ from typing import Any
 from api import examples
 from api.blueprints import refuses
 from api.context import MENTOR, OPERATOR_OR_MENTOR, RequestContext, Subject
+from api.etags import tagged
 from api.lists import list_route
 from api.loaders import changes
 from api.resources.availability import OWN_CALENDAR
@@ -15,7 +16,7 @@ from api.schemas import calendar_feeds as shapes
 from api.state import app_state
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.availability.feeds import FEEDS, CalendarFeed, add_feed, feed_query, remove_feed
-from workflows.identity.parties import require_mentor, require_mentor_or_operator
+from workflows.identity.access import require_mentor, require_mentor_or_operator
 
 # The application takes the area from here, with these routes in it.
 __all__ = ["availability"]
@@ -35,7 +36,7 @@ def create_calendar_feed(context: RequestContext[CalendarOwner], body: dict[str,
     It is read at once, and again every quarter of an hour or as the operator has set. Sessions that are booked already
     stay, and so do requests, which cannot be accepted in such a time.
     """
-    return add_feed(
+    feed = add_feed(
         context.db,
         actor=context.actor,
         mentor=context.subject,
@@ -44,6 +45,7 @@ def create_calendar_feed(context: RequestContext[CalendarOwner], body: dict[str,
         now=context.now,
         **body,
     )
+    return tagged(feed)
 
 
 @availability.route("/mentors/<id:mentor_profile_id>/calendar-feeds")

@@ -19,9 +19,9 @@ from api.schemas.base import ListQuery
 from workflows.catalog import courses as catalog
 from workflows.catalog import products as sold
 from workflows.catalog.listings import LISTINGS, Listing, change_listing, listing_query, publish_listing
-from workflows.catalog.products import PRODUCTS, Product, product_query, require_on_sale
+from workflows.catalog.products import PRODUCTS, Product, product_query
 from workflows.catalog.support_options import SupportOptions, support_options
-from workflows.identity.parties import require_mentor
+from workflows.identity.access import require_mentor, require_on_sale
 from workflows.paging import PagedList
 
 listings = Area("Listings", "What mentors offer: duration, price and policies.")

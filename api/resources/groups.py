@@ -16,7 +16,6 @@ from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import groups as shapes
 from api.state import app_state
-from workflows.errors import Forbidden
 from workflows.groups.capacity import change_capacity
 from workflows.groups.group import GROUPS, Group, SeenGroup, group_query, not_a_group, seen_by
 from workflows.groups.schedule import Schedule, schedule
@@ -27,7 +26,7 @@ from workflows.groups.templates import (
     create_template,
     template_query,
 )
-from workflows.identity.parties import require_mentor_or_operator
+from workflows.identity.access import require_mentor_id, require_mentor_or_operator
 
 group_sessions = Area(
     "Group sessions", "A mentor's time that several mentees share: each takes a seat, up to the group's capacity."
@@ -118,10 +117,10 @@ def list_group_session_templates(
     context: RequestContext[None], *, mentor_profile_id: UUID | None = None, **filters: Any
 ) -> dict[str, Any]:
     """List templates, newest first: a mentor's own; for operators those of all mentors."""
-    own = context.actor.mentor_profile_id
-    if own is not None and mentor_profile_id not in (None, own):
-        raise Forbidden("A mentor sees templates of their own only.")
-    return {"mentor_profile_id": own or mentor_profile_id, **filters}
+    wanted = mentor_profile_id or context.actor.mentor_profile_id
+    if wanted is not None:
+        require_mentor_id(context.actor, wanted, "A mentor sees templates of their own only.")
+    return {"mentor_profile_id": wanted, **filters}
 
 
 @group_sessions.route("/group-session-templates/<id:template_id>")

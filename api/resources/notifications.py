@@ -20,6 +20,7 @@ from api.state import app_state
 from config.vapid import Vapid, vapid
 from models.people import users
 from workflows.errors import Conflict
+from workflows.identity.access import require_recipient_user
 from workflows.notifications.inbox import (
     NOTIFICATIONS,
     Notification,
@@ -27,7 +28,6 @@ from workflows.notifications.inbox import (
     notification_query,
     read,
     read_all,
-    require_reader,
 )
 from workflows.notifications.preferences import choices_of, lock_choices, preferences_of, replace_choices
 from workflows.notifications.push_subscriptions import (
@@ -35,7 +35,6 @@ from workflows.notifications.push_subscriptions import (
     Browser,
     browser_query,
     forget_browser,
-    require_owner,
     subscribe_browser,
 )
 
@@ -43,7 +42,9 @@ notifications = Area(
     "Notifications", "In-app notifications, and the channels by which the caller wants each kind of notification."
 )
 
-NOTIFICATION = Subject(name="notification", query=notification_query, record=Notification, access=require_reader)
+NOTIFICATION = Subject(
+    name="notification", query=notification_query, record=Notification, access=require_recipient_user
+)
 
 
 @notifications.route("/notifications")
@@ -113,7 +114,7 @@ def update_notification_preferences(context: RequestContext[None], body: dict[st
 
 push = Area("Web Push", "Browsers that show the caller's notifications, even while the application is closed.")
 
-SUBSCRIPTION = Subject(name="push subscription", query=browser_query, record=Browser, access=require_owner)
+SUBSCRIPTION = Subject(name="push subscription", query=browser_query, record=Browser, access=require_recipient_user)
 
 
 @push.route("/push-subscriptions/key")

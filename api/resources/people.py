@@ -15,8 +15,8 @@ from api.loaders import changes, reads
 from api.schemas import people as shapes
 from api.schemas.base import ListQuery
 from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list
-from workflows.errors import Forbidden, Invalid
-from workflows.identity.actor import Actor
+from workflows.errors import Invalid
+from workflows.identity.access import require_own_profile, require_self
 from workflows.identity.email_change import request_email_change
 from workflows.identity.people import (
     Mentor,
@@ -33,26 +33,6 @@ from workflows.paging import PagedList
 
 users = Area("Users", "User accounts.")
 mentors = Area("Mentors", "Mentor profiles.")
-
-
-def require_self(actor: Actor, user: User) -> None:
-    """Require the user themselves or an operator.
-
-    Raises:
-        Forbidden: another user's account.
-    """
-    if not actor.operator and actor.user_id != user.id:
-        raise Forbidden("You can only access your own account.")
-
-
-def require_own_profile(actor: Actor, mentor: Mentor) -> None:
-    """Require the mentor's user or an operator.
-
-    Raises:
-        Forbidden: another user's profile.
-    """
-    if not actor.operator and actor.user_id != mentor.user_id:
-        raise Forbidden("You can only change your own mentor profile.")
 
 
 USER = Subject(name="user", query=user_query, record=User, access=require_self)
@@ -94,7 +74,7 @@ def get_me(context: RequestContext[None]) -> WithHeaders[User]:
 
 
 @users.route("/me", methods=["PATCH"])
-@refuses("email_taken", "rate_limited", "stale")
+@refuses("rate_limited", "stale")
 @accepts_headers(IF_MATCH)
 @changes(PERSON)
 @users.arguments(shapes.UserChanges, example=account_examples.USER_CHANGES)

@@ -16,18 +16,18 @@ from api.resources.people import MENTOR_PROFILE
 from api.resources.sessions import FOR_ITS_MENTOR, pending
 from api.schemas import reviews as shapes
 from api.schemas.base import ListQuery
+from workflows.identity.access import require_reviewer, require_visible
 from workflows.identity.actor import Actor
 from workflows.identity.people import Mentor
 from workflows.reviews.actions import (
     ReviewableSession,
     answer_review,
     moderate,
-    require_reviewer,
     reviewable_query,
     submit,
 )
 from workflows.reviews.permits import OPEN_PERMITS
-from workflows.reviews.review import REVIEWS_OF_MENTOR, Review, require_visible, review_query
+from workflows.reviews.review import REVIEWS_OF_MENTOR, Review, review_query
 from workflows.sessions.session import Session
 
 reviews = Area(

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select
 from api import examples
 from api.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
 from api.context import ANYONE, MENTOR, OPERATOR, OPERATOR_OR_MENTOR, PERSON, RequestContext, Subject
-from api.etags import WithHeaders, WithStatus, tagged
+from api.etags import WithHeaders, WithStatus, tag_of, tagged
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.openapi import SESSIONS_DESCRIPTION
@@ -25,9 +25,7 @@ from workflows.bookings.series import Series
 from workflows.errors import NotFound
 from workflows.groups.place import read_group, read_place
 from workflows.groups.seats import quote_seat
-from workflows.identity.actor import Actor
-from workflows.identity.participants import Participant
-from workflows.identity.parties import (
+from workflows.identity.access import (
     has_access,
     is_mentee,
     require_access,
@@ -36,6 +34,8 @@ from workflows.identity.parties import (
     require_mentor_or_operator,
     require_party,
 )
+from workflows.identity.actor import Actor
+from workflows.identity.participants import Participant
 from workflows.paging import PagedList
 from workflows.sessions.after_the_fact import report_no_show, void, waive_fee
 from workflows.sessions.attendance import record_attendance
@@ -127,9 +127,10 @@ def create_session_booking(
         **body,
     )
     answer = {"booking": booking, "session": None, **({"series": series} if series else {})}
+    tag = {"ETag": tag_of(booking)}
     if booking.session_id is None:
-        return answer, 201, {"Location": f"/bookings/{booking.id}"}
-    return answer, 202, {"Location": f"/sessions/{booking.session_id}"}
+        return answer, 201, {"Location": f"/bookings/{booking.id}", **tag}
+    return answer, 202, {"Location": f"/sessions/{booking.session_id}", **tag}
 
 
 def _in_order(filters: dict[str, Any]) -> PagedList[Session]:

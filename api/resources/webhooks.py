@@ -19,12 +19,12 @@ from api.state import app_state
 from models.events import DeliveryState
 from workflows.errors import NotFound
 from workflows.events.store import webhook_status_query
+from workflows.identity.access import require_endpoint_owner
 from workflows.webhooks.deliveries import (
     WEBHOOK_DELIVERIES,
     WebhookDelivery,
     attempts_of,
     recover,
-    require_owner_of_endpoint,
     resend,
 )
 from workflows.webhooks.endpoints import (
@@ -35,7 +35,6 @@ from workflows.webhooks.endpoints import (
     delete_endpoint,
     endpoint_query,
     ping_endpoint,
-    require_owner,
     rotate_secret,
     sealed_secrets,
     send_example,
@@ -46,9 +45,9 @@ from workflows.webhooks.secrets import verifier_of
 webhooks = Area("Webhooks", "Endpoints of partners, to which events are sent as Standard Webhooks describes.")
 webhook_deliveries = Area("Webhook deliveries", "Messages to endpoints, with every attempt; they can be sent again.")
 
-ENDPOINT = Subject(name="webhook endpoint", query=endpoint_query, record=Endpoint, access=require_owner)
+ENDPOINT = Subject(name="webhook endpoint", query=endpoint_query, record=Endpoint, access=require_endpoint_owner)
 DELIVERY = Subject(
-    name="webhook delivery", query=webhook_status_query, record=WebhookDelivery, access=require_owner_of_endpoint
+    name="webhook delivery", query=webhook_status_query, record=WebhookDelivery, access=require_endpoint_owner
 )
 NOT_KEPT = {"Cache-Control": "no-store"}
 

@@ -33,8 +33,8 @@ from models.catalog import (
     ProductKind,
 )
 from workflows.catalog.listings import Listing as ListingRecord
+from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
-from workflows.identity.parties import is_mentor
 from workflows.identity.people import stored_skill
 
 MINUTES_OF_A_YEAR = 527_040

@@ -9,8 +9,8 @@ from marshmallow import fields
 from api.schemas.base import RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Moment, Text, TrueOrFalse, Whole
 from models.reviews import MAX_TEXT_CHARACTERS
+from workflows.identity.access import has_access
 from workflows.identity.actor import Actor
-from workflows.identity.parties import has_access
 from workflows.reviews.review import Review as ReviewRecord
 
 

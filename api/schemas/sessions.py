@@ -32,8 +32,8 @@ from models.groups import MAX_CAPACITY
 from models.sessions import AbsentParty, CancellationType, CancelledBy, SessionStatus
 from workflows.cancellation import Quote
 from workflows.events.delivery import DeliveryStatus
+from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
-from workflows.identity.parties import is_mentor
 from workflows.sessions.meeting import MeetingService
 from workflows.sessions.session import Session as SessionRecord
 

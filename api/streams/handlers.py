@@ -26,9 +26,9 @@ from config import telemetry
 from config.sealing import Sealer, use_sealer
 from models.prepared import PreparedStatement
 from workflows.changes import CALENDAR, SESSIONS, Change, Position, Snapshot, busy_times, open_sessions, snapshot_of
-from workflows.errors import DomainError, Forbidden, Invalid, NotFound
+from workflows.errors import DomainError, Invalid, NotFound
+from workflows.identity.access import PERSON, has_access, require_role
 from workflows.identity.actor import ACTIVE_MENTOR, Actor, authenticate
-from workflows.identity.parties import has_access
 from workflows.sessions.meeting import MeetingService
 from workflows.sessions.session import SESSION, Session
 
@@ -221,8 +221,7 @@ class SessionStream(StreamHandler):
 
     async def subject(self, actor: Actor) -> set[UUID]:
         """The caller, and the mentor they act as."""
-        if actor.operator:
-            raise Forbidden("Operators have no sessions of their own.")
+        require_role(actor, PERSON)
         return {each for each in (actor.user_id, actor.mentor_profile_id) if each is not None}
 
     def snapshot(self, db: Connection) -> Mapping[str, Any]:

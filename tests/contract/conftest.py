@@ -1,7 +1,15 @@
-"""The same cast and the same application as the tests of the API."""
+"""The same cast and the same application as the tests of the API, and a scene that no test changes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine
+
+from config.vapid import new_private_key
+from models.engine import create
+from tests import servers
 from tests.api.conftest import (  # noqa: F401 - fixtures are found by name
     accepted,
     api_engine,
@@ -17,3 +25,28 @@ from tests.api.conftest import (  # noqa: F401 - fixtures are found by name
     scheduled,
     world,
 )
+from tests.application import World
+from tests.contract.scene import Scene, set_scene
+
+
+@pytest.fixture(scope="session")
+def scene_engine(worker_id: str, template_database: str) -> Iterator[Engine]:
+    """An engine on the database of the scene."""
+    with servers.temporary_database(f"tutelage_scene_{worker_id}", template_database) as address:
+        engine = create(address)
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def scene(scene_engine: Engine) -> Scene:
+    """One thing of every kind that a path can name, and every kind of caller."""
+    with scene_engine.begin() as db:
+        return set_scene(db)
+
+
+@pytest.fixture(scope="session")
+def scene_world(scene_engine: Engine) -> World:
+    """The application on the database of the scene, with nothing left out."""
+    push = {"vapid_private_key": new_private_key(), "vapid_subject": "mailto:operators@example.org"}
+    return World.on(scene_engine, streams_url="http://127.0.0.1:1", **push)

@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.api.conftest import Cast
 from tests.application import World, template_app
-from tests.contract.test_routes import CONTRACT
+from tests.contract.permissions import CONTRACT
 from workflows.bookings.booking import Booking
 from workflows.bundles.bundle import Bundle
 from workflows.catalog.courses import Course

@@ -1,4 +1,4 @@
-"""Every route is guarded or meant to be open, documented, and one of those that the contract names."""
+"""Every route is documented: its headers, its codes, its examples."""
 
 from __future__ import annotations
 
@@ -15,104 +15,9 @@ import jsonschema_rs
 import pytest
 import schemathesis
 
-from tests.api.conftest import Cast, counts
-from tests.application import ApiClient, World, template_app
-
-# What anybody may ask, credentials or not: monitors, and the documentation.
-OPEN = {
-    "/", "/openapi.json", "/docs", "/docs/assets/<path:filename>",
-    "/health/live", "/health/ready",
-    # In development, and from this machine; who else may is held in tests/api/test_metrics_access.py.
-    "/metrics",
-    # The address itself is the credential; an unknown one is 404.
-    "/calendar/<secret>.ics", "/unsubscribe/<signed>", "/act/<signed>",
-}  # fmt: skip
-# What people see rather than programs call.
-UNDOCUMENTED = {"/", "/openapi.json", "/docs", "/docs/assets/<path:filename>"}
-
-# The rows of the contract that are built, as `METHOD path`.
-CONTRACT = {
-    "POST /users", "GET /users/{}", "GET /me", "PATCH /me", "PATCH /mentor-profiles/{}",
-    "POST /mentor-profiles", "GET /mentors", "GET /mentors/{}", "GET /skills",
-    "POST /listings", "PATCH /listings/{}", "GET /listings", "GET /listings/{}",
-    "GET /mentors/{}/hours", "PUT /mentors/{}/hours",
-    "POST /bookings", "POST /bookings/individual", "GET /bookings", "GET /bookings/{}",
-    "GET /mentors/{}/dates", "PUT /mentors/{}/dates/{}", "DELETE /mentors/{}/dates/{}",
-    "GET /mentors/{}/time-off", "POST /mentors/{}/time-off", "DELETE /mentors/{}/time-off/{}",
-    "GET /mentors/{}/booking-rules", "PUT /mentors/{}/booking-rules",
-    "POST /mentors/{}/holds", "DELETE /holds/{}",
-    "GET /mentors/{}/calendar-feeds", "POST /mentors/{}/calendar-feeds", "DELETE /mentors/{}/calendar-feeds/{}",
-    "PATCH /bookings/{}/accept", "POST /bookings/{}/accept",
-    "PATCH /bookings/{}/decline", "POST /bookings/{}/decline",
-    "PATCH /bookings/{}/cancel", "POST /bookings/{}/cancel", "POST /series/{}/cancel",
-    "POST /sessions/book", "GET /sessions/mentee/my-sessions", "GET /sessions/mentee/{}",
-    "GET /sessions/mentor/my-sessions", "GET /sessions/mentor/{}",
-    "GET /sessions/{}", "GET /sessions/{}/effects",
-    "PATCH /sessions/{}/start", "POST /sessions/{}/start",
-    "PATCH /sessions/{}/complete", "POST /sessions/{}/complete", "POST /sessions/{}/attendance",
-    "PATCH /sessions/{}/cancel", "POST /sessions/{}/cancel", "GET /sessions/{}/cancellation-quote",
-    "GET /group-sessions", "GET /group-sessions/{}",
-    "POST /group-sessions/{}/join", "POST /group-sessions/{}/leave", "POST /group-sessions/{}/waitlist",
-    "DELETE /group-sessions/{}/waitlist", "POST /group-sessions/{}/waitlist/accept-offer",
-    "PATCH /group-sessions/{}",
-    "POST /sessions/{}/no-show", "POST /sessions/{}/void", "POST /sessions/{}/waive-fee",
-    "POST /group-session-templates", "GET /group-session-templates", "GET /group-session-templates/{}",
-    "PATCH /group-session-templates/{}", "DELETE /group-session-templates/{}",
-    "POST /group-session-templates/{}/schedule",
-    "POST /webhook-endpoints", "GET /webhook-endpoints", "GET /webhook-endpoints/{}",
-    "PATCH /webhook-endpoints/{}", "DELETE /webhook-endpoints/{}",
-    "GET /webhook-endpoints/{}/secret", "POST /webhook-endpoints/{}/secret/rotate", "POST /webhook-endpoints/{}/ping",
-    "POST /webhook-endpoints/{}/example", "POST /webhook-endpoints/{}/recover", "GET /event-types",
-    "GET /webhook-deliveries", "GET /webhook-deliveries/{}", "POST /webhook-deliveries/{}/resend",
-    "POST /courses", "GET /courses", "GET /courses/{}", "PATCH /courses/{}",
-    "GET /courses/{}/support-options", "POST /courses/{}/products", "GET /courses/{}/products",
-    "GET /courses/{}/products/{}", "PATCH /courses/{}/products/{}",
-    "POST /bundles/courses/{}/purchase", "GET /bundles", "GET /bundles/{}", "POST /bundles/{}/adjust",
-    "GET /reviews/permits", "POST /sessions/{}/review", "POST /sessions/{}/review/answer",
-    "GET /mentors/{}/reviews", "GET /reviews/{}", "PATCH /reviews/{}", "GET /audit",
-    "GET /streams/availability", "GET /streams/sessions",
-    "GET /mentors/{}/slots", "GET /courses/{}/slots",
-    "POST /calendar/secret", "GET /calendar/{}.ics",
-    "GET /notifications", "GET /notifications/unread-count",
-    "POST /notifications/{}/read", "POST /notifications/read-all",
-    "GET /push-subscriptions/key", "POST /push-subscriptions", "GET /push-subscriptions",
-    "DELETE /push-subscriptions/{}",
-    "GET /unsubscribe/{}", "POST /unsubscribe/{}", "GET /act/{}", "POST /act/{}",
-    "GET /notification-preferences", "PUT /notification-preferences",
-    "GET /analytics/sessions", "GET /analytics/conversion", "GET /analytics/availability",
-    "GET /analytics/transition-times", "GET /operations/summary",
-    "GET /operations/deliveries", "POST /operations/deliveries/retry",
-    "POST /operations/deliveries/{}/retry", "POST /operations/deliveries/{}/cancel",
-    "GET /operations/invariants", "GET /health/live", "GET /health/ready", "GET /metrics",
-}  # fmt: skip
-
-PARAMETER = re.compile(r"<[^>]+>")
-
-
-ROUTES = sorted(
-    (method, rule.rule)
-    for rule in template_app().url_map.iter_rules()
-    for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-)
-
-
-@pytest.mark.parametrize(("method", "rule"), [route for route in ROUTES if route[1] not in OPEN])
-def test_every_route_requires_credentials(world: World, cast: Cast, method: str, rule: str) -> None:
-    before = counts(world.engine)
-    for path in (PARAMETER.sub(str(uuid4()), rule), PARAMETER.sub("no-id", rule)):
-        for root in ("", "/api"):
-            answer = world.client.open(f"{root}{path}", method=method, data=b"{", content_type="application/json")
-            assert (answer.status_code, answer.json["code"]) == (401, "unauthenticated")
-    assert counts(world.engine) == before
-    assert cast
-
-
-@pytest.mark.parametrize(
-    "rule",
-    sorted(rule for rule in OPEN if "<" not in rule),
-)
-def test_open_routes_are_open(client: ApiClient, rule: str) -> None:
-    assert client.get(rule).status_code in (200, 302)
+from tests.application import template_app
+from tests.contract.permissions import CONTRACT, ROUTES
+from tests.contract.scene import PARAMETER
 
 
 @pytest.fixture(scope="module")
@@ -131,11 +36,6 @@ def operations_of(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str
 
 def headers_of(operation: dict[str, Any]) -> set[str]:
     return {each["name"] for each in operation.get("parameters", []) if each["in"] == "header"}
-
-
-def test_the_routes_are_those_of_the_contract() -> None:
-    built = {f"{method} {PARAMETER.sub('{}', rule)}" for method, rule in ROUTES if rule not in UNDOCUMENTED}
-    assert built == CONTRACT
 
 
 def test_every_route_is_documented(document: dict[str, Any]) -> None:

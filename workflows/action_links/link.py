@@ -13,7 +13,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Uuid, text
 
-from workflows.errors import Forbidden, Gone, NotFound
+from workflows.errors import Gone, NotFound
+from workflows.identity.access import require_active_profile
 from workflows.identity.actor import Actor
 
 # What the signature of a link is for.
@@ -152,7 +153,7 @@ def holder_of(db: Connection, link: ActionLink, mentor_profile_id: UUID | None =
     row = db.execute(HOLDER_OF_LINK, values).one_or_none()
     if row is None:
         raise NotFound(NO_SUCH_LINK)
-    if row.mentor_profile_id is not None and not row.active:
-        raise Forbidden("Your mentor profile is not active; activate it to act as a mentor.")
+    if row.mentor_profile_id is not None:
+        require_active_profile(active=row.active)
     actor = Actor.person(link.user_id, row.mentor_profile_id)
     return Holder(actor=actor, name=row.name, time_zone=row.time_zone)

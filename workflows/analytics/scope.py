@@ -16,7 +16,8 @@ from models.base import Timestamp
 from models.bookings import bookings
 from models.sessions import sessions
 from workflows.clock import zone
-from workflows.errors import Forbidden, Invalid
+from workflows.errors import Invalid
+from workflows.identity.access import require_mentor_id
 from workflows.identity.actor import Actor
 
 QUARTER = timedelta(minutes=15)
@@ -126,12 +127,9 @@ def scope_of(actor: Actor, *, mentor_profile_id: UUID | None = None, course_id: 
     Raises:
         Forbidden: the caller is a mentor who names another one, existing or not; or no mentor at all.
     """
-    if actor.operator:
-        return Scope(mentor_profile_id=mentor_profile_id, course_id=course_id)
-    own = actor.mentor_profile_id
-    if own is None or mentor_profile_id not in (None, own):
-        raise Forbidden("Mentors see their own numbers alone.")
-    return Scope(mentor_profile_id=own, course_id=course_id)
+    wanted = mentor_profile_id or actor.mentor_profile_id
+    require_mentor_id(actor, wanted, "Mentors see their own numbers alone.")
+    return Scope(mentor_profile_id=wanted, course_id=course_id)
 
 
 def period_of(first: Edge | None, last: Edge | None, time_zone: str, *, now: datetime) -> Period:

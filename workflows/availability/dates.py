@@ -17,8 +17,8 @@ from models.people import mentor_profiles
 from workflows.availability.changes import lock_calendar, raise_version
 from workflows.availability.hours import Span, from_to, present_of
 from workflows.errors import Invalid, NotFound, Stale
+from workflows.identity.access import require_mentor
 from workflows.identity.actor import Actor
-from workflows.identity.parties import require_mentor
 from workflows.paging import EARLIEST_DAY_FIRST, Page, PagedList
 from workflows.records import Record
 

@@ -21,8 +21,8 @@ from workflows.constraints import constraint_errors
 from workflows.errors import Conflict, Invalid
 from workflows.events.event_types import CalendarFeedScheduled
 from workflows.events.record import record
+from workflows.identity.access import require_mentor
 from workflows.identity.actor import Actor
-from workflows.identity.parties import require_mentor
 from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.records import Record
 from workflows.webhooks.address import Network, checked_address, read_address

@@ -19,8 +19,8 @@ from models.availability import MINUTES_OF_A_DAY, availability_rules, weekly_hou
 from models.people import mentor_profiles
 from workflows.availability.changes import lock_calendar, raise_version
 from workflows.errors import Invalid, Stale
+from workflows.identity.access import require_mentor
 from workflows.identity.actor import Actor
-from workflows.identity.parties import require_mentor
 from workflows.records import Record
 
 # Hours of single dates: from and to, in minutes since midnight in the zone of the weekly hours.

@@ -13,8 +13,8 @@ from models.availability import MAX_HORIZON_DAYS, booking_rules
 from models.people import mentor_profiles
 from workflows.availability.changes import lock_calendar, raise_version
 from workflows.errors import Stale
+from workflows.identity.access import require_mentor
 from workflows.identity.actor import Actor
-from workflows.identity.parties import require_mentor
 from workflows.records import Record
 
 DEFAULT_STEP_MINUTES = 15

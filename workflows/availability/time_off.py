@@ -15,8 +15,8 @@ from workflows.availability.changes import lock_calendar, raise_version
 from workflows.availability.dates import CalendarOwner
 from workflows.clock import in_utc
 from workflows.errors import Conflict, Invalid
+from workflows.identity.access import is_mentor, require_mentor
 from workflows.identity.actor import Actor
-from workflows.identity.parties import is_mentor, require_mentor
 from workflows.paging import LATEST_START_FIRST, Page, PagedList
 from workflows.records import Record
 from workflows.sessions.cancel import cancel

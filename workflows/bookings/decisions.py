@@ -16,8 +16,8 @@ from workflows.bundles.ledger import give_back
 from workflows.errors import InvalidTransition
 from workflows.events.event_types import BookingAccepted, BookingCancelled, BookingDeclined, BookingRequested
 from workflows.events.record import defer_write, record
+from workflows.identity.access import require_mentee, require_mentor
 from workflows.identity.actor import SYSTEM, Actor
-from workflows.identity.parties import require_mentee, require_mentor
 from workflows.transitions import StateMachine, update_statement
 
 TIME_TO_DECIDE = timedelta(hours=72)

@@ -15,7 +15,8 @@ from workflows.bookings.booking import Booking
 from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits
 from workflows.bookings.request import request
 from workflows.bookings.series import Recurrence, Series, book_occurrences, occurrences
-from workflows.errors import Conflict, Forbidden, Invalid, NotFound
+from workflows.errors import Conflict, Invalid, NotFound
+from workflows.identity.access import require_person
 from workflows.identity.actor import Actor
 
 # The active mentor, with the listing of that duration: of several the cheapest, then the smallest id.
@@ -70,11 +71,10 @@ def book_directly(
             of a series.
         Conflict: `no_listing` of that duration; `no_such_time` in a series; else as of `request`.
     """
-    if actor.user_id is None:
-        raise Forbidden("Only a user can book a session.")
+    mentee_user_id = require_person(actor)
     values = {
         "mentor_profile_id": mentor_profile_id,
-        "mentee_user_id": actor.user_id,
+        "mentee_user_id": mentee_user_id,
         "duration_minutes": duration_minutes,
     }
     found = db.execute(LISTING_OF_DURATION, values).one_or_none()

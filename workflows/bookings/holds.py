@@ -19,7 +19,8 @@ from workflows.bookings.insert import NO_LIMIT
 from workflows.catalog.listings import BOOKABLE, Listing
 from workflows.clock import in_utc
 from workflows.constraints import constraint_errors
-from workflows.errors import Conflict, Forbidden, Invalid, NotFound
+from workflows.errors import Conflict, Invalid, NotFound
+from workflows.identity.access import require_holder, require_person
 from workflows.identity.actor import Actor
 from workflows.records import Record
 
@@ -127,9 +128,7 @@ def hold(
         Conflict: `no_listing` of that duration; `beyond_horizon`, `too_soon`, `outside_hours` and `booking_limit` as
             of a booking; `slot_taken`; `booking_limit` for one hold too many.
     """
-    if actor.user_id is None:
-        raise Forbidden("Only a user can hold a time.")
-    mentee, start = actor.user_id, in_utc(start_time)
+    mentee, start = require_person(actor), in_utc(start_time)
 
     def take() -> Hold:
         listing, calendar = _offered(db, mentor_profile_id, mentee, start, duration_minutes)
@@ -158,12 +157,6 @@ def hold(
         return Hold(id=hold_id, start_time=start, end_time=end, expires_at=expires_at, **parties)
 
     return with_present_calendar(db, take)
-
-
-def require_holder(actor: Actor, held: Hold) -> None:
-    """Raise Forbidden unless the caller holds it."""
-    if actor.user_id is None or actor.user_id != held.mentee_user_id:
-        raise Forbidden("Only who holds this time can release it.")
 
 
 def release(db: Connection, *, actor: Actor, held: Hold) -> None:

@@ -16,9 +16,10 @@ from workflows.bookings.booking import Booking
 from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits, insert_booking
 from workflows.catalog.listings import BOOKABLE, Listing
 from workflows.clock import in_utc
-from workflows.errors import Forbidden, Invalid, NotFound
+from workflows.errors import Invalid, NotFound
 from workflows.events.event_types import BookingAccepted, BookingRequested
 from workflows.events.record import record
+from workflows.identity.access import require_person
 from workflows.identity.actor import Actor
 
 
@@ -53,9 +54,7 @@ def request(
         Conflict: `beyond_horizon`, `too_soon`, `outside_hours` and `booking_limit` by the mentor's rules, notice, time
             off and hours; `booking_limit` by the mentee's open drafts; for an instant listing `slot_taken`.
     """
-    if actor.user_id is None:
-        raise Forbidden("Only a user can book a session.")
-    mentee, start = actor.user_id, in_utc(start_time)
+    mentee, start = require_person(actor), in_utc(start_time)
 
     def book() -> Booking:
         listing, calendar = _bookable(db, listing_id, mentee, start)

@@ -21,8 +21,8 @@ from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import cancel, decline
 from workflows.errors import Conflict, Invalid
 from workflows.events.record import savepoint
+from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
-from workflows.identity.parties import is_mentor
 from workflows.records import Record
 
 MAX_OCCURRENCES = 52

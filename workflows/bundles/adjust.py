@@ -14,7 +14,8 @@ from workflows.bundles.expiry import validity_events
 from workflows.bundles.ledger import entry_values, exhausted_events, moving, unusable
 from workflows.errors import Invalid, Stale
 from workflows.events.record import record
-from workflows.identity.actor import Actor, require_operator
+from workflows.identity.access import require_operator
+from workflows.identity.actor import Actor
 
 # What is given is added to the total as well, which stays at least what is left.
 _ADJUST = moving(

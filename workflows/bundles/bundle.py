@@ -12,8 +12,6 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, bindparam
 
 from models.bundles import BundleEntryKind, bundle_entries, bundle_purchases
-from workflows.errors import NotFound
-from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.records import Record
 from workflows.transitions import VersionedRecord
@@ -118,13 +116,3 @@ def with_ledger(db: Connection, bundle: Bundle, now: datetime) -> BundleAtMoment
 def locked(db: Connection, bundle_id: UUID) -> Bundle:
     """The bundle as it stands, locked until the end of the transaction."""
     return Bundle.of(db.execute(LOCKED_BUNDLE, {"id": bundle_id}).one())
-
-
-def require_owner(actor: Actor, bundle: Bundle) -> None:
-    """Refuse all but the bundle's owner and operators.
-
-    Raises:
-        NotFound: to others it does not exist.
-    """
-    if not actor.operator and actor.user_id != bundle.mentee_user_id:
-        raise NotFound("There is no such bundle.")

@@ -16,7 +16,7 @@ from models.calendar import calendar_secrets
 from models.people import mentor_profiles, users
 from models.sessions import sessions
 from workflows.calendar.icalendar import MENTEE, MENTOR, CalendarEntry, Reader, calendar, with_parties
-from workflows.errors import Forbidden
+from workflows.identity.access import require_person
 from workflows.identity.actor import Actor
 from workflows.sessions.meeting import MeetingService
 
@@ -43,10 +43,9 @@ def create_feed_secret(db: Connection, *, actor: Actor) -> str:
     Raises:
         Forbidden: an operator has no calendar.
     """
-    if actor.user_id is None:
-        raise Forbidden("Only people with an account have a calendar.")
+    user_id = require_person(actor)
     secret = secrets.token_urlsafe(SECRET_BYTES)
-    created = insert(calendar_secrets).values(user_id=actor.user_id, digest=digest_of(secret))
+    created = insert(calendar_secrets).values(user_id=user_id, digest=digest_of(secret))
     replaced = {"digest": created.excluded.digest}
     db.execute(created.on_conflict_do_update(index_elements=[calendar_secrets.c.user_id], set_=replaced))
     return secret

@@ -13,7 +13,8 @@ from uuid_utils.compat import uuid7
 from models.catalog import courses, listings
 from models.people import mentor_profiles
 from workflows.catalog.search import MOST_RELEVANT_FIRST, Offer, matches, probed, relevance
-from workflows.identity.actor import Actor, require_operator
+from workflows.identity.access import require_operator
+from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.transitions import VersionedRecord, update_record
 

@@ -16,9 +16,8 @@ from models.catalog import BookingMode, listings
 from models.people import mentor_profiles
 from models.prepared import PreparedStatement
 from workflows.availability.calendar import JOIN_CALENDAR, calendar_as_json
-from workflows.errors import Forbidden
+from workflows.identity.access import require_acting_mentor, require_mentor
 from workflows.identity.actor import Actor
-from workflows.identity.parties import require_mentor
 from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.transitions import VersionedRecord, update_record
 
@@ -98,12 +97,9 @@ def publish_listing(db: Connection, *, actor: Actor, offer: dict[str, Any]) -> L
     Raises:
         Forbidden: the caller does not act as a mentor.
     """
-    if actor.mentor_profile_id is None:
-        raise Forbidden("Only a mentor can publish a listing.")
+    mentor_profile_id = require_acting_mentor(actor)
     row = db.execute(
-        insert(listings)
-        .values(id=uuid7(), mentor_profile_id=actor.mentor_profile_id, **offer)
-        .returning(*Listing.columns())
+        insert(listings).values(id=uuid7(), mentor_profile_id=mentor_profile_id, **offer).returning(*Listing.columns())
     ).one()
     return Listing.of(row)
 

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Select, insert
 from uuid_utils.compat import uuid7
 
 from models.catalog import ProductKind, products
-from workflows.errors import Invalid, NotFound
-from workflows.identity.actor import Actor, require_operator
+from workflows.errors import Invalid
+from workflows.identity.access import require_operator
+from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.transitions import VersionedRecord, update_record
 
@@ -55,16 +56,6 @@ def products_query(page: Page, *, course_id: UUID, active: bool | None = None) -
 
 
 PRODUCTS = PagedList(Product, NEWEST_FIRST, products_query)
-
-
-def require_on_sale(actor: Actor, product: Product) -> None:
-    """Refuse all but operators where a product is no longer sold.
-
-    Raises:
-        NotFound: for buyers it does not exist.
-    """
-    if not (product.active or actor.operator):
-        raise NotFound("There is no such product.")
 
 
 def create_product(

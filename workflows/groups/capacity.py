@@ -12,8 +12,8 @@ from workflows.events.record import record
 from workflows.groups.group import Group, group_query
 from workflows.groups.place import read_group
 from workflows.groups.waitlist import offer_seats
+from workflows.identity.access import require_mentor_or_operator
 from workflows.identity.actor import Actor
-from workflows.identity.parties import require_mentor_or_operator
 
 _CHANGE = text(
     """

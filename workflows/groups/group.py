@@ -32,9 +32,10 @@ from models.prepared import PreparedStatement
 from models.sessions import SessionStatus, sessions
 from workflows.bookings.booking import Booking
 from workflows.errors import DomainError, Invalid, NotFound
+from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
 from workflows.identity.participants import Participant, participants_of
-from workflows.identity.parties import is_mentor, shown_parties
+from workflows.identity.parties import shown_parties
 from workflows.paging import EARLIEST_START_FIRST, Page, PagedList
 from workflows.records import Record
 

@@ -21,8 +21,8 @@ from workflows.errors import Conflict, Invalid
 from workflows.events.event_types import BookingAccepted
 from workflows.events.record import record
 from workflows.groups.templates import GroupTemplate, require_teaches
+from workflows.identity.access import require_mentor_or_operator
 from workflows.identity.actor import Actor
-from workflows.identity.parties import require_mentor_or_operator
 
 MAX_DAYS = 366
 WEEK_DAYS = 7

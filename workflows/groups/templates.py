@@ -13,9 +13,9 @@ from uuid_utils.compat import uuid7
 from models.catalog import ProductKind, courses, listings, products
 from models.groups import group_session_templates
 from models.people import mentor_profiles
-from workflows.errors import Forbidden, Invalid, NotFound
+from workflows.errors import Invalid, NotFound
+from workflows.identity.access import require_mentor_id, require_mentor_or_operator
 from workflows.identity.actor import Actor
-from workflows.identity.parties import require_mentor_or_operator
 from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.transitions import VersionedRecord, update_record
 
@@ -104,8 +104,7 @@ def create_template(
     mentor_id = mentor_profile_id or actor.mentor_profile_id
     if mentor_id is None:
         raise Invalid("As an operator, name the mentor.", details={"mentorProfileId": ["Required for operators."]})
-    if not (actor.operator or actor.mentor_profile_id == mentor_id):
-        raise Forbidden("A mentor makes templates of their own only.")
+    require_mentor_id(actor, mentor_id, "A mentor makes templates of their own only.")
     course_id: UUID | None = columns.get("course_id")
     require_teaches(db, mentor_id, course_id)
     if columns.get("price_amount") is None:

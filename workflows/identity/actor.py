@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Uuid, bindparam, select
 
 from models.people import mentor_profiles, users
 from models.prepared import PreparedStatement
-from workflows.errors import Forbidden, Unauthenticated
+from workflows.errors import Unauthenticated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +67,3 @@ def authenticate(db: Connection, claim: Claim) -> Actor:
     if found is None:
         raise Unauthenticated("The caller is not a known user or active mentor.")
     return Actor.person(found["user_id"], claim.mentor_profile_id)
-
-
-def require_operator(actor: Actor, message: str) -> None:
-    """Refuse every caller but operators.
-
-    Raises:
-        Forbidden: with that message.
-    """
-    if not actor.operator:
-        raise Forbidden(message)

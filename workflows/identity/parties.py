@@ -1,34 +1,15 @@
-"""Who may do what with a booking, a session or anything else that has a mentor and a mentee; guards that raise."""
+"""The parties of a booking, a session or anything else that has a mentor and a mentee, as columns of its select."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Dialect, FromClause, Label, Uuid, case, func, literal_column, select
 from sqlalchemy.types import UserDefinedType
 
 from models.bookings import booking_participants
-from workflows.errors import Forbidden
-from workflows.identity.actor import Actor
-
-
-class HasMentor(Protocol):
-    """A record of one mentor."""
-
-    @property
-    def mentor_profile_id(self) -> UUID: ...
-
-
-class HasParties(HasMentor, Protocol):
-    """A record of one mentor and one mentee; or, of a group, the participants that it was read with."""
-
-    @property
-    def mentee_user_id(self) -> UUID | None: ...
-
-    @property
-    def participant_ids(self) -> Sequence[UUID] | None: ...
 
 
 def participant_ids(of: FromClause, booking_id: ColumnElement[UUID]) -> Label[Any]:
@@ -81,52 +62,3 @@ def shown_parties(of: str) -> list[Label[Any]]:
     """
     columns = (("mentor", _MENTOR_OF, _MENTOR), ("mentee", _MENTEE_OF, _MENTEE))
     return [literal_column(sql.format(of=of), kind).label(name) for name, sql, kind in columns]
-
-
-def is_mentor(actor: Actor, record: HasMentor) -> bool:
-    """Whether the caller acts as the mentor; the mentor's user alone does not."""
-    return actor.mentor_profile_id is not None and actor.mentor_profile_id == record.mentor_profile_id
-
-
-def is_mentee(actor: Actor, record: HasParties) -> bool:
-    """Whether the caller is the mentee, or takes part in the group."""
-    if actor.user_id is None:
-        return False
-    if record.mentee_user_id is None:
-        return actor.user_id in (record.participant_ids or ())
-    return actor.user_id == record.mentee_user_id
-
-
-def has_access(actor: Actor, record: HasParties) -> bool:
-    """Whether the caller is a party or an operator."""
-    return actor.operator or is_mentor(actor, record) or is_mentee(actor, record)
-
-
-def require_mentor(actor: Actor, record: HasMentor) -> None:
-    """Raise Forbidden unless the caller acts as the mentor."""
-    if not is_mentor(actor, record):
-        raise Forbidden("Only the mentor can do this.")
-
-
-def require_mentee(actor: Actor, record: HasParties) -> None:
-    """Raise Forbidden unless the caller is the mentee."""
-    if not is_mentee(actor, record):
-        raise Forbidden("Only the mentee can do this.")
-
-
-def require_party(actor: Actor, record: HasParties) -> None:
-    """Raise Forbidden unless the caller is the mentor or the mentee."""
-    if not (is_mentor(actor, record) or is_mentee(actor, record)):
-        raise Forbidden("Only the mentor and the mentee can do this.")
-
-
-def require_mentor_or_operator(actor: Actor, record: HasMentor) -> None:
-    """Raise Forbidden unless the caller is an operator or acts as the mentor."""
-    if not (actor.operator or is_mentor(actor, record)):
-        raise Forbidden("Only the mentor or an operator can do this.")
-
-
-def require_access(actor: Actor, record: HasParties) -> None:
-    """Raise Forbidden unless the caller is a party or an operator."""
-    if not has_access(actor, record):
-        raise Forbidden("Only the mentor and the mentee have access.")

@@ -13,8 +13,9 @@ from uuid_utils.compat import uuid7
 
 from models.people import email_changes, mentor_profiles, users
 from workflows.clock import zone
-from workflows.errors import Forbidden, Invalid, NotFound, Stale
-from workflows.identity.actor import Actor, require_operator
+from workflows.errors import Invalid, NotFound, Stale
+from workflows.identity.access import require_operator, require_own_profile, require_user_id
+from workflows.identity.actor import Actor
 from workflows.records import Record
 
 
@@ -107,14 +108,11 @@ def mentee_for(actor: Actor, student_id: UUID | None) -> UUID:
         Forbidden: it names another user than the caller, who is no operator.
         Invalid: an operator, who is no user, names none.
     """
-    if not actor.operator:
-        assert actor.user_id is not None
-        if student_id not in (None, actor.user_id):
-            raise Forbidden("You can do this for yourself only.")
-        return actor.user_id
-    if student_id is None:
+    mentee = student_id or actor.user_id
+    if mentee is None:
         raise Invalid("Name the student.", details={"studentId": ["is required from an operator"]})
-    return student_id
+    require_user_id(actor, mentee, "You can do this for yourself only.")
+    return mentee
 
 
 def register_user(db: Connection, *, actor: Actor, email: str, name: str, time_zone: str) -> User:
@@ -160,8 +158,7 @@ def publish_mentor_profile(
         NotFound: no such user.
         Invalid: no such time zone.
     """
-    if not actor.operator and actor.user_id != user_id:
-        raise Forbidden("Only the user or an operator can publish this mentor profile.")
+    require_user_id(actor, user_id, "Only the user or an operator can publish this mentor profile.")
     owner = db.execute(select(users.c.name, users.c.time_zone).where(users.c.id == user_id)).one_or_none()
     if owner is None:
         raise NotFound("There is no such user.")
@@ -209,8 +206,7 @@ def change_mentor_profile(
         Forbidden: another user's profile, to all but operators.
         Stale: it has changed since it was read.
     """
-    if not actor.operator and actor.user_id != mentor.user_id:
-        raise Forbidden("Only the user or an operator can change this mentor profile.")
+    require_own_profile(actor, mentor)
     if "skills" in changes:
         changes = {**changes, "skills": list(dict.fromkeys(skill.strip().lower() for skill in changes["skills"]))}
     if changes:

@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Select, bindparam, func, literal_column, sele
 
 from models.base import Timestamp
 from models.notifications import notifications
-from workflows.errors import Forbidden
 from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.records import Record
@@ -87,13 +86,3 @@ def read(db: Connection, *, notification: Notification, now: datetime) -> Notifi
 def read_all(db: Connection, *, actor: Actor, now: datetime) -> int:
     """Mark all of the caller's as read, and return how many were not."""
     return db.execute(_READ_ALL, {"of_user": actor.user_id, "now": now}).rowcount
-
-
-def require_reader(actor: Actor, notification: Notification) -> None:
-    """Require that the notification is the caller's own.
-
-    Raises:
-        Forbidden: it belongs to another user.
-    """
-    if actor.user_id != notification.user_id:
-        raise Forbidden("This notification belongs to another user.")

@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 
 from models.notifications import push_subscriptions
 from models.people import users
-from workflows.errors import Forbidden, Invalid
+from workflows.errors import Invalid
 from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.records import Record
@@ -109,16 +109,6 @@ def subscribe_browser(
 def forget_browser(db: Connection, subscription_id: UUID) -> None:
     """Delete the subscription."""
     db.execute(delete(push_subscriptions).where(push_subscriptions.c.id == subscription_id))
-
-
-def require_owner(actor: Actor, browser: Browser) -> None:
-    """Require that the caller owns the subscription.
-
-    Raises:
-        Forbidden: it belongs to another user.
-    """
-    if actor.user_id != browser.user_id:
-        raise Forbidden("This push subscription belongs to another user.")
 
 
 def _checked_endpoint(endpoint: str, allowed: Sequence[Network]) -> str:

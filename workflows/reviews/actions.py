@@ -16,11 +16,11 @@ from models.reviews import reviews
 from models.sessions import SessionStatus, sessions
 from workflows.audit import write_audit_entry
 from workflows.availability.busy import LOCK_MENTOR
-from workflows.errors import Conflict, Forbidden, Invalid, NotFound, Stale
+from workflows.errors import Conflict, Invalid, NotFound, Stale
 from workflows.events.event_types import ReviewSubmitted
 from workflows.events.record import record
-from workflows.identity.actor import Actor, require_operator
-from workflows.identity.parties import require_mentor
+from workflows.identity.access import require_mentor, require_operator, require_reviewer
+from workflows.identity.actor import Actor
 from workflows.reviews.permits import permit_query
 from workflows.reviews.review import Review, review_query, reviews_of_session_query
 from workflows.sessions.session import Session
@@ -91,16 +91,6 @@ def reviewable_query(session_id: UUID) -> Select[Any]:
     )
     mentees = func.array(joined, type_=ARRAY(Uuid)).label("mentees")
     return select(*Session.columns(), mentees).where(sessions.c.id == session_id)
-
-
-def require_reviewer(actor: Actor, session: ReviewableSession) -> None:
-    """Refuse every caller but the session's mentees.
-
-    Raises:
-        Forbidden: the caller is the mentor, or the session is other people's.
-    """
-    if actor.user_id not in session.mentees:
-        raise Forbidden("Only a mentee of this session can review it.")
 
 
 def require_open_permit(db: Connection, actor: Actor, session: ReviewableSession, *, now: datetime) -> None:

@@ -11,9 +11,6 @@ from sqlalchemy import Select, or_, select
 
 from models.people import users
 from models.reviews import reviews
-from workflows.errors import NotFound
-from workflows.identity.actor import Actor
-from workflows.identity.parties import is_mentee
 from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.records import Record
 
@@ -90,13 +87,3 @@ def reviews_of_mentor_query(page: Page, *, mentor_profile_id: UUID, also_hidden_
 
 
 REVIEWS_OF_MENTOR = PagedList(Review, NEWEST_FIRST, reviews_of_mentor_query)
-
-
-def require_visible(actor: Actor, review: Review) -> None:
-    """Refuse every caller but its author and operators where a review is hidden.
-
-    Raises:
-        NotFound: for all others it does not exist.
-    """
-    if review.hidden and not (actor.operator or is_mentee(actor, review)):
-        raise NotFound("There is no such review.")

@@ -12,11 +12,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from models.sessions import AbsentParty, CancelledBy, OutcomeType, SessionStatus, sessions
 from workflows.audit import write_audit_entry
 from workflows.bundles.ledger import give_back
-from workflows.errors import Forbidden, Invalid, InvalidTransition
+from workflows.errors import Invalid, InvalidTransition
 from workflows.events.event_types import SessionFeeWaived, SessionOverdue
 from workflows.events.record import record
-from workflows.identity.actor import SYSTEM, Actor, require_operator
-from workflows.identity.parties import is_mentee, is_mentor
+from workflows.identity.access import require_operator, require_other_party
+from workflows.identity.actor import SYSTEM, Actor
 from workflows.sessions.cancel import conclude, quote_of, require_scheduled
 from workflows.sessions.session import Session, SessionWithTerms, session_with_terms_query
 from workflows.sessions.steps import SESSION_MACHINE
@@ -83,9 +83,7 @@ def report_no_show(
         Invalid: `too_early`, less than 15 minutes after the start; the mentee of a group, who has attendance.
         InvalidTransition: the session is no longer scheduled.
     """
-    by_other = is_mentor(actor, session) if who is AbsentParty.MENTEE else is_mentee(actor, session)
-    if not (actor.operator or by_other):
-        raise Forbidden("Only the other party or an operator can report that someone did not come.")
+    require_other_party(actor, session, than_mentee=who is AbsentParty.MENTEE)
     if who is AbsentParty.MENTEE and session.mentee_user_id is None:
         raise Invalid(
             "Record who was absent from a group as its attendance.", details={"who": ["must be mentor for a group"]}

@@ -10,11 +10,11 @@ from sqlalchemy import Connection
 from models.sessions import CancellationType, CancelledBy, OutcomeType, SessionStatus
 from workflows.bundles.ledger import give_back
 from workflows.cancellation import Quote, quote_at, quote_by_policy
-from workflows.errors import Conflict, Forbidden, InvalidTransition
+from workflows.errors import Conflict, InvalidTransition
 from workflows.events.event_types import SessionCancelled
 from workflows.events.record import record
+from workflows.identity.access import is_mentor, require_canceller
 from workflows.identity.actor import Actor
-from workflows.identity.parties import is_mentee, is_mentor
 from workflows.sessions.session import Session, SessionWithTerms
 from workflows.sessions.steps import SESSION_MACHINE
 
@@ -187,15 +187,7 @@ def refunded(quote: Quote, kind: str, refund_requested: bool) -> int:
 
 
 def _canceller_of(actor: Actor, session: Session) -> CancelledBy:
+    require_canceller(actor, session)
     if actor.operator:
         return CancelledBy.OPERATOR
-    if is_mentor(actor, session):
-        return CancelledBy.MENTOR
-    if is_mentee(actor, session):
-        if session.mentee_user_id is None:
-            raise Forbidden(
-                "A participant does not cancel a group session: leave it at"
-                f" POST /group-sessions/{session.booking_id}/leave."
-            )
-        return CancelledBy.MENTEE
-    raise Forbidden("Only the mentor and the mentee of this session can do this.")
+    return CancelledBy.MENTOR if is_mentor(actor, session) else CancelledBy.MENTEE

@@ -29,8 +29,9 @@ from models.sessions import SessionStatus, sessions
 from workflows.errors import NotFound
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.store import statuses_of_subjects
+from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
-from workflows.identity.parties import is_mentor, participant_ids, shown_parties
+from workflows.identity.parties import participant_ids, shown_parties
 from workflows.paging import EARLIEST_START_FIRST, LATEST_START_FIRST, NO_TIME, Order, Page, PagedList
 from workflows.transitions import StatefulRecord
 

@@ -18,8 +18,8 @@ from workflows.availability.busy import LOCK_MENTOR, RELEASE_TIME
 from workflows.errors import Conflict, Invalid
 from workflows.events.event_types import SessionCompleted, SessionStarted
 from workflows.events.record import record
+from workflows.identity.access import require_mentor_or_operator, require_party
 from workflows.identity.actor import Actor
-from workflows.identity.parties import require_mentor_or_operator, require_party
 from workflows.sessions.attendance import write_attendance
 from workflows.sessions.meeting import opens_at
 from workflows.sessions.session import Session

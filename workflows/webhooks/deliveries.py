@@ -10,14 +10,15 @@ from sqlalchemy import Connection, bindparam, literal_column
 
 from models.events import DeliveryState, ErrorClass, delivery_attempts
 from models.webhooks import EndpointState
-from workflows.errors import Forbidden, Invalid, NotFound
+from workflows.errors import Invalid, NotFound
 from workflows.events import store
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.event_types import Event, WebhookExampleAsked, WebhookPinged
+from workflows.identity.access import require_endpoint_owner
 from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_EVENT_FIRST, PagedList
 from workflows.records import Record
-from workflows.webhooks.endpoints import Endpoint, require_active, require_owner
+from workflows.webhooks.endpoints import Endpoint, require_active
 from workflows.webhooks.quotas import NO_QUOTAS, MessageQuotas, use_recovery, use_resend
 
 INTERNAL_ERROR = "Something went wrong on our side, not on yours."
@@ -121,17 +122,6 @@ def attempts_of(db: Connection, delivery: WebhookDelivery) -> list[AttemptRecord
     return [AttemptRecord.of(row) for row in db.execute(_ATTEMPTS, values)]
 
 
-def require_owner_of_endpoint(actor: Actor, delivery: WebhookDelivery) -> None:
-    """Require the owner of the delivery's endpoint: its mentor, or any operator.
-
-    Raises:
-        Forbidden: the endpoint has another owner, also while it is deleted.
-    """
-    own = actor.mentor_profile_id is not None and actor.mentor_profile_id == delivery.mentor_profile_id
-    if not (own or actor.operator):
-        raise Forbidden("Only the owner of its webhook endpoint sees this delivery.")
-
-
 def require_sendable(delivery: WebhookDelivery) -> None:
     """Require an endpoint that takes the message; a ping is taken in every state.
 
@@ -159,7 +149,7 @@ def resend(
         NotFound: it has just been deleted.
         RateLimited: too many messages to the endpoint have been sent again.
     """
-    require_owner_of_endpoint(actor, delivery)
+    require_endpoint_owner(actor, delivery)
     require_sendable(delivery)
     use_resend(db, delivery.endpoint_id, quotas)
     states = store.lock_runs(db, event_id=delivery.event_id, endpoint_id=delivery.endpoint_id)
@@ -202,7 +192,7 @@ def recover(
         Invalid: a time too long ago, yet to come, or that ends before it begins.
         RateLimited: the endpoint has been recovered too often.
     """
-    require_owner(actor, endpoint)
+    require_endpoint_owner(actor, endpoint)
     if since < now - RECOVERABLE_FOR:
         raise _invalid_time("since", f"Must be at most {RECOVERABLE_FOR.days} days ago.")
     if since > now:

@@ -19,10 +19,11 @@ from models.webhooks import (
     webhook_endpoints,
     webhook_secrets,
 )
-from workflows.errors import Conflict, Forbidden, Invalid, InvalidTransition, NotFound, Stale
+from workflows.errors import Conflict, Invalid, InvalidTransition, NotFound, Stale
 from workflows.events import store
 from workflows.events.event_types import WebhookExampleAsked, WebhookPinged, announced_types
 from workflows.events.record import record
+from workflows.identity.access import OPERATOR_OR_MENTOR, require_endpoint_owner, require_role
 from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.records import Record
@@ -89,17 +90,6 @@ def endpoints_query(page: Page, *, mentor_profile_id: UUID | None = None) -> Sel
 ENDPOINTS = PagedList(Endpoint, NEWEST_FIRST, endpoints_query)
 
 
-def require_owner(actor: Actor, endpoint: Endpoint) -> None:
-    """Require the endpoint's owner: its mentor, or any operator.
-
-    Raises:
-        Forbidden: the endpoint has another owner.
-    """
-    own = actor.mentor_profile_id is not None and actor.mentor_profile_id == endpoint.mentor_profile_id
-    if not (own or actor.operator):
-        raise Forbidden("Only its owner sees this webhook endpoint.")
-
-
 def require_active(state: EndpointState | None) -> None:
     """Require an endpoint that messages are sent to.
 
@@ -145,8 +135,7 @@ def create_endpoint(
         RateLimited: the owner has created too many within a day.
         IntegrityError: the owner has an endpoint with this address already.
     """
-    if not actor.operator and actor.mentor_profile_id is None:
-        raise Forbidden("Webhook endpoints belong to operators and mentors.")
+    require_role(actor, OPERATOR_OR_MENTOR)
     settings = {"url": url, "event_types": event_types, "headers": headers}
     columns = _checked(settings, seal, allowed) | {
         "description": description,
@@ -192,7 +181,7 @@ def change_endpoint(
         Stale: another request changed or deleted it since `endpoint` was read.
         IntegrityError: the owner has an endpoint with this address already.
     """
-    require_owner(actor, endpoint)
+    require_endpoint_owner(actor, endpoint)
     values = _checked(changes, seal, allowed)
     moved = values.get("url", endpoint.url) != endpoint.url
     if "state" in values:
@@ -229,7 +218,7 @@ def delete_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint) -> None
         Forbidden: the endpoint has another owner.
         Stale: another request changed or deleted it since `endpoint` was read.
     """
-    require_owner(actor, endpoint)
+    require_endpoint_owner(actor, endpoint)
     endpoints = webhook_endpoints.c
     deleted = (
         delete(webhook_endpoints)
@@ -252,7 +241,7 @@ def ping_endpoint(
         Forbidden: the endpoint has another owner.
         RateLimited: there have been too many pings and examples.
     """
-    require_owner(actor, endpoint)
+    require_endpoint_owner(actor, endpoint)
     use_ping(db, endpoint.id, quotas)
     return _ping(db, actor, endpoint, now)
 
@@ -303,7 +292,7 @@ def send_example(
         Conflict: the endpoint is not active.
         RateLimited: there have been too many pings and examples.
     """
-    require_owner(actor, endpoint)
+    require_endpoint_owner(actor, endpoint)
     if event_type not in announced_types():
         raise Invalid(
             "There is no such event type; GET /event-types lists them.",
@@ -355,7 +344,7 @@ def rotate_secret(
         Conflict: ten secrets would be valid besides.
         NotFound: the endpoint has been deleted meanwhile.
     """
-    require_owner(actor, endpoint)
+    require_endpoint_owner(actor, endpoint)
     chosen = checked_secret(secret, endpoint.signing) if secret else new_secret(endpoint.signing)
     # Two rotations at once: the second counts what the first one left.
     locked = select(webhook_endpoints.c.id).where(webhook_endpoints.c.id == endpoint.id)

@@ -1,0 +1,282 @@
+"""Who may do what: the roles that routes ask for, and the guards of ownership that the loader and the workflows share.
+
+Nothing else refuses a caller for who they are: a test allows `Forbidden` to be raised here alone. Which role and which
+guard a route has stands in its declaration (`reads` and `changes`), and for readers in docs/permissions.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from workflows.errors import Forbidden, NotFound
+from workflows.identity.actor import Actor
+
+
+@dataclass(frozen=True)
+class Role:
+    """Who may use a route at all, whatever it is about.
+
+    Args:
+        needed: the sentence with which everybody else is refused.
+        held: whether a caller has the role.
+    """
+
+    needed: str
+    held: Callable[[Actor], bool]
+
+
+ANYONE = Role("Sign in.", lambda _actor: True)
+PERSON = Role("Only people with an account do this; operators have none.", lambda actor: not actor.operator)
+MENTOR = Role(
+    "Only a mentor does this: act with the mentor's own id, not the user's alone.",
+    lambda actor: actor.mentor_profile_id is not None,
+)
+OPERATOR = Role("Only an operator does this.", lambda actor: actor.operator)
+OPERATOR_OR_MENTOR = Role(
+    "Only an operator or a mentor does this.", lambda actor: actor.operator or actor.mentor_profile_id is not None
+)
+
+
+class HasMentor(Protocol):
+    """A record of one mentor."""
+
+    @property
+    def mentor_profile_id(self) -> UUID: ...
+
+
+class HasMentee(Protocol):
+    """A record of one mentee; None of a group."""
+
+    @property
+    def mentee_user_id(self) -> UUID | None: ...
+
+
+class HasParties(HasMentor, HasMentee, Protocol):
+    """A record of one mentor and one mentee; or, of a group, the participants that it was read with."""
+
+    @property
+    def participant_ids(self) -> Sequence[UUID] | None: ...
+
+
+class OfBooking(HasParties, Protocol):
+    """A session."""
+
+    @property
+    def booking_id(self) -> UUID: ...
+
+
+class HasId(Protocol):
+    """A user."""
+
+    @property
+    def id(self) -> UUID: ...
+
+
+class HasUser(Protocol):
+    """A record of one user."""
+
+    @property
+    def user_id(self) -> UUID: ...
+
+
+class HasOwner(Protocol):
+    """A record of a mentor, or of all operators."""
+
+    @property
+    def mentor_profile_id(self) -> UUID | None: ...
+
+
+class HasMentees(Protocol):
+    """A session with all of its mentees."""
+
+    @property
+    def mentees(self) -> Sequence[UUID]: ...
+
+
+class CanBeHidden(HasParties, Protocol):
+    """A review."""
+
+    @property
+    def hidden(self) -> bool: ...
+
+
+class CanBeInactive(Protocol):
+    """What is sold, or no longer."""
+
+    @property
+    def active(self) -> bool: ...
+
+
+# Questions.
+
+
+def is_mentor(actor: Actor, record: HasMentor) -> bool:
+    """Whether the caller acts as the mentor; the mentor's user alone does not."""
+    return actor.mentor_profile_id is not None and actor.mentor_profile_id == record.mentor_profile_id
+
+
+def is_mentee(actor: Actor, record: HasParties) -> bool:
+    """Whether the caller is the mentee, or takes part in the group."""
+    if actor.user_id is None:
+        return False
+    if record.mentee_user_id is None:
+        return actor.user_id in (record.participant_ids or ())
+    return actor.user_id == record.mentee_user_id
+
+
+def has_access(actor: Actor, record: HasParties) -> bool:
+    """Whether the caller is a party or an operator."""
+    return actor.operator or is_mentor(actor, record) or is_mentee(actor, record)
+
+
+# Roles.
+
+
+def require_role(actor: Actor, role: Role) -> None:
+    """Raise Forbidden, with what is needed, for a caller who does not have the role."""
+    if not role.held(actor):
+        raise Forbidden(role.needed)
+
+
+def require_operator(actor: Actor, message: str = OPERATOR.needed) -> None:
+    """Raise Forbidden unless the caller is an operator."""
+    if not actor.operator:
+        raise Forbidden(message)
+
+
+def require_person(actor: Actor) -> UUID:
+    """The id of the caller's user; raises Forbidden for an operator, who has none."""
+    if actor.user_id is None:
+        raise Forbidden(PERSON.needed)
+    return actor.user_id
+
+
+def require_acting_mentor(actor: Actor) -> UUID:
+    """The id of the mentor profile with which the caller acts; raises Forbidden if there is none."""
+    if actor.mentor_profile_id is None:
+        raise Forbidden(MENTOR.needed)
+    return actor.mentor_profile_id
+
+
+# Ownership of what a path, a query or a body names.
+
+
+def require_mentor(actor: Actor, record: HasMentor) -> None:
+    """Raise Forbidden unless the caller acts as the mentor."""
+    if not is_mentor(actor, record):
+        raise Forbidden("Only the mentor can do this.")
+
+
+def require_mentee(actor: Actor, record: HasParties) -> None:
+    """Raise Forbidden unless the caller is the mentee."""
+    if not is_mentee(actor, record):
+        raise Forbidden("Only the mentee can do this.")
+
+
+def require_party(actor: Actor, record: HasParties) -> None:
+    """Raise Forbidden unless the caller is the mentor or the mentee."""
+    if not (is_mentor(actor, record) or is_mentee(actor, record)):
+        raise Forbidden("Only the mentor and the mentee can do this.")
+
+
+def require_mentor_or_operator(actor: Actor, record: HasMentor) -> None:
+    """Raise Forbidden unless the caller is an operator or acts as the mentor."""
+    require_mentor_id(actor, record.mentor_profile_id, "Only the mentor or an operator can do this.")
+
+
+def require_access(actor: Actor, record: HasParties) -> None:
+    """Raise Forbidden unless the caller is a party or an operator."""
+    if not has_access(actor, record):
+        raise Forbidden("Only the mentor and the mentee have access.")
+
+
+def require_other_party(actor: Actor, record: HasParties, *, than_mentee: bool) -> None:
+    """Raise Forbidden unless the caller is the other party than the mentee, or than the mentor; or an operator."""
+    by_other = is_mentor(actor, record) if than_mentee else is_mentee(actor, record)
+    if not (actor.operator or by_other):
+        raise Forbidden("Only the other party or an operator can report that someone did not come.")
+
+
+def require_canceller(actor: Actor, session: OfBooking) -> None:
+    """Raise Forbidden unless the caller is a party or an operator; participants of a group leave it instead."""
+    require_access(actor, session)
+    if session.mentee_user_id is None and not actor.operator and not is_mentor(actor, session):
+        raise Forbidden(
+            "A participant does not cancel a group session: leave it at"
+            f" POST /group-sessions/{session.booking_id}/leave."
+        )
+
+
+def require_mentor_id(actor: Actor, mentor_profile_id: UUID | None, message: str) -> None:
+    """Raise Forbidden unless the caller is an operator, or acts as the mentor of this id."""
+    if not actor.operator and (actor.mentor_profile_id is None or actor.mentor_profile_id != mentor_profile_id):
+        raise Forbidden(message)
+
+
+def require_user_id(actor: Actor, user_id: UUID | None, message: str) -> None:
+    """Raise Forbidden unless the caller is an operator, or the user of this id."""
+    if not actor.operator and actor.user_id != user_id:
+        raise Forbidden(message)
+
+
+def require_self(actor: Actor, user: HasId) -> None:
+    """Raise Forbidden unless the caller is this user, or an operator."""
+    require_user_id(actor, user.id, "You can only access your own account.")
+
+
+def require_own_profile(actor: Actor, profile: HasUser) -> None:
+    """Raise Forbidden unless the caller is the profile's user, acting as the mentor or not, or an operator."""
+    require_user_id(actor, profile.user_id, "You can only change your own mentor profile.")
+
+
+def require_active_profile(*, active: bool) -> None:
+    """Raise Forbidden for a mentor whose profile is not active."""
+    if not active:
+        raise Forbidden("Your mentor profile is not active; activate it to act as a mentor.")
+
+
+def require_recipient_user(actor: Actor, record: HasUser) -> None:
+    """Raise Forbidden unless what was sent to a user, or is to be, is the caller's own."""
+    if actor.user_id != record.user_id:
+        raise Forbidden("This belongs to another user.")
+
+
+def require_holder(actor: Actor, held: HasMentee) -> None:
+    """Raise Forbidden unless the caller holds the time."""
+    if actor.user_id is None or actor.user_id != held.mentee_user_id:
+        raise Forbidden("Only who holds this time can release it.")
+
+
+def require_reviewer(actor: Actor, session: HasMentees) -> None:
+    """Raise Forbidden unless the caller is one of the session's mentees."""
+    if actor.user_id not in session.mentees:
+        raise Forbidden("Only a mentee of this session can review it.")
+
+
+def require_endpoint_owner(actor: Actor, record: HasOwner) -> None:
+    """Raise Forbidden unless the caller acts as the mentor of the webhook endpoint, or is an operator."""
+    require_mentor_id(actor, record.mentor_profile_id, "Only the owner of this webhook endpoint can do this.")
+
+
+# What others cannot tell from what does not exist.
+
+
+def require_bundle_owner(actor: Actor, bundle: HasMentee) -> None:
+    """Raise NotFound unless the caller owns the bundle, or is an operator."""
+    if not actor.operator and actor.user_id != bundle.mentee_user_id:
+        raise NotFound("There is no such bundle.")
+
+
+def require_on_sale(actor: Actor, product: CanBeInactive) -> None:
+    """Raise NotFound for a product that is no longer sold, except to operators."""
+    if not (product.active or actor.operator):
+        raise NotFound("There is no such product.")
+
+
+def require_visible(actor: Actor, review: CanBeHidden) -> None:
+    """Raise NotFound for a review that is hidden, except to its author and operators."""
+    if review.hidden and not (actor.operator or is_mentee(actor, review)):
+        raise NotFound("There is no such review.")
