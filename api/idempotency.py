@@ -145,19 +145,26 @@ class IdempotentRequest:
 
 
 def idempotent_request(request: Request, actor: Actor) -> IdempotentRequest | None:
-    """The change that this request names by its key; None without one.
+    """The change that this request names by its key; None without one that can be used."""
+    key = request.headers.get(HEADER)
+    return IdempotentRequest(request, actor, key) if key is not None and _is_usable(key) else None
+
+
+def require_usable_key(request: Request) -> None:
+    """Refuse a key that cannot be used, once the caller may make the change.
 
     Raises:
-        Invalid: the key is empty, longer than 255 characters, or not printable.
+        Invalid: it is empty, longer than 255 characters, or not printable.
     """
     key = request.headers.get(HEADER)
-    if key is None:
-        return None
-    if not 1 <= len(key) <= _MAX_KEY_CHARACTERS or not (key.isascii() and key.isprintable()):
+    if key is not None and not _is_usable(key):
         raise Invalid(
             "An Idempotency-Key has 1 to 255 printable ASCII characters.", details={HEADER: ["Not a usable key."]}
         )
-    return IdempotentRequest(request, actor, key)
+
+
+def _is_usable(key: str) -> bool:
+    return 1 <= len(key) <= _MAX_KEY_CHARACTERS and key.isascii() and key.isprintable()
 
 
 def _replayed(row: Row[Any]) -> Response:

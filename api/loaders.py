@@ -1,5 +1,5 @@
-"""What is settled before a body is read, in this order: who is calling (401), by which role (403), what the path names
-(404), whether it is theirs (403), whether the change has been made already (Idempotency-Key), and on which version
+"""What is settled before a body is read, in this order: who is calling (401), by which role (403), whether the change
+has been made already (Idempotency-Key), what the path names (404), whether it is theirs (403), and on which version
 (If-Match). It stands above `@blp.arguments`, which would be first otherwise."""
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from typing import Any
 from uuid import UUID
 
 from flask import g, make_response, request
+from sqlalchemy import Connection
 
 from api.auth import verify_credentials
 from api.blueprints import document
 from api.context import RequestContext, Role, Subject, require_role, this_moment
 from api.database import database
 from api.etags import require_match
-from api.idempotency import idempotent_request
+from api.idempotency import idempotent_request, require_usable_key
 from api.requests import name_actor
 from api.state import app_state
 from workflows.errors import NotFound
@@ -45,11 +46,14 @@ def changes(role: Role, subject: Subject | None = None) -> Callable[[View], View
     def decorator(view: View) -> View:
         @wraps(view)
         def loaded(*args: object, **path: UUID | None) -> object:
-            context = context_of(role, subject, path)
-            change = idempotent_request(request, context.actor)
-            earlier = change.earlier_answer(context.db) if change else None
+            db, actor = _admitted(role)
+            change = idempotent_request(request, actor)
+            # Before the look-up: what has been deleted under this key is not there any more, and that is the answer.
+            earlier = change.earlier_answer(db) if change else None
             if earlier is not None:
                 return earlier
+            context = _context(db, actor, subject, path)
+            require_usable_key(request)
             if context.subject is not None:
                 require_match(request, context.subject)
             response = make_response(view(context, *args))
@@ -70,12 +74,21 @@ def context_of(role: Role, subject: Subject | None, path: Path) -> RequestContex
         Forbidden: the caller does not have the role, or has nothing to do with the subject.
         NotFound: there is no such subject.
     """
+    db, actor = _admitted(role)
+    return _context(db, actor, subject, path)
+
+
+def _admitted(role: Role) -> tuple[Connection, Actor]:
     db = database()
     actor = authenticate(db, verify_credentials(request.headers, app_state().settings))
     name_actor(actor.name)
     # Read after the view has ended, by what waits for the session.
     g.actor = actor
     require_role(actor, role)
+    return db, actor
+
+
+def _context(db: Connection, actor: Actor, subject: Subject | None, path: Path) -> RequestContext[Any]:
     found = None if subject is None else _load(subject, actor, path)
     return RequestContext(db, actor, found, this_moment())
 
