@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.etags import any_version_will_do
 from api.state import app_state
 from config import telemetry
 from models.engine import autocommit
@@ -67,7 +68,7 @@ def in_transaction(view: View) -> Response:
 def _is_safe_to_retry(error: SQLAlchemyError | Stale) -> bool:
     if isinstance(error, Stale):
         # The row changed between read and write; a caller that named no version means the present one.
-        return "If-Match" not in request.headers
+        return any_version_will_do(request)
     return is_lost_race(error) or (is_connection_loss(error) and not g.committing)
 
 

@@ -17,6 +17,9 @@ from workflows.errors import Stale
 VARY = "Authorization, X-User-Id, X-Mentor-Profile-Id"
 _VERSION_ALONE = re.compile(r"[0-9]+")
 _DIGEST_CHARACTERS = 16
+ANY_TAG = "*"
+# One element of a list, which may be empty. Possessive: a header of blanks takes no longer than any other.
+_ELEMENT = re.compile(r'[ \t]*+(?:(?P<weak>W/)?"(?P<tag>[^"\x00-\x20\x7f]*+)"[ \t]*+)?(?:,|$)')
 
 
 class Versioned(Protocol):
@@ -63,21 +66,43 @@ def require_match(request: Request, record: Versioned) -> None:
     """
     if any_version_will_do(request):
         return
-    if str(record.version) not in {(tag or "").partition("-")[0] for tag in request.if_match}:
+    # Strong comparison (RFC 9110, section 13.1.1): a weak tag names no version.
+    strong = (tag for tag, weak in entity_tags(request.headers["If-Match"]) if not weak)
+    if str(record.version) not in {tag.partition("-")[0] for tag in strong}:
         raise Stale("The resource has changed since you read it; read it again and retry.")
 
 
 def any_version_will_do(request: Request) -> bool:
     """Whether the request has no If-Match, or one that matches any version."""
-    return "If-Match" not in request.headers or request.if_match.star_tag
+    return request.headers.get("If-Match", ANY_TAG).strip() == ANY_TAG
 
 
 def not_modified(request: Request, response: Response) -> bool:
     """Whether If-None-Match has this representation's tag, so that the response is 304."""
-    if "If-None-Match" not in request.headers or request.method not in ("GET", "HEAD") or response.status_code != 200:
+    held = request.headers.get("If-None-Match")
+    if held is None or request.method not in ("GET", "HEAD") or response.status_code != 200:
         return False
     tag, weak = response.get_etag()
-    return tag is not None and not weak and request.if_none_match.contains_weak(tag)
+    if tag is None or weak:
+        return False
+    # Weak comparison (section 13.1.2): whatever a cache on the way has made of the tag.
+    return held.strip() == ANY_TAG or tag in {each for each, _weak in entity_tags(held)}
+
+
+def entity_tags(header: str) -> list[tuple[str, bool]]:
+    """The entity tags of a list, each with whether it is weak; none of a list that is malformed.
+
+    Werkzeug reads what is not quoted as a tag too, and `*` anywhere as every tag.
+    """
+    found, position = [], 0
+    while position < len(header):
+        element = _ELEMENT.match(header, position)
+        if element is None:
+            return []
+        if element["tag"] is not None:
+            found.append((element["tag"], element["weak"] is not None))
+        position = element.end()
+    return found
 
 
 def cacheable(view: Callable[..., object]) -> Callable[..., Response]:

@@ -11,6 +11,7 @@ from flask import Request, Response, g, json, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.context import this_moment
+from api.etags import tag_of
 from api.schemas.sessions import as_seen_by, shown_session
 from api.state import app_state
 from models.engine import autocommit
@@ -84,6 +85,8 @@ def _both(response: Response, session: Session, seconds: int) -> Response:
     answer = jsonify({**promise, "session": shown})
     answer.status_code = 201
     answer.headers["Location"] = response.headers["Location"]
+    # Of what has been created, which is what Location names.
+    answer.headers["ETag"] = tag_of(session)
     answer.headers["Preference-Applied"] = f"wait={seconds}"
     if "Idempotent-Replayed" in response.headers:
         answer.headers["Idempotent-Replayed"] = "true"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import jwt
@@ -20,6 +20,7 @@ from werkzeug.test import TestResponse
 from api.app import create_app, make_state
 from api.state import EXTENSION
 from config.settings import Settings, read_settings
+from tests.versions import require_tag
 from workers.policy import operator_policy
 from workers.runner import DeliveryRunner
 from workers.transactions import Transactions
@@ -48,7 +49,12 @@ class ApiClient(FlaskClient):
     delete: Callable[..., ApiResponse]
     head: Callable[..., ApiResponse]
     options: Callable[..., ApiResponse]
-    open: Callable[..., ApiResponse]
+
+    def open(self, *args: Any, **options: Any) -> ApiResponse:
+        """Request, and require of the answer what holds for all of them."""
+        answer = super().open(*args, **options)
+        require_tag(template_app(), answer)
+        return cast("ApiResponse", answer)
 
 
 @dataclass
