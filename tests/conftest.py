@@ -28,6 +28,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """How long the tests of random sequences and random calendars go on, and in which browser pages are tested."""
     parser.addoption("--sequences", type=int, default=3, help="How many random sequences of bookings are played.")
     parser.addoption("--slot-cases", type=int, default=200, help="How many random calendars are searched for slots.")
+    parser.addoption("--same-key-requests", type=int, default=200, help="How many requests share one Idempotency-Key.")
+    parser.addoption("--two-users-requests", type=int, default=150, help="How many requests two databases compare.")
     parser.addoption("--browser", help="The Chromium to test pages in; without one, tests/browser is left out.")
     parser.addoption("--pictures", help="A folder to keep pictures of the pages in.")
 
@@ -93,6 +95,13 @@ def _every_effect() -> None:
 def sequences(pytestconfig: pytest.Config) -> int:
     """How many random sequences are to be played."""
     number: int = pytestconfig.getoption("sequences")
+    return number
+
+
+@pytest.fixture(scope="session")
+def same_key_requests(pytestconfig: pytest.Config) -> int:
+    """How many requests are to share one key while processes of the API are killed."""
+    number: int = pytestconfig.getoption("same_key_requests")
     return number
 
 
