@@ -1,9 +1,14 @@
-"""Whether what runs all the time grows with history: the same measured on a small and on a large database."""
+"""Whether what runs all the time grows with history: the same measured by turns on a small and on a large database.
+
+Both systems run all the while: the machine's pace changes within minutes by more than what is looked for here.
+"""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 
 from bench.backlog import stopped
 from bench.contenders.tutelage import Tutelage
@@ -14,12 +19,18 @@ from bench.measures import Lives, live, plural, wait_until_finished
 from bench.results import Results, Row
 
 CLIENTS = 4
+LIFE_TURNS = 5
+REPORT_TURNS = 20
 IDLE_SECONDS = 35  # more than a round of maintain
 REPORTS = {"operations summary": "/operations/summary", "invariants": "/operations/invariants"}
 
 
-def prepare(product: Tutelage, bookings: int) -> None:
-    """Play a life and copy it, while nothing of the product works on the database."""
+def with_history(product: Tutelage, bookings: int) -> Tutelage:
+    """Play a life and copy it, while nothing of the product works on the database.
+
+    Returns:
+        the same product, named for the number of its bookings.
+    """
     connection = Connection(product.url)
     booking = live(product, connection)
     connection.close()
@@ -27,47 +38,52 @@ def prepare(product: Tutelage, bookings: int) -> None:
     names = ("worker-", "sweep", "maintain")
     with stopped([pid for name, pid in product.pids.items() if name.startswith(names)]):
         copy_life(product, booking, bookings)
+    return replace(product, name=f"{bookings:,} bookings")
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """How many bookings the two databases hold that are put beside each other."""
-
-    few: int
-    many: int
-
-    def row(self, name: str, unit: str) -> Row:
-        """Something of which the larger database may take a quarter more."""
-        aims = ((name_of(self.few), 1.25),)
-        return Row(name, unit, more_is_better=False, aims=aims, subject=name_of(self.many))
-
-
-def name_of(bookings: int) -> str:
-    """As which a database stands in the report."""
-    return f"{bookings:,} bookings"
-
-
-def measure_growth(product: Tutelage, results: Results, sizes: Sizes, bookings: int, seconds: float) -> None:
+def measure_growth(few: Tutelage, many: Tutelage, results: Results, seconds: float) -> None:
     """What a life takes beside so much history, what idling costs with the loops' rounds in it, and the reports.
 
     Args:
-        product: whose database holds so many bookings.
-        seconds: how long lives are begun for.
+        few: whose database is small, named for it, as the other.
+        seconds: how long lives are begun for in each turn.
     """
-    name = name_of(bookings)
-    row = sizes.row(f"time of a life, {plural(CLIENTS)}", "ms")
-    Lives(replace(product, name=name), results, done=1).measure_time(row, CLIENTS, seconds)
-    with spending(product.pids) as spent:
-        time.sleep(IDLE_SECONDS)
-    row = sizes.row("processor time at rest, sweep and maintain included", "ms a second")
-    results.add(row, name, spent.total * 1000 / IDLE_SECONDS)
-    connection = Connection(product.url)
+    pair = (few, many)
+    life = _row(pair, f"time of a life, {plural(CLIENTS)}", "ms")
+    lives = [Lives(each, results, done=1) for each in pair]
+    for _turn in range(LIFE_TURNS):
+        for each in lives:
+            each.measure_time(life, CLIENTS, seconds)
+    _measure_rest(pair, results)
     for what, path in REPORTS.items():
-        began = time.perf_counter()
-        try:
-            product.ask_operator(connection, "GET", path)
-        except RuntimeError as error:
-            results.notes.append(f"With {name}: {error}")
-        row = sizes.row(f"{what}, one answer", "ms")
-        results.add(row, name, (time.perf_counter() - began) * 1000)
+        row = _row(pair, f"{what}, one answer", "ms")
+        for _turn in range(REPORT_TURNS):
+            for product in pair:
+                results.add(row, product.name, _milliseconds_of(product, path, results))
+
+
+def _row(pair: Sequence[Tutelage], name: str, unit: str) -> Row:
+    """Something of which the larger database may take a quarter more."""
+    few, many = pair
+    return Row(name, unit, more_is_better=False, aims=((few.name, 1.25),), subject=many.name)
+
+
+def _measure_rest(pair: Sequence[Tutelage], results: Results) -> None:
+    row = _row(pair, "processor time at rest, sweep and maintain included", "ms a second")
+    with ExitStack() as stack:
+        spent = [stack.enter_context(spending(product.pids)) for product in pair]
+        time.sleep(IDLE_SECONDS)
+    for product, each in zip(pair, spent, strict=True):
+        results.add(row, product.name, each.total * 1000 / IDLE_SECONDS)
+
+
+def _milliseconds_of(product: Tutelage, path: str, results: Results) -> float:
+    connection = Connection(product.url)
+    began = time.perf_counter()
+    try:
+        product.ask_operator(connection, "GET", path)
+    except RuntimeError as error:
+        results.notes.append(f"With {product.name}: {error}")
+    taken = time.perf_counter() - began
     connection.close()
+    return taken * 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from bench.contenders.dbos import running_dbos
 from bench.contenders.handwritten import running_handwritten
 from bench.contenders.tutelage import WITHOUT_WORKERS, Tutelage, running_tutelage
 from bench.contenders.usual import running_usual
-from bench.growth import Sizes, measure_growth, prepare
+from bench.growth import measure_growth, with_history
 from bench.load import Connection
 from bench.measures import (
     READ_BOOKING,
@@ -116,8 +116,7 @@ class Suite:
     def _long_sittings(self) -> Iterator[tuple[str, Callable[[Path], None]]]:
         """What takes minutes to prepare, or varies little, and is therefore measured in the first round alone."""
         if self._has("growth") and PRODUCT in self.contenders:
-            for bookings in (FEW_BOOKINGS, self.bookings):
-                yield f"Tutelage with {bookings:,} bookings", partial(self._growth, bookings)
+            yield f"Tutelage with {FEW_BOOKINGS:,} and with {self.bookings:,} bookings", self._growth
         if self._has("start") and PRODUCT in self.contenders:
             yield "Tutelage, started twice", self._start
 
@@ -233,13 +232,15 @@ class Suite:
             contender.add_offers()
             measure_webhooks(contender, self.results)
 
-    def _growth(self, bookings: int, folder: Path) -> None:
-        with running_receiver() as receiver, running_tutelage(folder / "data") as contender:
-            contender.add_offers()
-            contender.add_endpoint(receiver.url)
-            prepare(contender, bookings)
-            sizes = Sizes(FEW_BOOKINGS, self.bookings)
-            measure_growth(contender, self.results, sizes, bookings, self.life_seconds)
+    def _growth(self, folder: Path) -> None:
+        with running_receiver() as receiver, ExitStack() as stack:
+            pair = []
+            for bookings in (FEW_BOOKINGS, self.bookings):
+                contender = stack.enter_context(running_tutelage(folder / str(bookings)))
+                contender.add_offers()
+                contender.add_endpoint(receiver.url)
+                pair.append(with_history(contender, bookings))
+            measure_growth(*pair, self.results, self.life_seconds)
 
     def _start(self, folder: Path) -> None:
         for title in ("start to ready, new data folder", "start to ready, again"):
