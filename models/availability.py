@@ -105,6 +105,19 @@ time_off = Table(
     Index("ix_time_off_mentor_profile_id_end_time", "mentor_profile_id", "end_time"),
 )
 
+# When a mentor's changes were last announced to webhooks, and what has been held back since: how many changes, and the
+# event of the last of them.
+availability_announcements = Table(
+    "availability_announcements",
+    metadata,
+    Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), primary_key=True),
+    Column("announced_at", Timestamp, nullable=False),
+    Column("held_back", Integer, nullable=False, server_default=text("0")),
+    Column("event_id", Uuid),
+    created(),
+    CheckConstraint("held_back >= 0 AND (held_back > 0) = (event_id IS NOT NULL)", name="held_back"),
+)
+
 # Null is no limit; days and ISO weeks are those of the mentor's time zone.
 booking_rules = Table(
     "booking_rules",

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from models.base import Timestamp, changing, created, enum, id_column, metadata
@@ -78,7 +90,10 @@ deleted_webhook_endpoints = Table(
     metadata,
     id_column(),
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id")),
+    # Whether there may be pending ones.
+    Column("deliveries_left", Boolean, nullable=False, server_default=text("false")),
     created(),
+    Index("ix_deleted_webhook_endpoints_deliveries_left", "id", postgresql_where=text("deliveries_left")),
 )
 
 webhook_secrets = Table(

@@ -29,6 +29,7 @@ from workflows.invariants import looks
 from workflows.quotas import forget_unused_quotas
 from workflows.sessions.after_the_fact import cancel_not_held, remind_to_complete
 from workflows.webhooks.deliveries import DELETION_BATCH, delete_missed
+from workflows.webhooks.endpoints import cancel_left_deliveries
 
 log = structlog.get_logger(__name__)
 
@@ -164,6 +165,7 @@ CHORES: dict[str, Chore] = {
     "fill gaps": _fill_gaps,
     "forget expired keys": forget_expired_keys,
     "forget missed messages": forget_missed_messages,
+    "cancel deliveries of deleted endpoints": cancel_left_deliveries,
     "cancel sessions not held": _cancel_not_held,
     "remind of sessions to complete": _remind_to_complete,
     "delete expired holds": delete_expired_holds,

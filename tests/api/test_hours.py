@@ -208,12 +208,12 @@ def test_hours_cost_a_request_no_statement(world: World, cast: Cast, path: str) 
     assert after.statements == before.statements
 
 
-def test_setting_hours_takes_seven_statements(world: World, cast: Cast, path: str) -> None:
+def test_setting_hours_takes_nine_statements(world: World, cast: Cast, path: str) -> None:
     with statements_of(world.engine) as said:
         world.client.put(path, json=WEEK, headers=cast.as_mentor)
-    # Who and whose; the lock; what is there; the hours with their spans; the calendar's version; the event with its
-    # deliveries.
-    assert (len(said.statements), said.commits) == (7, 1)
+    # Who and whose; the lock; what is there; the hours with their spans; the calendar's version; the quota;
+    # whether it is announced at once; the event with its deliveries.
+    assert (len(said.statements), said.commits) == (9, 1)
     with world.engine.begin() as db:
         assert db.scalar(select(func.count()).select_from(availability_rules)) == 2
 

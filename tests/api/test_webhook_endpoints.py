@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select, update
 
 from config.sealing import Sealer
-from models.events import DeliveryState
-from models.webhooks import EndpointState
+from models.events import DeliveryState, deliveries
+from models.webhooks import EndpointState, deleted_webhook_endpoints
 from tests.api.conftest import Cast
 from tests.api.partner import HOOK, Partner
 from tests.application import SECRET, ApiClient, World
+from workflows.webhooks.endpoints import cancel_left_deliveries
 from workflows.webhooks.headers import opened_headers
 
 ACTIVE, PAUSED, PENDING, DISABLED = (
@@ -280,6 +282,33 @@ def test_a_deletion_cancels_what_is_pending_and_stays_readable(world: World, cas
     assert {item["id"] for item in listed} >= {waiting, done}
     refused = partner.client.post(f"/webhook-deliveries/{done}/resend", headers=headers)
     assert (refused.status_code, refused.json["code"]) == (409, "endpoint_not_active")
+
+
+def test_what_is_left_of_a_deletion_is_cancelled_in_pages(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_mentor)
+    now = datetime.now(UTC)
+    waiting = partner.told()
+    leased = partner.told(lease_until=now + timedelta(seconds=45), attempts=1)
+    assert partner.client.delete(partner.path, headers=cast.as_mentor).status_code == 204
+    # Its sender has it in hand, and writes what comes of it.
+    assert partner.delivery(waiting).state == DeliveryState.CANCELLED
+    assert partner.delivery(leased).state == DeliveryState.PENDING
+    late = [partner.told() for _ in range(5)]
+
+    def cancel(limit: int) -> bool:
+        with world.engine.begin() as db:
+            return cancel_left_deliveries(db, limit=limit)
+
+    assert [cancel(2) for _ in range(3)] == [True, True, False]
+    assert {partner.delivery(each).cancel_reason for each in late} == {"deleted"}
+    assert partner.delivery(leased).state == DeliveryState.PENDING
+    with world.engine.begin() as db:
+        of_endpoint = deliveries.c.id == UUID(leased)
+        db.execute(update(deliveries).where(of_endpoint).values(lease_until=now - timedelta(seconds=1)))
+    assert not cancel(2)
+    assert partner.delivery(leased).cancel_reason == "deleted"
+    with world.engine.connect() as db:
+        assert list(db.scalars(select(deleted_webhook_endpoints.c.deliveries_left))) == [False]
 
 
 def test_others_do_not_read_what_a_deleted_endpoint_was_sent(world: World, cast: Cast) -> None:

@@ -52,6 +52,7 @@ INSIDE = {
     "waitlist.close": ("booking.accepted", "sessions", 8),
     "waitlist.close_started": ("session.started", "sessions", 8),
     "waitlist.expire": ("waitlist.offered", "sessions", 8),
+    "webhooks.availability": ("availability.announcement_set", "webhooks", 8),
 }
 # Nothing is written for these any more; they run what older processes have written.
 RETIRED = {
@@ -128,7 +129,7 @@ def test_channel_effects_follow_the_operators_policy(chosen: OperatorPolicy, fol
     ) is follows
 
 
-def test_only_expiries_reminders_and_calendars_are_timers() -> None:
+def test_only_expiries_reminders_and_gathered_changes_are_timers() -> None:
     timers = [effect.name for effect in load().database_effects() if effect.due]
     assert timers == [
         "bookings.expire",
@@ -139,6 +140,7 @@ def test_only_expiries_reminders_and_calendars_are_timers() -> None:
         "notifications.session_reminder",
         "waitlist.close",
         "waitlist.expire",
+        "webhooks.availability",
     ]
 
 

@@ -14,9 +14,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from models.events import ErrorClass
 from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
+from workflows.availability.changes import announce_held_back
 from workflows.errors import Invalid
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, Cancel, Delivery, RetryPolicy, SendResult
-from workflows.events.event_types import Event, WebhookPinged
+from workflows.events.event_types import AvailabilityAnnouncementSet, Event, WebhookPinged
 from workflows.events.record import fan_out
 from workflows.events.subscriptions import (
     FanOut,
@@ -160,6 +161,16 @@ SEND_WEBHOOK = register_outbound(
     )
 )
 register_fan_out(FanOut(effect=SEND_WEBHOOK, rows=FAN_OUT_ROWS, directly_to=directly_to))
+
+
+def _announce_at(event: AvailabilityAnnouncementSet) -> datetime:
+    return event.announce_at
+
+
+@subscribe(AvailabilityAnnouncementSet, name="webhooks.availability", queue="webhooks", due=_announce_at, alone=True)
+def announce_availability(db: Connection, event: AvailabilityAnnouncementSet, *, now: datetime) -> None:
+    """Announce what a mentor has changed since the last announcement, by the last of the changes."""
+    announce_held_back(db, event.mentor_profile_id)
 
 
 @subscribe(Event, name="webhooks.queue", queue="webhooks", retired=True)

@@ -435,6 +435,18 @@ class AvailabilityChanged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AvailabilityAnnouncementSet(Event):
+    """A mentor's bookable times keep changing: what is held back is announced at `announce_at`, all at once."""
+
+    type: ClassVar[str] = "availability.announcement_set"
+    subject: ClassVar[str] = "mentor_profile"
+    announced: ClassVar[bool] = False
+
+    mentor_profile_id: UUID
+    announce_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class CalendarFeedScheduled(Event):
     """A mentor's outside calendar is to be read at `fetch_at`, and again and again from then on."""
 

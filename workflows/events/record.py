@@ -148,14 +148,17 @@ class _Plan:
         }
 
 
-def record(db: Connection, *events: Event) -> None:
+def record(db: Connection, *events: Event, held_back: bool = False) -> None:
     """Write the events and a pending delivery per effect and target that follows from each, in one statement.
 
     The same statement finds the webhook endpoints that listen, and writes their deliveries.
+
+    Args:
+        held_back: whether endpoints hear of none of them now; `fan_out` announces one later.
     """
     known = active_subscriptions()
     plans = [plan for event in events for effect in known.of(type(event)) for plan in _plans(effect, event)]
-    announced = [event for event in events if event.announced and known.fan_out is not None]
+    announced = [event for event in events if event.announced and not held_back and known.fan_out is not None]
     if known.fan_out is not None:
         plans += [plan for event in events for plan in _direct(known.fan_out, event)]
     values = {

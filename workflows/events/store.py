@@ -435,18 +435,25 @@ WHERE id = (SELECT id FROM deliveries WHERE id = :id FOR UPDATE NOWAIT)
 """
 )
 
-# A locked row is left out, since its sender may be waiting for the endpoint's row; it is cancelled when it is due.
+# What is leased is being sent this very moment: its sender writes what came of it. A locked row is left out, since its
+# sender may be waiting for the endpoint's row.
 _CANCEL_OF_ENDPOINT = text(
     f"""
 WITH unsent AS (
     SELECT d.event_id, d.effect, d.target FROM deliveries d
     WHERE d.effect = 'webhooks.send' AND d.endpoint_id = :endpoint_id AND d.queue = 'webhooks' AND d.state = 'pending'
+      AND (d.lease_until IS NULL OR d.lease_until <= now())
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
 )
 UPDATE deliveries d SET state = 'cancelled', lease_until = NULL, last_error = :reason, cancel_reason = 'deleted'
 FROM unsent WHERE {_SAME_KEY.format("unsent")}
 """
+)
+
+_PENDING_OF_ENDPOINT = text(
+    "SELECT 1 FROM deliveries d WHERE d.effect = 'webhooks.send' AND d.endpoint_id = :endpoint_id"
+    " AND d.queue = 'webhooks' AND d.state = 'pending' LIMIT 1"
 )
 
 # What endpoints missed and no worker ever held: attempts are kept.
@@ -485,6 +492,11 @@ WHERE e.type = :event_type AND e.created_at >= :since AND e.id > :after AND e.id
 ORDER BY e.id
 LIMIT :limit
 """
+).columns(**_TYPES)
+
+_READ_EVENT = text(
+    "SELECT e.id AS event_id, e.type, e.actor, e.occurred_at, e.sequence, e.data FROM events e"
+    " WHERE e.id = CAST(:event_id AS uuid)"
 ).columns(**_TYPES)
 
 
@@ -758,8 +770,13 @@ def cancel(db: Connection, delivery_id: UUID, reason: str) -> bool:
 
 
 def cancel_of_deleted_endpoint(db: Connection, endpoint_id: UUID, reason: str, *, limit: int) -> int:
-    """Cancel what is pending for a webhook endpoint that is being deleted; returns how many."""
+    """Cancel what is pending for a deleted webhook endpoint and in no sender's hands; returns how many."""
     return db.execute(_CANCEL_OF_ENDPOINT, {"endpoint_id": endpoint_id, "reason": reason, "limit": limit}).rowcount
+
+
+def has_pending_of_endpoint(db: Connection, endpoint_id: UUID) -> bool:
+    """Whether anything is pending for a webhook endpoint."""
+    return db.execute(_PENDING_OF_ENDPOINT, {"endpoint_id": endpoint_id}).first() is not None
 
 
 def hasten_postponed(db: Connection, endpoint_id: UUID) -> None:
@@ -808,6 +825,11 @@ def events_without(
     values = {"effect": effect, "event_type": event_type, "since": since, "after": after, "before": before}
     more = {"whatever_was_known": whatever_was_known, "limit": limit}
     return [_event(row) for row in db.execute(_EVENTS_WITHOUT, values | more)]
+
+
+def read_event(db: Connection, event_id: UUID) -> Event:
+    """The event of that id."""
+    return _event(db.execute(_READ_EVENT, {"event_id": event_id}).one())
 
 
 def status_query(delivery_id: UUID) -> Select[Any]:

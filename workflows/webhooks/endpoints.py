@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, or_, select, true, update
 from uuid_utils.compat import uuid7
 
 from models.webhooks import (
@@ -35,6 +35,7 @@ from workflows.webhooks.secrets import checked_secret, new_secret
 
 MAX_VALID_SECRETS = 10
 MAX_CANCELLED = 10_000
+ENDPOINTS_AT_ONCE = 20
 DELETED = "The webhook endpoint has been deleted."
 ROTATION_GRACE = timedelta(hours=24)
 # Owners pause an active endpoint and resume a paused one; every other step follows from how pings are answered.
@@ -226,10 +227,31 @@ def delete_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint) -> None
         .returning(endpoints.id, endpoints.mentor_profile_id)
         .cte("deleted")
     )
-    kept = insert(deleted_webhook_endpoints).from_select(["id", "mentor_profile_id"], select(deleted))
+    columns = ["id", "mentor_profile_id", "deliveries_left"]
+    kept = insert(deleted_webhook_endpoints).from_select(columns, select(deleted, true()))
     if db.execute(kept.returning(deleted_webhook_endpoints.c.id)).one_or_none() is None:
         raise _stale()
-    store.cancel_of_deleted_endpoint(db, endpoint.id, DELETED, limit=MAX_CANCELLED)
+    cancel_of_deleted(db, endpoint.id)
+
+
+def cancel_of_deleted(db: Connection, endpoint_id: UUID, *, limit: int = MAX_CANCELLED) -> bool:
+    """Cancel a page of what is pending for a deleted endpoint; returns whether the page was full."""
+    full = store.cancel_of_deleted_endpoint(db, endpoint_id, DELETED, limit=limit) == limit
+    if not full and not store.has_pending_of_endpoint(db, endpoint_id):
+        of_endpoint = deleted_webhook_endpoints.c.id == endpoint_id
+        db.execute(update(deleted_webhook_endpoints).where(of_endpoint).values(deliveries_left=False))
+    return full
+
+
+def cancel_left_deliveries(db: Connection, *, limit: int = MAX_CANCELLED) -> bool:
+    """Cancel a page of what is pending for each of some deleted endpoints; returns whether there may be more at once.
+
+    What a sender has in hand stays until its lease has ended.
+    """
+    deleted = deleted_webhook_endpoints.c
+    left = select(deleted.id).where(deleted.deliveries_left).order_by(deleted.id).limit(ENDPOINTS_AT_ONCE)
+    ids = list(db.scalars(left.with_for_update(skip_locked=True)))
+    return any([cancel_of_deleted(db, endpoint_id, limit=limit) for endpoint_id in ids])
 
 
 def ping_endpoint(
