@@ -17,6 +17,8 @@ from tests.application import ApiClient, ApiResponse, World
 from tests.integration.harness import Harness
 from workflows.availability.changes import ANNOUNCEMENT_PAUSE
 
+# A method, headers and a body, by the path.
+Requests = dict[str, tuple[str, dict[str, str], dict[str, Any]]]
 TIMER, SENT = "webhooks.availability", "webhooks.send"
 CHANGED = "availability.changed"
 
@@ -131,7 +133,7 @@ def test_changes_of_availability_have_a_quota(engine: Engine, world: World, cast
 
 
 @pytest.fixture
-def unchanged(engine: Engine, client: ApiClient, cast: Cast) -> dict[str, tuple[str, dict[str, str], dict[str, Any]]]:
+def unchanged(engine: Engine, client: ApiClient, cast: Cast) -> Requests:
     """Bodies that each say what is so already, by their path, after it was said once."""
     with engine.begin() as db:
         course = factories.make_course(db)
@@ -145,7 +147,7 @@ def unchanged(engine: Engine, client: ApiClient, cast: Cast) -> dict[str, tuple[
     hook = {"url": "https://partner.example", "eventTypes": ["*"]}
     endpoint = client.post("/webhook-endpoints", json=hook, headers=cast.as_mentor)
     monday = {"weekday": 0, "startTime": "09:00", "endTime": "12:00"}
-    said = {
+    said: Requests = {
         f"{mentor}/hours": ("PUT", cast.as_mentor, {"hours": [monday]}),
         f"{mentor}/dates/2030-05-06": ("PUT", cast.as_mentor, {"hours": []}),
         f"{mentor}/booking-rules": ("PUT", cast.as_mentor, {"maxPerDay": 3}),
@@ -165,7 +167,7 @@ def unchanged(engine: Engine, client: ApiClient, cast: Cast) -> dict[str, tuple[
 
 
 def test_what_changes_nothing_is_no_event_and_no_delivery(
-    engine: Engine, client: ApiClient, unchanged: dict[str, tuple[str, dict[str, str], dict[str, Any]]]
+    engine: Engine, client: ApiClient, unchanged: Requests
 ) -> None:
     before = counts(engine)
     for path, (method, headers, body) in unchanged.items():
