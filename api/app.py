@@ -13,10 +13,11 @@ from sqlalchemy import Engine
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from api import errors, requests
+from api import audit, errors, requests
 from api.bodies import BODY_LIMIT_BYTES
 from api.database import in_transaction
 from api.openapi import SWAGGER_ASSETS, SWAGGER_ASSETS_PATH, make_api
+from api.refused_accesses import RefusedAccesses
 from api.resources import (
     action_links,
     analytics,
@@ -135,6 +136,7 @@ def create_app(
     subscriptions.activate_policy(operator_policy(chosen))
     operations.read_revisions()
     requests.register(app)
+    audit.register(app)
     app.before_request(partial(_require_route, app))
     api = make_api(app)
     for area in AREAS:
@@ -170,4 +172,5 @@ def make_state(settings: Settings, engine: Engine | None, wakeups: WakeupSink | 
         transactions=Transactions(database, taker),
         sealer=sealer,
         waiting_places=BoundedSemaphore(max(1, settings.api_threads // 2)),
+        refused_accesses=RefusedAccesses(database),
     )

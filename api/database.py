@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.audit import complete_entry
 from api.etags import any_version_will_do
 from api.state import app_state
 from config import telemetry
@@ -81,12 +82,15 @@ def _reason(error: SQLAlchemyError | Stale) -> str:
 def _attempt(view: View) -> Response:
     kept = g._get_current_object()
     kept.pop("db", None)
+    kept.pop("audit", None)
     kept.committing = False
     try:
         with ExitStack() as kept.transaction:
             response = make_response(view())
             if response.status_code >= 400:
                 raise _RolledBack
+            if request.method not in READ_METHODS:
+                complete_entry(response)
             kept.committing = True
     except _RolledBack:
         return response

@@ -417,13 +417,19 @@ HIDDEN_REVIEW = {**ANSWERED_REVIEW, "hidden": True, "hiddenReason": MODERATION["
 
 AUDIT_ENTRY: dict[str, Any] = {
     "id": "01986f00-7b32-7a41-9c02-6f7a8b9c0d07",
+    "occurredAt": "2030-05-07T09:00:00Z",
     "actor": "operator:jo",
     "action": "review.hidden",
     "subjectType": "review",
     "subjectId": _REVIEW_ID,
+    "result": "ok",
+    "method": "PATCH",
+    "route": "/reviews/<id:review_id>",
+    "addressHash": "1f0e5c2b7a9d4836b1c4e7f20a5d9386",
+    "requestId": "5f0c7e0d9b6b4a0e8f7d1c2b3a495867",
     "reason": MODERATION["reason"],
     "data": {"mentorProfileId": COMPLETED["mentorProfileId"], "rating": 5},
-    "occurredAt": "2030-05-07T09:00:00Z",
+    "count": 1,
 }
 
 NEW_COURSE: dict[str, Any] = {"title": "Linear algebra I", "description": "Vectors, matrices, and what they are for."}

@@ -12,6 +12,7 @@ from uuid import UUID
 from flask import g, make_response, request
 from sqlalchemy import Connection
 
+from api.audit import expect_entry
 from api.auth import verify_credentials
 from api.blueprints import document
 from api.context import RequestContext, Role, Subject, require_role, this_moment
@@ -56,6 +57,7 @@ def changes(role: Role, subject: Subject | None = None) -> Callable[[View], View
             require_usable_key(request)
             if context.subject is not None:
                 require_match(request, context.subject)
+            expect_entry(context.db)
             response = make_response(view(context, *args))
             if change:
                 change.keep(context.db, response)

@@ -37,7 +37,8 @@ def request_id_of(sent: str | None) -> str:
 
 
 def name_actor(name: str) -> None:
-    """Put the caller into this request's log lines."""
+    """Put the caller into this request's log lines and its audit entry."""
+    g.actor_name = name
     structlog.contextvars.bind_contextvars(actor=name)
 
 

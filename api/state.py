@@ -9,6 +9,7 @@ from typing import cast
 from flask import Flask, current_app
 from sqlalchemy import Engine
 
+from api.refused_accesses import RefusedAccesses
 from config.sealing import Sealer
 from config.settings import Settings
 from workers.transactions import Transactions, WakeupSink
@@ -31,6 +32,7 @@ class AppState:
     transactions: Transactions
     sealer: Sealer
     waiting_places: BoundedSemaphore
+    refused_accesses: RefusedAccesses
 
     @property
     def draft_limits(self) -> DraftLimits:
@@ -51,7 +53,8 @@ class AppState:
         return MeetingService(self.settings.meeting_url)
 
     def close(self) -> None:
-        """Publish the pending wake-ups, and close the database connections."""
+        """Write and publish what is pending, and close the database connections."""
+        self.refused_accesses.close()
         if isinstance(self.wakeups, WakeupQueue):
             self.wakeups.flush(_FLUSH_SECONDS)
         self.engine.dispose()

@@ -14,17 +14,15 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from cli.database import open_database
+from cli.operator import cli_operator, mark_as_command
 from cli.run_file import DATA_DIR_OPTION
 from models.events import DeliveryState
 from workflows.errors import DomainError
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.store import status_query
-from workflows.identity.actor import Actor
 from workflows.operations import DELIVERIES, cancel_delivery, retry_deliveries, retry_delivery
 from workflows.paging import Page
 
-# As the audit names callers who can open the database.
-OPERATOR = Actor(operator=True, name="operator:cli")
 IDS = click.argument("ids", nargs=-1, type=click.UUID, metavar="ID...")
 EFFECT = click.option("--effect", help="Only those of this effect, e.g. mail.send.")
 
@@ -64,14 +62,14 @@ def retry(ids: tuple[UUID, ...], all_dead: bool, effect: str | None, since: date
     """Give dead deliveries all their attempts again: those of these ids, or all of them."""
     if bool(ids) == all_dead or (ids and (effect or since)):
         raise click.UsageError("Give either ids, or --all-dead with --effect and --since where they are wanted.")
-    now = datetime.now(UTC)
+    now, operator = datetime.now(UTC), cli_operator()
     with _transaction(data_dir) as db:
         for each in _found(db, ids):
-            retry_delivery(db, actor=OPERATOR, delivery=each, now=now)
+            retry_delivery(db, actor=operator, delivery=each, now=now)
         count = len(ids)
         if all_dead:
             first = since.replace(tzinfo=UTC) if since else None
-            count = retry_deliveries(db, actor=OPERATOR, now=now, effect=effect, since=first).retried
+            count = retry_deliveries(db, actor=operator, now=now, effect=effect, since=first).retried
     click.echo(f"Retried: {count}.")
 
 
@@ -83,9 +81,10 @@ def cancel(ids: tuple[UUID, ...], reason: str | None, data_dir: Path) -> None:
     """End pending or dead deliveries as cancelled, for good."""
     if not ids:
         raise click.UsageError("Give the ids of the deliveries.")
+    operator = cli_operator()
     with _transaction(data_dir) as db:
         for each in _found(db, ids):
-            cancel_delivery(db, actor=OPERATOR, delivery=each, now=datetime.now(UTC), reason=reason)
+            cancel_delivery(db, actor=operator, delivery=each, now=datetime.now(UTC), reason=reason)
     click.echo(f"Cancelled: {len(ids)}.")
 
 
@@ -95,6 +94,7 @@ def _transaction(data_dir: Path) -> Iterator[Connection]:
     with open_database(data_dir, "deliveries") as engine:
         try:
             with engine.begin() as db:
+                mark_as_command(db)
                 yield db
         except DomainError as error:
             raise click.ClickException(str(error)) from error

@@ -8,11 +8,14 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.table import Table
+from uuid_utils.compat import uuid7
 
 from cli.database import open_database
+from cli.operator import cli_operator, mark_as_command
 from cli.run_file import DATA_DIR_OPTION
 from config.settings import settings
 from workers.policy import operator_policy
+from workflows.audit.log import write_audit_entry
 from workflows.events.backfill import fill_gaps, introduce
 from workflows.events.delivery import RetryPolicy
 from workflows.events.event_types import CLOCK_SKEW, announced_types
@@ -44,8 +47,18 @@ def backfill(since: datetime | None, data_dir: Path) -> None:
     # No event is older than the ids of events can tell.
     earliest = max(since.replace(tzinfo=UTC), datetime.fromtimestamp(0, UTC) + CLOCK_SKEW) if since else None
     with open_database(data_dir, "backfill") as engine, engine.begin() as db:
+        mark_as_command(db)
         introduce(db, load())
-        count = fill_gaps(db, load(), now=datetime.now(UTC), since=earliest)
+        now = datetime.now(UTC)
+        count = fill_gaps(db, load(), now=now, since=earliest)
+        write_audit_entry(
+            db,
+            actor=cli_operator(),
+            action="effects.backfilled",
+            subject=("backfill", uuid7()),
+            data={"since": since.isoformat() if since else None, "deliveries": count},
+            now=now,
+        )
     click.echo(f"{count} deliveries were missing and are written now." if count else "No delivery was missing.")
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "effects": "cli.effects:effects",
     "deliveries": "cli.deliveries:deliveries",
     "invariants": "cli.invariants:invariants",
+    "audit": "cli.audit:audit",
     "api": "cli.serve:api",
     "streams": "cli.streams:streams",
     "sweep": "cli.loops:sweep",

@@ -252,6 +252,7 @@ class Settings:
     flower_basic_auth: tuple[str, ...] = _setting(
         lambda env: flower_logins(env.list("FLOWER_BASIC_AUTH", []), development=_in_development(env)), shown=False
     )
+    audit_retention_days: int = _whole("AUDIT_RETENTION_DAYS", 730, 0, 36_500)
     metrics_port: int = _whole("METRICS_PORT", 0, 0, 65_535)
     metrics_host: str = _setting(lambda env: env.str("METRICS_HOST", "127.0.0.1"))
 

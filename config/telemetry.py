@@ -91,6 +91,11 @@ INVARIANT_VIOLATIONS = _latest(
     "invariant_violations", "What must never be true, and how often it is found to be.", "invariant"
 )
 
+AUDIT_UNCHAINED_AGE = _latest(
+    "audit_unchained_age_seconds", "How long the oldest entry of the audit has waited to be chained."
+)
+AUDIT_PROBLEMS = _counter("audit_problems", "Entries and blocks of the audit that were found to be tampered with.")
+
 BUILD_INFO = Gauge(
     "tutelage_build_info",
     "Always 1; the labels name what runs.",

@@ -1,29 +1,103 @@
-"""The audit log of what operators did, and why: append-only."""
+"""The audit: who did what, append-only and in partitions by month; and the chain of hashes that shows tampering."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, Table, Text, Uuid, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from models.base import Timestamp, Xid8, created, id_column, metadata
 
+# Partitioned by the UUIDv7 of its key, which begins with the time: `make_audit_partition` makes the months.
 audit_entries = Table(
     "audit_entries",
     metadata,
     id_column(),
-    # The order in which entries are read and chained, as that of events: a smaller sequence may commit later.
+    # Before `sequence`, and so taken before it: who has a number has a transaction id that the chain can wait for.
     Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
     Column("sequence", BigInteger, Identity(always=True), nullable=False),
+    Column("occurred_at", Timestamp, nullable=False),
     Column("actor", Text, nullable=False),
     Column("action", Text, nullable=False),
-    Column("subject_type", Text, nullable=False),
-    Column("subject_id", Uuid, nullable=False),
+    Column("subject_type", Text),
+    Column("subject_id", Uuid),
+    # `ok`, or the code of the refusal.
+    Column("result", Text, nullable=False, server_default=text("'ok'")),
+    Column("method", Text),
+    Column("route", Text),
+    Column("address_hash", LargeBinary),
+    Column("request_id", Text),
     Column("reason", Text),
     Column("data", JSONB, nullable=False, server_default=text("'{}'")),
-    Column("occurred_at", Timestamp, nullable=False),
+    # How many equal refusals the entry stands for.
+    Column("count", Integer, nullable=False, server_default=text("1")),
     created(),
     CheckConstraint("jsonb_typeof(data) = 'object'", name="data_is_an_object"),
+    CheckConstraint("count >= 1", name="count"),
+    CheckConstraint("octet_length(address_hash) = 16", name="address_hash"),
     Index("ix_audit_entries_subject_id_id", "subject_id", "id"),
     Index("ix_audit_entries_actor_id", "actor", "id"),
     Index("ix_audit_entries_action_id", "action", "id"),
+    # Few among all that are kept.
+    Index("ix_audit_entries_refused", "result", "id", postgresql_where=text("result <> 'ok'")),
+    # The order in which entries are chained.
+    Index("ix_audit_entries_sequence", "sequence"),
+    postgresql_partition_by="RANGE (id)",
+)
+
+# The chain: each block lists entries by their ids and digests, and its hash covers that of the block before.
+audit_blocks = Table(
+    "audit_blocks",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    # The latest month of its entries and of the blocks before, with whose partition it goes.
+    Column("month", Date, nullable=False),
+    # It covers the entries after the block before, up to this sequence.
+    Column("up_to", BigInteger, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("entry_ids", ARRAY(Uuid), nullable=False),
+    # 32 bytes for each of the entries, in their order.
+    Column("digests", LargeBinary, nullable=False),
+    created(),
+    CheckConstraint("octet_length(digests) = 32 * cardinality(entry_ids)", name="digests"),
+    Index("ix_audit_blocks_month", "month", "number"),
+)
+
+# The last block of each month that was dropped, from which the chain goes on.
+audit_dropped_months = Table(
+    "audit_dropped_months",
+    metadata,
+    Column("month", Date, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("up_to", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("entries", BigInteger, nullable=False),
+    created(),
+)
+
+# One row: up to which sequence entries may be chained once no transaction below `horizon` runs any more, and which
+# block was checked last.
+audit_chain = Table(
+    "audit_chain",
+    metadata,
+    Column("id", Boolean, primary_key=True, server_default=text("true")),
+    Column("noted", BigInteger, nullable=False, server_default=text("0")),
+    Column("horizon", Xid8, nullable=False, server_default=text("'0'::xid8")),
+    Column("checked", BigInteger, nullable=False, server_default=text("0")),
+    created(),
+    CheckConstraint("id", name="one_row"),
 )

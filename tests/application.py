@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
 from api.app import create_app, make_state
+from api.refused_accesses import RefusedAccesses
 from api.state import EXTENSION
 from config.settings import Settings, read_settings
 from tests.versions import require_tag
@@ -114,7 +115,10 @@ class World:
         wakeups = KeptWakeups()
         app = copy(template_app())
         app.view_functions = dict(app.view_functions)
-        app.extensions = app.extensions | {EXTENSION: make_state(settings, engine, wakeups)}
+        # No timer of a test outlives it.
+        refused = RefusedAccesses(engine, window_seconds=None)
+        state = dataclasses.replace(make_state(settings, engine, wakeups), refused_accesses=refused)
+        app.extensions = app.extensions | {EXTENSION: state}
         subscriptions.activate_policy(operator_policy(settings))
         return cls(app, engine, wakeups)
 

@@ -20,6 +20,8 @@ from workers.transactions import Transactions, metered
 from workers.wakeups import WakeupQueue
 from workflows.action_links.link import forget_spent_links
 from workflows.analytics.summary import add_up_changes
+from workflows.audit.chain import chain_entries, check_next_blocks, end_of_chain, oldest_unchained
+from workflows.audit.retention import drop_old_partition, make_partitions
 from workflows.bookings.holds import delete_expired_holds
 from workflows.events.backfill import fill_new_gaps, introduce
 from workflows.events.store import backlogs, dead_by_effect
@@ -134,6 +136,43 @@ def _remind_to_complete(db: Connection) -> bool:
     return remind_to_complete(db, now=datetime.now(UTC))
 
 
+def make_audit_partitions(db: Connection) -> bool:
+    """Make the partitions of the audit before they are needed."""
+    for month in make_partitions(db, now=datetime.now(UTC)):
+        log.info("audit.partition_made", month=month.isoformat())
+    return False
+
+
+def chain_audit(db: Connection) -> bool:
+    """Chain what the audit has got, and note the end of the chain in the log, where the database has no part in it."""
+    before = end_of_chain(db)
+    more = chain_entries(db)
+    end = end_of_chain(db)
+    if end.number > before.number:
+        log.info("audit.chained", block=end.number, up_to=end.up_to, hash=end.hash.hex())
+    oldest = oldest_unchained(db)
+    waited = (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0
+    telemetry.AUDIT_UNCHAINED_AGE.set(max(0.0, waited))
+    return more
+
+
+def check_audit(db: Connection) -> bool:
+    """Check a page of the chain, again and again from its beginning."""
+    for problem in check_next_blocks(db):
+        telemetry.AUDIT_PROBLEMS.inc()
+        log.error("audit.tampered", problem=problem.sentence, block=problem.block, entry_id=problem.entry_id)
+    return False
+
+
+def drop_old_audit(db: Connection) -> bool:
+    """Drop the audit's partitions that are old enough."""
+    days = settings().audit_retention_days
+    dropped = drop_old_partition(db, now=datetime.now(UTC), keep_days=days) if days else None
+    if dropped:
+        log.info("audit.partition_dropped", partition=dropped)
+    return dropped is not None
+
+
 def _gauge_deliveries(db: Connection) -> bool:
     """Set the metrics of what each queue owes, and of dead letters by effect."""
     for backlog in backlogs(db, QUEUES):
@@ -177,4 +216,8 @@ CHORES: dict[str, Chore] = {
     "look at violations again": looks.look_again,
     "tell violations": _tell_violations,
     "gauge deliveries": _gauge_deliveries,
+    "make partitions of the audit": make_audit_partitions,
+    "chain the audit": chain_audit,
+    "check the audit": check_audit,
+    "drop old audit": drop_old_audit,
 }

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from models.events import DeliveryState
 from models.sqlstates import LOCK_NOT_AVAILABLE, sqlstate_of
-from workflows.audit import write_audit_entry
+from workflows.audit.log import write_audit_entry
 from workflows.errors import Conflict, Invalid, InvalidTransition
 from workflows.events import store
 from workflows.events.delivery import DeliveryStatus

@@ -16,6 +16,7 @@ from api.act.decisions import DeclinePage
 from api.act.joining import JoinPage
 from api.act.reviewing import ReviewPage
 from api.act.seats import accept_page
+from api.audit import expect_entry
 from api.blueprints import Area, refuses
 from api.context import this_moment
 from api.database import READ_METHODS, database
@@ -45,6 +46,15 @@ PAGES: dict[Action, Callable[[Visit], ActionPage]] = {
     Action.JOIN: JoinPage,
     Action.REVIEW: ReviewPage,
     Action.CONFIRM_MAIL: ConfirmMailPage,
+}
+# What the audit calls what a link does, and the kind of what it is done to.
+AUDITED_AS = {
+    Action.ACCEPT: ("booking.accepted", "booking"),
+    Action.DECLINE: ("booking.declined", "booking"),
+    Action.CANCEL: ("booking.cancelled", "booking"),
+    Action.JOIN: ("session.joined", "booking"),
+    Action.REVIEW: ("review.submitted", "session"),
+    Action.CONFIRM_MAIL: ("user.email_confirmed", "user"),
 }
 # The titles of pages whose link has been used.
 USED = {
@@ -108,6 +118,9 @@ def act_by_link(signed: str) -> Response:
     if link.action is not Action.JOIN:
         # First, so that of two forms of one link the second one waits, and finds it used.
         spend(visit.db, link)
+    action, subject_type = AUDITED_AS[link.action]
+    subject_id = link.user_id if subject_type == "user" else link.subject_id
+    expect_entry(visit.db, action=action, subject=(subject_type, subject_id))
     page = PAGES[link.action](visit)
     g.advice = page.advice
     asking = page.asking()

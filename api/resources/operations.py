@@ -6,7 +6,6 @@ from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from alembic.script import ScriptDirectory
 from flask import Response, request
@@ -24,7 +23,7 @@ from api.state import app_state
 from config.metrics import CONTENT_TYPE, exposition, has_token
 from models.sessions import SessionStatus
 from workflows.analytics.summary import summary_of
-from workflows.audit import AUDIT_ENTRIES
+from workflows.audit.log import AUDIT_ENTRIES, filters_of
 from workflows.errors import NotFound, Unauthenticated
 from workflows.invariants import looks
 
@@ -103,15 +102,15 @@ def get_readiness() -> dict[str, str] | Response:
     return {"status": "ok"} if _is_migrated(revision) else unavailable("The database is not migrated yet.")
 
 
-audit = Area("Audit", "What operators did, and why. Entries are never changed.")
+audit = Area("Audit", "Who did what to which subject, from where and with what result. Entries are never changed.")
 
 
 @audit.route("/audit")
 @audit.response(200, shapes.AuditEntries, example=examples.page(examples.AUDIT_ENTRY))
 @list_route(OPERATOR, AUDIT_ENTRIES, shapes.AuditFilters)
-def list_audit_entries(_context: RequestContext[None], **filters: str | UUID | None) -> dict[str, Any]:
-    """List audit entries, newest first."""
-    return filters
+def list_audit_entries(_context: RequestContext[None], **filters: Any) -> dict[str, Any]:
+    """List audit entries, newest first: of every change, and of accesses that were refused."""
+    return filters_of(**filters)
 
 
 def read_revisions() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from flask import Response
 
+from api.audit import expect_entry
 from api.blueprints import Area, refuses
 from api.database import database
 from api.pages import HTML, JSON, Form, Page, html_page, refusal_page
+from api.requests import name_actor
 from api.state import app_state
 from config.signed_links import Forged, Signer
 from workflows.errors import NotFound
@@ -41,6 +43,8 @@ def unsubscribe(signed: str) -> Response:
     The body may be that of RFC 8058, `List-Unsubscribe=One-Click`; it is ignored.
     """
     choice = _choice(signed)
+    name_actor(f"user:{choice.user_id}")
+    expect_entry(database(), subject=("user", choice.user_id))
     switch_off(database(), choice)
     sentence = KINDS[choice.kind].sentence
     words = (

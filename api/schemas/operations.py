@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import fields
 
 from api.schemas.base import ListQuery, ResponseSchema, page_of
@@ -33,17 +35,32 @@ class Invariants(ResponseSchema):
     )
 
 
+class AddressHash(fields.String):
+    """A keyed hash of a client's address, as 32 hexadecimal digits."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:  # noqa: ARG002
+        return None if value is None else value.hex()
+
+
 class AuditEntry(ResponseSchema):
-    """What an operator did to which subject, and why."""
+    """Who did what to which subject, from where and with what result."""
 
     id = Id()
+    occurred_at = Moment()
     actor = fields.String(metadata={"example": "operator:jo"})
     action = fields.String(metadata={"example": "review.hidden"})
-    subject_type = fields.String(metadata={"example": "review"})
-    subject_id = Id()
-    reason = fields.String(allow_none=True)
+    subject_type = fields.String(allow_none=True, metadata={"example": "review"})
+    subject_id = Id(allow_none=True)
+    result = fields.String(metadata={"description": "`ok`, or the code of the refusal.", "example": "ok"})
+    method = fields.String(allow_none=True, metadata={"description": "`CLI` for a command."})
+    route = fields.String(allow_none=True, metadata={"description": "The rule of the route, or the command."})
+    address_hash = AddressHash(
+        allow_none=True, metadata={"description": "A keyed hash of the client's address: equal for equal ones."}
+    )
+    request_id = fields.String(allow_none=True)
+    reason = fields.String(allow_none=True, metadata={"description": "As the operator gave it."})
     data = fields.Dict()
-    occurred_at = Moment()
+    count = fields.Integer(metadata={"description": "How many equal refusals the entry stands for."})
 
 
 class AuditFilters(ListQuery):
@@ -52,6 +69,15 @@ class AuditFilters(ListQuery):
     actor = Text(300, metadata={"description": "Only entries of this actor.", "example": "operator:jo"})
     action = Text(100, metadata={"description": "Only entries of this action.", "example": "review.hidden"})
     subject_id = Id(metadata={"description": "Only entries about this subject."})
+    result = Text(100, metadata={"description": "`ok`, or the code of refusals.", "example": "forbidden"})
+    from_time = Moment(
+        data_key="from",
+        metadata={"description": "Only what occurred at or after this time.", "example": "2030-05-04T09:00:00Z"},
+    )
+    to_time = Moment(
+        data_key="to",
+        metadata={"description": "Only what occurred before this time.", "example": "2030-06-04T09:00:00Z"},
+    )
 
 
 AuditEntries = page_of(AuditEntry, "AuditEntries")

@@ -29,7 +29,9 @@ MONDAY = datetime.fromisoformat("2030-05-06T09:00:00+00:00")
 HOUR = timedelta(hours=1)
 # The tests of the API and those of its contract each have a database of their own.
 _NUMBERS = itertools.count(1)
-_COUNTS = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}" for name in metadata.tables)
+# The audit has an entry of each refused access.
+_COUNTED = metadata.tables.keys() - {"audit_entries"}
+_COUNTS = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}" for name in _COUNTED)
 
 
 def version_of(answer: ApiResponse) -> int:

@@ -279,7 +279,7 @@ def test_reviews_of_an_unknown_mentor_are_not_found(world: World, cast: Cast) ->
 def test_the_mentor_answers_once_in_public(world: World, cast: Cast, reviewed: Review) -> None:
     with statements_of(world.engine) as made:
         written = answer_review(world, reviewed.session_id, cast.as_mentor)
-    assert (written.status_code, len(made.statements), made.commits) == (201, 4, 1)
+    assert (written.status_code, len(made.statements), made.commits) == (201, 5, 1)
     assert (written.json["id"], written.json["answer"]) == (str(reviewed.id), THANKS["answer"])
     assert written.json["answeredAt"] is not None
     assert version_of(written) == 2

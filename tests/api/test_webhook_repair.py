@@ -134,8 +134,8 @@ def test_recovering_makes_as_many_statements_for_sixty_as_for_one(world: World, 
         partner.told(CANCELLED, ago=HOUR, cancel_reason=NOT_LISTENING)
     with statements_of(world.engine) as made:
         assert recovered(partner, since=ago(DAY)) == 2 * count
-    # Who calls, about what; the quota, and what failed.
-    assert len(made.statements) == 4
+    # Who calls, about what; the quota, and what failed; the audit.
+    assert len(made.statements) == 5
 
 
 def test_ten_thousand_are_recovered_at_most(world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:

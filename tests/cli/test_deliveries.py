@@ -9,10 +9,12 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Engine, select, update
 
 from cli.main import main
+from cli.operator import cli_operator
 from models.audit import audit_entries
 from models.events import DeliveryState, deliveries
 from tests.factories import make_booking
 
+OPERATOR = cli_operator().name
 pytestmark = pytest.mark.usefixtures("own_database")
 
 
@@ -55,13 +57,13 @@ def test_dead_deliveries_are_retried_by_id_or_all(engine: Engine, dead: list[UUI
     assert [each for each, state in states(engine).items() if state is DeliveryState.PENDING] == dead[:1]
     assert tutelage("retry", "--all-dead").output == f"Retried: {len(dead) - 1}.\n"
     assert set(states(engine).values()) == {DeliveryState.PENDING}
-    assert audited(engine) == [("operator:cli", "delivery.retried"), ("operator:cli", "deliveries.retried")]
+    assert audited(engine) == [(OPERATOR, "delivery.retried"), (OPERATOR, "deliveries.retried")]
 
 
 def test_a_delivery_is_cancelled_with_a_reason(engine: Engine, dead: list[UUID]) -> None:
     assert tutelage("cancel", str(dead[0]), "--reason", "not needed").output == "Cancelled: 1.\n"
     assert states(engine)[dead[0]] is DeliveryState.CANCELLED
-    assert audited(engine) == [("operator:cli", "delivery.cancelled")]
+    assert audited(engine) == [(OPERATOR, "delivery.cancelled")]
 
 
 def test_of_several_ids_all_or_none_are_cancelled(engine: Engine, dead: list[UUID]) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import CheckConstraint, Connection, Engine, Table, insert, selec
 
 from models import metadata
 from models.analytics import session_metrics
-from models.audit import audit_entries
+from models.audit import audit_blocks, audit_chain, audit_entries
 from models.availability import (
     availability_rules,
     booking_rules,
@@ -195,6 +195,11 @@ class Rows:
             "review_permits": {"id": uuid4(), **session, **mentor, **opened},
             "reviews": {"id": uuid4(), **reviewed, **reviewed_mentor, "rating": 5},
             "audit_entries": {"id": uuid4(), **done, "subject_type": "review", "subject_id": uuid4()},
+            "audit_blocks": {
+                **{"number": 1, "month": NOW.date(), "up_to": 1, "previous": bytes(32), "hash": bytes(32)},
+                **{"entry_ids": [uuid4()], "digests": bytes(32)},
+            },
+            "audit_chain": {},
             "session_metrics": {
                 **{"session_id": self.session.id, "completed_at": NOW, "booked_minutes": 60, **mentor},
                 **{"acceptance_to_session_ms": 50, "start_delay_ms": -1, "length_ms": 1},
@@ -342,6 +347,10 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (reviews, "ck_reviews_hidden_at", {"hidden_at": NOW}),
     (reviews, "ck_reviews_hidden_at", {"hidden_reason": "Spam"}),
     (audit_entries, "ck_audit_entries_data_is_an_object", {"data": [1]}),
+    (audit_entries, "ck_audit_entries_count", {"count": 0}),
+    (audit_entries, "ck_audit_entries_address_hash", {"address_hash": b"127.0.0.1"}),
+    (audit_blocks, "ck_audit_blocks_digests", {"digests": b""}),
+    (audit_chain, "ck_audit_chain_one_row", {"id": False}),
     (deliveries, "ck_deliveries_counters", {"attempts": -1}),
     (deliveries, "ck_deliveries_forgiven", {"attempts": 2, "forgiven": 3}),
     (deliveries, "ck_deliveries_forgiven", {"forgiven": -1}),

@@ -29,7 +29,7 @@ from tests.factories import (
     make_session,
     make_user,
 )
-from workflows.audit import write_audit_entry
+from workflows.audit.log import write_audit_entry
 from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
 from workflows.constraints import constraint_of
 

@@ -45,7 +45,8 @@ from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
 from tests.application import World
 from tests.integration.harness import without_guards
 from workflows.action_links.link import FORGET_SPENT_LINKS, HOLDER_OF_LINK, SPENT_LINK
-from workflows.audit import AUDIT_ENTRIES
+from workflows.audit.chain import NEXT_ENTRIES, OLDEST_UNCHAINED
+from workflows.audit.log import AUDIT_ENTRIES, ENTRIES_OF_PERSON
 from workflows.availability.calendar import BLOCKS, BLOCKS_WITHOUT_BOOKINGS, CALENDARS
 from workflows.availability.dates import DATES
 from workflows.availability.feeds import FEEDS
@@ -155,6 +156,8 @@ LARGE: dict[Table, dict[str, str]] = {
         "expires_at": "now() + n * interval '1 minute'",
     },
 }
+# Rows of a partitioned table lie in its partitions: those whose ids are made up, in the default one.
+LARGE_NAMES = {table.name for table in LARGE} | {"audit_entries_default"}
 SOME_ID = UUID(int=7)
 OFFER: dict[str, Any] = {"skills": ["go"], "max_price": 1, "currency": "USD", "duration_minutes": 60}
 
@@ -165,6 +168,12 @@ NARROWED = {
     "listing_id": SOME_ID,
     "course_id": SOME_ID,
     "with_user_id": SOME_ID,
+}
+
+AUDIT_RESULTS: dict[str, dict[str, Any]] = {
+    "all": {},
+    "what was done": {"refused": False},
+    "refusals": {"refused": True, "result": "forbidden"},
 }
 
 # Each list with the filters that it always has, and with those that a caller may add to them.
@@ -235,7 +244,15 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
     ),
     **{f"{state} deliveries": (DELIVERIES, {"state": state}, {"effect": "reviews.unlock"}) for state in DeliveryState},
     "deliveries": (DELIVERIES, {}, {"effect": "reviews.unlock"}),
-    "audit": (AUDIT_ENTRIES, {}, {"actor": "a", "action": "b", "subject_id": SOME_ID}),
+    **{
+        f"audit of {results}": (
+            AUDIT_ENTRIES,
+            always,
+            {"actor": "a", "action": "b", "subject_id": SOME_ID, "from_id": SOME_ID, "from_time": 1}
+            | {"to_id": SOME_ID, "to_time": 1},
+        )
+        for results, always in AUDIT_RESULTS.items()
+    },
 }
 STATEMENTS: dict[str, ClauseElement] = {
     "the caller as a user": USER.query,
@@ -283,6 +300,10 @@ STATEMENTS: dict[str, ClauseElement] = {
     "a caller's open sessions": OPEN_SESSIONS,
     "an earlier answer": idempotency.EARLIER,
     "what follows from an event": recording(ROWS_OF_LISTENERS).query,
+    "what follows from a request's event": recording(ROWS_OF_LISTENERS, audited=True).query,
+    "the audit of a person": ENTRIES_OF_PERSON.query,
+    "entries to be chained": NEXT_ENTRIES,
+    "the oldest entry that is not chained": OLDEST_UNCHAINED,
 }
 
 
@@ -371,8 +392,7 @@ def is_narrow(scan: dict[str, Any]) -> bool:
 
 def assert_indexed(db: Connection, statement: ClauseElement | PreparedStatement, *, of_one_owner: bool = True) -> None:
     """No large table is looked through from its beginning to its end, nor an index of it for the rows of one owner."""
-    large = {table.name for table in LARGE}
-    scans = [node for node in plan_of(db, statement) if node.get("Relation Name") in large]
+    scans = [node for node in plan_of(db, statement) if node.get("Relation Name") in LARGE_NAMES]
     for scan in scans:
         assert scan["Node Type"] != "Seq Scan", scan
         assert not of_one_owner or "Filter" not in scan or is_narrow(scan), scan

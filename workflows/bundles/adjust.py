@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from workflows.audit import write_audit_entry
+from workflows.audit.log import write_audit_entry
 from workflows.bundles.bundle import Bundle, BundleStatus, locked
 from workflows.bundles.expiry import validity_events
 from workflows.bundles.ledger import entry_values, exhausted_events, moving, unusable

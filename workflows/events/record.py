@@ -16,6 +16,7 @@ from sqlalchemy.sql.expression import bindparam
 
 from models.events import DELIVERY_ID, DeliveryState, deliveries
 from models.prepared import PreparedStatement
+from workflows.audit.entry import INSERT_ENTRIES, NewEntry, Origin
 from workflows.events.event_types import Event
 from workflows.events.subscriptions import AnyOutboundEffect, Effect, FanOut, active_subscriptions
 
@@ -58,7 +59,11 @@ RETURNING id, event_id, target, endpoint_id, state, cancel_reason
 _FANNED_OUT_COLUMNS = deliveries.c["id", "event_id", "target", "endpoint_id", "state", "cancel_reason"]
 # One JSON document for each relation: the driver writes arrays element by element, in Python.
 _JSON = {name: bindparam(name, type_=JSONB) for name in ("plans", "events", "announced")}
+_ENTRIES = bindparam("entries", type_=JSONB)
 _RECORD = text(f"WITH event AS ({_EVENTS}) {_PLANNED}").bindparams(_JSON["plans"], _JSON["events"])
+_RECORD_AUDITED = text(f"WITH event AS ({_EVENTS}), entry AS ({INSERT_ENTRIES}) {_PLANNED}").bindparams(
+    _JSON["plans"], _JSON["events"], _ENTRIES
+)
 _FOLLOW_UP = text(f"{_PLANNED} ON CONFLICT DO NOTHING RETURNING event_id, effect, target").bindparams(_JSON["plans"])
 
 
@@ -69,13 +74,20 @@ def _fan_out(rows: str) -> PreparedStatement:
 
 
 @cache
-def recording(rows: str) -> PreparedStatement:
-    """The statement of `record`, where `rows` selects the webhook deliveries of the events in `announced`."""
+def recording(rows: str, *, audited: bool = False) -> PreparedStatement:
+    """The statement of `record`, where `rows` selects the webhook deliveries of the events in `announced`.
+
+    Args:
+        audited: whether it writes an audit entry too.
+    """
     fanned_out = _FANNED_OUT.format(rows=rows)
+    entry = f"entry AS ({INSERT_ENTRIES})," if audited else ""
     statement = text(
-        f"WITH event AS ({_EVENTS}), planned AS ({_PLANNED}), fanned_out AS ({fanned_out}) SELECT * FROM fanned_out"
+        f"WITH event AS ({_EVENTS}), {entry} planned AS ({_PLANNED}), fanned_out AS ({fanned_out})"
+        " SELECT * FROM fanned_out"
     )
-    return PreparedStatement(statement.bindparams(*_JSON.values()).columns(*_FANNED_OUT_COLUMNS))
+    parameters = [*_JSON.values(), *([_ENTRIES] if audited else [])]
+    return PreparedStatement(statement.bindparams(*parameters).columns(*_FANNED_OUT_COLUMNS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,15 +117,23 @@ class Recorded:
     deferred: list[tuple[DeferredWrite, Any]] = field(default_factory=list)
     # The log fields of the deliveries that were cancelled as they were recorded.
     cancelled: list[dict[str, Any]] = field(default_factory=list)
+    # The audit entries that were written; and of a request, from where it came, and the entry that is to be written
+    # with its first event that is about the same kind of subject.
+    audited: list[NewEntry] = field(default_factory=list)
+    origin: Origin | None = None
+    expected: NewEntry | None = None
 
     def mark(self) -> tuple[int, ...]:
         """How much it is by now, to `cut_back` to when a savepoint is rolled back."""
-        return tuple(len(items) for items in vars(self).values())
+        return tuple(map(len, self._lists()))
 
     def cut_back(self, mark: tuple[int, ...]) -> None:
         """Forget what was recorded since the mark: the savepoint that held it was rolled back."""
-        for items, length in zip(vars(self).values(), mark, strict=True):
+        for items, length in zip(self._lists(), mark, strict=True):
             del items[length:]
+
+    def _lists(self) -> tuple[list[Any], ...]:
+        return self.events, self.wakeups, self.deferred, self.cancelled, self.audited
 
 
 @dataclass(frozen=True)
@@ -151,7 +171,8 @@ class _Plan:
 def record(db: Connection, *events: Event, held_back: bool = False) -> None:
     """Write the events and a pending delivery per effect and target that follows from each, in one statement.
 
-    The same statement finds the webhook endpoints that listen, and writes their deliveries.
+    The same statement finds the webhook endpoints that listen, and writes their deliveries; and it writes the audit
+    entry of the request.
 
     Args:
         held_back: whether endpoints hear of none of them now; `fan_out` announces one later.
@@ -167,12 +188,16 @@ def record(db: Connection, *events: Event, held_back: bool = False) -> None:
         "catalogue": known.effect_catalogue.id,
     }
     kept = recorded(db)
+    entry = kept.expected.about_event(events) if kept.expected is not None and not kept.audited else None
+    if entry is not None:
+        values["entries"] = [entry.as_json()]
+        kept.audited.append(entry)
     if known.fan_out is not None and announced:
-        statement = recording(known.fan_out.rows)
+        statement = recording(known.fan_out.rows, audited=entry is not None)
         rows = statement.all(db, values | {"announced": _announced_as_json(announced)})
         _keep_fanned_out(db, rows, known.fan_out.effect, announced)
     else:
-        db.execute(_RECORD, values)
+        db.execute(_RECORD if entry is None else _RECORD_AUDITED, values)
     kept.events += events
     kept.wakeups += [plan.wakeup for plan in plans if plan.due_at is None]
 

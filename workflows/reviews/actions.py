@@ -14,7 +14,7 @@ from models.bookings import booking_participants
 from models.people import users
 from models.reviews import reviews
 from models.sessions import SessionStatus, sessions
-from workflows.audit import write_audit_entry
+from workflows.audit.log import write_audit_entry
 from workflows.availability.busy import LOCK_MENTOR
 from workflows.errors import Conflict, Invalid, NotFound, Stale
 from workflows.events.event_types import ReviewSubmitted

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.sessions import AbsentParty, CancelledBy, OutcomeType, SessionStatus, sessions
-from workflows.audit import write_audit_entry
+from workflows.audit.log import write_audit_entry
 from workflows.bundles.ledger import give_back
 from workflows.errors import Invalid, InvalidTransition
 from workflows.events.event_types import SessionFeeWaived, SessionOverdue

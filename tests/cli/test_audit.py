@@ -1,0 +1,53 @@
+"""Tests of `tutelage audit verify`: what it says, and how it exits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import Engine, text
+
+from cli.main import main
+from tests.audit import chain_all
+from tests.integration.harness import without_guards
+from workflows.audit.log import write_audit_entry
+from workflows.identity.actor import SYSTEM
+
+pytestmark = pytest.mark.usefixtures("own_database")
+
+
+def verify(*words: str) -> Result:
+    """Run the command in this process."""
+    return CliRunner().invoke(main, ["audit", "verify", *words])
+
+
+@pytest.fixture
+def subject(engine: Engine) -> UUID:
+    """What a chained entry is about."""
+    subject = uuid4()
+    with engine.begin() as db:
+        write_audit_entry(db, actor=SYSTEM, action="test.done", subject=("test", subject), now=datetime.now(UTC))
+    chain_all(engine)
+    return subject
+
+
+def test_a_whole_audit_is_said_to_be_so(subject: UUID) -> None:
+    done = verify()
+    assert done.exit_code == 0, done.output
+    assert "1 entries in 1 blocks are as they were written." in done.output
+    (head,) = [line.rpartition(" ")[2].rstrip(".") for line in done.output.splitlines() if "hash" in line]
+    assert verify("--expect", head).exit_code == 0
+    unknown = verify("--expect", "00" * 32)
+    assert (unknown.exit_code, "no block of hash" in unknown.output) == (1, True)
+    assert verify("--expect", "none").exit_code == 2
+    assert subject
+
+
+def test_a_removed_entry_is_named_and_exits_with_one(engine: Engine, subject: UUID) -> None:
+    with engine.begin() as db, without_guards(db):
+        (gone,) = db.scalars(text("DELETE FROM audit_entries WHERE subject_id = :id RETURNING id"), {"id": subject})
+    done = verify()
+    assert done.exit_code == 1
+    assert f"entry {gone}, block 1: The entry was removed." in done.output

@@ -1,0 +1,1 @@
+"""The audit: who did what to which subject, from where and with what result."""

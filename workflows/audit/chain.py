@@ -1,0 +1,290 @@
+"""The chain of the audit: blocks of entries' digests, each with the hash of the block before.
+
+`maintain` chains what is committed, so that no commit waits for it. Sequences are taken before commits, and in another
+order: entries are chained up to a sequence once every transaction has ended that was running when it was noted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, RowMapping, Text, Uuid, bindparam, cast, insert, select, text
+
+from models.audit import audit_blocks, audit_dropped_months, audit_entries
+from models.base import Timestamp
+from workflows.events.event_types import smallest_event_id
+
+BLOCK_ENTRIES = 1_000
+BLOCKS_AT_ONCE = 10
+MAX_ADDED = 100
+DIGEST_BYTES = 32
+
+_entry = audit_entries.c
+_ENTRIES = (
+    select(*(cast(column, Text).label("xid") if column.name == "xid" else column for column in _entry))
+    .where(_entry.sequence > bindparam("after"), _entry.sequence <= bindparam("up_to"))
+    .order_by(_entry.sequence)
+)
+NEXT_ENTRIES = _ENTRIES.limit(BLOCK_ENTRIES)
+_NEXT_BLOCKS = (
+    select(audit_blocks).where(audit_blocks.c.number > bindparam("after")).order_by(audit_blocks.c.number)
+).limit(BLOCKS_AT_ONCE)
+_LAST_BLOCK = select(audit_blocks).order_by(audit_blocks.c.number.desc()).limit(1)
+_LAST_DROPPED = select(audit_dropped_months).order_by(audit_dropped_months.c.month.desc()).limit(1)
+_BLOCK = select(audit_blocks).where(audit_blocks.c.number == bindparam("number"))
+# The horizon of another cluster, from which a dump was restored, may lie above all transactions of this one.
+_TAKE = text(
+    """
+SELECT noted, checked,
+       horizon <= pg_snapshot_xmin(s) OR horizon > pg_snapshot_xmax(s) AS settled
+FROM audit_chain, pg_current_snapshot() AS s FOR UPDATE OF audit_chain SKIP LOCKED
+"""
+)
+# An insert would wait for another process that holds the row.
+_BEGIN = text("INSERT INTO audit_chain SELECT WHERE NOT EXISTS (SELECT FROM audit_chain) ON CONFLICT DO NOTHING")
+_NOTE = text(
+    """
+UPDATE audit_chain SET (noted, horizon) =
+    (SELECT coalesce(max(sequence), 0), pg_snapshot_xmax(pg_current_snapshot()) FROM audit_entries)
+"""
+)
+_CHECKED = text("UPDATE audit_chain SET checked = :checked")
+OLDEST_UNCHAINED = text(
+    "SELECT created_at FROM audit_entries WHERE sequence > :after ORDER BY sequence LIMIT 1"
+).columns(created_at=Timestamp)
+_BEFORE_CHAIN = text(
+    "SELECT id FROM audit_entries WHERE sequence <= :up_to AND id >= :kept_from ORDER BY sequence LIMIT :limit"
+).bindparams(bindparam("kept_from", type_=Uuid))
+_KNOWN_HASH = text(
+    """
+SELECT EXISTS (SELECT FROM audit_blocks WHERE hash = :hash)
+    OR EXISTS (SELECT FROM audit_dropped_months WHERE hash = :hash)
+"""
+)
+
+
+@dataclass(frozen=True)
+class Link:
+    """The end of the chain after a block: its number and hash, and the sequence up to which entries are chained."""
+
+    number: int
+    up_to: int
+    hash: bytes
+    month: date
+
+
+BEGINNING = Link(0, 0, bytes(DIGEST_BYTES), date.min)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong: a sentence about an entry, or about a block where the chain itself was changed."""
+
+    sentence: str
+    block: int
+    entry_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found: how many entries and blocks were checked, and where the chain ends.
+
+    Args:
+        unchained: the oldest entry that is not chained yet; None where all are.
+    """
+
+    entries: int
+    blocks: int
+    problems: list[Problem]
+    end: Link
+    unchained: datetime | None
+
+
+def chain_entries(db: Connection) -> bool:
+    """Chain a block of entries, and then note up to where the next ones may be; returns whether there are more."""
+    state = _take(db)
+    if state is None:
+        return False
+    end = end_of_chain(db)
+    if state.noted > end.up_to:
+        if not state.settled:
+            return False
+        entries = db.execute(NEXT_ENTRIES, {"after": end.up_to, "up_to": state.noted}).mappings().all()
+        if entries:
+            _append(db, end, entries)
+            if entries[-1]["sequence"] < state.noted:
+                return True
+    db.execute(_NOTE)
+    return False
+
+
+def end_of_chain(db: Connection) -> Link:
+    """Where the chain ends."""
+    row = db.execute(_LAST_BLOCK).one_or_none()
+    return _link(row) if row else beginning_of_chain(db)
+
+
+def beginning_of_chain(db: Connection) -> Link:
+    """The last block of what was dropped, from which the kept blocks go on."""
+    row = db.execute(_LAST_DROPPED).one_or_none()
+    return _link(row) if row else BEGINNING
+
+
+def oldest_unchained(db: Connection) -> datetime | None:
+    """When the oldest entry was written that is not chained yet; None where all are."""
+    found: datetime | None = db.execute(OLDEST_UNCHAINED, {"after": end_of_chain(db).up_to}).scalar()
+    return found
+
+
+def verify(db: Connection) -> Verification:
+    """Check every block and every entry in one snapshot: the caller's transaction is REPEATABLE READ."""
+    link = beginning_of_chain(db)
+    entries, blocks = 0, 0
+    problems = [
+        Problem("The entry was added to what is chained.", link.number, id)
+        for id in db.scalars(_BEFORE_CHAIN, {"up_to": link.up_to, "kept_from": _kept_from(link), "limit": MAX_ADDED})
+    ]
+    while (page := check_blocks(db, link)) is not None:
+        link = page.end
+        entries, blocks = entries + page.entries, blocks + page.blocks
+        problems += page.problems
+    return Verification(entries, blocks, problems, link, oldest_unchained(db))
+
+
+def check_next_blocks(db: Connection) -> list[Problem]:
+    """Check some more blocks than were checked before, and begin anew after the last one."""
+    state = _take(db)
+    if state is None:
+        return []
+    beginning = beginning_of_chain(db)
+    row = db.execute(_BLOCK, {"number": state.checked}).one_or_none() if state.checked > beginning.number else None
+    page = check_blocks(db, _link(row) if row else beginning)
+    db.execute(_CHECKED, {"checked": page.end.number if page else 0})
+    return page.problems if page else []
+
+
+def check_blocks(db: Connection, before: Link) -> Verification | None:
+    """Check the next blocks, and their entries; None where there are no more.
+
+    Args:
+        before: the end of what was checked before.
+    """
+    blocks = db.execute(_NEXT_BLOCKS, {"after": before.number}).all()
+    if not blocks:
+        return None
+    kept_from = _kept_from(beginning_of_chain(db))
+    covered = {"after": before.up_to, "up_to": max(block.up_to for block in blocks)}
+    found = iter(db.execute(_ENTRIES, covered).mappings().all())
+    problems: list[Problem] = []
+    entries, waiting = 0, next(found, None)
+    for block in blocks:
+        present: dict[UUID, bytes] = {}
+        while waiting is not None and waiting["sequence"] <= block.up_to:
+            present[waiting["id"]] = digest_of(waiting)
+            waiting = next(found, None)
+        problems += _problems_of(block, before, present, kept_from)
+        entries += len(present)
+        before = _link(block)
+    return Verification(entries, len(blocks), problems, before, None)
+
+
+def is_known_hash(db: Connection, value: bytes) -> bool:
+    """Whether the chain has, or had in a dropped month's end, a block of that hash."""
+    return bool(db.scalar(_KNOWN_HASH, {"hash": value}))
+
+
+def digest_of(entry: RowMapping) -> bytes:
+    """The digest of an entry: of everything that it holds. Columns that are null count for nothing."""
+    held = {name: _as_json(value) for name, value in entry.items() if value is not None}
+    return sha256(json.dumps(held, sort_keys=True, separators=(",", ":")).encode()).digest()
+
+
+def month_of(id: UUID) -> date:
+    """The month, in UTC, in which a UUIDv7 was made."""
+    milliseconds = id.int >> 80
+    # A malformed id may stand for a time beyond all calendars.
+    try:
+        return (datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)).date().replace(day=1)
+    except OverflowError:
+        return date.max.replace(day=1)
+
+
+def first_id_of(month: date) -> UUID:
+    """Lower bound of the ids of entries that were made in a month, or later."""
+    return smallest_event_id(datetime(month.year, month.month, 1, tzinfo=UTC))
+
+
+def following(month: date) -> date:
+    """The month after a month."""
+    return (month.replace(day=1) + timedelta(days=31)).replace(day=1)
+
+
+def _take(db: Connection) -> Row[Any] | None:
+    row = db.execute(_TAKE).one_or_none()
+    if row is None:
+        db.execute(_BEGIN)
+        row = db.execute(_TAKE).one_or_none()
+    return row
+
+
+def _append(db: Connection, end: Link, entries: Any) -> None:
+    ids = [entry["id"] for entry in entries]
+    digests = b"".join(digest_of(entry) for entry in entries)
+    number, up_to = end.number + 1, entries[-1]["sequence"]
+    values = {
+        "number": number,
+        "month": max(end.month, *map(month_of, ids)),
+        "up_to": up_to,
+        "previous": end.hash,
+        "hash": _hash(end.hash, number, up_to, ids, digests),
+        "entry_ids": ids,
+        "digests": digests,
+    }
+    db.execute(insert(audit_blocks).values(values))
+
+
+def _problems_of(block: Row[Any], before: Link, present: dict[UUID, bytes], kept_from: UUID) -> Iterator[Problem]:
+    number = block.number
+    if number != before.number + 1:
+        yield Problem(f"The blocks from {before.number + 1} on were removed.", number)
+    elif block.previous != before.hash:
+        yield Problem("The block before it was changed.", number)
+    if block.hash != _hash(block.previous, number, block.up_to, block.entry_ids, block.digests):
+        yield Problem("The block was changed.", number)
+    digests: Callable[[int], bytes] = lambda place: block.digests[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES]  # noqa: E731
+    for place, id in enumerate(block.entry_ids):
+        if id in present:
+            if present[id] != digests(place):
+                yield Problem("The entry was changed.", number, id)
+        elif id >= kept_from:
+            # What is older went with the partition of its month.
+            yield Problem("The entry was removed.", number, id)
+    for id in present.keys() - set(block.entry_ids):
+        yield Problem("The entry was added to what is chained.", number, id)
+
+
+def _link(row: Row[Any]) -> Link:
+    return Link(row.number, row.up_to, row.hash, row.month)
+
+
+def _kept_from(beginning: Link) -> UUID:
+    return first_id_of(following(beginning.month))
+
+
+def _hash(previous: bytes, number: int, up_to: int, ids: list[UUID], digests: bytes) -> bytes:
+    head = number.to_bytes(8, "big") + up_to.to_bytes(8, "big") + len(ids).to_bytes(8, "big")
+    return sha256(previous + head + b"".join(id.bytes for id in ids) + digests).digest()
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    return str(value) if isinstance(value, UUID) else value

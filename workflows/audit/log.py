@@ -1,0 +1,176 @@
+"""The audit log: writing entries in the transaction of the change, and reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from operator import eq, ge, lt
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, Connection, Select, Text, Uuid, bindparam, literal_column, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from models.audit import audit_entries
+from models.prepared import PreparedStatement
+from workflows.audit.entry import INSERT_ENTRIES, NOWHERE, OK, NewEntry
+from workflows.events.event_types import smallest_event_id
+from workflows.events.record import recorded
+from workflows.identity.actor import Actor
+from workflows.paging import NEWEST_FIRST, Page, PagedList
+from workflows.records import Record
+
+# An entry's id is made when it is written: after what it is about, by less than this.
+WRITTEN_WITHIN = timedelta(hours=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditEntry(Record):
+    """Who did what to which subject, from where and with what result; `result` is `ok` or the code of the refusal."""
+
+    table = audit_entries
+
+    id: UUID
+    occurred_at: datetime
+    actor: str
+    action: str
+    subject_type: str | None
+    subject_id: UUID | None
+    result: str
+    method: str | None
+    route: str | None
+    address_hash: bytes | None
+    request_id: str | None
+    reason: str | None
+    data: dict[str, Any]
+    count: int
+
+
+_WRITE = PreparedStatement(
+    text(f"{INSERT_ENTRIES} RETURNING id").bindparams(bindparam("entries", type_=JSONB)).columns(audit_entries.c.id)
+)
+_COLUMNS = ", ".join(column.name for column in AuditEntry.columns())
+ENTRIES_OF_PERSON = PreparedStatement(
+    text(
+        f"""
+SELECT * FROM (
+    SELECT {_COLUMNS} FROM audit_entries WHERE actor = ANY(:actors)
+    UNION ALL
+    SELECT {_COLUMNS} FROM audit_entries WHERE subject_id = ANY(:subjects) AND NOT actor = ANY(:actors)
+) AS entries
+ORDER BY id
+"""
+    )
+    .bindparams(bindparam("actors", type_=ARRAY(Text)), bindparam("subjects", type_=ARRAY(Uuid)))
+    .columns(*AuditEntry.columns())
+)
+
+
+def entries_query(
+    page: Page,
+    *,
+    actor: str | None = None,
+    action: str | None = None,
+    subject_id: UUID | None = None,
+    refused: bool | None = None,
+    result: str | None = None,
+    from_time: datetime | None = None,
+    from_id: UUID | None = None,
+    to_time: datetime | None = None,
+    to_id: UUID | None = None,
+) -> Select[Any]:
+    """The entries that fit all filters, the newest first; arguments as of `filters_of`."""
+    entry = audit_entries.c
+    query = AuditEntry.query()
+    if refused is not None:
+        # A literal, which shows that the index of refusals is enough.
+        ok: ColumnElement[str] = literal_column(f"'{OK}'")
+        query = query.where(entry.result != ok if refused else entry.result == ok)
+    for column, compare, wanted in (
+        (entry.actor, eq, actor),
+        (entry.action, eq, action),
+        (entry.subject_id, eq, subject_id),
+        (entry.result, eq, result),
+        (entry.occurred_at, ge, from_time),
+        (entry.id, ge, from_id),
+        (entry.occurred_at, lt, to_time),
+        (entry.id, lt, to_id),
+    ):
+        if wanted is not None:
+            query = query.where(compare(column, wanted))
+    return NEWEST_FIRST.select_page(query, page, entry.id)
+
+
+AUDIT_ENTRIES = PagedList(AuditEntry, NEWEST_FIRST, entries_query)
+
+
+def filters_of(
+    *,
+    result: str | None = None,
+    from_time: datetime | None = None,
+    to_time: datetime | None = None,
+    **others: Any,
+) -> dict[str, Any]:
+    """The filters of AUDIT_ENTRIES for what a caller asks for.
+
+    Args:
+        result: `ok`, or the code of refusals.
+        from_time: in UTC, included; `to_time` is excluded.
+        others: `actor`, `action` and `subject_id`.
+    """
+    return {
+        **others,
+        "refused": None if result is None else result != OK,
+        "result": None if result == OK else result,
+        "from_time": from_time,
+        "from_id": from_time and smallest_event_id(from_time),
+        "to_time": to_time,
+        "to_id": to_time and smallest_event_id(to_time + WRITTEN_WITHIN),
+    }
+
+
+def write_entries(db: Connection, entries: Iterable[NewEntry]) -> None:
+    """Write entries in this transaction; they are never changed and never deleted."""
+    written = list(entries)
+    _WRITE.all(db, {"entries": [entry.as_json() for entry in written]})
+    recorded(db).audited += written
+
+
+def write_audit_entry(
+    db: Connection,
+    *,
+    actor: Actor,
+    action: str,
+    subject: tuple[str, UUID],
+    reason: str | None = None,
+    data: dict[str, Any] | None = None,
+    now: datetime,
+) -> None:
+    """Write an entry in the transaction of the change itself, in place of the one that its request would leave.
+
+    Args:
+        subject: the kind and the id of what it was done to.
+    """
+    subject_type, subject_id = subject
+    entry = NewEntry(
+        origin=recorded(db).origin or NOWHERE,
+        occurred_at=now,
+        actor=actor.name,
+        action=action,
+        subject_type=subject_type,
+        subject_id=subject_id,
+        reason=reason,
+        data=data,
+    )
+    write_entries(db, [entry])
+
+
+def entries_of_person(db: Connection, *, user_id: UUID, mentor_profile_id: UUID | None) -> list[AuditEntry]:
+    """What a person did, and what was done to their account and profile, the oldest first."""
+    actors, subjects = [f"user:{user_id}"], [user_id]
+    if mentor_profile_id is not None:
+        actors.append(f"mentor:{mentor_profile_id}")
+        subjects.append(mentor_profile_id)
+    rows = ENTRIES_OF_PERSON.all(db, {"actors": actors, "subjects": subjects})
+    return [AuditEntry.of_values(row) for row in rows]

@@ -1,0 +1,94 @@
+"""Retention of the audit: partitions are made ahead, and dropped by the month when they are old enough."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import Connection, Uuid, bindparam, column, delete, func, insert, select, table, text
+
+from models.audit import audit_blocks, audit_dropped_months
+from workflows.audit.chain import beginning_of_chain, end_of_chain, first_id_of, following
+
+MONTHS_AHEAD = 3
+# Writers queue up behind a statement that waits for their table.
+LOCK_TIMEOUT = "200ms"
+_PREFIX = "audit_entries_"
+_DEFAULT = f"{_PREFIX}default"
+
+_MAKE = text("SELECT make_audit_partition(:month)")
+_PARTITIONS = text(
+    """
+SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = CAST('audit_entries' AS regclass) ORDER BY c.relname
+"""
+)
+# What lies in no month's partition, for want of one or by a wrong clock.
+_IS_DEFAULT_OLD = text(
+    "SELECT EXISTS (SELECT FROM audit_entries_default)"
+    " AND NOT EXISTS (SELECT FROM audit_entries_default WHERE id >= :id)"
+).bindparams(bindparam("id", type_=Uuid))
+
+
+def make_partitions(db: Connection, *, now: datetime) -> list[date]:
+    """Make the partitions of this month and the next three where they are missing; returns those that were made."""
+    existing = set(db.scalars(_PARTITIONS))
+    month = now.date().replace(day=1)
+    made = []
+    for _ahead in range(MONTHS_AHEAD + 1):
+        if _name(month) not in existing:
+            _limit_waits(db)
+            if db.scalar(_MAKE, {"month": month}):
+                made.append(month)
+        month = following(month)
+    return made
+
+
+def drop_old_partition(db: Connection, *, now: datetime, keep_days: int) -> str | None:
+    """Drop the oldest partition whose entries are all older than `keep_days`, and keep where its chain ended.
+
+    Returns:
+        The name of what was dropped; None where nothing is old enough, or the chain has not come so far.
+    """
+    first_kept = (now - timedelta(days=keep_days)).date().replace(day=1)
+    old = [name for name in db.scalars(_PARTITIONS) if name < _name(first_kept) and name != _DEFAULT]
+    name: str | None = old[0] if old else None
+    if name is None and db.scalar(_IS_DEFAULT_OLD, {"id": first_id_of(first_kept)}):
+        name = _DEFAULT
+    if name is None:
+        return None
+    last = db.scalar(select(func.max(column("sequence"))).select_from(table(name)))
+    if last is not None and last > end_of_chain(db).up_to:
+        return None
+    _limit_waits(db)
+    db.execute(text(f"DROP TABLE {name}"))
+    if name == _DEFAULT:
+        db.execute(_MAKE, {"month": None})
+    else:
+        year, number = name.removeprefix(_PREFIX).split("_")
+        _end_chain_of(db, date(int(year), int(number), 1))
+    return name
+
+
+def _end_chain_of(db: Connection, month: date) -> None:
+    """Keep the last block up to a month in place of all of them."""
+    block = audit_blocks.c
+    row = db.execute(select(audit_blocks).where(block.month <= month).order_by(block.number.desc()).limit(1)).first()
+    last = beginning_of_chain(db) if row is None else row
+    entries = select(func.coalesce(func.sum(func.cardinality(block.entry_ids)), 0)).where(block.month <= month)
+    values = {
+        "month": month,
+        "number": last.number,
+        "up_to": last.up_to,
+        "hash": last.hash,
+        "entries": db.scalar(entries),
+    }
+    db.execute(insert(audit_dropped_months).values(values))
+    db.execute(delete(audit_blocks).where(block.month <= month))
+
+
+def _name(month: date) -> str:
+    return f"{_PREFIX}{month:%Y_%m}"
+
+
+def _limit_waits(db: Connection) -> None:
+    db.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
