@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--sequences", type=int, default=3, help="How many random sequences of bookings are played.")
     parser.addoption("--slot-cases", type=int, default=200, help="How many random calendars are searched for slots.")
     parser.addoption("--same-key-requests", type=int, default=200, help="How many requests share one Idempotency-Key.")
-    parser.addoption("--two-users-requests", type=int, default=150, help="How many requests two databases compare.")
+    parser.addoption("--two-users-requests", type=int, default=60, help="How many requests two databases compare.")
     parser.addoption("--browser", help="The Chromium to test pages in; without one, tests/browser is left out.")
     parser.addoption("--pictures", help="A folder to keep pictures of the pages in.")
 

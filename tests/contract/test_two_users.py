@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import pytest
@@ -55,15 +55,23 @@ def _operations() -> list[tuple[str, str, dict[str, Any]]]:
     document = template_app().test_client().get("/openapi.json").json
     assert document is not None
     return [
-        (method.upper(), path, {**operation, "parameters": _parameters(operations, operation)})
+        (method.upper(), path, _described(document, operations, operation))
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
         if method != "parameters" and operation["security"] and "x-alias-of" not in operation
     ]
 
 
-def _parameters(path: dict[str, Any], operation: dict[str, Any]) -> list[dict[str, Any]]:
-    return [*path.get("parameters", []), *operation.get("parameters", [])]
+def _described(document: dict[str, Any], path: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of an operation, an example of its body, and the fields of that which name people and things."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+    fields = document["components"]["schemas"].get(name, {}).get("properties", {})
+    return {
+        "parameters": [*path.get("parameters", []), *operation.get("parameters", [])],
+        "example": content.get("example", {}),
+        "names": [field for field in fields if field.endswith("Id") or field == "email"],
+    }
 
 
 OPERATIONS = _operations()
@@ -90,18 +98,14 @@ def value_of(name: str, schema: dict[str, Any]) -> st.SearchStrategy[str]:
 
 
 @st.composite
-def bodies(draw: st.DrawFn, example: Any) -> Any:
-    """The example, with other ids, without some fields, or with the other person's address."""
-    if not isinstance(example, dict):
-        return example
-    changed = deepcopy(example)
-    for name in example:
-        if name.endswith("Id") and draw(st.booleans()):
-            changed[name] = draw(id_of(name))
-        elif name == "email":
+def bodies(draw: st.DrawFn, example: dict[str, Any], names: list[str]) -> Any:
+    """The example without some fields, and with other ids or the other person's address."""
+    changed = {name: value for name, value in example.items() if draw(st.integers(0, 9))}
+    for name in names:
+        if name == "email":
             changed[name] = draw(st.sampled_from([THEIR_ADDRESS, THEIR_ADDRESS.upper(), "new@example.org"]))
-        elif draw(st.integers(0, 9)) == 0:
-            del changed[name]
+        elif draw(st.booleans()):
+            changed[name] = draw(id_of(name))
     return changed
 
 
@@ -121,8 +125,7 @@ def requests(draw: st.DrawFn) -> Asked:
         if each["in"] == "query" and (each.get("required") or draw(st.integers(0, 3)) == 0)
     }
     headers = {name: draw(st.sampled_from(HEADERS[name])) for name in HEADERS if draw(st.integers(0, 5)) == 0}
-    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-    body = draw(bodies(content["example"])) if "example" in content else None
+    body = draw(bodies(operation["example"], operation["names"]))
     return Asked(draw(st.sampled_from(["mentee", "mentor", "other user"])), method, path, ids, query, headers, body)
 
 
@@ -133,7 +136,37 @@ def worlds(worker_id: str, template_database: str) -> Iterator[Worlds]:
         yield made
 
 
-def test_nothing_shows_whether_another_person_has_things(worlds: Worlds, pytestconfig: pytest.Config) -> None:
+def systematic() -> Iterator[Asked]:
+    """Every operation by every caller, with all ids that it can be asked about the other person's."""
+    for method, path, operation in OPERATIONS:
+        named = {each["name"]: each for each in operation["parameters"] if each["in"] in ("path", "query")}
+        ids = {name: _theirs(name) if _is_id(each) else "2030-05-04" for name, each in named.items()}
+        query = {name: ids[name] for name, each in named.items() if each["in"] == "query" and _is_id(each)}
+        example, names = operation["example"], operation["names"]
+        bodies = [example, *({**example, name: _theirs(name)} for name in names)]
+        for who, body in product(("mentee", "mentor", "other user"), bodies):
+            yield Asked(who, method, path, ids, query, body=body)
+
+
+def _is_id(parameter: dict[str, Any]) -> bool:
+    return bool(parameter["schema"].get("format") == "uuid")
+
+
+def _theirs(name: str) -> str:
+    return THEIR_ADDRESS if name == "email" else f"{THEIRS}{KINDS.get(_snake(name), _snake(name))}"
+
+
+def test_no_operation_shows_whether_another_person_has_things(worlds: Worlds) -> None:
+    rows = worlds.rows()
+    assert len(rows) == len(worlds.theirs) - 2, "a series and a hold have no table of their own"
+    for asked in systematic():
+        assert_equal_answers(worlds, asked)
+    assert worlds.rows() == rows
+    with_them, without = worlds.added()
+    assert with_them == without
+
+
+def test_no_request_shows_whether_another_person_has_things(worlds: Worlds, pytestconfig: pytest.Config) -> None:
     cases = settings(
         max_examples=pytestconfig.getoption("two_users_requests"),
         derandomize=True,
@@ -143,18 +176,22 @@ def test_nothing_shows_whether_another_person_has_things(worlds: Worlds, pytestc
         suppress_health_check=list(HealthCheck),
     )
     rows = worlds.rows()
-    assert len(rows) == len(worlds.theirs) - 2, "a series and a hold have no table of their own"
 
-    def assert_equal_answers(asked: Asked) -> None:
-        first, second = (_answer(worlds, world, asked) for world in (worlds.with_them, worlds.without))
-        seen, unseen = worlds.as_seen(first), worlds.as_seen(second)
-        if seen != unseen:
-            assert _is_documented(asked, first, second), f"{asked}\n{seen}\n{unseen}"
+    def assert_nothing_differs(asked: Asked) -> None:
+        assert_equal_answers(worlds, asked)
         with_them, without = worlds.added()
         assert with_them == without, asked
         assert worlds.rows() == rows, asked
 
-    cases(given(requests())(assert_equal_answers))()
+    cases(given(requests())(assert_nothing_differs))()
+
+
+def assert_equal_answers(worlds: Worlds, asked: Asked) -> None:
+    """Ask both worlds."""
+    first, second = (_answer(worlds, world, asked) for world in (worlds.with_them, worlds.without))
+    seen, unseen = worlds.as_seen(first), worlds.as_seen(second)
+    if seen != unseen:
+        assert _is_documented(asked, first, second), f"{asked}\n{seen}\n{unseen}"
 
 
 def _is_documented(asked: Asked, first: ApiResponse, second: ApiResponse) -> bool:

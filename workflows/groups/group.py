@@ -30,9 +30,9 @@ from models.bookings import BookingKind, booking_participants, bookings
 from models.groups import group_sessions, seat_cancellations, waitlist_entries
 from models.prepared import PreparedStatement
 from models.sessions import SessionStatus, sessions
-from workflows.bookings.booking import Booking
+from workflows.bookings.booking import Booking, booking_query
 from workflows.errors import DomainError, Invalid, NotFound
-from workflows.identity.access import is_mentor
+from workflows.identity.access import has_access, is_mentor
 from workflows.identity.actor import Actor
 from workflows.identity.participants import Participant, participants_of
 from workflows.identity.parties import shown_parties
@@ -140,9 +140,10 @@ def group_query(booking_id: UUID | BindParameter[UUID]) -> Select[Any]:
     return Group.query().where(bookings.c.id == booking_id)
 
 
-def not_a_group(db: Connection, _actor: Actor, booking_id: UUID) -> DomainError:
-    """The refusal for an id that is no group session's: `not_a_group` for another booking's."""
-    if db.execute(select(bookings.c.id).where(bookings.c.id == booking_id)).one_or_none() is None:
+def not_a_group(db: Connection, actor: Actor, booking_id: UUID) -> DomainError:
+    """The refusal for an id that is no group session's: `not_a_group` for another booking that the caller may see."""
+    row = db.execute(booking_query(booking_id)).one_or_none()
+    if row is None or not has_access(actor, Booking.of(row)):
         return NotFound("There is no such group session.")
     return Invalid("This booking is not a group session.", code="not_a_group")
 
