@@ -56,6 +56,7 @@ REFUSALS: dict[str, Refusal] = {
     "not_cancellable": Refusal(409, "The listing's policy does not allow mentees to cancel."),
     "profile_exists": Refusal(409, "The user already has a mentor profile."),
     "endpoint_exists": Refusal(409, "An endpoint with this URL already exists."),
+    "quota_reached": Refusal(409, "The mentor has as many listings, templates, times off or dates as there may be."),
     "endpoint_limit": Refusal(409, "The owner already has 50 webhook endpoints."),
     "endpoint_not_active": Refusal(409, "The webhook endpoint is not active."),
     "delivery_in_progress": Refusal(409, "A worker is processing the delivery."),

@@ -8,7 +8,7 @@ from functools import partial
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from workflows.errors import Conflict, DomainError, Invalid, InvalidTransition, NotFound
+from workflows.errors import Conflict, DomainError, Invalid, InvalidTransition, NotFound, RateLimited
 
 _TAKEN = "The mentor is already booked at this time; choose another time."
 BUSY_ELSEWHERE = "The mentor is busy at this time; choose another time."
@@ -35,6 +35,12 @@ _MEANINGS: dict[str, Callable[[], DomainError]] = {
     ),
     "open_drafts": partial(
         Conflict, "Too many of your requests are open; wait for an answer, or withdraw one.", code="booking_limit"
+    ),
+    "tr_bookings_texts": partial(
+        RateLimited,
+        "You have stored very much with the bookings of the last 24 hours; wait, or book with less metadata and shorter"
+        " notes.",
+        retry_after=3600,
     ),
     "pk_booking_participants": partial(
         Conflict, "You already have a seat in this group session.", code="already_joined"

@@ -92,6 +92,7 @@ def list_dates(context: RequestContext[CalendarOwner], **filters: date | None) -
 
 
 @availability.route("/mentors/<id:mentor_profile_id>/dates/<day:day>", methods=["PUT"])
+@refuses("quota_reached")
 @changes(MENTOR, OWN_DAY)
 @availability.arguments(shapes.NewDateHours, example=examples.NEW_DATE_HOURS)
 @availability.response(200, shapes.DateHours, example=examples.DATE_HOURS)
@@ -128,7 +129,7 @@ def delete_date(context: RequestContext[CalendarDay]) -> None:
 
 
 @availability.route("/mentors/<id:mentor_profile_id>/time-off", methods=["POST"])
-@refuses("sessions_in_the_way")
+@refuses("sessions_in_the_way", "quota_reached")
 @changes(MENTOR, OWN_CALENDAR)
 @availability.arguments(shapes.NewTimeOff, example=examples.NEW_TIME_OFF)
 @availability.response(201, shapes.TimeOff, example=examples.TIME_OFF)

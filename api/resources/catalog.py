@@ -35,7 +35,7 @@ def _as_seen(context: RequestContext[object], listing: Listing) -> Listing:
 
 
 @listings.route("/listings", methods=["POST"])
-@refuses("not_found", "listing_exists")
+@refuses("not_found", "listing_exists", "quota_reached")
 @changes(MENTOR)
 @listings.arguments(shapes.NewListing, example=account_examples.NEW_LISTING)
 @listings.response(201, shapes.Listing, example=account_examples.LISTING)

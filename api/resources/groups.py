@@ -94,7 +94,7 @@ def update_group_session(context: RequestContext[Group], body: dict[str, Any]) -
 
 
 @group_sessions.route("/group-session-templates", methods=["POST"])
-@refuses("not_found", "mentor_does_not_teach")
+@refuses("not_found", "mentor_does_not_teach", "quota_reached")
 @changes(OPERATOR_OR_MENTOR)
 @group_sessions.arguments(shapes.NewGroupTemplate, example=examples.NEW_GROUP_TEMPLATE)
 @group_sessions.response(201, shapes.GroupTemplate, example=examples.GROUP_TEMPLATE)

@@ -215,6 +215,14 @@ def endpoint_limit(stage: Stage) -> ApiResponse:
     return answers[50]
 
 
+def quota_reached(stage: Stage) -> ApiResponse:
+    with stage.world.engine.begin() as db:
+        for number in range(490):
+            factories.make_listing(db, stage.cast.mentor, title=f"Offer {number}")
+    offer = {"title": "One more", "durationMinutes": 60, "price": {"amount": 1, "currency": "EUR"}}
+    return [stage.client.post("/listings", json=offer, headers=stage.cast.as_mentor) for _ in range(11)][-1]
+
+
 def endpoint_not_active(stage: Stage) -> ApiResponse:
     path, body = f"{an_endpoint(stage)}/example", {"eventType": "session.created"}
     return stage.client.post(path, json=body, headers=stage.cast.as_mentor)
@@ -350,6 +358,7 @@ PRODUCED: dict[str, Callable[[Stage], ApiResponse]] = {
     "calendar_feed_limit": lambda stage: calendar_feeds(stage, *range(11)),
     "endpoint_exists": endpoint_exists,
     "endpoint_limit": endpoint_limit,
+    "quota_reached": quota_reached,
     "endpoint_not_active": endpoint_not_active,
     "delivery_in_progress": delivery_in_progress,
     "secret_limit": secret_limit,

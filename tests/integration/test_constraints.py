@@ -14,6 +14,7 @@ from models import metadata
 from models.analytics import session_metrics
 from models.audit import audit_blocks, audit_chain, audit_entries
 from models.availability import (
+    availability_announcements,
     availability_rules,
     booking_rules,
     calendar_feeds,
@@ -138,6 +139,10 @@ class Rows:
     def _of_the_mentors_time(self) -> dict[str, dict[str, Any]]:
         start = NOW + 1000 * HOUR
         return {
+            "availability_announcements": {
+                "mentor_profile_id": self.booking.mentor_profile_id,
+                "announced_at": NOW,
+            },
             "mentor_busy": {
                 "id": uuid4(),
                 "booking_id": None,
@@ -320,6 +325,7 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (date_hours, "ck_date_hours_spans_are_an_array", {"spans": {}}),
     (time_off, "ck_time_off_ends_after_it_starts", {"end_time": NOW}),
     (time_off, "ck_time_off_reason_length", {"reason": "x" * 1001}),
+    (availability_announcements, "ck_availability_announcements_held_back", {"held_back": 1}),
     (booking_rules, "ck_booking_rules_step_minutes", {"step_minutes": 4}),
     (booking_rules, "ck_booking_rules_horizon_days", {"horizon_days": 1831}),
     *(

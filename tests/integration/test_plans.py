@@ -79,6 +79,7 @@ from workflows.notifications.inbox import NOTIFICATIONS
 from workflows.notifications.push_subscriptions import BROWSERS
 from workflows.operations import DELIVERIES
 from workflows.paging import PagedList
+from workflows.quotas import FORGET_UNUSED
 from workflows.reviews.permits import OPEN_PERMITS
 from workflows.reviews.review import REVIEWS_OF_MENTOR
 from workflows.sessions.series import SESSIONS_OF_SERIES
@@ -299,6 +300,8 @@ STATEMENTS: dict[str, ClauseElement] = {
     "busy times": BUSY_TIMES,
     "a caller's open sessions": OPEN_SESSIONS,
     "an earlier answer": idempotency.EARLIER,
+    "a caller's stored answers": idempotency.STORED,
+    "quotas that are unused": FORGET_UNUSED,
     "what follows from an event": recording(ROWS_OF_LISTENERS).query,
     "what follows from a request's event": recording(ROWS_OF_LISTENERS, audited=True).query,
     "the audit of a person": ENTRIES_OF_PERSON.query,

@@ -9,14 +9,14 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Date, Select, cast, delete, func, select
+from sqlalchemy import Connection, Date, Select, cast, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from models.availability import date_hours, weekly_hours
 from models.people import mentor_profiles
 from workflows.availability.changes import lock_calendar, raise_version
 from workflows.availability.hours import Span, from_to, present_of
-from workflows.errors import Invalid, NotFound, Stale
+from workflows.errors import Conflict, Invalid, NotFound, Stale
 from workflows.identity.access import require_mentor
 from workflows.identity.actor import Actor
 from workflows.paging import EARLIEST_DAY_FIRST, Page, PagedList
@@ -70,6 +70,9 @@ class DateHours(Record):
         return [Span(self.day.weekday(), opens, closes) for opens, closes in self.spans]
 
 
+# Of a mentor: five years and some, past ones included, which stay until they are deleted.
+MAX_DATES = 2_000
+_COUNT = text("SELECT count(*) FROM date_hours WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid)")
 _TIME_ZONE = func.coalesce(weekly_hours.c.time_zone, mentor_profiles.c.time_zone).label("time_zone")
 
 
@@ -133,6 +136,7 @@ def set_date_hours(
         Forbidden: another mentor's date.
         Invalid: two spans overlap.
         Stale: the calendar has changed since it was read.
+        Conflict: `quota_reached`, as many dates have hours as there may be.
     """
     require_mentor(actor, seen)
     _require_no_overlap(spans)
@@ -141,6 +145,11 @@ def set_date_hours(
     found = date_hours.c
     before = db.scalar(select(found.spans).where(found.mentor_profile_id == owner.mentor_profile_id, found.day == day))
     version = owner.version
+    if before is None and db.scalar(_COUNT, {"mentor_profile_id": owner.mentor_profile_id}) >= MAX_DATES:
+        raise Conflict(
+            f"A mentor has hours of their own on at most {MAX_DATES} dates; delete some that have passed first.",
+            code="quota_reached",
+        )
     if before != wanted:
         new = insert(date_hours).values(mentor_profile_id=owner.mentor_profile_id, day=day, spans=wanted)
         db.execute(new.on_conflict_do_update(index_elements=["mentor_profile_id", "day"], set_={"spans": wanted}))

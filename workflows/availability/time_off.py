@@ -23,6 +23,9 @@ from workflows.sessions.cancel import cancel
 from workflows.sessions.session import SessionWithTerms, session_with_terms_query
 
 DEFAULT_REASON = "The mentor is not available at this time."
+# Of a mentor, past ones included, which stay until they are deleted.
+MAX_TIME_OFF = 5_000
+_COUNT = text("SELECT count(*) FROM time_off WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid)")
 MAX_DURATION = timedelta(days=MAX_HORIZON_DAYS)
 # A session in progress, or over, is not in the way. A session that is accepted but not created has no status.
 IN_THE_WAY = text(
@@ -121,7 +124,8 @@ def take_time_off(
         Forbidden: another mentor's calendar.
         Invalid: it ends before it starts or before now, or lasts more than five years.
         Conflict: `sessions_in_the_way`, with the ids of the sessions, unless they are to be cancelled; also then, where
-            a session has been accepted but not created yet: try again.
+            a session has been accepted but not created yet: try again. `quota_reached`, where there are as many times
+            off as there may be.
     """
     require_mentor(actor, mentor)
     start, end = in_utc(start_time), in_utc(end_time)
@@ -132,7 +136,11 @@ def take_time_off(
         "start_time": start,
         "end_time": end,
     }
-    # In a statement of its own: its snapshot must be younger than the lock.
+    # In statements of their own: their snapshots must be younger than the lock.
+    if db.scalar(_COUNT, {"mentor_profile_id": mentor.mentor_profile_id}) >= MAX_TIME_OFF:
+        raise Conflict(
+            f"A mentor has at most {MAX_TIME_OFF} times off; delete some that have passed first.", code="quota_reached"
+        )
     in_the_way = db.execute(IN_THE_WAY, period | {"now": now}).all()
     if in_the_way and not cancel_sessions:
         raise _in_the_way(

@@ -16,10 +16,16 @@ from models.catalog import BookingMode, listings
 from models.people import mentor_profiles
 from models.prepared import PreparedStatement
 from workflows.availability.calendar import JOIN_CALENDAR, calendar_as_json
+from workflows.availability.changes import lock_calendar
+from workflows.errors import Conflict
 from workflows.identity.access import require_acting_mentor, require_mentor
 from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.transitions import VersionedRecord, update_record
+
+# Of a mentor: none is ever deleted, since bookings name them.
+MAX_LISTINGS = 500
+_COUNT = text("SELECT count(*) FROM listings WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +102,16 @@ def publish_listing(db: Connection, *, actor: Actor, offer: dict[str, Any]) -> L
 
     Raises:
         Forbidden: the caller does not act as a mentor.
+        Conflict: `quota_reached`, the mentor has as many as there may be.
     """
     mentor_profile_id = require_acting_mentor(actor)
+    lock_calendar(db, mentor_profile_id)
+    # In a statement of its own: its snapshot must be younger than the lock.
+    if db.scalar(_COUNT, {"mentor_profile_id": mentor_profile_id}) >= MAX_LISTINGS:
+        raise Conflict(
+            f"A mentor has at most {MAX_LISTINGS} listings, inactive ones included; change one that is not needed.",
+            code="quota_reached",
+        )
     row = db.execute(
         insert(listings).values(id=uuid7(), mentor_profile_id=mentor_profile_id, **offer).returning(*Listing.columns())
     ).one()

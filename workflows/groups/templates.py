@@ -7,17 +7,22 @@ from datetime import datetime, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, exists, insert, or_, select
+from sqlalchemy import Connection, Select, exists, insert, or_, select, text
 from uuid_utils.compat import uuid7
 
 from models.catalog import ProductKind, courses, listings, products
 from models.groups import group_session_templates
 from models.people import mentor_profiles
-from workflows.errors import Invalid, NotFound
+from workflows.availability.changes import lock_calendar
+from workflows.errors import Conflict, Invalid, NotFound
 from workflows.identity.access import require_mentor_id, require_mentor_or_operator
 from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_FIRST, Page, PagedList
 from workflows.transitions import VersionedRecord, update_record
+
+# Of a mentor: none is ever deleted, since groups name them.
+MAX_TEMPLATES = 500
+_COUNT = text("SELECT count(*) FROM group_session_templates WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +105,7 @@ def create_template(
         Forbidden: the caller is no mentor, or another mentor than the one named.
         NotFound: no such active mentor or course.
         Invalid: an operator names no mentor; `mentor_does_not_teach` the course; there is no price.
+        Conflict: `quota_reached`, the mentor has as many as there may be.
     """
     mentor_id = mentor_profile_id or actor.mentor_profile_id
     if mentor_id is None:
@@ -107,6 +113,13 @@ def create_template(
     require_mentor_id(actor, mentor_id, "A mentor makes templates of their own only.")
     course_id: UUID | None = columns.get("course_id")
     require_teaches(db, mentor_id, course_id)
+    lock_calendar(db, mentor_id)
+    # In a statement of its own: its snapshot must be younger than the lock.
+    if db.scalar(_COUNT, {"mentor_profile_id": mentor_id}) >= MAX_TEMPLATES:
+        raise Conflict(
+            f"A mentor has at most {MAX_TEMPLATES} templates, inactive ones included; change one that is not needed.",
+            code="quota_reached",
+        )
     if columns.get("price_amount") is None:
         columns = {**columns, **_price_of_seat(db, course_id, columns["duration_minutes"])}
     row = db.execute(
