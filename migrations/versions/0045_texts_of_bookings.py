@@ -2,7 +2,7 @@
 
 The index is built beside those who write. Interrupted, it can be run again.
 
-Revision: 0044, after 0043.
+Revision: 0045, after 0044.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0044"
-down_revision = "0043"
+revision = "0045"
+down_revision = "0044"
 branch_labels = None
 depends_on = None
 
