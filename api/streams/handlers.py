@@ -35,6 +35,7 @@ from workflows.sessions.session import SESSION, Session
 log = structlog.get_logger("api.streams")
 
 RECONNECT_MILLISECONDS = 2000
+METHODS = "GET, OPTIONS"
 
 
 class StreamHandler(RequestHandler):
@@ -174,9 +175,14 @@ class StreamHandler(RequestHandler):
     def write_error(self, status_code: int, **_kwargs: Any) -> None:
         """What tornado refuses itself, such as another method."""
         if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            self.set_header("Allow", "GET")
+            self.set_header("Allow", METHODS)
         sentence = SENTENCES.get(status_code, HTTPStatus(status_code).phrase)
         self.refuse(status_code, CODE_OF_STATUS.get(status_code, "internal_error"), sentence)
+
+    def options(self) -> None:
+        """Which methods there are."""
+        self.set_header("Allow", METHODS)
+        self.set_header("X-Request-Id", self.request_id)
 
     def log_exception(self, kind: Any, value: Any, trace: Any) -> None:
         """A defect, with its traceback; what a client did wrong is no line."""
@@ -261,7 +267,8 @@ class HealthHandler(RequestHandler):
 
 
 class _Missing(StreamHandler):
-    async def get(self) -> None:
+    def prepare(self) -> None:
+        """Whatever the method."""
         self.refuse(404, "not_found", SENTENCES[404])
 
 

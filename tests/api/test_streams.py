@@ -424,11 +424,22 @@ def test_refusals_have_the_shape_of_every_error(
     assert streams.open(path, headers).error() == refusal
 
 
-def test_another_method_is_answered_with_the_one_allowed(streams: Streams, cast: Cast) -> None:
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allow"),
+    [
+        ("POST", "/streams/sessions", 405, "GET, OPTIONS"),
+        ("PUT", "/api/streams/availability", 405, "GET, OPTIONS"),
+        ("OPTIONS", "/streams/sessions", 200, "GET, OPTIONS"),
+        ("POST", "/streams/others", 404, None),
+    ],
+)
+def test_other_methods_are_answered_with_those_allowed(
+    streams: Streams, cast: Cast, method: str, path: str, status: int, allow: str | None
+) -> None:
     connection = HTTPConnection("127.0.0.1", streams.port, timeout=SECONDS)
-    connection.request("POST", "/streams/sessions", headers=cast.as_mentee)
+    connection.request(method, path, headers=cast.as_mentee)
     answer = connection.getresponse()
-    assert (answer.status, answer.getheader("Allow")) == (405, "GET")
+    assert (answer.status, answer.getheader("Allow")) == (status, allow)
     connection.close()
 
 
