@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 
 from api import examples
 from api.blueprints import refuses
 from api.context import ANYONE, PERSON, RequestContext
-from api.etags import WithHeaders
+from api.etags import WithHeaders, any_version_will_do, require_match
 from api.loaders import changes
 from api.resources.groups import GROUP, group_sessions, shown
 from api.schemas import groups as group_shapes
@@ -18,6 +18,7 @@ from api.schemas import seats as shapes
 from api.schemas.base import EmptyBody
 from api.state import app_state
 from workflows.groups.group import Group, SeenGroup
+from workflows.groups.place import lock_place, read_group
 from workflows.groups.seats import join, leave
 from workflows.groups.waitlist import join_waitlist, leave_waitlist
 from workflows.identity.people import mentee_for
@@ -56,11 +57,13 @@ def leave_group_session(context: RequestContext[Group], body: dict[str, Any]) ->
     for a seat that was paid with a bundle is its session. A seat that an operator takes away costs no fee. The freed
     seat is kept for the first on the waiting list.
     """
+    mentee_user_id = mentee_for(context.actor, body["student_id"])
+    _require_present_version(context, mentee_user_id)
     left, cost = leave(
         context.db,
         actor=context.actor,
         group=context.subject,
-        mentee_user_id=mentee_for(context.actor, body["student_id"]),
+        mentee_user_id=mentee_user_id,
         reason=body["reason"],
         now=context.now,
         offer_minutes=app_state().settings.waitlist_offer_minutes,
@@ -127,6 +130,7 @@ def _take(
     context: RequestContext[Group], body: dict[str, Any], mentee_user_id: UUID, *, offered_only: bool = False
 ) -> WithHeaders[SeenGroup]:
     settings = app_state().settings
+    _require_present_version(context, mentee_user_id)
     joined = join(
         context.db,
         actor=context.actor,
@@ -139,3 +143,10 @@ def _take(
         offered_only=offered_only,
     )
     return shown(context, joined)
+
+
+def _require_present_version(context: RequestContext[Group], mentee_user_id: UUID) -> None:
+    """Require that nothing has moved in the group since If-Match was compared; from here on nothing does."""
+    if not any_version_will_do(request):
+        lock_place(context.db, context.subject, mentee_user_id)
+        require_match(request, read_group(context.db, context.subject.id))

@@ -65,6 +65,41 @@ def test_keys_are_the_callers_and_the_routes_own(world: World, cast: Cast, draft
         assert answer.status_code == status
 
 
+def test_a_repeated_delete_is_answered_as_the_first(world: World, cast: Cast) -> None:
+    off = {"startTime": "2031-01-01T00:00:00Z", "endTime": "2031-01-02T00:00:00Z"}
+    path = f"/mentors/{cast.mentor.id}/time-off"
+    taken = world.client.post(path, json=off, headers=cast.as_mentor).json["id"]
+    answers = [world.client.delete(f"{path}/{taken}", headers=cast.as_mentor | KEY) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [204, 204]
+    assert answers[1].headers["Idempotent-Replayed"] == "true"
+    other_key = {"Idempotency-Key": "another"}
+    assert world.client.delete(f"{path}/{taken}", headers=cast.as_mentor | other_key).status_code == 404
+    # Nobody else gets the answer.
+    assert world.client.delete(f"{path}/{taken}", headers=cast.as_other_mentor | KEY).status_code == 404
+
+
+def test_an_answer_that_cannot_be_kept_undoes_its_change(world: World, cast: Cast) -> None:
+    class Broken(Exception):
+        """What a process that dies at this statement leaves to the database."""
+
+    def refuse(statement: str) -> None:
+        if "INSERT INTO idempotency_keys" in statement:
+            raise Broken
+
+    requested = cast.body()
+    with before_statements(world.engine, refuse):
+        assert world.client.post("/bookings", json=requested, headers=cast.as_mentee | KEY).status_code == 500
+    assert booked(world.engine) == 0
+    assert world.client.post("/bookings", json=requested, headers=cast.as_mentee | KEY).status_code == 201
+
+
+def test_a_malformed_key_shows_nothing_of_what_is_there(world: World, cast: Cast, draft: Booking) -> None:
+    bad = {"Idempotency-Key": "k" * 256}
+    path = f"/bookings/{draft.id}/decline"
+    assert world.client.patch(path, headers=cast.as_other_mentor | bad).status_code == 403
+    assert world.client.patch(path, headers=cast.as_mentor | bad).status_code == 400
+
+
 def test_a_refusal_is_not_kept(world: World, cast: Cast) -> None:
     requested = cast.body()
     refused = world.client.post("/bookings", json=requested | {"title": 7}, headers=cast.as_mentee | KEY)

@@ -6,9 +6,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiResponse, World, as_user
+from tests.statements import before_statements
 from workflows.bookings.booking import Booking
 from workflows.identity.people import User
 
@@ -46,6 +49,25 @@ def test_an_individual_booking_is_not_a_group(world: World, cast: Cast, draft: B
         assert refusal(post(world, uuid4(), step, cast.as_mentee)) == (404, "not_found")
     path = f"/group-sessions/{draft.id}/waitlist"
     assert refusal(world.client.delete(path, headers=cast.as_mentee)) == (400, "not_a_group")
+
+
+@pytest.mark.parametrize("step", ["join", "leave", "waitlist/accept-offer"])
+def test_if_match_holds_until_the_seats_have_moved(world: World, cast: Cast, step: str) -> None:
+    mentees = [] if step == "join" else [cast.mentee]
+    group, moved = make_group(world, cast, *mentees, capacity=2), list[Booking]()
+    tag = world.client.get(f"/group-sessions/{group.id}", headers=cast.as_mentee).headers["ETag"]
+
+    def move(statement: str) -> None:
+        # Another request commits after the version was compared, and before the group is locked.
+        if "FOR NO KEY UPDATE OF g" in statement and not moved:
+            moved.append(group)
+            with world.engine.begin() as db:
+                db.exec_driver_sql("UPDATE group_sessions SET capacity = 3")
+
+    with before_statements(world.engine, move):
+        answer = post(world, group, step, cast.as_mentee | {"If-Match": tag})
+    assert moved
+    assert refusal(answer) == (412, "stale")
 
 
 def test_a_full_group_is_not_joined(world: World, cast: Cast) -> None:
