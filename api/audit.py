@@ -199,7 +199,8 @@ def _entry() -> NewEntry:
 
 @cache
 def _route_of(endpoint: str) -> _Route:
-    loader = documentation_of(current_app.view_functions[endpoint]).get("loader") or {}
+    view = current_app.view_functions.get(endpoint)
+    loader = (documentation_of(view).get("loader") if view else None) or {}
     subject = loader.get("subject")
     in_path = _SUBJECT_TYPES.get(subject.name, subject.name.replace(" ", "_")) if subject else None
     known = AUDITED.get(endpoint.rpartition(".")[2])

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, text
 
+from api.database import database
 from api.refused_accesses import MAX_KINDS, RefusedAccesses
 from api.state import state_of
 from config.signed_links import Signer
@@ -74,6 +75,17 @@ def test_what_shows_no_id_in_its_path_is_found(world: World, cast: Cast) -> None
         ("listing.created", "listing", made["id"]),
     ]
     assert not any(told in str(entries(world)) for told in ("Jo", "example.org"))
+
+
+def test_a_route_that_does_nothing_for_the_audit_leaves_an_entry(world: World) -> None:
+    def change() -> dict[str, str]:
+        database().exec_driver_sql("INSERT INTO skills (skill, mentors) VALUES ('go', 1)")
+        return {}
+
+    world.app.view_functions["Notifications.mark_all_notifications_read"] = change
+    assert world.client.post("/notifications/read-all").status_code == 200
+    (entry,) = entries(world)
+    assert (entry["actor"], entry["route"], entry["subjectId"]) == ("anonymous", "/notifications/read-all", None)
 
 
 def test_operators_leave_their_reasons(world: World, cast: Cast, scheduled: Session, reviewed: Review) -> None:

@@ -35,9 +35,11 @@ NEXT_ENTRIES = _ENTRIES.limit(BLOCK_ENTRIES)
 _NEXT_BLOCKS = (
     select(audit_blocks).where(audit_blocks.c.number > bindparam("after")).order_by(audit_blocks.c.number)
 ).limit(BLOCKS_AT_ONCE)
-_LAST_BLOCK = select(audit_blocks).order_by(audit_blocks.c.number.desc()).limit(1)
-_LAST_DROPPED = select(audit_dropped_months).order_by(audit_dropped_months.c.month.desc()).limit(1)
-_BLOCK = select(audit_blocks).where(audit_blocks.c.number == bindparam("number"))
+_LINK = ("number", "up_to", "hash", "month")
+_BLOCKS = select(*audit_blocks.c[_LINK])
+_LAST_BLOCK = _BLOCKS.order_by(audit_blocks.c.number.desc()).limit(1)
+_LAST_DROPPED = select(*audit_dropped_months.c[_LINK]).order_by(audit_dropped_months.c.month.desc()).limit(1)
+_BLOCK = _BLOCKS.where(audit_blocks.c.number == bindparam("number"))
 # The horizon of another cluster, from which a dump was restored, may lie above all transactions of this one.
 _TAKE = text(
     """
