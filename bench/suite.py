@@ -240,7 +240,8 @@ class Suite:
                 contender.add_offers()
                 contender.add_endpoint(receiver.url)
                 pair.append(with_history(contender, bookings))
-            measure_growth(*pair, self.results, self.life_seconds)
+            few, many = pair
+            measure_growth(few, many, self.results, self.life_seconds)
 
     def _start(self, folder: Path) -> None:
         for title in ("start to ready, new data folder", "start to ready, again"):
