@@ -12,6 +12,7 @@ from uuid import UUID
 from flask import Flask, Response, current_app, g, request
 from sqlalchemy import Connection
 
+from api.auth import identifier
 from api.blueprints import documentation_of
 from api.context import this_moment
 from api.state import app_state
@@ -186,7 +187,7 @@ def _entry() -> NewEntry:
         origin=Origin(
             method=request.method,
             route=rule.rule if rule else None,
-            address_hash=_hash_of(app_state().settings.signing_keys[0], request.remote_addr or ""),
+            address_hash=_hash_of(app_state().settings.signing_keys[0], request.remote_addr),
             request_id=kept.get("request_id"),
         ),
         occurred_at=this_moment(),
@@ -218,9 +219,9 @@ def _about_response(entry: NewEntry, response: Response) -> NewEntry:
     shown = response.get_json(silent=True) if response.is_json else None
     if isinstance(shown, dict):
         inner = shown.get("booking")
-        found = (inner if isinstance(inner, dict) else shown).get("id")
+        found = identifier((inner if isinstance(inner, dict) else shown).get("id"))
         if found is not None:
-            return replace(entry, subject_id=UUID(found))
+            return replace(entry, subject_id=found)
     subject_type, subject_id = _named_by_path()
     return entry if subject_id is None else replace(entry, subject_type=subject_type, subject_id=subject_id)
 
@@ -237,5 +238,8 @@ def _reason() -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def _hash_of(key: str, address: str) -> bytes:
+def _hash_of(key: str, address: str | None) -> bytes | None:
+    # A socket in the file system has no address.
+    if address is None:
+        return None
     return hmac.digest(key.encode(), _ADDRESS_PURPOSE + address.encode(), "sha256")[:ADDRESS_HASH_BYTES]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import getpass
 import os
+from datetime import UTC, datetime
+from typing import Any
 
 import click
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
+from uuid_utils.compat import uuid7
 
 from workflows.audit.entry import Origin
+from workflows.audit.log import write_audit_entry
 from workflows.events.record import recorded
 from workflows.identity.actor import Actor
 
@@ -23,6 +27,14 @@ def cli_operator() -> Actor:
         # A container's account need not have a name.
         account = str(os.getuid())
     return Actor(operator=True, name=f"cli:{account}")
+
+
+def audit_command(engine: Engine, action: str, subject_type: str, data: dict[str, Any]) -> None:
+    """Write the entry of a command that works in many transactions, in one of its own."""
+    with engine.begin() as db:
+        mark_as_command(db)
+        subject = (subject_type, uuid7())
+        write_audit_entry(db, actor=cli_operator(), action=action, subject=subject, data=data, now=datetime.now(UTC))
 
 
 def mark_as_command(db: Connection) -> None:

@@ -9,6 +9,7 @@ import click
 from sqlalchemy import Engine, text
 
 from cli.database import open_database
+from cli.operator import audit_command
 from cli.run_file import DATA_DIR_OPTION
 from config.sealing import MARK, Sealer, UnsealError, without_mark
 from config.settings import settings
@@ -42,6 +43,8 @@ def reencrypt(count: bool, revert: bool, page_rows: int, data_dir: Path) -> None
     recoding = revert_recoding() if revert else present_recoding(Sealer(settings().encryption_keys))
     left = 0
     with open_database(data_dir, "reencrypt") as engine:
+        if not count:
+            audit_command(engine, "stored_secrets.reencrypted", "reencryption", {"revert": revert})
         for sealed in SEALED_TABLES:
             done = Progress(sealed.table.name, 0, 0) if count else _recode(engine, sealed, recoding, page_rows)
             of_table = count_left(engine, sealed, recoding)

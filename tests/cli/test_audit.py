@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
 
 from cli.main import main
+from cli.operator import cli_operator
 from tests.audit import chain_all
 from tests.integration.harness import without_guards
 from workflows.audit.log import write_audit_entry
@@ -31,6 +32,18 @@ def subject(engine: Engine) -> UUID:
         write_audit_entry(db, actor=SYSTEM, action="test.done", subject=("test", subject), now=datetime.now(UTC))
     chain_all(engine)
     return subject
+
+
+@pytest.mark.parametrize(
+    ("command", "action"),
+    [("effects backfill", "effects.backfilled"), ("reencrypt", "stored_secrets.reencrypted")],
+)
+def test_commands_of_operators_leave_entries(engine: Engine, command: str, action: str) -> None:
+    done = CliRunner().invoke(main, command.split())
+    assert done.exit_code == 0, done.output
+    query = "SELECT actor, action, method, route, result FROM audit_entries"
+    with engine.connect() as db:
+        assert db.execute(text(query)).all() == [(cli_operator().name, action, "CLI", f"main {command}", "ok")]
 
 
 def test_a_whole_audit_is_said_to_be_so(subject: UUID) -> None:
