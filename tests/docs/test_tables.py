@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from api.refusals import CODE_OF_STATUS, REFUSALS
+from api.schemas.fields import METADATA_LIMIT_BYTES
 from cli.plan import PARTS, ROOT
 from config import telemetry
 from config.mail_server import mail_server
@@ -18,8 +19,19 @@ from models.notifications import Channel
 from models.sessions import SESSION_TRANSITIONS
 from tests.docs.pages import DOCS, table
 from workflows import constraints, errors
+from workflows.availability.changes import CHANGES_PER_DAY
+from workflows.availability.dates import MAX_DATES
+from workflows.availability.feeds import MAX_FEEDS
+from workflows.availability.time_off import MAX_TIME_OFF
+from workflows.bookings.series import MAX_OCCURRENCES
+from workflows.catalog.listings import MAX_LISTINGS
 from workflows.events.subscriptions import Effect, load
+from workflows.groups.templates import MAX_TEMPLATES
+from workflows.identity.email_change import MAX_CHANGES_PER_DAY
 from workflows.notifications.kinds import OFFERED
+from workflows.notifications.push_subscriptions import MAX_SUBSCRIPTIONS
+from workflows.webhooks.endpoints import MAX_VALID_SECRETS
+from workflows.webhooks.quotas import ENDPOINTS_PER_DAY, MAX_ENDPOINTS
 
 NOTIFICATIONS = DOCS / "notifications.md"
 SESSIONS = DOCS / "sessions.md"
@@ -90,6 +102,16 @@ def test_the_table_of_notifications_has_kinds_and_default_channels() -> None:
 def test_every_documented_form_of_smtp_url_is_valid() -> None:
     forms = [row[0] for row in table(NOTIFICATIONS, "SMTP_URL", "means")]
     assert [mail_server(form).host for form in forms] == ["host"] * 4
+
+
+def test_the_table_of_quotas_has_the_limits_of_the_code() -> None:
+    rows = table(DOCS / "quotas.md", "what", "of", "at most", "refused with")
+    limits = [int(number) for row in rows if (number := row[2].split()[0].replace(",", "")).isdigit()]
+    assert limits == [
+        *(MAX_LISTINGS, MAX_TEMPLATES, MAX_TIME_OFF, MAX_DATES, CHANGES_PER_DAY, MAX_FEEDS, 4),
+        *(METADATA_LIMIT_BYTES // 1024, MAX_ENDPOINTS, ENDPOINTS_PER_DAY, MAX_VALID_SECRETS, MAX_SUBSCRIPTIONS),
+        *(MAX_CHANGES_PER_DAY, MAX_OCCURRENCES),
+    ]
 
 
 def _event(effect: Effect) -> str:
