@@ -234,13 +234,14 @@ class Suite:
 
     def _growth(self, folder: Path) -> None:
         with running_receiver() as receiver, ExitStack() as stack:
-            pair = []
-            for bookings in (FEW_BOOKINGS, self.bookings):
-                contender = stack.enter_context(running_tutelage(folder / str(bookings)))
+            few, many = (
+                stack.enter_context(running_tutelage(folder / str(bookings)))
+                for bookings in (FEW_BOOKINGS, self.bookings)
+            )
+            for contender in (few, many):
                 contender.add_offers()
                 contender.add_endpoint(receiver.url)
-                pair.append(with_history(contender, bookings))
-            few, many = pair
+            few, many = with_history(few, FEW_BOOKINGS), with_history(many, self.bookings)
             measure_growth(few, many, self.results, self.life_seconds)
 
     def _start(self, folder: Path) -> None:
