@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from threading import Barrier
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, QueuePool, text
 
 from tests.eventually import eventually
 from workflows.errors import DomainError
 
 BARRIER_SECONDS = 20
-ROUNDS = 50
+ROUNDS = 30
 
 
 class Race:
@@ -72,13 +73,20 @@ def winners(outcomes: Sequence[Any]) -> list[Any]:
     return [outcome for outcome in outcomes if not isinstance(outcome, DomainError)]
 
 
+def _idle_connections(engine: Engine) -> int:
+    assert isinstance(engine.pool, QueuePool)
+    return engine.pool.checkedin()
+
+
 def deadlocks(engine: Engine) -> int:
     """How many deadlocks PostgreSQL has broken up in this database; what else is connected must be about to end."""
-    engine.dispose()
-    others = text(
-        "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
-        # An open connection may hold counts back for a while; a closed one has flushed them.
-        eventually(lambda: db.scalar(others), "the end of all other connections")
-        return int(db.scalar(text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")))
+    with ExitStack() as stack:
+        autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+        every = [stack.enter_context(autocommit.connect()) for _ in range(max(1, _idle_connections(engine)))]
+        pids = [db.scalar(text("SELECT pg_backend_pid() FROM pg_stat_force_next_flush()")) for db in every]
+        others = text(
+            "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND pid <> ALL(:pids)"
+        )
+        # An open connection holds its counts back for a while unless it is asked for them; a closed one has flushed them.
+        eventually(lambda: every[0].scalar(others, {"pids": pids}), "the end of all other connections")
+        return int(every[0].scalar(text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")))

@@ -64,7 +64,6 @@ def test_one_credit_is_spent_by_one_of_many(engine: Engine, race: Race) -> None:
     with engine.begin() as db:
         mentee, course = factories.make_user(db), factories.make_course(db)
         bookings = _booked(db, mentee, RACERS)
-    engine.dispose()
     before = deadlocks(engine)
     for _round in range(ROUNDS):
         with engine.begin() as db:
@@ -75,7 +74,6 @@ def test_one_credit_is_spent_by_one_of_many(engine: Engine, race: Race) -> None:
         spent = next(entry.booking_id for entry in _entries(engine, bundle) if entry.kind == BundleEntryKind.SPEND)
         with engine.begin() as db:
             bookings = [*(each for each in bookings if each != spent), *_booked(db, mentee, 1)]
-    engine.dispose()
     assert deadlocks(engine) == before
 
 

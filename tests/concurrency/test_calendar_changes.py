@@ -136,7 +136,6 @@ def test_of_200_takers_of_one_slot_one_gets_it(engine: Engine, race: Race) -> No
         with engine.begin() as db:
             # One's holds are limited to three.
             db.execute(mentor_busy.update().where(mentor_busy.c.hold_id.is_not(None)).values(expires_at=func.now()))
-    engine.dispose()
     assert deadlocks(engine) == before
     assert sum(taken.values()) == ROUNDS
     with engine.begin() as db:
@@ -199,12 +198,10 @@ def test_requests_that_wait_for_a_change_do_not_deadlock(engine: Engine) -> None
     start = factories.next_slot()
     with engine.begin() as db:
         offers, people = Offers(db), _people(db, 5)
-    engine.dispose()
     before = deadlocks(engine)
     requests = [offers.request(mentee, start) for mentee in people]
     outcomes = _booked_meanwhile(engine, offers.close_date(start + timedelta(days=9)), *requests)
     assert [outcome.status for outcome in outcomes] == ["draft"] * len(people)
-    engine.dispose()
     assert deadlocks(engine) == before
 
 

@@ -113,8 +113,9 @@ class Copies:
         assert set(self.harness.transport.sent.values()) == {1}
 
 
-# Reads of outside calendars need a calendar: tests/integration/test_calendar_feeds.py plays them.
-OF_CALENDARS = {"calendars.start", "calendars.read"}
+# Reads of outside calendars need a calendar: tests/integration/test_calendar_feeds.py plays them; and announcements of
+# hours are raced in test_announcements.py.
+OF_CALENDARS = {"calendars.start", "calendars.read", "webhooks.availability"}
 
 # What the life of a course leaves behind.
 LEFT_BY_COURSE = {

@@ -186,20 +186,17 @@ def test_a_late_outcome_does_not_settle_a_later_retry(engine: Engine) -> None:
 def test_concurrent_recoveries_send_nothing_twice(engine: Engine, race: Race) -> None:
     with engine.begin() as db:
         rounds = _failed(db)
-    engine.dispose()
     before = deadlocks(engine)
     for endpoint in rounds:
         counts = race.transact([partial(_recover, endpoint=endpoint)] * 8)
         assert sum(counts) == 2 * EACH
         assert _on_their_way(engine, endpoint.id) == 2 * EACH
-    engine.dispose()
     assert deadlocks(engine) == before
 
 
 def test_a_resend_during_recoveries_sends_nothing_twice(engine: Engine, race: Race) -> None:
     with engine.begin() as db:
         rounds = _failed(db)
-    engine.dispose()
     before = deadlocks(engine)
     for endpoint in rounds:
         with engine.connect() as db:
@@ -208,7 +205,6 @@ def test_a_resend_during_recoveries_sends_nothing_twice(engine: Engine, race: Ra
         race.transact([partial(_recover, endpoint=endpoint)] * 4 + calls)
         race.transact([partial(_recover, endpoint=endpoint)] * 4)
         assert _on_their_way(engine, endpoint.id) == 2 * EACH
-    engine.dispose()
     assert deadlocks(engine) == before
 
 

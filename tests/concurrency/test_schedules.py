@@ -51,7 +51,6 @@ def test_schedules_at_once_make_each_date_once(engine: Engine, race: Race) -> No
         assert sum(len(outcome.made) for outcome in outcomes) == WEEKS
         assert all(len(outcome.made) + len(outcome.skipped) == WEEKS for outcome in outcomes)
         assert not any(outcome.conflicts for outcome in outcomes)
-    engine.dispose()
     assert deadlocks(engine) == before
     with engine.begin() as db:
         assert db.scalar(select(func.count()).select_from(group_sessions)) == ROUNDS * WEEKS

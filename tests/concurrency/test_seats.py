@@ -156,14 +156,12 @@ def test_one_person_joins_one_of_two_groups_at_a_time(engine: Engine, race: Race
         for _ in range(ROUNDS):
             start = factories.next_slot()
             pairs.append((scene.group(db, 4, start_time=start), other.group(db, 4, start_time=start)))
-    engine.dispose()
     before = deadlocks(engine)
     for pair in pairs:
         calls = [
             partial(scene.join, group=group, person=person, paid=False) for person in scene.people for group in pair
         ]
         assert codes(race.transact(calls)) == ["slot_taken"] * 4
-    engine.dispose()
     assert deadlocks(engine) == before
 
 
@@ -221,7 +219,6 @@ def test_whatever_races_the_seats_stay_true(engine: Engine, race: Race) -> None:
         *[_decline, _lapse],
         *[partial(_resize, capacity=capacity) for capacity in (2, 4)],
     ]
-    engine.dispose()
     before, refusals = deadlocks(engine), Counter[str]()
     for _round in range(ROUNDS * 5):
         calls = [
@@ -241,7 +238,6 @@ def test_whatever_races_the_seats_stay_true(engine: Engine, race: Race) -> None:
                 assert present.full or not db.execute(waits).all()
     known = {"already_joined", "group_full", "no_offer", "not_found", "seats_free", "slot_taken"}
     assert set(refusals) <= known
-    engine.dispose()
     assert deadlocks(engine) == before
 
 
@@ -252,7 +248,6 @@ def test_a_cancelled_group_refunds_who_joins_meanwhile(engine: Engine, race: Rac
         for group in groups:
             for person in scene.people[:3]:
                 scene.join(db, group=group, person=person)
-    engine.dispose()
     before = deadlocks(engine)
     for group in groups:
         assert group.session_id is not None
@@ -263,7 +258,6 @@ def test_a_cancelled_group_refunds_who_joins_meanwhile(engine: Engine, race: Rac
         assert set(codes(outcomes)) <= {"group_full", "invalid_transition", "not_found"}
         with engine.begin() as db:
             refund_all(db, group=group, actor=factories.OPERATOR, now=datetime.now(UTC))
-    engine.dispose()
     assert deadlocks(engine) == before
     with engine.begin() as db:
         assert db.scalar(select(func.count()).select_from(mentee_busy)) == 0

@@ -29,14 +29,12 @@ def test_of_ten_accepts_for_overlapping_times_one_succeeds(engine: Engine, race:
     with engine.begin() as db:
         listing, mentee = factories.make_listing(db), factories.make_user(db)
         rounds = [_overlapping(db, listing, mentee) for _ in range(ROUNDS)]
-    engine.dispose()
     before = deadlocks(engine)
     for drafts in rounds:
         outcomes = race.transact([partial(factories.accept_booking, booking=draft) for draft in drafts])
         assert codes(outcomes) == ["slot_taken"] * (RIVALS - 1)
         (accepted,) = winners(outcomes)
         assert accepted.status is BookingStatus.ACCEPTED
-    engine.dispose()
     assert deadlocks(engine) == before
     with engine.begin() as db:
         assert _count(db, bookings, bookings.c.status == BookingStatus.ACCEPTED) == ROUNDS
@@ -50,7 +48,6 @@ def test_of_ten_instant_bookings_of_one_slot_one_succeeds(engine: Engine, race: 
     with engine.begin() as db:
         listing = factories.make_listing(db, booking_mode=BookingMode.INSTANT)
         mentees = [factories.make_user(db) for _ in range(RIVALS)]
-    engine.dispose()
     before = deadlocks(engine)
     for _ in range(ROUNDS):
         slot = factories.next_slot()
@@ -60,7 +57,6 @@ def test_of_ten_instant_bookings_of_one_slot_one_succeeds(engine: Engine, race: 
         assert codes(outcomes) == ["slot_taken"] * (RIVALS - 1)
         (booked,) = winners(outcomes)
         assert (booked.status, booked.start_time) == (BookingStatus.ACCEPTED, slot)
-    engine.dispose()
     assert deadlocks(engine) == before
     with engine.begin() as db:
         # Who was refused has left nothing behind.
