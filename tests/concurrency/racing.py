@@ -87,6 +87,6 @@ def deadlocks(engine: Engine) -> int:
         others = text(
             "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND pid <> ALL(:pids)"
         )
-        # An open connection holds its counts back for a while unless it is asked for them; a closed one has flushed them.
+        # An open connection holds counts back for a while unless it is asked for them; a closed one has flushed them.
         eventually(lambda: every[0].scalar(others, {"pids": pids}), "the end of all other connections")
         return int(every[0].scalar(text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")))
