@@ -30,6 +30,7 @@ from workflows.sessions.cancel import cancel as cancel_session
 from workflows.sessions.series import CancelledSeries, KeptBooking
 from workflows.sessions.series import cancel_series as end_series
 from workflows.sessions.session import accepted_session
+from workflows.withdrawals import use_withdrawal
 
 bookings = Area("Bookings", BOOKINGS_DESCRIPTION)
 # 202 once it is accepted: its session follows.
@@ -200,6 +201,7 @@ def cancel_booking(
     instead.
     """
     booking, reason = context.subject, body["reason"]
+    use_withdrawal(context.db, context.actor, limit=app_state().settings.max_withdrawals_per_day)
     if booking.kind is BookingKind.GROUP:
         return _left(context, reason)
     if booking.session_id is None or (booking.product_id is None and booking.bundle_purchase_id is None):
@@ -220,6 +222,7 @@ def cancel_series(context: RequestContext[SeriesParties], body: dict[str, Any]) 
     before is in neither list.
     """
     series, from_time = context.subject, body.pop("from_time") or context.now
+    use_withdrawal(context.db, context.actor, limit=app_state().settings.max_withdrawals_per_day)
     ended = end_series(
         context.db,
         actor=context.actor,

@@ -22,6 +22,7 @@ from workflows.groups.place import lock_place, read_group
 from workflows.groups.seats import join, leave
 from workflows.groups.waitlist import join_waitlist, leave_waitlist
 from workflows.identity.people import mentee_for
+from workflows.withdrawals import use_withdrawal
 
 # The application takes the area from here, with these routes in it.
 __all__ = ["group_sessions"]
@@ -59,6 +60,7 @@ def leave_group_session(context: RequestContext[Group], body: dict[str, Any]) ->
     """
     mentee_user_id = mentee_for(context.actor, body["student_id"])
     _require_present_version(context, mentee_user_id)
+    use_withdrawal(context.db, context.actor, limit=app_state().settings.max_withdrawals_per_day)
     left, cost = leave(
         context.db,
         actor=context.actor,

@@ -31,7 +31,7 @@ WITHOUT_WORKERS = (
     "flower",
 )
 # One mentee of each mentor asks for all of the load.
-UNLIMITED = {"MAX_OPEN_DRAFTS_PER_MENTOR": "0", "MAX_OPEN_DRAFTS": "0"}
+UNLIMITED = {"MAX_OPEN_DRAFTS_PER_MENTOR": "0", "MAX_OPEN_DRAFTS": "0", "MAX_WITHDRAWALS_PER_DAY": "0"}
 # What is tried again or postponed is due within minutes; timers of the load's bookings are due after a day or more.
 _OWED = "SELECT count(*) FROM deliveries WHERE state = 'pending' AND due_at < now() + interval '1 hour'"
 _DEAD = "SELECT count(*) FROM deliveries WHERE state = 'dead'"

@@ -147,11 +147,11 @@ def test_a_cancellation_that_does_not_fit_changes_nothing(
     assert world.client.get(f"/sessions/{scheduled.id}", headers=cast.as_mentee).json["status"] == "scheduled"
 
 
-def test_cancelling_makes_four_statements_and_a_quote_two(world: World, cast: Cast, scheduled: Session) -> None:
+def test_cancelling_makes_five_statements_and_a_quote_two(world: World, cast: Cast, scheduled: Session) -> None:
     with statements_of(world.engine) as made:
         world.client.get(f"/sessions/{scheduled.id}/cancellation-quote", headers=cast.as_mentee)
     assert len(made.statements) == 2
     with statements_of(world.engine) as made:
         answer = world.client.patch(f"/sessions/{scheduled.id}/cancel", json=ILL, headers=cast.as_mentee)
     assert answer.status_code == 200
-    assert (len(made.statements), made.commits) == (4, 1)
+    assert (len(made.statements), made.commits) == (5, 1)

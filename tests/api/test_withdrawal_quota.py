@@ -1,0 +1,62 @@
+"""How often a mentee may withdraw, cancel and leave: each time others are notified."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine, text
+
+from tests import factories
+from tests.api.conftest import Cast, counts, refusal
+from tests.application import ApiResponse, World
+
+
+@pytest.fixture
+def world(engine: Engine) -> World:
+    return World.on(engine, max_withdrawals_per_day=2)
+
+
+def withdraw(world: World, cast: Cast) -> ApiResponse:
+    """Request something, and take it back."""
+    booking = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee).json["id"]
+    return world.client.post(f"/bookings/{booking}/cancel", headers=cast.as_mentee)
+
+
+def cancel(world: World, cast: Cast, headers: dict[str, str]) -> ApiResponse:
+    """Cancel a new session of the mentee."""
+    with world.engine.begin() as db:
+        session = factories.make_session(db, listing=cast.listing, mentee=cast.mentee)
+    body = {"reason": "Ill"}
+    return world.client.post(f"/sessions/{session.id}/cancel", json=body, headers=headers)
+
+
+def leave(world: World, cast: Cast) -> ApiResponse:
+    """Take a seat in a new group, and leave it."""
+    with world.engine.begin() as db:
+        group = factories.make_group(db, [], listing=cast.listing, capacity=3)
+    assert world.client.post(f"/group-sessions/{group.id}/join", headers=cast.as_mentee).status_code == 200
+    return world.client.post(f"/group-sessions/{group.id}/leave", headers=cast.as_mentee)
+
+
+def test_withdrawing_cancelling_and_leaving_count_together(world: World, cast: Cast) -> None:
+    assert withdraw(world, cast).status_code == leave(world, cast).status_code == 200
+    for refused in (withdraw(world, cast), cancel(world, cast, cast.as_mentee), leave(world, cast)):
+        assert refusal(refused) == (429, "rate_limited")
+        assert 43_000 < int(refused.headers["Retry-After"]) <= 43_200
+    with world.engine.begin() as db:
+        db.execute(text("UPDATE quota_usage SET used_until = used_until - interval '12 hours'"))
+    assert cancel(world, cast, cast.as_mentee).status_code == 200
+
+
+def test_mentors_and_operators_cancel_any_number(world: World, cast: Cast) -> None:
+    for headers in (cast.as_mentor, cast.as_operator):
+        assert {cancel(world, cast, headers).status_code for _ in range(3)} == {200}
+
+
+def test_what_is_refused_otherwise_uses_nothing_up(world: World, cast: Cast) -> None:
+    first = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee).json["id"]
+    path = f"/bookings/{first}/cancel"
+    assert world.client.post(path, headers=cast.as_mentee).status_code == 200
+    before = counts(world.engine)
+    assert [world.client.post(path, headers=cast.as_mentee).status_code for _ in range(3)] == [400] * 3
+    assert counts(world.engine) == before
+    assert withdraw(world, cast).status_code == 200
