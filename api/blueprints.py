@@ -42,6 +42,19 @@ IDEMPOTENCY_KEY = _header(
 )
 IF_MATCH = _header("If-Match", "Change the resource only if this is still its ETag; otherwise 412.", example='"1"')
 IF_NONE_MATCH = _header("If-None-Match", "The ETag that you already have: an empty 304 if unchanged.", example='"1"')
+ETAG = {
+    "ETag": {
+        "description": "Of a single resource: its version, which If-Match names, with the digest of what is shown.",
+        "schema": {"type": "string"},
+        "example": '"2-9f2c41d07b6ae853"',
+    }
+}
+REPLAYED = {
+    "Idempotent-Replayed": {
+        "description": "This is the first response to a request with this Idempotency-Key, given again.",
+        "schema": {"type": "string", "enum": ["true"]},
+    }
+}
 PREFER = _header(
     "Prefer",
     "`wait=N`: wait up to N seconds (at most 10) for the session; the response is then 201 with the session.",
@@ -109,6 +122,7 @@ def describe_refusals(doc: dict[str, Any], doc_info: dict[str, Any], **_context:
     parameters = doc.setdefault("parameters", [])
     if doc_info.get("versioned"):
         parameters.append(IF_NONE_MATCH)
+        _add_headers(doc, ETAG)
         doc["responses"]["304"] = {"description": "Not modified: the caller already has this representation."}
     if loader is None:
         doc["security"] = []
@@ -123,7 +137,14 @@ def describe_refusals(doc: dict[str, Any], doc_info: dict[str, Any], **_context:
     if loader["changing"]:
         codes += ["invalid_request", "key_reused", "key_in_use", "rate_limited"]
         parameters.extend([IDEMPOTENCY_KEY, IF_MATCH] if loader["subject"] else [IDEMPOTENCY_KEY])
+        _add_headers(doc, {**ETAG, **REPLAYED})
     return _with_responses(doc, codes)
+
+
+def _add_headers(doc: dict[str, Any], headers: dict[str, Any]) -> None:
+    for status, response in doc["responses"].items():
+        if str(status) in ("200", "201", "202"):
+            response["headers"] = {**response.get("headers", {}), **headers}
 
 
 def _appending(key: str, values: Iterable[object]) -> Callable[[View], View]:

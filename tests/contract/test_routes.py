@@ -194,3 +194,11 @@ def test_versioned_resources_document_304(document: dict[str, Any]) -> None:
     one = re.compile(r"/(users|mentors|listings|bookings|sessions(/mentee|/mentor)?)/{\w+}")
     assert versioned >= {"/me", *filter(one.fullmatch, read)}
     assert all("If-None-Match" in headers_of(document["paths"][path]["get"]) for path in versioned)
+    assert all("ETag" in document["paths"][path]["get"]["responses"]["200"]["headers"] for path in versioned)
+
+
+def test_changes_document_the_headers_of_their_answers(document: dict[str, Any]) -> None:
+    for path, method, operation in operations_of(document):
+        if method != "get" and path not in BY_A_LINK:
+            made = [answer for status, answer in operation["responses"].items() if status in ("200", "201", "202")]
+            assert all({"ETag", "Idempotent-Replayed"} <= set(answer["headers"]) for answer in made), (method, path)
