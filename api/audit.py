@@ -64,6 +64,7 @@ AUDITED = {
     "delete_date": Audited("date_hours.deleted", "mentor_profile"),
     "delete_group_session_template": Audited("group_session_template.deleted", "group_session_template"),
     "delete_hold": Audited("hold.deleted", "hold"),
+    "delete_me": Audited("user.deleted", "user"),
     "delete_push_subscription": Audited("push_subscription.deleted", "push_subscription"),
     "delete_time_off": Audited("time_off.deleted", "time_off"),
     "delete_webhook_endpoint": Audited("webhook_endpoint.deleted", "webhook_endpoint"),

@@ -53,6 +53,7 @@ REFUSALS: dict[str, Refusal] = {
     "already_reviewed": Refusal(409, "The mentee has already reviewed the session."),
     "review_not_open": Refusal(409, "The session is not completed, or was completed more than 30 days ago."),
     "already_answered": Refusal(409, "The mentor has already answered the review."),
+    "still_open": Refusal(409, "Sessions, requests or credits of the account are still open; `details` has their ids."),
     "not_cancellable": Refusal(409, "The listing's policy does not allow mentees to cancel."),
     "profile_exists": Refusal(409, "The user already has a mentor profile."),
     "endpoint_exists": Refusal(409, "An endpoint with this URL already exists."),

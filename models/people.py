@@ -21,11 +21,21 @@ users = Table(
     # A language tag (BCP 47).
     Column("locale", Text, nullable=False, server_default=text("'en'")),
     *changing(),
+    # When the account was erased: from then on nobody acts as this user. Then, when the last of what was kept of them
+    # had gone.
+    Column("erased_at", Timestamp),
+    Column("erasure_ended_at", Timestamp),
     CheckConstraint("char_length(locale) BETWEEN 2 AND 35", name="locale"),
     CheckConstraint("char_length(email) BETWEEN 3 AND 320", name="email_length"),
     CheckConstraint("char_length(name) BETWEEN 1 AND 200", name="name_length"),
     # One account per mail address, however it is written.
     Index("uq_users_email", text("lower(email)"), unique=True),
+    # What maintain looks at.
+    Index(
+        "ix_users_being_erased",
+        "erased_at",
+        postgresql_where=text("erased_at IS NOT NULL AND erasure_ended_at IS NULL"),
+    ),
 )
 
 # A mail address that its user has entered and not yet confirmed; closed ones tell for a day how often a user did.

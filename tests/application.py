@@ -28,7 +28,7 @@ from workers.transactions import Transactions
 from workflows.events import subscriptions
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Wakeup
-from workflows.events.subscriptions import load
+from workflows.events.subscriptions import Effect, load
 from workflows.identity.people import Mentor, User
 
 SECRET = "a secret of at least thirty-two bytes for tests"
@@ -133,6 +133,15 @@ class World:
         for wakeup in self.wakeups.take():
             if wakeup.queue == "sessions":
                 deliverer.deliver(DeliveryKey(event_id=wakeup.event_id, effect=wakeup.effect, target=wakeup.target))
+
+    def run_database_effects(self) -> None:
+        """Do what all workers would do now in the database, and what follows from that; nothing is sent."""
+        deliverer = DeliveryRunner(Transactions(self.engine, self.wakeups), load(), {})
+        while wakeups := self.wakeups.take():
+            for each in wakeups:
+                if isinstance(load().named(each.effect), Effect):
+                    key = DeliveryKey(event_id=each.event_id, effect=each.effect, target=each.target)
+                    deliverer.deliver(key)
 
 
 def token(claims: dict[str, Any], *, secret: str = SECRET, algorithm: str = "HS256", lifetime: float = 3600) -> str:

@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 UNVERSIONED = {
     "/sessions/<id:session_id>/cancellation-quote": "what it would cost at this moment",
     "/webhook-endpoints/<id:endpoint_id>/secret": "nothing of a secret stands in a header; the endpoint has a tag",
+    "/me/export": "everything of a person, sent as it is read",
     "/push-subscriptions/key": "the server's, and the same for all",
     "/notifications/unread-count": "a number of the moment",
     "/operations/summary": "numbers of the moment",

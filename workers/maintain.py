@@ -28,6 +28,7 @@ from workflows.events.store import backlogs, dead_by_effect
 from workflows.events.subscriptions import QUEUES, load
 from workflows.identity.email_change import forget_email_changes
 from workflows.invariants import looks
+from workflows.privacy.erasure import go_on_erasing
 from workflows.quotas import forget_unused_quotas
 from workflows.sessions.after_the_fact import cancel_not_held, remind_to_complete
 from workflows.webhooks.deliveries import DELETION_BATCH, delete_missed
@@ -210,6 +211,7 @@ CHORES: dict[str, Chore] = {
     "delete expired holds": delete_expired_holds,
     "forget used links": forget_spent_links,
     "forget mail addresses": forget_email_changes,
+    "erase deleted accounts": go_on_erasing,
     "forget unused quotas": forget_unused_quotas,
     "add up sessions": add_up_changes,
     "look at changes": looks.look_at_changes,

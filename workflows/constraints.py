@@ -53,6 +53,7 @@ _MEANINGS: dict[str, Callable[[], DomainError]] = {
     "tr_bookings_status": partial(InvalidTransition, "This booking has already been decided."),
     "tr_sessions_status": partial(InvalidTransition, "This step is not possible in the session's present state."),
     "uq_users_email": partial(Conflict, "There is already an account with this email address.", code="email_taken"),
+    "tr_mentor_profiles_erased": partial(NotFound, "The mentor has deleted their account."),
     "uq_mentor_profiles_user_id": partial(Conflict, "This user already has a mentor profile.", code="profile_exists"),
     "fk_mentor_profiles_user_id": partial(NotFound, "There is no such user."),
     "uq_webhook_endpoints_mentor_profile_id_url": partial(

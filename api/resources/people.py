@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from flask import request
+from flask import Response, request
 
-from api import account_examples, examples
+from api import account_examples, examples, privacy_examples
 from api.blueprints import IF_MATCH, Area, accepts_headers, refuses, versioned
 from api.context import ANYONE, OPERATOR, PERSON, RequestContext, Subject
 from api.etags import WithHeaders, any_version_will_do, cacheable, require_match, tagged
+from api.export import Export
 from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import people as shapes
+from api.schemas import privacy as privacy_shapes
 from api.schemas.base import ListQuery
+from api.state import app_state
 from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list
 from workflows.errors import Invalid
 from workflows.identity.access import require_own_profile, require_self
@@ -25,11 +29,13 @@ from workflows.identity.people import (
     change_user,
     locked_user,
     mentor_query,
+    profile_of_user_query,
     publish_mentor_profile,
     register_user,
     user_query,
 )
 from workflows.paging import PagedList
+from workflows.privacy.closing import delete_account
 
 users = Area("Users", "User accounts.")
 mentors = Area("Mentors", "Mentor profiles.")
@@ -92,6 +98,55 @@ def update_me(context: RequestContext[None], body: dict[str, Any]) -> WithHeader
     if email is not None:
         request_email_change(context.db, actor=context.actor, user_id=user_id, email=email, now=context.now)
     return tagged(change_user(context.db, user_id=user_id, changes=body))
+
+
+@users.route("/me", methods=["DELETE"])
+@refuses("still_open", "stale")
+@accepts_headers(IF_MATCH)
+@changes(PERSON)
+@users.arguments(privacy_shapes.Deletion, location="query")
+@users.response(204)
+def delete_me(context: RequestContext[None], query: dict[str, bool]) -> None:
+    """Delete the caller's account, and erase what tells of the person.
+
+    Sessions, what was paid for them and counts are kept, without names, addresses and texts; so are the ids. Tokens of
+    the person are refused from then on, and the mail address can be used for another account. While sessions, requests
+    or credits are open, it is refused with their ids; with `cancel=true` they are cancelled first, by the usual rules
+    and with the fees of their policies. A session in progress has to be completed or voided before.
+    """
+    user_id = context.actor.user_id
+    assert user_id is not None
+    delete_account(
+        context.db,
+        user_id=user_id,
+        cancel=query["cancel"],
+        now=context.now,
+        offer_minutes=app_state().settings.waitlist_offer_minutes,
+        require_version=partial(require_match, request),
+    )
+
+
+@users.route("/me/export")
+@reads(PERSON)
+@users.response(200, privacy_shapes.Export, example=privacy_examples.EXPORT)
+def export_me(context: RequestContext[None]) -> Response:
+    """Get all that is kept of the caller, as one object.
+
+    Bookings, sessions and notes are shown as the caller sees them elsewhere: what the other side alone may see is left
+    out. The object is sent as it is read; one that breaks off is no JSON.
+    """
+    state, user_id = app_state(), context.actor.user_id
+    assert user_id is not None
+    export = Export(
+        transactions=state.transactions,
+        user_id=user_id,
+        mentor_profile_id=context.db.scalar(profile_of_user_query(user_id)),
+        meetings=state.meetings,
+        now=context.now,
+    )
+    answer = Response(export.chunks(), content_type="application/json")
+    answer.headers["Content-Disposition"] = 'attachment; filename="export.json"'
+    return answer
 
 
 @mentors.route("/mentor-profiles/<id:mentor_profile_id>", methods=["PATCH"])

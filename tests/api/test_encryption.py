@@ -18,10 +18,6 @@ from tests.api.conftest import Cast, Headers
 from tests.application import SECRET, ApiResponse, World
 from tests.dumping import tables_with
 from tests.integration.browsers import SubscribedBrowser
-from workers.runner import DeliveryRunner
-from workers.transactions import Transactions
-from workflows.events.delivery import DeliveryKey
-from workflows.events.subscriptions import Effect, load
 from workflows.webhooks.secrets import new_secret
 
 NOTES, AGREED, FEEDBACK, ITEM = "mark-of-notes", "mark-of-agreement", "mark-of-feedback", "mark-of-an-item"
@@ -34,15 +30,6 @@ SUBJECT = "mailto:operators@tutelage.example"
 def world(engine: Engine) -> World:
     """The application, with a key for Web Push."""
     return World.on(engine, vapid_private_key=new_private_key(), vapid_subject=SUBJECT, webhook_allowed_networks=())
-
-
-def run_effects(world: World) -> None:
-    """Run every effect in the database that is due, and what follows from it."""
-    runner = DeliveryRunner(Transactions(world.engine, world.wakeups), load(), {})
-    while wakeups := world.wakeups.take():
-        for each in wakeups:
-            if isinstance(load().named(each.effect), Effect):
-                runner.deliver(DeliveryKey(event_id=each.event_id, effect=each.effect, target=each.target))
 
 
 def post(world: World, path: str, who: Headers, /, **body: Any) -> ApiResponse:
@@ -59,7 +46,7 @@ def live(world: World, cast: Cast) -> dict[str, Any]:
     assert booking["notes"] == NOTES
     accepted = post(world, f"/bookings/{booking['id']}/accept", cast.as_mentor).json
     assert accepted["notes"] == NOTES
-    run_effects(world)
+    world.run_database_effects()
     path = f"/sessions/{accepted['sessionId']}"
     post(world, f"{path}/start", cast.as_mentor)
     completed = post(world, f"{path}/complete", cast.as_mentor, **COMPLETION).json
@@ -71,7 +58,7 @@ def live(world: World, cast: Cast) -> dict[str, Any]:
     post(world, f"{endpoint.headers['Location']}/secret/rotate", cast.as_mentor, secret=secret)
     browser = SubscribedBrowser(f"https://push.example/{PUSH}").subscription
     post(world, "/push-subscriptions", cast.as_mentee, **browser)
-    run_effects(world)
+    world.run_database_effects()
     keys = browser["keys"]
     assert isinstance(keys, dict)
     return {**completed, "secrets": [secret, secret.removeprefix("whsec_"), *map(str, keys.values())]}

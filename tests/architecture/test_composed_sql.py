@@ -25,6 +25,7 @@ BUILDERS = {
     "workflows/groups/waitlist.py:_deleting": "one of some conditions",
     "workflows/invariants/__init__.py:check_all": "a time-out of the code",
     "workflows/invariants/__init__.py:check_state": "a query of a file of the code",
+    "workflows/privacy/erasure.py:_update": "names of a table and its columns, and a condition of the code",
     "workflows/privacy/reencryption.py:_sealed_table": "names of a table and its columns",
     "workflows/transitions.py:update_statement": "names of a table, its columns and states",
 }

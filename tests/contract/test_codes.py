@@ -90,6 +90,11 @@ def not_cancellable(stage: Stage) -> ApiResponse:
     return stage.client.patch(path, json={"reason": "Ill"}, headers=stage.cast.as_mentee)
 
 
+def still_open(stage: Stage) -> ApiResponse:
+    stage.client.post("/bookings", json=stage.cast.body(), headers=stage.cast.as_mentee)
+    return stage.client.delete("/me", headers=stage.cast.as_mentee)
+
+
 def listing_exists(stage: Stage) -> ApiResponse:
     with stage.world.engine.begin() as db:
         course = factories.make_course(db)
@@ -348,6 +353,7 @@ PRODUCED: dict[str, Callable[[Stage], ApiResponse]] = {
     "no_listing": no_listing,
     "duplicate_session": duplicate_session,
     "not_cancellable": not_cancellable,
+    "still_open": still_open,
     "listing_exists": listing_exists,
     "already_reviewed": already_reviewed,
     "review_not_open": review,

@@ -107,7 +107,7 @@ HOLDER_OF_LINK = text(
     """
 SELECT u.name, u.time_zone, m.id AS mentor_profile_id, m.active
 FROM users u LEFT JOIN mentor_profiles m ON m.user_id = u.id AND m.id = CAST(:mentor_profile_id AS uuid)
-WHERE u.id = CAST(:user_id AS uuid)
+WHERE u.id = CAST(:user_id AS uuid) AND u.erased_at IS NULL
 """
 ).columns(mentor_profile_id=Uuid())
 
@@ -146,7 +146,7 @@ def holder_of(db: Connection, link: ActionLink, mentor_profile_id: UUID | None =
         mentor_profile_id: of the subject: they act as that mentor where it is theirs.
 
     Raises:
-        NotFound: the user has been deleted.
+        NotFound: the user's account has been erased.
         Forbidden: it is their profile, and inactive.
     """
     values = {"user_id": link.user_id, "mentor_profile_id": mentor_profile_id}

@@ -23,10 +23,11 @@ mentor AS (
 # A draft blocks no time, so that several may be written at once; a change of the calendar waits for them.
 SHARE_MENTOR_UNCHANGED = LOCK_MENTOR_UNCHANGED.replace("FOR NO KEY UPDATE", "FOR SHARE")
 
-# The same for the calendar of the mentee of an individual booking.
+# The same for the calendar of the mentee of an individual booking, unless their account has been erased meanwhile.
 LOCK_MENTEE = """
 mentee AS (
-    SELECT users.id FROM users, mentor WHERE users.id = CAST(:mentee_user_id AS uuid) FOR NO KEY UPDATE OF users
+    SELECT users.id FROM users, mentor
+    WHERE users.id = CAST(:mentee_user_id AS uuid) AND users.erased_at IS NULL FOR NO KEY UPDATE OF users
 )
 """
 

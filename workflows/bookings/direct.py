@@ -24,7 +24,7 @@ LISTING_OF_DURATION = text(
     """
 SELECT mentor.user_id, listing.id AS listing_id, mentee.time_zone
 FROM mentor_profiles AS mentor
-JOIN users AS mentee ON mentee.id = CAST(:mentee_user_id AS uuid)
+JOIN users AS mentee ON mentee.id = CAST(:mentee_user_id AS uuid) AND mentee.erased_at IS NULL
 LEFT JOIN LATERAL (
     SELECT id FROM listings
     WHERE mentor_profile_id = mentor.id AND duration_minutes = :duration_minutes AND active

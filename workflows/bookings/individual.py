@@ -44,7 +44,7 @@ SELECT mentee.time_zone, course.id AS course_id, mentor.id AS mentor_profile_id,
        ) AS teaches,
        bundle.id AS bundle_purchase_id
 FROM (VALUES (true)) AS request
-LEFT JOIN users AS mentee ON mentee.id = CAST(:mentee_user_id AS uuid)
+LEFT JOIN users AS mentee ON mentee.id = CAST(:mentee_user_id AS uuid) AND mentee.erased_at IS NULL
 LEFT JOIN courses AS course ON course.id = CAST(:course_id AS uuid) AND course.active
 LEFT JOIN mentor_profiles AS mentor ON mentor.id = CAST(:mentor_profile_id AS uuid)
 LEFT JOIN bundle_purchases AS bundle

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, exists, select
 
@@ -64,6 +65,17 @@ def is_superseded(db: Connection, event: BundleValiditySet, bundle: Bundle) -> b
     if bundle.valid_to != event.valid_to:
         return True
     return bool(db.scalar(_SET_AGAIN, {"bundle_id": bundle.id, "sequence": event.sequence}))
+
+
+def forfeit(db: Connection, *, actor: Actor, bundle_id: UUID, reason: str, now: datetime) -> None:
+    """Take what is left in a bundle before the end of its validity, at its owner's wish."""
+    bundle = locked(db, bundle_id)
+    left = bundle.remaining_sessions
+    if left == 0:
+        return
+    values = entry_values(actor=actor, now=now, reason=reason)
+    bundle = Bundle.of(db.execute(_EXPIRE, {"id": bundle.id, "left": left, **values}).one())
+    record(db, BundleExpired.about(bundle, actor=actor, now=now, status=BundleStatus.EXPIRED, expired_sessions=left))
 
 
 def expire(db: Connection, *, event: BundleValiditySet, now: datetime) -> None:

@@ -37,6 +37,9 @@ _PURCHASE = moving(
     FROM products p JOIN courses c ON c.id = p.course_id
     WHERE p.id = CAST(:product_id AS uuid) AND p.course_id = CAST(:course_id AS uuid)
       AND p.kind = 'bundle' AND p.active AND c.active
+      AND NOT EXISTS (
+          SELECT FROM users u WHERE u.id = CAST(:mentee_user_id AS uuid) AND u.erased_at IS NOT NULL
+      )
     RETURNING *
     """,
     kind="purchase",

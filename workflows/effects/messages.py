@@ -52,7 +52,7 @@ SELECT n.event_id, n.user_id, n.kind, n.title, n.body, n.created_at, u.name, u.e
        b.cancellation_window_hours IS NOT NULL AS mentee_cancels
 FROM unnest(CAST(:event_ids AS uuid[]), CAST(:user_ids AS uuid[])) AS asked(event_id, user_id)
 JOIN notifications n ON n.event_id = asked.event_id AND n.user_id = asked.user_id AND n.channel = 'email'
-JOIN users u ON u.id = n.user_id
+JOIN users u ON u.id = n.user_id AND u.erased_at IS NULL
 LEFT JOIN bookings b ON b.id = n.booking_id
 LEFT JOIN mentor_profiles mentor ON mentor.id = b.mentor_profile_id
 LEFT JOIN booking_participants seat ON seat.booking_id = n.booking_id AND seat.user_id = n.user_id

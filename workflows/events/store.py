@@ -500,6 +500,59 @@ _READ_EVENT = text(
 ).columns(**_TYPES)
 
 
+# What was sent, or is to be sent, to a person whose account is erased: it is cancelled, and what servers answered goes,
+# since they repeat addresses. Rows that a worker holds are passed over.
+_FORGET_MESSAGES = """
+WITH sent AS (
+    SELECT d.event_id, d.effect, d.target FROM deliveries d
+    WHERE {where} AND (d.state IN ('pending', 'dead') OR d.last_error <> :reason)
+    FOR UPDATE OF d SKIP LOCKED
+), attempts AS (
+    UPDATE delivery_attempts a SET error = NULL, response = NULL FROM sent
+    WHERE (a.event_id, a.effect, a.target) = (sent.event_id, sent.effect, sent.target)
+)
+UPDATE deliveries d SET last_error = CASE WHEN d.state IN ('pending', 'dead') THEN :reason END,
+    state = CASE WHEN d.state IN ('pending', 'dead') THEN 'cancelled' ELSE d.state END, lease_until = NULL
+FROM sent WHERE (d.event_id, d.effect, d.target) = (sent.event_id, sent.effect, sent.target)
+"""
+FORGET_MAILS_ABOUT_USER = text(
+    _FORGET_MESSAGES.format(
+        where="d.event_id IN (SELECT e.id FROM events e WHERE e.subject_id = CAST(:user_id AS uuid))"
+        " AND d.effect = 'mail.send'"
+    )
+)
+# Of notifications: a push whose browser is another person's was not for this one.
+FORGET_MESSAGES_TO_USER = text(
+    _FORGET_MESSAGES.format(
+        where="""
+d.event_id IN (SELECT n.event_id FROM notifications n WHERE n.id = ANY(:ids) AND n.channel <> 'in_app')
+AND (
+    (d.effect = 'mail.send' AND d.target = CAST(:user_id AS text))
+    OR (d.effect = 'push.send' AND NOT EXISTS (
+        SELECT FROM push_subscriptions s
+        WHERE CAST(s.id AS text) = d.target AND s.user_id <> CAST(:user_id AS uuid)
+    ))
+)
+"""
+    )
+)
+DELIVERIES_OF_DELETED_ENDPOINTS = text(
+    """
+SELECT d.id FROM deleted_webhook_endpoints w
+JOIN deliveries d ON d.endpoint_id = w.id AND d.effect = 'webhooks.send'
+WHERE w.mentor_profile_id = CAST(:mentor_profile_id AS uuid) AND d.id > :after
+ORDER BY d.id LIMIT :size
+"""
+)
+FORGET_ATTEMPTS = text(
+    """
+UPDATE delivery_attempts a SET error = NULL, response = NULL FROM deliveries d
+WHERE d.id = ANY(:ids) AND (a.event_id, a.effect, a.target) = (d.event_id, d.effect, d.target)
+"""
+)
+FORGET_LAST_ERRORS = text("UPDATE deliveries SET last_error = :reason WHERE id = ANY(:ids) AND last_error IS NOT NULL")
+
+
 def _status(delivery: Any) -> list[ColumnElement[Any]]:
     event = (events.c.type.label("event_type"), events.c.subject_type, events.c.subject_id)
     return [*(delivery[field.name] for field in fields(DeliveryStatus) if field.name in delivery), *event]

@@ -24,7 +24,7 @@ _LOCK_GROUP = text(
 # The lock of the mentee's calendar too, since a seat blocks their time.
 _LOCK = text(
     """
-WITH mentee AS (SELECT id FROM users WHERE id = CAST(:user_id AS uuid) FOR NO KEY UPDATE)
+WITH mentee AS (SELECT id FROM users WHERE id = CAST(:user_id AS uuid) AND erased_at IS NULL FOR NO KEY UPDATE)
 SELECT g.booking_id FROM group_sessions g, mentee WHERE g.booking_id = CAST(:booking_id AS uuid)
 FOR NO KEY UPDATE OF g
 """

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from models.sessions import CancelledBy
 from workflows.bundles.ledger import give_back, spend
-from workflows.cancellation import Quote, quote_by_policy
+from workflows.cancellation import Quote, quote_at, quote_by_policy
 from workflows.constraints import constraint_errors
 from workflows.errors import Conflict, NotFound
 from workflows.events.event_types import GroupSessionFull, SeatJoined, SeatLeft, SeatRefunded
@@ -167,6 +167,7 @@ def leave(
     reason: str | None,
     now: datetime,
     offer_minutes: int,
+    at_any_cost: bool = False,
 ) -> tuple[Group, Quote]:
     """Leave a seat by the group's cancellation policy, and offer it to the first in line.
 
@@ -175,6 +176,7 @@ def leave(
     Args:
         reason: for the mentor, and the bundle's ledger.
         offer_minutes: how long a seat is kept for a person to whom it is offered; 0 for until the start.
+        at_any_cost: whether a seat that cannot be left by the policy is left for its whole price.
 
     Returns:
         the group as it stands then, and what it cost.
@@ -189,6 +191,8 @@ def leave(
         raise NotFound("You have no seat in this group session.")
     require_open(group, place, now=now)
     cost = quote_seat(group, place, actor=actor, now=now)
+    if at_any_cost and not cost.allowed:
+        cost = _whole_price(group, place)
     require_leavable(cost)
     assert place.seat_id is not None
     costs = {name: getattr(cost, name) for name in ("late", "fee_amount", "refund_amount", "currency")}
@@ -256,6 +260,17 @@ def quote_seat(group: Group, place: Place, *, actor: Actor, now: datetime) -> Qu
         paid_by_credit=place.bundle_purchase_id is not None,
         is_open=is_open(group, place, now=now),
         now=now,
+    )
+
+
+def _whole_price(group: Group, place: Place) -> Quote:
+    return quote_at(
+        group,
+        cancelled_by=CancelledBy.MENTEE,
+        price_amount=place.price_amount or 0,
+        paid_by_credit=place.bundle_purchase_id is not None,
+        late=True,
+        fee_percent=100,
     )
 
 

@@ -42,7 +42,9 @@ class Actor:
 
 
 SYSTEM = Actor(name="system")
-USER = PreparedStatement(select(users.c.id.label("user_id")).where(users.c.id == bindparam("id", type_=Uuid)))
+USER = PreparedStatement(
+    select(users.c.id.label("user_id")).where(users.c.id == bindparam("id", type_=Uuid), users.c.erased_at.is_(None))
+)
 ACTIVE_MENTOR = PreparedStatement(
     select(mentor_profiles.c.user_id).where(
         mentor_profiles.c.id == bindparam("id", type_=Uuid), mentor_profiles.c.active
@@ -54,7 +56,7 @@ def authenticate(db: Connection, claim: Claim) -> Actor:
     """Turn a claim into an actor by one statement; an operator needs none.
 
     Raises:
-        Unauthenticated: no such user, no such active mentor profile, or the profile is another user's.
+        Unauthenticated: no such user, or one whose account is erased; no such active mentor profile, or another user's.
     """
     if claim.operator is not None:
         return Actor(operator=True, name=f"operator:{claim.operator}")

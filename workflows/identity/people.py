@@ -98,6 +98,11 @@ def mentor_query(mentor_profile_id: UUID) -> Select[Any]:
     return Mentor.query().where(mentor_profiles.c.id == mentor_profile_id)
 
 
+def profile_of_user_query(user_id: UUID) -> Select[Any]:
+    """The id of a user's mentor profile, active or not."""
+    return select(mentor_profiles.c.id).where(mentor_profiles.c.user_id == user_id)
+
+
 def mentee_for(actor: Actor, student_id: UUID | None) -> UUID:
     """The user for whom a caller books, buys, joins or leaves: themselves, or any user for an operator.
 
@@ -159,7 +164,8 @@ def publish_mentor_profile(
         Invalid: no such time zone.
     """
     require_user_id(actor, user_id, "Only the user or an operator can publish this mentor profile.")
-    owner = db.execute(select(users.c.name, users.c.time_zone).where(users.c.id == user_id)).one_or_none()
+    named = select(users.c.name, users.c.time_zone).where(users.c.id == user_id, users.c.erased_at.is_(None))
+    owner = db.execute(named).one_or_none()
     if owner is None:
         raise NotFound("There is no such user.")
     row = db.execute(
@@ -229,5 +235,6 @@ def locked_user(db: Connection, user_id: UUID) -> User:
 def change_user(db: Connection, *, user_id: UUID, changes: dict[str, Any]) -> User:
     """Change a user's own name, time zone or locale, and return the account as it stands then."""
     if changes:
-        db.execute(update(users).where(users.c.id == user_id).values(**changes))
+        # Nothing is written to an account that has been erased meanwhile.
+        db.execute(update(users).where(users.c.id == user_id, users.c.erased_at.is_(None)).values(**changes))
     return User.of(db.execute(user_query(user_id)).one())

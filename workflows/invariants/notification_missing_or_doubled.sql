@@ -18,6 +18,8 @@ LEFT JOIN notification_preferences chosen
   AND chosen.kind = split_part(d.effect, '.', 2)
 LEFT JOIN notifications n ON n.event_id = e.id AND n.user_id = reader.user_id AND n.channel = offered.channel
 WHERE true
+  -- Nobody is notified whose account is erased, and their preferences are gone.
+  AND NOT EXISTS (SELECT FROM users erased WHERE erased.id = reader.user_id AND erased.erased_at IS NOT NULL)
   AND s.booking_id = ANY(:ids) -- part
   -- No one is notified of a session that is cancelled already; which was first is unknown of the same moment.
   AND (e.type <> 'session.created' OR s.cancelled_at IS NULL OR s.cancelled_at > d.done_at + interval '1 minute')

@@ -166,7 +166,7 @@ def switch_off(db: Connection, choice: Choice) -> None:
     Raises:
         NotFound: there is no such person or kind, or it cannot be switched off.
     """
-    person = select(users.c.id).where(users.c.id == choice.user_id)
+    person = select(users.c.id).where(users.c.id == choice.user_id, users.c.erased_at.is_(None))
     if not can_be_stopped(choice.kind, choice.channel) or db.execute(person).one_or_none() is None:
         raise NotFound(NOTHING_TO_UNSUBSCRIBE)
     _write(db, [{"user_id": choice.user_id, "kind": choice.kind, "channel": choice.channel, "wanted": False}])

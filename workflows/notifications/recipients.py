@@ -49,6 +49,7 @@ class Person:
     Args:
         acts_as: the values of an event's `actor` that stand for them.
         choices: their notification preferences.
+        erased: whether their account is, so that they get nothing any more.
         browsers: their push subscriptions.
         present: as a mentee, whether they were; None until attendance is recorded.
         seat_price: what a participant of a group paid for their seat, in minor units; None for all others.
@@ -64,13 +65,16 @@ class Person:
     present: bool | None = None
     seat_price: int | None = None
     seat_paid_by_credit: bool = False
+    erased: bool = False
 
     def channels_for(self, kind: str) -> list[Channel]:
         """The channels on which they get notifications of a kind."""
         return [
             channel
             for channel in Channel
-            if is_wanted(self.choices, kind, channel) and (self.browsers or channel is not Channel.PUSH)
+            if not self.erased
+            and is_wanted(self.choices, kind, channel)
+            and (self.browsers or channel is not Channel.PUSH)
         ]
 
 
@@ -105,7 +109,7 @@ class Parties:
 
 
 _PERSON = """
-u.id AS user_id, u.name, u.time_zone, own.id AS mentor_profile_id,
+u.id AS user_id, u.name, u.time_zone, u.erased_at IS NOT NULL AS erased, own.id AS mentor_profile_id,
 (SELECT jsonb_object_agg(chosen.kind || ' ' || CAST(chosen.channel AS text), chosen.wanted)
  FROM notification_preferences chosen WHERE chosen.user_id = u.id) AS choices,
 ARRAY(SELECT browser.id FROM push_subscriptions browser WHERE browser.user_id = u.id ORDER BY browser.id) AS browsers
@@ -211,6 +215,7 @@ def _person(row: Row[Any]) -> Person:
         acts_as=frozenset({f"user:{row.user_id}", f"mentor:{row.mentor_profile_id}"}),
         choices=row.choices or {},
         browsers=tuple(row.browsers),
+        erased=row.erased,
         present=getattr(row, "present", None),
         seat_price=getattr(row, "seat_price", None),
         seat_paid_by_credit=getattr(row, "seat_paid_by_credit", False),

@@ -1,0 +1,107 @@
+"""Deletions of an account that race with what makes new things of the person: one of the two wins, whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, Engine, func, select
+
+from models.base import enum_literal
+from models.bookings import BookingStatus, bookings
+from models.people import users
+from tests import factories
+from tests.concurrency.racing import Race, codes, deadlocks, winners
+from workflows.bookings.booking import Booking
+from workflows.bookings.decisions import accept
+from workflows.bookings.request import request
+from workflows.errors import DomainError
+from workflows.identity.actor import Actor
+from workflows.identity.people import User
+from workflows.privacy.closing import delete_account
+
+ROUNDS, RIVALS = 5, 5
+Call = Callable[[Connection], object]
+
+
+def deletion(person: User) -> Call:
+    """The person's own, which cancels what is open."""
+
+    def delete(db: Connection) -> str:
+        delete_account(db, user_id=person.id, cancel=True, now=datetime.now(UTC), offer_minutes=60)
+        return "deleted"
+
+    return delete
+
+
+def acceptance(draft: Booking) -> Call:
+    return lambda db: accept(db, actor=factories.mentor_of(draft), booking=draft, now=datetime.now(UTC))
+
+
+def of_person(engine: Engine, person: User) -> dict[str, int]:
+    """How many bookings of each status the person has, and whether the account is erased."""
+    with engine.connect() as db:
+        counted = select(bookings.c.status, func.count().label("number")).where(bookings.c.mentee_user_id == person.id)
+        found = {row.status.value: row.number for row in db.execute(counted.group_by(bookings.c.status))}
+        erased = db.scalar(select(users.c.erased_at).where(users.c.id == person.id)) is not None
+    return {**found, "erased": int(erased)}
+
+
+@pytest.fixture
+def person(engine: Engine) -> User:
+    with engine.begin() as db:
+        return factories.make_user(db)
+
+
+def test_a_request_is_accepted_or_goes_with_its_account(engine: Engine, race: Race) -> None:
+    before = deadlocks(engine)
+    for _round in range(ROUNDS):
+        with engine.begin() as db:
+            person = factories.make_user(db)
+            drafts = [factories.make_booking(db, mentee=person) for _ in range(RIVALS)]
+        outcomes = race.transact([deletion(person), *map(acceptance, drafts)])
+        accepted = [each for each in outcomes[1:] if not isinstance(each, DomainError)]
+        state = of_person(engine, person)
+        if outcomes[0] == "deleted":
+            assert (state, accepted) == ({"cancelled": RIVALS, "erased": 1}, [])
+            assert set(codes(outcomes[1:])) == {"invalid_transition"}
+        else:
+            # A session was being created: nothing was cancelled, and the person asks again in a moment.
+            assert codes(outcomes[:1]) == ["still_open"]
+            assert state["erased"] == 0
+            assert state["accepted"] == len(accepted) > 0
+    assert deadlocks(engine) == before
+
+
+def test_nothing_is_requested_for_an_account_that_is_gone(engine: Engine, race: Race) -> None:
+    before = deadlocks(engine)
+    for _round in range(ROUNDS):
+        with engine.begin() as db:
+            person = factories.make_user(db)
+            listings = [factories.make_listing(db).id for _ in range(RIVALS)]
+
+        def ask(db: Connection, listing_id: UUID, person: User = person) -> Booking:
+            mentee = Actor.person(person.id, None)
+            start = factories.next_slot()
+            return request(db, actor=mentee, listing_id=listing_id, start_time=start, now=datetime.now(UTC))
+
+        outcomes = race.transact([deletion(person), *(partial(ask, listing_id=each) for each in listings)])
+        assert outcomes[0] == "deleted"
+        state = of_person(engine, person)
+        assert state.get(BookingStatus.DRAFT.value, 0) == 0
+        assert state.get(BookingStatus.CANCELLED.value, 0) == len(winners(outcomes)) - 1
+        assert state["erased"] == 1
+    assert deadlocks(engine) == before
+
+
+def test_two_deletions_at_once_are_one(engine: Engine, race: Race, person: User) -> None:
+    with engine.begin() as db:
+        factories.make_booking(db, mentee=person)
+    assert race.transact([deletion(person)] * RIVALS) == ["deleted"] * RIVALS
+    assert of_person(engine, person) == {"cancelled": 1, "erased": 1}
+    with engine.connect() as db:
+        drafts = select(bookings.c.id).where(bookings.c.status == enum_literal(BookingStatus.DRAFT))
+        assert db.execute(drafts).all() == []
