@@ -63,6 +63,8 @@ def drop_old_partition(db: Connection, *, now: datetime, keep_days: int) -> str 
     db.execute(text(f"DROP TABLE {name}"))
     if name == _DEFAULT:
         db.execute(_MAKE, {"month": None})
+        # The partitions of all months before are gone by now.
+        _end_chain_of(db, (first_kept - timedelta(days=1)).replace(day=1))
     else:
         year, number = name.removeprefix(_PREFIX).split("_")
         _end_chain_of(db, date(int(year), int(number), 1))
@@ -71,6 +73,8 @@ def drop_old_partition(db: Connection, *, now: datetime, keep_days: int) -> str 
 
 def _end_chain_of(db: Connection, month: date) -> None:
     """Keep the last block up to a month in place of all of them."""
+    if month <= beginning_of_chain(db).month:
+        return
     block = audit_blocks.c
     row = db.execute(select(audit_blocks).where(block.month <= month).order_by(block.number.desc()).limit(1)).first()
     last = beginning_of_chain(db) if row is None else row
