@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from config.vapid import new_private_key, vapid
-from tests.api.conftest import Cast
+from tests.api.conftest import Cast, version_of
 from tests.application import World
 from tests.integration.browsers import SubscribedBrowser
 
@@ -57,6 +57,8 @@ def test_a_browser_subscribes_once_however_often_it_says_so(pushing: World, cast
     assert first.json["id"] == again.json["id"]
     moved = pushing.client.post("/push-subscriptions", json=same, headers=cast.as_stranger)
     assert moved.status_code == 201
+    # Nothing of it shows who has used this browser before.
+    assert (moved.json["id"] != first.json["id"], version_of(moved)) == (True, 1)
     assert pushing.client.get("/push-subscriptions", headers=cast.as_mentee).json["items"] == []
 
 

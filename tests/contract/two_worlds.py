@@ -16,6 +16,7 @@ from flask import Response, request
 from sqlalchemy import Connection, text
 
 from api.idempotency import IdempotentRequest
+from config.vapid import new_private_key
 from models.engine import create
 from tests import factories, servers
 from tests.api.conftest import counts
@@ -144,9 +145,10 @@ def two_worlds(name: str, template: str) -> Iterator[Worlds]:
             theirs |= have_things(db, listing, product, own.other_mentor, them)
         with second.begin() as db:
             _hidden(db, take_times(db, listing, third, begins))
-        with_them = World.on(first)
+        push = {"vapid_private_key": new_private_key(), "vapid_subject": "mailto:operators@example.org"}
+        with_them, without = World.on(first, **push), World.on(second, **push)
         _use_their_key(with_them, theirs)
-        yield Worlds(with_them, World.on(second), own, theirs, (counts(first), counts(second)))
+        yield Worlds(with_them, without, own, theirs, (counts(first), counts(second)))
 
 
 def _hidden(db: Connection, ids: dict[str, UUID]) -> dict[str, UUID]:

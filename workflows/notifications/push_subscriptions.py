@@ -86,10 +86,15 @@ def subscribe_browser(
     columns = push_subscriptions.c
     # Concurrent subscriptions of one person are counted one after the other.
     db.execute(select(users.c.id).where(users.c.id == actor.user_id).with_for_update(key_share=True))
+    endpoint_digest = hashlib.sha256(address.encode()).hexdigest()
+    # Not taken over: its id and age would show that someone else has used this browser.
+    db.execute(
+        delete(push_subscriptions).where(columns.endpoint_digest == endpoint_digest, columns.user_id != actor.user_id)
+    )
     statement = insert(push_subscriptions).values(
         id=uuid7(),
         user_id=actor.user_id,
-        endpoint_digest=hashlib.sha256(address.encode()).hexdigest(),
+        endpoint_digest=endpoint_digest,
         sealed=sealed,
         host=urlsplit(address).netloc,
     )
