@@ -15,7 +15,7 @@ from models.events import deliveries
 from tests import factories
 from tests.api.conftest import Cast, Tuition, refusal
 from tests.application import ApiClient, World
-from workflows.availability.feeds import CalendarFeed
+from workflows.availability.feeds import FEEDS_PER_DAY, CalendarFeed
 from workflows.bookings.booking import Booking
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -270,3 +270,14 @@ def test_an_address_is_added_once_under_one_key(world: World, cast: Cast, path: 
     first, second = (world.client.post(path, json={"url": URL}, headers=headers) for _ in range(2))
     assert (first.status_code, second.json) == (201, first.json)
     assert len(world.client.get(path, headers=cast.as_mentor).json["items"]) == 1
+
+
+def test_calendars_are_added_so_often_a_day(client: ApiClient, cast: Cast, path: str) -> None:
+    body = {"url": "https://calendar.example/ada.ics"}
+    for _ in range(FEEDS_PER_DAY):
+        added = client.post(path, json=body, headers=cast.as_mentor)
+        assert added.status_code == 201
+        assert client.delete(f"{path}/{added.json['id']}", headers=cast.as_mentor).status_code == 204
+    refused = client.post(path, json=body, headers=cast.as_mentor)
+    assert (refused.status_code, refused.json["code"]) == (429, "rate_limited")
+    assert 0 < int(refused.headers["Retry-After"]) <= 86_400 / FEEDS_PER_DAY

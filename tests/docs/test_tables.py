@@ -21,7 +21,7 @@ from tests.docs.pages import DOCS, table
 from workflows import constraints, errors
 from workflows.availability.changes import CHANGES_PER_DAY
 from workflows.availability.dates import MAX_DATES
-from workflows.availability.feeds import MAX_FEEDS
+from workflows.availability.feeds import FEEDS_PER_DAY, MAX_FEEDS
 from workflows.availability.time_off import MAX_TIME_OFF
 from workflows.bookings.series import MAX_OCCURRENCES
 from workflows.catalog.listings import MAX_LISTINGS
@@ -108,7 +108,7 @@ def test_the_table_of_quotas_has_the_limits_of_the_code() -> None:
     rows = table(DOCS / "quotas.md", "what", "of", "at most", "refused with")
     limits = [int(number) for row in rows if (number := row[2].split()[0].replace(",", "")).isdigit()]
     assert limits == [
-        *(MAX_LISTINGS, MAX_TEMPLATES, MAX_TIME_OFF, MAX_DATES, CHANGES_PER_DAY, MAX_FEEDS, 4),
+        *(MAX_LISTINGS, MAX_TEMPLATES, MAX_TIME_OFF, MAX_DATES, CHANGES_PER_DAY, MAX_FEEDS, FEEDS_PER_DAY, 4),
         *(METADATA_LIMIT_BYTES // 1024, MAX_ENDPOINTS, ENDPOINTS_PER_DAY, MAX_VALID_SECRETS, MAX_SUBSCRIPTIONS),
         *(MAX_CHANGES_PER_DAY, MAX_OCCURRENCES),
     ]

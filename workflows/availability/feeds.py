@@ -24,10 +24,19 @@ from workflows.events.record import record
 from workflows.identity.access import require_mentor
 from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_FIRST, Page, PagedList
+from workflows.quotas import DAY, Quota, use_quota
 from workflows.records import Record
 from workflows.webhooks.address import Network, checked_address, read_address
 
 MAX_FEEDS = 10
+# Each is read at once: removed and added again and again, it would be asked for at any rate.
+FEEDS_PER_DAY = 50
+_ADDED = Quota(
+    "calendar_feed.added",
+    FEEDS_PER_DAY,
+    DAY,
+    "You have added very many outside calendars today; wait before you add another one.",
+)
 # What calendar applications write for a calendar to be subscribed to; it is fetched like any other.
 _WEBCAL = re.compile("^webcals?://", re.IGNORECASE)
 _REFUSES_STALE = text(
@@ -121,6 +130,7 @@ def add_feed(
         Forbidden: another mentor's calendar.
         Invalid: an address that no calendar is read from.
         Conflict: `calendar_feed_exists` with this address; `calendar_feed_limit`.
+        RateLimited: the mentor has added too many within a day.
     """
     require_mentor(actor, mentor)
     address = _checked(url, allowed)
@@ -131,6 +141,7 @@ def add_feed(
         raise Conflict(
             f"You already have {MAX_FEEDS} outside calendars; remove one of them first.", code="calendar_feed_limit"
         )
+    use_quota(db, _ADDED, mentor.mentor_profile_id)
     scheduled = CalendarFeedScheduled(
         actor=actor.name,
         occurred_at=now,
