@@ -13,7 +13,9 @@ from sqlalchemy import Engine
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from api import audit, errors, requests
+from api import audit, bodies, errors, rate_limits, requests
+from api.addresses import client_address
+from api.auth import Authenticator
 from api.bodies import BODY_LIMIT_BYTES
 from api.database import in_transaction
 from api.openapi import SWAGGER_ASSETS, SWAGGER_ASSETS_PATH, make_api
@@ -37,7 +39,7 @@ from api.resources import (
     unsubscribing,
     webhooks,
 )
-from api.state import EXTENSION, AppState
+from api.state import EXTENSION, AppState, state_of
 from api.waiting import with_session
 from config.sealing import Sealer, use_sealer
 from config.settings import Settings
@@ -110,8 +112,11 @@ class Tutelage(Flask):
         return methods
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve every route at the root and, with SCRIPT_NAME set, under /api."""
-        routes = super().wsgi_app
+        """Serve every route at the root and, with SCRIPT_NAME set, under /api, to the client that proxies name."""
+        routes, trusted = super().wsgi_app, state_of(self).settings.trusted_proxies
+        if trusted:
+            forwarded = environ.get("HTTP_X_FORWARDED_FOR")
+            environ["REMOTE_ADDR"] = client_address(environ.get("REMOTE_ADDR", ""), forwarded, trusted)
         return DispatcherMiddleware(routes, {"/api": routes})(environ, start_response)
 
 
@@ -137,7 +142,9 @@ def create_app(
     operations.read_revisions()
     requests.register(app)
     audit.register(app)
+    rate_limits.register(app)
     app.before_request(partial(_require_route, app))
+    app.before_request(bodies.limit_body)
     api = make_api(app)
     for area in AREAS:
         api.register_blueprint(area)
@@ -171,6 +178,8 @@ def make_state(settings: Settings, engine: Engine | None, wakeups: WakeupSink | 
         wakeups=taker,
         transactions=Transactions(database, taker),
         sealer=sealer,
+        authenticator=Authenticator(settings),
+        rate_limits=rate_limits.RateLimits(settings),
         waiting_places=BoundedSemaphore(max(1, settings.api_threads // 2)),
         refused_accesses=RefusedAccesses(database),
     )

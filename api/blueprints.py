@@ -62,6 +62,21 @@ PREFER = _header(
 )
 
 
+# Of every answer to a request that is counted; documented where they are waited for.
+RATE_LIMIT_HEADERS = {
+    "RateLimit-Policy": {
+        "description": "Each limit with its quota and its window in seconds.",
+        "schema": {"type": "string"},
+        "example": '"caller";q=600;w=60, "address";q=3000;w=60',
+    },
+    "RateLimit": {
+        "description": "What remains of each limit, and for how many seconds.",
+        "schema": {"type": "string"},
+        "example": '"caller";r=0;t=7, "address";r=2400;t=7',
+    },
+}
+
+
 class Area(Blueprint):
     """The routes of one area: strict about bodies, with every refusal documented."""
 
@@ -118,7 +133,7 @@ def in_query(filters: type[ma.Schema]) -> dict[str, Any]:
 
 def describe_refusals(doc: dict[str, Any], doc_info: dict[str, Any], **_context: Any) -> dict[str, Any]:
     """Add an operation's refusals, its credentials and its headers."""
-    loader, codes = doc_info.get("loader"), doc_info.get("refusals", [])
+    loader, codes = doc_info.get("loader"), [*doc_info.get("refusals", []), "rate_limited"]
     parameters = doc.setdefault("parameters", [])
     if doc_info.get("versioned"):
         parameters.append(IF_NONE_MATCH)
@@ -186,6 +201,8 @@ def _response(status: int, codes: list[str]) -> dict[str, Any]:
     }
     if {"unavailable", "session_pending", "key_in_use", "rate_limited"} & set(codes):
         response["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    if "rate_limited" in codes:
+        response["headers"] |= RATE_LIMIT_HEADERS
     return response
 
 

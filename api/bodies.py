@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn, TypeVar
 
 import marshmallow as ma
-from flask import Request
+from flask import Request, request
 from webargs import core
 from webargs.flaskparser import FlaskParser
 from webargs.multidictproxy import MultiDictProxy
@@ -20,7 +20,18 @@ from workflows.errors import Invalid
 
 Value = TypeVar("Value")
 
+# Of bodies that hold metadata or many texts, and of all others.
 BODY_LIMIT_BYTES = 256 * 1024
+SMALL_BODY_LIMIT_BYTES = 64 * 1024
+LARGE_BODIES = frozenset(
+    {
+        "/bookings",
+        "/bookings/individual",
+        "/sessions/book",
+        "/sessions/<id:session_id>/complete",
+        "/sessions/<id:session_id>/attendance",
+    }
+)
 MAX_JSON_DEPTH = 32
 _UTF_8 = ("utf-8", "utf8")
 _NO_TEXT = "Must not hold NUL characters or lone surrogates."
@@ -62,6 +73,13 @@ class StrictParser(FlaskParser):
     def handle_error(self, error: ma.ValidationError, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Refuse with the reasons by field, in the names that the client wrote."""
         raise Invalid("The request does not fit; see details.", details=reasons(error.messages)) from error
+
+
+def limit_body() -> None:
+    """Lower the limit of a request whose route takes no large body."""
+    rule = request.url_rule
+    if request.method not in ("GET", "HEAD") and (rule is None or rule.rule not in LARGE_BODIES):
+        request.max_content_length = SMALL_BODY_LIMIT_BYTES
 
 
 def body_of(request: Request) -> bytes:

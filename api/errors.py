@@ -23,7 +23,7 @@ SENTENCES = {
     404: "There is no such route.",
     405: "This method is not allowed here; the Allow header lists those that are.",
     408: "The body took too long to arrive.",
-    413: "The body is too large; the limit is 256 kB.",
+    413: "The body is too large; the limit is 64 kB, or 256 kB for bookings and completed sessions.",
     414: "The address is too long; with its query, the limit is 8 kB.",
     431: "The headers are too many or too large; the limits are 90 headers and 32 kB.",
     500: "An internal error occurred; please quote the request id if you report it.",

@@ -13,16 +13,17 @@ from flask import g, make_response, request
 from sqlalchemy import Connection
 
 from api.audit import expect_entry
-from api.auth import verify_credentials
+from api.auth import claim_of_request
 from api.blueprints import document
 from api.context import RequestContext, Role, Subject, require_role, this_moment
 from api.database import database
 from api.etags import require_match
 from api.idempotency import idempotent_request, require_usable_key
+from api.provisioning import authenticate_or_provision
 from api.requests import name_actor
 from api.state import app_state
 from workflows.errors import NotFound
-from workflows.identity.actor import Actor, authenticate
+from workflows.identity.actor import Actor
 
 View = Callable[..., object]
 Path = dict[str, UUID | None]
@@ -82,7 +83,7 @@ def context_of(role: Role, subject: Subject | None, path: Path) -> RequestContex
 
 def _admitted(role: Role) -> tuple[Connection, Actor]:
     db = database()
-    actor = authenticate(db, verify_credentials(request.headers, app_state().settings))
+    actor = authenticate_or_provision(db, claim_of_request(app_state().authenticator))
     name_actor(actor.name)
     # Read after the view has ended, by what waits for the session.
     g.actor = actor

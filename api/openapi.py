@@ -42,6 +42,9 @@ starts it and the mentor completes it. Reviews, notifications, analytics and web
 **Guarantees.** A 2xx response is durable. A change with an `Idempotency-Key` is made at most once. `ETag` and
 `If-Match` prevent lost updates. Every error has the same shape, with a stable `code`.
 
+**Limits.** Requests are counted by caller and by address; `RateLimit-Policy` and `RateLimit` show the limits, and 429
+has `Retry-After`.
+
 Every route is available at the root and under `/api`. Times are RFC 3339 in UTC; amounts are in minor units."""
 
 _SECURITY = {

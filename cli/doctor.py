@@ -17,6 +17,7 @@ import psycopg
 import redis
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.jwks import JwksError, JwksKeys
 from cli.embedded import postgres_binary, valkey_binary
 from cli.migrate import newest_revision
 from cli.plan import is_free
@@ -89,6 +90,23 @@ def channels_can_be_used(_setup: Setup) -> str:
     # Only the scheme of an address: the rest of it is a secret.
     listed = ", ".join(f"{name} ({url.partition(':')[0]})" for name, url in channels.items())
     return f"The operators' channels: {listed or 'none'}."
+
+
+def token_keys_can_be_read(_setup: Setup) -> str:
+    """The keys that verify tokens."""
+    try:
+        chosen = read_settings()
+    except SettingsError:
+        return "The keys of tokens were not looked at."
+    if chosen.jwt_jwks_url is None:
+        by = "the public keys in JWT_PUBLIC_KEY" if chosen.jwt_public_key else "JWT_SECRET"
+        return f"Tokens are verified with {by}."
+    try:
+        found = JwksKeys(chosen.jwt_jwks_url).read()
+    except JwksError as error:
+        raise Problem(f"The keys at JWT_JWKS_URL cannot be read: {error}") from error
+    listed = ", ".join(f"{each.algorithm} {each.key_id or '(unnamed)'}" for each in found)
+    return f"Tokens are verified with the keys at JWT_JWKS_URL: {listed}."
 
 
 def binaries_run(_setup: Setup) -> str:
@@ -249,6 +267,7 @@ CHECKS: tuple[Callable[[Setup], str], ...] = (
     settings_make_sense,
     templates_can_be_used,
     channels_can_be_used,
+    token_keys_can_be_read,
     binaries_run,
     data_folder_is_writable,
     disk_has_space,

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,9 @@ def serve(host: str, port: int, make_app: Callable[[], Flask], limits: Limits = 
     # The workers share what is imported here, which no other way to start a process would let them.
     multiprocessing.set_start_method("fork")
     pulse = Pulse(limits.hung_seconds, chosen.api_workers)
+    limits = replace(
+        limits, connections_per_address=chosen.connections_per_address, trusted_proxies=chosen.trusted_proxies
+    )
 
     def make_server() -> Server:
         configure_logging(level=chosen.log_level, process="api")

@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib import import_module
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,11 +22,11 @@ import environs
 from environs import Env, ValidationError, validate
 
 from config.app_urls import require_app_url
+from config.limits import Network, RateLimit, TrustedProxies, rate_limit, trusted_proxies
 from config.mail_server import mail_server
 from config.meeting_links import NO_LINKS, require_meeting_link
 from config.secrets import DEVELOPMENT_SECRET, RANDOM_TEXT, flower_logins, optional_secret, require_keys, require_secret
 
-Network = IPv4Network | IPv6Network
 Value = TypeVar("Value")
 
 ENVIRONMENTS = ("development", "production")
@@ -127,6 +129,10 @@ def _secret(name: str, advice: str = RANDOM_TEXT) -> str | None:
     )
 
 
+def _rate(name: str, default: str) -> RateLimit | None:
+    return _setting(lambda env: rate_limit(name, env.str(name, default)))
+
+
 def _keys(name: str) -> tuple[str, ...]:
     return _setting(
         lambda env: require_keys(
@@ -146,6 +152,47 @@ def _server(env: Env, name: str, *schemes: str) -> str:
         usable = False
     if url and not usable:
         raise ValueError(f"{name} must read {schemes[0]}://user:password@host:port/name.")
+    return url
+
+
+def _jwt_secret(env: Env) -> str | None:
+    secret = env.str("JWT_SECRET", _in_development(env) * DEVELOPMENT_SECRET)
+    if not secret and (env.str("JWT_PUBLIC_KEY", "") or env.str("JWT_JWKS_URL", "")):
+        # Nothing is verified by it.
+        return None
+    return require_secret("JWT_SECRET", secret, development=_in_development(env))
+
+
+def _jwt_public_key(env: Env) -> str | None:
+    given = env.str("JWT_PUBLIC_KEY", "").strip()
+    if not given:
+        return None
+    try:
+        # One line of an environment file holds line breaks as \n.
+        pem = given.replace("\\n", "\n") if given.startswith("-----BEGIN") else Path(given).read_text(encoding="ascii")
+        # Its library is needed by few processes.
+        import_module("config.jwt_keys").public_keys(pem)
+    except OSError as error:
+        raise SettingsError(
+            f"JWT_PUBLIC_KEY must hold PEM, or name a file that can be read: {error.strerror}."
+        ) from error
+    except ValueError as error:
+        raise SettingsError(f"JWT_PUBLIC_KEY {error}") from error
+    return pem
+
+
+def _jwt_jwks_url(env: Env) -> str | None:
+    url = env.str("JWT_JWKS_URL", "").strip()
+    if not url:
+        return None
+    schemes = ("https", "http") if _in_development(env) else ("https",)
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in schemes and parts.hostname and not parts.username and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingsError("JWT_JWKS_URL must begin with https:// (in development http:// will do) and name a host.")
     return url
 
 
@@ -183,20 +230,25 @@ class Settings:
     environment: str = _one_of("TUTELAGE_ENV", *ENVIRONMENTS)
     database_url: str = _setting(lambda env: _server(env, "DATABASE_URL", "postgresql", "postgres"))
     redis_url: str = _setting(lambda env: _server(env, "REDIS_URL", "redis", "rediss", "sentinel"))
-    jwt_secret: str = _setting(
-        lambda env: require_secret(
-            "JWT_SECRET",
-            env.str("JWT_SECRET", _in_development(env) * DEVELOPMENT_SECRET),
-            development=_in_development(env),
-        ),
-        shown=False,
-    )
+    jwt_secret: str | None = _setting(lambda env: _jwt_secret(env), shown=False)
+    jwt_public_key: str | None = _setting(lambda env: _jwt_public_key(env))
+    jwt_jwks_url: str | None = _setting(lambda env: _jwt_jwks_url(env))
     jwt_audience: str | None = _text("JWT_AUDIENCE")
     jwt_issuer: str | None = _text("JWT_ISSUER")
+    jwt_leeway_seconds: int = _whole("JWT_LEEWAY_SECONDS", 10, 0, 300)
+    jwt_provision_users: bool = _setting(lambda env: env.bool("JWT_PROVISION_USERS", False))
     identity_headers: str = _one_of("IDENTITY_HEADERS", "off", "gateway", "open")
     gateway_secret: str | None = _secret("GATEWAY_SECRET")
     encryption_keys: tuple[str, ...] = _keys("ENCRYPTION_KEYS")
     signing_keys: tuple[str, ...] = _keys("SIGNING_KEYS")
+    rate_limit_caller: RateLimit | None = _rate("RATE_LIMIT_CALLER", "600/minute")  # noqa: RUF009
+    rate_limit_address: RateLimit | None = _rate("RATE_LIMIT_ADDRESS", "3000/minute")  # noqa: RUF009
+    rate_limit_booking: RateLimit | None = _rate("RATE_LIMIT_BOOKING", "60/minute")  # noqa: RUF009
+    rate_limit_auth_failures: RateLimit | None = _rate("RATE_LIMIT_AUTH_FAILURES", "60/minute")  # noqa: RUF009
+    trusted_proxies: TrustedProxies = _setting(  # noqa: RUF009 - it makes a field
+        lambda env: trusted_proxies("TRUSTED_PROXIES", env.str("TRUSTED_PROXIES", ""))
+    )
+    connections_per_address: int = _whole("CONNECTIONS_PER_ADDRESS", 100, 0, 10_000)
     max_open_drafts_per_mentor: int = _whole("MAX_OPEN_DRAFTS_PER_MENTOR", 5, 0, 10_000)
     max_open_drafts: int = _whole("MAX_OPEN_DRAFTS", 20, 0, 10_000)
     max_withdrawals_per_day: int = _whole("MAX_WITHDRAWALS_PER_DAY", 100, 0, 1_000_000)
@@ -295,13 +347,10 @@ def read_settings() -> Settings:
             values[each.name] = each.metadata["read"](env)
         except (environs.EnvError, ValueError) as error:
             refused.append(str(error))
-    try:
-        if not refused:
-            _check(chosen := Settings(**values))
-            return chosen
-    except ValueError as error:
-        refused.append(str(error))
-    raise SettingsError("\n".join(refused))
+    refused += _contradictions(SimpleNamespace(**values))
+    if refused:
+        raise SettingsError("\n".join(refused))
+    return Settings(**values)
 
 
 @cache
@@ -310,13 +359,50 @@ def settings() -> Settings:
     return read_settings()
 
 
-def _check(settings: Settings) -> None:
-    if settings.smtp_url:
-        mail_server(settings.smtp_url)
-    if settings.vapid_private_key:
+def _contradictions(chosen: Any) -> Iterator[str]:
+    """What several settings together, or a library that few processes need, make of them."""
+    for check in _CHECKS:
+        try:
+            check(chosen)
+        except AttributeError:
+            # One of the settings has been refused by itself.
+            continue
+        except ValueError as error:
+            yield str(error)
+
+
+def _check_mail_server(chosen: Any) -> None:
+    if chosen.smtp_url:
+        mail_server(chosen.smtp_url)
+
+
+def _check_vapid(chosen: Any) -> None:
+    if chosen.vapid_private_key:
         # Its library takes 7 MB, which most processes do not need.
-        import_module("config.vapid").vapid(settings.vapid_private_key, settings.vapid_subject)
-    if settings.identity_headers == "gateway" and not settings.gateway_secret:
+        import_module("config.vapid").vapid(chosen.vapid_private_key, chosen.vapid_subject)
+
+
+def _check_identity_headers(chosen: Any) -> None:
+    if chosen.identity_headers == "gateway" and not chosen.gateway_secret:
         raise SettingsError("IDENTITY_HEADERS=gateway needs GATEWAY_SECRET, which the gateway sends with each request.")
-    if settings.identity_headers == "open" and settings.production:
+    if chosen.identity_headers == "open" and chosen.environment == "production":
         raise SettingsError("IDENTITY_HEADERS=open trusts every caller and is for development only.")
+
+
+def _check_token_keys(chosen: Any) -> None:
+    if chosen.jwt_public_key and chosen.jwt_jwks_url:
+        raise SettingsError("Set JWT_PUBLIC_KEY or JWT_JWKS_URL, not both.")
+    shared = chosen.jwt_jwks_url and chosen.environment == "production"
+    if shared and not (chosen.jwt_audience or chosen.jwt_issuer):
+        raise SettingsError(
+            "JWT_JWKS_URL needs JWT_AUDIENCE or JWT_ISSUER in production: the identity provider signs tokens for its"
+            " other applications with the same keys."
+        )
+
+
+_CHECKS: tuple[Callable[[Any], None], ...] = (
+    _check_mail_server,
+    _check_vapid,
+    _check_identity_headers,
+    _check_token_keys,
+)

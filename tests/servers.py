@@ -24,6 +24,14 @@ from models.engine import set_up_role
 
 POSTGRES_VARIABLE = "TUTELAGE_TEST_POSTGRES"
 REDIS_VARIABLE = "TUTELAGE_TEST_REDIS"
+# All that tests ask comes from one address, as fast as it can; tests of the limits choose their own.
+UNLIMITED = {
+    "RATE_LIMIT_CALLER": "off",
+    "RATE_LIMIT_ADDRESS": "off",
+    "RATE_LIMIT_BOOKING": "off",
+    "RATE_LIMIT_AUTH_FAILURES": "off",
+    "CONNECTIONS_PER_ADDRESS": "0",
+}
 # Nothing here outlives the run, so nothing needs to reach the disk.
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
@@ -48,6 +56,7 @@ def start() -> Servers:
     folder = Path(tempfile.mkdtemp(prefix="tutelage-tests-"))
     postgres = start_postgres(folder / "postgres", settings=FAST)
     valkey = start_valkey(folder / "redis")
+    os.environ.update(UNLIMITED)
     os.environ[POSTGRES_VARIABLE] = postgres.url
     os.environ[REDIS_VARIABLE] = valkey.url
     return Servers(postgres, valkey, folder)

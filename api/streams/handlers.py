@@ -14,9 +14,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from tornado.iostream import StreamClosedError
 from tornado.web import Application, HTTPError, RequestHandler
+from werkzeug.exceptions import ServiceUnavailable
 
-from api.auth import identifier, verify_credentials
+from api.addresses import client_address
+from api.auth import CREDENTIAL_HEADERS, identifier
 from api.errors import SENTENCES, shape
+from api.rate_limits import Counted, headers_of, refusal
 from api.refusals import CODE_OF_STATUS, status_of
 from api.requests import request_id_of
 from api.schemas.fields import Moment
@@ -26,9 +29,9 @@ from config import telemetry
 from config.sealing import Sealer, use_sealer
 from models.prepared import PreparedStatement
 from workflows.changes import CALENDAR, SESSIONS, Change, Position, Snapshot, busy_times, open_sessions, snapshot_of
-from workflows.errors import DomainError, Invalid, NotFound
+from workflows.errors import DomainError, Invalid, NotFound, Unauthenticated
 from workflows.identity.access import PERSON, has_access, require_role
-from workflows.identity.actor import ACTIVE_MENTOR, Actor, authenticate
+from workflows.identity.actor import ACTIVE_MENTOR, Actor, Claim, authenticate
 from workflows.sessions.meeting import MeetingService
 from workflows.sessions.session import SESSION, Session
 
@@ -53,15 +56,16 @@ class StreamHandler(RequestHandler):
     async def get(self) -> None:
         """Authenticate, then send a snapshot or what was missed, and from then on each change."""
         try:
-            claim = verify_credentials(_Headers(self.request.headers), self.hub.settings)
-            self.actor = await self.hub.read(lambda db: authenticate(db, claim))
+            self.actor = await self._authenticate()
             stream = Stream(await self.subject(self.actor), self.types)
             last_id = self.request.headers.get("Last-Event-ID")
             point = None if last_id is None else await self._known_point(last_id)
         except DomainError as error:
+            if error.retry_after is not None:
+                self.set_header("Retry-After", str(error.retry_after))
             self.refuse(status_of(error), error.code, error.message, error.details)
             return
-        except SQLAlchemyError:
+        except (SQLAlchemyError, ServiceUnavailable):
             self.refuse(503, "unavailable", SENTENCES[503])
             return
         most, user = self.hub.settings.streams_per_user, self.actor.user_id or self.actor.name
@@ -86,6 +90,36 @@ class StreamHandler(RequestHandler):
             self.hub.streams[user] -= 1
             if not self.hub.streams[user]:
                 del self.hub.streams[user]
+
+    async def _authenticate(self) -> Actor:
+        """The caller, within the limits of the API.
+
+        Raises:
+            Unauthenticated: the caller is not known.
+            RateLimited: too many requests, or too many with credentials like these.
+        """
+        hub, headers = self.hub, _Headers(self.request.headers)
+        forwarded = ",".join(self.request.headers.get_list("X-Forwarded-For"))
+        address = client_address(self.request.remote_ip or "", forwarded, hub.settings.trusted_proxies)
+
+        def verify() -> tuple[Claim, list[Counted]]:
+            claim = hub.authenticator.claim_of(headers)
+            return claim, hub.rate_limits.count(address=address, claim=claim, books=False)
+
+        try:
+            claim, counted = await hub.call(verify)
+            self._limit(counted)
+            return await hub.read(lambda db: authenticate(db, claim))
+        except Unauthenticated:
+            if any(name in headers for name in CREDENTIAL_HEADERS):
+                self._limit(await hub.call(lambda: hub.rate_limits.count_failure(address)))
+            raise
+
+    def _limit(self, counted: list[Counted]) -> None:
+        for name, value in headers_of(counted).items():
+            self.set_header(name, value)
+        if (refused := refusal(counted)) is not None:
+            raise refused
 
     async def _serve(self, stream: Stream, missed: list[Change] | None, *, unknown: bool) -> None:
         self.set_header("Content-Type", "text/event-stream")

@@ -19,6 +19,8 @@ import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.auth import Authenticator
+from api.rate_limits import RateLimits
 from config.settings import Settings
 from workflows.changes import Change, Position, Snapshot, changes_after, horizon_of, latest_changes
 
@@ -59,6 +61,8 @@ class Hub:
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self.settings = settings
+        self.authenticator = Authenticator(settings)
+        self.rate_limits = RateLimits(settings)
         self.streams: Counter[UUID | str] = Counter()
         self._engine = engine
         self._page, self._poll_seconds = page, poll_seconds
@@ -76,6 +80,10 @@ class Hub:
             consistent: whether all its statements see the same.
         """
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, reader, consistent)
+
+    async def call(self, work: Callable[[], T]) -> T:
+        """Run what may wait for a server in another thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
     def _read(self, reader: Reader[T], consistent: bool) -> T:
         with self._engine.connect() as db:

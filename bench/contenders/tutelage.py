@@ -30,8 +30,16 @@ WITHOUT_WORKERS = (
     "maintain",
     "flower",
 )
-# One mentee of each mentor asks for all of the load.
-UNLIMITED = {"MAX_OPEN_DRAFTS_PER_MENTOR": "0", "MAX_OPEN_DRAFTS": "0", "MAX_WITHDRAWALS_PER_DAY": "0"}
+# One mentee of each mentor asks for all of the load, and from one address: what is counted costs as much as ever.
+UNLIMITED = {
+    "MAX_OPEN_DRAFTS_PER_MENTOR": "0",
+    "MAX_OPEN_DRAFTS": "0",
+    "MAX_WITHDRAWALS_PER_DAY": "0",
+    "RATE_LIMIT_CALLER": "1000000/minute",
+    "RATE_LIMIT_ADDRESS": "1000000/minute",
+    "RATE_LIMIT_BOOKING": "1000000/minute",
+    "CONNECTIONS_PER_ADDRESS": "0",
+}
 # What is tried again or postponed is due within minutes; timers of the load's bookings are due after a day or more.
 _OWED = "SELECT count(*) FROM deliveries WHERE state = 'pending' AND due_at < now() + interval '1 hour'"
 _DEAD = "SELECT count(*) FROM deliveries WHERE state = 'dead'"

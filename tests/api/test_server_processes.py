@@ -161,7 +161,7 @@ def test_wake_ups_are_published_before_the_end(tmp_path: Path, database_url: str
     address = redis_url.rpartition("/")[0] + "/9"
     variables = {
         "REDIS_URL": address,
-        "JWT_SECRET": settings().jwt_secret,
+        "JWT_SECRET": str(settings().jwt_secret),
         "IDENTITY_HEADERS": "open",
         "API_WORKERS": "1",
     }

@@ -52,8 +52,19 @@ def test_the_commands_agree(services: dict[str, Any], part: Any) -> None:
 
 def test_no_secret_has_a_default_and_flower_wants_a_password(services: dict[str, Any]) -> None:
     assert services["flower"]["environment"]["FLOWER_BASIC_AUTH"].startswith("${FLOWER_BASIC_AUTH:?")
-    for name in ("JWT_SECRET", "ENCRYPTION_KEYS", "SIGNING_KEYS"):
+    for name in ("ENCRYPTION_KEYS", "SIGNING_KEYS"):
         assert services["api"]["environment"][name].startswith(f"${{{name}:?")
+    # Empty where an identity provider signs; the processes demand it everywhere else.
+    assert services["api"]["environment"]["JWT_SECRET"].startswith("${JWT_SECRET?")
+
+
+def test_the_proxy_alone_names_clients(services: dict[str, Any]) -> None:
+    configuration = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text()
+    # What a client wrote into the header does not reach the API.
+    locations = configuration.count("proxy_pass ")
+    assert configuration.count("proxy_set_header X-Forwarded-For $remote_addr;") == locations == 2
+    for name in ("api", "streams"):
+        assert services[name]["environment"]["TRUSTED_PROXIES"] == "1"
 
 
 def test_the_api_is_published_by_a_proxy_alone(services: dict[str, Any]) -> None:

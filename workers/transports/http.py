@@ -262,8 +262,11 @@ class HttpClient:
         until = monotonic() + self._limits.deadline
         return self._within(until, lambda: self._request("POST", destination, headers, body, until))
 
-    def get(self, url: str, headers: Mapping[str, str]) -> HttpResponse:
+    def get(self, url: str, headers: Mapping[str, str], *, redirects: int = MAX_REDIRECTS) -> HttpResponse:
         """Get all of what is there. A few redirects are followed, each to an address that is checked as the first is.
+
+        Args:
+            redirects: how many; with 0, the response may be a redirect itself.
 
         Raises:
             Invalid: the URL, or one of a redirect, is not allowed.
@@ -274,15 +277,15 @@ class HttpClient:
 
         def follow() -> HttpResponse:
             address = url
-            for _ in range(MAX_REDIRECTS + 1):
+            for _ in range(redirects + 1):
                 destination = self.destination_of(address)
                 named = {"host": destination.authority, **headers}
                 response = self._request("GET", destination, named, None, until)
                 location = response.headers.get("location")
-                if response.status not in REDIRECTS or location is None:
+                if not redirects or response.status not in REDIRECTS or location is None:
                     return response
                 address = urljoin(destination.url, location)
-            raise TooManyRedirects(f"It redirected more than {MAX_REDIRECTS} times.")
+            raise TooManyRedirects(f"It redirected more than {redirects} times.")
 
         return self._within(until, follow)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Uuid, bindparam, select
@@ -18,11 +20,15 @@ class Claim:
 
     A mentor's id alone stands for the profile's user too. An operator comes from the identity provider, under any
     name, and needs no row in users.
+
+    Args:
+        newcomer: the token's claims, where an account may be made of them.
     """
 
     user_id: UUID | None = None
     mentor_profile_id: UUID | None = None
     operator: str | None = None
+    newcomer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BindParameter, Connection, Select, Uuid, bindparam, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from uuid_utils.compat import uuid7
 
 from models.people import email_changes, mentor_profiles, users
@@ -137,6 +138,23 @@ def register_user(db: Connection, *, actor: Actor, email: str, name: str, time_z
         insert(users).values(id=uuid7(), email=email, name=name, time_zone=time_zone).returning(*User.columns())
     ).one()
     return User(mentor_profile_id=None, **row._mapping)
+
+
+def register_newcomer(db: Connection, *, user_id: UUID, email: str, name: str, time_zone: str) -> None:
+    """Write the account of a person whom the identity provider has named, unless there is one.
+
+    Of two first requests at a time, the second one waits for the first. Where another account has the mail address,
+    none is written.
+
+    Args:
+        email: unique whatever its case.
+        time_zone: an IANA name.
+
+    Raises:
+        Invalid: no such time zone.
+    """
+    values = {"id": user_id, "email": email, "name": name, "time_zone": zone(time_zone).key}
+    db.execute(upsert(users).values(values).on_conflict_do_nothing())
 
 
 def publish_mentor_profile(

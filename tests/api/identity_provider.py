@@ -1,0 +1,113 @@
+"""An identity provider: keys of every kind, tokens signed with them, and a server that publishes them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+MAKERS: dict[str, Any] = {
+    "RS256": lambda: rsa.generate_private_key(65537, 2048),
+    "short": lambda: rsa.generate_private_key(65537, 1024),
+    "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "ES384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate,
+}
+
+
+def private_key(kind: str, number: int = 1) -> PrivateKey:
+    """The key of that kind and number, one for all tests of the process."""
+    return _made(kind, number)
+
+
+@cache
+def _made(kind: str, _number: int) -> PrivateKey:
+    made: PrivateKey = MAKERS[kind]()
+    return made
+
+
+def pem(*kinds: str) -> str:
+    """The public keys of these kinds, one after the other."""
+    form = (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return "".join(private_key(kind).public_key().public_bytes(*form).decode() for kind in kinds)
+
+
+def signed(kind: str, claims: dict[str, Any], *, number: int = 1, **header: Any) -> str:
+    """A token of an hour."""
+    claims = {"exp": time.time() + 3600, **claims}
+    return jwt.encode(claims, private_key(kind, number), algorithm=kind, headers=header or None)
+
+
+def assembled(header: dict[str, Any] | bytes, payload: dict[str, Any] | bytes, signature: bytes = b"x" * 64) -> str:
+    """A token of any parts, as no library would make it."""
+    parts = [part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, payload)]
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (*parts, signature))
+
+
+def jwk(kind: str, *, number: int = 1, **fields: Any) -> dict[str, Any]:
+    """A public key as a JWK Set lists it."""
+    algorithm = jwt.get_algorithm_by_name({"short": "RS256"}.get(kind, kind))
+    listed: dict[str, Any] = json.loads(algorithm.to_jwk(private_key(kind, number).public_key()))
+    return {"kid": kind, **listed, **fields}
+
+
+@dataclass
+class IdentityProvider:
+    """A server with a key set, which can be changed, slow, broken or away."""
+
+    url: str = ""
+    body: bytes = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    asked: int = 0
+    hangs: Event = field(default_factory=Event)
+    goes_on: Event = field(default_factory=Event)
+
+    def publish(self, *keys: dict[str, Any]) -> None:
+        """Have these keys from now on."""
+        self.body = json.dumps({"keys": keys}).encode()
+
+
+@contextmanager
+def identity_provider(*keys: dict[str, Any]) -> Iterator[IdentityProvider]:
+    """A provider that listens until the end of the block."""
+    provider = IdentityProvider()
+    provider.publish(*keys)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            provider.asked += 1
+            if provider.hangs.is_set():
+                provider.goes_on.wait(30)
+            self.send_response(provider.status)
+            for name, value in provider.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(provider.body)))
+            self.end_headers()
+            self.wfile.write(provider.body)
+
+        def log_message(self, *_words: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        provider.url = f"http://127.0.0.1:{server.server_address[1]}/jwks.json"
+        try:
+            yield provider
+        finally:
+            provider.goes_on.set()
+            server.shutdown()
+            thread.join()
