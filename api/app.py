@@ -13,12 +13,13 @@ from sqlalchemy import Engine
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from api import audit, bodies, errors, rate_limits, requests
+from api import audit, bodies, errors, rate_limit_hooks, requests
 from api.addresses import client_address
 from api.auth import Authenticator
 from api.bodies import BODY_LIMIT_BYTES
 from api.database import in_transaction
 from api.openapi import SWAGGER_ASSETS, SWAGGER_ASSETS_PATH, make_api
+from api.rate_limits import RateLimits
 from api.refused_accesses import RefusedAccesses
 from api.resources import (
     action_links,
@@ -142,7 +143,7 @@ def create_app(
     operations.read_revisions()
     requests.register(app)
     audit.register(app)
-    rate_limits.register(app)
+    rate_limit_hooks.register(app)
     app.before_request(partial(_require_route, app))
     app.before_request(bodies.limit_body)
     api = make_api(app)
@@ -179,7 +180,7 @@ def make_state(settings: Settings, engine: Engine | None, wakeups: WakeupSink | 
         transactions=Transactions(database, taker),
         sealer=sealer,
         authenticator=Authenticator(settings),
-        rate_limits=rate_limits.RateLimits(settings),
+        rate_limits=RateLimits(settings),
         waiting_places=BoundedSemaphore(max(1, settings.api_threads // 2)),
         refused_accesses=RefusedAccesses(database),
     )

@@ -1,4 +1,4 @@
-"""Rate limits per caller and per address: counted before a request does anything, shown in the headers of its answer.
+"""Rate limits per caller and per address, and the headers that show them.
 
 The headers are those of draft-ietf-httpapi-ratelimit-headers-11: `RateLimit-Policy` has each limit's quota (`q`) and
 window in seconds (`w`), `RateLimit` how much of it remains (`r`) for the next seconds (`t`).
@@ -10,30 +10,12 @@ from collections.abc import Sequence
 from math import ceil
 from typing import NamedTuple
 
-from flask import Flask, Response, g, request
-from werkzeug.exceptions import ServiceUnavailable
-
 from api.addresses import counted_address
-from api.auth import CREDENTIAL_HEADERS, claim_of_request
 from api.counters import Count, Counter, make_counter
-from api.errors import answer_domain_error
-from api.state import app_state
 from config.limits import RateLimit
 from config.settings import Settings
-from workflows.errors import DomainError, RateLimited, Unauthenticated
+from workflows.errors import RateLimited
 from workflows.identity.actor import Claim
-
-EXEMPT = "/health/"
-# What takes a mentor's time, or asks for it.
-BOOKING_RULES = frozenset(
-    {
-        "/bookings",
-        "/bookings/individual",
-        "/sessions/book",
-        "/mentors/<id:mentor_profile_id>/holds",
-        "/group-sessions/<id:booking_id>/join",
-    }
-)
 
 
 class Counted(NamedTuple):
@@ -113,43 +95,6 @@ def headers_of(counted: Sequence[Counted]) -> dict[str, str]:
         for each in counted
     ]
     return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)}
-
-
-def register(app: Flask) -> None:
-    """Count every request of an application, and show the limits in its answers."""
-    app.before_request(_count)
-    app.after_request(_show)
-    app.register_error_handler(Unauthenticated, _answer_unauthenticated)
-
-
-def _count() -> None:
-    if request.path.startswith(EXEMPT):
-        return
-    state, rule = app_state(), request.url_rule
-    try:
-        claim = claim_of_request(state.authenticator)
-    except (Unauthenticated, ServiceUnavailable):
-        # Refused where the route wants to know, if it does.
-        claim = None
-    books = request.method == "POST" and rule is not None and rule.rule in BOOKING_RULES
-    counted = state.rate_limits.count(address=request.remote_addr, claim=claim, books=books)
-    g.counted = counted
-    if (refused := refusal(counted)) is not None:
-        raise refused
-
-
-def _show(response: Response) -> Response:
-    response.headers.update(headers_of(g.get("counted", ())))
-    return response
-
-
-def _answer_unauthenticated(error: DomainError) -> Response:
-    """401, or 429 for the credentials of an address from which too many were refused."""
-    if any(name in request.headers for name in CREDENTIAL_HEADERS):
-        failures = app_state().rate_limits.count_failure(request.remote_addr)
-        g.counted = failures
-        return answer_domain_error(refusal(failures) or error)
-    return answer_domain_error(error)
 
 
 def _name_of(claim: Claim) -> str:

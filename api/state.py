@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from threading import BoundedSemaphore
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from flask import Flask, current_app
 from sqlalchemy import Engine
 
 from api.auth import Authenticator
+from api.rate_limits import RateLimits
 from api.refused_accesses import RefusedAccesses
 from config.sealing import Sealer
 from config.settings import Settings
@@ -18,9 +19,6 @@ from workers.wakeups import WakeupQueue
 from workflows.bookings.insert import DraftLimits
 from workflows.sessions.meeting import MeetingService
 from workflows.webhooks.quotas import MessageQuotas
-
-if TYPE_CHECKING:
-    from api.rate_limits import RateLimits
 
 EXTENSION = "tutelage"
 _FLUSH_SECONDS = 3.0

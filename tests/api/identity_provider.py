@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 MAKERS: dict[str, Any] = {
     "RS256": lambda: rsa.generate_private_key(65537, 2048),
-    "short": lambda: rsa.generate_private_key(65537, 1024),
+    "short": lambda: rsa.generate_private_key(65537, 1024),  # noqa: S505 - it is to be refused
     "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
     "ES384": lambda: ec.generate_private_key(ec.SECP384R1()),
     "EdDSA": ed25519.Ed25519PrivateKey.generate,

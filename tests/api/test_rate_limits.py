@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from api.addresses import client_address, counted_address
 from api.counters import Count, FallbackCounter, LocalCounter, RedisCounter
-from api.rate_limits import BOOKING_RULES
+from api.rate_limit_hooks import BOOKING_RULES
 from bench.embedded_servers import start_valkey
 from config.limits import RateLimit, TrustedProxies, trusted_proxies
 from tests.api.conftest import Cast

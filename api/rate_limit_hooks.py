@@ -1,0 +1,61 @@
+"""Every request of the application is counted before it does anything, and its answer shows the limits."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import ServiceUnavailable
+
+from api.auth import CREDENTIAL_HEADERS, claim_of_request
+from api.errors import answer_domain_error
+from api.rate_limits import headers_of, refusal
+from api.state import app_state
+from workflows.errors import DomainError, Unauthenticated
+
+EXEMPT = "/health/"
+# What takes a mentor's time, or asks for it.
+BOOKING_RULES = frozenset(
+    {
+        "/bookings",
+        "/bookings/individual",
+        "/sessions/book",
+        "/mentors/<id:mentor_profile_id>/holds",
+        "/group-sessions/<id:booking_id>/join",
+    }
+)
+
+
+def register(app: Flask) -> None:
+    """Count every request of an application, and show the limits in its answers."""
+    app.before_request(_count)
+    app.after_request(_show)
+    app.register_error_handler(Unauthenticated, _answer_unauthenticated)
+
+
+def _count() -> None:
+    if request.path.startswith(EXEMPT):
+        return
+    state, rule = app_state(), request.url_rule
+    try:
+        claim = claim_of_request(state.authenticator)
+    except (Unauthenticated, ServiceUnavailable):
+        # Refused where the route wants to know, if it does.
+        claim = None
+    books = request.method == "POST" and rule is not None and rule.rule in BOOKING_RULES
+    counted = state.rate_limits.count(address=request.remote_addr, claim=claim, books=books)
+    g.counted = counted
+    if (refused := refusal(counted)) is not None:
+        raise refused
+
+
+def _show(response: Response) -> Response:
+    response.headers.update(headers_of(g.get("counted", ())))
+    return response
+
+
+def _answer_unauthenticated(error: DomainError) -> Response:
+    """401, or 429 for the credentials of an address from which too many were refused."""
+    if any(name in request.headers for name in CREDENTIAL_HEADERS):
+        failures = app_state().rate_limits.count_failure(request.remote_addr)
+        g.counted = failures
+        return answer_domain_error(refusal(failures) or error)
+    return answer_domain_error(error)
