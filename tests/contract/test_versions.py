@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.application import World
+from tests.application import World, template_app
 from tests.contract.permissions import PERMISSIONS, ROUTES, Route, as_documented
 from tests.contract.scene import Scene
 from tests.contract.test_permissions import QUERIES
@@ -17,8 +17,21 @@ from tests.statements import statements_of
 from tests.versions import UNTAGGED, UNVERSIONED
 
 READ = [route for route in ROUTES if route[0] == "GET" and (route[0], as_documented(route[1])) in PERMISSIONS]
-# Of the caller alone, so that the path names no subject.
-ONES_OWN: dict[Route, dict[str, Any]] = {("PATCH", "/me"): {}, ("PUT", "/notification-preferences"): {"items": []}}
+
+
+def ones_own() -> dict[Route, Any]:
+    """The changes of what is the caller's alone, so that the path names nothing, each with an example of its body."""
+    document = template_app().test_client().get("/openapi.json").json
+    assert document is not None
+    return {
+        (method.upper(), path): operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if "{" not in path and any(each["name"] == "If-Match" for each in operation.get("parameters", []))
+    }
+
+
+ONES_OWN = ones_own()
 
 
 def permitted(scene: Scene, route: Route) -> dict[str, str]:
@@ -49,8 +62,12 @@ def test_a_single_resource_has_a_tag(scene: Scene, scene_world: World, route: Ro
 def test_a_change_of_ones_own_honours_if_match(scene: Scene, scene_world: World, route: Route) -> None:
     method, path = route
     headers = permitted(scene, route) | {"If-Match": '"none"'}
-    answer = scene_world.client.open(path, method=method, json=ONES_OWN[route], headers=headers)
+    answer = scene_world.client.open(path, method=method, json=ONES_OWN[route].get("example"), headers=headers)
     assert (answer.status_code, answer.json["code"]) == (412, "stale")
+
+
+def test_what_is_ones_own_is_known() -> None:
+    assert ONES_OWN.keys() >= {("PATCH", "/me"), ("DELETE", "/me"), ("PUT", "/notification-preferences")}
 
 
 def test_what_has_no_tag_is_a_route() -> None:
