@@ -36,6 +36,8 @@ _PRESENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
 _RANDOM = re.compile(r'"(requestId|secret|url|nextCursor)": ?"[^"]*"')
 # Of bodies with such times; the version of a delivery is one of its own times.
 _DIGEST = re.compile(r"-[0-9a-f]{16}|[0-9a-f]{40}|[0-9]{7,}")
+# Seconds from now, of which one may pass between the two.
+_SECONDS = ("Retry-After", "RateLimit")
 _OF_EACH_ANSWER = ("Date", "X-Request-Id", "Content-Length")
 # Where the rows of the other person's things stand, by the names of their ids.
 _TABLES = {
@@ -100,6 +102,7 @@ class Worlds:
         headers = {name: self._comparable(value) for name, value in answer.headers if name not in _OF_EACH_ANSWER}
         if "ETag" in headers:
             headers["ETag"] = _DIGEST.sub("…", headers["ETag"])
+        headers |= {name: "…" for name in _SECONDS if name in headers}
         body = answer.get_data(as_text=True)
         if '"audit"' in body and "Content-Disposition" in answer.headers:
             # The export lists the refused accesses of the caller, who has seen each 403 that is a 404 elsewhere.
