@@ -21,6 +21,7 @@ from api.app import create_app, make_state
 from api.refused_accesses import RefusedAccesses
 from api.state import EXTENSION
 from config.settings import Settings, read_settings
+from tests.log_secrets import remember_settings
 from tests.versions import require_tag
 from workers.policy import operator_policy
 from workers.runner import DeliveryRunner
@@ -95,7 +96,9 @@ def settings_for(database_url: str, **chosen: Any) -> Settings:
         "api_threads": 8,
         **chosen,
     }
-    return dataclasses.replace(read_settings(), **values)
+    settings = dataclasses.replace(read_settings(), **values)
+    remember_settings(settings)
+    return settings
 
 
 @cache

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 from xdist.remote import Producer
 
 from cli.migrate import upgrade
+from config.logging import redact
 from models.engine import create
 from tests import scheduling, servers
 from tests.cli.running import Up, make_up
@@ -80,6 +81,8 @@ def _plain_log_lines() -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
+            # As every process does it: tests/log_secrets.py searches what is printed.
+            redact,
             structlog.processors.JSONRenderer(default=str),
         ]
     )

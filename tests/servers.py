@@ -21,6 +21,7 @@ from sqlalchemy import Engine, make_url
 from bench.embedded_servers import EmbeddedServer, start_postgres, start_valkey
 from models import metadata
 from models.engine import set_up_role
+from tests.log_secrets import LOGS_VARIABLE
 
 POSTGRES_VARIABLE = "TUTELAGE_TEST_POSTGRES"
 REDIS_VARIABLE = "TUTELAGE_TEST_REDIS"
@@ -59,6 +60,7 @@ def start() -> Servers:
     os.environ.update(UNLIMITED)
     os.environ[POSTGRES_VARIABLE] = postgres.url
     os.environ[REDIS_VARIABLE] = valkey.url
+    os.environ[LOGS_VARIABLE] = str(folder)
     return Servers(postgres, valkey, folder)
 
 

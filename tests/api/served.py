@@ -20,6 +20,7 @@ from cli.embedded import free_port
 from cli.plan import ROOT
 from tests.application import SECRET
 from tests.eventually import eventually
+from tests.log_secrets import remember_environment
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def started(folder: Path, host: str = "127.0.0.1", port: int = 0, /, **variables
     port = port or free_port()
     log = folder / "log"
     settings = {"JWT_SECRET": SECRET, "REDIS_URL": "redis://127.0.0.1:1/0", "API_WORKERS": "2", "API_THREADS": "2"}
+    remember_environment({**settings, **variables})
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.api.running", host, str(port)],

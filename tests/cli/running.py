@@ -18,6 +18,7 @@ from cli.plan import PARTS, ROOT
 from cli.run_file import Run, read_run
 from cli.system import START_SECONDS, end_leftovers
 from tests.eventually import eventually
+from tests.log_secrets import remember_environment
 
 SERVERS_ALONE = tuple(part.name for part in PARTS if part.group != "servers")
 PATIENCE_SECONDS = 90
@@ -75,6 +76,7 @@ def tutelage_up(
     output = data_dir.with_suffix(f".{time.monotonic_ns()}.out")
     left_out = [word for name in without for word in ("--without", name)]
     command = [sys.executable, "-m", "cli.main", "up", "--port", "0", "--flower-port", "0", "--data-dir", str(data_dir)]
+    remember_environment(environment or {})
     with output.open("wb") as file:
         process = subprocess.Popen(
             [*command, *left_out, *options],

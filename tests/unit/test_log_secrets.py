@@ -1,0 +1,68 @@
+"""Tests of the search of log output for secrets: whatever holds one fails the run, in each of xdist's processes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.plan import ROOT
+
+BEGIN = """
+import logging
+from tests.log_secrets import remember_secret
+def test_first():
+    remember_secret("of-this-run-alone-and-long")
+def test_it(tmp_path):
+"""
+LEAKS = {
+    "a JWT on standard output": 'print("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJlLW9mLWEtdG9rZW4")',
+    "a webhook's secret in a log": 'logging.warning("made whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")',
+    "a password in a file": '(tmp_path / "api.log").write_text("at postgresql://tutelage:pass-word@127.0.0.1/x")',
+    "a signed link in a file": '(tmp_path / "log").write_text("GET /api/act/eyJhIjoxfQ.c2lnbmF0dXJl.x 200")',
+    "what a test has remembered": 'print("the key is of-this-run-alone-and-long.")',
+}
+HARMLESS = 'print("eyJ and whsec_… and /act/<signed> and postgresql://127.0.0.1/x")'
+
+
+def run(folder: Path, body: str, *options: str) -> tuple[int, str]:
+    (folder / "test_inner.py").write_text(f"{BEGIN}    {body}\n")
+    plugins = ["--disable-plugin-autoload", "-p", "xdist", "-p", "tests.log_secrets", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-c",
+        "/dev/null",
+        *plugins,
+        "--basetemp",
+        str(folder / "temp"),
+        *options,
+    ]
+    ended = subprocess.run(
+        [*command, f"--rootdir={folder}", folder], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    # This run's own search is not to find it.
+    shutil.rmtree(folder / "temp")
+    return ended.returncode, ended.stdout
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_a_secret_in_log_output_fails_the_run(tmp_path: Path, leak: str) -> None:
+    code, said = run(tmp_path, LEAKS[leak])
+    assert code == 1
+    assert "Log output holds secrets" in said
+    assert "[the secret]" in said
+
+
+def test_each_process_of_xdist_is_searched(tmp_path: Path) -> None:
+    code, said = run(tmp_path, LEAKS["a password in a file"], "-n", "2")
+    assert (code, "Log output holds secrets" in said) == (1, True)
+
+
+def test_what_only_looks_like_one_is_no_secret(tmp_path: Path) -> None:
+    code, said = run(tmp_path, HARMLESS)
+    assert code == 0, said
