@@ -42,6 +42,8 @@ PREPARE_THRESHOLD = 1
 _BEGUN_WITH = "SELECT lower(name) AS name, reset_val FROM pg_settings WHERE lower(name) = ANY(%s)"
 # The execution option that holds what the driver raised.
 DRIVER_ERROR = "tutelage_driver_error"
+# In place of the values of a row, which errors of constraints quote.
+HIDDEN_DETAIL = "(hidden)"
 _NOT_SAID = (None,) * 5
 _NEW_PLAN_NEEDED = ("0A000", "RevalidateCachedQuery")
 
@@ -94,6 +96,7 @@ def create(
         event.listen(engine, "first_connect", _warn_of_missing_settings)
     event.listen(engine, "do_execute", _raise_driver_error)
     event.listen(engine, "handle_error", _replace_stale_plans)
+    event.listen(engine, "handle_error", _hide_refused_row)
     return engine
 
 
@@ -164,3 +167,13 @@ def _replace_stale_plans(context: ExceptionContext) -> None:
     error = context.original_exception
     if isinstance(error, psycopg.Error) and (error.sqlstate, error.diag.source_function) == _NEW_PLAN_NEEDED:
         context.is_disconnect = True
+
+
+def _hide_refused_row(context: ExceptionContext) -> None:
+    # Its DETAIL quotes the row that was refused, and with it what people wrote: neither logs nor deliveries hold that.
+    error, wrapped = context.original_exception, context.sqlalchemy_exception
+    detail = error.diag.message_detail if isinstance(error, psycopg.Error) else None
+    if detail:
+        for each in (error, wrapped):
+            if each is not None:
+                each.args = tuple(str(part).replace(detail, HIDDEN_DETAIL) for part in each.args)

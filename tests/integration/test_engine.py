@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Iterator
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -191,3 +193,16 @@ def test_prepared_statements_convert_parameters_and_rows(engine: Engine) -> None
         assert both.all(db, values) == [{"document": document, "state": DeliveryState.DONE}] * 2
         assert both.all(db, {**values, "rows": 0}) == []
         assert both.one_or_none(db, {**values, "rows": 0}) is None
+
+
+def test_an_error_does_not_quote_the_row_that_was_refused(engine: Engine) -> None:
+    words = {"id": uuid4(), "email": "mark@example.org", "name": "mark\nof two lines" + "x" * 200}
+    statement = text("INSERT INTO users (id, email, name) VALUES (:id, :email, :name)")
+    prepared = PreparedStatement(
+        text("INSERT INTO users (id, email, name) VALUES (:id, :email, :name) RETURNING id").columns(users.c.id)
+    )
+    for run in (lambda db: db.execute(statement, words), lambda db: prepared.all(db, words)):
+        with engine.connect() as db, pytest.raises(DBAPIError) as caught:
+            run(db)
+        assert "mark" not in "".join(traceback.format_exception(caught.value))
+        assert "ck_users_name_length" in str(caught.value)
