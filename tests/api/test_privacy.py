@@ -19,7 +19,8 @@ from models import metadata
 from models.bookings import bookings
 from models.bundles import bundle_purchases
 from models.events import deliveries, delivery_attempts, events
-from models.groups import seat_cancellations
+from models.groups import group_sessions, seat_cancellations, waitlist_entries
+from models.notifications import push_subscriptions
 from models.people import mentor_profiles, users
 from models.sessions import sessions
 from tests import factories
@@ -399,6 +400,37 @@ def test_events_hold_no_words_of_people(full: Life, engine: Engine) -> None:
         values = {json.dumps(row.data) for row in db.execute(select(events))}
     words = [full.person.name, full.person.email, full.other.name, full.other.email, "new@example.org"]
     assert [word for word in words for data in values if word in data] == []
+
+
+def test_what_waits_to_be_sent_to_the_person_is_cancelled(full: Life, engine: Engine) -> None:
+    targets = {str(full.person.id), "new_address", "former_address"}
+    with engine.connect() as db:
+        browsers = set(map(str, db.scalars(select(push_subscriptions.c.id))))
+    waiting = select(deliveries.c.target, deliveries.c.effect).where(
+        deliveries.c.state == "pending", deliveries.c.effect.in_(("mail.send", "push.send"))
+    )
+    with engine.connect() as db:
+        before = {row.target for row in db.execute(waiting)}
+    assert before > targets | browsers
+    assert full.delete("?cancel=true").status_code == 204
+    with engine.connect() as db:
+        assert {row.target for row in db.execute(waiting)} == {str(full.other.id)}
+    full.world.run_database_effects()
+    with engine.connect() as db:
+        assert {row.target for row in db.execute(waiting)} == {str(full.other.id)}
+
+
+def test_a_place_on_a_waiting_list_is_exported_and_given_up(life: Life, engine: Engine) -> None:
+    with engine.begin() as db:
+        listing = factories.make_listing(db, life.other_profile)
+        group = factories.make_group_session(db, [factories.make_user(db)], listing=listing)
+        db.execute(update(group_sessions).values(capacity=1))
+    life.post(f"/group-sessions/{group.booking_id}/waitlist", life.headers)
+    (seat,) = life.export()["seats"]
+    assert (seat["bookingId"], seat["state"], seat["offeredUntil"]) == (str(group.booking_id), "waiting", None)
+    assert life.delete().status_code == 204
+    with engine.connect() as db:
+        assert db.execute(select(waitlist_entries)).all() == []
 
 
 def test_reports_still_count_what_was(full: Life, engine: Engine) -> None:
