@@ -71,7 +71,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 
 lock: $(READY) ## Resolve pyproject.toml into the three locks (ARGS=--upgrade: to the newest versions)
 	@$(COMPILE) $(ARGS) --extra build -o requirements.lock
-	@$(COMPILE) $(ARGS) --extra build --extra local --extra dev -c requirements.lock -o requirements-dev.lock
+	@$(COMPILE) $(ARGS) --extra build --extra local --extra otel --extra dev -c requirements.lock -o requirements-dev.lock
 	@$(COMPILE) $(ARGS) --extra bench -c requirements-dev.lock -o requirements-bench.lock
 
 clean: ## Remove the environment and caches; data in .data stays

@@ -18,6 +18,7 @@ from api.addresses import client_address
 from api.auth import Authenticator
 from api.bodies import BODY_LIMIT_BYTES
 from api.database import in_transaction
+from api.headers import AnswerHeaders
 from api.openapi import SWAGGER_ASSETS, SWAGGER_ASSETS_PATH, make_api
 from api.rate_limits import RateLimits
 from api.refused_accesses import RefusedAccesses
@@ -175,6 +176,7 @@ def make_state(settings: Settings, engine: Engine | None, wakeups: WakeupSink | 
     use_sealer(sealer)
     return AppState(
         settings=settings,
+        headers=AnswerHeaders(settings),
         engine=database,
         wakeups=taker,
         transactions=Transactions(database, taker),

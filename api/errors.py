@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 import structlog
-from flask import Flask, Response, g, jsonify
+from flask import Flask, Response, g, jsonify, request
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
@@ -83,7 +83,8 @@ def answer_failure(error: Exception) -> Response:
         return answer_domain_error(error)
     if isinstance(error, SQLAlchemyError) and is_outage(error):
         return unavailable()
-    log.error("request failed", exc_info=error)
+    rule = request.url_rule
+    log.error("request failed", method=request.method, route=rule.rule if rule else None, exc_info=error)
     return _answer(500, "internal_error", SENTENCES[500])
 
 

@@ -123,16 +123,14 @@ class Page:
 
 
 def html_page(page: Page, status: int = 200) -> Response:
-    """The answer that shows a page; it is neither kept nor indexed, and its address goes to no other site."""
+    """The answer that shows a page; it is not indexed, and as every answer neither kept nor named to other sites."""
     product = parseaddr(app_state().settings.mail_from)[0] or "Tutelage"
     answer = Response(
         _PAGE.render(page=page, style=_STYLE, product=product), status, content_type=f"{HTML}; charset=utf-8"
     )
     others = [page.form.leads_to] if page.form and page.form.leads_to else []
     answer.headers["Content-Security-Policy"] = _POLICY.format(forms=" ".join(["'self'", *others]))
-    answer.headers["Referrer-Policy"] = "no-referrer"
     answer.headers["X-Robots-Tag"] = "noindex, nofollow"
-    answer.headers["Cache-Control"] = "no-store"
     return answer
 
 

@@ -18,6 +18,7 @@ from io import BytesIO
 from queue import SimpleQueue
 from tempfile import TemporaryFile
 from threading import Thread
+from time import perf_counter
 from typing import IO, TYPE_CHECKING
 
 import structlog
@@ -26,8 +27,9 @@ from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope
 from api.addresses import client_address, counted_address
 from api.bodies import BODY_LIMIT_BYTES
 from api.errors import SENTENCES, shape
+from api.headers import AnswerHeaders
 from api.refusals import CODE_OF_STATUS
-from api.requests import count_unread, request_id_of
+from api.request_log import count, log_request, request_id_of
 from config.limits import NO_PROXIES, TrustedProxies
 
 if TYPE_CHECKING:
@@ -94,6 +96,7 @@ class Server:
         threads: how many requests are answered at a time.
         beat: called once a second for as long as requests are being answered.
         close: called once, when granian has taken its last answer.
+        headers: of answers that are the server's own.
         limits: of requests and answers.
     """
 
@@ -104,12 +107,14 @@ class Server:
         threads: int,
         beat: Callable[[], None],
         close: Callable[[], None],
+        headers: AnswerHeaders,
         limits: Limits,
     ) -> None:
         self._application = application
         self._threads = threads
         self._beat = beat
         self._close = close
+        self._headers = headers
         self._limits = limits
         self._work: SimpleQueue[tuple[WSGIEnvironment, HTTPProtocol, asyncio.Future[None], str | None]] = SimpleQueue()
         self._answered: deque[tuple[asyncio.Future[None], str | None]] = deque()
@@ -134,6 +139,7 @@ class Server:
 
     async def __call__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer one request."""
+        began = perf_counter()
         self._settle()
         address = None
         try:
@@ -144,7 +150,8 @@ class Server:
             self._leave(address)
             if not isinstance(error, _RequestRefused):
                 raise
-            _refuse(protocol, error, scope.headers.get("x-request-id"))
+            sent_id, origin = scope.headers.get("x-request-id"), scope.headers.get("origin")
+            self._refuse(protocol, error, began, scope.method, sent_id, origin)
             return
         answered = self._loop.create_future()
         self._pending += 1
@@ -209,13 +216,14 @@ class Server:
     def _work_off(self) -> None:
         while True:
             environ, protocol, answered, address = self._work.get()
+            began, sent = perf_counter(), (environ["REQUEST_METHOD"], environ.get("HTTP_X_REQUEST_ID"))
             try:
                 self._answer(environ, protocol)
             except _RequestRefused as refused:
-                _refuse(protocol, refused, environ.get("HTTP_X_REQUEST_ID"))
+                self._refuse(protocol, refused, began, *sent, environ.get("HTTP_ORIGIN"))
             except BaseException:
                 log.exception("request failed")
-                _refuse(protocol, _RequestRefused(500), environ.get("HTTP_X_REQUEST_ID"))
+                self._refuse(protocol, _RequestRefused(500), began, *sent, environ.get("HTTP_ORIGIN"))
             self._answered.append((answered, address))
 
     def _answer(self, environ: WSGIEnvironment, protocol: HTTPProtocol) -> None:
@@ -242,6 +250,29 @@ class Server:
             close = getattr(chunks, "close", None)
             if close is not None:
                 close()
+
+    def _refuse(
+        self,
+        protocol: HTTPProtocol,
+        refused: _RequestRefused,
+        began: float,
+        method: str,
+        sent_id: str | None,
+        origin: str | None,
+    ) -> None:
+        """Answer in place of the application, with the same shape, headers, count and log line."""
+        request_id, code, took = request_id_of(sent_id), CODE_OF_STATUS[refused.status], perf_counter() - began
+        count(method, None, refused.status, took, code)
+        log_request(method, None, refused.status, took, code, request_id=request_id)
+        body = shape(refused.status, code, refused.message, request_id)
+        fields = [
+            ("Connection", "close"),
+            ("Content-Type", "application/json"),
+            ("X-Request-Id", request_id),
+            *([("Retry-After", "1")] if refused.status == 429 else []),
+            *self._headers.of_data(origin),
+        ]
+        protocol.response_bytes(refused.status, fields, json.dumps(body).encode())
 
 
 def _environment_of(scope: Scope) -> WSGIEnvironment:
@@ -340,21 +371,6 @@ def _collect(chunks: Iterable[bytes], limit_bytes: int) -> bytes | IO[bytes]:
         return b"".join(collected)
     file.flush()
     return file
-
-
-def _refuse(protocol: HTTPProtocol, refused: _RequestRefused, sent_id: str | None) -> None:
-    request_id = request_id_of(sent_id)
-    count_unread(refused.status)
-    log.info("request refused", status=refused.status, request_id=request_id)
-    body = shape(refused.status, CODE_OF_STATUS[refused.status], refused.message, request_id)
-    fields = [
-        ("Connection", "close"),
-        ("Content-Type", "application/json"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("X-Request-Id", request_id),
-        *([("Retry-After", "1")] if refused.status == 429 else []),
-    ]
-    protocol.response_bytes(refused.status, fields, json.dumps(body).encode())
 
 
 def _write(_data: bytes) -> object:

@@ -10,6 +10,7 @@ from flask import Flask, current_app
 from sqlalchemy import Engine
 
 from api.auth import Authenticator
+from api.headers import AnswerHeaders
 from api.rate_limits import RateLimits
 from api.refused_accesses import RefusedAccesses
 from config.sealing import Sealer
@@ -29,6 +30,7 @@ class AppState:
     """State of one process, made after the fork, which neither connections nor threads survive."""
 
     settings: Settings
+    headers: AnswerHeaders
     engine: Engine
     wakeups: WakeupSink
     transactions: Transactions

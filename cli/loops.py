@@ -8,8 +8,8 @@ import threading
 
 import click
 
-from config.logging import configure_logging
 from config.metrics import start_metrics
+from config.observing import observe
 from config.settings import settings
 
 
@@ -27,7 +27,7 @@ def maintain() -> None:
 
 def _run(name: str) -> None:
     """Run one loop of workers/ until SIGTERM or SIGINT; what it has begun it finishes."""
-    configure_logging(level=settings().log_level, process=name)
+    observe(settings(), name)
     start_metrics(settings())
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -29,7 +29,9 @@ from api.state import state_of
 from cli.addresses import require_address, require_loopback
 from config.logging import configure_logging
 from config.metrics import start_metrics
+from config.observing import observe, stop_observing
 from config.settings import settings
+from workers.tracing import start_tracing, stop_tracing
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -77,11 +79,26 @@ def serve(host: str, port: int, make_app: Callable[[], Flask], limits: Limits = 
     )
 
     def make_server() -> Server:
-        configure_logging(level=chosen.log_level, process="api")
+        observe(chosen, "api")
         pulse.join()
         start_metrics(chosen)
+        start_tracing(chosen, "api")
         app = make_app()
-        return Server(app, threads=chosen.api_threads, beat=pulse.beat, close=state_of(app).close, limits=limits)
+        state = state_of(app)
+
+        def close() -> None:
+            state.close()
+            stop_tracing()
+            stop_observing()
+
+        return Server(
+            app,
+            threads=chosen.api_threads,
+            beat=pulse.beat,
+            close=close,
+            headers=state.headers,
+            limits=limits,
+        )
 
     granian = Granian(
         "tutelage",

@@ -11,8 +11,8 @@ import structlog
 from api.streams.handlers import make_application
 from api.streams.hub import READERS, Hub
 from cli.addresses import require_address, require_loopback
-from config.logging import configure_logging
 from config.metrics import start_metrics
+from config.observing import observe
 from config.settings import Settings, settings
 from models.engine import create
 from workers.transactions import metered
@@ -27,7 +27,7 @@ def streams(host: str, port: int) -> None:
     """Serve live updates as server-sent events."""
     chosen = settings()
     chosen.require_database_url()
-    configure_logging(level=chosen.log_level, process="streams")
+    observe(chosen, "streams")
     require_address(host)
     require_loopback(host, chosen)
     start_metrics(chosen)

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from uuid import UUID
 
@@ -36,18 +37,20 @@ class LineLogger(structlog.WriteLogger):
         self.name = name
 
 
-def configure_logging(*, level: str, process: str) -> None:
+def configure_logging(*, level: str, process: str, seen_by: Sequence[structlog.typing.Processor] = ()) -> None:
     """Send every log line of this process, our own and the libraries', to standard error as JSON.
 
     Args:
         level: a name of the standard library's levels, e.g. "INFO".
         process: the name under which the process stands in the process list, e.g. "worker-reviews".
+        seen_by: processors that see each line while it still holds its exception.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *seen_by,
         structlog.processors.format_exc_info,
         _named(process),
         redact,

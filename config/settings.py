@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from config.app_urls import require_app_url
 from config.limits import Network, RateLimit, TrustedProxies, rate_limit, trusted_proxies
 from config.mail_server import mail_server
 from config.meeting_links import NO_LINKS, require_meeting_link
+from config.origins import ANY_ORIGIN, require_origin
 from config.secrets import DEVELOPMENT_SECRET, RANDOM_TEXT, flower_logins, optional_secret, require_keys, require_secret
 
 Value = TypeVar("Value")
@@ -216,6 +218,20 @@ def _app_page(address: str) -> None:
         require_app_url(address)
 
 
+def _sentry_dsn(dsn: str) -> None:
+    parts = urlsplit(dsn)
+    if dsn and not (parts.scheme in ("https", "http") and parts.username and parts.hostname and parts.path.strip("/")):
+        raise ValidationError("Must read https://key@host/project, as Sentry shows it under Client Keys.")
+
+
+def _collector(url: str) -> None:
+    if not url:
+        return
+    _BASE_URL(url)
+    if find_spec("opentelemetry") is None:
+        raise ValidationError("Traces need OpenTelemetry: pip install 'tutelage[otel]'.")
+
+
 def _in_development(env: Env) -> bool:
     return env.str("TUTELAGE_ENV", ENVIRONMENTS[0]) == ENVIRONMENTS[0]
 
@@ -238,6 +254,11 @@ class Settings:
     jwt_leeway_seconds: int = _whole("JWT_LEEWAY_SECONDS", 10, 0, 300)
     jwt_provision_users: bool = _setting(lambda env: env.bool("JWT_PROVISION_USERS", False))
     identity_headers: str = _one_of("IDENTITY_HEADERS", "off", "gateway", "open")
+    cors_origins: tuple[str, ...] = _setting(
+        lambda env: tuple(dict.fromkeys(env.list("CORS_ORIGINS", [], subcast=require_origin)))
+    )
+    cors_credentials: bool = _setting(lambda env: env.bool("CORS_CREDENTIALS", False))
+    hsts_seconds: int = _whole("HSTS_SECONDS", 31_536_000, 0, 63_072_000)
     gateway_secret: str | None = _secret("GATEWAY_SECRET")
     encryption_keys: tuple[str, ...] = _keys("ENCRYPTION_KEYS")
     signing_keys: tuple[str, ...] = _keys("SIGNING_KEYS")
@@ -293,6 +314,12 @@ class Settings:
     app_url_bundle: str | None = _app_url("APP_URL_BUNDLE")
     reminder_minutes: tuple[int, ...] | None = _setting(
         lambda env: _optional_tuple(env.list("REMINDER_MINUTES", None, subcast=int, validate=_REMINDERS))
+    )
+    sentry_dsn: str | None = _setting(lambda env: env.str("SENTRY_DSN", "", validate=_sentry_dsn) or None, shown=False)
+    sentry_environment: str | None = _text("SENTRY_ENVIRONMENT")
+    sentry_release: str | None = _text("SENTRY_RELEASE")
+    otel_endpoint: str | None = _setting(
+        lambda env: env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "", validate=_collector).rstrip("/") or None
     )
     log_level: str = _setting(lambda env: logging.getLevelName(env.log_level("LOG_LEVEL", logging.INFO)))
     database_pool_size: int = _whole("DATABASE_POOL_SIZE", 8, 1, 200)
@@ -389,6 +416,11 @@ def _check_identity_headers(chosen: Any) -> None:
         raise SettingsError("IDENTITY_HEADERS=open trusts every caller and is for development only.")
 
 
+def _check_origins(chosen: Any) -> None:
+    if ANY_ORIGIN in chosen.cors_origins and (chosen.cors_credentials or len(chosen.cors_origins) > 1):
+        raise SettingsError("CORS_ORIGINS=* stands alone and without CORS_CREDENTIALS: list the origins you trust.")
+
+
 def _check_token_keys(chosen: Any) -> None:
     if chosen.jwt_public_key and chosen.jwt_jwks_url:
         raise SettingsError("Set JWT_PUBLIC_KEY or JWT_JWKS_URL, not both.")
@@ -404,5 +436,6 @@ _CHECKS: tuple[Callable[[Any], None], ...] = (
     _check_mail_server,
     _check_vapid,
     _check_identity_headers,
+    _check_origins,
     _check_token_keys,
 )

@@ -27,6 +27,7 @@ from workers.outcomes import (
     settle_success,
     success_log,
 )
+from workers.tracing import SpanKind, delivery_span
 from workers.transactions import Transactions
 from workers.transports import Transport
 from workflows.events import store
@@ -287,7 +288,10 @@ class OutboundRunner:
 
     def _send_and_settle(self, leased: LeasedMessage[M]) -> None:
         began = monotonic()
-        outcome = self._send(leased)
+        with delivery_span(leased.delivery, SpanKind.MESSAGE) as span:
+            outcome = self._send(leased)
+            if span is not None:
+                span.failed = _failure_of(outcome)
         leased.took = timedelta(seconds=monotonic() - began)
         accepted = isinstance(outcome, SendResult) and outcome.error is None
         if isinstance(outcome, SendResult) and accepted and not leased.settles:
@@ -418,6 +422,13 @@ class OutcomeBatcher:
     def _write_once(self, successes: list[Success]) -> set[DeliveryKey]:
         with self._transactions.autocommit() as db:
             return self._write_successes(db, successes)
+
+
+def _failure_of(outcome: SendResult | Exception) -> str | None:
+    """The kind of a failed attempt, for its span; None for a success."""
+    if isinstance(outcome, Exception):
+        return type(outcome).__name__
+    return None if outcome.error is None else str(outcome.error_class)
 
 
 def _prepared(db: Connection, effect: OutboundEffect[M], deliveries: Sequence[Delivery]) -> Sequence[M | Exception]:

@@ -19,6 +19,7 @@ from config import telemetry
 from models.sqlstates import LOCK_NOT_AVAILABLE, LOST_RACES, QUERY_CANCELED, sqlstate_of
 from workers.outbound import OutboundRunner, Route
 from workers.outcomes import OutcomeLog, settle_error, settle_exhausted, success_log
+from workers.tracing import SpanKind, delivery_span
 from workers.transactions import Transactions
 from workflows.events import store
 from workflows.events.delivery import Delivery, DeliveryKey
@@ -276,10 +277,14 @@ class DatabaseRunner:
         if delivery.counted_attempt > effect.policy.attempts:
             batch.exhausted.append(delivery)
             return
-        error = _error_of(db, effect, delivery, alone=alone)
-        if error is not None and alone and sqlstate_of(error) in LOST_RACES:
-            _RETRIES.inc()
-            error = _error_of(db, effect, delivery, alone=alone)
+        with delivery_span(delivery, SpanKind.DELIVERY) as span:
+            traced = delivery if span is None else span.follow(delivery)
+            error = _error_of(db, effect, traced, alone=alone)
+            if error is not None and alone and sqlstate_of(error) in LOST_RACES:
+                _RETRIES.inc()
+                error = _error_of(db, effect, traced, alone=alone)
+            if error is not None and span is not None:
+                span.failed = type(error).__name__
         took = timedelta(seconds=monotonic() - began)
         if error is None:
             batch.done.append((delivery, took))

@@ -22,14 +22,15 @@ import structlog
 from celery.signals import setup_logging, worker_shutting_down
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from config.logging import configure_logging
 from config.metrics import start_metrics
+from config.observing import observe
 from config.settings import SettingsError, exit_on_refused_settings, settings
 from models import engine
 from workers.app import app
 from workers.policy import operator_policy
 from workers.routes import routes_of
 from workers.runner import DeliveryRunner
+from workers.tracing import start_tracing, stop_tracing
 from workers.transactions import Transactions, metered
 from workers.wakeups import TASK, WakeupQueue
 from workflows.events.delivery import DeliveryKey
@@ -102,7 +103,7 @@ for _effect in load().all():
 # Connected, so that Celery leaves the loggers alone.
 @setup_logging.connect
 def _configure_logging(**_kw: Any) -> None:
-    configure_logging(level=settings().log_level, process=app.conf.tutelage_process)
+    observe(settings(), app.conf.tutelage_process)
     # One line per delivery is ours; received and succeeded would be two more.
     for noisy in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -148,6 +149,7 @@ def main() -> None:
     except ValueError as error:
         raise SettingsError(str(error)) from None
     start_metrics(settings())
+    start_tracing(settings(), app.conf.tutelage_process)
     # The first task should not wait for a connection to be made.
     try:
         process.transactions.engine.connect().close()
@@ -159,6 +161,7 @@ def main() -> None:
         worker.start()
     finally:
         process.close()
+        stop_tracing()
     sys.exit(worker.exitcode)
 
 

@@ -74,7 +74,9 @@ def reminders_to_set(
     about = {name: getattr(session, name) for name in own_fields(SessionEvent)}
     chosen = policy.reminder_minutes if minutes is None else minutes
     return [
-        SessionReminderSet(actor=SYSTEM.name, occurred_at=now, **about, **vars(reminder))
+        SessionReminderSet(
+            actor=SYSTEM.name, occurred_at=now, traceparent=session.traceparent, **about, **vars(reminder)
+        )
         for reminder in reminders_of(session.start_time, chosen, since=session.occurred_at)
         if reminder.useful_until > now
     ]

@@ -60,5 +60,4 @@ def get_calendar_feed(secret: str) -> Response:
     body = None if known else render_feed(db, feed, meetings=meetings)
     answer = Response(status=304) if body is None else Response(body, content_type=CONTENT_TYPE)
     answer.set_etag(feed.tag)
-    answer.headers["Cache-Control"] = "private, no-cache"
     return answer

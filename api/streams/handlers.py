@@ -19,9 +19,10 @@ from werkzeug.exceptions import ServiceUnavailable
 from api.addresses import client_address
 from api.auth import CREDENTIAL_HEADERS, identifier
 from api.errors import SENTENCES, shape
+from api.headers import AnswerHeaders
 from api.rate_limits import Counted, headers_of, refusal
 from api.refusals import CODE_OF_STATUS, status_of
-from api.requests import request_id_of
+from api.request_log import log_request, request_id_of
 from api.schemas.fields import Moment
 from api.schemas.sessions import as_seen_by, shown_session
 from api.streams.hub import BEGINNING, Hub, Point, Stream, read_id, snapshot_id
@@ -38,10 +39,79 @@ from workflows.sessions.session import SESSION, Session
 log = structlog.get_logger("api.streams")
 
 RECONNECT_MILLISECONDS = 2000
-METHODS = "GET, OPTIONS"
 
 
-class StreamHandler(RequestHandler):
+class Handler(RequestHandler):
+    """One request: its id, the headers of every answer, and one line when it is done.
+
+    `route` is None where there is none.
+    """
+
+    SUPPORTED_METHODS: tuple[str, ...] = ("GET", "OPTIONS")
+    route: str | None = None
+    request_id = ""
+    actor: Actor | None = None
+    code: str | None = None
+
+    def set_default_headers(self) -> None:
+        """Called by tornado, before anything else and again for an error."""
+        self.request_id = self.request_id or request_id_of(self.request.headers.get("X-Request-Id"))
+        self.clear_header("Server")
+        self.set_header("X-Request-Id", self.request_id)
+        policy: AnswerHeaders = self.settings["headers"]
+        for name, value in policy.of_data(self.request.headers.get("Origin")):
+            self.set_header(name, value)
+
+    def options(self) -> None:
+        """The methods that there are; of a listed origin, the answer to a preflight request."""
+        policy: AnswerHeaders = self.settings["headers"]
+        sent = self.request.headers
+        fields = policy.of_preflight(sent.get("Origin"), sent.get("Access-Control-Request-Method"))
+        if fields is not None:
+            self.set_status(204)
+        for name, value in fields or ():
+            self.set_header(name, value)
+        self.set_header("Allow", ", ".join(self.SUPPORTED_METHODS))
+        self.finish()
+
+    def refuse(self, status: int, code: str, message: str, details: Mapping[str, list[str]] | None = None) -> None:
+        """Answer an error in the API's shape."""
+        self.code = code
+        telemetry.REFUSALS.labels(code).inc()
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json")
+        if status == 401:
+            self.set_header("WWW-Authenticate", 'Bearer realm="tutelage"')
+        self.finish(json.dumps(shape(status, code, message, self.request_id, details)))
+
+    def write_error(self, status_code: int, **_kwargs: Any) -> None:
+        """What tornado refuses itself, such as another method."""
+        if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.set_header("Allow", ", ".join(self.SUPPORTED_METHODS))
+        sentence = SENTENCES.get(status_code, HTTPStatus(status_code).phrase)
+        self.refuse(status_code, CODE_OF_STATUS.get(status_code, "internal_error"), sentence)
+
+    def log_exception(self, kind: Any, value: Any, trace: Any) -> None:
+        """A defect, with its traceback; what a client did wrong is no line."""
+        if not isinstance(value, HTTPError):
+            log.error("streams.failed", exc_info=(kind, value, trace), request_id=self.request_id, route=self.route)
+
+
+def _log(handler: RequestHandler) -> None:
+    """One line for a request that is done; for a stream, when it has ended."""
+    assert isinstance(handler, Handler)
+    log_request(
+        str(handler.request.method),
+        handler.route,
+        handler.get_status(),
+        handler.request.request_time(),
+        handler.code,
+        request_id=handler.request_id,
+        actor=handler.actor.name if handler.actor else None,
+    )
+
+
+class StreamHandler(Handler):
     """One stream. Subclasses choose what it is about and how changes are written."""
 
     types: tuple[str, ...]
@@ -49,9 +119,7 @@ class StreamHandler(RequestHandler):
     def initialize(self, hub: Hub) -> None:
         """Called by tornado."""
         self.hub = hub
-        self.actor: Actor | None = None
         self.stream: Stream | None = None
-        self.request_id = request_id_of(self.request.headers.get("X-Request-Id"))
 
     async def get(self) -> None:
         """Authenticate, then send a snapshot or what was missed, and from then on each change."""
@@ -123,10 +191,8 @@ class StreamHandler(RequestHandler):
 
     async def _serve(self, stream: Stream, missed: list[Change] | None, *, unknown: bool) -> None:
         self.set_header("Content-Type", "text/event-stream")
-        self.set_header("Cache-Control", "no-store")
         # Proxies must not wait for more.
         self.set_header("X-Accel-Buffering", "no")
-        self.set_header("X-Request-Id", self.request_id)
         self.write(f"retry: {RECONNECT_MILLISECONDS}\n\n")
         if unknown:
             self.write("event: reset\ndata: {}\n\n")
@@ -196,37 +262,11 @@ class StreamHandler(RequestHandler):
         """The name and the content of each change's event; None for one that the caller may not see."""
         raise NotImplementedError
 
-    def refuse(self, status: int, code: str, message: str, details: Mapping[str, list[str]] | None = None) -> None:
-        """Answer an error in the API's shape."""
-        telemetry.REFUSALS.labels(code).inc()
-        self.set_status(status)
-        self.set_header("Content-Type", "application/json")
-        self.set_header("X-Request-Id", self.request_id)
-        if status == 401:
-            self.set_header("WWW-Authenticate", 'Bearer realm="tutelage"')
-        self.finish(json.dumps(shape(status, code, message, self.request_id, details)))
-
-    def write_error(self, status_code: int, **_kwargs: Any) -> None:
-        """What tornado refuses itself, such as another method."""
-        if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            self.set_header("Allow", METHODS)
-        sentence = SENTENCES.get(status_code, HTTPStatus(status_code).phrase)
-        self.refuse(status_code, CODE_OF_STATUS.get(status_code, "internal_error"), sentence)
-
-    def options(self) -> None:
-        """Which methods there are."""
-        self.set_header("Allow", METHODS)
-        self.set_header("X-Request-Id", self.request_id)
-
-    def log_exception(self, kind: Any, value: Any, trace: Any) -> None:
-        """A defect, with its traceback; what a client did wrong is no line."""
-        if not isinstance(value, HTTPError):
-            log.error("streams.failed", exc_info=(kind, value, trace), request_id=self.request_id)
-
 
 class AvailabilityStream(StreamHandler):
     """When a mentor is busy: every signed-in caller sees the times, and no one sees the mentees."""
 
+    route = "/streams/availability"
     types = tuple(CALENDAR)
 
     async def subject(self, actor: Actor) -> set[UUID]:  # noqa: ARG002 - anyone signed in
@@ -257,6 +297,7 @@ class AvailabilityStream(StreamHandler):
 class SessionStream(StreamHandler):
     """The caller's own sessions, as mentee, participant and mentor."""
 
+    route = "/streams/sessions"
     types = SESSIONS
 
     async def subject(self, actor: Actor) -> set[UUID]:
@@ -292,15 +333,19 @@ class SessionStream(StreamHandler):
         return shown_session(as_seen_by(self.actor, session, meetings=meetings, now=datetime.now(UTC)))
 
 
-class HealthHandler(RequestHandler):
+class HealthHandler(Handler):
     """Whether the process answers."""
+
+    route = "/health/live"
 
     def get(self) -> None:
         """Answer."""
         self.finish({"status": "ok"})
 
 
-class _Missing(StreamHandler):
+class _Missing(Handler):
+    SUPPORTED_METHODS = RequestHandler.SUPPORTED_METHODS
+
     def prepare(self) -> None:
         """Whatever the method."""
         self.refuse(404, "not_found", SENTENCES[404])
@@ -323,13 +368,12 @@ SESSION_NOW = PreparedStatement(SESSION)
 def make_application(hub: Hub) -> Application:
     """The application of one hub, at the root and under /api."""
     use_sealer(Sealer(hub.settings.encryption_keys))
-    routes = [(r"(?:/api)?/streams/availability", AvailabilityStream), (r"(?:/api)?/streams/sessions", SessionStream)]
+    streams = [(f"(?:/api)?{each.route}", each, {"hub": hub}) for each in (AvailabilityStream, SessionStream)]
     return Application(
-        [*((path, handler, {"hub": hub}) for path, handler in routes), (r"/health/live", HealthHandler)],
+        [*streams, (r"/health/live", HealthHandler)],
         default_handler_class=_Missing,
-        default_handler_args={"hub": hub},
-        # What it cannot know: the API's log has the requests, the metrics the streams.
-        log_function=lambda _handler: None,
+        headers=AnswerHeaders(hub.settings),
+        log_function=_log,
     )
 
 

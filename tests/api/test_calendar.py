@@ -128,7 +128,7 @@ def test_a_feed_is_an_icalendar_object(client: ApiClient, cast: Cast, scheduled:
     answer = client.get(f"{root}/calendar/{make_secret(client, cast.as_mentee)}.ics")
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
-    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert answer.headers["Cache-Control"] == "no-store"
     calendar = Calendar.from_ical(answer.data)
     assert (calendar["VERSION"], calendar["CALSCALE"]) == ("2.0", "GREGORIAN")
     assert "METHOD" not in calendar
@@ -188,7 +188,7 @@ def test_an_unchanged_feed_is_304_by_one_statement(world: World, cast: Cast, sch
             answer = world.client.get(path, headers={"If-None-Match": known})
         assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", tag)
         assert len(made.statements) == 1
-        assert answer.headers["Cache-Control"] == "private, no-cache"
+        assert answer.headers["Cache-Control"] == "no-store"
     assert world.client.get(path, headers={"If-None-Match": '"another"'}).status_code == 200
     head = world.client.head(path)
     assert (head.status_code, head.data, head.headers["ETag"]) == (200, b"", tag)

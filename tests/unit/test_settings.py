@@ -46,6 +46,7 @@ NAMES = (
     *("JWT_PUBLIC_KEY", "JWT_JWKS_URL", "JWT_LEEWAY_SECONDS", "JWT_PROVISION_USERS", "TRUSTED_PROXIES"),
     *("RATE_LIMIT_CALLER", "RATE_LIMIT_ADDRESS", "RATE_LIMIT_BOOKING", "RATE_LIMIT_AUTH_FAILURES"),
     "CONNECTIONS_PER_ADDRESS",
+    *("CORS_ORIGINS", "CORS_CREDENTIALS", "HSTS_SECONDS", "SENTRY_DSN", "OTEL_EXPORTER_OTLP_ENDPOINT"),
 )
 
 
@@ -400,3 +401,67 @@ def test_an_effect_without_a_transport_is_refused(queue: str, transport: str) ->
     known.add(OutboundEffect(name="partner.send", queue=queue, transport=transport, prepare=lambda _db, _found: []))
     with pytest.raises(ValueError, match=f"partner.send asks for the transport {transport}, which workers of"):
         routes_of([queue], read_settings(), known)
+
+
+def test_no_site_may_call_the_api_by_default() -> None:
+    assert (read_settings().cors_origins, read_settings().cors_credentials) == ((), False)
+
+
+def test_origins_are_kept_as_browsers_write_them() -> None:
+    os.environ["CORS_ORIGINS"] = (
+        "https://App.Example.org:443, http://localhost:3000,https://[::1]:8443,http://127.0.0.1:80"
+    )
+    assert read_settings().cors_origins == (
+        *("https://app.example.org", "http://localhost:3000", "https://[::1]:8443", "http://127.0.0.1"),
+    )
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *(
+            "app.example.org",
+            "https://",
+            "https://app.example.org/",
+            "https://app.example.org/x",
+            "https://*.example.org",
+        ),
+        *("https://app.example.org?x", "https://u:p@app.example.org", "ftp://app.example.org", "null", "https://a:b:c"),
+        *("https://app.example.org:99999", "https://app.exämple.org", "https://app.example.org https://b.example.org"),
+    ],
+)
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    os.environ["CORS_ORIGINS"] = f"https://good.example.org,{origin}"
+    with pytest.raises(SettingsError, match="CORS_ORIGINS"):
+        read_settings()
+
+
+@pytest.mark.parametrize("more", [{"CORS_CREDENTIALS": "true"}, {"CORS_ORIGINS": "*,https://app.example.org"}])
+def test_every_origin_is_never_trusted_with_credentials(more: dict[str, str]) -> None:
+    os.environ["CORS_ORIGINS"] = "*"
+    assert read_settings().cors_origins == ("*",)
+    os.environ.update(more)
+    with pytest.raises(SettingsError, match="stands alone and without CORS_CREDENTIALS"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    "dsn", ["sentry.example.org", "https://sentry.example.org/1", "https://key@sentry.example.org/"]
+)
+def test_a_dsn_has_a_key_and_a_project(dsn: str) -> None:
+    os.environ["SENTRY_DSN"] = dsn
+    with pytest.raises(SettingsError, match="SENTRY_DSN"):
+        read_settings()
+
+
+def test_a_dsn_is_not_shown() -> None:
+    os.environ["SENTRY_DSN"] = "https://the-key@sentry.example.org/7"
+    assert "the-key" not in repr(read_settings())
+
+
+def test_a_collector_has_an_address() -> None:
+    os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:4318/"
+    assert read_settings().otel_endpoint == "http://127.0.0.1:4318"
+    os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = "127.0.0.1:4318"
+    with pytest.raises(SettingsError, match="OTEL_EXPORTER_OTLP_ENDPOINT"):
+        read_settings()

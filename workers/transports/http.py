@@ -43,6 +43,7 @@ from workers.transports.network import (
 from workflows.effects.webhooks import WebhookMessage
 from workflows.errors import Invalid
 from workflows.events.delivery import SendResult
+from workflows.events.record import TRACEPARENT
 from workflows.webhooks.address import (
     Address,
     AddressRefused,
@@ -494,6 +495,7 @@ class WebhookTransport(Transport[WebhookMessage]):
             webhook_id=webhook_id,
             timestamp=timestamp,
             signature=signatures(signers, webhook_id, timestamp, message.body),
+            traceparent=TRACEPARENT.get(),
         )
 
 

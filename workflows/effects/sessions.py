@@ -60,7 +60,7 @@ def create_sessions(db: Connection, accepted: list[tuple[BookingAccepted, Operat
         if session is None:
             log.info("session.exists_already", booking_id=event.booking_id)
             continue
-        created = SessionCreated.about(session, actor=SYSTEM, now=now)
+        created = SessionCreated.about(session, actor=SYSTEM, now=now, traceparent=event.traceparent)
         created_events.append(created)
         created_events += reminders_to_set(created, session.reminder_minutes, policy=policy, now=now)
     if created_events:

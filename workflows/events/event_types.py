@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid7
 from workflows.identity.actor import Actor
 from workflows.records import Record
 
-ENVELOPE = frozenset({"id", "actor", "occurred_at", "sequence"})
+ENVELOPE = frozenset({"id", "actor", "occurred_at", "sequence", "traceparent"})
 # Largest difference expected between the clocks of two machines.
 CLOCK_SKEW = timedelta(minutes=1)
 
@@ -36,7 +36,8 @@ class Event:
     """Something that happened to one subject. Subclasses add the data; times are UTC.
 
     `announced`: whether webhook endpoints can subscribe to the type. `sequence` is the database's, and None until
-    the event has been read back.
+    the event has been read back. `traceparent` names the span that it was recorded in, for an effect the span of
+    its delivery, where these are traced; it is stored beside the data.
     """
 
     type: ClassVar[str] = "*"
@@ -47,6 +48,7 @@ class Event:
     actor: str
     occurred_at: datetime
     sequence: int | None = None
+    traceparent: str | None = None
 
     def __init_subclass__(cls) -> None:
         # A plug-in brings types of its own.
@@ -80,7 +82,8 @@ class Event:
     def read(cls, *, id: UUID, actor: str, occurred_at: datetime, sequence: int, data: dict[str, Any]) -> Self:
         """The event that was stored; fields that a newer writer added are ignored."""
         own = {name: _from_json(kind, data.get(name)) for name, kind in own_fields(cls).items() if name in data}
-        return cls(id=id, actor=actor, occurred_at=occurred_at, sequence=sequence, **own)
+        trace = data.get("traceparent")
+        return cls(id=id, actor=actor, occurred_at=occurred_at, sequence=sequence, traceparent=trace, **own)
 
 
 def own_fields(event: type[Event]) -> dict[str, Any]:

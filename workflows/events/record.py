@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -21,6 +22,8 @@ from workflows.events.event_types import Event
 from workflows.events.subscriptions import AnyOutboundEffect, Effect, FanOut, active_subscriptions
 
 _RECORDED = "tutelage.recorded"
+# The span in which this thread records events, as a traceparent (W3C Trace Context); None while nothing is traced.
+TRACEPARENT: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 Item = TypeVar("Item")
 # Writes all items of a transaction at once: `(db, items)`.
@@ -182,8 +185,9 @@ def record(db: Connection, *events: Event, held_back: bool = False) -> None:
     announced = [event for event in events if event.announced and not held_back and known.fan_out is not None]
     if known.fan_out is not None:
         plans += [plan for event in events for plan in _direct(known.fan_out, event)]
+    trace = TRACEPARENT.get()
     values = {
-        "events": [_event_as_json(event) for event in events],
+        "events": [_event_as_json(event, trace) for event in events],
         "plans": [plan.as_json() for plan in plans],
         "catalogue": known.effect_catalogue.id,
     }
@@ -300,14 +304,15 @@ def _add(db: Connection, plans: list[_Plan]) -> int:
     return len(added)
 
 
-def _event_as_json(event: Event) -> dict[str, object]:
+def _event_as_json(event: Event, trace: str | None) -> dict[str, object]:
+    trace = event.traceparent or trace
     return {
         "id": str(event.id),
         "type": event.type,
         "subject_type": event.subject,
         "subject_id": str(event.subject_id),
         "actor": event.actor,
-        "data": event.data(),
+        "data": event.data() if trace is None else event.data() | {"traceparent": trace},
         "occurred_at": event.occurred_at.isoformat(),
     }
 

@@ -109,12 +109,12 @@ def unlock_all(db: Connection, completed: list[tuple[SessionCompleted, datetime]
         return
     columns = ("ids", "session_ids", "mentees", "mentors", "unlocked_at", "expires_at")
     written = db.execute(_UNLOCK, dict(zip(columns, map(list, zip(*permits, strict=True)), strict=True)))
-    of_session = {event.session_id: (event.booking_id, now) for event, now in completed}
+    of_session = {event.session_id: (event, now) for event, now in completed}
     events = []
     for permit in map(Permit.of, written):
-        booking_id, now = of_session[permit.session_id]
-        ids = {"session_id": permit.session_id, "booking_id": booking_id}
-        events.append(ReviewUnlocked.about(permit, actor=SYSTEM, now=now, **ids))
+        event, now = of_session[permit.session_id]
+        ids = {"session_id": permit.session_id, "booking_id": event.booking_id}
+        events.append(ReviewUnlocked.about(permit, actor=SYSTEM, now=now, traceparent=event.traceparent, **ids))
     if events:
         record(db, *events)
 

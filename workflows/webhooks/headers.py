@@ -79,12 +79,19 @@ def opened_headers(stored: Mapping[str, Any], unseal: Callable[[str], str]) -> d
 
 
 def headers_of(
-    custom: Mapping[str, str], *, authority: str, webhook_id: str, timestamp: str, signature: str
+    custom: Mapping[str, str],
+    *,
+    authority: str,
+    webhook_id: str,
+    timestamp: str,
+    signature: str,
+    traceparent: str | None = None,
 ) -> dict[str, str]:
     """All headers but the length: an endpoint's own first, then ours, which they cannot override.
 
     Args:
         custom: the endpoint's own; those that are ours to set are left out.
+        traceparent: the span of this attempt (W3C Trace Context), if it is traced.
 
     Raises:
         HeaderRefused: what should not have been stored, and would perhaps not stay within its line.
@@ -106,6 +113,8 @@ def headers_of(
         "webhook-timestamp": timestamp,
         "webhook-signature": signature,
     }
+    if traceparent is not None:
+        headers["traceparent"] = traceparent
     return headers
 
 

@@ -1,0 +1,103 @@
+"""The headers of every answer: what browsers may do with it (CSP, HSTS, …), who may keep it, and CORS.
+
+They are lists, made once per process. Flask-Talisman and Flask-CORS would know only the answers of Flask: those of the
+server itself and of live updates need the same headers.
+"""
+
+from __future__ import annotations
+
+from werkzeug.datastructures import Headers
+
+from config.origins import ANY_ORIGIN
+from config.settings import Settings
+
+Fields = list[tuple[str, str]]
+
+# For what is data and no page: whatever a browser takes it for, it runs nothing, loads nothing and stands in no frame.
+CLOSED_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+NO_STORE = "no-store"
+
+METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
+# Beside those that browsers let every script send.
+ACCEPTED_HEADERS = (
+    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Prefer, X-Request-Id"
+)
+# What development believes, and a gateway sets itself.
+IDENTITY_HEADERS = "X-User-Id, X-Mentor-Profile-Id"
+EXPOSED_HEADERS = (
+    "Allow, Content-Disposition, ETag, Idempotent-Replayed, Link, Location, Preference-Applied, RateLimit,"
+    " RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id"
+)
+# As long as Chromium keeps the answer to a preflight request at most.
+PREFLIGHT_SECONDS = 7200
+
+
+class AnswerHeaders:
+    """The headers that every answer of a process has."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._fixed: Fields = [
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "no-referrer"),
+            ("Cross-Origin-Resource-Policy", "same-origin"),
+        ]
+        # Over plain HTTP it has no meaning, and a name that is not served over TLS must not promise to be.
+        if settings.hsts_seconds and settings.public_url.startswith("https://"):
+            self._fixed.append(("Strict-Transport-Security", f"max-age={settings.hsts_seconds}"))
+        self._data = [*self._fixed, ("Content-Security-Policy", CLOSED_POLICY), ("Cache-Control", NO_STORE)]
+        self._any_origin = ANY_ORIGIN in settings.cors_origins
+        self._origins, self._others = _sharing(settings)
+        self.is_shared = bool(settings.cors_origins)
+        named = f"{ACCEPTED_HEADERS}, {IDENTITY_HEADERS}" if settings.identity_headers == "open" else ACCEPTED_HEADERS
+        self._preflight: Fields = [
+            ("Access-Control-Allow-Methods", METHODS),
+            ("Access-Control-Allow-Headers", named),
+            ("Access-Control-Max-Age", str(PREFLIGHT_SECONDS)),
+        ]
+
+    def complete(self, headers: Headers, origin: str | None) -> None:
+        """Add them to an answer of the application, which may have set a policy and a `Cache-Control` of its own.
+
+        Args:
+            origin: the request's header.
+        """
+        headers.extend(self._fixed)
+        if "Content-Security-Policy" not in headers:
+            headers.add("Content-Security-Policy", CLOSED_POLICY)
+        if "Cache-Control" not in headers:
+            headers.add("Cache-Control", NO_STORE)
+        if self.is_shared:
+            headers.extend(self.shared_with(origin))
+
+    def of_data(self, origin: str | None) -> Fields:
+        """Those of an answer that is no page and is not to be kept, such as a refusal."""
+        return [*self._data, *self.shared_with(origin)] if self.is_shared else self._data
+
+    def shared_with(self, origin: str | None) -> Fields:
+        """What lets the scripts of an origin read an answer (CORS), if it is listed."""
+        return self._origins.get(origin or "", self._others)
+
+    def of_preflight(self, origin: str | None, method: str | None) -> Fields | None:
+        """The answer to a preflight request of a listed origin; None for any other request.
+
+        Args:
+            method: the request's `Access-Control-Request-Method`.
+        """
+        if method is None or origin is None:
+            return None
+        return self._preflight if self._any_origin or origin in self._origins else None
+
+
+def _sharing(settings: Settings) -> tuple[dict[str, Fields], Fields]:
+    """What lets scripts read an answer (CORS), by their origin; and what answers to all others have."""
+    exposed = ("Access-Control-Expose-Headers", EXPOSED_HEADERS)
+    if ANY_ORIGIN in settings.cors_origins:
+        return {}, [("Access-Control-Allow-Origin", ANY_ORIGIN), exposed]
+    credentials = [("Access-Control-Allow-Credentials", "true")] if settings.cors_credentials else []
+    # A cache in between must not show one origin the answer to another one.
+    vary = ("Vary", "Origin")
+    listed = {
+        origin: [("Access-Control-Allow-Origin", origin), *credentials, exposed, vary]
+        for origin in settings.cors_origins
+    }
+    return listed, [vary] if listed else []

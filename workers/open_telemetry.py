@@ -1,0 +1,83 @@
+"""Spans as OpenTelemetry exports them: OTLP over HTTP, in batches, by a thread of its own.
+
+Imported only where there is a collector. What OpenTelemetry reads from the environment itself holds here too, such as
+headers for the collector, a sampler or the service's name.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import PackageNotFoundError, version
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from config.settings import Settings
+from workers.tracing import Attributes, SpanKind
+
+_PROPAGATOR = TraceContextTextMapPropagator()
+_TRACES = "/v1/traces"
+
+
+class OpenTelemetry:
+    """The tracer of one process."""
+
+    def __init__(self, settings: Settings, process: str) -> None:
+        resource = Resource.create(
+            {
+                "service.name": os.environ.get("OTEL_SERVICE_NAME") or f"tutelage-{process}",
+                "service.version": _version(),
+                "deployment.environment.name": settings.environment,
+            }
+        )
+        self._provider = TracerProvider(resource=resource)
+        exporter = OTLPSpanExporter(endpoint=f"{settings.otel_endpoint}{_TRACES}")
+        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._tracer = self._provider.get_tracer("tutelage")
+
+    def begin(self, name: str, kind: SpanKind, parent: str | None, attributes: Attributes) -> OpenTelemetrySpan:
+        """Begin a span; arguments as of `Tracer.begin`."""
+        context = _PROPAGATOR.extract({"traceparent": parent}, Context()) if parent else Context()
+        kinds = trace.SpanKind[kind.value]
+        return OpenTelemetrySpan(self._tracer.start_span(name, context=context, kind=kinds, attributes=attributes))
+
+    def close(self) -> None:
+        """Export what is left."""
+        self._provider.shutdown()
+
+
+class OpenTelemetrySpan:
+    """A span that has begun."""
+
+    def __init__(self, span: trace.Span) -> None:
+        self._span = span
+
+    @property
+    def traceparent(self) -> str:
+        """Its context as a header."""
+        carrier: dict[str, str] = {}
+        _PROPAGATOR.inject(carrier, trace.set_span_in_context(self._span, Context()))
+        return carrier["traceparent"]
+
+    def end(self, *, name: str | None = None, failed: str | None = None, attributes: Attributes | None = None) -> None:
+        """End it; arguments as of `Span.end`."""
+        if name is not None:
+            self._span.update_name(name)
+        if attributes:
+            self._span.set_attributes(attributes)
+        if failed is not None:
+            self._span.set_attribute("error.type", failed)
+            self._span.set_status(trace.StatusCode.ERROR)
+        self._span.end()
+
+
+def _version() -> str:
+    try:
+        return version("tutelage")
+    except PackageNotFoundError:
+        return "0.0.0"
