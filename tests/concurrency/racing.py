@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -14,7 +15,8 @@ from tests.eventually import eventually
 from workflows.errors import DomainError
 
 BARRIER_SECONDS = 20
-ROUNDS = 30
+# Of each race; RACE_ROUNDS=100 plays the long form.
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "20"))
 
 
 class Race:

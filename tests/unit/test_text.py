@@ -8,7 +8,8 @@ import pytest
 
 from workflows.text import one_line
 
-BREAKS = [chr(number) for number in range(sys.maxunicode + 1) if len(f"a{chr(number)}b".splitlines()) > 1]
+EVERY_CHARACTER = "".join(map(chr, range(sys.maxunicode + 1)))
+BREAKS = sorted({line[-1] for line in EVERY_CHARACTER.splitlines(keepends=True)[:-1]})
 
 
 @pytest.mark.parametrize("end", [*BREAKS, "\r\n", "\x00", "\x1b", "\x7f", "\x9f", "\t", "\u3000", " \n\n "])
