@@ -24,7 +24,7 @@ from models.notifications import push_subscriptions
 from models.people import mentor_profiles, users
 from models.sessions import sessions
 from tests import factories
-from tests.application import ApiResponse, World, as_mentor, as_operator, as_user
+from tests.application import ApiResponse, World, as_mentor, as_operator, as_user, bearer
 from tests.dumping import dump, tables_with
 from tests.integration.browsers import SubscribedBrowser
 from workflows.identity.people import Mentor, User
@@ -325,6 +325,15 @@ def test_nothing_of_the_person_acts_any_more(life: Life, engine: Engine) -> None
     assert (answer.status_code, answer.json["code"]) == (404, "not_found")
     made = client.post("/mentor-profiles", json={"userId": str(life.person.id), "headline": "x"}, headers=as_operator())
     assert made.status_code == 404
+
+
+def test_no_token_makes_the_account_again(life: Life, engine: Engine) -> None:
+    world = World.on(engine, jwt_provision_users=True)
+    claims = {"sub": str(life.person.id), "email": life.person.email, "email_verified": True, "name": "Ada Lovelace"}
+    assert world.client.get("/me", headers=bearer(claims)).status_code == 200
+    assert life.delete().status_code == 204
+    assert world.client.get("/me", headers=bearer(claims)).status_code == 401
+    assert tables_with(engine, [life.person.email, "Ada Lovelace"]) == []
 
 
 def test_a_deletion_honours_the_version_that_is_named(life: Life) -> None:

@@ -12,16 +12,19 @@ from sqlalchemy import Connection, Engine, func, select
 
 from models.base import enum_literal
 from models.bookings import BookingStatus, bookings
+from models.catalog import BookingMode
 from models.people import users
 from tests import factories
 from tests.concurrency.racing import Race, codes, deadlocks, winners
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept
 from workflows.bookings.request import request
+from workflows.catalog.listings import Listing
 from workflows.errors import DomainError
 from workflows.identity.actor import Actor
-from workflows.identity.people import User
+from workflows.identity.people import User, change_user
 from workflows.privacy.closing import delete_account
+from workflows.privacy.places import ERASED_NAME
 
 ROUNDS, RIVALS = 5, 5
 Call = Callable[[Connection], object]
@@ -95,6 +98,43 @@ def test_nothing_is_requested_for_an_account_that_is_gone(engine: Engine, race: 
         assert state.get(BookingStatus.CANCELLED.value, 0) == len(winners(outcomes)) - 1
         assert state["erased"] == 1
     assert deadlocks(engine) == before
+
+
+@pytest.mark.parametrize("mode", BookingMode)
+def test_nothing_is_booked_with_a_mentor_who_is_gone(engine: Engine, race: Race, mode: BookingMode) -> None:
+    before = deadlocks(engine)
+    for _round in range(ROUNDS):
+        with engine.begin() as db:
+            person = factories.make_user(db)
+            mentor = factories.make_mentor(db, person)
+            listing = factories.make_listing(db, mentor, booking_mode=mode)
+            mentees = [factories.make_user(db) for _ in range(RIVALS)]
+
+        def ask(db: Connection, mentee: User, listing: Listing = listing) -> Booking:
+            now, start = datetime.now(UTC), factories.next_slot()
+            return request(db, actor=Actor.person(mentee.id, None), listing_id=listing.id, start_time=start, now=now)
+
+        outcomes = race.transact([deletion(person), *(partial(ask, mentee=each) for each in mentees)])
+        with engine.connect() as db:
+            booked = select(bookings.c.status).where(bookings.c.mentor_profile_id == mentor.id)
+            statuses = list(db.scalars(booked))
+        assert len(statuses) == len(winners(outcomes[1:]))
+        if outcomes[0] == "deleted":
+            assert set(statuses) <= {BookingStatus.DECLINED}
+        else:
+            assert codes(outcomes[:1]) == ["still_open"]
+            assert BookingStatus.ACCEPTED in statuses
+    assert deadlocks(engine) == before
+
+
+def test_a_change_of_an_account_does_not_outlive_it(engine: Engine, race: Race) -> None:
+    for _round in range(ROUNDS):
+        with engine.begin() as db:
+            person = factories.make_user(db)
+        change = partial(change_user, user_id=person.id, changes={"name": "Ada King"})
+        assert race.transact([deletion(person), *[change] * RIVALS])[0] == "deleted"
+        with engine.connect() as db:
+            assert db.scalar(select(users.c.name).where(users.c.id == person.id)) == ERASED_NAME
 
 
 def test_two_deletions_at_once_are_one(engine: Engine, race: Race, person: User) -> None:
