@@ -109,6 +109,7 @@ waitlist_entries = Table(
     created(),
     UniqueConstraint("booking_id", "user_id"),
     Index("ix_waitlist_entries_booking_id_id", "booking_id", "id"),
+    Index("ix_waitlist_entries_user_id_id", "user_id", "id"),
 )
 
 # What became of the seats that were left; their rows in booking_participants are deleted.

@@ -530,27 +530,40 @@ AND (
     (d.effect = 'mail.send' AND d.target = CAST(:user_id AS text))
     OR (d.effect = 'push.send' AND NOT EXISTS (
         SELECT FROM push_subscriptions s
-        WHERE CAST(s.id AS text) = d.target AND s.user_id <> CAST(:user_id AS uuid)
+        WHERE s.id = CASE WHEN d.effect = 'push.send' THEN CAST(d.target AS uuid) END
+          AND s.user_id <> CAST(:user_id AS uuid)
     ))
 )
 """
     )
 )
-DELIVERIES_OF_DELETED_ENDPOINTS = text(
+# Of a mentor's deleted endpoints: the events that were sent to them, and then what the endpoints answered.
+EVENTS_TO_DELETED_ENDPOINTS = text(
     """
-SELECT d.id FROM deleted_webhook_endpoints w
-JOIN deliveries d ON d.endpoint_id = w.id AND d.effect = 'webhooks.send'
-WHERE w.mentor_profile_id = CAST(:mentor_profile_id AS uuid) AND d.id > :after
-ORDER BY d.id LIMIT :size
+SELECT DISTINCT sent.event_id FROM deleted_webhook_endpoints w CROSS JOIN LATERAL (
+    SELECT d.event_id FROM deliveries d
+    WHERE d.endpoint_id = w.id AND d.effect = 'webhooks.send' AND d.event_id > :after
+    ORDER BY d.event_id LIMIT :size
+) AS sent
+WHERE w.mentor_profile_id = CAST(:mentor_profile_id AS uuid)
+ORDER BY sent.event_id LIMIT :size
 """
 )
-FORGET_ATTEMPTS = text(
+FORGET_ENDPOINT_ANSWERS = text(
     """
-UPDATE delivery_attempts a SET error = NULL, response = NULL FROM deliveries d
-WHERE d.id = ANY(:ids) AND (a.event_id, a.effect, a.target) = (d.event_id, d.effect, d.target)
+WITH sent AS (
+    SELECT d.event_id, d.effect, d.target, d.last_error FROM deliveries d
+    JOIN deleted_webhook_endpoints w ON w.id = d.endpoint_id
+    WHERE w.mentor_profile_id = CAST(:mentor_profile_id AS uuid)
+      AND d.event_id = ANY(:ids) AND d.effect = 'webhooks.send'
+), attempts AS (
+    UPDATE delivery_attempts a SET error = NULL, response = NULL FROM sent
+    WHERE (a.event_id, a.effect, a.target) = (sent.event_id, sent.effect, sent.target)
+)
+UPDATE deliveries d SET last_error = :reason FROM sent
+WHERE (d.event_id, d.effect, d.target) = (sent.event_id, sent.effect, sent.target) AND sent.last_error <> :reason
 """
 )
-FORGET_LAST_ERRORS = text("UPDATE deliveries SET last_error = :reason WHERE id = ANY(:ids) AND last_error IS NOT NULL")
 
 
 def _status(delivery: Any) -> list[ColumnElement[Any]]:

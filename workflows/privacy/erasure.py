@@ -138,7 +138,7 @@ PARTS = (
         NOTIFICATIONS,
     ),
     # Of the mentor's own endpoints, which may be other people's servers.
-    Part("webhooks", store.DELIVERIES_OF_DELETED_ENDPOINTS, (store.FORGET_ATTEMPTS, store.FORGET_LAST_ERRORS)),
+    Part("webhooks", store.EVENTS_TO_DELETED_ENDPOINTS, (store.FORGET_ENDPOINT_ANSWERS,)),
 )
 _MARK = text("UPDATE users SET erased_at = now() WHERE id = CAST(:user_id AS uuid) AND erased_at IS NULL")
 _NEXT = text(
