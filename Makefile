@@ -14,7 +14,7 @@ FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.1
 	$$candidate -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$candidate && exit; done; exit 1
 
-.PHONY: help setup demo up dev test test-browser check faults-long bench bench-accept lock clean
+.PHONY: help setup demo up dev test test-browser check pentest faults-long bench bench-accept lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -52,6 +52,9 @@ check: $(READY) ## Check style, formatting, types, the direction of imports and 
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.advisories
+
+pentest: $(READY) ## Attack a running address, or a system of its own (ARGS="--url http://... --token ...")
+	@$(BIN)/python -m tests.pentest $(ARGS)
 
 faults-long: $(READY) ## Kill every part under full load for five minutes, then look for what was lost (ARGS="--seed N --seconds 300")
 	@$(BIN)/python -m bench.chaos $(ARGS)
