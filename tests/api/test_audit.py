@@ -23,7 +23,6 @@ from tests.audit import new_entry
 from tests.statements import statements_of
 from workflows.action_links.link import Action
 from workflows.audit.entry import NewEntry, Origin
-from workflows.audit.log import entries_of_person
 from workflows.bookings.booking import Booking
 from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE, Choice
 from workflows.reviews.review import Review
@@ -277,19 +276,3 @@ def test_equal_addresses_have_equal_hashes_and_show_nothing(world: World, cast: 
     environ = {"REMOTE_ADDR": "203.0.113.7"}
     other_key.client.patch("/me", headers=cast.as_mentee, json={"locale": "de"}, environ_overrides=environ)
     assert entries(world)[0]["addressHash"] not in hashes
-
-
-def test_a_persons_entries_are_what_they_did_and_what_was_done_to_them(
-    world: World, cast: Cast, draft: Booking, engine: Engine
-) -> None:
-    mentor = cast.mentor
-    world.client.patch(f"/bookings/{draft.id}/decline", headers=cast.as_mentor)
-    world.client.patch("/me", headers=cast.as_mentor, json={"locale": "de"})
-    profile = {"headline": "New"}
-    world.client.patch(f"/mentor-profiles/{mentor.id}", headers=cast.as_operator, json=profile)
-    world.client.patch("/me", headers=cast.as_mentee, json={"locale": "de"})
-    with engine.connect() as db:
-        found = entries_of_person(db, user_id=mentor.user_id, mentor_profile_id=mentor.id)
-        none = entries_of_person(db, user_id=cast.stranger.id, mentor_profile_id=None)
-    assert [each.action for each in found] == ["booking.declined", "user.changed", "mentor_profile.changed"]
-    assert none == []

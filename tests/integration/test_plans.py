@@ -46,7 +46,7 @@ from tests.application import World
 from tests.integration.harness import without_guards
 from workflows.action_links.link import FORGET_SPENT_LINKS, HOLDER_OF_LINK, SPENT_LINK
 from workflows.audit.chain import NEXT_ENTRIES, OLDEST_UNCHAINED
-from workflows.audit.log import AUDIT_ENTRIES, ENTRIES_OF_PERSON
+from workflows.audit.log import AUDIT_ENTRIES
 from workflows.availability.calendar import BLOCKS, BLOCKS_WITHOUT_BOOKINGS, CALENDARS
 from workflows.availability.dates import DATES
 from workflows.availability.feeds import FEEDS
@@ -304,7 +304,6 @@ STATEMENTS: dict[str, ClauseElement] = {
     "quotas that are unused": FORGET_UNUSED,
     "what follows from an event": recording(ROWS_OF_LISTENERS).query,
     "what follows from a request's event": recording(ROWS_OF_LISTENERS, audited=True).query,
-    "the audit of a person": ENTRIES_OF_PERSON.query,
     "entries to be chained": NEXT_ENTRIES,
     "the oldest entry that is not chained": OLDEST_UNCHAINED,
 }

@@ -9,7 +9,7 @@ from operator import eq, ge, lt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Select, Text, Uuid, bindparam, literal_column, text
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, literal_column, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.audit import audit_entries
@@ -49,21 +49,6 @@ class AuditEntry(Record):
 
 _WRITE = PreparedStatement(
     text(f"{INSERT_ENTRIES} RETURNING id").bindparams(bindparam("entries", type_=JSONB)).columns(audit_entries.c.id)
-)
-_COLUMNS = ", ".join(column.name for column in AuditEntry.columns())
-ENTRIES_OF_PERSON = PreparedStatement(
-    text(
-        f"""
-SELECT * FROM (
-    SELECT {_COLUMNS} FROM audit_entries WHERE actor = ANY(:actors)
-    UNION ALL
-    SELECT {_COLUMNS} FROM audit_entries WHERE subject_id = ANY(:subjects) AND NOT actor = ANY(:actors)
-) AS entries
-ORDER BY id
-"""
-    )
-    .bindparams(bindparam("actors", type_=ARRAY(Text)), bindparam("subjects", type_=ARRAY(Uuid)))
-    .columns(*AuditEntry.columns())
 )
 
 
@@ -164,13 +149,3 @@ def write_audit_entry(
         data=data,
     )
     write_entries(db, [entry])
-
-
-def entries_of_person(db: Connection, *, user_id: UUID, mentor_profile_id: UUID | None) -> list[AuditEntry]:
-    """What a person did, and what was done to their account and profile, the oldest first."""
-    actors, subjects = [f"user:{user_id}"], [user_id]
-    if mentor_profile_id is not None:
-        actors.append(f"mentor:{mentor_profile_id}")
-        subjects.append(mentor_profile_id)
-    rows = ENTRIES_OF_PERSON.all(db, {"actors": actors, "subjects": subjects})
-    return [AuditEntry.of_values(row) for row in rows]
