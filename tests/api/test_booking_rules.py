@@ -195,3 +195,25 @@ def test_a_request_is_made_once_until_it_is_decided(client: ApiClient, cast: Cas
     assert (again.status_code, again.json["code"]) == (409, "booking_limit")
     client.patch(f"/bookings/{first.json['id']}/cancel", headers=cast.as_mentee)
     assert client.post("/bookings", json=body, headers=cast.as_mentee).status_code == 201
+
+
+def test_a_retry_of_a_request_is_replayed(client: ApiClient, cast: Cast) -> None:
+    body, key = cast.body(startTime=MONDAY.isoformat()), {"Idempotency-Key": "once"}
+    first = client.post("/bookings", json=body, headers=cast.as_mentee | key)
+    again = client.post("/bookings", json=body, headers=cast.as_mentee | key)
+    assert (again.status_code, again.json, again.headers["Idempotent-Replayed"]) == (201, first.json, "true")
+
+
+def test_direct_bookings_count_as_requests(client: ApiClient, cast: Cast) -> None:
+    body = {"coachId": str(cast.mentor.id), "durationMinutes": 60, "title": "Algebra"}
+    weekly = {"recurrence": {"count": 3}}
+    answers = [
+        client.post(
+            "/sessions/book",
+            json=body | (weekly if number % 2 else {}) | {"scheduledAt": (MONDAY + number * DAY).isoformat()},
+            headers=cast.as_mentee,
+        )
+        for number in range(6)
+    ]
+    assert [answer.json.get("code") for answer in answers] == [None] * 5 + ["booking_limit"]
+    assert book(client, cast, MONDAY + 6 * DAY, cast.as_mentee) == "booking_limit"

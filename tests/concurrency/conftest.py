@@ -11,7 +11,7 @@ from models.engine import create
 from tests import servers
 from tests.concurrency.racing import Race
 
-RACERS = 20
+RACERS = 30
 
 
 @pytest.fixture(scope="session")

@@ -23,9 +23,11 @@ from workflows.availability.dates import CalendarDay, CalendarOwner, calendar_ow
 from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
 from workflows.availability.rules import BookingRules, RulesOfMentor, rules_query, set_rules
 from workflows.availability.time_off import take_time_off
+from workflows.bookings.direct import book_directly
 from workflows.bookings.holds import Hold, hold
 from workflows.bookings.individual import IndividualRequest, book_individual
 from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits
+from workflows.bookings.series import Recurrence
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing
 from workflows.errors import DomainError
@@ -280,6 +282,40 @@ def test_limits_of_drafts_and_holds_hold_against_many_at_once(engine: Engine, ra
     held = race.transact([offers.hold(other, start) for start in starts])
     assert codes(held) == ["booking_limit"] * 7
     assert all(isinstance(each, Hold) for each in winners(held))
+
+
+def test_drafts_are_limited_for_one_mentor_and_for_all(engine: Engine, race: Race) -> None:
+    limits = DraftLimits(per_mentor=5, of_all=20)
+    with engine.begin() as db:
+        mentors, (one, another) = [Offers(db) for _ in range(6)], _people(db, 2)
+    starts = [factories.next_slot() for _ in range(30)]
+    of_one = race.transact([mentors[0].request(one, start, draft_limits=limits) for start in starts])
+    assert codes(of_one) == ["booking_limit"] * 25
+    of_six = [mentors[n % 6].request(another, start, draft_limits=limits) for n, start in enumerate(starts)]
+    assert codes(race.transact(of_six)) == ["booking_limit"] * 10
+
+
+def test_series_are_limited_as_one_draft_each(engine: Engine, race: Race) -> None:
+    with engine.begin() as db:
+        offers, (mentee,) = Offers(db), _people(db, 1)
+    limits = DraftLimits(per_mentor=5, of_all=20)
+    weeks = [factories.next_slot() for _ in range(20)]
+    calls: list[Call] = [
+        partial(
+            book_directly,
+            actor=factories.acting_user(mentee),
+            mentor_profile_id=offers.mentor.id,
+            scheduled_at=start,
+            duration_minutes=60,
+            now=_now(),
+            recurrence=Recurrence(count=3, every_weeks=40),
+            draft_limits=limits,
+        )
+        for start in weeks
+    ]
+    assert codes(race.transact(calls)) == ["booking_limit"] * 15
+    with engine.connect() as db:
+        assert db.scalar(select(func.count()).where(bookings.c.mentee_user_id == mentee.id)) == 5 * 3
 
 
 def test_of_equal_requests_at_once_one_is_made(engine: Engine, race: Race) -> None:
