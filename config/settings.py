@@ -290,6 +290,7 @@ class Settings:
     smtp_url: str | None = _text("SMTP_URL")
     mail_from: str = _setting(lambda env: env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"))
     mail_folder: str = _setting(lambda env: env.str("MAIL_FOLDER", ".data/mail"))
+    mail_gather_after: int = _whole("MAIL_GATHER_AFTER", 10, 0, 10_000)
     operations_mail: str | None = _text("OPERATIONS_MAIL")
     templates_folder: str | None = _text("TEMPLATES_FOLDER")
     # Spaces between them: such a URL may hold commas.

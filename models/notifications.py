@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy import (
     Boolean,
+    CheckConstraint,
     Column,
     ForeignKey,
     Index,
@@ -41,10 +42,22 @@ notifications = Table(
     Column("booking_id", Uuid, ForeignKey("bookings.id")),
     Column("session_id", Uuid, ForeignKey("sessions.id")),
     Column("read_at", Timestamp),
+    # Of a mail that is held, since many of its kind went to its reader: when all of those are sent as one.
+    Column("gathered_until", Timestamp),
     created(),
     # An event that is delivered twice notifies once.
     UniqueConstraint("event_id", "user_id", "channel"),
+    CheckConstraint("gathered_until IS NULL OR channel = 'email'", name="gathered_until"),
     Index("ix_notifications_user_id_id", "user_id", "id"),
+    # The latest mails of a kind, which are counted before another one is sent; and those that are held.
+    Index("ix_notifications_mailed", "user_id", "kind", "id", postgresql_where=text("channel = 'email'")),
+    Index(
+        "ix_notifications_gathered",
+        "user_id",
+        "kind",
+        "gathered_until",
+        postgresql_where=text("gathered_until IS NOT NULL"),
+    ),
     # What is counted at every look of the application, and is little of what there is.
     Index("ix_notifications_unread", "user_id", "id", postgresql_where=text("channel = 'in_app' AND read_at IS NULL")),
 )

@@ -17,4 +17,5 @@ def operator_policy(chosen: Settings) -> OperatorPolicy:
         waitlist_offer_minutes=chosen.waitlist_offer_minutes,
         calendar_feed_minutes=chosen.calendar_feed_minutes,
         calendar_stale_hours=chosen.calendar_stale_hours,
+        mail_gather_after=chosen.mail_gather_after,
     )

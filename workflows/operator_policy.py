@@ -18,6 +18,8 @@ class OperatorPolicy:
         waitlist_offer_minutes: how long a freed seat is kept for the first in line; 0 for until the start.
         calendar_feed_minutes: how often an outside calendar is read.
         calendar_stale_hours: for how long the last copy of an outside calendar is relied on.
+        mail_gather_after: how many mails of a kind a person gets within an hour before further ones are sent as one; 0
+            for any number.
     """
 
     reminder_minutes: tuple[int, ...] = (1440, 60)
@@ -27,6 +29,7 @@ class OperatorPolicy:
     waitlist_offer_minutes: int = 60
     calendar_feed_minutes: int = 15
     calendar_stale_hours: int = 24
+    mail_gather_after: int = 10
 
 
 DEFAULT_POLICY = OperatorPolicy()

@@ -425,11 +425,13 @@ def test_a_reason_of_white_space_is_none(pair: Pair) -> None:
 
 
 def test_a_cancellation_notifies_the_other_party_only(pair: Pair) -> None:
+    pair.harness.run_all()
     pair.decided(cancel_booking, acting_user(pair.mentee), reason=None)
     assert {reader for reader, _channel in pair.notified("booking_cancelled")} == {pair.mentor_user.id}
 
 
 def test_an_expiry_notifies_both_parties(pair: Pair) -> None:
+    pair.harness.run_all()
     key = pair.harness.key("bookings.expire")
     pair.harness.make_due(key)
     pair.harness.run_all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
@@ -24,8 +24,8 @@ from workflows.effects.messages import Mail
 from workflows.events.delivery import SendResult
 from workflows.notifications.kinds import KINDS
 from workflows.notifications.preferences import Choice
-from workflows.notifications.texts import Footer, as_html, as_text
-from workflows.sessions.meeting import NO_LINKS, MeetingService
+from workflows.notifications.texts import Footer, Words, as_html, as_text
+from workflows.sessions.meeting import NO_LINKS, MeetingService, Place
 from workflows.text import one_line
 
 # Their values are the same in every mail or in each part of one, and parsed once.
@@ -164,16 +164,37 @@ def compose(mail: Mail, identity: MailIdentity) -> EmailMessage:
         # RFC 8058: one click in the reader's mail program, without signing in.
         message["List-Unsubscribe"] = f"<{footer.link}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    place = mail.session.place(identity.meetings) if mail.session else None
-    buttons = identity.buttons(mail.actions, can_join=place is not None and place.link is not None)
-    message.set_content(as_text(mail.words, footer, place, buttons))
+    words = _with_gathered(mail, identity) if mail.gathered else mail.words
+    place, buttons = _place_and_buttons(mail, identity)
+    message.set_content(as_text(words, footer, place, buttons))
     # Derived from the delivery, so that every attempt sends the same bytes.
     message.make_alternative(f"={mail.delivery_id.hex}=")
-    message.add_alternative(as_html(mail.words, footer, place, buttons), subtype="html")
+    message.add_alternative(as_html(words, footer, place, buttons), subtype="html")
+    organizer: dict[str, Any] = {"organizer": name or address, "address": address, "meetings": identity.meetings}
     if mail.invitation:
-        organizer = {"organizer": name or address, "address": address}
-        _invite(message, mail.invitation, mail.invitation.rendered(**organizer, meetings=identity.meetings))
+        _invite(message, mail.invitation, mail.invitation.rendered(**organizer))
+    for number, each in enumerate(mail.gathered, 1):
+        # Mail programs take one invitation out of a mail: each of several can be opened as a file.
+        if each.invitation:
+            _attach(message, each.invitation.rendered(**organizer), f"invite-{number}.ics")
     return message
+
+
+def _place_and_buttons(mail: Mail, identity: MailIdentity) -> tuple[Place | None, list[Button]]:
+    place = mail.session.place(identity.meetings) if mail.session else None
+    return place, identity.buttons(mail.actions, can_join=place is not None and place.link is not None)
+
+
+def _with_gathered(mail: Mail, identity: MailIdentity) -> Words:
+    """The words of a mail with those of all the mails that it takes the place of, and their buttons as addresses."""
+    parts = [mail.words.body]
+    shown = [_place_and_buttons(each, identity) for each in mail.gathered]
+    if any(button.personal for _place, buttons in shown for button in buttons):
+        parts.append("The links below are for you alone: please do not forward this mail.")
+    for number, (each, (place, buttons)) in enumerate(zip(mail.gathered, shown, strict=True), 1):
+        parts.append(f"{number}. {each.words.title}")
+        parts.append(as_text(each.words, None, place, [replace(button, personal=False) for button in buttons]).strip())
+    return Words(mail.words.title, "\n\n".join(parts))
 
 
 def _invite(message: EmailMessage, invitation: Invitation, calendar: bytes) -> None:
@@ -186,7 +207,11 @@ def _invite(message: EmailMessage, invitation: Invitation, calendar: bytes) -> N
         cte="base64",
         params={"method": invitation.method, "charset": "UTF-8"},
     )
-    message.add_attachment(calendar, maintype="application", subtype="ics", filename="invite.ics")
+    _attach(message, calendar, "invite.ics")
+
+
+def _attach(message: EmailMessage, calendar: bytes, filename: str) -> None:
+    message.add_attachment(calendar, maintype="application", subtype="ics", filename=filename)
 
 
 def _header(value: str) -> str:

@@ -1,14 +1,16 @@
 """Outbound effects of the queue `notifications`: mails, pushes to browsers, and notices by the operators' channels.
 
 Each is prepared from what was written when its event was handled. A message is cancelled when its reader has
-unsubscribed since, is no party of the booking any more, or could do nothing with it now.
+unsubscribed since, is no party of the booking any more, or could do nothing with it now. Many mails of one kind to one
+person are sent as one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +23,8 @@ from workflows.action_links.buttons import MailActions, Reader, actions_of
 from workflows.action_links.link import Action, ActionLink
 from workflows.calendar.icalendar import CalendarEntry
 from workflows.calendar.invitation import Guest, Invitation, calendar_entries, entry_to_join, invitation_for
-from workflows.events.delivery import PUSH_RETRY_POLICY, Cancel, Delivery, SendResult
+from workflows.events import store
+from workflows.events.delivery import PUSH_RETRY_POLICY, Cancel, Delivery, Postpone, SendResult
 from workflows.events.event_types import (
     BookingUndecided,
     EmailChangeRequested,
@@ -30,13 +33,18 @@ from workflows.events.event_types import (
     SessionStarted,
     WaitlistOffered,
     WebhookEndpointEvent,
+    smallest_event_id,
 )
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.notifications.endpoint_news import news_of
+from workflows.notifications.gathering import COUNTED_SINCE, MailToSend, hold_excess, sent_with, wait_for
+from workflows.notifications.kinds import KINDS
+from workflows.notifications.overtaken import EarlierMessages, requests_of, require_current, require_known_request
 from workflows.notifications.preferences import Choice, can_be_stopped, is_stopped
 from workflows.notifications.push_subscriptions import forget_browser
 from workflows.notifications.recipients import IS_PARTY, require_recipient
 from workflows.notifications.texts import Words, compose
+from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.reminders import words_now
 
 # The target of mails to the operators, whose address is a setting.
@@ -45,12 +53,17 @@ OPERATORS = "operators"
 NEW_ADDRESS, FORMER_ADDRESS = "new_address", "former_address"
 _NOT_USERS = (OPERATORS, NEW_ADDRESS, FORMER_ADDRESS)
 PUSH_USEFUL_FOR = timedelta(hours=24)
-_MAILS = text(
+MAILS = text(
     f"""
-SELECT n.event_id, n.user_id, n.kind, n.title, n.body, n.created_at, u.name, u.email, u.time_zone, p.wanted,
+WITH asked AS (
+    SELECT * FROM unnest(CAST(:event_ids AS uuid[]), CAST(:user_ids AS uuid[])) AS asked(event_id, user_id)
+)
+SELECT n.event_id, n.user_id, n.kind, n.title, n.body, n.created_at, n.gathered_until,
+       u.name, u.email, u.time_zone, p.wanted,
        {IS_PARTY} AS party, mentor.user_id IS NOT DISTINCT FROM n.user_id AS is_mentor, seat.present,
-       b.cancellation_window_hours IS NOT NULL AS mentee_cancels
-FROM unnest(CAST(:event_ids AS uuid[]), CAST(:user_ids AS uuid[])) AS asked(event_id, user_id)
+       b.cancellation_window_hours IS NOT NULL AS mentee_cancels, CAST(b.status AS text) AS booking_status,
+       {store.MAILED_LATELY} AS mailed
+FROM asked
 JOIN notifications n ON n.event_id = asked.event_id AND n.user_id = asked.user_id AND n.channel = 'email'
 JOIN users u ON u.id = n.user_id AND u.erased_at IS NULL
 LEFT JOIN bookings b ON b.id = n.booking_id
@@ -58,7 +71,7 @@ LEFT JOIN mentor_profiles mentor ON mentor.id = b.mentor_profile_id
 LEFT JOIN booking_participants seat ON seat.booking_id = n.booking_id AND seat.user_id = n.user_id
 LEFT JOIN notification_preferences p ON p.user_id = n.user_id AND p.kind = n.kind AND p.channel = n.channel
 """
-).columns(event_id=Uuid(), user_id=Uuid(), created_at=Timestamp)
+).columns(event_id=Uuid(), user_id=Uuid(), created_at=Timestamp, gathered_until=Timestamp)
 _EMAIL_CHANGE = text(
     """
 SELECT c.email, c.former_email, c.expires_at, c.open, u.name, u.time_zone
@@ -68,10 +81,13 @@ FROM email_changes c JOIN users u ON u.id = c.user_id WHERE c.id = CAST(:id AS u
 _PUSHES = text(
     f"""
 SELECT n.event_id, n.id, n.user_id, n.kind, n.title, n.body, n.session_id, n.booking_id, n.created_at,
-       s.id AS subscription_id, s.sealed, s.host, p.wanted, {IS_PARTY} AS party
+       s.id AS subscription_id, s.sealed, s.host, p.wanted, {IS_PARTY} AS party,
+       CAST(b.status AS text) AS booking_status, CAST(of_booking.status AS text) AS session_status
 FROM unnest(CAST(:event_ids AS uuid[]), CAST(:subscription_ids AS uuid[])) AS asked(event_id, subscription_id)
 JOIN push_subscriptions s ON s.id = asked.subscription_id
 JOIN notifications n ON n.event_id = asked.event_id AND n.user_id = s.user_id AND n.channel = 'push'
+LEFT JOIN bookings b ON b.id = n.booking_id
+LEFT JOIN sessions of_booking ON of_booking.booking_id = n.booking_id
 LEFT JOIN notification_preferences p ON p.user_id = n.user_id AND p.kind = n.kind AND p.channel = n.channel
 """
 ).columns(
@@ -96,6 +112,7 @@ class Mail:
         choice: what an unsubscribe link switches off; None for mails that cannot be switched off.
         session: whose place it tells, since its reader is to come there.
         actions: where its buttons lead.
+        gathered: the mails that it takes the place of, in their order; it then has nothing else of its own.
     """
 
     delivery_id: UUID
@@ -107,6 +124,7 @@ class Mail:
     invitation: Invitation | None = None
     session: CalendarEntry | None = None
     actions: MailActions = field(default_factory=MailActions)
+    gathered: Sequence[Mail] = ()
 
     @property
     def subject(self) -> str:
@@ -157,36 +175,131 @@ class Notice:
     written_at: datetime
 
 
-def prepare_mails(db: Connection, deliveries: Sequence[Delivery]) -> list[Mail | Exception]:
-    """The mails, with what all of them need read at once."""
+def prepare_mails(
+    db: Connection, deliveries: Sequence[Delivery], *, gather_after: int = DEFAULT_POLICY.mail_gather_after
+) -> list[Mail | Exception]:
+    """The mails, with what all of them need read at once.
+
+    Args:
+        gather_after: how many mails of a kind a person gets within an hour before further ones are sent as one; 0 for
+            any number.
+    """
+    rows = _rows_of_mails(db, deliveries, gather_after)
+    mails = _compose_mails(db, deliveries, rows)
+    found = [rows.get(_key_of_row(delivery)) for delivery in deliveries]
+    sendable = (
+        MailToSend(delivery=delivery, user_id=row.user_id, kind=row.kind, mailed=row.mailed)
+        for delivery, row, mail in zip(deliveries, found, mails, strict=True)
+        if row is not None and row.gathered_until is None and isinstance(mail, Mail)
+    )
+    held = hold_excess(db, sendable, gather_after=gather_after)
+
+    gathered: dict[tuple[Any, ...], list[tuple[Delivery, Mail]]] = {}
+
+    def chosen(delivery: Delivery, row: Row[Any] | None, mail: Mail | Exception) -> Mail | Exception:
+        if isinstance(mail, Exception) or row is None or row.gathered_until is None:
+            return held.get(delivery.key, mail)
+        if row.gathered_until > delivery.now:
+            return Postpone(row.gathered_until, "It is sent with others.")
+        together = (row.user_id, row.kind, row.gathered_until)
+        if together not in gathered:
+            gathered[together] = _sendable(db, row)
+        return _gathered(delivery, row.kind, gathered[together])
+
+    return [chosen(*each) for each in zip(deliveries, found, mails, strict=True)]
+
+
+def _key_of_row(delivery: Delivery) -> tuple[UUID, str]:
+    return delivery.event.id, delivery.target
+
+
+def _rows_of_mails(
+    db: Connection, deliveries: Sequence[Delivery], gather_after: int
+) -> dict[tuple[UUID, str], Row[Any]]:
     people = [delivery for delivery in deliveries if delivery.target not in _NOT_USERS]
-    keys = {"event_ids": [each.event.id for each in people], "user_ids": [UUID(each.target) for each in people]}
-    found = {(row.event_id, row.user_id): row for row in db.execute(_MAILS, keys)} if people else {}
-    entries = calendar_entries(db, (delivery.event for delivery in people))
+    if not people:
+        return {}
+    values = {
+        "event_ids": [each.event.id for each in people],
+        "user_ids": [UUID(each.target) for each in people],
+        "since": smallest_event_id(people[0].now - COUNTED_SINCE),
+        "gather_after": gather_after,
+    }
+    return {(row.event_id, str(row.user_id)): row for row in db.execute(MAILS, values)}
+
+
+def _compose_mails(
+    db: Connection, deliveries: Sequence[Delivery], rows: Mapping[tuple[UUID, str], Row[Any]]
+) -> list[Mail | Exception]:
+    """Each mail by itself."""
+    entries = calendar_entries(db, (each.event for each in deliveries if each.target not in _NOT_USERS))
+    requests = requests_of(db, deliveries)
 
     def prepare(delivery: Delivery) -> Mail:
         if delivery.target == OPERATORS:
             return _mail_to_operators(db, delivery)
         if isinstance(delivery.event, EmailChangeRequested):
             return _mail_about_address(db, delivery, delivery.event)
-        return _mail(db, delivery, found, entries)
+        return _mail(db, delivery, rows, entries, requests)
 
     return prepare_each(deliveries, prepare)
+
+
+def _sendable(db: Connection, row: Row[Any]) -> list[tuple[Delivery, Mail]]:
+    """The mails that are sent together with that of a row, without those that were overtaken."""
+    together = sent_with(db, user_id=row.user_id, kind=row.kind, until=row.gathered_until)
+    mails = _compose_mails(db, together, _rows_of_mails(db, together, gather_after=0))
+    return [(each, mail) for each, mail in zip(together, mails, strict=True) if isinstance(mail, Mail)]
+
+
+def _gathered(delivery: Delivery, kind: str, together: Sequence[tuple[Delivery, Mail]]) -> Mail | Exception:
+    """The mail that takes the place of all of these, if this delivery is the first of them."""
+    first = together[0][0] if together else None
+    if first is None or first.key != delivery.key:
+        return wait_for(first, now=delivery.now)
+    mails = [mail for _delivery, mail in together]
+    last = mails[-1]
+    if len(mails) == 1:
+        return last
+    return Mail(
+        delivery_id=delivery.id,
+        to_name=last.to_name,
+        to_address=last.to_address,
+        words=compose("mails_gathered", sentence=KINDS[kind].sentence, count=len(mails)),
+        written_at=last.written_at,
+        choice=last.choice,
+        gathered=mails,
+    )
+
+
+def settle_mail(db: Connection, delivery: Delivery, mail: Mail, sent: SendResult) -> None:
+    """Mark the mails done that were sent as a part of this one."""
+    if sent.error is None and mail.gathered:
+        store.mark_gathered_done(db, [each.delivery_id for each in mail.gathered if each.delivery_id != delivery.id])
+
+
+def with_mail_policy(effect: OutboundEffect[Mail], policy: OperatorPolicy) -> OutboundEffect[Mail]:
+    """The effect with the operator's limit of mails."""
+    return replace(effect, prepare=partial(prepare_mails, gather_after=policy.mail_gather_after))
 
 
 def _mail(
     db: Connection,
     delivery: Delivery,
-    found: Mapping[tuple[UUID, UUID], Row[Any]],
+    rows: Mapping[tuple[UUID, str], Row[Any]],
     entries: Mapping[UUID, CalendarEntry],
+    requests: EarlierMessages,
 ) -> Mail:
     event, reader_id = delivery.event, UUID(delivery.target)
-    row = found.get((event.id, reader_id))
+    row = rows.get(_key_of_row(delivery))
     if row is None:
         raise Cancel("There is no notification to be mailed.")
     if is_stopped(row.kind, Channel.EMAIL, wanted=row.wanted):
         raise Cancel("Its reader wants no mails of this kind any more.")
     require_recipient(event, is_party=row.party)
+    # An invitation refuses a cancelled session by itself.
+    require_current(event, booking_status=row.booking_status, session_status=None)
+    require_known_request(delivery, requests)
     guest = Guest(user_id=reader_id, time_zone=row.time_zone, name=row.name, address=row.email)
     choice = Choice(user_id=reader_id, kind=row.kind, channel=Channel.EMAIL)
     can_cancel = row.is_mentor or row.mentee_cancels
@@ -247,10 +360,13 @@ def prepare_pushes(db: Connection, deliveries: Sequence[Delivery]) -> list[PushM
         "subscription_ids": [UUID(delivery.target) for delivery in deliveries],
     }
     found = {(row.event_id, row.subscription_id): row for row in db.execute(_PUSHES, keys)}
-    return prepare_each(deliveries, lambda delivery: _push(db, delivery, found))
+    requests = requests_of(db, deliveries)
+    return prepare_each(deliveries, lambda delivery: _push(db, delivery, found, requests))
 
 
-def _push(db: Connection, delivery: Delivery, found: Mapping[tuple[UUID, UUID], Row[Any]]) -> PushMessage:
+def _push(
+    db: Connection, delivery: Delivery, found: Mapping[tuple[UUID, UUID], Row[Any]], requests: EarlierMessages
+) -> PushMessage:
     subscription_id = UUID(delivery.target)
     row = found.get((delivery.event.id, subscription_id))
     if row is None:
@@ -258,6 +374,8 @@ def _push(db: Connection, delivery: Delivery, found: Mapping[tuple[UUID, UUID], 
     if is_stopped(row.kind, Channel.PUSH, wanted=row.wanted):
         raise Cancel("Its reader wants nothing of this kind pushed any more.")
     require_recipient(delivery.event, is_party=row.party)
+    require_current(delivery.event, booking_status=row.booking_status, session_status=row.session_status)
+    require_known_request(delivery, requests)
     words = words_now(db, delivery.event, row.user_id, Words(row.title, row.body), now=delivery.now)
     until = useful_until(delivery.event, written_at=row.created_at)
     if delivery.now >= until:
@@ -325,7 +443,15 @@ def useful_until(event: Event, *, written_at: datetime) -> datetime:
 
 
 SEND_MAIL = register_outbound(
-    OutboundEffect(name="mail.send", queue="notifications", transport="mail", prepare=prepare_mails)
+    OutboundEffect(
+        name="mail.send",
+        queue="notifications",
+        transport="mail",
+        prepare=prepare_mails,
+        settle=settle_mail,
+        settles=lambda _delivery, mail: bool(mail.gathered),
+        apply_policy=with_mail_policy,
+    )
 )
 SEND_PUSH = register_outbound(
     OutboundEffect(

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from models.bookings import BookingStatus
 from models.catalog import courses
 from models.sessions import OutcomeType, SessionStatus
 from workflows.bundles.bundle import Bundle, bundle_query
@@ -62,8 +63,9 @@ def _all(_event: Event, parties: Parties, _now: datetime) -> Sequence[Person]:
     return parties.all
 
 
-def _mentor(_event: Event, parties: Parties, _now: datetime) -> Sequence[Person]:
-    return [parties.mentor]
+def _mentor_if_open(_event: BookingRequested, parties: Parties, _now: datetime) -> Sequence[Person]:
+    """None when the request has been withdrawn or decided meanwhile."""
+    return [parties.mentor] if parties.booking_status is BookingStatus.DRAFT else ()
 
 
 def _mentees(_event: Event, parties: Parties, _now: datetime) -> Sequence[Person]:
@@ -80,8 +82,9 @@ def _others(event: SessionStarted, parties: Parties, _now: datetime) -> Sequence
 
 
 def _parties_of_end(event: BookingCancelled, parties: Parties, _now: datetime) -> Sequence[Person]:
-    """All when it has expired, and the mentor when the mentee has cancelled it."""
-    return parties.all if event.actor == SYSTEM.name else [parties.mentor]
+    """The mentees when it has expired, and the mentor, unless the request was withdrawn before they were notified."""
+    knows = parties.request_notified or not parties.mentor.channels_for("booking_requested")
+    return [*([parties.mentor] if knows else []), *(parties.mentees if event.actor == SYSTEM.name else [])]
 
 
 def _unless_cancelled(_event: SessionCreated, parties: Parties, _now: datetime) -> Sequence[Person]:
@@ -143,11 +146,19 @@ def _time_of(event: SessionReminderSet) -> datetime:
 
 # Each effect is named `notifications.<kind>`.
 BOOKING_NOTIFICATIONS: tuple[tuple[type[Event], BookingNotification], ...] = (
-    (BookingRequested, BookingNotification(kind="booking_requested", recipients=_mentor)),
+    (BookingRequested, BookingNotification(kind="booking_requested", recipients=_mentor_if_open)),
     (BookingUndecided, BookingNotification(kind="booking_reminder", recipients=_mentor_if_undecided)),
     (BookingAccepted, BookingNotification(kind="booking_accepted", recipients=_mentees_who_waited)),
     (BookingDeclined, BookingNotification(kind="booking_declined", recipients=_mentees, variables=_decline_reason)),
-    (BookingCancelled, BookingNotification(kind="booking_cancelled", recipients=_parties_of_end, variables=_expired)),
+    (
+        BookingCancelled,
+        BookingNotification(
+            kind="booking_cancelled",
+            recipients=_parties_of_end,
+            variables=_expired,
+            follows=(BookingRequested, "notifications.booking_requested"),
+        ),
+    ),
     (SessionCreated, BookingNotification(kind="session_created", recipients=_unless_cancelled)),
     (SessionReminderSet, BookingNotification(kind="session_reminder", recipients=_all_in_time, variables=_starts_in)),
     (SessionStarted, BookingNotification(kind="session_started", recipients=_others)),

@@ -175,6 +175,19 @@ class Success:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EarlierMessage:
+    """What became of a message that another one follows upon.
+
+    Args:
+        may_have_left: whether it was sent, or may have been by an attempt without an answer.
+        is_leaving: whether it may be sent at this moment.
+    """
+
+    may_have_left: bool
+    is_leaving: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Backlog:
     """What one queue owes.
 

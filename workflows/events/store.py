@@ -53,7 +53,15 @@ from models.events import (
     states_before,
 )
 from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
-from workflows.events.delivery import Attempt, Backlog, Delivery, DeliveryKey, DeliveryStatus, Success
+from workflows.events.delivery import (
+    Attempt,
+    Backlog,
+    Delivery,
+    DeliveryKey,
+    DeliveryStatus,
+    EarlierMessage,
+    Success,
+)
 from workflows.events.event_types import CLOCK_SKEW, Event, event_types, known_types, smallest_event_id
 from workflows.events.record import Wakeup, enqueue_wakeups
 from workflows.paging import NEWEST_EVENT_FIRST, Page
@@ -251,6 +259,70 @@ SELECT event_id, effect, target, attempt, 'done', status_code, response, duratio
 RETURNING event_id, effect, target
 """
 ).columns(event_id=Uuid())
+
+# Of a mail `n` to be sent, one of those in `asked`: how many others of its kind its reader was sent within an hour, or
+# has under way, counted up to a bound. All of `asked` have been leased, and that is committed: of two workers one at
+# least sees what the other sends. What was written before `:since` is not counted.
+MAILED_LATELY = """(
+    SELECT count(*) FROM (
+        SELECT FROM notifications o
+        JOIN deliveries d ON d.event_id = o.event_id AND d.effect = 'mail.send' AND d.target = CAST(o.user_id AS text)
+        WHERE o.user_id = n.user_id AND o.kind = n.kind AND o.channel = 'email' AND o.id > :since
+          AND (o.event_id, o.user_id) NOT IN (SELECT asked.event_id, asked.user_id FROM asked)
+          AND (d.done_at > now() - interval '1 hour'
+               OR (CAST(d.state AS text) = 'pending' AND d.attempts > 0 AND o.gathered_until IS NULL))
+        ORDER BY o.id DESC
+        LIMIT :gather_after
+    ) AS few
+)"""
+# The mails that are sent as one, in the order in which it lists them.
+_GATHERED = text(
+    f"""
+SELECT {_ROW}, {_EVENT}
+FROM notifications n
+JOIN deliveries d ON d.event_id = n.event_id AND d.effect = 'mail.send' AND d.target = CAST(n.user_id AS text)
+JOIN events e ON e.id = d.event_id
+WHERE n.user_id = :user_id AND n.kind = :kind AND n.gathered_until = :until AND {_PENDING}
+ORDER BY n.event_id
+LIMIT :limit
+"""
+).columns(**_TYPES)
+# A worker that has leased one of them only puts it off, and changes nothing then.
+_DONE_TOGETHER = text(
+    f"""
+UPDATE deliveries d SET state = 'done', done_at = now(), lease_until = NULL, last_error = NULL
+WHERE d.id = ANY(CAST(:ids AS uuid[])) AND {_PENDING}
+"""
+)
+# Waits for those that run these, and keeps others from running them until the transaction's end.
+_SHARE_EFFECT = text(
+    """
+SELECT FROM events e JOIN deliveries d ON d.event_id = e.id AND d.effect = :effect
+WHERE e.subject_id = ANY(CAST(:subject_ids AS uuid[])) AND e.type = :event_type
+ORDER BY d.event_id
+FOR SHARE OF d
+"""
+)
+# The messages of an earlier event of the same subjects, by the same effect to the same targets. What a receiver refused
+# with a status, and what was cancelled, has not left; of any other attempt that is not certain.
+_EARLIER = text(
+    f"""
+SELECT e.subject_id, d.effect, d.target,
+       CAST(d.state AS text) = 'done' OR d.attempts > (
+           SELECT count(*) FROM delivery_attempts a
+           WHERE {_SAME_KEY.format("a")} AND a.outcome <> 'done'
+             AND (a.outcome = 'cancelled' OR a.status_code IS NOT NULL)
+       ) AS may_have_left,
+       coalesce(d.lease_until > now(), false) OR ({_PENDING} AND EXISTS (
+           SELECT FROM notifications n
+           WHERE n.event_id = d.event_id AND CAST(n.user_id AS text) = d.target AND n.gathered_until <= now()
+       )) AS is_leaving
+FROM unnest(CAST(:subject_ids AS uuid[]), CAST(:effects AS text[]), CAST(:targets AS text[]))
+     AS asked(subject_id, effect, target)
+JOIN events e ON e.subject_id = asked.subject_id AND e.type = :event_type
+JOIN deliveries d ON d.event_id = e.id AND d.effect = asked.effect AND d.target = asked.target
+"""
+).columns(subject_id=Uuid())
 
 # After the last of so many wake-ups: 2, 4, 8, 16 and from then on 30 seconds. The exponent is bounded, since a row may
 # be named for days.
@@ -748,6 +820,41 @@ def done_outbound(db: Connection, successes: Sequence[Success]) -> set[DeliveryK
         "durations": _array(_milliseconds(each.attempt) for each in successes),
     }
     return _keys_of(db.execute(_DONE_OUTBOUND, values))
+
+
+def gathered(db: Connection, *, user_id: UUID, kind: str, until: datetime, limit: int) -> list[Delivery]:
+    """The pending mails of a kind to a person that were held until then, the first of them, without leasing them."""
+    values = {"user_id": user_id, "kind": kind, "until": until, "limit": limit}
+    return _deliveries(db.execute(_GATHERED, values))
+
+
+def mark_gathered_done(db: Connection, delivery_ids: Iterable[UUID]) -> None:
+    """Mark those done that were sent as a part of another one."""
+    db.execute(_DONE_TOGETHER, {"ids": _array(delivery_ids)})
+
+
+def share_effect(db: Connection, effect: str, event_type: str, subject_ids: Iterable[UUID]) -> None:
+    """Wait until no transaction runs an effect of these subjects' events, and have none run it before this one ends."""
+    db.execute(_SHARE_EFFECT, {"effect": effect, "event_type": event_type, "subject_ids": _array(subject_ids)})
+
+
+def earlier_messages(
+    db: Connection, event_type: str, deliveries: Iterable[Delivery]
+) -> dict[tuple[UUID, str, str], EarlierMessage]:
+    """What became of the messages of an earlier event of the same subjects, by subject, effect and target."""
+    asked = list(deliveries)
+    values = {
+        "event_type": event_type,
+        "subject_ids": _array(each.event.subject_id for each in asked),
+        "effects": _array(each.key.effect for each in asked),
+        "targets": _array(each.target for each in asked),
+    }
+    return {
+        (row.subject_id, row.effect, row.target): EarlierMessage(
+            may_have_left=row.may_have_left, is_leaving=row.is_leaving
+        )
+        for row in db.execute(_EARLIER, values)
+    }
 
 
 def overdue(

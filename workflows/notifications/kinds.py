@@ -22,12 +22,14 @@ class Kind:
         always: channels that cannot be switched off.
         offered: whether preferences list it; False where nothing is sent any more, while the notifications that were,
             and the links in their mails, go on to name it.
+        urgent: whether its mails are never held to be sent as one, since they would come too late.
     """
 
     sentence: str
     channels: frozenset[Channel] = ALL_CHANNELS
     always: frozenset[Channel] = frozenset()
     offered: bool = True
+    urgent: bool = False
 
 
 # Stored with every notification and preference: to rename one is to migrate those rows. Each has its template,
@@ -40,8 +42,8 @@ KINDS: dict[str, Kind] = {
     "booking_declined": Kind("A mentor declines your request."),
     "booking_cancelled": Kind("A request is cancelled or expires."),
     "session_created": Kind("A session is booked."),
-    "session_reminder": Kind("A session starts soon."),
-    "session_started": Kind("The other party starts your session.", NO_MAIL),
+    "session_reminder": Kind("A session starts soon.", urgent=True),
+    "session_started": Kind("The other party starts your session.", NO_MAIL, urgent=True),
     "session_completed": Kind("A session is completed."),
     # A cancelled meeting always leaves a trace in the application.
     "session_cancelled": Kind("A session is cancelled.", always=frozenset({Channel.IN_APP})),
@@ -52,7 +54,8 @@ KINDS: dict[str, Kind] = {
     "seat_joined": Kind("You join a group session, or a mentee joins one of yours."),
     "seat_left": Kind("You leave a group session, or a mentee leaves one of yours."),
     "seat_refunded": Kind("A group session is cancelled, and what you paid comes back.", offered=False),
-    "waitlist_offered": Kind("A seat is kept for you from a waiting list."),
+    # The seat goes to the next in line soon.
+    "waitlist_offered": Kind("A seat is kept for you from a waiting list.", urgent=True),
     "waitlist_dropped": Kind("You are no longer on a waiting list."),
     "bundle_purchased": Kind("You have bought a bundle of sessions."),
     "bundle_exhausted": Kind("A bundle of sessions is used up."),

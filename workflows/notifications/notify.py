@@ -20,6 +20,7 @@ from models.notifications import Channel
 from workflows.effects.messages import SEND_MAIL, SEND_PUSH
 from workflows.events.event_types import Event
 from workflows.events.record import defer_write, follow_up_all
+from workflows.events.store import share_effect
 from workflows.notifications.recipients import Parties, Person, parties_by_booking, variables_about
 from workflows.notifications.texts import Words, compose
 
@@ -32,11 +33,14 @@ class BookingNotification:
         kind: one of `KINDS`, and its template's name.
         recipients: those of the booking's people who get it; none where it is of no use any more.
         variables: of the template, besides the event and the parties.
+        follows: the type of an earlier event of the booking and the effect that notifies of it, where what was
+            notified then decides who is notified now.
     """
 
     kind: str
     recipients: Callable[[Any, Parties, datetime], Sequence[Person]]
     variables: Callable[[Any, Parties, datetime], Mapping[str, Any]] = lambda _event, _parties, _now: {}
+    follows: tuple[type[Event], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,11 @@ def notify_people(db: Connection, event: Event, *, kind: str, words: Iterable[tu
 
 
 def _write_deferred(db: Connection, deferred: list[_Deferred]) -> None:
+    for follows in {each.notification.follows for each in deferred if each.notification.follows is not None}:
+        event_type, effect = follows
+        of_these = {each.event.booking_id for each in deferred if each.notification.follows == follows}
+        # Before the notifications are read: one that is being written at this moment is to be seen.
+        share_effect(db, effect, event_type.type, of_these)
     parties = parties_by_booking(db, [each.event.booking_id for each in deferred])
     _write(
         db,

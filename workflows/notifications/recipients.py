@@ -87,6 +87,7 @@ class Parties:
         cancel_reason: written by the mentee, or a word of ours.
         session_status: None while there is no session.
         cancellation: of the session, as it is stored with it.
+        request_notified: of a cancelled booking, whether its mentor was notified that it was requested.
     """
 
     title: str | None
@@ -97,6 +98,7 @@ class Parties:
     cancel_reason: str | None
     session_status: SessionStatus | None
     cancellation: Mapping[str, Any]
+    request_notified: bool
 
     @property
     def all(self) -> tuple[Person, ...]:
@@ -119,7 +121,11 @@ _PARTIES = text(
     f"""
 SELECT b.id AS booking_id, b.title, b.status AS booking_status, b.decline_reason, b.cancel_reason,
        s.status AS session_status, s.cancellation, party.is_mentor, party.present, party.seat_price,
-       party.bundle_purchase_id IS NOT NULL AS seat_paid_by_credit, {_PERSON}
+       party.bundle_purchase_id IS NOT NULL AS seat_paid_by_credit,
+       CASE WHEN b.status = 'cancelled' AND party.is_mentor THEN EXISTS (
+           SELECT FROM events e JOIN notifications n ON n.event_id = e.id AND n.user_id = party.user_id
+           WHERE e.subject_id = b.id AND e.type = 'booking.requested'
+       ) END AS request_notified, {_PERSON}
 FROM unnest(CAST(:booking_ids AS uuid[])) AS asked(id)
 JOIN bookings b ON b.id = asked.id
 LEFT JOIN sessions s ON s.booking_id = b.id
@@ -204,6 +210,7 @@ def _parties(rows: Sequence[Row[Any]]) -> Parties:
         cancel_reason=first.cancel_reason,
         session_status=SessionStatus(first.session_status) if first.session_status else None,
         cancellation=first.cancellation or {},
+        request_notified=any(row.request_notified for row in rows),
     )
 
 

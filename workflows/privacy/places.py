@@ -157,7 +157,7 @@ PLACES: dict[str, Places] = {
     ),
     "notifications": Places(
         replaced={"title": f"'{ERASED_NOTICE}'", "body": "''"},
-        impersonal="id event_id user_id channel kind booking_id session_id read_at created_at",
+        impersonal="id event_id user_id channel kind booking_id session_id read_at gathered_until created_at",
     ),
     "notification_preferences": Places(deleted="user_id kind channel wanted", impersonal=_TIMES),
     "push_subscriptions": Places(deleted="user_id endpoint_digest sealed host", impersonal=f"id {_TIMES}"),
