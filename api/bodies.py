@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn, TypeVar
 
 import marshmallow as ma
-from flask import Request, request
+from flask import Request, g, request
 from webargs import core
 from webargs.flaskparser import FlaskParser
 from webargs.multidictproxy import MultiDictProxy
@@ -50,6 +50,13 @@ class StrictParser(FlaskParser):
     DEFAULT_VALIDATION_STATUS = 400
     # A misspelt filter that is silently ignored would answer another question than the one asked.
     DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": ma.RAISE}  # noqa: RUF012
+
+    def parse(self, *args: Any, **options: Any) -> Any:
+        """A part of the request, as its schema reads it; the reason in a body is kept for the audit."""
+        read = super().parse(*args, **options)
+        if isinstance(read, dict) and options.get("location") == "json":
+            g.reason = read.get("reason")
+        return read
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ARG002
         """The body as JSON; an absent one is an empty object, so that the schema reports what is missing."""

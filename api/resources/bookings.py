@@ -201,7 +201,7 @@ def cancel_booking(
     instead.
     """
     booking, reason = context.subject, body["reason"]
-    use_withdrawal(context.db, context.actor, limit=app_state().settings.max_withdrawals_per_day)
+    use_withdrawal(context.db, context.actor, context.subject, limit=app_state().settings.max_withdrawals_per_day)
     if booking.kind is BookingKind.GROUP:
         return _left(context, reason)
     if booking.session_id is None or (booking.product_id is None and booking.bundle_purchase_id is None):
@@ -222,7 +222,7 @@ def cancel_series(context: RequestContext[SeriesParties], body: dict[str, Any]) 
     before is in neither list.
     """
     series, from_time = context.subject, body.pop("from_time") or context.now
-    use_withdrawal(context.db, context.actor, limit=app_state().settings.max_withdrawals_per_day)
+    use_withdrawal(context.db, context.actor, context.subject, limit=app_state().settings.max_withdrawals_per_day)
     ended = end_series(
         context.db,
         actor=context.actor,

@@ -60,7 +60,7 @@ def leave_group_session(context: RequestContext[Group], body: dict[str, Any]) ->
     """
     mentee_user_id = mentee_for(context.actor, body["student_id"])
     _require_present_version(context, mentee_user_id)
-    use_withdrawal(context.db, context.actor, limit=app_state().settings.max_withdrawals_per_day)
+    use_withdrawal(context.db, context.actor, context.subject, limit=app_state().settings.max_withdrawals_per_day)
     left, cost = leave(
         context.db,
         actor=context.actor,

@@ -245,7 +245,7 @@ def cancel_session(context: RequestContext[SessionWithTerms], body: dict[str, An
     All participants of a group get back what they paid; a participant leaves it instead
     (`POST /group-sessions/{bookingId}/leave`).
     """
-    use_withdrawal(context.db, context.actor, limit=app_state().settings.max_withdrawals_per_day)
+    use_withdrawal(context.db, context.actor, context.subject, limit=app_state().settings.max_withdrawals_per_day)
     return _tagged(context, cancel(context.db, actor=context.actor, session=context.subject, now=context.now, **body))
 
 

@@ -102,6 +102,16 @@ def test_operators_leave_their_reasons(world: World, cast: Cast, scheduled: Sess
     assert hidden["data"]["rating"] == reviewed.rating
 
 
+@pytest.mark.parametrize("reason", ["NUL \x00", "\ud800", "x" * 60_000])
+def test_a_reason_that_the_route_does_not_take_is_none(world: World, cast: Cast, reason: str) -> None:
+    hook = {"url": "https://example.com/h", "eventTypes": ["booking.requested"]}
+    made = world.client.post("/webhook-endpoints", json=hook, headers=cast.as_operator).json["id"]
+    deleted = world.client.delete(f"/webhook-endpoints/{made}", json={"reason": reason}, headers=cast.as_operator)
+    assert deleted.status_code == 204
+    last = entries(world)[0]
+    assert (last["action"], last["reason"]) == ("webhook_endpoint.deleted", None)
+
+
 def test_what_participants_write_is_not_kept(world: World, cast: Cast, draft: Booking) -> None:
     body = {"reason": "My mother is ill."}
     world.client.patch(f"/bookings/{draft.id}/decline", headers=cast.as_mentor, json=body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -296,6 +296,21 @@ def test_cancelling_follows_the_policies_with_their_fees(life: Life, engine: Eng
     assert "Your session with Deleted user was cancelled" in titles
 
 
+def test_the_other_side_can_still_read_what_was_cancelled(life: Life, engine: Engine) -> None:
+    with engine.begin() as db:
+        own = factories.make_listing(db, life.profile)
+        factories.make_session(db, listing=own, mentee=life.other)
+    assert life.delete("?cancel=true").status_code == 204
+    life.world.run_database_effects()
+    with engine.begin() as db:
+        while go_on_erasing(db, settled_after=NOW):
+            pass
+        written = db.execute(text("SELECT channel, body FROM notifications WHERE kind = 'session_cancelled'")).all()
+    told = {row.channel: row.body for row in written}
+    assert told.keys() == {"in_app", "email"}
+    assert all("USD 40.00 will be refunded" in body for body in told.values())
+
+
 def test_a_session_in_progress_has_to_end_first(life: Life, engine: Engine) -> None:
     with engine.begin() as db:
         listing = factories.make_listing(db, life.other_profile)
@@ -334,6 +349,13 @@ def test_no_token_makes_the_account_again(life: Life, engine: Engine) -> None:
     assert life.delete().status_code == 204
     assert world.client.get("/me", headers=bearer(claims)).status_code == 401
     assert tables_with(engine, [life.person.email, "Ada Lovelace"]) == []
+
+
+def test_a_mentor_of_many_changes_can_be_deleted(life: Life, engine: Engine) -> None:
+    used_up = "INSERT INTO quota_usage (kind, subject_id, used_until) VALUES ('availability.changed', :id, :until)"
+    with engine.begin() as db:
+        db.execute(text(used_up), {"id": life.profile.id, "until": datetime.now(UTC) + timedelta(days=1)})
+    assert life.delete().status_code == 204
 
 
 def test_a_deletion_honours_the_version_that_is_named(life: Life) -> None:

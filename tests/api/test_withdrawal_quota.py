@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 
 from tests import factories
 from tests.api.conftest import Cast, counts, refusal
-from tests.application import ApiResponse, World
+from tests.application import ApiResponse, World, as_mentor
 
 
 @pytest.fixture
@@ -50,6 +50,12 @@ def test_withdrawing_cancelling_and_leaving_count_together(world: World, cast: C
 def test_mentors_and_operators_cancel_any_number(world: World, cast: Cast) -> None:
     for headers in (cast.as_mentor, cast.as_operator):
         assert {cancel(world, cast, headers).status_code for _ in range(3)} == {200}
+
+
+def test_a_mentor_who_books_with_another_is_counted(world: World, cast: Cast) -> None:
+    with world.engine.begin() as db:
+        own = as_mentor(factories.make_mentor(db, cast.mentee))
+    assert [cancel(world, cast, own).status_code for _ in range(3)] == [200, 200, 429]
 
 
 def test_what_is_refused_otherwise_uses_nothing_up(world: World, cast: Cast) -> None:

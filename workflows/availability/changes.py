@@ -71,11 +71,14 @@ def share_calendar(db: Connection, mentor_profile_id: UUID) -> None:
     db.execute(_SHARE, {"id": mentor_profile_id})
 
 
-def raise_version(db: Connection, mentor_profile_id: UUID, *, changed: str, actor: Actor, now: datetime) -> int:
+def raise_version(
+    db: Connection, mentor_profile_id: UUID, *, changed: str, actor: Actor, now: datetime, counted: bool = True
+) -> int:
     """Have bookings that read the calendar before read it again, and record `availability.changed`.
 
     Args:
         changed: `hours`, `dates`, `time_off`, `rules` or `calendars`.
+        counted: whether it counts among the changes that a mentor may make within a day.
 
     Returns:
         the calendar's new version.
@@ -84,7 +87,7 @@ def raise_version(db: Connection, mentor_profile_id: UUID, *, changed: str, acto
         RateLimited: the mentor has changed the calendar too often within a day.
     """
     version: int = db.execute(_RAISE, {"id": mentor_profile_id}).scalar_one()
-    if actor.mentor_profile_id is not None:
+    if counted and actor.mentor_profile_id is not None:
         use_quota(db, _CHANGES, mentor_profile_id)
     event = AvailabilityChanged(
         actor=actor.name,

@@ -159,7 +159,8 @@ def delete_account(
         forfeit(db, actor=person, bundle_id=row.id, reason=DELETED_ACCOUNT, now=now)
     if profile is not None:
         # Bookings that read the calendar before read it again, and find no listing.
-        raise_version(db, profile, changed="hours", actor=Actor.person(user_id, profile), now=now)
+        mentor = Actor.person(user_id, profile)
+        raise_version(db, profile, changed="hours", actor=mentor, now=now, counted=False)
     erase(db, user_id=user_id, mentor_profile_id=profile)
 
 

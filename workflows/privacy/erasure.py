@@ -81,7 +81,8 @@ BOOKINGS = (
         f"booking_id = ANY(:ids) AND (user_id = {_USER} OR booking_id IN (SELECT b.id FROM bookings b"
         f" WHERE b.id = ANY(:ids) AND b.mentor_profile_id = {_MENTOR}))",
     ),
-    # To the other side. Of a group, its mentor alone is notified with the names of those who take part.
+    # To the other side. Of a group, its mentor alone is notified with the names of those who take part. What the
+    # deletion has cancelled, in its own transaction, is notified of without a name, and stays to be read.
     _update(
         "notifications",
         f"""
@@ -89,6 +90,7 @@ id IN (
     SELECT n.id FROM bookings b JOIN mentor_profiles m ON m.id = b.mentor_profile_id
     JOIN events e ON e.subject_id = ANY (ARRAY[b.id, b.session_id])
     JOIN notifications n ON n.event_id = e.id
+    JOIN users erased ON erased.id = CAST(:user_id AS uuid) AND erased.erased_at <> e.created_at
     WHERE b.id = ANY(:ids) AND (
         {_OWN.format(of="b")} OR e.data ->> 'user_id' = CAST(:user_id AS text)
         OR (n.user_id = m.user_id AND e.data ->> 'user_id' IS NULL)
