@@ -174,6 +174,8 @@ class Pulse:
                 if now - last > self._hung_seconds:
                     log.error("worker hangs", pid=pid, seconds=self._hung_seconds)
                     children[pid].kill()
+                    # It is a child until granian has looked, and is not killed and logged once a beat until then.
+                    heard[pid] = now
             if len(children) == self._workers:
                 complete = now
             elif now - complete > self._hung_seconds:
