@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+
+import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import ServiceUnavailable
 
@@ -10,6 +13,8 @@ from api.errors import answer_domain_error
 from api.rate_limits import headers_of, refusal
 from api.state import app_state
 from workflows.errors import DomainError, Unauthenticated
+
+log = structlog.get_logger(__name__)
 
 EXEMPT = "/health/"
 # What takes a mentor's time, or asks for it.
@@ -43,8 +48,16 @@ def _count() -> None:
     books = request.method == "POST" and rule is not None and rule.rule in BOOKING_RULES
     counted = state.rate_limits.count(address=request.remote_addr, claim=claim, books=books)
     g.counted = counted
+    if "X-Forwarded-For" in request.headers and not state.settings.trusted_proxies:
+        _warn_of_proxy()
     if (refused := refusal(counted)) is not None:
         raise refused
+
+
+@cache
+def _warn_of_proxy() -> None:
+    # Once in a process: with a proxy in front, all clients would be one address.
+    log.warning("proxy.not_trusted", hint="X-Forwarded-For is ignored: set TRUSTED_PROXIES, or have nothing send it.")
 
 
 def _show(response: Response) -> Response:

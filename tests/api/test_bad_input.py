@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from api.bodies import LARGE_BODIES
 from tests.api.conftest import Cast, counts
 from tests.application import ApiResponse, World
 from workflows.bookings.booking import Booking
@@ -161,6 +162,18 @@ def test_an_unknown_listing_is_not_found(world: World, cast: Cast) -> None:
     requested = cast.body(listingId=UNKNOWN_ID)
     refused(world.client.post("/bookings", json=requested, headers=cast.as_mentee), 404, "not_found")
     assert counts(world.engine) == before
+
+
+def test_only_some_routes_take_more_than_64_kilobytes(world: World, cast: Cast) -> None:
+    large = b" " * 70_000
+    sent: dict[str, Any] = {"headers": cast.as_mentee, "content_type": "application/json"}
+    refused(world.client.patch("/me", data=b"{}" + large, **sent), 413, "too_large")
+    refused(world.client.post("/no-such-route", data=large, **sent), 404, "not_found")
+    assert world.client.patch("/me", data=b"{}" + large[:60_000], **sent).status_code == 200
+    assert {rule.rule for rule in world.app.url_map.iter_rules()} >= LARGE_BODIES
+    for rule in LARGE_BODIES:
+        path = rule.replace("<id:session_id>", UNKNOWN_ID)
+        assert world.client.post(path, data=b"{}" + large, **sent).status_code in (400, 403, 404)
 
 
 def test_a_megabyte_is_too_large_wherever_it_is_sent(world: World, cast: Cast, draft: Booking) -> None:

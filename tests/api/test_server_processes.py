@@ -91,6 +91,26 @@ def test_slow_readers_block_no_others(served: Served) -> None:
         reader.close()
 
 
+def test_connections_of_one_address_are_bounded(tmp_path: Path) -> None:
+    limits = {"API_WORKERS": "1", "CONNECTIONS_PER_ADDRESS": "3", "TRUSTED_PROXIES": "1"}
+
+    with serving(tmp_path, NO_DATABASE, **limits) as server:
+
+        def asked(address: str) -> tuple[int, str | None]:
+            answer = server.get("/health/live", X_Forwarded_For=address)
+            return answer.status, answer.headers.get("Retry-After")
+
+        slow = HALF_BODY.replace(b"Host: x", b"Host: x\r\nX-Forwarded-For: 1.1.1.1, 203.0.113.7")
+        clients = [server.connected(slow) for _ in range(3)]
+        eventually(lambda: asked("203.0.113.7") == (429, "1"), "a refusal")
+        assert asked("203.0.113.8") == (200, None)
+        # Those who were cut off, or answered, count no longer.
+        for client in clients:
+            client.close()
+        eventually(lambda: asked("203.0.113.7") == (200, None), "an answer")
+        assert {asked("203.0.113.7") for _ in range(20)} == {(200, None)}
+
+
 def test_a_killed_worker_is_replaced_and_its_counts_stay(served: Served) -> None:
     def counted() -> float:
         lines = served.get("/metrics").data.decode().splitlines()

@@ -22,13 +22,14 @@ from tornado.netutil import bind_sockets
 from api.state import state_of
 from api.streams.handlers import make_application
 from api.streams.hub import LAST_SEQUENCE, Hub
+from config.limits import RateLimit, TrustedProxies
 from config.settings import Settings
 from models.calendar import mentor_busy
 from models.engine import create
 from models.events import deliveries, events
 from tests import factories
 from tests.api.conftest import Cast
-from tests.application import World
+from tests.application import World, as_user
 from tests.eventually import eventually
 from tests.statements import statements_of
 from workflows.bookings.booking import Booking
@@ -451,6 +452,23 @@ def test_the_sixth_connection_of_a_user_is_refused(streams: Streams, cast: Cast)
     assert streams.open("/streams/sessions", cast.as_stranger).next().name == "snapshot"
     clients[0].close()
     eventually(lambda: streams.open("/streams/sessions", cast.as_mentee).response.status == 200, "a free place")
+
+
+def test_streams_are_counted_as_requests_are(world: World, cast: Cast) -> None:
+    limits = {"rate_limit_caller": RateLimit(2, 60), "rate_limit_auth_failures": RateLimit(1, 60)}
+    counted = World.on(world.engine, redis_url="", trusted_proxies=TrustedProxies(hops=1), **limits)
+    unknown = as_user(UUID(int=7)) | {"X-Forwarded-For": "203.0.113.7"}
+    with serving(counted) as streams:
+        for _ in range(2):
+            streams.open("/streams/sessions", cast.as_mentee).next()
+        refused = streams.open("/streams/sessions", cast.as_mentee)
+        assert refused.response.getheader("RateLimit-Policy") == '"caller";q=2;w=60'
+        assert 0 < int(refused.response.getheader("Retry-After") or 0) <= 60
+        assert refused.error() == (429, "rate_limited")
+        assert streams.open("/streams/sessions", unknown).error() == (401, "unauthenticated")
+        assert streams.open("/streams/sessions", unknown).error() == (429, "rate_limited")
+        elsewhere = as_user(UUID(int=8)) | {"X-Forwarded-For": "203.0.113.8"}
+        assert streams.open("/streams/sessions", elsewhere).error() == (401, "unauthenticated")
 
 
 def test_the_api_redirects_to_live_updates(world: World, cast: Cast) -> None:

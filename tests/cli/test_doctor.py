@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from cli.embedded import free_port
 from cli.main import main
 from cli.run_file import write_run
+from tests.api.identity_provider import identity_provider, jwk, pem
 from tests.servers import temporary_database
 
 
@@ -72,6 +73,18 @@ def test_a_database_that_was_not_migrated_is_named(
 def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_SECRET", "short")
     assert "WRONG  JWT_SECRET must hold at least 32 bytes" in examine(tmp_path).output
+
+
+def test_the_keys_of_an_identity_provider_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Tokens are verified with JWT_SECRET." in examine(tmp_path).output
+    with identity_provider(jwk("RS256", kid="today"), jwk("EdDSA"), jwk("short")) as provider:
+        monkeypatch.setenv("JWT_JWKS_URL", provider.url)
+        assert "the keys at JWT_JWKS_URL: RS256 today, EdDSA EdDSA." in examine(tmp_path).output
+        provider.status = 500
+        assert "The keys at JWT_JWKS_URL cannot be read: The server answered 500." in examine(tmp_path).output
+    monkeypatch.delenv("JWT_JWKS_URL")
+    monkeypatch.setenv("JWT_PUBLIC_KEY", pem("EdDSA"))
+    assert "verified with the public keys in JWT_PUBLIC_KEY" in examine(tmp_path).output
 
 
 def test_a_process_that_is_gone_is_named(tmp_path: Path, database_url: str, redis_url: str) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import jwt
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from api.auth import Authenticator
 from cli.main import main
 from config.settings import settings
+from tests.api.identity_provider import pem, private_key
 
 SECRET = "a secret of the tests that is long enough"
 
@@ -64,6 +68,22 @@ def test_an_operator_s_token_needs_no_user() -> None:
 )
 def test_anything_else_is_refused(words: tuple[str, ...]) -> None:
     assert invoke(*words).exit_code == 2
+
+
+def test_beside_public_keys_a_private_one_signs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_PUBLIC_KEY", pem("ES256"))
+    settings.cache_clear()
+    refused = invoke("--operator")
+    assert refused.exit_code == 2
+    assert "JWT_SECRET verifies nothing" in refused.output
+    file = tmp_path / "key.pem"
+    file.write_bytes(private_key("ES256").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    printed = invoke("--operator", "--key", str(file), "--key-id", "today").output.strip()
+    assert jwt.get_unverified_header(printed) == {"alg": "ES256", "kid": "today", "typ": "JWT"}
+    claim = Authenticator(settings()).claim_of({"Authorization": f"Bearer {printed}"})
+    assert claim.operator == "operator"
+    file.write_text(pem("ES256"))
+    assert "holds no private key" in invoke("--operator", "--key", str(file)).output
 
 
 def test_a_setting_that_makes_no_sense_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,18 +10,24 @@ from subprocess import run
 
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from cli.main import main
+from config.limits import RateLimit, TrustedProxies
 from config.secrets import DEVELOPMENT_SECRET
 from config.settings import MAX_REMINDERS, NOTICE_KINDS, REMINDER_LIMIT_MINUTES, SettingsError, read_settings
 from config.vapid import new_private_key, vapid
 from models import catalog
+from tests.api.identity_provider import pem, private_key
 from workers.policy import operator_policy
 from workers.routes import routes_of
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY
 from workflows.events.subscriptions import QUEUES, OutboundEffect, Subscriptions, load
 
 VAPID_KEY = new_private_key()
+PRIVATE_PEM = (
+    private_key("EdDSA").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode().replace("\n", "\\n")
+)
 OWN = "our own secret which is long enough for the tests"
 ROOT = Path(__file__).resolve().parent.parent.parent
 PRODUCTION = {"TUTELAGE_ENV": "production", "JWT_SECRET": OWN, "ENCRYPTION_KEYS": OWN, "SIGNING_KEYS": OWN}
@@ -94,11 +100,41 @@ def test_links_of_meetings_follow_the_setting(value: str | None, address: str | 
     assert read_settings().meeting_url == address
 
 
+def test_public_keys_take_the_place_of_the_secret(tmp_path: Path) -> None:
+    file = tmp_path / "keys.pem"
+    file.write_text(pem("RS256", "EdDSA"))
+    for value in (str(file), pem("RS256", "EdDSA").replace("\n", "\\n")):
+        os.environ.update({**PRODUCTION, "JWT_SECRET": "", "JWT_PUBLIC_KEY": value})
+        settings = read_settings()
+        assert (settings.jwt_secret, settings.jwt_public_key) == (None, pem("RS256", "EdDSA"))
+    provider = {"JWT_PUBLIC_KEY": "", "JWT_JWKS_URL": "https://id.example/keys", "JWT_ISSUER": "https://id.example/"}
+    os.environ.update(provider)
+    assert read_settings().jwt_jwks_url == "https://id.example/keys"
+
+
+def test_limits_and_proxies_follow_the_settings() -> None:
+    settings = read_settings()
+    assert settings.rate_limit_caller == RateLimit(600, 60)
+    assert settings.rate_limit_address == RateLimit(3000, 60)
+    assert settings.rate_limit_booking == settings.rate_limit_auth_failures == RateLimit(60, 60)
+    assert settings.trusted_proxies == TrustedProxies()
+    os.environ.update({"RATE_LIMIT_CALLER": "off", "RATE_LIMIT_BOOKING": "5/second"})
+    os.environ["TRUSTED_PROXIES"] = "10.0.0.0/8,::1"
+    settings = read_settings()
+    assert (settings.rate_limit_caller, settings.rate_limit_booking) == (None, RateLimit(5, 1))
+    assert settings.trusted_proxies == TrustedProxies(networks=(ip_network("10.0.0.0/8"), ip_network("::1")))
+
+
 def test_all_refused_settings_are_named_at_once() -> None:
     os.environ.update({"TUTELAGE_ENV": "production", "JWT_SECRET": "short", "METRICS_PORT": "x", "LOG_LEVEL": "loud"})
+    # What several settings make of each other, too.
+    os.environ.update({"IDENTITY_HEADERS": "open", "JWT_JWKS_URL": "https://id.example/keys"})
     with pytest.raises(SettingsError) as refused:
         read_settings()
-    for name in ("JWT_SECRET", "ENCRYPTION_KEYS", "SIGNING_KEYS", "METRICS_PORT", "LOG_LEVEL"):
+    for name in (
+        *("JWT_SECRET", "ENCRYPTION_KEYS", "SIGNING_KEYS", "METRICS_PORT", "LOG_LEVEL"),
+        *("IDENTITY_HEADERS=open", "JWT_JWKS_URL needs"),
+    ):
         assert name in str(refused.value)
 
 
@@ -115,6 +151,27 @@ def test_all_refused_settings_are_named_at_once() -> None:
         ({**PRODUCTION, "IDENTITY_HEADERS": "open"}, "IDENTITY_HEADERS=open .* for development only"),
         ({"IDENTITY_HEADERS": "maybe"}, "IDENTITY_HEADERS"),
         ({"TUTELAGE_ENV": "staging"}, "TUTELAGE_ENV"),
+        # Keys that verify tokens are public, strong and of one source.
+        ({"JWT_PUBLIC_KEY": "/no/such/key.pem"}, "JWT_PUBLIC_KEY must hold PEM, or name .*: No such file"),
+        ({"JWT_PUBLIC_KEY": pem("short")}, "JWT_PUBLIC_KEY must hold RSA keys of 2048 .* bits; one has 1024"),
+        ({"JWT_PUBLIC_KEY": pem("ES384")}, "JWT_PUBLIC_KEY must hold RSA, P-256 or Ed25519 keys"),
+        ({"JWT_PUBLIC_KEY": pem("RS256")[:-40]}, "JWT_PUBLIC_KEY must hold 1 to 20 public keys in PEM"),
+        ({"JWT_PUBLIC_KEY": pem("EdDSA").replace("MCow", "MCwv")}, "JWT_PUBLIC_KEY must hold public keys in PEM"),
+        ({"JWT_PUBLIC_KEY": PRIVATE_PEM}, "JWT_PUBLIC_KEY must hold public keys, not a private one"),
+        ({"JWT_JWKS_URL": "file:///etc/passwd"}, "JWT_JWKS_URL must begin with https://"),
+        ({"JWT_JWKS_URL": "https://user:password@id.example/keys"}, "JWT_JWKS_URL must begin with https://"),
+        ({**PRODUCTION, "JWT_JWKS_URL": "http://id.example/keys"}, "JWT_JWKS_URL must begin with https://"),
+        ({**PRODUCTION, "JWT_JWKS_URL": "https://id.example/keys"}, "JWT_JWKS_URL needs JWT_AUDIENCE or JWT_ISSUER"),
+        ({"JWT_JWKS_URL": "https://id.example/keys", "JWT_PUBLIC_KEY": pem("EdDSA")}, "not both"),
+        ({"JWT_LEEWAY_SECONDS": "301"}, "JWT_LEEWAY_SECONDS"),
+        # Limits are a number by a time, and proxies a number or networks.
+        ({"RATE_LIMIT_CALLER": "600"}, "RATE_LIMIT_CALLER must read like 600/minute"),
+        ({"RATE_LIMIT_ADDRESS": "0/minute"}, "RATE_LIMIT_ADDRESS must read like 600/minute"),
+        ({"RATE_LIMIT_BOOKING": "60/week"}, "RATE_LIMIT_BOOKING must read like 600/minute"),
+        ({"RATE_LIMIT_AUTH_FAILURES": "1000001/day"}, "RATE_LIMIT_AUTH_FAILURES .* at most 1000000"),
+        ({"TRUSTED_PROXIES": "11"}, "TRUSTED_PROXIES must hold the number of proxies"),
+        ({"TRUSTED_PROXIES": "proxy.internal"}, "TRUSTED_PROXIES must hold the number of proxies"),
+        ({"CONNECTIONS_PER_ADDRESS": "-1"}, "CONNECTIONS_PER_ADDRESS"),
         # Networks are networks.
         ({"WEBHOOK_ALLOWED_NETWORKS": "10.0.0.0/8,intranet"}, "WEBHOOK_ALLOWED_NETWORKS"),
         ({"WEBHOOK_ALLOWED_NETWORKS": "10.0.0.1/8"}, "WEBHOOK_ALLOWED_NETWORKS"),
