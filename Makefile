@@ -14,7 +14,7 @@ FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.1
 	$$candidate -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$candidate && exit; done; exit 1
 
-.PHONY: help setup demo up dev test test-browser check pentest faults-long bench bench-accept lock clean
+.PHONY: help setup demo up dev test test-browser check fuzz pentest faults-long bench bench-accept lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -52,6 +52,9 @@ check: $(READY) ## Check style, formatting, types, the direction of imports and 
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.advisories
+
+fuzz: $(READY) ## Send generated requests and sequences of them for minutes (ARGS="--minutes 5 --seed N")
+	@$(BIN)/python -m tests.contract.fuzz $(ARGS)
 
 pentest: $(READY) ## Attack a running address, or a system of its own (ARGS="--url http://... --token ...")
 	@$(BIN)/python -m tests.pentest $(ARGS)

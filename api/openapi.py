@@ -26,6 +26,7 @@ from werkzeug.routing import BaseConverter, Rule
 
 from api.auth import identifier
 from api.etags import revalidated
+from api.links import links_of
 from api.schemas.base import Error, camel
 from api.schemas.fields import Day
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus
@@ -104,14 +105,17 @@ class DayConverter(BaseConverter):
 
 
 class OperationNames(BasePlugin):
-    """apispec plugin: operation ids from the views' names, and POST marked as an alias where PATCH does the same."""
+    """apispec plugin: operation ids from the views' names with their links, and POST marked as an alias of PATCH."""
 
     def operation_helper(self, path: Any = None, operations: Any = None, **context: Any) -> None:  # noqa: ARG002
-        """Name the operations of one rule."""
+        """Name and link the operations of one rule."""
         rule: Rule = context["rule"]
         name = camel(rule.endpoint.rpartition(".")[2])
         for method, operation in operations.items():
             operation["operationId"] = name
+            for status, response in operation["responses"].items():
+                if links := links_of(name, str(status)):
+                    response["links"] = links
             if method == "post" and "patch" in operations:
                 operation |= {
                     "operationId": f"{name}ByPost",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 import structlog
 from sqlalchemy import Connection, Engine
@@ -23,6 +24,17 @@ from workflows.events import subscriptions
 
 _OWNED: list[servers.Servers] = []
 _NUMBERS = itertools.count(1)
+
+# Of `make fuzz`, which names it and a seed to pytest.
+hypothesis.settings.register_profile(
+    "fuzz",
+    max_examples=40,
+    stateful_step_count=20,
+    deadline=None,
+    database=None,
+    phases=[hypothesis.Phase.generate],
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,0 +1,94 @@
+"""Sequences of requests that follow the document's links through life cycles, as every kind of caller."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import seed
+from hypothesis.errors import FlakyStrategyDefinition
+from schemathesis import Case
+from schemathesis.errors import FailureGroup
+from sqlalchemy import Engine
+
+from tests.contract.fuzzing import SCHEMA, Stage, settings_of_run
+
+# Tried in turn until one may: whether a caller may is settled before the body is read.
+IN_TURN = ("mentee", "mentor", "operator")
+# The life cycle alone, so that a few sequences get to its end.
+LIFE_CYCLE = ("createBooking", "acceptBooking", "getSession", "startSession", "completeSession", "createReview")
+Machine: Any = SCHEMA.as_state_machine()
+LifeCycle: Any = SCHEMA.include(operation_id=list(LIFE_CYCLE)).as_state_machine()
+for machine in (Machine, LifeCycle):
+    for rule in machine.root_rules:
+        # A sequence begins with what needs nothing to be there, not with the decision on a booking that is made up.
+        if "_id_" in rule:
+            delattr(machine, rule)
+
+
+def play(machine: Any, engine: Engine, first_seed: int, rounds: int, **brief: int) -> Counter[tuple[str, int]]:
+    """Play rounds of sequences, and count how often each operation was answered with each status."""
+    reached: Counter[tuple[str, int]] = Counter()
+    failures: list[FailureGroup] = []
+
+    class Journey(machine):
+        """One sequence, with people of its own."""
+
+        def setup(self) -> None:
+            self.stage = Stage.on(engine)
+
+        def before_call(self, case: Case[Any]) -> None:
+            self.stage.let_succeed(case)
+
+        def call(self, case: Case[Any], **_options: Any) -> Any:
+            others = ("none", "other user") if case.path_parameters else ("none",)
+            for self.role in (*others, *IN_TURN):
+                answer = case.call(headers=self.stage.headers(self.role))
+                reached[case.operation.definition.raw["operationId"], answer.status_code] += 1
+                if self.role in IN_TURN and answer.status_code != 403:
+                    return answer
+                self.require_documented(answer, case, None)
+            return answer
+
+        def validate_response(self, response: Any, case: Case[Any], *_more: Any, **_options: Any) -> None:
+            self.require_documented(response, case, self.recorder)
+            self.stage.follow_up()
+
+        def require_documented(self, answer: Any, case: Case[Any], recorder: Any) -> None:
+            try:
+                case.validate_response(answer, headers=self.stage.headers(self.role), recorder=recorder)
+            except FailureGroup as failure:
+                failures.append(failure)
+                raise
+
+    for number in range(first_seed, first_seed + rounds):
+        # What follows depends on what the application answers, which Hypothesis takes for a fault of the strategy.
+        with suppress(FlakyStrategyDefinition):
+            seed(number)(Journey).run(settings=settings_of_run(**brief))
+        assert not failures, failures[0]
+    return reached
+
+
+@pytest.fixture
+def first_seed(pytestconfig: pytest.Config) -> int:
+    """The seed of the first round: that of `make fuzz`, or always the same."""
+    return int(pytestconfig.getoption("--hypothesis-seed") or 0)
+
+
+def test_links_lead_through_the_life_cycle(engine: Engine, first_seed: int) -> None:
+    reached = play(LifeCycle, engine, first_seed, rounds=5, max_examples=3, stateful_step_count=10)
+    for operation, status in (
+        ("createBooking", 201),
+        ("acceptBooking", 202),
+        ("startSession", 200),
+        ("completeSession", 200),
+    ):
+        assert reached[operation, status], f"{operation} was never answered {status}: {sorted(reached)}"
+    assert {401, 403, 404} <= {status for _operation, status in reached}
+
+
+def test_links_lead_from_everything_that_is_made(engine: Engine, first_seed: int) -> None:
+    reached = play(Machine, engine, first_seed, rounds=3, max_examples=3, stateful_step_count=6)
+    assert len({operation for operation, status in reached if status < 300}) > 10, sorted(reached)
