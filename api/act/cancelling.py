@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import fields
-
 from api.act.action_page import ActionPage, BookingPage, Closed, Redirect, Visit, booking_of, price_of
 from api.pages import Field, FieldKind, Form, Page
 from api.schemas.base import RequestSchema
 from api.schemas.bookings import Reason
-from api.schemas.fields import QueryFlag, Text
+from api.schemas.fields import OneLine, QueryFlag, Text
 from api.state import app_state
 from models.bookings import BookingKind, BookingStatus
 from models.sessions import SessionStatus
@@ -39,13 +37,13 @@ class CancelForm(RequestSchema):
 
     reason = Text(2000, shortest=1, required=True)
     refund_requested = QueryFlag(load_default=False)
-    quoted = fields.String(load_default=None)
+    quoted = OneLine(100, load_default=None)
 
 
 class LeaveForm(Reason):
     """Why a group is left."""
 
-    quoted = fields.String(load_default=None)
+    quoted = OneLine(100, load_default=None)
 
 
 def cancel_page(visit: Visit) -> ActionPage:
