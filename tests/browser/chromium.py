@@ -105,6 +105,11 @@ class Browser:
         """The HTML of an element."""
         return str(self.call("DOM.getOuterHTML", nodeId=self._node(selector))["outerHTML"])
 
+    def has(self, selector: str) -> bool:
+        """Whether the page has such an element by now."""
+        root = self.call("DOM.getDocument", depth=0)["root"]["nodeId"]
+        return bool(self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"])
+
     def address(self) -> str:
         """The address of the page."""
         history = self.call("Page.getNavigationHistory")

@@ -20,20 +20,20 @@ def scripted(browser: Browser) -> Iterator[Browser]:
     browser.call("Emulation.setScriptExecutionDisabled", value=True)
 
 
+# Of the first area: further ones are drawn when they are scrolled to.
+OPERATION = "#operations-Users-getMe"
+
+
 @pytest.mark.parametrize("path", ["/docs", "/api/docs"])
 def test_swagger_ui_works_under_its_policy(scripted: Browser, site: str, path: str) -> None:
     scripted.open(site + path)
-    eventually(lambda: "/health/live" in scripted.html("body"), "the operations", seconds=30)
-    scripted.click(".opblock-summary-get button.opblock-summary-control")
-    eventually(lambda: "opblock-body" in scripted.html("body"), "an operation's details")
-    assert not scripted.complaints()
-
-
-def test_swagger_ui_sends_requests(scripted: Browser, site: str) -> None:
-    scripted.open(site + "/docs#/Operations/live")
-    eventually(lambda: "Try it out" in scripted.html("body"), "the operation", seconds=30)
-    scripted.click("button.try-out__btn")
-    eventually(lambda: "Execute" in scripted.html("body"), "its form")
-    scripted.click("button.execute")
-    eventually(lambda: "x-content-type-options: nosniff" in scripted.html(".live-responses-table"), "the answer")
-    assert not scripted.complaints()
+    eventually(lambda: scripted.has(OPERATION), "the operations", seconds=30)
+    scripted.click(f"{OPERATION} button.opblock-summary-control")
+    eventually(lambda: scripted.has(f"{OPERATION} .try-out__btn"), "the operation", seconds=30)
+    scripted.click(f"{OPERATION} .try-out__btn")
+    eventually(lambda: scripted.has(f"{OPERATION} .execute"), "its form", seconds=30)
+    scripted.click(f"{OPERATION} .execute")
+    eventually(lambda: scripted.has(f"{OPERATION} .live-responses-table"), "the answer", seconds=30)
+    assert "nosniff" in scripted.html(f"{OPERATION} .live-responses-table")
+    # The answer to a request without credentials, and the page has no icon.
+    assert not [each for each in scripted.complaints() if not each.startswith("Failed to load resource")]
