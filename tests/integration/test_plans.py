@@ -67,6 +67,7 @@ from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list
 from workflows.catalog.products import PRODUCTS
 from workflows.catalog.support_options import OFFERS
 from workflows.changes import BUSY_TIMES, OPEN_SESSIONS
+from workflows.effects.messages import MAILS
 from workflows.events import store
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 from workflows.events.record import recording
@@ -75,6 +76,7 @@ from workflows.identity.actor import ACTIVE_MENTOR, USER
 from workflows.identity.email_change import CLOSE_EMAIL_CHANGE, FORGET_EMAIL_CHANGES, RECENT_CHANGES
 from workflows.identity.people import user_query
 from workflows.invariants import About, check_part, looks, names
+from workflows.notifications.gathering import HOLD
 from workflows.notifications.inbox import NOTIFICATIONS
 from workflows.notifications.push_subscriptions import BROWSERS
 from workflows.operations import DELIVERIES
@@ -303,6 +305,8 @@ STATEMENTS: dict[str, ClauseElement] = {
     "a caller's stored answers": idempotency.STORED,
     "quotas that are unused": FORGET_UNUSED,
     "what follows from an event": recording(ROWS_OF_LISTENERS).query,
+    "mails to be sent": MAILS,
+    "mails to be held": HOLD,
     "what follows from a request's event": recording(ROWS_OF_LISTENERS, audited=True).query,
     "entries to be chained": NEXT_ENTRIES,
     "the oldest entry that is not chained": OLDEST_UNCHAINED,
@@ -576,6 +580,10 @@ DELIVERY_STATEMENTS: dict[str, Callable[[Connection], Any]] = {
     "claim_leased": lambda db: store.claim_leased(db, "mail.send", some(db, "mail.send"), SOON),
     "overdue": lambda db: store.overdue(db, "notifications", list_is_empty=False, after=None),
     "overdue, empty list": lambda db: store.overdue(db, "notifications", list_is_empty=True, after=None),
+    "share_effect": lambda db: store.share_effect(db, SHARED_EFFECTS[1], "booking.accepted", [SOME_ID]),
+    "earlier_messages": lambda db: store.earlier_messages(db, "booking.accepted", claimed(db)),
+    "gathered": lambda db: store.gathered(db, user_id=SOME_ID, kind="x", until=store.ALWAYS, limit=9),
+    "mark_gathered_done": lambda db: store.mark_gathered_done(db, [SOME_ID]),
     "backlogs": lambda db: store.backlogs(db, ["sessions", "notifications"]),
 }
 

@@ -32,8 +32,9 @@ MAX_GATHERED = 200
 COUNTED_SINCE = timedelta(days=3)
 
 # To the minute, so that workers that hold at the same moment hold until the same. Mails that are held already may have
-# an earlier time, which has room for the commit of this.
-_HOLD = text(
+# an earlier time, which has room for the commit of this. The notifications are found by their events, and not by the
+# index of mails alone, however short that is.
+HOLD = text(
     """
 WITH wanted AS (
     SELECT n.id, date_trunc('minute', now() + given.length) AS until, (
@@ -43,7 +44,8 @@ WITH wanted AS (
     ) AS present
     FROM unnest(CAST(:event_ids AS uuid[]), CAST(:user_ids AS uuid[]), CAST(:lengths AS interval[]))
          AS given(event_id, user_id, length)
-    JOIN notifications n ON n.event_id = given.event_id AND n.user_id = given.user_id AND n.channel = 'email'
+    JOIN notifications n ON n.event_id = given.event_id AND n.user_id = given.user_id
+     AND CAST(n.channel AS text) = 'email'
 )
 UPDATE notifications n SET gathered_until = coalesce(wanted.present, wanted.until)
 FROM wanted WHERE n.id = wanted.id
@@ -97,7 +99,7 @@ def _hold(db: Connection, mails: Sequence[MailToSend]) -> dict[DeliveryKey, Post
     }
     held: dict[DeliveryKey, Postpone] = {}
     begun = defaultdict[tuple[UUID, str, datetime], bool](bool)
-    for row in sorted(db.execute(_HOLD, values), key=lambda each: each.event_id):
+    for row in sorted(db.execute(HOLD, values), key=lambda each: each.event_id):
         delivery = by_key[row.event_id, row.user_id]
         together = (row.user_id, row.kind, row.gathered_until)
         # One of them is due when all are to be sent; the others only in case that one is not.
