@@ -6,10 +6,11 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from statistics import median
 
 import click
 import psutil
@@ -89,6 +90,74 @@ def test_slow_readers_block_no_others(served: Served) -> None:
             size += len(piece)
         assert size > 5_000_000
         reader.close()
+
+
+@contextmanager
+def idle(served: Served) -> Iterator[None]:
+    """Five hundred connections that say nothing."""
+    clients = [served.connected() for _ in range(500)]
+    try:
+        yield
+    finally:
+        for client in clients:
+            client.close()
+
+
+@contextmanager
+def flooding(served: Served, head: bytes, piece: bytes, pieces: int) -> Iterator[None]:
+    """Four clients that send a head and so many pieces, and begin anew when they are refused."""
+    over = threading.Event()
+
+    def flood() -> None:
+        while not over.is_set():
+            with suppress(OSError), served.connected(head, timeout=5) as client:
+                for _ in range(pieces):
+                    if over.is_set():
+                        break
+                    client.sendall(piece)
+            over.wait(PAUSE_SECONDS)
+
+    threads = [threading.Thread(target=flood) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+GET, MANY_HEADERS = b"GET /health/live HTTP/1.1\r\nHost: x\r\n", b"".join(b"X-%d: y\r\n" % n for n in range(10_000))
+LONG = b"POST /testing/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n"
+CHUNKS = b"POST /testing/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+FLOODS: dict[str, Callable[[Served], AbstractContextManager[None]]] = {
+    "500 idle connections": idle,
+    "10,000 headers": lambda served: flooding(served, GET, MANY_HEADERS, 1),
+    "100 MB bodies": lambda served: flooding(served, LONG, b"x" * 100_000, 1000),
+    "100 MB in chunks": lambda served: flooding(served, CHUNKS, b"186A0\r\n" + b"x" * 100_000 + b"\r\n", 1000),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_others_are_served_during_a_flood(
+    served: Served, flood: str, record_property: Callable[[str, object], None]
+) -> None:
+    def median_ms() -> float:
+        took = []
+        for _ in range(20):
+            began = time.perf_counter()
+            assert served.get("/health/live").status == 200
+            took.append(1000 * (time.perf_counter() - began))
+        return round(median(took), 1)
+
+    before = median_ms()
+    with FLOODS[flood](served):
+        during = median_ms()
+    record_property("median_ms", (before, during))
+    print(f"{flood}: {before} ms before, {during} ms during")
+    # A thread that was held would be waited for by read_seconds and more.
+    assert during < before + 1000 * LIMITS.read_seconds
 
 
 def test_connections_of_one_address_are_bounded(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Tests of the backup and the restore as docs/running.md describes them: its own commands, against PostgreSQL."""
+"""Tests of backup and restore as docs/running.md describes them: its own commands, and work goes on afterwards."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import re
 import sys
 from pathlib import Path
 from subprocess import run
+from uuid import UUID
 
 import psycopg
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from cli.embedded import postgres_binary
-from models.engine import missing_settings
+from models.engine import create, missing_settings
 from tests import servers
-from tests.factories import make_booking
+from tests.factories import accept_booking, make_booking, make_session
+from tests.integration.harness import Harness
+from workflows.invariants import check_all
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PENDING = "SELECT count(*) FROM deliveries WHERE state = 'pending'"
@@ -28,9 +31,24 @@ def commands() -> list[str]:
     return re.findall(r"```sh\n(.*?)```", section[1], re.DOTALL)
 
 
-def test_a_backup_is_restored_by_the_documented_commands(engine: Engine, database_url: str, tmp_path: Path) -> None:
+def sessions_after_work(address: str) -> dict[UUID, int]:
+    """How many sessions each booking has after workers have run twice, with every invariant whole."""
+    restored = create(address)
+    try:
+        harness = Harness(restored)
+        for _ in range(2):
+            harness.run_all()
+        with restored.begin() as db:
+            assert [finding.name for finding in check_all(db) if finding.violations] == []
+            counted = db.execute(text("SELECT booking_id, count(*) AS number FROM sessions GROUP BY booking_id"))
+            return {row.booking_id: row.number for row in counted}
+    finally:
+        restored.dispose()
+
+
+def test_a_backup_is_restored_and_bookings_live_on(engine: Engine, database_url: str, tmp_path: Path) -> None:
     with engine.begin() as db:
-        make_booking(db)
+        accepted, scheduled = accept_booking(db, make_booking(db)), make_session(db)
     name = f"{engine.url.database}_restored"
     programs = f"{postgres_binary('pg_dump').parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = os.environ | {"PATH": programs, "ADMIN_URL": servers.database_address("postgres")}
@@ -47,5 +65,6 @@ def test_a_backup_is_restored_by_the_documented_commands(engine: Engine, databas
             count = restored.execute(PENDING).fetchone()
         with psycopg.connect(database_url) as backed_up:
             assert count == backed_up.execute(PENDING).fetchone() != (0,)
+        assert sessions_after_work(servers.database_address(name)) == {accepted.id: 1, scheduled.booking_id: 1}
     finally:
         servers.drop_database(name)
