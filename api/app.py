@@ -150,7 +150,8 @@ def create_app(
     api = make_api(app)
     for area in AREAS:
         api.register_blueprint(area)
-    app.add_url_rule("/", view_func=lambda: redirect("/docs"), endpoint="documentation")
+    # Else `/api` would be a redirect to an address that is made of the Host header.
+    app.add_url_rule("/", view_func=lambda: redirect("/docs"), endpoint="documentation", strict_slashes=False)
     # After flask-smorest, which registers a handler of its own.
     errors.register(app)
     return app

@@ -39,6 +39,8 @@ def test_the_policy_of_swagger_ui_admits_its_own_script_alone(client: ApiClient)
 def test_the_root_redirects_to_the_documentation(client: ApiClient) -> None:
     assert client.get("/").headers["Location"] == "/docs"
     assert client.get("/api/").headers["Location"] == "/api/docs"
+    named = client.get("/api", headers={"Host": "elsewhere.example"})
+    assert (named.status_code, named.headers["Location"]) == (302, "/api/docs")
 
 
 def test_both_mounts_are_the_same_application(client: ApiClient, cast: Cast) -> None:
