@@ -12,13 +12,17 @@ from sqlalchemy import Connection, Engine, func, select
 
 from models.base import enum_literal
 from models.bookings import BookingStatus, bookings
-from models.catalog import BookingMode
+from models.bundles import bundle_purchases
+from models.catalog import BookingMode, ProductKind
 from models.people import users
 from tests import factories
 from tests.concurrency.racing import Race, codes, deadlocks, winners
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept
 from workflows.bookings.request import request
+from workflows.bundles.bundle import Bundle
+from workflows.bundles.purchase import purchase
+from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing
 from workflows.errors import DomainError
 from workflows.identity.actor import Actor
@@ -135,6 +139,30 @@ def test_a_change_of_an_account_does_not_outlive_it(engine: Engine, race: Race) 
         assert race.transact([deletion(person), *[change] * RIVALS])[0] == "deleted"
         with engine.connect() as db:
             assert db.scalar(select(users.c.name).where(users.c.id == person.id)) == ERASED_NAME
+
+
+def test_nothing_is_bought_for_an_account_that_is_gone(engine: Engine, race: Race) -> None:
+    for _round in range(ROUNDS):
+        with engine.begin() as db:
+            person, course = factories.make_user(db), factories.make_course(db)
+            sold = [
+                factories.make_product(db, course, ProductKind.BUNDLE, session_count=number)
+                for number in range(2, 2 + RIVALS)
+            ]
+
+        def buy(db: Connection, product_id: UUID, person: User = person, course: Course = course) -> Bundle:
+            mentee, now = Actor.person(person.id, None), datetime.now(UTC)
+            ids = {"course_id": course.id, "product_id": product_id, "mentee_user_id": person.id}
+            return purchase(db, actor=mentee, now=now, **ids)
+
+        outcomes = race.transact([deletion(person), *(partial(buy, product_id=each.id) for each in sold)])
+        assert outcomes[0] == "deleted"
+        bought = winners(outcomes)[1:]
+        with engine.connect() as db:
+            credits = select(bundle_purchases.c.remaining_sessions).where(
+                bundle_purchases.c.mentee_user_id == person.id
+            )
+            assert list(db.scalars(credits)) == [0] * len(bought)
 
 
 def test_two_deletions_at_once_are_one(engine: Engine, race: Race, person: User) -> None:

@@ -25,21 +25,21 @@ WHERE mentee_user_id = CAST(:mentee_user_id AS uuid) AND course_id = CAST(:cours
   AND product_id = CAST(:product_id AS uuid) AND closed_at IS NULL AND valid_to <= CAST(:now AS timestamptz)
 """
 )
+# The lock has a purchase wait for a deletion of the account.
 _PURCHASE = moving(
     """
     INSERT INTO bundle_purchases (
         id, mentee_user_id, course_id, product_id, total_sessions, remaining_sessions, duration_minutes,
         price_amount, price_currency, valid_from, valid_to
     )
+    WITH mentee AS (SELECT erased_at FROM users WHERE id = CAST(:mentee_user_id AS uuid) FOR SHARE)
     SELECT CAST(:id AS uuid), CAST(:mentee_user_id AS uuid), p.course_id, p.id, p.session_count, p.session_count,
            p.duration_minutes, p.price_amount, p.price_currency, CAST(:now AS timestamptz),
            CAST(:now AS timestamptz) + p.valid_days * interval '24 hours'
     FROM products p JOIN courses c ON c.id = p.course_id
     WHERE p.id = CAST(:product_id AS uuid) AND p.course_id = CAST(:course_id AS uuid)
       AND p.kind = 'bundle' AND p.active AND c.active
-      AND NOT EXISTS (
-          SELECT FROM users u WHERE u.id = CAST(:mentee_user_id AS uuid) AND u.erased_at IS NOT NULL
-      )
+      AND NOT EXISTS (SELECT FROM mentee WHERE erased_at IS NOT NULL)
     RETURNING *
     """,
     kind="purchase",
