@@ -9,9 +9,12 @@ from contextlib import suppress
 import pytest
 import urllib3
 
+from api.headers import CLOSED_POLICY
 from tests.api.running import LIMITS
 from tests.api.served import Served, heard, serving
 
+# Of each request; a refusal has its code, and a known caller an actor.
+LINE = {"event", "level", "logger", "timestamp", "process", "request_id"} | {"method", "route", "status", "duration_ms"}
 SHAPE = {"statusCode", "error", "message", "code", "requestId"}
 POST = b"POST /testing/echo HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -97,6 +100,18 @@ def test_bodies_that_do_not_arrive_are_answered_408(served: Served, raw: bytes) 
 def test_refusals_keep_the_request_id(served: Served) -> None:
     raw = POST + b"X-Request-Id: from-a-test\r\nContent-Length: 300000\r\n\r\n"
     assert heard(served.connected(raw))[2]["requestId"] == "from-a-test"
+
+
+@pytest.mark.parametrize(("length", "status"), [(b"300000", 413), (b"9", 408)])
+def test_refusals_of_the_server_have_headers_and_a_line(served: Served, length: bytes, status: int) -> None:
+    name = f"headers-{status}"
+    raw = POST + b"Secret: Ada\r\nX-Request-Id: " + name.encode() + b"\r\nContent-Length: " + length + b"\r\n\r\n{"
+    answered, headers, _ = heard(served.connected(raw))
+    assert (answered, headers["content-security-policy"]) == (status, CLOSED_POLICY)
+    assert (headers["cache-control"], headers["referrer-policy"]) == ("no-store", "no-referrer")
+    (line,) = [line for line in served.logged() if line.get("request_id") == name]
+    assert set(line) == LINE | {"code"}
+    assert (line["event"], line["method"], line["route"], line["status"]) == ("request", "POST", None, status)
 
 
 CLOSE = b"Connection: close\r\n"
@@ -191,3 +206,4 @@ def test_every_request_is_one_log_line(served: Served) -> None:
     served.get("/health/live", X_Request_Id="one-line")
     (line,) = [line for line in served.logged() if line.get("request_id") == "one-line"]
     assert (line["event"], line["status"], line["route"], line["process"]) == ("request", 200, "/health/live", "api")
+    assert set(line) == LINE

@@ -16,9 +16,11 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, func, select, update
+from structlog.testing import capture_logs
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
+from api.headers import CLOSED_POLICY
 from api.state import state_of
 from api.streams.handlers import make_application
 from api.streams.hub import LAST_SEQUENCE, Hub
@@ -476,3 +478,44 @@ def test_the_api_redirects_to_live_updates(world: World, cast: Cast) -> None:
     there = World.on(world.engine, streams_url="http://127.0.0.1:8001/")
     answer = there.client.get(f"/api{availability(cast)}", headers=cast.as_mentee)
     assert (answer.status_code, answer.location) == (307, f"http://127.0.0.1:8001{availability(cast)}")
+
+
+def test_every_answer_is_closed_to_browsers(streams: Streams, cast: Cast) -> None:
+    for path, headers in (("/streams/sessions", cast.as_mentee), ("/streams/sessions", {}), ("/nowhere", {})):
+        client = streams.open(path, headers)
+        sent = client.response.headers
+        assert sent.get_all("Content-Security-Policy") == [CLOSED_POLICY]
+        assert (sent["X-Content-Type-Options"], sent["Cache-Control"], sent["Server"]) == ("nosniff", "no-store", None)
+        assert sent["Access-Control-Allow-Origin"] is None
+        client.close()
+
+
+def test_listed_origins_may_follow(world: World, cast: Cast) -> None:
+    app = "https://app.example.org"
+    with serving(World.on(world.engine, cors_origins=(app,))) as shared:
+        for origin, allowed in ((app, app), ("https://evil.example.org", None)):
+            client = shared.open("/streams/sessions", cast.as_mentee | {"Origin": origin})
+            assert client.response.getheader("Access-Control-Allow-Origin") == allowed
+            assert client.response.getheader("Vary") == "Origin"
+            client.close()
+            connection = HTTPConnection("127.0.0.1", shared.port, timeout=SECONDS)
+            asked = {"Origin": origin, "Access-Control-Request-Method": "GET"}
+            connection.request("OPTIONS", "/api/streams/sessions", headers=asked)
+            answer = connection.getresponse()
+            assert answer.getheader("Access-Control-Allow-Origin") == allowed
+            assert answer.status == (204 if allowed else 200)
+            assert ("Last-Event-ID" in (answer.getheader("Access-Control-Allow-Headers") or "")) == bool(allowed)
+            connection.close()
+
+
+def test_a_stream_leaves_one_line_when_it_ends(world: World, cast: Cast) -> None:
+    with capture_logs() as lines, serving(world) as streams:
+        client = streams.open("/streams/sessions?name=Ada", cast.as_mentee | {"X-Request-Id": "the-stream"})
+        client.next()
+        client.close()
+    (line,) = [line for line in lines if line["event"] == "request"]
+    named = {"method": "GET", "route": "/streams/sessions", "status": 200, "request_id": "the-stream"}
+    assert line == named | {
+        **{"event": "request", "log_level": "info", "actor": f"user:{cast.mentee.id}"},
+        **{"duration_ms": line["duration_ms"]},
+    }

@@ -12,6 +12,7 @@ import yaml
 
 from api.bodies import BODY_LIMIT_BYTES
 from api.errors import shape
+from api.headers import CLOSED_POLICY
 from cli.plan import PARTS, ROOT, Place
 from cli.serve import KEEP_ALIVE_SECONDS
 
@@ -129,3 +130,17 @@ def test_what_the_proxy_refuses_has_the_one_shape(status: int, code: str) -> Non
     told = json.loads(body)
     # Python's versions differ about the names of 413 and 414.
     assert told == shape(status, code, told["message"], "$request_id") | {"error": told["error"]}
+
+
+def test_what_the_proxy_answers_has_the_headers_of_every_answer() -> None:
+    configuration = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text()
+    assert f'1 "{CLOSED_POLICY}";' in configuration
+    api = configuration.partition("listen 8080;")[2]
+    named = set(re.findall(r"^        add_header (\S+) \$refused_\w+ always;$", api, re.MULTILINE))
+    assert named == {
+        *("X-Request-Id", "X-Content-Type-Options", "Referrer-Policy", "Cache-Control", "Content-Security-Policy"),
+        "Retry-After",
+    }
+    # A location that adds one of its own would have none of these.
+    assert "            add_header" not in api
+    assert "access_log /dev/stdout refused if=$refused;" in api
