@@ -90,7 +90,7 @@ def test_the_product_knows_nothing_of_what_tests_or_measures_it() -> None:
 
 def test_nothing_imports_a_database_effect() -> None:
     # Outbound effects are named where their deliveries are recorded, and their messages where they are sent.
-    outbound = ("workflows.effects.messages", "workflows.effects.webhooks")
+    outbound = ("workflows.effects.messages", "workflows.effects.pushes", "workflows.effects.webhooks")
     for file in [*files(), *(ROOT / "tests").rglob("*.py")]:
         names = {name for name in imported(file) if not name.startswith(outbound)}
         effects = {name for name in names if name.startswith("workflows.effects.")}

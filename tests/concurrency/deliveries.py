@@ -24,7 +24,8 @@ from workers.transports import Renew, Transport, no_lease
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import cancel, decline
 from workflows.catalog.courses import Course
-from workflows.effects.messages import Mail, Notice, PushMessage
+from workflows.effects.messages import Mail, Notice
+from workflows.effects.pushes import PushMessage
 from workflows.events.delivery import DeliveryKey, SendResult
 from workflows.events.event_types import (
     BookingAccepted,

@@ -28,7 +28,7 @@ from workers.runner import DeliveryRunner
 from workers.transports import NotConfigured, Transport
 from workers.transports.http import HttpClient
 from workers.transports.web_push import WebPushTransport
-from workflows.effects.messages import PUSH_USEFUL_FOR, PushMessage
+from workflows.effects.pushes import PUSH_USEFUL_FOR, PushMessage
 from workflows.errors import Invalid
 from workflows.events.delivery import PUSH_RETRY_POLICY, DeliveryKey
 from workflows.events.subscriptions import load

@@ -27,7 +27,7 @@ from workers.runner import DeliveryRunner
 from workers.transports.http import HttpClient, HttpLimits
 from workers.transports.protection import MAX_PAUSE_SECONDS
 from workers.transports.web_push import WebPushTransport
-from workflows.effects.messages import PUSH_USEFUL_FOR
+from workflows.effects.pushes import PUSH_USEFUL_FOR
 from workflows.events.delivery import PUSH_RETRY_POLICY, DeliveryKey
 from workflows.events.store import backlogs
 from workflows.events.subscriptions import load

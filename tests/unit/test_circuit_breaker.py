@@ -13,7 +13,7 @@ from tests.unit.push_messages import to_host
 from workers.routes import protected_push
 from workers.transports import Renew, Transport, no_lease
 from workers.transports.protection import MAX_POSTPONED, Breaker, Protected, Shares
-from workflows.effects.messages import PushMessage
+from workflows.effects.pushes import PushMessage
 from workflows.events.delivery import Postpone, SendResult
 
 DOWN = SendResult(error="ConnectionRefusedError", unavailable=True)

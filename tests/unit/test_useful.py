@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from workflows.effects.messages import useful_until
+from workflows.effects.pushes import useful_until
 from workflows.events.event_types import BookingUndecided, Event, SessionCancelled, SessionReminderSet, SessionStarted
 
 NOON = datetime(2030, 5, 4, 12, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Outbound effects of the queue `notifications`: mails, pushes to browsers, and notices by the operators' channels.
+"""Outbound effects of the queue `notifications`: mails, and notices by the operators' channels.
 
 Each is prepared from what was written when its event was handled. A message is cancelled when its reader has
 unsubscribed since, is no party of the booking any more, or could do nothing with it now. Many mails of one kind to one
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -24,14 +24,9 @@ from workflows.action_links.link import Action, ActionLink
 from workflows.calendar.icalendar import CalendarEntry
 from workflows.calendar.invitation import Guest, Invitation, calendar_entries, entry_to_join, invitation_for
 from workflows.events import store
-from workflows.events.delivery import PUSH_RETRY_POLICY, Cancel, Delivery, Postpone, SendResult
+from workflows.events.delivery import Cancel, Delivery, Postpone, SendResult
 from workflows.events.event_types import (
-    BookingUndecided,
     EmailChangeRequested,
-    Event,
-    SessionReminderSet,
-    SessionStarted,
-    WaitlistOffered,
     WebhookEndpointEvent,
     smallest_event_id,
 )
@@ -41,7 +36,6 @@ from workflows.notifications.gathering import COUNTED_SINCE, MailToSend, hold_ex
 from workflows.notifications.kinds import KINDS
 from workflows.notifications.overtaken import EarlierMessages, requests_of, require_current, require_known_request
 from workflows.notifications.preferences import Choice, can_be_stopped, is_stopped
-from workflows.notifications.push_subscriptions import forget_browser
 from workflows.notifications.recipients import IS_PARTY, require_recipient
 from workflows.notifications.texts import Words, compose
 from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
@@ -52,7 +46,6 @@ OPERATORS = "operators"
 # The targets of mails about a change of a user's address.
 NEW_ADDRESS, FORMER_ADDRESS = "new_address", "former_address"
 _NOT_USERS = (OPERATORS, NEW_ADDRESS, FORMER_ADDRESS)
-PUSH_USEFUL_FOR = timedelta(hours=24)
 MAILS = text(
     f"""
 WITH asked AS (
@@ -78,27 +71,6 @@ SELECT c.email, c.former_email, c.expires_at, c.open, u.name, u.time_zone
 FROM email_changes c JOIN users u ON u.id = c.user_id WHERE c.id = CAST(:id AS uuid)
 """
 ).columns(expires_at=Timestamp)
-_PUSHES = text(
-    f"""
-SELECT n.event_id, n.id, n.user_id, n.kind, n.title, n.body, n.session_id, n.booking_id, n.created_at,
-       s.id AS subscription_id, s.sealed, s.host, p.wanted, {IS_PARTY} AS party,
-       CAST(b.status AS text) AS booking_status, CAST(of_booking.status AS text) AS session_status
-FROM unnest(CAST(:event_ids AS uuid[]), CAST(:subscription_ids AS uuid[])) AS asked(event_id, subscription_id)
-JOIN push_subscriptions s ON s.id = asked.subscription_id
-JOIN notifications n ON n.event_id = asked.event_id AND n.user_id = s.user_id AND n.channel = 'push'
-LEFT JOIN bookings b ON b.id = n.booking_id
-LEFT JOIN sessions of_booking ON of_booking.booking_id = n.booking_id
-LEFT JOIN notification_preferences p ON p.user_id = n.user_id AND p.kind = n.kind AND p.channel = n.channel
-"""
-).columns(
-    event_id=Uuid(),
-    id=Uuid(),
-    user_id=Uuid(),
-    session_id=Uuid(),
-    booking_id=Uuid(),
-    created_at=Timestamp,
-    subscription_id=Uuid(),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,29 +107,6 @@ class Mail:
     def text(self) -> str:
         """The text without the footer."""
         return self.words.body
-
-
-@dataclass(frozen=True, kw_only=True)
-class PushMessage:
-    """A notification for one browser.
-
-    Args:
-        sealed: the browser's address and keys.
-        host: of its push service, with the port: one that does not respond must not delay those at another port.
-        written_at: since when it waits.
-        useful_until: when it is not to be shown any more.
-    """
-
-    sealed: str
-    host: str
-    subscription_id: UUID
-    notification_id: UUID
-    kind: str
-    words: Words
-    session_id: UUID | None
-    booking_id: UUID | None
-    written_at: datetime
-    useful_until: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -353,53 +302,6 @@ def _mail_about_address(db: Connection, delivery: Delivery, event: EmailChangeRe
     )
 
 
-def prepare_pushes(db: Connection, deliveries: Sequence[Delivery]) -> list[PushMessage | Exception]:
-    """The messages for those who use the browsers now, with what all of them need read at once."""
-    keys = {
-        "event_ids": [delivery.event.id for delivery in deliveries],
-        "subscription_ids": [UUID(delivery.target) for delivery in deliveries],
-    }
-    found = {(row.event_id, row.subscription_id): row for row in db.execute(_PUSHES, keys)}
-    requests = requests_of(db, deliveries)
-    return prepare_each(deliveries, lambda delivery: _push(db, delivery, found, requests))
-
-
-def _push(
-    db: Connection, delivery: Delivery, found: Mapping[tuple[UUID, UUID], Row[Any]], requests: EarlierMessages
-) -> PushMessage:
-    subscription_id = UUID(delivery.target)
-    row = found.get((delivery.event.id, subscription_id))
-    if row is None:
-        raise Cancel("The browser is not subscribed any more.", ErrorClass.DELETED)
-    if is_stopped(row.kind, Channel.PUSH, wanted=row.wanted):
-        raise Cancel("Its reader wants nothing of this kind pushed any more.")
-    require_recipient(delivery.event, is_party=row.party)
-    require_current(delivery.event, booking_status=row.booking_status, session_status=row.session_status)
-    require_known_request(delivery, requests)
-    words = words_now(db, delivery.event, row.user_id, Words(row.title, row.body), now=delivery.now)
-    until = useful_until(delivery.event, written_at=row.created_at)
-    if delivery.now >= until:
-        raise Cancel("It could not be pushed while it was of use.")
-    return PushMessage(
-        sealed=row.sealed,
-        host=row.host,
-        subscription_id=subscription_id,
-        notification_id=row.id,
-        kind=row.kind,
-        words=words,
-        session_id=row.session_id,
-        booking_id=row.booking_id,
-        written_at=row.created_at,
-        useful_until=until,
-    )
-
-
-def settle_push(db: Connection, _delivery: Delivery, message: PushMessage, sent: SendResult) -> None:
-    """Forget a browser that its push service reports as gone; any other failure may have other causes."""
-    if sent.error_class is ErrorClass.DELETED:
-        forget_browser(db, message.subscription_id)
-
-
 def prepare_notices(db: Connection, deliveries: Sequence[Delivery]) -> list[Notice | Exception]:
     """The notices, with ids and times but without names, since channels have many readers."""
     return prepare_each(
@@ -423,25 +325,6 @@ def _words_of_notice(db: Connection, delivery: Delivery) -> Words:
     return news.words
 
 
-def useful_until(event: Event, *, written_at: datetime) -> datetime:
-    """When there is no point any more in showing it: a day after it was written, or when what it calls for is over.
-
-    Args:
-        written_at: when the notification was; a reminder's event is much older than its text.
-    """
-    latest = written_at + PUSH_USEFUL_FOR
-    match event:
-        case SessionReminderSet():
-            return min(latest, event.useful_until)
-        case BookingUndecided() | WaitlistOffered():
-            return min(latest, event.expires_at)
-        case SessionStarted():
-            # However late it began.
-            return min(latest, event.occurred_at + (event.end_time - event.start_time))
-        case _:
-            return latest
-
-
 SEND_MAIL = register_outbound(
     OutboundEffect(
         name="mail.send",
@@ -451,19 +334,6 @@ SEND_MAIL = register_outbound(
         settle=settle_mail,
         settles=lambda _delivery, mail: bool(mail.gathered),
         apply_policy=with_mail_policy,
-    )
-)
-SEND_PUSH = register_outbound(
-    OutboundEffect(
-        name="push.send",
-        queue="notifications",
-        transport="push",
-        prepare=prepare_pushes,
-        settle=settle_push,
-        settles=lambda _delivery, _message: False,
-        policy=PUSH_RETRY_POLICY,
-        # Users may name an address that fails: only a defect is something for an operator to correct.
-        cancel_on_exhaustion=lambda sent: sent.error_class is not ErrorClass.INTERNAL,
     )
 )
 SEND_NOTICE = register_outbound(

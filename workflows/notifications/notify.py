@@ -17,7 +17,8 @@ from sqlalchemy.sql.expression import bindparam
 from uuid_utils.compat import uuid7
 
 from models.notifications import Channel
-from workflows.effects.messages import SEND_MAIL, SEND_PUSH
+from workflows.effects.messages import SEND_MAIL
+from workflows.effects.pushes import SEND_PUSH
 from workflows.events.event_types import Event
 from workflows.events.record import defer_write, follow_up_all
 from workflows.events.store import share_effect
