@@ -217,7 +217,7 @@ def test_a_browser_shows_nothing_of_its_former_user(
     with pushing.harness.transactions() as db:
         other = make_user(db, name="Other")
     second = pushing.subscribe(browser, other)
-    assert (second.id, second.user_id) == (first.id, other.id)
+    assert (second.id != first.id, second.user_id) == (True, other.id)
     row = pushing.harness.row(pushing.push())
     assert (row.state, service.requests) == ("cancelled", [])
 
