@@ -42,6 +42,7 @@ _TITLES = {
     412: "This has just been changed",
     413: "This is too long",
     415: "This is not possible",
+    429: "This has been done too often",
     503: "Please try again in a moment",
 }
 

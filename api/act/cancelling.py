@@ -23,6 +23,7 @@ from workflows.identity.access import has_access
 from workflows.notifications.texts import money
 from workflows.sessions.cancel import cancel, quote_for
 from workflows.sessions.session import SessionWithTerms, accepted_session
+from workflows.withdrawals import use_withdrawal
 
 _ENDED = {
     SessionStatus.IN_PROGRESS: ("This session has begun", "It can no longer be cancelled."),
@@ -61,6 +62,15 @@ def require_quoted(quoted: str | None, shown: str) -> None:
     """
     if quoted not in (None, shown):
         raise Closed(*_CHANGED, has_changed=True)
+
+
+def count_withdrawal(page: BookingPage) -> None:
+    """Count what is cancelled or left, as the routes for programs do.
+
+    Raises:
+        RateLimited: the mentee has done so too often.
+    """
+    use_withdrawal(page.db, page.holder.actor, page.booking, limit=app_state().settings.max_withdrawals_per_day)
 
 
 class CancelPage(BookingPage):
@@ -103,6 +113,7 @@ class CancelPage(BookingPage):
     def act(self, answers: dict[str, Any]) -> Page | Redirect:
         """Cancel it, at the cost that was shown."""
         require_quoted(answers.pop("quoted"), _shown(self.quote))
+        count_withdrawal(self)
         cancelled = cancel(self.db, actor=self.holder.actor, session=self.session, now=self.now, **answers)
         assert cancelled.cancellation is not None
         return Page(
@@ -192,6 +203,7 @@ class LeavePage(BookingPage):
     def act(self, answers: dict[str, Any]) -> Page | Redirect:
         """Leave it, at the cost that was shown."""
         require_quoted(answers.pop("quoted"), _shown(self.cost))
+        count_withdrawal(self)
         minutes = app_state().settings.waitlist_offer_minutes
         _group, cost = leave(
             self.db,

@@ -7,7 +7,9 @@ from sqlalchemy import Engine, text
 
 from tests import factories
 from tests.api.conftest import Cast, counts, refusal
+from tests.api.links import signed
 from tests.application import ApiResponse, World, as_mentor
+from workflows.action_links.link import Action
 
 
 @pytest.fixture
@@ -66,3 +68,22 @@ def test_what_is_refused_otherwise_uses_nothing_up(world: World, cast: Cast) -> 
     assert [world.client.post(path, headers=cast.as_mentee).status_code for _ in range(3)] == [400] * 3
     assert counts(world.engine) == before
     assert withdraw(world, cast).status_code == 200
+
+
+def test_links_in_mails_are_counted_too(world: World, cast: Cast) -> None:
+    with world.engine.begin() as db:
+        sessions = [factories.make_session(db, listing=cast.listing, mentee=cast.mentee) for _ in range(2)]
+        group = factories.make_group(db, [], listing=cast.listing, capacity=3)
+    assert world.client.post(f"/group-sessions/{group.id}/join", headers=cast.as_mentee).status_code == 200
+    first, second = (signed(Action.CANCEL, session.booking_id, cast.mentee.id) for session in sessions)
+    seat = signed(Action.CANCEL, group.id, cast.mentee.id)
+    assert world.client.post(first, data={"reason": "Ill"}).status_code == withdraw(world, cast).status_code == 200
+    for link in (second, seat):
+        refused = world.client.post(link, data={"reason": "Ill"})
+        assert (refused.status_code, refused.mimetype) == (429, "text/html")
+        assert "You have cancelled very much today" in refused.text
+        assert 43_000 < int(refused.headers["Retry-After"]) <= 43_200
+        # The link is as good as before.
+        assert world.client.get(link).status_code == 200
+    by_mentor = signed(Action.CANCEL, sessions[1].booking_id, cast.mentor.user_id)
+    assert world.client.post(by_mentor, data={"reason": "Ill"}).status_code == 200
