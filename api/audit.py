@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from dataclasses import replace
 from functools import cache, lru_cache
 from http import HTTPStatus
@@ -22,6 +23,9 @@ from workflows.events.record import recorded
 
 ADDRESS_HASH_BYTES = 16
 _ADDRESS_PURPOSE = b"tutelage audit address "
+_REQUEST_ID_PURPOSE = b"tutelage audit request id "
+# UUIDs, and numbers of base 16 that are too long for one of a telephone: an entry outlives whom an id could tell of.
+_IMPERSONAL_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,64}", re.ASCII | re.IGNORECASE)
 
 
 class Audited(NamedTuple):
@@ -189,7 +193,7 @@ def _entry() -> NewEntry:
             method=request.method,
             route=rule.rule if rule else None,
             address_hash=_hash_of(app_state().settings.signing_keys[0], request.remote_addr),
-            request_id=kept.get("request_id"),
+            request_id=_impersonal(kept.get("request_id")),
         ),
         occurred_at=this_moment(),
         actor=kept.get("actor_name", "anonymous"),
@@ -239,6 +243,14 @@ def _reason() -> str | None:
 
 
 @lru_cache(maxsize=4096)
+def _impersonal(request_id: str | None) -> str | None:
+    """The id as it is where it cannot tell of a person, else a keyed hash of it."""
+    if request_id is None or _IMPERSONAL_ID.fullmatch(request_id):
+        return request_id
+    key = app_state().settings.signing_keys[0].encode()
+    return hmac.digest(key, _REQUEST_ID_PURPOSE + request_id.encode(), "sha256").hex()[:32]
+
+
 def _hash_of(key: str, address: str | None) -> bytes | None:
     # A socket in the file system has no address.
     if address is None:

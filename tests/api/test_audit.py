@@ -39,7 +39,7 @@ def entries(world: World, query: str = "") -> list[dict[str, Any]]:
 
 def test_a_change_leaves_one_entry_with_its_origin(world: World, cast: Cast, draft: Booking) -> None:
     began = datetime.now(UTC)
-    headers = cast.as_mentor | {"X-Request-Id": "audited-1"}
+    headers = cast.as_mentor | {"X-Request-Id": "2f1d01f0c0ffee42"}
     assert world.client.patch(f"/api/bookings/{draft.id}/accept", headers=headers).status_code == 202
     (entry,) = entries(world)
     assert began <= datetime.fromisoformat(entry.pop("occurredAt")) <= datetime.now(UTC)
@@ -48,8 +48,26 @@ def test_a_change_leaves_one_entry_with_its_origin(world: World, cast: Cast, dra
     assert entry == {
         **{"actor": f"mentor:{cast.mentor.id}", "action": "booking.accepted", "result": "ok", "count": 1},
         **{"subjectType": "booking", "subjectId": str(draft.id), "reason": None, "data": {}},
-        **{"method": "PATCH", "route": "/bookings/<id:booking_id>/accept", "requestId": "audited-1"},
+        **{"method": "PATCH", "route": "/bookings/<id:booking_id>/accept", "requestId": "2f1d01f0c0ffee42"},
     }
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_kept"),
+    [
+        ("0198f7b2-7c1e-7a3b-9d44-2f1d01f0c0ff", True),
+        ("1D48BA26A0181F3828E12E0C361ABEA2", True),
+        ("Ada.Lovelace", False),
+        ("4915112345678", False),
+        ("0198f7b2-7c1e-7a3b-9d44-Lovelace", False),
+    ],
+)
+def test_request_ids_that_may_tell_of_people_stay_out(world: World, cast: Cast, sent: str, is_kept: bool) -> None:
+    headers = cast.as_mentee | {"X-Request-Id": sent}
+    answer = world.client.post("/bookings", headers=headers, json=cast.body())
+    assert (answer.status_code, answer.headers["X-Request-Id"]) == (201, sent)
+    kept = entries(world)[0]["requestId"]
+    assert kept == sent if is_kept else UUID(kept).hex == kept
 
 
 def test_entry_and_events_share_a_transaction(world: World, cast: Cast, engine: Engine) -> None:

@@ -47,7 +47,7 @@ class Origin:
         method: of the HTTP request; `CLI` for a command.
         route: the rule of the route, never the path; the name of the command.
         address_hash: a keyed hash of the client's address, 16 bytes.
-        request_id: that of the response and of the log lines.
+        request_id: that of the response and of the log lines, or a keyed hash of one that could tell of a person.
     """
 
     method: str | None = None
