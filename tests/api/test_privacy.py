@@ -330,7 +330,8 @@ def test_nothing_of_the_person_acts_any_more(life: Life, engine: Engine) -> None
     again = {"email": life.person.email, "name": "Ada Lovelace"}
     assert client.post("/users", json=again, headers=as_operator()).status_code == 201
     profile = f"/mentor-profiles/{life.profile.id}"
-    assert client.patch(profile, json={"active": True}, headers=as_operator()).status_code == 404
+    for change in ({"active": True}, {"headline": "Ada"}, {"bio": "Ada"}, {}):
+        assert client.patch(profile, json=change, headers=as_operator()).status_code == 404
     assert client.get("/mentors", headers=as_user(life.other)).json["items"][0]["id"] == str(life.other_profile.id)
     with engine.begin() as db:
         product = factories.make_product(db, factories.make_course(db))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,19 +16,22 @@ from models.base import enum_literal
 from models.bookings import BookingStatus, bookings
 from models.bundles import bundle_purchases
 from models.catalog import BookingMode, ProductKind
-from models.people import users
+from models.catalog import listings as listings_table
+from models.people import mentor_profiles, users
 from tests import factories
 from tests.concurrency.racing import Race, codes, deadlocks, winners
+from tests.concurrency.test_calendar_changes import WAITING
+from tests.eventually import eventually
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept
 from workflows.bookings.request import request
 from workflows.bundles.bundle import Bundle
 from workflows.bundles.purchase import purchase
 from workflows.catalog.courses import Course
-from workflows.catalog.listings import Listing
-from workflows.errors import DomainError
+from workflows.catalog.listings import Listing, publish_listing
+from workflows.errors import DomainError, NotFound
 from workflows.identity.actor import Actor
-from workflows.identity.people import User, change_user
+from workflows.identity.people import Mentor, User, change_mentor_profile, change_user, publish_mentor_profile
 from workflows.privacy.closing import delete_account
 from workflows.privacy.places import ERASED_NAME
 
@@ -163,6 +168,57 @@ def test_nothing_is_bought_for_an_account_that_is_gone(engine: Engine, race: Rac
                 bundle_purchases.c.mentee_user_id == person.id
             )
             assert list(db.scalars(credits)) == [0] * len(bought)
+
+
+def test_a_profile_waits_for_the_deletion_of_its_account(engine: Engine, person: User) -> None:
+    def publish() -> Mentor:
+        words: dict[str, Any] = {"headline": "Mentor", "bio": None, "time_zone": None, "skills": []}
+        with engine.begin() as db:
+            return publish_mentor_profile(db, actor=Actor.person(person.id, None), user_id=person.id, **words)
+
+    watching = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    with ThreadPoolExecutor(1) as publishing, watching as onlooker:
+        with engine.begin() as db:
+            deletion(person)(db)
+            published = publishing.submit(publish)
+            eventually(lambda: published.done() or onlooker.scalar(WAITING), "a profile that waits or is there")
+        with pytest.raises(NotFound):
+            published.result()
+    with engine.connect() as db:
+        assert db.scalar(select(mentor_profiles.c.id).where(mentor_profiles.c.user_id == person.id)) is None
+
+
+def test_no_listing_of_an_account_that_is_gone_is_active(engine: Engine, race: Race) -> None:
+    before = deadlocks(engine)
+    for _round in range(ROUNDS):
+        with engine.begin() as db:
+            person = factories.make_user(db)
+            mentor = factories.make_mentor(db, person)
+
+        def publish(db: Connection, title: str, mentor: Mentor = mentor) -> Listing:
+            offer = {"title": title, "duration_minutes": 60, "price_amount": 4000, "price_currency": "USD"}
+            return publish_listing(db, actor=factories.acting_mentor(mentor), offer=offer)
+
+        outcomes = race.transact([deletion(person), *(partial(publish, title=f"{n}") for n in range(RIVALS))])
+        assert outcomes[0] == "deleted"
+        with engine.connect() as db:
+            of_mentor = listings_table.c.mentor_profile_id == mentor.id
+            active = list(db.scalars(select(listings_table.c.active).where(of_mentor)))
+        assert active == [False] * len(winners(outcomes[1:]))
+    assert deadlocks(engine) == before
+
+
+def test_a_change_of_a_profile_does_not_outlive_it(engine: Engine, race: Race) -> None:
+    for _round in range(ROUNDS):
+        with engine.begin() as db:
+            person = factories.make_user(db)
+            mentor = factories.make_mentor(db, person)
+        change = partial(
+            change_mentor_profile, actor=factories.OPERATOR, mentor=mentor, changes={"bio": "Ada"}, any_version=True
+        )
+        assert race.transact([deletion(person), *[change] * RIVALS])[0] == "deleted"
+        with engine.connect() as db:
+            assert db.scalar(select(mentor_profiles.c.bio).where(mentor_profiles.c.id == mentor.id)) is None
 
 
 def test_two_deletions_at_once_are_one(engine: Engine, race: Race, person: User) -> None:

@@ -17,7 +17,7 @@ from models.people import mentor_profiles
 from models.prepared import PreparedStatement
 from workflows.availability.calendar import JOIN_CALENDAR, calendar_as_json
 from workflows.availability.changes import lock_calendar
-from workflows.errors import Conflict
+from workflows.errors import Conflict, NotFound
 from workflows.identity.access import require_acting_mentor, require_mentor
 from workflows.identity.actor import Actor
 from workflows.paging import NEWEST_FIRST, Page, PagedList
@@ -25,7 +25,14 @@ from workflows.transitions import VersionedRecord, update_record
 
 # Of a mentor: none is ever deleted, since bookings name them.
 MAX_LISTINGS = 500
-_COUNT = text("SELECT count(*) FROM listings WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid)")
+# None for a mentor whose account has been erased.
+_COUNT = text(
+    """
+SELECT (SELECT count(*) FROM listings WHERE mentor_profile_id = m.id)
+FROM mentor_profiles m JOIN users u ON u.id = m.user_id AND u.erased_at IS NULL
+WHERE m.id = CAST(:mentor_profile_id AS uuid)
+"""
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,12 +109,16 @@ def publish_listing(db: Connection, *, actor: Actor, offer: dict[str, Any]) -> L
 
     Raises:
         Forbidden: the caller does not act as a mentor.
+        NotFound: the caller's account has been deleted.
         Conflict: `quota_reached`, the mentor has as many as there may be.
     """
     mentor_profile_id = require_acting_mentor(actor)
     lock_calendar(db, mentor_profile_id)
     # In a statement of its own: its snapshot must be younger than the lock.
-    if db.scalar(_COUNT, {"mentor_profile_id": mentor_profile_id}) >= MAX_LISTINGS:
+    stored = db.scalar(_COUNT, {"mentor_profile_id": mentor_profile_id})
+    if stored is None:
+        raise NotFound("The mentor has deleted their account.")
+    if stored >= MAX_LISTINGS:
         raise Conflict(
             f"A mentor has at most {MAX_LISTINGS} listings, inactive ones included; change one that is not needed.",
             code="quota_reached",

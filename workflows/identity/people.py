@@ -86,6 +86,7 @@ def average_rating(rating_sum: int, review_count: int) -> float | None:
     return round(rating_sum / review_count, 2) if review_count else None
 
 
+_ERASED = text("SELECT erased_at IS NOT NULL FROM users WHERE id = CAST(:user_id AS uuid)")
 _LOCK_USER = text("SELECT id FROM users WHERE id = CAST(:user_id AS uuid) FOR NO KEY UPDATE")
 
 
@@ -183,7 +184,8 @@ def publish_mentor_profile(
     """
     require_user_id(actor, user_id, "Only the user or an operator can publish this mentor profile.")
     named = select(users.c.name, users.c.time_zone).where(users.c.id == user_id, users.c.erased_at.is_(None))
-    owner = db.execute(named).one_or_none()
+    # The lock has the profile wait for a deletion of the account, and the deletion for the profile.
+    owner = db.execute(named.with_for_update(read=True)).one_or_none()
     if owner is None:
         raise NotFound("There is no such user.")
     row = db.execute(
@@ -228,18 +230,24 @@ def change_mentor_profile(
 
     Raises:
         Forbidden: another user's profile, to all but operators.
+        NotFound: its user has deleted their account.
         Stale: it has changed since it was read.
     """
     require_own_profile(actor, mentor)
     if "skills" in changes:
         changes = {**changes, "skills": list(dict.fromkeys(skill.strip().lower() for skill in changes["skills"]))}
+    found = True
     if changes:
         profile = mentor_profiles.c
         statement = update(mentor_profiles).where(profile.id == mentor.id).values(**changes).returning(profile.id)
         if not any_version:
             statement = statement.where(profile.version == mentor.version)
-        if db.execute(statement).one_or_none() is None:
-            raise Stale("The mentor profile has changed since you read it; read it again.")
+        found = db.execute(statement).one_or_none() is not None
+    # After the change, which has waited for a deletion of the account.
+    if db.scalar(_ERASED, {"user_id": mentor.user_id}):
+        raise NotFound("The mentor has deleted their account.")
+    if not found:
+        raise Stale("The mentor profile has changed since you read it; read it again.")
     return Mentor.of(db.execute(mentor_query(mentor.id)).one())
 
 
