@@ -28,7 +28,7 @@ SHAPE = {"statusCode", "error", "message", "code", "requestId"}
     [
         ("GET", "/nowhere", 404, "not_found"),
         ("GET", "/api/nowhere", 404, "not_found"),
-        ("GET", "/api", 308, None),
+        ("GET", "/api", 302, None),
         ("GET", "/apiary", 404, "not_found"),
         ("GET", "/sessions//x", 404, "not_found"),
         ("GET", "/bookings/", 404, "not_found"),

@@ -118,6 +118,15 @@ class Rows:
         return {
             "users": {"id": uuid4(), "email": f"{uuid4().hex}@example.org"},
             "mentor_profiles": {"id": uuid4(), "user_id": self.session.mentee_user_id},
+            "notifications": {
+                "id": uuid4(),
+                "event_id": self.event_id,
+                "user_id": self.session.mentee_user_id,
+                "channel": "email",
+                "kind": "k",
+                "title": "t",
+                "body": "b",
+            },
             "email_changes": {
                 **{"id": uuid4(), "user_id": self.session.mentee_user_id, "email": "ada@new.example"},
                 **{"former_email": "ada@example.org", "expires_at": NOW},
@@ -223,6 +232,7 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (users, "ck_users_email_length", {"email": "a" * 321}),
     (users, "ck_users_name_length", {"name": ""}),
     (users, "ck_users_locale", {"locale": "e"}),
+    (notifications, "ck_notifications_gathered_until", {"channel": "in_app", "gathered_until": NOW}),
     (email_changes, "ck_email_changes_email_length", {"email": "ab"}),
     (email_changes, "ck_email_changes_email_length", {"email": "a" * 321}),
     (mentor_profiles, "ck_mentor_profiles_avatar_url", {"avatar_url": "ftp://example.org/me.png"}),
@@ -437,15 +447,6 @@ def test_a_user_has_one_address_to_confirm(db: Connection) -> None:
 def test_a_duplicate_is_refused_by_its_constraints_name(db: Connection) -> None:
     rows = Rows(db)
     permit, endpoint, block = rows.of(review_permits), rows.of(webhook_endpoints), rows.of(mentor_busy)
-    notification = {
-        "id": uuid4(),
-        "event_id": rows.event_id,
-        "user_id": rows.session.mentee_user_id,
-        "channel": "email",
-        "kind": "k",
-        "title": "t",
-        "body": "b",
-    }
     key = {"caller": "c", "method": "POST", "route": "r", "key": "k", "fingerprint": b"", "status_code": 200}
     key |= {"headers": {}, "body": b""}
     joined = {"booking_id": rows.booking.id, "user_id": rows.booking.mentee_user_id}
@@ -455,7 +456,7 @@ def test_a_duplicate_is_refused_by_its_constraints_name(db: Connection) -> None:
     twice: list[tuple[Table, dict[str, Any], str]] = [
         (review_permits, permit, "uq_review_permits_session_id_mentee_user_id"),
         (reviews, rows.of(reviews), "uq_reviews_session_id_mentee_user_id"),
-        (notifications, notification, "uq_notifications_event_id_user_id_channel"),
+        (notifications, rows.of(notifications), "uq_notifications_event_id_user_id_channel"),
         (webhook_endpoints, endpoint, "uq_webhook_endpoints_mentor_profile_id_url"),
         (session_metrics, rows.of(session_metrics), "pk_session_metrics"),
         (idempotency_keys, key, "pk_idempotency_keys"),

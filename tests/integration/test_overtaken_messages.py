@@ -92,14 +92,12 @@ def of_end(how: str) -> list[tuple[str, str, str]]:
     """What an end is notified of by itself."""
     kinds: dict[str, dict[str, Sequence[str]]] = {
         "cancelled": {},
-        "declined": {"booking_declined": ("email", "in_app")},
-        "accepted": {"booking_accepted": ("in_app",)},
         "expired": {"booking_cancelled": ("email", "in_app")},
     }
     return [("Ada", kind, channel) for kind, channels in kinds[how].items() for channel in channels]
 
 
-@pytest.mark.parametrize("how", ["cancelled", "declined", "accepted", "expired"])
+@pytest.mark.parametrize("how", ["cancelled", "expired"])
 def test_a_request_that_ended_before_its_notification_has_none(asking: Asking, how: str) -> None:
     booking = asking.request()
     asking.end(booking, how)
@@ -109,19 +107,31 @@ def test_a_request_that_ended_before_its_notification_has_none(asking: Asking, h
     assert asking.harness.push.received == []
 
 
-@pytest.mark.parametrize("how", ["cancelled", "declined", "accepted", "expired"])
-def test_a_request_that_ended_before_its_mail_left_is_not_mailed(asking: Asking, how: str) -> None:
+@pytest.mark.parametrize("how", ["cancelled", "expired"])
+def test_a_request_cancelled_before_its_mail_left_is_not_mailed(asking: Asking, how: str) -> None:
     booking = asking.request()
     asking.harness.deliver(REQUESTED)
     asking.end(booking, how)
     asking.harness.run_all("notifications")
     # What Grace has read in the application she may not have read to the end.
-    in_app = ("Grace", "booking_cancelled", "in_app") in asking.notified()
-    assert in_app == (how in ("cancelled", "expired"))
+    assert ("Grace", "booking_cancelled", "in_app") in asking.notified()
     assert not [subject for name, subject in asking.mailed() if name == "Grace"]
     assert asking.harness.push.received == []
     overtaken = [error or "" for state, error in asking.outcomes("mail.send") if state == "cancelled"]
-    assert overtaken[0].startswith("The request was withdrawn or decided before this left")
+    assert overtaken[0].startswith("The request was withdrawn before this left")
+
+
+@pytest.mark.parametrize("notified_first", [True, False])
+@pytest.mark.parametrize("how", ["declined", "accepted"])
+def test_a_request_decided_at_once_is_mailed(asking: Asking, how: str, notified_first: bool) -> None:
+    booking = asking.request()
+    if notified_first:
+        asking.harness.deliver(REQUESTED)
+    asking.end(booking, how)
+    asking.harness.run_all("notifications")
+    subject = "Ada requested a session with you"
+    assert ("Grace", subject) in asking.mailed()
+    assert [push.words.title for push in asking.harness.push.received if push.words.title == subject] == [subject]
 
 
 def test_a_request_that_was_mailed_has_a_mail_of_its_end(asking: Asking) -> None:

@@ -104,7 +104,7 @@ def test_a_body_holds_no_names_no_mails_and_no_notes(name: str) -> None:
     data = json.loads(body_of(stored_and_read(an_event(event_types()[name]))))["data"]
     allowed = {"status", "kind", "version", "startTime", "endTime", "expiresAt", "capacity", "seatsTaken"}
     # The last of an event that is never sent to an endpoint.
-    allowed |= {"minutesBefore", "remindAt", "usefulUntil", "changed", "lastError", "fetchAt"}
+    allowed |= {"minutesBefore", "remindAt", "usefulUntil", "changed", "lastError", "fetchAt", "announceAt"}
     allowed |= {"totalSessions", "remainingSessions", "expiredSessions", "validFrom", "validTo"}
     allowed |= {"priceAmount", "started"}
     # A word of ours, of an event that is never sent to an endpoint.

@@ -63,9 +63,9 @@ def _all(_event: Event, parties: Parties, _now: datetime) -> Sequence[Person]:
     return parties.all
 
 
-def _mentor_if_open(_event: BookingRequested, parties: Parties, _now: datetime) -> Sequence[Person]:
-    """None when the request has been withdrawn or decided meanwhile."""
-    return [parties.mentor] if parties.booking_status is BookingStatus.DRAFT else ()
+def _mentor_unless_withdrawn(_event: BookingRequested, parties: Parties, _now: datetime) -> Sequence[Person]:
+    """None when the request has been withdrawn meanwhile, or has expired."""
+    return () if parties.booking_status is BookingStatus.CANCELLED else [parties.mentor]
 
 
 def _mentees(_event: Event, parties: Parties, _now: datetime) -> Sequence[Person]:
@@ -146,7 +146,7 @@ def _time_of(event: SessionReminderSet) -> datetime:
 
 # Each effect is named `notifications.<kind>`.
 BOOKING_NOTIFICATIONS: tuple[tuple[type[Event], BookingNotification], ...] = (
-    (BookingRequested, BookingNotification(kind="booking_requested", recipients=_mentor_if_open)),
+    (BookingRequested, BookingNotification(kind="booking_requested", recipients=_mentor_unless_withdrawn)),
     (BookingUndecided, BookingNotification(kind="booking_reminder", recipients=_mentor_if_undecided)),
     (BookingAccepted, BookingNotification(kind="booking_accepted", recipients=_mentees_who_waited)),
     (BookingDeclined, BookingNotification(kind="booking_declined", recipients=_mentees, variables=_decline_reason)),

@@ -1,4 +1,4 @@
-"""Messages that were overtaken before they left: what they are about has been withdrawn, decided or cancelled since."""
+"""Messages that were overtaken before they left: what they are about has been withdrawn or cancelled since."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ EarlierMessages = Mapping[tuple[UUID, str, str], EarlierMessage]
 
 
 def require_current(event: Event, *, booking_status: str | None, session_status: str | None) -> None:
-    """Cancel the message of a request that is no longer open, or of a session that is cancelled.
+    """Cancel the message of a request that was withdrawn or has expired, or of a session that is cancelled.
+
+    That of a request which was accepted or declined leaves: it is the mentor's record of what they decided about.
 
     Args:
         booking_status: as it is now, like `session_status`; None where there is none.
@@ -29,8 +31,8 @@ def require_current(event: Event, *, booking_status: str | None, session_status:
     Raises:
         Cancel: it would ask for what cannot be done, or tell of what will not be.
     """
-    if isinstance(event, BookingRequested) and booking_status not in (None, BookingStatus.DRAFT):
-        raise Cancel("The request was withdrawn or decided before this left, or has expired.")
+    if isinstance(event, BookingRequested) and booking_status == BookingStatus.CANCELLED:
+        raise Cancel("The request was withdrawn before this left, or has expired.")
     if isinstance(event, SessionCreated) and session_status == SessionStatus.CANCELLED:
         raise Cancel("The session was cancelled before this left.")
 
