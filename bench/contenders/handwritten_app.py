@@ -21,9 +21,11 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
+from api.headers import AnswerHeaders
 from api.state import EXTENSION
 from bench.contenders.statements import ACCEPT, BOOKABLE, BOOKING, DRAFT, MENTEE, MENTOR, RECORD, plan_of
 from cli.serve import serve
+from config.settings import read_settings
 from models.sessions import session_id_of
 from workflows.bookings.insert import NO_LIMIT
 
@@ -185,6 +187,7 @@ def _shown(booking: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    # The server closes an application's parts when it has answered the last request; this one has none.
-    app.extensions[EXTENSION] = SimpleNamespace(close=lambda: None)
+    # The server closes an application's parts when it has answered the last request; this one has none but the headers
+    # of what the server refuses by itself.
+    app.extensions[EXTENSION] = SimpleNamespace(close=lambda: None, headers=AnswerHeaders(read_settings()))
     serve("127.0.0.1", int(sys.argv[1]), lambda: app)
