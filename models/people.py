@@ -21,7 +21,7 @@ users = Table(
     # A language tag (BCP 47).
     Column("locale", Text, nullable=False, server_default=text("'en'")),
     *changing(),
-    # When the account was erased: from then on nobody acts as this user. Then, when the last of what was kept of them
+    # When the account was erased: from then on it cannot be acted as. Then, when the last of what was kept of them
     # had gone.
     Column("erased_at", Timestamp),
     Column("erasure_ended_at", Timestamp),

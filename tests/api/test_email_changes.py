@@ -103,7 +103,7 @@ def test_an_address_that_is_none_is_refused(client: ApiClient, cast: Cast, email
 
 def test_a_taken_address_cannot_be_confirmed(client: ApiClient, cast: Cast, engine: Engine) -> None:
     for email in (cast.stranger.email, cast.stranger.email.upper()):
-        # As of an address that is free: nobody finds out by it who has an account.
+        # As of an address that is free: it does not show who has an account.
         answer = change(client, cast, email)
         assert (answer.status_code, answer.json["pendingEmail"].lower()) == (200, cast.stranger.email)
         page = client.post(link_to(engine, cast.mentee.id))

@@ -74,7 +74,7 @@ def test_a_repeated_delete_is_answered_as_the_first(world: World, cast: Cast) ->
     assert answers[1].headers["Idempotent-Replayed"] == "true"
     other_key = {"Idempotency-Key": "another"}
     assert world.client.delete(f"{path}/{taken}", headers=cast.as_mentor | other_key).status_code == 404
-    # Nobody else gets the answer.
+    # Another caller does not get the answer.
     assert world.client.delete(f"{path}/{taken}", headers=cast.as_other_mentor | KEY).status_code == 404
 
 

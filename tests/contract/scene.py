@@ -139,7 +139,7 @@ def take_times(db: Connection, listing: Listing, mentee: User, begins: tuple[dat
 
 
 def have_things(db: Connection, listing: Listing, product: Product, mentor: Mentor, mentee: User) -> dict[str, UUID]:
-    """What nobody sees but the mentee, the mentor and operators."""
+    """What the mentee, the mentor and operators alone see."""
     draft = factories.make_booking(db, listing=listing, mentee=mentee)
     series_id, recurring = uuid4(), factories.make_booking(db, listing=listing, mentee=mentee)
     db.execute(update(bookings).where(bookings.c.id == recurring.id).values(series_id=series_id))

@@ -214,7 +214,7 @@ def _answer(worlds: Worlds, world: World, asked: Asked) -> ApiResponse:
             kind = value.removeprefix(THEIRS).removeprefix(OWN)
             if whose is worlds.own.ids and f"{area} {kind}" in whose:
                 kind = f"{area} {kind}"
-            # What is nobody's alone, such as a course, is the same for both.
+            # What has no owner, such as a course, is the same for both.
             return str(whose.get(kind) or worlds.own.ids.get(kind) or UNKNOWN)
         return value
 
