@@ -13,7 +13,16 @@ from sqlalchemy import Connection, Date, Select, Uuid, bindparam
 
 from models.prepared import PreparedStatement
 from workflows.errors import DomainError
-from workflows.identity.access import ANYONE, MENTOR, OPERATOR, OPERATOR_OR_MENTOR, PERSON, Role, require_role
+from workflows.identity.access import (
+    ANYONE,
+    MENTOR,
+    OPERATOR,
+    OPERATOR_OR_MENTOR,
+    PERSON,
+    VISITOR,
+    Role,
+    require_role,
+)
 from workflows.identity.actor import Actor
 from workflows.records import Record
 
@@ -24,6 +33,7 @@ __all__ = [
     "OPERATOR",
     "OPERATOR_OR_MENTOR",
     "PERSON",
+    "VISITOR",
     "RequestContext",
     "Role",
     "Subject",

@@ -33,9 +33,13 @@ PREFLIGHT_SECONDS = 7200
 
 
 class AnswerHeaders:
-    """The headers that every answer of a process has."""
+    """The headers that every answer of a process has.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        own_origin: that of the API, whose own pages ask this process at another address.
+    """
+
+    def __init__(self, settings: Settings, *, own_origin: str | None = None) -> None:
         self._fixed: Fields = [
             ("X-Content-Type-Options", "nosniff"),
             ("Referrer-Policy", "no-referrer"),
@@ -46,8 +50,9 @@ class AnswerHeaders:
             self._fixed.append(("Strict-Transport-Security", f"max-age={settings.hsts_seconds}"))
         self._data = [*self._fixed, ("Content-Security-Policy", CLOSED_POLICY), ("Cache-Control", NO_STORE)]
         self._any_origin = ANY_ORIGIN in settings.cors_origins
-        self._origins, self._others = _sharing(settings)
-        self.is_shared = bool(settings.cors_origins)
+        origins = dict.fromkeys([*settings.cors_origins, *([own_origin] if own_origin else [])])
+        self._origins, self._others = _sharing(settings, list(origins))
+        self.is_shared = bool(origins)
         named = f"{ACCEPTED_HEADERS}, {IDENTITY_HEADERS}" if settings.identity_headers == "open" else ACCEPTED_HEADERS
         self._preflight: Fields = [
             ("Access-Control-Allow-Methods", METHODS),
@@ -88,7 +93,7 @@ class AnswerHeaders:
         return self._preflight if self._any_origin or origin in self._origins else None
 
 
-def _sharing(settings: Settings) -> tuple[dict[str, Fields], Fields]:
+def _sharing(settings: Settings, origins: list[str]) -> tuple[dict[str, Fields], Fields]:
     """What lets scripts read an answer (CORS), by their origin; and what answers to all others have."""
     exposed = ("Access-Control-Expose-Headers", EXPOSED_HEADERS)
     if ANY_ORIGIN in settings.cors_origins:
@@ -96,8 +101,5 @@ def _sharing(settings: Settings) -> tuple[dict[str, Fields], Fields]:
     credentials = [("Access-Control-Allow-Credentials", "true")] if settings.cors_credentials else []
     # A cache in between must not show one origin the answer to another one.
     vary = ("Vary", "Origin")
-    listed = {
-        origin: [("Access-Control-Allow-Origin", origin), *credentials, exposed, vary]
-        for origin in settings.cors_origins
-    }
+    listed = {origin: [("Access-Control-Allow-Origin", origin), *credentials, exposed, vary] for origin in origins}
     return listed, [vary] if listed else []

@@ -44,6 +44,7 @@ def reads(role: Role, subject: Subject | None = None) -> Callable[[View], View]:
 
 def changes(role: Role, subject: Subject | None = None) -> Callable[[View], View]:
     """A route that changes something: as `reads`, once per Idempotency-Key, and on the version that If-Match names."""
+    assert not role.visitors, "Visitors change nothing."
 
     def decorator(view: View) -> View:
         @wraps(view)

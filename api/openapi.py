@@ -55,6 +55,13 @@ _SECURITY = {
         "bearerFormat": "JWT",
         "description": "`tutelage token` prints one.",
     },
+    "publishableKey": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "tpk_",
+        "description": "Reads the catalogue from a web page (`PUBLISHABLE_KEYS`). With `OPEN_CATALOGUE`, no credentials"
+        " are needed for that.",
+    },
     "userId": {
         "type": "apiKey",
         "in": "header",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import cache
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import ServiceUnavailable
 
 from api.auth import CREDENTIAL_HEADERS, claim_of_request
+from api.blueprints import documentation_of
 from api.errors import answer_domain_error
 from api.rate_limits import headers_of, refusal
 from api.state import app_state
@@ -45,6 +46,9 @@ def _count() -> None:
     except (Unauthenticated, ServiceUnavailable):
         # Refused where the route wants to know, if it does.
         claim = None
+    if claim is not None and claim.visitor is not None and not _is_for_visitors(request.endpoint):
+        # Refused there; and what needs no credentials is no read of the catalogue.
+        claim = None
     books = request.method == "POST" and rule is not None and rule.rule in BOOKING_RULES
     counted = state.rate_limits.count(address=request.remote_addr, claim=claim, books=books)
     g.counted = counted
@@ -52,6 +56,11 @@ def _count() -> None:
         _warn_of_proxy()
     if (refused := refusal(counted)) is not None:
         raise refused
+
+
+def _is_for_visitors(endpoint: str | None) -> bool:
+    loader = documentation_of(current_app.view_functions[endpoint]).get("loader") if endpoint else None
+    return loader is not None and loader["role"].visitors
 
 
 @cache

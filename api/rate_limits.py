@@ -1,4 +1,4 @@
-"""Rate limits per caller and per address, and the headers that show them.
+"""Rate limits per caller, publishable key and address, and the headers that show them.
 
 The headers are those of draft-ietf-httpapi-ratelimit-headers-11: `RateLimit-Policy` has each limit's quota (`q`) and
 window in seconds (`w`), `RateLimit` how much of it remains (`r`) for the next seconds (`t`).
@@ -42,6 +42,8 @@ class RateLimits:
         self._caller = settings.rate_limit_caller
         self._address = settings.rate_limit_address
         self._booking = settings.rate_limit_booking
+        self._visitor = settings.rate_limit_visitor
+        self._key = settings.rate_limit_key
         self._failures = settings.rate_limit_auth_failures
         self._counter = counter or make_counter(settings.redis_url)
 
@@ -53,13 +55,19 @@ class RateLimits:
             claim: who sends it, verified; None for a caller who is not known.
             books: whether it is one for a booking.
         """
+        counted = counted_address(address or "")
         windows: list[tuple[str, RateLimit | None, str]] = []
-        if claim is not None:
+        if claim is not None and claim.visitor is not None:
+            # Those of one site alone, so that a busy neighbour at the same address takes nothing from another site.
+            windows.append(("visitor", self._visitor, f"{claim.visitor}:{counted}"))
+            if claim.visitor:
+                windows.append(("key", self._key, claim.visitor))
+        elif claim is not None:
             caller = _name_of(claim)
             windows.append(("caller", self._caller, caller))
             if books:
                 windows.append(("booking", self._booking, caller))
-        windows.append(("address", self._address, counted_address(address or "")))
+        windows.append(("address", self._address, counted))
         return self._counted(windows)
 
     def count_failure(self, address: str | None) -> list[Counted]:

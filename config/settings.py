@@ -27,6 +27,7 @@ from config.limits import Network, RateLimit, TrustedProxies, rate_limit, truste
 from config.mail_server import mail_server
 from config.meeting_links import NO_LINKS, require_meeting_link
 from config.origins import ANY_ORIGIN, require_origin
+from config.publishable_keys import require_publishable_key
 from config.secrets import DEVELOPMENT_SECRET, RANDOM_TEXT, flower_logins, optional_secret, require_keys, require_secret
 
 Value = TypeVar("Value")
@@ -262,9 +263,15 @@ class Settings:
     gateway_secret: str | None = _secret("GATEWAY_SECRET")
     encryption_keys: tuple[str, ...] = _keys("ENCRYPTION_KEYS")
     signing_keys: tuple[str, ...] = _keys("SIGNING_KEYS")
+    publishable_keys: tuple[str, ...] = _setting(
+        lambda env: tuple(dict.fromkeys(env.list("PUBLISHABLE_KEYS", [], subcast=require_publishable_key)))
+    )
+    open_catalogue: bool = _setting(lambda env: env.bool("OPEN_CATALOGUE", False))
     rate_limit_caller: RateLimit | None = _rate("RATE_LIMIT_CALLER", "600/minute")  # noqa: RUF009
     rate_limit_address: RateLimit | None = _rate("RATE_LIMIT_ADDRESS", "3000/minute")  # noqa: RUF009
     rate_limit_booking: RateLimit | None = _rate("RATE_LIMIT_BOOKING", "60/minute")  # noqa: RUF009
+    rate_limit_visitor: RateLimit | None = _rate("RATE_LIMIT_VISITOR", "300/minute")  # noqa: RUF009
+    rate_limit_key: RateLimit | None = _rate("RATE_LIMIT_KEY", "30000/minute")  # noqa: RUF009
     rate_limit_auth_failures: RateLimit | None = _rate("RATE_LIMIT_AUTH_FAILURES", "60/minute")  # noqa: RUF009
     trusted_proxies: TrustedProxies = _setting(  # noqa: RUF009 - it makes a field
         lambda env: trusted_proxies("TRUSTED_PROXIES", env.str("TRUSTED_PROXIES", ""))
@@ -282,6 +289,7 @@ class Settings:
     webhook_recoveries_per_hour: int = _whole("WEBHOOK_RECOVERIES_PER_HOUR", 60, 0, 1_000_000)
     streams_url: str | None = _text("STREAMS_URL")
     streams_per_user: int = _setting(lambda env: env.int("STREAMS_PER_USER", 5, validate=validate.Range(0, 1000)))
+    streams_per_visitor: int = _whole("STREAMS_PER_VISITOR", 10, 0, 1_000)
     meeting_url: str | None = _setting(lambda env: _meeting_url(env))
     mentee_overlap: bool = _setting(lambda env: env.bool("MENTEE_OVERLAP", False))
     waitlist_offer_minutes: int = _whole("WAITLIST_OFFER_MINUTES", 60, 0, 43_200)

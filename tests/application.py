@@ -33,7 +33,9 @@ from workflows.events.subscriptions import Effect, load
 from workflows.identity.people import Mentor, User
 
 # Tests ask as fast as they can, all from one address; those of the limits choose their own.
-UNCOUNTED = dict.fromkeys(("rate_limit_caller", "rate_limit_address", "rate_limit_booking", "rate_limit_auth_failures"))
+UNCOUNTED = dict.fromkeys(
+    f"rate_limit_{name}" for name in ("caller", "address", "booking", "auth_failures", "visitor", "key")
+)
 SECRET = "a secret of at least thirty-two bytes for tests"
 
 

@@ -9,7 +9,7 @@ from flask import request
 
 from api import account_examples, examples
 from api.blueprints import Area, refuses
-from api.context import ANYONE, MENTOR, OPERATOR, RequestContext, Subject
+from api.context import MENTOR, OPERATOR, VISITOR, RequestContext, Subject
 from api.etags import WithHeaders, any_version_will_do, cacheable, tagged
 from api.lists import list_route
 from api.loaders import changes, reads
@@ -70,7 +70,7 @@ def update_listing(context: RequestContext[Listing], body: dict[str, Any]) -> Wi
 @listings.route("/listings")
 @cacheable
 @listings.response(200, shapes.Listings, example=examples.page(account_examples.LISTING))
-@list_route(ANYONE, LISTINGS, shapes.ListingFilters, seen_by=_as_seen)
+@list_route(VISITOR, LISTINGS, shapes.ListingFilters, seen_by=_as_seen)
 def list_listings(_context: RequestContext[None], **filters: UUID | None) -> dict[str, Any]:
     """List active listings, newest first."""
     return filters
@@ -78,7 +78,7 @@ def list_listings(_context: RequestContext[None], **filters: UUID | None) -> dic
 
 @listings.route("/listings/<id:listing_id>")
 @cacheable
-@reads(ANYONE, LISTING)
+@reads(VISITOR, LISTING)
 @listings.response(200, shapes.Listing, example=account_examples.LISTING)
 def get_listing(context: RequestContext[Listing]) -> WithHeaders[Listing]:
     """Get a listing, active or not."""
@@ -107,7 +107,7 @@ def _courses_list(filters: dict[str, Any]) -> PagedList[Any]:
 @courses.route("/courses")
 @cacheable
 @courses.response(200, shapes.Courses, example=examples.page(examples.COURSE))
-@list_route(ANYONE, _courses_list, shapes.CourseFilters)
+@list_route(VISITOR, _courses_list, shapes.CourseFilters)
 def list_courses(_context: RequestContext[None], **filters: Any) -> dict[str, Any]:
     """List active courses, newest first; with `q`, the most relevant first.
 
@@ -119,7 +119,7 @@ def list_courses(_context: RequestContext[None], **filters: Any) -> dict[str, An
 
 @courses.route("/courses/<id:course_id>")
 @cacheable
-@reads(ANYONE, COURSE)
+@reads(VISITOR, COURSE)
 @courses.response(200, shapes.Course, example=examples.COURSE)
 def get_course(context: RequestContext[catalog.Course]) -> WithHeaders[catalog.Course]:
     """Get a course, active or not."""
@@ -159,7 +159,7 @@ def create_product(context: RequestContext[catalog.Course], body: dict[str, Any]
 @courses.route("/courses/<id:course_id>/products")
 @cacheable
 @courses.response(200, shapes.Products, example=examples.page(examples.PRODUCT))
-@list_route(ANYONE, PRODUCTS, ListQuery, within=COURSE)
+@list_route(VISITOR, PRODUCTS, ListQuery, within=COURSE)
 def list_products(context: RequestContext[catalog.Course]) -> dict[str, Any]:
     """List what is sold for a course, newest first; operators also see what is no longer sold."""
     return {"course_id": context.subject.id, "active": None if context.actor.operator else True}
@@ -167,7 +167,7 @@ def list_products(context: RequestContext[catalog.Course]) -> dict[str, Any]:
 
 @courses.route("/courses/<id:course_id>/products/<id:product_id>")
 @cacheable
-@reads(ANYONE, PRODUCT_ON_SALE)
+@reads(VISITOR, PRODUCT_ON_SALE)
 @courses.response(200, shapes.Product, example=examples.PRODUCT)
 def get_product(context: RequestContext[Product]) -> WithHeaders[Product]:
     """Get a product; only operators find one that is no longer sold."""
@@ -195,7 +195,7 @@ def update_product(context: RequestContext[Product], body: dict[str, Any]) -> Wi
 
 @courses.route("/courses/<id:course_id>/support-options")
 @cacheable
-@reads(ANYONE, COURSE)
+@reads(VISITOR, COURSE)
 @courses.response(200, support.SupportOptions, example=examples.SUPPORT_OPTIONS)
 def get_support_options(context: RequestContext[catalog.Course]) -> SupportOptions:
     """Get what can be booked and bought for a course.

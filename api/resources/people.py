@@ -9,7 +9,7 @@ from flask import Response, request
 
 from api import account_examples, examples, privacy_examples
 from api.blueprints import IF_MATCH, Area, accepts_headers, refuses, versioned
-from api.context import ANYONE, OPERATOR, PERSON, RequestContext, Subject
+from api.context import ANYONE, OPERATOR, PERSON, VISITOR, RequestContext, Subject
 from api.etags import WithHeaders, any_version_will_do, cacheable, require_match, tagged
 from api.export import Export
 from api.lists import list_route
@@ -189,7 +189,7 @@ def _mentors_list(filters: dict[str, Any]) -> PagedList[Any]:
 @mentors.route("/mentors")
 @cacheable
 @mentors.response(200, shapes.MentorProfiles, example=examples.page(account_examples.MENTOR_PROFILE))
-@list_route(ANYONE, _mentors_list, shapes.MentorFilters)
+@list_route(VISITOR, _mentors_list, shapes.MentorFilters)
 def list_mentors(context: RequestContext[None], sort: MentorSort | None = None, **filters: Any) -> dict[str, Any]:
     """List active mentors, newest first unless `sort` or `q` asks for another order.
 
@@ -201,7 +201,7 @@ def list_mentors(context: RequestContext[None], sort: MentorSort | None = None, 
 @mentors.route("/skills")
 @cacheable
 @mentors.response(200, shapes.Skills, example=examples.page(examples.SKILL))
-@list_route(ANYONE, SKILLS, ListQuery)
+@list_route(VISITOR, SKILLS, ListQuery)
 def list_skills(_context: RequestContext[None]) -> dict[str, Any]:
     """List the skills of active mentors with how many have them, the commonest first."""
     return {}
@@ -209,7 +209,7 @@ def list_skills(_context: RequestContext[None]) -> dict[str, Any]:
 
 @mentors.route("/mentors/<id:mentor_profile_id>")
 @cacheable
-@reads(ANYONE, MENTOR_PROFILE)
+@reads(VISITOR, MENTOR_PROFILE)
 @mentors.response(200, shapes.MentorProfile, example=account_examples.MENTOR_PROFILE)
 def get_mentor(context: RequestContext[Mentor]) -> WithHeaders[Mentor]:
     """Get a mentor profile."""

@@ -8,7 +8,7 @@ from flask import request
 
 from api import examples
 from api.blueprints import Area, refuses
-from api.context import ANYONE, MENTOR, OPERATOR, PERSON, RequestContext, Subject
+from api.context import ANYONE, MENTOR, OPERATOR, PERSON, VISITOR, RequestContext, Subject
 from api.etags import WithHeaders, any_version_will_do, cacheable, tag_of
 from api.lists import list_route
 from api.loaders import changes, reads
@@ -83,7 +83,7 @@ def _as_seen(context: RequestContext[object], review: Review) -> dict[str, Any]:
 @reviews.route("/mentors/<id:mentor_profile_id>/reviews")
 @cacheable
 @reviews.response(200, shapes.Reviews, example=examples.page(examples.REVIEW_IN_PUBLIC))
-@list_route(ANYONE, REVIEWS_OF_MENTOR, ListQuery, seen_by=_as_seen, within=MENTOR_PROFILE)
+@list_route(VISITOR, REVIEWS_OF_MENTOR, ListQuery, seen_by=_as_seen, within=MENTOR_PROFILE)
 def list_mentor_reviews(context: RequestContext[Mentor]) -> dict[str, Any]:
     """List a mentor's reviews, newest first.
 

@@ -12,7 +12,7 @@ from flask import Response
 from sqlalchemy.sql.expression import TextualSelect
 
 from api.blueprints import refuses
-from api.context import ANYONE, RequestContext, Subject
+from api.context import VISITOR, RequestContext, Subject
 from api.etags import cacheable
 from api.loaders import reads
 from api.resources.availability import availability
@@ -54,7 +54,7 @@ EXAMPLE = {
 @availability.route("/mentors/<id:mentor_profile_id>/slots")
 @refuses("invalid_request", "no_listing")
 @cacheable
-@reads(ANYONE, MENTOR)
+@reads(VISITOR, MENTOR)
 @availability.arguments(shapes.SlotQuery, location="query")
 @availability.response(200, shapes.Slots, example=EXAMPLE)
 def list_mentor_slots(context: RequestContext[CalendarOwner], query: dict[str, Any]) -> Response:
@@ -70,7 +70,7 @@ def list_mentor_slots(context: RequestContext[CalendarOwner], query: dict[str, A
 @availability.route("/courses/<id:course_id>/slots")
 @refuses("invalid_request", "no_listing")
 @cacheable
-@reads(ANYONE, COURSE)
+@reads(VISITOR, COURSE)
 @availability.arguments(shapes.SlotQuery, location="query")
 @availability.response(200, shapes.Slots, example=EXAMPLE)
 def list_course_slots(context: RequestContext[Course], query: dict[str, Any]) -> Response:

@@ -6,7 +6,7 @@ from flask import redirect, request
 from werkzeug.wrappers import Response
 
 from api.blueprints import Area, refuses
-from api.context import ANYONE, PERSON, RequestContext
+from api.context import PERSON, VISITOR, RequestContext
 from api.loaders import reads
 from api.state import app_state
 from workflows.errors import NotFound
@@ -39,7 +39,7 @@ _MENTOR = {"in": "query", "name": "mentorProfileId", "required": True, "schema":
 
 @streams.route("/streams/availability")
 @refuses("invalid_request", "not_found")
-@reads(ANYONE)
+@reads(VISITOR)
 @streams.doc(parameters=[_MENTOR, _LAST_EVENT_ID])
 @streams.response(200, {"type": "string"}, content_type=EVENT_STREAM, example=_AVAILABILITY)
 def stream_availability(_context: RequestContext[None]) -> Response:

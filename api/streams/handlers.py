@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import structlog
@@ -16,7 +17,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import Application, HTTPError, RequestHandler
 from werkzeug.exceptions import ServiceUnavailable
 
-from api.addresses import client_address
+from api.addresses import client_address, counted_address
 from api.auth import CREDENTIAL_HEADERS, identifier
 from api.errors import SENTENCES, shape
 from api.headers import AnswerHeaders
@@ -27,11 +28,13 @@ from api.schemas.fields import Moment
 from api.schemas.sessions import as_seen_by, shown_session
 from api.streams.hub import BEGINNING, Hub, Point, Stream, read_id, snapshot_id
 from config import telemetry
+from config.origins import require_origin
 from config.sealing import Sealer, use_sealer
+from config.settings import Settings
 from models.prepared import PreparedStatement
 from workflows.changes import CALENDAR, SESSIONS, Change, Position, Snapshot, busy_times, open_sessions, snapshot_of
 from workflows.errors import DomainError, Invalid, NotFound, Unauthenticated
-from workflows.identity.access import PERSON, has_access, require_role
+from workflows.identity.access import PERSON, VISITOR, has_access, require_role
 from workflows.identity.actor import ACTIVE_MENTOR, Actor, Claim, authenticate
 from workflows.sessions.meeting import MeetingService
 from workflows.sessions.session import SESSION, Session
@@ -115,6 +118,7 @@ class StreamHandler(Handler):
     """One stream. Subclasses choose what it is about and how changes are written."""
 
     types: tuple[str, ...]
+    address = ""
 
     def initialize(self, hub: Hub) -> None:
         """Called by tornado."""
@@ -136,7 +140,7 @@ class StreamHandler(Handler):
         except (SQLAlchemyError, ServiceUnavailable):
             self.refuse(503, "unavailable", SENTENCES[503])
             return
-        most, user = self.hub.settings.streams_per_user, self.actor.user_id or self.actor.name
+        most, user = self._places(self.actor)
         if most and self.hub.streams[user] >= most:
             self.set_header("Retry-After", "5")
             self.refuse(429, "rate_limited", f"You have {most} live connections already; close one first.")
@@ -159,6 +163,12 @@ class StreamHandler(Handler):
             if not self.hub.streams[user]:
                 del self.hub.streams[user]
 
+    def _places(self, actor: Actor) -> tuple[int, UUID | str]:
+        """How many connections there may be, and whose they are: a user's, or all visitors' of one address."""
+        if actor.visitor:
+            return self.hub.settings.streams_per_visitor, f"visitor:{counted_address(self.address)}"
+        return self.hub.settings.streams_per_user, actor.user_id or actor.name
+
     async def _authenticate(self) -> Actor:
         """The caller, within the limits of the API.
 
@@ -168,7 +178,7 @@ class StreamHandler(Handler):
         """
         hub, headers = self.hub, _Headers(self.request.headers)
         forwarded = ",".join(self.request.headers.get_list("X-Forwarded-For"))
-        address = client_address(self.request.remote_ip or "", forwarded, hub.settings.trusted_proxies)
+        address = self.address = client_address(self.request.remote_ip or "", forwarded, hub.settings.trusted_proxies)
 
         def verify() -> tuple[Claim, list[Counted]]:
             claim = hub.authenticator.claim_of(headers)
@@ -264,13 +274,14 @@ class StreamHandler(Handler):
 
 
 class AvailabilityStream(StreamHandler):
-    """When a mentor is busy: every signed-in caller sees the times, and no one sees the mentees."""
+    """When a mentor is busy: every caller sees the times, visitors included, and no one sees the mentees."""
 
     route = "/streams/availability"
     types = tuple(CALENDAR)
 
-    async def subject(self, actor: Actor) -> set[UUID]:  # noqa: ARG002 - anyone signed in
+    async def subject(self, actor: Actor) -> set[UUID]:
         """The mentor that the query names."""
+        require_role(actor, VISITOR)
         self.mentor_profile_id = identifier(self.get_query_argument("mentorProfileId", None))
         if self.mentor_profile_id is None:
             reason = {"mentorProfileId": ["must be the id of a mentor profile"]}
@@ -372,9 +383,15 @@ def make_application(hub: Hub) -> Application:
     return Application(
         [*streams, (r"/health/live", HealthHandler)],
         default_handler_class=_Missing,
-        headers=AnswerHeaders(hub.settings),
+        headers=AnswerHeaders(hub.settings, own_origin=_own_origin(hub.settings)),
         log_function=_log,
     )
+
+
+def _own_origin(settings: Settings) -> str | None:
+    """The API's, for the pages that it serves itself: with `STREAMS_URL`, they find live updates at another address."""
+    parts = urlsplit(settings.public_url)
+    return require_origin(f"{parts.scheme}://{parts.netloc}") if settings.streams_url else None
 
 
 def _times(start: datetime, end: datetime) -> dict[str, str]:

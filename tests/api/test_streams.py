@@ -508,6 +508,39 @@ def test_listed_origins_may_follow(world: World, cast: Cast) -> None:
             connection.close()
 
 
+def test_visitors_follow_availability_alone(world: World, cast: Cast) -> None:
+    key = "tpk_" + "0123456789abcdefABCDEFGH"
+    by_key = {"Authorization": f"Bearer {key}"}
+    chosen = {"publishable_keys": (key,), "streams_per_visitor": 2, "trusted_proxies": TrustedProxies(hops=1)}
+    with serving(World.on(world.engine, **chosen)) as streams:
+        assert streams.open("/streams/sessions", by_key).error() == (401, "unauthenticated")
+        open_here = [streams.open(availability(cast), by_key | {"X-Forwarded-For": "192.0.2.1"}) for _ in range(2)]
+        assert [client.next().name for client in open_here] == ["snapshot", "snapshot"]
+        third = streams.open(availability(cast), by_key | {"X-Forwarded-For": "192.0.2.1"})
+        assert third.error() == (429, "rate_limited")
+        elsewhere = streams.open(availability(cast), by_key | {"X-Forwarded-For": "192.0.2.2"})
+        assert elsewhere.next().name == "snapshot"
+        for client in (*open_here, elsewhere):
+            client.close()
+
+
+def test_an_open_catalogue_is_followed_without_credentials(world: World, cast: Cast) -> None:
+    with serving(World.on(world.engine, open_catalogue=True)) as streams:
+        client = streams.open(availability(cast), {})
+        assert client.next().name == "snapshot"
+        client.close()
+        assert streams.open("/streams/sessions", {}).error() == (401, "unauthenticated")
+
+
+def test_pages_of_the_api_may_follow_at_another_address(world: World, cast: Cast) -> None:
+    chosen = {"streams_url": "http://127.0.0.1:8001", "public_url": "http://127.0.0.1:8000/booking"}
+    with serving(World.on(world.engine, **chosen)) as streams:
+        for origin, allowed in (("http://127.0.0.1:8000", "http://127.0.0.1:8000"), ("http://127.0.0.1:9", None)):
+            client = streams.open(availability(cast), cast.as_mentee | {"Origin": origin})
+            assert client.response.getheader("Access-Control-Allow-Origin") == allowed
+            client.close()
+
+
 def test_a_stream_leaves_one_line_when_it_ends(world: World, cast: Cast) -> None:
     with capture_logs() as lines, serving(world) as streams:
         client = streams.open("/streams/sessions?name=Ada", cast.as_mentee | {"X-Request-Id": "the-stream"})

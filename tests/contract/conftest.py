@@ -26,7 +26,7 @@ from tests.api.conftest import (  # noqa: F401 - fixtures are found by name
     world,
 )
 from tests.application import World
-from tests.contract.scene import Scene, set_scene
+from tests.contract.scene import PUBLISHABLE_KEY, Scene, set_scene
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,13 @@ def scene(scene_engine: Engine) -> Scene:
 
 
 @pytest.fixture(scope="session")
+def open_world(scene_engine: Engine) -> World:
+    """The application on the database of the scene, with a catalogue that is open to callers without credentials."""
+    return World.on(scene_engine, streams_url="http://127.0.0.1:1", open_catalogue=True)
+
+
+@pytest.fixture(scope="session")
 def scene_world(scene_engine: Engine) -> World:
     """The application on the database of the scene, with nothing left out."""
     push = {"vapid_private_key": new_private_key(), "vapid_subject": "mailto:operators@example.org"}
-    return World.on(scene_engine, streams_url="http://127.0.0.1:1", **push)
+    return World.on(scene_engine, streams_url="http://127.0.0.1:1", publishable_keys=(PUBLISHABLE_KEY,), **push)

@@ -8,7 +8,7 @@ from tests.application import template_app
 from tests.docs.pages import DOCS, table
 
 PAGE = DOCS / "permissions.md"
-CALLERS = ("mentee", "mentor", "mentor's user", "other mentor", "other user", "operator")
+CALLERS = ("mentee", "mentor", "mentor's user", "other mentor", "other user", "operator", "visitor")
 _IN_RULE = re.compile(r"<[^>]+>")
 _IN_PAGE = re.compile(r"{[^}]+}")
 
@@ -27,7 +27,7 @@ def _named(cell: str) -> list[Route]:
     return [(method, _IN_PAGE.sub("{}", path)) for method in methods.split(",")]
 
 
-# What each caller gets for each route: `yes`, `no` (403) or `404`.
+# What each caller gets for each route: `yes`, `no` (403), `401` or `404`.
 PERMISSIONS: dict[Route, dict[str, str]] = {
     route: dict(zip(CALLERS, cells, strict=True))
     for name, *cells in table(PAGE, "route", *CALLERS)

@@ -34,6 +34,8 @@ from workflows.webhooks.endpoints import Endpoint, create_endpoint
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 DAY = date(2030, 5, 4)
 Headers = dict[str, str]
+# Of the page that visitors come by.
+PUBLISHABLE_KEY = "tpk_" + "0123456789abcdefABCDEF" * 2
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Scene:
             "other mentor": as_mentor(self.other_mentor),
             "other user": as_user(self.other_user),
             "operator": as_operator(),
+            "visitor": {"Authorization": f"Bearer {PUBLISHABLE_KEY}"},
         }
 
     @property
@@ -73,6 +76,7 @@ class Scene:
             "expired token": {"Authorization": f"Bearer {token(claims, lifetime=-3600)}"},
             "unknown user": as_user(uuid4()),
             "mentor of another user": bearer({**claims, "mentor_profile_id": str(self.mentor.id)}),
+            "unknown key": {"Authorization": f"Bearer {PUBLISHABLE_KEY}x"},
             # Where identity headers are not trusted, they are nothing.
             "headers alone": {"X-User-Id": str(self.mentee.id), "X-Mentor-Profile-Id": str(self.mentor.id)},
         }

@@ -15,6 +15,7 @@ from tests.contract.scene import PARAMETER, Headers, Scene
 from workflows.identity import access
 
 GUARDED = [route for route in ROUTES if (route[0], as_documented(route[1])) not in OPEN]
+OF_VISITORS = [route for route in GUARDED if PERMISSIONS[route[0], as_documented(route[1])]["visitor"] == "yes"]
 UNKNOWN = "0190a1b2-0000-7000-8000-00000000dead"
 # What a permitted caller sends so that nothing is changed: a version that nothing has, and a body that is no JSON.
 NO_VERSION: Headers = {"If-Match": '"none"'}
@@ -53,6 +54,9 @@ def test_only_those_may_who_stand_in_the_table(scene: Scene, scene_world: World,
 
 
 def _verdict(route: Route, answer: ApiResponse) -> str:
+    if answer.status_code == 401:
+        assert answer.json["code"] == "unauthenticated"
+        return "401"
     if answer.status_code in (403, 404):
         assert answer.json["code"] in ("forbidden", "not_found")
         return "no" if answer.status_code == 403 else "404"
@@ -83,6 +87,34 @@ def test_open_routes_ask_for_no_credentials(scene: Scene, scene_world: World, ro
     expected = (404,) if "<s" in rule else (200, 302)
     for headers in ({}, *scene.strangers.values(), *scene.callers.values()):
         assert request(scene_world, method, scene.path(rule), headers).status_code in expected
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=" ".join)
+def test_an_open_catalogue_shows_what_a_publishable_key_does(scene: Scene, open_world: World, route: Route) -> None:
+    method, rule = route
+    query = QUERIES.get(rule, "").format(**scene.ids)
+    without = request(open_world, method, scene.path(rule), {}, query)
+    assert _verdict(route, without) == PERMISSIONS[method, as_documented(rule)]["visitor"]
+    # Credentials that do not hold are refused all the same, so that a page notices that its token has expired.
+    expired = request(open_world, method, scene.path(rule), scene.strangers["expired token"], query)
+    assert expired.status_code == 401
+
+
+def test_visitors_read_what_every_user_reads_and_change_nothing() -> None:
+    for (method, rule), cells in PERMISSIONS.items():
+        if cells["visitor"] == "yes":
+            assert method == "GET", rule
+            assert set(cells.values()) == {"yes"}, rule
+
+
+@pytest.mark.parametrize("route", OF_VISITORS, ids=" ".join)
+def test_visitors_see_what_other_users_see(scene: Scene, scene_world: World, route: Route) -> None:
+    method, rule = route
+    query = QUERIES.get(rule, "").format(**scene.ids)
+    visitors, users = (
+        request(scene_world, method, scene.path(rule), scene.callers[who], query) for who in ("visitor", "other user")
+    )
+    assert visitors.data == users.data
 
 
 def test_every_kind_of_caller_is_in_the_scene(scene: Scene) -> None:

@@ -52,6 +52,7 @@ NAMES = (
     *("JWT_PUBLIC_KEY", "JWT_JWKS_URL", "JWT_LEEWAY_SECONDS", "JWT_PROVISION_USERS", "TRUSTED_PROXIES"),
     *("RATE_LIMIT_CALLER", "RATE_LIMIT_ADDRESS", "RATE_LIMIT_BOOKING", "RATE_LIMIT_AUTH_FAILURES"),
     "CONNECTIONS_PER_ADDRESS",
+    *("PUBLISHABLE_KEYS", "OPEN_CATALOGUE"),
     *("CORS_ORIGINS", "CORS_CREDENTIALS", "HSTS_SECONDS", "SENTRY_DSN", "OTEL_EXPORTER_OTLP_ENDPOINT"),
 )
 
@@ -458,6 +459,20 @@ def test_an_effect_without_a_transport_is_refused(queue: str, transport: str) ->
     known.add(OutboundEffect(name="partner.send", queue=queue, transport=transport, prepare=lambda _db, _found: []))
     with pytest.raises(ValueError, match=f"partner.send asks for the transport {transport}, which workers of"):
         routes_of([queue], read_settings(), known)
+
+
+def test_the_catalogue_is_closed_by_default() -> None:
+    assert (read_settings().publishable_keys, read_settings().open_catalogue) == ((), False)
+
+
+def test_publishable_keys_are_recognised_by_their_form() -> None:
+    good = ["tpk_" + "0123456789abcdefABCDEFGH", "tpk_" + "x" * 64]
+    os.environ["PUBLISHABLE_KEYS"] = f" {good[0]},{good[1]} ,{good[0]}"
+    assert read_settings().publishable_keys == tuple(good)
+    for bad in ("tpk_short", "pk_" + "x" * 30, "tpk_" + "x" * 65, "tpk_" + "x-" * 20, ""):
+        os.environ["PUBLISHABLE_KEYS"] = f"{good[0]},{bad}"
+        with pytest.raises(SettingsError, match="PUBLISHABLE_KEYS"):
+            read_settings()
 
 
 def test_no_site_may_call_the_api_by_default() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from workflows.errors import Forbidden, NotFound
+from workflows.errors import Forbidden, NotFound, Unauthenticated
 from workflows.identity.actor import Actor
 
 
@@ -21,14 +21,19 @@ class Role:
 
     Args:
         needed: the sentence with which everybody else is refused.
-        held: whether a caller has the role.
+        held: whether a caller who has signed in has the role.
+        visitors: whether visitors have it too.
     """
 
     needed: str
     held: Callable[[Actor], bool]
+    visitors: bool = False
 
 
-ANYONE = Role("Sign in.", lambda _actor: True)
+SIGN_IN = "Sign in."
+# Reads of the catalogue, by publishable key or where the catalogue is open. Never a change.
+VISITOR = Role(SIGN_IN, lambda _actor: True, visitors=True)
+ANYONE = Role(SIGN_IN, lambda _actor: True)
 PERSON = Role("Only people with an account do this; operators have none.", lambda actor: not actor.operator)
 MENTOR = Role(
     "Only a mentor does this: act with the mentor's own id, not the user's alone.",
@@ -136,7 +141,9 @@ def has_access(actor: Actor, record: HasParties) -> bool:
 
 
 def require_role(actor: Actor, role: Role) -> None:
-    """Raise Forbidden, with what is needed, for a caller who does not have the role."""
+    """Raise Forbidden, with what is needed, for a caller who does not have the role; Unauthenticated for a visitor."""
+    if actor.visitor and not role.visitors:
+        raise Unauthenticated("Sign in: visitors read the catalogue alone.")
     if not role.held(actor):
         raise Forbidden(role.needed)
 

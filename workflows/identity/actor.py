@@ -22,22 +22,28 @@ class Claim:
     name, and needs no row in users.
 
     Args:
+        visitor: a publishable key, by name; empty where the catalogue is open to callers without credentials.
         newcomer: the token's claims, where an account may be made of them.
     """
 
     user_id: UUID | None = None
     mentor_profile_id: UUID | None = None
     operator: str | None = None
+    visitor: str | None = None
     newcomer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """An authenticated caller: the user and the mentor exist, and the mentor is active and the user's own."""
+    """An authenticated caller: the user and the mentor exist, and the mentor is active and the user's own.
+
+    A visitor has no account and has not signed in, and reads what is public.
+    """
 
     user_id: UUID | None = None
     mentor_profile_id: UUID | None = None
     operator: bool = False
+    visitor: bool = False
     name: str
 
     @classmethod
@@ -59,13 +65,15 @@ ACTIVE_MENTOR = PreparedStatement(
 
 
 def authenticate(db: Connection, claim: Claim) -> Actor:
-    """Turn a claim into an actor by one statement; an operator needs none.
+    """Turn a claim into an actor by one statement; operators and visitors need none.
 
     Raises:
         Unauthenticated: no such user, or one whose account is erased; no such active mentor profile, or another user's.
     """
     if claim.operator is not None:
         return Actor(operator=True, name=f"operator:{claim.operator}")
+    if claim.visitor is not None:
+        return Actor(visitor=True, name=f"visitor:{claim.visitor}" if claim.visitor else "visitor")
     if claim.mentor_profile_id is None:
         found = USER.one_or_none(db, {"id": claim.user_id})
     else:
