@@ -14,7 +14,7 @@ FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.1
 	$$candidate -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$candidate && exit; done; exit 1
 
-.PHONY: help setup demo up dev test test-browser check fuzz pentest faults-long bench bench-accept lock clean
+.PHONY: help setup component demo up dev test test-browser check fuzz pentest faults-long bench bench-accept lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -80,6 +80,10 @@ lock: $(READY) ## Resolve pyproject.toml into the three locks (ARGS=--upgrade: t
 	@$(COMPILE) $(ARGS) --extra build --extra local --extra otel --extra dev -c requirements.lock -o requirements-dev.lock
 	@$(COMPILE) $(ARGS) --extra bench -c requirements-dev.lock -o requirements-bench.lock
 
+component: ## Build the booking component into api/component (node 20 or later; ARGS=test runs its unit tests besides)
+	@command -v npm >/dev/null || { echo "The component is built with node 20 or later and npm."; exit 1; }
+	@cd component && npm ci --silent && npm run --silent build $(if $(filter test,$(ARGS)),&& npm test --silent)
+
 clean: ## Remove the environment and caches; data in .data stays
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
+	@rm -rf .venv component/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+var e={code:`de`,loading:`Wird geladen …`,chooseTime:`Zeit auswählen`,tryAgain:`Noch einmal versuchen`};export{e as de};

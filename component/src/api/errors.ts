@@ -1,0 +1,50 @@
+/** The one shape of everything that can go wrong with a request. */
+
+import type { ErrorBody } from "./types.js";
+
+/**
+ * Why a request failed: the API's refusal, or the connection.
+ *
+ * `status` is 0 and `code` is `network` or `timeout` where no answer came.
+ */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message = code,
+    /** Reasons by field. */
+    readonly details: Readonly<Record<string, string[]>> = {},
+    /** In seconds. */
+    readonly retryAfter: number | null = null,
+    readonly requestId: string | null = null,
+  ) {
+    super(message);
+  }
+
+  /** Whether the same request may succeed later, unchanged. */
+  get isTemporary(): boolean {
+    return this.status === 0 || this.status === 429 || this.status >= 500 || this.code === "key_in_use";
+  }
+
+  static ofConnection(error: unknown): ApiError {
+    const isTimeout = error instanceof DOMException && error.name === "TimeoutError";
+    return new ApiError(0, isTimeout ? "timeout" : "network", error instanceof Error ? error.message : undefined);
+  }
+
+  static async ofResponse(answer: Response): Promise<ApiError> {
+    const retryAfter = parseRetryAfter(answer.headers.get("Retry-After"));
+    const body = (await answer.json().catch(() => null)) as ErrorBody | null;
+    return body?.code
+      ? new ApiError(answer.status, body.code, body.message, body.details, retryAfter, body.requestId)
+      : new ApiError(answer.status, "unexpected", answer.statusText, {}, retryAfter);
+  }
+}
+
+/** Seconds of a `Retry-After` header, which has a number or a date; null if there is none. */
+export function parseRetryAfter(value: string | null, now = Date.now()): number | null {
+  if (!value) return null;
+  const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - now) / 1000;
+  return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : null;
+}

@@ -1,0 +1,90 @@
+/** Where the tokens come from: the page's own function, its `token-url`, or a fixed value. Never stored. */
+
+import { ApiError } from "./errors.js";
+
+/** What a page may give as `token`: a token, or a function that gets one. */
+export type TokenProvider = string | (() => string | null | Promise<string | null>);
+
+export interface TokenOptions {
+  token: TokenProvider | null;
+  /** A same-site endpoint of the page: `POST` answers `{token, expiresAt?}`. */
+  tokenUrl: string | null;
+  /** Reads the catalogue without anyone signed in. */
+  publishableKey: string | null;
+}
+
+const RENEWED_BEFORE_EXPIRY_MS = 30_000;
+const TIMEOUT_MS = 15_000;
+
+export class Tokens {
+  #value: string | null = null;
+  #expiresAt = Infinity;
+  #request: Promise<string | null> | null = null;
+
+  constructor(readonly options: TokenOptions) {}
+
+  /** Whether people can be signed in at all; without it, only the catalogue can be read. */
+  get canSignIn(): boolean {
+    return this.options.token !== null || this.options.tokenUrl !== null;
+  }
+
+  /**
+   * The credential of a request, or null where there is none.
+   *
+   * @param open whether the route is open to the publishable key, which needs no round trip.
+   * @throws ApiError 401 `unauthenticated`: the page's endpoint has no one signed in.
+   */
+  async get(open = false): Promise<string | null> {
+    if (this.#isFresh()) return this.#value;
+    if (open && this.options.publishableKey) return this.options.publishableKey;
+    if (!this.canSignIn) return this.options.publishableKey;
+    this.#request ??= this.#fetch().finally(() => (this.#request = null));
+    return this.#request;
+  }
+
+  /** Forgets a token that was refused; the next one is fetched anew. Whether there can be another one. */
+  refuse(token: string | null): boolean {
+    if (token === this.#value) this.#value = null;
+    return this.canSignIn && (typeof this.options.token !== "string" || this.options.token !== token);
+  }
+
+  #isFresh(): boolean {
+    return this.#value !== null && Date.now() < this.#expiresAt - RENEWED_BEFORE_EXPIRY_MS;
+  }
+
+  async #fetch(): Promise<string | null> {
+    const { token, tokenUrl } = this.options;
+    if (token !== null) return this.#keep(typeof token === "function" ? await token() : token);
+    const answer = await fetch(tokenUrl ?? "", {
+      method: "POST",
+      credentials: "same-origin",
+      headers: { Accept: "application/json" },
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    }).catch((error: unknown) => {
+      throw ApiError.ofConnection(error);
+    });
+    if (!answer.ok) {
+      const isRefused = answer.status === 401 || answer.status === 403;
+      throw isRefused ? new ApiError(401, "unauthenticated") : await ApiError.ofResponse(answer);
+    }
+    const body = (await answer.json()) as { token?: string; expiresAt?: string };
+    return this.#keep(body.token ?? null, body.expiresAt);
+  }
+
+  #keep(token: string | null, expiresAt?: string): string | null {
+    this.#value = token;
+    this.#expiresAt = expiresAt ? Date.parse(expiresAt) : expiryOf(token);
+    return token;
+  }
+}
+
+/** When a JWT expires, in milliseconds since the epoch; Infinity if it does not tell. */
+export function expiryOf(token: string | null): number {
+  try {
+    const payload = token?.split(".")[1]?.replaceAll("-", "+").replaceAll("_", "/") ?? "";
+    const claims = JSON.parse(atob(payload)) as { exp?: number };
+    return typeof claims.exp === "number" ? claims.exp * 1000 : Infinity;
+  } catch {
+    return Infinity;
+  }
+}

@@ -1,0 +1,135 @@
+/** The state of a booking, from the first look at the calendar to the session; everything that views render. */
+
+import type { Waiting } from "../api/client.js";
+import type { ApiError } from "../api/errors.js";
+import type { Booking, Bundle, Course, Hold, Listing, Mentor, Product, Series, Session, Slot } from "../api/types.js";
+
+/** A mentor whose listings can be chosen from; of a course there may be several. */
+export interface Offer {
+  mentor: Mentor;
+  listings: Listing[];
+}
+
+/** The free slots that are known, in the order of their starts. */
+export interface Calendar {
+  slots: Slot[];
+  /** What `slots` covers: instants, in milliseconds since the epoch. */
+  from: number;
+  to: number;
+  isLoading: boolean;
+  error: ApiError | null;
+}
+
+/** What pays for a session of a course; null where the listing has its price. */
+export type Payment = { kind: "product"; product: Product } | { kind: "bundle"; bundle: Bundle };
+
+export interface Form {
+  title: string;
+  notes: string;
+}
+
+/** Reasons by the form's fields; `other` has those of fields that the form does not show. */
+export type FieldErrors = Partial<Record<keyof Form | "recurrence" | "other", string[]>>;
+
+export type HoldState =
+  | { kind: "none" }
+  | { kind: "requesting" }
+  | { kind: "held"; hold: Hold }
+  /** The time is not kept any longer; it may still be free. */
+  | { kind: "expired" }
+  /** The time cannot be kept, but may be booked: too many holds, or the API is slow. */
+  | { kind: "unavailable" };
+
+export type Submission =
+  | { kind: "none" }
+  /** `waiting` is set while it is sent again later; `optimistic`: shown as booked already. */
+  | { kind: "sending"; optimistic: boolean; waiting: Waiting | null }
+  /** Kept by the realtime part until there is a connection. */
+  | { kind: "queued" }
+  /** Accepted; the session is being created. */
+  | { kind: "pending"; booking: Booking; series?: Series }
+  /** The mentor decides. */
+  | { kind: "requested"; booking: Booking; series?: Series }
+  | { kind: "booked"; booking: Booking; session: Session; series?: Series }
+  /** The mentor declined, the mentee withdrew, or no decision came in time. */
+  | { kind: "closed"; booking: Booking }
+  | { kind: "refused"; error: ApiError };
+
+export interface BookingState {
+  /** `failed` has `error`; `signed-out`: nobody is signed in, and the catalogue is not open. */
+  phase: "loading" | "ready" | "failed" | "signed-out";
+  error: ApiError | null;
+  course: Course | null;
+  /** Of a `mentor`, one; of a `course`, all who teach it. */
+  offers: Offer[];
+  products: Product[];
+  bundles: Bundle[];
+  /** The listing whose slots are shown; of a course, any with the chosen duration. */
+  listing: Listing | null;
+  durationMinutes: number;
+  /** The mentor chosen in a course; null for any. */
+  mentorId: string | null;
+  /** The IANA zone in which times are shown. */
+  zone: string;
+  calendar: Calendar;
+  /** The first day of the month that is shown, and the chosen day. */
+  month: string;
+  day: string | null;
+  slot: Slot | null;
+  hold: HoldState;
+  payment: Payment | null;
+  form: Form;
+  fieldErrors: FieldErrors;
+  submission: Submission;
+  /** A slot that was lost to another person, told once above the other slots. */
+  lostSlot: Slot | null;
+}
+
+export function initialState(zone: string, today: string): BookingState {
+  return {
+    phase: "loading",
+    error: null,
+    course: null,
+    offers: [],
+    products: [],
+    bundles: [],
+    listing: null,
+    durationMinutes: 0,
+    mentorId: null,
+    zone,
+    calendar: { slots: [], from: 0, to: 0, isLoading: false, error: null },
+    month: `${today.slice(0, 7)}-01`,
+    day: null,
+    slot: null,
+    hold: { kind: "none" },
+    payment: null,
+    form: { title: "", notes: "" },
+    fieldErrors: {},
+    submission: { kind: "none" },
+    lostSlot: null,
+  };
+}
+
+export type Screen = "loading" | "failed" | "signed-out" | "choose" | "form" | "result";
+
+/** Which screen shows a state. */
+export function screenOf(state: BookingState): Screen {
+  if (state.phase !== "ready") return state.phase;
+  switch (state.submission.kind) {
+    case "queued":
+    case "pending":
+    case "requested":
+    case "booked":
+    case "closed":
+      return "result";
+    case "sending":
+      return state.submission.optimistic ? "result" : "form";
+    default:
+      return state.slot ? "form" : "choose";
+  }
+}
+
+/** Whether a request may be on its way: the form must not be sent again. */
+export function isSubmitting(state: BookingState): boolean {
+  return state.submission.kind === "sending" || state.submission.kind === "queued";
+}

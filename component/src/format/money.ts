@@ -1,0 +1,19 @@
+/** Money in the reader's language. */
+
+import type { Money } from "../api/types.js";
+
+/** `{"amount": 4000, "currency": "USD"}` as "$40.00"; without decimals where the amount has none. */
+export function formatMoney(money: Money, locale: string): string {
+  const digits = fractionDigits(money.currency);
+  const amount = money.amount / 10 ** digits;
+  return new Intl.NumberFormat(locale, {
+    style: "currency",
+    currency: money.currency,
+    minimumFractionDigits: Number.isInteger(amount) ? 0 : digits,
+  }).format(amount);
+}
+
+/** How many decimals a currency has: 2 for USD, 0 for JPY, 3 for KWD. */
+export function fractionDigits(currency: string): number {
+  return new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
+}

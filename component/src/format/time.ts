@@ -1,0 +1,107 @@
+/** Times in a time zone, by Intl alone. A day is `YYYY-MM-DD`, an instant milliseconds since the epoch. */
+
+const DAY_MS = 86_400_000;
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** A formatter, made once for its locale and options: making one takes longer than formatting a month. */
+export function formatter(locale: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = locale + JSON.stringify(options);
+  let found = formats.get(key);
+  if (!found) formats.set(key, (found = new Intl.DateTimeFormat(locale, options)));
+  return found;
+}
+
+/** The browser's time zone. */
+export function localZone(): string {
+  return new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+}
+
+/** Whether Intl knows the zone. */
+export function isZone(zone: string): boolean {
+  try {
+    formatter("en", { timeZone: zone });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** How far the zone's clocks are ahead of UTC at an instant, in milliseconds. */
+export function offsetAt(instant: number, zone: string): number {
+  const parts = formatter("en-US", {
+    timeZone: zone,
+    hourCycle: "h23",
+    year: "numeric",
+    month: "numeric",
+    day: "numeric",
+    hour: "numeric",
+    minute: "numeric",
+    second: "numeric",
+  }).formatToParts(instant);
+  const part = (type: string): number => Number(parts.find((each) => each.type === type)?.value);
+  const wall = Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute"), part("second"));
+  return wall - Math.floor(instant / 1000) * 1000;
+}
+
+/** The day of an instant in a zone. */
+export function dayOf(instant: number, zone: string): string {
+  return new Date(instant + offsetAt(instant, zone)).toISOString().slice(0, 10);
+}
+
+/** The first instant of a day in a zone, also where its midnight is skipped or comes twice. */
+export function startOfDay(day: string, zone: string): number {
+  const wall = Date.parse(`${day}T00:00:00Z`);
+  // The offsets on both sides of the day: of those that fit, the earlier instant; where midnight is skipped, none does.
+  const offsets = [offsetAt(wall - DAY_MS, zone), offsetAt(wall + DAY_MS, zone)];
+  const fitting = offsets.map((offset) => wall - offset).filter((each) => each + offsetAt(each, zone) === wall);
+  if (fitting.length) return Math.min(...fitting);
+  // The clocks jump over midnight: the day begins with the jump, found to the minute between the two guesses.
+  let [before, after] = [wall - Math.max(...offsets) - DAY_MS / 24, wall - Math.min(...offsets) + DAY_MS / 24];
+  while (after - before > 60_000) {
+    const middle = Math.floor((before + after) / 120_000) * 60_000;
+    if (dayOf(middle, zone) < day) before = middle;
+    else after = middle;
+  }
+  return after;
+}
+
+/** A day some days later; calendar arithmetic, whatever the clocks do. */
+export function addDays(day: string, days: number): string {
+  return new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
+}
+
+/** The first day of the month some months later. */
+export function addMonths(day: string, months: number): string {
+  const [year = 0, month = 1] = day.split("-").map(Number);
+  return new Date(Date.UTC(year, month - 1 + months, 1)).toISOString().slice(0, 10);
+}
+
+/** A day in words; it has no zone. */
+export function formatDay(day: string, locale: string, options: Intl.DateTimeFormatOptions): string {
+  return formatter(locale, { ...options, timeZone: "UTC" }).format(Date.parse(`${day}T00:00:00Z`));
+}
+
+/** The time of day of an instant: "9:30 AM", "09:30". */
+export function formatTime(instant: number, locale: string, zone: string): string {
+  return formatter(locale, { timeZone: zone, hour: "numeric", minute: "2-digit" }).format(instant);
+}
+
+/** As `formatTime`, with the zone's offset: for times that a day has twice. */
+export function formatTimeWithOffset(instant: number, locale: string, zone: string): string {
+  const options = { timeZone: zone, hour: "numeric", minute: "2-digit", timeZoneName: "shortOffset" } as const;
+  return formatter(locale, options).format(instant);
+}
+
+/** Date and time span in a zone: "Saturday, May 4, 2030, 9:00 – 10:00 AM". */
+export function formatSpan(start: number, end: number, locale: string, zone: string): string {
+  const options = { timeZone: zone, dateStyle: "full", timeStyle: "short" } as const;
+  return formatter(locale, options).formatRange(start, end);
+}
+
+/** The zone's place and present offset: "Berlin (GMT+2)". */
+export function formatZone(zone: string, locale: string, instant = Date.now()): string {
+  const parts = formatter(locale, { timeZone: zone, timeZoneName: "shortOffset" }).formatToParts(instant);
+  const offset = parts.find((part) => part.type === "timeZoneName")?.value ?? "";
+  const place = zone.replaceAll("_", " ").split("/").slice(1).reverse().join(", ") || zone;
+  return place === offset ? place : `${place} (${offset})`;
+}

@@ -1,0 +1,112 @@
+/**
+ * The seam between the element and its lazy parts.
+ *
+ * A part is a module that exports `attach(context)`. The element imports it when it is first needed, keeps what
+ * `attach` returns, and calls it from its own `render`. What a part shows of its own state, it keeps in a `Store` with
+ * a `StoreController` on `context.element`, so that the element renders again when it changes.
+ */
+
+import type { LitElement, TemplateResult, nothing } from "lit";
+import type { Client } from "./api/client.js";
+import type { Recurrence, Series, Session, Slot } from "./api/types.js";
+import type { BookingFlow } from "./booking/flow.js";
+import type { BookingState } from "./booking/state.js";
+import type { SessionBookingEvents } from "./events.js";
+import type { Store } from "./state/store.js";
+import type { Telemetry } from "./telemetry.js";
+import type { Words } from "./text/index.js";
+
+export type Rendered = TemplateResult | typeof nothing;
+
+/** What the page gave to the element; read anew at each use, since pages change it. */
+export interface Options {
+  readonly variant: Variant;
+  readonly mentorId: string | null;
+  readonly listingId: string | null;
+  readonly courseId: string | null;
+  readonly sessionId: string | null;
+  readonly sessionStatus: string | null;
+  readonly showAvailabilityStatus: boolean;
+  readonly showConnectionStatus: boolean;
+  readonly showSessionActions: boolean;
+  readonly optimistic: boolean;
+  readonly sessionActions: SessionActions | null;
+  /** The streams' address where it is another one than the API's. */
+  readonly streamsUrl: string | null;
+  /** A BCP 47 tag for Intl. */
+  readonly locale: string;
+}
+
+export type Variant = "basic" | "enhanced" | "realtime";
+
+/** What completes a session. */
+export interface Completion {
+  notes?: string;
+  rating?: number;
+  feedback?: string;
+  actionItems?: string[];
+}
+
+/** What the page does itself instead of the component's own call; a rejected promise is shown as a failure. */
+export interface SessionActions {
+  onStart?: (sessionId: string) => unknown;
+  onComplete?: (sessionId: string, completion: Completion) => unknown;
+  onCancel?: (sessionId: string, reason: string) => unknown;
+}
+
+export interface PartContext {
+  /** The host of controllers; `shadowRoot` has what is rendered. */
+  readonly element: LitElement;
+  readonly client: Client;
+  readonly store: Store<BookingState>;
+  readonly flow: BookingFlow;
+  readonly telemetry: Telemetry;
+  readonly options: Options;
+  /** The basic words; a part's own stand in its folder. */
+  readonly words: Words;
+  /** Dispatches one of the element's events, bubbling and composed. */
+  emit<K extends keyof SessionBookingEvents>(name: K, detail: SessionBookingEvents[K]): void;
+  /** Says a sentence to screen readers (a polite live region that is always there). */
+  announce(sentence: string): void;
+  /** The realtime part, once it is there: the session view follows changes by it. */
+  readonly realtime: RealtimePart | null;
+}
+
+/** `src/session/enhanced.ts`: also imported by the basic variant where a session is to be shown. */
+export interface EnhancedPart {
+  /** Whether the mentor can be booked, as a line of the coach card. */
+  renderAvailability(): Rendered;
+  /** Times of the chosen day that cannot be booked, with the reasons; below the free slots. */
+  renderRefused(day: string): Rendered;
+  /** The fields of a series, in the form. */
+  renderSeriesFields(): Rendered;
+  /** What the fields of a series say; null for a single session. Goes into the request's body. */
+  recurrence(): Recurrence | null;
+  /** What became of a series, in the result. */
+  renderSeries(series: Series): Rendered;
+  /** The whole session view. */
+  renderSession(sessionId: string): Rendered;
+  /** A session has changed: by a stream, or by what the element did. */
+  sessionChanged(session: Session): void;
+  /** The element has left the page, or its API or person has changed. */
+  dispose(): void;
+}
+
+/** `src/realtime/realtime.ts`: imported by the realtime variant alone. */
+export interface RealtimePart {
+  /** The state of the connection. */
+  renderConnection(): Rendered;
+  /** A mark on a slot that has just changed, or nothing. */
+  renderSlotMark(slot: Slot): Rendered;
+  /** Whether sessions are followed by a stream; polling rests meanwhile. */
+  readonly followsSessions: boolean;
+  /**
+   * Takes over a booking that could not be sent for want of a connection. It later calls `flow.submit()`, which sends
+   * the same bytes with the same Idempotency-Key. False: it does not, and the form shows the failure.
+   */
+  queue(): boolean;
+  dispose(): void;
+}
+
+export type AttachEnhanced = (context: PartContext) => EnhancedPart;
+export type AttachRealtime = (context: PartContext) => RealtimePart;

@@ -1,0 +1,39 @@
+/** Choice of the language: English is built in, others are loaded when they are wanted. */
+
+import { en, type Words } from "./en.js";
+
+export type { Words } from "./en.js";
+export { plural, type Plural } from "./plural.js";
+export { en };
+
+export type Language = "en" | "de";
+
+/** The language of the words for a locale: English where there is no other. */
+export function languageOf(locale: string): Language {
+  return locale.toLowerCase().split("-")[0] === "de" ? "de" : "en";
+}
+
+/** The words for a locale. */
+export async function loadWords(locale: string): Promise<Words> {
+  return languageOf(locale) === "de" ? (await import("./de.js")).de : en;
+}
+
+/** The locale of an element: its own `lang`, or that of what is around it, shadow roots included, or the browser's. */
+export function localeOf(element: Element): string {
+  for (let at: Element | null = element; at; ) {
+    const found: Element | null = at.closest("[lang]");
+    const lang = found?.getAttribute("lang");
+    if (lang && isLocale(lang)) return lang;
+    const root: Node = (found ?? at).getRootNode();
+    at = root instanceof ShadowRoot ? root.host : null;
+  }
+  return navigator.language || "en";
+}
+
+function isLocale(tag: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(tag).length > 0;
+  } catch {
+    return false;
+  }
+}
