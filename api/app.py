@@ -30,6 +30,7 @@ from api.resources import (
     calendar,
     calendar_feeds,
     catalog,
+    component,
     notifications,
     operated_deliveries,
     operations,
@@ -79,6 +80,7 @@ AREAS = (
     operations.operations,
     operated_deliveries.operated_deliveries,
     operations.audit,
+    component.component,
 )
 
 
@@ -150,6 +152,7 @@ def create_app(
     api = make_api(app)
     for area in AREAS:
         api.register_blueprint(area)
+    app.register_blueprint(component.files)
     # Else `/api` would be a redirect to an address that is made of the Host header.
     app.add_url_rule("/", view_func=lambda: redirect("/docs"), endpoint="documentation", strict_slashes=False)
     # After flask-smorest, which registers a handler of its own.

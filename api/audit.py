@@ -35,6 +35,8 @@ class Audited(NamedTuple):
     subject_type: str
 
 
+# Of routes that take something by POST and change nothing that is stored.
+UNAUDITED = frozenset({"take_telemetry"})
 # Each route that changes something, by the name of its view.
 AUDITED = {
     "accept_booking": Audited("booking.accepted", "booking"),

@@ -40,15 +40,12 @@ class AnswerHeaders:
     """
 
     def __init__(self, settings: Settings, *, own_origin: str | None = None) -> None:
-        self._fixed: Fields = [
-            ("X-Content-Type-Options", "nosniff"),
-            ("Referrer-Policy", "no-referrer"),
-            ("Cross-Origin-Resource-Policy", "same-origin"),
-        ]
+        self._fixed: Fields = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer")]
         # Over plain HTTP it has no meaning, and a name that is not served over TLS must not promise to be.
         if settings.hsts_seconds and settings.public_url.startswith("https://"):
             self._fixed.append(("Strict-Transport-Security", f"max-age={settings.hsts_seconds}"))
-        self._data = [*self._fixed, ("Content-Security-Policy", CLOSED_POLICY), ("Cache-Control", NO_STORE)]
+        self._own = [*self._fixed, ("Cross-Origin-Resource-Policy", "same-origin")]
+        self._data = [*self._own, ("Content-Security-Policy", CLOSED_POLICY), ("Cache-Control", NO_STORE)]
         self._any_origin = ANY_ORIGIN in settings.cors_origins
         origins = dict.fromkeys([*settings.cors_origins, *([own_origin] if own_origin else [])])
         self._origins, self._others = _sharing(settings, list(origins))
@@ -63,15 +60,18 @@ class AnswerHeaders:
     def complete(self, headers: Headers, origin: str | None) -> None:
         """Add them to an answer of the application, which may have set a policy and a `Cache-Control` of its own.
 
+        One that names whose it is (`Cross-Origin-Resource-Policy`) is for the scripts of every site.
+
         Args:
             origin: the request's header.
         """
-        headers.extend(self._fixed)
+        is_for_every_site = "Cross-Origin-Resource-Policy" in headers
+        headers.extend(self._fixed if is_for_every_site else self._own)
         if "Content-Security-Policy" not in headers:
             headers.add("Content-Security-Policy", CLOSED_POLICY)
         if "Cache-Control" not in headers:
             headers.add("Cache-Control", NO_STORE)
-        if self.is_shared:
+        if self.is_shared and not is_for_every_site:
             headers.extend(self.shared_with(origin))
 
     def of_data(self, origin: str | None) -> Fields:

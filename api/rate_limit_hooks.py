@@ -18,6 +18,7 @@ from workflows.errors import DomainError, Unauthenticated
 log = structlog.get_logger(__name__)
 
 EXEMPT = "/health/"
+TELEMETRY_RULE = "/component/telemetry"
 # What takes a mentor's time, or asks for it.
 BOOKING_RULES = frozenset(
     {
@@ -49,8 +50,9 @@ def _count() -> None:
     if claim is not None and claim.visitor is not None and not _is_for_visitors(request.endpoint):
         # Refused there; and what needs no credentials is no read of the catalogue.
         claim = None
-    books = request.method == "POST" and rule is not None and rule.rule in BOOKING_RULES
-    counted = state.rate_limits.count(address=request.remote_addr, claim=claim, books=books)
+    posted = rule.rule if request.method == "POST" and rule is not None else None
+    books, reports = posted in BOOKING_RULES, posted == TELEMETRY_RULE
+    counted = state.rate_limits.count(address=request.remote_addr, claim=claim, books=books, reports=reports)
     g.counted = counted
     if "X-Forwarded-For" in request.headers and not state.settings.trusted_proxies:
         _warn_of_proxy()

@@ -44,16 +44,18 @@ class RateLimits:
         self._booking = settings.rate_limit_booking
         self._visitor = settings.rate_limit_visitor
         self._key = settings.rate_limit_key
+        self._telemetry = settings.rate_limit_telemetry
         self._failures = settings.rate_limit_auth_failures
         self._counter = counter or make_counter(settings.redis_url)
 
-    def count(self, *, address: str | None, claim: Claim | None, books: bool) -> list[Counted]:
+    def count(self, *, address: str | None, claim: Claim | None, books: bool, reports: bool = False) -> list[Counted]:
         """Count a request; in no window if one of them is full.
 
         Args:
             address: where it comes from.
             claim: who sends it, verified; None for a caller who is not known.
             books: whether it is one for a booking.
+            reports: whether it is a beacon of the booking component.
         """
         counted = counted_address(address or "")
         windows: list[tuple[str, RateLimit | None, str]] = []
@@ -67,6 +69,8 @@ class RateLimits:
             windows.append(("caller", self._caller, caller))
             if books:
                 windows.append(("booking", self._booking, caller))
+        if reports:
+            windows.append(("telemetry", self._telemetry, counted))
         windows.append(("address", self._address, counted))
         return self._counted(windows)
 

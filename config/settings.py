@@ -272,6 +272,7 @@ class Settings:
     rate_limit_booking: RateLimit | None = _rate("RATE_LIMIT_BOOKING", "60/minute")  # noqa: RUF009
     rate_limit_visitor: RateLimit | None = _rate("RATE_LIMIT_VISITOR", "300/minute")  # noqa: RUF009
     rate_limit_key: RateLimit | None = _rate("RATE_LIMIT_KEY", "30000/minute")  # noqa: RUF009
+    rate_limit_telemetry: RateLimit | None = _rate("RATE_LIMIT_TELEMETRY", "30/minute")  # noqa: RUF009
     rate_limit_auth_failures: RateLimit | None = _rate("RATE_LIMIT_AUTH_FAILURES", "60/minute")  # noqa: RUF009
     trusted_proxies: TrustedProxies = _setting(  # noqa: RUF009 - it makes a field
         lambda env: trusted_proxies("TRUSTED_PROXIES", env.str("TRUSTED_PROXIES", ""))
@@ -290,6 +291,7 @@ class Settings:
     streams_url: str | None = _text("STREAMS_URL")
     streams_per_user: int = _setting(lambda env: env.int("STREAMS_PER_USER", 5, validate=validate.Range(0, 1000)))
     streams_per_visitor: int = _whole("STREAMS_PER_VISITOR", 10, 0, 1_000)
+    component_telemetry_percent: int = _whole("COMPONENT_TELEMETRY_PERCENT", 10, 0, 100)
     meeting_url: str | None = _setting(lambda env: _meeting_url(env))
     mentee_overlap: bool = _setting(lambda env: env.bool("MENTEE_OVERLAP", False))
     waitlist_offer_minutes: int = _whole("WAITLIST_OFFER_MINUTES", 60, 0, 43_200)

@@ -15,10 +15,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY = CollectorRegistry()
 
-# Upper bounds in seconds: of what should take milliseconds, of one statement, and of what may wait for days.
+# Upper bounds in seconds: of what should take milliseconds, of one statement, of what may wait for days, and of pages.
 ANSWER_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 STATEMENT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
 DELAY_SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600)
+PAGE_SECONDS = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
 
 
 def _counter(name: str, meaning: str, *labels: str) -> Counter:
@@ -95,6 +96,27 @@ AUDIT_UNCHAINED_AGE = _latest(
     "audit_unchained_age_seconds", "How long the oldest entry of the audit has waited to be chained."
 )
 AUDIT_PROBLEMS = _counter("audit_problems", "Entries and blocks of the audit that were found to be tampered with.")
+
+COMPONENT_VISITS = _counter(
+    "component_visits", "Visits of pages with the booking component that reported how they went.", "variant"
+)
+COMPONENT_LOAD = _histogram(
+    "component_load_seconds",
+    "From when the component is in a page until it is shown with its data.",
+    PAGE_SECONDS,
+    "variant",
+)
+COMPONENT_FIRST_SLOT = _histogram(
+    "component_first_slot_seconds",
+    "From when the component is in a page until a free time is shown.",
+    PAGE_SECONDS,
+    "variant",
+)
+COMPONENT_STREAM_SECONDS = _counter(
+    "component_stream_seconds", "For how long pages had a live connection, and were without it.", "state"
+)
+COMPONENT_RECONNECTIONS = _counter("component_reconnections", "Live connections that pages had to open again.")
+COMPONENT_ERRORS = _counter("component_errors", "Errors that people saw in the component.", "variant", "kind")
 
 BUILD_INFO = Gauge(
     "tutelage_build_info",

@@ -34,7 +34,7 @@ from workflows.identity.people import Mentor, User
 
 # Tests ask as fast as they can, all from one address; those of the limits choose their own.
 UNCOUNTED = dict.fromkeys(
-    f"rate_limit_{name}" for name in ("caller", "address", "booking", "auth_failures", "visitor", "key")
+    f"rate_limit_{name}" for name in ("caller", "address", "booking", "auth_failures", "visitor", "key", "telemetry")
 )
 SECRET = "a secret of at least thirty-two bytes for tests"
 

@@ -14,7 +14,7 @@ _IN_PAGE = re.compile(r"{[^}]+}")
 
 Route = tuple[str, str]
 # What people see rather than programs call.
-UNDOCUMENTED = {"/", "/openapi.json", "/docs", "/docs/assets/{}"}
+UNDOCUMENTED = {"/", "/openapi.json", "/docs", "/docs/assets/{}", "/component/{}"}
 
 
 def as_documented(rule: str) -> str:

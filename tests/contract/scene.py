@@ -113,6 +113,7 @@ def set_scene(db: Connection) -> Scene:
             "secret": "x" * 43,
             "signed": "x",
             "filename": "index.css",
+            "file_name": "manifest.json",
             **take_times(db, listing, mentee, begins),
             **have_things(db, listing, product, mentor, mentee),
         },

@@ -16,7 +16,7 @@ import pytest
 import schemathesis
 
 from tests.application import template_app
-from tests.contract.permissions import CONTRACT, ROUTES
+from tests.contract.permissions import CONTRACT, PERMISSIONS, ROUTES
 from tests.contract.scene import PARAMETER
 
 
@@ -167,20 +167,26 @@ def test_every_body_has_an_example_that_fits_its_schema(document: dict[str, Any]
 
 
 def test_credentials_are_described(document: dict[str, Any]) -> None:
-    assert set(document["components"]["securitySchemes"]) == {"bearer", "userId", "mentorProfileId"}
+    assert set(document["components"]["securitySchemes"]) == {"bearer", "publishableKey", "userId", "mentorProfileId"}
     assert document["paths"]["/health/live"]["get"]["security"] == []
     assert {"bearer": []} in document["paths"]["/bookings"]["post"]["security"]
+    by_key = {
+        f"{method.upper()} {re.sub('{[^}]+}', '{}', path)}"
+        for path, method, operation in operations_of(document)
+        if {"publishableKey": []} in operation["security"]
+    }
+    assert by_key == {f"{method} {path}" for (method, path), may in PERMISSIONS.items() if may["visitor"] == "yes"}
 
 
-# One-click unsubscription (RFC 8058), and forms of pages: mail programs and browsers send no headers of ours.
-BY_A_LINK = ("/unsubscribe/{signed}", "/act/{signed}")
+# One-click unsubscription (RFC 8058), forms of pages, and beacons: mail programs and browsers send no headers of ours.
+WITHOUT_HEADERS = ("/unsubscribe/{signed}", "/act/{signed}", "/component/telemetry")
 # One per user, so that the path has no id.
 ONES_OWN = ("/me", "/notification-preferences")
 
 
 def test_every_change_documents_its_headers(document: dict[str, Any]) -> None:
     for path, method, operation in operations_of(document):
-        if method != "get" and path not in BY_A_LINK:
+        if method != "get" and path not in WITHOUT_HEADERS:
             known = headers_of(operation)
             assert "Idempotency-Key" in known, (method, path)
             assert ("If-Match" in known) == ("{" in path or path in ONES_OWN), (method, path)
@@ -199,6 +205,6 @@ def test_versioned_resources_document_304(document: dict[str, Any]) -> None:
 
 def test_changes_document_the_headers_of_their_answers(document: dict[str, Any]) -> None:
     for path, method, operation in operations_of(document):
-        if method != "get" and path not in BY_A_LINK:
+        if method != "get" and path not in WITHOUT_HEADERS:
             made = [answer for status, answer in operation["responses"].items() if status in ("200", "201", "202")]
             assert all({"ETag", "Idempotent-Replayed"} <= set(answer["headers"]) for answer in made), (method, path)
