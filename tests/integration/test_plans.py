@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -42,6 +43,7 @@ from models.prepared import PreparedStatement
 from models.reviews import review_permits, reviews
 from models.sessions import SessionStatus, sessions
 from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
+from tests import servers
 from tests.application import World
 from tests.integration.harness import without_guards
 from workflows.action_links.link import FORGET_SPENT_LINKS, HOLDER_OF_LINK, SPENT_LINK
@@ -313,21 +315,33 @@ STATEMENTS: dict[str, ClauseElement] = {
 }
 
 
+@contextmanager
+def filled_once(name: str, template: str, statements: Iterable[str]) -> Iterator[Connection]:
+    """A connection to a database of these tests alone: no other test's rows are in its statistics.
+
+    What fills it is committed. A transaction that has written and stays open would hold up the live updates of every
+    other test: changes are handed on in the order of transactions, and these are counted by the whole server.
+    """
+    with servers.temporary_database(name, template) as address:
+        engine = create(address)
+        with engine.connect() as db:
+            db.exec_driver_sql("SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = 0")
+            # An index has to be the better way by itself.
+            db.exec_driver_sql("SET enable_seqscan = on")
+            db.commit()
+            for statement in statements:
+                with db.begin(), without_guards(db):
+                    driver_of(db).execute(statement)
+            yield db
+        engine.dispose()
+
+
 @pytest.fixture(scope="module")
-def large(rollback_engine: Any) -> Iterator[Connection]:
-    """A connection to large tables, in a transaction that is rolled back."""
-    engine = create(rollback_engine.url.render_as_string(hide_password=False))
-    with engine.connect() as db:
-        db.execute(text("SET LOCAL session_replication_role = replica"))
-        db.execute(text("SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = 0"))
-        for table, chosen in LARGE.items():
-            db.execute(text(filling(table, chosen)))
-            db.execute(text(f"ANALYZE {table.name}"))
-        db.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
-        # An index has to be the better way by itself.
-        db.execute(text("SET LOCAL enable_seqscan = on"))
+def large(worker_id: str, template_database: str) -> Iterator[Connection]:
+    """A connection to large tables, which are only read."""
+    filling_each = (f"{filling(table, chosen)}; ANALYZE {table.name}" for table, chosen in LARGE.items())
+    with filled_once(f"tutelage_large_{worker_id}", template_database, filling_each) as db:
         yield db
-    engine.dispose()
 
 
 def filling(table: Table, chosen: dict[str, str]) -> str:
@@ -491,7 +505,6 @@ SOON = timedelta(seconds=30)
 
 # Most rows are done, as they are in a system that has run for long; thousands of mails wait in the same queue.
 _FILL = f"""
-TRUNCATE events CASCADE;
 INSERT INTO events (id, type, subject_type, subject_id, actor, data, occurred_at)
 SELECT gen_random_uuid(), 'booking.accepted', 'booking', gen_random_uuid(), 'system',
        jsonb_build_object('booking_id', gen_random_uuid(), 'listing_id', gen_random_uuid(),
@@ -509,19 +522,23 @@ FROM (SELECT id FROM events LIMIT {PENDING}) e
 CROSS JOIN (VALUES ('mail.send'), ('notifications.booking_accepted')) AS kind(effect);
 """
 
+_EMPTIED_SYSTEM = """
+TRUNCATE events CASCADE;
+INSERT INTO notifications (id, event_id, user_id, kind, channel, title, body, gathered_until)
+SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'booking_accepted', 'email', '', '',
+       CASE WHEN n %% 2 = 0 THEN now() END
+FROM generate_series(1, 300) n;
+ANALYZE notifications;
+TRUNCATE events CASCADE;
+"""
+
 
 @pytest.fixture(scope="module")
-def filled(worker_engine: Engine) -> Iterator[Connection]:
-    """A connection to a database of that many deliveries, on which nothing is kept."""
-    with worker_engine.connect() as db:
-        with without_guards(db):
-            db.exec_driver_sql("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
-            db.exec_driver_sql(_FILL)
-        db.exec_driver_sql("ANALYZE deliveries; ANALYZE events")
-        # An index has to be the better way by itself.
-        db.exec_driver_sql("SET LOCAL enable_seqscan = on")
+def filled(worker_id: str, template_database: str) -> Iterator[Connection]:
+    """A connection to a database of that many deliveries, on which nothing more is kept."""
+    statements = [_FILL, "ANALYZE deliveries, events"]
+    with filled_once(f"tutelage_filled_{worker_id}", template_database, statements) as db:
         yield db
-        db.rollback()
 
 
 def statements_of(db: Connection, call: Callable[[], Any]) -> list[tuple[str, Any]]:
@@ -546,7 +563,6 @@ def plans(db: Connection, call: Callable[[], Any]) -> list[str]:
     cursor = driver_of(db).cursor(row_factory=scalar_row)
     explained = []
     for statement, parameters in made:
-        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         cursor.execute("EXPLAIN " + statement, parameters, prepare=True)
         explained.append("\n".join(cursor.fetchall()))
     return explained
@@ -590,9 +606,9 @@ DELIVERY_STATEMENTS: dict[str, Callable[[Connection], Any]] = {
 
 @pytest.mark.parametrize("name", DELIVERY_STATEMENTS)
 def test_no_statement_of_a_delivery_reads_a_whole_table(filled: Connection, name: str) -> None:
-    with filled.begin_nested() as savepoint:
+    with filled.begin() as transaction:
         explained = plans(filled, lambda: DELIVERY_STATEMENTS[name](filled))
-        savepoint.rollback()
+        transaction.rollback()
     assert explained
     for plan in explained:
         assert "Seq Scan on deliveries" not in plan, plan
@@ -605,9 +621,9 @@ BY_KEY: Sequence[str] = ("claim", "lease", "hold", "mark_done", "again")
 @pytest.mark.parametrize("name", BY_KEY)
 def test_what_is_named_is_found_by_its_primary_key(filled: Connection, name: str) -> None:
     """Not by an index over all that is pending, which is short only as long as there is no backlog."""
-    with filled.begin_nested() as savepoint:
+    with filled.begin() as transaction:
         explained = plans(filled, lambda: DELIVERY_STATEMENTS[name](filled))
-        savepoint.rollback()
+        transaction.rollback()
     assert "pk_deliveries" in explained[-1], explained[-1]
     assert "ix_deliveries_queue_nudge_at" not in explained[-1]
 
@@ -615,12 +631,12 @@ def test_what_is_named_is_found_by_its_primary_key(filled: Connection, name: str
 @pytest.mark.parametrize("name", DELIVERY_STATEMENTS)
 def test_plans_made_on_empty_tables_use_indexes(filled: Connection, name: str) -> None:
     """A new system plans its statements before it has rows, and keeps these plans until the first ANALYZE."""
-    with filled.begin_nested() as savepoint:
+    with filled.begin() as transaction:
         made = statements_of(filled, lambda: DELIVERY_STATEMENTS[name](filled))
         # As the role's connections begin.
         filled.exec_driver_sql("SET LOCAL enable_seqscan TO DEFAULT; TRUNCATE events CASCADE")
         planned = [node for statement, _parameters in made for node in plan_as_sent(filled, statement)]
-        savepoint.rollback()
+        transaction.rollback()
     of_tables = [node for node in planned if node.get("Relation Name") in ("deliveries", "events")]
     scans = [node for node in of_tables if "Scan" in node["Node Type"]]
     assert scans
@@ -628,14 +644,31 @@ def test_plans_made_on_empty_tables_use_indexes(filled: Connection, name: str) -
         assert scan.get("Index Cond") or scan.get("Recheck Cond"), scan
 
 
+def test_held_mails_are_found_by_an_index_of_theirs(filled: Connection) -> None:
+    """Not by a walk through all notifications, where the statistics are those of rows that are gone."""
+    with filled.begin() as transaction:
+        with without_guards(filled):
+            filled.exec_driver_sql(_EMPTIED_SYSTEM)
+        filled.exec_driver_sql("SET LOCAL enable_seqscan TO DEFAULT")
+        (made,) = statements_of(filled, lambda: DELIVERY_STATEMENTS["gathered"](filled))
+        scans = [node for node in plan_as_sent(filled, made[0]) if "Relation Name" in node]
+        transaction.rollback()
+    found = {scan["Relation Name"]: scan["Index Name"] for scan in scans}
+    assert found == {
+        "notifications": "ix_notifications_gathered",
+        "deliveries": "pk_deliveries",
+        "events": "pk_events",
+    }
+
+
 @pytest.mark.parametrize("name", ["overdue", "overdue, empty list"])
 def test_the_sweep_reads_the_index_of_what_is_pending(filled: Connection, name: str) -> None:
     """Also while so much is pending that a page of it seems to be found soon anywhere."""
-    with filled.begin_nested() as savepoint:
+    with filled.begin() as transaction:
         with without_guards(filled):
             filled.exec_driver_sql("UPDATE deliveries SET state = 'pending', done_at = NULL, queue = 'notifications'")
         filled.exec_driver_sql("ANALYZE deliveries")
         made = statements_of(filled, lambda: DELIVERY_STATEMENTS[name](filled))
         scans = [node for node in plan_as_sent(filled, made[0][0]) if node.get("Relation Name") == "deliveries"]
-        savepoint.rollback()
+        transaction.rollback()
     assert "pk_deliveries" not in {scan.get("Index Name") for scan in scans}, scans

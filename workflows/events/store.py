@@ -275,15 +275,21 @@ MAILED_LATELY = """(
         LIMIT :gather_after
     ) AS few
 )"""
-# The mails that are sent as one, in the order in which it lists them.
+# The mails that are sent as one, in the order in which it lists them. Each is looked up for itself, however small the
+# tables seem to the planner: in the order of their ids, it would walk through all notifications or events.
 _GATHERED = text(
     f"""
-SELECT {_ROW}, {_EVENT}
-FROM notifications n
-JOIN deliveries d ON d.event_id = n.event_id AND d.effect = 'mail.send' AND d.target = CAST(n.user_id AS text)
-JOIN events e ON e.id = d.event_id
-WHERE n.user_id = :user_id AND n.kind = :kind AND n.gathered_until = :until AND {_PENDING}
-ORDER BY n.event_id
+WITH held AS MATERIALIZED (
+    SELECT event_id, CAST(user_id AS text) AS target FROM notifications
+    WHERE user_id = :user_id AND kind = :kind AND gathered_until = :until
+)
+SELECT mail.* FROM held CROSS JOIN LATERAL (
+    SELECT {_ROW}, {_EVENT}
+    FROM deliveries d JOIN events e ON e.id = d.event_id
+    WHERE d.event_id = held.event_id AND d.effect = 'mail.send' AND d.target = held.target AND {_PENDING}
+    OFFSET 0
+) AS mail
+ORDER BY mail.event_id
 LIMIT :limit
 """
 ).columns(**_TYPES)
