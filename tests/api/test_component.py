@@ -164,7 +164,7 @@ def test_the_service_worker_alone_may_fetch(engine: Engine) -> None:
 
 
 def test_the_files_are_part_of_an_installation(tmp_path: Path) -> None:
-    folders = ["--build-base", tmp_path / "base", "--build-lib", tmp_path / "built"]
+    folders: list[str | Path] = ["--build-base", tmp_path / "base", "--build-lib", tmp_path / "built"]
     command: list[str | Path] = [sys.executable, "-c", "from setuptools import setup; setup()", "-q", "build", *folders]
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     shipped = tmp_path / "built" / "api" / "component"
@@ -221,16 +221,16 @@ def test_a_beacon_becomes_figures(counted: dict[str, float], content_type: str) 
     assert counted['tutelage_component_errors_total{kind="network",variant="realtime"}'] == 3
 
 
+TOO_MUCH: list[object] = [-0.1, 600.1, "1", True, [], 1e30]
+WRONG_ERRORS: list[object] = [{"other": 1}, {"network": 0}, {"network": 1001}, {"network": 1.5}, [], "x"]
+
+
 @pytest.mark.parametrize(
     "beacon",
     [
         *({}, [], 1, None, {"variant": "wild"}, {"variant": None}, {"variant": "basic", "url": "https://site.example"}),
-        *({"variant": "basic", "loadSeconds": value} for value in (-0.1, 600.1, "1", True, [], 1e30)),
-        *(
-            {"variant": "basic", "errors": value}
-            for value in ({"other": 1}, {"network": 0}, {"network": 1001}, [], "x")
-        ),
-        {"variant": "basic", "errors": {"network": 1.5}},
+        *({"variant": "basic", "loadSeconds": seconds} for seconds in TOO_MUCH),
+        *({"variant": "basic", "errors": errors} for errors in WRONG_ERRORS),
         {"variant": "basic", "stream": {"connectedSeconds": 1}},
         {"variant": "basic", "stream": {**BEACON["stream"], "reconnections": 10_001}},  # type: ignore[dict-item]
         {"variant": "basic", "stream": {**BEACON["stream"], "mentorId": "0190b6a2"}},  # type: ignore[dict-item]
