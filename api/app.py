@@ -31,6 +31,7 @@ from api.resources import (
     calendar_feeds,
     catalog,
     component,
+    component_demo,
     notifications,
     operated_deliveries,
     operations,
@@ -153,6 +154,7 @@ def create_app(
     for area in AREAS:
         api.register_blueprint(area)
     app.register_blueprint(component.files)
+    app.register_blueprint(component_demo.component_demo)
     # Else `/api` would be a redirect to an address that is made of the Host header.
     app.add_url_rule("/", view_func=lambda: redirect("/docs"), endpoint="documentation", strict_slashes=False)
     # After flask-smorest, which registers a handler of its own.

@@ -22,12 +22,18 @@ def require_address(host: str) -> None:
 
 
 def require_loopback(host: str, chosen: Settings) -> None:
-    """Refuse an address that others reach while every caller is believed.
+    """Refuse an address that others reach while every caller is believed, or signed in.
 
     Raises:
-        ClickException: IDENTITY_HEADERS=open, and another address than a loopback one.
+        ClickException: IDENTITY_HEADERS=open or COMPONENT_DEMO=tokens, and another address than a loopback one.
     """
-    if chosen.identity_headers == "open" and not ip_address(host).is_loopback:
+    if ip_address(host).is_loopback:
+        return
+    if chosen.identity_headers == "open":
         raise click.ClickException(
             f"IDENTITY_HEADERS=open believes every caller, so it listens on loopback alone, not on {host}."
+        )
+    if chosen.component_demo == "tokens":
+        raise click.ClickException(
+            f"COMPONENT_DEMO=tokens signs every caller in, so it listens on loopback alone, not on {host}."
         )

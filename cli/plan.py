@@ -230,6 +230,12 @@ def _port(port: int, option: str, *, used: bool) -> int:
     return port
 
 
+def _demo(settings: Settings) -> str:
+    if settings.production:
+        return "off"
+    return "pages" if settings.jwt_public_key or settings.jwt_jwks_url else "tokens"
+
+
 def _defaults(place: Place, settings: Settings) -> dict[str, str]:
     """What the parts find in their environment unless it was set."""
     return {
@@ -237,4 +243,5 @@ def _defaults(place: Place, settings: Settings) -> dict[str, str]:
         "STREAMS_URL": f"http://{place.host}:{place.streams_port}",
         "MAIL_FOLDER": str(place.data_dir / "mail"),
         "IDENTITY_HEADERS": "off" if settings.production else "open",
+        "COMPONENT_DEMO": _demo(settings),
     }

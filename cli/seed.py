@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from cli.database import open_database
 from cli.invariants import findings_table
 from cli.run_file import DATA_DIR_OPTION
+from cli.seeding.component import add_demo_people
 from cli.seeding.courses import PRODUCTS, GroupPlan, schedule_group
 from cli.seeding.people import COURSES, PlannedMentor, PlannedPerson, plan_mentees, plan_mentors
 from cli.seeding.stories import Fate, Planner, Players, Story, play
@@ -49,6 +50,7 @@ MEANINGS = {
     Fate.IN_PROGRESS: "Bookings accepted, their session in progress",
     Fate.COMPLETED: "Bookings accepted, their session completed",
     "reviews": "Reviews of completed sessions, some of them answered",
+    "demo": "People of the demo pages at /component/demo, with what they offer and have booked",
     "left out": "Bookings left out, since their time is taken",
 }
 
@@ -67,7 +69,9 @@ def seed(mentors: int, mentees: int, seed_number: int, data_dir: Path) -> None:
         raise click.ClickException("TUTELAGE_ENV is production, and invented people do not belong there.")
     began = monotonic()
     with open_database(data_dir, "seed") as engine:
-        added = fill(engine, mentors=mentors, mentees=mentees, seed=seed_number, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        added = fill(engine, mentors=mentors, mentees=mentees, seed=seed_number, now=now)
+        added["demo"] = add_demo_people(engine, now=now)
         _report(added, monotonic() - began)
         _check_invariants(engine)
 
@@ -93,7 +97,7 @@ def fill(engine: Engine, *, mentors: int, mentees: int, seed: int, now: datetime
 
 
 def _report(added: Counter[str], seconds: float) -> None:
-    if not added:
+    if not added.total():
         click.echo("Everything of this seed is there already; nothing was added. Another --seed makes other people.")
         return
     table = Table("Added", "", title=f"Seeded in {seconds:.1f} seconds")

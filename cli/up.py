@@ -18,7 +18,7 @@ from cli.system import UNAVAILABLE, System, running_system
 READY = """
 Tutelage is ready.
   API       {api}
-  Docs      {api}/api/docs
+  Docs      {api}/api/docs{demo}
   Flower    {flower}
   Data      {data}   (logs in {data}/logs, addresses and processes in {data}/run.json)
 
@@ -27,6 +27,8 @@ Tutelage is ready.
 Press Ctrl-C to stop."""
 OPEN_HEADERS = """
   Development believes the header X-User-Id: ID (and X-Mentor-Profile-Id: ID for a mentor) without a token."""
+DEMO = """
+  Booking   {api}/component/demo   (`tutelage seed` makes whom to book)"""
 PORT = click.IntRange(0, 65_535)
 RELOADED_PACKAGES = ("api", "config", "models", "workers", "workflows")
 RELOADED_SUFFIXES = (".py", ".j2", ".sql")
@@ -54,12 +56,17 @@ def up(port: int, flower_port: int, without: tuple[str, ...], reload: bool, data
                     api=run["api"]["url"] or "(left out)",
                     flower=run["flower"]["url"] or "(left out)",
                     data=system.data_dir,
+                    demo=DEMO.format(api=run["api"]["url"]) if _has_demo(system) else "",
                     headers=OPEN_HEADERS if system.plan.environment["IDENTITY_HEADERS"] == "open" else "",
                 )
             )
             system.wait()
     except KeyboardInterrupt:
         click.echo("Stopped.")
+
+
+def _has_demo(system: System) -> bool:
+    return system.plan.has("api") and system.plan.environment["COMPONENT_DEMO"] != "off"
 
 
 @contextmanager

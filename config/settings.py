@@ -291,6 +291,10 @@ class Settings:
     streams_url: str | None = _text("STREAMS_URL")
     streams_per_user: int = _setting(lambda env: env.int("STREAMS_PER_USER", 5, validate=validate.Range(0, 1000)))
     streams_per_visitor: int = _whole("STREAMS_PER_VISITOR", 10, 0, 1_000)
+    component_demo: str = _one_of("COMPONENT_DEMO", "off", "pages", "tokens")
+    component_frame_ancestors: tuple[str, ...] = _setting(
+        lambda env: tuple(dict.fromkeys(env.list("COMPONENT_FRAME_ANCESTORS", [], subcast=require_origin)))
+    )
     component_telemetry_percent: int = _whole("COMPONENT_TELEMETRY_PERCENT", 10, 0, 100)
     meeting_url: str | None = _setting(lambda env: _meeting_url(env))
     mentee_overlap: bool = _setting(lambda env: env.bool("MENTEE_OVERLAP", False))
@@ -427,6 +431,17 @@ def _check_identity_headers(chosen: Any) -> None:
         raise SettingsError("IDENTITY_HEADERS=open trusts every caller and is for development only.")
 
 
+def _check_demo(chosen: Any) -> None:
+    if chosen.component_demo != "tokens":
+        return
+    if chosen.environment == "production":
+        raise SettingsError("COMPONENT_DEMO=tokens signs everybody in and is for development only.")
+    if chosen.jwt_public_key or chosen.jwt_jwks_url:
+        raise SettingsError(
+            "COMPONENT_DEMO=tokens signs with JWT_SECRET, which verifies nothing beside JWT_PUBLIC_KEY or JWT_JWKS_URL."
+        )
+
+
 def _check_origins(chosen: Any) -> None:
     if ANY_ORIGIN in chosen.cors_origins and (chosen.cors_credentials or len(chosen.cors_origins) > 1):
         raise SettingsError("CORS_ORIGINS=* stands alone and without CORS_CREDENTIALS: list the origins you trust.")
@@ -447,6 +462,7 @@ _CHECKS: tuple[Callable[[Any], None], ...] = (
     _check_mail_server,
     _check_vapid,
     _check_identity_headers,
+    _check_demo,
     _check_origins,
     _check_token_keys,
 )

@@ -39,6 +39,7 @@ UNTAGGED = {
     ("POST", "/webhook-endpoints/<id:endpoint_id>/example"): "a message on its way",
     ("POST", "/webhook-endpoints/<id:endpoint_id>/recover"): "a number",
     ("POST", "/operations/deliveries/retry"): "a number",
+    ("POST", "/component/demo/token"): "a secret",
     ("POST", "/act/<signed>"): "a page",
     ("POST", "/unsubscribe/<signed>"): "a page",
 }

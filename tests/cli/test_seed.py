@@ -9,8 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Column, Connection, Engine, func, select
 
+from api.demo.people import find_demo_people
 from cli.main import main
 from cli.seed import fill
+from cli.seeding.component import add_demo_people
 from cli.seeding.people import COURSES, plan_mentees, plan_mentors
 from cli.seeding.stories import TURNS, Fate, Planner, Story
 from config.settings import settings
@@ -141,3 +143,28 @@ def test_invented_people_stay_out_of_production(monkeypatch: pytest.MonkeyPatch)
     result = seed()
     assert result.exit_code == 1
     assert "invented people do not belong there" in result.output
+
+
+def test_the_people_of_the_demo_pages_are_added_once(engine: Engine) -> None:
+    assert [add_demo_people(engine, now=NOW) for _ in range(2)] == [3, 0]
+    with engine.connect() as db:
+        people = find_demo_people(db)
+        assert people is not None
+        assert {offer.is_instant for offer in people.offers} == {True, False}
+        assert people.course_id is not None
+        assert len(people.sessions) == 2
+        assert set(states(db, bookings.c.status)) == {BookingStatus.ACCEPTED, BookingStatus.DRAFT}
+        assert db.scalars(select(func.count()).select_from(group_sessions)).one() > 0
+        assert [finding for finding in check_all(db) if finding.violations] == []
+
+
+def test_the_people_of_the_demo_pages_fit_beside_the_others(engine: Engine) -> None:
+    fill(engine, mentors=MENTORS, mentees=4, seed=1, now=NOW)
+    assert add_demo_people(engine, now=NOW) == 3
+    with engine.connect() as db:
+        assert [finding for finding in check_all(db) if finding.violations] == []
+
+
+@pytest.mark.parametrize("day", range(7))
+def test_the_demo_is_seeded_on_every_day(engine: Engine, day: int) -> None:
+    assert add_demo_people(engine, now=NOW - timedelta(days=day)) == 3

@@ -54,6 +54,8 @@ def test_the_api_s_master_comes_first_and_its_workers_follow(up: Up) -> None:
 def test_development_s_environment_reaches_the_parts(up: Up) -> None:
     environment = psutil.Process(up.pid("api")).environ()
     assert environment["IDENTITY_HEADERS"] == "open"
+    assert environment["COMPONENT_DEMO"] == "tokens"
+    assert get(f"{up.run()['api']['url']}/component/demo").status == 200
     assert environment["PUBLIC_URL"] == up.run()["api"]["url"]
     assert environment["MAIL_FOLDER"] == str(up.data_dir / "mail")
     assert environment["TUTELAGE_DATA_DIR"] == str(up.data_dir)

@@ -55,4 +55,5 @@ def open_world(scene_engine: Engine) -> World:
 def scene_world(scene_engine: Engine) -> World:
     """The application on the database of the scene, with nothing left out."""
     push = {"vapid_private_key": new_private_key(), "vapid_subject": "mailto:operators@example.org"}
-    return World.on(scene_engine, streams_url="http://127.0.0.1:1", publishable_keys=(PUBLISHABLE_KEY,), **push)
+    visible = {"publishable_keys": (PUBLISHABLE_KEY,), "component_demo": "pages"}
+    return World.on(scene_engine, streams_url="http://127.0.0.1:1", **visible, **push)

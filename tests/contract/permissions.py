@@ -14,7 +14,10 @@ _IN_PAGE = re.compile(r"{[^}]+}")
 
 Route = tuple[str, str]
 # What people see rather than programs call.
-UNDOCUMENTED = {"/", "/openapi.json", "/docs", "/docs/assets/{}", "/component/{}"}
+UNDOCUMENTED = {
+    *("/", "/openapi.json", "/docs", "/docs/assets/{}", "/component/{}", "/component/demo", "/component/demo/{}"),
+    *("/component/demo/token", "/component/demo/app.webmanifest", "/component/demo/icon.svg"),
+}
 
 
 def as_documented(rule: str) -> str:

@@ -52,7 +52,7 @@ NAMES = (
     *("JWT_PUBLIC_KEY", "JWT_JWKS_URL", "JWT_LEEWAY_SECONDS", "JWT_PROVISION_USERS", "TRUSTED_PROXIES"),
     *("RATE_LIMIT_CALLER", "RATE_LIMIT_ADDRESS", "RATE_LIMIT_BOOKING", "RATE_LIMIT_AUTH_FAILURES"),
     "CONNECTIONS_PER_ADDRESS",
-    *("PUBLISHABLE_KEYS", "OPEN_CATALOGUE"),
+    *("PUBLISHABLE_KEYS", "OPEN_CATALOGUE", "COMPONENT_DEMO", "COMPONENT_FRAME_ANCESTORS"),
     *("CORS_ORIGINS", "CORS_CREDENTIALS", "HSTS_SECONDS", "SENTRY_DSN", "OTEL_EXPORTER_OTLP_ENDPOINT"),
 )
 
@@ -150,6 +150,11 @@ def test_all_refused_settings_are_named_at_once() -> None:
         # Headers are believed from a gateway that proves itself, or in development.
         ({"IDENTITY_HEADERS": "gateway"}, "IDENTITY_HEADERS=gateway needs GATEWAY_SECRET"),
         ({**PRODUCTION, "IDENTITY_HEADERS": "open"}, "IDENTITY_HEADERS=open .* for development only"),
+        ({**PRODUCTION, "COMPONENT_DEMO": "tokens"}, "COMPONENT_DEMO=tokens .* for development only"),
+        (
+            {"COMPONENT_DEMO": "tokens", "JWT_PUBLIC_KEY": pem("EdDSA")},
+            "COMPONENT_DEMO=tokens signs with JWT_SECRET",
+        ),
         ({"IDENTITY_HEADERS": "maybe"}, "IDENTITY_HEADERS"),
         ({"TUTELAGE_ENV": "staging"}, "TUTELAGE_ENV"),
         # Keys that verify tokens are public, strong and of one source.

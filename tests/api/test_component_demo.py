@@ -1,0 +1,203 @@
+"""The demo pages of the booking component: what they hold, by which policy, and for whom there are tokens."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from click import ClickException
+from sqlalchemy import Engine
+
+from api.component_files import COMPONENT_FOLDER, ENTRY, FILES
+from api.demo.people import DemoPeople, find_demo_people
+from cli.addresses import require_loopback
+from cli.seeding.component import add_demo_people
+from tests.api.conftest import Cast
+from tests.application import World, as_user, settings_for
+from workflows.clock import zone
+
+PAGES = ("/component/demo", *(f"/component/demo/{variant}" for variant in ("basic", "enhanced", "realtime")))
+TOKEN = "/component/demo/token"
+ELEMENT = re.compile(r"<session-booking ([^>]*)>")
+
+
+@pytest.fixture
+def people(engine: Engine) -> DemoPeople:
+    add_demo_people(engine, now=datetime.now(UTC))
+    with engine.connect() as db:
+        found = find_demo_people(db)
+    assert found is not None
+    return found
+
+
+def demo(engine: Engine, **chosen: Any) -> World:
+    return World.on(engine, **{"component_demo": "tokens", **chosen})
+
+
+def attributes_of(page: str) -> dict[str, str]:
+    """Those of the element."""
+    (found,) = ELEMENT.findall(page)
+    return dict(re.findall(r'([\w-]+)="([^"]*)"', found))
+
+
+def policy_of(answer: Any) -> dict[str, list[str]]:
+    (sent,) = answer.headers.getlist("Content-Security-Policy")
+    return {name: sources for name, *sources in (rule.split() for rule in sent.split(";"))}
+
+
+def digest(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def test_without_the_setting_there_are_no_pages(engine: Engine) -> None:
+    client = World.on(engine).client
+    for path in (*PAGES, "/component/demo/app.webmanifest", "/component/demo/icon.svg"):
+        assert client.get(path).status_code == 404
+    assert client.post(TOKEN).status_code == 404
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("root", ["", "/api"])
+def test_a_page_runs_what_its_policy_names(engine: Engine, path: str, root: str) -> None:
+    answer = demo(engine, streams_url="http://127.0.0.1:8001/").client.get(root + path)
+    page, policy = answer.text, policy_of(answer)
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    inline = re.findall(r"<script(?: type=\"\w+\")?>(.*?)</script>", page, re.DOTALL)
+    (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    assert policy["style-src"] == [digest(style)]
+    assert {digest(script) for script in inline} <= set(policy["script-src"])
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == ["'none'"]
+    assert policy["connect-src"] == ["'self'", "http://127.0.0.1:8001"]
+    assert not re.search(r"\sstyle=|\son\w+=|unsafe", page + answer.headers["Content-Security-Policy"])
+    assert f'<link rel="manifest" href="{root}/component/demo/app.webmanifest">' in page
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize("root", ["", "/api"])
+def test_the_scripts_of_a_page_are_pinned(engine: Engine, root: str) -> None:
+    page = demo(engine).client.get(f"{root}/component/demo/basic").text
+    (imports,) = re.findall(r'<script type="importmap">(.*?)</script>', page)
+    pinned = json.loads(imports)["integrity"]
+    built = {path.name for path in COMPONENT_FOLDER.glob("*.js")} - {"service-worker.js"}
+    assert {address.removeprefix(f"{root}/component/") for address in pinned} == built
+    for name in built:
+        found = FILES.find(name)
+        assert found is not None
+        assert pinned[f"{root}/component/{name}"] == found.integrity
+    assert f'src="{root}/component/{ENTRY}" integrity="{pinned[f"{root}/component/{ENTRY}"]}"' in page
+
+
+def test_a_page_shows_the_seeded_mentor(engine: Engine, people: DemoPeople) -> None:
+    key = "tpk_" + "0123456789abcdefABCDEFGH"
+    client = demo(engine, streams_url="http://127.0.0.1:8001", publishable_keys=(key,)).client
+    assert attributes_of(client.get("/component/demo/realtime").text) == {
+        "variant": "realtime",
+        "mentor": str(people.mentor_profile_id),
+        "publishable-key": key,
+        "streams-url": "http://127.0.0.1:8001",
+        "token-url": TOKEN,
+    }
+
+
+@pytest.mark.usefixtures("people")
+def test_a_query_chooses_what_is_shown(engine: Engine, cast: Cast) -> None:
+    query = f"mentor={cast.mentor.id}&zone=Asia/Kolkata&as=mentor&lang=de&dir=rtl&theme=dark"
+    page = demo(engine).client.get(f"/component/demo/enhanced?{query}").text
+    assert attributes_of(page) == {
+        "variant": "enhanced",
+        "mentor": str(cast.mentor.id),
+        "time-zone": "Asia/Kolkata",
+        "token-url": f"{TOKEN}?as=mentor",
+    }
+    assert '<html lang="de" dir="rtl">' in page
+    assert '<meta name="color-scheme" content="dark">' in page
+    assert zone("Asia/Kolkata").key in page
+
+
+@pytest.mark.parametrize(
+    "query", ["mentor=1", "session=x", "as=operator", "lang=xx", "dir=up", "theme=red", "zone=Mars", 'listing="><b>']
+)
+def test_a_query_that_means_nothing_is_refused(engine: Engine, query: str) -> None:
+    answer = demo(engine).client.get(f"/component/demo/basic?{query}", headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
+    page = demo(engine).client.get(f"/component/demo/basic?{query}", headers={"Accept": "text/html"})
+    assert (page.status_code, page.mimetype) == (400, "text/html")
+
+
+def test_an_unknown_variant_is_no_page(engine: Engine) -> None:
+    assert demo(engine).client.get("/component/demo/wild").status_code == 404
+
+
+def test_without_seeded_people_a_page_says_so(engine: Engine) -> None:
+    client = demo(engine).client
+    for path in PAGES:
+        page = client.get(path)
+        assert page.status_code == 200
+        assert "tutelage seed" in page.text
+        assert not ELEMENT.search(page.text)
+    refused = client.post(TOKEN, headers={"Accept": "application/json"})
+    assert (refused.status_code, refused.json["code"]) == (404, "not_found")
+
+
+def test_listed_sites_may_frame_the_pages(engine: Engine) -> None:
+    world = demo(engine, component_frame_ancestors=("https://site.example", "http://localhost:3000"))
+    answer = world.client.get("/component/demo")
+    assert policy_of(answer)["frame-ancestors"] == ["https://site.example", "http://localhost:3000"]
+    # And nothing else.
+    assert "frame-ancestors 'none'" in world.client.get("/docs").headers["Content-Security-Policy"]
+
+
+def test_the_demo_can_be_installed(engine: Engine) -> None:
+    client = demo(engine).client
+    answer = client.get("/api/component/demo/app.webmanifest")
+    told: Any = json.loads(answer.data)
+    assert answer.mimetype == "application/manifest+json"
+    assert told["start_url"].startswith(told["scope"])
+    assert told["display"] == "standalone"
+    (icon,) = told["icons"]
+    shown = client.get(icon["src"])
+    assert (shown.status_code, shown.mimetype) == (200, "image/svg+xml")
+
+
+# Tokens.
+
+
+def test_tokens_are_those_of_the_two_people(engine: Engine, people: DemoPeople) -> None:
+    client = demo(engine, jwt_audience="tutelage", jwt_issuer="https://id.example").client
+    answer = client.post(TOKEN)
+    assert answer.headers["Cache-Control"] == "no-store"
+    mentee = {"Authorization": f"Bearer {answer.json['token']}"}
+    assert client.get("/me", headers=mentee).json["id"] == str(people.mentee_id)
+    mentor = {"Authorization": f"Bearer {client.post(f'{TOKEN}?as=mentor').json['token']}"}
+    assert client.get("/bookings?role=mentor", headers=mentor).json["items"]
+    assert client.post(f"{TOKEN}?as=operator", headers={"Accept": "application/json"}).status_code == 400
+
+
+@pytest.mark.usefixtures("people")
+def test_other_sites_read_no_token(engine: Engine) -> None:
+    answer = demo(engine).client.post(TOKEN, headers={"Origin": "https://site.example"})
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    # Nor by a link or a picture.
+    assert demo(engine).client.get(TOKEN).status_code == 405
+
+
+def test_pages_without_tokens_are_those_of_visitors(engine: Engine, people: DemoPeople) -> None:
+    world = demo(engine, component_demo="pages")
+    assert world.client.post(TOKEN, headers=as_user(people.mentee_id)).status_code == 404
+    assert "token-url" not in attributes_of(world.client.get("/component/demo/basic").text)
+    assert "token-url" not in attributes_of(demo(engine).client.get("/component/demo/basic?as=visitor").text)
+
+
+def test_tokens_are_given_on_loopback_alone() -> None:
+    chosen = settings_for("postgresql://tutelage@127.0.0.1:1/nothing", component_demo="tokens")
+    require_loopback("127.0.0.1", chosen)
+    with pytest.raises(ClickException, match="COMPONENT_DEMO=tokens"):
+        require_loopback("0.0.0.0", chosen)
