@@ -1,5 +1,7 @@
 import { defineConfig } from "vitest/config";
 import { manifest } from "./manifest-plugin.js";
+import { minifyTemplates } from "./minify-templates.js";
+import { plainImports } from "./plain-imports.js";
 
 export default defineConfig({
   build: {
@@ -22,6 +24,6 @@ export default defineConfig({
     // The API of `make up`: `API=http://127.0.0.1:8000 npm run dev`.
     proxy: { "/api": { target: process.env["API"] ?? "http://127.0.0.1:8000" } },
   },
-  plugins: [manifest()],
+  plugins: [plainImports(), minifyTemplates(), manifest()],
   test: { environment: "happy-dom", include: ["tests/**/*.test.ts"] },
 });

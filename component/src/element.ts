@@ -1,23 +1,33 @@
-import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { property, state } from "lit/decorators.js";
+import { LitElement, html, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
 import { Client } from "./api/client.js";
 import { Tokens, type TokenProvider } from "./api/token.js";
 import type { Session } from "./api/types.js";
 import { BookingFlow } from "./booking/flow.js";
-import { initialState, screenOf, type BookingState } from "./booking/state.js";
+import { renderForm } from "./booking/form-view.js";
+import { renderResult } from "./booking/result-view.js";
+import { initialState, screenOf, type BookingState, type Screen } from "./booking/state.js";
+import { renderCalendar, renderSkeleton } from "./calendar/view.js";
+import { renderCard } from "./card.js";
 import type { SessionBookingEvents } from "./events.js";
 import { dayOf, isZone, localZone } from "./format/time.js";
-import type { EnhancedPart, Options, PartContext, RealtimePart, SessionActions, Variant } from "./parts.js";
+import type { EnhancedPart, Options, PartContext, RealtimePart, Rendered, SessionActions, Variant } from "./parts.js";
 import { Store, StoreController } from "./state/store.js";
 import { styles } from "./styles.js";
 import { Telemetry } from "./telemetry.js";
 import { en, loadWords, localeOf, type Words } from "./text/index.js";
+import { failure, type View } from "./view.js";
 
 /** An attribute that may be left out (undefined), given (true), or "false". */
 const optionalFlag = {
   fromAttribute: (value: string | null): boolean | undefined => (value === null ? undefined : value !== "false"),
   toAttribute: (value: boolean | undefined): string | null => (value === undefined ? null : value ? "" : "false"),
 };
+
+/** What a change of starts anew. */
+const RESTARTING = [
+  ...["variant", "mentor", "listing", "course", "session", "existingSessionId"],
+  ...["api", "token", "tokenUrl", "publishableKey", "words", "timeZone"],
+] as (keyof SessionBooking)[];
 
 /**
  * Books a session with a mentor, or of a course, and runs it.
@@ -60,56 +70,91 @@ const optionalFlag = {
  */
 export class SessionBooking extends LitElement {
   static override styles = styles;
+  static override properties: PropertyDeclarations = {
+    variant: {},
+    mentor: {},
+    listing: {},
+    course: {},
+    session: {},
+    existingSessionId: { attribute: "existing-session-id" },
+    sessionStatus: { attribute: "session-status" },
+    tokenUrl: { attribute: "token-url" },
+    token: { attribute: false },
+    publishableKey: { attribute: "publishable-key" },
+    signInUrl: { attribute: "sign-in-url" },
+    api: {},
+    streamsUrl: { attribute: "streams-url" },
+    timeZone: { attribute: "time-zone" },
+    showAvailabilityStatus: { attribute: "show-availability-status", converter: optionalFlag },
+    showConnectionStatus: { attribute: "show-connection-status", converter: optionalFlag },
+    enableOptimisticUpdates: { attribute: "enable-optimistic-updates", converter: optionalFlag },
+    showSessionActions: { attribute: "show-session-actions", converter: optionalFlag },
+    sessionActions: { attribute: false },
+    onSuccess: { attribute: false },
+    theme: {},
+    words: { attribute: false },
+    text: { state: true },
+    announcement: { state: true },
+    isReady: { state: true },
+  };
 
   /** How much is shown: `basic` books; `enhanced` adds sessions, series, reasons; `realtime` adds live updates. */
-  @property() variant: Variant = "basic";
+  variant: Variant = "basic";
   /** The id of the mentor profile to book. */
-  @property() mentor: string | null = null;
+  mentor: string | null = null;
   /** The id of the only listing to offer; otherwise all active listings of the mentor. */
-  @property() listing: string | null = null;
+  listing: string | null = null;
   /** The id of the course to book; with `mentor`, only that mentor's times. */
-  @property() course: string | null = null;
+  course: string | null = null;
   /** The id of a session to show instead of booking one. */
-  @property() session: string | null = null;
+  session: string | null = null;
   /** Another name of `session`. */
-  @property({ attribute: "existing-session-id" }) existingSessionId: string | null = null;
+  existingSessionId: string | null = null;
   /** The status of that session, shown until it is loaded. */
-  @property({ attribute: "session-status" }) sessionStatus: string | null = null;
+  sessionStatus: string | null = null;
   /** A same-site endpoint of the page: `POST` answers `{token, expiresAt?}`. */
-  @property({ attribute: "token-url" }) tokenUrl: string | null = null;
+  tokenUrl: string | null = null;
   /** A token, or a function that gets one; wins over `tokenUrl`. Kept in memory only. */
-  @property({ attribute: false }) token: TokenProvider | null = null;
+  token: TokenProvider | null = null;
   /** A key that reads mentors, listings and slots without anyone signed in. */
-  @property({ attribute: "publishable-key" }) publishableKey: string | null = null;
+  publishableKey: string | null = null;
   /** Where people sign in; shown as a link where nobody is signed in. */
-  @property({ attribute: "sign-in-url" }) signInUrl: string | null = null;
+  signInUrl: string | null = null;
   /** The API's address; by default, where the script came from. */
-  @property() api: string | null = null;
+  api: string | null = null;
   /** The address of the live updates, where it is another one than the API's. */
-  @property({ attribute: "streams-url" }) streamsUrl: string | null = null;
+  streamsUrl: string | null = null;
   /** The IANA zone in which times are first shown; by default the browser's. */
-  @property({ attribute: "time-zone" }) timeZone: string | null = null;
+  timeZone: string | null = null;
   /** Whether the card shows if the mentor can be booked; by default in `enhanced` and `realtime`. */
-  @property({ attribute: "show-availability-status", converter: optionalFlag }) showAvailabilityStatus?: boolean;
+  showAvailabilityStatus: boolean | undefined = undefined;
   /** Whether the state of the connection is shown; by default in `realtime`. */
-  @property({ attribute: "show-connection-status", converter: optionalFlag }) showConnectionStatus?: boolean;
+  showConnectionStatus: boolean | undefined = undefined;
   /** Whether a booking is shown as made while it is being sent, and taken back if refused; by default in `realtime`. */
-  @property({ attribute: "enable-optimistic-updates", converter: optionalFlag }) enableOptimisticUpdates?: boolean;
+  enableOptimisticUpdates: boolean | undefined = undefined;
   /** Whether a session can be joined, started, completed and cancelled here; by default yes. */
-  @property({ attribute: "show-session-actions", converter: optionalFlag }) showSessionActions?: boolean;
+  showSessionActions: boolean | undefined = undefined;
   /** What the page does instead of the component's own calls: `{onStart, onComplete, onCancel}`. */
-  @property({ attribute: false }) sessionActions: SessionActions | null = null;
+  sessionActions: SessionActions | null = null;
   /** Called when the session exists, also for a request that is accepted later while the page is open. */
-  @property({ attribute: false }) onSuccess: ((session: Session) => void) | null = null;
+  onSuccess: ((session: Session) => void) | null = null;
+  /** `light`, `dark`, or `auto` for what the system prefers; by default the page's own `color-scheme`. */
+  theme: "light" | "dark" | "auto" | null = null;
   /** Words of the page that replace the component's own, also for other languages. */
-  @property({ attribute: false }) words: Partial<Words> | null = null;
+  words: Partial<Words> | null = null;
 
-  @state() private text: Words = en;
+  private text: Words = en;
+  private announcement = "";
+  private isReady = false;
   private store = new Store<BookingState>(initialState("UTC", "1970-01-01"));
   private flow: BookingFlow | null = null;
   private enhanced: EnhancedPart | null = null;
   private realtime: RealtimePart | null = null;
+  private telemetry: Telemetry | null = null;
   private started = new AbortController();
+  private clock: ReturnType<typeof setInterval> | undefined;
+  private screen: Screen | "session" = "loading";
+  private hadFocus = false;
 
   constructor() {
     super();
@@ -118,22 +163,101 @@ export class SessionBooking extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
+    addEventListener("pagehide", this.sendTelemetry);
     void this.start();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    removeEventListener("pagehide", this.sendTelemetry);
+    this.sendTelemetry();
     this.stop();
   }
 
+  /** Starts anew, with what the attributes and properties are now: after a person has signed in or out. */
+  reload(): void {
+    void this.start();
+  }
+
   protected override willUpdate(changed: PropertyValues<this>): void {
-    const restarting = ["variant", "mentor", "listing", "course", "session", "existingSessionId", "api"] as const;
-    if (this.hasUpdated && restarting.some((name) => changed.has(name))) void this.start();
+    if (this.hasUpdated && RESTARTING.some((name) => changed.has(name))) void this.start();
+    this.hadFocus = this.shadowRoot?.activeElement != null;
   }
 
   protected override render(): TemplateResult {
+    const screen = this.currentScreen;
+    return html`<div class="root" part="root" lang=${this.text.code}>
+      ${this.renderScreen(screen)}
+      <div class="visually-hidden" aria-live="polite">${this.announcement}</div>
+    </div>`;
+  }
+
+  protected override updated(): void {
     const { state } = this.store;
-    return html`<div part="root">${screenOf(state) === "loading" ? this.text.loading : nothing}</div>`;
+    const isCounting =
+      state.hold.kind === "held" || (state.submission.kind === "sending" && state.submission.waiting !== null);
+    if (isCounting) this.clock ??= setInterval(() => this.tick(), 1000);
+    else {
+      clearInterval(this.clock);
+      this.clock = undefined;
+    }
+    const screen = this.currentScreen;
+    const isOther = screen !== this.screen && this.screen !== "loading";
+    this.screen = screen;
+    const invalid = this.renderRoot.querySelector<HTMLElement>("[aria-invalid='true']");
+    // What had the focus is gone with its view: people go on where the new one begins.
+    if (isOther && this.hadFocus) this.renderRoot.querySelector<HTMLElement>("[data-focus]")?.focus();
+    else if (invalid && !this.shownInvalid) invalid.focus();
+    this.shownInvalid = invalid !== null;
+  }
+
+  private shownInvalid = false;
+
+  private get currentScreen(): Screen | "session" {
+    if (!this.isReady) return "loading";
+    return this.options.sessionId ? "session" : screenOf(this.store.state);
+  }
+
+  private renderScreen(screen: Screen | "session"): Rendered {
+    const { flow, text } = this;
+    const { state } = this.store;
+    if (screen === "loading" || !flow) return renderLoading(text);
+    if (screen === "session") {
+      return html`${this.realtime?.renderConnection() ?? nothing}
+      ${this.enhanced?.renderSession(this.options.sessionId ?? "") ?? renderLoading(text)}`;
+    }
+    const view: View = {
+      state,
+      flow,
+      words: text,
+      locale: this.options.locale,
+      now: Date.now(),
+      enhanced: this.enhanced,
+      realtime: this.realtime,
+      signInUrl: this.signInUrl,
+      showAvailability: this.options.showAvailabilityStatus,
+    };
+    const connection = this.options.showConnectionStatus ? (this.realtime?.renderConnection() ?? nothing) : nothing;
+    switch (screen) {
+      case "failed": {
+        const again = html`<button part="button" @click=${() => flow.load()}>${text.tryAgain}</button>`;
+        return state.error ? failure(view, state.error, again) : nothing;
+      }
+      case "signed-out":
+        return html`<div class="message" part="message" role="alert">
+          <p>${text.signedOut}</p>
+          ${this.signInUrl
+            ? html`<a class="button" part="button" href=${this.signInUrl}>${text.form.signInLink}</a>`
+            : html`<button part="button" @click=${() => this.reload()}>${text.tryAgain}</button>`}
+        </div>`;
+      case "choose":
+        return html`${renderCard(view, this.listing)} ${connection}
+        ${state.durationMinutes ? renderCalendar(view) : renderNothingOffered(view)}`;
+      case "form":
+        return html`${renderCard(view, state.listing?.id ?? null)} ${connection} ${renderForm(view)}`;
+      default:
+        return html`${connection} ${renderResult(view)}`;
+    }
   }
 
   private async start(): Promise<void> {
@@ -141,14 +265,16 @@ export class SessionBooking extends LitElement {
     const started = (this.started = new AbortController());
     // Attributes that are set one after the other make one start.
     await Promise.resolve();
-    const words = await loadWords(localeOf(this));
+    const words = await loadWords(this.options.locale);
     if (started.signal.aborted) return;
     this.text = { ...words, ...this.words };
     const zone = this.timeZone && isZone(this.timeZone) ? this.timeZone : localZone();
     this.store.update(initialState(zone, dayOf(Date.now(), zone)));
     const context = this.makeContext();
     this.flow = context.flow;
-    void this.flow.load();
+    this.telemetry = context.telemetry;
+    this.isReady = true;
+    if (!context.options.sessionId) void this.flow.load();
     await this.loadParts(context, started.signal);
   }
 
@@ -158,37 +284,48 @@ export class SessionBooking extends LitElement {
     this.enhanced?.dispose();
     this.realtime?.dispose();
     this.flow = this.enhanced = this.realtime = null;
+    clearInterval(this.clock);
+    this.clock = undefined;
   }
 
   private async loadParts(context: PartContext, signal: AbortSignal): Promise<void> {
     const { variant, sessionId } = context.options;
-    if (variant === "realtime") {
-      const { attach } = await import("./realtime/realtime.js");
-      if (signal.aborted) return;
-      this.realtime = attach(context);
-    }
-    if (variant !== "basic" || sessionId) {
-      const { attach } = await import("./session/enhanced.js");
-      if (signal.aborted) return;
-      this.enhanced = attach(context);
-    }
+    const [enhanced, realtime] = await Promise.all([
+      variant !== "basic" || sessionId ? import("./session/enhanced.js") : null,
+      variant === "realtime" ? import("./realtime/realtime.js") : null,
+    ]);
+    if (signal.aborted) return;
+    this.enhanced = enhanced?.attach(context) ?? null;
+    this.realtime = realtime?.attach(context) ?? null;
     this.requestUpdate();
   }
 
+  private tick(): void {
+    const { hold } = this.store.state;
+    const left = hold.kind === "held" && hold.endsAt !== null ? hold.endsAt - Date.now() : 0;
+    if (left > 59_000 && left <= 60_000) this.announce(this.text.form.holdEndsSoon);
+    this.requestUpdate();
+  }
+
+  private announce(sentence: string): void {
+    this.announcement = sentence;
+  }
+
+  private readonly sendTelemetry = (): void => void this.telemetry?.send();
+
   private makeContext(): PartContext {
-    const element = this;
+    // The module's own address: the API serves it in a folder of its own.
     const base = (this.api ?? new URL(/* @vite-ignore */ "..", import.meta.url).href).replace(/\/+$/, "");
-    const client = new Client(
-      base,
-      new Tokens({ token: this.token, tokenUrl: this.tokenUrl, publishableKey: this.publishableKey }),
-    );
-    const telemetry = new Telemetry(base, this.variant);
-    const shared = {
+    const tokens = new Tokens({ token: this.token, tokenUrl: this.tokenUrl, publishableKey: this.publishableKey });
+    const element = this; // for the getters of the context
+    const context = {
       element,
-      client,
+      client: new Client(base, tokens),
       store: this.store,
-      telemetry,
-      options: this.options,
+      telemetry: new Telemetry(base, this.variant),
+      get options() {
+        return element.options;
+      },
       get words() {
         return element.text;
       },
@@ -198,58 +335,44 @@ export class SessionBooking extends LitElement {
       get realtime() {
         return element.realtime;
       },
-      emit: element.emit.bind(element),
-      announce: () => undefined,
+      emit: this.emit.bind(this),
+      announce: this.announce.bind(this),
     };
-    return Object.defineProperties({ flow: new BookingFlow(shared) }, Object.getOwnPropertyDescriptors(shared)) as PartContext;
+    return Object.assign(context, { flow: new BookingFlow(context) });
   }
 
   private get options(): Options {
-    const element = this;
+    const isBasic = this.variant === "basic";
+    const isRealtime = this.variant === "realtime";
     return {
-      get variant() {
-        return element.variant;
-      },
-      get mentorId() {
-        return element.mentor;
-      },
-      get listingId() {
-        return element.listing;
-      },
-      get courseId() {
-        return element.course;
-      },
-      get sessionId() {
-        return element.session ?? element.existingSessionId;
-      },
-      get sessionStatus() {
-        return element.sessionStatus;
-      },
-      get showAvailabilityStatus() {
-        return element.showAvailabilityStatus ?? element.variant !== "basic";
-      },
-      get showConnectionStatus() {
-        return element.showConnectionStatus ?? element.variant === "realtime";
-      },
-      get showSessionActions() {
-        return element.showSessionActions ?? true;
-      },
-      get optimistic() {
-        return element.enableOptimisticUpdates ?? element.variant === "realtime";
-      },
-      get sessionActions() {
-        return element.sessionActions;
-      },
-      get streamsUrl() {
-        return element.streamsUrl;
-      },
-      get locale() {
-        return localeOf(element);
-      },
+      variant: this.variant,
+      mentorId: this.mentor,
+      listingId: this.listing,
+      courseId: this.course,
+      sessionId: this.session ?? this.existingSessionId,
+      sessionStatus: this.sessionStatus,
+      showAvailabilityStatus: this.showAvailabilityStatus ?? !isBasic,
+      showConnectionStatus: this.showConnectionStatus ?? isRealtime,
+      showSessionActions: this.showSessionActions ?? true,
+      optimistic: this.enableOptimisticUpdates ?? isRealtime,
+      sessionActions: this.sessionActions,
+      streamsUrl: this.streamsUrl,
+      locale: localeOf(this),
     };
   }
 
   private emit<K extends keyof SessionBookingEvents>(name: K, detail: SessionBookingEvents[K]): void {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
+    if (name === "booked") this.onSuccess?.((detail as SessionBookingEvents["booked"]).session);
   }
+}
+
+function renderLoading(words: Words): TemplateResult {
+  return html`<div class="person"><span class="skeleton round"></span></div>
+    ${renderSkeleton(words.loading)}<span class="skeleton tall"></span>`;
+}
+
+function renderNothingOffered({ words, state }: View): TemplateResult {
+  const isInactive = state.offers.length === 1 && state.offers[0]?.mentor.active === false;
+  return html`<p class="message" part="message">${isInactive ? words.card.inactive : words.card.nothing}</p>`;
 }

@@ -18,7 +18,7 @@ import type { Words } from "./text/index.js";
 
 export type Rendered = TemplateResult | typeof nothing;
 
-/** What the page gave to the element; read anew at each use, since pages change it. */
+/** What the page gave to the element; `context.options` has the present ones at each use. */
 export interface Options {
   readonly variant: Variant;
   readonly mentorId: string | null;

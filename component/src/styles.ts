@@ -4,27 +4,559 @@ import { css } from "lit";
 
 export const styles = css`
   :host {
-    --accent: var(--tutelage-accent, light-dark(#0f5bd7, #7db1ff));
-    --on-accent: var(--tutelage-on-accent, light-dark(#ffffff, #07193a));
-    --text: var(--tutelage-text, light-dark(#1b2430, #e8ecf2));
-    --muted: var(--tutelage-muted, light-dark(#556070, #a5b0bf));
-    --surface: var(--tutelage-surface, light-dark(#ffffff, #151a21));
-    --raised: var(--tutelage-raised, light-dark(#f4f6f9, #1e252e));
-    --line: var(--tutelage-line, light-dark(#d5dbe3, #38424f));
+    --accent: var(--tutelage-accent, light-dark(#1556c5, #8ab4ff));
+    --on-accent: var(--tutelage-on-accent, light-dark(#ffffff, #06183a));
+    --text: var(--tutelage-text, light-dark(#18212d, #e8ecf2));
+    --muted: var(--tutelage-muted, light-dark(#535f6e, #a9b4c2));
+    --surface: var(--tutelage-surface, light-dark(#ffffff, #14191f));
+    --raised: var(--tutelage-raised, light-dark(#f3f5f8, #1f2730));
+    --line: var(--tutelage-line, light-dark(#d3dae3, #3a4552));
+    --control: var(--tutelage-control, light-dark(#7a8696, #78869a));
     --danger: var(--tutelage-danger, light-dark(#b3261e, #ffb4ab));
-    --success: var(--tutelage-success, light-dark(#17693a, #7fd8a0));
-    --warning: var(--tutelage-warning, light-dark(#8a5300, #ffc46b));
+    --success: var(--tutelage-success, light-dark(#146c39, #7fd8a0));
+    --warning: var(--tutelage-warning, light-dark(#7a4a00, #ffc46b));
     --radius: var(--tutelage-radius, 10px);
     --gap: var(--tutelage-gap, 16px);
+    --tint: color-mix(in srgb, var(--accent) 12%, var(--surface));
     display: block;
+    container-type: inline-size;
     color: var(--text);
-    font-family: var(--tutelage-font, system-ui, sans-serif);
-    line-height: 1.5;
+    font: 16px/1.5 var(--tutelage-font, system-ui, sans-serif);
   }
-  :host([hidden]) {
-    display: none;
+  :host([hidden]),
+  [hidden] {
+    display: none !important;
+  }
+  :host([theme="light"]) {
+    color-scheme: light;
+  }
+  :host([theme="dark"]) {
+    color-scheme: dark;
+  }
+  :host([theme="auto"]) {
+    color-scheme: light dark;
   }
   * {
     box-sizing: border-box;
+    margin: 0;
+    padding: 0;
+  }
+  .root {
+    display: grid;
+    gap: calc(var(--gap) * 1.25);
+    padding: var(--gap);
+    background: var(--surface);
+    border: 1px solid var(--line);
+    border-radius: calc(var(--radius) * 1.4);
+    overflow-wrap: anywhere;
+  }
+  .root > * {
+    min-inline-size: 0;
+  }
+  h2,
+  h3,
+  h4,
+  h5 {
+    font-size: 1.05em;
+    line-height: 1.3;
+    font-weight: 650;
+  }
+  h2 {
+    font-size: 1.25em;
+  }
+  h4 {
+    font-size: 1em;
+  }
+  h5 {
+    margin-block: 12px 6px;
+    color: var(--muted);
+    font-size: 0.85em;
+    font-weight: 600;
+  }
+  :is(h3, h4):focus {
+    outline: none;
+  }
+  ul {
+    list-style: none;
+  }
+  .muted {
+    color: var(--muted);
+    font-size: 0.92em;
+  }
+  .visually-hidden {
+    position: absolute;
+    inline-size: 1px;
+    block-size: 1px;
+    overflow: hidden;
+    clip-path: inset(50%);
+    white-space: nowrap;
+  }
+
+  button,
+  .button,
+  input,
+  select,
+  textarea {
+    font: inherit;
+    color: inherit;
+    background: var(--surface);
+    border: 1px solid var(--control);
+    border-radius: var(--radius);
+    min-block-size: 42px;
+    padding: 8px 14px;
+    max-inline-size: 100%;
+  }
+  button,
+  .button {
+    cursor: pointer;
+    font-weight: 600;
+    text-decoration: none;
+    display: inline-flex;
+    align-items: center;
+    justify-content: center;
+    gap: 8px;
+  }
+  button:hover,
+  .button:hover {
+    border-color: var(--accent);
+    background: var(--tint);
+  }
+  :focus-visible {
+    outline: 3px solid var(--accent);
+    outline-offset: 2px;
+  }
+  button:disabled {
+    cursor: default;
+    opacity: 0.6;
+    border-color: var(--line);
+    background: var(--surface);
+  }
+  .primary,
+  .primary:disabled {
+    background: var(--accent);
+    border-color: var(--accent);
+    color: var(--on-accent);
+  }
+  .primary:hover {
+    background: color-mix(in srgb, var(--accent) 88%, var(--text));
+  }
+  .link {
+    justify-self: start;
+    border-color: transparent;
+    padding-inline: 4px;
+    min-block-size: 32px;
+    color: var(--accent);
+    background: none;
+  }
+  .icon {
+    inline-size: 42px;
+    padding: 0;
+  }
+  .icon svg {
+    inline-size: 22px;
+    fill: none;
+    stroke: currentColor;
+    stroke-width: 2.2;
+    stroke-linecap: round;
+    stroke-linejoin: round;
+  }
+  :is(.icon svg, .back):dir(rtl) {
+    transform: scaleX(-1);
+  }
+  .back {
+    display: inline-block;
+  }
+  textarea {
+    resize: vertical;
+    line-height: 1.4;
+  }
+  :is(input, textarea)[aria-invalid="true"] {
+    border-color: var(--danger);
+    box-shadow: inset 0 0 0 1px var(--danger);
+  }
+  fieldset {
+    border: 0;
+    min-inline-size: 0;
+  }
+  .field {
+    display: grid;
+    gap: 4px;
+  }
+  .field > :is(label, span:first-child),
+  legend {
+    font-weight: 600;
+    font-size: 0.92em;
+    margin-block-end: 4px;
+  }
+  .fields,
+  .form,
+  .result {
+    display: grid;
+    gap: var(--gap);
+  }
+  .error {
+    color: var(--danger);
+    font-size: 0.92em;
+  }
+  .error:empty {
+    display: none;
+  }
+
+  .card {
+    display: grid;
+    gap: var(--gap);
+  }
+  .person {
+    display: flex;
+    gap: 14px;
+    align-items: center;
+  }
+  .who {
+    min-inline-size: 0;
+  }
+  .facts {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 2px 14px;
+    margin-block-start: 2px;
+    font-size: 0.92em;
+  }
+  .avatar {
+    position: relative;
+    flex: none;
+    display: grid;
+    place-items: center;
+    inline-size: 68px;
+    block-size: 68px;
+    border-radius: 50%;
+    overflow: hidden;
+    background: var(--tint);
+    color: var(--accent);
+    font-size: 1.3em;
+    font-weight: 650;
+  }
+  .avatar img {
+    position: absolute;
+    inset: 0;
+    inline-size: 100%;
+    block-size: 100%;
+    object-fit: cover;
+  }
+  .star {
+    color: light-dark(#b06a00, #ffc46b);
+  }
+  .offers,
+  .choices {
+    display: grid;
+    gap: 8px;
+  }
+  .choices {
+    grid-template-columns: repeat(auto-fit, minmax(min(220px, 100%), 1fr));
+    gap: var(--gap);
+  }
+  .offer {
+    display: grid;
+    grid-template-columns: auto 1fr auto;
+    align-items: center;
+    gap: 12px;
+    padding: 10px 14px;
+    border: 1px solid var(--line);
+    border-radius: var(--radius);
+    line-height: 1.35;
+  }
+  label.offer {
+    cursor: pointer;
+  }
+  .offer.single {
+    grid-template-columns: 1fr auto;
+    background: var(--raised);
+    border-color: transparent;
+  }
+  .offer:has(input:checked) {
+    border-color: var(--accent);
+    background: var(--tint);
+    box-shadow: inset 0 0 0 1px var(--accent);
+  }
+  .offer input {
+    min-block-size: 0;
+    inline-size: 20px;
+    block-size: 20px;
+    accent-color: var(--accent);
+  }
+  .offer:has(input:focus-visible) {
+    outline: 3px solid var(--accent);
+    outline-offset: 2px;
+  }
+  .offer input:focus-visible {
+    outline: none;
+  }
+
+  .calendar {
+    display: grid;
+    gap: var(--gap);
+  }
+  .head {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 8px var(--gap);
+    justify-content: space-between;
+    align-items: center;
+  }
+  .zone {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 2px 8px;
+    align-items: center;
+    font-size: 0.92em;
+    color: var(--muted);
+  }
+  .zone select {
+    min-block-size: 36px;
+    padding: 4px 8px;
+    max-inline-size: 20em;
+    color: var(--text);
+  }
+  .columns {
+    display: grid;
+    gap: calc(var(--gap) * 1.5);
+  }
+  .pager {
+    display: flex;
+    justify-content: space-between;
+    align-items: center;
+    margin-block-end: 8px;
+  }
+  table {
+    inline-size: 100%;
+    border-collapse: collapse;
+    table-layout: fixed;
+  }
+  th {
+    color: var(--muted);
+    font-size: 0.8em;
+    font-weight: 600;
+    padding-block-end: 4px;
+  }
+  td {
+    padding: 2px;
+    text-align: center;
+  }
+  .day {
+    inline-size: 100%;
+    max-inline-size: 48px;
+    aspect-ratio: 1;
+    min-block-size: 36px;
+    padding: 0;
+    border: 1px solid transparent;
+    background: none;
+    border-radius: 50%;
+    font-weight: 400;
+    font-variant-numeric: tabular-nums;
+    color: var(--muted);
+    cursor: default;
+  }
+  .day:not(.free) {
+    opacity: 0.75;
+  }
+  .day.free {
+    cursor: pointer;
+    font-weight: 650;
+    color: var(--accent);
+    background: var(--tint);
+  }
+  .day.free:hover {
+    border-color: var(--accent);
+  }
+  .day.today {
+    text-decoration: underline 2px;
+    text-underline-offset: 4px;
+  }
+  [aria-selected="true"] .day.free {
+    background: var(--accent);
+    color: var(--on-accent);
+  }
+  .times {
+    display: grid;
+    gap: 10px;
+    align-content: start;
+  }
+  .times > button {
+    justify-self: start;
+  }
+  .slots,
+  .skeletons {
+    display: grid;
+    grid-template-columns: repeat(auto-fill, minmax(min(96px, 45%), 1fr));
+    gap: 8px;
+  }
+  .slot {
+    inline-size: 100%;
+    padding-inline: 4px;
+    border-color: var(--accent);
+    color: var(--accent);
+    font-variant-numeric: tabular-nums;
+  }
+  .slot:hover {
+    background: var(--accent);
+    color: var(--on-accent);
+  }
+  .skeleton {
+    display: block;
+    block-size: 42px;
+    border-radius: var(--radius);
+    background: var(--raised);
+    animation: pulse 1.4s ease-in-out infinite alternate;
+  }
+  .skeleton.round {
+    inline-size: 68px;
+    block-size: 68px;
+    border-radius: 50%;
+  }
+  .skeleton.tall {
+    block-size: 280px;
+  }
+  @keyframes pulse {
+    to {
+      opacity: 0.45;
+    }
+  }
+
+  .summary {
+    display: grid;
+    grid-template-columns: fit-content(40%) 1fr;
+    gap: 8px 14px;
+    padding: 14px;
+    background: var(--raised);
+    border-radius: var(--radius);
+  }
+  .summary > div {
+    display: grid;
+    grid-column: 1 / -1;
+    grid-template-columns: subgrid;
+  }
+  dt {
+    color: var(--muted);
+    font-size: 0.92em;
+  }
+  .hold {
+    font-size: 0.92em;
+    color: var(--success);
+    font-variant-numeric: tabular-nums;
+  }
+  .hold.muted {
+    color: var(--muted);
+  }
+  .message {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 10px 14px;
+    justify-content: space-between;
+    align-items: center;
+    padding: 12px 14px;
+    border-radius: var(--radius);
+    border: 1px solid var(--line);
+    border-inline-start: 4px solid var(--accent);
+    background: var(--raised);
+  }
+  .message p {
+    flex: 1 1 16em;
+  }
+  .message.danger {
+    border-inline-start-color: var(--danger);
+  }
+  .message.warning {
+    border-inline-start-color: var(--warning);
+  }
+  .submit {
+    display: grid;
+    gap: 8px;
+  }
+  .actions {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 10px;
+  }
+  .outcome {
+    display: flex;
+    gap: 14px;
+    align-items: center;
+  }
+  .outcome h3 {
+    font-size: 1.2em;
+  }
+  .mark {
+    flex: none;
+    display: grid;
+    place-items: center;
+    inline-size: 44px;
+    block-size: 44px;
+    border-radius: 50%;
+    background: var(--success);
+    color: var(--surface);
+    font-size: 1.4em;
+    font-weight: 700;
+  }
+  .spinner {
+    flex: none;
+    inline-size: 1.1em;
+    block-size: 1.1em;
+    border: 2px solid currentColor;
+    border-block-start-color: transparent;
+    border-radius: 50%;
+    animation: turn 0.8s linear infinite;
+  }
+  @keyframes turn {
+    to {
+      transform: rotate(1turn);
+    }
+  }
+
+  @container (min-width: 620px) {
+    .root {
+      padding: calc(var(--gap) * 1.5);
+    }
+    .columns {
+      grid-template-columns: minmax(300px, 1fr) minmax(240px, 1fr);
+    }
+    .times {
+      max-block-size: 27em;
+      overflow-y: auto;
+      padding: 4px;
+      margin: -4px;
+    }
+    .submit .primary {
+      justify-self: start;
+      min-inline-size: 14em;
+    }
+  }
+  @container (max-width: 340px) {
+    td {
+      padding: 1px;
+    }
+  }
+  @media (prefers-reduced-motion: reduce) {
+    * {
+      animation-duration: 3s !important;
+      transition: none !important;
+    }
+  }
+  @media (forced-colors: active) {
+    .day.free {
+      border-color: LinkText;
+    }
+    [aria-selected="true"] .day.free,
+    .primary,
+    .offer:has(input:checked) {
+      forced-color-adjust: none;
+      background: Highlight;
+      color: HighlightText;
+      border-color: Highlight;
+    }
+    .mark {
+      border: 2px solid CanvasText;
+    }
+    .skeleton {
+      border: 1px solid GrayText;
+    }
   }
 `;

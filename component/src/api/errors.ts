@@ -28,6 +28,11 @@ export class ApiError extends Error {
     return this.status === 0 || this.status === 429 || this.status >= 500 || this.code === "key_in_use";
   }
 
+  /** Anything that was thrown. */
+  static of(error: unknown): ApiError {
+    return error instanceof ApiError ? error : new ApiError(0, "unexpected", String(error));
+  }
+
   static ofConnection(error: unknown): ApiError {
     const isTimeout = error instanceof DOMException && error.name === "TimeoutError";
     return new ApiError(0, isTimeout ? "timeout" : "network", error instanceof Error ? error.message : undefined);

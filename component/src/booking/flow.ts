@@ -1,13 +1,22 @@
-/** What people do, as methods that change the state: load, choose, hold, fill in, send. Views call these alone. */
+/** What people do, as methods that change the state: load, choose, fill in, send. Views call these alone. */
 
 import type { Client } from "../api/client.js";
 import { ApiError } from "../api/errors.js";
-import type { Booking, Listing, Mentor, Page, Session } from "../api/types.js";
-import type { EnhancedPart, Options, RealtimePart } from "../parts.js";
+import type { Booking, Session, Slot } from "../api/types.js";
+import { SlotsLoader, type SlotsSource } from "../calendar/loader.js";
+import { startOf } from "../calendar/slots.js";
+import { addMonths, dayOf } from "../format/time.js";
 import type { SessionBookingEvents } from "../events.js";
+import type { EnhancedPart, Options, RealtimePart } from "../parts.js";
 import type { Store } from "../state/store.js";
 import type { Telemetry } from "../telemetry.js";
-import type { BookingState } from "./state.js";
+import type { Words } from "../text/index.js";
+import { HoldKeeper, LOST_CODES } from "./hold.js";
+import { durationsOf, keyOf, loadBundles, loadOffers, offeredListings, paymentsFor } from "./offers.js";
+import { chosenOffer, fieldErrorsFrom } from "./request.js";
+import { isSubmitting, type BookingState, type Form, type Payment } from "./state.js";
+import { SavedBooking, type Saved } from "./storage.js";
+import { Submitter } from "./submission.js";
 
 /** What the flow needs of the element. */
 export interface FlowContext {
@@ -15,57 +24,315 @@ export interface FlowContext {
   readonly store: Store<BookingState>;
   readonly telemetry: Telemetry;
   readonly options: Options;
+  readonly words: Words;
   readonly enhanced: EnhancedPart | null;
   readonly realtime: RealtimePart | null;
   emit<K extends keyof SessionBookingEvents>(name: K, detail: SessionBookingEvents[K]): void;
 }
 
+/** Slots older than this are read again when the page is looked at. */
+const STALE_MS = 60_000;
+
 export class BookingFlow {
   readonly #ended = new AbortController();
+  readonly #slots: SlotsLoader;
+  readonly #hold: HoldKeeper;
+  readonly #saved: SavedBooking;
+  readonly #submitter: Submitter;
+  #readAt = Date.now();
 
-  constructor(readonly context: FlowContext) {}
-
-  /** Loads what can be booked, then its free slots. */
-  async load(): Promise<void> {
-    const { client, options, store } = this.context;
-    try {
-      const signal = this.#ended.signal;
-      const [mentor, listings] = await Promise.all([
-        client.get<Mentor>(`/mentors/${options.mentorId}`, {}, { open: true, signal }),
-        client.get<Page<Listing>>(
-          "/listings",
-          { mentorProfileId: options.mentorId, limit: 100 },
-          { open: true, signal },
-        ),
-      ]);
-      store.update({ phase: "ready", offers: [{ mentor, listings: listings.items }] });
-      this.context.telemetry.loaded();
-    } catch (error) {
-      this.#fail(error);
-    }
+  constructor(readonly context: FlowContext) {
+    const { client, store, options } = context;
+    this.#slots = new SlotsLoader(client, store, () => this.#slotsSource());
+    this.#hold = new HoldKeeper(
+      context,
+      (error) => this.#lose(error),
+      () => this.#requireSignIn(),
+    );
+    this.#saved = new SavedBooking(client.base, [options.mentorId, options.courseId, options.listingId].join(","));
+    this.#submitter = new Submitter(
+      context,
+      this.#saved,
+      (error) => this.#refused(error),
+      () => this.#hold.forget(),
+    );
+    const signal = this.#ended.signal;
+    const resume = (): void => this.#resume();
+    document.addEventListener("visibilitychange", resume, { signal });
+    addEventListener("pageshow", resume, { signal });
+    addEventListener("online", resume, { signal });
   }
 
-  /** Reads the slots of the shown time again: after a change that is known only as such. */
-  async reloadSlots(): Promise<void> {}
+  // --- Loading ---
 
-  /** Sends the form; again, with the same key, where it may have been sent already. */
-  async submit(): Promise<void> {}
+  /** Loads what can be booked, then its free slots; and takes up what was left off before a reload. */
+  async load(): Promise<void> {
+    const { client, options, store, telemetry } = this.context;
+    store.update({ phase: "loading", error: null });
+    try {
+      const offered = await loadOffers(client, options, this.#ended.signal);
+      store.update({ ...offered, phase: "ready" });
+    } catch (error) {
+      return this.#failLoading(error);
+    }
+    telemetry.loaded();
+    const saved = this.#saved.read();
+    const [offer] = store.state.offers;
+    const listings = offeredListings(offer, options.listingId);
+    const listing = listings.find((each) => each.id === saved?.listingId) ?? listings[0] ?? null;
+    const durations = durationsOf(store.state.offers);
+    const savedDuration = durations.find((each) => each === saved?.durationMinutes);
+    store.update({
+      listing: store.state.course ? null : listing,
+      durationMinutes: store.state.course ? (savedDuration ?? durations[0] ?? 0) : (listing?.durationMinutes ?? 0),
+      mentorId: store.state.offers.length === 1 ? (offer?.mentor.id ?? null) : null,
+    });
+    const restoring = saved ? this.#restore(saved) : null;
+    if (store.state.durationMinutes) await this.#slots.restart();
+    if (store.state.calendar.slots.length) telemetry.firstSlot();
+    if (store.state.calendar.error) telemetry.failed(store.state.calendar.error);
+    await restoring;
+  }
 
-  /** A session of the booking that is pending or requested: by the stream of sessions. */
-  sessionChanged(_session: Session): void {}
+  /** Reads the slots again: after a change that is known only as such. */
+  async reloadSlots(): Promise<void> {
+    this.#readAt = Date.now();
+    await this.#slots.reload();
+    if (this.context.store.state.day === null) await this.#slots.findNext();
+  }
 
-  /** The booking that is requested has been decided. */
-  bookingChanged(_booking: Booking): void {}
+  // --- Choosing ---
+
+  chooseListing(id: string): void {
+    const { store } = this.context;
+    const listing = store.state.offers[0]?.listings.find((each) => each.id === id);
+    if (!listing || listing === store.state.listing) return;
+    store.update({ listing, durationMinutes: listing.durationMinutes, lost: null });
+    void this.#slots.restart();
+  }
+
+  chooseDuration(durationMinutes: number): void {
+    this.context.store.update({ durationMinutes, lost: null });
+    void this.#slots.restart();
+  }
+
+  /** Of a course: one mentor's slots, or all (null). */
+  chooseMentor(mentorId: string | null): void {
+    this.context.store.update({ mentorId });
+    void this.#slots.findNext();
+  }
+
+  /** Of a course: whom of those who are free at the chosen time. */
+  chooseSlotMentor(slotMentorId: string): void {
+    this.#hold.release();
+    this.context.store.update({ slotMentorId });
+    this.#submitter.save();
+    void this.#hold.take();
+  }
+
+  chooseZone(zone: string): void {
+    const { store } = this.context;
+    const { day, calendar, slot } = store.state;
+    const kept = slot ?? calendar.slots.find((each) => dayOf(startOf(each), store.state.zone) === day);
+    const shown = kept ? dayOf(startOf(kept), zone) : day;
+    store.update({ zone, day: shown, ...(shown && { month: `${shown.slice(0, 7)}-01` }) });
+  }
+
+  showMonth(step: 1 | -1): void {
+    const { store } = this.context;
+    store.update({ month: addMonths(store.state.month, step), day: null });
+    void this.#slots.complete();
+  }
+
+  chooseDay(day: string): void {
+    this.context.store.update({ day, lost: null });
+  }
+
+  /** Reads further months until one has free slots. */
+  findNext(): void {
+    void this.#slots.findNext();
+  }
+
+  chooseSlot(slot: Slot): void {
+    const { store } = this.context;
+    const { form, listing, course, mentorId } = store.state;
+    store.update({
+      slot,
+      slotMentorId: mentorId ?? slot.mentorProfileIds[0] ?? null,
+      lost: null,
+      fieldErrors: {},
+      submission: { kind: "none" },
+      form: { ...form, title: form.title || (listing?.title ?? course?.title ?? "") },
+    });
+    this.#submitter.save();
+    this.#hold.release();
+    if (!this.context.client.tokens.canSignIn) return this.#requireSignIn();
+    void this.#hold.take();
+    void this.#choosePayment(null);
+  }
+
+  /** Back to the calendar: the time is given back, the form's words are kept. */
+  leaveForm(): void {
+    if (isSubmitting(this.context.store.state)) return;
+    this.#hold.release();
+    this.#submitter.forget();
+    const submission = { kind: "none" } as const;
+    this.context.store.update({ slot: null, submission, fieldErrors: {}, needsSignIn: false });
+    this.#refreshIfStale();
+  }
+
+  /** Asks for the chosen time again, after its hold has ended. */
+  holdAgain(): void {
+    void this.#hold.take();
+  }
+
+  fillIn(form: Partial<Form>): void {
+    const { store } = this.context;
+    store.update({ form: { ...store.state.form, ...form } });
+    this.#submitter.save();
+  }
+
+  choosePayment(payment: Payment): void {
+    this.context.store.update({ payment });
+    this.#submitter.save();
+  }
+
+  // --- Sending ---
+
+  /** Sends the form. A second call while it is being sent does nothing. */
+  async submit(): Promise<void> {
+    const { store, words } = this.context;
+    if (store.state.submission.kind === "sending" || !store.state.slot || !chosenOffer(store.state)) return;
+    if (store.state.form.title.trim()) await this.#submitter.submit();
+    else store.update({ fieldErrors: { title: [words.form.titleMissing] } });
+  }
+
+  /** Withdraws the request that the mentor has not decided. */
+  async withdraw(): Promise<void> {
+    await this.#submitter.withdraw();
+  }
+
+  /** From a result to the calendar, to book another time. */
+  bookAnother(): void {
+    this.#submitter.forget();
+    const form = { title: "", notes: "" };
+    this.context.store.update({ slot: null, submission: { kind: "none" }, form, payment: null });
+    void this.reloadSlots();
+  }
+
+  // --- What changes elsewhere ---
+
+  /** A session, by a stream: that of the booking which is pending or requested becomes the result. */
+  sessionChanged(session: Session): void {
+    this.#submitter.sessionChanged(session);
+  }
+
+  /** The booking that was requested: decided, withdrawn or expired. */
+  bookingChanged(booking: Booking): void {
+    this.#submitter.bookingChanged(booking);
+  }
 
   dispose(): void {
     this.#ended.abort();
+    this.#slots.dispose();
+    this.#hold.dispose();
+    this.#submitter.dispose();
   }
 
-  #fail(error: unknown): void {
+  // --- Steps ---
+
+  #refused(error: ApiError): void {
+    if (LOST_CODES.has(error.code)) return this.#lose(error);
+    const fieldErrors = error.code === "invalid_request" ? fieldErrorsFrom(error.details) : {};
+    const isField = Object.keys(fieldErrors).length > 0;
+    this.context.store.update({ submission: isField ? { kind: "none" } : { kind: "refused", error }, fieldErrors });
+    if (error.status === 401) this.#requireSignIn();
+  }
+
+  /** The chosen time cannot be booked any more: back to the other times, the form's words are kept. */
+  #lose(error: ApiError): void {
+    const { store } = this.context;
+    const { slot, calendar } = store.state;
+    if (!slot) return;
+    this.#hold.forget();
+    this.#submitter.forget();
+    const slots = calendar.slots.filter((each) => each.startTime !== slot.startTime);
+    store.update({
+      slot: null,
+      lost: { slot, error },
+      submission: { kind: "none" },
+      calendar: { ...calendar, slots },
+    });
+    void this.reloadSlots();
+  }
+
+  #requireSignIn(): void {
+    this.context.store.update({ needsSignIn: true });
+    this.context.emit("signin", {});
+  }
+
+  /** Bundles are looked up when there is something to pay; credits are proposed first. */
+  async #choosePayment(key: string | null): Promise<void> {
+    const { client, store } = this.context;
+    const { course } = store.state;
+    if (!course) return;
+    const bundles = await loadBundles(client, course.id, this.#ended.signal).catch(() => []);
+    store.update({ bundles });
+    const payments = paymentsFor(store.state);
+    const wanted = key ?? keyOf(store.state.payment);
+    store.update({ payment: payments.find((each) => keyOf(each) === wanted) ?? payments[0] ?? null });
+    this.#submitter.save();
+  }
+
+  #slotsSource(): SlotsSource {
+    const { course, durationMinutes, listing, offers } = this.context.store.state;
+    this.#readAt = Date.now();
+    return course
+      ? { path: `/courses/${course.id}/slots`, query: { durationMinutes } }
+      : {
+          path: `/mentors/${offers[0]?.mentor.id}/slots`,
+          query: { durationMinutes, listingId: listing?.id ?? null },
+        };
+  }
+
+  // --- Across reloads ---
+
+  async #restore(saved: Saved): Promise<void> {
+    const { client, store } = this.context;
+    const { slot, form, request, slotMentorId } = saved;
+    const isOver = startOf(slot) <= Date.now() && !request;
+    if (!client.tokens.canSignIn || isOver || saved.durationMinutes !== store.state.durationMinutes) {
+      return this.#saved.clear();
+    }
+    if (saved.bookingId) return this.#submitter.resumeBooking(saved.bookingId);
+    store.update({ slot, form, slotMentorId });
+    if (request) return this.#submitter.resume(request);
+    await Promise.all([this.#choosePayment(saved.payment), this.#hold.take()]);
+  }
+
+  #resume(): void {
+    if (document.hidden) return;
+    this.#hold.check();
+    this.#refreshIfStale();
+  }
+
+  #refreshIfStale(): void {
+    const { calendar, phase } = this.context.store.state;
+    const isFollowed = this.context.realtime !== null && !calendar.error;
+    if (phase === "ready" && !isFollowed && Date.now() - this.#readAt > STALE_MS) void this.reloadSlots();
+  }
+
+  #failLoading(error: unknown): void {
     if (this.#ended.signal.aborted) return;
-    const failure = error instanceof ApiError ? error : ApiError.ofConnection(error);
-    this.context.telemetry.failed(failure);
+    const failure = this.#report(error, "load");
     this.context.store.update({ phase: failure.status === 401 ? "signed-out" : "failed", error: failure });
-    this.context.emit("failed", { error: failure, during: "load" });
+  }
+
+  #report(error: unknown, during: SessionBookingEvents["failed"]["during"]): ApiError {
+    const failure = ApiError.of(error);
+    if (this.#ended.signal.aborted) return failure;
+    this.context.telemetry.failed(failure);
+    this.context.emit("failed", { error: failure, during });
+    return failure;
   }
 }

@@ -34,7 +34,8 @@ export type FieldErrors = Partial<Record<keyof Form | "recurrence" | "other", st
 export type HoldState =
   | { kind: "none" }
   | { kind: "requesting" }
-  | { kind: "held"; hold: Hold }
+  /** `endsAt` in milliseconds since the epoch; null where the visitor's clock is too wrong for a countdown. */
+  | { kind: "held"; hold: Hold; endsAt: number | null }
   /** The time is not kept any longer; it may still be free. */
   | { kind: "expired" }
   /** The time cannot be kept, but may be booked: too many holds, or the API is slow. */
@@ -56,7 +57,7 @@ export type Submission =
   | { kind: "refused"; error: ApiError };
 
 export interface BookingState {
-  /** `failed` has `error`; `signed-out`: nobody is signed in, and the catalogue is not open. */
+  /** `failed` has `error`; `signed-out`: nobody is signed in, and the catalogue is not open to everyone. */
   phase: "loading" | "ready" | "failed" | "signed-out";
   error: ApiError | null;
   course: Course | null;
@@ -67,7 +68,7 @@ export interface BookingState {
   /** The listing whose slots are shown; of a course, any with the chosen duration. */
   listing: Listing | null;
   durationMinutes: number;
-  /** The mentor chosen in a course; null for any. */
+  /** Whose slots are shown of a course; null for all. */
   mentorId: string | null;
   /** The IANA zone in which times are shown. */
   zone: string;
@@ -76,13 +77,17 @@ export interface BookingState {
   month: string;
   day: string | null;
   slot: Slot | null;
+  /** Of a course: whom of those who are free at the chosen time. */
+  slotMentorId: string | null;
   hold: HoldState;
   payment: Payment | null;
   form: Form;
   fieldErrors: FieldErrors;
   submission: Submission;
-  /** A slot that was lost to another person, told once above the other slots. */
-  lostSlot: Slot | null;
+  /** Why the slot that was chosen last cannot be booked; shown above the others. */
+  lost: { slot: Slot; error: ApiError } | null;
+  /** Whether a person must sign in before the chosen slot can be held and booked. */
+  needsSignIn: boolean;
 }
 
 export function initialState(zone: string, today: string): BookingState {
@@ -101,12 +106,14 @@ export function initialState(zone: string, today: string): BookingState {
     month: `${today.slice(0, 7)}-01`,
     day: null,
     slot: null,
+    slotMentorId: null,
     hold: { kind: "none" },
     payment: null,
     form: { title: "", notes: "" },
     fieldErrors: {},
     submission: { kind: "none" },
-    lostSlot: null,
+    lost: null,
+    needsSignIn: false,
   };
 }
 

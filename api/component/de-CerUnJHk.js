@@ -1,1 +1,0 @@
-var e={code:`de`,loading:`Wird geladen …`,chooseTime:`Zeit auswählen`,tryAgain:`Noch einmal versuchen`};export{e as de};

@@ -1,0 +1,89 @@
+/** Keeps the chosen time while the form is filled in. */
+
+import { ApiError } from "../api/errors.js";
+import type { Hold } from "../api/types.js";
+import type { FlowContext } from "./flow.js";
+import { chosenOffer } from "./request.js";
+
+/** Beyond this, the visitor's clock is wrong, and no countdown is shown. */
+const LONGEST_HOLD_MS = 86_400_000;
+/** Refusals that mean: this time cannot be booked. */
+export const LOST_CODES = new Set(["slot_taken", "outside_hours", "too_soon", "beyond_horizon", "no_mentor_free"]);
+
+export class HoldKeeper {
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #run = new AbortController();
+
+  constructor(
+    private readonly context: FlowContext,
+    /** The time cannot be booked any more. */
+    private readonly onLost: (error: ApiError) => void,
+    private readonly onSignedOut: () => void,
+  ) {}
+
+  /** Asks for a hold of the chosen slot; an own one that overlaps is replaced by the API. */
+  async take(): Promise<void> {
+    const { client, store } = this.context;
+    const { slot, durationMinutes } = store.state;
+    const offer = chosenOffer(store.state);
+    if (!slot || !offer) return;
+    this.#stop();
+    const { signal } = (this.#run = new AbortController());
+    store.update({ hold: { kind: "requesting" } });
+    try {
+      const hold = await client.post<Hold>(
+        `/mentors/${offer.mentor.id}/holds`,
+        { startTime: slot.startTime, durationMinutes },
+        { key: crypto.randomUUID(), attempts: 3, signal },
+      );
+      store.update({ hold: { kind: "held", hold, endsAt: endOf(hold) } });
+      this.check();
+    } catch (error) {
+      if (signal.aborted) return;
+      store.update({ hold: { kind: "unavailable" } });
+      const failure = error instanceof ApiError ? error : ApiError.ofConnection(error);
+      if (failure.status === 401) this.onSignedOut();
+      else if (LOST_CODES.has(failure.code)) this.onLost(failure);
+      else this.context.telemetry.failed(failure);
+    }
+  }
+
+  /** Gives the time back. */
+  release(): void {
+    const { hold } = this.context.store.state;
+    this.forget();
+    if (hold.kind !== "held") return;
+    // If it fails, the hold ends by itself.
+    this.context.client.fetch(`/holds/${hold.hold.id}`, { method: "DELETE" }, { keepalive: true }).catch(() => undefined);
+  }
+
+  /** A booking has consumed the hold, or its time is lost. */
+  forget(): void {
+    this.#stop();
+    this.context.store.update({ hold: { kind: "none" } });
+  }
+
+  /** Waits for the end of the hold; anew after timers have rested, in a page in the background. */
+  check(): void {
+    clearTimeout(this.#timer);
+    const { hold } = this.context.store.state;
+    if (hold.kind !== "held" || hold.endsAt === null) return;
+    const end = (): void => this.context.store.update({ hold: { kind: "expired" } });
+    this.#timer = setTimeout(end, Math.max(0, hold.endsAt - Date.now()));
+  }
+
+  dispose(): void {
+    this.#stop();
+  }
+
+  #stop(): void {
+    clearTimeout(this.#timer);
+    this.#run.abort();
+  }
+}
+
+/** When a hold that was just made ends by the visitor's clock; null where that clock is too wrong to tell. */
+export function endOf(hold: Hold, now = Date.now()): number | null {
+  const end = Date.parse(hold.expiresAt);
+  return end > now && end < now + LONGEST_HOLD_MS ? end : null;
+}

@@ -1,0 +1,90 @@
+/** The request that books what was chosen, and its answer in one shape. */
+
+import type { Booked, Booking, Listing, Money, Recurrence } from "../api/types.js";
+import type { BookingState, FieldErrors, Offer } from "./state.js";
+import type { SentRequest } from "./storage.js";
+
+/** The mentor whom the chosen time is booked with. */
+export function chosenOffer(state: BookingState): Offer | null {
+  const id = state.slotMentorId ?? state.mentorId;
+  return state.offers.find((offer) => offer.mentor.id === id) ?? null;
+}
+
+/** The listing whose terms hold for what is chosen. */
+export function chosenListing(state: BookingState): Listing | null {
+  if (!state.course) return state.listing;
+  const listings = chosenOffer(state)?.listings ?? [];
+  return listings.find((listing) => listing.durationMinutes === state.durationMinutes) ?? null;
+}
+
+/** What the booking costs; null where a credit pays, or nothing is chosen that pays. */
+export function chosenPrice(state: BookingState): Money | null {
+  if (!state.course) return state.listing?.price ?? null;
+  return state.payment?.kind === "product" ? state.payment.product.price : null;
+}
+
+/** The request that books the chosen slot. */
+export function bookingRequest(state: BookingState, recurrence: Recurrence | null, key: string): SentRequest {
+  const { slot, form, course, payment, durationMinutes } = state;
+  const listing = chosenListing(state);
+  const offer = chosenOffer(state) as Offer;
+  const { mentor } = offer;
+  const startTime = slot?.startTime ?? "";
+  const title = form.title.trim();
+  const notes = form.notes.trim() || undefined;
+  const repeated = recurrence ? { recurrence, timeZone: state.zone } : {};
+  if (course) {
+    const paid =
+      payment?.kind === "bundle"
+        ? { bundlePurchaseId: payment.bundle.id }
+        : { productId: payment?.kind === "product" ? payment.product.id : undefined };
+    const body = { courseId: course.id, startTime, durationMinutes, mentorProfileId: mentor.id, ...paid, title, notes };
+    return { path: "/bookings/individual", body: JSON.stringify({ ...body, ...repeated }), key };
+  }
+  // `/sessions/book` takes the first of several listings of a duration; another one is named.
+  if (listing && !recurrence && !isFirst(listing, offer)) {
+    return { path: "/bookings", body: JSON.stringify({ listingId: listing.id, startTime, title, notes }), key };
+  }
+  const body = { mentorProfileId: mentor.id, scheduledAt: startTime, durationMinutes, title, description: notes };
+  return { path: "/sessions/book", body: JSON.stringify({ ...body, ...repeated }), key };
+}
+
+/** Whether a series can be booked of what is chosen: of several listings of a duration, only of the first. */
+export function canRepeat(state: BookingState): boolean {
+  const listing = chosenListing(state);
+  const offer = chosenOffer(state);
+  return Boolean(state.course || (listing && offer && isFirst(listing, offer)));
+}
+
+/** Whether it is the listing that the API takes by its duration alone: the cheapest, then the one of the smallest id. */
+function isFirst(listing: Listing, { listings }: Offer): boolean {
+  return !listings.some((other) => {
+    if (other.durationMinutes !== listing.durationMinutes || other.id === listing.id) return false;
+    const isCheaper = other.price.amount < listing.price.amount;
+    return isCheaper || (other.price.amount === listing.price.amount && other.id < listing.id);
+  });
+}
+
+/** The answer of any route that books. */
+export function bookedFrom(answer: Booked | (Booking & { series?: Booked["series"] })): Booked {
+  if ("booking" in answer) return answer;
+  return { booking: answer, session: null, ...(answer.series && { series: answer.series }) };
+}
+
+/** The API's reasons by the field of the form that has the value. */
+export function fieldErrorsFrom(details: Readonly<Record<string, string[]>>): FieldErrors {
+  const errors: FieldErrors = {};
+  for (const [name, reasons] of Object.entries(details)) {
+    const field = FIELDS[name.split(".")[0] ?? ""] ?? "other";
+    const shown = field === "other" ? reasons.map((reason) => `${name}: ${reason}`) : reasons;
+    errors[field] = [...(errors[field] ?? []), ...shown];
+  }
+  return errors;
+}
+
+const FIELDS: Record<string, keyof FieldErrors | undefined> = {
+  title: "title",
+  notes: "notes",
+  description: "notes",
+  recurrence: "recurrence",
+};

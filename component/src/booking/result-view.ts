@@ -1,0 +1,96 @@
+/** What became of the booking: booked, requested, waiting, or closed. */
+
+import { html, nothing, type TemplateResult } from "lit";
+import type { Booking } from "../api/types.js";
+import { formatSpan } from "../format/time.js";
+import { priceOf, type View } from "../view.js";
+import { placeOf } from "./form-view.js";
+import { chosenListing, chosenOffer, chosenPrice } from "./request.js";
+
+export function renderResult(view: View): TemplateResult {
+  const { words, state, flow, enhanced } = view;
+  const { submission } = state;
+  const series = "series" in submission && submission.series ? enhanced?.renderSeries(submission.series) : nothing;
+  const { tone, title, hint } = outcomeOf(view);
+  const isOpen = submission.kind === "sending" || submission.kind === "queued";
+  return html`<section class="result" part="result" aria-busy=${submission.kind === "sending" ? "true" : "false"}>
+    <div class="outcome ${tone}">
+      ${tone === "success" ? html`<span class="mark" aria-hidden="true">✓</span>` : nothing}
+      ${submission.kind === "sending" ? html`<span class="spinner" aria-hidden="true"></span>` : nothing}
+      <div>
+        <h3 tabindex="-1" data-focus>${title}</h3>
+        ${hint ? html`<p class="muted" role="status">${hint}</p>` : nothing}
+      </div>
+    </div>
+    ${renderDetails(view)} ${series ?? nothing}
+    ${isOpen
+      ? nothing
+      : html`<div class="actions">
+          ${submission.kind === "requested"
+            ? html`<button part="button" @click=${() => flow.withdraw()}>${words.result.withdraw}</button>`
+            : nothing}
+          <button part="button" @click=${() => flow.bookAnother()}>${words.result.another}</button>
+        </div>`}
+  </section>`;
+}
+
+interface Outcome {
+  tone: "success" | "waiting" | "closed";
+  title: string;
+  hint?: string;
+}
+
+function outcomeOf({ words, state: { submission } }: View): Outcome {
+  const { result } = words;
+  switch (submission.kind) {
+    case "booked":
+      return { tone: "success", title: result.booked };
+    case "pending":
+      return { tone: "success", title: result.pending, hint: result.pendingHint };
+    case "requested":
+      return { tone: "waiting", title: result.requested, hint: result.requestedHint };
+    case "queued":
+      return { tone: "waiting", title: result.queued, hint: result.queuedHint };
+    case "closed":
+      return closed(words, submission.booking);
+    default:
+      return { tone: "waiting", title: result.confirming };
+  }
+}
+
+function closed({ result }: View["words"], booking: Booking): Outcome {
+  if (booking.status === "declined") {
+    const reason = booking.declineReason;
+    return { tone: "closed", title: result.declined, ...(reason && { hint: result.declinedReason(reason) }) };
+  }
+  return { tone: "closed", title: booking.cancelReason === "expired" ? result.expired : result.withdrawn };
+}
+
+/** The booking as the API has it; before its answer, as it was chosen. */
+function renderDetails(view: View): TemplateResult {
+  const { words, locale, state } = view;
+  const booking = "booking" in state.submission ? state.submission.booking : null;
+  const start = booking?.startTime ?? state.slot?.startTime ?? "";
+  const end = booking?.endTime ?? state.slot?.endTime ?? "";
+  const price = booking?.price ?? chosenPrice(state);
+  const name = booking?.mentor?.name ?? chosenOffer(state)?.mentor.name;
+  const isByCredit = booking ? booking.bundlePurchaseId !== null : state.payment?.kind === "bundle";
+  return html`<dl class="summary" part="summary">
+    <div>
+      <dt>${words.form.when}</dt>
+      <dd>${formatSpan(Date.parse(start), Date.parse(end), locale, state.zone)}</dd>
+    </div>
+    ${name ? html`<div><dt>${words.result.with}</dt><dd>${name}</dd></div>` : nothing}
+    <div>
+      <dt>${words.form.subject}</dt>
+      <dd>${booking?.title ?? state.form.title}</dd>
+    </div>
+    <div>
+      <dt>${words.form.where}</dt>
+      <dd>${placeOf(view, booking ?? chosenListing(state))}</dd>
+    </div>
+    ${price
+      ? html`<div><dt>${words.form.price}</dt><dd>${isByCredit ? words.form.byCredit : priceOf(view, price)}</dd></div>`
+      : nothing}
+  </dl>`;
+}

@@ -1,0 +1,58 @@
+/** What survives a reload in this tab: the chosen slot, the form, and the request that may have been sent. */
+
+import type { Slot } from "../api/types.js";
+import type { Form } from "./state.js";
+
+/** A request as it was sent first: a replay has the same bytes and the same key, and is answered the same. */
+export interface SentRequest {
+  path: string;
+  body: string;
+  key: string;
+}
+
+export interface Saved {
+  slot: Slot;
+  listingId: string | null;
+  durationMinutes: number;
+  slotMentorId: string | null;
+  /** `product:ID` or `bundle:ID`. */
+  payment: string | null;
+  form: Form;
+  /** Set from the moment at which it is sent first until its answer has come. */
+  request: SentRequest | null;
+  /** A request that the mentor has not decided, or an accepted booking whose session is not there yet. */
+  bookingId: string | null;
+}
+
+/** The place of one element in `sessionStorage`, which may be missing or full: then nothing survives. */
+export class SavedBooking {
+  readonly #name: string;
+
+  constructor(base: string, subject: string) {
+    this.#name = `tutelage-booking:${base}:${subject}`;
+  }
+
+  read(): Saved | null {
+    try {
+      return JSON.parse(sessionStorage.getItem(this.#name) ?? "null") as Saved | null;
+    } catch {
+      return null;
+    }
+  }
+
+  write(saved: Saved): void {
+    try {
+      sessionStorage.setItem(this.#name, JSON.stringify(saved));
+    } catch {
+      // Blocked or full: the booking works without.
+    }
+  }
+
+  clear(): void {
+    try {
+      sessionStorage.removeItem(this.#name);
+    } catch {
+      // As above.
+    }
+  }
+}

@@ -1,0 +1,125 @@
+/** The month: a grid of days, of which those with free slots can be chosen. */
+
+import { html, nothing, type TemplateResult } from "lit";
+import type { Slot } from "../api/types.js";
+import { addDays, addMonths, dayOf, formatDay } from "../format/time.js";
+import { count, type View } from "../view.js";
+import { firstWeekdayOf, weekdayOf, weeksOf } from "./slots.js";
+
+const LONGEST_MONTHS_AHEAD = 24;
+
+export function renderMonth(view: View, days: ReadonlyMap<string, Slot[]>): TemplateResult {
+  const { words, locale, state, flow, now } = view;
+  const today = dayOf(now, state.zone);
+  const title = formatDay(state.month, locale, { month: "long", year: "numeric" });
+  const weeks = weeksOf(state.month, firstWeekdayOf(locale));
+  const thisMonth = addMonths(today, 0);
+  const focusable = focusableDay(days, state.day, state.month);
+  return html`<section class="month" part="calendar" aria-busy=${state.calendar.isLoading ? "true" : "false"}>
+    <div class="pager">
+      <button
+        class="icon"
+        part="button"
+        aria-label=${words.calendar.previous}
+        ?disabled=${state.month <= thisMonth}
+        @click=${() => flow.showMonth(-1)}
+      >
+        ${arrow("m15 6-6 6 6 6")}
+      </button>
+      <h3 aria-live="polite">${title}</h3>
+      <button
+        class="icon"
+        part="button"
+        aria-label=${words.calendar.next}
+        ?disabled=${state.month >= addMonths(thisMonth, LONGEST_MONTHS_AHEAD)}
+        @click=${() => flow.showMonth(1)}
+      >
+        ${arrow("m9 6 6 6-6 6")}
+      </button>
+    </div>
+    <table role="grid" aria-label=${words.calendar.month(title)} @keydown=${(event: KeyboardEvent) => move(view, event)}>
+      <thead>
+        <tr>
+          ${(weeks[1] ?? []).map(
+            (day) =>
+              html`<th scope="col" abbr=${formatDay(day ?? "", locale, { weekday: "long" })}>
+                ${formatDay(day ?? "", locale, { weekday: "short" })}
+              </th>`,
+          )}
+        </tr>
+      </thead>
+      <tbody>
+        ${weeks.map(
+          (week) =>
+            html`<tr>
+              ${week.map((day) =>
+                day ? renderDay(view, day, days.get(day)?.length ?? 0, day === today, day === focusable) : html`<td></td>`,
+              )}
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </section>`;
+}
+
+function renderDay(view: View, day: string, free: number, isToday: boolean, isFocusable: boolean): TemplateResult {
+  const { words, locale, state, flow } = view;
+  const isChosen = day === state.day;
+  const name = formatDay(day, locale, { weekday: "long", day: "numeric", month: "long" });
+  const times = free ? count(view, free, words.plurals.times) : words.calendar.noTimes;
+  return html`<td aria-selected=${isChosen ? "true" : "false"}>
+    <button
+      class="day ${free ? "free" : ""} ${isToday ? "today" : ""}"
+      part="day"
+      data-day=${day}
+      tabindex=${isFocusable ? "0" : "-1"}
+      aria-label=${words.calendar.day(isToday ? `${name} (${words.calendar.today})` : name, times)}
+      aria-current=${isToday ? "date" : nothing}
+      aria-disabled=${free ? nothing : "true"}
+      @click=${() => free && flow.chooseDay(day)}
+    >
+      ${formatDay(day, locale, { day: "numeric" }).replace(/[^\p{N}]/gu, "")}
+    </button>
+  </td>`;
+}
+
+/** The one day of the grid that the tab key reaches. */
+function focusableDay(days: ReadonlyMap<string, Slot[]>, chosen: string | null, month: string): string {
+  if (chosen?.startsWith(month.slice(0, 7))) return chosen;
+  return days.keys().next().value ?? month;
+}
+
+const STEPS: Record<string, number | undefined> = { ArrowUp: -7, ArrowDown: 7 };
+
+/** Arrow keys move by days and weeks, Home and End within the week, Page Up and Page Down by months. */
+function move(view: View, event: KeyboardEvent): void {
+  const at = (event.target as HTMLElement).dataset["day"];
+  if (!at) return;
+  const grid = event.currentTarget as HTMLElement;
+  const forward = getComputedStyle(grid).direction === "rtl" ? -1 : 1;
+  const column = (weekdayOf(at) - firstWeekdayOf(view.locale) + 7) % 7;
+  let day: string | null = null;
+  if (event.key === "ArrowLeft") day = addDays(at, -forward);
+  else if (event.key === "ArrowRight") day = addDays(at, forward);
+  else if (event.key === "Home") day = addDays(at, -column);
+  else if (event.key === "End") day = addDays(at, 6 - column);
+  else if (event.key === "PageUp") day = addMonths(at, -1);
+  else if (event.key === "PageDown") day = addMonths(at, 1);
+  else if (STEPS[event.key]) day = addDays(at, STEPS[event.key] ?? 0);
+  if (day === null) return;
+  event.preventDefault();
+  const { month, zone } = view.state;
+  if (day < addMonths(dayOf(view.now, zone), 0)) return;
+  if (day.slice(0, 7) < month.slice(0, 7)) view.flow.showMonth(-1);
+  if (day.slice(0, 7) > month.slice(0, 7)) view.flow.showMonth(1);
+  // After the other month has been rendered.
+  const focus = (): void => {
+    grid.querySelector<HTMLElement>(`[data-day="${day}"]`)?.focus();
+  };
+  if (day.slice(0, 7) === month.slice(0, 7)) focus();
+  else requestAnimationFrame(focus);
+}
+
+function arrow(path: string): TemplateResult {
+  return html`<svg viewBox="0 0 24 24" aria-hidden="true"><path d=${path} /></svg>`;
+}

@@ -1,0 +1,122 @@
+/** The calendar: the zone, the month, and the free times of the chosen day. */
+
+import { html, nothing, type TemplateResult } from "lit";
+import type { Slot } from "../api/types.js";
+import { valueOf } from "../card.js";
+import { addMonths, formatDay, formatSpan, formatZone, localZone } from "../format/time.js";
+import type { Rendered } from "../parts.js";
+import { explain, failure, type View } from "../view.js";
+import { renderMonth } from "./month.js";
+import { bookableSlots, partsOfDay, slotsByDay, startOf } from "./slots.js";
+
+/** More free times than these stand under a heading for each part of the day. */
+const PLAIN_SLOTS = 8;
+
+export function renderCalendar(view: View): TemplateResult {
+  const { words, state, now } = view;
+  const bookable = bookableSlots(state.calendar.slots, state.mentorId, now);
+  const days = slotsByDay(bookable, state.month, state.zone);
+  return html`<section class="calendar" aria-labelledby="choose">
+    <div class="head">
+      <h3 id="choose" tabindex="-1" data-focus>${words.calendar.title}</h3>
+      ${renderZone(view)}
+    </div>
+    ${renderLost(view)}
+    <div class="columns">${renderMonth(view, days)} ${renderDaySlots(view, days, bookable)}</div>
+  </section>`;
+}
+
+function renderLost({ state, words, locale }: View): Rendered {
+  if (!state.lost) return nothing;
+  const { slot, error } = state.lost;
+  const time = formatSpan(startOf(slot), Date.parse(slot.endTime), locale, state.zone);
+  return html`<div class="message warning" part="message" role="alert">
+    <p><b>${words.lostTime(time)}.</b> ${explain(words, error)}</p>
+  </div>`;
+}
+
+function renderDaySlots(view: View, days: ReadonlyMap<string, Slot[]>, bookable: readonly Slot[]): TemplateResult {
+  const { words, locale, state, flow, enhanced } = view;
+  const { calendar, day } = state;
+  const content = (): Rendered => {
+    if (calendar.error) {
+      const again = html`<button part="button" @click=${() => flow.reloadSlots()}>${words.tryAgain}</button>`;
+      return failure(view, calendar.error, again);
+    }
+    const isUnread = calendar.isLoading && !days.size;
+    if (isUnread) return renderSkeleton(words.loading);
+    const slots = (day && days.get(day)) || [];
+    if (day && slots.length) return renderParts(view, day, slots);
+    if (day) return html`<p class="muted">${words.calendar.noneOnDay}</p>`;
+    if (days.size) return html`<p class="muted">${words.calendar.chooseDay}</p>`;
+    return renderNone(view, bookable);
+  };
+  const title = day ? formatDay(day, locale, { weekday: "long", day: "numeric", month: "long" }) : "";
+  return html`<section class="times" part="slots" aria-live="polite">
+    ${title ? html`<h4>${title}</h4>` : nothing} ${content()} ${(day && enhanced?.renderRefused(day)) || nothing}
+  </section>`;
+}
+
+function renderNone({ words, flow, state }: View, bookable: readonly Slot[]): TemplateResult {
+  const last = bookable.at(-1);
+  const areLater = last && startOf(last) >= Date.parse(addMonths(state.month, 1));
+  const isSearched = !bookable.length && state.calendar.to - state.calendar.from > 360 * 86_400_000;
+  if (isSearched) return html`<p class="muted">${words.calendar.noneAtAll}</p>`;
+  return html`<p class="muted">${words.calendar.noneInMonth}</p>
+    ${areLater || bookable.length
+      ? html`<button part="button" @click=${() => flow.findNext()}>${words.calendar.findNext}</button>`
+      : nothing}`;
+}
+
+function renderParts(view: View, day: string, slots: readonly Slot[]): TemplateResult {
+  const { words, locale, state, flow, realtime } = view;
+  const parts = partsOfDay(slots, locale, state.zone);
+  return html`${parts.map(
+    ([part, labelled]) => html`
+      ${slots.length > PLAIN_SLOTS ? html`<h5>${words.calendar[part]}</h5>` : nothing}
+      <ul class="slots" aria-label=${words.calendar.timesOf(formatDay(day, locale, { day: "numeric", month: "long" }))}>
+        ${labelled.map(
+          ({ slot, label }) =>
+            html`<li>
+              <button part="button slot" class="slot" data-start=${slot.startTime} @click=${() => flow.chooseSlot(slot)}>
+                ${label}${realtime?.renderSlotMark(slot) ?? nothing}
+              </button>
+            </li>`,
+        )}
+      </ul>
+    `,
+  )}`;
+}
+
+export function renderSkeleton(label: string): TemplateResult {
+  return html`<div class="skeletons" role="status" aria-label=${label}>
+    ${Array.from({ length: 6 }, () => html`<span class="skeleton"></span>`)}
+  </div>`;
+}
+
+function renderZone({ words, locale, state, flow, now }: View): TemplateResult {
+  const coachZone = state.offers.length === 1 ? state.offers[0]?.mentor.timeZone : undefined;
+  const near = [...new Set([state.zone, localZone(), ...(coachZone ? [coachZone] : [])])];
+  const labelOf = (zone: string): string => {
+    const shown = formatZone(zone, locale, now);
+    if (zone === localZone()) return `${shown} – ${words.calendar.yourZone}`;
+    return zone === coachZone ? `${shown} – ${words.calendar.coachZone}` : shown;
+  };
+  return html`<label class="zone"
+    ><span>${words.calendar.zone}</span>
+    <select @change=${(event: Event) => flow.chooseZone(valueOf(event))}>
+      ${near.map(
+        (zone) => html`<option value=${zone} .selected=${zone === state.zone}>${labelOf(zone)}</option>`,
+      )}
+      <optgroup label=${words.calendar.allZones}>
+        ${allZones().map((zone) => html`<option value=${zone}>${zone.replaceAll("_", " ")}</option>`)}
+      </optgroup>
+    </select></label
+  >`;
+}
+
+let zones: string[] | null = null;
+
+function allZones(): string[] {
+  return (zones ??= ["UTC", ...Intl.supportedValuesOf("timeZone").filter((zone) => zone !== "UTC")]);
+}
