@@ -6,6 +6,7 @@ BIN := .venv/bin
 # Written last, so that an interrupted setup never counts as done.
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
+BROWSER_READY := .venv/.browser-ready
 JOBS ?= 3
 # Whatever the environment says: a system is a dozen processes, and each would compile our modules anew at its start.
 export PYTHONDONTWRITEBYTECODE :=
@@ -43,8 +44,13 @@ dev: $(READY) ## Run the system and start its parts again when their code change
 test: $(READY) ## Run all tests against a real PostgreSQL and a real Valkey (ARGS=... goes to pytest)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-test-browser: $(READY) ## Test pages in an installed Chromium (CHROMIUM=... names it, PICTURES=... keeps what they look like)
-	@$(BIN)/python -m pytest -n 0 --browser $(or $(CHROMIUM),chromium) $(if $(PICTURES),--pictures $(PICTURES)) tests/browser $(ARGS)
+test-browser: $(BROWSER_READY) ## Test pages in an installed Chromium (BROWSER=... names another, PICTURES=... keeps what they look like)
+	@$(BIN)/python -m pytest -n 0 --browser $(or $(BROWSER),chromium) $(if $(PICTURES),--pictures $(PICTURES)) tests/browser $(ARGS)
+
+# Playwright drives the browser that is installed: it downloads none.
+$(BROWSER_READY): $(READY) requirements-browser.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-browser.lock
+	@touch $(BROWSER_READY)
 
 check: $(READY) ## Check style, formatting, types, the direction of imports and known vulnerabilities
 	@$(BIN)/ruff check .
@@ -75,10 +81,11 @@ bench-accept: $(READY) ## Race accepts for one mentor's time for ten seconds: no
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links --no-annotate pyproject.toml
 
-lock: $(READY) ## Resolve pyproject.toml into the three locks (ARGS=--upgrade: to the newest versions)
+lock: $(READY) ## Resolve pyproject.toml into the four locks (ARGS=--upgrade: to the newest versions)
 	@$(COMPILE) $(ARGS) --extra build -o requirements.lock
 	@$(COMPILE) $(ARGS) --extra build --extra local --extra otel --extra dev -c requirements.lock -o requirements-dev.lock
 	@$(COMPILE) $(ARGS) --extra bench -c requirements-dev.lock -o requirements-bench.lock
+	@$(COMPILE) $(ARGS) --extra browser -c requirements-dev.lock -o requirements-browser.lock
 
 component: ## Build the booking component into api/component (node 20 or later; ARGS=test runs its unit tests besides)
 	@command -v npm >/dev/null || { echo "The component is built with node 20 or later and npm."; exit 1; }
