@@ -8,9 +8,11 @@
 
 import type { LitElement, TemplateResult, nothing } from "lit";
 import type { Client } from "./api/client.js";
+import type { ApiError } from "./api/errors.js";
 import type { Recurrence, Series, Session, Slot } from "./api/types.js";
 import type { BookingFlow } from "./booking/flow.js";
 import type { BookingState } from "./booking/state.js";
+import type { Saved } from "./booking/storage.js";
 import type { SessionBookingEvents } from "./events.js";
 import type { Store } from "./state/store.js";
 import type { Telemetry } from "./telemetry.js";
@@ -98,13 +100,19 @@ export interface RealtimePart {
   renderConnection(): Rendered;
   /** A mark on a slot that has just changed, or nothing. */
   renderSlotMark(slot: Slot): Rendered;
+  /** Whether a slot is still shown, but was just taken: it cannot be chosen. */
+  isTaken(slot: Slot): boolean;
   /** Whether sessions are followed by a stream; polling rests meanwhile. */
   readonly followsSessions: boolean;
   /**
-   * Takes over a booking that could not be sent for want of a connection. It later calls `flow.submit()`, which sends
-   * the same bytes with the same Idempotency-Key. False: it does not, and the form shows the failure.
+   * Takes over a booking that could not be sent for want of a connection. It later calls `flow.sendQueued()`, which
+   * sends the same bytes with the same Idempotency-Key. False: it does not, and the form shows the failure.
+   *
+   * @param wasSent whether it may have reached the API all the same.
    */
-  queue(): boolean;
+  queue(booking: Saved, error: ApiError, wasSent: boolean): boolean;
+  /** What can be done with the booking that waits, in the result. */
+  renderQueued(): Rendered;
   dispose(): void;
 }
 

@@ -18,6 +18,7 @@ const TIMEOUT_MS = 15_000;
 
 export class Tokens {
   #value: string | null = null;
+  #subject: string | null = null;
   #expiresAt = Infinity;
   #request: Promise<string | null> | null = null;
 
@@ -48,6 +49,11 @@ export class Tokens {
     return this.canSignIn && (typeof this.options.token !== "string" || this.options.token !== token);
   }
 
+  /** The `sub` of the last token, also after its end: who is signed in; null where that is not known. */
+  get subject(): string | null {
+    return this.#subject;
+  }
+
   #isFresh(): boolean {
     return this.#value !== null && Date.now() < this.#expiresAt - RENEWED_BEFORE_EXPIRY_MS;
   }
@@ -72,19 +78,20 @@ export class Tokens {
   }
 
   #keep(token: string | null, expiresAt?: string): string | null {
+    const { exp, sub } = claimsOf(token);
     this.#value = token;
-    this.#expiresAt = expiresAt ? Date.parse(expiresAt) : expiryOf(token);
+    this.#subject = sub ?? null;
+    this.#expiresAt = expiresAt ? Date.parse(expiresAt) : typeof exp === "number" ? exp * 1000 : Infinity;
     return token;
   }
 }
 
-/** When a JWT expires, in milliseconds since the epoch; Infinity if it does not tell. */
-export function expiryOf(token: string | null): number {
+/** The claims of a JWT that are of use here; none of any other token. Not verified: the API does that. */
+export function claimsOf(token: string | null): { exp?: number; sub?: string } {
   try {
     const payload = token?.split(".")[1]?.replaceAll("-", "+").replaceAll("_", "/") ?? "";
-    const claims = JSON.parse(atob(payload)) as { exp?: number };
-    return typeof claims.exp === "number" ? claims.exp * 1000 : Infinity;
+    return (JSON.parse(atob(payload)) ?? {}) as { exp?: number; sub?: string };
   } catch {
-    return Infinity;
+    return {};
   }
 }

@@ -212,6 +212,42 @@ export class BookingFlow {
     await this.#submitter.withdraw();
   }
 
+  /** Shows a booking that waits for a connection, as it was left. */
+  restoreQueued(saved: Saved): void {
+    const { store } = this.context;
+    const { slot, slotMentorId, form, durationMinutes, listingId, request } = saved;
+    const listings = store.state.offers.flatMap((offer) => offer.listings);
+    const listing = store.state.course ? null : (listings.find((each) => each.id === listingId) ?? null);
+    const isOther = durationMinutes !== store.state.durationMinutes || listing !== store.state.listing;
+    store.update({ slot, slotMentorId, form, durationMinutes, listing, lost: null });
+    if (request) this.#submitter.restoreQueued(request);
+    if (isOther) void this.#slots.restart();
+  }
+
+  /** Sends the booking that waits: the same bytes with the same Idempotency-Key. */
+  async sendQueued(): Promise<void> {
+    await this.#submitter.sendQueued();
+  }
+
+  /** Back to the form, with the words that were filled in. */
+  withdrawQueued(): void {
+    if (this.context.store.state.submission.kind !== "queued") return;
+    this.#submitter.forget();
+    this.context.store.update({ submission: { kind: "none" } });
+    this.#submitter.save();
+    void this.#hold.take();
+  }
+
+  /** The booking that waits is kept elsewhere: a reload of this tab must not send it, too. */
+  forgetSaved(): void {
+    this.#saved.clear();
+  }
+
+  /** The chosen time was taken meanwhile: back to the other times, with the reason. */
+  slotLost(error: ApiError): void {
+    if (!isSubmitting(this.context.store.state)) this.#lose(error);
+  }
+
   /** From a result to the calendar, to book another time. */
   bookAnother(): void {
     this.#submitter.forget();

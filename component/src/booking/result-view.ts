@@ -8,7 +8,7 @@ import { placeOf } from "./form-view.js";
 import { chosenListing, chosenOffer, chosenPrice } from "./request.js";
 
 export function renderResult(view: View): TemplateResult {
-  const { words, state, flow, enhanced } = view;
+  const { words, state, flow, enhanced, realtime } = view;
   const { submission } = state;
   const series = "series" in submission && submission.series ? enhanced?.renderSeries(submission.series) : nothing;
   const { tone, title, hint } = outcomeOf(view);
@@ -24,7 +24,9 @@ export function renderResult(view: View): TemplateResult {
     </div>
     ${renderDetails(view)} ${series ?? nothing}
     ${isOpen
-      ? nothing
+      ? submission.kind === "queued" && realtime
+        ? realtime.renderQueued()
+        : nothing
       : html`<div class="actions">
           ${submission.kind === "requested"
             ? html`<button part="button" @click=${() => flow.withdraw()}>${words.result.withdraw}</button>`

@@ -7,7 +7,7 @@ import { BookingFollower } from "./follow.js";
 import type { FlowContext } from "./flow.js";
 import { keyOf } from "./offers.js";
 import { bookedFrom, bookingRequest } from "./request.js";
-import type { SavedBooking, SentRequest } from "./storage.js";
+import type { Saved, SavedBooking, SentRequest } from "./storage.js";
 
 /** Seconds for which the API waits for the session before it answers that it is pending. */
 const WAIT_SECONDS = 8;
@@ -17,6 +17,8 @@ export class Submitter {
   readonly #ended = new AbortController();
   readonly #follower: BookingFollower;
   #request: SentRequest | null = null;
+  /** The key of the last request that may have reached the API. */
+  #sentKey: string | null = null;
 
   constructor(
     private readonly context: FlowContext,
@@ -40,6 +42,17 @@ export class Submitter {
   /** Takes up a request that may have been answered before a reload: the same key is answered the same. */
   async resume(request: SentRequest): Promise<void> {
     await this.#send(request);
+  }
+
+  /** Shows a booking that waits to be sent. */
+  restoreQueued(request: SentRequest): void {
+    this.#request = request;
+    this.context.store.update({ submission: { kind: "queued" } });
+  }
+
+  /** Sends the booking that waits, as it was. */
+  async sendQueued(): Promise<void> {
+    if (this.#request && this.context.store.state.submission.kind === "queued") await this.#send(this.#request);
   }
 
   /** Takes up a booking that was not decided, or had no session, before a reload. */
@@ -66,18 +79,8 @@ export class Submitter {
 
   /** Keeps what is chosen and filled in for a reload of the page. */
   save(bookingId: string | null = null): void {
-    const { slot, slotMentorId, listing, durationMinutes, payment, form } = this.context.store.state;
-    if (!slot) return;
-    this.saved.write({
-      slot,
-      slotMentorId,
-      listingId: listing?.id ?? null,
-      durationMinutes,
-      payment: keyOf(payment),
-      form,
-      request: bookingId ? null : this.#request,
-      bookingId,
-    });
+    const saved = this.#current(bookingId);
+    if (saved) this.saved.write(saved);
   }
 
   /** Withdraws the request that the mentor has not decided. */
@@ -121,10 +124,35 @@ export class Submitter {
     this.#follower.dispose();
   }
 
+  #current(bookingId: string | null = null): Saved | null {
+    const { slot, slotMentorId, listing, durationMinutes, payment, form } = this.context.store.state;
+    if (!slot) return null;
+    return {
+      slot,
+      slotMentorId,
+      listingId: listing?.id ?? null,
+      durationMinutes,
+      payment: keyOf(payment),
+      form,
+      request: bookingId ? null : this.#request,
+      bookingId,
+    };
+  }
+
+  /** Whether the realtime part keeps the booking until there is a connection. */
+  #queue(error: ApiError): boolean {
+    const saved = this.#current();
+    const isQueued = saved && this.context.realtime?.queue(saved, error, this.#sentKey === saved.request?.key);
+    if (isQueued) this.context.store.update({ submission: { kind: "queued" } });
+    return Boolean(isQueued);
+  }
+
   async #send(request: SentRequest): Promise<void> {
-    const { client, options, realtime, store } = this.context;
+    const { client, options, store } = this.context;
     this.#request = request;
     this.save();
+    if (!navigator.onLine && this.#queue(new ApiError(0, "network"))) return;
+    this.#sentKey = request.key;
     const sending = { kind: "sending", optimistic: options.optimistic } as const;
     store.update({ submission: { ...sending, waiting: null }, fieldErrors: {} });
     try {
@@ -139,7 +167,7 @@ export class Submitter {
     } catch (error) {
       if (this.#ended.signal.aborted) return;
       const failure = ApiError.of(error);
-      if (failure.status === 0 && realtime?.queue()) return store.update({ submission: { kind: "queued" } });
+      if (failure.isTemporary && this.#queue(failure)) return;
       // What may have been booked is tried again with the same key; what was refused is another request.
       if (!failure.isTemporary && failure.status !== 401) this.#request = null;
       this.save();

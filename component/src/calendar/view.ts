@@ -78,7 +78,13 @@ function renderParts(view: View, day: string, slots: readonly Slot[]): TemplateR
         ${labelled.map(
           ({ slot, label }) =>
             html`<li>
-              <button part="button slot" class="slot" data-start=${slot.startTime} @click=${() => flow.chooseSlot(slot)}>
+              <button
+                part="button slot"
+                class="slot ${realtime?.isTaken(slot) ? "taken" : ""}"
+                aria-disabled=${realtime?.isTaken(slot) ? "true" : nothing}
+                data-start=${slot.startTime}
+                @click=${() => realtime?.isTaken(slot) || flow.chooseSlot(slot)}
+              >
                 ${label}${realtime?.renderSlotMark(slot) ?? nothing}
               </button>
             </li>`,

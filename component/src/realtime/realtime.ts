@@ -6,7 +6,9 @@ import type { AttachRealtime } from "../parts.js";
 export const attach: AttachRealtime = () => ({
   renderConnection: () => nothing,
   renderSlotMark: () => nothing,
+  isTaken: () => false,
   followsSessions: false,
   queue: () => false,
+  renderQueued: () => nothing,
   dispose: () => undefined,
 });

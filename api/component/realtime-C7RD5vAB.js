@@ -1,1 +1,0 @@
-import{t as e}from"./session-booking.js";var t=()=>({renderConnection:()=>e,renderSlotMark:()=>e,followsSessions:!1,queue:()=>!1,dispose:()=>void 0});export{t as attach};
