@@ -1,13 +1,15 @@
 """Counters of rate limits: exact moving windows in Redis, shared by all processes, or in this process alone.
 
 A request is counted in all of its windows by one script, in one round trip. `limits` and Flask-Limiter take one for
-each window and one more for what is left of it: see docs/decisions/0014.
+each window and one more for what is left of it: see docs/decisions/0014. As long as windows are less than half full,
+several requests of a process are counted in one go.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from hashlib import sha1
 from threading import Lock, local
 from time import monotonic
@@ -29,15 +31,25 @@ LOOKUP_SECONDS = 0.05
 # How long this process counts by itself before Redis is asked again.
 PAUSE_SECONDS = 5.0
 MAX_LOCAL_KEYS = 10_000
+# How many requests of one key a process may have let through that are not yet counted in Redis, and for how long. With
+# a limit of less than 64, every request is counted at once.
+MAX_UNCOUNTED = 16
+LIMIT_PER_UNCOUNTED = 32
+UNCOUNTED_SECONDS = 0.25
 
-# The entries of a window are the times of its requests, the newest first. They are removed once a newer request comes
+# The entries of a window are the times of its requests, the newest first: at first those that were let through before
+# the present one. They are removed once a newer request comes
 # by, all that have left the window at once: how many they are is searched for by halves.
 _SCRIPT = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local found, refused = {}, false
 for place, key in ipairs(KEYS) do
-  local amount, window = tonumber(ARGV[2 * place - 1]), tonumber(ARGV[2 * place])
+  local amount, window = tonumber(ARGV[3 * place - 2]), tonumber(ARGV[3 * place - 1])
+  for _ = 1, ARGV[3 * place] do
+    redis.call('LPUSH', key, now)
+    redis.call('PEXPIRE', key, window)
+  end
   local used = redis.call('LLEN', key)
   local oldest = used > 0 and tonumber(redis.call('LINDEX', key, -1))
   if oldest and oldest <= now - window then
@@ -62,7 +74,7 @@ end
 if not refused then
   for place, key in ipairs(KEYS) do
     redis.call('LPUSH', key, now)
-    redis.call('PEXPIRE', key, ARGV[2 * place])
+    redis.call('PEXPIRE', key, ARGV[3 * place - 1])
   end
 end
 return found
@@ -114,10 +126,18 @@ class RedisCounter(Counter):
         self._digest = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
         self._threads = local()
 
-    def count(self, windows: Sequence[tuple[str, RateLimit]]) -> list[Count]:
-        """Count one request."""
+    def count(self, windows: Sequence[tuple[str, RateLimit]], uncounted: Sequence[int] | None = None) -> list[Count]:
+        """Count one request.
+
+        Args:
+            uncounted: of each window, how many requests were let through before this one that are not counted yet.
+        """
         keys = [f"tutelage:rate:{key}" for key, _limit in windows]
-        numbers = [number for _key, limit in windows for number in (limit.amount, limit.seconds * 1000)]
+        numbers = [
+            number
+            for (_key, limit), before in zip(windows, uncounted or [0] * len(windows), strict=True)
+            for number in (limit.amount, limit.seconds * 1000, before)
+        ]
         try:
             found = self._call("EVALSHA", self._digest, len(keys), *keys, *numbers)
         except NoScriptError:
@@ -147,6 +167,68 @@ class RedisCounter(Counter):
             connection.disconnect()
             raise
         return found
+
+
+@dataclass(slots=True)
+class _Known:
+    """A window as Redis last had it, and what this process has let through since."""
+
+    count: Count
+    asked_at: float
+    uncounted: int = 0
+
+    def is_wide(self, limit: RateLimit, now: float) -> bool:
+        """Whether one more request can wait to be counted: fewer than half of what is allowed have been seen."""
+        return (
+            now < self.asked_at + UNCOUNTED_SECONDS
+            and self.uncounted + 1 < min(MAX_UNCOUNTED, limit.amount // LIMIT_PER_UNCOUNTED)
+            and 2 * (self.count.used + self.uncounted) < limit.amount
+        )
+
+
+class BufferedCounter(Counter):
+    """Counter in Redis that asks it once for several requests, as long as all their windows are less than half full.
+
+    Beyond that half, requests are counted one by one: what is refused is what Redis counted. Each process may have let
+    through a few more by then that it counts with the next request of the same key.
+    """
+
+    def __init__(
+        self, shared: RedisCounter, clock: Callable[[], float] = monotonic, max_keys: int = MAX_LOCAL_KEYS
+    ) -> None:
+        self._shared, self._clock, self._max_keys = shared, clock, max_keys
+        self._lock = Lock()
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+
+    def count(self, windows: Sequence[tuple[str, RateLimit]]) -> list[Count]:
+        """Count one request."""
+        now = self._clock()
+        with self._lock:
+            known = [self._known.get(key) for key, _limit in windows]
+            if all(each and each.is_wide(limit, now) for each, (_key, limit) in zip(known, windows, strict=True)):
+                return [self._let_through(each) for each in known if each]
+            uncounted = [each.uncounted if each else 0 for each in known]
+            for each in known:
+                if each:
+                    each.uncounted = 0
+        counts = self._shared.count(windows, uncounted)
+        with self._lock:
+            for (key, _limit), count in zip(windows, counts, strict=True):
+                self._keep(key, count, now)
+        return counts
+
+    @staticmethod
+    def _let_through(known: _Known) -> Count:
+        count = Count(known.count.used + known.uncounted + 1, known.count.seconds)
+        known.uncounted += 1
+        return count
+
+    def _keep(self, key: str, count: Count, now: float) -> None:
+        present = self._known.get(key)
+        self._known[key] = _Known(count, now, present.uncounted if present else 0)
+        self._known.move_to_end(key)
+        if len(self._known) > self._max_keys:
+            self._known.popitem(last=False)
 
 
 class LocalCounter(Counter):
@@ -219,4 +301,4 @@ def make_counter(redis_url: str) -> Counter:
     """The counter of a process: by itself alone where there is no Redis, or one behind sentinels."""
     own = LocalCounter()
     shared = redis_url.startswith(("redis://", "rediss://", "redis+socket://"))
-    return FallbackCounter(RedisCounter(redis_url), own) if shared else own
+    return FallbackCounter(BufferedCounter(RedisCounter(redis_url)), own) if shared else own

@@ -72,7 +72,7 @@ def _warn_of_proxy() -> None:
 
 
 def _show(response: Response) -> Response:
-    response.headers.update(headers_of(g.get("counted", ())))
+    response.headers.extend(headers_of(g.get("counted", ())))
     return response
 
 

@@ -7,6 +7,7 @@ window in seconds (`w`), `RateLimit` how much of it remains (`r`) for the next s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from math import ceil
 from typing import NamedTuple
 
@@ -95,18 +96,24 @@ def refusal(counted: Sequence[Counted]) -> RateLimited | None:
     return RateLimited(f"Too many requests; try again in {seconds} seconds.", retry_after=seconds)
 
 
-def headers_of(counted: Sequence[Counted]) -> dict[str, str]:
+def headers_of(counted: Sequence[Counted]) -> list[tuple[str, str]]:
     """The headers that show limits, the present request among what is used; none without a limit."""
     if not counted:
-        return {}
+        return []
     # A request that one window refuses is counted in no other.
     used = 0 if any(each.is_full for each in counted) else 1
-    policies = [f'"{each.policy}";q={each.limit.amount};w={each.limit.seconds}' for each in counted]
     left = [
-        f'"{each.policy}";r={max(0, each.limit.amount - each.window.used - used)};t={ceil(each.window.seconds)}'
-        for each in counted
+        f'"{policy}";r={max(0, limit.amount - window.used - used)};t={ceil(window.seconds)}'
+        for policy, limit, window in counted
     ]
-    return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)}
+    policies = _policies_of(tuple((policy, limit) for policy, limit, _window in counted))
+    return [("RateLimit-Policy", policies), ("RateLimit", ", ".join(left))]
+
+
+@cache
+def _policies_of(limits: tuple[tuple[str, RateLimit], ...]) -> str:
+    # As many as there are kinds of requests: the settings hold the limits.
+    return ", ".join(f'"{policy}";q={limit.amount};w={limit.seconds}' for policy, limit in limits)
 
 
 def _name_of(claim: Claim) -> str:

@@ -194,7 +194,7 @@ class StreamHandler(Handler):
             raise
 
     def _limit(self, counted: list[Counted]) -> None:
-        for name, value in headers_of(counted).items():
+        for name, value in headers_of(counted):
             self.set_header(name, value)
         if (refused := refusal(counted)) is not None:
             raise refused

@@ -30,7 +30,8 @@ WITHOUT_WORKERS = (
     "maintain",
     "flower",
 )
-# One mentee of each mentor asks for all of the load, and from one address: what is counted costs as much as ever.
+# One mentee of each mentor asks for all of the load, and from one address: what is counted costs as much as ever. So
+# few bookings a second are each counted at once, as those of people are.
 UNLIMITED = {
     "MAX_OPEN_DRAFTS_PER_MENTOR": "0",
     "MAX_OPEN_DRAFTS": "0",
@@ -38,7 +39,7 @@ UNLIMITED = {
     "MAIL_GATHER_AFTER": "0",
     "RATE_LIMIT_CALLER": "1000000/minute",
     "RATE_LIMIT_ADDRESS": "1000000/minute",
-    "RATE_LIMIT_BOOKING": "1000000/minute",
+    "RATE_LIMIT_BOOKING": "60/second",
     "CONNECTIONS_PER_ADDRESS": "0",
 }
 # What is tried again or postponed is due within minutes; timers of the load's bookings are due after a day or more.

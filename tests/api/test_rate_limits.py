@@ -16,7 +16,14 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from api.addresses import client_address, counted_address
-from api.counters import Count, FallbackCounter, LocalCounter, RedisCounter
+from api.counters import (
+    MAX_UNCOUNTED,
+    BufferedCounter,
+    Count,
+    FallbackCounter,
+    LocalCounter,
+    RedisCounter,
+)
 from api.rate_limit_hooks import BOOKING_RULES
 from bench.embedded_servers import start_valkey
 from config.limits import RateLimit, TrustedProxies, trusted_proxies
@@ -215,9 +222,67 @@ class Redirected(RedisCounter):
 
     asked = 0
 
-    def count(self, windows: Any) -> list[Count]:
+    def count(self, *windows: Any) -> list[Count]:
         self.asked += 1
-        return super().count(windows)
+        return super().count(*windows)
+
+
+WIDE = RateLimit(640, A_MINUTE)
+
+
+def used_of(redis_url: str, key: str) -> int:
+    with Redis.from_url(redis_url) as redis:
+        return int(redis.llen(f"tutelage:rate:{key}"))
+
+
+def test_requests_far_from_a_limit_ask_redis_together(redis_url: str, key: str) -> None:
+    now = [1000.0]
+    shared = Redirected(redis_url)
+    counter = BufferedCounter(shared, clock=lambda: now[0])
+    windows = [(key, WIDE), (f"{key} of another", RateLimit(6400, A_MINUTE))]
+    counts = [[count.used for count in counter.count(windows)] for _ in range(100)]
+    assert counts == [[number, number] for number in range(100)]
+    assert shared.asked == 1 + 99 // MAX_UNCOUNTED
+    # What is known grows old.
+    now[0] += 1
+    counter.count(windows)
+    assert used_of(redis_url, key) == 101
+    assert used_of(redis_url, f"{key} of another") == 101
+
+
+def test_no_request_beyond_a_limit_passes_a_buffer(redis_url: str, key: str) -> None:
+    counter = BufferedCounter(RedisCounter(redis_url))
+    counts = [counter.count([(key, WIDE)])[0].used for _ in range(700)]
+    assert counts == [min(number, 640) for number in range(700)]
+    assert used_of(redis_url, key) == 640
+
+
+def test_small_limits_are_not_buffered(redis_url: str, key: str) -> None:
+    shared = Redirected(redis_url)
+    counter = BufferedCounter(shared)
+    assert [counter.count([(key, RateLimit(60, A_MINUTE))])[0].used for _ in range(10)] == list(range(10))
+    # Nor what is counted in one of them and in a wide window.
+    assert [counter.count([(key, RateLimit(60, A_MINUTE)), (f"{key} wide", WIDE)])[0].used for _ in range(3)] == [
+        10,
+        11,
+        12,
+    ]
+    assert shared.asked == 13
+
+
+def test_processes_with_buffers_share_a_window(redis_url: str, key: str) -> None:
+    counters = [BufferedCounter(RedisCounter(redis_url)) for _ in range(4)]
+    with ThreadPoolExecutor(8) as pool:
+        counts = list(pool.map(lambda number: counters[number % 4].count([(key, WIDE)])[0], range(1000)))
+    passed = sum(count.used < WIDE.amount for count in counts)
+    assert WIDE.amount <= passed < WIDE.amount + len(counters) * MAX_UNCOUNTED
+
+
+def test_keys_of_a_buffer_are_not_kept_without_end(redis_url: str, key: str) -> None:
+    counter = BufferedCounter(RedisCounter(redis_url), max_keys=10)
+    for number in range(50):
+        counter.count([(f"{key} {number}", WIDE)])
+    assert len(counter._known) == 10
 
 
 @pytest.fixture
