@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -25,6 +26,14 @@ class Offer(NamedTuple):
     course_id: UUID | None
 
 
+class Held(NamedTuple):
+    """A session of the demo's mentee; its start in UTC."""
+
+    id: UUID
+    start_time: datetime
+    status: str
+
+
 @dataclass(frozen=True)
 class DemoPeople:
     """The two of them, with what is offered and the sessions that they have.
@@ -37,7 +46,7 @@ class DemoPeople:
     mentor_user_id: UUID
     mentor_profile_id: UUID
     offers: list[Offer]
-    sessions: list[UUID]
+    sessions: list[Held]
 
     @property
     def course_id(self) -> UUID | None:
@@ -53,7 +62,7 @@ def find_demo_people(db: Connection) -> DemoPeople | None:
         return None
     offered = db.execute(_OFFERS.where(listings.c.mentor_profile_id == mentor.id))
     held = (
-        select(sessions.c.id)
+        select(sessions.c.id, sessions.c.start_time, sessions.c.status)
         .where(sessions.c.mentee_user_id == mentee_id)
         .order_by(sessions.c.start_time.desc(), sessions.c.id)
         .limit(MAX_SESSIONS)
@@ -63,7 +72,7 @@ def find_demo_people(db: Connection) -> DemoPeople | None:
         mentor_user_id=mentor.user_id,
         mentor_profile_id=mentor.id,
         offers=[Offer(row.id, row.title, row.booking_mode == BookingMode.INSTANT, row.course_id) for row in offered],
-        sessions=list(db.scalars(held)),
+        sessions=[Held(row.id, row.start_time, str(row.status)) for row in db.execute(held)],
     )
 
 

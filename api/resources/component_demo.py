@@ -39,9 +39,9 @@ _SIDES = (MENTEE, MENTOR, VISITOR)
 _IDS = ("mentor", "listing", "course", "session")
 _PAGE_SECONDS = 300
 _ABOUT = {
-    Variant.BASIC: "A simple form: choose a time, say what it is about, book.",
-    Variant.ENHANCED: "Besides, sessions: join, start, complete, cancel; series; and why a time is not free.",
-    Variant.REALTIME: "Besides, live: free times change while you look, and a booking waits for the connection.",
+    Variant.BASIC: "Choose a free time, say what the session is about, and book.",
+    Variant.ENHANCED: "As basic, with sessions (join, start, complete, cancel), series, and why times are not free.",
+    Variant.REALTIME: "As enhanced, live: free times change while you look, and a booking waits for the connection.",
 }
 _NOT_SEEDED = "There is nobody to book yet: run `tutelage seed`, then load this page again."
 _NO_TOKENS = "People are not signed in here: this page shows what visitors see."
@@ -203,8 +203,12 @@ def _links(variant: Variant, asked: dict[str, str], people: DemoPeople | None, s
             for words, of in offers
         ]
         shown["Sessions of the mentee"] = [
-            Link(words=f"session {number}", address=_address(variant, {"session": str(each)}, side))
-            for number, each in enumerate(people.sessions, start=1)
+            Link(
+                words=f"{each.start_time:%d %B}: {each.status.replace('_', ' ')}",
+                address=_address(variant, {"session": str(each.id)}, side),
+                is_here=asked.get("session") == str(each.id),
+            )
+            for each in people.sessions
         ]
     shown["Seen as"] = [
         Link(words=each, address=_address(variant, asked, each), is_here=each == side) for each in _SIDES

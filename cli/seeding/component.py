@@ -75,6 +75,8 @@ OF_COURSE: dict[str, Any] = {
     "price_currency": "EUR",
     "booking_mode": BookingMode.INSTANT,
 }
+# By these, the mentee has reviewed the first session.
+WORDS = 91
 # Monday to Friday with a break at noon, and a Saturday morning.
 HOURS = (
     *(Span(day, opens * 60, closes * 60) for day in range(5) for opens, closes in ((9, 12), (13, 18))),
@@ -95,21 +97,26 @@ def add_demo_people(engine: Engine, *, now: datetime) -> int:
     with engine.begin() as db:
         if db.scalar(select(users.c.id).where(func.lower(users.c.email) == MENTOR_EMAIL)) is not None:
             return 0
-        course_id = _course(db)
-        mentor, offered = _add_mentor(db, MENTOR_EMAIL, "Maya Lindqvist", course_id, OFFERS)
-        # Another one of the same course, so that it can choose.
-        assistant, _ = _add_mentor(db, "demo.assistant@mail.example", "Tomás Okafor", course_id, ())
-        mentee = Actor.person(
-            register_user(db, actor=SEEDER, email=MENTEE_EMAIL, name="Ada Brandt", time_zone=ZONE.key).id, None
-        )
-        _play(db, mentee, mentor, offered, now)
-        for actor in (mentor, assistant):
-            _open(db, actor, now)
-        _take_a_day_off(db, mentor, now)
-        _buy_sessions(db, mentee, course_id, now)
-        group = GroupPlan(assistant, course_id, COURSE, ZONE.key)
-        schedule_group(db, group, now=now)
+        play_demo(db, now=now)
     return 3
+
+
+def play_demo(db: Connection, *, now: datetime) -> None:
+    """Make the people, what they offer, and what they have booked."""
+    course_id = _course(db)
+    mentor, offered = _add_mentor(db, MENTOR_EMAIL, "Maya Lindqvist", course_id, OFFERS)
+    # Another one of the same course, so that it can choose.
+    assistant, _ = _add_mentor(db, "demo.assistant@mail.example", "Tomás Okafor", course_id, ())
+    mentee = Actor.person(
+        register_user(db, actor=SEEDER, email=MENTEE_EMAIL, name="Ada Brandt", time_zone=ZONE.key).id, None
+    )
+    _play(db, mentee, mentor, offered, now)
+    for actor in (mentor, assistant):
+        _open(db, actor, now)
+    _take_a_day_off(db, mentor, now)
+    _buy_sessions(db, mentee, course_id, now)
+    group = GroupPlan(assistant, course_id, COURSE, ZONE.key)
+    schedule_group(db, group, now=now)
 
 
 def _course(db: Connection) -> UUID:
@@ -153,7 +160,7 @@ def _play(db: Connection, mentee: Actor, mentor: Actor, offered: dict[str, UUID]
         start = _workday(now, days, time(10))
         requested = min(start, now) - timedelta(hours=30)
         decided = requested + timedelta(hours=2)
-        story = Story(fate, 0, title, start, start + timedelta(minutes=minutes), requested, decided, words=days + 100)
+        story = Story(fate, 0, title, start, start + timedelta(minutes=minutes), requested, decided, WORDS)
         play(db, story, Players(mentee, mentor, offered[title]), now=now)
 
 

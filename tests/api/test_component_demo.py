@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 import pytest
 from click import ClickException
@@ -17,19 +19,33 @@ from api.component_files import COMPONENT_FOLDER, ENTRY, FILES
 from api.demo.people import DemoPeople, find_demo_people
 from cli.addresses import require_loopback
 from cli.seeding.component import add_demo_people
-from tests.api.conftest import Cast
+from models.engine import create
+from tests import servers
 from tests.application import World, as_user, settings_for
 from workflows.clock import zone
+from workflows.events import subscriptions
 
 PAGES = ("/component/demo", *(f"/component/demo/{variant}" for variant in ("basic", "enhanced", "realtime")))
+MENTOR = UUID("0190b6a2-7c1e-7d10-8a44-97ab5cf5cfd6")
 TOKEN = "/component/demo/token"
 ELEMENT = re.compile(r"<session-booking ([^>]*)>")
 
 
-@pytest.fixture
-def people(engine: Engine) -> DemoPeople:
-    add_demo_people(engine, now=datetime.now(UTC))
-    with engine.connect() as db:
+@pytest.fixture(scope="module")
+def seeded(worker_id: str, template_database: str) -> Iterator[Engine]:
+    """An engine on a database with the people of the demo, which no test changes."""
+    with servers.temporary_database(f"tutelage_demo_{worker_id}", template_database) as address:
+        engine = create(address)
+        # As in a process of its own: applications of other tests have chosen which effects are wanted.
+        subscriptions.reset_policy()
+        add_demo_people(engine, now=datetime.now(UTC))
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def people(seeded: Engine) -> DemoPeople:
+    with seeded.connect() as db:
         found = find_demo_people(db)
     assert found is not None
     return found
@@ -61,11 +77,10 @@ def test_without_the_setting_there_are_no_pages(engine: Engine) -> None:
     assert client.post(TOKEN).status_code == 404
 
 
-@pytest.mark.usefixtures("people")
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("root", ["", "/api"])
-def test_a_page_runs_what_its_policy_names(engine: Engine, path: str, root: str) -> None:
-    answer = demo(engine, streams_url="http://127.0.0.1:8001/").client.get(root + path)
+def test_a_page_runs_what_its_policy_names(seeded: Engine, path: str, root: str) -> None:
+    answer = demo(seeded, streams_url="http://127.0.0.1:8001/").client.get(root + path)
     page, policy = answer.text, policy_of(answer)
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
@@ -79,10 +94,9 @@ def test_a_page_runs_what_its_policy_names(engine: Engine, path: str, root: str)
     assert f'<link rel="manifest" href="{root}/component/demo/app.webmanifest">' in page
 
 
-@pytest.mark.usefixtures("people")
 @pytest.mark.parametrize("root", ["", "/api"])
-def test_the_scripts_of_a_page_are_pinned(engine: Engine, root: str) -> None:
-    page = demo(engine).client.get(f"{root}/component/demo/basic").text
+def test_the_scripts_of_a_page_are_pinned(seeded: Engine, root: str) -> None:
+    page = demo(seeded).client.get(f"{root}/component/demo/basic").text
     (imports,) = re.findall(r'<script type="importmap">(.*?)</script>', page)
     pinned = json.loads(imports)["integrity"]
     built = {path.name for path in COMPONENT_FOLDER.glob("*.js")} - {"service-worker.js"}
@@ -94,9 +108,9 @@ def test_the_scripts_of_a_page_are_pinned(engine: Engine, root: str) -> None:
     assert f'src="{root}/component/{ENTRY}" integrity="{pinned[f"{root}/component/{ENTRY}"]}"' in page
 
 
-def test_a_page_shows_the_seeded_mentor(engine: Engine, people: DemoPeople) -> None:
+def test_a_page_shows_the_seeded_mentor(seeded: Engine, people: DemoPeople) -> None:
     key = "tpk_" + "0123456789abcdefABCDEFGH"
-    client = demo(engine, streams_url="http://127.0.0.1:8001", publishable_keys=(key,)).client
+    client = demo(seeded, streams_url="http://127.0.0.1:8001", publishable_keys=(key,)).client
     assert attributes_of(client.get("/component/demo/realtime").text) == {
         "variant": "realtime",
         "mentor": str(people.mentor_profile_id),
@@ -106,13 +120,12 @@ def test_a_page_shows_the_seeded_mentor(engine: Engine, people: DemoPeople) -> N
     }
 
 
-@pytest.mark.usefixtures("people")
-def test_a_query_chooses_what_is_shown(engine: Engine, cast: Cast) -> None:
-    query = f"mentor={cast.mentor.id}&zone=Asia/Kolkata&as=mentor&lang=de&dir=rtl&theme=dark"
-    page = demo(engine).client.get(f"/component/demo/enhanced?{query}").text
+def test_a_query_chooses_what_is_shown(seeded: Engine) -> None:
+    query = f"mentor={MENTOR}&zone=Asia/Kolkata&as=mentor&lang=de&dir=rtl&theme=dark"
+    page = demo(seeded).client.get(f"/component/demo/enhanced?{query}").text
     assert attributes_of(page) == {
         "variant": "enhanced",
-        "mentor": str(cast.mentor.id),
+        "mentor": str(MENTOR),
         "time-zone": "Asia/Kolkata",
         "token-url": f"{TOKEN}?as=mentor",
     }
@@ -124,15 +137,15 @@ def test_a_query_chooses_what_is_shown(engine: Engine, cast: Cast) -> None:
 @pytest.mark.parametrize(
     "query", ["mentor=1", "session=x", "as=operator", "lang=xx", "dir=up", "theme=red", "zone=Mars", 'listing="><b>']
 )
-def test_a_query_that_means_nothing_is_refused(engine: Engine, query: str) -> None:
-    answer = demo(engine).client.get(f"/component/demo/basic?{query}", headers={"Accept": "application/json"})
+def test_a_query_that_means_nothing_is_refused(seeded: Engine, query: str) -> None:
+    answer = demo(seeded).client.get(f"/component/demo/basic?{query}", headers={"Accept": "application/json"})
     assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
-    page = demo(engine).client.get(f"/component/demo/basic?{query}", headers={"Accept": "text/html"})
+    page = demo(seeded).client.get(f"/component/demo/basic?{query}", headers={"Accept": "text/html"})
     assert (page.status_code, page.mimetype) == (400, "text/html")
 
 
-def test_an_unknown_variant_is_no_page(engine: Engine) -> None:
-    assert demo(engine).client.get("/component/demo/wild").status_code == 404
+def test_an_unknown_variant_is_no_page(seeded: Engine) -> None:
+    assert demo(seeded).client.get("/component/demo/wild").status_code == 404
 
 
 def test_without_seeded_people_a_page_says_so(engine: Engine) -> None:
@@ -146,16 +159,16 @@ def test_without_seeded_people_a_page_says_so(engine: Engine) -> None:
     assert (refused.status_code, refused.json["code"]) == (404, "not_found")
 
 
-def test_listed_sites_may_frame_the_pages(engine: Engine) -> None:
-    world = demo(engine, component_frame_ancestors=("https://site.example", "http://localhost:3000"))
+def test_listed_sites_may_frame_the_pages(seeded: Engine) -> None:
+    world = demo(seeded, component_frame_ancestors=("https://site.example", "http://localhost:3000"))
     answer = world.client.get("/component/demo")
     assert policy_of(answer)["frame-ancestors"] == ["https://site.example", "http://localhost:3000"]
     # And nothing else.
     assert "frame-ancestors 'none'" in world.client.get("/docs").headers["Content-Security-Policy"]
 
 
-def test_the_demo_can_be_installed(engine: Engine) -> None:
-    client = demo(engine).client
+def test_the_demo_can_be_installed(seeded: Engine) -> None:
+    client = demo(seeded).client
     answer = client.get("/api/component/demo/app.webmanifest")
     told: Any = json.loads(answer.data)
     assert answer.mimetype == "application/manifest+json"
@@ -169,8 +182,8 @@ def test_the_demo_can_be_installed(engine: Engine) -> None:
 # Tokens.
 
 
-def test_tokens_are_those_of_the_two_people(engine: Engine, people: DemoPeople) -> None:
-    client = demo(engine, jwt_audience="tutelage", jwt_issuer="https://id.example").client
+def test_tokens_are_those_of_the_two_people(seeded: Engine, people: DemoPeople) -> None:
+    client = demo(seeded, jwt_audience="tutelage", jwt_issuer="https://id.example").client
     answer = client.post(TOKEN)
     assert answer.headers["Cache-Control"] == "no-store"
     mentee = {"Authorization": f"Bearer {answer.json['token']}"}
@@ -180,20 +193,19 @@ def test_tokens_are_those_of_the_two_people(engine: Engine, people: DemoPeople) 
     assert client.post(f"{TOKEN}?as=operator", headers={"Accept": "application/json"}).status_code == 400
 
 
-@pytest.mark.usefixtures("people")
-def test_other_sites_read_no_token(engine: Engine) -> None:
-    answer = demo(engine).client.post(TOKEN, headers={"Origin": "https://site.example"})
+def test_other_sites_read_no_token(seeded: Engine) -> None:
+    answer = demo(seeded).client.post(TOKEN, headers={"Origin": "https://site.example"})
     assert "Access-Control-Allow-Origin" not in answer.headers
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
     # Nor by a link or a picture.
-    assert demo(engine).client.get(TOKEN).status_code == 405
+    assert demo(seeded).client.get(TOKEN).status_code == 405
 
 
-def test_pages_without_tokens_are_those_of_visitors(engine: Engine, people: DemoPeople) -> None:
-    world = demo(engine, component_demo="pages")
+def test_pages_without_tokens_are_those_of_visitors(seeded: Engine, people: DemoPeople) -> None:
+    world = demo(seeded, component_demo="pages")
     assert world.client.post(TOKEN, headers=as_user(people.mentee_id)).status_code == 404
     assert "token-url" not in attributes_of(world.client.get("/component/demo/basic").text)
-    assert "token-url" not in attributes_of(demo(engine).client.get("/component/demo/basic?as=visitor").text)
+    assert "token-url" not in attributes_of(demo(seeded).client.get("/component/demo/basic?as=visitor").text)
 
 
 def test_tokens_are_given_on_loopback_alone() -> None:
