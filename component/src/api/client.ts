@@ -19,6 +19,10 @@ export interface RequestOptions {
   body?: object | string;
   /** The Idempotency-Key; with it, the request may be sent again. */
   key?: string;
+  /** The ETag that the resource must still have; else 412 `stale`. */
+  ifMatch?: string | null;
+  /** Called with the answer's ETag. */
+  onTag?: (tag: string | null) => void;
   /** Seconds of `Prefer: wait`. */
   wait?: number;
   /** Whether the publishable key is enough. */
@@ -69,6 +73,7 @@ export class Client {
     for (let attempt = 1; ; attempt++) {
       try {
         const answer = await this.fetch(path, options);
+        options.onTag?.(answer.headers.get("ETag"));
         return (answer.status === 204 ? null : await answer.json()) as T;
       } catch (error) {
         const failure = error instanceof ApiError ? error : ApiError.ofConnection(error);
@@ -96,6 +101,8 @@ export class Client {
     if (!headers.has("Accept")) headers.set("Accept", "application/json");
     if (token) headers.set("Authorization", `Bearer ${token}`);
     if (options.key) headers.set("Idempotency-Key", options.key);
+    // Proxies that compress make the tag weak, and a weak one matches nothing.
+    if (options.ifMatch) headers.set("If-Match", options.ifMatch.replace(/^W\//, ""));
     if (options.wait) headers.set("Prefer", `wait=${options.wait}`);
     if (options.body !== undefined) headers.set("Content-Type", "application/json");
     const timeout = AbortSignal.timeout(TIMEOUT_MS + (options.wait ?? 0) * 1000);

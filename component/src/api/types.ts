@@ -245,6 +245,31 @@ export interface Booked {
   series?: Series;
 }
 
+/** What became of the bookings of a series; ids are those of bookings. */
+export interface CancelledSeries {
+  cancelled: string[];
+  kept: { bookingId: string; code: string }[];
+}
+
+/** A session that the caller may review until the permit expires. */
+export interface ReviewPermit {
+  sessionId: string;
+  mentorProfileId: string;
+  unlockedAt: string;
+  expiresAt: string;
+}
+
+export interface Review {
+  id: string;
+  /** Null unless the caller is a party to the session. */
+  sessionId: string | null;
+  reviewer: string;
+  rating: number;
+  comment: string | null;
+  answer: string | null;
+  createdAt: string;
+}
+
 export interface Page<T> {
   items: T[];
   nextCursor: string | null;

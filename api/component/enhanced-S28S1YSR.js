@@ -1,1 +1,0 @@
-import{t as e}from"./session-booking.js";var t=()=>({renderAvailability:()=>e,renderRefused:()=>e,renderSeriesFields:()=>e,recurrence:()=>null,renderSeries:()=>e,renderSession:()=>e,sessionChanged:()=>void 0,dispose:()=>void 0});export{t as attach};

@@ -1,0 +1,235 @@
+/** The dialogs: complete, cancel, review, cancel a series. Each is one form, whose fields keep what was entered. */
+
+import { html, nothing, type TemplateResult } from "lit";
+import type { Rendered } from "../parts.js";
+import { isGroup, linesOf, roleOf, type DialogName } from "./state.js";
+import { countOf, momentOf, moneyOf, renderError, type SessionView } from "./view.js";
+
+const MAX_TEXT_LENGTH = 5000;
+const MAX_REASON_LENGTH = 2000;
+const RATINGS = [1, 2, 3, 4, 5];
+
+export function renderDialog(view: SessionView, name: DialogName): TemplateResult {
+  switch (name) {
+    case "complete":
+      return renderComplete(view);
+    case "cancel":
+      return renderCancel(view);
+    case "review":
+      return renderReview(view);
+    case "series":
+      return renderSeries(view);
+  }
+}
+
+interface FormOptions {
+  title: string;
+  content: Rendered;
+  /** The label of the button that does it; null while it cannot be done. */
+  confirm: string | null;
+  keep: string;
+  submit: (values: FormData) => unknown;
+}
+
+function renderForm(view: SessionView, { title, content, confirm, keep, submit }: FormOptions): TemplateResult {
+  const { state, words, flow } = view;
+  const isBusy = state.doing !== null;
+  const send = (event: SubmitEvent): void => {
+    event.preventDefault();
+    void submit(new FormData(event.target as HTMLFormElement));
+  };
+  return html`<form class="form" novalidate aria-busy=${isBusy ? "true" : "false"} @submit=${send}>
+    <h2 id="dialog-title">${title}</h2>
+    ${state.notice ? html`<p class="message warning" part="message" role="alert">${state.notice}</p>` : nothing}
+    ${content} ${state.error ? renderError(view, state.error) : nothing}
+    <div class="actions">
+      ${confirm
+        ? html`<button class="primary" part="button primary" ?disabled=${isBusy}>${isBusy ? words.working : confirm}</button>`
+        : nothing}
+      <button type="button" part="button" ?disabled=${isBusy} @click=${() => flow.closeDialog()}>${keep}</button>
+    </div>
+  </form>`;
+}
+
+function renderComplete(view: SessionView): TemplateResult {
+  const { words, flow } = view;
+  const { form } = words;
+  const optional = { isOptional: true, rows: 3, maxLength: MAX_TEXT_LENGTH };
+  return renderForm(view, {
+    title: words.complete,
+    content: html`${renderText(view, "notes", form.notes, { ...optional, hint: form.notesHint })}
+    ${renderText(view, "actionItems", form.actionItems, { ...optional, hint: form.actionItemsHint, maxLength: 26_000 })}
+    ${renderRating(view, form.rating, true)}
+    ${renderText(view, "feedback", form.feedback, { ...optional, hint: form.feedbackHint })}`,
+    confirm: words.complete,
+    keep: form.keep,
+    submit: (values) => {
+      const [notes, feedback] = [textOf(values, "notes"), textOf(values, "feedback")];
+      const [rating, items] = [Number(values.get("rating")), linesOf(textOf(values, "actionItems"))];
+      return flow.complete({
+        ...(notes && { notes }),
+        ...(rating && { rating }),
+        ...(feedback && { feedback }),
+        ...(items.length && { actionItems: items }),
+      });
+    },
+  });
+}
+
+function renderCancel(view: SessionView): TemplateResult {
+  const { words, state, flow } = view;
+  const { cancelling } = words;
+  const { quote } = state;
+  const isLeave = roleOf(state) === "mentee" && isGroup(state);
+  const options = {
+    title: isLeave ? cancelling.leaveTitle : cancelling.title,
+    keep: cancelling.keep,
+    submit: (values: FormData) => flow.cancel(textOf(values, "reason"), values.has("refund")),
+  };
+  if (!quote) {
+    return renderForm(view, { ...options, content: html`<p role="status">${cancelling.loading}</p>`, confirm: null });
+  }
+  if (!quote.allowed) {
+    const why = quote.policy ? cancelling.closed : words.noCancelling;
+    return renderForm(view, { ...options, content: html`<p>${why}</p>`, confirm: null });
+  }
+  const confirm = quote.fee.amount ? cancelling.confirmFee(moneyOf(view, quote.fee)) : cancelling.confirm;
+  return renderForm(view, {
+    ...options,
+    content: html`<dl class="summary" part="summary" aria-live="polite">
+        <div><dt>${cancelling.fee}</dt><dd>${quote.fee.amount ? moneyOf(view, quote.fee) : cancelling.noFee}</dd></div>
+        ${quote.refund.amount
+          ? html`<div><dt>${cancelling.refund}</dt><dd>${moneyOf(view, quote.refund)}</dd></div>`
+          : nothing}
+      </dl>
+      ${quote.freeUntil && !quote.late
+        ? html`<p class="muted">${words.freeUntil(momentOf(view, Date.parse(quote.freeUntil)))}</p>`
+        : nothing}
+      ${quote.creditReturned === null
+        ? nothing
+        : html`<p>${quote.creditReturned ? cancelling.creditBack : cancelling.creditSpent}</p>`}
+      ${quote.cancelledBy !== "mentee" && quote.refund.amount
+        ? html`<p class="muted">${cancelling.refundToMentee}</p>`
+        : nothing}
+      ${renderReason(view)}
+      ${quote.cancelledBy === "mentee" && !isLeave && quote.refund.amount
+        ? renderRefund(cancelling.wantRefund(moneyOf(view, quote.refund)))
+        : nothing}`,
+    confirm: isLeave && !quote.fee.amount ? cancelling.confirmLeave : confirm,
+  });
+}
+
+function renderSeries(view: SessionView): TemplateResult {
+  const { words, state, flow } = view;
+  const { series, cancelling } = words;
+  const { plan } = state;
+  const options = {
+    title: series.cancelTitle,
+    keep: series.keep,
+    submit: (values: FormData) => flow.cancelSeries(textOf(values, "reason"), values.has("refund")),
+  };
+  if (!plan) {
+    const content = state.error ? nothing : html`<p role="status">${cancelling.loading}</p>`;
+    return renderForm(view, { ...options, content, confirm: null });
+  }
+  if (!plan.items.length) {
+    return renderForm(view, { ...options, content: html`<p>${series.nothing}</p>`, confirm: null });
+  }
+  const isMentee = roleOf(state) === "mentee";
+  const refund = plan.refund?.amount ? moneyOf(view, plan.refund) : null;
+  return renderForm(view, {
+    ...options,
+    content: html`<p>${series.affected(countOf(view, plan.items.length, words.plurals.dates))}</p>
+      <ul class="dates" tabindex="0" aria-label=${series.dates}>
+        ${plan.items.map(
+          ({ startTime, isDraft }) =>
+            html`<li>${momentOf(view, Date.parse(startTime))} ${isDraft ? html`<small>(${series.draft})</small>` : nothing}</li>`,
+        )}
+      </ul>
+      <dl class="summary" part="summary">
+        <div><dt>${cancelling.fee}</dt><dd>${plan.fee?.amount ? moneyOf(view, plan.fee) : cancelling.noFee}</dd></div>
+        ${refund ? html`<div><dt>${cancelling.refund}</dt><dd>${refund}</dd></div>` : nothing}
+      </dl>
+      ${plan.credits ? html`<p>${countOf(view, plan.credits, words.plurals.credits)}</p>` : nothing} ${renderReason(view)}
+      ${isMentee && refund ? renderRefund(cancelling.wantRefund(refund)) : nothing}`,
+    confirm: series.confirm,
+  });
+}
+
+function renderReview(view: SessionView): TemplateResult {
+  const { words, state, flow } = view;
+  const { reviewing } = words;
+  return renderForm(view, {
+    title: reviewing.title(state.session?.mentor?.name ?? ""),
+    content: html`${renderRating(view, reviewing.rating, false)}
+    ${renderText(view, "comment", reviewing.comment, {
+      hint: reviewing.commentHint,
+      isOptional: true,
+      rows: 4,
+      maxLength: MAX_TEXT_LENGTH,
+    })}`,
+    confirm: reviewing.send,
+    keep: words.form.keep,
+    submit: (values) => flow.review(Number(values.get("rating")) || null, textOf(values, "comment")),
+  });
+}
+
+function renderReason(view: SessionView): TemplateResult {
+  const { reason, reasonHint } = view.words.cancelling;
+  return renderText(view, "reason", reason, { hint: reasonHint, isOptional: false, rows: 2, maxLength: MAX_REASON_LENGTH });
+}
+
+function renderRefund(label: string): TemplateResult {
+  return html`<label class="check"><input type="checkbox" name="refund" checked /> ${label}</label>`;
+}
+
+interface TextOptions {
+  hint: string;
+  isOptional: boolean;
+  rows: number;
+  maxLength: number;
+}
+
+function renderText(view: SessionView, name: string, label: string, options: TextOptions): TemplateResult {
+  const { words, state } = view;
+  const reasons = state.fieldErrors[name];
+  return html`<div class="field">
+    <label for=${name}>${label} ${options.isOptional ? html`<span class="muted">(${words.form.optional})</span>` : nothing}</label>
+    <textarea
+      id=${name}
+      name=${name}
+      rows=${options.rows}
+      maxlength=${options.maxLength}
+      ?required=${!options.isOptional}
+      ?readonly=${state.doing !== null}
+      aria-invalid=${reasons ? "true" : "false"}
+      aria-describedby="${name}-hint ${name}-error"
+    ></textarea>
+    <p class="muted" id="${name}-hint">${options.hint}</p>
+    ${renderReasons(name, reasons)}
+  </div>`;
+}
+
+function renderRating(view: SessionView, label: string, isOptional: boolean): TemplateResult {
+  const { words, state } = view;
+  const reasons = state.fieldErrors["rating"];
+  const choice = (value: number, content: Rendered | string, name: string): TemplateResult =>
+    html`<label><input type="radio" name="rating" value=${value || ""} ?checked=${!value}
+      aria-label=${name} aria-invalid=${reasons && value === 1 ? "true" : nothing} /><span aria-hidden="true">${content}</span></label>`;
+  return html`<fieldset class="rating" aria-describedby="rating-error">
+    <legend>${label} ${isOptional ? html`<span class="muted">(${words.form.optional})</span>` : nothing}</legend>
+    <div>
+      ${RATINGS.map((value) => choice(value, html`${value} ★`, `${value} – ${words.form.stars(value)}`))}
+      ${isOptional ? choice(0, words.form.noRating, words.form.noRating) : nothing}
+    </div>
+    ${renderReasons("rating", reasons)}
+  </fieldset>`;
+}
+
+function renderReasons(name: string, reasons: string[] | undefined): TemplateResult {
+  return html`<p class="error" id="${name}-error" role=${reasons ? "alert" : nothing}>${reasons?.join(" ") ?? nothing}</p>`;
+}
+
+function textOf(values: FormData, name: string): string {
+  return String(values.get(name) ?? "").trim();
+}

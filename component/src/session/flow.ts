@@ -1,0 +1,401 @@
+/** What people do with a session: load it, start, complete, cancel, review. Changes the state that its views render. */
+
+import { ApiError } from "../api/errors.js";
+import type { RequestOptions } from "../api/client.js";
+import type {
+  Booking,
+  CancellationQuote,
+  CancelledSeries,
+  Money,
+  Page,
+  Review,
+  ReviewPermit,
+  Session,
+} from "../api/types.js";
+import { delay } from "../api/client.js";
+import type { Completion, PartContext } from "../parts.js";
+import { Store } from "../state/store.js";
+import { plural } from "../text/index.js";
+import {
+  STATUS_AFTER,
+  costsTheSame,
+  fieldErrorsOf,
+  initialSessionState,
+  nextLook,
+  possible,
+  roleOf,
+  type Action,
+  type DialogName,
+  type SeriesPlan,
+  type SessionState,
+} from "./state.js";
+import type { SessionWords } from "./text/index.js";
+
+/** How often a session that is being created is asked for, at most. */
+const PREPARING_ATTEMPTS = 30;
+/** How long after the completion the permit to review may still come. */
+const PERMIT_DELAY_MS = 60_000;
+const PERMIT_PAUSE_MS = 3_000;
+const EVENTS = { start: "started", complete: "completed", cancel: "cancelled" } as const;
+
+export class SessionFlow {
+  readonly store = new Store<SessionState>(initialSessionState());
+  #id: string | null = null;
+  #run = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Idempotency-Keys by what is sent, kept until the API has answered. */
+  readonly #keys = new Map<string, string>();
+
+  constructor(
+    private readonly context: PartContext,
+    private readonly words: () => SessionWords,
+  ) {}
+
+  /** Shows a session; the same one again does nothing. */
+  open(id: string): void {
+    if (id === this.#id) return;
+    this.#run.abort();
+    this.#run = new AbortController();
+    this.#id = id;
+    this.store.update(initialSessionState());
+    void this.load();
+  }
+
+  dispose(): void {
+    this.#run.abort();
+    clearTimeout(this.#timer);
+  }
+
+  /** Reads the session, again too; a failure is shown. */
+  async load(): Promise<void> {
+    const { signal } = this.#run;
+    this.store.update({ error: null, phase: this.store.state.session ? "ready" : "loading" });
+    try {
+      await this.#read(signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      const failure = asApiError(error);
+      this.store.update({ error: failure, phase: this.store.state.session ? "ready" : "failed" });
+      this.context.telemetry.failed(failure);
+      this.context.emit("failed", { error: failure, during: "session" });
+    }
+  }
+
+  /** A session has changed, by a stream or by the booking flow. */
+  changed(session: Session): void {
+    const known = this.store.state.session;
+    if (session.id !== this.#id || this.store.state.doing || known?.updatedAt === session.updatedAt) return;
+    // Read, because the tag for the next change and what it costs to cancel are not in the message.
+    void this.load();
+  }
+
+  openDialog(dialog: DialogName): void {
+    this.store.update({ dialog, error: null, fieldErrors: {}, notice: null, plan: null });
+    if (dialog === "cancel") void this.#inDialog(dialog, async () => this.store.update({ quote: await this.#quote() }));
+    if (dialog === "series") void this.#inDialog(dialog, async () => this.store.update({ plan: await this.#plan() }));
+  }
+
+  closeDialog(): void {
+    if (this.store.state.doing || !this.store.state.dialog) return;
+    this.store.update({ dialog: null, error: null, fieldErrors: {} });
+  }
+
+  start(): Promise<void> {
+    const { onStart } = this.context.options.sessionActions ?? {};
+    return this.#step("start", onStart && (() => onStart(this.#sessionId)), {});
+  }
+
+  complete(completion: Completion): Promise<void> {
+    const { onComplete } = this.context.options.sessionActions ?? {};
+    return this.#step("complete", onComplete && (() => onComplete(this.#sessionId, completion)), completion);
+  }
+
+  /** Cancels for what the dialog shows; where that has changed meanwhile, shows the new cost instead. */
+  async cancel(reason: string, refundRequested: boolean): Promise<void> {
+    const { quote: shown, doing } = this.store.state;
+    const words = this.words();
+    if (doing) return;
+    if (!reason.trim()) return this.store.update({ fieldErrors: { reason: [words.cancelling.reasonMissing] } });
+    const action = possible(this.store.state).leave ? "leave" : "cancel";
+    const { onCancel } = this.context.options.sessionActions ?? {};
+    if (onCancel) return this.#step(action, () => onCancel(this.#sessionId, reason), {});
+    await this.#doing(action, async () => {
+      const quote = await this.#quote();
+      if (shown && !costsTheSame(shown, quote)) {
+        this.store.update({ quote, notice: words.cancelling.costChanged });
+        return;
+      }
+      if (action === "leave") return this.#leave(reason);
+      const mayAsk = quote.cancelledBy === "mentee" && quote.refund.amount > 0;
+      await this.#stepDone(action, await this.#postStep(action, { reason, ...(mayAsk && { refundRequested }) }));
+    });
+  }
+
+  async review(rating: number | null, comment: string): Promise<void> {
+    const words = this.words();
+    if (!rating) return this.store.update({ fieldErrors: { rating: [words.reviewing.ratingMissing] } });
+    await this.#doing("review", async () => {
+      const body = { rating, ...(comment.trim() && { comment: comment.trim() }) };
+      const review = await this.#post<Review>(`/sessions/${this.#sessionId}/review`, body);
+      this.store.update({ review, permit: null });
+      this.#finished("review");
+    });
+  }
+
+  /** Cancels this session and the later ones of its series. */
+  async cancelSeries(reason: string, refundRequested: boolean): Promise<void> {
+    const { session, booking } = this.store.state;
+    const words = this.words();
+    if (!reason.trim()) return this.store.update({ fieldErrors: { reason: [words.cancelling.reasonMissing] } });
+    await this.#doing("series", async () => {
+      const body = { from: session?.startTime, reason, refundRequested };
+      const { kept } = await this.#post<CancelledSeries>(`/series/${booking?.seriesId}/cancel`, body);
+      await this.#read(this.#run.signal);
+      this.#finished("series");
+      if (kept.length) {
+        const dates = plural(this.context.words.code, kept.length, words.plurals.dates);
+        this.store.update({ notice: `${words.done.series} ${words.series.kept(dates)}` });
+      }
+      const now = this.store.state.session;
+      if (now?.status === "cancelled") this.#emitStep("cancel", now);
+    });
+  }
+
+  get #sessionId(): string {
+    return this.#id ?? "";
+  }
+
+  /** A step by the page's own call, where it gave one, or by ours; shown as made meanwhile where that is wanted. */
+  async #step(action: "start" | "complete" | "cancel" | "leave", own: (() => unknown) | undefined, body: object): Promise<void> {
+    const { session } = this.store.state;
+    await this.#doing(action, async () => {
+      const status = STATUS_AFTER[action];
+      if (this.context.options.optimistic && session && status) this.store.update({ session: { ...session, status } });
+      if (!own) return this.#stepDone(action, await this.#postStep(action, body));
+      await own();
+      await this.#read(this.#run.signal);
+      const now = this.store.state.session;
+      // The page may have asked its own visitor, who thought better of it.
+      if (now && now.status === status) await this.#stepDone(action, now);
+      else this.store.update({ dialog: null });
+    });
+  }
+
+  #postStep(action: string, body: object): Promise<Session> {
+    const { tag: ifMatch } = this.store.state;
+    const onTag = (tag: string | null): void => this.store.update({ tag });
+    return this.#post<Session>(`/sessions/${this.#sessionId}/${action}`, body, { ifMatch, onTag });
+  }
+
+  async #stepDone(action: Action, session: Session): Promise<void> {
+    this.store.update({ session });
+    this.#finished(action);
+    if (action in EVENTS) this.#emitStep(action as keyof typeof EVENTS, session);
+    await this.#readRest(session, this.#run.signal).catch(() => undefined);
+  }
+
+  async #leave(reason: string): Promise<void> {
+    const { session } = this.store.state;
+    await this.#post(`/group-sessions/${session?.bookingId}/leave`, { reason });
+    this.store.update({ phase: "left" });
+    this.#finished("leave");
+    // To the one who left, it is as if it were cancelled.
+    if (session) this.#emitStep("cancel", session);
+  }
+
+  #emitStep(action: keyof typeof EVENTS, session: Session): void {
+    this.context.emit(EVENTS[action], { session });
+    this.context.flow.sessionChanged(session);
+  }
+
+  #finished(action: Action): void {
+    const notice = this.words().done[action as keyof SessionWords["done"]];
+    this.store.update({ dialog: null, notice, error: null, fieldErrors: {}, now: Date.now() });
+    this.context.announce(notice);
+    this.#schedule();
+  }
+
+  /** Does one thing at a time; what fails is shown, and what was shown as made is taken back. */
+  async #doing(action: Action, work: () => Promise<void>): Promise<void> {
+    const { session, tag, doing } = this.store.state;
+    if (doing) return;
+    const { signal } = this.#run;
+    this.store.update({ doing: action, error: null, fieldErrors: {}, notice: null });
+    try {
+      await work();
+    } catch (error) {
+      if (signal.aborted) return;
+      this.store.update({ session, tag });
+      await this.#failed(action, asApiError(error), signal);
+    } finally {
+      if (!signal.aborted) this.store.update({ doing: null });
+    }
+  }
+
+  async #failed(action: Action, error: ApiError, signal: AbortSignal): Promise<void> {
+    const during = action in EVENTS ? (action as "start" | "complete" | "cancel") : "session";
+    this.context.telemetry.failed(error);
+    this.context.emit("failed", { error, during });
+    if (error.status === 412 || error.code === "invalid_transition") {
+      await this.#read(signal).catch(() => undefined);
+      // What was to be done may not be there any more; the form stays open where it is.
+      const after = possible(this.store.state);
+      const isThere = action === "series" ? after.cancelSeries : after[action];
+      if (!isThere) this.store.update({ dialog: null });
+    }
+    this.store.update({ error, fieldErrors: fieldErrorsOf(error.details, this.words().form.line) });
+  }
+
+  async #inDialog(dialog: DialogName, work: () => Promise<void>): Promise<void> {
+    const { signal } = this.#run;
+    try {
+      await work();
+    } catch (error) {
+      if (!signal.aborted && this.store.state.dialog === dialog) this.store.update({ error: asApiError(error) });
+    }
+  }
+
+  async #read(signal: AbortSignal): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        let tag: string | null = null;
+        const options = { signal, onTag: (given: string | null) => (tag = given) };
+        const session = await this.context.client.get<Session>(`/sessions/${this.#sessionId}`, {}, options);
+        this.#tellChange(session);
+        this.store.update({ session, tag, phase: "ready", now: Date.now() });
+        await this.#readRest(session, signal);
+        return;
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.code !== "session_pending" || attempt >= PREPARING_ATTEMPTS) throw error;
+        this.store.update({ phase: "preparing" });
+        await delay((error.retryAfter ?? 1) * 1000, signal);
+      }
+    }
+  }
+
+  /** What stands beside the session; without it, less is shown. */
+  async #readRest(session: Session, signal: AbortSignal): Promise<void> {
+    const { client } = this.context;
+    const [booking, quote] = await Promise.all([
+      client.get<Booking>(`/bookings/${session.bookingId}`, {}, { signal }).catch(() => this.store.state.booking),
+      this.#quote().catch(() => this.store.state.quote),
+    ]);
+    if (signal.aborted) return;
+    this.store.update({ booking, quote, now: Date.now() });
+    this.#schedule();
+    if (session.status === "completed") void this.#readReview(session, signal).catch(() => undefined);
+  }
+
+  /** The review that is there, or the permit to write one, which comes a moment after the completion. */
+  async #readReview(session: Session, signal: AbortSignal): Promise<void> {
+    const { client } = this.context;
+    const reviews = await client.get<Page<Review>>(`/mentors/${session.mentorProfileId}/reviews`, { limit: 100 }, { signal });
+    const review = reviews.items.find((each) => each.sessionId === session.id) ?? null;
+    if (signal.aborted) return;
+    this.store.update({ review });
+    if (review || roleOf(this.store.state) !== "mentee") return;
+    for (;;) {
+      const permits = await client.get<Page<ReviewPermit>>("/reviews/permits", { limit: 100 }, { signal });
+      const permit = permits.items.find((each) => each.sessionId === session.id) ?? null;
+      this.store.update({ permit });
+      const isRecent = Date.now() - Date.parse(session.completedAt ?? "") < PERMIT_DELAY_MS;
+      if (permit || !isRecent) return;
+      await delay(PERMIT_PAUSE_MS, signal);
+    }
+  }
+
+  #quote(id = this.#sessionId): Promise<CancellationQuote> {
+    const { signal } = this.#run;
+    return this.context.client.get<CancellationQuote>(`/sessions/${id}/cancellation-quote`, {}, { signal });
+  }
+
+  /** What is left of the series from this session on, each with what it costs to cancel it now. */
+  async #plan(): Promise<SeriesPlan> {
+    const { session, booking } = this.store.state;
+    const role = roleOf(this.store.state);
+    const found: Booking[] = [];
+    let cursor: string | null | undefined;
+    do {
+      const query = {
+        role: role === "operator" ? null : role,
+        from: session?.startTime,
+        listingId: booking?.listingId,
+        order: "asc",
+        limit: 100,
+        cursor,
+      };
+      const page: Page<Booking> = await this.context.client.get("/bookings", query, { signal: this.#run.signal });
+      found.push(...page.items.filter((each) => each.seriesId === booking?.seriesId));
+      cursor = page.nextCursor;
+    } while (cursor);
+    const items: SeriesPlan["items"] = [];
+    const quotes: CancellationQuote[] = [];
+    for (const { startTime, status, sessionId } of found) {
+      if (status === "draft" && role !== "operator") items.push({ startTime, isDraft: true });
+      if (status !== "accepted" || !sessionId) continue;
+      const quote = await this.#quote(sessionId);
+      if (!quote.allowed) continue;
+      items.push({ startTime, isDraft: false });
+      quotes.push(quote);
+    }
+    return {
+      items,
+      fee: sumOf(quotes.map((quote) => quote.fee)),
+      refund: sumOf(quotes.map((quote) => quote.refund)),
+      credits: quotes.filter((quote) => quote.creditReturned).length,
+    };
+  }
+
+  /** Sends a change. The same one again has the same key, until it is answered. */
+  async #post<T>(path: string, body: object, options: RequestOptions = {}): Promise<T> {
+    const name = `${path} ${options.ifMatch ?? ""} ${JSON.stringify(body)}`;
+    const key = this.#keys.get(name) ?? crypto.randomUUID();
+    this.#keys.set(name, key);
+    try {
+      const answer = await this.context.client.post<T>(path, body, { ...options, key, signal: this.#run.signal });
+      this.#keys.delete(name);
+      return answer;
+    } catch (error) {
+      if (error instanceof ApiError && !error.isTemporary) this.#keys.delete(name);
+      throw error;
+    }
+  }
+
+  /** Says that the other side has changed the session while it is being looked at. */
+  #tellChange(session: Session): void {
+    const { session: known, doing } = this.store.state;
+    if (!known || doing || known.status === session.status) return;
+    const words = this.words();
+    const notice = words.changed(words.status[session.status]);
+    this.store.update({ notice, dialog: null });
+    this.context.announce(notice);
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    const { session, phase } = this.store.state;
+    if (!session || phase !== "ready") return;
+    const wait = nextLook(session, Date.now(), this.context.realtime?.followsSessions ?? false);
+    if (wait === null) return;
+    const { signal } = this.#run;
+    this.#timer = setTimeout(() => {
+      if (signal.aborted) return;
+      // A page that nobody sees, or that is busy, looks later.
+      if (document.hidden || this.store.state.doing) this.#schedule();
+      else void this.#read(signal).catch(() => this.#schedule());
+    }, wait);
+  }
+}
+
+/** The sum of amounts of one currency; null of none. */
+export function sumOf(amounts: readonly Money[]): Money | null {
+  const [first] = amounts;
+  if (!first) return null;
+  return { currency: first.currency, amount: amounts.reduce((sum, { amount }) => sum + amount, 0) };
+}
+
+/** What a page's own action failed with is a failure like the API's. */
+export function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  return new ApiError(0, "page", error instanceof Error ? error.message : typeof error === "string" ? error : "");
+}

@@ -1,0 +1,130 @@
+/** Times of the chosen day that cannot be booked, with the reasons; read when people want to know. */
+
+import { html, nothing, type TemplateResult } from "lit";
+import type { ApiError } from "../api/errors.js";
+import type { RefusalReason, Slots } from "../api/types.js";
+import { addDays, formatter, startOfDay } from "../format/time.js";
+import type { PartContext, Rendered } from "../parts.js";
+import { Store } from "../state/store.js";
+import { asApiError } from "./flow.js";
+import type { SessionWords } from "./text/index.js";
+
+export interface RefusedRange {
+  /** The first and the last starting time, in milliseconds since the epoch. */
+  from: number;
+  to: number;
+  reason: RefusalReason;
+}
+
+interface RefusedState {
+  isOpen: boolean;
+  /** Of which day and zone `ranges` are. */
+  key: string;
+  ranges: RefusedRange[] | null;
+  isStale: boolean;
+  error: ApiError | null;
+}
+
+/** What is told of a time that several mentors refuse: what comes closest to being free. */
+const BY_INTEREST: RefusalReason[] = ["busy", "limit", "time_off", "too_soon", "beyond_horizon", "outside_hours"];
+
+/** The refused starting times, in a row those with the same reason; without times that another mentor offers. */
+export function rangesOf({ items, refused = [] }: Slots, mentorId: string | null): RefusedRange[] {
+  const reasons = new Map<number, RefusalReason | null>();
+  for (const { startTime, mentorProfileId, reason } of refused) {
+    if (mentorId && mentorProfileId !== mentorId) continue;
+    const start = Date.parse(startTime);
+    const known = reasons.get(start);
+    if (!known || BY_INTEREST.indexOf(reason) < BY_INTEREST.indexOf(known)) reasons.set(start, reason);
+  }
+  for (const { startTime, mentorProfileIds } of items) {
+    if (!mentorId || mentorProfileIds.includes(mentorId)) reasons.set(Date.parse(startTime), null);
+  }
+  const ranges: RefusedRange[] = [];
+  let previous: RefusalReason | null = null;
+  for (const [start, reason] of [...reasons].sort(([one], [other]) => one - other)) {
+    const last = ranges.at(-1);
+    if (last && reason !== null && reason === previous) last.to = start;
+    else if (reason !== null) ranges.push({ from: start, to: start, reason });
+    previous = reason;
+  }
+  return ranges;
+}
+
+export class RefusedTimes {
+  readonly store = new Store<RefusedState>({ isOpen: false, key: "", ranges: null, isStale: false, error: null });
+  #run = new AbortController();
+
+  constructor(
+    private readonly context: PartContext,
+    private readonly words: () => SessionWords,
+  ) {}
+
+  dispose(): void {
+    this.#run.abort();
+  }
+
+  render(day: string, locale: string): TemplateResult {
+    const { isOpen, key } = this.store.state;
+    const words = this.words();
+    // Another day, or other free times: what was read is of the past.
+    if (isOpen && key !== this.#keyOf(day)) queueMicrotask(() => void this.#load(day));
+    const toggled = (event: Event): void => {
+      this.store.update({ isOpen: (event.target as HTMLDetailsElement).open });
+    };
+    return html`<details class="refused" part="refused" ?open=${isOpen} @toggle=${toggled}>
+      <summary>${words.refused.title}</summary>
+      <div aria-live="polite">${isOpen ? this.#renderContent(words, locale) : nothing}</div>
+    </details>`;
+  }
+
+  #renderContent({ refused }: SessionWords, locale: string): Rendered {
+    const { ranges, isStale, error } = this.store.state;
+    if (error) return html`<p class="error">${refused.failed}</p>`;
+    if (!ranges) return html`<p class="muted">${this.context.words.loading}</p>`;
+    if (!ranges.length) return html`<p class="muted">${refused.none}</p>`;
+    const options = { timeZone: this.context.store.state.zone, hour: "numeric", minute: "2-digit" } as const;
+    const format = formatter(locale, options);
+    const reasonOf = ({ reason, from }: RefusedRange): string =>
+      reason === "too_soon" && from < Date.now() ? refused.past : refused.reasons[reason];
+    return html`<p class="muted">${isStale ? refused.stale : refused.starts}</p>
+      <ul>
+        ${ranges.map(
+          (range) =>
+            html`<li><b>${range.from === range.to ? format.format(range.from) : format.formatRange(range.from, range.to)}</b>
+              <span class="muted">${reasonOf(range)}</span></li>`,
+        )}
+      </ul>`;
+  }
+
+  #keyOf(day: string): string {
+    const { zone, mentorId, listing, durationMinutes, calendar } = this.context.store.state;
+    return [day, zone, mentorId, listing?.id, durationMinutes, calendar.slots.length].join();
+  }
+
+  async #load(day: string): Promise<void> {
+    const { client, options, store } = this.context;
+    const key = this.#keyOf(day);
+    if (this.store.state.key === key) return;
+    this.#run.abort();
+    const { signal } = (this.#run = new AbortController());
+    this.store.update({ key, ranges: null, error: null });
+    const { zone, course, listing, durationMinutes, mentorId } = store.state;
+    const path = course ? `/courses/${course.id}/slots` : `/mentors/${options.mentorId}/slots`;
+    const query = {
+      from: new Date(startOfDay(day, zone)).toISOString(),
+      to: new Date(startOfDay(addDays(day, 1), zone)).toISOString(),
+      durationMinutes,
+      listingId: course ? null : listing?.id,
+      timeZone: zone,
+      explain: true,
+    };
+    try {
+      const slots = await client.get<Slots>(path, query, { open: true, signal });
+      const ranges = rangesOf(slots, mentorId);
+      this.store.update({ ranges, isStale: Boolean(slots.staleCalendars?.length) && !slots.items.length });
+    } catch (error) {
+      if (!signal.aborted) this.store.update({ error: asApiError(error) });
+    }
+  }
+}

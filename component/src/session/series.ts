@@ -1,0 +1,253 @@
+/** A series in the booking form: its fields, which of its dates are free, and what became of them. */
+
+import { html, nothing, type TemplateResult } from "lit";
+import type { Recurrence, RefusalReason, Series, Slots } from "../api/types.js";
+import { addDays, dayOf } from "../format/time.js";
+import type { PartContext, Rendered } from "../parts.js";
+import { Store } from "../state/store.js";
+import {
+  MAX_SESSIONS,
+  MIN_SESSIONS,
+  NO_SERIES,
+  mistakeOf,
+  occurrencesOf,
+  recurrenceOf,
+  type Occurrence,
+  type SeriesFields,
+} from "./recurrence.js";
+import type { SessionWords } from "./text/index.js";
+import { countOf, momentOf } from "./view.js";
+
+const CHECKS_AT_ONCE = 3;
+const MINUTE_MS = 60_000;
+const INTERVALS = [0, 1, 2, 3, 4];
+
+/** Whether a date is free; `unknown` is decided when it is booked. */
+export type Check = "checking" | "free" | "unknown" | RefusalReason;
+
+export interface SeriesState extends SeriesFields {
+  /** By the start, in milliseconds since the epoch. */
+  checks: ReadonlyMap<number, Check>;
+}
+
+export class SeriesForm {
+  readonly store = new Store<SeriesState>({ ...NO_SERIES, checks: new Map() });
+  readonly #unsubscribe: () => void;
+  #run = new AbortController();
+
+  constructor(
+    private readonly context: PartContext,
+    private readonly words: () => SessionWords,
+  ) {
+    this.#unsubscribe = context.store.subscribe((state, previous) => {
+      if (state.slot === previous.slot && state.zone === previous.zone && state.slotMentorId === previous.slotMentorId) return;
+      // Another time: the dates are others. No time: the form is over.
+      this.store.update(state.slot ? { checks: new Map() } : { ...NO_SERIES, checks: new Map() });
+      void this.#check();
+    });
+  }
+
+  dispose(): void {
+    this.#run.abort();
+    this.#unsubscribe();
+  }
+
+  recurrence(): Recurrence | null {
+    return recurrenceOf(this.store.state);
+  }
+
+  render(locale: string): Rendered {
+    const { context, store } = this;
+    const { slot, zone } = context.store.state;
+    if (!slot) return nothing;
+    const { series: words } = this.words();
+    const { everyWeeks, ends, count, until, skip } = store.state;
+    const first = Date.parse(slot.startTime);
+    const mistake = mistakeOf(store.state, first, zone);
+    const firstDay = dayOf(first, zone);
+    const invalid = mistake ? "true" : "false";
+    return html`<fieldset class="fields series" part="series">
+      <legend class="visually-hidden">${words.title}</legend>
+      <div class="field">
+        <label for="series-every">${words.title}</label>
+        <select id="series-every" @change=${(event: Event) => this.#change({ everyWeeks: Number(valueOf(event)) })}>
+          ${INTERVALS.map(
+            (weeks) =>
+              html`<option value=${weeks} .selected=${weeks === everyWeeks}>${weeks ? words.weeks(weeks) : words.none}</option>`,
+          )}
+        </select>
+      </div>
+      ${everyWeeks
+        ? html`<div class="choices">
+              <div class="field">
+                <label for="series-ends">${words.ends}</label>
+                <select id="series-ends" @change=${(event: Event) => this.#changeEnd(valueOf(event), firstDay)}>
+                  <option value="count" .selected=${ends === "count"}>${words.byCount}</option>
+                  <option value="until" .selected=${ends === "until"}>${words.byDate}</option>
+                </select>
+              </div>
+              ${ends === "count"
+                ? html`<div class="field">
+                    <label for="series-count">${words.count}</label>
+                    <input
+                      id="series-count"
+                      type="number"
+                      inputmode="numeric"
+                      min=${MIN_SESSIONS}
+                      max=${MAX_SESSIONS}
+                      .value=${Number.isNaN(count) ? "" : String(count)}
+                      aria-invalid=${invalid}
+                      aria-describedby="series-error"
+                      @input=${(event: Event) => this.#change({ count: parseInt(valueOf(event), 10) })}
+                    />
+                  </div>`
+                : html`<div class="field">
+                    <label for="series-until">${words.until}</label>
+                    <input
+                      id="series-until"
+                      type="date"
+                      min=${addDays(firstDay, 7 * everyWeeks)}
+                      max=${addDays(firstDay, 7 * everyWeeks * (MAX_SESSIONS - 1))}
+                      .value=${until}
+                      aria-invalid=${invalid}
+                      aria-describedby="series-error"
+                      @change=${(event: Event) => this.#change({ until: valueOf(event) })}
+                    />
+                  </div>`}
+            </div>
+            <p class="error" id="series-error" role=${mistake ? "alert" : nothing}>${mistake ? words[mistake] : nothing}</p>
+            <label class="check"
+              ><input type="checkbox" .checked=${skip} @change=${() => this.store.update({ skip: !skip })} />
+              <span>${words.skip}<br /><small class="muted">${words.skipHint}</small></span></label
+            >
+            ${this.#renderDates(occurrencesOf(store.state, first, zone), locale)}`
+        : nothing}
+    </fieldset>`;
+  }
+
+  renderResult(series: Series, locale: string): TemplateResult {
+    const { context } = this;
+    const words = this.words();
+    const { zone } = context.store.state;
+    const made = countOf({ context }, series.made.length, words.plurals.dates);
+    const areRequests = series.made.every((each) => each.sessionId === null);
+    return html`<section class="series" part="series">
+      <h4>${areRequests ? words.series.requested(made) : words.series.made(made)}</h4>
+      <ul class="dates" tabindex="0" aria-label=${words.series.dates}>
+        ${series.made.map(({ startTime }) => html`<li>${momentOf({ locale, zone }, Date.parse(startTime))}</li>`)}
+      </ul>
+      ${series.skipped.length
+        ? html`<h4>${words.series.skipped}</h4>
+            <ul class="dates" tabindex="0" aria-label=${words.series.skipped}>
+              ${series.skipped.map(
+                ({ startTime, code, message }) =>
+                  html`<li>
+                    ${momentOf({ locale, zone }, Date.parse(startTime))}
+                    <small class="muted">${words.problems[code] ?? message}</small>
+                  </li>`,
+              )}
+            </ul>`
+        : nothing}
+    </section>`;
+  }
+
+  #renderDates(dates: Occurrence[], locale: string): Rendered {
+    if (!dates.length) return nothing;
+    const { context } = this;
+    const words = this.words();
+    const { checks } = this.store.state;
+    const { zone } = context.store.state;
+    const states = dates.map((date) => this.#checkOf(date, dates, checks));
+    const free = states.filter((check) => check === "free").length;
+    const isDone = !states.includes("checking");
+    return html`<div class="field">
+      <span id="series-dates">${words.series.dates}</span>
+      <p class="muted" role="status">${isDone ? countOf({ context }, free, words.plurals.freeDates) : words.series.checking}</p>
+      <ul class="dates" tabindex="0" aria-labelledby="series-dates">
+        ${dates.map((date, index) => {
+          const check = date.exists ? (states[index] ?? "unknown") : "skipped";
+          return html`<li class=${check === "free" || check === "checking" || check === "unknown" ? check : "taken"}>
+            ${momentOf({ locale, zone }, date.start)} <small>${labelOf(words, check)}</small>
+          </li>`;
+        })}
+      </ul>
+    </div>`;
+  }
+
+  #checkOf({ start, exists }: Occurrence, dates: Occurrence[], checks: ReadonlyMap<number, Check>): Check {
+    if (!exists) return "unknown";
+    // The first one has been chosen among the free times.
+    return start === dates[0]?.start ? "free" : (checks.get(start) ?? "checking");
+  }
+
+  #changeEnd(ends: string, firstDay: string): void {
+    const { everyWeeks, count, until } = this.store.state;
+    if (ends === "count") return this.#change({ ends });
+    const last = addDays(firstDay, 7 * everyWeeks * (Math.max(count || MIN_SESSIONS, MIN_SESSIONS) - 1));
+    this.#change({ ends: "until", until: until || last });
+  }
+
+  #change(change: Partial<SeriesFields>): void {
+    this.store.update(change);
+    void this.#check();
+  }
+
+  /** Asks of each date whether it is free; each once. */
+  async #check(): Promise<void> {
+    this.#run.abort();
+    const { signal } = (this.#run = new AbortController());
+    const { slot, zone } = this.context.store.state;
+    if (!slot) return;
+    const waiting = occurrencesOf(this.store.state, Date.parse(slot.startTime), zone)
+      .slice(1)
+      .filter(({ start, exists }) => exists && !this.store.state.checks.has(start));
+    const work = async (): Promise<void> => {
+      for (let date = waiting.shift(); date; date = waiting.shift()) {
+        const { start } = date;
+        const check = await this.#ask(start, signal).catch((): Check => "unknown");
+        if (signal.aborted) return;
+        this.store.update(({ checks }) => ({ checks: new Map([...checks, [start, check]]) }));
+      }
+    };
+    await Promise.all(Array.from({ length: CHECKS_AT_ONCE }, work));
+  }
+
+  async #ask(start: number, signal: AbortSignal): Promise<Check> {
+    const { client, options, store } = this.context;
+    const { course, listing, durationMinutes, zone, slotMentorId, mentorId } = store.state;
+    const path = course ? `/courses/${course.id}/slots` : `/mentors/${options.mentorId}/slots`;
+    const query = {
+      from: new Date(start).toISOString(),
+      to: new Date(start + MINUTE_MS).toISOString(),
+      durationMinutes,
+      listingId: course ? null : listing?.id,
+      // Times beside the mentor's grid can be booked too.
+      stepMinutes: 5,
+      timeZone: zone,
+      explain: true,
+    };
+    const { items, refused = [] } = await client.get<Slots>(path, query, { open: true, signal });
+    const mentor = slotMentorId ?? mentorId;
+    const isOf = (ids: string[]): boolean => !mentor || ids.includes(mentor);
+    if (items.some((slot) => Date.parse(slot.startTime) === start && isOf(slot.mentorProfileIds))) return "free";
+    return refused.find((each) => Date.parse(each.startTime) === start && isOf([each.mentorProfileId]))?.reason ?? "unknown";
+  }
+}
+
+function labelOf({ series, refused }: SessionWords, check: Check | "skipped"): string {
+  switch (check) {
+    case "checking":
+      return series.checking;
+    case "free":
+    case "unknown":
+      return series[check];
+    case "skipped":
+      return series.noSuchTime;
+    default:
+      return series.taken(refused.reasons[check]);
+  }
+}
+
+function valueOf(event: Event): string {
+  return (event.target as HTMLInputElement).value;
+}

@@ -1,0 +1,192 @@
+/** The session that is shown, and what follows from it: who is looking, what they may do and when, what happened. */
+
+import type { ApiError } from "../api/errors.js";
+import type { Booking, CancellationQuote, Money, Review, ReviewPermit, Session, SessionStatus } from "../api/types.js";
+
+export type Role = "mentee" | "mentor" | "operator";
+export type Action = "start" | "complete" | "cancel" | "leave" | "review" | "series";
+export type DialogName = "complete" | "cancel" | "review" | "series";
+
+/** What cancelling the rest of a series comes to. */
+export interface SeriesPlan {
+  items: { startTime: string; isDraft: boolean }[];
+  fee: Money | null;
+  refund: Money | null;
+  /** Credits that go back to a bundle. */
+  credits: number;
+}
+
+export interface SessionState {
+  /** `preparing`: accepted, and being created. `left`: the visitor has given up a place in a group. */
+  phase: "loading" | "preparing" | "ready" | "failed" | "left";
+  session: Session | null;
+  /** The ETag of `session`. */
+  tag: string | null;
+  booking: Booking | null;
+  /** What cancelling costs; who is asking follows from it. */
+  quote: CancellationQuote | null;
+  permit: ReviewPermit | null;
+  review: Review | null;
+  plan: SeriesPlan | null;
+  dialog: DialogName | null;
+  /** What is being done at the moment. */
+  doing: Action | null;
+  /** Why the last thing could not be done, or the session not be loaded. */
+  error: ApiError | null;
+  /** Reasons by the field of the dialog that has the value. */
+  fieldErrors: Readonly<Record<string, string[]>>;
+  /** What has just been done, or has changed. */
+  notice: string | null;
+  /** Milliseconds since the epoch, of the last change of what is possible. */
+  now: number;
+}
+
+export function initialSessionState(now = Date.now()): SessionState {
+  return {
+    phase: "loading",
+    session: null,
+    tag: null,
+    booking: null,
+    quote: null,
+    permit: null,
+    review: null,
+    plan: null,
+    dialog: null,
+    doing: null,
+    error: null,
+    fieldErrors: {},
+    notice: null,
+    now,
+  };
+}
+
+/** Who is looking at the session; null until it is known. */
+export function roleOf(state: SessionState): Role | null {
+  const by = state.quote?.cancelledBy;
+  return by && by !== "system" ? by : null;
+}
+
+export function isGroup({ session, booking }: Pick<SessionState, "session" | "booking">): boolean {
+  return booking ? booking.kind === "group" : session !== null && session.menteeUserId === null;
+}
+
+/** From when on a session can be started and joined, in milliseconds since the epoch; -Infinity for any time. */
+export function opensAt(session: Pick<Session, "startTime" | "earlyStartMinutes">): number {
+  if (session.earlyStartMinutes === null) return -Infinity;
+  return Date.parse(session.startTime) - session.earlyStartMinutes * 60_000;
+}
+
+/** What may be done now. `startsLater`: it can be started, and the time for it has not come. */
+export interface Possible {
+  join: string | null;
+  start: boolean;
+  startsLater: boolean;
+  complete: boolean;
+  cancel: boolean;
+  leave: boolean;
+  review: boolean;
+  cancelSeries: boolean;
+}
+
+export function possible(state: SessionState): Possible {
+  const { session, now } = state;
+  const role = roleOf(state);
+  const status = session?.status;
+  const isParty = role === "mentee" || role === "mentor";
+  const isOpen = session !== null && now >= opensAt(session);
+  const hasLeave = role === "mentee" && isGroup(state);
+  const mayCancel = status === "scheduled" && state.quote?.allowed === true;
+  return {
+    join: session?.joinUrl && isWebAddress(session.joinUrl) ? session.joinUrl : null,
+    start: status === "scheduled" && isParty && isOpen,
+    startsLater: status === "scheduled" && isParty && !isOpen,
+    complete: status === "in_progress" && (role === "mentor" || role === "operator"),
+    cancel: mayCancel && !hasLeave,
+    leave: mayCancel && hasLeave,
+    review: status === "completed" && state.permit !== null && state.review === null,
+    cancelSeries: Boolean(state.booking?.seriesId) && role !== null && status === "scheduled",
+  };
+}
+
+/** Whether an address may stand in a link: whatever runs scripts may not. */
+export function isWebAddress(address: string): boolean {
+  return /^https?:\/\//i.test(address);
+}
+
+const SOON_MS = 60_000;
+const LONGEST_TIMER_MS = 3_600_000;
+/** How long after its end a session that goes on is still looked at. */
+const LATE_MS = 6 * 3_600_000;
+
+/**
+ * When the session is to be read again, in milliseconds from now; null for never.
+ *
+ * At the moment from which it can be joined, since its link appears then; and each minute while the other side may
+ * start or complete it, unless a stream tells.
+ */
+export function nextLook(session: Session, now: number, isFollowed: boolean): number | null {
+  if (session.status === "completed" || session.status === "cancelled") return null;
+  const opens = opensAt(session);
+  const wait = opens > now ? opens - now : Infinity;
+  if (wait < Infinity) return Math.min(wait + 500, LONGEST_TIMER_MS);
+  if (isFollowed || now > Date.parse(session.endTime) + LATE_MS) return null;
+  const isNear = session.status === "in_progress" || now > Date.parse(session.startTime) - 30 * 60_000;
+  return isNear ? SOON_MS : Math.min(Date.parse(session.startTime) - 30 * 60_000 - now, LONGEST_TIMER_MS);
+}
+
+export interface HistoryEntry {
+  at: string;
+  kind: "requested" | "booked" | "started" | "completed" | "cancelled" | "waived" | "reviewed";
+}
+
+/** What happened, in the order of a session's life. A booking that was accepted at once has no request of its own. */
+export function historyOf({ session, booking, review }: Pick<SessionState, "session" | "booking" | "review">): HistoryEntry[] {
+  if (!session) return [];
+  const wasRequested = booking !== null && Date.parse(session.createdAt) - Date.parse(booking.createdAt) > SOON_MS;
+  const entries: [string | null | undefined, HistoryEntry["kind"]][] = [
+    [wasRequested ? booking.createdAt : null, "requested"],
+    [session.createdAt, "booked"],
+    [session.startedAt, "started"],
+    [session.completedAt, "completed"],
+    [session.cancelledAt, "cancelled"],
+    [session.cancellation?.waivedAt, "waived"],
+    [review?.createdAt, "reviewed"],
+  ];
+  return entries.flatMap(([at, kind]) => (at ? [{ at, kind }] : []));
+}
+
+/** Whether two quotes cost the same. */
+export function costsTheSame(one: CancellationQuote, other: CancellationQuote): boolean {
+  return (
+    one.allowed === other.allowed &&
+    one.fee.amount === other.fee.amount &&
+    one.refund.amount === other.refund.amount &&
+    one.creditReturned === other.creditReturned
+  );
+}
+
+/** What the dialogs of an action leave behind: the status that the session has then. */
+export const STATUS_AFTER: Partial<Record<Action, SessionStatus>> = {
+  start: "in_progress",
+  complete: "completed",
+  cancel: "cancelled",
+};
+
+/** The lines of a text that have something in them. */
+export function linesOf(text: string): string[] {
+  return text.split("\n").flatMap((line) => line.trim() || []);
+}
+
+/** The API's reasons by the dialog's fields; of a list, each with the number of its line. */
+export function fieldErrorsOf(
+  details: Readonly<Record<string, string[]>>,
+  line: (number: string, reason: string) => string,
+): Record<string, string[]> {
+  const errors: Record<string, string[]> = {};
+  for (const [name, reasons] of Object.entries(details)) {
+    const [field = "", index] = name.split(".");
+    const shown = index === undefined ? reasons : reasons.map((reason) => line(String(Number(index) + 1), reason));
+    errors[field] = [...(errors[field] ?? []), ...shown];
+  }
+  return errors;
+}
