@@ -2,7 +2,7 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import type { Listing, Mentor } from "./api/types.js";
-import { durationsOf, offeredListings } from "./booking/offers.js";
+import { offeredListings } from "./booking/offers.js";
 import type { Rendered } from "./parts.js";
 import { count, durationOf, priceOf, type View } from "./view.js";
 
@@ -18,7 +18,7 @@ export function renderCard(view: View, listingId: string | null): TemplateResult
       : offer
         ? renderMentor(view, offer.mentor)
         : nothing}
-    ${course ? renderCourseChoice(view) : renderListings(view, offeredListings(offer, listingId))}
+    ${course ? view.flow.course?.renderChoice(view) : renderListings(view, offeredListings(offer, listingId))}
   </header>`;
 }
 
@@ -101,38 +101,6 @@ function renderListings(view: View, listings: Listing[]): Rendered {
 
 function modeOf({ words }: View, listing: Listing): string {
   return listing.bookingMode === "instant" ? words.card.instant : words.card.request;
-}
-
-function renderCourseChoice(view: View): TemplateResult {
-  const { words, state, flow } = view;
-  const durations = durationsOf(state.offers);
-  return html`<div class="choices" ?hidden=${state.slot !== null}>
-    ${durations.length > 1
-      ? html`<label class="field"
-          ><span>${words.card.duration}</span>
-          <select @change=${(event: Event) => flow.chooseDuration(Number(valueOf(event)))}>
-            ${durations.map(
-              (minutes) =>
-                html`<option value=${minutes} .selected=${minutes === state.durationMinutes}>
-                  ${durationOf(view, minutes)}
-                </option>`,
-            )}
-          </select></label
-        >`
-      : nothing}
-    ${state.offers.length > 1
-      ? html`<label class="field"
-          ><span>${words.card.coach}</span>
-          <select @change=${(event: Event) => flow.chooseMentor(valueOf(event) || null)}>
-            <option value="" .selected=${state.mentorId === null}>${words.card.anyCoach}</option>
-            ${state.offers.map(
-              ({ mentor }) =>
-                html`<option value=${mentor.id} .selected=${mentor.id === state.mentorId}>${mentor.name}</option>`,
-            )}
-          </select></label
-        >`
-      : nothing}
-  </div>`;
 }
 
 export function valueOf(event: Event): string {

@@ -1,4 +1,4 @@
-import { LitElement, html, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
+import { LitElement, html, nothing, type PropertyDeclaration, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
 import { Client } from "./api/client.js";
 import { Tokens, type TokenProvider } from "./api/token.js";
 import type { Session } from "./api/types.js";
@@ -15,7 +15,7 @@ import { Store, StoreController } from "./state/store.js";
 import { styles } from "./styles.js";
 import { Telemetry } from "./telemetry.js";
 import { en, loadWords, localeOf, type Words } from "./text/index.js";
-import { failure, type View } from "./view.js";
+import { button, failure, message, signInMessage, type View } from "./view.js";
 
 /** An attribute that may be left out (undefined), given (true), or "false". */
 const optionalFlag = {
@@ -23,11 +23,19 @@ const optionalFlag = {
   toAttribute: (value: boolean | undefined): string | null => (value === undefined ? null : value ? "" : "false"),
 };
 
-/** What a change of starts anew. */
-const RESTARTING = [
+/** Attributes of which a change starts anew. */
+const SOURCES = [
   ...["variant", "mentor", "listing", "course", "session", "existingSessionId"],
-  ...["api", "token", "tokenUrl", "publishableKey", "words", "timeZone"],
-] as (keyof SessionBooking)[];
+  ...["api", "tokenUrl", "publishableKey", "timeZone"],
+];
+const FLAGS = ["showAvailabilityStatus", "showConnectionStatus", "enableOptimisticUpdates", "showSessionActions"];
+const RESTARTING = [...SOURCES, "token", "words"] as (keyof SessionBooking)[];
+
+/** Declarations of properties: an attribute is the property's name in kebab case. */
+function declare(names: string[], options: PropertyDeclaration = {}): PropertyDeclarations {
+  const attributeOf = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return Object.fromEntries(names.map((name) => [name, { attribute: attributeOf(name), ...options }]));
+}
 
 /**
  * Books a session with a mentor, or of a course, and runs it.
@@ -71,31 +79,10 @@ const RESTARTING = [
 export class SessionBooking extends LitElement {
   static override styles = styles;
   static override properties: PropertyDeclarations = {
-    variant: {},
-    mentor: {},
-    listing: {},
-    course: {},
-    session: {},
-    existingSessionId: { attribute: "existing-session-id" },
-    sessionStatus: { attribute: "session-status" },
-    tokenUrl: { attribute: "token-url" },
-    token: { attribute: false },
-    publishableKey: { attribute: "publishable-key" },
-    signInUrl: { attribute: "sign-in-url" },
-    api: {},
-    streamsUrl: { attribute: "streams-url" },
-    timeZone: { attribute: "time-zone" },
-    showAvailabilityStatus: { attribute: "show-availability-status", converter: optionalFlag },
-    showConnectionStatus: { attribute: "show-connection-status", converter: optionalFlag },
-    enableOptimisticUpdates: { attribute: "enable-optimistic-updates", converter: optionalFlag },
-    showSessionActions: { attribute: "show-session-actions", converter: optionalFlag },
-    sessionActions: { attribute: false },
-    onSuccess: { attribute: false },
-    theme: {},
-    words: { attribute: false },
-    text: { state: true },
-    announcement: { state: true },
-    isReady: { state: true },
+    ...declare([...SOURCES, "sessionStatus", "signInUrl", "streamsUrl", "theme"]),
+    ...declare(FLAGS, { converter: optionalFlag }),
+    ...declare(["token", "sessionActions", "onSuccess", "words"], { attribute: false }),
+    ...declare(["text", "announcement", "isReady"], { state: true, attribute: false }),
   };
 
   /** How much is shown: `basic` books; `enhanced` adds sessions, series, reasons; `realtime` adds live updates. */
@@ -239,17 +226,10 @@ export class SessionBooking extends LitElement {
     };
     const connection = this.options.showConnectionStatus ? (this.realtime?.renderConnection() ?? nothing) : nothing;
     switch (screen) {
-      case "failed": {
-        const again = html`<button part="button" @click=${() => flow.load()}>${text.tryAgain}</button>`;
-        return state.error ? failure(view, state.error, again) : nothing;
-      }
+      case "failed":
+        return state.error ? failure(view, state.error, button(text.tryAgain, () => flow.load())) : nothing;
       case "signed-out":
-        return html`<div class="message" part="message" role="alert">
-          <p>${text.signedOut}</p>
-          ${this.signInUrl
-            ? html`<a class="button" part="button" href=${this.signInUrl}>${text.form.signInLink}</a>`
-            : html`<button part="button" @click=${() => this.reload()}>${text.tryAgain}</button>`}
-        </div>`;
+        return signInMessage(view, text.signedOut);
       case "choose":
         return html`${renderCard(view, this.listing)} ${connection}
         ${state.durationMinutes ? renderCalendar(view) : renderNothingOffered(view)}`;
@@ -374,5 +354,5 @@ function renderLoading(words: Words): TemplateResult {
 
 function renderNothingOffered({ words, state }: View): TemplateResult {
   const isInactive = state.offers.length === 1 && state.offers[0]?.mentor.active === false;
-  return html`<p class="message" part="message">${isInactive ? words.card.inactive : words.card.nothing}</p>`;
+  return message("note", isInactive ? words.card.inactive : words.card.nothing);
 }

@@ -53,10 +53,7 @@ export const styles = css`
   .root > * {
     min-inline-size: 0;
   }
-  h2,
-  h3,
-  h4,
-  h5 {
+  :is(h2, h3, h4, h5) {
     font-size: 1.05em;
     line-height: 1.3;
     font-weight: 650;
@@ -64,14 +61,9 @@ export const styles = css`
   h2 {
     font-size: 1.25em;
   }
-  h4 {
-    font-size: 1em;
-  }
   h5 {
-    margin-block: 12px 6px;
-    color: var(--muted);
+    margin-block: 12px 0;
     font-size: 0.85em;
-    font-weight: 600;
   }
   :is(h3, h4):focus {
     outline: none;
@@ -79,9 +71,11 @@ export const styles = css`
   ul {
     list-style: none;
   }
-  .muted {
-    color: var(--muted);
+  :is(.muted, .facts, .hold, .error, .zone, dt, label, legend) {
     font-size: 0.92em;
+  }
+  :is(.muted, .zone, dt, th, h5) {
+    color: var(--muted);
   }
   .visually-hidden {
     position: absolute;
@@ -92,11 +86,7 @@ export const styles = css`
     white-space: nowrap;
   }
 
-  button,
-  .button,
-  input,
-  select,
-  textarea {
+  :is(button, .button, input, select, textarea) {
     font: inherit;
     color: inherit;
     background: var(--surface);
@@ -106,8 +96,7 @@ export const styles = css`
     padding: 8px 14px;
     max-inline-size: 100%;
   }
-  button,
-  .button {
+  :is(button, .button) {
     cursor: pointer;
     font-weight: 600;
     text-decoration: none;
@@ -116,8 +105,7 @@ export const styles = css`
     justify-content: center;
     gap: 8px;
   }
-  button:hover,
-  .button:hover {
+  :is(button, .button):hover {
     border-color: var(--accent);
     background: var(--tint);
   }
@@ -128,11 +116,8 @@ export const styles = css`
   button:disabled {
     cursor: default;
     opacity: 0.6;
-    border-color: var(--line);
-    background: var(--surface);
   }
-  .primary,
-  .primary:disabled {
+  .primary {
     background: var(--accent);
     border-color: var(--accent);
     color: var(--on-accent);
@@ -152,7 +137,7 @@ export const styles = css`
     inline-size: 42px;
     padding: 0;
   }
-  .icon svg {
+  svg {
     inline-size: 22px;
     fill: none;
     stroke: currentColor;
@@ -160,11 +145,8 @@ export const styles = css`
     stroke-linecap: round;
     stroke-linejoin: round;
   }
-  :is(.icon svg, .back):dir(rtl) {
+  svg:dir(rtl) {
     transform: scaleX(-1);
-  }
-  .back {
-    display: inline-block;
   }
   textarea {
     resize: vertical;
@@ -182,31 +164,22 @@ export const styles = css`
     display: grid;
     gap: 4px;
   }
-  .field > :is(label, span:first-child),
-  legend {
+  :is(.field > :first-child, legend) {
     font-weight: 600;
-    font-size: 0.92em;
     margin-block-end: 4px;
   }
-  .fields,
-  .form,
-  .result {
+  :is(.card, .calendar, .fields, .form, .result) {
     display: grid;
     gap: var(--gap);
   }
   .error {
     color: var(--danger);
-    font-size: 0.92em;
   }
   .error:empty {
     display: none;
   }
 
-  .card {
-    display: grid;
-    gap: var(--gap);
-  }
-  .person {
+  :is(.person, .outcome) {
     display: flex;
     gap: 14px;
     align-items: center;
@@ -218,8 +191,6 @@ export const styles = css`
     display: flex;
     flex-wrap: wrap;
     gap: 2px 14px;
-    margin-block-start: 2px;
-    font-size: 0.92em;
   }
   .avatar {
     position: relative;
@@ -245,14 +216,14 @@ export const styles = css`
   .star {
     color: light-dark(#b06a00, #ffc46b);
   }
-  .offers,
-  .choices {
+  :is(.offers, .submit) {
     display: grid;
     gap: 8px;
   }
   .choices {
-    grid-template-columns: repeat(auto-fit, minmax(min(220px, 100%), 1fr));
+    display: grid;
     gap: var(--gap);
+    grid-template-columns: repeat(auto-fit, minmax(min(220px, 100%), 1fr));
   }
   .offer {
     display: grid;
@@ -266,6 +237,7 @@ export const styles = css`
   }
   label.offer {
     cursor: pointer;
+    font-size: 1em;
   }
   .offer.single {
     grid-template-columns: 1fr auto;
@@ -283,18 +255,7 @@ export const styles = css`
     block-size: 20px;
     accent-color: var(--accent);
   }
-  .offer:has(input:focus-visible) {
-    outline: 3px solid var(--accent);
-    outline-offset: 2px;
-  }
-  .offer input:focus-visible {
-    outline: none;
-  }
 
-  .calendar {
-    display: grid;
-    gap: var(--gap);
-  }
   .head {
     display: flex;
     flex-wrap: wrap;
@@ -307,8 +268,6 @@ export const styles = css`
     flex-wrap: wrap;
     gap: 2px 8px;
     align-items: center;
-    font-size: 0.92em;
-    color: var(--muted);
   }
   .zone select {
     min-block-size: 36px;
@@ -332,9 +291,7 @@ export const styles = css`
     table-layout: fixed;
   }
   th {
-    color: var(--muted);
     font-size: 0.8em;
-    font-weight: 600;
     padding-block-end: 4px;
   }
   td {
@@ -363,9 +320,6 @@ export const styles = css`
     font-weight: 650;
     color: var(--accent);
     background: var(--tint);
-  }
-  .day.free:hover {
-    border-color: var(--accent);
   }
   .day.today {
     text-decoration: underline 2px;
@@ -434,17 +388,9 @@ export const styles = css`
     grid-column: 1 / -1;
     grid-template-columns: subgrid;
   }
-  dt {
-    color: var(--muted);
-    font-size: 0.92em;
-  }
   .hold {
-    font-size: 0.92em;
     color: var(--success);
     font-variant-numeric: tabular-nums;
-  }
-  .hold.muted {
-    color: var(--muted);
   }
   .message {
     display: flex;
@@ -467,19 +413,10 @@ export const styles = css`
   .message.warning {
     border-inline-start-color: var(--warning);
   }
-  .submit {
-    display: grid;
-    gap: 8px;
-  }
   .actions {
     display: flex;
     flex-wrap: wrap;
     gap: 10px;
-  }
-  .outcome {
-    display: flex;
-    gap: 14px;
-    align-items: center;
   }
   .outcome h3 {
     font-size: 1.2em;
@@ -537,8 +474,7 @@ export const styles = css`
   @media (prefers-reduced-motion: reduce) {
     * {
       animation-duration: 3s !important;
-      transition: none !important;
-    }
+      }
   }
   @media (forced-colors: active) {
     .day.free {

@@ -1,4 +1,4 @@
-/** What owners measure: load time, first slot, stream health, errors. No personal data; sampled; sent once, at the end. */
+/** What owners measure: load time, first slot, stream health, errors. No personal data; sent once, from a sample. */
 
 import type { ApiError } from "./api/errors.js";
 
@@ -8,6 +8,7 @@ export interface StreamHealth {
   reconnections: number;
 }
 
+/** What the API tells every component. */
 export interface ComponentConfig {
   streamsUrl: string | null;
   telemetryPercent: number;
@@ -20,7 +21,7 @@ export function componentConfig(base: string): Promise<ComponentConfig> {
   let config = configs.get(base);
   if (!config) {
     config = fetch(`${base}/component/config.json`, { credentials: "omit" })
-      .then(async (answer) => (await answer.json()) as ComponentConfig)
+      .then((answer) => answer.json() as Promise<ComponentConfig>)
       .catch(() => ({ streamsUrl: null, telemetryPercent: 0 }));
     configs.set(base, config);
   }
@@ -29,10 +30,9 @@ export function componentConfig(base: string): Promise<ComponentConfig> {
 
 export class Telemetry {
   readonly #startedAt = performance.now();
-  #loadSeconds: number | undefined;
-  #firstSlotSeconds: number | undefined;
-  #errors: Record<string, number> = {};
-  #isSent = false;
+  readonly #measured: Record<string, number> = {};
+  readonly #errors: Record<string, number> = {};
+  #isChosen = false;
   /** Set by the realtime part: the stream's health up to now. */
   stream: (() => StreamHealth) | null = null;
 
@@ -41,44 +41,38 @@ export class Telemetry {
     private readonly variant: string,
   ) {}
 
-  /** The first view with data is rendered. */
+  /** The first view with data is rendered. Decides whether this page is in the sample, when there is time. */
   loaded(): void {
-    this.#loadSeconds ??= this.#elapsed();
+    if (this.#measured["loadSeconds"]) return;
+    this.#measure("loadSeconds");
+    setTimeout(async () => {
+      this.#isChosen = Math.random() * 100 < (await componentConfig(this.base)).telemetryPercent;
+    }, SAMPLED_AFTER_MS);
   }
 
   /** The first free slot can be chosen. */
   firstSlot(): void {
-    this.#firstSlotSeconds ??= this.#elapsed();
+    this.#measure("firstSlotSeconds");
   }
 
-  failed(error: ApiError): void {
-    const kind =
-      error.code === "network" || error.code === "timeout" || error.code === "rate_limited"
-        ? error.code
-        : error.status >= 500
-          ? "server"
-          : error.status === 401
-            ? "unauthenticated"
-            : "refused";
+  failed({ code, status }: ApiError): void {
+    const kind = OWN_KINDS.includes(code) ? code : status >= 500 ? "server" : status ? "refused" : "script";
     this.#errors[kind] = Math.min((this.#errors[kind] ?? 0) + 1, 1000);
   }
 
-  /** Sends what was measured, once, if this page is in the sample. */
-  async send(): Promise<void> {
-    if (this.#isSent || this.#loadSeconds === undefined) return;
-    this.#isSent = true;
-    const body = JSON.stringify({
-      variant: this.variant,
-      loadSeconds: this.#loadSeconds,
-      firstSlotSeconds: this.#firstSlotSeconds,
-      stream: this.stream?.(),
-      errors: Object.keys(this.#errors).length ? this.#errors : undefined,
-    });
-    const { telemetryPercent } = await componentConfig(this.base);
-    if (Math.random() * 100 < telemetryPercent) navigator.sendBeacon(`${this.base}/component/telemetry`, body);
+  /** Sends what was measured, once. */
+  send(): void {
+    if (!this.#isChosen) return;
+    this.#isChosen = false;
+    const errors = Object.keys(this.#errors).length ? this.#errors : undefined;
+    const body = { variant: this.variant, ...this.#measured, stream: this.stream?.(), errors };
+    navigator.sendBeacon(`${this.base}/component/telemetry`, JSON.stringify(body));
   }
 
-  #elapsed(): number {
-    return Math.round(performance.now() - this.#startedAt) / 1000;
+  #measure(name: string): void {
+    this.#measured[name] ??= Math.round(performance.now() - this.#startedAt) / 1000;
   }
 }
+
+const OWN_KINDS = ["network", "timeout", "rate_limited", "unauthenticated"];
+const SAMPLED_AFTER_MS = 3_000;

@@ -7,7 +7,7 @@ import type { Money } from "./api/types.js";
 import type { BookingFlow } from "./booking/flow.js";
 import type { BookingState } from "./booking/state.js";
 import { formatMoney } from "./format/money.js";
-import type { EnhancedPart, RealtimePart, Rendered } from "./parts.js";
+import type { EnhancedPart, RealtimePart } from "./parts.js";
 import { plural, type Plural, type Words } from "./text/index.js";
 
 export interface View {
@@ -47,23 +47,49 @@ export function explain(words: Words, error: ApiError): string {
   return own ?? (error.status ? error.message : (problems["unexpected"] ?? error.message));
 }
 
-/** A message that screen readers hear at once. */
-export function failure(view: Pick<View, "words">, error: ApiError, action: Rendered = nothing): TemplateResult {
-  const reference = error.status >= 500 && error.requestId ? view.words.reference(error.requestId) : "";
-  return html`<div class="message danger" part="message" role="alert">
-    <p>${explain(view.words, error)} ${reference ? html`<small>${reference}</small>` : nothing}</p>
-    ${action}
-  </div>`;
+/** A message that screen readers hear at once, with a way on. */
+export function message(tone: "note" | "danger" | "warning", content: unknown, action: unknown = nothing): TemplateResult {
+  return html`<div class="message ${tone}" part="message" role="alert"><p>${content}</p>${action}</div>`;
+}
+
+export function button(label: string, onClick: () => unknown): TemplateResult {
+  return html`<button type="button" part="button" @click=${onClick}>${label}</button>`;
+}
+
+/** Names and what they stand for; rows without a value are left out. */
+export function summary(rows: [string, unknown][]): TemplateResult {
+  return html`<dl class="summary" part="summary">
+    ${rows.map(([name, value]) => (value ? html`<div><dt>${name}</dt><dd>${value}</dd></div>` : nothing))}
+  </dl>`;
+}
+
+/** Why something failed, with what support can find it by. */
+export function failure(view: Pick<View, "words">, error: ApiError, action: unknown = nothing): TemplateResult {
+  const hasReference = error.status >= 500 && error.requestId;
+  const reference = hasReference ? html`<small>${view.words.reference(error.requestId ?? "")}</small>` : nothing;
+  return message("danger", [explain(view.words, error), " ", reference], action);
+}
+
+/** What people who are not signed in can do. */
+export function signInMessage({ words, signInUrl }: Pick<View, "words" | "signInUrl">, sentence: string): TemplateResult {
+  const link = html`<a class="button" part="button" href=${signInUrl ?? ""}>${words.form.signInLink}</a>`;
+  return message("note", sentence, signInUrl ? link : nothing);
 }
 
 /** Why a request is not answered yet. */
 export function waitingText(view: Pick<View, "words" | "now">, waiting: Waiting): string {
   const seconds = Math.max(1, Math.ceil((waiting.until - view.now) / 1000));
-  return view.words.waiting[waiting.reason](count(view, seconds, view.words.plurals.seconds));
+  const { plurals, problems, retryIn } = view.words;
+  return `${problems[waiting.reason]} ${retryIn(count(view, seconds, plurals.seconds))}`;
 }
 
 /** Milliseconds as "4:59". */
 export function clock(milliseconds: number): string {
   const seconds = Math.max(0, Math.ceil(milliseconds / 1000));
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+/** An arrow that turns with the direction of the text. */
+export function arrow(path: string): TemplateResult {
+  return html`<svg viewBox="0 0 24 24" aria-hidden="true"><path d=${path} /></svg>`;
 }

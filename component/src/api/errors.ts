@@ -39,17 +39,11 @@ export class ApiError extends Error {
   }
 
   static async ofResponse(answer: Response): Promise<ApiError> {
-    const retryAfter = parseRetryAfter(answer.headers.get("Retry-After"));
+    // The API gives seconds, never a date.
+    const retryAfter = Number(answer.headers.get("Retry-After")) || null;
     const body = (await answer.json().catch(() => null)) as ErrorBody | null;
     return body?.code
       ? new ApiError(answer.status, body.code, body.message, body.details, retryAfter, body.requestId)
       : new ApiError(answer.status, "unexpected", answer.statusText, {}, retryAfter);
   }
-}
-
-/** Seconds of a `Retry-After` header, which has a number or a date; null if there is none. */
-export function parseRetryAfter(value: string | null, now = Date.now()): number | null {
-  if (!value) return null;
-  const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - now) / 1000;
-  return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : null;
 }

@@ -12,9 +12,9 @@ import type { Store } from "../state/store.js";
 import type { Telemetry } from "../telemetry.js";
 import type { Words } from "../text/index.js";
 import { HoldKeeper, LOST_CODES } from "./hold.js";
-import { durationsOf, keyOf, loadBundles, loadOffers, offeredListings, paymentsFor } from "./offers.js";
+import { loadOffers, offeredListings } from "./offers.js";
 import { chosenOffer, fieldErrorsFrom } from "./request.js";
-import { isSubmitting, type BookingState, type Form, type Payment } from "./state.js";
+import { isSubmitting, keyOf, type BookingState, type Form, type Payment } from "./state.js";
 import { SavedBooking, type Saved } from "./storage.js";
 import { Submitter } from "./submission.js";
 
@@ -40,6 +40,8 @@ export class BookingFlow {
   readonly #saved: SavedBooking;
   readonly #submitter: Submitter;
   #readAt = Date.now();
+  /** Where a course is booked: what it needs besides. */
+  course: typeof import("../course/course.js") | null = null;
 
   constructor(readonly context: FlowContext) {
     const { client, store, options } = context;
@@ -70,7 +72,9 @@ export class BookingFlow {
     const { client, options, store, telemetry } = this.context;
     store.update({ phase: "loading", error: null });
     try {
-      const offered = await loadOffers(client, options, this.#ended.signal);
+      const { signal } = this.#ended;
+      if (options.courseId) this.course = await import("../course/course.js");
+      const offered = await (this.course?.loadCourse ?? loadOffers)(client, options, signal);
       store.update({ ...offered, phase: "ready" });
     } catch (error) {
       return this.#failLoading(error);
@@ -80,11 +84,11 @@ export class BookingFlow {
     const [offer] = store.state.offers;
     const listings = offeredListings(offer, options.listingId);
     const listing = listings.find((each) => each.id === saved?.listingId) ?? listings[0] ?? null;
-    const durations = durationsOf(store.state.offers);
-    const savedDuration = durations.find((each) => each === saved?.durationMinutes);
+    const durations = this.course?.durationsOf(store.state.offers);
+    const savedDuration = durations?.find((each) => each === saved?.durationMinutes);
     store.update({
-      listing: store.state.course ? null : listing,
-      durationMinutes: store.state.course ? (savedDuration ?? durations[0] ?? 0) : (listing?.durationMinutes ?? 0),
+      listing: durations ? null : listing,
+      durationMinutes: (durations ? (savedDuration ?? durations[0]) : listing?.durationMinutes) ?? 0,
       mentorId: store.state.offers.length === 1 ? (offer?.mentor.id ?? null) : null,
     });
     const restoring = saved ? this.#restore(saved) : null;
@@ -311,10 +315,10 @@ export class BookingFlow {
   async #choosePayment(key: string | null): Promise<void> {
     const { client, store } = this.context;
     const { course } = store.state;
-    if (!course) return;
-    const bundles = await loadBundles(client, course.id, this.#ended.signal).catch(() => []);
+    if (!course || !this.course) return;
+    const bundles = await this.course.loadBundles(client, course.id, this.#ended.signal).catch(() => []);
     store.update({ bundles });
-    const payments = paymentsFor(store.state);
+    const payments = this.course.paymentsFor(store.state);
     const wanted = key ?? keyOf(store.state.payment);
     store.update({ payment: payments.find((each) => keyOf(each) === wanted) ?? payments[0] ?? null });
     this.#submitter.save();

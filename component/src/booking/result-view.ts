@@ -3,7 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { Booking } from "../api/types.js";
 import { formatSpan } from "../format/time.js";
-import { priceOf, type View } from "../view.js";
+import { button, priceOf, summary, type View } from "../view.js";
 import { placeOf } from "./form-view.js";
 import { chosenListing, chosenOffer, chosenPrice } from "./request.js";
 
@@ -29,9 +29,9 @@ export function renderResult(view: View): TemplateResult {
         : nothing
       : html`<div class="actions">
           ${submission.kind === "requested"
-            ? html`<button part="button" @click=${() => flow.withdraw()}>${words.result.withdraw}</button>`
+            ? button(words.result.withdraw, () => flow.withdraw())
             : nothing}
-          <button part="button" @click=${() => flow.bookAnother()}>${words.result.another}</button>
+          ${button(words.result.another, () => flow.bookAnother())}
         </div>`}
   </section>`;
 }
@@ -77,22 +77,11 @@ function renderDetails(view: View): TemplateResult {
   const price = booking?.price ?? chosenPrice(state);
   const name = booking?.mentor?.name ?? chosenOffer(state)?.mentor.name;
   const isByCredit = booking ? booking.bundlePurchaseId !== null : state.payment?.kind === "bundle";
-  return html`<dl class="summary" part="summary">
-    <div>
-      <dt>${words.form.when}</dt>
-      <dd>${formatSpan(Date.parse(start), Date.parse(end), locale, state.zone)}</dd>
-    </div>
-    ${name ? html`<div><dt>${words.result.with}</dt><dd>${name}</dd></div>` : nothing}
-    <div>
-      <dt>${words.form.subject}</dt>
-      <dd>${booking?.title ?? state.form.title}</dd>
-    </div>
-    <div>
-      <dt>${words.form.where}</dt>
-      <dd>${placeOf(view, booking ?? chosenListing(state))}</dd>
-    </div>
-    ${price
-      ? html`<div><dt>${words.form.price}</dt><dd>${isByCredit ? words.form.byCredit : priceOf(view, price)}</dd></div>`
-      : nothing}
-  </dl>`;
+  return summary([
+    [words.form.when, formatSpan(Date.parse(start), Date.parse(end), locale, state.zone)],
+    [words.result.with, name],
+    [words.form.subject, booking?.title ?? state.form.title],
+    [words.form.where, placeOf(view, booking ?? chosenListing(state))],
+    [words.form.price, isByCredit ? words.form.byCredit : price && priceOf(view, price)],
+  ]);
 }

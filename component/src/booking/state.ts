@@ -23,6 +23,12 @@ export interface Calendar {
 /** What pays for a session of a course; null where the listing has its price. */
 export type Payment = { kind: "product"; product: Product } | { kind: "bundle"; bundle: Bundle };
 
+/** A payment's name in a form. */
+export function keyOf(payment: Payment | null): string | null {
+  if (!payment) return null;
+  return payment.kind === "bundle" ? `bundle:${payment.bundle.id}` : `product:${payment.product.id}`;
+}
+
 export interface Form {
   title: string;
   notes: string;

@@ -5,8 +5,8 @@ import type { Booked, Booking, Session } from "../api/types.js";
 import { withoutOverlap } from "../calendar/slots.js";
 import { BookingFollower } from "./follow.js";
 import type { FlowContext } from "./flow.js";
-import { keyOf } from "./offers.js";
 import { bookedFrom, bookingRequest } from "./request.js";
+import { keyOf } from "./state.js";
 import type { Saved, SavedBooking, SentRequest } from "./storage.js";
 
 /** Seconds for which the API waits for the session before it answers that it is pending. */

@@ -3,7 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { Slot } from "../api/types.js";
 import { addDays, addMonths, dayOf, formatDay } from "../format/time.js";
-import { count, type View } from "../view.js";
+import { arrow, count, type View } from "../view.js";
 import { firstWeekdayOf, weekdayOf, weeksOf } from "./slots.js";
 
 const LONGEST_MONTHS_AHEAD = 24;
@@ -89,8 +89,6 @@ function focusableDay(days: ReadonlyMap<string, Slot[]>, chosen: string | null, 
   return days.keys().next().value ?? month;
 }
 
-const STEPS: Record<string, number | undefined> = { ArrowUp: -7, ArrowDown: 7 };
-
 /** Arrow keys move by days and weeks, Home and End within the week, Page Up and Page Down by months. */
 function move(view: View, event: KeyboardEvent): void {
   const at = (event.target as HTMLElement).dataset["day"];
@@ -98,28 +96,18 @@ function move(view: View, event: KeyboardEvent): void {
   const grid = event.currentTarget as HTMLElement;
   const forward = getComputedStyle(grid).direction === "rtl" ? -1 : 1;
   const column = (weekdayOf(at) - firstWeekdayOf(view.locale) + 7) % 7;
-  let day: string | null = null;
-  if (event.key === "ArrowLeft") day = addDays(at, -forward);
-  else if (event.key === "ArrowRight") day = addDays(at, forward);
-  else if (event.key === "Home") day = addDays(at, -column);
-  else if (event.key === "End") day = addDays(at, 6 - column);
-  else if (event.key === "PageUp") day = addMonths(at, -1);
-  else if (event.key === "PageDown") day = addMonths(at, 1);
-  else if (STEPS[event.key]) day = addDays(at, STEPS[event.key] ?? 0);
-  if (day === null) return;
+  const steps: Record<string, number | undefined> = {
+    ...{ ArrowLeft: -forward, ArrowRight: forward, ArrowUp: -7, ArrowDown: 7 },
+    ...{ Home: -column, End: 6 - column },
+  };
+  const months: Record<string, number | undefined> = { PageUp: -1, PageDown: 1 };
+  const day = event.key in months ? addMonths(at, months[event.key] ?? 0) : addDays(at, steps[event.key] ?? 0);
+  if (day === at) return;
   event.preventDefault();
   const { month, zone } = view.state;
   if (day < addMonths(dayOf(view.now, zone), 0)) return;
-  if (day.slice(0, 7) < month.slice(0, 7)) view.flow.showMonth(-1);
-  if (day.slice(0, 7) > month.slice(0, 7)) view.flow.showMonth(1);
+  if (day < month) view.flow.showMonth(-1);
+  else if (day >= addMonths(month, 1)) view.flow.showMonth(1);
   // After the other month has been rendered.
-  const focus = (): void => {
-    grid.querySelector<HTMLElement>(`[data-day="${day}"]`)?.focus();
-  };
-  if (day.slice(0, 7) === month.slice(0, 7)) focus();
-  else requestAnimationFrame(focus);
-}
-
-function arrow(path: string): TemplateResult {
-  return html`<svg viewBox="0 0 24 24" aria-hidden="true"><path d=${path} /></svg>`;
+  requestAnimationFrame(() => grid.querySelector<HTMLElement>(`[data-day="${day}"]`)?.focus());
 }

@@ -3,9 +3,9 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { Slot } from "../api/types.js";
 import { valueOf } from "../card.js";
-import { addMonths, formatDay, formatSpan, formatZone, localZone } from "../format/time.js";
+import { formatDay, formatSpan, formatZone, localZone } from "../format/time.js";
 import type { Rendered } from "../parts.js";
-import { explain, failure, type View } from "../view.js";
+import { button, explain, failure, message, type View } from "../view.js";
 import { renderMonth } from "./month.js";
 import { bookableSlots, partsOfDay, slotsByDay, startOf } from "./slots.js";
 
@@ -30,9 +30,7 @@ function renderLost({ state, words, locale }: View): Rendered {
   if (!state.lost) return nothing;
   const { slot, error } = state.lost;
   const time = formatSpan(startOf(slot), Date.parse(slot.endTime), locale, state.zone);
-  return html`<div class="message warning" part="message" role="alert">
-    <p><b>${words.lostTime(time)}.</b> ${explain(words, error)}</p>
-  </div>`;
+  return message("warning", html`<b>${words.lostTime(time)}.</b> ${explain(words, error)}`);
 }
 
 function renderDaySlots(view: View, days: ReadonlyMap<string, Slot[]>, bookable: readonly Slot[]): TemplateResult {
@@ -40,8 +38,7 @@ function renderDaySlots(view: View, days: ReadonlyMap<string, Slot[]>, bookable:
   const { calendar, day } = state;
   const content = (): Rendered => {
     if (calendar.error) {
-      const again = html`<button part="button" @click=${() => flow.reloadSlots()}>${words.tryAgain}</button>`;
-      return failure(view, calendar.error, again);
+      return failure(view, calendar.error, button(words.tryAgain, () => flow.reloadSlots()));
     }
     const isUnread = calendar.isLoading && !days.size;
     if (isUnread) return renderSkeleton(words.loading);
@@ -58,14 +55,10 @@ function renderDaySlots(view: View, days: ReadonlyMap<string, Slot[]>, bookable:
 }
 
 function renderNone({ words, flow, state }: View, bookable: readonly Slot[]): TemplateResult {
-  const last = bookable.at(-1);
-  const areLater = last && startOf(last) >= Date.parse(addMonths(state.month, 1));
   const isSearched = !bookable.length && state.calendar.to - state.calendar.from > 360 * 86_400_000;
   if (isSearched) return html`<p class="muted">${words.calendar.noneAtAll}</p>`;
   return html`<p class="muted">${words.calendar.noneInMonth}</p>
-    ${areLater || bookable.length
-      ? html`<button part="button" @click=${() => flow.findNext()}>${words.calendar.findNext}</button>`
-      : nothing}`;
+    ${bookable.length ? button(words.calendar.findNext, () => flow.findNext()) : nothing}`;
 }
 
 function renderParts(view: View, day: string, slots: readonly Slot[]): TemplateResult {

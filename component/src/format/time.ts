@@ -55,14 +55,8 @@ export function startOfDay(day: string, zone: string): number {
   const offsets = [offsetAt(wall - DAY_MS, zone), offsetAt(wall + DAY_MS, zone)];
   const fitting = offsets.map((offset) => wall - offset).filter((each) => each + offsetAt(each, zone) === wall);
   if (fitting.length) return Math.min(...fitting);
-  // The clocks jump over midnight: the day begins with the jump, found to the minute between the two guesses.
-  let [before, after] = [wall - Math.max(...offsets) - DAY_MS / 24, wall - Math.min(...offsets) + DAY_MS / 24];
-  while (after - before > 60_000) {
-    const middle = Math.floor((before + after) / 120_000) * 60_000;
-    if (dayOf(middle, zone) < day) before = middle;
-    else after = middle;
-  }
-  return after;
+  // The clocks jump over midnight: the day begins with the jump, when they would have shown it.
+  return wall - Math.min(...offsets);
 }
 
 /** A day some days later; calendar arithmetic, whatever the clocks do. */

@@ -74,10 +74,8 @@ export const de: Words = {
     terms: "Stornierung",
     freeUntil: (time) => `Kostenlos bis ${time}.`,
     lateFee: (fee, percent) => `Danach fallen ${percent} des Preises an: ${fee}.`,
-    lateFeePercent: (percent) => `Danach fallen ${percent} des Preises an.`,
-    lateCredit: "Danach wird die Sitzung Ihres Pakets nicht gutgeschrieben.",
+    lateCredit: "Bei später Stornierung ist die Sitzung Ihres Pakets verbraucht.",
     alwaysFree: "Kostenlos bis zum Beginn.",
-    tooLate: (hours) => `Die kostenlose Frist von ${hours} vor dem Beginn ist schon verstrichen.`,
     feeNow: (fee, percent) => `Eine Stornierung kostet ${percent} des Preises: ${fee}.`,
     noCancelling: "Diese Sitzung kann nach der Buchung nicht storniert werden.",
     book: "Jetzt buchen",
@@ -96,11 +94,7 @@ export const de: Words = {
     signInLink: "Anmelden",
   },
 
-  waiting: {
-    network: (seconds) => `Es besteht keine Verbindung. Nächster Versuch in ${seconds}.`,
-    rate_limited: (seconds) => `Das waren viele Anfragen auf einmal. Nächster Versuch in ${seconds}.`,
-    unavailable: (seconds) => `Der Dienst ist gerade nicht verfügbar. Nächster Versuch in ${seconds}.`,
-  },
+  retryIn: (seconds) => `Nächster Versuch in ${seconds}.`,
 
   result: {
     booked: "Ihre Sitzung ist gebucht",
@@ -122,11 +116,11 @@ export const de: Words = {
   },
 
   problems: {
-    network: "Es besteht keine Verbindung zum Dienst. Bitte prüfen Sie Ihr Netz und versuchen Sie es noch einmal.",
-    timeout: "Der Dienst hat nicht rechtzeitig geantwortet. Bitte versuchen Sie es noch einmal.",
-    unexpected: "Bei uns ist etwas schiefgegangen. Bitte versuchen Sie es noch einmal.",
-    unavailable: "Der Dienst ist gerade nicht verfügbar. Bitte versuchen Sie es gleich noch einmal.",
-    rate_limited: "Das waren viele Anfragen auf einmal. Bitte versuchen Sie es gleich noch einmal.",
+    network: "Es besteht keine Verbindung zum Dienst.",
+    timeout: "Der Dienst hat nicht rechtzeitig geantwortet.",
+    unexpected: "Bei uns ist etwas schiefgegangen.",
+    unavailable: "Der Dienst ist gerade nicht verfügbar.",
+    rate_limited: "Das waren viele Anfragen auf einmal.",
     unauthenticated: "Bitte melden Sie sich an, um fortzufahren.",
     forbidden: "Das ist mit diesem Konto nicht erlaubt.",
     not_found: "Dieses Angebot wurde nicht gefunden. Vielleicht gibt es es nicht mehr.",

@@ -76,10 +76,8 @@ export const en = {
     terms: "Cancellation",
     freeUntil: (time: string) => `Free of charge until ${time}.`,
     lateFee: (fee: string, percent: string) => `After that, ${percent} of the price is due: ${fee}.`,
-    lateFeePercent: (percent: string) => `After that, ${percent} of the price is due.`,
-    lateCredit: "After that, the session of your bundle is not given back.",
+    lateCredit: "A late cancellation uses up the session of your bundle.",
     alwaysFree: "Free of charge until the start.",
-    tooLate: (hours: string) => `The free period of ${hours} before the start has passed already.`,
     feeNow: (fee: string, percent: string) => `A cancellation costs ${percent} of the price: ${fee}.`,
     noCancelling: "This session cannot be cancelled once it is booked.",
     book: "Book now",
@@ -98,11 +96,7 @@ export const en = {
     signInLink: "Sign in",
   },
 
-  waiting: {
-    network: (seconds: string) => `There is no connection. Trying again in ${seconds}.`,
-    rate_limited: (seconds: string) => `That was a lot at once. Trying again in ${seconds}.`,
-    unavailable: (seconds: string) => `The service is not available right now. Trying again in ${seconds}.`,
-  },
+  retryIn: (seconds: string) => `Trying again in ${seconds}.`,
 
   result: {
     booked: "Your session is booked",
@@ -123,11 +117,11 @@ export const en = {
   },
 
   problems: {
-    network: "There is no connection to the service. Please check your network and try again.",
-    timeout: "The service took too long to answer. Please try again.",
-    unexpected: "Something went wrong on our side. Please try again.",
-    unavailable: "The service is not available right now. Please try again in a moment.",
-    rate_limited: "That was a lot at once. Please try again in a moment.",
+    network: "There is no connection to the service.",
+    timeout: "The service took too long to answer.",
+    unexpected: "Something went wrong on our side.",
+    unavailable: "The service is not available right now.",
+    rate_limited: "That was a lot at once.",
     unauthenticated: "Please sign in to go on.",
     not_found: "This offer could not be found. It may have been removed.",
     slot_taken: "Somebody else has just taken this time. Please choose another one.",

@@ -20,14 +20,10 @@ export async function loadWords(locale: string): Promise<Words> {
 
 /** The locale of an element: its own `lang`, or that of what is around it, shadow roots included, or the browser's. */
 export function localeOf(element: Element): string {
-  for (let at: Element | null = element; at; ) {
-    const found: Element | null = at.closest("[lang]");
-    const lang = found?.getAttribute("lang");
-    if (lang && isLocale(lang)) return lang;
-    const root: Node = (found ?? at).getRootNode();
-    at = root instanceof ShadowRoot ? root.host : null;
-  }
-  return navigator.language || "en";
+  const root = element.getRootNode();
+  const lang = element.closest("[lang]")?.getAttribute("lang");
+  if (lang) return isLocale(lang) ? lang : "en";
+  return root instanceof ShadowRoot ? localeOf(root.host) : navigator.language;
 }
 
 function isLocale(tag: string): boolean {
