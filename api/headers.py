@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from werkzeug.datastructures import Headers
 
-from config.origins import ANY_ORIGIN
+from config.addresses import ANY_ORIGIN
 from config.settings import Settings
 
 Fields = list[tuple[str, str]]

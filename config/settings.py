@@ -22,11 +22,9 @@ from urllib.parse import urlsplit
 import environs
 from environs import Env, ValidationError, validate
 
-from config.app_urls import require_app_url
+from config.addresses import ANY_ORIGIN, NO_LINKS, require_app_url, require_meeting_link, require_origin
 from config.limits import Network, RateLimit, TrustedProxies, rate_limit, trusted_proxies
 from config.mail_server import mail_server
-from config.meeting_links import NO_LINKS, require_meeting_link
-from config.origins import ANY_ORIGIN, require_origin
 from config.publishable_keys import require_publishable_key
 from config.secrets import DEVELOPMENT_SECRET, RANDOM_TEXT, flower_logins, optional_secret, require_keys, require_secret
 

@@ -22,7 +22,7 @@ from api.schemas.fields import (
     TrueOrFalse,
     Whole,
 )
-from config.meeting_links import require_meeting_link
+from config.addresses import require_meeting_link
 from models.catalog import (
     MAX_REMINDER_MINUTES,
     MAX_REMINDERS,

@@ -28,7 +28,7 @@ from api.schemas.fields import Moment
 from api.schemas.sessions import as_seen_by, shown_session
 from api.streams.hub import BEGINNING, Hub, Point, Stream, read_id, snapshot_id
 from config import telemetry
-from config.origins import require_origin
+from config.addresses import require_origin
 from config.sealing import Sealer, use_sealer
 from config.settings import Settings
 from models.prepared import PreparedStatement

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from config.app_urls import ID
+from config.addresses import ID
 from config.signed_links import Signer
 from workers.transports import Renew, Transport, no_lease
 from workflows.action_links.buttons import AppPage, Button, MailActions
