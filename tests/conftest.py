@@ -56,6 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start the servers, once per run: not in xdist's workers, and not just to list tests or options."""
     # A shell that runs the tests in the background has them ignore Ctrl-C, and so would every process that they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What is imported and collected stays to the end: looking for garbage in it would take seconds in each process.
+    gc.disable()
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         _OWNED.append(servers.start())
 
@@ -74,6 +76,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Thousands of tests and all that they import are there to the end: they are never garbage."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
