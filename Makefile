@@ -92,5 +92,5 @@ component: ## Build the booking component into api/component (node 20 or later; 
 	@cd component && npm ci --silent && npm run --silent build $(if $(filter test,$(ARGS)),&& npm test --silent)
 
 clean: ## Remove the environment and caches; data in .data stays
-	@rm -rf .venv component/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
+	@rm -rf .venv component/node_modules component/react/dist component/tests/react-18/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

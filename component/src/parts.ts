@@ -14,9 +14,12 @@ import type { BookingFlow } from "./booking/flow.js";
 import type { BookingState } from "./booking/state.js";
 import type { Saved } from "./booking/storage.js";
 import type { SessionBookingEvents } from "./events.js";
+import type { SessionActions, Variant } from "./page.js";
 import type { Store } from "./state/store.js";
 import type { Telemetry } from "./telemetry.js";
 import type { Words } from "./text/index.js";
+
+export type { Completion, SessionActions, Variant } from "./page.js";
 
 export type Rendered = TemplateResult | typeof nothing;
 
@@ -37,23 +40,6 @@ export interface Options {
   readonly streamsUrl: string | null;
   /** A BCP 47 tag for Intl. */
   readonly locale: string;
-}
-
-export type Variant = "basic" | "enhanced" | "realtime";
-
-/** What completes a session. */
-export interface Completion {
-  notes?: string;
-  rating?: number;
-  feedback?: string;
-  actionItems?: string[];
-}
-
-/** What the page does itself instead of the component's own call; a rejected promise is shown as a failure. */
-export interface SessionActions {
-  onStart?: (sessionId: string) => unknown;
-  onComplete?: (sessionId: string, completion: Completion) => unknown;
-  onCancel?: (sessionId: string, reason: string) => unknown;
 }
 
 export interface PartContext {

@@ -1,0 +1,11 @@
+/** `@tutelage/react`: the booking component for React 18 and later. */
+
+export { EnhancedSessionBooking, RealtimeSessionBooking, SessionBookingForm, UnifiedSessionBooking } from "./booking.js";
+export { loadElement } from "./load.js";
+export type { SessionBookingElement, UnifiedSessionBookingProps, VariantProps } from "./props.js";
+export type { ApiError } from "../../src/api/errors.js";
+export type { TokenProvider } from "../../src/api/token.js";
+export type { Booked, Booking, Session, SessionStatus } from "../../src/api/types.js";
+export type { SessionBookingEvents } from "../../src/events.js";
+export type { Completion, SessionActions, Variant } from "../../src/page.js";
+export type { Words } from "../../src/text/en.js";

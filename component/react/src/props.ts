@@ -1,0 +1,100 @@
+/** The props of the components, and how each reaches the element. */
+
+import type { AriaAttributes, CSSProperties, ReactNode } from "react";
+import type { TokenProvider } from "../../src/api/token.js";
+import type { Session } from "../../src/api/types.js";
+import type { SessionBookingEvents } from "../../src/events.js";
+import type { SessionActions, Variant } from "../../src/page.js";
+import type { Words } from "../../src/text/en.js";
+
+/** What the element is given; the element's own documentation describes each. */
+export interface BookingOptions {
+  variant?: Variant;
+  mentor?: string | null;
+  listing?: string | null;
+  course?: string | null;
+  session?: string | null;
+  existingSessionId?: string | null;
+  sessionStatus?: string | null;
+  tokenUrl?: string | null;
+  publishableKey?: string | null;
+  signInUrl?: string | null;
+  /** The API's address, from which the element's script is loaded; without it, the page has the script tag. */
+  api?: string | null;
+  streamsUrl?: string | null;
+  timeZone?: string | null;
+  theme?: "light" | "dark" | "auto" | null;
+  showAvailabilityStatus?: boolean;
+  showConnectionStatus?: boolean;
+  enableOptimisticUpdates?: boolean;
+  showSessionActions?: boolean;
+  /** A token, or a function that gets one; the function of the latest render is called. */
+  token?: TokenProvider | null;
+  sessionActions?: SessionActions | null;
+  onSuccess?: ((session: Session) => void) | null;
+  words?: Partial<Words> | null;
+}
+
+type Handler<Name extends keyof SessionBookingEvents> = (event: CustomEvent<SessionBookingEvents[Name]>) => void;
+
+/** Handlers of the element's events. */
+export interface BookingHandlers {
+  onBooked?: Handler<"booked">;
+  onRequested?: Handler<"requested">;
+  onStarted?: Handler<"started">;
+  onCompleted?: Handler<"completed">;
+  onCancelled?: Handler<"cancelled">;
+  onFailed?: Handler<"failed">;
+  onSignIn?: Handler<"signin">;
+}
+
+export interface UnifiedSessionBookingProps extends BookingOptions, BookingHandlers, AriaAttributes {
+  id?: string;
+  className?: string;
+  style?: CSSProperties;
+  lang?: string;
+  dir?: "ltr" | "rtl" | "auto";
+  hidden?: boolean;
+  /** Shown until the element's script is there. */
+  children?: ReactNode;
+  /** The element's script could not be loaded; without a handler, the error is reported to the page. */
+  onLoadError?: (error: Error) => void;
+}
+
+export type VariantProps = Omit<UnifiedSessionBookingProps, "variant">;
+
+/** The element, as a `ref` gets it. */
+export type SessionBookingElement = HTMLElement & BookingOptions & { reload(): void };
+
+/** Options that the server can write as attributes. */
+export const ATTRIBUTES = {
+  variant: "variant",
+  mentor: "mentor",
+  listing: "listing",
+  course: "course",
+  session: "session",
+  existingSessionId: "existing-session-id",
+  sessionStatus: "session-status",
+  tokenUrl: "token-url",
+  publishableKey: "publishable-key",
+  signInUrl: "sign-in-url",
+  api: "api",
+  streamsUrl: "streams-url",
+  timeZone: "time-zone",
+  theme: "theme",
+  showAvailabilityStatus: "show-availability-status",
+  showConnectionStatus: "show-connection-status",
+  enableOptimisticUpdates: "enable-optimistic-updates",
+  showSessionActions: "show-session-actions",
+} as const satisfies Partial<Record<keyof BookingOptions, string>>;
+
+/** The event of each handler. */
+export const EVENTS = {
+  onBooked: "booked",
+  onRequested: "requested",
+  onStarted: "started",
+  onCompleted: "completed",
+  onCancelled: "cancelled",
+  onFailed: "failed",
+  onSignIn: "signin",
+} as const satisfies Record<keyof BookingHandlers, keyof SessionBookingEvents>;

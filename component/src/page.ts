@@ -1,0 +1,19 @@
+/** What pages give to the element, besides texts and flags. */
+
+/** How much is shown. */
+export type Variant = "basic" | "enhanced" | "realtime";
+
+/** What completes a session. */
+export interface Completion {
+  notes?: string;
+  rating?: number;
+  feedback?: string;
+  actionItems?: string[];
+}
+
+/** What the page does itself instead of the component's own call; a rejected promise is shown as a failure. */
+export interface SessionActions {
+  onStart?: (sessionId: string) => unknown;
+  onComplete?: (sessionId: string, completion: Completion) => unknown;
+  onCancel?: (sessionId: string, reason: string) => unknown;
+}
