@@ -32,7 +32,10 @@ $(READY): requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	touch $(READY)
 
+# A browser that is installed is driven; without its driver, the demo goes on and says so.
 demo: $(READY) ## Play the main job end to end against the real system (KEEP=1 leaves it running)
+	@for each in chromium chromium-browser google-chrome; do \
+		if command -v $$each >/dev/null; then $(MAKE) --silent $(BROWSER_READY) || true; break; fi; done
 	@$(BIN)/tutelage demo $(if $(KEEP),--keep) $(ARGS)
 
 up: $(READY) ## Run the system until Ctrl-C

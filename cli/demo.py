@@ -22,6 +22,7 @@ from cli.demonstration.acts import (
     meet,
     pause_endpoint,
 )
+from cli.demonstration.component import book_in_a_page, demo_page
 from cli.demonstration.course import teach
 from cli.demonstration.receivers import Mailbox, open_mailbox, open_receiver
 from cli.demonstration.stage import DemoFailed, Scene, Show
@@ -34,6 +35,7 @@ ADDRESSES = """
   API         {api}
   API docs    {api}/api/docs
   Flower      {flower}
+  Booking     {page}
 """
 NEXT = """What to do next
   make demo KEEP=1    play it again, and leave everything running to look around
@@ -103,7 +105,8 @@ class _Stage:
             self.show.line(f"\nError: {self._explain(failure)}")
             raise
         self.succeeded = True
-        self.show.line(ADDRESSES.format(api=system.plan.api_url, flower=system.plan.flower_url))
+        url = system.plan.api_url
+        self.show.line(ADDRESSES.format(api=url, flower=system.plan.flower_url, page=demo_page(url)))
         self.show.line(f"Every step came out as promised, in {monotonic() - began:.0f} seconds.")
         if not keep:
             self.show.line(NEXT)
@@ -140,6 +143,8 @@ class _Stage:
         meet(scene, cast, booked)
         audit(scene, cast, booked, engine)
         teach(scene, cast.operator)
+        if system.plan.environment["COMPONENT_DEMO"] == "tokens":
+            book_in_a_page(scene, engine)
         check_invariants(scene, cast.operator)
         self.show.act("Pages to open")
         check_page(scene, f"{system.plan.api_url}/api/docs", "the API's documentation", "api")

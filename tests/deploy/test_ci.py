@@ -60,7 +60,7 @@ def test_the_component_is_built_and_pages_are_tested(clone: Path) -> None:
         program(clone, name)
     status, _printed, asked = run(clone)
     chromium = clone / "bin" / "chromium"
-    assert (status, asked[3:]) == (0, ["component ARGS=test", f"test-browser CHROMIUM={chromium}"])
+    assert (status, asked[3:]) == (0, ["component ARGS=test", f"test-browser BROWSER={chromium}"])
 
 
 @pytest.mark.parametrize("change", ["changed", "added", "missing"])

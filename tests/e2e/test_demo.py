@@ -50,6 +50,7 @@ STORY = (
     ("api", "a third one: 409 group_full"),
     ("smtp sink", "a mail to the one who waits"),
     ("api", "the freed seat is taken from the waiting list: full again"),
+    ("api", "the booking component is served"),
     ("api", "every invariant holds"),
     ("flower", "Flower is served"),
 )

@@ -1,0 +1,62 @@
+"""The demo's last act: a session is booked with the booking component, in a real browser where there is one."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from time import monotonic
+
+from sqlalchemy import Engine
+
+from api.demo.people import DemoPeople, find_demo_people
+from cli.demonstration.acts import check_page
+from cli.demonstration.stage import DemoFailed, Scene
+from cli.seeding.component import add_demo_people
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PATH = "/component/demo"
+SUBJECT = "Booked in a web page by the demo"
+
+
+def demo_page(api_url: str) -> str:
+    """Where the demo pages are."""
+    return f"{api_url}{PATH}"
+
+
+def book_in_a_page(scene: Scene, engine: Engine) -> None:
+    """Make the people of the demo pages, and book one of them as a person would."""
+    scene.show.act("A web page books with the component")
+    add_demo_people(engine, now=datetime.now(UTC))
+    with engine.connect() as db:
+        people = find_demo_people(db)
+    assert people is not None
+    check_page(scene, demo_page(scene.api_url), "the booking component", "api")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None or find_spec("playwright") is None:
+        scene.show.step("there is no Chromium to drive here: open the page in a browser of yours", by="tutelage")
+        return
+    began = monotonic()
+    with scene.show.waiting("A browser books …"):
+        title = _book(scene, people, program)
+    scene.show.step(f"a time is chosen and booked: “{title}”", by="browser", milliseconds=(monotonic() - began) * 1000)
+
+
+def _book(scene: Scene, people: DemoPeople, program: str) -> str:
+    """Book the first free time of an instant listing; the heading with which the page ends."""
+    # Only where the browser is: it takes 30 MB, and belongs to the tests.
+    from playwright.sync_api import Error, sync_playwright  # noqa: PLC0415
+
+    listing = next(offer for offer in people.offers if offer.is_instant)
+    try:
+        with sync_playwright() as playwright, playwright.chromium.launch(executable_path=program) as browser:
+            page = browser.new_page()
+            page.set_default_timeout(scene.patience * 1000)
+            page.goto(f"{demo_page(scene.api_url)}/basic?listing={listing.id}")
+            page.locator("[part~=slot]").first.click()
+            page.locator("[name=title]").fill(SUBJECT)
+            page.locator("[part~=form] [part~=primary]").click()
+            page.locator("#events li", has_text="booked").wait_for()
+            return str(page.locator("[part~=result] h3").inner_text())
+    except Error as error:
+        raise DemoFailed(f"The browser could not book in the page: {error}", process="api") from error
