@@ -10,7 +10,7 @@ export default defineConfig({
     target: ["chrome123", "firefox121", "safari17.5"],
     modulePreload: false,
     rolldownOptions: {
-      input: { "session-booking": "src/session-booking.ts" },
+      input: { "session-booking": "src/session-booking.ts", "service-worker": "src/service-worker.ts" },
       preserveEntrySignatures: "allow-extension",
       output: {
         format: "es",

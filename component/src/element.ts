@@ -224,7 +224,7 @@ export class SessionBooking extends LitElement {
       signInUrl: this.signInUrl,
       showAvailability: this.options.showAvailabilityStatus,
     };
-    const connection = this.options.showConnectionStatus ? (this.realtime?.renderConnection() ?? nothing) : nothing;
+    const connection = this.realtime?.renderConnection() ?? nothing;
     switch (screen) {
       case "failed":
         return state.error ? failure(view, state.error, button(text.tryAgain, () => flow.load())) : nothing;

@@ -58,6 +58,8 @@ export interface PartContext {
   announce(sentence: string): void;
   /** The realtime part, once it is there: the session view follows changes by it. */
   readonly realtime: RealtimePart | null;
+  /** The enhanced part, once it is there: the stream of sessions tells it of changes. */
+  readonly enhanced: EnhancedPart | null;
 }
 
 /** `src/session/enhanced.ts`: also imported by the basic variant where a session is to be shown. */

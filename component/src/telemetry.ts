@@ -16,13 +16,17 @@ export interface ComponentConfig {
 
 const configs = new Map<string, Promise<ComponentConfig>>();
 
-/** What the API tells every component, fetched once for its address. */
+/**
+ * What the API tells every component, fetched once for its address.
+ *
+ * @throws TypeError it cannot be reached; it is asked again the next time.
+ */
 export function componentConfig(base: string): Promise<ComponentConfig> {
   let config = configs.get(base);
   if (!config) {
     config = fetch(`${base}/component/config.json`, { credentials: "omit" })
-      .then((answer) => answer.json() as Promise<ComponentConfig>)
-      .catch(() => ({ streamsUrl: null, telemetryPercent: 0 }));
+      .then((answer) => answer.json() as Promise<ComponentConfig>);
+    config.catch(() => configs.delete(base));
     configs.set(base, config);
   }
   return config;
@@ -46,7 +50,8 @@ export class Telemetry {
     if (this.#measured["loadSeconds"]) return;
     this.#measure("loadSeconds");
     setTimeout(async () => {
-      this.#isChosen = Math.random() * 100 < (await componentConfig(this.base)).telemetryPercent;
+      const config = await componentConfig(this.base).catch(() => null);
+      this.#isChosen = config !== null && Math.random() * 100 < config.telemetryPercent;
     }, SAMPLED_AFTER_MS);
   }
 

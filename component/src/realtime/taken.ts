@@ -1,5 +1,6 @@
 /** Which starts a mentor's busy times leave open, for sessions of a duration with buffers. */
 
+import type { BookingState } from "../booking/state.js";
 import type { Interval } from "./hub.js";
 
 /** How a mentor is booked: by which listing. All in milliseconds. */
@@ -41,4 +42,30 @@ export class TakenStarts {
     const span = this.#spans[this.#at];
     return span !== undefined && start > span.start;
   }
+}
+
+/** How a mentor is booked with what is chosen; null where that is not known. */
+export function termsOf(state: Readonly<BookingState>, mentorId: string): Terms | null {
+  const listings = state.offers.find(({ mentor }) => mentor.id === mentorId)?.listings ?? [];
+  const { durationMinutes } = state;
+  const listing = state.listing ?? listings.find((each) => each.durationMinutes === durationMinutes);
+  return listing
+    ? {
+        durationMs: durationMinutes * 60_000,
+        bufferBeforeMs: listing.bufferBeforeMinutes * 60_000,
+        bufferAfterMs: listing.bufferMinutes * 60_000,
+        noticeMs: listing.minNoticeMinutes * 60_000,
+      }
+    : null;
+}
+
+/** The place of the first start after an instant. */
+export function firstAfter(starts: readonly number[], instant: number): number {
+  let [low, high] = [0, starts.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((starts[middle] as number) > instant) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }

@@ -1,1 +1,0 @@
-import{D as e}from"./session-booking.js";var t=()=>({renderConnection:()=>e,renderSlotMark:()=>e,isTaken:()=>!1,followsSessions:!1,queue:()=>!1,renderQueued:()=>e,dispose:()=>void 0});export{t as attach};
