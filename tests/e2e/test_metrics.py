@@ -13,6 +13,7 @@ from prometheus_client import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from api.refusals import REFUSALS
+from api.schemas.component import ErrorKind, Variant
 from cli.plan import PARTS
 from models.bookings import BookingStatus
 from models.sessions import SessionStatus
@@ -55,6 +56,19 @@ def play(cast: Participants) -> None:
     assert cast.mentee("GET", "/bookings/nowhere").status == 404
     cast.mentee.post(f"/sessions/{session}/start")
     cast.mentor.patch(f"/sessions/{session}/complete", COMPLETION)
+
+
+def test_beacons_of_all_processes_are_counted_together(up: Up, api: Caller) -> None:
+    address, before = f"{up.run()['api']['url']}/component/telemetry", scraped(api)
+    beacon = '{"variant":"basic","firstSlotSeconds":0.6,"errors":{"network":1}}'
+    # A connection each, so that every process takes some.
+    for _ in range(8):
+        sent = urllib3.request("POST", address, body=beacon, headers={"Content-Type": "text/plain"}, retries=False)
+        assert sent.status == 204
+    grown = scraped(api).since(before)
+    assert grown.total("tutelage_component_visits_total", variant="basic") == 8
+    assert grown.total("tutelage_component_first_slot_seconds_bucket", variant="basic", le="0.75") == 8
+    assert grown.total("tutelage_component_errors_total", variant="basic", kind="network") == 8
 
 
 def test_all_that_dashboards_and_alerts_ask_for_is_there(api: Caller, cast: Participants) -> None:
@@ -161,6 +175,9 @@ def known_values() -> dict[str, set[str]]:
             *("published", "dropped", "ok", "trouble"),
         },
         "invariant": set(queries()),
+        "variant": set(Variant),
+        "kind": set(ErrorKind),
+        "state": {"connected", "disconnected"},
     }
 
 
