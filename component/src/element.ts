@@ -61,6 +61,14 @@ function declare(names: string[], options: PropertyDeclaration = {}): PropertyDe
  * @csspart primary - The main button of a view.
  * @csspart message - A message: a failure, a warning, a note.
  * @csspart result - What became of the booking.
+ * @csspart session - The view of a session.
+ * @csspart status - The status of a session.
+ * @csspart history - What has happened to a session.
+ * @csspart dialog - The dialogs of a session: complete, cancel, review.
+ * @csspart availability - The next free time, in the coach card.
+ * @csspart refused - The times that cannot be booked, with the reasons.
+ * @csspart groups - Group sessions with free places.
+ * @csspart series - The fields of a series, and what became of it.
  *
  * @cssprop --tutelage-accent - Colour of the main button and what is chosen.
  * @cssprop --tutelage-on-accent - Text on the accent colour.
@@ -232,7 +240,8 @@ export class SessionBooking extends LitElement {
         return signInMessage(view, text.signedOut);
       case "choose":
         return html`${renderCard(view, this.listing)} ${connection}
-        ${state.durationMinutes ? renderCalendar(view) : renderNothingOffered(view)}`;
+        ${state.durationMinutes ? renderCalendar(view) : renderNothingOffered(view)}
+        ${this.enhanced?.renderGroups() ?? nothing}`;
       case "form":
         return html`${renderCard(view, state.listing?.id ?? null)} ${connection} ${renderForm(view)}`;
       default:

@@ -68,6 +68,8 @@ export interface EnhancedPart {
   renderAvailability(): Rendered;
   /** Times of the chosen day that cannot be booked, with the reasons; below the free slots. */
   renderRefused(day: string): Rendered;
+  /** Group sessions with free places; below the calendar. */
+  renderGroups(): Rendered;
   /** The fields of a series, in the form. */
   renderSeriesFields(): Rendered;
   /** What the fields of a series say; null for a single session. Goes into the request's body. */

@@ -245,6 +245,20 @@ export interface Booked {
   series?: Series;
 }
 
+/** A booking that several mentees share, with the caller's own place in it. */
+export interface GroupSession extends Booking {
+  capacity: number;
+  seatsTaken: number;
+  /** Kept for people on the waiting list. */
+  seatsOffered: number;
+  full: boolean;
+  /** Null: participants cannot leave. */
+  cancellationPolicy: CancellationPolicy | null;
+  cancelledAt: string | null;
+  joined: boolean;
+  waitlistPosition: number | null;
+}
+
 /** What became of the bookings of a series; ids are those of bookings. */
 export interface CancelledSeries {
   cancelled: string[];

@@ -6,7 +6,7 @@ import { bookableSlots, startOf } from "../calendar/slots.js";
 import { addDays, dayOf, formatTime, formatter, startOfDay } from "../format/time.js";
 import type { PartContext, Rendered } from "../parts.js";
 import type { SessionWords } from "./text/index.js";
-import { countOf } from "./view.js";
+import { countOf } from "./common.js";
 
 const WEEK_DAYS = 7;
 

@@ -2,8 +2,9 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import type { Rendered } from "../parts.js";
+import { countOf, momentOf, moneyOf } from "./common.js";
 import { isGroup, linesOf, roleOf, type DialogName } from "./state.js";
-import { countOf, momentOf, moneyOf, renderError, type SessionView } from "./view.js";
+import { renderError, type SessionView } from "./view.js";
 
 const MAX_TEXT_LENGTH = 5000;
 const MAX_REASON_LENGTH = 2000;
@@ -36,17 +37,19 @@ function renderForm(view: SessionView, { title, content, confirm, keep, submit }
   const isBusy = state.doing !== null;
   const send = (event: SubmitEvent): void => {
     event.preventDefault();
-    void submit(new FormData(event.target as HTMLFormElement));
+    if (!isBusy) void submit(new FormData(event.target as HTMLFormElement));
   };
+  // Not `disabled`, which would lose the focus.
+  const disabled = isBusy ? "true" : nothing;
   return html`<form class="form" novalidate aria-busy=${isBusy ? "true" : "false"} @submit=${send}>
     <h2 id="dialog-title">${title}</h2>
     ${state.notice ? html`<p class="message warning" part="message" role="alert">${state.notice}</p>` : nothing}
     ${content} ${state.error ? renderError(view, state.error) : nothing}
     <div class="actions">
       ${confirm
-        ? html`<button class="primary" part="button primary" ?disabled=${isBusy}>${isBusy ? words.working : confirm}</button>`
+        ? html`<button class="primary" part="button primary" aria-disabled=${disabled}>${isBusy ? words.working : confirm}</button>`
         : nothing}
-      <button type="button" part="button" ?disabled=${isBusy} @click=${() => flow.closeDialog()}>${keep}</button>
+      <button type="button" part="button" aria-disabled=${disabled} @click=${() => flow.closeDialog()}>${keep}</button>
     </div>
   </form>`;
 }

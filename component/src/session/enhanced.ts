@@ -1,80 +1,83 @@
-/** Entry of the lazy part "enhanced": sessions, series, refused times, availability. */
+/** Entry of the lazy part "enhanced": loads what is added to booking, and the session view, when they are shown. */
 
-import { nothing, type ReactiveController } from "lit";
-import type { AttachEnhanced, EnhancedPart, PartContext } from "../parts.js";
+import { nothing } from "lit";
+import type { AttachEnhanced, EnhancedPart, PartContext, Rendered } from "../parts.js";
 import { Store, StoreController } from "../state/store.js";
-import { renderAvailability } from "./availability.js";
-import { SessionFlow } from "./flow.js";
-import { RefusedTimes } from "./refused.js";
-import { SeriesForm } from "./series.js";
+import type { BookingExtras } from "./extras.js";
+import type { SessionPart } from "./session.js";
 import { sessionStyles } from "./styles.js";
 import { en, loadSessionWords, type SessionWords } from "./text/index.js";
-import { renderSession } from "./view.js";
+
+// Both modules that are loaded later need these: here, they are no file and no round trip of their own.
+export { asApiError, countOf, moneyOf, momentOf } from "./common.js";
+
+interface Loaded {
+  words: SessionWords | null;
+  session: SessionPart | null;
+  extras: BookingExtras | null;
+}
 
 export const attach: AttachEnhanced = (context): EnhancedPart => {
   const { element, options } = context;
-  const text = new Store<{ words: SessionWords; isLoaded: boolean }>({ words: en, isLoaded: false });
-  const words = (): SessionWords => text.state.words;
-  const flow = new SessionFlow(context, words);
-  const series = new SeriesForm(context, words);
-  const refused = new RefusedTimes(context, words);
-  const controllers: ReactiveController[] = [
-    ...[text, flow.store, series.store, refused.store].map((store) => new StoreController(element, store as Store<object>)),
-    new DialogController(context, flow),
-  ];
-  void loadSessionWords(options.locale).then((loaded) => text.update({ words: loaded, isLoaded: true }));
+  const loaded = new Store<Loaded>({ words: null, session: null, extras: null });
+  const controller = new StoreController(element, loaded);
+  const words = (): SessionWords => loaded.state.words ?? en;
+  let isDisposed = false;
+
+  /** Imports a module once; after a failure, again when it is wanted next. */
+  const once = <T>(load: () => Promise<T>, keep: (module: T) => void): (() => void) => {
+    let isAsked = false;
+    return () => {
+      if (isAsked) return;
+      isAsked = true;
+      void load().then(
+        (module) => void (isDisposed || keep(module)),
+        () => (isAsked = false),
+      );
+    };
+  };
+  const loadSession = once(
+    () => import("./session.js"),
+    ({ SessionPart }) => loaded.update({ session: new SessionPart(context, words) }),
+  );
+  const loadExtras = once(
+    () => import("./extras.js"),
+    ({ BookingExtras }) => loaded.update({ extras: new BookingExtras(context, words) }),
+  );
+  /** What an extra shows, once it and its words are there. */
+  const extra = (render: (extras: BookingExtras) => Rendered): Rendered => {
+    loadExtras();
+    const { extras, words } = loaded.state;
+    return extras && words ? render(extras) : nothing;
+  };
+
+  void loadSessionWords(options.locale).then((found) => loaded.update({ words: found }));
+  if (options.sessionId) loadSession();
+  else loadExtras();
   adoptStyles(context);
 
   return {
-    renderAvailability: () => (text.state.isLoaded ? renderAvailability(context, words(), options.locale) : nothing),
-    renderRefused: (day) => (text.state.isLoaded ? refused.render(day, options.locale) : nothing),
-    renderSeriesFields: () => series.render(options.locale),
-    recurrence: () => series.recurrence(),
-    renderSeries: (made) => series.renderResult(made, options.locale),
+    renderAvailability: () => extra((extras) => extras.renderAvailability()),
+    renderRefused: (day) => extra((extras) => extras.renderRefused(day)),
+    renderGroups: () => extra((extras) => extras.renderGroups()),
+    renderSeriesFields: () => extra((extras) => extras.renderSeriesFields()),
+    recurrence: () => loaded.state.extras?.recurrence ?? null,
+    renderSeries: (made) => extra((extras) => extras.renderSeries(made)),
     renderSession: (sessionId) => {
-      // Not while rendering: it changes the state.
-      queueMicrotask(() => flow.open(sessionId));
-      if (!text.state.isLoaded) return nothing;
-      const { zone } = context.store.state;
-      return renderSession({ context, flow, state: flow.store.state, words: words(), locale: options.locale, zone });
+      loadSession();
+      const { session, words } = loaded.state;
+      return session && words ? session.render(sessionId, options.locale) : nothing;
     },
-    sessionChanged: (session) => flow.changed(session),
+    sessionChanged: (session) => loaded.state.session?.changed(session),
     dispose: () => {
-      flow.dispose();
-      series.dispose();
-      refused.dispose();
-      for (const controller of controllers) {
-        element.removeController(controller);
-        controller.hostDisconnected?.();
-      }
+      isDisposed = true;
+      loaded.state.session?.dispose();
+      loaded.state.extras?.dispose();
+      element.removeController(controller);
+      controller.hostDisconnected();
     },
   };
 };
-
-/** Opens and closes the dialog as the state has it, and leaves the focus where people can go on. */
-class DialogController implements ReactiveController {
-  constructor(
-    private readonly context: PartContext,
-    private readonly flow: SessionFlow,
-  ) {
-    context.element.addController(this);
-  }
-
-  hostUpdated(): void {
-    const root = this.context.element.shadowRoot;
-    const dialog = root?.querySelector("dialog");
-    if (!root || !dialog) return;
-    const isWanted = this.flow.store.state.dialog !== null;
-    if (isWanted && !dialog.open) dialog.showModal();
-    if (isWanted || !dialog.open) return;
-    dialog.close();
-    // The browser gives the focus back to the button; where that is gone or disabled, the view's heading has it.
-    void this.context.element.updateComplete.then(() => {
-      const { activeElement } = root;
-      if (!activeElement || activeElement.matches(":disabled, dialog *")) root.querySelector<HTMLElement>("[data-focus]")?.focus();
-    });
-  }
-}
 
 function adoptStyles({ element }: PartContext): void {
   const root = element.renderRoot as ShadowRoot;

@@ -15,7 +15,7 @@ import type {
 import { delay } from "../api/client.js";
 import type { Completion, PartContext } from "../parts.js";
 import { Store } from "../state/store.js";
-import { plural } from "../text/index.js";
+import { asApiError, countOf } from "./common.js";
 import {
   STATUS_AFTER,
   costsTheSame,
@@ -47,7 +47,7 @@ export class SessionFlow {
   readonly #keys = new Map<string, string>();
 
   constructor(
-    private readonly context: PartContext,
+    readonly context: PartContext,
     private readonly words: () => SessionWords,
   ) {}
 
@@ -56,6 +56,7 @@ export class SessionFlow {
     if (id === this.#id) return;
     this.#run.abort();
     this.#run = new AbortController();
+    clearTimeout(this.#timer);
     this.#id = id;
     this.store.update(initialSessionState());
     void this.load();
@@ -153,7 +154,7 @@ export class SessionFlow {
       await this.#read(this.#run.signal);
       this.#finished("series");
       if (kept.length) {
-        const dates = plural(this.context.words.code, kept.length, words.plurals.dates);
+        const dates = countOf(this, kept.length, words.plurals.dates);
         this.store.update({ notice: `${words.done.series} ${words.series.kept(dates)}` });
       }
       const now = this.store.state.session;
@@ -234,7 +235,7 @@ export class SessionFlow {
 
   async #failed(action: Action, error: ApiError, signal: AbortSignal): Promise<void> {
     const during = action in EVENTS ? (action as "start" | "complete" | "cancel") : "session";
-    this.context.telemetry.failed(error);
+    if (error.code !== "page") this.context.telemetry.failed(error);
     this.context.emit("failed", { error, during });
     if (error.status === 412 || error.code === "invalid_transition") {
       await this.#read(signal).catch(() => undefined);
@@ -261,6 +262,10 @@ export class SessionFlow {
         let tag: string | null = null;
         const options = { signal, onTag: (given: string | null) => (tag = given) };
         const session = await this.context.client.get<Session>(`/sessions/${this.#sessionId}`, {}, options);
+        this.context.telemetry.loaded();
+        // An answer that was overtaken by a step of our own is of the past.
+        const known = this.store.state.session;
+        if (known && Date.parse(known.updatedAt) > Date.parse(session.updatedAt)) return this.#schedule();
         this.#tellChange(session);
         this.store.update({ session, tag, phase: "ready", now: Date.now() });
         await this.#readRest(session, signal);
@@ -392,10 +397,4 @@ export function sumOf(amounts: readonly Money[]): Money | null {
   const [first] = amounts;
   if (!first) return null;
   return { currency: first.currency, amount: amounts.reduce((sum, { amount }) => sum + amount, 0) };
-}
-
-/** What a page's own action failed with is a failure like the API's. */
-export function asApiError(error: unknown): ApiError {
-  if (error instanceof ApiError) return error;
-  return new ApiError(0, "page", error instanceof Error ? error.message : typeof error === "string" ? error : "");
 }

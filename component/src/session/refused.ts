@@ -2,11 +2,11 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import type { ApiError } from "../api/errors.js";
-import type { RefusalReason, Slots } from "../api/types.js";
+import type { RefusalReason, Slot, Slots } from "../api/types.js";
 import { addDays, formatter, startOfDay } from "../format/time.js";
 import type { PartContext, Rendered } from "../parts.js";
 import { Store } from "../state/store.js";
-import { asApiError } from "./flow.js";
+import { asApiError } from "./common.js";
 import type { SessionWords } from "./text/index.js";
 
 export interface RefusedRange {
@@ -24,6 +24,8 @@ interface RefusedState {
   isStale: boolean;
   error: ApiError | null;
 }
+
+const SHORTEST_PAUSE_MS = 10_000;
 
 /** What is told of a time that several mentors refuse: what comes closest to being free. */
 const BY_INTEREST: RefusalReason[] = ["busy", "limit", "time_off", "too_soon", "beyond_horizon", "outside_hours"];
@@ -54,6 +56,8 @@ export function rangesOf({ items, refused = [] }: Slots, mentorId: string | null
 export class RefusedTimes {
   readonly store = new Store<RefusedState>({ isOpen: false, key: "", ranges: null, isStale: false, error: null });
   #run = new AbortController();
+  #slots: readonly Slot[] | null = null;
+  #loadedAt = 0;
 
   constructor(
     private readonly context: PartContext,
@@ -67,10 +71,19 @@ export class RefusedTimes {
   render(day: string, locale: string): TemplateResult {
     const { isOpen, key } = this.store.state;
     const words = this.words();
-    // Another day, or other free times: what was read is of the past.
-    if (isOpen && key !== this.#keyOf(day)) queueMicrotask(() => void this.#load(day));
-    const toggled = (event: Event): void => {
-      this.store.update({ isOpen: (event.target as HTMLDetailsElement).open });
+    // Another day, or other free times, which may change often: what was read is of the past.
+    const { slots } = this.context.store.state.calendar;
+    const isOld = slots !== this.#slots && Date.now() > this.#loadedAt + SHORTEST_PAUSE_MS;
+    if (isOpen && (isOld || key !== this.#keyOf(day))) queueMicrotask(() => void this.#load(day));
+    const toggled = async ({ target }: Event): Promise<void> => {
+      const details = target as HTMLDetailsElement;
+      if (details.open === this.store.state.isOpen) return;
+      this.store.update({ isOpen: details.open });
+      if (!details.open) return;
+      await this.#load(day);
+      await this.context.element.updateComplete;
+      // The list of times may be scrolled by itself.
+      details.scrollIntoView({ block: "nearest" });
     };
     return html`<details class="refused" part="refused" ?open=${isOpen} @toggle=${toggled}>
       <summary>${words.refused.title}</summary>
@@ -98,18 +111,20 @@ export class RefusedTimes {
   }
 
   #keyOf(day: string): string {
-    const { zone, mentorId, listing, durationMinutes, calendar } = this.context.store.state;
-    return [day, zone, mentorId, listing?.id, durationMinutes, calendar.slots.length].join();
+    const { zone, mentorId, listing, durationMinutes } = this.context.store.state;
+    return [day, zone, mentorId, listing?.id, durationMinutes].join();
   }
 
   async #load(day: string): Promise<void> {
     const { client, options, store } = this.context;
+    const { zone, course, listing, durationMinutes, mentorId, calendar } = store.state;
     const key = this.#keyOf(day);
-    if (this.store.state.key === key) return;
+    if (this.store.state.key === key && this.#slots === calendar.slots) return;
     this.#run.abort();
     const { signal } = (this.#run = new AbortController());
-    this.store.update({ key, ranges: null, error: null });
-    const { zone, course, listing, durationMinutes, mentorId } = store.state;
+    this.#slots = calendar.slots;
+    this.#loadedAt = Date.now();
+    this.store.update(({ key: before, ranges }) => ({ key, ranges: before === key ? ranges : null, error: null }));
     const path = course ? `/courses/${course.id}/slots` : `/mentors/${options.mentorId}/slots`;
     const query = {
       from: new Date(startOfDay(day, zone)).toISOString(),

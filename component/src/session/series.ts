@@ -4,7 +4,9 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { Recurrence, RefusalReason, Series, Slots } from "../api/types.js";
 import { addDays, dayOf } from "../format/time.js";
 import type { PartContext, Rendered } from "../parts.js";
+import { chosenPrice } from "../booking/request.js";
 import { Store } from "../state/store.js";
+import { countOf, moneyOf, momentOf } from "./common.js";
 import {
   MAX_SESSIONS,
   MIN_SESSIONS,
@@ -16,7 +18,6 @@ import {
   type SeriesFields,
 } from "./recurrence.js";
 import type { SessionWords } from "./text/index.js";
-import { countOf, momentOf } from "./view.js";
 
 const CHECKS_AT_ONCE = 3;
 const MINUTE_MS = 60_000;
@@ -160,9 +161,15 @@ export class SeriesForm {
     const states = dates.map((date) => this.#checkOf(date, dates, checks));
     const free = states.filter((check) => check === "free").length;
     const isDone = !states.includes("checking");
+    const price = chosenPrice(context.store.state);
+    // What is left out is not paid.
+    const paid = states.filter((check) => check === "free" || check === "unknown").length;
+    const total = price?.amount ? moneyOf({ words, locale }, { ...price, amount: price.amount * paid }) : null;
     return html`<div class="field">
       <span id="series-dates">${words.series.dates}</span>
-      <p class="muted" role="status">${isDone ? countOf({ context }, free, words.plurals.freeDates) : words.series.checking}</p>
+      <p class="muted" role="status">${isDone ? countOf({ context }, free, words.plurals.freeDates) : words.series.checking}${total && isDone
+          ? html`. <b>${words.series.total(total)}</b>`
+          : nothing}</p>
       <ul class="dates" tabindex="0" aria-labelledby="series-dates">
         ${dates.map((date, index) => {
           const check = date.exists ? (states[index] ?? "unknown") : "skipped";

@@ -28,6 +28,10 @@ export const sessionStyles = css`
   .session .actions:empty {
     display: none;
   }
+  .session [aria-disabled] {
+    opacity: 0.6;
+    cursor: default;
+  }
   .star {
     letter-spacing: 0.1em;
   }
@@ -62,6 +66,21 @@ export const sessionStyles = css`
   }
   .availability.none {
     color: var(--warning);
+  }
+  .groups,
+  .groups ul,
+  .group {
+    display: grid;
+    gap: 8px;
+  }
+  .group {
+    gap: 2px;
+    padding: 10px 14px;
+    border: 1px solid var(--line);
+    border-radius: var(--radius);
+  }
+  .group form {
+    margin-block: 8px;
   }
   .check {
     display: flex;

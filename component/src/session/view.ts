@@ -2,12 +2,11 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import type { ApiError } from "../api/errors.js";
-import type { Money, Session } from "../api/types.js";
-import { formatMoney } from "../format/money.js";
-import { formatSpan, formatZone, formatter } from "../format/time.js";
+import type { Session } from "../api/types.js";
+import { formatSpan, formatZone } from "../format/time.js";
 import type { PartContext, Rendered } from "../parts.js";
-import { plural, type Plural } from "../text/index.js";
 import { explain } from "../view.js";
+import { moneyOf, momentOf } from "./common.js";
 import { renderDialog } from "./dialogs.js";
 import type { SessionFlow } from "./flow.js";
 import {
@@ -38,9 +37,12 @@ export function renderSession(view: SessionView): TemplateResult {
   const { state, words, context, flow } = view;
   const { session, phase } = state;
   if (phase === "failed") {
+    const signInUrl = context.element.getAttribute("sign-in-url");
     return html`<div class="message danger" part="message" role="alert">
       <p>${reasonOf(view, state.error)}</p>
-      <button part="button" @click=${() => flow.load()}>${words.reload}</button>
+      ${state.error?.status === 401 && signInUrl
+        ? html`<a class="button" part="button" href=${signInUrl}>${context.words.form.signInLink}</a>`
+        : html`<button part="button" @click=${() => flow.load()}>${words.reload}</button>`}
     </div>`;
   }
   const can = possible(state);
@@ -88,8 +90,8 @@ function renderActions(view: SessionView, session: Session, can: Possible): Rend
       part=${isMain ? "button primary" : "button"}
       class=${isMain ? "primary" : ""}
       data-action=${action}
-      ?disabled=${doing}
-      @click=${click}
+      aria-disabled=${doing ? "true" : nothing}
+      @click=${() => doing || click()}
     >
       ${state.doing === action && !state.dialog ? words.working : label}
     </button>`;
@@ -153,7 +155,7 @@ function termsOf(view: SessionView, session: Session): string | null {
   if (session.status !== "scheduled" || roleOf(state) !== "mentee" || !state.quote) return null;
   if (!state.quote.allowed) return words.noCancelling;
   const { freeUntil, late, fee } = state.quote;
-  if (late) return `${words.cancelling.fee}: ${moneyOf(view, fee)}`;
+  if (late) return fee.amount ? `${words.cancelling.fee}: ${moneyOf(view, fee)}` : words.cancelling.noFee;
   return freeUntil ? words.freeUntil(momentOf(view, Date.parse(freeUntil))) : null;
 }
 
@@ -234,18 +236,4 @@ export function reasonOf(view: Pick<SessionView, "words" | "context" | "state">,
     return `${words.problems["too_early"]} ${words.startFrom(momentOf(view as SessionView, opensAt(state.session)))}`;
   }
   return words.problems[error.code] ?? explain(context.words, error);
-}
-
-/** A date and a time of day in the visitor's zone. */
-export function momentOf({ locale, zone }: Pick<SessionView, "locale" | "zone">, instant: number): string {
-  return formatter(locale, { timeZone: zone, dateStyle: "medium", timeStyle: "short" }).format(instant);
-}
-
-/** An amount, or "Free". */
-export function moneyOf({ words, locale }: Pick<SessionView, "words" | "locale">, money: Money): string {
-  return money.amount === 0 ? words.details.free : formatMoney(money, locale);
-}
-
-export function countOf({ context }: Pick<SessionView, "context">, number: number, forms: Plural): string {
-  return plural(context.words.code, number, forms);
 }

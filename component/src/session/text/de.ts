@@ -7,6 +7,7 @@ export const de: SessionWords = {
     dates: { one: "{n} Termin", other: "{n} Termine" },
     freeDates: { one: "{n} Termin ist frei", other: "{n} Termine sind frei" },
     weekly: { one: "{n} freie Zeit in den nächsten 7 Tagen", other: "{n} freie Zeiten in den nächsten 7 Tagen" },
+    places: { one: "noch {n} Platz", other: "noch {n} Plätze" },
     credits: { one: "{n} Termin wird dem Paket gutgeschrieben", other: "{n} Termine werden dem Paket gutgeschrieben" },
   },
   status: { scheduled: "Geplant", in_progress: "Läuft", completed: "Abgeschlossen", cancelled: "Abgesagt" },
@@ -139,6 +140,7 @@ export const de: SessionWords = {
     skipHint: "Sonst wird nichts gebucht, wenn einer davon nicht frei ist.",
     dates: "Termine",
     checking: "Wird geprüft …",
+    total: (amount) => `Zusammen ${amount}`,
     free: "frei",
     taken: (reason) => `nicht frei: ${reason}`,
     unknown: "wird bei der Buchung geprüft",
@@ -180,7 +182,26 @@ export const de: SessionWords = {
     none: (day) => `Keine freie Zeit bis ${day}`,
   },
 
+  groups: {
+    title: "Gruppentermine",
+    full: "Ausgebucht",
+    joined: "Sie haben einen Platz",
+    join: "Platz buchen",
+    joinFor: (price) => `Platz buchen: ${price}`,
+    byBundle: (left) => `Paket: ${left}`,
+    noLeaving: "Einen gebuchten Platz können Sie nicht selbst abgeben.",
+    done: "Sie haben einen Platz.",
+    problems: {
+      group_full: "Inzwischen sind alle Plätze vergeben.",
+      already_joined: "Sie haben schon einen Platz.",
+      slot_taken: "Sie haben zu dieser Zeit schon einen Termin.",
+      bundle_unusable: "Mit diesem Paket kann der Platz nicht bezahlt werden.",
+      not_cancellable: "Sie können den Platz nicht selbst abgeben.",
+    },
+  },
+
   problems: {
+    invalid_request: "Bitte prüfen Sie Ihre Eingaben.",
     stale: "Dieser Termin wurde inzwischen geändert. So ist er jetzt; bitte prüfen Sie ihn und versuchen es noch einmal.",
     invalid_transition: "Das ist nicht mehr möglich. So ist der Termin jetzt.",
     not_found: "Dieser Termin wurde nicht gefunden.",

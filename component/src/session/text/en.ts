@@ -7,6 +7,7 @@ const plurals = {
   dates: { one: "{n} session", other: "{n} sessions" },
   freeDates: { one: "{n} date is free", other: "{n} dates are free" },
   weekly: { one: "{n} free time in the next 7 days", other: "{n} free times in the next 7 days" },
+  places: { one: "{n} place left", other: "{n} places left" },
   credits: { one: "{n} session goes back to the bundle", other: "{n} sessions go back to the bundle" },
 } satisfies Record<string, Plural>;
 
@@ -147,6 +148,7 @@ export const en = {
     skipHint: "Otherwise nothing is booked if one of them is not free.",
     dates: "Dates",
     checking: "Checking …",
+    total: (amount: string) => `In all ${amount}`,
     free: "free",
     taken: (reason: string) => `not free: ${reason}`,
     unknown: "checked when you book",
@@ -188,7 +190,26 @@ export const en = {
     none: (day: string) => `No free time until ${day}`,
   },
 
+  groups: {
+    title: "Group sessions",
+    full: "Full",
+    joined: "You have a place",
+    join: "Take a place",
+    joinFor: (price: string) => `Take a place: ${price}`,
+    byBundle: (left: string) => `Bundle: ${left}`,
+    noLeaving: "You cannot give up the place yourself once you have it.",
+    done: "You have a place.",
+    problems: {
+      group_full: "All places have been taken meanwhile.",
+      already_joined: "You have a place already.",
+      slot_taken: "You already have a session at this time.",
+      bundle_unusable: "This bundle cannot pay for it.",
+      not_cancellable: "You cannot give up the place yourself.",
+    } as Record<string, string>,
+  },
+
   problems: {
+    invalid_request: "Please check what you have entered.",
     stale: "This session was changed meanwhile. Here is how it stands now; please check it and try again.",
     invalid_transition: "This is no longer possible. Here is how the session stands now.",
     not_found: "This session could not be found.",

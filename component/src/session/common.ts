@@ -1,0 +1,29 @@
+/** What several modules of the part need: moments, amounts and numbers in words, failures of one kind. */
+
+import { ApiError } from "../api/errors.js";
+import type { Money } from "../api/types.js";
+import { formatMoney } from "../format/money.js";
+import { formatter } from "../format/time.js";
+import type { PartContext } from "../parts.js";
+import { plural, type Plural } from "../text/index.js";
+import type { SessionWords } from "./text/index.js";
+
+/** A date and a time of day in the visitor's zone. */
+export function momentOf({ locale, zone }: { locale: string; zone: string }, instant: number): string {
+  return formatter(locale, { timeZone: zone, dateStyle: "medium", timeStyle: "short" }).format(instant);
+}
+
+/** An amount, or "Free". */
+export function moneyOf({ words, locale }: { words: SessionWords; locale: string }, money: Money): string {
+  return money.amount === 0 ? words.details.free : formatMoney(money, locale);
+}
+
+export function countOf({ context }: { context: PartContext }, number: number, forms: Plural): string {
+  return plural(context.words.code, number, forms);
+}
+
+/** What a page's own action failed with is a failure like the API's. */
+export function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  return new ApiError(0, "page", error instanceof Error ? error.message : typeof error === "string" ? error : "");
+}

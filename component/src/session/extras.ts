@@ -1,0 +1,65 @@
+/** What is added to booking: series, refused times, availability, groups. Loaded unless a session alone is shown. */
+
+import type { Recurrence, Series } from "../api/types.js";
+import type { PartContext, Rendered } from "../parts.js";
+import { StoreController } from "../state/store.js";
+import { renderAvailability } from "./availability.js";
+import { Groups } from "./groups.js";
+import { RefusedTimes } from "./refused.js";
+import { SeriesForm } from "./series.js";
+import type { SessionWords } from "./text/index.js";
+
+export class BookingExtras {
+  readonly #series: SeriesForm;
+  readonly #refused: RefusedTimes;
+  readonly #groups: Groups;
+  readonly #controllers: StoreController<object>[];
+
+  constructor(
+    private readonly context: PartContext,
+    private readonly words: () => SessionWords,
+  ) {
+    this.#series = new SeriesForm(context, words);
+    this.#refused = new RefusedTimes(context, words);
+    this.#groups = new Groups(context, words);
+    this.#controllers = [this.#series, this.#refused, this.#groups].map(
+      ({ store }: { store: object }) => new StoreController(context.element, store as StoreController<object>["store"]),
+    );
+  }
+
+  get recurrence(): Recurrence | null {
+    return this.#series.recurrence();
+  }
+
+  renderAvailability(): Rendered {
+    return renderAvailability(this.context, this.words(), this.#locale);
+  }
+
+  renderRefused(day: string): Rendered {
+    return this.#refused.render(day, this.#locale);
+  }
+
+  renderGroups(): Rendered {
+    return this.#groups.render(this.#locale);
+  }
+
+  renderSeriesFields(): Rendered {
+    return this.#series.render(this.#locale);
+  }
+
+  renderSeries(made: Series): Rendered {
+    return this.#series.renderResult(made, this.#locale);
+  }
+
+  dispose(): void {
+    for (const each of [this.#series, this.#refused, this.#groups]) each.dispose();
+    for (const controller of this.#controllers) {
+      this.context.element.removeController(controller);
+      controller.hostDisconnected();
+    }
+  }
+
+  get #locale(): string {
+    return this.context.options.locale;
+  }
+}

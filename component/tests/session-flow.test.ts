@@ -1,0 +1,231 @@
+import { LitElement } from "lit";
+import { afterEach, describe, expect, it } from "vitest";
+import { ApiError } from "../src/api/errors.js";
+import type { RequestOptions } from "../src/api/client.js";
+import type { CancellationQuote, Session } from "../src/api/types.js";
+import type { PartContext, SessionActions } from "../src/parts.js";
+import { SessionFlow } from "../src/session/flow.js";
+import { en } from "../src/session/text/index.js";
+import { booking, quote, session } from "./session-fixtures.js";
+
+interface Sent {
+  path: string;
+  body: object;
+  key: string | undefined;
+  ifMatch: string | null | undefined;
+}
+
+/** An API with one session: what it answers to changes is given, one answer each. */
+class FakeApi {
+  session: Session = session();
+  quote: CancellationQuote = quote();
+  tag = '"1-a"';
+  answers: (object | ApiError)[] = [];
+  readonly sent: Sent[] = [];
+
+  readonly get = async (path: string, _query: object, options: RequestOptions = {}): Promise<unknown> => {
+    if (path.endsWith("/cancellation-quote")) return this.quote;
+    if (path.startsWith("/bookings/")) return booking();
+    if (path.startsWith("/sessions/")) {
+      options.onTag?.(this.tag);
+      return this.session;
+    }
+    return { items: [], nextCursor: null };
+  };
+
+  readonly post = async (path: string, body: object, options: RequestOptions): Promise<unknown> => {
+    this.sent.push({ path, body, key: options.key, ifMatch: options.ifMatch });
+    const answer = this.answers.shift();
+    if (answer instanceof ApiError) throw answer;
+    return answer;
+  };
+}
+
+let opened: SessionFlow[] = [];
+
+async function open(api: FakeApi, options: { sessionActions?: SessionActions; optimistic?: boolean } = {}) {
+  const events: string[] = [];
+  const context = {
+    element: LitElement.prototype,
+    client: api,
+    telemetry: { failed: () => undefined, loaded: () => undefined },
+    flow: { sessionChanged: () => undefined },
+    options: { sessionActions: null, optimistic: false, ...options },
+    words: { code: "en" },
+    realtime: null,
+    emit: (name: string) => events.push(name),
+    announce: () => undefined,
+  } as unknown as PartContext;
+  const flow = new SessionFlow(context, () => en);
+  opened.push(flow);
+  flow.open(api.session.id);
+  await settled(flow, (state) => state.quote !== null);
+  return { flow, events };
+}
+
+/** Waits for a state; the test's own time limit ends what never comes. */
+function settled(flow: SessionFlow, isReached: (state: SessionFlow["store"]["state"]) => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    if (isReached(flow.store.state)) return resolve();
+    const unsubscribe = flow.store.subscribe((state) => {
+      if (!isReached(state)) return;
+      unsubscribe();
+      resolve();
+    });
+  });
+}
+
+afterEach(() => {
+  for (const flow of opened) flow.dispose();
+  opened = [];
+});
+
+describe("steps", () => {
+  it("names the version it has seen, and tells of the step", async () => {
+    const api = new FakeApi();
+    const { flow, events } = await open(api);
+    api.answers = [session({ status: "in_progress" })];
+    await flow.start();
+    expect(api.sent[0]).toMatchObject({ path: "/sessions/session-1/start", ifMatch: '"1-a"' });
+    expect(flow.store.state).toMatchObject({ session: { status: "in_progress" }, doing: null, notice: en.done.start });
+    expect(events).toEqual(["started"]);
+  });
+
+  it("does one thing at a time", async () => {
+    const api = new FakeApi();
+    const { flow } = await open(api);
+    api.answers = [session({ status: "in_progress" })];
+    await Promise.all([flow.start(), flow.start()]);
+    expect(api.sent).toHaveLength(1);
+  });
+
+  it("reads the session again when it was changed meanwhile, and says so", async () => {
+    const api = new FakeApi();
+    const { flow, events } = await open(api);
+    api.answers = [new ApiError(412, "stale")];
+    api.session = session({ status: "cancelled", updatedAt: "2030-05-02T00:00:00Z" });
+    await flow.start();
+    expect(flow.store.state).toMatchObject({ session: { status: "cancelled" }, error: { code: "stale" } });
+    expect(events).toEqual(["failed"]);
+  });
+
+  it("sends the same key again after a lost connection, and another one after an answer", async () => {
+    const api = new FakeApi();
+    const { flow } = await open(api);
+    api.answers = [new ApiError(0, "network"), new ApiError(400, "too_early"), session({ status: "in_progress" })];
+    for (let attempt = 0; attempt < 3; attempt++) await flow.start();
+    const [lost, refused, done] = api.sent.map((each) => each.key);
+    expect(refused).toBe(lost);
+    expect(done).not.toBe(lost);
+  });
+
+  it("puts the API's reasons beside the fields, and keeps the form open", async () => {
+    const api = new FakeApi();
+    api.session = session({ status: "in_progress" });
+    api.quote = quote({ cancelledBy: "mentor" });
+    const { flow } = await open(api);
+    flow.openDialog("complete");
+    api.answers = [new ApiError(400, "invalid_request", "", { notes: ["Too long."] })];
+    await flow.complete({ notes: "…" });
+    expect(flow.store.state).toMatchObject({ dialog: "complete", fieldErrors: { notes: ["Too long."] } });
+  });
+});
+
+describe("the page's own actions", () => {
+  it("replace the component's call", async () => {
+    const api = new FakeApi();
+    const called: string[] = [];
+    const onStart = (id: string): void => {
+      called.push(id);
+      api.session = session({ status: "in_progress", updatedAt: "2030-05-02T00:00:00Z" });
+    };
+    const { flow, events } = await open(api, { sessionActions: { onStart } });
+    await flow.start();
+    expect(called).toEqual(["session-1"]);
+    expect(api.sent).toEqual([]);
+    expect(events).toEqual(["started"]);
+  });
+
+  it("are shown as made meanwhile, and taken back when they fail", async () => {
+    const api = new FakeApi();
+    let fail: (reason: Error) => void = () => undefined;
+    const onStart = (): Promise<void> => new Promise((_, reject) => (fail = reject));
+    const { flow, events } = await open(api, { sessionActions: { onStart }, optimistic: true });
+    const started = flow.start();
+    expect(flow.store.state.session?.status).toBe("in_progress");
+    fail(new Error("The room is closed."));
+    await started;
+    expect(flow.store.state).toMatchObject({
+      session: { status: "scheduled" },
+      error: { code: "page", message: "The room is closed." },
+      doing: null,
+    });
+    expect(events).toEqual(["failed"]);
+  });
+
+  it("tell nothing when nothing came of them", async () => {
+    const { flow, events } = await open(new FakeApi(), { sessionActions: { onStart: () => undefined } });
+    await flow.start();
+    expect(events).toEqual([]);
+  });
+
+  it("get the reason of a cancellation", async () => {
+    const api = new FakeApi();
+    const reasons: string[] = [];
+    const { flow } = await open(api, { sessionActions: { onCancel: (_id, reason) => reasons.push(reason) } });
+    await flow.cancel("I am ill.", true);
+    expect(reasons).toEqual(["I am ill."]);
+    expect(api.sent).toEqual([]);
+  });
+});
+
+describe("cancelling", () => {
+  it("asks for the refund that was shown", async () => {
+    const api = new FakeApi();
+    const { flow, events } = await open(api);
+    api.answers = [session({ status: "cancelled" })];
+    await flow.cancel("I am ill.", true);
+    expect(api.sent[0]?.body).toEqual({ reason: "I am ill.", refundRequested: true });
+    expect(events).toEqual(["cancelled"]);
+  });
+
+  it("shows a cost that has changed instead of cancelling", async () => {
+    const api = new FakeApi();
+    const { flow } = await open(api);
+    api.quote = quote({ late: true, fee: { amount: 4250, currency: "EUR" }, refund: { amount: 4250, currency: "EUR" } });
+    flow.openDialog("cancel");
+    await settled(flow, (state) => state.quote?.late === true);
+    api.quote = quote();
+    await flow.cancel("I am ill.", true);
+    expect(api.sent).toEqual([]);
+    expect(flow.store.state).toMatchObject({ dialog: "cancel", notice: en.cancelling.costChanged, quote: { late: false } });
+  });
+
+  it("wants a reason", async () => {
+    const api = new FakeApi();
+    const { flow } = await open(api);
+    await flow.cancel("  ", true);
+    expect(flow.store.state.fieldErrors["reason"]).toEqual([en.cancelling.reasonMissing]);
+    expect(api.sent).toEqual([]);
+  });
+});
+
+describe("a session that others change", () => {
+  it("is read again, and the change is told", async () => {
+    const api = new FakeApi();
+    const { flow } = await open(api);
+    api.session = session({ status: "in_progress", updatedAt: "2030-05-02T00:00:00Z" });
+    flow.changed(api.session);
+    await settled(flow, (state) => state.session?.status === "in_progress");
+    expect(flow.store.state.notice).toBe(en.changed("In progress"));
+  });
+
+  it("does not go back to an older answer", async () => {
+    const api = new FakeApi();
+    const { flow } = await open(api);
+    api.answers = [session({ status: "in_progress", updatedAt: "2030-05-02T00:00:00Z" })];
+    await flow.start();
+    await flow.load();
+    expect(flow.store.state.session?.status).toBe("in_progress");
+  });
+});

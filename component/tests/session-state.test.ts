@@ -1,0 +1,132 @@
+import { describe, expect, it } from "vitest";
+import type { Booking, CancellationQuote, Review, Session } from "../src/api/types.js";
+import {
+  costsTheSame,
+  fieldErrorsOf,
+  historyOf,
+  initialSessionState,
+  isWebAddress,
+  linesOf,
+  nextLook,
+  opensAt,
+  possible,
+  roleOf,
+  type SessionState,
+} from "../src/session/state.js";
+import { booking, quote, session } from "./session-fixtures.js";
+
+const START = Date.parse(session().startTime);
+
+function stateOf(change: Partial<SessionState> = {}): SessionState {
+  return { ...initialSessionState(START), phase: "ready", session: session(), booking: booking(), quote: quote(), ...change };
+}
+
+describe("what may be done", () => {
+  it("can be started from early start on by either party", () => {
+    const opens = START - 15 * 60_000;
+    expect(opensAt(session())).toBe(opens);
+    expect(possible(stateOf({ now: opens - 1 }))).toMatchObject({ start: false, startsLater: true });
+    expect(possible(stateOf({ now: opens }))).toMatchObject({ start: true, startsLater: false });
+    expect(possible(stateOf({ quote: quote({ cancelledBy: "operator" }) })).start).toBe(false);
+  });
+
+  it("can be started at any time without an early start", () => {
+    const state = stateOf({ now: 0, session: session({ earlyStartMinutes: null }) });
+    expect(possible(state).start).toBe(true);
+  });
+
+  it("is completed by the mentor alone, once it goes on", () => {
+    const going = session({ status: "in_progress" });
+    expect(possible(stateOf({ session: going })).complete).toBe(false);
+    expect(possible(stateOf({ session: going, quote: quote({ cancelledBy: "mentor" }) })).complete).toBe(true);
+    expect(possible(stateOf({ quote: quote({ cancelledBy: "mentor" }) })).complete).toBe(false);
+  });
+
+  it("is cancelled where the quote allows it", () => {
+    expect(possible(stateOf()).cancel).toBe(true);
+    expect(possible(stateOf({ quote: quote({ allowed: false }) })).cancel).toBe(false);
+    expect(possible(stateOf({ quote: null })).cancel).toBe(false);
+  });
+
+  it("leaves a group instead of cancelling it, except as its mentor", () => {
+    const group = { session: session({ menteeUserId: null }), booking: booking({ kind: "group" }) };
+    expect(possible(stateOf(group))).toMatchObject({ cancel: false, leave: true });
+    const asMentor = stateOf({ ...group, quote: quote({ cancelledBy: "mentor" }) });
+    expect(possible(asMentor)).toMatchObject({ cancel: true, leave: false });
+  });
+
+  it("is reviewed once, with a permit", () => {
+    const permit = { sessionId: "s", mentorProfileId: "m", unlockedAt: "", expiresAt: "" };
+    const completed = session({ status: "completed" });
+    expect(possible(stateOf({ session: completed })).review).toBe(false);
+    expect(possible(stateOf({ session: completed, permit })).review).toBe(true);
+    expect(possible(stateOf({ session: completed, permit, review: { rating: 5 } as Review })).review).toBe(false);
+  });
+
+  it("offers no link that could run a script", () => {
+    expect(isWebAddress("https://meet.example.org/room")).toBe(true);
+    expect(isWebAddress("javascript:alert(1)")).toBe(false);
+    expect(possible(stateOf({ session: session({ joinUrl: "javascript:alert(1)" }) })).join).toBeNull();
+  });
+
+  it("knows who is looking by the quote", () => {
+    expect(roleOf(stateOf())).toBe("mentee");
+    expect(roleOf(stateOf({ quote: null }))).toBeNull();
+  });
+});
+
+describe("when to look again", () => {
+  const opens = START - 15 * 60_000;
+
+  it("looks when the link appears, an hour ahead at most", () => {
+    expect(nextLook(session(), opens - 10_000, false)).toBe(10_500);
+    expect(nextLook(session(), opens - 10_000, true)).toBe(10_500);
+    expect(nextLook(session(), opens - 86_400_000, false)).toBe(3_600_000);
+  });
+
+  it("looks each minute while it goes on, unless a stream tells", () => {
+    const going = session({ status: "in_progress" });
+    expect(nextLook(going, START, false)).toBe(60_000);
+    expect(nextLook(going, START, true)).toBeNull();
+  });
+
+  it("does not look at what is over", () => {
+    expect(nextLook(session({ status: "completed" }), START, false)).toBeNull();
+    expect(nextLook(session({ status: "in_progress" }), START + 86_400_000, false)).toBeNull();
+  });
+});
+
+describe("history", () => {
+  const kinds = (changed: Partial<Session>, booked: Partial<Booking> = {}): string[] =>
+    historyOf({ session: session(changed), booking: booking(booked), review: null }).map((entry) => entry.kind);
+
+  it("begins with the request, if the mentor had to decide", () => {
+    expect(kinds({}, { createdAt: "2030-05-01T08:00:00Z" })).toEqual(["requested", "booked"]);
+    expect(kinds({}, { createdAt: session().createdAt })).toEqual(["booked"]);
+  });
+
+  it("has each step in its order", () => {
+    const steps = { startedAt: "2030-05-04T09:00:00Z", completedAt: "2030-05-04T10:00:00Z" };
+    expect(kinds({ status: "completed", ...steps })).toEqual(["booked", "started", "completed"]);
+  });
+});
+
+describe("forms", () => {
+  it("takes the lines that have something in them", () => {
+    expect(linesOf(" one \n\n  \ntwo")).toEqual(["one", "two"]);
+  });
+
+  it("puts the API's reasons beside their fields, with the number in a list", () => {
+    const details = { notes: ["Too long."], "actionItems.1": ["Too long."], actionItems: ["Too many."] };
+    expect(fieldErrorsOf(details, (number, reason) => `${number}: ${reason}`)).toEqual({
+      notes: ["Too long."],
+      actionItems: ["2: Too long.", "Too many."],
+    });
+  });
+
+  it("sees when a quote costs something else", () => {
+    const later: CancellationQuote = quote({ fee: { amount: 4250, currency: "EUR" } });
+    expect(costsTheSame(quote(), quote())).toBe(true);
+    expect(costsTheSame(quote(), later)).toBe(false);
+  });
+});
