@@ -16,7 +16,7 @@ from bench.contenders import dbos, handwritten, pgbench, tutelage, usual
 from bench.contenders.base import Booking
 from bench.contenders.dbos import running_dbos
 from bench.contenders.handwritten import running_handwritten
-from bench.contenders.tutelage import WITHOUT_WORKERS, Tutelage, running_tutelage
+from bench.contenders.tutelage import FEW_BOOKINGS_EACH, WITHOUT_WORKERS, Tutelage, running_tutelage
 from bench.contenders.usual import running_usual
 from bench.growth import measure_growth, with_history
 from bench.load import Connection
@@ -159,7 +159,7 @@ class Suite:
         self.results.add(row, contender, sum(proportional for proportional, _ in found.values()))
 
     def _tutelage_alone(self, folder: Path) -> None:
-        with running_tutelage(folder / "data", without=WITHOUT_WORKERS) as product:
+        with running_tutelage(folder / "data", without=WITHOUT_WORKERS, environment=FEW_BOOKINGS_EACH) as product:
             product.add_offers()
             connection = Connection(product.url)
             # The hand-written handler writes the deliveries that it finds recorded.

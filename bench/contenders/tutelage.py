@@ -30,8 +30,7 @@ WITHOUT_WORKERS = (
     "maintain",
     "flower",
 )
-# One mentee of each mentor asks for all of the load, and from one address: what is counted costs as much as ever. So
-# few bookings a second are each counted at once, as those of people are.
+# One mentee of each mentor asks for all of the load, and from one address: what is counted costs as much as ever.
 UNLIMITED = {
     "MAX_OPEN_DRAFTS_PER_MENTOR": "0",
     "MAX_OPEN_DRAFTS": "0",
@@ -39,9 +38,11 @@ UNLIMITED = {
     "MAIL_GATHER_AFTER": "0",
     "RATE_LIMIT_CALLER": "1000000/minute",
     "RATE_LIMIT_ADDRESS": "1000000/minute",
-    "RATE_LIMIT_BOOKING": "60/second",
+    "RATE_LIMIT_BOOKING": "1000000/minute",
     "CONNECTIONS_PER_ADDRESS": "0",
 }
+# As few for each person as by default: requests for bookings are counted one by one then.
+FEW_BOOKINGS_EACH = {"RATE_LIMIT_BOOKING": "60/second"}
 # What is tried again or postponed is due within minutes; timers of the load's bookings are due after a day or more.
 _OWED = "SELECT count(*) FROM deliveries WHERE state = 'pending' AND due_at < now() + interval '1 hour'"
 _DEAD = "SELECT count(*) FROM deliveries WHERE state = 'dead'"
