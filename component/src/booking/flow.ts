@@ -48,7 +48,7 @@ export class BookingFlow {
     this.#slots = new SlotsLoader(client, store, () => this.#slotsSource());
     this.#hold = new HoldKeeper(
       context,
-      (error) => this.#lose(error),
+      (error) => this.slotLost(error),
       () => this.#requireSignIn(),
     );
     this.#saved = new SavedBooking(client.base, [options.mentorId, options.courseId, options.listingId].join(","));
@@ -247,9 +247,13 @@ export class BookingFlow {
     this.#saved.clear();
   }
 
-  /** The chosen time was taken meanwhile: back to the other times, with the reason. */
+  /**
+   * The chosen time was taken meanwhile: back to the other times, with the reason. Once it is being sent, the answer
+   * decides: a hold that is asked for too late finds the person's own booking.
+   */
   slotLost(error: ApiError): void {
-    if (!isSubmitting(this.context.store.state)) this.#lose(error);
+    const { kind } = this.context.store.state.submission;
+    if (kind === "none" || kind === "refused") this.#lose(error);
   }
 
   /** From a result to the calendar, to book another time. */

@@ -19,6 +19,8 @@ interface MentorTimes {
 interface Busy extends Interval {
   /** Whether slots under it may be missing among those that were read, so that they are read when it ends. */
   hidesUnread: boolean;
+  /** Whether slots were read under it: it may be a hold of this person, from another tab or an earlier visit. */
+  isUnsure?: boolean;
 }
 
 interface BookingRules {
@@ -162,6 +164,10 @@ export class LiveCalendar {
     switch (change.kind) {
       case "snapshot":
         times.busy = new Map(change.busy.map((each) => [keyOf(each), { ...each, hidesUnread: true }]));
+        for (const each of terms ? times.busy.values() : []) {
+          each.isUnsure = terms !== null && this.#hides(mentorId, each, terms);
+          if (each.isUnsure && terms) this.readAgain(startsWithin(each, terms));
+        }
         if (!change.isFirst || (this.readAt && Date.now() - this.readAt > STALE_MS)) this.readAgain();
         break;
       case "busy":
@@ -266,8 +272,8 @@ export class LiveCalendar {
   #othersOf(mentorId: string): Interval[] {
     const times = this.#mentors.get(mentorId);
     if (!times) return [];
-    const busy = [...times.busy].filter(([key]) => !this.#own.has(`${mentorId} ${key}`)).map(([, each]) => each);
-    return [...busy, ...times.claims.values()];
+    const busy = [...times.busy].filter(([key, each]) => !each.isUnsure && !this.#own.has(`${mentorId} ${key}`));
+    return [...busy.map(([, each]) => each), ...times.claims.values()];
   }
 
   /** Whether a start is on the day that people look at. */
@@ -323,6 +329,7 @@ export class LiveCalendar {
     const end = Math.min(this.#dirty.end, calendar.to);
     this.#dirty = null;
     this.#lastRead = Date.now();
+    const known = new Set([...this.#mentors.values()].flatMap(({ busy }) => [...busy.values()]));
     const found: Slot[] = [];
     try {
       for (let at = start; at < end; at += MAX_SPAN_MS) {
@@ -342,9 +349,13 @@ export class LiveCalendar {
     this.#keep([...this.#read.slice(0, first), ...found, ...this.#read.slice(last)]);
     for (const [mentorId, { busy }] of this.#mentors) {
       const terms = termsOf(store.state, mentorId);
-      for (const each of busy.values()) {
-        const span = terms && startsWithin(each, terms);
-        if (span && span.start < end && span.end > start) each.hidesUnread = true;
+      for (const [key, each] of terms ? busy : []) {
+        const span = startsWithin(each, terms as Terms);
+        if (span.start >= end || span.end <= start) continue;
+        each.hidesUnread = true;
+        each.isUnsure = false;
+        // The API offers it all the same, and only holds of this person do not count for it.
+        if (known.has(each) && this.#hides(mentorId, each, terms as Terms)) this.#own.add(`${mentorId} ${key}`);
       }
     }
     this.#show();

@@ -42,21 +42,35 @@ export const liveStyles = css`
     align-items: center;
     gap: 0.75em;
   }
+  .slot:has(.slot-mark) {
+    position: relative;
+  }
+  /* On the border, so that nothing moves. */
   .slot-mark {
-    display: block;
-    font-size: 0.75em;
-    font-weight: 400;
+    position: absolute;
+    inset-block-start: -0.75em;
+    inset-inline-start: 50%;
+    translate: -50%;
+    padding-inline: 0.35em;
+    border-radius: 4px;
+    background: var(--surface);
+    color: var(--muted);
+    font-size: 0.6875em;
+    font-weight: 600;
+    line-height: 1.4;
+    white-space: nowrap;
+  }
+  :host(:dir(rtl)) .slot-mark {
+    translate: 50%;
   }
   .slot.taken {
     cursor: not-allowed;
     border-style: dashed;
+    border-color: var(--muted);
     color: var(--muted);
     background: none;
     text-decoration: line-through;
     animation: tutelage-fade 4s ease-in forwards;
-  }
-  .slot.taken .slot-mark {
-    text-decoration: none;
   }
   .slot:has(.slot-mark.freed) {
     border-color: var(--success);

@@ -139,6 +139,25 @@ describe("the live calendar", () => {
     expect(flow.slotLost).not.toHaveBeenCalled();
   });
 
+  it("offers what this person holds in another tab", async () => {
+    const { store } = make([slot("09:00"), slot("10:00")], { [PATH]: { items: [slot("09:00"), slot("10:00")] } });
+    take({ kind: "snapshot", busy: [{ start: at("10:00"), end: at("11:00") }], isFirst: true });
+    frame();
+    expect(times(store)).toEqual(["09:00", "10:00"]);
+    await vi.advanceTimersByTimeAsync(2_000);
+    frame();
+    expect(times(store)).toEqual(["09:00", "10:00"]);
+  });
+
+  it("hides what was taken while it was read", async () => {
+    const { store } = make([slot("09:00"), slot("10:00")], { [PATH]: { items: [slot("09:00")] } });
+    store.update({ day: null });
+    take({ kind: "snapshot", busy: [{ start: at("10:00"), end: at("11:00") }], isFirst: true });
+    frame();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(times(store)).toEqual(["09:00"]);
+  });
+
   it("tells when the chosen slot is lost that is not held", () => {
     const { store, flow } = make([slot("09:00"), slot("10:00")]);
     store.update({ slot: slot("10:00"), slotMentorId: MENTOR, hold: { kind: "expired" } });
