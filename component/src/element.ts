@@ -61,11 +61,13 @@ function declare(names: string[], options: PropertyDeclaration = {}): PropertyDe
  * @csspart primary - The main button of a view.
  * @csspart message - A message: a failure, a warning, a note.
  * @csspart result - What became of the booking.
+ * @csspart root - All that is shown: the frame around it.
  * @csspart session - The view of a session.
  * @csspart status - The status of a session.
  * @csspart history - What has happened to a session.
  * @csspart dialog - The dialogs of a session: complete, cancel, review.
  * @csspart availability - The next free time, in the coach card.
+ * @csspart connection - The state of the live connection.
  * @csspart refused - The times that cannot be booked, with the reasons.
  * @csspart groups - Group sessions with free places.
  * @csspart series - The fields of a series, and what became of it.
@@ -77,6 +79,7 @@ function declare(names: string[], options: PropertyDeclaration = {}): PropertyDe
  * @cssprop --tutelage-surface - Background.
  * @cssprop --tutelage-raised - Background of cards and fields.
  * @cssprop --tutelage-line - Borders.
+ * @cssprop --tutelage-control - Borders of fields and buttons.
  * @cssprop --tutelage-danger - Failures.
  * @cssprop --tutelage-success - Success.
  * @cssprop --tutelage-warning - Warnings.
@@ -87,7 +90,9 @@ function declare(names: string[], options: PropertyDeclaration = {}): PropertyDe
 export class SessionBooking extends LitElement {
   static override styles = styles;
   static override properties: PropertyDeclarations = {
-    ...declare([...SOURCES, "sessionStatus", "signInUrl", "streamsUrl", "theme"]),
+    ...declare([...SOURCES, "sessionStatus", "signInUrl", "streamsUrl"]),
+    // Reflected, since styles choose by it: React sets the property.
+    ...declare(["theme"], { reflect: true }),
     ...declare(FLAGS, { converter: optionalFlag }),
     ...declare(["token", "sessionActions", "onSuccess", "words"], { attribute: false }),
     ...declare(["text", "announcement", "isReady"], { state: true, attribute: false }),
