@@ -58,6 +58,8 @@ export class LiveCalendar {
   #read: readonly Slot[];
   #starts: number[] = [];
   #shown: readonly Slot[];
+  /** The busy times that were known when slots began to be read. */
+  #known: ReadonlySet<Busy> = new Set();
   #isWriting = false;
   #isScheduled = false;
   #dirty: Interval | null = null;
@@ -121,8 +123,11 @@ export class LiveCalendar {
   #follow(state: Readonly<BookingState>, previous: Readonly<BookingState>): void {
     if (this.#isWriting) return;
     if (state.calendar !== previous.calendar) {
-      if (previous.calendar.isLoading && !state.calendar.isLoading && !state.calendar.error) this.readAt = Date.now();
-      if (state.calendar.slots !== this.#shown) this.#adopt(state.calendar.slots);
+      const { isLoading } = state.calendar;
+      if (isLoading && !previous.calendar.isLoading) this.#known = this.#allBusy();
+      const isRead = previous.calendar.isLoading && !isLoading && !state.calendar.error;
+      if (isRead) this.readAt = Date.now();
+      if (state.calendar.slots !== this.#shown) this.#adopt(state.calendar.slots, isRead);
     }
     const isOurs = state.hold !== previous.hold || state.submission !== previous.submission;
     if (isOurs) this.#noteOwn(state);
@@ -130,8 +135,12 @@ export class LiveCalendar {
   }
 
   /** Takes over slots that were read, or taken away, by others. */
-  #adopt(slots: readonly Slot[]): void {
+  #adopt(slots: readonly Slot[], isRead = false): void {
     const shown = this.#shown;
+    if (isRead) {
+      const before = new Set(shown);
+      this.#compare(slots.filter((slot) => !before.has(slot)), this.#known);
+    }
     const isAppended = slots.length >= shown.length && shown.length > 0 && shown.every((slot, at) => slot === slots[at]);
     const isReduced = !isAppended && slots.length > 0 && isSubset(slots, shown);
     if (isAppended) this.#keep([...this.#read, ...slots.slice(shown.length)]);
@@ -208,14 +217,31 @@ export class LiveCalendar {
     if (await limited) this.readAgain({ start: start - WEEK_MS, end: end + WEEK_MS });
   }
 
+  /**
+   * Looks at slots that were just read under busy times. Where a time was known before, the API offers it all the same:
+   * only holds of this person do not count for it. A time that has come meanwhile is looked at again.
+   */
+  #compare(found: readonly Slot[], known: ReadonlySet<Busy>): void {
+    const starts = found.map(startOf);
+    for (const [mentorId, { busy }] of this.#mentors) {
+      const terms = termsOf(this.context.store.state, mentorId);
+      for (const [key, each] of terms ? busy : []) {
+        const isOffered = hides(mentorId, startsWithin(each, terms as Terms), found, starts);
+        if (!isOffered) continue;
+        each.isUnsure = !known.has(each);
+        if (each.isUnsure) this.readAgain(startsWithin(each, terms as Terms));
+        else this.#own.add(`${mentorId} ${key}`);
+      }
+    }
+  }
+
+  #allBusy(): Set<Busy> {
+    return new Set([...this.#mentors.values()].flatMap(({ busy }) => [...busy.values()]));
+  }
+
   /** Whether a busy time is in the way of a slot that was read: then the slots were read before it. */
   #hides(mentorId: string, busy: Interval, terms: Terms): boolean {
-    const { start, end } = startsWithin(busy, terms);
-    for (let at = firstAfter(this.#starts, start); at < this.#starts.length; at++) {
-      if ((this.#starts[at] as number) >= end) return false;
-      if (this.#read[at]?.mentorProfileIds.includes(mentorId)) return true;
-    }
-    return false;
+    return hides(mentorId, startsWithin(busy, terms), this.#read, this.#starts);
   }
 
   /** Shows the slots that were read, without those that are taken. */
@@ -329,7 +355,7 @@ export class LiveCalendar {
     const end = Math.min(this.#dirty.end, calendar.to);
     this.#dirty = null;
     this.#lastRead = Date.now();
-    const known = new Set([...this.#mentors.values()].flatMap(({ busy }) => [...busy.values()]));
+    const known = this.#allBusy();
     const found: Slot[] = [];
     try {
       for (let at = start; at < end; at += MAX_SPAN_MS) {
@@ -349,15 +375,12 @@ export class LiveCalendar {
     this.#keep([...this.#read.slice(0, first), ...found, ...this.#read.slice(last)]);
     for (const [mentorId, { busy }] of this.#mentors) {
       const terms = termsOf(store.state, mentorId);
-      for (const [key, each] of terms ? busy : []) {
+      for (const each of terms ? busy.values() : []) {
         const span = startsWithin(each, terms as Terms);
-        if (span.start >= end || span.end <= start) continue;
-        each.hidesUnread = true;
-        each.isUnsure = false;
-        // The API offers it all the same, and only holds of this person do not count for it.
-        if (known.has(each) && this.#hides(mentorId, each, terms as Terms)) this.#own.add(`${mentorId} ${key}`);
+        if (span.start < end && span.end > start) Object.assign(each, { hidesUnread: true, isUnsure: false });
       }
     }
+    this.#compare(found, known);
     this.#show();
     const { slot, hold } = store.state;
     const at = slot ? startOf(slot) : 0;
@@ -371,6 +394,13 @@ function sourceOf(state: Readonly<BookingState>): { path: string; query: Record<
   if (course) return { path: `/courses/${course.id}/slots`, query: { durationMinutes } };
   const mentor = offers[0]?.mentor;
   return mentor ? { path: `/mentors/${mentor.id}/slots`, query: { durationMinutes, listingId: listing?.id ?? null } } : null;
+}
+
+function hides(mentorId: string, span: Interval, slots: readonly Slot[], starts: readonly number[]): boolean {
+  for (let at = firstAfter(starts, span.start); at < starts.length && (starts[at] as number) < span.end; at++) {
+    if (slots[at]?.mentorProfileIds.includes(mentorId)) return true;
+  }
+  return false;
 }
 
 function isSubset(some: readonly Slot[], all: readonly Slot[]): boolean {

@@ -149,6 +149,17 @@ describe("the live calendar", () => {
     expect(times(store)).toEqual(["09:00", "10:00"]);
   });
 
+  it("offers an own hold that it knew before the slots", () => {
+    const { store } = make([]);
+    take({ kind: "snapshot", busy: [{ start: at("10:00"), end: at("11:00") }], isFirst: true });
+    frame();
+    store.update({ calendar: { ...store.state.calendar, isLoading: true } });
+    store.update({ calendar: { ...store.state.calendar, isLoading: false, slots: [slot("09:00"), slot("10:00")] } });
+    frame();
+    expect(times(store)).toEqual(["09:00", "10:00"]);
+    expect(live.markOf(slot("10:00"))).toBeNull();
+  });
+
   it("hides what was taken while it was read", async () => {
     const { store } = make([slot("09:00"), slot("10:00")], { [PATH]: { items: [slot("09:00")] } });
     store.update({ day: null });
