@@ -201,6 +201,17 @@ describe("cancelling", () => {
     expect(flow.store.state).toMatchObject({ dialog: "cancel", notice: en.cancelling.costChanged, quote: { late: false } });
   });
 
+  it("closes with the reason why, when it cannot be cancelled any more", async () => {
+    const api = new FakeApi();
+    const { flow } = await open(api);
+    flow.openDialog("cancel");
+    api.quote = quote({ allowed: false });
+    api.session = session({ status: "cancelled", updatedAt: "2030-05-02T00:00:00Z" });
+    await flow.cancel("I am ill.", true);
+    expect(api.sent).toEqual([]);
+    expect(flow.store.state).toMatchObject({ dialog: null, error: { code: "stale" }, session: { status: "cancelled" } });
+  });
+
   it("wants a reason", async () => {
     const api = new FakeApi();
     const { flow } = await open(api);

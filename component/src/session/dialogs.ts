@@ -7,7 +7,7 @@ import { isGroup, linesOf, roleOf, type DialogName } from "./state.js";
 import { renderError, type SessionView } from "./view.js";
 
 const MAX_TEXT_LENGTH = 5000;
-const MAX_REASON_LENGTH = 2000;
+const REASON = { isOptional: false, rows: 2, maxLength: 1000 };
 const RATINGS = [1, 2, 3, 4, 5];
 
 export function renderDialog(view: SessionView, name: DialogName): TemplateResult {
@@ -114,7 +114,9 @@ function renderCancel(view: SessionView): TemplateResult {
       ${quote.cancelledBy !== "mentee" && quote.refund.amount
         ? html`<p class="muted">${cancelling.refundToMentee}</p>`
         : nothing}
-      ${renderReason(view)}
+      ${isLeave
+        ? renderText(view, "reason", cancelling.reason, { ...REASON, hint: cancelling.leaveHint, isOptional: true })
+        : renderReason(view)}
       ${quote.cancelledBy === "mentee" && !isLeave && quote.refund.amount
         ? renderRefund(cancelling.wantRefund(moneyOf(view, quote.refund)))
         : nothing}`,
@@ -179,7 +181,7 @@ function renderReview(view: SessionView): TemplateResult {
 
 function renderReason(view: SessionView): TemplateResult {
   const { reason, reasonHint } = view.words.cancelling;
-  return renderText(view, "reason", reason, { hint: reasonHint, isOptional: false, rows: 2, maxLength: MAX_REASON_LENGTH });
+  return renderText(view, "reason", reason, { ...REASON, hint: reasonHint });
 }
 
 function renderRefund(label: string): TemplateResult {

@@ -6,7 +6,7 @@ import { Store, StoreController } from "../state/store.js";
 import type { BookingExtras } from "./extras.js";
 import type { SessionPart } from "./session.js";
 import { sessionStyles } from "./styles.js";
-import { en, loadSessionWords, type SessionWords } from "./text/index.js";
+import { en, loadSessionWords, sentenceLocale, type SessionWords } from "./text/index.js";
 
 // Both modules that are loaded later need these: here, they are no file and no round trip of their own.
 export { asApiError, countOf, moneyOf, momentOf } from "./common.js";
@@ -66,7 +66,7 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
     renderSession: (sessionId) => {
       loadSession();
       const { session, words } = loaded.state;
-      return session && words ? session.render(sessionId, options.locale) : nothing;
+      return session && words ? session.render(sessionId, sentenceLocale(options.locale)) : nothing;
     },
     sessionChanged: (session) => loaded.state.session?.changed(session),
     dispose: () => {

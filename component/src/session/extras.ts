@@ -7,7 +7,7 @@ import { renderAvailability } from "./availability.js";
 import { Groups } from "./groups.js";
 import { RefusedTimes } from "./refused.js";
 import { SeriesForm } from "./series.js";
-import type { SessionWords } from "./text/index.js";
+import { sentenceLocale, type SessionWords } from "./text/index.js";
 
 export class BookingExtras {
   readonly #series: SeriesForm;
@@ -60,6 +60,6 @@ export class BookingExtras {
   }
 
   get #locale(): string {
-    return this.context.options.locale;
+    return sentenceLocale(this.context.options.locale);
   }
 }

@@ -116,12 +116,15 @@ export class SessionFlow {
     const { quote: shown, doing } = this.store.state;
     const words = this.words();
     if (doing) return;
-    if (!reason.trim()) return this.store.update({ fieldErrors: { reason: [words.cancelling.reasonMissing] } });
     const action = possible(this.store.state).leave ? "leave" : "cancel";
+    if (action === "cancel" && !reason.trim()) {
+      return this.store.update({ fieldErrors: { reason: [words.cancelling.reasonMissing] } });
+    }
     const { onCancel } = this.context.options.sessionActions ?? {};
     if (onCancel) return this.#step(action, () => onCancel(this.#sessionId, reason), {});
     await this.#doing(action, async () => {
       const quote = await this.#quote();
+      if (shown?.allowed && !quote.allowed) throw new ApiError(412, "stale");
       if (shown && !costsTheSame(shown, quote)) {
         this.store.update({ quote, notice: words.cancelling.costChanged });
         return;
@@ -197,7 +200,7 @@ export class SessionFlow {
 
   async #leave(reason: string): Promise<void> {
     const { session } = this.store.state;
-    await this.#post(`/group-sessions/${session?.bookingId}/leave`, { reason });
+    await this.#post(`/group-sessions/${session?.bookingId}/leave`, reason ? { reason } : {});
     this.store.update({ phase: "left" });
     this.#finished("leave");
     // To the one who left, it is as if it were cancelled.

@@ -84,9 +84,7 @@ export class Groups {
   #renderJoin(group: GroupSession, locale: string): TemplateResult {
     const words = this.words();
     const { state } = this.context.store;
-    const policy = group.cancellationPolicy;
-    const freeUntil = policy && Date.parse(group.startTime) - policy.windowHours * HOUR_MS;
-    const terms = freeUntil ? words.freeUntil(momentOf({ locale, zone: state.zone }, freeUntil)) : words.groups.noLeaving;
+    const terms = this.#termsOf(group, locale);
     const bundles = state.bundles.filter((each) => each.status === "active" && each.courseId === group.courseId);
     return this.#form(group, words.groups.joinFor(moneyOf({ words, locale }, group.price)), (values) => this.#join(group, values), html`
       <p class="muted">${terms}</p>
@@ -105,6 +103,16 @@ export class Groups {
           >`
         : nothing}
     `);
+  }
+
+  #termsOf(group: GroupSession, locale: string): string {
+    const { groups } = this.words();
+    const policy = group.cancellationPolicy;
+    if (!policy) return groups.noLeaving;
+    const freeUntil = Date.parse(group.startTime) - policy.windowHours * HOUR_MS;
+    const { zone } = this.context.store.state;
+    if (freeUntil > Date.now()) return groups.freeUntil(momentOf({ locale, zone }, freeUntil));
+    return groups.lateFee(new Intl.NumberFormat(locale, { style: "percent" }).format(policy.lateFeePercent / 100));
   }
 
   #renderLeave(group: GroupSession, locale: string): Rendered {

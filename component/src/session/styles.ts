@@ -60,6 +60,14 @@ export const sessionStyles = css`
     gap: 4px;
     font-size: 0.92em;
   }
+  .refused li {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0 10px;
+  }
+  .dates small {
+    margin-inline-start: 6px;
+  }
   .availability {
     color: var(--success);
     font-weight: 600;

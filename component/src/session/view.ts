@@ -50,7 +50,7 @@ export function renderSession(view: SessionView): TemplateResult {
   return html`<section class="result session" part="session" aria-labelledby="session-title" aria-busy=${phase === "loading"}>
     <div class="head">
       <h2 id="session-title" tabindex="-1" data-focus>${session?.title ?? words.untitled}</h2>
-      ${status ? renderStatus(view, status) : nothing}
+      ${status && phase !== "left" ? renderStatus(view, status) : nothing}
     </div>
     ${phase === "preparing" ? html`<p class="muted" role="status">${words.preparing}</p>` : nothing}
     ${state.notice && !state.dialog ? html`<p class="message" part="message">${state.notice}</p>` : nothing}
@@ -152,7 +152,7 @@ function renderPlace({ words, context }: SessionView, session: Session): Rendere
 
 function termsOf(view: SessionView, session: Session): string | null {
   const { words, state } = view;
-  if (session.status !== "scheduled" || roleOf(state) !== "mentee" || !state.quote) return null;
+  if (session.status !== "scheduled" || state.phase === "left" || roleOf(state) !== "mentee" || !state.quote) return null;
   if (!state.quote.allowed) return words.noCancelling;
   const { freeUntil, late, fee } = state.quote;
   if (late) return fee.amount ? `${words.cancelling.fee}: ${moneyOf(view, fee)}` : words.cancelling.noFee;

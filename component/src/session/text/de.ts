@@ -86,6 +86,7 @@ export const de: SessionWords = {
     costChanged: "Die Kosten haben sich inzwischen geändert. Bitte prüfen Sie sie, bevor Sie bestätigen.",
     reason: "Grund",
     reasonHint: "Für beide Seiten sichtbar.",
+    leaveHint: "Für den Coach sichtbar.",
     reasonMissing: "Bitte geben Sie einen Grund an.",
     confirm: "Termin absagen",
     confirmFee: (fee) => `Für ${fee} absagen`,
@@ -189,6 +190,8 @@ export const de: SessionWords = {
     join: "Platz buchen",
     joinFor: (price) => `Platz buchen: ${price}`,
     byBundle: (left) => `Paket: ${left}`,
+    freeUntil: (time) => `Bis ${time} können Sie ihn kostenlos abgeben.`,
+    lateFee: (percent) => `Wenn Sie ihn abgeben, werden ${percent} des Preises fällig.`,
     noLeaving: "Einen gebuchten Platz können Sie nicht selbst abgeben.",
     done: "Sie haben einen Platz.",
     problems: {

@@ -94,6 +94,7 @@ export const en = {
     costChanged: "What it costs has changed meanwhile. Please look again before you confirm.",
     reason: "Reason",
     reasonHint: "Shown to both of you.",
+    leaveHint: "Shown to the coach.",
     reasonMissing: "Please give a reason.",
     confirm: "Cancel the session",
     confirmFee: (fee: string) => `Cancel for ${fee}`,
@@ -197,6 +198,8 @@ export const en = {
     join: "Take a place",
     joinFor: (price: string) => `Take a place: ${price}`,
     byBundle: (left: string) => `Bundle: ${left}`,
+    freeUntil: (time: string) => `You can give it up free of charge until ${time}.`,
+    lateFee: (percent: string) => `If you give it up, ${percent} of the price is due.`,
     noLeaving: "You cannot give up the place yourself once you have it.",
     done: "You have a place.",
     problems: {

@@ -6,6 +6,12 @@ import { en, type SessionWords } from "./en.js";
 export type { SessionWords } from "./en.js";
 export { en };
 
+/** The locale of dates and amounts: the words' own, since they stand in the same sentences. */
+export function sentenceLocale(locale: string): string {
+  const language = languageOf(locale);
+  return locale.toLowerCase().split("-")[0] === language ? locale : language;
+}
+
 export async function loadSessionWords(locale: string): Promise<SessionWords> {
   return languageOf(locale) === "de" ? (await import("./de.js")).de : en;
 }
