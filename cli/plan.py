@@ -31,6 +31,7 @@ HOST = "127.0.0.1"
 # alone: a shell may have exported the folder.
 FOLDER_VARIABLE = "TUTELAGE_DATA_DIR"
 MARK_VARIABLE = "TUTELAGE_STARTED_BY_UP"
+DEVELOPMENT_KEY = "tpk_developmentOnlyForTheDemoPages"
 
 
 @dataclass(frozen=True)
@@ -244,4 +245,6 @@ def _defaults(place: Place, settings: Settings) -> dict[str, str]:
         "MAIL_FOLDER": str(place.data_dir / "mail"),
         "IDENTITY_HEADERS": "off" if settings.production else "open",
         "COMPONENT_DEMO": _demo(settings),
+        # For the demo pages, as those see them who have not signed in.
+        "PUBLISHABLE_KEYS": "" if settings.production else DEVELOPMENT_KEY,
     }

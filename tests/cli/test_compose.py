@@ -68,6 +68,18 @@ def test_the_proxy_alone_names_clients(services: dict[str, Any]) -> None:
         assert services[name]["environment"]["TRUSTED_PROXIES"] == 1
 
 
+def test_the_proxy_passes_what_the_component_asks_for() -> None:
+    configuration = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text()
+    (published,) = re.findall(r"listen 8080;.*", configuration, re.DOTALL)
+    # Its files and beacons go the way of everything that no other place takes; nothing keeps, packs or limits them.
+    assert re.findall(r"location ([^{@]*) \{\n\s+proxy_pass (\S+);", published) == [
+        ("/", "http://api"),
+        ("~ ^(/api)?/streams/", "http://streams"),
+    ]
+    assert "proxy_cache" not in published
+    assert "proxy_hide_header" not in published
+
+
 def test_the_api_is_published_by_a_proxy_alone(services: dict[str, Any]) -> None:
     assert "ports" not in services["api"]
     proxy = services["proxy"]

@@ -14,6 +14,7 @@ import urllib3
 from cli.plan import PARTS
 from cli.run_file import read_run
 from cli.system import find_leftovers
+from config.publishable_keys import require_publishable_key
 from tests.cli.running import FLOWER_LOGIN, Up
 from tests.eventually import eventually
 
@@ -56,6 +57,7 @@ def test_development_s_environment_reaches_the_parts(up: Up) -> None:
     assert environment["IDENTITY_HEADERS"] == "open"
     assert environment["COMPONENT_DEMO"] == "tokens"
     assert get(f"{up.run()['api']['url']}/component/demo").status == 200
+    assert require_publishable_key(environment["PUBLISHABLE_KEYS"])
     assert environment["PUBLIC_URL"] == up.run()["api"]["url"]
     assert environment["MAIL_FOLDER"] == str(up.data_dir / "mail")
     assert environment["TUTELAGE_DATA_DIR"] == str(up.data_dir)
