@@ -1,11 +1,11 @@
 import { LitElement, html, nothing, type PropertyDeclaration, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
-import { Client } from "./api/client.js";
+import { Client, delay } from "./api/client.js";
 import { Tokens, type TokenProvider } from "./api/token.js";
 import type { Session } from "./api/types.js";
 import { BookingFlow } from "./booking/flow.js";
 import { renderForm } from "./booking/form-view.js";
 import { renderResult } from "./booking/result-view.js";
-import { initialState, screenOf, type BookingState, type Screen } from "./booking/state.js";
+import { initialState, screenOf, type BookingState, type FieldErrors, type Screen } from "./booking/state.js";
 import { renderCalendar, renderSkeleton } from "./calendar/view.js";
 import { renderCard } from "./card.js";
 import type { SessionBookingEvents } from "./events.js";
@@ -23,6 +23,8 @@ const optionalFlag = {
   toAttribute: (value: boolean | undefined): string | null => (value === undefined ? null : value ? "" : "false"),
 };
 
+/** What is measured is not in the way of what people wait for. */
+const BEACON_AFTER_MS = 2_000;
 /** Attributes of which a change starts anew. */
 const SOURCES = [
   ...["variant", "mentor", "listing", "course", "session", "existingSessionId"],
@@ -150,11 +152,11 @@ export class SessionBooking extends LitElement {
   private flow: BookingFlow | null = null;
   private enhanced: EnhancedPart | null = null;
   private realtime: RealtimePart | null = null;
-  private telemetry: Telemetry | null = null;
   private started = new AbortController();
   private clock: ReturnType<typeof setInterval> | undefined;
   private screen: Screen | "session" = "loading";
   private hadFocus = false;
+  private shownErrors: FieldErrors = this.store.state.fieldErrors;
 
   constructor() {
     super();
@@ -163,14 +165,11 @@ export class SessionBooking extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    addEventListener("pagehide", this.sendTelemetry);
     void this.start();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    removeEventListener("pagehide", this.sendTelemetry);
-    this.sendTelemetry();
     this.stop();
   }
 
@@ -204,14 +203,12 @@ export class SessionBooking extends LitElement {
     const screen = this.currentScreen;
     const isOther = screen !== this.screen && this.screen !== "loading";
     this.screen = screen;
-    const invalid = this.renderRoot.querySelector<HTMLElement>("[aria-invalid='true']");
+    const focus = (selector: string): void => this.renderRoot.querySelector<HTMLElement>(selector)?.focus();
     // What had the focus is gone with its view: people go on where the new one begins.
-    if (isOther && this.hadFocus) this.renderRoot.querySelector<HTMLElement>("[data-focus]")?.focus();
-    else if (invalid && !this.shownInvalid) invalid.focus();
-    this.shownInvalid = invalid !== null;
+    if (isOther && this.hadFocus) focus("[data-focus]");
+    if (state.fieldErrors !== this.shownErrors) focus("[aria-invalid='true']");
+    this.shownErrors = state.fieldErrors;
   }
-
-  private shownInvalid = false;
 
   private get currentScreen(): Screen | "session" {
     if (!this.isReady) return "loading";
@@ -266,10 +263,12 @@ export class SessionBooking extends LitElement {
     this.store.update(initialState(zone, dayOf(Date.now(), zone)));
     const context = this.makeContext();
     this.flow = context.flow;
-    this.telemetry = context.telemetry;
     this.isReady = true;
     if (!context.options.sessionId) void this.flow.load();
     await this.loadParts(context, started.signal);
+    await delay(BEACON_AFTER_MS, started.signal).catch(() => undefined);
+    const { sendAtEnd } = await import("./beacon.js");
+    await sendAtEnd(context.telemetry, context.client.base, this.variant, started.signal);
   }
 
   private stop(): void {
@@ -305,8 +304,6 @@ export class SessionBooking extends LitElement {
     this.announcement = sentence;
   }
 
-  private readonly sendTelemetry = (): void => void this.telemetry?.send();
-
   private makeContext(): PartContext {
     // The module's own address: the API serves it in a folder of its own.
     const base = (this.api ?? new URL(/* @vite-ignore */ "..", import.meta.url).href).replace(/\/+$/, "");
@@ -316,7 +313,7 @@ export class SessionBooking extends LitElement {
       element,
       client: new Client(base, tokens),
       store: this.store,
-      telemetry: new Telemetry(base, this.variant),
+      telemetry: new Telemetry(),
       get options() {
         return element.options;
       },

@@ -5,23 +5,23 @@ import { css } from "lit";
 export const styles = css`
   :host {
     --accent: var(--tutelage-accent, light-dark(#1556c5, #8ab4ff));
-    --on-accent: var(--tutelage-on-accent, light-dark(#ffffff, #06183a));
+    --on-accent: var(--tutelage-on-accent, light-dark(#fff, #06183a));
     --text: var(--tutelage-text, light-dark(#18212d, #e8ecf2));
-    --muted: var(--tutelage-muted, light-dark(#535f6e, #a9b4c2));
-    --surface: var(--tutelage-surface, light-dark(#ffffff, #14191f));
-    --raised: var(--tutelage-raised, light-dark(#f3f5f8, #1f2730));
-    --line: var(--tutelage-line, light-dark(#d3dae3, #3a4552));
-    --control: var(--tutelage-control, light-dark(#7a8696, #78869a));
+    --surface: var(--tutelage-surface, light-dark(#fff, #14191f));
+    --muted: var(--tutelage-muted, color-mix(in srgb, var(--text) 72%, var(--surface)));
+    --control: var(--tutelage-control, color-mix(in srgb, var(--text) 52%, var(--surface)));
+    --line: var(--tutelage-line, color-mix(in srgb, var(--text) 20%, var(--surface)));
+    --raised: var(--tutelage-raised, color-mix(in srgb, var(--text) 5%, var(--surface)));
     --danger: var(--tutelage-danger, light-dark(#b3261e, #ffb4ab));
     --success: var(--tutelage-success, light-dark(#146c39, #7fd8a0));
-    --warning: var(--tutelage-warning, light-dark(#7a4a00, #ffc46b));
+    --warning: var(--tutelage-warning, light-dark(#8a5300, #ffc46b));
     --radius: var(--tutelage-radius, 10px);
     --gap: var(--tutelage-gap, 16px);
     --tint: color-mix(in srgb, var(--accent) 12%, var(--surface));
     display: block;
     container-type: inline-size;
     color: var(--text);
-    font: 16px/1.5 var(--tutelage-font, system-ui, sans-serif);
+    font: 1rem/1.5 var(--tutelage-font, system-ui, sans-serif);
   }
   :host([hidden]),
   [hidden] {
@@ -168,8 +168,9 @@ export const styles = css`
     font-weight: 600;
     margin-block-end: 4px;
   }
-  :is(.card, .calendar, .fields, .form, .result) {
+  :is(.card, .calendar, .fields, .form, .result, .columns, .choices) {
     display: grid;
+    grid-template-columns: minmax(0, 1fr);
     gap: var(--gap);
   }
   .error {
@@ -214,16 +215,14 @@ export const styles = css`
     object-fit: cover;
   }
   .star {
-    color: light-dark(#b06a00, #ffc46b);
+    color: var(--warning);
+  }
+  span.muted {
+    unicode-bidi: plaintext;
   }
   :is(.offers, .submit) {
     display: grid;
     gap: 8px;
-  }
-  .choices {
-    display: grid;
-    gap: var(--gap);
-    grid-template-columns: repeat(auto-fit, minmax(min(220px, 100%), 1fr));
   }
   .offer {
     display: grid;
@@ -268,16 +267,13 @@ export const styles = css`
     flex-wrap: wrap;
     gap: 2px 8px;
     align-items: center;
+    min-inline-size: 0;
   }
   .zone select {
     min-block-size: 36px;
     padding: 4px 8px;
-    max-inline-size: 20em;
+    max-inline-size: min(20em, 100%);
     color: var(--text);
-  }
-  .columns {
-    display: grid;
-    gap: calc(var(--gap) * 1.5);
   }
   .pager {
     display: flex;
@@ -293,6 +289,8 @@ export const styles = css`
   th {
     font-size: 0.8em;
     padding-block-end: 4px;
+    overflow: hidden;
+    overflow-wrap: normal;
   }
   td {
     padding: 2px;
@@ -311,9 +309,6 @@ export const styles = css`
     font-variant-numeric: tabular-nums;
     color: var(--muted);
     cursor: default;
-  }
-  .day:not(.free) {
-    opacity: 0.75;
   }
   .day.free {
     cursor: pointer;
@@ -452,8 +447,9 @@ export const styles = css`
     .root {
       padding: calc(var(--gap) * 1.5);
     }
-    .columns {
-      grid-template-columns: minmax(300px, 1fr) minmax(240px, 1fr);
+    :is(.columns, .choices) {
+      grid-template-columns: 1fr 1fr;
+      column-gap: calc(var(--gap) * 1.5);
     }
     .times {
       max-block-size: 27em;
@@ -480,9 +476,13 @@ export const styles = css`
     .day.free {
       border-color: LinkText;
     }
-    [aria-selected="true"] .day.free,
-    .primary,
     .offer:has(input:checked) {
+      outline: 3px solid Highlight;
+    }
+    .avatar {
+      border: 1px solid;
+    }
+    :is([aria-selected="true"] .day.free, .primary) {
       forced-color-adjust: none;
       background: Highlight;
       color: HighlightText;

@@ -40,7 +40,8 @@ export class Tokens {
     if (open && this.options.publishableKey) return this.options.publishableKey;
     if (!this.canSignIn) return this.options.publishableKey;
     this.#request ??= this.#fetch().finally(() => (this.#request = null));
-    return this.#request;
+    // Where nobody is signed in, the catalogue may be open to everyone.
+    return open ? this.#request.catch(() => null) : this.#request;
   }
 
   /** Forgets a token that was refused; the next one is fetched anew. Whether there can be another one. */

@@ -93,6 +93,8 @@ export class BookingFlow {
     });
     const restoring = saved ? this.#restore(saved) : null;
     if (store.state.durationMinutes) await this.#slots.restart();
+    const { slot, zone } = store.state;
+    if (slot) this.#showDay(dayOf(startOf(slot), zone));
     if (store.state.calendar.slots.length) telemetry.firstSlot();
     if (store.state.calendar.error) telemetry.failed(store.state.calendar.error);
     await restoring;
@@ -139,7 +141,12 @@ export class BookingFlow {
     const { day, calendar, slot } = store.state;
     const kept = slot ?? calendar.slots.find((each) => dayOf(startOf(each), store.state.zone) === day);
     const shown = kept ? dayOf(startOf(kept), zone) : day;
-    store.update({ zone, day: shown, ...(shown && { month: `${shown.slice(0, 7)}-01` }) });
+    store.update({ zone });
+    if (shown) this.#showDay(shown);
+  }
+
+  #showDay(day: string): void {
+    this.context.store.update({ day, month: addMonths(day, 0) });
   }
 
   showMonth(step: 1 | -1): void {
@@ -159,14 +166,17 @@ export class BookingFlow {
 
   chooseSlot(slot: Slot): void {
     const { store } = this.context;
-    const { form, listing, course, mentorId } = store.state;
+    const { form, listing, course, mentorId, offers } = store.state;
+    const listings = offers.flatMap((offer) => offer.listings);
+    // What was proposed for another listing is not a person's own words.
+    const isOwnTitle = form.title && !listings.some((each) => each.title === form.title);
     store.update({
       slot,
       slotMentorId: mentorId ?? slot.mentorProfileIds[0] ?? null,
       lost: null,
       fieldErrors: {},
       submission: { kind: "none" },
-      form: { ...form, title: form.title || (listing?.title ?? course?.title ?? "") },
+      form: { ...form, title: isOwnTitle ? form.title : (listing?.title ?? course?.title ?? "") },
     });
     this.#submitter.save();
     this.#hold.release();

@@ -1,6 +1,7 @@
 /** Loads what can be booked: a mentor with listings. */
 
 import type { Client, RequestOptions } from "../api/client.js";
+import { ApiError } from "../api/errors.js";
 import type { Listing, Mentor, Page } from "../api/types.js";
 import type { Options } from "../parts.js";
 import type { BookingState, Offer } from "./state.js";
@@ -10,7 +11,7 @@ const MAX_PAGES = 5; // of 100 each: nobody chooses among more
 /**
  * The mentor whom the element's attributes name, with all listings.
  *
- * @throws ApiError there is none.
+ * @throws ApiError 404: there is none, or none is named.
  */
 export async function loadOffers(
   client: Client,
@@ -19,6 +20,7 @@ export async function loadOffers(
 ): Promise<Pick<BookingState, "offers">> {
   const open: RequestOptions = { open: true, signal };
   const { listingId } = options;
+  if (!options.mentorId && !listingId) throw new ApiError(404, "nothing_named");
   const listing = listingId ? client.get<Listing>(`/listings/${listingId}`, {}, open) : null;
   const mentorId = options.mentorId ?? (await listing)?.mentorProfileId ?? "";
   const [mentor, listings] = await Promise.all([

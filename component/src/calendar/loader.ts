@@ -33,7 +33,7 @@ export class SlotsLoader {
   async restart(): Promise<void> {
     const now = Date.now();
     const { zone } = this.store.state;
-    const month = `${dayOf(now, zone).slice(0, 7)}-01`;
+    const month = addMonths(dayOf(now, zone), 0);
     this.#change({ slots: [], from: now, to: now, error: null });
     this.store.update({ month, day: null });
     let end = startOfDay(addMonths(month, 1), zone);
@@ -57,7 +57,7 @@ export class SlotsLoader {
       const first = bookableSlots(calendar.slots, mentorId, Date.now())[0];
       if (first) {
         const day = dayOf(startOf(first), zone);
-        return this.store.update({ month: `${day.slice(0, 7)}-01`, day });
+        return this.store.update({ month: addMonths(day, 0), day });
       }
       if (calendar.error || calendar.isLoading || calendar.to >= limit) return;
       await this.#readTo(calendar.to + MAX_SPAN_MS - DAY_MS);

@@ -5,7 +5,7 @@ import type { Slot } from "../api/types.js";
 import { valueOf } from "../card.js";
 import { formatDay, formatSpan, formatZone, localZone } from "../format/time.js";
 import type { Rendered } from "../parts.js";
-import { button, explain, failure, message, type View } from "../view.js";
+import { button, count, explain, failure, message, type View } from "../view.js";
 import { renderMonth } from "./month.js";
 import { bookableSlots, partsOfDay, slotsByDay, startOf } from "./slots.js";
 
@@ -49,8 +49,13 @@ function renderDaySlots(view: View, days: ReadonlyMap<string, Slot[]>, bookable:
     return renderNone(view, bookable);
   };
   const title = day ? formatDay(day, locale, { weekday: "long", day: "numeric", month: "long" }) : "";
-  return html`<section class="times" part="slots" aria-live="polite">
-    ${title ? html`<h4>${title}</h4>` : nothing} ${content()} ${(day && enhanced?.renderRefused(day)) || nothing}
+  const found = day && days.get(day)?.length;
+  return html`<section class="times" part="slots">
+    <h4>${title}</h4>
+    <p class="visually-hidden" role="status">
+      ${found ? words.calendar.day(title, count(view, found, words.plurals.times)) : nothing}
+    </p>
+    ${content()} ${(day && enhanced?.renderRefused(day)) || nothing}
   </section>`;
 }
 

@@ -8,6 +8,7 @@ import { keyOf, type BookingState, type Offer, type Payment } from "../booking/s
 import { valueOf } from "../card.js";
 import type { Options, Rendered } from "../parts.js";
 import { count, durationOf, message, priceOf, type View } from "../view.js";
+import { courseWords } from "./text.js";
 
 /**
  * The course that the element's attributes name, with all who teach it, or only the named mentor.
@@ -62,11 +63,12 @@ export function paymentsFor(state: BookingState): Payment[] {
 /** The choice of a duration and of a mentor, above the calendar. */
 export function renderChoice(view: View): TemplateResult {
   const { words, state, flow } = view;
+  const own = courseWords(view.locale);
   const durations = durationsOf(state.offers);
   return html`<div class="choices" ?hidden=${state.slot !== null}>
     ${durations.length > 1
       ? html`<label class="field"
-          ><span>${words.card.duration}</span>
+          ><span>${own.duration}</span>
           <select @change=${(event: Event) => flow.chooseDuration(Number(valueOf(event)))}>
             ${durations.map(
               (minutes) =>
@@ -81,7 +83,7 @@ export function renderChoice(view: View): TemplateResult {
       ? html`<label class="field"
           ><span>${words.card.coach}</span>
           <select @change=${(event: Event) => flow.chooseMentor(valueOf(event) || null)}>
-            <option value="" .selected=${state.mentorId === null}>${words.card.anyCoach}</option>
+            <option value="" .selected=${state.mentorId === null}>${own.anyCoach}</option>
             ${state.offers.map(
               ({ mentor }) =>
                 html`<option value=${mentor.id} .selected=${mentor.id === state.mentorId}>${mentor.name}</option>`,
@@ -101,7 +103,7 @@ function renderMentors({ words, state, flow }: View): Rendered {
   const free = state.offers.filter(({ mentor }) => state.slot?.mentorProfileIds.includes(mentor.id));
   if (free.length < 2) return nothing;
   return html`<label class="field"
-    ><span>${words.form.coach}</span>
+    ><span>${words.card.coach}</span>
     <select @change=${(event: Event) => flow.chooseSlotMentor(valueOf(event))}>
       ${free.map(
         ({ mentor }) =>
@@ -112,12 +114,13 @@ function renderMentors({ words, state, flow }: View): Rendered {
 }
 
 function renderPayments(view: View): Rendered {
-  const { words, state, flow } = view;
+  const { state, flow } = view;
+  const own = courseWords(view.locale);
   const payments = paymentsFor(state);
-  if (!payments.length) return message("warning", words.form.noPayment);
+  if (!payments.length) return message("warning", own.noPayment);
   if (payments.length === 1) return nothing;
   return html`<fieldset class="offers">
-    <legend>${words.form.payment}</legend>
+    <legend>${own.payment}</legend>
     ${payments.map(
       (payment) => html`<label class="offer"
         ><input
@@ -133,11 +136,12 @@ function renderPayments(view: View): Rendered {
 }
 
 function renderPayment(view: View, payment: Payment): TemplateResult {
-  const { words, state } = view;
+  const { state } = view;
+  const own = courseWords(view.locale);
   if (payment.kind === "product") {
     return html`<span><b>${payment.product.title}</b></span><b class="price">${priceOf(view, payment.product.price)}</b>`;
   }
   const { productId, remainingSessions } = payment.bundle;
-  const title = state.products.find((product) => product.id === productId)?.title ?? words.form.bundle;
-  return html`<span>${words.form.credit(title, count(view, remainingSessions, words.plurals.credits))}</span>`;
+  const title = state.products.find((product) => product.id === productId)?.title ?? own.bundle;
+  return html`<span>${own.credit(title, count(view, remainingSessions, own.credits))}</span>`;
 }

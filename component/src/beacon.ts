@@ -1,0 +1,46 @@
+/** Lazy part "beacon": sends what was measured when the page is left, from a sample. No personal data. */
+
+import type { ApiError } from "./api/errors.js";
+import { componentConfig } from "./config.js";
+import type { Telemetry } from "./telemetry.js";
+
+const OWN_KINDS = ["network", "timeout", "rate_limited", "unauthenticated"];
+const MAX_ERRORS = 1000; // of a kind: the API accepts no more
+
+/** Sends it once: when the page is left, or `signal` is aborted because the element is taken out of it. */
+export async function sendAtEnd(telemetry: Telemetry, base: string, variant: string, signal: AbortSignal): Promise<void> {
+  const telemetryPercent = await componentConfig(base).then((config) => config.telemetryPercent, () => 0);
+  if (Math.random() * 100 >= telemetryPercent) return;
+  const leaving = new AbortController();
+  const send = (): void => {
+    leaving.abort();
+    navigator.sendBeacon(`${base}/component/telemetry`, JSON.stringify(reportOf(telemetry, variant)));
+  };
+  if (signal.aborted) return send();
+  addEventListener("pagehide", send, { signal: leaving.signal });
+  signal.addEventListener("abort", send, { signal: leaving.signal });
+}
+
+/** The body of the beacon. */
+export function reportOf(telemetry: Telemetry, variant: string): object {
+  const { startedAt, loadedAt, firstSlotAt, stream } = telemetry;
+  const secondsTo = (time: number | undefined): number | undefined =>
+    time === undefined ? undefined : Math.round(time - startedAt) / 1000;
+  const errors: Record<string, number> = {};
+  for (const error of telemetry.errors) {
+    const kind = kindOf(error);
+    errors[kind] = Math.min((errors[kind] ?? 0) + 1, MAX_ERRORS);
+  }
+  return {
+    variant,
+    loadSeconds: secondsTo(loadedAt),
+    firstSlotSeconds: secondsTo(firstSlotAt),
+    stream: stream?.(),
+    errors: telemetry.errors.length ? errors : undefined,
+  };
+}
+
+function kindOf({ code, status }: ApiError): string {
+  if (OWN_KINDS.includes(code)) return code;
+  return status >= 500 ? "server" : status ? "refused" : "script";
+}

@@ -1,0 +1,285 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { screenOf } from "../src/booking/state.js";
+import { HOLD, LISTING, NOW, SESSION, SLOT, booking, makeClient, offeringApi, refusal, slot, startFlow } from "./fake-api.js";
+
+const settle = (milliseconds = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(milliseconds);
+const names = (events: [string, unknown][]): string[] => events.map(([name]) => name);
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: NOW });
+  sessionStorage.clear();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+describe("the calendar", () => {
+  it("shows the first day with free slots", async () => {
+    offeringApi();
+    const { store } = await startFlow();
+    expect(screenOf(store.state)).toBe("choose");
+    expect(store.state).toMatchObject({ day: "2030-05-04", month: "2030-05-01", durationMinutes: 60 });
+  });
+
+  it("looks further ahead until there is a free slot", async () => {
+    const api = offeringApi().on("GET /mentors/m1/slots", ({ query }) => {
+      const isThere = Date.parse(query.get("to") ?? "") > Date.parse("2030-08-01");
+      return { status: 200, body: { items: isThere ? [slot("2030-08-05T09:00:00Z")] : [] } };
+    });
+    const { store } = await startFlow();
+    expect(store.state).toMatchObject({ day: "2030-08-05", month: "2030-08-01" });
+    for (const { query } of api.called("GET /mentors/m1/slots")) {
+      const span = Date.parse(query.get("to") ?? "") - Date.parse(query.get("from") ?? "");
+      expect(span).toBeLessThanOrEqual(92 * 86_400_000);
+    }
+  });
+
+  it("asks nothing of the API where the page names nobody", async () => {
+    const api = offeringApi();
+    const { store } = await startFlow({ mentorId: null });
+    expect(store.state.error?.code).toBe("nothing_named");
+    expect(api.calls).toEqual([]);
+  });
+
+  it("keeps the chosen day in another zone", async () => {
+    offeringApi();
+    const { flow, store } = await startFlow();
+    flow.chooseZone("Pacific/Auckland");
+    expect(store.state).toMatchObject({ zone: "Pacific/Auckland", day: "2030-05-04" });
+    flow.chooseZone("Pacific/Honolulu");
+    expect(store.state).toMatchObject({ day: "2030-05-03" });
+  });
+});
+
+describe("a hold", () => {
+  it("ends, and can be asked for again", async () => {
+    const api = offeringApi();
+    const { flow, store } = await startFlow();
+    flow.chooseSlot(SLOT);
+    await settle();
+    expect(store.state.hold).toEqual({ kind: "held", hold: HOLD, endsAt: NOW + 300_000 });
+    await settle(300_000);
+    expect(store.state.hold.kind).toBe("expired");
+    flow.holdAgain();
+    await settle();
+    expect(api.called("POST /mentors/m1/holds")).toHaveLength(2);
+  });
+
+  it("is given back with the way back to the calendar", async () => {
+    const api = offeringApi();
+    const { flow, store } = await startFlow();
+    flow.chooseSlot(SLOT);
+    await settle();
+    flow.leaveForm();
+    await settle();
+    expect(api.called("DELETE /holds/h1")).toHaveLength(1);
+    expect(screenOf(store.state)).toBe("choose");
+  });
+
+  it("that is refused takes the slot away", async () => {
+    offeringApi().on("POST /mentors/m1/holds", refusal(409, "slot_taken"));
+    const { flow, store } = await startFlow();
+    flow.chooseSlot(SLOT);
+    await settle();
+    expect(screenOf(store.state)).toBe("choose");
+    expect(store.state.lost?.slot).toEqual(SLOT);
+  });
+
+  it("is not in the way of booking where there are too many", async () => {
+    offeringApi().on("POST /mentors/m1/holds", refusal(409, "booking_limit"));
+    const { flow, store } = await startFlow();
+    flow.chooseSlot(SLOT);
+    await settle();
+    expect(store.state.hold.kind).toBe("unavailable");
+    expect(screenOf(store.state)).toBe("form");
+  });
+
+  it("has no countdown where the visitor's clock is wrong", async () => {
+    vi.setSystemTime(NOW + 3_600_000);
+    offeringApi();
+    const { flow, store } = await startFlow();
+    flow.chooseSlot(SLOT);
+    await settle(600_000);
+    expect(store.state.hold).toMatchObject({ kind: "held", endsAt: null });
+  });
+});
+
+describe("booking", () => {
+  it("is sent once by a double click", async () => {
+    const api = offeringApi().on("POST /sessions/book", { status: 201, body: { booking: booking(), session: SESSION } });
+    const { flow, store, events } = await startFlow();
+    flow.chooseSlot(SLOT);
+    void flow.submit();
+    void flow.submit();
+    await settle();
+    expect(api.called("POST /sessions/book")).toHaveLength(1);
+    expect(store.state.submission.kind).toBe("booked");
+    expect(names(events)).toEqual(["booked"]);
+    expect(store.state.calendar.slots.map((each) => each.startTime)).toEqual(["2030-05-04T11:00:00Z"]);
+  });
+
+  it("waits for a session that is pending", async () => {
+    let looks = 0;
+    offeringApi()
+      .on("POST /sessions/book", { status: 202, body: { booking: booking(), session: null } })
+      .on("GET /sessions/s1", () =>
+        ++looks < 3 ? refusal(404, "session_pending", {}, { "Retry-After": "1" }) : { status: 200, body: SESSION },
+      );
+    const { flow, store, events } = await startFlow();
+    flow.chooseSlot(SLOT);
+    await flow.submit();
+    await settle();
+    expect(store.state.submission.kind).toBe("pending");
+    await settle(2_500);
+    expect(store.state.submission).toMatchObject({ kind: "booked", session: SESSION });
+    expect(names(events)).toEqual(["booked"]);
+  });
+
+  it("that is requested is booked when the mentor accepts", async () => {
+    let status: "draft" | "accepted" = "draft";
+    offeringApi()
+      .on("POST /sessions/book", { status: 201, body: { booking: booking({ status, sessionId: null }), session: null } })
+      .on("GET /bookings/b1", () => ({
+        status: 200,
+        body: booking({ status, sessionId: status === "draft" ? null : "s1" }),
+      }))
+      .on("GET /sessions/s1", { status: 200, body: SESSION });
+    const { flow, store, events } = await startFlow();
+    flow.chooseSlot(SLOT);
+    await flow.submit();
+    await settle(12_000);
+    expect(store.state.submission.kind).toBe("requested");
+    status = "accepted";
+    await settle(20_000);
+    expect(store.state.submission.kind).toBe("booked");
+    expect(names(events)).toEqual(["requested", "booked"]);
+  });
+
+  it("that lost the race goes back to the other times, and keeps the words", async () => {
+    offeringApi().on("POST /sessions/book", refusal(409, "slot_taken"));
+    const { flow, store } = await startFlow({ optimistic: true });
+    flow.chooseSlot(SLOT);
+    flow.fillIn({ notes: "My first weeks" });
+    const sent = flow.submit();
+    expect(screenOf(store.state)).toBe("result");
+    await sent;
+    expect(screenOf(store.state)).toBe("choose");
+    expect(store.state).toMatchObject({ slot: null, form: { notes: "My first weeks" } });
+    expect(store.state.lost?.error.code).toBe("slot_taken");
+  });
+
+  it("is sent again with the same key and bytes after a lost connection", async () => {
+    let isLost = true;
+    const api = offeringApi().on("POST /sessions/book", () =>
+      isLost ? "lost" : { status: 201, body: { booking: booking(), session: SESSION } },
+    );
+    const { flow, store } = await startFlow();
+    flow.chooseSlot(SLOT);
+    const sent = flow.submit();
+    await settle(500);
+    expect(store.state.submission).toMatchObject({ kind: "sending", waiting: { reason: "network" } });
+    await settle(60_000);
+    await sent;
+    expect(store.state.submission.kind).toBe("refused");
+    isLost = false;
+    await flow.submit();
+    expect(store.state.submission.kind).toBe("booked");
+    const calls = api.called("POST /sessions/book");
+    expect(calls.length).toBeGreaterThan(2);
+    expect(new Set(calls.map((call) => call.headers.get("Idempotency-Key"))).size).toBe(1);
+    expect(new Set(calls.map((call) => call.body)).size).toBe(1);
+  });
+
+  it("has another key once what is sent has changed", async () => {
+    const api = offeringApi().on("POST /sessions/book", refusal(503, "unavailable"));
+    const { flow } = await startFlow();
+    flow.chooseSlot(SLOT);
+    void flow.submit();
+    await settle(120_000);
+    const before = api.called("POST /sessions/book").at(-1)?.headers.get("Idempotency-Key");
+    flow.fillIn({ notes: "More" });
+    void flow.submit();
+    await settle();
+    expect(api.called("POST /sessions/book").at(-1)?.headers.get("Idempotency-Key")).not.toBe(before);
+  });
+
+  it("shows the API's reasons at their fields", async () => {
+    const details = { title: ["Longer than maximum length 200."], description: ["Too long."], metadata: ["Too big."] };
+    offeringApi().on("POST /sessions/book", refusal(400, "invalid_request", { details }));
+    const { flow, store } = await startFlow();
+    flow.chooseSlot(SLOT);
+    await flow.submit();
+    expect(store.state.fieldErrors).toEqual({
+      title: ["Longer than maximum length 200."],
+      notes: ["Too long."],
+      other: ["metadata: Too big."],
+    });
+    expect(screenOf(store.state)).toBe("form");
+  });
+
+  it("names the listing where another one of its duration would be taken", async () => {
+    const cheaper = { ...LISTING, id: "l2", price: { amount: 1000, currency: "USD" } };
+    const api = offeringApi()
+      .on("GET /listings", { status: 200, body: { items: [LISTING, cheaper], nextCursor: null } })
+      .on("POST /bookings", { status: 201, body: { booking: booking(), session: SESSION } });
+    const { flow, store } = await startFlow();
+    flow.chooseSlot(SLOT);
+    await flow.submit();
+    expect(JSON.parse(api.called("POST /bookings")[0]?.body ?? "")).toMatchObject({ listingId: "l1" });
+    expect(store.state.submission.kind).toBe("booked");
+  });
+
+  it("needs someone who is signed in", async () => {
+    const api = offeringApi();
+    const { flow, store, events } = await startFlow({}, makeClient({ token: null, publishableKey: "tpk_1" }));
+    flow.chooseSlot(SLOT);
+    expect(store.state.needsSignIn).toBe(true);
+    expect(names(events)).toEqual(["signin"]);
+    expect(api.called("POST /mentors/m1/holds")).toEqual([]);
+  });
+});
+
+describe("a reload", () => {
+  it("keeps the slot and the words of the form", async () => {
+    offeringApi();
+    const before = await startFlow();
+    before.flow.chooseSlot(SLOT);
+    before.flow.fillIn({ title: "Mine", notes: "Kept" });
+    before.flow.dispose();
+    const { store } = await startFlow();
+    expect(store.state).toMatchObject({ slot: SLOT, form: { title: "Mine", notes: "Kept" }, hold: { kind: "held" } });
+  });
+
+  it("in the middle of booking is answered as the first request", async () => {
+    const api = offeringApi().on("POST /sessions/book", () => new Promise<never>(() => undefined));
+    const before = await startFlow();
+    before.flow.chooseSlot(SLOT);
+    void before.flow.submit();
+    before.flow.dispose();
+    api.on("POST /sessions/book", { status: 201, body: { booking: booking(), session: SESSION } });
+    const { store, events } = await startFlow();
+    await settle(2_000);
+    expect(store.state.submission.kind).toBe("booked");
+    expect(names(events)).toEqual(["booked"]);
+    const [first, second] = api.called("POST /sessions/book");
+    expect(second?.headers.get("Idempotency-Key")).toBe(first?.headers.get("Idempotency-Key"));
+    expect(second?.body).toBe(first?.body);
+    const after = await startFlow();
+    expect(screenOf(after.store.state)).toBe("choose");
+  });
+
+  it("shows a request that is not decided", async () => {
+    const draft = booking({ status: "draft", sessionId: null });
+    offeringApi()
+      .on("POST /sessions/book", { status: 201, body: { booking: draft, session: null } })
+      .on("GET /bookings/b1", { status: 200, body: draft });
+    const before = await startFlow();
+    before.flow.chooseSlot(SLOT);
+    await before.flow.submit();
+    before.flow.dispose();
+    const { store } = await startFlow();
+    expect(store.state.submission.kind).toBe("requested");
+  });
+});
