@@ -3,7 +3,6 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { Listing, Mentor } from "./api/types.js";
 import { offeredListings } from "./booking/offers.js";
-import type { Rendered } from "./parts.js";
 import { count, durationOf, priceOf, type View } from "./view.js";
 
 export function renderCard(view: View, listingId: string | null): TemplateResult {
@@ -36,11 +35,8 @@ function renderMentor(view: View, mentor: Mentor): TemplateResult {
 }
 
 function renderAvatar({ avatarUrl, name }: Mentor): TemplateResult {
-  const initials = name
-    .split(/\s+/)
-    .map((word) => [...word][0] ?? "")
-    .filter((_, index, all) => index === 0 || index === all.length - 1)
-    .join("");
+  const names = name.split(/\s+/);
+  const initials = [names[0], names.length > 1 && names.at(-1)].map((each) => (each ? [...each][0] : ""));
   // The initials stand behind the picture, and remain where it cannot be loaded.
   return html`<span class="avatar" aria-hidden="true"
     >${initials}${avatarUrl
@@ -63,44 +59,33 @@ export function renderRating(view: View, { rating, reviewCount }: Mentor): Templ
   >`;
 }
 
-function renderListings(view: View, listings: Listing[]): Rendered {
+function renderListings(view: View, listings: Listing[]): unknown {
   const { words, state, flow } = view;
-  const [only] = listings;
-  if (!only) return nothing;
-  if (listings.length === 1) {
-    return html`<div class="offer single">
-      <span
-        ><b>${only.title}</b><br /><span class="muted"
-          >${durationOf(view, only.durationMinutes)} · ${modeOf(view, only)}</span
-        ></span
-      >
-      <b class="price">${priceOf(view, only.price)}</b>
-    </div>`;
+  if (listings.length < 2) {
+    return listings.map((listing) => html`<div class="offer single">${renderListing(view, listing)}</div>`);
   }
-  return html`<fieldset class="offers" ?disabled=${state.slot !== null}>
+  return html`<fieldset class="offers">
     <legend>${words.card.session}</legend>
     ${listings.map(
       (listing) => html`<label class="offer">
         <input
           type="radio"
           name="listing"
-          .value=${listing.id}
           .checked=${state.listing?.id === listing.id}
           @change=${() => flow.chooseListing(listing.id)}
         />
-        <span
-          ><b>${listing.title}</b><br /><span class="muted"
-            >${durationOf(view, listing.durationMinutes)} · ${modeOf(view, listing)}</span
-          ></span
-        >
-        <b class="price">${priceOf(view, listing.price)}</b>
+        ${renderListing(view, listing)}
       </label>`,
     )}
   </fieldset>`;
 }
 
-function modeOf({ words }: View, listing: Listing): string {
-  return listing.bookingMode === "instant" ? words.card.instant : words.card.request;
+function renderListing(view: View, listing: Listing): TemplateResult {
+  const { card } = view.words;
+  const mode = listing.bookingMode === "instant" ? card.instant : card.request;
+  return html`<span
+      ><b>${listing.title}</b><br /><span class="muted">${durationOf(view, listing.durationMinutes)} · ${mode}</span></span
+    ><b class="price">${priceOf(view, listing.price)}</b>`;
 }
 
 export function valueOf(event: Event): string {

@@ -15,7 +15,7 @@ import { Store, StoreController } from "./state/store.js";
 import { styles } from "./styles.js";
 import { Telemetry } from "./telemetry.js";
 import { en, loadWords, localeOf, type Words } from "./text/index.js";
-import { button, failure, message, signInMessage, type View } from "./view.js";
+import { button, clock, failure, message, signInMessage, type View } from "./view.js";
 
 /** An attribute that may be left out (undefined), given (true), or "false". */
 const optionalFlag = {
@@ -103,47 +103,47 @@ export class SessionBooking extends LitElement {
   /** How much is shown: `basic` books; `enhanced` adds sessions, series, reasons; `realtime` adds live updates. */
   variant: Variant = "basic";
   /** The id of the mentor profile to book. */
-  mentor: string | null = null;
+  mentor?: string | null;
   /** The id of the only listing to offer; otherwise all active listings of the mentor. */
-  listing: string | null = null;
+  listing?: string | null;
   /** The id of the course to book; with `mentor`, only that mentor's times. */
-  course: string | null = null;
+  course?: string | null;
   /** The id of a session to show instead of booking one. */
-  session: string | null = null;
+  session?: string | null;
   /** Another name of `session`. */
-  existingSessionId: string | null = null;
+  existingSessionId?: string | null;
   /** The status of that session, shown until it is loaded. */
-  sessionStatus: string | null = null;
+  sessionStatus?: string | null;
   /** A same-site endpoint of the page: `POST` answers `{token, expiresAt?}`. */
-  tokenUrl: string | null = null;
+  tokenUrl?: string | null;
   /** A token, or a function that gets one; wins over `tokenUrl`. Kept in memory only. */
-  token: TokenProvider | null = null;
+  token?: TokenProvider | null;
   /** A key that reads mentors, listings and slots without anyone signed in. */
-  publishableKey: string | null = null;
+  publishableKey?: string | null;
   /** Where people sign in; shown as a link where nobody is signed in. */
-  signInUrl: string | null = null;
+  signInUrl?: string | null;
   /** The API's address; by default, where the script came from. */
-  api: string | null = null;
+  api?: string | null;
   /** The address of the live updates, where it is another one than the API's. */
-  streamsUrl: string | null = null;
+  streamsUrl?: string | null;
   /** The IANA zone in which times are first shown; by default the browser's. */
-  timeZone: string | null = null;
+  timeZone?: string | null;
   /** Whether the card shows if the mentor can be booked; by default in `enhanced` and `realtime`. */
-  showAvailabilityStatus: boolean | undefined = undefined;
+  showAvailabilityStatus?: boolean;
   /** Whether the state of the connection is shown; by default in `realtime`. */
-  showConnectionStatus: boolean | undefined = undefined;
+  showConnectionStatus?: boolean;
   /** Whether a booking is shown as made while it is being sent, and taken back if refused; by default in `realtime`. */
-  enableOptimisticUpdates: boolean | undefined = undefined;
+  enableOptimisticUpdates?: boolean;
   /** Whether a session can be joined, started, completed and cancelled here; by default yes. */
-  showSessionActions: boolean | undefined = undefined;
+  showSessionActions?: boolean;
   /** What the page does instead of the component's own calls: `{onStart, onComplete, onCancel}`. */
-  sessionActions: SessionActions | null = null;
+  sessionActions?: SessionActions | null;
   /** Called when the session exists, also for a request that is accepted later while the page is open. */
-  onSuccess: ((session: Session) => void) | null = null;
+  onSuccess?: ((session: Session) => void) | null;
   /** `light`, `dark`, or `auto` for what the system prefers; by default the page's own `color-scheme`. */
-  theme: "light" | "dark" | "auto" | null = null;
+  theme?: "light" | "dark" | "auto" | null;
   /** Words of the page that replace the component's own, also for other languages. */
-  words: Partial<Words> | null = null;
+  words?: Partial<Words> | null;
 
   private text: Words = en;
   private announcement = "";
@@ -231,7 +231,7 @@ export class SessionBooking extends LitElement {
       now: Date.now(),
       enhanced: this.enhanced,
       realtime: this.realtime,
-      signInUrl: this.signInUrl,
+      signInUrl: this.signInUrl ?? null,
       showAvailability: this.options.showAvailabilityStatus,
     };
     const connection = this.realtime?.renderConnection() ?? nothing;
@@ -241,7 +241,7 @@ export class SessionBooking extends LitElement {
       case "signed-out":
         return signInMessage(view, text.signedOut);
       case "choose":
-        return html`${renderCard(view, this.listing)} ${connection}
+        return html`${renderCard(view, this.options.listingId)} ${connection}
         ${state.durationMinutes ? renderCalendar(view) : renderNothingOffered(view)}
         ${this.enhanced?.renderGroups() ?? nothing}`;
       case "form":
@@ -296,7 +296,7 @@ export class SessionBooking extends LitElement {
   private tick(): void {
     const { hold } = this.store.state;
     const left = hold.kind === "held" && hold.endsAt !== null ? hold.endsAt - Date.now() : 0;
-    if (left > 59_000 && left <= 60_000) this.announce(this.text.form.holdEndsSoon);
+    if (Math.ceil(left / 1000) === 60) this.announce(this.text.form.held(clock(left)));
     this.requestUpdate();
   }
 
@@ -307,7 +307,7 @@ export class SessionBooking extends LitElement {
   private makeContext(): PartContext {
     // The module's own address: the API serves it in a folder of its own.
     const base = (this.api ?? new URL(/* @vite-ignore */ "..", import.meta.url).href).replace(/\/+$/, "");
-    const tokens = new Tokens({ token: this.token, tokenUrl: this.tokenUrl, publishableKey: this.publishableKey });
+    const tokens = new Tokens(this);
     const element = this; // for the getters of the context
     const context = {
       element,
@@ -337,17 +337,17 @@ export class SessionBooking extends LitElement {
     const isRealtime = this.variant === "realtime";
     return {
       variant: this.variant,
-      mentorId: this.mentor,
-      listingId: this.listing,
-      courseId: this.course,
-      sessionId: this.session ?? this.existingSessionId,
-      sessionStatus: this.sessionStatus,
+      mentorId: this.mentor ?? null,
+      listingId: this.listing ?? null,
+      courseId: this.course ?? null,
+      sessionId: this.session ?? this.existingSessionId ?? null,
+      sessionStatus: this.sessionStatus ?? null,
       showAvailabilityStatus: this.showAvailabilityStatus ?? !isBasic,
       showConnectionStatus: this.showConnectionStatus ?? isRealtime,
       showSessionActions: this.showSessionActions ?? true,
       optimistic: this.enableOptimisticUpdates ?? isRealtime,
-      sessionActions: this.sessionActions,
-      streamsUrl: this.streamsUrl,
+      sessionActions: this.sessionActions ?? null,
+      streamsUrl: this.streamsUrl ?? null,
       locale: localeOf(this),
     };
   }
@@ -359,8 +359,7 @@ export class SessionBooking extends LitElement {
 }
 
 function renderLoading(words: Words): TemplateResult {
-  return html`<div class="person"><span class="skeleton round"></span></div>
-    ${renderSkeleton(words.loading)}<span class="skeleton tall"></span>`;
+  return html`<span class="avatar skeleton"></span> ${renderSkeleton(words.loading)}`;
 }
 
 function renderNothingOffered({ words, state }: View): TemplateResult {

@@ -49,6 +49,7 @@ export const styles = css`
     border: 1px solid var(--line);
     border-radius: calc(var(--radius) * 1.4);
     overflow-wrap: anywhere;
+    font-variant-numeric: tabular-nums;
   }
   .root > * {
     min-inline-size: 0;
@@ -65,7 +66,7 @@ export const styles = css`
     margin-block: 12px 0;
     font-size: 0.85em;
   }
-  :is(h3, h4):focus {
+  [data-focus]:focus {
     outline: none;
   }
   ul {
@@ -80,7 +81,6 @@ export const styles = css`
   .visually-hidden {
     position: absolute;
     inline-size: 1px;
-    block-size: 1px;
     overflow: hidden;
     clip-path: inset(50%);
     white-space: nowrap;
@@ -107,7 +107,7 @@ export const styles = css`
   }
   :is(button, .button):hover {
     border-color: var(--accent);
-    background: var(--tint);
+    box-shadow: inset 0 0 0 1px var(--accent);
   }
   :focus-visible {
     outline: 3px solid var(--accent);
@@ -121,9 +121,6 @@ export const styles = css`
     background: var(--accent);
     border-color: var(--accent);
     color: var(--on-accent);
-  }
-  .primary:hover {
-    background: color-mix(in srgb, var(--accent) 88%, var(--text));
   }
   .link {
     justify-self: start;
@@ -142,15 +139,12 @@ export const styles = css`
     fill: none;
     stroke: currentColor;
     stroke-width: 2.2;
-    stroke-linecap: round;
-    stroke-linejoin: round;
   }
   svg:dir(rtl) {
     transform: scaleX(-1);
   }
   textarea {
     resize: vertical;
-    line-height: 1.4;
   }
   :is(input, textarea)[aria-invalid="true"] {
     border-color: var(--danger);
@@ -180,18 +174,28 @@ export const styles = css`
     display: none;
   }
 
-  :is(.person, .outcome) {
+  :is(.person, .outcome, .facts, .head, .zone, .pager, .actions, .message) {
     display: flex;
-    gap: 14px;
+    gap: 8px 14px;
     align-items: center;
   }
-  .who {
-    min-inline-size: 0;
-  }
-  .facts {
-    display: flex;
+  :is(.facts, .head, .zone, .actions, .message) {
     flex-wrap: wrap;
-    gap: 2px 14px;
+  }
+  :is(.head, .pager, .message) {
+    justify-content: space-between;
+  }
+  .zone {
+    min-inline-size: 0;
+    column-gap: 8px;
+  }
+  .pager {
+    margin-block-end: 8px;
+  }
+  .skeleton {
+    min-block-size: 42px;
+    border-radius: var(--radius);
+    background: var(--raised);
   }
   .avatar {
     position: relative;
@@ -207,9 +211,8 @@ export const styles = css`
     font-size: 1.3em;
     font-weight: 650;
   }
-  .avatar img {
+  img {
     position: absolute;
-    inset: 0;
     inline-size: 100%;
     block-size: 100%;
     object-fit: cover;
@@ -243,7 +246,7 @@ export const styles = css`
     background: var(--raised);
     border-color: transparent;
   }
-  .offer:has(input:checked) {
+  .offer:has(:checked) {
     border-color: var(--accent);
     background: var(--tint);
     box-shadow: inset 0 0 0 1px var(--accent);
@@ -255,31 +258,10 @@ export const styles = css`
     accent-color: var(--accent);
   }
 
-  .head {
-    display: flex;
-    flex-wrap: wrap;
-    gap: 8px var(--gap);
-    justify-content: space-between;
-    align-items: center;
-  }
-  .zone {
-    display: flex;
-    flex-wrap: wrap;
-    gap: 2px 8px;
-    align-items: center;
-    min-inline-size: 0;
-  }
   .zone select {
     min-block-size: 36px;
     padding: 4px 8px;
-    max-inline-size: min(20em, 100%);
     color: var(--text);
-  }
-  .pager {
-    display: flex;
-    justify-content: space-between;
-    align-items: center;
-    margin-block-end: 8px;
   }
   table {
     inline-size: 100%;
@@ -306,7 +288,6 @@ export const styles = css`
     background: none;
     border-radius: 50%;
     font-weight: 400;
-    font-variant-numeric: tabular-nums;
     color: var(--muted);
     cursor: default;
   }
@@ -327,10 +308,7 @@ export const styles = css`
   .times {
     display: grid;
     gap: 10px;
-    align-content: start;
-  }
-  .times > button {
-    justify-self: start;
+    place-content: start stretch;
   }
   .slots,
   .skeletons {
@@ -343,31 +321,6 @@ export const styles = css`
     padding-inline: 4px;
     border-color: var(--accent);
     color: var(--accent);
-    font-variant-numeric: tabular-nums;
-  }
-  .slot:hover {
-    background: var(--accent);
-    color: var(--on-accent);
-  }
-  .skeleton {
-    display: block;
-    block-size: 42px;
-    border-radius: var(--radius);
-    background: var(--raised);
-    animation: pulse 1.4s ease-in-out infinite alternate;
-  }
-  .skeleton.round {
-    inline-size: 68px;
-    block-size: 68px;
-    border-radius: 50%;
-  }
-  .skeleton.tall {
-    block-size: 280px;
-  }
-  @keyframes pulse {
-    to {
-      opacity: 0.45;
-    }
   }
 
   .summary {
@@ -385,14 +338,8 @@ export const styles = css`
   }
   .hold {
     color: var(--success);
-    font-variant-numeric: tabular-nums;
   }
   .message {
-    display: flex;
-    flex-wrap: wrap;
-    gap: 10px 14px;
-    justify-content: space-between;
-    align-items: center;
     padding: 12px 14px;
     border-radius: var(--radius);
     border: 1px solid var(--line);
@@ -402,19 +349,11 @@ export const styles = css`
   .message p {
     flex: 1 1 16em;
   }
-  .message.danger {
+  .danger {
     border-inline-start-color: var(--danger);
   }
-  .message.warning {
+  .warning {
     border-inline-start-color: var(--warning);
-  }
-  .actions {
-    display: flex;
-    flex-wrap: wrap;
-    gap: 10px;
-  }
-  .outcome h3 {
-    font-size: 1.2em;
   }
   .mark {
     flex: none;
@@ -462,37 +401,17 @@ export const styles = css`
       min-inline-size: 14em;
     }
   }
-  @container (max-width: 340px) {
-    td {
-      padding: 1px;
-    }
-  }
   @media (prefers-reduced-motion: reduce) {
     * {
-      animation-duration: 3s !important;
+      animation: none !important;
       }
   }
   @media (forced-colors: active) {
-    .day.free {
-      border-color: LinkText;
-    }
-    .offer:has(input:checked) {
+    :is([aria-selected="true"] .day.free, .offer:has(:checked)) {
       outline: 3px solid Highlight;
     }
-    .avatar {
+    :is(.avatar, .mark) {
       border: 1px solid;
-    }
-    :is([aria-selected="true"] .day.free, .primary) {
-      forced-color-adjust: none;
-      background: Highlight;
-      color: HighlightText;
-      border-color: Highlight;
-    }
-    .mark {
-      border: 2px solid CanvasText;
-    }
-    .skeleton {
-      border: 1px solid GrayText;
     }
   }
 `;

@@ -41,10 +41,9 @@ export function durationOf(view: Pick<View, "words">, minutes: number): string {
 
 /** Why something failed, for people: our own words where there are some, else the API's sentence. */
 export function explain(words: Words, error: ApiError): string {
-  const { problems } = words;
-  if (error.code === "slot_taken" && error.details["mentee"]) return problems["mentee_busy"] ?? error.message;
-  const own = problems[error.code] ?? (error.status >= 500 ? problems["unexpected"] : undefined);
-  return own ?? (error.status ? error.message : (problems["unexpected"] ?? error.message));
+  const code = error.code === "slot_taken" && error.details["mentee"] ? "mentee_busy" : error.code;
+  const isRefusal = error.status > 0 && error.status < 500;
+  return words.problems[code] ?? (isRefusal ? error.message : (words.problems["unexpected"] ?? ""));
 }
 
 /** A message that screen readers hear at once, with a way on. */

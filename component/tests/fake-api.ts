@@ -48,6 +48,7 @@ export class FakeApi {
     this.calls.push(call);
     const handler = this.#routes.get(`${method} ${pathname}`);
     const answer = handler ? await handler(call) : refusal(404, "not_found");
+    init.signal?.throwIfAborted();
     if (answer === "lost") throw new TypeError("Failed to fetch");
     const content = answer.status === 204 ? null : JSON.stringify(answer.body ?? {});
     return new Response(content, { status: answer.status, headers: answer.headers ?? {} });

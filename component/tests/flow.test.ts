@@ -257,6 +257,7 @@ describe("a reload", () => {
     const before = await startFlow();
     before.flow.chooseSlot(SLOT);
     void before.flow.submit();
+    await settle();
     before.flow.dispose();
     api.on("POST /sessions/book", { status: 201, body: { booking: booking(), session: SESSION } });
     const { store, events } = await startFlow();

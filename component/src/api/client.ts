@@ -138,20 +138,14 @@ export class Client {
  * @param wakeOnline whether a connection that comes back ends it early.
  * @throws DOMException `AbortError`: `signal` was aborted.
  */
-export function delay(milliseconds: number, signal?: AbortSignal, wakeOnline = false): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
-    const settle = (): void => {
-      clearTimeout(timer);
-      removeEventListener("online", settle);
-      signal?.removeEventListener("abort", settle);
-      if (signal?.aborted) reject(signal.reason as Error);
-      else resolve();
-    };
-    const timer = setTimeout(settle, milliseconds);
-    if (wakeOnline) addEventListener("online", settle);
-    signal?.addEventListener("abort", settle);
+export async function delay(milliseconds: number, signal?: AbortSignal, wakeOnline = false): Promise<void> {
+  signal?.throwIfAborted();
+  await new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+    signal?.addEventListener("abort", resolve);
+    if (wakeOnline) addEventListener("online", resolve, { once: true });
   });
+  signal?.throwIfAborted();
 }
 
 async function accepted(answer: Response): Promise<Response> {

@@ -6,11 +6,11 @@ import { ApiError } from "./errors.js";
 export type TokenProvider = string | (() => string | null | Promise<string | null>);
 
 export interface TokenOptions {
-  token: TokenProvider | null;
+  token?: TokenProvider | null;
   /** A same-site endpoint of the page: `POST` answers `{token, expiresAt?}`. */
-  tokenUrl: string | null;
+  tokenUrl?: string | null;
   /** Reads the catalogue without anyone signed in. */
-  publishableKey: string | null;
+  publishableKey?: string | null;
 }
 
 const RENEWED_BEFORE_EXPIRY_MS = 30_000;
@@ -26,7 +26,7 @@ export class Tokens {
 
   /** Whether people can be signed in at all; without it, only the catalogue can be read. */
   get canSignIn(): boolean {
-    return this.options.token !== null || this.options.tokenUrl !== null;
+    return Boolean(this.options.token ?? this.options.tokenUrl);
   }
 
   /**
@@ -38,7 +38,7 @@ export class Tokens {
   async get(open = false): Promise<string | null> {
     if (this.#isFresh()) return this.#value;
     if (open && this.options.publishableKey) return this.options.publishableKey;
-    if (!this.canSignIn) return this.options.publishableKey;
+    if (!this.canSignIn) return this.options.publishableKey ?? null;
     this.#request ??= this.#fetch().finally(() => (this.#request = null));
     // Where nobody is signed in, the catalogue may be open to everyone.
     return open ? this.#request.catch(() => null) : this.#request;
@@ -61,7 +61,7 @@ export class Tokens {
 
   async #fetch(): Promise<string | null> {
     const { token, tokenUrl } = this.options;
-    if (token !== null) return this.#keep(typeof token === "function" ? await token() : token);
+    if (token) return this.#keep(typeof token === "function" ? await token() : token);
     const answer = await fetch(tokenUrl ?? "", {
       method: "POST",
       credentials: "same-origin",

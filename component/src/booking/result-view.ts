@@ -43,16 +43,16 @@ interface Outcome {
 }
 
 function outcomeOf({ words, state: { submission } }: View): Outcome {
-  const { result } = words;
+  const { form, result } = words;
   switch (submission.kind) {
     case "booked":
       return { tone: "success", title: result.booked };
     case "pending":
-      return { tone: "success", title: result.pending, hint: result.pendingHint };
+      return { tone: "success", title: result.booked, hint: result.pendingHint };
     case "requested":
-      return { tone: "waiting", title: result.requested, hint: result.requestedHint };
+      return { tone: "waiting", title: result.requested, hint: form.requestHint };
     case "queued":
-      return { tone: "waiting", title: result.queued, hint: result.queuedHint };
+      return { tone: "waiting", title: result.queued };
     case "closed":
       return closed(words, submission.booking);
     default:

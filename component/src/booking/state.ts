@@ -128,18 +128,11 @@ export type Screen = "loading" | "failed" | "signed-out" | "choose" | "form" | "
 /** Which screen shows a state. */
 export function screenOf(state: BookingState): Screen {
   if (state.phase !== "ready") return state.phase;
-  switch (state.submission.kind) {
-    case "queued":
-    case "pending":
-    case "requested":
-    case "booked":
-    case "closed":
-      return "result";
-    case "sending":
-      return state.submission.optimistic ? "result" : "form";
-    default:
-      return state.slot ? "form" : "choose";
-  }
+  const { submission } = state;
+  const { kind } = submission;
+  const isResult = kind === "sending" ? submission.optimistic : kind !== "none" && kind !== "refused";
+  if (isResult) return "result";
+  return state.slot ? "form" : "choose";
 }
 
 /** Whether a request may be on its way: the form must not be sent again. */

@@ -33,26 +33,22 @@ export class SavedBooking {
   }
 
   read(): Saved | null {
-    try {
-      return JSON.parse(sessionStorage.getItem(this.#name) ?? "null") as Saved | null;
-    } catch {
-      return null;
-    }
+    return attempt(() => JSON.parse(sessionStorage.getItem(this.#name) ?? "null") as Saved | null) ?? null;
   }
 
   write(saved: Saved): void {
-    try {
-      sessionStorage.setItem(this.#name, JSON.stringify(saved));
-    } catch {
-      // Blocked or full: the booking works without.
-    }
+    attempt(() => sessionStorage.setItem(this.#name, JSON.stringify(saved)));
   }
 
   clear(): void {
-    try {
-      sessionStorage.removeItem(this.#name);
-    } catch {
-      // As above.
-    }
+    attempt(() => sessionStorage.removeItem(this.#name));
+  }
+}
+
+function attempt<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch {
+    return undefined;
   }
 }

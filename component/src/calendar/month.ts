@@ -6,8 +6,6 @@ import { addDays, addMonths, dayOf, formatDay } from "../format/time.js";
 import { arrow, count, type View } from "../view.js";
 import { firstWeekdayOf, weekdayOf, weeksOf } from "./slots.js";
 
-const LONGEST_MONTHS_AHEAD = 24;
-
 export function renderMonth(view: View, days: ReadonlyMap<string, Slot[]>): TemplateResult {
   const { words, locale, state, flow, now } = view;
   const today = dayOf(now, state.zone);
@@ -31,20 +29,17 @@ export function renderMonth(view: View, days: ReadonlyMap<string, Slot[]>): Temp
         class="icon"
         part="button"
         aria-label=${words.calendar.next}
-        ?disabled=${state.month >= addMonths(thisMonth, LONGEST_MONTHS_AHEAD)}
         @click=${() => flow.showMonth(1)}
       >
         ${arrow("m9 6 6 6-6 6")}
       </button>
     </div>
-    <table role="grid" aria-label=${words.calendar.month(title)} @keydown=${(event: KeyboardEvent) => move(view, event)}>
+    <table role="grid" aria-label=${title} @keydown=${(event: KeyboardEvent) => move(view, event)}>
       <thead>
         <tr>
           ${(weeks[1] ?? []).map(
             (day) =>
-              html`<th scope="col" abbr=${formatDay(day ?? "", locale, { weekday: "long" })}>
-                ${formatDay(day ?? "", locale, { weekday: "short" })}
-              </th>`,
+html`<th scope="col">${formatDay(day ?? "", locale, { weekday: "short" })}</th>`,
           )}
         </tr>
       </thead>

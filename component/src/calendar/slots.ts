@@ -1,7 +1,7 @@
 /** Pure functions of slots and days: which are shown, in which order, under which label. */
 
 import type { Slot } from "../api/types.js";
-import { addDays, addMonths, dayOf, formatTime, formatTimeWithOffset, formatter, startOfDay } from "../format/time.js";
+import { addDays, addMonths, dayOf, formatTime, formatTimeWithOffset, offsetAt, startOfDay } from "../format/time.js";
 
 /** The start of a slot, in milliseconds since the epoch. */
 export function startOf(slot: Slot): number {
@@ -74,7 +74,7 @@ export function partsOfDay(slots: readonly Slot[], locale: string, zone: string)
 }
 
 function partOfDay(instant: number, zone: string): DayPart {
-  const hour = Number(formatter("en-US", { timeZone: zone, hour: "numeric", hourCycle: "h23" }).format(instant));
+  const hour = new Date(instant + offsetAt(instant, zone)).getUTCHours();
   return hour < 12 ? "morning" : hour < 17 ? "afternoon" : "evening";
 }
 

@@ -43,7 +43,7 @@ function renderDaySlots(view: View, days: ReadonlyMap<string, Slot[]>, bookable:
     const isUnread = calendar.isLoading && !days.size;
     if (isUnread) return renderSkeleton(words.loading);
     const slots = (day && days.get(day)) || [];
-    if (day && slots.length) return renderParts(view, day, slots);
+    if (day && slots.length) return renderParts(view, slots);
     if (day) return html`<p class="muted">${words.calendar.noneOnDay}</p>`;
     if (days.size) return html`<p class="muted">${words.calendar.chooseDay}</p>`;
     return renderNone(view, bookable);
@@ -59,20 +59,20 @@ function renderDaySlots(view: View, days: ReadonlyMap<string, Slot[]>, bookable:
   </section>`;
 }
 
-function renderNone({ words, flow, state }: View, bookable: readonly Slot[]): TemplateResult {
-  const isSearched = !bookable.length && state.calendar.to - state.calendar.from > 360 * 86_400_000;
-  if (isSearched) return html`<p class="muted">${words.calendar.noneAtAll}</p>`;
+/** A month without free slots; where there are no other ones either, a year has been searched. */
+function renderNone({ words, flow }: View, bookable: readonly Slot[]): TemplateResult {
+  if (!bookable.length) return html`<p class="muted">${words.calendar.noneAtAll}</p>`;
   return html`<p class="muted">${words.calendar.noneInMonth}</p>
-    ${bookable.length ? button(words.calendar.findNext, () => flow.findNext()) : nothing}`;
+    ${button(words.calendar.findNext, () => flow.findNext())}`;
 }
 
-function renderParts(view: View, day: string, slots: readonly Slot[]): TemplateResult {
+function renderParts(view: View, slots: readonly Slot[]): TemplateResult {
   const { words, locale, state, flow, realtime } = view;
   const parts = partsOfDay(slots, locale, state.zone);
   return html`${parts.map(
     ([part, labelled]) => html`
       ${slots.length > PLAIN_SLOTS ? html`<h5>${words.calendar[part]}</h5>` : nothing}
-      <ul class="slots" aria-label=${words.calendar.timesOf(formatDay(day, locale, { day: "numeric", month: "long" }))}>
+      <ul class="slots">
         ${labelled.map(
           ({ slot, label }) =>
             html`<li>

@@ -18,6 +18,7 @@ const en = {
   manyTaken: { one: "{n} time has just been taken.", other: "{n} times have just been taken." } as Plural,
   withdraw: "Do not send it",
   sendNow: "Send it now",
+  queuedHint: "It is sent as soon as you are online again. Until then, this time is not booked yet.",
   wasSent: "It may have reached us already. If it has, you find it among your sessions.",
   waitsSince: (time: string) => `Waiting since ${time}. You can close this page: it is sent when you come back within a day.`,
   waitsHere: (time: string) => `Waiting since ${time}. Please keep this page open.`,
@@ -43,6 +44,7 @@ const de: LiveWords = {
   manyTaken: { one: "{n} Termin wurde gerade vergeben.", other: "{n} Termine wurden gerade vergeben." },
   withdraw: "Nicht senden",
   sendNow: "Jetzt senden",
+  queuedHint: "Sie wird gesendet, sobald Sie wieder online sind. Bis dahin ist der Termin noch nicht gebucht.",
   wasSent: "Vielleicht ist sie schon bei uns angekommen. Dann finden Sie sie unter Ihren Sitzungen.",
   waitsSince: (time) =>
     `Wartet seit ${time}. Sie können diese Seite schließen: Gesendet wird, wenn Sie innerhalb eines Tages wiederkommen.`,

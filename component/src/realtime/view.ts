@@ -44,6 +44,7 @@ export function renderQueued(
   actions: { withdraw: () => void; send: () => void },
 ): TemplateResult {
   return html`<div class="queued">
+    <p class="muted" role="status">${words.queuedHint}</p>
     <p class="muted">${booking.userId === null ? words.waitsHere(since) : words.waitsSince(since)}</p>
     ${booking.wasSent ? html`<p class="muted">${words.wasSent}</p>` : nothing}
     <div class="actions">

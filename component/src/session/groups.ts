@@ -90,12 +90,12 @@ export class Groups {
       <p class="muted">${terms}</p>
       ${bundles.length
         ? html`<label class="field"
-            ><span>${this.context.words.form.payment}</span>
+            ><span>${words.groups.payment}</span>
             <select name="bundle">
               ${bundles.map(
                 ({ id, remainingSessions }) =>
                   html`<option value=${id}>
-                    ${words.groups.byBundle(countOf(this, remainingSessions, this.context.words.plurals.credits))}
+                    ${words.groups.byBundle(countOf(this, remainingSessions, words.groups.credits))}
                   </option>`,
               )}
               <option value="">${moneyOf({ words, locale }, group.price)}</option>

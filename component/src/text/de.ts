@@ -36,11 +36,9 @@ export const de: Words = {
     allZones: "Alle Zeitzonen",
     previous: "Voriger Monat",
     next: "Nächster Monat",
-    month: (month) => `Tage im ${month}`,
     day: (day, times) => `${day}, ${times}`,
     noTimes: "keine freien Termine",
     today: "heute",
-    timesOf: (day) => `Freie Termine am ${day}`,
     chooseDay: "Wählen Sie einen Tag, um seine freien Termine zu sehen.",
     noneOnDay: "An diesem Tag gibt es keine freien Termine.",
     noneInMonth: "In diesem Monat gibt es keine freien Termine.",
@@ -80,7 +78,6 @@ export const de: Words = {
     holding: "Termin wird für Sie reserviert …",
     expired: "Dieser Termin ist nicht mehr für Sie reserviert. Solange er frei ist, können Sie ihn noch buchen.",
     keepAgain: "Erneut reservieren",
-    holdEndsSoon: "Dieser Termin ist noch eine Minute für Sie reserviert.",
     requestHint: "Der Coach bestätigt Ihre Anfrage oder lehnt sie ab. Sie werden benachrichtigt.",
     signIn: "Bitte melden Sie sich an, um diesen Termin zu buchen.",
     signInLink: "Anmelden",
@@ -90,13 +87,9 @@ export const de: Words = {
 
   result: {
     booked: "Ihre Sitzung ist gebucht",
-    pending: "Ihre Sitzung ist gebucht",
     pendingHint: "Die Einzelheiten werden noch vorbereitet …",
     requested: "Ihre Anfrage wurde gesendet",
-    requestedHint:
-      "Der Coach bestätigt sie oder lehnt sie ab. Sie können diese Seite schließen: Sie werden benachrichtigt.",
     queued: "Ihre Buchung wartet auf eine Verbindung",
-    queuedHint: "Sie wird gesendet, sobald Sie wieder online sind. Bis dahin ist der Termin noch nicht gebucht.",
     confirming: "Ihre Buchung wird bestätigt …",
     declined: "Der Coach hat Ihre Anfrage abgelehnt",
     declinedReason: (reason) => `Grund: ${reason}`,

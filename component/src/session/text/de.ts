@@ -188,6 +188,8 @@ export const de: SessionWords = {
     full: "Ausgebucht",
     joined: "Sie haben einen Platz",
     join: "Platz buchen",
+    payment: "Bezahlung",
+    credits: { one: "noch {n} Sitzung", other: "noch {n} Sitzungen" },
     joinFor: (price) => `Platz buchen: ${price}`,
     byBundle: (left) => `Paket: ${left}`,
     freeUntil: (time) => `Bis ${time} können Sie ihn kostenlos abgeben.`,

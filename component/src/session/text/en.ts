@@ -196,6 +196,8 @@ export const en = {
     full: "Full",
     joined: "You have a place",
     join: "Take a place",
+    payment: "Payment",
+    credits: { one: "{n} session left", other: "{n} sessions left" },
     joinFor: (price: string) => `Take a place: ${price}`,
     byBundle: (left: string) => `Bundle: ${left}`,
     freeUntil: (time: string) => `You can give it up free of charge until ${time}.`,
