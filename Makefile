@@ -47,8 +47,8 @@ dev: $(READY) ## Run the system and start its parts again when their code change
 test: $(READY) ## Run all tests against a real PostgreSQL and a real Valkey (ARGS=... goes to pytest)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-test-browser: $(BROWSER_READY) ## Test pages in an installed Chromium (BROWSER=... names another, PICTURES=... keeps what they look like)
-	@$(BIN)/python -m pytest -n 0 --browser $(or $(BROWSER),chromium) $(if $(PICTURES),--pictures $(PICTURES)) tests/browser $(ARGS)
+test-browser: $(BROWSER_READY) ## Test pages in an installed Chromium (CHROMIUM=... or FIREFOX=... names it, PICTURES=... keeps what they look like)
+	@$(BIN)/python -m pytest -n 0 --browser $(or $(FIREFOX),$(CHROMIUM),chromium) $(if $(PICTURES),--pictures $(PICTURES)) tests/browser $(ARGS)
 
 # Playwright drives the browser that is installed: it downloads none.
 $(BROWSER_READY): $(READY) requirements-browser.lock

@@ -6,10 +6,11 @@ import io
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from sqlalchemy import Engine
 
 from tests.api.conftest import (  # noqa: F401 - fixtures
@@ -22,7 +23,9 @@ from tests.api.conftest import (  # noqa: F401 - fixtures
     scheduled,
 )
 from tests.application import World
+from tests.browser.live import Live, Stage, live_system
 from tests.browser.serving import serving
+from tests.browser.visit import Visit
 
 DESKTOP, PHONE = (1024, 800), (320, 640)
 # For what comes by itself; a loaded machine takes its time.
@@ -79,10 +82,21 @@ def site(engine: Engine) -> Iterator[str]:  # noqa: F811
         yield f"http://127.0.0.1:{port}"
 
 
+# What crosses the sides of the component.
+CROSSING = """() => [...document.querySelectorAll("session-booking")].flatMap((host) => {
+  const { left, right } = host.getBoundingClientRect();
+  return [...host.shadowRoot.querySelectorAll("*")]
+    .filter((each) => each.checkVisibility() && !each.closest(".visually-hidden, dialog"))
+    .filter((each) => each.getBoundingClientRect().right > right + 1 || each.getBoundingClientRect().left < left - 1)
+    .map((each) => each.outerHTML.slice(0, 120));
+})"""
+
+
 def require_fitting(page: Page) -> None:
-    """Require that nothing has to be scrolled sideways."""
-    wide = page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
+    """Require that nothing has to be scrolled sideways, or stands beside its place."""
+    wide = page.evaluate("() => document.scrollingElement.scrollWidth - innerWidth")
     assert wide <= 0, f"{wide} pixels too wide"
+    assert page.evaluate(CROSSING) == []
 
 
 def keep_picture(page: Page, folder: Path, name: str) -> None:
@@ -111,3 +125,44 @@ def keep(sized: Page, complaints: list[str], pictures: Path | None) -> Shown:
             keep_picture(sized, pictures / "actions", f"{name}-{sized.viewport_size['width']}")
 
     return picture
+
+
+@pytest.fixture(scope="session")
+def live(template_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """The running system with a site, for all tests of the component."""
+    with live_system(tmp_path_factory.mktemp("live"), template_database) as live:
+        yield live
+
+
+@pytest.fixture
+def stage(live: Live) -> Stage:
+    """A mentor and two who want to book, of this test alone."""
+    return Stage.make(live)
+
+
+@pytest.fixture(params=["basic", "enhanced", "realtime"])
+def variant(request: pytest.FixtureRequest) -> str:
+    """The component's variant."""
+    return str(request.param)
+
+
+@pytest.fixture
+def look() -> dict[str, Any]:
+    """What is different about the browser; a test may replace it."""
+    return {}
+
+
+@pytest.fixture
+def context(browser: Browser, look: dict[str, Any]) -> Iterator[BrowserContext]:
+    """A browser profile without anything in it."""
+    chosen = {"viewport": {"width": DESKTOP[0], "height": DESKTOP[1]}, "locale": "en-GB", "timezone_id": "UTC", **look}
+    with browser.new_context(**chosen) as context:
+        yield context
+
+
+@pytest.fixture
+def visit(context: BrowserContext, stage: Stage, variant: str, complaints: list[str]) -> Iterator[Visit]:
+    """A page of the site with the component; in the end, nothing was violated and no error was left uncaught."""
+    yield Visit(watch(context.new_page(), complaints), stage, variant)
+    # Refusals and lost connections are part of the tests.
+    assert not [each for each in complaints if not each.startswith("Failed to load resource")]

@@ -1,0 +1,234 @@
+"""Booking by the component in each of its variants: what is lost, done twice or interrupted ends in one booking."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from playwright.sync_api import BrowserContext, Route, expect
+from sqlalchemy import update
+
+from models.calendar import mentor_busy
+from tests.application import token
+from tests.browser.live import Stage
+from tests.browser.visit import Visit
+
+BOOKS = re.compile(r"/(sessions/book|bookings|bookings/individual)$")
+
+
+def expire_holds(stage: Stage) -> None:
+    """End all holds of the mentor's time, as after their minutes."""
+    held = (mentor_busy.c.mentor_profile_id == stage.mentor.id) & mentor_busy.c.expires_at.is_not(None)
+    with stage.live.engine.begin() as db:
+        db.execute(update(mentor_busy).where(held).values(expires_at=datetime.now(UTC)))
+
+
+def test_an_instant_listing_is_booked(visit: Visit, stage: Stage) -> None:
+    start = stage.slots()[1]
+    visit.open(stage.instant)
+    visit.book(start)
+    visit.expect_booked()
+    session_id = visit.told("onSuccess")
+    assert visit.told("booked") == session_id
+    assert stage.as_mentee.get(f"/sessions/{session_id}")["status"] == "scheduled"
+    assert [(status, begin) for _id, status, begin in stage.bookings_of(stage.mentee)] == [("accepted", start)]
+
+
+def test_a_request_is_accepted_while_the_page_is_open(visit: Visit, stage: Stage) -> None:
+    visit.page.clock.install()
+    visit.open(stage.on_request)
+    visit.book(stage.slots()[0])
+    expect(visit.heading).to_have_text("Your request has been sent")
+    booking_id = visit.told("requested")
+    assert visit.times_told("onSuccess") == 0
+    accepted = stage.as_mentor.patch(f"/bookings/{booking_id}/accept")
+    if visit.variant != "realtime":
+        # It looks every now and then.
+        visit.page.clock.fast_forward("00:20")
+    visit.expect_booked()
+    assert visit.told("onSuccess") == accepted["sessionId"]
+
+
+def test_a_time_lost_to_another_person_is_seen(visit: Visit, stage: Stage) -> None:
+    start, other = stage.slots()[:2]
+    visit.open(stage.instant)
+    visit.show_day(start.date())
+    expect(visit.slot(start)).to_be_visible()
+    if visit.variant == "realtime":
+        visit.page.locator("[part~=connection]").wait_for()
+        stage.book(stage.as_rival, start)
+        expect(visit.slot(start)).to_have_count(0)
+    else:
+        stage.book(stage.as_rival, start)
+        visit.slot(start).click()
+        expect(visit.messages).to_contain_text("no longer free")
+        expect(visit.slot(start)).to_have_count(0)
+    # The way on.
+    visit.choose(other)
+    visit.primary.click()
+    visit.expect_booked()
+
+
+def test_a_race_lost_at_the_end_is_seen(visit: Visit, stage: Stage) -> None:
+    start = stage.slots()[2]
+    visit.open(stage.instant)
+    visit.choose(start)
+    visit.page.get_by_role("textbox", name="Notes").fill("How do I prepare?")
+    with visit.page.expect_response(BOOKS) as answered:
+        # The rival wins between the click and the arrival of the request.
+        def lose(route: Route) -> None:
+            expire_holds(stage)
+            stage.book(stage.as_rival, start)
+            route.continue_()
+
+        visit.page.route(BOOKS, lose, times=1)
+        visit.primary.click()
+    assert answered.value.status == 409
+    expect(visit.messages).to_contain_text("no longer free")
+    expect(visit.slot(start)).to_have_count(0)
+    assert visit.told("failed") == "slot_taken"
+    assert stage.bookings_of(stage.mentee) == []
+
+
+def test_a_lost_connection_is_recovered_from(visit: Visit, stage: Stage, context: BrowserContext) -> None:
+    start = stage.slots()[0]
+    visit.open(stage.instant)
+    visit.choose(start)
+    context.set_offline(True)
+    visit.primary.click()
+    if visit.variant == "realtime":
+        expect(visit.heading).to_have_text("Your booking waits for a connection")
+    else:
+        expect(visit.messages).to_contain_text("There is no connection")
+    assert stage.count_bookings() == 0
+    context.set_offline(False)
+    visit.expect_booked()
+    assert stage.count_bookings() == 1
+
+
+def test_a_lost_answer_makes_one_booking(visit: Visit, stage: Stage) -> None:
+    visit.open(stage.instant)
+    visit.choose(stage.slots()[0])
+    keys: list[str | None] = []
+
+    def lose(route: Route) -> None:
+        keys.append(route.request.header_value("Idempotency-Key"))
+        assert route.fetch().status in (200, 201, 202)
+        route.abort("connectionreset")
+
+    visit.page.route(BOOKS, lose, times=1)
+    with visit.page.expect_response(BOOKS) as again:
+        visit.primary.click()
+    assert keys == [again.value.request.header_value("Idempotency-Key")]
+    visit.expect_booked()
+    assert stage.count_bookings() == 1
+
+
+def test_a_double_click_makes_one_booking(visit: Visit, stage: Stage) -> None:
+    visit.open(stage.instant)
+    visit.choose(stage.slots()[0])
+    visit.primary.dblclick()
+    visit.expect_booked()
+    assert (visit.times_told("booked"), visit.times_told("onSuccess"), stage.count_bookings()) == (1, 1, 1)
+
+
+def test_a_reload_while_it_is_sent_makes_one_booking(visit: Visit, stage: Stage) -> None:
+    visit.open(stage.instant)
+    visit.choose(stage.slots()[0])
+
+    def swallow(route: Route) -> None:
+        assert route.fetch().ok
+        visit.page.evaluate("window.swallowed = true")
+
+    visit.page.route(BOOKS, swallow, times=1)
+    visit.primary.click()
+    visit.page.wait_for_function("() => window.swallowed")
+    visit.page.reload()
+    visit.expect_booked()
+    assert visit.told("onSuccess")
+    assert stage.count_bookings() == 1
+
+
+def test_a_reload_keeps_the_form(visit: Visit, stage: Stage) -> None:
+    start = stage.slots()[3]
+    visit.open(stage.instant)
+    visit.choose(start)
+    notes = visit.page.get_by_role("textbox", name="Notes")
+    notes.fill("Half a sentence")
+    visit.page.reload()
+    expect(notes).to_have_value("Half a sentence")
+    expect(visit.page.locator(".hold")).to_contain_text("kept for you for")
+    visit.primary.click()
+    visit.expect_booked()
+    assert [begin for _id, _status, begin in stage.bookings_of(stage.mentee)] == [start]
+
+
+def test_the_back_button_leads_to_one_booking(visit: Visit, stage: Stage) -> None:
+    visit.open(stage.instant)
+    visit.choose(stage.slots()[0])
+    visit.page.get_by_role("textbox", name="Notes").fill("Half a sentence")
+    visit.page.get_by_role("link", name="Elsewhere").click()
+    expect(visit.page).to_have_title("Elsewhere")
+    visit.page.go_back()
+    expect(visit.page.get_by_role("textbox", name="Notes")).to_have_value("Half a sentence")
+    visit.primary.click()
+    visit.expect_booked()
+    visit.page.get_by_role("link", name="Elsewhere").click()
+    expect(visit.page).to_have_title("Elsewhere")
+    visit.page.go_back()
+    # What is done is not done again, and not offered to be.
+    expect(visit.page.locator("[part~=slot]").first).to_be_visible()
+    assert stage.count_bookings() == 1
+
+
+def test_an_expired_hold_is_told_and_taken_again(visit: Visit, stage: Stage) -> None:
+    visit.page.clock.install()
+    visit.open(stage.instant)
+    visit.choose(stage.slots()[0])
+    expire_holds(stage)
+    visit.page.clock.fast_forward("05:05")
+    expect(visit.messages).to_contain_text("no longer kept for you")
+    visit.page.clock.set_system_time(datetime.now(UTC))
+    visit.page.get_by_role("button", name="Keep it again").click()
+    expect(visit.page.locator(".hold")).to_contain_text("kept for you for")
+    visit.primary.click()
+    visit.expect_booked()
+
+
+def test_an_expired_token_is_renewed(visit: Visit, stage: Stage) -> None:
+    mentee, host = str(stage.mentee.id), stage.live.host
+    host.expired[mentee] = 1
+    visit.open(stage.instant)
+    visit.choose(stage.slots()[0])
+    assert host.issued[mentee] == 2
+
+    def expire(route: Route) -> None:
+        late = token({"sub": mentee}, lifetime=-60)
+        route.continue_(headers={**route.request.headers, "authorization": f"Bearer {late}"})
+
+    visit.page.route(BOOKS, expire, times=1)
+    visit.primary.click()
+    visit.expect_booked()
+    assert (host.issued[mentee], stage.count_bookings()) == (3, 1)
+
+
+@pytest.mark.parametrize("variant", ["basic"])
+def test_a_declined_request_is_told(visit: Visit, stage: Stage) -> None:
+    visit.page.clock.install()
+    visit.open(stage.on_request)
+    visit.book(stage.slots()[0])
+    booking_id = visit.told("requested")
+    stage.as_mentor.patch(f"/bookings/{booking_id}/decline", {"reason": "I am on holiday."})
+    visit.page.clock.fast_forward("00:20")
+    expect(visit.heading).to_have_text("The coach has declined your request")
+    expect(visit.page.locator("[part~=result]")).to_contain_text("I am on holiday.")
+
+
+@pytest.mark.parametrize("variant", ["basic"])
+def test_a_visitor_sees_times_and_is_asked_to_sign_in(visit: Visit, stage: Stage) -> None:
+    visit.open_as_visitor(stage.instant)
+    visit.show_day()
+    visit.slot(stage.slots()[0]).click()
+    expect(visit.messages).to_contain_text("Please sign in")
+    assert visit.times_told("signin") == 1

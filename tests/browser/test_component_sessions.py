@@ -1,0 +1,139 @@
+"""Sessions in the component: joined, started, completed, cancelled and reviewed, by both sides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests import factories
+from tests.browser.live import Stage
+from tests.browser.visit import Visit
+from tests.eventually import eventually
+from workflows.catalog.listings import Listing
+
+TERMS = {"early_start_minutes": None, "price_amount": 8_000, "late_fee_percent": 50}
+# So long before the start that it is late already.
+LATE = {**TERMS, "cancellation_window_hours": 24 * 60}
+
+
+def listing(stage: Stage, **terms: Any) -> Listing:
+    """One more offer of the mentor."""
+    with stage.live.engine.begin() as db:
+        return factories.make_listing(db, stage.mentor, title="Career coaching", **terms)
+
+
+def status_of(page: Page) -> Locator:
+    """The session's status."""
+    return page.locator("[part~=status]")
+
+
+def act(page: Page, action: str) -> None:
+    """Click the button of an action."""
+    page.locator(f"[data-action={action}]").click()
+
+
+def confirm(page: Page) -> None:
+    """Click the main button of the dialog, and wait until it is closed."""
+    page.locator("dialog [part~=primary]").click()
+    expect(page.locator("dialog[open]")).to_have_count(0)
+
+
+def test_a_session_is_joined_started_and_completed(visit: Visit, stage: Stage) -> None:
+    place = {"kind": "online", "value": "https://meet.example/room"}
+    session, page = stage.session(listing(stage, **TERMS, location=place)), visit.page
+    visit.open_session(session.id, as_mentor=True)
+    expect(status_of(page)).to_have_text("Scheduled")
+    expect(page.get_by_role("link", name="Join")).to_have_attribute("href", "https://meet.example/room")
+    act(page, "start")
+    expect(status_of(page)).to_have_text("In progress")
+    assert visit.told("started") == str(session.id)
+    act(page, "complete")
+    page.locator("dialog [name=notes]").fill("Read chapter three.")
+    page.locator("dialog [name=actionItems]").fill("Chapter three\nWrite to HR")
+    page.locator("dialog [name=feedback]").fill("Quick to learn.")
+    page.locator("dialog [name=rating][value='5']").check()
+    confirm(page)
+    expect(status_of(page)).to_have_text("Completed")
+    assert visit.told("completed") == str(session.id)
+    kept = stage.as_mentor.get(f"/sessions/{session.id}")
+    assert (kept["status"], kept["notes"], kept["rating"], kept["feedback"], kept["actionItems"]) == (
+        "completed",
+        "Read chapter three.",
+        5,
+        "Quick to learn.",
+        ["Chapter three", "Write to HR"],
+    )
+    for text in ("Read chapter three.", "Write to HR", "Quick to learn."):
+        expect(page.locator("[part~=session]")).to_contain_text(text)
+
+
+def test_a_completed_session_is_reviewed(visit: Visit, stage: Stage) -> None:
+    session, page = stage.session(), visit.page
+    stage.as_mentor.post(f"/sessions/{session.id}/start")
+    stage.as_mentor.patch(f"/sessions/{session.id}/complete", {"notes": "Read chapter three.", "feedback": "Private."})
+    eventually(lambda: stage.permits() > 0, "the permit to review")
+    visit.open_session(session.id)
+    expect(page.locator("[part~=session]")).to_contain_text("Read chapter three.")
+    expect(page.locator("[part~=session]")).not_to_contain_text("Private.")
+    act(page, "review")
+    page.locator("dialog [name=rating][value='4']").check()
+    page.locator("dialog [name=comment]").fill("Clear and friendly.")
+    confirm(page)
+    expect(page.locator("[part~=session]")).to_contain_text("Clear and friendly.")
+    reviews = stage.as_mentee.get(f"/mentors/{stage.mentor.id}/reviews")["items"]
+    assert [(each["rating"], each["comment"]) for each in reviews] == [(4, "Clear and friendly.")]
+
+
+def test_a_session_is_cancelled_by_its_quote(visit: Visit, stage: Stage) -> None:
+    session, page = stage.session(listing(stage, **LATE)), visit.page
+    visit.open_session(session.id)
+    act(page, "cancel")
+    expect(page.locator("dialog [part~=summary]")).to_contain_text("$40")
+    page.locator("dialog [part~=primary]").click()
+    expect(page.locator("dialog")).to_contain_text("Please give a reason.")
+    page.locator("dialog [name=reason]").fill("I am ill.")
+    confirm(page)
+    expect(status_of(page)).to_have_text("Cancelled")
+    assert visit.told("cancelled") == str(session.id)
+    cancellation = stage.as_mentee.get(f"/sessions/{session.id}")["cancellation"]
+    assert (cancellation["reason"], cancellation["fee"]["amount"]) == ("I am ill.", 4_000)
+    page.locator("[part~=history] summary").click()
+    expect(page.locator("[part~=history]")).to_contain_text("Cancelled by you")
+
+
+@pytest.mark.parametrize("variant", ["enhanced"])
+def test_the_page_may_act_itself(visit: Visit, stage: Stage) -> None:
+    session, page = stage.session(), visit.page
+    visit.open_session(session.id, as_mentor=True)
+    expect(status_of(page)).to_have_text("Scheduled")
+    page.evaluate(
+        "() => { document.querySelector('session-booking').sessionActions ="
+        " { onStart: (id) => { told.push(['onStart', id]); } }; }"
+    )
+    act(page, "start")
+    assert visit.told("onStart") == str(session.id)
+    assert stage.as_mentor.get(f"/sessions/{session.id}")["status"] == "scheduled"
+
+
+@pytest.mark.parametrize("variant", ["realtime"])
+def test_what_the_other_side_does_is_seen_live(visit: Visit, stage: Stage) -> None:
+    session, page = stage.session(), visit.page
+    visit.open_session(session.id)
+    expect(status_of(page)).to_have_text("Scheduled")
+    expect(page.locator("[part~=connection]")).to_contain_text("Live")
+    stage.as_mentor.post(f"/sessions/{session.id}/start")
+    expect(status_of(page)).to_have_text("In progress")
+
+
+@pytest.mark.parametrize("variant", ["enhanced"])
+def test_what_was_changed_meanwhile_is_told(visit: Visit, stage: Stage) -> None:
+    session, page = stage.session(listing(stage, **LATE)), visit.page
+    visit.open_session(session.id)
+    act(page, "cancel")
+    page.locator("dialog [name=reason]").fill("I am ill.")
+    stage.as_mentor.post(f"/sessions/{session.id}/start")
+    page.locator("dialog [part~=primary]").click()
+    expect(page.locator("[part~=message]").first).to_be_visible()
+    assert stage.as_mentee.get(f"/sessions/{session.id}")["status"] == "in_progress"

@@ -1,0 +1,78 @@
+"""Times in the visitor's zone, on the days on which its clocks change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.live import Live, Stage
+from tests.browser.visit import Visit, stamp
+
+HOUR = timedelta(hours=1)
+# The mentor's zone has no such days, so that only the visitor's count.
+MENTOR_ZONE = "Asia/Kolkata"
+
+
+def next_changes(zone: ZoneInfo) -> dict[int, date]:
+    """The next days of the zone that have 23 and 25 hours, by their hours; from next week on."""
+    found: dict[int, date] = {}
+    day = datetime.now(zone).date() + timedelta(days=7)
+    while len(found) < 2:
+        hours = (midnight(day + timedelta(days=1), zone) - midnight(day, zone)) // HOUR
+        if hours != 24:
+            found.setdefault(hours, day)
+        day += timedelta(days=1)
+    return found
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """The beginning of a day, UTC."""
+    return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
+
+
+@pytest.fixture(params=["Europe/Berlin", "America/New_York"])
+def zone(request: pytest.FixtureRequest) -> ZoneInfo:
+    """The visitor's zone."""
+    return ZoneInfo(request.param)
+
+
+@pytest.fixture
+def look(zone: ZoneInfo) -> dict[str, Any]:
+    """A browser in that zone."""
+    return {"timezone_id": zone.key}
+
+
+@pytest.fixture
+def stage(live: Live) -> Stage:
+    """A mentor who can be booked at every hour."""
+    return Stage.make(live, zone=MENTOR_ZONE, opens="00:00", closes="24:00")
+
+
+@pytest.mark.parametrize("hours", [23, 25])
+def test_a_day_of_changing_clocks_has_its_hours(visit: Visit, stage: Stage, zone: ZoneInfo, hours: int) -> None:
+    day = next_changes(zone)[hours]
+    visit.page.clock.install(time=midnight(day, zone) - timedelta(days=2, hours=3))
+    visit.open(stage.instant, lang="en-GB")
+    visit.show_day(day)
+    slots = visit.page.locator("[part~=slot]")
+    expect(slots).to_have_count(hours)
+    shown = [(str(each.get_attribute("data-start")), each.inner_text().strip()) for each in slots.all()]
+    # Half an hour past each hour: the mentor's zone is so far off.
+    starts = [midnight(day, zone) + timedelta(minutes=30) + number * HOUR for number in range(hours)]
+    assert [start for start, _label in shown] == [stamp(start) for start in starts]
+    clocks = [f"{start.astimezone(zone):%H:%M}" for start in starts]
+    assert [label.split()[0].zfill(5) for _start, label in shown] == clocks
+    # A time that comes twice is told apart.
+    assert len({label for _start, label in shown}) == hours
+    twice = [clock for clock, times in Counter(clocks).items() if times == 2]
+    assert len(twice) == (hours == 25)
+    chosen = starts[clocks.index(twice[0]) + 1] if twice else starts[2]
+    visit.slot(chosen).click()
+    visit.primary.click()
+    visit.expect_booked()
+    assert [start for _id, _status, start in stage.bookings_of(stage.mentee)] == [chosen]

@@ -1,0 +1,126 @@
+"""A visit: one person's page with the component, and what people do there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.live import PUBLISHABLE_KEY, Stage, tomorrow
+from workflows.catalog.listings import Listing
+
+# What is behind the focus, through all shadow roots.
+FOCUSED = """() => {
+  let at = document.activeElement;
+  while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+  return at;
+}"""
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as the API writes it."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A page of the site; `variant` is the component's."""
+
+    page: Page
+    stage: Stage
+    variant: str
+
+    def open(self, listing: Listing | None = None, **attributes: str) -> None:
+        """Open the page as the mentee, who books; attributes have underscores for hyphens."""
+        self._goto(listing, {"token-url": f"/token/{self.stage.mentee.id}"}, attributes)
+
+    def open_as_visitor(self, listing: Listing) -> None:
+        """Open the page without anyone signed in."""
+        self._goto(listing, {"publishable-key": PUBLISHABLE_KEY}, {})
+
+    def open_session(self, session_id: UUID, *, as_mentor: bool = False, **attributes: str) -> None:
+        """Open the page of a session, as the mentee or as the mentor."""
+        mentor, mentee = self.stage.mentor, self.stage.mentee
+        url = f"/token/{mentor.user_id}?mentor={mentor.id}" if as_mentor else f"/token/{mentee.id}"
+        self._goto(None, {"token-url": url, "session": str(session_id)}, attributes)
+
+    def _goto(self, listing: Listing | None, given: dict[str, str], attributes: dict[str, str]) -> None:
+        named = {name.replace("_", "-"): value for name, value in attributes.items()}
+        subject = {} if "session" in given else {"mentor": str(self.stage.mentor.id)}
+        offer = {"listing": str(listing.id)} if listing else {}
+        query = {"variant": self.variant, **subject, **offer, **given, **named}
+        self.page.goto(f"{self.stage.live.origin}/page?{urlencode(query)}")
+
+    def told(self, name: str) -> Any:
+        """What the page was told by an event, or by onSuccess; waits for it."""
+        self.page.wait_for_function("name => told.some(([each]) => each === name)", arg=name)
+        return self.page.evaluate("name => told.find(([each]) => each === name)[1]", name)
+
+    def told_last(self, name: str) -> Any:
+        """What it was told last of that."""
+        self.told(name)
+        return self.page.evaluate("name => told.findLast(([each]) => each === name)[1]", name)
+
+    def times_told(self, name: str) -> int:
+        """How often it was told of that so far."""
+        return int(self.page.evaluate("name => told.filter(([each]) => each === name).length", name))
+
+    @property
+    def primary(self) -> Locator:
+        """The main button."""
+        return self.page.locator("[part~=primary]")
+
+    @property
+    def heading(self) -> Locator:
+        """The heading of the view."""
+        return self.page.locator("[data-focus]")
+
+    @property
+    def messages(self) -> Locator:
+        """All messages."""
+        return self.page.locator("[part~=message]")
+
+    def day(self, day: date) -> Locator:
+        """A day of the month that is shown."""
+        return self.page.locator(f"[data-day='{day}']")
+
+    def slot(self, start: datetime) -> Locator:
+        """A free time."""
+        return self.page.locator(f"[data-start='{stamp(start)}']")
+
+    def show_day(self, day: date | None = None) -> None:
+        """Choose a day, tomorrow unless named, in whichever month it is."""
+        wanted = day or tomorrow()
+        # The first free day is chosen by the component itself.
+        expect(self.page.locator("[aria-selected=true]")).to_have_count(1)
+        shown = date.fromisoformat(str(self.page.locator("[data-day]").first.get_attribute("data-day")))
+        months = (wanted.year - shown.year) * 12 + wanted.month - shown.month
+        for _ in range(months):
+            self.page.locator(".pager button").last.click()
+        self.day(wanted).click()
+
+    def choose(self, start: datetime) -> None:
+        """Choose a time, and wait until it is kept."""
+        self.show_day(start.date())
+        self.slot(start).click()
+        expect(self.page.locator("[part~=form]")).to_be_visible()
+        expect(self.page.locator(".hold")).to_contain_text("kept for you for")
+
+    def book(self, start: datetime) -> None:
+        """Choose a time, write notes, and send the form."""
+        self.choose(start)
+        self.page.get_by_role("textbox", name="Notes").fill("How do I prepare?")
+        self.primary.click()
+
+    def expect_booked(self) -> None:
+        """Wait until the page shows that there is a session."""
+        expect(self.heading).to_have_text("Your session is booked")
+
+    def focused(self) -> str:
+        """The part, or else the id, of what has the focus."""
+        script = f"() => (({FOCUSED})()?.getAttribute('part') || ({FOCUSED})()?.id || '')"
+        return str(self.page.evaluate(script))
