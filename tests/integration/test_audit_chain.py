@@ -123,6 +123,21 @@ def test_what_commits_late_is_chained_all_the_same(engine: Engine) -> None:
     assert (verified(engine).entries, verified(engine).problems) == (4, [])
 
 
+def test_a_transaction_that_began_last_is_waited_for(engine: Engine) -> None:
+    with engine.connect() as first, engine.connect() as last, last.begin() as transaction:
+        with first.begin():
+            first.execute(text("SELECT pg_current_xact_id()"))
+            write_entries(last, [new_entry()])
+            write_entries(first, [new_entry()])
+        # No transaction that began after the last one has ended: it lies beyond what a snapshot knows of.
+        for _round in range(3):
+            chain_once(engine)
+        assert verified(engine).entries == 0
+        transaction.commit()
+    chain_all(engine)
+    assert (verified(engine).entries, verified(engine).problems) == (2, [])
+
+
 def test_what_was_rolled_back_leaves_a_gap(engine: Engine) -> None:
     with engine.connect() as db, db.begin() as transaction:
         write_entries(db, [new_entry()] * 3)

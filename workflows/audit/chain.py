@@ -40,22 +40,20 @@ _BLOCKS = select(*audit_blocks.c[_LINK])
 _LAST_BLOCK = _BLOCKS.order_by(audit_blocks.c.number.desc()).limit(1)
 _LAST_DROPPED = select(*audit_dropped_months.c[_LINK]).order_by(audit_dropped_months.c.month.desc()).limit(1)
 _BLOCK = _BLOCKS.where(audit_blocks.c.number == bindparam("number"))
-# The horizon of another cluster, from which a dump was restored, may lie above all transactions of this one.
-_TAKE = text(
+_TAKE = text("SELECT FROM audit_chain FOR UPDATE SKIP LOCKED")
+# The horizon of another cluster, from which a dump was restored, may lie above all transactions of this one. With the
+# row taken in the same statement, that of another process which has just committed would do so, too.
+_TAKEN = text(
     """
 SELECT noted, checked,
        horizon <= pg_snapshot_xmin(s) OR horizon > pg_snapshot_xmax(s) AS settled
-FROM audit_chain, pg_current_snapshot() AS s FOR UPDATE OF audit_chain SKIP LOCKED
+FROM audit_chain, pg_current_snapshot() AS s
 """
 )
 # An insert would wait for another process that holds the row.
 _BEGIN = text("INSERT INTO audit_chain SELECT WHERE NOT EXISTS (SELECT FROM audit_chain) ON CONFLICT DO NOTHING")
-_NOTE = text(
-    """
-UPDATE audit_chain SET (noted, horizon) =
-    (SELECT coalesce(max(sequence), 0), pg_snapshot_xmax(pg_current_snapshot()) FROM audit_entries)
-"""
-)
+_LATEST = text("SELECT coalesce(max(sequence), 0) FROM audit_entries")
+_NOTE = text("UPDATE audit_chain SET noted = :latest, horizon = pg_current_xact_id()")
 _CHECKED = text("UPDATE audit_chain SET checked = :checked")
 OLDEST_UNCHAINED = text(
     "SELECT created_at FROM audit_entries WHERE sequence > :after ORDER BY sequence LIMIT 1"
@@ -109,7 +107,13 @@ class Verification:
 
 
 def chain_entries(db: Connection) -> bool:
-    """Chain a block of entries, and then note up to where the next ones may be; returns whether there are more."""
+    """Chain a block of entries, and then note up to where the next ones may be; returns whether there are more.
+
+    Call it at the beginning of a transaction.
+    """
+    # Before this transaction gets its id: entries of lower numbers are of transactions of lower ids. A snapshot ends
+    # with the latest transaction that has ended, and knows nothing of those that have begun since and still run.
+    latest = db.scalar(_LATEST)
     state = _take(db)
     if state is None:
         return False
@@ -122,7 +126,7 @@ def chain_entries(db: Connection) -> bool:
             _append(db, end, entries)
             if entries[-1]["sequence"] < state.noted:
                 return True
-    db.execute(_NOTE)
+    db.execute(_NOTE, {"latest": latest})
     return False
 
 
@@ -228,11 +232,11 @@ def following(month: date) -> date:
 
 
 def _take(db: Connection) -> Row[Any] | None:
-    row = db.execute(_TAKE).one_or_none()
-    if row is None:
+    if db.execute(_TAKE).one_or_none() is None:
         db.execute(_BEGIN)
-        row = db.execute(_TAKE).one_or_none()
-    return row
+        if db.execute(_TAKE).one_or_none() is None:
+            return None
+    return db.execute(_TAKEN).one()
 
 
 def _append(db: Connection, end: Link, entries: Any) -> None:
