@@ -112,7 +112,10 @@ class Harness:
 
     def _due(self, queue: str | None = None) -> list[DeliveryKey]:
         query = select(deliveries.c.event_id, deliveries.c.effect, deliveries.c.target).where(
-            deliveries.c.state == "pending", deliveries.c.due_at <= func.now()
+            deliveries.c.state == "pending",
+            deliveries.c.due_at <= func.now(),
+            # What another one is about to send cannot be claimed: `run_all` would ask for it until its lease ends.
+            deliveries.c.lease_until.is_(None) | (deliveries.c.lease_until <= func.now()),
         )
         if queue is not None:
             query = query.where(deliveries.c.queue == queue)

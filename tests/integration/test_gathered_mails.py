@@ -202,12 +202,15 @@ def test_a_worker_that_dies_loses_none_and_sends_none_twice(grace: Grace) -> Non
         raise Killed
 
     grace.harness.mail.answers = die
+    held = grace.harness._due()
     with pytest.raises(Killed):
         grace.send()
     # More of the kind come meanwhile: the second attempt sends what the first one did.
     grace.harness.mail.answers = lambda _mail: TAKEN
     grace.be_asked(3)
     grace.send()
+    grace.harness.deliverer.deliver(*held)
+    assert len(grace.sent) == LIMIT + 1, "while its lease lasts, others leave it alone"
     with grace.harness.engine.begin() as db:
         db.execute(update(deliveries).values(lease_until=None).where(deliveries.c.lease_until.is_not(None)))
     grace.send()
