@@ -16,10 +16,10 @@ from tests import factories
 from tests.api.links import signed
 from tests.api.test_email_changes import NEW, link_to
 from tests.application import World, as_mentor, as_user
-from tests.concurrency.racing import Race
+from tests.concurrency.racing import ROUNDS, Race
 from workflows.action_links.link import Action
 
-ROUNDS, FORMS = 10, 4
+FORMS = 4
 
 
 def _statuses(race: Race, world: World, paths: list[str]) -> Counter[int]:

@@ -13,13 +13,11 @@ from models.availability import availability_announcements
 from models.events import deliveries, events
 from models.webhooks import EndpointState, webhook_endpoints
 from tests import factories
-from tests.concurrency.racing import Race, codes, deadlocks
+from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks
 from workflows.availability.changes import announce_held_back
 from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
 from workflows.identity.actor import Actor
 from workflows.identity.people import Mentor
-
-ROUNDS = 15
 
 
 def change_to(mentor: Mentor, minute: int) -> Callable[[Connection], Any]:

@@ -8,12 +8,11 @@ from itertools import chain as concatenated
 from sqlalchemy import Connection, Engine, text
 
 from tests.audit import chain_all, new_entry
-from tests.concurrency.racing import Race
+from tests.concurrency.racing import ROUNDS, Race
 from workflows.audit.chain import chain_entries, verify
 from workflows.audit.log import write_entries
 
 WRITERS = 4
-ROUNDS = 15
 
 
 def write(db: Connection) -> None:

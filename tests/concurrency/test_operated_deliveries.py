@@ -17,7 +17,7 @@ from models.audit import audit_entries
 from models.events import DeliveryState, ErrorClass, deliveries, delivery_attempts
 from models.webhooks import EndpointState, webhook_endpoints
 from tests.concurrency.conftest import RACERS
-from tests.concurrency.racing import Race, codes, deadlocks, winners
+from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
 from tests.factories import OPERATOR, make_event
 from workflows.effects.messages import SEND_MAIL
 from workflows.effects.webhooks import SEND_WEBHOOK
@@ -29,7 +29,6 @@ from workflows.operations import cancel_delivery, retry_deliveries, retry_delive
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
 from workflows.webhooks.endpoints import Endpoint, endpoint_query
 
-ROUNDS = 10
 EACH = 20
 LEASE = timedelta(seconds=45)
 TOOK = timedelta(milliseconds=5)

@@ -9,13 +9,12 @@ from sqlalchemy import Connection, Engine, func, select
 
 from models.groups import group_sessions
 from tests import factories
-from tests.concurrency.racing import Race, codes, deadlocks
+from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks
 from workflows.groups.schedule import Schedule, schedule
 from workflows.groups.templates import GroupTemplate, create_template
 from workflows.identity.people import Mentor
 from workflows.invariants import check_all
 
-ROUNDS = 10
 SCHEDULERS = 8
 WEEKS = 6
 FIRST: date = factories.this_hour().date() + timedelta(days=1)

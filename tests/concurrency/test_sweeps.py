@@ -17,7 +17,7 @@ from models.engine import create
 from models.events import DeliveryState
 from tests import factories
 from tests.concurrency.deliveries import Harness
-from tests.concurrency.racing import Race
+from tests.concurrency.racing import ROUNDS, Race
 from workers.sweep import Sweep
 from workers.wakeups import Publisher
 from workflows.events.delivery import DeliveryKey
@@ -25,7 +25,6 @@ from workflows.events.record import Wakeup
 from workflows.events.subscriptions import QUEUES
 
 REQUESTS = 40
-ROUNDS = 20
 
 
 @pytest.fixture(scope="module")
