@@ -109,6 +109,14 @@ def template_app() -> Flask:
     return create_app(settings_for("postgresql://tutelage@127.0.0.1:1/nothing"), wakeups=KeptWakeups())
 
 
+@cache
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document, as it is served; not to be changed."""
+    document: dict[str, Any] | None = template_app().test_client().get("/openapi.json").json
+    assert document is not None
+    return document
+
+
 @dataclass
 class World:
     """One application, its database, and a client for it."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Cast
-from tests.application import World, as_user, bearer, template_app
+from tests.application import World, as_user, bearer, openapi_document
 from workflows.sessions.session import Session
 
 # What is asked besides the values that the document enumerates: nothing, the edges of types and zones, and nonsense.
@@ -22,11 +22,9 @@ SAMPLES = {
 
 def queries() -> list[tuple[str, list[dict[str, Any]]]]:
     """Every path that is read and takes a query, with the parameters of it."""
-    document = template_app().test_client().get("/api/openapi.json").json
-    assert document is not None
     return [
         (path, taken)
-        for path, item in document["paths"].items()
+        for path, item in openapi_document()["paths"].items()
         if "get" in item
         for taken in [[each for each in item["get"].get("parameters", []) if each.get("in") == "query"]]
         if taken

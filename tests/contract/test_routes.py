@@ -15,16 +15,14 @@ import jsonschema_rs
 import pytest
 import schemathesis
 
-from tests.application import template_app
+from tests.application import openapi_document, template_app
 from tests.contract.permissions import CONTRACT, PERMISSIONS, ROUTES
 from tests.contract.scene import PARAMETER
 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    answer = template_app().test_client().get("/openapi.json")
-    assert isinstance(answer.json, dict)
-    return answer.json
+    return openapi_document()
 
 
 def operations_of(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

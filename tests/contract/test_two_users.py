@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.application import ApiResponse, World, template_app
+from tests.application import ApiResponse, World, openapi_document
 from tests.contract.two_worlds import THEIR_ADDRESS, THEIR_KEY, Worlds, two_worlds
 
 UNKNOWN = "0190a1b2-0000-7000-8000-00000000dead"
@@ -52,8 +52,7 @@ class Asked:
 
 
 def _operations() -> list[tuple[str, str, dict[str, Any]]]:
-    document = template_app().test_client().get("/openapi.json").json
-    assert document is not None
+    document = openapi_document()
     return [
         (method.upper(), path, _described(document, operations, operation))
         for path, operations in document["paths"].items()

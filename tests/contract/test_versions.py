@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.application import World, template_app
+from tests.application import World, openapi_document
 from tests.contract.permissions import PERMISSIONS, ROUTES, Route, as_documented
 from tests.contract.scene import Scene
 from tests.contract.test_permissions import QUERIES
@@ -21,11 +21,9 @@ READ = [route for route in ROUTES if route[0] == "GET" and (route[0], as_documen
 
 def ones_own() -> dict[Route, Any]:
     """The changes of what is the caller's alone, so that the path names nothing, each with an example of its body."""
-    document = template_app().test_client().get("/openapi.json").json
-    assert document is not None
     return {
         (method.upper(), path): operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-        for path, operations in document["paths"].items()
+        for path, operations in openapi_document()["paths"].items()
         for method, operation in operations.items()
         if "{" not in path and any(each["name"] == "If-Match" for each in operation.get("parameters", []))
     }
