@@ -58,6 +58,7 @@ class SharedStream<C> {
       },
       onEvent: (event) => this.onEvent(event, this),
       onState: (state) => this.subscribers.forEach((each) => each.onState(state)),
+      onCrowded: () => tabs?.postMessage("crowded"),
     });
   }
 
@@ -162,6 +163,8 @@ function follow<C>(shared: SharedStream<C>, subscriber: Subscriber<C>, onLast: (
 
 const watched = new Set<EventStream>();
 let isWatching = false;
+/** Tabs that no one looks at make room for others. */
+let tabs: BroadcastChannel | null = null;
 
 function watch(): void {
   if (isWatching) return;
@@ -177,6 +180,8 @@ function watch(): void {
       watched.forEach((stream) => stream.retryNow());
     }
   });
+  tabs = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("tutelage-streams");
+  tabs?.addEventListener("message", () => document.hidden && pause());
   // A page with an open connection is not kept for the way back.
   addEventListener("pagehide", pause);
   addEventListener("pageshow", () => document.hidden || resume());

@@ -41,6 +41,8 @@ export class BookingQueue {
   #release: () => void = () => undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tries = 0;
+  /** The keys whose locks this component has, or waits for. */
+  readonly #watched = new Set<string>();
   readonly #unsubscribe: () => void;
 
   constructor(
@@ -79,12 +81,17 @@ export class BookingQueue {
     return true;
   }
 
-  /** Takes over what other tabs have left behind, as soon as they are gone; one that waits for its own answer is left. */
+  /**
+   * Takes over what other tabs have left behind, as soon as they are gone. Called again when there is a connection:
+   * before, it may not be known who is signed in.
+   */
   async adopt(): Promise<void> {
     for (const booking of await this.records.all()) {
       if (this.#isExpired(booking) && booking.subject !== this.#subject) {
         await this.records.delete(booking.saved.request?.key ?? "");
-      } else if (booking.subject === this.#subject) void this.#own(booking, false);
+      } else if (booking.subject === this.#subject && !this.#watched.has(booking.saved.request?.key ?? "")) {
+        void this.#own(booking, false);
+      }
     }
   }
 
@@ -126,7 +133,9 @@ export class BookingQueue {
       await new Promise<void>((resolve) => (this.#release = resolve));
       if (!this.#ended.signal.aborted) await this.records.delete(key);
     };
+    this.#watched.add(key);
     await this.withLock(`tutelage-booking-${key}`, work, this.#ended.signal).catch(() => undefined);
+    this.#watched.delete(key);
   }
 
   /** Writes it down for all tabs. Where that fails, this tab's own storage has it still. */

@@ -262,7 +262,10 @@ class Realtime implements RealtimePart {
   }
 
   #cameBack(was: Connection): void {
-    if (was !== "live") void this.#queue.send();
+    if (was !== "live") {
+      void this.#queue.send();
+      void this.#queue.adopt();
+    }
     if (this.context.store.state.calendar.error) this.#calendar.readAgain();
     if (this.#seen.asOf === null) return;
     // What was kept from an earlier visit gives way to what is true now.

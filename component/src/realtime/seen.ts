@@ -20,6 +20,7 @@ const MAX_AGE_MS = 14 * 86_400_000;
 export class LastSeen {
   /** When what is shown was true, where it was kept from an earlier visit. */
   asOf: number | null = null;
+  #isRestoring = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #unsubscribe: () => void;
 
@@ -30,9 +31,11 @@ export class LastSeen {
   ) {
     this.#unsubscribe = context.store.subscribe((state, previous) => {
       if (state.calendar !== previous.calendar) this.#writeSoon();
-      if (state.phase === "failed" && previous.phase !== "failed") void this.#restore();
+      // What was kept gives way to what the API says.
+      if (state.offers !== previous.offers && !this.#isRestoring) this.asOf = null;
+      if (state.phase !== previous.phase) void this.#restore();
     });
-    if (context.store.state.phase === "failed") void this.#restore();
+    void this.#restore();
   }
 
   dispose(): void {
@@ -57,14 +60,23 @@ export class LastSeen {
 
   async #restore(): Promise<void> {
     const { store } = this.context;
-    // Only without a connection: what the API refuses is not shown.
-    if (store.state.error?.status !== 0) return;
+    if (!this.#isWanted()) return;
     const seen = await this.records.get(this.#key);
-    if (!seen || Date.now() - seen.asOf > MAX_AGE_MS || store.state.phase !== "failed") return;
-    const { asOf, ...shown } = seen;
+    if (!seen || Date.now() - seen.asOf > MAX_AGE_MS || !this.#isWanted()) return;
+    const { asOf, ...kept } = seen;
+    const isShown = this.asOf !== null;
     this.asOf = asOf;
-    const first = bookableSlots(shown.calendar.slots, shown.mentorId, Date.now())[0];
+    this.#isRestoring = true;
+    const first = bookableSlots(kept.calendar.slots, kept.mentorId, Date.now())[0];
     const day = first ? dayOf(startOf(first), store.state.zone) : null;
-    store.update({ ...shown, phase: "ready", error: null, day, ...(day && { month: `${day.slice(0, 7)}-01` }) });
+    const shown = isShown ? {} : { ...kept, day, ...(day && { month: `${day.slice(0, 7)}-01` }) };
+    store.update({ ...shown, phase: "ready", error: null });
+    this.#isRestoring = false;
+  }
+
+  /** Only without a connection: what the API refuses is not shown. */
+  #isWanted(): boolean {
+    const { phase, error } = this.context.store.state;
+    return phase === "failed" ? error?.status === 0 : phase === "loading" && !navigator.onLine;
   }
 }

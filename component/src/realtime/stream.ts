@@ -15,6 +15,8 @@ export interface StreamHandlers {
   open(headers: Record<string, string>, signal: AbortSignal): Promise<Response>;
   onEvent(event: ServerEvent): void;
   onState(state: StreamState): void;
+  /** The person has too many streams open, in all tabs. */
+  onCrowded?(): void;
 }
 
 /** The server writes every 15 seconds; half a minute without anything, and the connection is dead. */
@@ -147,6 +149,7 @@ export class EventStream {
       this.#enter("refused");
       return FOREVER_MS;
     }
+    if (refusal?.status === 429) this.handlers.onCrowded?.();
     if (!navigator.onLine) {
       // The browser may be wrong about it.
       this.#enter("offline");
