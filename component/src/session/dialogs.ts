@@ -4,7 +4,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { Rendered } from "../parts.js";
 import { countOf, momentOf, moneyOf } from "./common.js";
 import { isGroup, linesOf, roleOf, type DialogName } from "./state.js";
-import { renderError, type SessionView } from "./view.js";
+import { renderError, renderWaiting, type SessionView } from "./view.js";
 
 const MAX_TEXT_LENGTH = 5000;
 const REASON = { isOptional: false, rows: 2, maxLength: 1000 };
@@ -44,7 +44,7 @@ function renderForm(view: SessionView, { title, content, confirm, keep, submit }
   return html`<form class="form" novalidate aria-busy=${isBusy ? "true" : "false"} @submit=${send}>
     <h2 id="dialog-title">${title}</h2>
     ${state.notice ? html`<p class="message warning" part="message" role="alert">${state.notice}</p>` : nothing}
-    ${content} ${state.error ? renderError(view, state.error) : nothing}
+    ${content} ${renderWaiting(view)} ${state.error ? renderError(view, state.error) : nothing}
     <div class="actions">
       ${confirm
         ? html`<button class="primary" part="button primary" aria-disabled=${disabled}>${isBusy ? words.working : confirm}</button>`

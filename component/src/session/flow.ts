@@ -1,7 +1,7 @@
 /** What people do with a session: load it, start, complete, cancel, review. Changes the state that its views render. */
 
+import { delay, type RequestOptions, type Waiting } from "../api/client.js";
 import { ApiError } from "../api/errors.js";
-import type { RequestOptions } from "../api/client.js";
 import type {
   Booking,
   CancellationQuote,
@@ -12,7 +12,6 @@ import type {
   ReviewPermit,
   Session,
 } from "../api/types.js";
-import { delay } from "../api/client.js";
 import type { Completion, PartContext } from "../parts.js";
 import { Store } from "../state/store.js";
 import { asApiError, countOf } from "./common.js";
@@ -232,7 +231,7 @@ export class SessionFlow {
       this.store.update({ session, tag });
       await this.#failed(action, asApiError(error), signal);
     } finally {
-      if (!signal.aborted) this.store.update({ doing: null });
+      if (!signal.aborted) this.store.update({ doing: null, waiting: null });
     }
   }
 
@@ -313,8 +312,8 @@ export class SessionFlow {
   }
 
   #quote(id = this.#sessionId): Promise<CancellationQuote> {
-    const { signal } = this.#run;
-    return this.context.client.get<CancellationQuote>(`/sessions/${id}/cancellation-quote`, {}, { signal });
+    const options = { signal: this.#run.signal, onWaiting: this.#onWaiting };
+    return this.context.client.get<CancellationQuote>(`/sessions/${id}/cancellation-quote`, {}, options);
   }
 
   /** What is left of the series from this session on, each with what it costs to cancel it now. */
@@ -360,7 +359,9 @@ export class SessionFlow {
     const key = this.#keys.get(name) ?? crypto.randomUUID();
     this.#keys.set(name, key);
     try {
-      const answer = await this.context.client.post<T>(path, body, { ...options, key, signal: this.#run.signal });
+      const { signal } = this.#run;
+      const sent = { ...options, key, signal, onWaiting: this.#onWaiting };
+      const answer = await this.context.client.post<T>(path, body, sent);
       this.#keys.delete(name);
       return answer;
     } catch (error) {
@@ -368,6 +369,11 @@ export class SessionFlow {
       throw error;
     }
   }
+
+  /** Only what people wait for is told. */
+  readonly #onWaiting = (waiting: Waiting | null): void => {
+    if (this.store.state.doing) this.store.update({ waiting });
+  };
 
   /** Says that the other side has changed the session while it is being looked at. */
   #tellChange(session: Session): void {

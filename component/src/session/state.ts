@@ -1,5 +1,6 @@
 /** The session that is shown, and what follows from it: who is looking, what they may do and when, what happened. */
 
+import type { Waiting } from "../api/client.js";
 import type { ApiError } from "../api/errors.js";
 import type { Booking, CancellationQuote, Money, Review, ReviewPermit, Session, SessionStatus } from "../api/types.js";
 
@@ -31,6 +32,8 @@ export interface SessionState {
   dialog: DialogName | null;
   /** What is being done at the moment. */
   doing: Action | null;
+  /** Why it is not done yet. */
+  waiting: Waiting | null;
   /** Why the last thing could not be done, or the session not be loaded. */
   error: ApiError | null;
   /** Reasons by the field of the dialog that has the value. */
@@ -53,6 +56,7 @@ export function initialSessionState(now = Date.now()): SessionState {
     plan: null,
     dialog: null,
     doing: null,
+    waiting: null,
     error: null,
     fieldErrors: {},
     notice: null,

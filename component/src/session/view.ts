@@ -5,7 +5,7 @@ import type { ApiError } from "../api/errors.js";
 import type { Session } from "../api/types.js";
 import { formatSpan, formatZone } from "../format/time.js";
 import type { PartContext, Rendered } from "../parts.js";
-import { explain } from "../view.js";
+import { explain, waitingText } from "../view.js";
 import { moneyOf, momentOf } from "./common.js";
 import { renderDialog } from "./dialogs.js";
 import type { SessionFlow } from "./flow.js";
@@ -55,6 +55,7 @@ export function renderSession(view: SessionView): TemplateResult {
     ${phase === "preparing" ? html`<p class="muted" role="status">${words.preparing}</p>` : nothing}
     ${state.notice && !state.dialog ? html`<p class="message" part="message">${state.notice}</p>` : nothing}
     ${state.error && !state.dialog ? renderError(view, state.error) : nothing}
+    ${state.dialog ? nothing : renderWaiting(view)}
     ${session ? renderLoaded(view, session, can) : html`<span class="skeleton tall" aria-hidden="true"></span>`}
     <dialog
       part="dialog"
@@ -220,6 +221,13 @@ function renderCancellation(view: SessionView, { cancellation }: Session): Rende
     reason ? history.reason(reason) : null,
   ];
   return html`${facts.map((fact) => (fact ? html`<p class="muted">${fact}</p>` : nothing))}`;
+}
+
+/** Why something is not done yet. */
+export function renderWaiting({ state, context }: SessionView): Rendered {
+  if (!state.waiting) return nothing;
+  const text = waitingText({ words: context.words, now: Date.now() }, state.waiting);
+  return html`<p class="message warning" part="message" role="status">${text}</p>`;
 }
 
 /** A failure that screen readers hear at once. */
