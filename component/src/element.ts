@@ -1,5 +1,6 @@
 import { LitElement, html, nothing, type PropertyDeclaration, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
 import { Client, delay } from "./api/client.js";
+import { ApiError } from "./api/errors.js";
 import { Tokens, type TokenProvider } from "./api/token.js";
 import type { Session } from "./api/types.js";
 import { BookingFlow } from "./booking/flow.js";
@@ -180,7 +181,9 @@ export class SessionBooking extends LitElement {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (this.hasUpdated && RESTARTING.some((name) => changed.has(name))) void this.start();
-    this.hadFocus = this.shadowRoot?.activeElement != null;
+    // A button that is disabled while it works has lost the focus to nothing, not to something else.
+    const isNowhere = document.activeElement === document.body;
+    this.hadFocus = this.shadowRoot?.activeElement ? true : this.hadFocus && isNowhere;
   }
 
   protected override render(): TemplateResult {
@@ -212,7 +215,8 @@ export class SessionBooking extends LitElement {
 
   private get currentScreen(): Screen | "session" {
     if (!this.isReady) return "loading";
-    return this.options.sessionId ? "session" : screenOf(this.store.state);
+    const screen = screenOf(this.store.state);
+    return this.options.sessionId && screen !== "failed" ? "session" : screen;
   }
 
   private renderScreen(screen: Screen | "session"): Rendered {
@@ -237,7 +241,7 @@ export class SessionBooking extends LitElement {
     const connection = this.realtime?.renderConnection() ?? nothing;
     switch (screen) {
       case "failed":
-        return state.error ? failure(view, state.error, button(text.tryAgain, () => flow.load())) : nothing;
+        return state.error ? failure(view, state.error, button(text.tryAgain, () => this.reload())) : nothing;
       case "signed-out":
         return signInMessage(view, text.signedOut);
       case "choose":
@@ -267,8 +271,9 @@ export class SessionBooking extends LitElement {
     if (!context.options.sessionId) void this.flow.load();
     await this.loadParts(context, started.signal);
     await delay(BEACON_AFTER_MS, started.signal).catch(() => undefined);
-    const { sendAtEnd } = await import("./beacon.js");
-    await sendAtEnd(context.telemetry, context.client.base, this.variant, started.signal);
+    // Without a connection, nothing is measured.
+    const beacon = await import("./beacon.js").catch(() => null);
+    await beacon?.sendAtEnd(context.telemetry, context.client.base, this.variant, started.signal);
   }
 
   private stop(): void {
@@ -286,7 +291,11 @@ export class SessionBooking extends LitElement {
     const [enhanced, realtime] = await Promise.all([
       variant !== "basic" || sessionId ? import("./session/enhanced.js") : null,
       variant === "realtime" ? import("./realtime/realtime.js") : null,
-    ]);
+    ]).catch((error: unknown) => {
+      // People can book without them, but see no session.
+      if (sessionId) this.store.update({ phase: "failed", error: ApiError.ofConnection(error) });
+      return [];
+    });
     if (signal.aborted) return;
     this.enhanced = enhanced?.attach(context) ?? null;
     this.realtime = realtime?.attach(context) ?? null;

@@ -413,5 +413,8 @@ export const styles = css`
     :is(.avatar, .mark) {
       border: 1px solid;
     }
+    .day:not(.free) {
+      border: 0;
+    }
   }
 `;

@@ -75,11 +75,12 @@ export function signInMessage({ words, signInUrl }: Pick<View, "words" | "signIn
   return message("note", sentence, signInUrl ? link : nothing);
 }
 
-/** Why a request is not answered yet. */
-export function waitingText(view: Pick<View, "words" | "now">, waiting: Waiting): string {
+/** Why a request is not answered yet; the countdown itself is not read out. */
+export function waitingMessage(view: Pick<View, "words" | "now">, waiting: Waiting): TemplateResult {
   const seconds = Math.max(1, Math.ceil((waiting.until - view.now) / 1000));
   const { plurals, problems, retryIn } = view.words;
-  return `${problems[waiting.reason]} ${retryIn(count(view, seconds, plurals.seconds))}`;
+  const again = html`<span aria-live="off">${retryIn(count(view, seconds, plurals.seconds))}</span>`;
+  return message("warning", [problems[waiting.reason], " ", again]);
 }
 
 /** Milliseconds as "4:59". */

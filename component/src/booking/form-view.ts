@@ -6,7 +6,7 @@ import { startOf } from "../calendar/slots.js";
 import { formatSpan, formatter } from "../format/time.js";
 import type { Listing, Money } from "../api/types.js";
 import type { Rendered } from "../parts.js";
-import { arrow, button, clock, failure, message, priceOf, signInMessage, summary, waitingText, type View } from "../view.js";
+import { arrow, button, clock, failure, message, priceOf, signInMessage, summary, waitingMessage, type View } from "../view.js";
 import { canRepeat, chosenListing, chosenOffer, chosenPrice } from "./request.js";
 import { isSubmitting } from "./state.js";
 
@@ -112,7 +112,6 @@ function renderHold(view: View): Rendered {
   const { words, state, flow, now } = view;
   const { hold } = state;
   if (state.needsSignIn || isSubmitting(state)) return nothing;
-  if (hold.kind === "requesting") return html`<p class="muted">${words.form.holding}</p>`;
   if (hold.kind === "held" && hold.endsAt !== null) {
     return html`<p class="hold" role="timer">${words.form.held(clock(hold.endsAt - now))}</p>`;
   }
@@ -126,7 +125,7 @@ function renderOutcome(view: View): Rendered {
   if (needsSignIn) return signInMessage(view, view.words.form.signIn);
   if (submission.kind === "refused") return failure(view, submission.error);
   if (submission.kind !== "sending" || !submission.waiting) return nothing;
-  return message("warning", waitingText(view, submission.waiting));
+  return waitingMessage(view, submission.waiting);
 }
 
 function renderSubmit(view: View, isBusy: boolean): TemplateResult {
@@ -134,13 +133,12 @@ function renderSubmit(view: View, isBusy: boolean): TemplateResult {
   const isRequest = !state.course && state.listing?.bookingMode === "request";
   const price = chosenPrice(state);
   const booking = price?.amount ? words.form.bookFor(priceOf(view, price)) : words.form.book;
-  const busy = isRequest ? words.form.requesting : words.form.sending;
   const isRefused = state.submission.kind === "refused" && state.submission.error.isTemporary;
   const idle = isRefused ? words.tryAgain : isRequest ? words.form.request : booking;
   const isBlocked = isBusy || (state.needsSignIn && state.submission.kind !== "refused");
   return html`<div class="submit">
     <button type="submit" class="primary" part="button primary" ?disabled=${isBlocked}>
-      ${isBusy ? html`<span class="spinner" aria-hidden="true"></span> ${busy}` : idle}
+      ${isBusy ? html`<span class="spinner" aria-hidden="true"></span> ${words.form.sending}` : idle}
     </button>
     ${isRequest ? html`<p class="muted">${words.form.requestHint}</p>` : nothing}
   </div>`;

@@ -25,28 +25,26 @@ export function chosenPrice(state: BookingState): Money | null {
 
 /** The request that books the chosen slot. */
 export function bookingRequest(state: BookingState, recurrence: Recurrence | null, key: string): SentRequest {
-  const { slot, form, course, payment, durationMinutes } = state;
+  const { course, durationMinutes, form, payment, slot } = state;
   const listing = chosenListing(state);
   const offer = chosenOffer(state) as Offer;
-  const { mentor } = offer;
-  const startTime = slot?.startTime ?? "";
+  const startTime = slot?.startTime;
   const title = form.title.trim();
   const notes = form.notes.trim() || undefined;
-  const repeated = recurrence ? { recurrence, timeZone: state.zone } : {};
+  const mentored = {
+    ...{ mentorProfileId: offer.mentor.id, durationMinutes, title },
+    ...(recurrence && { recurrence, timeZone: state.zone }),
+  };
+  const send = (path: string, body: object): SentRequest => ({ path, body: JSON.stringify(body), key });
   if (course) {
     const paid =
-      payment?.kind === "bundle"
-        ? { bundlePurchaseId: payment.bundle.id }
-        : { productId: payment?.kind === "product" ? payment.product.id : undefined };
-    const body = { courseId: course.id, startTime, durationMinutes, mentorProfileId: mentor.id, ...paid, title, notes };
-    return { path: "/bookings/individual", body: JSON.stringify({ ...body, ...repeated }), key };
+      payment?.kind === "bundle" ? { bundlePurchaseId: payment.bundle.id } : { productId: payment?.product.id };
+    return send("/bookings/individual", { courseId: course.id, startTime, notes, ...paid, ...mentored });
   }
   // `/sessions/book` takes the first of several listings of a duration; another one is named.
-  if (listing && !recurrence && !isFirst(listing, offer)) {
-    return { path: "/bookings", body: JSON.stringify({ listingId: listing.id, startTime, title, notes }), key };
-  }
-  const body = { mentorProfileId: mentor.id, scheduledAt: startTime, durationMinutes, title, description: notes };
-  return { path: "/sessions/book", body: JSON.stringify({ ...body, ...repeated }), key };
+  return listing && !recurrence && !isFirst(listing, offer)
+    ? send("/bookings", { listingId: listing.id, startTime, title, notes })
+    : send("/sessions/book", { scheduledAt: startTime, description: notes, ...mentored });
 }
 
 /** Whether a series can be booked of what is chosen: of several listings of a duration, only of the first. */

@@ -122,5 +122,5 @@ function renderZone({ words, locale, state, flow, now }: View): TemplateResult {
 let zones: string[] | null = null;
 
 function allZones(): string[] {
-  return (zones ??= ["UTC", ...Intl.supportedValuesOf("timeZone").filter((zone) => zone !== "UTC")]);
+  return (zones ??= [...new Set(["UTC", ...Intl.supportedValuesOf("timeZone")])]);
 }
