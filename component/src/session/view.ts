@@ -5,7 +5,7 @@ import type { ApiError } from "../api/errors.js";
 import type { Session } from "../api/types.js";
 import { formatSpan, formatZone } from "../format/time.js";
 import type { PartContext, Rendered } from "../parts.js";
-import { explain, waitingText } from "../view.js";
+import { explain, waitingMessage } from "../view.js";
 import { moneyOf, momentOf } from "./common.js";
 import { renderDialog } from "./dialogs.js";
 import type { SessionFlow } from "./flow.js";
@@ -226,8 +226,7 @@ function renderCancellation(view: SessionView, { cancellation }: Session): Rende
 /** Why something is not done yet. */
 export function renderWaiting({ state, context }: SessionView): Rendered {
   if (!state.waiting) return nothing;
-  const text = waitingText({ words: context.words, now: Date.now() }, state.waiting);
-  return html`<p class="message warning" part="message" role="status">${text}</p>`;
+  return waitingMessage({ words: context.words, now: Date.now() }, state.waiting);
 }
 
 /** A failure that screen readers hear at once. */
