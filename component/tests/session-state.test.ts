@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Client } from "../src/api/client.js";
 import type { Booking, CancellationQuote, Review, Session } from "../src/api/types.js";
 import {
   costsTheSame,
@@ -13,9 +14,11 @@ import {
   roleOf,
   type SessionState,
 } from "../src/session/state.js";
+import { readPlan } from "../src/session/plan.js";
 import { booking, quote, session } from "./session-fixtures.js";
 
-const START = Date.parse(session().startTime);
+const START_TIME = session().startTime;
+const START = Date.parse(START_TIME);
 
 function stateOf(change: Partial<SessionState> = {}): SessionState {
   return { ...initialSessionState(START), phase: "ready", session: session(), booking: booking(), quote: quote(), ...change };
@@ -108,6 +111,27 @@ describe("history", () => {
   it("has each step in its order", () => {
     const steps = { startedAt: "2030-05-04T09:00:00Z", completedAt: "2030-05-04T10:00:00Z" };
     expect(kinds({ status: "completed", ...steps })).toEqual(["booked", "started", "completed"]);
+  });
+});
+
+describe("the rest of a series", () => {
+  it("is what can be cancelled, with the sum of its quotes", async () => {
+    const late = { fee: { amount: 4250, currency: "EUR" }, refund: { amount: 4250, currency: "EUR" } };
+    const quotes: Record<string, CancellationQuote> = { a: quote(late), b: quote(), c: quote({ allowed: false }) };
+    const pages = [
+      [booking({ seriesId: "s", sessionId: "a" }), booking({ seriesId: "another", sessionId: "x" })],
+      [booking({ seriesId: "s", sessionId: "b" }), booking({ seriesId: "s", sessionId: "c" })],
+      [booking({ seriesId: "s", sessionId: null, status: "draft" }), booking({ seriesId: "s", status: "declined" })],
+    ];
+    const get = async (path: string, query: { cursor?: string | null }): Promise<unknown> => {
+      if (path.startsWith("/sessions/")) return quotes[path.split("/")[2] ?? ""];
+      const at = Number(query.cursor ?? 0);
+      return { items: pages[at], nextCursor: at < 2 ? String(at + 1) : null };
+    };
+    const seen = { seriesId: "s", listingId: "l", from: START_TIME };
+    const plan = await readPlan({ get } as unknown as Client, seen, "mentee", new AbortController().signal);
+    expect(plan.items.map((item) => item.isDraft)).toEqual([false, false, true]);
+    expect(plan).toMatchObject({ fee: { amount: 4250 }, refund: { amount: 12_750 }, credits: 0 });
   });
 });
 

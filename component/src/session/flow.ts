@@ -6,7 +6,6 @@ import type {
   Booking,
   CancellationQuote,
   CancelledSeries,
-  Money,
   Page,
   Review,
   ReviewPermit,
@@ -15,6 +14,7 @@ import type {
 import type { Completion, PartContext } from "../parts.js";
 import { Store } from "../state/store.js";
 import { asApiError, countOf } from "./common.js";
+import { readPlan, type SeriesPlan } from "./plan.js";
 import {
   STATUS_AFTER,
   costsTheSame,
@@ -25,7 +25,6 @@ import {
   roleOf,
   type Action,
   type DialogName,
-  type SeriesPlan,
   type SessionState,
 } from "./state.js";
 import type { SessionWords } from "./text/index.js";
@@ -92,7 +91,7 @@ export class SessionFlow {
   openDialog(dialog: DialogName): void {
     this.store.update({ dialog, error: null, fieldErrors: {}, notice: null, plan: null });
     if (dialog === "cancel") void this.#inDialog(dialog, async () => this.store.update({ quote: await this.#quote() }));
-    if (dialog === "series") void this.#inDialog(dialog, async () => this.store.update({ plan: await this.#plan() }));
+    if (dialog === "series") void this.#inDialog(dialog, async () => this.store.update({ plan: await this.#readPlan() }));
   }
 
   closeDialog(): void {
@@ -311,46 +310,15 @@ export class SessionFlow {
     }
   }
 
-  #quote(id = this.#sessionId): Promise<CancellationQuote> {
-    const options = { signal: this.#run.signal, onWaiting: this.#onWaiting };
-    return this.context.client.get<CancellationQuote>(`/sessions/${id}/cancellation-quote`, {}, options);
+  #readPlan(): Promise<SeriesPlan> {
+    const { session, booking } = this.store.state;
+    const seen = { seriesId: booking?.seriesId, listingId: booking?.listingId, from: session?.startTime };
+    return readPlan(this.context.client, seen, roleOf(this.store.state), this.#run.signal);
   }
 
-  /** What is left of the series from this session on, each with what it costs to cancel it now. */
-  async #plan(): Promise<SeriesPlan> {
-    const { session, booking } = this.store.state;
-    const role = roleOf(this.store.state);
-    const found: Booking[] = [];
-    let cursor: string | null | undefined;
-    do {
-      const query = {
-        role: role === "operator" ? null : role,
-        from: session?.startTime,
-        listingId: booking?.listingId,
-        order: "asc",
-        limit: 100,
-        cursor,
-      };
-      const page: Page<Booking> = await this.context.client.get("/bookings", query, { signal: this.#run.signal });
-      found.push(...page.items.filter((each) => each.seriesId === booking?.seriesId));
-      cursor = page.nextCursor;
-    } while (cursor);
-    const items: SeriesPlan["items"] = [];
-    const quotes: CancellationQuote[] = [];
-    for (const { startTime, status, sessionId } of found) {
-      if (status === "draft" && role !== "operator") items.push({ startTime, isDraft: true });
-      if (status !== "accepted" || !sessionId) continue;
-      const quote = await this.#quote(sessionId);
-      if (!quote.allowed) continue;
-      items.push({ startTime, isDraft: false });
-      quotes.push(quote);
-    }
-    return {
-      items,
-      fee: sumOf(quotes.map((quote) => quote.fee)),
-      refund: sumOf(quotes.map((quote) => quote.refund)),
-      credits: quotes.filter((quote) => quote.creditReturned).length,
-    };
+  #quote(): Promise<CancellationQuote> {
+    const options = { signal: this.#run.signal, onWaiting: this.#onWaiting };
+    return this.context.client.get<CancellationQuote>(`/sessions/${this.#sessionId}/cancellation-quote`, {}, options);
   }
 
   /** Sends a change. The same one again has the same key, until it is answered. */
@@ -399,11 +367,4 @@ export class SessionFlow {
       else void this.#read(signal).catch(() => this.#schedule());
     }, wait);
   }
-}
-
-/** The sum of amounts of one currency; null of none. */
-export function sumOf(amounts: readonly Money[]): Money | null {
-  const [first] = amounts;
-  if (!first) return null;
-  return { currency: first.currency, amount: amounts.reduce((sum, { amount }) => sum + amount, 0) };
 }

@@ -1,12 +1,14 @@
 /** A series in the booking form: its fields, which of its dates are free, and what became of them. */
 
 import { html, nothing, type TemplateResult } from "lit";
-import type { Recurrence, RefusalReason, Series, Slots } from "../api/types.js";
+import type { ApiError } from "../api/errors.js";
+import type { Booking, Recurrence, RefusalReason, Series, Slots } from "../api/types.js";
 import { addDays, dayOf } from "../format/time.js";
 import type { PartContext, Rendered } from "../parts.js";
 import { chosenPrice } from "../booking/request.js";
 import { Store } from "../state/store.js";
-import { countOf, moneyOf, momentOf } from "./common.js";
+import { explain } from "../view.js";
+import { asApiError, countOf, moneyOf, momentOf } from "./common.js";
 import {
   MAX_SESSIONS,
   MIN_SESSIONS,
@@ -27,12 +29,17 @@ const INTERVALS = [0, 1, 2, 3, 4];
 export type Check = "checking" | "free" | "unknown" | RefusalReason;
 
 export interface SeriesState extends SeriesFields {
+  isWithdrawing: boolean;
+  /** Why the requests could not be withdrawn. */
+  error: ApiError | null;
   /** By the start, in milliseconds since the epoch. */
   checks: ReadonlyMap<number, Check>;
 }
 
+const EMPTY: SeriesState = { ...NO_SERIES, isWithdrawing: false, error: null, checks: new Map() };
+
 export class SeriesForm {
-  readonly store = new Store<SeriesState>({ ...NO_SERIES, checks: new Map() });
+  readonly store = new Store<SeriesState>(EMPTY);
   readonly #unsubscribe: () => void;
   #run = new AbortController();
 
@@ -43,7 +50,7 @@ export class SeriesForm {
     this.#unsubscribe = context.store.subscribe((state, previous) => {
       if (state.slot === previous.slot && state.zone === previous.zone && state.slotMentorId === previous.slotMentorId) return;
       // Another time: the dates are others. No time: the form is over.
-      this.store.update(state.slot ? { checks: new Map() } : { ...NO_SERIES, checks: new Map() });
+      this.store.update(state.slot ? { checks: new Map() } : EMPTY);
       void this.#check();
     });
   }
@@ -149,7 +156,41 @@ export class SeriesForm {
               )}
             </ul>`
         : nothing}
+      ${areRequests && context.store.state.submission.kind === "requested" ? this.#renderWithdrawal(series) : nothing}
     </section>`;
+  }
+
+  #renderWithdrawal(series: Series): TemplateResult {
+    const words = this.words();
+    const { isWithdrawing, error } = this.store.state;
+    return html`<div class="actions">
+        <button
+          part="button"
+          aria-disabled=${isWithdrawing ? "true" : nothing}
+          @click=${() => isWithdrawing || this.#withdraw(series)}
+        >
+          ${isWithdrawing ? words.working : words.series.withdrawAll}
+        </button>
+      </div>
+      ${error
+        ? html`<p class="message danger" part="message" role="alert">${explain(this.context.words, error)}</p>`
+        : nothing}`;
+  }
+
+  /** Withdraws all requests of the series; those that the mentor has accepted meanwhile are cancelled by their terms. */
+  async #withdraw({ id, made }: Series): Promise<void> {
+    const { client, flow, store } = this.context;
+    const { submission } = store.state;
+    if (submission.kind !== "requested") return;
+    this.store.update({ isWithdrawing: true, error: null });
+    try {
+      const body = { from: made[0]?.startTime, reason: this.words().series.withdrawn };
+      await client.post(`/series/${id}/cancel`, body, { key: crypto.randomUUID() });
+      flow.bookingChanged(await client.get<Booking>(`/bookings/${submission.booking.id}`));
+    } catch (error) {
+      this.store.update({ error: asApiError(error) });
+    }
+    this.store.update({ isWithdrawing: false });
   }
 
   #renderDates(dates: Occurrence[], locale: string): Rendered {

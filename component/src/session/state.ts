@@ -2,20 +2,12 @@
 
 import type { Waiting } from "../api/client.js";
 import type { ApiError } from "../api/errors.js";
-import type { Booking, CancellationQuote, Money, Review, ReviewPermit, Session, SessionStatus } from "../api/types.js";
+import type { Booking, CancellationQuote, Review, ReviewPermit, Session, SessionStatus } from "../api/types.js";
+import type { SeriesPlan } from "./plan.js";
 
 export type Role = "mentee" | "mentor" | "operator";
 export type Action = "start" | "complete" | "cancel" | "leave" | "review" | "series";
 export type DialogName = "complete" | "cancel" | "review" | "series";
-
-/** What cancelling the rest of a series comes to. */
-export interface SeriesPlan {
-  items: { startTime: string; isDraft: boolean }[];
-  fee: Money | null;
-  refund: Money | null;
-  /** Credits that go back to a bundle. */
-  credits: number;
-}
 
 export interface SessionState {
   /** `preparing`: accepted, and being created. `left`: the visitor has given up a place in a group. */

@@ -75,6 +75,14 @@ export const sessionStyles = css`
   .availability.none {
     color: var(--warning);
   }
+  .series .field {
+    grid-template-columns: minmax(0, 1fr);
+    min-inline-size: 0;
+  }
+  section.series {
+    display: grid;
+    gap: 8px;
+  }
   .groups,
   .groups ul,
   .group {

@@ -152,6 +152,8 @@ export const de: SessionWords = {
     made: (dates) => `Gebucht: ${dates}`,
     requested: (dates) => `Angefragt: ${dates}`,
     skipped: "Ausgelassen",
+    withdrawAll: "Alle Anfragen zurückziehen",
+    withdrawn: "Die Anfragen wurden zurückgezogen.",
     cancelTitle: "Die Serie absagen?",
     affected: (dates) => `Damit werden ab diesem Termin ${dates} abgesagt:`,
     nothing: "Von dieser Serie kann kein Termin mehr abgesagt werden.",

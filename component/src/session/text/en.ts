@@ -160,6 +160,8 @@ export const en = {
     made: (dates: string) => `Booked: ${dates}`,
     requested: (dates: string) => `Requested: ${dates}`,
     skipped: "Left out",
+    withdrawAll: "Withdraw all requests",
+    withdrawn: "The requests were withdrawn.",
     cancelTitle: "Cancel the series?",
     affected: (dates: string) => `This cancels ${dates}, from this one on:`,
     nothing: "No session of this series can be cancelled any more.",
