@@ -90,7 +90,7 @@ lock: $(READY) ## Resolve pyproject.toml into the four locks (ARGS=--upgrade: to
 	@$(COMPILE) $(ARGS) --extra bench -c requirements-dev.lock -o requirements-bench.lock
 	@$(COMPILE) $(ARGS) --extra browser -c requirements-dev.lock -o requirements-browser.lock
 
-component: ## Build the booking component into api/component (node 20 or later; ARGS=test runs its unit tests besides)
+component: ## Build the booking component into api/component (node 20 or later; ARGS=test runs its tests and those of @tutelage/react)
 	@command -v npm >/dev/null || { echo "The component is built with node 20 or later and npm."; exit 1; }
 	@cd component && npm ci --silent && npm run --silent build $(if $(filter test,$(ARGS)),&& npm test --silent)
 
