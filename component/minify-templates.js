@@ -1,7 +1,12 @@
 /** Takes the white space out of the `html` and `css` templates, which minifiers of JavaScript leave as they are. */
 
 const MINIFIERS = {
-  html: (text) => text.replace(/>\s*\n\s*</g, "><").replace(/\s*\n\s*/g, " "),
+  html: (text) =>
+    text
+      .replace(/>\s*\n\s*</g, "><")
+      .replace(/\s*\n\s*/g, " ")
+      // Not before a slash, which would become a part of the value.
+      .replace(/="([\w-]+)"(?=[\s>])/g, "=$1"),
   css: (text) =>
     text
       .replace(/\/\*[\s\S]*?\*\//g, "")
@@ -9,6 +14,7 @@ const MINIFIERS = {
       .replace(/\s*([{};,>])\s*/g, "$1")
       .replace(/:\s+/g, ":")
       .replace(/;}/g, "}")
+      .replace(/\b0\./g, ".")
       .trim(),
 };
 

@@ -3,10 +3,11 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { Waiting } from "./api/client.js";
 import type { ApiError } from "./api/errors.js";
-import type { Money } from "./api/types.js";
+import type { Booking, Money, Slot } from "./api/types.js";
 import type { BookingFlow } from "./booking/flow.js";
 import type { BookingState } from "./booking/state.js";
 import { formatMoney } from "./format/money.js";
+import { formatSpan, formatZone } from "./format/time.js";
 import type { EnhancedPart, RealtimePart } from "./parts.js";
 import { plural, type Plural, type Words } from "./text/index.js";
 
@@ -31,6 +32,12 @@ export function count(view: Pick<View, "words">, number: number, forms: Plural):
 /** An amount, or "Free". */
 export function priceOf(view: Pick<View, "words" | "locale">, price: Money): string {
   return price.amount === 0 ? view.words.card.free : formatMoney(price, view.locale);
+}
+
+/** When something is, with the zone, whose offset tells apart the hours that a day has twice. */
+export function whenOf({ locale, state }: View, { startTime, endTime }: Slot | Booking): string {
+  const start = Date.parse(startTime);
+  return `${formatSpan(start, Date.parse(endTime), locale, state.zone)} · ${formatZone(state.zone, locale, start)}`;
 }
 
 /** A duration: "45 minutes", "1 hour", "90 minutes". */

@@ -20,7 +20,7 @@ describe("slots by day", () => {
     expect(days.get("2030-10-27")).toHaveLength(2);
     const [[part, labelled] = []] = partsOfDay(slots, "en-US", "Europe/Berlin");
     expect(part).toBe("morning");
-    expect(labelled?.map(({ label }) => label)).toEqual(["2:30 AM GMT+2", "2:30 AM GMT+1"]);
+    expect(labelled?.map(({ label }) => label)).toEqual([expect.stringMatching(/^2:30.AM GMT\+2$/), expect.stringMatching(/^2:30.AM GMT\+1$/)]);
   });
 
   it("have no time that the clocks skip", () => {

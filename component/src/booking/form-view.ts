@@ -3,10 +3,10 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { valueOf } from "../card.js";
 import { startOf } from "../calendar/slots.js";
-import { formatSpan, formatter } from "../format/time.js";
+import { formatter } from "../format/time.js";
 import type { Listing, Money } from "../api/types.js";
 import type { Rendered } from "../parts.js";
-import { arrow, button, clock, failure, message, priceOf, signInMessage, summary, waitingMessage, type View } from "../view.js";
+import { arrow, button, clock, failure, message, priceOf, signInMessage, summary, waitingMessage, whenOf, type View } from "../view.js";
 import { canRepeat, chosenListing, chosenOffer, chosenPrice } from "./request.js";
 import { isSubmitting } from "./state.js";
 
@@ -73,13 +73,13 @@ function renderErrors(id: string, reasons: string[] | undefined): TemplateResult
 
 /** When, where, with whom, for how much, and what a cancellation costs. */
 function renderSummary(view: View): TemplateResult {
-  const { words, locale, state } = view;
-  const { slot, zone } = state;
+  const { words, state } = view;
+  const { slot } = state;
   const listing = chosenListing(state);
   const price = chosenPrice(state);
   const paid = state.payment?.kind === "bundle" ? words.form.byCredit : price ? priceOf(view, price) : "";
   return summary([
-    [words.form.when, slot && formatSpan(startOf(slot), Date.parse(slot.endTime), locale, zone)],
+    [words.form.when, slot && whenOf(view, slot)],
     [words.card.coach, state.course && chosenOffer(state)?.mentor.name],
     [words.form.where, placeOf(view, listing)],
     [words.form.price, paid && html`<b>${paid}</b>`],

@@ -2,8 +2,7 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import type { Booking } from "../api/types.js";
-import { formatSpan } from "../format/time.js";
-import { button, priceOf, summary, type View } from "../view.js";
+import { button, priceOf, summary, whenOf, type View } from "../view.js";
 import { placeOf } from "./form-view.js";
 import { chosenListing, chosenOffer, chosenPrice } from "./request.js";
 
@@ -70,15 +69,14 @@ function closed({ result }: View["words"], booking: Booking): Outcome {
 
 /** The booking as the API has it; before its answer, as it was chosen. */
 function renderDetails(view: View): TemplateResult {
-  const { words, locale, state } = view;
+  const { words, state } = view;
   const booking = "booking" in state.submission ? state.submission.booking : null;
-  const start = booking?.startTime ?? state.slot?.startTime ?? "";
-  const end = booking?.endTime ?? state.slot?.endTime ?? "";
+  const time = booking ?? state.slot;
   const price = booking?.price ?? chosenPrice(state);
   const name = booking?.mentor?.name ?? chosenOffer(state)?.mentor.name;
   const isByCredit = booking ? booking.bundlePurchaseId !== null : state.payment?.kind === "bundle";
   return summary([
-    [words.form.when, formatSpan(Date.parse(start), Date.parse(end), locale, state.zone)],
+    [words.form.when, time && whenOf(view, time)],
     [words.result.with, name],
     [words.form.subject, booking?.title ?? state.form.title],
     [words.form.where, placeOf(view, booking ?? chosenListing(state))],

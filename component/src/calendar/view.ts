@@ -3,11 +3,11 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { Slot } from "../api/types.js";
 import { valueOf } from "../card.js";
-import { formatDay, formatSpan, formatZone, localZone } from "../format/time.js";
+import { formatDay, formatZone, localZone } from "../format/time.js";
 import type { Rendered } from "../parts.js";
-import { button, count, explain, failure, message, type View } from "../view.js";
+import { button, count, explain, failure, message, whenOf, type View } from "../view.js";
 import { renderMonth } from "./month.js";
-import { bookableSlots, partsOfDay, slotsByDay, startOf } from "./slots.js";
+import { bookableSlots, partsOfDay, slotsByDay } from "./slots.js";
 
 /** More free times than these stand under a heading for each part of the day. */
 const PLAIN_SLOTS = 8;
@@ -26,11 +26,11 @@ export function renderCalendar(view: View): TemplateResult {
   </section>`;
 }
 
-function renderLost({ state, words, locale }: View): Rendered {
+function renderLost(view: View): Rendered {
+  const { state, words } = view;
   if (!state.lost) return nothing;
   const { slot, error } = state.lost;
-  const time = formatSpan(startOf(slot), Date.parse(slot.endTime), locale, state.zone);
-  return message("warning", html`<b>${words.lostTime(time)}.</b> ${explain(words, error)}`);
+  return message("warning", html`<b>${words.lostTime(whenOf(view, slot))}.</b> ${explain(words, error)}`);
 }
 
 function renderDaySlots(view: View, days: ReadonlyMap<string, Slot[]>, bookable: readonly Slot[]): TemplateResult {

@@ -77,13 +77,18 @@ export function formatDay(day: string, locale: string, options: Intl.DateTimeFor
 
 /** The time of day of an instant: "9:30 AM", "09:30". */
 export function formatTime(instant: number, locale: string, zone: string): string {
-  return formatter(locale, { timeZone: zone, hour: "numeric", minute: "2-digit" }).format(instant);
+  return formatter(locale, { timeZone: zone, timeStyle: "short" }).format(instant);
 }
 
 /** As `formatTime`, with the zone's offset: for times that a day has twice. */
 export function formatTimeWithOffset(instant: number, locale: string, zone: string): string {
-  const options = { timeZone: zone, hour: "numeric", minute: "2-digit", timeZoneName: "shortOffset" } as const;
-  return formatter(locale, options).format(instant);
+  return `${formatTime(instant, locale, zone)} ${offsetName(instant, locale, zone)}`;
+}
+
+/** The zone's offset in words: "GMT+2". */
+function offsetName(instant: number, locale: string, zone: string): string {
+  const parts = formatter(locale, { timeZone: zone, timeZoneName: "shortOffset" }).formatToParts(instant);
+  return parts.find((part) => part.type === "timeZoneName")?.value ?? "";
 }
 
 /** Date and time span in a zone: "Saturday, May 4, 2030, 9:00 – 10:00 AM". */
@@ -94,8 +99,7 @@ export function formatSpan(start: number, end: number, locale: string, zone: str
 
 /** The zone's place and present offset: "Berlin (GMT+2)". */
 export function formatZone(zone: string, locale: string, instant = Date.now()): string {
-  const parts = formatter(locale, { timeZone: zone, timeZoneName: "shortOffset" }).formatToParts(instant);
-  const offset = parts.find((part) => part.type === "timeZoneName")?.value ?? "";
+  const offset = offsetName(instant, locale, zone);
   const place = zone.replaceAll("_", " ").split("/").slice(1).reverse().join(", ") || zone;
   return place === offset ? place : `${place} (${offset})`;
 }
