@@ -158,13 +158,24 @@ class Realtime implements RealtimePart {
       }
     }
     if (signal.aborted || !this.#streams) return;
-    if (client.tokens.canSignIn) {
-      this.#sessions = followSessions(this.#streams, {
+    this.#followSessions();
+    this.#followMentors(this.context.store.state);
+  }
+
+  /** A person has few streams: this one is open while a session is shown, or a booking waits for one. */
+  #followSessions(): void {
+    const { client, options, store } = this.context;
+    const isAwaited = this.#requested.size > 0 || store.state.submission.kind === "pending";
+    const isWanted = client.tokens.canSignIn && (options.sessionId !== null || isAwaited);
+    if (!isWanted) {
+      this.#sessions?.end();
+      this.#sessions = null;
+    } else if (this.#streams) {
+      this.#sessions ??= followSessions(this.#streams, {
         onChange: (session) => this.#sessionChanged(session),
         onState: () => this.#connectionChanged(),
       });
     }
-    this.#followMentors(this.context.store.state);
   }
 
   #followMentors({ phase, offers, mentorId }: Readonly<BookingState>): void {
@@ -203,6 +214,7 @@ class Realtime implements RealtimePart {
       this.#requested.set(booking.id, { booking, session: null, ...(series && { series }) });
     }
     if (submission.kind === "closed") this.#requested.delete(submission.booking.id);
+    this.#followSessions();
     const isTaking = submission.kind === "sending" && submission.optimistic;
     if (isTaking) return this.#claim(true);
     clearTimeout(this.#claimTimer);
@@ -228,6 +240,7 @@ class Realtime implements RealtimePart {
     const isShown = "booking" in submission && submission.booking.id === session.bookingId;
     flow.sessionChanged(session);
     enhanced?.sessionChanged(session);
+    this.#followSessions();
     if (requested && !isShown) {
       // The page shows something else by now.
       emit("booked", { ...requested, booking: { ...requested.booking, status: "accepted", sessionId: session.id }, session });
