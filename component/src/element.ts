@@ -16,7 +16,7 @@ import { Store, StoreController } from "./state/store.js";
 import { styles } from "./styles.js";
 import { Telemetry } from "./telemetry.js";
 import { en, loadWords, localeOf, type Words } from "./text/index.js";
-import { button, clock, failure, message, signInMessage, type View } from "./view.js";
+import { button, clock, failure, linkOf, message, signInMessage, type View } from "./view.js";
 
 /** An attribute that may be left out (undefined), given (true), or "false". */
 const optionalFlag = {
@@ -235,7 +235,7 @@ export class SessionBooking extends LitElement {
       now: Date.now(),
       enhanced: this.enhanced,
       realtime: this.realtime,
-      signInUrl: this.signInUrl ?? null,
+      signInUrl: this.options.signInUrl,
       showAvailability: this.options.showAvailabilityStatus,
     };
     const connection = this.realtime?.renderConnection() ?? nothing;
@@ -260,7 +260,7 @@ export class SessionBooking extends LitElement {
     const started = (this.started = new AbortController());
     // Attributes that are set one after the other make one start.
     await Promise.resolve();
-    const words = await loadWords(this.options.locale);
+    const words = await loadWords(this.options.locale).catch(() => en);
     if (started.signal.aborted) return;
     this.text = { ...words, ...this.words };
     const zone = this.timeZone && isZone(this.timeZone) ? this.timeZone : localZone();
@@ -357,6 +357,7 @@ export class SessionBooking extends LitElement {
       optimistic: this.enableOptimisticUpdates ?? isRealtime,
       sessionActions: this.sessionActions ?? null,
       streamsUrl: this.streamsUrl ?? null,
+      signInUrl: linkOf(this.signInUrl),
       locale: localeOf(this),
     };
   }

@@ -76,6 +76,13 @@ export function failure(view: Pick<View, "words">, error: ApiError, action: unkn
   return message("danger", [explain(view.words, error), " ", reference], action);
 }
 
+/** An address of the page that may stand in a link: none that runs scripts. */
+export function linkOf(address: string | null | undefined): string | null {
+  if (!address) return null;
+  const { href, protocol } = Object.assign(document.createElement("a"), { href: address });
+  return /^https?:$/.test(protocol) ? href : null;
+}
+
 /** What people who are not signed in can do. */
 export function signInMessage({ words, signInUrl }: Pick<View, "words" | "signInUrl">, sentence: string): TemplateResult {
   const link = html`<a class="button" part="button" href=${signInUrl ?? ""}>${words.form.signInLink}</a>`;

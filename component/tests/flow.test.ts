@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Client } from "../src/api/client.js";
 import { screenOf } from "../src/booking/state.js";
-import { HOLD, LISTING, NOW, SESSION, SLOT, booking, makeClient, offeringApi, refusal, slot, startFlow } from "./fake-api.js";
+import { type FakeApi, HOLD, LISTING, NOW, SESSION, SLOT, booking, makeClient, offeringApi, refusal, slot, startFlow } from "./fake-api.js";
 
 const settle = (milliseconds = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(milliseconds);
 const names = (events: [string, unknown][]): string[] => events.map(([name]) => name);
@@ -282,5 +283,45 @@ describe("a reload", () => {
     before.flow.dispose();
     const { store } = await startFlow();
     expect(store.state.submission.kind).toBe("requested");
+  });
+
+  describe("after which", () => {
+    const clientOf = (sub: string): Client => makeClient({ token: `x.${btoa(JSON.stringify({ sub }))}.y` });
+    const sent = async (): Promise<FakeApi> => {
+      const api = offeringApi().on("POST /sessions/book", () => new Promise<never>(() => undefined));
+      const before = await startFlow({}, clientOf("user"));
+      before.flow.chooseSlot(SLOT);
+      await settle();
+      void before.flow.submit();
+      await settle();
+      before.flow.dispose();
+      return api.on("POST /sessions/book", { status: 201, body: { booking: booking(), session: SESSION } });
+    };
+
+    it("another person is signed in sends nothing, and shows nothing", async () => {
+      const api = await sent();
+      const { store } = await startFlow({}, clientOf("somebody else"));
+      await settle(2_000);
+      expect(api.called("POST /sessions/book")).toHaveLength(1);
+      expect(screenOf(store.state)).toBe("choose");
+      await startFlow({}, clientOf("user"));
+      expect(api.called("POST /sessions/book")).toHaveLength(1);
+    });
+
+    it("nobody is signed in keeps the booking for the person who made it", async () => {
+      const api = await sent();
+      await startFlow({}, makeClient({ token: () => null }));
+      expect(api.called("POST /sessions/book")).toHaveLength(1);
+      await startFlow({}, clientOf("user"));
+      await settle(2_000);
+      expect(api.called("POST /sessions/book")).toHaveLength(2);
+    });
+
+    it("a day has passed books nothing", async () => {
+      const api = await sent();
+      vi.setSystemTime(NOW + 86_400_001);
+      await startFlow({}, clientOf("user"));
+      expect(api.called("POST /sessions/book")).toHaveLength(1);
+    });
   });
 });

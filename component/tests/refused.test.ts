@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { RefusalReason, RefusedSlot, Slot } from "../src/api/types.js";
+import { slotsPathOf } from "../src/session/common.js";
 import { rangesOf } from "../src/session/refused.js";
+import { initialState } from "../src/booking/state.js";
+import { MENTOR } from "./fake-api.js";
 
 function at(time: string): string {
   return `2030-05-04T${time}:00Z`;
@@ -42,4 +45,10 @@ describe("refused times", () => {
   it("tells of several mentors what comes closest to free", () => {
     expect(shown([], [refused("09:00", "outside_hours", "m1"), refused("09:00", "busy", "m2")])).toEqual(["09:00-09:00 busy"]);
   });
+});
+
+it("are read of the mentor whom a listing alone names", () => {
+  const state = { ...initialState("UTC", "2030-05-01"), offers: [{ mentor: MENTOR, listings: [] }] };
+  expect(slotsPathOf(state)).toBe("/mentors/m1/slots");
+  expect(slotsPathOf({ ...state, course: { id: "c1", title: "", description: null, active: true } })).toBe("/courses/c1/slots");
 });

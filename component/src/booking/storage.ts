@@ -22,6 +22,10 @@ export interface Saved {
   request: SentRequest | null;
   /** A request that the mentor has not decided, or an accepted booking whose session is not there yet. */
   bookingId: string | null;
+  /** Who was signed in, by `sub` of the token; null where that was not known. */
+  userId: string | null;
+  /** Milliseconds since the epoch. */
+  savedAt: number;
 }
 
 /** The place of one element in `sessionStorage`, which may be missing or full: then nothing survives. */

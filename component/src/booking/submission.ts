@@ -136,6 +136,8 @@ export class Submitter {
       form,
       request: bookingId ? null : this.#request,
       bookingId,
+      userId: this.context.client.tokens.subject,
+      savedAt: Date.now(),
     };
   }
 

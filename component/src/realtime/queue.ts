@@ -185,7 +185,12 @@ export class BookingQueue {
   async #isSamePerson(booking: QueuedBooking): Promise<boolean> {
     const { tokens } = this.context.client;
     if (!tokens.canSignIn) return false;
-    if (tokens.subject === null) await tokens.get().catch(() => null);
+    try {
+      // The last token may have ended, and the next one be another person's.
+      await tokens.get();
+    } catch {
+      return false;
+    }
     if (booking.userId !== null && tokens.subject !== null) return tokens.subject === booking.userId;
     return this.store.state.booking?.saved.request?.key === booking.saved.request?.key;
   }

@@ -2,11 +2,17 @@
 
 import { ApiError } from "../api/errors.js";
 import type { Money } from "../api/types.js";
+import type { BookingState } from "../booking/state.js";
 import { formatMoney } from "../format/money.js";
 import { formatter } from "../format/time.js";
 import type { PartContext } from "../parts.js";
 import { plural, type Plural } from "../text/index.js";
 import type { SessionWords } from "./text/index.js";
+
+/** Where the free times are read: of the course, or of the mentor, whom a listing alone may name. */
+export function slotsPathOf({ course, offers }: BookingState): string {
+  return course ? `/courses/${course.id}/slots` : `/mentors/${offers[0]?.mentor.id}/slots`;
+}
 
 /** A date and a time of day in the visitor's zone. */
 export function momentOf({ locale, zone }: { locale: string; zone: string }, instant: number): string {

@@ -9,7 +9,7 @@ import { sessionStyles } from "./styles.js";
 import { en, loadSessionWords, sentenceLocale, type SessionWords } from "./text/index.js";
 
 // Both modules that are loaded later need these: here, they are no file and no round trip of their own.
-export { asApiError, countOf, moneyOf, momentOf } from "./common.js";
+export { asApiError, countOf, moneyOf, momentOf, slotsPathOf } from "./common.js";
 
 interface Loaded {
   words: SessionWords | null;

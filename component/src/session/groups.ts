@@ -145,8 +145,11 @@ export class Groups {
   }
 
   async #load(): Promise<void> {
-    const { client, options } = this.context;
-    const query = { courseId: options.courseId, mentorProfileId: options.mentorId, limit: SHOWN_GROUPS };
+    const { client, options, store } = this.context;
+    const { course, offers } = store.state;
+    // A listing alone names its mentor, too.
+    const mentorProfileId = options.mentorId ?? (course ? null : offers[0]?.mentor.id);
+    const query = { courseId: options.courseId, mentorProfileId, limit: SHOWN_GROUPS };
     const page = await client.get<Page<GroupSession>>("/group-sessions", query, { signal: this.#run.signal });
     this.store.update({ groups: page.items.filter((group) => !group.cancelledAt) });
   }

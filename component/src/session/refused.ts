@@ -6,7 +6,7 @@ import type { RefusalReason, Slot, Slots } from "../api/types.js";
 import { addDays, formatter, startOfDay } from "../format/time.js";
 import type { PartContext, Rendered } from "../parts.js";
 import { Store } from "../state/store.js";
-import { asApiError } from "./common.js";
+import { asApiError, slotsPathOf } from "./common.js";
 import type { SessionWords } from "./text/index.js";
 
 export interface RefusedRange {
@@ -116,7 +116,7 @@ export class RefusedTimes {
   }
 
   async #load(day: string): Promise<void> {
-    const { client, options, store } = this.context;
+    const { client, store } = this.context;
     const { zone, course, listing, durationMinutes, mentorId, calendar } = store.state;
     const key = this.#keyOf(day);
     if (this.store.state.key === key && this.#slots === calendar.slots) return;
@@ -125,7 +125,6 @@ export class RefusedTimes {
     this.#slots = calendar.slots;
     this.#loadedAt = Date.now();
     this.store.update(({ key: before, ranges }) => ({ key, ranges: before === key ? ranges : null, error: null }));
-    const path = course ? `/courses/${course.id}/slots` : `/mentors/${options.mentorId}/slots`;
     const query = {
       from: new Date(startOfDay(day, zone)).toISOString(),
       to: new Date(startOfDay(addDays(day, 1), zone)).toISOString(),
@@ -135,7 +134,7 @@ export class RefusedTimes {
       explain: true,
     };
     try {
-      const slots = await client.get<Slots>(path, query, { open: true, signal });
+      const slots = await client.get<Slots>(slotsPathOf(store.state), query, { open: true, signal });
       const ranges = rangesOf(slots, mentorId);
       this.store.update({ ranges, isStale: Boolean(slots.staleCalendars?.length) && !slots.items.length });
     } catch (error) {

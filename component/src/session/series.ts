@@ -8,7 +8,7 @@ import type { PartContext, Rendered } from "../parts.js";
 import { chosenPrice } from "../booking/request.js";
 import { Store } from "../state/store.js";
 import { explain } from "../view.js";
-import { asApiError, countOf, moneyOf, momentOf } from "./common.js";
+import { asApiError, countOf, moneyOf, momentOf, slotsPathOf } from "./common.js";
 import {
   MAX_SESSIONS,
   MIN_SESSIONS,
@@ -261,9 +261,8 @@ export class SeriesForm {
   }
 
   async #ask(start: number, signal: AbortSignal): Promise<Check> {
-    const { client, options, store } = this.context;
+    const { client, store } = this.context;
     const { course, listing, durationMinutes, zone, slotMentorId, mentorId } = store.state;
-    const path = course ? `/courses/${course.id}/slots` : `/mentors/${options.mentorId}/slots`;
     const query = {
       from: new Date(start).toISOString(),
       to: new Date(start + MINUTE_MS).toISOString(),
@@ -274,7 +273,7 @@ export class SeriesForm {
       timeZone: zone,
       explain: true,
     };
-    const { items, refused = [] } = await client.get<Slots>(path, query, { open: true, signal });
+    const { items, refused = [] } = await client.get<Slots>(slotsPathOf(store.state), query, { open: true, signal });
     const mentor = slotMentorId ?? mentorId;
     const isOf = (ids: string[]): boolean => !mentor || ids.includes(mentor);
     if (items.some((slot) => Date.parse(slot.startTime) === start && isOf(slot.mentorProfileIds))) return "free";

@@ -37,7 +37,7 @@ export function renderSession(view: SessionView): TemplateResult {
   const { state, words, context, flow } = view;
   const { session, phase } = state;
   if (phase === "failed") {
-    const signInUrl = context.element.getAttribute("sign-in-url");
+    const { signInUrl } = context.options;
     return html`<div class="message danger" part="message" role="alert">
       <p>${reasonOf(view, state.error)}</p>
       ${state.error?.status === 401 && signInUrl

@@ -141,6 +141,13 @@ describe("a booking that waits for a connection", () => {
     other.queue.dispose();
   });
 
+  it("is not sent by a token of another person who signed in meanwhile", async () => {
+    await add();
+    tab.tokens.get.mockImplementation(async () => (tab.tokens.subject = "somebody else"));
+    await tab.queue.send();
+    expect(tab.flow.sendQueued).not.toHaveBeenCalled();
+  });
+
   it("stays in its tab where the person is not known", async () => {
     tab.tokens.subject = null;
     await add();

@@ -33,6 +33,8 @@ export function saved(key: string, time = "10:00"): Saved {
     form: { title: "Plan", notes: "" },
     request: { path: "/sessions/book", body: "{}", key },
     bookingId: null,
+    userId: null,
+    savedAt: at("06:00"),
   };
 }
 
