@@ -53,7 +53,9 @@ def _book(scene: Scene, people: DemoPeople, program: str) -> str:
             page = browser.new_page()
             page.set_default_timeout(scene.patience * 1000)
             page.goto(f"{demo_page(scene.api_url)}/basic?listing={listing.id}")
-            page.locator("[part~=slot]").first.click()
+            # The time is held before it is booked.
+            with page.expect_response("**/holds"):
+                page.locator("[part~=slot]").first.click()
             page.locator("[name=title]").fill(SUBJECT)
             page.locator("[part~=form] [part~=primary]").click()
             page.locator("#events li", has_text="booked").wait_for()

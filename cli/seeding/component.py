@@ -76,7 +76,7 @@ OF_COURSE: dict[str, Any] = {
     "booking_mode": BookingMode.INSTANT,
 }
 # By these, the mentee has reviewed the first session.
-WORDS = 91
+WORDS = 119
 # Monday to Friday with a break at noon, and a Saturday morning.
 HOURS = (
     *(Span(day, opens * 60, closes * 60) for day in range(5) for opens, closes in ((9, 12), (13, 18))),
