@@ -107,15 +107,15 @@ export function followMentor(client: Client, mentorId: string, subscriber: Omit<
   const mentor = mentors.get(name) ?? new MentorStream(mentorId);
   mentors.set(name, mentor);
   const own: Subscriber<AvailabilityChange> = { ...subscriber, client };
-  const following = follow(mentor.shared, own, () => mentors.delete(name));
-  if (mentor.isKnown) own.onChange({ kind: "snapshot", busy: [...mentor.busy.values()], isFirst: true });
-  for (const [id, interval] of mentor.claims) own.onChange({ kind: "claim", id, interval });
   const claim = (id: string, interval: Interval | null): void => {
     if (interval) mentor.claims.set(id, interval);
     else if (!mentor.claims.delete(id)) return;
     mentor.shared.tell({ kind: "claim", id, interval }, own);
   };
-  return Object.defineProperties({ claim }, Object.getOwnPropertyDescriptors(following)) as Following;
+  const following = follow(mentor.shared, own, () => mentors.delete(name), claim);
+  if (mentor.isKnown) own.onChange({ kind: "snapshot", busy: [...mentor.busy.values()], isFirst: true });
+  for (const [id, interval] of mentor.claims) own.onChange({ kind: "claim", id, interval });
+  return following;
 }
 
 /** Follows the sessions of the person whose tokens the client has. */
@@ -133,7 +133,12 @@ function takeSession({ type, data }: ServerEvent, shared: SharedStream<Session>)
   else if (type === "session") shared.tell((JSON.parse(data) as { session: Session }).session);
 }
 
-function follow<C>(shared: SharedStream<C>, subscriber: Subscriber<C>, onLast: () => void): Following {
+function follow<C>(
+  shared: SharedStream<C>,
+  subscriber: Subscriber<C>,
+  onLast: () => void,
+  claim: Following["claim"] = () => undefined,
+): Following {
   const isFirst = shared.subscribers.size === 0;
   shared.subscribers.add(subscriber);
   if (isFirst) {
@@ -148,7 +153,7 @@ function follow<C>(shared: SharedStream<C>, subscriber: Subscriber<C>, onLast: (
     get health() {
       return shared.stream.health;
     },
-    claim: () => undefined,
+    claim,
     retryNow: () => shared.stream.retryNow(),
     end: () => {
       if (!shared.subscribers.delete(subscriber) || shared.subscribers.size) return;
