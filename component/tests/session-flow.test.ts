@@ -1,5 +1,5 @@
 import { LitElement } from "lit";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { ApiError } from "../src/api/errors.js";
 import type { RequestOptions } from "../src/api/client.js";
 import type { CancellationQuote, Session } from "../src/api/types.js";
@@ -163,6 +163,26 @@ describe("the page's own actions", () => {
     expect(events).toEqual(["failed"]);
   });
 
+  it("may take too long: people go on, and see what comes of it later", async () => {
+    const api = new FakeApi();
+    const { flow, events } = await open(api, { sessionActions: { onStart: () => answer } });
+    let settle = (): void => undefined;
+    const answer = new Promise<void>((resolve) => (settle = resolve));
+    vi.useFakeTimers();
+    try {
+      const started = flow.start();
+      await vi.advanceTimersByTimeAsync(60_000);
+      await started;
+      expect(flow.store.state).toMatchObject({ doing: null, error: { code: "timeout" } });
+      expect(events).toEqual(["failed"]);
+    } finally {
+      vi.useRealTimers();
+    }
+    api.session = session({ status: "in_progress", updatedAt: "2030-05-02T00:00:00Z" });
+    settle();
+    await settled(flow, (state) => state.session?.status === "in_progress");
+  });
+
   it("tell nothing when nothing came of them", async () => {
     const { flow, events } = await open(new FakeApi(), { sessionActions: { onStart: () => undefined } });
     await flow.start();
@@ -180,6 +200,17 @@ describe("the page's own actions", () => {
 });
 
 describe("cancelling", () => {
+  it("goes on when its form is closed meanwhile", async () => {
+    const api = new FakeApi();
+    const { flow } = await open(api);
+    flow.openDialog("cancel");
+    api.answers = [session({ status: "cancelled" })];
+    const cancelled = flow.cancel("I am ill.", true);
+    flow.closeDialog();
+    await cancelled;
+    expect(flow.store.state).toMatchObject({ dialog: null, session: { status: "cancelled" }, doing: null });
+  });
+
   it("asks for the refund that was shown", async () => {
     const api = new FakeApi();
     const { flow, events } = await open(api);

@@ -28,6 +28,24 @@ export function countOf({ context }: { context: PartContext }, number: number, f
   return plural(context.words.code, number, forms);
 }
 
+/** Idempotency-Keys by what is sent: the same change has the same key again, until the API has answered it. */
+export class Keys {
+  readonly #keys = new Map<string, string>();
+
+  async send<T>(what: string, send: (key: string) => Promise<T>): Promise<T> {
+    const key = this.#keys.get(what) ?? crypto.randomUUID();
+    this.#keys.set(what, key);
+    try {
+      const answer = await send(key);
+      this.#keys.delete(what);
+      return answer;
+    } catch (error) {
+      if (error instanceof ApiError && !error.isTemporary) this.#keys.delete(what);
+      throw error;
+    }
+  }
+}
+
 /** What a page's own action failed with is a failure like the API's. */
 export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;

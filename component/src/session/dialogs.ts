@@ -49,7 +49,7 @@ function renderForm(view: SessionView, { title, content, confirm, keep, submit }
       ${confirm
         ? html`<button class="primary" part="button primary" aria-disabled=${disabled}>${isBusy ? words.working : confirm}</button>`
         : nothing}
-      <button type="button" part="button" aria-disabled=${disabled} @click=${() => flow.closeDialog()}>${keep}</button>
+      <button type="button" part="button" @click=${() => flow.closeDialog()}>${keep}</button>
     </div>
   </form>`;
 }

@@ -51,7 +51,10 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
     return extras && words ? render(extras) : nothing;
   };
 
-  void loadSessionWords(options.locale).then((found) => loaded.update({ words: found }));
+  void loadSessionWords(options.locale)
+    // An upgrade may have removed the file: English is better than nothing.
+    .catch(() => en)
+    .then((found) => loaded.update({ words: found }));
   if (options.sessionId) loadSession();
   else loadExtras();
   adoptStyles(context);

@@ -6,15 +6,14 @@ import type {
   Booking,
   CancellationQuote,
   CancelledSeries,
-  Page,
   Review,
-  ReviewPermit,
   Session,
 } from "../api/types.js";
 import type { Completion, PartContext } from "../parts.js";
 import { Store } from "../state/store.js";
-import { asApiError, countOf } from "./common.js";
+import { Keys, asApiError, countOf } from "./common.js";
 import { readPlan, type SeriesPlan } from "./plan.js";
+import { readReview } from "./reviews.js";
 import {
   STATUS_AFTER,
   costsTheSame,
@@ -34,6 +33,8 @@ const PREPARING_ATTEMPTS = 30;
 /** How long after the completion the permit to review may still come. */
 const PERMIT_DELAY_MS = 60_000;
 const PERMIT_PAUSE_MS = 3_000;
+/** How long the page's own call may take. */
+const OWN_ACTION_MS = 60_000;
 const EVENTS = { start: "started", complete: "completed", cancel: "cancelled" } as const;
 
 export class SessionFlow {
@@ -41,8 +42,7 @@ export class SessionFlow {
   #id: string | null = null;
   #run = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Idempotency-Keys by what is sent, kept until the API has answered. */
-  readonly #keys = new Map<string, string>();
+  readonly #keys = new Keys();
 
   constructor(
     readonly context: PartContext,
@@ -94,8 +94,9 @@ export class SessionFlow {
     if (dialog === "series") void this.#inDialog(dialog, async () => this.store.update({ plan: await this.#readPlan() }));
   }
 
+  /** Also while something is being done: the session then shows what became of it. */
   closeDialog(): void {
-    if (this.store.state.doing || !this.store.state.dialog) return;
+    if (!this.store.state.dialog) return;
     this.store.update({ dialog: null, error: null, fieldErrors: {} });
   }
 
@@ -174,13 +175,26 @@ export class SessionFlow {
       const status = STATUS_AFTER[action];
       if (this.context.options.optimistic && session && status) this.store.update({ session: { ...session, status } });
       if (!own) return this.#stepDone(action, await this.#postStep(action, body));
-      await own();
+      await this.#ownAction(own);
       await this.#read(this.#run.signal);
       const now = this.store.state.session;
       // The page may have asked its own visitor, who thought better of it.
       if (now && now.status === status) await this.#stepDone(action, now);
       else this.store.update({ dialog: null });
     });
+  }
+
+  /** The page's call, which may show a form of its own; where it takes too long, people go on without it. */
+  async #ownAction(own: () => unknown): Promise<void> {
+    const { signal } = this.#run;
+    const call = Promise.resolve(own());
+    const isLate = await Promise.race([call.then(() => false), delay(OWN_ACTION_MS, signal).then(() => true)]);
+    if (!isLate) return;
+    void call.then(
+      () => (signal.aborted ? undefined : this.load()),
+      () => undefined,
+    );
+    throw new ApiError(0, "timeout");
   }
 
   #postStep(action: string, body: object): Promise<Session> {
@@ -292,20 +306,13 @@ export class SessionFlow {
     if (session.status === "completed") void this.#readReview(session, signal).catch(() => undefined);
   }
 
-  /** The review that is there, or the permit to write one, which comes a moment after the completion. */
+  /** The permit to write a review comes a moment after the completion. */
   async #readReview(session: Session, signal: AbortSignal): Promise<void> {
-    const { client } = this.context;
-    const reviews = await client.get<Page<Review>>(`/mentors/${session.mentorProfileId}/reviews`, { limit: 100 }, { signal });
-    const review = reviews.items.find((each) => each.sessionId === session.id) ?? null;
-    if (signal.aborted) return;
-    this.store.update({ review });
-    if (review || roleOf(this.store.state) !== "mentee") return;
+    const completedAt = Date.parse(session.completedAt ?? "");
     for (;;) {
-      const permits = await client.get<Page<ReviewPermit>>("/reviews/permits", { limit: 100 }, { signal });
-      const permit = permits.items.find((each) => each.sessionId === session.id) ?? null;
-      this.store.update({ permit });
-      const isRecent = Date.now() - Date.parse(session.completedAt ?? "") < PERMIT_DELAY_MS;
-      if (permit || !isRecent) return;
+      const found = await readReview(this.context.client, session, roleOf(this.store.state) === "mentee", signal);
+      this.store.update(found);
+      if (found.permit || found.review || Date.now() - completedAt > PERMIT_DELAY_MS) return;
       await delay(PERMIT_PAUSE_MS, signal);
     }
   }
@@ -321,21 +328,11 @@ export class SessionFlow {
     return this.context.client.get<CancellationQuote>(`/sessions/${this.#sessionId}/cancellation-quote`, {}, options);
   }
 
-  /** Sends a change. The same one again has the same key, until it is answered. */
-  async #post<T>(path: string, body: object, options: RequestOptions = {}): Promise<T> {
-    const name = `${path} ${options.ifMatch ?? ""} ${JSON.stringify(body)}`;
-    const key = this.#keys.get(name) ?? crypto.randomUUID();
-    this.#keys.set(name, key);
-    try {
-      const { signal } = this.#run;
-      const sent = { ...options, key, signal, onWaiting: this.#onWaiting };
-      const answer = await this.context.client.post<T>(path, body, sent);
-      this.#keys.delete(name);
-      return answer;
-    } catch (error) {
-      if (error instanceof ApiError && !error.isTemporary) this.#keys.delete(name);
-      throw error;
-    }
+  #post<T>(path: string, body: object, options: RequestOptions = {}): Promise<T> {
+    const { signal } = this.#run;
+    return this.#keys.send(`${path} ${options.ifMatch ?? ""} ${JSON.stringify(body)}`, (key) =>
+      this.context.client.post<T>(path, body, { ...options, key, signal, onWaiting: this.#onWaiting }),
+    );
   }
 
   /** Only what people wait for is told. */

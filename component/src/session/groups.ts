@@ -2,12 +2,12 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import type { ApiError } from "../api/errors.js";
-import type { CancellationQuote, GroupSession, Page, Session } from "../api/types.js";
+import type { Bundle, CancellationQuote, GroupSession, Page, Session } from "../api/types.js";
 import { formatSpan } from "../format/time.js";
 import type { PartContext, Rendered } from "../parts.js";
 import { Store } from "../state/store.js";
 import { explain } from "../view.js";
-import { asApiError, countOf, moneyOf, momentOf } from "./common.js";
+import { Keys, asApiError, countOf, moneyOf, momentOf } from "./common.js";
 import type { SessionWords } from "./text/index.js";
 
 const HOUR_MS = 3_600_000;
@@ -16,6 +16,8 @@ const SHOWN_GROUPS = 20;
 interface GroupsState {
   /** Null until they are read; empty where there are none. */
   groups: GroupSession[] | null;
+  /** The visitor's own. */
+  bundles: Bundle[];
   /** What it costs to give up a place, by the group's id. */
   quotes: ReadonlyMap<string, CancellationQuote>;
   /** The group that is being joined or left. */
@@ -24,8 +26,9 @@ interface GroupsState {
 }
 
 export class Groups {
-  readonly store = new Store<GroupsState>({ groups: null, quotes: new Map(), busyId: null, failure: null });
+  readonly store = new Store<GroupsState>({ groups: null, bundles: [], quotes: new Map(), busyId: null, failure: null });
   readonly #run = new AbortController();
+  readonly #keys = new Keys();
   #isAsked = false;
 
   constructor(
@@ -83,9 +86,8 @@ export class Groups {
 
   #renderJoin(group: GroupSession, locale: string): TemplateResult {
     const words = this.words();
-    const { state } = this.context.store;
     const terms = this.#termsOf(group, locale);
-    const bundles = state.bundles.filter((each) => each.status === "active" && each.courseId === group.courseId);
+    const bundles = this.store.state.bundles.filter((bundle) => bundle.courseId === group.courseId);
     return this.#form(group, words.groups.joinFor(moneyOf({ words, locale }, group.price)), (values) => this.#join(group, values), html`
       <p class="muted">${terms}</p>
       ${bundles.length
@@ -146,12 +148,17 @@ export class Groups {
 
   async #load(): Promise<void> {
     const { client, options, store } = this.context;
+    const { signal } = this.#run;
     const { course, offers } = store.state;
     // A listing alone names its mentor, too.
     const mentorProfileId = options.mentorId ?? (course ? null : offers[0]?.mentor.id);
     const query = { courseId: options.courseId, mentorProfileId, limit: SHOWN_GROUPS };
-    const page = await client.get<Page<GroupSession>>("/group-sessions", query, { signal: this.#run.signal });
-    this.store.update({ groups: page.items.filter((group) => !group.cancelledAt) });
+    const page = await client.get<Page<GroupSession>>("/group-sessions", query, { signal });
+    const groups = page.items.filter((group) => !group.cancelledAt);
+    this.store.update({ groups });
+    if (!groups.some((group) => group.courseId && !group.joined && !group.full)) return;
+    const bundles = await client.get<Page<Bundle>>("/bundles", { limit: 100 }, { signal });
+    this.store.update({ bundles: bundles.items.filter((bundle) => bundle.status === "active") });
   }
 
   #toggled(event: Event, group: GroupSession): void {
@@ -170,7 +177,7 @@ export class Groups {
     const bundlePurchaseId = String(values.get("bundle") ?? "");
     return this.#doing(group, this.words().groups.done, async () => {
       const body = bundlePurchaseId ? { bundlePurchaseId } : {};
-      const booking = await client.post<GroupSession>(`/group-sessions/${group.id}/join`, body, this.#change());
+      const booking = await this.#post<GroupSession>(`/group-sessions/${group.id}/join`, body);
       const session = await client.get<Session>(`/sessions/${booking.sessionId}`, {}, { signal: this.#run.signal });
       this.context.emit("booked", { booking, session });
     });
@@ -181,12 +188,13 @@ export class Groups {
       const quote = await this.#loadQuote(group);
       // It would cost more than what is shown: that is shown first.
       if (quote.fee.amount > shown.fee.amount) throw asApiError(this.words().cancelling.costChanged);
-      await this.context.client.post(`/group-sessions/${group.id}/leave`, {}, this.#change());
+      await this.#post(`/group-sessions/${group.id}/leave`, {});
     });
   }
 
-  #change(): { key: string; signal: AbortSignal } {
-    return { key: crypto.randomUUID(), signal: this.#run.signal };
+  #post<T>(path: string, body: object): Promise<T> {
+    const { signal } = this.#run;
+    return this.#keys.send(path + JSON.stringify(body), (key) => this.context.client.post<T>(path, body, { key, signal }));
   }
 
   /** Does one thing at a time, and reads the groups again, whatever became of it. */

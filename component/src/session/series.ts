@@ -8,7 +8,7 @@ import type { PartContext, Rendered } from "../parts.js";
 import { chosenPrice } from "../booking/request.js";
 import { Store } from "../state/store.js";
 import { explain } from "../view.js";
-import { asApiError, countOf, moneyOf, momentOf, slotsPathOf } from "./common.js";
+import { Keys, asApiError, countOf, moneyOf, momentOf, slotsPathOf } from "./common.js";
 import {
   MAX_SESSIONS,
   MIN_SESSIONS,
@@ -40,6 +40,7 @@ const EMPTY: SeriesState = { ...NO_SERIES, isWithdrawing: false, error: null, ch
 
 export class SeriesForm {
   readonly store = new Store<SeriesState>(EMPTY);
+  readonly #keys = new Keys();
   readonly #unsubscribe: () => void;
   #run = new AbortController();
 
@@ -185,7 +186,7 @@ export class SeriesForm {
     this.store.update({ isWithdrawing: true, error: null });
     try {
       const body = { from: made[0]?.startTime, reason: this.words().series.withdrawn };
-      await client.post(`/series/${id}/cancel`, body, { key: crypto.randomUUID() });
+      await this.#keys.send(id, (key) => client.post(`/series/${id}/cancel`, body, { key }));
       flow.bookingChanged(await client.get<Booking>(`/bookings/${submission.booking.id}`));
     } catch (error) {
       this.store.update({ error: asApiError(error) });

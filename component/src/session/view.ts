@@ -60,7 +60,6 @@ export function renderSession(view: SessionView): TemplateResult {
     <dialog
       part="dialog"
       aria-labelledby="dialog-title"
-      @cancel=${(event: Event) => state.doing && event.preventDefault()}
       @close=${() => flow.closeDialog()}
     >
       ${state.dialog ? renderDialog(view, state.dialog) : nothing}
