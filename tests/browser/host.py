@@ -66,12 +66,14 @@ class Host:
         streams: that of live updates.
         expired: how many tokens it still gives to each user that have expired, and says nothing of it.
         issued: how many tokens it has given to each user.
+        files: what tests have it serve besides, under `/files/`.
     """
 
     api: str = ""
     streams: str = ""
     expired: Counter[str] = field(default_factory=Counter)
     issued: Counter[str] = field(default_factory=Counter)
+    files: dict[str, str] = field(default_factory=dict)
 
     def app(self) -> Flask:
         """The application that answers for it."""
@@ -82,6 +84,7 @@ class Host:
             ("/elsewhere", ELSEWHERE, "text/html"),
         ):
             app.add_url_rule(path, path, partial(Response, body, mimetype=kind))
+        app.add_url_rule("/files/<name>", view_func=self._file)
         app.add_url_rule("/page", view_func=self._page)
         app.add_url_rule("/token/<user_id>", view_func=self._token, methods=["POST"])
         return app
@@ -94,6 +97,10 @@ class Host:
         page = render_template_string(PAGE, api=self.api, element=element, attributes=attributes, **words)
         policy = POLICY.format(api=self.api, streams=self.streams)
         return Response(page, headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"})
+
+    def _file(self, name: str) -> Response:
+        """A file of a test."""
+        return Response(self.files[name], mimetype="text/javascript" if name.endswith(".js") else "text/html")
 
     def _token(self, user_id: str) -> Response:
         """A token of that user, who is signed in here."""

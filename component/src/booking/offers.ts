@@ -21,8 +21,8 @@ export async function loadOffers(
   const open: RequestOptions = { open: true, signal };
   const { listingId } = options;
   if (!options.mentorId && !listingId) throw new ApiError(404, "nothing_named");
-  const listing = listingId ? client.get<Listing>(`/listings/${listingId}`, {}, open) : null;
-  const mentorId = options.mentorId ?? (await listing)?.mentorProfileId ?? "";
+  const mentorId =
+    options.mentorId ?? (await client.get<Listing>(`/listings/${listingId}`, {}, open)).mentorProfileId;
   const [mentor, listings] = await Promise.all([
     client.get<Mentor>(`/mentors/${mentorId}`, {}, open),
     allOf<Listing>(client, "/listings", { mentorProfileId: mentorId }, open),
