@@ -6,14 +6,14 @@ from dataclasses import dataclass, fields
 from statistics import median
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, ViewportSize
 
 from tests.browser.live import PUBLISHABLE_KEY, Stage
 
 # What Chromium's tools take for a slow 4G connection and a phone of the middle class.
 NETWORK = {"offline": False, "latency": 562.5, "downloadThroughput": 180_000, "uploadThroughput": 84_375}
 CPU_SLOWDOWN = 4
-PHONE = {"width": 390, "height": 844}
+PHONE = ViewportSize(width=390, height=844)
 ROUNDS = 3
 
 WATCH = """
@@ -95,4 +95,4 @@ def load(browser: Browser, url: str) -> Figures:
 
 def middle(figures: list[Figures], name: str) -> float:
     """The median of a figure."""
-    return median(getattr(each, name) for each in figures)
+    return median(float(getattr(each, name)) for each in figures)
