@@ -25,7 +25,7 @@ export class Submitter {
     private readonly saved: SavedBooking,
     /** The API refused, or no answer came. */
     private readonly onRefused: (error: ApiError) => void,
-    /** It is booked or requested: its time needs no hold. */
+    /** It is booked, requested or queued: its time needs no hold. */
     private readonly onBooked: () => void,
   ) {
     this.#follower = new BookingFollower(context);
@@ -145,7 +145,11 @@ export class Submitter {
   #queue(error: ApiError): boolean {
     const saved = this.#current();
     const isQueued = saved && this.context.realtime?.queue(saved, error, this.#sentKey === saved.request?.key);
-    if (isQueued) this.context.store.update({ submission: { kind: "queued" } });
+    if (isQueued) {
+      // A hold that is still asked for must not race with the booking, once both can be sent.
+      this.onBooked();
+      this.context.store.update({ submission: { kind: "queued" } });
+    }
     return Boolean(isQueued);
   }
 
