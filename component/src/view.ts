@@ -78,9 +78,8 @@ export function failure(view: Pick<View, "words">, error: ApiError, action: unkn
 
 /** An address of the page that may stand in a link: none that runs scripts. */
 export function linkOf(address: string | null | undefined): string | null {
-  if (!address) return null;
-  const { href, protocol } = Object.assign(document.createElement("a"), { href: address });
-  return /^https?:$/.test(protocol) ? href : null;
+  const link = Object.assign(document.createElement("a"), { href: address });
+  return address && /^http/.test(link.protocol) ? address : null;
 }
 
 /** What people who are not signed in can do. */

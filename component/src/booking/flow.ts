@@ -364,9 +364,10 @@ export class BookingFlow {
       // It stays for the person who made it; another one neither sees nor sends it.
       if (subject !== userId) return subject ? this.#saved.clear() : undefined;
     }
-    const isOld = Date.now() - saved.savedAt > MAX_SAVED_MS && !saved.bookingId;
-    const isOver = startOf(slot) <= Date.now() && !request;
-    if (!client.tokens.canSignIn || isOver || isOld || saved.durationMinutes !== store.state.durationMinutes) {
+    const isOver = request
+      ? Date.now() - saved.savedAt > MAX_SAVED_MS
+      : !saved.bookingId && startOf(slot) <= Date.now();
+    if (!client.tokens.canSignIn || isOver || saved.durationMinutes !== store.state.durationMinutes) {
       return this.#saved.clear();
     }
     if (saved.bookingId) return this.#submitter.resumeBooking(saved.bookingId);
