@@ -16,7 +16,7 @@ import { Store, StoreController } from "./state/store.js";
 import { styles } from "./styles.js";
 import { Telemetry } from "./telemetry.js";
 import { en, loadWords, localeOf, type Words } from "./text/index.js";
-import { button, clock, failure, linkOf, message, signInMessage, type View } from "./view.js";
+import { button, clock, failure, message, signInMessage, type View } from "./view.js";
 
 /** An attribute that may be left out (undefined), given (true), or "false". */
 const optionalFlag = {
@@ -357,7 +357,7 @@ export class SessionBooking extends LitElement {
       optimistic: this.enableOptimisticUpdates ?? isRealtime,
       sessionActions: this.sessionActions ?? null,
       streamsUrl: this.streamsUrl ?? null,
-      signInUrl: linkOf(this.signInUrl),
+      signInUrl: this.signInUrl ?? null,
       locale: localeOf(this),
     };
   }

@@ -38,7 +38,7 @@ export interface Options {
   readonly sessionActions: SessionActions | null;
   /** The streams' address where it is another one than the API's. */
   readonly streamsUrl: string | null;
-  /** Where people sign in: an address that may stand in a link. */
+  /** Where people sign in. */
   readonly signInUrl: string | null;
   /** A BCP 47 tag for Intl. */
   readonly locale: string;

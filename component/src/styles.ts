@@ -105,7 +105,8 @@ export const styles = css`
     justify-content: center;
     gap: 8px;
   }
-  :is(button, .button):hover {
+  :is(button, .button):hover,
+  .offer:has(:checked) {
     border-color: var(--accent);
     box-shadow: inset 0 0 0 1px var(--accent);
   }
@@ -187,29 +188,32 @@ export const styles = css`
   }
   .zone {
     min-inline-size: 0;
-    column-gap: 8px;
   }
   .pager {
     margin-block-end: 8px;
   }
-  .skeleton {
-    min-block-size: 42px;
+  :is(.skeleton, .summary, .message) {
     border-radius: var(--radius);
     background: var(--raised);
   }
-  .avatar {
-    position: relative;
+  .skeleton {
+    min-block-size: 42px;
+  }
+  :is(.avatar, .mark) {
     flex: none;
     display: grid;
     place-items: center;
+    border-radius: 50%;
+    font-weight: 650;
+  }
+  .avatar {
+    position: relative;
     inline-size: 68px;
     block-size: 68px;
-    border-radius: 50%;
     overflow: hidden;
     background: var(--tint);
     color: var(--accent);
     font-size: 1.3em;
-    font-weight: 650;
   }
   img {
     position: absolute;
@@ -223,7 +227,7 @@ export const styles = css`
   span.muted {
     unicode-bidi: plaintext;
   }
-  :is(.offers, .submit) {
+  :is(.offers, .submit, .times, .slots, .skeletons) {
     display: grid;
     gap: 8px;
   }
@@ -247,9 +251,7 @@ export const styles = css`
     border-color: transparent;
   }
   .offer:has(:checked) {
-    border-color: var(--accent);
     background: var(--tint);
-    box-shadow: inset 0 0 0 1px var(--accent);
   }
   .offer input {
     min-block-size: 0;
@@ -306,15 +308,11 @@ export const styles = css`
     color: var(--on-accent);
   }
   .times {
-    display: grid;
-    gap: 10px;
     place-content: start stretch;
   }
   .slots,
   .skeletons {
-    display: grid;
     grid-template-columns: repeat(auto-fill, minmax(min(96px, 45%), 1fr));
-    gap: 8px;
   }
   .slot {
     inline-size: 100%;
@@ -328,8 +326,6 @@ export const styles = css`
     grid-template-columns: fit-content(40%) 1fr;
     gap: 8px 14px;
     padding: 14px;
-    background: var(--raised);
-    border-radius: var(--radius);
   }
   .summary > div {
     display: grid;
@@ -341,13 +337,11 @@ export const styles = css`
   }
   .message {
     padding: 12px 14px;
-    border-radius: var(--radius);
     border: 1px solid var(--line);
     border-inline-start: 4px solid var(--accent);
-    background: var(--raised);
   }
   .message p {
-    flex: 1 1 16em;
+    flex: 1 16em;
   }
   .danger {
     border-inline-start-color: var(--danger);
@@ -356,16 +350,11 @@ export const styles = css`
     border-inline-start-color: var(--warning);
   }
   .mark {
-    flex: none;
-    display: grid;
-    place-items: center;
     inline-size: 44px;
     block-size: 44px;
-    border-radius: 50%;
     background: var(--success);
     color: var(--surface);
     font-size: 1.4em;
-    font-weight: 700;
   }
   .spinner {
     flex: none;

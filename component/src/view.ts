@@ -76,12 +76,6 @@ export function failure(view: Pick<View, "words">, error: ApiError, action: unkn
   return message("danger", [explain(view.words, error), " ", reference], action);
 }
 
-/** An address of the page that may stand in a link: none that runs scripts. */
-export function linkOf(address: string | null | undefined): string | null {
-  const link = Object.assign(document.createElement("a"), { href: address });
-  return address && /^http/.test(link.protocol) ? address : null;
-}
-
 /** What people who are not signed in can do. */
 export function signInMessage({ words, signInUrl }: Pick<View, "words" | "signInUrl">, sentence: string): TemplateResult {
   const link = html`<a class="button" part="button" href=${signInUrl ?? ""}>${words.form.signInLink}</a>`;

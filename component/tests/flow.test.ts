@@ -316,12 +316,5 @@ describe("a reload", () => {
       await settle(2_000);
       expect(api.called("POST /sessions/book")).toHaveLength(2);
     });
-
-    it("a day has passed books nothing", async () => {
-      const api = await sent();
-      vi.setSystemTime(NOW + 86_400_001);
-      await startFlow({}, clientOf("user"));
-      expect(api.called("POST /sessions/book")).toHaveLength(1);
-    });
   });
 });

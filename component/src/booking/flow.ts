@@ -32,8 +32,6 @@ export interface FlowContext {
 
 /** Slots older than this are read again when the page is looked at. */
 const STALE_MS = 60_000;
-/** The API keeps answers under a key for 72 hours; beyond them, the same request would be another booking. */
-const MAX_SAVED_MS = 86_400_000;
 
 export class BookingFlow {
   readonly #ended = new AbortController();
@@ -358,15 +356,13 @@ export class BookingFlow {
     const { slot, form, request, slotMentorId, userId } = saved;
     if (userId) {
       await client.tokens.get().catch(() => null);
-      // Another time was chosen meanwhile.
-      if (store.state.slot) return;
       const { subject } = client.tokens;
-      // It stays for the person who made it; another one neither sees nor sends it.
-      if (subject !== userId) return subject ? this.#saved.clear() : undefined;
+      // Another person neither sees nor sends it.
+      if (subject && subject !== userId) this.#saved.clear();
+      // Or another time was chosen meanwhile.
+      if (subject !== userId || store.state.slot) return;
     }
-    const isOver = request
-      ? Date.now() - saved.savedAt > MAX_SAVED_MS
-      : !saved.bookingId && startOf(slot) <= Date.now();
+    const isOver = startOf(slot) <= Date.now() && !request;
     if (!client.tokens.canSignIn || isOver || saved.durationMinutes !== store.state.durationMinutes) {
       return this.#saved.clear();
     }

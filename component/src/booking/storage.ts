@@ -24,8 +24,6 @@ export interface Saved {
   bookingId: string | null;
   /** Who was signed in, by `sub` of the token; null where that was not known. */
   userId: string | null;
-  /** Milliseconds since the epoch. */
-  savedAt: number;
 }
 
 /** The place of one element in `sessionStorage`, which may be missing or full: then nothing survives. */

@@ -137,7 +137,6 @@ export class Submitter {
       request: bookingId ? null : this.#request,
       bookingId,
       userId: this.context.client.tokens.subject,
-      savedAt: Date.now(),
     };
   }
 

@@ -44,7 +44,7 @@ export const en = {
     chooseDay: "Choose a day to see its free times.",
     noneOnDay: "There are no free times on this day.",
     noneInMonth: "There are no free times in this month.",
-    noneAtAll: "There are no free times in the coming year. Please look again later.",
+    noneAtAll: "There are no free times in the coming year.",
     findNext: "Show the next free time",
     failed: "The free times could not be loaded.",
     morning: "Morning",

@@ -34,7 +34,6 @@ export function saved(key: string, time = "10:00"): Saved {
     request: { path: "/sessions/book", body: "{}", key },
     bookingId: null,
     userId: null,
-    savedAt: at("06:00"),
   };
 }
 
