@@ -24,7 +24,7 @@ export const UnifiedSessionBooking = forwardRef<SessionBookingElement, UnifiedSe
       if (!element.current) return;
       element.current.sessionActions = sessionActions ?? null;
       element.current.onSuccess = onSuccess ?? null;
-      if (!hasSameWords(element.current.words, words)) element.current.words = words ?? null;
+      if (contentOf(element.current.words) !== contentOf(words)) element.current.words = words ?? null;
     });
 
     // A function that a page writes anew in each render is the same one for the element.
@@ -51,10 +51,9 @@ function tokenOf({ token }: UnifiedSessionBookingProps): string | null | Promise
   return typeof token === "function" ? token() : (token ?? null);
 }
 
-/** Whether words are those that the element has, which starts anew with others. */
-function hasSameWords(given: UnifiedSessionBookingProps["words"], words: UnifiedSessionBookingProps["words"]): boolean {
-  const [one, other] = [Object.entries(given ?? {}), new Map(Object.entries(words ?? {}))];
-  return one.length === other.size && one.every(([name, word]) => other.get(name) === word);
+/** What words say, by which those of one render are compared with those of the next: others start the element anew. */
+function contentOf(words: UnifiedSessionBookingProps["words"]): string {
+  return JSON.stringify(words ?? {}, (_, word: unknown) => (typeof word === "function" ? String(word) : word));
 }
 
 function listen(

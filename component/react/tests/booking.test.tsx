@@ -98,9 +98,10 @@ it("keeps one token function and calls the latest", async () => {
 });
 
 it("keeps words that are the same, since others start the element anew", () => {
-  const { element, render } = mount(<UnifiedSessionBooking mentor="m1" words={{ tryAgain: "Encore" }} />);
+  const french = () => ({ tryAgain: "Encore", retryIn: (seconds: string) => `Encore dans ${seconds}.` });
+  const { element, render } = mount(<UnifiedSessionBooking mentor="m1" words={french()} />);
   const given = element.words;
-  render(<UnifiedSessionBooking mentor="m1" words={{ tryAgain: "Encore" }} />);
+  render(<UnifiedSessionBooking mentor="m1" words={french()} />);
   expect(element.words).toBe(given);
   render(<UnifiedSessionBooking mentor="m1" words={{ tryAgain: "Encore une fois" }} />);
   expect(element.words).toEqual({ tryAgain: "Encore une fois" });
