@@ -3,6 +3,15 @@ import { manifest } from "./manifest-plugin.js";
 import { minifyTemplates } from "./minify-templates.js";
 import { plainImports } from "./plain-imports.js";
 
+/** What the basic variant needs, Lit included: one file, the entry, also where lazy parts use some of it, too. */
+const BASIC = [
+  /\/src\/(api|booking|calendar|format|state)\//,
+  /\/src\/text\/(en|index|plural)\.ts$/,
+  /\/src\/(card|compatibility|element|session-booking|styles|telemetry|view)\.ts$/,
+  /\/node_modules\/(lit|lit-html|lit-element|@lit\/reactive-element)\/(?!.*directive)/,
+  /preload-helper/,
+];
+
 export default defineConfig({
   build: {
     outDir: "../api/component",
@@ -16,6 +25,9 @@ export default defineConfig({
         format: "es",
         entryFileNames: "[name].js",
         chunkFileNames: "[name]-[hash].js",
+        codeSplitting: {
+          groups: [{ name: "session-booking", test: (id: string) => BASIC.some((each) => each.test(id)) }],
+        },
         assetFileNames: "[name]-[hash][extname]",
       },
     },

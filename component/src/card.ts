@@ -15,13 +15,14 @@ export function renderCard(view: View, listingId: string | null): TemplateResult
           ${course.description ? html`<p class="muted">${course.description}</p>` : nothing}
         </div>`
       : offer
-        ? renderMentor(view, offer.mentor)
+        ? renderPerson(view, offer.mentor)
         : nothing}
     ${course ? view.flow.course?.renderChoice(view) : renderListings(view, offeredListings(offer, listingId))}
   </header>`;
 }
 
-function renderMentor(view: View, mentor: Mentor): TemplateResult {
+/** Who a mentor is: picture, name, headline, rating. */
+export function renderPerson(view: View, mentor: Mentor): TemplateResult {
   return html`<div class="person">
     ${renderAvatar(mentor)}
     <div class="who">

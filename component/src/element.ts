@@ -9,6 +9,7 @@ import { renderResult } from "./booking/result-view.js";
 import { initialState, screenOf, type BookingState, type FieldErrors, type Screen } from "./booking/state.js";
 import { renderCalendar, renderSkeleton } from "./calendar/view.js";
 import { renderCard } from "./card.js";
+import type { Directory } from "./directory/directory.js";
 import type { SessionBookingEvents } from "./events.js";
 import { dayOf, isZone, localZone } from "./format/time.js";
 import type { EnhancedPart, Options, PartContext, RealtimePart, Rendered, SessionActions, Variant } from "./parts.js";
@@ -103,7 +104,7 @@ export class SessionBooking extends LitElement {
 
   /** How much is shown: `basic` books; `enhanced` adds sessions, series, reasons; `realtime` adds live updates. */
   variant: Variant = "basic";
-  /** The id of the mentor profile to book. */
+  /** The id of the mentor profile to book; without it, or a listing or a course, people choose a mentor. */
   mentor?: string | null;
   /** The id of the only listing to offer; otherwise all active listings of the mentor. */
   listing?: string | null;
@@ -153,9 +154,12 @@ export class SessionBooking extends LitElement {
   private flow: BookingFlow | null = null;
   private enhanced: EnhancedPart | null = null;
   private realtime: RealtimePart | null = null;
+  private directory: Directory | null = null;
+  /** The mentor who was chosen here, where the page names none. */
+  private chosenMentor: string | null = null;
   private started = new AbortController();
   private clock: ReturnType<typeof setInterval> | undefined;
-  private screen: Screen | "session" = "loading";
+  private screen: Screen | "session" | "directory" = "loading";
   private hadFocus = false;
   private shownErrors: FieldErrors = this.store.state.fieldErrors;
 
@@ -204,8 +208,9 @@ export class SessionBooking extends LitElement {
       this.clock = undefined;
     }
     const screen = this.currentScreen;
-    const isOther = screen !== this.screen && this.screen !== "loading";
-    this.screen = screen;
+    // Loading is no view to go on in.
+    const isOther = screen !== "loading" && screen !== this.screen && this.screen !== "loading";
+    if (screen !== "loading") this.screen = screen;
     const focus = (selector: string): void => this.renderRoot.querySelector<HTMLElement>(selector)?.focus();
     // What had the focus is gone with its view: people go on where the new one begins.
     if (isOther && this.hadFocus) focus("[data-focus]");
@@ -213,13 +218,20 @@ export class SessionBooking extends LitElement {
     this.shownErrors = state.fieldErrors;
   }
 
-  private get currentScreen(): Screen | "session" {
+  private get currentScreen(): Screen | "session" | "directory" {
     if (!this.isReady) return "loading";
+    if (!this.isNamed) return "directory";
     const screen = screenOf(this.store.state);
     return this.options.sessionId && screen !== "failed" ? "session" : screen;
   }
 
-  private renderScreen(screen: Screen | "session"): Rendered {
+  /** Whether there is something to show besides the mentors to choose from. */
+  private get isNamed(): boolean {
+    const { mentorId, listingId, courseId, sessionId } = this.options;
+    return Boolean(mentorId ?? listingId ?? courseId ?? sessionId);
+  }
+
+  private renderScreen(screen: Screen | "session" | "directory"): Rendered {
     const { flow, text } = this;
     const { state } = this.store;
     if (screen === "loading" || !flow) return renderLoading(text);
@@ -244,9 +256,11 @@ export class SessionBooking extends LitElement {
         return state.error ? failure(view, state.error, button(text.tryAgain, () => this.reload())) : nothing;
       case "signed-out":
         return signInMessage(view, text.signedOut);
+      case "directory":
+        return this.directory?.render(view) ?? renderLoading(text);
       case "choose":
-        return html`${renderCard(view, this.options.listingId)} ${connection}
-        ${state.durationMinutes ? renderCalendar(view) : renderNothingOffered(view)}
+        return html`${this.directory?.renderBack(view) ?? nothing} ${renderCard(view, this.options.listingId)} ${connection}
+        ${state.durationMinutes ? renderCalendar(view) : message("note", text.card.nothing)}
         ${this.enhanced?.renderGroups() ?? nothing}`;
       case "form":
         return html`${renderCard(view, state.listing?.id ?? null)} ${connection} ${renderForm(view)}`;
@@ -268,7 +282,7 @@ export class SessionBooking extends LitElement {
     const context = this.makeContext();
     this.flow = context.flow;
     this.isReady = true;
-    if (!context.options.sessionId) void this.flow.load();
+    if (this.isNamed && !context.options.sessionId) void this.flow.load();
     await this.loadParts(context, started.signal);
     await delay(BEACON_AFTER_MS, started.signal).catch(() => undefined);
     // Without a connection, nothing is measured.
@@ -281,16 +295,18 @@ export class SessionBooking extends LitElement {
     this.flow?.dispose();
     this.enhanced?.dispose();
     this.realtime?.dispose();
-    this.flow = this.enhanced = this.realtime = null;
+    this.directory?.dispose();
+    this.flow = this.enhanced = this.realtime = this.directory = null;
     clearInterval(this.clock);
     this.clock = undefined;
   }
 
   private async loadParts(context: PartContext, signal: AbortSignal): Promise<void> {
     const { variant, sessionId } = context.options;
-    const [enhanced, realtime] = await Promise.all([
+    const [enhanced, realtime, directory] = await Promise.all([
       variant !== "basic" || sessionId ? import("./session/enhanced.js") : null,
       variant === "realtime" ? import("./realtime/realtime.js") : null,
+      !this.isNamed || this.chosenMentor ? import("./directory/directory.js") : null,
     ]).catch((error: unknown) => {
       // People can book without them, but see no session.
       if (sessionId) this.store.update({ phase: "failed", error: ApiError.ofConnection(error) });
@@ -299,7 +315,13 @@ export class SessionBooking extends LitElement {
     if (signal.aborted) return;
     this.enhanced = enhanced?.attach(context) ?? null;
     this.realtime = realtime?.attach(context) ?? null;
+    this.directory = directory ? new directory.Directory(context, (id) => this.chooseMentor(id)) : null;
     this.requestUpdate();
+  }
+
+  private chooseMentor(id: string | null): void {
+    this.chosenMentor = id;
+    this.reload();
   }
 
   private tick(): void {
@@ -346,7 +368,7 @@ export class SessionBooking extends LitElement {
     const isRealtime = this.variant === "realtime";
     return {
       variant: this.variant,
-      mentorId: this.mentor ?? null,
+      mentorId: this.mentor ?? this.chosenMentor,
       listingId: this.listing ?? null,
       courseId: this.course ?? null,
       sessionId: this.session ?? this.existingSessionId ?? null,
@@ -370,9 +392,4 @@ export class SessionBooking extends LitElement {
 
 function renderLoading(words: Words): TemplateResult {
   return html`<span class="avatar skeleton"></span> ${renderSkeleton(words.loading)}`;
-}
-
-function renderNothingOffered({ words, state }: View): TemplateResult {
-  const isInactive = state.offers.length === 1 && state.offers[0]?.mentor.active === false;
-  return message("note", isInactive ? words.card.inactive : words.card.nothing);
 }

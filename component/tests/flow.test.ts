@@ -37,13 +37,6 @@ describe("the calendar", () => {
     }
   });
 
-  it("asks nothing of the API where the page names nobody", async () => {
-    const api = offeringApi();
-    const { store } = await startFlow({ mentorId: null });
-    expect(store.state.error?.code).toBe("nothing_named");
-    expect(api.calls).toEqual([]);
-  });
-
   it("keeps the chosen day in another zone", async () => {
     offeringApi();
     const { flow, store } = await startFlow();

@@ -11,8 +11,6 @@ import { canRepeat, chosenListing, chosenOffer, chosenPrice } from "./request.js
 import { isSubmitting } from "./state.js";
 
 const HOUR_MS = 3_600_000;
-const MAX_TITLE_LENGTH = 200;
-const MAX_NOTES_LENGTH = 5000;
 
 export function renderForm(view: View): TemplateResult {
   const { words, state, flow, enhanced } = view;
@@ -37,7 +35,6 @@ export function renderForm(view: View): TemplateResult {
           name="title"
           type="text"
           required
-          maxlength=${MAX_TITLE_LENGTH}
           autocomplete="off"
           .value=${form.title}
           aria-invalid=${fieldErrors.title ? "true" : "false"}
@@ -52,7 +49,6 @@ export function renderForm(view: View): TemplateResult {
           id="notes"
           name="notes"
           rows="3"
-          maxlength=${MAX_NOTES_LENGTH}
           .value=${form.notes}
           aria-invalid=${fieldErrors.notes ? "true" : "false"}
           aria-describedby="notes-error"

@@ -1,7 +1,6 @@
 /** Loads what can be booked: a mentor with listings. */
 
 import type { Client, RequestOptions } from "../api/client.js";
-import { ApiError } from "../api/errors.js";
 import type { Listing, Mentor, Page } from "../api/types.js";
 import type { Options } from "../parts.js";
 import type { BookingState, Offer } from "./state.js";
@@ -11,7 +10,7 @@ const MAX_PAGES = 5; // of 100 each: nobody chooses among more
 /**
  * The mentor whom the element's attributes name, with all listings.
  *
- * @throws ApiError 404: there is none, or none is named.
+ * @throws ApiError there is none.
  */
 export async function loadOffers(
   client: Client,
@@ -20,7 +19,6 @@ export async function loadOffers(
 ): Promise<Pick<BookingState, "offers">> {
   const open: RequestOptions = { open: true, signal };
   const { listingId } = options;
-  if (!options.mentorId && !listingId) throw new ApiError(404, "nothing_named");
   const mentorId =
     options.mentorId ?? (await client.get<Listing>(`/listings/${listingId}`, {}, open)).mentorProfileId;
   const [mentor, listings] = await Promise.all([

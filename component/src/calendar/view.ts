@@ -36,34 +36,23 @@ function renderLost(view: View): Rendered {
 function renderDaySlots(view: View, days: ReadonlyMap<string, Slot[]>, bookable: readonly Slot[]): TemplateResult {
   const { words, locale, state, flow, enhanced } = view;
   const { calendar, day } = state;
-  const content = (): Rendered => {
-    if (calendar.error) {
-      return failure(view, calendar.error, button(words.tryAgain, () => flow.reloadSlots()));
-    }
-    const isUnread = calendar.isLoading && !days.size;
-    if (isUnread) return renderSkeleton(words.loading);
-    const slots = (day && days.get(day)) || [];
-    if (day && slots.length) return renderParts(view, slots);
-    if (day) return html`<p class="muted">${words.calendar.noneOnDay}</p>`;
-    if (days.size) return html`<p class="muted">${words.calendar.chooseDay}</p>`;
-    return renderNone(view, bookable);
-  };
+  const slots = (day && days.get(day)) || [];
+  const again = (): unknown => flow.reloadSlots();
+  if (calendar.error) return failure(view, calendar.error, button(words.tryAgain, again));
+  if (calendar.isLoading && !days.size) return renderSkeleton(words.loading);
   const title = day ? formatDay(day, locale, { weekday: "long", day: "numeric", month: "long" }) : "";
-  const found = day && days.get(day)?.length;
+  const found = words.calendar.day(title, count(view, slots.length, words.plurals.times));
+  // Without any free slot, a year has been searched.
+  const none = !bookable.length ? words.calendar.noneAtAll : days.size && !day ? words.calendar.chooseDay : words.calendar.none;
   return html`<section class="times" part="slots">
-    <h4>${title}</h4>
-    <p class="visually-hidden" role="status">
-      ${found ? words.calendar.day(title, count(view, found, words.plurals.times)) : nothing}
-    </p>
-    ${content()} ${(day && enhanced?.renderRefused(day)) || nothing}
+    ${title ? html`<h4>${title}</h4>` : nothing}
+    ${slots.length
+      ? html`<p class="visually-hidden" role="status">${found}</p>
+          ${renderParts(view, slots)}`
+      : html`<p class="muted" role="status">${none}</p>`}
+    ${bookable.length && !days.size ? button(words.calendar.findNext, () => flow.findNext()) : nothing}
+    ${(day && enhanced?.renderRefused(day)) || nothing}
   </section>`;
-}
-
-/** A month without free slots; where there are no other ones either, a year has been searched. */
-function renderNone({ words, flow }: View, bookable: readonly Slot[]): TemplateResult {
-  if (!bookable.length) return html`<p class="muted">${words.calendar.noneAtAll}</p>`;
-  return html`<p class="muted">${words.calendar.noneInMonth}</p>
-    ${button(words.calendar.findNext, () => flow.findNext())}`;
 }
 
 function renderParts(view: View, slots: readonly Slot[]): TemplateResult {
