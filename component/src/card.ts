@@ -17,7 +17,7 @@ export function renderCard(view: View, listingId: string | null): TemplateResult
       : offer
         ? renderPerson(view, offer.mentor)
         : nothing}
-    ${course ? view.flow.course?.renderChoice(view) : renderListings(view, offeredListings(offer, listingId))}
+    ${course ? view.flow.context.course?.renderChoice(view) : renderListings(view, offeredListings(offer, listingId))}
   </header>`;
 }
 
@@ -29,7 +29,7 @@ export function renderPerson(view: View, mentor: Mentor): TemplateResult {
       <h2>${mentor.name}</h2>
       <p class="muted">${mentor.headline}</p>
       <p class="facts">
-        ${renderRating(view, mentor)}${view.showAvailability ? (view.enhanced?.renderAvailability() ?? nothing) : nothing}
+        ${renderRating(view, mentor)}${view.enhanced?.renderAvailability() ?? nothing}
       </p>
     </div>
   </div>`;

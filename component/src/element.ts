@@ -248,14 +248,13 @@ export class SessionBooking extends LitElement {
       enhanced: this.enhanced,
       realtime: this.realtime,
       signInUrl: this.options.signInUrl,
-      showAvailability: this.options.showAvailabilityStatus,
     };
     const connection = this.realtime?.renderConnection() ?? nothing;
     switch (screen) {
       case "failed":
         return state.error ? failure(view, state.error, button(text.tryAgain, () => this.reload())) : nothing;
       case "signed-out":
-        return signInMessage(view, text.signedOut);
+        return signInMessage(view, text.problems["unauthenticated"]);
       case "directory":
         return this.directory?.render(view) ?? renderLoading(text);
       case "choose":
@@ -357,6 +356,7 @@ export class SessionBooking extends LitElement {
       get realtime() {
         return element.realtime;
       },
+      course: null,
       emit: this.emit.bind(this),
       announce: this.announce.bind(this),
     };

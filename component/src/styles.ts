@@ -127,7 +127,6 @@ export const styles = css`
     justify-self: start;
     border-color: transparent;
     padding-inline: 4px;
-    min-block-size: 32px;
     color: var(--accent);
     background: none;
   }
@@ -239,7 +238,6 @@ export const styles = css`
     padding: 10px 14px;
     border: 1px solid var(--line);
     border-radius: var(--radius);
-    line-height: 1.35;
   }
   label.offer {
     cursor: pointer;
@@ -261,8 +259,6 @@ export const styles = css`
   }
 
   .zone select {
-    min-block-size: 36px;
-    padding: 4px 8px;
     color: var(--text);
   }
   table {
@@ -301,7 +297,6 @@ export const styles = css`
   }
   .day.today {
     text-decoration: underline 2px;
-    text-underline-offset: 4px;
   }
   [aria-selected="true"] .day.free {
     background: var(--accent);

@@ -22,7 +22,6 @@ export interface View {
   readonly enhanced: EnhancedPart | null;
   readonly realtime: RealtimePart | null;
   readonly signInUrl: string | null;
-  readonly showAvailability: boolean;
 }
 
 export function count(view: Pick<View, "words">, number: number, forms: Plural): string {
@@ -77,7 +76,7 @@ export function failure(view: Pick<View, "words">, error: ApiError, action: unkn
 }
 
 /** What people who are not signed in can do. */
-export function signInMessage({ words, signInUrl }: Pick<View, "words" | "signInUrl">, sentence: string): TemplateResult {
+export function signInMessage({ words, signInUrl }: Pick<View, "words" | "signInUrl">, sentence: string | undefined): TemplateResult {
   const link = html`<a class="button" part="button" href=${signInUrl ?? ""}>${words.form.signInLink}</a>`;
   return message("note", sentence, signInUrl ? link : nothing);
 }

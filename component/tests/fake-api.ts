@@ -149,6 +149,7 @@ export async function startFlow(changes: Partial<Options> = {}, client = makeCli
     words: en,
     enhanced: null,
     realtime: null,
+    course: null,
     emit: (name, detail) => events.push([name, detail]),
   };
   const flow = new BookingFlow(context);

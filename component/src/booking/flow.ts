@@ -13,7 +13,7 @@ import type { Telemetry } from "../telemetry.js";
 import type { Words } from "../text/index.js";
 import { HoldKeeper, LOST_CODES } from "./hold.js";
 import { loadOffers, offeredListings } from "./offers.js";
-import { chosenOffer, fieldErrorsFrom } from "./request.js";
+import { chosenOffer, fieldErrorsFrom, type CoursePart } from "./request.js";
 import { isSubmitting, keyOf, type BookingState, type Form, type Payment } from "./state.js";
 import { SavedBooking, type Saved } from "./storage.js";
 import { Submitter } from "./submission.js";
@@ -27,6 +27,8 @@ export interface FlowContext {
   readonly words: Words;
   readonly enhanced: EnhancedPart | null;
   readonly realtime: RealtimePart | null;
+  /** What the booking of a course needs besides: set by the flow. */
+  course: CoursePart | null;
   emit<K extends keyof SessionBookingEvents>(name: K, detail: SessionBookingEvents[K]): void;
 }
 
@@ -40,8 +42,6 @@ export class BookingFlow {
   readonly #saved: SavedBooking;
   readonly #submitter: Submitter;
   #readAt = Date.now();
-  /** Where a course is booked: what it needs besides. */
-  course: typeof import("../course/course.js") | null = null;
 
   constructor(readonly context: FlowContext) {
     const { client, store, options } = context;
@@ -73,8 +73,8 @@ export class BookingFlow {
     store.update({ phase: "loading", error: null });
     try {
       const { signal } = this.#ended;
-      if (options.courseId) this.course = await import("../course/course.js");
-      const offered = await (this.course?.loadCourse ?? loadOffers)(client, options, signal);
+      if (options.courseId) this.context.course = await import("../course/course.js");
+      const offered = await (this.context.course?.loadCourse ?? loadOffers)(client, options, signal);
       store.update({ ...offered, phase: "ready" });
     } catch (error) {
       return this.#failLoading(error);
@@ -84,7 +84,7 @@ export class BookingFlow {
     const [offer] = store.state.offers;
     const listings = offeredListings(offer, options.listingId);
     const listing = listings.find((each) => each.id === saved?.listingId) ?? listings[0] ?? null;
-    const durations = this.course?.durationsOf(store.state.offers);
+    const durations = this.context.course?.durationsOf(store.state.offers);
     const savedDuration = durations?.find((each) => each === saved?.durationMinutes);
     store.update({
       listing: durations ? null : listing,
@@ -231,7 +231,7 @@ export class BookingFlow {
     const { store } = this.context;
     const { slot, slotMentorId, form, durationMinutes, listingId, request } = saved;
     const listings = store.state.offers.flatMap((offer) => offer.listings);
-    const listing = store.state.course ? null : (listings.find((each) => each.id === listingId) ?? null);
+    const listing = listings.find((each) => each.id === listingId) ?? null;
     const isOther = durationMinutes !== store.state.durationMinutes || listing !== store.state.listing;
     store.update({ slot, slotMentorId, form, durationMinutes, listing, lost: null });
     if (request) this.#submitter.restoreQueued(request);
@@ -329,10 +329,10 @@ export class BookingFlow {
   async #choosePayment(key: string | null): Promise<void> {
     const { client, store } = this.context;
     const { course } = store.state;
-    if (!course || !this.course) return;
-    const bundles = await this.course.loadBundles(client, course.id, this.#ended.signal).catch(() => []);
+    if (!course || !this.context.course) return;
+    const bundles = await this.context.course.loadBundles(client, course.id, this.#ended.signal).catch(() => []);
     store.update({ bundles });
-    const payments = this.course.paymentsFor(store.state);
+    const payments = this.context.course.paymentsFor(store.state);
     const wanted = key ?? keyOf(store.state.payment);
     store.update({ payment: payments.find((each) => keyOf(each) === wanted) ?? payments[0] ?? null });
     this.#submitter.save();

@@ -27,15 +27,13 @@ export function renderForm(view: View): TemplateResult {
     <h3 tabindex="-1" data-focus>${words.form.title}</h3>
     ${renderSummary(view)} ${renderHold(view)}
     <fieldset class="fields" ?disabled=${isBusy}>
-      ${flow.course?.renderFields(view) ?? nothing}
+      ${flow.context.course?.renderFields(view) ?? nothing}
       <div class="field">
         <label for="title">${words.form.subject}</label>
         <input
           id="title"
           name="title"
-          type="text"
           required
-          autocomplete="off"
           .value=${form.title}
           aria-invalid=${fieldErrors.title ? "true" : "false"}
           aria-describedby="title-error"

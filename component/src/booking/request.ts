@@ -4,6 +4,9 @@ import type { Booked, Booking, Listing, Money, Recurrence } from "../api/types.j
 import type { BookingState, FieldErrors, Offer } from "./state.js";
 import type { SentRequest } from "./storage.js";
 
+/** The lazy part "course", once it is there. */
+export type CoursePart = typeof import("../course/course.js");
+
 /** The mentor whom the chosen time is booked with. */
 export function chosenOffer(state: BookingState): Offer | null {
   const id = state.slotMentorId ?? state.mentorId;
@@ -24,8 +27,13 @@ export function chosenPrice(state: BookingState): Money | null {
 }
 
 /** The request that books the chosen slot. */
-export function bookingRequest(state: BookingState, recurrence: Recurrence | null, key: string): SentRequest {
-  const { course, durationMinutes, form, payment, slot } = state;
+export function bookingRequest(
+  state: BookingState,
+  course: CoursePart | null,
+  recurrence: Recurrence | null,
+  key: string,
+): SentRequest {
+  const { durationMinutes, form, slot } = state;
   const listing = chosenListing(state);
   const offer = chosenOffer(state) as Offer;
   const startTime = slot?.startTime;
@@ -36,11 +44,7 @@ export function bookingRequest(state: BookingState, recurrence: Recurrence | nul
     ...(recurrence && { recurrence, timeZone: state.zone }),
   };
   const send = (path: string, body: object): SentRequest => ({ path, body: JSON.stringify(body), key });
-  if (course) {
-    const paid =
-      payment?.kind === "bundle" ? { bundlePurchaseId: payment.bundle.id } : { productId: payment?.product.id };
-    return send("/bookings/individual", { courseId: course.id, startTime, notes, ...paid, ...mentored });
-  }
+  if (course) return send("/bookings/individual", { startTime, notes, ...mentored, ...course.paymentOf(state) });
   // `/sessions/book` takes the first of several listings of a duration; another one is named.
   return listing && !recurrence && !isFirst(listing, offer)
     ? send("/bookings", { listingId: listing.id, startTime, title, notes })

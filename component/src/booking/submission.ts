@@ -34,7 +34,7 @@ export class Submitter {
   /** Sends what is chosen and filled in; with the same bytes and key, where that may have been sent before. */
   async submit(): Promise<void> {
     const { enhanced, store } = this.context;
-    const wanted = bookingRequest(store.state, enhanced?.recurrence() ?? null, crypto.randomUUID());
+    const wanted = bookingRequest(store.state, this.context.course, enhanced?.recurrence() ?? null, crypto.randomUUID());
     const isSame = this.#request?.body === wanted.body && this.#request.path === wanted.path;
     await this.#send(isSame && this.#request ? this.#request : wanted);
   }

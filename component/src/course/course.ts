@@ -60,6 +60,12 @@ export function paymentsFor(state: BookingState): Payment[] {
   ];
 }
 
+/** What names the course in a request, and what pays. */
+export function paymentOf({ course, payment }: BookingState): object {
+  const paid = payment?.kind === "bundle" ? { bundlePurchaseId: payment.bundle.id } : { productId: payment?.product.id };
+  return { courseId: course?.id, ...paid };
+}
+
 /** The choice of a duration and of a mentor, above the calendar. */
 export function renderChoice(view: View): TemplateResult {
   const { words, state, flow } = view;

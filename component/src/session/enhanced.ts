@@ -60,7 +60,8 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
   adoptStyles(context);
 
   return {
-    renderAvailability: () => extra((extras) => extras.renderAvailability()),
+    renderAvailability: () =>
+      context.options.showAvailabilityStatus ? extra((extras) => extras.renderAvailability()) : nothing,
     renderRefused: (day) => extra((extras) => extras.renderRefused(day)),
     renderGroups: () => extra((extras) => extras.renderGroups()),
     renderSeriesFields: () => extra((extras) => extras.renderSeriesFields()),

@@ -115,7 +115,6 @@ export const de: Words = {
     no_listing: "Dieses Angebot gibt es nicht mehr. Bitte wählen Sie ein anderes.",
     bundle_unusable: "Ihr Paket kann diese Sitzung nicht bezahlen. Bitte wählen Sie eine andere Bezahlung.",
   },
-  signedOut: "Bitte melden Sie sich an, um die freien Termine zu sehen.",
   lostTime: (time) => `${time} ist nicht mehr frei`,
   reference: (id) => `Referenz: ${id}`,
 };
