@@ -78,7 +78,7 @@ def first_seed(pytestconfig: pytest.Config) -> int:
 
 
 def test_links_lead_through_the_life_cycle(engine: Engine, first_seed: int) -> None:
-    reached = play(LifeCycle, engine, first_seed, rounds=5, max_examples=3, stateful_step_count=10)
+    reached = play(LifeCycle, engine, first_seed, rounds=3, max_examples=3, stateful_step_count=10)
     for operation, status in (
         ("createBooking", 201),
         ("acceptBooking", 202),
@@ -90,5 +90,5 @@ def test_links_lead_through_the_life_cycle(engine: Engine, first_seed: int) -> N
 
 
 def test_links_lead_from_everything_that_is_made(engine: Engine, first_seed: int) -> None:
-    reached = play(Machine, engine, first_seed, rounds=3, max_examples=3, stateful_step_count=6)
+    reached = play(Machine, engine, first_seed, rounds=2, max_examples=3, stateful_step_count=6)
     assert len({operation for operation, status in reached if status < 300}) > 10, sorted(reached)

@@ -25,7 +25,7 @@ def stage(engine: Engine) -> Stage:
 
 @SCHEMA.given(who=st.sampled_from(ROLES), real=st.sampled_from([True, True, False]), keyed=st.booleans())
 @SCHEMA.parametrize()
-@settings_of_run(max_examples=4)
+@settings_of_run(max_examples=2)
 def test_any_request_gets_a_documented_answer(case: Case[Any], who: str, real: bool, keyed: bool, stage: Stage) -> None:
     # What was malformed in the path or the headers alone is so no more, where these are replaced.
     mended = case.meta is not None and any(
