@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,12 +56,27 @@ STORY = (
 )
 
 
+@pytest.fixture
+def few(database_url: str, redis_url: str) -> dict[str, str]:
+    """Settings with which a demo starts no servers and one process of the API."""
+    return {"DATABASE_URL": database_url, "REDIS_URL": redis_url.rpartition("/")[0] + "/11", "API_WORKERS": "1"}
+
+
 @contextmanager
-def running_demo(data_dir: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+def running_demo(
+    data_dir: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """`tutelage demo` in a process of its own; its output goes to a file beside the data folder."""
     command = [sys.executable, "-m", "cli.main", "demo", "--data-dir", str(data_dir), *options]
     with said_in(data_dir).open("wb") as output:
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
     try:
         yield process
     finally:
@@ -78,15 +93,6 @@ def without(*parts: str) -> list[str]:
 def said_in(data_dir: Path) -> Path:
     """Where a demo's output is."""
     return data_dir.with_suffix(".out")
-
-
-def play(data_dir: Path, *options: str) -> tuple[int, str]:
-    """A whole demo: its exit code, and its whole output."""
-    with running_demo(data_dir, *options) as demo:
-        code = demo.wait(timeout=LONGEST_SECONDS)
-        assert find_leftovers(data_dir) == []
-        assert read_run(data_dir) is None
-    return code, said_in(data_dir).read_text()
 
 
 def assert_whole(said: str) -> None:
@@ -114,18 +120,24 @@ def test_it_plays_the_whole_story_and_stays_until_sigterm(tmp_path: Path) -> Non
     assert_whole(said_in(data_dir).read_text())
 
 
-def test_it_fails_in_sentences_when_an_effect_does_not_happen(tmp_path: Path) -> None:
-    left_out = without("worker-reviews", "streams", "sweep", "maintain", "flower")
-    code, said = play(tmp_path / "data", *left_out, "--patience", "3")
+def test_it_fails_in_sentences_when_an_effect_does_not_happen(tmp_path: Path, few: dict[str, str]) -> None:
+    data_dir = tmp_path / "data"
+    left_out = without("worker-reviews", "worker-analytics", "streams", "sweep", "maintain", "flower")
+    with running_demo(data_dir, *left_out, "--patience", "3", environment=few) as demo:
+        code = demo.wait(timeout=LONGEST_SECONDS)
+        assert find_leftovers(data_dir) == []
+        assert read_run(data_dir) is None
+    said = said_in(data_dir).read_text()
     assert code == 1, said
-    assert "Error: reviews.unlock (after session.completed) did not happen within 3 seconds: it is pending" in said
-    assert "worker-reviews does not run here: it was left out." in said
+    failed = "Error: analytics.session_completed (after session.completed) did not happen within 3 seconds"
+    assert f"{failed}: it is pending" in said
+    assert "worker-analytics does not run here: it was left out." in said
     assert "Traceback" not in said
 
 
-def test_a_failure_shows_the_log_of_its_part(tmp_path: Path) -> None:
+def test_a_failure_shows_the_log_of_its_part(tmp_path: Path, few: dict[str, str]) -> None:
     data_dir = tmp_path / "data"
-    with running_demo(data_dir, *without(*LATER[:2], *LATER[3:]), "--patience", "3") as demo:
+    with running_demo(data_dir, *without(*LATER[:2], *LATER[3:]), "--patience", "3", environment=few) as demo:
         run = eventually(lambda: read_run(data_dir), "run.json")
         stopped = next(entry["pid"] for entry in run["processes"] if entry["name"] == "worker-webhooks")
         os.kill(stopped, signal.SIGSTOP)
@@ -139,9 +151,9 @@ def test_a_failure_shows_the_log_of_its_part(tmp_path: Path) -> None:
     assert f"The end of {data_dir / 'logs' / 'worker-webhooks.log'}:" in said
 
 
-def test_interrupted_in_the_middle_it_ends_cleanly(tmp_path: Path) -> None:
+def test_interrupted_in_the_middle_it_ends_cleanly(tmp_path: Path, few: dict[str, str]) -> None:
     data_dir = tmp_path / "data"
-    with running_demo(data_dir, *without(*LATER, "worker-webhooks")) as demo:
+    with running_demo(data_dir, *without(*LATER, "worker-webhooks"), environment=few) as demo:
         eventually(lambda: "is made, and is pending" in said_in(data_dir).read_text() or None, "the first steps")
         demo.send_signal(signal.SIGINT)
         assert demo.wait(timeout=LONGEST_SECONDS) == 130
