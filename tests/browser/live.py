@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, update
 
 from cli.embedded import free_port
 from models.bookings import bookings
+from models.calendar import mentor_busy
 from models.engine import create as create_engine
 from models.reviews import review_permits
+from models.sessions import sessions
 from tests import factories, servers
 from tests.api.conftest import Headers
 from tests.application import SECRET, as_mentor, as_user
@@ -154,6 +156,17 @@ class Stage:
         )
         with self.live.engine.connect() as db:
             return [(row.id, str(row.status), row.start_time) for row in db.execute(query.order_by(bookings.c.id))]
+
+    def session_id(self) -> UUID:
+        """The id of the mentee's only session."""
+        with self.live.engine.connect() as db:
+            return UUID(str(db.scalars(select(sessions.c.id).where(sessions.c.mentee_user_id == self.mentee.id)).one()))
+
+    def expire_holds(self) -> None:
+        """End all holds of the mentor's time, as after their minutes."""
+        held = (mentor_busy.c.mentor_profile_id == self.mentor.id) & mentor_busy.c.expires_at.is_not(None)
+        with self.live.engine.begin() as db:
+            db.execute(update(mentor_busy).where(held).values(expires_at=datetime.now(UTC)))
 
     def permits(self) -> int:
         """How many sessions the mentee may review."""

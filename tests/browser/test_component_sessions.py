@@ -43,7 +43,7 @@ def confirm(page: Page) -> None:
 def test_a_session_is_joined_started_and_completed(visit: Visit, stage: Stage) -> None:
     place = {"kind": "online", "value": "https://meet.example/room"}
     session, page = stage.session(listing(stage, **TERMS, location=place)), visit.page
-    visit.open_session(session.id, as_mentor=True)
+    visit.open_session(session.id, stage.mentor)
     expect(status_of(page)).to_have_text("Scheduled")
     expect(page.get_by_role("link", name="Join")).to_have_attribute("href", "https://meet.example/room")
     act(page, "start")
@@ -106,7 +106,7 @@ def test_a_session_is_cancelled_by_its_quote(visit: Visit, stage: Stage) -> None
 @pytest.mark.parametrize("variant", ["enhanced"])
 def test_the_page_may_act_itself(visit: Visit, stage: Stage) -> None:
     session, page = stage.session(), visit.page
-    visit.open_session(session.id, as_mentor=True)
+    visit.open_session(session.id, stage.mentor)
     expect(status_of(page)).to_have_text("Scheduled")
     page.evaluate(
         "() => { document.querySelector('session-booking').sessionActions ="

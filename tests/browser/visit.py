@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.live import PUBLISHABLE_KEY, Stage, tomorrow
 from workflows.catalog.listings import Listing
+from workflows.identity.people import Mentor, User
 
 # What is behind the focus, through all shadow roots.
 FOCUSED = """() => {
@@ -42,10 +43,10 @@ class Visit:
         """Open the page without anyone signed in."""
         self._goto(listing, {"publishable-key": PUBLISHABLE_KEY}, {})
 
-    def open_session(self, session_id: UUID, *, as_mentor: bool = False, **attributes: str) -> None:
-        """Open the page of a session, as the mentee or as the mentor."""
-        mentor, mentee = self.stage.mentor, self.stage.mentee
-        url = f"/token/{mentor.user_id}?mentor={mentor.id}" if as_mentor else f"/token/{mentee.id}"
+    def open_session(self, session_id: UUID, by: User | Mentor | None = None, **attributes: str) -> None:
+        """Open the page of a session, as the mentee or as its mentor."""
+        who = by or self.stage.mentee
+        url = f"/token/{who.user_id}?mentor={who.id}" if isinstance(who, Mentor) else f"/token/{who.id}"
         self._goto(None, {"token-url": url, "session": str(session_id)}, attributes)
 
     def _goto(self, listing: Listing | None, given: dict[str, str], attributes: dict[str, str]) -> None:
@@ -55,15 +56,11 @@ class Visit:
         query = {"variant": self.variant, **subject, **offer, **given, **named}
         self.page.goto(f"{self.stage.live.origin}/page?{urlencode(query)}")
 
-    def told(self, name: str) -> Any:
-        """What the page was told by an event, or by onSuccess; waits for it."""
-        self.page.wait_for_function("name => told.some(([each]) => each === name)", arg=name)
-        return self.page.evaluate("name => told.find(([each]) => each === name)[1]", name)
-
-    def told_last(self, name: str) -> Any:
-        """What it was told last of that."""
-        self.told(name)
-        return self.page.evaluate("name => told.findLast(([each]) => each === name)[1]", name)
+    def told(self, name: str, times: int = 1) -> Any:
+        """What the page was told by an event, or by onSuccess, for the first time or a later one; waits for it."""
+        number = [name, times]
+        self.page.wait_for_function("([name, times]) => told.filter(([each]) => each === name)[times - 1]", arg=number)
+        return self.page.evaluate("([name, times]) => told.filter(([each]) => each === name)[times - 1][1]", number)
 
     def times_told(self, name: str) -> int:
         """How often it was told of that so far."""

@@ -17,7 +17,7 @@ export function renderResult(view: View): TemplateResult {
       ${tone === "success" ? html`<span class="mark" aria-hidden="true">✓</span>` : nothing}
       ${submission.kind === "sending" ? html`<span class="spinner" aria-hidden="true"></span>` : nothing}
       <div>
-        <h3 tabindex="-1" data-focus>${title}</h3>
+        <h2 tabindex="-1" data-focus>${title}</h2>
         ${hint ? html`<p class="muted" role="status">${hint}</p>` : nothing}
       </div>
     </div>

@@ -141,12 +141,12 @@ export class SeriesForm {
     const made = countOf({ context }, series.made.length, words.plurals.dates);
     const areRequests = series.made.every((each) => each.sessionId === null);
     return html`<section class="series" part="series">
-      <h4>${areRequests ? words.series.requested(made) : words.series.made(made)}</h4>
+      <h3>${areRequests ? words.series.requested(made) : words.series.made(made)}</h3>
       <ul class="dates" tabindex="0" aria-label=${words.series.dates}>
         ${series.made.map(({ startTime }) => html`<li>${momentOf({ locale, zone }, Date.parse(startTime))}</li>`)}
       </ul>
       ${series.skipped.length
-        ? html`<h4>${words.series.skipped}</h4>
+        ? html`<h3>${words.series.skipped}</h3>
             <ul class="dates" tabindex="0" aria-label=${words.series.skipped}>
               ${series.skipped.map(
                 ({ startTime, code, message }) =>
