@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 import jwt
@@ -94,7 +95,7 @@ def show_demo_page(variant: str) -> Response:
 def issue_demo_token() -> Response:
     """A token of the demo's mentee, or with `as=mentor` of its mentor: what a site's own endpoint answers."""
     chosen = app_state().settings
-    if chosen.component_demo != TOKENS:
+    if chosen.component_demo != TOKENS or not _is_asked_from_here():
         raise NotFound("There are no tokens of the demo here.")
     people = find_demo_people(database())
     if people is None:
@@ -135,6 +136,18 @@ def show_refusal(error: Exception) -> Response:
     """A refusal: a page for browsers, JSON for programs that prefer it."""
     # Of the token's address, which looks like that of a variant, too.
     return errors.answer(error) if isinstance(error, MethodNotAllowed) else refusal_page(error, default=HTML)
+
+
+def _is_asked_from_here() -> bool:
+    """Whether no page of another site asks: one that `CORS_ORIGINS` lets in, or whose name leads here (rebinding)."""
+    origin = request.headers.get("Origin")
+    try:
+        if origin is not None and urlsplit(origin).netloc != request.host:
+            return False
+        name = urlsplit(f"//{request.host}").hostname or ""
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _require_pages() -> None:

@@ -194,11 +194,23 @@ def test_tokens_are_those_of_the_two_people(seeded: Engine, people: DemoPeople) 
 
 
 def test_other_sites_read_no_token(seeded: Engine) -> None:
-    answer = demo(seeded).client.post(TOKEN, headers={"Origin": "https://site.example"})
-    assert "Access-Control-Allow-Origin" not in answer.headers
+    own = "http://localhost"
+    answer = demo(seeded).client.post(TOKEN, headers={"Origin": own})
+    assert answer.status_code == 200
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    for origin in ("https://site.example", "http://localhost:3000", "http://[", "null"):
+        client = demo(seeded, cors_origins=("*",)).client
+        assert client.post(TOKEN, headers={"Origin": origin}).status_code == 404
     # Nor by a link or a picture.
     assert demo(seeded).client.get(TOKEN).status_code == 405
+
+
+def test_a_name_that_leads_here_gets_no_token(seeded: Engine) -> None:
+    client = demo(seeded).client
+    for host in ("site.example:8000", "127.0.0.1.site.example", "8.8.8.8", "localhost.site.example"):
+        assert client.post(TOKEN, headers={"Host": host}).status_code == 404
+    for host in ("localhost:8000", "127.0.0.1:8000", "[::1]:8000"):
+        assert client.post(TOKEN, headers={"Host": host}).status_code == 200
 
 
 def test_pages_without_tokens_are_those_of_visitors(seeded: Engine, people: DemoPeople) -> None:
