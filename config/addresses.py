@@ -45,7 +45,7 @@ def require_app_url(address: str) -> str:
     """The address of a page for each id, which stands once, behind the server's name."""
     if address.count(ID) != 1:
         raise ValidationError(f"Must hold {ID} once and no other placeholder, {_PAGE}")
-    _require_filled(address, ID, WEB, _PAGE)
+    _require_filled(address, ID, WEB, "an address", _PAGE)
     if ID in urlsplit(address).netloc:
         raise ValidationError(f"Must hold {ID} behind the name of the server, {_PAGE}")
     return address
@@ -53,11 +53,11 @@ def require_app_url(address: str) -> str:
 
 def require_meeting_link(address: str, *, schemes: frozenset[str] = WEB) -> str:
     """A link that may hold a room, one and the same or each session's own."""
-    _require_filled(address, ROOM, schemes, f"such as https://meet.jit.si/{ROOM}.")
+    _require_filled(address, ROOM, schemes, "a link", f"such as https://meet.jit.si/{ROOM}.")
     return address
 
 
-def _require_filled(address: str, placeholder: str, schemes: frozenset[str], example: str) -> None:
+def _require_filled(address: str, placeholder: str, schemes: frozenset[str], kind: str, example: str) -> None:
     filled = address.replace(placeholder, placeholder.strip("{}"))
     if "{" in filled or "}" in filled:
         raise ValidationError(f"Must hold no other placeholder than {placeholder}.")
@@ -66,4 +66,4 @@ def _require_filled(address: str, placeholder: str, schemes: frozenset[str], exa
         urlsplit(filled)
     except (ValidationError, ValueError) as error:
         begins = " or ".join(f"{scheme}://" for scheme in sorted(schemes, reverse=True))
-        raise ValidationError(f"Must be an address that begins with {begins}, {example}") from error
+        raise ValidationError(f"Must be {kind} that begins with {begins}, {example}") from error

@@ -77,15 +77,18 @@ def first_seed(pytestconfig: pytest.Config) -> int:
     return int(pytestconfig.getoption("--hypothesis-seed") or 0)
 
 
+# How each step of a life is answered that succeeds. Sequences are random, so that a few rounds may end before the last.
+STEPS = {("createBooking", 201), ("acceptBooking", 202), ("startSession", 200), ("completeSession", 200)}
+MAX_ROUNDS = 20
+
+
 def test_links_lead_through_the_life_cycle(engine: Engine, first_seed: int) -> None:
-    reached = play(LifeCycle, engine, first_seed, rounds=3, max_examples=3, stateful_step_count=10)
-    for operation, status in (
-        ("createBooking", 201),
-        ("acceptBooking", 202),
-        ("startSession", 200),
-        ("completeSession", 200),
-    ):
-        assert reached[operation, status], f"{operation} was never answered {status}: {sorted(reached)}"
+    reached: Counter[tuple[str, int]] = Counter()
+    for number in range(first_seed, first_seed + MAX_ROUNDS):
+        reached += play(LifeCycle, engine, number, rounds=1, max_examples=3, stateful_step_count=10)
+        if reached.keys() >= STEPS:
+            break
+    assert reached.keys() >= STEPS, sorted(reached)
     assert {401, 403, 404} <= {status for _operation, status in reached}
 
 
