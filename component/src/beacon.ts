@@ -10,7 +10,7 @@ const MAX_ERRORS = 1000; // of a kind: the API accepts no more
 /** Sends it once: when the page is left, or `signal` is aborted because the element is taken out of it. */
 export async function sendAtEnd(telemetry: Telemetry, base: string, variant: string, signal: AbortSignal): Promise<void> {
   const telemetryPercent = await componentConfig(base).then((config) => config.telemetryPercent, () => 0);
-  if (Math.random() * 100 >= telemetryPercent) return;
+  if (!(Math.random() * 100 < telemetryPercent)) return; // also where the answer names no percentage
   const leaving = new AbortController();
   const send = (): void => {
     leaving.abort();

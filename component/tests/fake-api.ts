@@ -28,6 +28,8 @@ export class FakeApi {
 
   constructor() {
     vi.stubGlobal("fetch", (url: string, init: RequestInit = {}) => this.#answer(url, init));
+    // happy-dom's own would ask a real server.
+    vi.spyOn(navigator, "sendBeacon").mockReturnValue(true);
   }
 
   /** @param route such as `POST /sessions/book`. */
