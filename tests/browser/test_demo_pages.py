@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from api.demo.people import DemoPeople, find_demo_people
 from cli.seeding.component import add_demo_people
+from models.engine import create
 from tests.browser.conftest import require_fitting, watch
 from tests.browser.live import Live
 from workflows.events import subscriptions
@@ -19,9 +20,12 @@ from workflows.events import subscriptions
 @pytest.fixture
 def people(live: Live) -> DemoPeople:
     """The people of the demo, as `tutelage seed` makes them."""
-    # As in a process of its own: applications of other tests have chosen which effects are wanted.
+    # As in a process of its own: applications of other tests have chosen which effects are wanted, and what they
+    # recorded is kept with the connections.
     subscriptions.reset_policy()
-    add_demo_people(live.engine, now=datetime.now(UTC))
+    own_engine = create(live.engine.url.render_as_string(hide_password=False))
+    add_demo_people(own_engine, now=datetime.now(UTC))
+    own_engine.dispose()
     with live.engine.connect() as db:
         found = find_demo_people(db)
     assert found is not None
