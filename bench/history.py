@@ -42,6 +42,8 @@ _INDEXES = """
 SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
 JOIN pg_class ON pg_class.oid = indexrelid
 WHERE relnamespace = 'public'::regnamespace AND NOT indisunique
+  -- Those of the audit's partitions belong to its own.
+  AND relkind = 'i' AND NOT relispartition
   AND indexrelid NOT IN (SELECT conindid FROM pg_constraint)
 """
 _UNSYNCED = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_wal_size": "16GB"}
