@@ -32,11 +32,13 @@ SELECT extract(epoch FROM used_until + CAST(:share AS interval) - CAST(:period A
 FROM quota_usage WHERE kind = :kind AND subject_id = CAST(:subject_id AS uuid)
 """
 )
+# Chosen once: a plan may run a subquery of IN again for each row, which finds others then.
 FORGET_UNUSED = text(
     """
-DELETE FROM quota_usage WHERE (kind, subject_id) IN (
+WITH unused AS (
     SELECT kind, subject_id FROM quota_usage WHERE used_until < now() LIMIT :limit FOR UPDATE SKIP LOCKED
 )
+DELETE FROM quota_usage q USING unused WHERE (q.kind, q.subject_id) = (unused.kind, unused.subject_id)
 """
 )
 

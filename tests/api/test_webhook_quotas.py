@@ -8,7 +8,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, func, select, text
 
 from models.quotas import quota_usage
 from models.webhooks import EndpointState
@@ -125,3 +125,14 @@ def test_unused_quotas_are_forgotten(partner: Partner, engine: Engine) -> None:
         assert forget_unused_quotas(db, limit=1)
         assert not forget_unused_quotas(db, limit=2)
         assert not list(db.scalars(kinds))
+
+
+def test_no_more_is_forgotten_at_once_than_asked(engine: Engine) -> None:
+    with engine.begin() as db:
+        rows = "SELECT 'webhook_endpoint.ping', gen_random_uuid(), now() - interval '1 day' FROM generate_series(1, 20)"
+        db.execute(text(f"INSERT INTO quota_usage (kind, subject_id, used_until) {rows}"))
+        # A plan that looks for the rows once more for each row that it may delete.
+        db.execute(text("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"))
+        db.execute(text("SET LOCAL enable_hashagg = off; SET LOCAL enable_sort = off; SET LOCAL enable_material = off"))
+        assert forget_unused_quotas(db, limit=5)
+        assert db.scalar(select(func.count()).select_from(quota_usage)) == 15

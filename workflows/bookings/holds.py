@@ -62,9 +62,9 @@ RELEASE_HOLD = text(
 )
 DELETE_EXPIRED_HOLDS = text(
     """
-DELETE FROM mentor_busy WHERE id IN (
+DELETE FROM mentor_busy WHERE id = ANY(ARRAY(
     SELECT id FROM mentor_busy WHERE expires_at <= now() LIMIT :at_once FOR UPDATE SKIP LOCKED
-)
+))
 """
 )
 

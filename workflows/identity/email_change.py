@@ -68,9 +68,9 @@ WHERE mentor_profile_id = (SELECT id FROM mentor_profiles WHERE user_id = CAST(:
 )
 FORGET_EMAIL_CHANGES = text(
     """
-DELETE FROM email_changes WHERE id IN (
+DELETE FROM email_changes WHERE id = ANY(ARRAY(
     SELECT id FROM email_changes WHERE expires_at < now() ORDER BY expires_at LIMIT :at_once FOR UPDATE SKIP LOCKED
-)
+))
 """
 )
 
