@@ -194,7 +194,8 @@ class Marketplace:
 
     def __init__(self, db: Connection, seed: int) -> None:
         self.db, self.random = db, Random(seed)
-        self.now = datetime.now(UTC).replace(second=0, microsecond=0)
+        # The same hour whenever it is played: what can be reached within so many steps depends on it.
+        self.now = datetime.now(UTC).replace(hour=20, minute=0, second=0, microsecond=0) + DAY
         self.outcomes: Counter[tuple[str, str]] = Counter()
         self.bundles: dict[UUID, ExpectedBundle] = {}
         self.drafts: dict[UUID, ExpectedBooking] = {}
