@@ -43,7 +43,7 @@ BEACON = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder of files as a build leaves them, beside one that is nobody's business."""
+    """A folder of files as a build leaves them, beside one that is not served."""
     built = tmp_path / "component"
     built.mkdir()
     (built / ENTRY).write_text("export const answer = 42;\n" * 50)
