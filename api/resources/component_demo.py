@@ -44,7 +44,7 @@ _ABOUT = {
     Variant.ENHANCED: "As basic, with sessions (join, start, complete, cancel), series, and why times are not free.",
     Variant.REALTIME: "As enhanced, live: free times change while you look, and a booking waits for the connection.",
 }
-_NOT_SEEDED = "There is nobody to book yet: run `tutelage seed`, then load this page again."
+_NOT_SEEDED = "There are no people to book yet: run `tutelage seed`, then load this page again."
 _NO_TOKENS = "People are not signed in here: this page shows what visitors see."
 
 

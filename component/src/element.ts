@@ -52,7 +52,7 @@ function declare(names: string[], options: PropertyDeclaration = {}): PropertyDe
  * @fires {CustomEvent<{session: Session}>} completed - The session was completed.
  * @fires {CustomEvent<{session: Session}>} cancelled - The session was cancelled.
  * @fires {CustomEvent<{error: ApiError, during: string}>} failed - Something could not be done; the reason is shown.
- * @fires {CustomEvent<{}>} signin - Nobody is signed in, and a person wants to book.
+ * @fires {CustomEvent<{}>} signin - No one is signed in, and a person wants to book.
  *
  * @csspart card - The coach card.
  * @csspart calendar - The month.
@@ -122,7 +122,7 @@ export class SessionBooking extends LitElement {
   token?: TokenProvider | null;
   /** A key that reads mentors, listings and slots without anyone signed in. */
   publishableKey?: string | null;
-  /** Where people sign in; shown as a link where nobody is signed in. */
+  /** Where people sign in; shown as a link where no one is signed in. */
   signInUrl?: string | null;
   /** The API's address; by default, where the script came from. */
   api?: string | null;

@@ -14,6 +14,6 @@ export interface SessionBookingEvents {
   cancelled: { session: Session };
   /** Something could not be done, and the component shows why. */
   failed: { error: ApiError; during: "load" | "hold" | "book" | "start" | "complete" | "cancel" | "session" };
-  /** Nobody is signed in, and a person wants to book: the page may open its own sign-in. */
+  /** No one is signed in, and a person wants to book: the page may open its own sign-in. */
   signin: Record<string, never>;
 }

@@ -209,7 +209,7 @@ def test_a_beacon_becomes_figures(counted: dict[str, float], content_type: str) 
         template_app().test_client().post("/component/telemetry", data=json.dumps(BEACON), content_type=content_type)
     )
     assert (answer.status_code, answer.data) == (204, b"")
-    # Sent by a page of another site, nobody reads the answer; no browser reports it as blocked either.
+    # Sent by a page of another site, its answer is read by no script; no browser reports it as blocked either.
     assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
     assert counted['tutelage_component_visits_total{variant="realtime"}'] == 1
     assert counted['tutelage_component_load_seconds_bucket{le="0.5",variant="realtime"}'] == 1

@@ -1,4 +1,4 @@
-"""Visitors: the publishable keys of web pages, and an open catalogue; how they are told apart, counted and refused."""
+"""Visitors: publishable keys of web pages, and an open catalogue; how they are distinguished, counted and refused."""
 
 from __future__ import annotations
 

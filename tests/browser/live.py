@@ -134,7 +134,7 @@ class Stage:
         return [datetime.fromisoformat(each["startTime"]) for each in found["items"]]
 
     def book(self, by: Caller, start: datetime, listing: Listing | None = None) -> Any:
-        """The answer to somebody else's booking over HTTP."""
+        """The answer to another person's booking over HTTP."""
         return by.post(
             "/bookings", {"listingId": str((listing or self.instant).id), "startTime": start.isoformat(), "title": "X"}
         )

@@ -40,7 +40,7 @@ export class Tokens {
     if (open && this.options.publishableKey) return this.options.publishableKey;
     if (!this.canSignIn) return this.options.publishableKey ?? null;
     this.#request ??= this.#fetch().finally(() => (this.#request = null));
-    // Where nobody is signed in, the catalogue may be open to everyone.
+    // Where no one is signed in, the catalogue may be open to everyone.
     return open ? this.#request.catch(() => null) : this.#request;
   }
 

@@ -5,7 +5,7 @@ import type { Listing, Mentor, Page } from "../api/types.js";
 import type { Options } from "../parts.js";
 import type { BookingState, Offer } from "./state.js";
 
-const MAX_PAGES = 5; // of 100 each: nobody chooses among more
+const MAX_PAGES = 5; // of 100 each: no one chooses among more
 
 /**
  * The mentor whom the element's attributes name, with all listings.

@@ -359,7 +359,7 @@ export class SessionFlow {
     const { signal } = this.#run;
     this.#timer = setTimeout(() => {
       if (signal.aborted) return;
-      // A page that nobody sees, or that is busy, looks later.
+      // A page that no one sees, or that is busy, looks later.
       if (document.hidden || this.store.state.doing) this.#schedule();
       else void this.#read(signal).catch(() => this.#schedule());
     }, wait);
